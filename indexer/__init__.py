@@ -1,0 +1,1 @@
+"""Files on disk in, a searchable catalogue out."""

@@ -1,0 +1,58 @@
+"""What can go wrong, in two kinds.
+
+    RecollectError
+    ├── PhotoError           about this photo: recorded with its reason, shown in `status`, the rest goes on
+    │   ├── UnreadablePhoto  damaged, lying, too large, or of a format that is not understood
+    │   ├── PhotoVanished    the file is no longer there, or changed while it was being read
+    │   └── CaptionRefused   a caption can't be written into this file without risk; the reason says why
+    └── SetupError           about the set-up: stop, exit non-zero
+        ├── SettingsError    a setting is unknown, of the wrong type or contradicts another
+        ├── StorageError     the data directory or a database in it can't be used
+        └── SearchError      the search backend can't be reached or refuses the request
+
+A `SetupError` says what, where, what was expected and how to mend it. Library code raises; only the command
+line prints and exits.
+"""
+
+from __future__ import annotations
+
+
+class RecollectError(Exception):
+    """The root of everything that recollect raises on purpose."""
+
+
+class PhotoError(RecollectError):
+    """About one photo; the rest goes on."""
+
+
+class UnreadablePhoto(PhotoError):
+    """The file is damaged, lies about itself, is too large, or is of a format that is not understood."""
+
+
+class PhotoVanished(PhotoError):
+    """The file is no longer there, or changed while it was being read."""
+
+
+class CaptionRefused(PhotoError):
+    """A caption can't be written into this file without risk."""
+
+
+class SetupError(RecollectError):
+    """About the set-up: `what` is wrong, and `hint` says how to mend it."""
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        super().__init__(f"{what}\n  {hint}" if hint else what)
+        self.what = what
+        self.hint = hint
+
+
+class SettingsError(SetupError):
+    """A setting is unknown, of the wrong type, or contradicts another."""
+
+
+class StorageError(SetupError):
+    """The data directory or a database in it can't be used."""
+
+
+class SearchError(SetupError):
+    """The search backend can't be reached or refuses the request."""

@@ -1,0 +1,187 @@
+"""The nouns that the rooms hand to each other.
+
+file = a path on disk; photo = a catalogue row, one per picture, however many files show it; content key = a
+photo's identity (see `content_key`); stamp = what `stat` says of a file without opening it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from captioner import Caption
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What `stat` says of a file: equal stamps mean that its bytes need not be read again."""
+
+    mtime_ns: int
+    size: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file that the crawler met below a library root."""
+
+    root: Path  # absolute, as configured
+    path: Path  # absolute, below root
+    stamp: FileStamp
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """WGS 84, decimal degrees; altitude in metres above sea level."""
+
+    latitude: float
+    longitude: float
+    altitude_m: float | None = None
+
+
+class CaptionBy(StrEnum):
+    """Whose words a caption is."""
+
+    PERSON = "person"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class FileCaption:
+    """A caption found in a file or its sidecar. `model` is the writing model's name where it is ours."""
+
+    text: str
+    by: CaptionBy
+    model: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoMetadata:
+    """What a file says of itself; every field is cleaned (no control characters, bounded length)."""
+
+    mime_type: str
+    width_px: int  # upright: after the orientation is applied
+    height_px: int
+    taken_at: datetime | None = None  # aware where the file knows its offset, else naive local time
+    camera: str | None = None  # make and model, the make not repeated
+    lens: str | None = None
+    exposure_s: float | None = None
+    f_number: float | None = None
+    iso: int | None = None
+    focal_length_mm: float | None = None
+    orientation: int = 1  # EXIF 2.32, 1..8
+    position: Position | None = None
+    rating: int | None = None  # XMP xmp:Rating, -1 (rejected) .. 5
+    title: str | None = None
+    keywords: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()  # names of XMP face regions (MWG, Microsoft) and Iptc4xmpExt:PersonInImage
+    person_caption: str | None = None  # a person's words, wherever in the file they stand
+    machine_caption: FileCaption | None = None  # ours, recognised by our own mark
+
+
+class ThumbnailSize(StrEnum):
+    """The two cached sizes; their pixels are settings (`grid_px`, `screen_px`)."""
+
+    GRID = "grid"
+    SCREEN = "screen"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Everything one look at a file gives: it is read once and decoded once.
+
+    `thumbnails` are WebP bytes. `pixels` is the model's input, RGB uint8 of shape
+    (input_px, input_px, 3) in C order.
+    """
+
+    content_key: str  # 32 hexadecimal digits
+    metadata: PhotoMetadata
+    stamp: FileStamp  # of the file as it was read
+    thumbnails: Mapping[ThumbnailSize, bytes]
+    pixels: bytes = field(repr=False)
+
+
+class CaptionPlace(StrEnum):
+    """Where a caption was put."""
+
+    EXIF = "exif"  # EXIF and XMP of the file itself
+    XMP = "xmp"  # XMP of the file itself only
+    SIDECAR = "sidecar"
+    INDEX = "index"  # nowhere but in the catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How a caption was written: `stamp` is the file's stamp after the write, `reason` why not further up the ladder."""
+
+    place: CaptionPlace
+    stamp: FileStamp
+    reason: str | None = None
+
+
+class JobKind(StrEnum):
+    """Why a file has to be looked at."""
+
+    INDEX = "index"  # new or changed: the whole journey
+    CAPTION = "caption"  # a newer model: from the cached screen thumbnail
+    METADATA = "metadata"  # read the file's metadata again
+    THUMBNAILS = "thumbnails"  # decode again, keep the caption
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed row of the durable queue. `attempt` counts claims, this one included."""
+
+    id: int
+    kind: JobKind
+    file: FoundFile
+    attempt: int
+    content_key: str | None = None  # of the photo that the file showed when last read
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedPhoto:
+    """What the pipeline settles for one job: the row the catalogue stores."""
+
+    content_key: str
+    metadata: PhotoMetadata
+    stamp: FileStamp  # after our own write
+    caption: Caption | None  # None keeps what the catalogue has
+    caption_place: CaptionPlace | None = None
+    caption_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFile:
+    """One file that shows a photo. `relative` is shown to people; it is never accepted from them."""
+
+    id: int
+    root: Path
+    relative: str
+    stamp: FileStamp
+    missing: bool = False
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies, absolute."""
+        return self.root / self.relative
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A catalogue row with everything known of one picture."""
+
+    id: str  # the content key
+    metadata: PhotoMetadata
+    files: tuple[PhotoFile, ...]
+    caption: str | None  # what is shown: a person's words win over the model's
+    caption_by: CaptionBy | None
+    machine: Caption | None  # the model's own sentence, tags and confidence
+    caption_place: CaptionPlace | None
+    caption_reason: str | None
+    added_at: datetime
+    revision: int
