@@ -116,7 +116,7 @@ class CaptionPlace(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How a caption was written: `stamp` is the file's stamp after the write, `reason` why not further up the ladder."""
+    """How a caption was written: `stamp` is the file's after the write, `reason` why not further up the ladder."""
 
     place: CaptionPlace
     stamp: FileStamp

@@ -1,0 +1,233 @@
+"""Every setting, once. `SETTINGS` is the table that the loader, the command line, the README and the tests read.
+
+Order of precedence: the table's default, the TOML file, the environment (`RECOLLECT_` + NAME in capitals), flags.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from captioner import DEFAULT_BUNDLE
+from indexer.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "RECOLLECT_"
+
+
+def _setting(default: Any, text: str, *, unit: str = "", choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata=MappingProxyType({"help": text, "unit": unit, "choices": choices}))
+
+
+def default_data_dir() -> Path:
+    """The XDG data directory (freedesktop.org Base Directory Specification 0.8)."""
+    base = os.environ.get("XDG_DATA_HOME") or ""
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "recollect"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run is told. Paths are absolute once loaded; times in seconds, sizes in the unit that the name ends in."""
+
+    photos: tuple[Path, ...] = _setting((), "library roots, walked recursively")
+    data_dir: Path = field(
+        default_factory=default_data_dir,
+        metadata=MappingProxyType(
+            {
+                "help": "catalogue, search index and thumbnails; never inside a library",
+                "unit": "",
+                "choices": (),
+            }
+        ),
+    )
+    include: tuple[str, ...] = _setting((), "globs, relative to a root: only these files are looked at")
+    exclude: tuple[str, ...] = _setting((), "globs, relative to a root: these files and folders are passed over")
+    captions: str = _setting(
+        "embed",
+        "where sentences are written: into the photo file, into an .xmp file beside it, or nowhere but the index",
+        choices=("embed", "sidecar", "off"),
+    )
+    keep_mtime: bool = _setting(True, "leave a photo's modification time as it was when a caption is written")
+    sidecar_dir: Path | None = _setting(None, "a tree for sidecars, where the library itself can't be written")
+    bundle: Path = _setting(DEFAULT_BUNDLE, "the caption model's directory")
+    captioner_threads: int = _setting(1, "threads of the caption model")
+    captioner_timeout_s: float = _setting(60.0, "one caption may take this long", unit="s")
+    nice: int = _setting(10, "niceness of the child processes, so that the house's server stays usable")
+    readers: int = _setting(0, "child processes that open photo files; 0: one for one or two cores, else two")
+    reader_timeout_s: float = _setting(60.0, "one photo may take this long to read and decode", unit="s")
+    reader_memory_mb: int = _setting(1024, "address space that one reading process may grow by", unit="MB")
+    max_pixels_mp: float = _setting(200.0, "photos with more pixels are set aside", unit="megapixels")
+    max_file_mb: float = _setting(500.0, "files larger than this are set aside", unit="MB")
+    grid_px: int = _setting(320, "longest side of a thumbnail in the grid", unit="px")
+    screen_px: int = _setting(1280, "longest side of the picture on a photo's page", unit="px")
+    rescan_s: float = _setting(3600.0, "the whole library is walked again this often; 0: never", unit="s")
+    watch: bool = _setting(True, "watch the library for changes between walks")
+    search: str = _setting("embedded", "the search backend", choices=("embedded", "meilisearch"))
+    meilisearch_url: str = _setting("http://127.0.0.1:7700", "where Meilisearch answers")
+    meilisearch_key: str = _setting("", "Meilisearch's API key")
+    host: str = _setting("127.0.0.1", "address the page is served on")
+    port: int = _setting(8765, "port the page is served on; 0: any free one")
+    password: str = _setting("", "household password; needed to serve to anything but this machine")
+
+    @property
+    def catalogue_path(self) -> Path:
+        """The catalogue and the embedded search index."""
+        return self.data_dir / "catalogue.db"
+
+    @property
+    def thumbnails_path(self) -> Path:
+        """The key-value store of thumbnails."""
+        return self.data_dir / "thumbnails.db"
+
+    @property
+    def reader_count(self) -> int:
+        """How many reading processes to start."""
+        return self.readers or (1 if (os.cpu_count() or 1) <= 2 else 2)
+
+
+#: name -> dataclass field; the table in the order it is shown.
+SETTINGS = MappingProxyType({item.name: item for item in fields(Settings)})
+
+
+def config_path(environment: Mapping[str, str]) -> Path:
+    """The TOML file read where no `--config` names one."""
+    base = environment.get("XDG_CONFIG_HOME") or ""
+    return (Path(base) if base.startswith("/") else Path.home() / ".config") / "recollect" / "recollect.toml"
+
+
+def load_settings(
+    *,
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Reads file, environment and flags, in that order. Raises `SettingsError` with key, expected, got and hint."""
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for name, value in _read_toml(config, environment).items():
+        values[name] = _convert(name, value, source=str(config or config_path(environment)))
+    for name in SETTINGS:
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        if variable in environment:
+            values[name] = _convert(name, _split(name, environment[variable]), source=variable)
+    for name, value in (flags or {}).items():
+        if value is not None and value != ():
+            values[name] = _convert(name, value, source=f"--{name.replace('_', '-')}")
+    return _checked(Settings(**values))
+
+
+def _read_toml(config: Path | None, environment: Mapping[str, str]) -> dict[str, Any]:
+    path = config or config_path(environment)
+    if config is None and not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"the settings file {path} can't be read: {error}", hint="it must be TOML") from error
+
+
+def _split(name: str, text: str) -> Any:
+    """An environment variable holds several values separated as PATH's are."""
+    if str(SETTINGS[name].type).startswith("tuple"):
+        return tuple(part for part in text.split(os.pathsep) if part)
+    return text
+
+
+_TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+
+
+def _convert(name: str, value: Any, *, source: str) -> Any:
+    if name not in SETTINGS:
+        known = ", ".join(SETTINGS)
+        raise SettingsError(f"{source}: there is no setting '{name}'", hint=f"settings are: {known}")
+    kind = str(SETTINGS[name].type)
+    try:
+        converted = _CONVERTERS[kind](value)
+    except (ValueError, TypeError, OSError) as error:
+        raise SettingsError(
+            f"{source}: setting '{name}' expects {kind}, got {value!r}", hint=SETTINGS[name].metadata["help"]
+        ) from error
+    choices = SETTINGS[name].metadata["choices"]
+    if choices and converted not in choices:
+        raise SettingsError(f"{source}: setting '{name}' is one of {', '.join(choices)}, got {value!r}")
+    return converted
+
+
+def _boolean(value: Any) -> bool:
+    text = str(value).lower()
+    if text not in _TRUE | _FALSE:
+        raise ValueError(text)
+    return text in _TRUE
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool | float):
+        raise TypeError(value)
+    return int(value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError(value)
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _path(value: Any) -> Path:
+    if not isinstance(value, str | os.PathLike) or not str(value):
+        raise TypeError(value)
+    return Path(value).expanduser().absolute()
+
+
+def _several(value: Any, convert: Any) -> tuple[Any, ...]:
+    if isinstance(value, str | os.PathLike):
+        value = (value,)
+    return tuple(convert(item) for item in value)
+
+
+_CONVERTERS: Mapping[str, Any] = MappingProxyType(
+    {
+        "bool": _boolean,
+        "int": _integer,
+        "float": _number,
+        "str": _text,
+        "Path": _path,
+        "Path | None": lambda value: _path(value) if value else None,
+        "tuple[Path, ...]": lambda value: _several(value, _path),
+        "tuple[str, ...]": lambda value: _several(value, _text),
+    }
+)
+
+_AT_LEAST = MappingProxyType(
+    {
+        "captioner_threads": 1,
+        "readers": 0,
+        "grid_px": 64,
+        "screen_px": 512,
+        "port": 0,
+        "rescan_s": 0,
+        "nice": 0,
+    }
+)
+
+
+def _checked(settings: Settings) -> Settings:
+    for name, least in _AT_LEAST.items():
+        if getattr(settings, name) < least:
+            raise SettingsError(f"setting '{name}' is at least {least}, got {getattr(settings, name)}")
+    for root in settings.photos:
+        if settings.data_dir == root or root in settings.data_dir.parents:
+            raise SettingsError(
+                f"data_dir {settings.data_dir} lies inside the library {root}",
+                hint="set RECOLLECT_DATA_DIR to a directory outside the photos",
+            )
+    return settings
