@@ -1,0 +1,104 @@
+"""How far the indexing is: what the terminal, the log and the page show."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+_WINDOW_S = 60.0
+_KEPT_MARKS = 512
+
+
+class Phase(StrEnum):
+    """What the indexer is busy with; the values are shown to people."""
+
+    STARTING = "starting"
+    WALKING = "looking for photos"
+    INDEXING = "captioning"
+    SEARCH = "updating search"
+    IDLE = "up to date"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A moment's count of the queue. `done` counts photos settled by this process, `queued` what is still to do."""
+
+    done: int = 0
+    queued: int = 0
+    set_aside: int = 0
+    per_second: float = 0.0  # photos, over about the last minute
+    eta_s: float | None = None  # None while nothing is queued or no rate is known yet
+    phase: str = Phase.STARTING
+    walking: bool = False  # while true, `queued` still grows
+    problem: str | None = None  # what keeps a root or the search backend waiting, in words for people
+
+    @property
+    def total(self) -> int:
+        """Photos done and still to do."""
+        return self.done + self.queued
+
+
+class Meter:
+    """Photos per second over about the last minute, from a clock that can be passed in."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._marks: deque[tuple[float, int]] = deque([(clock(), 0)], maxlen=_KEPT_MARKS)
+        self.done = 0
+
+    def start(self) -> None:
+        """Begins a new stretch of work: an idle hour must not count as a slow one."""
+        self._marks.clear()
+        self._marks.append((self._clock(), self.done))
+
+    def add(self, photos: int = 1) -> None:
+        """Counts photos as done now."""
+        self.done += photos
+        now = self._clock()
+        self._marks.append((now, self.done))
+        while len(self._marks) > 2 and now - self._marks[1][0] > _WINDOW_S:
+            self._marks.popleft()
+
+    @property
+    def per_second(self) -> float:
+        """0.0 until a photo is done."""
+        since, before = self._marks[0]
+        elapsed = self._clock() - since
+        return (self.done - before) / elapsed if elapsed > 0 else 0.0
+
+    def eta_s(self, queued: int) -> float | None:
+        """Seconds until `queued` photos are done at the present rate; None where that can't be told."""
+        rate = self.per_second
+        return queued / rate if queued and rate > 0 else None
+
+
+def clock_text(seconds: float) -> str:
+    """`seconds` as people write a duration: ``42 s``, ``7 min``, ``3 h 05 min``, ``2 d 4 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h"
+
+
+def progress_line(progress: Progress) -> str:
+    """One line for a terminal or a log."""
+    parts = [f"{progress.done:,} of {progress.total:,} photos"]
+    if progress.walking:
+        parts[0] += " found so far"
+    if progress.per_second:
+        parts.append(f"{progress.per_second:.1f} a second")
+    if progress.eta_s is not None:
+        parts.append(f"about {clock_text(progress.eta_s)} left")
+    if progress.set_aside:
+        parts.append(f"{progress.set_aside:,} set aside")
+    return f"{progress.phase}: " + ", ".join(parts)
