@@ -1,0 +1,88 @@
+"""One writer, many readers, nothing half done."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from indexer.database import Database
+from indexer.errors import StorageError
+
+FIRST = ("first", "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT);\nCREATE INDEX note_text ON note (text);")
+SECOND = ("second", "ALTER TABLE note ADD COLUMN stars INTEGER NOT NULL DEFAULT 3;")
+
+
+def test_migrations_run_once_and_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "a.db"
+    with Database(path, [FIRST]) as database, database.transaction() as writer:
+        writer.execute("INSERT INTO note (text) VALUES ('kept')")
+    with Database(path, [FIRST, SECOND]) as database:
+        assert [tuple(row) for row in database.reader.execute("SELECT text, stars FROM note")] == [("kept", 3)]
+
+
+def test_a_failed_migration_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    Database(path, [FIRST]).close()
+    with pytest.raises(StorageError, match="can't be opened"):
+        Database(path, [FIRST, ("bad", "CREATE TABLE other (id);\nCREATE TABLE note (id);")])
+    with Database(path, [FIRST]) as database:
+        names = {row[0] for row in database.reader.execute("SELECT name FROM sqlite_master")}
+    assert "other" not in names
+
+
+def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    Database(path, [FIRST, SECOND]).close()
+    with pytest.raises(StorageError, match="newer recollect"):
+        Database(path, [FIRST])
+
+
+def test_something_else_is_not_a_database(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    path.write_bytes(b"family photos, not a database" * 100)
+    with pytest.raises(StorageError, match="can't be opened"):
+        Database(path, [FIRST])
+
+
+def test_an_exception_rolls_back(tmp_path: Path) -> None:
+    with Database(tmp_path / "a.db", [FIRST]) as database:
+        with pytest.raises(sqlite3.OperationalError), database.transaction() as writer:  # noqa: PT012
+            writer.execute("INSERT INTO note (text) VALUES ('gone')")
+            writer.execute("INSERT INTO nowhere VALUES (1)")
+        assert database.reader.execute("SELECT count(*) FROM note").fetchone()[0] == 0
+
+
+def test_readers_can_t_write(tmp_path: Path) -> None:
+    with Database(tmp_path / "a.db", [FIRST]) as database, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        database.reader.execute("INSERT INTO note (text) VALUES ('no')")
+
+
+def test_threads_write_in_turn_and_read_meanwhile(tmp_path: Path) -> None:
+    with Database(tmp_path / "a.db", [FIRST]) as database:
+        errors: list[BaseException] = []
+
+        def work(number: int) -> None:
+            try:
+                for step in range(50):
+                    with database.transaction() as writer:
+                        writer.execute("INSERT INTO note (text) VALUES (?)", (f"{number} {step}",))
+                    database.reader.execute("SELECT count(*) FROM note").fetchone()
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors
+        assert database.reader.execute("SELECT count(*) FROM note").fetchone()[0] == 200
+
+
+def test_closing_twice_is_fine(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db", [FIRST])
+    database.close()
+    database.close()

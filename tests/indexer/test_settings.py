@@ -1,0 +1,89 @@
+"""One table; default, file, environment, flags, in that order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from indexer.errors import SettingsError
+from indexer.settings import SETTINGS, Settings, default_data_dir, load_settings
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_defaults_need_nothing(tmp_path: Path) -> None:
+    settings = load_settings(environment={"XDG_CONFIG_HOME": str(tmp_path)})
+    assert settings == Settings()
+    assert settings.captions == "embed"
+    assert settings.host == "127.0.0.1"
+
+
+def test_each_source_wins_over_the_one_before(tmp_path: Path) -> None:
+    config = written(tmp_path / "r.toml", 'port = 1000\ngrid_px = 200\ncaptions = "sidecar"\n')
+    settings = load_settings(
+        config=config,
+        environment={"RECOLLECT_PORT": "2000", "RECOLLECT_GRID_PX": "240"},
+        flags={"port": 3000, "grid_px": None},
+    )
+    assert (settings.port, settings.grid_px, settings.captions) == (3000, 240, "sidecar")
+
+
+def test_the_settings_file_is_found_where_xdg_says(tmp_path: Path) -> None:
+    (tmp_path / "recollect").mkdir()
+    written(tmp_path / "recollect" / "recollect.toml", "port = 99\n")
+    assert load_settings(environment={"XDG_CONFIG_HOME": str(tmp_path)}).port == 99
+
+
+def test_lists_and_paths(tmp_path: Path) -> None:
+    environment = {"RECOLLECT_PHOTOS": f"{tmp_path / 'a'}:{tmp_path / 'b c'}", "XDG_CONFIG_HOME": str(tmp_path)}
+    settings = load_settings(environment=environment, flags={"exclude": ("*.tmp", "old/**")})
+    assert settings.photos == (tmp_path / "a", tmp_path / "b c")
+    assert settings.exclude == ("*.tmp", "old/**")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prot = 1\n", "there is no setting 'prot'"),
+        ('port = "many"\n', "'port' expects int, got 'many'"),
+        ("port = true\n", "'port' expects int"),
+        ("port = 80.5\n", "'port' expects int"),
+        ('captions = "yes"\n', "one of embed, sidecar, off"),
+        ('watch = "perhaps"\n', "'watch' expects bool"),
+        ("grid_px = 3\n", "'grid_px' is at least 64"),
+        ("host = 1\n", "'host' expects str"),
+        ("photos = [1]\n", "'photos' expects tuple"),
+        ("=", "can't be read"),
+    ],
+)
+def test_a_wrong_setting_says_which_what_and_where(tmp_path: Path, text: str, said: str) -> None:
+    config = written(tmp_path / "wrong.toml", text)
+    with pytest.raises(SettingsError, match=said.replace("(", r"\(")):
+        load_settings(config=config, environment={})
+
+
+def test_a_named_settings_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"nowhere\.toml"):
+        load_settings(config=tmp_path / "nowhere.toml", environment={})
+
+
+def test_the_data_directory_may_not_lie_in_the_library(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="inside the library"):
+        load_settings(environment={}, flags={"photos": (tmp_path,), "data_dir": tmp_path / "data"})
+
+
+def test_the_data_directory_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/somewhere")
+    assert default_data_dir() == Path("/somewhere/recollect")
+    monkeypatch.setenv("XDG_DATA_HOME", "relative/is/ignored")
+    assert default_data_dir() == Path.home() / ".local/share/recollect"
+
+
+def test_every_setting_says_what_it_is() -> None:
+    for name, setting in SETTINGS.items():
+        assert setting.metadata["help"], name
+        assert isinstance(setting.metadata["choices"], tuple), name

@@ -1,0 +1,91 @@
+"""The house plan, held: which room may open which door."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOMS = ("captioner", "indexer", "web")
+ALLOWED = {"captioner": {"captioner"}, "indexer": {"indexer", "captioner"}, "web": {"web", "indexer"}}
+TRAINING = {"model", "data", "train", "evaluate", "export", "distil", "metrics", "teacher"}
+LONGEST_MODULE_LINES = 450
+TOP_LEVEL = {"pyproject.toml", "captioner", "indexer", "web", "tests", "deploy", "README.md", "LICENSE"}
+
+
+def modules(repository: Path) -> Iterator[tuple[str, Path]]:
+    for room in ROOMS:
+        for path in sorted((repository / room).rglob("*.py")):
+            yield room, path
+
+
+def imports(path: Path) -> Iterator[tuple[str, ast.AST]]:
+    """Every module named by an import statement, relative ones included as they are written."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or ""), node
+
+
+def test_rooms_open_only_their_own_doors(repository: Path) -> None:
+    for room, path in modules(repository):
+        for name, _ in imports(path):
+            top = name.partition(".")[0]
+            assert top not in ROOMS or top in ALLOWED[room], f"{path}: {room} must not import {name}"
+            if room == "indexer" and top == "captioner":
+                assert name == "captioner", f"{path}: only captioner's package face may be imported, not {name}"
+
+
+def test_aiohttp_s_own_web_is_never_confused_with_ours(repository: Path) -> None:
+    for _, path in modules(repository):
+        for name, node in imports(path):
+            assert not (isinstance(node, ast.Import) and name == "web"), f"{path}: write `from web.app import …`"
+
+
+def test_no_tensorflow_in_the_running_service(repository: Path) -> None:
+    for room, path in modules(repository):
+        if room == "captioner" and path.stem in TRAINING:
+            continue
+        for name, _ in imports(path):
+            assert name.partition(".")[0] not in {"tensorflow", "keras"}, f"{path} imports {name}"
+
+
+def test_no_pickle_anywhere(repository: Path) -> None:
+    for _, path in modules(repository):
+        for name, _ in imports(path):
+            assert name.partition(".")[0] not in {"pickle", "shelve", "marshal", "multiprocessing"}, f"{path}: {name}"
+
+
+def test_modules_stay_a_size_that_can_be_read(repository: Path) -> None:
+    for _, path in modules(repository):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert lines <= LONGEST_MODULE_LINES, f"{path} has {lines} lines: split it by noun"
+
+
+def test_the_top_level_is_the_owner_s(repository: Path) -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=repository, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    tops = {line.partition("/")[0] for line in listed.stdout.splitlines()}
+    assert {top for top in tops if not top.startswith(".")} <= TOP_LEVEL
+
+
+@pytest.mark.parametrize(
+    ("statement", "forbidden"),
+    [
+        ("import captioner", {"numpy", "PIL", "tensorflow", "ai_edge_litert"}),
+        ("import web.app", {"numpy", "PIL", "tensorflow", "ai_edge_litert"}),
+        ("import indexer.cli", {"numpy", "PIL", "tensorflow", "aiohttp", "ai_edge_litert"}),
+    ],
+)
+def test_a_face_brings_nothing_heavy_along(statement: str, forbidden: set[str]) -> None:
+    """The parent process stays small: pixels and tensors are the child processes' business."""
+    program = f"{statement}\nimport sys\nprint(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not forbidden & set(result.stdout.split())
