@@ -81,6 +81,7 @@ class PhotoMetadata:
     people: tuple[str, ...] = ()  # names of XMP face regions (MWG, Microsoft) and Iptc4xmpExt:PersonInImage
     person_caption: str | None = None  # a person's words, wherever in the file they stand
     machine_caption: FileCaption | None = None  # ours, recognised by our own mark
+    damage: str | None = None  # what is missing of a damaged file that could still be shown, in plain words
 
 
 class ThumbnailSize(StrEnum):

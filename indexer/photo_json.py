@@ -1,0 +1,68 @@
+"""`PhotoMetadata`, `Caption` and stamps as JSON, for the pipe between processes and for a database column.
+
+Times are ISO 8601, with an offset where the photo knows it. What is equal before is equal after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+from captioner import Caption, Tag
+from indexer.photo import CaptionBy, FileCaption, FileStamp, PhotoMetadata, Position
+
+Json = dict[str, Any]
+
+_METADATA_FIELDS = tuple(item.name for item in fields(PhotoMetadata))
+
+
+def metadata_to_json(metadata: PhotoMetadata) -> Json:
+    """A JSON object without the fields that are empty."""
+    values = {name: value for name, value in asdict(metadata).items() if value not in (None, ())}
+    if metadata.taken_at is not None:
+        values["taken_at"] = metadata.taken_at.isoformat()
+    return values
+
+
+def metadata_from_json(values: Mapping[str, Any]) -> PhotoMetadata:
+    """The reverse of `metadata_to_json`; fields that it does not know are passed over."""
+    known: Json = {name: values[name] for name in _METADATA_FIELDS if name in values}
+    if "taken_at" in known:
+        known["taken_at"] = datetime.fromisoformat(known["taken_at"])
+    if "position" in known:
+        known["position"] = Position(**known["position"])
+    if "machine_caption" in known:
+        caption = dict(known["machine_caption"])
+        known["machine_caption"] = FileCaption(**(caption | {"by": CaptionBy(caption["by"])}))
+    for name in ("keywords", "people"):
+        known[name] = tuple(known.get(name, ()))
+    return PhotoMetadata(**known)
+
+
+def caption_to_json(caption: Caption) -> Json:
+    """A JSON object; the embedding is left out where there is none."""
+    return {name: value for name, value in asdict(caption).items() if value is not None}
+
+
+def caption_from_json(values: Mapping[str, Any]) -> Caption:
+    """The reverse of `caption_to_json`."""
+    embedding = values.get("embedding")
+    return Caption(
+        text=values["text"],
+        confidence=values["confidence"],
+        tags=tuple(Tag(**tag) for tag in values["tags"]),
+        embedding=None if embedding is None else tuple(embedding),
+        model=values["model"],
+    )
+
+
+def stamp_to_json(stamp: FileStamp) -> list[int]:
+    """(mtime_ns, size, inode)."""
+    return [stamp.mtime_ns, stamp.size, stamp.inode]
+
+
+def stamp_from_json(values: list[int]) -> FileStamp:
+    """The reverse of `stamp_to_json`."""
+    return FileStamp(*values)
