@@ -1,0 +1,110 @@
+"""A JPEG file as the list of its segments (ITU-T T.81 annex B), strictly read and never decoded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from indexer.errors import CaptionRefused
+
+SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
+APP0, APP1, APP2, APP11, APP13 = 0xE0, 0xE1, 0xE2, 0xEB, 0xED
+
+EXIF_HEADER = b"Exif\0\0"  # JEITA CP-3451 (EXIF 2.32), 4.7.2
+XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"  # XMP specification part 3, 1.1.3
+EXTENDED_XMP_HEADER = b"http://ns.adobe.com/xmp/extension/\0"
+MPF_HEADER = b"MPF\0"  # CIPA DC-007
+
+MAX_PAYLOAD_BYTES = 0xFFFF - 2  # the segment's length counts its own two bytes
+
+_STANDALONE = frozenset({0x01, SOI, EOI, *range(0xD0, 0xD8)})
+# Inside entropy-coded data 0xFF is followed by a zero, a restart marker or a fill byte: all else ends the scan.
+_SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+
+class JpegError(CaptionRefused):
+    """The bytes are not a JPEG whose structure is fully understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Bytes `start`..`end` of a file: fill bytes, marker, length, payload from `body` on.
+
+    The segment of a scan (SOS) reaches to the end of its entropy-coded data.
+    """
+
+    marker: int  # the marker's second byte: 0xE1 is APP1
+    start: int
+    body: int
+    end: int
+
+
+def segments(data: bytes) -> list[Segment]:
+    """The segments from SOI to EOI, without gaps; what follows the EOI is a trailer and belongs to none.
+
+    A file that ends, or stops making sense, after its first SOS has no EOI in the list: its last segment reaches to
+    the end of the data. Raises `JpegError` on anything else than well-formed segments before the first SOS, and
+    where there is none.
+    """
+    if data[:2] != b"\xff\xd8":
+        raise JpegError("this is not a JPEG: it does not begin with an SOI marker")
+    found = [Segment(SOI, 0, 2, 2)]
+    in_picture = False
+    while found[-1].marker != EOI:
+        try:
+            segment = _next(data, found[-1].end)
+        except JpegError:
+            if not in_picture:
+                raise
+            last = found.pop()
+            return [*found, Segment(last.marker, last.start, last.body, len(data))]
+        in_picture = in_picture or segment.marker == SOS
+        if segment.marker == SOI or (segment.marker == EOI and not in_picture):
+            raise JpegError(f"marker {segment.marker:#04x} at byte {segment.start} does not belong before the picture")
+        found.append(segment)
+    return found
+
+
+def _next(data: bytes, start: int) -> Segment:
+    at = start
+    if data[at : at + 1] != b"\xff":
+        raise JpegError(f"no marker at byte {start}, where a segment should begin")
+    while data[at : at + 1] == b"\xff":
+        at += 1
+    marker = data[at] if at < len(data) else 0
+    if marker == 0:
+        raise JpegError(f"no marker at byte {start}, where a segment should begin")
+    if marker in _STANDALONE:
+        return Segment(marker, start, at + 1, at + 1)
+    length = int.from_bytes(data[at + 1 : at + 3], "big")
+    end = at + 1 + length
+    if length < 2 or end > len(data):
+        raise JpegError(f"the segment {marker:#04x} at byte {start} is cut off")
+    if marker == SOS:
+        scan_end = _SCAN_END.search(data, end)
+        end = scan_end.start() if scan_end else len(data)
+    return Segment(marker, start, at + 3, end)
+
+
+def payload(data: bytes, segment: Segment) -> bytes:
+    """What stands between a segment's length and its end."""
+    return data[segment.body : segment.end]
+
+
+def is_kind(data: bytes, segment: Segment, marker: int, header: bytes) -> bool:
+    """Whether a segment is an APPn of this sort, told by how its payload begins."""
+    return segment.marker == marker and data.startswith(header, segment.body)
+
+
+def header_segments(found: Sequence[Segment]) -> list[Segment]:
+    """The segments before the first scan: the only ones that are ever edited."""
+    index = next((i for i, segment in enumerate(found) if segment.marker == SOS), len(found))
+    return list(found[:index])
+
+
+def compose(marker: int, body: bytes) -> bytes:
+    """A segment of its own. Raises `JpegError` where the payload is too long for one."""
+    if len(body) > MAX_PAYLOAD_BYTES:
+        raise JpegError(f"{len(body)} bytes do not fit into one JPEG segment ({MAX_PAYLOAD_BYTES} do)")
+    return bytes((0xFF, marker)) + (len(body) + 2).to_bytes(2, "big") + body
