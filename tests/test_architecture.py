@@ -12,7 +12,6 @@ import pytest
 
 ROOMS = ("captioner", "indexer", "web")
 ALLOWED = {"captioner": {"captioner"}, "indexer": {"indexer", "captioner"}, "web": {"web", "indexer"}}
-RUNNING = {"__init__", "preprocess", "wire", "child", "client", "worker", "decoding", "manifest", "litert"}
 LONGEST_MODULE_LINES = 450
 TOP_LEVEL = {"pyproject.toml", "captioner", "indexer", "web", "tests", "deploy", "README.md", "LICENSE"}
 
@@ -49,11 +48,20 @@ def test_aiohttp_s_own_web_is_never_confused_with_ours(repository: Path) -> None
 
 
 def test_no_tensorflow_in_the_running_service(repository: Path) -> None:
-    for room, path in modules(repository):
-        if room == "captioner" and path.stem not in RUNNING:
+    """Whatever the service, its child processes or its commands can reach by imports runs without TensorFlow."""
+    by_name = {".".join(path.relative_to(repository).with_suffix("").parts): path for _, path in modules(repository)}
+    to_visit = [name for name in by_name if not name.startswith("captioner.")] + ["captioner.worker"]
+    seen: set[str] = set()
+    while to_visit:
+        name = to_visit.pop()
+        if name in seen or name not in by_name:
             continue
-        for name, _ in imports(path):
-            assert name.partition(".")[0] not in {"tensorflow", "keras"}, f"{path} imports {name}"
+        seen.add(name)
+        for imported, node in imports(by_name[name]):
+            assert imported.partition(".")[0] not in {"tensorflow", "keras"}, f"{by_name[name]} imports {imported}"
+            to_visit.append(imported)
+            to_visit += [f"{imported}.{alias.name}" for alias in getattr(node, "names", [])]
+    assert "captioner.worker" in seen
 
 
 def test_no_pickle_anywhere(repository: Path) -> None:
