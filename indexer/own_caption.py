@@ -1,0 +1,151 @@
+"""How a caption of ours is told from a person's: the mark that is written beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from captioner import Caption
+from indexer.errors import CaptionRefused
+from indexer.photo import CaptionBy, FileCaption
+
+_MAX_TEXT_CHARACTERS = 2000
+# What XML 1.0 can't hold (section 2.2, Char), the C1 controls, and the line breaks that a caption has no use for.
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]+")
+
+#: Sentences that cameras, phones and programs put where a person's caption belongs. Exact matches only.
+BOILERPLATE = frozenset(
+    {
+        *("OLYMPUS DIGITAL CAMERA", "OLYMPUS CAMERA", "SAMSUNG CAMERA PICTURES", "SAMSUNG DIGITAL CAMERA", "SAMSUNG"),
+        *("SONY DSC", "MINOLTA DIGITAL CAMERA", "KONICA MINOLTA DIGITAL CAMERA", "Minolta DSC", "DIGITAL CAMERA"),
+        *("KODAK DIGITAL STILL CAMERA", "DIGITAL STILL CAMERA", "Digital StillCamera", "CASIO COMPUTER CO.,LTD"),
+        *("<Digimax i5, Samsung #1>", "DVC 10.1 HDMI", "Exif_JPEG_PICTURE", "Exif JPEG", "JPEG PICTURE"),
+        *("Created by Imlib", "iClarified", "binary comment", "charset=Ascii", "default", "Default"),
+        *("cof", "dav", "edf", "fbt", "btf", "mde", "nor", "oznor", "oznorWO", "ptr", "qrf", "rbt", "rpt", "rhdr"),
+        *("fbthdr", "btfhdr", "btfmdn", "frontbhdp", "fshbty", "hdrpl", "mde_soft", "sdr_HDRB"),
+    }
+)
+
+
+def program_name() -> str:
+    """The program and version that a mark names."""
+    try:
+        return f"recollect {version('recollect')}"
+    except PackageNotFoundError:
+        return "recollect"
+
+
+def digest(text: str) -> str:
+    """What a mark says of its caption's text: 16 hexadecimal digits of the SHA-256 of its UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def is_nobodys(text: str) -> bool:
+    """Whether a text is blank or exactly what some camera always writes: no person's words."""
+    stripped = text.strip(" \t\r\n\0")
+    return not stripped or stripped in BOILERPLATE
+
+
+@dataclass(frozen=True, slots=True)
+class FieldText:
+    """A text that stands in one field of a file, e.g. `dc:description`."""
+
+    field: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What we write beside a caption. `before` is the SHA-256 of the whole file without it; "" where it is unknown."""
+
+    digest: str
+    model: str
+    confidence: float
+    written_at: str  # ISO 8601, UTC
+    program: str
+    before: str
+
+    def fields(self) -> dict[str, str]:
+        """Name and value of each part, as they stand in a file."""
+        return {
+            "program": self.program,
+            "model": self.model,
+            "date": self.written_at,
+            "confidence": f"{self.confidence:.4f}",
+            "digest": self.digest,
+            "before": self.before,
+        }
+
+    @staticmethod
+    def from_fields(fields: Mapping[str, str]) -> Mark | None:
+        """The mark that `fields` spells, or None where it does not say which text it is about."""
+        if not re.fullmatch("[0-9a-f]{16}", fields.get("digest", "")):
+            return None
+        before = fields.get("before", "")
+        return Mark(
+            digest=fields["digest"],
+            model=fields.get("model", "")[:200],
+            confidence=_probability(fields.get("confidence", "")),
+            written_at=fields.get("date", "")[:40],
+            program=fields.get("program", "")[:200],
+            before=before if re.fullmatch("[0-9a-f]{64}", before) else "",
+        )
+
+
+def _probability(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return 0.0
+    return value if 0.0 <= value <= 1.0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCaption:
+    """A caption of ours as it is to be written: clean text and its mark."""
+
+    text: str
+    mark: Mark
+
+    @staticmethod
+    def of(caption: Caption, *, before: str, now: datetime | None = None) -> OwnCaption:
+        """Raises `CaptionRefused` where the caption has no words, or none that a file can hold."""
+        text = clean(caption.text)
+        if not text:
+            raise CaptionRefused("the caption is empty")
+        if text in BOILERPLATE:
+            raise CaptionRefused("the caption reads like what cameras write by themselves")
+        mark = Mark(
+            digest=digest(text),
+            model=clean(caption.model)[:200],
+            confidence=min(max(caption.confidence, 0.0), 1.0),
+            written_at=(now or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            program=program_name(),
+            before=before,
+        )
+        return OwnCaption(text, mark)
+
+
+def clean(text: str) -> str:
+    """One line of text that every field can hold unchanged."""
+    return " ".join(_UNWRITABLE.sub(" ", text).split())[:_MAX_TEXT_CHARACTERS].strip()
+
+
+def find_own(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FileCaption | None:
+    """The first text that a mark vouches for; None where a person has changed every one of them."""
+    by_digest = {mark.digest: mark for mark in marks}
+    for text in texts:
+        mark = by_digest.get(digest(text.text))
+        if mark is not None:
+            return FileCaption(text.text, CaptionBy.MODEL, mark.model, mark.confidence)
+    return None
+
+
+def find_persons(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
+    """The first text that is neither ours nor nobody's."""
+    known = {mark.digest for mark in marks}
+    return next((text for text in texts if not is_nobodys(text.text) and digest(text.text) not in known), None)
