@@ -1,5 +1,8 @@
 """Pixels in, words out. Knows nothing of libraries, EXIF or search, and imports no TensorFlow.
 
+The names below are the package's face. Those that need more than this file are imported at their first use, so that
+`import captioner` stays light.
+
 Errors:
 
     CaptionError             one picture could not be captioned; the next one can be
@@ -9,8 +12,54 @@ Errors:
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from captioner.answering import Handler, Service, serve
+    from captioner.child import ChildError, ChildGone, ChildNotStarted, ChildProcess, python_module
+    from captioner.life import Reply
+    from captioner.wire import Json, Limits, WireError
+
+#: name -> the module that it is imported from at its first use.
+_LAZY = {
+    "ChildError": "captioner.child",
+    "ChildGone": "captioner.child",
+    "ChildNotStarted": "captioner.child",
+    "ChildProcess": "captioner.child",
+    "Handler": "captioner.answering",
+    "Json": "captioner.wire",
+    "Limits": "captioner.wire",
+    "Reply": "captioner.life",
+    "Service": "captioner.answering",
+    "WireError": "captioner.wire",
+    "python_module": "captioner.child",
+    "serve": "captioner.answering",
+}
+
+__all__ = [
+    "DEFAULT_BUNDLE",
+    "BundleError",
+    "Caption",
+    "CaptionError",
+    "Captioner",
+    "CaptionerGone",
+    "ChildError",
+    "ChildGone",
+    "ChildNotStarted",
+    "ChildProcess",
+    "Handler",
+    "Json",
+    "Limits",
+    "Reply",
+    "Service",
+    "Tag",
+    "WireError",
+    "python_module",
+    "serve",
+]
 
 #: The model that is shipped with recollect.
 DEFAULT_BUNDLE = Path(__file__).parent / "bundle"
@@ -45,3 +94,28 @@ class Caption:
     tags: tuple[Tag, ...]  # most probable first
     embedding: tuple[float, ...] | None  # unit length; None where the bundle has no embedding
     model: str  # the bundle's name and version, e.g. "recollect-atto-1"
+
+
+class Captioner(Protocol):
+    """Whatever turns pixels into a sentence; `CaptionerProcess` is the one that runs the model."""
+
+    @property
+    def input_px(self) -> int:
+        """The model's input is a picture of this width and height."""
+
+    @property
+    def model(self) -> str:
+        """The model's name and version."""
+
+    async def caption(self, pixels: bytes) -> Caption:
+        """The sentence for RGB uint8 pixels of shape (input_px, input_px, 3) in C order. Raises `CaptionError`."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'captioner' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -1,0 +1,165 @@
+"""Frames between a parent and its child process: a length-prefixed JSON header and a raw payload.
+
+    4 bytes  MAGIC
+    4 bytes  length of the header, big-endian
+    4 bytes  length of the payload, big-endian
+    header   JSON object, ASCII: {"kind": ..., "id": ..., "header": {...}}
+    payload  raw bytes
+
+A conversation: the parent sends START and the child answers READY, or ERROR with the reason why it can't. After that
+every REQUEST is met with BEGUN when the child takes it in hand, and with REPLY or ERROR when it is done; these carry
+the request's id. BEGUN is what tells the parent which request to blame when the child dies.
+
+Header strings may hold lone surrogates, so that any file name (`os.fsdecode`) survives the journey.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from asyncio import StreamReader
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+
+#: No printable text begins so: a stray print is told from a frame at its first byte.
+MAGIC = b"\x8fRC1"
+_PREFIX = struct.Struct(">4sII")
+
+
+class WireError(Exception):
+    """What was read is no frame, or what should be sent does not fit in one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The longest header and payload that are read or sent, in bytes."""
+
+    header_bytes: int = 1 << 20
+    payload_bytes: int = 64 << 20
+
+    def check(self, header_bytes: int, payload_bytes: int) -> None:
+        """Raises `WireError` where a length is over its limit."""
+        if header_bytes > self.header_bytes:
+            raise WireError(f"a header of {header_bytes} bytes is over the limit of {self.header_bytes}")
+        if payload_bytes > self.payload_bytes:
+            raise WireError(f"a payload of {payload_bytes} bytes is over the limit of {self.payload_bytes}")
+
+
+LIMITS = Limits()
+
+
+class Kind(StrEnum):
+    """What a frame is for; the module's docstring tells the order."""
+
+    START = "start"
+    READY = "ready"
+    REQUEST = "request"
+    BEGUN = "begun"
+    REPLY = "reply"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message. `id` is the request's number; 0 before the first request."""
+
+    kind: Kind
+    id: int
+    header: Mapping[str, Any] = field(default_factory=dict)
+    payload: bytes = field(default=b"", repr=False)
+
+
+class ByteSource(Protocol):
+    """A blocking stream such as `open(..., "rb")`."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """At most `size` bytes; none at the end."""
+
+
+def encode(frame: Frame, limits: Limits = LIMITS) -> bytes:
+    """The frame as bytes. Raises `WireError` where it is over a limit or its header is no JSON (NaN is none)."""
+    head = {"kind": frame.kind, "id": frame.id, "header": dict(frame.header)}
+    try:
+        header = json.dumps(head, allow_nan=False, separators=(",", ":")).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise WireError(f"a header must be plain JSON: {error}") from error
+    limits.check(len(header), len(frame.payload))
+    return b"".join((_PREFIX.pack(MAGIC, len(header), len(frame.payload)), header, frame.payload))
+
+
+def read_frame(stream: ByteSource, limits: Limits = LIMITS) -> Frame | None:
+    """The next frame, or None where the stream ended after a whole one.
+
+    Raises:
+        WireError: the stream ended within a frame, or holds something that is no frame.
+    """
+    prefix = _read(stream, _PREFIX.size)
+    if not prefix:
+        return None
+    header_bytes, payload_bytes = _lengths(prefix, limits)
+    return _frame(_whole(_read(stream, header_bytes), header_bytes), _read(stream, payload_bytes), payload_bytes)
+
+
+async def read_frame_async(stream: StreamReader, limits: Limits = LIMITS) -> Frame | None:
+    """As `read_frame`, from an asyncio stream. A cancelled call may have read a part: the stream is lost then."""
+    prefix = await _read_async(stream, _PREFIX.size)
+    if not prefix:
+        return None
+    header_bytes, payload_bytes = _lengths(prefix, limits)
+    header = _whole(await _read_async(stream, header_bytes), header_bytes)
+    return _frame(header, await _read_async(stream, payload_bytes), payload_bytes)
+
+
+def _read(stream: ByteSource, size: int) -> bytes:
+    """`size` bytes, fewer only at the end: a pipe gives what it has."""
+    parts: list[bytes] = []
+    while size and (part := stream.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _read_async(stream: StreamReader, size: int) -> bytes:
+    try:
+        return await stream.readexactly(size)
+    except EOFError as error:  # asyncio.IncompleteReadError, without importing asyncio in the child
+        return bytes(getattr(error, "partial", b""))
+
+
+def _lengths(prefix: bytes, limits: Limits) -> tuple[int, int]:
+    if prefix[: len(MAGIC)] != MAGIC[: len(prefix)]:
+        raise WireError(f"expected a frame, got {prefix!r}")
+    _, header_bytes, payload_bytes = _PREFIX.unpack(_whole(prefix, _PREFIX.size))
+    limits.check(header_bytes, payload_bytes)
+    return header_bytes, payload_bytes
+
+
+def _whole(data: bytes, size: int) -> bytes:
+    if len(data) < size:
+        raise WireError(f"the stream ended within a frame: {len(data)} of {size} bytes")
+    return data
+
+
+def _frame(header: bytes, payload: bytes, payload_bytes: int) -> Frame:
+    _whole(payload, payload_bytes)
+    try:
+        head = json.loads(header, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"a header is no JSON: {error}") from error
+    match head:
+        case {"kind": str(kind), "id": int(number), "header": dict(content)} if kind in _KINDS and number >= 0:
+            return Frame(Kind(kind), int(number), content, payload)
+    raise WireError(f"a header lacks kind, id or content: {header[:200]!r}")
+
+
+_KINDS = frozenset(Kind)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no JSON number")
