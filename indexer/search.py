@@ -61,7 +61,7 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One `name:value` of a query, already checked; `text` is what the person typed."""
+    """One `name:value` of a query, already checked (`indexer.filters` reads the values)."""
 
     name: str
     value: str
@@ -70,7 +70,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A parsed query (`query.parse`). The last word is matched as a prefix where `prefix_last` is set."""
+    """A parsed query (`query.parse`). The last word is matched as a prefix where `prefix_last` is set.
+
+    `vector` is the query in the space of `SearchDocument.embedding`, unit length; photos near it are found as well.
+    """
 
     words: tuple[str, ...] = ()
     phrases: tuple[str, ...] = ()
@@ -78,11 +81,15 @@ class Query:
     filters: tuple[Filter, ...] = ()
     prefix_last: bool = True
     sort: Sort | None = None  # None: relevance where there are words, else newest
+    vector: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """One reason for a hit: in `field`, these character spans of `text` matched; `kind` says how."""
+    """One reason for a hit: in `field`, these character spans of `text` matched; `kind` says how.
+
+    A match by meaning alone has the field "embedding", no text and no spans.
+    """
 
     field: str  # a SearchDocument field name
     text: str
@@ -109,11 +116,16 @@ class FacetCount:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A page of hits. `corrections` maps words of the query to the nearest words that the index has."""
+    """A page of hits; `total` counts all of them, beyond the page too.
+
+    `corrections` maps words (and `name:value` filters) of the query to the nearest that the index has. `dropped` are
+    the words that had to be left out because no photo matches all of them.
+    """
 
     hits: tuple[Hit, ...]
     total: int
     corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
 
 
 class SearchBackend(Protocol):
@@ -137,7 +149,12 @@ class SearchBackend(Protocol):
         """The photos that match, best first. Raises `FilterError` for a filter that it can't answer."""
 
     def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
-        """Counts per value of each facet (`year`, `camera`, `place`, `folder`, `person`, `tag`, `type`, `rating`)."""
+        """Counts per value of each facet, of all photos that match `query`, the `limit` first values each.
+
+        Facets are `year`, `month` (newest first), `rating` (best first), and by falling count `camera`, `lens`,
+        `place`, `folder` (every level: "2019" and "2019/Lyon"), `person`, `tag`, `type`. Each value, put behind the
+        facet's name, is a filter. Raises `ValueError` for another name.
+        """
 
     def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
         """Photos like this one, itself left out; empty for an unknown id."""
