@@ -1,0 +1,99 @@
+"""The catalogue's tables, as named migrations.
+
+Paths are BLOBs holding the file system's own bytes (`os.fsencode`), so that a name that is not UTF-8 is stored as it
+is. Times are ISO 8601, UTC where they are ours. Lists are JSON arrays. Inodes are stored as signed 64-bit numbers.
+"""
+
+from __future__ import annotations
+
+from indexer.database import Migration
+
+_FIRST = """
+CREATE TABLE root (
+    id INTEGER PRIMARY KEY,
+    path BLOB NOT NULL UNIQUE,
+    device INTEGER,                          -- st_dev at the last walk that was believed
+    walk INTEGER NOT NULL DEFAULT 0,         -- counts walks
+    walked_at TEXT,                          -- end of the last complete walk
+    held_back TEXT,                          -- why the last walk removed nothing
+    accept_losses INTEGER NOT NULL DEFAULT 0 -- the next complete walk is believed, whatever it lost
+);
+
+CREATE TABLE photo (
+    id TEXT PRIMARY KEY,                     -- the content key
+    mime_type TEXT NOT NULL,
+    width_px INTEGER NOT NULL,
+    height_px INTEGER NOT NULL,
+    taken_at TEXT,
+    camera TEXT,
+    lens TEXT,
+    exposure_s REAL,
+    f_number REAL,
+    iso INTEGER,
+    focal_length_mm REAL,
+    orientation INTEGER NOT NULL DEFAULT 1,
+    latitude REAL,
+    longitude REAL,
+    altitude_m REAL,
+    rating INTEGER,
+    title TEXT,
+    keywords TEXT NOT NULL DEFAULT '[]',
+    people TEXT NOT NULL DEFAULT '[]',
+    file_caption TEXT,                       -- our own caption as it stood in the file: [text, model, confidence]
+    damage TEXT,                             -- what is wrong with the file, where it can be shown all the same
+    person_caption TEXT,                     -- drawn from the files, see catalogue.settle
+    machine_text TEXT,
+    machine_confidence REAL,
+    machine_model TEXT,
+    tags TEXT NOT NULL DEFAULT '[]',         -- [[word, probability], ...]
+    embedding BLOB,                          -- float16, little-endian
+    caption_place TEXT,
+    caption_reason TEXT,
+    added_at TEXT NOT NULL,
+    gone INTEGER NOT NULL DEFAULT 0,         -- no present file shows it
+    revision INTEGER NOT NULL DEFAULT 1,
+    search_revision INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX photo_unpushed ON photo (gone) WHERE revision > search_revision;
+CREATE INDEX photo_removed ON photo (id) WHERE gone = 1 AND search_revision > 0;
+
+CREATE TABLE file (
+    id INTEGER PRIMARY KEY,
+    root_id INTEGER NOT NULL REFERENCES root (id),
+    folder BLOB NOT NULL,                    -- relative to the root, x'' for the root itself
+    name BLOB NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    sidecar INTEGER NOT NULL DEFAULT 0,      -- fingerprint of the stamps of its XMP sidecars, 0 for none
+    photo_id TEXT REFERENCES photo (id),
+    person_caption TEXT,                     -- a person's words in this file or its sidecar
+    settled_at TEXT,
+    missing_since TEXT,
+    seen_walk INTEGER NOT NULL DEFAULT 0,    -- the root's walk count when it last was new, changed, moved or back
+    UNIQUE (root_id, folder, name)
+);
+CREATE INDEX file_photo ON file (photo_id);
+CREATE INDEX file_inode ON file (inode, size, mtime_ns);
+CREATE INDEX file_missing ON file (root_id) WHERE missing_since IS NOT NULL;
+
+CREATE TABLE job (
+    id INTEGER PRIMARY KEY,
+    file_id INTEGER NOT NULL REFERENCES file (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    rank INTEGER NOT NULL DEFAULT 0,         -- claimed in the order of rank, then id
+    state TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'claimed', 'aside')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    suspect INTEGER NOT NULL DEFAULT 0,      -- a process died while it held this job: it is handed out alone
+    again INTEGER NOT NULL DEFAULT 0,        -- the file changed while the job was claimed
+    claimed_at TEXT,
+    reason TEXT,
+    reason_kind TEXT,
+    at TEXT,
+    UNIQUE (file_id, kind)
+);
+CREATE INDEX job_turn ON job (state, suspect, rank, id);
+"""
+
+#: In the order they are applied; a migration that was released never changes.
+CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (("catalogue-1", _FIRST),)
