@@ -10,6 +10,7 @@ The child's own side is `captioner.answering.serve`; what they say to each other
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,14 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from captioner.answering import Handler, Service, serve
 from captioner.life import Command, Died, Life, NotStarted, Refused, Reply
 from captioner.wire import LIMITS, Json, Limits
 
-__all__ = ["ChildError", "ChildGone", "ChildNotStarted", "ChildProcess", "Handler", "Reply", "Service", "serve"]
-__all__ += ["python_module"]
+__all__ = ["ChildError", "ChildGone", "ChildNotStarted", "ChildProcess", "Reply", "python_module"]
 
-_GRACE_S = 5.0
+_log = logging.getLogger(__name__)
+
 #: So often an innocent request is sent again when the child dies without having begun anything.
 _MOST_FRUITLESS = 3
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
@@ -77,6 +77,7 @@ class ChildProcess:
         nice: added to the child's niceness.
         memory_mb: the child's address space may grow by so many MiB once it is ready; None: without limit.
         start_timeout_s: the child must be ready after this time.
+        grace_s: when it is stopped, it may work so long on what it has in hand.
         environment: variables added to the child's.
     """
 
@@ -89,12 +90,14 @@ class ChildProcess:
         nice: int = 0,
         memory_mb: int | None = None,
         start_timeout_s: float = 60.0,
+        grace_s: float = 5.0,
         environment: Mapping[str, str] | None = None,
         limits: Limits = LIMITS,
     ) -> None:
         variables = {**_import_path(), **(environment or {})}
         self._command = Command(tuple(argv), name, nice, memory_mb, start_timeout_s, variables, limits)
         self._timeout_s = timeout_s
+        self._grace_s = grace_s
         self._life: Life | None = None
         self._starting: asyncio.Task[Life] | None = None
         self._closed = False
@@ -149,13 +152,13 @@ class ChildProcess:
                     raise ChildGone(str(death), guilty=death.guilty) from None
 
     async def close(self) -> None:
-        """Stops the child: its stdin is closed; 5 s later it is terminated, then killed. Closing twice is fine."""
+        """Stops the child: stdin is closed, after `grace_s` it is terminated, then killed. Closing twice is fine."""
         self._closed = True
         if self._starting:
             self._starting.cancel()
             await asyncio.wait([self._starting])
         if self._life:
-            await self._life.stop(_GRACE_S)
+            await self._life.stop(self._grace_s)
 
     async def _alive(self) -> Life:
         """The running child, or the next one: those who wait for it share one start."""
@@ -179,7 +182,7 @@ class ChildProcess:
     async def _start(self) -> Life:
         if self._life:
             self._fruitless = 0 if self._life.answered else self._fruitless + 1
-            await self._life.stop(_GRACE_S)
+            await self._life.stop(self._grace_s)
             self._life = None
         await self._pause()
         self._started_at = asyncio.get_running_loop().time()
@@ -194,6 +197,7 @@ class ChildProcess:
         """A child that dies at once must not be started over and over: 0, 0.25, 0.5, 1 ... 5 s apart."""
         if self._fruitless:
             pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self._fruitless - 1, 16))
+            _log.info("%s is started again in %g s at the earliest", self._command.name, pause_s)
             await asyncio.sleep(self._started_at + pause_s - asyncio.get_running_loop().time())
 
     def _forget_start(self, start: asyncio.Task[Life]) -> None:

@@ -153,8 +153,9 @@ def _frame(header: bytes, payload: bytes, payload_bytes: int) -> Frame:
     except (ValueError, RecursionError) as error:
         raise WireError(f"a header is no JSON: {error}") from error
     match head:
-        case {"kind": str(kind), "id": int(number), "header": dict(content)} if kind in _KINDS and number >= 0:
-            return Frame(Kind(kind), int(number), content, payload)
+        case {"kind": str(kind), "id": int(number), "header": dict(content)}:
+            if kind in _KINDS and type(number) is int and number >= 0:  # True is an int, too
+                return Frame(Kind(kind), number, content, payload)
     raise WireError(f"a header lacks kind, id or content: {header[:200]!r}")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Mapping
@@ -94,15 +96,15 @@ def state(header: Mapping[str, Any], payload: bytes) -> tuple[Mapping[str, Any],
 
 def raw(header: Mapping[str, Any], payload: bytes) -> tuple[Mapping[str, Any], bytes]:
     """Writes the payload into the parent's pipe as it is: garbage, lying lengths, answers nobody asked for."""
-    pipes = [number for number in map(int, os.listdir("/proc/self/fd")) if number > 2 and _is_pipe(number)]
-    os.write(pipes[-1], payload)
+    pipe = next(number for number in range(3, 64) if _leads_to_parent(number))
+    os.write(pipe, payload)
     time.sleep(header.get("seconds", 0))
     return header, b""
 
 
-def _is_pipe(number: int) -> bool:
+def _leads_to_parent(number: int) -> bool:
     try:
-        return os.readlink(f"/proc/self/fd/{number}").startswith("pipe:")
+        return stat.S_ISFIFO(os.fstat(number).st_mode) and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_WRONLY != 0
     except OSError:
         return False
 
@@ -115,8 +117,10 @@ BEHAVIOURS = {
 }  # fmt: skip
 
 
-def open_service(start: str) -> Service:
+def open_service(start: str, *arguments: str) -> Service:
     print("imports may print, too")
+    if start == "unless" and Path(arguments[0]).exists():
+        start = arguments[1]
     if start == "slow":
         time.sleep(3600)
     if start == "bad":
