@@ -1,0 +1,275 @@
+"""The filters of the query language: their names, what their values may be, and what a value means.
+
+    before:2019-07  after:2019  year:2019  year:2015..2019
+        A date is a year, a month or a day (ISO 8601), "today", "yesterday" or an age ("30d", "2w", "6m", "1y").
+        `before:` ends where the date begins and `after:` begins where it begins, so `after:2019 before:2020` is 2019.
+    camera: lens: place: folder: person: tag:
+        A value that the library has (case and diacritics don't matter), else values that contain these words, else
+        values in which they begin words. A folder stands for everything below it.
+    type:jpeg   rating:4  rating:>=4  rating:2..4   near:48.1,11.6  near:48.1,11.6,25km
+    sort:newest  sort:oldest  sort:relevance
+
+`checked` turns what a person typed into the canonical value that a `Filter` carries, or raises `FilterError`; the
+functions below it read canonical values for the backends.
+"""
+
+from __future__ import annotations
+
+import calendar
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from types import MappingProxyType
+
+from rapidfuzz.distance import OSA
+
+from indexer.photo import Position
+from indexer.search import FilterError, Sort
+
+DEFAULT_RADIUS_KM = 10.0
+_HALF_EARTH_KM = 20_038.0
+
+#: Names of `type:`, by the mime type's subtype where it differs.
+_TYPE_OF_SUBTYPE = MappingProxyType({"jpg": "jpeg", "pjpeg": "jpeg", "heif": "heic", "tif": "tiff", "x-ms-bmp": "bmp"})
+TYPES = ("jpeg", "png", "webp", "heic", "avif", "gif", "tiff", "mpo", "jxl", "bmp", "raw")
+
+
+def type_of(mime_type: str) -> str:
+    """The value of `type:` for a mime type: "jpeg" for image/jpeg, "raw" for every camera maker's own format."""
+    subtype = mime_type.rpartition("/")[2].lower()
+    subtype = _TYPE_OF_SUBTYPE.get(subtype, subtype)
+    return "raw" if subtype.startswith("x-") or subtype in {"dng", "cr2", "cr3", "nef", "arw"} else subtype
+
+
+def date_range(value: str) -> tuple[datetime, datetime]:
+    """First moment of a canonical date or range of years, and first moment after it."""
+    first, _, last = value.partition("..")
+    return _day_bounds(first)[0], _day_bounds(last or first)[1]
+
+
+def rating_range(value: str) -> tuple[int, int]:
+    """Lowest and highest rating, both included, of a canonical `rating:` value."""
+    low, _, high = value.partition("..")
+    return int(low), int(high or low)
+
+
+def near_circle(value: str) -> tuple[Position, float]:
+    """Centre and radius in kilometres of a canonical `near:` value."""
+    latitude, longitude, radius = value.split(",")
+    return Position(float(latitude), float(longitude)), float(radius.removesuffix("km"))
+
+
+def checked(name: str, value: str, *, now: date) -> str:
+    """The canonical value of the filter `name`. Raises `FilterError`."""
+    return _CHECKS[name](value.strip(), now)
+
+
+def nearest_name(name: str) -> str | None:
+    """The filter that a wrong name was probably meant to be; None where it is just text with a colon in it."""
+    if name in _MEANT:
+        return _MEANT[name]
+    best = min(FILTER_NAMES, key=lambda known: OSA.distance(name, known))
+    return best if len(name) > 2 and OSA.distance(name, best) <= (1 if len(name) < 6 else 2) else None
+
+
+def _day_bounds(value: str) -> tuple[datetime, datetime]:
+    year, month, day = (int(part) if part else 0 for part in (value.split("-") + ["", ""])[:3])
+    start = datetime(year, month or 1, day or 1)
+    if day:
+        return start, start + timedelta(days=1) if start.date() < date.max else datetime.max
+    last = calendar.monthrange(year, month or 12)[1]
+    return start, datetime(year, month or 12, last, 23, 59, 59, 999_999) + timedelta(microseconds=1)
+
+
+_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
+_AGE = re.compile(r"(\d{1,5})([dwmy])", re.ASCII)
+_AGE_DAYS = MappingProxyType({"d": 1, "w": 7, "m": 30, "y": 365})
+
+
+def _date(name: str) -> Callable[[str, date], str]:
+    def check(value: str, now: date) -> str:
+        text = value.lower()
+        age = _AGE.fullmatch(text)
+        if text in {"today", "yesterday"} or age:
+            days = int(age[1]) * _AGE_DAYS[age[2]] if age else int(text == "yesterday")
+            return max(now - timedelta(days=min(days, now.toordinal() - date.min.toordinal())), date.min).isoformat()
+        return _calendar_date(name, text)
+
+    return check
+
+
+def _calendar_date(name: str, text: str) -> str:
+    match = _DATE.fullmatch(text.replace("/", "-").replace(".", "-"))
+    parts = [int(part) for part in match.groups() if part] if match else []
+    try:
+        # 9999 has no first moment after it.
+        if not parts or not 1 <= date(*(parts + [1, 1])[:3]).year <= 9998:
+            raise ValueError(text)
+    except ValueError:
+        hint = _nearest_date(text)
+        example = f"; did you mean {name}:{hint}?" if hint else f", such as {name}:2019, {name}:2019-07 or 30d"
+        raise FilterError(f"{name}:{text} is not a date: expected a year, month or day{example}") from None
+    return "-".join([f"{parts[0]:04}", *(f"{part:02}" for part in parts[1:])])
+
+
+def _nearest_date(text: str) -> str | None:
+    """What a date in another order, or with an impossible day or month, may have meant."""
+    numbers = re.findall(r"\d+", text, re.ASCII)
+    numbers.sort(key=len, reverse=True)
+    if not numbers or len(numbers[0]) != 4 or not 1 <= int(numbers[0]) <= 9998:
+        return None
+    rest = [int(number) for number in re.findall(r"\d+", text.replace(numbers[0], "", 1), re.ASCII)[:2]]
+    if not text.startswith(numbers[0]):
+        rest.reverse()
+    if not rest or not 1 <= rest[0] <= 12:
+        return numbers[0]
+    last = calendar.monthrange(int(numbers[0]), rest[0])[1]
+    return "-".join([numbers[0], f"{rest[0]:02}", *(f"{min(max(day, 1), last):02}" for day in rest[1:])])
+
+
+def _year(value: str, now: date) -> str:
+    first, dots, last = value.partition("..") if ".." in value else value.partition("-")
+    years = (first, last) if dots else (first,)
+    if all(re.fullmatch(r"\d{4}", year, re.ASCII) and 1 <= int(year) <= 9998 for year in years) and first <= years[-1]:
+        return "..".join(years)
+    near = re.match(r"\d{4}", value, re.ASCII)
+    example = near[0] if near and near[0] != "0000" else str(now.year)
+    raise FilterError(
+        f"year:{value} is not a year: expected four digits or a range; did you mean year:{example}? "
+        "For a month or a day there are after: and before:."
+    )
+
+
+def _words(name: str) -> Callable[[str, date], str]:
+    def check(value: str, now: date) -> str:
+        return value
+
+    return check
+
+
+def _type(value: str, now: date) -> str:
+    name = type_of(value)
+    if name in TYPES:
+        return name
+    nearest = min(TYPES, key=lambda known: OSA.distance(name, known))
+    raise FilterError(f"type:{value} is not a type of photo; did you mean type:{nearest}? Types: {', '.join(TYPES)}.")
+
+
+_RATING = re.compile(r"(>=|<=|=|>|<|)\s*(-?\d)", re.ASCII)
+_RATINGS = re.compile(r"(-?\d)\.\.(-?\d)", re.ASCII)
+
+
+def _rating(value: str, now: date) -> str:
+    bounds = _rating_bounds(value)
+    if bounds and -1 <= bounds[0] <= bounds[1] <= 5:
+        return str(bounds[0]) if bounds[0] == bounds[1] else f"{bounds[0]}..{bounds[1]}"
+    digits = re.search(r"\d+", value, re.ASCII)
+    nearest = f"rating:{value[: digits.start()]}{min(int(digits[0][:3]), 5)}" if digits else "rating:>=4"
+    if not _rating_bounds(nearest.removeprefix("rating:")):
+        nearest = "rating:>=4"
+    raise FilterError(f"rating:{value} is not a rating: expected -1 to 5, also >=4 or 2..4; did you mean {nearest}?")
+
+
+def _rating_bounds(value: str) -> tuple[int, int] | None:
+    if pair := _RATINGS.fullmatch(value):
+        return int(pair[1]), int(pair[2])
+    match = _RATING.fullmatch(value)
+    if not match:
+        return None
+    stars = int(match[2])
+    return {">=": (stars, 5), ">": (stars + 1, 5), "<=": (-1, stars), "<": (-1, stars - 1)}.get(match[1], (stars, stars))
+
+
+_NEAR = re.compile(
+    r"([+-]?\d{1,3}(?:\.\d{1,12})?)\s*[,;]\s*([+-]?\d{1,3}(?:\.\d{1,12})?)"
+    r"(?:\s*[,;]\s*(\d{1,6}(?:\.\d{1,6})?)\s*(km|m|mi)?)?",
+    re.ASCII,
+)
+_KM = MappingProxyType({"km": 1.0, "m": 0.001, "mi": 1.609_344})
+
+
+def _near(value: str, now: date) -> str:
+    match = _NEAR.fullmatch(value.lower())
+    if not match:
+        raise FilterError(
+            f"near:{value} is not a position: expected latitude,longitude and perhaps a radius, "
+            "such as near:48.1,11.6 or near:48.1,11.6,25km"
+        )
+    latitude, longitude = float(match[1]), float(match[2])
+    if abs(latitude) > 90 or abs(longitude) > 180:
+        swap = f"; did you mean near:{match[2]},{match[1]}?" if abs(longitude) <= 90 and abs(latitude) <= 180 else ""
+        raise FilterError(f"near:{value}: a latitude is -90 to 90 and a longitude -180 to 180{swap}")
+    radius_km = float(match[3]) * _KM[match[4] or "km"] if match[3] else DEFAULT_RADIUS_KM
+    if not 0 < radius_km <= _HALF_EARTH_KM or not math.isfinite(radius_km):
+        raise FilterError(f"near:{value}: the radius is more than 0 and at most 20000 km, such as 25km")
+    return f"{_number(latitude)},{_number(longitude)},{_number(radius_km)}km"
+
+
+def _number(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def _sort(value: str, now: date) -> str:
+    text = value.lower()
+    if text in set(Sort):
+        return text
+    nearest = min(Sort, key=lambda known: OSA.distance(text, str(known)))
+    raise FilterError(f"sort:{value} is not an order; did you mean sort:{nearest}? Orders: {', '.join(Sort)}.")
+
+
+_CHECKS: Mapping[str, Callable[[str, date], str]] = MappingProxyType(
+    {
+        "before": _date("before"),
+        "after": _date("after"),
+        "year": _year,
+        "camera": _words("camera"),
+        "lens": _words("lens"),
+        "place": _words("place"),
+        "folder": _words("folder"),
+        "person": _words("person"),
+        "tag": _words("tag"),
+        "type": _type,
+        "rating": _rating,
+        "near": _near,
+        "sort": _sort,
+    }
+)
+FILTER_NAMES = tuple(_CHECKS)
+
+#: Names that other programs use, or that come to mind.
+_MEANT = MappingProxyType(
+    {
+        "people": "person",
+        "persons": "person",
+        "who": "person",
+        "face": "person",
+        "tags": "tag",
+        "keyword": "tag",
+        "keywords": "tag",
+        "city": "place",
+        "town": "place",
+        "country": "place",
+        "location": "place",
+        "album": "folder",
+        "dir": "folder",
+        "directory": "folder",
+        "path": "folder",
+        "since": "after",
+        "from": "after",
+        "until": "before",
+        "date": "after",
+        "day": "after",
+        "month": "after",
+        "taken": "after",
+        "format": "type",
+        "filetype": "type",
+        "stars": "rating",
+        "star": "rating",
+        "order": "sort",
+        "gps": "near",
+        "around": "near",
+        "device": "camera",
+        "model": "camera",
+    }
+)

@@ -1,0 +1,105 @@
+"""Text into words, the same way for documents, queries and highlights.
+
+A word is a run of letters, or of digits, or one character of a script written without spaces, or one emoji. Words
+are folded: no case, no diacritics ("Zürich" and "ZURICH" are "zurich"), compatibility forms resolved (NFKD, Unicode
+Standard Annex 15). "DSC0307" is two words, "dsc" and "0307"; "dog's" is "dog".
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+MAX_WORD_CHARS = 40
+
+# Scripts without spaces between words, and Hangul, whose particles cling to the word: one character, one word.
+_SOLO = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u3096\u30a1-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff"
+)
+_EMOJI = "\u2600-\u27bf\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
+# Diacritics to drop; the vowel signs of Indic and other scripts are parts of the word and stay.
+_DIACRITICS = "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc"
+_MARKS = _DIACRITICS + "\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u0980-\u0983\u09bc-\u09cd\u0a00-\u0a03"
+_MARKS += "\u0a3c-\u0a4d\u0a80-\u0a83\u0abc-\u0acd\u0b00-\u0b03\u0b3c-\u0b57\u0bbe-\u0bcd\u0c00-\u0c04\u0c3c-\u0c56"
+_MARKS += "\u0c80-\u0c83\u0cbc-\u0cd6\u0d00-\u0d03\u0d3b-\u0d57\u3099\u309a"
+_SOLO_MARKS = "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u102b-\u103e\u17b4-\u17d3\u3099\u309a"
+
+_WORD = re.compile(rf"[{_SOLO}][{_SOLO_MARKS}]*|[{_EMOJI}]|(?:[^\W_{_SOLO}{_EMOJI}][{_MARKS}]*)+")
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
+# One border between letters and digits is a name and its number; more of them are a hash, and stay one word.
+_NUMBERED = re.compile(r"([^\W\d]+)(\d+)|(\d+)([^\W\d]+)")
+_POSSESSIVE = re.compile(r"['’][sS]\b")
+_DROPPED = re.compile(rf"[{_DIACRITICS}]+")
+_SOLO_WORD = re.compile(rf"[{_SOLO}]")
+_DIGIT = re.compile(r"\d")
+_NOT_WORD = re.compile(rf"[^\w{_MARKS}{_SOLO_MARKS}{_EMOJI}]|_")
+# Letters of their own that people without them on the keyboard write otherwise; NFKD leaves them alone.
+_SPELT_OUT = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A word and where it stands: characters `start` to `end` of the text that `spans` was given."""
+
+    word: str
+    start: int
+    end: int
+
+
+def clean(text: str) -> str:
+    """`text` in NFC, without what no database and no page can hold (lone surrogates of file names that aren't UTF-8)."""
+    return text if text.isascii() else unicodedata.normalize("NFC", _SURROGATES.sub("\ufffd", text))
+
+
+def fold(word: str) -> str:
+    """`word` without case and diacritics."""
+    if word.isascii():
+        return word.lower()
+    decomposed = unicodedata.normalize("NFKD", word.casefold())
+    return unicodedata.normalize("NFC", _DROPPED.sub("", decomposed)).casefold().translate(_SPELT_OUT)
+
+
+@lru_cache(maxsize=4096)
+def words(text: str) -> tuple[str, ...]:
+    """The folded words of `text`, in order."""
+    if not text.isascii() or _DIGIT.search(text):
+        return tuple(span.word for span in spans(text))
+    if "'" in text:
+        text = _POSSESSIVE.sub("  ", text)
+    return tuple(word[:MAX_WORD_CHARS] for word in _ASCII_WORD.findall(text.lower()))
+
+
+@lru_cache(maxsize=4096)
+def spans(text: str) -> tuple[Span, ...]:
+    """The folded words of `text` (already `clean`) with their places in it."""
+    found: list[Span] = []
+    if "'" in text or "’" in text:
+        text = _POSSESSIVE.sub("  ", text)
+    for match in _WORD.finditer(text):
+        start, end = match.span()
+        numbered = _NUMBERED.fullmatch(text, start, end)
+        border = numbered and (numbered.end(1) if numbered.group(1) else numbered.end(3))
+        for part_start, part_end in ((start, border), (border, end)) if border else ((start, end),):
+            word = _NOT_WORD.sub("", fold(text[part_start:part_end]))[:MAX_WORD_CHARS]
+            if word:
+                found.append(Span(word, part_start, part_end))
+    return tuple(found)
+
+
+def is_solo(word: str) -> bool:
+    """Whether `word` is one character of a script without spaces: neighbours then have to match as a phrase."""
+    return not word.isascii() and _SOLO_WORD.match(word) is not None
+
+
+def has_digit(word: str) -> bool:
+    """Numbers are never corrected, and have no forms."""
+    return _DIGIT.search(word) is not None
+
+
+def is_serial(word: str) -> bool:
+    """A long number or a hash: there are as many of them as photos, so no vocabulary is kept of them."""
+    return len(word) > 4 and has_digit(word)
