@@ -130,6 +130,14 @@ class OwnCaption:
         return OwnCaption(text, mark)
 
 
+@dataclass(frozen=True, slots=True)
+class Stripped:
+    """Bytes without our caption: None where nothing is left of them, `exact` where they are what they were before."""
+
+    data: bytes | None
+    exact: bool
+
+
 def clean(text: str) -> str:
     """One line of text that every field can hold unchanged."""
     return " ".join(_UNWRITABLE.sub(" ", text).split())[:_MAX_TEXT_CHARACTERS].strip()
