@@ -185,7 +185,7 @@ def _text(value: Any) -> str:
 def _path(value: Any) -> Path:
     if not isinstance(value, str | os.PathLike) or not str(value):
         raise TypeError(value)
-    return Path(value).expanduser().absolute()
+    return Path(os.path.normpath(Path(value).expanduser().absolute()))  # one spelling: roots are compared
 
 
 def _several(value: Any, convert: Any) -> tuple[Any, ...]:

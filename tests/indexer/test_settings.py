@@ -87,3 +87,12 @@ def test_every_setting_says_what_it_is() -> None:
     for name, setting in SETTINGS.items():
         assert setting.metadata["help"], name
         assert isinstance(setting.metadata["choices"], tuple), name
+
+
+def test_a_path_has_one_spelling(tmp_path: Path) -> None:
+    """Roots are compared with each other and with what the catalogue knows."""
+    (tmp_path / "inner").mkdir()
+    flags = {"photos": (f"{tmp_path}/inner/../photos/",), "data_dir": f"{tmp_path}/./data//"}
+    settings = load_settings(environment={"XDG_CONFIG_HOME": str(tmp_path)}, flags=flags)
+    assert settings.photos == (tmp_path / "photos",)
+    assert str(settings.data_dir) == str(tmp_path / "data")
