@@ -273,7 +273,7 @@ class LibraryWalks:
         )
         seen = walk.seen
         unseen = [row for row in cursor if row[0] >= len(seen) or not seen[row[0]]]
-        return [row for row in unseen if not is_below_any(row[1], walk.unreadable)]
+        return [row for row in unseen if not is_below_any(join(row[1], row[2]), walk.unreadable)]
 
     def _known(self, walk: Walk) -> int:
         where, values = within(walk.below)
