@@ -30,8 +30,11 @@ class Part:
     end: int
 
 
-def jpeg_parts(data: bytes) -> Iterator[Part]:
-    """The segments of a JPEG from SOI to EOI, entropy-coded data as part of its SOS (ITU-T T.81, annex B)."""
+def jpeg_parts(data: bytes, *, headers_only: bool = False) -> Iterator[Part]:
+    """The segments of a JPEG from SOI to EOI, entropy-coded data as part of its SOS (ITU-T T.81, annex B).
+
+    `headers_only` stops before the first SOS: most of a file is not looked at.
+    """
     at = 2
     while (at := _skip_fill(data, at)) + 4 <= len(data):
         marker = data[at + 1]
@@ -45,6 +48,8 @@ def jpeg_parts(data: bytes) -> Iterator[Part]:
         if end < at + 4 or end > len(data):
             return
         if marker == SOS:
+            if headers_only:
+                return
             end = _end_of_scan(data, end)
         yield Part(marker, at, at + 4, end)
         at = end
