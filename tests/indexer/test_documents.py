@@ -1,0 +1,70 @@
+"""From a catalogue row to a search document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from captioner import Caption, Tag
+from indexer.documents import MAX_TEXT_CHARS, document
+from indexer.photo import CaptionBy, FileCaption, FileStamp, Photo, PhotoFile, PhotoMetadata
+
+STAMP = FileStamp(0, 0, 0)
+MACHINE = Caption("a dog on a beach", 0.7, (Tag("dog", 0.9), Tag("sand", 0.4)), (1.0, 0.0), "model-1")
+
+
+def photo(*files: PhotoFile, machine: Caption | None = MACHINE, **metadata: object) -> Photo:
+    return Photo(
+        id="0" * 32,
+        metadata=PhotoMetadata("image/jpeg", 4, 3, **metadata),  # type: ignore[arg-type]
+        files=files,
+        caption=None,
+        caption_by=None,
+        machine=machine,
+        caption_place=None,
+        caption_reason=None,
+        added_at=datetime(2024, 1, 1),
+        revision=7,
+    )
+
+
+def file(relative: str, *, missing: bool = False) -> PhotoFile:
+    return PhotoFile(1, Path("/library"), relative, STAMP, missing)
+
+
+def test_everything_known_is_searchable() -> None:
+    found = document(
+        photo(
+            file("2019/Summer/IMG_1.JPG"),
+            file("IMG_1 (copy).JPG"),
+            file("gone/IMG_1.JPG", missing=True),
+            person_caption=" Anna's dog ",
+            keywords=("holiday", "holiday"),
+            people=("Anna",),
+            rating=4,
+            camera="Pixel 6",
+        )
+    )
+    assert (found.person_caption, found.machine_caption) == ("Anna's dog", "a dog on a beach")
+    assert found.tags == (("dog", 0.9), ("sand", 0.4))
+    assert (found.keywords, found.people, found.rating, found.camera) == (("holiday",), ("Anna",), 4, "Pixel 6")
+    assert found.folders == ("2019/Summer",)
+    assert found.file_names == ("IMG_1.JPG", "IMG_1 (copy).JPG")
+    assert (found.revision, found.embedding) == (7, (1.0, 0.0))
+
+
+def test_a_photo_whose_files_are_all_missing_keeps_their_names() -> None:
+    assert document(photo(file("a/b.jpg", missing=True))).folders == ("a",)
+
+
+def test_names_that_are_no_unicode_and_endless_texts_are_bounded() -> None:
+    found = document(photo(file("a\udcff/b\udcff.jpg"), title="x" * 100_000))
+    assert found.folders == ("a\ufffd",)
+    assert found.file_names[0].encode() == "b\ufffd.jpg".encode()
+    assert len(found.title) == MAX_TEXT_CHARS
+
+
+def test_a_caption_that_only_the_file_remembers_is_found_too() -> None:
+    caption = FileCaption("two cats", CaptionBy.MODEL, model="model-0")
+    found = document(photo(file("a.jpg"), machine=None, machine_caption=caption))
+    assert (found.machine_caption, found.tags, found.embedding) == ("two cats", (), None)
