@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from captioner.answering import Handler, Service, serve
     from captioner.child import ChildError, ChildGone, ChildNotStarted, ChildProcess, python_module
+    from captioner.client import CaptionerProcess
     from captioner.life import Reply
+    from captioner.preprocess import squash
     from captioner.wire import Json, Limits, WireError
 
 #: name -> the module that it is imported from at its first use.
 _LAZY = {
+    "CaptionerProcess": "captioner.client",
     "ChildError": "captioner.child",
     "ChildGone": "captioner.child",
     "ChildNotStarted": "captioner.child",
@@ -37,6 +40,7 @@ _LAZY = {
     "WireError": "captioner.wire",
     "python_module": "captioner.child",
     "serve": "captioner.answering",
+    "squash": "captioner.preprocess",
 }
 
 __all__ = [
@@ -46,6 +50,7 @@ __all__ = [
     "CaptionError",
     "Captioner",
     "CaptionerGone",
+    "CaptionerProcess",
     "ChildError",
     "ChildGone",
     "ChildNotStarted",
@@ -59,6 +64,7 @@ __all__ = [
     "WireError",
     "python_module",
     "serve",
+    "squash",
 ]
 
 #: The model that is shipped with recollect.
