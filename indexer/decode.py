@@ -20,29 +20,9 @@ from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError
 
 from indexer.colour import expand, to_srgb
 from indexer.errors import UnreadablePhoto
+from indexer.formats import RAW_TYPES
 from indexer.raw_preview import RawFile, best_preview, read_raw
 from indexer.segments import is_jpeg, is_png, is_webp
-
-_RAW_TYPES = {
-    ".cr2": "image/x-canon-cr2",
-    ".cr3": "image/x-canon-cr3",
-    ".nef": "image/x-nikon-nef",
-    ".nrw": "image/x-nikon-nrw",
-    ".arw": "image/x-sony-arw",
-    ".dng": "image/x-adobe-dng",
-    ".orf": "image/x-olympus-orf",
-    ".rw2": "image/x-panasonic-rw2",
-    ".raf": "image/x-fuji-raf",
-    ".pef": "image/x-pentax-pef",
-    ".srw": "image/x-samsung-srw",
-}
-
-#: What the crawler picks up: suffixes in lower case, with their dot. No videos.
-EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".heic", ".heif", ".hif", ".avif", ".gif"}
-    | {".tif", ".tiff", ".bmp", ".dib"}
-    | _RAW_TYPES.keys()
-)
 
 # Pillow's own check would come before ours and is about another limit: `open_picture` checks `max_pixels_mp`.
 Image.MAX_IMAGE_PIXELS = None
@@ -137,7 +117,7 @@ def open_picture(data: bytes, *, suffix: str = "", max_pixels_mp: float, preview
         raise UnreadablePhoto(f"this is not a photo of a kind that is known (it starts with {data[:8].hex(' ')})")
     image = _open(source, mime_type)
     _check_pixels(image, max_pixels_mp)
-    shown_type = _RAW_TYPES.get(suffix.lower(), "image/x-dcraw") if raw else mime_type
+    shown_type = RAW_TYPES.get(suffix.lower(), "image/x-dcraw") if raw else mime_type
     return Picture(source, image, image.size, shown_type, mime_type in _UPRIGHT, raw)
 
 
