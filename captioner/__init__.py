@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from captioner.answering import Handler, Service, serve
     from captioner.child import ChildError, ChildGone, ChildNotStarted, ChildProcess, python_module
-    from captioner.client import CaptionerProcess
+    from captioner.client import CaptionerProcess, read_model_name
     from captioner.life import Reply
     from captioner.preprocess import squash
     from captioner.wire import Json, Limits, WireError
@@ -39,6 +39,7 @@ _LAZY = {
     "Service": "captioner.answering",
     "WireError": "captioner.wire",
     "python_module": "captioner.child",
+    "read_model_name": "captioner.client",
     "serve": "captioner.answering",
     "squash": "captioner.preprocess",
 }
@@ -63,6 +64,7 @@ __all__ = [
     "Tag",
     "WireError",
     "python_module",
+    "read_model_name",
     "serve",
     "squash",
 ]

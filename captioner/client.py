@@ -14,9 +14,16 @@ from captioner import DEFAULT_BUNDLE, BundleError, Caption, CaptionerGone, Capti
 from captioner.caption_message import unpack_caption
 from captioner.child import ChildError, ChildGone, ChildNotStarted, ChildProcess, python_module
 from captioner.life import Reply
+from captioner.manifest import Manifest
 
 #: numpy's BLAS would start a thread per core, each with its own memory; the decoder's arrays are far too small for it.
 _ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+
+
+def read_model_name(bundle: Path = DEFAULT_BUNDLE) -> tuple[str, int]:
+    """The model's name and version, and `input_px`, from the manifest alone. Raises `BundleError`."""
+    manifest = Manifest.read(bundle)
+    return manifest.model, manifest.preprocessing.input_px
 
 
 class CaptionerProcess:

@@ -13,7 +13,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from captioner import DEFAULT_BUNDLE, BundleError, Caption, CaptionerGone, CaptionerProcess, CaptionError, Tag
+from captioner import (
+    DEFAULT_BUNDLE,
+    BundleError,
+    Caption,
+    CaptionerGone,
+    CaptionerProcess,
+    CaptionError,
+    Tag,
+    read_model_name,
+)
 
 SCRIPTED = Path(__file__).with_name("scripted_worker.py")
 CRASHES, CRASHES_ONCE, HANGS, REFUSED, NOT_FINITE, NO_EMBEDDING, NO_CAPTION = range(200, 207)
@@ -145,8 +154,14 @@ async def test_pixels_of_another_size_are_an_error_about_the_picture(bundle: Pat
             await captioner.caption(bytes(size if size in (0, 48) else whole + size))
 
 
+async def test_the_manifest_alone_names_the_model(bundle: Path) -> None:
+    async with CaptionerProcess(bundle) as captioner:
+        assert read_model_name(bundle) == (captioner.model, captioner.input_px)
+
+
 async def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:
-    pytest.importorskip("captioner.litert")
+    with pytest.raises(BundleError, match="no-such-bundle"):
+        read_model_name(tmp_path / "no-such-bundle")
     with pytest.raises(BundleError, match="no-such-bundle"):
         async with CaptionerProcess(tmp_path / "no-such-bundle"):
             pass
