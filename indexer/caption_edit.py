@@ -27,6 +27,10 @@ class EditablePhoto(Protocol):
         """The marks beside captions of ours."""
 
     @property
+    def own_place(self) -> CaptionPlace | None:
+        """The rung that our caption stands on; None where there is no mark of ours."""
+
+    @property
     def picture(self) -> str:
         """A digest of the image data: whether two states of a file show the same photo."""
 

@@ -91,6 +91,14 @@ class JpegPhoto:
         return [b"".join(portion for _, portion in sorted(found)) for found in portions.values()]
 
     @property
+    def own_place(self) -> CaptionPlace | None:
+        """The rung that our caption stands on; None where there is no mark of ours."""
+        digests = {mark.digest for mark in self.marks}
+        if any(digest(text.text) in digests for block in self._blocks for text in _ours_in(block)):
+            return CaptionPlace.EXIF
+        return CaptionPlace.XMP if digests else None
+
+    @property
     def picture(self) -> str:
         """SHA-256 of everything from the first scan on: tells whether a file still shows the same photo."""
         start = self._header[-1].end

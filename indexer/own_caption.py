@@ -21,6 +21,7 @@ _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\uff
 BOILERPLATE = frozenset(
     {
         *("OLYMPUS DIGITAL CAMERA", "OLYMPUS CAMERA", "SAMSUNG CAMERA PICTURES", "SAMSUNG DIGITAL CAMERA", "SAMSUNG"),
+        *("SAMSUNG CSC", "SAMSUNG DIGIMAX"),
         *("SONY DSC", "MINOLTA DIGITAL CAMERA", "KONICA MINOLTA DIGITAL CAMERA", "Minolta DSC", "DIGITAL CAMERA"),
         *("KODAK DIGITAL STILL CAMERA", "DIGITAL STILL CAMERA", "Digital StillCamera", "CASIO COMPUTER CO.,LTD"),
         *("<Digimax i5, Samsung #1>", "DVC 10.1 HDMI", "Exif_JPEG_PICTURE", "Exif JPEG", "JPEG PICTURE"),
@@ -42,6 +43,11 @@ def program_name() -> str:
 def digest(text: str) -> str:
     """What a mark says of its caption's text: 16 hexadecimal digits of the SHA-256 of its UTF-8."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def sha256(data: bytes) -> str:
+    """64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def is_nobodys(text: str) -> bool:

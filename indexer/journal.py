@@ -1,0 +1,102 @@
+"""What was ever written into photo files: an append-only file of JSON lines, on disk before a file is replaced."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from indexer.errors import StorageError
+
+NAME = "captions.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One replacement that was about to happen. `before` and `after` are SHA-256 of the whole file, None where there
+    was or is none; a file whose digest is `after` was replaced, one whose digest is `before` was not."""
+
+    action: str  # "write" or "undo"
+    path: str  # of the file that is replaced: the photo, or its sidecar
+    before: str | None
+    after: str | None
+    model: str
+    at: str  # ISO 8601, UTC
+
+    @staticmethod
+    def of(action: str, path: Path, before: str | None, after: str | None, *, model: str = "") -> JournalEntry:
+        """An entry of this moment."""
+        return JournalEntry(
+            action, os.fspath(path), before, after, model, datetime.now(UTC).isoformat(timespec="seconds")
+        )
+
+
+class Journal:
+    """The journal in a data directory. Several processes may write it at once: each line is one locked append.
+
+    Raises `StorageError` where the file can't be written or read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def in_dir(cls, data_dir: Path) -> Journal:
+        """The journal of this data directory."""
+        return cls(data_dir / NAME)
+
+    def record(self, entry: JournalEntry) -> None:
+        """On disk when it returns."""
+        # ASCII: a file name that is not UTF-8 comes as lone surrogates, which JSON can escape and UTF-8 can't hold.
+        line = json.dumps(asdict(entry), separators=(",", ":"), ensure_ascii=True).encode() + b"\n"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                self._append(descriptor, line)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise StorageError(
+                f"the journal {self.path} can't be written: {error}",
+                hint="no photo is changed without it: check that the data directory is writable and has space",
+            ) from error
+
+    @staticmethod
+    def _append(descriptor: int, line: bytes) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            line = b"\n" + line  # a crash or a full disk left half a line: it must not swallow this one
+        while line:
+            line = line[os.write(descriptor, line) :]
+        os.fsync(descriptor)
+
+    def entries(self) -> Iterator[JournalEntry]:
+        """Oldest first. Lines that a crash cut off are passed over."""
+        try:
+            with self.path.open("rb") as lines:
+                for line in lines:
+                    entry = _parsed(line)
+                    if entry is not None:
+                        yield entry
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StorageError(f"the journal {self.path} can't be read: {error}") from error
+
+
+def recording(journal: Journal | None, entry: JournalEntry) -> Callable[[], None] | None:
+    """What makes the entry, for when its replacement is about to happen; None where no journal is kept."""
+    return None if journal is None else lambda: journal.record(entry)
+
+
+def _parsed(line: bytes) -> JournalEntry | None:
+    try:
+        return JournalEntry(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
