@@ -164,7 +164,9 @@ def decode(picture: Picture, fit_px: int, orientation: int) -> Image.Image:
             image = image.resize(fitted, Image.Resampling.LANCZOS, reducing_gap=2.0)
         image = to_srgb(image, icc, adobe_rgb=_says_adobe_rgb(picture))
         transpose = None if picture.upright else _TRANSPOSE.get(orientation)
-        return image if transpose is None else image.transpose(transpose)
+        image = image if transpose is None else image.transpose(transpose)
+        image.info = {}  # the profile no longer holds, and what else there is would be written into thumbnails
+        return image
 
 
 def _fitted(size: tuple[int, int], fit_px: int) -> tuple[int, int]:

@@ -10,7 +10,6 @@ import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 import piexif
@@ -152,8 +151,9 @@ def number(value: Any) -> float | None:
         return float(value)
     match value:
         case (int(numerator), int(denominator)) if denominator:
-            return float(Fraction(numerator, denominator))
-    return None
+            return float(numerator) / float(denominator)
+        case _:
+            return None
 
 
 def degrees(value: Any, reference: Any, directions: str) -> float | None:
@@ -165,7 +165,7 @@ def degrees(value: Any, reference: Any, directions: str) -> float | None:
     if parts[0] is None:
         return None
     # Seconds (and minutes) may be 0/0 where a program wrote decimal minutes.
-    total = sum((part or 0.0) / 60**place for place, part in enumerate(parts))
+    total = sum((part or 0.0) / 60.0**place for place, part in enumerate(parts))
     return total if letter == directions[0] else -total
 
 

@@ -41,21 +41,20 @@ _COMPANY_WORDS = frozenset(
 def read_metadata(
     data: bytes,
     path: Path,
-    sidecar: bytes | None = None,
+    sidecars: Sequence[bytes] = (),
     *,
-    more_sidecars: Sequence[bytes] = (),
     picture: Picture | None = None,
     max_pixels_mp: float = math.inf,
 ) -> PhotoMetadata:
-    """Everything the file and its sidecars say. `picture` is the opened file, where the caller has it.
+    """Everything the file and its sidecars (XMP, the most telling first) say. `picture` is the opened file, where the
+    caller has it.
 
     Raises `UnreadablePhoto` where the file is no photo that can be opened; bad metadata in a good photo is no error,
     it is left out.
     """
     picture = picture or open_picture(data, suffix=path.suffix, max_pixels_mp=max_pixels_mp)
     blocks = find_blocks(data, picture)
-    sidecars = [sidecar] if sidecar else []
-    packets = [found for raw in (*sidecars, *more_sidecars, blocks.xmp) if (found := read_xmp(raw))]
+    packets = [found for raw in (*sidecars, blocks.xmp) if (found := read_xmp(raw))]
     return combine(picture, blocks, packets)
 
 
