@@ -1,5 +1,6 @@
 """Writes to the file table, each inside a transaction of the caller's: meet a file, move it, lose it."""
 
+# ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
 # ruff: noqa: PTH116, PTH118 - paths are the file system's own bytes here, which pathlib does not take
 
 from __future__ import annotations
@@ -157,6 +158,26 @@ def _insert(
     if file_id is None:
         raise sqlite3.DatabaseError("SQLite gave a new file no id")
     return file_id
+
+
+def files_at(writer: sqlite3.Connection, root_id: int, path: bytes) -> list[int]:
+    """The ids of the present files that `path` names, as a file or as a folder."""
+    condition, values = within(path)
+    folder, name = os.path.split(path)
+    rows = writer.execute(
+        f"""SELECT id FROM file WHERE root_id = ? AND missing_since IS NULL AND folder = ? AND name = ?
+        UNION SELECT id FROM file WHERE root_id = ? AND missing_since IS NULL AND {condition}""",
+        (root_id, folder, name, root_id, *values),
+    )
+    return [row["id"] for row in rows]
+
+
+def count_present(connection: sqlite3.Connection, root_id: int) -> int:
+    """How many files of a root are not missing."""
+    row = connection.execute(
+        "SELECT count(*) FROM file WHERE root_id = ? AND missing_since IS NULL", (root_id,)
+    ).fetchone()
+    return int(row[0])
 
 
 def mark_missing(writer: sqlite3.Connection, ids: Sequence[int]) -> None:

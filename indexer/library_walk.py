@@ -22,7 +22,18 @@ from pathlib import Path
 
 from indexer.catalogue_rows import now, storable
 from indexer.database import Database
-from indexer.file_rows import device_of, ensure_root, is_below_any, join, mark_missing, note_file, touch, within
+from indexer.file_rows import (
+    count_present,
+    device_of,
+    ensure_root,
+    files_at,
+    is_below_any,
+    join,
+    mark_missing,
+    note_file,
+    touch,
+    within,
+)
 from indexer.found import FolderListing, StampRow, as_batch, split_relative, stamp_row
 from indexer.photo import FoundFile
 
@@ -203,27 +214,25 @@ class LibraryWalks:
         return _counts([outcome])
 
     def note_gone(self, root: Path, path: Path) -> int:
-        """Marks a file, or every file below a folder, as missing; returns how many.
+        """`note_all_gone` for one path; returns how many files are missing now."""
+        return self.note_all_gone(root, [path]).missing
 
-        Losing more at once than a walk would believe marks none: the next walk decides.
+    def note_all_gone(self, root: Path, paths: Sequence[Path]) -> WalkOutcome:
+        """Marks files, and every file below folders, as missing between walks.
+
+        Losing more at once than a walk would believe is held back: the next walk decides.
         """
         with self._database.transaction() as writer:
             root_id, below = ensure_root(writer, root)
-            gone = join(below, os.fsencode(path.relative_to(root)) if path != root else b"")
-            folder, name = os.path.split(gone)
-            where, values = within(gone)
-            ids = writer.execute(
-                f"""SELECT id FROM file WHERE root_id = ? AND missing_since IS NULL
-                AND ((folder = ? AND name = ?) OR ({where}))""",
-                (root_id, folder, name, *values),
-            ).fetchall()
-            known = writer.execute(
-                "SELECT count(*) FROM file WHERE root_id = ? AND missing_since IS NULL", (root_id,)
-            ).fetchone()[0]
+            ids: set[int] = set()
+            for path in paths:
+                gone = join(below, os.fsencode(path.relative_to(root)) if path != root else b"")
+                ids.update(files_at(writer, root_id, gone))
+            known = count_present(writer, root_id)
             if len(ids) > 1 and (len(ids) == known or len(ids) > max(SMALL_LOSS, LOSS_SHARE * known)):
-                return 0
-            mark_missing(writer, [row["id"] for row in ids])
-        return len(ids)
+                return WalkOutcome(0, f"{_shown(root)}: {len(ids)} of {known} photos are gone at once")
+            mark_missing(writer, sorted(ids))
+        return WalkOutcome(len(ids))
 
     def roots(self) -> list[RootState]:
         """Every root that was ever walked and not forgotten."""
