@@ -116,6 +116,11 @@ class JobQueue:
                 [(job.id,) for job in jobs],
             )
 
+    def in_hand(self) -> list[Job]:
+        """The claimed jobs; before `recover`, those that a dead process left."""
+        rows = self._database.reader.execute(f"{_JOB} WHERE job.state = 'claimed' ORDER BY job.id").fetchall()
+        return [_job(row) for row in rows]
+
     def recover(self) -> int:
         """Takes back what a dead process had claimed; returns how many are queued again. Attempts stay counted.
 
