@@ -1,0 +1,30 @@
+"""The command line but for `serve`, which `web.cli` adds. Only the command modules print and exit."""
+
+from __future__ import annotations
+
+import click
+
+from indexer.command_line import CommandLine
+from indexer.commands_caption import caption, captions
+from indexer.commands_find import doctor, search, status
+from indexer.commands_index import index, reindex
+
+HELP = """Finds a family's photos by what is in them.
+
+Results go to standard output, messages to standard error. Exit codes: 0 done (photos that were set aside do not
+count against it; `recollect status` lists them), 1 something failed, 2 the set-up or the command line is wrong.
+"""
+
+#: Every command of the indexer, in the order they are shown.
+COMMANDS: tuple[click.Command, ...] = (index, reindex, search, caption, captions, status, doctor)
+
+
+def command_line(*commands: click.Command) -> CommandLine:
+    """The program `recollect` with these commands."""
+    group = CommandLine(name="recollect", help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+    for command in commands:
+        group.add_command(command)
+    return group
+
+
+main = command_line(*COMMANDS)

@@ -1,0 +1,200 @@
+"""The way of one photo, from a claimed job to a settled row. `index_photo` is the journey; read it first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from captioner import Caption, Captioner
+from indexer.catalogue import Catalogue
+from indexer.errors import PhotoVanished
+from indexer.photo import (
+    CaptionPlace,
+    FileStamp,
+    IndexedPhoto,
+    Job,
+    JobKind,
+    Photo,
+    PhotoMetadata,
+    Reading,
+    ThumbnailSize,
+    Written,
+)
+from indexer.thumbnails import ThumbnailStore
+
+#: What `caption_reason` says where a caption stands in the index only, by our own choice.
+CAPTIONS_OFF = "writing captions into files is switched off"
+PERSONS_WORDS = "a person's caption stands in the file"
+
+
+class PhotoOpener(Protocol):
+    """Whoever opens photo files for the pipeline; `photo_process.PhotoProcesses` is the one in use."""
+
+    async def read(self, path: Path) -> Reading:
+        """Raises `UnreadablePhoto` or `PhotoVanished`."""
+
+    async def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
+        """Content key, metadata and stamp, without decoding. Raises as `read` does."""
+
+    async def pixels_of(self, webp: bytes) -> bytes:
+        """The model's input made from a cached screen thumbnail."""
+
+    async def write_caption(self, path: Path, caption: Caption, stamp: FileStamp) -> Written:
+        """Raises `PhotoVanished` where the file is no longer the one of that stamp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a photo meets on its way; one per service, so that two copies of a photo are not captioned at once."""
+
+    photos: PhotoOpener
+    captioner: Captioner
+    catalogue: Catalogue
+    thumbnails: ThumbnailStore
+    write_captions: bool
+    _by_key: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    def one_at_a_time(self, content_key: str) -> asyncio.Lock:
+        """Held while a photo is captioned, so that its copies wait and then find it known."""
+        return self._by_key.setdefault(content_key, asyncio.Lock())
+
+
+async def index_photo(job: Job, bench: Bench) -> IndexedPhoto:
+    """The whole journey of a new or changed file, and what was settled for it.
+
+    Raises `PhotoError` or `captioner.CaptionError` where it is about this photo.
+    """
+    if job.content_key is not None and (seen := await _only_metadata_changed(job, bench)):
+        return seen
+    reading = await bench.photos.read(job.file.path)
+    async with bench.one_at_a_time(reading.content_key):
+        known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
+        await asyncio.to_thread(_keep_thumbnails, reading, bench)
+        caption = _words_we_have(known, reading.metadata) or await bench.captioner.caption(reading.pixels)
+        written = await _into_the_file(job, reading.metadata, caption, reading.stamp, bench)
+        return await _settle(job, reading.content_key, reading.metadata, caption, written, bench)
+
+
+def _words_we_have(known: Photo | None, metadata: PhotoMetadata) -> Caption | None:
+    """Captioning is never paid for twice: the catalogue's caption, or ours from the file where the catalogue was lost.
+
+    What a file keeps is the sentence, not the tags and the embedding: `reindex --captions` completes those.
+    """
+    if known is not None and known.machine is not None:
+        return known.machine
+    ours = metadata.machine_caption
+    if ours is None:
+        return None
+    return Caption(text=ours.text, confidence=ours.confidence or 0.0, tags=(), embedding=None, model=ours.model or "")
+
+
+async def _only_metadata_changed(job: Job, bench: Bench) -> IndexedPhoto | None:
+    """Settles a changed file that still shows the photo it showed before, without decoding it; None for any other.
+
+    Nothing is written into such a file: whoever took our caption out of it, or edited it, meant to.
+    """
+    content_key, metadata, stamp = await bench.photos.read_metadata(job.file.path)
+    known = await asyncio.to_thread(bench.catalogue.known, content_key)
+    if content_key != job.content_key or known is None or known.machine is None:
+        return None
+    if await asyncio.to_thread(bench.thumbnails.get, content_key, ThumbnailSize.GRID) is None:
+        return None
+    photo = IndexedPhoto(content_key=content_key, metadata=metadata, stamp=stamp, caption=None)
+    await asyncio.to_thread(bench.catalogue.settle, job, photo)
+    return photo
+
+
+def _keep_thumbnails(reading: Reading, bench: Bench) -> None:
+    bench.thumbnails.put_all(reading.content_key, reading.thumbnails.items())
+
+
+async def _settle(
+    job: Job, content_key: str, metadata: PhotoMetadata, caption: Caption, written: Written, bench: Bench
+) -> IndexedPhoto:
+    photo = IndexedPhoto(content_key, metadata, written.stamp, caption, written.place, written.reason)
+    await asyncio.to_thread(bench.catalogue.settle, job, photo)
+    return photo
+
+
+async def _into_the_file(
+    job: Job, metadata: PhotoMetadata, caption: Caption, stamp: FileStamp, bench: Bench
+) -> Written:
+    if not bench.write_captions:
+        return Written(CaptionPlace.INDEX, stamp, CAPTIONS_OFF)
+    if metadata.person_caption is not None:
+        return Written(CaptionPlace.INDEX, stamp, PERSONS_WORDS)
+    return await bench.photos.write_caption(job.file.path, caption, stamp)
+
+
+async def caption_again(job: Job, bench: Bench) -> IndexedPhoto:
+    """A newer model's words, from the cached screen thumbnail; the file is opened only to write them into it."""
+    known, webp = await asyncio.to_thread(_stored, job, bench)
+    if known is None or webp is None:
+        return await _caption_from_the_file(job, bench)
+    async with bench.one_at_a_time(known.id):
+        caption = await _newest_caption(known.id, webp, bench)
+        try:
+            written = await _into_the_file(job, known.metadata, caption, job.file.stamp, bench)
+        except PhotoVanished as vanished:  # an unplugged disk: the index has the words all the same
+            written = Written(CaptionPlace.INDEX, job.file.stamp, str(vanished))
+        return await _settle(job, known.id, known.metadata, caption, written, bench)
+
+
+def _stored(job: Job, bench: Bench) -> tuple[Photo | None, bytes | None]:
+    if job.content_key is None:
+        return None, None
+    return bench.catalogue.known(job.content_key), bench.thumbnails.get(job.content_key, ThumbnailSize.SCREEN)
+
+
+async def _newest_caption(content_key: str, webp: bytes, bench: Bench) -> Caption:
+    """A photo of several files has a job for each; the model looks at it once."""
+    known = await asyncio.to_thread(bench.catalogue.known, content_key)
+    machine = known.machine if known is not None else None
+    if machine is not None and machine.model == bench.captioner.model and machine.tags:
+        return machine
+    return await bench.captioner.caption(await bench.photos.pixels_of(webp))
+
+
+async def _caption_from_the_file(job: Job, bench: Bench) -> IndexedPhoto:
+    reading = await bench.photos.read(job.file.path)
+    async with bench.one_at_a_time(reading.content_key):
+        await asyncio.to_thread(_keep_thumbnails, reading, bench)
+        caption = await bench.captioner.caption(reading.pixels)
+        written = await _into_the_file(job, reading.metadata, caption, reading.stamp, bench)
+        return await _settle(job, reading.content_key, reading.metadata, caption, written, bench)
+
+
+async def read_metadata_again(job: Job, bench: Bench) -> IndexedPhoto:
+    """What the file says of itself, read once more; words, thumbnails and file stay as they are."""
+    content_key, metadata, stamp = await bench.photos.read_metadata(job.file.path)
+    if content_key != job.content_key:
+        return await index_photo(job, bench)
+    photo = IndexedPhoto(content_key=content_key, metadata=metadata, stamp=stamp, caption=None)
+    await asyncio.to_thread(bench.catalogue.settle, job, photo)
+    return photo
+
+
+async def make_thumbnails_again(job: Job, bench: Bench) -> IndexedPhoto:
+    """Decodes the file once more for its thumbnails; words and file stay as they are."""
+    reading = await bench.photos.read(job.file.path)
+    if reading.content_key != job.content_key:
+        return await index_photo(job, bench)
+    await asyncio.to_thread(_keep_thumbnails, reading, bench)
+    photo = IndexedPhoto(content_key=reading.content_key, metadata=reading.metadata, stamp=reading.stamp, caption=None)
+    await asyncio.to_thread(bench.catalogue.settle, job, photo)
+    return photo
+
+
+JOURNEYS: Mapping[JobKind, Callable[[Job, Bench], Awaitable[IndexedPhoto]]] = MappingProxyType(
+    {
+        JobKind.INDEX: index_photo,
+        JobKind.CAPTION: caption_again,
+        JobKind.METADATA: read_metadata_again,
+        JobKind.THUMBNAILS: make_thumbnails_again,
+    }
+)

@@ -1,0 +1,59 @@
+"""Rebuilding from what is stored. Everything becomes durable work first, so an interrupted rebuild goes on later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from captioner import BundleError, read_model_name
+from indexer.errors import SetupError
+from indexer.photo import JobKind
+from indexer.settings import Settings
+from indexer.storage import Storage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuild:
+    """What is to be rebuilt."""
+
+    search: bool = False
+    captions: bool = False
+    metadata: bool = False
+    thumbnails: bool = False
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is something to do."""
+        return self.search or self.captions or self.metadata or self.thumbnails
+
+
+def enqueue(wanted: Rebuild, settings: Settings, storage: Storage, *, alone: bool) -> str:
+    """Queues the work and says how much it is.
+
+    `alone` is true where no other process is indexing: then the search index is emptied first, which also drops what
+    the catalogue has forgotten. Raises `SetupError` where the caption model can't be read.
+    """
+    told = []
+    if wanted.search:
+        if alone:
+            storage.search.clear()
+        told.append(f"{storage.catalogue.mark_all_unpushed():,} photos for search")
+    if wanted.captions:
+        model = current_model(settings)
+        told.append(f"{storage.catalogue.enqueue_all(JobKind.CAPTION, model=model):,} captions by {model}")
+    if wanted.metadata:
+        told.append(f"{storage.catalogue.enqueue_all(JobKind.METADATA):,} files to read")
+    if wanted.thumbnails:
+        told.append(f"{storage.catalogue.enqueue_all(JobKind.THUMBNAILS):,} photos for thumbnails")
+    return "queued: " + ", ".join(told)
+
+
+def current_model(settings: Settings) -> str:
+    """The name of the caption model in use. Raises `SetupError`."""
+    try:
+        name, _ = read_model_name(settings.bundle)
+    except BundleError as error:
+        raise SetupError(
+            f"the caption model {settings.bundle} can't be used: {error}",
+            hint="reinstall recollect, or point the setting 'bundle' at a directory made by captioner.export",
+        ) from error
+    return name

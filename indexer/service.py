@@ -1,0 +1,227 @@
+"""The indexer as one thing: owns the child processes and every task, and stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from captioner import BundleError, Captioner, CaptionerProcess
+from indexer.catalogue import Catalogue
+from indexer.errors import SearchError, SetupError
+from indexer.job_runner import JobRunner
+from indexer.photo import Job
+from indexer.photo_process import PhotoProcesses
+from indexer.pipeline import Bench, PhotoOpener
+from indexer.progress import Meter, Phase, Progress
+from indexer.replace import sweep
+from indexer.rounds import Rounds
+from indexer.search_feed import SearchFeed
+from indexer.settings import Settings
+from indexer.storage import Storage, storage_errors
+from indexer.tasks import either, first_failure, running
+
+log = logging.getLogger(__name__)
+
+#: The photos in hand get so long to finish when recollect is stopped.
+STOP_S = 20.0
+
+#: The last words to search get so long; what does not get through is pushed at the next start.
+LAST_PUSH_S = 5.0
+
+_PULSE_S = 1.0
+
+#: Beyond one photo per reading process: one in the captioner, one waiting for it, one being written or settled.
+_MORE_IN_FLIGHT = 3
+
+
+class Indexer:
+    """Walks, watches, captions and keeps search up to date. An async context manager around its child processes.
+
+    The caller holds `storage.sole_indexer` and closes `storage`. `captioner` and `photos` are started from the
+    settings where none are passed in. Raises `SetupError` on entry where the caption model can't be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        storage: Storage,
+        *,
+        captioner: Captioner | None = None,
+        photos: PhotoOpener | None = None,
+    ) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._captioner = captioner
+        self._photos = photos
+        self._stack = AsyncExitStack()
+        self._meter = Meter()
+        self._feed = SearchFeed(storage.catalogue, storage.search)
+        self._runner: JobRunner | None = None
+        self._rounds: Rounds | None = None
+        self._progress = Progress()
+        self._stopping = False
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            with storage_errors(self._settings.data_dir):
+                await asyncio.to_thread(_take_over, self._storage.catalogue)
+            captioner = self._captioner
+            if captioner is None:
+                captioner = await stack.enter_async_context(started_captioner(self._settings))
+            photos = self._photos
+            if photos is None:
+                photos = await stack.enter_async_context(PhotoProcesses(self._settings, input_px=captioner.input_px))
+            bench = Bench(
+                photos=photos,
+                captioner=captioner,
+                catalogue=self._storage.catalogue,
+                thumbnails=self._storage.thumbnails,
+                write_captions=self._settings.captions != "off",
+            )
+            in_flight = self._settings.reader_count + _MORE_IN_FLIGHT
+            self._runner = JobRunner(bench, in_flight=in_flight, settled=self._on_settled)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def progress(self) -> Progress:
+        """How far it is; costs nothing, may be asked at any time, also before the indexer is entered."""
+        return self._progress
+
+    async def index_once(self, roots: Sequence[Path], *, stop: asyncio.Event | None = None) -> Progress:
+        """Walks `roots`, works everything off and returns. `stop` ends it early, nothing lost."""
+        rounds = Rounds(self._settings, self._storage.catalogue, roots, changed=self._wake)
+        await self._run(self._once(rounds), rounds, stop or asyncio.Event())
+        return self._progress
+
+    async def work_off(self, *, stop: asyncio.Event | None = None) -> Progress:
+        """Works the queue off without walking: what `reindex` enqueued, or what an interrupted run left."""
+        return await self.index_once((), stop=stop)
+
+    async def run_forever(self, roots: Sequence[Path], stop: asyncio.Event) -> None:
+        """Walks, watches and works until `stop` is set; then stops as DESIGN's ladder says."""
+        rounds = Rounds(self._settings, self._storage.catalogue, roots, changed=self._wake)
+        await self._run(rounds.go_on(), rounds, stop)
+
+    async def _once(self, rounds: Rounds) -> None:
+        await rounds.walk_all()
+        self._entered.finish()
+
+    async def _run(self, arrivals: Coroutine[Any, Any, None], rounds: Rounds, stop: asyncio.Event) -> None:
+        self._rounds, self._stopping = rounds, False
+        self._meter.start()
+        try:
+            with storage_errors(self._settings.data_dir):
+                async with asyncio.TaskGroup() as group, running(group, self._feed.run(), self._pulse()):
+                    async with running(group, arrivals):
+                        work = group.create_task(self._entered.run())
+                        await either(work, stop.wait())
+                        self._stopping = stop.is_set()
+                    await self._leave(work)
+                await self._last_push()
+        except BaseExceptionGroup as failures:
+            raise first_failure(failures) from failures
+        finally:
+            await self._count()
+
+    async def _leave(self, work: asyncio.Task[None]) -> None:
+        """The photos in hand finish, or go back to the queue after `STOP_S`."""
+        runner = self._entered
+        runner.stop()
+        _, late = await asyncio.wait({work}, timeout=STOP_S)
+        for task in late:
+            log.warning("%d photos took too long to finish; they are done at the next start", runner.in_hand)
+            task.cancel()
+
+    async def _last_push(self) -> None:
+        try:
+            async with asyncio.timeout(LAST_PUSH_S if self._stopping else None):
+                await self._feed.flush()
+        except (TimeoutError, SearchError) as error:
+            log.warning("search is behind and catches up at the next start: %s", error)
+
+    @property
+    def _entered(self) -> JobRunner:
+        if self._runner is None:
+            raise RuntimeError("the indexer is an async context manager: enter it first")
+        return self._runner
+
+    def _on_settled(self, _: Job) -> None:
+        self._meter.add()
+        self._feed.wake()
+
+    def _wake(self) -> None:
+        if self._runner is not None:
+            self._runner.wake()
+        self._feed.wake()
+
+    async def _pulse(self) -> None:
+        while True:
+            await self._count()
+            await asyncio.sleep(_PULSE_S)
+
+    async def _count(self) -> None:
+        counts = await asyncio.to_thread(self._storage.catalogue.counts)
+        queued = counts.queued
+        if not queued:
+            self._meter.start()
+        self._progress = Progress(
+            done=self._meter.done,
+            queued=queued,
+            set_aside=counts.set_aside,
+            per_second=self._meter.per_second,
+            eta_s=self._meter.eta_s(queued),
+            phase=self._phase(queued, counts.unpushed),
+            walking=self._walking,
+            problem=(self._rounds.problem if self._rounds else None) or self._feed.problem,
+        )
+
+    @property
+    def _walking(self) -> bool:
+        return self._rounds is not None and self._rounds.walking
+
+    def _phase(self, queued: int, unpushed: int) -> Phase:
+        if self._stopping:
+            return Phase.STOPPING
+        if queued:
+            return Phase.INDEXING
+        if self._walking:
+            return Phase.WALKING
+        return Phase.SEARCH if unpushed else Phase.IDLE
+
+
+def _take_over(catalogue: Catalogue) -> None:
+    """What a killed process left: its half-written copies beside the photos it had in hand, and its jobs."""
+    for folder in {job.file.path.parent for job in catalogue.in_hand()}:
+        for path in sweep(folder):
+            log.info("removed %s, left by a process that was killed", path)
+    catalogue.recover()
+
+
+@asynccontextmanager
+async def started_captioner(settings: Settings) -> AsyncIterator[Captioner]:
+    """The captioner's child process as the settings want it. Raises `SetupError` where the bundle can't be used."""
+    process = CaptionerProcess(
+        settings.bundle,
+        threads=settings.captioner_threads,
+        timeout_s=settings.captioner_timeout_s,
+        nice=settings.nice,
+    )
+    async with AsyncExitStack() as stack:
+        try:
+            captioner = await stack.enter_async_context(process)
+        except BundleError as error:
+            raise SetupError(
+                f"the caption model {settings.bundle} can't be used: {error}",
+                hint="reinstall recollect, or point the setting 'bundle' at a directory made by captioner.export",
+            ) from error
+        yield captioner

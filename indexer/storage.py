@@ -1,0 +1,172 @@
+"""The data directory, opened: catalogue, thumbnails and search index, the lock, and the libraries it knows."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.catalogue import Catalogue
+from indexer.crawler import outermost
+from indexer.database import Database
+from indexer.errors import SettingsError, SetupError, StorageError
+from indexer.search import SearchBackend
+from indexer.settings import Settings
+from indexer.thumbnails import THUMBNAIL_MIGRATIONS, ThumbnailStore
+
+_MEND = "check the free space and the rights of the data directory, then start again: nothing that was done is lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What the data directory holds; each is usable from any thread."""
+
+    catalogue: Catalogue
+    thumbnails: ThumbnailStore
+    search: SearchBackend
+
+
+@contextmanager
+def open_storage(settings: Settings) -> Iterator[Storage]:
+    """Opens (or makes) the databases of `settings.data_dir`. Raises `StorageError`."""
+    with ExitStack() as stack, storage_errors(settings.data_dir):
+        _make_private(settings.data_dir)
+        catalogue = Catalogue(settings.catalogue_path)
+        stack.callback(catalogue.close)
+        thumbnails = stack.enter_context(Database(settings.thumbnails_path, THUMBNAIL_MIGRATIONS))
+        search = open_search(settings)
+        stack.callback(search.close)
+        yield Storage(catalogue, ThumbnailStore(thumbnails), search)
+
+
+def open_search(settings: Settings) -> SearchBackend:
+    """The search backend that the settings name. Raises `SearchError` or `SettingsError`."""
+    if settings.search != "embedded":
+        raise SettingsError(
+            f"search = {settings.search}: this version has the embedded search only",
+            hint="leave out the setting 'search', or set it to embedded",
+        )
+    from indexer.embedded import EmbeddedSearch
+
+    return EmbeddedSearch(search_path(settings))
+
+
+def search_path(settings: Settings) -> Path:
+    """The embedded search index: derived from the catalogue, may be deleted while nothing runs."""
+    return settings.data_dir / "search.db"
+
+
+@contextmanager
+def storage_errors(data_dir: Path) -> Iterator[None]:
+    """Says what SQLite and the file system mean: a full disk and a read-only one are about the set-up."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StorageError(f"the data directory {data_dir} can't be used: {error}", hint=_MEND) from error
+
+
+def _make_private(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)  # what a family photographs is nobody else's business
+    except OSError as error:
+        raise StorageError(
+            f"the data directory {data_dir} can't be made: {error.strerror}",
+            hint="choose another with --data-dir or RECOLLECT_DATA_DIR",
+        ) from error
+
+
+class InUse(SetupError):
+    """Another recollect is indexing into this data directory; `pid` is its process id, 0 where it is not known."""
+
+    def __init__(self, data_dir: Path, pid: int) -> None:
+        super().__init__(
+            f"another recollect (process {pid or 'unknown'}) is indexing into {data_dir}",
+            hint=f"stop it first (kill {pid or 'PID'}), or leave the work to it: it finds new photos by itself",
+        )
+        self.pid = pid
+
+
+@contextmanager
+def sole_indexer(data_dir: Path) -> Iterator[None]:
+    """Held by the one process that may index into a data directory; freed by the kernel if that process dies.
+
+    Raises `InUse` where it is held (flock(2)).
+    """
+    _make_private(data_dir)
+    try:
+        lock = os.open(data_dir / "recollect.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageError(f"the data directory {data_dir} can't be written: {error.strerror}", hint=_MEND) from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            raise InUse(data_dir, _pid_in(lock)) from held
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+def indexing_process(data_dir: Path) -> int:
+    """The id of the process that is indexing into `data_dir` now, 0 where none is."""
+    try:
+        lock = os.open(data_dir / "recollect.lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _pid_in(lock)
+    finally:
+        os.close(lock)
+    return 0
+
+
+def _pid_in(lock: int) -> int:
+    text = os.pread(lock, 20, 0)
+    return int(text) if text.isdigit() else 0
+
+
+def remembered_libraries(data_dir: Path) -> tuple[Path, ...]:
+    """The library roots that were ever given as arguments, so that a later `serve` needs none."""
+    path = data_dir / "libraries.json"
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(Path(str(item)) for item in listed)
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, TypeError) as error:
+        raise StorageError(
+            f"the list of libraries {path} can't be read: {error}", hint="delete it and name your libraries again"
+        ) from error
+
+
+def remember_libraries(data_dir: Path, roots: Sequence[Path]) -> tuple[Path, ...]:
+    """Adds `roots` and gives the whole list back, without roots that lie inside another one."""
+    together = outermost([*remembered_libraries(data_dir), *roots])
+    _write_libraries(data_dir, together)
+    return together
+
+
+def forget_libraries(data_dir: Path, catalogue: Catalogue, roots: Sequence[Path]) -> int:
+    """Takes libraries off the list and their files out of the catalogue's sight; returns how many files."""
+    _write_libraries(data_dir, [root for root in remembered_libraries(data_dir) if root not in roots])
+    return sum(catalogue.forget_root(root) for root in roots)
+
+
+def _write_libraries(data_dir: Path, roots: Sequence[Path]) -> None:
+    _make_private(data_dir)
+    path, fresh = data_dir / "libraries.json", data_dir / "libraries.json.new"
+    try:
+        # ASCII escapes carry names that are not UTF-8 (surrogateescape) through JSON unharmed.
+        fresh.write_text(json.dumps([str(root) for root in roots], indent=1), encoding="ascii")
+        fresh.replace(path)
+    except OSError as error:
+        raise StorageError(f"{path} can't be written: {error.strerror}", hint=_MEND) from error

@@ -1,0 +1,36 @@
+"""Small pieces of structured concurrency (https://docs.python.org/3/library/asyncio-task.html#task-groups)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+
+@asynccontextmanager
+async def running(group: asyncio.TaskGroup, *coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Tasks that are there for as long as the block runs; a failure of one reaches `group`."""
+    tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+async def either(task: asyncio.Task[None], event: Awaitable[Any]) -> None:
+    """Waits for the first of the two; `task` goes on where it was the other."""
+    other = asyncio.ensure_future(event)
+    try:
+        await asyncio.wait({task, other}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        other.cancel()
+
+
+def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The failure that stopped the others; what they said while being stopped says nothing new."""
+    first = failures.exceptions[0]
+    return first_failure(first) if isinstance(first, BaseExceptionGroup) else first

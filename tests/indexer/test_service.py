@@ -1,0 +1,357 @@
+"""The indexer as a whole on real libraries: real files, real databases, real reading processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from captioner import Caption
+from indexer.caption_file import read_own_caption
+from indexer.errors import SetupError
+from indexer.photo import CaptionBy, CaptionPlace
+from indexer.progress import Phase
+from indexer.service import Indexer
+from indexer.settings import Settings
+from indexer.storage import remember_libraries, remembered_libraries
+from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, paths_of, settings_for, stored
+from tests.photos_made import write_jpeg
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """Three walls in two folders."""
+    root = tmp_path / "photos"
+    write_jpeg(root / "red.jpg", COLOURS["red"], 1)
+    write_jpeg(root / "2019" / "green.jpg", COLOURS["green"], 2)
+    write_jpeg(root / "2019" / "blue.jpg", COLOURS["blue"], 3)
+    return root
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_for(tmp_path)
+
+
+@pytest.fixture
+def captioner() -> CountingCaptioner:
+    return CountingCaptioner()
+
+
+async def test_photos_are_captioned_into_their_files_and_found(
+    library: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    outcome = await index(settings, captioner, library)
+    assert (outcome.done, outcome.queued, outcome.set_aside) == (3, 0, 0)
+    assert sorted(captioner.asked) == ["blue", "green", "red"]
+    with stored(settings) as storage:
+        assert found(storage, "green wall")[0] == "a green wall seen by colours-1"
+        assert {photo.caption_place for photo in all_photos(storage)} == {CaptionPlace.EXIF}
+        assert storage.thumbnails.sizes() == {"grid": 3, "screen": 3}
+    ours = read_own_caption((library / "red.jpg").read_bytes())
+    assert ours is not None
+    assert ours.text == "a red wall seen by colours-1"
+
+
+async def test_a_second_run_does_nothing(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
+    await index(settings, captioner, library)
+    before = {path: path.read_bytes() for path in library.rglob("*.jpg")}
+    again = CountingCaptioner()
+    outcome = await index(settings, again, library)
+    assert (outcome.done, again.asked) == (0, [])
+    assert {path: path.read_bytes() for path in library.rglob("*.jpg")} == before
+
+
+async def test_moving_renaming_and_copying_cost_no_captioning(
+    library: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    await index(settings, captioner, library)
+    (library / "elsewhere").mkdir()
+    (library / "red.jpg").rename(library / "elsewhere" / "crimson.jpg")
+    shutil.copyfile(library / "2019" / "blue.jpg", library / "copy of blue.jpg")
+    again = CountingCaptioner()
+    await index(settings, again, library)
+    assert again.asked == []
+    with stored(settings) as storage:
+        files = {photo.caption: paths_of(photo) for photo in all_photos(storage)}
+    assert files["a red wall seen by colours-1"] == {"crimson.jpg"}
+    assert files["a blue wall seen by colours-1"] == {"blue.jpg", "copy of blue.jpg"}
+
+
+async def test_two_copies_found_at_once_are_captioned_once(
+    tmp_path: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    root = tmp_path / "photos"
+    first = write_jpeg(root / "a.jpg", COLOURS["red"])
+    for name in ("b.jpg", "c.jpg", "d.jpg", "e.jpg"):
+        shutil.copyfile(first, root / name)
+    await index(settings, captioner, root)
+    assert captioner.asked == ["red"]
+    with stored(settings) as storage:
+        assert [len(paths_of(photo)) for photo in all_photos(storage)] == [5]
+
+
+async def test_captions_are_taken_back_from_the_files_when_the_catalogue_is_lost(
+    library: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    await index(settings, captioner, library)
+    before = {path: path.read_bytes() for path in library.rglob("*.jpg")}
+    shutil.rmtree(settings.data_dir)
+    again = CountingCaptioner(model="colours-2")
+    await index(settings, again, library)
+    assert again.asked == []
+    assert {path: path.read_bytes() for path in library.rglob("*.jpg")} == before
+    with stored(settings) as storage:
+        photos = all_photos(storage)
+        assert {photo.caption_by for photo in photos} == {CaptionBy.MODEL}
+        assert {photo.machine.model for photo in photos if photo.machine} == {"colours-1"}
+        assert found(storage, "red")[0] == "a red wall seen by colours-1"
+
+
+async def test_captions_off_leaves_every_file_as_it_was(
+    library: Path, tmp_path: Path, captioner: CountingCaptioner
+) -> None:
+    before = {path: path.read_bytes() for path in library.rglob("*.jpg")}
+    settings = settings_for(tmp_path, captions="off")
+    await index(settings, captioner, library)
+    assert {path: path.read_bytes() for path in library.rglob("*") if path.is_file()} == before
+    with stored(settings) as storage:
+        assert len(found(storage, "wall")) == 3
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool edits the caption as another program would")
+async def test_a_caption_edited_outside_wins_and_is_never_overwritten(
+    library: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    await index(settings, captioner, library)
+    words = "Grandmother's garden wall"
+    edit = ["exiftool", "-q", "-overwrite_original", f"-ImageDescription={words}", f"-XMP-dc:Description={words}"]
+    subprocess.run([*edit, f"-XPComment={words}", str(library / "red.jpg")], check=True)
+    edited = (library / "red.jpg").read_bytes()
+    again = CountingCaptioner()
+    await index(settings, again, library)
+    assert again.asked == []
+    assert (library / "red.jpg").read_bytes() == edited
+    with stored(settings) as storage:
+        photo = next(item for item in all_photos(storage) if paths_of(item) == {"red.jpg"})
+        assert (photo.caption, photo.caption_by) == (words, CaptionBy.PERSON)
+        assert found(storage, "grandmother") == [words]
+
+
+async def test_a_person_s_caption_is_kept_and_the_model_s_stands_in_the_index_only(
+    tmp_path: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    from tests.photos_made import picture
+
+    root = tmp_path / "photos"
+    root.mkdir()
+    exif = picture(COLOURS["red"]).getexif()
+    exif[0x010E] = "Our first wall"
+    picture(COLOURS["red"]).save(root / "a.jpg", "JPEG", exif=exif)
+    before = (root / "a.jpg").read_bytes()
+    await index(settings, captioner, root)
+    assert (root / "a.jpg").read_bytes() == before
+    with stored(settings) as storage:
+        (photo,) = all_photos(storage)
+        assert (photo.caption, photo.caption_by, photo.caption_place) == (
+            "Our first wall",
+            CaptionBy.PERSON,
+            CaptionPlace.INDEX,
+        )
+        assert photo.machine is not None
+        assert found(storage, "red") == ["Our first wall"]
+
+
+async def test_a_photo_that_can_t_be_read_is_set_aside_and_the_others_go_on(
+    library: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    (library / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no photo")
+    (library / "empty.png").write_bytes(b"")
+    outcome = await index(settings, captioner, library)
+    assert (outcome.done, outcome.set_aside) == (3, 2)
+    with stored(settings) as storage:
+        reasons = {item.file.path.name: item.reason for item in storage.catalogue.set_aside()}
+        assert set(reasons) == {"broken.jpg", "empty.png"}
+        assert all(reasons.values())
+    write_jpeg(library / "broken.jpg", COLOURS["white"])
+    outcome = await index(settings, captioner, library)
+    assert (outcome.done, outcome.set_aside) == (1, 1)
+
+
+async def test_a_photo_at_which_the_captioner_dies_is_set_aside(
+    library: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    captioner.dies_at = "green"
+    outcome = await index(settings, captioner, library)
+    assert (outcome.done, outcome.set_aside) == (2, 1)
+    with stored(settings) as storage:
+        (aside,) = storage.catalogue.set_aside()
+        assert (aside.file.path.name, aside.kind) == ("green.jpg", "captioner")
+        assert storage.catalogue.retry_set_aside() == 1
+    assert (await index(settings, CountingCaptioner(), library)).set_aside == 0
+
+
+async def test_a_captioner_that_dies_at_everything_is_about_the_set_up(tmp_path: Path, settings: Settings) -> None:
+    root = tmp_path / "photos"
+    for number in range(8):
+        write_jpeg(root / f"{number}.jpg", COLOURS["red"], number)
+    captioner = CountingCaptioner()
+    captioner.dies_at = "red"
+    with pytest.raises(SetupError, match="in a row"):
+        await index(settings, captioner, root)
+
+
+async def test_a_root_that_is_unplugged_loses_nothing(
+    library: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    await index(settings, captioner, library)
+    library.rename(library.with_name("unplugged"))
+    outcome = await index(settings, captioner, library)
+    assert outcome.problem
+    with stored(settings) as storage:
+        assert len(found(storage, "wall")) == 3
+    library.mkdir()
+    assert (await index(settings, captioner, library)).problem
+    with stored(settings) as storage:
+        assert len(found(storage, "wall")) == 3
+    library.rmdir()
+    library.with_name("unplugged").rename(library)
+    assert (await index(settings, captioner, library)).problem is None
+    assert len(captioner.asked) == 3
+
+
+async def test_a_disk_pulled_out_while_its_photos_were_queued_is_read_when_it_is_back(
+    library: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    with stored(settings) as storage:
+        walk = storage.catalogue.begin_walk(library)
+        from indexer.photo import FileStamp, FoundFile
+
+        for path in sorted(library.rglob("*.jpg")):
+            status = path.stat()
+            stamp = FileStamp(status.st_mtime_ns, status.st_size, status.st_ino)
+            storage.catalogue.note(walk, [FoundFile(library, path, stamp)])
+        storage.catalogue.finish_walk(walk, True)
+    library.rename(library.with_name("unplugged"))
+    outcome = await index(settings, captioner)
+    assert outcome.done == 0
+    library.with_name("unplugged").rename(library)
+    outcome = await index(settings, captioner, library)
+    assert (outcome.done, outcome.set_aside) == (3, 0)
+
+
+async def test_a_deleted_photo_leaves_search(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
+    await index(settings, captioner, library)
+    (library / "red.jpg").unlink()
+    await index(settings, captioner, library)
+    with stored(settings) as storage:
+        assert found(storage, "red") == []
+        assert len(found(storage, "wall")) == 2
+
+
+async def test_the_search_index_may_be_deleted(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
+    await index(settings, captioner, library)
+    for path in settings.data_dir.glob("search.db*"):
+        path.unlink()
+    await index(settings, captioner, library)
+    with stored(settings) as storage:
+        assert len(found(storage, "wall")) == 3
+    assert len(captioner.asked) == 3
+
+
+async def test_stopping_finishes_the_photos_in_hand(
+    library: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    captioner.gate, stop = asyncio.Event(), asyncio.Event()
+    with stored(settings) as storage:
+        async with Indexer(settings, storage, captioner=captioner) as indexer:
+            running = asyncio.create_task(indexer.run_forever((library,), stop))
+            while not captioner.asked:
+                await asyncio.sleep(0.01)
+            stop.set()
+            captioner.gate.set()
+            await running
+            assert indexer.progress().phase == Phase.STOPPING
+        counts = storage.catalogue.counts()
+    assert counts.photos == len(captioner.asked)
+    outcome = await index(settings, captioner, library)
+    assert outcome.queued == 0
+    assert len(captioner.asked) == 3
+
+
+async def test_cancelling_gives_the_photos_in_hand_back(
+    library: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    captioner.gate = asyncio.Event()
+    with stored(settings) as storage:
+        async with Indexer(settings, storage, captioner=captioner) as indexer:
+            running = asyncio.create_task(indexer.index_once((library,)))
+            while not captioner.asked:
+                await asyncio.sleep(0.01)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+        assert storage.catalogue.counts().queued == 3
+        assert storage.catalogue.recover() == 0
+
+
+async def test_new_photos_are_found_while_it_runs(library: Path, tmp_path: Path, captioner: CountingCaptioner) -> None:
+    settings, stop = settings_for(tmp_path, watch=True, rescan_s=0.2), asyncio.Event()
+    with stored(settings) as storage:
+        async with Indexer(settings, storage, captioner=captioner) as indexer:
+            running = asyncio.create_task(indexer.run_forever((library,), stop))
+            while len(found(storage, "wall")) < 3:
+                await asyncio.sleep(0.05)
+            write_jpeg(library / "white.jpg", COLOURS["white"], 4)
+            while not found(storage, "white"):
+                await asyncio.sleep(0.05)
+            stop.set()
+            await running
+    assert sorted(captioner.asked) == ["blue", "green", "red", "white"]
+
+
+async def test_a_full_disk_is_about_the_set_up(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
+    with stored(settings) as storage:
+        with storage.catalogue._database.transaction() as writer:  # SQLite's own way to run out of room
+            pages = writer.execute("PRAGMA page_count").fetchone()[0]
+        storage.catalogue._database._writer.execute(f"PRAGMA max_page_count = {pages}")
+        async with Indexer(settings, storage, captioner=captioner) as indexer:
+            with pytest.raises(SetupError, match="full"):
+                await indexer.index_once((library,))
+
+
+async def test_a_bundle_that_can_t_be_used_is_about_the_set_up(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, bundle=tmp_path / "nothing here")
+    with stored(settings) as storage, pytest.raises(SetupError) as caught:
+        async with Indexer(settings, storage):
+            raise AssertionError("it must not start")
+    assert "nothing here" in caught.value.what
+    assert caught.value.hint
+
+
+async def test_what_the_captioner_says_may_be_anything(
+    library: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    class Odd(CountingCaptioner):
+        async def caption(self, pixels: bytes) -> Caption:
+            await super().caption(pixels)
+            return Caption("naïve “quotes” & <b>tags</b> 🎈", 0.5, (), None, "odd-1")
+
+    await index(settings, Odd(), library)
+    with stored(settings) as storage:
+        assert {photo.caption for photo in all_photos(storage)} == {"naïve “quotes” & <b>tags</b> 🎈"}
+    ours = read_own_caption((library / "red.jpg").read_bytes())
+    assert ours is not None
+    assert ours.text == "naïve “quotes” & <b>tags</b> 🎈"
+
+
+def test_libraries_are_remembered_with_odd_names(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(b"/photos/caf\xe9\n"))
+    assert remembered_libraries(tmp_path) == ()
+    remember_libraries(tmp_path, [odd, Path("/photos/b")])
+    assert remember_libraries(tmp_path, [Path("/photos/b")]) == (odd, Path("/photos/b"))
+    assert remember_libraries(tmp_path, [Path("/photos")]) == (Path("/photos"),)

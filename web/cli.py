@@ -1,0 +1,94 @@
+"""The program `recollect`: the indexer's commands, and `serve`, which puts the page in front of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from indexer.cli import COMMANDS, command_line
+from indexer.command_line import INDEXING, SERVING, run_until_stopped, with_settings
+from indexer.commands_index import libraries, tell_first_run
+from indexer.errors import SetupError
+from indexer.settings import Settings
+from indexer.terminal import Terminal
+
+if TYPE_CHECKING:
+    from aiohttp.web import TCPSite
+
+    from indexer.service import Indexer
+    from indexer.storage import Storage
+
+
+@click.command()
+@click.argument("roots", metavar="[DIR]...", nargs=-1, type=click.Path(path_type=str))
+@with_settings(*INDEXING, *SERVING)
+def serve(settings: Settings, terminal: Terminal, roots: tuple[str, ...]) -> None:
+    """Serve the search page, and index libraries meanwhile (all known ones where none is named)."""
+    from indexer.storage import open_storage, sole_indexer
+
+    with sole_indexer(settings.data_dir), open_storage(settings) as storage:
+        chosen = libraries(settings, roots)
+        tell_first_run(settings, storage, terminal)
+        run_until_stopped(lambda stop: _serve(settings, storage, chosen, terminal, stop))
+
+
+async def _serve(
+    settings: Settings, storage: Storage, roots: Sequence[Path], terminal: Terminal, stop: asyncio.Event
+) -> None:
+    from indexer.service import Indexer
+
+    indexer = Indexer(settings, storage)
+    async with _page(settings, storage, indexer) as address:
+        terminal.say(f"the search page is on {address}")
+        following = asyncio.create_task(terminal.follow(indexer.progress))
+        try:
+            async with indexer:
+                await indexer.run_forever(roots, stop)
+        finally:
+            following.cancel()
+            await asyncio.wait({following})
+
+
+@asynccontextmanager
+async def _page(settings: Settings, storage: Storage, indexer: Indexer) -> AsyncIterator[str]:
+    """The page, answering from the first moment on; yields its address."""
+    from aiohttp.web import AppRunner, TCPSite
+
+    from web.app import make_app
+
+    app = make_app(
+        settings,
+        catalogue=storage.catalogue,
+        thumbnails=storage.thumbnails,
+        search=storage.search,
+        progress=indexer.progress,
+    )
+    runner = AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        await _listen(TCPSite(runner, settings.host, settings.port), settings)
+        host, port = runner.addresses[0][:2]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(site: TCPSite, settings: Settings) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        raise SetupError(
+            f"the page can't be served on {settings.host} port {settings.port}: {error.strerror or error}",
+            hint="choose another port with --port, or stop what is using it",
+        ) from error
+
+
+main = command_line(serve, *COMMANDS)
+
+if __name__ == "__main__":
+    main()
