@@ -160,8 +160,9 @@ def decode(picture: Picture, fit_px: int, orientation: int) -> Image.Image:
         # TIFF and HEIF: the size is only final once loaded.
         fitted = _fitted(image.size, fit_px) if picture.upright else fitted
         if image.size != fitted:
-            # A gap of 2 lets Pillow first average whole blocks; the rest is done by the good filter.
-            image = image.resize(fitted, Image.Resampling.LANCZOS, reducing_gap=2.0)
+            # Hamming is as sharp as bicubic when shrinking, in two thirds of its time; a gap of 2 lets Pillow average
+            # whole blocks of what is much larger first.
+            image = image.resize(fitted, Image.Resampling.HAMMING, reducing_gap=2.0)
         image = to_srgb(image, icc, adobe_rgb=_says_adobe_rgb(picture))
         transpose = None if picture.upright else _TRANSPOSE.get(orientation)
         image = image if transpose is None else image.transpose(transpose)

@@ -19,6 +19,10 @@ from indexer.settings import Settings
 if TYPE_CHECKING:
     from indexer.caption_file import Undone
 
+# glibc keeps what large buffers leave behind; with fixed thresholds (mallopt(3)) a process that once held a 12-megapixel
+# HEIC goes back from 120 to 53 MB, at no cost in time. Other C libraries pass these by.
+_GIVE_MEMORY_BACK = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "262144"}
+
 _GUILTY_TWICE = "the process that opened it died or hung twice"
 
 
@@ -37,6 +41,7 @@ class PhotoProcess:
             timeout_s=settings.reader_timeout_s,
             nice=settings.nice,
             memory_mb=settings.reader_memory_mb,
+            environment=_GIVE_MEMORY_BACK,
         )
 
     async def __aenter__(self) -> Self:
