@@ -27,6 +27,7 @@ from indexer.jpeg import (
     segments,
 )
 from indexer.jpeg_trailer import check_trailer
+from indexer.maker_note import reads_beyond
 from indexer.own_caption import FieldText, Mark, OwnCaption, Stripped, digest
 from indexer.photo import CaptionPlace
 
@@ -151,6 +152,8 @@ class JpegPhoto:
         segment = self._exif[0]
         self._check_mpf(segment.start)
         block = tiff_edit.append_caption(self._blocks[0], own)
+        if reads_beyond(self._blocks[0], len(block)):
+            raise CaptionRefused("the camera's MakerNote points past the end of the Exif block")
         return [(segment.start, segment.end, compose(APP1, EXIF_HEADER + block))]
 
     def _xmp_change(self, own: OwnCaption, *, needs_text: bool) -> list[tuple[int, int, bytes]]:

@@ -16,8 +16,8 @@ ENTRY_BYTES = 12
 
 _HEADER_BYTES = 8
 _MAX_DIRECTORIES = 64
-# Bytes per value of each field type: 1 BYTE .. 12 DOUBLE (TIFF 6.0), 13 IFD (TIFF Technical Note 1).
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+#: Bytes per value of each field type: 1 BYTE .. 12 DOUBLE (TIFF 6.0), 13 IFD (TIFF Technical Note 1).
+TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _POINTERS = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS})
 # Tags that say where image data lies, each with the tag that says how much of it: strips, tiles, the thumbnail.
 _DATA_TAGS = {0x0111: 0x0117, 0x0144: 0x0145, 0x0201: 0x0202}
@@ -79,9 +79,9 @@ def read_directory(block: bytes, order: str, offset: int, *, is_sub: bool = Fals
 
 def _entry(block: bytes, order: str, at: int) -> Entry:
     tag, kind, count = struct.unpack_from(order + "HHI", block, at)
-    if kind not in _TYPE_BYTES:
+    if kind not in TYPE_BYTES:
         raise TiffError(f"tag {tag:#06x} of the Exif block has the unknown type {kind}")
-    size = count * _TYPE_BYTES[kind]
+    size = count * TYPE_BYTES[kind]
     start = at + 8 if size <= 4 else struct.unpack_from(order + "I", block, at + 8)[0]
     if start < _HEADER_BYTES or start + size > len(block):
         raise TiffError(f"the value of tag {tag:#06x} lies outside the Exif block")

@@ -58,16 +58,7 @@ def append_caption(block: bytes, own: OwnCaption, *, limit: int = MAX_BLOCK_BYTE
     be longer than `limit` bytes.
     """
     check_block(block)
-    order = byte_order(block)
-    (old_ifd0,) = struct.unpack_from(order + "I", block, 4)
-    directory = read_directory(block, order, old_ifd0)
-    start = len(block) + -len(block) % 4
-    values = _values(own.text)
-    kept = [entry for entry in directory.entries if entry.tag not in values]
-    size = 2 + ENTRY_BYTES * (len(kept) + len(values)) + 4
-    added, strings = _place(values, order, start + size)
-    tail = b"\0" * (start - len(block)) + _directory_bytes(_in_order(kept, added), order, directory.next_offset)
-    edited = block[:4] + struct.pack(order + "I", start) + block[8:] + tail + strings
+    edited, old_ifd0 = _with_entries(block, own.text)
     edited += _record(own.mark, edited[len(block) :], block, old_ifd0)
     if len(edited) > limit:
         raise CaptionRefused(f"the Exif block would grow to {len(edited)} bytes; {limit} fit")
@@ -76,12 +67,23 @@ def append_caption(block: bytes, own: OwnCaption, *, limit: int = MAX_BLOCK_BYTE
 
 def compose_block(own: OwnCaption) -> bytes:
     """The smallest Exif block with this caption, for a file that has none; it undoes to nothing."""
-    values = _values(own.text)
-    composed: bytes = piexif.dump(
-        {"0th": {IMAGE_DESCRIPTION: values[IMAGE_DESCRIPTION][1], XP_COMMENT: values[XP_COMMENT][1]}}
-    )
-    block = composed.removeprefix(b"Exif\0\0")
+    empty: bytes = piexif.dump({"0th": {}})
+    block, _ = _with_entries(empty.removeprefix(b"Exif\0\0"), own.text)
     return block + _record(own.mark, block, b"", 0)
+
+
+def _with_entries(block: bytes, text: str) -> tuple[bytes, int]:
+    """The block and after it IFD0 once more with our entries, and their values; and where IFD0 was before."""
+    order = byte_order(block)
+    (old_ifd0,) = struct.unpack_from(order + "I", block, 4)
+    directory = read_directory(block, order, old_ifd0)
+    start = len(block) + -len(block) % 4
+    values = _values(text)
+    kept = [entry for entry in directory.entries if entry.tag not in values]
+    size = 2 + ENTRY_BYTES * (len(kept) + len(values)) + 4
+    added, strings = _place(values, order, start + size)
+    tail = b"\0" * (start - len(block)) + _directory_bytes(_in_order(kept, added), order, directory.next_offset)
+    return block[:4] + struct.pack(order + "I", start) + block[8:] + tail + strings, old_ifd0
 
 
 def _values(text: str) -> dict[int, tuple[int, bytes]]:
