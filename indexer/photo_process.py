@@ -19,7 +19,7 @@ from indexer.settings import Settings
 if TYPE_CHECKING:
     from indexer.caption_file import Undone
 
-# glibc keeps what large buffers leave behind; with fixed thresholds (mallopt(3)) a process that once held a 12-megapixel
+# glibc keeps what large buffers leave behind; with fixed thresholds (mallopt(3)) a process that once held a 12 MP
 # HEIC goes back from 120 to 53 MB, at no cost in time. Other C libraries pass these by.
 _GIVE_MEMORY_BACK = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "262144"}
 
