@@ -55,6 +55,18 @@ def test_an_exception_rolls_back(tmp_path: Path) -> None:
         assert database.reader.execute("SELECT count(*) FROM note").fetchone()[0] == 0
 
 
+def test_a_full_disk_says_so_and_the_database_goes_on(tmp_path: Path) -> None:
+    """SQLite rolls back by itself where it is out of room (https://sqlite.org/lang_transaction.html)."""
+    with Database(tmp_path / "a.db", [FIRST]) as database:
+        with pytest.raises(sqlite3.OperationalError, match="full"), database.transaction() as writer:
+            pages = writer.execute("PRAGMA page_count").fetchone()[0]
+            writer.execute(f"PRAGMA max_page_count = {pages}")
+            writer.execute("INSERT INTO note (text) VALUES (?)", ("long" * 10_000,))
+        with database.transaction() as writer:
+            writer.execute("INSERT INTO note (text) VALUES ('short')")
+        assert [row["text"] for row in database.reader.execute("SELECT text FROM note")] == ["short"]
+
+
 def test_readers_can_t_write(tmp_path: Path) -> None:
     with Database(tmp_path / "a.db", [FIRST]) as database, pytest.raises(sqlite3.OperationalError, match="readonly"):
         database.reader.execute("INSERT INTO note (text) VALUES ('no')")

@@ -316,12 +316,13 @@ async def test_new_photos_are_found_while_it_runs(library: Path, tmp_path: Path,
 
 async def test_a_full_disk_is_about_the_set_up(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
     with stored(settings) as storage:
-        with storage.catalogue._database.transaction() as writer:  # SQLite's own way to run out of room
-            pages = writer.execute("PRAGMA page_count").fetchone()[0]
-        storage.catalogue._database._writer.execute(f"PRAGMA max_page_count = {pages}")
+        writer = storage.thumbnails._database._writer
+        pages = writer.execute("PRAGMA page_count").fetchone()[0]
+        writer.execute(f"PRAGMA max_page_count = {pages}")  # SQLite says "full" as it does for ENOSPC
         async with Indexer(settings, storage, captioner=captioner) as indexer:
             with pytest.raises(SetupError, match="full"):
                 await indexer.index_once((library,))
+    assert (await index(settings, captioner, library)).done == 3
 
 
 async def test_a_bundle_that_can_t_be_used_is_about_the_set_up(tmp_path: Path) -> None:
