@@ -13,7 +13,7 @@ from captioner import Caption, ChildError, ChildGone, ChildProcess, Reply, pytho
 from indexer.errors import PhotoVanished, SetupError, StorageError, UnreadablePhoto
 from indexer.photo import CaptionPlace, FileStamp, PhotoMetadata, Reading, Written
 from indexer.photo_json import caption_to_json, metadata_from_json, stamp_from_json, stamp_to_json
-from indexer.photo_requests import ReaderOptions, unpack_reading, unpack_written
+from indexer.photo_requests import ReaderOptions, unpack_reading, unpack_undone, unpack_written
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
@@ -93,11 +93,7 @@ class PhotoProcess:
 
     async def undo_caption(self, path: Path) -> Undone:
         """Takes our caption out of a file again. Raises `PhotoVanished`, and `UnreadablePhoto` where it can't be."""
-        from indexer.caption_file import Undone
-
-        header = (await self._ask({"do": "undo_caption", "path": str(path)})).header
-        place = None if header["place"] is None else CaptionPlace(header["place"])
-        return Undone(path, place, header["restored"], header["reason"])
+        return unpack_undone(path, (await self._ask({"do": "undo_caption", "path": str(path)})).header)
 
     async def _ask(self, header: Mapping[str, Any], payload: bytes = b"") -> Reply:
         """Sends a request again where the child died or hung over it: once."""

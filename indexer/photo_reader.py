@@ -19,7 +19,7 @@ from indexer.metadata import read_metadata
 from indexer.photo import FileStamp, PhotoMetadata, Reading, ThumbnailSize
 from indexer.photo_file import read_photo_file
 from indexer.photo_json import caption_from_json, metadata_to_json, stamp_to_json
-from indexer.photo_requests import Header, ReaderOptions, pack_reading, pack_written, path_of, stamp_of
+from indexer.photo_requests import Header, ReaderOptions, pack_reading, pack_undone, pack_written, path_of, stamp_of
 from indexer.sidecar import sidecars_of
 from indexer.xmp import MOST_BYTES
 
@@ -79,9 +79,8 @@ class PhotoReader:
 
     def _sidecars(self, path: Path) -> list[bytes]:
         """Every sidecar that can be read, ours first; one that can't is as good as none."""
-        tree = self._options.sidecar_dir
         found = []
-        for place in sidecars_of(path, None if tree is None else Path(tree)):
+        for place in sidecars_of(path, self._sidecar_dir):
             try:
                 found.append(read_photo_file(place, max_file_mb=MOST_BYTES / 1e6)[0])
             except PhotoVanished:
@@ -116,19 +115,23 @@ class PhotoReader:
             stamp=stamp_of(header),
             mode="sidecar" if self._options.captions == "sidecar" else "embed",
             keep_mtime=self._options.keep_mtime,
-            sidecar_dir=None if self._options.sidecar_dir is None else Path(self._options.sidecar_dir),
+            sidecar_dir=self._sidecar_dir,
             journal=self._journal,
         )
         return pack_written(written), b""
 
     def _undo_caption(self, header: Mapping[str, Any], _: bytes) -> tuple[Header, bytes]:
-        undone = caption_file.undo_caption(path_of(header), journal=self._journal)
-        return {
-            "path": str(undone.path),
-            "place": undone.place,
-            "restored": undone.restored,
-            "reason": undone.reason,
-        }, b""
+        undone = caption_file.undo_caption(
+            path_of(header),
+            journal=self._journal,
+            sidecar_dir=self._sidecar_dir,
+            keep_mtime=self._options.keep_mtime,
+        )
+        return pack_undone(undone), b""
+
+    @property
+    def _sidecar_dir(self) -> Path | None:
+        return None if self._options.sidecar_dir is None else Path(self._options.sidecar_dir)
 
     @property
     def _journal(self) -> Journal:

@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from indexer.photo import CaptionPlace, FileStamp, Reading, ThumbnailSize, Written
 from indexer.photo_json import metadata_from_json, metadata_to_json, stamp_from_json, stamp_to_json
 from indexer.settings import Settings
+
+if TYPE_CHECKING:
+    from indexer.caption_file import Undone
 
 Header = dict[str, Any]
 
@@ -90,6 +93,20 @@ def pack_written(written: Written) -> Header:
 def unpack_written(header: Mapping[str, Any]) -> Written:
     """The reverse of `pack_written`."""
     return Written(CaptionPlace(header["place"]), stamp_from_json(header["stamp"]), header["reason"])
+
+
+def pack_undone(undone: Undone) -> Header:
+    """An `Undone` as JSON; its path is known to whoever asked."""
+    place = None if undone.place is None else undone.place.value
+    return {"place": place, "restored": undone.restored, "reason": undone.reason, "exact": undone.exact}
+
+
+def unpack_undone(path: Path, header: Mapping[str, Any]) -> Undone:
+    """The reverse of `pack_undone`."""
+    from indexer.caption_file import Undone  # late: it brings the decoders along, which only an undo may cost
+
+    place = None if header["place"] is None else CaptionPlace(header["place"])
+    return Undone(path, place, restored=header["restored"], reason=header["reason"], exact=header["exact"])
 
 
 def path_of(header: Mapping[str, Any]) -> Path:
