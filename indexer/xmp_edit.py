@@ -48,11 +48,12 @@ def splice(packet: bytes, own: OwnCaption) -> bytes:
     padding_end = _padding_end(packet, parsed)
     about = _about(packet, parsed)
     with_text = not has_description(parsed)
-    size = len(_block(own, about, "", with_text=with_text)) + 64
+    bare = _block(own, about, "", with_text=with_text)
+    size = len(bare) + 72
     eaten = min(
         size, len(packet[parsed.rdf.end : padding_end]) - len(packet[parsed.rdf.end : padding_end].rstrip(_WHITE))
     )
-    undo = f"{zlib.crc32(packet):08x}.{_squeezed(packet[padding_end - eaten : padding_end])}"
+    undo = f"{zlib.crc32(packet):08x}.{zlib.crc32(bare):08x}.{_squeezed(packet[padding_end - eaten : padding_end])}"
     block = _block(own, about, undo, with_text=with_text)
     return packet[:at] + block + packet[at : padding_end - eaten] + packet[padding_end:]
 
@@ -130,14 +131,18 @@ def strip_caption(packet: bytes, digests: frozenset[str]) -> Stripped:
 def _exactly(packet: bytes, parsed: Packet) -> bytes | None:
     """The packet as it was, proved by its checksum; None where that does not come out."""
     for description in parsed.descriptions:
-        crc, dot, squeezed = description.attributes.get(f"{OWN} undo", "").partition(".")
-        if not dot:
+        note = description.attributes.get(f"{OWN} undo", "")
+        if not note:
             continue
+        crc, block_crc, squeezed = [*note.split("."), "", ""][:3]
+        end = description.end + (packet[description.end : description.end + 1] == b"\n")
+        bare = packet[description.start : end].replace(f'"{note}"'.encode(), b'""', 1)
+        if f"{zlib.crc32(bare):08x}" != block_crc:
+            return None  # somebody has been in our part, and what they put there is theirs
         try:
             white = _unsqueezed(squeezed)
         except XmpError:
             return None
-        end = description.end + (packet[description.end : description.end + 1] == b"\n")
         padding_end = _padding_end(packet, parsed) if white else len(packet)
         restored = packet[: description.start] + packet[end:padding_end] + white + packet[padding_end:]
         return restored if f"{zlib.crc32(restored):08x}" == crc else None
