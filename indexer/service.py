@@ -119,19 +119,21 @@ class Indexer:
     async def _run(self, arrivals: Coroutine[Any, Any, None], rounds: Rounds, stop: asyncio.Event) -> None:
         self._rounds, self._stopping = rounds, False
         self._meter.start()
-        try:
-            with storage_errors(self._settings.data_dir):
-                async with asyncio.TaskGroup() as group, running(group, self._feed.run(), self._pulse()):
-                    async with running(group, arrivals):
-                        work = group.create_task(self._entered.run())
-                        await either(work, stop.wait())
-                        self._stopping = stop.is_set()
-                    await self._leave(work)
-                await self._last_push()
-        except BaseExceptionGroup as failures:
-            raise first_failure(failures) from failures
-        finally:
+        with storage_errors(self._settings.data_dir):
+            try:
+                await self._until_done(arrivals, stop)
+            except BaseExceptionGroup as failures:
+                raise first_failure(failures) from failures
+            await self._last_push()
             await self._count()
+
+    async def _until_done(self, arrivals: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group, running(group, self._feed.run(), self._pulse()):
+            async with running(group, arrivals):
+                work = group.create_task(self._entered.run())
+                await either(work, stop.wait())
+                self._stopping = stop.is_set()
+            await self._leave(work)
 
     async def _leave(self, work: asyncio.Task[None]) -> None:
         """The photos in hand finish, or go back to the queue after `STOP_S`."""
