@@ -1,6 +1,11 @@
 """The captioner as the service sees it: pixels go to a child process, sentences come back.
 
 The model runs in `captioner.worker`, so that neither its memory nor its crashes are the service's.
+
+One picture at a time: batches were measured on the atto model at 160 px, processor time for each picture, batches of
+four against one: the encoder 10.6 against 10.7 ms, a decoder step 1.4 against 1.9 ms. As the four would go on until the
+longest sentence ends, some 5% of a caption would be saved, and only while four pictures wait. It is not worth a second
+set of static signatures and their packed weights in memory.
 """
 
 from __future__ import annotations

@@ -283,7 +283,10 @@ class Life:
         self._errors.cancel()
 
     async def _forward_errors(self) -> None:
-        """The child's stderr, line by line, into the log; cut, counted and without control characters."""
+        """The child's stderr, line by line, into the log; cut, counted and without control characters.
+
+        At DEBUG: libraries chat at their best. When the child dies, its last lines are told again, as a warning.
+        """
         stderr = _pipe(self._process.stderr)
         logged, rest = 0, b""
         while data := await stderr.read(1 << 16):
@@ -300,7 +303,7 @@ class Life:
             return False
         self._tail.append(text)
         if logged < _MOST_LINES:
-            _log.info("%s: %s", self._command.name, text)
+            _log.debug("%s: %s", self._command.name, text)
         elif logged == _MOST_LINES:
             _log.warning("%s: more than %d lines; the rest is not logged", self._command.name, _MOST_LINES)
         return True

@@ -31,7 +31,7 @@ def child(*arguments: str, timeout_s: float = PATIENCE_S, grace_s: float = PATIE
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110 - what another process does sets no event
+        while not condition():
             await asyncio.sleep(0.02)
 
 
@@ -63,7 +63,7 @@ async def test_a_file_name_of_any_bytes_survives() -> None:
 
 
 async def test_a_stray_print_reaches_the_log_and_not_the_answers(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     async with child() as process:
         reply = await process.request({"do": "chatter"}, b"payload")
     assert reply.header == {"stdin": ""}
@@ -205,7 +205,7 @@ async def test_memory_has_a_limit() -> None:
 
 
 async def test_what_the_child_shouts_is_cut_and_counted(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     async with child() as process:
         await process.request({"do": "shout", "lines": 3000, "length": 2000})
     said = [record.getMessage() for record in caplog.records if record.name == "captioner.child"]
@@ -408,7 +408,7 @@ PARENT = f"""
 async def test_a_parent_that_is_killed_leaves_no_orphan(tmp_path: Path) -> None:
     note, flag = tmp_path / "note", tmp_path / "busy"
     command = [sys.executable, "-c", textwrap.dedent(PARENT), str(note), str(flag)]
-    with subprocess.Popen(command) as parent:  # noqa: ASYNC220 - it must outlive this loop's own children
+    with subprocess.Popen(command) as parent:
         await until(flag.exists)
         pid = int(note.read_bytes().split()[0])
         assert psutil.pid_exists(pid)
