@@ -1,0 +1,196 @@
+"""The JSON API, for scripts and other programs of the house.
+
+Every answer is an object; an error is ``{"error": {"status", "message", "hint"}}`` with the same status code, and
+for a wrong filter also ``text`` (the wrong part) and ``suggestion`` (the nearest right one, or null). Where a
+household password is set, requests need the session cookie that POST /login gives; without it they get 401.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from functools import wraps
+from typing import Any
+
+from aiohttp import web
+
+from indexer.photo import Photo, PhotoFile
+from indexer.search import FilterError, Hit
+from web.doors import LIBRARY, PROGRESS, SEARCH, in_thread
+from web.links import thumbnail_url
+from web.searching import (
+    FACETS,
+    Found,
+    WrongRequest,
+    read_number,
+    read_search,
+    run_facets,
+    run_search,
+    run_similar,
+)
+from web.shown import clean
+
+Json = dict[str, Any]
+_HITS, _MOST_HITS = 50, 200
+_SET_ASIDE, _MOST_SET_ASIDE = 100, 1000
+
+_ApiHandler = Callable[[web.Request], Awaitable[Json]]
+
+
+def _as_json(handler: _ApiHandler) -> Callable[[web.Request], Awaitable[web.Response]]:
+    @wraps(handler)
+    async def respond(request: web.Request) -> web.Response:
+        try:
+            return web.json_response(await handler(request))
+        except FilterError as error:
+            suggestion = clean(error.suggestion) if error.suggestion else None
+            return _wrong(str(error), text=clean(error.text), suggestion=suggestion)
+        except WrongRequest as error:
+            return _wrong(str(error))
+
+    return respond
+
+
+def _wrong(message: str, **more: str | None) -> web.Response:
+    error = {"status": 400, "message": clean(message), "hint": "", **more}
+    return web.json_response({"error": error}, status=400)
+
+
+@_as_json
+async def search(request: web.Request) -> Json:
+    """GET /api/search?q=&sort=&limit=&offset=
+
+    `q` is the query language of the search box, at most 500 characters; `sort` is relevance, newest or oldest;
+    `limit` is 50 unless told and at most 200; `offset` counts hits. Answers ``{"hits": [...], "total", "took_ms",
+    "corrections",
+    "dropped"}``: words of the query with the nearest words that the library has, and words left out because no photo
+    has all of them. A hit has ``id``, ``score`` (0..1, within this answer), ``why`` (``field``, ``text``, ``spans``
+    in characters, ``kind``: exact, prefix, typo, synonym, meaning), ``caption``, ``caption_by`` (person, model or
+    null), ``confidence`` of the model, ``tags`` (``word``, ``probability``), ``taken_at`` (ISO 8601, with its offset
+    where the photo knows it), ``width``, ``height``, ``camera``, ``position``, ``thumbnail`` (an address on this
+    server) and ``files`` (``id``, ``path`` relative to its library).
+    """
+    asked = read_search(request.query, limit=_HITS, most=_MOST_HITS)
+    result = await run_search(request, asked)
+    return {
+        "hits": [_hit(request, found) for found in result.found],
+        "total": result.total,
+        "took_ms": round(result.took_ms, 2),
+        "corrections": {clean(word): list(map(clean, near)) for word, near in result.corrections.items()},
+        "dropped": list(map(clean, result.dropped)),
+    }
+
+
+@_as_json
+async def photo(request: web.Request) -> Json:
+    """GET /api/photos/ID: all of a hit's fields but score and why, and everything the file says of itself. 404."""
+    found = await in_thread(request, request.config_dict[LIBRARY].photo, request.match_info["id"])
+    if found is None:
+        raise web.HTTPNotFound(text="There is no photo with this id.")
+    return _photo(request, found) | _metadata(found)
+
+
+@_as_json
+async def similar(request: web.Request) -> Json:
+    """GET /api/photos/ID/similar?limit=: ``{"hits": [...]}``, most alike first; empty for an unknown id."""
+    limit = min(read_number(request.query, "limit", 20, least=1), _MOST_HITS)
+    found = await run_similar(request, request.match_info["id"], limit)
+    return {"hits": [_hit(request, one) for one in found]}
+
+
+@_as_json
+async def facets(request: web.Request) -> Json:
+    """GET /api/facets?q=: ``{"facets": {name: [{"value", "count"}, ...]}}`` for the current search.
+
+    Names are year, person, place, camera, folder, tag, type and rating.
+    """
+    counted = await run_facets(request, read_search(request.query, limit=1, most=1))
+    return {
+        "facets": {
+            name: [{"value": clean(one.value), "count": one.count} for one in counted.get(name, ())] for name in FACETS
+        }
+    }
+
+
+@_as_json
+async def status(request: web.Request) -> Json:
+    """GET /api/status?limit=&offset=
+
+    ``progress`` (done, queued, set_aside, per_second, eta_s or null, phase, walking, problem or null), ``counts``
+    (photos, files, missing, queued, set_aside, unpushed, with_caption), ``search`` (backend, photos) and
+    ``set_aside``, a page of ``{"path", "reason", "attempts"}``.
+    """
+    library, backend = request.config_dict[LIBRARY], request.config_dict[SEARCH]
+    limit = min(read_number(request.query, "limit", _SET_ASIDE, least=1), _MOST_SET_ASIDE)
+    offset = read_number(request.query, "offset", 0, least=0)
+    counts, aside, searchable = await in_thread(
+        request, lambda: (library.counts(), library.set_aside(limit, offset), backend.count())
+    )
+    progress = request.config_dict[PROGRESS]()
+    return {
+        "progress": asdict(progress),
+        "counts": {
+            name: getattr(counts, name)
+            for name in ("photos", "files", "missing", "queued", "set_aside", "unpushed", "with_caption")
+        },
+        "search": {"backend": backend.name, "photos": searchable},
+        "set_aside": [
+            {"path": clean(str(one.file.path)), "reason": clean(one.reason), "attempts": one.attempts} for one in aside
+        ],
+    }
+
+
+def _hit(request: web.Request, found: Found) -> Json:
+    return _photo(request, found.photo) | {"score": round(found.hit.score, 4), "why": _why(found.hit)}
+
+
+def _why(hit: Hit) -> list[Json]:
+    return [
+        {"field": one.field, "text": clean(one.text), "spans": [list(span) for span in one.spans], "kind": one.kind}
+        for one in hit.why
+    ]
+
+
+def _photo(request: web.Request, photo: Photo) -> Json:
+    metadata, machine, position = photo.metadata, photo.machine, photo.metadata.position
+    return {
+        "id": photo.id,
+        "caption": clean(photo.caption) if photo.caption else None,
+        "caption_by": photo.caption_by,
+        "confidence": round(machine.confidence, 3) if machine else None,
+        "tags": [{"word": clean(tag.word), "probability": round(tag.probability, 3)} for tag in machine.tags]
+        if machine
+        else [],
+        "taken_at": metadata.taken_at.isoformat() if metadata.taken_at else None,
+        "width": metadata.width_px,
+        "height": metadata.height_px,
+        "camera": clean(metadata.camera) if metadata.camera else None,
+        "position": asdict(position) if position else None,
+        "thumbnail": thumbnail_url(request, photo.id, "grid"),
+        "files": [_file(file) for file in photo.files],
+    }
+
+
+def _file(file: PhotoFile) -> Json:
+    return {"id": file.id, "path": clean(file.relative), "missing": file.missing}
+
+
+def _metadata(photo: Photo) -> Json:
+    metadata, machine = photo.metadata, photo.machine
+    return {
+        "mime_type": clean(metadata.mime_type),
+        "lens": clean(metadata.lens) if metadata.lens else None,
+        "exposure_s": metadata.exposure_s,
+        "f_number": metadata.f_number,
+        "iso": metadata.iso,
+        "focal_length_mm": metadata.focal_length_mm,
+        "rating": metadata.rating,
+        "title": clean(metadata.title) if metadata.title else None,
+        "keywords": list(map(clean, metadata.keywords)),
+        "people": list(map(clean, metadata.people)),
+        "machine_caption": clean(machine.text) if machine else None,
+        "model": clean(machine.model) if machine else None,
+        "caption_place": photo.caption_place,
+        "caption_reason": clean(photo.caption_reason) if photo.caption_reason else None,
+        "added_at": photo.added_at.isoformat(),
+    }

@@ -1,0 +1,105 @@
+"""The application: which address leads where, and what every request passes on its way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+
+from indexer.progress import Progress
+from indexer.search import SearchBackend
+from indexer.settings import Settings
+from web import api, links, login, media, shown, views
+from web.auth import HouseholdPassword, LoginThrottle, Sessions, check_exposure, session_secret
+from web.doors import LIBRARY, PROGRESS, SEARCH, SETTINGS, THREADS, THUMBNAILS, Library, Thumbnails
+from web.middleware import errors_as_pages, only_known_hosts, only_same_origin_changes, set_security_headers
+from web.static_files import STATIC_FILES, read_static_files, static_file
+
+#: The largest body is a login form.
+LARGEST_BODY_BYTES = 16 * 1024
+#: Each thread has a connection of its own to every database; four answer a household, and keep memory small.
+_THREADS = 4
+_PHOTO = f"{{id:{media.PHOTO_ID}}}"
+
+
+def make_app(
+    settings: Settings,
+    *,
+    catalogue: Library,
+    thumbnails: Thumbnails,
+    search: SearchBackend,
+    progress: Callable[[], Progress],
+) -> web.Application:
+    """The search page over an indexed library. Closes none of what it is given.
+
+    Raises `SettingsError` where it would be open to other machines without a password, `StorageError` where the
+    session key can't be kept.
+    """
+    check_exposure(settings)
+    app = web.Application(
+        middlewares=[errors_as_pages, only_known_hosts, only_same_origin_changes, login.only_signed_in],
+        client_max_size=LARGEST_BODY_BYTES,
+    )
+    app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
+    app[PROGRESS], app[STATIC_FILES] = progress, read_static_files()
+    app.on_response_prepare.append(set_security_headers)
+    app.cleanup_ctx.append(_threads)
+    if settings.password:
+        _ask_for_password(app, settings)
+    _set_up_templates(app)
+    app.add_routes(_routes())
+    return app
+
+
+def _routes() -> list[web.RouteDef]:
+    return [
+        web.get("/", views.search_page),
+        web.get(f"/photo/{_PHOTO}", views.photo_page),
+        web.get(f"/photo/{_PHOTO}/files/{{file:[0-9]{{1,18}}}}", media.original),
+        web.get(f"/thumbnails/{_PHOTO}/{{size:grid|screen}}.webp", media.thumbnail),
+        web.get("/status", views.status_page),
+        web.get("/login", login.login_page),
+        web.post("/login", login.login),
+        web.post("/logout", login.logout),
+        web.get("/static/{name}", static_file),
+        web.get("/api/search", api.search),
+        web.get("/api/facets", api.facets),
+        web.get("/api/status", api.status),
+        web.get(f"/api/photos/{_PHOTO}", api.photo),
+        web.get(f"/api/photos/{_PHOTO}/similar", api.similar),
+    ]
+
+
+async def _threads(app: web.Application) -> AsyncIterator[None]:
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="web") as threads:
+        app[THREADS] = threads
+        yield
+
+
+def _ask_for_password(app: web.Application, settings: Settings) -> None:
+    app[login.PASSWORD] = HouseholdPassword(settings.password)
+    app[login.SESSIONS] = Sessions(session_secret(settings.data_dir / "session.key"), settings.password)
+    app[login.THROTTLE] = LoginThrottle()
+
+
+def _set_up_templates(app: web.Application) -> None:
+    environment = aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        context_processors=[aiohttp_jinja2.request_processor],
+    )
+    environment.globals.update(
+        links=links,
+        shown=shown,
+        percent=views.percent,
+        eta_text=views.eta_text,
+        protected=bool(app[SETTINGS].password),
+    )

@@ -1,0 +1,207 @@
+"""Who may look: one household password, a long-lived signed session, and no exposure without them.
+
+The password is kept as scrypt (RFC 7914); the session cookie is a signed timestamp (itsdangerous) whose key is
+made of a random file in the data directory and the password, so that changing the password signs everyone out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import ipaddress
+import os
+import secrets
+import time
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from itsdangerous import BadSignature, TimestampSigner
+
+from indexer.errors import SettingsError, StorageError
+from indexer.settings import Settings
+
+LEAST_PASSWORD_LENGTH = 8
+#: 400 days is the longest that browsers keep a cookie (RFC 6265bis, 5.5).
+SESSION_S = 400 * 24 * 3600
+RENEW_AFTER_S = 24 * 3600
+_PREFIX = "scrypt"
+_N, _R, _P = 2**14, 8, 1  # 16 MB and about 50 ms: OWASP's least for an attacker, bearable on a Raspberry Pi
+_MOST_MEMORY_BYTES = 64 * 2**20
+
+
+def check_exposure(settings: Settings) -> None:
+    """Raises `SettingsError` where the page would be open to other machines without a password."""
+    if settings.password and not settings.password.startswith(f"{_PREFIX}$"):
+        if len(settings.password) < LEAST_PASSWORD_LENGTH:
+            raise SettingsError(
+                f"the household password is shorter than {LEAST_PASSWORD_LENGTH} characters",
+                hint="choose a longer one: a few words are easier to remember and to type",
+            )
+        return
+    if settings.password:
+        HouseholdPassword(settings.password)
+        return
+    if not is_loopback(settings.host):
+        raise SettingsError(
+            f"the page would be open to everyone who can reach {settings.host or 'this machine'}, without a password",
+            hint="set one (RECOLLECT_PASSWORD, or `password` in recollect.toml), or serve to this machine only with "
+            "host 127.0.0.1",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on can be reached from this machine only."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def hash_password(password: str) -> str:
+    """`password` as it may stand in the settings in its place: ``scrypt$N$r$p$salt$key``, the last two in base64."""
+    salt = secrets.token_bytes(16)
+    parts = (_PREFIX, str(_N), str(_R), str(_P), _encode(salt), _encode(_derive(password, salt, _N, _R, _P)))
+    return "$".join(parts)
+
+
+class HouseholdPassword:
+    """The password of the settings, plain or as `hash_password` gives it. Raises `SettingsError` on a broken hash."""
+
+    def __init__(self, setting: str) -> None:
+        stored = setting if setting.startswith(f"{_PREFIX}$") else hash_password(setting)
+        try:
+            _, n, r, p, salt, key = stored.split("$")
+            self._n, self._r, self._p = int(n), int(r), int(p)
+            self._salt, self._key = base64.b64decode(salt, validate=True), base64.b64decode(key, validate=True)
+            _derive("", self._salt, self._n, self._r, self._p)
+        except (ValueError, OverflowError, MemoryError) as error:
+            raise SettingsError(
+                "the setting 'password' begins as a scrypt hash but is none",
+                hint="expected scrypt$N$r$p$salt$key with salt and key in base64, or a plain password",
+            ) from error
+
+    def matches(self, entered: str) -> bool:
+        """Takes some 50 ms on purpose; compares in constant time."""
+        return hmac.compare_digest(_derive(entered, self._salt, self._n, self._r, self._p), self._key)
+
+
+class Sessions:
+    """Makes and checks session tokens; `clock` gives seconds since the epoch."""
+
+    def __init__(self, secret: bytes, password_setting: str, clock: Callable[[], float] = time.time) -> None:
+        key = hashlib.blake2b(password_setting.encode("utf-8", "surrogateescape"), key=secret, digest_size=32)
+        self._signer = _Signer(key.digest(), clock)
+
+    def issue(self) -> str:
+        """A token that is good for `SESSION_S` from now."""
+        return self._signer.sign(b"household").decode("ascii")
+
+    def age_s(self, token: str) -> float | None:
+        """How long ago a token was issued; None where it is not ours, altered or too old."""
+        try:
+            value, issued = self._signer.unsign(token, max_age=SESSION_S, return_timestamp=True)
+        except (BadSignature, UnicodeError):
+            return None
+        return self._signer.clock() - issued.timestamp() if value == b"household" else None
+
+
+class _Signer(TimestampSigner):
+    def __init__(self, key: bytes, clock: Callable[[], float]) -> None:
+        super().__init__(key, salt="recollect.session", digest_method=hashlib.sha256)
+        self.clock = clock
+
+    def get_timestamp(self) -> int:
+        return int(self.clock())
+
+
+def session_secret(path: Path) -> bytes:
+    """The random file that signs sessions, made at the first start, readable by its owner only.
+
+    Raises `StorageError` where it can be neither read nor written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            secret = path.read_bytes()
+        else:
+            secret = secrets.token_bytes(32)
+            with os.fdopen(handle, "wb") as file:
+                file.write(secret)
+    except OSError as error:
+        raise StorageError(
+            f"the session key {path} can't be read or written: {error}", hint="check that data_dir is writable"
+        ) from error
+    if len(secret) != 32:
+        raise StorageError(f"the session key {path} is damaged", hint="delete it: everyone then signs in again")
+    return secret
+
+
+@dataclass(slots=True)
+class _Failures:
+    count: int
+    blocked_until: float
+
+
+class LoginThrottle:
+    """Slows guessing down: after five wrong passwords an address waits, twice as long after each further one.
+
+    One password is checked at a time, so that many addresses together can't eat the machine's memory either.
+    """
+
+    _FREE = 5
+    _LONGEST_WAIT_S = 15 * 60.0
+    _MOST_ADDRESSES = 4096
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: OrderedDict[str, _Failures] = OrderedDict()
+        self.one_at_a_time = asyncio.Lock()
+
+    def wait_s(self, address: str) -> float:
+        """How long this address has to wait before its next try; 0.0 where it need not."""
+        known = self._failures.get(_network(address))
+        return max(0.0, known.blocked_until - self._clock()) if known else 0.0
+
+    def failed(self, address: str) -> None:
+        """Counts a wrong password."""
+        network = _network(address)
+        known = self._failures.setdefault(network, _Failures(0, 0.0))
+        self._failures.move_to_end(network)
+        known.count += 1
+        if known.count >= self._FREE:
+            wait = min(self._LONGEST_WAIT_S, 2.0 ** min(known.count - self._FREE + 1, 20))
+            known.blocked_until = self._clock() + wait
+        while len(self._failures) > self._MOST_ADDRESSES:
+            self._failures.popitem(last=False)
+
+    def succeeded(self, address: str) -> None:
+        """Forgets the address's wrong passwords."""
+        self._failures.pop(_network(address), None)
+
+
+def _network(address: str) -> str:
+    """An IPv6 household owns a /64 of addresses: they count as one."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else str(ip)
+
+
+def _derive(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
+    # NFC: the same keys typed on a telephone and on a Mac give different code points (RFC 8265, 4.2.2).
+    text = unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+    return hashlib.scrypt(text, salt=salt, n=n, r=r, p=p, maxmem=_MOST_MEMORY_BYTES, dklen=32)
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,63 @@
+"""What the page is handed: the rooms behind it, as Protocols, and the keys they hang on in the application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, Protocol, TypeVar
+
+from aiohttp import web
+
+from indexer.catalogue import Counts
+from indexer.job_queue import SetAside
+from indexer.photo import Photo, ThumbnailSize
+from indexer.progress import Progress
+from indexer.search import SearchBackend
+from indexer.settings import Settings
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+class Library(Protocol):
+    """What the page asks of the catalogue. Methods block."""
+
+    def photo(self, photo_id: str, /) -> Photo | None:
+        """One photo; None for an unknown id."""
+
+    def photos(self, ids: Sequence[str], /) -> Sequence[Photo]:
+        """Those that are known, in the order asked for."""
+
+    def counts(self) -> Counts:
+        """How many photos, files, jobs there are."""
+
+    def set_aside(self, limit: int, offset: int) -> Sequence[SetAside]:
+        """Files that could not be indexed, with their reasons, latest first."""
+
+
+class Thumbnails(Protocol):
+    """What the page asks of the thumbnail store. Methods block."""
+
+    def get(self, key: str, size: ThumbnailSize, /) -> bytes | None:
+        """WebP bytes; None where there is no thumbnail (yet)."""
+
+
+SETTINGS = web.AppKey("SETTINGS", Settings)
+LIBRARY = web.AppKey("LIBRARY", Library)
+THUMBNAILS = web.AppKey("THUMBNAILS", Thumbnails)
+SEARCH = web.AppKey("SEARCH", SearchBackend)
+PROGRESS: web.AppKey[Callable[[], Progress]] = web.AppKey("PROGRESS")
+THREADS = web.AppKey("THREADS", ThreadPoolExecutor)
+
+
+async def in_thread(
+    request: web.Request,
+    function: Callable[_Arguments, _Result],
+    *args: _Arguments.args,
+    **kwargs: _Arguments.kwargs,
+) -> _Result:
+    """Runs what blocks (SQLite, a search server, scrypt) on the application's own few threads."""
+    return await asyncio.get_running_loop().run_in_executor(
+        request.config_dict[THREADS], lambda: function(*args, **kwargs)
+    )

@@ -1,0 +1,50 @@
+"""Every address of the page, made in one place; whatever a person typed is quoted here."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from indexer.photo import ThumbnailSize
+from indexer.search import Sort
+from web.doors import SETTINGS
+from web.static_files import STATIC_FILES
+
+
+def search_url(text: str = "", sort: Sort | None = None, *, page: int = 1) -> str:
+    """The results page of a search; the address is the whole of it."""
+    return _with("/", q=text, sort=sort.value if sort else "", page=str(page) if page > 1 else "")
+
+
+def photo_url(photo_id: str, text: str = "", sort: Sort | None = None, at: int | None = None) -> str:
+    """A photo's page; `at` is its position in the search it was found by."""
+    where = "" if at is None else str(at)
+    return _with(f"/photo/{photo_id}", q=text, sort=sort.value if sort else "", at=where)
+
+
+def original_url(photo_id: str, file_id: int, *, save: bool = False) -> str:
+    """One of a photo's files."""
+    return f"/photo/{photo_id}/files/{file_id}{'?save=1' if save else ''}"
+
+
+def login_url(target: str) -> str:
+    """The login page, which leads on to `target`."""
+    return _with("/login", next=target)
+
+
+def thumbnail_url(request: web.Request, photo_id: str, size: str) -> str:
+    """A cached thumbnail, named so that it may be kept for ever."""
+    settings = request.config_dict[SETTINGS]
+    px = settings.grid_px if size == ThumbnailSize.GRID else settings.screen_px
+    return f"/thumbnails/{photo_id}/{size}.webp?v={px}"
+
+
+def static_url(request: web.Request, name: str) -> str:
+    """A file of the page itself, named by its content."""
+    return f"/static/{name}?v={request.config_dict[STATIC_FILES][name].version}"
+
+
+def _with(path: str, **parameters: str) -> str:
+    given = urlencode({name: value for name, value in parameters.items() if value}, errors="replace")
+    return f"{path}?{given}" if given else path

@@ -1,0 +1,114 @@
+"""Signing in and out, and the door that asks for it where a household password is set."""
+
+from __future__ import annotations
+
+import math
+
+import aiohttp_jinja2
+from aiohttp import web
+
+from web.auth import RENEW_AFTER_S, SESSION_S, HouseholdPassword, LoginThrottle, Sessions
+from web.doors import in_thread
+from web.links import login_url
+from web.middleware import Handler, error_response, wants_json
+
+COOKIE = "recollect"
+_LONGEST_PASSWORD = 1024  # characters; scrypt would take more, nobody types more
+_OPEN_TO_ALL = ("/login", "/static/")
+
+PASSWORD = web.AppKey("PASSWORD", HouseholdPassword)
+SESSIONS = web.AppKey("SESSIONS", Sessions)
+THROTTLE = web.AppKey("THROTTLE", LoginThrottle)
+
+
+@web.middleware
+async def only_signed_in(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Sends people to the login page and programs a 401; does nothing where no password is set."""
+    sessions = request.config_dict.get(SESSIONS)
+    if sessions is None or request.path.startswith(_OPEN_TO_ALL):
+        return await handler(request)
+    age_s = sessions.age_s(request.cookies.get(COOKIE, ""))
+    if age_s is None:
+        return _ask(request)
+    response = await handler(request)
+    if age_s > RENEW_AFTER_S and not response.prepared:
+        _remember(request, response, sessions)
+    return response
+
+
+def _ask(request: web.Request) -> web.StreamResponse:
+    # A part of a page, and a picture, must not become a login page: the script and the <img> need to see the 401.
+    if wants_json(request) or "part" in request.query or not _is_page(request):
+        return error_response(request, 401, "This page is for the household only.", hint="Sign in at /login.")
+    target = request.path_qs if request.method == "GET" else "/"
+    raise web.HTTPSeeOther(login_url(target))
+
+
+def _is_page(request: web.Request) -> bool:
+    return not request.path.startswith("/thumbnails/")
+
+
+async def login_page(request: web.Request) -> web.Response:
+    """GET /login"""
+    if request.config_dict.get(SESSIONS) is None:
+        raise web.HTTPSeeOther("/")
+    return _form(request)
+
+
+async def login(request: web.Request) -> web.Response:
+    """POST /login with ``password`` and ``next``: a session cookie and on to `next`, or 401; 429 after many tries."""
+    password = request.config_dict.get(PASSWORD)
+    if password is None:
+        raise web.HTTPSeeOther("/")
+    form = await request.post()
+    entered = form.get("password", "")
+    throttle, address = request.config_dict[THROTTLE], request.remote or ""
+    async with throttle.one_at_a_time:
+        wait_s = throttle.wait_s(address)
+        if wait_s:
+            return _wait(request, wait_s)
+        right = (
+            isinstance(entered, str)
+            and len(entered) <= _LONGEST_PASSWORD
+            and await in_thread(request, password.matches, entered)
+        )
+    if not right:
+        throttle.failed(address)
+        return _form(request, problem="That is not the household password.", status=401)
+    throttle.succeeded(address)
+    response = web.HTTPSeeOther(local_target(str(form.get("next", "/"))))
+    _remember(request, response, request.config_dict[SESSIONS])
+    raise response
+
+
+async def logout(request: web.Request) -> web.Response:
+    """POST /logout: forgets this browser's session."""
+    response = web.HTTPSeeOther("/login")
+    response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
+    raise response
+
+
+def local_target(target: str) -> str:
+    """`target` where it is a path on this server, else the front page: a login must not lead to another site."""
+    harmless = target.startswith("/") and not target.startswith(("//", "/\\", "/login"))
+    return target if harmless and target.isprintable() and target.isascii() else "/"
+
+
+def _remember(request: web.Request, response: web.StreamResponse, sessions: Sessions) -> None:
+    # A proxy that speaks TLS for us says so; whoever lies here only locks himself out.
+    secure = request.secure or request.headers.get("X-Forwarded-Proto", "").casefold() == "https"
+    response.set_cookie(
+        COOKIE, sessions.issue(), max_age=SESSION_S, path="/", httponly=True, samesite="Lax", secure=secure
+    )
+
+
+def _form(request: web.Request, *, problem: str = "", status: int = 200) -> web.Response:
+    target = local_target(request.query.get("next", "/"))
+    return aiohttp_jinja2.render_template("login.html", request, {"problem": problem, "next": target}, status=status)
+
+
+def _wait(request: web.Request, wait_s: float) -> web.Response:
+    seconds = math.ceil(wait_s)
+    response = _form(request, problem=f"Too many wrong passwords. Try again in {seconds} seconds.", status=429)
+    response.headers["Retry-After"] = str(seconds)
+    return response

@@ -1,0 +1,93 @@
+"""Pictures by photo id: cached thumbnails, and originals from inside the library roots only."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.web_request import BaseRequest
+from multidict import CIMultiDict
+
+from indexer.photo import Photo, PhotoFile, ThumbnailSize
+from web.doors import LIBRARY, SETTINGS, THUMBNAILS, in_thread
+from web.shown import clean
+from web.static_files import FOREVER
+
+PHOTO_ID = "[0-9a-f]{32}"
+
+#: What a browser may be given to show. Everything else is sent as bytes to save: a file that merely claims to be a
+#: picture, and SVG or HTML, must never run in the page's origin.
+_SHOWN = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "image/heic", "image/heif"})
+_SAVED = frozenset({"image/tiff", "image/x-adobe-dng", "image/x-canon-cr2", "image/x-nikon-nef", "image/x-sony-arw"})
+_BYTES = "application/octet-stream"
+_SIZES = MappingProxyType({size.value: size for size in ThumbnailSize})
+_UNSAFE_IN_NAME = re.compile(r'[\x00-\x1f\x7f"\\/]|[\u202a-\u202e\u2066-\u2069]')
+
+
+async def thumbnail(request: web.Request) -> web.Response:
+    """GET /thumbnails/{id}/{size}.webp?v={px}. Named by content, so immutable; 304 on a matching ETag."""
+    size = _SIZES[request.match_info["size"]]
+    webp = await in_thread(request, request.config_dict[THUMBNAILS].get, request.match_info["id"], size)
+    if webp is None:
+        raise web.HTTPNotFound(text="There is no thumbnail of this photo yet.")
+    tag = hashlib.blake2b(webp, digest_size=12).hexdigest()
+    headers = {"Cache-Control": f"private, {FOREVER}", "ETag": f'"{tag}"'}
+    if any(etag.value in {tag, "*"} for etag in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=webp, content_type="image/webp", headers=headers)
+
+
+async def original(request: web.Request) -> web.StreamResponse:
+    """GET /photo/{id}/files/{file}[?save]. One of the photo's own files, with ranges (RFC 9110, 14)."""
+    photo = await in_thread(request, request.config_dict[LIBRARY].photo, request.match_info["id"])
+    file = next((one for one in photo.files if str(one.id) == request.match_info["file"]), None) if photo else None
+    if photo is None or file is None:
+        raise web.HTTPNotFound(text="There is no such file.")
+    path = await in_thread(request, inside_roots, file, request.config_dict[SETTINGS].photos)
+    if path is None:
+        raise web.HTTPNotFound(text="The file is not there just now. It may be on a disk that is not connected.")
+    return _Original(path, headers=original_headers(photo, file, save="save" in request.query))
+
+
+def inside_roots(file: PhotoFile, roots: Sequence[Path]) -> Path | None:
+    """Where the file really lies, links followed; None where that is outside every library root or not there."""
+    try:
+        path = file.path.resolve(strict=True)
+        resolved = [root.resolve() for root in (file.root, *roots)]
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return path if path.is_file() and any(path.is_relative_to(root) for root in resolved) else None
+
+
+def original_headers(photo: Photo, file: PhotoFile, *, save: bool) -> dict[str, str]:
+    """The type that was found by looking inside, never by the name; anything doubtful is to be saved, not shown."""
+    mime_type = photo.metadata.mime_type
+    shown = mime_type in _SHOWN and not save
+    return {
+        "Content-Type": mime_type if mime_type in _SHOWN | _SAVED else _BYTES,
+        "Content-Disposition": disposition("inline" if shown else "attachment", file.path.name),
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cache-Control": "private, no-cache",
+    }
+
+
+def disposition(kind: str, name: str) -> str:
+    """A Content-Disposition (RFC 6266) whose file name can neither break the header nor mislead about its ending."""
+    safe = _UNSAFE_IN_NAME.sub("_", clean(name)) or "photo"
+    ascii_only = safe.encode("ascii", "replace").decode("ascii").replace("?", "_")
+    return f"{kind}; filename=\"{ascii_only}\"; filename*=UTF-8''{quote(safe, safe='')}"
+
+
+class _Original(web.FileResponse):
+    """A file without aiohttp's search for a compressed sibling: NAME.gz in a photo library is another file."""
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        headers = CIMultiDict(request.headers)
+        headers.popall(hdrs.ACCEPT_ENCODING, None)
+        return await super().prepare(request.clone(headers=headers))

@@ -1,0 +1,162 @@
+"""What every request passes: security headers, the host it names, where it comes from, and errors as pages."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import aiohttp_jinja2
+from aiohttp import web
+
+from indexer.errors import SearchError, SetupError
+from web.doors import SETTINGS
+from web.shown import clean
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+#: Everything the page needs is its own; no inline script or style, no third party (CSP level 3).
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+}
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_TITLES = {
+    400: "That request makes no sense",
+    401: "Please sign in",
+    403: "Not allowed",
+    404: "There is nothing here",
+    405: "That can't be done here",
+    413: "That is too much",
+    421: "Wrong address",
+    429: "Too many tries",
+    500: "Something broke",
+    503: "Not available just now",
+}
+
+
+async def set_security_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """An `on_response_prepare` signal, so that streamed files and error pages have them too."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    # no-store would cost the browser's back/forward cache, and with it the place in the grid.
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    response.headers.pop("Server", None)
+
+
+@web.middleware
+async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns what a handler raises into a page for people or JSON for programs; nothing of the inside is shown."""
+    try:
+        return compressed(await handler(request))
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        headers = {name: error.headers[name] for name in ("Allow", "Retry-After") if name in error.headers}
+        return error_response(request, error.status, error.text or error.reason, headers=headers)
+    except SearchError as error:
+        log.warning("search: %s", error)
+        return error_response(request, 503, "The search is not available just now.", hint=error.hint)
+    except SetupError as error:
+        log.error("%s", error)
+        return error_response(request, 503, "The catalogue is not available just now.", hint=error.hint)
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        return error_response(request, 500, "This is recollect's fault, not yours. The log says more.")
+
+
+def compressed(response: web.StreamResponse) -> web.StreamResponse:
+    """Text goes small over the air; pictures are so already. No page holds a secret beside what its reader typed."""
+    if isinstance(response, web.Response) and response.content_type in {"text/html", "application/json"}:
+        response.enable_compression()
+    return response
+
+
+def error_response(
+    request: web.Request, status: int, message: str, *, hint: str = "", headers: dict[str, str] | None = None
+) -> web.Response:
+    """``{"error": {"status", "message", "hint"}}`` below /api or where JSON is asked for, else a page."""
+    message = "" if message.startswith(f"{status}: ") else clean(message)
+    title = _TITLES.get(status, "That did not work")
+    if wants_json(request):
+        error = {"status": status, "message": message or title, "hint": clean(hint)}
+        return web.json_response({"error": error}, status=status, headers=headers)
+    context = {"status": status, "title": title, "message": message, "hint": clean(hint)}
+    response = aiohttp_jinja2.render_template("error.html", request, context, status=status)
+    response.headers.update(headers or {})
+    return response
+
+
+def wants_json(request: web.Request) -> bool:
+    """Programs get JSON: everything below /api/, and whoever accepts JSON but no HTML."""
+    accepted = request.headers.get("Accept", "")
+    return request.path.startswith("/api/") or ("application/json" in accepted and "text/html" not in accepted)
+
+
+@web.middleware
+async def only_known_hosts(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Without a password, a name that an attacker points at 127.0.0.1 (DNS rebinding) must not open the photos.
+
+    Addresses and localhost can't be rebound. With a password every name will do: the session cookie belongs to
+    the name that it was given to.
+    """
+    if request.config_dict[SETTINGS].password or _is_safe_host(request.host):
+        return await handler(request)
+    raise web.HTTPMisdirectedRequest(
+        text="Without a household password recollect answers to localhost and to addresses only. "
+        "To use a name, set a password (RECOLLECT_PASSWORD)."
+    )
+
+
+def _is_safe_host(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+@web.middleware
+async def only_same_origin_changes(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuses forms that another site sends in our name (CSRF), by Fetch Metadata and the Origin header.
+
+    A program without a browser sends neither and is let through: it carries nobody's cookies.
+    """
+    if request.method in _SAFE_METHODS or _is_same_origin(request):
+        return await handler(request)
+    raise web.HTTPForbidden(text="This form was sent from another site.")
+
+
+def _is_same_origin(request: web.Request) -> bool:
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc.casefold() == request.host.casefold()

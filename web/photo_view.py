@@ -1,0 +1,213 @@
+"""One photo's page: what is known of the photo, and where it stands in the search it was found by."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import web
+
+from indexer.errors import SearchError
+from indexer.photo import CaptionBy, Photo
+from indexer.search import FilterError, Hit, Sort
+from web.doors import SETTINGS
+from web.links import original_url, photo_url, search_url, thumbnail_url
+from web.query_text import quoted
+from web.results import Link
+from web.searching import FARTHEST_OFFSET, Search, WrongRequest, read_number, read_search, run_search, run_similar
+from web.shown import (
+    LOW_CONFIDENCE,
+    Piece,
+    Reason,
+    Tile,
+    bytes_text,
+    caption_field,
+    caption_pieces,
+    caption_place,
+    clean,
+    coordinates,
+    facts,
+    file_name,
+    fitted,
+    reasons,
+    shape,
+    tile,
+)
+
+_SIMILAR = 12
+_NEIGHBOURHOOD = 12  # photos may come and go while someone leafs: look this far around the remembered position
+_PER_PAGE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Where a photo stands in its search. Addresses are empty at the ends, `position` counts from 1."""
+
+    back: str
+    text: str
+    hit: Hit | None = None
+    position: int = 0
+    total: int = 0
+    previous: str = ""
+    next: str = ""
+    preload: str = ""  # the next photo's picture
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """One file that shows the photo."""
+
+    path: str
+    size: str
+    missing: bool
+    open_url: str
+    save_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagView:
+    """A word that the model believes is true of the picture."""
+
+    word: str
+    percent: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoView:
+    """Everything the template needs."""
+
+    id: str
+    title: str
+    caption: tuple[Piece, ...]
+    by_person: bool
+    machine: str  # the model's own sentence where a person's words are shown in its place
+    model: str
+    unsure: bool
+    confidence_percent: int
+    caption_place: str
+    picture: str
+    width: int
+    height: int
+    shape: str
+    reasons: tuple[Reason, ...]
+    tags: tuple[TagView, ...]
+    keywords: tuple[Link, ...]
+    people: tuple[Link, ...]
+    taken_at: datetime | None
+    facts: tuple[tuple[str, str], ...]
+    coordinates: str
+    geo: str
+    near: str
+    files: tuple[FileView, ...]
+    neighbours: Neighbours
+    similar: tuple[Tile, ...]
+
+
+async def photo_view(request: web.Request, photo: Photo) -> PhotoView:
+    """Looks the photo's neighbours and its like up; a search that is down or wrong only leaves them out."""
+    neighbours, similar = await asyncio.gather(_neighbours(request, photo), _similar(request, photo))
+    settings = request.config_dict[SETTINGS]
+    metadata, machine, position = photo.metadata, photo.machine, photo.metadata.position
+    width, height = fitted(metadata, settings.screen_px)
+    by_person = photo.caption_by is CaptionBy.PERSON
+    why = neighbours.hit.why if neighbours.hit else ()
+    return PhotoView(
+        id=photo.id,
+        title=clean(photo.caption or metadata.title or "") or file_name(photo),
+        caption=caption_pieces(photo, why),
+        by_person=by_person,
+        machine=clean(machine.text) if machine and by_person else "",
+        model=clean(machine.model) if machine else "",
+        unsure=machine is not None and not by_person and machine.confidence < LOW_CONFIDENCE,
+        confidence_percent=round(machine.confidence * 100) if machine else 0,
+        caption_place=caption_place(photo),
+        picture=thumbnail_url(request, photo.id, "screen"),
+        width=width,
+        height=height,
+        shape=shape(metadata),
+        reasons=reasons(why, leave_out=caption_field(photo)),
+        tags=_tags(photo),
+        keywords=tuple(Link(clean(word), _filtered("tag", word)) for word in metadata.keywords),
+        people=tuple(Link(clean(name), _filtered("person", name)) for name in metadata.people),
+        taken_at=metadata.taken_at,
+        facts=facts(photo),
+        coordinates=coordinates(position) if position else "",
+        geo=f"geo:{position.latitude:.6f},{position.longitude:.6f}" if position else "",
+        near=search_url(f"near:{position.latitude:.4f},{position.longitude:.4f},2km") if position else "",
+        files=tuple(_file(photo, index) for index in range(len(photo.files))),
+        neighbours=neighbours,
+        similar=similar,
+    )
+
+
+def _tags(photo: Photo) -> tuple[TagView, ...]:
+    tags = photo.machine.tags if photo.machine else ()
+    return tuple(
+        TagView(clean(tag.word), round(tag.probability * 100), _filtered("tag", tag.word)) for tag in tags[:16]
+    )
+
+
+def _filtered(name: str, value: str) -> str:
+    return search_url(f"{name}:{quoted(value)}")
+
+
+def _file(photo: Photo, index: int) -> FileView:
+    file = photo.files[index]
+    return FileView(
+        path=clean(file.relative),
+        size=bytes_text(file.stamp.size),
+        missing=file.missing,
+        open_url=original_url(photo.id, file.id),
+        save_url=original_url(photo.id, file.id, save=True),
+    )
+
+
+async def _similar(request: web.Request, photo: Photo) -> tuple[Tile, ...]:
+    try:
+        found = await run_similar(request, photo.id, _SIMILAR)
+    except SearchError:
+        return ()
+    grid_px = request.config_dict[SETTINGS].grid_px
+    return tuple(tile(one.photo, one.hit, at, grid_px) for at, one in enumerate(found))
+
+
+async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
+    try:
+        asked = read_search(request.query, limit=1, most=1)
+        at = min(read_number(request.query, "at", 0, least=0), FARTHEST_OFFSET)
+    except WrongRequest:
+        return Neighbours(back=search_url(), text="")
+    back = search_url(asked.text, asked.sort, page=at // _PER_PAGE + 1)
+    plain = Neighbours(back=back, text=asked.text)
+    if "at" not in request.query:
+        return plain
+    first = max(0, at - _NEIGHBOURHOOD)
+    try:
+        result = await run_search(request, Search(asked.text, asked.sort, at - first + _NEIGHBOURHOOD, first))
+    except (FilterError, SearchError):
+        return plain
+    hits = [found.hit for found in result.found]
+    index = next((index for index, hit in enumerate(hits) if hit.id == photo.id), None)
+    return plain if index is None else _around(request, asked, back, hits, index, first, result.total)
+
+
+def _around(
+    request: web.Request, asked: Search, back: str, hits: Sequence[Hit], index: int, first: int, total: int
+) -> Neighbours:
+    def link(other: int, sort: Sort | None = asked.sort) -> str:
+        return photo_url(hits[other].id, asked.text, sort, first + other) if 0 <= other < len(hits) else ""
+
+    following = index + 1 < len(hits)
+    return Neighbours(
+        back=back,
+        text=asked.text,
+        hit=hits[index],
+        position=first + index + 1,
+        total=total,
+        previous=link(index - 1),
+        next=link(index + 1),
+        preload=thumbnail_url(request, hits[index + 1].id, "screen") if following else "",
+    )

@@ -1,0 +1,55 @@
+"""Editing a query as text: the address and the search box always hold the whole search, chips only rewrite it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from indexer.filters import FILTER_NAMES
+
+# A word, a "quoted phrase" or a name:"quoted value"; an unfinished quote reaches to the end.
+_TOKEN = re.compile(r'[^\s"]*"[^"]*(?:"|$)|\S+')
+_NEEDS_QUOTES = re.compile(r"\s")
+
+#: A photo has one of these only, so that a second choice replaces the first.
+SINGLE = frozenset({"year", "camera", "before", "after", "rating", "type"})
+
+
+def tokens(query: str) -> list[str]:
+    """The parts of a query as they were typed."""
+    return _TOKEN.findall(query)
+
+
+def quoted(value: str) -> str:
+    """`value` as it has to be typed after ``name:``."""
+    plain = " ".join(value.replace('"', " ").split())
+    return f'"{plain}"' if _NEEDS_QUOTES.search(plain) or not plain else plain
+
+
+def with_filter(query: str, name: str, value: str) -> str:
+    """The query narrowed to ``name:value``; not twice to the same."""
+    added = f"{name}:{quoted(value)}"
+    kept = without(query, lambda token: name in SINGLE and token.casefold().startswith(f"{name}:"))
+    return kept if added in tokens(kept) else f"{kept} {added}".strip()
+
+
+def without(query: str, unwanted: Callable[[str], bool]) -> str:
+    """The query without the parts that are `unwanted`."""
+    return " ".join(token for token in tokens(query) if not unwanted(token))
+
+
+def replaced(query: str, old: str, new: str) -> str:
+    """The query with `old`, a part or a word of it, replaced by `new`; unchanged where it is not there."""
+    changed = [new if token.casefold() == old.casefold() else token for token in tokens(query)]
+    return " ".join(part for part in changed if part)
+
+
+def filter_name(token: str) -> str | None:
+    """The name in ``name:value`` or ``-name:value``; None for a word or a phrase."""
+    name, colon, _ = token.removeprefix("-").partition(":")
+    return name.casefold() if colon and name.casefold() in FILTER_NAMES else None
+
+
+def filter_value(token: str) -> str:
+    """The value in ``name:value``, without its quotes."""
+    return token.partition(":")[2].strip('"')

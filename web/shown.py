@@ -1,0 +1,254 @@
+"""A photo as people are shown it: marked matches, dates with their zone, exposures in a photographer's terms.
+
+Everything that comes out of here is ordinary text; the templates escape it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from indexer.photo import CaptionBy, CaptionPlace, Photo, PhotoMetadata, Position
+from indexer.search import Hit, Why
+
+#: Below this the model is wrong more often than it is right about the main thing in the picture.
+LOW_CONFIDENCE = 0.4
+_FIELDS = MappingProxyType(
+    {
+        "person_caption": "caption",
+        "machine_caption": "caption",
+        "tags": "tag",
+        "keywords": "keyword",
+        "people": "person",
+        "title": "title",
+        "places": "place",
+        "folders": "folder",
+        "file_names": "file name",
+        "camera": "camera",
+        "lens": "lens",
+        "embedding": "picture",
+    }
+)
+_KINDS = MappingProxyType({"typo": "spelt alike", "synonym": "means the same", "meaning": "looks like it"})
+_CAPTION_FIELDS = MappingProxyType({CaptionBy.PERSON: "person_caption", CaptionBy.MODEL: "machine_caption"})
+_PLACES = MappingProxyType(
+    {
+        CaptionPlace.EXIF: "written into the photo",
+        CaptionPlace.XMP: "written into the photo (XMP)",
+        CaptionPlace.SIDECAR: "written into an .xmp file beside the photo",
+        CaptionPlace.INDEX: "kept in the catalogue only",
+    }
+)
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """`text` that can be sent: bytes of a file name that are no UTF-8 become U+FFFD, one each, so that spans hold."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of text, marked where the search matched it."""
+
+    text: str
+    marked: bool
+
+
+def pieces(text: str, spans: Iterable[tuple[int, int]]) -> tuple[Piece, ...]:
+    """`text` cut at `spans` (start, end in characters); overlapping or wrong spans do no harm."""
+    cut: list[Piece] = []
+    at = 0
+    for start, end in sorted(spans):
+        start, end = max(start, at), min(end, len(text))
+        if start >= end:
+            continue
+        if start > at:
+            cut.append(Piece(clean(text[at:start]), marked=False))
+        cut.append(Piece(clean(text[start:end]), marked=True))
+        at = end
+    if at < len(text):
+        cut.append(Piece(clean(text[at:]), marked=False))
+    return tuple(cut)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a photo was found, for people: in which field, the text with its marks, and how where it is not literal."""
+
+    field: str
+    pieces: tuple[Piece, ...]
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One photo in the grid."""
+
+    id: str
+    position: int  # in the whole answer, from 0
+    caption: tuple[Piece, ...]
+    alternative: str
+    shape: str
+    width: int
+    height: int
+    by_model: bool
+    taken_at: datetime | None
+    reasons: tuple[Reason, ...]  # those that the caption does not show itself
+
+
+def tile(photo: Photo, hit: Hit, position: int, grid_px: int) -> Tile:
+    """What the grid shows of one hit."""
+    width, height = fitted(photo.metadata, grid_px)
+    text = clean(photo.caption or "")
+    return Tile(
+        id=photo.id,
+        position=position,
+        caption=caption_pieces(photo, hit.why),
+        alternative=text or f"A photo without a caption: {file_name(photo)}",
+        shape=shape(photo.metadata),
+        width=width,
+        height=height,
+        by_model=photo.caption_by is CaptionBy.MODEL,
+        taken_at=photo.metadata.taken_at,
+        reasons=reasons(hit.why, leave_out=caption_field(photo))[:2],
+    )
+
+
+def caption_pieces(photo: Photo, why: Sequence[Why]) -> tuple[Piece, ...]:
+    """The caption that is shown, with what matched in it marked."""
+    shown = photo.caption or ""
+    wanted = caption_field(photo)
+    spans = [span for reason in why if reason.field == wanted and reason.text == shown for span in reason.spans]
+    return pieces(shown, spans)
+
+
+def caption_field(photo: Photo) -> str:
+    """The search document's field that holds the caption which is shown."""
+    return _CAPTION_FIELDS[photo.caption_by] if photo.caption_by else ""
+
+
+def reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[Reason, ...]:
+    """`why` in words; a field left out is one that is shown with its marks elsewhere."""
+    return tuple(
+        Reason(_FIELDS.get(one.field, one.field), pieces(one.text, one.spans), _KINDS.get(one.kind, ""))
+        for one in why
+        if one.field != leave_out or one.kind in _KINDS
+    )
+
+
+def file_name(photo: Photo) -> str:
+    """The name of the photo's first present file, for want of anything better to call it."""
+    present = [file for file in photo.files if not file.missing] or list(photo.files)
+    return clean(present[0].path.name) if present else photo.id
+
+
+def fitted(metadata: PhotoMetadata, longest_px: int) -> tuple[int, int]:
+    """Width and height of the thumbnail whose longest side is at most `longest_px`."""
+    width, height = max(1, metadata.width_px), max(1, metadata.height_px)
+    scale = min(1.0, longest_px / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+_SHAPE_STEP = 1.05
+_SHAPE_LEAST, _SHAPE_MOST = -14, 21  # from about 1:2 to 2.8:1; panoramas are cropped in the grid
+
+
+def shape(metadata: PhotoMetadata) -> str:
+    """The class that gives a box its aspect ratio, in steps of 5%: a style attribute would need unsafe-inline."""
+    ratio = max(1, metadata.width_px) / max(1, metadata.height_px)
+    step = round(math.log(ratio, _SHAPE_STEP))
+    return f"k{min(max(step, _SHAPE_LEAST), _SHAPE_MOST)}"
+
+
+def shape_rules() -> str:
+    """The style sheet's rules for `shape`; a test holds the two together."""
+    steps = range(_SHAPE_LEAST, _SHAPE_MOST + 1)
+    return "\n".join(f".k{step} {{ --r: {_SHAPE_STEP**step:.3f}; }}" for step in steps)
+
+
+def facts(photo: Photo) -> tuple[tuple[str, str], ...]:
+    """(name, value) pairs of what the camera wrote, as far as it did."""
+    metadata = photo.metadata
+    found = (
+        ("Camera", clean(metadata.camera or "")),
+        ("Lens", clean(metadata.lens or "")),
+        ("Exposure", exposure(metadata)),
+        ("Rating", "★" * max(metadata.rating or 0, 0)),
+        (
+            "Size",
+            f"{metadata.width_px:,} \u00d7 {metadata.height_px:,} · {metadata.mime_type.rpartition('/')[2].upper()}",
+        ),
+    )
+    return tuple((name, value) for name, value in found if value)
+
+
+def exposure(metadata: PhotoMetadata) -> str:
+    """``1/250 s · f/2.8 · ISO 200 · 35 mm``, as far as it is known."""
+    parts = []
+    if metadata.exposure_s:
+        parts.append(f"{_shutter(metadata.exposure_s)} s")
+    if metadata.f_number:
+        parts.append(f"f/{metadata.f_number:g}")
+    if metadata.iso:
+        parts.append(f"ISO {metadata.iso}")
+    if metadata.focal_length_mm:
+        parts.append(f"{metadata.focal_length_mm:g} mm")
+    return " · ".join(parts)
+
+
+def _shutter(seconds: float) -> str:
+    return f"{seconds:g}" if seconds >= 0.3 else f"1/{1 / seconds:.0f}"
+
+
+def coordinates(position: Position) -> str:
+    """Degrees with their hemisphere: ``45.7640° N, 4.8357° E``."""
+    north = "N" if position.latitude >= 0 else "S"
+    east = "E" if position.longitude >= 0 else "W"
+    text = f"{abs(position.latitude):.4f}° {north}, {abs(position.longitude):.4f}° {east}"
+    return f"{text}, {position.altitude_m:.0f} m" if position.altitude_m is not None else text
+
+
+def date_text(moment: datetime) -> str:
+    """``14 July 2019, 15:42``; the script says it again in the reader's own language."""
+    return f"{moment.day} {moment:%B} {moment.year}, {moment:%H:%M}"
+
+
+def month_text(moment: datetime) -> str:
+    """``July 2019``."""
+    return f"{moment:%B} {moment.year}"
+
+
+def offset_text(moment: datetime) -> str:
+    """``UTC+02:00``; empty where the photo does not know its offset."""
+    offset = moment.utcoffset()
+    if offset is None:
+        return ""
+    if not offset:
+        return "UTC"
+    minutes = abs(offset) // timedelta(minutes=1)
+    return f"UTC{'-' if offset < timedelta() else '+'}{minutes // 60:02}:{minutes % 60:02}"
+
+
+def caption_place(photo: Photo) -> str:
+    """Where the caption was put, and why not in the photo itself."""
+    if photo.caption_place is None or photo.caption_by is not CaptionBy.MODEL:
+        return ""
+    text = _PLACES[photo.caption_place]
+    return f"{text}: {clean(photo.caption_reason)}" if photo.caption_reason else text
+
+
+def bytes_text(size: int) -> str:
+    """``3.4 MB`` (powers of ten, as disks are sold)."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

@@ -1,0 +1,359 @@
+// Makes the page quick: results while typing, endless scroll, keys and swipes. Everything works without it, too:
+// it only asks for parts of the same pages (?part=…) and puts them where the server would have.
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const page = document.body.classList;
+
+// ---------------------------------------------------------------- dates in the reader's own language
+
+const LANGUAGES = navigator.languages?.length ? navigator.languages : ["en"];
+
+function inOwnLanguage(root) {
+  for (const time of $$("time[datetime]", root)) {
+    // The clock on the wall where the photo was taken, whatever zone the reader sits in.
+    const [year, month, day, hour, minute] = time.dateTime.match(/\d+/g).map(Number);
+    const style = day ? { dateStyle: "long", timeStyle: "short" } : { year: "numeric", month: "long" };
+    const text = new Intl.DateTimeFormat(LANGUAGES, style).format(new Date(year, month - 1, day ?? 1, hour ?? 0, minute ?? 0));
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
+// ---------------------------------------------------------------- asking for parts of a page
+
+let sequence = 0;
+let running = null;
+
+function partOf(url, part, more = {}) {
+  const address = new URL(url, location.href);
+  address.searchParams.set("part", part);
+  for (const [name, value] of Object.entries(more)) address.searchParams.set(name, value);
+  return address;
+}
+
+async function fetchPart(address, signal) {
+  const response = await fetch(address, { signal, headers: { Accept: "text/html" } });
+  if (response.status === 401) location.reload();
+  if (!response.headers.get("Content-Type")?.startsWith("text/html")) throw new Error(`status ${response.status}`);
+  return response.text();
+}
+
+// ---------------------------------------------------------------- results
+
+const QUIET_MS = 250; // facets cost more than results: counted when the typing pauses
+const STEP_MS = 1500; // a pause this long makes a step for the back button
+
+let lastInput = 0;
+let facetTimer = 0;
+
+async function show(url, { scroll = 0, pages = 1, filters = QUIET_MS } = {}) {
+  const mine = ++sequence;
+  running?.abort();
+  running = new AbortController();
+  const results = $("#results");
+  results.classList.add("stale");
+  try {
+    const html = await fetchPart(partOf(url, "results", pages > 1 ? { page: 1, pages } : {}), running.signal);
+    if (mine !== sequence) return;
+    put(results, html);
+    scrollTo(0, scroll);
+    clearTimeout(facetTimer);
+    facetTimer = setTimeout(() => showFilters(url, mine), filters);
+  } catch (error) {
+    if (error.name !== "AbortError" && mine === sequence) fail(results);
+  } finally {
+    if (mine === sequence) results.classList.remove("stale");
+  }
+}
+
+async function showFilters(url, mine) {
+  try {
+    const html = await fetchPart(partOf(url, "filters"), running.signal);
+    if (mine !== sequence) return;
+    const open = $("details[open]", $("#filters"))?.dataset.name;
+    if (open && $("#filters").contains(document.activeElement)) return; // not under someone's fingers
+    put($("#filters"), html);
+    if (open) $(`#filters details[data-name="${open}"]`)?.setAttribute("open", "");
+  } catch (error) {
+    if (error.name !== "AbortError") $("#filters").replaceChildren();
+  }
+}
+
+function put(element, html) {
+  element.innerHTML = html; // our own templates', escaped there; no script in it can run (Content-Security-Policy)
+  inOwnLanguage(element);
+  watchEnd();
+}
+
+function fail(results) {
+  const state = document.createElement("section");
+  state.className = "state";
+  state.append(Object.assign(document.createElement("h1"), { textContent: "No answer" }));
+  state.append(Object.assign(document.createElement("p"), { textContent: "recollect does not answer just now. The next try is on its way." }));
+  results.replaceChildren(state);
+  const tried = sequence;
+  setTimeout(() => tried === sequence && show(location.href), 3000);
+}
+
+function go(url, { step = true } = {}) {
+  rememberPlace();
+  history[step ? "pushState" : "replaceState"]({ pages: 1, scroll: 0 }, "", url);
+  const text = new URL(url, location.href).searchParams.get("q") ?? "";
+  document.title = text ? `${text} – recollect` : "recollect";
+  return show(url);
+}
+
+function addressOf(text) {
+  const now = new URLSearchParams(location.search);
+  const next = new URLSearchParams();
+  if (text.trim()) next.set("q", text);
+  if (now.get("sort")) next.set("sort", now.get("sort"));
+  return next.size ? `/?${next}` : "/";
+}
+
+function typed(event) {
+  if (event.isComposing) return;
+  const now = performance.now();
+  go(addressOf(event.target.value), { step: now - lastInput > STEP_MS });
+  lastInput = now;
+}
+
+function followed(event) {
+  if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const link = event.target.closest("a[data-search]");
+  if (link) {
+    event.preventDefault();
+    const text = new URL(link.href).searchParams.get("q") ?? "";
+    $("#q").value = text;
+    lastInput = 0;
+    closeSheets();
+    go(link.href);
+  } else if (event.target.closest("a.tile")) {
+    rememberPlace();
+    sessionStorage.setItem("from", addressOf($("#q").value));
+  }
+}
+
+// ---------------------------------------------------------------- endless scroll that keeps its place
+
+let pagesShown = 1;
+let end = null;
+
+function watchEnd() {
+  end?.disconnect();
+  const more = $("#grid .more");
+  pagesShown = history.state?.pages ?? 1;
+  if (!more) return;
+  end = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && loadMore(more), { rootMargin: "1600px" });
+  end.observe(more);
+}
+
+async function loadMore(more) {
+  end.disconnect();
+  const mine = sequence;
+  const next = $("a", more).href;
+  try {
+    const html = await fetchPart(partOf(next, "tiles"));
+    if (mine !== sequence) return;
+    const box = document.createElement("template");
+    box.innerHTML = html;
+    // While photos are being added, a page may begin with what the one before ended with.
+    for (const tile of $$(".tile", box.content)) if (document.getElementById(tile.id)) tile.remove();
+    more.previousElementSibling?.matches(".fill") && more.previousElementSibling.remove();
+    more.replaceWith(box.content);
+    history.replaceState({ ...history.state, pages: pagesShown + 1 }, "");
+    inOwnLanguage($("#grid"));
+    watchEnd();
+  } catch {
+    setTimeout(() => mine === sequence && watchEnd(), 3000);
+  }
+}
+
+function rememberPlace() {
+  history.replaceState({ ...history.state, pages: pagesShown, scroll: scrollY }, "");
+}
+
+async function comeBack(state) {
+  const url = location.href;
+  $("#q").value = new URL(url).searchParams.get("q") ?? "";
+  await show(url, { pages: state?.pages ?? 1, scroll: state?.scroll ?? 0, filters: 0 });
+}
+
+// ---------------------------------------------------------------- filters, keys
+
+function closeSheets(except = null) {
+  for (const sheet of $$("#filters details[open]")) if (sheet !== except) sheet.open = false;
+}
+
+function moveInGrid(event) {
+  const tile = document.activeElement?.closest?.(".tile");
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: "up", ArrowDown: "down", Home: "first", End: "last" }[event.key];
+  if (!tile || !step) return;
+  const tiles = $$(".tile", tile.closest(".grid"));
+  const at = tiles.indexOf(tile);
+  const to = typeof step === "number" ? tiles[at + step] : step === "first" ? tiles[0] : step === "last" ? tiles.at(-1) : nearest(tiles, tile, step);
+  if (to) {
+    event.preventDefault();
+    to.focus();
+  } else if (step === "up") {
+    event.preventDefault();
+    $("#q")?.focus();
+  }
+}
+
+function nearest(tiles, from, direction) {
+  const box = from.getBoundingClientRect();
+  const middle = box.left + box.width / 2;
+  let best = null;
+  for (const tile of tiles) {
+    const other = tile.getBoundingClientRect();
+    const rows = direction === "up" ? box.top - other.top : other.top - box.top;
+    if (rows < 2) continue;
+    const distance = rows * 4 + Math.abs(other.left + other.width / 2 - middle);
+    if (!best || distance < best.distance) best = { tile, distance };
+  }
+  return best?.tile ?? null;
+}
+
+function pressed(event) {
+  if (event.altKey || event.ctrlKey || event.metaKey) return;
+  const typing = event.target.matches?.("input, textarea");
+  if (event.key === "/" && !typing) {
+    event.preventDefault();
+    $("#q")?.focus();
+    $("#q")?.select();
+  } else if (event.key === "Escape") {
+    escaped();
+  } else if (event.key === "ArrowDown" && event.target.id === "q") {
+    const first = $(".tile");
+    if (first) event.preventDefault();
+    first?.focus();
+  } else if (!typing) {
+    page.contains("viewing") && !document.activeElement?.closest?.(".grid") ? leaf(event) : moveInGrid(event);
+  }
+}
+
+function escaped() {
+  const open = $("#filters details[open]");
+  if (open) {
+    open.open = false;
+    $("summary", open).focus();
+  } else if (page.contains("viewing")) {
+    goBack();
+  } else if (document.activeElement?.id === "q") {
+    document.activeElement.blur();
+  }
+}
+
+// ---------------------------------------------------------------- one photo
+
+function leaf(event) {
+  const link = { ArrowLeft: "#previous", ArrowRight: "#next" }[event.key];
+  if (link && turn($(link))) event.preventDefault();
+}
+
+// Leafing replaces the entry, so that one step back is the grid again.
+function turn(link) {
+  if (link) location.replace(link.href);
+  return Boolean(link);
+}
+
+function goBack() {
+  const back = $("#back");
+  const url = new URL(back.href);
+  url.searchParams.delete("page");
+  const from = sessionStorage.getItem("from");
+  if (from && history.length > 1 && new URL(from, location.href).href === url.href) history.back();
+  else location.assign(back.href);
+}
+
+function viewPhoto() {
+  for (const id of ["#previous", "#next"]) {
+    $(id)?.addEventListener("click", (event) => {
+      if (event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
+      event.preventDefault();
+      turn(event.currentTarget);
+    });
+  }
+  $("#back").addEventListener("click", (event) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    goBack();
+  });
+  const ahead = $("#next")?.dataset.picture;
+  if (ahead) addEventListener("load", () => (new Image().src = ahead));
+  swipes($(".stage"));
+}
+
+function swipes(stage) {
+  let from = null;
+  stage.addEventListener("touchstart", (event) => {
+    from = event.touches.length === 1 ? { x: event.touches[0].clientX, y: event.touches[0].clientY } : null;
+  }, { passive: true });
+  stage.addEventListener("touchend", (event) => {
+    if (!from || visualViewport?.scale > 1.05) return;
+    const x = event.changedTouches[0].clientX - from.x;
+    const y = event.changedTouches[0].clientY - from.y;
+    if (Math.abs(x) > 56 && Math.abs(x) > 2 * Math.abs(y)) turn($(x < 0 ? "#next" : "#previous"));
+  }, { passive: true });
+}
+
+// ---------------------------------------------------------------- how far the indexing is
+
+const LOOK_MS = 3000;
+let known = null;
+
+async function lookAtProgress() {
+  if (document.visibilityState === "visible") {
+    try {
+      if (page.contains("telling")) put($("#status"), await fetchPart(partOf(location.href, "status")));
+      else await progressInPill();
+    } catch {
+      // The next look is in a moment; results say by themselves when nobody answers.
+    }
+  }
+  setTimeout(lookAtProgress, LOOK_MS);
+}
+
+async function progressInPill() {
+  const html = await fetchPart(partOf("/", "progress"));
+  const box = document.createElement("template");
+  box.innerHTML = html;
+  const fresh = $("#progress", box.content);
+  const photos = Number(fresh.dataset.photos);
+  $("#progress").replaceWith(fresh);
+  const grew = known !== null && photos > known;
+  known = photos;
+  // Whoever waits for the first photos gets them; whoever looks at photos is not disturbed.
+  if (grew && $("#results [data-waiting]")) show(location.href);
+}
+
+// ---------------------------------------------------------------- begin
+
+inOwnLanguage(document);
+document.addEventListener("keydown", pressed);
+if (page.contains("searching")) {
+  history.scrollRestoration = "manual";
+  document.documentElement.classList.add("js");
+  const input = $("#q");
+  // Not on a telephone, where the focus brings up half a screen of keyboard.
+  if (!input.value && !history.state && matchMedia("(hover: hover) and (pointer: fine)").matches) input.focus();
+  input.addEventListener("input", typed);
+  input.addEventListener("compositionend", typed);
+  input.form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (addressOf(input.value) !== location.pathname + location.search) go(addressOf(input.value));
+    input.blur();
+  });
+  document.addEventListener("click", followed);
+  document.addEventListener("click", (event) => closeSheets(event.target.closest("#filters details")));
+  addEventListener("popstate", (event) => comeBack(event.state));
+  addEventListener("pagehide", rememberPlace);
+  if (history.state?.pages > 1) comeBack(history.state);
+  else {
+    watchEnd();
+    scrollTo(0, history.state?.scroll ?? 0);
+  }
+}
+if (page.contains("viewing")) viewPhoto();
+if (page.contains("searching") || page.contains("telling")) setTimeout(lookAtProgress, LOOK_MS);

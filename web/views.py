@@ -1,0 +1,172 @@
+"""The pages: results, one photo, status. Each works without the script; the script asks for parts of the same pages."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp_jinja2
+from aiohttp import web
+
+from indexer.catalogue import Counts
+from indexer.errors import SearchError
+from indexer.progress import Progress, clock_text
+from indexer.search import FilterError, Sort
+from web.doors import LIBRARY, PROGRESS, SEARCH, SETTINGS, in_thread
+from web.links import search_url
+from web.photo_view import photo_view
+from web.results import (
+    FilterGroup,
+    Problem,
+    active_filters,
+    dated,
+    effective_sort,
+    filter_groups,
+    results,
+    wrong_filter,
+)
+from web.searching import (
+    Search,
+    WrongRequest,
+    read_number,
+    read_search,
+    run_facets,
+    run_search,
+)
+from web.shown import bytes_text, clean
+
+PER_PAGE = 60
+MOST_PAGES_AT_ONCE = 20  # when the script restores a long scroll
+_SET_ASIDE = 200
+_PARTS = {"results": "_results.html", "filters": "_filters.html", "tiles": "_tiles.html", "progress": "_progress.html"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    search: Search
+    page: int
+    pages: int
+
+
+async def search_page(request: web.Request) -> web.StreamResponse:
+    """GET /?q=&sort=&page=: results as a page, or with ``part`` a part of it. ``from`` and ``to`` become filters."""
+    if "from" in request.query or "to" in request.query:
+        raise web.HTTPSeeOther(_with_dates(request))
+    part = request.query.get("part", "")
+    context: dict[str, Any] = {"search": None, "results": None, "problem": None, "groups": (), "active": ()}
+    status = 200
+    try:
+        asked = _read(request)
+        context |= {"search": asked.search, "active": active_filters(asked.search)}
+        if part not in {"filters", "progress"}:
+            context |= await _results(request, asked)
+        if part in {"", "filters"}:
+            context["groups"] = await _groups(request, asked.search)
+    except WrongRequest as error:
+        status, context["problem"] = 400, Problem("That search makes no sense", str(error))
+    except FilterError as error:
+        status, context["problem"] = 400, wrong_filter(asked.search, error)
+    except SearchError as error:
+        status, context["problem"] = 503, Problem("The search is not available just now", clean(error.hint))
+    context |= await _surroundings(request)
+    return aiohttp_jinja2.render_template(_PARTS.get(part, "search.html"), request, context, status=status)
+
+
+def _read(request: web.Request) -> _Asked:
+    search = read_search(request.query, limit=PER_PAGE, most=PER_PAGE)
+    page = read_number(request.query, "page", 1, least=1)
+    pages = min(read_number(request.query, "pages", 1, least=1), MOST_PAGES_AT_ONCE)
+    return _Asked(search, page, pages)
+
+
+async def _results(request: web.Request, asked: _Asked) -> dict[str, Any]:
+    first = (asked.page - 1) * PER_PAGE
+    # One photo more at the front: its month tells whether the page begins with a new heading.
+    ahead = 1 if first else 0
+    search = Search(asked.search.text, asked.search.sort, asked.pages * PER_PAGE + ahead, first - ahead)
+    found = await run_search(request, search)
+    shown = results(
+        search,
+        found,
+        page=asked.page,
+        pages=asked.pages,
+        per_page=PER_PAGE,
+        grid_px=request.config_dict[SETTINGS].grid_px,
+    )
+    return {"results": shown, "order": effective_sort(search, found)}
+
+
+async def _groups(request: web.Request, search: Search) -> tuple[FilterGroup, ...]:
+    return filter_groups(search, await run_facets(request, search))
+
+
+async def _surroundings(request: web.Request) -> dict[str, Any]:
+    """What every state of the results page tells: how much there is, and how far the indexing is."""
+    counts = await in_thread(request, request.config_dict[LIBRARY].counts)
+    progress = request.config_dict[PROGRESS]()
+    return {
+        "counts": counts,
+        "progress": progress,
+        "roots": [clean(str(root)) for root in request.config_dict[SETTINGS].photos],
+        "sorts": Sort,
+    }
+
+
+def _with_dates(request: web.Request) -> str:
+    values = {name: clean(request.query.get(name, "")) for name in ("q", "from", "to", "sort")}
+    text = dated(values["q"], values["from"], values["to"])
+    return search_url(text, Sort(values["sort"]) if values["sort"] in list(Sort) else None)
+
+
+async def photo_page(request: web.Request) -> web.Response:
+    """GET /photo/ID?q=&sort=&at=: one photo, and its neighbours in the search that it was found by."""
+    photo = await in_thread(request, request.config_dict[LIBRARY].photo, request.match_info["id"])
+    if photo is None:
+        raise web.HTTPNotFound(text="There is no photo with this address. It may have been deleted from the library.")
+    return aiohttp_jinja2.render_template("photo.html", request, {"view": await photo_view(request, photo)})
+
+
+async def status_page(request: web.Request) -> web.Response:
+    """GET /status: how far the indexing is, what there is, what was set aside and why."""
+    library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
+    counts, aside = await in_thread(request, lambda: (library.counts(), library.set_aside(_SET_ASIDE, 0)))
+    context = {
+        "counts": counts,
+        "progress": request.config_dict[PROGRESS](),
+        "searchable": await _searchable(request),
+        "backend": request.config_dict[SEARCH].name,
+        "aside": [(clean(one.file.relative), clean(one.reason), one.attempts) for one in aside],
+        "disk": await in_thread(request, _disk, settings.data_dir),
+        "roots": [clean(str(root)) for root in settings.photos],
+    }
+    template = "_status.html" if request.query.get("part") == "status" else "status.html"
+    return aiohttp_jinja2.render_template(template, request, context)
+
+
+async def _searchable(request: web.Request) -> int | None:
+    try:
+        return await in_thread(request, request.config_dict[SEARCH].count)
+    except SearchError:
+        return None
+
+
+def _disk(data_dir: Path) -> tuple[tuple[str, str], ...]:
+    """(what, size) of the data directory."""
+    files = [path for path in data_dir.rglob("*") if path.is_file()] if data_dir.is_dir() else []
+    used = sum(path.stat().st_size for path in files)
+    free = shutil.disk_usage(data_dir if data_dir.is_dir() else Path("/")).free
+    return (("Catalogue, search and thumbnails", bytes_text(used)), ("Free on that disk", bytes_text(free)))
+
+
+def percent(progress: Progress, counts: Counts) -> int:
+    """How much of what is known of is done."""
+    todo = max(progress.queued, counts.queued)
+    whole = counts.photos + todo
+    return 100 if not todo else min(99, counts.photos * 100 // max(whole, 1))
+
+
+def eta_text(progress: Progress) -> str:
+    """``about 7 min left``; empty where it can't be told."""
+    return f"about {clock_text(progress.eta_s)} left" if progress.eta_s is not None else ""
