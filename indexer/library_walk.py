@@ -179,10 +179,12 @@ class LibraryWalks:
         """
         if not complete:
             return WalkOutcome(0, None)
-        unseen, known = self._unseen(walk), self._known(walk)
         accepted = self._accepts_losses(walk)
-        held_back = None if accepted else self._doubt(walk, unseen, known)
-        if walk.below in walk.unreadable and not (accepted and not os.path.lexists(walk.root)):
+        if accepted and not os.path.lexists(walk.root):
+            walk.unreadable.pop(walk.below, None)  # it is gone, and that is meant
+        unseen = self._unseen(walk)
+        held_back = None if accepted else self._doubt(walk, unseen, self._known(walk))
+        if walk.below in walk.unreadable:
             held_back = (
                 f"{_shown(walk.root)} can't be read ({walk.unreadable[walk.below]}); nothing was removed. {_HINT}"
             )

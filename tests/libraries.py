@@ -1,0 +1,70 @@
+"""What the catalogue's tests share: small libraries on disk, walked and settled for real, without any decoding."""
+
+from __future__ import annotations
+
+import os
+from hashlib import blake2b
+from pathlib import Path
+
+from captioner import Caption, Tag
+from indexer.catalogue import Catalogue
+from indexer.crawl_rules import CrawlRules
+from indexer.crawler import Crawl
+from indexer.found import file_stamp
+from indexer.library_walk import NoteCounts, WalkOutcome
+from indexer.photo import CaptionPlace, FoundFile, IndexedPhoto, Job, PhotoMetadata
+
+EXTENSIONS = frozenset({".jpg", ".png"})
+WORDS = Caption("a dog on a beach", 0.5, (Tag("dog", 0.9), Tag("beach", 0.7)), (0.6, 0.8), "model-1")
+
+
+def write(path: Path, content: str = "") -> Path:
+    """A file that stands for a photo; its content stands for its picture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() or os.fsencode(path.name))
+    return path
+
+
+def found(root: Path, path: Path) -> FoundFile:
+    return FoundFile(root, path, file_stamp(path.stat()))
+
+
+def names(root: Path, **rules: tuple[str, ...]) -> list[str]:
+    """The relative paths that a walk finds, in its order."""
+    crawl = Crawl(root, CrawlRules(extensions=EXTENSIONS, **rules))
+    return [str(file.path.relative_to(root)) for batch in crawl.batches() for file in batch]
+
+
+def rescan(catalogue: Catalogue, root: Path, **rules: tuple[str, ...]) -> tuple[NoteCounts, WalkOutcome]:
+    walk, counts = catalogue.begin_walk(root), NoteCounts()
+    for batch in Crawl(root, CrawlRules(extensions=EXTENSIONS, **rules)).batches():
+        counts += catalogue.note(walk, batch)
+    return counts, catalogue.finish_walk(walk, True)
+
+
+def key_of(path: Path) -> str:
+    return blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+def indexed(job: Job, *, caption: Caption | None = WORDS, person: str | None = None) -> IndexedPhoto:
+    """What the pipeline would settle for a job: the file is its own picture and nothing is written into it."""
+    metadata = PhotoMetadata("image/jpeg", 4, 3, person_caption=person)
+    stamp = file_stamp(job.file.path.stat())
+    place = CaptionPlace.INDEX if caption else None
+    return IndexedPhoto(key_of(job.file.path), metadata, stamp, caption, place)
+
+
+def settle_all(catalogue: Catalogue, *, caption: Caption | None = WORDS) -> list[Job]:
+    """Works the queue off; returns the jobs in the order they were claimed."""
+    done = []
+    while jobs := catalogue.claim(10):
+        for job in jobs:
+            catalogue.settle(job, indexed(job, caption=caption))
+        done += jobs
+    return done
+
+
+def shown_files(catalogue: Catalogue) -> dict[str, list[str]]:
+    """Content key -> the relative paths of its present files."""
+    photos = catalogue.photos(catalogue.photo_ids())
+    return {photo.id: [file.relative for file in photo.files if not file.missing] for photo in photos}
