@@ -93,7 +93,7 @@ def index(
 @click.option("--metadata", is_flag=True, help="what the files say of themselves")
 @click.option("--thumbnails", is_flag=True, help="thumbnails, from the files")
 @click.option("--json", "as_json", is_flag=True, help="the outcome as one JSON document")
-@with_settings(*(name for name in INDEXING if name != "captions"))
+@with_settings(*(name for name in INDEXING if name not in {"captions", "search"}))
 def reindex(
     settings: Settings,
     terminal: Terminal,

@@ -1,0 +1,206 @@
+"""The command line: what goes where, exit codes, messages instead of tracebacks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from indexer.command_line import INDEXING, SERVING
+from indexer.errors import SetupError
+from indexer.settings import SETTINGS, Settings
+from indexer.storage import InUse, indexing_process, sole_indexer
+from indexer.terminal import Terminal, shown
+from tests.indexing import COLOURS, CountingCaptioner, index, settings_for
+from tests.photos_made import write_jpeg
+from web.cli import main
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_for(tmp_path)
+
+
+@pytest.fixture
+def library(tmp_path: Path, settings: Settings) -> Path:
+    """Indexed: a red wall, a blue one, and a file that is no photo."""
+    root = tmp_path / "photos"
+    write_jpeg(root / "red.jpg", COLOURS["red"], 1)
+    write_jpeg(root / "blue.jpg", COLOURS["blue"], 2)
+    (root / "broken.jpg").write_bytes(b"no photo at all")
+    asyncio.run(index(settings, CountingCaptioner(), root))
+    return root
+
+
+@pytest.fixture
+def recollect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs the program in this process, on the test's own data directory."""
+    monkeypatch.setenv("RECOLLECT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def run(*words: str) -> Result:
+        result = CliRunner().invoke(main, list(words))
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return run
+
+
+def test_search_prints_paths_and_words_on_standard_output(library: Path, recollect: Any) -> None:
+    result = recollect("search", "red wall")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == f"{library}/red.jpg: a red wall seen by colours-1"
+    assert "found" in result.stderr
+
+
+def test_search_as_json_has_the_shape_of_the_api(library: Path, recollect: Any) -> None:
+    answer = json.loads(recollect("search", "blue", "--json").stdout)
+    assert {"hits", "total", "took_ms"} <= answer.keys()
+    (hit,) = answer["hits"]
+    assert (hit["caption"], hit["caption_by"]) == ("a blue wall seen by colours-1", "model")
+    assert hit["files"][0]["path"] == str(library / "blue.jpg")
+    assert {"id", "score", "why", "tags", "taken_at"} <= hit.keys()
+
+
+def test_a_wrong_filter_is_said_and_exits_with_2(library: Path, recollect: Any) -> None:
+    result = recollect("search", "before:yesteryear")
+    assert result.exit_code == 2
+    assert "before" in result.stderr
+    assert result.stdout == ""
+
+
+def test_status_says_what_was_set_aside_and_why(library: Path, recollect: Any) -> None:
+    text = recollect("status")
+    assert text.exit_code == 0
+    assert f"{library}/broken.jpg: " in text.stdout
+    state = json.loads(recollect("status", "--json").stdout)
+    assert (state["counts"]["photos"], state["searchable"], state["running"]) == (2, 2, 0)
+    assert state["set_aside"][0]["reason"]
+    assert recollect("status", "--retry").exit_code == 0
+    assert json.loads(recollect("status", "--json").stdout)["counts"]["queued"] == 1
+
+
+def test_nothing_indexed_yet_is_said_and_nothing_is_made(tmp_path: Path, recollect: Any) -> None:
+    for command in (["search", "dog"], ["status"]):
+        result = recollect(*command)
+        assert result.exit_code == 2
+        assert "recollect index" in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_captions_are_listed_and_undone_byte_for_byte(
+    library: Path, tmp_path: Path, recollect: Any, settings: Settings
+) -> None:
+    listed = json.loads(recollect("captions", "list", "--json").stdout)
+    assert {Path(row["path"]).name for row in listed} == {"red.jpg", "blue.jpg"}
+    assert recollect("captions", "undo").exit_code == 2
+    assert recollect("captions", "undo", "--all").exit_code == 0
+    for name, number in (("red", 1), ("blue", 2)):
+        original = write_jpeg(tmp_path / "made again" / f"{name}.jpg", COLOURS[name], number)
+        assert (library / f"{name}.jpg").read_bytes() == original.read_bytes()
+
+
+def test_an_undone_caption_is_not_written_again(library: Path, recollect: Any, settings: Settings) -> None:
+    assert recollect("captions", "undo", str(library)).exit_code == 0
+    before = {path: path.read_bytes() for path in library.glob("*.jpg")}
+    captioner = CountingCaptioner()
+    asyncio.run(index(settings, captioner, library))
+    assert captioner.asked == []
+    assert {path: path.read_bytes() for path in library.glob("*.jpg")} == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["index", "/no/such/folder"], "there is no folder /no/such/folder"),
+        (["serve", "/no/such/folder"], "there is no folder /no/such/folder"),
+        (["serve"], "no photo library is known yet"),
+        (["index", "--readers", "many", "."], "readers"),
+        (["reindex"], "--search"),
+        (["index", "--forget"], "name the libraries"),
+    ],
+)
+def test_a_wrong_set_up_is_said_in_words_and_exits_with_2(recollect: Any, words: list[str], said: str) -> None:
+    result = recollect(*words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_bundle_that_is_not_there_exits_with_2(library: Path, tmp_path: Path, recollect: Any) -> None:
+    result = recollect("index", str(library), "--bundle", str(tmp_path / "no bundle"))
+    assert result.exit_code == 2
+    assert "no bundle" in result.stderr
+
+
+def test_only_one_process_indexes_at_a_time(library: Path, settings: Settings, recollect: Any) -> None:
+    with sole_indexer(settings.data_dir):
+        assert indexing_process(settings.data_dir) == os.getpid()
+        result = recollect("index", str(library))
+        assert result.exit_code == 2
+        assert str(os.getpid()) in result.stderr
+        with pytest.raises(InUse), sole_indexer(settings.data_dir):
+            raise AssertionError("it is held")
+        assert f"process {os.getpid()}" in recollect("status").stdout
+    assert indexing_process(settings.data_dir) == 0
+
+
+def test_a_library_can_be_forgotten(library: Path, recollect: Any) -> None:
+    assert recollect("index", "--forget", str(library)).exit_code == 0
+    state = json.loads(recollect("status", "--json").stdout)
+    assert state["counts"]["photos"] == 0
+    assert (library / "red.jpg").exists()
+
+
+def test_doctor_finds_the_missing_model_and_says_how_to_mend_it(library: Path, tmp_path: Path, recollect: Any) -> None:
+    result = recollect("doctor", "--json", "--bundle", str(tmp_path / "no bundle"))
+    assert result.exit_code == 1
+    findings = {finding["subject"]: finding for finding in json.loads(result.stdout)}
+    assert findings["caption model"]["verdict"] == "broken"
+    assert findings["caption model"]["mend"]
+    assert {name for name, finding in findings.items() if finding["verdict"] == "broken"} == {"caption model"}
+    assert findings["photos set aside"]["verdict"] == "warning"
+
+
+def test_doctor_finds_a_damaged_catalogue(library: Path, tmp_path: Path, settings: Settings, recollect: Any) -> None:
+    settings.catalogue_path.write_bytes(b"SQLite format 3\x00" + bytes(5000))
+    for path in settings.data_dir.glob("catalogue.db-*"):
+        path.unlink()
+    result = recollect("doctor", "--bundle", str(tmp_path / "no bundle"))
+    assert result.exit_code == 1
+    assert "catalogue: " in result.stdout
+    assert recollect("status").exit_code == 2
+
+
+def test_every_setting_is_a_flag_of_serve_but_secrets() -> None:
+    serve = main.commands["serve"]
+    flags = {item.name for item in serve.params if isinstance(item, click.Option)}
+    assert set(SETTINGS) - flags == {"photos", "password", "meilisearch_key"}
+    assert set(INDEXING).isdisjoint(SERVING)
+
+
+def test_help_brings_nothing_heavy_along() -> None:
+    program = "import sys, web.cli\nprint(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"sqlite3", "aiohttp", "numpy", "PIL", "jinja2", "watchfiles"} & set(loaded)
+
+
+def test_a_set_up_error_is_no_traceback(recollect: Any) -> None:
+    assert isinstance(InUse(Path("/data"), 7), SetupError)
+    result = recollect("status", "--data-dir", "/dev/null/data")
+    assert result.exit_code == 2
+
+
+def test_hostile_names_reach_no_terminal(tmp_path: Path) -> None:
+    assert shown("a\x1b[2Jb\nc\udcff") == "a\\x1b[2Jb\\nc\\udcff"
+    with (tmp_path / "log").open("w") as stream:
+        Terminal(stream).say(shown("é \x07"))
+    assert (tmp_path / "log").read_text() == "é \\x07\n"
