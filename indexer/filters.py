@@ -69,12 +69,12 @@ def nearest_name(name: str) -> str | None:
     """The filter that a wrong name was probably meant to be; None where it is just text with a colon in it."""
     if name in _MEANT:
         return _MEANT[name]
-    best = min(FILTER_NAMES, key=lambda known: OSA.distance(name, known))
+    best: str = min(FILTER_NAMES, key=lambda known: OSA.distance(name, known))
     return best if len(name) > 2 and OSA.distance(name, best) <= (1 if len(name) < 6 else 2) else None
 
 
 def _day_bounds(value: str) -> tuple[datetime, datetime]:
-    year, month, day = (int(part) if part else 0 for part in (value.split("-") + ["", ""])[:3])
+    year, month, day = (int(part) if part else 0 for part in [*value.split("-"), "", ""][:3])
     start = datetime(year, month or 1, day or 1)
     if day:
         return start, start + timedelta(days=1) if start.date() < date.max else datetime.max
@@ -101,15 +101,17 @@ def _date(name: str) -> Callable[[str, date], str]:
 
 def _calendar_date(name: str, text: str) -> str:
     match = _DATE.fullmatch(text.replace("/", "-").replace(".", "-"))
-    parts = [int(part) for part in match.groups() if part] if match else []
+    parts: list[int] = [int(part) for part in match.groups() if part] if match else []
     try:
         # 9999 has no first moment after it.
-        if not parts or not 1 <= date(*(parts + [1, 1])[:3]).year <= 9998:
+        if not parts or not 1 <= date(*[*parts, 1, 1][:3]).year <= 9998:
             raise ValueError(text)
     except ValueError:
-        hint = _nearest_date(text)
-        example = f"; did you mean {name}:{hint}?" if hint else f", such as {name}:2019, {name}:2019-07 or 30d"
-        raise FilterError(f"{name}:{text} is not a date: expected a year, month or day{example}") from None
+        nearest = _nearest_date(text)
+        hint = f"{name}:{nearest}" if nearest else None
+        example = f"; did you mean {hint}?" if hint else f", such as {name}:2019, {name}:2019-07 or 30d"
+        message = f"{name}:{text} is not a date: expected a year, month or day{example}"
+        raise FilterError(message, suggestion=hint) from None
     return "-".join([f"{parts[0]:04}", *(f"{part:02}" for part in parts[1:])])
 
 
@@ -123,7 +125,7 @@ def _nearest_date(text: str) -> str | None:
     if not text.startswith(numbers[0]):
         rest.reverse()
     if not rest or not 1 <= rest[0] <= 12:
-        return numbers[0]
+        return str(numbers[0])
     last = calendar.monthrange(int(numbers[0]), rest[0])[1]
     return "-".join([numbers[0], f"{rest[0]:02}", *(f"{min(max(day, 1), last):02}" for day in rest[1:])])
 
@@ -137,7 +139,8 @@ def _year(value: str, now: date) -> str:
     example = near[0] if near and near[0] != "0000" else str(now.year)
     raise FilterError(
         f"year:{value} is not a year: expected four digits or a range; did you mean year:{example}? "
-        "For a month or a day there are after: and before:."
+        "For a month or a day there are after: and before:.",
+        suggestion=f"year:{example}",
     )
 
 
@@ -153,7 +156,8 @@ def _type(value: str, now: date) -> str:
     if name in TYPES:
         return name
     nearest = min(TYPES, key=lambda known: OSA.distance(name, known))
-    raise FilterError(f"type:{value} is not a type of photo; did you mean type:{nearest}? Types: {', '.join(TYPES)}.")
+    message = f"type:{value} is not a type of photo; did you mean type:{nearest}? Types: {', '.join(TYPES)}."
+    raise FilterError(message, suggestion=f"type:{nearest}")
 
 
 _RATING = re.compile(r"(>=|<=|=|>|<|)\s*(-?\d)", re.ASCII)
@@ -168,7 +172,8 @@ def _rating(value: str, now: date) -> str:
     nearest = f"rating:{value[: digits.start()]}{min(int(digits[0][:3]), 5)}" if digits else "rating:>=4"
     if not _rating_bounds(nearest.removeprefix("rating:")):
         nearest = "rating:>=4"
-    raise FilterError(f"rating:{value} is not a rating: expected -1 to 5, also >=4 or 2..4; did you mean {nearest}?")
+    message = f"rating:{value} is not a rating: expected -1 to 5, also >=4 or 2..4; did you mean {nearest}?"
+    raise FilterError(message, suggestion=nearest)
 
 
 def _rating_bounds(value: str) -> tuple[int, int] | None:
@@ -178,7 +183,9 @@ def _rating_bounds(value: str) -> tuple[int, int] | None:
     if not match:
         return None
     stars = int(match[2])
-    return {">=": (stars, 5), ">": (stars + 1, 5), "<=": (-1, stars), "<": (-1, stars - 1)}.get(match[1], (stars, stars))
+    return {">=": (stars, 5), ">": (stars + 1, 5), "<=": (-1, stars), "<": (-1, stars - 1)}.get(
+        match[1], (stars, stars)
+    )
 
 
 _NEAR = re.compile(
@@ -198,8 +205,10 @@ def _near(value: str, now: date) -> str:
         )
     latitude, longitude = float(match[1]), float(match[2])
     if abs(latitude) > 90 or abs(longitude) > 180:
-        swap = f"; did you mean near:{match[2]},{match[1]}?" if abs(longitude) <= 90 and abs(latitude) <= 180 else ""
-        raise FilterError(f"near:{value}: a latitude is -90 to 90 and a longitude -180 to 180{swap}")
+        swap = f"near:{match[2]},{match[1]}" if abs(longitude) <= 90 and abs(latitude) <= 180 else None
+        example = f"; did you mean {swap}?" if swap else ""
+        message = f"near:{value}: a latitude is -90 to 90 and a longitude -180 to 180{example}"
+        raise FilterError(message, suggestion=swap)
     radius_km = float(match[3]) * _KM[match[4] or "km"] if match[3] else DEFAULT_RADIUS_KM
     if not 0 < radius_km <= _HALF_EARTH_KM or not math.isfinite(radius_km):
         raise FilterError(f"near:{value}: the radius is more than 0 and at most 20000 km, such as 25km")
@@ -215,7 +224,8 @@ def _sort(value: str, now: date) -> str:
     if text in set(Sort):
         return text
     nearest = min(Sort, key=lambda known: OSA.distance(text, str(known)))
-    raise FilterError(f"sort:{value} is not an order; did you mean sort:{nearest}? Orders: {', '.join(Sort)}.")
+    message = f"sort:{value} is not an order; did you mean sort:{nearest}? Orders: {', '.join(Sort)}."
+    raise FilterError(message, suggestion=f"sort:{nearest}")
 
 
 _CHECKS: Mapping[str, Callable[[str, date], str]] = MappingProxyType(

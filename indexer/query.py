@@ -63,7 +63,13 @@ def parse(text: str, *, now: date | None = None) -> Query:
     parts = _Parts()
     end = 0
     for match in _PART.finditer(text):
-        _read(match, parts, now or date.today())
+        try:
+            _read(match, parts, now or date.today())
+        except FilterError as error:
+            error.text = match[0]
+            if match["minus"] and error.suggestion and not error.suggestion.startswith("sort:"):
+                error.suggestion = f"-{error.suggestion}"
+            raise
         end = match.end()
     if text[end:]:
         parts.prefix_last = False
@@ -129,9 +135,11 @@ def _is_filter(name: str, value: str) -> bool:
     nearest = nearest_name(name)
     if nearest is None:
         return False
+    meant = f"{nearest}:{_quoted(value)}"
     raise FilterError(
-        f"there is no filter {name}: — did you mean {nearest}:{_quoted(value)}? "
-        f'To look for the text itself, put it in quotes: "{name}:{value}". Filters: {", ".join(FILTER_NAMES)}.'
+        f'there is no filter "{name}:"; did you mean {meant}? To look for the text itself, put it in quotes: '
+        f'"{name}:{value}". Filters: {", ".join(FILTER_NAMES)}.',
+        suggestion=meant,
     )
 
 
@@ -143,7 +151,7 @@ def _read_filter(name: str, value: str, minus: bool, parts: _Parts, now: date) -
     if name != "sort":
         parts.filters.append(Filter(name, value, minus))
     elif minus:
-        raise FilterError(f"sort: can't be excluded; did you mean sort:{value}?")
+        raise FilterError(f"sort: can't be excluded; did you mean sort:{value}?", suggestion=f"sort:{value}")
     else:
         parts.sort = Sort(value)
 

@@ -50,7 +50,7 @@ class Sort(StrEnum):
 class FilterError(ValueError):
     """A filter in a query can't be understood; the message says which, what was expected and the nearest right one.
 
-    `text` is the wrong part as it was typed, `suggestion` what would be right in its place: the page makes a link of it.
+    `text` is the wrong part as it was typed, `suggestion` what would be right in its place (the page links to it).
     """
 
     def __init__(self, message: str, *, text: str = "", suggestion: str | None = None) -> None:

@@ -71,6 +71,19 @@ def stem(word: str) -> str:
     return _without_e(_without_verb_ending(_singular(word)))
 
 
+@lru_cache(maxsize=1)
+def _irregular_by_stem() -> dict[str, tuple[str, ...]]:
+    forms: dict[str, tuple[str, ...]] = {}
+    for form in _IRREGULAR:
+        forms[stem(form)] = (*forms.get(stem(form), ()), form)
+    return forms
+
+
+def irregular_forms(root: str) -> tuple[str, ...]:
+    """The irregular forms that have this stem: ("ran",) for "run"."""
+    return _irregular_by_stem().get(root, ())
+
+
 def _singular(word: str) -> str:
     if not word.endswith("s") or word.endswith(("ss", "us", "is")) or len(word) < 4:
         return word

@@ -31,13 +31,13 @@ _WORD = re.compile(rf"[{_SOLO}][{_SOLO_MARKS}]*|[{_EMOJI}]|(?:[^\W_{_SOLO}{_EMOJ
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 # One border between letters and digits is a name and its number; more of them are a hash, and stay one word.
 _NUMBERED = re.compile(r"([^\W\d]+)(\d+)|(\d+)([^\W\d]+)")
-_POSSESSIVE = re.compile(r"['’][sS]\b")
+_POSSESSIVE = re.compile("['\u2019][sS]\\b")
 _DROPPED = re.compile(rf"[{_DIACRITICS}]+")
 _SOLO_WORD = re.compile(rf"[{_SOLO}]")
 _DIGIT = re.compile(r"\d")
 _NOT_WORD = re.compile(rf"[^\w{_MARKS}{_SOLO_MARKS}{_EMOJI}]|_")
 # Letters of their own that people without them on the keyboard write otherwise; NFKD leaves them alone.
-_SPELT_OUT = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
+_SPELT_OUT = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"})
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -51,7 +51,7 @@ class Span:
 
 
 def clean(text: str) -> str:
-    """`text` in NFC, without what no database and no page can hold (lone surrogates of file names that aren't UTF-8)."""
+    """`text` in NFC, without the lone surrogates of names that aren't UTF-8: no database holds them."""
     return text if text.isascii() else unicodedata.normalize("NFC", _SURROGATES.sub("\ufffd", text))
 
 
@@ -77,7 +77,7 @@ def words(text: str) -> tuple[str, ...]:
 def spans(text: str) -> tuple[Span, ...]:
     """The folded words of `text` (already `clean`) with their places in it."""
     found: list[Span] = []
-    if "'" in text or "’" in text:
+    if "'" in text or "\u2019" in text:
         text = _POSSESSIVE.sub("  ", text)
     for match in _WORD.finditer(text):
         start, end = match.span()
