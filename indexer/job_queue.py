@@ -33,11 +33,13 @@ _JOB = f"""SELECT job.id, job.kind, job.attempts, {FILE_COLUMNS}
 _CLAIMABLE = """job.state = 'queued' AND file.missing_since IS NULL AND NOT EXISTS
     (SELECT 1 FROM job AS other WHERE other.file_id = job.file_id AND other.state = 'claimed')"""
 
-# CAPTION: no words at all yet, or words by another model. The other kinds: every file that has been indexed.
+# CAPTION: no words at all yet, words by another model, or words taken back from a file, which keeps the sentence
+# only, neither tags nor embedding. The other kinds: every file that has been indexed.
 _WANTS = {
     JobKind.INDEX: "1",
     JobKind.CAPTION: """((photo.machine_model IS NULL AND photo.person_caption IS NULL)
-        OR (photo.machine_model IS NOT NULL AND photo.machine_model IS NOT :model))""",
+        OR (photo.machine_model IS NOT NULL AND photo.machine_model IS NOT :model)
+        OR (photo.machine_model IS :model AND photo.tags = '[]' AND photo.embedding IS NULL))""",
     JobKind.METADATA: "photo.id IS NOT NULL",
     JobKind.THUMBNAILS: """file.id = (SELECT min(id) FROM file AS first
         WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",
@@ -138,9 +140,9 @@ class JobQueue:
     def enqueue_all(self, kind: JobKind, *, model: str | None = None) -> int:
         """Queues work on every present file that wants it; returns how many jobs are new.
 
-        CAPTION: photos without any words, or whose machine caption is by another model than `model`; a photo with a
-        person's caption only is left alone. THUMBNAILS: one file per photo. What is queued already stays queued, what
-        was set aside is tried again.
+        CAPTION: photos without any words, whose machine caption is by another model than `model`, or was taken back
+        from the file without its tags; a photo with a person's caption only is left alone. THUMBNAILS: one file per
+        photo. What is queued already stays queued, what was set aside is tried again.
         """
         with self._database.transaction() as writer:
             return writer.execute(

@@ -155,7 +155,7 @@ async def _newest_caption(content_key: str, webp: bytes, bench: Bench) -> Captio
     """A photo of several files has a job for each; the model looks at it once."""
     known = await asyncio.to_thread(bench.catalogue.known, content_key)
     machine = known.machine if known is not None else None
-    if machine is not None and machine.model == bench.captioner.model and machine.tags:
+    if machine is not None and machine.model == bench.captioner.model and (machine.tags or machine.embedding):
         return machine
     return await bench.captioner.caption(await bench.photos.pixels_of(webp))
 

@@ -1,0 +1,173 @@
+"""Rebuilding from what is stored: what is asked of the model, what of the files, and what an interruption leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from indexer.caption_file import read_own_caption
+from indexer.errors import SetupError
+from indexer.photo import JobKind, Reading
+from indexer.photo_process import PhotoProcesses
+from indexer.reindex import Rebuild, current_model, enqueue
+from indexer.service import Indexer
+from indexer.settings import Settings
+from indexer.storage import Storage
+from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, settings_for, stored
+from tests.photos_made import write_jpeg
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_for(tmp_path)
+
+
+@pytest.fixture
+async def library(tmp_path: Path, settings: Settings) -> Path:
+    root = tmp_path / "photos"
+    for number, name in enumerate(("red", "green", "blue")):
+        write_jpeg(root / f"{name}.jpg", COLOURS[name], number)
+    await index(settings, CountingCaptioner(), root)
+    return root
+
+
+class CountingPhotos(PhotoProcesses):
+    """Remembers which files were opened to be looked at."""
+
+    def __init__(self, settings: Settings, *, input_px: int) -> None:
+        super().__init__(settings, input_px=input_px)
+        self.opened: list[str] = []
+
+    async def read(self, path: Path) -> Reading:
+        self.opened.append(path.name)
+        return await super().read(path)
+
+
+async def work_off(settings: Settings, storage: Storage, captioner: CountingCaptioner) -> list[str]:
+    """Works the queue off; the names of the files that were decoded."""
+    async with (
+        CountingPhotos(settings, input_px=captioner.input_px) as photos,
+        Indexer(settings, storage, captioner=captioner, photos=photos) as indexer,
+    ):
+        await indexer.work_off()
+    return photos.opened
+
+
+async def test_a_newer_model_looks_at_cached_thumbnails_and_rewrites_the_captions(
+    library: Path, settings: Settings
+) -> None:
+    newer = CountingCaptioner(model="colours-2")
+    with stored(settings) as storage:
+        assert storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2") == 3
+        assert await work_off(settings, storage, newer) == []
+        assert sorted(newer.asked) == ["blue", "green", "red"]
+        assert found(storage, "red") == ["a red wall seen by colours-2"]
+        assert storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2") == 0
+    ours = read_own_caption((library / "red.jpg").read_bytes())
+    assert ours is not None
+    assert (ours.text, ours.model) == ("a red wall seen by colours-2", "colours-2")
+    again = CountingCaptioner(model="colours-2")
+    outcome = await index(settings, again, library)
+    assert (outcome.done, again.asked) == (0, [])
+
+
+async def test_copies_share_the_newer_caption_and_both_files_get_it(library: Path, settings: Settings) -> None:
+    shutil.copyfile(library / "red.jpg", library / "copy.jpg")
+    await index(settings, CountingCaptioner(), library)
+    newer = CountingCaptioner(model="colours-2")
+    with stored(settings) as storage:
+        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        await work_off(settings, storage, newer)
+    assert newer.asked.count("red") == 1
+    for name in ("red.jpg", "copy.jpg"):
+        ours = read_own_caption((library / name).read_bytes())
+        assert ours is not None
+        assert ours.model == "colours-2"
+
+
+async def test_captioning_again_needs_no_originals(library: Path, settings: Settings) -> None:
+    library.rename(library.with_name("unplugged"))
+    newer = CountingCaptioner(model="colours-2")
+    with stored(settings) as storage:
+        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        await work_off(settings, storage, newer)
+        assert len(newer.asked) == 3
+        assert {photo.machine.model for photo in all_photos(storage) if photo.machine} == {"colours-2"}
+
+
+async def test_a_run_that_was_stopped_goes_on(library: Path, settings: Settings) -> None:
+    newer = CountingCaptioner(model="colours-2")
+    newer.gate = asyncio.Event()
+    with stored(settings) as storage:
+        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        async with Indexer(settings, storage, captioner=newer) as indexer:
+            running = asyncio.create_task(indexer.work_off())
+            while not newer.asked:
+                await asyncio.sleep(0.01)
+            running.cancel()
+            await asyncio.wait({running})
+        assert storage.catalogue.queued(JobKind.CAPTION) == 3
+        again = CountingCaptioner(model="colours-2")
+        await work_off(settings, storage, again)
+        assert len(again.asked) == 3
+
+
+async def test_captions_taken_back_from_files_are_completed(library: Path, settings: Settings) -> None:
+    shutil.rmtree(settings.data_dir)
+    await index(settings, CountingCaptioner(), library)
+    captioner = CountingCaptioner()
+    with stored(settings) as storage:
+        assert {photo.machine.tags for photo in all_photos(storage) if photo.machine} == {()}
+        assert storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-1") == 3
+        await work_off(settings, storage, captioner)
+        assert all(photo.machine and photo.machine.tags for photo in all_photos(storage))
+        assert storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-1") == 0
+
+
+async def test_lost_thumbnails_are_made_again_without_captioning(library: Path, settings: Settings) -> None:
+    for path in settings.data_dir.glob("thumbnails.db*"):
+        path.unlink()
+    captioner = CountingCaptioner()
+    with stored(settings) as storage:
+        assert "3 photos" in enqueue(Rebuild(thumbnails=True), settings, storage, alone=True)
+        assert sorted(await work_off(settings, storage, captioner)) == ["blue.jpg", "green.jpg", "red.jpg"]
+        assert storage.thumbnails.sizes() == {"grid": 3, "screen": 3}
+    assert captioner.asked == []
+
+
+async def test_captioning_again_without_thumbnails_reads_the_originals(library: Path, settings: Settings) -> None:
+    for path in settings.data_dir.glob("thumbnails.db*"):
+        path.unlink()
+    newer = CountingCaptioner(model="colours-2")
+    with stored(settings) as storage:
+        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        assert len(await work_off(settings, storage, newer)) == 3
+        assert found(storage, "green") == ["a green wall seen by colours-2"]
+        assert storage.thumbnails.sizes() == {"grid": 3, "screen": 3}
+
+
+async def test_metadata_is_read_again_without_decoding_or_captioning(library: Path, settings: Settings) -> None:
+    captioner = CountingCaptioner()
+    with stored(settings) as storage:
+        assert "3 files" in enqueue(Rebuild(metadata=True), settings, storage, alone=True)
+        assert await work_off(settings, storage, captioner) == []
+        assert storage.catalogue.counts().queued == 0
+        assert len(found(storage, "wall")) == 3
+    assert captioner.asked == []
+
+
+async def test_search_is_rebuilt_from_the_catalogue(library: Path, settings: Settings) -> None:
+    with stored(settings) as storage:
+        assert "3 photos for search" in enqueue(Rebuild(search=True), settings, storage, alone=True)
+        assert storage.search.count() == 0
+        assert await work_off(settings, storage, CountingCaptioner()) == []
+        assert storage.search.count() == 3
+        assert len(found(storage, "wall")) == 3
+
+
+def test_a_bundle_that_is_not_there_is_about_the_set_up(tmp_path: Path, settings: Settings) -> None:
+    with pytest.raises(SetupError, match="can't be used"):
+        current_model(settings_for(tmp_path, bundle=tmp_path / "none"))
