@@ -14,7 +14,7 @@ from indexer.caption_edit import EditablePhoto, XmpFile, open_photo, own_caption
 from indexer.errors import CaptionRefused, UnreadablePhoto
 from indexer.journal import Journal, JournalEntry, recording
 from indexer.metadata import read_metadata
-from indexer.own_caption import OwnCaption, sha256
+from indexer.own_caption import OwnCaption, digest, sha256
 from indexer.photo import CaptionPlace, FileCaption, FileStamp, Written
 from indexer.replace import CannotReplace, ChangedMeanwhile, FileRead, read_file, replace_file
 from indexer.sidecar import Sidecars
@@ -198,13 +198,20 @@ class _Writing:
 
 def _without_ours(photo: EditablePhoto, data: bytes) -> bytes:
     """The file without our caption. Raises `CaptionRefused`."""
-    if not photo.marks:
-        return data
+    return _stripped(photo, data)[0] if photo.marks else data
+
+
+def _stripped(photo: EditablePhoto, data: bytes) -> tuple[bytes, bool]:
+    """The file without our caption, and whether that is exactly what it was before; proved where it is not."""
     stripped = photo.strip()
-    base = stripped.data or b""
+    bare = stripped.data or b""
     if not stripped.exact:
-        check_removal(data, base)
-    return base
+        check_removal(data, bare)
+        left = open_photo(bare)
+        ours = {mark.digest for mark in photo.marks}
+        if left is None or left.texts != [text for text in photo.texts if digest(text.text) not in ours]:
+            raise CaptionRefused("another program has changed the file since, and more than our caption would be lost")
+    return bare, stripped.exact
 
 
 def _undone(data: bytes) -> bytes:
@@ -250,10 +257,7 @@ def _undo_inside(file: FileRead, journal: Journal | None, *, keep_mtime: bool) -
         return None, True  # we never write into a file that is not understood
     if photo is None or not photo.marks:
         return None, True
-    stripped = photo.strip()
-    restored = stripped.data or b""
-    if not stripped.exact:
-        check_removal(file.data, restored)
+    restored, exact = _stripped(photo, file.data)
     entry = JournalEntry.of("undo", file.path, file.sha256, sha256(restored))
     replace_file(file, restored, keep_mtime=keep_mtime, before_replacing=recording(journal, entry))
-    return photo.own_place, stripped.exact
+    return photo.own_place, exact

@@ -39,6 +39,11 @@ class Segment:
     body: int
     end: int
 
+    @property
+    def marker_at(self) -> int:
+        """Where the marker of a segment with a length stands, behind its fill bytes."""
+        return self.body - 4
+
 
 def segments(data: bytes) -> list[Segment]:
     """The segments from SOI to EOI, without gaps; what follows the EOI is a trailer and belongs to none.

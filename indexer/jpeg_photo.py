@@ -154,7 +154,7 @@ class JpegPhoto:
         block = tiff_edit.append_caption(self._blocks[0], own)
         if reads_beyond(self._blocks[0], len(block)):
             raise CaptionRefused("the camera's MakerNote points past the end of the Exif block")
-        return [(segment.start, segment.end, compose(APP1, EXIF_HEADER + block))]
+        return [(segment.marker_at, segment.end, compose(APP1, EXIF_HEADER + block))]
 
     def _xmp_change(self, own: OwnCaption, *, needs_text: bool) -> list[tuple[int, int, bytes]]:
         if not self._xmp:
@@ -165,7 +165,7 @@ class JpegPhoto:
         self._check_mpf(segment.start)
         if needs_text and not xmp_edit.can_describe(packet):
             raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
-        return [(segment.start, segment.end, compose(APP1, XMP_HEADER + xmp_edit.splice(packet, own)))]
+        return [(segment.marker_at, segment.end, compose(APP1, XMP_HEADER + xmp_edit.splice(packet, own)))]
 
     @property
     def _after_app0(self) -> int:
@@ -219,7 +219,7 @@ class JpegPhoto:
 
 def _replaced(segment: Segment, header: bytes, stripped: Stripped) -> tuple[int, int, bytes]:
     new = b"" if stripped.data is None else compose(APP1, header + stripped.data)
-    return segment.start, segment.end, new
+    return segment.marker_at, segment.end, new
 
 
 def _ours_in(block: bytes) -> list[FieldText]:
