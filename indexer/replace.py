@@ -23,6 +23,7 @@ _MAX_NAME_BYTES = 255 - len("..xxxxxxxx.captmp")
 _SPACE_LEFT_BYTES = 16 << 20  # what a disk must still have after the copy is written
 _CHUNK_BYTES = 1 << 20
 
+_GONE = "another program has moved or deleted the file"
 _REASONS = {
     errno.EACCES: "the folder can't be written to (permission denied)",
     errno.EPERM: "the file or its folder may not be changed (operation not permitted)",
@@ -77,10 +78,11 @@ def read_file(path: Path, *, max_bytes: int) -> FileRead:
         raise PhotoVanished(f"{path} is no longer there") from error
     except OSError as error:
         raise CannotReplace(plain_reason(error)) from error
+    before = os.fstat(descriptor)
+    if not stat.S_ISREG(before.st_mode):
+        os.close(descriptor)
+        raise CannotReplace("it is not a regular file")
     with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - the descriptor is open already
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise CannotReplace("it is not a regular file")
         if before.st_size > max_bytes:
             raise CannotReplace(f"the file is larger than {max_bytes >> 20} MB")
         try:
@@ -120,6 +122,8 @@ def replace_file(
             temporary.replace(old.path)
             status = os.fstat(descriptor)
         _sync_directory(old.path.parent)
+    except FileNotFoundError as error:
+        raise ChangedMeanwhile(_GONE) from error
     except OSError as error:
         raise CannotReplace(plain_reason(error)) from error
     return stamp_of(status)
@@ -154,6 +158,8 @@ def delete_file(old: FileRead, *, before_replacing: Callable[[], None] | None = 
         _check_unchanged(old)
         old.path.unlink()
         _sync_directory(old.path.parent)
+    except FileNotFoundError as error:
+        raise ChangedMeanwhile(_GONE) from error
     except OSError as error:
         raise CannotReplace(plain_reason(error)) from error
 
@@ -218,7 +224,7 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _copy_attributes(source: Path, descriptor: int, *, keep_mtime: bool) -> None:
-    status = source.stat()
+    status = source.stat(follow_symlinks=False)
     mine = os.fstat(descriptor)
     if (status.st_uid, status.st_gid) != (mine.st_uid, mine.st_gid):
         try:
@@ -266,7 +272,7 @@ def _check_unchanged(old: FileRead) -> None:
     try:
         status = os.lstat(old.path)
     except FileNotFoundError as error:
-        raise ChangedMeanwhile("another program has moved or deleted the file") from error
+        raise ChangedMeanwhile(_GONE) from error
     if stamp_of(status) != old.stamp or status.st_nlink != old.links or not stat.S_ISREG(status.st_mode):
         raise ChangedMeanwhile("another program has changed the file")
 

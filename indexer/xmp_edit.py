@@ -53,7 +53,8 @@ def splice(packet: bytes, own: OwnCaption) -> bytes:
     eaten = min(
         size, len(packet[parsed.rdf.end : padding_end]) - len(packet[parsed.rdf.end : padding_end].rstrip(_WHITE))
     )
-    undo = f"{zlib.crc32(packet):08x}.{zlib.crc32(bare):08x}.{_squeezed(packet[padding_end - eaten : padding_end])}"
+    squeezed = _squeezed(packet[padding_end - eaten : padding_end])
+    undo = f"{zlib.crc32(packet):08x}.{_own_crc(bare, squeezed)}.{squeezed}"
     block = _block(own, about, undo, with_text=with_text)
     return packet[:at] + block + packet[at : padding_end - eaten] + packet[padding_end:]
 
@@ -89,6 +90,11 @@ def _padding_end(packet: bytes, parsed: Packet) -> int:
     """Where the white space before the packet's end instruction ends; where nothing may be eaten, the RDF's end."""
     match = _PACKET_END.search(packet, parsed.rdf.end)
     return match.start() if match else parsed.rdf.end
+
+
+def _own_crc(bare: bytes, squeezed: str) -> str:
+    """Of our part without its undo note, and of the white space that the note holds."""
+    return f"{zlib.crc32(bare + squeezed.encode()):08x}"
 
 
 def _squeezed(white: bytes) -> str:
@@ -137,7 +143,7 @@ def _exactly(packet: bytes, parsed: Packet) -> bytes | None:
         crc, block_crc, squeezed = [*note.split("."), "", ""][:3]
         end = description.end + (packet[description.end : description.end + 1] == b"\n")
         bare = packet[description.start : end].replace(f'"{note}"'.encode(), b'""', 1)
-        if f"{zlib.crc32(bare):08x}" != block_crc:
+        if _own_crc(bare, squeezed) != block_crc:
             return None  # somebody has been in our part, and what they put there is theirs
         try:
             white = _unsqueezed(squeezed)
