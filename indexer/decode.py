@@ -20,6 +20,7 @@ from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError
 
 from indexer.colour import expand, to_srgb
 from indexer.errors import UnreadablePhoto
+from indexer.exif import read_exif
 from indexer.formats import RAW_TYPES
 from indexer.raw_preview import RawFile, best_preview, read_raw
 from indexer.segments import is_jpeg, is_png, is_webp
@@ -155,7 +156,7 @@ def decode(picture: Picture, fit_px: int, orientation: int) -> Image.Image:
     """
     with _translated("the picture is damaged and can't be shown"):
         fitted = _fitted(picture.image.size, fit_px)
-        icc = picture.image.info.get("icc_profile")
+        icc, adobe_rgb = picture.image.info.get("icc_profile"), _says_adobe_rgb(picture)
         image = expand(_loaded(picture, fitted))
         # TIFF and HEIF: the size is only final once loaded.
         fitted = _fitted(image.size, fit_px) if picture.upright else fitted
@@ -163,7 +164,7 @@ def decode(picture: Picture, fit_px: int, orientation: int) -> Image.Image:
             # Hamming is as sharp as bicubic when shrinking, in two thirds of its time; a gap of 2 lets Pillow average
             # whole blocks of what is much larger first.
             image = image.resize(fitted, Image.Resampling.HAMMING, reducing_gap=2.0)
-        image = to_srgb(image, icc, adobe_rgb=_says_adobe_rgb(picture))
+        image = to_srgb(image, icc, adobe_rgb=adobe_rgb)
         transpose = None if picture.upright else _TRANSPOSE.get(orientation)
         image = image if transpose is None else image.transpose(transpose)
         image.info = {}  # the profile no longer holds, and what else there is would be written into thumbnails
@@ -209,11 +210,9 @@ def _salvaged(picture: Picture, fitted: tuple[int, int]) -> Image.Image:
 
 
 def _says_adobe_rgb(picture: Picture) -> bool:
-    """Cameras mark Adobe RGB by the interoperability index R03 (DCF 2.0); only JPEGs come without a profile."""
-    if not is_jpeg(picture.data):
-        return False
-    interop = picture.image.getexif().get_ifd(0xA005)
-    return str(interop.get(1, "")).startswith("R03")
+    """Only cameras' JPEGs name Adobe RGB without carrying its profile."""
+    block = picture.image.info.get("exif")
+    return is_jpeg(picture.data) and isinstance(block, bytes) and read_exif(block[6:]).is_adobe_rgb
 
 
 @contextmanager

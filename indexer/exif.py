@@ -19,18 +19,24 @@ from indexer.clean_text import decode_text
 
 Tags = Mapping[int, Any]
 
-_EXIF_POINTER, _GPS_POINTER = 0x8769, 0x8825
+_EXIF_POINTER, _GPS_POINTER, _INTEROP_POINTER = 0x8769, 0x8825, 0xA005
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _MOST_VALUE_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class ExifValues:
-    """Values by tag number: IFD0, the Exif IFD and the GPS IFD. Text is bytes, a rational is a pair of integers."""
+    """Values by tag number of IFD0 and the IFDs below it. Text is bytes, a rational is a pair of integers."""
 
     image: Tags = field(default_factory=dict)
     exif: Tags = field(default_factory=dict)
     gps: Tags = field(default_factory=dict)
+    interop: Tags = field(default_factory=dict)
+
+    @property
+    def is_adobe_rgb(self) -> bool:
+        """Cameras say so by the interoperability index R03 (DCF 2.0, option files)."""
+        return (text(self.interop.get(piexif.InteropIFD.InteroperabilityIndex)) or "").startswith("R03")
 
     @property
     def orientation(self) -> int:
@@ -49,7 +55,7 @@ def read_exif(block: bytes | None) -> ExifValues:
     if block[:2] in (b"II", b"MM") and _is_sound(block):
         try:
             found = piexif.load(block)
-            return ExifValues(found["0th"], found["Exif"], found["GPS"])
+            return ExifValues(found["0th"], found["Exif"], found["GPS"], found["Interop"])
         except Exception:
             return _by_pillow(block)
     return _by_pillow(block)
@@ -72,7 +78,7 @@ def _is_sound(block: bytes) -> bool:
                 tag, kind, number, value = struct.unpack_from(order + "HHLL", block, entry)
                 if not _is_sound_value(block, kind, number, value, entry):
                     return False
-                if tag in (_EXIF_POINTER, _GPS_POINTER, ExifIFD.InteroperabilityTag) and len(waiting) < 8:
+                if tag in (_EXIF_POINTER, _GPS_POINTER, _INTEROP_POINTER) and len(waiting) < 8:
                     waiting.append(value)
     except struct.error:
         return False
@@ -95,8 +101,8 @@ def _by_pillow(block: bytes) -> ExifValues:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             exif.load(b"Exif\0\0" + block)
-            image = dict(exif)
-            return ExifValues(*map(_plain, (image, exif.get_ifd(_EXIF_POINTER), exif.get_ifd(_GPS_POINTER))))
+            image, below = dict(exif), (_EXIF_POINTER, _GPS_POINTER, _INTEROP_POINTER)
+            return ExifValues(_plain(image), *(_plain(exif.get_ifd(pointer)) for pointer in below))
     except Exception:
         return ExifValues()
 

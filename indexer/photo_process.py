@@ -29,14 +29,14 @@ _GUILTY_TWICE = "the process that opened it died or hung twice"
 class PhotoProcess:
     """One child process that opens photos one after the other, as an async context manager.
 
-    `input_px` is the width and height of the model's input; 0 where no pixels are wanted. Entering raises
-    `SetupError` where the process can't be started.
+    `input_px` is the width and height of the model's input; 0 where no pixels are wanted. `worker` is the module that
+    runs in the child. Entering raises `SetupError` where the process can't be started.
     """
 
-    def __init__(self, settings: Settings, *, input_px: int) -> None:
+    def __init__(self, settings: Settings, *, input_px: int, worker: str = "indexer.photo_worker") -> None:
         options = ReaderOptions.of(settings, input_px)
         self._child = ChildProcess(
-            python_module("indexer.photo_worker", options.to_argument()),
+            python_module(worker, options.to_argument()),
             name="the photo reader",
             timeout_s=settings.reader_timeout_s,
             nice=settings.nice,
