@@ -20,9 +20,10 @@ _NEVER_SET = frozenset({datetime(1970, 1, 1), datetime(1904, 1, 1), datetime(198
 _MOMENT = re.compile(
     r"\s*(\d{4})(?:[:/.-](\d{1,2})(?:[:/.-](\d{1,2})"
     r"(?:[T ]\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?)?)?"
-    r"\s*(Z|[+-]\d{2}:?\d{2})?\s*",
+    r"\s*(Z|[+-]\d{2}:?\d{2}|GMT[+-]\d{1,2}(?::\d{2})?)?\s*",
     re.ASCII,
 )
+_OFFSET = re.compile(r"\s*(?:GMT)?([+-])(\d{1,2}):?(\d{2})?\s*", re.ASCII)  # Apple writes GMT+2
 
 
 def taken_at(exif: ExifValues, xmp_dates: tuple[str, ...], iptc_date: str | None) -> datetime | None:
@@ -77,15 +78,14 @@ def parse_moment(written: str | None, *, fraction: str = "", offset: str | None 
 
 
 def _zone(offset: str | None) -> timezone | None:
-    match = re.fullmatch(r"\s*(?:(Z)|([+-])(\d{2}):?(\d{2}))\s*", (offset or "").strip("\0 "), re.ASCII)
-    if not match:
-        return None
-    if match[1]:
+    offset = (offset or "").strip("\0 ")
+    if offset == "Z":
         return UTC
-    minutes = int(match[3]) * 60 + int(match[4])
-    if minutes > 15 * 60:
+    match = _OFFSET.fullmatch(offset)
+    minutes = int(match[2]) * 60 + int(match[3] or 0) if match else 0
+    if not match or minutes > 15 * 60:
         return None
-    return timezone(timedelta(minutes=-minutes if match[2] == "-" else minutes))
+    return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes))
 
 
 def _makes_sense(moment: datetime, now: datetime) -> bool:

@@ -100,6 +100,7 @@ def test_the_maker_is_named_once(make: bytes, model: bytes, camera: str | None) 
         ("2024-05-01T12:30:15.5Z", datetime(2024, 5, 1, 12, 30, 15, 500_000, UTC)),
         ("2024-05-01T12:30+05:30", datetime(2024, 5, 1, 12, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))),
         ("2024-05-01 12:30:15 -0800", datetime(2024, 5, 1, 12, 30, 15, tzinfo=timezone(timedelta(hours=-8)))),
+        ("2024-05-01T12:30:15GMT+2", datetime(2024, 5, 1, 12, 30, 15, tzinfo=timezone(timedelta(hours=2)))),
         ("2024/05/01", datetime(2024, 5, 1)),
         ("1968-07", datetime(1968, 7, 1)),
         ("1968", datetime(1968, 1, 1)),
