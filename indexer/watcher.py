@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from watchfiles import watch
+from watchfiles.main import FileChange
 
 from indexer.catalogue import Catalogue
 from indexer.crawl_rules import CrawlRules
@@ -53,12 +54,14 @@ class Watcher:
         *,
         changed: Callable[[], None],
         steady_s: float = 2.0,
+        reports: Callable[..., Iterator[set[FileChange]]] = watch,
     ) -> None:
         self._catalogue = catalogue
         self._roots = tuple(roots)
         self._rules = rules
         self._changed = changed
         self._steady_s = steady_s
+        self._reports = reports
         self.walk_wanted = asyncio.Event()
         self.unwatched: dict[Path, str] = {}
 
@@ -110,7 +113,7 @@ class Watcher:
 
     def _listen(self, root: Path, stop: threading.Event, loop: asyncio.AbstractEventLoop) -> None:
         paths = SteadyPaths(root, self._catalogue, self._rules, steady_s=self._steady_s)
-        for changes in watch(
+        for changes in self._reports(
             root,
             watch_filter=None,
             debounce=_DEBOUNCE_MS,

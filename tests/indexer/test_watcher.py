@@ -1,0 +1,209 @@
+"""The watcher on a real tree, with the system's own reports; and what it does where none are to be had."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from watchfiles.main import FileChange
+
+from indexer.catalogue import Catalogue
+from indexer.crawl_rules import CrawlRules
+from indexer.steady import SteadyPaths
+from indexer.watcher import UNWATCHED_RESCAN_S, Watcher
+from tests.libraries import EXTENSIONS, rescan, settle_all, write
+
+RULES = CrawlRules(extensions=EXTENSIONS, exclude=("private/",))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    library = tmp_path / "library"
+    for number in range(30):
+        write(library / "2019" / f"{number}.jpg")
+    return library
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path, root: Path) -> Iterator[Catalogue]:
+    """Thirty photos, walked and settled."""
+    with Catalogue(tmp_path / "catalogue.db") as opened:
+        rescan(opened, root)
+        settle_all(opened)
+        yield opened
+
+
+@pytest.fixture
+def paths(catalogue: Catalogue, root: Path) -> SteadyPaths:
+    return SteadyPaths(root, catalogue, RULES, steady_s=0.0)
+
+
+def looks(paths: SteadyPaths, times: int = 4) -> int:
+    return sum(paths.look().noted for _ in range(times))
+
+
+def wants_a_walk(paths: SteadyPaths) -> bool:
+    return any(paths.look().walk_wanted for _ in range(3))
+
+
+@asynccontextmanager
+async def running(catalogue: Catalogue, root: Path) -> AsyncIterator[Watcher]:
+    watcher = Watcher(catalogue, [root], RULES, changed=lambda: None, steady_s=0.1)
+    task = asyncio.create_task(watcher.run())
+    markers = 0
+    try:
+        while not catalogue.queued():  # until the watches stand
+            write(root / f"marker {markers}.jpg")
+            markers += 1
+            await asyncio.sleep(0.3)
+        rescan(catalogue, root)
+        settle_all(catalogue)
+        yield watcher
+    finally:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+async def test_new_changed_and_deleted_files_are_noted(catalogue: Catalogue, root: Path) -> None:
+    async with running(catalogue, root):
+        write(root / "2020" / "new.jpg")
+        await until(lambda: catalogue.queued() >= 1)
+        names = {job.file.path.name for job in settle_all(catalogue)}
+        write(root / "2019" / "3.jpg", "edited")
+        await until(lambda: catalogue.queued() >= 1 or "3.jpg" in names)
+        names |= {job.file.path.name for job in settle_all(catalogue)}
+        assert {"new.jpg", "3.jpg"} <= names
+        (root / "2019" / "4.jpg").unlink()
+        await until(lambda: catalogue.counts().missing == 1)
+
+
+async def test_a_folder_that_is_moved_into_the_library_is_read(catalogue: Catalogue, root: Path) -> None:
+    outside = root.parent / "card"
+    write(outside / "DCIM" / "one.jpg")
+    async with running(catalogue, root):
+        outside.rename(root / "card")
+        await until(lambda: catalogue.queued() == 1)
+
+
+async def test_an_edited_sidecar_is_noted(catalogue: Catalogue, root: Path) -> None:
+    async with running(catalogue, root):
+        write(root / "2019" / "5.xmp", "a person's words")
+        await until(lambda: catalogue.queued() == 1)
+        assert [job.file.path.name for job in settle_all(catalogue)] == ["5.jpg"]
+
+
+async def test_a_name_that_is_not_utf_8_asks_for_a_walk(catalogue: Catalogue, root: Path) -> None:
+    async with running(catalogue, root) as watcher:
+        write(root / os.fsdecode(b"\xff.jpg"))
+        async with asyncio.timeout(30):
+            await watcher.walk_wanted.wait()
+
+
+def test_a_file_is_noted_only_when_it_has_stopped_growing(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+    path = root / "2019" / "growing.jpg"
+    for size in range(1, 5):
+        path.write_bytes(b"x" * size)
+        paths.reported([str(path)])
+        assert paths.look().noted == 0
+    assert looks(paths) == 1
+    assert catalogue.queued() == 1
+
+
+def test_a_file_that_grows_without_reports_is_waited_for(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+    path = write(root / "2019" / "growing.jpg", "1")
+    paths.reported([str(path)])
+    for size in range(2, 6):
+        assert paths.look().noted == 0
+        path.write_bytes(b"x" * size)
+    assert looks(paths) == 1
+
+
+def test_a_renamed_file_is_moved_and_not_read(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+    old, new = root / "2019" / "1.jpg", root / "2020" / "renamed.jpg"
+    new.parent.mkdir()
+    old.rename(new)
+    paths.reported([str(old), str(new)])
+    assert looks(paths) == 1
+    assert (catalogue.queued(), catalogue.counts().missing) == (0, 0)
+
+
+def test_a_renamed_folder_is_moved_and_not_read(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+    (root / "2019").rename(root / "summer")
+    paths.reported([str(root / "2019"), str(root / "summer")])
+    assert looks(paths) == 30
+    assert (catalogue.queued(), catalogue.counts().missing, catalogue.counts().files) == (0, 0, 30)
+
+
+@pytest.mark.parametrize(
+    "name", [".hidden/a.jpg", "private/a.jpg", "@eaDir/a.jpg", "notes.txt", "2019/.a.jpg", "no/a.jpg"]
+)
+def test_what_a_walk_passes_over_is_not_noted(catalogue: Catalogue, root: Path, paths: SteadyPaths, name: str) -> None:
+    write(root / "no" / ".nomedia")
+    paths.reported([str(write(root / name)), str((root / name).parent)])
+    assert looks(paths) == 0
+    assert catalogue.queued() == 0
+
+
+def test_a_nomedia_file_asks_for_a_walk(root: Path, paths: SteadyPaths) -> None:
+    paths.reported([str(write(root / "2019" / ".nomedia"))])
+    assert wants_a_walk(paths)
+
+
+def test_a_path_through_a_linked_folder_is_left_to_a_walk(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+    (root / "link").symlink_to(root / "2019")
+    write(root / "2019" / "1.jpg", "edited")
+    paths.reported([str(root / "link" / "1.jpg")])
+    assert wants_a_walk(paths)
+    assert catalogue.queued() == 0
+
+
+def test_a_mass_deletion_is_left_to_a_walk(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+    gone = sorted((root / "2019").iterdir())[:25]
+    for path in gone:
+        path.unlink()
+    paths.reported([str(path) for path in gone])
+    assert wants_a_walk(paths)
+    assert catalogue.counts().missing == 0
+
+
+def test_a_root_that_is_pulled_out_loses_nothing(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+    paths.reported([str(path) for path in root.rglob("*.jpg")])
+    shutil.move(root, root.with_name("unplugged"))
+    assert wants_a_walk(paths)
+    assert catalogue.counts().missing == 0
+
+
+async def test_without_watches_one_line_says_how_to_get_them(
+    catalogue: Catalogue, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_watches(*_: object, **__: object) -> Iterator[set[FileChange]]:
+        raise OSError("OS file watch limit reached. (os error 28)")
+        yield set()
+
+    watcher = Watcher(catalogue, [root], RULES, changed=lambda: None, reports=no_watches)
+    with caplog.at_level(logging.WARNING):
+        await watcher.run()
+    [record] = caplog.records
+    assert "fs.inotify.max_user_watches" in record.getMessage()
+    assert list(watcher.unwatched) == [root]
+    assert watcher.rescan_s(3600.0) == UNWATCHED_RESCAN_S
+    assert watcher.rescan_s(0.0) == 0.0
+
+
+async def test_nothing_to_watch_is_fine(catalogue: Catalogue) -> None:
+    watcher = Watcher(catalogue, [], RULES, changed=lambda: None)
+    await watcher.run()
+    assert watcher.rescan_s(3600.0) == 3600.0
