@@ -47,6 +47,7 @@ class Meter:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._began_s = clock()
         self._marks: deque[tuple[float, int]] = deque([(clock(), 0)], maxlen=_KEPT_MARKS)
         self.done = 0
 
@@ -70,6 +71,12 @@ class Meter:
         elapsed = self._clock() - since
         return (self.done - before) / elapsed if elapsed > 0 else 0.0
 
+    @property
+    def average(self) -> float:
+        """Photos per second since the meter was made."""
+        elapsed = self._clock() - self._began_s
+        return self.done / elapsed if elapsed > 0 else 0.0
+
     def eta_s(self, queued: int) -> float | None:
         """Seconds until `queued` photos are done at the present rate; None where that can't be told."""
         rate = self.per_second
@@ -92,13 +99,13 @@ def clock_text(seconds: float) -> str:
 
 def progress_line(progress: Progress) -> str:
     """One line for a terminal or a log."""
-    parts = [f"{progress.done:,} of {progress.total:,} photos"]
-    if progress.walking:
-        parts[0] += " found so far"
+    parts = []
+    if progress.total:
+        parts.append(f"{progress.done:,} of {progress.total:,} photos" + (" found so far" * progress.walking))
     if progress.per_second:
         parts.append(f"{progress.per_second:.1f} a second")
     if progress.eta_s is not None:
         parts.append(f"about {clock_text(progress.eta_s)} left")
     if progress.set_aside:
         parts.append(f"{progress.set_aside:,} set aside")
-    return f"{progress.phase}: " + ", ".join(parts)
+    return ": ".join(filter(None, [progress.phase, ", ".join(parts)]))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -126,6 +127,7 @@ class Indexer:
                 raise first_failure(failures) from failures
             await self._last_push()
             await self._count()
+            self._progress = replace(self._progress, per_second=self._meter.average)
 
     async def _until_done(self, arrivals: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group, running(group, self._feed.run(), self._pulse()):
