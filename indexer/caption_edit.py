@@ -7,7 +7,7 @@ from typing import Protocol
 
 from indexer import xmp_packet
 from indexer.jpeg_photo import JpegPhoto
-from indexer.own_caption import FieldText, Mark, OwnCaption, Stripped, find_own, find_persons
+from indexer.own_caption import FieldText, Mark, OwnCaption, find_own, find_persons
 from indexer.photo import CaptionPlace, FileCaption
 
 
@@ -37,8 +37,11 @@ class EditablePhoto(Protocol):
     def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
         """The file with the caption. Raises `CaptionRefused` with the reason."""
 
-    def strip(self) -> Stripped:
-        """The file without our caption. Raises `CaptionRefused` with the reason."""
+    def bare(self) -> bytes:
+        """The file without our caption; what it was before where its SHA-256 is one that a mark remembers.
+
+        Raises `CaptionRefused` with the reason.
+        """
 
 
 #: How a file begins, what it is called, and what opens it: formats that are not here get a sidecar.

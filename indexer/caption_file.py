@@ -12,7 +12,7 @@ from typing import Literal
 from captioner import Caption
 from indexer.caption_edit import EditablePhoto, XmpFile, open_photo, own_caption, persons_caption
 from indexer.errors import CaptionRefused, UnreadablePhoto
-from indexer.journal import Journal, JournalEntry, recording
+from indexer.journal import Journal, recording
 from indexer.metadata import read_metadata
 from indexer.own_caption import OwnCaption, digest, sha256
 from indexer.photo import CaptionPlace, FileCaption, FileStamp, Written
@@ -72,20 +72,20 @@ def write_caption(
     Raises `PhotoVanished` where the file is not there, `StorageError` where the journal can't be written.
     """
     sidecars = Sidecars(path, sidecar_dir, journal)
-    picture: str | None = None
-    for attempt in range(_ATTEMPTS):
+    first: _Writing | None = None
+    for _ in range(_ATTEMPTS):
         try:
             file = read_file(path, max_bytes=_MAX_FILE_BYTES)
             writing = _Writing(file, caption, sidecars, keep_mtime=keep_mtime)
-            if (file.stamp != stamp) if attempt == 0 else (writing.picture != picture):
+            first = first or writing
+            if (file.stamp != stamp) if writing is first else (writing.picture != first.picture):
                 return Written(CaptionPlace.INDEX, stamp, "the file has changed since it was looked at")
-            picture = writing.picture
             written = writing.down_the_ladder(embed=mode == "embed")
         except ChangedMeanwhile:
             continue
         except CannotReplace as error:
             return Written(CaptionPlace.INDEX, stamp, str(error))
-        return written if attempt == 0 else Written(written.place, stamp, written.reason)
+        return written if writing is first else Written(written.place, stamp, written.reason)
     return Written(CaptionPlace.INDEX, stamp, "other programs keep changing the file")
 
 
@@ -140,12 +140,12 @@ class _Writing:
         if self.photo is None:
             return None
         try:
-            base = _without_ours(self.photo, self.file.data)
-            own = OwnCaption.of(self.caption, before=sha256(base))
+            base, _ = _bare(self.photo, self.file)
+            own = OwnCaption.of(self.caption, before=self.file.sha256 if base is self.file.data else sha256(base))
             known = own_caption(self.photo)
             if known is not None and (known.text, known.model) == (own.text, own.mark.model):
                 return self._written(self.photo.own_place or CaptionPlace.XMP, None)
-            bare = open_photo(base) or self.photo
+            bare = self.photo if base is self.file.data else open_photo(base) or self.photo
         except CaptionRefused as refused:
             self.reasons.append(str(refused))
             return None
@@ -163,10 +163,8 @@ class _Writing:
     def _embedded(self, photo: EditablePhoto, place: CaptionPlace, base: bytes, own: OwnCaption) -> Written:
         new = photo.embed(own, place)
         check_edit(base, new, own, undo=_undone)
-        entry = JournalEntry.of("write", self.file.path, self.file.sha256, sha256(new), model=own.mark.model)
-        after = replace_file(
-            self.file, new, keep_mtime=self.keep_mtime, before_replacing=recording(self.sidecars.journal, entry)
-        )
+        entry = recording(self.sidecars.journal, "write", self.file.path, self.file.sha256, model=own.mark.model)
+        after = replace_file(self.file, new, keep_mtime=self.keep_mtime, before_replacing=entry)
         self._forget_sidecar()
         return Written(place, after, self._why)
 
@@ -196,27 +194,27 @@ class _Writing:
         return Written(place, self.file.stamp, reason)
 
 
-def _without_ours(photo: EditablePhoto, data: bytes) -> bytes:
-    """The file without our caption. Raises `CaptionRefused`."""
-    return _stripped(photo, data)[0] if photo.marks else data
+def _bare(photo: EditablePhoto, file: FileRead) -> tuple[bytes, bool]:
+    """The file without our caption, and whether that is exactly what it was before; proved where it is not.
 
-
-def _stripped(photo: EditablePhoto, data: bytes) -> tuple[bytes, bool]:
-    """The file without our caption, and whether that is exactly what it was before; proved where it is not."""
-    stripped = photo.strip()
-    bare = stripped.data or b""
-    if not stripped.exact:
-        check_removal(data, bare)
-        left = open_photo(bare)
-        ours = {mark.digest for mark in photo.marks}
-        if left is None or left.texts != [text for text in photo.texts if digest(text.text) not in ours]:
-            raise CaptionRefused("another program has changed the file since, and more than our caption would be lost")
-    return bare, stripped.exact
+    Raises `CaptionRefused` where it can't be taken out without risk.
+    """
+    if not photo.marks:
+        return file.data, True
+    bare = photo.bare()
+    if sha256(bare) in {mark.before for mark in photo.marks}:
+        return bare, True
+    check_removal(file.data, bare)
+    left = open_photo(bare)
+    ours = {mark.digest for mark in photo.marks}
+    if left is None or left.texts != [text for text in photo.texts if digest(text.text) not in ours]:
+        raise CaptionRefused("another program has changed the file since, and more than our caption would be lost")
+    return bare, False
 
 
 def _undone(data: bytes) -> bytes:
     photo = open_photo(data)
-    return photo.strip().data or b"" if photo is not None else data
+    return photo.bare() if photo is not None else data
 
 
 def undo_caption(
@@ -257,7 +255,7 @@ def _undo_inside(file: FileRead, journal: Journal | None, *, keep_mtime: bool) -
         return None, True  # we never write into a file that is not understood
     if photo is None or not photo.marks:
         return None, True
-    restored, exact = _stripped(photo, file.data)
-    entry = JournalEntry.of("undo", file.path, file.sha256, sha256(restored))
-    replace_file(file, restored, keep_mtime=keep_mtime, before_replacing=recording(journal, entry))
+    restored, exact = _bare(photo, file)
+    entry = recording(journal, "undo", file.path, file.sha256)
+    replace_file(file, restored, keep_mtime=keep_mtime, before_replacing=entry)
     return photo.own_place, exact

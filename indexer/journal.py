@@ -90,9 +90,13 @@ class Journal:
             raise StorageError(f"the journal {self.path} can't be read: {error}") from error
 
 
-def recording(journal: Journal | None, entry: JournalEntry) -> Callable[[], None] | None:
-    """What makes the entry, for when its replacement is about to happen; None where no journal is kept."""
-    return None if journal is None else lambda: journal.record(entry)
+def recording(
+    journal: Journal | None, action: str, path: Path, before: str | None, *, model: str = ""
+) -> Callable[[str | None], None] | None:
+    """What makes the entry once the digest of what is about to stand there is known; None where no journal is kept."""
+    if journal is None:
+        return None
+    return lambda after: journal.record(JournalEntry.of(action, path, before, after, model=model))
 
 
 def _parsed(line: bytes) -> JournalEntry | None:

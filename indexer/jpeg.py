@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexer.errors import CaptionRefused
@@ -52,26 +51,38 @@ def segments(data: bytes) -> list[Segment]:
     the end of the data. Raises `JpegError` on anything else than well-formed segments before the first SOS, and
     where there is none.
     """
-    if data[:2] != b"\xff\xd8":
-        raise JpegError("this is not a JPEG: it does not begin with an SOI marker")
-    found = [Segment(SOI, 0, 2, 2)]
-    in_picture = False
+    found = header_segments(data)
+    found.append(_next(data, found[-1].end))
     while found[-1].marker != EOI:
         try:
             segment = _next(data, found[-1].end)
         except JpegError:
-            if not in_picture:
-                raise
+            segment = None
+        if segment is None or segment.marker == SOI:  # a second picture begins where the first should end
             last = found.pop()
             return [*found, Segment(last.marker, last.start, last.body, len(data))]
-        in_picture = in_picture or segment.marker == SOS
-        if segment.marker == SOI or (segment.marker == EOI and not in_picture):
-            raise JpegError(f"marker {segment.marker:#04x} at byte {segment.start} does not belong before the picture")
         found.append(segment)
     return found
 
 
-def _next(data: bytes, start: int) -> Segment:
+def header_segments(data: bytes) -> list[Segment]:
+    """The segments before the first scan: the only ones that are ever edited. The picture itself is not looked at.
+
+    Raises `JpegError` on anything else than well-formed segments before the first SOS, and where there is none.
+    """
+    if data[:2] != b"\xff\xd8":
+        raise JpegError("this is not a JPEG: it does not begin with an SOI marker")
+    found = [Segment(SOI, 0, 2, 2)]
+    while True:
+        segment = _next(data, found[-1].end, look_for_end=False)
+        if segment.marker == SOS:
+            return found
+        if segment.marker in (SOI, EOI):
+            raise JpegError(f"marker {segment.marker:#04x} at byte {segment.start} does not belong before the picture")
+        found.append(segment)
+
+
+def _next(data: bytes, start: int, *, look_for_end: bool = True) -> Segment:
     at = start
     if data[at : at + 1] != b"\xff":
         raise JpegError(f"no marker at byte {start}, where a segment should begin")
@@ -86,7 +97,7 @@ def _next(data: bytes, start: int) -> Segment:
     end = at + 1 + length
     if length < 2 or end > len(data):
         raise JpegError(f"the segment {marker:#04x} at byte {start} is cut off")
-    if marker == SOS:
+    if marker == SOS and look_for_end:
         scan_end = _SCAN_END.search(data, end)
         end = scan_end.start() if scan_end else len(data)
     return Segment(marker, start, at + 3, end)
@@ -100,12 +111,6 @@ def payload(data: bytes, segment: Segment) -> bytes:
 def is_kind(data: bytes, segment: Segment, marker: int, header: bytes) -> bool:
     """Whether a segment is an APPn of this sort, told by how its payload begins."""
     return segment.marker == marker and data.startswith(header, segment.body)
-
-
-def header_segments(found: Sequence[Segment]) -> list[Segment]:
-    """The segments before the first scan: the only ones that are ever edited."""
-    index = next((i for i, segment in enumerate(found) if segment.marker == SOS), len(found))
-    return list(found[:index])
 
 
 def compose(marker: int, body: bytes) -> bytes:

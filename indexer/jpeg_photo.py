@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -28,7 +27,7 @@ from indexer.jpeg import (
 )
 from indexer.jpeg_trailer import check_trailer
 from indexer.maker_note import reads_beyond
-from indexer.own_caption import FieldText, Mark, OwnCaption, Stripped, digest
+from indexer.own_caption import FieldText, Mark, OwnCaption, Stripped, digest, sha256
 from indexer.photo import CaptionPlace
 
 
@@ -39,12 +38,15 @@ class JpegPhoto:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        found = segments(data)
-        self._header = header_segments(found)
-        self._end = found[-1]
+        self._header = header_segments(data)
         self._exif = [s for s in self._header if is_kind(data, s, APP1, EXIF_HEADER)]
         self._xmp = [s for s in self._header if is_kind(data, s, APP1, XMP_HEADER)]
         self._mpf = [s for s in self._header if is_kind(data, s, APP2, MPF_HEADER)]
+
+    @cached_property
+    def _end(self) -> Segment:
+        """The EOI; where there is none, the last scan. Finding it means reading through the whole picture."""
+        return segments(self.data)[-1]
 
     # -- what it says
 
@@ -102,8 +104,7 @@ class JpegPhoto:
     @property
     def picture(self) -> str:
         """SHA-256 of everything from the first scan on: tells whether a file still shows the same photo."""
-        start = self._header[-1].end
-        return hashlib.sha256(memoryview(self.data)[start:]).hexdigest()
+        return sha256(memoryview(self.data)[self._header[-1].end :])
 
     # -- writing
 
@@ -184,27 +185,19 @@ class JpegPhoto:
 
     # -- undoing
 
-    def strip(self) -> Stripped:
-        """The file without our caption; `exact` where its SHA-256 is the one that our mark remembers.
-
-        Raises `CaptionRefused` where another program has changed our parts in a way that is not understood.
-        """
+    def bare(self) -> bytes:
+        """The file without our caption. Raises `CaptionRefused` where another program has changed our parts in a way
+        that is not understood."""
         digests = frozenset(mark.digest for mark in self.marks)
         changes: list[tuple[int, int, bytes]] = []
-        exact = bool(digests)
         for segment, block in zip(self._exif, self._blocks, strict=True):
             if tiff_edit.undo_record(block) or any(digest(text.text) in digests for text in _ours_in(block)):
-                stripped = tiff_edit.strip_caption(block, digests)
-                changes.append(_replaced(segment, EXIF_HEADER, stripped))
-                exact = exact and stripped.exact
+                changes.append(_replaced(segment, EXIF_HEADER, tiff_edit.strip_caption(block, digests)))
         for segment, packet in zip(self._xmp, self._packets, strict=True):
             parsed = _parsed(packet)
             if parsed is not None and xmp_packet.own_fields(parsed):
-                stripped = xmp_edit.strip_caption(packet, digests)
-                changes.append(_replaced(segment, XMP_HEADER, stripped))
-                exact = exact and stripped.exact
-        data = self._assembled(changes)
-        return Stripped(data, exact and hashlib.sha256(data).hexdigest() in {mark.before for mark in self.marks})
+                changes.append(_replaced(segment, XMP_HEADER, xmp_edit.strip_caption(packet, digests)))
+        return self._assembled(changes)
 
     def _assembled(self, changes: Sequence[tuple[int, int, bytes]]) -> bytes:
         """`data` with bytes start..end replaced, for each change. Of two at one place the first comes first."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from captioner import Caption
@@ -32,6 +33,7 @@ BOILERPLATE = frozenset(
 )
 
 
+@cache
 def program_name() -> str:
     """The program and version that a mark names."""
     try:
@@ -45,7 +47,7 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def sha256(data: bytes) -> str:
+def sha256(data: bytes | memoryview) -> str:
     """64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 

@@ -13,9 +13,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from indexer.errors import CaptionRefused, PhotoVanished
+from indexer.own_caption import sha256
 from indexer.photo import FileStamp
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.captmp", re.DOTALL)
@@ -35,6 +37,10 @@ _REASONS = {
 }
 
 
+#: Called with the SHA-256 of what is about to stand there; None: nothing.
+BeforeReplacing = Callable[[str | None], None]
+
+
 class CannotReplace(CaptionRefused):
     """The file can't be replaced where it lies; the reason is in plain words. It is as it was."""
 
@@ -43,7 +49,7 @@ class ChangedMeanwhile(CaptionRefused):
     """Another program changed the file after it was read; nothing was replaced."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileRead:
     """A file's bytes, the stamp that they were read at, and where it really lies (symlinks resolved)."""
 
@@ -52,10 +58,10 @@ class FileRead:
     stamp: FileStamp
     links: int
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Of the whole file."""
-        return hashlib.sha256(self.data).hexdigest()
+        return sha256(self.data)
 
 
 def is_temporary(name: str) -> bool:
@@ -100,11 +106,11 @@ def plain_reason(error: OSError) -> str:
 
 
 def replace_file(
-    old: FileRead, new: bytes, *, keep_mtime: bool, before_replacing: Callable[[], None] | None = None
+    old: FileRead, new: bytes, *, keep_mtime: bool, before_replacing: BeforeReplacing | None = None
 ) -> FileStamp:
     """Puts `new` in the place of `old.path`, keeping mode, owner, extended attributes and (unless told) mtime.
 
-    `before_replacing` runs once the copy is safely on disk (the journal's entry). Raises `CannotReplace` or
+    `before_replacing` gets the copy's SHA-256 once it is safely on disk (for the journal). Raises `CannotReplace` or
     `ChangedMeanwhile`; the file is then untouched. Returns the new file's stamp.
     """
     if old.links > 1:
@@ -115,9 +121,9 @@ def replace_file(
             _write(descriptor, new)
             _copy_attributes(old.path, descriptor, keep_mtime=keep_mtime)
             os.fsync(descriptor)
-            _check_written(temporary, new)
+            digest = _check_written(temporary, new)
             if before_replacing is not None:
-                before_replacing()
+                before_replacing(digest)
             _check_unchanged(old)
             temporary.replace(old.path)
             status = os.fstat(descriptor)
@@ -129,7 +135,7 @@ def replace_file(
     return stamp_of(status)
 
 
-def create_file(path: Path, data: bytes, *, before_replacing: Callable[[], None] | None = None) -> None:
+def create_file(path: Path, data: bytes, *, before_replacing: BeforeReplacing | None = None) -> None:
     """Writes a new file, whole or not at all. Raises `ChangedMeanwhile` where one has come to be there,
     `CannotReplace` where none can be written."""
     try:
@@ -139,9 +145,9 @@ def create_file(path: Path, data: bytes, *, before_replacing: Callable[[], None]
             _write(descriptor, data)
             os.fchmod(descriptor, 0o666 & ~_umask())
             os.fsync(descriptor)
-            _check_written(temporary, data)
+            digest = _check_written(temporary, data)
             if before_replacing is not None:
-                before_replacing()
+                before_replacing(digest)
             _link_or_rename(temporary, path)
         _sync_directory(path.parent)
     except FileExistsError as error:
@@ -150,11 +156,11 @@ def create_file(path: Path, data: bytes, *, before_replacing: Callable[[], None]
         raise CannotReplace(plain_reason(error)) from error
 
 
-def delete_file(old: FileRead, *, before_replacing: Callable[[], None] | None = None) -> None:
+def delete_file(old: FileRead, *, before_replacing: BeforeReplacing | None = None) -> None:
     """Removes a file that is still as it was read. Raises as `replace_file` does."""
     try:
         if before_replacing is not None:
-            before_replacing()
+            before_replacing(None)
         _check_unchanged(old)
         old.path.unlink()
         _sync_directory(old.path.parent)
@@ -256,16 +262,18 @@ def _copy_xattrs(source: Path, descriptor: int) -> None:
             raise CannotReplace(f"its extended attribute {name} can't be copied") from error
 
 
-def _check_written(path: Path, data: bytes) -> None:
-    """Reads the copy back from disk, past what the kernel still remembers of it where it can be told to forget."""
+def _check_written(path: Path, data: bytes) -> str:
+    """Reads the copy back from disk, past what the kernel still remembers of it where it can be told to forget;
+    gives its SHA-256."""
     written = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         with suppress(OSError, AttributeError):  # not on macOS
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         while chunk := file.read(_CHUNK_BYTES):
             written.update(chunk)
-    if written.digest() != hashlib.sha256(data).digest():
+    if written.hexdigest() != sha256(data):
         raise CannotReplace("the disk gave back other bytes than were written to it")
+    return written.hexdigest()
 
 
 def _check_unchanged(old: FileRead) -> None:

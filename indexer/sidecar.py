@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from captioner import Caption
 from indexer import xmp_edit
 from indexer.caption_edit import XmpFile, own_caption, persons_caption
 from indexer.errors import CaptionRefused, PhotoVanished
-from indexer.journal import Journal, JournalEntry, recording
+from indexer.journal import Journal, recording
 from indexer.own_caption import OwnCaption, Stripped, sha256
 from indexer.replace import CannotReplace, FileRead, create_file, delete_file, read_file, replace_file
 from indexer.verify import VerifyError, check_packet_edit
@@ -80,7 +80,8 @@ class Sidecars:
             own = OwnCaption.of(caption, before="")
             new = xmp_edit.compose_packet(own)
             _check(None, new)
-            create_file(place, new, before_replacing=self._entry("write", place, None, new, own))
+            entry = recording(self.journal, "write", place, None, model=own.mark.model)
+            create_file(place, new, before_replacing=entry)
             return
         sidecar = XmpFile(file.data)
         known = own_caption(sidecar)
@@ -90,8 +91,8 @@ class Sidecars:
         own = OwnCaption.of(caption, before="" if base is None else sha256(base))
         new = _spliced(base, own)
         _check(base, new)
-        write = self._entry("write", file.path, file.data, new, own)
-        replace_file(file, new, keep_mtime=False, before_replacing=write)
+        entry = recording(self.journal, "write", file.path, file.sha256, model=own.mark.model)
+        replace_file(file, new, keep_mtime=False, before_replacing=entry)
 
     def undo(self) -> Stripped | None:
         """Takes our caption out of every sidecar, and removes those that held nothing else; None where there was none
@@ -112,7 +113,7 @@ class Sidecars:
         if not sidecar.marks:
             return None
         stripped = _without_ours(sidecar, file.data)
-        entry = self._entry("undo", file.path, file.data, stripped.data, None)
+        entry = recording(self.journal, "undo", file.path, file.sha256)
         if stripped.data is None:
             delete_file(file, before_replacing=entry)
         else:
@@ -123,13 +124,6 @@ class Sidecars:
         for place in sidecars_of(self.path, self.tree):
             with suppress(PhotoVanished):
                 yield read_file(place, max_bytes=MAX_PACKET_BYTES)
-
-    def _entry(
-        self, action: str, place: Path, old: bytes | None, new: bytes | None, own: OwnCaption | None
-    ) -> Callable[[], None] | None:
-        before, after = (None if data is None else sha256(data) for data in (old, new))
-        entry = JournalEntry.of(action, place, before, after, model=own.mark.model if own else "")
-        return recording(self.journal, entry)
 
 
 def _said(caption: Caption) -> tuple[str, str]:

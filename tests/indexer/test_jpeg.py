@@ -19,7 +19,7 @@ def test_segments_follow_each_other_without_gaps(progressive: bool) -> None:
     assert (found[0].marker, found[-1].marker) == (SOI, EOI)
     assert all(before.end == after.start for before, after in itertools.pairwise(found))
     assert data[found[-1].end :] == b"behind"
-    assert all(segment.marker != SOS for segment in header_segments(found))
+    assert header_segments(data) == found[: [segment.marker for segment in found].index(SOS)]
 
 
 def test_fill_bytes_belong_to_the_segment_they_stand_before() -> None:
@@ -54,6 +54,7 @@ def test_junk_between_segments_is_refused() -> None:
 def test_a_file_cut_off_in_its_picture_has_no_eoi() -> None:
     data = made.plain()
     assert segments(data[:-2])[-1].marker == SOS
+    assert segments(data[:-2] + data)[-1].marker == SOS  # and another picture after it
     assert segments(data[:-2])[-1].end == len(data) - 2
 
 

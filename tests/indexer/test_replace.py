@@ -160,7 +160,7 @@ def test_the_temporary_file_is_locked_and_gone(tmp_path: Path) -> None:
         read_file(path, max_bytes=MEGABYTE),
         b"new",
         keep_mtime=True,
-        before_replacing=lambda: seen.append([sweep(tmp_path), sorted(tmp_path.iterdir())]),  # type: ignore[arg-type]
+        before_replacing=lambda _: seen.append([sweep(tmp_path), sorted(tmp_path.iterdir())]),  # type: ignore[arg-type]
     )
     swept, present = seen[0]
     assert swept == []

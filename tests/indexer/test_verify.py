@@ -26,7 +26,7 @@ PHOTOS = {
 def undone(data: bytes) -> bytes:
     photo = open_photo(data)
     assert photo is not None
-    return photo.strip().data or b""
+    return photo.bare()
 
 
 def edited(data: bytes, place: CaptionPlace) -> tuple[bytes, OwnCaption]:
