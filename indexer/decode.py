@@ -155,20 +155,21 @@ def decode(picture: Picture, fit_px: int, orientation: int) -> Image.Image:
     `draft`), so that most of a large photo is never computed. Raises `UnreadablePhoto`.
     """
     with _translated("the picture is damaged and can't be shown"):
-        fitted = _fitted(picture.image.size, fit_px)
         icc, adobe_rgb = picture.image.info.get("icc_profile"), _says_adobe_rgb(picture)
-        image = expand(_loaded(picture, fitted))
-        # TIFF and HEIF: the size is only final once loaded.
-        fitted = _fitted(image.size, fit_px) if picture.upright else fitted
-        if image.size != fitted:
-            # Hamming is as sharp as bicubic when shrinking, in two thirds of its time; a gap of 2 lets Pillow average
-            # whole blocks of what is much larger first.
-            image = image.resize(fitted, Image.Resampling.HAMMING, reducing_gap=2.0)
+        image = shrink(expand(_loaded(picture, _fitted(picture.image.size, fit_px))), fit_px)
         image = to_srgb(image, icc, adobe_rgb=adobe_rgb)
         transpose = None if picture.upright else _TRANSPOSE.get(orientation)
         image = image if transpose is None else image.transpose(transpose)
         image.info = {}  # the profile no longer holds, and what else there is would be written into thumbnails
         return image
+
+
+def shrink(image: Image.Image, fit_px: int) -> Image.Image:
+    """The image with its longest side at most `fit_px`: itself where it is no larger."""
+    fitted = _fitted(image.size, fit_px)
+    # Hamming is as sharp as bicubic when shrinking, in two thirds of its time; a gap of 2 lets Pillow average whole
+    # blocks of what is much larger first.
+    return image if image.size == fitted else image.resize(fitted, Image.Resampling.HAMMING, reducing_gap=2.0)
 
 
 def _fitted(size: tuple[int, int], fit_px: int) -> tuple[int, int]:

@@ -165,7 +165,8 @@ def _box(kind: bytes, body: bytes) -> bytes:
 
 def detailed(size: tuple[int, int], seed: int = 0) -> Image.Image:
     """Gradients and noise in the amount that photos have: compresses to a realistic size."""
-    noise = Image.effect_noise((size[0] // 2, size[1] // 2), 24).resize(size, Image.Resampling.BICUBIC)
+    coarse = Image.effect_noise((size[0] // 3 + 1, size[1] // 3 + 1), 90).resize(size, Image.Resampling.BICUBIC)
+    noise = ImageChops.blend(coarse, Image.effect_noise(size, 24), 0.4)
     across = Image.linear_gradient("L").resize(size)
     down = Image.linear_gradient("L").rotate(90 + 40 * seed).resize(size)
     return Image.merge("RGB", (ImageChops.blend(across, noise, 0.3), down, ImageChops.blend(down, noise, 0.3)))
