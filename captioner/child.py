@@ -67,7 +67,8 @@ class ChildProcess:
     """A child process with keyed requests, as an async context manager.
 
     The child takes one request after the other. When it dies or hangs, only the request that it was working on fails;
-    those waiting behind it are sent again to the next child, which is started at the next need. A child that dies
+    those waiting behind it are sent again to the next child, which is started at the next need. (One that goes on after
+    it sent garbage may have begun some of them unheard: a request must bear being worked on twice.) A child that dies
     before it has answered anything is restarted more and more slowly.
 
     Args:

@@ -29,7 +29,7 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 
 #: No printable text begins so: a stray print is told from a frame at its first byte.
 MAGIC = b"\x8fRC1"
-_PREFIX = struct.Struct(">4sII")
+_LENGTHS = struct.Struct(">II")
 
 
 class WireError(Exception):
@@ -90,7 +90,7 @@ def encode(frame: Frame, limits: Limits = LIMITS) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         raise WireError(f"a header must be plain JSON: {error}") from error
     limits.check(len(header), len(frame.payload))
-    return b"".join((_PREFIX.pack(MAGIC, len(header), len(frame.payload)), header, frame.payload))
+    return b"".join((MAGIC, _LENGTHS.pack(len(header), len(frame.payload)), header, frame.payload))
 
 
 def read_frame(stream: ByteSource, limits: Limits = LIMITS) -> Frame | None:
@@ -99,19 +99,17 @@ def read_frame(stream: ByteSource, limits: Limits = LIMITS) -> Frame | None:
     Raises:
         WireError: the stream ended within a frame, or holds something that is no frame.
     """
-    prefix = _read(stream, _PREFIX.size)
-    if not prefix:
+    if not _is_next(_read(stream, len(MAGIC))):
         return None
-    header_bytes, payload_bytes = _lengths(prefix, limits)
+    header_bytes, payload_bytes = _lengths(_read(stream, _LENGTHS.size), limits)
     return _frame(_whole(_read(stream, header_bytes), header_bytes), _read(stream, payload_bytes), payload_bytes)
 
 
 async def read_frame_async(stream: StreamReader, limits: Limits = LIMITS) -> Frame | None:
     """As `read_frame`, from an asyncio stream. A cancelled call may have read a part: the stream is lost then."""
-    prefix = await _read_async(stream, _PREFIX.size)
-    if not prefix:
+    if not _is_next(await _read_async(stream, len(MAGIC))):
         return None
-    header_bytes, payload_bytes = _lengths(prefix, limits)
+    header_bytes, payload_bytes = _lengths(await _read_async(stream, _LENGTHS.size), limits)
     header = _whole(await _read_async(stream, header_bytes), header_bytes)
     return _frame(header, await _read_async(stream, payload_bytes), payload_bytes)
 
@@ -132,10 +130,15 @@ async def _read_async(stream: StreamReader, size: int) -> bytes:
         return bytes(getattr(error, "partial", b""))
 
 
-def _lengths(prefix: bytes, limits: Limits) -> tuple[int, int]:
-    if prefix[: len(MAGIC)] != MAGIC[: len(prefix)]:
-        raise WireError(f"expected a frame, got {prefix!r}")
-    _, header_bytes, payload_bytes = _PREFIX.unpack(_whole(prefix, _PREFIX.size))
+def _is_next(magic: bytes) -> bool:
+    """Whether a frame follows; False at the end. Garbage is told by its first bytes, without waiting for more."""
+    if magic != MAGIC[: len(magic)]:
+        raise WireError(f"expected a frame, got {magic!r}")
+    return bool(magic and _whole(magic, len(MAGIC)))
+
+
+def _lengths(data: bytes, limits: Limits) -> tuple[int, int]:
+    header_bytes, payload_bytes = _LENGTHS.unpack(_whole(data, _LENGTHS.size))
     limits.check(header_bytes, payload_bytes)
     return header_bytes, payload_bytes
 

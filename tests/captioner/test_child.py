@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 import captioner
-from captioner import ChildError, ChildGone, ChildNotStarted, ChildProcess, WireError
+from captioner import ChildError, ChildGone, ChildNotStarted, ChildProcess, Reply, WireError
 from captioner.wire import MAGIC, Frame, Kind, Limits, encode
 
 CHILDREN = str(Path(__file__).with_name("children.py"))
@@ -130,9 +130,24 @@ async def test_only_the_request_that_was_worked_on_is_to_blame(deed: str, told: 
     assert sorted(log.read_text().split()) == sorted(names), "the innocent are worked on once, and only once"
 
 
+async def test_each_of_many_gets_what_it_deserves(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    deeds = ["echo", "refuse", "echo", "echo", "surprise", "echo", "raw", "refuse", "echo", "crash", "echo", "echo"] * 3
+    async with child() as process:
+        asked = [
+            process.request({"do": deed, "name": str(number), "log": str(log), "seconds": 3600}, b"no frame")
+            for number, deed in enumerate(deeds)
+        ]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    fates = {"echo": Reply, "refuse": ChildError, "surprise": ChildGone, "raw": ChildGone, "crash": ChildGone}
+    assert [type(answer) for answer in answers] == [fates[deed] for deed in deeds]
+    assert all(answer.guilty for answer in answers if isinstance(answer, ChildGone))
+    assert sorted(map(int, log.read_text().split())) == list(range(len(deeds))), "each is worked on once"
+
+
 async def test_time_spent_waiting_behind_others_does_not_count() -> None:
     async with child(timeout_s=4.0) as process:
-        naps = [process.request({"do": "nap", "seconds": 1.2}) for _ in range(5)]
+        naps = [process.request({"do": "nap", "seconds": 1.0}) for _ in range(5)]
         assert len(await asyncio.gather(*naps)) == 5
 
 
@@ -165,7 +180,7 @@ async def test_a_child_that_sends_garbage_is_replaced(garbage: bytes) -> None:
 
 
 async def test_a_frame_cut_short_is_the_childs_death() -> None:
-    async with child(timeout_s=1.0) as process:
+    async with child(timeout_s=2.5) as process:
         with pytest.raises(ChildGone) as caught:
             await process.request({"do": "raw", "seconds": 3600}, MAGIC + b"\0\0")
         assert caught.value.guilty
@@ -237,7 +252,7 @@ async def test_a_caller_who_gives_up_disturbs_nobody() -> None:
 
 async def test_a_hang_over_a_request_that_nobody_waits_for_ends_too(tmp_path: Path) -> None:
     flag = tmp_path / "busy"
-    async with child(timeout_s=1.0) as process:
+    async with child(timeout_s=2.5) as process:
         given_up = asyncio.create_task(process.request({"do": "hang", "flag": str(flag)}))
         await until(flag.exists)
         given_up.cancel()
@@ -341,6 +356,22 @@ async def test_a_closed_child_can_be_opened_again() -> None:
     for _ in range(2):
         async with process:
             assert (await process.request({"x": 1})).header == {"x": 1}
+
+
+async def test_nothing_is_left_open() -> None:
+    async def live_and_die() -> None:
+        async with child() as process:
+            await process.request({})
+            with pytest.raises(ChildGone):
+                await process.request({"do": "crash"})
+            await process.request({})
+
+    await live_and_die()
+    before = psutil.Process().num_fds()
+    for _ in range(3):
+        await live_and_die()
+    assert psutil.Process().num_fds() == before
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @pytest.mark.parametrize("deed", ["hang", "stubborn"])

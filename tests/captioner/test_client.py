@@ -60,7 +60,7 @@ async def test_a_crash_costs_one_retry(scripted: Start) -> None:
 
 @pytest.mark.parametrize("deed", [CRASHES, HANGS])
 async def test_a_second_crash_costs_the_photo_and_no_other(scripted: Start, deed: int) -> None:
-    async with scripted(timeout_s=1.0) as captioner:
+    async with scripted(timeout_s=2.5) as captioner:
         asked = [captioner.caption(pixels(first)) for first in (1, deed, 2, 3)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
     texts = [answer.text if isinstance(answer, Caption) else type(answer) for answer in answers]

@@ -124,6 +124,13 @@ async def test_lengths_are_checked_before_anything_is_read(lengths: tuple[int, i
         await read_frame_async(endless)
 
 
+async def test_garbage_is_told_by_its_first_bytes() -> None:
+    endless = asyncio.StreamReader()
+    endless.feed_data(b"Oops")
+    with pytest.raises(WireError, match="expected a frame, got b'Oops'"):
+        await read_frame_async(endless)
+
+
 def test_a_frame_over_a_limit_is_not_sent() -> None:
     limits = Limits(header_bytes=100, payload_bytes=10)
     assert encode(Frame(Kind.REPLY, 1, {}, b"x" * 10), limits)
