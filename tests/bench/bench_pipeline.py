@@ -1,0 +1,180 @@
+"""The whole pipeline on 12-megapixel JPEGs: its rate against its parts, its memory, and the wait for the first photo.
+
+    python -m tests.bench.bench_pipeline [--photos 12] [--rounds 3] [--bundle DIR]
+
+Rate: photos per second of the whole pipeline (walk, read, thumbnails, caption, caption into the file, catalogue,
+search) against what its parts would give one after the other (read with decode and thumbnails, caption, write), each
+measured alone in the same round on photos of the same kind. Aim: 0.8 or better on two cores; above 1 the parts overlap.
+
+Memory: the greatest PSS of `recollect serve` with all its children while it indexes the photos; aim: 250 MB.
+
+First photo: from the start of `recollect serve` on an unknown library until /api/search finds a photo.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from captioner import DEFAULT_BUNDLE
+from indexer.photo import FileStamp
+from indexer.photo_process import PhotoProcess
+from indexer.service import Indexer, started_captioner
+from indexer.settings import Settings
+from indexer.storage import open_storage
+from tests.memory import PeakMemory, Sample
+
+SIZE = (4000, 3000)
+
+
+def write_photos(root: Path, photos: int, seed: int) -> list[Path]:
+    """Photos of a camera's size and weight (3 to 4 MB): soft shapes under fine noise, no two alike."""
+    root.mkdir(parents=True)
+    grain = Image.effect_noise(SIZE, 24).convert("RGB")
+    chance = random.Random(seed)
+    paths = []
+    for number in range(photos):
+        shapes = Image.new("RGB", (8, 6))
+        shapes.putdata([tuple(chance.randrange(256) for _ in range(3)) for _ in range(48)])
+        path = root / f"IMG_{seed}_{number:04}.jpg"
+        Image.blend(shapes.resize(SIZE, Image.Resampling.BICUBIC), grain, 0.3).save(path, quality=92)
+        paths.append(path)
+    return paths
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Seconds per photo of each part, alone."""
+
+    read_s: float
+    caption_s: float
+    write_s: float
+
+    @property
+    def together_s(self) -> float:
+        return self.read_s + self.caption_s + self.write_s
+
+
+async def measure_parts(settings: Settings, paths: list[Path]) -> Parts:
+    async with (
+        started_captioner(settings) as captioner,
+        PhotoProcess(settings, input_px=captioner.input_px) as photos,
+    ):
+        begun = time.perf_counter()
+        readings = [await photos.read(path) for path in paths]
+        read = time.perf_counter()
+        captions = [await captioner.caption(reading.pixels) for reading in readings]
+        captioned = time.perf_counter()
+        for path, caption in zip(paths, captions, strict=True):
+            status = path.stat()
+            await photos.write_caption(path, caption, FileStamp(status.st_mtime_ns, status.st_size, status.st_ino))
+        written = time.perf_counter()
+    number = len(paths)
+    return Parts((read - begun) / number, (captioned - read) / number, (written - captioned) / number)
+
+
+async def measure_pipeline(settings: Settings, root: Path, photos: int) -> float:
+    """Seconds per photo, the starting of the child processes left out."""
+    with open_storage(settings) as storage:
+        async with Indexer(settings, storage) as indexer:
+            begun = time.perf_counter()
+            outcome = await indexer.index_once((root,))
+            took_s = time.perf_counter() - begun
+    if outcome.done != photos or outcome.set_aside:
+        raise SystemExit(f"the pipeline did {outcome.done} of {photos} photos, {outcome.set_aside} set aside")
+    return took_s / photos
+
+
+def rate(folder: Path, bundle: Path, photos: int, rounds: int) -> None:
+    ratios = []
+    for number in range(rounds):
+        settings = Settings(data_dir=folder / f"data-{number}", bundle=bundle, watch=False)
+        parts = asyncio.run(measure_parts(settings, write_photos(folder / f"parts-{number}", photos, number)))
+        root = folder / f"whole-{number}"
+        write_photos(root, photos, 1000 + number)
+        whole_s = asyncio.run(measure_pipeline(settings, root, photos))
+        ratios.append(parts.together_s / whole_s)
+        print(
+            f"round {number + 1}: read {parts.read_s * 1e3:.0f} ms, caption {parts.caption_s * 1e3:.0f} ms, "
+            f"write {parts.write_s * 1e3:.0f} ms: {1 / parts.together_s:.2f} photos/s one after the other; "
+            f"pipeline {1 / whole_s:.2f} photos/s; ratio {ratios[-1]:.2f}"
+        )
+    print(f"pipeline / sum of its parts: median {statistics.median(ratios):.2f} (aim: 0.8)")
+
+
+@contextmanager
+def serving(root: Path, data_dir: Path, bundle: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", "web.cli", "serve", str(root), "--port", "0", "--bundle", str(bundle)]
+    environment = {**os.environ, "RECOLLECT_DATA_DIR": str(data_dir)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        try:
+            yield process, next(found[0] for line in process.stderr if (found := re.search(r"http://\S+", line)))
+        finally:
+            process.terminate()
+            process.stderr.read()
+            process.wait()
+
+
+def ask(address: str) -> dict[str, object]:
+    with urllib.request.urlopen(address) as answer:
+        return dict(json.loads(answer.read()))
+
+
+def memory_and_first_photo(folder: Path, bundle: Path, photos: int) -> None:
+    root = folder / "served"
+    write_photos(root, photos, 5000)
+    begun = time.perf_counter()
+    with serving(root, folder / "served-data", bundle) as (process, address), PeakMemory(process.pid) as memory:
+        answering_s = time.perf_counter() - begun
+        while not ask(f"{address}/api/search?q=")["total"]:
+            time.sleep(0.02)
+        first_s = time.perf_counter() - begun
+        while ask(f"{address}/api/search?q=")["total"] != photos:
+            time.sleep(0.1)
+    report_memory(memory.peak)
+    print(f"page answering after {answering_s:.1f} s, first photo searchable after {first_s:.1f} s")
+    begun = time.perf_counter()
+    with serving(root, folder / "served-data", bundle) as (_, address):
+        total = ask(f"{address}/api/search?q=")["total"]
+        took_s = time.perf_counter() - begun
+    print(f"second start: {total} photos searchable after {took_s:.1f} s")
+
+
+def report_memory(peak: Sample) -> None:
+    each = " + ".join(f"{mb:.0f}" for mb in peak.each_pss_mb)
+    print(
+        f"peak memory while indexing 12-megapixel photos: PSS {peak.pss_mb:.0f} MB ({each}), RSS {peak.rss_mb:.0f} MB; "
+        f"PSS / 250 MB: {peak.pss_mb / 250:.2f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="recollect-bench-") as name:
+        rate(Path(name), arguments.bundle, arguments.photos, arguments.rounds)
+        memory_and_first_photo(Path(name), arguments.bundle, arguments.photos)
+
+
+if __name__ == "__main__":
+    main()
