@@ -131,7 +131,7 @@ def _raw_source(data: bytes, raw: RawFile, preview_px: int) -> bytes:
 
 def _open(data: bytes, mime_type: str) -> Image.Image:
     name, module = _PLUGINS[mime_type]
-    with _translated("the file is damaged: its header can't be read"):
+    with _translated("the file is damaged or of a kind that can't be shown"):
         plugin = importlib.import_module(module)
         if mime_type == "image/heic":
             # One picture, one thread, and nothing that is not shown.

@@ -19,9 +19,10 @@ from indexer.clean_text import decode_text
 
 Tags = Mapping[int, Any]
 
-_EXIF_POINTER, _GPS_POINTER, _INTEROP_POINTER = 0x8769, 0x8825, 0xA005
+_POINTERS = _EXIF_POINTER, _GPS_POINTER, _INTEROP_POINTER = 0x8769, 0x8825, 0xA005
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _MOST_VALUE_BYTES = 4_000_000
+_MOST_IFDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +71,22 @@ def _is_sound(block: bytes) -> bool:
     """Whether every directory that piexif will follow lies in the block, its values too, and texts end with NUL."""
     order = "<" if block[:2] == b"II" else ">"
     try:
-        waiting = list(struct.unpack_from(order + "L", block, 4))
-        while waiting:
+        waiting, seen = list(struct.unpack_from(order + "L", block, 4)), set[int]()
+        while waiting and len(seen) < _MOST_IFDS:
             at = waiting.pop()
+            if at in seen:
+                continue
+            seen.add(at)
             (count,) = struct.unpack_from(order + "H", block, at)
             for entry in range(at + 2, at + 2 + 12 * count, 12):
                 tag, kind, number, value = struct.unpack_from(order + "HHLL", block, entry)
                 if not _is_sound_value(block, kind, number, value, entry):
                     return False
-                if tag in (_EXIF_POINTER, _GPS_POINTER, _INTEROP_POINTER) and len(waiting) < 8:
+                if tag in _POINTERS:
                     waiting.append(value)
     except struct.error:
         return False
-    return True
+    return not waiting
 
 
 def _is_sound_value(block: bytes, kind: int, number: int, value: int, entry: int) -> bool:
@@ -101,8 +105,8 @@ def _by_pillow(block: bytes) -> ExifValues:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             exif.load(b"Exif\0\0" + block)
-            image, below = dict(exif), (_EXIF_POINTER, _GPS_POINTER, _INTEROP_POINTER)
-            return ExifValues(_plain(image), *(_plain(exif.get_ifd(pointer)) for pointer in below))
+            image = dict(exif)
+            return ExifValues(_plain(image), *(_plain(exif.get_ifd(pointer)) for pointer in _POINTERS))
     except Exception:
         return ExifValues()
 

@@ -20,12 +20,7 @@ def read_photo_file(path: Path, *, max_file_mb: float) -> tuple[bytes, FileStamp
     file (a pipe or a device is never waited for), larger than the limit, or can't be read.
     """
     try:
-        # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            before = _checked(os.fstat(descriptor), max_file_mb)
-            data = file.readall()
-            after = stamp_of(os.fstat(descriptor))
+        data, before, after = _read(path, max_file_mb)
     except OSError as error:
         if error.errno in _GONE:
             raise PhotoVanished("the file is no longer there") from error
@@ -35,6 +30,18 @@ def read_photo_file(path: Path, *, max_file_mb: float) -> tuple[bytes, FileStamp
     if after != before or len(data) != before.size:
         raise PhotoVanished("the file changed while it was being read")
     return data, before
+
+
+def _read(path: Path, max_file_mb: float) -> tuple[bytes, FileStamp, FileStamp]:
+    # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        before = _checked(os.fstat(descriptor), max_file_mb)
+        with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
+            data = file.readall()
+        return data, before, stamp_of(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
 
 
 def stamp_of(status: os.stat_result) -> FileStamp:

@@ -363,6 +363,13 @@ def test_a_tag_that_claims_four_thousand_million_values_costs_nothing() -> None:
     assert read(with_segments(JPEG, (0xE1, bytes(block)))).width_px == 96
 
 
+@pytest.mark.timeout(20)
+def test_directories_that_point_in_a_circle_end() -> None:
+    entry = b"\x87\x69\0\x04\0\0\0\x01\0\0\0\x08"  # an Exif pointer to the directory that it stands in
+    block = b"MM\0*\0\0\0\x08\0\x01" + entry + bytes(4)
+    assert read(with_segments(JPEG, (0xE1, b"Exif\0\0" + block))).width_px == 96
+
+
 def test_the_texts_of_a_damaged_exif_block_are_read_by_pillow() -> None:
     """A text without its final NUL: piexif cuts its last letter off."""
     block = bytearray(exif_bytes({ImageIFD.Make: b"Canon12"}))
