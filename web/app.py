@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import aiohttp_jinja2
-import jinja2
 from aiohttp import web
 
 from indexer.progress import Progress
 from indexer.search import SearchBackend
 from indexer.settings import Settings
-from web import api, links, login, media, shown, views
+from web import api, login, media, views
 from web.auth import HouseholdPassword, LoginThrottle, Sessions, check_exposure, session_secret
 from web.doors import LIBRARY, PROGRESS, SEARCH, SETTINGS, THREADS, THUMBNAILS, Library, Thumbnails
 from web.middleware import errors_as_pages, only_known_hosts, only_same_origin_changes, set_security_headers
 from web.static_files import STATIC_FILES, read_static_files, static_file
+from web.templating import set_up_templates
 
 #: The largest body is a login form.
 LARGEST_BODY_BYTES = 16 * 1024
@@ -50,7 +48,7 @@ def make_app(
     app.cleanup_ctx.append(_threads)
     if settings.password:
         _ask_for_password(app, settings)
-    _set_up_templates(app)
+    set_up_templates(app)
     app.add_routes(_routes())
     return app
 
@@ -84,22 +82,3 @@ def _ask_for_password(app: web.Application, settings: Settings) -> None:
     app[login.PASSWORD] = HouseholdPassword(settings.password)
     app[login.SESSIONS] = Sessions(session_secret(settings.data_dir / "session.key"), settings.password)
     app[login.THROTTLE] = LoginThrottle()
-
-
-def _set_up_templates(app: web.Application) -> None:
-    environment = aiohttp_jinja2.setup(
-        app,
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        context_processors=[aiohttp_jinja2.request_processor],
-    )
-    environment.globals.update(
-        links=links,
-        shown=shown,
-        percent=views.percent,
-        eta_text=views.eta_text,
-        protected=bool(app[SETTINGS].password),
-    )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-import aiohttp_jinja2
 from aiohttp import web
 
 from web.auth import RENEW_AFTER_S, SESSION_S, HouseholdPassword, LoginThrottle, Sessions
 from web.doors import in_thread
 from web.links import login_url
 from web.middleware import Handler, error_response, wants_json
+from web.templating import render
 
 COOKIE = "recollect"
 _LONGEST_PASSWORD = 1024  # characters; scrypt would take more, nobody types more
@@ -104,7 +104,7 @@ def _remember(request: web.Request, response: web.StreamResponse, sessions: Sess
 
 def _form(request: web.Request, *, problem: str = "", status: int = 200) -> web.Response:
     target = local_target(request.query.get("next", "/"))
-    return aiohttp_jinja2.render_template("login.html", request, {"problem": problem, "next": target}, status=status)
+    return render(request, "login.html", {"problem": problem, "next": target}, status=status)
 
 
 def _wait(request: web.Request, wait_s: float) -> web.Response:

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-import aiohttp_jinja2
 from aiohttp import web
 
 from indexer.errors import SearchError, SetupError
 from web.doors import SETTINGS
 from web.shown import clean
+from web.templating import render
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def error_response(
         error = {"status": status, "message": message or title, "hint": clean(hint)}
         return web.json_response({"error": error}, status=status, headers=headers)
     context = {"status": status, "title": title, "message": message, "hint": clean(hint)}
-    response = aiohttp_jinja2.render_template("error.html", request, context, status=status)
+    response = render(request, "error.html", context, status=status)
     response.headers.update(headers or {})
     return response
 

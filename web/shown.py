@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from indexer.catalogue import Counts
 from indexer.photo import CaptionBy, CaptionPlace, Photo, PhotoMetadata, Position
+from indexer.progress import Progress, clock_text
 from indexer.search import Hit, Why
 
 #: Below this the model is wrong more often than it is right about the main thing in the picture.
@@ -252,3 +254,15 @@ def bytes_text(size: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+def percent(progress: Progress, counts: Counts) -> int:
+    """How much of what is known of is done."""
+    todo = max(progress.queued, counts.queued)
+    whole = counts.photos + todo
+    return 100 if not todo else min(99, counts.photos * 100 // max(whole, 1))
+
+
+def eta_text(progress: Progress) -> str:
+    """``about 7 min left``; empty where it can't be told."""
+    return f"about {clock_text(progress.eta_s)} left" if progress.eta_s is not None else ""

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp_jinja2
 from aiohttp import web
 
-from indexer.catalogue import Counts
 from indexer.errors import SearchError
-from indexer.progress import Progress, clock_text
 from indexer.search import FilterError, Sort
 from web.doors import LIBRARY, PROGRESS, SEARCH, SETTINGS, in_thread
 from web.links import search_url
@@ -36,6 +33,7 @@ from web.searching import (
     run_search,
 )
 from web.shown import bytes_text, clean
+from web.templating import render
 
 PER_PAGE = 60
 MOST_PAGES_AT_ONCE = 20  # when the script restores a long scroll
@@ -71,7 +69,7 @@ async def search_page(request: web.Request) -> web.StreamResponse:
     except SearchError as error:
         status, context["problem"] = 503, Problem("The search is not available just now", clean(error.hint))
     context |= await _surroundings(request)
-    return aiohttp_jinja2.render_template(_PARTS.get(part, "search.html"), request, context, status=status)
+    return render(request, _PARTS.get(part, "search.html"), context, status=status)
 
 
 def _read(request: web.Request) -> _Asked:
@@ -125,7 +123,7 @@ async def photo_page(request: web.Request) -> web.Response:
     photo = await in_thread(request, request.config_dict[LIBRARY].photo, request.match_info["id"])
     if photo is None:
         raise web.HTTPNotFound(text="There is no photo with this address. It may have been deleted from the library.")
-    return aiohttp_jinja2.render_template("photo.html", request, {"view": await photo_view(request, photo)})
+    return render(request, "photo.html", {"view": await photo_view(request, photo)})
 
 
 async def status_page(request: web.Request) -> web.Response:
@@ -142,7 +140,7 @@ async def status_page(request: web.Request) -> web.Response:
         "roots": [clean(str(root)) for root in settings.photos],
     }
     template = "_status.html" if request.query.get("part") == "status" else "status.html"
-    return aiohttp_jinja2.render_template(template, request, context)
+    return render(request, template, context)
 
 
 async def _searchable(request: web.Request) -> int | None:
@@ -158,15 +156,3 @@ def _disk(data_dir: Path) -> tuple[tuple[str, str], ...]:
     used = sum(path.stat().st_size for path in files)
     free = shutil.disk_usage(data_dir if data_dir.is_dir() else Path("/")).free
     return (("Catalogue, search and thumbnails", bytes_text(used)), ("Free on that disk", bytes_text(free)))
-
-
-def percent(progress: Progress, counts: Counts) -> int:
-    """How much of what is known of is done."""
-    todo = max(progress.queued, counts.queued)
-    whole = counts.photos + todo
-    return 100 if not todo else min(99, counts.photos * 100 // max(whole, 1))
-
-
-def eta_text(progress: Progress) -> str:
-    """``about 7 min left``; empty where it can't be told."""
-    return f"about {clock_text(progress.eta_s)} left" if progress.eta_s is not None else ""

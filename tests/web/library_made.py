@@ -129,7 +129,7 @@ def many(count: int) -> Iterable[MadePhoto]:
             people=(("Anna",), (), ("Ben", "Anna"))[number % 3],
         )
         sight = sights[number % len(sights)]
-        yield MadePhoto(f"{taken_at:%Y}/photo {number:04}.jpg", sight, metadata=metadata)
+        yield MadePhoto(f"{taken_at:%Y}/photo {number:04}.jpg", sight, tags=(), metadata=metadata)
 
 
 def titled(photo: MadePhoto, **changes: object) -> MadePhoto:

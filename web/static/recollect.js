@@ -43,7 +43,7 @@ async function fetchPart(address, signal) {
 const QUIET_MS = 250; // facets cost more than results: counted when the typing pauses
 const STEP_MS = 1500; // a pause this long makes a step for the back button
 
-let lastInput = 0;
+let lastInput = -Infinity;
 let facetTimer = 0;
 
 async function show(url, { scroll = 0, pages = 1, filters = QUIET_MS } = {}) {
@@ -125,7 +125,7 @@ function followed(event) {
     event.preventDefault();
     const text = new URL(link.href).searchParams.get("q") ?? "";
     $("#q").value = text;
-    lastInput = 0;
+    lastInput = -Infinity;
     closeSheets();
     go(link.href);
   } else if (event.target.closest("a.tile")) {
@@ -174,6 +174,7 @@ function rememberPlace() {
 }
 
 async function comeBack(state) {
+  lastInput = -Infinity;
   const url = location.href;
   $("#q").value = new URL(url).searchParams.get("q") ?? "";
   await show(url, { pages: state?.pages ?? 1, scroll: state?.scroll ?? 0, filters: 0 });

@@ -1,0 +1,110 @@
+"""The JSON API, driven as a script would."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from indexer.photo import Position
+from tests.web.conftest import Page, StartPage
+from tests.web.library_made import MadePhoto, content_key, many, titled
+
+
+async def test_a_search_answers_with_everything_about_its_hits(start_page: StartPage) -> None:
+    photo = titled(MadePhoto("Lyon/quay.jpg", "a boat on a river", 0.8123), position=Position(45.764, 4.8357))
+    page = await start_page([photo])
+    answer = await page.json("/api/search?q=boat")
+    assert answer["total"] == 1
+    assert answer["took_ms"] >= 0
+    (hit,) = answer["hits"]
+    assert hit["id"] == content_key("Lyon/quay.jpg")
+    assert hit["caption"] == "a boat on a river"
+    assert hit["caption_by"] == "model"
+    assert hit["confidence"] == 0.812
+    assert hit["tags"][0] == {"word": "dog", "probability": 0.93}
+    assert hit["taken_at"] == "2021-07-14T15:42:00+00:00"
+    assert (hit["width"], hit["height"]) == (400, 300)
+    assert hit["position"]["latitude"] == 45.764
+    assert hit["files"][0]["path"] == "Lyon/quay.jpg"
+    assert 0 <= hit["score"] <= 1
+    assert [hit["caption"][start:end] for start, end in hit["why"][0]["spans"]] == ["boat"]
+    async with page.get(hit["thumbnail"]) as response:
+        assert response.content_type == "image/webp"
+
+
+async def test_limit_and_offset_page_through_without_repeating(start_page: StartPage) -> None:
+    page = await start_page(list(many(25)))
+    seen: list[str] = []
+    for offset in range(0, 40, 10):
+        answer = await page.json(f"/api/search?limit=10&offset={offset}&sort=oldest")
+        assert answer["total"] == 25
+        seen += [hit["id"] for hit in answer["hits"]]
+    assert len(seen) == len(set(seen)) == 25
+
+
+async def test_the_limit_is_capped(start_page: StartPage) -> None:
+    page = await start_page(list(many(210)))
+    assert len((await page.json("/api/search?limit=100000"))["hits"]) == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=-1",
+        "limit=1e3",
+        "limit=٣",
+        "offset=-1",
+        "offset=9999999999999999999999",
+        "sort=best",
+        "q=yaer:2019",
+        "q=" + "x" * 501,
+    ],
+)
+async def test_a_wrong_parameter_is_a_400_that_says_which(page: Page, query: str) -> None:
+    error = (await page.json(f"/api/search?{query}", status=400))["error"]
+    assert error["status"] == 400
+    assert len(error["message"]) > 10
+
+
+async def test_a_wrong_filter_comes_with_the_right_one(page: Page) -> None:
+    error = (await page.json("/api/search?q=dog+yaer:2019", status=400))["error"]
+    assert (error["text"], error["suggestion"]) == ("yaer:2019", "year:2019")
+
+
+async def test_a_photo_by_its_id(page: Page) -> None:
+    key = content_key("2024/photo 0000.jpg")
+    found = await page.json(f"/api/photos/{key}")
+    assert found["id"] == key
+    assert found["mime_type"] == "image/jpeg"
+    assert found["model"] == "test-1"
+    assert (await page.json(f"/api/photos/{'0' * 32}", status=404))["error"]["message"]
+    assert (await page.json("/api/photos/1", status=404))["error"]["status"] == 404
+    alike = await page.json(f"/api/photos/{key}/similar?limit=3")
+    assert key not in [hit["id"] for hit in alike["hits"]]
+    assert (await page.json(f"/api/photos/{'0' * 32}/similar"))["hits"] == []
+
+
+async def test_facets_count_the_current_search(page: Page) -> None:
+    facets = (await page.json("/api/facets?q=dog"))["facets"]
+    assert sum(item["count"] for item in facets["year"]) == 3
+    assert {item["value"] for item in facets["person"]} <= {"Anna", "Ben"}
+    assert set(facets) >= {"year", "camera", "place", "folder", "person", "tag", "type", "rating"}
+
+
+async def test_status_counts(page: Page) -> None:
+    status = await page.json("/api/status")
+    assert status["counts"]["photos"] == 12
+    assert status["search"]["photos"] == 12
+    assert status["set_aside"] == []
+    assert status["progress"]["phase"] == "up to date"
+
+
+async def test_every_answer_is_utf_8_whatever_the_files_are_called(start_page: StartPage) -> None:
+    name = os.fsdecode(b"caf\xe9\x80.jpg")
+    page = await start_page([MadePhoto(name, "a caption with \udcff in it")])
+    found = await page.json(f"/api/photos/{content_key(name)}")
+    found["files"][0]["path"].encode("utf-8")
+    for path in ("/api/search", "/api/facets", "/api/status", "/", "/status"):
+        (await page.text(path)).encode("utf-8")

@@ -1,0 +1,132 @@
+"""The household password, sessions, throttle, and the refusal to serve a house without a lock."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from indexer.errors import SettingsError, StorageError
+from indexer.settings import Settings
+from web.auth import (
+    SESSION_S,
+    HouseholdPassword,
+    LoginThrottle,
+    Sessions,
+    check_exposure,
+    hash_password,
+    session_secret,
+)
+
+
+class Clock:
+    """Time that a test moves on."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "LOCALHOST"])
+def test_this_machine_needs_no_password(host: str) -> None:
+    check_exposure(Settings(host=host))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.5", "nas.local", "localhost.example.org"])
+def test_other_machines_need_one_and_the_error_says_how(host: str) -> None:
+    with pytest.raises(SettingsError, match="RECOLLECT_PASSWORD"):
+        check_exposure(Settings(host=host))
+    check_exposure(Settings(host=host, password="correct horse"))
+    check_exposure(Settings(host=host, password=hash_password("correct horse")))
+
+
+@pytest.mark.parametrize("password", ["short", "scrypt$1$2$3", "scrypt$16384$8$1$!$!", "scrypt$3$8$1$AAAA$AAAA"])
+def test_a_password_that_is_none_is_refused(password: str) -> None:
+    with pytest.raises(SettingsError, match="password"):
+        check_exposure(Settings(host="0.0.0.0", password=password))
+
+
+def test_a_password_matches_itself_plain_or_hashed() -> None:
+    for setting in ("crème brûlée", hash_password("crème brûlée")):
+        password = HouseholdPassword(setting)
+        assert password.matches("crème brûlée")
+        assert password.matches("cre\u0300me bru\u0302le\u0301e"), "the same keys, typed on another machine"
+        assert not password.matches("creme brulee")
+        assert not password.matches("\udc80")
+
+
+def test_a_hash_never_holds_the_password() -> None:
+    assert "correct" not in hash_password("correct horse")
+    assert hash_password("correct horse") != hash_password("correct horse")
+
+
+def test_sessions_last_and_end() -> None:
+    clock = Clock()
+    sessions = Sessions(bytes(32), "correct horse", clock)
+    token = sessions.issue()
+    clock.now += 3600
+    assert sessions.age_s(token) == pytest.approx(3600, abs=1)
+    clock.now += SESSION_S
+    assert sessions.age_s(token) is None
+
+
+def test_another_password_another_key_or_a_changed_token_is_no_session() -> None:
+    token = Sessions(bytes(32), "correct horse").issue()
+    assert Sessions(bytes(32), "another horse").age_s(token) is None
+    assert Sessions(b"\1" * 32, "correct horse").age_s(token) is None
+    for wrong in ("", "household", token[:-1], token + "x", "é.é.é", "a" * 10_000):
+        assert Sessions(bytes(32), "correct horse").age_s(wrong) is None
+
+
+def test_the_session_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "session.key"
+    assert session_secret(path) == session_secret(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_bytes(b"cut")
+    with pytest.raises(StorageError, match="damaged"):
+        session_secret(path)
+
+
+def test_a_session_key_that_can_t_be_kept_is_about_the_set_up(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where a directory should be")
+    with pytest.raises(StorageError, match="data_dir"):
+        session_secret(tmp_path / "data" / "session.key")
+
+
+async def test_guessing_slows_down_per_household_address() -> None:
+    clock = Clock()
+    throttle = LoginThrottle(clock)
+    for _ in range(4):
+        throttle.failed("192.0.2.1")
+    assert throttle.wait_s("192.0.2.1") == 0.0
+    throttle.failed("192.0.2.1")
+    first = throttle.wait_s("192.0.2.1")
+    throttle.failed("192.0.2.1")
+    assert throttle.wait_s("192.0.2.1") > first > 0
+    assert throttle.wait_s("192.0.2.2") == 0.0
+    clock.now += 3600
+    assert throttle.wait_s("192.0.2.1") == 0.0
+
+
+async def test_an_ipv6_household_is_one_address_and_memory_is_bounded() -> None:
+    throttle = LoginThrottle(Clock())
+    for number in range(8):
+        throttle.failed(f"2001:db8::{number + 1:x}")
+    assert throttle.wait_s("2001:db8::ffff") > 0
+    assert throttle.wait_s("2001:db8:0:1::1") == 0.0
+    throttle.succeeded("2001:db8::1")
+    assert throttle.wait_s("2001:db8::ffff") == 0.0
+    for number in range(10_000):
+        throttle.failed(f"10.0.{number // 250}.{number % 250}")
+    assert throttle.wait_s("10.0.0.0") == 0.0
+
+
+def test_make_app_refuses_the_open_network(settings: Settings) -> None:
+    from web.app import make_app
+
+    with pytest.raises(SettingsError, match="without a password"):
+        make_app(replace(settings, host="0.0.0.0"), catalogue=None, thumbnails=None, search=None, progress=None)  # type: ignore[arg-type]

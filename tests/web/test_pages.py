@@ -1,0 +1,338 @@
+"""The pages without the script: every state that a family meets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html.parser import HTMLParser
+
+import pytest
+
+from indexer.errors import SearchError
+from indexer.photo import CaptionBy, FileCaption, PhotoMetadata, Position
+from indexer.progress import Phase, Progress
+from indexer.search import Answer, FacetCount, Query, SearchDocument
+from tests.web.conftest import IDLE, Page, StartPage
+from tests.web.library_made import TAKEN, MadePhoto, content_key, made_library, many, titled
+from web.app import make_app
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[dict[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self.found.append({name: value or "" for name, value in attrs})
+
+
+def links(html: str, having: str = "") -> list[str]:
+    """The addresses of the page's links that have `having` among their attributes' values."""
+    parser = _Links()
+    parser.feed(html)
+    return [link["href"] for link in parser.found if not having or having in " ".join(link.values())]
+
+
+def assert_error_page(html: str, status: int) -> None:
+    """The house's own error page, with a way on."""
+    assert f'<p class="quiet">{status}</p>' in html
+    assert 'href="/"' in html
+    assert "Traceback" not in html
+
+
+async def test_the_front_page_shows_every_photo_newest_first(page: Page) -> None:
+    html = await page.text("/")
+    assert html.count('class="tile ') == 12
+    assert "12 photos" in html
+    months = re.findall(r'<time datetime="(\d{4}-\d\d)">', html)
+    assert months == sorted(set(months), reverse=True)
+
+
+async def test_a_search_finds_marks_and_says_what_was_searched(page: Page) -> None:
+    html = await page.text("/?q=dog")
+    assert html.count('class="tile ') == 3
+    assert "<mark>dog</mark>" in html
+    assert "<title>dog \u2013 recollect</title>" in html
+    assert 'value="dog"' in html
+    assert '<h2 class="month">' not in html, "by relevance there are no months"
+
+
+async def test_no_script_or_style_stands_in_the_page(page: Page) -> None:
+    for path in ("/", "/?q=dog", "/status", f"/photo/{content_key('2024/photo 0000.jpg')}"):
+        html = await page.text(path)
+        assert not re.search(r"<script(?! type=\"module\" src=\"/static/)", html)
+        assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|https?://", html)
+
+
+async def test_paging_without_the_script_meets_every_photo_once(start_page: StartPage) -> None:
+    page = await start_page(list(many(130)))
+    seen: list[str] = []
+    address = "/"
+    while address:
+        html = await page.text(address)
+        seen += re.findall(r'id="p-(\w+)"', html)
+        address = next(iter(links(html, "next")), "")
+    assert len(seen) == len(set(seen)) == 130
+    headings = [re.findall(r'<time datetime="([\d-]+)">', await page.text(f"/?page={number}")) for number in (1, 2, 3)]
+    together = [month for one in headings for month in one]
+    assert together == sorted(set(together), reverse=True), "a month goes on over the edge without a second heading"
+
+
+async def test_filters_are_links_with_counts_that_narrow_and_widen(page: Page) -> None:
+    html = await page.text("/?q=dog")
+    assert "/?q=dog+person%3AAnna" in links(html)
+    narrowed = await page.text("/?q=dog+person%3AAnna")
+    assert "/?q=dog" in links(narrowed, "chip")
+    assert 'aria-current="true"' in narrowed
+
+
+async def test_the_date_fields_become_filters_of_the_address(page: Page) -> None:
+    async with page.get("/?q=dog+year:2019&from=2022-01-01&to=2022-12-31&sort=oldest", allow_redirects=False) as answer:
+        assert answer.status == 303
+        assert answer.headers["Location"] == "/?q=dog+after:2022-01-01+before:2023-01-01&sort=oldest"
+    async with page.get("/?q=dog&from=&to=", allow_redirects=False) as answer:
+        assert answer.headers["Location"] == "/?q=dog"
+    assert_state(await page.text("/?q=dog&from=2022-99-99&to=9999-12-31", status=400), "not understood")
+
+
+def assert_state(html: str, text: str) -> None:
+    """A page that says why there are no photos, and leads on."""
+    assert '<section class="state"' in html
+    assert text in html
+    assert links(html)
+
+
+async def test_nothing_found_says_so_and_offers_near_words(page: Page) -> None:
+    html = await page.text("/?q=xylophone+year:1999")
+    assert_state(html, "Nothing found")
+    assert "xylophone" in html
+    assert "/?q=xylophone" in links(html), "the search without its filter"
+
+
+async def test_a_wrong_filter_is_explained_with_the_right_one_as_a_link(page: Page) -> None:
+    html = await page.text("/?q=dog+yaer:2019", status=400)
+    assert_state(html, "not understood")
+    assert "/?q=dog+year%3A2019" in links(html)
+
+
+@pytest.mark.parametrize("query", ["sort=best", "page=0", "page=x", "page=99999999999999999999", "q=" + "x" * 501])
+async def test_a_request_that_makes_no_sense_is_said_to(page: Page, query: str) -> None:
+    assert_state(await page.text(f"/?{query}", status=400), "makes no sense")
+
+
+async def test_a_page_past_the_end_and_an_odd_part_do_no_harm(page: Page) -> None:
+    assert "/?page=999" in links(await page.text("/?page=1000"), "prev")
+    assert "<!doctype html>" in await page.text("/?part=../../etc/passwd")
+
+
+async def test_an_empty_library_says_how_to_add_photos(start_page: StartPage) -> None:
+    page = await start_page()
+    html = await page.text("/")
+    assert_state(html, "No photos yet")
+    assert str(page.settings.photos[0]) in html
+
+
+async def test_while_indexing_the_page_says_how_far_it_is(start_page: StartPage) -> None:
+    progress = Progress(done=3, queued=4200, per_second=2.5, eta_s=1680, phase=Phase.INDEXING)
+    page = await start_page((), progress=progress)
+    assert_state(await page.text("/"), "Looking at your photos")
+    begun = await start_page(list(many(3)), progress=progress)
+    html = await begun.text("/")
+    assert "4,200 to go" in html
+    assert "about 28 min left" in html
+    assert_state(await begun.text("/?q=xylophone"), "4,200 are to come")
+    status = await begun.text("/status")
+    assert "2.5 a second" in status
+    assert "about 28 min left" in status
+
+
+class DownSearch:
+    """A search server that does not answer."""
+
+    name = "down"
+
+    def _down(self) -> SearchError:
+        return SearchError("nobody listens on port 7700", hint="start it")
+
+    def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
+        raise self._down()
+
+    def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
+        raise self._down()
+
+    def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
+        raise self._down()
+
+    def count(self) -> int:
+        raise self._down()
+
+    def put(self, documents: Sequence[SearchDocument]) -> None:
+        raise self._down()
+
+    def delete(self, ids: Iterable[str]) -> None:
+        raise self._down()
+
+    def clear(self) -> None:
+        raise self._down()
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+async def test_a_search_that_is_down_is_said_to_be_and_photos_can_still_be_seen(settings, aiohttp_client) -> None:  # type: ignore[no-untyped-def]
+    with made_library(settings, [MadePhoto("a.jpg")]) as storage:
+        app = make_app(
+            settings,
+            catalogue=storage.catalogue,
+            thumbnails=storage.thumbnails,
+            search=DownSearch(),
+            progress=lambda: IDLE,
+        )
+        client = await aiohttp_client(app)
+        for path, status in (("/?q=dog", 503), ("/?q=dog&part=filters", 503), ("/api/search?q=dog", 503)):
+            async with client.get(path) as response:
+                assert response.status == status
+        async with client.get(f"/photo/{content_key('a.jpg')}?q=dog&at=0") as response:
+            assert response.status == 200
+        async with client.get("/status") as response:
+            assert "down does not answer" in await response.text()
+
+
+async def test_the_photo_page_tells_everything_known(start_page: StartPage) -> None:
+    metadata = PhotoMetadata(
+        mime_type="image/jpeg",
+        width_px=400,
+        height_px=300,
+        taken_at=TAKEN,
+        camera="Canon EOS 80D",
+        lens="EF 50mm",
+        exposure_s=1 / 125,
+        f_number=2.0,
+        position=Position(45.764, 4.8357, 170.0),
+        rating=4,
+        keywords=("holiday",),
+        people=("Anna",),
+    )
+    page = await start_page([MadePhoto("Lyon/quay.jpg", "a boat on a river", 0.31, metadata=metadata)])
+    html = await page.text(f"/photo/{content_key('Lyon/quay.jpg')}?q=boat&at=0")
+    for text in (
+        "<mark>boat</mark>",
+        "31% sure",
+        "may well be wrong",
+        "14 July 2021, 15:42",
+        "UTC",
+        "Canon EOS 80D",
+        "1/125 s · f/2",
+        "45.7640° N, 4.8357° E",
+        "holiday",
+        "Anna",
+        "★★★★",
+        "Lyon/quay.jpg",
+        "93%",
+        "1 of 1",
+    ):
+        assert text in html, text
+    assert "/?q=person%3AAnna" in links(html)
+    assert "geo:45.764000,4.835700" in links(html)
+
+
+async def test_a_person_s_words_are_shown_as_such(start_page: StartPage) -> None:
+    photo = titled(
+        MadePhoto("a.jpg", "a dog on a beach"),
+        person_caption="Rex at the sea",
+        machine_caption=FileCaption("a dog on a beach", by=CaptionBy.MODEL),
+    )
+    page = await start_page([photo])
+    html = await page.text(f"/photo/{content_key('a.jpg')}")
+    assert "Rex at the sea" in html
+    assert "In a person" in html
+    assert "The model would say: a dog on a beach" in html
+
+
+async def test_leafing_follows_the_search_and_finds_its_place_again(page: Page) -> None:
+    found = (await page.json("/api/search?q=dog"))["hits"]
+    first, second, third = (hit["id"] for hit in found)
+    html = await page.text(f"/photo/{second}?q=dog&at=1")
+    assert f"/photo/{first}?q=dog&at=0" in links(html, "prev")
+    assert f"/photo/{third}?q=dog&at=2" in links(html, "next")
+    moved = await page.text(f"/photo/{third}?q=dog&at=0")
+    assert "3 of 3" in moved, "photos came or went meanwhile"
+    for query in ("q=dog&at=9", "q=cat&at=0", "q=dog&at=x", "q=yaer:1&at=0", "at=999999"):
+        assert 'class="picture' in await page.text(f"/photo/{second}?{query}")
+
+
+async def test_more_like_this_leads_to_other_photos(page: Page) -> None:
+    key = content_key("2024/photo 0000.jpg")
+    html = await page.text(f"/photo/{key}")
+    alike = re.findall(r'id="p-(\w+)"', html)
+    assert key not in alike
+
+
+async def test_the_status_page_lists_what_was_set_aside(start_page: StartPage, settings) -> None:  # type: ignore[no-untyped-def]
+    page = await start_page(list(many(2)))
+    html = await page.text("/status")
+    assert "2 in 2 files" in html
+    assert "Every file could be read" in html
+    assert "<!doctype" not in await page.text("/status?part=status")
+
+
+async def test_errors_are_pages_for_people_and_json_for_programs(page: Page) -> None:
+    assert_error_page(await page.text("/nowhere", status=404), 404)
+    assert_error_page(await page.text(f"/photo/{'0' * 32}", status=404), 404)
+    error = await page.json("/api/nowhere", status=404)
+    assert error["error"]["status"] == 404
+    error = await page.json("/nowhere", status=404, headers={"Accept": "application/json"})
+    assert error["error"]["message"]
+    async with page.post("/") as response:
+        assert response.status == 405
+        assert "GET" in response.headers["Allow"]
+
+
+async def test_headers_stand_on_every_answer(page: Page) -> None:
+    thumbnail = f"/thumbnails/{content_key('2024/photo 0000.jpg')}/grid.webp"
+    for path in ("/", "/nowhere", "/api/search", "/static/recollect.js", thumbnail):
+        async with page.get(path) as response:
+            policy = response.headers["Content-Security-Policy"]
+            assert "unsafe" not in policy
+            assert "default-src 'none'" in policy
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            assert response.headers["X-Frame-Options"] == "DENY"
+            assert "Server" not in response.headers
+
+
+async def test_the_first_bytes_are_few(page: Page, start_page: StartPage) -> None:
+    full = await start_page(list(many(60)))
+    html = await full.text("/")
+    paths = ["/", *re.findall(r'(?:href|src)="(/static/[^"]+)"', html)]
+    total = 0
+    for path in paths:
+        async with full.get(path, headers={"Accept-Encoding": "gzip"}, auto_decompress=False) as response:
+            total += len(await response.read())
+    assert total < 60_000
+
+
+async def test_static_files_are_kept_for_ever_by_their_content(page: Page) -> None:
+    html = await page.text("/")
+    for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', html):
+        async with page.get(path) as response:
+            assert "immutable" in response.headers["Cache-Control"]
+            tag = response.headers["ETag"]
+        async with page.get(path, headers={"If-None-Match": tag}) as response:
+            assert response.status == 304
+        async with page.get(path.partition("?")[0]) as response:
+            assert "immutable" not in response.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "localhost.evil", "[::"]
+)
+async def test_a_rebound_name_opens_nothing_without_a_password(page: Page, host: str) -> None:
+    async with page.get("/", headers={"Host": host}) as response:
+        assert response.status in {400, 421}
+        assert "tile" not in await response.text()
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8765", "127.0.0.1:1", "[::1]:8765", "192.168.1.5"])
+async def test_addresses_and_localhost_are_answered(page: Page, host: str) -> None:
+    await page.text("/", headers={"Host": host})

@@ -1,0 +1,74 @@
+"""A photo in words for people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexer.photo import PhotoMetadata, Position
+from web import shown
+
+METADATA = PhotoMetadata(mime_type="image/jpeg", width_px=4000, height_px=3000)
+
+
+@given(st.text(), st.lists(st.tuples(st.integers(-5, 40), st.integers(-5, 40))))
+def test_pieces_keep_the_whole_text_whatever_the_spans(text: str, spans: list[tuple[int, int]]) -> None:
+    assert "".join(piece.text for piece in shown.pieces(text, spans)) == shown.clean(text)
+
+
+def test_pieces_mark_what_matched() -> None:
+    cut = shown.pieces("a dog and a dog", [(2, 5), (12, 15)])
+    assert [piece.text for piece in cut if piece.marked] == ["dog", "dog"]
+
+
+@given(st.text(st.characters(categories=("Cs", "L"))))
+def test_clean_text_can_be_sent(text: str) -> None:
+    assert len(shown.clean(text).encode("utf-8").decode("utf-8")) == len(text)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (4000, 3000), (3000, 4000), (20_000, 10), (10, 20_000), (0, 0)])
+def test_every_shape_has_its_rule(repository: Path, width: int, height: int) -> None:
+    rules = shown.shape_rules()
+    assert f".{shown.shape(replace(METADATA, width_px=width, height_px=height))} " in rules
+    assert rules in (repository / "web" / "static" / "recollect.css").read_text(encoding="utf-8")
+
+
+def test_exposure_as_a_photographer_writes_it() -> None:
+    known = replace(METADATA, exposure_s=1 / 250, f_number=2.8, iso=200, focal_length_mm=35.0)
+    assert shown.exposure(known) == "1/250 s · f/2.8 · ISO 200 · 35 mm"
+    assert shown.exposure(replace(METADATA, exposure_s=2.0)) == "2 s"
+    assert shown.exposure(METADATA) == ""
+
+
+@pytest.mark.parametrize(
+    ("zone", "text"),
+    [
+        (None, ""),
+        (UTC, "UTC"),
+        (timezone(timedelta(hours=2)), "UTC+02:00"),
+        (timezone(timedelta(hours=-3, minutes=-30)), "UTC-03:30"),
+    ],
+)
+def test_an_offset_is_said_where_it_is_known(zone: timezone | None, text: str) -> None:
+    moment = datetime(2019, 7, 4, 9, 5, tzinfo=zone)
+    assert shown.offset_text(moment) == text
+    assert shown.date_text(moment) == "4 July 2019, 09:05"
+
+
+def test_coordinates_name_their_hemispheres() -> None:
+    assert shown.coordinates(Position(-33.85678, 151.2153, 4.6)) == "33.8568° S, 151.2153° E, 5 m"
+
+
+def test_a_thumbnail_is_never_larger_than_its_photo() -> None:
+    assert shown.fitted(METADATA, 320) == (320, 240)
+    assert shown.fitted(replace(METADATA, width_px=30, height_px=1), 320) == (30, 1)
+
+
+@pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (999, "999 B"), (3_400_000, "3.4 MB"), (10**13, "10.0 TB")])
+def test_sizes_as_disks_are_sold(size: int, text: str) -> None:
+    assert shown.bytes_text(size) == text

@@ -1,0 +1,32 @@
+"""The templates: escaped always, undefined names an error, and what every one of them may use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+
+from web import links, shown
+from web.doors import SETTINGS
+
+
+def set_up_templates(app: web.Application) -> None:
+    """Reads templates from beside this module."""
+    environment = aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(links=links, shown=shown, protected=bool(app[SETTINGS].password))
+
+
+def render(request: web.Request, template: str, context: Mapping[str, Any], *, status: int = 200) -> web.Response:
+    """The page that `template` makes of `context`; also for requests that no route was found for."""
+    return aiohttp_jinja2.render_template(template, request, {**context, "request": request}, status=status)
