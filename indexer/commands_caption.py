@@ -185,10 +185,17 @@ def _files_below(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _every_written(settings: Settings) -> list[Path]:
+    """What the catalogue says was written, and what the journal says: the catalogue may have been lost meanwhile."""
+    from indexer.journal import Journal
     from indexer.storage import open_storage
 
     with open_storage(settings) as storage:
-        return [file.path for _, file in _written(storage)]
+        paths = dict.fromkeys(file.path for _, file in _written(storage))
+    for entry in Journal.in_dir(settings.data_dir).entries():
+        photo = Path(entry.path.removesuffix(".xmp"))
+        if photo.is_file():
+            paths.setdefault(photo)
+    return list(paths)
 
 
 def _written(storage: Storage) -> Iterator[tuple[Photo, PhotoFile]]:

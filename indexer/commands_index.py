@@ -36,17 +36,19 @@ def tell_first_run(settings: Settings, storage: Storage, terminal: Terminal) -> 
         terminal.say(_FIRST_RUN[settings.captions])
 
 
-def libraries(settings: Settings, given: Sequence[str]) -> tuple[Path, ...]:
+def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tuple[Path, ...]:
     """Every library root to be served: the settings', and those ever given as arguments, these included.
 
-    Raises `SetupError` where there is none, or where a newly given one is not there.
+    Raises `SetupError` where there is none, or where one that was never seen is not there; a known one that is not
+    there is an unplugged disk, which the walk speaks of.
     """
     from indexer.crawler import outermost
     from indexer.storage import remember_libraries, remembered_libraries
 
     remembered = remembered_libraries(settings.data_dir)
+    known = {*remembered, *(root.path for root in storage.catalogue.roots())}
     for root in settings.photos:
-        if root not in remembered and not root.is_dir():
+        if root not in known and not root.is_dir():
             raise SetupError(f"there is no folder {root}", hint="check the spelling, or mount it first")
     if given:
         remembered = remember_libraries(settings.data_dir, settings.photos)
@@ -73,13 +75,13 @@ def index(
 
     if forget and not roots:
         raise click.UsageError("name the libraries to forget")
-    chosen = settings.photos if forget else settings.photos if roots else libraries(settings, roots)
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
         if forget:
-            terminal.say(f"{forget_libraries(settings.data_dir, storage.catalogue, chosen):,} files forgotten")
+            number = forget_libraries(settings.data_dir, storage.catalogue, settings.photos)
+            terminal.say(f"{number:,} files forgotten")
             return
-        if roots:
-            libraries(settings, roots)
+        everything = libraries(settings, storage, roots)
+        chosen = settings.photos if roots else everything
         for root in chosen if accept_losses else ():
             storage.catalogue.accept_losses(root)
         tell_first_run(settings, storage, terminal)

@@ -32,7 +32,7 @@ def serve(settings: Settings, terminal: Terminal, roots: tuple[str, ...]) -> Non
     from indexer.storage import open_storage, sole_indexer
 
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
-        chosen = libraries(settings, roots)
+        chosen = libraries(settings, storage, roots)
         tell_first_run(settings, storage, terminal)
         run_until_stopped(lambda stop: _serve(settings, storage, chosen, terminal, stop))
 

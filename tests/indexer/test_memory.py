@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from captioner import DEFAULT_BUNDLE
+from indexer.settings import Settings
 from tests.memory import PeakMemory, sample
 
 BUDGET_MB = 250
@@ -27,10 +28,12 @@ def test_indexing_12_megapixel_photos_stays_within_the_budget(tmp_path: Path) ->
         grain.save(root / f"{number}.jpg", quality=85)
     environment = {**os.environ, "RECOLLECT_DATA_DIR": str(tmp_path / "data"), "XDG_CONFIG_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "web.cli", "index", str(root)]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
-        with PeakMemory(process.pid) as memory:
-            assert process.wait(timeout=240) == 0
-    assert len(memory.peak.each_pss_mb) == 3
+    with (
+        subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process,
+        PeakMemory(process.pid) as memory,
+    ):
+        assert process.wait(timeout=240) == 0
+    assert len(memory.peak.each_pss_mb) == Settings().reader_count + 2
     assert 0 < memory.peak.pss_mb < BUDGET_MB, memory.peak
 
 
