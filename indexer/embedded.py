@@ -37,6 +37,7 @@ from indexer.highlight import Sought, best_kind
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort, Why
 
 _BATCH = 1000
+_ROWS_AT_ONCE = 500
 _MOST_SIMILAR_WORDS = 12
 _ALIKE_COSINE = 0.3
 
@@ -88,7 +89,7 @@ class EmbeddedSearch:
         with self._guarded():
             picture = self._current()
             match = matched(query, picture, self._database.reader, self._vectors)
-            return {name: counted(picture, match.mask, name, limit) for name in names}
+            return counted(picture, match.mask, names, limit)
 
     def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
         """Photos like this one: by embedding where it has one, else by its most telling words."""
@@ -142,16 +143,22 @@ class EmbeddedSearch:
             tuple(group.prefix for group in match.groups if group.prefix),
             tuple(group.phrase for group in match.groups if group.phrase),
         )
-        select = "SELECT id, fields FROM document JOIN shown USING (docno) WHERE docno = ?"
         hits = []
-        for place in places:
-            row = self._database.reader.execute(select, (int(picture.docnos[place]),)).fetchone()
-            if row is not None:  # deleted meanwhile
-                why = sought.reasons(map(tuple, json.loads(row["fields"]))) if match.groups else ()
-                if match.cosines is not None and match.cosines[place]:
-                    why = (*why, Why("embedding", "", (), "meaning"))
-                hits.append(Hit(row["id"], round(float(match.scores[place]), 4), why))
+        for place, row in self._rows(places, picture):
+            why = sought.reasons(json.loads(row["fields"])) if match.groups else ()
+            if match.cosines is not None and match.cosines[place]:
+                why = (*why, Why("embedding", "", (), "meaning"))
+            hits.append(Hit(row["id"], round(float(match.scores[place]), 4), why))
         return tuple(hits)
+
+    def _rows(self, places: Sequence[int], picture: Picture) -> Iterator[tuple[int, sqlite3.Row]]:
+        """What is stored of these photos; those that were deleted meanwhile are left out."""
+        for start in range(0, len(places), _ROWS_AT_ONCE):
+            some = {int(picture.docnos[place]): place for place in places[start : start + _ROWS_AT_ONCE]}
+            marks = ",".join("?" * len(some))
+            select = f"SELECT docno, id, fields FROM document JOIN shown USING (docno) WHERE docno IN ({marks})"  # noqa: S608
+            rows = {row["docno"]: row for row in self._database.reader.execute(select, list(some))}
+            yield from ((place, rows[docno]) for docno, place in some.items() if docno in rows)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

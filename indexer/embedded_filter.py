@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from indexer.embedded_picture import NO_DATE, NO_RATING, Ints, Mask, Picture
+from indexer.embedded_picture import NO_DATE, NO_RATING, Facet, Ints, Mask, Picture
 from indexer.embedded_schema import taken_s
 from indexer.filters import date_range, near_circle, rating_range
 from indexer.search import FacetCount, Filter, FilterError
@@ -37,34 +37,49 @@ def filtered(picture: Picture, filters: Sequence[Filter]) -> tuple[Mask, dict[st
     return mask, nearest
 
 
-def counted(picture: Picture, mask: Mask, facet: str, limit: int) -> tuple[FacetCount, ...]:
-    """The values of `facet` among the photos of `mask`. Raises `ValueError` for a facet that there is not."""
-    if facet not in FACETS:
-        raise ValueError(f"there is no facet {facet!r}; facets are {', '.join(FACETS)}")
-    values = picture.names.values.get(facet, [])[:]
-    counts = picture.counts(mask, np.fromiter((code for code, _, _ in values), np.int32)).tolist()
-    found = [FacetCount(text, count) for (_, text, _), count in zip(values, counts, strict=True) if count]
-    if facet in _BY_VALUE:
-        return tuple(sorted(found, key=lambda item: (len(item.value), item.value), reverse=True)[:limit])
-    return tuple(sorted(found, key=lambda item: (-item.count, item.value))[:limit])
+def counted(picture: Picture, mask: Mask, names: Sequence[str], limit: int) -> dict[str, tuple[FacetCount, ...]]:
+    """The values of each facet among the photos of `mask`. Raises `ValueError` for a facet that there is not."""
+    for name in names:
+        if name not in FACETS:
+            raise ValueError(f"there is no facet {name!r}; facets are {', '.join(FACETS)}")
+    counts = picture.counts(mask)
+    return {name: _counted(picture.names.facet(name), counts, name in _BY_VALUE, max(limit, 0)) for name in names}
+
+
+def _counted(facet: Facet, by_code: Ints, by_value: bool, limit: int) -> tuple[FacetCount, ...]:
+    counts = by_code[facet.codes]
+    present = np.flatnonzero(counts)
+    if not by_value and 0 < limit < len(present):
+        # Those as frequent as the last one that fits stay in, so that equal counts are cut in the order of values.
+        least = np.partition(counts[present], len(present) - limit)[len(present) - limit]
+        present = present[counts[present] >= least]
+    found = [FacetCount(facet.values[place], int(counts[place])) for place in present.tolist()]
+    if by_value:
+        found.sort(key=lambda item: (len(item.value), item.value), reverse=True)
+    else:
+        found.sort(key=lambda item: (-item.count, item.value))
+    return tuple(found[:limit])
 
 
 def _codes(picture: Picture, facet: str, wanted: str) -> Ints:
     """The values that a filter means: the same one, else those that contain its words, else their beginnings."""
-    values = picture.names.values.get(facet, [])[:]
+    known = picture.names.facet(facet)
     inner = " ".join(words(wanted))
     if not inner:
-        return np.zeros(0, np.int32)
-    same = [code for code, _, folded in values if folded == f" {inner} "]
-    containing = same or [code for code, _, folded in values if f" {inner} " in folded]
-    return np.array(containing or [code for code, _, folded in values if f" {inner}" in folded], np.int32)
+        return known.codes[:0]
+    same = [place for place, folded in enumerate(known.folded) if folded == f" {inner} "]
+    containing = same or [place for place, folded in enumerate(known.folded) if f" {inner} " in folded]
+    meant = containing or [place for place, folded in enumerate(known.folded) if f" {inner}" in folded]
+    return known.codes[meant]
 
 
 def _nearest(picture: Picture, item: Filter) -> dict[str, tuple[str, ...]]:
-    values = {text: folded.strip() for _, text, folded in picture.names.values.get(item.name, [])}
-    wanted = " ".join(words(item.value))
-    found = process.extract(wanted, values, scorer=fuzz.WRatio, limit=3, score_cutoff=_NEAREST_FROM)
-    near = tuple(f"{item.name}:{_quoted(text)}" for _, _, text in found)
+    known = picture.names.facet(item.name)
+    wanted = f" {' '.join(words(item.value))} "
+    found = process.extract(
+        wanted, known.folded, scorer=fuzz.WRatio, processor=str.strip, limit=3, score_cutoff=_NEAREST_FROM
+    )
+    near = tuple(f"{item.name}:{_quoted(known.values[place])}" for _, _, place in found)
     return {f"{item.name}:{_quoted(item.value)}": near} if near else {}
 
 

@@ -12,8 +12,10 @@ from indexer.embedded_picture import NO_DATE, NO_RATING, Names, Picture, Posting
 
 _ROWS_AT_ONCE = 5000
 _FEW_DEAD = 5000
-# Segments of like size are merged, so that there are few of them and each posting is merged only a few times.
+# Segments of like size are merged, so that there are few of them and each posting is merged only a few times; large
+# ones stay as they are, because merging takes several times their memory.
 _GROWTH = 4
+_LARGE = 500_000
 
 _ROWS = (
     "SELECT docno, taken_s, rating, latitude, longitude, words, strengths, facets FROM document"
@@ -101,7 +103,7 @@ def _with(picture: Picture, rows: Sequence[sqlite3.Row]) -> Picture:
 
 def _postings(first: int, blobs: Sequence[bytes], strengths: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Postings:
     codes = np.frombuffer(b"".join(blobs), np.int32)
-    lengths = np.fromiter((len(blob) // 4 for blob in blobs), np.int64, len(blobs))
+    lengths = np.fromiter(map(len, blobs), np.int64, len(blobs)) // codes.itemsize
     photos = np.repeat(np.arange(first, first + len(blobs), dtype=np.int32), lengths)
     return Postings.of(codes, photos, strengths)
 
@@ -110,7 +112,7 @@ def _grown(
     segments: tuple[Postings, ...], new: Postings, alive: np.ndarray[tuple[int], np.dtype[np.bool_]]
 ) -> tuple[Postings, ...]:
     kept = list(segments)
-    while kept and len(kept[-1].photos) < _GROWTH * len(new.photos):
+    while kept and len(kept[-1].photos) < min(_GROWTH * len(new.photos), _LARGE):
         new = kept.pop().merged(new, alive)
     return (*kept, new)
 

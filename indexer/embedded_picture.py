@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import bisect
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -72,17 +72,43 @@ class Postings:
 
 
 @dataclass(slots=True)
+class Facet:
+    """The values of one facet with their codes; `folded` is read when a filter first needs it."""
+
+    codes: Ints
+    values: tuple[str, ...]
+    _folded: tuple[str, ...] = ()
+
+    @property
+    def folded(self) -> tuple[str, ...]:
+        """The words of each value between spaces: " summer 2019 "."""
+        known = self._folded
+        if len(known) < len(self.values):
+            self._folded = known + tuple(f" {' '.join(words(value))} " for value in self.values[len(known) :])
+        return self._folded
+
+    def grown(self, values: Mapping[int, str]) -> Facet:
+        """With more values by code."""
+        codes = np.concatenate([self.codes, np.fromiter(values, np.int32)])
+        return Facet(codes, (*self.values, *values.values()), self._folded)
+
+
+NO_VALUES = Facet(np.zeros(0, np.int32), ())
+
+
+@dataclass(slots=True)
 class Names:
-    """What codes stand for. It only grows; `words_sorted` is replaced as a whole."""
+    """What codes stand for. It only grows, and what other threads may be reading is replaced as a whole."""
 
     last: int = 0
     word_codes: dict[str, int] = field(default_factory=dict)
     words_sorted: list[str] = field(default_factory=list)
-    values: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)  # facet -> code, value, folded
+    facets: dict[str, Facet] = field(default_factory=dict)
 
     def follow(self, connection: sqlite3.Connection) -> None:
         """Reads the names that are new."""
-        new_words = []
+        new_words: list[str] = []
+        new_values: dict[str, dict[int, str]] = {}
         for code, kind, text in connection.execute(
             "SELECT code, kind, text FROM name WHERE code > ? ORDER BY code", (self.last,)
         ):
@@ -90,10 +116,16 @@ class Names:
                 self.word_codes[text] = code
                 new_words.append(text)
             else:
-                self.values.setdefault(kind, []).append((code, text, f" {' '.join(words(text))} "))
+                new_values.setdefault(kind, {})[code] = text
             self.last = code
         if new_words:
             self.words_sorted = sorted(self.words_sorted + new_words)
+        for kind, values in new_values.items():
+            self.facets[kind] = self.facets.get(kind, NO_VALUES).grown(values)
+
+    def facet(self, name: str) -> Facet:
+        """The values of a facet that photos have, or have had."""
+        return self.facets.get(name, NO_VALUES)
 
     def beginning_with(self, prefix: str) -> list[str]:
         """The words that begin with `prefix`, in order."""
@@ -149,14 +181,13 @@ class Picture:
             mask[segment.photos[segment.places(codes)[0]]] = True
         return mask
 
-    def counts(self, mask: Mask, codes: Ints) -> NDArray[np.int64]:
-        """How many photos of `mask` have each of the facet values `codes`."""
-        found = np.zeros(len(codes), np.int64)
+    def counts(self, mask: Mask) -> Ints:
+        """How many photos of `mask` have each facet value, by code."""
+        found = np.zeros(self.names.last + 1, np.int32)
         for segment in self.facets:
-            places, counts = segment.places(codes)
-            running = np.concatenate([[0], np.cumsum(mask[segment.photos[places]])])
-            ends = np.cumsum(counts)
-            found += running[ends] - running[ends - counts]
+            running = np.zeros(len(segment.photos) + 1, np.int32)
+            np.cumsum(mask[segment.photos], out=running[1:])
+            found[: len(segment.starts) - 1] += np.diff(running[segment.starts])
         return found
 
     def where(self, docnos: Iterable[int]) -> Mask:

@@ -17,7 +17,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePosixPath
+from functools import lru_cache
+from itertools import accumulate
 from types import MappingProxyType
 
 from indexer.database import Migration
@@ -85,7 +86,7 @@ _KEPT_FORGOTTEN = 20_000
 @dataclass(frozen=True, slots=True)
 class _Encoded:
     document: SearchDocument
-    fields: tuple[tuple[str, str, float], ...]  # field, text, weight
+    fields: tuple[tuple[str, str, str, float], ...]  # field, text, its words, weight
     strengths: Mapping[str, int]  # word -> 1..255
     facets: tuple[tuple[str, str], ...]  # facet, value
 
@@ -100,7 +101,7 @@ def put(connection: sqlite3.Connection, documents: Sequence[SearchDocument]) -> 
     connection.executemany(_INSERT_DOCUMENT, (_document_row(docno, item, codes) for docno, item in rows))
     connection.executemany(
         "INSERT INTO shown VALUES (?, ?)",
-        ((docno, json.dumps([field[:2] for field in item.fields], ensure_ascii=False)) for docno, item in rows),
+        ((docno, json.dumps([field[:3] for field in item.fields], ensure_ascii=False)) for docno, item in rows),
     )
     connection.executemany("INSERT INTO body (rowid, text) VALUES (?, ?)", ((no, _body(item)) for no, item in rows))
     connection.executemany(
@@ -157,14 +158,17 @@ def _moved_on(connection: sqlite3.Connection) -> None:
 
 
 def _encode(document: SearchDocument) -> _Encoded:
-    fields = tuple((field, clean(text), weight) for field, text, weight in shown_fields(document) if text)
+    shown = [(field, clean(text), weight) for field, text, weight in shown_fields(document) if text]
+    fields = tuple((field, text, " ".join(words(text)), weight) for field, text, weight in shown)
     missing: dict[str, float] = {}  # the chance that no field means the word
-    for _, text, weight in fields:
-        for word in set(words(text)):
+    for _, _, folded, weight in fields:
+        for word in set(folded.split()):
             missing[word] = missing.get(word, 1.0) * (1.0 - weight)
     kept = [word for word in missing if not is_serial(word)][:_MAX_WORDS]
     strengths = {word: max(1, round(255 * (1.0 - missing[word]))) for word in kept}
-    return _Encoded(document, fields, strengths, tuple(dict.fromkeys(_facets(document))))
+    return _Encoded(
+        document, fields, strengths, tuple({(facet, clean(value)): None for facet, value in _facets(document)})
+    )
 
 
 def _facets(document: SearchDocument) -> Iterator[tuple[str, str]]:
@@ -180,14 +184,18 @@ def _facets(document: SearchDocument) -> Iterator[tuple[str, str]]:
     yield from (("person", name) for name in document.people)
     yield from (("place", name) for name in document.places)
     yield from ((facet, value) for facet, value in (("camera", document.camera), ("lens", document.lens)) if value)
-    for folder in document.folders:
-        path = PurePosixPath(folder)
-        yield from (("folder", str(parent)) for parent in (*reversed(path.parents), path) if str(parent) not in "./")
+    yield from (("folder", level) for folder in document.folders for level in _levels(folder))
+
+
+@lru_cache(maxsize=1024)
+def _levels(folder: str) -> tuple[str, ...]:
+    """A folder and those that it lies in: "2019", "2019/Lyon"."""
+    return tuple(accumulate(filter(None, folder.split("/")), "{}/{}".format))
 
 
 def _codes(connection: sqlite3.Connection, encoded: Iterable[_Encoded]) -> dict[tuple[str, str], int]:
     wanted = {(WORD, word): 0 for item in encoded for word in item.strengths}
-    wanted |= {(kind, clean(text)): 0 for item in encoded for kind, text in item.facets}
+    wanted |= {key: 0 for item in encoded for key in item.facets}
     connection.executemany("INSERT OR IGNORE INTO name (kind, text) VALUES (?, ?)", wanted)
     for key in wanted:
         (wanted[key],) = connection.execute("SELECT code FROM name WHERE kind = ? AND text = ?", key).fetchone()
@@ -207,7 +215,7 @@ def _document_row(docno: int, item: _Encoded, codes: Mapping[tuple[str, str], in
         position.longitude if position else None,
         array("i", (codes[WORD, word] for word in item.strengths)).tobytes(),
         bytes(item.strengths.values()),
-        array("i", (codes[kind, clean(text)] for kind, text in item.facets)).tobytes(),
+        array("i", (codes[key] for key in item.facets)).tobytes(),
     )
 
 
@@ -217,7 +225,7 @@ def taken_s(moment: datetime) -> int:
 
 
 def _body(item: _Encoded) -> str:
-    return _FIELD_BREAK.join(" ".join(words(text)) for _, text, _ in item.fields)
+    return _FIELD_BREAK.join(folded for _, _, folded, _ in item.fields)
 
 
 _MONTHS = (

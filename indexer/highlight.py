@@ -21,9 +21,21 @@ class Sought:
     prefixes: tuple[str, ...]
     phrases: tuple[tuple[str, ...], ...]
 
-    def reasons(self, fields: Iterable[tuple[str, str]]) -> tuple[Why, ...]:
-        """The reasons among the texts of a photo, each given as field and text."""
-        return tuple(why for field, text in fields if (why := self._reason(field, text)))
+    def reasons(self, fields: Iterable[tuple[str, str, str]]) -> tuple[Why, ...]:
+        """The reasons among the texts of a photo, each given as field, text, and the words of the text."""
+        return tuple(
+            why for field, text, folded in fields if self._concerned(folded) and (why := self._reason(field, text))
+        )
+
+    def _concerned(self, folded: str) -> bool:
+        """Whether a text of these words can be a reason at all: most are not, and a page has hundreds."""
+        if not self.kinds.keys().isdisjoint(folded.split()):
+            return True
+        return any(f" {start}" in f" {folded}" for start in self._starts)
+
+    @property
+    def _starts(self) -> tuple[str, ...]:
+        return self.prefixes + tuple(phrase[0] for phrase in self.phrases)
 
     def _reason(self, field: str, text: str) -> Why | None:
         found = spans(text)

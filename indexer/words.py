@@ -63,17 +63,23 @@ def fold(word: str) -> str:
     return unicodedata.normalize("NFC", _DROPPED.sub("", decomposed)).casefold().translate(_SPELT_OUT)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def words(text: str) -> tuple[str, ...]:
     """The folded words of `text`, in order."""
-    if not text.isascii() or _DIGIT.search(text):
+    if not text.isascii():
         return tuple(span.word for span in spans(text))
     if "'" in text:
         text = _POSSESSIVE.sub("  ", text)
-    return tuple(word[:MAX_WORD_CHARS] for word in _ASCII_WORD.findall(text.lower()))
+    found: list[str] = []
+    for word in _ASCII_WORD.findall(text.lower()):
+        if word.isalpha() or word.isdigit() or not (numbered := _NUMBERED.fullmatch(word)):
+            found.append(word[:MAX_WORD_CHARS])
+        else:
+            found.extend(part[:MAX_WORD_CHARS] for part in numbered.groups() if part)
+    return tuple(found)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def spans(text: str) -> tuple[Span, ...]:
     """The folded words of `text` (already `clean`) with their places in it."""
     found: list[Span] = []
@@ -102,4 +108,4 @@ def has_digit(word: str) -> bool:
 
 def is_serial(word: str) -> bool:
     """A long number or a hash: there are as many of them as photos, so no vocabulary is kept of them."""
-    return len(word) > 4 and has_digit(word)
+    return len(word) > 4 and not word.isalpha() and has_digit(word)

@@ -1,0 +1,213 @@
+"""What is particular to the embedded search: its file, its picture in memory, and both staying in step."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from indexer import embedded_follow
+from indexer.embedded import EmbeddedSearch
+from indexer.embedded_picture import Postings
+from indexer.errors import SearchError, StorageError
+from indexer.fuzzy import corrections
+from indexer.query import parse
+from indexer.search import Query, SearchDocument
+
+WORDS = ("dog", "dogs", "beach", "cat", "snow", "red", "zürich", "海滩", "skateboard", "2019")
+
+
+def photo(number: int, caption: str = "", **fields: object) -> SearchDocument:
+    everything: dict[str, object] = {
+        "id": f"{number:032x}",
+        "revision": 1,
+        "person_caption": "",
+        "machine_caption": caption,
+        "tags": (),
+        "keywords": (),
+        "people": (),
+        "title": "",
+        "places": (),
+        "folders": (),
+        "file_names": (),
+        "camera": "",
+        "lens": "",
+        "mime_type": "image/jpeg",
+        "taken_at": None,
+        "rating": None,
+        "position": None,
+        "embedding": None,
+        **fields,
+    }
+    return SearchDocument(**everything)  # type: ignore[arg-type]
+
+
+def ids(search: EmbeddedSearch, text: str) -> list[int]:
+    return [int(hit.id, 16) for hit in search.search(parse(text), limit=1000).hits]
+
+
+def test_a_second_start_finds_everything(tmp_path: Path) -> None:
+    first = EmbeddedSearch(tmp_path / "search.db")
+    first.put([photo(1, "a dog", embedding=(1.0, 0.0)), photo(2, "a cat")])
+    first.delete([f"{2:032x}"])
+    first.close()
+    second = EmbeddedSearch(tmp_path / "search.db")
+    assert ids(second, "") == [1]
+    assert ids(second, "dog") == [1]
+    assert second.search(Query(vector=(1.0, 0.0))).total == 1
+    second.close()
+
+
+def test_two_processes_may_share_the_file(tmp_path: Path) -> None:
+    reader, writer = EmbeddedSearch(tmp_path / "search.db"), EmbeddedSearch(tmp_path / "search.db")
+    assert ids(reader, "dog") == []
+    writer.put([photo(1, "a dog"), photo(2, "a dog in the snow")])
+    assert sorted(ids(reader, "dog")) == [1, 2]
+    writer.put([photo(1, "a cat")])
+    writer.delete([f"{2:032x}"])
+    assert ids(reader, "dog ") == []
+    assert ids(reader, "") == [1]
+    writer.clear()
+    writer.put([photo(3, "snow")])
+    assert ids(reader, "snow") == [3]
+    assert ids(reader, "cat ") == []
+    reader.close()
+    writer.close()
+
+
+def test_a_file_that_is_no_index_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "search.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(StorageError, match=r"search\.db"):
+        EmbeddedSearch(tmp_path / "search.db")
+
+
+def test_a_file_damaged_while_running_is_a_search_error(tmp_path: Path) -> None:
+    search = EmbeddedSearch(tmp_path / "search.db")
+    with closing(sqlite3.connect(tmp_path / "search.db")) as other:
+        other.execute("DROP TABLE shown")
+    with pytest.raises(SearchError, match="reindex --search"):
+        search.put([photo(1, "a dog")])
+    search.close()
+
+
+def test_a_failed_batch_leaves_nothing(tmp_path: Path) -> None:
+    search = EmbeddedSearch(tmp_path / "search.db")
+    search.put([photo(1, "a dog")])
+    with pytest.raises(ValueError, match="unpack"):
+        search.put([photo(2, "a dog"), photo(3, tags=(("no probability",),))])
+    assert ids(search, "dog") == [1]
+    assert search.count() == 1
+    search.close()
+
+
+def test_a_word_in_the_middle_that_is_being_changed_is_a_beginning(tmp_path: Path) -> None:
+    search = EmbeddedSearch(tmp_path / "search.db")
+    search.put([photo(1, "a skateboard on a beach")])
+    answer = search.search(parse("skateb beach "))
+    assert (answer.total, answer.dropped) == (1, ())
+    assert answer.hits[0].why[0].kind == "exact"
+    search.close()
+
+
+def test_ties_are_broken_by_date_also_across_batches(tmp_path: Path) -> None:
+    search = EmbeddedSearch(tmp_path / "search.db")
+    search.put([photo(number, "a dog", taken_at=datetime(2000 + number, 1, 1)) for number in (1, 3, 2)])
+    assert ids(search, "dog") == [3, 2, 1]
+    search.close()
+
+
+CHANGES = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("put"),
+            st.lists(st.tuples(st.integers(1, 12), st.lists(st.sampled_from(WORDS), max_size=4)), max_size=8),
+        ),
+        st.tuples(st.just("delete"), st.lists(st.integers(1, 12), max_size=6)),
+        st.tuples(st.just("clear"), st.just([])),
+        st.tuples(st.just("search"), st.just([])),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=CHANGES)
+def test_the_picture_that_followed_equals_the_one_read_anew(
+    changes: list[tuple[str, list[object]]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("search")
+    search = EmbeddedSearch(folder / "search.db")
+    kept: dict[int, set[str]] = {}
+    for change, items in changes:
+        if change == "put":
+            search.put([photo(number, " ".join(texts), keywords=tuple(texts)) for number, texts in items])  # type: ignore[misc]
+            kept.update({number: set(texts) for number, texts in items})  # type: ignore[misc]
+        elif change == "delete":
+            search.delete(f"{number:032x}" for number in items)
+            kept = {number: texts for number, texts in kept.items() if number not in items}
+        elif change == "clear":
+            search.clear()
+            kept = {}
+        else:
+            search.search(Query())
+    anew = EmbeddedSearch(folder / "search.db")
+    for word in WORDS:
+        expected = sorted(number for number, texts in kept.items() if word in texts)
+        assert sorted(ids(search, f'"{word}"')) == expected
+        assert sorted(ids(search, f"tag:{word}")) == sorted(ids(anew, f"tag:{word}"))
+        assert sorted(ids(search, f"{word} ")) == sorted(ids(anew, f"{word} "))
+        assert search.facets(parse(word), ["tag"]) == anew.facets(parse(word), ["tag"])
+    assert search.count() == len(kept)
+    search.close()
+    anew.close()
+
+
+def test_large_segments_are_not_merged_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(embedded_follow, "_LARGE", 30)
+    search = EmbeddedSearch(tmp_path / "search.db")
+    for first in range(0, 200, 10):
+        search.put([photo(number, "a dog and a cat") for number in range(first, first + 10)])
+        search.search(Query())
+    picture = search._current()
+    assert len(picture.words) > 3
+    assert search.search(parse("dog"), limit=1).total == 200
+    search.put([photo(number, "a bird") for number in range(200)])
+    assert search.search(parse("dog"), limit=1).total == 0
+    assert search.search(parse("bird"), limit=1).total == 200
+    search.close()
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9), st.integers(1, 255)), unique_by=lambda item: item[:2]))
+def test_postings_give_back_what_went_in(entries: list[tuple[int, int, int]]) -> None:
+    codes, photos, strengths = (np.array([entry[column] for entry in entries], np.int32) for column in range(3))
+    half = len(entries) // 2
+    parts = [
+        Postings.of(codes[some], photos[some], strengths[some].astype(np.uint8))
+        for some in (slice(None, half), slice(half, None))
+    ]
+    merged = parts[0].merged(parts[1], np.ones(10, np.bool_))
+    for code in range(7):
+        places, counts = merged.places(np.array([code], np.int32))
+        expected = sorted((photo, strength) for own, photo, strength in entries if own == code)
+        assert sorted(zip(merged.photos[places].tolist(), merged.strengths[places].tolist(), strict=True)) == expected
+        assert counts.tolist() == [len(expected)]
+
+
+def test_corrections_keep_the_first_letter_where_they_can() -> None:
+    vocabulary = sorted(["beach", "peach", "bench", "reach", "bicycle"])
+
+    def beginning_with(prefix: str) -> list[str]:
+        return [word for word in vocabulary if word.startswith(prefix)]
+
+    assert dict(corrections("beahc", vocabulary, beginning_with)) == {"beach": 1}
+    assert dict(corrections("xeach", vocabulary, beginning_with)) == {"beach": 1, "peach": 1, "reach": 1}
+    assert dict(corrections("bycicle", vocabulary, beginning_with)) == {}
+    assert dict(corrections("bicyclles", vocabulary, beginning_with)) == {"bicycle": 2}
+    assert corrections("be4ch", vocabulary, beginning_with) == []
+    assert dict(corrections("bicicl", vocabulary, beginning_with, prefix=True)) == {"bicycle": 1}
