@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import piexif
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from indexer.colour import adobe_rgb_profile, is_srgb, to_srgb
@@ -233,3 +236,23 @@ def test_a_whole_jpeg_has_no_damage() -> None:
     picture = open_picture(encoded(detailed((900, 600)), "JPEG") + b"trailing junk", max_pixels_mp=50)
     decode(picture, 1280, 1)
     assert picture.damage is None
+
+
+SMALL = {
+    kind: encoded(detailed((48, 32)), kind) for kind in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF")
+}
+SMALL["RAW"] = raw_tiff(SMALL["JPEG"], size=(6000, 4000))
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.sampled_from(sorted(SMALL)),
+    st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), max_size=8),
+    st.floats(0.3, 1.0),
+)
+def test_mutated_files_are_shown_or_unreadable(kind: str, changes: list[tuple[float, int]], kept: float) -> None:
+    data = bytearray(SMALL[kind])
+    for place, value in changes:
+        data[12 + int(place * (len(data) - 12))] = value
+    with suppress(UnreadablePhoto):
+        assert max(shown(bytes(data[: int(len(data) * kept)]), fit_px=64).size) <= 64
