@@ -125,7 +125,7 @@ class Catalogue(LibraryWalks, JobQueue):
     def photo_ids(self, *, after: str = "", limit: int = 1000) -> list[str]:
         """Ids of the present photos in their order, for walking through all of them: pass the last one as `after`."""
         rows = self._database.reader.execute(
-            "SELECT id FROM photo WHERE id > ? AND gone = 0 ORDER BY id LIMIT ?", (after, limit)
+            "SELECT id FROM photo WHERE id > ? AND +gone = 0 ORDER BY id LIMIT ?", (after, limit)
         )
         return [row["id"] for row in rows]
 
@@ -143,9 +143,8 @@ class Catalogue(LibraryWalks, JobQueue):
             (SELECT count(*) FROM photo WHERE gone = 0) AS photos,
             (SELECT count(*) FROM file) AS files,
             (SELECT count(*) FROM file WHERE missing_since IS NOT NULL) AS missing,
-            (SELECT count(*) FROM photo WHERE revision > search_revision AND gone = 0) AS unpushed,
-            (SELECT count(*) FROM photo
-                WHERE gone = 0 AND (person_caption IS NOT NULL OR machine_text IS NOT NULL)) AS with_caption,
+            (SELECT count(*) FROM photo WHERE gone = 0 AND unpushed = 1) AS unpushed,
+            (SELECT count(*) FROM photo WHERE gone = 0 AND worded = 1) AS with_caption,
             (SELECT count(*) FROM job JOIN file ON file.id = job.file_id
                 WHERE state = 'aside' AND missing_since IS NULL) AS set_aside"""
         ).fetchone()
@@ -159,11 +158,17 @@ class Catalogue(LibraryWalks, JobQueue):
             with_caption=row["with_caption"],
         )
 
+    def note_undone(self, photo_ids: Iterable[str], reason: str) -> None:
+        """Our captions were taken out of these photos' files on purpose: they stand in the catalogue only."""
+        with self._database.transaction() as writer:
+            writer.executemany(
+                "UPDATE photo SET caption_place = ?, caption_reason = ?, revision = revision + 1 WHERE id = ?",
+                [(CaptionPlace.INDEX.value, reason, photo_id) for photo_id in photo_ids],
+            )
+
     def unpushed(self, limit: int) -> list[Photo]:
         """Present photos that search has not heard of in their latest revision."""
-        rows = self._database.reader.execute(
-            "SELECT id FROM photo WHERE revision > search_revision AND gone = 0 LIMIT ?", (limit,)
-        )
+        rows = self._database.reader.execute("SELECT id FROM photo WHERE gone = 0 AND unpushed = 1 LIMIT ?", (limit,))
         return self.photos([row["id"] for row in rows])
 
     def removed(self, limit: int) -> list[str]:

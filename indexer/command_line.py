@@ -7,7 +7,7 @@ import functools
 import json
 import logging
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import click
 
 from indexer.errors import SetupError
-from indexer.settings import SETTINGS, load_settings
+from indexer.settings import SETTINGS, Settings, load_settings
 from indexer.terminal import Terminal, shown
 
 _Result = TypeVar("_Result")
@@ -64,7 +64,7 @@ def with_settings(*names: str) -> Callable[[_Command], _Command]:
             flags = {name: given.pop(name) for name in ("data_dir", *names)}
             if given.get("roots"):
                 flags["photos"] = given["roots"]
-            settings = load_settings(config=config, flags=flags)
+            settings = _settings(config, flags)
             given["terminal"] = _start_logging(verbose)
             return command(settings=settings, **given)
 
@@ -72,6 +72,17 @@ def with_settings(*names: str) -> Callable[[_Command], _Command]:
         return functools.reduce(lambda wrapped, option: option(wrapped), reversed([*_COMMON, *options]), run)  # type: ignore[return-value]
 
     return decorate
+
+
+def _settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:
+    """What was remembered in the data directory stands in for defaults, once it is known which directory that is."""
+    from indexer.remembered import read_remembered
+
+    settings = load_settings(config=config, flags=flags)
+    captions = read_remembered(settings.data_dir).captions
+    if captions is None:
+        return settings
+    return load_settings(config=config, flags=flags, defaults={"captions": captions})
 
 
 _COMMON = (

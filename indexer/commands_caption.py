@@ -139,7 +139,7 @@ def list_captions(settings: Settings, terminal: Terminal, as_json: bool) -> None
 def undo(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], everything: bool, as_json: bool) -> None:
     """Take recollect's captions out of photo files (or folders of them); each becomes what it was, byte for byte.
 
-    The index keeps the words. To keep recollect from writing captions for new photos, set captions = off.
+    The index keeps the words. After --all new photos get no captions written either, until --captions says otherwise.
     """
     if bool(paths) == everything:
         raise click.UsageError("name files or folders, or say --all")
@@ -147,8 +147,24 @@ def undo(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], everyt
     rows = run_until_stopped(lambda stop: _told(_undone(settings, paths, stop), _silent if as_json else _tell_undone))
     if as_json:
         print_json(rows)
+    _note_undone(settings, {Path(row["path"]) for row in rows if row["restored"]}, everything=everything)
     terminal.say(f"{sum(row['restored'] for row in rows):,} of {len(rows):,} files restored")
+    if everything:
+        terminal.say("captions = off from now on, until you start recollect with another --captions")
     _exit(rows)
+
+
+def _note_undone(settings: Settings, restored: set[Path], *, everything: bool) -> None:
+    """Neither a newer model nor a later start puts back what was taken out."""
+    from indexer.pipeline import UNDONE
+    from indexer.remembered import remember
+    from indexer.storage import open_storage
+
+    with open_storage(settings) as storage:
+        undone = {photo.id for photo, file in _written(storage) if file.path in restored}
+        storage.catalogue.note_undone(undone, UNDONE)
+    if everything:
+        remember(settings.data_dir, captions="off")
 
 
 def _tell_undone(row: _Row) -> None:

@@ -106,14 +106,15 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
 @with_settings()
 def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -> None:
     """Say how many photos there are, and which were set aside and why."""
-    from indexer.storage import indexing_process, open_storage, remembered_libraries
+    from indexer.remembered import read_remembered
+    from indexer.storage import indexing_process, open_storage
 
     _need_catalogue(settings)
     with open_storage(settings) as storage:
         retried = storage.catalogue.retry_set_aside() if retry else 0
         state = _state(settings, storage) | {"running": indexing_process(settings.data_dir), "retried": retried}
         known = {root.path for root in storage.catalogue.roots()}
-    libraries = [str(root) for root in remembered_libraries(settings.data_dir) if root not in known]
+    libraries = [str(root) for root in read_remembered(settings.data_dir).libraries if root not in known]
     if as_json:
         print_json(state | {"not_walked_yet": libraries})
         return

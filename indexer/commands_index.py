@@ -32,27 +32,38 @@ To undo: recollect captions undo --all""",
 
 def tell_first_run(settings: Settings, storage: Storage, terminal: Terminal) -> None:
     """Says, before any photo is touched for the first time, what will be written where and how to undo it."""
-    if storage.catalogue.counts().photos == 0:
+    if storage.catalogue.counts().photos == 0 or _given("captions"):
         terminal.say(_FIRST_RUN[settings.captions])
+
+
+def _given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
 
 
 def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tuple[Path, ...]:
     """Every library root to be served: the settings', and those ever given as arguments, these included.
 
+    What is given on this command line is remembered, `--captions` too.
     Raises `SetupError` where there is none, or where one that was never seen is not there; a known one that is not
     there is an unplugged disk, which the walk speaks of.
     """
     from indexer.crawler import outermost
-    from indexer.storage import remember_libraries, remembered_libraries
+    from indexer.remembered import read_remembered, remember
 
-    remembered = remembered_libraries(settings.data_dir)
-    known = {*remembered, *(root.path for root in storage.catalogue.roots())}
+    known = {
+        *read_remembered(settings.data_dir).libraries,
+        *(root.path for root in storage.catalogue.roots()),
+    }
     for root in settings.photos:
         if root not in known and not root.is_dir():
             raise SetupError(f"there is no folder {root}", hint="check the spelling, or mount it first")
-    if given:
-        remembered = remember_libraries(settings.data_dir, settings.photos)
-    roots = outermost([*settings.photos, *remembered])
+    remembered = remember(
+        settings.data_dir,
+        libraries=settings.photos if given else (),
+        captions=settings.captions if _given("captions") else None,
+    )
+    roots = outermost([*settings.photos, *remembered.libraries])
     if not roots:
         raise SetupError("no photo library is known yet", hint="name one, for example: recollect serve ~/Pictures")
     return roots
@@ -71,13 +82,15 @@ def index(
 
     Photos that can't be read are set aside and do not make the run fail: `recollect status` lists them.
     """
-    from indexer.storage import forget_libraries, open_storage, sole_indexer
+    from indexer.remembered import forget_libraries
+    from indexer.storage import open_storage, sole_indexer
 
     if forget and not roots:
         raise click.UsageError("name the libraries to forget")
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
         if forget:
-            number = forget_libraries(settings.data_dir, storage.catalogue, settings.photos)
+            forget_libraries(settings.data_dir, settings.photos)
+            number = sum(storage.catalogue.forget_root(root) for root in settings.photos)
             terminal.say(f"{number:,} files forgotten")
             return
         everything = libraries(settings, storage, roots)

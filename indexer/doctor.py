@@ -14,9 +14,10 @@ from pathlib import Path
 
 from captioner import CaptionError
 from indexer.errors import SearchError, SetupError
+from indexer.remembered import read_remembered
 from indexer.service import started_captioner
 from indexer.settings import Settings
-from indexer.storage import Storage, indexing_process, open_storage, remembered_libraries, search_path
+from indexer.storage import Storage, indexing_process, open_storage, search_path
 
 _MB = 1_000_000
 _SCARCE_MB, _TOO_LITTLE_MB = 1_000, 100
@@ -194,7 +195,7 @@ def _set_aside(storage: Storage) -> Finding:
 
 def _remembered(settings: Settings) -> tuple[Path, ...]:
     try:
-        return remembered_libraries(settings.data_dir)
+        return read_remembered(settings.data_dir).libraries
     except SetupError:
         return ()  # the data directory's own finding says why
 

@@ -30,6 +30,7 @@ from indexer.thumbnails import ThumbnailStore
 #: What `caption_reason` says where a caption stands in the index only, by our own choice.
 CAPTIONS_OFF = "writing captions into files is switched off"
 PERSONS_WORDS = "a person's caption stands in the file"
+UNDONE = "the caption was taken out of the file on purpose"
 
 
 class PhotoOpener(Protocol):
@@ -138,11 +139,17 @@ async def caption_again(job: Job, bench: Bench) -> IndexedPhoto:
         return await _caption_from_the_file(job, bench)
     async with bench.one_at_a_time(known.id):
         caption = await _newest_caption(known.id, webp, bench)
-        try:
-            written = await _into_the_file(job, known.metadata, caption, job.file.stamp, bench)
-        except PhotoVanished as vanished:  # an unplugged disk: the index has the words all the same
-            written = Written(CaptionPlace.INDEX, job.file.stamp, str(vanished))
+        written = await _into_the_file_again(job, known, caption, bench)
         return await _settle(job, known.id, known.metadata, caption, written, bench)
+
+
+async def _into_the_file_again(job: Job, known: Photo, caption: Caption, bench: Bench) -> Written:
+    if known.caption_reason == UNDONE:
+        return Written(CaptionPlace.INDEX, job.file.stamp, UNDONE)
+    try:
+        return await _into_the_file(job, known.metadata, caption, job.file.stamp, bench)
+    except PhotoVanished as vanished:  # an unplugged disk: the index has the words all the same
+        return Written(CaptionPlace.INDEX, job.file.stamp, str(vanished))
 
 
 def _stored(job: Job, bench: Bench) -> tuple[Photo | None, bytes | None]:

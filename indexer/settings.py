@@ -104,10 +104,14 @@ def load_settings(
     config: Path | None = None,
     environment: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Reads file, environment and flags, in that order. Raises `SettingsError` with key, expected, got and hint."""
+    """Reads file, environment and flags, in that order; `defaults` go before the table's own.
+
+    Raises `SettingsError` with key, expected, got and hint.
+    """
     environment = os.environ if environment is None else environment
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(defaults or {})
     for name, value in _read_toml(config, environment).items():
         values[name] = _convert(name, value, source=str(config or config_path(environment)))
     for name in SETTINGS:

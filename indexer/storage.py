@@ -1,18 +1,16 @@
-"""The data directory, opened: catalogue, thumbnails and search index, the lock, and the libraries it knows."""
+"""The data directory, opened: catalogue, thumbnails and search index, and the lock."""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.catalogue import Catalogue
-from indexer.crawler import outermost
 from indexer.database import Database
 from indexer.errors import SettingsError, SetupError, StorageError
 from indexer.search import SearchBackend
@@ -132,41 +130,3 @@ def indexing_process(data_dir: Path) -> int:
 def _pid_in(lock: int) -> int:
     text = os.pread(lock, 20, 0)
     return int(text) if text.isdigit() else 0
-
-
-def remembered_libraries(data_dir: Path) -> tuple[Path, ...]:
-    """The library roots that were ever given as arguments, so that a later `serve` needs none."""
-    path = data_dir / "libraries.json"
-    try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(Path(str(item)) for item in listed)
-    except FileNotFoundError:
-        return ()
-    except (OSError, ValueError, TypeError) as error:
-        raise StorageError(
-            f"the list of libraries {path} can't be read: {error}", hint="delete it and name your libraries again"
-        ) from error
-
-
-def remember_libraries(data_dir: Path, roots: Sequence[Path]) -> tuple[Path, ...]:
-    """Adds `roots` and gives the whole list back, without roots that lie inside another one."""
-    together = outermost([*remembered_libraries(data_dir), *roots])
-    _write_libraries(data_dir, together)
-    return together
-
-
-def forget_libraries(data_dir: Path, catalogue: Catalogue, roots: Sequence[Path]) -> int:
-    """Takes libraries off the list and their files out of the catalogue's sight; returns how many files."""
-    _write_libraries(data_dir, [root for root in remembered_libraries(data_dir) if root not in roots])
-    return sum(catalogue.forget_root(root) for root in roots)
-
-
-def _write_libraries(data_dir: Path, roots: Sequence[Path]) -> None:
-    _make_private(data_dir)
-    path, fresh = data_dir / "libraries.json", data_dir / "libraries.json.new"
-    try:
-        # ASCII escapes carry names that are not UTF-8 (surrogateescape) through JSON unharmed.
-        fresh.write_text(json.dumps([str(root) for root in roots], indent=1), encoding="ascii")
-        fresh.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path} can't be written: {error.strerror}", hint=_MEND) from error

@@ -16,10 +16,12 @@ from click.testing import CliRunner, Result
 
 from indexer.command_line import INDEXING, SERVING
 from indexer.errors import SetupError
+from indexer.photo import JobKind
+from indexer.remembered import read_remembered
 from indexer.settings import SETTINGS, Settings
 from indexer.storage import InUse, indexing_process, sole_indexer
 from indexer.terminal import Terminal, shown
-from tests.indexing import COLOURS, CountingCaptioner, index, settings_for
+from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
 from tests.photos_made import write_jpeg
 from web.cli import main
 
@@ -103,6 +105,8 @@ def test_captions_are_listed_and_undone_byte_for_byte(
     assert {Path(row["path"]).name for row in listed} == {"red.jpg", "blue.jpg"}
     assert recollect("captions", "undo").exit_code == 2
     assert recollect("captions", "undo", "--all").exit_code == 0
+    assert read_remembered(settings.data_dir).captions == "off"
+    assert json.loads(recollect("captions", "list", "--json").stdout) == []
     for name, number in (("red", 1), ("blue", 2)):
         original = write_jpeg(tmp_path / "made again" / f"{name}.jpg", COLOURS[name], number)
         assert (library / f"{name}.jpg").read_bytes() == original.read_bytes()
@@ -114,6 +118,11 @@ def test_an_undone_caption_is_not_written_again(library: Path, recollect: Any, s
     captioner = CountingCaptioner()
     asyncio.run(index(settings, captioner, library))
     assert captioner.asked == []
+    newer = CountingCaptioner(model="colours-2")
+    with stored(settings) as storage:
+        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+    asyncio.run(index(settings, newer, library))
+    assert len(newer.asked) == 2
     assert {path: path.read_bytes() for path in library.glob("*.jpg")} == before
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,7 +16,6 @@ from indexer.photo import CaptionBy, CaptionPlace
 from indexer.progress import Phase
 from indexer.service import Indexer
 from indexer.settings import Settings
-from indexer.storage import remember_libraries, remembered_libraries
 from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, paths_of, settings_for, stored
 from tests.photos_made import write_jpeg
 
@@ -348,11 +346,3 @@ async def test_what_the_captioner_says_may_be_anything(
     ours = read_own_caption((library / "red.jpg").read_bytes())
     assert ours is not None
     assert ours.text == "naïve “quotes” & <b>tags</b> 🎈"
-
-
-def test_libraries_are_remembered_with_odd_names(tmp_path: Path) -> None:
-    odd = Path(os.fsdecode(b"/photos/caf\xe9\n"))
-    assert remembered_libraries(tmp_path) == ()
-    remember_libraries(tmp_path, [odd, Path("/photos/b")])
-    assert remember_libraries(tmp_path, [Path("/photos/b")]) == (odd, Path("/photos/b"))
-    assert remember_libraries(tmp_path, [Path("/photos")]) == (Path("/photos"),)
