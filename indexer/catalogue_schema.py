@@ -52,9 +52,12 @@ CREATE TABLE photo (
     added_at TEXT NOT NULL,
     gone INTEGER NOT NULL DEFAULT 0,         -- no present file shows it
     revision INTEGER NOT NULL DEFAULT 1,
-    search_revision INTEGER NOT NULL DEFAULT 0
+    search_revision INTEGER NOT NULL DEFAULT 0,
+    worded INTEGER GENERATED ALWAYS AS (person_caption IS NOT NULL OR machine_text IS NOT NULL) VIRTUAL,
+    unpushed INTEGER GENERATED ALWAYS AS (revision > search_revision) VIRTUAL
 );
-CREATE INDEX photo_unpushed ON photo (gone) WHERE revision > search_revision;
+CREATE INDEX photo_worded ON photo (gone, worded);
+CREATE INDEX photo_unpushed ON photo (gone, unpushed);
 CREATE INDEX photo_removed ON photo (id) WHERE gone = 1 AND search_revision > 0;
 
 CREATE TABLE file (

@@ -156,13 +156,18 @@ class JobQueue:
 
     def queued(self, kind: JobKind | None = None) -> int:
         """How many jobs of present files are queued or in hand."""
-        row = self._database.reader.execute(
-            """SELECT count(*) FROM job JOIN file ON file.id = job.file_id
-            WHERE job.state IN ('queued', 'claimed') AND file.missing_since IS NULL
-            AND (?1 IS NULL OR job.kind = ?1)""",
-            (kind.value if kind else None,),
-        ).fetchone()
-        return int(row[0])
+        chosen, values = ("AND kind = ?", (kind.value,)) if kind else ("", ())
+        # Counted apart, each by an index: this is asked every second, and few files are missing.
+        return self._count(
+            f"SELECT count(*) FROM job WHERE state IN ('queued', 'claimed') {chosen}", values
+        ) - self._count(
+            f"""SELECT count(*) FROM file CROSS JOIN job ON job.file_id = file.id
+            WHERE file.missing_since IS NOT NULL AND state IN ('queued', 'claimed') {chosen}""",
+            values,
+        )
+
+    def _count(self, query: str, values: tuple[str, ...]) -> int:
+        return int(self._database.reader.execute(query, values).fetchone()[0])
 
     def set_aside(self, limit: int = 100, offset: int = 0) -> list[SetAside]:
         """What was given up, the latest first; files that are missing are left out."""
