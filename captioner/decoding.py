@@ -1,0 +1,140 @@
+"""Greedy and beam search over a `step` callable; numpy only, so training and serving decode alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner.preprocess import END, PAD, START, UNKNOWN
+
+Scores = NDArray[np.float32]
+
+
+class Step(Protocol):
+    """One step of a decoder over a fixed number of rows, each a sentence in the making."""
+
+    def __call__(self, tokens: NDArray[np.int32], position: int, parents: NDArray[np.int32]) -> Scores:
+        """The log-probabilities (rows, vocabulary) of the word after `tokens`.
+
+        Args:
+            tokens: (rows,) the last word of each row; START at position 0.
+            position: place of `tokens` in their sentences.
+            parents: (rows,) the row of the step before that each row goes on from (its cache moves with it).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One finished sentence."""
+
+    tokens: tuple[int, ...]  # without START and END
+    logp: float  # of all its words and its end, summed
+    ended: bool = True  # False where it was cut at the greatest length
+
+    @property
+    def mean_logp(self) -> float:
+        """Mean log-probability of its words and its end."""
+        return self.logp / (len(self.tokens) + self.ended)
+
+    def score(self, alpha: float) -> float:
+        """Log-probability divided by length**alpha (arXiv:1609.08144 in its plain form); 0 prefers short ones."""
+        return self.logp / float((len(self.tokens) + self.ended) ** alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class BeamSettings:
+    """How sentences are searched for."""
+
+    beam: int = 3
+    length: int = 20  # words at most, END included
+    alpha: float = 0.7  # length normalisation
+    forbidden: tuple[int, ...] = (PAD, START, UNKNOWN)
+    no_repeat: int = 3  # no run of so many words comes twice; 0 allows it
+
+
+def beam_search(step: Step, rows: int, settings: BeamSettings) -> list[Hypothesis]:
+    """The finished sentences found, best first; at least one. A beam of 1 is greedy search.
+
+    Args:
+        rows: rows `step` works on, at least `settings.beam`; those past the beam are idle.
+
+    Raises:
+        ValueError: more beams than rows, or none.
+    """
+    if not 1 <= settings.beam <= rows:
+        raise ValueError(f"a beam of {settings.beam} needs a step of that many rows; this one has {rows}")
+    live: list[tuple[int, ...]] = [()]
+    logps = np.zeros(1, np.float64)
+    tokens, parents = np.full(rows, START, np.int32), np.zeros(rows, np.int32)
+    done: list[Hypothesis] = []
+    for position in range(settings.length):
+        scores = step(tokens, position, parents)[: len(live)].astype(np.float64)
+        scores[:, list(settings.forbidden)] = -np.inf
+        for row, words in enumerate(live):
+            scores[row, _repeats(words, settings.no_repeat)] = -np.inf
+        live, logps, origin, ended = _grow(live, logps, scores, settings.beam)
+        done += ended
+        if not live or _is_settled(done, logps, settings):
+            break
+        tokens[: len(live)] = [words[-1] for words in live]
+        parents[:] = 0
+        parents[: len(live)] = origin
+    else:
+        done += [Hypothesis(words, float(logp), False) for words, logp in zip(live, logps, strict=True)]
+    return sorted(done, key=lambda found: -found.score(settings.alpha))
+
+
+def greedy(step: Step, rows: int, settings: BeamSettings) -> Hypothesis:
+    """The sentence of the most probable word each time."""
+    plain = BeamSettings(1, settings.length, settings.alpha, settings.forbidden, settings.no_repeat)
+    return beam_search(step, rows, plain)[0]
+
+
+def _grow(
+    live: Sequence[tuple[int, ...]], logps: NDArray[np.float64], scores: NDArray[Any], beam: int
+) -> tuple[list[tuple[int, ...]], NDArray[np.float64], list[int], list[Hypothesis]]:
+    """The `beam` best ways to go on by one word: those that go on, and those that end."""
+    total = logps[:, None] + scores
+    costs = -total.ravel()
+    few = min(2 * beam, costs.size)
+    # Sorting every word at every step took as long as the model itself.
+    nearest = np.sort(np.argpartition(costs, few - 1)[:few])
+    best = nearest[np.argsort(costs[nearest], kind="stable")]
+    words: list[tuple[int, ...]] = []
+    kept: list[float] = []
+    origin: list[int] = []
+    ended: list[Hypothesis] = []
+    for place, flat in enumerate(best):
+        row, word = divmod(int(flat), total.shape[1])
+        logp = float(total[row, word])
+        if logp == -np.inf:
+            break
+        if word == END:
+            if place < beam:  # an end must be among the best, or every prefix would count as a sentence
+                ended.append(Hypothesis(live[row], logp))
+        elif len(words) < beam:
+            words.append((*live[row], word))
+            kept.append(logp)
+            origin.append(row)
+    return words, np.array(kept), origin, ended
+
+
+def _is_settled(done: Sequence[Hypothesis], logps: NDArray[np.float64], settings: BeamSettings) -> bool:
+    """No sentence still in the making can beat the best `beam` that are done, even if its words cost nothing more."""
+    if len(done) < settings.beam:
+        return False
+    bar = sorted((found.score(settings.alpha) for found in done), reverse=True)[settings.beam - 1]
+    return bool(logps.max() / settings.length**settings.alpha <= bar)
+
+
+def _repeats(words: tuple[int, ...], n: int) -> list[int]:
+    """Words that would complete a run of `n` that the sentence has already."""
+    if not n or len(words) < n:
+        return []
+    tail = words[len(words) - n + 1 :]
+    return [words[i + n - 1] for i in range(len(words) - n + 1) if words[i : i + n - 1] == tail]

@@ -1,0 +1,142 @@
+"""A model bundle at work: pixels in, a caption out. Needs numpy and LiteRT, never TensorFlow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner import BundleError, Caption, Tag
+from captioner.decoding import BeamSettings, beam_search
+from captioner.manifest import DECODER, ENCODER, TAGS, VOCABULARY, Manifest
+from captioner.preprocess import Vocabulary, normalise
+
+Floats = NDArray[np.float32]
+Tensors = Mapping[str, NDArray[Any]]
+
+
+class LiteRTCaptioner:
+    """A bundle of TFLite models, opened and ready.
+
+    The files are `encoder.tflite` with the signature `encode` (photo (1, px, px, 3) to photo_keys, photo_values
+    (layers, heads, cells, d) and tags (n,)) and `decoder.tflite` with `decode_step` (see `Decoder.step`).
+
+    Args:
+        bundle: directory that holds manifest.json and the files it lists.
+        threads: CPU threads of the encoder and of the decoder.
+        beam: sentences searched at once; at most the bundle's `rows`.
+
+    Raises:
+        BundleError: a file is missing, damaged or not what the manifest says.
+    """
+
+    def __init__(self, bundle: Path, *, threads: int = 1, beam: int | None = None) -> None:
+        self.manifest = Manifest.read(bundle)
+        self.manifest.check(bundle)
+        decoding = self.manifest.decoding
+        self._settings = BeamSettings(
+            beam=min(beam or decoding.beam, decoding.rows),
+            length=decoding.max_length,
+            alpha=decoding.alpha,
+            no_repeat=decoding.no_repeat,
+        )
+        self._vocabulary = _read_vocabulary(bundle / VOCABULARY, decoding.vocabulary)
+        self._tags = tuple((bundle / TAGS).read_text(encoding="utf-8").split())
+        self._encoder, self._encode = _open(bundle / ENCODER, "encode", threads)
+        self._decoder, self._step = _open(bundle / DECODER, "decode_step", threads)
+
+    @property
+    def input_px(self) -> int:
+        """Side of the square that `caption` takes."""
+        return self.manifest.preprocessing.input_px
+
+    @property
+    def model(self) -> str:
+        """Name and version of the bundle."""
+        return self.manifest.model
+
+    def caption(self, pixels: NDArray[np.uint8]) -> Caption:
+        """What the model says of one picture.
+
+        Args:
+            pixels: (input_px, input_px, 3), RGB, upright, sRGB, the whole picture squashed to a square.
+
+        Raises:
+            ValueError: `pixels` is of another shape or type.
+        """
+        expected = (self.input_px, self.input_px, 3)
+        if pixels.shape != expected or pixels.dtype != np.uint8:
+            raise ValueError(
+                f"expected uint8 pixels of shape {expected}, got {pixels.dtype} of {pixels.shape}"
+            )
+        before = self.manifest.preprocessing
+        seen: Tensors = self._encode(photo=normalise(pixels, before.mean, before.std)[None])
+        best = beam_search(self._stepper(seen), self.manifest.decoding.rows, self._settings)[0]
+        return Caption(
+            text=self._vocabulary.decode(best.tokens),
+            confidence=self._confidence(best.mean_logp),
+            tags=self._told(seen["tags"]),
+            embedding=tuple(map(float, seen["embedding"])) if "embedding" in self.manifest.outputs else None,
+            model=self.model,
+        )
+
+    def _stepper(self, seen: Tensors) -> _Stepper:
+        d = self.manifest.decoding
+        empty = np.zeros((d.layers, d.rows, d.heads, d.max_length, d.head_width), np.float32)
+        return _Stepper(self._step, seen["photo_keys"], seen["photo_values"], empty)
+
+    def _confidence(self, mean_logp: float) -> float:
+        fitted = self.manifest.confidence
+        return 1 / (1 + math.exp(-max(-50.0, fitted.slope * mean_logp + fitted.offset)))
+
+    def _told(self, probabilities: Floats) -> tuple[Tag, ...]:
+        tagging = self.manifest.tagging
+        order = np.argsort(-probabilities, kind="stable")[: tagging.most]
+        return tuple(
+            Tag(self._tags[i], float(probabilities[i]))
+            for i in order
+            if probabilities[i] >= tagging.threshold
+        )
+
+
+class _Stepper:
+    """`decode_step` with the cache that goes from each step to the next."""
+
+    def __init__(self, step: Any, photo_keys: Floats, photo_values: Floats, empty: Floats) -> None:
+        self._step = step
+        self._photo = {"photo_keys": photo_keys, "photo_values": photo_values}
+        self._keys, self._values = empty, empty
+
+    def __call__(self, tokens: NDArray[np.int32], position: int, parents: NDArray[np.int32]) -> Floats:
+        moved = {"keys": self._keys[:, parents], "values": self._values[:, parents]}
+        found = self._step(tokens=tokens, position=np.array([position], np.int32), **moved, **self._photo)
+        self._keys, self._values = found["keys"], found["values"]
+        logp: Floats = found["logp"]
+        return logp
+
+
+def _read_vocabulary(path: Path, expected: int) -> Vocabulary:
+    try:
+        vocabulary = Vocabulary.read(path)
+    except ValueError as error:
+        raise BundleError(f"{path} is no vocabulary: {error}") from error
+    if len(vocabulary) != expected:
+        raise BundleError(f"{path} has {len(vocabulary)} words; the manifest says {expected}")
+    return vocabulary
+
+
+def _open(path: Path, signature: str, threads: int) -> tuple[Any, Any]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        runner = interpreter.get_signature_runner(signature)
+    except (ValueError, RuntimeError) as error:
+        raise BundleError(
+            f"{path} can't be opened as a TFLite model with the signature {signature}: {error}"
+        ) from error
+    return interpreter, runner

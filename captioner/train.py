@@ -1,0 +1,275 @@
+"""Train the captioner, stage by stage; every stage is resumable: run the same command again.
+
+    python -m captioner.train trunk     --run RUN --teacher mobilenet_v2.tflite
+    python -m captioner.train distil    --run RUN --teacher mobilenet_v2.tflite --prepared PREPARED --sources NAME
+    python -m captioner.train language  --run RUN --captions train.jsonl --text text.txt.gz
+    python -m captioner.train captioner --run RUN --prepared PREPARED --captioned NAME=train.jsonl --start trunk.npz
+    python -m captioner.train joint     --run RUN --prepared PREPARED --captioned NAME=train.jsonl --start distil.npz
+
+The encoder is either an atto on the trunk of a MobileNetV2 (stage `trunk`, seconds), or a ConvNeXt of its own
+(stage `distil`, many hours on a CPU).
+
+RUN keeps the weights of each stage (NAME.npz), what it needs to go on (NAME.run.npz), and the model's
+description (model.json, vocabulary.txt, tags.txt).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner import checkpoint, describe, distil, loop
+from captioner.data import Source, build_vocabulary, is_held_back, read_captions, read_text
+from captioner.encoder import SIZES, STRIDE_PX, build_encoder, build_tail, build_trunk
+from captioner.lite import lite_function
+from captioner.model import Captioner, DecoderShape, build_end_to_end, build_on_features
+from captioner.preprocess import Vocabulary
+from captioner.tags import tag_words
+from captioner.teacher import trunk_weights
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What it takes to build the network again; RUN/model.json."""
+
+    size: str  # a key of SIZES
+    px: int  # side of the photos it captions
+    length: int
+    width: int
+    heads: int
+    layers: int
+    dropout: float
+
+    def write(self, run: Path) -> None:
+        """Write RUN/model.json."""
+        (run / "model.json").write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, run: Path) -> Description:
+        """Read RUN/model.json."""
+        return cls(**json.loads((run / "model.json").read_text(encoding="utf-8")))
+
+    def shape(self, vocabulary: int) -> DecoderShape:
+        """The decoder's numbers for a vocabulary of so many words."""
+        return DecoderShape(vocabulary, self.length, self.width, self.heads, self.layers,
+                            (self.px // STRIDE_PX) ** 2, SIZES[self.size].widths[-1], self.dropout)  # fmt: skip
+
+
+def read_tags(run: Path) -> tuple[str, ...]:
+    """The words of RUN/tags.txt."""
+    return tuple((run / "tags.txt").read_text(encoding="utf-8").split())
+
+
+def captioned_sets(args: argparse.Namespace) -> list[describe.Captioned]:
+    """The photos to learn from: all of each set but what is held back of sets marked with `/held`."""
+    sets = []
+    for name, path in args.captioned:
+        name, _, held = name.partition("/")
+        captions = read_captions(path)
+        keep = [photo for photo in captions if not (held and is_held_back(photo))]
+        sets.append(describe.Captioned.of(Source.open(args.prepared / name), captions, keep))
+    return sets
+
+
+def _distil(args: argparse.Namespace, plan: loop.Plan) -> None:
+    distil.run(args.prepared, args.sources, args.teacher, args.size, args.px, args.batch, plan, args.run,
+               args.name or "distil", args.start, args.seed)  # fmt: skip
+
+
+def _trunk(args: argparse.Namespace, _: loop.Plan) -> None:
+    """The teacher's own blocks as the lower part of the encoder."""
+    described = build_trunk(32)
+    arrays = trunk_weights(args.teacher)[: len(described.weights)]
+    found = {v.path: array for v, array in zip(described.weights, arrays, strict=True)}
+    checkpoint.save(args.run / f"{args.name or 'trunk'}.npz", found)
+
+
+def _language(args: argparse.Namespace, plan: loop.Plan) -> None:
+    captions = [text for path in args.captions for texts in read_captions(path).values() for text in texts]
+    text = [line for path in args.text for line in read_text(path)]
+    vocabulary = build_vocabulary(captions, text, args.words)
+    args.run.mkdir(parents=True, exist_ok=True)
+    vocabulary.write(args.run / "vocabulary.txt")
+    described = Description(args.size, args.px, args.length, args.width, 4, args.layers, args.dropout)
+    described.write(args.run)
+    describe.learn_language(described.shape(len(vocabulary)), text + captions, vocabulary, args.batch, plan,
+                            args.run, args.name or "language", args.seed)  # fmt: skip
+
+
+def _start(captioner: Captioner, found: checkpoint.Arrays) -> None:
+    """Give a built captioner the weights there are; those of photos are new when a language model starts it."""
+    given = 0
+    for variable in captioner.weights:
+        path = (
+            variable.path[variable.path.index("decoder/") :] if "decoder/" in variable.path else variable.path
+        )
+        source = found.get(variable.path, found.get(path))
+        if path.endswith("/position") and source is not None:
+            source = source[: variable.shape[0]]  # a language model may have learnt longer sentences
+        if source is not None and source.shape == tuple(variable.shape):
+            variable.assign(source.astype(np.float32))
+            given += 1
+    log.info("%d of %d arrays of the captioner start from an earlier stage", given, len(captioner.weights))
+
+
+def _targets(
+    args: argparse.Namespace, sets: Sequence[describe.Captioned]
+) -> tuple[describe.Targets, Vocabulary]:
+    described, vocabulary = Description.read(args.run), Vocabulary.read(args.run / "vocabulary.txt")
+    captions = [texts for one in sets for texts in one.captions]
+    if not (args.run / "tags.txt").exists():
+        tags = tag_words(captions, vocabulary, args.tag_least)
+        (args.run / "tags.txt").write_text("".join(f"{tag}\n" for tag in tags), encoding="utf-8")
+    return describe.Targets.of(captions, vocabulary, read_tags(args.run), described.length), vocabulary
+
+
+def _maps(
+    args: argparse.Namespace, described: Description, sets: Sequence[describe.Captioned]
+) -> NDArray[Any]:
+    """The maps of the encoder, or of its trunk, kept in RUN from one call to the next."""
+    cached = args.run / "maps.npy"
+    if cached.exists():
+        return np.asarray(np.load(cached, allow_pickle=False))
+    on_trunk = SIZES[described.size].on_trunk
+    encoder = build_trunk(described.px) if on_trunk else build_encoder(described.size, described.px)
+    checkpoint.assign(encoder, checkpoint.load(args.start))
+    encode = lite_function(encoder, (1, described.px, described.px, 3))
+    found = np.concatenate([describe.cache_maps(encode, s.photos, s.rows, described.px) for s in sets])
+    np.save(cached, found)
+    return found
+
+
+def _captioner(args: argparse.Namespace, plan: loop.Plan) -> None:
+    sets = captioned_sets(args)
+    targets, vocabulary = _targets(args, sets)
+    described = Description.read(args.run)
+    maps = _maps(args, described, sets)
+    captioner = Captioner(described.shape(len(vocabulary)), targets.tags.shape[1], name="captioner")
+    on_trunk = SIZES[described.size].on_trunk
+    tail = build_tail(described.size, described.px // STRIDE_PX) if on_trunk else None
+    model = build_on_features(captioner, describe.SENTENCES, tail)
+    _start(captioner, checkpoint.load(args.language))
+    describe.compile_captioner(model, plan)
+    loop.train(model, describe.map_batches(maps, targets, args.batch, args.seed), plan, args.run,
+               args.name or "captioner")  # fmt: skip
+
+
+def _joint(args: argparse.Namespace, plan: loop.Plan) -> None:
+    sets = captioned_sets(args)
+    targets, vocabulary = _targets(args, sets)
+    described = Description.read(args.run)
+    encoder = build_encoder(described.size)
+    captioner = Captioner(described.shape(len(vocabulary)), targets.tags.shape[1], name="captioner")
+    model = build_end_to_end(encoder, captioner, described.px, describe.SENTENCES)
+    checkpoint.assign(model, checkpoint.load(args.start) | checkpoint.load(args.language))
+    describe.compile_captioner(model, plan)
+    batches = describe.photo_batches(sets, targets, described.px, args.batch, args.seed)
+    loop.train(model, batches, plan, args.run, args.name or "joint")
+
+
+def _shares(text: str) -> dict[str, float]:
+    pairs = (item.partition("=") for item in text.split(","))
+    return {name: float(share or 1) for name, _, share in pairs}
+
+
+def _named_path(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    return name, Path(path)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m captioner.train", description=(__doc__ or "").split("\n")[0]
+    )
+    stages = parser.add_subparsers(dest="stage", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--run", type=Path, required=True, help="directory of the run")
+    common.add_argument("--name", help="name of the stage's weights (default: the stage)")
+    common.add_argument("--minutes", type=float, default=10, help="time to train (default 10)")
+    common.add_argument("--steps", type=int, help="stop after so many steps even if there is time left")
+    common.add_argument(
+        "--warmup", type=int, default=200, help="steps until the full learning rate (default 200)"
+    )
+    common.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default 0.001)")
+    common.add_argument(
+        "--floor", type=float, default=0.0, help="fraction of the peak rate at the end (default 0)"
+    )
+    common.add_argument("--decay", type=float, default=0.05, help="weight decay (default 0.05)")
+    common.add_argument(
+        "--ema", type=float, default=0.998, help="momentum of the moving average (default 0.998)"
+    )
+    common.add_argument("--batch", type=int, default=32, help="batch size (default 32)")
+    common.add_argument("--seed", type=int, default=0)
+    net = argparse.ArgumentParser(add_help=False)
+    net.add_argument("--size", choices=SIZES, default="atto", help="encoder (default atto)")
+    net.add_argument("--px", type=int, default=160, help="side of the photos, a multiple of 32 (default 160)")
+    prepared = argparse.ArgumentParser(add_help=False)
+    prepared.add_argument("--prepared", type=Path, required=True, help="what captioner.data wrote")
+    photos = argparse.ArgumentParser(add_help=False)
+    photos.add_argument(
+        "--captioned",
+        type=_named_path,
+        nargs="+",
+        required=True,
+        metavar="SOURCE[/held]=JSONL",
+        help="prepared sources with captions; of SOURCE/held a quarter is left out, to measure on",
+    )
+    photos.add_argument("--language", type=Path, required=True, help="weights to start the decoder from")
+    photos.add_argument("--tag-least", type=int, default=12, help="photos that must have a tag (default 12)")
+
+    d = stages.add_parser(
+        "distil", parents=[common, net, prepared], help="teach the encoder what the teacher sees"
+    )
+    d.add_argument(
+        "--sources", type=_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources"
+    )
+    d.add_argument("--teacher", type=Path, required=True, help="quantised MobileNetV2 .tflite")
+    d.add_argument("--start", type=Path, help="weights to start from")
+    d.set_defaults(go=_distil)
+    trunk = stages.add_parser("trunk", parents=[common], help="take over the teacher's blocks")
+    trunk.add_argument("--teacher", type=Path, required=True, help="quantised MobileNetV2 .tflite")
+    trunk.set_defaults(go=_trunk)
+    language = stages.add_parser("language", parents=[common, net], help="teach the decoder to write")
+    language.add_argument(
+        "--captions", type=Path, nargs="+", required=True, help="captions of photos, JSON lines"
+    )
+    language.add_argument(
+        "--text", type=Path, nargs="*", default=[], help="captions without photos, one to a line"
+    )
+    language.add_argument("--words", type=int, default=3600, help="size of the vocabulary (default 3600)")
+    language.add_argument("--length", type=int, default=18, help="tokens of a sentence at most (default 18)")
+    language.add_argument("--width", type=int, default=256)
+    language.add_argument("--layers", type=int, default=3)
+    language.add_argument("--dropout", type=float, default=0.2)
+    language.set_defaults(go=_language)
+    c = stages.add_parser("captioner", parents=[common, prepared, photos], help="teach the decoder to see")
+    c.add_argument("--start", type=Path, required=True, help="weights of the encoder")
+    c.set_defaults(go=_captioner)
+    j = stages.add_parser("joint", parents=[common, prepared, photos], help="train both end to end")
+    j.add_argument("--start", type=Path, required=True, help="weights of the encoder")
+    j.set_defaults(go=_joint)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The command line."""
+    args = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    plan = loop.Plan(
+        args.minutes, args.rate, args.warmup, args.decay, args.ema, floor=args.floor, steps=args.steps
+    )
+    args.go(args, plan)
+
+
+if __name__ == "__main__":
+    main()

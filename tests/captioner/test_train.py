@@ -1,0 +1,128 @@
+"""Every stage of training on eight made photos, to a bundle that is scored; it must learn them by heart."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+pytest.importorskip("tensorflow")
+pytest.importorskip("pycocoevalcap")
+
+from captioner import checkpoint, data, evaluate, export, train
+from captioner.litert import LiteRTCaptioner
+from captioner.teacher import BASIS_DIM, Basis
+
+COLOURS = {"red": (220, 30, 30), "green": (20, 180, 40), "blue": (30, 60, 220), "yellow": (240, 220, 20)}
+PX = 64
+
+
+def made_photo(colour: str, shape: str) -> Image.Image:
+    image = Image.new("RGB", (PX, PX), (128, 128, 128))
+    draw = ImageDraw.Draw(image)
+    (draw.ellipse if shape == "ball" else draw.rectangle)((8, 8, 56, 56), fill=COLOURS[colour])
+    return image
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight photos in a tar file, and their captions."""
+    directory = tmp_path_factory.mktemp("photos")
+    with (
+        tarfile.open(directory / "photos.tar", "w") as tar,
+        (directory / "captions.jsonl").open("w") as lines,
+    ):
+        for colour in COLOURS:
+            for shape in ("ball", "box"):
+                buffer = BytesIO()
+                made_photo(colour, shape).save(buffer, "PNG")
+                member = tarfile.TarInfo(f"{colour}-{shape}.png")
+                member.size = buffer.tell()
+                buffer.seek(0)
+                tar.addfile(member, buffer)
+                captions = [f"A {colour} {shape} lies on the grey floor .", f"there is a {colour} {shape}"]
+                lines.write(json.dumps({"image": member.name, "captions": captions}) + "\n")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def prepared(photos: Path) -> Path:
+    """The same prepared, with features of a teacher that knows colours only."""
+    out = photos / "prepared"
+    data.main([f"made={photos / 'photos.tar'}", "--out", str(out), "--px", str(PX)])
+    source = data.Source.open(out / "made")
+    colour = source.photos[:, ::10, ::10][:, :7, :7].astype(np.float32) / 128 - 1
+    rng = np.random.default_rng(0)
+    np.save(out / "made" / "teacher.npy", (colour @ rng.normal(size=(3, BASIS_DIM))).astype(np.float16))
+    cells, head = (
+        rng.normal(size=(400, 1280)).astype(np.float32),
+        rng.normal(size=(1280, 11)).astype(np.float32),
+    )
+    Basis.fit(cells, head, np.zeros(11, np.float32)).save(out / "basis.npz")
+    return out
+
+
+@pytest.fixture(scope="module")
+def run(photos: Path, prepared: Path) -> Path:
+    """All four stages, a few steps each."""
+    out, captions = photos / "run", photos / "captions.jsonl"
+    common = ["--run", str(out), "--warmup", "5", "--ema", "0.9", "--decay", "0"]
+    sources = ["--prepared", str(prepared)]
+    captioned = ["--captioned", f"made={captions}", "--tag-least", "2"]
+    train.main(["distil", *common, *sources, "--size", "test", "--px", "64", "--sources", "made=1",
+                "--batch", "8", "--steps", "20"])  # fmt: skip
+    train.main(["language", *common, "--captions", str(captions), "--size", "test", "--px", "64", "--length", "12",
+                "--width", "32", "--layers", "2", "--dropout", "0", "--batch", "8", "--steps", "20",
+                "--rate", "0.005"])  # fmt: skip
+    train.main(["captioner", *common, *sources, *captioned, "--batch", "8", "--steps", "60", "--rate", "0.005",
+                "--start", str(out / "distil.npz"), "--language", str(out / "language.npz")])  # fmt: skip
+    train.main(["joint", *common, *sources, *captioned, "--batch", "8", "--steps", "250", "--rate", "0.004",
+                "--start", str(out / "distil.npz"), "--language", str(out / "captioner.npz")])  # fmt: skip
+    return out
+
+
+@pytest.fixture(scope="module")
+def bundle(photos: Path, run: Path) -> Path:
+    """The bundle that comes of it."""
+    out = photos / "bundle"
+    export.main(
+        ["--run", str(run), "--weights", str(run / "joint.npz"), "--out", str(out), "--model-name", "made"]
+    )
+    return out
+
+
+def test_a_model_learns_eight_photos_by_heart(
+    photos: Path, bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate.main(["--photos", str(photos / "photos.tar"), "--captions", str(photos / "captions.jsonl"),
+                   "--bundle", str(bundle), "--calibrate", "--record", "made", "--json"])  # fmt: skip
+    found = json.loads(capsys.readouterr().out)
+    assert found["photos"] == 8
+    assert found["distinct"] == 8
+    assert found["BLEU-4"] > 0.9
+    assert found["CIDEr"] > 2 * found["constant caption"]["CIDEr"]
+    recorded = json.loads((bundle / "manifest.json").read_text())["scores"]["made"]
+    assert recorded["CIDEr"] == found["CIDEr"]
+
+
+def test_tags_are_what_the_photo_shows(bundle: Path) -> None:
+    captioner = LiteRTCaptioner(bundle)
+    caption = captioner.caption(np.asarray(made_photo("blue", "ball")))
+    assert {"blue", "ball"} <= {tag.word for tag in caption.tags}
+    assert caption.model == "made-1"
+    assert caption.embedding is None
+    assert 0 <= caption.confidence <= 1
+
+
+def test_a_finished_stage_has_nothing_left_to_do(run: Path, photos: Path) -> None:
+    before = checkpoint.load(run / "language.npz")
+    train.main(["language", "--run", str(run), "--warmup", "5", "--ema", "0.9", "--decay", "0", "--captions",
+                str(photos / "captions.jsonl"), "--size", "test", "--px", "64", "--length", "12", "--width", "32",
+                "--layers", "2", "--dropout", "0", "--batch", "8", "--steps", "20"])  # fmt: skip
+    after = checkpoint.load(run / "language.npz")
+    assert all(np.array_equal(before[name], after[name]) for name in before)
