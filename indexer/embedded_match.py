@@ -41,7 +41,7 @@ find photo photos picture pictures image images pic pics
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # told apart by identity: arrays have no one truth
 class Group:
     """One word or phrase of the query: what it may match, and how well each photo does."""
 

@@ -115,8 +115,8 @@ def _relaxed(phrases: Sequence[Group], groups: Sequence[Group], passing: Mask) -
     """Without the words that nothing has, then without the least telling ones, until something is left."""
     for group in phrases:
         passing = passing & (group.scores > 0)
-    here = {group.typed: int(np.count_nonzero((group.scores > 0) & passing)) for group in groups}
-    kept = sorted((group for group in groups if here[group.typed]), key=lambda group: here[group.typed])
+    here = {id(group): int(np.count_nonzero((group.scores > 0) & passing)) for group in groups}
+    kept = sorted((group for group in groups if here[id(group)]), key=lambda group: here[id(group)])
     while kept:
         dropped = [group for group in groups if group not in kept]
         match = _all(phrases, [group for group in groups if group in kept], passing, dropped)

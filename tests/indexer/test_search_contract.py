@@ -222,6 +222,11 @@ def test_a_word_that_nothing_has_is_left_out_and_named(backend: SearchBackend) -
     assert backend.search(parse("xylophonist ")).total == 0
 
 
+def test_a_word_may_be_typed_twice_whole_and_unfinished(empty: SearchBackend) -> None:
+    empty.put([photo(1, "house 047"), photo(2, "a cat")])
+    assert found(empty, "04 04") == [1]
+
+
 def test_words_that_never_meet_are_searched_without_the_least_telling_one(backend: SearchBackend) -> None:
     answer = backend.search(parse("football dog "))
     assert (numbers(answer), answer.dropped) == ([7], ("dog",))
