@@ -43,9 +43,12 @@ def _hash(kind: bytes, data: bytes, spans: list[Span]) -> str:
 def _jpeg_spans(data: bytes) -> list[Span]:
     parts = list(jpeg_parts(data))
     kinds = {part.kind for part in parts}
-    if SOS not in kinds or EOI not in kinds:
+    if SOS not in kinds:
         return []
-    return list(_joined((part.start, part.end) for part in parts if not _is_jpeg_metadata(part.kind)))
+    spans = [(part.start, part.end) for part in parts if not _is_jpeg_metadata(part.kind)]
+    if EOI not in kinds and parts[-1].end < len(data):  # cut off or damaged: whatever is left may be picture
+        spans.append((parts[-1].end, len(data)))
+    return list(_joined(iter(spans)))
 
 
 def _is_jpeg_metadata(kind: int | bytes) -> bool:
