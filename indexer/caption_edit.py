@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from indexer import xmp_packet
 from indexer.jpeg_photo import JpegPhoto
 from indexer.own_caption import FieldText, Mark, OwnCaption, find_own, find_persons
 from indexer.photo import CaptionPlace, FileCaption
+from indexer.png_photo import SIGNATURE, PngPhoto
+from indexer.verify import Undo, require
+from indexer.verify_chunks import check_png_edit, check_png_removal, check_webp_edit, check_webp_removal
+from indexer.verify_jpeg import check_jpeg_edit, check_jpeg_removal
+from indexer.webp_photo import WebpPhoto
 
 
 class EditablePhoto(Protocol):
@@ -44,8 +51,35 @@ class EditablePhoto(Protocol):
         """
 
 
-#: How a file begins, what it is called, and what opens it: formats that are not here get a sidecar.
-EDITORS: tuple[tuple[bytes, str, Callable[[bytes], EditablePhoto]], ...] = ((b"\xff\xd8\xff", "JPEG", JpegPhoto),)
+class EditCheck(Protocol):
+    """Raises `VerifyError` unless `new` is `old` and the caption."""
+
+    def __call__(self, old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> None:
+        """`undo` takes our caption out of a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format whose files are edited: how they begin, what opens them, and what proves an edit and an undo."""
+
+    name: str
+    magic: re.Pattern[bytes]
+    open: Callable[[bytes], EditablePhoto]
+    check_edit: EditCheck
+    check_removal: Callable[[bytes, bytes], None]  # of an undo that could not be exact
+
+
+#: Formats that are not here get a sidecar.
+FORMATS = (
+    Format("JPEG", re.compile(rb"\xff\xd8\xff"), JpegPhoto, check_jpeg_edit, check_jpeg_removal),
+    Format("PNG", re.compile(re.escape(SIGNATURE)), PngPhoto, check_png_edit, check_png_removal),
+    Format("WebP", re.compile(rb"RIFF....WEBP", re.DOTALL), WebpPhoto, check_webp_edit, check_webp_removal),
+)
+
+
+def format_of(data: bytes) -> Format | None:
+    """The format of a file, by its first bytes; None where it is not one of those that are edited."""
+    return next((known for known in FORMATS if known.magic.match(data)), None)
 
 
 def open_photo(data: bytes) -> EditablePhoto | None:
@@ -53,10 +87,24 @@ def open_photo(data: bytes) -> EditablePhoto | None:
 
     Raises `CaptionRefused` where the format is known but the file is not understood.
     """
-    for magic, _, opener in EDITORS:
-        if data.startswith(magic):
-            return opener(data)
-    return None
+    known = format_of(data)
+    return known.open(data) if known is not None else None
+
+
+def check_edit(old: bytes, new: bytes, own: OwnCaption) -> None:
+    """Proves that `new` is `old` and the caption, whatever the format. Raises `VerifyError`."""
+    known = format_of(old)
+    require(known is not None, "nothing is known of this format")
+    if known is not None:
+        known.check_edit(old, new, own, undo=lambda data: known.open(data).bare())
+
+
+def check_removal(old: bytes, new: bytes) -> None:
+    """Proves that `new` is `old` without our caption, whatever the format. Raises `VerifyError`."""
+    known = format_of(old)
+    require(known is not None, "nothing is known of this format")
+    if known is not None:
+        known.check_removal(old, new)
 
 
 class XmpFile:

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 from captioner import Caption
-from indexer.caption_edit import EditablePhoto, XmpFile, open_photo, own_caption, persons_caption
+from indexer.caption_edit import (
+    EditablePhoto,
+    XmpFile,
+    check_edit,
+    check_removal,
+    open_photo,
+    own_caption,
+    persons_caption,
+)
 from indexer.errors import CaptionRefused, UnreadablePhoto
 from indexer.journal import Journal, recording
 from indexer.metadata import read_metadata
@@ -18,7 +26,6 @@ from indexer.own_caption import OwnCaption, digest, sha256
 from indexer.photo import CaptionPlace, FileCaption, FileStamp, Written
 from indexer.replace import CannotReplace, ChangedMeanwhile, FileRead, read_file, replace_file
 from indexer.sidecar import Sidecars
-from indexer.verify import check_edit, check_removal
 
 PERSONS_WORDS = "a person has described this photo"
 
@@ -162,7 +169,7 @@ class _Writing:
 
     def _embedded(self, photo: EditablePhoto, place: CaptionPlace, base: bytes, own: OwnCaption) -> Written:
         new = photo.embed(own, place)
-        check_edit(base, new, own, undo=_undone)
+        check_edit(base, new, own)
         entry = recording(self.sidecars.journal, "write", self.file.path, self.file.sha256, model=own.mark.model)
         after = replace_file(self.file, new, keep_mtime=self.keep_mtime, before_replacing=entry)
         self._forget_sidecar()
@@ -210,11 +217,6 @@ def _bare(photo: EditablePhoto, file: FileRead) -> tuple[bytes, bool]:
     if left is None or left.texts != [text for text in photo.texts if digest(text.text) not in ours]:
         raise CaptionRefused("another program has changed the file since, and more than our caption would be lost")
     return bare, False
-
-
-def _undone(data: bytes) -> bytes:
-    photo = open_photo(data)
-    return photo.bare() if photo is not None else data
 
 
 def undo_caption(

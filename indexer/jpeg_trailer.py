@@ -9,6 +9,7 @@ from indexer.tiff import MAKER_NOTE, TiffError, byte_order, integers, walk
 
 _THUMBNAIL_OFFSET = 0x0201
 _MAX_TARGETS = 64
+_PADDED_JPEG = re.compile(rb"[\x00\xff]*\xff\xd8")
 _GCONTAINER = b"http://ns.google.com/photos/1.0/container/"
 _MICRO_VIDEO = b"MicroVideo"
 
@@ -34,7 +35,7 @@ def check_trailer(data: bytes, trailer: int, *, tiff_start: int, block: bytes, x
 def _is_known(data: bytes, trailer: int, xmp: bytes, *, has_mpf: bool) -> bool:
     """Trailers that are found from the end, or by lengths, or by MPF, whose offsets move with its own segment."""
     return (
-        (has_mpf and data[trailer:].lstrip(b"\0").startswith(b"\xff\xd8"))
+        (has_mpf and _PADDED_JPEG.match(data, trailer) is not None)
         or _GCONTAINER in xmp
         or _MICRO_VIDEO in xmp
         or data[trailer + 4 : trailer + 8] == b"ftyp"

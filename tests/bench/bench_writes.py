@@ -23,13 +23,12 @@ from pathlib import Path
 from PIL import Image
 
 from captioner import Caption
-from indexer.caption_edit import open_photo
+from indexer.caption_edit import check_edit, open_photo
 from indexer.caption_file import undo_caption, write_caption
 from indexer.journal import Journal
 from indexer.own_caption import OwnCaption, sha256
 from indexer.photo import CaptionPlace
 from indexer.replace import stamp_of
-from indexer.verify import check_edit
 
 CAPTION = Caption("a dog runs along the beach", 0.83, (), None, "bench-1")
 
@@ -79,13 +78,7 @@ def thinking(path: Path) -> None:
     if photo is None:
         return
     own = OwnCaption.of(CAPTION, before=sha256(data))
-    check_edit(data, photo.embed(own, CaptionPlace.EXIF), own, undo=undone)
-
-
-def undone(data: bytes) -> bytes:
-    """A captioned file as it was."""
-    photo = open_photo(data)
-    return photo.bare() if photo is not None else data
+    check_edit(data, photo.embed(own, CaptionPlace.EXIF), own)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import os
 import resource
 import stat
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from PIL import Image
 
 from captioner import Caption
 from indexer.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
+from indexer.content_key import content_key
 from indexer.errors import PhotoVanished
 from indexer.journal import Journal
 from indexer.photo import CaptionBy, CaptionPlace, FileStamp, Written
 from indexer.replace import stamp_of
 from indexer.sidecar import sidecar_path
+from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
 
 EXIF, XMP, SIDECAR, INDEX = CaptionPlace.EXIF, CaptionPlace.XMP, CaptionPlace.SIDECAR, CaptionPlace.INDEX
@@ -102,7 +105,39 @@ LADDER = {
     ),
     "GContainer": (trailer_jpeg(b"\xff\xd8\xff\xe0 gain map", packet=GCONTAINER), EXIF, None),
     "MicroVideo": (trailer_jpeg(b"video", packet=made.packet("<!-- GCamera:MicroVideo -->")), EXIF, None),
-    "a PNG": (b"\x89PNG\r\n\x1a\n and so on", SIDECAR, "this format"),
+    "a GIF": (b"GIF89a and so on", SIDECAR, "this format"),
+    "PNG, C2PA": (chunks.png(chunks.chunk(b"caBX", b"jumb")), SIDECAR, "C2PA"),
+    "PNG, signed": (chunks.png(chunks.chunk(b"dSIG", b"x")), SIDECAR, "signed"),
+    "PNG, cut off": (chunks.png()[:-30], SIDECAR, "cut off"),
+    "PNG, two XMP packets": (chunks.png(*[chunks.png_xmp(made.packet())] * 2), SIDECAR, "several XMP"),
+    "PNG, iDOT before XMP": (
+        chunks.png(chunks.chunk(b"iDOT", b"\0" * 28), chunks.png_xmp(made.packet())),
+        SIDECAR,
+        "iDOT",
+    ),
+    "PNG, Description": (chunks.png(chunks.chunk(b"tEXt", b"Description\0Ann")), INDEX, PERSONS_WORDS),
+    "PNG, compressed Description": (
+        chunks.png(chunks.chunk(b"zTXt", b"Description\0\0" + zlib.compress(b"Ann"))),
+        INDEX,
+        PERSONS_WORDS,
+    ),
+    "PNG, Exif description": (
+        chunks.png(chunks.chunk(b"eXIf", made.tiff(made.ascii_field(0x010E, "Ann, 1978")))),
+        INDEX,
+        PERSONS_WORDS,
+    ),
+    "PNG, dc:description": (chunks.png(chunks.png_xmp(made.packet(made.described("Ann")))), INDEX, PERSONS_WORDS),
+    "PNG, compressed XMP": (
+        chunks.png(chunks.chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(made.packet()))),
+        INDEX,
+        "compressed",
+    ),
+    "PNG, ImageMagick": (chunks.png(chunks.chunk(b"tEXt", b"Raw profile type iptc\0\niptc\n")), INDEX, "ImageMagick"),
+    **{name: (data, XMP, None) for name, data in chunks.PNGS.items()},
+    **{name: (data, EXIF, None) for name, data in chunks.WEBPS.items()},
+    "WebP, damaged Exif": (chunks.webp(exif=made.camera_block()[:-40]), XMP, "outside"),
+    "WebP, trailer": (chunks.webp() + b"behind", SIDECAR, "size"),
+    "WebP, description": (chunks.webp(xmp=made.packet(made.described("Ann"))), INDEX, PERSONS_WORDS),
     "IPTC": (made.with_segments(made.iptc(b"A wedding")), INDEX, PERSONS_WORDS),
     "IPTC, damaged": (made.with_segments(made.iptc(b"A wedding").replace(b"8BIM", b"9BIM")), INDEX, PERSONS_WORDS),
     "IPTC, blank": (made.with_segments(made.iptc(b"  ")), EXIF, None),
@@ -149,6 +184,8 @@ def test_each_file_lands_on_its_rung_and_comes_back_exactly(name: str, tmp_path:
     assert path.stat().st_mtime_ns == before.st_mtime_ns
     assert (path.read_bytes() != data) == (place in (EXIF, XMP))
     assert sidecar_path(path).exists() == (place is SIDECAR)
+    if place in (EXIF, XMP):
+        assert content_key(path.read_bytes()) == content_key(data)
     source = sidecar_path(path) if place is SIDECAR else path
     own = read_own_caption(source.read_bytes())
     assert (own is None) == (place is INDEX)
