@@ -101,7 +101,8 @@ def _grow(
     """The `beam` best ways to go on by one word: those that go on, and those that end."""
     total = logps[:, None] + scores
     costs = -total.ravel()
-    few = min(2 * beam, costs.size)
+    # Twice the beam, so that sentences that end leave others to go on with; a beam of one stops at its first end.
+    few = min(2 * beam if beam > 1 else 1, costs.size)
     # Sorting every word at every step took as long as the model itself.
     nearest = np.sort(np.argpartition(costs, few - 1)[:few])
     best = nearest[np.argsort(costs[nearest], kind="stable")]

@@ -1,0 +1,130 @@
+"""The network: one decoder in two forms, the encoder's slabs, and the losses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+import keras
+from keras import ops
+
+from captioner import checkpoint
+from captioner.encoder import SlabDepthwise, build_encoder, build_tail, build_trunk
+from captioner.model import Captioner, Decoder, DecoderShape, build_on_features, tag_loss, word_loss
+
+SHAPE = DecoderShape(vocabulary=30, length=7, width=16, heads=2, layers=2, cells=4, channels=6, dropout=0.3)
+RNG = np.random.default_rng(0)
+
+
+def made_decoder() -> Decoder:
+    keras.utils.set_random_seed(1)
+    decoder = Decoder(SHAPE, name="decoder")
+    decoder.build()
+    for variable in decoder.weights:
+        variable.assign(RNG.normal(size=variable.shape) * 0.3)
+    return decoder
+
+
+def test_step_with_a_cache_equals_the_whole_sentence() -> None:
+    decoder = made_decoder()
+    features = RNG.normal(size=(1, SHAPE.cells, SHAPE.channels)).astype(np.float32)
+    tokens = RNG.integers(0, SHAPE.vocabulary, (3, SHAPE.length)).astype(np.int32)
+    whole = ops.convert_to_numpy(ops.log_softmax(decoder(tokens, features)))
+    pairs = decoder.look(features)
+    photo = [ops.concatenate([pair[i] for pair in pairs]) for i in (0, 1)]
+    cache = np.zeros((SHAPE.layers, 3, SHAPE.heads, SHAPE.length, SHAPE.width // SHAPE.heads), np.float32)
+    keys, values = cache, cache
+    for place in range(SHAPE.length):
+        position = np.array([place], np.int32)
+        logp, keys, values = decoder.step(tokens[:, place], position, *photo, keys, values)
+        np.testing.assert_allclose(ops.convert_to_numpy(logp), whole[:, place], atol=1e-5)
+
+
+def test_a_word_does_not_see_those_after_it() -> None:
+    decoder = made_decoder()
+    features = RNG.normal(size=(1, SHAPE.cells, SHAPE.channels)).astype(np.float32)
+    tokens = RNG.integers(0, SHAPE.vocabulary, (1, SHAPE.length)).astype(np.int32)
+    other = tokens.copy()
+    other[0, 4:] = (other[0, 4:] + 1) % SHAPE.vocabulary
+    before, after = (ops.convert_to_numpy(decoder(t, features)) for t in (tokens, other))
+    np.testing.assert_allclose(before[:, :4], after[:, :4], atol=1e-6)
+    assert np.abs(before[:, 4:] - after[:, 4:]).max() > 1e-3
+
+
+def test_sentences_of_a_batch_see_their_own_photo() -> None:
+    decoder = made_decoder()
+    features = RNG.normal(size=(2, SHAPE.cells, SHAPE.channels)).astype(np.float32)
+    tokens = RNG.integers(0, SHAPE.vocabulary, (6, SHAPE.length)).astype(np.int32)
+    together = ops.convert_to_numpy(decoder(tokens, features))
+    for photo in range(2):
+        mine = slice(3 * photo, 3 * photo + 3)
+        alone = ops.convert_to_numpy(decoder(tokens[mine], features[photo : photo + 1]))
+        np.testing.assert_allclose(together[mine], alone, atol=1e-5)
+
+
+def test_captioner_gives_words_and_tags() -> None:
+    captioner = Captioner(SHAPE, 9, name="captioner")
+    model = build_on_features(captioner, sentences=3)
+    maps = RNG.normal(size=(2, SHAPE.cells, SHAPE.channels)).astype(np.float32)
+    tokens = RNG.integers(0, SHAPE.vocabulary, (2, 3, SHAPE.length)).astype(np.int32)
+    found = model.predict_on_batch({"maps": maps, "tokens": tokens})
+    assert found["words"].shape == (2, 3, SHAPE.length, SHAPE.vocabulary)
+    assert found["tags"].shape == (2, 9)
+
+
+def test_slabs_are_exactly_the_7x7() -> None:
+    x = RNG.normal(size=(2, 9, 9, 5)).astype(np.float32)
+    whole, slabs = keras.layers.DepthwiseConv2D(7, padding="same"), SlabDepthwise()
+    whole.build(x.shape)
+    slabs.build(x.shape)
+    kernel, bias = RNG.normal(size=(7, 7, 5, 1)), RNG.normal(size=5)
+    for layer in (whole, slabs):
+        layer.kernel.assign(kernel)
+        layer.bias.assign(bias)
+    np.testing.assert_allclose(ops.convert_to_numpy(slabs(x)), ops.convert_to_numpy(whole(x)), atol=2e-5)
+
+
+@pytest.mark.parametrize("size", ["test", "atto-on-trunk"])
+def test_an_encoder_for_export_equals_the_one_that_was_trained(size: str) -> None:
+    trained, exported = build_encoder(size), build_encoder(size, 64, slabs=True)
+    checkpoint.assign(exported, checkpoint.weights(trained))
+    x = RNG.uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
+    a, b = (ops.convert_to_numpy(model(x)) for model in (trained, exported))
+    assert a.shape[:3] == (1, 2, 2)
+    np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_trunk_and_tail_are_the_encoder() -> None:
+    encoder, trunk, tail = build_encoder("atto-on-trunk", 64), build_trunk(64), build_tail("atto-on-trunk", 2)
+    weights = checkpoint.weights(encoder)
+    assert weights.keys() == checkpoint.weights(trunk).keys() | checkpoint.weights(tail).keys()
+    checkpoint.assign(trunk, weights)
+    checkpoint.assign(tail, weights)
+    x = RNG.uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
+    a, b = ops.convert_to_numpy(encoder(x)), ops.convert_to_numpy(tail(trunk(x)))
+    np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_padding_and_unknown_words_cost_nothing() -> None:
+    loss = word_loss(0.1, (0, 3))
+    logits = RNG.normal(size=(1, 2, 4, 8)).astype(np.float32)
+    wanted = np.array([[[4, 5, 0, 0], [6, 3, 2, 0]]], np.int32)
+    cost = float(loss(wanted, logits))
+    elsewhere = logits.copy()
+    elsewhere[wanted == 0] += 7 * RNG.normal(size=8)
+    elsewhere[wanted == 3] += 7 * RNG.normal(size=8)
+    assert float(loss(wanted, elsewhere)) == pytest.approx(cost, rel=1e-5)
+    # and the rest is the mean over words, as written out by hand
+    logp = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    words = [(0, 0, 0, 4), (0, 0, 1, 5), (0, 1, 0, 6), (0, 1, 2, 2)]
+    by_hand = -np.mean([0.9 * logp[w] + 0.1 * logp[w[:3]].mean() for w in words])
+    assert cost == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_tag_loss_is_binary_cross_entropy() -> None:
+    logits, wanted = np.array([[0.5, -2.0]], np.float32), np.array([[1.0, 0.0]], np.float32)
+    p = 1 / (1 + np.exp(-logits))
+    by_hand = -np.log(p[0, 0]) - np.log(1 - p[0, 1])
+    assert float(tag_loss(wanted, logits)) == pytest.approx(by_hand, rel=1e-5)
