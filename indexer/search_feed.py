@@ -47,23 +47,28 @@ class SearchFeed:
                 continue  # another process may have marked photos for pushing
 
     async def _push(self, pause_s: float) -> float:
+        """Pushes, and gives the time to wait before the next push."""
+        behind = self.problem is not None
         try:
             await self.flush()
         except SearchError as error:
-            if self.problem is None:
+            if not behind:
                 log.warning("search is behind: %s", error)
-            self.problem = error.what
             return min(pause_s * 2, _LONGEST_BACK_OFF_S)
-        if self.problem is not None:
+        if behind:
             log.info("search has caught up")
-        self.problem = None
         return _PAUSE_S
 
     async def flush(self) -> int:
-        """Pushes all that is waiting, and gives its number. Raises `SearchError`."""
+        """Pushes all that is waiting, and gives its number. Raises `SearchError`, which `problem` then names."""
         pushed = 0
-        while batch := await asyncio.to_thread(push_batch, self._catalogue, self._search):
-            pushed += batch
+        try:
+            while batch := await asyncio.to_thread(push_batch, self._catalogue, self._search):
+                pushed += batch
+        except SearchError as error:
+            self.problem = error.what
+            raise
+        self.problem = None
         return pushed
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from captioner import BundleError, Captioner, CaptionerProcess
 from indexer.catalogue import Catalogue
@@ -54,7 +54,9 @@ class Indexer:
         *,
         captioner: Captioner | None = None,
         photos: PhotoOpener | None = None,
+        stop_s: float = STOP_S,
     ) -> None:
+        self._stop_s = stop_s
         self._settings = settings
         self._storage = storage
         self._captioner = captioner
@@ -62,6 +64,7 @@ class Indexer:
         self._stack = AsyncExitStack()
         self._meter = Meter()
         self._feed = SearchFeed(storage.catalogue, storage.search)
+        self._bench: Bench | None = None
         self._runner: JobRunner | None = None
         self._rounds: Rounds | None = None
         self._progress = Progress()
@@ -77,15 +80,13 @@ class Indexer:
             photos = self._photos
             if photos is None:
                 photos = await stack.enter_async_context(PhotoProcesses(self._settings, input_px=captioner.input_px))
-            bench = Bench(
+            self._bench = Bench(
                 photos=photos,
                 captioner=captioner,
                 catalogue=self._storage.catalogue,
                 thumbnails=self._storage.thumbnails,
                 write_captions=self._settings.captions != "off",
             )
-            in_flight = self._settings.reader_count + _MORE_IN_FLIGHT
-            self._runner = JobRunner(bench, in_flight=in_flight, settled=self._on_settled)
             self._stack = stack.pop_all()
         return self
 
@@ -100,8 +101,7 @@ class Indexer:
 
     async def index_once(self, roots: Sequence[Path], *, stop: asyncio.Event | None = None) -> Progress:
         """Walks `roots`, works everything off and returns. `stop` ends it early, nothing lost."""
-        rounds = Rounds(self._settings, self._storage.catalogue, roots, changed=self._wake)
-        await self._run(self._once(rounds), rounds, stop or asyncio.Event())
+        await self._run(roots, stop or asyncio.Event(), once=True)
         return self._progress
 
     async def work_off(self, *, stop: asyncio.Event | None = None) -> Progress:
@@ -110,38 +110,34 @@ class Indexer:
 
     async def run_forever(self, roots: Sequence[Path], stop: asyncio.Event) -> None:
         """Walks, watches and works until `stop` is set; then stops as DESIGN's ladder says."""
-        rounds = Rounds(self._settings, self._storage.catalogue, roots, changed=self._wake)
-        await self._run(rounds.go_on(), rounds, stop)
+        await self._run(roots, stop, once=False)
 
-    async def _once(self, rounds: Rounds) -> None:
-        await rounds.walk_all()
-        self._entered.finish()
-
-    async def _run(self, arrivals: Coroutine[Any, Any, None], rounds: Rounds, stop: asyncio.Event) -> None:
-        self._rounds, self._stopping = rounds, False
+    async def _run(self, roots: Sequence[Path], stop: asyncio.Event, *, once: bool) -> None:
+        self._runner = runner = self._new_runner()
+        self._rounds = rounds = Rounds(self._settings, self._storage.catalogue, roots, changed=self._wake)
+        self._stopping = False
         self._meter.start()
         with storage_errors(self._settings.data_dir):
             try:
-                await self._until_done(arrivals, stop)
+                await self._until_done(rounds, runner, stop, once=once)
             except BaseExceptionGroup as failures:
                 raise first_failure(failures) from failures
             await self._last_push()
             await self._count()
             self._progress = replace(self._progress, per_second=self._meter.average)
 
-    async def _until_done(self, arrivals: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
+    async def _until_done(self, rounds: Rounds, runner: JobRunner, stop: asyncio.Event, *, once: bool) -> None:
         async with asyncio.TaskGroup() as group, running(group, self._feed.run(), self._pulse()):
-            async with running(group, arrivals):
-                work = group.create_task(self._entered.run())
+            async with running(group, _walk_once(rounds, runner) if once else rounds.go_on()):
+                work = group.create_task(runner.run())
                 await either(work, stop.wait())
                 self._stopping = stop.is_set()
-            await self._leave(work)
+                runner.stop()
+            await self._leave(work, runner)
 
-    async def _leave(self, work: asyncio.Task[None]) -> None:
-        """The photos in hand finish, or go back to the queue after `STOP_S`."""
-        runner = self._entered
-        runner.stop()
-        _, late = await asyncio.wait({work}, timeout=STOP_S)
+    async def _leave(self, work: asyncio.Task[None], runner: JobRunner) -> None:
+        """The photos in hand finish, or go back to the queue after `stop_s`."""
+        _, late = await asyncio.wait({work}, timeout=self._stop_s)
         for task in late:
             log.warning("%d photos took too long to finish; they are done at the next start", runner.in_hand)
             task.cancel()
@@ -153,11 +149,11 @@ class Indexer:
         except (TimeoutError, SearchError) as error:
             log.warning("search is behind and catches up at the next start: %s", error)
 
-    @property
-    def _entered(self) -> JobRunner:
-        if self._runner is None:
+    def _new_runner(self) -> JobRunner:
+        if self._bench is None:
             raise RuntimeError("the indexer is an async context manager: enter it first")
-        return self._runner
+        in_flight = self._settings.reader_count + _MORE_IN_FLIGHT
+        return JobRunner(self._bench, in_flight=in_flight, settled=self._on_settled)
 
     def _on_settled(self, _: Job) -> None:
         self._meter.add()
@@ -201,6 +197,11 @@ class Indexer:
         if self._walking:
             return Phase.WALKING
         return Phase.SEARCH if unpushed else Phase.IDLE
+
+
+async def _walk_once(rounds: Rounds, runner: JobRunner) -> None:
+    await rounds.walk_all()
+    runner.finish()
 
 
 def _take_over(catalogue: Catalogue) -> None:

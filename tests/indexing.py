@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from captioner import Caption, CaptionerGone, Tag
-from indexer.photo import Photo
+from indexer.photo import FileStamp, Photo, PhotoMetadata, Reading
+from indexer.photo_process import PhotoProcesses
 from indexer.progress import Progress
 from indexer.query import parse
 from indexer.service import Indexer
@@ -39,6 +40,22 @@ class CountingCaptioner:
             raise CaptionerGone(f"died at {colour}")
         text = f"a {colour} wall seen by {self.model}"
         return Caption(text, 0.8, (Tag(colour, 0.9), Tag("wall", 0.6)), None, self.model)
+
+
+class CountingPhotos(PhotoProcesses):
+    """Remembers which files were opened to be looked at."""
+
+    def __init__(self, settings: Settings, *, input_px: int) -> None:
+        super().__init__(settings, input_px=input_px)
+        self.opened: list[str] = []
+
+    async def read(self, path: Path) -> Reading:
+        self.opened.append(path.name)
+        return await super().read(path)
+
+    async def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
+        self.opened.append(path.name)
+        return await super().read_metadata(path)
 
 
 def colour_of(pixels: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,12 +12,23 @@ import pytest
 
 from captioner import Caption
 from indexer.caption_file import read_own_caption
-from indexer.errors import SetupError
+from indexer.errors import SearchError, SetupError
 from indexer.photo import CaptionBy, CaptionPlace
 from indexer.progress import Phase
+from indexer.search import SearchBackend
 from indexer.service import Indexer
 from indexer.settings import Settings
-from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, paths_of, settings_for, stored
+from tests.indexing import (
+    COLOURS,
+    CountingCaptioner,
+    CountingPhotos,
+    all_photos,
+    found,
+    index,
+    paths_of,
+    settings_for,
+    stored,
+)
 from tests.photos_made import write_jpeg
 
 
@@ -310,6 +322,72 @@ async def test_new_photos_are_found_while_it_runs(library: Path, tmp_path: Path,
             stop.set()
             await running
     assert sorted(captioner.asked) == ["blue", "green", "red", "white"]
+
+
+async def test_watching_finds_new_photos_and_our_own_writes_start_no_loop(
+    library: Path, tmp_path: Path, captioner: CountingCaptioner
+) -> None:
+    settings, stop = settings_for(tmp_path, watch=True), asyncio.Event()
+    with stored(settings) as storage:
+        async with (
+            CountingPhotos(settings, input_px=captioner.input_px) as photos,
+            Indexer(settings, storage, captioner=captioner, photos=photos) as indexer,
+        ):
+            running = asyncio.create_task(indexer.run_forever((library,), stop))
+            while len(found(storage, "wall")) < 3:
+                await asyncio.sleep(0.05)
+            write_jpeg(library / "white.jpg", COLOURS["white"], 4)
+            while not found(storage, "white"):
+                await asyncio.sleep(0.05)
+            stop.set()
+            await running
+    assert sorted(photos.opened) == ["blue.jpg", "green.jpg", "red.jpg", "white.jpg"]
+
+
+async def test_photos_that_take_too_long_at_the_end_go_back_to_the_queue(
+    library: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    captioner.gate, stop = asyncio.Event(), asyncio.Event()
+    with stored(settings) as storage:
+        async with Indexer(settings, storage, captioner=captioner, stop_s=0.1) as indexer:
+            running = asyncio.create_task(indexer.run_forever((library,), stop))
+            while not captioner.asked:
+                await asyncio.sleep(0.01)
+            stop.set()
+            await running
+        assert storage.catalogue.in_hand() == []
+        assert storage.catalogue.counts().queued == 3
+
+
+class SearchThatIsDown:
+    """A search server that can't be reached until it is `up`."""
+
+    name = "down"
+
+    def __init__(self, behind: SearchBackend) -> None:
+        self._behind = behind
+        self.up = False
+
+    def __getattr__(self, name: str) -> object:
+        if not self.up:
+            raise SearchError("the search server can't be reached")
+        return getattr(self._behind, name)
+
+
+async def test_a_search_server_that_is_down_delays_search_only(
+    library: Path, settings: Settings, captioner: CountingCaptioner
+) -> None:
+    with stored(settings) as storage:
+        search = SearchThatIsDown(storage.search)
+        without = dataclasses.replace(storage, search=search)  # type: ignore[arg-type]
+        async with Indexer(settings, without, captioner=captioner) as indexer:
+            outcome = await indexer.index_once((library,))
+            assert (outcome.done, outcome.problem) == (3, "the search server can't be reached")
+            assert found(storage, "wall") == []
+            search.up = True
+            outcome = await indexer.work_off()
+            assert outcome.problem is None
+        assert len(found(storage, "wall")) == 3
 
 
 async def test_a_full_disk_is_about_the_set_up(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
