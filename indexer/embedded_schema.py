@@ -75,6 +75,9 @@ FIELD_WEIGHTS: Mapping[str, float] = MappingProxyType(
 WORD = "word"
 _FIELD_BREAK = " _ "  # "_" is no part of any word, so no phrase reaches across it
 _MAX_WORDS = 2000
+# A long text says less of each of its words; by so much from so many words on.
+_DILUTION = 0.1
+_LONG = 20
 _EPOCH = datetime(1970, 1, 1)
 _INSERT_DOCUMENT = (
     "INSERT INTO document (docno, id, revision, taken_s, rating, latitude, longitude, words, strengths, facets)"
@@ -162,8 +165,10 @@ def _encode(document: SearchDocument) -> _Encoded:
     fields = tuple((field, text, " ".join(words(text)), weight) for field, text, weight in shown)
     missing: dict[str, float] = {}  # the chance that no field means the word
     for _, _, folded, weight in fields:
-        for word in set(folded.split()):
-            missing[word] = missing.get(word, 1.0) * (1.0 - weight)
+        texts = folded.split()
+        strength = weight * (1.0 - _DILUTION * min(len(texts), _LONG) / _LONG)
+        for word in set(texts):
+            missing[word] = missing.get(word, 1.0) * (1.0 - strength)
     kept = [word for word in missing if not is_serial(word)][:_MAX_WORDS]
     strengths = {word: max(1, round(255 * (1.0 - missing[word]))) for word in kept}
     return _Encoded(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from indexer.embedded_picture import Floats, Picture
 
-_BLOCK = 8192  # rows widened to float32 at once: 8 MB at 256 dimensions
+# Rows widened to float32 at once: they stay in the cache, and are too few for BLAS to wake its other threads.
+_BLOCK = 512
 _ROWS_AT_ONCE = 5000
 
 

@@ -9,8 +9,8 @@ letter; every keystroke is a whole `search` of 50 hits with total and reasons. O
 
 For each number of photos it prints: time to index, size on disk, time to the first answer of a new process, memory,
 p50, p95 and maximum (and p95 of processor time, which other work on the machine disturbs less) of a keystroke, of the
-finished query and of all facets together; and, for the same finished words, of `SELECT rowid ... MATCH ... ORDER BY rank
-LIMIT 50` with a count, which mends and explains nothing. Aim: p95 of a keystroke under 50 ms at 100,000 photos.
+finished query and of all facets together; and, for the same finished words, of `SELECT rowid ... MATCH ... ORDER BY
+rank LIMIT 50` with a count, which mends and explains nothing. Aim: p95 of a keystroke under 50 ms at 100,000 photos.
 """
 
 from __future__ import annotations
