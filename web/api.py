@@ -16,7 +16,7 @@ from aiohttp import web
 
 from indexer.photo import Photo, PhotoFile
 from indexer.search import FilterError, Hit
-from web.doors import LIBRARY, PROGRESS, SEARCH, in_thread
+from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, in_thread
 from web.links import thumbnail_url
 from web.searching import (
     FACETS,
@@ -123,9 +123,8 @@ async def status(request: web.Request) -> Json:
     library, backend = request.config_dict[LIBRARY], request.config_dict[SEARCH]
     limit = min(read_number(request.query, "limit", _SET_ASIDE, least=1), _MOST_SET_ASIDE)
     offset = read_number(request.query, "offset", 0, least=0)
-    counts, aside, searchable = await in_thread(
-        request, lambda: (library.counts(), library.set_aside(limit, offset), backend.count())
-    )
+    counts = await request.config_dict[COUNTS].get(request)
+    aside, searchable = await in_thread(request, lambda: (library.set_aside(limit, offset), backend.count()))
     progress = request.config_dict[PROGRESS]()
     return {
         "progress": asdict(progress),

@@ -12,7 +12,18 @@ from indexer.search import SearchBackend
 from indexer.settings import Settings
 from web import api, login, media, views
 from web.auth import HouseholdPassword, LoginThrottle, Sessions, check_exposure, session_secret
-from web.doors import LIBRARY, PROGRESS, SEARCH, SETTINGS, THREADS, THUMBNAILS, Library, Thumbnails
+from web.doors import (
+    COUNTS,
+    LIBRARY,
+    PROGRESS,
+    SEARCH,
+    SETTINGS,
+    THREADS,
+    THUMBNAILS,
+    Library,
+    RecentCounts,
+    Thumbnails,
+)
 from web.middleware import errors_as_pages, only_known_hosts, only_same_origin_changes, set_security_headers
 from web.static_files import STATIC_FILES, read_static_files, static_file
 from web.templating import set_up_templates
@@ -43,7 +54,7 @@ def make_app(
         client_max_size=LARGEST_BODY_BYTES,
     )
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
-    app[PROGRESS], app[STATIC_FILES] = progress, read_static_files()
+    app[PROGRESS], app[COUNTS], app[STATIC_FILES] = progress, RecentCounts(), read_static_files()
     app.on_response_prepare.append(set_security_headers)
     app.cleanup_ctx.append(_threads)
     if settings.password:

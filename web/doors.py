@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, Protocol, TypeVar
@@ -49,6 +50,27 @@ THUMBNAILS = web.AppKey("THUMBNAILS", Thumbnails)
 SEARCH = web.AppKey("SEARCH", SearchBackend)
 PROGRESS: web.AppKey[Callable[[], Progress]] = web.AppKey("PROGRESS")
 THREADS = web.AppKey("THREADS", ThreadPoolExecutor)
+
+
+class RecentCounts:
+    """The catalogue in numbers, counted once in `AGE_S` at most: counting reads every row, typing asks often."""
+
+    AGE_S = 2.0
+
+    def __init__(self) -> None:
+        self._counting = asyncio.Lock()
+        self._counted: tuple[float, Counts] | None = None
+
+    async def get(self, request: web.Request) -> Counts:
+        """Raises `StorageError`."""
+        async with self._counting:
+            if self._counted is None or time.monotonic() - self._counted[0] > self.AGE_S:
+                counts = await in_thread(request, request.config_dict[LIBRARY].counts)
+                self._counted = (time.monotonic(), counts)
+            return self._counted[1]
+
+
+COUNTS = web.AppKey("COUNTS", RecentCounts)
 
 
 async def in_thread(

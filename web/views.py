@@ -11,7 +11,7 @@ from aiohttp import web
 
 from indexer.errors import SearchError
 from indexer.search import FilterError, Sort
-from web.doors import LIBRARY, PROGRESS, SEARCH, SETTINGS, in_thread
+from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, in_thread
 from web.links import search_url
 from web.photo_view import photo_view
 from web.results import (
@@ -39,6 +39,14 @@ PER_PAGE = 60
 MOST_PAGES_AT_ONCE = 20  # when the script restores a long scroll
 _SET_ASIDE = 200
 _PARTS = {"results": "_results.html", "filters": "_filters.html", "tiles": "_tiles.html", "progress": "_progress.html"}
+_NOTHING: dict[str, Any] = {
+    "search": None,
+    "results": None,
+    "problem": None,
+    "groups": (),
+    "active": (),
+    "sorts": tuple(Sort),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,8 @@ async def search_page(request: web.Request) -> web.StreamResponse:
     if "from" in request.query or "to" in request.query:
         raise web.HTTPSeeOther(_with_dates(request))
     part = request.query.get("part", "")
-    context: dict[str, Any] = {"search": None, "results": None, "problem": None, "groups": (), "active": ()}
+    part = part if part in _PARTS else ""
+    context: dict[str, Any] = dict(_NOTHING)
     status = 200
     try:
         asked = _read(request)
@@ -68,7 +77,9 @@ async def search_page(request: web.Request) -> web.StreamResponse:
         status, context["problem"] = 400, wrong_filter(asked.search, error)
     except SearchError as error:
         status, context["problem"] = 503, Problem("The search is not available just now", clean(error.hint))
-    context |= await _surroundings(request)
+    found = context["results"]
+    if part in {"", "progress"} or (found and not found.total):
+        context |= await _surroundings(request)
     return render(request, _PARTS.get(part, "search.html"), context, status=status)
 
 
@@ -102,13 +113,12 @@ async def _groups(request: web.Request, search: Search) -> tuple[FilterGroup, ..
 
 async def _surroundings(request: web.Request) -> dict[str, Any]:
     """What every state of the results page tells: how much there is, and how far the indexing is."""
-    counts = await in_thread(request, request.config_dict[LIBRARY].counts)
+    counts = await request.config_dict[COUNTS].get(request)
     progress = request.config_dict[PROGRESS]()
     return {
         "counts": counts,
         "progress": progress,
         "roots": [clean(str(root)) for root in request.config_dict[SETTINGS].photos],
-        "sorts": Sort,
     }
 
 
@@ -129,9 +139,9 @@ async def photo_page(request: web.Request) -> web.Response:
 async def status_page(request: web.Request) -> web.Response:
     """GET /status: how far the indexing is, what there is, what was set aside and why."""
     library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
-    counts, aside = await in_thread(request, lambda: (library.counts(), library.set_aside(_SET_ASIDE, 0)))
+    aside = await in_thread(request, library.set_aside, _SET_ASIDE, 0)
     context = {
-        "counts": counts,
+        "counts": await request.config_dict[COUNTS].get(request),
         "progress": request.config_dict[PROGRESS](),
         "searchable": await _searchable(request),
         "backend": request.config_dict[SEARCH].name,

@@ -100,6 +100,11 @@ class Visit:
     async def path(self) -> str:
         return self.tab.url.removeprefix(self.address)
 
+    async def leafed_to(self, where: str) -> None:
+        """Waits for a photo's page, its script included."""
+        await expect(self.tab.locator(".where")).to_have_text(where)
+        await self.tab.wait_for_load_state()
+
     def tiles(self) -> Any:
         return self.tab.locator("#grid .tile")
 
@@ -192,6 +197,7 @@ async def test_the_grid_goes_on_for_ever_and_keeps_its_place(visit: Visit) -> No
     before = await tab.evaluate("scrollY")
     await chosen.click()
     await expect(tab.locator("#back")).to_be_visible()
+    await tab.wait_for_load_state()
     await tab.keyboard.press("Escape")
     await expect(visit.tiles()).to_have_count(PHOTOS + 1)
     await tab.wait_for_function(f"Math.abs(scrollY - {before}) < 4")
@@ -223,11 +229,11 @@ async def test_everything_can_be_done_with_the_keyboard(visit: Visit) -> None:
     await tab.keyboard.press("Home")
     await expect(visit.tiles().first).to_be_focused()
     await tab.keyboard.press("Enter")
-    await expect(tab.locator(".where")).to_have_text("1 of 37")
+    await visit.leafed_to("1 of 37")
     await tab.keyboard.press("ArrowRight")
-    await expect(tab.locator(".where")).to_have_text("2 of 37")
+    await visit.leafed_to("2 of 37")
     await tab.keyboard.press("ArrowLeft")
-    await expect(tab.locator(".where")).to_have_text("1 of 37")
+    await visit.leafed_to("1 of 37")
     await tab.keyboard.press("Escape")
     await expect(tab.locator("#q")).to_have_value("snow")
     await expect(visit.tiles()).to_have_count(37)
@@ -256,9 +262,9 @@ async def test_without_the_script_a_search_is_a_form_and_pages_are_links(visit: 
     await tab.locator(".more a").click()
     await expect(visit.tiles()).to_have_count(60)
     await visit.tiles().first.click()
-    await expect(tab.locator(".where")).to_have_text(f"61 of {PHOTOS + 1}")
+    await visit.leafed_to(f"61 of {PHOTOS + 1}")
     await tab.locator("#next").click()
-    await expect(tab.locator(".where")).to_have_text(f"62 of {PHOTOS + 1}")
+    await visit.leafed_to(f"62 of {PHOTOS + 1}")
     await tab.locator("#back").click()
     await expect(tab).to_have_url(f"{visit.address}/?page=2")
 
@@ -276,12 +282,12 @@ async def test_a_telephone_needs_no_sideways_scrolling(visit: Visit, path: str) 
 async def test_a_swipe_turns_the_page_on_a_telephone(visit: Visit) -> None:
     tab = await visit.go("/?q=snow")
     await visit.tiles().first.tap()
-    await expect(tab.locator(".where")).to_have_text("1 of 37")
+    await visit.leafed_to("1 of 37")
     session = await visit.context.new_cdp_session(tab)
     for kind, x in (("touchStart", 300), ("touchMove", 200), ("touchMove", 100), ("touchEnd", None)):
         points = [] if x is None else [{"x": x, "y": 200}]
         await session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    await expect(tab.locator(".where")).to_have_text("2 of 37")
+    await visit.leafed_to("2 of 37")
 
 
 async def test_hostile_words_run_nowhere(visit: Visit) -> None:

@@ -283,15 +283,17 @@ function viewPhoto() {
   });
   const ahead = $("#next")?.dataset.picture;
   if (ahead) addEventListener("load", () => (new Image().src = ahead));
-  swipes($(".stage"));
+  swipes();
 }
 
-function swipes(stage) {
+function swipes() {
   let from = null;
-  stage.addEventListener("touchstart", (event) => {
-    from = event.touches.length === 1 ? { x: event.touches[0].clientX, y: event.touches[0].clientY } : null;
+  document.addEventListener("touchstart", (event) => {
+    // While one page dissolves into the next, touches meet the root element.
+    const onPicture = event.target === document.documentElement || event.target.closest(".stage");
+    from = onPicture && event.touches.length === 1 ? { x: event.touches[0].clientX, y: event.touches[0].clientY } : null;
   }, { passive: true });
-  stage.addEventListener("touchend", (event) => {
+  document.addEventListener("touchend", (event) => {
     if (!from || visualViewport?.scale > 1.05) return;
     const x = event.changedTouches[0].clientX - from.x;
     const y = event.changedTouches[0].clientY - from.y;
