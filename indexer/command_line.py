@@ -18,6 +18,8 @@ from indexer.errors import SetupError
 from indexer.settings import SETTINGS, Settings, load_settings
 from indexer.terminal import Terminal, shown
 
+log = logging.getLogger(__name__)
+
 _Result = TypeVar("_Result")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -50,6 +52,13 @@ class CommandLine(click.Group):
             if error.hint:
                 click.echo(f"  {shown(error.hint)}", err=True)
             ctx.exit(WRONG_SETUP)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click's own: usage errors, a reader of our output that has had enough
+        except Exception as error:
+            log.debug("here it happened", exc_info=True)
+            click.echo(f"recollect: unexpected error, please report it: {shown(repr(error))}", err=True)
+            click.echo("  the same command with -v says where it happened", err=True)
+            ctx.exit(SOMETHING_FAILED)
 
 
 def with_settings(*names: str) -> Callable[[_Command], _Command]:

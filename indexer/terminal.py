@@ -38,6 +38,8 @@ class Terminal(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """One log record; a traceback keeps its lines."""
+        if self._stream.closed:
+            return
         try:
             lines = self.format(record).split("\n")
             self._write("\n".join(shown(line) for line in lines))

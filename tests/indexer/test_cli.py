@@ -14,7 +14,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from indexer.command_line import INDEXING, SERVING
+from indexer.cli import command_line
+from indexer.command_line import INDEXING, SERVING, with_settings
 from indexer.errors import SetupError
 from indexer.photo import JobKind
 from indexer.remembered import read_remembered
@@ -206,6 +207,27 @@ def test_a_set_up_error_is_no_traceback(recollect: Any) -> None:
     assert isinstance(InUse(Path("/data"), 7), SetupError)
     result = recollect("status", "--data-dir", "/dev/null/data")
     assert result.exit_code == 2
+
+
+def test_a_surprise_is_a_message_and_a_traceback_only_where_wanted() -> None:
+    @click.command()
+    @with_settings()
+    def surprise(**_: object) -> None:
+        raise ValueError("three \x1b[2J walls")
+
+    program = command_line(surprise)
+    quiet = CliRunner().invoke(program, ["surprise"])
+    assert (quiet.exit_code, quiet.stdout) == (1, "")
+    assert "three \\x1b[2J walls" in quiet.stderr
+    assert "Traceback" not in quiet.stderr
+    assert "Traceback" in CliRunner().invoke(program, ["surprise", "-v"]).stderr
+
+
+def test_a_reader_that_has_had_enough_is_no_error(library: Path, settings: Settings) -> None:
+    environment = {**os.environ, "RECOLLECT_DATA_DIR": str(settings.data_dir)}
+    command = f"{sys.executable} -m web.cli status --json | head -c 1"
+    ended = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
 
 
 def test_hostile_names_reach_no_terminal(tmp_path: Path) -> None:
