@@ -62,7 +62,6 @@ class EditCheck(Protocol):
 class Format:
     """A format whose files are edited: how they begin, what opens them, and what proves an edit and an undo."""
 
-    name: str
     magic: re.Pattern[bytes]
     open: Callable[[bytes], EditablePhoto]
     check_edit: EditCheck
@@ -71,9 +70,9 @@ class Format:
 
 #: Formats that are not here get a sidecar.
 FORMATS = (
-    Format("JPEG", re.compile(rb"\xff\xd8\xff"), JpegPhoto, check_jpeg_edit, check_jpeg_removal),
-    Format("PNG", re.compile(re.escape(SIGNATURE)), PngPhoto, check_png_edit, check_png_removal),
-    Format("WebP", re.compile(rb"RIFF....WEBP", re.DOTALL), WebpPhoto, check_webp_edit, check_webp_removal),
+    Format(re.compile(rb"\xff\xd8\xff"), JpegPhoto, check_jpeg_edit, check_jpeg_removal),
+    Format(re.compile(re.escape(SIGNATURE)), PngPhoto, check_png_edit, check_png_removal),
+    Format(re.compile(rb"RIFF....WEBP", re.DOTALL), WebpPhoto, check_webp_edit, check_webp_removal),
 )
 
 

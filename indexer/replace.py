@@ -56,6 +56,7 @@ class FileRead:
     path: Path
     data: bytes
     stamp: FileStamp
+    ctime_ns: int  # moves also where a program changes the bytes and puts size and mtime back
     links: int
 
     @cached_property
@@ -97,7 +98,7 @@ def read_file(path: Path, *, max_bytes: int) -> FileRead:
             raise CannotReplace(plain_reason(error)) from error
         if stamp_of(os.fstat(descriptor)) != stamp_of(before) or len(data) != before.st_size:
             raise ChangedMeanwhile("the file changed while it was being read")
-        return FileRead(real, data, stamp_of(before), before.st_nlink)
+        return FileRead(real, data, stamp_of(before), before.st_ctime_ns, before.st_nlink)
 
 
 def plain_reason(error: OSError) -> str:
@@ -281,7 +282,7 @@ def _check_unchanged(old: FileRead) -> None:
         status = os.lstat(old.path)
     except FileNotFoundError as error:
         raise ChangedMeanwhile(_GONE) from error
-    if stamp_of(status) != old.stamp or status.st_nlink != old.links or not stat.S_ISREG(status.st_mode):
+    if stamp_of(status) != old.stamp or status.st_ctime_ns != old.ctime_ns or not stat.S_ISREG(status.st_mode):
         raise ChangedMeanwhile("another program has changed the file")
 
 

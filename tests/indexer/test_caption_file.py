@@ -95,6 +95,11 @@ LADDER = {
     "unknown trailer, MakerNote": (trailer_jpeg(b"who knows what this is"), SIDECAR, "behind the picture"),
     "unknown trailer": (trailer_jpeg(b"who knows what this is", maker_note=False), EXIF, None),
     "zeros": (trailer_jpeg(b"\0" * 99), EXIF, None),
+    "MPF": (
+        made.with_segments(made.exif(made.camera_block()), made.mpf(), trailer=b"\xff" * 9 + made.plain((16, 12))),
+        EXIF,
+        None,
+    ),
     "ftyp": (trailer_jpeg(b"\0\0\0\x18ftypmp42" + b"\0" * 20), EXIF, None),
     "SEFT": (trailer_jpeg(b"\0\0\1\x0aEmbedded" + b"SEFH....SEFT"), EXIF, None),
     "PhotoMechanic": (trailer_jpeg(b"pm" + b"\0\0\0\2cbipcbbl"), EXIF, None),

@@ -35,7 +35,7 @@ def tags_of(*folders: Path) -> dict[str, dict[str, dict[str, Any]]]:
     """file -> group -> tag -> value, of everything that exiftool understands."""
     command = ["exiftool", "-a", "-u", "-g1", "-j", "-x", "System:all", *map(str, folders)]
     done = subprocess.run(command, check=False, capture_output=True)
-    return {row.pop("SourceFile"): row for row in json.loads(done.stdout)}
+    return {row.pop("SourceFile"): row for row in json.loads(done.stdout.decode(errors="surrogateescape"))}
 
 
 def differences(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> list[str]:

@@ -70,6 +70,17 @@ def test_a_change_since_the_reading_is_never_lost(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_change_that_hides_behind_the_old_times_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"old")
+    file = read_file(path, max_bytes=MEGABYTE)
+    path.write_bytes(b"odd")
+    os.utime(path, ns=(file.stamp.mtime_ns, file.stamp.mtime_ns))
+    with pytest.raises(ChangedMeanwhile):
+        replace_file(file, b"new", keep_mtime=True)
+    assert path.read_bytes() == b"odd"
+
+
 def test_a_new_file_never_overwrites_one_that_came_first(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "a.xmp"
     create_file(path, b"first")
