@@ -52,10 +52,13 @@ class Database:
 
     @property
     def reader(self) -> sqlite3.Connection:
-        """This thread's own connection; only ever read through it."""
+        """This thread's own connection; only ever read through it. Raises `StorageError` once closed."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._connect()
+            with self._write_lock:  # close() must not miss it
+                if self._closed:
+                    raise StorageError(f"the database {self.path} was closed")
+                connection = self._connect()
             connection.execute("PRAGMA query_only = ON")
             self._local.connection = connection
         return connection

@@ -75,7 +75,7 @@ class Settings:
 
     @property
     def catalogue_path(self) -> Path:
-        """The catalogue and the embedded search index."""
+        """The catalogue: what is known of every photo and what is still to do."""
         return self.data_dir / "catalogue.db"
 
     @property

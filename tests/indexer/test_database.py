@@ -98,3 +98,10 @@ def test_closing_twice_is_fine(tmp_path: Path) -> None:
     database = Database(tmp_path / "a.db", [FIRST])
     database.close()
     database.close()
+
+
+def test_a_closed_database_opens_nothing_any_more(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db", [FIRST])
+    database.close()
+    with pytest.raises(StorageError, match="was closed"):
+        database.reader.execute("SELECT 1")
