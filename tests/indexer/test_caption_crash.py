@@ -18,7 +18,7 @@ from indexer.journal import Journal
 from indexer.replace import is_temporary, sweep
 from tests.indexer import jpegs_made as made
 
-KILLS = 300
+KILLS = 150
 ENOUGH_S = 30.0  # fewer kills on a slow machine
 
 
