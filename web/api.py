@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from indexer.library_walk import RootState
 from indexer.photo import Photo, PhotoFile
 from indexer.search import FilterError, Hit
 from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, in_thread
@@ -117,14 +118,17 @@ async def status(request: web.Request) -> Json:
     """GET /api/status?limit=&offset=
 
     ``progress`` (done, queued, set_aside, per_second, eta_s or null, phase, walking, problem or null), ``counts``
-    (photos, files, missing, queued, set_aside, unpushed, with_caption), ``search`` (backend, photos) and
+    (photos, files, missing, queued, set_aside, unpushed, with_caption), ``search`` (backend, photos),
+    ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null) and
     ``set_aside``, a page of ``{"path", "reason", "attempts"}``.
     """
     library, backend = request.config_dict[LIBRARY], request.config_dict[SEARCH]
     limit = min(read_number(request.query, "limit", _SET_ASIDE, least=1), _MOST_SET_ASIDE)
     offset = read_number(request.query, "offset", 0, least=0)
     counts = await request.config_dict[COUNTS].get(request)
-    aside, searchable = await in_thread(request, lambda: (library.set_aside(limit, offset), backend.count()))
+    aside, roots, searchable = await in_thread(
+        request, lambda: (library.set_aside(limit, offset), library.roots(), backend.count())
+    )
     progress = request.config_dict[PROGRESS]()
     return {
         "progress": asdict(progress),
@@ -133,10 +137,16 @@ async def status(request: web.Request) -> Json:
             for name in ("photos", "files", "missing", "queued", "set_aside", "unpushed", "with_caption")
         },
         "search": {"backend": backend.name, "photos": searchable},
+        "libraries": [_library(root) for root in roots],
         "set_aside": [
             {"path": clean(str(one.file.path)), "reason": clean(one.reason), "attempts": one.attempts} for one in aside
         ],
     }
+
+
+def _library(root: RootState) -> Json:
+    held_back = clean(root.held_back) if root.held_back else None
+    return {"path": clean(str(root.path)), "files": root.files, "missing": root.missing, "held_back": held_back}
 
 
 def _hit(request: web.Request, found: Found) -> Json:

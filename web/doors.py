@@ -12,6 +12,7 @@ from aiohttp import web
 
 from indexer.catalogue import Counts
 from indexer.job_queue import SetAside
+from indexer.library_walk import RootState
 from indexer.photo import Photo, ThumbnailSize
 from indexer.progress import Progress
 from indexer.search import SearchBackend
@@ -32,6 +33,9 @@ class Library(Protocol):
 
     def counts(self) -> Counts:
         """How many photos, files, jobs there are."""
+
+    def roots(self) -> Sequence[RootState]:
+        """Every library root that was ever walked, and what keeps it waiting."""
 
     def set_aside(self, limit: int, offset: int) -> Sequence[SetAside]:
         """Files that could not be indexed, with their reasons, latest first."""

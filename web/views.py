@@ -56,6 +56,16 @@ class _Asked:
     pages: int
 
 
+@dataclass(frozen=True, slots=True)
+class RootView:
+    """A library and what is known of it; `held_back` says why its missing files are not believed."""
+
+    path: str
+    files: int
+    missing: int
+    held_back: str
+
+
 async def search_page(request: web.Request) -> web.StreamResponse:
     """GET /?q=&sort=&page=: results as a page, or with ``part`` a part of it. ``from`` and ``to`` become filters."""
     if "from" in request.query or "to" in request.query:
@@ -118,8 +128,18 @@ async def _surroundings(request: web.Request) -> dict[str, Any]:
     return {
         "counts": counts,
         "progress": progress,
-        "roots": [clean(str(root)) for root in request.config_dict[SETTINGS].photos],
+        "roots": await _roots(request) if not counts.photos else (),
     }
+
+
+async def _roots(request: web.Request) -> tuple[RootView, ...]:
+    """The libraries that were walked, and those of the settings that never were."""
+    walked = await in_thread(request, request.config_dict[LIBRARY].roots)
+    paths = {root.path for root in walked}
+    return (
+        *(RootView(clean(str(root.path)), root.files, root.missing, clean(root.held_back or "")) for root in walked),
+        *(RootView(clean(str(path)), 0, 0, "") for path in request.config_dict[SETTINGS].photos if path not in paths),
+    )
 
 
 def _with_dates(request: web.Request) -> str:
@@ -147,7 +167,7 @@ async def status_page(request: web.Request) -> web.Response:
         "backend": request.config_dict[SEARCH].name,
         "aside": [(clean(one.file.relative), clean(one.reason), one.attempts) for one in aside],
         "disk": await in_thread(request, _disk, settings.data_dir),
-        "roots": [clean(str(root)) for root in settings.photos],
+        "roots": await _roots(request),
     }
     template = "_status.html" if request.query.get("part") == "status" else "status.html"
     return render(request, template, context)

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from indexer.progress import Phase, Progress
 from indexer.settings import Settings
+from indexer.storage import Storage
 from tests.web.library_made import MadePhoto, made_library, many
 from web.app import make_app
 
@@ -26,6 +27,7 @@ class Page(TestClient):
     """A client of a running page; `settings` are the page's."""
 
     settings: Settings
+    storage: Storage
 
     async def text(self, path: str, *, status: int = 200, **request: Any) -> str:
         """The body, when the answer has that status."""
@@ -67,7 +69,7 @@ async def start_page(settings: Settings) -> AsyncIterator[StartPage]:
                 progress=lambda: progress,
             )
             page = Page(TestServer(app), cookie_jar=CookieJar(unsafe=True))  # cookies of a bare address, too
-            page.settings = told
+            page.settings, page.storage = told, storage
             pages.append(page)
             await page.start_server()
             return page

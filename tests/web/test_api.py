@@ -98,6 +98,7 @@ async def test_status_counts(page: Page) -> None:
     assert status["counts"]["photos"] == 12
     assert status["search"]["photos"] == 12
     assert status["set_aside"] == []
+    assert [root["files"] for root in status["libraries"]] == [12]
     assert status["progress"]["phase"] == "up to date"
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from html.parser import HTMLParser
 
 import pytest
 
 from indexer.errors import SearchError
-from indexer.photo import CaptionBy, FileCaption, PhotoMetadata, Position
+from indexer.found import file_stamp
+from indexer.photo import CaptionBy, FileCaption, FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from indexer.search import Answer, FacetCount, Query, SearchDocument
 from tests.web.conftest import IDLE, Page, StartPage
@@ -269,12 +271,33 @@ async def test_more_like_this_leads_to_other_photos(page: Page) -> None:
     assert key not in alike
 
 
-async def test_the_status_page_lists_what_was_set_aside(start_page: StartPage, settings) -> None:  # type: ignore[no-untyped-def]
-    page = await start_page(list(many(2)))
+async def test_the_status_page_lists_what_was_set_aside_and_why(page: Page) -> None:
+    assert "Every file could be read" in await page.text("/status")
+    root = page.settings.photos[0]
+    (root / "broken <b>.jpg").write_bytes(b"no picture")
+    found = FoundFile(root, root / "broken <b>.jpg", file_stamp((root / "broken <b>.jpg").stat()))
+    page.storage.catalogue.note_one(found)
+    (job,) = page.storage.catalogue.claim(1)
+    page.storage.catalogue.fail(job, "it is <i>damaged</i>", kind="unreadable", final=True)
+    html = await page.text("/status?part=status")
+    assert "<!doctype" not in html
+    assert "broken &lt;b&gt;.jpg" in html
+    assert "it is &lt;i&gt;damaged" in html
+    status = await page.json("/api/status")
+    assert status["set_aside"][0]["reason"] == "it is <i>damaged</i>"
+    assert status["set_aside"][0]["attempts"] == 1
+
+
+async def test_a_library_that_is_not_there_is_said_to_be(page: Page) -> None:
+    root = page.settings.photos[0]
+    shutil.rmtree(root)
+    root.mkdir()
+    walk = page.storage.catalogue.begin_walk(root)
+    page.storage.catalogue.finish_walk(walk, complete=True)
     html = await page.text("/status")
-    assert "2 in 2 files" in html
-    assert "Every file could be read" in html
-    assert "<!doctype" not in await page.text("/status?part=status")
+    assert str(root) in html
+    assert 'class="warning"' in html, "why nothing was deleted"
+    assert (await page.json("/api/status"))["libraries"][0]["held_back"]
 
 
 async def test_errors_are_pages_for_people_and_json_for_programs(page: Page) -> None:
