@@ -1,0 +1,188 @@
+"""The way of one photo, step by step, on a real catalogue; who opens files and who captions are plain objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from captioner import Caption
+from indexer.errors import PhotoVanished
+from indexer.photo import (
+    CaptionBy,
+    CaptionPlace,
+    FileCaption,
+    FileStamp,
+    FoundFile,
+    Job,
+    PhotoMetadata,
+    Reading,
+    ThumbnailSize,
+    Written,
+)
+from indexer.pipeline import CAPTIONS_OFF, PERSONS_WORDS, Bench, caption_again, index_photo, read_metadata_again
+from indexer.storage import Storage
+from tests.indexing import COLOURS, CountingCaptioner, settings_for, stored
+
+KEY, OTHER_KEY = "a" * 32, "b" * 32
+BEFORE, AFTER = FileStamp(1, 100, 7), FileStamp(1, 150, 8)
+PLAIN = PhotoMetadata(mime_type="image/jpeg", width_px=4, height_px=3)
+OURS = FileCaption("a wall of old", CaptionBy.MODEL, "colours-0", 0.5)
+
+
+class Opener:
+    """Gives what a test wants a file to be, and writes down what it was asked for."""
+
+    def __init__(self, steps: list[str], *, key: str = KEY, metadata: PhotoMetadata = PLAIN) -> None:
+        self.steps, self.key, self.metadata = steps, key, metadata
+        self.vanished = False
+
+    async def read(self, path: Path) -> Reading:
+        self.steps.append("read")
+        thumbnails = {size: b"webp " + size.value.encode() for size in ThumbnailSize}
+        return Reading(self.key, self.metadata, BEFORE, thumbnails, bytes(COLOURS["red"]) * 32 * 32)
+
+    async def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
+        self.steps.append("read metadata")
+        return self.key, self.metadata, BEFORE
+
+    async def pixels_of(self, webp: bytes) -> bytes:
+        self.steps.append(f"pixels of {webp.decode()}")
+        return bytes(COLOURS["blue"]) * 32 * 32
+
+    async def write_caption(self, path: Path, caption: Caption, stamp: FileStamp) -> Written:
+        self.steps.append(f"write: {caption.text}")
+        if self.vanished:
+            raise PhotoVanished("the file is no longer there")
+        return Written(CaptionPlace.EXIF, AFTER)
+
+
+class Steps(CountingCaptioner):
+    def __init__(self, steps: list[str], *, model: str = "colours-1") -> None:
+        super().__init__(model=model)
+        self._steps = steps
+
+    async def caption(self, pixels: bytes) -> Caption:
+        self._steps.append("caption")
+        return await super().caption(pixels)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[Storage]:
+    with stored(settings_for(tmp_path)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def steps() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def bench(storage: Storage, steps: list[str]) -> Bench:
+    return Bench(Opener(steps), Steps(steps), storage.catalogue, storage.thumbnails, write_captions=True)
+
+
+def claimed(storage: Storage, name: str = "a.jpg", stamp: FileStamp = BEFORE) -> Job:
+    """A job as the queue hands it out, for a file with this stamp."""
+    root = Path("/photos")
+    storage.catalogue.note(storage.catalogue.begin_walk(root), [FoundFile(root, root / name, stamp)])
+    (job,) = storage.catalogue.claim(1)
+    return job
+
+
+async def test_a_new_photo_goes_through_every_step_in_order(bench: Bench, storage: Storage, steps: list[str]) -> None:
+    settled = await index_photo(claimed(storage), bench)
+    assert steps == ["read", "caption", "write: a red wall seen by colours-1"]
+    assert (settled.stamp, settled.caption_place) == (AFTER, CaptionPlace.EXIF)
+    assert storage.thumbnails.get(KEY, ThumbnailSize.SCREEN) == b"webp screen"
+    photo = storage.catalogue.known(KEY)
+    assert photo is not None
+    assert (photo.caption, photo.caption_by) == ("a red wall seen by colours-1", CaptionBy.MODEL)
+    assert photo.files[0].stamp == AFTER
+    assert storage.catalogue.counts().queued == 0
+
+
+async def test_our_own_write_makes_no_new_job(bench: Bench, storage: Storage) -> None:
+    await index_photo(claimed(storage), bench)
+    root = Path("/photos")
+    counts = storage.catalogue.note(storage.catalogue.begin_walk(root), [FoundFile(root, root / "a.jpg", AFTER)])
+    assert (counts.unchanged, storage.catalogue.claim(1)) == (1, [])
+
+
+async def test_a_changed_file_of_the_same_photo_is_not_decoded(
+    bench: Bench, storage: Storage, steps: list[str]
+) -> None:
+    await index_photo(claimed(storage), bench)
+    steps.clear()
+    await index_photo(claimed(storage, stamp=FileStamp(9, 170, 9)), bench)
+    assert steps == ["read metadata"]
+
+
+async def test_a_changed_file_of_another_photo_is_a_new_photo(bench: Bench, storage: Storage, steps: list[str]) -> None:
+    await index_photo(claimed(storage), bench)
+    steps.clear()
+    other = replace(bench, photos=Opener(steps, key=OTHER_KEY))
+    await index_photo(claimed(storage, stamp=FileStamp(9, 170, 9)), other)
+    assert steps == ["read metadata", "read", "caption", "write: a red wall seen by colours-1"]
+    assert storage.catalogue.photo_ids() == [OTHER_KEY]
+
+
+async def test_a_copy_gets_the_words_we_have(bench: Bench, storage: Storage, steps: list[str]) -> None:
+    await index_photo(claimed(storage), bench)
+    steps.clear()
+    await index_photo(claimed(storage, "copy.jpg", FileStamp(3, 100, 20)), bench)
+    assert steps == ["read", "write: a red wall seen by colours-1"]
+
+
+async def test_words_of_ours_in_the_file_are_taken_back(bench: Bench, storage: Storage, steps: list[str]) -> None:
+    ours = replace(bench, photos=Opener(steps, metadata=replace(PLAIN, machine_caption=OURS)))
+    await index_photo(claimed(storage), ours)
+    assert "caption" not in steps
+    photo = storage.catalogue.known(KEY)
+    assert photo is not None
+    assert photo.machine == Caption("a wall of old", 0.5, (), None, "colours-0")
+
+
+async def test_a_person_s_words_are_never_written_over(bench: Bench, storage: Storage, steps: list[str]) -> None:
+    described = replace(bench, photos=Opener(steps, metadata=replace(PLAIN, person_caption="Our first wall")))
+    settled = await index_photo(claimed(storage), described)
+    assert steps == ["read", "caption"]
+    assert (settled.caption_place, settled.caption_reason) == (CaptionPlace.INDEX, PERSONS_WORDS)
+
+
+async def test_nothing_is_written_where_that_is_switched_off(bench: Bench, storage: Storage, steps: list[str]) -> None:
+    settled = await index_photo(claimed(storage), replace(bench, write_captions=False))
+    assert steps == ["read", "caption"]
+    assert (settled.stamp, settled.caption_reason) == (BEFORE, CAPTIONS_OFF)
+
+
+async def test_captioning_again_starts_from_the_cached_picture(
+    bench: Bench, storage: Storage, steps: list[str]
+) -> None:
+    job = claimed(storage)
+    await index_photo(job, bench)
+    steps.clear()
+    newer = replace(bench, captioner=Steps(steps, model="colours-2"))
+    await caption_again(replace(job, content_key=KEY), newer)
+    assert steps == ["pixels of webp screen", "caption", "write: a blue wall seen by colours-2"]
+
+
+async def test_captioning_again_needs_no_file(bench: Bench, storage: Storage, steps: list[str]) -> None:
+    job = claimed(storage)
+    await index_photo(job, bench)
+    opener = Opener(steps)
+    opener.vanished = True
+    newer = replace(bench, photos=opener, captioner=Steps(steps, model="colours-2"))
+    settled = await caption_again(replace(job, content_key=KEY), newer)
+    assert (settled.caption_place, settled.caption_reason) == (CaptionPlace.INDEX, "the file is no longer there")
+
+
+async def test_metadata_read_again_leaves_words_alone(bench: Bench, storage: Storage, steps: list[str]) -> None:
+    job = claimed(storage)
+    await index_photo(job, bench)
+    steps.clear()
+    settled = await read_metadata_again(replace(job, content_key=KEY), bench)
+    assert (steps, settled.caption) == (["read metadata"], None)
