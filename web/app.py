@@ -30,8 +30,8 @@ from web.templating import set_up_templates
 
 #: The largest body is a login form.
 LARGEST_BODY_BYTES = 16 * 1024
-#: Each thread has a connection of its own to every database; four answer a household, and keep memory small.
-_THREADS = 4
+#: Each thread has a connection of its own, with its cache, to every database: few keep memory small.
+_THREADS = 2
 _PHOTO = f"{{id:{media.PHOTO_ID}}}"
 
 

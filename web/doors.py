@@ -83,7 +83,10 @@ async def in_thread(
     *args: _Arguments.args,
     **kwargs: _Arguments.kwargs,
 ) -> _Result:
-    """Runs what blocks (SQLite, a search server, scrypt) on the application's own few threads."""
+    """Runs what reads databases on the application's own few threads.
+
+    Not for the library's file system, whose disks may have to wake up first: that is `asyncio.to_thread`'s.
+    """
     return await asyncio.get_running_loop().run_in_executor(
         request.config_dict[THREADS], lambda: function(*args, **kwargs)
     )

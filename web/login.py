@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 from aiohttp import web
 
 from web.auth import RENEW_AFTER_S, SESSION_S, HouseholdPassword, LoginThrottle, Sessions
-from web.doors import in_thread
 from web.links import login_url
 from web.middleware import Handler, error_response, wants_json
 from web.templating import render
@@ -70,7 +70,7 @@ async def login(request: web.Request) -> web.Response:
         right = (
             isinstance(entered, str)
             and len(entered) <= _LONGEST_PASSWORD
-            and await in_thread(request, password.matches, entered)
+            and await asyncio.to_thread(password.matches, entered)
         )
     if not right:
         throttle.failed(address)

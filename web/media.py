@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ async def original(request: web.Request) -> web.StreamResponse:
     file = next((one for one in photo.files if str(one.id) == request.match_info["file"]), None) if photo else None
     if photo is None or file is None:
         raise web.HTTPNotFound(text="There is no such file.")
-    path = await in_thread(request, inside_roots, file, request.config_dict[SETTINGS].photos)
+    path = await asyncio.to_thread(inside_roots, file, request.config_dict[SETTINGS].photos)
     if path is None:
         raise web.HTTPNotFound(text="The file is not there just now. It may be on a disk that is not connected.")
     return _Original(path, headers=original_headers(photo, file, save="save" in request.query))

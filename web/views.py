@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,7 +167,7 @@ async def status_page(request: web.Request) -> web.Response:
         "searchable": await _searchable(request),
         "backend": request.config_dict[SEARCH].name,
         "aside": [(clean(one.file.relative), clean(one.reason), one.attempts) for one in aside],
-        "disk": await in_thread(request, _disk, settings.data_dir),
+        "disk": await asyncio.to_thread(_disk, settings.data_dir),
         "roots": await _roots(request),
     }
     template = "_status.html" if request.query.get("part") == "status" else "status.html"

@@ -57,6 +57,7 @@ async function show(url, { scroll = 0, pages = 1, filters = QUIET_MS } = {}) {
     if (mine !== sequence) return;
     put(results, html);
     scrollTo(0, scroll);
+    $("#said").textContent = $(".total, .state h1", results)?.textContent ?? "";
     clearTimeout(facetTimer);
     facetTimer = setTimeout(() => showFilters(url, mine), filters);
   } catch (error) {
@@ -108,7 +109,7 @@ function addressOf(text) {
   const next = new URLSearchParams();
   if (text.trim()) next.set("q", text);
   if (now.get("sort")) next.set("sort", now.get("sort"));
-  return next.size ? `/?${next}` : "/";
+  return `${next}` ? `/?${next}` : "/";
 }
 
 function typed(event) {
