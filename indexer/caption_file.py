@@ -29,6 +29,9 @@ from indexer.sidecar import Sidecars
 
 PERSONS_WORDS = "a person has described this photo"
 
+#: Folders in which a program keeps its own account of every file: nothing is written there, nor beside.
+MANAGED_LIBRARIES = frozenset({".photoslibrary", ".photolibrary", ".migratedphotolibrary", ".aplibrary"})
+
 _ATTEMPTS = 3
 _MAX_FILE_BYTES = 128 << 20  # whole files are held in memory, several times over while an edit is verified
 
@@ -78,6 +81,8 @@ def write_caption(
 
     Raises `PhotoVanished` where the file is not there, `StorageError` where the journal can't be written.
     """
+    if (library := managed_library(path)) is not None:
+        return Written(CaptionPlace.INDEX, stamp, f"the file is kept by another program's library ({library.name})")
     sidecars = Sidecars(path, sidecar_dir, journal)
     first: _Writing | None = None
     for _ in range(_ATTEMPTS):
@@ -94,6 +99,11 @@ def write_caption(
             return Written(CaptionPlace.INDEX, stamp, str(error))
         return written if writing is first else Written(written.place, stamp, written.reason)
     return Written(CaptionPlace.INDEX, stamp, "other programs keep changing the file")
+
+
+def managed_library(path: Path) -> Path | None:
+    """The folder of another program's library, such as Apple Photos', that this file lies in."""
+    return next((folder for folder in path.parents if folder.suffix.lower() in MANAGED_LIBRARIES), None)
 
 
 @dataclass(slots=True)

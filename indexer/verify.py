@@ -22,7 +22,7 @@ from indexer.own_caption import OwnCaption
 
 _OURS = {0x010E, 0x9C9C}
 _OWN_BLOCK = re.compile(
-    rb'<rdf:Description rdf:about=("[^"]*"|\'[^\']*\') xmlns:recollect="https://recollect\.photos/ns/1\.0/"[^<>]*>'
+    rb'<rdf:Description rdf:about=("[^"]*"|\'[^\']*\') xmlns:recollect="urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#"[^<>]*>'
     rb"(<dc:description [^<>]*><rdf:Alt><rdf:li [^<>]*>[^<>]*</rdf:li></rdf:Alt></dc:description>)?</rdf:Description>\n"
 )
 

@@ -27,7 +27,7 @@ _IPTC_EXT = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 _MWG_REGIONS = "{http://www.metadataworkinggroup.com/schemas/regions/}"
 _MS_PHOTO = "{http://ns.microsoft.com/photo/1.0/}"
 _MS_REGION = "{http://ns.microsoft.com/photo/1.2/t/Region#}"
-_OWN = "{https://recollect.photos/ns/1.0/}"
+_OWN = "{urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#}"
 _CAPTIONS = (_DC + "description", "{http://ns.adobe.com/tiff/1.0/}ImageDescription", _EXIF + "UserComment")
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 

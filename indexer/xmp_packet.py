@@ -11,7 +11,8 @@ from indexer.own_caption import FieldText, Mark
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"
-OWN = "https://recollect.photos/ns/1.0/"
+#: Our namespace: a UUID (RFC 9562) needs no domain that somebody else could own one day.
+OWN = "urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#"
 XML = "http://www.w3.org/XML/1998/namespace"
 
 MAX_PACKET_BYTES = 4 << 20

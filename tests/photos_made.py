@@ -97,7 +97,7 @@ _XMP_PREFIXES = {
     "MP": "http://ns.microsoft.com/photo/1.2/",
     "MPRI": "http://ns.microsoft.com/photo/1.2/t/RegionInfo#",
     "MPReg": "http://ns.microsoft.com/photo/1.2/t/Region#",
-    "recollect": "https://recollect.photos/ns/1.0/",
+    "recollect": "urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#",
 }
 
 

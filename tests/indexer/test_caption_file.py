@@ -251,6 +251,18 @@ def test_sidecar_mode_leaves_the_photo_alone(tmp_path: Path) -> None:
     assert not sidecar_path(path).exists()
 
 
+def test_nothing_is_written_into_another_program_s_library(tmp_path: Path) -> None:
+    folder = tmp_path / "Photos Library.photoslibrary" / "originals" / "A"
+    folder.mkdir(parents=True)
+    path = put(folder, made.plain())
+    for mode in ("embed", "sidecar"):
+        written = write(path, mode=mode)
+        assert written.place == INDEX
+        assert "Photos Library.photoslibrary" in (written.reason or "")
+    assert path.read_bytes() == made.plain()
+    assert list(folder.iterdir()) == [path]
+
+
 def test_a_foreign_sidecar_is_spliced_and_given_back(tmp_path: Path) -> None:
     path = put(tmp_path, LADDER["C2PA"][0])
     foreign = made.packet("<dc:subject><rdf:Bag><rdf:li>beach</rdf:li></rdf:Bag></dc:subject>", padding=500)

@@ -58,7 +58,7 @@ def test_an_exception_rolls_back(tmp_path: Path) -> None:
 def test_a_full_disk_says_so_and_the_database_goes_on(tmp_path: Path) -> None:
     """SQLite rolls back by itself where it is out of room (https://sqlite.org/lang_transaction.html)."""
     with Database(tmp_path / "a.db", [FIRST]) as database:
-        with pytest.raises(sqlite3.OperationalError, match="full"), database.transaction() as writer:
+        with pytest.raises(sqlite3.OperationalError, match="full"), database.transaction() as writer:  # noqa: PT012
             pages = writer.execute("PRAGMA page_count").fetchone()[0]
             writer.execute(f"PRAGMA max_page_count = {pages}")
             writer.execute("INSERT INTO note (text) VALUES (?)", ("long" * 10_000,))

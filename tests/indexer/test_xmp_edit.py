@@ -68,7 +68,7 @@ def test_rewritten_properties_are_taken_out_and_everything_else_stays() -> None:
     """As Adobe's toolkit writes: one rdf:Description with simple properties as attributes."""
     fields = " ".join(f'r:{name}="{value}"' for name, value in OWN.mark.fields().items())
     packet = made.packet(made.described("a dog runs along the beach &amp; jumps &lt;high&gt; über Wellen")).replace(
-        b'xmp:Rating="3"', f'xmp:Rating="3" xmlns:r="https://recollect.photos/ns/1.0/" {fields}'.encode()
+        b'xmp:Rating="3"', f'xmp:Rating="3" xmlns:r="urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#" {fields}'.encode()
     )
     assert read_mark(parse(packet)) == OWN.mark
     stripped = strip_caption(packet, DIGESTS)
