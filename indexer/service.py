@@ -18,12 +18,13 @@ from indexer.job_runner import JobRunner
 from indexer.photo import Job
 from indexer.photo_process import PhotoProcesses
 from indexer.pipeline import Bench, PhotoOpener
-from indexer.progress import Meter, Phase, Progress
+from indexer.progress import Progress
 from indexer.replace import sweep
 from indexer.rounds import Rounds
 from indexer.search_feed import SearchFeed
 from indexer.settings import Settings
 from indexer.storage import Storage, storage_errors
+from indexer.tally import Tally
 from indexer.tasks import either, first_failure, running
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,6 @@ STOP_S = 20.0
 
 #: The last words to search get so long; what does not get through is pushed at the next start.
 LAST_PUSH_S = 5.0
-
-_PULSE_S = 1.0
 
 #: Beyond one photo per reading process: one in the captioner, one waiting for it, one being written or settled.
 _MORE_IN_FLIGHT = 3
@@ -62,13 +61,11 @@ class Indexer:
         self._captioner = captioner
         self._photos = photos
         self._stack = AsyncExitStack()
-        self._meter = Meter()
         self._feed = SearchFeed(storage.catalogue, storage.search)
         self._bench: Bench | None = None
         self._runner: JobRunner | None = None
         self._rounds: Rounds | None = None
-        self._progress = Progress()
-        self._stopping = False
+        self._tally = Tally(storage.catalogue, walking=self._walking, problem=self._problem)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -97,12 +94,15 @@ class Indexer:
 
     def progress(self) -> Progress:
         """How far it is; costs nothing, may be asked at any time, also before the indexer is entered."""
-        return self._progress
+        return self._tally.progress()
 
     async def index_once(self, roots: Sequence[Path], *, stop: asyncio.Event | None = None) -> Progress:
-        """Walks `roots`, works everything off and returns. `stop` ends it early, nothing lost."""
+        """Walks `roots`, works everything off and returns; `per_second` is then the average of the whole.
+
+        `stop` ends it early, nothing lost.
+        """
         await self._run(roots, stop or asyncio.Event(), once=True)
-        return self._progress
+        return replace(self.progress(), per_second=self._tally.meter.average)
 
     async def work_off(self, *, stop: asyncio.Event | None = None) -> Progress:
         """Works the queue off without walking: what `reindex` enqueued, or what an interrupted run left."""
@@ -115,23 +115,21 @@ class Indexer:
     async def _run(self, roots: Sequence[Path], stop: asyncio.Event, *, once: bool) -> None:
         self._runner = runner = self._new_runner()
         self._rounds = rounds = Rounds(self._settings, self._storage.catalogue, roots, changed=self._wake)
-        self._stopping = False
-        self._meter.start()
+        self._tally.begin()
         with storage_errors(self._settings.data_dir):
             try:
                 await self._until_done(rounds, runner, stop, once=once)
             except BaseExceptionGroup as failures:
                 raise first_failure(failures) from failures
             await self._last_push()
-            await self._count()
-            self._progress = replace(self._progress, per_second=self._meter.average)
+            await self._tally.count()
 
     async def _until_done(self, rounds: Rounds, runner: JobRunner, stop: asyncio.Event, *, once: bool) -> None:
-        async with asyncio.TaskGroup() as group, running(group, self._feed.run(), self._pulse()):
+        async with asyncio.TaskGroup() as group, running(group, self._feed.run(), self._tally.keep()):
             async with running(group, _walk_once(rounds, runner) if once else rounds.go_on()):
                 work = group.create_task(runner.run())
                 await either(work, stop.wait())
-                self._stopping = stop.is_set()
+                self._tally.stopping = stop.is_set()
                 runner.stop()
             await self._leave(work, runner)
 
@@ -144,7 +142,7 @@ class Indexer:
 
     async def _last_push(self) -> None:
         try:
-            async with asyncio.timeout(LAST_PUSH_S if self._stopping else None):
+            async with asyncio.timeout(LAST_PUSH_S if self._tally.stopping else None):
                 await self._feed.flush()
         except (TimeoutError, SearchError) as error:
             log.warning("search is behind and catches up at the next start: %s", error)
@@ -156,7 +154,7 @@ class Indexer:
         return JobRunner(self._bench, in_flight=in_flight, settled=self._on_settled)
 
     def _on_settled(self, _: Job) -> None:
-        self._meter.add()
+        self._tally.meter.add()
         self._feed.wake()
 
     def _wake(self) -> None:
@@ -164,39 +162,11 @@ class Indexer:
             self._runner.wake()
         self._feed.wake()
 
-    async def _pulse(self) -> None:
-        while True:
-            await self._count()
-            await asyncio.sleep(_PULSE_S)
-
-    async def _count(self) -> None:
-        counts = await asyncio.to_thread(self._storage.catalogue.counts)
-        queued = counts.queued
-        if not queued:
-            self._meter.start()
-        self._progress = Progress(
-            done=self._meter.done,
-            queued=queued,
-            set_aside=counts.set_aside,
-            per_second=self._meter.per_second,
-            eta_s=self._meter.eta_s(queued),
-            phase=self._phase(queued, counts.unpushed),
-            walking=self._walking,
-            problem=(self._rounds.problem if self._rounds else None) or self._feed.problem,
-        )
-
-    @property
     def _walking(self) -> bool:
         return self._rounds is not None and self._rounds.walking
 
-    def _phase(self, queued: int, unpushed: int) -> Phase:
-        if self._stopping:
-            return Phase.STOPPING
-        if queued:
-            return Phase.INDEXING
-        if self._walking:
-            return Phase.WALKING
-        return Phase.SEARCH if unpushed else Phase.IDLE
+    def _problem(self) -> str | None:
+        return (self._rounds.problem if self._rounds else None) or self._feed.problem
 
 
 async def _walk_once(rounds: Rounds, runner: JobRunner) -> None:
