@@ -27,8 +27,10 @@ from captioner.tags import tag_targets
 
 log = logging.getLogger(__name__)
 
-#: Sentences of each photo that a batch holds; a photo with fewer is filled up with padding.
+#: Sentences that are kept of each photo; a photo with fewer is filled up with padding.
 SENTENCES = 5
+#: Of these, the sentences that a batch holds, drawn anew each time: more photos teach more than more sentences.
+DRAWN = 2
 SMOOTHING = 0.1
 TAG_WEIGHT = 0.02
 
@@ -123,7 +125,7 @@ def map_batches(maps_of: NDArray[Any], targets: Targets, size: int, seed: int) -
             rows = order[start : start + size]
             side = (rng.random(size) < 0.5) & targets.mirror[rows]
             maps = maps_of[rows, side.astype(int)].astype(np.float32)
-            yield {"maps": maps, "tokens": targets.tokens[rows, :, :-1]}, _wanted(targets, rows)
+            yield batch({"maps": maps}, targets, rows, rng)
 
 
 def photo_batches(
@@ -143,11 +145,15 @@ def photo_batches(
                 pixels[i] = crop(photos[row], random_box(rng, least=0.7), px)
                 if targets.mirror[n] and rng.random() < 0.5:
                     pixels[i] = pixels[i][:, ::-1].copy()
-            yield {"photo": normalise(pixels), "tokens": targets.tokens[rows, :, :-1]}, _wanted(targets, rows)
+            yield batch({"photo": normalise(pixels)}, targets, rows, rng)
 
 
-def _wanted(targets: Targets, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    return {"words": targets.tokens[rows, :, 1:], "tags": targets.tags[rows]}
+def batch(seen: dict[str, Any], targets: Targets, rows: NDArray[Any], rng: np.random.Generator) -> loop.Batch:
+    """What is seen of `rows`, with `DRAWN` sentences of each and the tags."""
+    there = (targets.tokens[rows, :, 0] != PAD).astype(float)
+    order = np.argsort(there + 0.5 * rng.random(there.shape), axis=1)[:, ::-1][:, :DRAWN]
+    drawn = targets.tokens[rows[:, None], order]
+    return {**seen, "tokens": drawn[..., :-1]}, {"words": drawn[..., 1:], "tags": targets.tags[rows]}
 
 
 def learn_language(shape: DecoderShape, text: Sequence[str], vocabulary: Vocabulary, batch: int,

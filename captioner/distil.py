@@ -46,16 +46,16 @@ def crop(photo: NDArray[np.uint8], box: Box, px: int) -> NDArray[np.uint8]:
     return np.asarray(image)
 
 
-def batches(sources: Mapping[str, tuple[Source, float]], teacher: Teacher, px: int, size: int,
+def batches(sources: Mapping[str, tuple[Source, float]], teacher: Teacher | None, px: int, size: int,
             seed: int) -> Iterator[loop.Batch]:  # fmt: skip
     """Endless batches of crops (size, px, px, 3) with what the teacher says of them; half are mirrored.
 
-    The targets are "features", the prepared maps under each crop (size, px / 32, px / 32, BASIS_DIM), and
-    "hint0".., the teacher's bottlenecks on the very crop.
+    The targets are "features", the prepared maps under each crop (size, px / 32, px / 32, BASIS_DIM), and with
+    a teacher "hint0".., its bottlenecks on the very crop.
 
     Args:
         sources: prepared sources with the share of the batch each has.
-        teacher: opened for `px`.
+        teacher: opened for `px`, or None for no hints.
     """
     rng = np.random.default_rng(seed)
     opened = [source for source, _ in sources.values()]
@@ -74,7 +74,8 @@ def batches(sources: Mapping[str, tuple[Source, float]], teacher: Teacher, px: i
             side = -1 if rng.random() < 0.5 else 1
             photos[i] = crop(source.photos[n], box, px)[:, ::side]
             targets[i] = crop_target(source.teacher[n], box, cells)[:, ::side]
-            hints.append(teacher.hints(photos[i]))
+            if teacher is not None:
+                hints.append(teacher.hints(photos[i]))
         named = {f"hint{i}": np.stack(maps) for i, maps in enumerate(zip(*hints, strict=True))}
         yield normalise(photos), {"features": targets, **named}
 
@@ -104,7 +105,7 @@ def ignorance(target: Any, found: Any) -> Any:
     return ops.mean(ops.square(wanted - got)) / (ops.mean(ops.var(wanted, axis=0)) + 1e-6)
 
 
-def build_student(size: str) -> keras.Model:
+def build_student(size: str, hints: bool = True) -> keras.Model:
     """The encoder with linear heads that predict the teacher's components and bottlenecks.
 
     Without the hints a network this deep learns next to nothing in the first 40,000 crops (FitNets, arXiv:1412.6550).
@@ -112,14 +113,14 @@ def build_student(size: str) -> keras.Model:
     photo = keras.Input((None, None, 3), name="photo")
     features, inner = stages(photo, size)
     heads = {"features": layers.Dense(BASIS_DIM, name="distil_head")(features)}
-    for i, (x, (_, channels)) in enumerate(zip(inner, HINTS, strict=True)):
+    for i, (x, (_, channels)) in enumerate(zip(inner, HINTS, strict=True) if hints else ()):
         heads[f"hint{i}"] = layers.Dense(channels, name=f"hint_head{i}")(x)
     return keras.Model(photo, heads, name="student")
 
 
 def compile_student(student: Any, basis: Basis, plan: loop.Plan) -> None:
     """Losses of all heads."""
-    hints = [f"hint{i}" for i in range(len(HINTS))]
+    hints = [f"hint{i}" for i in range(len(student.outputs) - 1)]
     student.compile(
         loop.optimizer(plan),
         loss={"features": make_loss(basis), **dict.fromkeys(hints, hint_loss)},
@@ -129,12 +130,20 @@ def compile_student(student: Any, basis: Basis, plan: loop.Plan) -> None:
     )
 
 
-def run(prepared: Path, shares: Mapping[str, float], teacher: Path, size: str, px: int, batch: int,
-        plan: loop.Plan, out: Path, name: str, start: Path | None, seed: int) -> None:  # fmt: skip
-    """Distil for `plan.minutes`; `start` holds weights of an earlier stage."""
+def run(
+    prepared: Path, shares: Mapping[str, float], teacher: Path | None, size: str, px: int, batch: int,
+    plan: loop.Plan, out: Path, name: str, start: Path | None, seed: int,
+) -> None:  # fmt: skip
+    """Distil for `plan.minutes`.
+
+    Args:
+        teacher: the model that gives hints; None for none.
+        start: weights of an earlier stage.
+    """
     sources = {key: (Source.open(prepared / key), share) for key, share in shares.items()}
-    student = build_student(size)
+    student = build_student(size, hints=teacher is not None)
     if start:
         checkpoint.assign(student, checkpoint.load(start))
     compile_student(student, Basis.load(prepared / "basis.npz"), plan)
-    loop.train(student, batches(sources, Teacher(teacher, px=px), px, batch, seed), plan, out, name)
+    opened = Teacher(teacher, px=px) if teacher else None
+    loop.train(student, batches(sources, opened, px, batch, seed), plan, out, name)

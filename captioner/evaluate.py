@@ -106,11 +106,20 @@ def results(run: Run, tags: frozenset[str]) -> dict[str, Any]:
     }
 
 
-def refitted(run: Run, before: Confidence) -> Confidence:
-    """A logistic that makes the confidence the expected share of content words that a person used, too."""
+def refitted(run: Run, before: Confidence) -> tuple[Confidence, Run]:
+    """A logistic that makes the confidence the expected share of content words that a person used, too.
+
+    Returns:
+        the bundle's new numbers, and the run as it would have been with them.
+    """
     logits = np.array([math.log(p / (1 - p)) for p in np.clip(run.confidence, 1e-6, 1 - 1e-6)])
     slope, offset = fit_logistic(logits, run.agreed)
-    return Confidence(round(before.slope * slope, 4), round(before.offset * slope + offset, 4))
+    anew = 1 / (1 + np.exp(-(slope * logits + offset)))
+    captions = tuple(
+        dataclasses.replace(caption, confidence=float(p)) for caption, p in zip(run.captions, anew, strict=True)
+    )
+    fitted = Confidence(round(before.slope * slope, 4), round(before.offset * slope + offset, 4))
+    return fitted, dataclasses.replace(run, captions=captions)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -147,10 +156,9 @@ def main(argv: list[str] | None = None) -> None:
     run = caption_photos(captioner, args.photos, args.captions, args.limit, args.held)
     manifest = Manifest.read(args.bundle)
     if args.calibrate:
-        manifest = dataclasses.replace(manifest, confidence=refitted(run, manifest.confidence))
+        confidence, run = refitted(run, manifest.confidence)
+        manifest = dataclasses.replace(manifest, confidence=confidence)
         manifest.write(args.bundle)
-        captioner = LiteRTCaptioner(args.bundle, threads=args.threads, beam=args.beam)
-        run = caption_photos(captioner, args.photos, args.captions, args.limit, args.held)
     tags = frozenset((args.bundle / TAGS).read_text(encoding="utf-8").split())
     found = results(run, tags)
     if args.record:

@@ -157,7 +157,7 @@ def _captioner(args: argparse.Namespace, plan: loop.Plan) -> None:
     captioner = Captioner(described.shape(len(vocabulary)), targets.tags.shape[1], name="captioner")
     on_trunk = SIZES[described.size].on_trunk
     tail = build_tail(described.size, described.px // STRIDE_PX) if on_trunk else None
-    model = build_on_features(captioner, describe.SENTENCES, tail)
+    model = build_on_features(captioner, describe.DRAWN, tail)
     _start(captioner, checkpoint.load(args.language))
     describe.compile_captioner(model, plan)
     loop.train(model, describe.map_batches(maps, targets, args.batch, args.seed), plan, args.run,
@@ -170,7 +170,7 @@ def _joint(args: argparse.Namespace, plan: loop.Plan) -> None:
     described = Description.read(args.run)
     encoder = build_encoder(described.size)
     captioner = Captioner(described.shape(len(vocabulary)), targets.tags.shape[1], name="captioner")
-    model = build_end_to_end(encoder, captioner, described.px, describe.SENTENCES)
+    model = build_end_to_end(encoder, captioner, described.px, describe.DRAWN)
     checkpoint.assign(model, checkpoint.load(args.start) | checkpoint.load(args.language))
     describe.compile_captioner(model, plan)
     batches = describe.photo_batches(sets, targets, described.px, args.batch, args.seed)
@@ -233,7 +233,7 @@ def _parser() -> argparse.ArgumentParser:
     d.add_argument(
         "--sources", type=_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources"
     )
-    d.add_argument("--teacher", type=Path, required=True, help="quantised MobileNetV2 .tflite")
+    d.add_argument("--teacher", type=Path, help="quantised MobileNetV2 .tflite that gives hints")
     d.add_argument("--start", type=Path, help="weights to start from")
     d.set_defaults(go=_distil)
     trunk = stages.add_parser("trunk", parents=[common], help="take over the teacher's blocks")
