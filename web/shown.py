@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from indexer.catalogue import Counts
 from indexer.photo import CaptionBy, CaptionPlace, Photo, PhotoMetadata, Position
-from indexer.progress import Progress, clock_text
+from indexer.progress import Phase, Progress, clock_text
 from indexer.search import Hit, Why
 
 #: Below this the model is wrong more often than it is right about the main thing in the picture.
@@ -254,6 +254,11 @@ def bytes_text(size: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+def is_busy(progress: Progress, counts: Counts) -> bool:
+    """Whether more photos are to be expected soon; an indexer that has just started does not know yet."""
+    return bool(progress.queued or counts.queued or progress.walking or progress.phase == Phase.STARTING)
 
 
 def percent(progress: Progress, counts: Counts) -> int:

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestServer
+from aiohttp.web import Application
 from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright, expect
 
 from indexer.settings import Settings
+from indexer.storage import Storage
 from tests.web.conftest import IDLE
-from tests.web.library_made import content_key, made_library, many
+from tests.web.library_made import MadePhoto, add_photos, content_key, made_library, many
 from tests.web.test_hostile import NAME as HOSTILE_NAME
 from tests.web.test_hostile import hostile_photo
 from web.app import make_app
@@ -56,12 +58,10 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TestServer]:
-    """The page over 150 photos and a hostile one."""
-    directory = tmp_path_factory.mktemp("library")
+@contextmanager
+def application(directory: Path, photos: Sequence[MadePhoto]) -> Iterator[tuple[Application, Settings, Storage]]:
     settings = Settings(photos=(directory / "Pictures",), data_dir=directory / "data", grid_px=96, screen_px=512)
-    with made_library(settings, [hostile_photo(), *many(PHOTOS)]) as storage:
+    with made_library(settings, photos) as storage:
         app = make_app(
             settings,
             catalogue=storage.catalogue,
@@ -69,6 +69,13 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Test
             search=storage.search,
             progress=lambda: IDLE,
         )
+        yield app, settings, storage
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TestServer]:
+    """The page over 150 photos and a hostile one."""
+    with application(tmp_path_factory.mktemp("library"), [hostile_photo(), *many(PHOTOS)]) as (app, _, _):
         async with TestServer(app) as server:
             yield server
 
@@ -300,6 +307,17 @@ async def test_hostile_words_run_nowhere(visit: Visit) -> None:
     await tab.locator("#q").fill('"><script>alert(1)</script>')
     await tab.locator("#q").press("Enter")
     await expect(tab.locator("#main")).to_contain_text("<script>alert(1)</script>")
+
+
+async def test_the_first_photos_appear_by_themselves(visit: Visit, tmp_path: Path) -> None:
+    with application(tmp_path, ()) as (app, settings, storage):
+        settings.photos[0].mkdir()
+        async with TestServer(app) as server:
+            visit.address = f"http://127.0.0.1:{server.port}"
+            tab = await visit.go("/")
+            await expect(tab.locator(".state h1")).to_have_text("No photos yet")
+            add_photos(storage, settings, list(many(3)))
+            await expect(visit.tiles()).to_have_count(3, timeout=20_000)
 
 
 async def test_no_answer_is_said_and_mended_by_itself(visit: Visit) -> None:

@@ -139,6 +139,8 @@ async def test_while_indexing_the_page_says_how_far_it_is(start_page: StartPage)
     progress = Progress(done=3, queued=4200, per_second=2.5, eta_s=1680, phase=Phase.INDEXING)
     page = await start_page((), progress=progress)
     assert_state(await page.text("/"), "Looking at your photos")
+    started = await start_page((), progress=Progress(phase=Phase.STARTING))
+    assert_state(await started.text("/"), "Looking at your photos")
     begun = await start_page(list(many(3)), progress=progress)
     html = await begun.text("/")
     assert "4,200 to go" in html

@@ -305,7 +305,6 @@ function swipes() {
 // ---------------------------------------------------------------- how far the indexing is
 
 const LOOK_MS = 3000;
-let known = null;
 
 async function lookAtProgress() {
   if (document.visibilityState === "visible") {
@@ -324,12 +323,9 @@ async function progressInPill() {
   const box = document.createElement("template");
   box.innerHTML = html;
   const fresh = $("#progress", box.content);
-  const photos = Number(fresh.dataset.photos);
   $("#progress").replaceWith(fresh);
-  const grew = known !== null && photos > known;
-  known = photos;
   // Whoever waits for the first photos gets them; whoever looks at photos is not disturbed.
-  if (grew && $("#results [data-waiting]")) show(location.href);
+  if (Number(fresh.dataset.photos) && $("#results [data-waiting]")) show(location.href);
 }
 
 // ---------------------------------------------------------------- begin
