@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 def serve(settings: Settings, terminal: Terminal, roots: tuple[str, ...]) -> None:
     """Serve the search page, and index libraries meanwhile (all known ones where none is named)."""
     from indexer.storage import open_storage, sole_indexer
+    from web.auth import check_exposure
 
+    check_exposure(settings)
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
         chosen = libraries(settings, storage, roots)
         tell_first_run(settings, storage, terminal)
