@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,3 +132,14 @@ def test_make_app_refuses_the_open_network(settings: Settings) -> None:
 
     with pytest.raises(SettingsError, match="without a password"):
         make_app(replace(settings, host="0.0.0.0"), catalogue=None, thumbnails=None, search=None, progress=None)  # type: ignore[arg-type]
+
+
+def test_the_command_refuses_before_anything_is_made(settings: Settings) -> None:
+    data_dir = settings.data_dir
+    command = [sys.executable, "-m", "web.cli", "serve", "--host", "0.0.0.0", "--data-dir", str(data_dir)]
+    result = subprocess.run(
+        [*command, str(settings.photos[0])], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 2
+    assert "RECOLLECT_PASSWORD" in result.stderr
+    assert not data_dir.exists()
