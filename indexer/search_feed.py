@@ -33,7 +33,7 @@ class SearchFeed:
         self._changed.set()
 
     async def run(self) -> None:
-        """Pushes until cancelled."""
+        """Pushes until cancelled: the first photo at once, then what came in the pause after each push."""
         pause_s = _PAUSE_S
         await asyncio.to_thread(push_everything_if_lost, self._catalogue, self._search)
         while True:
@@ -50,14 +50,14 @@ class SearchFeed:
         """Pushes, and gives the time to wait before the next push."""
         behind = self.problem is not None
         try:
-            await self.flush()
+            pushed = await self.flush()
         except SearchError as error:
             if not behind:
                 log.warning("search is behind: %s", error)
-            return min(pause_s * 2, _LONGEST_BACK_OFF_S)
+            return min(max(pause_s, _PAUSE_S) * 2, _LONGEST_BACK_OFF_S)
         if behind:
             log.info("search has caught up")
-        return _PAUSE_S
+        return _PAUSE_S if pushed else 0.0
 
     async def flush(self) -> int:
         """Pushes all that is waiting, and gives its number. Raises `SearchError`, which `problem` then names."""
