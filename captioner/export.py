@@ -167,11 +167,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model-version", type=int, default=1)
     parser.add_argument("--training", type=_training, nargs="*", default=[], metavar="KEY=VALUE",
                         help="what the manifest says of the training: data, minutes, commit")  # fmt: skip
+    parser.add_argument("--checkpoint", type=Path, help="also write the weights there, in float16, to go on from")
     parser.add_argument("--float", action="store_true", help="leave the weights as float32, to compare with")
     args = parser.parse_args(argv)
     weights: checkpoint.Arrays = {}
     for path in args.weights:
         weights |= checkpoint.load(path)
+    if args.checkpoint:
+        checkpoint.save(args.checkpoint, checkpoint.halved(weights))
     export(
         args.run, weights, args.out, args.model_name, args.model_version, dict(args.training), not args.float
     )

@@ -75,13 +75,13 @@ def run(photos: Path, prepared: Path) -> Path:
     sources = ["--prepared", str(prepared)]
     captioned = ["--captioned", f"made={captions}", "--tag-least", "2"]
     train.main(["distil", *common, *sources, "--size", "test", "--px", "64", "--sources", "made=1",
-                "--batch", "8", "--steps", "20"])  # fmt: skip
+                "--batch", "8", "--steps", "5"])  # fmt: skip
     train.main(["language", *common, "--captions", str(captions), "--size", "test", "--px", "64", "--length", "12",
                 "--width", "32", "--layers", "2", "--dropout", "0", "--batch", "8", "--steps", "20",
                 "--rate", "0.005"])  # fmt: skip
-    train.main(["captioner", *common, *sources, *captioned, "--batch", "8", "--steps", "60", "--rate", "0.005",
+    train.main(["captioner", *common, *sources, *captioned, "--batch", "8", "--steps", "20", "--rate", "0.005",
                 "--start", str(out / "distil.npz"), "--language", str(out / "language.npz")])  # fmt: skip
-    train.main(["joint", *common, *sources, *captioned, "--batch", "8", "--steps", "250", "--rate", "0.004",
+    train.main(["joint", *common, *sources, *captioned, "--batch", "8", "--steps", "220", "--rate", "0.004",
                 "--start", str(out / "distil.npz"), "--language", str(out / "captioner.npz")])  # fmt: skip
     return out
 
