@@ -10,10 +10,13 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 #: Pixels in 0..255 come to lie in -1..1, as MobileNetV2's published weights have it.
 MEAN = (127.5, 127.5, 127.5)
@@ -29,13 +32,15 @@ _CAPITAL = {"i": "I", "frisbee": "Frisbee", "santa": "Santa", "christmas": "Chri
             "asian": "Asian", "tv": "TV", "atv": "ATV", "bmx": "BMX", "suv": "SUV"}  # fmt: skip
 
 
-def squash(image: Image.Image, size_px: int) -> NDArray[np.uint8]:
+def squash(image: Image, size_px: int) -> NDArray[np.uint8]:
     """The whole picture as (size_px, size_px, 3) uint8 RGB, its aspect ratio given up.
 
     The training photos were made so: nothing is cut off, and a person at the edge still counts. `reducing_gap`
     lets Pillow shrink big pictures by whole factors first, which is faster and differs by less than a level.
     """
-    small = image.convert("RGB").resize((size_px, size_px), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    from PIL.Image import Resampling  # not at the top: the child process that captions has no use for Pillow
+
+    small = image.convert("RGB").resize((size_px, size_px), Resampling.BICUBIC, reducing_gap=3.0)
     return np.asarray(small, dtype=np.uint8)
 
 
