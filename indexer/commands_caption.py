@@ -148,10 +148,20 @@ def undo(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], everyt
     if as_json:
         print_json(rows)
     _note_undone(settings, {Path(row["path"]) for row in rows if row["restored"]}, everything=everything)
-    terminal.say(f"{sum(row['restored'] for row in rows):,} of {len(rows):,} files restored")
+    terminal.say(_undone_summary(rows))
     if everything:
         terminal.say("captions = off from now on, until you start recollect with another --captions")
     _exit(rows)
+
+
+def _undone_summary(rows: Sequence[_Row]) -> str:
+    restored, failed = sum(row["restored"] for row in rows), sum("error" in row for row in rows)
+    parts = [f"{restored:,} files restored"]
+    if failed:
+        parts.append(f"{failed:,} could not be")
+    if untouched := len(rows) - restored - failed:
+        parts.append(f"{untouched:,} left as they are: nothing of ours could be taken out")
+    return ", ".join(parts)
 
 
 def _note_undone(settings: Settings, restored: set[Path], *, everything: bool) -> None:

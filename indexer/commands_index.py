@@ -167,7 +167,7 @@ def report(outcome: Progress, terminal: Terminal, *, as_json: bool) -> None:
         print_json(asdict(outcome))
         return
     rate = f", {outcome.per_second:.1f} a second" if outcome.per_second else ""
-    terminal.say(f"{outcome.done:,} photos done{rate}")
+    terminal.say(f"{outcome.done:,} photos done{rate}" if outcome.done else "nothing was new")
     if outcome.queued:
         terminal.say(f"{outcome.queued:,} are still queued; the next run goes on with them")
     if outcome.problem:

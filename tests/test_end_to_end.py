@@ -148,6 +148,21 @@ def test_a_second_start_serves_what_is_known_without_being_told(library: Path, e
         assert process.wait(timeout=60) == 0
 
 
+def test_what_is_done_to_the_files_is_said_first_and_captions_off_is_remembered(
+    library: Path, environment: dict[str, str]
+) -> None:
+    before = {path: path.read_bytes() for path in library.rglob("*.jpg")}
+    first = run(environment, "index", str(library), "--captions", "off")
+    assert (first.returncode, "stay untouched" in first.stderr) == (0, True), first.stderr
+    new = write_jpeg(library / "new.jpg", COLOURS["red"], PHOTOS)
+    before[new] = new.read_bytes()
+    second = run(environment, "index")
+    assert (second.returncode, "stay untouched" in second.stderr) == (0, False)
+    assert {path: path.read_bytes() for path in library.rglob("*") if path.is_file()} == before
+    third = run(environment, "index", "--captions", "embed")
+    assert "captions undo --all" in third.stderr
+
+
 def test_caption_prints_and_writes_only_when_told(library: Path, environment: dict[str, str]) -> None:
     photo = library / "0" / "0.jpg"
     before = photo.read_bytes()
