@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from indexer.command_line import CommandLine
-from indexer.commands_caption import caption, captions
-from indexer.commands_find import doctor, search, status
-from indexer.commands_index import index, reindex
+from indexer.commands.caption import caption, captions
+from indexer.commands.command_line import CommandLine
+from indexer.commands.find import doctor, search, status
+from indexer.commands.index import index, reindex
 
 HELP = """Finds a family's photos by what is in them.
 

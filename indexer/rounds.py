@@ -9,13 +9,13 @@ from contextlib import aclosing
 from pathlib import Path
 
 from indexer.catalogue import Catalogue
-from indexer.crawl_rules import CrawlRules
-from indexer.crawler import outermost, walk
-from indexer.formats import EXTENSIONS
-from indexer.library_walk import NoteCounts
+from indexer.catalogue.library_walk import NoteCounts
+from indexer.library.crawl_rules import CrawlRules
+from indexer.library.crawler import outermost, walk
+from indexer.library.watcher import Watcher
+from indexer.reading.formats import EXTENSIONS
 from indexer.settings import Settings
 from indexer.tasks import running
-from indexer.watcher import Watcher
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import asyncio
 import logging
 
 from indexer.catalogue import Catalogue
-from indexer.documents import document
 from indexer.errors import SearchError
 from indexer.search import SearchBackend
+from indexer.search.documents import document
 
 log = logging.getLogger(__name__)
 

@@ -12,14 +12,14 @@ from types import TracebackType
 from typing import Self
 
 from captioner import BundleError, Captioner, CaptionerProcess
+from indexer.captions.replace import sweep
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError, SetupError
 from indexer.job_runner import JobRunner
 from indexer.photo import Job
-from indexer.photo_process import PhotoProcesses
 from indexer.pipeline import Bench, PhotoOpener
 from indexer.progress import Progress
-from indexer.replace import sweep
+from indexer.reading.photo_process import PhotoProcesses
 from indexer.rounds import Rounds
 from indexer.search_feed import SearchFeed
 from indexer.settings import Settings

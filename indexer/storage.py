@@ -49,7 +49,7 @@ def open_search(settings: Settings) -> SearchBackend:
             f"search = {settings.search}: this version has the embedded search only",
             hint="leave out the setting 'search', or set it to embedded",
         )
-    from indexer.embedded import EmbeddedSearch
+    from indexer.search.embedded import EmbeddedSearch
 
     return EmbeddedSearch(search_path(settings))
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from captioner import Caption, CaptionerGone, Tag
 from indexer.photo import FileStamp, Photo, PhotoMetadata, Reading
-from indexer.photo_process import PhotoProcesses
 from indexer.progress import Progress
-from indexer.query import parse
+from indexer.reading.photo_process import PhotoProcesses
+from indexer.search.query import parse
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage, open_storage

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from captioner import Caption, Tag
 from indexer.catalogue import Catalogue
-from indexer.crawl_rules import CrawlRules
-from indexer.crawler import Crawl
-from indexer.found import file_stamp
-from indexer.library_walk import NoteCounts, WalkOutcome
+from indexer.catalogue.library_walk import NoteCounts, WalkOutcome
+from indexer.library.crawl_rules import CrawlRules
+from indexer.library.crawler import Crawl
+from indexer.library.found import file_stamp
 from indexer.photo import CaptionPlace, FoundFile, IndexedPhoto, Job, PhotoMetadata
 
 EXTENSIONS = frozenset({".jpg", ".png"})

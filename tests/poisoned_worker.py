@@ -11,8 +11,8 @@ from typing import Any
 
 from captioner import Service, serve
 from indexer.errors import PhotoError
-from indexer.photo_requests import ReaderOptions
-from indexer.photo_worker import open_service
+from indexer.reading.photo_requests import ReaderOptions
+from indexer.reading.photo_worker import open_service
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from web.cli import main as recollect
 
 from indexer.settings import ENVIRONMENT_PREFIX, SETTINGS, Settings
+from web.cli import main as recollect
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 

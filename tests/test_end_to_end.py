@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from captioner import DEFAULT_BUNDLE
-from indexer.caption_file import read_own_caption
+from indexer.captions.caption_file import read_own_caption
 from indexer.catalogue import Catalogue
 from tests.indexing import COLOURS
 from tests.photos_made import write_jpeg

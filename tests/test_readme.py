@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from web.cli import main as recollect
 
 from indexer.settings import SETTINGS
 from tests.readme_tables import README, renewed
+from web.cli import main as recollect
 
 TEXT = README.read_text(encoding="utf-8")
 

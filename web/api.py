@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from indexer.library_walk import RootState
+from indexer.catalogue.library_walk import RootState
 from indexer.photo import Photo, PhotoFile
 from indexer.search import FilterError, Hit
 from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, in_thread

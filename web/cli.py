@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from indexer.cli import COMMANDS, command_line
-from indexer.command_line import INDEXING, SERVING, run_until_stopped, with_settings
-from indexer.commands_index import libraries, tell_first_run
+from indexer.commands.command_line import INDEXING, SERVING, run_until_stopped, with_settings
+from indexer.commands.index import libraries, tell_first_run
+from indexer.commands.terminal import Terminal
 from indexer.errors import SetupError
 from indexer.settings import Settings
-from indexer.terminal import Terminal
 
 if TYPE_CHECKING:
     from aiohttp.web import TCPSite

@@ -11,8 +11,8 @@ from typing import ParamSpec, Protocol, TypeVar
 from aiohttp import web
 
 from indexer.catalogue import Counts
-from indexer.job_queue import SetAside
-from indexer.library_walk import RootState
+from indexer.catalogue.job_queue import SetAside
+from indexer.catalogue.library_walk import RootState
 from indexer.photo import Photo, ThumbnailSize
 from indexer.progress import Progress
 from indexer.search import SearchBackend

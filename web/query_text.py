@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from indexer.filters import FILTER_NAMES
+from indexer.search.filters import FILTER_NAMES
 
 # A word, a "quoted phrase" or a name:"quoted value"; an unfinished quote reaches to the end.
 _TOKEN = re.compile(r'[^\s"]*"[^"]*(?:"|$)|\S+')

@@ -10,8 +10,8 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from indexer.photo import Photo
-from indexer.query import parse
 from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
+from indexer.search.query import parse
 from web.doors import LIBRARY, SEARCH, Library, in_thread
 from web.shown import clean
 

@@ -34,7 +34,7 @@ from PIL import Image
 
 from captioner import DEFAULT_BUNDLE
 from indexer.photo import FileStamp
-from indexer.photo_process import PhotoProcess
+from indexer.reading.photo_process import PhotoProcess
 from indexer.service import Indexer, started_captioner
 from indexer.settings import Settings
 from indexer.storage import open_storage

@@ -21,11 +21,11 @@ from pathlib import Path
 from PIL import Image
 
 from captioner import squash
-from indexer.content_key import content_key
-from indexer.decode import decode, open_picture, shrink
-from indexer.metadata import read_metadata
-from indexer.photo_file import read_photo_file
-from indexer.photo_process import PhotoProcess
+from indexer.reading.content_key import content_key
+from indexer.reading.decode import decode, open_picture, shrink
+from indexer.reading.metadata import read_metadata
+from indexer.reading.photo_file import read_photo_file
+from indexer.reading.photo_process import PhotoProcess
 from indexer.settings import Settings
 from tests.photos_made import detailed, encoded, exif_bytes
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from indexer.catalogue import Catalogue
-from indexer.crawler import walk
+from indexer.library.crawler import walk
 
 EXTENSIONS = frozenset({".jpg"})
 

@@ -31,11 +31,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from indexer.embedded import EmbeddedSearch
 from indexer.photo import Position
-from indexer.query import parse
 from indexer.search import Query, SearchDocument
-from indexer.words import words
+from indexer.search.embedded import EmbeddedSearch
+from indexer.search.query import parse
+from indexer.search.words import words
 
 CAPTIONS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "text-coco.txt.gz"
 PLACES = (

@@ -23,12 +23,12 @@ from pathlib import Path
 from PIL import Image
 
 from captioner import Caption
-from indexer.caption_edit import check_edit, open_photo
-from indexer.caption_file import undo_caption, write_caption
-from indexer.journal import Journal
-from indexer.own_caption import OwnCaption, sha256
+from indexer.captions.caption_edit import check_edit, open_photo
+from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.journal import Journal
+from indexer.captions.own_caption import OwnCaption, sha256
+from indexer.captions.replace import stamp_of
 from indexer.photo import CaptionPlace
-from indexer.replace import stamp_of
 
 CAPTION = Caption("a dog runs along the beach", 0.83, (), None, "bench-1")
 

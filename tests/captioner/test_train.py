@@ -90,15 +90,11 @@ def run(photos: Path, prepared: Path) -> Path:
 def bundle(photos: Path, run: Path) -> Path:
     """The bundle that comes of it."""
     out = photos / "bundle"
-    export.main(
-        ["--run", str(run), "--weights", str(run / "joint.npz"), "--out", str(out), "--model-name", "made"]
-    )
+    export.main(["--run", str(run), "--weights", str(run / "joint.npz"), "--out", str(out), "--model-name", "made"])
     return out
 
 
-def test_a_model_learns_eight_photos_by_heart(
-    photos: Path, bundle: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_model_learns_eight_photos_by_heart(photos: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluate.main(["--photos", str(photos / "photos.tar"), "--captions", str(photos / "captions.jsonl"),
                    "--bundle", str(bundle), "--calibrate", "--record", "made", "--json"])  # fmt: skip
     found = json.loads(capsys.readouterr().out)

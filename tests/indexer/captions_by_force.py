@@ -7,9 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from indexer.caption_file import undo_caption, write_caption
-from indexer.journal import Journal
-from indexer.replace import stamp_of
+from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.journal import Journal
+from indexer.captions.replace import stamp_of
 from tests.indexer import jpegs_made as made
 
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from indexer.caption_file import read_own_caption, undo_caption
-from indexer.journal import Journal
-from indexer.replace import is_temporary, sweep
+from indexer.captions.caption_file import read_own_caption, undo_caption
+from indexer.captions.journal import Journal
+from indexer.captions.replace import is_temporary, sweep
 from tests.indexer import jpegs_made as made
 
 KILLS = 150

@@ -16,13 +16,13 @@ import pytest
 from PIL import Image
 
 from captioner import Caption
-from indexer.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
-from indexer.content_key import content_key
+from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
+from indexer.captions.journal import Journal
+from indexer.captions.replace import stamp_of
+from indexer.captions.sidecar import sidecar_path
 from indexer.errors import PhotoVanished
-from indexer.journal import Journal
 from indexer.photo import CaptionBy, CaptionPlace, FileStamp, Written
-from indexer.replace import stamp_of
-from indexer.sidecar import sidecar_path
+from indexer.reading.content_key import content_key
 from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
 

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from captioner import Caption
-from indexer import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
-from indexer.caption_file import read_own_caption, undo_caption, write_caption
+from indexer.captions import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
+from indexer.captions.jpeg import segments
+from indexer.captions.own_caption import OwnCaption, clean, find_own, find_persons
+from indexer.captions.replace import stamp_of
 from indexer.errors import CaptionRefused
-from indexer.jpeg import segments
-from indexer.own_caption import OwnCaption, clean, find_own, find_persons
 from indexer.photo import CaptionPlace
-from indexer.replace import stamp_of
 from tests.indexer import jpegs_made as made
 
 OWN = OwnCaption.of(made.CAPTION, before="")

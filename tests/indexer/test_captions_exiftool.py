@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from captioner import Caption
-from indexer.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
-from indexer.jpeg import JpegError, segments
-from indexer.own_caption import is_nobodys
+from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
+from indexer.captions.jpeg import JpegError, segments
+from indexer.captions.own_caption import is_nobodys
+from indexer.captions.replace import stamp_of
 from indexer.photo import CaptionPlace, Written
-from indexer.replace import stamp_of
 from tests.indexer import jpegs_made as made
 
 pytestmark = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from captioner import Caption, Tag
 from indexer.catalogue import Catalogue
-from indexer.catalogue_rows import pack_embedding, unpack_embedding
+from indexer.catalogue.rows import pack_embedding, unpack_embedding
 from indexer.errors import StorageError
 from indexer.photo import (
     CaptionBy,

@@ -15,13 +15,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from indexer.cli import command_line
-from indexer.command_line import INDEXING, SERVING, with_settings
+from indexer.commands.command_line import INDEXING, SERVING, with_settings
+from indexer.commands.remembered import read_remembered
+from indexer.commands.terminal import Terminal, shown
 from indexer.errors import SetupError
 from indexer.photo import JobKind
-from indexer.remembered import read_remembered
 from indexer.settings import SETTINGS, Settings
 from indexer.storage import InUse, indexing_process, sole_indexer
-from indexer.terminal import Terminal, shown
 from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
 from tests.photos_made import write_jpeg
 from web.cli import main

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from indexer.crawl_rules import CrawlRules
-from indexer.crawler import BATCH_FILES, Crawl, outermost, walk
-from indexer.found import FoundBatch
+from indexer.library.crawl_rules import CrawlRules
+from indexer.library.crawler import BATCH_FILES, Crawl, outermost, walk
+from indexer.library.found import FoundBatch
 from tests.libraries import EXTENSIONS, found, names, write
 
 
@@ -69,7 +69,7 @@ def test_originals_in_apple_s_libraries_are_found(root: Path) -> None:
 
 
 def test_hidden_files_and_copies_in_the_making_are_passed_over(root: Path) -> None:
-    from indexer.replace import is_temporary
+    from indexer.captions.replace import is_temporary
 
     for name in (".hidden.jpg", "._resource.jpg", ".photo.jpg.0123abcd.captmp"):
         write(root / name)

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from indexer.colour import adobe_rgb_profile, is_srgb, to_srgb
-from indexer.decode import decode, open_picture
 from indexer.errors import UnreadablePhoto
-from indexer.formats import EXTENSIONS
-from indexer.metadata import read_metadata
+from indexer.reading.colour import adobe_rgb_profile, is_srgb, to_srgb
+from indexer.reading.decode import decode, open_picture
+from indexer.reading.formats import EXTENSIONS
+from indexer.reading.metadata import read_metadata
 from tests.photos_made import (
     CORNERS,
     cornered,

@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from captioner import Caption, Tag
-from indexer.documents import MAX_TEXT_CHARS, document
 from indexer.photo import CaptionBy, FileCaption, FileStamp, Photo, PhotoFile, PhotoMetadata
+from indexer.search.documents import MAX_TEXT_CHARS, document
 
 STAMP = FileStamp(0, 0, 0)
 MACHINE = Caption("a dog on a beach", 0.7, (Tag("dog", 0.9), Tag("sand", 0.4)), (1.0, 0.0), "model-1")

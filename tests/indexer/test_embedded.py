@@ -12,13 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer import embedded_follow
-from indexer.embedded import EmbeddedSearch
-from indexer.embedded_picture import Postings
 from indexer.errors import SearchError, StorageError
-from indexer.fuzzy import corrections
-from indexer.query import parse
-from indexer.search import Query, SearchDocument
+from indexer.search import Query, SearchDocument, embedded_follow
+from indexer.search.embedded import EmbeddedSearch
+from indexer.search.embedded_picture import Postings
+from indexer.search.fuzzy import corrections
+from indexer.search.query import parse
 
 WORDS = ("dog", "dogs", "beach", "cat", "snow", "red", "zürich", "海滩", "skateboard", "2019")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from indexer.catalogue import Catalogue
-from indexer.job_queue import DEATH_KIND, DEATH_REASON
+from indexer.catalogue.job_queue import DEATH_KIND, DEATH_REASON
 from indexer.photo import JobKind
 from tests.libraries import WORDS, indexed, key_of, rescan, settle_all, write
 

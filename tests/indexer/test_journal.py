@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from indexer.captions.journal import Journal, JournalEntry
 from indexer.errors import StorageError
-from indexer.journal import Journal, JournalEntry
 
 
 def entry(number: int) -> JournalEntry:

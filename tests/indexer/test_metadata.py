@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from piexif import GPSIFD, ExifIFD, ImageIFD
 
 from captioner import Caption
-from indexer.decode import open_picture
+from indexer.captions.own_caption import OwnCaption
+from indexer.captions.xmp_edit import compose_packet
 from indexer.errors import UnreadablePhoto
-from indexer.metadata import read_metadata
-from indexer.metadata_blocks import find_blocks
-from indexer.own_caption import OwnCaption
 from indexer.photo import CaptionBy, PhotoMetadata, Position
-from indexer.taken_at import parse_moment
-from indexer.xmp_edit import compose_packet
+from indexer.reading.decode import open_picture
+from indexer.reading.metadata import read_metadata
+from indexer.reading.metadata_blocks import find_blocks
+from indexer.reading.taken_at import parse_moment
 from tests.photos_made import cornered, encoded, exif_bytes, raw_tiff, with_iptc, with_segments, with_xmp, xmp_packet
 
 JPEG = encoded(cornered(), "JPEG")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.filters import date_range, near_circle, rating_range, type_of
-from indexer.query import MAX_CHARS, MAX_WORDS, parse, unparse, without
 from indexer.search import Filter, FilterError, Query, Sort
+from indexer.search.filters import date_range, near_circle, rating_range, type_of
+from indexer.search.query import MAX_CHARS, MAX_WORDS, parse, unparse, without
 
 NOW = date(2024, 3, 1)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.caption_file import read_own_caption
+from indexer.captions.caption_file import read_own_caption
 from indexer.errors import SetupError
 from indexer.photo import JobKind
 from indexer.reindex import Rebuild, current_model, enqueue

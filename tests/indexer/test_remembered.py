@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from indexer.commands.remembered import Remembered, forget_libraries, read_remembered, remember
 from indexer.errors import StorageError
-from indexer.remembered import Remembered, forget_libraries, read_remembered, remember
 
 
 def test_libraries_are_remembered_with_odd_names(tmp_path: Path) -> None:

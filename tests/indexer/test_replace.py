@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.replace import (
+from indexer.captions.replace import (
     CannotReplace,
     ChangedMeanwhile,
     create_file,
@@ -125,8 +125,8 @@ def test_sweeping_leaves_copies_in_the_making_and_everything_else(tmp_path: Path
 IN_A_SMALL_WORLD = """
 import os, subprocess, sys
 from pathlib import Path
-from indexer.caption_file import write_caption
-from indexer.replace import stamp_of
+from indexer.captions.caption_file import write_caption
+from indexer.captions.replace import stamp_of
 from tests.indexer import jpegs_made as made
 folder = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", sys.argv[2], "none", folder], check=True)

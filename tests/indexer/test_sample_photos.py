@@ -15,7 +15,7 @@ import pytest
 
 from indexer.errors import UnreadablePhoto
 from indexer.photo import Reading
-from indexer.photo_process import PhotoProcesses
+from indexer.reading.photo_process import PhotoProcesses
 from tests.indexing import settings_for
 
 #: Samples that no decoder we have can show, by the number their names begin with.

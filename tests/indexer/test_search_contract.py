@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer.embedded import EmbeddedSearch
 from indexer.errors import SearchError
 from indexer.photo import Position
-from indexer.query import parse
 from indexer.search import Answer, Filter, FilterError, Query, SearchBackend, SearchDocument
+from indexer.search.embedded import EmbeddedSearch
+from indexer.search.query import parse
 
 BACKENDS: dict[str, Callable[[Path], SearchBackend]] = {
     "embedded": lambda folder: EmbeddedSearch(folder / "search.db"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption
-from indexer.caption_file import read_own_caption
+from indexer.captions.caption_file import read_own_caption
 from indexer.errors import SearchError, SetupError
 from indexer.photo import CaptionBy, CaptionPlace
 from indexer.progress import Phase

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from indexer.caption_file import read_own_caption
-from indexer.sidecar import Sidecars, sidecar_path, sidecars_of
+from indexer.captions.caption_file import read_own_caption
+from indexer.captions.sidecar import Sidecars, sidecar_path, sidecars_of
 from tests.indexer import jpegs_made as made
 
 

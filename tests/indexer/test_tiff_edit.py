@@ -7,11 +7,11 @@ import struct
 import piexif
 import pytest
 
+from indexer.captions.maker_note import reads_beyond
+from indexer.captions.own_caption import OwnCaption
+from indexer.captions.tiff import TiffError, texts
+from indexer.captions.tiff_edit import MAX_BLOCK_BYTES, append_caption, compose_block, strip_caption, undo_record
 from indexer.errors import CaptionRefused
-from indexer.maker_note import reads_beyond
-from indexer.own_caption import OwnCaption
-from indexer.tiff import TiffError, texts
-from indexer.tiff_edit import MAX_BLOCK_BYTES, append_caption, compose_block, strip_caption, undo_record
 from tests.indexer import jpegs_made as made
 
 OWN = OwnCaption.of(made.CAPTION, before="0" * 64)

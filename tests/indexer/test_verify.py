@@ -6,13 +6,13 @@ import random
 
 import pytest
 
-from indexer.caption_edit import EditablePhoto, check_edit, check_removal, open_photo
+from indexer.captions.caption_edit import EditablePhoto, check_edit, check_removal, open_photo
+from indexer.captions.jpeg_photo import JpegPhoto
+from indexer.captions.own_caption import OwnCaption, sha256
+from indexer.captions.verify import VerifyError, check_opens_alike
+from indexer.captions.verify_jpeg import check_jpeg_edit
 from indexer.errors import CaptionRefused
-from indexer.jpeg_photo import JpegPhoto
-from indexer.own_caption import OwnCaption, sha256
 from indexer.photo import CaptionPlace
-from indexer.verify import VerifyError, check_opens_alike
-from indexer.verify_jpeg import check_jpeg_edit
 from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
 

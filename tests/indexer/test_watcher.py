@@ -14,9 +14,9 @@ import pytest
 from watchfiles.main import FileChange
 
 from indexer.catalogue import Catalogue
-from indexer.crawl_rules import CrawlRules
-from indexer.steady import SteadyPaths
-from indexer.watcher import UNWATCHED_RESCAN_S, Watcher
+from indexer.library.crawl_rules import CrawlRules
+from indexer.library.steady import SteadyPaths
+from indexer.library.watcher import UNWATCHED_RESCAN_S, Watcher
 from tests.libraries import EXTENSIONS, rescan, settle_all, write
 
 RULES = CrawlRules(extensions=EXTENSIONS, exclude=("private/",))

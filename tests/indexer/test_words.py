@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.stems import irregular_forms, stem
-from indexer.synonyms import synonyms
-from indexer.words import MAX_WORD_CHARS, clean, fold, is_serial, is_solo, spans, words
+from indexer.search.stems import irregular_forms, stem
+from indexer.search.synonyms import synonyms
+from indexer.search.words import MAX_WORD_CHARS, clean, fold, is_serial, is_solo, spans, words
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from PIL import Image, ImageDraw
 
 from captioner import Caption, Tag
-from indexer.documents import document
-from indexer.found import file_stamp
+from indexer.library.found import file_stamp
 from indexer.photo import FoundFile, IndexedPhoto, Job, PhotoMetadata, ThumbnailSize
+from indexer.search.documents import document
 from indexer.settings import Settings
 from indexer.storage import Storage, open_storage
 

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from indexer.errors import SearchError
-from indexer.found import file_stamp
+from indexer.library.found import file_stamp
 from indexer.photo import CaptionBy, FileCaption, FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from indexer.search import Answer, FacetCount, Query, SearchDocument

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.query import parse
+from indexer.search.query import parse
 from web import query_text
 
 QUERY = 'dog -night "birthday cake" camera:"Pixel 7" year:2019'

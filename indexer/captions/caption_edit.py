@@ -1,0 +1,135 @@
+"""What a format has to offer for captions to be written into its files, and which formats do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from indexer.captions import xmp_packet
+from indexer.captions.jpeg_photo import JpegPhoto
+from indexer.captions.own_caption import FieldText, Mark, OwnCaption, find_own, find_persons
+from indexer.captions.png_photo import SIGNATURE, PngPhoto
+from indexer.captions.verify import Undo, require
+from indexer.captions.verify_chunks import check_png_edit, check_png_removal, check_webp_edit, check_webp_removal
+from indexer.captions.verify_jpeg import check_jpeg_edit, check_jpeg_removal
+from indexer.captions.webp_photo import WebpPhoto
+from indexer.photo import CaptionPlace, FileCaption
+
+
+class EditablePhoto(Protocol):
+    """The bytes of one photo, opened for reading and changing its captions. Nothing here touches the disk."""
+
+    @property
+    def places(self) -> tuple[CaptionPlace, ...]:
+        """The rungs of the ladder inside the file, best first."""
+
+    @property
+    def texts(self) -> list[FieldText]:
+        """Every text that stands where captions stand. Raises `CaptionRefused` where one may be hidden."""
+
+    @property
+    def marks(self) -> list[Mark]:
+        """The marks beside captions of ours."""
+
+    @property
+    def own_place(self) -> CaptionPlace | None:
+        """The rung that our caption stands on; None where there is no mark of ours."""
+
+    @property
+    def picture(self) -> str:
+        """A digest of the image data: whether two states of a file show the same photo."""
+
+    def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
+        """The file with the caption. Raises `CaptionRefused` with the reason."""
+
+    def bare(self) -> bytes:
+        """The file without our caption; what it was before where its SHA-256 is one that a mark remembers.
+
+        Raises `CaptionRefused` with the reason.
+        """
+
+
+class EditCheck(Protocol):
+    """Raises `VerifyError` unless `new` is `old` and the caption."""
+
+    def __call__(self, old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> None:
+        """`undo` takes our caption out of a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format whose files are edited: how they begin, what opens them, and what proves an edit and an undo."""
+
+    magic: re.Pattern[bytes]
+    open: Callable[[bytes], EditablePhoto]
+    check_edit: EditCheck
+    check_removal: Callable[[bytes, bytes], None]  # of an undo that could not be exact
+
+
+#: Formats that are not here get a sidecar.
+FORMATS = (
+    Format(re.compile(rb"\xff\xd8\xff"), JpegPhoto, check_jpeg_edit, check_jpeg_removal),
+    Format(re.compile(re.escape(SIGNATURE)), PngPhoto, check_png_edit, check_png_removal),
+    Format(re.compile(rb"RIFF....WEBP", re.DOTALL), WebpPhoto, check_webp_edit, check_webp_removal),
+)
+
+
+def format_of(data: bytes) -> Format | None:
+    """The format of a file, by its first bytes; None where it is not one of those that are edited."""
+    return next((known for known in FORMATS if known.magic.match(data)), None)
+
+
+def open_photo(data: bytes) -> EditablePhoto | None:
+    """Opens a photo for its captions; None for a format whose files are never edited.
+
+    Raises `CaptionRefused` where the format is known but the file is not understood.
+    """
+    known = format_of(data)
+    return known.open(data) if known is not None else None
+
+
+def check_edit(old: bytes, new: bytes, own: OwnCaption) -> None:
+    """Proves that `new` is `old` and the caption, whatever the format. Raises `VerifyError`."""
+    known = format_of(old)
+    require(known is not None, "nothing is known of this format")
+    if known is not None:
+        known.check_edit(old, new, own, undo=lambda data: known.open(data).bare())
+
+
+def check_removal(old: bytes, new: bytes) -> None:
+    """Proves that `new` is `old` without our caption, whatever the format. Raises `VerifyError`."""
+    known = format_of(old)
+    require(known is not None, "nothing is known of this format")
+    if known is not None:
+        known.check_removal(old, new)
+
+
+class XmpFile:
+    """A sidecar's bytes: an XMP packet as a file of its own. Raises `XmpError` where it is not one."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._packet = xmp_packet.parse(data)
+
+    @property
+    def texts(self) -> list[FieldText]:
+        """Every text that stands where captions stand."""
+        return xmp_packet.captions(self._packet)
+
+    @property
+    def marks(self) -> list[Mark]:
+        """The mark beside a caption of ours."""
+        mark = xmp_packet.read_mark(self._packet)
+        return [mark] if mark else []
+
+
+def own_caption(photo: EditablePhoto | XmpFile) -> FileCaption | None:
+    """Our caption, where at least one field still holds it as we wrote it."""
+    return find_own(photo.texts, photo.marks) if photo.marks else None
+
+
+def persons_caption(photo: EditablePhoto | XmpFile) -> FieldText | None:
+    """The first text that a person put in, or made of ours. Raises `CaptionRefused` where one may be hidden."""
+    return find_persons(photo.texts, photo.marks)

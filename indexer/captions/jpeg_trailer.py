@@ -1,0 +1,80 @@
+"""What may follow a JPEG's EOI, and whether the bytes before it may grow."""
+
+from __future__ import annotations
+
+import re
+
+from indexer.captions.tiff import MAKER_NOTE, TiffError, byte_order, integers, walk
+from indexer.errors import CaptionRefused
+
+_THUMBNAIL_OFFSET = 0x0201
+_MAX_TARGETS = 64
+_PADDED_JPEG = re.compile(rb"[\x00\xff]*\xff\xd8")
+_GCONTAINER = b"http://ns.google.com/photos/1.0/container/"
+_MICRO_VIDEO = b"MicroVideo"
+
+
+def check_trailer(data: bytes, trailer: int, *, tiff_start: int, block: bytes, xmp: bytes, has_mpf: bool) -> None:
+    """Raises `CaptionRefused` where making the header longer would leave a pointer into the trailer wrong.
+
+    `trailer` is where it begins in `data`; `block` is the Exif block (b"" where there is none), at `tiff_start`.
+    """
+    _check_thumbnails(data, tiff_start, block)
+    if trailer >= len(data):
+        return
+    if data[-12:].startswith((b"AXS!", b"AXS*")):
+        raise CaptionRefused("an AFCP trailer holds absolute positions in the file")
+    if _points_past_picture(data, trailer, tiff_start, block):
+        raise CaptionRefused("the Exif block points at data behind the picture")
+    if has_maker_note(block) and not _is_known(data, trailer, xmp, has_mpf=has_mpf):
+        raise CaptionRefused(
+            "the camera's MakerNote may point at the data behind the picture, which is of no known kind"
+        )
+
+
+def _is_known(data: bytes, trailer: int, xmp: bytes, *, has_mpf: bool) -> bool:
+    """Trailers that are found from the end, or by lengths, or by MPF, whose offsets move with its own segment."""
+    return (
+        (has_mpf and _PADDED_JPEG.match(data, trailer) is not None)
+        or _GCONTAINER in xmp
+        or _MICRO_VIDEO in xmp
+        or data[trailer + 4 : trailer + 8] == b"ftyp"
+        or data.endswith((b"SEFT", b"cbipcbbl"))
+        or b"CANON OPTIONAL DATA\0" in data[-64:]
+        or not data[trailer:].strip(b"\0")
+    )
+
+
+def _points_past_picture(data: bytes, trailer: int, tiff_start: int, block: bytes) -> bool:
+    """Whether any four bytes of the block are the position of the trailer, or of a JPEG in it."""
+    if not block:
+        return False
+    targets = {trailer}
+    for match in re.finditer(rb"\xff\xd8\xff", data[trailer:]):
+        targets.add(trailer + match.start())
+        if len(targets) > _MAX_TARGETS:
+            break
+    positions = {target - base for target in targets for base in (0, tiff_start)}
+    return any(position.to_bytes(4, order) in block for position in positions for order in ("big", "little"))
+
+
+def _check_thumbnails(data: bytes, tiff_start: int, block: bytes) -> None:
+    """A thumbnail outside its block is damage where nothing lies there, and must not be moved where it does."""
+    try:
+        order = byte_order(block) if block else ""
+        for directory in walk(block) if block else ():
+            for entry in directory.entries:
+                if entry.tag == _THUMBNAIL_OFFSET:
+                    start = integers(block, order, entry)[0]
+                    if start >= len(block) and data.startswith(b"\xff\xd8", tiff_start + start):
+                        raise CaptionRefused("the thumbnail lies outside the Exif block")
+    except TiffError:
+        return
+
+
+def has_maker_note(block: bytes) -> bool:
+    """Whether the block has a MakerNote; a damaged block that has the tag's two bytes anywhere is taken to."""
+    try:
+        return bool(block) and any(entry.tag == MAKER_NOTE for ifd in walk(block) for entry in ifd.entries)
+    except TiffError:
+        return MAKER_NOTE.to_bytes(2, "big") in block or MAKER_NOTE.to_bytes(2, "little") in block

@@ -1,0 +1,150 @@
+"""XMP sidecars: `IMG_1234.JPG.xmp`, beside the photo or in a tree of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from captioner import Caption
+from indexer.captions import xmp_edit
+from indexer.captions.caption_edit import XmpFile, own_caption, persons_caption
+from indexer.captions.journal import Journal, recording
+from indexer.captions.own_caption import OwnCaption, Stripped, sha256
+from indexer.captions.replace import CannotReplace, FileRead, create_file, delete_file, read_file, replace_file
+from indexer.captions.verify import VerifyError, check_packet_edit
+from indexer.captions.xmp_packet import MAX_PACKET_BYTES, XmpError
+from indexer.errors import CaptionRefused, PhotoVanished
+
+
+def sidecar_path(path: Path, sidecar_dir: Path | None = None) -> Path:
+    """Where a photo's sidecar is written: beside it, or below `sidecar_dir` at the photo's own absolute path."""
+    name = path.name + ".xmp"
+    if sidecar_dir is None:
+        return path.with_name(name)
+    folder = path.parent.absolute()
+    return sidecar_dir / folder.relative_to(folder.anchor) / name
+
+
+def sidecars_of(path: Path, sidecar_dir: Path | None = None) -> tuple[Path, ...]:
+    """Every place where a sidecar of this photo may lie, ours first: `A.JPG.xmp`, `A.xmp`, and in the tree."""
+    places = [sidecar_path(path), path.with_suffix(".xmp")]
+    if sidecar_dir is not None:
+        places.append(sidecar_path(path, sidecar_dir))
+    return tuple(places)
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecars:
+    """The sidecars of one photo. `tree` is the directory for those that can't lie beside it (`sidecar_dir`)."""
+
+    path: Path
+    tree: Path | None = None
+    journal: Journal | None = None
+
+    def have_persons_words(self) -> bool:
+        """Whether a person has described the photo in one. Raises `CaptionRefused` where that can't be told."""
+        for file in self._found():
+            try:
+                if persons_caption(XmpFile(file.data)) is not None:
+                    return True
+            except XmpError as error:
+                if b"description" in file.data:
+                    raise CaptionRefused(
+                        f"the sidecar {file.path.name} may hold a person's caption: {error}"
+                    ) from error
+        return False
+
+    def write(self, caption: Caption) -> Path:
+        """Writes the caption beside the photo, or into the tree where the folder can't be written to. A sidecar that
+        is there is spliced. Returns the sidecar's path.
+
+        Raises `CaptionRefused` with the reason, `ChangedMeanwhile` where another program was faster.
+        """
+        places = [sidecar_path(self.path)] + ([sidecar_path(self.path, self.tree)] if self.tree else [])
+        for last, place in zip([*[False] * (len(places) - 1), True], places, strict=True):
+            try:
+                self._write_at(place, caption)
+            except CannotReplace:
+                if last:
+                    raise
+                continue
+            return place
+        raise CannotReplace("there is no place for a sidecar")
+
+    def _write_at(self, place: Path, caption: Caption) -> None:
+        try:
+            file = read_file(place, max_bytes=MAX_PACKET_BYTES)
+        except PhotoVanished:
+            own = OwnCaption.of(caption, before="")
+            new = xmp_edit.compose_packet(own)
+            _check(None, new)
+            entry = recording(self.journal, "write", place, None, model=own.mark.model)
+            create_file(place, new, before_replacing=entry)
+            return
+        sidecar = XmpFile(file.data)
+        known = own_caption(sidecar)
+        if known is not None and (known.text, known.model) == _said(caption):
+            return
+        base = _without_ours(sidecar, file.data).data
+        own = OwnCaption.of(caption, before="" if base is None else sha256(base))
+        new = _spliced(base, own)
+        _check(base, new)
+        entry = recording(self.journal, "write", file.path, file.sha256, model=own.mark.model)
+        replace_file(file, new, keep_mtime=False, before_replacing=entry)
+
+    def undo(self) -> Stripped | None:
+        """Takes our caption out of every sidecar, and removes those that held nothing else; None where there was none
+        of ours. `exact` says whether all are byte for byte what they were.
+
+        Raises `CaptionRefused` with the reason, `ChangedMeanwhile` where another program was faster.
+        """
+        exact: bool | None = None
+        for file in self._found():
+            with suppress(XmpError):
+                stripped = self._undo_one(file)
+                if stripped is not None:
+                    exact = stripped.exact and exact is not False
+        return None if exact is None else Stripped(None, exact)
+
+    def _undo_one(self, file: FileRead) -> Stripped | None:
+        sidecar = XmpFile(file.data)
+        if not sidecar.marks:
+            return None
+        stripped = _without_ours(sidecar, file.data)
+        entry = recording(self.journal, "undo", file.path, file.sha256)
+        if stripped.data is None:
+            delete_file(file, before_replacing=entry)
+        else:
+            replace_file(file, stripped.data, keep_mtime=False, before_replacing=entry)
+        return stripped
+
+    def _found(self) -> Iterator[FileRead]:
+        for place in sidecars_of(self.path, self.tree):
+            with suppress(PhotoVanished):
+                yield read_file(place, max_bytes=MAX_PACKET_BYTES)
+
+
+def _said(caption: Caption) -> tuple[str, str]:
+    own = OwnCaption.of(caption, before="")
+    return own.text, own.mark.model
+
+
+def _without_ours(sidecar: XmpFile, data: bytes) -> Stripped:
+    digests = frozenset(mark.digest for mark in sidecar.marks)
+    return xmp_edit.strip_caption(data, digests) if sidecar.marks else Stripped(data, exact=True)
+
+
+def _spliced(base: bytes | None, own: OwnCaption) -> bytes:
+    if base is None:
+        return xmp_edit.compose_packet(own)
+    if not xmp_edit.can_describe(base):
+        raise CaptionRefused("it has a dc:description already, be it an empty one")
+    return xmp_edit.splice(base, own)
+
+
+def _check(base: bytes | None, new: bytes) -> None:
+    check_packet_edit(base, new)
+    if xmp_edit.strip_caption(new, frozenset()).data != base:
+        raise VerifyError("verification: taking the caption out again does not give the old sidecar")

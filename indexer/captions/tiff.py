@@ -1,0 +1,200 @@
+"""Reading the structure of a TIFF block (TIFF 6.0; EXIF 2.32, JEITA CP-3451) without interpreting its values."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from indexer.captions.own_caption import FieldText
+from indexer.errors import CaptionRefused
+
+IMAGE_DESCRIPTION, XP_COMMENT, USER_COMMENT = 0x010E, 0x9C9C, 0x9286
+EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS = 0x8769, 0x8825, 0xA005, 0x014A
+MAKER_NOTE = 0x927C
+ENTRY_BYTES = 12
+
+_HEADER_BYTES = 8
+_MAX_DIRECTORIES = 64
+#: Bytes per value of each field type: 1 BYTE .. 12 DOUBLE (TIFF 6.0), 13 IFD (TIFF Technical Note 1).
+TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_POINTERS = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS})
+# Tags that say where image data lies, each with the tag that says how much of it: strips, tiles, the thumbnail.
+_DATA_TAGS = {0x0111: 0x0117, 0x0144: 0x0145, 0x0201: 0x0202}
+
+
+class TiffError(CaptionRefused):
+    """A TIFF block that is not understood to the last offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a directory. `start`..`end` is where its value lies in the block, inline values included."""
+
+    tag: int
+    kind: int
+    count: int
+    raw: bytes  # the 12 bytes
+    start: int
+    end: int
+
+    @property
+    def inline(self) -> bool:
+        """Whether the value stands in the entry itself."""
+        return self.end - self.start <= 4
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """An image file directory (IFD)."""
+
+    offset: int
+    entries: tuple[Entry, ...]
+    next_offset: int
+
+
+def byte_order(block: bytes) -> str:
+    """`<` or `>`, as `struct` has it. Raises `TiffError` on anything but a classic TIFF header."""
+    orders = {b"II*\0": "<", b"MM\0*": ">"}
+    if len(block) < _HEADER_BYTES or block[:4] not in orders:
+        raise TiffError("the Exif block does not begin with a TIFF header")
+    return orders[block[:4]]
+
+
+def read_directory(block: bytes, order: str, offset: int, *, is_sub: bool = False) -> Directory:
+    """The directory at `offset`. Raises `TiffError` where it, or a value of it, lies outside the block.
+
+    A directory that is not in the main chain may end the block without its last four bytes (many cameras' do).
+    """
+    if offset < _HEADER_BYTES or offset + 2 > len(block):
+        raise TiffError(f"a directory at byte {offset} lies outside the Exif block")
+    (count,) = struct.unpack_from(order + "H", block, offset)
+    end = offset + 2 + count * ENTRY_BYTES
+    if end + (0 if is_sub else 4) > len(block):
+        raise TiffError(f"the directory at byte {offset} runs past the end of the Exif block")
+    entries = tuple(_entry(block, order, at) for at in range(offset + 2, end, ENTRY_BYTES))
+    next_offset = 0 if is_sub else struct.unpack_from(order + "I", block, end)[0]
+    return Directory(offset, entries, next_offset)
+
+
+def _entry(block: bytes, order: str, at: int) -> Entry:
+    tag, kind, count = struct.unpack_from(order + "HHI", block, at)
+    if kind not in TYPE_BYTES:
+        raise TiffError(f"tag {tag:#06x} of the Exif block has the unknown type {kind}")
+    size = count * TYPE_BYTES[kind]
+    start = at + 8 if size <= 4 else struct.unpack_from(order + "I", block, at + 8)[0]
+    if start < _HEADER_BYTES or start + size > len(block):
+        raise TiffError(f"the value of tag {tag:#06x} lies outside the Exif block")
+    return Entry(tag, kind, count, block[at : at + ENTRY_BYTES], start, start + size)
+
+
+def integers(block: bytes, order: str, entry: Entry) -> tuple[int, ...]:
+    """The value of an entry of type SHORT, LONG or IFD. Raises `TiffError` on any other type."""
+    letter = {3: "H", 4: "I", 13: "I"}.get(entry.kind)
+    if letter is None:
+        raise TiffError(f"tag {entry.tag:#06x} of the Exif block should be a number, but has type {entry.kind}")
+    return struct.unpack_from(f"{order}{entry.count}{letter}", block, entry.start)
+
+
+def walk(block: bytes) -> Iterator[Directory]:
+    """Every directory: IFD0, those chained to it, and Exif, GPS, Interop and SubIFDs below them.
+
+    Raises `TiffError` on a loop, an unknown type, or anything that lies outside the block.
+    """
+    order = byte_order(block)
+    pending = [(struct.unpack_from(order + "I", block, 4)[0], False)]
+    seen: set[int] = set()
+    while pending:
+        offset, is_sub = pending.pop()
+        if offset in seen or len(seen) >= _MAX_DIRECTORIES:
+            raise TiffError(f"the directories of the Exif block lead in a circle, to byte {offset}")
+        seen.add(offset)
+        directory = read_directory(block, order, offset, is_sub=is_sub)
+        yield directory
+        if directory.next_offset:
+            pending.append((directory.next_offset, False))
+        for entry in directory.entries:
+            if entry.tag in _POINTERS:
+                pending += [(pointer, True) for pointer in integers(block, order, entry)]
+
+
+def check_block(block: bytes) -> None:
+    """Raises `TiffError` where not every offset of the block is understood and inside it."""
+    order = byte_order(block)
+    for number, directory in enumerate(walk(block)):
+        entries = {entry.tag: entry for entry in directory.entries}
+        if number == 0 and len(entries) != len(directory.entries):
+            raise TiffError("IFD0 of the Exif block has the same tag twice")
+        for offsets_tag, sizes_tag in _DATA_TAGS.items():
+            if offsets_tag in entries:
+                _check_data(block, order, entries[offsets_tag], entries.get(sizes_tag))
+
+
+def _check_data(block: bytes, order: str, offsets: Entry, sizes: Entry | None) -> None:
+    starts = integers(block, order, offsets)
+    lengths = integers(block, order, sizes) if sizes else (0,) * len(starts)
+    for start, length in zip(starts, lengths, strict=False):
+        if start + length > len(block) or (length and start < _HEADER_BYTES):
+            raise TiffError("a thumbnail lies outside the Exif block")
+
+
+def entry_text(block: bytes, order: str, entry: Entry) -> str:
+    """The text of ImageDescription, XPComment or UserComment, without its padding."""
+    raw = block[entry.start : entry.end]
+    if entry.tag == XP_COMMENT:
+        return _trimmed(raw[: len(raw) & ~1].decode("utf-16-le", "replace"))
+    if entry.tag == USER_COMMENT:
+        return _user_comment(raw, order)
+    return _trimmed(_decoded(raw))
+
+
+def _user_comment(raw: bytes, order: str) -> str:
+    """EXIF 2.32, 4.6.5: eight bytes name the character code."""
+    code, text = raw[:8], raw[8:]
+    if code == b"UNICODE\0":
+        encoding = "utf-16" if text[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-16-le" if order == "<" else "utf-16-be"
+        return _trimmed(text[: len(text) & ~1].decode(encoding, "replace"))
+    if code in (b"ASCII\0\0\0", b"JIS\0\0\0\0\0", b"\0" * 8):
+        return _trimmed(_decoded(text))
+    return _trimmed(_decoded(raw))
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _trimmed(text: str) -> str:
+    return text.strip(" \t\r\n\0")
+
+
+def texts(block: bytes) -> list[FieldText]:
+    """The captions that IFD0 and the Exif IFD hold; as many as can be read of a damaged block."""
+    found: list[FieldText] = []
+    names = {IMAGE_DESCRIPTION: "ImageDescription", XP_COMMENT: "XPComment", USER_COMMENT: "UserComment"}
+    try:
+        order = byte_order(block)
+        pending = [struct.unpack_from(order + "I", block, 4)[0]]
+        for offset in pending:
+            for entry in _readable_entries(block, order, offset):
+                if entry.tag in names:
+                    found.append(FieldText(names[entry.tag], entry_text(block, order, entry)))
+                if entry.tag == EXIF_IFD and len(pending) == 1:
+                    pending += integers(block, order, entry)[:1]
+    except TiffError:
+        return found
+    return found
+
+
+def _readable_entries(block: bytes, order: str, offset: int) -> Iterator[Entry]:
+    """The entries of a directory that can be read, whatever its others are like."""
+    if not _HEADER_BYTES <= offset <= len(block) - 2:
+        return
+    (count,) = struct.unpack_from(order + "H", block, offset)
+    for at in range(offset + 2, min(offset + 2 + count * ENTRY_BYTES, len(block) - ENTRY_BYTES + 1), ENTRY_BYTES):
+        try:
+            yield _entry(block, order, at)
+        except TiffError:
+            continue

@@ -1,0 +1,190 @@
+"""Captions in a TIFF block (the payload of an Exif segment) by an append-only edit, and its exact undoing.
+
+The block is kept byte for byte. At its end stand a copy of IFD0 with our entries added, their values, and an undo
+record; in the old bytes only the header's offset of IFD0 changes, so that every other offset stays true.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import piexif
+
+from indexer.captions.own_caption import Mark, OwnCaption, Stripped, digest
+from indexer.captions.tiff import (
+    ENTRY_BYTES,
+    IMAGE_DESCRIPTION,
+    XP_COMMENT,
+    Entry,
+    TiffError,
+    byte_order,
+    check_block,
+    entry_text,
+    read_directory,
+)
+from indexer.errors import CaptionRefused
+
+#: What one JPEG segment holds after its length and "Exif\0\0".
+MAX_BLOCK_BYTES = 65_527
+
+_OUR_TAGS = (IMAGE_DESCRIPTION, XP_COMMENT)
+_ASCII, _BYTE = 2, 1
+_MAGIC = b"RECOLL01"
+# length of the mark, old length of the block, old offset of IFD0, crc32 of the old block, crc32 of the tail up to
+# here, crc32 of the five before, magic: at the very end of the block, always little-endian.
+_FOOTER = struct.Struct("<IIIIII8s")
+_MAX_MARK_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class UndoRecord:
+    """What the end of a block that we edited says. `old_length` is 0 where there was no block before."""
+
+    mark: Mark
+    old_length: int
+    old_ifd0: int
+    old_crc: int
+    intact: bool  # whether the tail is still as we wrote it
+
+
+def append_caption(block: bytes, own: OwnCaption, *, limit: int = MAX_BLOCK_BYTES) -> bytes:
+    """`block` with the caption in ImageDescription and XPComment of IFD0, and an undo record.
+
+    Raises `TiffError` on a block that is not understood to the last offset, `CaptionRefused` where the result would
+    be longer than `limit` bytes.
+    """
+    check_block(block)
+    edited, old_ifd0 = _with_entries(block, own.text)
+    edited += _record(own.mark, edited[len(block) :], block, old_ifd0)
+    if len(edited) > limit:
+        raise CaptionRefused(f"the Exif block would grow to {len(edited)} bytes; {limit} fit")
+    return edited
+
+
+def compose_block(own: OwnCaption) -> bytes:
+    """The smallest Exif block with this caption, for a file that has none; it undoes to nothing."""
+    empty: bytes = piexif.dump({"0th": {}})
+    block, _ = _with_entries(empty.removeprefix(b"Exif\0\0"), own.text)
+    return block + _record(own.mark, block, b"", 0)
+
+
+def _with_entries(block: bytes, text: str) -> tuple[bytes, int]:
+    """The block and after it IFD0 once more with our entries, and their values; and where IFD0 was before."""
+    order = byte_order(block)
+    (old_ifd0,) = struct.unpack_from(order + "I", block, 4)
+    directory = read_directory(block, order, old_ifd0)
+    start = len(block) + -len(block) % 4
+    values = _values(text)
+    kept = [entry for entry in directory.entries if entry.tag not in values]
+    size = 2 + ENTRY_BYTES * (len(kept) + len(values)) + 4
+    added, strings = _place(values, order, start + size)
+    tail = b"\0" * (start - len(block)) + _directory_bytes(_in_order(kept, added), order, directory.next_offset)
+    return block[:4] + struct.pack(order + "I", start) + block[8:] + tail + strings, old_ifd0
+
+
+def _values(text: str) -> dict[int, tuple[int, bytes]]:
+    """Field type and bytes of each of our tags. XPComment is UTF-16LE whatever the block's byte order."""
+    return {
+        IMAGE_DESCRIPTION: (_ASCII, text.encode() + b"\0"),
+        XP_COMMENT: (_BYTE, text.encode("utf-16-le") + b"\0\0"),
+    }
+
+
+def _place(values: dict[int, tuple[int, bytes]], order: str, offset: int) -> tuple[list[tuple[int, bytes]], bytes]:
+    """The entries (tag, 12 bytes) of `values`, which are laid down from `offset` on, each on an even byte."""
+    entries, strings = [], b""
+    for tag, (kind, value) in values.items():
+        if len(value) <= 4:
+            where = value.ljust(4, b"\0")
+        else:
+            where = struct.pack(order + "I", offset + len(strings))
+            strings += value + b"\0" * (len(value) % 2)
+        entries.append((tag, struct.pack(order + "HHI", tag, kind, len(value)) + where))
+    return entries, strings
+
+
+def _in_order(kept: Sequence[Entry], added: Sequence[tuple[int, bytes]]) -> list[bytes]:
+    """Ours go before the first greater tag; the others keep their order, also where it is not the right one."""
+    merged = [(entry.tag, entry.raw) for entry in kept]
+    for tag, raw in added:
+        index = next((i for i, (other, _) in enumerate(merged) if other > tag), len(merged))
+        merged.insert(index, (tag, raw))
+    return [raw for _, raw in merged]
+
+
+def _directory_bytes(entries: Sequence[bytes], order: str, next_offset: int) -> bytes:
+    return struct.pack(order + "H", len(entries)) + b"".join(entries) + struct.pack(order + "I", next_offset)
+
+
+def _record(mark: Mark, tail: bytes, old: bytes, old_ifd0: int) -> bytes:
+    body = json.dumps(mark.fields(), separators=(",", ":")).encode()
+    numbers = struct.pack("<IIIII", len(body), len(old), old_ifd0, zlib.crc32(old), zlib.crc32(tail + body))
+    return body + numbers + struct.pack("<I8s", zlib.crc32(numbers), _MAGIC)
+
+
+def undo_record(block: bytes) -> UndoRecord | None:
+    """Our record at the end of a block, or None where there is none."""
+    end = len(block) - _FOOTER.size
+    if end < 0 or not block.endswith(_MAGIC):
+        return None
+    size, old_length, old_ifd0, old_crc, tail_crc, own_crc, _ = _FOOTER.unpack_from(block, end)
+    if zlib.crc32(block[end : end + 20]) != own_crc or size > _MAX_MARK_BYTES or old_length + size > end:
+        return None
+    try:
+        fields = json.loads(block[end - size : end])
+    except ValueError:
+        return None
+    mark = Mark.from_fields(fields) if _all_text(fields) else None
+    if mark is None:
+        return None
+    return UndoRecord(mark, old_length, old_ifd0, old_crc, zlib.crc32(block[old_length:end]) == tail_crc)
+
+
+def _all_text(fields: object) -> bool:
+    return isinstance(fields, dict) and all(isinstance(value, str) for value in fields.values())
+
+
+def strip_caption(block: bytes, digests: frozenset[str]) -> Stripped:
+    """`block` without our caption: cut back to what it was, or, where another program has changed it since, with
+    only those of our entries taken out whose text has one of `digests`.
+
+    Raises `TiffError` where that can't be done without risk.
+    """
+    record = undo_record(block)
+    if record is not None and record.intact:
+        restored = _cut(block, record)
+        if zlib.crc32(restored) == record.old_crc:
+            return Stripped(restored or None, exact=True)
+        if record.old_length == 0:
+            return Stripped(None, exact=True)
+    return Stripped(_without_entries(block, digests, forget=record is not None), exact=False)
+
+
+def _cut(block: bytes, record: UndoRecord) -> bytes:
+    if record.old_length == 0:
+        return b""
+    old = block[: record.old_length]
+    return old[:4] + struct.pack(byte_order(block) + "I", record.old_ifd0) + old[8:]
+
+
+def _without_entries(block: bytes, digests: frozenset[str], *, forget: bool) -> bytes:
+    """Closes the gap inside IFD0, where it stands: no other byte moves, so that every offset stays true."""
+    check_block(block)
+    order = byte_order(block)
+    (ifd0,) = struct.unpack_from(order + "I", block, 4)
+    directory = read_directory(block, order, ifd0)
+    kept = [entry.raw for entry in directory.entries if not _is_ours(block, order, entry, digests)]
+    gap = ENTRY_BYTES * (len(directory.entries) - len(kept))
+    if not kept:
+        raise TiffError("another program has rewritten the Exif block, and our entries are all that IFD0 holds")
+    shorter = _directory_bytes(kept, order, directory.next_offset) + b"\0" * gap
+    edited = block[:ifd0] + shorter + block[ifd0 + len(shorter) :]
+    return edited[: -len(_MAGIC)] + b"\0" * len(_MAGIC) if forget else edited
+
+
+def _is_ours(block: bytes, order: str, entry: Entry, digests: frozenset[str]) -> bool:
+    return entry.tag in _OUR_TAGS and digest(entry_text(block, order, entry)) in digests

@@ -1,0 +1,204 @@
+"""A WebP as a photo that a caption can be written into (RFC 9649: RIFF chunks, VP8X and its flags)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from indexer.captions import tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.captions.own_caption import FieldText, Mark, OwnCaption, digest, sha256
+from indexer.errors import CaptionRefused
+from indexer.photo import CaptionPlace
+
+_EXIF_FLAG, _XMP_FLAG, _ALPHA_FLAG = 0x08, 0x04, 0x10
+_EXIF_HEADER = b"Exif\0\0"  # not called for in WebP, but written by some programs
+_MAX_BLOCK_BYTES = 1 << 24
+_KNOWN = frozenset({b"VP8X", b"ICCP", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L", b"EXIF", b"XMP "})
+
+
+class WebpError(CaptionRefused):
+    """The bytes are not a WebP whose structure is fully understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A RIFF chunk: four letters and the payload without its padding byte."""
+
+    kind: bytes
+    body: bytes
+
+
+def chunks(data: bytes) -> list[Chunk]:
+    """All chunks of the file. Raises `WebpError` on gaps, odd padding, a wrong size, or data behind the end."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or int.from_bytes(data[4:8], "little") + 8 != len(data):
+        raise WebpError("the WebP's size is not what its header says")
+    found, at = [], 12
+    while at < len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        end = at + 8 + size
+        if end + size % 2 > len(data) or (size % 2 and data[end : end + 1] != b"\0"):
+            raise WebpError(f"the WebP's chunk at byte {at} is cut off")
+        found.append(Chunk(data[at : at + 4], data[at + 8 : end]))
+        at = end + size % 2
+    if not found or any(chunk.kind not in _KNOWN for chunk in found):
+        raise WebpError("the WebP has a chunk of an unknown kind")
+    return found
+
+
+def assembled(found: Sequence[Chunk]) -> bytes:
+    """The file of these chunks."""
+    parts = [b"WEBP"]
+    for chunk in found:
+        parts += [chunk.kind, len(chunk.body).to_bytes(4, "little"), chunk.body, b"\0" * (len(chunk.body) % 2)]
+    size = sum(map(len, parts))
+    return b"".join([b"RIFF", size.to_bytes(4, "little"), *parts])
+
+
+class WebpPhoto:
+    """One WebP's bytes, split once. Raises `WebpError` where they are not a WebP of sound structure."""
+
+    places = (CaptionPlace.EXIF, CaptionPlace.XMP)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._chunks = chunks(data)
+        for kind in (b"EXIF", b"XMP ", b"VP8X"):
+            if sum(chunk.kind == kind for chunk in self._chunks) > 1:
+                raise WebpError(f"the WebP has several {kind.decode().strip()} chunks")
+        if self._chunks[0].kind not in (b"VP8X", b"VP8 ", b"VP8L"):
+            raise WebpError("the WebP begins with no chunk that it may begin with")
+
+    def _body(self, kind: bytes) -> bytes | None:
+        return next((chunk.body for chunk in self._chunks if chunk.kind == kind), None)
+
+    @property
+    def _block(self) -> bytes | None:
+        body = self._body(b"EXIF")
+        return None if body is None else body.removeprefix(_EXIF_HEADER)
+
+    @cached_property
+    def _packet(self) -> xmp_packet.Packet | None:
+        body = self._body(b"XMP ")
+        try:
+            return None if body is None else xmp_packet.parse(body)
+        except xmp_packet.XmpError as error:
+            if b"description" in (body or b""):
+                raise CaptionRefused(f"the XMP packet may hold a person's caption: {error}") from error
+            return None
+
+    @cached_property
+    def marks(self) -> list[Mark]:
+        """Ours: of the EXIF chunk's undo record and of the XMP packet."""
+        record = tiff_edit.undo_record(self._block or b"")
+        try:
+            mark = xmp_packet.read_mark(self._packet) if self._packet else None
+        except CaptionRefused:
+            mark = None
+        return [found for found in (record.mark if record else None, mark) if found is not None]
+
+    @cached_property
+    def texts(self) -> list[FieldText]:
+        """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
+        return tiff.texts(self._block or b"") + (xmp_packet.captions(self._packet) if self._packet else [])
+
+    @property
+    def own_place(self) -> CaptionPlace | None:
+        """The rung that our caption stands on; None where there is no mark of ours."""
+        digests = {mark.digest for mark in self.marks}
+        if any(digest(text.text) in digests for text in tiff.texts(self._block or b"")):
+            return CaptionPlace.EXIF
+        return CaptionPlace.XMP if digests else None
+
+    @property
+    def picture(self) -> str:
+        """SHA-256 of the image chunks."""
+        return sha256(b"".join(chunk.body for chunk in self._chunks if chunk.kind not in (b"VP8X", b"EXIF", b"XMP ")))
+
+    def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
+        """The file with the caption at `place`. Raises `CaptionRefused`."""
+        body = self._body(b"XMP ")
+        if body is not None and b"dcterms:provenance" in body:
+            raise CaptionRefused("the file is bound to a C2PA manifest, which any edit would break")
+        bodies: dict[bytes, bytes | None] = {}
+        if place is CaptionPlace.EXIF:
+            bodies[b"EXIF"] = self._exif(own)
+        try:
+            bodies[b"XMP "] = self._xmp(body, own, needs_text=place is CaptionPlace.XMP)
+        except CaptionRefused:
+            if place is CaptionPlace.XMP:
+                raise
+        return assembled(_with_flags(_with(self._chunks, bodies)))
+
+    def _exif(self, own: OwnCaption) -> bytes:
+        body = self._body(b"EXIF")
+        if body is None:
+            return tiff_edit.compose_block(own)
+        header = _EXIF_HEADER if body.startswith(_EXIF_HEADER) else b""
+        return header + tiff_edit.append_caption(body.removeprefix(header), own, limit=_MAX_BLOCK_BYTES)
+
+    @staticmethod
+    def _xmp(body: bytes | None, own: OwnCaption, *, needs_text: bool) -> bytes:
+        if body is None:
+            return xmp_edit.compose_packet(own)
+        if needs_text and not xmp_edit.can_describe(body):
+            raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
+        return xmp_edit.splice(body, own)
+
+    def bare(self) -> bytes:
+        """The file without our caption. Raises `CaptionRefused`."""
+        digests = frozenset(mark.digest for mark in self.marks)
+        bodies: dict[bytes, bytes | None] = {}
+        exif, body = self._body(b"EXIF"), self._body(b"XMP ")
+        if exif is not None and any(digest(text.text) in digests for text in tiff.texts(self._block or b"")):
+            header = _EXIF_HEADER if exif.startswith(_EXIF_HEADER) else b""
+            left = tiff_edit.strip_caption(exif.removeprefix(header), digests).data
+            bodies[b"EXIF"] = None if left is None else header + left
+        if body is not None and self._packet is not None and xmp_packet.own_fields(self._packet):
+            bodies[b"XMP "] = xmp_edit.strip_caption(body, digests).data
+        return self._as_it_was(_with(self._chunks, bodies)) if bodies else self.data
+
+    def _as_it_was(self, left: list[Chunk]) -> bytes:
+        """A VP8X of our own making goes too; the mark's SHA-256 tells whose it was."""
+        before = {mark.before for mark in self.marks}
+        kept = assembled(_with_flags(left))
+        simple = [chunk for chunk in left if chunk.kind != b"VP8X"]
+        if len(simple) == 1 and sha256(kept) not in before and sha256(assembled(simple)) in before:
+            return assembled(simple)
+        return kept
+
+
+def _with(found: Sequence[Chunk], bodies: dict[bytes, bytes | None]) -> list[Chunk]:
+    """The chunks with these payloads in place of theirs; None removes one; new ones go to the end, EXIF before XMP."""
+    changed = [Chunk(chunk.kind, bodies.get(chunk.kind, chunk.body) or b"") for chunk in found]
+    changed = [chunk for chunk in changed if bodies.get(chunk.kind, b"") is not None]
+    present = {chunk.kind for chunk in changed}
+    new = [Chunk(kind, body) for kind, body in sorted(bodies.items()) if body is not None and kind not in present]
+    if new and new[0].kind == b"EXIF" and changed[-1].kind == b"XMP ":
+        return [*changed[:-1], *new, changed[-1]]
+    return changed + new
+
+
+def _with_flags(found: list[Chunk]) -> list[Chunk]:
+    """VP8X says which metadata there is; a simple file that gets some gets a VP8X (RFC 9649, 2.7)."""
+    kinds = {chunk.kind for chunk in found}
+    flags = (_EXIF_FLAG if b"EXIF" in kinds else 0) | (_XMP_FLAG if b"XMP " in kinds else 0)
+    first = found[0]
+    if first.kind != b"VP8X":
+        return [Chunk(b"VP8X", _extended(first, flags)), *found] if flags else found
+    old = first.body[0] if first.body else 0
+    return [Chunk(b"VP8X", bytes((old & ~(_EXIF_FLAG | _XMP_FLAG) | flags,)) + first.body[1:]), *found[1:]]
+
+
+def _extended(image: Chunk, flags: int) -> bytes:
+    """The payload of a VP8X for a simple image: flags, 24 bits reserved, width and height less one."""
+    if image.kind == b"VP8L":  # RFC 9649, 3.4: signature, 14 bits each, then one bit that tells of alpha
+        bits = int.from_bytes(image.body[1:5], "little")
+        width, height, alpha = bits & 0x3FFF, bits >> 14 & 0x3FFF, bits >> 28 & 1
+        flags |= _ALPHA_FLAG * alpha
+    else:  # RFC 6386, 9.1: frame tag, start code, 14 bits each below 2 bits of scale
+        if image.body[3:6] != b"\x9d\x01\x2a":
+            raise WebpError("the WebP's image does not begin as it should")
+        width = (int.from_bytes(image.body[6:8], "little") & 0x3FFF) - 1
+        height = (int.from_bytes(image.body[8:10], "little") & 0x3FFF) - 1
+    return bytes((flags, 0, 0, 0)) + width.to_bytes(3, "little") + height.to_bytes(3, "little")

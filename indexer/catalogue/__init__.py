@@ -1,0 +1,239 @@
+"""The catalogue: every photo, the files that show it, and the work still to be done on them.
+
+Search and thumbnails are derived from it. Several files may show one photo; what differs between them is decided so:
+the metadata of the file that was settled last is the photo's, and a person's caption stays as long as any file has
+one (see `file_rows.touch`).
+"""
+
+# ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
+# ruff: noqa: PTH119 - paths are the file system's own bytes here, which pathlib does not take
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from indexer.catalogue.file_rows import join_root, touch
+from indexer.catalogue.job_queue import JobQueue, requeue
+from indexer.catalogue.library_walk import LibraryWalks
+from indexer.catalogue.rows import (
+    FILE_COLUMNS,
+    METADATA_COLUMNS,
+    caption_values,
+    file_from_row,
+    metadata_values,
+    now,
+    photo_from_row,
+    storable,
+)
+from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
+from indexer.database import Database
+from indexer.library.found import sidecar_fingerprint, sidecars_beside, signed_inode
+from indexer.photo import CaptionPlace, FileStamp, IndexedPhoto, Job, Photo, PhotoFile
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The catalogue in numbers; `photos` and `files` are those present, `queued` includes what is in hand."""
+
+    photos: int
+    files: int
+    missing: int
+    queued: int
+    set_aside: int
+    unpushed: int
+    with_caption: int
+
+
+class Catalogue(LibraryWalks, JobQueue):
+    """The one durable record. Thread-safe; every method is one short transaction at most.
+
+    Raises `StorageError` where the file can't be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(Database(path, CATALOGUE_MIGRATIONS))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closing twice is fine."""
+        self._database.close()
+
+    def settle(self, job: Job, photo: IndexedPhoto) -> None:
+        """Stores what was learnt and ends the job, in one transaction.
+
+        The file's stamp becomes `photo.stamp`, the one after our own write, so that the next walk finds it unchanged.
+        `photo.caption` None keeps the machine caption that the photo has. A file that was noted as changed again while
+        the job was in hand is queued again.
+        """
+        with self._database.transaction() as writer:
+            row = writer.execute(
+                """SELECT job.again, job.state, file.*, root.path AS root FROM job
+                JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id WHERE job.id = ?""",
+                (job.id,),
+            ).fetchone()
+            if row is None:
+                return
+            _store_photo(writer, photo)
+            again = _settle_file(writer, row, photo)
+            if again:
+                requeue(writer, job.id)
+            else:
+                writer.execute("DELETE FROM job WHERE id = ?", (job.id,))
+            touch(writer, {photo.content_key, row["photo_id"] or photo.content_key})
+
+    def known(self, content_key: str) -> Photo | None:
+        """The photo with this content key, also where none of its files is present any more."""
+        return self.photo(content_key)
+
+    def photo(self, photo_id: str) -> Photo | None:
+        """One photo, or None."""
+        found = self.photos([photo_id])
+        return found[0] if found else None
+
+    def photos(self, ids: Sequence[str]) -> list[Photo]:
+        """The photos with these ids, in this order; unknown ids are left out."""
+        reader, wanted = self._database.reader, json.dumps(list(ids))
+        rows = {
+            row["id"]: row
+            for row in reader.execute("SELECT * FROM photo WHERE id IN (SELECT value FROM json_each(?))", (wanted,))
+        }
+        files: dict[str, list[PhotoFile]] = {photo_id: [] for photo_id in rows}
+        for row in reader.execute(
+            f"""SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id
+            WHERE photo_id IN (SELECT value FROM json_each(?))
+            ORDER BY missing_since IS NOT NULL, root.path, folder, name""",
+            (wanted,),
+        ):
+            if row["photo_id"] in files:
+                files[row["photo_id"]].append(file_from_row(row))
+        return [photo_from_row(rows[photo_id], files[photo_id]) for photo_id in ids if photo_id in rows]
+
+    def photo_ids(self, *, after: str = "", limit: int = 1000) -> list[str]:
+        """Ids of the present photos in their order, for walking through all of them: pass the last one as `after`."""
+        rows = self._database.reader.execute(
+            "SELECT id FROM photo WHERE id > ? AND +gone = 0 ORDER BY id LIMIT ?", (after, limit)
+        )
+        return [row["id"] for row in rows]
+
+    def file(self, file_id: int) -> PhotoFile | None:
+        """One file by the id in `Photo.files`, or None."""
+        row = self._database.reader.execute(
+            f"SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id WHERE file.id = ?", (file_id,)
+        ).fetchone()
+        return None if row is None else file_from_row(row)
+
+    def counts(self) -> Counts:
+        """The catalogue in numbers."""
+        row = self._database.reader.execute(
+            """SELECT
+            (SELECT count(*) FROM photo WHERE gone = 0) AS photos,
+            (SELECT count(*) FROM file) AS files,
+            (SELECT count(*) FROM file WHERE missing_since IS NOT NULL) AS missing,
+            (SELECT count(*) FROM photo WHERE gone = 0 AND unpushed = 1) AS unpushed,
+            (SELECT count(*) FROM photo WHERE gone = 0 AND worded = 1) AS with_caption,
+            (SELECT count(*) FROM job JOIN file ON file.id = job.file_id
+                WHERE state = 'aside' AND missing_since IS NULL) AS set_aside"""
+        ).fetchone()
+        return Counts(
+            photos=row["photos"],
+            files=row["files"] - row["missing"],
+            missing=row["missing"],
+            queued=self.queued(),
+            set_aside=row["set_aside"],
+            unpushed=row["unpushed"],
+            with_caption=row["with_caption"],
+        )
+
+    def note_undone(self, photo_ids: Iterable[str], reason: str) -> None:
+        """Our captions were taken out of these photos' files on purpose: they stand in the catalogue only."""
+        with self._database.transaction() as writer:
+            writer.executemany(
+                "UPDATE photo SET caption_place = ?, caption_reason = ?, revision = revision + 1 WHERE id = ?",
+                [(CaptionPlace.INDEX.value, reason, photo_id) for photo_id in photo_ids],
+            )
+
+    def unpushed(self, limit: int) -> list[Photo]:
+        """Present photos that search has not heard of in their latest revision."""
+        rows = self._database.reader.execute("SELECT id FROM photo WHERE gone = 0 AND unpushed = 1 LIMIT ?", (limit,))
+        return self.photos([row["id"] for row in rows])
+
+    def removed(self, limit: int) -> list[str]:
+        """Ids that search still holds although no present file shows them."""
+        rows = self._database.reader.execute(
+            "SELECT id FROM photo WHERE gone = 1 AND search_revision > 0 LIMIT ?", (limit,)
+        )
+        return [row["id"] for row in rows]
+
+    def mark_pushed(self, pushed: Iterable[tuple[str, int]]) -> None:
+        """(id, revision) pairs that search holds now."""
+        with self._database.transaction() as writer:
+            writer.executemany(
+                "UPDATE photo SET search_revision = ? WHERE id = ? AND search_revision < ?",
+                [(revision, photo_id, revision) for photo_id, revision in pushed],
+            )
+
+    def forget_removed(self, ids: Iterable[str]) -> None:
+        """Search has deleted these; one that came back in the meantime is pushed again."""
+        with self._database.transaction() as writer:
+            writer.executemany("UPDATE photo SET search_revision = 0 WHERE id = ?", [(photo_id,) for photo_id in ids])
+
+    def mark_all_unpushed(self) -> int:
+        """Every present photo has to be pushed again; returns how many."""
+        with self._database.transaction() as writer:
+            writer.execute("UPDATE photo SET search_revision = 0 WHERE gone = 0 AND search_revision > 0")
+            return int(writer.execute("SELECT count(*) FROM photo WHERE gone = 0").fetchone()[0])
+
+
+_CAPTION_COLUMNS = ("machine_text", "machine_confidence", "machine_model", "tags", "embedding")
+
+
+def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto) -> None:
+    values: dict[str, Any] = dict(zip(METADATA_COLUMNS, metadata_values(photo.metadata), strict=True))
+    if photo.caption is not None:
+        values |= dict(zip(_CAPTION_COLUMNS, caption_values(photo.caption), strict=True))
+    if photo.caption is not None or photo.caption_place is not None:
+        values["caption_place"] = photo.caption_place.value if photo.caption_place else None
+        values["caption_reason"] = storable(photo.caption_reason)
+    columns = ", ".join(values)
+    marks = ", ".join("?" * len(values))
+    updates = ", ".join(f"{column} = excluded.{column}" for column in values)
+    writer.execute(
+        f"""INSERT INTO photo (id, added_at, revision, {columns}) VALUES (?, ?, 0, {marks})
+        ON CONFLICT (id) DO UPDATE SET {updates}""",
+        (photo.content_key, now(), *values.values()),
+    )
+
+
+def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPhoto) -> bool:
+    """Stores the file's side of a settled job; returns whether the file has changed again since it was claimed."""
+    sidecar = row["sidecar"]
+    if row["again"] or photo.caption_place is CaptionPlace.SIDECAR:
+        path = join_root(row)
+        sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path))
+    stamp = _stored(photo.stamp)
+    noted = (row["mtime_ns"], row["size"], row["inode"])
+    again = bool(row["again"]) and (noted, row["sidecar"]) != (stamp, sidecar)
+    writer.execute(
+        """UPDATE file SET mtime_ns = ?, size = ?, inode = ?, sidecar = ?, photo_id = ?, person_caption = ?,
+        settled_at = ? WHERE id = ?""",
+        (*stamp, sidecar, photo.content_key, storable(photo.metadata.person_caption), now(), row["id"]),
+    )
+    return again
+
+
+def _stored(stamp: FileStamp) -> tuple[int, int, int]:
+    return stamp.mtime_ns, stamp.size, signed_inode(stamp.inode)

@@ -1,0 +1,212 @@
+"""Writes to the file table, each inside a transaction of the caller's: meet a file, move it, lose it."""
+
+# ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
+# ruff: noqa: PTH116, PTH118 - paths are the file system's own bytes here, which pathlib does not take
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from indexer.catalogue.job_queue import enqueue_changed
+from indexer.catalogue.rows import now
+from indexer.library.found import StampRow
+
+
+def join(folder: bytes, name: bytes) -> bytes:
+    """A relative path; either side may be empty."""
+    return folder + b"/" + name if folder and name else folder or name
+
+
+def within(folder: bytes) -> tuple[str, tuple[bytes, ...]]:
+    """An SQL condition, and its values, for files anywhere below `folder` of a root."""
+    if not folder:
+        return "1", ()
+    return "(folder = ? OR (folder > ? AND folder < ?))", (folder, folder + b"/", folder + b"0")  # "0" follows "/"
+
+
+def is_below_any(folder: bytes, others: Iterable[bytes]) -> bool:
+    """Whether a folder is one of `others` or below one."""
+    return any(not other or folder == other or folder.startswith(other + b"/") for other in others)
+
+
+def ensure_root(writer: sqlite3.Connection, root: Path) -> tuple[int, bytes]:
+    """(id, folder): the known root that `root` is or lies in, and which folder of that it is. Makes it where new."""
+    path = os.fsencode(root)
+    row = writer.execute("SELECT id FROM root WHERE path = ?", (path,)).fetchone()
+    if row is not None:
+        return row["id"], b""
+    for parent in root.parents:
+        row = writer.execute("SELECT id FROM root WHERE path = ?", (os.fsencode(parent),)).fetchone()
+        if row is not None:
+            return row["id"], os.fsencode(root.relative_to(parent))
+    root_id = writer.execute("INSERT INTO root (path) VALUES (?)", (path,)).lastrowid
+    if root_id is None:
+        raise sqlite3.DatabaseError("SQLite gave a new root no id")
+    _adopt_roots_below(writer, root_id, path)
+    return root_id, b""
+
+
+def _adopt_roots_below(writer: sqlite3.Connection, root_id: int, path: bytes) -> None:
+    start = path.rstrip(b"/") + b"/"
+    rows = writer.execute("SELECT id, path FROM root WHERE id <> ?", (root_id,)).fetchall()
+    for row in rows:
+        if row["path"].startswith(start):
+            folder = row["path"][len(start) :]
+            writer.execute(
+                """UPDATE file SET root_id = ?, folder = CAST(? || CASE WHEN folder = x'' THEN x'' ELSE x'2f' END
+                || folder AS BLOB) WHERE root_id = ?""",
+                (root_id, folder, row["id"]),
+            )
+            writer.execute("DELETE FROM root WHERE id = ?", (row["id"],))
+
+
+def device_of(root: Path) -> int | None:
+    """st_dev of a root as SQLite can hold it, or None where it is not there."""
+    try:
+        return os.stat(root).st_dev & 0x7FFF_FFFF_FFFF_FFFF
+    except OSError:
+        return None
+
+
+def note_file(
+    writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, touched: set[str]
+) -> tuple[int, str]:
+    """Meets one file; returns its id and "new", "changed", "unchanged" or "moved".
+
+    Photos whose files changed place or came back are added to `touched`, for `touch`.
+    """
+    row = writer.execute(
+        """SELECT id, mtime_ns, size, inode, sidecar, missing_since, photo_id FROM file
+        WHERE root_id = ? AND folder = ? AND name = ?""",
+        (root_id, folder, name),
+    ).fetchone()
+    if row is None:
+        return _note_new(writer, root_id, folder, name, stamp, touched)
+    same = (row["mtime_ns"], row["size"], row["inode"], row["sidecar"]) == stamp
+    if same and row["missing_since"] is None:
+        return row["id"], "unchanged"
+    _place(writer, row["id"], root_id, folder, name, stamp)
+    if row["photo_id"] is not None and row["missing_since"] is not None:
+        touched.add(row["photo_id"])
+    if not same:
+        enqueue_changed(writer, row["id"])
+    return row["id"], "unchanged" if same else "changed"
+
+
+def _note_new(
+    writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, touched: set[str]
+) -> tuple[int, str]:
+    for twin in _twins(writer, root_id, stamp):
+        if twin["missing_since"] is not None or not os.path.lexists(join_root(twin)):
+            _place(writer, twin["id"], root_id, folder, name, stamp)
+            if twin["sidecar"] != stamp[3]:
+                enqueue_changed(writer, twin["id"])
+            if twin["photo_id"] is not None:
+                touched.add(twin["photo_id"])
+            return twin["id"], "moved"
+        if twin["photo_id"] is not None and not twin["busy"] and twin["sidecar"] == stamp[3]:
+            touched.add(twin["photo_id"])
+            return _insert(writer, root_id, folder, name, stamp, twin), "new"
+    file_id = _insert(writer, root_id, folder, name, stamp, None)
+    enqueue_changed(writer, file_id)
+    return file_id, "new"
+
+
+def _twins(writer: sqlite3.Connection, root_id: int, stamp: StampRow) -> Sequence[sqlite3.Row]:
+    """Known files of the root with the same stamp: the same file before it was moved, or a link to it."""
+    mtime_ns, size, inode, _ = stamp
+    if inode == 0:  # a file system that does not number its files
+        return ()
+    return writer.execute(
+        """SELECT file.*, root.path AS root, EXISTS (SELECT 1 FROM job WHERE job.file_id = file.id) AS busy
+        FROM file JOIN root ON root.id = file.root_id
+        WHERE inode = ? AND size = ? AND mtime_ns = ? AND root_id = ? LIMIT 8""",
+        (inode, size, mtime_ns, root_id),
+    ).fetchall()
+
+
+def join_root(row: sqlite3.Row) -> bytes:
+    """The absolute path of a file row that was joined with its root."""
+    path: bytes = os.path.join(row["root"], row["folder"], row["name"])
+    return path
+
+
+def _place(writer: sqlite3.Connection, file_id: int, root_id: int, folder: bytes, name: bytes, stamp: StampRow) -> None:
+    writer.execute(
+        """UPDATE file SET root_id = ?, folder = ?, name = ?, mtime_ns = ?, size = ?, inode = ?, sidecar = ?,
+        missing_since = NULL, seen_walk = (SELECT walk FROM root WHERE id = ?) WHERE id = ?""",
+        (root_id, folder, name, *stamp, root_id, file_id),
+    )
+
+
+def _insert(
+    writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, twin: sqlite3.Row | None
+) -> int:
+    known: tuple[Any, ...] = (None, None, None)
+    if twin is not None:
+        known = (twin["photo_id"], twin["person_caption"], twin["settled_at"])
+    file_id = writer.execute(
+        """INSERT INTO file (root_id, folder, name, mtime_ns, size, inode, sidecar, photo_id, person_caption,
+        settled_at, seen_walk) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT walk FROM root WHERE id = ?))""",
+        (root_id, folder, name, *stamp, *known, root_id),
+    ).lastrowid
+    if file_id is None:
+        raise sqlite3.DatabaseError("SQLite gave a new file no id")
+    return file_id
+
+
+def files_at(writer: sqlite3.Connection, root_id: int, path: bytes) -> list[int]:
+    """The ids of the present files that `path` names, as a file or as a folder."""
+    condition, values = within(path)
+    folder, name = os.path.split(path)
+    rows = writer.execute(
+        f"""SELECT id FROM file WHERE root_id = ? AND missing_since IS NULL AND folder = ? AND name = ?
+        UNION SELECT id FROM file WHERE root_id = ? AND missing_since IS NULL AND {condition}""",
+        (root_id, folder, name, root_id, *values),
+    )
+    return [row["id"] for row in rows]
+
+
+def count_present(connection: sqlite3.Connection, root_id: int) -> int:
+    """How many files of a root are not missing."""
+    row = connection.execute(
+        "SELECT count(*) FROM file WHERE root_id = ? AND missing_since IS NULL", (root_id,)
+    ).fetchone()
+    return int(row[0])
+
+
+def mark_missing(writer: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Marks files as missing and touches their photos."""
+    chosen = json.dumps(list(ids))
+    rows = writer.execute(
+        """SELECT DISTINCT photo_id FROM file
+        WHERE id IN (SELECT value FROM json_each(?)) AND photo_id IS NOT NULL""",
+        (chosen,),
+    ).fetchall()
+    writer.execute(
+        """UPDATE file SET missing_since = ?
+        WHERE missing_since IS NULL AND id IN (SELECT value FROM json_each(?))""",
+        (now(), chosen),
+    )
+    touch(writer, {row["photo_id"] for row in rows})
+
+
+def touch(writer: sqlite3.Connection, photo_ids: Iterable[str]) -> None:
+    """A photo's files or words changed: search has to hear of it.
+
+    Draws the person's caption from the photo's files: the latest settled one that has any, a present one before a
+    missing one.
+    """
+    writer.executemany(
+        """UPDATE photo SET revision = revision + 1,
+        gone = NOT EXISTS (SELECT 1 FROM file WHERE photo_id = photo.id AND missing_since IS NULL),
+        person_caption = (SELECT person_caption FROM file WHERE photo_id = photo.id AND person_caption IS NOT NULL
+            ORDER BY missing_since IS NOT NULL, settled_at DESC, id DESC LIMIT 1)
+        WHERE id = ?""",
+        [(photo_id,) for photo_id in photo_ids],
+    )

@@ -1,0 +1,232 @@
+"""The durable queue: one row per file and kind of work, kept until the work is settled.
+
+A job is `queued`, `claimed` or set `aside`. Attempts are counted when a job is claimed, so that a photo which takes
+the whole process down has been counted. After a death, what was claimed becomes *suspect*: it waits until the
+innocent jobs are done and is then handed out alone, so that the photos that were merely in hand beside the deadly
+one do not share its sentence.
+"""
+
+# ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, found_from_row, now, storable
+from indexer.database import Database
+from indexer.photo import Job, JobKind, PhotoFile
+
+MAX_ATTEMPTS = 3
+DEATH_REASON = "the process died three times while working on this photo"
+DEATH_KIND = "death"
+
+_RANK = {JobKind.INDEX: 0, JobKind.CAPTION: 1, JobKind.METADATA: 2, JobKind.THUMBNAILS: 3}
+_RETRY_RANK = 10  # a job that failed waits for those that have not been tried
+
+_JOB = f"""SELECT job.id, job.kind, job.attempts, {FILE_COLUMNS}
+    FROM job JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id """
+
+_CLAIMABLE = """job.state = 'queued' AND file.missing_since IS NULL AND NOT EXISTS
+    (SELECT 1 FROM job AS other WHERE other.file_id = job.file_id AND other.state = 'claimed')"""
+
+# CAPTION: no words at all yet, words by another model, or words taken back from a file, which keeps the sentence
+# only, neither tags nor embedding. The other kinds: every file that has been indexed.
+_WANTS = {
+    JobKind.INDEX: "1",
+    JobKind.CAPTION: """((photo.machine_model IS NULL AND photo.person_caption IS NULL)
+        OR (photo.machine_model IS NOT NULL AND photo.machine_model IS NOT :model)
+        OR (photo.machine_model IS :model AND photo.tags = '[]' AND photo.embedding IS NULL))""",
+    JobKind.METADATA: "photo.id IS NOT NULL",
+    JobKind.THUMBNAILS: """file.id = (SELECT min(id) FROM file AS first
+        WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A file that was given up, and why; `id` is what `retry_set_aside` takes."""
+
+    id: int
+    file: PhotoFile
+    job: JobKind
+    reason: str
+    kind: str
+    attempts: int
+    at: datetime
+
+
+class JobQueue:
+    """The queue's side of the catalogue. One indexing process at a time claims from it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, limit: int) -> list[Job]:
+        """Takes up to `limit` jobs of present files, never two for one file; each claim counts as an attempt.
+
+        A suspect (see the module) comes alone, and only when nothing else is claimed: an empty answer means "finished"
+        only where no claimed job is still in hand, so ask again after each batch has been settled.
+        """
+        with self._database.transaction() as writer:
+            rows = writer.execute(
+                f"{_JOB} WHERE {_CLAIMABLE} AND job.suspect = 0 ORDER BY job.rank, job.id LIMIT ?", (limit,)
+            ).fetchall()
+            if not rows and limit > 0:
+                rows = self._lone_suspect(writer)
+            jobs = list({row["file_id"]: _job(row) for row in reversed(rows)}.values())[::-1]
+            writer.executemany(
+                "UPDATE job SET state = 'claimed', attempts = attempts + 1, claimed_at = ?, again = 0 WHERE id = ?",
+                [(now(), job.id) for job in jobs],
+            )
+        return jobs
+
+    def _lone_suspect(self, writer: sqlite3.Connection) -> list[sqlite3.Row]:
+        if writer.execute("SELECT 1 FROM job WHERE state = 'claimed' LIMIT 1").fetchone():
+            return []
+        return writer.execute(
+            f"{_JOB} WHERE {_CLAIMABLE} AND job.suspect = 1 ORDER BY job.attempts, job.rank, job.id LIMIT 1"
+        ).fetchall()
+
+    def fail(self, job: Job, reason: str, *, kind: str, final: bool) -> None:
+        """Records why a job failed: set aside where `final` or after three attempts, else queued behind the others.
+
+        A file that changed or moved while the job was in hand is simply looked at again.
+        """
+        with self._database.transaction() as writer:
+            row = writer.execute(f"{_JOB} WHERE job.id = ? AND job.state = 'claimed'", (job.id,)).fetchone()
+            if row is None:
+                return
+            if _moved_on(writer, row, job):
+                requeue(writer, job.id)
+                return
+            aside = final or row["attempts"] >= MAX_ATTEMPTS
+            writer.execute(
+                """UPDATE job SET state = ?, reason = ?, reason_kind = ?, at = ?, rank = rank + ? WHERE id = ?""",
+                ("aside" if aside else "queued", storable(reason), storable(kind), now(), _RETRY_RANK, job.id),
+            )
+
+    def release(self, jobs: Iterable[Job]) -> None:
+        """Gives claimed jobs back untried (a clean stop): the attempt is taken back too."""
+        with self._database.transaction() as writer:
+            writer.executemany(
+                """UPDATE job SET state = 'queued', attempts = max(attempts - 1, 0), claimed_at = NULL
+                WHERE id = ? AND state = 'claimed'""",
+                [(job.id,) for job in jobs],
+            )
+
+    def in_hand(self) -> list[Job]:
+        """The claimed jobs; before `recover`, those that a dead process left."""
+        rows = self._database.reader.execute(f"{_JOB} WHERE job.state = 'claimed' ORDER BY job.id").fetchall()
+        return [_job(row) for row in rows]
+
+    def recover(self) -> int:
+        """Takes back what a dead process had claimed; returns how many are queued again. Attempts stay counted.
+
+        Called once at the start, before the first claim, by the one process that indexes: the jobs of a living process
+        can't be told from those of a dead one.
+        """
+        with self._database.transaction() as writer:
+            writer.execute(
+                """UPDATE job SET state = 'aside', reason = ?, reason_kind = ?, at = ?
+                WHERE state = 'claimed' AND attempts >= ?""",
+                (DEATH_REASON, DEATH_KIND, now(), MAX_ATTEMPTS),
+            )
+            return writer.execute("UPDATE job SET state = 'queued', suspect = 1 WHERE state = 'claimed'").rowcount
+
+    def enqueue_all(self, kind: JobKind, *, model: str | None = None) -> int:
+        """Queues work on every present file that wants it; returns how many jobs are new.
+
+        CAPTION: photos without any words, whose machine caption is by another model than `model`, or was taken back
+        from the file without its tags; a photo with a person's caption only is left alone. THUMBNAILS: one file per
+        photo. What is queued already stays queued, what was set aside is tried again.
+        """
+        with self._database.transaction() as writer:
+            return writer.execute(
+                f"""INSERT INTO job (file_id, kind, rank)
+                SELECT file.id, :kind, :rank FROM file LEFT JOIN photo ON photo.id = file.photo_id
+                WHERE file.missing_since IS NULL AND ({_WANTS[kind]})
+                AND (photo.id IS NOT NULL OR :kind = 'index')
+                ON CONFLICT (file_id, kind) DO UPDATE SET {_FRESH} WHERE job.state = 'aside'""",
+                {"kind": kind.value, "rank": _RANK[kind], "model": model},
+            ).rowcount
+
+    def queued(self, kind: JobKind | None = None) -> int:
+        """How many jobs of present files are queued or in hand."""
+        chosen, values = ("AND kind = ?", (kind.value,)) if kind else ("", ())
+        # Counted apart, each by an index: this is asked every second, and few files are missing.
+        return self._count(
+            f"SELECT count(*) FROM job WHERE state IN ('queued', 'claimed') {chosen}", values
+        ) - self._count(
+            f"""SELECT count(*) FROM file CROSS JOIN job ON job.file_id = file.id
+            WHERE file.missing_since IS NOT NULL AND state IN ('queued', 'claimed') {chosen}""",
+            values,
+        )
+
+    def _count(self, query: str, values: tuple[str, ...]) -> int:
+        return int(self._database.reader.execute(query, values).fetchone()[0])
+
+    def set_aside(self, limit: int = 100, offset: int = 0) -> list[SetAside]:
+        """What was given up, the latest first; files that are missing are left out."""
+        rows = self._database.reader.execute(
+            f"""SELECT job.id, job.kind, job.attempts, job.reason, job.reason_kind, job.at, {FILE_COLUMNS}
+            FROM job JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id
+            WHERE job.state = 'aside' AND file.missing_since IS NULL
+            ORDER BY job.at DESC, job.id DESC LIMIT ? OFFSET ?""",
+            (limit, offset),
+        )
+        return [_set_aside(row) for row in rows]
+
+    def retry_set_aside(self, ids: Sequence[int] | None = None) -> int:
+        """Queues what was set aside again, all of it or the `SetAside.id`s given; returns how many."""
+        chosen = "" if ids is None else " AND id = ?"
+        with self._database.transaction() as writer:
+            return writer.executemany(
+                f"UPDATE job SET {_FRESH} WHERE state = 'aside'{chosen}", [()] if ids is None else [(i,) for i in ids]
+            ).rowcount
+
+
+_FRESH = """state = 'queued', attempts = 0, suspect = 0, again = 0, rank = rank % 10, claimed_at = NULL,
+    reason = NULL, reason_kind = NULL, at = NULL"""
+
+
+def enqueue_changed(writer: sqlite3.Connection, file_id: int) -> None:
+    """Queues a new or changed file, inside the caller's transaction.
+
+    Attempts survive in a job that is still queued: a file that our own half-finished write changed is no new file.
+    """
+    writer.execute(
+        f"""INSERT INTO job (file_id, kind, rank) VALUES (?, 'index', 0)
+        ON CONFLICT (file_id, kind) DO UPDATE SET {_FRESH} WHERE job.state = 'aside'""",
+        (file_id,),
+    )
+    writer.execute("UPDATE job SET again = 1 WHERE file_id = ? AND state = 'claimed'", (file_id,))
+
+
+def requeue(writer: sqlite3.Connection, job_id: int) -> None:
+    """Makes a claimed job wait for its turn as if it were new."""
+    writer.execute(f"UPDATE job SET {_FRESH} WHERE id = ?", (job_id,))
+
+
+def _moved_on(writer: sqlite3.Connection, row: sqlite3.Row, job: Job) -> bool:
+    again = writer.execute("SELECT again FROM job WHERE id = ?", (job.id,)).fetchone()["again"]
+    return bool(again) or os.fsencode(found_from_row(row).path) != os.fsencode(job.file.path)
+
+
+def _job(row: sqlite3.Row) -> Job:
+    return Job(row["id"], JobKind(row["kind"]), found_from_row(row), row["attempts"] + 1, row["photo_id"])
+
+
+def _set_aside(row: sqlite3.Row) -> SetAside:
+    return SetAside(
+        id=row["id"],
+        file=file_from_row(row),
+        job=JobKind(row["kind"]),
+        reason=row["reason"],
+        kind=row["reason_kind"],
+        attempts=row["attempts"],
+        at=datetime.fromisoformat(row["at"]),
+    )

@@ -1,0 +1,329 @@
+"""What a walk of the library says, compared with what the catalogue knew.
+
+New, changed, moved, copied and missing files are told apart by path and stamp alone; no file is opened. Nothing is
+ever deleted: a file that is gone is marked missing, and coming back unchanged costs nothing.
+
+A walk removes nothing, and says so, where the root can't be listed, where it is empty but was not, where it lost more
+than a tenth of its files and more than twenty at once, or where another file system stands in its place (st_dev
+changed) and more than a tenth is lost. Files that left only because the settings now pass them over do not count as
+lost. `accept_losses` lets the next complete walk be believed.
+"""
+
+# ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
+# ruff: noqa: PTH118 - paths are the file system's own bytes here, which pathlib does not take
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from indexer.catalogue.file_rows import (
+    count_present,
+    device_of,
+    ensure_root,
+    files_at,
+    is_below_any,
+    join,
+    mark_missing,
+    note_file,
+    touch,
+    within,
+)
+from indexer.catalogue.rows import now, storable
+from indexer.database import Database
+from indexer.library.found import FolderListing, StampRow, as_batch, split_relative, stamp_row
+from indexer.photo import FoundFile
+
+#: Losing this many files at once is always believed, as long as some are left.
+SMALL_LOSS = 20
+#: Of a root's files; losing more at once is not believed.
+LOSS_SHARE = 0.1
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class NoteCounts:
+    """How the files of a batch compare with what was known. `moved` counts renamed files, `new` copies as well."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    moved: int = 0
+
+    def __add__(self, other: NoteCounts) -> NoteCounts:
+        return NoteCounts(
+            self.new + other.new,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.moved + other.moved,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WalkOutcome:
+    """How many files a finished walk found missing; `held_back` says why none were removed, for people."""
+
+    missing: int
+    held_back: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RootState:
+    """What the catalogue knows of one library root."""
+
+    path: Path
+    files: int
+    missing: int
+    walked_at: str | None
+    held_back: str | None
+
+
+@dataclass(slots=True)
+class Walk:
+    """A walk that is under way; made by `begin_walk`, used by one task at a time."""
+
+    root: Path
+    root_id: int
+    below: bytes  # the walk covers this folder of the known root only; b"" for all of it
+    number: int
+    seen: bytearray  # one byte per file id
+    unreadable: dict[bytes, str] = field(default_factory=dict)
+
+    def mark(self, file_id: int) -> None:
+        """Remembers that the file was met."""
+        if file_id >= len(self.seen):
+            self.seen.extend(bytes(file_id + 1 - len(self.seen) + 1024))
+        self.seen[file_id] = 1
+
+    def folder(self, folder: bytes) -> bytes:
+        """A walked folder, relative to the known root."""
+        return join(self.below, folder)
+
+
+class LibraryWalks:
+    """The walking side of the catalogue."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin_walk(self, root: Path) -> Walk:
+        """Starts a walk of `root`, an absolute folder.
+
+        Known roots never overlap: a root inside a known one is walked as that one's folder, and known roots inside a
+        new one become folders of it, files and all.
+        """
+        with self._database.transaction() as writer:
+            root_id, below = ensure_root(writer, root)
+            writer.execute("UPDATE root SET walk = walk + 1 WHERE id = ?", (root_id,))
+            number = writer.execute("SELECT walk FROM root WHERE id = ?", (root_id,)).fetchone()["walk"]
+            last = writer.execute("SELECT coalesce(max(id), 0) FROM file").fetchone()[0]
+        return Walk(root, root_id, below, number, bytearray(last + 1))
+
+    def note(self, walk: Walk, files: Sequence[FoundFile]) -> NoteCounts:
+        """Compares a batch with the catalogue: new and changed files become jobs in the same transaction.
+
+        Cheapest with a `FoundBatch` as the crawler yields it: one SELECT per folder, no write where nothing changed.
+        """
+        batch = as_batch(walk.root, files)
+        walk.unreadable.update({walk.folder(folder): why for folder, why in batch.unreadable.items()})
+        unchanged, odd = 0, []
+        for listing in batch.listings:
+            rest = self._odd_ones(walk, listing)
+            unchanged += len(listing.names) - len(rest)
+            odd += [(walk.folder(listing.folder), name, stamp) for name, stamp in rest]
+        counts = NoteCounts(unchanged=unchanged)
+        for start in range(0, len(odd), _CHUNK):
+            counts += self._note_odd(walk, odd[start : start + _CHUNK])
+        return counts
+
+    def _odd_ones(self, walk: Walk, listing: FolderListing) -> list[tuple[bytes, StampRow]]:
+        """The files of a listing that are not known, present and unchanged; the others are marked as seen."""
+        if not listing.names:
+            return []
+        cursor = self._database.reader.cursor()
+        cursor.row_factory = None  # plain tuples: this is the loop that a rescan spends its time in
+        cursor.execute(
+            """SELECT name, id, mtime_ns, size, inode, sidecar FROM file
+            WHERE root_id = ? AND folder = ? AND name BETWEEN ? AND ? AND missing_since IS NULL""",
+            (walk.root_id, walk.folder(listing.folder), min(listing.names), max(listing.names)),
+        )
+        known = {row[0]: row for row in cursor}
+        odd, seen = [], walk.seen
+        for name, stamp in zip(listing.names, listing.stamps, strict=True):
+            row = known.get(name)
+            if row is not None and row[2:] == stamp and row[1] < len(seen):
+                seen[row[1]] = 1
+            else:
+                odd.append((name, stamp))
+        return odd
+
+    def _note_odd(self, walk: Walk, odd: Iterable[tuple[bytes, bytes, StampRow]]) -> NoteCounts:
+        outcomes: list[str] = []
+        with self._database.transaction() as writer:
+            touched: set[str] = set()
+            for folder, name, stamp in odd:
+                file_id, outcome = note_file(writer, walk.root_id, folder, name, stamp, touched)
+                walk.mark(file_id)
+                outcomes.append(outcome)
+            touch(writer, touched)
+        return _counts(outcomes)
+
+    def finish_walk(self, walk: Walk, complete: bool) -> WalkOutcome:
+        """Marks what a complete walk did not see as missing, unless that looks like a lost disk (see the module).
+
+        Files below folders that could not be listed are neither seen nor missing.
+        """
+        if not complete:
+            return WalkOutcome(0, None)
+        accepted = self._accepts_losses(walk)
+        if accepted and not os.path.lexists(walk.root):
+            walk.unreadable.pop(walk.below, None)  # it is gone, and that is meant
+        unseen = self._unseen(walk)
+        held_back = None if accepted else self._doubt(walk, unseen, self._known(walk))
+        if walk.below in walk.unreadable:
+            held_back = (
+                f"{_shown(walk.root)} can't be read ({walk.unreadable[walk.below]}); nothing was removed. {_HINT}"
+            )
+        with self._database.transaction() as writer:
+            if held_back is None:
+                mark_missing(writer, [file_id for file_id, _, _ in unseen])
+                writer.execute(
+                    "UPDATE root SET device = coalesce(?, device), walked_at = ? WHERE id = ? AND ? = x''",
+                    (device_of(walk.root), now(), walk.root_id, walk.below),
+                )
+                writer.execute("UPDATE root SET accept_losses = 0 WHERE id = ?", (walk.root_id,))
+            writer.execute("UPDATE root SET held_back = ? WHERE id = ?", (storable(held_back), walk.root_id))
+        return WalkOutcome(0 if held_back else len(unseen), held_back)
+
+    def accept_losses(self, root: Path) -> None:
+        """The next complete walk of `root` is believed, whatever it lost."""
+        with self._database.transaction() as writer:
+            root_id, _ = ensure_root(writer, root)
+            writer.execute("UPDATE root SET accept_losses = 1 WHERE id = ?", (root_id,))
+
+    def note_one(self, found: FoundFile) -> NoteCounts:
+        """What `note` does, for one file between walks."""
+        folder, name = split_relative(found.root, found.path)
+        with self._database.transaction() as writer:
+            root_id, below = ensure_root(writer, found.root)
+            touched: set[str] = set()
+            _, outcome = note_file(writer, root_id, join(below, folder), name, stamp_row(found), touched)
+            touch(writer, touched)
+        return _counts([outcome])
+
+    def note_gone(self, root: Path, path: Path) -> int:
+        """`note_all_gone` for one path; returns how many files are missing now."""
+        return self.note_all_gone(root, [path]).missing
+
+    def note_all_gone(self, root: Path, paths: Sequence[Path]) -> WalkOutcome:
+        """Marks files, and every file below folders, as missing between walks.
+
+        Losing more at once than a walk would believe is held back: the next walk decides.
+        """
+        with self._database.transaction() as writer:
+            root_id, below = ensure_root(writer, root)
+            ids: set[int] = set()
+            for path in paths:
+                gone = join(below, os.fsencode(path.relative_to(root)) if path != root else b"")
+                ids.update(files_at(writer, root_id, gone))
+            known = count_present(writer, root_id)
+            if len(ids) > 1 and (len(ids) == known or len(ids) > max(SMALL_LOSS, LOSS_SHARE * known)):
+                return WalkOutcome(0, f"{_shown(root)}: {len(ids)} of {known} photos are gone at once")
+            mark_missing(writer, sorted(ids))
+        return WalkOutcome(len(ids))
+
+    def roots(self) -> list[RootState]:
+        """Every root that was ever walked and not forgotten."""
+        rows = self._database.reader.execute(
+            """SELECT path, walked_at, held_back,
+            (SELECT count(*) FROM file WHERE root_id = root.id) AS files,
+            (SELECT count(*) FROM file WHERE root_id = root.id AND missing_since IS NOT NULL) AS missing
+            FROM root ORDER BY path"""
+        )
+        return [
+            RootState(
+                path=Path(os.fsdecode(row["path"])),
+                files=row["files"] - row["missing"],
+                missing=row["missing"],
+                walked_at=row["walked_at"],
+                held_back=row["held_back"],
+            )
+            for row in rows
+        ]
+
+    def forget_root(self, root: Path) -> int:
+        """Marks every file of a root as missing, for a root that is no longer wanted; returns how many."""
+        with self._database.transaction() as writer:
+            rows = writer.execute(
+                """SELECT file.id FROM file JOIN root ON root.id = file.root_id
+                WHERE root.path = ? AND missing_since IS NULL""",
+                (os.fsencode(root),),
+            ).fetchall()
+            mark_missing(writer, [row["id"] for row in rows])
+        return len(rows)
+
+    def _unseen(self, walk: Walk) -> list[tuple[int, bytes, bytes]]:
+        """(id, folder, name) of the present files that the walk should have met and did not."""
+        where, values = within(walk.below)
+        cursor = self._database.reader.cursor()
+        cursor.row_factory = None
+        count = cursor.execute(
+            f"SELECT count(*) FROM file WHERE root_id = ? AND ({where}) AND missing_since IS NULL",
+            (walk.root_id, *values),
+        ).fetchone()[0]
+        if count == walk.seen.count(1):
+            return []
+        cursor.execute(
+            f"""SELECT id, folder, name FROM file
+            WHERE root_id = ? AND ({where}) AND missing_since IS NULL AND seen_walk < ?""",
+            (walk.root_id, *values, walk.number),
+        )
+        seen = walk.seen
+        unseen = [row for row in cursor if row[0] >= len(seen) or not seen[row[0]]]
+        return [row for row in unseen if not is_below_any(join(row[1], row[2]), walk.unreadable)]
+
+    def _known(self, walk: Walk) -> int:
+        where, values = within(walk.below)
+        row = self._database.reader.execute(
+            f"""SELECT count(*) FROM file
+            WHERE root_id = ? AND ({where}) AND missing_since IS NULL AND seen_walk < ?""",
+            (walk.root_id, *values, walk.number),
+        ).fetchone()
+        return int(row[0])
+
+    def _accepts_losses(self, walk: Walk) -> bool:
+        row = self._database.reader.execute("SELECT accept_losses FROM root WHERE id = ?", (walk.root_id,)).fetchone()
+        return bool(row["accept_losses"])
+
+    def _doubt(self, walk: Walk, unseen: Sequence[tuple[int, bytes, bytes]], known: int) -> str | None:
+        """Why the losses of a walk are not believed, or None."""
+        if not unseen:
+            return None
+        base = os.fsencode(walk.root)
+        start = len(walk.below) + 1 if walk.below else 0
+        lost = sum(not os.path.lexists(os.path.join(base, join(folder, name)[start:])) for _, folder, name in unseen)
+        where = _shown(walk.root)
+        if lost and lost == known and not any(walk.seen):
+            return f"{where} is empty, where it held {known} photos; nothing was removed. {_HINT}"
+        device = self._database.reader.execute("SELECT device FROM root WHERE id = ?", (walk.root_id,)).fetchone()[0]
+        replaced = not walk.below and device is not None and device != device_of(walk.root)
+        if lost > LOSS_SHARE * known and (replaced or lost > SMALL_LOSS):
+            also = "another file system stands in its place and " if replaced else ""
+            return f"{where}: {also}{lost} of {known} photos are gone at once; nothing was removed. {_HINT}"
+        return None
+
+
+def _counts(outcomes: Iterable[str]) -> NoteCounts:
+    tally = Counter(outcomes)
+    return NoteCounts(tally["new"], tally["changed"], tally["unchanged"], tally["moved"])
+
+
+def _shown(path: Path) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+_HINT = "Mount or restore the folder; or, if they are meant to be gone, run: recollect index --accept-losses"

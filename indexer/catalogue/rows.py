@@ -1,0 +1,204 @@
+"""Between rows and nouns: how each field of a photo or file is stored."""
+
+# ruff: noqa: PTH118 - paths are the file system's own bytes here, which pathlib does not take
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import struct
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from captioner import Caption, Tag
+from indexer.library.found import stamp_of
+from indexer.photo import (
+    CaptionBy,
+    CaptionPlace,
+    FileCaption,
+    FoundFile,
+    Photo,
+    PhotoFile,
+    PhotoMetadata,
+    Position,
+)
+
+_INT64 = 1 << 63
+
+#: The columns of `photo` that hold metadata, in the order of `metadata_values`.
+METADATA_COLUMNS = (
+    "mime_type",
+    "width_px",
+    "height_px",
+    "taken_at",
+    "camera",
+    "lens",
+    "exposure_s",
+    "f_number",
+    "iso",
+    "focal_length_mm",
+    "orientation",
+    "latitude",
+    "longitude",
+    "altitude_m",
+    "rating",
+    "title",
+    "keywords",
+    "people",
+    "file_caption",
+    "damage",
+)
+
+#: What `file_from_row` needs, from `file JOIN root`.
+FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name, file.mtime_ns, file.size, file.inode,
+    file.missing_since, file.photo_id"""
+
+
+def now() -> str:
+    """This moment, as the catalogue writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def storable(text: str | None) -> str | None:
+    """Text that SQLite takes: lone surrogates, which come from odd file names and damaged tags, become escapes."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def metadata_values(metadata: PhotoMetadata) -> tuple[Any, ...]:
+    """One value per name in `METADATA_COLUMNS`."""
+    position = metadata.position
+    return (
+        storable(metadata.mime_type),
+        metadata.width_px,
+        metadata.height_px,
+        metadata.taken_at.isoformat() if metadata.taken_at else None,
+        storable(metadata.camera),
+        storable(metadata.lens),
+        metadata.exposure_s,
+        metadata.f_number,
+        _small(metadata.iso),
+        metadata.focal_length_mm,
+        metadata.orientation,
+        position.latitude if position else None,
+        position.longitude if position else None,
+        position.altitude_m if position else None,
+        _small(metadata.rating),
+        storable(metadata.title),
+        json.dumps([storable(word) for word in metadata.keywords]),
+        json.dumps([storable(name) for name in metadata.people]),
+        _file_caption_json(metadata.machine_caption),
+        storable(metadata.damage),
+    )
+
+
+def caption_values(caption: Caption) -> tuple[Any, ...]:
+    """machine_text, machine_confidence, machine_model, tags, embedding."""
+    return (
+        storable(caption.text),
+        caption.confidence,
+        storable(caption.model),
+        json.dumps([[storable(tag.word), round(tag.probability, 4)] for tag in caption.tags]),
+        pack_embedding(caption.embedding),
+    )
+
+
+def pack_embedding(embedding: Sequence[float] | None) -> bytes | None:
+    """float16, little-endian: three decimal digits are plenty for a cosine."""
+    return None if embedding is None else struct.pack(f"<{len(embedding)}e", *embedding)
+
+
+def unpack_embedding(blob: bytes | None) -> tuple[float, ...] | None:
+    """The inverse of `pack_embedding`."""
+    return None if blob is None else struct.unpack(f"<{len(blob) // 2}e", blob)
+
+
+def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile]) -> Photo:
+    """A photo row and the files that show it. A person's words win over the model's."""
+    person, machine = row["person_caption"], _machine(row)
+    place = row["caption_place"]
+    return Photo(
+        id=row["id"],
+        metadata=_metadata(row),
+        files=tuple(files),
+        caption=person or (machine.text if machine else None),
+        caption_by=CaptionBy.PERSON if person else CaptionBy.MODEL if machine else None,
+        machine=machine,
+        caption_place=CaptionPlace(place) if place else None,
+        caption_reason=row["caption_reason"],
+        added_at=datetime.fromisoformat(row["added_at"]),
+        revision=row["revision"],
+    )
+
+
+def file_from_row(row: sqlite3.Row) -> PhotoFile:
+    """A row of `FILE_COLUMNS`."""
+    return PhotoFile(
+        id=row["file_id"],
+        root=Path(os.fsdecode(row["root"])),
+        relative=os.fsdecode(os.path.join(row["folder"], row["name"])),
+        stamp=stamp_of(row["mtime_ns"], row["size"], row["inode"]),
+        missing=row["missing_since"] is not None,
+    )
+
+
+def found_from_row(row: sqlite3.Row) -> FoundFile:
+    """A row of `FILE_COLUMNS`, as a job carries it."""
+    file = file_from_row(row)
+    return FoundFile(file.root, file.path, file.stamp)
+
+
+def _machine(row: sqlite3.Row) -> Caption | None:
+    if row["machine_text"] is None:
+        return None
+    return Caption(
+        text=row["machine_text"],
+        confidence=row["machine_confidence"],
+        tags=tuple(Tag(word, probability) for word, probability in json.loads(row["tags"])),
+        embedding=unpack_embedding(row["embedding"]),
+        model=row["machine_model"],
+    )
+
+
+def _metadata(row: sqlite3.Row) -> PhotoMetadata:
+    latitude, longitude = row["latitude"], row["longitude"]
+    known = latitude is not None and longitude is not None
+    return PhotoMetadata(
+        mime_type=row["mime_type"],
+        width_px=row["width_px"],
+        height_px=row["height_px"],
+        taken_at=datetime.fromisoformat(row["taken_at"]) if row["taken_at"] else None,
+        camera=row["camera"],
+        lens=row["lens"],
+        exposure_s=row["exposure_s"],
+        f_number=row["f_number"],
+        iso=row["iso"],
+        focal_length_mm=row["focal_length_mm"],
+        orientation=row["orientation"],
+        position=Position(latitude, longitude, row["altitude_m"]) if known else None,
+        rating=row["rating"],
+        title=row["title"],
+        keywords=tuple(json.loads(row["keywords"])),
+        people=tuple(json.loads(row["people"])),
+        person_caption=row["person_caption"],
+        machine_caption=_file_caption(row["file_caption"]),
+        damage=row["damage"],
+    )
+
+
+def _file_caption_json(caption: FileCaption | None) -> str | None:
+    return None if caption is None else json.dumps([caption.text, caption.model, caption.confidence])
+
+
+def _file_caption(text: str | None) -> FileCaption | None:
+    if text is None:
+        return None
+    words, model, confidence = json.loads(text)
+    return FileCaption(words, CaptionBy.MODEL, model, confidence)
+
+
+def _small(number: int | None) -> int | None:
+    """SQLite's numbers end at 64 bits; a tag that claims more says nothing."""
+    return number if number is not None and -_INT64 <= number < _INT64 else None

@@ -1,0 +1,164 @@
+"""What every command shares: the settings as flags, errors as messages with exit codes, JSON and signals."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import logging
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from indexer.commands.terminal import Terminal, shown
+from indexer.errors import SetupError
+from indexer.settings import SETTINGS, Settings, load_settings
+
+log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+SUCCESS, SOMETHING_FAILED, WRONG_SETUP = 0, 1, 2
+
+#: Flags are visible to everyone on the machine (`ps`), so these two are not flags.
+_SECRETS = frozenset({"password", "meilisearch_key"})
+
+#: Settings about serving the page; `serve` has them, `index` does not.
+SERVING = ("host", "port", "rescan_s", "watch")
+INDEXING = tuple(name for name in SETTINGS if name not in {"photos", "data_dir", *SERVING, *_SECRETS})
+
+# Each thread keeps SQLite connections and their page caches: a few threads are part of the memory budget.
+_THREADS = 3
+
+
+class CommandLine(click.Group):
+    """Commands in the order they were added; a `SetupError` becomes a message and exit code 2."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of a user's first day, not of the alphabet."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Never a traceback for what a person can mend."""
+        try:
+            return super().invoke(ctx)
+        except SetupError as error:
+            click.echo(f"recollect: {shown(error.what)}", err=True)
+            if error.hint:
+                click.echo(f"  {shown(error.hint)}", err=True)
+            ctx.exit(WRONG_SETUP)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click's own: usage errors, a reader of our output that has had enough
+        except Exception as error:
+            log.debug("here it happened", exc_info=True)
+            click.echo(f"recollect: unexpected error, please report it: {shown(repr(error))}", err=True)
+            click.echo("  the same command with -v says where it happened", err=True)
+            ctx.exit(SOMETHING_FAILED)
+
+
+def with_settings(*names: str) -> Callable[[_Command], _Command]:
+    """Gives a command `--config`, `--data-dir` and a flag per named setting, and passes it `settings`.
+
+    A command with an argument `roots` has its directories as the setting `photos`.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def run(config: Path | None, verbose: bool, **given: Any) -> Any:
+            flags = {name: given.pop(name) for name in ("data_dir", *names)}
+            if given.get("roots"):
+                flags["photos"] = given["roots"]
+            settings = _settings(config, flags)
+            given["terminal"] = _start_logging(verbose)
+            return command(settings=settings, **given)
+
+        options = [_option(name) for name in ("data_dir", *names)]
+        return functools.reduce(lambda wrapped, option: option(wrapped), reversed([*_COMMON, *options]), run)  # type: ignore[return-value]
+
+    return decorate
+
+
+def _settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:
+    """What was remembered in the data directory stands in for defaults, once it is known which directory that is."""
+    from indexer.commands.remembered import read_remembered
+
+    settings = load_settings(config=config, flags=flags)
+    captions = read_remembered(settings.data_dir).captions
+    if captions is None:
+        return settings
+    return load_settings(config=config, flags=flags, defaults={"captions": captions})
+
+
+_COMMON = (
+    click.option("--config", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="settings file (TOML)"),
+    click.option("-v", "--verbose", is_flag=True, help="say more on standard error"),
+)
+
+
+def _option(name: str) -> Callable[[_Command], _Command]:
+    setting = SETTINGS[name]
+    flag, kind = "--" + name.replace("_", "-"), str(setting.type)
+    text = setting.metadata["help"] + (f" [{setting.metadata['unit']}]" if setting.metadata["unit"] else "")
+    if kind == "bool":
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
+    if setting.metadata["choices"]:
+        return click.option(flag, name, type=click.Choice(setting.metadata["choices"]), help=text)
+    return click.option(flag, name, metavar=_METAVARS[kind], multiple=kind.startswith("tuple"), help=text)
+
+
+_METAVARS = {
+    "int": "NUMBER",
+    "float": "NUMBER",
+    "str": "TEXT",
+    "Path": "DIR",
+    "Path | None": "DIR",
+    "tuple[str, ...]": "GLOB",
+}
+
+
+def _start_logging(verbose: bool) -> Terminal:
+    terminal = Terminal()
+    root = logging.getLogger()
+    for handler in [item for item in root.handlers if isinstance(item, Terminal)]:
+        root.removeHandler(handler)
+    root.addHandler(terminal)
+    root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    for noisy in ("asyncio", "aiohttp.access", "PIL"):
+        logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.WARNING)
+    return terminal
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output; bytes of file names that are no UTF-8 become ``\\udcXX`` escapes."""
+    click.echo(json.dumps(value, indent=1, default=str))
+
+
+def print_line(text: str) -> None:
+    """One line on standard output, safe for a terminal."""
+    click.echo(shown(text))
+
+
+def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, _Result]]) -> _Result:
+    """Runs `main(stop)` on an event loop; SIGTERM and SIGINT set `stop`, a second one ends it at once."""
+
+    async def run() -> _Result:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="recollect"))
+        task = asyncio.ensure_future(main(stop))
+
+        def on_signal() -> None:
+            task.cancel() if stop.is_set() else stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, on_signal)
+        return await task
+
+    try:
+        return asyncio.run(run())
+    except asyncio.CancelledError:
+        raise click.Abort from None

@@ -1,0 +1,229 @@
+"""Is all well? Each check says what it looked at, what it found, and how to mend what is not right."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from captioner import CaptionError
+from indexer.commands.remembered import read_remembered
+from indexer.errors import SearchError, SetupError
+from indexer.service import started_captioner
+from indexer.settings import Settings
+from indexer.storage import Storage, indexing_process, open_storage, search_path
+
+_MB = 1_000_000
+_SCARCE_MB, _TOO_LITTLE_MB = 1_000, 100
+_SCARCE_MEMORY_MB = 250
+_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
+
+
+class Verdict(StrEnum):
+    """How a check ended."""
+
+    FINE = "ok"
+    WARNING = "warning"  # it works, but not as well as it could
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found; `mend` is empty where nothing is to be done."""
+
+    subject: str
+    verdict: Verdict
+    text: str
+    mend: str = ""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Runs every check. Raises nothing for what it finds."""
+    findings = [await _model(settings)]
+    findings += await asyncio.to_thread(lambda: list(_everything_else(settings)))
+    return findings
+
+
+async def _model(settings: Settings) -> Finding:
+    """Captions a grey picture with the real child process."""
+    try:
+        async with started_captioner(settings) as captioner:
+            await captioner.caption(bytes([128]) * (captioner.input_px**2 * 3))
+            return Finding("caption model", Verdict.FINE, f"{captioner.model} works ({settings.bundle})")
+    except SetupError as error:
+        return Finding("caption model", Verdict.BROKEN, error.what, error.hint)
+    except CaptionError as error:
+        return Finding(
+            "caption model",
+            Verdict.BROKEN,
+            f"{settings.bundle} starts but can't caption: {error}",
+            "see the messages above; a computer with too little memory ends the model's process",
+        )
+
+
+def _everything_else(settings: Settings) -> Iterator[Finding]:
+    yield _memory()
+    yield _data_dir(settings)
+    yield from _databases(settings)
+    yield from _contents(settings)
+    for root in dict.fromkeys([*settings.photos, *_remembered(settings)]):
+        yield _library(root, settings)
+    yield from _watches(settings)
+    pid = indexing_process(settings.data_dir)
+    yield Finding("indexing", Verdict.FINE, f"process {pid} is at it" if pid else "no process is indexing now")
+
+
+def _memory() -> Finding:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        available_mb = next(int(line.split()[1]) // 1000 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return Finding("memory", Verdict.FINE, "this system does not say how much is free")
+    if available_mb < _SCARCE_MEMORY_MB:
+        mend = f"indexing needs about {_SCARCE_MEMORY_MB} MB: end other programs, or add swap"
+        return Finding("memory", Verdict.WARNING, f"{available_mb:,} MB available", mend)
+    return Finding("memory", Verdict.FINE, f"{available_mb:,} MB available")
+
+
+def _data_dir(settings: Settings) -> Finding:
+    subject, folder = "data directory", _existing(settings.data_dir)
+    mend = "choose another with --data-dir or RECOLLECT_DATA_DIR, or give yourself the right to write there"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Finding(subject, Verdict.BROKEN, f"{folder} can't be written", mend)
+    free_mb = shutil.disk_usage(folder).free // _MB
+    text = f"{settings.data_dir}, {free_mb:,} MB free"
+    if free_mb < _TOO_LITTLE_MB:
+        return Finding(subject, Verdict.BROKEN, text, "free some space: about 100 kB are needed for each photo")
+    if free_mb < _SCARCE_MB:
+        return Finding(subject, Verdict.WARNING, text, "it will fill up soon: about 100 kB are needed for each photo")
+    return Finding(subject, Verdict.FINE, text)
+
+
+def _existing(folder: Path) -> Path:
+    """`folder`, or the nearest one above it that exists: the rest is made at the first run."""
+    return next(item for item in (folder, *folder.parents) if item.exists())
+
+
+_REBUILD: dict[str, str] = {
+    "catalogue": "stop recollect, move the file away and index again: captions are taken back from the photo files",
+    "thumbnails": "stop recollect, move the file away, then run: recollect reindex --thumbnails",
+    "search index": "stop recollect, delete the file and start again: it is rebuilt from the catalogue",
+}
+
+
+def _databases(settings: Settings) -> Iterator[Finding]:
+    files = {
+        "catalogue": settings.catalogue_path,
+        "thumbnails": settings.thumbnails_path,
+        "search index": search_path(settings),
+    }
+    for subject, path in files.items():
+        if not path.exists():
+            yield Finding(subject, Verdict.FINE, f"{path} is not there yet")
+            continue
+        damage = _damage(path)
+        if damage:
+            yield Finding(subject, Verdict.BROKEN, f"{path} is damaged: {damage}", _REBUILD[subject])
+        else:
+            yield Finding(subject, Verdict.FINE, f"{path} is sound ({path.stat().st_size // _MB:,} MB)")
+
+
+def _damage(path: Path) -> str | None:
+    """What SQLite's own check says (https://sqlite.org/pragma.html#pragma_quick_check); None where it is content."""
+    try:
+        with closing(sqlite3.connect(path, timeout=30)) as connection:
+            said = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
+    except sqlite3.Error as error:
+        return str(error)
+    return None if said == ["ok"] else "; ".join(said)
+
+
+def _contents(settings: Settings) -> Iterator[Finding]:
+    """Whether search and thumbnails have what the catalogue says they should."""
+    if not settings.catalogue_path.exists():
+        return
+    with ExitStack() as stack:
+        try:
+            storage = stack.enter_context(open_storage(settings))
+        except SetupError as error:
+            yield Finding("storage", Verdict.BROKEN, error.what, error.hint)
+            return
+        yield from _guarded("searchable photos", lambda: _searchable(storage))
+        yield from _guarded("thumbnails kept", lambda: _thumbnails(storage))
+        yield from _guarded("photos set aside", lambda: _set_aside(storage))
+
+
+def _guarded(subject: str, check: Callable[[], Finding]) -> Iterator[Finding]:
+    try:
+        yield check()
+    except SearchError as error:
+        yield Finding(subject, Verdict.BROKEN, error.what, error.hint)
+    except sqlite3.Error as error:
+        yield Finding(subject, Verdict.BROKEN, str(error), "mend the databases first, see above")
+
+
+def _searchable(storage: Storage) -> Finding:
+    counts, searchable = storage.catalogue.counts(), storage.search.count()
+    text = f"{searchable:,} in search, {counts.photos:,} in the catalogue, {counts.unpushed:,} waiting"
+    if searchable < counts.photos - counts.unpushed:
+        return Finding("searchable photos", Verdict.WARNING, text, "run: recollect reindex --search")
+    return Finding("searchable photos", Verdict.FINE, text)
+
+
+def _thumbnails(storage: Storage) -> Finding:
+    photos, kept = storage.catalogue.counts().photos, min(storage.thumbnails.sizes().values())
+    if kept < photos:
+        return Finding(
+            "thumbnails kept", Verdict.WARNING, f"{kept:,} for {photos:,} photos", "run: recollect reindex --thumbnails"
+        )
+    return Finding("thumbnails kept", Verdict.FINE, f"{kept:,} for {photos:,} photos")
+
+
+def _set_aside(storage: Storage) -> Finding:
+    number = storage.catalogue.counts().set_aside
+    if number:
+        mend = "`recollect status` says which and why; `recollect status --retry` tries them again"
+        return Finding("photos set aside", Verdict.WARNING, f"{number:,}", mend)
+    return Finding("photos set aside", Verdict.FINE, "none")
+
+
+def _remembered(settings: Settings) -> tuple[Path, ...]:
+    try:
+        return read_remembered(settings.data_dir).libraries
+    except SetupError:
+        return ()  # the data directory's own finding says why
+
+
+def _library(root: Path, settings: Settings) -> Finding:
+    subject = f"library {root}"
+    if not root.is_dir():
+        return Finding(subject, Verdict.BROKEN, "it is not there", "mount it, or run: recollect index --forget DIR")
+    if not os.access(root, os.R_OK | os.X_OK):
+        return Finding(subject, Verdict.BROKEN, "it can't be read", "run recollect as a user who may read it")
+    target = settings.sidecar_dir if settings.captions == "sidecar" and settings.sidecar_dir else root
+    if settings.captions != "off" and not os.access(_existing(target), os.W_OK | os.X_OK):
+        mend = "captions stay in the index: give the right to write, or set captions = off"
+        return Finding(subject, Verdict.WARNING, f"{target} can't be written", mend)
+    return Finding(subject, Verdict.FINE, "can be read" + (" and written" if settings.captions != "off" else ""))
+
+
+def _watches(settings: Settings) -> Iterator[Finding]:
+    """inotify(7): one watch per folder, and every user has a limit."""
+    try:
+        limit = int(_WATCHES.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return
+    roots = dict.fromkeys([*settings.photos, *_remembered(settings)])
+    folders = sum(1 for root in roots for _ in os.walk(root))
+    text = f"{folders:,} folders, and the kernel watches up to {limit:,}"
+    if folders > limit:
+        mend = f"sudo sysctl fs.inotify.max_user_watches={2 * folders}; until then new photos wait for the next walk"
+        yield Finding("watching", Verdict.WARNING, text, mend)
+    else:
+        yield Finding("watching", Verdict.FINE, text)

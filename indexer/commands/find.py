@@ -1,0 +1,197 @@
+"""`recollect search`, `status` and `doctor`: what is known, and whether all is well."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexer.commands.command_line import SOMETHING_FAILED, SUCCESS, print_json, print_line, with_settings
+from indexer.commands.terminal import Terminal
+from indexer.errors import SetupError
+from indexer.settings import Settings
+
+if TYPE_CHECKING:
+    from indexer.catalogue.job_queue import SetAside
+    from indexer.photo import Photo
+    from indexer.search import Answer, Hit
+    from indexer.storage import Storage
+
+_SHOWN_ASIDE = 1000
+
+
+@click.command()
+@click.argument("query", nargs=-1, required=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="hits at most")
+@click.option("--offset", type=click.IntRange(0), default=0, help="leave out so many hits")
+@click.option("--json", "as_json", is_flag=True, help="one JSON document")
+@with_settings("search", "meilisearch_url")
+def search(
+    settings: Settings, terminal: Terminal, query: tuple[str, ...], limit: int, offset: int, as_json: bool
+) -> None:
+    """Find photos by words, quoted phrases, -exclusions and filters such as before:2020.
+
+    A query that begins with a dash stands behind `--`.
+    """
+    from indexer.search import FilterError
+    from indexer.search.query import parse
+    from indexer.storage import open_storage
+
+    _need_catalogue(settings)
+    started = time.perf_counter()
+    with open_storage(settings) as storage:
+        try:
+            answer = storage.search.search(parse(" ".join(query)), limit=limit, offset=offset)
+        except FilterError as error:
+            raise click.UsageError(str(error)) from error
+        photos = {photo.id: photo for photo in storage.catalogue.photos([hit.id for hit in answer.hits])}
+    took_ms = (time.perf_counter() - started) * 1000
+    hits = [(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos]
+    if as_json:
+        print_json(_answer_json(answer, hits, took_ms))
+        return
+    for _, photo in hits:
+        print_line(_line(photo))
+    terminal.say(_summary(answer, len(hits), took_ms))
+
+
+def _line(photo: Photo) -> str:
+    present = [str(file.path) for file in photo.files if not file.missing] or ["(missing)"]
+    more = f" (+{len(present) - 1} copies)" if len(present) > 1 else ""
+    return f"{present[0]}{more}: {photo.caption or ''}"
+
+
+def _summary(answer: Answer, shown: int, took_ms: float) -> str:
+    text = f"{answer.total:,} found" if answer.total == shown else f"{shown:,} of {answer.total:,} found"
+    near = [f"{word} -> {', '.join(words)}" for word, words in answer.corrections.items() if words]
+    return f"{text} in {took_ms:.0f} ms" + (f" (also looked for: {'; '.join(near)})" if near else "")
+
+
+def _answer_json(answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) -> dict[str, Any]:
+    """The shape of `GET /api/search`, but that a file's path is absolute."""
+    return {
+        "hits": [_hit_json(hit, photo) for hit, photo in hits],
+        "total": answer.total,
+        "took_ms": round(took_ms, 2),
+        "corrections": {word: list(near) for word, near in answer.corrections.items()},
+    }
+
+
+def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
+    metadata, machine = photo.metadata, photo.machine
+    return {
+        "id": photo.id,
+        "caption": photo.caption,
+        "caption_by": photo.caption_by,
+        "confidence": round(machine.confidence, 3) if machine else None,
+        "tags": [{"word": tag.word, "probability": round(tag.probability, 3)} for tag in machine.tags]
+        if machine
+        else [],
+        "score": round(hit.score, 4),
+        "why": [asdict(reason) for reason in hit.why],
+        "taken_at": metadata.taken_at.isoformat() if metadata.taken_at else None,
+        "width": metadata.width_px,
+        "height": metadata.height_px,
+        "camera": metadata.camera,
+        "position": asdict(metadata.position) if metadata.position else None,
+        "files": [{"id": file.id, "path": str(file.path), "missing": file.missing} for file in photo.files],
+    }
+
+
+@click.command()
+@click.option("--retry", is_flag=True, help="queue what was set aside once more")
+@click.option("--json", "as_json", is_flag=True, help="one JSON document")
+@with_settings()
+def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -> None:
+    """Say how many photos there are, and which were set aside and why."""
+    from indexer.commands.remembered import read_remembered
+    from indexer.storage import indexing_process, open_storage
+
+    _need_catalogue(settings)
+    with open_storage(settings) as storage:
+        retried = storage.catalogue.retry_set_aside() if retry else 0
+        state = _state(settings, storage) | {"running": indexing_process(settings.data_dir), "retried": retried}
+        known = {root.path for root in storage.catalogue.roots()}
+    libraries = [str(root) for root in read_remembered(settings.data_dir).libraries if root not in known]
+    if as_json:
+        print_json(state | {"not_walked_yet": libraries})
+        return
+    _print_state(state)
+    if retry:
+        doer = "the running recollect does them" if state["running"] else "`recollect index` or `serve` does them"
+        terminal.say(f"{retried:,} photos are queued again; {doer}")
+
+
+def _state(settings: Settings, storage: Storage) -> dict[str, Any]:
+    aside = storage.catalogue.set_aside(_SHOWN_ASIDE, 0)
+    return {
+        "data_dir": str(settings.data_dir),
+        "counts": asdict(storage.catalogue.counts()),
+        "searchable": storage.search.count(),
+        "libraries": [asdict(root) | {"path": str(root.path)} for root in storage.catalogue.roots()],
+        "set_aside": [_aside_json(item) for item in aside],
+    }
+
+
+def _aside_json(item: SetAside) -> dict[str, Any]:
+    return {
+        "path": str(item.file.path),
+        "reason": item.reason,
+        "kind": item.kind,
+        "attempts": item.attempts,
+        "at": item.at.isoformat(),
+    }
+
+
+def _print_state(state: dict[str, Any]) -> None:
+    counts = state["counts"]
+    print_line(f"data directory  {state['data_dir']}")
+    print_line(f"running         {f'process {pid}' if (pid := state['running']) else 'no'}")
+    for library in state["libraries"]:
+        missing = f", {library['missing']:,} missing" if library["missing"] else ""
+        print_line(f"library         {library['path']}: {library['files']:,} files{missing}")
+        if library["held_back"]:
+            print_line(f"                {library['held_back']}")
+    print_line(
+        f"photos          {counts['photos']:,} in {counts['files']:,} files, {counts['with_caption']:,} captioned"
+    )
+    print_line(f"searchable      {state['searchable']:,}")
+    print_line(f"queued          {counts['queued']:,}")
+    print_line(f"set aside       {counts['set_aside']:,}")
+    for item in state["set_aside"]:
+        print_line(f"  {item['path']}: {item['reason']}")
+    if counts["set_aside"] > len(state["set_aside"]):
+        print_line(f"  and {counts['set_aside'] - len(state['set_aside']):,} more")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="one JSON document")
+@click.argument("roots", metavar="[DIR]...", nargs=-1, type=click.Path(path_type=str))
+@with_settings("bundle", "captions", "sidecar_dir", "search", "meilisearch_url")
+def doctor(settings: Settings, terminal: Terminal, as_json: bool, roots: tuple[str, ...]) -> None:
+    """Check model, catalogue, disk, rights, search and watching, and say how to mend what is broken."""
+    import asyncio
+
+    from indexer.commands.doctor import Verdict, examine
+
+    findings = asyncio.run(examine(settings))
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            print_line(f"{finding.verdict:7} {finding.subject}: {finding.text}")
+            if finding.mend:
+                print_line(f"        {finding.mend}")
+    broken = any(finding.verdict is Verdict.BROKEN for finding in findings)
+    click.get_current_context().exit(SOMETHING_FAILED if broken else SUCCESS)
+
+
+def _need_catalogue(settings: Settings) -> None:
+    """Reading commands make no data directory: a typing error in `--data-dir` must not look like an empty library."""
+    if not settings.catalogue_path.exists():
+        raise SetupError(
+            f"nothing is indexed in {settings.data_dir} yet",
+            hint="run `recollect index DIR` or `recollect serve DIR` first, or name another --data-dir",
+        )

@@ -1,0 +1,176 @@
+"""`recollect index` and `recollect reindex`: runs that end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexer.commands.command_line import INDEXING, print_json, run_until_stopped, with_settings
+from indexer.commands.terminal import Terminal
+from indexer.errors import SetupError
+from indexer.settings import Settings
+
+if TYPE_CHECKING:
+    from indexer.progress import Progress
+    from indexer.service import Indexer
+    from indexer.storage import Storage
+
+_FIRST_RUN = {
+    "embed": """recollect writes one sentence into each photo file that has no caption of a person's, in a way that
+can be undone byte for byte. Not wanted? Stop now (Ctrl-C) and add `--captions off` (index only) or
+`--captions sidecar` (.xmp files beside the photos). To undo: recollect captions undo --all""",
+    "sidecar": """recollect writes its captions into .xmp files beside the photos; the photos stay untouched.
+To undo: recollect captions undo --all""",
+    "off": "recollect keeps its captions in the index only; your photo files stay untouched.",
+}
+
+
+def tell_first_run(settings: Settings, storage: Storage, terminal: Terminal) -> None:
+    """Says, before any photo is touched for the first time, what will be written where and how to undo it."""
+    if storage.catalogue.counts().photos == 0 or _given("captions"):
+        terminal.say(_FIRST_RUN[settings.captions])
+
+
+def _given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tuple[Path, ...]:
+    """Every library root to be served: the settings', and those ever given as arguments, these included.
+
+    What is given on this command line is remembered, `--captions` too.
+    Raises `SetupError` where there is none, or where one that was never seen is not there; a known one that is not
+    there is an unplugged disk, which the walk speaks of.
+    """
+    from indexer.commands.remembered import read_remembered, remember
+    from indexer.library.crawler import outermost
+
+    known = {
+        *read_remembered(settings.data_dir).libraries,
+        *(root.path for root in storage.catalogue.roots()),
+    }
+    for root in settings.photos:
+        if root not in known and not root.is_dir():
+            raise SetupError(f"there is no folder {root}", hint="check the spelling, or mount it first")
+    remembered = remember(
+        settings.data_dir,
+        libraries=settings.photos if given else (),
+        captions=settings.captions if _given("captions") else None,
+    )
+    roots = outermost([*settings.photos, *remembered.libraries])
+    if not roots:
+        raise SetupError("no photo library is known yet", hint="name one, for example: recollect serve ~/Pictures")
+    return roots
+
+
+@click.command()
+@click.argument("roots", metavar="[DIR]...", nargs=-1, type=click.Path(path_type=str))
+@click.option("--accept-losses", is_flag=True, help="believe it when many photos are gone at once")
+@click.option("--forget", is_flag=True, help="take these libraries out of the catalogue; no file is touched")
+@click.option("--json", "as_json", is_flag=True, help="the outcome as one JSON document")
+@with_settings(*INDEXING)
+def index(
+    settings: Settings, terminal: Terminal, roots: tuple[str, ...], accept_losses: bool, forget: bool, as_json: bool
+) -> None:
+    """Index libraries (all known ones where none is named), then exit.
+
+    Photos that can't be read are set aside and do not make the run fail: `recollect status` lists them.
+    """
+    from indexer.commands.remembered import forget_libraries
+    from indexer.storage import open_storage, sole_indexer
+
+    if forget and not roots:
+        raise click.UsageError("name the libraries to forget")
+    with sole_indexer(settings.data_dir), open_storage(settings) as storage:
+        if forget:
+            forget_libraries(settings.data_dir, settings.photos)
+            number = sum(storage.catalogue.forget_root(root) for root in settings.photos)
+            terminal.say(f"{number:,} files forgotten")
+            return
+        everything = libraries(settings, storage, roots)
+        chosen = settings.photos if roots else everything
+        for root in chosen if accept_losses else ():
+            storage.catalogue.accept_losses(root)
+        tell_first_run(settings, storage, terminal)
+        outcome = run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.index_once(chosen, stop=stop))
+    report(outcome, terminal, as_json=as_json)
+
+
+@click.command()
+@click.option("--search", "search_index", is_flag=True, help="the search index, from the catalogue")
+@click.option("--captions", "captions_again", is_flag=True, help="captions by another model, from cached thumbnails")
+@click.option("--metadata", is_flag=True, help="what the files say of themselves")
+@click.option("--thumbnails", is_flag=True, help="thumbnails, from the files")
+@click.option("--json", "as_json", is_flag=True, help="the outcome as one JSON document")
+@with_settings(*(name for name in INDEXING if name not in {"captions", "search"}))
+def reindex(
+    settings: Settings,
+    terminal: Terminal,
+    search_index: bool,
+    captions_again: bool,
+    metadata: bool,
+    thumbnails: bool,
+    as_json: bool,
+) -> None:
+    """Rebuild from what is stored; an interrupted run goes on where it was.
+
+    Beside a running `recollect serve` the work is queued, and done there.
+    """
+    from indexer.reindex import Rebuild, enqueue
+    from indexer.storage import InUse, open_storage, sole_indexer
+
+    wanted = Rebuild(search=search_index, captions=captions_again, metadata=metadata, thumbnails=thumbnails)
+    if not wanted.anything:
+        raise click.UsageError("say what to rebuild: --search, --captions, --metadata or --thumbnails")
+    with open_storage(settings) as storage:
+        try:
+            with sole_indexer(settings.data_dir):
+                terminal.say(enqueue(wanted, settings, storage, alone=True))
+                outcome = run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.work_off(stop=stop))
+        except InUse as running:
+            terminal.say(enqueue(wanted, settings, storage, alone=False))
+            terminal.say(f"the running recollect (process {running.pid}) does it now; see `recollect status`")
+            return
+    report(outcome, terminal, as_json=as_json)
+
+
+def run_indexer(
+    settings: Settings,
+    storage: Storage,
+    terminal: Terminal,
+    work: Callable[[Indexer, asyncio.Event], Coroutine[Any, Any, Progress]],
+) -> Progress:
+    """Runs `work` with progress on the terminal; SIGTERM and Ctrl-C stop it in order."""
+    from indexer.service import Indexer
+
+    async def run(stop: asyncio.Event) -> Progress:
+        async with Indexer(settings, storage) as indexer:
+            following = asyncio.create_task(terminal.follow(indexer.progress))
+            try:
+                return await work(indexer, stop)
+            finally:
+                following.cancel()
+                await asyncio.wait({following})
+
+    return run_until_stopped(run)
+
+
+def report(outcome: Progress, terminal: Terminal, *, as_json: bool) -> None:
+    """The last words of a run."""
+    if as_json:
+        print_json(asdict(outcome))
+        return
+    rate = f", {outcome.per_second:.1f} a second" if outcome.per_second else ""
+    terminal.say(f"{outcome.done:,} photos done{rate}" if outcome.done else "nothing was new")
+    if outcome.queued:
+        terminal.say(f"{outcome.queued:,} are still queued; the next run goes on with them")
+    if outcome.problem:
+        terminal.say(outcome.problem)
+    if outcome.set_aside:
+        terminal.say(f"{outcome.set_aside:,} could not be indexed; `recollect status` says which and why")

@@ -1,0 +1,1 @@
+"""Which files there are: walking the library roots and watching them. Opens no photo."""

@@ -1,0 +1,236 @@
+"""What a photo says of itself: EXIF, XMP, IPTC and sidecars as one `PhotoMetadata`.
+
+Where several say something, the sidecar's word comes first (it is what a person edited last), then XMP, EXIF, IPTC;
+dates are EXIF's first. Keywords and people are gathered from all of them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from indexer.captions.own_caption import FieldText, Mark, digest, find_own, is_nobodys
+from indexer.photo import FileCaption, PhotoMetadata, Position
+from indexer.reading.clean_text import CAPTION_CHARACTERS, clean_list, clean_text
+from indexer.reading.decode import Picture, open_picture
+from indexer.reading.exif import (
+    GPSIFD,
+    ExifIFD,
+    ExifValues,
+    ImageIFD,
+    degrees,
+    integer,
+    number,
+    text,
+    xp_text,
+)
+from indexer.reading.iptc_texts import CAPTION, DATE, KEYWORD, TIME, TITLE, IptcTexts
+from indexer.reading.metadata_blocks import Blocks, find_blocks
+from indexer.reading.taken_at import taken_at
+from indexer.reading.xmp import Xmp, read_xmp
+
+# Words of a maker's name that say nothing: "NIKON CORPORATION" is Nikon, "OLYMPUS IMAGING CORP." is Olympus.
+_COMPANY_WORDS = frozenset(
+    {"corporation", "corp", "company", "co", "ltd", "inc", "gmbh", "ag", "kk", "imaging", "optical", "electric"}
+    | {"electronics", "computer", "technologies", "technology", "mobile", "communications", "digital", "camera"}
+)
+
+
+def read_metadata(
+    data: bytes,
+    path: Path,
+    sidecars: Sequence[bytes] = (),
+    *,
+    picture: Picture | None = None,
+    max_pixels_mp: float = math.inf,
+) -> PhotoMetadata:
+    """Everything the file and its sidecars (XMP, the most telling first) say. `picture` is the opened file, where the
+    caller has it.
+
+    Raises `UnreadablePhoto` where the file is no photo that can be opened; bad metadata in a good photo is no error,
+    it is left out.
+    """
+    picture = picture or open_picture(data, suffix=path.suffix, max_pixels_mp=max_pixels_mp)
+    blocks = find_blocks(data, picture)
+    packets = [found for raw in (*sidecars, blocks.xmp) if (found := read_xmp(raw))]
+    return combine(picture, blocks, packets)
+
+
+def combine(picture: Picture, blocks: Blocks, packets: Sequence[Xmp]) -> PhotoMetadata:
+    """The metadata of a picture from its blocks and its XMP, the sidecars' first."""
+    exif, iptc = blocks.values, blocks.iptc
+    width_px, height_px = picture.size(exif.orientation)
+    written = list(_captions(blocks, packets))
+    marks = _marks(blocks, packets)
+    return PhotoMetadata(
+        mime_type=picture.mime_type,
+        width_px=width_px,
+        height_px=height_px,
+        taken_at=taken_at(exif, tuple(date for xmp in packets for date in xmp.dates), _iptc_date(iptc)),
+        camera=_camera(text(exif.image.get(ImageIFD.Make)), text(exif.image.get(ImageIFD.Model))),
+        lens=_lens(exif, packets),
+        exposure_s=_within(number(exif.exif.get(ExifIFD.ExposureTime)), 1e-9, 1e6),
+        f_number=_within(number(exif.exif.get(ExifIFD.FNumber)), 0.1, 1e4),
+        iso=_iso(exif),
+        focal_length_mm=_within(number(exif.exif.get(ExifIFD.FocalLength)), 0.1, 1e5),
+        orientation=exif.orientation,
+        position=_position(exif, packets),
+        rating=_rating(exif, packets),
+        title=_first_clean(_titles(exif, iptc, packets)),
+        keywords=clean_list(_keywords(exif, iptc, packets)),
+        people=clean_list(name for xmp in packets for name in xmp.people),
+        person_caption=_persons(written, marks),
+        machine_caption=_machines(written, marks),
+        damage=picture.damage,
+    )
+
+
+def _captions(blocks: Blocks, packets: Sequence[Xmp]) -> Iterator[FieldText]:
+    """Every field that a caption may stand in, by PHOTO_WRITES' list."""
+    for xmp in packets:
+        yield from (FieldText("dc:description", words) for words in xmp.descriptions)
+    yield from blocks.exif_captions
+    yield from (FieldText("Caption-Abstract", words) for words in blocks.iptc.get(CAPTION, ()))
+
+
+def _marks(blocks: Blocks, packets: Sequence[Xmp]) -> list[Mark]:
+    marks = [blocks.exif_mark, *(Mark.from_fields(xmp.own) for xmp in packets)]
+    return [mark for mark in marks if mark is not None]
+
+
+def _persons(written: Sequence[FieldText], marks: Sequence[Mark]) -> str | None:
+    ours = {mark.digest for mark in marks}
+    return _first_clean(
+        (field.text for field in written if not is_nobodys(field.text) and digest(field.text) not in ours),
+        CAPTION_CHARACTERS,
+    )
+
+
+def _machines(written: Sequence[FieldText], marks: Sequence[Mark]) -> FileCaption | None:
+    own = find_own(written, marks)
+    words = clean_text(own.text, CAPTION_CHARACTERS) if own else None
+    if own is None or words is None:
+        return None
+    return FileCaption(words, own.by, clean_text(own.model), own.confidence)
+
+
+def _camera(make: str | None, model: str | None) -> str | None:
+    """`Canon EOS 5D`, `NIKON Z 8`, `OLYMPUS STYLUS1`: the maker is named once, without its legal form."""
+    make, model = clean_text(make) or "", clean_text(model) or ""
+    words = re.split(r"[\s,.]+", make)
+    named = [word for word in words if word and word.casefold() not in _COMPANY_WORDS]
+    first_of_model = re.split(r"[\s_-]", model.casefold(), maxsplit=1)[0]
+    if any(word.casefold() == first_of_model or model.casefold().startswith(make.casefold()) for word in named):
+        return model or None
+    return clean_text(" ".join([*(named or words), model]))
+
+
+def _lens(exif: ExifValues, packets: Sequence[Xmp]) -> str | None:
+    model = clean_text(text(exif.exif.get(ExifIFD.LensModel)))
+    if model is None or set(model) <= set("-. ?0"):
+        return _first_clean(xmp.lens for xmp in packets)
+    return _camera(text(exif.exif.get(ExifIFD.LensMake)), model)
+
+
+def _within(value: float | None, least: float, most: float) -> float | None:
+    return value if value is not None and least <= value <= most else None
+
+
+def _iso(exif: ExifValues) -> int | None:
+    for tag in (ExifIFD.ISOSpeedRatings, ExifIFD.ISOSpeed, ExifIFD.RecommendedExposureIndex):
+        value = integer(exif.exif.get(tag))
+        # 65535 stands for "more than fits": the real value is then in the next tag (EXIF 2.32, 4.6.5).
+        if value is not None and 0 < value < 10_000_000 and value != 65535:
+            return value
+    return None
+
+
+def _position(exif: ExifValues, packets: Sequence[Xmp]) -> Position | None:
+    found = _checked_position(
+        degrees(exif.gps.get(GPSIFD.GPSLatitude), exif.gps.get(GPSIFD.GPSLatitudeRef), "NS"),
+        degrees(exif.gps.get(GPSIFD.GPSLongitude), exif.gps.get(GPSIFD.GPSLongitudeRef), "EW"),
+        _altitude_m(exif),
+    )
+    for xmp in packets:
+        found = found or _checked_position(_xmp_degrees(xmp.latitude, "NS"), _xmp_degrees(xmp.longitude, "EW"), None)
+    return found
+
+
+def _checked_position(latitude: float | None, longitude: float | None, altitude_m: float | None) -> Position | None:
+    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
+        return None
+    if latitude == 0 and longitude == 0:  # what receivers write that have found nothing
+        return None
+    return Position(latitude, longitude, altitude_m)
+
+
+def _altitude_m(exif: ExifValues) -> float | None:
+    altitude = _within(number(exif.gps.get(GPSIFD.GPSAltitude)), -1e4, 1e5)
+    reference = exif.gps.get(GPSIFD.GPSAltitudeRef)
+    below = reference in (1, b"\x01", (1,))
+    return -altitude if altitude is not None and below else altitude
+
+
+def _xmp_degrees(written: str | None, directions: str) -> float | None:
+    """`47,21.251041N` or `47,21,15N` (XMP specification part 2, GPSCoordinate)."""
+    match = re.fullmatch(r"(\d{1,3})[,;](\d{1,2}(?:\.\d{1,12})?)(?:,(\d{1,2}(?:\.\d+)?))?([NSEW])", written or "")
+    if not match or match[4] not in directions:
+        return None
+    total = int(match[1]) + float(match[2]) / 60 + float(match[3] or 0) / 3600
+    return total if match[4] == directions[0] else -total
+
+
+def _rating(exif: ExifValues, packets: Sequence[Xmp]) -> int | None:
+    """-1 (rejected) .. 5 stars; 0 is a rating of its own only where nobody says more."""
+    given = [_stars(xmp.rating) for xmp in packets] + [_stars_of_percent(xmp.rating_percent) for xmp in packets]
+    given += [_stars(integer(exif.image.get(ImageIFD.Rating)))]
+    given += [_stars_of_percent(integer(exif.image.get(ImageIFD.RatingPercent)))]
+    known = [stars for stars in given if stars is not None]
+    return next((stars for stars in known if stars), known[0] if known else None)
+
+
+def _stars(value: str | int | None) -> int | None:
+    try:
+        stars = float(value) if value is not None else math.nan
+    except ValueError:
+        return None
+    return round(stars) if -1 <= stars <= 5 else None
+
+
+def _stars_of_percent(value: str | int | None) -> int | None:
+    """Windows' 1, 25, 50, 75 and 99 percent are one to five stars."""
+    try:
+        percent = int(value) if value is not None else -1
+    except ValueError:
+        return None
+    return None if not 0 <= percent <= 100 else 0 if percent == 0 else min(5, 1 + (percent + 12) // 25)
+
+
+def _titles(exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp]) -> Iterator[str | None]:
+    yield from (xmp.title for xmp in packets)
+    yield xp_text(exif.image.get(ImageIFD.XPTitle))
+    yield from iptc.get(TITLE, ())
+
+
+def _keywords(exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp]) -> Iterator[str]:
+    """Words from everywhere; names of people are not said twice."""
+    names = {name.strip().casefold() for xmp in packets for name in xmp.people}
+    words = [word for xmp in packets for word in xmp.keywords]
+    words += [*iptc.get(KEYWORD, ()), *(xp_text(exif.image.get(ImageIFD.XPKeywords)) or "").split(";")]
+    return (word for word in words if word.strip().casefold() not in names)
+
+
+def _iptc_date(iptc: IptcTexts) -> str | None:
+    """CCYYMMDD and HHMMSS±HHMM as ISO 8601."""
+    date = re.fullmatch(r"(\d{4})(\d{2})(\d{2})", next(iter(iptc.get(DATE, ())), ""), re.ASCII)
+    if not date:
+        return None
+    time = re.match(r"(\d{2})(\d{2})(\d{2})([+-]\d{4})?", next(iter(iptc.get(TIME, ())), ""), re.ASCII)
+    day = "-".join(date.groups())
+    return f"{day}T{time[1]}:{time[2]}:{time[3]}{time[4] or ''}" if time else day
+
+
+def _first_clean(texts: Iterator[str | None], most: int = 256) -> str | None:
+    return next((cleaned for words in texts if (cleaned := clean_text(words, most))), None)

@@ -1,0 +1,129 @@
+"""Where a photo keeps its metadata: the raw EXIF, XMP and IPTC blocks of each format, and what is read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from indexer.captions.own_caption import FieldText, Mark
+from indexer.captions.tiff import texts
+from indexer.captions.tiff_edit import undo_record
+from indexer.reading.decode import Picture
+from indexer.reading.exif import ExifValues, raw_bytes, read_exif, read_single_ifd
+from indexer.reading.iptc_texts import PHOTOSHOP_HEADER, IptcTexts, photoshop_iptc, read_iptc
+from indexer.reading.segments import APP1, APP13, is_jpeg, is_png, is_webp, jpeg_parts, png_parts, riff_parts
+
+_EXIF_HEADER = b"Exif\0"
+_XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+_PNG_XMP = b"XML:com.adobe.xmp\0"
+_TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP = 700, 33723, 34377
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """What was found: EXIF's values, the captions and our mark in EXIF, the XMP packet, IPTC's texts."""
+
+    values: ExifValues = field(default_factory=ExifValues)
+    exif_captions: tuple[FieldText, ...] = ()
+    exif_mark: Mark | None = None
+    xmp: bytes | None = None
+    iptc: IptcTexts = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Raw:
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+
+
+def find_blocks(data: bytes, picture: Picture) -> Blocks:
+    """The blocks of a file whose header is open as `picture`. Never raises: what is damaged is left out."""
+    raw = _Raw()
+    if picture.raw is not None:
+        raw = _of_raw(picture)
+    elif is_jpeg(data):
+        raw = _of_jpeg(data)
+    elif is_png(data):
+        raw = _of_png(data)
+    elif is_webp(data):
+        raw = _of_webp(data)
+    elif picture.mime_type == "image/tiff":
+        raw = _of_tiff(data, picture)
+    else:
+        raw = _of_image(picture)
+    return _read(raw, picture)
+
+
+def _read(raw: _Raw, picture: Picture) -> Blocks:
+    values = read_exif(raw.exif)
+    if picture.raw is not None and any(picture.raw.exif_extra):
+        exif, gps = map(read_single_ifd, picture.raw.exif_extra)
+        values = ExifValues(values.image, exif, gps)
+    record = undo_record(raw.exif) if raw.exif else None
+    return Blocks(
+        values,
+        tuple(texts(raw.exif)) if raw.exif else (),
+        record.mark if record else None,
+        raw.xmp or raw_bytes(values.image.get(_TIFF_XMP)),
+        read_iptc(raw.iptc) if raw.iptc else {},
+    )
+
+
+def _of_jpeg(data: bytes) -> _Raw:
+    raw = _Raw()
+    photoshop = b""
+    for part in jpeg_parts(data, headers_only=True):
+        body = data[part.body : part.end] if part.kind in (APP1, APP13) else b""
+        if body.startswith(_EXIF_HEADER) and raw.exif is None:
+            raw.exif = body[6:]
+        elif body.startswith(_XMP_HEADER) and raw.xmp is None:
+            raw.xmp = body[len(_XMP_HEADER) :]
+        elif body.startswith(PHOTOSHOP_HEADER):  # one resource block may go on in the next segment
+            photoshop += body[len(PHOTOSHOP_HEADER) :]
+    raw.iptc = photoshop_iptc(photoshop)
+    return raw
+
+
+def _of_png(data: bytes) -> _Raw:
+    raw = _Raw()
+    for part in png_parts(data):
+        body = data[part.body : part.end - 4] if part.kind in (b"eXIf", b"iTXt") else b""
+        if part.kind == b"eXIf":
+            raw.exif = raw.exif or body.removeprefix(b"Exif\0\0")
+        elif body.startswith(_PNG_XMP) and body[len(_PNG_XMP) : len(_PNG_XMP) + 1] == b"\0":  # not compressed
+            raw.xmp = raw.xmp or body[len(_PNG_XMP) + 2 :].split(b"\0", 2)[-1]
+    return raw
+
+
+def _of_webp(data: bytes) -> _Raw:
+    raw = _Raw()
+    for part in riff_parts(data):
+        if part.kind == b"EXIF":
+            raw.exif = raw.exif or data[part.body : part.end].removeprefix(b"Exif\0\0")
+        elif part.kind == b"XMP ":
+            raw.xmp = raw.xmp or data[part.body : part.end]
+    return raw
+
+
+def _of_tiff(data: bytes, picture: Picture) -> _Raw:
+    tags: Mapping[int, object] = getattr(picture.image, "tag_v2", {})
+    photoshop = raw_bytes(tags.get(_TIFF_PHOTOSHOP))
+    iptc = raw_bytes(tags.get(_TIFF_IPTC)) or (photoshop_iptc(photoshop) if photoshop else None)
+    return _Raw(data, raw_bytes(tags.get(_TIFF_XMP)), iptc)
+
+
+def _of_raw(picture: Picture) -> _Raw:
+    """A RAW file's own EXIF; RAF keeps everything in its preview."""
+    if picture.raw is not None and picture.raw.exif is not None:
+        return _Raw(picture.raw.exif)
+    return _of_jpeg(picture.data)
+
+
+def _of_image(picture: Picture) -> _Raw:
+    """HEIF, AVIF, GIF and BMP: what the decoder found."""
+    exif, xmp = (picture.image.info.get(name) for name in ("exif", "xmp"))
+    return _Raw(
+        exif.removeprefix(b"Exif\0\0") if isinstance(exif, bytes) else None,
+        xmp if isinstance(xmp, bytes) else None,
+    )

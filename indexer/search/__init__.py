@@ -1,0 +1,166 @@
+"""What a search backend must do: the nouns of search and the `SearchBackend` Protocol.
+
+A backend is derived from the catalogue and can always be rebuilt from it. `tests/indexer/test_search_contract.py`
+runs the same suite on every backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from indexer.photo import Position
+
+
+@dataclass(frozen=True, slots=True)
+class SearchDocument:
+    """One photo as search knows it; `id` is its content key. Fields stand in order of their weight."""
+
+    id: str
+    revision: int
+    person_caption: str
+    machine_caption: str
+    tags: tuple[tuple[str, float], ...]  # (word, probability)
+    keywords: tuple[str, ...]
+    people: tuple[str, ...]
+    title: str
+    places: tuple[str, ...]  # names, from the most to the least exact
+    folders: tuple[str, ...]  # one per file: its folder relative to the root, "/"-separated
+    file_names: tuple[str, ...]
+    camera: str
+    lens: str
+    mime_type: str
+    taken_at: datetime | None
+    rating: int | None
+    position: Position | None
+    embedding: tuple[float, ...] | None
+
+
+class Sort(StrEnum):
+    """In which order hits come."""
+
+    RELEVANCE = "relevance"
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
+class FilterError(ValueError):
+    """A filter in a query can't be understood; the message says which, what was expected and the nearest right one.
+
+    `text` is the wrong part as it was typed, `suggestion` what would be right in its place (the page links to it).
+    """
+
+    def __init__(self, message: str, *, text: str = "", suggestion: str | None = None) -> None:
+        super().__init__(message)
+        self.text = text
+        self.suggestion = suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One `name:value` of a query, already checked (`indexer.search.filters` reads the values)."""
+
+    name: str
+    value: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parsed query (`query.parse`). The last word is matched as a prefix where `prefix_last` is set.
+
+    `vector` is the query in the space of `SearchDocument.embedding`, unit length; photos near it are found as well.
+    """
+
+    words: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()  # words or phrases
+    filters: tuple[Filter, ...] = ()
+    prefix_last: bool = True
+    sort: Sort | None = None  # None: relevance where there are words, else newest
+    vector: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One reason for a hit: in `field`, these character spans of `text` matched; `kind` says how.
+
+    A match by meaning alone has the field "embedding", no text and no spans.
+    """
+
+    field: str  # a SearchDocument field name
+    text: str
+    spans: tuple[tuple[int, int], ...]  # start, end in characters of `text`
+    kind: str  # "exact", "prefix", "typo", "synonym", "meaning"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One photo found. `score` is between 0 and 1, comparable within one answer only."""
+
+    id: str
+    score: float
+    why: tuple[Why, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FacetCount:
+    """How many photos of the current search have this value."""
+
+    value: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A page of hits; `total` counts all of them, beyond the page too.
+
+    `corrections` maps words (and `name:value` filters) of the query to the nearest that the index has. `dropped` are
+    the words that had to be left out because no photo matches all of them.
+    """
+
+    hits: tuple[Hit, ...]
+    total: int
+    corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+
+
+class SearchBackend(Protocol):
+    """A derived, rebuildable index over `SearchDocument`s. Methods block; callers on the loop use a thread.
+
+    Every method raises `indexer.errors.SearchError` where the backend is down or refuses.
+    """
+
+    name: str
+
+    def put(self, documents: Sequence[SearchDocument]) -> None:
+        """Adds or replaces; durable when it returns."""
+
+    def delete(self, ids: Iterable[str]) -> None:
+        """Unknown ids are no error."""
+
+    def clear(self) -> None:
+        """Forgets every document."""
+
+    def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
+        """The photos that match, best first. Raises `FilterError` for a filter that it can't answer."""
+
+    def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
+        """Counts per value of each facet, of all photos that match `query`, the `limit` first values each.
+
+        Facets are `year`, `month` (newest first), `rating` (best first), and by falling count `camera`, `lens`,
+        `place`, `folder` (every level: "2019" and "2019/Lyon"), `person`, `tag`, `type`. Each value, put behind the
+        facet's name, is a filter. Raises `ValueError` for another name.
+        """
+
+    def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
+        """Photos like this one, itself left out; empty for an unknown id."""
+
+    def count(self) -> int:
+        """How many documents there are."""
+
+    def close(self) -> None:
+        """Closing twice is fine."""

@@ -1,0 +1,55 @@
+"""A catalogue row as search knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from indexer.photo import Photo
+from indexer.search import SearchDocument
+from indexer.search.words import clean
+
+#: Longer texts are cut: nobody finds a photo by the tail of a novel, and a page has to show the text.
+MAX_TEXT_CHARS = 4000
+MAX_NAMES = 64
+
+
+def document(photo: Photo) -> SearchDocument:
+    """`photo` as a search document; its texts are NFC, bounded and free of lone surrogates.
+
+    Folders and file names are those of the files that are there; of the missing ones only where all are missing.
+    """
+    metadata = photo.metadata
+    machine = photo.machine
+    machine_text = machine.text if machine else metadata.machine_caption.text if metadata.machine_caption else ""
+    paths = [PurePosixPath(file.relative) for file in photo.files if not file.missing]
+    paths = paths or [PurePosixPath(file.relative) for file in photo.files]
+    return SearchDocument(
+        id=photo.id,
+        revision=photo.revision,
+        person_caption=_text(metadata.person_caption),
+        machine_caption=_text(machine_text),
+        tags=tuple((clean(tag.word), tag.probability) for tag in machine.tags) if machine else (),
+        keywords=_names(metadata.keywords),
+        people=_names(metadata.people),
+        title=_text(metadata.title),
+        places=(),
+        folders=_names("/".join(path.parent.parts) for path in paths),
+        file_names=_names(path.name for path in paths),
+        camera=_text(metadata.camera),
+        lens=_text(metadata.lens),
+        mime_type=metadata.mime_type,
+        taken_at=metadata.taken_at,
+        rating=metadata.rating,
+        position=metadata.position,
+        embedding=machine.embedding if machine else None,
+    )
+
+
+def _text(text: str | None) -> str:
+    return clean(text or "")[:MAX_TEXT_CHARS].strip()
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    """Each name once, in order."""
+    return tuple(dict.fromkeys(name for name in map(_text, names) if name))[:MAX_NAMES]

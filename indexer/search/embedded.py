@@ -1,0 +1,190 @@
+"""The search that needs no server: SQLite FTS5 in a file of its own, and a picture of it in memory.
+
+    embedded_schema   the file, and how a document becomes rows
+    embedded_picture  the file in memory, as numpy arrays; embedded_follow keeps it up to date
+    embedded_match    the words of a query -> words of the index (forms, beginnings, synonyms, corrections)
+    embedded_filter   filters and facets
+    embedded_rank     which photos, in which order: the ranking is explained there
+    embedded_vectors  embeddings, for meaning and likeness
+    highlight         why a photo was found
+
+The file is the index: written in one transaction per batch, durable, safe to delete (the catalogue rebuilds it). The
+picture is read from it when the first search comes and follows it from then on, also when another process writes. A
+search that runs while a batch is being written sees the state before.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from indexer.database import Database
+from indexer.errors import SearchError
+from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort, Why
+from indexer.search import embedded_schema as schema
+from indexer.search.embedded_filter import counted
+from indexer.search.embedded_follow import followed, read_state
+from indexer.search.embedded_match import STOP_WORDS
+from indexer.search.embedded_picture import Picture
+from indexer.search.embedded_rank import Match, matched, page
+from indexer.search.embedded_vectors import Vectors
+from indexer.search.highlight import Sought, best_kind
+
+_BATCH = 1000
+_ROWS_AT_ONCE = 500
+_MOST_SIMILAR_WORDS = 12
+_ALIKE_COSINE = 0.3
+
+
+class EmbeddedSearch:
+    """`SearchBackend` on one SQLite file, created where there is none. Thread-safe; several processes may share it.
+
+    Raises `StorageError` where the file can't be opened, `SearchError` where it fails later.
+    """
+
+    name = "embedded"
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, schema.EMBEDDED_MIGRATIONS)
+        self._lock = threading.Lock()
+        self._picture: Picture | None = None
+        self._vectors = Vectors()
+        self._closed = False
+
+    def put(self, documents: Sequence[SearchDocument]) -> None:
+        """Adds or replaces; durable when it returns. Of several documents with one id the last one counts."""
+        latest = list({document.id: document for document in documents}.values())
+        for start in range(0, len(latest), _BATCH):
+            with self._guarded(), self._database.transaction() as writer:
+                schema.put(writer, latest[start : start + _BATCH])
+
+    def delete(self, ids: Iterable[str]) -> None:
+        """Unknown ids are no error."""
+        with self._guarded(), self._database.transaction() as writer:
+            schema.forget(writer, ids)
+
+    def clear(self) -> None:
+        """Forgets every document."""
+        with self._guarded(), self._database.transaction() as writer:
+            schema.clear(writer)
+
+    def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
+        """The photos that match, best first. Raises `FilterError` for a filter that it can't answer."""
+        with self._guarded():
+            picture = self._current()
+            match = matched(query, picture, self._database.reader, self._vectors)
+            by_relevance = bool(query.words or query.phrases or query.vector)
+            sort = query.sort or (Sort.RELEVANCE if by_relevance else Sort.NEWEST)
+            places = page(match, picture, sort, max(limit, 0), max(offset, 0))
+            return Answer(self._hits(places.tolist(), match, picture), match.total, match.corrections, match.dropped)
+
+    def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
+        """Counts per value of each facet, of all photos that match `query`. Raises `ValueError` for another name."""
+        with self._guarded():
+            picture = self._current()
+            match = matched(query, picture, self._database.reader, self._vectors)
+            return counted(picture, match.mask, names, limit)
+
+    def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
+        """Photos like this one: by embedding where it has one, else by its most telling words."""
+        with self._guarded():
+            picture = self._current()
+            row = self._database.reader.execute(
+                "SELECT docno, words, strengths, vector FROM document LEFT JOIN embedding USING (docno) WHERE id = ?",
+                (photo_id,),
+            ).fetchone()
+            if row is None:
+                return Answer((), 0)
+            match = self._alike(row, picture)
+            places = page(match, picture, Sort.RELEVANCE, max(limit, 0), 0)
+            return Answer(self._hits(places.tolist(), match, picture), match.total)
+
+    def count(self) -> int:
+        """How many documents there are."""
+        with self._guarded():
+            (count,) = self._database.reader.execute("SELECT count(*) FROM document").fetchone()
+            return int(count)
+
+    def close(self) -> None:
+        """Closing twice is fine."""
+        self._closed = True
+        self._database.close()
+
+    def _current(self) -> Picture:
+        reader = self._database.reader
+        picture = self._picture
+        if picture is not None and (picture.generation, picture.epoch) == read_state(reader):
+            return picture
+        with self._lock:
+            self._picture = followed(self._picture, reader)
+            return self._picture
+
+    def _alike(self, row: sqlite3.Row, picture: Picture) -> Match:
+        docno, codes, strengths, vector = row
+        others = picture.alive & ~picture.where([docno])
+        if vector is not None:
+            own = np.frombuffer(vector, np.int8).astype(np.float32).tolist()
+            cosines = np.where(others, self._vectors.cosines(own, picture, self._database.reader), np.float32(0))
+            mask = cosines >= _ALIKE_COSINE
+            scores = np.where(mask, np.clip(cosines, 0, 1), np.float32(0))
+            return Match(mask, scores, cosines=np.where(mask, cosines, 0))
+        scores = np.where(others, _word_likeness(np.frombuffer(codes, np.int32), strengths, picture), np.float32(0))
+        return Match(scores > 0, scores)
+
+    def _hits(self, places: Sequence[int], match: Match, picture: Picture) -> tuple[Hit, ...]:
+        sought = Sought(
+            best_kind(group.kinds for group in match.groups),
+            tuple(group.prefix for group in match.groups if group.prefix),
+            tuple(group.phrase for group in match.groups if group.phrase),
+        )
+        hits = []
+        for place, row in self._rows(places, picture):
+            why = sought.reasons(json.loads(row["fields"])) if match.groups else ()
+            if match.cosines is not None and match.cosines[place]:
+                why = (*why, Why("embedding", "", (), "meaning"))
+            hits.append(Hit(row["id"], round(float(match.scores[place]), 4), why))
+        return tuple(hits)
+
+    def _rows(self, places: Sequence[int], picture: Picture) -> Iterator[tuple[int, sqlite3.Row]]:
+        """What is stored of these photos; those that were deleted meanwhile are left out."""
+        for start in range(0, len(places), _ROWS_AT_ONCE):
+            some = {int(picture.docnos[place]): place for place in places[start : start + _ROWS_AT_ONCE]}
+            marks = ",".join("?" * len(some))
+            select = f"SELECT docno, id, fields FROM document JOIN shown USING (docno) WHERE docno IN ({marks})"  # noqa: S608
+            rows = {row["docno"]: row for row in self._database.reader.execute(select, list(some))}
+            yield from ((place, rows[docno]) for docno, place in some.items() if docno in rows)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        if self._closed:
+            raise SearchError(f"the search index {self._database.path} is closed")
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise SearchError(
+                f"the search index {self._database.path} can't be used: {error}",
+                hint="stop recollect, delete the file (nothing is lost) and run `recollect reindex --search`",
+            ) from error
+
+
+def _word_likeness(
+    codes: np.ndarray[tuple[int], np.dtype[np.int32]], strengths: bytes, picture: Picture
+) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """Per photo the share (0..1) of the most telling words `codes` that it has as well."""
+    frequencies = picture.frequencies(codes)
+    telling = np.log(max(picture.count, 2) / np.clip(frequencies, 1, max(picture.count, 2))) * np.frombuffer(
+        strengths, np.uint8
+    )
+    telling[(frequencies < 2) | np.isin(codes, [picture.names.word_codes.get(word, 0) for word in STOP_WORDS])] = 0
+    best = np.argsort(-telling, kind="stable")[:_MOST_SIMILAR_WORDS]
+    weights = np.asarray(telling[best] / (telling[best].sum() or 1), np.float32)
+    likeness = np.zeros(len(picture.docnos), np.float32)
+    for code, weight in zip(codes[best], weights, strict=True):
+        likeness += weight * picture.scores(np.array([code], np.int32), np.ones(1, np.float32))
+    return likeness

@@ -1,0 +1,231 @@
+"""Which photos the words of a query mean: every word becomes a `Group` of words that the index has.
+
+For "dogs" these are, from best to worst: the word itself (quality 1) and its other forms (0.95), words that it begins
+while it is still being typed (0.8), synonyms (0.6), and corrected words (one edit 0.3, two 0.2), these last only for a
+word that is not in the index, or where nothing was found, or where the word stands in so few photos next to a far
+more frequent neighbour that it looks like somebody else's mistake.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise
+
+import numpy as np
+
+from indexer.search import Query
+from indexer.search.embedded_picture import Floats, Mask, Picture
+from indexer.search.fuzzy import corrections, edits_allowed
+from indexer.search.stems import irregular_forms, stem
+from indexer.search.synonyms import synonyms
+from indexer.search.words import has_digit, is_serial, is_solo, words
+
+EXACT, FORM, PREFIX, SYNONYM, ONE_EDIT, TWO_EDITS = 1.0, 0.95, 0.8, 0.6, 0.3, 0.2
+_PHRASE = 0.9
+_SERIAL = 0.45
+_MOST_CORRECTIONS = 8
+# A word in at most two photos, with a neighbour at least twenty times as frequent, is taken for a mistake.
+_RARE = 2
+_MISTAKE_RATIO = 20
+_SERIAL_PREFIX_FROM = 5
+_UNFINISHED_FROM = 3
+
+_STOP_WORDS = """
+a an and are as at be by for from had has have he her hers his i in into is it its me my of off on onto or our out s
+she show some t that the their them there these they this those to us was we were where which while who with you your
+find photo photos picture pictures image images pic pics
+"""
+#: Words that say nothing of a picture: they never restrict, unless there is nothing else.
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+
+
+@dataclass(slots=True, eq=False)  # told apart by identity: arrays have no one truth
+class Group:
+    """One word or phrase of the query: what it may match, and how well each photo does."""
+
+    typed: str
+    scores: Floats  # (photos,); 0: no match
+    kinds: dict[str, str] = field(default_factory=dict)  # word of the index -> kind of match
+    prefix: str = ""
+    phrase: tuple[str, ...] = ()
+    corrected: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> int:
+        """How many photos match."""
+        return int(np.count_nonzero(self.scores))
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """One word, or the characters of a script without spaces, which have to stand together."""
+
+    typed: str
+    words: tuple[str, ...]
+    prefix: bool = False
+
+
+class Matcher:
+    """Reads the words of queries against one picture of the index."""
+
+    def __init__(self, picture: Picture, connection: sqlite3.Connection) -> None:
+        self._picture = picture
+        self._names = picture.names
+        self._connection = connection
+
+    def groups(self, query: Query, *, mend: bool = False) -> list[Group]:
+        """One group for each word that says something; with `mend`, words that are known are corrected as well."""
+        terms = list(_terms(query))
+        joined = self._joined(terms)
+        return [self._group(term, joined.get(place, ()), mend) for place, term in enumerate(terms)]
+
+    def phrase(self, text: str) -> Group:
+        """The photos in which the words of `text` follow one another."""
+        parts = words(text)
+        mask = self._full_text(parts)
+        best = np.where(mask, np.float32(_SERIAL), np.float32(0))
+        telling = [part for part in parts if part not in STOP_WORDS] or list(parts)
+        known = [self._codes_scores({part: _PHRASE}) for part in telling if part in self._names.word_codes]
+        if known:
+            best = np.where(mask, np.maximum(np.minimum.reduce(known), best), np.float32(0))
+        return Group(text, best, phrase=parts)
+
+    def excluded(self, text: str) -> Mask:
+        """The photos that a `-word` or `-"phrase"` takes away: the word and its forms, nothing looser."""
+        parts = words(text)
+        if len(parts) == 1 and not is_serial(parts[0]):
+            return self._codes_scores(dict.fromkeys(self._forms(parts[0]), EXACT)) > 0
+        return self._full_text(parts)
+
+    def _group(self, term: _Term, joined: Iterable[str], mend: bool) -> Group:
+        if len(term.words) > 1:
+            return self.phrase(term.typed)
+        word = term.words[0]
+        if is_serial(word):
+            return self._serial(term)
+        qualities = self._meant(word, joined)
+        kinds = {text: "synonym" if quality == SYNONYM else "exact" for text, quality in qualities.items()}
+        beginning = self._names.beginning_with(word) if term.prefix else []
+        qualities = {**dict.fromkeys(beginning, PREFIX), **_no_worse(qualities, beginning)}
+        corrected: tuple[str, ...] = ()
+        rare = self._looks_mistaken(word, qualities)
+        if mend or not qualities or rare:
+            mended = self._mended(term, at_least=1 if mend or not rare else _MISTAKE_RATIO * self._frequency([word]))
+            corrected = tuple(text for text in mended if text not in qualities)
+            kinds.update(dict.fromkeys(corrected, "typo"))
+            qualities = {**mended, **qualities}
+        if not qualities:
+            return self._guessed(term)
+        prefix = word if term.prefix else ""
+        return Group(term.typed, self._codes_scores(qualities), kinds, prefix, corrected=corrected)
+
+    def _guessed(self, term: _Term) -> Group:
+        """A word that is nothing: perhaps two words, perhaps one in the middle of the query that is being typed."""
+        word = term.words[0]
+        if halves := self._halves(word):
+            return replace(self.phrase(" ".join(halves)), typed=term.typed)
+        beginning = self._names.beginning_with(word) if len(word) >= _UNFINISHED_FROM else []
+        return Group(term.typed, self._codes_scores(dict.fromkeys(beginning, PREFIX)), prefix=word if beginning else "")
+
+    def _meant(self, word: str, joined: Iterable[str]) -> dict[str, float]:
+        """The word, its forms and its synonyms, as far as the index has them."""
+        qualities = {form: SYNONYM for other in synonyms(word) for form in self._forms(other)}
+        qualities.update(dict.fromkeys(joined, FORM))
+        qualities.update(dict.fromkeys(self._forms(word), FORM))
+        if word in self._names.word_codes:
+            qualities[word] = EXACT
+        return qualities
+
+    def _forms(self, word: str) -> Iterator[str]:
+        if word in self._names.word_codes:
+            yield word
+        root = stem(word)
+        if has_digit(word) or len(root) < 2:
+            return
+        # All but the irregular forms keep the root's beginning: "parties" that of "party", "riding" that of "ride".
+        regular = self._names.beginning_with(root[: max(2, len(root) - 1)])
+        yield from (form for form in regular if form != word and stem(form) == root)
+        yield from (form for form in irregular_forms(root) if form != word and form in self._names.word_codes)
+
+    def _looks_mistaken(self, word: str, qualities: dict[str, float]) -> bool:
+        return bool(edits_allowed(word)) and qualities.get(word) == EXACT and self._frequency([word]) <= _RARE
+
+    def _mended(self, term: _Term, *, at_least: int) -> dict[str, float]:
+        """The nearest words that stand in so many photos, the most frequent first."""
+        names = self._names
+        near = corrections(term.words[0], names.words_sorted, names.beginning_with, prefix=term.prefix)
+        if not near:
+            return {}
+        frequencies = self._picture.frequencies(self._codes(text for text, _ in near))
+        ranked = sorted(zip(frequencies.tolist(), near, strict=True), key=lambda item: (-item[0], item[1]))
+        kept = [(text, distance) for frequency, (text, distance) in ranked if frequency >= at_least][:_MOST_CORRECTIONS]
+        return {text: ONE_EDIT if distance == 1 else TWO_EDITS for text, distance in kept}
+
+    def _joined(self, terms: Sequence[_Term]) -> dict[int, list[str]]:
+        """Words written apart that the index has as one: "skate board" finds "skateboard"."""
+        joined: dict[int, list[str]] = {}
+        for place, (left, right) in enumerate(pairwise(terms)):
+            whole = left.words[-1] + right.words[0]
+            if len(whole) > 4 and len(left.words) == len(right.words) == 1:
+                known = self._names.beginning_with(whole) if right.prefix else {whole} & self._names.word_codes.keys()
+                joined.setdefault(place, []).extend(known)
+                joined.setdefault(place + 1, []).extend(known)
+        return joined
+
+    def _halves(self, word: str) -> tuple[str, str] | None:
+        """Two words of the index that `word` is made of: "birthdaycake"."""
+        if has_digit(word):
+            return None
+        known = self._names.word_codes
+        splits = ((word[:at], word[at:]) for at in range(3, len(word) - 2))
+        fitting = [halves for halves in splits if halves[0] in known and halves[1] in known]
+        return max(fitting, key=lambda halves: min(map(self._frequency, ([half] for half in halves))), default=None)
+
+    def _serial(self, term: _Term) -> Group:
+        word = term.words[0]
+        mask = self._full_text((word,), prefix=term.prefix and len(word) >= _SERIAL_PREFIX_FROM)
+        return Group(term.typed, mask * np.float32(_SERIAL), {word: "exact"}, word if term.prefix else "")
+
+    def _full_text(self, parts: Sequence[str], *, prefix: bool = False) -> Mask:
+        # Words hold letters, digits and marks only: in quotation marks nothing of them is FTS5 syntax.
+        match = f'"{" ".join(parts)}"' + (" *" if prefix else "")
+        rows = self._connection.execute("SELECT rowid FROM body WHERE body MATCH ?", (match,))
+        return self._picture.where(docno for (docno,) in map(tuple, rows))
+
+    def _codes(self, texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        return np.fromiter((self._names.word_codes[text] for text in texts), np.int32)
+
+    def _codes_scores(self, qualities: dict[str, float]) -> Floats:
+        return self._picture.scores(self._codes(qualities), np.fromiter(qualities.values(), np.float32))
+
+    def _frequency(self, texts: Sequence[str]) -> int:
+        return int(self._picture.frequencies(self._codes(texts)).sum())
+
+
+def _no_worse(qualities: dict[str, float], beginning: Iterable[str]) -> dict[str, float]:
+    begun = set(beginning)
+    return {text: max(quality, PREFIX) if text in begun else quality for text, quality in qualities.items()}
+
+
+def _terms(query: Query) -> Iterator[_Term]:
+    terms = [
+        _Term(word if len(parts) == 1 else "".join(run), run if solo else run[:1])
+        for word in query.words
+        if (parts := words(word))
+        for solo, run in _runs(parts)
+    ]
+    if terms and query.prefix_last and len(terms[-1].words) == 1:
+        terms[-1] = _Term(terms[-1].typed, terms[-1].words, prefix=not is_solo(terms[-1].words[0]))
+    telling = [term for term in terms if len(term.words) > 1 or term.words[0] not in STOP_WORDS]
+    return iter(dict.fromkeys(telling or terms))
+
+
+def _runs(parts: Sequence[str]) -> Iterator[tuple[bool, tuple[str, ...]]]:
+    """Neighbouring characters of scripts without spaces together, every other word for itself."""
+    for solo, run in groupby(parts, is_solo):
+        if solo:
+            yield True, tuple(run)
+        else:
+            yield from ((False, (part,)) for part in run)

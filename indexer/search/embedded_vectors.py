@@ -1,0 +1,68 @@
+"""The photos' embeddings as one int8 matrix, read only once something asks for it: 100,000 x 256 are 25 MB."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.search.embedded_picture import Floats, Picture
+
+# Rows widened to float32 at once: they stay in the cache, and are too few for BLAS to wake its other threads.
+_BLOCK = 512
+_ROWS_AT_ONCE = 5000
+
+
+class Vectors:
+    """Cosines between a vector and the photos of a picture; thread-safe, grows with the picture."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._docnos = np.zeros(0, np.int64)
+        self._matrix = np.zeros((0, 0), np.int8)
+        self._norms = np.zeros(0, np.float32)
+
+    def cosines(self, vector: Sequence[float], picture: Picture, connection: sqlite3.Connection) -> Floats:
+        """One cosine per photo of `picture`; 0 where a photo has no embedding, or one of another length."""
+        wanted = np.asarray(vector, np.float32)
+        matrix, norms = self._followed(picture, connection, len(wanted))
+        length = float(np.linalg.norm(wanted))
+        if not length or not np.isfinite(length) or not len(matrix):
+            return np.zeros(len(picture.docnos), np.float32)
+        blocks = [matrix[at : at + _BLOCK].astype(np.float32) @ wanted for at in range(0, len(matrix), _BLOCK)]
+        dots: Floats = np.concatenate(blocks)
+        cosines = np.zeros_like(dots)
+        np.divide(dots, norms * np.float32(length), out=cosines, where=norms > 0)
+        return cosines
+
+    def _followed(self, picture: Picture, connection: sqlite3.Connection, size: int) -> tuple[NDArray[np.int8], Floats]:
+        with self._lock:
+            known = len(self._docnos)
+            if self._matrix.shape[1] != size or not np.array_equal(picture.docnos[:known], self._docnos):
+                known, self._matrix, self._norms = 0, np.zeros((0, size), np.int8), np.zeros(0, np.float32)
+            if known < len(picture.docnos):
+                self._read(picture.docnos[known:], connection, size)
+            self._docnos = picture.docnos
+            return self._matrix, self._norms
+
+    def _read(self, docnos: NDArray[np.int64], connection: sqlite3.Connection, size: int) -> None:
+        new = np.zeros((len(docnos), size), np.int8)
+        rows = connection.execute(
+            "SELECT docno, vector FROM embedding WHERE docno BETWEEN ? AND ? AND length(vector) = ? ORDER BY docno",
+            (int(docnos[0]), int(docnos[-1]), size),
+        )
+        while chunk := [tuple(row) for row in rows.fetchmany(_ROWS_AT_ONCE)]:
+            places = np.searchsorted(docnos, np.array([docno for docno, _ in chunk], np.int64))
+            vectors = np.frombuffer(b"".join(vector for _, vector in chunk), np.int8).reshape(-1, size)
+            kept = docnos[np.minimum(places, len(docnos) - 1)] == [docno for docno, _ in chunk]
+            new[places[kept]] = vectors[kept]
+        norms = np.concatenate([np.sqrt((block.astype(np.float32) ** 2).sum(axis=1)) for block in _blocks(new)])
+        self._matrix = np.concatenate([self._matrix, new])
+        self._norms = np.concatenate([self._norms, norms])
+
+
+def _blocks(matrix: NDArray[np.int8]) -> list[NDArray[np.int8]]:
+    return [matrix[at : at + _BLOCK] for at in range(0, len(matrix), _BLOCK)]

@@ -1,0 +1,181 @@
+"""The query language: what a person types into the search box, as a `Query`.
+
+    beach dog "birthday cake" -night -"ice cream" before:2020 camera:pixel folder:"Summer 2019" -person:Anna sort:newest
+
+Words, "phrases", -excluded words and -"excluded phrases", filters (`filters` lists them), -filters. A colon
+makes a filter only where a filter's name stands before it: `12:30` and `https://…` are words. The last word is
+matched as a prefix, as it is perhaps still being typed, unless a space or anything else follows it.
+
+Hostile text is only ever data: the length and the number of parts are bounded, and what lies beyond is passed over.
+`unparse` is the inverse: `parse(unparse(query)) == query` for every query that `parse` gave.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
+from itertools import chain
+
+from indexer.search import Filter, FilterError, Query, Sort
+from indexer.search.filters import FILTER_NAMES, checked, nearest_name
+from indexer.search.words import clean, words
+
+MAX_CHARS = 2000
+MAX_WORDS = 32
+MAX_PHRASES = 8
+MAX_EXCLUDED = 16
+MAX_FILTERS = 16
+
+# A quote that nothing closes runs to the end: it is still being typed.
+_PART = re.compile(
+    r"""
+    (?P<minus>-?)
+    (?:
+        (?P<name>[^\W\d_]+):"(?P<quoted>[^"]*)(?:"|$)
+      | "(?P<phrase>[^"]*)(?:"|$)
+      | (?P<name2>[^\W\d_]+):(?P<value>[^\s"]*)
+      | (?P<word>[^\s"]+)
+    )
+    """,
+    re.VERBOSE,
+)
+_PLAIN = re.compile(r"[^\s\":-][^\s\":]*")
+
+
+@dataclass(slots=True)
+class _Parts:
+    words: list[str] = field(default_factory=list)
+    phrases: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
+    sort: Sort | None = None
+    prefix_last: bool = True
+
+
+def parse(text: str, *, now: date | None = None) -> Query:
+    """Reads `text`; `now` is the day that "today" and ages such as "30d" are counted from (default: today).
+
+    Raises `FilterError`, which says what is wrong and names the nearest right filter.
+    """
+    text = clean(text.replace("\0", " "))[:MAX_CHARS]
+    parts = _Parts()
+    end = 0
+    for match in _PART.finditer(text):
+        try:
+            _read(match, parts, now or date.today())
+        except FilterError as error:
+            error.text = match[0]
+            if match["minus"] and error.suggestion and not error.suggestion.startswith("sort:"):
+                error.suggestion = f"-{error.suggestion}"
+            raise
+        end = match.end()
+    if text[end:]:
+        parts.prefix_last = False
+    return Query(
+        words=tuple(parts.words[:MAX_WORDS]),
+        phrases=tuple(parts.phrases[:MAX_PHRASES]),
+        excluded=tuple(parts.excluded[:MAX_EXCLUDED]),
+        filters=tuple(parts.filters[:MAX_FILTERS]),
+        prefix_last=parts.prefix_last or not parts.words,
+        sort=parts.sort,
+    )
+
+
+def unparse(query: Query) -> str:
+    """Text that `parse` reads as `query` (its `vector` aside): filters first, the words last."""
+    parts = list(
+        chain(
+            (f'"{phrase}"' for phrase in query.phrases),
+            (f"-{_excluded(text)}" for text in query.excluded),
+            (f"{'-' * item.negated}{item.name}:{_quoted(item.value)}" for item in query.filters),
+            () if query.sort is None else (f"sort:{query.sort}",),
+            query.words,
+        )
+    )
+    unfinished = query.prefix_last or not query.words
+    return " ".join(parts) + ("" if unfinished else " ")
+
+
+def without(query: Query, name: str) -> Query:
+    """`query` without its filters of that name, for counting what else there is."""
+    return replace(query, filters=tuple(item for item in query.filters if item.name != name))
+
+
+def _read(match: re.Match[str], parts: _Parts, now: date) -> None:
+    minus = bool(match["minus"])
+    name, value = match["name"] or match["name2"], match["quoted"] if match["name"] else match["value"]
+    parts.prefix_last = False
+    if name is not None and _is_filter(name.lower(), value):
+        _read_filter(name.lower(), value, minus, parts, now)
+    elif match["phrase"] is not None or match["quoted"] is not None:
+        for text in _searchable(match["quoted"] if match["phrase"] is None else match["phrase"]):
+            (parts.excluded if minus else parts.phrases).append(text)
+        if name is not None:
+            parts.words.extend(_searchable(name))
+    else:
+        for text in _searchable(match[0].removeprefix("-") if minus else match[0]):
+            (parts.excluded if minus else parts.words).append(text.strip("-") if minus else text)
+            parts.prefix_last = not minus
+
+
+def _searchable(text: str) -> Iterator[str]:
+    """`text`, white space made even, where there is anything in it to search for."""
+    even = " ".join(text.split())
+    if words(even):
+        yield even
+
+
+def _is_filter(name: str, value: str) -> bool:
+    if name in FILTER_NAMES:
+        return True
+    if not value or value.startswith(("/", ":")):
+        return False
+    nearest = nearest_name(name)
+    if nearest is None:
+        return False
+    meant = f"{nearest}:{_quoted(value)}"
+    raise FilterError(
+        f'there is no filter "{name}:"; did you mean {meant}? To look for the text itself, put it in quotes: '
+        f'"{name}:{value}". Filters: {", ".join(FILTER_NAMES)}.',
+        suggestion=meant,
+    )
+
+
+def _read_filter(name: str, value: str, minus: bool, parts: _Parts, now: date) -> None:
+    value = " ".join(value.split())
+    if not value:
+        raise FilterError(f"{name}: needs a value, such as {name}:{_EXAMPLES[name]}")
+    value = checked(name, value, now=now)
+    if name != "sort":
+        parts.filters.append(Filter(name, value, minus))
+    elif minus:
+        raise FilterError(f"sort: can't be excluded; did you mean sort:{value}?", suggestion=f"sort:{value}")
+    else:
+        parts.sort = Sort(value)
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if " " in value or not value else value
+
+
+def _excluded(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else f'"{text}"'
+
+
+_EXAMPLES = {
+    "before": "2020",
+    "after": "2019-07",
+    "year": "2019",
+    "camera": "pixel",
+    "lens": "50mm",
+    "place": "Lyon",
+    "folder": '"Summer 2019"',
+    "person": "Anna",
+    "tag": "dog",
+    "type": "jpeg",
+    "rating": ">=4",
+    "near": "48.1,11.6,25km",
+    "sort": "newest",
+}
