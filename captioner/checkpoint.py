@@ -64,9 +64,7 @@ def save_run(path: Path, model: Any, step: int, seconds: float) -> None:
 def load_run(path: Path, model: Any) -> tuple[int, float]:
     """Restore a compiled model whose optimizer is built; returns its step and seconds."""
     state = load(path)
-    assign(
-        model, {name.removeprefix("weight/"): a for name, a in state.items() if name.startswith("weight/")}
-    )
+    assign(model, {name.removeprefix("weight/"): a for name, a in state.items() if name.startswith("weight/")})
     for i, variable in enumerate(model.optimizer.variables):
         variable.assign(state[f"optimizer/{i:04d}"])
     return int(state["step"]), float(state["seconds"])

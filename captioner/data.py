@@ -63,9 +63,7 @@ def read_photos(path: Path) -> Iterator[tuple[str, bytes]]:
             yield file.relative_to(path).as_posix(), file.read_bytes()
         return
     with tarfile.open(path) as tar:
-        members = [
-            m for m in tar.getmembers() if m.isfile() and Path(m.name).suffix.lower() in PHOTO_SUFFIXES
-        ]
+        members = [m for m in tar.getmembers() if m.isfile() and Path(m.name).suffix.lower() in PHOTO_SUFFIXES]
         for member in sorted(members, key=lambda m: m.name):
             content = tar.extractfile(member)
             if content is not None:
@@ -183,9 +181,7 @@ def _named(text: str) -> tuple[str, list[Path]]:
 
 def main(argv: list[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m captioner.data", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m captioner.data", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("sources", nargs="+", type=_named, metavar="NAME=PATH[,PATH...]",
                         help="tar files or directories of photos that make up one source")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="directory of the prepared sources")

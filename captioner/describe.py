@@ -44,9 +44,7 @@ class Captioned:
     captions: tuple[tuple[str, ...], ...]  # of each of `rows`
 
     @classmethod
-    def of(
-        cls, source: Source, captions: Mapping[str, Sequence[str]], keep: Sequence[str] | None = None
-    ) -> Captioned:
+    def of(cls, source: Source, captions: Mapping[str, Sequence[str]], keep: Sequence[str] | None = None) -> Captioned:
         """The photos of a source that have captions, or those of them named in `keep`."""
         wanted = captions.keys() if keep is None else captions.keys() & set(keep)
         rows = [i for i, name in enumerate(source.names) if name in wanted]
@@ -76,9 +74,7 @@ class Targets:
     mirror: NDArray[np.bool_]  # (n,) whether the captions stay true of the mirrored photo
 
     @classmethod
-    def of(
-        cls, captions: Sequence[Sequence[str]], vocabulary: Vocabulary, tags: Sequence[str], length: int
-    ) -> Targets:
+    def of(cls, captions: Sequence[Sequence[str]], vocabulary: Vocabulary, tags: Sequence[str], length: int) -> Targets:
         """From the captions of each photo."""
         index = {word: i for i, word in enumerate(tags)}
         return cls(
@@ -128,9 +124,7 @@ def map_batches(maps_of: NDArray[Any], targets: Targets, size: int, seed: int) -
             yield batch({"maps": maps}, targets, rows, rng)
 
 
-def photo_batches(
-    sets: Sequence[Captioned], targets: Targets, px: int, size: int, seed: int
-) -> Iterator[loop.Batch]:
+def photo_batches(sets: Sequence[Captioned], targets: Targets, px: int, size: int, seed: int) -> Iterator[loop.Batch]:
     """The same from the photos themselves, slightly cropped at random."""
     rng = np.random.default_rng(seed)
     places = [(one.photos, row) for one in sets for row in one.rows]

@@ -123,25 +123,15 @@ def refitted(run: Run, before: Confidence) -> tuple[Confidence, Run]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m captioner.evaluate", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m captioner.evaluate", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--photos", type=Path, required=True, help="tar file or directory of photos")
-    parser.add_argument(
-        "--captions", type=Path, required=True, help='lines of {"image": name, "captions": [...]}'
-    )
-    parser.add_argument(
-        "--bundle", type=Path, default=DEFAULT_BUNDLE, help="default: the one that is shipped"
-    )
+    parser.add_argument("--captions", type=Path, required=True, help='lines of {"image": name, "captions": [...]}')
+    parser.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="default: the one that is shipped")
     parser.add_argument("--beam", type=int, help="sentences searched at once (default: the bundle's)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--limit", type=int, help="only the first so many photos")
-    parser.add_argument(
-        "--held", action="store_true", help="only the quarter of the photos that training leaves out"
-    )
-    parser.add_argument(
-        "--calibrate", action="store_true", help="fit the bundle's confidence to these photos first"
-    )
+    parser.add_argument("--held", action="store_true", help="only the quarter of the photos that training leaves out")
+    parser.add_argument("--calibrate", action="store_true", help="fit the bundle's confidence to these photos first")
     parser.add_argument("--record", metavar="SPLIT", help="write the scores into the bundle's manifest")
     parser.add_argument("--show", type=int, default=0, help="print the first so many captions too")
     parser.add_argument("--json", action="store_true", help="print JSON")

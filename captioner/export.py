@@ -62,9 +62,7 @@ class Exporter:
     def decoding(self) -> Decoding:
         """The numbers of the manifest."""
         s = self.captioner.decoder.shape
-        return Decoding(
-            s.vocabulary, s.length, s.layers, s.heads, s.width // s.heads, self.rows, self.rows, 0.7
-        )
+        return Decoding(s.vocabulary, s.length, s.layers, s.heads, s.width // s.heads, self.rows, self.rows, 0.7)
 
     def encode(self, photo: Any) -> dict[str, Any]:
         """(1, px, px, 3) normalised to photo_keys, photo_values (layers, heads, cells, d) and tags (n,)."""
@@ -82,9 +80,7 @@ class Exporter:
     def decode_step(self, tokens: Any, position: Any, photo_keys: Any, photo_values: Any,
                     keys: Any, values: Any) -> dict[str, Any]:  # fmt: skip
         """See `Decoder.step`."""
-        logp, keys, values = self.captioner.decoder.step(
-            tokens, position, photo_keys, photo_values, keys, values
-        )
+        logp, keys, values = self.captioner.decoder.step(tokens, position, photo_keys, photo_values, keys, values)
         return {"logp": logp, "keys": keys, "values": values}
 
     def encoder_tflite(self, quantise: bool = True) -> bytes:
@@ -101,9 +97,7 @@ class Exporter:
         cache = ((s.layers, self.rows, s.heads, s.length, d.head_width), "float32")
         inputs = {"tokens": ((self.rows,), "int32"), "position": ((1,), "int32"), "photo_keys": photo,
                   "photo_values": photo, "keys": cache, "values": cache}  # fmt: skip
-        return convert(
-            "decode_step", self.decode_step, inputs, self.captioner.variables, dynamic_range=quantise
-        )
+        return convert("decode_step", self.decode_step, inputs, self.captioner.variables, dynamic_range=quantise)
 
 
 def quantise_dense(model: bytes) -> bytes:
@@ -154,12 +148,8 @@ def _training(text: str) -> tuple[str, str]:
 
 def main(argv: list[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m captioner.export", description=(__doc__ or "").split("\n")[0]
-    )
-    parser.add_argument(
-        "--run", type=Path, required=True, help="directory of the run (vocabulary, tags, model.json)"
-    )
+    parser = argparse.ArgumentParser(prog="python -m captioner.export", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--run", type=Path, required=True, help="directory of the run (vocabulary, tags, model.json)")
     parser.add_argument("--weights", type=Path, nargs="+", required=True,
                         help="weights of encoder and captioner; where two files have one, the later wins")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="directory of the bundle")
@@ -175,9 +165,7 @@ def main(argv: list[str] | None = None) -> None:
         weights |= checkpoint.load(path)
     if args.checkpoint:
         checkpoint.save(args.checkpoint, checkpoint.halved(weights))
-    export(
-        args.run, weights, args.out, args.model_name, args.model_version, dict(args.training), not args.float
-    )
+    export(args.run, weights, args.out, args.model_name, args.model_version, dict(args.training), not args.float)
 
 
 if __name__ == "__main__":

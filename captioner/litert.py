@@ -70,9 +70,7 @@ class LiteRTCaptioner:
         """
         expected = (self.input_px, self.input_px, 3)
         if pixels.shape != expected or pixels.dtype != np.uint8:
-            raise ValueError(
-                f"expected uint8 pixels of shape {expected}, got {pixels.dtype} of {pixels.shape}"
-            )
+            raise ValueError(f"expected uint8 pixels of shape {expected}, got {pixels.dtype} of {pixels.shape}")
         before = self.manifest.preprocessing
         seen: Tensors = self._encode(photo=normalise(pixels, before.mean, before.std)[None])
         best = beam_search(self._stepper(seen), self.manifest.decoding.rows, self._settings)[0]
@@ -97,9 +95,7 @@ class LiteRTCaptioner:
         tagging = self.manifest.tagging
         order = np.argsort(-probabilities, kind="stable")[: tagging.most]
         return tuple(
-            Tag(self._tags[i], float(probabilities[i]))
-            for i in order
-            if probabilities[i] >= tagging.threshold
+            Tag(self._tags[i], float(probabilities[i])) for i in order if probabilities[i] >= tagging.threshold
         )
 
 

@@ -114,15 +114,11 @@ class Manifest:
             raise BundleError(f"{path} can't be read: {error}; {_HINT}") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             found = data.get("format") if isinstance(data, dict) else None
-            raise BundleError(
-                f"{path} is of bundle format {found!r}; this recollect reads format {FORMAT}; {_HINT}"
-            )
+            raise BundleError(f"{path} is of bundle format {found!r}; this recollect reads format {FORMAT}; {_HINT}")
         try:
             return cls._parse(data)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BundleError(
-                f"{path} is not as it should be: {type(error).__name__} {error}; {_HINT}"
-            ) from error
+            raise BundleError(f"{path} is not as it should be: {type(error).__name__} {error}; {_HINT}") from error
 
     @classmethod
     def _parse(cls, data: dict[str, Any]) -> Manifest:

@@ -44,9 +44,7 @@ def score(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
         cider, _ = Cider().compute_score(wanted, found)
         rouge, _ = Rouge().compute_score(wanted, found)
     one, two, three, four = (float(value) for value in bleu)
-    return Scores(
-        len(found), (one, two, three, four), float(cider), float(rouge), len({c[0] for c in found.values()})
-    )
+    return Scores(len(found), (one, two, three, four), float(cider), float(rouge), len({c[0] for c in found.values()}))
 
 
 def share_agreed(caption: str, references: Sequence[str]) -> float:
@@ -83,9 +81,7 @@ def fit_logistic(x: NDArray[np.float64], share: NDArray[np.float64], steps: int 
     return float(weights[0]), float(weights[1])
 
 
-def calibration(
-    confidence: NDArray[np.float64], share: NDArray[np.float64], bins: int = 5
-) -> list[dict[str, float]]:
+def calibration(confidence: NDArray[np.float64], share: NDArray[np.float64], bins: int = 5) -> list[dict[str, float]]:
     """Mean confidence and mean share agreed, in `bins` groups of equal size from the least sure on."""
     groups = np.array_split(np.argsort(confidence, kind="stable"), bins)
     return [

@@ -81,9 +81,7 @@ class DecoderLayer(layers.Layer):  # type: ignore[misc]  # Keras is untyped
             x = x + self.drop(y, training=training)
         return x + self.drop(self.reduce(gelu(self.expand(self.norms[2](x)))), training=training)
 
-    def call(
-        self, x: Tensor, photo: tuple[Tensor, Tensor] | None, mask: Tensor, training: bool = False
-    ) -> Tensor:
+    def call(self, x: Tensor, photo: tuple[Tensor, Tensor] | None, mask: Tensor, training: bool = False) -> Tensor:
         """All positions of b sentences at once, about as many photos or fewer; (b, n, width) to the same."""
         y = self.norms[0](x)
         x = x + self.drop(self.attend_self(y, *self.attend_self.keys_values(y), mask), training=training)
@@ -131,8 +129,7 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         self.photo_in = layers.Dense(shape.width, name="photo_in")
         self.photo_norm = norm("photo_norm")
         self.blocks = [
-            DecoderLayer(shape.width, shape.heads, shape.dropout, name=f"layer{i}")
-            for i in range(shape.layers)
+            DecoderLayer(shape.width, shape.heads, shape.dropout, name=f"layer{i}") for i in range(shape.layers)
         ]
         self.norm = norm("norm")
         self.drop = layers.Dropout(shape.dropout)
@@ -199,9 +196,7 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         places = ops.arange(s.length, dtype="int32")
         here = ops.reshape(ops.cast(ops.equal(places, position), "float32"), (1, 1, s.length, 1))
         mask = ops.reshape(ops.cast(places > position, "float32") * -1e9, (1, 1, 1, s.length))
-        x = ops.take(self.embedding, tokens, axis=0) * s.width**0.5 + ops.take(
-            self.position, position, axis=0
-        )
+        x = ops.take(self.embedding, tokens, axis=0) * s.width**0.5 + ops.take(self.position, position, axis=0)
         x = x[:, None, :]
         all_keys, all_values = [], []
         for i, block in enumerate(self.blocks):
@@ -281,12 +276,8 @@ def build_on_features(captioner: Captioner, sentences: int, tail: keras.Model | 
     tokens = keras.Input((sentences, shape.length), dtype="int32", name="tokens")
     features = maps
     if tail is not None:
-        features = layers.Reshape((shape.cells, shape.channels))(
-            tail(layers.Reshape(tail.input.shape[1:])(maps))
-        )
-    return keras.Model(
-        {"maps": maps, "tokens": tokens}, captioner(features, tokens), name="captioner_on_maps"
-    )
+        features = layers.Reshape((shape.cells, shape.channels))(tail(layers.Reshape(tail.input.shape[1:])(maps)))
+    return keras.Model({"maps": maps, "tokens": tokens}, captioner(features, tokens), name="captioner_on_maps")
 
 
 def build_end_to_end(encoder: keras.Model, captioner: Captioner, px: int, sentences: int) -> keras.Model:

@@ -35,9 +35,7 @@ def tag_words(captions: Sequence[Sequence[str]], vocabulary: Vocabulary, least: 
     counts = Counter(word for of_photo in captions for word in {w for text in of_photo for w in words(text)})
     known = set(vocabulary.words)
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
-    return tuple(
-        w for w in ranked if counts[w] >= least and w in known and w not in FUNCTION_WORDS and len(w) > 1
-    )
+    return tuple(w for w in ranked if counts[w] >= least and w in known and w not in FUNCTION_WORDS and len(w) > 1)
 
 
 def tag_targets(captions: Sequence[str], index: Mapping[str, int]) -> NDArray[np.float32]:

@@ -124,9 +124,7 @@ def _dequantised(model: Any, tensor: Any, kind: Any, axis: int = 0) -> Floats:
     q = tensor.quantization
     shape = [1] * len(tensor.shape)
     shape[axis] = -1
-    values = (
-        np.frombuffer(bytes(model.buffers[tensor.buffer].data), kind).reshape(tensor.shape).astype(np.float32)
-    )
+    values = np.frombuffer(bytes(model.buffers[tensor.buffer].data), kind).reshape(tensor.shape).astype(np.float32)
     zero, scale = (np.asarray(part, np.float32).reshape(shape) for part in (q.zeroPoint, q.scale))
     real: Floats = (values - zero) * scale
     return real
@@ -197,9 +195,7 @@ def overlap(start: float, stop: float, cells: int, grid: int) -> Floats:
     return weights
 
 
-def crop_target(
-    teacher: NDArray[np.floating[Any]], box: tuple[float, float, float, float], cells: int
-) -> Floats:
+def crop_target(teacher: NDArray[np.floating[Any]], box: tuple[float, float, float, float], cells: int) -> Floats:
     """The teacher's map (g, g, d) under `box` (left, top, right, bottom in 0..1) as (cells, cells, d)."""
     left, top, right, bottom = box
     rows = overlap(top, bottom, cells, teacher.shape[0])

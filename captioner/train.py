@@ -106,25 +106,21 @@ def _language(args: argparse.Namespace, plan: loop.Plan) -> None:
                             args.run, args.name or "language", args.seed)  # fmt: skip
 
 
-def _start(captioner: Captioner, found: checkpoint.Arrays) -> None:
-    """Give a built captioner the weights there are; those of photos are new when a language model starts it."""
+def _start(model: Any, found: checkpoint.Arrays) -> None:
+    """Give a model the weights there are; those that look at photos are new after a language model."""
     given = 0
-    for variable in captioner.weights:
-        path = (
-            variable.path[variable.path.index("decoder/") :] if "decoder/" in variable.path else variable.path
-        )
+    for variable in model.weights:
+        path = variable.path[variable.path.index("decoder/") :] if "decoder/" in variable.path else variable.path
         source = found.get(variable.path, found.get(path))
         if path.endswith("/position") and source is not None:
             source = source[: variable.shape[0]]  # a language model may have learnt longer sentences
         if source is not None and source.shape == tuple(variable.shape):
             variable.assign(source.astype(np.float32))
             given += 1
-    log.info("%d of %d arrays of the captioner start from an earlier stage", given, len(captioner.weights))
+    log.info("%d of %d arrays start from an earlier stage", given, len(model.weights))
 
 
-def _targets(
-    args: argparse.Namespace, sets: Sequence[describe.Captioned]
-) -> tuple[describe.Targets, Vocabulary]:
+def _targets(args: argparse.Namespace, sets: Sequence[describe.Captioned]) -> tuple[describe.Targets, Vocabulary]:
     described, vocabulary = Description.read(args.run), Vocabulary.read(args.run / "vocabulary.txt")
     captions = [texts for one in sets for texts in one.captions]
     if not (args.run / "tags.txt").exists():
@@ -133,9 +129,7 @@ def _targets(
     return describe.Targets.of(captions, vocabulary, read_tags(args.run), described.length), vocabulary
 
 
-def _maps(
-    args: argparse.Namespace, described: Description, sets: Sequence[describe.Captioned]
-) -> NDArray[Any]:
+def _maps(args: argparse.Namespace, described: Description, sets: Sequence[describe.Captioned]) -> NDArray[Any]:
     """The maps of the encoder, or of its trunk, kept in RUN from one call to the next."""
     cached = args.run / "maps.npy"
     if cached.exists():
@@ -158,7 +152,7 @@ def _captioner(args: argparse.Namespace, plan: loop.Plan) -> None:
     on_trunk = SIZES[described.size].on_trunk
     tail = build_tail(described.size, described.px // STRIDE_PX) if on_trunk else None
     model = build_on_features(captioner, describe.DRAWN, tail)
-    _start(captioner, checkpoint.load(args.language))
+    _start(model, checkpoint.load(args.language))
     describe.compile_captioner(model, plan)
     loop.train(model, describe.map_batches(maps, targets, args.batch, args.seed), plan, args.run,
                args.name or "captioner")  # fmt: skip
@@ -188,26 +182,18 @@ def _named_path(text: str) -> tuple[str, Path]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m captioner.train", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m captioner.train", description=(__doc__ or "").split("\n")[0])
     stages = parser.add_subparsers(dest="stage", required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--run", type=Path, required=True, help="directory of the run")
     common.add_argument("--name", help="name of the stage's weights (default: the stage)")
     common.add_argument("--minutes", type=float, default=10, help="time to train (default 10)")
     common.add_argument("--steps", type=int, help="stop after so many steps even if there is time left")
-    common.add_argument(
-        "--warmup", type=int, default=200, help="steps until the full learning rate (default 200)"
-    )
+    common.add_argument("--warmup", type=int, default=200, help="steps until the full learning rate (default 200)")
     common.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default 0.001)")
-    common.add_argument(
-        "--floor", type=float, default=0.0, help="fraction of the peak rate at the end (default 0)"
-    )
+    common.add_argument("--floor", type=float, default=0.0, help="fraction of the peak rate at the end (default 0)")
     common.add_argument("--decay", type=float, default=0.05, help="weight decay (default 0.05)")
-    common.add_argument(
-        "--ema", type=float, default=0.998, help="momentum of the moving average (default 0.998)"
-    )
+    common.add_argument("--ema", type=float, default=0.998, help="momentum of the moving average (default 0.998)")
     common.add_argument("--batch", type=int, default=32, help="batch size (default 32)")
     common.add_argument("--seed", type=int, default=0)
     net = argparse.ArgumentParser(add_help=False)
@@ -227,12 +213,8 @@ def _parser() -> argparse.ArgumentParser:
     photos.add_argument("--language", type=Path, required=True, help="weights to start the decoder from")
     photos.add_argument("--tag-least", type=int, default=12, help="photos that must have a tag (default 12)")
 
-    d = stages.add_parser(
-        "distil", parents=[common, net, prepared], help="teach the encoder what the teacher sees"
-    )
-    d.add_argument(
-        "--sources", type=_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources"
-    )
+    d = stages.add_parser("distil", parents=[common, net, prepared], help="teach the encoder what the teacher sees")
+    d.add_argument("--sources", type=_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources")
     d.add_argument("--teacher", type=Path, help="quantised MobileNetV2 .tflite that gives hints")
     d.add_argument("--start", type=Path, help="weights to start from")
     d.set_defaults(go=_distil)
@@ -240,12 +222,8 @@ def _parser() -> argparse.ArgumentParser:
     trunk.add_argument("--teacher", type=Path, required=True, help="quantised MobileNetV2 .tflite")
     trunk.set_defaults(go=_trunk)
     language = stages.add_parser("language", parents=[common, net], help="teach the decoder to write")
-    language.add_argument(
-        "--captions", type=Path, nargs="+", required=True, help="captions of photos, JSON lines"
-    )
-    language.add_argument(
-        "--text", type=Path, nargs="*", default=[], help="captions without photos, one to a line"
-    )
+    language.add_argument("--captions", type=Path, nargs="+", required=True, help="captions of photos, JSON lines")
+    language.add_argument("--text", type=Path, nargs="*", default=[], help="captions without photos, one to a line")
     language.add_argument("--words", type=int, default=3600, help="size of the vocabulary (default 3600)")
     language.add_argument("--length", type=int, default=18, help="tokens of a sentence at most (default 18)")
     language.add_argument("--width", type=int, default=256)
@@ -265,9 +243,7 @@ def main(argv: list[str] | None = None) -> None:
     """The command line."""
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    plan = loop.Plan(
-        args.minutes, args.rate, args.warmup, args.decay, args.ema, floor=args.floor, steps=args.steps
-    )
+    plan = loop.Plan(args.minutes, args.rate, args.warmup, args.decay, args.ema, floor=args.floor, steps=args.steps)
     args.go(args, plan)
 
 
