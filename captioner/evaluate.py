@@ -3,7 +3,8 @@
     python -m captioner.evaluate --photos flickr8k-dev.tar --captions flickr8k-dev.jsonl --bundle BUNDLE --json
 
 Prints BLEU-1..4, CIDEr, ROUGE-L, the number of different captions, precision and recall of the tags, and how
-well the confidence agrees with people, beside one constant caption for every photo.
+well the confidence agrees with people, beside what blind captioning gets: the same captions each one photo
+further on, and one human caption for every photo.
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ def results(run: Run, tags: frozenset[str]) -> dict[str, Any]:
         **score(texts, run.references).table(),
         "tags": tag_scores(told, run.references, tags),
         "confidence": calibration(run.confidence, run.agreed),
+        "captions of the wrong photos": score([*texts[1:], texts[0]], run.references).table(),
         "constant caption": {"caption": constant[0], **score(constant, run.references).table()},
     }
 
