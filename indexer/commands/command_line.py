@@ -128,7 +128,7 @@ def _start_logging(verbose: bool) -> Terminal:
         root.removeHandler(handler)
     root.addHandler(terminal)
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
-    for noisy in ("asyncio", "aiohttp.access", "PIL"):
+    for noisy in ("asyncio", "aiohttp.access", "PIL", "watchfiles"):
         logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.WARNING)
     return terminal
 
