@@ -224,10 +224,16 @@ _AT_LEAST = MappingProxyType(
 )
 
 
+_AT_MOST = MappingProxyType({"port": 65535, "nice": 19})
+
+
 def _checked(settings: Settings) -> Settings:
     for name, least in _AT_LEAST.items():
         if getattr(settings, name) < least:
             raise SettingsError(f"setting '{name}' is at least {least}, got {getattr(settings, name)}")
+    for name, most in _AT_MOST.items():
+        if getattr(settings, name) > most:
+            raise SettingsError(f"setting '{name}' is at most {most}, got {getattr(settings, name)}")
     for root in settings.photos:
         if settings.data_dir == root or root in settings.data_dir.parents:
             raise SettingsError(

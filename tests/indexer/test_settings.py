@@ -55,6 +55,7 @@ def test_lists_and_paths(tmp_path: Path) -> None:
         ('captions = "yes"\n', "one of embed, sidecar, off"),
         ('watch = "perhaps"\n', "'watch' expects bool"),
         ("grid_px = 3\n", "'grid_px' is at least 64"),
+        ("port = 99999\n", "'port' is at most 65535"),
         ("host = 1\n", "'host' expects str"),
         ("photos = [1]\n", "'photos' expects tuple"),
         ("=", "can't be read"),
