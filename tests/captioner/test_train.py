@@ -14,9 +14,11 @@ from PIL import Image, ImageDraw
 pytest.importorskip("tensorflow")
 pytest.importorskip("pycocoevalcap")
 
-from captioner import checkpoint, data, evaluate, export, train
+from captioner import DEFAULT_BUNDLE, checkpoint, data, evaluate, export, train
+from captioner.encoder import build_trunk
 from captioner.litert import LiteRTCaptioner
-from captioner.teacher import BASIS_DIM, Basis
+from captioner.preprocess import Vocabulary, normalise, squash
+from captioner.teacher import BASIS_DIM, Basis, Teacher, trunk_weights
 
 COLOURS = {"red": (220, 30, 30), "green": (20, 180, 40), "blue": (30, 60, 220), "yellow": (240, 220, 20)}
 PX = 64
@@ -122,3 +124,28 @@ def test_a_finished_stage_has_nothing_left_to_do(run: Path, photos: Path) -> Non
                 "--layers", "2", "--dropout", "0", "--batch", "8", "--steps", "20"])  # fmt: skip
     after = checkpoint.load(run / "language.npz")
     assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_the_trunk_says_what_the_teacher_says(shared: Path, tmp_path: Path) -> None:
+    """Taken over from the published file, through to the teacher's last map."""
+    path = shared / "data" / "teacher" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
+    train.main(["trunk", "--run", str(tmp_path), "--teacher", str(path)])
+    trunk = build_trunk(224)
+    checkpoint.assign(trunk, checkpoint.load(tmp_path / "trunk.npz"))
+    _, content = next(data.read_photos(shared / "data" / "flickr8k-dev.tar"))
+    image = data.decode(content)
+    assert image is not None
+    pixels = squash(image, 224)
+    kernel, bias = trunk_weights(path)[-4:-2]  # the convolution after the trunk; the classifier follows it
+    found = np.clip(trunk.predict_on_batch(normalise(pixels)[None])[0] @ kernel + bias, 0, 6)
+    assert np.corrcoef(found.ravel(), Teacher(path).features(pixels).ravel())[0, 1] > 0.98
+
+
+def test_the_committed_checkpoint_has_every_weight(repository: Path) -> None:
+    directory = repository / "captioner" / "checkpoint"
+    weights = checkpoint.load(directory / "atto-1-float16.npz")
+    described = train.Description(**json.loads((directory / "atto-1.json").read_text()))
+    vocabulary = Vocabulary.read(DEFAULT_BUNDLE / "vocabulary.txt")
+    tags = (DEFAULT_BUNDLE / "tags.txt").read_text().split()
+    export.Exporter(described, len(vocabulary), len(tags), weights)
+    assert {str(array.dtype) for array in weights.values()} == {"float16"}
