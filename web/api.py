@@ -16,6 +16,7 @@ from aiohttp import web
 
 from indexer.catalogue.library_walk import RootState
 from indexer.photo import Photo, PhotoFile
+from indexer.places import places_of
 from indexer.search import FilterError, Hit
 from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, in_thread
 from web.links import thumbnail_url
@@ -68,13 +69,14 @@ async def search(request: web.Request) -> Json:
     has all of them. A hit has ``id``, ``score`` (0..1, within this answer), ``why`` (``field``, ``text``, ``spans``
     in characters, ``kind``: exact, prefix, typo, synonym, meaning), ``caption``, ``caption_by`` (person, model or
     null), ``confidence`` of the model, ``tags`` (``word``, ``probability``), ``taken_at`` (ISO 8601, with its offset
-    where the photo knows it), ``width``, ``height``, ``camera``, ``position``, ``thumbnail`` (an address on this
-    server) and ``files`` (``id``, ``path`` relative to its library).
+    where the photo knows it), ``width``, ``height``, ``camera``, ``position``, ``places`` (the names of that position,
+    from town to country), ``thumbnail`` (an address on this server) and ``files`` (``id``, ``path`` relative to its
+    library).
     """
     asked = read_search(request.query, limit=_HITS, most=_MOST_HITS)
     result = await run_search(request, asked)
     return {
-        "hits": [_hit(request, found) for found in result.found],
+        "hits": await in_thread(request, lambda: [_hit(request, found) for found in result.found]),
         "total": result.total,
         "took_ms": round(result.took_ms, 2),
         "corrections": {clean(word): list(map(clean, near)) for word, near in result.corrections.items()},
@@ -88,7 +90,7 @@ async def photo(request: web.Request) -> Json:
     found = await in_thread(request, request.config_dict[LIBRARY].photo, request.match_info["id"])
     if found is None:
         raise web.HTTPNotFound(text="There is no photo with this id.")
-    return _photo(request, found) | _metadata(found)
+    return await in_thread(request, _photo, request, found) | _metadata(found)
 
 
 @_as_json
@@ -96,7 +98,7 @@ async def similar(request: web.Request) -> Json:
     """GET /api/photos/ID/similar?limit=: ``{"hits": [...]}``, most alike first; empty for an unknown id."""
     limit = min(read_number(request.query, "limit", 20, least=1), _MOST_HITS)
     found = await run_similar(request, request.match_info["id"], limit)
-    return {"hits": [_hit(request, one) for one in found]}
+    return {"hits": await in_thread(request, lambda: [_hit(request, one) for one in found])}
 
 
 @_as_json
@@ -175,6 +177,7 @@ def _photo(request: web.Request, photo: Photo) -> Json:
         "height": metadata.height_px,
         "camera": clean(metadata.camera) if metadata.camera else None,
         "position": asdict(position) if position else None,
+        "places": list(map(clean, places_of(position))),
         "thumbnail": thumbnail_url(request, photo.id, "grid"),
         "files": [_file(file) for file in photo.files],
     }

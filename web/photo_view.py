@@ -11,8 +11,9 @@ from aiohttp import web
 
 from indexer.errors import SearchError
 from indexer.photo import CaptionBy, Photo
+from indexer.places import places_of
 from indexer.search import FilterError, Hit, Sort
-from web.doors import SETTINGS
+from web.doors import SETTINGS, in_thread
 from web.links import original_url, photo_url, search_url, thumbnail_url
 from web.query_text import quoted
 from web.results import Link
@@ -98,6 +99,7 @@ class PhotoView:
     people: tuple[Link, ...]
     taken_at: datetime | None
     facts: tuple[tuple[str, str], ...]
+    places: tuple[Link, ...]
     coordinates: str
     geo: str
     near: str
@@ -108,7 +110,9 @@ class PhotoView:
 
 async def photo_view(request: web.Request, photo: Photo) -> PhotoView:
     """Looks the photo's neighbours and its like up; a search that is down or wrong only leaves them out."""
-    neighbours, similar = await asyncio.gather(_neighbours(request, photo), _similar(request, photo))
+    neighbours, similar, places = await asyncio.gather(
+        _neighbours(request, photo), _similar(request, photo), in_thread(request, places_of, photo.metadata.position)
+    )
     settings = request.config_dict[SETTINGS]
     metadata, machine, position = photo.metadata, photo.machine, photo.metadata.position
     width, height = fitted(metadata, settings.screen_px)
@@ -134,6 +138,7 @@ async def photo_view(request: web.Request, photo: Photo) -> PhotoView:
         people=tuple(Link(clean(name), _filtered("person", name)) for name in metadata.people),
         taken_at=metadata.taken_at,
         facts=facts(photo),
+        places=tuple(Link(clean(name), _filtered("place", name)) for name in places),
         coordinates=coordinates(position) if position else "",
         geo=f"geo:{position.latitude:.6f},{position.longitude:.6f}" if position else "",
         near=search_url(f"near:{position.latitude:.4f},{position.longitude:.4f},2km") if position else "",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from indexer.photo import Photo
+from indexer.places import places_of
 from indexer.search import SearchDocument
 from indexer.search.words import clean
 
@@ -33,7 +34,7 @@ def document(photo: Photo) -> SearchDocument:
         keywords=_names(metadata.keywords),
         people=_names(metadata.people),
         title=_text(metadata.title),
-        places=(),
+        places=_names(places_of(metadata.position)),
         folders=_names("/".join(path.parent.parts) for path in paths),
         file_names=_names(path.name for path in paths),
         camera=_text(metadata.camera),

@@ -6,8 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from captioner import Caption, Tag
-from indexer.photo import CaptionBy, FileCaption, FileStamp, Photo, PhotoFile, PhotoMetadata
+from indexer.photo import CaptionBy, FileCaption, FileStamp, Photo, PhotoFile, PhotoMetadata, Position
 from indexer.search.documents import MAX_TEXT_CHARS, document
+from indexer.search.embedded import EmbeddedSearch
+from indexer.search.query import parse
 
 STAMP = FileStamp(0, 0, 0)
 MACHINE = Caption("a dog on a beach", 0.7, (Tag("dog", 0.9), Tag("sand", 0.4)), (1.0, 0.0), "model-1")
@@ -68,3 +70,19 @@ def test_a_caption_that_only_the_file_remembers_is_found_too() -> None:
     caption = FileCaption("two cats", CaptionBy.MODEL, model="model-0")
     found = document(photo(file("a.jpg"), machine=None, machine_caption=caption))
     assert (found.machine_caption, found.tags, found.embedding) == ("two cats", (), None)
+
+
+def test_a_photo_with_a_position_is_found_by_its_place(tmp_path: Path) -> None:
+    search = EmbeddedSearch(tmp_path / "search.db")
+    search.put([document(photo(file("a.jpg"), position=Position(45.75, 4.87)))])
+    for text in ("place:lyon", "lyon", "france", "place:France dog"):
+        assert search.search(parse(text)).total == 1, text
+    for text in ("place:paris", "-lyon"):
+        assert search.search(parse(text)).total == 0, text
+    (facets,) = search.facets(parse(""), ("place",)).values()
+    assert {(facet.value, facet.count) for facet in facets} == {("Lyon 08", 1), ("Lyon", 1), ("France", 1)}
+    search.close()
+
+
+def test_a_photo_at_sea_has_no_place() -> None:
+    assert document(photo(file("a.jpg"), position=Position(30.0, -40.0))).places == ()

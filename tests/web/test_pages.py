@@ -239,6 +239,8 @@ async def test_the_photo_page_tells_everything_known(start_page: StartPage) -> N
         assert text in html, text
     assert "/?q=person%3AAnna" in links(html)
     assert "geo:45.764000,4.835700" in links(html)
+    assert "/?q=place%3ALyon" in links(html, "chip")
+    assert "/?q=place%3ALyon" in links(await page.text("/"))
 
 
 async def test_a_person_s_words_are_shown_as_such(start_page: StartPage) -> None:

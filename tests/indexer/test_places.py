@@ -1,0 +1,63 @@
+"""Names for positions: known towns, the sea, and the corners of the map."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from indexer.photo import Position
+from indexer.places import _READ_CHARS, _records, places_of
+
+FRANCE = "France"
+
+
+def test_no_position_has_no_name() -> None:
+    assert places_of(None) == ()
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "names"),
+    [
+        (45.764, 4.8357, ("Lyon 01", "Lyon", FRANCE)),
+        (48.8635, 2.4435, ("Montreuil", "Paris", FRANCE)),
+        (48.8048, 2.1203, ("Versailles", FRANCE)),
+        (45.92, 6.87, ("Chamonix-Mont-Blanc", FRANCE)),
+        (52.52, 13.405, ("Mitte", "Berlin", "Germany")),
+        (40.7128, -74.006, ("New York City", "New York", "United States")),
+        (40.728, -74.078, ("Jersey City", "New Jersey", "United States")),
+        (-18.14, 178.44, ("Suva", "Fiji")),
+        (-33.8568, 151.2153, ("Sydney", "Australia")),
+    ],
+)
+def test_a_town_has_its_city_its_state_and_its_country(
+    latitude: float, longitude: float, names: tuple[str, ...]
+) -> None:
+    found = places_of(Position(latitude, longitude))
+    assert [name for name in found if name in names] == list(names)
+    assert found[-1] == names[-1]
+    assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [(30.0, -40.0), (90.0, 0.0), (90.0, 180.0), (-90.0, 50.0), (0.0, 180.0), (0.0, -180.0), (-48.9, -123.4)],
+)
+def test_far_from_any_town_there_is_no_name(latitude: float, longitude: float) -> None:
+    assert places_of(Position(latitude, longitude)) == ()
+
+
+def test_the_antimeridian_is_no_border() -> None:
+    """Taveuni lies on both sides of it, and so do the towns in reach of a boat there."""
+    for latitude in (-16.6, -16.9, 64.7, 66.0):
+        assert places_of(Position(latitude, 180.0)) == places_of(Position(latitude, -180.0))
+    nadi_from_the_other_side = places_of(Position(-17.8, 177.42 - 360))
+    assert nadi_from_the_other_side == places_of(Position(-17.8, 177.42)) != ()
+
+
+def test_records_come_whole_wherever_the_reading_stops() -> None:
+    long = "x" * (_READ_CHARS + 7)
+    text = json.dumps({"1": {"name": "a"}, "22": {"name": long, "other": ["]}, {"]}, "3": {"name": "é"}})
+    assert [record["name"] for record in _records(io.StringIO(text))] == ["a", long, "é"]
+    assert list(_records(io.StringIO("{}"))) == []
