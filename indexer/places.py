@@ -12,7 +12,7 @@ takes the nearest suburbs in; the largest city that so covers the photo, in the 
 
 Names are made when a search document or a page is, and never stored: a better list then takes
 ``recollect reindex --search`` and no photo is opened again. The list is read at the first photo with a position, once
-for a process, record by record: read whole, as the package does it, it takes 130 MB on the way, so 12.
+for a process, record by record: read whole, as the package does it, it takes 130 MB on the way, so 15.
 """
 
 from __future__ import annotations
