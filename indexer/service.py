@@ -158,6 +158,7 @@ class Indexer:
         self._feed.wake()
 
     def _wake(self) -> None:
+        self._tally.outdate()
         if self._runner is not None:
             self._runner.wake()
         self._feed.wake()

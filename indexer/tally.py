@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from indexer.catalogue import Catalogue, Counts
@@ -23,6 +24,7 @@ class Tally:
         self._problem = problem
         self._counts: Counts | None = None
         self._done_then = 0
+        self._outdated = asyncio.Event()
         self.meter = Meter()
         self.stopping = False
 
@@ -31,16 +33,23 @@ class Tally:
         self.stopping = False
         self.meter.start()
 
+    def outdate(self) -> None:
+        """There is new work: what was counted last says nothing of it, and is counted again."""
+        self._outdated.set()
+
     async def keep(self) -> None:
         """Counts again and again, until cancelled."""
         clock = asyncio.get_running_loop().time
         while True:
             began = clock()
             await self.count()
-            await asyncio.sleep(max(_PULSE_S, _REST * (clock() - began)))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(_PULSE_S, _REST * (clock() - began))):
+                    await self._outdated.wait()
 
     async def count(self) -> None:
         """Asks the catalogue now."""
+        self._outdated.clear()
         done_then = self.meter.done
         self._counts = await asyncio.to_thread(self._catalogue.counts)
         self._done_then = done_then
@@ -69,6 +78,6 @@ class Tally:
             return Phase.STOPPING
         if queued:
             return Phase.INDEXING
-        if walking:
+        if walking or self._outdated.is_set():
             return Phase.WALKING
         return Phase.SEARCH if unpushed else Phase.IDLE
