@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Before any test imports TensorFlow: it brings an SQLite of its own, without FTS5, and whoever is loaded first serves
+# the whole process. The service never loads TensorFlow.
+import sqlite3  # noqa: F401
 from pathlib import Path
 
 import pytest
