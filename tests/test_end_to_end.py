@@ -18,15 +18,12 @@ from typing import Any
 import psutil
 import pytest
 
-from captioner import DEFAULT_BUNDLE
 from indexer.captions.caption_file import read_own_caption
 from indexer.catalogue import Catalogue
 from tests.indexing import COLOURS
 from tests.photos_made import write_jpeg
 
 PHOTOS = 16
-_BUNDLE = Path(os.environ.get("RECOLLECT_BUNDLE", DEFAULT_BUNDLE))
-pytestmark = pytest.mark.skipif(not (_BUNDLE / "manifest.json").exists(), reason="this checkout has no caption model")
 
 
 @pytest.fixture
