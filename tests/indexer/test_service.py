@@ -18,6 +18,7 @@ from indexer.progress import Phase
 from indexer.search import SearchBackend
 from indexer.service import Indexer
 from indexer.settings import Settings
+from indexer.storage import Storage
 from tests.indexing import (
     COLOURS,
     CountingCaptioner,
@@ -309,38 +310,37 @@ async def test_cancelling_gives_the_photos_in_hand_back(
         assert storage.catalogue.recover() == 0
 
 
+async def find_a_new_photo_while_running(indexer: Indexer, storage: Storage, library: Path) -> None:
+    """Returns once the first three photos and then a fourth one were found, and the indexer has stopped."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(indexer.run_forever((library,), stop))
+    while len(found(storage, "wall")) < 3:
+        await asyncio.sleep(0.05)
+    write_jpeg(library / "white.jpg", COLOURS["white"], 4)
+    while not found(storage, "white"):
+        await asyncio.sleep(0.05)
+    stop.set()
+    await running
+
+
 async def test_new_photos_are_found_while_it_runs(library: Path, tmp_path: Path, captioner: CountingCaptioner) -> None:
-    settings, stop = settings_for(tmp_path, watch=True, rescan_s=0.2), asyncio.Event()
+    settings = settings_for(tmp_path, watch=True, rescan_s=0.2)
     with stored(settings) as storage:
         async with Indexer(settings, storage, captioner=captioner) as indexer:
-            running = asyncio.create_task(indexer.run_forever((library,), stop))
-            while len(found(storage, "wall")) < 3:
-                await asyncio.sleep(0.05)
-            write_jpeg(library / "white.jpg", COLOURS["white"], 4)
-            while not found(storage, "white"):
-                await asyncio.sleep(0.05)
-            stop.set()
-            await running
+            await find_a_new_photo_while_running(indexer, storage, library)
     assert sorted(captioner.asked) == ["blue", "green", "red", "white"]
 
 
 async def test_watching_finds_new_photos_and_our_own_writes_start_no_loop(
     library: Path, tmp_path: Path, captioner: CountingCaptioner
 ) -> None:
-    settings, stop = settings_for(tmp_path, watch=True), asyncio.Event()
+    settings = settings_for(tmp_path, watch=True)
     with stored(settings) as storage:
         async with (
             CountingPhotos(settings, input_px=captioner.input_px) as photos,
             Indexer(settings, storage, captioner=captioner, photos=photos) as indexer,
         ):
-            running = asyncio.create_task(indexer.run_forever((library,), stop))
-            while len(found(storage, "wall")) < 3:
-                await asyncio.sleep(0.05)
-            write_jpeg(library / "white.jpg", COLOURS["white"], 4)
-            while not found(storage, "white"):
-                await asyncio.sleep(0.05)
-            stop.set()
-            await running
+            await find_a_new_photo_while_running(indexer, storage, library)
     assert sorted(photos.opened) == ["blue.jpg", "green.jpg", "red.jpg", "white.jpg"]
 
 
