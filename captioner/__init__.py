@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from captioner.client import CaptionerProcess, read_model_name
     from captioner.life import Reply
     from captioner.preprocess import squash
+    from captioner.retrieval import blend
     from captioner.wire import Json, Limits, WireError
 
 #: name -> the module that it is imported from at its first use.
@@ -38,6 +39,7 @@ _LAZY = {
     "Reply": "captioner.life",
     "Service": "captioner.answering",
     "WireError": "captioner.wire",
+    "blend": "captioner.retrieval",
     "python_module": "captioner.child",
     "read_model_name": "captioner.client",
     "serve": "captioner.answering",
@@ -63,6 +65,7 @@ __all__ = [
     "Service",
     "Tag",
     "WireError",
+    "blend",
     "python_module",
     "read_model_name",
     "serve",
