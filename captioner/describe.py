@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,12 @@ from PIL import Image
 
 from captioner import loop
 from captioner.data import Source
-from captioner.distil import crop, random_box
+from captioner.distil import WHOLE, crop, random_box
 from captioner.model import (
     Decoder,
     DecoderShape,
     build_language_model,
+    class_loss,
     tag_loss,
     word_loss,
 )
@@ -33,6 +36,9 @@ SENTENCES = 5
 DRAWN = 2
 SMOOTHING = 0.1
 TAG_WEIGHT = 0.02
+CLASS_WEIGHT = 0.3
+#: The crops of each photo that are kept: the whole, and random ones of at least this share of its area.
+CROPS, LEAST_AREA = 3, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +90,64 @@ class Targets:
         )
 
 
-def cache_maps(encode: Any, photos: Any, rows: Iterable[int], px: int) -> NDArray[Any]:
-    """Maps (n, 2, cells, channels) float16 of photos as they are and mirrored.
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What the part of the encoder that isn't trained makes of crops of photos, and what the teacher says of them.
+
+    Of each crop there is the plain and, after it, the mirrored view.
+    """
+
+    maps: NDArray[np.float16]  # (n, 2 * crops, cells, cells, channels), may be mapped from disk
+    classes: NDArray[np.float16]  # (n, 2 * crops, 1001), probabilities
+
+    @classmethod
+    def open(cls, directory: Path) -> Views:
+        """Map what `cache` wrote."""
+        return cls(*(np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("maps", "classes")))
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+
+Look = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+
+def cache_views(make_look: Callable[[], Look], photos: Any, rows: Sequence[int], px: int, out: Path, seed: int = 0,
+                threads: int = 2) -> None:  # fmt: skip
+    """Write the `Views` of `rows` of `photos` to the directory `out`, which appears only when it is whole.
 
     Args:
-        encode: a normalised photo (1, px, px, 3) to its map (1, px / 32, px / 32, channels).
+        make_look: makes, once in each thread, a function of pixels (px, px, 3) to a map (cells, cells, channels) and the
+            teacher's probabilities (1001,).
     """
-    found = []
-    for n, row in enumerate(rows):
-        pixels = np.asarray(Image.fromarray(photos[row]).resize((px, px), Image.Resampling.BICUBIC))
-        both = [encode(normalise(side)[None])[0] for side in (pixels, pixels[:, ::-1])]
-        found.append(np.stack(both).reshape(2, -1, both[0].shape[-1]).astype(np.float16))
-        if n % 1000 == 999:
-            log.info("maps of %d photos", n + 1)
-    return np.stack(found)
+    partial = out.with_name(out.name + ".part")
+    partial.mkdir(parents=True, exist_ok=True)
+    own = threading.local()
+
+    def views(row: int) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+        if not hasattr(own, "look"):
+            own.look = make_look()
+        rng = np.random.default_rng((seed, row))
+        boxes = [WHOLE] + [random_box(rng, least=LEAST_AREA) for _ in range(CROPS - 1)]
+        crops = [crop(photos[row], box, px) for box in boxes]
+        found = [own.look(np.ascontiguousarray(side)) for pixels in crops for side in (pixels, pixels[:, ::-1])]
+        return np.stack([m for m, _ in found]).astype(np.float16), np.stack([c for _, c in found]).astype(np.float16)
+
+    arrays: list[NDArray[np.float16]] = []
+    with ThreadPoolExecutor(threads) as pool:
+        for n, found in enumerate(pool.map(views, map(int, rows))):
+            if not arrays:
+                arrays = [
+                    np.lib.format.open_memmap(partial / f"{name}.npy", "w+", np.float16, (len(rows), *array.shape))
+                    for name, array in zip(("maps", "classes"), found, strict=True)
+                ]
+            for array, values in zip(arrays, found, strict=True):
+                array[n] = values
+            if n % 500 == 499:
+                log.info("%s: views of %d photos", out.name, n + 1)
+    for array in arrays:
+        array.flush()
+    partial.rename(out)
 
 
 def text_batches(
@@ -111,17 +161,29 @@ def text_batches(
         yield chosen[:, :-1], chosen[:, 1:]
 
 
-def map_batches(maps_of: NDArray[Any], targets: Targets, size: int, seed: int) -> Iterator[loop.Batch]:
-    """Endless shuffled passes over photos whose maps (n, 2, cells, channels) are cached."""
+def view_batches(views: Sequence[Views], targets: Targets, others: Sequence[Views], size: int, more: int, seed: int,
+                 drawn: int = DRAWN) -> Iterator[loop.Batch]:  # fmt: skip
+    """Endless shuffled passes over captioned photos, each time one of its views.
+
+    Args:
+        views: of the captioned photos, in the order of `targets`.
+        others: of photos without captions; every batch has `more` of them behind its `size` captioned ones.
+    """
     rng = np.random.default_rng(seed)
-    size = min(size, len(maps_of))
+    places = [(one, n) for one in views for n in range(len(one))]
+    uncaptioned = [(one, n) for one in others for n in range(len(one))]
+    size, more = min(size, len(places)), more if uncaptioned else 0
     while True:
-        order = rng.permutation(len(maps_of))
+        order = rng.permutation(len(places))
         for start in range(0, len(order) - size + 1, size):
             rows = order[start : start + size]
-            side = (rng.random(size) < 0.5) & targets.mirror[rows]
-            maps = maps_of[rows, side.astype(int)].astype(np.float32)
-            yield batch({"maps": maps}, targets, rows, rng)
+            chosen = [(*places[n], bool(targets.mirror[n])) for n in rows]
+            chosen += [(*uncaptioned[n], True) for n in rng.integers(len(uncaptioned), size=more)] if more else []
+            sides = [2 * int(rng.integers(CROPS)) + int(free and rng.random() < 0.5) for _, _, free in chosen]
+            maps = np.stack([one.maps[n, side] for (one, n, _), side in zip(chosen, sides, strict=True)])
+            classes = np.stack([one.classes[n, side] for (one, n, _), side in zip(chosen, sides, strict=True)])
+            x, y = batch({"seen": maps.astype(np.float32)}, targets, rows, rng, drawn)
+            yield x, {**y, "classes": classes.astype(np.float32)}
 
 
 def photo_batches(sets: Sequence[Captioned], targets: Targets, px: int, size: int, seed: int) -> Iterator[loop.Batch]:
@@ -139,13 +201,14 @@ def photo_batches(sets: Sequence[Captioned], targets: Targets, px: int, size: in
                 pixels[i] = crop(photos[row], random_box(rng, least=0.7), px)
                 if targets.mirror[n] and rng.random() < 0.5:
                     pixels[i] = pixels[i][:, ::-1].copy()
-            yield batch({"photo": normalise(pixels)}, targets, rows, rng)
+            yield batch({"seen": normalise(pixels)}, targets, rows, rng)
 
 
-def batch(seen: dict[str, Any], targets: Targets, rows: NDArray[Any], rng: np.random.Generator) -> loop.Batch:
-    """What is seen of `rows`, with `DRAWN` sentences of each and the tags."""
+def batch(seen: dict[str, Any], targets: Targets, rows: NDArray[Any], rng: np.random.Generator,
+          drawn_of_each: int = DRAWN) -> loop.Batch:  # fmt: skip
+    """What is seen of `rows`, with so many sentences of each, drawn anew, and the tags."""
     there = (targets.tokens[rows, :, 0] != PAD).astype(float)
-    order = np.argsort(there + 0.5 * rng.random(there.shape), axis=1)[:, ::-1][:, :DRAWN]
+    order = np.argsort(there + 0.5 * rng.random(there.shape), axis=1)[:, ::-1][:, :drawn_of_each]
     drawn = targets.tokens[rows[:, None], order]
     return {**seen, "tokens": drawn[..., :-1]}, {"words": drawn[..., 1:], "tags": targets.tags[rows]}
 
@@ -158,8 +221,10 @@ def learn_language(shape: DecoderShape, text: Sequence[str], vocabulary: Vocabul
     loop.train(model, text_batches(text, vocabulary, shape.length, batch, seed), plan, out, name)
 
 
-def compile_captioner(model: Any, plan: loop.Plan) -> None:
-    """Losses of both outputs."""
+def compile_captioner(model: Any, plan: loop.Plan, classes: bool = True) -> None:
+    """Losses of all outputs, or of all but the classes."""
     losses = {"words": word_loss(SMOOTHING, (PAD, UNKNOWN)), "tags": tag_loss}
     weights = {"words": 1.0, "tags": TAG_WEIGHT}
+    if classes:
+        losses["classes"], weights["classes"] = class_loss, CLASS_WEIGHT
     model.compile(loop.optimizer(plan), loss=losses, loss_weights=weights, jit_compile=False)

@@ -26,12 +26,14 @@ CLASS_WEIGHT = 0.1
 HINT_WEIGHT = 0.3
 
 Box = tuple[float, float, float, float]
+#: The box that leaves a photo whole.
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 def random_box(rng: np.random.Generator, least: float = MIN_AREA) -> Box:
     """A crop of at least that share of the area, as (left, top, right, bottom) in 0..1; one in six is the whole."""
     if rng.random() < 1 / 6:
-        return (0.0, 0.0, 1.0, 1.0)
+        return WHOLE
     area, stretch = rng.uniform(least, 1), np.exp(rng.uniform(-0.25, 0.25))
     width, height = min(1.0, np.sqrt(area) * stretch), min(1.0, np.sqrt(area) / stretch)
     left, top = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)

@@ -23,6 +23,11 @@ class EncoderSize:
     widths: tuple[int, int, int, int]
     on_trunk: bool = False  # only stage 3, on the blocks of a MobileNetV2
 
+    @property
+    def pooled(self) -> int:
+        """Numbers that the whole photo is summed up in."""
+        return TRUNK_HEAD if self.on_trunk else self.widths[-1]
+
 
 SIZES = {
     "test": EncoderSize((1, 1, 1, 1), (8, 8, 16, 16)),
@@ -42,8 +47,16 @@ TRUNK = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
+#: Channels of the trunk's last layer, which its classes are told from.
+TRUNK_HEAD = 1280
+#: The first so many blocks of the trunk are never trained: their maps are made once and kept.
+LOWER_BLOCKS = 10
+#: Pixels on a side of one cell of those maps, and their channels.
+LOWER_STRIDE_PX, LOWER_CHANNELS = 16, 64
 #: Pixels of the photo on a side that one cell of the encoder's feature map stands for.
 STRIDE_PX = 32
+#: ImageNet's classes, with the background as number 0.
+CLASSES = 1001
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -123,7 +136,7 @@ class Block(layers.Layer):  # type: ignore[misc]  # Keras is untyped
 
 
 def build_encoder(size: str, px: int | None = None, slabs: bool = False) -> keras.Model:
-    """Normalised photos (b, px, px, 3) to a feature map (b, px / 32, px / 32, width), layer-normalised.
+    """Normalised photos (b, px, px, 3) to what `upper` says.
 
     Args:
         size: a key of `SIZES`.
@@ -131,27 +144,64 @@ def build_encoder(size: str, px: int | None = None, slabs: bool = False) -> kera
         slabs: build it for export, see `SlabDepthwise`; needs `px`.
     """
     photo = keras.Input((px, px, 3), name="photo")
-    x = trunk(photo) if SIZES[size].on_trunk else photo
-    return keras.Model(photo, stages(x, size, slabs)[0], name="encoder")
+    return keras.Model(photo, upper(lower(photo, size, slabs), size, slabs), name="encoder")
+
+
+def build_lower(size: str, px: int) -> keras.Model:
+    """The part whose maps are made once and kept: photos to maps (b, cells, cells, channels), see `lower_shape`."""
+    photo = keras.Input((px, px, 3), name="photo")
+    return keras.Model(photo, lower(photo, size), name="lower")
+
+
+def build_upper(size: str, px: int) -> keras.Model:
+    """The rest of it: maps of `build_lower` to what `upper` says."""
+    maps = keras.Input(lower_shape(size, px), name="maps")
+    return keras.Model(maps, upper(maps, size), name="upper")
 
 
 def build_trunk(px: int) -> keras.Model:
-    """What of an encoder on a trunk stays as it is in training: photos to maps (b, px / 32, px / 32, 320)."""
+    """MobileNetV2 itself: normalised photos to the logits of its classes (b, 1001)."""
     photo = keras.Input((px, px, 3), name="photo")
-    return keras.Model(photo, trunk(photo), name="trunk")
+    return keras.Model(photo, class_logits(trunk_head(upper_trunk(lower_trunk(photo)))), name="trunk")
 
 
-def build_tail(size: str, cells: int) -> keras.Model:
-    """The ConvNeXt stage alone, on the trunk's maps (b, cells, cells, width) to the same."""
-    x = keras.Input((cells, cells, SIZES[size].widths[-1]), name="trunk_map")
-    return keras.Model(x, stages(x, size)[0], name="tail")
+def lower_shape(size: str, px: int) -> tuple[int, int, int]:
+    """Cells, cells and channels of the maps of `build_lower`."""
+    on_trunk = SIZES[size].on_trunk
+    cells = px // (LOWER_STRIDE_PX if on_trunk else STRIDE_PX)
+    return cells, cells, LOWER_CHANNELS if on_trunk else SIZES[size].widths[-1]
+
+
+def lower(photo: Tensor, size: str, slabs: bool = False) -> Tensor:
+    """Normalised photos to the maps of the lower trunk, or of the whole ConvNeXt where there is no trunk."""
+    return lower_trunk(photo) if SIZES[size].on_trunk else stages(photo, size, slabs)[0]
+
+
+def upper(maps: Tensor, size: str, slabs: bool = False) -> dict[str, Tensor]:
+    """What the encoder sees.
+
+    Returns:
+        map: (b, px / 32, px / 32, width), layer-normalised. pooled: (b, `EncoderSize.pooled`), of the whole photo.
+        classes: (b, 1001), logits of ImageNet's classes.
+    """
+    if SIZES[size].on_trunk:
+        maps = upper_trunk(maps)
+        found, pooled = stages(maps, size, slabs)[0], trunk_head(maps)
+    else:
+        found, pooled = maps, ops.mean(maps, axis=(1, 2))
+    return {"map": found, "pooled": pooled, "classes": class_logits(pooled)}
+
+
+def class_logits(pooled: Tensor) -> Tensor:
+    """The logits of ImageNet's classes."""
+    return layers.Dense(CLASSES, name="classes")(pooled)
 
 
 def stages(x: Tensor, size: str, slabs: bool = False) -> tuple[Tensor, list[Tensor]]:
     """The feature map, and what there is after stages 0 and 1, half of 2, all of 2, and half of 3.
 
     Args:
-        x: normalised photos, or the trunk's map if the size stands on it.
+        x: normalised photos, or the upper trunk's map if the size stands on it.
     """
     depths, widths, on_trunk = SIZES[size].depths, SIZES[size].widths, SIZES[size].on_trunk
     inner = []
@@ -169,18 +219,30 @@ def stages(x: Tensor, size: str, slabs: bool = False) -> tuple[Tensor, list[Tens
     return norm("norm")(x), inner
 
 
-def trunk(x: Tensor) -> Tensor:
-    """MobileNetV2 to its last bottleneck, batch norms folded; (b, px, px, 3) to (b, px / 32, px / 32, 320)."""
+def lower_trunk(x: Tensor) -> Tensor:
+    """The lower blocks of MobileNetV2, batch norms folded; (b, px, px, 3) to (b, px / 16, px / 16, 64)."""
     x = ops.relu6(layers.Conv2D(32, 3, 2, padding="same", name="trunk_stem")(x))
-    number = 0
-    for expansion, channels, repeats, stride in TRUNK:
-        for repeat in range(repeats):
-            y = x
-            if expansion > 1:
-                y = ops.relu6(layers.Dense(expansion * x.shape[-1], name=f"trunk{number}_expand")(y))
-            strides = stride if repeat == 0 else 1
-            depthwise = layers.DepthwiseConv2D(3, strides, padding="same", name=f"trunk{number}_depthwise")
-            y = layers.Dense(channels, name=f"trunk{number}_project")(ops.relu6(depthwise(y)))
-            x = x + y if repeat else y
-            number += 1
+    return _bottlenecks(x, range(LOWER_BLOCKS))
+
+
+def upper_trunk(x: Tensor) -> Tensor:
+    """Its other blocks; (b, px / 16, px / 16, 64) to (b, px / 32, px / 32, 320)."""
+    return _bottlenecks(x, range(LOWER_BLOCKS, sum(repeats for _, _, repeats, _ in TRUNK)))
+
+
+def trunk_head(x: Tensor) -> Tensor:
+    """Its last layer and the mean over the map; (b, h, w, 320) to (b, 1280)."""
+    return ops.mean(ops.relu6(layers.Dense(TRUNK_HEAD, name="trunk_head")(x)), axis=(1, 2))
+
+
+def _bottlenecks(x: Tensor, numbers: range) -> Tensor:
+    rows = [(e, c, stride if repeat == 0 else 1, repeat) for e, c, n, stride in TRUNK for repeat in range(n)]
+    for number in numbers:
+        expansion, channels, strides, repeat = rows[number]
+        y = x
+        if expansion > 1:
+            y = ops.relu6(layers.Dense(expansion * x.shape[-1], name=f"trunk{number}_expand")(y))
+        depthwise = layers.DepthwiseConv2D(3, strides, padding="same", name=f"trunk{number}_depthwise")
+        y = layers.Dense(channels, name=f"trunk{number}_project")(ops.relu6(depthwise(y)))
+        x = x + y if repeat else y
     return x

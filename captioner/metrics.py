@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,17 +57,46 @@ def share_agreed(caption: str, references: Sequence[str]) -> float:
 
 def tag_scores(
     told: Sequence[Sequence[str]], references: Sequence[Sequence[str]], tags: frozenset[str]
-) -> dict[str, float]:
-    """Precision and recall of tags against the words of the human captions that are tags at all."""
-    hits = said = wanted = 0
-    for words_told, texts in zip(told, references, strict=True):
-        human = {word for text in texts for word in words(text)} & tags
-        hits, said, wanted = hits + len(human & set(words_told)), said + len(words_told), wanted + len(human)
+) -> dict[str, Any]:
+    """Precision and recall of tags against the words of the human captions.
+
+    A tag is right where a person used it, a tag of several words where they follow one another. Recall is over the
+    words of `tags`, those that the tag head knows. Words from elsewhere (the names of classes) are told apart: many of
+    them nobody writes in a caption, right or not, so their precision is given a second time over those that a person
+    of this set used for any photo.
+
+    Args:
+        told: words or phrases for each photo. references: human captions of each photo.
+    """
+    human = [_phrased(texts) for texts in references]
+    anyone = "".join(human)
+    pairs = [(word, f" {word} " in said, word in tags) for of_photo, said in zip(told, human, strict=True)
+             for word in of_photo]  # fmt: skip
+    head = [right for _, right, is_head in pairs if is_head]
+    classes = [(word, right) for word, right, is_head in pairs if not is_head]
+    used = [right for word, right in classes if f" {word} " in anyone]
+    wanted = sum(len(set(said.split()) & tags) for said in human)
+    found = sum(right for _, right, is_head in pairs if is_head)
     return {
-        "precision": round(hits / said, 4) if said else 0.0,
-        "recall": round(hits / wanted, 4) if wanted else 0.0,
-        "per_photo": round(said / len(told), 2) if told else 0.0,
+        "precision": _share([right for _, right, _ in pairs]),
+        "recall": round(found / wanted, 4) if wanted else 0.0,
+        "per_photo": round(len(pairs) / len(told), 2) if told else 0.0,
+        "tag head": {"precision": _share(head), "per_photo": round(len(head) / max(len(told), 1), 2)},
+        "classes only": {
+            "precision": _share([right for _, right in classes]),
+            "precision of words that people used": _share(used),
+            "per_photo": round(len(classes) / max(len(told), 1), 2),
+        },
     }
+
+
+def _phrased(texts: Sequence[str]) -> str:
+    """The words of some captions with a space on either side of each, and a break between captions."""
+    return "".join(f" {' '.join(words(text))} |" for text in texts)
+
+
+def _share(right: Sequence[bool]) -> float:
+    return round(sum(right) / len(right), 4) if right else 0.0
 
 
 def fit_logistic(x: NDArray[np.float64], share: NDArray[np.float64], steps: int = 50) -> tuple[float, float]:
@@ -81,11 +111,21 @@ def fit_logistic(x: NDArray[np.float64], share: NDArray[np.float64], steps: int 
     return float(weights[0]), float(weights[1])
 
 
-def calibration(confidence: NDArray[np.float64], share: NDArray[np.float64], bins: int = 5) -> list[dict[str, float]]:
+def calibration(confidence: NDArray[np.float64], share: NDArray[np.float64], bins: int = 10) -> list[dict[str, float]]:
     """Mean confidence and mean share agreed, in `bins` groups of equal size from the least sure on."""
     groups = np.array_split(np.argsort(confidence, kind="stable"), bins)
     return [
-        {"confidence": round(float(confidence[g].mean()), 3), "agreed": round(float(share[g].mean()), 3)}
+        {
+            "confidence": round(float(confidence[g].mean()), 3),
+            "agreed": round(float(share[g].mean()), 3),
+            "photos": len(g),
+        }
         for g in groups
         if len(g)
     ]
+
+
+def calibration_error(groups: Sequence[Mapping[str, float]]) -> float:
+    """Expected calibration error (arXiv:1706.04599): how far confidence and agreement lie apart, on average."""
+    apart = sum(abs(group["confidence"] - group["agreed"]) * group["photos"] for group in groups)
+    return round(apart / max(sum(group["photos"] for group in groups), 1), 4)

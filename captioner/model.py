@@ -265,28 +265,23 @@ class Captioner(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         }
 
 
-def build_on_features(captioner: Captioner, sentences: int, tail: keras.Model | None = None) -> keras.Model:
-    """The captioner on maps made beforehand, `sentences` to a photo.
+def build_training(front: keras.Model, captioner: Captioner, sentences: int, photos: int) -> keras.Model:
+    """Encoder, or its upper part, and captioner as one model.
 
     Args:
-        tail: the part of the encoder that is trained along; without one the maps are the whole encoder's.
+        front: photos or maps to what `encoder.upper` says.
+        sentences: to each captioned photo.
+        photos: the first so many of a batch have captions; of all others only the classes are learnt.
     """
     shape = captioner.decoder.shape
-    maps = keras.Input((shape.cells, shape.channels), name="maps")
+    seen = keras.Input(front.input.shape[1:], name="seen")
     tokens = keras.Input((sentences, shape.length), dtype="int32", name="tokens")
-    features = maps
-    if tail is not None:
-        features = layers.Reshape((shape.cells, shape.channels))(tail(layers.Reshape(tail.input.shape[1:])(maps)))
-    return keras.Model({"maps": maps, "tokens": tokens}, captioner(features, tokens), name="captioner_on_maps")
-
-
-def build_end_to_end(encoder: keras.Model, captioner: Captioner, px: int, sentences: int) -> keras.Model:
-    """Encoder and captioner in one, on normalised photos (b, px, px, 3)."""
-    shape = captioner.decoder.shape
-    photo = keras.Input((px, px, 3), name="photo")
-    tokens = keras.Input((sentences, shape.length), dtype="int32", name="tokens")
-    features = layers.Reshape((shape.cells, shape.channels))(encoder(photo))
-    return keras.Model({"photo": photo, "tokens": tokens}, captioner(features, tokens), name="end_to_end")
+    found = front(seen)
+    captioned = ops.slice(found["map"], (0, 0, 0, 0), (photos, *found["map"].shape[1:]))
+    features = ops.reshape(captioned, (photos, shape.cells, shape.channels))
+    return keras.Model(
+        {"seen": seen, "tokens": tokens}, {**captioner(features, tokens), "classes": found["classes"]}, name="training"
+    )
 
 
 def word_loss(smoothing: float, ignored: tuple[int, ...]) -> Any:
@@ -308,3 +303,8 @@ def word_loss(smoothing: float, ignored: tuple[int, ...]) -> Any:
 def tag_loss(wanted: Tensor, logits: Tensor) -> Tensor:
     """Binary cross-entropy of the tags, summed over them, mean over photos."""
     return ops.mean(ops.sum(ops.softplus(logits) - wanted * logits, axis=-1))
+
+
+def class_loss(wanted: Tensor, logits: Tensor) -> Tensor:
+    """Cross-entropy with the teacher's probabilities (arXiv:1503.02531, temperature 1), mean over photos."""
+    return -ops.mean(ops.sum(wanted * ops.log_softmax(logits), axis=-1))

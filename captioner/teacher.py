@@ -64,6 +64,13 @@ class Teacher:
         self._look(pixels)
         return self._output(0)
 
+    def classes(self, pixels: NDArray[np.uint8]) -> Floats:
+        """The probabilities (1001,) of its classes for one (px, px, 3) picture."""
+        logits = self.features(pixels).mean((0, 1)) @ self.weights + self.bias
+        odds = np.exp(logits - logits.max())
+        probabilities: Floats = odds / odds.sum()
+        return probabilities
+
     def hints(self, pixels: NDArray[np.uint8]) -> list[Floats]:
         """The bottlenecks of `HINTS` of one (px, px, 3) picture, each (px / stride, px / stride, channels)."""
         self._look(pixels)

@@ -28,12 +28,12 @@ from numpy.typing import NDArray
 
 from captioner import checkpoint, describe, distil, loop
 from captioner.data import Source, build_vocabulary, is_held_back, read_captions, read_text
-from captioner.encoder import SIZES, STRIDE_PX, build_encoder, build_tail, build_trunk
+from captioner.encoder import SIZES, STRIDE_PX, build_encoder, build_lower, build_trunk, build_upper, lower_shape
 from captioner.lite import lite_function
-from captioner.model import Captioner, DecoderShape, build_end_to_end, build_on_features
-from captioner.preprocess import Vocabulary
+from captioner.model import Captioner, DecoderShape, build_training
+from captioner.preprocess import Vocabulary, normalise
 from captioner.tags import tag_words
-from captioner.teacher import trunk_weights
+from captioner.teacher import TEACHER_PX, Teacher, trunk_weights
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def _distil(args: argparse.Namespace, plan: loop.Plan) -> None:
 
 def _trunk(args: argparse.Namespace, _: loop.Plan) -> None:
     """The teacher's own blocks as the lower part of the encoder."""
-    described = build_trunk(32)
+    described = build_trunk(TEACHER_PX)
     arrays = trunk_weights(args.teacher)[: len(described.weights)]
     found = {v.path: array for v, array in zip(described.weights, arrays, strict=True)}
     checkpoint.save(args.run / f"{args.name or 'trunk'}.npz", found)
@@ -129,45 +129,60 @@ def _targets(args: argparse.Namespace, sets: Sequence[describe.Captioned]) -> tu
     return describe.Targets.of(captions, vocabulary, read_tags(args.run), described.length), vocabulary
 
 
-def _maps(args: argparse.Namespace, described: Description, sets: Sequence[describe.Captioned]) -> NDArray[Any]:
-    """The maps of the encoder, or of its trunk, kept in RUN from one call to the next."""
-    cached = args.run / "maps.npy"
-    if cached.exists():
-        return np.asarray(np.load(cached, allow_pickle=False))
-    on_trunk = SIZES[described.size].on_trunk
-    encoder = build_trunk(described.px) if on_trunk else build_encoder(described.size, described.px)
-    checkpoint.assign(encoder, checkpoint.load(args.start))
-    encode = lite_function(encoder, (1, described.px, described.px, 3))
-    found = np.concatenate([describe.cache_maps(encode, s.photos, s.rows, described.px) for s in sets])
-    np.save(cached, found)
-    return found
+def _views(args: argparse.Namespace, described: Description, name: str, source: Source,
+           rows: Sequence[int]) -> describe.Views:  # fmt: skip
+    """The views of a source, kept in RUN from one call to the next."""
+    cached = args.run / "views" / name
+    if not cached.exists():
+        front = build_lower(described.size, described.px)
+        checkpoint.assign(front, checkpoint.load(args.start))
+        shape = lower_shape(described.size, described.px)
+
+        def make_look() -> describe.Look:
+            teacher = Teacher(args.teacher)
+            encode = lite_function(front, (1, described.px, described.px, 3))
+            return lambda pixels: (encode(normalise(pixels)[None]).reshape(shape), teacher.classes(pixels))
+
+        describe.cache_views(make_look, source.photos, rows, described.px, cached)
+    return describe.Views.open(cached)
 
 
 def _captioner(args: argparse.Namespace, plan: loop.Plan) -> None:
     sets = captioned_sets(args)
     targets, vocabulary = _targets(args, sets)
     described = Description.read(args.run)
-    maps = _maps(args, described, sets)
+    names = [name.partition("/")[0] for name, _ in args.captioned]
+    views = [_views(args, described, name, Source.open(args.prepared / name), one.rows.tolist())
+             for name, one in zip(names, sets, strict=True)]  # fmt: skip
+    sources = {name: Source.open(args.prepared / name) for name in args.others}
+    others = [_views(args, described, name, one, range(len(one.photos))) for name, one in sources.items()]
     captioner = Captioner(described.shape(len(vocabulary)), targets.tags.shape[1], name="captioner")
-    on_trunk = SIZES[described.size].on_trunk
-    tail = build_tail(described.size, described.px // STRIDE_PX) if on_trunk else None
-    model = build_on_features(captioner, describe.DRAWN, tail)
-    _start(model, checkpoint.load(args.language))
+    batch = min(args.batch, len(targets.tokens))
+    front = build_upper(described.size, described.px)
+    model = build_training(front, captioner, args.sentences, batch)
+    found: checkpoint.Arrays = {}
+    for path in (args.start, *args.language):
+        found |= checkpoint.load(path)
+    _start(model, found)
     describe.compile_captioner(model, plan)
-    loop.train(model, describe.map_batches(maps, targets, args.batch, args.seed), plan, args.run,
-               args.name or "captioner")  # fmt: skip
+    batches = describe.view_batches(views, targets, others, batch, args.more, args.seed, args.sentences)
+    loop.train(model, batches, plan, args.run, args.name or "captioner")
 
 
 def _joint(args: argparse.Namespace, plan: loop.Plan) -> None:
     sets = captioned_sets(args)
     targets, vocabulary = _targets(args, sets)
     described = Description.read(args.run)
-    encoder = build_encoder(described.size)
     captioner = Captioner(described.shape(len(vocabulary)), targets.tags.shape[1], name="captioner")
-    model = build_end_to_end(encoder, captioner, described.px, describe.DRAWN)
-    checkpoint.assign(model, checkpoint.load(args.start) | checkpoint.load(args.language))
-    describe.compile_captioner(model, plan)
-    batches = describe.photo_batches(sets, targets, described.px, args.batch, args.seed)
+    batch = min(args.batch, len(targets.tokens))
+    encoder = build_encoder(described.size, described.px)
+    model = build_training(encoder, captioner, args.sentences, batch)
+    found: checkpoint.Arrays = {}
+    for path in (args.start, *args.language):
+        found |= checkpoint.load(path)
+    checkpoint.assign(model, found)
+    describe.compile_captioner(model, plan, classes=False)
+    batches = describe.photo_batches(sets, targets, described.px, batch, args.seed)
     loop.train(model, batches, plan, args.run, args.name or "joint")
 
 
@@ -210,7 +225,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SOURCE[/held]=JSONL",
         help="prepared sources with captions; of SOURCE/held a quarter is left out, to measure on",
     )
-    photos.add_argument("--language", type=Path, required=True, help="weights to start the decoder from")
+    photos.add_argument("--start", type=Path, required=True, help="weights of the encoder")
+    photos.add_argument("--language", type=Path, nargs="+", required=True, metavar="WEIGHTS",
+                        help="weights to start the rest from; where two files have one, the later wins")  # fmt: skip
+    photos.add_argument("--sentences", type=int, default=describe.DRAWN, help="of each photo in a batch (default 2)")
     photos.add_argument("--tag-least", type=int, default=12, help="photos that must have a tag (default 12)")
 
     d = stages.add_parser("distil", parents=[common, net, prepared], help="teach the encoder what the teacher sees")
@@ -231,10 +249,11 @@ def _parser() -> argparse.ArgumentParser:
     language.add_argument("--dropout", type=float, default=0.2)
     language.set_defaults(go=_language)
     c = stages.add_parser("captioner", parents=[common, prepared, photos], help="teach the decoder to see")
-    c.add_argument("--start", type=Path, required=True, help="weights of the encoder")
+    c.add_argument("--teacher", type=Path, required=True, help="quantised MobileNetV2 .tflite that names classes")
+    c.add_argument("--others", nargs="*", default=[], help="prepared sources without captions: their classes count")
+    c.add_argument("--more", type=int, default=12, help="photos of these in each batch (default 12)")
     c.set_defaults(go=_captioner)
     j = stages.add_parser("joint", parents=[common, prepared, photos], help="train both end to end")
-    j.add_argument("--start", type=Path, required=True, help="weights of the encoder")
     j.set_defaults(go=_joint)
     return parser
 
