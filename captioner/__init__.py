@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from captioner.child import ChildError, ChildGone, ChildNotStarted, ChildProcess, python_module
     from captioner.client import CaptionerProcess, read_model_name
     from captioner.life import Reply
+    from captioner.meaning import TextTower
     from captioner.preprocess import squash
     from captioner.retrieval import blend
     from captioner.wire import Json, Limits, WireError
@@ -38,6 +39,7 @@ _LAZY = {
     "Limits": "captioner.wire",
     "Reply": "captioner.life",
     "Service": "captioner.answering",
+    "TextTower": "captioner.meaning",
     "WireError": "captioner.wire",
     "blend": "captioner.retrieval",
     "python_module": "captioner.child",
@@ -64,6 +66,7 @@ __all__ = [
     "Reply",
     "Service",
     "Tag",
+    "TextTower",
     "WireError",
     "blend",
     "python_module",

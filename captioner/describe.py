@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from captioner import loop
 from captioner.data import Source
@@ -103,7 +102,9 @@ class Views:
     @classmethod
     def open(cls, directory: Path) -> Views:
         """Map what `cache` wrote."""
-        return cls(*(np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("maps", "classes")))
+        return cls(
+            *(np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("maps", "classes"))
+        )
 
     def __len__(self) -> int:
         return len(self.maps)
@@ -117,8 +118,8 @@ def cache_views(make_look: Callable[[], Look], photos: Any, rows: Sequence[int],
     """Write the `Views` of `rows` of `photos` to the directory `out`, which appears only when it is whole.
 
     Args:
-        make_look: makes, once in each thread, a function of pixels (px, px, 3) to a map (cells, cells, channels) and the
-            teacher's probabilities (1001,).
+        make_look: makes, once in each thread, a function of pixels (px, px, 3) to a map (cells, cells, channels) and
+            the teacher's probabilities (1001,).
     """
     partial = out.with_name(out.name + ".part")
     partial.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ MANIFEST = "manifest.json"
 ENCODER, DECODER, VOCABULARY, TAGS = "encoder.tflite", "decoder.tflite", "vocabulary.txt", "tags.txt"
 #: Files that every bundle has.
 PARTS = (ENCODER, DECODER, VOCABULARY, TAGS)
+#: Files that a bundle may have: everyday words for each class of ImageNet, and the text tower with its words.
+CLASSES, TEXT_TOWER, PIECES = "classes.txt", "text_tower.npz", "pieces.txt"
 
 _HINT = "reinstall recollect, or point the setting at another bundle directory"
 
@@ -91,7 +93,8 @@ class Manifest:
     tagging: Tagging
     confidence: Confidence
     files: Mapping[str, FileEntry]
-    #: What `encode` gives beside the decoder's keys and values: "tags", and "embedding" in bundles that have one.
+    #: What `encode` gives beside the decoder's keys and values: "tags", and in bundles that have them "embedding" and
+    #: "classes".
     outputs: tuple[str, ...] = ("tags",)
     scores: Mapping[str, Any] = field(default_factory=dict)  # by split, e.g. {"flickr8k-dev": {"CIDEr": ...}}
     training: Mapping[str, Any] = field(default_factory=dict)  # data, minutes, commit
@@ -147,10 +150,10 @@ class Manifest:
             raise ValueError("a file of a bundle lies in its directory itself")
         return found
 
-    def check(self, bundle: Path) -> None:
-        """Compare every file of the bundle with its size and sha-256."""
-        for name, expected in self.files.items():
-            path = bundle / name
+    def check(self, bundle: Path, names: Iterable[str] | None = None) -> None:
+        """Compare the files of the bundle, or those of them in `names`, with their sizes and sha-256."""
+        for name in self.files if names is None else names:
+            path, expected = bundle / name, self.files[name]
             try:
                 found = FileEntry.of(path)
             except FileNotFoundError:

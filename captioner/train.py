@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from captioner import checkpoint, describe, distil, loop
 from captioner.data import Source, build_vocabulary, is_held_back, read_captions, read_text
