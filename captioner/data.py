@@ -17,9 +17,13 @@ import json
 import logging
 import tarfile
 import time
+import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from captioner.preprocess import Vocabulary, squash, words
+from captioner.rows import RowFile
 from captioner.teacher import TEACHER_PX, Basis, Teacher
 
 log = logging.getLogger(__name__)
@@ -56,18 +61,48 @@ class Source:
         )
 
 
-def read_photos(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every photo of a tar file or a directory, in the order of their names."""
+def read_photos(path: Path, wanted: Container[str] | None = None) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every photo of a tar file, a zip file or a directory, in the order of their names.
+
+    Zip files in a directory are read as if they lay there unpacked: COCO's need not be.
+
+    Args:
+        wanted: names; other photos are passed over unread.
+    """
+    with ExitStack() as opened:
+        readers = {name: read for name, read in _readers(path, opened) if wanted is None or name in wanted}
+        for name in sorted(readers):
+            yield name, readers[name]()
+
+
+def _readers(path: Path, opened: ExitStack) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The name of each photo, and what reads it."""
     if path.is_dir():
-        for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES):
-            yield file.relative_to(path).as_posix(), file.read_bytes()
-        return
-    with tarfile.open(path) as tar:
-        members = [m for m in tar.getmembers() if m.isfile() and Path(m.name).suffix.lower() in PHOTO_SUFFIXES]
-        for member in sorted(members, key=lambda m: m.name):
-            content = tar.extractfile(member)
-            if content is not None:
-                yield member.name, content.read()
+        files = [file for file in path.rglob("*") if file.suffix.lower() in {".zip", *PHOTO_SUFFIXES}]
+        for archive in (file for file in files if file.suffix.lower() == ".zip" and file.is_file()):
+            folder = archive.parent.relative_to(path)
+            for name, read in _readers(archive, opened):
+                yield (folder / name).as_posix(), read
+        for file in filter(_is_photo, files):
+            yield file.relative_to(path).as_posix(), file.read_bytes
+    elif path.suffix.lower() == ".zip":
+        zipped = opened.enter_context(zipfile.ZipFile(path))
+        for name in filter(_is_photo, zipped.namelist()):
+            yield name, partial(zipped.read, name)
+    else:
+        tar = opened.enter_context(tarfile.open(path))  # noqa: SIM115 the stack closes it
+        for member in tar.getmembers():
+            if member.isfile() and _is_photo(member.name):
+                yield member.name, partial(_extracted, tar, member)
+
+
+def _is_photo(name: str | Path) -> bool:
+    return Path(name).suffix.lower() in PHOTO_SUFFIXES
+
+
+def _extracted(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    content = tar.extractfile(member)
+    return content.read() if content else b""
 
 
 def read_captions(path: Path) -> dict[str, list[str]]:
@@ -125,35 +160,29 @@ def fit_basis(paths: Iterable[Path], teacher: Teacher) -> Basis:
 
 
 def prepare(paths: Iterable[Path], out: Path, px: int, teacher: Teacher | None, basis: Basis | None) -> int:
-    """Write one source to `out` and return its number of photos; `out` appears only when it is whole."""
+    """Write one source to `out` and return its number of photos; `out` appears only when it is whole.
+
+    Raises:
+        ValueError: there is not one photo.
+    """
     started = time.monotonic()
-    names: list[str] = []
-    pixels: list[NDArray[np.uint8]] = []
-    targets: list[NDArray[np.float16]] = []
-    waiting: list[NDArray[np.float32]] = []  # projected many at a time: one at a time is a tenth as fast
-    for name, data in (photo for path in paths for photo in read_photos(path)):
-        image = decode(data)
-        if image is None:
-            continue
-        names.append(name)
-        pixels.append(squash(image, px))
-        if teacher is not None and basis is not None:
-            waiting.append(teacher.features(squash(image, TEACHER_PX)))
-            if len(waiting) == 64:
-                targets.append(basis(np.stack(waiting)))
-                waiting.clear()
-        if len(names) % 1000 == 0:
-            log.info("%s: %d photos, %.0f/s", out.name, len(names), len(names) / (time.monotonic() - started))
-    if waiting and basis is not None:
-        targets.append(basis(np.stack(waiting)))
-    partial = out.with_name(out.name + ".part")
-    partial.mkdir(parents=True, exist_ok=True)
-    np.save(partial / "photos.npy", np.stack(pixels))
+    unfinished = out.with_name(out.name + ".part")
+    unfinished.mkdir(parents=True, exist_ok=True)
+    images = ((name, decode(data)) for path in paths for name, data in read_photos(path))
+    found = ((name, image) for name, image in images if image is not None)
+    with RowFile(unfinished / "photos.npy") as photos, (unfinished / "names.txt").open("w", encoding="utf-8") as names:
+        targets = RowFile(unfinished / "teacher.npy") if teacher else None
+        while some := list(islice(found, 64)):  # projected many at a time: one at a time is a tenth as fast
+            photos.append(np.stack([squash(image, px) for _, image in some]))
+            names.writelines(f"{name}\n" for name, _ in some)
+            if targets and teacher and basis:
+                targets.append(basis(np.stack([teacher.features(squash(image, TEACHER_PX)) for _, image in some])))
+            if photos.length % 1024 == 0:
+                log.info("%s: %d photos, %.0f/s", out.name, photos.length, photos.length / (time.monotonic() - started))
     if targets:
-        np.save(partial / "teacher.npy", np.concatenate(targets))
-    (partial / "names.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    partial.rename(out)
-    return len(names)
+        targets.close()
+    unfinished.rename(out)
+    return photos.length
 
 
 def prepare_all(sources: Mapping[str, list[Path]], out: Path, px: int, teacher_path: Path | None) -> None:
@@ -183,7 +212,7 @@ def main(argv: list[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m captioner.data", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("sources", nargs="+", type=_named, metavar="NAME=PATH[,PATH...]",
-                        help="tar files or directories of photos that make up one source")  # fmt: skip
+                        help="tar files, zip files or directories of photos that make up one source")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="directory of the prepared sources")
     parser.add_argument("--px", type=int, default=224, help="side of the stored photos, pixels (default 224)")
     parser.add_argument("--teacher", type=Path, help="quantised MobileNetV2 .tflite; without it pixels only")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import tarfile
+import zipfile
 from io import BytesIO
 from pathlib import Path
 
@@ -25,17 +26,50 @@ def png(colour: str) -> bytes:
     return buffer.getvalue()
 
 
-def test_tar_and_directory_read_alike(tmp_path: Path) -> None:
+def test_tar_zip_and_directory_read_alike(tmp_path: Path) -> None:
     photos = {"b/two.png": png("blue"), "a.JPG": png("red"), "notes.txt": b"no photo"}
-    with tarfile.open(tmp_path / "photos.tar", "w") as tar:
+    with tarfile.open(tmp_path / "photos.tar", "w") as tar, zipfile.ZipFile(tmp_path / "photos.zip", "w") as zipped:
         for name, content in photos.items():
             file = tmp_path / "photos" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
             tar.add(file, name)
+            zipped.write(file, name)
     from_directory = list(data.read_photos(tmp_path / "photos"))
     assert from_directory == list(data.read_photos(tmp_path / "photos.tar"))
+    assert from_directory == list(data.read_photos(tmp_path / "photos.zip"))
     assert [name for name, _ in from_directory] == ["a.JPG", "b/two.png"]
+
+
+def test_zip_files_in_a_directory_read_as_if_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "c.png").write_bytes(png("green"))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "2.png").write_bytes(png("blue"))
+    for archive, name in (("a.zip", "a/1.png"), ("more/d.ZIP", "1.png"), ("b.zip", "b/2.png")):
+        with zipfile.ZipFile(tmp_path / archive, "w") as zipped:
+            zipped.writestr(name, png("red"))
+    found = dict(data.read_photos(tmp_path))
+    assert list(found) == ["a/1.png", "b/2.png", "c.png", "more/1.png"]
+    assert found["b/2.png"] == png("blue")  # what was unpacked comes first
+
+
+def test_only_photos_that_are_wanted_are_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as zipped:
+        zipped.writestr("1.png", png("red"))
+        zipped.writestr("2.png", png("blue"))
+    damaged = (tmp_path / "photos.zip").read_bytes().replace(png("red")[8:], bytes(len(png("red")) - 8))
+    (tmp_path / "photos.zip").write_bytes(damaged)
+    assert [name for name, _ in data.read_photos(tmp_path / "photos.zip", {"2.png", "3.png"})] == ["2.png"]
+    with pytest.raises(zipfile.BadZipFile):
+        list(data.read_photos(tmp_path / "photos.zip"))
+
+
+def test_a_source_without_photos_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="has no rows"):
+        data.prepare([tmp_path / "empty"], tmp_path / "out", 16, None, None)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_broken_photo_is_left_out_and_the_rest_prepared(tmp_path: Path) -> None:
