@@ -5,83 +5,40 @@
 Prints BLEU-1..4, CIDEr, ROUGE-L, the number of different captions, precision and recall of the tags, and how
 well the confidence agrees with people, beside what blind captioning gets: the same captions each one photo
 further on, and one human caption for every photo.
+
+Then it searches: every human caption is a query over all the photos, by words (BM25 over caption and tags), by meaning
+(text tower against image embeddings) and by both, blended as the product blends them; the same with the embeddings
+given to the wrong photos, and, with --synonyms, with everyday words swapped for others that mean the same.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import io
 import json
 import logging
 import math
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from captioner import DEFAULT_BUNDLE, Caption
-from captioner.data import is_held_back, read_captions, read_photos
+from captioner import DEFAULT_BUNDLE
+from captioner.captioned import Captioned, caption_photos
 from captioner.litert import LiteRTCaptioner
 from captioner.manifest import TAGS, Confidence, Manifest
-from captioner.metrics import calibration, fit_logistic, score, share_agreed, tag_scores
-from captioner.preprocess import squash, words
+from captioner.metrics import calibration, calibration_error, fit_logistic, score, tag_scores
+from captioner.plot import reliability_diagram
+from captioner.preprocess import words
+from captioner.recall import LEXICAL, Searcher
+from captioner.synonyms import Synonyms, read_synonyms, swapped_all
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """The captions a bundle gave to a set of photos, beside those of people."""
-
-    names: tuple[str, ...]
-    captions: tuple[Caption, ...]
-    references: tuple[tuple[str, ...], ...]
-
-    @property
-    def agreed(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """(n,) share of each caption's content words that a person used."""
-        pairs = zip(self.captions, self.references, strict=True)
-        return np.array([share_agreed(caption.text, texts) for caption, texts in pairs])
-
-    @property
-    def confidence(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """(n,) confidence of each caption."""
-        return np.array([caption.confidence for caption in self.captions])
-
-
-def caption_photos(captioner: LiteRTCaptioner, photos: Path, captions: Path, limit: int | None = None,
-                   held: bool = False) -> Run:  # fmt: skip
-    """Caption the photos of a tar file or a directory that `captions` names.
-
-    Args:
-        held: only the quarter that training leaves out of a set marked /held.
-
-    Raises:
-        ValueError: not one of the photos has captions.
-    """
-    references = read_captions(captions)
-    names: list[str] = []
-    found: list[Caption] = []
-    started = time.monotonic()
-    for name, data in read_photos(photos):
-        if name not in references or (held and not is_held_back(name)):
-            continue
-        image = Image.open(io.BytesIO(data))
-        found.append(captioner.caption(squash(image, captioner.input_px)))
-        names.append(name)
-        if len(names) % 200 == 0:
-            log.info("%d photos, %.1f/s", len(names), len(names) / (time.monotonic() - started))
-        if limit and len(names) >= limit:
-            break
-    if not names:
-        raise ValueError(f"no photo of {photos} is named in {captions}")
-    return Run(tuple(names), tuple(found), tuple(tuple(references[name]) for name in names))
+#: Tags from this probability on are shown and counted; search ranks by less probable ones too.
+SURE_TAG = 0.3
 
 
 def constant_caption(references: Sequence[Sequence[str]]) -> str:
@@ -94,21 +51,54 @@ def constant_caption(references: Sequence[Sequence[str]]) -> str:
     return max(texts, key=lambda text: sum(seen[w] for w in set(words(text))) / (len(words(text)) + 3))
 
 
-def results(run: Run, tags: frozenset[str]) -> dict[str, Any]:
+def results(run: Captioned, tags: frozenset[str], searcher: Searcher, synonyms: Synonyms | None) -> dict[str, Any]:
     """Everything that is measured on one set of photos."""
     texts = [caption.text for caption in run.captions]
-    told = [[tag.word for tag in caption.tags] for caption in run.captions]
+    told = [[tag.word for tag in caption.tags if tag.probability >= SURE_TAG] for caption in run.captions]
     constant = [constant_caption(run.references)] * len(texts)
+    groups = calibration(run.confidence, run.agreed)
     return {
         **score(texts, run.references).table(),
         "tags": tag_scores(told, run.references, tags),
-        "confidence": calibration(run.confidence, run.agreed),
+        "confidence": groups,
+        "calibration error": calibration_error(groups),
+        "retrieval": retrieval(run, searcher),
+        **({"synonyms": swapped_retrieval(run, searcher, synonyms)} if synonyms else {}),
         "captions of the wrong photos": score([*texts[1:], texts[0]], run.references).table(),
         "constant caption": {"caption": constant[0], **score(constant, run.references).table()},
     }
 
 
-def refitted(run: Run, before: Confidence) -> tuple[Confidence, Run]:
+def retrieval(run: Captioned, searcher: Searcher) -> dict[str, Any]:
+    """Each human caption as a query over all the photos, each way; and by embeddings of the wrong photos."""
+    queries, right = run.queries
+    found = searcher.recall(queries, right)
+    chance = searcher.shuffled().recall(queries, right)
+    return {
+        "queries": len(queries),
+        "photos": len(run.names),
+        **{way: recall.table() for way, recall in found.items()},
+        **{f"{way}, embeddings shuffled": recall.table() for way, recall in chance.items() if way != LEXICAL},
+    }
+
+
+def swapped_retrieval(run: Captioned, searcher: Searcher, synonyms: Synonyms) -> dict[str, Any]:
+    """The queries that hold a listed word, as they are and with every such word swapped."""
+    queries, right = run.queries
+    swaps = swapped_all(queries, synonyms)
+    places = [right[query] for query in swaps]
+    before = searcher.recall([queries[query] for query in swaps], places)
+    after = searcher.recall(list(swaps.values()), places)
+    at_10 = {way: (before[way].at[-1], after[way].at[-1]) for way in before}
+    return {
+        "queries": len(swaps),
+        "before": {way: recall.table() for way, recall in before.items()},
+        "after": {way: recall.table() for way, recall in after.items()},
+        "loss of recall@10": {way: round(1 - then / now, 4) if now else 0.0 for way, (now, then) in at_10.items()},
+    }
+
+
+def refitted(run: Captioned, before: Confidence) -> tuple[Confidence, Captioned]:
     """A logistic that makes the confidence the expected share of content words that a person used, too.
 
     Returns:
@@ -124,6 +114,14 @@ def refitted(run: Run, before: Confidence) -> tuple[Confidence, Run]:
     return fitted, dataclasses.replace(run, captions=captions)
 
 
+def _plot(path: Path, manifest: Manifest, name: str, found: dict[str, Any]) -> None:
+    """This run beside the other splits that the manifest has the confidence of, with counts."""
+    scores = {**manifest.scores, name: found}
+    told = {split: table.get("confidence", []) for split, table in scores.items()}
+    splits = {split: groups for split, groups in told.items() if groups and "photos" in groups[0]}
+    path.write_text(reliability_diagram(splits), encoding="utf-8")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m captioner.evaluate", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--photos", type=Path, required=True, help="tar file or directory of photos")
@@ -134,30 +132,47 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=int, help="only the first so many photos")
     parser.add_argument("--held", action="store_true", help="only the quarter of the photos that training leaves out")
     parser.add_argument("--calibrate", action="store_true", help="fit the bundle's confidence to these photos first")
+    parser.add_argument("--synonyms", type=Path, metavar="FILE",
+                        help="search with these words swapped as well: lines of word TAB synonym")  # fmt: skip
     parser.add_argument("--record", metavar="SPLIT", help="write the scores into the bundle's manifest")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg",
+                        help="draw the calibration of this run and of every split that the manifest has")  # fmt: skip
+    parser.add_argument("--cache", type=Path, metavar="FILE.npz",
+                        help="keep what the bundle said there, to search again without captioning again")  # fmt: skip
     parser.add_argument("--show", type=int, default=0, help="print the first so many captions too")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON on one line")
     return parser
+
+
+def _show(run: Captioned, count: int) -> None:
+    for name, caption in list(zip(run.names, run.captions, strict=True))[:count]:
+        tags_told = ", ".join(f"{tag.word} {tag.probability:.2f}" for tag in caption.tags)
+        log.info("%s: %s (%.2f) [%s]", name, caption.text, caption.confidence, tags_told)
 
 
 def main(argv: list[str] | None = None) -> None:
     """The command line."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.cache and args.beam:
+        parser.error("--cache keeps what the bundle says with its own beam: leave --beam away")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     captioner = LiteRTCaptioner(args.bundle, threads=args.threads, beam=args.beam)
-    run = caption_photos(captioner, args.photos, args.captions, args.limit, args.held)
+    synonyms = read_synonyms(args.synonyms) if args.synonyms else None
+    run = caption_photos(captioner, args.photos, args.captions, args.limit, args.held, args.cache)
     manifest = Manifest.read(args.bundle)
     if args.calibrate:
         confidence, run = refitted(run, manifest.confidence)
         manifest = dataclasses.replace(manifest, confidence=confidence)
         manifest.write(args.bundle)
     tags = frozenset((args.bundle / TAGS).read_text(encoding="utf-8").split())
-    found = results(run, tags)
+    searcher = Searcher.over(run.captions, embed=None)
+    found = results(run, tags, searcher, synonyms)
     if args.record:
         dataclasses.replace(manifest, scores={**manifest.scores, args.record: found}).write(args.bundle)
-    for name, caption in list(zip(run.names, run.captions, strict=True))[: args.show]:
-        tags_told = ", ".join(f"{tag.word} {tag.probability:.2f}" for tag in caption.tags)
-        log.info("%s: %s (%.2f) [%s]", name, caption.text, caption.confidence, tags_told)
+    if args.plot:
+        _plot(args.plot, manifest, args.record or args.photos.stem, found)
+    _show(run, args.show)
     sys.stdout.write(json.dumps(found, indent=None if args.json else 2) + "\n")
 
 

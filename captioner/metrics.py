@@ -69,25 +69,25 @@ def tag_scores(
         told: words or phrases for each photo. references: human captions of each photo.
     """
     human = [_phrased(texts) for texts in references]
+    pairs = [(word, f" {word} " in said) for of_photo, said in zip(told, human, strict=True) for word in of_photo]
     anyone = "".join(human)
-    pairs = [(word, f" {word} " in said, word in tags) for of_photo, said in zip(told, human, strict=True)
-             for word in of_photo]  # fmt: skip
-    head = [right for _, right, is_head in pairs if is_head]
-    classes = [(word, right) for word, right, is_head in pairs if not is_head]
-    used = [right for word, right in classes if f" {word} " in anyone]
-    wanted = sum(len(set(said.split()) & tags) for said in human)
-    found = sum(right for _, right, is_head in pairs if is_head)
-    return {
-        "precision": _share([right for _, right, _ in pairs]),
-        "recall": round(found / wanted, 4) if wanted else 0.0,
-        "per_photo": round(len(pairs) / len(told), 2) if told else 0.0,
-        "tag head": {"precision": _share(head), "per_photo": round(len(head) / max(len(told), 1), 2)},
-        "classes only": {
-            "precision": _share([right for _, right in classes]),
-            "precision of words that people used": _share(used),
-            "per_photo": round(len(classes) / max(len(told), 1), 2),
-        },
+    used = {word for word in {word for word, _ in pairs} if f" {word} " in anyone}
+    head = [right for word, right in pairs if word in tags]
+    others = [(word, right) for word, right in pairs if word not in tags]
+    photos, wanted = max(len(told), 1), sum(len(set(said.split()) & tags) for said in human)
+    found: dict[str, Any] = {
+        "precision": _share([right for _, right in pairs]),
+        "recall": round(sum(head) / wanted, 4) if wanted else 0.0,
+        "per_photo": round(len(pairs) / photos, 2),
     }
+    if others:
+        found["tag head"] = {"precision": _share(head), "per_photo": round(len(head) / photos, 2)}
+        found["class names"] = {
+            "precision": _share([right for _, right in others]),
+            "precision of those that people used": _share([right for word, right in others if word in used]),
+            "per_photo": round(len(others) / photos, 2),
+        }
+    return found
 
 
 def _phrased(texts: Sequence[str]) -> str:

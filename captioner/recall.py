@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,38 +53,40 @@ def fair_ranks(scores: Floats, right: Sequence[int]) -> NDArray[np.float64]:
     return np.asarray(1 + better + (level - 1) / 2, np.float64)
 
 
+@dataclass(frozen=True, slots=True)
 class Searcher:
-    """Captioned photos, searched by words, by meaning and by both.
+    """Captioned photos, searched by words, by meaning and by both."""
 
-    Args:
-        embed: the bundle's text tower; without it, or without embeddings, there are words only.
-    """
+    index: WordIndex
+    embed: Embed | None = None
+    embeddings: Floats | None = None  # (photos, d) unit length; None: there are words only
 
-    def __init__(self, captions: Sequence[Caption], embed: Embed | None = None) -> None:
-        self._index = WordIndex([word_counts(caption) for caption in captions])
-        embeddings = [caption.embedding for caption in captions if caption.embedding is not None]
-        complete = embed is not None and len(embeddings) == len(captions)
-        self._embed = embed if complete else None
-        self._embeddings = np.array(embeddings if complete else [], np.float32)
+    @classmethod
+    def over(cls, captions: Sequence[Caption], embed: Embed | None) -> Searcher:
+        """By meaning too where there is a text tower `embed` and every photo has an embedding."""
+        index = WordIndex([word_counts(caption) for caption in captions])
+        vectors = [caption.embedding for caption in captions if caption.embedding is not None]
+        complete = embed is not None and len(vectors) == len(captions)
+        return cls(index, embed, np.array(vectors, np.float32)) if complete else cls(index)
 
     def shuffled(self, seed: int = 0) -> Searcher:
         """The same with every embedding given to another photo: what chance finds by meaning."""
-        other = Searcher([])
-        other._index, other._embed = self._index, self._embed
-        order = np.random.default_rng(seed).permutation(len(self._embeddings))
-        other._embeddings = np.empty_like(self._embeddings)
-        other._embeddings[order] = np.roll(self._embeddings[order], 1, axis=0)
-        return other
+        if self.embeddings is None:
+            return self
+        order = np.random.default_rng(seed).permutation(len(self.embeddings))
+        moved = np.empty_like(self.embeddings)
+        moved[order] = np.roll(self.embeddings[order], 1, axis=0)
+        return replace(self, embeddings=moved)
 
     def scores(self, queries: Sequence[str]) -> dict[str, Floats]:
         """(queries, photos) for each way: lexical and, where there are embeddings, embedding and blended."""
         said = [said_words(query) for query in queries]
-        lexical = self._index.scores(said)
-        if self._embed is None:
+        lexical = self.index.scores(said)
+        if self.embed is None or self.embeddings is None:
             return {LEXICAL: lexical}
-        unknown = np.zeros(self._embeddings.shape[1], np.float32)
-        vectors = [self._embed(query) for query in queries]
-        cosines = np.array([unknown if v is None else v for v in vectors], np.float32) @ self._embeddings.T
+        unknown = np.zeros(self.embeddings.shape[1], np.float32)
+        vectors = [self.embed(query) for query in queries]
+        cosines = np.array([unknown if v is None else v for v in vectors], np.float32) @ self.embeddings.T
         rows = zip(lexical, cosines, said, strict=True)
         blended = np.array([blend(words, near, len(texts)) for words, near, texts in rows], np.float32)
         return {LEXICAL: lexical, EMBEDDING: cosines, BLENDED: blended}

@@ -12,7 +12,7 @@ from PIL import Image
 pytest.importorskip("pycocoevalcap")
 
 from captioner import DEFAULT_BUNDLE, evaluate
-from captioner.metrics import calibration, fit_logistic, score, share_agreed, tag_scores
+from captioner.metrics import calibration, calibration_error, fit_logistic, score, share_agreed, tag_scores
 
 HUMAN = [
     ["A brown dog runs on the grass .", "a dog running outside"],
@@ -47,6 +47,25 @@ def test_tag_scores() -> None:
     assert found == {"precision": 0.5, "recall": pytest.approx(1 / 3, abs=1e-4), "per_photo": 1.0}
 
 
+def test_class_names_are_told_apart_and_may_be_phrases() -> None:
+    told = [["dog", "golden retriever", "puffer fish"], ["dog", "fire truck", "golden retriever"]]
+    human = [["A golden retriever on grass ."], ["a red truck", "fire truck, dog"]]
+    found = tag_scores(told, human, frozenset({"dog", "grass", "truck"}))
+    assert (found["precision"], found["per_photo"]) == (0.5, 3.0)
+    assert found["recall"] == pytest.approx(1 / 3, abs=1e-4)
+    assert found["tag head"] == {"precision": 0.5, "per_photo": 1.0}
+    assert found["class names"] == {
+        "precision": 0.5,
+        "precision of those that people used": pytest.approx(2 / 3, abs=1e-4),
+        "per_photo": 2.0,
+    }
+
+
+def test_a_phrase_does_not_reach_from_one_caption_into_the_next() -> None:
+    found = tag_scores([["red dog"]], [["something red", "dog"]], frozenset())
+    assert found["precision"] == 0
+
+
 def test_logistic_is_fitted_to_shares() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=4000)
@@ -57,22 +76,49 @@ def test_logistic_is_fitted_to_shares() -> None:
 
 def test_calibration_groups_by_confidence() -> None:
     found = calibration(np.array([0.9, 0.1, 0.8, 0.2]), np.array([1.0, 0.0, 0.5, 0.5]), bins=2)
-    assert found == [{"confidence": 0.15, "agreed": 0.25}, {"confidence": 0.85, "agreed": 0.75}]
+    assert found == [
+        {"confidence": 0.15, "agreed": 0.25, "photos": 2},
+        {"confidence": 0.85, "agreed": 0.75, "photos": 2},
+    ]
+    assert calibration_error(found) == 0.1
+    assert calibration_error([]) == 0
 
 
 def test_the_constant_caption_is_a_human_one() -> None:
     assert evaluate.constant_caption(HUMAN) in [text for texts in HUMAN for text in texts]
 
 
-def test_the_program_scores_the_shipped_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def made_set(tmp_path: Path) -> Path:
+    """Two photos with captions."""
     for i, colour in enumerate(("green", "blue")):
         Image.new("RGB", (60, 40), colour).save(tmp_path / f"{i}.png")
     lines = [json.dumps({"image": f"{i}.png", "captions": ["A wall .", "a colour"]}) for i in range(2)]
     (tmp_path / "captions.jsonl").write_text("\n".join(lines))
-    evaluate.main(["--photos", str(tmp_path), "--captions", str(tmp_path / "captions.jsonl"), "--json"])
+    return tmp_path
+
+
+def test_the_program_scores_the_shipped_bundle(made_set: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (made_set / "synonyms.txt").write_text("wall\tbarrier\t2\n")
+    plot = made_set / "plot.svg"
+    evaluate.main(["--photos", str(made_set), "--captions", str(made_set / "captions.jsonl"), "--json",
+                   "--synonyms", str(made_set / "synonyms.txt"), "--plot", str(plot)])  # fmt: skip
     found = json.loads(capsys.readouterr().out)
     assert found["photos"] == 2
     assert {"BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "CIDEr", "ROUGE-L", "distinct", "tags"} <= found.keys()
+    assert found["retrieval"]["queries"] == 4
+    assert found["retrieval"]["photos"] == 2
+    assert found["retrieval"]["lexical"].keys() == {"recall@1", "recall@5", "recall@10", "median rank"}
+    assert found["synonyms"]["queries"] == 2
+    assert found["synonyms"]["loss of recall@10"]["lexical"] == 0, "two photos: both are among the first ten"
+    assert f"{made_set.name}: 2 photos" in plot.read_text()
+
+
+def test_a_cache_is_for_the_bundle_s_own_beam(made_set: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        evaluate.main(["--photos", str(made_set), "--captions", str(made_set / "captions.jsonl"),
+                       "--beam", "1", "--cache", str(made_set / "cache.npz")])  # fmt: skip
+    assert "--beam" in capsys.readouterr().err
 
 
 def test_photos_without_captions_are_an_error(tmp_path: Path) -> None:
