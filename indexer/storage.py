@@ -50,8 +50,9 @@ def open_search(settings: Settings) -> SearchBackend:
             hint="leave out the setting 'search', or set it to embedded",
         )
     from indexer.search.embedded import EmbeddedSearch
+    from indexer.search.meaning import Meaning
 
-    return EmbeddedSearch(search_path(settings))
+    return EmbeddedSearch(search_path(settings), Meaning.of_bundle(settings.bundle))
 
 
 def search_path(settings: Settings) -> Path:

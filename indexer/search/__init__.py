@@ -37,6 +37,7 @@ class SearchDocument:
     rating: int | None
     position: Position | None
     embedding: tuple[float, ...] | None
+    model: str = ""  # whose `embedding` it is: those of different models lie in different spaces
 
 
 class Sort(StrEnum):
@@ -72,7 +73,8 @@ class Filter:
 class Query:
     """A parsed query (`query.parse`). The last word is matched as a prefix where `prefix_last` is set.
 
-    `vector` is the query in the space of `SearchDocument.embedding`, unit length; photos near it are found as well.
+    `vector` is the query in the space of the embeddings of `model`, unit length; photos near it are found as well. A
+    backend that was given a `Meaning` fills in the three of them itself.
     """
 
     words: tuple[str, ...] = ()
@@ -82,13 +84,16 @@ class Query:
     prefix_last: bool = True
     sort: Sort | None = None  # None: relevance where there are words, else newest
     vector: tuple[float, ...] | None = None
+    model: str = ""
+    meant: tuple[str, ...] = ()  # the words, folded, that `vector` stands for, which are right as typed; empty: all
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
     """One reason for a hit: in `field`, these character spans of `text` matched; `kind` says how.
 
-    A match by meaning alone has the field "embedding", no text and no spans.
+    A match by meaning has the field "embedding". Its text names words of the query, each beside the nearest word of the
+    photo, which the spans mark: "seaside ≈ beach, toddler ≈ child"; it is empty where no single word is near.
     """
 
     field: str  # a SearchDocument field name
@@ -126,6 +131,7 @@ class Answer:
     total: int
     corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
+    by_meaning: int = 0  # how many of `total` none of the words would have found
 
 
 class SearchBackend(Protocol):

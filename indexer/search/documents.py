@@ -44,6 +44,7 @@ def document(photo: Photo) -> SearchDocument:
         rating=metadata.rating,
         position=metadata.position,
         embedding=machine.embedding if machine else None,
+        model=clean(machine.model) if machine else "",
     )
 
 

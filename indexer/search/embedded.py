@@ -7,6 +7,7 @@
     embedded_rank     which photos, in which order: the ranking is explained there
     embedded_vectors  embeddings, for meaning and likeness
     highlight         why a photo was found
+    meaning           what the words of a query mean, and which words of a photo come near them
 
 The file is the index: written in one transaction per batch, durable, safe to delete (the catalogue rebuilds it). The
 picture is read from it when the first search comes and follows it from then on, also when another process writes. A
@@ -26,7 +27,7 @@ import numpy as np
 
 from indexer.database import Database
 from indexer.errors import SearchError
-from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort, Why
+from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
 from indexer.search import embedded_schema as schema
 from indexer.search.embedded_filter import counted
 from indexer.search.embedded_follow import followed, read_state
@@ -35,22 +36,26 @@ from indexer.search.embedded_picture import Picture
 from indexer.search.embedded_rank import Match, matched, page
 from indexer.search.embedded_vectors import Vectors
 from indexer.search.highlight import Sought, best_kind
+from indexer.search.meaning import NO_MEANING, Meaning
 
 _BATCH = 1000
 _ROWS_AT_ONCE = 500
 _MOST_SIMILAR_WORDS = 12
 _ALIKE_COSINE = 0.3
+_TELLING = frozenset({"person_caption", "machine_caption", "tags", "keywords", "title"})
 
 
 class EmbeddedSearch:
     """`SearchBackend` on one SQLite file, created where there is none. Thread-safe; several processes may share it.
 
-    Raises `StorageError` where the file can't be opened, `SearchError` where it fails later.
+    `meaning` gives queries their vector where they have none. Raises `StorageError` where the file can't be opened,
+    `SearchError` where it fails later.
     """
 
     name = "embedded"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, meaning: Meaning = NO_MEANING) -> None:
+        self._meaning = meaning
         self._database = Database(path, schema.EMBEDDED_MIGRATIONS)
         self._lock = threading.Lock()
         self._picture: Picture | None = None
@@ -78,16 +83,19 @@ class EmbeddedSearch:
         """The photos that match, best first. Raises `FilterError` for a filter that it can't answer."""
         with self._guarded():
             picture = self._current()
+            query = self._meaning.asked(query, picture.names.proper_names())
             match = matched(query, picture, self._database.reader, self._vectors)
             by_relevance = bool(query.words or query.phrases or query.vector)
             sort = query.sort or (Sort.RELEVANCE if by_relevance else Sort.NEWEST)
             places = page(match, picture, sort, max(limit, 0), max(offset, 0))
-            return Answer(self._hits(places.tolist(), match, picture), match.total, match.corrections, match.dropped)
+            hits = self._hits(places.tolist(), match, picture, query.meant)
+            return Answer(hits, match.total, match.corrections, match.dropped, match.by_meaning)
 
     def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
         """Counts per value of each facet, of all photos that match `query`. Raises `ValueError` for another name."""
         with self._guarded():
             picture = self._current()
+            query = self._meaning.asked(query, picture.names.proper_names())
             match = matched(query, picture, self._database.reader, self._vectors)
             return counted(picture, match.mask, names, limit)
 
@@ -96,7 +104,8 @@ class EmbeddedSearch:
         with self._guarded():
             picture = self._current()
             row = self._database.reader.execute(
-                "SELECT docno, words, strengths, vector FROM document LEFT JOIN embedding USING (docno) WHERE id = ?",
+                "SELECT docno, words, strengths, vector, model FROM document LEFT JOIN embedding USING (docno)"
+                " WHERE id = ?",
                 (photo_id,),
             ).fetchone()
             if row is None:
@@ -126,29 +135,35 @@ class EmbeddedSearch:
             return self._picture
 
     def _alike(self, row: sqlite3.Row, picture: Picture) -> Match:
-        docno, codes, strengths, vector = row
+        docno, codes, strengths, vector, model = row
         others = picture.alive & ~picture.where([docno])
         if vector is not None:
             own = np.frombuffer(vector, np.int8).astype(np.float32).tolist()
-            cosines = np.where(others, self._vectors.cosines(own, picture, self._database.reader), np.float32(0))
+            cosines = np.where(others, self._vectors.cosines(own, model, picture, self._database.reader), np.float32(0))
             mask = cosines >= _ALIKE_COSINE
             scores = np.where(mask, np.clip(cosines, 0, 1), np.float32(0))
             return Match(mask, scores, cosines=np.where(mask, cosines, 0))
         scores = np.where(others, _word_likeness(np.frombuffer(codes, np.int32), strengths, picture), np.float32(0))
         return Match(scores > 0, scores)
 
-    def _hits(self, places: Sequence[int], match: Match, picture: Picture) -> tuple[Hit, ...]:
+    def _hits(
+        self, places: Sequence[int], match: Match, picture: Picture, meant: Sequence[str] = ()
+    ) -> tuple[Hit, ...]:
         sought = Sought(
             best_kind(group.kinds for group in match.groups),
             tuple(group.prefix for group in match.groups if group.prefix),
             tuple(group.phrase for group in match.groups if group.phrase),
         )
+        rows = [(place, row["id"], json.loads(row["fields"])) for place, row in self._rows(places, picture)]
+        near = [(place, fields) for place, _, fields in rows if match.cosines is not None and match.cosines[place]]
+        meant_by = self._meaning.reasons([(match.missed(meant, place), _told(fields)) for place, fields in near])
+        by_meaning = dict(zip((place for place, _ in near), meant_by, strict=True))
         hits = []
-        for place, row in self._rows(places, picture):
-            why = sought.reasons(json.loads(row["fields"])) if match.groups else ()
-            if match.cosines is not None and match.cosines[place]:
-                why = (*why, Why("embedding", "", (), "meaning"))
-            hits.append(Hit(row["id"], round(float(match.scores[place]), 4), why))
+        for place, photo_id, fields in rows:
+            why = sought.reasons(fields) if match.groups else ()
+            if place in by_meaning:
+                why = (*why, by_meaning[place])
+            hits.append(Hit(photo_id, round(float(match.scores[place]), 4), why))
         return tuple(hits)
 
     def _rows(self, places: Sequence[int], picture: Picture) -> Iterator[tuple[int, sqlite3.Row]]:
@@ -171,6 +186,11 @@ class EmbeddedSearch:
                 f"the search index {self._database.path} can't be used: {error}",
                 hint="stop recollect, delete the file (nothing is lost) and run `recollect reindex --search`",
             ) from error
+
+
+def _told(fields: Sequence[tuple[str, str, str]]) -> frozenset[str]:
+    """The words that say what is in the picture, of a photo's texts as field, text, and the words of the text."""
+    return frozenset(word for field, _, folded in fields if field in _TELLING for word in folded.split())
 
 
 def _word_likeness(

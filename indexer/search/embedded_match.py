@@ -3,7 +3,7 @@
 For "dogs" these are, from best to worst: the word itself (quality 1) and its other forms (0.95), words that it begins
 while it is still being typed (0.8), synonyms (0.6), and corrected words (one edit 0.3, two 0.2), these last only for a
 word that is not in the index, or where nothing was found, or where the word stands in so few photos next to a far
-more frequent neighbour that it looks like somebody else's mistake.
+more frequent neighbour that it looks like somebody else's mistake. A word that the query's vector stands for is none.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class Matcher:
         """One group for each word that says something; with `mend`, words that are known are corrected as well."""
         terms = list(_terms(query))
         joined = self._joined(terms)
-        return [self._group(term, joined.get(place, ()), mend) for place, term in enumerate(terms)]
+        right = frozenset(query.meant)
+        return [self._group(term, joined.get(place, ()), right, mend) for place, term in enumerate(terms)]
 
     def phrase(self, text: str) -> Group:
         """The photos in which the words of `text` follow one another."""
@@ -99,7 +100,7 @@ class Matcher:
             return self._codes_scores(dict.fromkeys(self._forms(parts[0]), EXACT)) > 0
         return self._full_text(parts)
 
-    def _group(self, term: _Term, joined: Iterable[str], mend: bool) -> Group:
+    def _group(self, term: _Term, joined: Iterable[str], right: frozenset[str], mend: bool) -> Group:
         if len(term.words) > 1:
             return self.phrase(term.typed)
         word = term.words[0]
@@ -111,7 +112,7 @@ class Matcher:
         qualities = {**dict.fromkeys(beginning, PREFIX), **_no_worse(qualities, beginning)}
         corrected: tuple[str, ...] = ()
         rare = self._looks_mistaken(word, qualities)
-        if mend or not qualities or rare:
+        if word not in right and (mend or not qualities or rare):
             mended = self._mended(term, at_least=1 if mend or not rare else _MISTAKE_RATIO * self._frequency([word]))
             corrected = tuple(text for text in mended if text not in qualities)
             kinds.update(dict.fromkeys(corrected, "typo"))

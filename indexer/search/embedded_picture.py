@@ -24,6 +24,9 @@ Ints = NDArray[np.int32]
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+#: Facets whose values are names, and the one whose values are things.
+_NAMING, _THINGS = ("person", "place", "camera", "lens"), "tag"
+
 NO_DATE = np.iinfo(np.int64).min
 NO_RATING = -128
 
@@ -104,6 +107,7 @@ class Names:
     word_codes: dict[str, int] = field(default_factory=dict)
     words_sorted: list[str] = field(default_factory=list)
     facets: dict[str, Facet] = field(default_factory=dict)
+    _proper: tuple[int, frozenset[str]] = (-1, frozenset())
 
     def follow(self, connection: sqlite3.Connection) -> None:
         """Reads the names that are new."""
@@ -126,6 +130,18 @@ class Names:
     def facet(self, name: str) -> Facet:
         """The values of a facet that photos have, or have had."""
         return self.facets.get(name, NO_VALUES)
+
+    def proper_names(self) -> frozenset[str]:
+        """The words by which people, places and cameras are called here, and nothing that a picture shows."""
+        last, proper = self._proper
+        if last != self.last:
+            last = self.last
+            proper = self._folded(*_NAMING) - self._folded(_THINGS)
+            self._proper = (last, proper)
+        return proper
+
+    def _folded(self, *facets: str) -> frozenset[str]:
+        return frozenset(word for name in facets for value in self.facet(name).folded for word in value.split())
 
     def beginning_with(self, prefix: str) -> list[str]:
         """The words that begin with `prefix`, in order."""

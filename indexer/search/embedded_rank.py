@@ -16,8 +16,9 @@ description: photos that have `_DESCRIBED` of its weight are found as well, afte
 doubles the recall at 10 of whole sentences). The answer names the words that the best photo lacks. Phrases, exclusions
 and filters always hold.
 
-*Meaning*: where the query has a vector, photos whose cosine is near the best one join in, and the score becomes
-`(1 - _MEANING) * words + _MEANING * cosine / best cosine`.
+*Meaning*: where the query has a vector, photos whose cosine is near the best one join in, and words and cosines count
+together as `captioner.blend` says. Who types a word or two that stand in captions or tags sees those photos first, and
+what only looks like it after them; a description goes mostly by its meaning.
 """
 
 from __future__ import annotations
@@ -29,17 +30,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from captioner import blend
 from indexer.search import Query, Sort
 from indexer.search.embedded_filter import filtered
-from indexer.search.embedded_match import Group, Matcher
+from indexer.search.embedded_match import STOP_WORDS, Group, Matcher
 from indexer.search.embedded_picture import Floats, Mask, Picture
 from indexer.search.embedded_vectors import Vectors
+from indexer.search.words import words
 
 _DESCRIPTION_FROM = 4
 _RELAXED = 0.5
 _DESCRIBED = 0.25
 _AS_MUCH = 0.999  # but for rounding
-_MEANING = 0.3
 _LEAST_COSINE = 0.15
 _NEAR_BEST = 0.8
 _MOST_BY_MEANING = 200
@@ -55,12 +57,19 @@ class Match:
     groups: Sequence[Group] = ()
     corrections: dict[str, tuple[str, ...]] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
+    whole: bool = False  # the photos have every word as it was typed, or one that means the same
     cosines: Floats | None = None  # of the photos that were found by meaning, else 0
+    by_meaning: int = 0  # how many of them no word would have found
 
     @property
     def total(self) -> int:
         """How many photos were found."""
         return int(np.count_nonzero(self.mask))
+
+    def missed(self, meant: Sequence[str], place: int) -> tuple[str, ...]:
+        """Those of the query's words `meant` that no text of the photo at `place` holds."""
+        held = {word for group in self.groups if group.scores[place] for word in words(group.typed)}
+        return tuple(word for word in dict.fromkeys(meant) if word not in held)
 
 
 def matched(query: Query, picture: Picture, connection: sqlite3.Connection, vectors: Vectors) -> Match:
@@ -70,12 +79,16 @@ def matched(query: Query, picture: Picture, connection: sqlite3.Connection, vect
     for text in query.excluded:
         passing = passing & ~matcher.excluded(text)
     phrases = [matcher.phrase(text) for text in query.phrases]
-    by_words = _by_words(query, matcher, phrases, passing)
+    for group in phrases:
+        passing = passing & (group.scores > 0)
+    match = None
     if query.vector is not None:
-        for group in phrases:
-            passing = passing & (group.scores > 0)
-        by_words = _with_meaning(by_words, passing, vectors.cosines(query.vector, picture, connection))
-    return replace(by_words, corrections={**by_words.corrections, **nearest})
+        query = query if query.meant else replace(query, meant=_telling(query))
+        cosines = np.where(passing, vectors.cosines(query.vector, query.model, picture, connection), np.float32(0))
+        match = _with_meaning(query, _by_words(query, matcher, phrases, passing), cosines) if cosines.any() else None
+    if match is None or not match.total:
+        match = _by_words(replace(query, meant=()), matcher, phrases, passing)
+    return replace(match, corrections={**match.corrections, **nearest})
 
 
 def page(match: Match, picture: Picture, sort: Sort, limit: int, offset: int) -> NDArray[np.int64]:
@@ -95,15 +108,13 @@ def page(match: Match, picture: Picture, sort: Sort, limit: int, offset: int) ->
 
 def _by_words(query: Query, matcher: Matcher, phrases: list[Group], passing: Mask) -> Match:
     groups = matcher.groups(query)
-    for group in phrases:
-        passing = passing & (group.scores > 0)
     if len(groups) >= _DESCRIPTION_FROM:
         match = _most(phrases, groups, passing, _DESCRIBED)
     else:
         match = _all(phrases, groups, passing)
         if not match.total and passing.any() and groups:
             groups = matcher.groups(query, mend=True)
-            match = _all(phrases, groups, passing)
+            match = replace(_all(phrases, groups, passing), whole=False)
             match = match if match.total else _most(phrases, groups, passing, _RELAXED)
     return replace(match, corrections={group.typed: group.corrected for group in groups if group.corrected})
 
@@ -114,7 +125,7 @@ def _all(phrases: Sequence[Group], groups: Sequence[Group], passing: Mask) -> Ma
     for group in groups:
         mask = mask & (group.scores > 0)
     together = [*phrases, *groups]
-    return Match(mask, _weighted(together, mask), together)
+    return Match(mask, _weighted(together, mask), together, whole=True)
 
 
 def _most(phrases: Sequence[Group], groups: Sequence[Group], passing: Mask, share: float) -> Match:
@@ -151,17 +162,43 @@ def _weighted(groups: Sequence[Group], mask: Mask) -> Floats:
     return np.where(mask, scores, np.float32(0))
 
 
-def _with_meaning(match: Match, passing: Mask, cosines: Floats) -> Match:
-    cosines = np.where(passing, cosines, np.float32(0))
+def _with_meaning(query: Query, match: Match, cosines: Floats) -> Match:
+    near = _near(np.where(_literal(query, match), cosines, np.float32(0)))
+    # Without words there is nothing to blend: an empty query with a vector is ordered by meaning alone.
+    worded = match.mask if match.groups else np.zeros_like(match.mask)
+    length = len(_telling(query))
+    scores = blend(match.scores * worded, cosines, length)
+    if match.whole and length < _DESCRIPTION_FROM:
+        scores = (scores + worded) / 2
+    mask = worded | near
+    return replace(
+        match,
+        mask=mask,
+        scores=np.where(mask, scores, np.float32(0)),
+        dropped=tuple(word for word in match.dropped if not set(words(word)) <= set(query.meant)),
+        cosines=np.where(near, cosines, np.float32(0)),
+        by_meaning=int(np.count_nonzero(near & ~worded)),
+    )
+
+
+def _telling(query: Query) -> tuple[str, ...]:
+    return tuple(word for text in (*query.phrases, *query.words) for word in words(text) if word not in STOP_WORDS)
+
+
+def _literal(query: Query, match: Match) -> Mask:
+    """The photos that have those words of the query that meaning can't stand for: names, numbers, phrases."""
+    mask = np.ones(len(match.mask), np.bool_)
+    for group in match.groups:
+        own = set(words(group.typed))
+        if own - set(query.meant) and (group.phrase or any(group.kinds.get(word) == "exact" for word in own)):
+            mask &= group.scores > 0
+    return mask
+
+
+def _near(cosines: Floats) -> Mask:
+    """The photos that a query finds by meaning alone."""
     best = float(cosines.max(initial=0))
-    if best < _LEAST_COSINE:
-        return match
     near = cosines >= max(_LEAST_COSINE, _NEAR_BEST * best)
     if np.count_nonzero(near) > _MOST_BY_MEANING:
         near = near & (cosines > np.partition(cosines, -_MOST_BY_MEANING - 1)[-_MOST_BY_MEANING - 1])
-    # Without words there is nothing to blend: an empty query with a vector is ordered by meaning alone.
-    by_words = match.mask if match.groups else np.zeros_like(match.mask)
-    words_scores = match.scores if match.groups else np.zeros_like(match.scores)
-    blended = (1 - _MEANING) * words_scores + _MEANING * np.clip(cosines / best, 0, 1)
-    mask = by_words | near
-    return replace(match, mask=mask, scores=np.where(mask, blended, np.float32(0)), cosines=np.where(near, cosines, 0))
+    return near

@@ -53,6 +53,18 @@ EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
         );
         """,
     ),
+    (
+        # Photos whose embedding is nobody's are dropped as a whole: the indexer then pushes everything again.
+        "search: whose embedding it is",
+        """
+        DELETE FROM body WHERE rowid IN (SELECT docno FROM embedding);
+        DELETE FROM shown WHERE docno IN (SELECT docno FROM embedding);
+        DELETE FROM document WHERE docno IN (SELECT docno FROM embedding);
+        DELETE FROM embedding;
+        ALTER TABLE embedding ADD COLUMN model TEXT NOT NULL DEFAULT '';
+        UPDATE state SET generation = generation + 1, epoch = epoch + 1;
+        """,
+    ),
 )
 
 #: A tag counts for filters and facets from this probability; below it only ranks.
@@ -108,8 +120,8 @@ def put(connection: sqlite3.Connection, documents: Sequence[SearchDocument]) -> 
     )
     connection.executemany("INSERT INTO body (rowid, text) VALUES (?, ?)", ((no, _body(item)) for no, item in rows))
     connection.executemany(
-        "INSERT INTO embedding VALUES (?, ?)",
-        ((no, quantised(item.document.embedding)) for no, item in rows if item.document.embedding),
+        "INSERT INTO embedding (docno, vector, model) VALUES (?, ?, ?)",
+        ((no, quantised(item.document.embedding), item.document.model) for no, item in rows if item.document.embedding),
     )
     _moved_on(connection)
 

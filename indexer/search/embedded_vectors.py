@@ -1,4 +1,7 @@
-"""The photos' embeddings as one int8 matrix, read only once something asks for it: 100,000 x 256 are 25 MB."""
+"""The photos' embeddings as one int8 matrix, read only once something asks for it: 100,000 x 256 are 25 MB.
+
+It holds those of one model: pictures and words of different models lie in different spaces, whatever their length.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,15 @@ class Vectors:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._model = ""
         self._docnos = np.zeros(0, np.int64)
         self._matrix = np.zeros((0, 0), np.int8)
         self._norms = np.zeros(0, np.float32)
 
-    def cosines(self, vector: Sequence[float], picture: Picture, connection: sqlite3.Connection) -> Floats:
-        """One cosine per photo of `picture`; 0 where a photo has no embedding, or one of another length."""
+    def cosines(self, vector: Sequence[float], model: str, picture: Picture, connection: sqlite3.Connection) -> Floats:
+        """One cosine per photo of `picture`; 0 where a photo has no embedding by `model`, or one of another length."""
         wanted = np.asarray(vector, np.float32)
-        matrix, norms = self._followed(picture, connection, len(wanted))
+        matrix, norms = self._followed(picture, connection, model, len(wanted))
         length = float(np.linalg.norm(wanted))
         if not length or not np.isfinite(length) or not len(matrix):
             return np.zeros(len(picture.docnos), np.float32)
@@ -38,21 +42,26 @@ class Vectors:
         np.divide(dots, norms * np.float32(length), out=cosines, where=norms > 0)
         return cosines
 
-    def _followed(self, picture: Picture, connection: sqlite3.Connection, size: int) -> tuple[NDArray[np.int8], Floats]:
+    def _followed(
+        self, picture: Picture, connection: sqlite3.Connection, model: str, size: int
+    ) -> tuple[NDArray[np.int8], Floats]:
         with self._lock:
             known = len(self._docnos)
-            if self._matrix.shape[1] != size or not np.array_equal(picture.docnos[:known], self._docnos):
-                known, self._matrix, self._norms = 0, np.zeros((0, size), np.int8), np.zeros(0, np.float32)
+            same = (self._model, self._matrix.shape[1]) == (model, size)
+            if not same or not np.array_equal(picture.docnos[:known], self._docnos):
+                known, self._docnos, self._model = 0, picture.docnos[:0], model
+                self._matrix, self._norms = np.zeros((0, size), np.int8), np.zeros(0, np.float32)
             if known < len(picture.docnos):
-                self._read(picture.docnos[known:], connection, size)
+                self._read(picture.docnos[known:], connection, model, size)
             self._docnos = picture.docnos
             return self._matrix, self._norms
 
-    def _read(self, docnos: NDArray[np.int64], connection: sqlite3.Connection, size: int) -> None:
+    def _read(self, docnos: NDArray[np.int64], connection: sqlite3.Connection, model: str, size: int) -> None:
         new = np.zeros((len(docnos), size), np.int8)
         rows = connection.execute(
-            "SELECT docno, vector FROM embedding WHERE docno BETWEEN ? AND ? AND length(vector) = ? ORDER BY docno",
-            (int(docnos[0]), int(docnos[-1]), size),
+            "SELECT docno, vector FROM embedding WHERE docno BETWEEN ? AND ? AND model = ? AND length(vector) = ?"
+            " ORDER BY docno",
+            (int(docnos[0]), int(docnos[-1]), model, size),
         )
         while chunk := [tuple(row) for row in rows.fetchmany(_ROWS_AT_ONCE)]:
             places = np.searchsorted(docnos, np.array([docno for docno, _ in chunk], np.int64))

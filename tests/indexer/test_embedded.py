@@ -12,10 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from indexer.database import Database
 from indexer.errors import SearchError, StorageError
 from indexer.search import Query, SearchDocument, embedded_follow
 from indexer.search.embedded import EmbeddedSearch
 from indexer.search.embedded_picture import Postings
+from indexer.search.embedded_schema import EMBEDDED_MIGRATIONS
 from indexer.search.fuzzy import corrections
 from indexer.search.query import parse
 
@@ -78,6 +80,21 @@ def test_two_processes_may_share_the_file(tmp_path: Path) -> None:
     assert ids(reader, "cat ") == []
     reader.close()
     writer.close()
+
+
+def test_embeddings_that_name_no_model_are_dropped_with_their_photos(tmp_path: Path) -> None:
+    """So that the indexer finds the index short of photos and pushes them again."""
+    with Database(tmp_path / "search.db", EMBEDDED_MIGRATIONS[:1]) as older, older.transaction() as writer:
+        for docno in (1, 2):
+            row = (docno, f"{docno:032x}", 1, None, None, None, None, b"", b"", b"")
+            writer.execute(f"INSERT INTO document VALUES ({', '.join('?' * len(row))})", row)
+            writer.execute("INSERT INTO shown VALUES (?, '[]')", (docno,))
+        writer.execute("INSERT INTO embedding VALUES (1, ?)", (b"\x7f\x00",))
+    search = EmbeddedSearch(tmp_path / "search.db")
+    assert ids(search, "") == [2]
+    search.put([photo(1, "a dog", embedding=(1.0, 0.0), model="atto-1")])
+    assert search.search(Query(words=("lion",), vector=(1.0, 0.0), model="atto-1")).total == 1
+    search.close()
 
 
 def test_a_file_that_is_no_index_says_what_to_do(tmp_path: Path) -> None:

@@ -509,6 +509,7 @@ def test_photos_are_found_by_meaning_where_there_are_vectors(empty: SearchBacken
     assert answer.total == 3
     kinds = {int(hit.id, 16): [why.kind for why in hit.why] for hit in answer.hits}
     assert kinds == {1: ["meaning"], 2: ["exact", "meaning"], 3: ["exact"]}
+    assert answer.by_meaning == 1
     finds(empty, "dog ", 2, 3)
     assert numbers(empty.search(Query(vector=(0.0, 0.0, 1.0, 0.0)))) == [4]
 
@@ -526,6 +527,57 @@ def test_a_vector_of_another_length_is_no_error(empty: SearchBackend) -> None:
     empty.put([photo(1, "a cat", embedding=(1.0, 0.0)), photo(2, "a cat")])
     assert sorted(numbers(empty.search(replace(parse("cat "), vector=(1.0, 0.0, 0.0))))) == [1, 2]
     assert sorted(numbers(empty.search(replace(parse("cat "), vector=(0.0, 0.0))))) == [1, 2]
+
+
+def test_embeddings_of_different_models_are_never_compared(empty: SearchBackend) -> None:
+    near = (1.0, 0.0)
+    empty.put([photo(1, embedding=near, model="atto-1"), photo(2, embedding=near, model="atto-2"), photo(3)])
+    lion = replace(parse("lion "), vector=near)
+    assert numbers(empty.search(replace(lion, model="atto-1"))) == [1]
+    assert numbers(empty.search(replace(lion, model="atto-2"))) == [2]
+    assert numbers(empty.search(replace(lion, model="atto-3"))) == []
+    empty.put([photo(2, embedding=near, model="atto-1"), photo(4, embedding=near, model="atto-2")])
+    assert sorted(numbers(empty.search(replace(lion, model="atto-1")))) == [1, 2]
+    assert numbers(empty.similar(f"{1:032x}")) == [2]
+    assert numbers(empty.similar(f"{4:032x}")) == []
+
+
+def test_what_stands_in_the_words_comes_before_what_only_looks_like_it(empty: SearchBackend) -> None:
+    empty.put(
+        [
+            photo(1, "a stick in the grass", tags=(("puppy", 0.2),), embedding=(-1.0, 0.0)),
+            photo(2, "a lake", embedding=(1.0, 0.0)),
+            photo(3, "a chair", embedding=(-0.9, -0.43)),
+        ]
+    )
+    answer = empty.search(replace(parse("puppy "), vector=(1.0, 0.0), meant=("puppy",)))
+    assert numbers(answer) == [1, 2]
+    assert (answer.total, answer.by_meaning) == (2, 1)
+
+
+def test_a_word_with_a_meaning_is_no_typing_mistake_unless_nothing_is_near(empty: SearchBackend) -> None:
+    empty.put([photo(1, "a tan pony", embedding=(1.0, 0.0)), photo(2, "a lake", embedding=(0.0, 1.0))])
+    meant = replace(parse("pond "), vector=(0.0, 1.0), meant=("pond",))
+    answer = empty.search(meant)
+    assert (numbers(answer), answer.corrections, answer.dropped) == ([2], {}, ())
+    answer = empty.search(replace(meant, vector=(-1.0, 0.0)))
+    assert (numbers(answer), answer.corrections) == ([1], {"pond": ("pony",)})
+
+
+def test_names_hold_for_what_is_found_by_meaning(empty: SearchBackend) -> None:
+    sea = (1.0, 0.0)
+    empty.put(
+        [
+            photo(1, "sand", people=("Anna",), embedding=sea),
+            photo(2, "sand", people=("Ben",), embedding=sea),
+            photo(3, "sand", taken_at=datetime(2019, 7, 1), embedding=sea),
+        ]
+    )
+    asked = {"vector": sea, "meant": ("seaside",)}
+    assert numbers(empty.search(replace(parse("anna seaside "), **asked))) == [1]
+    assert numbers(empty.search(replace(parse("seaside 2019 "), **asked))) == [3]
+    answer = empty.search(replace(parse("seaside xqzt "), **asked))
+    assert (sorted(numbers(answer)), answer.dropped) == ([1, 2, 3], ())
 
 
 def test_similar_by_embedding(empty: SearchBackend) -> None:

@@ -1,0 +1,140 @@
+"""What the words of a query mean: as a vector among the pictures, and which words of a photo come near them.
+
+The caption model's bundle may hold a text tower, which places words where it places the pictures that they fit. It is
+opened when the first words are asked about, once, and serves every thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner import BundleError
+from indexer.search import Query, Why
+from indexer.search.embedded_match import STOP_WORDS
+from indexer.search.words import has_digit, words
+
+log = logging.getLogger(__name__)
+
+#: Words of a photo whose cosine with a word of the query is less are no reason to find it.
+_LEAST_NEAR = 0.5
+_MOST_REASONS = 3
+# A page asks for photos, facets and neighbours of one query, and of what its photos say few words are new.
+_REMEMBERED = 4096
+
+
+class Tower(Protocol):
+    """The side of a caption model that reads: `captioner.TextTower` is the one in use."""
+
+    @property
+    def model(self) -> str:
+        """The name and version of the caption model whose pictures' space it shares."""
+
+    def embed(self, text: str) -> NDArray[np.float32] | None:
+        """(d,), unit length; None where it knows no word of `text`."""
+
+    def known(self, word: str) -> bool:
+        """Whether it has seen the folded `word`."""
+
+
+class Meaning:
+    """Reads queries by the tower that `opened` gives; where that is none, queries stay words. Thread-safe."""
+
+    def __init__(self, opened: Callable[[], Tower | None]) -> None:
+        self._opened = opened
+        self._lock = threading.Lock()
+        self._looked = False
+        self._tower: Tower | None = None
+        self._vector = lru_cache(maxsize=_REMEMBERED)(self._embedded)
+
+    @classmethod
+    def of_bundle(cls, bundle: Path) -> Self:
+        """By the text tower of a model bundle; one that is damaged is said in the log and left alone."""
+
+        def opened() -> Tower | None:
+            from captioner import TextTower
+
+            try:
+                return TextTower.open(bundle)
+            except BundleError as error:
+                log.warning("searching by words only, not by meaning: %s", error)
+                return None
+
+        return cls(opened)
+
+    def asked(self, query: Query, names: frozenset[str] = frozenset()) -> Query:
+        """`query` with its vector, where it has words that the tower knows and no vector yet.
+
+        The words `names` mean nobody that a tower could know.
+        """
+        if query.vector is not None or not (query.words or query.phrases):
+            return query
+        tower = self._current()
+        if tower is None:
+            return query
+        texts = [word for text in (*query.phrases, *query.words) for word in words(text)]
+        if texts and query.words and query.prefix_last and not tower.known(texts[-1]):
+            texts.pop()  # still being typed
+        texts = [word for word in texts if word not in names and not _is_number(word)]
+        known = tuple(word for word in texts if word not in STOP_WORDS and tower.known(word))
+        vector = self._vector(" ".join(texts)) if known else None
+        if vector is None:
+            return query
+        return replace(query, vector=tuple(vector.tolist()), model=tower.model, meant=known)
+
+    def reasons(self, hits: Sequence[tuple[Iterable[str], frozenset[str]]]) -> list[Why]:
+        """Why each photo was found by meaning: its words that come nearest to words of the query.
+
+        Of each photo are given the words of the query that none of its texts hold, and the folded words of its texts.
+        """
+        near = {word: dict[str, float]() for missed, _ in hits for word in missed}
+        among = {word for _, own in hits for word in own if word not in STOP_WORDS} if near else set()
+        placed = {word: vector for word in sorted(among) if (vector := self._vector(word)) is not None}
+        for word in near:
+            meant = self._vector(word)
+            if placed and meant is not None:
+                cosines = np.stack(list(placed.values())) @ meant
+                near[word] = dict(zip(placed, cosines.tolist(), strict=True))
+        return [_reason(missed, own, near) for missed, own in hits]
+
+    def _current(self) -> Tower | None:
+        if not self._looked:
+            with self._lock:
+                if not self._looked:
+                    self._tower = self._opened()
+                    self._looked = True
+        return self._tower
+
+    def _embedded(self, text: str) -> NDArray[np.float32] | None:
+        tower = self._current()
+        return tower.embed(text) if tower else None
+
+
+#: For a search that goes by words alone.
+NO_MEANING = Meaning(lambda: None)
+
+
+def _reason(missed: Iterable[str], own: frozenset[str], near: Mapping[str, Mapping[str, float]]) -> Why:
+    found = []
+    for word in missed:
+        cosine, other = max(((near[word].get(other, 0.0), other) for other in own), default=(0.0, ""))
+        if cosine >= _LEAST_NEAR:
+            found.append((cosine, word, other))
+    text, spans = "", []
+    for _, word, other in sorted(found, reverse=True)[:_MOST_REASONS]:
+        text += f"{', ' if text else ''}{word} ≈ {other}"
+        spans.append((len(text) - len(other), len(text)))
+    return Why("embedding", text, tuple(spans), "meaning")
+
+
+def _is_number(word: str) -> bool:
+    """Years, times and the numbers of files mean nothing; "2 dogs" do."""
+    return has_digit(word) and len(word) > 1
