@@ -29,6 +29,7 @@ from captioner import DEFAULT_BUNDLE
 from captioner.captioned import Captioned, caption_photos
 from captioner.litert import LiteRTCaptioner
 from captioner.manifest import TAGS, Confidence, Manifest
+from captioner.meaning import TextTower
 from captioner.metrics import calibration, calibration_error, fit_logistic, score, tag_scores
 from captioner.plot import reliability_diagram
 from captioner.preprocess import words
@@ -166,7 +167,8 @@ def main(argv: list[str] | None = None) -> None:
         manifest = dataclasses.replace(manifest, confidence=confidence)
         manifest.write(args.bundle)
     tags = frozenset((args.bundle / TAGS).read_text(encoding="utf-8").split())
-    searcher = Searcher.over(run.captions, embed=None)
+    tower = TextTower.open(args.bundle)
+    searcher = Searcher.over(run.captions, tower.embed if tower else None)
     found = results(run, tags, searcher, synonyms)
     if args.record:
         dataclasses.replace(manifest, scores={**manifest.scores, args.record: found}).write(args.bundle)

@@ -16,7 +16,7 @@ Groups = Sequence[Mapping[str, float]]
 
 _SIDE, _LEFT, _TOP, _LEGEND_ROW = 360, 62, 20, 24
 _BELOW = 58
-_SMALLEST_DOT, _LARGEST_DOT = 3.0, 8.0
+_SMALLEST_DOT, _LARGEST_DOT = 2.5, 6.0
 # Told apart by people who see red and green alike too (Okabe, Ito 2008), and by their shapes.
 _COLOURS = (("#0072b2", "#56b4e9"), ("#c24e00", "#f0a030"), ("#007a5a", "#3fcf9f"), ("#a33d7e", "#e58cc0"))
 _STYLE = """
