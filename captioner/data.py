@@ -75,6 +75,12 @@ def read_photos(path: Path, wanted: Container[str] | None = None) -> Iterator[tu
             yield name, readers[name]()
 
 
+def photo_names(path: Path) -> list[str]:
+    """The names that `read_photos` gives."""
+    with ExitStack() as opened:
+        return sorted({name for name, _ in _readers(path, opened)})
+
+
 def _readers(path: Path, opened: ExitStack) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """The name of each photo, and what reads it."""
     if path.is_dir():
