@@ -14,7 +14,7 @@ from PIL import Image
 
 from captioner import checkpoint, loop
 from captioner.data import Source
-from captioner.encoder import STRIDE_PX, stages
+from captioner.encoder import STRIDE_PX, norm, stages
 from captioner.preprocess import normalise
 from captioner.teacher import BASIS_DIM, HINTS, Basis, Teacher, crop_target
 
@@ -113,7 +113,8 @@ def build_student(size: str, hints: bool = True) -> keras.Model:
     Without the hints a network this deep learns next to nothing in the first 40,000 crops (FitNets, arXiv:1412.6550).
     """
     photo = keras.Input((None, None, 3), name="photo")
-    features, inner = stages(photo, size)
+    x, inner = stages(photo, size)
+    features = norm("norm")(x)
     heads = {"features": layers.Dense(BASIS_DIM, name="distil_head")(features)}
     for i, (x, (_, channels)) in enumerate(zip(inner, HINTS, strict=True) if hints else ()):
         heads[f"hint{i}"] = layers.Dense(channels, name=f"hint_head{i}")(x)

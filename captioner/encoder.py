@@ -22,6 +22,7 @@ class EncoderSize:
     depths: tuple[int, int, int, int]
     widths: tuple[int, int, int, int]
     on_trunk: bool = False  # only stage 3, on the blocks of a MobileNetV2
+    published: bool = False  # to the letter of keras.applications', for its weights: GELU and the mean's own norm
 
     @property
     def pooled(self) -> int:
@@ -36,6 +37,9 @@ SIZES = {
     "femto": EncoderSize((2, 2, 6, 2), (48, 96, 192, 384)),
     "pico": EncoderSize((2, 2, 6, 2), (64, 128, 256, 512)),
     "nano": EncoderSize((2, 2, 8, 2), (80, 160, 320, 640)),
+    "tiny": EncoderSize((3, 3, 9, 3), (96, 192, 384, 768), published=True),
+    "small": EncoderSize((3, 3, 27, 3), (96, 192, 384, 768), published=True),
+    "base": EncoderSize((3, 3, 27, 3), (128, 256, 512, 1024), published=True),
 }
 #: The trunk: the blocks of MobileNetV2 (arXiv:1801.04381), as (expansion, channels, repeats, stride).
 TRUNK = (
@@ -113,8 +117,9 @@ class SlabDepthwise(layers.Layer):  # type: ignore[misc]  # Keras is untyped
 class Block(layers.Layer):  # type: ignore[misc]  # Keras is untyped
     """7x7 depthwise, LayerNorm, 1x1 to four times the width, GELU, 1x1 back; (b, h, w, c) to the same."""
 
-    def __init__(self, width: int, slabs: bool = False, **kwargs: Any) -> None:
+    def __init__(self, width: int, slabs: bool = False, exact: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.activation = keras.activations.gelu if exact else gelu
         whole = layers.DepthwiseConv2D(7, padding="same", name="depthwise")
         self.depthwise = SlabDepthwise(name="depthwise") if slabs else whole
         self.norm = norm("norm")
@@ -132,7 +137,7 @@ class Block(layers.Layer):  # type: ignore[misc]  # Keras is untyped
     def call(self, x: Tensor) -> Tensor:
         """The block's output added to its input."""
         y = self.norm(self.depthwise(x))
-        return x + self.scale(self.reduce(gelu(self.expand(y))))
+        return x + self.scale(self.reduce(self.activation(self.expand(y))))
 
 
 def build_encoder(size: str, px: int | None = None, slabs: bool = False) -> keras.Model:
@@ -186,9 +191,12 @@ def upper(maps: Tensor, size: str, slabs: bool = False) -> dict[str, Tensor]:
     """
     if SIZES[size].on_trunk:
         maps = upper_trunk(maps)
-        found, pooled = stages(maps, size, slabs)[0], trunk_head(maps)
+        found, pooled = norm("norm")(stages(maps, size, slabs)[0]), trunk_head(maps)
+    elif SIZES[size].published:
+        found, pooled = norm("norm")(maps), norm("pooled_norm")(ops.mean(maps, axis=(1, 2)))
     else:
-        found, pooled = maps, ops.mean(maps, axis=(1, 2))
+        found = norm("norm")(maps)
+        pooled = ops.mean(found, axis=(1, 2))
     return {"map": found, "pooled": pooled, "classes": class_logits(pooled)}
 
 
@@ -198,7 +206,7 @@ def class_logits(pooled: Tensor) -> Tensor:
 
 
 def stages(x: Tensor, size: str, slabs: bool = False) -> tuple[Tensor, list[Tensor]]:
-    """The feature map, and what there is after stages 0 and 1, half of 2, all of 2, and half of 3.
+    """The map before its last norm, and what there is after stages 0 and 1, half of 2, all of 2, and half of 3.
 
     Args:
         x: normalised photos, or the upper trunk's map if the size stands on it.
@@ -213,10 +221,10 @@ def stages(x: Tensor, size: str, slabs: bool = False) -> tuple[Tensor, list[Tens
             x = norm(f"down{stage}_norm")(x)
             x = layers.Conv2D(widths[stage], 2, 2, name=f"down{stage}")(x)
         for block in range(depths[stage]):
-            x = Block(widths[stage], slabs, name=f"stage{stage}_block{block}")(x)
+            x = Block(widths[stage], slabs, SIZES[size].published, name=f"stage{stage}_block{block}")(x)
             if (stage >= 2 and block == depths[stage] // 2 - 1) or (stage < 3 and block == depths[stage] - 1):
                 inner.append(x)
-    return norm("norm")(x), inner
+    return x, inner
 
 
 def lower_trunk(x: Tensor) -> Tensor:
