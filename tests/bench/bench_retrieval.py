@@ -1,0 +1,275 @@
+"""Does search find the photo? People's captions as queries over the photos they were written for, by words alone and
+by words and meaning, through the product's own index, query language and ranking.
+
+    python tests/bench/bench_retrieval.py [--photos TAR --captions JSONL] [--bundle DIR] [--cache FILE.npz]
+                                          [--synonyms FILE] [--every 1] [--json]
+
+The bundle captions every photo; sentence, tags and embedding are indexed by `EmbeddedSearch`. Then it is asked for
+
+- every whole caption that a person wrote, punctuation dropped;
+- two or three words in turn: the first content words of each caption;
+- single words: every content word that people used for at least five photos;
+- with --synonyms, the captions that hold a listed word, as they are and with those words swapped.
+
+Of captions it prints how often the photo they were written for is among the first 1, 5 and 10, and its median rank;
+photos of one score share the mean of their ranks, and those that were not found share the ranks after the last hit. Of
+words, for which many photos are right, also the share of the first ten that are: people used all the words for the
+photo, in whichever caption; out of ten, or of as many as there are.
+
+Without --photos it takes ../shared/data/flickr8k-dev where that is there, else a made set, which says nothing of the
+bundle. Ranks are read from the ranking itself, without the highlights that a page shows: `search` gives the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner import DEFAULT_BUNDLE, Caption, Tag
+from captioner.bm25 import said_words
+from captioner.captioned import Captioned, caption_photos
+from captioner.litert import LiteRTCaptioner
+from captioner.preprocess import words
+from captioner.recall import Recall, fair_ranks
+from captioner.synonyms import read_synonyms, swapped_all
+from indexer.search import SearchDocument
+from indexer.search.embedded import EmbeddedSearch
+from indexer.search.embedded_rank import matched
+from indexer.search.meaning import NO_MEANING, Meaning
+from indexer.search.query import parse
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEV = REPOSITORY.parent / "shared" / "data" / "flickr8k-dev"
+SYNONYMS = REPOSITORY / "captioner" / "synonyms_dev.txt"
+LEAST_PHOTOS = 5
+FIRST = 10
+STEPS = 1000  # scores that differ by less than a thousandth are one to the product
+
+
+class RankedSearch(EmbeddedSearch):
+    """The product's search, asked for the whole ranking and for no highlights."""
+
+    def ranked(self, text: str) -> NDArray[np.int64]:
+        """(photos,) the score in thousandths, -1 of photos that were not found; in the order they were put."""
+        picture = self._current()
+        query = self._meaning.asked(parse(text), picture.names.proper_names())
+        match = matched(query, picture, self._database.reader, self._vectors)
+        return np.where(match.mask, np.round(match.scores * STEPS), -1).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Queries, the photo that each was written for, and all the photos that each is right of; empty: not known."""
+
+    name: str
+    queries: tuple[str, ...]
+    right: tuple[int, ...] = ()
+    all_right: tuple[frozenset[int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of one kind of query."""
+
+    queries: int
+    recall: Recall | None
+    precision: float | None  # share of the first ten that are right
+    ms: float  # a query, median
+
+    def table(self) -> dict[str, float]:
+        recall = self.recall.table() if self.recall else {}
+        precision = {} if self.precision is None else {"right of the first 10": round(self.precision, 4)}
+        return {"queries": self.queries, **recall, **precision, "ms": round(self.ms, 2)}
+
+
+def document(place: int, caption: Caption) -> SearchDocument:
+    return SearchDocument(
+        id=f"{place:032x}", revision=1, person_caption="", machine_caption=caption.text,
+        tags=tuple((tag.word, tag.probability) for tag in caption.tags), keywords=(), people=(), title="", places=(),
+        folders=(), file_names=(), camera="", lens="", mime_type="image/jpeg", taken_at=None, rating=None,
+        position=None, embedding=caption.embedding, model=caption.model,
+    )  # fmt: skip
+
+
+def indexed(path: Path, captions: Sequence[Caption], meaning: Meaning) -> RankedSearch:
+    search = RankedSearch(path, meaning)
+    search.put([document(place, caption) for place, caption in enumerate(captions)])
+    return search
+
+
+def ask(search: RankedSearch, asked: Asked) -> Found:
+    scores, times = [], []
+    for query in asked.queries:
+        start = time.perf_counter()
+        scores.append(search.ranked(query))
+        times.append(time.perf_counter() - start)
+    found = np.array(scores, np.float32)
+    recall = Recall.of(fair_ranks(found, asked.right)) if asked.right else None
+    shares = [right_of_first(row, right) for row, right in zip(found, asked.all_right, strict=False)]
+    precision = float(np.mean(shares)) if shares else None
+    return Found(len(found), recall, precision, 1000 * float(np.median(times)))
+
+
+def right_of_first(scores: NDArray[np.float32], right: frozenset[int]) -> float:
+    """The share of the first ten (or of as many as are right) that are right; what is tied at the edge counts in part.
+
+    A page that shows fewer than that has missed the rest.
+    """
+    wanted = min(FIRST, len(right))
+    is_right = np.zeros(len(scores), bool)
+    is_right[list(right)] = True
+    edge = np.sort(scores)[-wanted]
+    above, level = scores > edge, scores == edge
+    if edge < 0:  # fewer were found
+        return float(is_right[above].sum() / wanted)
+    part = (wanted - above.sum()) / level.sum()
+    return float((is_right[above].sum() + part * is_right[level].sum()) / wanted)
+
+
+def kinds_of_queries(run: Captioned, every: int) -> list[Asked]:
+    texts, right = run.queries
+    texts, right = [" ".join(words(text)) for text in texts[::every]], right[::every]
+    used = [{word for text in texts_of for word in said_words(text)} for texts_of in run.references]
+    photos_of: dict[str, set[int]] = {}
+    for place, of_photo in enumerate(used):
+        for word in of_photo:
+            photos_of.setdefault(word, set()).add(place)
+    short = [said_words(text)[: 2 + place % 2] for place, text in enumerate(texts)]
+    all_right = tuple(frozenset(set.intersection(*(photos_of[word] for word in query))) for query in short)
+    single = sorted(word for word, places in photos_of.items() if len(places) >= LEAST_PHOTOS)
+    return [
+        Asked("whole captions", tuple(texts), tuple(right)),
+        Asked("two or three words", tuple(map(" ".join, short)), tuple(right), all_right),
+        Asked("single words", tuple(single), all_right=tuple(frozenset(photos_of[word]) for word in single)),
+    ]  # fmt: skip
+
+
+def swapped_queries(run: Captioned, path: Path, every: int) -> list[Asked]:
+    texts, right = run.queries
+    texts, right = texts[::every], right[::every]
+    swaps = swapped_all(texts, read_synonyms(path))
+    places = tuple(right[query] for query in swaps)
+    before = tuple(" ".join(words(texts[query])) for query in swaps)
+    return [Asked("captions with listed words", before, places),
+            Asked("the same, words swapped", tuple(swaps.values()), places)]  # fmt: skip
+
+
+class MadeTower:
+    """A space of meaning in which every word has a direction drawn by chance."""
+
+    model = "made-1"
+
+    def known(self, word: str) -> bool:
+        return word.isalpha()
+
+    def embed(self, text: str) -> NDArray[np.float32] | None:
+        vectors = [np.random.default_rng(list(word.encode())).normal(size=64) for word in said_words(text)]
+        total = np.sum(vectors, axis=0) if vectors else np.zeros(64)
+        return np.asarray(total / np.linalg.norm(total), np.float32) if vectors else None
+
+
+def made_set(photos: int = 300) -> Captioned:
+    """Photos of somebody who does something somewhere; the model gets one of the three wrong."""
+    who = ["man", "woman", "dog", "horse", "girl", "boy", "cat", "bird", "child", "crowd"]
+    does = ["stands", "sits", "runs", "plays", "sleeps", "walks", "eats", "jumps", "swims", "climbs"]
+    where = ["beach", "park", "lake", "couch", "snow", "street", "kitchen", "tree", "field", "boat"]
+    chance, tower = random.Random(5), MadeTower()
+    captions, references = [], []
+    for _ in range(photos):
+        true = [chance.choice(part) for part in (who, does, where)]
+        said = list(true)
+        wrong = chance.randrange(3)
+        said[wrong] = chance.choice((who, does, where)[wrong])
+        vector = tower.embed(" ".join(true))
+        assert vector is not None
+        tags = tuple(Tag(word, chance.uniform(0.3, 1)) for word in true[:2])
+        embedding = tuple(map(float, vector))
+        captions.append(Caption("A {} {} by the {}.".format(*said), 0.5, tags, embedding, tower.model))
+        references.append(("a {} {} near a {}".format(*true), "{} {} {}".format(*true)))
+    return Captioned(tuple(f"{i}.jpg" for i in range(photos)), tuple(captions), tuple(references))
+
+
+def read_set(options: argparse.Namespace) -> tuple[str, Captioned, Meaning]:
+    photos, captions = options.photos, options.captions
+    if photos is None and DEV.with_suffix(".tar").exists():
+        photos, captions = DEV.with_suffix(".tar"), DEV.with_suffix(".jsonl")
+    if photos is None:
+        return "a made set", made_set(), Meaning(MadeTower)
+    run = caption_photos(LiteRTCaptioner(options.bundle), photos, captions, cache=options.cache)
+    return photos.stem, run, Meaning.of_bundle(options.bundle)
+
+
+def measured(run: Captioned, meaning: Meaning, asked: Sequence[Asked]) -> dict[str, dict[str, dict[str, float]]]:
+    """kind of query -> way of searching -> figures."""
+    ways = {"words": NO_MEANING}
+    if all(caption.embedding for caption in run.captions):
+        ways["words and meaning"] = meaning
+    found: dict[str, dict[str, dict[str, float]]] = {kind.name: {} for kind in asked}
+    for way, by in ways.items():
+        with tempfile.TemporaryDirectory() as folder:
+            search = indexed(Path(folder) / "search.db", run.captions, by)
+            agrees(search, asked[0].queries[:20])
+            for kind in asked:
+                found[kind.name][way] = ask(search, kind).table()
+            search.close()
+    return found
+
+
+def agrees(search: RankedSearch, queries: Sequence[str]) -> None:
+    """What is measured is what a page shows: the same scores in the same order."""
+    for query in queries:
+        ranked = search.ranked(query)
+        shown = [ranked[int(hit.id, 16)] for hit in search.search(parse(query), limit=FIRST).hits]
+        assert shown == sorted(ranked[ranked >= 0].tolist(), reverse=True)[:FIRST], query
+
+
+def report(name: str, run: Captioned, found: dict[str, dict[str, dict[str, float]]]) -> None:
+    lengths = Counter(len(caption.tags) for caption in run.captions)
+    tags = sum(length * count for length, count in lengths.items()) / len(run.captions)
+    print(f"{name}: {len(run.names)} photos by {run.captions[0].model}, {tags:.1f} tags a photo")
+    for kind, ways in found.items():
+        print(f"{kind} ({next(iter(ways.values()))['queries']})")
+        for way, figures in ways.items():
+            row = "  ".join(f"{label} {value:g}" for label, value in figures.items() if label != "queries")
+            print(f"  {way:18} {row}")
+    if "the same, words swapped" in found:
+        for way, after in found["the same, words swapped"].items():
+            before = found["captions with listed words"][way]["recall@10"]
+            print(f"swapping loses {1 - after['recall@10'] / max(before, 1e-9):.0%} of recall@10 by {way}")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--captions", type=Path)
+    parser.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE)
+    parser.add_argument("--cache", type=Path, help="keep what the bundle said there: tuning needs no captioning")
+    parser.add_argument("--synonyms", type=Path, default=SYNONYMS if SYNONYMS.exists() else None)
+    parser.add_argument("--every", type=int, default=1, help="only each so many-th caption as a query")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(argv)
+    if (options.photos is None) != (options.captions is None):
+        parser.error("--photos and --captions go together")
+    name, run, meaning = read_set(options)
+    asked = kinds_of_queries(run, options.every)
+    if options.synonyms:
+        asked += swapped_queries(run, options.synonyms, options.every)
+    found = measured(run, meaning, [kind for kind in asked if kind.queries])
+    if options.json:
+        print(json.dumps(found))
+    else:
+        report(name, run, found)
+
+
+if __name__ == "__main__":
+    main()
