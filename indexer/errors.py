@@ -16,6 +16,8 @@ line prints and exits.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class RecollectError(Exception):
     """The root of everything that recollect raises on purpose."""
@@ -56,3 +58,11 @@ class StorageError(SetupError):
 
 class SearchError(SetupError):
     """The search backend can't be reached or refuses the request."""
+
+
+def unusable_bundle(bundle: Path, error: Exception) -> SetupError:
+    """What a model bundle that can't be used means for the set-up; `error` says what is wrong with it."""
+    return SetupError(
+        f"the caption model {bundle} can't be used: {error}",
+        hint="the setting 'bundle' names a directory made by captioner.export; without it recollect uses its own model",
+    )

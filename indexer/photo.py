@@ -14,6 +14,10 @@ from pathlib import Path
 
 from captioner import Caption
 
+#: A caption's confidence is the share of its words that people would use too (MODEL_CARD.md): below this, a model is
+#: wrong about more of what it says than it is right.
+LOW_CONFIDENCE = 0.4
+
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
@@ -186,3 +190,13 @@ class Photo:
     caption_reason: str | None
     added_at: datetime
     revision: int
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the caption that is shown is the model's, and the model is not sure of it."""
+        return self.caption_by is CaptionBy.MODEL and self.machine is not None and is_unsure(self.machine)
+
+
+def is_unsure(caption: Caption) -> bool:
+    """Whether the model says itself that this may well be wrong."""
+    return caption.confidence < LOW_CONFIDENCE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from captioner import BundleError, read_model_name
-from indexer.errors import SetupError
+from indexer.errors import unusable_bundle
 from indexer.photo import JobKind
 from indexer.settings import Settings
 from indexer.storage import Storage
@@ -52,8 +52,5 @@ def current_model(settings: Settings) -> str:
     try:
         name, _ = read_model_name(settings.bundle)
     except BundleError as error:
-        raise SetupError(
-            f"the caption model {settings.bundle} can't be used: {error}",
-            hint="reinstall recollect, or point the setting 'bundle' at a directory made by captioner.export",
-        ) from error
+        raise unusable_bundle(settings.bundle, error) from error
     return name

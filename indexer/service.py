@@ -14,9 +14,9 @@ from typing import Self
 from captioner import BundleError, Captioner, CaptionerProcess
 from indexer.captions.replace import sweep
 from indexer.catalogue import Catalogue
-from indexer.errors import SearchError, SetupError
+from indexer.errors import SearchError, unusable_bundle
 from indexer.job_runner import JobRunner
-from indexer.photo import Job
+from indexer.photo import Job, JobKind
 from indexer.pipeline import Bench, PhotoOpener
 from indexer.progress import Progress
 from indexer.reading.photo_process import PhotoProcesses
@@ -74,6 +74,8 @@ class Indexer:
             captioner = self._captioner
             if captioner is None:
                 captioner = await stack.enter_async_context(started_captioner(self._settings))
+            with storage_errors(self._settings.data_dir):
+                await asyncio.to_thread(_tell_of_others_words, self._storage.catalogue, captioner.model)
             photos = self._photos
             if photos is None:
                 photos = await stack.enter_async_context(PhotoProcesses(self._settings, input_px=captioner.input_px))
@@ -183,6 +185,14 @@ def _take_over(catalogue: Catalogue) -> None:
     catalogue.recover()
 
 
+def _tell_of_others_words(catalogue: Catalogue, model: str) -> None:
+    number = catalogue.wanting(JobKind.CAPTION, model=model)
+    if number > catalogue.queued(JobKind.CAPTION):
+        log.info(
+            "%d photos have their words from another model than %s: see recollect reindex --captions", number, model
+        )
+
+
 @asynccontextmanager
 async def started_captioner(settings: Settings) -> AsyncIterator[Captioner]:
     """The captioner's child process as the settings want it. Raises `SetupError` where the bundle can't be used."""
@@ -196,8 +206,5 @@ async def started_captioner(settings: Settings) -> AsyncIterator[Captioner]:
         try:
             captioner = await stack.enter_async_context(process)
         except BundleError as error:
-            raise SetupError(
-                f"the caption model {settings.bundle} can't be used: {error}",
-                hint="reinstall recollect, or point the setting 'bundle' at a directory made by captioner.export",
-            ) from error
+            raise unusable_bundle(settings.bundle, error) from error
         yield captioner

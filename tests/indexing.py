@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,9 +23,12 @@ COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200), 
 class CountingCaptioner:
     """Sees one thing, the picture's colour, and remembers how often it was asked."""
 
-    def __init__(self, *, model: str = "colours-1", input_px: int = 32) -> None:
+    def __init__(
+        self, *, model: str = "colours-1", input_px: int = 32, embeddings: Mapping[str, tuple[float, ...]] | None = None
+    ) -> None:
         self.model = model
         self.input_px = input_px
+        self.embeddings = embeddings or {}
         self.asked: list[str] = []
         self.dies_at: str | None = None
         self.gate: asyncio.Event | None = None
@@ -39,7 +42,7 @@ class CountingCaptioner:
         if colour == self.dies_at:
             raise CaptionerGone(f"died at {colour}")
         text = f"a {colour} wall seen by {self.model}"
-        return Caption(text, 0.8, (Tag(colour, 0.9), Tag("wall", 0.6)), None, self.model)
+        return Caption(text, 0.8, (Tag(colour, 0.9), Tag("wall", 0.6)), self.embeddings.get(colour), self.model)
 
 
 class CountingPhotos(PhotoProcesses):

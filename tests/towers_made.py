@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from captioner import TextTower
+from captioner import DEFAULT_BUNDLE, TextTower
 from captioner.manifest import PIECES, TEXT_TOWER, FileEntry
 from captioner.meaning import TowerWeights
 
@@ -25,6 +25,7 @@ MEANT = {
     "canon": (0.0, 0.0, 0.7, 0.7),
     "the": (0.5, 0.5, 0.5, 0.5),
 }
+TOWER_VERSION = 77
 
 
 def made_weights(meant: Mapping[str, Sequence[float]] = MEANT) -> TowerWeights:
@@ -60,6 +61,14 @@ def add_tower(bundle: Path, *, version: int, meant: Mapping[str, Sequence[float]
     manifest["version"] = version
     (bundle / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return f"{manifest['name']}-{version}"
+
+
+def tower_bundle(folder: Path, meant: Mapping[str, Sequence[float]] = MEANT) -> Path:
+    """A directory that is a bundle as far as queries go: a manifest and a text tower."""
+    folder.mkdir()
+    (folder / "manifest.json").write_bytes((DEFAULT_BUNDLE / "manifest.json").read_bytes())
+    add_tower(folder, version=TOWER_VERSION, meant=meant)
+    return folder
 
 
 def without_tower(bundle: Path) -> None:

@@ -63,21 +63,24 @@ async def search(request: web.Request) -> Json:
     """GET /api/search?q=&sort=&limit=&offset=
 
     `q` is the query language of the search box, at most 500 characters; `sort` is relevance, newest or oldest;
-    `limit` is 50 unless told and at most 200; `offset` counts hits. Answers ``{"hits": [...], "total", "took_ms",
-    "corrections",
-    "dropped"}``: words of the query with the nearest words that the library has, and words left out because no photo
-    has all of them. A hit has ``id``, ``score`` (0..1, within this answer), ``why`` (``field``, ``text``, ``spans``
-    in characters, ``kind``: exact, prefix, typo, synonym, meaning), ``caption``, ``caption_by`` (person, model or
-    null), ``confidence`` of the model, ``tags`` (``word``, ``probability``), ``taken_at`` (ISO 8601, with its offset
-    where the photo knows it), ``width``, ``height``, ``camera``, ``position``, ``places`` (the names of that position,
-    from town to country), ``thumbnail`` (an address on this server) and ``files`` (``id``, ``path`` relative to its
-    library).
+    `limit` is 50 unless told and at most 200; `offset` counts hits. Answers ``{"hits": [...], "total", "by_meaning",
+    "took_ms", "corrections", "dropped"}``: how many of the total only the look of the picture found, words of the
+    query with the nearest words that the library has, and words left out because no photo has all of them.
+
+    A hit has ``id``, ``score`` (0..1, within this answer), ``why`` (``field``, ``text``, ``spans`` in characters,
+    ``kind``: exact, prefix, typo, synonym, meaning), ``caption``, ``caption_by`` (person, model or null),
+    ``confidence`` of the model, ``unsure`` (whether that is too little to rely on the caption), ``tags`` (``word``,
+    ``probability``), ``taken_at`` (ISO 8601, with its offset where the photo knows it), ``width``, ``height``,
+    ``camera``, ``position``, ``places`` (the names of that position, from town to country), ``thumbnail`` (an address
+    on this server) and ``files`` (``id``, ``path`` relative to its library). Found by its look, it has a ``why`` of the
+    field embedding and the kind meaning, whose text says which words came near, if any: "cove ≈ beach".
     """
     asked = read_search(request.query, limit=_HITS, most=_MOST_HITS)
     result = await run_search(request, asked)
     return {
         "hits": await in_thread(request, lambda: [_hit(request, found) for found in result.found]),
         "total": result.total,
+        "by_meaning": result.by_meaning,
         "took_ms": round(result.took_ms, 2),
         "corrections": {clean(word): list(map(clean, near)) for word, near in result.corrections.items()},
         "dropped": list(map(clean, result.dropped)),
@@ -95,7 +98,10 @@ async def photo(request: web.Request) -> Json:
 
 @_as_json
 async def similar(request: web.Request) -> Json:
-    """GET /api/photos/ID/similar?limit=: ``{"hits": [...]}``, most alike first; empty for an unknown id."""
+    """GET /api/photos/ID/similar?limit=: ``{"hits": [...]}``, most alike first; empty for an unknown id.
+
+    By the look of the pictures where the model gave this one an embedding, else by their most telling words.
+    """
     limit = min(read_number(request.query, "limit", 20, least=1), _MOST_HITS)
     found = await run_similar(request, request.match_info["id"], limit)
     return {"hits": await in_thread(request, lambda: [_hit(request, one) for one in found])}
@@ -169,6 +175,7 @@ def _photo(request: web.Request, photo: Photo) -> Json:
         "caption": clean(photo.caption) if photo.caption else None,
         "caption_by": photo.caption_by,
         "confidence": round(machine.confidence, 3) if machine else None,
+        "unsure": photo.unsure,
         "tags": [{"word": clean(tag.word), "probability": round(tag.probability, 3)} for tag in machine.tags]
         if machine
         else [],

@@ -19,7 +19,6 @@ from web.query_text import quoted
 from web.results import Link
 from web.searching import FARTHEST_OFFSET, Search, WrongRequest, read_number, read_search, run_search, run_similar
 from web.shown import (
-    LOW_CONFIDENCE,
     Piece,
     Reason,
     Tile,
@@ -125,7 +124,7 @@ async def photo_view(request: web.Request, photo: Photo) -> PhotoView:
         by_person=by_person,
         machine=clean(machine.text) if machine and by_person else "",
         model=clean(machine.model) if machine else "",
-        unsure=machine is not None and not by_person and machine.confidence < LOW_CONFIDENCE,
+        unsure=photo.unsure,
         confidence_percent=round(machine.confidence * 100) if machine else 0,
         caption_place=caption_place(photo),
         picture=thumbnail_url(request, photo.id, "screen"),

@@ -61,6 +61,7 @@ class Results:
 
     months: tuple[Month, ...]
     total: int
+    by_look: str  # how many of them no word would have found: "3 by their look"
     by_words: bool  # whether there is anything to be better or worse at
     corrections: tuple[Link, ...]
     dropped: tuple[str, ...]
@@ -93,6 +94,7 @@ def results(search: Search, result: Result, *, page: int, pages: int, per_page: 
         if by_date
         else (Month("", "", (*shown,)),),
         total=result.total,
+        by_look=_by_look(result),
         by_words=bool(result.query.words or result.query.phrases),
         corrections=_corrections(search, result),
         dropped=tuple(map(clean, result.dropped)),
@@ -101,6 +103,14 @@ def results(search: Search, result: Result, *, page: int, pages: int, per_page: 
         more=search_url(search.text, search.sort, page=last + 1) if more else "",
         earlier=search_url(search.text, search.sort, page=page - 1) if page > 1 else "",
     )
+
+
+def _by_look(result: Result) -> str:
+    if not result.by_meaning:
+        return ""
+    if result.total == 1:
+        return "by its look"
+    return f"{'all' if result.by_meaning == result.total else f'{result.by_meaning:,}'} by their look"
 
 
 def effective_sort(search: Search, result: Result) -> Sort:

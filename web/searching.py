@@ -57,6 +57,7 @@ class Result:
     total: int
     corrections: Mapping[str, tuple[str, ...]]
     dropped: tuple[str, ...]
+    by_meaning: int
     took_ms: float
 
 
@@ -98,7 +99,7 @@ def _run(backend: SearchBackend, library: Library, search: Search) -> Result:
     answer = backend.search(query, limit=search.limit, offset=search.offset)
     found = join(answer, library)
     took_ms = (time.perf_counter() - started) * 1000
-    return Result(query, found, answer.total, answer.corrections, answer.dropped, took_ms)
+    return Result(query, found, answer.total, answer.corrections, answer.dropped, answer.by_meaning, took_ms)
 
 
 def join(answer: Answer, library: Library) -> tuple[Found, ...]:

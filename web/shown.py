@@ -17,8 +17,6 @@ from indexer.photo import CaptionBy, CaptionPlace, Photo, PhotoMetadata, Positio
 from indexer.progress import Phase, Progress, clock_text
 from indexer.search import Hit, Why
 
-#: Below this the model is wrong more often than it is right about the main thing in the picture.
-LOW_CONFIDENCE = 0.4
 _FIELDS = MappingProxyType(
     {
         "person_caption": "caption",
@@ -101,6 +99,7 @@ class Tile:
     width: int
     height: int
     by_model: bool
+    unsure: bool
     taken_at: datetime | None
     reasons: tuple[Reason, ...]  # those that the caption does not show itself
 
@@ -108,19 +107,31 @@ class Tile:
 def tile(photo: Photo, hit: Hit, position: int, grid_px: int) -> Tile:
     """What the grid shows of one hit."""
     width, height = fitted(photo.metadata, grid_px)
-    text = clean(photo.caption or "")
     return Tile(
         id=photo.id,
         position=position,
         caption=caption_pieces(photo, hit.why),
-        alternative=text or f"A photo without a caption: {file_name(photo)}",
+        alternative=_alternative(photo),
         shape=shape(photo.metadata),
         width=width,
         height=height,
         by_model=photo.caption_by is CaptionBy.MODEL,
+        unsure=photo.unsure,
         taken_at=photo.metadata.taken_at,
-        reasons=reasons(hit.why, leave_out=caption_field(photo))[:2],
+        reasons=_tile_reasons(photo, hit),
     )
+
+
+def _tile_reasons(photo: Photo, hit: Hit) -> tuple[Reason, ...]:
+    """The two best; that a picture looks like it goes without saying where its words match as well."""
+    telling = [one for one in hit.why if one.field != "embedding" or one.text]
+    return reasons(telling or hit.why, leave_out=caption_field(photo))[:2]
+
+
+def _alternative(photo: Photo) -> str:
+    if not photo.caption:
+        return f"A photo without a caption: {file_name(photo)}"
+    return f"{clean(photo.caption)} (not sure)" if photo.unsure else clean(photo.caption)
 
 
 def caption_pieces(photo: Photo, why: Sequence[Why]) -> tuple[Piece, ...]:

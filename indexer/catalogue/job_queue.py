@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -154,6 +154,14 @@ class JobQueue:
                 {"kind": kind.value, "rank": _RANK[kind], "model": model},
             ).rowcount
 
+    def wanting(self, kind: JobKind, *, model: str | None = None) -> int:
+        """How many photos `enqueue_all` would find work on."""
+        return self._count(
+            f"""SELECT count(DISTINCT photo.id) FROM file JOIN photo ON photo.id = file.photo_id
+            WHERE file.missing_since IS NULL AND ({_WANTS[kind]})""",
+            {"model": model},
+        )
+
     def queued(self, kind: JobKind | None = None) -> int:
         """How many jobs of present files are queued or in hand."""
         chosen, values = ("AND kind = ?", (kind.value,)) if kind else ("", ())
@@ -166,7 +174,7 @@ class JobQueue:
             values,
         )
 
-    def _count(self, query: str, values: tuple[str, ...]) -> int:
+    def _count(self, query: str, values: tuple[str, ...] | Mapping[str, str | None]) -> int:
         return int(self._database.reader.execute(query, values).fetchone()[0])
 
     def set_aside(self, limit: int = 100, offset: int = 0) -> list[SetAside]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from captioner import Caption, CaptionError
 from indexer.commands.command_line import (
     SOMETHING_FAILED,
     SUCCESS,
@@ -40,7 +40,11 @@ _PATHS = click.Path(path_type=Path, exists=True)
 @click.option("--json", "as_json", is_flag=True, help="one JSON document")
 @with_settings(*_MODEL, *_WRITING)
 def caption(settings: Settings, terminal: Terminal, files: tuple[Path, ...], write: bool, as_json: bool) -> None:
-    """Say what the model sees in single photos; nothing is stored unless --write is given."""
+    """Say what the model sees in single photos; nothing is stored unless --write is given.
+
+    Of each the sentence, how sure the model is of it (the share of its words that are likely to be right), and the
+    words that it believes are true of the picture, each with its probability.
+    """
     if write and settings.captions == "off":
         raise click.UsageError("--write contradicts the setting captions = off")
 
@@ -83,14 +87,25 @@ async def _captioned(
             try:
                 reading = await photos.read(file)
                 words = await captioner.caption(reading.pixels)
-                row = {"path": str(file), "caption": words.text, "confidence": words.confidence, "model": words.model}
-                row["tags"] = [asdict(tag) for tag in words.tags]
+                row = {"path": str(file)} | _words_json(words)
                 if write:
                     written = await photos.write_caption(file, words, reading.stamp)
                     row |= {"place": written.place, "reason": written.reason}
                 yield row
-            except PhotoError as error:
+            except (PhotoError, CaptionError) as error:
                 yield {"path": str(file), "error": str(error)}
+
+
+def _words_json(words: Caption) -> _Row:
+    from indexer.photo import is_unsure
+
+    return {
+        "caption": words.text,
+        "confidence": round(words.confidence, 3),
+        "unsure": is_unsure(words),
+        "tags": [{"word": tag.word, "probability": round(tag.probability, 3)} for tag in words.tags],
+        "model": words.model,
+    }
 
 
 def _tell_caption(row: _Row) -> None:
@@ -98,6 +113,10 @@ def _tell_caption(row: _Row) -> None:
         _complain(row)
         return
     print_line(f"{row['path']}: {row['caption']}")
+    print_line(f"  {row['confidence']:.0%} sure{', so it may well be wrong' if row['unsure'] else ''}")
+    tags = [f"{tag['word']} {tag['probability']:.0%}" for tag in row["tags"]]
+    if tags:
+        print_line(f"  tags: {', '.join(tags)}")
     if row.get("reason"):
         click.echo(f"  written to the {row['place']}: {shown(row['reason'])}", err=True)
 

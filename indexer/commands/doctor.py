@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from captioner import CaptionError
+from captioner import BundleError, CaptionError, TextTower
 from indexer.commands.remembered import read_remembered
 from indexer.errors import SearchError, SetupError
+from indexer.photo import JobKind
+from indexer.reindex import current_model
 from indexer.service import started_captioner
 from indexer.settings import Settings
 from indexer.storage import Storage, indexing_process, open_storage, search_path
@@ -46,6 +48,8 @@ class Finding:
 async def examine(settings: Settings) -> list[Finding]:
     """Runs every check. Raises nothing for what it finds."""
     findings = [await _model(settings)]
+    if findings[0].verdict is not Verdict.BROKEN:
+        findings.append(await asyncio.to_thread(_meaning, settings))
     findings += await asyncio.to_thread(lambda: list(_everything_else(settings)))
     return findings
 
@@ -65,6 +69,17 @@ async def _model(settings: Settings) -> Finding:
             f"{settings.bundle} starts but can't caption: {error}",
             "see the messages above; a computer with too little memory ends the model's process",
         )
+
+
+def _meaning(settings: Settings) -> Finding:
+    subject = "search by meaning"
+    try:
+        tower = TextTower.open(settings.bundle)
+    except BundleError as error:
+        return Finding(subject, Verdict.BROKEN, str(error), "search goes by words alone until the bundle is mended")
+    if tower is None:
+        return Finding(subject, Verdict.FINE, "not with this model: search goes by words alone")
+    return Finding(subject, Verdict.FINE, f"{tower.model} understands queries")
 
 
 def _everything_else(settings: Settings) -> Iterator[Finding]:
@@ -156,6 +171,7 @@ def _contents(settings: Settings) -> Iterator[Finding]:
             return
         yield from _guarded("searchable photos", lambda: _searchable(storage))
         yield from _guarded("thumbnails kept", lambda: _thumbnails(storage))
+        yield from _guarded("captions", lambda: _captions(storage, settings))
         yield from _guarded("photos set aside", lambda: _set_aside(storage))
 
 
@@ -174,6 +190,19 @@ def _searchable(storage: Storage) -> Finding:
     if searchable < counts.photos - counts.unpushed:
         return Finding("searchable photos", Verdict.WARNING, text, "run: recollect reindex --search")
     return Finding("searchable photos", Verdict.FINE, text)
+
+
+def _captions(storage: Storage, settings: Settings) -> Finding:
+    counts = storage.catalogue.counts()
+    try:
+        model = current_model(settings)
+    except SetupError:  # the model's own finding says why
+        return Finding("captions", Verdict.FINE, f"{counts.with_caption:,} of {counts.photos:,} photos have one")
+    number = storage.catalogue.wanting(JobKind.CAPTION, model=model)
+    if number:
+        text = f"{number:,} of {counts.photos:,} photos have no words, tags or embedding by {model}"
+        return Finding("captions", Verdict.WARNING, text, "run: recollect reindex --captions")
+    return Finding("captions", Verdict.FINE, f"{counts.with_caption:,} of {counts.photos:,} photos have one")
 
 
 def _thumbnails(storage: Storage) -> Finding:

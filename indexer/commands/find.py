@@ -27,12 +27,13 @@ _SHOWN_ASIDE = 1000
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="hits at most")
 @click.option("--offset", type=click.IntRange(0), default=0, help="leave out so many hits")
 @click.option("--json", "as_json", is_flag=True, help="one JSON document")
-@with_settings("search", "meilisearch_url")
+@with_settings("search", "meilisearch_url", "bundle")
 def search(
     settings: Settings, terminal: Terminal, query: tuple[str, ...], limit: int, offset: int, as_json: bool
 ) -> None:
     """Find photos by words, quoted phrases, -exclusions and filters such as before:2020.
 
+    What no word says is found by the look of the pictures, where the caption model gave them an embedding.
     A query that begins with a dash stands behind `--`.
     """
     from indexer.search import FilterError
@@ -65,6 +66,7 @@ def _line(photo: Photo) -> str:
 
 def _summary(answer: Answer, shown: int, took_ms: float) -> str:
     text = f"{answer.total:,} found" if answer.total == shown else f"{shown:,} of {answer.total:,} found"
+    text += f", {answer.by_meaning:,} by their look," if answer.by_meaning else ""
     near = [f"{word} -> {', '.join(words)}" for word, words in answer.corrections.items() if words]
     return f"{text} in {took_ms:.0f} ms" + (f" (also looked for: {'; '.join(near)})" if near else "")
 
@@ -74,8 +76,10 @@ def _answer_json(answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) 
     return {
         "hits": [_hit_json(hit, photo) for hit, photo in hits],
         "total": answer.total,
+        "by_meaning": answer.by_meaning,
         "took_ms": round(took_ms, 2),
         "corrections": {word: list(near) for word, near in answer.corrections.items()},
+        "dropped": list(answer.dropped),
     }
 
 
@@ -86,6 +90,7 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
         "caption": photo.caption,
         "caption_by": photo.caption_by,
         "confidence": round(machine.confidence, 3) if machine else None,
+        "unsure": photo.unsure,
         "tags": [{"word": tag.word, "probability": round(tag.probability, 3)} for tag in machine.tags]
         if machine
         else [],

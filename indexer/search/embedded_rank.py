@@ -82,9 +82,9 @@ def matched(query: Query, picture: Picture, connection: sqlite3.Connection, vect
     for group in phrases:
         passing = passing & (group.scores > 0)
     match = None
-    if query.vector is not None:
+    if (vector := query.vector) is not None:
         query = query if query.meant else replace(query, meant=_telling(query))
-        cosines = np.where(passing, vectors.cosines(query.vector, query.model, picture, connection), np.float32(0))
+        cosines = np.where(passing, vectors.cosines(vector, query.model, picture, connection), np.float32(0))
         match = _with_meaning(query, _by_words(query, matcher, phrases, passing), cosines) if cosines.any() else None
     if match is None or not match.total:
         match = _by_words(replace(query, meant=()), matcher, phrases, passing)
@@ -169,7 +169,7 @@ def _with_meaning(query: Query, match: Match, cosines: Floats) -> Match:
     length = len(_telling(query))
     scores = blend(match.scores * worded, cosines, length)
     if match.whole and length < _DESCRIPTION_FROM:
-        scores = (scores + worded) / 2
+        scores = (scores + worded) / np.float32(2)
     mask = worded | near
     return replace(
         match,

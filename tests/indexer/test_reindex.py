@@ -12,11 +12,15 @@ from indexer.captions.caption_file import read_own_caption
 from indexer.errors import SetupError
 from indexer.photo import JobKind
 from indexer.reindex import Rebuild, current_model, enqueue
+from indexer.search.embedded import EmbeddedSearch
+from indexer.search.meaning import Meaning
+from indexer.search.query import parse
 from indexer.service import Indexer
 from indexer.settings import Settings
-from indexer.storage import Storage
+from indexer.storage import Storage, search_path
 from tests.indexing import COLOURS, CountingCaptioner, CountingPhotos, all_photos, found, index, settings_for, stored
 from tests.photos_made import write_jpeg
+from tests.towers_made import made_tower
 
 
 @pytest.fixture
@@ -59,6 +63,26 @@ async def test_a_newer_model_looks_at_cached_thumbnails_and_rewrites_the_caption
     again = CountingCaptioner(model="colours-2")
     outcome = await index(settings, again, library)
     assert (outcome.done, again.asked) == (0, [])
+
+
+async def test_pictures_are_asked_only_by_the_model_that_looked_at_them(library: Path, settings: Settings) -> None:
+    """While some photos have an older model's embedding, none is compared with the newer model's words."""
+    meant = {"crimson": (1.0, 0.0), "lawn": (0.0, 1.0)}
+    looks = {"red": (0.0, 1.0), "green": (1.0, 0.0)}  # as different models do: the other way round
+    older = CountingCaptioner(model="colours-2", embeddings=looks)
+    newer = CountingCaptioner(model="colours-3", embeddings={"red": (1.0, 0.0), "green": (0.0, 1.0)})
+    with stored(settings) as storage:
+        storage.catalogue.enqueue_all(JobKind.CAPTION, model=older.model)
+        await work_off(settings, storage, older)
+        search = EmbeddedSearch(search_path(settings), Meaning(lambda: made_tower("colours-3", meant)))
+        assert search.search(parse("crimson")).total == 0
+        assert storage.catalogue.wanting(JobKind.CAPTION, model=newer.model) == 3
+        storage.catalogue.enqueue_all(JobKind.CAPTION, model=newer.model)
+        await work_off(settings, storage, newer)
+        assert storage.catalogue.wanting(JobKind.CAPTION, model=newer.model) == 0
+        (hit,) = search.search(parse("crimson")).hits
+        assert [photo.caption for photo in storage.catalogue.photos([hit.id])] == ["a red wall seen by colours-3"]
+        search.close()
 
 
 async def test_copies_share_the_newer_caption_and_both_files_get_it(library: Path, settings: Settings) -> None:

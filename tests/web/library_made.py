@@ -32,6 +32,8 @@ class MadePhoto:
     metadata: PhotoMetadata = field(
         default_factory=lambda: PhotoMetadata(mime_type="image/jpeg", width_px=400, height_px=300, taken_at=TAKEN)
     )
+    embedding: tuple[float, ...] | None = None
+    model: str = "test-1"
     data: bytes | None = None  # the file's bytes, where they are not to be a picture
 
 
@@ -102,7 +104,9 @@ def _settle(storage: Storage, settings: Settings, job: Job, photo: MadePhoto) ->
     longest = {ThumbnailSize.GRID: settings.grid_px, ThumbnailSize.SCREEN: settings.screen_px}
     storage.thumbnails.put_all(key, [(size, webp(image, px)) for size, px in longest.items()])
     tags = tuple(Tag(word, probability) for word, probability in photo.tags)
-    caption = Caption(photo.caption, photo.confidence, tags, None, "test-1") if photo.caption is not None else None
+    caption = None
+    if photo.caption is not None:
+        caption = Caption(photo.caption, photo.confidence, tags, photo.embedding, photo.model)
     storage.catalogue.settle(job, IndexedPhoto(key, photo.metadata, job.file.stamp, caption))
 
 

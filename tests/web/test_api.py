@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
+from captioner import read_model_name
 from indexer.photo import Position
+from tests.towers_made import tower_bundle
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, many, titled
 
@@ -21,7 +24,7 @@ async def test_a_search_answers_with_everything_about_its_hits(start_page: Start
     assert hit["id"] == content_key("Lyon/quay.jpg")
     assert hit["caption"] == "a boat on a river"
     assert hit["caption_by"] == "model"
-    assert hit["confidence"] == 0.812
+    assert (hit["confidence"], hit["unsure"]) == (0.812, False)
     assert hit["tags"][0] == {"word": "dog", "probability": 0.93}
     assert hit["taken_at"] == "2021-07-14T15:42:00+00:00"
     assert (hit["width"], hit["height"]) == (400, 300)
@@ -111,3 +114,42 @@ async def test_every_answer_is_utf_8_whatever_the_files_are_called(start_page: S
     found["files"][0]["path"].encode("utf-8")
     for path in ("/api/search", "/api/facets", "/api/status", "/", "/status"):
         (await page.text(path)).encode("utf-8")
+
+
+SEA, ANIMAL = (1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0)
+
+
+@pytest.fixture
+async def meaningful(start_page: StartPage, tmp_path: Path) -> Page:
+    """A page whose model understands queries, over photos that it looked at, and one that another model did."""
+    bundle = tower_bundle(tmp_path / "bundle")
+    model, _ = read_model_name(bundle)
+    near_sea = (0.9, 0.43, 0.0, 0.0)
+    return await start_page(
+        [
+            MadePhoto("sand.jpg", "two people on a beach", 0.2, tags=(), embedding=SEA, model=model),
+            MadePhoto("rex.jpg", "a dog on a street", tags=(), embedding=ANIMAL, model=model),
+            MadePhoto("walk.jpg", "a dog on a lead", tags=(), embedding=near_sea, model=model),
+            MadePhoto("old.jpg", "people and towels", tags=(), embedding=SEA, model="older-1"),
+        ],
+        bundle=bundle,
+    )
+
+
+async def test_a_word_that_no_photo_has_finds_by_meaning_and_says_why(meaningful: Page) -> None:
+    answer = await meaningful.json("/api/search?q=cove")
+    assert [hit["files"][0]["path"] for hit in answer["hits"]] == ["sand.jpg", "walk.jpg"]
+    assert (answer["total"], answer["by_meaning"], answer["dropped"], answer["corrections"]) == (2, 2, [], {})
+    (why,) = answer["hits"][0]["why"]
+    assert why == {"field": "embedding", "text": "cove ≈ beach", "spans": [[7, 12]], "kind": "meaning"}
+    assert answer["hits"][0]["unsure"] is True
+    facets = (await meaningful.json("/api/facets?q=cove"))["facets"]
+    assert facets["type"] == [{"value": "jpeg", "count": 2}]
+
+
+async def test_likeness_goes_by_embeddings_of_the_same_model(meaningful: Page) -> None:
+    answer = await meaningful.json(f"/api/photos/{content_key('sand.jpg')}/similar")
+    assert [hit["files"][0]["path"] for hit in answer["hits"]] == ["walk.jpg"]
+    answer = await meaningful.json(f"/api/photos/{content_key('walk.jpg')}/similar")
+    assert [hit["files"][0]["path"] for hit in answer["hits"]] == ["sand.jpg", "rex.jpg"]
+    assert (await meaningful.json(f"/api/photos/{content_key('old.jpg')}/similar"))["hits"] == []

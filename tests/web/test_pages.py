@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
+from captioner import read_model_name
 from indexer.errors import SearchError
 from indexer.library.found import file_stamp
 from indexer.photo import CaptionBy, FileCaption, FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from indexer.search import Answer, FacetCount, Query, SearchDocument
+from tests.towers_made import tower_bundle
 from tests.web.conftest import IDLE, Page, StartPage
 from tests.web.library_made import TAKEN, MadePhoto, content_key, made_library, many, titled
 from web.app import make_app
@@ -241,6 +245,38 @@ async def test_the_photo_page_tells_everything_known(start_page: StartPage) -> N
     assert "geo:45.764000,4.835700" in links(html)
     assert "/?q=place%3ALyon" in links(html, "chip")
     assert "/?q=place%3ALyon" in links(await page.text("/"))
+
+
+async def test_a_match_by_meaning_says_so_on_every_page(start_page: StartPage, tmp_path: Path) -> None:
+    bundle = tower_bundle(tmp_path / "bundle")
+    model, _ = read_model_name(bundle)
+    photo = MadePhoto("a.jpg", "two people on a beach", tags=(), embedding=(1.0, 0.0, 0.0, 0.0), model=model)
+    page = await start_page([photo, replace(photo, name="b.jpg", caption="a towel")], bundle=bundle)
+    html = await page.text("/?q=cove")
+    assert "2 photos, all by their look" in html
+    assert "picture <bdi>cove ≈ <mark>beach</mark></bdi> · looks like it" in html
+    assert "<small>picture · looks like it</small>" in html
+    assert "Left out" not in html
+    assert "Did you mean" not in html
+    assert "1 photo, by its look" in await page.text("/?q=cove+-towel")
+    html = await page.text("/?q=beach")
+    assert "2 photos, 1 by their look" in html
+    assert html.count("looks like it") == 1  # where words match it goes without saying
+    (address,) = [link for link in links(html, "tile") if content_key("a.jpg") in link]
+    assert "looks like it" in await page.text(address)
+    html = await page.text(f"/photo/{content_key('a.jpg')}?q=cove&at=0")
+    assert '<span class="field">picture</span> <bdi>cove ≈ <mark>beach</mark></bdi> <em>looks like it</em>' in html
+    assert "More like this" in html
+
+
+async def test_what_the_model_is_not_sure_of_is_said(start_page: StartPage) -> None:
+    page = await start_page([MadePhoto("a.jpg", "a boat on a lake", 0.39), MadePhoto("b.jpg", "a lake", 0.4)])
+    html = await page.text("/?q=lake")
+    assert html.count('<small class="unsure">not sure</small>') == 1
+    assert 'alt="a boat on a lake (not sure)"' in html
+    assert 'alt="a lake"' in html
+    assert "Not sure: it may well be wrong" in await page.text(f"/photo/{content_key('a.jpg')}")
+    assert "ot sure" not in await page.text(f"/photo/{content_key('b.jpg')}")
 
 
 async def test_a_person_s_words_are_shown_as_such(start_page: StartPage) -> None:

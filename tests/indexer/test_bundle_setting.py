@@ -1,0 +1,155 @@
+"""Any bundle directory by a setting: what is said of one that can't be used, and what a newer one captions again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import piexif
+import pytest
+from click.testing import CliRunner, Result
+
+from captioner import DEFAULT_BUNDLE
+from indexer.captions.caption_file import read_own_caption
+from indexer.settings import Settings
+from tests.indexing import COLOURS, all_photos, settings_for, stored
+from tests.photos_made import exif_bytes, with_segments, write_jpeg
+from tests.towers_made import add_tower
+from web.cli import main
+
+
+@pytest.fixture
+def recollect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("RECOLLECT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def run(*words: str | Path) -> Result:
+        result = CliRunner().invoke(main, list(map(str, words)))
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return run
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_for(tmp_path)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    root = tmp_path / "photos"
+    for number, (name, colour) in enumerate(COLOURS.items()):
+        write_jpeg(root / f"{name}.jpg", colour, number)
+    return root
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A copy of the shipped one."""
+    return Path(shutil.copytree(DEFAULT_BUNDLE, tmp_path / "bundle"))
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def changed(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def of_another_format(manifest: Path) -> None:
+    told = json.loads(manifest.read_text(encoding="utf-8")) | {"format": 99}
+    manifest.write_text(json.dumps(told), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "harm", "said"),
+    [
+        ("manifest.json", Path.unlink, "manifest.json is missing"),
+        ("manifest.json", cut_short, "manifest.json can't be read"),
+        ("manifest.json", of_another_format, "of bundle format 99"),
+        ("encoder.tflite", Path.unlink, "encoder.tflite is missing"),
+        ("encoder.tflite", changed, "encoder.tflite is damaged"),
+        ("vocabulary.txt", cut_short, "vocabulary.txt is damaged"),
+    ],
+)
+def test_a_bundle_that_can_t_be_used_is_said_before_any_photo_is_touched(
+    library: Path, bundle: Path, recollect: Any, name: str, harm: Callable[[Path], None], said: str
+) -> None:
+    harm(bundle / name)
+    before = {path: path.read_bytes() for path in library.iterdir()}
+    for command in (["index", library], ["caption", library / "red.jpg"]):
+        result = recollect(*command, "--bundle", bundle)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert said in result.stderr
+        assert "the setting 'bundle'" in result.stderr
+    findings = {one["subject"]: one for one in json.loads(recollect("doctor", "--bundle", bundle, "--json").stdout)}
+    assert findings["caption model"]["verdict"] == "broken"
+    assert said in findings["caption model"]["text"]
+    assert {path: path.read_bytes() for path in library.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["none", "a file"])
+def test_a_bundle_that_is_no_directory_is_said(tmp_path: Path, library: Path, recollect: Any, name: str) -> None:
+    (tmp_path / "a file").touch()
+    result = recollect("index", library, "--bundle", tmp_path / name)
+    assert result.exit_code == 2
+    assert str(tmp_path / name) in result.stderr
+
+
+def test_the_setting_may_stand_in_the_environment_or_the_file(
+    tmp_path: Path, library: Path, bundle: Path, recollect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = add_tower(bundle, version=7)
+
+    def used() -> str:
+        (row,) = json.loads(recollect("caption", library / "red.jpg", "--json").stdout)
+        return str(row["model"])
+
+    assert used() != model
+    config = tmp_path / "config" / "recollect" / "recollect.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'bundle = "{bundle}"', encoding="utf-8")
+    assert used() == model
+    monkeypatch.setenv("RECOLLECT_BUNDLE", str(tmp_path / "none"))
+    assert recollect("caption", library / "red.jpg").exit_code == 2
+
+
+def test_a_newer_bundle_captions_what_the_older_one_wrote_and_leaves_people_s_words(
+    library: Path, bundle: Path, recollect: Any, settings: Settings
+) -> None:
+    words, theirs = "Grandmother's wall", library / "red.jpg"
+    described = exif_bytes({piexif.ImageIFD.ImageDescription: words.encode()})
+    theirs.write_bytes(with_segments(theirs.read_bytes(), (0xE1, described)))
+    assert recollect("index", library).exit_code == 0
+    before = theirs.read_bytes()
+    with stored(settings) as storage:
+        older = {photo.machine.model for photo in all_photos(storage) if photo.machine}
+    newer = add_tower(bundle, version=99)
+    assert len(older) == 1
+    assert older.isdisjoint({newer})
+
+    findings = {one["subject"]: one for one in json.loads(recollect("doctor", "--bundle", bundle, "--json").stdout)}
+    assert findings["captions"]["verdict"] == "warning"
+    assert "4 of 4" in findings["captions"]["text"]
+    assert newer in findings["captions"]["text"]
+    assert findings["search by meaning"]["text"] == f"{newer} understands queries"
+
+    assert "4 captions by" in recollect("reindex", "--captions", "--bundle", bundle).stderr
+    with stored(settings) as storage:
+        photos = all_photos(storage)
+    assert {photo.machine.model for photo in photos if photo.machine} == {newer}
+    assert theirs.read_bytes() == before
+    assert {photo.caption for photo in photos if photo.metadata.person_caption} == {words}
+    ours = read_own_caption((library / "blue.jpg").read_bytes())
+    assert ours is not None
+    assert ours.model == newer
+    # Words without tags and embedding look like words taken back from a file, which have to be completed.
+    bare = sum(not (photo.machine and (photo.machine.tags or photo.machine.embedding)) for photo in photos)
+    assert f"{bare} captions by" in recollect("reindex", "--captions", "--bundle", bundle).stderr
