@@ -87,7 +87,7 @@ async def _captioned(
             try:
                 reading = await photos.read(file)
                 words = await captioner.caption(reading.pixels)
-                row = {"path": str(file)} | _words_json(words)
+                row: _Row = {"path": str(file)} | _words_json(words)
                 if write:
                     written = await photos.write_caption(file, words, reading.stamp)
                     row |= {"place": written.place, "reason": written.reason}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,16 +15,18 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from captioner import read_model_name
 from indexer.cli import command_line
 from indexer.commands.command_line import INDEXING, SERVING, with_settings
 from indexer.commands.remembered import read_remembered
 from indexer.commands.terminal import Terminal, shown
 from indexer.errors import SetupError
-from indexer.photo import JobKind
+from indexer.photo import LOW_CONFIDENCE, JobKind
 from indexer.settings import SETTINGS, Settings
 from indexer.storage import InUse, indexing_process, sole_indexer
 from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
 from tests.photos_made import write_jpeg
+from tests.towers_made import tower_bundle
 from web.cli import main
 
 
@@ -71,6 +74,40 @@ def test_search_as_json_has_the_shape_of_the_api(library: Path, recollect: Any) 
     assert (hit["caption"], hit["caption_by"]) == ("a blue wall seen by colours-1", "model")
     assert hit["files"][0]["path"] == str(library / "blue.jpg")
     assert {"id", "score", "why", "tags", "taken_at"} <= hit.keys()
+
+
+def test_search_goes_by_meaning_with_a_model_that_understands(
+    tmp_path: Path, library: Path, settings: Settings, recollect: Any
+) -> None:
+    bundle = tower_bundle(tmp_path / "bundle", {"crimson": (1.0, 0.0), "red": (0.9, 0.43), "ocean": (0.0, 1.0)})
+    model, _ = read_model_name(bundle)
+    newer = CountingCaptioner(model=model, embeddings={"red": (1.0, 0.0), "blue": (0.0, 1.0)})
+    with stored(settings) as storage:
+        storage.catalogue.enqueue_all(JobKind.CAPTION, model=model)
+    asyncio.run(index(settings, newer, library))
+    assert json.loads(recollect("search", "crimson", "--json").stdout)["total"] == 0
+    result = recollect("search", "crimson", "--bundle", str(bundle))
+    assert result.stdout.splitlines() == [f"{library}/red.jpg: a red wall seen by {model}"]
+    assert "1 found, 1 by their look, in" in result.stderr
+    answer = json.loads(recollect("search", "crimson", "--json", "--bundle", str(bundle)).stdout)
+    assert (answer["by_meaning"], answer["dropped"]) == (1, [])
+    assert answer["hits"][0]["why"][0]["text"] == "crimson ≈ red"
+    assert answer["hits"][0]["unsure"] is False
+
+
+def test_caption_prints_sentence_confidence_and_tags(library: Path, tmp_path: Path, recollect: Any) -> None:
+    result = recollect("caption", str(library / "red.jpg"), str(library / "broken.jpg"))
+    assert result.exit_code == 1
+    sentence, sure = result.stdout.splitlines()[:2]
+    assert sentence.startswith(f"{library}/red.jpg: ")
+    assert re.fullmatch(r"  \d+% sure(, so it may well be wrong)?", sure)
+    assert f"{library}/broken.jpg: " in result.stderr
+    told = json.loads(recollect("caption", str(library / "red.jpg"), "--json").stdout)[0]
+    assert sentence.endswith(told["caption"])
+    assert told["unsure"] == (told["confidence"] < LOW_CONFIDENCE)
+    assert ("wrong" in sure) == told["unsure"]
+    tags = ", ".join(f"{tag['word']} {tag['probability']:.0%}" for tag in told["tags"])
+    assert result.stdout.splitlines()[2:] == ([f"  tags: {tags}"] if tags else [])
 
 
 def test_a_wrong_filter_is_said_and_exits_with_2(library: Path, recollect: Any) -> None:
