@@ -97,20 +97,24 @@ class Views:
     """
 
     maps: NDArray[np.float16]  # (n, 2 * crops, cells, cells, channels), may be mapped from disk
-    classes: NDArray[np.float16]  # (n, 2 * crops, 1001), probabilities
+    classes: NDArray[np.float16] | None  # (n, 2 * crops, 1001), probabilities; None where there was no teacher
 
     @classmethod
     def open(cls, directory: Path) -> Views:
         """Map what `cache` wrote."""
-        return cls(
-            *(np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("maps", "classes"))
-        )
+        found = {
+            name: np.load(path, mmap_mode="r", allow_pickle=False)
+            for name in ("maps", "classes")
+            if (path := directory / f"{name}.npy").exists()
+        }
+        return cls(found["maps"], found.get("classes"))
 
     def __len__(self) -> int:
         return len(self.maps)
 
 
-Look = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+#: Pixels (px, px, 3) to a map (cells, cells, channels) and, of a teacher, probabilities (1001,).
+Look = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.float32]]]
 
 
 def cache_views(make_look: Callable[[], Look], photos: Any, rows: Sequence[int], px: int, out: Path, seed: int = 0,
@@ -118,37 +122,50 @@ def cache_views(make_look: Callable[[], Look], photos: Any, rows: Sequence[int],
     """Write the `Views` of `rows` of `photos` to the directory `out`, which appears only when it is whole.
 
     Args:
-        make_look: makes, once in each thread, a function of pixels (px, px, 3) to a map (cells, cells, channels) and
-            the teacher's probabilities (1001,).
+        make_look: called once in each thread; what it makes names its arrays "maps" and "classes".
     """
     partial = out.with_name(out.name + ".part")
     partial.mkdir(parents=True, exist_ok=True)
     own = threading.local()
 
-    def views(row: int) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+    def views(row: int) -> dict[str, NDArray[np.float16]]:
         if not hasattr(own, "look"):
             own.look = make_look()
         rng = np.random.default_rng((seed, row))
         boxes = [WHOLE] + [random_box(rng, least=LEAST_AREA) for _ in range(CROPS - 1)]
         crops = [crop(photos[row], box, px) for box in boxes]
         found = [own.look(np.ascontiguousarray(side)) for pixels in crops for side in (pixels, pixels[:, ::-1])]
-        return np.stack([m for m, _ in found]).astype(np.float16), np.stack([c for _, c in found]).astype(np.float16)
+        return {name: np.stack([one[name] for one in found]).astype(np.float16) for name in found[0]}
 
-    arrays: list[NDArray[np.float16]] = []
+    arrays: dict[str, NDArray[np.float16]] = {}
     with ThreadPoolExecutor(threads) as pool:
         for n, found in enumerate(pool.map(views, map(int, rows))):
-            if not arrays:
-                arrays = [
-                    np.lib.format.open_memmap(partial / f"{name}.npy", "w+", np.float16, (len(rows), *array.shape))
-                    for name, array in zip(("maps", "classes"), found, strict=True)
-                ]
-            for array, values in zip(arrays, found, strict=True):
-                array[n] = values
+            for name, values in found.items():
+                if name not in arrays:
+                    shape = (len(rows), *values.shape)
+                    arrays[name] = np.lib.format.open_memmap(partial / f"{name}.npy", "w+", np.float16, shape)
+                arrays[name][n] = values
             if n % 500 == 499:
                 log.info("%s: views of %d photos", out.name, n + 1)
-    for array in arrays:
-        array.flush()
+    arrays.clear()  # written and closed
     partial.rename(out)
+
+
+def seen_of(front: Any, views: Sequence[Views], parts: Sequence[str], first: int, size: int = 64) -> list[NDArray[Any]]:
+    """What `front` makes of the `first` views of each photo: for each of `parts` (n, first, ...) float16.
+
+    Args:
+        front: `encoder.build_upper`, trained.
+    """
+    found: dict[str, list[NDArray[Any]]] = {part: [] for part in parts}
+    for one in views:
+        for start in range(0, len(one), size):
+            maps = np.asarray(one.maps[start : start + size, :first])
+            seen = front.predict_on_batch(maps.reshape(-1, *maps.shape[2:]).astype(np.float32))
+            for part in parts:
+                of_views = np.asarray(seen[part]).reshape(*maps.shape[:2], *seen[part].shape[1:])
+                found[part].append(of_views.astype(np.float16))
+    return [np.concatenate(found[part]) for part in parts]
 
 
 def text_batches(
@@ -182,9 +199,9 @@ def view_batches(views: Sequence[Views], targets: Targets, others: Sequence[View
             chosen += [(*uncaptioned[n], True) for n in rng.integers(len(uncaptioned), size=more)] if more else []
             sides = [2 * int(rng.integers(CROPS)) + int(free and rng.random() < 0.5) for _, _, free in chosen]
             maps = np.stack([one.maps[n, side] for (one, n, _), side in zip(chosen, sides, strict=True)])
-            classes = np.stack([one.classes[n, side] for (one, n, _), side in zip(chosen, sides, strict=True)])
             x, y = batch({"seen": maps.astype(np.float32)}, targets, rows, rng, drawn)
-            yield x, {**y, "classes": classes.astype(np.float32)}
+            told = [one.classes[n, s] for (one, n, _), s in zip(chosen, sides, strict=True) if one.classes is not None]
+            yield x, {**y, "classes": np.stack(told).astype(np.float32)} if told else y
 
 
 def photo_batches(sets: Sequence[Captioned], targets: Targets, px: int, size: int, seed: int) -> Iterator[loop.Batch]:

@@ -16,14 +16,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from captioner import checkpoint
-from captioner.encoder import build_encoder
+from captioner.classes import IMAGENET_CLASSES
+from captioner.embedding import ImageHead, summed_up, tower_of
+from captioner.encoder import SIZES, build_encoder
 from captioner.lite import convert
 from captioner.manifest import (
+    CLASSES,
     DECODER,
     ENCODER,
     PARTS,
+    PIECES,
     TAGS,
+    TEXT_TOWER,
     VOCABULARY,
     Confidence,
     Decoding,
@@ -52,11 +59,16 @@ class Exporter:
     def __init__(self, description: Description, vocabulary: int, tags: int, weights: checkpoint.Arrays,
                  rows: int = ROWS) -> None:  # fmt: skip
         self.px, self.rows = description.px, rows
+        size = SIZES[description.size]
         self.encoder = build_encoder(description.size, description.px, slabs=True)
         self.captioner = Captioner(description.shape(vocabulary), tags, name="captioner")
-        self.captioner.build()
-        checkpoint.assign(self.encoder, weights)
-        checkpoint.assign(self.captioner, weights)
+        self.image_head = ImageHead(size.pooled + size.widths[-1], name="image_head") if _embeds(weights) else None
+        for part in (self.captioner, self.image_head):
+            if part is not None:
+                part.build()
+        for part in (self.encoder, self.captioner, self.image_head):
+            if part is not None:
+                checkpoint.assign(part, weights)
 
     @property
     def decoding(self) -> Decoding:
@@ -65,17 +77,23 @@ class Exporter:
         return Decoding(s.vocabulary, s.length, s.layers, s.heads, s.width // s.heads, self.rows, self.rows, 0.7)
 
     def encode(self, photo: Any) -> dict[str, Any]:
-        """(1, px, px, 3) normalised to photo_keys, photo_values (layers, heads, cells, d) and tags (n,)."""
+        """(1, px, px, 3) normalised to photo_keys, photo_values (layers, heads, cells, d), and what is told at once.
+
+        That is tags (n,) and classes (1001,), probabilities, and embedding (d,) of unit length, if there is a head.
+        """
         from keras import ops
 
         s = self.captioner.decoder.shape
-        features = ops.reshape(self.encoder(photo), (1, s.cells, s.channels))
+        found = self.encoder(photo)
+        features = ops.reshape(found["map"], (1, s.cells, s.channels))
         pairs = self.captioner.decoder.look(features)
-        return {
+        told = {
             "photo_keys": ops.concatenate([keys for keys, _ in pairs]),
             "photo_values": ops.concatenate([values for _, values in pairs]),
             "tags": ops.sigmoid(self.captioner.tag_head(features))[0],
+            "classes": ops.softmax(found["classes"])[0],
         }
+        return told if self.image_head is None else told | {"embedding": self.image_head(summed_up(found))[0]}
 
     def decode_step(self, tokens: Any, position: Any, photo_keys: Any, photo_values: Any,
                     keys: Any, values: Any) -> dict[str, Any]:  # fmt: skip
@@ -86,7 +104,8 @@ class Exporter:
     def encoder_tflite(self, quantise: bool = True) -> bytes:
         """`encode` as a TFLite model."""
         inputs = {"photo": ((1, self.px, self.px, 3), "float32")}
-        variables = [*self.encoder.variables, *self.captioner.variables]
+        head = self.image_head.variables if self.image_head is not None else []
+        variables = [*self.encoder.variables, *self.captioner.variables, *head]
         model = convert("encode", self.encode, inputs, variables)
         return quantise_dense(model) if quantise else model
 
@@ -98,6 +117,10 @@ class Exporter:
         inputs = {"tokens": ((self.rows,), "int32"), "position": ((1,), "int32"), "photo_keys": photo,
                   "photo_values": photo, "keys": cache, "values": cache}  # fmt: skip
         return convert("decode_step", self.decode_step, inputs, self.captioner.variables, dynamic_range=quantise)
+
+
+def _embeds(weights: checkpoint.Arrays) -> bool:
+    return any(name.startswith("image_head/") for name in weights)
 
 
 def quantise_dense(model: bytes) -> bytes:
@@ -127,6 +150,12 @@ def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version:
     (out / DECODER).write_bytes(exporter.decoder_tflite(quantise))
     shutil.copyfile(run / "vocabulary.txt", out / VOCABULARY)
     shutil.copyfile(run / "tags.txt", out / TAGS)
+    parts = [*PARTS, CLASSES]
+    shutil.copyfile(IMAGENET_CLASSES, out / CLASSES)
+    if exporter.image_head is not None:
+        shutil.copyfile(run / "pieces.txt", out / PIECES)
+        tower_of(weights, np.load(run / "table.npy", allow_pickle=False)).write(out / TEXT_TOWER)
+        parts += [PIECES, TEXT_TOWER]
     manifest = Manifest(
         name=name,
         version=version,
@@ -134,7 +163,8 @@ def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version:
         decoding=exporter.decoding,
         tagging=Tagging(threshold),
         confidence=Confidence(slope=1.0, offset=1.0),
-        files={part: FileEntry.of(out / part) for part in PARTS},
+        files={part: FileEntry.of(out / part) for part in parts},
+        outputs=("tags", "classes") if exporter.image_head is None else ("tags", "classes", "embedding"),
         training=training,
     )
     manifest.write(out)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner import BundleError, Caption, Tag
+from captioner.classes import read_classes, rolled_up
 from captioner.decoding import BeamSettings, beam_search
-from captioner.manifest import DECODER, ENCODER, TAGS, VOCABULARY, Manifest
+from captioner.manifest import CLASSES, DECODER, ENCODER, TAGS, VOCABULARY, Manifest
 from captioner.preprocess import Vocabulary, normalise
 
 Floats = NDArray[np.float32]
@@ -46,6 +47,7 @@ class LiteRTCaptioner:
         )
         self._vocabulary = _read_vocabulary(bundle / VOCABULARY, decoding.vocabulary)
         self._tags = tuple((bundle / TAGS).read_text(encoding="utf-8").split())
+        self._classes = read_classes(bundle / CLASSES) if "classes" in self.manifest.outputs else None
         self._encoder, self._encode = _open(bundle / ENCODER, "encode", threads)
         self._decoder, self._step = _open(bundle / DECODER, "decode_step", threads)
 
@@ -77,7 +79,7 @@ class LiteRTCaptioner:
         return Caption(
             text=self._vocabulary.decode(best.tokens),
             confidence=self._confidence(best.mean_logp),
-            tags=self._told(seen["tags"]),
+            tags=self._told(seen),
             embedding=tuple(map(float, seen["embedding"])) if "embedding" in self.manifest.outputs else None,
             model=self.model,
         )
@@ -91,12 +93,16 @@ class LiteRTCaptioner:
         fitted = self.manifest.confidence
         return 1 / (1 + math.exp(-max(-50.0, fitted.slope * mean_logp + fitted.offset)))
 
-    def _told(self, probabilities: Floats) -> tuple[Tag, ...]:
+    def _told(self, seen: Tensors) -> tuple[Tag, ...]:
+        """The tags worth telling, most probable first; of a word that is both tag and class the greater probability."""
         tagging = self.manifest.tagging
-        order = np.argsort(-probabilities, kind="stable")[: tagging.most]
-        return tuple(
-            Tag(self._tags[i], float(probabilities[i])) for i in order if probabilities[i] >= tagging.threshold
-        )
+        told = {word: float(p) for word, p in zip(self._tags, seen["tags"], strict=True) if p >= tagging.threshold}
+        if self._classes is not None:
+            for word, p in rolled_up(seen["classes"], self._classes).items():
+                if p >= tagging.class_threshold:
+                    told[word] = max(p, told.get(word, 0.0))
+        ranked = sorted(told.items(), key=lambda item: -item[1])
+        return tuple(Tag(word, p) for word, p in ranked[: tagging.most])
 
 
 class _Stepper:

@@ -56,7 +56,7 @@ def optimizer(plan: Plan) -> Any:
     return adam
 
 
-def prefetch(batches: Iterator[Batch], depth: int = 6) -> Iterator[Batch]:
+def prefetch(batches: Iterator[Batch], depth: int) -> Iterator[Batch]:
     """The same batches, made in a thread while the last one trains; an error there is raised here."""
     ready: queue.Queue[Batch | BaseException | None] = queue.Queue(depth)
 
@@ -82,11 +82,13 @@ def train(
     out: Path,
     name: str,
     check: Callable[[int], None] | None = None,
+    ahead: int = 6,
 ) -> None:
     """Train a compiled model and write `out`/`name`.npz (averaged weights) and `name`.run.npz (to resume from).
 
     Args:
         check: called with the step number after each save, to measure something on held-back data.
+        ahead: batches that are made before they are needed.
     """
     run = out / f"{name}.run.npz"
     model.optimizer.build(model.trainable_variables)
@@ -95,7 +97,7 @@ def train(
         log.info("%s goes on from step %d, minute %.1f", name, step, spent / 60)
     started = last_save = time.monotonic() - spent
     last_save += spent
-    for x, y in prefetch(batches):
+    for x, y in prefetch(batches, ahead):
         seconds = time.monotonic() - started
         if seconds > 60 * plan.minutes or (plan.steps and step >= plan.steps):
             break

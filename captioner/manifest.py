@@ -68,6 +68,7 @@ class Tagging:
 
     threshold: float
     most: int = 12
+    class_threshold: float = 0.4  # of words that classes of ImageNet are rolled up to
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,19 +18,21 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from captioner import checkpoint, describe, distil, loop
+from captioner import checkpoint, critic, describe, distil, embedding, loop
 from captioner.data import Source, build_vocabulary, is_held_back, read_captions, read_text
 from captioner.encoder import SIZES, STRIDE_PX, build_encoder, build_lower, build_trunk, build_upper, lower_shape
 from captioner.lite import lite_function
 from captioner.model import Captioner, DecoderShape, build_training
-from captioner.preprocess import Vocabulary, normalise
+from captioner.preprocess import Vocabulary, normalise, words
 from captioner.tags import tag_words
 from captioner.teacher import TEACHER_PX, Teacher, trunk_weights
 
@@ -138,9 +140,14 @@ def _views(args: argparse.Namespace, described: Description, name: str, source: 
         shape = lower_shape(described.size, described.px)
 
         def make_look() -> describe.Look:
-            teacher = Teacher(args.teacher)
+            teacher = Teacher(args.teacher) if args.teacher else None
             encode = lite_function(front, (1, described.px, described.px, 3))
-            return lambda pixels: (encode(normalise(pixels)[None]).reshape(shape), teacher.classes(pixels))
+
+            def look(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+                found = {"maps": encode(normalise(pixels)[None]).reshape(shape)}
+                return found | {"classes": teacher.classes(pixels)} if teacher else found
+
+            return look
 
         describe.cache_views(make_look, source.photos, rows, described.px, cached)
     return describe.Views.open(cached)
@@ -159,13 +166,62 @@ def _captioner(args: argparse.Namespace, plan: loop.Plan) -> None:
     batch = min(args.batch, len(targets.tokens))
     front = build_upper(described.size, described.px)
     model = build_training(front, captioner, args.sentences, batch)
+    _start(model, _together(args))
+    describe.compile_captioner(model, plan, classes=args.teacher is not None)
+    batches = describe.view_batches(views, targets, others, batch, args.more, args.seed, args.sentences)
+    loop.train(model, batches, plan, args.run, args.name or "captioner")
+
+
+def _seen(args: argparse.Namespace, described: Description, sets: Sequence[describe.Captioned], parts: Sequence[str],
+          views: int) -> list[NDArray[np.float16]]:  # fmt: skip
+    """What the trained encoder makes of the first views of all captioned photos, each part (n, views, ...)."""
+    front = build_upper(described.size, described.px)
+    checkpoint.assign(front, _together(args))
+    names = [name.partition("/")[0] for name, _ in args.captioned]
+    kept = [_views(args, described, name, Source.open(args.prepared / name), one.rows.tolist())
+            for name, one in zip(names, sets, strict=True)]  # fmt: skip
+    return describe.seen_of(front, kept, parts, views)
+
+
+def _critic(args: argparse.Namespace, plan: loop.Plan) -> None:
+    sets = captioned_sets(args)
+    targets, vocabulary = _targets(args, sets)
+    described = Description.read(args.run)
+    (maps,) = _seen(args, described, sets, ["map"], 2)
+    captioner = Captioner(described.shape(len(vocabulary)), targets.tags.shape[1], name="captioner")
+    captioner.build()
+    model = critic.build(captioner, critic.SAMPLES + critic.HUMAN)
+    checkpoint.assign(model, _together(args))
+    critic.compile_model(model, plan)
+    sampler = critic.make_sampler(captioner.decoder, critic.SAMPLES, args.seed)
+    maps = maps.reshape(len(maps), 2, -1, maps.shape[-1])
+    loop.train(model, critic.batches(maps, targets, sampler, args.batch, args.seed), plan, args.run,
+               args.name or "critic", ahead=1)  # fmt: skip
+
+
+def _embedding(args: argparse.Namespace, plan: loop.Plan) -> None:
+    sets = captioned_sets(args)
+    captions = [texts for one in sets for texts in one.captions]
+    described = Description.read(args.run)
+    pooled, maps = _seen(args, described, sets, ["pooled", "map"], 2 * describe.CROPS)
+    features = np.concatenate([pooled, maps.astype(np.float32).mean((2, 3)).astype(np.float16)], axis=-1)
+    pieces = (args.run / "pieces.txt").read_text(encoding="utf-8").split()
+    counts = Counter(word for texts in captions for text in texts for word in words(text))
+    known = embedding.Words.of(pieces, np.load(args.run / "words.npy", allow_pickle=False), counts)
+    np.save(args.run / "table.npy", known.vectors.astype(np.float32))
+    texts = [np.stack([known.encode(text) for text in said]) for said in captions]
+    model = embedding.build(known.vectors, features.shape[-1])
+    embedding.compile_model(model, plan)
+    batches = embedding.batches(features, texts, known, args.batch, args.swap, args.seed)
+    loop.train(model, batches, plan, args.run, args.name or "embedding")
+
+
+def _together(args: argparse.Namespace) -> checkpoint.Arrays:
+    """The weights of several files; where two have one, the later wins."""
     found: checkpoint.Arrays = {}
     for path in (args.start, *args.language):
         found |= checkpoint.load(path)
-    _start(model, found)
-    describe.compile_captioner(model, plan)
-    batches = describe.view_batches(views, targets, others, batch, args.more, args.seed, args.sentences)
-    loop.train(model, batches, plan, args.run, args.name or "captioner")
+    return found
 
 
 def _joint(args: argparse.Namespace, plan: loop.Plan) -> None:
@@ -176,10 +232,7 @@ def _joint(args: argparse.Namespace, plan: loop.Plan) -> None:
     batch = min(args.batch, len(targets.tokens))
     encoder = build_encoder(described.size, described.px)
     model = build_training(encoder, captioner, args.sentences, batch)
-    found: checkpoint.Arrays = {}
-    for path in (args.start, *args.language):
-        found |= checkpoint.load(path)
-    checkpoint.assign(model, found)
+    checkpoint.assign(model, _together(args))
     describe.compile_captioner(model, plan, classes=False)
     batches = describe.photo_batches(sets, targets, described.px, batch, args.seed)
     loop.train(model, batches, plan, args.run, args.name or "joint")
@@ -227,6 +280,7 @@ def _parser() -> argparse.ArgumentParser:
     photos.add_argument("--start", type=Path, required=True, help="weights of the encoder")
     photos.add_argument("--language", type=Path, nargs="+", required=True, metavar="WEIGHTS",
                         help="weights to start the rest from; where two files have one, the later wins")  # fmt: skip
+    photos.add_argument("--teacher", type=Path, help="quantised MobileNetV2 .tflite (224 px) that names classes")
     photos.add_argument("--sentences", type=int, default=describe.DRAWN, help="of each photo in a batch (default 2)")
     photos.add_argument("--tag-least", type=int, default=12, help="photos that must have a tag (default 12)")
 
@@ -248,12 +302,16 @@ def _parser() -> argparse.ArgumentParser:
     language.add_argument("--dropout", type=float, default=0.2)
     language.set_defaults(go=_language)
     c = stages.add_parser("captioner", parents=[common, prepared, photos], help="teach the decoder to see")
-    c.add_argument("--teacher", type=Path, required=True, help="quantised MobileNetV2 .tflite that names classes")
     c.add_argument("--others", nargs="*", default=[], help="prepared sources without captions: their classes count")
     c.add_argument("--more", type=int, default=12, help="photos of these in each batch (default 12)")
     c.set_defaults(go=_captioner)
     j = stages.add_parser("joint", parents=[common, prepared, photos], help="train both end to end")
     j.set_defaults(go=_joint)
+    r = stages.add_parser("critic", parents=[common, prepared, photos], help="teach the decoder by its own sentences")
+    r.set_defaults(go=_critic)
+    e = stages.add_parser("embedding", parents=[common, prepared, photos], help="lead photos and texts together")
+    e.add_argument("--swap", type=float, default=0.1, help="share of words that synonyms stand in for (default 0.1)")
+    e.set_defaults(go=_embedding)
     return parser
 
 

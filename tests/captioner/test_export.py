@@ -70,13 +70,16 @@ def test_encode_agrees_with_keras(plain_encoder: bytes, exporter: Exporter, weig
     assert len(model) > 4 * parameters  # a model that lost its weights is a few kilobytes
     photo = RNG.uniform(-1, 1, (1, PX, PX, 3)).astype(np.float32)
     found = Interpreter(model_content=model).get_signature_runner("encode")(photo=photo)
-    features = ops.reshape(encoder(photo), (1, -1, encoder.output.shape[-1]))
+    seen = encoder(photo)
+    features = ops.reshape(seen["map"], (1, -1, seen["map"].shape[-1]))
     pairs = exporter.captioner.decoder.look(features)
     for name, i in (("photo_keys", 0), ("photo_values", 1)):
         wanted = np.concatenate([ops.convert_to_numpy(pair[i]) for pair in pairs])
         np.testing.assert_allclose(found[name], wanted, atol=2e-4)
     tags = ops.convert_to_numpy(ops.sigmoid(exporter.captioner.tag_head(features)))[0]
     np.testing.assert_allclose(found["tags"], tags, atol=1e-4)
+    np.testing.assert_allclose(found["classes"], ops.convert_to_numpy(ops.softmax(seen["classes"]))[0], atol=1e-4)
+    assert "embedding" not in found
 
 
 def test_decode_step_agrees_with_keras(exporter: Exporter) -> None:

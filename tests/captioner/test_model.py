@@ -11,8 +11,8 @@ import keras
 from keras import ops
 
 from captioner import checkpoint
-from captioner.encoder import SlabDepthwise, build_encoder, build_tail, build_trunk
-from captioner.model import Captioner, Decoder, DecoderShape, build_on_features, tag_loss, word_loss
+from captioner.encoder import SlabDepthwise, build_encoder, build_lower, build_upper
+from captioner.model import Captioner, Decoder, DecoderShape, build_training, class_loss, tag_loss, word_loss
 
 SHAPE = DecoderShape(vocabulary=30, length=7, width=16, heads=2, layers=2, cells=4, channels=6, dropout=0.3)
 RNG = np.random.default_rng(0)
@@ -64,14 +64,16 @@ def test_sentences_of_a_batch_see_their_own_photo() -> None:
         np.testing.assert_allclose(together[mine], alone, atol=1e-5)
 
 
-def test_captioner_gives_words_and_tags() -> None:
-    captioner = Captioner(SHAPE, 9, name="captioner")
-    model = build_on_features(captioner, sentences=3)
-    maps = RNG.normal(size=(2, SHAPE.cells, SHAPE.channels)).astype(np.float32)
-    tokens = RNG.integers(0, SHAPE.vocabulary, (2, 3, SHAPE.length)).astype(np.int32)
-    found = model.predict_on_batch({"maps": maps, "tokens": tokens})
-    assert found["words"].shape == (2, 3, SHAPE.length, SHAPE.vocabulary)
+def test_captioner_gives_words_tags_and_classes() -> None:
+    front = build_upper("test", 64)
+    shape = DecoderShape(vocabulary=30, length=7, width=16, heads=2, layers=2, cells=4, channels=16)
+    model = build_training(front, Captioner(shape, 9, name="captioner"), sentences=3, photos=2)
+    maps = RNG.normal(size=(5, 2, 2, 16)).astype(np.float32)
+    tokens = RNG.integers(0, shape.vocabulary, (2, 3, shape.length)).astype(np.int32)
+    found = model.predict_on_batch({"seen": maps, "tokens": tokens})
+    assert found["words"].shape == (2, 3, shape.length, shape.vocabulary)
     assert found["tags"].shape == (2, 9)
+    assert found["classes"].shape == (5, 1001)  # those of photos without captions too
 
 
 def test_slabs_are_exactly_the_7x7() -> None:
@@ -91,20 +93,23 @@ def test_an_encoder_for_export_equals_the_one_that_was_trained(size: str) -> Non
     trained, exported = build_encoder(size), build_encoder(size, 64, slabs=True)
     checkpoint.assign(exported, checkpoint.weights(trained))
     x = RNG.uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
-    a, b = (ops.convert_to_numpy(model(x)) for model in (trained, exported))
-    assert a.shape[:3] == (1, 2, 2)
-    np.testing.assert_allclose(a, b, atol=1e-4)
+    a, b = trained(x), exported(x)
+    assert a["map"].shape[:3] == (1, 2, 2)
+    for name in ("map", "pooled", "classes"):
+        np.testing.assert_allclose(ops.convert_to_numpy(a[name]), ops.convert_to_numpy(b[name]), atol=1e-4)
 
 
-def test_trunk_and_tail_are_the_encoder() -> None:
-    encoder, trunk, tail = build_encoder("atto-on-trunk", 64), build_trunk(64), build_tail("atto-on-trunk", 2)
+@pytest.mark.parametrize("size", ["test", "atto-on-trunk"])
+def test_lower_and_upper_part_are_the_encoder(size: str) -> None:
+    encoder, lower, upper = build_encoder(size, 64), build_lower(size, 64), build_upper(size, 64)
     weights = checkpoint.weights(encoder)
-    assert weights.keys() == checkpoint.weights(trunk).keys() | checkpoint.weights(tail).keys()
-    checkpoint.assign(trunk, weights)
-    checkpoint.assign(tail, weights)
+    assert weights.keys() == checkpoint.weights(lower).keys() | checkpoint.weights(upper).keys()
+    checkpoint.assign(lower, weights)
+    checkpoint.assign(upper, weights)
     x = RNG.uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
-    a, b = ops.convert_to_numpy(encoder(x)), ops.convert_to_numpy(tail(trunk(x)))
-    np.testing.assert_allclose(a, b, atol=1e-5)
+    a, b = encoder(x), upper(lower(x))
+    for name in ("map", "pooled", "classes"):
+        np.testing.assert_allclose(ops.convert_to_numpy(a[name]), ops.convert_to_numpy(b[name]), atol=1e-5)
 
 
 def test_padding_and_unknown_words_cost_nothing() -> None:
@@ -128,3 +133,11 @@ def test_tag_loss_is_binary_cross_entropy() -> None:
     p = 1 / (1 + np.exp(-logits))
     by_hand = -np.log(p[0, 0]) - np.log(1 - p[0, 1])
     assert float(tag_loss(wanted, logits)) == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_class_loss_is_least_for_the_teachers_own_probabilities() -> None:
+    logits = RNG.normal(size=(2, 6)).astype(np.float32)
+    wanted = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    least = float(class_loss(wanted, logits))
+    assert least == pytest.approx(float(-(wanted * np.log(wanted)).sum(-1).mean()), rel=1e-5)
+    assert float(class_loss(wanted, logits + RNG.normal(size=logits.shape).astype(np.float32))) > least

@@ -1,0 +1,67 @@
+"""The text tower in Keras and in numpy, and words that stand for one another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from keras import ops
+
+from captioner import checkpoint, embedding
+from captioner.meaning import TextTower
+
+KNOWN = ("beach", "seaside", "dog", "runs", "the")
+RNG = np.random.default_rng(0)
+
+
+def taught_vectors() -> np.ndarray:
+    """As a sentence teacher's: "seaside" lies near "beach", all others apart."""
+    vectors = RNG.normal(size=(len(KNOWN), 384))
+    vectors[1] = vectors[0] + 0.3 * vectors[1]
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def known() -> embedding.Words:
+    counts = {"beach": 9, "dog": 20, "runs": 3, "the": 50}
+    found = embedding.Words.of(KNOWN, taught_vectors(), counts)
+    assert found.vectors.shape == (len(KNOWN), embedding.WORD_DIM)
+    return found
+
+
+def test_a_word_is_swapped_for_one_that_means_the_same(known: embedding.Words) -> None:
+    rows = np.stack([known.encode("The dog runs, the beach!")] * 200)
+    swapped = known.swapped(rows, 0.5, np.random.default_rng(1))
+    assert set(swapped[:, 4].tolist()) == {0, 1}
+    np.testing.assert_array_equal(swapped[:, :4], rows[:, :4])
+    np.testing.assert_array_equal(known.swapped(rows, 0.0, np.random.default_rng(1)), rows)
+
+
+def test_unknown_words_and_what_is_too_much_are_left_out(known: embedding.Words) -> None:
+    assert known.encode("xqzt beach").tolist() == [-1, 0] + [-1] * (embedding.LENGTH - 2)
+    assert known.encode("dog " * 100).tolist() == [2] * embedding.LENGTH
+
+
+def test_numpy_says_what_keras_says(known: embedding.Words, tmp_path: Path) -> None:
+    model = embedding.build(known.vectors, features=10)
+    tower = model.get_layer("text_tower")
+    weights = {v.path: RNG.normal(size=v.shape).astype(np.float32) * 0.1 for v in model.weights}
+    checkpoint.assign(model, weights)
+    told = TextTower("made-1", KNOWN, embedding.tower_of(weights, known.vectors))
+    for text in ("the dog runs", "beach", "seaside dog xqzt"):
+        wanted = ops.convert_to_numpy(tower(known.encode(text)[None]))[0]
+        found = told.embed(text)
+        assert found is not None
+        assert float(found @ wanted) > 0.999, text
+
+
+def test_the_loss_is_least_where_each_photo_is_nearest_its_own_text() -> None:
+    right, wrong = 10 * np.eye(4, dtype=np.float32), 10 * np.roll(np.eye(4, dtype=np.float32), 1, axis=0)
+    nothing = np.zeros((4, 4), np.float32)
+    found = [float(embedding.contrastive_loss(None, likeness)) for likeness in (right, nothing, wrong)]
+    assert found == sorted(found)
+    assert found[1] == pytest.approx(np.log(4), rel=1e-5)
