@@ -6,11 +6,15 @@ For each number of threads it prints
 
 - latency (median, p95) of one caption through the child process, one request at a time, and the first one's;
 - the same without a child process, straight from LiteRTCaptioner, turn by turn: what the pipes and the parent cost;
+- of that the encoder alone, and what remains for each word: one step of the decoder for every sentence of the beam;
 - the time of all captions with one request open at a time against four: what overlapping saves;
 - arithmetic per second (two operations for each multiply-add in the encoder's and decoder's convolutions and matrix
   products) against numpy's sgemm of 1024 x 1024 matrices on as many threads: the share of the machine's float32 limit
   that is used. int8 kernels have a higher limit, so a share near 1 is no proof that nothing is left;
-- peak resident memory of the child.
+- memory of the child: the most that was resident, and its proportional share (PSS) at the end, in which pages that it
+  has in common with other processes count in part;
+
+and once, where the bundle has a text tower, the time to open it and to turn a query into a vector, with its memory.
 
 Pictures are noise; the time of a caption depends on its length, so compare runs of the same bundle only.
 """
@@ -31,9 +35,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from captioner import DEFAULT_BUNDLE, CaptionerProcess
+from captioner import DEFAULT_BUNDLE, CaptionerProcess, TextTower
 from captioner.litert import LiteRTCaptioner
 from captioner.manifest import DECODER, ENCODER
+from captioner.preprocess import normalise
+
+QUERIES = 200
+WORDS = ("dog", "brown", "beach", "two", "children", "playing", "in", "the", "snow", "red", "car", "birthday")
 
 SGEMM = """
 import time, numpy as np
@@ -102,9 +110,32 @@ def pictures(input_px: int, count: int) -> list[bytes]:
     return [np.kron(one, np.ones((scale, scale, 1), np.uint8))[:input_px, :input_px].tobytes() for one in coarse]
 
 
-def peak_mb(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+def memory_mb(pid: int | str, file: str, field: str) -> float:
+    lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
+
+
+def sought() -> list[str]:
+    """Queries of two to nine words."""
+    chance = np.random.default_rng(2)
+    return [" ".join(chance.choice(WORDS, chance.integers(2, 10))) for _ in range(QUERIES)]
+
+
+def report_text_tower(bundle: Path) -> None:
+    before, start = memory_mb("self", "status", "VmRSS"), time.perf_counter()
+    tower = TextTower.open(bundle)
+    opened = time.perf_counter() - start
+    if tower is None:
+        print("\nno text tower in this bundle")
+        return
+    seconds = []
+    for query in sought():
+        start = time.perf_counter()
+        tower.embed(query)
+        seconds.append(time.perf_counter() - start)
+    memory = memory_mb("self", "status", "VmRSS") - before
+    print(f"\ntext tower, {tower.dimension} dimensions: opened in {opened * 1e3:.0f} ms, {memory:.1f} MB")
+    print(f"  a query                {Latency.of(seconds)}")
 
 
 @dataclass(frozen=True)
@@ -113,10 +144,17 @@ class Measured:
 
     child: Latency
     straight: Latency
+    encoder: Latency
     overlapping: float  # seconds with one request open at a time against four
     cpu_ms: float  # of the child, for each caption
     words: float
-    memory_mb: float
+    peak_mb: float
+    pss_mb: float
+
+    @property
+    def word_ms(self) -> float:
+        """Of the decoder, for each word and for the step that ends the sentence."""
+        return (self.straight.median - self.encoder.median) / (self.words + 1)
 
 
 async def measure(bundle: Path, threads: int, count: int) -> Measured:
@@ -125,6 +163,7 @@ async def measure(bundle: Path, threads: int, count: int) -> Measured:
     photos = pictures(direct.input_px, count)
     child: list[float] = []
     straight: list[float] = []
+    encoder: list[float] = []
     words = 0
     async with CaptionerProcess(bundle, threads=threads, nice=0) as captioner:
         process = psutil.Process(captioner.pid)
@@ -136,10 +175,20 @@ async def measure(bundle: Path, threads: int, count: int) -> Measured:
             start = time.perf_counter()
             direct.caption(np.frombuffer(photo, np.uint8).reshape(shape))
             straight.append(time.perf_counter() - start)
+            encoder.append(encoding_s(direct, np.frombuffer(photo, np.uint8).reshape(shape)))
         cpu_ms = (sum(process.cpu_times()[:2]) - idle) / count * 1e3
         overlapping = await seconds_at_once(captioner, photos, 1) / await seconds_at_once(captioner, photos, 4)
-        memory_mb = peak_mb(process.pid)
-    return Measured(Latency.of(child), Latency.of(straight), overlapping, cpu_ms, words / count, memory_mb)
+        peak = memory_mb(process.pid, "status", "VmHWM")
+        pss = memory_mb(process.pid, "smaps_rollup", "Pss:")
+    latencies = Latency.of(child), Latency.of(straight), Latency.of(encoder)
+    return Measured(*latencies, overlapping, cpu_ms, words / count, peak, pss)
+
+
+def encoding_s(captioner: LiteRTCaptioner, pixels: np.ndarray) -> float:
+    before = captioner.manifest.preprocessing
+    start = time.perf_counter()
+    captioner._encode(photo=normalise(pixels, before.mean, before.std)[None])
+    return time.perf_counter() - start
 
 
 async def seconds_at_once(captioner: CaptionerProcess, photos: Sequence[bytes], open_requests: int) -> float:
@@ -158,12 +207,14 @@ def report(bundle: Path, threads: int, count: int) -> None:
     print(f"\n{threads} thread(s)")
     print(f"  through the child      {found.child}; processor time {found.cpu_ms:.1f} ms")
     print(f"  straight               {found.straight}")
+    print(f"  encoder alone          {found.encoder}: {encoder / found.encoder.median * 1e3:.1f} GFLOP/s")
+    print(f"  decoder for each word  {found.word_ms:.2f} ms: {decoder / found.word_ms * 1e3:.1f} GFLOP/s")
     print(f"  child / straight       {found.child.median / found.straight.median:.2f}")
     print(f"  one open / four open   {found.overlapping:.2f}")
     print(f"  arithmetic             {gflop:.2f} GFLOP for {found.words:.1f} words: {reached:.1f} GFLOP/s")
     print(f"  numpy sgemm            {limit:.1f} GFLOP/s")
     print(f"  caption / sgemm        {reached / limit:.2f}")
-    print(f"  child's peak memory    {found.memory_mb:.0f} MB")
+    print(f"  child's memory         peak {found.peak_mb:.0f} MB resident; {found.pss_mb:.0f} MB its share (PSS)")
 
 
 def main() -> None:
@@ -176,6 +227,7 @@ def main() -> None:
     for _ in range(told.rounds):
         for threads in told.threads:
             report(told.bundle, threads, told.captions)
+    report_text_tower(told.bundle)
 
 
 if __name__ == "__main__":

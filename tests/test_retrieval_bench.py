@@ -1,0 +1,35 @@
+"""The search benchmark itself: what it counts, and that meaning helps where it must."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from indexer.search.meaning import Meaning
+from tests.bench.bench_retrieval import MadeTower, kinds_of_queries, made_set, measured, right_of_first
+
+
+@pytest.mark.parametrize(
+    ("scores", "right", "share"),
+    [
+        ([3, 2, 1], {0}, 1),
+        ([3, 2, 1], {1}, 0),
+        ([3, 2, 1], {0, 2}, 0.5),
+        ([3, -1, -1], {0, 1}, 0.5),  # one was found, the other is missed
+        ([-1, -1, -1], {0}, 0),
+        ([2, 2, 1], {1}, 0.5),  # tied with a wrong one for the only place
+        ([5, 2, 2, 2], {0, 1}, 1 / 2 + 1 / 6),
+    ],
+)
+def test_the_share_of_the_first_that_is_right(scores: list[int], right: set[int], share: float) -> None:
+    assert right_of_first(np.array(scores, np.float32), frozenset(right)) == pytest.approx(share)
+
+
+def test_meaning_finds_what_the_sentence_has_wrong() -> None:
+    run = made_set(60)
+    found = measured(run, Meaning(MadeTower), kinds_of_queries(run, every=1))
+    assert found.keys() == {"whole captions", "two or three words", "single words"}
+    for ways in found.values():
+        words, both = (ways[way]["right of the first 10" if "recall@10" not in ways[way] else "recall@10"]
+                       for way in ("words", "words and meaning"))  # fmt: skip
+        assert both > words
