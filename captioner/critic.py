@@ -152,4 +152,4 @@ def _batch(features: NDArray[Any], tokens: Ints, weights: NDArray[Any]) -> loop.
 
 def compile_model(model: Any, plan: loop.Plan) -> None:
     """AdamW on the weighed loss."""
-    model.compile(loop.optimizer(plan), loss=weighed_loss, jit_compile=False)
+    model.compile(loop.optimizer(plan), loss=weighed_loss, jit_compile=loop.XLA)

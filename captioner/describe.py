@@ -34,6 +34,8 @@ SENTENCES = 5
 #: Of these, the sentences that a batch holds, drawn anew each time: more photos teach more than more sentences.
 DRAWN = 2
 SMOOTHING = 0.1
+#: The layers that nothing but the classes has a use for.
+CLASS_PARTS = ("classes", "pooled_norm", "trunk_head")
 TAG_WEIGHT = 0.02
 CLASS_WEIGHT = 0.3
 #: The crops of each photo that are kept: the whole, and random ones of at least this share of its area.
@@ -235,8 +237,15 @@ def learn_language(shape: DecoderShape, text: Sequence[str], vocabulary: Vocabul
                    plan: loop.Plan, out: Path, name: str, seed: int = 0) -> None:  # fmt: skip
     """Stage two: the decoder learns to write captions of photos it does not see."""
     model = build_language_model(Decoder(shape, name="decoder"))
-    model.compile(loop.optimizer(plan), loss=word_loss(SMOOTHING, (PAD, UNKNOWN)), jit_compile=False)
+    model.compile(loop.optimizer(plan), loss=word_loss(SMOOTHING, (PAD, UNKNOWN)), jit_compile=loop.XLA)
     loop.train(model, text_batches(text, vocabulary, shape.length, batch, seed), plan, out, name)
+
+
+def freeze(model: Any, parts: Sequence[str]) -> None:
+    """Keep the weights of these layers as they are: without a loss of their own, weight decay alone would move them."""
+    for variable in model.trainable_variables:
+        if variable.path.startswith(tuple(f"{part}/" for part in parts)):
+            variable.trainable = False
 
 
 def compile_captioner(model: Any, plan: loop.Plan, classes: bool = True) -> None:
@@ -245,4 +254,6 @@ def compile_captioner(model: Any, plan: loop.Plan, classes: bool = True) -> None
     weights = {"words": 1.0, "tags": TAG_WEIGHT}
     if classes:
         losses["classes"], weights["classes"] = class_loss, CLASS_WEIGHT
-    model.compile(loop.optimizer(plan), loss=losses, loss_weights=weights, jit_compile=False)
+    else:
+        freeze(model, CLASS_PARTS)
+    model.compile(loop.optimizer(plan), loss=losses, loss_weights=weights, jit_compile=loop.XLA)

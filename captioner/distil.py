@@ -129,7 +129,7 @@ def compile_student(student: Any, basis: Basis, plan: loop.Plan) -> None:
         loss={"features": make_loss(basis), **dict.fromkeys(hints, hint_loss)},
         loss_weights={"features": 1.0, **dict.fromkeys(hints, HINT_WEIGHT)},
         metrics={"features": [ignorance]},
-        jit_compile=False,
+        jit_compile=loop.XLA,
     )
 
 

@@ -210,7 +210,7 @@ def batches(features: NDArray[Any], texts: Sequence[NDArray[np.int32]], known: W
 
 def compile_model(model: Any, plan: loop.Plan) -> None:
     """AdamW on the contrastive loss."""
-    model.compile(loop.optimizer(plan), loss=contrastive_loss, jit_compile=False)
+    model.compile(loop.optimizer(plan), loss=contrastive_loss, jit_compile=loop.XLA)
 
 
 def tower_of(arrays: checkpoint.Arrays, table: Floats) -> TowerWeights:

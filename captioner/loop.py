@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 Batch = tuple[Any, Any]
 
+#: Whether a step is compiled by XLA: JAX crawls without, and TensorFlow on a CPU with it.
+XLA = keras.backend.backend() == "jax"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

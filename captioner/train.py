@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from captioner import checkpoint, critic, describe, distil, embedding, loop
 from captioner.data import Source, build_vocabulary, is_held_back, read_captions, read_text
 from captioner.encoder import SIZES, STRIDE_PX, build_encoder, build_lower, build_trunk, build_upper, lower_shape
-from captioner.lite import lite_function
+from captioner.lite import fast_function
 from captioner.model import Captioner, DecoderShape, build_training
 from captioner.preprocess import Vocabulary, normalise, words
 from captioner.tags import tag_words
@@ -141,7 +141,7 @@ def _views(args: argparse.Namespace, described: Description, name: str, source: 
 
         def make_look() -> describe.Look:
             teacher = Teacher(args.teacher) if args.teacher else None
-            encode = lite_function(front, (1, described.px, described.px, 3))
+            encode = fast_function(front, (1, described.px, described.px, 3))
 
             def look(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
                 found = {"maps": encode(normalise(pixels)[None]).reshape(shape)}
