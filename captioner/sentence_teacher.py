@@ -20,7 +20,7 @@ _BATCH = 64
 
 
 class SentenceTeacher:
-    """Texts to vectors of 384 numbers and unit length: near where the texts mean the same.
+    """Texts to vectors, near one another where the texts mean the same.
 
     Args:
         directory: holds model.safetensors and tokenizer.json.
@@ -39,16 +39,21 @@ class SentenceTeacher:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(_MOST_TOKENS)
 
+    @property
+    def dimension(self) -> int:
+        """Numbers of a vector: 384."""
+        return int(self._weights["embeddings.word_embeddings.weight"].shape[1])
+
     def whole_words(self) -> list[str]:
         """The words of letters alone that its vocabulary has in one piece, in its order, which is by frequency."""
         pieces = sorted(self._tokenizer.get_vocab().items(), key=lambda item: item[1])
         return [piece for piece, _ in pieces if piece.isascii() and piece.isalpha() and len(piece) > 1]
 
     def __call__(self, texts: Sequence[str]) -> Floats:
-        """(len(texts), 384)"""
+        """(len(texts), dimension), of unit length."""
         ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        found = np.empty((len(ids), 384), np.float32)
+        found = np.empty((len(ids), self.dimension), np.float32)
         for start in range(0, len(order), _BATCH):
             chosen = order[start : start + _BATCH]
             found[chosen] = self._embed([ids[i] for i in chosen])
