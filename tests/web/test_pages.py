@@ -226,7 +226,7 @@ async def test_the_photo_page_tells_everything_known(start_page: StartPage) -> N
     html = await page.text(f"/photo/{content_key('Lyon/quay.jpg')}?q=boat&at=0")
     for text in (
         "<mark>boat</mark>",
-        "31% sure",
+        "not sure of this (31%)",
         "may well be wrong",
         "14 July 2021, 15:42",
         "UTC",
@@ -275,8 +275,10 @@ async def test_what_the_model_is_not_sure_of_is_said(start_page: StartPage) -> N
     assert html.count('<small class="unsure">not sure</small>') == 1
     assert 'alt="a boat on a lake (not sure)"' in html
     assert 'alt="a lake"' in html
-    assert "Not sure: it may well be wrong" in await page.text(f"/photo/{content_key('a.jpg')}")
-    assert "ot sure" not in await page.text(f"/photo/{content_key('b.jpg')}")
+    assert "The model is not sure of this (39%): it may well be wrong" in await page.text(f"/photo/{content_key('a.jpg')}")
+    html = await page.text(f"/photo/{content_key('b.jpg')}")
+    assert "not sure" not in html
+    assert "which is 40% sure" in html
 
 
 async def test_a_person_s_words_are_shown_as_such(start_page: StartPage) -> None:
