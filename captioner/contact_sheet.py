@@ -27,9 +27,8 @@ from captioner import DEFAULT_BUNDLE, Caption
 from captioner.data import read_photos
 from captioner.litert import LiteRTCaptioner
 from captioner.preprocess import squash
+from captioner.tags import SURE_TAG
 
-#: Tags from this probability on are shown, as the product does.
-SURE_TAG = 0.3
 #: Two columns of this width: the words stay legible where a phone shows the whole width in 390 pixels.
 _COLUMNS, _CELL_PX, _GAP_PX = 2, 440, 20
 _PHOTO_PX = (_CELL_PX, 330)

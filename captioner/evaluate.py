@@ -35,11 +35,9 @@ from captioner.plot import reliability_diagram
 from captioner.preprocess import words
 from captioner.recall import LEXICAL, Searcher
 from captioner.synonyms import Synonyms, read_synonyms, swapped_all
+from captioner.tags import SURE_TAG
 
 log = logging.getLogger(__name__)
-
-#: Tags from this probability on are shown and counted; search ranks by less probable ones too.
-SURE_TAG = 0.3
 
 
 def constant_caption(references: Sequence[Sequence[str]]) -> str:
