@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,12 @@ from captioner.preprocess import MEAN, STD
 
 log = logging.getLogger(__name__)
 
-#: Our sizes, and what keras.applications calls them.
-PUBLISHED = {"tiny": "ConvNeXtTiny", "small": "ConvNeXtSmall", "base": "ConvNeXtBase"}
+#: Our sizes, and what makes the networks that are published with weights.
+PUBLISHED: dict[str, Callable[..., keras.Model]] = {
+    "tiny": keras.applications.ConvNeXtTiny,
+    "small": keras.applications.ConvNeXtSmall,
+    "base": keras.applications.ConvNeXtBase,
+}
 #: The logit of the background, which the published classifier doesn't know: as good as never.
 BACKGROUND = -20.0
 
@@ -45,12 +50,10 @@ def published(size: str, weights: Path | None = None) -> keras.Model:
         PretrainedError: the weights can't be downloaded, or the file isn't of this network.
     """
     try:
-        return getattr(keras.applications, PUBLISHED[size])(
-            weights=os.fspath(weights) if weights else "imagenet", classifier_activation=None
-        )
+        return PUBLISHED[size](weights=os.fspath(weights) if weights else "imagenet", classifier_activation=None)
     except Exception as error:  # just that is what Keras raises where a download fails
         source, reason = weights or "what Keras downloads", str(error).strip().partition("\n")[0]
-        raise PretrainedError(f"{source} can't be taken for {PUBLISHED[size]}: {reason}") from error
+        raise PretrainedError(f"{source} can't be taken for ConvNeXt {size}: {reason}") from error
 
 
 def copied(model: keras.Model, size: str) -> checkpoint.Arrays:

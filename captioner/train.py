@@ -133,7 +133,7 @@ def _targets(args: argparse.Namespace, sets: Sequence[describe.Captioned]) -> tu
 def _views(args: argparse.Namespace, described: Description, name: str, source: Source,
            rows: Sequence[int]) -> describe.Views:  # fmt: skip
     """The views of a source, kept in RUN from one call to the next."""
-    cached = args.run / "views" / name
+    cached = args.run / args.views / name
     if not cached.exists():
         front = build_lower(described.size, described.px)
         checkpoint.assign(front, checkpoint.load(args.start))
@@ -281,6 +281,7 @@ def _parser() -> argparse.ArgumentParser:
     photos.add_argument("--language", type=Path, nargs="+", required=True, metavar="WEIGHTS",
                         help="weights to start the rest from; where two files have one, the later wins")  # fmt: skip
     photos.add_argument("--teacher", type=Path, help="quantised MobileNetV2 .tflite (224 px) that names classes")
+    photos.add_argument("--views", default="views", help="folder of RUN for the maps that are kept, of one --start")
     photos.add_argument("--sentences", type=int, default=describe.DRAWN, help="of each photo in a batch (default 2)")
     photos.add_argument("--tag-least", type=int, default=12, help="photos that must have a tag (default 12)")
 

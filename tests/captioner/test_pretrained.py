@@ -98,5 +98,5 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path, capsys: pytest.Cap
         with pytest.raises(SystemExit) as ended:
             pretrained.main(["--run", str(tmp_path), "--weights", str(tmp_path / name)])
         assert ended.value.code == 1
-        assert f"{name} can't be taken for ConvNeXtTiny" in capsys.readouterr().err
+        assert f"{name} can't be taken for ConvNeXt tiny" in capsys.readouterr().err
     assert not (tmp_path / "pretrained.npz").exists()
