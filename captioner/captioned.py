@@ -55,7 +55,7 @@ class Captioned:
 
 def caption_photos(captioner: LiteRTCaptioner, photos: Path, captions: Path, limit: int | None = None,
                    held: bool = False, cache: Path | None = None) -> Captioned:  # fmt: skip
-    """Caption the photos of a tar file or a directory that `captions` names.
+    """Caption the photos of a tar file, a zip file or a directory that `captions` names.
 
     Args:
         held: only the quarter that training leaves out of a set marked /held.
@@ -66,7 +66,7 @@ def caption_photos(captioner: LiteRTCaptioner, photos: Path, captions: Path, lim
         ValueError: not one of the photos has captions.
     """
     references = read_captions(captions)
-    chosen = ((n, data) for n, data in read_photos(photos) if n in references and (not held or is_held_back(n)))
+    chosen = ((n, data) for n, data in read_photos(photos, references) if not held or is_held_back(n))
     pairs = [pair for pair, _ in zip(chosen, range(limit or 10**9), strict=False)]
     if not pairs:
         raise ValueError(f"no photo of {photos} is named in {captions}")
