@@ -50,6 +50,7 @@ _LAZY = {
 
 __all__ = [
     "DEFAULT_BUNDLE",
+    "SURE_TAG",
     "BundleError",
     "Caption",
     "CaptionError",
@@ -75,6 +76,8 @@ __all__ = [
     "squash",
 ]
 
+#: Tags from this probability on are shown to people and counted; search ranks by less probable ones too.
+SURE_TAG = 0.3
 #: The model that is shipped with recollect.
 DEFAULT_BUNDLE = Path(__file__).parent / "bundle"
 
@@ -108,6 +111,11 @@ class Caption:
     tags: tuple[Tag, ...]  # most probable first
     embedding: tuple[float, ...] | None  # unit length; None where the bundle has no embedding
     model: str  # the bundle's name and version, e.g. "recollect-atto-1"
+
+    @property
+    def sure_tags(self) -> tuple[Tag, ...]:
+        """Those of the tags that are worth showing."""
+        return tuple(tag for tag in self.tags if tag.probability >= SURE_TAG)
 
 
 class Captioner(Protocol):

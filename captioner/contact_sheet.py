@@ -27,7 +27,6 @@ from captioner import DEFAULT_BUNDLE, Caption
 from captioner.data import read_photos
 from captioner.litert import LiteRTCaptioner
 from captioner.preprocess import squash
-from captioner.tags import SURE_TAG
 
 #: Two columns of this width: the words stay legible where a phone shows the whole width in 390 pixels.
 _COLUMNS, _CELL_PX, _GAP_PX = 2, 440, 20
@@ -49,7 +48,7 @@ class Entry:
     @property
     def tags(self) -> str:
         """The tags that are shown, most probable first."""
-        sure = [tag for tag in self.caption.tags if tag.probability >= SURE_TAG]
+        sure = self.caption.sure_tags
         return ", ".join(f"{tag.word}\N{NO-BREAK SPACE}{tag.probability:.2f}" for tag in sure)
 
 

@@ -35,7 +35,6 @@ from captioner.plot import reliability_diagram
 from captioner.preprocess import words
 from captioner.recall import LEXICAL, Searcher
 from captioner.synonyms import Synonyms, read_synonyms, swapped_all
-from captioner.tags import SURE_TAG
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ def constant_caption(references: Sequence[Sequence[str]]) -> str:
 def results(run: Captioned, tags: frozenset[str], searcher: Searcher, synonyms: Synonyms | None) -> dict[str, Any]:
     """Everything that is measured on one set of photos."""
     texts = [caption.text for caption in run.captions]
-    told = [[tag.word for tag in caption.tags if tag.probability >= SURE_TAG] for caption in run.captions]
+    told = [[tag.word for tag in caption.sure_tags] for caption in run.captions]
     constant = [constant_caption(run.references)] * len(texts)
     groups = calibration(run.confidence, run.agreed)
     return {

@@ -141,7 +141,7 @@ def quantise_dense(model: bytes) -> bytes:
 
 
 def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version: int,
-           training: Mapping[str, Any], quantise: bool = True, threshold: float = 0.3) -> Manifest:  # fmt: skip
+           training: Mapping[str, Any], quantise: bool = True, threshold: float = 0.2) -> Manifest:  # fmt: skip
     """Write a bundle directory; its scores are empty and its confidence is not fitted yet."""
     description, vocabulary = Description.read(run), Vocabulary.read(run / "vocabulary.txt")
     exporter = Exporter(description, len(vocabulary), len(read_tags(run)), weights)

@@ -67,7 +67,7 @@ class Tagging:
     """Which of the tags' probabilities are worth telling."""
 
     threshold: float
-    most: int = 12
+    most: int = 20
     class_threshold: float = 0.4  # of words that classes of ImageNet are rolled up to
 
 

@@ -28,8 +28,6 @@ we wear wearing wears well were what when where which while who whose with withi
 """
 #: Words that say how a sentence is built, or nothing that can be seen: never tags.
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
-#: Tags from this probability on are shown to people and counted; search ranks by less probable ones too.
-SURE_TAG = 0.3
 
 
 def tag_words(captions: Sequence[Sequence[str]], vocabulary: Vocabulary, least: int = 12) -> tuple[str, ...]:

@@ -148,7 +148,7 @@ async def photo_view(request: web.Request, photo: Photo) -> PhotoView:
 
 
 def _tags(photo: Photo) -> tuple[TagView, ...]:
-    tags = photo.machine.tags if photo.machine else ()
+    tags = photo.machine.sure_tags if photo.machine else ()
     return tuple(
         TagView(clean(tag.word), round(tag.probability * 100), _filtered("tag", tag.word)) for tag in tags[:16]
     )

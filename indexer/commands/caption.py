@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from captioner import Caption, CaptionError
+from captioner import SURE_TAG, Caption, CaptionError
 from indexer.commands.command_line import (
     SOMETHING_FAILED,
     SUCCESS,
@@ -114,7 +114,7 @@ def _tell_caption(row: _Row) -> None:
         return
     print_line(f"{row['path']}: {row['caption']}")
     print_line(f"  {row['confidence']:.0%} sure{', so it may well be wrong' if row['unsure'] else ''}")
-    tags = [f"{tag['word']} {tag['probability']:.0%}" for tag in row["tags"]]
+    tags = [f"{tag['word']} {tag['probability']:.0%}" for tag in row["tags"] if tag["probability"] >= SURE_TAG]
     if tags:
         print_line(f"  tags: {', '.join(tags)}")
     if row.get("reason"):

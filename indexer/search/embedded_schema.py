@@ -21,6 +21,7 @@ from functools import lru_cache
 from itertools import accumulate
 from types import MappingProxyType
 
+from captioner import SURE_TAG
 from indexer.database import Migration
 from indexer.search import SearchDocument
 from indexer.search.filters import type_of
@@ -67,8 +68,6 @@ EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
     ),
 )
 
-#: A tag counts for filters and facets from this probability; below it only ranks.
-SURE_TAG = 0.3
 #: The most that one field can say for a word; `strength` combines the fields that hold it.
 FIELD_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
