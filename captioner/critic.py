@@ -44,7 +44,8 @@ def sample(decoder: Decoder, features: Tensor, each: int, seeds: keras.random.Se
     s = decoder.shape
     photos = decoder.look(features)
     rows = ops.shape(features)[0] * each
-    cache = [[ops.zeros((rows, s.heads, s.length, s.width // s.heads))] * 2 for _ in range(s.layers)]
+    empty = ops.zeros((rows, s.heads, s.length, s.width // s.heads))
+    cache = [(empty, empty)] * s.layers
     never = np.zeros(s.vocabulary, np.float32)
     never[[PAD, START, UNKNOWN]] = -1e9
     tokens = ops.full((rows,), START, dtype="int32")
@@ -56,7 +57,8 @@ def sample(decoder: Decoder, features: Tensor, each: int, seeds: keras.random.Se
         mask = np.where(np.arange(s.length) > place, -1e9, 0).astype(np.float32).reshape(1, 1, 1, -1)
         x = (ops.take(decoder.embedding, tokens, axis=0) * s.width**0.5 + decoder.position[place])[:, None, :]
         for i, (block, photo) in enumerate(zip(decoder.blocks, photos, strict=True)):
-            x, *cache[i] = block.step(x, photo, *cache[i], here, mask)
+            x, keys, values = block.step(x, photo, *cache[i], here, mask)
+            cache[i] = keys, values
         logits = decoder.logits(x)[:, 0] + never
         tokens = ops.cast(keras.random.categorical(logits, 1, seed=seeds)[:, 0], "int32")
         tokens = ops.where(ended, PAD, tokens)
