@@ -78,7 +78,12 @@ def make_sampler(decoder: Decoder, each: int, seed: int) -> Callable[[Tensor], I
         import tensorflow as tf
 
         call = tf.function(call, reduce_retracing=True)
-    return lambda features: np.asarray(call(ops.convert_to_tensor(features)), np.int32)
+
+    def sampler(features: Tensor) -> Ints:
+        with loop.WEIGHTS:
+            return np.asarray(call(ops.convert_to_tensor(features)), np.int32)
+
+    return sampler
 
 
 def build(captioner: Captioner, sentences: int) -> keras.Model:

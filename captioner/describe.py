@@ -153,21 +153,21 @@ def cache_views(make_look: Callable[[], Look], photos: Any, rows: Sequence[int],
     partial.rename(out)
 
 
-def seen_of(front: Any, views: Sequence[Views], parts: Sequence[str], first: int, size: int = 64) -> list[NDArray[Any]]:
-    """What `front` makes of the `first` views of each photo: for each of `parts` (n, first, ...) float16.
+def seen_of(front: Any, views: Sequence[Views], first: int, kept: Callable[[Any], Any],
+            size: int = 64) -> NDArray[np.float16]:  # fmt: skip
+    """What `front` makes of the `first` views of each photo, as (n, first, ...).
 
     Args:
         front: `encoder.build_upper`, trained.
+        kept: what to keep of what `encoder.upper` says: all of it would not fit into memory.
     """
-    found: dict[str, list[NDArray[Any]]] = {part: [] for part in parts}
+    found: list[NDArray[np.float16]] = []
     for one in views:
         for start in range(0, len(one), size):
             maps = np.asarray(one.maps[start : start + size, :first])
-            seen = front.predict_on_batch(maps.reshape(-1, *maps.shape[2:]).astype(np.float32))
-            for part in parts:
-                of_views = np.asarray(seen[part]).reshape(*maps.shape[:2], *seen[part].shape[1:])
-                found[part].append(of_views.astype(np.float16))
-    return [np.concatenate(found[part]) for part in parts]
+            seen = np.asarray(kept(front.predict_on_batch(maps.reshape(-1, *maps.shape[2:]).astype(np.float32))))
+            found.append(seen.reshape(*maps.shape[:2], *seen.shape[1:]).astype(np.float16))
+    return np.concatenate(found)
 
 
 def text_batches(

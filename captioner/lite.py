@@ -1,4 +1,4 @@
-"""Keras layers as TFLite models. Needs TensorFlow, all but `fast_function`."""
+"""Keras layers as TFLite models. Needs TensorFlow, all but `keras_function`."""
 
 from __future__ import annotations
 
@@ -36,15 +36,17 @@ def convert(signature: str, function: Any, inputs: Mapping[str, tuple[Sequence[i
 
 
 def fast_function(model: Any, shape: Sequence[int]) -> Function:
-    """A Keras model of one input as a function of numpy arrays.
-
-    In TFLite where Keras runs on TensorFlow, which on a CPU is faster than Keras itself; else in Keras, one call at a
-    time: on JAX a call takes the model's weights away from every other until it is done.
-    """
+    """A Keras model of one input as a function of numpy arrays (of `shape`), whatever Keras runs on."""
     import keras
 
-    if keras.backend.backend() == "tensorflow":
-        return lite_function(model, shape)
+    return lite_function(model, shape) if keras.backend.backend() == "tensorflow" else keras_function(model)
+
+
+def keras_function(model: Any) -> Function:
+    """A Keras model of one input as a function of numpy arrays that threads may share.
+
+    One call at a time: on JAX a call takes the model's weights away from every other until it is done.
+    """
 
     def call(x: NDArray[np.float32]) -> NDArray[np.float32]:
         with _ONE_AT_A_TIME:

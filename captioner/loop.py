@@ -6,6 +6,7 @@ run of 30 minutes ends at rate zero after 30 minutes, however busy the machine w
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import queue
@@ -26,6 +27,8 @@ Batch = tuple[Any, Any]
 
 #: Whether a step is compiled by XLA: JAX crawls without, and TensorFlow on a CPU with it.
 XLA = keras.backend.backend() == "jax"
+#: Held by a step, and by whoever reads weights in another thread: on JAX a step takes them away until it is done.
+WEIGHTS: contextlib.AbstractContextManager[Any] = threading.Lock() if XLA else contextlib.nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,8 @@ def train(
         if seconds > 60 * plan.minutes or (plan.steps and step >= plan.steps):
             break
         model.optimizer.learning_rate = plan.rate_at(step, seconds)
-        losses = model.train_on_batch(x, y, return_dict=True)
+        with WEIGHTS:
+            losses = model.train_on_batch(x, y, return_dict=True)
         step += 1
         if step % 100 == 0:  # Keras keeps the means since the last reset
             shown = " ".join(f"{key} {float(value):.4f}" for key, value in losses.items())

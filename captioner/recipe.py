@@ -63,6 +63,8 @@ def training(args: argparse.Namespace) -> Iterator[Command]:
                           "--length", "20", "--width", str(args.width), "--layers", str(args.layers)],
              "captioner": [*photos, *_from(run, "pretrained", "language")],
              "joint": [*photos, *_from(run, "pretrained", "captioner")]}  # fmt: skip
+    if (run / "joint.npz").exists() and not (run / "views").exists():
+        names.clear()  # all three are done
     if (run / "words.npy").exists():  # the joint stage changed the encoder, so the views are made anew
         names["embedding"] = [*photos, *_from(run, "joint", "joint"), "--views", "views-joint"]
     for stage, options in names.items():
@@ -98,9 +100,10 @@ def evaluating(args: argparse.Namespace) -> Iterator[Command]:
                                           "--json", *more]  # fmt: skip
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m captioner.recipe", description=(__doc__ or "").split("\n")[0])
-    parts = parser.add_subparsers(dest="part", required=True)
+def parser() -> argparse.ArgumentParser:
+    """What the command line takes."""
+    found = argparse.ArgumentParser(prog="python -m captioner.recipe", description=(__doc__ or "").split("\n")[0])
+    parts = found.add_subparsers(dest="part", required=True)
     of_coco, of_run, of_net, of_bundle = (argparse.ArgumentParser(add_help=False) for _ in range(4))
     of_coco.add_argument("--coco", type=Path, required=True, help="directory of COCO's files: 21 GB")
     of_run.add_argument("--run", type=Path, required=True, help="directory of the run")
@@ -126,15 +129,15 @@ def _parser() -> argparse.ArgumentParser:
     e.add_argument("--model-name", default="recollect-tiny")
     e.set_defaults(commands=exporting)
     parts.add_parser("evaluate", parents=[of_coco, of_bundle], help="score it").set_defaults(commands=evaluating)
-    return parser
+    return found
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = _parser()
-    args = parser.parse_args(argv)
+    understood = parser()
+    args = understood.parse_args(argv)
     if getattr(args, "sentence_teacher", None) and not args.wordnet:
-        parser.error("--sentence-teacher needs --wordnet")
+        understood.error("--sentence-teacher needs --wordnet")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for program, run, options in args.commands(args):
         log.info("python -m captioner.%s %s", program, shlex.join(options))

@@ -19,8 +19,9 @@ import argparse
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -172,22 +173,22 @@ def _captioner(args: argparse.Namespace, plan: loop.Plan) -> None:
     loop.train(model, batches, plan, args.run, args.name or "captioner")
 
 
-def _seen(args: argparse.Namespace, described: Description, sets: Sequence[describe.Captioned], parts: Sequence[str],
-          views: int) -> list[NDArray[np.float16]]:  # fmt: skip
-    """What the trained encoder makes of the first views of all captioned photos, each part (n, views, ...)."""
+def _seen(args: argparse.Namespace, described: Description, sets: Sequence[describe.Captioned], views: int,
+          kept: Callable[[Any], Any]) -> NDArray[np.float16]:  # fmt: skip
+    """What is kept of what the trained encoder makes of the first views of all captioned photos, (n, views, ...)."""
     front = build_upper(described.size, described.px)
     checkpoint.assign(front, _together(args))
     names = [name.partition("/")[0] for name, _ in args.captioned]
-    kept = [_views(args, described, name, Source.open(args.prepared / name), one.rows.tolist())
-            for name, one in zip(names, sets, strict=True)]  # fmt: skip
-    return describe.seen_of(front, kept, parts, views)
+    cached = [_views(args, described, name, Source.open(args.prepared / name), one.rows.tolist())
+              for name, one in zip(names, sets, strict=True)]  # fmt: skip
+    return describe.seen_of(front, cached, views, kept)
 
 
 def _critic(args: argparse.Namespace, plan: loop.Plan) -> None:
     sets = captioned_sets(args)
     targets, vocabulary = _targets(args, sets)
     described = Description.read(args.run)
-    (maps,) = _seen(args, described, sets, ["map"], 2)
+    maps = _seen(args, described, sets, 2, itemgetter("map"))
     captioner = Captioner(described.shape(len(vocabulary)), targets.tags.shape[1], name="captioner")
     captioner.build()
     model = critic.build(captioner, critic.SAMPLES + critic.HUMAN)
@@ -203,8 +204,7 @@ def _embedding(args: argparse.Namespace, plan: loop.Plan) -> None:
     sets = captioned_sets(args)
     captions = [texts for one in sets for texts in one.captions]
     described = Description.read(args.run)
-    pooled, maps = _seen(args, described, sets, ["pooled", "map"], 2 * describe.CROPS)
-    features = np.concatenate([pooled, maps.astype(np.float32).mean((2, 3)).astype(np.float16)], axis=-1)
+    features = _seen(args, described, sets, 2 * describe.CROPS, embedding.summed_up)
     pieces = (args.run / "pieces.txt").read_text(encoding="utf-8").split()
     counts = Counter(word for texts in captions for text in texts for word in words(text))
     known = embedding.Words.of(pieces, np.load(args.run / "words.npy", allow_pickle=False), counts)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from functools import partial
 from pathlib import Path
 
@@ -59,8 +61,12 @@ def test_four_commands_lead_from_nothing_to_a_scored_bundle(
                     for word in text.lower().strip(".").split()})  # fmt: skip
     (run / "pieces.txt").write_text("".join(f"{word}\n" for word in known))
     np.save(run / "words.npy", np.random.default_rng(0).normal(size=(len(known), 384)).astype(np.float16))
-    recipe.main(["train", "--coco", str(coco), "--run", str(run), "--size", "made", "--px", str(PX), "--steps", "3",
-                 "--batch", "4", "--width", "32", "--layers", "1", "--tag-least", "2"])  # fmt: skip
+    training = ["train", "--coco", str(coco), "--run", str(run), "--size", "made", "--px", str(PX), "--steps", "3",
+                "--batch", "4", "--width", "32", "--layers", "1", "--tag-least", "2"]  # fmt: skip
+    recipe.main(training)
+    assert not (run / "views").exists()
+    left = [options[0] for _, _, options in recipe.training(recipe.parser().parse_args(training))]
+    assert left == ["embedding"]  # which finds that it is done; the others would make their views again
     before, after = (checkpoint.load(run / f"{name}.npz") for name in ("pretrained", "joint"))
     assert not np.array_equal(before["stem/kernel"], after["stem/kernel"])
     np.testing.assert_array_equal(before["classes/kernel"], after["classes/kernel"])
@@ -76,6 +82,12 @@ def test_four_commands_lead_from_nothing_to_a_scored_bundle(
     caption = LiteRTCaptioner(bundle).caption(np.zeros((PX, PX, 3), np.uint8))
     assert caption.model == "recollect-made-1"
     assert caption.embedding is not None
+
+
+def test_the_readme_s_commands_are_understood(repository: Path) -> None:
+    shown = re.findall(r"^ +python -m captioner\.recipe (.+)$", (repository / "README.md").read_text(), re.MULTILINE)
+    parts = [recipe.parser().parse_args(shlex.split(line)).part for line in shown]
+    assert parts == ["prepare", "train", "export", "evaluate"]
 
 
 def test_meaning_needs_both_its_sources(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
