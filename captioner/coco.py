@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner.data import photo_names
-from captioner.download import DownloadError, Progress, Remote, fetch
+from captioner.training.download import DownloadError, Progress, Remote, fetch
 
 log = logging.getLogger(__name__)
 

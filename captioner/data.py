@@ -32,8 +32,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from captioner.preprocess import Vocabulary, squash, words
-from captioner.rows import RowFile
-from captioner.teacher import TEACHER_PX, Basis, Teacher
+from captioner.training.rows import RowFile
+from captioner.training.teacher import TEACHER_PX, Basis, Teacher
 
 log = logging.getLogger(__name__)
 

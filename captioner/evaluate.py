@@ -26,15 +26,15 @@ from typing import Any
 import numpy as np
 
 from captioner import DEFAULT_BUNDLE
-from captioner.captioned import Captioned, caption_photos
 from captioner.litert import LiteRTCaptioner
 from captioner.manifest import TAGS, Confidence, Manifest
 from captioner.meaning import TextTower
-from captioner.metrics import calibration, calibration_error, fit_logistic, score, tag_scores
-from captioner.plot import reliability_diagram
 from captioner.preprocess import words
-from captioner.recall import LEXICAL, Searcher
-from captioner.synonyms import Synonyms, read_synonyms, swapped_all
+from captioner.training.captioned import Captioned, caption_photos
+from captioner.training.metrics import calibration, calibration_error, fit_logistic, score, tag_scores
+from captioner.training.plot import reliability_diagram
+from captioner.training.recall import LEXICAL, Searcher
+from captioner.training.synonyms import Synonyms, read_synonyms, swapped_all
 
 log = logging.getLogger(__name__)
 

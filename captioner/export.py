@@ -18,11 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from captioner import checkpoint
 from captioner.classes import IMAGENET_CLASSES
-from captioner.embedding import ImageHead, summed_up, tower_of
-from captioner.encoder import SIZES, build_encoder
-from captioner.lite import convert
 from captioner.manifest import (
     CLASSES,
     DECODER,
@@ -39,9 +35,13 @@ from captioner.manifest import (
     Preprocessing,
     Tagging,
 )
-from captioner.model import Captioner
 from captioner.preprocess import MEAN, STD, Vocabulary
 from captioner.train import Description, read_tags
+from captioner.training import checkpoint
+from captioner.training.embedding import ImageHead, summed_up, tower_of
+from captioner.training.encoder import SIZES, build_encoder
+from captioner.training.lite import convert
+from captioner.training.model import Captioner
 
 #: Sentences that one decode_step takes forward.
 ROWS = 3

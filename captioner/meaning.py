@@ -48,7 +48,7 @@ class TowerWeights:
         odds = np.exp(scores - scores.max(0))
         pooled = ((odds / odds.sum(0)).T @ vectors).ravel()
         x = pooled @ self.hidden + self.hidden_bias
-        hidden = x / (1 + np.exp(-1.702 * np.clip(x, -30, 30)))  # the GELU of captioner.encoder
+        hidden = x / (1 + np.exp(-1.702 * np.clip(x, -30, 30)))  # the GELU of captioner.training.encoder
         found: Floats = hidden @ self.out + pooled @ self.skip + self.out_bias
         return found / max(float(np.linalg.norm(found)), 1e-9)
 

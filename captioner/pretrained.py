@@ -23,9 +23,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner import checkpoint
-from captioner.encoder import SIZES
 from captioner.preprocess import MEAN, STD
+from captioner.training import checkpoint
+from captioner.training.encoder import SIZES
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def published(size: str, weights: Path | None = None) -> keras.Model:
 
 
 def copied(model: keras.Model, size: str) -> checkpoint.Arrays:
-    """The weights of `captioner.encoder.build_encoder(size)` that make it say what `model` says.
+    """The weights of `captioner.training.encoder.build_encoder(size)` that make it say what `model` says.
 
     Args:
         model: what `published` gives, with whatever weights.

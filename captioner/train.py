@@ -28,14 +28,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner import checkpoint, critic, describe, distil, embedding, loop
 from captioner.data import Source, build_vocabulary, is_held_back, read_captions, read_text
-from captioner.encoder import SIZES, STRIDE_PX, build_encoder, build_lower, build_trunk, build_upper, lower_shape
-from captioner.lite import fast_function
-from captioner.model import Captioner, DecoderShape, build_training
 from captioner.preprocess import Vocabulary, normalise, words
-from captioner.tags import tag_words
-from captioner.teacher import TEACHER_PX, Teacher, trunk_weights
+from captioner.training import checkpoint, critic, describe, distil, embedding, loop
+from captioner.training.encoder import (
+    SIZES,
+    STRIDE_PX,
+    build_encoder,
+    build_lower,
+    build_trunk,
+    build_upper,
+    lower_shape,
+)
+from captioner.training.lite import fast_function
+from captioner.training.model import Captioner, DecoderShape, build_training
+from captioner.training.tags import tag_words
+from captioner.training.teacher import TEACHER_PX, Teacher, trunk_weights
 
 log = logging.getLogger(__name__)
 

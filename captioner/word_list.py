@@ -19,8 +19,8 @@ import numpy as np
 
 from captioner.data import read_captions, read_text
 from captioner.preprocess import words
-from captioner.sentence_teacher import SentenceTeacher
-from captioner.tags import FUNCTION_WORDS
+from captioner.training.sentence_teacher import SentenceTeacher
+from captioner.training.tags import FUNCTION_WORDS
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from captioner import DEFAULT_BUNDLE, Caption, Tag
-from captioner.captioned import caption_photos
 from captioner.litert import LiteRTCaptioner
 from captioner.manifest import Manifest
+from captioner.training.captioned import caption_photos
 
 
 class Echo:

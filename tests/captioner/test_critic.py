@@ -10,10 +10,10 @@ pytest.importorskip("tensorflow")
 import keras
 from keras import ops
 
-from captioner import critic
-from captioner.describe import Targets
-from captioner.model import Captioner, DecoderShape
 from captioner.preprocess import END, PAD, START, UNKNOWN
+from captioner.training import critic
+from captioner.training.describe import Targets
+from captioner.training.model import Captioner, DecoderShape
 
 SHAPE = DecoderShape(vocabulary=12, length=6, width=16, heads=2, layers=2, cells=4, channels=6, dropout=0.0)
 RNG = np.random.default_rng(0)

@@ -16,8 +16,8 @@ from PIL import Image
 
 from captioner import data
 from captioner.preprocess import SPECIAL, Vocabulary
-from captioner.tags import tag_targets, tag_words
-from captioner.teacher import Basis, Teacher, crop_target, overlap
+from captioner.training.tags import tag_targets, tag_words
+from captioner.training.teacher import Basis, Teacher, crop_target, overlap
 
 
 def png(colour: str) -> bytes:

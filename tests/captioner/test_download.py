@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from captioner.download import DownloadError, Progress, Remote, fetch
+from captioner.training.download import DownloadError, Progress, Remote, fetch
 from tests.captioner.file_server import FileServer, serving
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)

@@ -11,8 +11,8 @@ pytest.importorskip("tensorflow")
 
 from keras import ops
 
-from captioner import checkpoint, embedding
 from captioner.meaning import TextTower
+from captioner.training import checkpoint, embedding
 
 KNOWN = ("beach", "seaside", "dog", "runs", "the")
 RNG = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from PIL import Image
 pytest.importorskip("pycocoevalcap")
 
 from captioner import DEFAULT_BUNDLE, evaluate
-from captioner.metrics import calibration, calibration_error, fit_logistic, score, share_agreed, tag_scores
+from captioner.training.metrics import calibration, calibration_error, fit_logistic, score, share_agreed, tag_scores
 
 HUMAN = [
     ["A brown dog runs on the grass .", "a dog running outside"],

@@ -15,14 +15,14 @@ import keras
 from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 
-from captioner import checkpoint
-from captioner.encoder import build_encoder
 from captioner.export import Exporter, export, quantise_dense
 from captioner.litert import LiteRTCaptioner
 from captioner.manifest import DECODER, ENCODER
-from captioner.model import Captioner
 from captioner.preprocess import SPECIAL, Vocabulary
 from captioner.train import Description
+from captioner.training import checkpoint
+from captioner.training.encoder import build_encoder
+from captioner.training.model import Captioner
 
 PX, ROWS, TAGS = 64, 3, 5
 WORDS = Vocabulary((*SPECIAL, *(f"w{i}" for i in range(36))))

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from captioner.encoder import build_lower
-from captioner.lite import fast_function, keras_function
+from captioner.training.encoder import build_lower
+from captioner.training.lite import fast_function, keras_function
 
 PX = 64
 

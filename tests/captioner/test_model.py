@@ -10,9 +10,9 @@ pytest.importorskip("tensorflow")
 import keras
 from keras import ops
 
-from captioner import checkpoint
-from captioner.encoder import SlabDepthwise, build_encoder, build_lower, build_upper
-from captioner.model import Captioner, Decoder, DecoderShape, build_training, class_loss, tag_loss, word_loss
+from captioner.training import checkpoint
+from captioner.training.encoder import SlabDepthwise, build_encoder, build_lower, build_upper
+from captioner.training.model import Captioner, Decoder, DecoderShape, build_training, class_loss, tag_loss, word_loss
 
 SHAPE = DecoderShape(vocabulary=30, length=7, width=16, heads=2, layers=2, cells=4, channels=6, dropout=0.3)
 RNG = np.random.default_rng(0)

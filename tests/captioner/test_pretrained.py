@@ -10,12 +10,14 @@ import pytest
 pytest.importorskip("tensorflow")
 
 import keras
+from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 from numpy.typing import NDArray
 
-from captioner import checkpoint, pretrained
-from captioner.encoder import SIZES, EncoderSize, build_encoder
+from captioner import pretrained
 from captioner.preprocess import normalise
+from captioner.training import checkpoint
+from captioner.training.encoder import SIZES, EncoderSize, build_encoder
 
 #: Keras with TensorFlow says so whenever it saves weights.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
@@ -89,6 +91,17 @@ def test_the_quick_gelu_would_not_do(found: checkpoint.Arrays, pixels: NDArray[n
     monkeypatch.setitem(SIZES, "quick", EncoderSize(SIZES["tiny"].depths, SIZES["tiny"].widths))
     error = seen("quick", found, pixels)["map"] - normed(wanted[0])
     assert np.abs(error).max() > 0.02
+
+
+def test_the_exact_gelu_goes_into_tflite_with_built_in_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "made", EncoderSize((1, 1, 2, 1), (8, 8, 16, 16), published=True))
+    trained, exported = build_encoder("made", PX), build_encoder("made", PX, slabs=True)
+    checkpoint.assign(exported, checkpoint.weights(trained))
+    content = convert("call", lambda x: dict(exported(x)), {"x": ((1, PX, PX, 3), "float32")}, exported.variables)
+    photo = np.random.default_rng(2).uniform(-1, 1, (1, PX, PX, 3)).astype(np.float32)
+    given = Interpreter(model_content=content).get_signature_runner("call")(x=photo)
+    for name, part in trained(photo).items():
+        np.testing.assert_allclose(given[name], ops.convert_to_numpy(part), atol=2e-5)
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")  # Keras, of each layer it doesn't find

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from captioner import Caption, Tag
-from captioner.bm25 import WordIndex, word_counts
-from captioner.recall import Recall, Searcher, fair_ranks
-from captioner.synonyms import read_synonyms, swapped, swapped_all
+from captioner.training.bm25 import WordIndex, word_counts
+from captioner.training.recall import Recall, Searcher, fair_ranks
+from captioner.training.synonyms import read_synonyms, swapped, swapped_all
 
 #: A made space of meaning, one axis for each thing; "hound" lies where "dog" does, and "stuff" nowhere.
 AXES = {"dog": 0, "hound": 0, "cat": 1, "boat": 2, "horse": 3}

@@ -16,12 +16,13 @@ pytest.importorskip("pycocoevalcap")
 
 from keras.src.applications.convnext import ConvNeXt
 
-from captioner import checkpoint, recipe
+from captioner import recipe
 from captioner.data import Source, read_captions
-from captioner.encoder import SIZES, EncoderSize
 from captioner.litert import LiteRTCaptioner
 from captioner.manifest import Manifest
 from captioner.pretrained import PUBLISHED
+from captioner.training import checkpoint
+from captioner.training.encoder import SIZES, EncoderSize
 from tests.captioner.coco_made import PHOTOS, coco_files, files_table
 from tests.captioner.file_server import serving
 

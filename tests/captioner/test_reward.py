@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from captioner.reward import Reward
+from captioner.training.reward import Reward
 
 END = 2
 CAPTIONS = [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captioner.rows import RowFile
+from captioner.training.rows import RowFile
 
 
 @settings(deadline=None, max_examples=30)

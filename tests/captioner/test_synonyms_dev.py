@@ -9,7 +9,7 @@ import pytest
 
 from captioner.data import read_captions
 from captioner.preprocess import words
-from captioner.synonyms import read_synonyms
+from captioner.training.synonyms import read_synonyms
 
 #: Training captions that may hold a synonym.
 MOST = 3

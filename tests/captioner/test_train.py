@@ -15,11 +15,12 @@ from PIL import Image, ImageDraw
 pytest.importorskip("tensorflow")
 pytest.importorskip("pycocoevalcap")
 
-from captioner import DEFAULT_BUNDLE, TextTower, checkpoint, data, evaluate, export, train
-from captioner.encoder import build_trunk
+from captioner import DEFAULT_BUNDLE, TextTower, data, evaluate, export, train
 from captioner.litert import LiteRTCaptioner
 from captioner.preprocess import Vocabulary, normalise, squash
-from captioner.teacher import BASIS_DIM, Basis, Teacher
+from captioner.training import checkpoint
+from captioner.training.encoder import build_trunk
+from captioner.training.teacher import BASIS_DIM, Basis, Teacher
 
 COLOURS = {"red": (220, 30, 30), "green": (20, 180, 40), "blue": (30, 60, 220), "yellow": (240, 220, 20)}
 PX = 64

@@ -1,0 +1,130 @@
+"""What a bundle says of a set of photos, beside what people said of them; kept in a file where that saves time."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import logging
+import time
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from captioner import Caption, Tag
+from captioner.data import is_held_back, read_captions, read_photos
+from captioner.litert import LiteRTCaptioner
+from captioner.preprocess import squash
+from captioner.training.metrics import share_agreed
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """The captions a bundle gave to a set of photos, beside those of people."""
+
+    names: tuple[str, ...]
+    captions: tuple[Caption, ...]
+    references: tuple[tuple[str, ...], ...]
+
+    @property
+    def agreed(self) -> NDArray[np.float64]:
+        """(n,) share of each caption's content words that a person used."""
+        pairs = zip(self.captions, self.references, strict=True)
+        return np.array([share_agreed(caption.text, texts) for caption, texts in pairs])
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """(n,) confidence of each caption."""
+        return np.array([caption.confidence for caption in self.captions])
+
+    @property
+    def queries(self) -> tuple[list[str], list[int]]:
+        """Every human caption, and the place of the photo that it was written for."""
+        pairs = [(text, place) for place, texts in enumerate(self.references) for text in texts]
+        return [text for text, _ in pairs], [place for _, place in pairs]
+
+
+def caption_photos(captioner: LiteRTCaptioner, photos: Path, captions: Path, limit: int | None = None,
+                   held: bool = False, cache: Path | None = None) -> Captioned:  # fmt: skip
+    """Caption the photos of a tar file, a zip file or a directory that `captions` names.
+
+    Args:
+        held: only the quarter that training leaves out of a set marked /held.
+        cache: file that keeps what was said; used again where bundle and photos are the same, so only for a
+            captioner with the bundle's own beam.
+
+    Raises:
+        ValueError: not one of the photos has captions.
+    """
+    references = read_captions(captions)
+    chosen = ((n, data) for n, data in read_photos(photos, references) if not held or is_held_back(n))
+    pairs = [pair for pair, _ in zip(chosen, range(limit or 10**9), strict=False)]
+    if not pairs:
+        raise ValueError(f"no photo of {photos} is named in {captions}")
+    said = _through(cache, captioner, pairs) if cache else _captioned(captioner, pairs)
+    names = tuple(name for name, _ in pairs)
+    return Captioned(names, said, tuple(tuple(references[name]) for name in names))
+
+
+def _captioned(captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -> tuple[Caption, ...]:
+    said: list[Caption] = []
+    started = time.monotonic()
+    for _, data in pairs:
+        said.append(captioner.caption(squash(Image.open(io.BytesIO(data)), captioner.input_px)))
+        if len(said) % 200 == 0:
+            log.info("%d photos, %.1f/s", len(said), len(said) / (time.monotonic() - started))
+    return tuple(said)
+
+
+def _through(cache: Path, captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -> tuple[Caption, ...]:
+    key = _key(captioner, pairs)
+    kept = _kept(cache, key)
+    said = kept or _captioned(captioner, pairs)
+    if not kept:
+        _keep(cache, key, said)
+    return said
+
+
+def _key(captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -> str:
+    """Changes with whatever decides what is said: the bundle's files and numbers, and the photos."""
+    numbers = dataclasses.asdict(dataclasses.replace(captioner.manifest, scores={}, training={}))
+    found = hashlib.sha256(json.dumps(numbers, sort_keys=True).encode())
+    for name, data in pairs:
+        found.update(json.dumps([name, hashlib.sha256(data).hexdigest()]).encode())
+    return found.hexdigest()
+
+
+def _keep(path: Path, key: str, said: Sequence[Caption]) -> None:
+    rows = [{**dataclasses.asdict(caption), "embedding": None} for caption in said]
+    whole = all(caption.embedding is not None for caption in said)
+    embeddings = np.array([caption.embedding for caption in said] if whole else [], np.float32)
+    with path.open("wb") as file:
+        np.savez(file, key=np.array(key), captions=np.array(json.dumps(rows)), embeddings=embeddings)
+
+
+def _kept(path: Path, key: str) -> tuple[Caption, ...] | None:
+    """What the file holds, where it is about this bundle and these photos."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if str(file["key"]) != key:
+                return None
+            rows: list[dict[str, Any]] = json.loads(str(file["captions"]))
+            vectors = file["embeddings"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        log.warning("%s is no cache and is written anew: %s", path, error)
+        return None
+    embeddings = [tuple(map(float, row)) for row in vectors] if len(vectors) else [None] * len(rows)
+    tags = [tuple(Tag(**tag) for tag in row["tags"]) for row in rows]
+    pairs = zip(rows, tags, embeddings, strict=True)
+    return tuple(Caption(**{**row, "tags": told, "embedding": vector}) for row, told, vector in pairs)

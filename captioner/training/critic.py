@@ -1,0 +1,162 @@
+"""The last stage of the decoder: sentences of its own, weighed by how near they come to people's.
+
+Self-critical sequence training (arXiv:1612.00563) with the mean reward of a photo's other samples as baseline
+(arXiv:2003.09971). People's own sentences stay in the mix, or the model forgets how to end one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from captioner.preprocess import END, PAD, START, UNKNOWN
+from captioner.training import loop
+from captioner.training.describe import Targets
+from captioner.training.model import Captioner, Decoder
+from captioner.training.reward import Reward, Sentence
+
+log = logging.getLogger(__name__)
+
+Tensor = Any
+Ints = NDArray[np.int32]
+
+#: Sentences of its own, and of people's, for each photo.
+SAMPLES, HUMAN = 4, 1
+#: What a person's sentence counts; a sample counts its advantage, which is about a tenth either way.
+HUMAN_WEIGHT = 0.1
+
+
+def sample(decoder: Decoder, features: Tensor, each: int, seeds: keras.random.SeedGenerator) -> Tensor:
+    """Sentences drawn word by word as the decoder believes.
+
+    Args:
+        features: (p, cells, channels). each: sentences to a photo.
+
+    Returns:
+        (p * each, length) int32, with END where a sentence ends and PAD behind it.
+    """
+    s = decoder.shape
+    photos = decoder.look(features)
+    rows = ops.shape(features)[0] * each
+    empty = ops.zeros((rows, s.heads, s.length, s.width // s.heads))
+    cache = [(empty, empty)] * s.layers
+    never = np.zeros(s.vocabulary, np.float32)
+    never[[PAD, START, UNKNOWN]] = -1e9
+    tokens = ops.full((rows,), START, dtype="int32")
+    ended = ops.zeros((rows,), dtype="bool")
+    drawn = []
+    for place in range(s.length):
+        here = np.zeros((1, 1, s.length, 1), np.float32)
+        here[:, :, place] = 1
+        mask = np.where(np.arange(s.length) > place, -1e9, 0).astype(np.float32).reshape(1, 1, 1, -1)
+        x = (ops.take(decoder.embedding, tokens, axis=0) * s.width**0.5 + decoder.position[place])[:, None, :]
+        for i, (block, photo) in enumerate(zip(decoder.blocks, photos, strict=True)):
+            x, keys, values = block.step(x, photo, *cache[i], here, mask)
+            cache[i] = keys, values
+        logits = decoder.logits(x)[:, 0] + never
+        tokens = ops.cast(keras.random.categorical(logits, 1, seed=seeds)[:, 0], "int32")
+        tokens = ops.where(ended, PAD, tokens)
+        ended = ops.logical_or(ended, ops.equal(tokens, END))
+        drawn.append(tokens)
+    return ops.stack(drawn, axis=1)
+
+
+def make_sampler(decoder: Decoder, each: int, seed: int) -> Callable[[Tensor], Ints]:
+    """`sample` of so many sentences each, compiled where the backend is TensorFlow."""
+    seeds = keras.random.SeedGenerator(seed)
+
+    def call(features: Tensor) -> Tensor:
+        return sample(decoder, features, each, seeds)
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        call = tf.function(call, reduce_retracing=True)
+
+    def sampler(features: Tensor) -> Ints:
+        with loop.WEIGHTS:
+            return np.asarray(call(ops.convert_to_tensor(features)), np.int32)
+
+    return sampler
+
+
+def build(captioner: Captioner, sentences: int) -> keras.Model:
+    """Feature maps (b, cells, channels) and tokens (b, sentences, length) to logits (b * sentences, length, words)."""
+    shape = captioner.decoder.shape
+    features = keras.Input((shape.cells, shape.channels), name="features")
+    tokens = keras.Input((sentences, shape.length), dtype="int32", name="tokens")
+    logits = captioner.decoder(ops.reshape(tokens, (-1, shape.length)), features)
+    return keras.Model({"features": features, "tokens": tokens}, logits, name="critic")
+
+
+def weighed_loss(wanted: Tensor, logits: Tensor) -> Tensor:
+    """Each sentence's negative log-probability times its weight, mean over all words.
+
+    Args:
+        wanted: (sentences, 1 + length): the weight, then the tokens.
+    """
+    weights, tokens = wanted[:, :1], ops.cast(wanted[:, 1:], "int32")
+    logp = ops.take_along_axis(ops.log_softmax(logits), tokens[..., None], axis=-1)[..., 0]
+    there = ops.cast(ops.logical_and(ops.not_equal(tokens, PAD), ops.not_equal(tokens, UNKNOWN)), "float32")
+    return -ops.sum(logp * there * weights) / ops.maximum(ops.sum(there), 1.0)
+
+
+def sentence(tokens: Ints) -> Sentence:
+    """The ids of one row up to and with its END; none for a row of padding."""
+    ids = [i for i in tokens.tolist() if i != PAD]
+    return tuple(ids[: ids.index(END) + 1] if END in ids else ids)
+
+
+def reward_of(targets: Targets) -> Reward:
+    """The reward by the captions that are learnt from."""
+    return Reward([[said for row in rows if (said := sentence(row[1:]))] for rows in targets.tokens])
+
+
+def batches(maps: NDArray[Any], targets: Targets, sampler: Callable[[Tensor], Ints], size: int,
+            seed: int) -> Iterator[loop.Batch]:  # fmt: skip
+    """Endless shuffled passes over photos, each time with sentences that `sampler` just made, and people's.
+
+    Args:
+        maps: (n, 2, cells, channels), what the encoder sees of each photo, plain and mirrored.
+    """
+    rng, reward = np.random.default_rng(seed), reward_of(targets)
+    size, earned, steps = min(size, len(maps)), 0.0, 0
+    while True:
+        order = rng.permutation(len(maps))
+        for start in range(0, len(order) - size + 1, size):
+            rows = order[start : start + size]
+            features = maps[rows, ((rng.random(size) < 0.5) & targets.mirror[rows]).astype(int)].astype(np.float32)
+            own = sampler(features).reshape(size, SAMPLES, -1)
+            rewards = np.array([[reward(n, sentence(s)) for s in said] for n, said in zip(rows, own, strict=True)])
+            others = (rewards.sum(1, keepdims=True) - rewards) / (SAMPLES - 1)
+            human, counts = _human(targets, rows, rng)
+            weights = np.concatenate([rewards - others, counts], axis=1)
+            yield _batch(features, np.concatenate([own, human], axis=1), weights)
+            earned, steps = earned + float(rewards.mean()), steps + 1
+            if steps % 50 == 0:
+                log.info("mean CIDEr-D of samples %.4f", earned / 50)
+                earned = 0.0
+
+
+def _human(targets: Targets, rows: NDArray[Any], rng: np.random.Generator) -> tuple[Ints, NDArray[Any]]:
+    """One sentence of a person's for each photo (b, HUMAN, length), and what it counts (b, HUMAN)."""
+    there = (targets.tokens[rows, :, 0] != PAD).astype(float)
+    drawn = np.argmax(there + 0.5 * rng.random(there.shape), axis=1)
+    return targets.tokens[rows, drawn][:, None, 1:], np.full((len(rows), HUMAN), HUMAN_WEIGHT)
+
+
+def _batch(features: NDArray[Any], tokens: Ints, weights: NDArray[Any]) -> loop.Batch:
+    before = np.concatenate([np.full_like(tokens[..., :1], START), tokens[..., :-1]], axis=-1)
+    wanted = np.concatenate([weights[..., None], tokens], axis=-1).astype(np.float32)
+    return {"features": features, "tokens": before}, wanted.reshape(-1, wanted.shape[-1])
+
+
+def compile_model(model: Any, plan: loop.Plan) -> None:
+    """AdamW on the weighed loss."""
+    model.compile(loop.optimizer(plan), loss=weighed_loss, jit_compile=loop.XLA)

@@ -1,0 +1,259 @@
+"""Stages two to four: the decoder as a language model, the captioner on cached features, both end to end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner.data import Source
+from captioner.preprocess import PAD, UNKNOWN, Vocabulary, normalise, words
+from captioner.training import loop
+from captioner.training.distil import WHOLE, crop, random_box
+from captioner.training.model import (
+    Decoder,
+    DecoderShape,
+    build_language_model,
+    class_loss,
+    tag_loss,
+    word_loss,
+)
+from captioner.training.tags import tag_targets
+
+log = logging.getLogger(__name__)
+
+#: Sentences that are kept of each photo; a photo with fewer is filled up with padding.
+SENTENCES = 5
+#: Of these, the sentences that a batch holds, drawn anew each time: more photos teach more than more sentences.
+DRAWN = 2
+SMOOTHING = 0.1
+#: The layers that nothing but the classes has a use for.
+CLASS_PARTS = ("classes", "pooled_norm", "trunk_head")
+TAG_WEIGHT = 0.02
+CLASS_WEIGHT = 0.3
+#: The crops of each photo that are kept: the whole, and random ones of at least this share of its area.
+CROPS, LEAST_AREA = 3, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """Photos with captions: pixels and words."""
+
+    photos: NDArray[np.uint8]  # (n, px, px, 3), may be mapped from disk
+    rows: NDArray[np.int64]  # rows of `photos` that are in this set
+    captions: tuple[tuple[str, ...], ...]  # of each of `rows`
+
+    @classmethod
+    def of(cls, source: Source, captions: Mapping[str, Sequence[str]], keep: Sequence[str] | None = None) -> Captioned:
+        """The photos of a source that have captions, or those of them named in `keep`."""
+        wanted = captions.keys() if keep is None else captions.keys() & set(keep)
+        rows = [i for i, name in enumerate(source.names) if name in wanted]
+        return cls(source.photos, np.array(rows), tuple(tuple(captions[source.names[i]]) for i in rows))
+
+
+def encode_captions(captions: Sequence[str], vocabulary: Vocabulary, length: int) -> NDArray[np.int32]:
+    """Up to `SENTENCES` captions as (SENTENCES, length + 1) ids; one too long is left out, missing rows are padding."""
+    out = np.full((SENTENCES, length + 1), PAD, np.int32)
+    fitting = [text for text in captions if 0 < len(words(text)) < length] or list(captions[:1])
+    for row, text in enumerate(fitting[:SENTENCES]):
+        out[row] = vocabulary.encode(text, length + 1)
+    return out
+
+
+def may_mirror(captions: Sequence[str]) -> bool:
+    """Whether the captions stay true of the mirrored photo."""
+    return not any(word in ("left", "right") for text in captions for word in words(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is to be learnt of n photos."""
+
+    tokens: NDArray[np.int32]  # (n, SENTENCES, length + 1)
+    tags: NDArray[np.float32]  # (n, tags)
+    mirror: NDArray[np.bool_]  # (n,) whether the captions stay true of the mirrored photo
+
+    @classmethod
+    def of(cls, captions: Sequence[Sequence[str]], vocabulary: Vocabulary, tags: Sequence[str], length: int) -> Targets:
+        """From the captions of each photo."""
+        index = {word: i for i, word in enumerate(tags)}
+        return cls(
+            np.stack([encode_captions(texts, vocabulary, length) for texts in captions]),
+            np.stack([tag_targets(texts, index) for texts in captions]),
+            np.array([may_mirror(texts) for texts in captions]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What the part of the encoder that isn't trained makes of crops of photos, and what the teacher says of them.
+
+    Of each crop there is the plain and, after it, the mirrored view.
+    """
+
+    maps: NDArray[np.float16]  # (n, 2 * crops, cells, cells, channels), may be mapped from disk
+    classes: NDArray[np.float16] | None  # (n, 2 * crops, 1001), probabilities; None where there was no teacher
+
+    @classmethod
+    def open(cls, directory: Path) -> Views:
+        """Map what `cache` wrote."""
+        found = {
+            name: np.load(path, mmap_mode="r", allow_pickle=False)
+            for name in ("maps", "classes")
+            if (path := directory / f"{name}.npy").exists()
+        }
+        return cls(found["maps"], found.get("classes"))
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+
+#: Pixels (px, px, 3) to a map (cells, cells, channels) and, of a teacher, probabilities (1001,).
+Look = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.float32]]]
+
+
+def cache_views(make_look: Callable[[], Look], photos: Any, rows: Sequence[int], px: int, out: Path, seed: int = 0,
+                threads: int = 2) -> None:  # fmt: skip
+    """Write the `Views` of `rows` of `photos` to the directory `out`, which appears only when it is whole.
+
+    Args:
+        make_look: called once in each thread; what it makes names its arrays "maps" and "classes".
+    """
+    partial = out.with_name(out.name + ".part")
+    partial.mkdir(parents=True, exist_ok=True)
+    own = threading.local()
+
+    def views(row: int) -> dict[str, NDArray[np.float16]]:
+        if not hasattr(own, "look"):
+            own.look = make_look()
+        rng = np.random.default_rng((seed, row))
+        boxes = [WHOLE] + [random_box(rng, least=LEAST_AREA) for _ in range(CROPS - 1)]
+        crops = [crop(photos[row], box, px) for box in boxes]
+        found = [own.look(np.ascontiguousarray(side)) for pixels in crops for side in (pixels, pixels[:, ::-1])]
+        return {name: np.stack([one[name] for one in found]).astype(np.float16) for name in found[0]}
+
+    arrays: dict[str, NDArray[np.float16]] = {}
+    with ThreadPoolExecutor(threads) as pool:
+        for n, found in enumerate(pool.map(views, map(int, rows))):
+            for name, values in found.items():
+                if name not in arrays:
+                    shape = (len(rows), *values.shape)
+                    arrays[name] = np.lib.format.open_memmap(partial / f"{name}.npy", "w+", np.float16, shape)
+                arrays[name][n] = values
+            if n % 500 == 499:
+                log.info("%s: views of %d photos", out.name, n + 1)
+    arrays.clear()  # written and closed
+    partial.rename(out)
+
+
+def seen_of(front: Any, views: Sequence[Views], first: int, kept: Callable[[Any], Any],
+            size: int = 64) -> NDArray[np.float16]:  # fmt: skip
+    """What `front` makes of the `first` views of each photo, as (n, first, ...).
+
+    Args:
+        front: `encoder.build_upper`, trained.
+        kept: what to keep of what `encoder.upper` says: all of it would not fit into memory.
+    """
+    found: list[NDArray[np.float16]] = []
+    for one in views:
+        for start in range(0, len(one), size):
+            maps = np.asarray(one.maps[start : start + size, :first])
+            seen = np.asarray(kept(front.predict_on_batch(maps.reshape(-1, *maps.shape[2:]).astype(np.float32))))
+            found.append(seen.reshape(*maps.shape[:2], *seen.shape[1:]).astype(np.float16))
+    return np.concatenate(found)
+
+
+def text_batches(
+    text: Sequence[str], vocabulary: Vocabulary, length: int, size: int, seed: int
+) -> Iterator[loop.Batch]:
+    """Endless batches of sentences: tokens (size, length) and the same one place on."""
+    rng = np.random.default_rng(seed)
+    ids = np.array([vocabulary.encode(t, length + 1) for t in text if 2 < len(words(t)) < length], np.int32)
+    while True:
+        chosen = ids[rng.integers(len(ids), size=size)]
+        yield chosen[:, :-1], chosen[:, 1:]
+
+
+def view_batches(views: Sequence[Views], targets: Targets, others: Sequence[Views], size: int, more: int, seed: int,
+                 drawn: int = DRAWN) -> Iterator[loop.Batch]:  # fmt: skip
+    """Endless shuffled passes over captioned photos, each time one of its views.
+
+    Args:
+        views: of the captioned photos, in the order of `targets`.
+        others: of photos without captions; every batch has `more` of them behind its `size` captioned ones.
+    """
+    rng = np.random.default_rng(seed)
+    places = [(one, n) for one in views for n in range(len(one))]
+    uncaptioned = [(one, n) for one in others for n in range(len(one))]
+    size, more = min(size, len(places)), more if uncaptioned else 0
+    while True:
+        order = rng.permutation(len(places))
+        for start in range(0, len(order) - size + 1, size):
+            rows = order[start : start + size]
+            chosen = [(*places[n], bool(targets.mirror[n])) for n in rows]
+            chosen += [(*uncaptioned[n], True) for n in rng.integers(len(uncaptioned), size=more)] if more else []
+            sides = [2 * int(rng.integers(CROPS)) + int(free and rng.random() < 0.5) for _, _, free in chosen]
+            maps = np.stack([one.maps[n, side] for (one, n, _), side in zip(chosen, sides, strict=True)])
+            x, y = batch({"seen": maps.astype(np.float32)}, targets, rows, rng, drawn)
+            told = [one.classes[n, s] for (one, n, _), s in zip(chosen, sides, strict=True) if one.classes is not None]
+            yield x, {**y, "classes": np.stack(told).astype(np.float32)} if told else y
+
+
+def photo_batches(sets: Sequence[Captioned], targets: Targets, px: int, size: int, seed: int) -> Iterator[loop.Batch]:
+    """The same from the photos themselves, slightly cropped at random."""
+    rng = np.random.default_rng(seed)
+    places = [(one.photos, row) for one in sets for row in one.rows]
+    size = min(size, len(places))
+    while True:
+        order = rng.permutation(len(places))
+        for start in range(0, len(order) - size + 1, size):
+            rows = order[start : start + size]
+            pixels = np.empty((size, px, px, 3), np.uint8)
+            for i, n in enumerate(rows):
+                photos, row = places[n]
+                pixels[i] = crop(photos[row], random_box(rng, least=0.7), px)
+                if targets.mirror[n] and rng.random() < 0.5:
+                    pixels[i] = pixels[i][:, ::-1].copy()
+            yield batch({"seen": normalise(pixels)}, targets, rows, rng)
+
+
+def batch(seen: dict[str, Any], targets: Targets, rows: NDArray[Any], rng: np.random.Generator,
+          drawn_of_each: int = DRAWN) -> loop.Batch:  # fmt: skip
+    """What is seen of `rows`, with so many sentences of each, drawn anew, and the tags."""
+    there = (targets.tokens[rows, :, 0] != PAD).astype(float)
+    order = np.argsort(there + 0.5 * rng.random(there.shape), axis=1)[:, ::-1][:, :drawn_of_each]
+    drawn = targets.tokens[rows[:, None], order]
+    return {**seen, "tokens": drawn[..., :-1]}, {"words": drawn[..., 1:], "tags": targets.tags[rows]}
+
+
+def learn_language(shape: DecoderShape, text: Sequence[str], vocabulary: Vocabulary, batch: int,
+                   plan: loop.Plan, out: Path, name: str, seed: int = 0) -> None:  # fmt: skip
+    """Stage two: the decoder learns to write captions of photos it does not see."""
+    model = build_language_model(Decoder(shape, name="decoder"))
+    model.compile(loop.optimizer(plan), loss=word_loss(SMOOTHING, (PAD, UNKNOWN)), jit_compile=loop.XLA)
+    loop.train(model, text_batches(text, vocabulary, shape.length, batch, seed), plan, out, name)
+
+
+def freeze(model: Any, parts: Sequence[str]) -> None:
+    """Keep the weights of these layers as they are: without a loss of their own, weight decay alone would move them."""
+    for variable in model.trainable_variables:
+        if variable.path.startswith(tuple(f"{part}/" for part in parts)):
+            variable.trainable = False
+
+
+def compile_captioner(model: Any, plan: loop.Plan, classes: bool = True) -> None:
+    """Losses of all outputs, or of all but the classes."""
+    losses = {"words": word_loss(SMOOTHING, (PAD, UNKNOWN)), "tags": tag_loss}
+    weights = {"words": 1.0, "tags": TAG_WEIGHT}
+    if classes:
+        losses["classes"], weights["classes"] = class_loss, CLASS_WEIGHT
+    else:
+        freeze(model, CLASS_PARTS)
+    model.compile(loop.optimizer(plan), loss=losses, loss_weights=weights, jit_compile=loop.XLA)

@@ -1,0 +1,71 @@
+"""CIDEr-D of sentences as they are being learnt (arXiv:1411.5726): n-grams of word ids against people's captions.
+
+The scores that are published come from pycocoevalcap (`captioner.training.metrics`); this one is made for some thousand
+sentences a second, its document frequencies counted once over all training captions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Sentence = tuple[int, ...]
+
+_N = 4
+_SIGMA = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """One sentence as tf-idf vectors of its n-grams, one for each n."""
+
+    vectors: tuple[dict[Sentence, float], ...]
+    norms: tuple[float, ...]
+    length: int
+
+
+class Reward:
+    """How near a sentence comes to what people wrote of a photo.
+
+    Args:
+        captions: of each photo, as word ids with their END, so that a sentence that breaks off earns less.
+    """
+
+    def __init__(self, captions: Sequence[Sequence[Sentence]]) -> None:
+        seen: Counter[Sentence] = Counter()
+        for texts in captions:
+            seen.update({gram for text in texts for grams in _grams(text) for gram in grams})
+        self._log_photos = math.log(max(len(captions), 2))
+        self._seen = seen
+        self._captions = [[self._weighed(text) for text in texts] for texts in captions]
+
+    def __call__(self, photo: int, sentence: Sentence) -> float:
+        """Mean over the photo's captions; 1 is about what another person's sentence gets at best."""
+        said = self._weighed(sentence)
+        human = self._captions[photo]
+        return sum(_likeness(said, text) for text in human) / len(human) if human else 0.0
+
+    def _weighed(self, sentence: Sentence) -> _Weighed:
+        vectors = tuple(
+            {gram: count * (self._log_photos - math.log(max(1, self._seen[gram]))) for gram, count in grams.items()}
+            for grams in _grams(sentence)
+        )
+        return _Weighed(vectors, tuple(_norm(vector.values()) for vector in vectors), len(sentence))
+
+
+def _grams(sentence: Sentence) -> list[Counter[Sentence]]:
+    return [Counter(sentence[i : i + n] for i in range(len(sentence) - n + 1)) for n in range(1, _N + 1)]
+
+
+def _norm(values: Iterable[float]) -> float:
+    return math.sqrt(sum(value * value for value in values))
+
+
+def _likeness(said: _Weighed, human: _Weighed) -> float:
+    total = 0.0
+    for mine, theirs, a, b in zip(said.vectors, human.vectors, said.norms, human.norms, strict=True):
+        if a and b:
+            total += sum(min(mine[gram], theirs[gram]) * theirs[gram] for gram in mine.keys() & theirs.keys()) / (a * b)
+    return total / _N * math.exp(-((said.length - human.length) ** 2) / (2 * _SIGMA**2))
