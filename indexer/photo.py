@@ -14,8 +14,8 @@ from pathlib import Path
 
 from captioner import Caption
 
-#: A caption's confidence is the share of its words that people would use too (MODEL_CARD.md): below this, a model is
-#: wrong about more of what it says than it is right.
+#: A caption's confidence is the share of its words that people would use too (the model's card shows how well that
+#: holds): below this, three words of five are likely to be wrong.
 LOW_CONFIDENCE = 0.4
 
 

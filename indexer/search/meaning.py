@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +29,10 @@ _LEAST_NEAR = 0.5
 _MOST_REASONS = 3
 # A page asks for photos, facets and neighbours of one query, and of what its photos say few words are new.
 _REMEMBERED = 4096
+
+
+#: Word of a query -> the words that mean nearly the same, with their cosines.
+Near = Mapping[str, Mapping[str, float]]
 
 
 class Tower(Protocol):
@@ -90,20 +94,17 @@ class Meaning:
             return query
         return replace(query, vector=tuple(vector.tolist()), model=tower.model, meant=known)
 
-    def reasons(self, hits: Sequence[tuple[Iterable[str], frozenset[str]]]) -> list[Why]:
-        """Why each photo was found by meaning: its words that come nearest to words of the query.
-
-        Of each photo are given the words of the query that none of its texts hold, and the folded words of its texts.
-        """
-        near = {word: dict[str, float]() for missed, _ in hits for word in missed}
-        among = {word for _, own in hits for word in own if word not in STOP_WORDS} if near else set()
-        placed = {word: vector for word in sorted(among) if (vector := self._vector(word)) is not None}
-        for word in near:
+    def near(self, sought: Iterable[str], among: Iterable[str]) -> Near:
+        """For each word of a query those of the words `among` that mean nearly the same, itself with 1."""
+        near = {word: {word: 1.0} for word in sought}
+        placed = {word: vector for word in sorted(among) if (vector := self._vector(word)) is not None} if near else {}
+        vectors = np.array(list(placed.values()), np.float32)
+        for word, found in near.items():
             meant = self._vector(word)
             if placed and meant is not None:
-                cosines = np.stack(list(placed.values())) @ meant
-                near[word] = dict(zip(placed, cosines.tolist(), strict=True))
-        return [_reason(missed, own, near) for missed, own in hits]
+                pairs = zip(placed, (vectors @ meant).tolist(), strict=True)
+                found |= {other: cosine for other, cosine in pairs if cosine >= _LEAST_NEAR and other != word}
+        return near
 
     def _current(self) -> Tower | None:
         if not self._looked:
@@ -118,21 +119,27 @@ class Meaning:
         return tower.embed(text) if tower else None
 
 
+def borne_out(sought: Iterable[str], own: frozenset[str], near: Near) -> bool:
+    """Whether each word of a query is among a photo's words, or near one of them."""
+    return all(not own.isdisjoint(near[word]) for word in sought)
+
+
+def reason(missed: Iterable[str], own: frozenset[str], near: Near) -> Why:
+    """Why a photo was found by meaning: those of its words that come nearest to words of the query.
+
+    `missed` are the words of the query that none of its texts hold.
+    """
+    nearest = [max((near[word].get(other, 0.0), other, word) for other in own) for word in missed if own]
+    text, spans = "", []
+    for cosine, other, word in sorted(nearest, reverse=True)[:_MOST_REASONS]:
+        if cosine:
+            text += f"{', ' if text else ''}{word} ≈ {other}"
+            spans.append((len(text) - len(other), len(text)))
+    return Why("embedding", text, tuple(spans), "meaning")
+
+
 #: For a search that goes by words alone.
 NO_MEANING = Meaning(lambda: None)
-
-
-def _reason(missed: Iterable[str], own: frozenset[str], near: Mapping[str, Mapping[str, float]]) -> Why:
-    found = []
-    for word in missed:
-        cosine, other = max(((near[word].get(other, 0.0), other) for other in own), default=(0.0, ""))
-        if cosine >= _LEAST_NEAR:
-            found.append((cosine, word, other))
-    text, spans = "", []
-    for _, word, other in sorted(found, reverse=True)[:_MOST_REASONS]:
-        text += f"{', ' if text else ''}{word} ≈ {other}"
-        spans.append((len(text) - len(other), len(text)))
-    return Why("embedding", text, tuple(spans), "meaning")
 
 
 def _is_number(word: str) -> bool:

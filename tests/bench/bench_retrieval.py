@@ -36,15 +36,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner import DEFAULT_BUNDLE, Caption, Tag
-from captioner.bm25 import said_words
-from captioner.captioned import Captioned, caption_photos
 from captioner.litert import LiteRTCaptioner
 from captioner.preprocess import words
-from captioner.recall import Recall, fair_ranks
-from captioner.synonyms import read_synonyms, swapped_all
+from captioner.training.bm25 import said_words
+from captioner.training.captioned import Captioned, caption_photos
+from captioner.training.recall import Recall, fair_ranks
+from captioner.training.synonyms import read_synonyms, swapped_all
 from indexer.search import SearchDocument
 from indexer.search.embedded import EmbeddedSearch
-from indexer.search.embedded_rank import matched
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.query import parse
 
@@ -61,9 +60,7 @@ class RankedSearch(EmbeddedSearch):
 
     def ranked(self, text: str) -> NDArray[np.int64]:
         """(photos,) the score in thousandths, -1 of photos that were not found; in the order they were put."""
-        picture = self._current()
-        query = self._meaning.asked(parse(text), picture.names.proper_names())
-        match = matched(query, picture, self._database.reader, self._vectors)
+        _, _, match = self._matched(parse(text))
         return np.where(match.mask, np.round(match.scores * STEPS), -1).astype(np.int64)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from captioner import DEFAULT_BUNDLE
-from indexer.search import Query
+from indexer.search import Query, SearchDocument
 from indexer.search.embedded import EmbeddedSearch
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.query import parse
@@ -122,6 +122,52 @@ def test_words_that_match_are_not_explained_twice(search: EmbeddedSearch) -> Non
         ("embedding", "meaning"),
     ]
     assert hit.why[-1].text == ""
+
+
+def looks(number: int, caption: str, embedding: tuple[float, ...], **fields: object) -> SearchDocument:
+    return photo(number, caption, embedding=embedding, model="made-1", **fields)
+
+
+#: Near the sea, but not as near as to be believed without a word.
+SO_SO = (0.4, 0.0, 0.0, 0.0, 0.9165)
+
+
+@pytest.fixture
+def doubtful(tmp_path: Path) -> Iterator[EmbeddedSearch]:
+    """Thirty photos that look a little like a cove, five of them with a word that bears it out."""
+    meant = {word: (*vector, 0.0) for word, vector in MEANT.items()}
+    backend = EmbeddedSearch(tmp_path / "doubtful.db", Meaning(lambda: made_tower(meant=meant)))
+    backend.put([looks(number, "a beach" if number < 5 else "a plate", SO_SO) for number in range(30)])
+    yield backend
+    backend.close()
+
+
+def test_what_only_looks_like_a_word_is_borne_out_by_another(doubtful: EmbeddedSearch) -> None:
+    answer = doubtful.search(parse("cove"))
+    assert sorted(int(hit.id, 16) for hit in answer.hits) == [0, 1, 2, 3, 4]
+    assert {hit.why[0].text for hit in answer.hits} == {"cove ≈ beach"}
+    doubtful.put([looks(40, "a chair", (1.0, 0.0, 0.0, 0.0, 0.0))])
+    assert next(int(hit.id, 16) for hit in doubtful.search(parse("cove")).hits) == 40  # sure enough without a word
+
+
+def test_of_what_nothing_bears_out_the_nearest_few_are_shown(doubtful: EmbeddedSearch) -> None:
+    doubtful.delete([f"{number:032x}" for number in range(5)])
+    answer = doubtful.search(parse("cove"))
+    assert (answer.total, answer.by_meaning) == (12, 12)
+    assert [count.count for count in doubtful.facets(parse("cove"), ["type"])["type"]] == [12]
+
+
+def test_a_typing_mistake_goes_before_what_nothing_bears_out(doubtful: EmbeddedSearch) -> None:
+    doubtful.put([photo(number, "a plate") for number in range(5)] + [photo(50, "a cave in a rock")])
+    answer = doubtful.search(parse("cove "))
+    assert ([int(hit.id, 16) for hit in answer.hits], answer.by_meaning) == ([50], 0)
+    assert answer.corrections == {"cove": ("cave",)}
+
+
+def test_a_description_needs_no_word_to_bear_it_out(doubtful: EmbeddedSearch) -> None:
+    doubtful.delete([f"{number:032x}" for number in range(5)])
+    answer = doubtful.search(parse("cove cove seaside seaside "))
+    assert answer.total == 25
 
 
 def test_facets_count_what_is_found_by_meaning(search: EmbeddedSearch) -> None:

@@ -124,7 +124,7 @@ async def meaningful(start_page: StartPage, tmp_path: Path) -> Page:
     """A page whose model understands queries, over photos that it looked at, and one that another model did."""
     bundle = tower_bundle(tmp_path / "bundle")
     model, _ = read_model_name(bundle)
-    near_sea = (0.9, 0.43, 0.0, 0.0)
+    near_sea = (0.8, 0.6, 0.0, 0.0)
     return await start_page(
         [
             MadePhoto("sand.jpg", "two people on a beach", 0.2, tags=(), embedding=SEA, model=model),

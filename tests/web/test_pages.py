@@ -275,7 +275,9 @@ async def test_what_the_model_is_not_sure_of_is_said(start_page: StartPage) -> N
     assert html.count('<small class="unsure">not sure</small>') == 1
     assert 'alt="a boat on a lake (not sure)"' in html
     assert 'alt="a lake"' in html
-    assert "The model is not sure of this (39%): it may well be wrong" in await page.text(f"/photo/{content_key('a.jpg')}")
+    assert "The model is not sure of this (39%): it may well be wrong" in await page.text(
+        f"/photo/{content_key('a.jpg')}"
+    )
     html = await page.text(f"/photo/{content_key('b.jpg')}")
     assert "not sure" not in html
     assert "which is 40% sure" in html
