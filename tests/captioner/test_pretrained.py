@@ -15,6 +15,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from captioner import pretrained
+from captioner.lite import convert
 from captioner.preprocess import normalise
 from captioner.training import checkpoint
 from captioner.training.encoder import SIZES, EncoderSize, build_encoder
