@@ -15,10 +15,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from captioner import pretrained
-from captioner.lite import convert
 from captioner.preprocess import normalise
 from captioner.training import checkpoint
 from captioner.training.encoder import SIZES, EncoderSize, build_encoder
+from captioner.training.lite import convert
 
 #: Keras with TensorFlow says so whenever it saves weights.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
