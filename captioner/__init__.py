@@ -110,7 +110,7 @@ class Caption:
     confidence: float  # 0..1, calibrated on held-back photos
     tags: tuple[Tag, ...]  # most probable first
     embedding: tuple[float, ...] | None  # unit length; None where the bundle has no embedding
-    model: str  # the bundle's name and version, e.g. "recollect-atto-1"
+    model: str  # the bundle's name and version, e.g. "recollect-atto-2"
 
     @property
     def sure_tags(self) -> tuple[Tag, ...]:

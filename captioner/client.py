@@ -86,7 +86,7 @@ class CaptionerProcess:
 
     @property
     def model(self) -> str:
-        """The model's name and version, e.g. "recollect-atto-1". Known once the child has started."""
+        """The model's name and version, e.g. "recollect-atto-2". Known once the child has started."""
         return str(self._child.hello["model"])
 
     @property

@@ -103,7 +103,7 @@ class Manifest:
 
     @property
     def model(self) -> str:
-        """Name and version in one, as it stands in captions: "recollect-atto-1"."""
+        """Name and version in one, as it stands in captions: "recollect-atto-2"."""
         return f"{self.name}-{self.version}"
 
     @classmethod

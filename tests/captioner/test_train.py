@@ -173,8 +173,8 @@ def test_the_trunk_says_what_the_teacher_says(shared: Path, tmp_path: Path) -> N
 
 def test_the_committed_checkpoint_has_every_weight(repository: Path) -> None:
     directory = repository / "captioner" / "checkpoint"
-    weights = checkpoint.load(directory / "atto-1-float16.npz")
-    described = train.Description(**json.loads((directory / "atto-1.json").read_text()))
+    weights = checkpoint.load(directory / "atto-2-float16.npz")
+    described = train.Description(**json.loads((directory / "atto-2.json").read_text()))
     vocabulary = Vocabulary.read(DEFAULT_BUNDLE / "vocabulary.txt")
     tags = (DEFAULT_BUNDLE / "tags.txt").read_text().split()
     export.Exporter(described, len(vocabulary), len(tags), weights)
