@@ -148,12 +148,21 @@ def caption_field(photo: Photo) -> str:
 
 
 def reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[Reason, ...]:
-    """`why` in words; a field left out is one that is shown with its marks elsewhere."""
+    """`why` in words. Of the field `leave_out`, which is shown with its marks elsewhere, only what is not literal."""
     return tuple(
-        Reason(_FIELDS.get(one.field, one.field), pieces(one.text, one.spans), _KINDS.get(one.kind, ""))
+        Reason(_FIELDS.get(one.field, one.field), _telling(one, leave_out), _KINDS.get(one.kind, ""))
         for one in why
         if one.field != leave_out or one.kind in _KINDS
     )
+
+
+def _telling(one: Why, shown_elsewhere: str) -> tuple[Piece, ...]:
+    """The text with its marks; of one that is shown elsewhere the marks alone."""
+    cut = pieces(one.text, one.spans)
+    if one.field != shown_elsewhere:
+        return cut
+    marked = [piece for piece in cut if piece.marked]
+    return tuple(part for piece in marked for part in (Piece(", ", marked=False), piece))[1:]
 
 
 def file_name(photo: Photo) -> str:

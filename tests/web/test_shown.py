@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.photo import PhotoMetadata, Position
+from indexer.search import Why
 from web import shown
 
 METADATA = PhotoMetadata(mime_type="image/jpeg", width_px=4000, height_px=3000)
@@ -24,6 +25,14 @@ def test_pieces_keep_the_whole_text_whatever_the_spans(text: str, spans: list[tu
 def test_pieces_mark_what_matched() -> None:
     cut = shown.pieces("a dog and a dog", [(2, 5), (12, 15)])
     assert [piece.text for piece in cut if piece.marked] == ["dog", "dog"]
+
+
+def test_a_caption_that_is_shown_is_not_repeated_as_a_reason() -> None:
+    synonym = Why("machine_caption", "a cat and a kitten", ((2, 5), (12, 18)), "synonym")
+    literal = Why("machine_caption", "a cat", ((2, 5),), "exact")
+    (reason,) = shown.reasons([synonym, literal], leave_out="machine_caption")
+    assert ("".join(piece.text for piece in reason.pieces), reason.how) == ("cat, kitten", "means the same")
+    assert len(shown.reasons([synonym, literal])[0].pieces) == 4
 
 
 @given(st.text(st.characters(categories=("Cs", "L"))))
