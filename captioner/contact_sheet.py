@@ -49,7 +49,7 @@ class Entry:
     def tags(self) -> str:
         """The tags that are shown, most probable first."""
         sure = self.caption.sure_tags
-        return ", ".join(f"{tag.word}\N{NO-BREAK SPACE}{tag.probability:.2f}" for tag in sure)
+        return ", ".join(f"{tag.word} {tag.probability:.2f}" for tag in sure)
 
 
 def may_be_shown(licence: str) -> bool:
@@ -197,7 +197,7 @@ def told(found: Sequence[Entry], heading: str, licences: Mapping[str, str], sour
     """The sheet in words, with the source and the licence of each photo."""
     lines = [heading, "The photos are shown scaled down, and are otherwise unchanged.", ""]
     for number, entry in enumerate(found, 1):
-        tags = entry.tags.replace("\N{NO-BREAK SPACE}", " ") or "no tags"
+        tags = entry.tags or "no tags"
         lines.append(f"{number}. {entry.caption.text} (confidence {entry.caption.confidence:.2f}; {tags})")
         origin = source.replace("{name}", Path(entry.name).name) if source else entry.name
         lines.append(f"   {origin} {licences.get(entry.name, '')}".rstrip())

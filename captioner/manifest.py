@@ -59,7 +59,7 @@ class Decoding:
     rows: int  # sentences one step takes forward: the greatest beam
     beam: int  # the default
     alpha: float  # length normalisation
-    no_repeat: int = 3
+    no_repeat: int = 2
 
 
 @dataclass(frozen=True, slots=True)
