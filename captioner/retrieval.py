@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 
 #: The share of the score that meaning has: of a query of one word, and of a whole description.
-_LEAST, _MOST = 0.4, 0.6
+_LEAST, _MOST = 0.5, 0.8
 #: A query of so many words is a whole description.
 _DESCRIPTION = 8
 #: Cosines that differ by less are the same.
