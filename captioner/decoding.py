@@ -75,6 +75,8 @@ def beam_search(step: Step, rows: int, settings: BeamSettings) -> list[Hypothesi
     for position in range(settings.length):
         scores = step(tokens, position, parents)[: len(live)].astype(np.float64)
         scores[:, list(settings.forbidden)] = -np.inf
+        if position == 0:
+            scores[:, END] = -np.inf  # a sentence has a word
         for row, words in enumerate(live):
             scores[row, _repeats(words, settings.no_repeat)] = -np.inf
         live, logps, origin, ended = _grow(live, logps, scores, settings.beam)

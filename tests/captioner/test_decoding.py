@@ -41,7 +41,7 @@ def every_sentence(step: MadeStep, settings: BeamSettings) -> list[Hypothesis]:
     """All that can be said, with its log-probability."""
     allowed = [i for i in range(WORDS) if i not in (*settings.forbidden, END)]
     found = []
-    for n in range(settings.length + 1):
+    for n in range(1, settings.length + 1):
         for words in itertools.product(allowed, repeat=n):
             logp = sum(step.logp(words[:i])[word] for i, word in enumerate(words))
             if n < settings.length:
@@ -85,6 +85,8 @@ def test_greedy_takes_the_most_probable_word_each_time(seed: int) -> None:
     while len(sentence) < LENGTH:
         logp = MadeStep(seed, 1).logp(sentence)
         logp[[PAD, START, UNKNOWN]] = -np.inf
+        if not sentence:
+            logp[END] = -np.inf
         if int(logp.argmax()) == END:
             break
         sentence = (*sentence, int(logp.argmax()))
@@ -114,3 +116,14 @@ def test_no_run_of_words_comes_twice() -> None:
 def test_a_beam_that_does_not_fit_is_refused(beam: int) -> None:
     with pytest.raises(ValueError, match=f"a beam of {beam}"):
         beam_search(MadeStep(0, 3), 3, BeamSettings(beam=beam))
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_sentence_has_a_word(beam: int) -> None:
+    def ends_at_once(tokens: NDArray[np.int32], position: int, parents: NDArray[np.int32]) -> NDArray[np.float32]:
+        scores = np.full((3, WORDS), -9.0, np.float32)
+        scores[:, END] = 0.0
+        return scores
+
+    found = beam_search(ends_at_once, 3, BeamSettings(beam=beam, length=LENGTH))
+    assert [len(one.tokens) for one in found[:1]] == [1]
