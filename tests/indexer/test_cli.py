@@ -15,7 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from captioner import read_model_name
+from captioner import SURE_TAG, read_model_name
 from indexer.cli import command_line
 from indexer.commands.command_line import INDEXING, SERVING, with_settings
 from indexer.commands.remembered import read_remembered
@@ -106,7 +106,8 @@ def test_caption_prints_sentence_confidence_and_tags(library: Path, tmp_path: Pa
     assert sentence.endswith(told["caption"])
     assert told["unsure"] == (told["confidence"] < LOW_CONFIDENCE)
     assert ("wrong" in sure) == told["unsure"]
-    tags = ", ".join(f"{tag['word']} {tag['probability']:.0%}" for tag in told["tags"])
+    sure_tags = [tag for tag in told["tags"] if tag["probability"] >= SURE_TAG]
+    tags = ", ".join(f"{tag['word']} {tag['probability']:.0%}" for tag in sure_tags)
     assert result.stdout.splitlines()[2:] == ([f"  tags: {tags}"] if tags else [])
 
 
