@@ -4,6 +4,8 @@
     python -m captioner.train distil    --run RUN --teacher mobilenet_v2.tflite --prepared PREPARED --sources NAME
     python -m captioner.train language  --run RUN --captions train.jsonl --text text.txt.gz
     python -m captioner.train captioner --run RUN --prepared PREPARED --captioned NAME=train.jsonl --start trunk.npz
+    python -m captioner.train critic    (as captioner) --language captioner.npz
+    python -m captioner.train embedding (as captioner) --language captioner.npz
     python -m captioner.train joint     --run RUN --prepared PREPARED --captioned NAME=train.jsonl --start distil.npz
 
 The encoder is either an atto on the trunk of a MobileNetV2 (stage `trunk`, seconds), or a ConvNeXt of its own
@@ -80,14 +82,14 @@ def read_tags(run: Path) -> tuple[str, ...]:
     return tuple((run / "tags.txt").read_text(encoding="utf-8").split())
 
 
-def captioned_sets(args: argparse.Namespace) -> list[describe.Captioned]:
+def captioned_sets(args: argparse.Namespace) -> list[describe.PhotoSet]:
     """The photos to learn from: all of each set but what is held back of sets marked with `/held`."""
     sets = []
     for name, path in args.captioned:
         name, _, held = name.partition("/")
         captions = read_captions(path)
         keep = [photo for photo in captions if not (held and is_held_back(photo))]
-        sets.append(describe.Captioned.of(Source.open(args.prepared / name), captions, keep))
+        sets.append(describe.PhotoSet.of(Source.open(args.prepared / name), captions, keep))
     return sets
 
 
@@ -130,7 +132,7 @@ def _start(model: Any, found: checkpoint.Arrays) -> None:
     log.info("%d of %d arrays start from an earlier stage", given, len(model.weights))
 
 
-def _targets(args: argparse.Namespace, sets: Sequence[describe.Captioned]) -> tuple[describe.Targets, Vocabulary]:
+def _targets(args: argparse.Namespace, sets: Sequence[describe.PhotoSet]) -> tuple[describe.Targets, Vocabulary]:
     described, vocabulary = Description.read(args.run), Vocabulary.read(args.run / "vocabulary.txt")
     captions = [texts for one in sets for texts in one.captions]
     if not (args.run / "tags.txt").exists():
@@ -181,7 +183,7 @@ def _captioner(args: argparse.Namespace, plan: loop.Plan) -> None:
     loop.train(model, batches, plan, args.run, args.name or "captioner")
 
 
-def _seen(args: argparse.Namespace, described: Description, sets: Sequence[describe.Captioned], views: int,
+def _seen(args: argparse.Namespace, described: Description, sets: Sequence[describe.PhotoSet], views: int,
           kept: Callable[[Any], Any]) -> NDArray[np.float16]:  # fmt: skip
     """What is kept of what the trained encoder makes of the first views of all captioned photos, (n, views, ...)."""
     front = build_upper(described.size, described.px)

@@ -43,7 +43,7 @@ CROPS, LEAST_AREA = 3, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Captioned:
+class PhotoSet:
     """Photos with captions: pixels and words."""
 
     photos: NDArray[np.uint8]  # (n, px, px, 3), may be mapped from disk
@@ -51,7 +51,7 @@ class Captioned:
     captions: tuple[tuple[str, ...], ...]  # of each of `rows`
 
     @classmethod
-    def of(cls, source: Source, captions: Mapping[str, Sequence[str]], keep: Sequence[str] | None = None) -> Captioned:
+    def of(cls, source: Source, captions: Mapping[str, Sequence[str]], keep: Sequence[str] | None = None) -> PhotoSet:
         """The photos of a source that have captions, or those of them named in `keep`."""
         wanted = captions.keys() if keep is None else captions.keys() & set(keep)
         rows = [i for i, name in enumerate(source.names) if name in wanted]
@@ -206,7 +206,7 @@ def view_batches(views: Sequence[Views], targets: Targets, others: Sequence[View
             yield x, {**y, "classes": np.stack(told).astype(np.float32)} if told else y
 
 
-def photo_batches(sets: Sequence[Captioned], targets: Targets, px: int, size: int, seed: int) -> Iterator[loop.Batch]:
+def photo_batches(sets: Sequence[PhotoSet], targets: Targets, px: int, size: int, seed: int) -> Iterator[loop.Batch]:
     """The same from the photos themselves, slightly cropped at random."""
     rng = np.random.default_rng(seed)
     places = [(one.photos, row) for one in sets for row in one.rows]

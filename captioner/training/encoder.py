@@ -12,6 +12,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from captioner.classes import CLASSES
+
 Tensor = Any
 
 
@@ -59,8 +61,6 @@ LOWER_BLOCKS = 10
 LOWER_STRIDE_PX, LOWER_CHANNELS = 16, 64
 #: Pixels of the photo on a side that one cell of the encoder's feature map stands for.
 STRIDE_PX = 32
-#: ImageNet's classes, with the background as number 0.
-CLASSES = 1001
 
 
 def gelu(x: Tensor) -> Tensor:
