@@ -9,7 +9,7 @@ from typing import Protocol
 
 from indexer.captions import xmp_packet
 from indexer.captions.jpeg_photo import JpegPhoto
-from indexer.captions.own_caption import FieldText, Mark, OwnCaption, find_own, find_persons
+from indexer.captions.own_caption import FieldText, Mark, OwnCaption, find_foreign, find_own, find_persons
 from indexer.captions.png_photo import SIGNATURE, PngPhoto
 from indexer.captions.verify import Undo, require
 from indexer.captions.verify_chunks import check_png_edit, check_png_removal, check_webp_edit, check_webp_removal
@@ -133,3 +133,8 @@ def own_caption(photo: EditablePhoto | XmpFile) -> FileCaption | None:
 def persons_caption(photo: EditablePhoto | XmpFile) -> FieldText | None:
     """The first text that a person put in, or made of ours. Raises `CaptionRefused` where one may be hidden."""
     return find_persons(photo.texts, photo.marks)
+
+
+def foreign_caption(photo: EditablePhoto | XmpFile) -> FieldText | None:
+    """The first text that a person put in by another program than this one. Raises `CaptionRefused` as above."""
+    return find_foreign(photo.texts, photo.marks)

@@ -15,25 +15,28 @@ from indexer.captions.caption_edit import (
     XmpFile,
     check_edit,
     check_removal,
+    foreign_caption,
     open_photo,
     own_caption,
     persons_caption,
 )
 from indexer.captions.journal import Journal, recording
-from indexer.captions.own_caption import OwnCaption, digest, sha256
+from indexer.captions.own_caption import FieldText, OwnCaption, digest, sha256
 from indexer.captions.replace import CannotReplace, ChangedMeanwhile, FileRead, read_file, replace_file
 from indexer.captions.sidecar import Sidecars
 from indexer.errors import CaptionRefused, UnreadablePhoto
-from indexer.photo import CaptionPlace, FileCaption, FileStamp, Written
+from indexer.photo import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written
 from indexer.reading.metadata import read_metadata
 
 PERSONS_WORDS = "a person has described this photo"
+OTHER_WORDS = "the file has a person's words from another program, which are never overwritten"
 
 #: Folders in which a program keeps its own account of every file: nothing is written there, nor beside.
 MANAGED_LIBRARIES = frozenset({".photoslibrary", ".photolibrary", ".migratedphotolibrary", ".aplibrary"})
 
 _ATTEMPTS = 3
-_MAX_FILE_BYTES = 128 << 20  # whole files are held in memory, several times over while an edit is verified
+_MAX_FILE_BYTES = 512 << 20
+_MAX_EDIT_BYTES = 128 << 20  # while an edit is verified the file is held in memory several times over
 
 
 def read_own_caption(data: bytes) -> FileCaption | None:
@@ -53,27 +56,33 @@ def read_own_caption(data: bytes) -> FileCaption | None:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What an undo did. `restored`: nothing of ours is left in the photo or beside it; `exact`: every file is byte for
-    byte what it was before the caption; `place`: where the caption was."""
+    """What an undo did, or would do. `restored`: nothing of ours is left in the photo or beside it; `exact`: every file
+    is byte for byte what it was before the caption; `place`: where the caption was; `stamp`: the photo's now."""
 
     path: Path
     place: CaptionPlace | None
     restored: bool
     reason: str | None = None
     exact: bool = False
+    stamp: FileStamp | None = None
 
 
 def write_caption(
     path: Path,
-    caption: Caption,
+    words: Caption | FileCaption,
     *,
     stamp: FileStamp,
     mode: Literal["embed", "sidecar"] = "embed",
+    over_correction: bool = False,
     keep_mtime: bool = True,
     sidecar_dir: Path | None = None,
     journal: Journal | None = None,
 ) -> Written:
     """Puts a caption as far up the ladder as is safe: Exif, XMP, sidecar, index only.
+
+    A person's words are never overwritten: beside them a model's stay in the index. A correction (`words` by a person)
+    takes the place of what this program wrote, and stands in a sidecar where another program's words are in the file.
+    `over_correction`: a correction of ours is taken back, and may be replaced by the model's words.
 
     `stamp` is the file's when its picture was looked at. A file that has another one now is left alone: the words may
     not be about what it shows. The returned stamp is the file's after the write; it stays the old one where another
@@ -88,7 +97,7 @@ def write_caption(
     for _ in range(_ATTEMPTS):
         try:
             file = read_file(path, max_bytes=_MAX_FILE_BYTES)
-            writing = _Writing(file, caption, sidecars, keep_mtime=keep_mtime)
+            writing = _Writing(file, _in_file(words), sidecars, keep_mtime=keep_mtime, over_correction=over_correction)
             first = first or writing
             if (file.stamp != stamp) if writing is first else (writing.picture != first.picture):
                 return Written(CaptionPlace.INDEX, stamp, "the file has changed since it was looked at")
@@ -101,6 +110,13 @@ def write_caption(
     return Written(CaptionPlace.INDEX, stamp, "other programs keep changing the file")
 
 
+def _in_file(words: Caption | FileCaption) -> FileCaption:
+    """What a file keeps of a caption."""
+    if isinstance(words, FileCaption):
+        return words
+    return FileCaption(words.text, CaptionBy.MODEL, words.model, words.confidence)
+
+
 def managed_library(path: Path) -> Path | None:
     """The folder of another program's library, such as Apple Photos', that this file lies in."""
     return next((folder for folder in path.parents if folder.suffix.lower() in MANAGED_LIBRARIES), None)
@@ -111,13 +127,17 @@ class _Writing:
     """One attempt at a file that has been read. `reasons` tell why it is not further up the ladder."""
 
     file: FileRead
-    caption: Caption
+    words: FileCaption
     sidecars: Sidecars
     keep_mtime: bool = field(kw_only=True)
+    over_correction: bool = field(kw_only=True)
     reasons: list[str] = field(default_factory=list, init=False)
     photo: EditablePhoto | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        if len(self.file.data) > _MAX_EDIT_BYTES:
+            self.reasons.append(f"files over {_MAX_EDIT_BYTES >> 20} MB are not changed")
+            return
         try:
             self.photo = open_photo(self.file.data)
             if self.photo is None:
@@ -133,21 +153,27 @@ class _Writing:
     def down_the_ladder(self, *, embed: bool) -> Written:
         """The first rung that holds. Raises `ChangedMeanwhile`."""
         try:
-            OwnCaption.of(self.caption, before="")
-            if self._is_described():
-                return self._written(CaptionPlace.INDEX, PERSONS_WORDS)
+            OwnCaption.of(self.words, before="")
+            beside, inside = self.sidecars.have_words(self._in_the_way), self._is_described()
         except CaptionRefused as refused:
             return self._written(CaptionPlace.INDEX, str(refused))
-        if not embed:
-            self.reasons.clear()
-        return (embed and self._into_the_file()) or self._beside_the_file()
+        if beside or (inside and self.words.by is CaptionBy.MODEL):
+            return self._written(CaptionPlace.INDEX, PERSONS_WORDS)
+        if inside or not embed:
+            self.reasons = [OTHER_WORDS] if inside else []
+            return self._beside_the_file()
+        return self._into_the_file() or self._beside_the_file()
+
+    def _in_the_way(self, photo: EditablePhoto | XmpFile) -> FieldText | None:
+        """Words that must not be overwritten, nor contradicted by a model. Raises `CaptionRefused`."""
+        if self.words.by is CaptionBy.PERSON or self.over_correction:
+            return foreign_caption(photo)
+        return persons_caption(photo)
 
     def _is_described(self) -> bool:
-        """By a person. Raises `CaptionRefused` where that can't be told."""
-        if self.sidecars.have_persons_words():
-            return True
+        """In the file itself, by a person. Raises `CaptionRefused` where that can't be told."""
         if self.photo is not None:
-            return persons_caption(self.photo) is not None
+            return self._in_the_way(self.photo) is not None
         try:
             return read_metadata(self.file.data, self.sidecars.path).person_caption is not None
         except UnreadablePhoto:
@@ -158,9 +184,8 @@ class _Writing:
             return None
         try:
             base, _ = _bare(self.photo, self.file)
-            own = OwnCaption.of(self.caption, before=self.file.sha256 if base is self.file.data else sha256(base))
-            known = own_caption(self.photo)
-            if known is not None and (known.text, known.model) == (own.text, own.mark.model):
+            own = OwnCaption.of(self.words, before=self.file.sha256 if base is self.file.data else sha256(base))
+            if own.says(own_caption(self.photo)):
                 return self._written(self.photo.own_place or CaptionPlace.XMP, None)
             bare = self.photo if base is self.file.data else open_photo(base) or self.photo
         except CaptionRefused as refused:
@@ -180,7 +205,7 @@ class _Writing:
     def _embedded(self, photo: EditablePhoto, place: CaptionPlace, base: bytes, own: OwnCaption) -> Written:
         new = photo.embed(own, place)
         check_edit(base, new, own)
-        entry = recording(self.sidecars.journal, "write", self.file.path, self.file.sha256, model=own.mark.model)
+        entry = recording(self.sidecars.journal, "write", self.file.path, self.file.sha256, own=own)
         after = replace_file(self.file, new, keep_mtime=self.keep_mtime, before_replacing=entry)
         self._forget_sidecar()
         return Written(place, after, self._why)
@@ -195,7 +220,7 @@ class _Writing:
 
     def _beside_the_file(self) -> Written:
         try:
-            self.sidecars.write(self.caption)
+            self.sidecars.write(self.words)
         except ChangedMeanwhile:
             raise
         except CaptionRefused as refused:
@@ -209,6 +234,13 @@ class _Writing:
 
     def _written(self, place: CaptionPlace, reason: str | None) -> Written:
         return Written(place, self.file.stamp, reason)
+
+
+def _checked_by_journal(restored: bytes, file: FileRead, journal: Journal | None) -> None:
+    """Raises `CaptionRefused` where the journal remembers another original than the file itself does."""
+    original = journal.original(file.sha256) if journal is not None else None
+    if original is not None and sha256(restored) != original:
+        raise CaptionRefused("the journal remembers another original than the file itself: nothing was changed")
 
 
 def _bare(photo: EditablePhoto, file: FileRead) -> tuple[bytes, bool]:
@@ -230,17 +262,23 @@ def _bare(photo: EditablePhoto, file: FileRead) -> tuple[bytes, bool]:
 
 
 def undo_caption(
-    path: Path, *, journal: Journal | None = None, sidecar_dir: Path | None = None, keep_mtime: bool = True
+    path: Path,
+    *,
+    journal: Journal | None = None,
+    sidecar_dir: Path | None = None,
+    keep_mtime: bool = True,
+    dry_run: bool = False,
 ) -> Undone:
-    """Takes our caption out of a photo and its sidecars, by what stands in the files alone.
+    """Takes our caption out of a photo and its sidecars, by what stands in the files alone; where the journal knows
+    the file, its SHA-256 of the original must come out too. `dry_run` proves that it can be done, and changes nothing.
 
     Where another program has changed a file since, only our fields are taken out of it (`exact` is false); where that
     can't be done safely the file stays as it is, and `reason` says why. Raises `PhotoVanished`, `StorageError`.
     """
-    sidecars = Sidecars(path, sidecar_dir, journal)
+    undoing = _Undoing(Sidecars(path, sidecar_dir, journal), keep_mtime=keep_mtime, dry_run=dry_run)
     for _ in range(_ATTEMPTS):
         try:
-            return _undo_once(path, sidecars, keep_mtime=keep_mtime)
+            return undoing.undo()
         except ChangedMeanwhile:
             continue
         except CaptionRefused as refused:
@@ -248,26 +286,41 @@ def undo_caption(
     return Undone(path, None, restored=False, reason="other programs keep changing the file")
 
 
-def _undo_once(path: Path, sidecars: Sidecars, *, keep_mtime: bool) -> Undone:
-    file = read_file(path, max_bytes=_MAX_FILE_BYTES)
-    place, exact = _undo_inside(file, sidecars.journal, keep_mtime=keep_mtime)
-    beside = sidecars.undo()
-    if place is None and beside is None:
-        return Undone(path, None, restored=False, reason="there is no caption of ours")
-    exact = exact and (beside is None or beside.exact)
-    why = None if exact else "another program has changed the file since: only our own fields were taken out"
-    return Undone(path, place or CaptionPlace.SIDECAR, restored=True, reason=why, exact=exact)
+@dataclass(frozen=True, slots=True)
+class _Undoing:
+    sidecars: Sidecars
+    keep_mtime: bool = field(kw_only=True)
+    dry_run: bool = field(kw_only=True)
+
+    def undo(self) -> Undone:
+        """Raises `CaptionRefused`."""
+        path = self.sidecars.path
+        file = read_file(path, max_bytes=_MAX_FILE_BYTES)
+        place, exact, stamp = self._inside(file)
+        beside = self.sidecars.undo(dry_run=self.dry_run)
+        if place is None and beside is None:
+            return Undone(path, None, restored=False, reason="there is no caption of ours", stamp=stamp)
+        exact = exact and (beside is None or beside.exact)
+        why = None if exact else "another program has changed the file since: only our own fields are taken out"
+        return Undone(path, place or CaptionPlace.SIDECAR, restored=True, reason=why, exact=exact, stamp=stamp)
+
+    def _inside(self, file: FileRead) -> tuple[CaptionPlace | None, bool, FileStamp]:
+        """Where the caption was in the file, whether the file is again exactly what it was, and its stamp then."""
+        photo = _opened(file)
+        if photo is None or not photo.marks:
+            return None, True, file.stamp
+        restored, exact = _bare(photo, file)
+        _checked_by_journal(restored, file, self.sidecars.journal)
+        if self.dry_run:
+            return photo.own_place, exact, file.stamp
+        entry = recording(self.sidecars.journal, "undo", file.path, file.sha256)
+        stamp = replace_file(file, restored, keep_mtime=self.keep_mtime, before_replacing=entry)
+        return photo.own_place, exact, stamp
 
 
-def _undo_inside(file: FileRead, journal: Journal | None, *, keep_mtime: bool) -> tuple[CaptionPlace | None, bool]:
-    """Where the caption was in the file, and whether the file is again exactly what it was."""
+def _opened(file: FileRead) -> EditablePhoto | None:
+    """None where the file is not one that we ever write into."""
     try:
-        photo = open_photo(file.data)
+        return open_photo(file.data) if len(file.data) <= _MAX_EDIT_BYTES else None
     except CaptionRefused:
-        return None, True  # we never write into a file that is not understood
-    if photo is None or not photo.marks:
-        return None, True
-    restored, exact = _bare(photo, file)
-    entry = recording(journal, "undo", file.path, file.sha256)
-    replace_file(file, restored, keep_mtime=keep_mtime, before_replacing=entry)
-    return photo.own_place, exact
+        return None

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from indexer.captions.own_caption import OwnCaption
 from indexer.errors import StorageError
 
 NAME = "captions.jsonl"
@@ -26,13 +27,8 @@ class JournalEntry:
     after: str | None
     model: str
     at: str  # ISO 8601, UTC
-
-    @staticmethod
-    def of(action: str, path: Path, before: str | None, after: str | None, *, model: str = "") -> JournalEntry:
-        """An entry of this moment."""
-        return JournalEntry(
-            action, os.fspath(path), before, after, model, datetime.now(UTC).isoformat(timespec="seconds")
-        )
+    by: str | None = None  # whose words were written
+    original: str | None = None  # SHA-256 of what an undo gives back: `before` may hold an older caption of ours
 
 
 class Journal:
@@ -43,6 +39,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._originals: dict[str, str] = {}
+        self._read_to = 0
 
     @classmethod
     def in_dir(cls, data_dir: Path) -> Journal:
@@ -76,14 +74,31 @@ class Journal:
             line = line[os.write(descriptor, line) :]
         os.fsync(descriptor)
 
+    def original(self, digest: str) -> str | None:
+        """The SHA-256 that a file of this SHA-256 had before it was captioned; None where no such write is known.
+
+        Reads on from where it stopped last, so that asking about every file of a library reads the journal once.
+        """
+        for entry, end in self._entries_from(self._read_to):
+            self._read_to = end
+            if entry.action == "write" and entry.after and entry.original:
+                self._originals[entry.after] = entry.original
+        return self._originals.get(digest)
+
     def entries(self) -> Iterator[JournalEntry]:
         """Oldest first. Lines that a crash cut off are passed over."""
+        return (entry for entry, _ in self._entries_from(0))
+
+    def _entries_from(self, start: int) -> Iterator[tuple[JournalEntry, int]]:
+        """Each whole line's entry, and the byte behind it."""
         try:
             with self.path.open("rb") as lines:
+                at = lines.seek(start)
                 for line in lines:
+                    at += len(line)
                     entry = _parsed(line)
                     if entry is not None:
-                        yield entry
+                        yield entry, at
         except FileNotFoundError:
             return
         except OSError as error:
@@ -91,12 +106,27 @@ class Journal:
 
 
 def recording(
-    journal: Journal | None, action: str, path: Path, before: str | None, *, model: str = ""
+    journal: Journal | None, action: str, path: Path, before: str | None, *, own: OwnCaption | None = None
 ) -> Callable[[str | None], None] | None:
-    """What makes the entry once the digest of what is about to stand there is known; None where no journal is kept."""
+    """What makes the entry once the digest of what is about to stand there is known; None where no journal is kept.
+    `own` is the caption that is written."""
     if journal is None:
         return None
-    return lambda after: journal.record(JournalEntry.of(action, path, before, after, model=model))
+
+    def record(after: str | None) -> None:
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        mark = own.mark if own is not None else None
+        journal.record(
+            JournalEntry(
+                *(action, os.fspath(path), before, after),
+                model=mark.model if mark else "",
+                at=at,
+                by=mark.by.value if mark else None,
+                original=(mark.before or None) if mark else None,
+            )
+        )
+
+    return record
 
 
 def _parsed(line: bytes) -> JournalEntry | None:

@@ -68,7 +68,11 @@ class FieldText:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What we write beside a caption. `before` is the SHA-256 of the whole file without it; "" where it is unknown."""
+    """What we write beside a caption. `before` is the SHA-256 of the whole file without it; "" where it is unknown.
+
+    `by` a person: the words were typed on our page. To every reader they are that person's; only an undo, or another
+    correction, takes them out again. `model` is then empty.
+    """
 
     digest: str
     model: str
@@ -76,11 +80,13 @@ class Mark:
     written_at: str  # ISO 8601, UTC
     program: str
     before: str
+    by: CaptionBy = CaptionBy.MODEL
 
     def fields(self) -> dict[str, str]:
         """Name and value of each part, as they stand in a file."""
         return {
             "program": self.program,
+            "by": self.by.value,
             "model": self.model,
             "date": self.written_at,
             "confidence": f"{self.confidence:.4f}",
@@ -101,6 +107,7 @@ class Mark:
             written_at=fields.get("date", "")[:40],
             program=fields.get("program", "")[:200],
             before=before if re.fullmatch("[0-9a-f]{64}", before) else "",
+            by=CaptionBy.PERSON if fields.get("by") == CaptionBy.PERSON else CaptionBy.MODEL,
         )
 
 
@@ -120,22 +127,31 @@ class OwnCaption:
     mark: Mark
 
     @staticmethod
-    def of(caption: Caption, *, before: str, now: datetime | None = None) -> OwnCaption:
+    def of(words: Caption | FileCaption, *, before: str, now: datetime | None = None) -> OwnCaption:
         """Raises `CaptionRefused` where the caption has no words, or none that a file can hold."""
-        text = clean(caption.text)
+        text = clean(words.text)
         if not text:
             raise CaptionRefused("the caption is empty")
         if text in BOILERPLATE:
             raise CaptionRefused("the caption reads like what cameras write by themselves")
         mark = Mark(
             digest=digest(text),
-            model=clean(caption.model)[:200],
-            confidence=min(max(caption.confidence, 0.0), 1.0),
+            model=clean(words.model or "")[:200],
+            confidence=min(max(words.confidence or 0.0, 0.0), 1.0),
             written_at=(now or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             program=program_name(),
             before=before,
+            by=words.by if isinstance(words, FileCaption) else CaptionBy.MODEL,
         )
         return OwnCaption(text, mark)
+
+    def says(self, known: FileCaption | None) -> bool:
+        """Whether a caption that was found is this one: the same words, by the same model or a person."""
+        return known is not None and (known.text, known.model or "", known.by) == (
+            self.text,
+            self.mark.model,
+            self.mark.by,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +168,23 @@ def clean(text: str) -> str:
 
 
 def find_own(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FileCaption | None:
-    """The first text that a mark vouches for; None where a person has changed every one of them."""
-    by_digest = {mark.digest: mark for mark in marks}
-    for text in texts:
-        mark = by_digest.get(digest(text.text))
-        if mark is not None:
-            return FileCaption(text.text, CaptionBy.MODEL, mark.model, mark.confidence)
+    """The first text that a mark vouches for, a correction before the model's words; None where a person has changed
+    every one of them in another program."""
+    by_digest = {mark.digest: mark for mark in sorted(marks, key=lambda mark: mark.by is CaptionBy.PERSON)}
+    vouched = [(text, by_digest[digest(text.text)]) for text in texts if digest(text.text) in by_digest]
+    for text, mark in sorted(vouched, key=lambda pair: pair[1].by is CaptionBy.MODEL):
+        if mark.by is CaptionBy.PERSON:
+            return FileCaption(text.text, mark.by)
+        return FileCaption(text.text, mark.by, mark.model, mark.confidence)
     return None
 
 
 def find_persons(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
-    """The first text that is neither ours nor nobody's."""
+    """The first text that is neither the model's nor nobody's: a person's, wherever it was typed."""
+    return find_foreign(texts, (mark for mark in marks if mark.by is CaptionBy.MODEL))
+
+
+def find_foreign(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
+    """The first text that no mark vouches for and that is not nobody's: it was never ours to replace."""
     known = {mark.digest for mark in marks}
     return next((text for text in texts if not is_nobodys(text.text) and digest(text.text) not in known), None)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from captioner import Caption
 from indexer.captions import xmp_edit
-from indexer.captions.caption_edit import XmpFile, own_caption, persons_caption
+from indexer.captions.caption_edit import XmpFile, own_caption
 from indexer.captions.journal import Journal, recording
-from indexer.captions.own_caption import OwnCaption, Stripped, sha256
+from indexer.captions.own_caption import FieldText, OwnCaption, Stripped, sha256
 from indexer.captions.replace import CannotReplace, FileRead, create_file, delete_file, read_file, replace_file
 from indexer.captions.verify import VerifyError, check_packet_edit
 from indexer.captions.xmp_packet import MAX_PACKET_BYTES, XmpError
 from indexer.errors import CaptionRefused, PhotoVanished
+from indexer.photo import FileCaption
 
 
 def sidecar_path(path: Path, sidecar_dir: Path | None = None) -> Path:
@@ -43,11 +44,11 @@ class Sidecars:
     tree: Path | None = None
     journal: Journal | None = None
 
-    def have_persons_words(self) -> bool:
-        """Whether a person has described the photo in one. Raises `CaptionRefused` where that can't be told."""
+    def have_words(self, whose: Callable[[XmpFile], FieldText | None]) -> bool:
+        """Whether one has words of those that `whose` finds. Raises `CaptionRefused` where that can't be told."""
         for file in self._found():
             try:
-                if persons_caption(XmpFile(file.data)) is not None:
+                if whose(XmpFile(file.data)) is not None:
                     return True
             except XmpError as error:
                 if b"description" in file.data:
@@ -56,7 +57,7 @@ class Sidecars:
                     ) from error
         return False
 
-    def write(self, caption: Caption) -> Path:
+    def write(self, words: Caption | FileCaption) -> Path:
         """Writes the caption beside the photo, or into the tree where the folder can't be written to. A sidecar that
         is there is spliced. Returns the sidecar's path.
 
@@ -65,7 +66,7 @@ class Sidecars:
         places = [sidecar_path(self.path)] + ([sidecar_path(self.path, self.tree)] if self.tree else [])
         for last, place in zip([*[False] * (len(places) - 1), True], places, strict=True):
             try:
-                self._write_at(place, caption)
+                self._write_at(place, words)
             except CannotReplace:
                 if last:
                     raise
@@ -73,46 +74,47 @@ class Sidecars:
             return place
         raise CannotReplace("there is no place for a sidecar")
 
-    def _write_at(self, place: Path, caption: Caption) -> None:
+    def _write_at(self, place: Path, words: Caption | FileCaption) -> None:
         try:
             file = read_file(place, max_bytes=MAX_PACKET_BYTES)
         except PhotoVanished:
-            own = OwnCaption.of(caption, before="")
+            own = OwnCaption.of(words, before="")
             new = xmp_edit.compose_packet(own)
             _check(None, new)
-            entry = recording(self.journal, "write", place, None, model=own.mark.model)
+            entry = recording(self.journal, "write", place, None, own=own)
             create_file(place, new, before_replacing=entry)
             return
         sidecar = XmpFile(file.data)
-        known = own_caption(sidecar)
-        if known is not None and (known.text, known.model) == _said(caption):
+        if OwnCaption.of(words, before="").says(own_caption(sidecar)):
             return
         base = _without_ours(sidecar, file.data).data
-        own = OwnCaption.of(caption, before="" if base is None else sha256(base))
+        own = OwnCaption.of(words, before="" if base is None else sha256(base))
         new = _spliced(base, own)
         _check(base, new)
-        entry = recording(self.journal, "write", file.path, file.sha256, model=own.mark.model)
+        entry = recording(self.journal, "write", file.path, file.sha256, own=own)
         replace_file(file, new, keep_mtime=False, before_replacing=entry)
 
-    def undo(self) -> Stripped | None:
+    def undo(self, *, dry_run: bool = False) -> Stripped | None:
         """Takes our caption out of every sidecar, and removes those that held nothing else; None where there was none
-        of ours. `exact` says whether all are byte for byte what they were.
+        of ours. `exact` says whether all are byte for byte what they were. `dry_run` only says what would be.
 
         Raises `CaptionRefused` with the reason, `ChangedMeanwhile` where another program was faster.
         """
         exact: bool | None = None
         for file in self._found():
             with suppress(XmpError):
-                stripped = self._undo_one(file)
+                stripped = self._undo_one(file, dry_run=dry_run)
                 if stripped is not None:
                     exact = stripped.exact and exact is not False
         return None if exact is None else Stripped(None, exact)
 
-    def _undo_one(self, file: FileRead) -> Stripped | None:
+    def _undo_one(self, file: FileRead, *, dry_run: bool) -> Stripped | None:
         sidecar = XmpFile(file.data)
         if not sidecar.marks:
             return None
         stripped = _without_ours(sidecar, file.data)
+        if dry_run:
+            return stripped
         entry = recording(self.journal, "undo", file.path, file.sha256)
         if stripped.data is None:
             delete_file(file, before_replacing=entry)
@@ -124,11 +126,6 @@ class Sidecars:
         for place in sidecars_of(self.path, self.tree):
             with suppress(PhotoVanished):
                 yield read_file(place, max_bytes=MAX_PACKET_BYTES)
-
-
-def _said(caption: Caption) -> tuple[str, str]:
-    own = OwnCaption.of(caption, before="")
-    return own.text, own.mark.model
 
 
 def _without_ours(sidecar: XmpFile, data: bytes) -> Stripped:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from indexer.captions.own_caption import FieldText, Mark, digest, find_own, is_nobodys
-from indexer.photo import FileCaption, PhotoMetadata, Position
+from indexer.photo import CaptionBy, FileCaption, PhotoMetadata, Position
 from indexer.reading.clean_text import CAPTION_CHARACTERS, clean_list, clean_text
 from indexer.reading.decode import Picture, open_picture
 from indexer.reading.exif import (
@@ -101,7 +101,7 @@ def _marks(blocks: Blocks, packets: Sequence[Xmp]) -> list[Mark]:
 
 
 def _persons(written: Sequence[FieldText], marks: Sequence[Mark]) -> str | None:
-    ours = {mark.digest for mark in marks}
+    ours = {mark.digest for mark in marks if mark.by is CaptionBy.MODEL}
     return _first_clean(
         (field.text for field in written if not is_nobodys(field.text) and digest(field.text) not in ours),
         CAPTION_CHARACTERS,
@@ -109,7 +109,7 @@ def _persons(written: Sequence[FieldText], marks: Sequence[Mark]) -> str | None:
 
 
 def _machines(written: Sequence[FieldText], marks: Sequence[Mark]) -> FileCaption | None:
-    own = find_own(written, marks)
+    own = find_own(written, [mark for mark in marks if mark.by is CaptionBy.MODEL])
     words = clean_text(own.text, CAPTION_CHARACTERS) if own else None
     if own is None or words is None:
         return None

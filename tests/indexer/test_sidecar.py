@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from indexer.captions.caption_edit import persons_caption
 from indexer.captions.caption_file import read_own_caption
 from indexer.captions.sidecar import Sidecars, sidecar_path, sidecars_of
 from tests.indexer import jpegs_made as made
@@ -25,7 +26,7 @@ def test_a_sidecar_is_written_replaced_and_removed(tmp_path: Path) -> None:
     own = read_own_caption(place.read_bytes())
     assert own is not None
     assert own.text == made.NEWER.text
-    assert not sidecars.have_persons_words()
+    assert not sidecars.have_words(persons_caption)
     undone = sidecars.undo()
     assert undone is not None
     assert undone.exact
@@ -37,7 +38,7 @@ def test_words_that_a_person_put_into_our_sidecar_stay(tmp_path: Path) -> None:
     sidecars = Sidecars(tmp_path / "a.heic")
     place = sidecars.write(made.CAPTION)
     place.write_bytes(place.read_bytes().replace(b"a dog", b"Rex"))
-    assert sidecars.have_persons_words()
+    assert sidecars.have_words(persons_caption)
     assert read_own_caption(place.read_bytes()) is None
     undone = sidecars.undo()
     assert undone is not None
