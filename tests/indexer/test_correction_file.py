@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,17 +36,19 @@ def persons_words(path: Path) -> str | None:
     return metadata.person_caption
 
 
-@pytest.fixture(params=["camera.jpg", "plain.jpg", "a.png", "a.webp", "c2pa.jpg"])
+PHOTOS: dict[str, Callable[[], bytes]] = {
+    "camera.jpg": made.camera_jpeg,
+    "plain.jpg": made.plain,
+    "a.png": png,
+    "a.webp": webp,
+    "c2pa.jpg": lambda: made.with_segments(made.c2pa()),  # never changed: a sidecar
+}
+
+
+@pytest.fixture(params=PHOTOS)
 def photo(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    data = {
-        "camera.jpg": made.camera_jpeg,
-        "plain.jpg": made.plain,
-        "a.png": png,
-        "a.webp": webp,
-        "c2pa.jpg": lambda: made.with_segments(made.c2pa()),  # never changed: a sidecar
-    }
-    path = tmp_path / request.param
-    path.write_bytes(data[request.param]())
+    path = tmp_path / str(request.param)
+    path.write_bytes(PHOTOS[request.param]())
     return path
 
 
