@@ -60,12 +60,16 @@ class EditCheck(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format whose files are edited: how they begin, what opens them, and what proves an edit and an undo."""
+    """A format whose files are edited: how they begin, what opens them, and what proves an edit and an undo.
+
+    `suffixes` are those of its files' names, in lower case, where others that begin alike must stay as they are.
+    """
 
     magic: re.Pattern[bytes]
     open: Callable[[bytes], EditablePhoto]
     check_edit: EditCheck
     check_removal: Callable[[bytes, bytes], None]  # of an undo that could not be exact
+    suffixes: frozenset[str] | None = None
 
 
 #: Formats that are not here get a sidecar.
@@ -76,17 +80,24 @@ FORMATS = (
 )
 
 
-def format_of(data: bytes) -> Format | None:
-    """The format of a file, by its first bytes; None where it is not one of those that are edited."""
-    return next((known for known in FORMATS if known.magic.match(data)), None)
+def format_of(data: bytes, suffix: str | None = None) -> Format | None:
+    """The format of a file, by its first bytes; None where it is not one of those that are edited.
+
+    `suffix` is its name's: RAW files begin like TIFFs. Without one the bytes alone decide, which will do for reading
+    and for taking a caption out.
+    """
+    known = next((known for known in FORMATS if known.magic.match(data)), None)
+    if known is None or known.suffixes is None or suffix is None or suffix.lower() in known.suffixes:
+        return known
+    return None
 
 
-def open_photo(data: bytes) -> EditablePhoto | None:
-    """Opens a photo for its captions; None for a format whose files are never edited.
+def open_photo(data: bytes, suffix: str | None = None) -> EditablePhoto | None:
+    """Opens a photo for its captions; None for a format whose files are never edited (see `format_of`).
 
     Raises `CaptionRefused` where the format is known but the file is not understood.
     """
-    known = format_of(data)
+    known = format_of(data, suffix)
     return known.open(data) if known is not None else None
 
 

@@ -139,7 +139,7 @@ class _Writing:
             self.reasons.append(f"files over {_MAX_EDIT_BYTES >> 20} MB are not changed")
             return
         try:
-            self.photo = open_photo(self.file.data)
+            self.photo = open_photo(self.file.data, self.file.path.suffix)
             if self.photo is None:
                 self.reasons.append("files of this format are not changed")
         except CaptionRefused as refused:
