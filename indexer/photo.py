@@ -55,12 +55,19 @@ class CaptionBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileCaption:
-    """A caption found in a file or its sidecar. `model` is the writing model's name where it is ours."""
+    """A caption as a file or its sidecar keeps it. `model` is the writing model's name where it is ours."""
 
     text: str
     by: CaptionBy
     model: str | None = None
     confidence: float | None = None
+
+    @staticmethod
+    def of(words: Caption | FileCaption) -> FileCaption:
+        """What a file keeps of a caption: neither tags nor embedding."""
+        if isinstance(words, FileCaption):
+            return words
+        return FileCaption(words.text, CaptionBy.MODEL, words.model, words.confidence)
 
 
 @dataclass(frozen=True, slots=True)

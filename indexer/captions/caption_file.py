@@ -92,12 +92,12 @@ def write_caption(
     """
     if (library := managed_library(path)) is not None:
         return Written(CaptionPlace.INDEX, stamp, f"the file is kept by another program's library ({library.name})")
-    sidecars = Sidecars(path, sidecar_dir, journal)
+    sidecars, text = Sidecars(path, sidecar_dir, journal), FileCaption.of(words)
     first: _Writing | None = None
     for _ in range(_ATTEMPTS):
         try:
             file = read_file(path, max_bytes=_MAX_FILE_BYTES)
-            writing = _Writing(file, _in_file(words), sidecars, keep_mtime=keep_mtime, over_correction=over_correction)
+            writing = _Writing(file, text, sidecars, keep_mtime=keep_mtime, over_correction=over_correction)
             first = first or writing
             if (file.stamp != stamp) if writing is first else (writing.picture != first.picture):
                 return Written(CaptionPlace.INDEX, stamp, "the file has changed since it was looked at")
@@ -108,13 +108,6 @@ def write_caption(
             return Written(CaptionPlace.INDEX, stamp, str(error))
         return written if writing is first else Written(written.place, stamp, written.reason)
     return Written(CaptionPlace.INDEX, stamp, "other programs keep changing the file")
-
-
-def _in_file(words: Caption | FileCaption) -> FileCaption:
-    """What a file keeps of a caption."""
-    if isinstance(words, FileCaption):
-        return words
-    return FileCaption(words.text, CaptionBy.MODEL, words.model, words.confidence)
 
 
 def managed_library(path: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""`PhotoMetadata`, `Caption` and stamps as JSON, for the pipe between processes and for a database column.
+"""`PhotoMetadata`, `FileCaption` and stamps as JSON, for the pipe between processes and for a database column.
 
 Times are ISO 8601, with an offset where the photo knows it. What is equal before is equal after.
 """
@@ -10,7 +10,6 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from captioner import Caption, Tag
 from indexer.photo import CaptionBy, FileCaption, FileStamp, PhotoMetadata, Position
 
 Json = dict[str, Any]
@@ -34,28 +33,20 @@ def metadata_from_json(values: Mapping[str, Any]) -> PhotoMetadata:
     if "position" in known:
         known["position"] = Position(**known["position"])
     if "machine_caption" in known:
-        caption = dict(known["machine_caption"])
-        known["machine_caption"] = FileCaption(**(caption | {"by": CaptionBy(caption["by"])}))
+        known["machine_caption"] = caption_from_json(known["machine_caption"])
     for name in ("keywords", "people"):
         known[name] = tuple(known.get(name, ()))
     return PhotoMetadata(**known)
 
 
-def caption_to_json(caption: Caption) -> Json:
-    """A JSON object; the embedding is left out where there is none."""
+def caption_to_json(caption: FileCaption) -> Json:
+    """A JSON object without the fields that are empty."""
     return {name: value for name, value in asdict(caption).items() if value is not None}
 
 
-def caption_from_json(values: Mapping[str, Any]) -> Caption:
+def caption_from_json(values: Mapping[str, Any]) -> FileCaption:
     """The reverse of `caption_to_json`."""
-    embedding = values.get("embedding")
-    return Caption(
-        text=values["text"],
-        confidence=values["confidence"],
-        tags=tuple(Tag(**tag) for tag in values["tags"]),
-        embedding=None if embedding is None else tuple(embedding),
-        model=values["model"],
-    )
+    return FileCaption(**{**values, "by": CaptionBy(values["by"])})
 
 
 def stamp_to_json(stamp: FileStamp) -> list[int]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from captioner import Caption, ChildError, ChildGone, ChildProcess, Reply, python_module
 from indexer.errors import PhotoVanished, SetupError, StorageError, UnreadablePhoto
-from indexer.photo import CaptionPlace, FileStamp, PhotoMetadata, Reading, Written
+from indexer.photo import CaptionPlace, FileCaption, FileStamp, PhotoMetadata, Reading, Written
 from indexer.reading.photo_json import caption_to_json, metadata_from_json, stamp_from_json, stamp_to_json
 from indexer.reading.photo_requests import ReaderOptions, unpack_reading, unpack_undone, unpack_written
 from indexer.settings import Settings
@@ -78,22 +78,35 @@ class PhotoProcess:
         """
         return (await self._ask({"do": "pixels_of"}, webp)).payload
 
-    async def write_caption(self, path: Path, caption: Caption, stamp: FileStamp) -> Written:
-        """Writes a caption as the settings say; the ladder ends in the index, with a reason.
+    async def write_caption(
+        self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
+    ) -> Written:
+        """Writes a caption as the settings say; the ladder ends in the index, with a reason. `over_correction`: a
+        correction of ours may be replaced by the model's words.
 
         Raises `PhotoVanished` where the file is no longer the one of that stamp, and `StorageError` where the journal
         can't be written.
         """
-        request = {"do": "write_caption", "path": str(path), "stamp": stamp_to_json(stamp)}
+        request = {
+            "do": "write_caption",
+            "path": str(path),
+            "caption": caption_to_json(FileCaption.of(words)),
+            "stamp": stamp_to_json(stamp),
+            "over_correction": over_correction,
+        }
         try:
-            reply = await self._ask(request | {"caption": caption_to_json(caption)})
+            reply = await self._ask(request)
         except UnreadablePhoto as error:
             return Written(CaptionPlace.INDEX, stamp, str(error))
         return unpack_written(reply.header)
 
-    async def undo_caption(self, path: Path) -> Undone:
-        """Takes our caption out of a file again. Raises `PhotoVanished`, and `UnreadablePhoto` where it can't be."""
-        return unpack_undone(path, (await self._ask({"do": "undo_caption", "path": str(path)})).header)
+    async def undo_caption(self, path: Path, *, dry_run: bool = False) -> Undone:
+        """Takes our caption out of a file again; `dry_run` only proves that it can be.
+
+        Raises `PhotoVanished`, and `UnreadablePhoto` where it can't be.
+        """
+        request = {"do": "undo_caption", "path": str(path), "dry_run": dry_run}
+        return unpack_undone(path, (await self._ask(request)).header)
 
     async def _ask(self, header: Mapping[str, Any], payload: bytes = b"") -> Reply:
         """Sends a request again where the child died or hung over it: once."""
@@ -169,15 +182,17 @@ class PhotoProcesses:
         async with self._any() as process:
             return await process.pixels_of(webp)
 
-    async def write_caption(self, path: Path, caption: Caption, stamp: FileStamp) -> Written:
+    async def write_caption(
+        self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
+    ) -> Written:
         """See `PhotoProcess.write_caption`."""
         async with self._any() as process:
-            return await process.write_caption(path, caption, stamp)
+            return await process.write_caption(path, words, stamp, over_correction=over_correction)
 
-    async def undo_caption(self, path: Path) -> Undone:
+    async def undo_caption(self, path: Path, *, dry_run: bool = False) -> Undone:
         """See `PhotoProcess.undo_caption`."""
         async with self._any() as process:
-            return await process.undo_caption(path)
+            return await process.undo_caption(path, dry_run=dry_run)
 
     @asynccontextmanager
     async def _any(self) -> AsyncIterator[PhotoProcess]:

@@ -46,6 +46,7 @@ class PhotoReader:
 
     def __init__(self, options: ReaderOptions) -> None:
         self._options = options
+        self._journal = Journal.in_dir(Path(options.data_dir))
         self._answers: dict[str, Callable[[Mapping[str, Any], bytes], tuple[Header, bytes]]] = {
             "read": self._read,
             "read_metadata": self._read_metadata,
@@ -119,6 +120,7 @@ class PhotoReader:
             path_of(header),
             caption_from_json(header["caption"]),
             stamp=stamp_of(header),
+            over_correction=header["over_correction"],
             mode="sidecar" if self._options.captions == "sidecar" else "embed",
             keep_mtime=self._options.keep_mtime,
             sidecar_dir=self._sidecar_dir,
@@ -132,16 +134,13 @@ class PhotoReader:
             journal=self._journal,
             sidecar_dir=self._sidecar_dir,
             keep_mtime=self._options.keep_mtime,
+            dry_run=header["dry_run"],
         )
         return pack_undone(undone), b""
 
     @property
     def _sidecar_dir(self) -> Path | None:
         return None if self._options.sidecar_dir is None else Path(self._options.sidecar_dir)
-
-    @property
-    def _journal(self) -> Journal:
-        return Journal.in_dir(Path(self._options.data_dir))
 
 
 def _webp(image: Image) -> bytes:

@@ -98,7 +98,14 @@ def unpack_written(header: Mapping[str, Any]) -> Written:
 def pack_undone(undone: Undone) -> Header:
     """An `Undone` as JSON; its path is known to whoever asked."""
     place = None if undone.place is None else undone.place.value
-    return {"place": place, "restored": undone.restored, "reason": undone.reason, "exact": undone.exact}
+    stamp = None if undone.stamp is None else stamp_to_json(undone.stamp)
+    return {
+        "place": place,
+        "restored": undone.restored,
+        "reason": undone.reason,
+        "exact": undone.exact,
+        "stamp": stamp,
+    }
 
 
 def unpack_undone(path: Path, header: Mapping[str, Any]) -> Undone:
@@ -106,7 +113,8 @@ def unpack_undone(path: Path, header: Mapping[str, Any]) -> Undone:
     from indexer.captions.caption_file import Undone  # late: it brings the decoders along, which only an undo may cost
 
     place = None if header["place"] is None else CaptionPlace(header["place"])
-    return Undone(path, place, restored=header["restored"], reason=header["reason"], exact=header["exact"])
+    stamp = None if header["stamp"] is None else stamp_from_json(header["stamp"])
+    return Undone(path, place, header["restored"], header["reason"], header["exact"], stamp)
 
 
 def path_of(header: Mapping[str, Any]) -> Path:

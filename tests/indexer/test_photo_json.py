@@ -58,8 +58,9 @@ def test_fields_of_a_newer_version_are_passed_over() -> None:
 
 
 def test_captions_survive() -> None:
-    for embedding in (None, (0.5, -0.5)):
-        caption = Caption("a dog", 0.5, (Tag("dog", 0.9), Tag("grass", 0.2)), embedding, "model-1")
+    model_s = FileCaption.of(Caption("a dog", 0.5, (Tag("dog", 0.9),), (0.5, -0.5), "model-1"))
+    assert model_s == FileCaption("a dog", CaptionBy.MODEL, "model-1", 0.5)
+    for caption in (model_s, FileCaption("our dog Rex", CaptionBy.PERSON)):
         assert caption_from_json(json.loads(json.dumps(caption_to_json(caption)))) == caption
 
 
