@@ -1,10 +1,16 @@
-"""Reading the structure of a TIFF block (TIFF 6.0; EXIF 2.32, JEITA CP-3451) without interpreting its values."""
+"""Reading the structure of a TIFF block (TIFF 6.0; EXIF 2.32, JEITA CP-3451) without interpreting its values.
+
+A block is the payload of an Exif segment, or a whole TIFF file: nothing here copies it, and what is unpacked of it is
+bounded, whatever its counts say.
+"""
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 from indexer.captions.own_caption import FieldText
 from indexer.errors import CaptionRefused
@@ -12,19 +18,31 @@ from indexer.errors import CaptionRefused
 IMAGE_DESCRIPTION, XP_COMMENT, USER_COMMENT = 0x010E, 0x9C9C, 0x9286
 EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS = 0x8769, 0x8825, 0xA005, 0x014A
 MAKER_NOTE = 0x927C
+XMP, IPTC, PHOTOSHOP = 700, 33723, 34377  # in TIFF files (XMP specification part 3, 1.1.8; Adobe TIFF notes)
 ENTRY_BYTES = 12
 
 _HEADER_BYTES = 8
-_MAX_DIRECTORIES = 64
+_MAX_DIRECTORIES = 4096  # pages, and what hangs below them
+_MAX_ENTRIES = 1 << 17  # of all directories together
+_MAX_OFFSETS = 1 << 20  # of strips and tiles, likewise
+_MAX_TEXTS = 32
+_MAX_TEXT_BYTES = 1 << 20
+_THUMBNAIL = 0x0201
 #: Bytes per value of each field type: 1 BYTE .. 12 DOUBLE (TIFF 6.0), 13 IFD (TIFF Technical Note 1).
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _POINTERS = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS})
-# Tags that say where image data lies, each with the tag that says how much of it: strips, tiles, the thumbnail.
-_DATA_TAGS = {0x0111: 0x0117, 0x0144: 0x0145, 0x0201: 0x0202}
+# Tags that say where image data lies, each with the tag that says how much of it: strips, tiles, the thumbnail; and the
+# tables of old-style JPEG (TIFF 6.0, 22), whose lengths are their own affair.
+_DATA_TAGS = {0x0111: 0x0117, 0x0144: 0x0145, _THUMBNAIL: 0x0202, 0x0207: 0, 0x0208: 0, 0x0209: 0}
+_NOT_BLANK = re.compile(rb"[^ \t\r\n\0]")
 
 
 class TiffError(CaptionRefused):
     """A TIFF block that is not understood to the last offset."""
+
+    def of_file(self) -> CaptionRefused:
+        """The same, said of a block that is a file of its own."""
+        return CaptionRefused(str(self).replace("the Exif block", "the file"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +107,18 @@ def _entry(block: bytes, order: str, at: int) -> Entry:
 
 
 def integers(block: bytes, order: str, entry: Entry) -> tuple[int, ...]:
-    """The value of an entry of type SHORT, LONG or IFD. Raises `TiffError` on any other type."""
+    """The value of an entry of type SHORT, LONG or IFD. Raises `TiffError` on any other type, and on very many."""
+    if entry.count > _MAX_DIRECTORIES:
+        raise TiffError(f"tag {entry.tag:#06x} of the Exif block holds {entry.count} numbers")
+    return tuple(_numbers(block, order, entry))
+
+
+def _numbers(block: bytes, order: str, entry: Entry) -> Iterator[int]:
     letter = {3: "H", 4: "I", 13: "I"}.get(entry.kind)
     if letter is None:
         raise TiffError(f"tag {entry.tag:#06x} of the Exif block should be a number, but has type {entry.kind}")
-    return struct.unpack_from(f"{order}{entry.count}{letter}", block, entry.start)
+    found = struct.iter_unpack(order + letter, memoryview(block)[entry.start : entry.end])
+    return (number for (number,) in found)
 
 
 def walk(block: bytes) -> Iterator[Directory]:
@@ -104,12 +129,16 @@ def walk(block: bytes) -> Iterator[Directory]:
     order = byte_order(block)
     pending = [(struct.unpack_from(order + "I", block, 4)[0], False)]
     seen: set[int] = set()
+    entries = 0
     while pending:
         offset, is_sub = pending.pop()
-        if offset in seen or len(seen) >= _MAX_DIRECTORIES:
+        if offset in seen:
             raise TiffError(f"the directories of the Exif block lead in a circle, to byte {offset}")
         seen.add(offset)
         directory = read_directory(block, order, offset, is_sub=is_sub)
+        entries += len(directory.entries)
+        if len(seen) + len(pending) > _MAX_DIRECTORIES or entries > _MAX_ENTRIES:
+            raise TiffError("the directories of the Exif block are too many to be checked")
         yield directory
         if directory.next_offset:
             pending.append((directory.next_offset, False))
@@ -121,26 +150,35 @@ def walk(block: bytes) -> Iterator[Directory]:
 def check_block(block: bytes) -> None:
     """Raises `TiffError` where not every offset of the block is understood and inside it."""
     order = byte_order(block)
+    offsets = 0
     for number, directory in enumerate(walk(block)):
         entries = {entry.tag: entry for entry in directory.entries}
         if number == 0 and len(entries) != len(directory.entries):
             raise TiffError("IFD0 of the Exif block has the same tag twice")
         for offsets_tag, sizes_tag in _DATA_TAGS.items():
             if offsets_tag in entries:
+                offsets += entries[offsets_tag].count
+                if offsets > _MAX_OFFSETS:
+                    raise TiffError("the image data of the Exif block is in too many pieces to be checked")
                 _check_data(block, order, entries[offsets_tag], entries.get(sizes_tag))
 
 
 def _check_data(block: bytes, order: str, offsets: Entry, sizes: Entry | None) -> None:
-    starts = integers(block, order, offsets)
-    lengths = integers(block, order, sizes) if sizes else (0,) * len(starts)
+    starts = _numbers(block, order, offsets)
+    lengths = _numbers(block, order, sizes) if sizes else repeat(0)
     for start, length in zip(starts, lengths, strict=False):
         if start + length > len(block) or (length and start < _HEADER_BYTES):
-            raise TiffError("a thumbnail lies outside the Exif block")
+            what = "a thumbnail" if offsets.tag == _THUMBNAIL else "image data"
+            raise TiffError(f"{what} lies outside the Exif block")
 
 
 def entry_text(block: bytes, order: str, entry: Entry) -> str:
     """The text of ImageDescription, XPComment or UserComment, without its padding."""
-    raw = block[entry.start : entry.end]
+    start = entry.start
+    if entry.end - start > _MAX_TEXT_BYTES and entry.tag != USER_COMMENT:  # the first words are enough
+        first = _NOT_BLANK.search(block, start, entry.end)
+        start += (first.start() - start) & ~1 if first else 0
+    raw = block[start : min(entry.end, start + _MAX_TEXT_BYTES)]
     if entry.tag == XP_COMMENT:
         return _trimmed(raw[: len(raw) & ~1].decode("utf-16-le", "replace"))
     if entry.tag == USER_COMMENT:
@@ -178,8 +216,8 @@ def texts(block: bytes) -> list[FieldText]:
         order = byte_order(block)
         pending = [struct.unpack_from(order + "I", block, 4)[0]]
         for offset in pending:
-            for entry in _readable_entries(block, order, offset):
-                if entry.tag in names:
+            for entry in readable_entries(block, order, offset):
+                if entry.tag in names and len(found) < _MAX_TEXTS:
                     found.append(FieldText(names[entry.tag], entry_text(block, order, entry)))
                 if entry.tag == EXIF_IFD and len(pending) == 1:
                     pending += integers(block, order, entry)[:1]
@@ -188,7 +226,23 @@ def texts(block: bytes) -> list[FieldText]:
     return found
 
 
-def _readable_entries(block: bytes, order: str, offset: int) -> Iterator[Entry]:
+def values(block: bytes, tag: int) -> list[bytes]:
+    """The bytes of every entry of IFD0 with this tag, whatever its type; none of what can't be read.
+
+    Raises `TiffError` where there are too many of them to be looked at.
+    """
+    try:
+        order = byte_order(block)
+        (ifd0,) = struct.unpack_from(order + "I", block, 4)
+    except TiffError:
+        return []
+    found = [entry for entry in readable_entries(block, order, ifd0) if entry.tag == tag]
+    if len(found) > _MAX_TEXTS:
+        raise TiffError(f"IFD0 of the Exif block has tag {tag:#06x} {len(found)} times")
+    return [block[entry.start : entry.end] for entry in found]
+
+
+def readable_entries(block: bytes, order: str, offset: int) -> Iterator[Entry]:
     """The entries of a directory that can be read, whatever its others are like."""
     if not _HEADER_BYTES <= offset <= len(block) - 2:
         return

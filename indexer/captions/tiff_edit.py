@@ -1,7 +1,8 @@
-"""Captions in a TIFF block (the payload of an Exif segment) by an append-only edit, and its exact undoing.
+"""Captions in a TIFF block (the payload of an Exif segment, or a TIFF file) by an append-only edit, and its undoing.
 
 The block is kept byte for byte. At its end stand a copy of IFD0 with our entries added, their values, and an undo
-record; in the old bytes only the header's offset of IFD0 changes, so that every other offset stays true.
+record; in the old bytes only the header's offset of IFD0 changes, so that every other offset stays true. A block may be
+a file of 100 MB: it is put together once, from views of the old one.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from dataclasses import dataclass
 
 import piexif
 
+from indexer.captions import xmp_edit, xmp_packet
 from indexer.captions.own_caption import Mark, OwnCaption, Stripped, digest
 from indexer.captions.tiff import (
     ENTRY_BYTES,
     IMAGE_DESCRIPTION,
+    TYPE_BYTES,
+    XMP,
     XP_COMMENT,
     Entry,
     TiffError,
@@ -51,47 +55,61 @@ class UndoRecord:
     intact: bool  # whether the tail is still as we wrote it
 
 
-def append_caption(block: bytes, own: OwnCaption, *, limit: int = MAX_BLOCK_BYTES) -> bytes:
-    """`block` with the caption in ImageDescription and XPComment of IFD0, and an undo record.
+def append_caption(
+    block: bytes, own: OwnCaption, *, limit: int = MAX_BLOCK_BYTES, packet: bytes | None = None
+) -> bytes:
+    """`block` with the caption in ImageDescription and XPComment of IFD0, and an undo record; `packet` is XMP for
+    a TIFF file that has none.
 
     Raises `TiffError` on a block that is not understood to the last offset, `CaptionRefused` where the result would
     be longer than `limit` bytes.
     """
     check_block(block)
-    edited, old_ifd0 = _with_entries(block, own.text)
-    edited += _record(own.mark, edited[len(block) :], block, old_ifd0)
-    if len(edited) > limit:
-        raise CaptionRefused(f"the Exif block would grow to {len(edited)} bytes; {limit} fit")
-    return edited
+    start, tail = _tail(block, _values(own.text, packet))
+    record = _record(own.mark, tail, block, _ifd0(block))
+    size = len(block) + len(tail) + len(record)
+    if size > limit:
+        raise CaptionRefused(f"the Exif block would grow to {size} bytes; {limit} fit")
+    return b"".join([*_pointed(block, start), tail, record])
 
 
 def compose_block(own: OwnCaption) -> bytes:
     """The smallest Exif block with this caption, for a file that has none; it undoes to nothing."""
-    empty: bytes = piexif.dump({"0th": {}})
-    block, _ = _with_entries(empty.removeprefix(b"Exif\0\0"), own.text)
+    empty: bytes = piexif.dump({"0th": {}}).removeprefix(b"Exif\0\0")
+    start, tail = _tail(empty, _values(own.text, None))
+    block = b"".join([*_pointed(empty, start), tail])
     return block + _record(own.mark, block, b"", 0)
 
 
-def _with_entries(block: bytes, text: str) -> tuple[bytes, int]:
-    """The block and after it IFD0 once more with our entries, and their values; and where IFD0 was before."""
+def _ifd0(block: bytes) -> int:
+    offset: int = struct.unpack_from(byte_order(block) + "I", block, 4)[0]
+    return offset
+
+
+def _pointed(block: bytes, ifd0: int, end: int | None = None) -> tuple[bytes | memoryview, ...]:
+    """The pieces of the block up to `end`, with IFD0 at another offset."""
+    return block[:4], struct.pack(byte_order(block) + "I", ifd0), memoryview(block)[8:end]
+
+
+def _tail(block: bytes, values: dict[int, tuple[int, bytes]]) -> tuple[int, bytes]:
+    """Where IFD0 stands once more after the block, with our entries; and all that comes after the block."""
     order = byte_order(block)
-    (old_ifd0,) = struct.unpack_from(order + "I", block, 4)
-    directory = read_directory(block, order, old_ifd0)
+    directory = read_directory(block, order, _ifd0(block))
     start = len(block) + -len(block) % 4
-    values = _values(text)
     kept = [entry for entry in directory.entries if entry.tag not in values]
     size = 2 + ENTRY_BYTES * (len(kept) + len(values)) + 4
     added, strings = _place(values, order, start + size)
-    tail = b"\0" * (start - len(block)) + _directory_bytes(_in_order(kept, added), order, directory.next_offset)
-    return block[:4] + struct.pack(order + "I", start) + block[8:] + tail + strings, old_ifd0
+    again = _directory_bytes(_in_order(kept, added), order, directory.next_offset)
+    return start, b"\0" * (start - len(block)) + again + strings
 
 
-def _values(text: str) -> dict[int, tuple[int, bytes]]:
+def _values(text: str, packet: bytes | None) -> dict[int, tuple[int, bytes]]:
     """Field type and bytes of each of our tags. XPComment is UTF-16LE whatever the block's byte order."""
-    return {
+    values = {
         IMAGE_DESCRIPTION: (_ASCII, text.encode() + b"\0"),
         XP_COMMENT: (_BYTE, text.encode("utf-16-le") + b"\0\0"),
     }
+    return values if packet is None else values | {XMP: (_BYTE, packet)}
 
 
 def _place(values: dict[int, tuple[int, bytes]], order: str, offset: int) -> tuple[list[tuple[int, bytes]], bytes]:
@@ -141,49 +159,92 @@ def undo_record(block: bytes) -> UndoRecord | None:
     mark = Mark.from_fields(fields) if _all_text(fields) else None
     if mark is None:
         return None
-    return UndoRecord(mark, old_length, old_ifd0, old_crc, zlib.crc32(block[old_length:end]) == tail_crc)
+    tail = memoryview(block)[old_length:end]
+    return UndoRecord(mark, old_length, old_ifd0, old_crc, zlib.crc32(tail) == tail_crc)
 
 
 def _all_text(fields: object) -> bool:
     return isinstance(fields, dict) and all(isinstance(value, str) for value in fields.values())
 
 
+def original_pieces(block: bytes) -> tuple[bytes | memoryview, ...]:
+    """What the block was before our caption, in pieces; all of it where nothing of ours is there, or somebody has
+    changed our part since. Never raises."""
+    record = undo_record(block)
+    if record is None or not record.intact or record.old_length < 8 or block[:2] not in (b"II", b"MM"):
+        return (block,)
+    return _pointed(block, record.old_ifd0, record.old_length)
+
+
 def strip_caption(block: bytes, digests: frozenset[str]) -> Stripped:
     """`block` without our caption: cut back to what it was, or, where another program has changed it since, with
     only those of our entries taken out whose text has one of `digests`.
 
-    Raises `TiffError` where that can't be done without risk.
+    Raises `TiffError` where that can't be done without risk, `XmpError` likewise.
     """
     record = undo_record(block)
     if record is not None and record.intact:
-        restored = _cut(block, record)
-        if zlib.crc32(restored) == record.old_crc:
-            return Stripped(restored or None, exact=True)
         if record.old_length == 0:
             return Stripped(None, exact=True)
+        pieces = original_pieces(block)
+        if _crc32(pieces) == record.old_crc:
+            return Stripped(b"".join(pieces), exact=True)
     return Stripped(_without_entries(block, digests, forget=record is not None), exact=False)
 
 
-def _cut(block: bytes, record: UndoRecord) -> bytes:
-    if record.old_length == 0:
-        return b""
-    old = block[: record.old_length]
-    return old[:4] + struct.pack(byte_order(block) + "I", record.old_ifd0) + old[8:]
+def _crc32(pieces: Sequence[bytes | memoryview]) -> int:
+    crc = 0
+    for piece in pieces:
+        crc = zlib.crc32(piece, crc)
+    return crc
 
 
 def _without_entries(block: bytes, digests: frozenset[str], *, forget: bool) -> bytes:
     """Closes the gap inside IFD0, where it stands: no other byte moves, so that every offset stays true."""
     check_block(block)
-    order = byte_order(block)
-    (ifd0,) = struct.unpack_from(order + "I", block, 4)
+    order, ifd0 = byte_order(block), _ifd0(block)
     directory = read_directory(block, order, ifd0)
-    kept = [entry.raw for entry in directory.entries if not _is_ours(block, order, entry, digests)]
-    gap = ENTRY_BYTES * (len(directory.entries) - len(kept))
+    entries = [entry for entry in directory.entries if not _is_ours(block, order, entry, digests)]
+    changes: list[tuple[int, bytes]] = [(len(block) - len(_MAGIC), b"\0" * len(_MAGIC))] if forget else []
+    kept = []
+    for entry in entries:
+        packet = _packet_without(block, entry, digests)
+        if packet is None:
+            kept.append(entry.raw)
+        elif packet:
+            kept.append(entry.raw[:4] + struct.pack(order + "I", len(packet)) + entry.raw[8:])
+            changes.append((entry.start, packet.ljust(entry.end - entry.start, b"\0")))
     if not kept:
         raise TiffError("another program has rewritten the Exif block, and our entries are all that IFD0 holds")
-    shorter = _directory_bytes(kept, order, directory.next_offset) + b"\0" * gap
-    edited = block[:ifd0] + shorter + block[ifd0 + len(shorter) :]
-    return edited[: -len(_MAGIC)] + b"\0" * len(_MAGIC) if forget else edited
+    gap = ENTRY_BYTES * (len(directory.entries) - len(kept))
+    changes.append((ifd0, _directory_bytes(kept, order, directory.next_offset) + b"\0" * gap))
+    return _overwritten(block, changes)
+
+
+def _packet_without(block: bytes, entry: Entry, digests: frozenset[str]) -> bytes | None:
+    """A TIFF file's XMP packet without our part; b"" where nothing is left of it, None where it is to stay."""
+    if entry.tag != XMP or TYPE_BYTES[entry.kind] != 1:
+        return None
+    packet = block[entry.start : entry.end]
+    try:
+        ours = xmp_packet.own_fields(xmp_packet.parse(packet))
+    except xmp_packet.XmpError:
+        return None
+    if not ours:
+        return None
+    left = xmp_edit.strip_caption(packet, digests).data or b""
+    return left if len(left) > 4 else b""
+
+
+def _overwritten(block: bytes, changes: Sequence[tuple[int, bytes]]) -> bytes:
+    """`block` with bytes at these offsets replaced by as many others."""
+    view, pieces, at = memoryview(block), list[bytes | memoryview](), 0
+    for start, new in sorted(changes):
+        if start < at:
+            raise TiffError("parts of the Exif block lie on top of each other")
+        pieces += [view[at:start], new]
+        at = start + len(new)
+    return b"".join([*pieces, view[at:]])
 
 
 def _is_ours(block: bytes, order: str, entry: Entry, digests: frozenset[str]) -> bool:
