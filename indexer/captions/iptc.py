@@ -1,11 +1,15 @@
-"""The captions in Photoshop's APP13 segments (IPTC-IIM 4.2, dataset 2:120, in image resource 0x0404)."""
+"""The captions in IPTC-IIM (4.2, dataset 2:120): in image resource 0x0404 of Photoshop's, which JPEGs keep in APP13
+segments and TIFFs in tag 34377, or bare, in tag 33723 of TIFFs."""
 
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 _HEADER = b"Photoshop 3.0\0"
 _IPTC_RESOURCE = 0x0404
+_TAG_MARKER = b"\x1c"
+_MAX_CAPTIONS = 256
 # Tag marker, record 2, dataset 120, then a standard length (IIM 4.2, 1.5): captions are at most 2,000 bytes.
 _CAPTION = re.compile(rb"\x1c\x02\x78([\x00-\x7f][\x00-\xff])", re.DOTALL)
 
@@ -14,7 +18,22 @@ def captions(payloads: list[bytes]) -> list[str]:
     """The texts of every 2:120 in the APP13 payloads of one file. Where the resources are damaged, whatever looks
     like one is taken for one: a caption overlooked would be a person's."""
     joined = b"".join(body.removeprefix(_HEADER) for body in payloads if body.startswith(_HEADER))
-    return [text for block in _iptc_blocks(joined) for text in _texts(block)]
+    return captions_of_resources(joined)
+
+
+def captions_of_resources(resources: bytes) -> list[str]:
+    """The texts of every 2:120 in Photoshop's image resources, with the same caution."""
+    return [text for block in _iptc_blocks(resources) for text in _texts(block)]
+
+
+def captions_of_iim(block: bytes) -> list[str]:
+    """The texts of every 2:120 in IPTC-IIM without anything around it.
+
+    TIFF's tag 33723 is often of type LONG, and some programs then turn round each four bytes of it.
+    """
+    if block[:1] != _TAG_MARKER and block[3:4] == _TAG_MARKER:
+        block = b"".join(block[at : at + 4][::-1] for at in range(0, len(block), 4))
+    return _texts(block)
 
 
 def _iptc_blocks(resources: bytes) -> list[bytes]:
@@ -34,7 +53,7 @@ def _iptc_blocks(resources: bytes) -> list[bytes]:
 
 def _texts(block: bytes) -> list[str]:
     found = []
-    for match in _CAPTION.finditer(block):
+    for match in islice(_CAPTION.finditer(block), _MAX_CAPTIONS):
         raw = block[match.end() : match.end() + int.from_bytes(match[1], "big")]
         try:
             found.append(raw.decode().strip(" \t\r\n\0"))
