@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from indexer.commands.caption import caption, captions
+from indexer.commands.caption import caption
+from indexer.commands.captions import captions
 from indexer.commands.command_line import CommandLine
 from indexer.commands.find import doctor, search, status
 from indexer.commands.index import index, reindex

@@ -29,6 +29,7 @@ from indexer.photo import CaptionBy, CaptionPlace, FileCaption, FileStamp, Writt
 from indexer.reading.metadata import read_metadata
 
 PERSONS_WORDS = "a person has described this photo"
+NOT_OURS = "there is no caption of ours"
 OTHER_WORDS = "the file has a person's words from another program, which are never overwritten"
 
 #: Folders in which a program keeps its own account of every file: nothing is written there, nor beside.
@@ -57,7 +58,8 @@ def read_own_caption(data: bytes) -> FileCaption | None:
 @dataclass(frozen=True, slots=True)
 class Undone:
     """What an undo did, or would do. `restored`: nothing of ours is left in the photo or beside it; `exact`: every file
-    is byte for byte what it was before the caption; `place`: where the caption was; `stamp`: the photo's now."""
+    is byte for byte what it was before the caption; `place`: where the caption was; `stamp`: the photo's now; `words`:
+    what it said, None where a person has changed it in every field."""
 
     path: Path
     place: CaptionPlace | None
@@ -65,6 +67,7 @@ class Undone:
     reason: str | None = None
     exact: bool = False
     stamp: FileStamp | None = None
+    words: FileCaption | None = None
 
 
 def write_caption(
@@ -289,17 +292,18 @@ class _Undoing:
         """Raises `CaptionRefused`."""
         path = self.sidecars.path
         file = read_file(path, max_bytes=_MAX_FILE_BYTES)
-        place, exact, stamp = self._inside(file)
+        photo = _opened(file)
+        words = (photo and own_caption(photo)) or self.sidecars.own_caption()
+        place, exact, stamp = self._inside(file, photo)
         beside = self.sidecars.undo(dry_run=self.dry_run)
         if place is None and beside is None:
-            return Undone(path, None, restored=False, reason="there is no caption of ours", stamp=stamp)
+            return Undone(path, None, restored=False, reason=NOT_OURS, stamp=stamp)
         exact = exact and (beside is None or beside.exact)
         why = None if exact else "another program has changed the file since: only our own fields are taken out"
-        return Undone(path, place or CaptionPlace.SIDECAR, restored=True, reason=why, exact=exact, stamp=stamp)
+        return Undone(path, place or CaptionPlace.SIDECAR, True, why, exact, stamp, words)
 
-    def _inside(self, file: FileRead) -> tuple[CaptionPlace | None, bool, FileStamp]:
+    def _inside(self, file: FileRead, photo: EditablePhoto | None) -> tuple[CaptionPlace | None, bool, FileStamp]:
         """Where the caption was in the file, whether the file is again exactly what it was, and its stamp then."""
-        photo = _opened(file)
         if photo is None or not photo.marks:
             return None, True, file.stamp
         restored, exact = _bare(photo, file)

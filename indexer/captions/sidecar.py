@@ -57,6 +57,14 @@ class Sidecars:
                     ) from error
         return False
 
+    def own_caption(self) -> FileCaption | None:
+        """Ours, in the first sidecar that has one."""
+        for file in self._found():
+            with suppress(XmpError):
+                if (found := own_caption(XmpFile(file.data))) is not None:
+                    return found
+        return None
+
     def write(self, words: Caption | FileCaption) -> Path:
         """Writes the caption beside the photo, or into the tree where the folder can't be written to. A sidecar that
         is there is spliced. Returns the sidecar's path.

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer.photo import CaptionPlace, FileStamp, Reading, ThumbnailSize, Written
-from indexer.reading.photo_json import metadata_from_json, metadata_to_json, stamp_from_json, stamp_to_json
+from indexer.reading.photo_json import (
+    caption_from_json,
+    caption_to_json,
+    metadata_from_json,
+    metadata_to_json,
+    stamp_from_json,
+    stamp_to_json,
+)
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
@@ -105,6 +112,7 @@ def pack_undone(undone: Undone) -> Header:
         "reason": undone.reason,
         "exact": undone.exact,
         "stamp": stamp,
+        "words": None if undone.words is None else caption_to_json(undone.words),
     }
 
 
@@ -114,7 +122,8 @@ def unpack_undone(path: Path, header: Mapping[str, Any]) -> Undone:
 
     place = None if header["place"] is None else CaptionPlace(header["place"])
     stamp = None if header["stamp"] is None else stamp_from_json(header["stamp"])
-    return Undone(path, place, header["restored"], header["reason"], header["exact"], stamp)
+    words = None if header["words"] is None else caption_from_json(header["words"])
+    return Undone(path, place, header["restored"], header["reason"], header["exact"], stamp, words)
 
 
 def path_of(header: Mapping[str, Any]) -> Path:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +150,43 @@ def test_captions_are_listed_and_undone_byte_for_byte(
     for name, number in (("red", 1), ("blue", 2)):
         original = write_jpeg(tmp_path / "made again" / f"{name}.jpg", COLOURS[name], number)
         assert (library / f"{name}.jpg").read_bytes() == original.read_bytes()
+
+
+def test_captions_are_verified_and_nothing_is_changed(library: Path, recollect: Any) -> None:
+    before = {path: path.read_bytes() for path in library.glob("*.jpg")}
+    result = recollect("captions", "verify", "--json")
+    rows = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert {(Path(row["path"]).name, row["state"]) for row in rows} == {("red.jpg", "exact"), ("blue.jpg", "exact")}
+    assert {path: path.read_bytes() for path in library.glob("*.jpg")} == before
+    said = recollect("captions", "verify")
+    assert said.stdout == ""
+    assert "2 files: 2 can be undone byte for byte" in said.stderr
+
+
+def test_verify_tells_what_stands_in_the_way(library: Path, recollect: Any, settings: Settings) -> None:
+    red, blue = library / "red.jpg", library / "blue.jpg"
+    red.write_bytes(red.read_bytes().replace(b"\n<rdf:RDF", b"\t<rdf:RDF", 1))
+    blue.rename(library.parent / "elsewhere.jpg")
+    rows = json.loads(recollect("captions", "verify", "--json").stdout)
+    assert {(Path(row["path"]).name, row["state"]) for row in rows} == {("red.jpg", "changed"), ("blue.jpg", "missing")}
+    journal = settings.data_dir / "captions.jsonl"
+    journal.write_text(re.sub('"original":"[0-9a-f]{64}"', f'"original":"{"0" * 64}"', journal.read_text()))
+    result = recollect("captions", "verify", str(library.parent / "elsewhere.jpg"))
+    assert result.exit_code == 1
+    assert "another original" in result.stderr
+
+
+def test_the_files_themselves_tell_where_the_data_is_lost(library: Path, tmp_path: Path, recollect: Any) -> None:
+    shutil.rmtree(tmp_path / "data")
+    assert recollect("captions", "list").stdout == ""
+    rows = json.loads(recollect("captions", "list", str(library), "--json").stdout)
+    assert {(Path(row["path"]).name, row["caption"]) for row in rows if row["caption"]} == {
+        (f"{colour}.jpg", f"a {colour} wall seen by colours-1") for colour in ("red", "blue")
+    }
+    assert {(row["by"], row["model"]) for row in rows} == {("model", "colours-1"), (None, None)}
+    assert recollect("captions", "undo", str(library)).exit_code == 0
+    assert "without a caption" in recollect("captions", "verify", str(library)).stderr
 
 
 def test_an_undone_caption_is_not_written_again(library: Path, recollect: Any, settings: Settings) -> None:

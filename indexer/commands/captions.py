@@ -1,0 +1,280 @@
+"""`recollect captions`: what was written into photo files, whether it can be taken out again, and taking it out.
+
+Given paths, the files alone are asked, so that everything works where the catalogue and the journal are lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from indexer.commands.command_line import CommandLine, print_line, run_until_stopped, with_settings
+from indexer.commands.rows import Row, complain, exit_by, told
+from indexer.commands.terminal import Terminal
+from indexer.errors import PhotoError
+from indexer.progress import Meter, Progress
+from indexer.settings import Settings
+from indexer.tasks import running
+
+if TYPE_CHECKING:
+    from indexer.captions.caption_file import Undone
+    from indexer.photo import Photo, PhotoFile
+    from indexer.storage import Storage
+
+WRITING = ("captions", "keep_mtime", "sidecar_dir")
+_PATHS = click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path, exists=True))
+_JSON = click.option("--json", "as_json", is_flag=True, help="one JSON document")
+
+#: What `captions verify` says of a file: what an undo would do.
+_STATES = {
+    "exact": "can be undone byte for byte",
+    "changed": "changed by another program since: an undo would take out recollect's own fields only",
+    "none": "without a caption of recollect's",
+    "missing": "not there just now",
+    "stuck": "can't be undone",
+}
+
+
+@click.group(cls=CommandLine)
+def captions() -> None:
+    """See, check or take out the captions that recollect has written into photo files."""
+
+
+@captions.command(name="list")
+@_PATHS
+@_JSON
+@with_settings("sidecar_dir")
+def list_captions(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], as_json: bool) -> None:
+    """List the files that recollect has written a caption for, as the index knows them or as the files themselves say.
+
+    Without a PATH the index answers; files and folders that are named are read.
+    """
+    if paths:
+        rows = _looked_at(settings, terminal, paths, _tell_listed, as_json=as_json)
+        exit_by(rows)
+    rows = run_until_stopped(lambda _: told(_indexed(settings), _tell_listed, as_json=as_json))
+    terminal.say(f"{len(rows):,} files")
+
+
+async def _indexed(settings: Settings) -> AsyncGenerator[Row, None]:
+    from indexer.storage import open_storage
+
+    with open_storage(settings) as storage:
+        for photo, file in _written(storage):
+            yield {
+                "path": str(file.path),
+                "place": photo.caption_place,
+                "caption": photo.caption,
+                "by": photo.caption_by,
+                "model": photo.machine and photo.machine.model,
+            }
+
+
+def _tell_listed(row: Row) -> None:
+    if "error" in row:
+        complain(row)
+    elif row["place"] is not None:
+        print_line(f"{row['path']}: {row['caption']} [{row['place']}]")
+
+
+@captions.command()
+@_PATHS
+@_JSON
+@with_settings("sidecar_dir")
+def verify(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Prove for each caption that it can be taken out again: the undo is done in memory, and nothing is changed.
+
+    The result must have the SHA-256 that file and journal remember of the photo before. Without a PATH every file that
+    recollect has written to is checked; files and folders that are named are checked whatever the index knows. The exit
+    code is 1 where a caption can't be taken out.
+    """
+    rows = _looked_at(settings, terminal, paths, _tell_verified, as_json=as_json)
+    counts = Counter(row["state"] for row in rows)
+    said = [f"{counts[state]:,} {text}" for state, text in _STATES.items() if counts[state]]
+    terminal.say(f"{len(rows):,} files: {'; '.join(said)}" if said else "there is nothing to check")
+    exit_by(rows)
+
+
+def _looked_at(
+    settings: Settings, terminal: Terminal, paths: Sequence[Path], tell: Callable[[Row], None], *, as_json: bool
+) -> list[Row]:
+    return run_until_stopped(
+        lambda stop: _followed(settings, terminal, paths, stop, tell, as_json=as_json, dry_run=True)
+    )
+
+
+def _tell_verified(row: Row) -> None:
+    if "error" in row:
+        complain(row)
+    elif row["state"] != "exact":
+        print_line(f"{row['path']}: {row['reason'] or _STATES[row['state']]}")
+
+
+@captions.command()
+@_PATHS
+@click.option("--all", "everything", is_flag=True, help="every file that recollect has written a caption for")
+@_JSON
+@with_settings(*WRITING)
+def undo(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], everything: bool, as_json: bool) -> None:
+    """Take recollect's captions out of photo files (or folders of them); each becomes what it was, byte for byte.
+
+    The index keeps the words. After --all new photos get no captions written either, until --captions says otherwise.
+    """
+    if bool(paths) == everything:
+        raise click.UsageError("name files or folders, or say --all")
+
+    rows = run_until_stopped(
+        lambda stop: _followed(settings, terminal, paths, stop, _tell_undone, as_json=as_json, dry_run=False)
+    )
+    _note_undone(settings, {Path(row["path"]) for row in rows if row["restored"]}, everything=everything)
+    terminal.say(_undone_summary(rows))
+    if everything:
+        terminal.say("captions = off from now on, until you start recollect with another --captions")
+    exit_by(rows)
+
+
+def _undone_summary(rows: Sequence[Row]) -> str:
+    restored, failed = sum(row["restored"] for row in rows), sum("error" in row for row in rows)
+    missing = sum(row["state"] == "missing" for row in rows)
+    parts = [f"{restored:,} files restored"]
+    if failed:
+        parts.append(f"{failed:,} could not be")
+    if missing:
+        parts.append(f"{missing:,} are not there just now: undo them when their disk is back")
+    if untouched := len(rows) - restored - failed - missing:
+        parts.append(f"{untouched:,} left as they are: nothing of ours is in them")
+    return ", ".join(parts)
+
+
+def _note_undone(settings: Settings, restored: set[Path], *, everything: bool) -> None:
+    """Neither a newer model nor a later start puts back what was taken out."""
+    from indexer.commands.remembered import remember
+    from indexer.pipeline import UNDONE
+    from indexer.storage import open_storage
+
+    with open_storage(settings) as storage:
+        undone = {photo.id for photo, file in _written(storage) if file.path in restored}
+        storage.catalogue.note_undone(undone, UNDONE)
+    if everything:
+        remember(settings.data_dir, captions="off")
+
+
+def _tell_undone(row: Row) -> None:
+    if "error" in row:
+        complain(row)
+    elif row["restored"]:
+        print_line(f"{row['path']}: restored{'' if row['exact'] else ' (' + row['reason'] + ')'}")
+
+
+async def _followed(
+    settings: Settings,
+    terminal: Terminal,
+    paths: Sequence[Path],
+    stop: asyncio.Event,
+    tell: Callable[[Row], None],
+    *,
+    as_json: bool,
+    dry_run: bool,
+) -> list[Row]:
+    """A row for each file, with progress on the terminal."""
+    targets = await asyncio.to_thread(_targets, settings, paths)
+    meter = Meter()
+
+    def progress() -> Progress:
+        left = len(targets) - meter.done
+        phase = "checking captions" if dry_run else "taking captions out"
+        return Progress(meter.done, left, per_second=meter.per_second, eta_s=meter.eta_s(left), phase=phase)
+
+    async def counted() -> AsyncGenerator[Row, None]:
+        async for row in _undone(settings, targets, stop, dry_run=dry_run):
+            meter.add()
+            yield row
+
+    async with asyncio.TaskGroup() as group, running(group, terminal.follow(progress)):
+        return await told(counted(), tell, as_json=as_json)
+
+
+async def _undone(
+    settings: Settings, targets: Sequence[Path], stop: asyncio.Event, *, dry_run: bool
+) -> AsyncGenerator[Row, None]:
+    from indexer.reading.photo_process import PhotoProcess
+
+    async with PhotoProcess(settings, input_px=0) as photos:
+        for path in targets:
+            if stop.is_set():
+                return
+            if not await asyncio.to_thread(path.exists):
+                yield {"path": str(path), "state": "missing", "restored": False, "place": None, "reason": None}
+                continue
+            try:
+                yield _row(await photos.undo_caption(path, dry_run=dry_run))
+            except PhotoError as error:
+                yield {"path": str(path), "state": "stuck", "restored": False, "place": None, "error": str(error)}
+
+
+def _row(undone: Undone) -> Row:
+    from indexer.captions.caption_file import NOT_OURS
+
+    row: Row = {
+        "path": str(undone.path),
+        "restored": undone.restored,
+        "exact": undone.exact,
+        "place": undone.place,
+        "reason": undone.reason,
+        "caption": undone.words and undone.words.text,
+        "by": undone.words and undone.words.by,
+        "model": undone.words and undone.words.model,
+    }
+    if undone.restored:
+        return row | {"state": "exact" if undone.exact else "changed"}
+    if undone.reason == NOT_OURS:
+        return row | {"state": "none"}
+    return row | {"state": "stuck", "error": undone.reason}
+
+
+def _targets(settings: Settings, paths: Sequence[Path]) -> list[Path]:
+    return list(_files_below(paths)) if paths else _every_written(settings)
+
+
+def _files_below(paths: Sequence[Path]) -> Iterator[Path]:
+    from indexer.reading.formats import EXTENSIONS
+
+    for path in paths:
+        if path.is_dir():
+            found = (item for item in sorted(path.rglob("*")) if item.suffix.lower() in EXTENSIONS and item.is_file())
+            yield from (item.absolute() for item in found)
+        else:
+            yield path.absolute()
+
+
+def _every_written(settings: Settings) -> list[Path]:
+    """What the catalogue says was written, and what the journal says: the catalogue may have been lost meanwhile.
+
+    A file that the journal alone knows counts only while it is there: it may have been moved or deleted long ago.
+    """
+    from indexer.captions.journal import Journal
+    from indexer.storage import open_storage
+
+    with open_storage(settings) as storage:
+        paths = dict.fromkeys(file.path for _, file in _written(storage, also_missing=True))
+    for entry in Journal.in_dir(settings.data_dir).entries():
+        photo = Path(entry.path.removesuffix(".xmp"))
+        if photo.is_file():
+            paths.setdefault(photo)
+    return list(paths)
+
+
+def _written(storage: Storage, *, also_missing: bool = False) -> Iterator[tuple[Photo, PhotoFile]]:
+    from indexer.photo import CaptionPlace
+
+    last = ""
+    while ids := storage.catalogue.photo_ids(after=last):
+        last = ids[-1]
+        for photo in storage.catalogue.photos(ids):
+            if photo.caption_place not in {None, CaptionPlace.INDEX}:
+                yield from ((photo, file) for file in photo.files if also_missing or not file.missing)

@@ -1,0 +1,38 @@
+"""What a command says of one file after the other: a line each as they come, or one JSON document at the end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import click
+
+from indexer.commands.command_line import SOMETHING_FAILED, SUCCESS, print_json
+from indexer.commands.terminal import shown
+
+Row = dict[str, Any]
+
+
+async def told(rows: AsyncGenerator[Row, None], tell: Callable[[Row], None], *, as_json: bool) -> list[Row]:
+    """Tells each row as it comes, so that a long run shows that it is alive; JSON is one document, at the end."""
+    collected = []
+    async with aclosing(rows):
+        async for row in rows:
+            if not as_json:
+                tell(row)
+            collected.append(row)
+    if as_json:
+        print_json(collected)
+    return collected
+
+
+def complain(row: Row) -> None:
+    """A row's `error`, on standard error."""
+    click.echo(f"{shown(row['path'])}: {shown(row['error'])}", err=True)
+
+
+def exit_by(rows: Sequence[Row]) -> None:
+    """Ends the command: 1 where a row has an `error`."""
+    failed = any("error" in row for row in rows)
+    click.get_current_context().exit(SOMETHING_FAILED if failed else SUCCESS)
