@@ -55,12 +55,14 @@ class CaptionBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileCaption:
-    """A caption as a file or its sidecar keeps it. `model` is the writing model's name where it is ours."""
+    """A caption as a file or its sidecar keeps it. `model` is the writing model's name where it is ours. `at`, aware,
+    is when a correction was typed: two that say the same are equal."""
 
     text: str
     by: CaptionBy
     model: str | None = None
     confidence: float | None = None
+    at: datetime | None = field(default=None, compare=False)
 
     @staticmethod
     def of(words: Caption | FileCaption) -> FileCaption:
@@ -90,9 +92,16 @@ class PhotoMetadata:
     title: str | None = None
     keywords: tuple[str, ...] = ()
     people: tuple[str, ...] = ()  # names of XMP face regions (MWG, Microsoft) and Iptc4xmpExt:PersonInImage
-    person_caption: str | None = None  # a person's words, wherever in the file they stand
+    person_caption: str | None = None  # a person's words, wherever in the file they stand; a correction first
     machine_caption: FileCaption | None = None  # ours, recognised by our own mark
+    correction: FileCaption | None = None  # typed on our page, unless a person has used another program since
+    overruled: str | None = None  # a person's words from another program that the correction stands beside
     damage: str | None = None  # what is missing of a damaged file that could still be shown, in plain words
+
+    @property
+    def others_words(self) -> str | None:
+        """A person's words from another program than this one."""
+        return self.person_caption if self.correction is None else self.overruled
 
 
 class ThumbnailSize(StrEnum):
@@ -142,6 +151,15 @@ class JobKind(StrEnum):
     CAPTION = "caption"  # a newer model: from the cached screen thumbnail
     METADATA = "metadata"  # read the file's metadata again
     THUMBNAILS = "thumbnails"  # decode again, keep the caption
+    WORDS = "words"  # corrected or taken back on the page: put the words that the catalogue has into the file
+
+
+class OwnWords(StrEnum):
+    """What is known of words of ours in one file or beside it."""
+
+    HELD = "held"
+    TAKEN_OUT = "taken out"  # on purpose, by an undo or another program: only a person's correction goes in again
+    LENT = "lent"  # a correction, where the model's words were taken out before
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +171,7 @@ class Job:
     file: FoundFile
     attempt: int
     content_key: str | None = None  # of the photo that the file showed when last read
+    ours: OwnWords | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +184,8 @@ class IndexedPhoto:
     caption: Caption | None  # None keeps what the catalogue has
     caption_place: CaptionPlace | None = None
     caption_reason: str | None = None
+    seen: bool = True  # False: the file was not read, `metadata` is what the catalogue had
+    taken_out: bool = False  # our words are no longer in the file, and that was meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +211,15 @@ class Photo:
     id: str  # the content key
     metadata: PhotoMetadata
     files: tuple[PhotoFile, ...]
-    caption: str | None  # what is shown: a person's words win over the model's
+    caption: str | None  # what is shown: a correction, else a person's words in the files, else the model's
     caption_by: CaptionBy | None
     machine: Caption | None  # the model's own sentence, tags and confidence
     caption_place: CaptionPlace | None
     caption_reason: str | None
     added_at: datetime
     revision: int
+    correction: str | None = None  # typed on the page
+    corrected_at: datetime | None = None  # when it was typed, taken back, or gave way to later words; aware
 
     @property
     def unsure(self) -> bool:

@@ -94,6 +94,16 @@ class Mark:
             "before": self.before,
         }
 
+    @property
+    def moment(self) -> datetime | None:
+        """`written_at`; None where that is no date. Of a correction it is when the words were typed, to the
+        microsecond: of two corrections the later one counts, whichever was written into a file last."""
+        try:
+            moment = datetime.fromisoformat(self.written_at)
+        except ValueError:
+            return None
+        return moment if moment.tzinfo is not None and moment.year > 1970 else None
+
     @staticmethod
     def from_fields(fields: Mapping[str, str]) -> Mark | None:
         """The mark that `fields` spells, or None where it does not say which text it is about."""
@@ -109,6 +119,13 @@ class Mark:
             before=before if re.fullmatch("[0-9a-f]{64}", before) else "",
             by=CaptionBy.PERSON if fields.get("by") == CaptionBy.PERSON else CaptionBy.MODEL,
         )
+
+
+def _date(moment: datetime | None) -> str:
+    """ISO 8601 in UTC; of this moment the second will do."""
+    if moment is None:
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _probability(text: str) -> float:
@@ -138,7 +155,7 @@ class OwnCaption:
             digest=digest(text),
             model=clean(words.model or "")[:200],
             confidence=min(max(words.confidence or 0.0, 0.0), 1.0),
-            written_at=(now or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            written_at=_date(words.at) if isinstance(words, FileCaption) and words.at else _date(now),
             program=program_name(),
             before=before,
             by=words.by if isinstance(words, FileCaption) else CaptionBy.MODEL,
@@ -174,7 +191,7 @@ def find_own(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FileCaption |
     vouched = [(text, by_digest[digest(text.text)]) for text in texts if digest(text.text) in by_digest]
     for text, mark in sorted(vouched, key=lambda pair: pair[1].by is CaptionBy.MODEL):
         if mark.by is CaptionBy.PERSON:
-            return FileCaption(text.text, mark.by)
+            return FileCaption(text.text, mark.by, at=mark.moment)
         return FileCaption(text.text, mark.by, mark.model, mark.confidence)
     return None
 

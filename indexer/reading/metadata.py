@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from indexer.captions.own_caption import FieldText, Mark, digest, find_own, is_nobodys
@@ -54,16 +56,20 @@ def read_metadata(
     """
     picture = picture or open_picture(data, suffix=path.suffix, max_pixels_mp=max_pixels_mp)
     blocks = find_blocks(data, picture)
-    packets = [found for raw in (*sidecars, blocks.xmp) if (found := read_xmp(raw))]
-    return combine(picture, blocks, packets)
+    beside = [found for raw in sidecars if (found := read_xmp(raw))]
+    return combine(picture, blocks, read_xmp(blocks.xmp), beside)
 
 
-def combine(picture: Picture, blocks: Blocks, packets: Sequence[Xmp]) -> PhotoMetadata:
-    """The metadata of a picture from its blocks and its XMP, the sidecars' first."""
+def combine(picture: Picture, blocks: Blocks, embedded: Xmp | None, beside: Sequence[Xmp]) -> PhotoMetadata:
+    """The metadata of a picture from its blocks, its XMP and that of its sidecars, whose word comes first."""
     exif, iptc = blocks.values, blocks.iptc
     width_px, height_px = picture.size(exif.orientation)
-    written = list(_captions(blocks, packets))
-    marks = _marks(blocks, packets)
+    inside = [embedded] if embedded is not None else []
+    packets = [*beside, *inside]
+    words = _Words.of(blocks, packets)
+    others = words.others_than(words.marks)
+    sidecars = [_Words.of(Blocks(), [xmp]) for xmp in beside]
+    correction = _correction(_Words.of(blocks, inside), sidecars, words.marks)
     return PhotoMetadata(
         mime_type=picture.mime_type,
         width_px=width_px,
@@ -81,39 +87,65 @@ def combine(picture: Picture, blocks: Blocks, packets: Sequence[Xmp]) -> PhotoMe
         title=_first_clean(_titles(exif, iptc, packets)),
         keywords=clean_list(_keywords(exif, iptc, packets)),
         people=clean_list(name for xmp in packets for name in xmp.people),
-        person_caption=_persons(written, marks),
-        machine_caption=_machines(written, marks),
+        person_caption=correction.text if correction else others or words.typed,
+        machine_caption=_cleaned(words.own(CaptionBy.MODEL)),
+        correction=correction,
+        overruled=others if correction else None,
         damage=picture.damage,
     )
 
 
-def _captions(blocks: Blocks, packets: Sequence[Xmp]) -> Iterator[FieldText]:
-    """Every field that a caption may stand in, by PHOTO_WRITES' list."""
-    for xmp in packets:
-        yield from (FieldText("dc:description", words) for words in xmp.descriptions)
-    yield from blocks.exif_captions
-    yield from (FieldText("Caption-Abstract", words) for words in blocks.iptc.get(CAPTION, ()))
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Every text that stands where captions stand, by PHOTO_WRITES' list, and the marks of ours beside them."""
+
+    texts: tuple[FieldText, ...]
+    marks: tuple[Mark, ...]
+
+    @classmethod
+    def of(cls, blocks: Blocks, packets: Sequence[Xmp]) -> _Words:
+        described = [FieldText("dc:description", words) for xmp in packets for words in xmp.descriptions]
+        iptc = [FieldText("Caption-Abstract", words) for words in blocks.iptc.get(CAPTION, ())]
+        marks = [blocks.exif_mark, *(Mark.from_fields(xmp.own) for xmp in packets)]
+        return cls((*described, *blocks.exif_captions, *iptc), tuple(mark for mark in marks if mark is not None))
+
+    def others_than(self, marks: Sequence[Mark]) -> str | None:
+        """A person's words that none of these marks vouches for."""
+        ours = {mark.digest for mark in marks}
+        words = (text.text for text in self.texts if not is_nobodys(text.text) and digest(text.text) not in ours)
+        return _first_clean(words, CAPTION_CHARACTERS)
+
+    @property
+    def typed(self) -> str | None:
+        """What was typed on our page."""
+        own = _cleaned(self.own(CaptionBy.PERSON))
+        return own.text if own is not None else None
+
+    def own(self, by: CaptionBy) -> FileCaption | None:
+        """A text that a mark vouches for."""
+        return find_own(self.texts, [mark for mark in self.marks if mark.by is by])
 
 
-def _marks(blocks: Blocks, packets: Sequence[Xmp]) -> list[Mark]:
-    marks = [blocks.exif_mark, *(Mark.from_fields(xmp.own) for xmp in packets)]
-    return [mark for mark in marks if mark is not None]
+def _correction(photo: _Words, sidecars: Sequence[_Words], marks: Sequence[Mark]) -> FileCaption | None:
+    """The correction that stands, the latest one typed where there are several.
 
-
-def _persons(written: Sequence[FieldText], marks: Sequence[Mark]) -> str | None:
-    ours = {mark.digest for mark in marks if mark.by is CaptionBy.MODEL}
-    return _first_clean(
-        (field.text for field in written if not is_nobodys(field.text) and digest(field.text) not in ours),
-        CAPTION_CHARACTERS,
-    )
-
-
-def _machines(written: Sequence[FieldText], marks: Sequence[Mark]) -> FileCaption | None:
-    own = find_own(written, [mark for mark in marks if mark.by is CaptionBy.MODEL])
-    words = clean_text(own.text, CAPTION_CHARACTERS) if own else None
-    if own is None or words is None:
+    It is never written where a sidecar holds another program's words, nor beside them into the photo: such words were
+    put there later.
+    """
+    if any(sidecar.others_than(marks) for sidecar in sidecars):
         return None
-    return FileCaption(words, own.by, clean_text(own.model), own.confidence)
+    places = [*sidecars, *([] if photo.others_than(marks) else [photo])]
+    found = (_cleaned(place.own(CaptionBy.PERSON)) for place in places)
+    return max(filter(None, found), key=_typed_at, default=None)
+
+
+def _cleaned(own: FileCaption | None) -> FileCaption | None:
+    words = clean_text(own.text, CAPTION_CHARACTERS) if own else None
+    return replace(own, text=words, model=clean_text(own.model)) if own is not None and words is not None else None
+
+
+def _typed_at(correction: FileCaption) -> datetime:
+    return correction.at or datetime.min.replace(tzinfo=UTC)
 
 
 def _camera(make: str | None, model: str | None) -> str | None:

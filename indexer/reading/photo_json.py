@@ -22,7 +22,11 @@ def metadata_to_json(metadata: PhotoMetadata) -> Json:
     values = {name: value for name, value in asdict(metadata).items() if value not in (None, ())}
     if metadata.taken_at is not None:
         values["taken_at"] = metadata.taken_at.isoformat()
-    return values
+    return values | {
+        name: caption_to_json(caption)
+        for name, caption in (("machine_caption", metadata.machine_caption), ("correction", metadata.correction))
+        if caption is not None
+    }
 
 
 def metadata_from_json(values: Mapping[str, Any]) -> PhotoMetadata:
@@ -32,8 +36,9 @@ def metadata_from_json(values: Mapping[str, Any]) -> PhotoMetadata:
         known["taken_at"] = datetime.fromisoformat(known["taken_at"])
     if "position" in known:
         known["position"] = Position(**known["position"])
-    if "machine_caption" in known:
-        known["machine_caption"] = caption_from_json(known["machine_caption"])
+    for name in ("machine_caption", "correction"):
+        if name in known:
+            known[name] = caption_from_json(known[name])
     for name in ("keywords", "people"):
         known[name] = tuple(known.get(name, ()))
     return PhotoMetadata(**known)
@@ -41,12 +46,14 @@ def metadata_from_json(values: Mapping[str, Any]) -> PhotoMetadata:
 
 def caption_to_json(caption: FileCaption) -> Json:
     """A JSON object without the fields that are empty."""
-    return {name: value for name, value in asdict(caption).items() if value is not None}
+    values = {name: value for name, value in asdict(caption).items() if value is not None}
+    return values | {"at": caption.at.isoformat()} if caption.at is not None else values
 
 
 def caption_from_json(values: Mapping[str, Any]) -> FileCaption:
     """The reverse of `caption_to_json`."""
-    return FileCaption(**{**values, "by": CaptionBy(values["by"])})
+    at = datetime.fromisoformat(values["at"]) if "at" in values else None
+    return FileCaption(**{**values, "by": CaptionBy(values["by"]), "at": at})
 
 
 def stamp_to_json(stamp: FileStamp) -> list[int]:
