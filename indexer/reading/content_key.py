@@ -1,18 +1,21 @@
 """A photo's identity: a hash of what it shows, not of what is written about it.
 
 JPEG: everything but the APPn and COM segments and what trails the EOI (motion photo videos, MPO's second picture,
-maker trailers); PNG: the critical chunks; WebP: the chunks that hold pictures; anything else, and a file too damaged
-to be taken apart: all bytes. Two files that differ in nothing but their orientation tag, or their colour profile,
-share a key: the tag is metadata, and turning a photo upright must not cost a second captioning.
+maker trailers); PNG: the critical chunks; WebP: the chunks that hold pictures; TIFF: the file without a caption of
+ours; anything else, and a file too damaged to be taken apart: all bytes. Two files that differ in nothing but their
+orientation tag, or their colour profile, share a key: the tag is metadata, and turning a photo upright must not cost a
+second captioning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
+from indexer.captions.tiff_edit import original_pieces
 from indexer.reading.segments import APP0, COM, EOI, SOS, is_jpeg, is_png, is_webp, jpeg_parts, png_parts, riff_parts
 
+_TIFF_STARTS = (b"II*\0", b"MM\0*")
 _WEBP_PICTURE = frozenset({b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
 
 Span = tuple[int, int]
@@ -27,16 +30,16 @@ def content_key(data: bytes) -> str:
         if applies(data):
             found = spans(data)
             if found:
-                return _hash(kind, data, found)
-    return _hash(b"file", data, [(0, len(data))])
+                view = memoryview(data)
+                return _hash(kind, (view[start:end] for start, end in found))
+    return _hash(b"file", original_pieces(data) if data.startswith(_TIFF_STARTS) else [data])
 
 
-def _hash(kind: bytes, data: bytes, spans: list[Span]) -> str:
+def _hash(kind: bytes, pieces: Iterable[bytes | memoryview]) -> str:
     # `person` keeps the kinds apart: a whole file never collides with a part of another.
     digest = blake2b(digest_size=16, person=kind)
-    view = memoryview(data)
-    for start, end in spans:
-        digest.update(view[start:end])
+    for piece in pieces:
+        digest.update(piece)
     return digest.hexdigest()
 
 
