@@ -1,0 +1,53 @@
+"""Another program writes into the photo while it is captioned and undone: nothing that it has completed is lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.file_read import stamp_of
+from indexer.photo import CaptionPlace
+from tests.indexer import jpegs_made as made
+from tests.indexer.rivals import FIRST, RIVALS
+
+ENOUGH_S = 2.0
+
+
+@pytest.mark.parametrize("how", RIVALS)
+@pytest.mark.parametrize("pause_s", [0, 0.003])
+def test_what_another_program_completes_is_never_lost(
+    tmp_path: Path, repository: Path, how: str, pause_s: float
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(made.plain() + FIRST)
+    command = [sys.executable, "-m", "tests.indexer.rivals", how, str(path), str(pause_s)]
+    pipe, environment = subprocess.PIPE, {**os.environ, "PYTHONPATH": str(repository)}
+    with subprocess.Popen(command, cwd=repository, stdin=pipe, stdout=pipe, env=environment, text=True) as rival:
+        written = captioned_for(path, ENOUGH_S)
+        completed = int(rival.communicate()[0])
+    undo_caption(path)
+    numbers = [int(number) for number in re.findall(rb"\nRECORD (\d{8})", path.read_bytes())]
+    if how in ("patch", "mapped"):
+        assert numbers == [completed]
+    else:
+        assert numbers == list(range(completed + 1))
+    assert path.read_bytes().startswith(made.plain())
+    assert list(tmp_path.iterdir()) == [path]
+    print(f"{how}: {completed} records, {written} captions between them")
+
+
+def captioned_for(path: Path, seconds: float) -> int:
+    """How many captions got into the photo."""
+    written, until = 0, time.monotonic() + seconds
+    while time.monotonic() < until:
+        place = write_caption(path, made.CAPTION, stamp=stamp_of(path.stat())).place
+        written += place is CaptionPlace.EXIF
+        undo_caption(path)
+    return written
