@@ -27,13 +27,15 @@ def captions_of_resources(resources: bytes) -> list[str]:
 
 
 def captions_of_iim(block: bytes) -> list[str]:
-    """The texts of every 2:120 in IPTC-IIM without anything around it.
+    """The texts of every 2:120 in IPTC-IIM without anything around it, whichever way its bytes are turned."""
+    return _texts(turned_right(block))
 
-    TIFF's tag 33723 is often of type LONG, and some programs then turn round each four bytes of it.
-    """
+
+def turned_right(block: bytes) -> bytes:
+    """IPTC-IIM from TIFF's tag 33723, which is often of type LONG: some programs then turn round each four bytes."""
     if block[:1] != _TAG_MARKER and block[3:4] == _TAG_MARKER:
-        block = b"".join(block[at : at + 4][::-1] for at in range(0, len(block), 4))
-    return _texts(block)
+        return b"".join(block[at : at + 4][::-1] for at in range(0, len(block), 4))
+    return block
 
 
 def _iptc_blocks(resources: bytes) -> list[bytes]:
