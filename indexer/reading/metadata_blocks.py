@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from indexer.captions import tiff
+from indexer.captions.iptc import turned_right
 from indexer.captions.own_caption import FieldText, Mark
-from indexer.captions.tiff import texts
 from indexer.captions.tiff_edit import undo_record
+from indexer.errors import CaptionRefused
 from indexer.reading.decode import Picture
 from indexer.reading.exif import ExifValues, raw_bytes, read_exif, read_single_ifd
 from indexer.reading.iptc_texts import PHOTOSHOP_HEADER, IptcTexts, photoshop_iptc, read_iptc
@@ -16,7 +18,6 @@ from indexer.reading.segments import APP1, APP13, is_jpeg, is_png, is_webp, jpeg
 _EXIF_HEADER = b"Exif\0"
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 _PNG_XMP = b"XML:com.adobe.xmp\0"
-_TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP = 700, 33723, 34377
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,9 @@ def _read(raw: _Raw, picture: Picture) -> Blocks:
     record = undo_record(raw.exif) if raw.exif else None
     return Blocks(
         values,
-        tuple(texts(raw.exif)) if raw.exif else (),
+        tuple(tiff.texts(raw.exif)) if raw.exif else (),
         record.mark if record else None,
-        raw.xmp or raw_bytes(values.image.get(_TIFF_XMP)),
+        raw.xmp or raw_bytes(values.image.get(tiff.XMP)),
         read_iptc(raw.iptc) if raw.iptc else {},
     )
 
@@ -107,10 +108,21 @@ def _of_webp(data: bytes) -> _Raw:
 
 
 def _of_tiff(data: bytes, picture: Picture) -> _Raw:
+    photoshop = _tiff_value(data, picture, tiff.PHOTOSHOP)
+    iptc = turned_right(_tiff_value(data, picture, tiff.IPTC) or b"")
+    return _Raw(data, _tiff_value(data, picture, tiff.XMP), iptc or (photoshop_iptc(photoshop) if photoshop else None))
+
+
+def _tiff_value(data: bytes, picture: Picture, tag: int) -> bytes | None:
+    """The bytes of a tag, whatever its type; Pillow reads BigTIFF."""
+    try:
+        found = tiff.values(data, tag)
+    except CaptionRefused:
+        return None
+    if found or data[2:3] == b"*" or data[3:4] == b"*":
+        return next(iter(found), None)
     tags: Mapping[int, object] = getattr(picture.image, "tag_v2", {})
-    photoshop = raw_bytes(tags.get(_TIFF_PHOTOSHOP))
-    iptc = raw_bytes(tags.get(_TIFF_IPTC)) or (photoshop_iptc(photoshop) if photoshop else None)
-    return _Raw(data, raw_bytes(tags.get(_TIFF_XMP)), iptc)
+    return raw_bytes(tags.get(tag))
 
 
 def _of_raw(picture: Picture) -> _Raw:
