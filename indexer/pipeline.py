@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakValueDictionary
 
 from captioner import Caption, Captioner
 from indexer.catalogue import Catalogue
 from indexer.errors import PhotoVanished
 from indexer.photo import (
+    CaptionBy,
     CaptionPlace,
+    FileCaption,
     FileStamp,
     IndexedPhoto,
     Job,
     JobKind,
+    OwnWords,
     Photo,
     PhotoMetadata,
     Reading,
@@ -26,6 +29,9 @@ from indexer.photo import (
     Written,
 )
 from indexer.thumbnails import ThumbnailStore
+
+if TYPE_CHECKING:
+    from indexer.captions.caption_file import Undone
 
 #: What `caption_reason` says where a caption stands in the index only, by our own choice.
 CAPTIONS_OFF = "writing captions into files is switched off"
@@ -45,8 +51,13 @@ class PhotoOpener(Protocol):
     async def pixels_of(self, webp: bytes) -> bytes:
         """The model's input made from a cached screen thumbnail."""
 
-    async def write_caption(self, path: Path, caption: Caption, stamp: FileStamp) -> Written:
+    async def write_caption(
+        self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
+    ) -> Written:
         """Raises `PhotoVanished` where the file is no longer the one of that stamp."""
+
+    async def undo_caption(self, path: Path) -> Undone:
+        """Takes our words out of a file again. Raises `PhotoVanished`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,11 @@ async def index_photo(job: Job, bench: Bench) -> IndexedPhoto:
         known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
         await asyncio.to_thread(_keep_thumbnails, reading, bench)
         caption = _words_we_have(known, reading.metadata) or await bench.captioner.caption(reading.pixels)
-        written = await _into_the_file(job, reading.metadata, caption, reading.stamp, bench)
+        if _was_taken_out(job, reading.content_key, reading.metadata):
+            written = Written(CaptionPlace.INDEX, reading.stamp, UNDONE)
+        else:
+            words = _correction(known, reading.metadata) or caption
+            written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench)
         return await _settle(job, reading.content_key, reading.metadata, caption, written, bench)
 
 
@@ -106,8 +121,35 @@ async def _only_metadata_changed(job: Job, bench: Bench) -> IndexedPhoto | None:
     if await asyncio.to_thread(bench.thumbnails.get, content_key, ThumbnailSize.GRID) is None:
         return None
     photo = IndexedPhoto(content_key=content_key, metadata=metadata, stamp=stamp, caption=None)
+    if _was_taken_out(job, content_key, metadata):
+        photo = replace(photo, caption_place=CaptionPlace.INDEX, caption_reason=UNDONE, taken_out=True)
+    elif job.ours is not None and metadata.others_words is not None and metadata.correction is None:
+        photo = replace(photo, caption_place=CaptionPlace.INDEX, caption_reason=PERSONS_WORDS)
     await asyncio.to_thread(bench.catalogue.settle, job, photo)
     return photo
+
+
+def _was_taken_out(job: Job, content_key: str, metadata: PhotoMetadata) -> bool:
+    """Whether words of ours stood in this file and are there no more, and nobody's else in their place.
+
+    Of a copy, which never had them, that says nothing.
+    """
+    left = (metadata.machine_caption, metadata.person_caption)
+    return job.content_key == content_key and job.ours is not None and left == (None, None)
+
+
+def _correction(known: Photo | None, metadata: PhotoMetadata) -> FileCaption | None:
+    """What a person typed on the page, by the catalogue or, where that was lost or is older, by the file."""
+    found, decided_at = metadata.correction, known.corrected_at if known is not None else None
+    if found is not None and (decided_at is None or (found.at is not None and found.at > decided_at)):
+        return found
+    return _typed(known) if known is not None else None
+
+
+def _typed(known: Photo) -> FileCaption | None:
+    if known.correction is None:
+        return None
+    return FileCaption(known.correction, CaptionBy.PERSON, at=known.corrected_at)
 
 
 def _keep_thumbnails(reading: Reading, bench: Bench) -> None:
@@ -118,18 +160,19 @@ async def _settle(
     job: Job, content_key: str, metadata: PhotoMetadata, caption: Caption, written: Written, bench: Bench
 ) -> IndexedPhoto:
     photo = IndexedPhoto(content_key, metadata, written.stamp, caption, written.place, written.reason)
+    photo = replace(photo, taken_out=written.reason == UNDONE)
     await asyncio.to_thread(bench.catalogue.settle, job, photo)
     return photo
 
 
 async def _into_the_file(
-    job: Job, metadata: PhotoMetadata, caption: Caption, stamp: FileStamp, bench: Bench
+    job: Job, metadata: PhotoMetadata, words: Caption | FileCaption, stamp: FileStamp, bench: Bench
 ) -> Written:
     if not bench.write_captions:
         return Written(CaptionPlace.INDEX, stamp, CAPTIONS_OFF)
-    if metadata.person_caption is not None:
+    if metadata.person_caption is not None and isinstance(words, Caption):
         return Written(CaptionPlace.INDEX, stamp, PERSONS_WORDS)
-    return await bench.photos.write_caption(job.file.path, caption, stamp)
+    return await bench.photos.write_caption(job.file.path, words, stamp)
 
 
 async def caption_again(job: Job, bench: Bench) -> IndexedPhoto:
@@ -140,11 +183,17 @@ async def caption_again(job: Job, bench: Bench) -> IndexedPhoto:
     async with bench.one_at_a_time(known.id):
         caption = await _newest_caption(known.id, webp, bench)
         written = await _into_the_file_again(job, known, caption, bench)
-        return await _settle(job, known.id, known.metadata, caption, written, bench)
+        photo = IndexedPhoto(
+            known.id, known.metadata, written.stamp, caption, written.place, written.reason, seen=False
+        )
+        await asyncio.to_thread(bench.catalogue.settle, job, photo)
+        return photo
 
 
 async def _into_the_file_again(job: Job, known: Photo, caption: Caption, bench: Bench) -> Written:
-    if known.caption_reason == UNDONE:
+    if known.correction is not None:
+        return Written(known.caption_place or CaptionPlace.INDEX, job.file.stamp, known.caption_reason)
+    if known.caption_reason == UNDONE or job.ours is OwnWords.TAKEN_OUT:
         return Written(CaptionPlace.INDEX, job.file.stamp, UNDONE)
     try:
         return await _into_the_file(job, known.metadata, caption, job.file.stamp, bench)
@@ -172,8 +221,58 @@ async def _caption_from_the_file(job: Job, bench: Bench) -> IndexedPhoto:
     async with bench.one_at_a_time(reading.content_key):
         await asyncio.to_thread(_keep_thumbnails, reading, bench)
         caption = await bench.captioner.caption(reading.pixels)
-        written = await _into_the_file(job, reading.metadata, caption, reading.stamp, bench)
+        known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
+        words = _correction(known, reading.metadata) or caption
+        written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench)
         return await _settle(job, reading.content_key, reading.metadata, caption, written, bench)
+
+
+async def words_into_the_file(job: Job, bench: Bench) -> IndexedPhoto:
+    """Puts the words that the catalogue has for a photo into one of its files: the correction that somebody typed on
+    the page, or, where that was taken back, what was there before it.
+
+    The file is read first: what it says may be younger than what was typed (see `catalogue.corrections.weigh`).
+    """
+    content_key, metadata, stamp = await bench.photos.read_metadata(job.file.path)
+    async with bench.one_at_a_time(content_key):
+        known = await asyncio.to_thread(bench.catalogue.known, content_key)
+        if known is not None and content_key == job.content_key:
+            correction = _typed(known)
+            if correction is None:
+                photo = await _without_the_correction(job, known, metadata, stamp, bench)
+            else:
+                written = await _into_the_file(job, metadata, correction, stamp, bench)
+                photo = IndexedPhoto(content_key, metadata, written.stamp, None, written.place, written.reason)
+            await asyncio.to_thread(bench.catalogue.settle, job, photo)
+            return photo
+    return await index_photo(job, bench)
+
+
+async def _without_the_correction(
+    job: Job, known: Photo, metadata: PhotoMetadata, stamp: FileStamp, bench: Bench
+) -> IndexedPhoto:
+    """The model's words again where they stood before, else the file as it was before any words of ours."""
+    photo = IndexedPhoto(known.id, metadata, stamp, None, CaptionPlace.INDEX, CAPTIONS_OFF)
+    if job.ours in {OwnWords.LENT, OwnWords.TAKEN_OUT}:
+        photo = replace(photo, caption_reason=UNDONE, taken_out=True)
+    elif metadata.others_words is not None:
+        photo = replace(photo, caption_reason=PERSONS_WORDS)
+    elif bench.write_captions and known.machine is not None:
+        written = await bench.photos.write_caption(job.file.path, known.machine, stamp, over_correction=True)
+        photo = replace(photo, stamp=written.stamp, caption_place=written.place, caption_reason=written.reason)
+    if photo.caption_place is CaptionPlace.INDEX and metadata.correction is not None:
+        return await _undone(job, photo, bench)
+    return photo
+
+
+async def _undone(job: Job, photo: IndexedPhoto, bench: Bench) -> IndexedPhoto:
+    """The file without the correction; where it can't be taken out, the reason says so."""
+    undone = await bench.photos.undo_caption(job.file.path)
+    if not undone.restored:
+        return replace(photo, caption_reason=undone.reason, taken_out=False)
+    words = photo.metadata.others_words
+    bare = replace(photo.metadata, person_caption=words, correction=None, overruled=None)
+    return replace(photo, metadata=bare, stamp=undone.stamp or photo.stamp)
 
 
 async def read_metadata_again(job: Job, bench: Bench) -> IndexedPhoto:
@@ -203,5 +302,6 @@ JOURNEYS: Mapping[JobKind, Callable[[Job, Bench], Awaitable[IndexedPhoto]]] = Ma
         JobKind.CAPTION: caption_again,
         JobKind.METADATA: read_metadata_again,
         JobKind.THUMBNAILS: make_thumbnails_again,
+        JobKind.WORDS: words_into_the_file,
     }
 )

@@ -94,6 +94,11 @@ class Indexer:
     ) -> None:
         await self._stack.aclose()
 
+    def wake(self) -> None:
+        """Says that the queue has new work, such as a correction from the page: it is taken up at once, not at the
+        next look. May be called at any time, on the event loop."""
+        self._wake()
+
     def progress(self) -> Progress:
         """How far it is; costs nothing, may be asked at any time, also before the indexer is entered."""
         return self._tally.progress()

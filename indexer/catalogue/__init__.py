@@ -2,7 +2,7 @@
 
 Search and thumbnails are derived from it. Several files may show one photo; what differs between them is decided so:
 the metadata of the file that was settled last is the photo's, and a person's caption stays as long as any file has
-one (see `file_rows.touch`).
+one (see `file_rows.touch`). What was typed on the page comes before both (see `corrections`).
 """
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from indexer.catalogue.corrections import Corrections, drop_words, others_hold, own_words, weigh
 from indexer.catalogue.file_rows import join_root, touch
 from indexer.catalogue.job_queue import JobQueue, requeue
 from indexer.catalogue.library_walk import LibraryWalks
@@ -35,7 +36,7 @@ from indexer.catalogue.rows import (
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.database import Database
 from indexer.library.found import sidecar_fingerprint, sidecars_beside, signed_inode
-from indexer.photo import CaptionPlace, FileStamp, IndexedPhoto, Job, Photo, PhotoFile
+from indexer.photo import CaptionPlace, FileStamp, IndexedPhoto, Job, JobKind, Photo, PhotoFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Counts:
     with_caption: int
 
 
-class Catalogue(LibraryWalks, JobQueue):
+class Catalogue(LibraryWalks, JobQueue, Corrections):
     """The one durable record. Thread-safe; every method is one short transaction at most.
 
     Raises `StorageError` where the file can't be opened.
@@ -76,19 +77,19 @@ class Catalogue(LibraryWalks, JobQueue):
         """Stores what was learnt and ends the job, in one transaction.
 
         The file's stamp becomes `photo.stamp`, the one after our own write, so that the next walk finds it unchanged.
-        `photo.caption` None keeps the machine caption that the photo has. A file that was noted as changed again while
-        the job was in hand is queued again.
+        `photo.caption` None keeps the machine caption that the photo has; that one file does without our words is then
+        no news of a photo whose other files have them. A file that was noted as changed again while the job was in
+        hand is queued again.
         """
         with self._database.transaction() as writer:
-            row = writer.execute(
-                """SELECT job.again, job.state, file.*, root.path AS root FROM job
-                JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id WHERE job.id = ?""",
-                (job.id,),
-            ).fetchone()
+            row = _job_s_file(writer, job)
             if row is None:
                 return
-            _store_photo(writer, photo)
-            again = _settle_file(writer, row, photo)
+            _store_photo(
+                writer, photo, keep_place=photo.caption is None and others_hold(writer, row, photo.content_key)
+            )
+            weigh(writer, row, photo)
+            again = _settle_file(writer, _job_s_file(writer, job) or row, photo)
             if again:
                 requeue(writer, job.id)
             else:
@@ -159,8 +160,14 @@ class Catalogue(LibraryWalks, JobQueue):
         )
 
     def note_undone(self, photo_ids: Iterable[str], reason: str) -> None:
-        """Our captions were taken out of these photos' files on purpose: they stand in the catalogue only."""
+        """Our captions were taken out of these photos' files on purpose: they stand in the catalogue only.
+
+        So does a correction: it stays what is shown, and is not written again unless somebody corrects it once more.
+        """
+        photo_ids = list(photo_ids)
         with self._database.transaction() as writer:
+            for photo_id in photo_ids:
+                drop_words(writer, photo_id)
             writer.executemany(
                 "UPDATE photo SET caption_place = ?, caption_reason = ?, revision = revision + 1 WHERE id = ?",
                 [(CaptionPlace.INDEX.value, reason, photo_id) for photo_id in photo_ids],
@@ -201,11 +208,22 @@ class Catalogue(LibraryWalks, JobQueue):
 _CAPTION_COLUMNS = ("machine_text", "machine_confidence", "machine_model", "tags", "embedding")
 
 
-def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto) -> None:
+def _job_s_file(writer: sqlite3.Connection, job: Job) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = writer.execute(
+        """SELECT job.again, job.kind, job.claimed_at, file.*, root.path AS root FROM job
+        JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id WHERE job.id = ?""",
+        (job.id,),
+    ).fetchone()
+    return row
+
+
+def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place: bool) -> None:
     values: dict[str, Any] = dict(zip(METADATA_COLUMNS, metadata_values(photo.metadata), strict=True))
     if photo.caption is not None:
         values |= dict(zip(_CAPTION_COLUMNS, caption_values(photo.caption), strict=True))
-    if photo.caption is not None or photo.caption_place is not None:
+    if photo.caption is not None or not (
+        photo.caption_place is None or (photo.caption_place is CaptionPlace.INDEX and keep_place)
+    ):
         values["caption_place"] = photo.caption_place.value if photo.caption_place else None
         values["caption_reason"] = storable(photo.caption_reason)
     columns = ", ".join(values)
@@ -219,18 +237,20 @@ def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto) -> None:
 
 
 def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPhoto) -> bool:
-    """Stores the file's side of a settled job; returns whether the file has changed again since it was claimed."""
-    sidecar = row["sidecar"]
-    if row["again"] or photo.caption_place is CaptionPlace.SIDECAR:
+    """Stores the file's side of a settled job; returns whether there is a reason to do it again."""
+    sidecar, person_caption = row["sidecar"], row["person_caption"]
+    if photo.seen:
+        person_caption = storable(photo.metadata.others_words)
+    if row["again"] or photo.caption_place is CaptionPlace.SIDECAR or row["kind"] == JobKind.WORDS:
         path = join_root(row)
         sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path))
     stamp = _stored(photo.stamp)
     noted = (row["mtime_ns"], row["size"], row["inode"])
-    again = bool(row["again"]) and (noted, row["sidecar"]) != (stamp, sidecar)
+    again = row["again"] > 1 or (bool(row["again"]) and (noted, row["sidecar"]) != (stamp, sidecar))
     writer.execute(
         """UPDATE file SET mtime_ns = ?, size = ?, inode = ?, sidecar = ?, photo_id = ?, person_caption = ?,
-        settled_at = ? WHERE id = ?""",
-        (*stamp, sidecar, photo.content_key, storable(photo.metadata.person_caption), now(), row["id"]),
+        settled_at = ?, ours = ? WHERE id = ?""",
+        (*stamp, sidecar, photo.content_key, person_caption, now(), own_words(row, photo), row["id"]),
     )
     return again
 

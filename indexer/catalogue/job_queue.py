@@ -18,13 +18,14 @@ from datetime import datetime
 
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, found_from_row, now, storable
 from indexer.database import Database
-from indexer.photo import Job, JobKind, PhotoFile
+from indexer.photo import Job, JobKind, OwnWords, PhotoFile
 
 MAX_ATTEMPTS = 3
 DEATH_REASON = "the process died three times while working on this photo"
 DEATH_KIND = "death"
 
-_RANK = {JobKind.INDEX: 0, JobKind.CAPTION: 1, JobKind.METADATA: 2, JobKind.THUMBNAILS: 3}
+#: What somebody on the page waits for comes first, what can wait last.
+RANK = {JobKind.WORDS: -1, JobKind.INDEX: 0, JobKind.CAPTION: 1, JobKind.METADATA: 2, JobKind.THUMBNAILS: 3}
 _RETRY_RANK = 10  # a job that failed waits for those that have not been tried
 
 _JOB = f"""SELECT job.id, job.kind, job.attempts, {FILE_COLUMNS}
@@ -37,7 +38,8 @@ _CLAIMABLE = """job.state = 'queued' AND file.missing_since IS NULL AND NOT EXIS
 # only, neither tags nor embedding. The other kinds: every file that has been indexed.
 _WANTS = {
     JobKind.INDEX: "1",
-    JobKind.CAPTION: """((photo.machine_model IS NULL AND photo.person_caption IS NULL)
+    JobKind.WORDS: "photo.corrected_text IS NOT NULL",
+    JobKind.CAPTION: """((photo.machine_model IS NULL AND photo.person_caption IS NULL AND photo.corrected_text IS NULL)
         OR (photo.machine_model IS NOT NULL AND photo.machine_model IS NOT :model)
         OR (photo.machine_model IS :model AND photo.tags = '[]' AND photo.embedding IS NULL))""",
     JobKind.METADATA: "photo.id IS NOT NULL",
@@ -150,8 +152,8 @@ class JobQueue:
                 SELECT file.id, :kind, :rank FROM file LEFT JOIN photo ON photo.id = file.photo_id
                 WHERE file.missing_since IS NULL AND ({_WANTS[kind]})
                 AND (photo.id IS NOT NULL OR :kind = 'index')
-                ON CONFLICT (file_id, kind) DO UPDATE SET {_FRESH} WHERE job.state = 'aside'""",
-                {"kind": kind.value, "rank": _RANK[kind], "model": model},
+                ON CONFLICT (file_id, kind) DO UPDATE SET {FRESH} WHERE job.state = 'aside'""",
+                {"kind": kind.value, "rank": RANK[kind], "model": model},
             ).rowcount
 
     def wanting(self, kind: JobKind, *, model: str | None = None) -> int:
@@ -193,12 +195,13 @@ class JobQueue:
         chosen = "" if ids is None else " AND id = ?"
         with self._database.transaction() as writer:
             return writer.executemany(
-                f"UPDATE job SET {_FRESH} WHERE state = 'aside'{chosen}", [()] if ids is None else [(i,) for i in ids]
+                f"UPDATE job SET {FRESH} WHERE state = 'aside'{chosen}", [()] if ids is None else [(i,) for i in ids]
             ).rowcount
 
 
-_FRESH = """state = 'queued', attempts = 0, suspect = 0, again = 0, rank = rank % 10, claimed_at = NULL,
-    reason = NULL, reason_kind = NULL, at = NULL"""
+#: Makes a job what it was when it was new: `rank` without what failing has added to it.
+FRESH = f"""state = 'queued', attempts = 0, suspect = 0, again = 0, rank = (rank + 1) % {_RETRY_RANK} - 1,
+    claimed_at = NULL, reason = NULL, reason_kind = NULL, at = NULL"""
 
 
 def enqueue_changed(writer: sqlite3.Connection, file_id: int) -> None:
@@ -208,15 +211,15 @@ def enqueue_changed(writer: sqlite3.Connection, file_id: int) -> None:
     """
     writer.execute(
         f"""INSERT INTO job (file_id, kind, rank) VALUES (?, 'index', 0)
-        ON CONFLICT (file_id, kind) DO UPDATE SET {_FRESH} WHERE job.state = 'aside'""",
+        ON CONFLICT (file_id, kind) DO UPDATE SET {FRESH} WHERE job.state = 'aside'""",
         (file_id,),
     )
-    writer.execute("UPDATE job SET again = 1 WHERE file_id = ? AND state = 'claimed'", (file_id,))
+    writer.execute("UPDATE job SET again = max(again, 1) WHERE file_id = ? AND state = 'claimed'", (file_id,))
 
 
 def requeue(writer: sqlite3.Connection, job_id: int) -> None:
     """Makes a claimed job wait for its turn as if it were new."""
-    writer.execute(f"UPDATE job SET {_FRESH} WHERE id = ?", (job_id,))
+    writer.execute(f"UPDATE job SET {FRESH} WHERE id = ?", (job_id,))
 
 
 def _moved_on(writer: sqlite3.Connection, row: sqlite3.Row, job: Job) -> bool:
@@ -225,7 +228,8 @@ def _moved_on(writer: sqlite3.Connection, row: sqlite3.Row, job: Job) -> bool:
 
 
 def _job(row: sqlite3.Row) -> Job:
-    return Job(row["id"], JobKind(row["kind"]), found_from_row(row), row["attempts"] + 1, row["photo_id"])
+    ours = OwnWords(row["ours"]) if row["ours"] else None
+    return Job(row["id"], JobKind(row["kind"]), found_from_row(row), row["attempts"] + 1, row["photo_id"], ours)
 
 
 def _set_aside(row: sqlite3.Row) -> SetAside:

@@ -54,7 +54,7 @@ METADATA_COLUMNS = (
 
 #: What `file_from_row` needs, from `file JOIN root`.
 FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name, file.mtime_ns, file.size, file.inode,
-    file.missing_since, file.photo_id"""
+    file.missing_since, file.photo_id, file.ours"""
 
 
 def now() -> str:
@@ -116,8 +116,8 @@ def unpack_embedding(blob: bytes | None) -> tuple[float, ...] | None:
 
 
 def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile]) -> Photo:
-    """A photo row and the files that show it. A person's words win over the model's."""
-    person, machine = row["person_caption"], _machine(row)
+    """A photo row and the files that show it. A person's words win over the model's, those typed here over others."""
+    person, machine = row["corrected_text"] or row["person_caption"], _machine(row)
     place = row["caption_place"]
     return Photo(
         id=row["id"],
@@ -130,6 +130,8 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile]) -> Photo:
         caption_reason=row["caption_reason"],
         added_at=datetime.fromisoformat(row["added_at"]),
         revision=row["revision"],
+        correction=row["corrected_text"],
+        corrected_at=datetime.fromisoformat(row["corrected_at"]) if row["corrected_at"] else None,
     )
 
 

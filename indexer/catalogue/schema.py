@@ -98,5 +98,21 @@ CREATE TABLE job (
 CREATE INDEX job_turn ON job (state, suspect, rank, id);
 """
 
+# Of the files of older catalogues it is known per photo only where our words went.
+_CORRECTIONS = """
+ALTER TABLE photo ADD COLUMN corrected_text TEXT;  -- what a person typed on the page in place of the caption
+ALTER TABLE photo ADD COLUMN corrected_at TEXT;    -- when it was typed, taken back or overtaken
+DROP INDEX photo_worded;
+ALTER TABLE photo DROP COLUMN worded;
+ALTER TABLE photo ADD COLUMN worded INTEGER GENERATED ALWAYS AS (
+    person_caption IS NOT NULL OR machine_text IS NOT NULL OR corrected_text IS NOT NULL) VIRTUAL;
+CREATE INDEX photo_worded ON photo (gone, worded);
+ALTER TABLE file ADD COLUMN ours TEXT;             -- photo.OwnWords: whether words of ours stand in it or beside it
+UPDATE file SET ours = 'held'
+    WHERE photo_id IN (SELECT id FROM photo WHERE caption_place IN ('exif', 'xmp', 'sidecar'));
+UPDATE file SET ours = 'taken out' WHERE photo_id IN (
+    SELECT id FROM photo WHERE caption_reason = 'the caption was taken out of the file on purpose');
+"""
+
 #: In the order they are applied; a migration that was released never changes.
-CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (("catalogue-1", _FIRST),)
+CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (("catalogue-1", _FIRST), ("catalogue-2", _CORRECTIONS))

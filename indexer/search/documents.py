@@ -28,7 +28,7 @@ def document(photo: Photo) -> SearchDocument:
     return SearchDocument(
         id=photo.id,
         revision=photo.revision,
-        person_caption=_text(metadata.person_caption),
+        person_caption=_text(photo.correction or metadata.person_caption),
         machine_caption=_text(machine_text),
         tags=tuple((clean(tag.word), tag.probability) for tag in machine.tags) if machine else (),
         keywords=_names(metadata.keywords),

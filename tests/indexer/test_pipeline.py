@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption
+from indexer.captions.caption_file import Undone
 from indexer.errors import PhotoVanished
 from indexer.photo import (
     CaptionBy,
@@ -38,6 +39,7 @@ class Opener:
     def __init__(self, steps: list[str], *, key: str = KEY, metadata: PhotoMetadata = PLAIN) -> None:
         self.steps, self.key, self.metadata = steps, key, metadata
         self.vanished = False
+        self.place, self.reason = CaptionPlace.EXIF, None
 
     async def read(self, path: Path) -> Reading:
         self.steps.append("read")
@@ -52,11 +54,17 @@ class Opener:
         self.steps.append(f"pixels of {webp.decode()}")
         return bytes(COLOURS["blue"]) * 32 * 32
 
-    async def write_caption(self, path: Path, caption: Caption, stamp: FileStamp) -> Written:
-        self.steps.append(f"write: {caption.text}")
+    async def write_caption(
+        self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
+    ) -> Written:
+        self.steps.append(f"write: {words.text}")
         if self.vanished:
             raise PhotoVanished("the file is no longer there")
-        return Written(CaptionPlace.EXIF, AFTER)
+        return Written(self.place, AFTER, self.reason)
+
+    async def undo_caption(self, path: Path) -> Undone:
+        self.steps.append("undo")
+        return Undone(path, CaptionPlace.EXIF, restored=True, exact=True, stamp=BEFORE)
 
 
 class Steps(CountingCaptioner):

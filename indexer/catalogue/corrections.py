@@ -1,0 +1,188 @@
+"""Captions corrected on the page: a person's words, kept until the same or another person says otherwise.
+
+The photo keeps the words and the moment of the last decision about them: typed, taken back, or overtaken. Every
+decision puts a job for each of the photo's files into the durable queue; nothing is written into files from here.
+
+The newest word of a person counts. A correction that stands in a file carries the moment it was typed, so that one
+which was taken back or replaced since is known for the older, wherever a copy of the file turns up. Words from another
+program carry no date: they are newer where a file that was known gets other words than it had.
+"""
+
+# ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from indexer.catalogue.file_rows import touch
+from indexer.catalogue.job_queue import FRESH, RANK
+from indexer.catalogue.rows import storable
+from indexer.database import Database
+from indexer.photo import CaptionPlace, IndexedPhoto, JobKind, OwnWords
+
+_FILES = f"'{OwnWords.HELD}', '{OwnWords.LENT}'"
+
+
+@dataclass(frozen=True, slots=True)
+class WordsPending:
+    """How far a photo's words are on their way into its files; all zero and None: they have arrived."""
+
+    waiting: int = 0  # files whose turn is to come
+    missing: int = 0  # files that are not there: their turn is when they are back
+    failed: str | None = None  # why a file was given up
+
+
+class Corrections:
+    """The page's side of the catalogue."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def correct(self, photo_id: str, text: str) -> bool:
+        """Puts a person's words in the place of the caption and queues their writing; False for an unknown photo.
+
+        `text` is one line that every file can hold (`correction.corrected_text`).
+        """
+        return self._decide(photo_id, text)
+
+    def take_back(self, photo_id: str) -> bool:
+        """Withdraws the correction and queues what was there before; False where there is none."""
+        return self._decide(photo_id, None)
+
+    def _decide(self, photo_id: str, text: str | None) -> bool:
+        with self._database.transaction() as writer:
+            standing = _Standing.of(writer, photo_id)
+            if standing is None or (text is None and standing.text is None):
+                return False
+            moment = datetime.now(UTC)
+            if standing.at is not None:
+                moment = max(moment, standing.at + timedelta(microseconds=1))
+            _store(writer, photo_id, text, moment)
+            enqueue_words(writer, photo_id)
+            touch(writer, {photo_id})
+        return True
+
+    def words_pending(self, photo_id: str) -> WordsPending:
+        """How far the words of this photo are on their way into its files."""
+        rows = self._database.reader.execute(
+            """SELECT state, reason, missing_since FROM job JOIN file ON file.id = job.file_id
+            WHERE photo_id = ? AND kind = ? ORDER BY job.at DESC""",
+            (photo_id, JobKind.WORDS.value),
+        ).fetchall()
+        there = [row for row in rows if row["missing_since"] is None]
+        return WordsPending(
+            waiting=sum(row["state"] != "aside" for row in there),
+            missing=len(rows) - len(there),
+            failed=next((row["reason"] for row in there if row["state"] == "aside"), None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What the catalogue has of a photo's correction: no text where it was taken back or overtaken at that moment."""
+
+    text: str | None
+    at: datetime | None
+
+    @classmethod
+    def of(cls, writer: sqlite3.Connection, photo_id: str) -> _Standing | None:
+        row = writer.execute("SELECT corrected_text, corrected_at FROM photo WHERE id = ?", (photo_id,)).fetchone()
+        if row is None:
+            return None
+        return cls(row["corrected_text"], datetime.fromisoformat(row["corrected_at"]) if row["corrected_at"] else None)
+
+
+def weigh(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPhoto) -> None:
+    """What the words in a file that was read mean for the photo's correction, inside the caller's transaction.
+
+    `row` is the file's, with its job's `kind` and `claimed_at`, before anything of this reading is stored in it.
+    """
+    standing = _Standing.of(writer, photo.content_key)
+    if standing is None or not photo.seen:
+        return
+    found = photo.metadata.correction
+    carries_out = row["kind"] == JobKind.WORDS and row["photo_id"] == photo.content_key
+    if found is not None and not carries_out and (standing.at is None or (found.at and found.at > standing.at)):
+        moment = min(found.at or datetime.now(UTC), datetime.now(UTC))
+        _store(writer, photo.content_key, found.text, moment)
+        enqueue_words(writer, photo.content_key, but=row["id"])
+    elif (
+        standing.text is not None and standing.at is not None and _is_overtaken(row, photo, standing.text, standing.at)
+    ):
+        _store(writer, photo.content_key, None, datetime.now(UTC))
+        enqueue_words(writer, photo.content_key)
+    elif found is not None and not carries_out and found.text != standing.text:
+        enqueue_words(writer, photo.content_key, only=row["id"])
+
+
+def _is_overtaken(row: sqlite3.Row, photo: IndexedPhoto, text: str, typed_at: datetime) -> bool:
+    """Whether somebody has put other words into a known file after the correction was typed."""
+    theirs = storable(photo.metadata.others_words)
+    if theirs is None or theirs in (text, row["person_caption"]):
+        return False
+    if row["photo_id"] != photo.content_key or row["settled_at"] is None:
+        return False  # a file never seen before says nothing about when
+    if row["kind"] == JobKind.WORDS:  # the first look since then; an edit that keeps the file's time counts as earlier
+        return datetime.fromtimestamp(photo.stamp.mtime_ns / 1e9, UTC) > typed_at
+    return row["claimed_at"] is None or datetime.fromisoformat(row["claimed_at"]) > typed_at
+
+
+def own_words(row: sqlite3.Row, photo: IndexedPhoto) -> OwnWords | None:
+    """What is known of our words in a file after a settled job; `row` as `weigh` takes it."""
+    before = OwnWords(row["ours"]) if row["ours"] and row["photo_id"] == photo.content_key else None
+    if photo.taken_out:
+        return OwnWords.TAKEN_OUT
+    if photo.caption_place not in {None, CaptionPlace.INDEX}:
+        return OwnWords.HELD if before in {None, OwnWords.HELD} else OwnWords.LENT
+    if not photo.seen:
+        return before
+    if photo.metadata.machine_caption is not None or photo.metadata.correction is not None:
+        return OwnWords.LENT if before is OwnWords.LENT else OwnWords.HELD
+    return OwnWords.TAKEN_OUT if before is OwnWords.TAKEN_OUT else None
+
+
+def others_hold(writer: sqlite3.Connection, row: sqlite3.Row, photo_id: str) -> bool:
+    """Whether another present file of the photo has our words."""
+    found = writer.execute(
+        f"SELECT 1 FROM file WHERE photo_id = ? AND id <> ? AND missing_since IS NULL AND ours IN ({_FILES}) LIMIT 1",
+        (photo_id, row["id"]),
+    ).fetchone()
+    return found is not None
+
+
+def enqueue_words(
+    writer: sqlite3.Connection, photo_id: str, *, but: int | None = None, only: int | None = None
+) -> None:
+    """Queues the writing of a photo's words for its files, also for missing ones: they wait until they are back.
+
+    A job in hand has the words of before: it is done again.
+    """
+    files = "SELECT id FROM file WHERE photo_id = :photo AND id IS NOT :but AND (:only IS NULL OR id = :only)"
+    values = {"photo": photo_id, "but": but, "only": only, "kind": JobKind.WORDS.value, "rank": RANK[JobKind.WORDS]}
+    writer.execute(
+        f"""INSERT INTO job (file_id, kind, rank) SELECT id, :kind, :rank FROM file WHERE id IN ({files})
+        ON CONFLICT (file_id, kind) DO UPDATE SET {FRESH} WHERE job.state = 'aside'""",
+        values,
+    )
+    writer.execute(
+        f"UPDATE job SET again = 2 WHERE kind = :kind AND state = 'claimed' AND file_id IN ({files})", values
+    )
+
+
+def drop_words(writer: sqlite3.Connection, photo_id: str) -> None:
+    """Our words were taken out of the photo's files on purpose: those that are on their way do not go in."""
+    writer.execute("UPDATE file SET ours = ? WHERE photo_id = ?", (OwnWords.TAKEN_OUT.value, photo_id))
+    writer.execute(
+        """DELETE FROM job WHERE kind = ? AND state <> 'claimed'
+        AND file_id IN (SELECT id FROM file WHERE photo_id = ?)""",
+        (JobKind.WORDS.value, photo_id),
+    )
+
+
+def _store(writer: sqlite3.Connection, photo_id: str, text: str | None, moment: datetime) -> None:
+    writer.execute(
+        "UPDATE photo SET corrected_text = ?, corrected_at = ? WHERE id = ?",
+        (storable(text), moment.isoformat(), photo_id),
+    )
