@@ -1,10 +1,10 @@
 """A photo's identity: a hash of what it shows, not of what is written about it.
 
 JPEG: everything but the APPn and COM segments and what trails the EOI (motion photo videos, MPO's second picture,
-maker trailers); PNG: the critical chunks; WebP: the chunks that hold pictures; TIFF: the file without a caption of
-ours; anything else, and a file too damaged to be taken apart: all bytes. Two files that differ in nothing but their
-orientation tag, or their colour profile, share a key: the tag is metadata, and turning a photo upright must not cost a
-second captioning.
+maker trailers); PNG: the critical chunks; WebP: the chunks that hold pictures; TIFF and HEIF: the file without a
+caption of ours; anything else, and a file too damaged to be taken apart: all bytes. Two files that differ in nothing
+but their orientation tag, or their colour profile, share a key: the tag is metadata, and turning a photo upright must
+not cost a second captioning.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
+from indexer.captions import heif_tail
 from indexer.captions.tiff_edit import original_pieces
 from indexer.reading.segments import APP0, COM, EOI, SOS, is_jpeg, is_png, is_webp, jpeg_parts, png_parts, riff_parts
 
@@ -32,7 +33,13 @@ def content_key(data: bytes) -> str:
             if found:
                 view = memoryview(data)
                 return _hash(kind, (view[start:end] for start, end in found))
-    return _hash(b"file", original_pieces(data) if data.startswith(_TIFF_STARTS) else [data])
+    return _hash(b"file", _without_caption(data))
+
+
+def _without_caption(data: bytes) -> Iterable[bytes | memoryview]:
+    if data.startswith(_TIFF_STARTS):
+        return original_pieces(data)
+    return [(heif_tail.restored(data) if data.startswith(b"ftyp", 4) else None) or data]
 
 
 def _hash(kind: bytes, pieces: Iterable[bytes | memoryview]) -> str:

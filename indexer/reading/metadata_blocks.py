@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from indexer.captions import tiff
+from indexer.captions.heif_tail import marks as heif_marks
 from indexer.captions.iptc import turned_right
 from indexer.captions.own_caption import FieldText, Mark
 from indexer.captions.tiff_edit import undo_record
@@ -36,6 +37,7 @@ class _Raw:
     exif: bytes | None = None
     xmp: bytes | None = None
     iptc: bytes | None = None
+    mark: Mark | None = None  # of ours, where the EXIF block has none
 
 
 def find_blocks(data: bytes, picture: Picture) -> Blocks:
@@ -52,7 +54,7 @@ def find_blocks(data: bytes, picture: Picture) -> Blocks:
     elif picture.mime_type == "image/tiff":
         raw = _of_tiff(data, picture)
     else:
-        raw = _of_image(picture)
+        raw = _of_image(data, picture)
     return _read(raw, picture)
 
 
@@ -65,7 +67,7 @@ def _read(raw: _Raw, picture: Picture) -> Blocks:
     return Blocks(
         values,
         tuple(tiff.texts(raw.exif)) if raw.exif else (),
-        record.mark if record else None,
+        record.mark if record else raw.mark,
         raw.xmp or raw_bytes(values.image.get(tiff.XMP)),
         read_iptc(raw.iptc) if raw.iptc else {},
     )
@@ -132,10 +134,12 @@ def _of_raw(picture: Picture) -> _Raw:
     return _of_jpeg(picture.data)
 
 
-def _of_image(picture: Picture) -> _Raw:
-    """HEIF, AVIF, GIF and BMP: what the decoder found."""
+def _of_image(data: bytes, picture: Picture) -> _Raw:
+    """HEIF, AVIF, GIF and BMP: what the decoder found. A HEIF keeps our mark in a box of its own, too, which stays
+    where another program has written the EXIF anew."""
     exif, xmp = (picture.image.info.get(name) for name in ("exif", "xmp"))
     return _Raw(
         exif.removeprefix(b"Exif\0\0") if isinstance(exif, bytes) else None,
         xmp if isinstance(xmp, bytes) else None,
+        mark=next(iter(heif_marks(data)), None) if picture.mime_type == "image/heic" else None,
     )
