@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+from indexer.captions.temporary import STALE_S, sweep
 from indexer.catalogue import Catalogue
 from indexer.catalogue.library_walk import NoteCounts
 from indexer.library.crawl_rules import CrawlRules
 from indexer.library.crawler import outermost, walk
+from indexer.library.found import FoundBatch
 from indexer.library.watcher import Watcher
 from indexer.reading.formats import EXTENSIONS
 from indexer.settings import Settings
@@ -26,11 +29,21 @@ _ASIDE_AT_ONCE = 1000
 
 
 class Rounds:
-    """Walks `roots` and notes what they hold; `changed` is called when there may be new work."""
+    """Walks `roots` and notes what they hold; `changed` is called when there may be new work.
+
+    Copies of photos that a killed process left are removed on the way, once they are `stale_s` old.
+    """
 
     def __init__(
-        self, settings: Settings, catalogue: Catalogue, roots: Sequence[Path], *, changed: Callable[[], None]
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        roots: Sequence[Path],
+        *,
+        changed: Callable[[], None],
+        stale_s: float = STALE_S,
     ) -> None:
+        self._stale_s = stale_s
         self._settings = settings
         self._catalogue = catalogue
         self._roots = outermost(roots)
@@ -80,6 +93,8 @@ class Rounds:
         async with aclosing(found):
             async for batch in found:
                 noted = await asyncio.to_thread(self._catalogue.note, round_, batch)
+                if batch.unswept:
+                    await asyncio.to_thread(self._sweep, batch)
                 counts += noted
                 if noted.new or noted.changed or noted.moved:
                     self._changed()
@@ -92,6 +107,13 @@ class Rounds:
             *(root, counts.new, counts.changed, counts.moved, outcome.missing, counts.unchanged),
         )
         self._changed()
+
+    def _sweep(self, batch: FoundBatch) -> None:
+        """Whoever wants no captions in the library wants no hand of ours in it."""
+        folders = batch.unswept if self._settings.captions != "off" else ()
+        for folder in folders:
+            for path in sweep(batch.root / os.fsdecode(folder), older_than_s=self._stale_s):
+                log.info("removed %s, left by a process that was killed", path)
 
     def _keep_reason(self, root: Path, held_back: str | None) -> None:
         before = self._held_back.pop(root, None)

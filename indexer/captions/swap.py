@@ -84,12 +84,15 @@ def _check_same(folder: Folder, old: FileRead, standing: HeldFile) -> None:
 def _check_untouched(folder: Folder, old: FileRead, standing: HeldFile, aside: str, before: tuple[object, ...]) -> None:
     """What now stands `aside` is the file that was read, and nobody writes or has written to it.
 
-    Bytes are compared too: a program that writes through a memory map need not move the mtime.
+    First of all it must be that file: another one, which an editor renamed over the old one in the last microseconds,
+    has to be back before that editor looks. Bytes are compared too: a program that writes through a memory map need
+    not move the mtime.
     """
+    if not standing.stands_at(folder.descriptor, aside):
+        raise ChangedMeanwhile(CHANGED)
     folder.sync()
     time.sleep(_GRACE_S)
-    ours = standing.stands_at(folder.descriptor, aside) and standing.attributes == before
-    if not ours or not standing.reads(old.data) or standing.is_touched:
+    if standing.attributes != before or not standing.reads(old.data) or standing.is_touched:
         raise ChangedMeanwhile(CHANGED)
 
 

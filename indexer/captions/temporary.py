@@ -35,9 +35,14 @@ _NAME = re.compile(r"\.(.+)\.[0-9a-f]{8}(?:-([0-9a-f]{16})-([0-9a-f]{16}))?\.cap
 _ADDED_BYTES = len("..xxxxxxxx-xxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx.captmp")
 _CHUNK_BYTES = 1 << 20
 
+#: After so long no program is still making a copy, be it on another machine.
+STALE_S = 3600.0
 
-def is_temporary(name: str) -> bool:
+
+def is_temporary(name: str | bytes) -> bool:
     """Whether a file name is that of a copy in the making, which nobody should look at."""
+    if isinstance(name, bytes):  # a walk asks for a hundred thousand names
+        return name.endswith(b".captmp") and is_temporary(os.fsdecode(name))
     return _NAME.fullmatch(name) is not None
 
 

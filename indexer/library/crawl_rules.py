@@ -56,7 +56,7 @@ class CrawlRules:
     def is_photo_name(self, name: bytes) -> bool:
         """Whether a file of this name may be a photo: by its extension, and not hidden.
 
-        Copies that are just being written (`replace.is_temporary`) are hidden and have no photo's extension.
+        Copies that are just being written (`temporary.is_temporary`) are hidden and have no photo's extension.
         """
         dot = name.rfind(b".")
         return dot > 0 and name[dot:].lower() in self._extensions and name[0] != 46  # "."

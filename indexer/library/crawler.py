@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from pathlib import Path
 
+from indexer.captions.temporary import is_temporary
 from indexer.library.crawl_rules import NOMEDIA, CrawlRules
 from indexer.library.found import FolderListing, FoundBatch, StampRow, sidecar_fingerprint, signed_inode
 
@@ -67,13 +68,14 @@ class Crawl:
         self._met: set[tuple[int, int]] = set()
         self._above = _folders_above(self._base)
         self._unreadable: dict[bytes, str] = {}
+        self._unswept: set[bytes] = set()
 
     def stop(self) -> None:
         """The walk ends at the next file."""
         self._stopped = True
 
     def batches(self) -> Iterator[FoundBatch]:
-        """What is found; the last batch may hold nothing but unreadable folders."""
+        """What is found; the last batch may hold nothing but unreadable and unswept folders."""
         listings: list[FolderListing] = []
         count, due = 0, time.monotonic() + BATCH_S
         while not self._stopped and (self._folders or self._linked):
@@ -83,12 +85,13 @@ class Crawl:
                 if count >= BATCH_FILES or time.monotonic() > due:
                     yield self._batch(listings)
                     listings, count, due = [], 0, time.monotonic() + BATCH_S
-        if listings or self._unreadable:
+        if listings or self._unreadable or self._unswept:
             yield self._batch(listings)
 
     def _batch(self, listings: Sequence[FolderListing]) -> FoundBatch:
         unreadable, self._unreadable = self._unreadable, {}
-        return FoundBatch(self._root, listings, unreadable)
+        unswept, self._unswept = self._unswept, set()
+        return FoundBatch(self._root, listings, unreadable, unswept)
 
     def _list_next(self) -> Iterator[FolderListing]:
         folder = self._folders.pop() if self._folders else self._linked.popleft()
@@ -145,6 +148,8 @@ class Crawl:
                 stamp = self._stamp(folder, entry)
                 if stamp is not None:
                     sidecars[name.lower()] = stamp
+            elif is_temporary(name):
+                self._unswept.add(folder)
             elif self._is_folder(folder, entry) and self._rules.enters(prefix + name):
                 self._meet_folder(prefix + name, entry, folders)
         return photos, sidecars, folders

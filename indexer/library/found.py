@@ -12,7 +12,7 @@ import os
 import stat
 import struct
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import accumulate
@@ -88,11 +88,15 @@ class FolderListing:
 
 @dataclass(frozen=True, slots=True)
 class FoundBatch(Sequence[FoundFile]):
-    """Some folders of one root; `unreadable` maps folders (as in `FolderListing`) to why they can't be listed."""
+    """Some folders of one root; `unreadable` maps folders (as in `FolderListing`) to why they can't be listed.
+
+    `unswept` are folders that hold copies in the making, or what a killed process left of them.
+    """
 
     root: Path
     listings: Sequence[FolderListing]
     unreadable: Mapping[bytes, str] = field(default_factory=dict)
+    unswept: Collection[bytes] = ()
     _ends: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -33,14 +33,22 @@ def test_what_another_program_completes_is_never_lost(
         written = captioned_for(path, ENOUGH_S)
         completed = int(rival.communicate()[0])
     undo_caption(path)
-    numbers = [int(number) for number in re.findall(rb"\nRECORD (\d{8})", path.read_bytes())]
+    kept = [numbers_in(other) for other in tmp_path.iterdir() if other != path]
     if how in ("patch", "mapped"):
-        assert numbers == [completed]
+        assert numbers_in(path) == [completed]
+    elif how == "rename":
+        # An editor that renames within the microseconds between the last look and the exchange, and reads again before
+        # the names have changed back, goes on from the wrong version: the other one is then kept beside it.
+        assert set(numbers_in(path)).union(*kept) == set(range(completed + 1))
     else:
-        assert numbers == list(range(completed + 1))
+        assert numbers_in(path) == list(range(completed + 1))
     assert path.read_bytes().startswith(made.plain())
-    assert list(tmp_path.iterdir()) == [path]
+    assert not kept or how == "rename"
     print(f"{how}: {completed} records, {written} captions between them")
+
+
+def numbers_in(path: Path) -> list[int]:
+    return [int(number) for number in re.findall(rb"\nRECORD (\d{8})", path.read_bytes())]
 
 
 def captioned_for(path: Path, seconds: float) -> int:
