@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from indexer.captions.own_caption import clean
 from indexer.reading.clean_text import clean_text
 
@@ -24,6 +26,7 @@ def corrected_text(typed: str) -> str:
         raise UnusableCorrection(
             f"These are {len(text):,} characters; a caption has at most {LONGEST_CORRECTION:,}. Nothing was changed."
         )
-    if not (text := clean(text)):
+    text = clean(text)
+    if not any(unicodedata.category(letter)[0] in "LNPS" for letter in text):  # a zero width space is not a word
         raise UnusableCorrection("There are no words in this. Nothing was changed.")
     return text

@@ -1,0 +1,389 @@
+"""Corrections in the catalogue: stored, queued, weighed against what files say, and kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from indexer.catalogue import Catalogue
+from indexer.catalogue.corrections import WordsPending
+from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
+from indexer.correction import LONGEST_CORRECTION, UnusableCorrection, corrected_text
+from indexer.database import Database
+from indexer.photo import CaptionBy, CaptionPlace, FileCaption, Job, JobKind, OwnWords, Photo, PhotoMetadata
+from tests.libraries import WORDS, indexed, key_of, rescan, settle_all, write
+
+OMA = "Oma Lisbeth feeds the ducks"
+PLAIN = PhotoMetadata("image/jpeg", 4, 3)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    library = tmp_path / "library"
+    write(library / "a.jpg")
+    return library
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path, root: Path) -> Iterator[Catalogue]:
+    """One file, its caption written into it."""
+    with Catalogue(tmp_path / "catalogue.db") as opened:
+        rescan(opened, root)
+        [job] = opened.claim(1)
+        settle(opened, job, place=CaptionPlace.EXIF, caption=True)
+        opened.mark_pushed([(photo.id, photo.revision) for photo in opened.unpushed(9)])
+        yield opened
+
+
+def settle(
+    catalogue: Catalogue,
+    job: Job,
+    metadata: PhotoMetadata = PLAIN,
+    *,
+    place: CaptionPlace | None = None,
+    caption: bool = False,
+    reason: str | None = None,
+    **more: bool,
+) -> None:
+    done = indexed(job, caption=WORDS if caption else None)
+    done = replace(done, metadata=metadata, caption_place=place, caption_reason=reason, **more)
+    catalogue.settle(job, done)
+
+
+def the_photo(catalogue: Catalogue) -> Photo:
+    [photo] = catalogue.photos(catalogue.photo_ids())
+    return photo
+
+
+def changed(catalogue: Catalogue, path: Path) -> Job:
+    """The job of a file that was touched."""
+    status = path.stat()
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000))
+    rescan(catalogue, path.parent)
+    [job] = [job for job in catalogue.claim(9) if job.kind is JobKind.INDEX]
+    return job
+
+
+def typed(text: str, at: datetime | None = None) -> PhotoMetadata:
+    """What a file says that has a correction in it."""
+    return replace(PLAIN, person_caption=text, correction=FileCaption(text, CaptionBy.PERSON, at=at))
+
+
+def theirs(text: str) -> PhotoMetadata:
+    return replace(PLAIN, person_caption=text)
+
+
+def test_a_correction_is_shown_at_once_and_search_hears_of_it(catalogue: Catalogue) -> None:
+    before = the_photo(catalogue)
+    assert catalogue.correct(before.id, OMA)
+    photo = the_photo(catalogue)
+    assert (photo.caption, photo.caption_by, photo.correction) == (OMA, CaptionBy.PERSON, OMA)
+    assert photo.machine is not None
+    assert photo.machine.text == WORDS.text
+    assert photo.revision > before.revision
+    assert [one.id for one in catalogue.unpushed(9)] == [photo.id]
+    assert not catalogue.correct("0" * 32, OMA)
+
+
+def test_taking_back_shows_what_was_there_before(catalogue: Catalogue) -> None:
+    photo = the_photo(catalogue)
+    assert not catalogue.take_back(photo.id), "there is nothing to take back"
+    catalogue.correct(photo.id, OMA)
+    assert catalogue.take_back(photo.id)
+    photo = the_photo(catalogue)
+    assert (photo.caption, photo.caption_by, photo.correction) == (WORDS.text, CaptionBy.MODEL, None)
+    assert not catalogue.take_back("0" * 32)
+
+
+def test_every_file_gets_the_words_missing_ones_when_they_are_back(catalogue: Catalogue, root: Path) -> None:
+    shutil.copy(root / "a.jpg", root / "b.jpg")
+    shutil.copy(root / "a.jpg", root / "c.jpg")
+    rescan(catalogue, root)
+    settle_all(catalogue)
+    (root / "c.jpg").rename(root.parent / "c.jpg")
+    rescan(catalogue, root)
+    catalogue.correct(the_photo(catalogue).id, OMA)
+    assert catalogue.words_pending(the_photo(catalogue).id) == WordsPending(waiting=2, missing=1)
+    jobs = catalogue.claim(9)
+    assert [(job.kind, job.file.path.name) for job in jobs] == [(JobKind.WORDS, "a.jpg"), (JobKind.WORDS, "b.jpg")]
+    for job in jobs:
+        settle(catalogue, job, place=CaptionPlace.EXIF)
+    assert catalogue.words_pending(the_photo(catalogue).id) == WordsPending(missing=1)
+    (root.parent / "c.jpg").rename(root / "c.jpg")
+    rescan(catalogue, root)
+    assert [(job.kind, job.file.path.name) for job in catalogue.claim(9)] == [(JobKind.WORDS, "c.jpg")]
+
+
+def test_words_go_before_everything_else_and_after_a_failure_too(catalogue: Catalogue, root: Path) -> None:
+    for number in range(3):
+        write(root / f"{number}.jpg", f"{number}")
+    rescan(catalogue, root)
+    catalogue.correct(key_of(root / "a.jpg"), OMA)
+    [job] = catalogue.claim(1)
+    assert (job.kind, job.ours) == (JobKind.WORDS, OwnWords.HELD)
+    catalogue.fail(job, "no", kind="unreadable", final=True)
+    assert catalogue.words_pending(key_of(root / "a.jpg")) == WordsPending(failed="no")
+    catalogue.correct(key_of(root / "a.jpg"), OMA)
+    [job] = catalogue.claim(1)
+    assert (job.kind, job.attempt) == (JobKind.WORDS, 1)
+
+
+def test_a_job_in_hand_that_has_old_words_is_done_again(catalogue: Catalogue) -> None:
+    photo_id = the_photo(catalogue).id
+    catalogue.correct(photo_id, "first")
+    [job] = catalogue.claim(9)
+    catalogue.correct(photo_id, "second")
+    settle(catalogue, job, place=CaptionPlace.EXIF)
+    assert catalogue.words_pending(photo_id).waiting == 1
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, place=CaptionPlace.EXIF)
+    assert (catalogue.words_pending(photo_id), catalogue.claim(9)) == (WordsPending(), [])
+
+
+def test_reading_our_own_correction_back_changes_nothing(catalogue: Catalogue, root: Path) -> None:
+    photo_id = the_photo(catalogue).id
+    catalogue.correct(photo_id, OMA)
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, place=CaptionPlace.EXIF)
+    before = the_photo(catalogue)
+    assert before.corrected_at is not None
+    settle(catalogue, changed(catalogue, root / "a.jpg"), typed(OMA, before.corrected_at))
+    after = the_photo(catalogue)
+    assert (after.correction, after.corrected_at, after.metadata.person_caption) == (OMA, before.corrected_at, None)
+    assert catalogue.words_pending(photo_id) == WordsPending()
+
+
+def test_words_of_another_program_that_came_later_win(catalogue: Catalogue, root: Path) -> None:
+    shutil.copy(root / "a.jpg", root / "b.jpg")
+    rescan(catalogue, root)
+    settle_all(catalogue)
+    photo_id = the_photo(catalogue).id
+    catalogue.correct(photo_id, OMA)
+    for job in catalogue.claim(9):
+        settle(catalogue, job, place=CaptionPlace.EXIF)
+    settle(catalogue, changed(catalogue, root / "a.jpg"), theirs("Karl's boat"))
+    photo = the_photo(catalogue)
+    assert (photo.caption, photo.caption_by, photo.correction) == ("Karl's boat", CaptionBy.PERSON, None)
+    assert catalogue.words_pending(photo_id).waiting == 2, "the correction leaves the copies, too"
+
+
+def test_words_that_were_there_already_do_not(catalogue: Catalogue, root: Path) -> None:
+    settle(catalogue, changed(catalogue, root / "a.jpg"), theirs("Karl's boat"))
+    photo_id = the_photo(catalogue).id
+    catalogue.correct(photo_id, OMA)
+    [job] = catalogue.claim(9)
+    beside = replace(typed(OMA), overruled="Karl's boat")
+    settle(catalogue, job, theirs("Karl's boat"), place=CaptionPlace.SIDECAR)
+    settle(catalogue, changed(catalogue, root / "a.jpg"), beside)
+    assert the_photo(catalogue).caption == OMA
+    settle(catalogue, changed(catalogue, root / "a.jpg"), replace(beside, overruled="Karl's new boat"))
+    assert the_photo(catalogue).caption == "Karl's new boat"
+
+
+def test_words_of_a_file_that_was_never_seen_say_nothing_about_when(catalogue: Catalogue, root: Path) -> None:
+    catalogue.correct(the_photo(catalogue).id, OMA)
+    shutil.copy(root / "a.jpg", root / "b.jpg")
+    rescan(catalogue, root)
+    for job in catalogue.claim(9):
+        settle(catalogue, job, theirs("from another computer"), place=CaptionPlace.SIDECAR)
+    assert the_photo(catalogue).caption == OMA
+
+
+def test_an_edit_that_was_not_noticed_before_the_correction_is_the_older_word(catalogue: Catalogue, root: Path) -> None:
+    edited = datetime.now(UTC).timestamp() - 3600
+    os.utime(root / "a.jpg", (edited, edited))
+    catalogue.correct(the_photo(catalogue).id, OMA)
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, theirs("an hour ago"), place=CaptionPlace.SIDECAR)
+    assert the_photo(catalogue).caption == OMA
+
+
+def test_an_edit_between_the_correction_and_its_writing_is_the_newer_word(catalogue: Catalogue, root: Path) -> None:
+    catalogue.correct(the_photo(catalogue).id, OMA)
+    later = datetime.now(UTC).timestamp() + 5
+    os.utime(root / "a.jpg", (later, later))
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, theirs("just now"), place=CaptionPlace.SIDECAR)
+    photo = the_photo(catalogue)
+    assert (photo.caption, photo.correction) == ("just now", None)
+    assert catalogue.words_pending(photo.id).waiting == 1, "what was written in the meantime goes out again"
+
+
+def test_a_lost_catalogue_takes_corrections_back_from_the_files(tmp_path: Path, root: Path) -> None:
+    shutil.copy(root / "a.jpg", root / "b.jpg")
+    with Catalogue(tmp_path / "new.db") as catalogue:
+        rescan(catalogue, root)
+        first, second = catalogue.claim(9)
+        settle(catalogue, first, PLAIN, caption=True, place=CaptionPlace.EXIF)
+        at = datetime.now(UTC) - timedelta(days=400)
+        settle(catalogue, second, typed(OMA, at), caption=True, place=CaptionPlace.EXIF)
+        photo = the_photo(catalogue)
+        assert (photo.caption, photo.caption_by) == (OMA, CaptionBy.PERSON)
+        assert (photo.correction, photo.corrected_at) == (OMA, at)
+        assert [(job.kind, job.file.path.name) for job in catalogue.claim(9)] == [(JobKind.WORDS, "a.jpg")]
+
+
+def test_of_two_corrections_the_later_one_counts_whichever_file_is_read_last(catalogue: Catalogue, root: Path) -> None:
+    photo_id = the_photo(catalogue).id
+    catalogue.correct(photo_id, OMA)
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, place=CaptionPlace.EXIF)
+    now = datetime.now(UTC)
+    settle(catalogue, changed(catalogue, root / "a.jpg"), typed("restored from last year", now - timedelta(days=365)))
+    assert the_photo(catalogue).caption == OMA
+    assert catalogue.words_pending(photo_id).waiting == 1, "the file is to have the newest words"
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, typed("restored from last year", now - timedelta(days=365)), place=CaptionPlace.EXIF)
+    settle(catalogue, changed(catalogue, root / "a.jpg"), typed("typed on another computer", datetime.now(UTC)))
+    assert the_photo(catalogue).caption == "typed on another computer"
+
+
+@pytest.mark.parametrize("years", [-10, 0, 7000])
+def test_what_was_taken_back_does_not_come_back_from_a_file(catalogue: Catalogue, root: Path, years: int) -> None:
+    photo_id = the_photo(catalogue).id
+    catalogue.correct(photo_id, OMA)
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, place=CaptionPlace.EXIF)
+    at = the_photo(catalogue).corrected_at
+    assert at is not None
+    catalogue.take_back(photo_id)
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, typed(OMA, at.replace(year=at.year + years, day=1)), place=CaptionPlace.EXIF)
+    photo = the_photo(catalogue)
+    assert (photo.correction, photo.caption) == (None, WORDS.text)
+    assert catalogue.words_pending(photo_id) == WordsPending()
+
+
+def test_corrections_within_one_moment_keep_their_order(catalogue: Catalogue) -> None:
+    photo_id, moments = the_photo(catalogue).id, []
+    for number in range(20):
+        catalogue.correct(photo_id, f"{number}")
+        moments.append(the_photo(catalogue).corrected_at)
+    assert moments == sorted(set(moments), key=moments.index)
+    assert len(set(moments)) == 20
+
+
+def test_an_undo_keeps_the_correction_in_the_index_and_nothing_is_written(catalogue: Catalogue) -> None:
+    photo_id = the_photo(catalogue).id
+    catalogue.correct(photo_id, OMA)
+    catalogue.note_undone([photo_id], "taken out on purpose")
+    assert catalogue.claim(9) == []
+    photo = the_photo(catalogue)
+    assert (photo.caption, photo.caption_place) == (OMA, CaptionPlace.INDEX)
+    assert photo.caption_reason == "taken out on purpose"
+    catalogue.correct(photo_id, "and once more")
+    [job] = catalogue.claim(9)
+    assert job.ours is OwnWords.TAKEN_OUT
+    settle(catalogue, job, place=CaptionPlace.EXIF)
+    catalogue.take_back(photo_id)
+    [job] = catalogue.claim(9)
+    assert job.ours is OwnWords.LENT, "the model's words were taken out and do not go in again"
+
+
+def test_what_one_copy_lost_is_no_news_while_another_has_it(catalogue: Catalogue, root: Path) -> None:
+    shutil.copy(root / "a.jpg", root / "b.jpg")
+    rescan(catalogue, root)
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, caption=True, place=CaptionPlace.EXIF)
+    job = changed(catalogue, root / "a.jpg")
+    assert job.ours is OwnWords.HELD
+    settle(catalogue, job, place=CaptionPlace.INDEX, reason="gone", taken_out=True)
+    assert the_photo(catalogue).caption_place is CaptionPlace.EXIF
+    assert changed(catalogue, root / "a.jpg").ours is OwnWords.TAKEN_OUT
+    settle(catalogue, changed(catalogue, root / "b.jpg"), place=CaptionPlace.INDEX, reason="gone", taken_out=True)
+    assert (the_photo(catalogue).caption_place, the_photo(catalogue).caption_reason) == (CaptionPlace.INDEX, "gone")
+
+
+def test_captioning_again_gives_no_file_the_words_of_another(catalogue: Catalogue, root: Path) -> None:
+    settle(catalogue, changed(catalogue, root / "a.jpg"), theirs("Karl's boat"))
+    shutil.copy(root / "a.jpg", root / "b.jpg")
+    rescan(catalogue, root)
+    settle_all(catalogue)
+    catalogue.enqueue_all(JobKind.CAPTION, model="model-2")
+    for job in catalogue.claim(9):
+        settle(catalogue, job, the_photo(catalogue).metadata, caption=True, place=CaptionPlace.INDEX, seen=False)
+    settle(catalogue, changed(catalogue, root / "a.jpg"), PLAIN)
+    assert the_photo(catalogue).caption == WORDS.text, "no file has a person's words any more"
+
+
+def test_a_newer_model_does_not_disturb_a_correction(catalogue: Catalogue) -> None:
+    photo_id = the_photo(catalogue).id
+    catalogue.correct(photo_id, OMA)
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, theirs("Karl's boat"), place=CaptionPlace.SIDECAR)
+    assert catalogue.enqueue_all(JobKind.CAPTION, model="model-2") == 1
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, the_photo(catalogue).metadata, caption=True, place=CaptionPlace.SIDECAR, seen=False)
+    assert the_photo(catalogue).caption == OMA
+
+
+def test_a_photo_that_has_no_other_words_counts_as_described(tmp_path: Path, root: Path) -> None:
+    with Catalogue(tmp_path / "bare.db") as catalogue:
+        rescan(catalogue, root)
+        settle_all(catalogue, caption=None)
+        assert catalogue.wanting(JobKind.CAPTION, model="model-1") == 1
+        catalogue.correct(the_photo(catalogue).id, OMA)
+        assert catalogue.counts().with_caption == 1
+        assert catalogue.wanting(JobKind.CAPTION, model="model-1") == 0
+        assert catalogue.wanting(JobKind.WORDS) == 1
+
+
+def test_an_older_catalogue_learns_which_files_have_our_words(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    Database(path, CATALOGUE_MIGRATIONS[:1]).close()
+    photos = (
+        ("a", "exif", None),
+        ("b", "index", "the caption was taken out of the file on purpose"),
+        ("c", None, None),
+    )
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute("INSERT INTO root (id, path) VALUES (1, x'2f70')")
+        for name, place, reason in photos:
+            old.execute(
+                """INSERT INTO photo (id, mime_type, width_px, height_px, caption_place, caption_reason, added_at,
+                machine_text, machine_confidence, machine_model) VALUES (?, 'image/jpeg', 1, 1, ?, ?, '2024-01-01',
+                'a dog', 0.5, 'm')""",
+                (name, place, reason),
+            )
+            old.execute(
+                """INSERT INTO file (root_id, folder, name, mtime_ns, size, inode, photo_id)
+                VALUES (1, x'', ?, 1, 1, 1, ?)""",
+                (name.encode(), name),
+            )
+    with Catalogue(path) as catalogue:
+        assert catalogue.enqueue_all(JobKind.INDEX) == 3
+        assert [job.ours for job in catalogue.claim(9)] == [OwnWords.HELD, OwnWords.TAKEN_OUT, None]
+        assert catalogue.counts().with_caption == 3
+        assert catalogue.correct("a", OMA)
+
+
+@pytest.mark.parametrize(
+    ("entered", "kept"),
+    [
+        ("  Oma\r\nfeeds\tthe ducks ", "Oma feeds the ducks"),
+        ("<script>alert('x')</script> & \"quotes\"", "<script>alert('x')</script> & \"quotes\""),
+        ("סבתא מאכילה ברווזים 🦆👩‍👧", "סבתא מאכילה ברווזים 🦆👩‍👧"),
+        ("a\u202eb\u0000c\ud800", "ab c"),
+        ("cafe\u0301", "café"),
+        ("🦆" * LONGEST_CORRECTION, "🦆" * LONGEST_CORRECTION),
+    ],
+)
+def test_what_is_typed_becomes_a_line_that_every_file_can_hold(entered: str, kept: str) -> None:
+    assert corrected_text(entered) == kept
+    assert corrected_text(kept) == kept
+
+
+@pytest.mark.parametrize(
+    "entered", ["", " \r\n\t ", "\u200b\u202e\x00\ufeff", "x" * 2001, "x " * 100_000, " " * 100_000]
+)
+def test_what_can_t_be_a_caption_is_refused_with_a_reason(entered: str) -> None:
+    with pytest.raises(UnusableCorrection, match="Nothing was changed"):
+        corrected_text(entered)
