@@ -36,7 +36,7 @@ class HeldFile:
 
     def __init__(self, folder: int, name: str, *, where: Path) -> None:
         self._where = where
-        self._leased = False
+        self.is_leased = False
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         self.descriptor = os.open(name, flags, dir_fd=folder)
         try:
@@ -79,7 +79,7 @@ class HeldFile:
         goes on doing so; where there are no leases nothing happens."""
         for wait_s in (*_WAITS_S, None):
             try:
-                self._leased = _lease(self.descriptor)
+                self.is_leased = _lease(self.descriptor)
             except BlockingIOError:
                 if network_file_system(self._where) is not None:
                     return  # the client was promised nothing by the server: that says nothing about writers
@@ -93,7 +93,7 @@ class HeldFile:
     def is_touched(self) -> bool:
         """Whether, since it was leased, some program has opened it for writing, or is waiting to. Never true where
         there are no leases."""
-        return self._leased and sys.platform == "linux" and fcntl.fcntl(self.descriptor, fcntl.F_GETLEASE) != _READ
+        return self.is_leased and sys.platform == "linux" and fcntl.fcntl(self.descriptor, fcntl.F_GETLEASE) != _READ
 
     def reads(self, data: bytes) -> bool:
         """Whether its bytes are these, all of them."""

@@ -76,8 +76,13 @@ def _held(folder: Folder, old: FileRead) -> Iterator[HeldFile]:
 
 
 def _check_same(folder: Folder, old: FileRead, standing: HeldFile) -> None:
-    """The file that is held, and stands there, is the one that was read."""
-    if not old.was(standing.status) or not standing.stands_at(folder.descriptor, old.path.name):
+    """The file that is held, and stands there, is the one that was read.
+
+    Bytes are compared too: a program that writes through a memory map need not move the mtime. Under a lease that is
+    good for what follows; without one `_check_untouched` compares.
+    """
+    same = old.was(standing.status) and (not standing.is_leased or standing.reads(old.data))
+    if not same or not standing.stands_at(folder.descriptor, old.path.name):
         raise ChangedMeanwhile(CHANGED)
 
 
@@ -85,14 +90,14 @@ def _check_untouched(folder: Folder, old: FileRead, standing: HeldFile, aside: s
     """What now stands `aside` is the file that was read, and nobody writes or has written to it.
 
     First of all it must be that file: another one, which an editor renamed over the old one in the last microseconds,
-    has to be back before that editor looks. Bytes are compared too: a program that writes through a memory map need
-    not move the mtime.
+    has to be back before that editor looks.
     """
     if not standing.stands_at(folder.descriptor, aside):
         raise ChangedMeanwhile(CHANGED)
     folder.sync()
     time.sleep(_GRACE_S)
-    if standing.attributes != before or not standing.reads(old.data) or standing.is_touched:
+    same = standing.attributes == before and (standing.is_leased or standing.reads(old.data))
+    if not same or standing.is_touched:
         raise ChangedMeanwhile(CHANGED)
 
 
