@@ -7,8 +7,10 @@ that would make the file's index longer, and everything behind it would move.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from indexer.captions import heif_tail, iptc, tiff, tiff_edit, xmp_edit, xmp_packet
 from indexer.captions.heif import IN_FILE, HeifError, Item, Location, read_heif
@@ -26,6 +28,7 @@ _TIFF_HEADERS = (b"II*\0", b"MM\0*")
 _FARTHEST_HEADER_BYTES = 64
 _MAX_ITEM_BYTES = 16 << 20
 _XMP_TYPE = "application/rdf+xml"
+_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,27 +131,13 @@ class HeifPhoto:
     def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
         """The file with the caption at `place`. Raises `CaptionRefused` with the reason."""
         check_file(self.data, self._heif, [xmp.packet for xmp in self._xmp])
-        item, new = self._with_exif(own) if place is CaptionPlace.EXIF else self._with_xmp(own)
-        return heif_tail.append_item(self.data, check_item(self._heif, item), new, own.mark)
-
-    def _with_exif(self, own: OwnCaption) -> tuple[Item, bytes]:
-        if len(self._exif) != 1:
-            raise CaptionRefused(_counted(len(self._exif), "Exif block"))
-        exif = self._exif[0]
-        if exif.prefix[4:] not in (b"", _EXIF_HEADER) or len(exif.prefix) != 4 + int.from_bytes(exif.prefix[:4], "big"):
-            raise CaptionRefused("the file's Exif block does not begin as it should")
-        block = tiff_edit.append_caption(exif.block, own, limit=_MAX_ITEM_BYTES)
-        if reads_beyond(exif.block, len(block)):
-            raise CaptionRefused("the camera's MakerNote points past the end of the Exif block")
-        return exif.item, exif.prefix + block
-
-    def _with_xmp(self, own: OwnCaption) -> tuple[Item, bytes]:
-        if len(self._xmp) != 1:
-            raise CaptionRefused(_counted(len(self._xmp), "XMP packet"))
-        xmp = self._xmp[0]
-        if not xmp_edit.can_describe(xmp.packet):
-            raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
-        return xmp.item, xmp_edit.splice(xmp.packet, own)
+        if place is CaptionPlace.EXIF:
+            exif = _only(self._exif, "Exif block")
+            location, new = check_item(self._heif, exif.item), _with_exif(exif, own)
+        else:
+            xmp = _only(self._xmp, "XMP packet")
+            location, new = check_item(self._heif, xmp.item), _with_xmp(xmp.packet, own)
+        return heif_tail.append_item(self.data, location, new, own.mark)
 
     # -- undoing
 
@@ -224,8 +213,27 @@ def _ours_in(block: bytes) -> list[FieldText]:
     return [text for text in tiff.texts(block) if text.field != "UserComment"]
 
 
-def _counted(count: int, what: str) -> str:
-    return f"the file has {count} {what}s instead of one" if count else f"the file has no {what} that could be added to"
+def _only(found: Sequence[_Part], what: str) -> _Part:
+    if not found:
+        raise CaptionRefused(f"the file has no {what} that could be added to")
+    if len(found) > 1:
+        raise CaptionRefused(f"the file has {len(found)} {what}s instead of one")
+    return found[0]
+
+
+def _with_exif(exif: _Exif, own: OwnCaption) -> bytes:
+    if exif.prefix[4:] not in (b"", _EXIF_HEADER) or len(exif.prefix) != 4 + int.from_bytes(exif.prefix[:4], "big"):
+        raise CaptionRefused("the file's Exif block does not begin as it should")
+    block = tiff_edit.append_caption(exif.block, own, limit=_MAX_ITEM_BYTES)
+    if reads_beyond(exif.block, len(block)):
+        raise CaptionRefused("the camera's MakerNote points past the end of the Exif block")
+    return exif.prefix + block
+
+
+def _with_xmp(packet: bytes, own: OwnCaption) -> bytes:
+    if not xmp_edit.can_describe(packet):
+        raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
+    return xmp_edit.splice(packet, own)
 
 
 def _left(stripped: Stripped) -> bytes:

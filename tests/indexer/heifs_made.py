@@ -150,13 +150,18 @@ def _location(number: int, item: Item, index: Index, at: int, wide: str) -> byte
     entry = struct.pack(">" + wide, number)
     entry += struct.pack(">H", item.construction) if index.version else b""
     entry += struct.pack(">H", item.reference)
-    entry += (at if index.based else 0).to_bytes(index.base, "big") + struct.pack(">H", item.pieces)
+    entry += _wide(at if index.based else 0, index.base) + struct.pack(">H", item.pieces)
     at, cut = 0 if index.based else at, len(item.payload) // item.pieces
     for piece in range(item.pieces):
         size = cut if piece < item.pieces - 1 else len(item.payload) - cut * piece
         entry += bytes(index.index if index.version else 0)
-        entry += (at + cut * piece).to_bytes(index.offset, "big") + size.to_bytes(index.length, "big")
+        entry += _wide(at + cut * piece, index.offset) + _wide(size, index.length)
     return entry
+
+
+def _wide(value: int, width: int) -> bytes:
+    """In 0 bytes nothing is said."""
+    return value.to_bytes(width, "big") if width else b""
 
 
 EXIF = exif(made.camera_block())
