@@ -27,6 +27,7 @@ _MAX_ENTRIES = 1 << 17  # of all directories together
 _MAX_OFFSETS = 1 << 20  # of strips and tiles, likewise
 _MAX_TEXTS = 32
 _MAX_TEXT_BYTES = 1 << 20
+_MAX_VALUE_BYTES = 16 << 20  # of XMP, IPTC and image resources
 _THUMBNAIL = 0x0201
 #: Bytes per value of each field type: 1 BYTE .. 12 DOUBLE (TIFF 6.0), 13 IFD (TIFF Technical Note 1).
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
@@ -229,7 +230,7 @@ def texts(block: bytes) -> list[FieldText]:
 def values(block: bytes, tag: int) -> list[bytes]:
     """The bytes of every entry of IFD0 with this tag, whatever its type; none of what can't be read.
 
-    Raises `TiffError` where there are too many of them to be looked at.
+    Raises `TiffError` where that is more than can be looked through.
     """
     try:
         order = byte_order(block)
@@ -237,8 +238,9 @@ def values(block: bytes, tag: int) -> list[bytes]:
     except TiffError:
         return []
     found = [entry for entry in readable_entries(block, order, ifd0) if entry.tag == tag]
-    if len(found) > _MAX_TEXTS:
-        raise TiffError(f"IFD0 of the Exif block has tag {tag:#06x} {len(found)} times")
+    size = sum(entry.end - entry.start for entry in found)
+    if len(found) > _MAX_TEXTS or size > _MAX_VALUE_BYTES:
+        raise TiffError(f"tag {tag:#06x} of the Exif block holds {size} bytes, too many to be looked through")
     return [block[entry.start : entry.end] for entry in found]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from indexer.captions.own_caption import OwnCaption
-from indexer.captions.verify import Undo, VerifyError, check_opens_alike, check_packet_says, require
+from indexer.captions.verify import Undo, VerifyError, check_opens_alike, check_packet_edit, check_packet_says, require
 
 _DESCRIPTION, _COMMENT, _PACKET = 0x010E, 0x9C9C, 0x02BC
 _WIDTHS = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)
@@ -59,6 +59,11 @@ class _Tiff:
         number: int = struct.unpack(self.form + "H", entry[:2])[0]
         return number
 
+    def kind(self, entry: bytes) -> int:
+        """The field type of an entry: 1 is BYTE, 2 is ASCII (TIFF 6.0, section 2)."""
+        number: int = struct.unpack(self.form + "H", entry[2:4])[0]
+        return number
+
     def span(self, entry: bytes) -> tuple[int, int] | None:
         """Where the value of an entry lies; None where it stands in the entry itself."""
         _, kind, count, offset = struct.unpack(self.form + "HHLL", entry)
@@ -105,8 +110,10 @@ def _check_entries(before: _Tiff, after: _Tiff, old_length: int) -> None:
     require(kept == left, "an entry of IFD0 is not what it was")
     require(before.pages_after_first() == after.pages_after_first(), "the pages after the first are not what they were")
     for entry in after.first.entries:
-        span = after.span(entry) if after.tag(entry) in ours else None
-        require(span is None or span[0] >= old_length, "a text of ours does not stand behind the old file")
+        if after.tag(entry) in ours:
+            kind, span = after.kind(entry), after.span(entry)
+            require(kind == (2 if after.tag(entry) == _DESCRIPTION else 1), "a text of ours is not of the right type")
+            require(span is None or span[0] >= old_length, "a text of ours does not stand behind the old file")
 
 
 def _check_says(before: _Tiff, after: _Tiff, own: OwnCaption) -> None:
@@ -118,6 +125,7 @@ def _check_says(before: _Tiff, after: _Tiff, own: OwnCaption) -> None:
     if not before.values(_PACKET):
         packets = after.values(_PACKET)
         require(len(packets) == 1, "our XMP packet is not there once")
+        check_packet_edit(None, packets[0])
         check_packet_says(packets[0], own)
 
 

@@ -15,6 +15,7 @@ from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
 from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
+from tests.indexer import tiffs_made as tiffs
 
 COMMENT = made.segment(0xFE, b"taken by Ann")
 PHOTOS = {
@@ -38,6 +39,7 @@ def edited(data: bytes, place: CaptionPlace) -> tuple[bytes, OwnCaption]:
 
 PHOTOS |= {name: chunks.PNGS[name] for name in ("PNG", "PNG, XMP", "PNG, trailer")}
 PHOTOS |= {name: chunks.WEBPS[name] for name in ("WebP", "WebP, Exif and XMP", "WebP, animated")}
+PHOTOS |= {name: tiffs.TIFFS[name] for name in ("TIFF", "TIFF, pages, big endian", "TIFF, XMP", "TIFF by Pillow")}
 CASES = [(name, place) for name in PHOTOS for place in opened(PHOTOS[name]).places]
 
 
