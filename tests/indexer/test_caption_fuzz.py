@@ -16,9 +16,12 @@ from indexer.captions.caption_file import read_own_caption, undo_caption, write_
 from indexer.captions.jpeg import segments
 from indexer.captions.own_caption import OwnCaption, clean, find_own, find_persons
 from indexer.captions.replace import stamp_of
+from indexer.captions.tiff_photo import TiffPhoto
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
+from indexer.reading.content_key import content_key
 from tests.indexer import jpegs_made as made
+from tests.indexer import tiffs_made as tiffs
 
 OWN = OwnCaption.of(made.CAPTION, before="")
 DIGESTS = frozenset({OWN.mark.digest})
@@ -27,6 +30,9 @@ BLOCKS += [tiff_edit.append_caption(block, OWN) for block in BLOCKS]
 PACKETS = [made.packet(padding=300), made.packet(made.described("Ann"))]
 PACKETS += [xmp_edit.splice(packet, OWN) for packet in PACKETS]
 JPEGS = [made.camera_jpeg(), made.with_segments(made.iptc(b"Ann"), made.mpf(), made.c2pa(), trailer=b"x" * 40)]
+
+OWN_TIFFS = [TiffPhoto(data).embed(OWN, CaptionPlace.EXIF) for data in tiffs.TIFFS.values()]
+TIFF_FILES = [*tiffs.TIFFS.values(), *(data for data, _ in tiffs.refused().values() if len(data) < 3000), *OWN_TIFFS]
 
 bounded = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -120,6 +126,40 @@ def test_mutated_photos_are_written_safely_or_not_at_all(folder: Path, data: byt
     undo_caption(path)
     assert path.read_bytes() == data
     assert list(folder.iterdir()) == [path]
+
+
+@bounded
+@given(data=st.one_of(st.binary(max_size=300).map(lambda rest: b"II*\0" + rest), mutated(TIFF_FILES)))
+def test_mutated_tiffs_are_written_safely_or_not_at_all(folder: Path, data: bytes) -> None:
+    path = folder / "a.tif"
+    path.write_bytes(data)
+    key, known = content_key(data), read_own_caption(data)
+    written = write_caption(path, made.CAPTION, stamp=stamp_of(path.stat()))
+    new = path.read_bytes()
+    if written.place is CaptionPlace.EXIF:
+        assert read_own_caption(new) is not None
+        assert known is not None or content_key(new) == key
+    else:
+        assert new == data
+    if known is None:
+        undo_caption(path)
+        assert path.read_bytes() == data
+    path.unlink()
+    path.with_name("a.tif.xmp").unlink(missing_ok=True)
+
+
+@bounded
+@given(seed=st.integers(0, 2**32))
+def test_mutants_of_captioned_tiffs_keep_everything_that_is_not_ours(folder: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    data = bytearray(chance.choice(OWN_TIFFS))
+    for _ in range(chance.randrange(1, 4)):
+        data[chance.randrange(len(data))] = chance.randrange(256)
+    path = folder / "b.tif"
+    path.write_bytes(data)
+    if not undo_caption(path).restored:
+        assert path.read_bytes() == data
+    path.unlink()
 
 
 @bounded
