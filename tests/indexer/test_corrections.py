@@ -51,10 +51,12 @@ def settle(
     place: CaptionPlace | None = None,
     caption: bool = False,
     reason: str | None = None,
-    **more: bool,
+    seen: bool = True,
+    taken_out: bool = False,
 ) -> None:
     done = indexed(job, caption=WORDS if caption else None)
-    done = replace(done, metadata=metadata, caption_place=place, caption_reason=reason, **more)
+    done = replace(done, metadata=metadata, caption_place=place, caption_reason=reason)
+    done = replace(done, seen=seen, taken_out=taken_out)
     catalogue.settle(job, done)
 
 

@@ -18,12 +18,22 @@ from indexer.photo import (
     FileStamp,
     FoundFile,
     Job,
+    JobKind,
     PhotoMetadata,
     Reading,
     ThumbnailSize,
     Written,
 )
-from indexer.pipeline import CAPTIONS_OFF, PERSONS_WORDS, Bench, caption_again, index_photo, read_metadata_again
+from indexer.pipeline import (
+    CAPTIONS_OFF,
+    PERSONS_WORDS,
+    UNDONE,
+    Bench,
+    caption_again,
+    index_photo,
+    read_metadata_again,
+    words_into_the_file,
+)
 from indexer.storage import Storage
 from tests.indexing import COLOURS, CountingCaptioner, settings_for, stored
 
@@ -39,7 +49,8 @@ class Opener:
     def __init__(self, steps: list[str], *, key: str = KEY, metadata: PhotoMetadata = PLAIN) -> None:
         self.steps, self.key, self.metadata = steps, key, metadata
         self.vanished = False
-        self.place, self.reason = CaptionPlace.EXIF, None
+        self.place = CaptionPlace.EXIF
+        self.reason: str | None = None
 
     async def read(self, path: Path) -> Reading:
         self.steps.append("read")
@@ -194,3 +205,78 @@ async def test_metadata_read_again_leaves_words_alone(bench: Bench, storage: Sto
     steps.clear()
     settled = await read_metadata_again(replace(job, content_key=KEY), bench)
     assert (steps, settled.caption) == (["read metadata"], None)
+
+
+def corrected(storage: Storage, text: str | None) -> Job:
+    """The job that a correction of the photo on the page makes, or its taking back."""
+    assert storage.catalogue.take_back(KEY) if text is None else storage.catalogue.correct(KEY, text)
+    (job,) = storage.catalogue.claim(1)
+    assert job.kind is JobKind.WORDS
+    return job
+
+
+async def test_a_correction_is_written_without_decoding_or_captioning(
+    bench: Bench, storage: Storage, steps: list[str]
+) -> None:
+    await index_photo(claimed(storage), bench)
+    steps.clear()
+    settled = await words_into_the_file(corrected(storage, "our wall"), bench)
+    assert steps == ["read metadata", "write: our wall"]
+    assert (settled.stamp, settled.caption_place) == (AFTER, CaptionPlace.EXIF)
+    steps.clear()
+    found = FileCaption("our wall", CaptionBy.PERSON)
+    held = Opener(steps, metadata=replace(PLAIN, person_caption="our wall", correction=found))
+    await words_into_the_file(corrected(storage, None), replace(bench, photos=held))
+    assert steps == ["read metadata", "write: a red wall seen by colours-1"]
+
+
+async def test_what_can_t_be_replaced_by_the_model_s_words_is_taken_out(
+    bench: Bench, storage: Storage, steps: list[str]
+) -> None:
+    await index_photo(claimed(storage), bench)
+    await words_into_the_file(corrected(storage, "our wall"), bench)
+    steps.clear()
+    found = FileCaption("our wall", CaptionBy.PERSON)
+    held = Opener(steps, metadata=replace(PLAIN, person_caption="our wall", correction=found))
+    held.place, held.reason = CaptionPlace.INDEX, "the disk is full"
+    settled = await words_into_the_file(corrected(storage, None), replace(bench, photos=held))
+    assert steps == ["read metadata", "write: a red wall seen by colours-1", "undo"]
+    assert (settled.stamp, settled.caption_place, settled.caption_reason) == (
+        BEFORE,
+        CaptionPlace.INDEX,
+        "the disk is full",
+    )
+
+
+async def test_a_correction_of_a_file_that_shows_another_photo_now_is_not_written_into_it(
+    bench: Bench, storage: Storage, steps: list[str]
+) -> None:
+    await index_photo(claimed(storage), bench)
+    steps.clear()
+    other = replace(bench, photos=Opener(steps, key=OTHER_KEY))
+    await words_into_the_file(corrected(storage, "our wall"), other)
+    assert "write: our wall" not in steps
+    photo = storage.catalogue.known(KEY)
+    assert photo is not None
+    assert photo.caption == "our wall", "the words belong to the photo, not to the file"
+
+
+async def test_a_new_copy_gets_the_correction(bench: Bench, storage: Storage, steps: list[str]) -> None:
+    await index_photo(claimed(storage), bench)
+    await words_into_the_file(corrected(storage, "our wall"), bench)
+    steps.clear()
+    await index_photo(claimed(storage, "copy.jpg", FileStamp(3, 100, 20)), bench)
+    assert steps == ["read", "write: our wall"]
+
+
+async def test_words_that_were_taken_out_are_not_put_back_although_the_thumbnails_were_lost(
+    bench: Bench, storage: Storage, steps: list[str], tmp_path: Path
+) -> None:
+    await index_photo(claimed(storage), bench)
+    (tmp_path / "data" / "emptied").mkdir()
+    steps.clear()
+    with stored(settings_for(tmp_path / "data" / "emptied")) as emptied:
+        job = claimed(storage, stamp=FileStamp(9, 120, 9))
+        settled = await index_photo(job, replace(bench, thumbnails=emptied.thumbnails))
+    assert steps == ["read metadata", "read"]
+    assert (settled.caption_place, settled.caption_reason, settled.taken_out) == (CaptionPlace.INDEX, UNDONE, True)
