@@ -23,7 +23,7 @@ _REASONS = {
     errno.EROFS: "the file system is read-only",
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
-    errno.EBUSY: "the file is in use",
+    errno.EBUSY: "the file is in use, or mounted by itself as containers are given single files",
     errno.ETXTBSY: "the file is in use",
     errno.EAGAIN: IN_USE,
     errno.ELOOP: "the links that lead to the file go round in circles",
@@ -81,6 +81,8 @@ def read_file(path: Path, *, max_bytes: int) -> FileRead:
     except FileNotFoundError as error:
         raise PhotoVanished(f"{path} is no longer there") from error
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # what a photo's sidecar is called when its own name is as long as can be
+            raise PhotoVanished(f"{path} can't be there: the name is too long") from error
         raise CannotReplace(_unreadable(error)) from error
     before = os.fstat(descriptor)
     if not stat.S_ISREG(before.st_mode):

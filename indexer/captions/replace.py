@@ -69,11 +69,14 @@ def replace_file(
             return stamp_of(copy.file.status)
 
 
-def create_file(path: Path, data: bytes, *, before_replacing: BeforeReplacing | None = None) -> None:
-    """Writes a new file, whole or not at all. Raises `ChangedMeanwhile` where one has come to be there,
-    `CannotReplace` where none can be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+def create_file(
+    path: Path, data: bytes, *, make_folders: bool = False, before_replacing: BeforeReplacing | None = None
+) -> None:
+    """Writes a new file, whole or not at all. Raises `ChangedMeanwhile` where one has come to be there, or its folder
+    is gone; `CannotReplace` where none can be written. `make_folders` makes what is missing of those above it."""
+    with _plain_errors():
+        if make_folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
         with Folder(path.parent) as folder:
             _check_space(folder, len(data))
             with Temporary(folder, path.name) as copy:
@@ -82,12 +85,15 @@ def create_file(path: Path, data: bytes, *, before_replacing: BeforeReplacing | 
                 digest = copy.seal(data)
                 if before_replacing is not None:
                     before_replacing(digest)
-                folder.rename_to_free(copy.name, path.name)
+                _give_name(folder, copy.name, path.name)
             folder.sync()
+
+
+def _give_name(folder: Folder, temporary: str, name: str) -> None:
+    try:
+        folder.rename_to_free(temporary, name)
     except FileExistsError as error:
-        raise ChangedMeanwhile(f"{path.name} has come to be there meanwhile") from error
-    except OSError as error:
-        raise CannotReplace(plain_reason(error)) from error
+        raise ChangedMeanwhile(f"{name} has come to be there meanwhile") from error
 
 
 def delete_file(old: FileRead, *, before_replacing: BeforeReplacing | None = None) -> None:

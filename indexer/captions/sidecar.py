@@ -90,7 +90,7 @@ class Sidecars:
             new = xmp_edit.compose_packet(own)
             _check(None, new)
             entry = recording(self.journal, "write", place, None, own=own)
-            create_file(place, new, before_replacing=entry)
+            create_file(place, new, make_folders=place.parent != self.path.parent, before_replacing=entry)
             return
         sidecar = XmpFile(file.data)
         if OwnCaption.of(words, before="").says(own_caption(sidecar)):

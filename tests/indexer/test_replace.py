@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -83,7 +80,7 @@ def test_a_change_that_hides_behind_the_old_times_is_seen(tmp_path: Path) -> Non
 
 def test_a_new_file_never_overwrites_one_that_came_first(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "a.xmp"
-    create_file(path, b"first")
+    create_file(path, b"first", make_folders=True)
     assert path.read_bytes() == b"first"
     with pytest.raises(ChangedMeanwhile):
         create_file(path, b"second")
@@ -120,47 +117,6 @@ def test_sweeping_leaves_copies_in_the_making_and_everything_else(tmp_path: Path
         assert sweep(tmp_path) == [stale]
     assert {path.name for path in tmp_path.iterdir()} == {busy.name, "a.jpg", lookalike.name}
     assert sweep(tmp_path / "not there") == []
-
-
-IN_A_SMALL_WORLD = """
-import os, subprocess, sys
-from pathlib import Path
-from indexer.captions.caption_file import write_caption
-from indexer.captions.replace import stamp_of
-from tests.indexer import jpegs_made as made
-folder = Path(sys.argv[1])
-subprocess.run(["mount", "-t", "tmpfs", "-o", sys.argv[2], "none", folder], check=True)
-path = folder / "a.jpg"
-path.write_bytes(made.camera_jpeg())
-if sys.argv[3] == "ro":
-    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
-written = write_caption(path, made.CAPTION, stamp=stamp_of(path.stat()))
-assert path.read_bytes() == made.camera_jpeg()
-assert list(folder.iterdir()) == [path]
-sys.stdout.write(f"{written.place}: {written.reason}")
-"""
-
-
-@pytest.mark.parametrize(
-    ("options", "then", "said"),
-    [("size=64k", "rw", "index: the disk is full"), ("size=64m", "ro", "index: the file system is read-only")],
-)
-def test_a_full_disk_and_a_read_only_one(tmp_path: Path, repository: Path, options: str, then: str, said: str) -> None:
-    unshare = shutil.which("unshare")
-    alone = [unshare or "", "--map-root-user", "--mount"]
-    if unshare is None or subprocess.run([*alone, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount a file system of his own")
-    done = subprocess.run(
-        [*alone, sys.executable, "-c", IN_A_SMALL_WORLD, str(tmp_path), options, then],
-        cwd=repository,
-        env={**os.environ, "PYTHONPATH": str(repository)},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if "mount" in done.stderr and "CalledProcessError" in done.stderr:
-        pytest.skip("this machine lets nobody mount a file system of his own")
-    assert done.stdout.startswith(said), done.stderr
 
 
 def test_the_temporary_file_is_locked_and_gone(tmp_path: Path) -> None:
