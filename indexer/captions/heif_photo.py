@@ -168,24 +168,27 @@ class HeifPhoto:
         return blocks + packets
 
     def _in_place(self, changes: list[tuple[Item, bytes]]) -> bytes:
-        """No byte moves: what an item no longer needs becomes zeros that belong to nobody."""
+        """No byte moves: what an item no longer needs becomes zeros that belong to nobody. An XMP packet that gets its
+        white space back may take the place of our footer."""
         edited = bytearray(self.data)
+        for tail in self._tails:
+            heif_tail.forget(edited, tail)
         for item, new in changes:
             location = self._alone(item)
             ((start, end),) = location.spans()
-            if len(new) > end - start:
+            room = max((tail.end for tail in self._tails if tail.start == end), default=end) - start
+            if len(new) > room:
                 raise HeifError("another program has changed the file since, and its XMP packet no longer has room")
-            edited[start:end] = new.ljust(end - start, b"\0")
+            edited[start : start + max(end - start, len(new))] = new.ljust(end - start, b"\0")
             length = location.extents[0].length
             edited[length.at : length.at + length.width] = len(new).to_bytes(length.width, "big")
-        for tail in self._tails:
-            heif_tail.forget(edited, tail)
         return bytes(edited)
 
     def _alone(self, item: Item) -> Location:
-        """Where an item lies whose bytes are nobody else's. Raises `CaptionRefused`."""
+        """Where an item lies whose bytes, and our footer behind them, are nobody else's. Raises `CaptionRefused`."""
         location = check_item(self._heif, item)
         ((start, end),) = location.spans()
+        end = max((tail.end for tail in self._tails if tail.start == end), default=end)
         others = (place for number, place in self._heif.locations.items() if number != item.number)
         if any(low < end and start < high for place in others for low, high in place.spans() if not place.construction):
             raise HeifError("another program has changed the file since: two of its items share their bytes")

@@ -20,6 +20,7 @@ from indexer.captions.verify import (
 )
 
 _MAGIC = b"RECOLLHF"
+_OWN_NAMESPACE = b"urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#"
 _FOOTER_BYTES = 78  # its first four say how long the mark before it is
 _Span = tuple[int, int]
 
@@ -52,11 +53,18 @@ def check_heif_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
         raise VerifyError("verification: an item of the file is gone, or new")
     same_kind = (was.kind, was.storage, was.numbers) == (now.kind, now.storage, now.numbers)
     require(same_kind and bool(was.kind) and len(was.spans) == len(now.spans) == 1, "an item is not what it was")
-    require(now.spans[0][0] >= len(old) + 8, "the item does not lie behind the old file")
+    require(now.spans[0] == _place(old, new), "the item does not lie behind the old file")
     require(_masked(old, was.numbers) == _masked(new[: len(old)], was.numbers), "a byte of the old file has changed")
     _check_item(was.kind, old[slice(*was.spans[0])], new[slice(*now.spans[0])], own)
     require(undo(new) == old, "taking the caption out again does not give the old file")
     require(_look(old) == _look(new), "the pictures no longer open at the same size and mode")
+
+
+def _place(old: bytes, new: bytes) -> _Span:
+    """Where the item has to lie in our box: behind its header and magic, before the mark and the footer."""
+    require(new.startswith(_MAGIC, len(old) + 8) and new.endswith(_MAGIC), "our box does not begin or end as it should")
+    (mark,) = struct.unpack_from(">L", new, len(new) - _FOOTER_BYTES)
+    return len(old) + 8 + len(_MAGIC), len(new) - _FOOTER_BYTES - mark
 
 
 def _check_item(kind: str, old: bytes, new: bytes, own: OwnCaption) -> None:
@@ -83,27 +91,49 @@ def check_heif_removal(old: bytes, new: bytes) -> None:
     require(before.keys() == after.keys(), "an item of the file is gone, or new")
     tops = [start for kind, start, _, _ in _boxes(old, 0, len(old)) if kind == b"mdat"]
     require(len(new) == len(old) or (len(new) < len(old) and tops[-1:] == [len(new)]), "more than our box is gone")
-    free = [*_footers(old)]
+    free, kept = [*_footers(old)], list[_Span]()
     for number, was in before.items():
         now = after[number]
         require((was.kind, was.storage, was.numbers) == (now.kind, now.storage, now.numbers), "an item has changed")
-        if was.kind:
+        if was.kind and (was.spans != now.spans or _payload(old, was) != _payload(new, now)):
             free += [*was.numbers, *was.spans]
-            _check_removed(was, now, old, new)
+            _check_removed(was, _payload(old, was), _payload(new, now))
         else:
-            inside = was.storage[0] != 0 or all(end <= len(new) for _, end in was.spans)
-            require(was.spans == now.spans and inside, "an item that is not ours to touch has moved")
+            require(was.spans == now.spans, "an item that is not ours to touch has moved")
+            kept += was.spans if was.storage == (0, 0) else ()
+    inside = all(end <= len(new) and not any(a < end and start < b for a, b in free) for start, end in kept)
+    require(inside, "an item that is not ours to touch lies where bytes have changed")
     masks = [(start, min(end, len(new))) for start, end in free if start < len(new)]
     require(_masked(old[: len(new)], masks) == _masked(new, masks), "a byte that is not ours to touch has changed")
     require(_look(old) == _look(new), "the pictures no longer open at the same size and mode")
 
 
-def _check_removed(was: _Item, now: _Item, old: bytes, new: bytes) -> None:
-    """Of an Exif item IFD0's entries must stay; our part of an XMP item may be written in any way by now."""
-    payloads = [b"".join(data[a:b] for a, b in item.spans) for item, data in ((was, old), (now, new))]
-    if was.kind == "exif" and payloads[0] != payloads[1]:
-        starts = [_tiff_start(payload) for payload in payloads]
-        check_entries(payloads[0][starts[0] :], payloads[1][starts[1] :])
+def _payload(data: bytes, item: _Item) -> bytes:
+    require(sum(end - start for start, end in item.spans) <= len(data), "an item is longer than the file")
+    return b"".join(data[start:end] for start, end in item.spans)
+
+
+def _check_removed(was: _Item, old: bytes, new: bytes) -> None:
+    """Of an Exif block only IFD0 may have changed, and of that no entry but ours be gone; an XMP packet must have had
+    our part in it, which another program may have written in any way by now."""
+    if was.kind == "xmp":
+        require(_OWN_NAMESPACE in old, "an XMP packet that is not ours to touch has changed")
+        return
+    starts = _tiff_start(old), _tiff_start(new)
+    require(old[: starts[0]] == new[: starts[1]], "what stands before the Exif block has changed")
+    before, after = old[starts[0] :], new[starts[1] :]
+    check_entries(before, after)
+    recorded = before[-28:-24] if before.endswith(b"RECOLL01") and len(before) >= 28 else b""
+    sizes = {len(before), int.from_bytes(recorded, "little") or len(before)}  # as it is, or as our record says it was
+    require(len(after) in sizes, "the Exif block is not as long as it was")
+    masks = [(0, 8)]
+    if len(before) == len(after):  # entries were taken out of IFD0 where it stands, and our record made unreadable
+        order = "<" if before[:1] == b"I" else ">"
+        (ifd0,) = struct.unpack_from(order + "L", before, 4)
+        (count,) = struct.unpack_from(order + "H", before, ifd0)
+        masks += [(ifd0, ifd0 + 2 + 12 * count + 4), (len(before) - 8, len(before))]
+    same = before[:4] == after[:4] and _masked(before[: len(after)], masks) == _masked(after, masks)
+    require(same, "a byte of the Exif block that is not ours to touch has changed")
 
 
 def _footers(data: bytes) -> Iterator[_Span]:
@@ -204,6 +234,8 @@ def _look(data: bytes) -> list[tuple[tuple[int, int], str]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             file = pillow_heif.open_heif(io.BytesIO(data))
-            return [(image.size, image.mode) for image in file]
+            looks = [(image.size, image.mode) for image in file]
     except (OSError, ValueError, RuntimeError, SyntaxError, EOFError, MemoryError) as error:
         raise VerifyError("the picture can't be opened") from error
+    require(bool(looks), "the picture can't be opened")
+    return looks

@@ -165,19 +165,31 @@ def test_a_file_that_another_program_has_made_longer_loses_only_our_fields(path:
     assert path.read_bytes() == left
 
 
-def test_xmp_without_room_for_what_it_was_is_left_alone(path: Path) -> None:
-    """Our part of a packet eats white space; where it came to be shorter than that, nothing fits any more."""
-    data = heifs.HEICS["XMP"]
-    path.write_bytes(data)
+@pytest.mark.parametrize("padding", [0, 300, 600, 900, 2000])
+def test_a_packet_gets_its_white_space_back_in_the_place_of_our_footer(path: Path, padding: int) -> None:
+    packet = made.packet(padding=padding)
+    path.write_bytes(heic(xmp(packet)))
+    assert write(path).place is CaptionPlace.XMP
+    path.write_bytes(path.read_bytes() + MORE)
+    undone = undo_caption(path)
+    assert (undone.restored, undone.exact) == (True, False)
+    left = path.read_bytes()
+    ((start, end),) = read_heif(left).locations[2].spans()
+    assert left[start:end] == packet
+    assert left.endswith(MORE)
+    assert HeifPhoto(left).marks == []
+
+
+def test_a_packet_that_has_no_room_any_more_is_left_alone(path: Path) -> None:
+    path.write_bytes(heic(xmp(made.packet(padding=900))))
     write(path)
-    captioned = path.read_bytes() + MORE
+    captioned = bytearray(path.read_bytes() + MORE)
+    captioned[captioned.rindex(b"RECOLLHF")] ^= 1  # our footer is no longer known for what it is
     path.write_bytes(captioned)
     undone = undo_caption(path)
-    if not undone.restored:
-        assert "no longer has room" in (undone.reason or "")
-        assert path.read_bytes() == captioned
-    else:
-        assert read_own_caption(path.read_bytes()) is None
+    assert not undone.restored
+    assert "no longer has room" in (undone.reason or "")
+    assert path.read_bytes() == captioned
 
 
 def test_a_change_elsewhere_in_the_file_survives_the_undo(path: Path) -> None:
