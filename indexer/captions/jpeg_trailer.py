@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from indexer.captions.maker_note import may_point_between, shows_outside
 from indexer.captions.tiff import MAKER_NOTE, TiffError, byte_order, integers, walk
 from indexer.errors import CaptionRefused
 
@@ -20,13 +21,17 @@ def check_trailer(data: bytes, trailer: int, *, tiff_start: int, block: bytes, x
     `trailer` is where it begins in `data`; `block` is the Exif block (b"" where there is none), at `tiff_start`.
     """
     _check_thumbnails(data, tiff_start, block)
+    if shows_outside(block, len(data) - tiff_start):
+        raise CaptionRefused("the camera's MakerNote points at a preview outside the Exif block")
     if trailer >= len(data):
         return
     if data[-12:].startswith((b"AXS!", b"AXS*")):
         raise CaptionRefused("an AFCP trailer holds absolute positions in the file")
     if _points_past_picture(data, trailer, tiff_start, block):
         raise CaptionRefused("the Exif block points at data behind the picture")
-    if has_maker_note(block) and not _is_known(data, trailer, xmp, has_mpf=has_mpf):
+    if not has_maker_note(block) or _is_known(data, trailer, xmp, has_mpf=has_mpf):
+        return
+    if may_point_between(block, trailer - tiff_start, len(data) - tiff_start, file_start=tiff_start):
         raise CaptionRefused(
             "the camera's MakerNote may point at the data behind the picture, which is of no known kind"
         )

@@ -92,7 +92,12 @@ LADDER = {
     "no SOS": (made.plain()[:200], SIDECAR, "cut off"),
     "junk between segments": (made.with_segments(b"junk"), SIDECAR, "no marker"),
     "AFCP": (trailer_jpeg(b"data" + b"AXS!" + b"\0" * 8, maker_note=False), SIDECAR, "AFCP"),
-    "unknown trailer, MakerNote": (trailer_jpeg(b"who knows what this is"), SIDECAR, "behind the picture"),
+    "unknown trailer, MakerNote": (trailer_jpeg(b"who knows what this is"), EXIF, None),
+    "unknown trailer, MakerNote that may point at it": (
+        trailer_jpeg(b"who knows" + b"\0" * 0x040000),
+        SIDECAR,
+        "behind the picture",
+    ),
     "unknown trailer": (trailer_jpeg(b"who knows what this is", maker_note=False), EXIF, None),
     "zeros": (trailer_jpeg(b"\0" * 99), EXIF, None),
     "MPF": (

@@ -1,0 +1,107 @@
+"""MakerNotes that point out of their Exif block: at previews beside it, at data behind the picture."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from indexer.captions.caption_file import write_caption
+from indexer.captions.maker_note import may_point_between, reads_beyond, shows_outside
+from indexer.captions.replace import stamp_of
+from indexer.photo import CaptionPlace, Written
+from tests.indexer import jpegs_made as made
+
+LONG, UNDEFINED, IFD = 4, 7, 13
+OUTSIDE = "the camera's MakerNote points at a preview outside the Exif block"
+BEHIND = "the camera's MakerNote may point at the data behind the picture, which is of no known kind"
+
+
+def directory(*entries: tuple[int, int, int, int], order: str = "<") -> bytes:
+    """Entries are tag, type, count, number."""
+    packed = b"".join(struct.pack(order + "HHII", *entry) for entry in entries)
+    return struct.pack(order + "H", len(entries)) + packed + b"\0\0\0\0"
+
+
+def nikon(preview: tuple[int, int]) -> bytes:
+    """A note with a TIFF header of its own, from which its offsets count, and an IFD of its preview."""
+    start, length = preview
+    first = directory((0x0001, UNDEFINED, 4, 0), (0x0011, LONG, 1, 8 + 30))
+    return b"Nikon\0\2\0\0\0" + b"II*\0\x08\0\0\0" + first + directory((0x0201, 4, 1, start), (0x0202, 4, 1, length))
+
+
+def olympus(preview: tuple[int, int]) -> bytes:
+    """A note whose offsets count from its beginning, and whose camera settings tell of a preview."""
+    start, length = preview
+    first = directory((0x2020, IFD, 1, 12 + 18))
+    settings = directory((0x0100, 4, 1, 1), (0x0101, 4, 1, start), (0x0102, 4, 1, length))
+    return b"OLYMPUS\0II\3\0" + first + settings
+
+
+def minolta(preview: tuple[int, int]) -> bytes:
+    """A note without a header, whose offsets count from the block."""
+    start, length = preview
+    return directory((0x0088, 4, 1, start), (0x0089, 4, 1, length))
+
+
+def block(note: bytes) -> bytes:
+    return made.tiff(made.MAKE, sub=[(0x927C, UNDEFINED, note + b"\0" * 300)], gap=600)
+
+
+def write(folder: Path, data: bytes) -> Written:
+    path = folder / "IMG_1.JPG"
+    path.write_bytes(data)
+    return write_caption(path, made.CAPTION, stamp=stamp_of(path.stat()))
+
+
+@pytest.mark.parametrize("make", [nikon, olympus, minolta])
+def test_a_preview_outside_the_block_keeps_every_byte_before_it_in_place(
+    tmp_path: Path, make: Callable[[tuple[int, int]], bytes]
+) -> None:
+    outside = made.with_segments(made.exif(block(make((700, 20_000)))), jpeg=made.plain((400, 300)))
+    written = write(tmp_path, outside)
+    assert (written.place, written.reason) == (CaptionPlace.SIDECAR, OUTSIDE)
+    inside = made.with_segments(made.exif(block(make((20, 100)))))
+    assert write(tmp_path, inside).place is CaptionPlace.EXIF
+
+
+@pytest.mark.parametrize("make", [nikon, olympus, minolta])
+def test_a_preview_behind_the_end_of_the_file_is_damage_already(make: Callable[[tuple[int, int]], bytes]) -> None:
+    far = block(make((1 << 20, 100)))
+    assert not shows_outside(far, 5000)
+    assert shows_outside(far, 1 << 21)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("base", ["file", "block", "note"])
+def test_a_number_that_may_lead_behind_the_picture_keeps_the_file_as_it_is(
+    tmp_path: Path, order: str, base: str
+) -> None:
+    trailer = b"who knows what this is"
+
+    def photo(number: int) -> bytes:
+        note = b"Elektronik" + struct.pack(order + "I", number) + b"\0" * 30
+        return made.with_segments(made.exif(made.tiff(made.MAKE, sub=[(0x927C, UNDEFINED, note)])), trailer=trailer)
+
+    data = photo(0)
+    at = data.index(trailer) + 5
+    note_start, block_start = data.index(b"Elektronik\0\0\0\0"), data.index(b"II*\0")
+    number = at - {"file": 0, "block": block_start, "note": note_start}[base]
+    written = write(tmp_path, photo(number))
+    assert (written.place, written.reason) == (CaptionPlace.SIDECAR, BEHIND)
+    assert write(tmp_path, photo(number + 5000)).place is CaptionPlace.EXIF
+
+
+def test_a_block_that_is_not_understood_may_point_anywhere() -> None:
+    assert may_point_between(made.camera_block()[:60], 5000, 6000, file_start=12)
+    assert not may_point_between(made.tiff(made.MAKE), 5000, 6000, file_start=12)
+
+
+def test_values_cut_off_by_the_end_of_the_block() -> None:
+    whole = block(directory((0x0001, UNDEFINED, 40, 610)))
+    assert not reads_beyond(whole, len(whole) + 1000)
+    cut = block(directory((0x0001, UNDEFINED, 400, 610)))
+    assert reads_beyond(cut, len(cut) + 1000)
+    assert not reads_beyond(cut, len(cut) + 10)
