@@ -14,6 +14,8 @@ from indexer.captions.replace import stamp_of
 from indexer.photo import CaptionPlace, Written
 from tests.indexer import jpegs_made as made
 
+Note = Callable[[tuple[int, int]], bytes]
+
 LONG, UNDEFINED, IFD = 4, 7, 13
 OUTSIDE = "the camera's MakerNote points at a preview outside the Exif block"
 BEHIND = "the camera's MakerNote may point at the data behind the picture, which is of no known kind"
@@ -68,7 +70,7 @@ def test_a_preview_outside_the_block_keeps_every_byte_before_it_in_place(
 
 
 @pytest.mark.parametrize("make", [nikon, olympus, minolta])
-def test_a_preview_behind_the_end_of_the_file_is_damage_already(make: Callable[[tuple[int, int]], bytes]) -> None:
+def test_a_preview_behind_the_end_of_the_file_is_damage_already(make: Note) -> None:
     far = block(make((1 << 20, 100)))
     assert not shows_outside(far, 5000)
     assert shows_outside(far, 1 << 21)
