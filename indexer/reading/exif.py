@@ -71,7 +71,8 @@ def _is_sound(block: bytes) -> bool:
     """Whether every directory that piexif will follow lies in the block, its values too, and texts end with NUL."""
     order = "<" if block[:2] == b"II" else ">"
     try:
-        waiting, seen = list(struct.unpack_from(order + "L", block, 4)), set[int]()
+        (first,) = struct.unpack_from(order + "L", block, 4)
+        waiting, seen = [first], set[int]()
         while waiting and len(seen) < _MOST_IFDS:
             at = waiting.pop()
             if at in seen:
@@ -84,15 +85,30 @@ def _is_sound(block: bytes) -> bool:
                     return False
                 if tag in _POINTERS:
                     waiting.append(value)
+            if at == first and not _is_sound_thumbnail(block, order, at + 2 + 12 * count):
+                return False
     except struct.error:
         return False
     return not waiting
 
 
+def _is_sound_thumbnail(block: bytes, order: str, pointer: int) -> bool:
+    """Of IFD1, which piexif reads too though nobody asks for it, no more need be true than that its values are there:
+    piexif takes gigabytes and minutes over a count that is not."""
+    (at,) = struct.unpack_from(order + "L", block, pointer)
+    (count,) = struct.unpack_from(order + "H", block, at) if at else (0,)
+    entries = (struct.unpack_from(order + "HHLL", block, entry) for entry in range(at + 2, at + 2 + 12 * count, 12))
+    return all(_is_there(block, _TYPE_SIZES.get(kind, 1) * number, value) for _, kind, number, value in entries)
+
+
+def _is_there(block: bytes, size: int, start: int) -> bool:
+    return size <= 4 or (size <= _MOST_VALUE_BYTES and start + size <= len(block))
+
+
 def _is_sound_value(block: bytes, kind: int, number: int, value: int, entry: int) -> bool:
     size = _TYPE_SIZES.get(kind, 0) * number
     start = entry + 8 if size <= 4 else value
-    if not 0 < size <= _MOST_VALUE_BYTES or start + size > len(block):
+    if not size or not _is_there(block, size, start):
         return False
     return kind != 2 or block[start + size - 1] == 0
 

@@ -200,6 +200,20 @@ def test_no_count_makes_memory_grow(name: str) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("kind", [1, 3, 4, 5, 7, 10])
+def test_a_huge_count_on_another_page_costs_nothing(kind: int) -> None:
+    """piexif would build a format of as many letters."""
+    data = tiffs.TIFFS["TIFF, pages"]
+    at = data.rindex(struct.pack("<HHI", 0x0100, 3, 1), 0, data.rindex(struct.pack("<HHI", 0x0100, 3, 1)))
+    mutant = data[: at + 2] + struct.pack("<HI", kind, 100_000_000) + data[at + 8 :]
+    tracemalloc.start()
+    try:
+        assert metadata_of(mutant).width_px == tiffs.SIDE_PX
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
 # -- other programs
 
 
