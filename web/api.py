@@ -15,9 +15,12 @@ from typing import Any
 from aiohttp import web
 
 from indexer.catalogue.library_walk import RootState
+from indexer.correction import UnusableCorrection
 from indexer.photo import Photo, PhotoFile
 from indexer.places import places_of
 from indexer.search import FilterError, Hit
+from web.bodies import read_object
+from web.correcting import correct, take_back
 from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, in_thread
 from web.links import thumbnail_url
 from web.searching import (
@@ -47,7 +50,7 @@ def _as_json(handler: _ApiHandler) -> Callable[[web.Request], Awaitable[web.Resp
         except FilterError as error:
             suggestion = clean(error.suggestion) if error.suggestion else None
             return _wrong(str(error), text=clean(error.text), suggestion=suggestion)
-        except WrongRequest as error:
+        except (WrongRequest, UnusableCorrection) as error:
             return _wrong(str(error))
 
     return respond
@@ -69,6 +72,7 @@ async def search(request: web.Request) -> Json:
 
     A hit has ``id``, ``score`` (0..1, within this answer), ``why`` (``field``, ``text``, ``spans`` in characters,
     ``kind``: exact, prefix, typo, synonym, meaning), ``caption``, ``caption_by`` (person, model or null),
+    ``corrected`` (whether the caption was typed on this page, or by PUT, rather than in another program),
     ``confidence`` of the model, ``unsure`` (whether that is too little to rely on the caption), ``tags`` (``word``,
     ``probability``), ``taken_at`` (ISO 8601, with its offset where the photo knows it), ``width``, ``height``,
     ``camera``, ``position``, ``places`` (the names of that position, from town to country), ``thumbnail`` (an address
@@ -89,11 +93,38 @@ async def search(request: web.Request) -> Json:
 
 @_as_json
 async def photo(request: web.Request) -> Json:
-    """GET /api/photos/ID: all of a hit's fields but score and why, and everything the file says of itself. 404."""
-    found = await in_thread(request, request.config_dict[LIBRARY].photo, request.match_info["id"])
-    if found is None:
-        raise web.HTTPNotFound(text="There is no photo with this id.")
-    return await in_thread(request, _photo, request, found) | _metadata(found)
+    """GET /api/photos/ID: all of a hit's fields but score and why, and everything the file says of itself. 404.
+
+    ``machine_caption`` is the model's sentence whoever's is shown, ``caption_place`` (exif, xmp, sidecar, index or
+    null) where our words or a correction stand and ``caption_reason`` why not further up; ``caption_waiting`` is true
+    as long as words are on their way into a file.
+    """
+    return await _told(request)
+
+
+@_as_json
+async def put_caption(request: web.Request) -> Json:
+    """PUT /api/photos/ID/caption with ``{"text": ...}``: a person's words in the place of the caption.
+
+    One line of at most 2,000 characters; line breaks become spaces. They are shown and searched from now on, kept for
+    ever, and written into the photo's files by whoever is indexing. Answers as GET /api/photos/ID does. 400 where the
+    words can't be a caption, 404.
+    """
+    text = (await read_object(request)).get("text")
+    if not isinstance(text, str):
+        raise WrongRequest('The body is {"text": "the caption"}.')
+    await correct(request, request.match_info["id"], text)
+    return await _told(request)
+
+
+@_as_json
+async def delete_caption(request: web.Request) -> Json:
+    """DELETE /api/photos/ID/caption: takes a correction back, in the files, too; does nothing where there is none.
+
+    What was there before is shown again: the words of another program, else the model's. Answers as GET. 404.
+    """
+    await take_back(request, request.match_info["id"])
+    return await _told(request)
 
 
 @_as_json
@@ -168,12 +199,23 @@ def _why(hit: Hit) -> list[Json]:
     ]
 
 
+async def _told(request: web.Request) -> Json:
+    library = request.config_dict[LIBRARY]
+    found = await in_thread(request, library.photo, request.match_info["id"])
+    if found is None:
+        raise web.HTTPNotFound(text="There is no photo with this id.")
+    pending = await in_thread(request, library.words_pending, found.id)
+    waiting = {"caption_waiting": bool(pending.waiting or pending.missing)}
+    return await in_thread(request, _photo, request, found) | _metadata(found) | waiting
+
+
 def _photo(request: web.Request, photo: Photo) -> Json:
     metadata, machine, position = photo.metadata, photo.machine, photo.metadata.position
     return {
         "id": photo.id,
         "caption": clean(photo.caption) if photo.caption else None,
         "caption_by": photo.caption_by,
+        "corrected": photo.correction is not None,
         "confidence": round(machine.confidence, 3) if machine else None,
         "unsure": photo.unsure,
         "tags": [{"word": clean(tag.word), "probability": round(tag.probability, 3)} for tag in machine.tags]

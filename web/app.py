@@ -10,7 +10,7 @@ from aiohttp import web
 from indexer.progress import Progress
 from indexer.search import SearchBackend
 from indexer.settings import Settings
-from web import api, login, media, views
+from web import api, login, media, photo_page, views
 from web.auth import HouseholdPassword, LoginThrottle, Sessions, check_exposure, session_secret
 from web.doors import (
     COUNTS,
@@ -20,6 +20,7 @@ from web.doors import (
     SETTINGS,
     THREADS,
     THUMBNAILS,
+    WAKE,
     Library,
     RecentCounts,
     Thumbnails,
@@ -28,8 +29,8 @@ from web.middleware import errors_as_pages, only_known_hosts, only_same_origin_c
 from web.static_files import STATIC_FILES, read_static_files, static_file
 from web.templating import set_up_templates
 
-#: The largest body is a login form.
-LARGEST_BODY_BYTES = 16 * 1024
+#: The largest body is a caption of 2,000 characters, each of them twelve bytes in a form (%F0%9F%A6%86).
+LARGEST_BODY_BYTES = 32 * 1024
 #: Each thread has a connection of its own, with its cache, to every database: few keep memory small.
 _THREADS = 2
 _PHOTO = f"{{id:{media.PHOTO_ID}}}"
@@ -42,8 +43,10 @@ def make_app(
     thumbnails: Thumbnails,
     search: SearchBackend,
     progress: Callable[[], Progress],
+    wake: Callable[[], None] = lambda: None,
 ) -> web.Application:
-    """The search page over an indexed library. Closes none of what it is given.
+    """The search page over an indexed library. Closes none of what it is given; `wake` tells the indexer of this
+    process that the page has put work into the queue.
 
     Raises `SettingsError` where it would be open to other machines without a password, `StorageError` where the
     session key can't be kept.
@@ -55,6 +58,7 @@ def make_app(
     )
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
     app[PROGRESS], app[COUNTS], app[STATIC_FILES] = progress, RecentCounts(), read_static_files()
+    app[WAKE] = wake
     app.on_response_prepare.append(set_security_headers)
     app.cleanup_ctx.append(_threads)
     if settings.password:
@@ -67,7 +71,8 @@ def make_app(
 def _routes() -> list[web.RouteDef]:
     return [
         web.get("/", views.search_page),
-        web.get(f"/photo/{_PHOTO}", views.photo_page),
+        web.get(f"/photo/{_PHOTO}", photo_page.photo_page),
+        web.post(f"/photo/{_PHOTO}/caption", photo_page.correct_caption),
         web.get(f"/photo/{_PHOTO}/files/{{file:[0-9]{{1,18}}}}", media.original),
         web.get(f"/thumbnails/{_PHOTO}/{{size:grid|screen}}.webp", media.thumbnail),
         web.get("/status", views.status_page),
@@ -80,6 +85,8 @@ def _routes() -> list[web.RouteDef]:
         web.get("/api/status", api.status),
         web.get(f"/api/photos/{_PHOTO}", api.photo),
         web.get(f"/api/photos/{_PHOTO}/similar", api.similar),
+        web.put(f"/api/photos/{_PHOTO}/caption", api.put_caption),
+        web.delete(f"/api/photos/{_PHOTO}/caption", api.delete_caption),
     ]
 
 

@@ -69,6 +69,7 @@ async def _page(settings: Settings, storage: Storage, indexer: Indexer) -> Async
         thumbnails=storage.thumbnails,
         search=storage.search,
         progress=indexer.progress,
+        wake=indexer.wake,
     )
     runner = AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()

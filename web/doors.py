@@ -11,6 +11,7 @@ from typing import ParamSpec, Protocol, TypeVar
 from aiohttp import web
 
 from indexer.catalogue import Counts
+from indexer.catalogue.corrections import WordsPending
 from indexer.catalogue.job_queue import SetAside
 from indexer.catalogue.library_walk import RootState
 from indexer.photo import Photo, ThumbnailSize
@@ -40,6 +41,15 @@ class Library(Protocol):
     def set_aside(self, limit: int, offset: int) -> Sequence[SetAside]:
         """Files that could not be indexed, with their reasons, latest first."""
 
+    def correct(self, photo_id: str, text: str, /) -> bool:
+        """Puts a person's words in the place of the caption; False for an unknown photo."""
+
+    def take_back(self, photo_id: str, /) -> bool:
+        """Withdraws a correction; False where there is none."""
+
+    def words_pending(self, photo_id: str, /) -> WordsPending:
+        """How far a photo's words are on their way into its files."""
+
 
 class Thumbnails(Protocol):
     """What the page asks of the thumbnail store. Methods block."""
@@ -53,6 +63,8 @@ LIBRARY = web.AppKey("LIBRARY", Library)
 THUMBNAILS = web.AppKey("THUMBNAILS", Thumbnails)
 SEARCH = web.AppKey("SEARCH", SearchBackend)
 PROGRESS: web.AppKey[Callable[[], Progress]] = web.AppKey("PROGRESS")
+#: Says that there is new work in the queue; does nothing where another process, or none, is indexing.
+WAKE: web.AppKey[Callable[[], None]] = web.AppKey("WAKE")
 THREADS = web.AppKey("THREADS", ThreadPoolExecutor)
 
 

@@ -13,11 +13,21 @@ from indexer.errors import SearchError
 from indexer.photo import CaptionBy, Photo
 from indexer.places import places_of
 from indexer.search import FilterError, Hit, Sort
+from web.correcting import Whereabouts, whereabouts
 from web.doors import SETTINGS, in_thread
-from web.links import original_url, photo_url, search_url, thumbnail_url
+from web.links import correction_url, original_url, photo_url, search_url, thumbnail_url
 from web.query_text import quoted
 from web.results import Link
-from web.searching import FARTHEST_OFFSET, Search, WrongRequest, read_number, read_search, run_search, run_similar
+from web.searching import (
+    FARTHEST_OFFSET,
+    Search,
+    WrongRequest,
+    found_by,
+    read_number,
+    read_search,
+    run_search,
+    run_similar,
+)
 from web.shown import (
     Piece,
     Reason,
@@ -25,7 +35,6 @@ from web.shown import (
     bytes_text,
     caption_field,
     caption_pieces,
-    caption_place,
     clean,
     coordinates,
     facts,
@@ -76,6 +85,14 @@ class TagView:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """What somebody typed that could not be kept, and why."""
+
+    text: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class PhotoView:
     """Everything the template needs."""
 
@@ -83,11 +100,15 @@ class PhotoView:
     title: str
     caption: tuple[Piece, ...]
     by_person: bool
+    corrected: bool
+    correct_url: str
+    words: str  # what the form begins with
+    problem: str  # why the words in the form were not kept
     machine: str  # the model's own sentence where a person's words are shown in its place
     model: str
     unsure: bool
     confidence_percent: int
-    caption_place: str
+    whereabouts: Whereabouts
     picture: str
     width: int
     height: int
@@ -107,10 +128,16 @@ class PhotoView:
     similar: tuple[Tile, ...]
 
 
-async def photo_view(request: web.Request, photo: Photo) -> PhotoView:
-    """Looks the photo's neighbours and its like up; a search that is down or wrong only leaves them out."""
-    neighbours, similar, places = await asyncio.gather(
-        _neighbours(request, photo), _similar(request, photo), in_thread(request, places_of, photo.metadata.position)
+async def photo_view(
+    request: web.Request, photo: Photo, *, draft: Draft | None = None, whole: bool = True
+) -> PhotoView:
+    """Looks the photo's neighbours and (where `whole`) its like up; a search that is down or wrong only leaves them
+    out."""
+    neighbours, similar, places, place = await asyncio.gather(
+        _neighbours(request, photo),
+        _similar(request, photo, _SIMILAR if whole else 0),
+        in_thread(request, places_of, photo.metadata.position),
+        whereabouts(request, photo),
     )
     settings = request.config_dict[SETTINGS]
     metadata, machine, position = photo.metadata, photo.machine, photo.metadata.position
@@ -122,11 +149,15 @@ async def photo_view(request: web.Request, photo: Photo) -> PhotoView:
         title=clean(photo.caption or metadata.title or "") or file_name(photo),
         caption=caption_pieces(photo, why),
         by_person=by_person,
+        corrected=photo.correction is not None,
+        correct_url=correction_url(photo.id, *found_by(request.query)),
+        words=clean(draft.text if draft else photo.caption or ""),
+        problem=draft.problem if draft else "",
         machine=clean(machine.text) if machine and by_person else "",
         model=clean(machine.model) if machine else "",
         unsure=photo.unsure,
         confidence_percent=round(machine.confidence * 100) if machine else 0,
-        caption_place=caption_place(photo),
+        whereabouts=place,
         picture=thumbnail_url(request, photo.id, "screen"),
         width=width,
         height=height,
@@ -169,9 +200,11 @@ def _file(photo: Photo, index: int) -> FileView:
     )
 
 
-async def _similar(request: web.Request, photo: Photo) -> tuple[Tile, ...]:
+async def _similar(request: web.Request, photo: Photo, limit: int) -> tuple[Tile, ...]:
+    if not limit:
+        return ()
     try:
-        found = await run_similar(request, photo.id, _SIMILAR)
+        found = await run_similar(request, photo.id, limit)
     except SearchError:
         return ()
     grid_px = request.config_dict[SETTINGS].grid_px

@@ -87,6 +87,17 @@ def read_number(parameters: MultiMapping[str], name: str, default: int, *, least
     return int(text)
 
 
+def found_by(parameters: MultiMapping[str]) -> tuple[str, Sort | None, int | None]:
+    """The search that a photo was found by and its position there: what `links.photo_url` takes; nothing of a wrong
+    address."""
+    try:
+        asked = read_search(parameters, limit=1, most=1)
+        at = read_number(parameters, "at", 0, least=0) if "at" in parameters else None
+    except WrongRequest:
+        return "", None, None
+    return asked.text, asked.sort, at
+
+
 async def run_search(request: web.Request, search: Search) -> Result:
     """Raises `FilterError` and `SearchError`."""
     backend, library = request.config_dict[SEARCH], request.config_dict[LIBRARY]

@@ -259,8 +259,8 @@ def offset_text(moment: datetime) -> str:
 
 
 def caption_place(photo: Photo) -> str:
-    """Where the caption was put, and why not in the photo itself."""
-    if photo.caption_place is None or photo.caption_by is not CaptionBy.MODEL:
+    """Where the caption was put, and why not in the photo itself; of words that others put there, nothing."""
+    if photo.caption_place is None or (photo.caption_by is not CaptionBy.MODEL and photo.correction is None):
         return ""
     text = _PLACES[photo.caption_place]
     return f"{text}: {clean(photo.caption_reason)}" if photo.caption_reason else text

@@ -1,4 +1,4 @@
-"""The pages: results, one photo, status. Each works without the script; the script asks for parts of the same pages."""
+"""The pages of results and status. Each works without the script; the script asks for parts of the same pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from indexer.errors import SearchError
 from indexer.search import FilterError, Sort
 from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, in_thread
 from web.links import search_url
-from web.photo_view import photo_view
 from web.results import (
     FilterGroup,
     Problem,
@@ -147,14 +146,6 @@ def _with_dates(request: web.Request) -> str:
     values = {name: clean(request.query.get(name, "")) for name in ("q", "from", "to", "sort")}
     text = dated(values["q"], values["from"], values["to"])
     return search_url(text, Sort(values["sort"]) if values["sort"] in list(Sort) else None)
-
-
-async def photo_page(request: web.Request) -> web.Response:
-    """GET /photo/ID?q=&sort=&at=: one photo, and its neighbours in the search that it was found by."""
-    photo = await in_thread(request, request.config_dict[LIBRARY].photo, request.match_info["id"])
-    if photo is None:
-        raise web.HTTPNotFound(text="There is no photo with this address. It may have been deleted from the library.")
-    return render(request, "photo.html", {"view": await photo_view(request, photo)})
 
 
 async def status_page(request: web.Request) -> web.Response:

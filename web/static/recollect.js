@@ -236,7 +236,7 @@ function pressed(event) {
 }
 
 function escaped() {
-  const open = $("#filters details[open]");
+  const open = $("#filters details[open], .correct[open]");
   if (open) {
     open.open = false;
     $("summary", open).focus();
@@ -282,6 +282,10 @@ function viewPhoto() {
     event.preventDefault();
     goBack();
   });
+  document.addEventListener("submit", corrected);
+  document.addEventListener("keydown", sentByEnter);
+  document.addEventListener("toggle", beginWriting, true);
+  followWords();
   const ahead = $("#next")?.dataset.picture;
   if (ahead) addEventListener("load", () => (new Image().src = ahead));
   swipes();
@@ -300,6 +304,79 @@ function swipes() {
     const y = event.changedTouches[0].clientY - from.y;
     if (Math.abs(x) > 56 && Math.abs(x) > 2 * Math.abs(y)) turn($(x < 0 ? "#next" : "#previous"));
   }, { passive: true });
+}
+
+// ---------------------------------------------------------------- correcting the caption
+
+const WORDS_MS = 1000; // a caption is in its file a moment after it was typed
+
+// The answer is the photo's page, or the same page with the reason why the words were not kept.
+async function corrected(event) {
+  const form = event.target.closest(".correct form");
+  if (!form) return;
+  event.preventDefault();
+  const buttons = $$("button", form);
+  const body = new URLSearchParams(new FormData(form, event.submitter));
+  for (const button of buttons) button.disabled = true;
+  try {
+    const response = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
+    const answer = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (!putAbout(answer)) throw new Error(new URL(response.url).pathname === "/login" ? "please sign in again, in another tab" : `status ${response.status}`);
+    document.title = answer.title;
+    $(".picture img").alt = $(".picture img", answer).alt;
+    (response.ok ? $(".correct summary") : $("#words")).focus();
+    followWords();
+  } catch (error) {
+    for (const button of buttons) button.disabled = false;
+    sayUnsaved(form, error instanceof TypeError ? "recollect does not answer just now" : error.message);
+  }
+}
+
+function sayUnsaved(form, why) {
+  $(".warning", form)?.remove();
+  const said = Object.assign(document.createElement("p"), { className: "warning", textContent: `Not saved: ${why}. Your words are still here.` });
+  said.setAttribute("role", "alert");
+  $("textarea", form).after(said);
+}
+
+function putAbout(root) {
+  const about = $(".about", root);
+  if (!about) return false;
+  $(".about").replaceWith(about);
+  inOwnLanguage($(".about"));
+  return true;
+}
+
+function followWords() {
+  if ($(".about [data-moving]")) setTimeout(lookAfterWords, WORDS_MS);
+}
+
+async function lookAfterWords() {
+  try {
+    if (document.visibilityState === "visible" && !$(".correct[open]")) {
+      const html = await fetchPart(partOf(location.href, "about"));
+      const focused = $(".correct").contains(document.activeElement);
+      if (!$(".correct[open]")) putAbout(new DOMParser().parseFromString(html, "text/html"));
+      if (focused) $(".correct summary").focus();
+    }
+  } catch {
+    // The next look is in a moment.
+  }
+  followWords();
+}
+
+// A caption is one line, however long.
+function sentByEnter(event) {
+  if (event.target.id !== "words" || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  event.target.form.requestSubmit($("button", event.target.form));
+}
+
+function beginWriting(event) {
+  if (!event.target.matches(".correct[open]")) return;
+  const words = $("#words");
+  words.focus();
+  words.setSelectionRange(words.value.length, words.value.length);
 }
 
 // ---------------------------------------------------------------- how far the indexing is

@@ -1,0 +1,68 @@
+"""Captions corrected on the page. Nothing is written into photos from here: the durable queue does that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from indexer.catalogue.corrections import WordsPending
+from indexer.correction import corrected_text
+from indexer.photo import Photo
+from indexer.pipeline import CAPTIONS_OFF
+from indexer.storage import indexing_process
+from web.doors import LIBRARY, SETTINGS, WAKE, in_thread
+from web.shown import caption_place, clean
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where the words that are shown stand, in a sentence's words; `moving` while that is about to change."""
+
+    text: str = ""
+    moving: bool = False
+
+
+async def correct(request: web.Request, photo_id: str, typed: str) -> None:
+    """Keeps a person's words for a photo, and has them written into its files.
+
+    Raises `UnusableCorrection` with the reason, `HTTPNotFound` for an unknown photo.
+    """
+    text = corrected_text(typed)
+    if not await in_thread(request, request.config_dict[LIBRARY].correct, photo_id, text):
+        raise web.HTTPNotFound(text="There is no photo with this id.")
+    request.config_dict[WAKE]()
+
+
+async def take_back(request: web.Request, photo_id: str) -> None:
+    """Withdraws the correction; does nothing where there is none."""
+    if await in_thread(request, request.config_dict[LIBRARY].take_back, photo_id):
+        request.config_dict[WAKE]()
+
+
+async def whereabouts(request: web.Request, photo: Photo) -> Whereabouts:
+    """Where the words of a photo stand, or how they get there."""
+    return await in_thread(request, _whereabouts, request, photo)
+
+
+def _whereabouts(request: web.Request, photo: Photo) -> Whereabouts:
+    pending = request.config_dict[LIBRARY].words_pending(photo.id)
+    if not (pending.waiting or pending.missing or pending.failed):
+        return Whereabouts(caption_place(photo))
+    settings = request.config_dict[SETTINGS]
+    if settings.captions == "off" and photo.correction:
+        return Whereabouts(f"kept in the catalogue only: {CAPTIONS_OFF}")
+    return _on_their_way(photo, pending, indexing=bool(indexing_process(settings.data_dir)))
+
+
+def _on_their_way(photo: Photo, pending: WordsPending, *, indexing: bool) -> Whereabouts:
+    if pending.waiting and indexing:
+        return Whereabouts("being written into the photo", moving=True)
+    if pending.waiting:
+        return Whereabouts("to be written into the photo as soon as recollect is indexing again")
+    if pending.failed:
+        return Whereabouts(f"kept in the catalogue only: {clean(pending.failed)}")
+    if pending.missing == len(photo.files):
+        return Whereabouts("to be written into the photo when its file is back")
+    arrived = caption_place(photo) or "written into the photo"
+    return Whereabouts(f"{arrived}; into the copies that are not there just now when they are back")
