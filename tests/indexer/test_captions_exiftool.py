@@ -24,8 +24,9 @@ pytestmark = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exifto
 
 #: What a caption of ours adds: exiftool's group and tag. An Exif block of our own has a byte order, too.
 OURS = {("IFD0", "ImageDescription"), ("IFD0", "XPComment"), ("XMP-dc", "Description"), ("File", "ExifByteOrder")}
-#: Absolute positions that exiftool works out from relative ones, which are unchanged.
-MOVES = {"MPImageStart"}
+#: Absolute positions that exiftool works out from relative ones, which are unchanged; and where a HEIC's last box of
+#: data lies and how long it is: that box is ours.
+MOVES = {"MPImageStart", "MediaData", "MediaDataOffset", "MediaDataSize"}
 #: A WebP counts its metadata in its header; a simple one gets such a header.
 COUNTS = {("RIFF", "WebP_Flags"), ("File", "FileType")}
 INSIDE = (CaptionPlace.EXIF, CaptionPlace.XMP)
