@@ -6,19 +6,20 @@ XMP stands in an iTXt chunk (PNG 3rd edition, 11.3.3.4; XMP specification part 3
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from indexer.captions import tiff, xmp_edit, xmp_packet
 from indexer.captions.own_caption import FieldText, Mark, OwnCaption, sha256
+from indexer.captions.png_text import XMP_KEYWORD, PngText, packets_of, read_text
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Keyword, no compression, method 0, no language, no translated keyword: what XMP asks for.
 _XMP_HEADER = b"XML:com.adobe.xmp\0\0\0\0\0"
-_MAX_TEXT_BYTES = 1 << 20
-_DESCRIPTIONS = frozenset({b"description", b"imagedescription", b"caption"})
+_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 
 
 class PngError(CaptionRefused):
@@ -65,40 +66,39 @@ class PngPhoto:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self._chunks = chunks(data)
-        self._xmp = [c for c in self._chunks if c.kind == b"iTXt" and self._body(c).startswith(b"XML:com.adobe.xmp\0")]
+        self._xmp = [c for c in self._chunks if c.kind == b"iTXt" and self._body(c).startswith(_XMP_HEADER)]
 
     def _body(self, chunk: Chunk) -> bytes:
         return self.data[chunk.start + 8 : chunk.end - 4]
 
     @cached_property
     def _packets(self) -> list[bytes]:
-        """Of XMP that stands uncompressed, as it should."""
-        bodies = [self._body(chunk) for chunk in self._xmp]
-        return [body[len(_XMP_HEADER) :] for body in bodies if body.startswith(_XMP_HEADER)]
+        """Of XMP that stands as it should, in iTXt and uncompressed: the only ones that are ever edited."""
+        return [self._body(chunk)[len(_XMP_HEADER) :] for chunk in self._xmp]
+
+    @cached_property
+    def _texts(self) -> list[PngText]:
+        """Raises `CaptionRefused` where one that is damaged may hold a caption."""
+        return [read_text(c.kind, self._body(c)) for c in self._chunks if c.kind in _TEXTS and c not in self._xmp]
 
     @cached_property
     def marks(self) -> list[Mark]:
-        """Ours."""
-        found = [xmp_packet.read_mark(packet) for packet in map(_parsed, self._packets) if packet is not None]
-        return [mark for mark in found if mark is not None]
+        """Ours, also in a packet that another program has put into another form since."""
+        found = [packet for packet in map(_parsed, self._packets) if packet is not None]
+        with suppress(CaptionRefused):
+            found += [packet for text in self._texts for packet in packets_of(text)]
+        return [mark for mark in map(xmp_packet.read_mark, found) if mark is not None]
 
     @cached_property
     def texts(self) -> list[FieldText]:
         """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
-        if len(self._packets) != len(self._xmp):
-            raise CaptionRefused("the XMP packet is compressed, and may hold a person's caption")
         found: list[FieldText] = []
-        for packet in self._packets:
-            parsed = _parsed(packet)
-            if parsed is None and b"description" in packet:
-                raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption")
-            found += xmp_packet.captions(parsed) if parsed is not None else []
+        for packet in (*(PngText(XMP_KEYWORD, packet) for packet in self._packets), *self._texts):
+            found += [text for parsed in packets_of(packet) for text in xmp_packet.captions(parsed)]
         for chunk in self._chunks:
             if chunk.kind == b"eXIf":
                 found += tiff.texts(self._body(chunk).removeprefix(b"Exif\0\0"))
-            elif chunk.kind in (b"tEXt", b"zTXt", b"iTXt"):
-                found += _described(chunk.kind, self._body(chunk))
-        return found
+        return found + [description for text in self._texts for description in text.descriptions]
 
     @property
     def own_place(self) -> CaptionPlace | None:
@@ -119,8 +119,10 @@ class PngPhoto:
             raise CaptionRefused("the file carries a C2PA manifest, which any edit would break")
         if b"dSIG" in kinds:
             raise CaptionRefused("the file is signed, and any edit would break the signature")
-        if len(self._xmp) > 1 or len(self._packets) != len(self._xmp):
-            raise CaptionRefused("the file has several XMP packets, or a compressed one")
+        if len(self._xmp) > 1:
+            raise CaptionRefused("the file has several XMP packets")
+        if any(text.packet is not None for text in self._texts):
+            raise CaptionRefused("the file keeps its XMP in a form that is not edited: compressed, or ImageMagick's")
         if not self._xmp:
             at = self._chunks[0].end
             return self._with(at, at, compose(b"iTXt", _XMP_HEADER + xmp_edit.compose_packet(own)))
@@ -150,21 +152,3 @@ def _parsed(packet: bytes) -> xmp_packet.Packet | None:
         return xmp_packet.parse(packet)
     except xmp_packet.XmpError:
         return None
-
-
-def _described(kind: bytes, body: bytes) -> list[FieldText]:
-    """The text of a PNG's own Description. ImageMagick's "Raw profile" chunks may hold anything."""
-    keyword, _, rest = body.partition(b"\0")
-    name = keyword.lower()
-    if name.startswith(b"raw profile type") and not name.endswith((b"icc", b"icm")):
-        raise CaptionRefused("the file keeps its metadata in a form of ImageMagick's, and may hold a person's caption")
-    if name not in _DESCRIPTIONS:
-        return []
-    compressed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
-    text = rest if kind == b"tEXt" else rest[1:] if kind == b"zTXt" else rest[2:].split(b"\0", 2)[-1]
-    if compressed:
-        try:
-            text = zlib.decompressobj().decompress(text, _MAX_TEXT_BYTES)
-        except zlib.error as error:
-            raise CaptionRefused("the file's Description is damaged, and may be a person's caption") from error
-    return [FieldText("PNG Description", text.decode("utf-8" if kind == b"iTXt" else "latin-1", "replace").strip())]

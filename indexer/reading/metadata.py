@@ -106,8 +106,9 @@ class _Words:
     def of(cls, blocks: Blocks, packets: Sequence[Xmp]) -> _Words:
         described = [FieldText("dc:description", words) for xmp in packets for words in xmp.descriptions]
         iptc = [FieldText("Caption-Abstract", words) for words in blocks.iptc.get(CAPTION, ())]
-        marks = [blocks.exif_mark, *(Mark.from_fields(xmp.own) for xmp in packets)]
-        return cls((*described, *blocks.exif_captions, *iptc), tuple(mark for mark in marks if mark is not None))
+        marks = [blocks.exif_mark, *(Mark.from_fields(xmp.own) for xmp in packets), *blocks.other_marks]
+        texts = (*described, *blocks.exif_captions, *iptc, *blocks.other_captions)
+        return cls(texts, tuple(mark for mark in marks if mark is not None))
 
     def others_than(self, marks: Sequence[Mark]) -> str | None:
         """A person's words that none of these marks vouches for."""

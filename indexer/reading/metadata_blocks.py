@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from indexer.captions import tiff
+from indexer.captions.caption_edit import open_photo
 from indexer.captions.heif_tail import marks as heif_marks
 from indexer.captions.iptc import turned_right
 from indexer.captions.own_caption import FieldText, Mark
+from indexer.captions.png_text import read_text
 from indexer.captions.tiff_edit import undo_record
 from indexer.errors import CaptionRefused
 from indexer.reading.decode import Picture
@@ -18,7 +21,7 @@ from indexer.reading.segments import APP1, APP13, is_jpeg, is_png, is_webp, jpeg
 
 _EXIF_HEADER = b"Exif\0"
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
-_PNG_XMP = b"XML:com.adobe.xmp\0"
+_PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Blocks:
     values: ExifValues = field(default_factory=ExifValues)
     exif_captions: tuple[FieldText, ...] = ()
     exif_mark: Mark | None = None
+    other_captions: tuple[FieldText, ...] = ()  # in places that only the writer's own look into the file finds
+    other_marks: tuple[Mark, ...] = ()
     xmp: bytes | None = None
     iptc: IptcTexts = field(default_factory=dict)
 
@@ -55,10 +60,19 @@ def find_blocks(data: bytes, picture: Picture) -> Blocks:
         raw = _of_tiff(data, picture)
     else:
         raw = _of_image(data, picture)
-    return _read(raw, picture)
+    return _read(raw, picture, *_as_written(data))
 
 
-def _read(raw: _Raw, picture: Picture) -> Blocks:
+def _as_written(data: bytes) -> tuple[tuple[FieldText, ...], tuple[Mark, ...]]:
+    """The captions and marks that a write would find: what it holds for a person's is a person's here, too."""
+    try:
+        photo = open_photo(data)
+        return (tuple(photo.texts), tuple(photo.marks)) if photo is not None else ((), ())
+    except CaptionRefused:
+        return (), ()
+
+
+def _read(raw: _Raw, picture: Picture, captions: tuple[FieldText, ...] = (), marks: tuple[Mark, ...] = ()) -> Blocks:
     values = read_exif(raw.exif)
     if picture.raw is not None and any(picture.raw.exif_extra):
         exif, gps = map(read_single_ifd, picture.raw.exif_extra)
@@ -68,6 +82,8 @@ def _read(raw: _Raw, picture: Picture) -> Blocks:
         values,
         tuple(tiff.texts(raw.exif)) if raw.exif else (),
         record.mark if record else raw.mark,
+        captions,
+        marks,
         raw.xmp or raw_bytes(values.image.get(tiff.XMP)),
         read_iptc(raw.iptc) if raw.iptc else {},
     )
@@ -91,11 +107,16 @@ def _of_jpeg(data: bytes) -> _Raw:
 def _of_png(data: bytes) -> _Raw:
     raw = _Raw()
     for part in png_parts(data):
-        body = data[part.body : part.end - 4] if part.kind in (b"eXIf", b"iTXt") else b""
         if part.kind == b"eXIf":
-            raw.exif = raw.exif or body.removeprefix(b"Exif\0\0")
-        elif body.startswith(_PNG_XMP) and body[len(_PNG_XMP) : len(_PNG_XMP) + 1] == b"\0":  # not compressed
-            raw.xmp = raw.xmp or body[len(_PNG_XMP) + 2 :].split(b"\0", 2)[-1]
+            raw.exif = raw.exif or data[part.body : part.end - 4].removeprefix(b"Exif\0\0")
+        elif part.kind in _PNG_TEXTS and isinstance(part.kind, bytes):
+            with suppress(CaptionRefused):
+                text = read_text(part.kind, data[part.body : part.end - 4])
+                raw.xmp = raw.xmp or text.packet
+                raw.exif = raw.exif or text.exif
+                raw.iptc = raw.iptc or text.iptc
+    if raw.iptc is not None and raw.iptc.startswith(b"8BIM"):
+        raw.iptc = photoshop_iptc(raw.iptc)
     return raw
 
 

@@ -139,7 +139,7 @@ LADDER = {
     "PNG, dc:description": (chunks.png(chunks.png_xmp(made.packet(made.described("Ann")))), INDEX, PERSONS_WORDS),
     "PNG, compressed XMP": (
         chunks.png(chunks.chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(made.packet()))),
-        INDEX,
+        SIDECAR,
         "compressed",
     ),
     "PNG, ImageMagick": (chunks.png(chunks.chunk(b"tEXt", b"Raw profile type iptc\0\niptc\n")), INDEX, "ImageMagick"),
