@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from aiohttp import web
 
-# What the standard library says of text that is not in its charset, of a charset that there is not, of a wrong
-# boundary, and of brackets nested a thousand deep.
+# What the standard library says of text that is not in its charset, of a charset that there is not, and of brackets
+# nested a thousand deep.
 _UNREADABLE = (ValueError, LookupError, RecursionError)
 
 
-async def read_field(request: web.Request, *names: str) -> tuple[str, ...]:
-    """Text fields of a form, "" for those that are missing or are files. Raises `HTTPBadRequest`."""
+async def read_fields(request: web.Request, *names: str) -> tuple[str, ...]:
+    """Fields of a form as our pages send it, "" for those that are missing. Raises `HTTPBadRequest`."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise web.HTTPBadRequest(text="A form is sent as application/x-www-form-urlencoded.")
     try:
         form = await request.post()
     except _UNREADABLE as error:

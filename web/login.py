@@ -8,6 +8,7 @@ import math
 from aiohttp import web
 
 from web.auth import RENEW_AFTER_S, SESSION_S, HouseholdPassword, LoginThrottle, Sessions
+from web.bodies import read_fields
 from web.links import login_url
 from web.middleware import Handler, error_response, wants_json
 from web.templating import render
@@ -60,23 +61,18 @@ async def login(request: web.Request) -> web.Response:
     password = request.config_dict.get(PASSWORD)
     if password is None:
         raise web.HTTPSeeOther("/")
-    form = await request.post()
-    entered = form.get("password", "")
+    entered, target = await read_fields(request, "password", "next")
     throttle, address = request.config_dict[THROTTLE], request.remote or ""
     async with throttle.one_at_a_time:
         wait_s = throttle.wait_s(address)
         if wait_s:
             return _wait(request, wait_s)
-        right = (
-            isinstance(entered, str)
-            and len(entered) <= _LONGEST_PASSWORD
-            and await asyncio.to_thread(password.matches, entered)
-        )
+        right = len(entered) <= _LONGEST_PASSWORD and await asyncio.to_thread(password.matches, entered)
     if not right:
         throttle.failed(address)
         return _form(request, problem="That is not the household password.", status=401)
     throttle.succeeded(address)
-    response = web.HTTPSeeOther(local_target(str(form.get("next", "/"))))
+    response = web.HTTPSeeOther(local_target(target))
     _remember(request, response, request.config_dict[SESSIONS])
     raise response
 

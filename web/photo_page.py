@@ -6,7 +6,7 @@ from aiohttp import web
 
 from indexer.correction import UnusableCorrection
 from indexer.photo import Photo
-from web.bodies import read_field
+from web.bodies import read_fields
 from web.correcting import correct, take_back
 from web.doors import LIBRARY, in_thread
 from web.links import photo_url
@@ -29,7 +29,7 @@ async def correct_caption(request: web.Request) -> web.Response:
     """POST /photo/ID/caption?q=&sort=&at= with ``text``: a person's words in the place of the caption, and back to
     the photo; 400 where they can't be a caption. With ``do=take-back`` the correction is withdrawn."""
     photo = await _photo(request)
-    text, what = await read_field(request, "text", "do")
+    text, what = await read_fields(request, "text", "do")
     if what == "take-back":
         await take_back(request, photo.id)
         raise web.HTTPSeeOther(photo_url(photo.id, *found_by(request.query)))

@@ -58,7 +58,13 @@ async def start_page(settings: Settings) -> AsyncIterator[StartPage]:
     pages: list[Page] = []
     with ExitStack() as rooms:
 
-        async def start(photos: Sequence[MadePhoto] = (), *, progress: Progress = IDLE, **changes: Any) -> Page:
+        async def start(
+            photos: Sequence[MadePhoto] = (),
+            *,
+            progress: Progress = IDLE,
+            wake: Callable[[], None] = lambda: None,
+            **changes: Any,
+        ) -> Page:
             told = replace(settings, **changes)
             storage = rooms.enter_context(made_library(told, photos))
             app = make_app(
@@ -67,6 +73,7 @@ async def start_page(settings: Settings) -> AsyncIterator[StartPage]:
                 thumbnails=storage.thumbnails,
                 search=storage.search,
                 progress=lambda: progress,
+                wake=wake,
             )
             page = Page(TestServer(app), cookie_jar=CookieJar(unsafe=True))  # cookies of a bare address, too
             page.settings, page.storage = told, storage

@@ -116,3 +116,13 @@ async def test_without_a_password_there_is_no_login(page: Page) -> None:
 async def test_a_login_form_of_another_size_is_refused(locked: Page) -> None:
     async with locked.post("/login", data={"password": "x" * 200_000}) as response:
         assert response.status == 413
+
+
+async def test_a_login_form_that_makes_no_sense_is_refused(locked: Page) -> None:
+    for body, kind in (
+        (b"password=\xff", "application/x-www-form-urlencoded"),
+        (b"password=a", "application/x-www-form-urlencoded; charset=klingon"),
+        (b"--x\r\nnonsense", "multipart/form-data; boundary=x"),
+    ):
+        async with locked.post("/login", data=body, headers={"Content-Type": kind}) as response:
+            assert response.status == 400
