@@ -34,9 +34,13 @@ class Patch:
     before: int
     after: int
 
-    def put(self, data: bytearray, value: int) -> None:
-        """Writes `value` where the number stands."""
-        data[self.at : self.at + self.width] = value.to_bytes(self.width, "big")
+    def written(self) -> tuple[int, bytes]:
+        """Where the number stands, and what we made of it."""
+        return self.at, self.after.to_bytes(self.width, "big")
+
+    def undone(self) -> tuple[int, bytes]:
+        """Where the number stands, and what it was."""
+        return self.at, self.before.to_bytes(self.width, "big")
 
     def stands_in(self, data: bytes) -> bool:
         """Whether the number is what we made of it."""
@@ -69,14 +73,22 @@ def append_item(data: bytes, location: Location, new: bytes, mark: Mark) -> byte
     size = Patch(length.at, length.width, length.value, len(new))
     if not moved.holds(position.after) or not length.holds(size.after):
         raise HeifError("the numbers of the file's iloc box are too narrow for what would have to be written")
-    edited = bytearray(data)
-    position.put(edited, position.after)
-    size.put(edited, size.after)
     mark_bytes = json.dumps(mark.fields(), separators=(",", ":")).encode()
     body = _MAGIC + new + mark_bytes
     numbers = _NUMBERS.pack(len(mark_bytes), len(data), zlib.crc32(body)) + _packed(position) + _packed(size)
     body += numbers + zlib.crc32(numbers).to_bytes(4, "big") + _MAGIC
-    return bytes(edited) + _BOX_HEADER.pack(_BOX_HEADER.size + len(body), MDAT) + body
+    header = _BOX_HEADER.pack(_BOX_HEADER.size + len(body), MDAT)
+    return b"".join([*_with_numbers(data, len(data), position.written(), size.written()), header, body])
+
+
+def _with_numbers(data: bytes, end: int, *numbers: tuple[int, bytes]) -> list[bytes | memoryview]:
+    """The pieces of the file up to `end`, with other bytes at some places: a large file is not copied."""
+    pieces: list[bytes | memoryview] = []
+    view, at = memoryview(data), 0
+    for place, new in sorted(numbers):
+        pieces += [view[at:place], new]
+        at = place + len(new)
+    return [*pieces, view[at:end]]
 
 
 def _position(location: Location) -> Number:
@@ -138,13 +150,16 @@ def restored(data: bytes) -> bytes | None:
 
     Byte for byte the file as it was, unless another program has changed a byte elsewhere since. Never raises.
     """
+    pieces = restored_pieces(data)
+    return None if pieces is None else b"".join(pieces)
+
+
+def restored_pieces(data: bytes) -> list[bytes | memoryview] | None:
+    """What `restored` puts together, without a copy of it."""
     tail = find_tail(data)
     if tail is None or not _is_intact(data, tail):
         return None
-    old = bytearray(memoryview(data)[: tail.old_bytes])
-    for patch in (tail.position, tail.length):
-        patch.put(old, patch.before)
-    return bytes(old)
+    return _with_numbers(data, tail.old_bytes, tail.position.undone(), tail.length.undone())
 
 
 def _is_intact(data: bytes, tail: Tail) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from indexer.captions.own_caption import OwnCaption
@@ -54,7 +54,7 @@ def check_heif_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
     same_kind = (was.kind, was.storage, was.numbers) == (now.kind, now.storage, now.numbers)
     require(same_kind and bool(was.kind) and len(was.spans) == len(now.spans) == 1, "an item is not what it was")
     require(now.spans[0] == _place(old, new), "the item does not lie behind the old file")
-    require(_masked(old, was.numbers) == _masked(new[: len(old)], was.numbers), "a byte of the old file has changed")
+    require(_same_but(old, new, len(old), was.numbers), "a byte of the old file has changed")
     _check_item(was.kind, old[slice(*was.spans[0])], new[slice(*now.spans[0])], own)
     require(undo(new) == old, "taking the caption out again does not give the old file")
     require(_look(old) == _look(new), "the pictures no longer open at the same size and mode")
@@ -103,8 +103,7 @@ def check_heif_removal(old: bytes, new: bytes) -> None:
             kept += was.spans if was.storage == (0, 0) else ()
     inside = all(end <= len(new) and not any(a < end and start < b for a, b in free) for start, end in kept)
     require(inside, "an item that is not ours to touch lies where bytes have changed")
-    masks = [(start, min(end, len(new))) for start, end in free if start < len(new)]
-    require(_masked(old[: len(new)], masks) == _masked(new, masks), "a byte that is not ours to touch has changed")
+    require(_same_but(old, new, len(new), free), "a byte that is not ours to touch has changed")
     require(_look(old) == _look(new), "the pictures no longer open at the same size and mode")
 
 
@@ -132,7 +131,7 @@ def _check_removed(was: _Item, old: bytes, new: bytes) -> None:
         (ifd0,) = struct.unpack_from(order + "L", before, 4)
         (count,) = struct.unpack_from(order + "H", before, ifd0)
         masks += [(ifd0, ifd0 + 2 + 12 * count + 4), (len(before) - 8, len(before))]
-    same = before[:4] == after[:4] and _masked(before[: len(after)], masks) == _masked(after, masks)
+    same = before[:4] == after[:4] and _same_but(before, after, len(after), masks)
     require(same, "a byte of the Exif block that is not ours to touch has changed")
 
 
@@ -143,11 +142,15 @@ def _footers(data: bytes) -> Iterator[_Span]:
             yield end - _FOOTER_BYTES - min(mark, 4096), end
 
 
-def _masked(data: bytes, spans: list[_Span] | tuple[_Span, ...]) -> bytearray:
-    masked = bytearray(data)
-    for start, end in spans:
-        masked[start:end] = bytes(end - start)
-    return masked
+def _same_but(old: bytes, new: bytes, length: int, spans: Iterable[_Span]) -> bool:
+    """Whether both begin with the same `length` bytes, those in the spans aside."""
+    view, at = memoryview(old)[:length], 0
+    for start, end in [*sorted(spans), (length, length)]:
+        # startswith compares in place: a large file is not copied.
+        if at < min(start, length) and not new.startswith(view[at:start], at):
+            return False
+        at = max(at, end)
+    return len(view) == length <= len(new)
 
 
 def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,15 @@ def test_the_file_is_the_old_one_but_for_two_numbers_and_what_is_behind_it(path:
     numbers = [*range(extent.offset.at, extent.offset.at + 4), *range(extent.length.at, extent.length.at + 4)]
     assert set(changed) <= set(numbers)
     assert new[len(data) + 4 : len(data) + 8] == b"mdat"
+
+
+def test_the_key_of_a_file_that_was_never_written_is_that_of_all_its_bytes(path: Path) -> None:
+    data = heifs.HEICS["Exif"]
+    assert content_key(data) == blake2b(data, digest_size=16, person=b"file").hexdigest()
+    assert content_key(data + MORE) != content_key(data)
+    path.write_bytes(data)
+    write(path)
+    assert content_key(path.read_bytes() + MORE) != content_key(data)  # not ours alone any more
 
 
 def test_captioning_again_does_not_let_the_file_grow(path: Path) -> None:
