@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from indexer.captions import tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.captions import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
 from indexer.captions.own_caption import FieldText, Mark, OwnCaption, digest, sha256
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
@@ -14,7 +15,10 @@ from indexer.photo import CaptionPlace
 _EXIF_FLAG, _XMP_FLAG, _ALPHA_FLAG = 0x08, 0x04, 0x10
 _EXIF_HEADER = b"Exif\0\0"  # not called for in WebP, but written by some programs
 _MAX_BLOCK_BYTES = 1 << 24
-_KNOWN = frozenset({b"VP8X", b"ICCP", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L", b"EXIF", b"XMP "})
+_KIND = re.compile(rb"[\x20-\x7e]{4}|XMP\0")
+_MISSPELT_XMP = b"XMP\0"  # by some programs; exiftool and others read it all the same
+_PHOTOSHOP = b"PSAI"
+_BESIDES_PICTURE = frozenset({b"VP8X", b"EXIF", b"XMP ", _MISSPELT_XMP})
 
 
 class WebpError(CaptionRefused):
@@ -29,30 +33,34 @@ class Chunk:
     body: bytes
 
 
-def chunks(data: bytes) -> list[Chunk]:
-    """All chunks of the file. Raises `WebpError` on gaps, odd padding, a wrong size, or data behind the end."""
-    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or int.from_bytes(data[4:8], "little") + 8 != len(data):
+def chunks(data: bytes) -> tuple[list[Chunk], bytes]:
+    """All chunks of the file, those of unknown kinds too (RFC 9649, 2.7.1.4: to be kept, in their order), and what
+    stands behind the end. Raises `WebpError` on gaps, odd padding, or a wrong size."""
+    end_of_file = int.from_bytes(data[4:8], "little") + 8
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or end_of_file > len(data):
         raise WebpError("the WebP's size is not what its header says")
     found, at = [], 12
-    while at < len(data):
+    while at < end_of_file:
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         end = at + 8 + size
-        if end + size % 2 > len(data) or (size % 2 and data[end : end + 1] != b"\0"):
-            raise WebpError(f"the WebP's chunk at byte {at} is cut off")
+        if end + size % 2 > end_of_file or not _KIND.fullmatch(data[at : at + 4]):
+            raise WebpError(f"the WebP's chunk at byte {at} is cut off, or none")
+        if size % 2 and data[end : end + 1] != b"\0":
+            raise WebpError(f"the WebP's chunk at byte {at} is padded with something else than a zero")
         found.append(Chunk(data[at : at + 4], data[at + 8 : end]))
         at = end + size % 2
-    if not found or any(chunk.kind not in _KNOWN for chunk in found):
-        raise WebpError("the WebP has a chunk of an unknown kind")
-    return found
+    if not found:
+        raise WebpError("the WebP has no chunks")
+    return found, data[end_of_file:]
 
 
-def assembled(found: Sequence[Chunk]) -> bytes:
-    """The file of these chunks."""
+def assembled(found: Sequence[Chunk], behind: bytes = b"") -> bytes:
+    """The file of these chunks, and what stands behind them."""
     parts = [b"WEBP"]
     for chunk in found:
         parts += [chunk.kind, len(chunk.body).to_bytes(4, "little"), chunk.body, b"\0" * (len(chunk.body) % 2)]
     size = sum(map(len, parts))
-    return b"".join([b"RIFF", size.to_bytes(4, "little"), *parts])
+    return b"".join([b"RIFF", size.to_bytes(4, "little"), *parts, behind])
 
 
 class WebpPhoto:
@@ -62,10 +70,10 @@ class WebpPhoto:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self._chunks = chunks(data)
-        for kind in (b"EXIF", b"XMP ", b"VP8X"):
-            if sum(chunk.kind == kind for chunk in self._chunks) > 1:
-                raise WebpError(f"the WebP has several {kind.decode().strip()} chunks")
+        self._chunks, self._behind = chunks(data)
+        for kinds in ((b"EXIF",), (b"XMP ", _MISSPELT_XMP), (b"VP8X",)):
+            if sum(chunk.kind in kinds for chunk in self._chunks) > 1:
+                raise WebpError(f"the WebP has several {kinds[0].decode().strip()} chunks")
         if self._chunks[0].kind not in (b"VP8X", b"VP8 ", b"VP8L"):
             raise WebpError("the WebP begins with no chunk that it may begin with")
 
@@ -79,7 +87,7 @@ class WebpPhoto:
 
     @cached_property
     def _packet(self) -> xmp_packet.Packet | None:
-        body = self._body(b"XMP ")
+        body = self._body(b"XMP ") or self._body(_MISSPELT_XMP)
         try:
             return None if body is None else xmp_packet.parse(body)
         except xmp_packet.XmpError as error:
@@ -100,7 +108,9 @@ class WebpPhoto:
     @cached_property
     def texts(self) -> list[FieldText]:
         """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
-        return tiff.texts(self._block or b"") + (xmp_packet.captions(self._packet) if self._packet else [])
+        found = tiff.texts(self._block or b"") + (xmp_packet.captions(self._packet) if self._packet else [])
+        captions = iptc.captions_of_resources(self._body(_PHOTOSHOP) or b"")
+        return found + [FieldText("IPTC Caption-Abstract", text) for text in captions]
 
     @property
     def own_place(self) -> CaptionPlace | None:
@@ -113,22 +123,26 @@ class WebpPhoto:
     @property
     def picture(self) -> str:
         """SHA-256 of the image chunks."""
-        return sha256(b"".join(chunk.body for chunk in self._chunks if chunk.kind not in (b"VP8X", b"EXIF", b"XMP ")))
+        return sha256(b"".join(chunk.body for chunk in self._chunks if chunk.kind not in _BESIDES_PICTURE))
 
     def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
         """The file with the caption at `place`. Raises `CaptionRefused`."""
         body = self._body(b"XMP ")
-        if body is not None and b"dcterms:provenance" in body:
+        if self._body(b"C2PA") is not None:
+            raise CaptionRefused("the file carries a C2PA manifest, which any edit would break")
+        if any(b"dcterms:provenance" in (self._body(kind) or b"") for kind in (b"XMP ", _MISSPELT_XMP)):
             raise CaptionRefused("the file is bound to a C2PA manifest, which any edit would break")
         bodies: dict[bytes, bytes | None] = {}
         if place is CaptionPlace.EXIF:
             bodies[b"EXIF"] = self._exif(own)
         try:
+            if self._body(_MISSPELT_XMP) is not None:
+                raise CaptionRefused("the name of the WebP's XMP chunk is misspelt")
             bodies[b"XMP "] = self._xmp(body, own, needs_text=place is CaptionPlace.XMP)
         except CaptionRefused:
             if place is CaptionPlace.XMP:
                 raise
-        return assembled(_with_flags(_with(self._chunks, bodies)))
+        return assembled(_with_flags(_with(self._chunks, bodies)), self._behind)
 
     def _exif(self, own: OwnCaption) -> bytes:
         body = self._body(b"EXIF")
@@ -161,10 +175,10 @@ class WebpPhoto:
     def _as_it_was(self, left: list[Chunk]) -> bytes:
         """A VP8X of our own making goes too; the mark's SHA-256 tells whose it was."""
         before = {mark.before for mark in self.marks}
-        kept = assembled(_with_flags(left))
-        simple = [chunk for chunk in left if chunk.kind != b"VP8X"]
-        if len(simple) == 1 and sha256(kept) not in before and sha256(assembled(simple)) in before:
-            return assembled(simple)
+        kept = assembled(_with_flags(left), self._behind)
+        simple = assembled([chunk for chunk in left if chunk.kind != b"VP8X"], self._behind)
+        if sha256(kept) not in before and sha256(simple) in before:
+            return simple
         return kept
 
 
@@ -174,9 +188,8 @@ def _with(found: Sequence[Chunk], bodies: dict[bytes, bytes | None]) -> list[Chu
     changed = [chunk for chunk in changed if bodies.get(chunk.kind, b"") is not None]
     present = {chunk.kind for chunk in changed}
     new = [Chunk(kind, body) for kind, body in sorted(bodies.items()) if body is not None and kind not in present]
-    if new and new[0].kind == b"EXIF" and changed[-1].kind == b"XMP ":
-        return [*changed[:-1], *new, changed[-1]]
-    return changed + new
+    at = next((i for i, chunk in enumerate(changed) if new and new[0].kind < chunk.kind == b"XMP "), len(changed))
+    return [*changed[:at], *new, *changed[at:]]
 
 
 def _with_flags(found: list[Chunk]) -> list[Chunk]:
@@ -187,6 +200,8 @@ def _with_flags(found: list[Chunk]) -> list[Chunk]:
     if first.kind != b"VP8X":
         return [Chunk(b"VP8X", _extended(first, flags)), *found] if flags else found
     old = first.body[0] if first.body else 0
+    if _MISSPELT_XMP in kinds:
+        flags |= old & _XMP_FLAG
     return [Chunk(b"VP8X", bytes((old & ~(_EXIF_FLAG | _XMP_FLAG) | flags,)) + first.body[1:]), *found[1:]]
 
 

@@ -125,7 +125,7 @@ def _of_webp(data: bytes) -> _Raw:
     for part in riff_parts(data):
         if part.kind == b"EXIF":
             raw.exif = raw.exif or data[part.body : part.end].removeprefix(b"Exif\0\0")
-        elif part.kind == b"XMP ":
+        elif part.kind in (b"XMP ", b"XMP\0"):  # misspelt by some programs
             raw.xmp = raw.xmp or data[part.body : part.end]
     return raw
 

@@ -58,3 +58,25 @@ WEBPS = {
     "WebP, Exif and XMP": webp(exif=made.camera_block(), xmp=made.packet()),
     "WebP, animated": webp(frames=3),
 }
+
+
+def riff(data: bytes, *parts: bytes, behind: bytes = b"") -> bytes:
+    """A WebP with whole chunks at its end, and what stands behind it."""
+    body = data[8:] + b"".join(parts)
+    return b"RIFF" + len(body).to_bytes(4, "little") + body + behind
+
+
+def riff_chunk(kind: bytes, body: bytes) -> bytes:
+    return kind + len(body).to_bytes(4, "little") + body + b"\0" * (len(body) % 2)
+
+
+WEBPS |= {
+    "WebP, texts of RIFF's": riff(webp(), riff_chunk(b"INAM", b"odd"), riff_chunk(b"ICMT", b"a comment")),
+    "WebP, Exif, unknown chunks": riff(
+        webp(exif=made.camera_block()), riff_chunk(b"PSAI", b""), riff_chunk(b"quux", b"x")
+    ),
+    "WebP, XMP, unknown chunk": riff(webp(xmp=made.packet()), riff_chunk(b"quux", b"x")),
+    "WebP, misspelt XMP": riff(webp(exif=made.camera_block()), riff_chunk(b"XMP\0", made.packet())),
+    "WebP, trailer": riff(webp(), behind=b"behind"),
+    "WebP, animated, unknown chunk, trailer": riff(webp(frames=3), riff_chunk(b"quux", b"x"), behind=b"behind"),
+}
