@@ -23,7 +23,7 @@ from typing import Self
 from indexer.library.file_systems import network_file_system
 
 _WAITS_S = (0.01, 0.03, 0.1, 0.3)  # most programs that write a photo are done with it soon
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 256 << 10  # fits the processor's cache
 _NO_XATTRS = (errno.ENOTSUP, errno.ENOSYS)
 
 
@@ -97,11 +97,11 @@ class HeldFile:
 
     def reads(self, data: bytes) -> bool:
         """Whether its bytes are these, all of them."""
-        at = 0
-        while chunk := os.pread(self.descriptor, _CHUNK_BYTES, at):
-            if not data.startswith(chunk, at):
+        room, at = memoryview(bytearray(_CHUNK_BYTES)), 0
+        while count := os.preadv(self.descriptor, [room], at):
+            if not data.startswith(room[:count], at):
                 return False
-            at += len(chunk)
+            at += count
         return at == len(data)
 
     def _lock(self) -> None:

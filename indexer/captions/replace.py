@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from indexer.captions.file_read import (
 )
 from indexer.captions.folder import Folder
 from indexer.captions.held_file import xattrs
+from indexer.captions.own_caption import sha256
 from indexer.captions.swap import swap, take_away
 from indexer.captions.temporary import Temporary, is_temporary, sweep
 from indexer.photo import FileStamp
@@ -43,7 +45,8 @@ __all__ = [
 
 _SPACE_LEFT_BYTES = 16 << 20  # what a disk must still have after the copy is written
 
-#: Called with the SHA-256 of what is about to stand there; None: nothing.
+#: Called with the SHA-256 of what is about to stand there, None for nothing, perhaps in a thread of its own. Nothing is
+#: replaced before it has returned, or where it raises.
 BeforeReplacing = Callable[[str | None], None]
 
 
@@ -52,7 +55,7 @@ def replace_file(
 ) -> FileStamp:
     """Puts `new` in the place of `old.path`, keeping mode, owner, extended attributes and (unless told) mtime.
 
-    `before_replacing` gets the copy's SHA-256 once it is safely on disk (for the journal). Raises `CannotReplace` or
+    `before_replacing` gets the copy's SHA-256 before anything is replaced (for the journal). Raises `CannotReplace` or
     `ChangedMeanwhile`; the file is then untouched. Returns the new file's stamp.
     """
     if old.links > 1:
@@ -62,10 +65,7 @@ def replace_file(
         with Temporary(folder, old.path.name) as copy:
             copy.write(new)
             _copy_attributes(folder, old, copy.writer, keep_mtime=keep_mtime)
-            digest = copy.seal(new)
-            if before_replacing is not None:
-                before_replacing(digest)
-            swap(folder, old, copy, digest)
+            swap(folder, old, copy, _sealed(copy, new, before_replacing))
             return stamp_of(copy.file.status)
 
 
@@ -82,11 +82,29 @@ def create_file(
             with Temporary(folder, path.name) as copy:
                 copy.write(data)
                 os.fchmod(copy.writer, 0o666 & ~_umask())
-                digest = copy.seal(data)
-                if before_replacing is not None:
-                    before_replacing(digest)
+                _sealed(copy, data, before_replacing)
                 _give_name(folder, copy.name, path.name)
             folder.sync()
+
+
+def _sealed(copy: Temporary, data: bytes, before_replacing: BeforeReplacing | None) -> str:
+    """Brings the copy to disk, reads it back, and gives its SHA-256 to `before_replacing` meanwhile: waiting for the
+    disk is most of what a replacement costs, and a journal's entry waits for it as well."""
+
+    def announce() -> str:
+        digest = sha256(data)
+        if before_replacing is not None:
+            before_replacing(digest)
+        return digest
+
+    with ThreadPoolExecutor(1) as beside:
+        try:
+            announced = beside.submit(announce)
+        except RuntimeError:  # no room for a thread: one after the other, then
+            copy.seal(data)
+            return announce()
+        copy.seal(data)
+        return announced.result()
 
 
 def _give_name(folder: Folder, temporary: str, name: str) -> None:

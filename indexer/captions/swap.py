@@ -94,8 +94,9 @@ def _check_untouched(folder: Folder, old: FileRead, standing: HeldFile, aside: s
     """
     if not standing.stands_at(folder.descriptor, aside):
         raise ChangedMeanwhile(CHANGED)
+    over = time.monotonic() + _GRACE_S
     folder.sync()
-    time.sleep(_GRACE_S)
+    time.sleep(max(over - time.monotonic(), 0))
     same = standing.attributes == before and (standing.is_leased or standing.reads(old.data))
     if not same or standing.is_touched:
         raise ChangedMeanwhile(CHANGED)

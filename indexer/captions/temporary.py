@@ -91,16 +91,15 @@ class Temporary:
         while view:
             view = view[os.write(self.writer, view[:_CHUNK_BYTES]) :]
 
-    def seal(self, data: bytes) -> str:
-        """Ends the writing: what was written is on disk, was read back from there and is `data`, whose SHA-256 is
-        returned. Raises `CannotReplace` where it is not."""
+    def seal(self, data: bytes) -> None:
+        """Ends the writing: what was written is on disk, was read back from there and is `data`. Raises
+        `CannotReplace` where it is not."""
         os.fsync(self.writer)
         self._close_writer()
         with suppress(OSError, AttributeError):  # the kernel is asked to forget the bytes; not on macOS
             os.posix_fadvise(self.file.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         if not self.file.reads(data):
             raise CannotReplace("the disk gave back other bytes than were written to it")
-        return hashlib.sha256(data).hexdigest()
 
     def name_both(self, old: str, new: str) -> None:
         """From now on the name may be the old file's; the arguments are SHA-256 digests."""
