@@ -12,7 +12,7 @@ from indexer.captions.heif_photo import HEIC_MAGIC, HeifPhoto
 from indexer.captions.jpeg_photo import JpegPhoto
 from indexer.captions.own_caption import FieldText, Mark, OwnCaption, find_foreign, find_own, find_persons
 from indexer.captions.png_photo import SIGNATURE, PngPhoto
-from indexer.captions.tiff_photo import MAGIC, SUFFIXES, TiffPhoto
+from indexer.captions.tiff_photo import TIFF_MAGIC, TIFF_SUFFIXES, TiffPhoto
 from indexer.captions.verify import Undo, require
 from indexer.captions.verify_chunks import check_png_edit, check_png_removal, check_webp_edit, check_webp_removal
 from indexer.captions.verify_heif import check_heif_edit, check_heif_removal
@@ -82,7 +82,7 @@ FORMATS = (
     Format(re.compile(re.escape(SIGNATURE)), PngPhoto, check_png_edit, check_png_removal),
     Format(re.compile(rb"RIFF....WEBP", re.DOTALL), WebpPhoto, check_webp_edit, check_webp_removal),
     Format(HEIC_MAGIC, HeifPhoto, check_heif_edit, check_heif_removal),
-    Format(MAGIC, TiffPhoto, check_tiff_edit, check_tiff_removal, SUFFIXES),
+    Format(TIFF_MAGIC, TiffPhoto, check_tiff_edit, check_tiff_removal, TIFF_SUFFIXES),
 )
 
 

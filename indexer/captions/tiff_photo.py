@@ -14,9 +14,9 @@ from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
 
 #: How a classic TIFF begins (TIFF 6.0, section 2); BigTIFF's version is 43.
-MAGIC = re.compile(rb"II\*\0|MM\0\*")
+TIFF_MAGIC = re.compile(rb"II\*\0|MM\0\*")
 #: RAW files of a dozen makers begin like it, and keep their own suffixes.
-SUFFIXES = frozenset({".tif", ".tiff"})
+TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
 _MAX_BYTES = 0xFFFFFFFF  # what an offset can reach
 _COMPRESSION, _PHOTOMETRIC, _C2PA = 0x0103, 0x0106, 0xCD41
