@@ -144,7 +144,8 @@ class PngPhoto:
         return self.data
 
     def _with(self, start: int, end: int, new: bytes) -> bytes:
-        return b"".join((self.data[:start], new, self.data[end:]))
+        view = memoryview(self.data)
+        return b"".join((view[:start], new, view[end:]))
 
 
 def _parsed(packet: bytes) -> xmp_packet.Packet | None:
