@@ -18,6 +18,8 @@ MPF_HEADER = b"MPF\0"  # CIPA DC-007
 MAX_PAYLOAD_BYTES = 0xFFFF - 2  # the segment's length counts its own two bytes
 
 _STANDALONE = frozenset({0x01, SOI, EOI, *range(0xD0, 0xD8)})
+_MARKER = re.compile(rb"\xff+[^\x00\xff]")
+_MAX_JUNK_BYTES = 4096
 # Inside entropy-coded data 0xFF is followed by a zero, a restart marker or a fill byte: all else ends the scan.
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
@@ -28,7 +30,7 @@ class JpegError(CaptionRefused):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Bytes `start`..`end` of a file: fill bytes, marker, length, payload from `body` on.
+    """Bytes `start`..`end` of a file: junk, fill bytes, marker, length, payload from `body` on.
 
     The segment of a scan (SOS) reaches to the end of its entropy-coded data.
     """
@@ -37,6 +39,7 @@ class Segment:
     start: int
     body: int
     end: int
+    junk: int = 0  # bytes before the marker that should not be there, and that decoders skip
 
     @property
     def marker_at(self) -> int:
@@ -67,6 +70,7 @@ def segments(data: bytes) -> list[Segment]:
 
 def header_segments(data: bytes) -> list[Segment]:
     """The segments before the first scan: the only ones that are ever edited. The picture itself is not looked at.
+    A little junk between them is skipped, as decoders do, and told.
 
     Raises `JpegError` on anything else than well-formed segments before the first SOS, and where there is none.
     """
@@ -74,33 +78,32 @@ def header_segments(data: bytes) -> list[Segment]:
         raise JpegError("this is not a JPEG: it does not begin with an SOI marker")
     found = [Segment(SOI, 0, 2, 2)]
     while True:
-        segment = _next(data, found[-1].end, look_for_end=False)
-        if segment.marker == SOS:
+        segment = _next(data, found[-1].end, is_header=True)
+        if segment.marker == SOS and not segment.junk:
             return found
-        if segment.marker in (SOI, EOI):
+        if segment.marker in (SOI, EOI, SOS):
             raise JpegError(f"marker {segment.marker:#04x} at byte {segment.start} does not belong before the picture")
         found.append(segment)
 
 
-def _next(data: bytes, start: int, *, look_for_end: bool = True) -> Segment:
-    at = start
-    if data[at : at + 1] != b"\xff":
+def _next(data: bytes, start: int, *, is_header: bool = False) -> Segment:
+    found = _MARKER.match(data, start)
+    if found is None and is_header:
+        found = _MARKER.search(data, start, start + _MAX_JUNK_BYTES)
+    if found is None:
         raise JpegError(f"no marker at byte {start}, where a segment should begin")
-    while data[at : at + 1] == b"\xff":
-        at += 1
-    marker = data[at] if at < len(data) else 0
-    if marker == 0:
-        raise JpegError(f"no marker at byte {start}, where a segment should begin")
+    at, junk = found.end() - 1, found.start() - start
+    marker = data[at]
     if marker in _STANDALONE:
-        return Segment(marker, start, at + 1, at + 1)
+        return Segment(marker, start, at + 1, at + 1, junk)
     length = int.from_bytes(data[at + 1 : at + 3], "big")
     end = at + 1 + length
     if length < 2 or end > len(data):
         raise JpegError(f"the segment {marker:#04x} at byte {start} is cut off")
-    if marker == SOS and look_for_end:
+    if marker == SOS and not is_header:
         scan_end = _SCAN_END.search(data, end)
         end = scan_end.start() if scan_end else len(data)
-    return Segment(marker, start, at + 3, end)
+    return Segment(marker, start, at + 3, end, junk)
 
 
 def payload(data: bytes, segment: Segment) -> bytes:

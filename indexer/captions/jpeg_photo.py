@@ -43,6 +43,10 @@ class JpegPhoto:
         self._xmp = [s for s in self._header if is_kind(data, s, APP1, XMP_HEADER)]
         self._mpf = [s for s in self._header if is_kind(data, s, APP2, MPF_HEADER)]
 
+    @property
+    def _has_junk(self) -> bool:
+        return any(segment.junk for segment in self._header)
+
     @cached_property
     def _end(self) -> Segment:
         """The EOI; where there is none, the last scan. Finding it means reading through the whole picture."""
@@ -69,7 +73,7 @@ class JpegPhoto:
             parsed = _parsed(packet)
             if parsed is not None:
                 found += xmp_packet.captions(parsed)
-            elif b"description" in packet:
+            elif b"description" in packet or self._has_junk:  # of which the packet may go on
                 raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption")
         captions = iptc.captions([payload(self.data, s) for s in self._header if s.marker == APP13])
         return found + [FieldText("IPTC Caption-Abstract", text) for text in captions]
@@ -146,6 +150,8 @@ class JpegPhoto:
             raise CaptionRefused("the picture is cut off: it has no end marker (EOI)")
         if len(self._exif) > 1:
             raise CaptionRefused("the file has several Exif segments")
+        if self._has_junk:
+            raise CaptionRefused("there is junk between the segments of the file's header")
         if not self._exif:
             at = self._after_app0
             self._check_mpf(at)
@@ -161,9 +167,11 @@ class JpegPhoto:
         if not self._xmp:
             at = self._exif[0].end if len(self._exif) == 1 else self._after_app0
             self._check_mpf(at)
+            self._check_junk(at)
             return [(at, at, compose(APP1, XMP_HEADER + xmp_edit.compose_packet(own)))]
         segment, packet = self._xmp[0], self._packets[0]
         self._check_mpf(segment.start)
+        self._check_junk(segment.end)
         if needs_text and not xmp_edit.can_describe(packet):
             raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
         return [(segment.marker_at, segment.end, compose(APP1, XMP_HEADER + xmp_edit.splice(packet, own)))]
@@ -182,6 +190,11 @@ class JpegPhoto:
         """MPF's offsets count from its own segment: it may move together with what it points at, not apart from it."""
         if any(segment.start < at for segment in self._mpf):
             raise CaptionRefused("an MPF segment stands before the place of the caption, and its offsets would break")
+
+    def _check_junk(self, end: int) -> None:
+        """What programs make of junk differs: what stands behind it may not be seen by all."""
+        if any(segment.junk and segment.start < end for segment in self._header):
+            raise CaptionRefused("there is junk before the place of the caption")
 
     # -- undoing
 

@@ -70,12 +70,12 @@ class PngText:
 
     def _profile(self) -> bytes:
         """The bytes that the digits stand for. Raises `CaptionRefused` where they are not all there."""
-        _, length, *digits = [*self.text.split(), b"", b""]
+        _, length, *digits = [*self.text.strip().split(b"\n"), b"", b""]
         try:
             profile = bytes.fromhex(b"".join(digits).decode("ascii"))
         except ValueError:
             profile = None
-        if profile is None or not length.isdigit() or len(profile) < int(length[:9]):
+        if profile is None or not length.strip().isdigit() or len(profile) < int(length.strip()[:12]):
             raise CaptionRefused("metadata in a form of ImageMagick's is damaged, and may hold a person's caption")
         return profile
 

@@ -16,6 +16,7 @@ from indexer.captions.verify import (
     require,
 )
 
+_MAX_GAP_BYTES = 1 << 16
 _EXIF, _XMP = b"\xff\xe1Exif\0\0", b"\xff\xe1http://ns.adobe.com/xap/1.0/\0"
 
 
@@ -66,9 +67,10 @@ def _split(data: bytes) -> _Jpeg:
     position, jpeg = 2, _Jpeg([], [], [], [], memoryview(b""))
     while True:
         here = position
-        while data[position : position + 2] == b"\xff\xff":
-            position += 1
-        require(len(data) >= position + 4 and data[position] == 0xFF, f"no segment at byte {here}")
+        while data[position : position + 1] != b"\xff" or data[position + 1 : position + 2] in (b"\xff", b"\0"):
+            position += 1  # junk and fill bytes are part of what follows them
+            require(position < here + _MAX_GAP_BYTES, f"no segment at byte {here}")
+        require(len(data) >= position + 4, f"no segment at byte {here}")
         code = data[position + 1]
         if code == 0xDA:
             return replace(jpeg, rest=memoryview(data)[here:])

@@ -46,9 +46,17 @@ def test_what_is_no_jpeg_is_refused(data: bytes) -> None:
         segments(data)
 
 
-def test_junk_between_segments_is_refused() -> None:
+def test_junk_between_segments_is_skipped_and_told() -> None:
+    data = made.with_segments(made.exif(made.camera_block()), b"junk\xff\0")
+    found = segments(data)
+    assert [segment.junk for segment in found if segment.junk] == [6]
+    assert all(before.end == after.start for before, after in itertools.pairwise(found))
+    assert found[-1].marker == EOI
+
+
+def test_much_junk_is_refused() -> None:
     with pytest.raises(JpegError, match="no marker at byte"):
-        segments(made.with_segments(b"junk"))
+        segments(made.with_segments(b"junk" * 2000))
 
 
 def test_a_file_cut_off_in_its_picture_has_no_eoi() -> None:

@@ -22,11 +22,11 @@ RESOURCES = made.iptc(WORDS.encode())[4 + len(b"Photoshop 3.0\0") :]
 PACKET = made.packet(made.described("Ann &amp; Eve, 1978"))
 
 
-def raw_profile(name: str, body: bytes, *, compressed: bool = True) -> bytes:
-    """As ImageMagick writes it: name, length, 72 hexadecimal digits a line."""
+def raw_profile(name: str, body: bytes, *, compressed: bool = True, title: str = "generic profile") -> bytes:
+    """As ImageMagick writes it: a title, the length, 72 hexadecimal digits a line."""
     digits = body.hex()
     lines = "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
-    text = f"\n{name}\n{len(body):8}\n{lines}\n".encode()
+    text = f"\n{title}\n{len(body):8}\n{lines}\n".encode()
     keyword = b"Raw profile type " + name.encode() + b"\0"
     return (
         chunks.chunk(b"zTXt", keyword + b"\0" + zlib.compress(text))
@@ -36,7 +36,7 @@ def raw_profile(name: str, body: bytes, *, compressed: bool = True) -> bytes:
 
 
 DESCRIBED = {
-    "Exif": raw_profile("exif", b"Exif\0\0" + EXIF),
+    "Exif": raw_profile("exif", b"Exif\0\0" + EXIF, title="exif"),
     "Exif, not compressed": raw_profile("exif", EXIF, compressed=False),
     "Exif, by its segment": raw_profile("APP1", b"Exif\0\0" + EXIF),
     "XMP, by its segment": raw_profile("APP1", made.XMP + PACKET),

@@ -21,6 +21,7 @@ COMMENT = made.segment(0xFE, b"taken by Ann")
 PHOTOS = {
     "camera": made.with_segments(made.exif(made.camera_block()), made.xmp(made.packet(padding=900)), COMMENT),
     "nothing": made.with_segments(COMMENT),
+    "junk": made.with_segments(made.exif(made.tiff(made.MAKE)), b"junk\xff\0", COMMENT),
     "trailer": made.with_segments(made.exif(made.tiff(made.MAKE)), COMMENT, trailer=b"behind the picture"),
     "MPF": made.with_segments(made.exif(made.camera_block(">")), made.mpf(), COMMENT, trailer=made.plain((16, 12))),
 }
@@ -40,7 +41,10 @@ def edited(data: bytes, place: CaptionPlace) -> tuple[bytes, OwnCaption]:
 PHOTOS |= {name: chunks.PNGS[name] for name in ("PNG", "PNG, XMP", "PNG, trailer")}
 PHOTOS |= {name: chunks.WEBPS[name] for name in ("WebP", "WebP, Exif and XMP", "WebP, animated")}
 PHOTOS |= {name: tiffs.TIFFS[name] for name in ("TIFF", "TIFF, pages, big endian", "TIFF, XMP", "TIFF by Pillow")}
+PHOTOS |= {name: chunks.WEBPS[name] for name in ("WebP, XMP, unknown chunk", "WebP, misspelt XMP", "WebP, trailer")}
 CASES = [(name, place) for name in PHOTOS for place in opened(PHOTOS[name]).places]
+CASES.remove(("junk", CaptionPlace.EXIF))  # refused
+CASES.remove(("WebP, misspelt XMP", CaptionPlace.XMP))
 
 
 def rejected(old: bytes, new: bytes, own: OwnCaption) -> bool:
