@@ -27,10 +27,8 @@ BOILERPLATE = frozenset(
         *("KODAK DIGITAL STILL CAMERA", "DIGITAL STILL CAMERA", "Digital StillCamera", "CASIO COMPUTER CO.,LTD"),
         *("<Digimax i5, Samsung #1>", "<Digimax i50 MP3, Samsung #1 MP3>", "<KENOX S730  / Samsung S730>"),
         *("SANYO DIGITAL CAMERA", "GE DIGITAL CAMERA", "TRAVELER DIGITAL CAMERA", "KODAK Digital Still Camera"),
-        *("KODAK Action Cam", "EPSON DSC picture", "GC-X1E Image", "DCF 1.0", "User comments", "WhiteHot"),
-        *("DCIM\\100GOPRO", "DCIM\\100MEDIA", "0.9.138", "0.9.142"),  # GoPro's folder; DJI's, and its firmware
-        *("Screenshot", "null", "Created with GIMP", "Created with The GIMP", "converted PBM file"),
-        *("File written by Adobe Photoshop¨ 4.0", "Adobe Photoshop 7.0", "Software: Microsoft Office"),
+        *("KODAK Action Cam", "EPSON DSC picture", "GC-X1E Image", "DCF 1.0", "DCIM\\100GOPRO"),
+        *("Screenshot", "User comments"),  # Apple's and Samsung's UserComment
         *("DVC 10.1 HDMI", "Exif_JPEG_PICTURE", "Exif JPEG", "JPEG PICTURE"),
         *("Created by Imlib", "iClarified", "binary comment", "charset=Ascii", "default", "Default"),
         *("cof", "dav", "edf", "fbt", "btf", "mde", "nor", "oznor", "oznorWO", "ptr", "qrf", "rbt", "rpt", "rhdr"),
