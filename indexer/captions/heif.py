@@ -183,12 +183,10 @@ def read_heif(data: bytes) -> Heif:
     found = tuple(boxes(data, 0, len(data)))
     if not found or found[0].kind != FTYP:
         raise HeifError("the file does not begin with an ftyp box")
-    metas = [box for box in found if box.kind == META]
-    if len(metas) != 1:
-        raise HeifError(f"the file has {len(metas)} meta boxes instead of one")
-    cursor = _Cursor(data, metas[0])
+    meta = _one(found, META)
+    cursor = _Cursor(data, meta)
     cursor.version(0)
-    inside = tuple(boxes(data, cursor.at, metas[0].end))
+    inside = tuple(boxes(data, cursor.at, meta.end))
     items = _items(data, _one(inside, b"iinf"))
     reference_boxes = [box for box in inside if box.kind == b"iref"]
     return Heif(
@@ -205,7 +203,9 @@ def read_heif(data: bytes) -> Heif:
 
 def _one(inside: tuple[Box, ...], kind: bytes) -> Box:
     found = [box for box in inside if box.kind == kind]
-    if len(found) != 1:
+    if not found:
+        raise HeifError(f"the file has no {name_of(kind)} box")
+    if len(found) > 1:
         raise HeifError(f"the file has {len(found)} {name_of(kind)} boxes instead of one")
     return found[0]
 

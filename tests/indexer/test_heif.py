@@ -52,7 +52,7 @@ def test_a_large_box_says_its_size_in_64_bits() -> None:
 BROKEN = {
     "damaged box": (b"\0\0\0\x08free" + b"\0\0\0\x04free", "its box at byte 8 is damaged"),
     "no ftyp": (box(b"meta", bytes(20)), "does not begin with an ftyp box"),
-    "no meta": (box(b"ftyp", b"heic\0\0\0\0"), "0 meta boxes"),
+    "no meta": (box(b"ftyp", b"heic\0\0\0\0"), "no meta box"),
     "two meta": (heic(EXIF, behind=box(b"meta", bytes(4))), "2 meta boxes"),
     "cut": (heic(EXIF)[:-1], "cut off"),
     "bytes behind": (heic(EXIF) + b"x", "bytes that are no box"),
