@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 from captioner import Caption, Captioner
 from indexer.catalogue import Catalogue
 from indexer.errors import PhotoVanished
+from indexer.library.found import file_stamp
 from indexer.photo import (
     CaptionBy,
     CaptionPlace,
@@ -243,9 +244,21 @@ async def words_into_the_file(job: Job, bench: Bench) -> IndexedPhoto:
             else:
                 written = await _into_the_file(job, metadata, correction, stamp, bench)
                 photo = IndexedPhoto(content_key, metadata, written.stamp, None, written.place, written.reason)
+            if photo.caption_place is CaptionPlace.INDEX:
+                await asyncio.to_thread(_require_unchanged, job.file.path, photo.stamp)
             await asyncio.to_thread(bench.catalogue.settle, job, photo)
             return photo
     return await index_photo(job, bench)
+
+
+def _require_unchanged(path: Path, stamp: FileStamp) -> None:
+    """Raises `PhotoVanished` where another program was faster: it is tried again with what that made of the file."""
+    try:
+        changed = file_stamp(path.stat()) != stamp
+    except OSError:
+        return  # whoever writes or walks next says that it is gone
+    if changed:
+        raise PhotoVanished("another program changed the file while its caption was being written")
 
 
 async def _without_the_correction(

@@ -40,6 +40,8 @@ def enqueue(wanted: Rebuild, settings: Settings, storage: Storage, *, alone: boo
     if wanted.captions:
         model = current_model(settings)
         told.append(f"{storage.catalogue.enqueue_all(JobKind.CAPTION, model=model):,} captions by {model}")
+        if corrections := storage.catalogue.enqueue_all(JobKind.WORDS):
+            told.append(f"{corrections:,} corrections that could not be written before")
     if wanted.metadata:
         told.append(f"{storage.catalogue.enqueue_all(JobKind.METADATA):,} files to read")
     if wanted.thumbnails:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -179,3 +180,46 @@ def test_doctor_is_content_with_a_fresh_install(environment: dict[str, str]) -> 
     result = run(environment, "doctor")
     assert result.returncode == 0, result.stdout
     assert "caption model" in result.stdout
+
+
+def corrected(address: str, photo_id: str, text: str) -> None:
+    """Types a caption as another program of the household would."""
+    body = json.dumps({"text": text}).encode()
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{address}/api/photos/{photo_id}/caption", body, method="PUT"), timeout=30
+    ) as answer:
+        assert json.loads(answer.read())["caption"] == text
+
+
+def test_a_correction_outlives_a_killed_service_and_a_lost_catalogue_and_can_be_undone(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    paths = [write_jpeg(tmp_path / "photos" / f"{number}.jpg", COLOURS["red"], number) for number in range(3)]
+    originals = {path: path.read_bytes() for path in paths}
+    assert run(environment, "index", str(tmp_path / "photos")).returncode == 0
+    with started(environment, "serve", "--port", "0") as process:
+        address = address_of(process)
+        ids = {hit["files"][0]["path"]: hit["id"] for hit in page(f"{address}/api/search?q=")["hits"]}
+        corrected(address, ids["0.jpg"], "Oma's red wall")
+        while page(f"{address}/api/photos/{ids['0.jpg']}")["caption_waiting"]:
+            time.sleep(0.05)
+        own = read_own_caption(paths[0].read_bytes())
+        assert own is not None
+        assert own.text == "Oma's red wall"
+        corrected(address, ids["1.jpg"], "Opa's red wall")
+        process.kill()
+    assert run(environment, "index").returncode == 0
+    shutil.rmtree(tmp_path / "data")
+    assert run(environment, "index", str(tmp_path / "photos")).returncode == 0
+    with started(environment, "serve", "--port", "0") as process:
+        address = address_of(process)
+        told = {name: page(f"{address}/api/photos/{photo_id}") for name, photo_id in ids.items()}
+    assert [(told[f"{number}.jpg"]["caption"], told[f"{number}.jpg"]["corrected"]) for number in range(2)] == [
+        ("Oma's red wall", True),
+        ("Opa's red wall", True),
+    ]
+    assert (told["2.jpg"]["caption_by"], told["2.jpg"]["corrected"]) == ("model", False)
+    assert run(environment, "captions", "undo", "--all").returncode == 0
+    assert {path: path.read_bytes() for path in paths} == originals
+    kept = json.loads(run(environment, "search", "oma", "--json").stdout)
+    assert "Oma's red wall" in json.dumps(kept), "the index keeps what was typed"

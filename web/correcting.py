@@ -8,7 +8,7 @@ from aiohttp import web
 
 from indexer.catalogue.corrections import WordsPending
 from indexer.correction import corrected_text
-from indexer.photo import Photo
+from indexer.photo import CaptionBy, Photo
 from indexer.pipeline import CAPTIONS_OFF
 from indexer.storage import indexing_process
 from web.doors import LIBRARY, SETTINGS, WAKE, in_thread
@@ -47,6 +47,8 @@ async def whereabouts(request: web.Request, photo: Photo) -> Whereabouts:
 
 def _whereabouts(request: web.Request, photo: Photo) -> Whereabouts:
     pending = request.config_dict[LIBRARY].words_pending(photo.id)
+    if photo.caption_by is CaptionBy.PERSON and photo.correction is None:
+        return Whereabouts()  # another program put them where they are
     if not (pending.waiting or pending.missing or pending.failed):
         return Whereabouts(caption_place(photo))
     settings = request.config_dict[SETTINGS]

@@ -35,10 +35,12 @@ _CLAIMABLE = """job.state = 'queued' AND file.missing_since IS NULL AND NOT EXIS
     (SELECT 1 FROM job AS other WHERE other.file_id = job.file_id AND other.state = 'claimed')"""
 
 # CAPTION: no words at all yet, words by another model, or words taken back from a file, which keeps the sentence
-# only, neither tags nor embedding. The other kinds: every file that has been indexed.
+# only, neither tags nor embedding. WORDS: corrections that could not be written. The other kinds: every file that has
+# been indexed.
 _WANTS = {
     JobKind.INDEX: "1",
-    JobKind.WORDS: "photo.corrected_text IS NOT NULL",
+    JobKind.WORDS: """photo.corrected_text IS NOT NULL AND photo.caption_place = 'index'
+        AND file.ours IS NOT 'taken out'""",
     JobKind.CAPTION: """((photo.machine_model IS NULL AND photo.person_caption IS NULL AND photo.corrected_text IS NULL)
         OR (photo.machine_model IS NOT NULL AND photo.machine_model IS NOT :model)
         OR (photo.machine_model IS :model AND photo.tags = '[]' AND photo.embedding IS NULL))""",
@@ -143,8 +145,9 @@ class JobQueue:
         """Queues work on every present file that wants it; returns how many jobs are new.
 
         CAPTION: photos without any words, whose machine caption is by another model than `model`, or was taken back
-        from the file without its tags; a photo with a person's caption only is left alone. THUMBNAILS: one file per
-        photo. What is queued already stays queued, what was set aside is tried again.
+        from the file without its tags; a photo with a person's caption only is left alone. WORDS: corrections that
+        stand in the catalogue only, unless they were taken out on purpose. THUMBNAILS: one file per photo. What is
+        queued already stays queued, what was set aside is tried again.
         """
         with self._database.transaction() as writer:
             return writer.execute(

@@ -4,17 +4,20 @@ program where it is installed."""
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from captioner import Caption
 from indexer.captions.caption_file import read_own_caption, undo_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
-from indexer.photo import CaptionBy, CaptionPlace, JobKind, Photo
+from indexer.photo import CaptionBy, CaptionPlace, FileCaption, FileStamp, JobKind, Photo, Written
 from indexer.pipeline import CAPTIONS_OFF, UNDONE
+from indexer.reading.photo_process import PhotoProcesses
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage
@@ -373,4 +376,33 @@ async def test_a_running_indexer_takes_a_correction_up_at_once(library: Path, se
                 await asyncio.sleep(0.02)
             stop.set()
             await running
+    assert caption_in(library / "red.jpg") == OMA
+
+
+async def test_another_program_that_is_faster_delays_the_correction_and_loses_nothing(
+    library: Path, settings: Settings
+) -> None:
+    await index(settings, CountingCaptioner(), library)
+    correct(settings, OMA)
+
+    class Rival(PhotoProcesses):
+        """Another program that saves a new rating into the file between our look at it and our write."""
+
+        raced = 0
+
+        async def write_caption(
+            self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
+        ) -> Written:
+            if self.raced < 2:
+                self.raced += 1
+                os.utime(path, ns=(0, stamp.mtime_ns + self.raced))
+            return await super().write_caption(path, words, stamp, over_correction=over_correction)
+
+    with stored(settings) as storage:
+        async with (
+            Rival(settings, input_px=32) as photos,
+            Indexer(settings, storage, captioner=CountingCaptioner(), photos=photos) as indexer,
+        ):
+            await indexer.work_off()
+        assert (photos.raced, photo_of(storage).caption_place) == (2, CaptionPlace.EXIF)
     assert caption_in(library / "red.jpg") == OMA

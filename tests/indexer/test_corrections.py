@@ -335,7 +335,19 @@ def test_a_photo_that_has_no_other_words_counts_as_described(tmp_path: Path, roo
         catalogue.correct(the_photo(catalogue).id, OMA)
         assert catalogue.counts().with_caption == 1
         assert catalogue.wanting(JobKind.CAPTION, model="model-1") == 0
-        assert catalogue.wanting(JobKind.WORDS) == 1
+
+
+def test_a_correction_that_could_not_be_written_can_be_tried_again(catalogue: Catalogue) -> None:
+    photo_id = the_photo(catalogue).id
+    catalogue.correct(photo_id, OMA)
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, place=CaptionPlace.INDEX, reason="the disk is full")
+    assert catalogue.enqueue_all(JobKind.WORDS) == 1
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, place=CaptionPlace.EXIF)
+    assert catalogue.enqueue_all(JobKind.WORDS) == 0
+    catalogue.note_undone([photo_id], "taken out on purpose")
+    assert catalogue.enqueue_all(JobKind.WORDS) == 0
 
 
 def test_an_older_catalogue_learns_which_files_have_our_words(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -86,3 +87,9 @@ def test_a_photo_with_a_position_is_found_by_its_place(tmp_path: Path) -> None:
 
 def test_a_photo_at_sea_has_no_place() -> None:
     assert document(photo(file("a.jpg"), position=Position(30.0, -40.0))).places == ()
+
+
+def test_a_correction_is_the_person_s_caption_and_the_model_s_words_stay() -> None:
+    corrected = replace(photo(file("a.jpg"), person_caption="Karl's boat"), correction="Oma feeds the ducks")
+    found = document(corrected)
+    assert (found.person_caption, found.machine_caption) == ("Oma feeds the ducks", MACHINE.text)

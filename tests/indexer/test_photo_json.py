@@ -43,6 +43,14 @@ METADATA = st.builds(
     person_caption=st.none() | TEXTS,
     machine_caption=st.none()
     | st.builds(FileCaption, TEXTS, st.sampled_from(CaptionBy), st.none() | TEXTS, st.none() | st.floats(0, 1)),
+    correction=st.none()
+    | st.builds(
+        FileCaption,
+        TEXTS,
+        st.just(CaptionBy.PERSON),
+        at=st.none() | st.datetimes().map(lambda m: m.replace(tzinfo=UTC)),
+    ),
+    overruled=st.none() | TEXTS,
     damage=st.none() | TEXTS,
 )
 

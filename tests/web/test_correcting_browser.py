@@ -37,8 +37,8 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestServer
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(rooms: tuple[TestServer, Storage]) -> AsyncIterator[TestServer]:
-    async with rooms[0] as server:
-        yield server
+    async with rooms[0]:
+        yield rooms[0]
 
 
 @pytest.fixture(autouse=True)
