@@ -107,7 +107,7 @@ class HeifPhoto:
         for xmp in self._xmp:
             if xmp.parsed is not None:
                 found += xmp_packet.captions(xmp.parsed)
-            elif b"description" in xmp.packet:
+            elif xmp_packet.may_describe(xmp.packet):
                 raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption")
         captions = [text for block in self._iptc for text in iptc.captions_of_iim(block)]
         return found + [FieldText("IPTC Caption-Abstract", text) for text in captions]

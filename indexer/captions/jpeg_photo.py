@@ -73,7 +73,7 @@ class JpegPhoto:
             parsed = _parsed(packet)
             if parsed is not None:
                 found += xmp_packet.captions(parsed)
-            elif b"description" in packet or self._has_junk:  # of which the packet may go on
+            elif xmp_packet.may_describe(packet) or self._has_junk:  # of which the packet may go on
                 raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption")
         captions = iptc.captions([payload(self.data, s) for s in self._header if s.marker == APP13])
         return found + [FieldText("IPTC Caption-Abstract", text) for text in captions]

@@ -122,6 +122,6 @@ def packets_of(text: PngText) -> list[xmp_packet.Packet]:
     try:
         return [xmp_packet.parse(packet)]
     except xmp_packet.XmpError as error:
-        if b"description" in packet:
+        if xmp_packet.may_describe(packet):
             raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption") from error
         return []

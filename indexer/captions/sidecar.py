@@ -14,7 +14,7 @@ from indexer.captions.journal import Journal, recording
 from indexer.captions.own_caption import FieldText, OwnCaption, Stripped, sha256
 from indexer.captions.replace import CannotReplace, FileRead, create_file, delete_file, read_file, replace_file
 from indexer.captions.verify import VerifyError, check_packet_edit
-from indexer.captions.xmp_packet import MAX_PACKET_BYTES, XmpError
+from indexer.captions.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
 from indexer.errors import CaptionRefused, PhotoVanished
 from indexer.photo import FileCaption
 
@@ -51,7 +51,7 @@ class Sidecars:
                 if whose(XmpFile(file.data)) is not None:
                     return True
             except XmpError as error:
-                if b"description" in file.data:
+                if may_describe(file.data):
                     raise CaptionRefused(
                         f"the sidecar {file.path.name} may hold a person's caption: {error}"
                     ) from error

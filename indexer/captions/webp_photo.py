@@ -91,7 +91,7 @@ class WebpPhoto:
         try:
             return None if body is None else xmp_packet.parse(body)
         except xmp_packet.XmpError as error:
-            if b"description" in (body or b""):
+            if xmp_packet.may_describe(body or b""):
                 raise CaptionRefused(f"the XMP packet may hold a person's caption: {error}") from error
             return None
 

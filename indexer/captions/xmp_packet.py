@@ -152,6 +152,12 @@ def texts_of(element: Element) -> list[str]:
     return [text for child in element.children for text in texts_of(child)]
 
 
+def may_describe(data: bytes) -> bool:
+    """Whether a packet that can't be parsed may hold a caption: one of their names stands in it, in UTF-8, 16 or 32."""
+    narrow = data.replace(b"\0", b"")
+    return any(name in narrow for name in (b"description", b"ImageDescription", b"UserComment"))
+
+
 def has_description(packet: Packet) -> bool:
     """Whether there is a dc:description, were it empty: a second one would make the packet invalid."""
     name = f"{DC} description"

@@ -29,6 +29,17 @@ _MS_PHOTO = "{http://ns.microsoft.com/photo/1.0/}"
 _MS_REGION = "{http://ns.microsoft.com/photo/1.2/t/Region#}"
 _OWN = "{urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#}"
 _CAPTIONS = (_DC + "description", "{http://ns.adobe.com/tiff/1.0/}ImageDescription", _EXIF + "UserComment")
+#: How a packet in another encoding than UTF-8 begins: with a byte order mark, or with "<". The wider come first.
+_WIDE = {
+    b"\0\0\xfe\xff": "utf-32-be",
+    b"\0\0\0<": "utf-32-be",
+    b"\xff\xfe\0\0": "utf-32-le",
+    b"<\0\0\0": "utf-32-le",
+    b"\xfe\xff": "utf-16-be",
+    b"\0<": "utf-16-be",
+    b"\xff\xfe": "utf-16-le",
+    b"<\0": "utf-16-le",
+}
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 #: The first level of a tag tree below which stand names (digiKam, Lightroom and others).
@@ -77,14 +88,21 @@ def read_xmp(packet: bytes | None) -> Xmp | None:
 
 def parse_xmp(packet: bytes) -> Element | None:
     """The packet's root element; None where it can't be trusted or is no XML."""
-    packet = packet.strip(b"\0 \t\r\n")
-    if not packet or len(packet) > MOST_BYTES:
+    if len(packet) > MOST_BYTES:
         return None
     try:
-        root: Element = fromstring(packet, forbid_dtd=True)
+        root: Element = fromstring(_decoded(packet), forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
         return None
     return root
+
+
+def _decoded(packet: bytes) -> bytes | str:
+    """The packet's XML: text where it is UTF-16 or 32 (XMP specification part 1, 7.1), told by its first character."""
+    encoding = next((name for begin, name in _WIDE.items() if packet.startswith(begin)), None)
+    if encoding is None:
+        return packet.strip(b"\0 \t\r\n")
+    return packet.decode(encoding, "replace").strip("\ufeff\ufffd\0 \t\r\n")
 
 
 class _Properties:

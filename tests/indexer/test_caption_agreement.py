@@ -33,6 +33,11 @@ PLACES = {
         made.segment(0xED, b"Photoshop 3.0\0" + made.iptc(b"a wedding")[40:]),
     ),
     "IPTC among damaged resources": made.with_segments(made.iptc(b"a wedding").replace(b"8BIM", b"9BIM")),
+    "tiff:ImageDescription": made.with_segments(
+        made.xmp(
+            made.packet('<t:ImageDescription xmlns:t="http://ns.adobe.com/tiff/1.0/">a wedding</t:ImageDescription>')
+        )
+    ),
     "control characters": made.with_segments(made.exif(made.tiff(made.ascii_field(0x010E, "\x92")))),
     "a camera's words": made.with_segments(made.exif(made.tiff(made.ascii_field(0x010E, "SANYO DIGITAL CAMERA")))),
 }
@@ -48,6 +53,26 @@ def disagreement(data: bytes, path: Path) -> tuple[object, object] | None:
     except (CaptionRefused, UnreadablePhoto):
         return None  # a write that is refused overwrites nothing
     return None if photo is None or (words is None) == (said is None) else (words, said)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_a_packet_in_another_encoding_is_read_and_never_overlooked(encoding: str) -> None:
+    packet = made.packet(WORDS).decode()
+    wide = made.with_segments(made.xmp(packet.encode(encoding)))
+    assert read_metadata(wide, Path("a.jpg")).person_caption == "a wedding"
+    for data in (wide, chunks.png(chunks.png_xmp(packet.encode(encoding))), chunks.webp(xmp=packet.encode(encoding))):
+        photo = open_photo(data)
+        assert photo is not None
+        with pytest.raises(CaptionRefused, match="may hold"):
+            persons_caption(photo)
+
+
+def test_a_broken_packet_may_hold_words_in_any_field() -> None:
+    packet = b"<broken exif:UserComment='a wedding'"
+    photo = open_photo(made.with_segments(made.xmp(packet)))
+    assert photo is not None
+    with pytest.raises(CaptionRefused, match="may hold"):
+        persons_caption(photo)
 
 
 @pytest.mark.parametrize("name", FILES)
