@@ -111,10 +111,11 @@ def integers(block: bytes, order: str, entry: Entry) -> tuple[int, ...]:
     """The value of an entry of type SHORT, LONG or IFD. Raises `TiffError` on any other type, and on very many."""
     if entry.count > _MAX_DIRECTORIES:
         raise TiffError(f"tag {entry.tag:#06x} of the Exif block holds {entry.count} numbers")
-    return tuple(_numbers(block, order, entry))
+    return tuple(numbers(block, order, entry))
 
 
-def _numbers(block: bytes, order: str, entry: Entry) -> Iterator[int]:
+def numbers(block: bytes, order: str, entry: Entry) -> Iterator[int]:
+    """The same, one by one, of however many there are."""
     letter = {3: "H", 4: "I", 13: "I"}.get(entry.kind)
     if letter is None:
         raise TiffError(f"tag {entry.tag:#06x} of the Exif block should be a number, but has type {entry.kind}")
@@ -165,8 +166,8 @@ def check_block(block: bytes) -> None:
 
 
 def _check_data(block: bytes, order: str, offsets: Entry, sizes: Entry | None) -> None:
-    starts = _numbers(block, order, offsets)
-    lengths = _numbers(block, order, sizes) if sizes else repeat(0)
+    starts = numbers(block, order, offsets)
+    lengths = numbers(block, order, sizes) if sizes else repeat(0)
     for start, length in zip(starts, lengths, strict=False):
         if start + length > len(block) or (length and start < _HEADER_BYTES):
             what = "a thumbnail" if offsets.tag == _THUMBNAIL else "image data"

@@ -10,6 +10,7 @@ from indexer.captions import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
 from indexer.captions.maker_note import reads_beyond
 from indexer.captions.own_caption import FieldText, Mark, OwnCaption
 from indexer.captions.tiff import Directory, TiffError
+from indexer.captions.tiff_pixels import check_pixels
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
 
@@ -67,7 +68,7 @@ class TiffPhoto:
             parsed = _parsed(packet)
             if parsed is not None:
                 found += xmp_packet.captions(parsed)
-            elif b"description" in packet:
+            elif xmp_packet.may_describe(packet):
                 raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption")
         captions = [text for block in self._values(tiff.IPTC) for text in iptc.captions_of_iim(block)]
         captions += [text for block in self._values(tiff.PHOTOSHOP) for text in iptc.captions_of_resources(block)]
@@ -127,9 +128,11 @@ class TiffPhoto:
             raise CaptionRefused("another program keeps data at the end of the file, and would not find it any more")
         if any(b"dcterms:provenance" in packet for packet in self._packets):
             raise CaptionRefused("the file is bound to a C2PA manifest kept elsewhere, which any edit would break")
+        tiff.check_block(self.data)  # which bounds all that follows
         tags: set[int] = set()
         compressions: set[int] = set()
         for directory in tiff.walk(self.data):
+            check_pixels(self.data, self._order, directory)
             tags |= {entry.tag for entry in directory.entries}
             compressions |= self._numbers(directory, _COMPRESSION)
             if self._numbers(directory, _PHOTOMETRIC) & _RAW_PHOTOMETRIC:

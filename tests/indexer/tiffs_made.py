@@ -182,6 +182,10 @@ def refused() -> dict[str, tuple[bytes, str]]:
         "unknown type": (_patched(good, entries + 4, "<H", 99), "unknown type"),
         "value outside": (_patched(good, good.index(b"\x0f\1\2\0") + 8, "<I", len(good)), "outside the file"),
         "image outside": (built(long(0x0117, 5000)), "image data lies outside the file"),
+        "cut short": (built(short(0x0101, 60), short(0x0116, 60)), "cut short"),
+        "fewer lengths than strips": (built(short(0x0101, 32), long(0x0111, 8, 8)), "does not say how long"),
+        "lengths of nothing": (built(short(0x0103, 4), long(0x0117, 0)), "does not say how long"),
+        "no lengths": (_renamed(good, 0x0117, 0x0118), "does not say how long"),
         "IFD0 outside": (_patched(good, 4, "<I", len(good) + 2), "outside the file"),
         "no entries": (b"II*\0\x08\0\0\0\0\0\0\0\0\0", "can't be opened"),
         "loop": (_patched(good, entries + 2 + 12 * 10, "<I", entries), "in a circle"),
@@ -194,6 +198,11 @@ def refused() -> dict[str, tuple[bytes, str]]:
         "many offsets": (built((0x0111, LONG, b"\0\0\0\0" * ((1 << 20) + 1))), "too many pieces"),
         "many pages": (_many_pages(5000), "too many"),
     }
+
+
+def _renamed(data: bytes, old: int, new: int) -> bytes:
+    at = data.rindex(struct.pack("<HH", old, LONG))
+    return data[:at] + struct.pack("<H", new) + data[at + 2 :]
 
 
 def _doubled(data: bytes) -> bytes:
