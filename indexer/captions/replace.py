@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from indexer.captions.file_read import (
@@ -63,9 +64,8 @@ def replace_file(
     with _plain_errors(), Folder(old.path.parent) as folder:
         _check_space(folder, len(new))
         with Temporary(folder, old.path.name) as copy:
-            copy.write(new)
-            _copy_attributes(folder, old, copy.writer, keep_mtime=keep_mtime)
-            swap(folder, old, copy, _sealed(copy, new, before_replacing))
+            attributes = partial(_copy_attributes, folder, old, keep_mtime=keep_mtime)
+            swap(folder, old, copy, _written(copy, new, attributes, before_replacing))
             return stamp_of(copy.file.status)
 
 
@@ -80,31 +80,27 @@ def create_file(
         with Folder(path.parent) as folder:
             _check_space(folder, len(data))
             with Temporary(folder, path.name) as copy:
-                copy.write(data)
-                os.fchmod(copy.writer, 0o666 & ~_umask())
-                _sealed(copy, data, before_replacing)
+                _written(copy, data, partial(os.fchmod, mode=0o666 & ~_umask()), before_replacing)
                 _give_name(folder, copy.name, path.name)
             folder.sync()
 
 
-def _sealed(copy: Temporary, data: bytes, before_replacing: BeforeReplacing | None) -> str:
-    """Brings the copy to disk, reads it back, and gives its SHA-256 to `before_replacing` meanwhile: waiting for the
-    disk is most of what a replacement costs, and a journal's entry waits for it as well."""
-
-    def announce() -> str:
-        digest = sha256(data)
-        if before_replacing is not None:
-            before_replacing(digest)
-        return digest
-
+def _written(
+    copy: Temporary, data: bytes, attributes: Callable[[int], None], before_replacing: BeforeReplacing | None
+) -> str:
+    """Brings data and attributes to disk and reads them back; gives their SHA-256. Waiting for the disk is most of what
+    a replacement costs: the digest is taken meanwhile, and the journal's entry waits for its disk meanwhile."""
     with ThreadPoolExecutor(1) as beside:
         try:
-            announced = beside.submit(announce)
-        except RuntimeError:  # no room for a thread: one after the other, then
-            copy.seal(data)
-            return announce()
+            digest = beside.submit(sha256, data)
+        except RuntimeError as error:
+            raise CannotReplace("the system has no room for another thread") from error
+        copy.write(data)
+        attributes(copy.writer)
+        announced = beside.submit(lambda: before_replacing and before_replacing(digest.result()))
         copy.seal(data)
-        return announced.result()
+        announced.result()
+        return digest.result()
 
 
 def _give_name(folder: Folder, temporary: str, name: str) -> None:
