@@ -15,6 +15,7 @@ XMP_KEYWORD = b"XML:com.adobe.xmp"
 _MAX_TEXT_BYTES = 4 << 20
 _PROFILE = b"raw profile type "
 _EXIF_HEADER, _APP1_XMP_HEADER = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+_TITLE = b"title"
 _DESCRIPTIONS = frozenset({b"description", b"imagedescription", b"caption", b"exif:imagedescription"})
 
 
@@ -38,6 +39,11 @@ class PngText:
         whole = resources.startswith(b"8BIM")
         found = iptc.captions_of_resources(resources) if whole else iptc.captions_of_iim(resources)
         return [FieldText("IPTC Caption-Abstract", text) for text in found]
+
+    @property
+    def title(self) -> str | None:
+        """The text where it is the photo's title."""
+        return _decoded(self.text) if self.keyword.lower() == _TITLE else None
 
     @property
     def exif(self) -> bytes | None:
@@ -94,7 +100,7 @@ def read_text(kind: bytes, body: bytes) -> PngText:
 
 def _unpacked(keyword: bytes, packed: bytes) -> bytes:
     name = keyword.lower()
-    if name not in _DESCRIPTIONS and keyword != XMP_KEYWORD and not name.startswith(_PROFILE):
+    if name not in _DESCRIPTIONS and name != _TITLE and keyword != XMP_KEYWORD and not name.startswith(_PROFILE):
         return b""  # nobody asks for it
     try:
         unpacker = zlib.decompressobj()

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from indexer.captions.own_caption import FieldText, Mark, digest, find_own, is_nobodys
@@ -84,7 +85,7 @@ def combine(picture: Picture, blocks: Blocks, embedded: Xmp | None, beside: Sequ
         orientation=exif.orientation,
         position=_position(exif, packets),
         rating=_rating(exif, packets),
-        title=_first_clean(_titles(exif, iptc, packets)),
+        title=_first_clean(chain(_titles(exif, iptc, packets), [blocks.title])),
         keywords=clean_list(_keywords(exif, iptc, packets)),
         people=clean_list(name for xmp in packets for name in xmp.people),
         person_caption=correction.text if correction else others or words.typed,

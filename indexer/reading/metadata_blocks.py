@@ -35,6 +35,7 @@ class Blocks:
     other_marks: tuple[Mark, ...] = ()
     xmp: bytes | None = None
     iptc: IptcTexts = field(default_factory=dict)
+    title: str | None = None  # a PNG's own
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class _Raw:
     exif: bytes | None = None
     xmp: bytes | None = None
     iptc: bytes | None = None
+    title: str | None = None
     mark: Mark | None = None  # of ours, where the EXIF block has none
 
 
@@ -86,6 +88,7 @@ def _read(raw: _Raw, picture: Picture, captions: tuple[FieldText, ...] = (), mar
         marks,
         raw.xmp or raw_bytes(values.image.get(tiff.XMP)),
         read_iptc(raw.iptc) if raw.iptc else {},
+        raw.title,
     )
 
 
@@ -115,6 +118,7 @@ def _of_png(data: bytes) -> _Raw:
                 raw.xmp = raw.xmp or text.packet
                 raw.exif = raw.exif or text.exif
                 raw.iptc = raw.iptc or text.iptc
+                raw.title = raw.title or text.title
     if raw.iptc is not None and raw.iptc.startswith(b"8BIM"):
         raw.iptc = photoshop_iptc(raw.iptc)
     return raw

@@ -105,6 +105,7 @@ def test_where_words_may_be_hidden_nothing_is_written(name: str, tmp_path: Path)
 
 
 def test_what_a_profile_tells_is_read() -> None:
-    data = chunks.png(raw_profile("exif", b"Exif\0\0" + EXIF), raw_profile("xmp", made.packet()))
+    title = chunks.chunk(b"zTXt", b"Title\0\0" + zlib.compress(b"By the sea"))
+    data = chunks.png(raw_profile("exif", b"Exif\0\0" + EXIF), raw_profile("xmp", made.packet()), title)
     metadata = read_metadata(data, Path("a.png"))
-    assert (metadata.camera, metadata.rating) == ("Elektronik", 3)
+    assert (metadata.camera, metadata.rating, metadata.title) == ("Elektronik", 3, "By the sea")
