@@ -79,9 +79,11 @@ def header_segments(data: bytes) -> list[Segment]:
     found = [Segment(SOI, 0, 2, 2)]
     while True:
         segment = _next(data, found[-1].end, is_header=True)
-        if segment.marker == SOS and not segment.junk:
+        if segment.marker == SOS and segment.junk:
+            raise JpegError(f"there is junk at byte {segment.start}, before the picture")
+        if segment.marker == SOS:
             return found
-        if segment.marker in (SOI, EOI, SOS):
+        if segment.marker in (SOI, EOI):
             raise JpegError(f"marker {segment.marker:#04x} at byte {segment.start} does not belong before the picture")
         found.append(segment)
 

@@ -192,9 +192,10 @@ class JpegPhoto:
             raise CaptionRefused("an MPF segment stands before the place of the caption, and its offsets would break")
 
     def _check_junk(self, end: int) -> None:
-        """What programs make of junk differs: what stands behind it may not be seen by all."""
-        if any(segment.junk and segment.start < end for segment in self._header):
-            raise CaptionRefused("there is junk before the place of the caption")
+        """What programs make of junk differs: what stands behind it may not be seen by all, and some tell what it
+        follows."""
+        if any(segment.junk and segment.start <= end for segment in self._header):
+            raise CaptionRefused("there is junk before or at the place of the caption")
 
     # -- undoing
 

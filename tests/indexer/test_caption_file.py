@@ -28,6 +28,7 @@ from tests.indexer import jpegs_made as made
 
 EXIF, XMP, SIDECAR, INDEX = CaptionPlace.EXIF, CaptionPlace.XMP, CaptionPlace.SIDECAR, CaptionPlace.INDEX
 NOBODY = 65534
+COMMENT = made.segment(0xFE, b"taken by Ann")
 WIDE = made.mpf() + made.exif(made.camera_block())
 
 
@@ -90,17 +91,18 @@ LADDER = {
         "C2PA",
     ),
     "no SOS": (made.plain()[:200], SIDECAR, "cut off"),
-    "junk between segments": (made.with_segments(b"junk"), XMP, "junk"),
-    "junk behind Exif": (made.with_segments(made.exif(made.camera_block()), b"\0\xff\0\0"), XMP, "junk"),
+    "junk between segments": (made.with_segments(made.exif(made.tiff()), COMMENT, b"junk"), XMP, "junk"),
+    "junk where XMP belongs": (made.with_segments(b"junk"), SIDECAR, "junk"),
+    "junk behind Exif": (made.with_segments(made.exif(made.camera_block()), COMMENT, b"\0\xff\0\0"), XMP, "junk"),
     "junk before Exif": (made.with_segments(b"junk", made.exif(made.camera_block())), SIDECAR, "junk"),
     "junk before XMP": (made.with_segments(b"junk", made.xmp(made.packet())), SIDECAR, "junk"),
-    "junk behind XMP": (made.with_segments(made.xmp(made.packet()), b"junk"), XMP, "junk"),
+    "junk behind XMP": (made.with_segments(made.xmp(made.packet()), COMMENT, b"junk"), XMP, "junk"),
     "XMP that goes on in junk": (
         made.with_segments(made.xmp(made.packet()[:300]), made.packet(made.described("Ann"))[300:]),
         INDEX,
         "may hold",
     ),
-    "junk before the scan": (made.plain().replace(b"\xff\xda", b"junk\xff\xda", 1), SIDECAR, "does not belong"),
+    "junk before the scan": (made.plain().replace(b"\xff\xda", b"junk\xff\xda", 1), SIDECAR, "junk at byte"),
     "much junk": (made.with_segments(b"junk" * 2000), SIDECAR, "no marker"),
     "AFCP": (trailer_jpeg(b"data" + b"AXS!" + b"\0" * 8, maker_note=False), SIDECAR, "AFCP"),
     "unknown trailer, MakerNote": (trailer_jpeg(b"who knows what this is"), EXIF, None),

@@ -21,7 +21,7 @@ COMMENT = made.segment(0xFE, b"taken by Ann")
 PHOTOS = {
     "camera": made.with_segments(made.exif(made.camera_block()), made.xmp(made.packet(padding=900)), COMMENT),
     "nothing": made.with_segments(COMMENT),
-    "junk": made.with_segments(made.exif(made.tiff(made.MAKE)), b"junk\xff\0", COMMENT),
+    "junk": made.with_segments(made.exif(made.tiff(made.MAKE)), COMMENT, b"junk\xff\0"),
     "trailer": made.with_segments(made.exif(made.tiff(made.MAKE)), COMMENT, trailer=b"behind the picture"),
     "MPF": made.with_segments(made.exif(made.camera_block(">")), made.mpf(), COMMENT, trailer=made.plain((16, 12))),
 }
