@@ -16,7 +16,7 @@ from indexer.captions.caption_file import read_own_caption, undo_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
 from indexer.photo import CaptionBy, CaptionPlace, FileCaption, FileStamp, JobKind, Photo, Written
-from indexer.pipeline import CAPTIONS_OFF, UNDONE
+from indexer.pipeline import CAPTIONS_OFF, PERSONS_WORDS, UNDONE
 from indexer.reading.photo_process import PhotoProcesses
 from indexer.service import Indexer
 from indexer.settings import Settings
@@ -406,3 +406,48 @@ async def test_another_program_that_is_faster_delays_the_correction_and_loses_no
             await indexer.work_off()
         assert (photos.raced, photo_of(storage).caption_place) == (2, CaptionPlace.EXIF)
     assert caption_in(library / "red.jpg") == OMA
+
+
+@other_program
+@pytest.mark.parametrize("field", ["ImageDescription", "XMP-dc:Description", "XPComment", "IPTC:Caption-Abstract"])
+async def test_a_caption_of_the_model_s_edited_outside_in_one_field_is_that_person_s_for_ever(
+    library: Path, settings: Settings, field: str
+) -> None:
+    await index(settings, CountingCaptioner(), library)
+    edit(library / "red.jpg", f"-{field}=Gran's wall", "-P")
+    edited = (library / "red.jpg").read_bytes()
+    await index(settings, CountingCaptioner(), library)
+    with stored(settings) as storage:
+        photo = photo_of(storage)
+        assert (photo.caption, photo.caption_by, photo.caption_reason) == (
+            "Gran's wall",
+            CaptionBy.PERSON,
+            PERSONS_WORDS,
+        )
+        assert found(storage, "gran") == ["Gran's wall"]
+        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+    await index(settings, CountingCaptioner(model="colours-2"), library)
+    shutil.rmtree(settings.data_dir)
+    await index(settings, CountingCaptioner(model="colours-3"), library)
+    assert (library / "red.jpg").read_bytes() == edited
+    with stored(settings) as storage:
+        assert (photo_of(storage).caption, photo_of(storage).correction) == ("Gran's wall", None)
+
+
+async def test_a_sidecar_that_another_program_makes_is_noticed_and_its_words_are_that_person_s(
+    library: Path, settings: Settings
+) -> None:
+    await index(settings, CountingCaptioner(), library)
+    correct(settings, OMA, "blue.jpg")
+    await index(settings, CountingCaptioner(), library)
+    for name in ("red.jpg", "blue.jpg"):
+        (library / name).with_suffix(".xmp").write_bytes(made.packet(made.described(f"{name} in the darkroom")))
+    before = {path: path.read_bytes() for path in library.iterdir()}
+    await index(settings, CountingCaptioner(), library)
+    with stored(settings) as storage:
+        assert {photo.caption for photo in all_photos(storage)} == {
+            "red.jpg in the darkroom",
+            "blue.jpg in the darkroom",
+        }
+        assert {photo.caption_by for photo in all_photos(storage)} == {CaptionBy.PERSON}
+    assert {path: path.read_bytes() for path in library.iterdir()} == before
