@@ -57,9 +57,9 @@ def sha256(data: bytes | memoryview) -> str:
 
 
 def is_nobodys(text: str) -> bool:
-    """Whether a text is blank (control characters say nothing) or exactly what some camera always writes."""
+    """Whether a text is blank or exactly what some camera always writes: no person's words."""
     stripped = text.strip(" \t\r\n\0")
-    return stripped in BOILERPLATE or not clean(stripped)
+    return not stripped or stripped in BOILERPLATE
 
 
 @dataclass(frozen=True, slots=True)

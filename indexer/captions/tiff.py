@@ -203,7 +203,7 @@ def _decoded(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        return raw.decode("latin-1")
+        return raw.decode("cp1252", "replace")  # what older programs wrote
 
 
 def _trimmed(text: str) -> str:

@@ -38,7 +38,7 @@ PLACES = {
             made.packet('<t:ImageDescription xmlns:t="http://ns.adobe.com/tiff/1.0/">a wedding</t:ImageDescription>')
         )
     ),
-    "control characters": made.with_segments(made.exif(made.tiff(made.ascii_field(0x010E, "\x92")))),
+    "a quotation mark of Windows' alone": made.with_segments(made.exif(made.tiff((0x010E, made.ASCII, b"\x92\0")))),
     "a camera's words": made.with_segments(made.exif(made.tiff(made.ascii_field(0x010E, "SANYO DIGITAL CAMERA")))),
 }
 FILES = {name: data for name, (data, _, _) in LADDER.items()} | PLACES
@@ -80,7 +80,7 @@ def test_writer_and_reader_agree(name: str) -> None:
     assert disagreement(FILES[name], Path("a.jpg")) is None
 
 
-@pytest.mark.parametrize("name", [name for name in PLACES if "a camera" not in name and "control" not in name])
+@pytest.mark.parametrize("name", [name for name in PLACES if "a camera" not in name and "alone" not in name])
 def test_words_in_odd_places_are_read(name: str) -> None:
     assert read_metadata(PLACES[name], Path("a.jpg")).person_caption == "a wedding"
 
