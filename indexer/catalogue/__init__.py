@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from indexer.catalogue.corrections import Corrections, drop_words, others_hold, own_words, weigh
+from indexer.catalogue.corrections import Corrections, others_hold, own_words, weigh
 from indexer.catalogue.file_rows import join_root, touch
 from indexer.catalogue.job_queue import JobQueue, requeue
 from indexer.catalogue.library_walk import LibraryWalks
@@ -158,20 +158,6 @@ class Catalogue(LibraryWalks, JobQueue, Corrections):
             unpushed=row["unpushed"],
             with_caption=row["with_caption"],
         )
-
-    def note_undone(self, photo_ids: Iterable[str], reason: str) -> None:
-        """Our captions were taken out of these photos' files on purpose: they stand in the catalogue only.
-
-        So does a correction: it stays what is shown, and is not written again unless somebody corrects it once more.
-        """
-        photo_ids = list(photo_ids)
-        with self._database.transaction() as writer:
-            for photo_id in photo_ids:
-                drop_words(writer, photo_id)
-            writer.executemany(
-                "UPDATE photo SET caption_place = ?, caption_reason = ?, revision = revision + 1 WHERE id = ?",
-                [(CaptionPlace.INDEX.value, reason, photo_id) for photo_id in photo_ids],
-            )
 
     def unpushed(self, limit: int) -> list[Photo]:
         """Present photos that search has not heard of in their latest revision."""

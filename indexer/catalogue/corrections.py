@@ -13,14 +13,15 @@ program carry no date: they are newer where a file that was known gets other wor
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from indexer.catalogue.file_rows import touch
 from indexer.catalogue.job_queue import FRESH, RANK
-from indexer.catalogue.rows import storable
+from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, storable
 from indexer.database import Database
-from indexer.photo import CaptionPlace, IndexedPhoto, JobKind, OwnWords
+from indexer.photo import CaptionPlace, IndexedPhoto, JobKind, OwnWords, PhotoFile
 
 _FILES = f"'{OwnWords.HELD}', '{OwnWords.LENT}'"
 
@@ -63,6 +64,29 @@ class Corrections:
             enqueue_words(writer, photo_id)
             touch(writer, {photo_id})
         return True
+
+    def captioned_files(self, *, after: int = 0, limit: int = 1000) -> list[tuple[str, PhotoFile]]:
+        """(photo id, file) of the files that words of ours stand in or beside, missing ones included, in the order of
+        their ids, for walking through all of them: pass the last one as `after`."""
+        rows = self._database.reader.execute(
+            f"""SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id
+            WHERE file.id > ? AND ours IN ({_FILES}) ORDER BY file.id LIMIT ?""",
+            (after, limit),
+        )
+        return [(row["photo_id"], file_from_row(row)) for row in rows]
+
+    def note_undone(self, file_ids: Iterable[int], reason: str) -> None:
+        """Our words were taken out of these files on purpose; once no file has any, they stand in the catalogue only.
+
+        A correction stays what is shown, and is not written into them again unless somebody corrects it once more.
+        """
+        with self._database.transaction() as writer:
+            photo_ids = {photo_id for file_id in file_ids if (photo_id := _drop_words(writer, file_id)) is not None}
+            writer.executemany(
+                f"""UPDATE photo SET caption_place = ?, caption_reason = ?, revision = revision + 1 WHERE id = ?
+                AND NOT EXISTS (SELECT 1 FROM file WHERE photo_id = photo.id AND ours IN ({_FILES}))""",
+                [(CaptionPlace.INDEX.value, reason, photo_id) for photo_id in photo_ids],
+            )
 
     def words_pending(self, photo_id: str) -> WordsPending:
         """How far the words of this photo are on their way into its files."""
@@ -171,14 +195,15 @@ def enqueue_words(
     )
 
 
-def drop_words(writer: sqlite3.Connection, photo_id: str) -> None:
-    """Our words were taken out of the photo's files on purpose: those that are on their way do not go in."""
-    writer.execute("UPDATE file SET ours = ? WHERE photo_id = ?", (OwnWords.TAKEN_OUT.value, photo_id))
+def _drop_words(writer: sqlite3.Connection, file_id: int) -> str | None:
+    """Those that are on their way do not go in. Returns the photo that the file shows."""
     writer.execute(
-        """DELETE FROM job WHERE kind = ? AND state <> 'claimed'
-        AND file_id IN (SELECT id FROM file WHERE photo_id = ?)""",
-        (JobKind.WORDS.value, photo_id),
+        "DELETE FROM job WHERE kind = ? AND state <> 'claimed' AND file_id = ?", (JobKind.WORDS.value, file_id)
     )
+    row = writer.execute(
+        "UPDATE file SET ours = ? WHERE id = ? RETURNING photo_id", (OwnWords.TAKEN_OUT.value, file_id)
+    ).fetchone()
+    return None if row is None else row["photo_id"]
 
 
 def _store(writer: sqlite3.Connection, photo_id: str, text: str | None, moment: datetime) -> None:

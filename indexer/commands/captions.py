@@ -65,9 +65,10 @@ async def _indexed(settings: Settings) -> AsyncGenerator[Row, None]:
     from indexer.storage import open_storage
 
     with open_storage(settings) as storage:
-        for photo, file in _written(storage):
+        for photo, file in _shown(storage):
             yield {
                 "path": str(file.path),
+                "missing": file.missing,
                 "place": photo.caption_place,
                 "caption": photo.caption,
                 "by": photo.caption_by,
@@ -158,7 +159,7 @@ def _note_undone(settings: Settings, restored: set[Path], *, everything: bool) -
     from indexer.storage import open_storage
 
     with open_storage(settings) as storage:
-        undone = {photo.id for photo, file in _written(storage) if file.path in restored}
+        undone = [file.id for _, file in _written(storage) if file.path in restored]
         storage.catalogue.note_undone(undone, UNDONE)
     if everything:
         remember(settings.data_dir, captions="off")
@@ -261,7 +262,7 @@ def _every_written(settings: Settings) -> list[Path]:
     from indexer.storage import open_storage
 
     with open_storage(settings) as storage:
-        paths = dict.fromkeys(file.path for _, file in _written(storage, also_missing=True))
+        paths = dict.fromkeys(file.path for _, file in _written(storage))
     for entry in Journal.in_dir(settings.data_dir).entries():
         photo = Path(entry.path.removesuffix(".xmp"))
         if photo.is_file():
@@ -269,12 +270,16 @@ def _every_written(settings: Settings) -> list[Path]:
     return list(paths)
 
 
-def _written(storage: Storage, *, also_missing: bool = False) -> Iterator[tuple[Photo, PhotoFile]]:
-    from indexer.photo import CaptionPlace
+def _written(storage: Storage) -> Iterator[tuple[str, PhotoFile]]:
+    """(photo id, file) of all that the catalogue says was written, files that are missing just now included."""
+    last = 0
+    while files := storage.catalogue.captioned_files(after=last):
+        yield from files
+        last = files[-1][1].id
 
-    last = ""
-    while ids := storage.catalogue.photo_ids(after=last):
-        last = ids[-1]
-        for photo in storage.catalogue.photos(ids):
-            if photo.caption_place not in {None, CaptionPlace.INDEX}:
-                yield from ((photo, file) for file in photo.files if also_missing or not file.missing)
+
+def _shown(storage: Storage) -> Iterator[tuple[Photo, PhotoFile]]:
+    for photo_id, file in _written(storage):
+        photo = storage.catalogue.photo(photo_id)
+        if photo is not None:
+            yield photo, file

@@ -179,7 +179,7 @@ async def test_an_undo_gives_the_original_back_and_nothing_is_written_again(
     await index(settings, CountingCaptioner(), library)
     assert undo_caption(library / "red.jpg", journal=Journal.in_dir(settings.data_dir)).exact
     with stored(settings) as storage:
-        storage.catalogue.note_undone([photo_of(storage).id], UNDONE)
+        storage.catalogue.note_undone([file.id for file in photo_of(storage).files], UNDONE)
     await index(settings, CountingCaptioner(), library)
     with stored(settings) as storage:
         photo = photo_of(storage)

@@ -276,7 +276,7 @@ def test_corrections_within_one_moment_keep_their_order(catalogue: Catalogue) ->
 def test_an_undo_keeps_the_correction_in_the_index_and_nothing_is_written(catalogue: Catalogue) -> None:
     photo_id = the_photo(catalogue).id
     catalogue.correct(photo_id, OMA)
-    catalogue.note_undone([photo_id], "taken out on purpose")
+    catalogue.note_undone([file.id for file in the_photo(catalogue).files], "taken out on purpose")
     assert catalogue.claim(9) == []
     photo = the_photo(catalogue)
     assert (photo.caption, photo.caption_place) == (OMA, CaptionPlace.INDEX)
@@ -288,6 +288,22 @@ def test_an_undo_keeps_the_correction_in_the_index_and_nothing_is_written(catalo
     catalogue.take_back(photo_id)
     [job] = catalogue.claim(9)
     assert job.ours is OwnWords.LENT, "the model's words were taken out and do not go in again"
+
+
+def test_undoing_one_copy_says_nothing_of_the_other(catalogue: Catalogue, root: Path) -> None:
+    shutil.copy(root / "a.jpg", root / "b.jpg")
+    rescan(catalogue, root)
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, caption=True, place=CaptionPlace.EXIF)
+    settle(catalogue, changed(catalogue, root / "a.jpg"), caption=True, place=CaptionPlace.EXIF)
+    assert len(catalogue.captioned_files()) == 2
+    (photo_id, one), (_, other) = catalogue.captioned_files()
+    catalogue.note_undone([one.id], "taken out on purpose")
+    assert catalogue.captioned_files() == [(photo_id, other)]
+    assert the_photo(catalogue).caption_place is CaptionPlace.EXIF
+    catalogue.note_undone([other.id], "taken out on purpose")
+    assert catalogue.captioned_files() == []
+    assert the_photo(catalogue).caption_reason == "taken out on purpose"
 
 
 def test_what_one_copy_lost_is_no_news_while_another_has_it(catalogue: Catalogue, root: Path) -> None:
@@ -346,7 +362,7 @@ def test_a_correction_that_could_not_be_written_can_be_tried_again(catalogue: Ca
     [job] = catalogue.claim(9)
     settle(catalogue, job, place=CaptionPlace.EXIF)
     assert catalogue.enqueue_all(JobKind.WORDS) == 0
-    catalogue.note_undone([photo_id], "taken out on purpose")
+    catalogue.note_undone([file.id for file in the_photo(catalogue).files], "taken out on purpose")
     assert catalogue.enqueue_all(JobKind.WORDS) == 0
 
 
