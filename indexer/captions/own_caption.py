@@ -28,13 +28,15 @@ BOILERPLATE = frozenset(
         *("<Digimax i5, Samsung #1>", "<Digimax i50 MP3, Samsung #1 MP3>", "<KENOX S730  / Samsung S730>"),
         *("SANYO DIGITAL CAMERA", "GE DIGITAL CAMERA", "TRAVELER DIGITAL CAMERA", "KODAK Digital Still Camera"),
         *("KODAK Action Cam", "EPSON DSC picture", "GC-X1E Image", "DCF 1.0", "DCIM\\100GOPRO"),
-        *("Screenshot", "User comments"),  # Apple's and Samsung's UserComment
         *("DVC 10.1 HDMI", "Exif_JPEG_PICTURE", "Exif JPEG", "JPEG PICTURE"),
         *("Created by Imlib", "iClarified", "binary comment", "charset=Ascii", "default", "Default"),
         *("cof", "dav", "edf", "fbt", "btf", "mde", "nor", "oznor", "oznorWO", "ptr", "qrf", "rbt", "rpt", "rhdr"),
         *("fbthdr", "btfhdr", "btfmdn", "frontbhdp", "fshbty", "hdrpl", "mde_soft", "sdr_HDRB"),
     }
 )
+
+#: What phones write into UserComment; anywhere else a person may have meant it.
+_COMMENT_BOILERPLATE = frozenset({"Screenshot", "User comments"})
 
 
 @cache
@@ -56,10 +58,11 @@ def sha256(data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def is_nobodys(text: str) -> bool:
-    """Whether a text is blank or exactly what some camera always writes: no person's words."""
+def is_nobodys(text: str, field: str = "") -> bool:
+    """Whether a text is blank or exactly what some camera always writes there: no person's words."""
     stripped = text.strip(" \t\r\n\0")
-    return not stripped or stripped in BOILERPLATE
+    known = not stripped or stripped in BOILERPLATE
+    return known or (field.endswith("UserComment") and stripped in _COMMENT_BOILERPLATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,4 +211,6 @@ def find_persons(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText
 def find_foreign(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
     """The first text that no mark vouches for and that is not nobody's: it was never ours to replace."""
     known = {mark.digest for mark in marks}
-    return next((text for text in texts if not is_nobodys(text.text) and digest(text.text) not in known), None)
+    return next(
+        (text for text in texts if not is_nobodys(text.text, text.field) and digest(text.text) not in known), None
+    )

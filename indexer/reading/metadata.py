@@ -105,7 +105,7 @@ class _Words:
 
     @classmethod
     def of(cls, blocks: Blocks, packets: Sequence[Xmp]) -> _Words:
-        described = [FieldText("dc:description", words) for xmp in packets for words in xmp.descriptions]
+        described = [text for xmp in packets for text in xmp.descriptions]
         iptc = [FieldText("Caption-Abstract", words) for words in blocks.iptc.get(CAPTION, ())]
         marks = [blocks.exif_mark, *(Mark.from_fields(xmp.own) for xmp in packets), *blocks.other_marks]
         texts = (*described, *blocks.exif_captions, *iptc, *blocks.other_captions)
@@ -114,8 +114,8 @@ class _Words:
     def others_than(self, marks: Sequence[Mark]) -> str | None:
         """A person's words that none of these marks vouches for."""
         ours = {mark.digest for mark in marks}
-        words = (text.text for text in self.texts if not is_nobodys(text.text) and digest(text.text) not in ours)
-        return _first_clean(words, CAPTION_CHARACTERS)
+        persons = (text.text for text in self.texts if not is_nobodys(text.text, text.field))
+        return _first_clean((words for words in persons if digest(words) not in ours), CAPTION_CHARACTERS)
 
     @property
     def typed(self) -> str | None:

@@ -12,6 +12,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from indexer.captions.own_caption import FieldText
+
 MOST_BYTES = 4_000_000
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
@@ -28,7 +30,11 @@ _MWG_REGIONS = "{http://www.metadataworkinggroup.com/schemas/regions/}"
 _MS_PHOTO = "{http://ns.microsoft.com/photo/1.0/}"
 _MS_REGION = "{http://ns.microsoft.com/photo/1.2/t/Region#}"
 _OWN = "{urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#}"
-_CAPTIONS = (_DC + "description", "{http://ns.adobe.com/tiff/1.0/}ImageDescription", _EXIF + "UserComment")
+_CAPTIONS = {
+    _DC + "description": "dc:description",
+    "{http://ns.adobe.com/tiff/1.0/}ImageDescription": "tiff:ImageDescription",
+    _EXIF + "UserComment": "exif:UserComment",
+}
 #: How a packet in another encoding than UTF-8 begins: with a byte order mark, or with "<". The wider come first.
 _WIDE = {
     b"\0\0\xfe\xff": "utf-32-be",
@@ -50,7 +56,7 @@ _PEOPLE_BRANCH = frozenset({"people", "persons"})
 class Xmp:
     """Raw texts, not yet cleaned; in lists the order of the file."""
 
-    descriptions: tuple[str, ...] = ()  # dc:description in every language, and the EXIF captions' mirrors
+    descriptions: tuple[FieldText, ...] = ()  # dc:description in every language, and the EXIF captions' mirrors
     own: Mapping[str, str] = field(default_factory=dict)  # the properties of recollect's own namespace
     title: str | None = None
     keywords: tuple[str, ...] = ()
@@ -72,7 +78,9 @@ def read_xmp(packet: bytes | None) -> Xmp | None:
     tags = (*found.texts(_LIGHTROOM + "hierarchicalSubject"), *found.texts(_DIGIKAM + "TagsList"))
     named, worded = _split_tag_trees(tags)
     return Xmp(
-        descriptions=tuple(words.strip() for name in _CAPTIONS for words in found.texts(name)),
+        descriptions=tuple(
+            FieldText(known_as, words.strip()) for name, known_as in _CAPTIONS.items() for words in found.texts(name)
+        ),
         own=found.of_namespace(_OWN),
         title=found.text(_DC + "title"),
         keywords=(*found.texts(_DC + "subject"), *worded),

@@ -270,6 +270,12 @@ def test_a_person_s_words_are_found_in_every_field_and_format(data: bytes) -> No
     assert metadata.machine_caption is None
 
 
+def test_what_phones_comment_is_a_person_s_word_elsewhere() -> None:
+    comment = {ExifIFD.UserComment: b"ASCII\0\0\0Screenshot"}
+    assert of_exif({}, comment).person_caption is None
+    assert of_exif({ImageIFD.ImageDescription: b"Screenshot"}, comment).person_caption == "Screenshot"
+
+
 @pytest.mark.parametrize("boilerplate", [b"OLYMPUS DIGITAL CAMERA", b"SAMSUNG CAMERA PICTURES  ", b"   ", b"\0\0"])
 def test_what_cameras_always_write_is_nobody_s_caption(boilerplate: bytes) -> None:
     assert of_exif({ImageIFD.ImageDescription: boilerplate}).person_caption is None
