@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from indexer.captions.temporary import STALE_S, sweep
+from indexer.captions.replacing.temporary import STALE_S, sweep
 from indexer.catalogue import Catalogue
 from indexer.catalogue.library_walk import NoteCounts
 from indexer.library.crawl_rules import CrawlRules

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from captioner import BundleError, Captioner, CaptionerProcess
-from indexer.captions.replace import sweep
+from indexer.captions.replacing.temporary import sweep
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError, unusable_bundle
 from indexer.job_runner import JobRunner

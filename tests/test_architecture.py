@@ -41,6 +41,15 @@ def test_rooms_open_only_their_own_doors(repository: Path) -> None:
                 assert name == "captioner", f"{path}: only captioner's package face may be imported, not {name}"
 
 
+def test_what_proves_an_edit_knows_nothing_of_what_made_it(repository: Path) -> None:
+    makers = ("indexer.captions.formats", "indexer.captions.blocks")
+    proofs = sorted((repository / "indexer" / "captions" / "proof").glob("*.py"))
+    assert len(proofs) > 4
+    for path in proofs:
+        for name, _ in imports(path):
+            assert not name.startswith(makers), f"{path}: one mistake could hide in both: {name}"
+
+
 def test_aiohttp_s_own_web_is_never_confused_with_ours(repository: Path) -> None:
     for _, path in modules(repository):
         for name, node in imports(path):

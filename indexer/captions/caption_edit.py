@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from indexer.captions import xmp_packet
-from indexer.captions.heif_photo import HEIC_MAGIC, HeifPhoto
-from indexer.captions.jpeg_photo import JpegPhoto
+from indexer.captions.blocks import xmp_packet
+from indexer.captions.formats.heif_photo import HEIC_MAGIC, HeifPhoto
+from indexer.captions.formats.jpeg_photo import JpegPhoto
+from indexer.captions.formats.png_photo import SIGNATURE, PngPhoto
+from indexer.captions.formats.tiff_photo import TIFF_MAGIC, TIFF_SUFFIXES, TiffPhoto
+from indexer.captions.formats.webp_photo import WebpPhoto
 from indexer.captions.own_caption import FieldText, Mark, OwnCaption, find_foreign, find_own, find_persons
-from indexer.captions.png_photo import SIGNATURE, PngPhoto
-from indexer.captions.tiff_photo import TIFF_MAGIC, TIFF_SUFFIXES, TiffPhoto
-from indexer.captions.verify import Undo, require
-from indexer.captions.verify_chunks import check_png_edit, check_png_removal, check_webp_edit, check_webp_removal
-from indexer.captions.verify_heif import check_heif_edit, check_heif_removal
-from indexer.captions.verify_jpeg import check_jpeg_edit, check_jpeg_removal
-from indexer.captions.verify_tiff import check_tiff_edit, check_tiff_removal
-from indexer.captions.webp_photo import WebpPhoto
+from indexer.captions.proof.verify import Undo, require
+from indexer.captions.proof.verify_chunks import check_png_edit, check_png_removal, check_webp_edit, check_webp_removal
+from indexer.captions.proof.verify_heif import check_heif_edit, check_heif_removal
+from indexer.captions.proof.verify_jpeg import check_jpeg_edit, check_jpeg_removal
+from indexer.captions.proof.verify_tiff import check_tiff_edit, check_tiff_removal
 from indexer.photo import CaptionPlace, FileCaption
 
 

@@ -22,7 +22,8 @@ from indexer.captions.caption_edit import (
 )
 from indexer.captions.journal import Journal, recording
 from indexer.captions.own_caption import FieldText, OwnCaption, digest, sha256
-from indexer.captions.replace import CannotReplace, ChangedMeanwhile, FileRead, read_file, replace_file
+from indexer.captions.replacing.file_read import CannotReplace, ChangedMeanwhile, FileRead, read_file
+from indexer.captions.replacing.replace import replace_file
 from indexer.captions.sidecar import Sidecars
 from indexer.errors import CaptionRefused, UnreadablePhoto
 from indexer.photo import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner import Caption
-from indexer.captions import xmp_edit
+from indexer.captions.blocks import xmp_edit
+from indexer.captions.blocks.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
 from indexer.captions.caption_edit import XmpFile, own_caption
 from indexer.captions.journal import Journal, recording
 from indexer.captions.own_caption import FieldText, OwnCaption, Stripped, sha256
-from indexer.captions.replace import CannotReplace, FileRead, create_file, delete_file, read_file, replace_file
-from indexer.captions.verify import VerifyError, check_packet_edit
-from indexer.captions.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
+from indexer.captions.proof.verify import VerifyError, check_packet_edit
+from indexer.captions.replacing.file_read import CannotReplace, FileRead, read_file
+from indexer.captions.replacing.replace import create_file, delete_file, replace_file
 from indexer.errors import CaptionRefused, PhotoVanished
 from indexer.photo import FileCaption
 

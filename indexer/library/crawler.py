@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from pathlib import Path
 
-from indexer.captions.temporary import is_temporary
+from indexer.captions.replacing.temporary import is_temporary
 from indexer.library.crawl_rules import NOMEDIA, CrawlRules
 from indexer.library.found import FolderListing, FoundBatch, StampRow, sidecar_fingerprint, signed_inode
 

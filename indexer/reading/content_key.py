@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
-from indexer.captions import heif_tail
-from indexer.captions.tiff_edit import original_pieces
+from indexer.captions.blocks.tiff_edit import original_pieces
+from indexer.captions.formats import heif_tail
 from indexer.reading.segments import APP0, COM, EOI, SOS, is_jpeg, is_png, is_webp, jpeg_parts, png_parts, riff_parts
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*")

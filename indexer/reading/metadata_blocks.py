@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from indexer.captions import tiff
+from indexer.captions.blocks import tiff
+from indexer.captions.blocks.iptc import turned_right
+from indexer.captions.blocks.tiff_edit import undo_record
 from indexer.captions.caption_edit import open_photo
-from indexer.captions.heif_tail import marks as heif_marks
-from indexer.captions.iptc import turned_right
+from indexer.captions.formats.heif_tail import marks as heif_marks
+from indexer.captions.formats.png_text import read_text
 from indexer.captions.own_caption import FieldText, Mark
-from indexer.captions.png_text import read_text
-from indexer.captions.tiff_edit import undo_record
 from indexer.errors import CaptionRefused
 from indexer.reading.decode import Picture
 from indexer.reading.exif import ExifValues, raw_bytes, read_exif, read_single_ifd

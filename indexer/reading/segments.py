@@ -1,7 +1,7 @@
 """Tolerant scans of containers: where the parts of a JPEG, PNG or RIFF file lie.
 
 For reading only. They stop at the first thing that makes no sense instead of raising, so that a damaged photo
-still gives what stands before the damage; `indexer.captions.jpeg` is the strict parser that writing needs.
+still gives what stands before the damage; `indexer.captions.formats.jpeg` is the strict parser that writing needs.
 """
 
 from __future__ import annotations

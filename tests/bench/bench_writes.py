@@ -31,7 +31,7 @@ from indexer.captions.caption_edit import check_edit, open_photo
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.captions.journal import Journal
 from indexer.captions.own_caption import OwnCaption, sha256
-from indexer.captions.replace import stamp_of
+from indexer.captions.replacing.file_read import stamp_of
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
 

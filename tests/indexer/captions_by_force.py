@@ -11,7 +11,7 @@ from pathlib import Path
 
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.captions.journal import Journal
-from indexer.captions.replace import stamp_of
+from indexer.captions.replacing.file_read import stamp_of
 from tests.indexer import jpegs_made as made
 
 

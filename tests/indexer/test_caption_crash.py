@@ -16,7 +16,7 @@ from pathlib import Path
 from indexer.captions.caption_edit import open_photo
 from indexer.captions.caption_file import read_own_caption, undo_caption
 from indexer.captions.journal import Journal
-from indexer.captions.replace import is_temporary, sweep
+from indexer.captions.replacing.temporary import is_temporary, sweep
 from tests.indexer import chunks_made, heifs_made
 from tests.indexer import jpegs_made as made
 from tests.photos_made import cornered, encoded

@@ -18,7 +18,7 @@ from PIL import Image
 from captioner import Caption
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
 from indexer.captions.journal import Journal
-from indexer.captions.replace import stamp_of
+from indexer.captions.replacing.file_read import stamp_of
 from indexer.captions.sidecar import sidecar_path
 from indexer.errors import PhotoVanished
 from indexer.photo import CaptionBy, CaptionPlace, FileStamp, Written

@@ -14,9 +14,9 @@ import pytest
 
 from captioner import Caption
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
-from indexer.captions.jpeg import JpegError, segments
+from indexer.captions.formats.jpeg import JpegError, segments
 from indexer.captions.own_caption import is_nobodys
-from indexer.captions.replace import stamp_of
+from indexer.captions.replacing.file_read import stamp_of
 from indexer.photo import CaptionPlace, Written
 from tests.indexer import jpegs_made as made
 

@@ -11,7 +11,7 @@ import pytest
 from captioner import Caption
 from indexer.captions.caption_file import OTHER_WORDS, PERSONS_WORDS, read_own_caption, undo_caption, write_caption
 from indexer.captions.journal import Journal
-from indexer.captions.replace import stamp_of
+from indexer.captions.replacing.file_read import stamp_of
 from indexer.captions.sidecar import sidecar_path
 from indexer.photo import CaptionBy, CaptionPlace, FileCaption, Written
 from indexer.reading.metadata import read_metadata

@@ -10,7 +10,7 @@ import pytest
 
 from indexer.captions.caption_file import write_caption
 from indexer.captions.own_caption import Mark, OwnCaption
-from indexer.captions.replace import stamp_of
+from indexer.captions.replacing.file_read import stamp_of
 from indexer.captions.sidecar import sidecar_path
 from indexer.photo import CaptionBy, FileCaption, PhotoMetadata
 from indexer.reading.metadata import read_metadata

@@ -69,7 +69,7 @@ def test_originals_in_apple_s_libraries_are_found(root: Path) -> None:
 
 
 def test_hidden_files_and_copies_in_the_making_are_passed_over(root: Path) -> None:
-    from indexer.captions.replace import is_temporary
+    from indexer.captions.replacing.temporary import is_temporary
 
     for name in (".hidden.jpg", "._resource.jpg", ".photo.jpg.0123abcd.captmp"):
         write(root / name)

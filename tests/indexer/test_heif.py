@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer.captions import heif_tail
 from indexer.captions.caption_edit import open_photo
 from indexer.captions.caption_file import read_own_caption
-from indexer.captions.heif import HeifError, boxes, read_heif
-from indexer.captions.heif_photo import HeifPhoto
+from indexer.captions.formats import heif_tail
+from indexer.captions.formats.heif import HeifError, boxes, read_heif
+from indexer.captions.formats.heif_photo import HeifPhoto
 from indexer.captions.own_caption import OwnCaption
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
-from indexer.captions.replace import stamp_of
+from indexer.captions.replacing.file_read import stamp_of
 from indexer.photo import CaptionPlace, Written
 from indexer.reading.metadata import read_metadata
 from tests.indexer import heifs_made as heifs

@@ -10,9 +10,9 @@ import pytest
 from captioner import Caption
 from indexer.captions.caption_edit import open_photo, own_caption, persons_caption
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
-from indexer.captions.heif import read_heif
-from indexer.captions.heif_photo import HeifPhoto
-from indexer.captions.replace import stamp_of
+from indexer.captions.formats.heif import read_heif
+from indexer.captions.formats.heif_photo import HeifPhoto
+from indexer.captions.replacing.file_read import stamp_of
 from indexer.photo import CaptionBy, CaptionPlace, FileCaption, Written
 from indexer.reading.content_key import content_key
 from indexer.reading.metadata import read_metadata

@@ -7,11 +7,11 @@ import random
 import pytest
 
 from indexer.captions.caption_edit import check_edit, check_removal
-from indexer.captions.heif import read_heif
-from indexer.captions.heif_photo import HeifPhoto
+from indexer.captions.formats.heif import read_heif
+from indexer.captions.formats.heif_photo import HeifPhoto
 from indexer.captions.own_caption import OwnCaption, sha256
-from indexer.captions.verify import VerifyError
-from indexer.captions.verify_heif import check_heif_edit
+from indexer.captions.proof.verify import VerifyError
+from indexer.captions.proof.verify_heif import check_heif_edit
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
 from tests.indexer import heifs_made as heifs

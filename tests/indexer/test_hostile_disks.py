@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
-from indexer.captions.file_read import ChangedMeanwhile, read_file, stamp_of
-from indexer.captions.folder import CannotExchange, Folder
 from indexer.captions.journal import Journal
 from indexer.captions.own_caption import sha256
-from indexer.captions.swap import swap
-from indexer.captions.temporary import Temporary
+from indexer.captions.replacing.file_read import ChangedMeanwhile, read_file, stamp_of
+from indexer.captions.replacing.folder import CannotExchange, Folder
+from indexer.captions.replacing.swap import swap
+from indexer.captions.replacing.temporary import Temporary
 from indexer.errors import PhotoVanished
 from indexer.photo import CaptionPlace, FileStamp, Written
 from tests.indexer import jpegs_made as made

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from indexer.captions.caption_file import write_caption
-from indexer.captions.maker_note import may_point_between, reads_beyond, shows_outside
-from indexer.captions.replace import stamp_of
+from indexer.captions.formats.maker_note import may_point_between, reads_beyond, shows_outside
+from indexer.captions.replacing.file_read import stamp_of
 from indexer.photo import CaptionPlace, Written
 from tests.indexer import jpegs_made as made
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from piexif import GPSIFD, ExifIFD, ImageIFD
 
 from captioner import Caption
+from indexer.captions.blocks.xmp_edit import compose_packet
 from indexer.captions.own_caption import OwnCaption
-from indexer.captions.xmp_edit import compose_packet
 from indexer.errors import UnreadablePhoto
 from indexer.photo import CaptionBy, PhotoMetadata, Position
 from indexer.reading.decode import open_picture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
-from indexer.captions.replace import stamp_of
+from indexer.captions.replacing.file_read import stamp_of
 from indexer.errors import UnreadablePhoto
 from indexer.photo import CaptionPlace
 from indexer.reading.metadata import read_metadata

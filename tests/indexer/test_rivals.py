@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from indexer.captions.caption_file import undo_caption, write_caption
-from indexer.captions.file_read import stamp_of
+from indexer.captions.replacing.file_read import stamp_of
 from indexer.photo import CaptionPlace
 from tests.indexer import jpegs_made as made
 from tests.indexer.rivals import FIRST, RIVALS

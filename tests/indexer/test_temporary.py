@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from indexer.captions.folder import Folder
-from indexer.captions.temporary import STALE_S, Temporary, is_temporary, leaving_name, sweep
+from indexer.captions.replacing.folder import Folder
+from indexer.captions.replacing.temporary import STALE_S, Temporary, is_temporary, leaving_name, sweep
 from indexer.catalogue import Catalogue
 from indexer.library.crawl_rules import CrawlRules
 from indexer.library.crawler import Crawl

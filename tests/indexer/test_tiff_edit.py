@@ -7,10 +7,10 @@ import struct
 import piexif
 import pytest
 
-from indexer.captions.maker_note import reads_beyond
+from indexer.captions.blocks.tiff import TiffError, texts
+from indexer.captions.blocks.tiff_edit import MAX_BLOCK_BYTES, append_caption, compose_block, strip_caption, undo_record
+from indexer.captions.formats.maker_note import reads_beyond
 from indexer.captions.own_caption import OwnCaption
-from indexer.captions.tiff import TiffError, texts
-from indexer.captions.tiff_edit import MAX_BLOCK_BYTES, append_caption, compose_block, strip_caption, undo_record
 from indexer.errors import CaptionRefused
 from tests.indexer import jpegs_made as made
 

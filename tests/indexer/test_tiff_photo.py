@@ -12,14 +12,14 @@ import pytest
 from PIL import Image, ImageSequence
 
 from captioner import Caption
-from indexer.captions import xmp_edit
+from indexer.captions.blocks import xmp_edit
 from indexer.captions.caption_edit import check_edit, check_removal, open_photo
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
+from indexer.captions.formats.tiff_photo import TiffPhoto
 from indexer.captions.own_caption import OwnCaption, sha256
-from indexer.captions.replace import stamp_of
-from indexer.captions.tiff_photo import TiffPhoto
-from indexer.captions.verify import VerifyError
-from indexer.captions.verify_tiff import check_tiff_edit, check_tiff_removal
+from indexer.captions.proof.verify import VerifyError
+from indexer.captions.proof.verify_tiff import check_tiff_edit, check_tiff_removal
+from indexer.captions.replacing.file_read import stamp_of
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionBy, CaptionPlace, FileCaption, PhotoMetadata, Written
 from indexer.reading.content_key import content_key
@@ -282,7 +282,7 @@ def test_a_persons_xmp_beside_ours_is_kept(tmp_path: Path) -> None:
 
 def test_a_record_that_was_no_tiffs_is_not_followed() -> None:
     own = OwnCaption.of(made.CAPTION, before="")
-    from indexer.captions.tiff_edit import compose_block
+    from indexer.captions.blocks.tiff_edit import compose_block
 
     with pytest.raises(CaptionRefused, match="not one that is written into TIFFs"):
         TiffPhoto(compose_block(own)).bare()

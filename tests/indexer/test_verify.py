@@ -7,10 +7,10 @@ import random
 import pytest
 
 from indexer.captions.caption_edit import EditablePhoto, check_edit, check_removal, open_photo
-from indexer.captions.jpeg_photo import JpegPhoto
+from indexer.captions.formats.jpeg_photo import JpegPhoto
 from indexer.captions.own_caption import OwnCaption, sha256
-from indexer.captions.verify import VerifyError, check_opens_alike
-from indexer.captions.verify_jpeg import check_jpeg_edit
+from indexer.captions.proof.verify import VerifyError, check_opens_alike
+from indexer.captions.proof.verify_jpeg import check_jpeg_edit
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
 from tests.indexer import chunks_made as chunks

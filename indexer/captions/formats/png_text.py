@@ -6,7 +6,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
-from indexer.captions import iptc, tiff, xmp_packet
+from indexer.captions.blocks import iptc, tiff, xmp_packet
 from indexer.captions.own_caption import FieldText
 from indexer.errors import CaptionRefused
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from indexer.captions import tiff, xmp_edit, xmp_packet
+from indexer.captions.blocks import tiff, xmp_edit, xmp_packet
+from indexer.captions.formats.png_text import XMP_KEYWORD, PngText, packets_of, read_text
 from indexer.captions.own_caption import FieldText, Mark, OwnCaption, sha256
-from indexer.captions.png_text import XMP_KEYWORD, PngText, packets_of, read_text
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from indexer.captions import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.captions.blocks import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
 from indexer.captions.own_caption import FieldText, Mark, OwnCaption, digest, sha256
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace

@@ -1,4 +1,4 @@
-"""Independent proof of edits in TIFF files. See `indexer.captions.verify`."""
+"""Independent proof of edits in TIFF files. See `indexer.captions.proof.verify`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from indexer.captions.own_caption import OwnCaption
-from indexer.captions.verify import Undo, VerifyError, check_opens_alike, check_packet_edit, check_packet_says, require
+from indexer.captions.proof.verify import (
+    Undo,
+    VerifyError,
+    check_opens_alike,
+    check_packet_edit,
+    check_packet_says,
+    require,
+)
 
 _DESCRIPTION, _COMMENT, _PACKET = 0x010E, 0x9C9C, 0x02BC
 _WIDTHS = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)

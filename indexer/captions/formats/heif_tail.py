@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from indexer.captions.heif import MDAT, Box, HeifError, Location, Number, boxes
+from indexer.captions.formats.heif import MDAT, Box, HeifError, Location, Number, boxes
 from indexer.captions.own_caption import Mark
 
 _MAGIC = b"RECOLLHF"

@@ -12,37 +12,21 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from indexer.captions.file_read import (
+from indexer.captions.own_caption import sha256
+from indexer.captions.replacing.file_read import (
     CHANGED,
     GONE,
     CannotReplace,
     ChangedMeanwhile,
     FileRead,
     plain_reason,
-    read_file,
     stamp_of,
 )
-from indexer.captions.folder import Folder
-from indexer.captions.held_file import xattrs
-from indexer.captions.own_caption import sha256
-from indexer.captions.swap import swap, take_away
-from indexer.captions.temporary import Temporary, is_temporary, sweep
+from indexer.captions.replacing.folder import Folder
+from indexer.captions.replacing.held_file import xattrs
+from indexer.captions.replacing.swap import swap, take_away
+from indexer.captions.replacing.temporary import Temporary
 from indexer.photo import FileStamp
-
-__all__ = [
-    "BeforeReplacing",
-    "CannotReplace",
-    "ChangedMeanwhile",
-    "FileRead",
-    "create_file",
-    "delete_file",
-    "is_temporary",
-    "plain_reason",
-    "read_file",
-    "replace_file",
-    "stamp_of",
-    "sweep",
-]
 
 _SPACE_LEFT_BYTES = 16 << 20  # what a disk must still have after the copy is written
 

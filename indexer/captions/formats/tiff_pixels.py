@@ -6,7 +6,7 @@ many readers go by height and width alone.
 
 from __future__ import annotations
 
-from indexer.captions.tiff import Directory, Entry, TiffError, numbers
+from indexer.captions.blocks.tiff import Directory, Entry, TiffError, numbers
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 0x0100, 0x0101, 0x0102, 0x0103, 0x0106
 _STRIPS, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANAR = 0x0111, 0x0115, 0x0116, 0x0117, 0x011C

@@ -1,4 +1,4 @@
-"""Independent proof of edits in HEIC files. See `indexer.captions.verify`."""
+"""Independent proof of edits in HEIC files. See `indexer.captions.proof.verify`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from indexer.captions.own_caption import OwnCaption
-from indexer.captions.verify import (
+from indexer.captions.proof.verify import (
     Undo,
     VerifyError,
     check_block_edit,

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 
 import piexif
 
-from indexer.captions import xmp_edit, xmp_packet
-from indexer.captions.own_caption import Mark, OwnCaption, Stripped, digest
-from indexer.captions.tiff import (
+from indexer.captions.blocks import xmp_edit, xmp_packet
+from indexer.captions.blocks.tiff import (
     ENTRY_BYTES,
     IMAGE_DESCRIPTION,
     TYPE_BYTES,
@@ -30,6 +29,7 @@ from indexer.captions.tiff import (
     entry_text,
     read_directory,
 )
+from indexer.captions.own_caption import Mark, OwnCaption, Stripped, digest
 from indexer.errors import CaptionRefused
 
 #: What one JPEG segment holds after its length and "Exif\0\0".

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from indexer.captions import heif_tail, iptc, tiff, tiff_edit, xmp_edit, xmp_packet
-from indexer.captions.heif import IN_FILE, HeifError, Item, Location, read_heif
-from indexer.captions.heif_check import check_file, check_item
-from indexer.captions.maker_note import reads_beyond
+from indexer.captions.blocks import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.captions.formats import heif_tail
+from indexer.captions.formats.heif import IN_FILE, HeifError, Item, Location, read_heif
+from indexer.captions.formats.heif_check import check_file, check_item
+from indexer.captions.formats.maker_note import reads_beyond
 from indexer.captions.own_caption import FieldText, Mark, OwnCaption, Stripped, digest, sha256
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexer.captions.heif import (
+from indexer.captions.formats.heif import (
     FTYP,
     IN_FILE,
     MDAT,

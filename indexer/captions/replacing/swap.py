@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from indexer.captions.file_read import CHANGED, GONE, ChangedMeanwhile, FileRead
-from indexer.captions.folder import CannotExchange, Folder
-from indexer.captions.held_file import HeldFile
-from indexer.captions.temporary import Temporary, keep_aside, leaving_name
+from indexer.captions.replacing.file_read import CHANGED, GONE, ChangedMeanwhile, FileRead
+from indexer.captions.replacing.folder import CannotExchange, Folder
+from indexer.captions.replacing.held_file import HeldFile
+from indexer.captions.replacing.temporary import Temporary, keep_aside, leaving_name
 
 # A program may have looked the name up before the exchange and be inside `open`, not yet where the lease stops it.
 # Measured with a loop of nothing but `open`: 1 of 9,000 exchanges met one without a pause, none of 45,000 with 0.5 ms.

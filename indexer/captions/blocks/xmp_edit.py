@@ -12,8 +12,7 @@ import re
 import zlib
 from xml.sax.saxutils import escape, quoteattr
 
-from indexer.captions.own_caption import OwnCaption, Stripped, digest
-from indexer.captions.xmp_packet import (
+from indexer.captions.blocks.xmp_packet import (
     DC,
     OWN,
     RDF,
@@ -25,6 +24,7 @@ from indexer.captions.xmp_packet import (
     parse,
     texts_of,
 )
+from indexer.captions.own_caption import OwnCaption, Stripped, digest
 
 _RDF_END = b"</rdf:RDF>"
 _PACKET_END = re.compile(rb"<\?xpacket end=[\"'][rw][\"']\?>\0*\s*\Z")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from indexer.captions.maker_note import may_point_between, shows_outside
-from indexer.captions.tiff import MAKER_NOTE, TiffError, byte_order, integers, walk
+from indexer.captions.blocks.tiff import MAKER_NOTE, TiffError, byte_order, integers, walk
+from indexer.captions.formats.maker_note import may_point_between, shows_outside
 from indexer.errors import CaptionRefused
 
 _THUMBNAIL_OFFSET = 0x0201

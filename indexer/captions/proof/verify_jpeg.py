@@ -1,4 +1,4 @@
-"""Independent proof of edits in JPEGs. See `indexer.captions.verify`."""
+"""Independent proof of edits in JPEGs. See `indexer.captions.proof.verify`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, replace
 
 from indexer.captions.own_caption import OwnCaption
-from indexer.captions.verify import (
+from indexer.captions.proof.verify import (
     Undo,
     check_block_edit,
     check_entries,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from indexer.captions.tiff import ENTRY_BYTES, MAKER_NOTE, TYPE_BYTES, TiffError, byte_order, walk
+from indexer.captions.blocks.tiff import ENTRY_BYTES, MAKER_NOTE, TYPE_BYTES, TiffError, byte_order, walk
 
 _HEADER_LENGTHS = (0, 6, 8, 10, 12, 14, 16, 18)
 _MAX_HEADER_BYTES = 24

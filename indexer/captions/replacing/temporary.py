@@ -25,9 +25,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from indexer.captions.file_read import CannotReplace
-from indexer.captions.folder import Folder
-from indexer.captions.held_file import HeldFile
+from indexer.captions.replacing.file_read import CannotReplace
+from indexer.captions.replacing.folder import Folder
+from indexer.captions.replacing.held_file import HeldFile
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ import hashlib
 import re
 from functools import cached_property
 
-from indexer.captions import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
-from indexer.captions.maker_note import reads_beyond
+from indexer.captions.blocks import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.captions.blocks.tiff import Directory, TiffError
+from indexer.captions.formats.maker_note import reads_beyond
+from indexer.captions.formats.tiff_pixels import check_pixels
 from indexer.captions.own_caption import FieldText, Mark, OwnCaption
-from indexer.captions.tiff import Directory, TiffError
-from indexer.captions.tiff_pixels import check_pixels
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from indexer.captions import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
-from indexer.captions.jpeg import (
+from indexer.captions.blocks import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.captions.formats.jpeg import (
     APP0,
     APP1,
     APP2,
@@ -24,8 +24,8 @@ from indexer.captions.jpeg import (
     payload,
     segments,
 )
-from indexer.captions.jpeg_trailer import check_trailer
-from indexer.captions.maker_note import reads_beyond
+from indexer.captions.formats.jpeg_trailer import check_trailer
+from indexer.captions.formats.maker_note import reads_beyond
 from indexer.captions.own_caption import FieldText, Mark, OwnCaption, Stripped, digest, sha256
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace

@@ -1,4 +1,4 @@
-"""Independent proof of edits in formats made of chunks: PNG and WebP. See `indexer.captions.verify`."""
+"""Independent proof of edits in formats made of chunks: PNG and WebP. See `indexer.captions.proof.verify`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from indexer.captions.own_caption import OwnCaption
-from indexer.captions.verify import (
+from indexer.captions.proof.verify import (
     Undo,
     check_block_edit,
     check_opens_alike,
