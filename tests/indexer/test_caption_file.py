@@ -162,6 +162,7 @@ LADDER = {
     "WebP, C2PA": (chunks.riff(chunks.webp(), chunks.riff_chunk(b"C2PA", b"jumb")), SIDECAR, "C2PA"),
     "WebP, cut off": (chunks.webp()[:-2], SIDECAR, "size"),
     "WebP, chunk cut off": (chunks.riff(chunks.webp(), b"ICMT\xff\0\0\0"), SIDECAR, "cut off"),
+    "WebP, no height": (chunks.webp()[:28] + b"\0\0" + chunks.webp()[30:], SIDECAR, "no width or no height"),
     "WebP, no chunk": (chunks.riff(chunks.webp(), b"\0" * 8), SIDECAR, "cut off"),
     "WebP, bad padding": (chunks.riff(chunks.webp(), b"ICMT\3\0\0\0abcd"), SIDECAR, "padded"),
     "WebP, two XMP chunks": (

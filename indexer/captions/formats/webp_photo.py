@@ -216,4 +216,6 @@ def _extended(image: Chunk, flags: int) -> bytes:
             raise WebpError("the WebP's image does not begin as it should")
         width = (int.from_bytes(image.body[6:8], "little") & 0x3FFF) - 1
         height = (int.from_bytes(image.body[8:10], "little") & 0x3FFF) - 1
+        if width < 0 or height < 0:
+            raise WebpError("the WebP's image has no width or no height")
     return bytes((flags, 0, 0, 0)) + width.to_bytes(3, "little") + height.to_bytes(3, "little")
