@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,8 +48,8 @@ class EditablePhoto(Protocol):
     def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
         """The file with the caption. Raises `CaptionRefused` with the reason."""
 
-    def bare(self) -> bytes:
-        """The file without our caption; what it was before where its SHA-256 is one that a mark remembers.
+    def bare(self) -> Sequence[bytes | memoryview]:
+        """The file without our caption, in pieces; what it was before where its SHA-256 is one that a mark remembers.
 
         Raises `CaptionRefused` with the reason.
         """

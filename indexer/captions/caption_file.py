@@ -247,7 +247,7 @@ def _bare(photo: EditablePhoto, file: FileRead) -> tuple[bytes, bool]:
     """
     if not photo.marks:
         return file.data, True
-    bare = photo.bare()
+    bare = b"".join(photo.bare())
     if sha256(bare) in {mark.before for mark in photo.marks}:
         return bare, True
     check_removal(file.data, bare)

@@ -109,7 +109,7 @@ def test_every_mutation_of_the_old_exif_block_alone_is_caught_by_comparing_it() 
     for at in range(start + 8, start + len(made.camera_block())):
         mutant = flipped(new, at, random.Random(at))
         with pytest.raises(VerifyError, match="verification"):
-            check_jpeg_edit(old, mutant, own, undo=lambda _: old)
+            check_jpeg_edit(old, mutant, own, undo=lambda _: [old])
 
 
 def test_other_words_than_meant_are_caught() -> None:
@@ -124,7 +124,7 @@ def test_swapped_segments_are_caught() -> None:
     old = made.with_segments(COMMENT, made.segment(0xFE, b"second"))
     new, own = edited(made.with_segments(made.segment(0xFE, b"second"), COMMENT), CaptionPlace.EXIF)
     with pytest.raises(VerifyError, match="not ours to touch"):
-        check_jpeg_edit(old, new, own, undo=lambda _: old)
+        check_jpeg_edit(old, new, own, undo=lambda _: [old])
 
 
 def test_an_mpf_segment_that_moves_apart_from_its_images_is_caught() -> None:
@@ -134,7 +134,7 @@ def test_an_mpf_segment_that_moves_apart_from_its_images_is_caught() -> None:
     new = JpegPhoto(bare).embed(own, CaptionPlace.EXIF)
     new = new[:20] + made.mpf() + new[20:]  # Exif and XMP come to stand behind it
     with pytest.raises(VerifyError, match="MPF"):
-        check_jpeg_edit(old, new, own, undo=lambda _: old)
+        check_jpeg_edit(old, new, own, undo=lambda _: [old])
 
 
 def test_a_removal_that_touches_more_is_caught() -> None:

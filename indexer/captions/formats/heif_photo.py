@@ -142,16 +142,16 @@ class HeifPhoto:
 
     # -- undoing
 
-    def bare(self) -> bytes:
-        """The file without our caption: cut back to what it was, or, where another program has moved things since,
-        with our texts taken out of the items where they stand. Raises `CaptionRefused`."""
+    def bare(self) -> tuple[bytes]:
+        """The file without our caption, in one piece: cut back to what it was, or, where another program has moved
+        things since, with our texts taken out of the items where they stand. Raises `CaptionRefused`."""
         changes = self._stripped()
         if not changes and not self._tails:
-            return self.data
+            return (self.data,)
         before = heif_tail.restored(self.data)
         if before is not None and _holds(before, changes):
-            return before
-        return self._in_place(changes)
+            return (before,)
+        return (self._in_place(changes),)
 
     def _stripped(self) -> list[tuple[Item, bytes]]:
         """Each item that holds something of ours, and its bytes without that."""

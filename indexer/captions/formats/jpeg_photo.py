@@ -199,9 +199,9 @@ class JpegPhoto:
 
     # -- undoing
 
-    def bare(self) -> bytes:
-        """The file without our caption. Raises `CaptionRefused` where another program has changed our parts in a way
-        that is not understood."""
+    def bare(self) -> list[bytes | memoryview]:
+        """The file without our caption, in pieces. Raises `CaptionRefused` where another program has changed our parts
+        in a way that is not understood."""
         digests = frozenset(mark.digest for mark in self.marks)
         changes: list[tuple[int, int, bytes]] = []
         for segment, block in zip(self._exif, self._blocks, strict=True):
@@ -211,9 +211,12 @@ class JpegPhoto:
             parsed = _parsed(packet)
             if parsed is not None and xmp_packet.own_fields(parsed):
                 changes.append(_replaced(segment, XMP_HEADER, xmp_edit.strip_caption(packet, digests)))
-        return self._assembled(changes)
+        return self._pieces(changes)
 
     def _assembled(self, changes: Sequence[tuple[int, int, bytes]]) -> bytes:
+        return b"".join(self._pieces(changes))
+
+    def _pieces(self, changes: Sequence[tuple[int, int, bytes]]) -> list[bytes | memoryview]:
         """`data` with bytes start..end replaced, for each change. Of two at one place the first comes first."""
         parts: list[bytes | memoryview] = []
         at = 0
@@ -221,7 +224,7 @@ class JpegPhoto:
         for start, end, new in sorted(changes, key=lambda change: change[:2]):
             parts += [view[at:start], new]
             at = end
-        return b"".join([*parts, view[at:]])
+        return [*parts, view[at:]]
 
 
 def _replaced(segment: Segment, header: bytes, stripped: Stripped) -> tuple[int, int, bytes]:

@@ -5,14 +5,16 @@ XMP stands in an iTXt chunk (PNG 3rd edition, 11.3.3.4; XMP specification part 3
 
 from __future__ import annotations
 
+import hashlib
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from indexer.captions.blocks import tiff, xmp_edit, xmp_packet
 from indexer.captions.formats.png_text import XMP_KEYWORD, PngText, packets_of, read_text
-from indexer.captions.own_caption import FieldText, Mark, OwnCaption, sha256
+from indexer.captions.own_caption import FieldText, Mark, OwnCaption
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
 
@@ -108,9 +110,11 @@ class PngPhoto:
     @property
     def picture(self) -> str:
         """SHA-256 of the header and the image data."""
-        return sha256(
-            b"".join(self.data[c.start : c.end] for c in self._chunks if c.kind in (b"IHDR", b"PLTE", b"IDAT"))
-        )
+        digest, view = hashlib.sha256(), memoryview(self.data)
+        for chunk in self._chunks:
+            if chunk.kind in (b"IHDR", b"PLTE", b"IDAT"):
+                digest.update(view[chunk.start : chunk.end])
+        return digest.hexdigest()
 
     def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
         """The file with the caption in its XMP. Raises `CaptionRefused`."""
@@ -125,27 +129,28 @@ class PngPhoto:
             raise CaptionRefused("the file keeps its XMP in a form that is not edited: compressed, or ImageMagick's")
         if not self._xmp:
             at = self._chunks[0].end
-            return self._with(at, at, compose(b"iTXt", _XMP_HEADER + xmp_edit.compose_packet(own)))
+            return b"".join(self._with(at, at, compose(b"iTXt", _XMP_HEADER + xmp_edit.compose_packet(own))))
         chunk, packet = self._xmp[0], self._packets[0]
         if any(other.kind == b"iDOT" and other.start < chunk.start for other in self._chunks):
             raise CaptionRefused("an iDOT chunk stands before the XMP, and its offsets would break")
         if not xmp_edit.can_describe(packet):
             raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
-        return self._with(chunk.start, chunk.end, compose(b"iTXt", _XMP_HEADER + xmp_edit.splice(packet, own)))
+        body = _XMP_HEADER + xmp_edit.splice(packet, own)
+        return b"".join(self._with(chunk.start, chunk.end, compose(b"iTXt", body)))
 
-    def bare(self) -> bytes:
-        """The file without our caption. Raises `CaptionRefused`."""
+    def bare(self) -> Sequence[bytes | memoryview]:
+        """The file without our caption, in pieces. Raises `CaptionRefused`."""
         digests = frozenset(mark.digest for mark in self.marks)
         for chunk, packet in zip(self._xmp, self._packets, strict=False):
             parsed = _parsed(packet)
             if parsed is not None and xmp_packet.own_fields(parsed):
                 left = xmp_edit.strip_caption(packet, digests).data
                 return self._with(chunk.start, chunk.end, b"" if left is None else compose(b"iTXt", _XMP_HEADER + left))
-        return self.data
+        return (self.data,)
 
-    def _with(self, start: int, end: int, new: bytes) -> bytes:
+    def _with(self, start: int, end: int, new: bytes) -> Sequence[bytes | memoryview]:
         view = memoryview(self.data)
-        return b"".join((view[:start], new, view[end:]))
+        return view[:start], new, view[end:]
 
 
 def _parsed(packet: bytes) -> xmp_packet.Packet | None:

@@ -153,9 +153,9 @@ class TiffPhoto:
 
     # -- undoing
 
-    def bare(self) -> bytes:
-        """The file without our caption. Raises `CaptionRefused` where another program has changed our parts in a way
-        that is not understood."""
+    def bare(self) -> tuple[bytes]:
+        """The file without our caption, in one piece. Raises `CaptionRefused` where another program has changed our parts
+        in a way that is not understood."""
         digests = frozenset(mark.digest for mark in self.marks)
         try:
             stripped = tiff_edit.strip_caption(self.data, digests)
@@ -163,7 +163,7 @@ class TiffPhoto:
             raise error.of_file() from error
         if stripped.data is None:
             raise CaptionRefused("the record at the end of the file is not one that is written into TIFFs")
-        return stripped.data
+        return (stripped.data,)
 
 
 def _parsed(packet: bytes) -> xmp_packet.Packet | None:

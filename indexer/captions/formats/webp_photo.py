@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from indexer.captions.blocks import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
-from indexer.captions.own_caption import FieldText, Mark, OwnCaption, digest, sha256
+from indexer.captions.own_caption import FieldText, Mark, OwnCaption, digest
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
 
@@ -54,13 +55,13 @@ def chunks(data: bytes) -> tuple[list[Chunk], bytes]:
     return found, data[end_of_file:]
 
 
-def assembled(found: Sequence[Chunk], behind: bytes = b"") -> bytes:
-    """The file of these chunks, and what stands behind them."""
+def assembled(found: Sequence[Chunk], behind: bytes = b"") -> list[bytes]:
+    """The file of these chunks and what stands behind them, in pieces."""
     parts = [b"WEBP"]
     for chunk in found:
         parts += [chunk.kind, len(chunk.body).to_bytes(4, "little"), chunk.body, b"\0" * (len(chunk.body) % 2)]
     size = sum(map(len, parts))
-    return b"".join([b"RIFF", size.to_bytes(4, "little"), *parts, behind])
+    return [b"RIFF", size.to_bytes(4, "little"), *parts, behind]
 
 
 class WebpPhoto:
@@ -123,7 +124,7 @@ class WebpPhoto:
     @property
     def picture(self) -> str:
         """SHA-256 of the image chunks."""
-        return sha256(b"".join(chunk.body for chunk in self._chunks if chunk.kind not in _BESIDES_PICTURE))
+        return _digest(chunk.body for chunk in self._chunks if chunk.kind not in _BESIDES_PICTURE)
 
     def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
         """The file with the caption at `place`. Raises `CaptionRefused`."""
@@ -142,7 +143,7 @@ class WebpPhoto:
         except CaptionRefused:
             if place is CaptionPlace.XMP:
                 raise
-        return assembled(_with_flags(_with(self._chunks, bodies)), self._behind)
+        return b"".join(assembled(_with_flags(_with(self._chunks, bodies)), self._behind))
 
     def _exif(self, own: OwnCaption) -> bytes:
         body = self._body(b"EXIF")
@@ -159,8 +160,8 @@ class WebpPhoto:
             raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
         return xmp_edit.splice(body, own)
 
-    def bare(self) -> bytes:
-        """The file without our caption. Raises `CaptionRefused`."""
+    def bare(self) -> list[bytes]:
+        """The file without our caption, in pieces. Raises `CaptionRefused`."""
         digests = frozenset(mark.digest for mark in self.marks)
         bodies: dict[bytes, bytes | None] = {}
         exif, body = self._body(b"EXIF"), self._body(b"XMP ")
@@ -170,16 +171,21 @@ class WebpPhoto:
             bodies[b"EXIF"] = None if left is None else header + left
         if body is not None and self._packet is not None and xmp_packet.own_fields(self._packet):
             bodies[b"XMP "] = xmp_edit.strip_caption(body, digests).data
-        return self._as_it_was(_with(self._chunks, bodies)) if bodies else self.data
+        return self._as_it_was(_with(self._chunks, bodies)) if bodies else [self.data]
 
-    def _as_it_was(self, left: list[Chunk]) -> bytes:
+    def _as_it_was(self, left: list[Chunk]) -> list[bytes]:
         """A VP8X of our own making goes too; the mark's SHA-256 tells whose it was."""
-        before = {mark.before for mark in self.marks}
-        kept = assembled(_with_flags(left), self._behind)
         simple = assembled([chunk for chunk in left if chunk.kind != b"VP8X"], self._behind)
-        if sha256(kept) not in before and sha256(simple) in before:
+        if _digest(simple) in {mark.before for mark in self.marks}:
             return simple
-        return kept
+        return assembled(_with_flags(left), self._behind)
+
+
+def _digest(pieces: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _with(found: Sequence[Chunk], bodies: dict[bytes, bytes | None]) -> list[Chunk]:

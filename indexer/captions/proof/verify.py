@@ -10,7 +10,7 @@ import io
 import re
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from xml.etree.ElementTree import Element
 
 import defusedxml.ElementTree
@@ -27,8 +27,8 @@ _OWN_BLOCK = re.compile(
     rb"(<dc:description [^<>]*><rdf:Alt><rdf:li [^<>]*>[^<>]*</rdf:li></rdf:Alt></dc:description>)?</rdf:Description>\n"
 )
 
-
-Undo = Callable[[bytes], bytes]
+#: Gives a file without our caption, in pieces.
+Undo = Callable[[bytes], Sequence[bytes | memoryview]]
 
 
 class VerifyError(CaptionRefused):
@@ -39,6 +39,16 @@ def require(condition: bool, what: str) -> None:
     """Raises `VerifyError` unless the condition holds."""
     if not condition:
         raise VerifyError(f"verification: {what}")
+
+
+def check_undo(old: bytes, new: bytes, undo: Undo) -> None:
+    """Raises `VerifyError` unless taking our caption out of `new` gives `old`. Nothing is put together or copied: a
+    picture may be large."""
+    at = 0
+    for piece in undo(new):
+        require(old.startswith(piece, at), "taking the caption out again does not give the old file")
+        at += len(piece)
+    require(at == len(old), "taking the caption out again does not give the old file")
 
 
 def check_block_edit(old: bytes | None, new: bytes, own: OwnCaption) -> None:
@@ -131,16 +141,18 @@ def _unpadded(packet: bytes) -> bytes:
 
 
 def check_opens_alike(old: bytes, new: bytes) -> None:
-    """Raises `VerifyError` unless Pillow opens both, at the same size and mode."""
-    require(_look(old) == _look(new), "the picture no longer opens at the same size and mode")
+    """Raises `VerifyError` unless Pillow opens both, at the same size and mode and with as many pages."""
+    before, after = _look(old), _look(new)
+    require(before[:3] == after[:3], "the picture no longer opens at the same size and mode")
+    require(before[3] == after[3], "the number of pages has changed")
 
 
-def _look(data: bytes) -> tuple[str | None, tuple[int, int], str]:
+def _look(data: bytes) -> tuple[str | None, tuple[int, int], str, int | None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as image:
-                return image.format, image.size, image.mode
+                return image.format, image.size, image.mode, _pages(image)
     except (
         UnidentifiedImageError,
         Image.DecompressionBombError,
@@ -150,3 +162,11 @@ def _look(data: bytes) -> tuple[str | None, tuple[int, int], str]:
         struct.error,
     ) as error:
         raise VerifyError("the picture can't be opened") from error
+
+
+def _pages(image: Image.Image) -> int | None:
+    """As Pillow counts them; None where it can't."""
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except (OSError, ValueError, SyntaxError, struct.error, KeyError, TypeError):
+        return None

@@ -16,6 +16,7 @@ from indexer.captions.proof.verify import (
     check_entries,
     check_packet_edit,
     check_packet_says,
+    check_undo,
     require,
 )
 
@@ -56,7 +57,7 @@ def check_heif_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
     require(now.spans[0] == _place(old, new), "the item does not lie behind the old file")
     require(_same_but(old, new, len(old), was.numbers), "a byte of the old file has changed")
     _check_item(was.kind, old[slice(*was.spans[0])], new[slice(*now.spans[0])], own)
-    require(undo(new) == old, "taking the caption out again does not give the old file")
+    check_undo(old, new, undo)
     require(_look(old) == _look(new), "the pictures no longer open at the same size and mode")
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import struct
-import warnings
 from dataclasses import dataclass
-
-from PIL import Image, UnidentifiedImageError
 
 from indexer.captions.own_caption import OwnCaption
 from indexer.captions.proof.verify import (
@@ -16,6 +12,7 @@ from indexer.captions.proof.verify import (
     check_opens_alike,
     check_packet_edit,
     check_packet_says,
+    check_undo,
     require,
 )
 
@@ -106,8 +103,8 @@ def check_tiff_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
     require(after.first.start >= len(old), "the new directory does not stand behind the old file")
     _check_entries(before, after, len(old))
     _check_says(before, after, own)
-    require(undo(new) == old, "taking the caption out again does not give the old file")
-    _check_opens_alike(old, new)
+    check_undo(old, new, undo)
+    check_opens_alike(old, new)
 
 
 def _check_entries(before: _Tiff, after: _Tiff, old_length: int) -> None:
@@ -152,7 +149,7 @@ def check_tiff_removal(old: bytes, new: bytes) -> None:
     packets = [before.span(entry) for entry in before.first.entries if before.tag(entry) == _PACKET]
     changeable = [(before.first.start, before.first.end), *(span for span in packets if span is not None)]
     _check_same_but(old, new, [*changeable, (len(old) - _MAGIC_BYTES, len(old))])
-    _check_opens_alike(old, new)
+    check_opens_alike(old, new)
 
 
 def _check_same_but(old: bytes, new: bytes, changeable: list[tuple[int, int]]) -> None:
@@ -162,19 +159,3 @@ def _check_same_but(old: bytes, new: bytes, changeable: list[tuple[int, int]]) -
         require(same, "bytes that are not ours have changed")
         at = max(at, end)
     require(new.startswith(memoryview(old)[at:], at), "bytes that are not ours have changed")
-
-
-def _check_opens_alike(old: bytes, new: bytes) -> None:
-    check_opens_alike(old, new)
-    require(_pages(old) == _pages(new), "the number of pages has changed")
-
-
-def _pages(data: bytes) -> int | None:
-    """As Pillow counts them; None where it can't."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
-                return int(getattr(image, "n_frames", 1))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error, KeyError, TypeError):
-        return None
