@@ -180,8 +180,8 @@ class _Writing:
         if self.photo is None:
             return None
         try:
-            base, _ = _bare(self.photo, self.file)
-            own = OwnCaption.of(self.words, before=self.file.sha256 if base is self.file.data else sha256(base))
+            without = _bare(self.photo, self.file)
+            base, own = without.data, OwnCaption.of(self.words, before=without.sha256)
             if own.says(own_caption(self.photo)):
                 return self._written(self.photo.own_place or CaptionPlace.XMP, None)
             bare = self.photo if base is self.file.data else open_photo(base) or self.photo
@@ -233,29 +233,39 @@ class _Writing:
         return Written(place, self.file.stamp, reason)
 
 
-def _checked_by_journal(restored: bytes, file: FileRead, journal: Journal | None) -> None:
+@dataclass(frozen=True, slots=True)
+class _Bare:
+    """A file without our caption. `exact`: that is what it was before."""
+
+    data: bytes
+    sha256: str
+    exact: bool
+
+
+def _checked_by_journal(restored: _Bare, file: FileRead, journal: Journal | None) -> None:
     """Raises `CaptionRefused` where the journal remembers another original than the file itself does."""
     original = journal.original(file.sha256) if journal is not None else None
-    if original is not None and sha256(restored) != original:
+    if original is not None and restored.sha256 != original:
         raise CaptionRefused("the journal remembers another original than the file itself: nothing was changed")
 
 
-def _bare(photo: EditablePhoto, file: FileRead) -> tuple[bytes, bool]:
-    """The file without our caption, and whether that is exactly what it was before; proved where it is not.
+def _bare(photo: EditablePhoto, file: FileRead) -> _Bare:
+    """The file without our caption; proved where it is not exactly what it was before.
 
     Raises `CaptionRefused` where it can't be taken out without risk.
     """
     if not photo.marks:
-        return file.data, True
+        return _Bare(file.data, file.sha256, exact=True)
     bare = b"".join(photo.bare())
-    if sha256(bare) in {mark.before for mark in photo.marks}:
-        return bare, True
+    hashed = sha256(bare)
+    if hashed in {mark.before for mark in photo.marks}:
+        return _Bare(bare, hashed, exact=True)
     check_removal(file.data, bare)
     left = open_photo(bare)
     ours = {mark.digest for mark in photo.marks}
     if left is None or left.texts != [text for text in photo.texts if digest(text.text) not in ours]:
         raise CaptionRefused("another program has changed the file since, and more than our caption would be lost")
-    return bare, False
+    return _Bare(bare, hashed, exact=False)
 
 
 def undo_caption(
@@ -307,13 +317,15 @@ class _Undoing:
         """Where the caption was in the file, whether the file is again exactly what it was, and its stamp then."""
         if photo is None or not photo.marks:
             return None, True, file.stamp
-        restored, exact = _bare(photo, file)
+        restored = _bare(photo, file)
         _checked_by_journal(restored, file, self.sidecars.journal)
         if self.dry_run:
-            return photo.own_place, exact, file.stamp
+            return photo.own_place, restored.exact, file.stamp
         entry = recording(self.sidecars.journal, "undo", file.path, file.sha256)
-        stamp = replace_file(file, restored, keep_mtime=self.keep_mtime, before_replacing=entry)
-        return photo.own_place, exact, stamp
+        stamp = replace_file(
+            file, restored.data, keep_mtime=self.keep_mtime, digest=restored.sha256, before_replacing=entry
+        )
+        return photo.own_place, restored.exact, stamp
 
 
 def _opened(file: FileRead) -> EditablePhoto | None:

@@ -23,7 +23,7 @@ from typing import Self
 from indexer.library.file_systems import network_file_system
 
 _WAITS_S = (0.01, 0.03, 0.1, 0.3)  # most programs that write a photo are done with it soon
-_CHUNK_BYTES = 256 << 10  # fits the processor's cache
+_CHUNK_BYTES = 128 << 10  # fits the processor's cache
 _NO_XATTRS = (errno.ENOTSUP, errno.ENOSYS)
 
 

@@ -36,11 +36,17 @@ BeforeReplacing = Callable[[str | None], None]
 
 
 def replace_file(
-    old: FileRead, new: bytes, *, keep_mtime: bool, before_replacing: BeforeReplacing | None = None
+    old: FileRead,
+    new: bytes,
+    *,
+    keep_mtime: bool,
+    digest: str | None = None,
+    before_replacing: BeforeReplacing | None = None,
 ) -> FileStamp:
     """Puts `new` in the place of `old.path`, keeping mode, owner, extended attributes and (unless told) mtime.
 
-    `before_replacing` gets the copy's SHA-256 before anything is replaced (for the journal). Raises `CannotReplace` or
+    `digest` is the SHA-256 of `new` where it is known already; `before_replacing` gets it before anything is replaced
+    (for the journal). Raises `CannotReplace` or
     `ChangedMeanwhile`; the file is then untouched. Returns the new file's stamp.
     """
     if old.links > 1:
@@ -49,7 +55,7 @@ def replace_file(
         _check_space(folder, len(new))
         with Temporary(folder, old.path.name) as copy:
             attributes = partial(_copy_attributes, folder, old, keep_mtime=keep_mtime)
-            swap(folder, old, copy, _written(copy, new, attributes, before_replacing))
+            swap(folder, old, copy, _written(copy, new, attributes, before_replacing, digest))
             return stamp_of(copy.file.status)
 
 
@@ -70,13 +76,17 @@ def create_file(
 
 
 def _written(
-    copy: Temporary, data: bytes, attributes: Callable[[int], None], before_replacing: BeforeReplacing | None
+    copy: Temporary,
+    data: bytes,
+    attributes: Callable[[int], None],
+    before_replacing: BeforeReplacing | None,
+    known_digest: str | None = None,
 ) -> str:
     """Brings data and attributes to disk and reads them back; gives their SHA-256. Waiting for the disk is most of what
     a replacement costs: the digest is taken meanwhile, and the journal's entry waits for its disk meanwhile."""
     with ThreadPoolExecutor(1) as beside:
         try:
-            digest = beside.submit(sha256, data)
+            digest = beside.submit(lambda: known_digest or sha256(data))
         except RuntimeError as error:
             raise CannotReplace("the system has no room for another thread") from error
         copy.write(data)
