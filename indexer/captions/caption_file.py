@@ -21,7 +21,7 @@ from indexer.captions.caption_edit import (
     persons_caption,
 )
 from indexer.captions.journal import Journal, recording
-from indexer.captions.own_caption import FieldText, OwnCaption, digest, sha256
+from indexer.captions.own_caption import FieldText, OwnCaption, check_words, digest, sha256
 from indexer.captions.replacing.file_read import CannotReplace, ChangedMeanwhile, FileRead, read_file
 from indexer.captions.replacing.replace import replace_file
 from indexer.captions.sidecar import Sidecars
@@ -258,14 +258,28 @@ def _bare(photo: EditablePhoto, file: FileRead) -> _Bare:
         return _Bare(file.data, file.sha256, exact=True)
     bare = b"".join(photo.bare())
     hashed = sha256(bare)
-    if hashed in {mark.before for mark in photo.marks}:
+    if hashed in {mark.before for mark in photo.marks} and _is_proved_by_writing(photo, file.data, bare):
         return _Bare(bare, hashed, exact=True)
     check_removal(file.data, bare)
     left = open_photo(bare)
-    ours = {mark.digest for mark in photo.marks}
-    if left is None or left.texts != [text for text in photo.texts if digest(text.text) not in ours]:
+    if left is None:
         raise CaptionRefused("another program has changed the file since, and more than our caption would be lost")
+    check_words(photo.texts, left.texts, photo.marks)
     return _Bare(bare, hashed, exact=False)
+
+
+def _is_proved_by_writing(photo: EditablePhoto, data: bytes, bare: bytes) -> bool:
+    """Whether writing the caption into `bare` could have made `data`. A mark alone proves nothing: a file may come from
+    anywhere, and what its mark remembers may lack more than our caption."""
+    digests = {mark.digest: mark for mark in photo.marks}
+    found = next((text.text for text in photo.texts if digest(text.text) in digests), None)
+    if found is None:
+        return False
+    try:
+        check_edit(bare, data, OwnCaption(found, digests[digest(found)]))
+    except CaptionRefused:
+        return False
+    return True
 
 
 def undo_caption(

@@ -208,6 +208,17 @@ def find_persons(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText
     return find_foreign(texts, (mark for mark in marks if mark.by is CaptionBy.MODEL))
 
 
+def check_words(before: Iterable[FieldText], after: Iterable[FieldText], marks: Iterable[Mark]) -> None:
+    """Raises `CaptionRefused` where taking our caption out loses other words, or leaves ours somewhere: without the
+    mark they would be taken for a person's."""
+    ours, left = {mark.digest for mark in marks}, list(after)
+    if any(digest(text.text) not in ours and text not in left for text in before):
+        raise CaptionRefused("another program has changed the file since, and more than our caption would be lost")
+    stays = next((text.field for text in left if digest(text.text) in ours), None)
+    if stays is not None:
+        raise CaptionRefused(f"another program has copied our caption into {stays}, where it is not ours to change")
+
+
 def find_foreign(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
     """The first text that no mark vouches for and that is not nobody's: it was never ours to replace."""
     known = {mark.digest for mark in marks}

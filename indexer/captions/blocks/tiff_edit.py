@@ -178,18 +178,28 @@ def original_pieces(block: bytes) -> tuple[bytes | memoryview, ...]:
 
 def strip_caption(block: bytes, digests: frozenset[str]) -> Stripped:
     """`block` without our caption: cut back to what it was, or, where another program has changed it since, with
-    only those of our entries taken out whose text has one of `digests`.
+    only those of our entries taken out whose text has one of `digests`. The record alone is not believed: anybody can
+    write one, and what is cut away must be ours.
 
     Raises `TiffError` where that can't be done without risk, `XmpError` likewise.
     """
     record = undo_record(block)
     if record is not None and record.intact:
-        if record.old_length == 0:
+        if record.old_length == 0 and _holds_only_ours(block, record.mark.digest):
             return Stripped(None, exact=True)
         pieces = original_pieces(block)
-        if _crc32(pieces) == record.old_crc:
-            return Stripped(b"".join(pieces), exact=True)
+        if record.old_length and _crc32(pieces) == record.old_crc:
+            original = b"".join(pieces)
+            check_block(original)
+            return Stripped(original, exact=True)
     return Stripped(_without_entries(block, digests, forget=record is not None), exact=False)
+
+
+def _holds_only_ours(block: bytes, ours: str) -> bool:
+    """Whether IFD0 has nothing but our texts, and no directory comes after it."""
+    order = byte_order(block)
+    directory = read_directory(block, order, _ifd0(block))
+    return not directory.next_offset and all(_is_ours(block, order, e, frozenset((ours,))) for e in directory.entries)
 
 
 def _crc32(pieces: Sequence[bytes | memoryview]) -> int:

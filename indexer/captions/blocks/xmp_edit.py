@@ -154,7 +154,7 @@ def _exactly(packet: bytes, parsed: Packet) -> bytes | None:
         crc, block_crc, squeezed = [*note.split("."), "", ""][:3]
         end = description.end + (packet[description.end : description.end + 1] == b"\n")
         bare = packet[description.start : end].replace(f'"{note}"'.encode(), b'""', 1)
-        if _own_crc(bare, squeezed) != block_crc:
+        if _own_crc(bare, squeezed) != block_crc or not _is_as_written(description):
             return None  # somebody has been in our part, and what they put there is theirs
         try:
             white = _unsqueezed(squeezed)
@@ -166,6 +166,15 @@ def _exactly(packet: bytes, parsed: Packet) -> bytes | None:
     return None
 
 
+def _is_as_written(description: Element) -> bool:
+    """Whether a description holds nothing but our mark and the text that it vouches for: anybody can write a note."""
+    strangers = [name for name in description.attributes if name not in (f"{RDF} about", "about")]
+    if any(not name.startswith(f"{OWN} ") for name in strangers):
+        return False
+    ours = frozenset((description.attributes.get(f"{OWN} digest", ""),))
+    return all(child.name == f"{DC} description" and _is_own(child, ours) for child in description.children)
+
+
 def _own_spans(packet: bytes, parsed: Packet, description: Element, digests: frozenset[str]) -> list[tuple[int, int]]:
     """The bytes of a description that are ours: all of it, or single properties."""
     ours = [child for child in description.children if _is_own(child, digests)]
@@ -174,6 +183,14 @@ def _own_spans(packet: bytes, parsed: Packet, description: Element, digests: fro
     if (ours or attributes) and len(ours) == len(description.children) and not others:
         return [(description.start, description.end)]
     spans = [(child.start, child.end) for child in ours]
+    spans += [
+        (item.start, item.end)
+        for child in description.children
+        if child not in ours and child.name == f"{DC} description"
+        for items in child.children
+        for item in items.children
+        if item.name == f"{RDF} li" and all(digest(text) in digests for text in texts_of(item))
+    ]
     for prefix in parsed.own_prefixes:
         pattern = re.compile(rb"\s" + re.escape(prefix.encode()) + rb""":[\w.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*')""")
         spans += [match.span() for match in pattern.finditer(packet, description.start, description.content)]
