@@ -12,8 +12,9 @@ from indexer.captions.blocks import xmp_edit
 from indexer.captions.blocks.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
 from indexer.captions.caption_edit import XmpFile, own_caption
 from indexer.captions.journal import Journal, recording
-from indexer.captions.own_caption import FieldText, OwnCaption, Stripped, sha256
+from indexer.captions.own_caption import FieldText, OwnCaption, Stripped, check_words, sha256
 from indexer.captions.proof.verify import VerifyError, check_packet_edit
+from indexer.captions.proof.verify_packet import check_packet_removal
 from indexer.captions.replacing.file_read import CannotReplace, FileRead, read_file
 from indexer.captions.replacing.replace import create_file, delete_file, replace_file
 from indexer.errors import CaptionRefused, PhotoVanished
@@ -30,11 +31,20 @@ def sidecar_path(path: Path, sidecar_dir: Path | None = None) -> Path:
 
 
 def sidecars_of(path: Path, sidecar_dir: Path | None = None) -> tuple[Path, ...]:
-    """Every place where a sidecar of this photo may lie, ours first: `A.JPG.xmp`, `A.xmp`, and in the tree."""
+    """Every place where a sidecar of this photo may lie, ours first: `A.JPG.xmp`, `A.xmp`, and in the tree; and those
+    that are there as `A.JPG.XMP` or `A.XMP`, as some programs write it."""
     places = [sidecar_path(path), path.with_suffix(".xmp")]
     if sidecar_dir is not None:
         places.append(sidecar_path(path, sidecar_dir))
-    return tuple(places)
+    return *places, *(loud for place in places if (loud := place.with_suffix(".XMP")) and _is_another(loud, place))
+
+
+def _is_another(loud: Path, place: Path) -> bool:
+    """Whether a file of the one name is there, and not by the grace of a file system to which both are one name."""
+    try:
+        return loud.is_file() and not (place.exists() and place.samefile(loud))
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,8 @@ class Sidecars:
         try:
             file = read_file(place, max_bytes=MAX_PACKET_BYTES)
         except PhotoVanished:
+            if place.is_symlink():
+                raise CannotReplace("it is a link that leads nowhere") from None
             own = OwnCaption.of(words, before="")
             new = xmp_edit.compose_packet(own)
             _check(None, new)
@@ -133,13 +145,24 @@ class Sidecars:
 
     def _found(self) -> Iterator[FileRead]:
         for place in sidecars_of(self.path, self.tree):
-            with suppress(PhotoVanished):
+            try:
                 yield read_file(place, max_bytes=MAX_PACKET_BYTES)
+            except PhotoVanished:
+                continue
+            except CannotReplace as error:
+                raise CannotReplace(f"the sidecar {place.name}: {error}") from error
 
 
 def _without_ours(sidecar: XmpFile, data: bytes) -> Stripped:
-    digests = frozenset(mark.digest for mark in sidecar.marks)
-    return xmp_edit.strip_caption(data, digests) if sidecar.marks else Stripped(data, exact=True)
+    """Raises `CaptionRefused` where other words would go with ours, or ours stay."""
+    if not sidecar.marks:
+        return Stripped(data, exact=True)
+    stripped = xmp_edit.strip_caption(data, frozenset(mark.digest for mark in sidecar.marks))
+    left = XmpFile(stripped.data).texts if stripped.data is not None else []
+    check_words(sidecar.texts, left, sidecar.marks)
+    if stripped.data is not None:
+        check_packet_removal(data, stripped.data)
+    return stripped
 
 
 def _spliced(base: bytes | None, own: OwnCaption) -> bytes:
