@@ -197,6 +197,8 @@ class PhotoFile:
     relative: str
     stamp: FileStamp
     missing: bool = False
+    caption_place: CaptionPlace | None = None  # where this file's caption was put; None where only the photo's is known
+    caption_reason: str | None = None
 
     @property
     def path(self) -> Path:

@@ -193,7 +193,9 @@ async def caption_again(job: Job, bench: Bench) -> IndexedPhoto:
 
 async def _into_the_file_again(job: Job, known: Photo, caption: Caption, bench: Bench) -> Written:
     if known.correction is not None:
-        return Written(known.caption_place or CaptionPlace.INDEX, job.file.stamp, known.caption_reason)
+        file = next((file for file in known.files if file.path == job.file.path), None)
+        place, why = (file or known).caption_place, (file or known).caption_reason
+        return Written(place or CaptionPlace.INDEX, job.file.stamp, why)
     if known.caption_reason == UNDONE or job.ours is OwnWords.TAKEN_OUT:
         return Written(CaptionPlace.INDEX, job.file.stamp, UNDONE)
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,6 +42,14 @@ _PLACES = MappingProxyType(
         CaptionPlace.XMP: "written into the photo (XMP)",
         CaptionPlace.SIDECAR: "written into an .xmp file beside the photo",
         CaptionPlace.INDEX: "kept in the catalogue only",
+    }
+)
+_SOME_PLACES = MappingProxyType(
+    {
+        CaptionPlace.EXIF: "written into {}",
+        CaptionPlace.XMP: "written into {} (XMP)",
+        CaptionPlace.SIDECAR: "written into an .xmp file beside {}",
+        CaptionPlace.INDEX: "not written into {}",
     }
 )
 
@@ -150,10 +159,17 @@ def caption_field(photo: Photo) -> str:
 def reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[Reason, ...]:
     """`why` in words. Of the field `leave_out`, which is shown with its marks elsewhere, only what is not literal."""
     return tuple(
-        Reason(_FIELDS.get(one.field, one.field), _telling(one, leave_out), _KINDS.get(one.kind, ""))
+        Reason(_field(one, leave_out), _telling(one, leave_out), _KINDS.get(one.kind, ""))
         for one in why
         if one.field != leave_out or one.kind in _KINDS
     )
+
+
+def _field(one: Why, shown_elsewhere: str) -> str:
+    """Beside a person's caption the model's sentence is not the caption any more."""
+    if one.field == "machine_caption" and shown_elsewhere == "person_caption":
+        return "the model would say"
+    return _FIELDS.get(one.field, one.field)
 
 
 def _telling(one: Why, shown_elsewhere: str) -> tuple[Piece, ...]:
@@ -262,8 +278,20 @@ def caption_place(photo: Photo) -> str:
     """Where the caption was put, and why not in the photo itself; of words that others put there, nothing."""
     if photo.caption_place is None or (photo.caption_by is not CaptionBy.MODEL and photo.correction is None):
         return ""
-    text = _PLACES[photo.caption_place]
-    return f"{text}: {clean(photo.caption_reason)}" if photo.caption_reason else text
+    places = Counter((file.caption_place, file.caption_reason) for file in photo.files if not file.missing)
+    if len(places) < 2 or any(place is None for place, _ in places):
+        return _with_reason(_PLACES[photo.caption_place], photo.caption_reason)
+    of = f"of {places.total()} files"
+    return "; ".join(
+        _with_reason(text.format(f"{number} {of}"), reason)
+        for wanted, text in _SOME_PLACES.items()
+        for (place, reason), number in places.items()
+        if place is wanted
+    )
+
+
+def _with_reason(text: str, reason: str | None) -> str:
+    return f"{text}: {clean(reason)}" if reason else text
 
 
 def bytes_text(size: int) -> str:

@@ -235,10 +235,28 @@ def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
     again = row["again"] > 1 or (bool(row["again"]) and (noted, row["sidecar"]) != (stamp, sidecar))
     writer.execute(
         """UPDATE file SET mtime_ns = ?, size = ?, inode = ?, sidecar = ?, photo_id = ?, person_caption = ?,
-        settled_at = ?, ours = ? WHERE id = ?""",
-        (*stamp, sidecar, photo.content_key, person_caption, now(), own_words(row, photo), row["id"]),
+        settled_at = ?, ours = ?, caption_place = ?, caption_reason = ? WHERE id = ?""",
+        (
+            *stamp,
+            sidecar,
+            photo.content_key,
+            person_caption,
+            now(),
+            own_words(row, photo),
+            *_place(row, photo),
+            row["id"],
+        ),
     )
     return again
+
+
+def _place(row: sqlite3.Row, photo: IndexedPhoto) -> tuple[str | None, str | None]:
+    """Where the caption of this file is, and why not further up; what was known where nobody tried."""
+    if photo.caption_place is not None:
+        return photo.caption_place.value, storable(photo.caption_reason)
+    if row["photo_id"] != photo.content_key:
+        return None, None
+    return row["caption_place"], row["caption_reason"]
 
 
 def _stored(stamp: FileStamp) -> tuple[int, int, int]:

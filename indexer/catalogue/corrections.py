@@ -81,7 +81,7 @@ class Corrections:
         A correction stays what is shown, and is not written into them again unless somebody corrects it once more.
         """
         with self._database.transaction() as writer:
-            photo_ids = {photo_id for file_id in file_ids if (photo_id := _drop_words(writer, file_id)) is not None}
+            photo_ids = {photo_id for file_id in file_ids if (photo_id := _drop_words(writer, file_id, reason))}
             writer.executemany(
                 f"""UPDATE photo SET caption_place = ?, caption_reason = ?, revision = revision + 1 WHERE id = ?
                 AND NOT EXISTS (SELECT 1 FROM file WHERE photo_id = photo.id AND ours IN ({_FILES}))""",
@@ -195,13 +195,14 @@ def enqueue_words(
     )
 
 
-def _drop_words(writer: sqlite3.Connection, file_id: int) -> str | None:
+def _drop_words(writer: sqlite3.Connection, file_id: int, reason: str) -> str | None:
     """Those that are on their way do not go in. Returns the photo that the file shows."""
     writer.execute(
         "DELETE FROM job WHERE kind = ? AND state <> 'claimed' AND file_id = ?", (JobKind.WORDS.value, file_id)
     )
     row = writer.execute(
-        "UPDATE file SET ours = ? WHERE id = ? RETURNING photo_id", (OwnWords.TAKEN_OUT.value, file_id)
+        "UPDATE file SET ours = ?, caption_place = ?, caption_reason = ? WHERE id = ? RETURNING photo_id",
+        (OwnWords.TAKEN_OUT.value, CaptionPlace.INDEX.value, reason, file_id),
     ).fetchone()
     return None if row is None else row["photo_id"]
 

@@ -144,15 +144,18 @@ def _place(writer: sqlite3.Connection, file_id: int, root_id: int, folder: bytes
     )
 
 
+_OF_A_TWIN = ("photo_id", "person_caption", "settled_at", "ours", "caption_place", "caption_reason")
+
+
 def _insert(
     writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, twin: sqlite3.Row | None
 ) -> int:
-    known: tuple[Any, ...] = (None, None, None, None)
+    known: tuple[Any, ...] = (None, None, None, None, None, None)
     if twin is not None:
-        known = (twin["photo_id"], twin["person_caption"], twin["settled_at"], twin["ours"])
+        known = tuple(twin[column] for column in _OF_A_TWIN)
     file_id = writer.execute(
-        """INSERT INTO file (root_id, folder, name, mtime_ns, size, inode, sidecar, photo_id, person_caption,
-        settled_at, ours, seen_walk) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT walk FROM root WHERE id = ?))""",
+        f"""INSERT INTO file (root_id, folder, name, mtime_ns, size, inode, sidecar, {", ".join(_OF_A_TWIN)}, seen_walk)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT walk FROM root WHERE id = ?))""",
         (root_id, folder, name, *stamp, *known, root_id),
     ).lastrowid
     if file_id is None:

@@ -54,7 +54,8 @@ METADATA_COLUMNS = (
 
 #: What `file_from_row` needs, from `file JOIN root`.
 FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name, file.mtime_ns, file.size, file.inode,
-    file.missing_since, file.photo_id, file.ours"""
+    file.missing_since, file.photo_id, file.ours, file.caption_place AS file_place,
+    file.caption_reason AS file_reason"""
 
 
 def now() -> str:
@@ -143,6 +144,8 @@ def file_from_row(row: sqlite3.Row) -> PhotoFile:
         relative=os.fsdecode(os.path.join(row["folder"], row["name"])),
         stamp=stamp_of(row["mtime_ns"], row["size"], row["inode"]),
         missing=row["missing_since"] is not None,
+        caption_place=CaptionPlace(row["file_place"]) if row["file_place"] else None,
+        caption_reason=row["file_reason"],
     )
 
 

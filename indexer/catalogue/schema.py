@@ -114,5 +114,15 @@ UPDATE file SET ours = 'taken out' WHERE photo_id IN (
     SELECT id FROM photo WHERE caption_reason = 'the caption was taken out of the file on purpose');
 """
 
+# One copy of a photo may take the words, another not. Unknown for the files of older catalogues.
+_PLACES = """
+ALTER TABLE file ADD COLUMN caption_place TEXT;
+ALTER TABLE file ADD COLUMN caption_reason TEXT;
+"""
+
 #: In the order they are applied; a migration that was released never changes.
-CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (("catalogue-1", _FIRST), ("catalogue-2", _CORRECTIONS))
+CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
+    ("catalogue-1", _FIRST),
+    ("catalogue-2", _CORRECTIONS),
+    ("catalogue-3", _PLACES),
+)

@@ -171,6 +171,24 @@ async def test_a_newer_model_leaves_the_correction_where_it_is(library: Path, se
     assert caption_in(library / "red.jpg") == "a red wall seen by colours-2"
 
 
+async def test_a_newer_model_leaves_every_copy_s_words_where_they_are(library: Path, settings: Settings) -> None:
+    shutil.copy(library / "red.jpg", library / "karl.jpg")
+    described(library / "karl.jpg", "Karl's wall")
+    await index(settings, CountingCaptioner(), library)
+    correct(settings, OMA)
+    await index(settings, CountingCaptioner(), library)
+    with stored(settings) as storage:
+        before = {file.relative: (file.caption_place, file.caption_reason) for file in photo_of(storage).files}
+        assert {name: place for name, (place, _) in before.items()} == {
+            "red.jpg": CaptionPlace.EXIF,
+            "karl.jpg": CaptionPlace.SIDECAR,
+        }
+        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+    await index(settings, CountingCaptioner(model="colours-2"), library)
+    with stored(settings) as storage:
+        assert {file.relative: (file.caption_place, file.caption_reason) for file in photo_of(storage).files} == before
+
+
 async def test_an_undo_gives_the_original_back_and_nothing_is_written_again(
     library: Path, settings: Settings, original: bytes
 ) -> None:

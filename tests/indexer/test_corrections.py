@@ -306,6 +306,25 @@ def test_undoing_one_copy_says_nothing_of_the_other(catalogue: Catalogue, root: 
     assert the_photo(catalogue).caption_reason == "taken out on purpose"
 
 
+def test_each_copy_is_known_to_have_the_words_or_not(catalogue: Catalogue, root: Path) -> None:
+    shutil.copy(root / "a.jpg", root / "b.jpg")
+    rescan(catalogue, root)
+    [job] = catalogue.claim(9)
+    settle(catalogue, job, caption=True, place=CaptionPlace.SIDECAR, reason="because")
+    os.link(root / "b.jpg", root / "c.jpg")
+    rescan(catalogue, root)
+    places = {file.relative: (file.caption_place, file.caption_reason) for file in the_photo(catalogue).files}
+    beside = (CaptionPlace.SIDECAR, "because")
+    assert places == {"a.jpg": (CaptionPlace.EXIF, None), "b.jpg": beside, "c.jpg": beside}
+    catalogue.note_undone([file.id for file in the_photo(catalogue).files if file.relative == "a.jpg"], "on purpose")
+    [a] = [file for file in the_photo(catalogue).files if file.relative == "a.jpg"]
+    assert (a.caption_place, a.caption_reason) == (CaptionPlace.INDEX, "on purpose")
+    (root / "c.jpg").unlink()
+    settle(catalogue, changed(catalogue, root / "b.jpg"), theirs("Karl's boat"))
+    [b] = [file for file in the_photo(catalogue).files if file.relative == "b.jpg"]
+    assert b.caption_place is CaptionPlace.SIDECAR, "nobody tried to write anything"
+
+
 def test_what_one_copy_lost_is_no_news_while_another_has_it(catalogue: Catalogue, root: Path) -> None:
     shutil.copy(root / "a.jpg", root / "b.jpg")
     rescan(catalogue, root)
