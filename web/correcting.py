@@ -54,17 +54,18 @@ def _whereabouts(request: web.Request, photo: Photo) -> Whereabouts:
     settings = request.config_dict[SETTINGS]
     if settings.captions == "off" and photo.correction:
         return Whereabouts(f"kept in the catalogue only: {CAPTIONS_OFF}")
-    return _on_their_way(photo, pending, indexing=bool(indexing_process(settings.data_dir)))
+    where = "beside the photo" if settings.captions == "sidecar" else "into the photo"
+    return _on_their_way(photo, pending, where, indexing=bool(indexing_process(settings.data_dir)))
 
 
-def _on_their_way(photo: Photo, pending: WordsPending, *, indexing: bool) -> Whereabouts:
+def _on_their_way(photo: Photo, pending: WordsPending, where: str, *, indexing: bool) -> Whereabouts:
     if pending.waiting and indexing:
-        return Whereabouts("being written into the photo", moving=True)
+        return Whereabouts(f"being written {where}", moving=True)
     if pending.waiting:
-        return Whereabouts("to be written into the photo as soon as recollect is indexing again")
+        return Whereabouts(f"to be written {where}, and known to search, as soon as recollect is indexing again")
     if pending.failed:
         return Whereabouts(f"kept in the catalogue only: {clean(pending.failed)}")
     if pending.missing == len(photo.files):
-        return Whereabouts("to be written into the photo when its file is back")
-    arrived = caption_place(photo) or "written into the photo"
+        return Whereabouts(f"to be written {where} when its file is back")
+    arrived = caption_place(photo) or f"written {where}"
     return Whereabouts(f"{arrived}; into the copies that are not there just now when they are back")

@@ -105,6 +105,7 @@ class PhotoView:
     words: str  # what the form begins with
     problem: str  # why the words in the form were not kept
     machine: str  # the model's own sentence where a person's words are shown in its place
+    others: str  # another program's words in the file, where a correction is shown in their place
     model: str
     unsure: bool
     confidence_percent: int
@@ -154,6 +155,7 @@ async def photo_view(
         words=clean(draft.text if draft else photo.caption or ""),
         problem=draft.problem if draft else "",
         machine=clean(machine.text) if machine and by_person else "",
+        others=_others_words(photo),
         model=clean(machine.model) if machine else "",
         unsure=photo.unsure,
         confidence_percent=round(machine.confidence * 100) if machine else 0,
@@ -176,6 +178,11 @@ async def photo_view(
         neighbours=neighbours,
         similar=similar,
     )
+
+
+def _others_words(photo: Photo) -> str:
+    words = photo.metadata.person_caption
+    return clean(words) if words and photo.correction is not None and words != photo.correction else ""
 
 
 def _tags(photo: Photo) -> tuple[TagView, ...]:

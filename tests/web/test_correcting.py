@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from indexer.photo import CaptionPlace, IndexedPhoto, JobKind
+from indexer.library.found import file_stamp
+from indexer.photo import CaptionPlace, FoundFile, IndexedPhoto, JobKind
 from indexer.storage import sole_indexer
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, many, push, titled
@@ -108,7 +109,7 @@ async def test_any_words_are_kept_as_they_are_and_shown_as_text(page: Page, text
 
 async def test_the_page_says_where_the_words_are(page: Page) -> None:
     await save(page, OMA)
-    waiting = "to be written into the photo as soon as recollect is indexing again"
+    waiting = "to be written into the photo, and known to search, as soon as recollect is indexing again"
     assert f"Corrected by hand; {waiting}." in await page.text(f"/photo/{KEY}")
     with sole_indexer(page.settings.data_dir):
         body = await page.text(f"/photo/{KEY}?part=about")
@@ -122,6 +123,49 @@ async def test_the_page_says_where_the_words_are(page: Page) -> None:
     body = await page.text(f"/photo/{KEY}")
     assert "Corrected by hand; kept in the catalogue only: the disk is &lt;full&gt;." in body
     assert "data-moving" not in body
+
+
+async def test_copies_that_take_the_words_differently_are_told_apart(page: Page) -> None:
+    catalogue, root = page.storage.catalogue, page.settings.photos[0]
+    walk = catalogue.begin_walk(root)
+    shutil.copy(root / NAME, root / "copy.jpg")
+    catalogue.note(
+        walk, [FoundFile(root, root / name, file_stamp((root / name).stat())) for name in (NAME, "copy.jpg")]
+    )
+    [job] = catalogue.claim(9)
+    photo = catalogue.photo(KEY)
+    assert photo is not None
+    catalogue.settle(job, IndexedPhoto(KEY, photo.metadata, job.file.stamp, None))
+    await save(page, OMA)
+    for job in catalogue.claim(9):
+        place, why = (
+            (CaptionPlace.EXIF, None) if job.file.path.name == "quay.jpg" else (CaptionPlace.SIDECAR, "because")
+        )
+        catalogue.settle(job, IndexedPhoto(KEY, photo.metadata, job.file.stamp, None, place, why))
+    body = await page.text(f"/photo/{KEY}")
+    assert "written into 1 of 2 files;" in body
+    assert "written into an .xmp file beside 1 of 2 files: because" in body
+
+
+async def test_with_captions_beside_the_photos_nothing_is_said_to_go_into_them(start_page: StartPage) -> None:
+    page = await start_page([MadePhoto(NAME)], captions="sidecar")
+    await save(page, OMA)
+    assert "to be written beside the photo, and known to search, as soon" in await page.text(f"/photo/{KEY}")
+
+
+async def test_words_of_another_program_that_gave_way_are_shown_beside_the_correction(start_page: StartPage) -> None:
+    page = await start_page([titled(MadePhoto(NAME), person_caption="Karl's <boat>")])
+    assert "from another program" not in await page.text(f"/photo/{KEY}")
+    await save(page, OMA)
+    assert "In the file, from another program: Karl&#39;s &lt;boat&gt;" in await page.text(f"/photo/{KEY}")
+
+
+async def test_the_model_s_sentence_is_not_called_the_caption_that_a_person_wrote(page: Page) -> None:
+    await save(page, OMA)
+    push(page.storage)
+    assert '<span class="field">the model would say</span>' in await page.text(f"/photo/{KEY}?q=boat&at=0")
+    assert "<small>the model would say" in await page.text("/?q=boat")
+    assert '<span class="field">caption' not in await page.text(f"/photo/{KEY}?q=lisbeth&at=0")
 
 
 async def test_a_file_that_was_given_up_says_why(page: Page) -> None:

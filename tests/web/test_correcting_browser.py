@@ -71,9 +71,10 @@ async def test_typing_a_correction_without_leaving_the_page(visit: Visit, rooms:
     await tab.locator("#words").fill(OMA)
     await tab.keyboard.press("Enter")
     await expect(tab.locator("h1.caption")).to_have_text(OMA)
-    await expect(tab.locator(".byline")).to_contain_text("Corrected by hand; to be written into the photo as soon as")
+    await expect(tab.locator(".byline")).to_contain_text("Corrected by hand; to be written into the photo, and known")
     await expect(tab.locator(".correct")).not_to_have_attribute("open", "")
     await expect(tab.locator(".correct summary")).to_be_focused()
+    await expect(tab.get_by_role("status")).to_contain_text("Saved. Corrected by hand; to be written into the photo")
     assert await tab.evaluate("window.stayed")
     assert await visit.path() == PAGE
     await expect(tab).to_have_title(f"{OMA} \u2013 recollect")
@@ -96,6 +97,7 @@ async def test_the_page_follows_the_words_into_the_file(visit: Visit, rooms: tup
         worker = threading.Thread(target=work_off, args=(storage,))
         worker.start()
         await expect(tab.locator(".byline")).to_have_text("Corrected by hand; written into the photo.")
+        await expect(tab.get_by_role("status")).to_have_text("Corrected by hand; written into the photo.")
         worker.join()
 
 
@@ -107,6 +109,7 @@ async def test_taking_back(visit: Visit, rooms: tuple[TestServer, Storage]) -> N
     await tab.locator(".deeds button", has_text="Take back").click()
     await expect(tab.locator("h1.caption")).to_have_text(MODEL_S)
     await expect(tab.locator(".byline")).to_contain_text("Described by the model")
+    await expect(tab.get_by_role("status")).to_contain_text("Taken back. Described by the model")
     await expect(tab.locator(".deeds button")).to_have_count(1)
 
 

@@ -325,6 +325,7 @@ async function corrected(event) {
     document.title = answer.title;
     $(".picture img").alt = $(".picture img", answer).alt;
     (response.ok ? $(".correct summary") : $("#words")).focus();
+    if (response.ok) sayWhereWordsAre(event.submitter?.value ? "Taken back." : "Saved.");
     followWords();
   } catch (error) {
     for (const button of buttons) button.disabled = false;
@@ -337,6 +338,12 @@ function sayUnsaved(form, why) {
   const said = Object.assign(document.createElement("p"), { className: "warning", textContent: `Not saved: ${why}. Your words are still here.` });
   said.setAttribute("role", "alert");
   $("textarea", form).after(said);
+}
+
+// For those who hear the page: the focus alone does not tell that anything was kept.
+function sayWhereWordsAre(first = "") {
+  const words = $(".byline").textContent.replace(/\s+/g, " ").trim();
+  if (first || !$("#said").textContent.endsWith(words)) $("#said").textContent = `${first} ${words}`.trim();
 }
 
 function putAbout(root) {
@@ -358,6 +365,7 @@ async function lookAfterWords() {
       const focused = $(".correct").contains(document.activeElement);
       if (!$(".correct[open]")) putAbout(new DOMParser().parseFromString(html, "text/html"));
       if (focused) $(".correct summary").focus();
+      if (!$(".about [data-moving]")) sayWhereWordsAre();
     }
   } catch {
     // The next look is in a moment.
