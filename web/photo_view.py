@@ -46,6 +46,7 @@ from web.shown import (
 )
 
 _SIMILAR = 12
+_HEADLINE = 160  # characters: a caption that is longer is read as a text, not as a headline
 _NEIGHBOURHOOD = 12  # photos may come and go while someone leafs: look this far around the remembered position
 _PER_PAGE = 60
 
@@ -99,6 +100,7 @@ class PhotoView:
     id: str
     title: str
     caption: tuple[Piece, ...]
+    is_long: bool
     by_person: bool
     corrected: bool
     correct_url: str
@@ -149,6 +151,7 @@ async def photo_view(
         id=photo.id,
         title=clean(photo.caption or metadata.title or "") or file_name(photo),
         caption=caption_pieces(photo, why),
+        is_long=len(photo.caption or "") > _HEADLINE,
         by_person=by_person,
         corrected=photo.correction is not None,
         correct_url=correction_url(photo.id, *found_by(request.query)),

@@ -185,6 +185,13 @@ async def test_a_file_that_is_not_there_gets_the_words_later(page: Page) -> None
     assert "Corrected by hand; to be written into the photo when its file is back." in body
 
 
+async def test_a_long_caption_is_set_as_a_text_and_not_as_a_headline(page: Page) -> None:
+    await save(page, "Oma feeds the ducks. " * 20)
+    assert '<h1 class="caption long"' in await page.text(f"/photo/{KEY}")
+    await save(page, OMA)
+    assert '<h1 class="caption"' in await page.text(f"/photo/{KEY}")
+
+
 async def test_with_captions_off_the_page_says_so_at_once(start_page: StartPage) -> None:
     page = await start_page([MadePhoto(NAME)], captions="off")
     await save(page, OMA)
