@@ -107,12 +107,15 @@ def open_photo(data: bytes, suffix: str | None = None) -> EditablePhoto | None:
     return known.open(data) if known is not None else None
 
 
-def check_edit(old: bytes, new: bytes, own: OwnCaption) -> None:
-    """Proves that `new` is `old` and the caption, whatever the format. Raises `VerifyError`."""
+def check_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo | None = None) -> None:
+    """Proves that `new` is `old` and the caption, whatever the format. Raises `VerifyError`.
+
+    `undo` stands in for taking the caption out of `new`, where that has been done already.
+    """
     known = format_of(old)
     require(known is not None, "nothing is known of this format")
     if known is not None:
-        known.check_edit(old, new, own, undo=lambda data: known.open(data).bare())
+        known.check_edit(old, new, own, undo=undo or (lambda data: known.open(data).bare()))
 
 
 def check_removal(old: bytes, new: bytes) -> None:
