@@ -15,7 +15,7 @@ from indexer.captions.caption_edit import XmpFile, own_caption
 from indexer.captions.journal import Journal, recording
 from indexer.captions.own_caption import FieldText, OwnCaption, Stripped, check_words, sha256
 from indexer.captions.proof.verify import VerifyError, check_packet_edit
-from indexer.captions.proof.verify_packet import check_packet_removal
+from indexer.captions.proof.verify_packet import check_removed
 from indexer.captions.replacing.file_read import CannotReplace, FileRead, read_file
 from indexer.captions.replacing.replace import create_file, delete_file, replace_file
 from indexer.errors import CaptionRefused, PhotoVanished
@@ -161,8 +161,7 @@ def _without_ours(sidecar: XmpFile, data: bytes) -> Stripped:
     stripped = xmp_edit.strip_caption(data, frozenset(mark.digest for mark in sidecar.marks))
     left = XmpFile(stripped.data).texts if stripped.data is not None else []
     check_words(sidecar.texts, left, sidecar.marks)
-    if stripped.data is not None:
-        check_packet_removal(data, stripped.data)
+    check_removed([data], [] if stripped.data is None else [stripped.data])
     return stripped
 
 

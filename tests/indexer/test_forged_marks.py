@@ -12,8 +12,10 @@ import pytest
 
 from indexer.captions.blocks import tiff_edit, xmp_edit, xmp_packet
 from indexer.captions.blocks.tiff import TiffError, texts
+from indexer.captions.caption_edit import check_removal
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.captions.own_caption import Mark, OwnCaption, digest, sha256
+from indexer.captions.proof.verify import VerifyError
 from indexer.captions.replacing.file_read import stamp_of
 from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
@@ -130,3 +132,23 @@ def test_a_record_under_which_the_block_would_point_outside_itself_is_not_follow
     with pytest.raises(TiffError):
         tiff_edit.strip_caption(again, frozenset((digest(TEXT),)))
     assert len(texts(block)) == 2
+
+
+EXIF, XMP = made.camera_block(), made.packet()
+REMOVALS = {
+    "Exif of a JPEG": (made.with_segments(made.exif(EXIF)), made.plain()),
+    "XMP of a JPEG": (made.with_segments(made.xmp(XMP)), made.plain()),
+    "a property of a JPEG": (
+        made.with_segments(made.xmp(XMP)),
+        made.with_segments(made.xmp(XMP.replace(b'xmp:Rating="3"', b""))),
+    ),
+    "XMP of a PNG": (chunks.png(chunks.png_xmp(XMP)), chunks.png()),
+    "Exif of a WebP": (chunks.webp(exif=EXIF, xmp=XMP), chunks.webp(xmp=XMP)),
+    "XMP of a WebP": (chunks.webp(exif=EXIF, xmp=XMP), chunks.webp(exif=EXIF)),
+}
+
+
+@pytest.mark.parametrize("name", REMOVALS)
+def test_a_removal_of_what_is_not_ours_is_caught(name: str) -> None:
+    with pytest.raises(VerifyError):
+        check_removal(*REMOVALS[name])

@@ -130,6 +130,18 @@ def test_a_file_that_libheif_does_not_open_is_not_written() -> None:
         check_edit(old, new, own)
 
 
+def test_an_item_of_another_kind_in_our_box_is_caught() -> None:
+    old = heic(EXIF, XMP)
+    new, own = edited(old, CaptionPlace.EXIF)
+    number = read_heif(old).locations[1].extents[0].offset
+    forged = [
+        data[: number.at] + (len(old) + 16).to_bytes(number.width, "big") + data[number.at + number.width :]
+        for data in (old, new)
+    ]
+    with pytest.raises(VerifyError, match="lies in our box"):
+        check_heif_edit(forged[0], forged[1], own, undo=lambda _: [forged[0]])
+
+
 # -- undo
 
 

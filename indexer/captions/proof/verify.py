@@ -57,6 +57,8 @@ def check_block_edit(old: bytes | None, new: bytes, own: OwnCaption) -> None:
     if old is not None:
         require(new[:4] == old[:4] and new[8 : len(old)] == old[8:], "bytes of the old Exif block have changed")
         check_entries(old, new)
+    else:
+        check_no_entries(new)
     texts = _texts(new)
     require(len(texts) == 2, "the Exif block does not hold both of our texts")
     require(all(text == own.text for text in texts), "the caption in Exif reads differently from what was meant")
@@ -70,6 +72,13 @@ def check_entries(old: bytes, new: bytes) -> None:
     added = [raw for raw in entries_after if raw not in entries_before and _tag(new, raw) not in _OURS]
     require(not lost and not added, "an entry of IFD0 is not what it was")
     require(next_before == next_after, "the pointer to the next directory has changed")
+
+
+def check_no_entries(block: bytes) -> None:
+    """Raises `VerifyError` where IFD0 has anything but our two fields, or a directory comes after it."""
+    entries, following = _ifd0(block)
+    require(all(_tag(block, raw) in _OURS for raw in entries), "more than our texts stand in the Exif block")
+    require(following == b"\0" * 4, "a directory follows in the Exif block")
 
 
 def _numbers(block: bytes) -> str:

@@ -17,6 +17,7 @@ from indexer.captions.proof.verify import (
     check_undo,
     require,
 )
+from indexer.captions.proof.verify_packet import check_removed, check_removed_entries
 
 _PNG_XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
 
@@ -43,7 +44,9 @@ def check_png_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> No
 
 def check_png_removal(old: bytes, new: bytes) -> None:
     """Raises `VerifyError` unless they differ in nothing but XMP."""
-    _same_but(old, new, _png(old), _png(new), {b"xmp"})
+    before, after = _png(old), _png(new)
+    _same_but(old, new, before, after, {b"xmp"})
+    check_removed(_all(old, before, b"xmp"), _all(new, after, b"xmp"))
     check_opens_alike(old, new)
 
 
@@ -84,7 +87,13 @@ def check_webp_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
 
 def check_webp_removal(old: bytes, new: bytes) -> None:
     """Raises `VerifyError` unless they differ in nothing but EXIF, XMP and the header that counts them."""
-    _same_but(old, new, list(_webp(old)), list(_webp(new)), {b"EXIF", b"XMP ", b"VP8X"})
+    before, after = list(_webp(old)), list(_webp(new))
+    _same_but(old, new, before, after, {b"EXIF", b"XMP ", b"VP8X"})
+    check_removed(_all(old, before, b"XMP "), _all(new, after, b"XMP "))
+    blocks = (
+        [body.removeprefix(b"Exif\0\0") for body in _all(*side, b"EXIF")] for side in ((old, before), (new, after))
+    )
+    check_removed_entries(*blocks)
     check_opens_alike(old, new)
 
 
@@ -116,8 +125,12 @@ def _check_vp8x(old: bytes | None, new: bytes | None, after: list[_Piece]) -> No
         require((old[0] ^ new[0]) & (0xFF ^ telling) == 0 and old[1:] == new[1:], "the VP8X chunk has changed")
 
 
+def _all(data: bytes, pieces: list[_Piece], kind: bytes) -> list[bytes]:
+    return [data[piece.start : piece.end] for piece in pieces if piece.kind == kind]
+
+
 def _only(data: bytes, pieces: list[_Piece], kind: bytes) -> bytes | None:
-    found = [data[piece.start : piece.end] for piece in pieces if piece.kind == kind]
+    found = _all(data, pieces, kind)
     require(len(found) <= 1, f"there is more than one {kind.decode().strip()}")
     return found[0] if found else None
 

@@ -19,6 +19,7 @@ from indexer.captions.proof.verify import (
     check_undo,
     require,
 )
+from indexer.captions.proof.verify_packet import check_removed
 
 _MAGIC = b"RECOLLHF"
 _OWN_NAMESPACE = b"urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#"
@@ -56,6 +57,8 @@ def check_heif_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
     require(same_kind and bool(was.kind) and len(was.spans) == len(now.spans) == 1, "an item is not what it was")
     require(now.spans[0] == _place(old, new), "the item does not lie behind the old file")
     require(_same_but(old, new, len(old), was.numbers), "a byte of the old file has changed")
+    inside = all(end <= len(old) for item in before.values() if item.storage == (0, 0) for _, end in item.spans)
+    require(inside, "an item that is not ours lies in our box")
     _check_item(was.kind, old[slice(*was.spans[0])], new[slice(*now.spans[0])], own)
     check_undo(old, new, undo)
     require(_look(old) == _look(new), "the pictures no longer open at the same size and mode")
@@ -118,6 +121,7 @@ def _check_removed(was: _Item, old: bytes, new: bytes) -> None:
     our part in it, which another program may have written in any way by now."""
     if was.kind == "xmp":
         require(_OWN_NAMESPACE in old, "an XMP packet that is not ours to touch has changed")
+        check_removed([old], [new])
         return
     starts = _tiff_start(old), _tiff_start(new)
     require(old[: starts[0]] == new[: starts[1]], "what stands before the Exif block has changed")

@@ -9,13 +9,13 @@ from indexer.captions.own_caption import OwnCaption
 from indexer.captions.proof.verify import (
     Undo,
     check_block_edit,
-    check_entries,
     check_opens_alike,
     check_packet_edit,
     check_packet_says,
     check_undo,
     require,
 )
+from indexer.captions.proof.verify_packet import check_removed, check_removed_entries
 
 _MAX_GAP_BYTES = 1 << 16
 _EXIF, _XMP = b"\xff\xe1Exif\0\0", b"\xff\xe1http://ns.adobe.com/xap/1.0/\0"
@@ -57,8 +57,8 @@ def check_jpeg_removal(old: bytes, new: bytes) -> None:
     not be exact."""
     before, after = _split(old), _split(new)
     _same(before, after, new)
-    for block_before, block_after in zip(before.exif, after.exif, strict=False):
-        check_entries(block_before, block_after)
+    check_removed_entries(before.exif, after.exif)
+    check_removed(before.xmp, after.xmp)
     check_opens_alike(old, new)
 
 

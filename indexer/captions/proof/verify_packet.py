@@ -1,4 +1,4 @@
-"""Independent proof that an XMP packet lost nothing but our caption, however another program has written it down since.
+"""Independent proof that metadata lost nothing but our caption, however another program has written it down since.
 
 See `indexer.captions.proof.verify`. Here whole properties are compared, not bytes.
 """
@@ -6,23 +6,39 @@ See `indexer.captions.proof.verify`. Here whole properties are compared, not byt
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element, ParseError, canonicalize, tostring
 
 import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
-from indexer.captions.proof.verify import VerifyError, require
+from indexer.captions.proof.verify import VerifyError, check_entries, check_no_entries, require
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _OWN = "{urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#}"
 _DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"  # whose texts are compared one by one elsewhere
 
 
-def check_packet_removal(old: bytes, new: bytes) -> None:
-    """Raises `VerifyError` unless `new` has every property of `old` but ours and dc:description, and no other."""
-    before, after = Counter(_properties(old)), Counter(_properties(new))
-    require(before == after, "the XMP packet would lose more than our caption")
+def check_removed(before: Sequence[bytes], after: Sequence[bytes]) -> None:
+    """Raises `VerifyError` unless the XMP packets of a file lost no property but ours and dc:description, and gained
+    none; one that is gone must have had nothing else."""
+    changed = Counter[tuple[str, str]]()
+    for packet in before:
+        changed.update(_properties(packet) if packet not in after else ())
+    for packet in after:
+        changed.subtract(_properties(packet) if packet not in before else ())
+    require(not any(changed.values()), "the XMP packet would lose more than our caption")
+
+
+def check_removed_entries(before: Sequence[bytes], after: Sequence[bytes]) -> None:
+    """Raises `VerifyError` unless the Exif blocks of a file lost nothing but our texts; one that is gone must have had
+    nothing else."""
+    changed, left = ([one for one in side if one not in other] for side, other in ((before, after), (after, before)))
+    require(len(changed) == len(left) or not left, "an Exif block is new, or one of several is gone")
+    for block in () if left else changed:
+        check_no_entries(block)
+    for old, new in zip(changed, left, strict=False):
+        check_entries(old, new)
 
 
 def _properties(packet: bytes) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from indexer.captions.proof.verify import (
     check_undo,
     require,
 )
+from indexer.captions.proof.verify_packet import check_removed
 
 _DESCRIPTION, _COMMENT, _PACKET = 0x010E, 0x9C9C, 0x02BC
 _WIDTHS = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)
@@ -146,6 +147,7 @@ def check_tiff_removal(old: bytes, new: bytes) -> None:
     require(after.pages_after_first() == before.pages_after_first(), "the pages after the first are not what they were")
     for entry in after.first.entries:
         require(after.tag(entry) == _PACKET or after.value(entry) == before.value(entry), "a value of IFD0 has changed")
+    check_removed(before.values(_PACKET), after.values(_PACKET))
     packets = [before.span(entry) for entry in before.first.entries if before.tag(entry) == _PACKET]
     changeable = [(before.first.start, before.first.end), *(span for span in packets if span is not None)]
     _check_same_but(old, new, [*changeable, (len(old) - _MAGIC_BYTES, len(old))])
