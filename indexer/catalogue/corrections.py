@@ -164,6 +164,8 @@ def own_words(row: sqlite3.Row, photo: IndexedPhoto) -> OwnWords | None:
         return before
     if photo.metadata.machine_caption is not None or photo.metadata.correction is not None:
         return OwnWords.LENT if before is OwnWords.LENT else OwnWords.HELD
+    if photo.metadata.marked and photo.metadata.others_words is not None and before is not OwnWords.TAKEN_OUT:
+        return before or OwnWords.HELD  # another program changed some of the fields: an undo still has the rest to do
     return OwnWords.TAKEN_OUT if before is OwnWords.TAKEN_OUT else None
 
 

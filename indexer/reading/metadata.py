@@ -92,6 +92,7 @@ def combine(picture: Picture, blocks: Blocks, embedded: Xmp | None, beside: Sequ
         machine_caption=_cleaned(words.own(CaptionBy.MODEL)),
         correction=correction,
         overruled=others if correction else None,
+        marked=bool(words.marks),
         damage=picture.damage,
     )
 

@@ -269,6 +269,27 @@ async def test_one_edited_field_is_enough(library: Path, settings: Settings, fie
 
 
 @other_program
+async def test_what_another_program_left_of_our_words_is_still_known_to_be_ours_after_a_move(
+    library: Path, settings: Settings
+) -> None:
+    await index(settings, CountingCaptioner(), library)
+    correct(settings, OMA)
+    await index(settings, CountingCaptioner(), library)
+    edit(library / "red.jpg", "-ImageDescription=Karl's wall")
+    await index(settings, CountingCaptioner(), library)
+    (library / "red.jpg").rename(library / "moved.jpg")
+    await index(settings, CountingCaptioner(), library)
+    with stored(settings) as storage:
+        assert photo_of(storage, "moved.jpg").caption == "Karl's wall"
+        assert library / "moved.jpg" in {file.path for _, file in storage.catalogue.captioned_files()}
+    assert undo_caption(library / "moved.jpg").restored
+    await index(settings, CountingCaptioner(), library)
+    with stored(settings) as storage:
+        assert photo_of(storage, "moved.jpg").caption == "Karl's wall"
+        assert library / "moved.jpg" not in {file.path for _, file in storage.catalogue.captioned_files()}
+
+
+@other_program
 async def test_another_program_that_takes_our_words_out_means_it(library: Path, settings: Settings) -> None:
     shutil.copyfile(library / "blue.jpg", library / "copy of blue.jpg")
     await index(settings, CountingCaptioner(), library)
