@@ -17,7 +17,7 @@ XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
 ASCII, SHORT, LONG, UNDEFINED = 2, 3, 4, 7
 Field = tuple[int, int, bytes]  # tag, type, value
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 10: 8}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 10: 8, 129: 1}
 
 
 def plain(size: tuple[int, int] = (64, 48), *, progressive: bool = False) -> bytes:

@@ -91,6 +91,15 @@ def test_a_text_that_a_person_put_in_our_place_is_kept() -> None:
     assert [text.text for text in texts(stripped.data)] == ["Ann's birthday"]
 
 
+def test_words_of_the_type_utf_8_are_read() -> None:
+    """EXIF 3.0 lets them stand wherever ASCII stood; exiftool 12.57 does not know them yet."""
+    block = made.tiff(made.MAKE, (0x010E, 129, "Großmutter".encode()))
+    assert [text.text for text in texts(block)] == ["Großmutter"]
+    artist = made.tiff(made.MAKE, (0x013B, 129, b"Ann\0"))
+    edited = append_caption(artist, OWN)
+    assert strip_caption(edited, DIGESTS).data == artist
+
+
 def refused_blocks() -> dict[str, bytes]:
     good = made.tiff(made.MAKE, made.ORIENTATION)
     make = good.index(struct.pack("<HH", 0x010F, 2))

@@ -29,8 +29,9 @@ _MAX_TEXTS = 32
 _MAX_TEXT_BYTES = 1 << 20
 _MAX_VALUE_BYTES = 16 << 20  # of XMP, IPTC and image resources
 _THUMBNAIL = 0x0201
-#: Bytes per value of each field type: 1 BYTE .. 12 DOUBLE (TIFF 6.0), 13 IFD (TIFF Technical Note 1).
-TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+#: Bytes per value of each field type: 1 BYTE .. 12 DOUBLE (TIFF 6.0), 13 IFD (TIFF Technical Note 1), 129 UTF-8
+#: (EXIF 3.0, CIPA DC-008, 4.6.2).
+TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 _POINTERS = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS})
 # Tags that say where image data lies, each with the tag that says how much of it: strips, tiles, the thumbnail; and the
 # tables of old-style JPEG (TIFF 6.0, 22), whose lengths are their own affair.
