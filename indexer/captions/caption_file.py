@@ -221,7 +221,7 @@ class _Writing:
         except ChangedMeanwhile:
             raise
         except CaptionRefused as refused:
-            self.reasons.append(f"no sidecar: {refused}")
+            self.reasons.append("no sidecar either" if str(refused) in self.reasons else f"no sidecar: {refused}")
             return self._written(CaptionPlace.INDEX, self._why)
         return self._written(CaptionPlace.SIDECAR, self._why)
 
@@ -320,7 +320,12 @@ class _Undoing:
         photo = _opened(file)
         words = (photo and own_caption(photo)) or self.sidecars.own_caption()
         place, exact, stamp = self._inside(file, photo)
-        beside = self.sidecars.undo(dry_run=self.dry_run)
+        try:
+            beside = self.sidecars.undo(dry_run=self.dry_run)
+        except CaptionRefused as refused:
+            if place is None or isinstance(refused, ChangedMeanwhile):
+                raise
+            return Undone(path, place, False, f"the photo itself is done; {refused}", exact, stamp, words)
         if place is None and beside is None:
             return Undone(path, None, restored=False, reason=NOT_OURS, stamp=stamp)
         exact = exact and (beside is None or beside.exact)

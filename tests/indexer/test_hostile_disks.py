@@ -28,15 +28,15 @@ NOBODY = 65534
 
 FULL, READ_ONLY = "the disk is full", "the file system is read-only"
 SAID = {
-    "full_disk": f"index: {FULL}; no sidecar: {FULL}",
-    "no_inode": f"index: {FULL}; no sidecar: {FULL}",
+    "full_disk": f"index: {FULL}; no sidecar either",
+    "no_inode": f"index: {FULL}; no sidecar either",
     "full_disk_for_a_sidecar": f"no sidecar: {FULL}",
     "full_disk_but_a_tree_elsewhere": f"sidecar: {FULL}",
     "full_disk_for_the_journal": "StorageError: the journal",
     "full_disk_in_the_undo": f"False: {FULL}",
-    "read_only": f"index: {READ_ONLY}; no sidecar: {READ_ONLY}",
+    "read_only": f"index: {READ_ONLY}; no sidecar either",
     "read_only_but_a_tree_elsewhere": f"sidecar: {READ_ONLY}",
-    "read_only_meanwhile": f"index: {READ_ONLY}; no sidecar: {READ_ONLY}",
+    "read_only_meanwhile": f"index: {READ_ONLY}; no sidecar either",
     "mounted_by_itself": "sidecar: the file is in use, or mounted by itself",
 }
 

@@ -26,13 +26,23 @@ def test_mode_mtime_and_extended_attributes_are_kept(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system has no extended attributes")
     before = path.stat()
-    stamp = replace_file(read_file(path, max_bytes=MEGABYTE), b"new", keep_mtime=True)
+    stamp = replace_file(read_file(path, max_bytes=MEGABYTE), b"newer", keep_mtime=True)
     after = path.stat()
     assert stamp == stamp_of(after)
-    assert path.read_bytes() == b"new"
+    assert path.read_bytes() == b"newer"
     assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
     assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
     assert os.getxattr(path, "user.stars") == b"5"
+
+
+def test_a_change_that_keeps_the_size_is_noticed_by_backups(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"old")
+    os.utime(path, ns=(0, 1_600_000_000_123_456_789))
+    replace_file(read_file(path, max_bytes=MEGABYTE), b"new", keep_mtime=True)
+    assert path.stat().st_mtime_ns == 1_600_000_002_123_456_789
+    replace_file(read_file(path, max_bytes=MEGABYTE), b"longer", keep_mtime=True)
+    assert path.stat().st_mtime_ns == 1_600_000_002_123_456_789
 
 
 def test_mtime_is_new_where_it_need_not_be_kept(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from indexer.captions.replacing.swap import swap, take_away
 from indexer.captions.replacing.temporary import Temporary
 from indexer.photo import FileStamp
 
+# Programs that compare size and mtime (rsync and most backups) must see a difference, on FAT too, which counts in twos.
+_NOTICED_NS = 2_000_000_000
 _SPACE_LEFT_BYTES = 16 << 20  # what a disk must still have after the copy is written
 
 #: Called with the SHA-256 of what is about to stand there, None for nothing, perhaps in a thread of its own. Nothing is
@@ -43,7 +45,8 @@ def replace_file(
     digest: str | None = None,
     before_replacing: BeforeReplacing | None = None,
 ) -> FileStamp:
-    """Puts `new` in the place of `old.path`, keeping mode, owner, extended attributes and (unless told) mtime.
+    """Puts `new` in the place of `old.path`, keeping mode, owner, extended attributes and (unless told) mtime; where
+    even the size stays the same the mtime moves by two seconds, so that backups notice.
 
     `digest` is the SHA-256 of `new` where it is known already; `before_replacing` gets it before anything is replaced
     (for the journal). Raises `CannotReplace` or
@@ -54,7 +57,8 @@ def replace_file(
     with _plain_errors(), Folder(old.path.parent) as folder:
         _check_space(folder, len(new))
         with Temporary(folder, old.path.name) as copy:
-            attributes = partial(_copy_attributes, folder, old, keep_mtime=keep_mtime)
+            move_ns = _NOTICED_NS if len(new) == len(old.data) else 0
+            attributes = partial(_copy_attributes, folder, old, move_ns=move_ns if keep_mtime else None)
             swap(folder, old, copy, _written(copy, new, attributes, before_replacing, digest))
             return stamp_of(copy.file.status)
 
@@ -131,7 +135,8 @@ def _check_space(folder: Folder, size: int) -> None:
         raise OSError(errno.ENOSPC, "no space")
 
 
-def _copy_attributes(folder: Folder, old: FileRead, descriptor: int, *, keep_mtime: bool) -> None:
+def _copy_attributes(folder: Folder, old: FileRead, descriptor: int, *, move_ns: int | None) -> None:
+    """`move_ns` is added to the old mtime; None leaves the new one."""
     source = os.open(
         old.path.name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder.descriptor
     )
@@ -145,8 +150,8 @@ def _copy_attributes(folder: Folder, old: FileRead, descriptor: int, *, keep_mti
                 raise CannotReplace("the file belongs to somebody else, and would change hands") from error
         os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
         _copy_xattrs(source, descriptor)
-        if keep_mtime:
-            os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns))
+        if move_ns is not None:
+            os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns + move_ns))
     finally:
         os.close(source)
 
