@@ -87,13 +87,15 @@ class Visit:
         self.context, self.tab, self.address = context, tab, address
         self.complaints: list[str] = []
         tab.on("console", lambda message: self._note(message.type, message.text))
-        tab.on("pageerror", lambda error: self.complaints.append(str(error)))
+        tab.on("pageerror", lambda error: self._note("error", str(error)))
         tab.on("dialog", lambda dialog: self.complaints.append(f"a script ran: {dialog.message}"))
         tab.on("request", lambda request: self._check_host(request.url))
 
     def _note(self, kind: str, text: str) -> None:
-        # What a page answers on purpose (a wrong filter is a 400) is no complaint.
-        if kind in {"error", "warning"} and "Failed to load resource" not in text:
+        # What a page answers on purpose (a wrong filter is a 400) is no complaint, nor that a busy Chromium does
+        # without the animation between two pages.
+        ignored = ("Failed to load resource", "Transition was aborted because of invalid state")
+        if kind in {"error", "warning"} and not text.startswith(ignored):
             self.complaints.append(text)
 
     def _check_host(self, url: str) -> None:
