@@ -56,9 +56,10 @@ def list_captions(settings: Settings, terminal: Terminal, paths: tuple[Path, ...
     """
     if paths:
         rows = _looked_at(settings, terminal, paths, _tell_listed, as_json=as_json)
+        terminal.say(f"{sum(row['place'] is not None for row in rows):,} of {_files(len(rows))}")
         exit_by(rows)
     rows = run_until_stopped(lambda _: told(_indexed(settings), _tell_listed, as_json=as_json))
-    terminal.say(f"{len(rows):,} files")
+    terminal.say(_files(len(rows)))
 
 
 async def _indexed(settings: Settings) -> AsyncGenerator[Row, None]:
@@ -74,6 +75,10 @@ async def _indexed(settings: Settings) -> AsyncGenerator[Row, None]:
                 "by": photo.caption_by,
                 "model": photo.machine and photo.machine.model,
             }
+
+
+def _files(number: int) -> str:
+    return f"{number:,} file{'' if number == 1 else 's'}"
 
 
 def _tell_listed(row: Row) -> None:
@@ -97,7 +102,7 @@ def verify(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], as_j
     rows = _looked_at(settings, terminal, paths, _tell_verified, as_json=as_json)
     counts = Counter(row["state"] for row in rows)
     said = [f"{counts[state]:,} {text}" for state, text in _STATES.items() if counts[state]]
-    terminal.say(f"{len(rows):,} files: {'; '.join(said)}" if said else "there is nothing to check")
+    terminal.say(f"{_files(len(rows))}: {'; '.join(said)}" if said else "there is nothing to check")
     exit_by(rows)
 
 
@@ -142,7 +147,7 @@ def undo(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], everyt
 def _undone_summary(rows: Sequence[Row]) -> str:
     restored, failed = sum(row["restored"] for row in rows), sum("error" in row for row in rows)
     missing = sum(row["state"] == "missing" for row in rows)
-    parts = [f"{restored:,} files restored"]
+    parts = [f"{_files(restored)} restored"]
     if failed:
         parts.append(f"{failed:,} could not be")
     if missing:
