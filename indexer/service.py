@@ -116,7 +116,7 @@ class Indexer:
         return await self.index_once((), stop=stop)
 
     async def run_forever(self, roots: Sequence[Path], stop: asyncio.Event) -> None:
-        """Walks, watches and works until `stop` is set; then stops as DESIGN's ladder says."""
+        """Walks, watches and works until `stop` is set; the photos in hand then get `stop_s` to finish."""
         await self._run(roots, stop, once=False)
 
     async def _run(self, roots: Sequence[Path], stop: asyncio.Event, *, once: bool) -> None:

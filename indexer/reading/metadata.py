@@ -99,7 +99,7 @@ def combine(picture: Picture, blocks: Blocks, embedded: Xmp | None, beside: Sequ
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Every text that stands where captions stand, by PHOTO_WRITES' list, and the marks of ours beside them."""
+    """Every text that stands where captions stand, and the marks of ours beside them."""
 
     texts: tuple[FieldText, ...]
     marks: tuple[Mark, ...]
