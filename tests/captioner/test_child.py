@@ -36,7 +36,14 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def until_gone(pid: int) -> None:
-    await until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    await until(lambda: is_gone(pid))
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 # -- answers ----------------------------------------------------------------------------------------------------------
