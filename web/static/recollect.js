@@ -284,7 +284,7 @@ function viewPhoto() {
   });
   document.addEventListener("submit", corrected);
   document.addEventListener("keydown", sentByEnter);
-  document.addEventListener("toggle", beginWriting, true);
+  document.addEventListener("click", beginWriting);
   followWords();
   const ahead = $("#next")?.dataset.picture;
   if (ahead) addEventListener("load", () => (new Image().src = ahead));
@@ -380,8 +380,12 @@ function sentByEnter(event) {
   event.target.form.requestSubmit($("button", event.target.form));
 }
 
+// At the click, and not at the toggle event a moment later: what a quick hand types in between would be lost.
 function beginWriting(event) {
-  if (!event.target.matches(".correct[open]")) return;
+  const correct = event.target.closest(".correct summary")?.parentElement;
+  if (!correct || correct.open) return;
+  event.preventDefault();
+  correct.open = true;
   const words = $("#words");
   words.focus();
   words.setSelectionRange(words.value.length, words.value.length);
