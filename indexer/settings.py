@@ -6,12 +6,14 @@ Order of precedence: the table's default, the TOML file, the environment (`RECOL
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from captioner import DEFAULT_BUNDLE
 from indexer.errors import SettingsError
@@ -19,8 +21,9 @@ from indexer.errors import SettingsError
 ENVIRONMENT_PREFIX = "RECOLLECT_"
 
 
-def _setting(default: Any, text: str, *, unit: str = "", choices: tuple[str, ...] = ()) -> Any:
-    return field(default=default, metadata=MappingProxyType({"help": text, "unit": unit, "choices": choices}))
+def _setting(default: Any, text: str, *, unit: str = "", choices: tuple[str, ...] = (), secret: bool = False) -> Any:
+    metadata = {"help": text, "unit": unit, "choices": choices, "secret": secret}
+    return field(default=default, repr=not secret, metadata=MappingProxyType(metadata))
 
 
 def default_data_dir() -> Path:
@@ -41,6 +44,7 @@ class Settings:
                 "help": "catalogue, search index and thumbnails; never inside a library",
                 "unit": "",
                 "choices": (),
+                "secret": False,
             }
         ),
     )
@@ -68,10 +72,21 @@ class Settings:
     watch: bool = _setting(True, "watch the library for changes between walks")
     search: str = _setting("embedded", "the search backend", choices=("embedded", "meilisearch"))
     meilisearch_url: str = _setting("http://127.0.0.1:7700", "where Meilisearch answers")
-    meilisearch_key: str = _setting("", "Meilisearch's API key")
+    meilisearch_index: str = _setting("recollect", "the name of the index in Meilisearch; the next one is NAME-next")
+    meilisearch_key: str = _setting(
+        "", "Meilisearch's key for indexing; without it, the one that `recollect doctor --fix` made", secret=True
+    )
+    meilisearch_search_key: str = _setting(
+        "", "Meilisearch's key for searching; without it, the one that `recollect doctor --fix` made", secret=True
+    )
+    meilisearch_master_key: str = _setting(
+        "",
+        "Meilisearch's master key: `recollect doctor --fix` makes the two keys with it; nothing else reads it",
+        secret=True,
+    )
     host: str = _setting("127.0.0.1", "address the page is served on")
     port: int = _setting(8765, "port the page is served on; 0: any free one")
-    password: str = _setting("", "household password; needed to serve to anything but this machine")
+    password: str = _setting("", "household password; needed to serve to anything but this machine", secret=True)
 
     @property
     def catalogue_path(self) -> Path:
@@ -91,6 +106,9 @@ class Settings:
 
 #: name -> dataclass field; the table in the order it is shown.
 SETTINGS = MappingProxyType({item.name: item for item in fields(Settings)})
+
+#: Settings that are never shown: not in a message, not in a `repr`, and no flags, which `ps` shows to everyone.
+SECRETS = frozenset(name for name, item in SETTINGS.items() if item.metadata["secret"])
 
 
 def config_path(environment: Mapping[str, str]) -> Path:
@@ -153,12 +171,17 @@ def _convert(name: str, value: Any, *, source: str) -> Any:
         converted = _CONVERTERS[kind](value)
     except (ValueError, TypeError, OSError) as error:
         raise SettingsError(
-            f"{source}: setting '{name}' expects {kind}, got {value!r}", hint=SETTINGS[name].metadata["help"]
-        ) from error
+            f"{source}: setting '{name}' expects {kind}, got {_told(name, value)}",
+            hint=SETTINGS[name].metadata["help"],
+        ) from (None if name in SECRETS else error)
     choices = SETTINGS[name].metadata["choices"]
     if choices and converted not in choices:
         raise SettingsError(f"{source}: setting '{name}' is one of {', '.join(choices)}, got {value!r}")
     return converted
+
+
+def _told(name: str, value: Any) -> str:
+    return f"something of type {type(value).__name__}" if name in SECRETS else repr(value)
 
 
 def _boolean(value: Any) -> bool:
@@ -226,6 +249,9 @@ _AT_LEAST = MappingProxyType(
 
 _AT_MOST = MappingProxyType({"port": 65535, "nice": 19})
 
+# Meilisearch's own alphabet; of its 512 bytes some are left for the name of the next index.
+_INDEX_NAME = re.compile(r"[A-Za-z0-9_-]{1,400}")
+
 
 def _checked(settings: Settings) -> Settings:
     for name, least in _AT_LEAST.items():
@@ -234,6 +260,7 @@ def _checked(settings: Settings) -> Settings:
     for name, most in _AT_MOST.items():
         if getattr(settings, name) > most:
             raise SettingsError(f"setting '{name}' is at most {most}, got {getattr(settings, name)}")
+    _check_meilisearch(settings)
     for root in settings.photos:
         if settings.data_dir == root or root in settings.data_dir.parents:
             raise SettingsError(
@@ -241,3 +268,22 @@ def _checked(settings: Settings) -> Settings:
                 hint="set RECOLLECT_DATA_DIR to a directory outside the photos",
             )
     return settings
+
+
+def _check_meilisearch(settings: Settings) -> None:
+    if not _INDEX_NAME.fullmatch(settings.meilisearch_index):
+        raise SettingsError(
+            f"setting 'meilisearch_index' is a name of letters, digits, - and _, got {settings.meilisearch_index!r}"
+        )
+    if not _is_server(settings.meilisearch_url):
+        raise SettingsError(
+            f"setting 'meilisearch_url' is http://HOST:PORT or https://HOST, got {settings.meilisearch_url!r}"
+        )
+
+
+def _is_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False

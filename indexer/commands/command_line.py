@@ -16,7 +16,7 @@ import click
 
 from indexer.commands.terminal import Terminal, shown
 from indexer.errors import SetupError
-from indexer.settings import SETTINGS, Settings, load_settings
+from indexer.settings import SECRETS, SETTINGS, Settings, load_settings
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +25,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 SUCCESS, SOMETHING_FAILED, WRONG_SETUP = 0, 1, 2
 
-#: Flags are visible to everyone on the machine (`ps`), so these two are not flags.
-_SECRETS = frozenset({"password", "meilisearch_key"})
-
 #: Settings about serving the page; `serve` has them, `index` does not.
 SERVING = ("host", "port", "rescan_s", "watch")
-INDEXING = tuple(name for name in SETTINGS if name not in {"photos", "data_dir", *SERVING, *_SECRETS})
+INDEXING = tuple(name for name in SETTINGS if name not in {"photos", "data_dir", *SERVING, *SECRETS})
 
 # Each thread keeps SQLite connections and their page caches: a few threads are part of the memory budget.
 _THREADS = 3

@@ -23,7 +23,7 @@ from indexer.commands.remembered import read_remembered
 from indexer.commands.terminal import Terminal, shown
 from indexer.errors import SetupError
 from indexer.photo import LOW_CONFIDENCE, JobKind
-from indexer.settings import SETTINGS, Settings
+from indexer.settings import SECRETS, SETTINGS, Settings
 from indexer.storage import InUse, indexing_process, sole_indexer
 from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
 from tests.photos_made import write_jpeg
@@ -269,7 +269,8 @@ def test_doctor_finds_a_damaged_catalogue(library: Path, tmp_path: Path, setting
 def test_every_setting_is_a_flag_of_serve_but_secrets() -> None:
     serve = main.commands["serve"]
     flags = {item.name for item in serve.params if isinstance(item, click.Option)}
-    assert set(SETTINGS) - flags == {"photos", "password", "meilisearch_key"}
+    secrets = {"password", "meilisearch_key", "meilisearch_search_key", "meilisearch_master_key"}
+    assert set(SETTINGS) - flags == {"photos", *secrets} == {"photos", *SECRETS}
     assert set(INDEXING).isdisjoint(SERVING)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import SettingsError
-from indexer.settings import SETTINGS, Settings, default_data_dir, load_settings
+from indexer.settings import SECRETS, SETTINGS, Settings, default_data_dir, load_settings
 
 
 def written(path: Path, text: str) -> Path:
@@ -58,6 +58,10 @@ def test_lists_and_paths(tmp_path: Path) -> None:
         ("port = 99999\n", "'port' is at most 65535"),
         ("host = 1\n", "'host' expects str"),
         ("photos = [1]\n", "'photos' expects tuple"),
+        ('meilisearch_index = "my photos"\n', "'meilisearch_index' is a name of letters"),
+        ('meilisearch_index = ""\n', "'meilisearch_index' is a name of letters"),
+        ('meilisearch_url = "127.0.0.1:7700"\n', "'meilisearch_url' is http://HOST:PORT"),
+        ('meilisearch_url = "http://host:many"\n', "'meilisearch_url' is http://HOST:PORT"),
         ("=", "can't be read"),
     ],
 )
@@ -97,3 +101,15 @@ def test_a_path_has_one_spelling(tmp_path: Path) -> None:
     settings = load_settings(environment={"XDG_CONFIG_HOME": str(tmp_path)}, flags=flags)
     assert settings.photos == (tmp_path / "photos",)
     assert str(settings.data_dir) == str(tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_a_secret_is_never_shown(tmp_path: Path, name: str) -> None:
+    settings = load_settings(environment={"RECOLLECT_" + name.upper(): "hush-hush", "XDG_CONFIG_HOME": str(tmp_path)})
+    assert getattr(settings, name) == "hush-hush"
+    assert "hush-hush" not in repr(settings)
+    config = written(tmp_path / "wrong.toml", f"{name} = 987654321\n")
+    with pytest.raises(SettingsError, match=f"'{name}' expects str") as raised:
+        load_settings(config=config, environment={})
+    assert "987654321" not in str(raised.value)
+    assert raised.value.__cause__ is None
