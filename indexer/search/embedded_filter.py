@@ -9,7 +9,7 @@ from rapidfuzz import fuzz, process
 
 from indexer.search import FacetCount, Filter, FilterError
 from indexer.search.embedded_picture import NO_DATE, NO_RATING, Facet, Ints, Mask, Picture
-from indexer.search.embedded_schema import taken_s
+from indexer.search.fields import taken_s
 from indexer.search.filters import date_range, near_circle, rating_range
 from indexer.search.words import words
 

@@ -1,7 +1,7 @@
 """Which photos a query finds, and in which order: the whole ranking of the embedded search.
 
 A photo's score for one word is the best of *strength* times *quality* over the words of the index that the query's
-word may mean. Strength (0..1, `embedded_schema.FIELD_WEIGHTS`) says how much the photo is about the word: the
+word may mean. Strength (0..1, `fields.FIELD_WEIGHTS`) says how much the photo is about the word: the
 fields that hold it, combined as independent evidence, 1 - product(1 - weight), a person's caption before the model's,
 before tags (times their probability), names, title, places, folders and file names. It is BM25F's idea (Robertson,
 Zaragoza 2009) without term frequencies, which say nothing in texts of ten words; lengths count a little. Quality

@@ -1,0 +1,126 @@
+"""What search reads of a document: its texts and how much each says, the strength of its words, its facets' values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from itertools import accumulate
+from types import MappingProxyType
+from typing import NamedTuple, Self
+
+from captioner import SURE_TAG
+from indexer.search import SearchDocument
+from indexer.search.filters import type_of
+from indexer.search.words import clean, is_serial, words
+
+#: The most that one field can say for a word; `Fields.strengths` combines the fields that hold it.
+FIELD_WEIGHTS: Mapping[str, float] = MappingProxyType(
+    {
+        "person_caption": 0.95,
+        "machine_caption": 0.85,
+        "tags": 0.8,  # times its probability
+        "keywords": 0.8,
+        "people": 0.8,
+        "title": 0.7,
+        "places": 0.65,
+        "folders": 0.55,
+        "file_names": 0.45,
+        "taken_at": 0.4,
+    }
+)
+_MAX_WORDS = 2000
+# A long text says less of each of its words; by so much from so many words on.
+_DILUTION = 0.1
+_LONG = 20
+_EPOCH = datetime(1970, 1, 1)
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
+
+class Text(NamedTuple):
+    """One text of a document; `folded` are its words, separated by spaces."""
+
+    field: str
+    text: str
+    folded: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A document as words and values: `strengths` (word -> 1..255) leaves out long numbers and hashes."""
+
+    texts: tuple[Text, ...]
+    strengths: Mapping[str, int]
+    facets: tuple[tuple[str, str], ...]  # facet, value
+
+    @classmethod
+    def of(cls, document: SearchDocument) -> Self:
+        """Everything that search reads of `document`."""
+        shown = [(field, clean(text), weight) for field, text, weight in _shown(document) if text]
+        texts = tuple(Text(field, text, " ".join(words(text)), weight) for field, text, weight in shown)
+        facets = tuple({(facet, clean(value)): None for facet, value in _facets(document)})
+        return cls(texts, _strengths(texts), facets)
+
+
+def taken_s(moment: datetime) -> int:
+    """Seconds since 1970 of the clock on the wall where the photo was taken: what people mean by its date."""
+    return int((moment.replace(tzinfo=None) - _EPOCH).total_seconds())
+
+
+def _shown(document: SearchDocument) -> Iterator[tuple[str, str, float]]:
+    """Field, text and weight of every text of `document` that words are looked for in."""
+    weight = FIELD_WEIGHTS
+    for field in ("person_caption", "machine_caption"):
+        yield field, getattr(document, field), weight[field]
+    for tag, probability in document.tags:
+        yield "tags", tag, weight["tags"] * min(max(probability, 0.01), 1.0)
+    for field in ("keywords", "people"):
+        yield from ((field, text, weight[field]) for text in getattr(document, field))
+    yield "title", document.title, weight["title"]
+    for field in ("places", "folders", "file_names"):
+        yield from ((field, text, weight[field]) for text in getattr(document, field))
+    if document.taken_at:
+        yield "taken_at", _spoken(document.taken_at), weight["taken_at"]
+
+
+def _strengths(texts: tuple[Text, ...]) -> dict[str, int]:
+    missing: dict[str, float] = {}  # the chance that no field means the word
+    for text in texts:
+        parts = text.folded.split()
+        strength = text.weight * (1.0 - _DILUTION * min(len(parts), _LONG) / _LONG)
+        for word in set(parts):
+            missing[word] = missing.get(word, 1.0) * (1.0 - strength)
+    kept = [word for word in missing if not is_serial(word)][:_MAX_WORDS]
+    return {word: max(1, round(255 * (1.0 - missing[word]))) for word in kept}
+
+
+def _facets(document: SearchDocument) -> Iterator[tuple[str, str]]:
+    if document.taken_at:
+        yield "year", f"{document.taken_at:%Y}".zfill(4)
+        yield "month", f"{document.taken_at.year:04}-{document.taken_at.month:02}"
+    if document.rating is not None:
+        yield "rating", str(document.rating)
+    if document.mime_type:
+        yield "type", type_of(document.mime_type)
+    yield from (("tag", tag.lower()) for tag, probability in document.tags if probability >= SURE_TAG)
+    yield from (("tag", keyword.lower()) for keyword in document.keywords)
+    yield from (("person", name) for name in document.people)
+    yield from (("place", name) for name in document.places)
+    yield from ((facet, value) for facet, value in (("camera", document.camera), ("lens", document.lens)) if value)
+    yield from (("folder", level) for folder in document.folders for level in _levels(folder))
+
+
+@lru_cache(maxsize=1024)
+def _levels(folder: str) -> tuple[str, ...]:
+    """A folder and those that it lies in: "2019", "2019/Lyon"."""
+    return tuple(accumulate(filter(None, folder.split("/")), "{}/{}".format))
+
+
+def _spoken(moment: datetime) -> str:
+    """Year and month, so that "july 2019" finds its photos."""
+    return f"{_MONTHS[moment.month - 1]} {moment.year}"
