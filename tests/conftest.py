@@ -5,9 +5,12 @@ from __future__ import annotations
 # Before any test imports TensorFlow: it brings an SQLite of its own, without FTS5, and whoever is loaded first serves
 # the whole process. The service never loads TensorFlow.
 import sqlite3  # noqa: F401
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.meilisearch_server import URL_VARIABLE, MeilisearchServer, found_server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -25,3 +28,19 @@ def shared() -> Path:
     if not (path / "photos").is_dir():
         pytest.skip("the sample photos (../shared/photos) are not beside this checkout")
     return path
+
+
+@pytest.fixture(scope="session")
+def meilisearch_server() -> Iterator[MeilisearchServer]:
+    """A real Meilisearch that all tests share: each uses an index of its own name, and leaves the server running."""
+    with found_server() as server:
+        yield server
+
+
+@pytest.fixture
+def killable_meilisearch() -> Iterator[MeilisearchServer]:
+    """A fresh Meilisearch of this test alone, which may stop, kill, wipe and restore it."""
+    with found_server() as server:
+        if not server.ours:
+            pytest.skip(f"the server that {URL_VARIABLE} names is not ours to stop, kill or wipe")
+        yield server
