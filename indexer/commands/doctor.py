@@ -8,11 +8,10 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from captioner import BundleError, CaptionError, TextTower
+from indexer.commands.finding import Finding, Verdict
 from indexer.commands.remembered import read_remembered
 from indexer.errors import SearchError, SetupError
 from indexer.photo import JobKind
@@ -25,24 +24,6 @@ _MB = 1_000_000
 _SCARCE_MB, _TOO_LITTLE_MB = 1_000, 100
 _SCARCE_MEMORY_MB = 250
 _WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
-
-
-class Verdict(StrEnum):
-    """How a check ended."""
-
-    FINE = "ok"
-    WARNING = "warning"  # it works, but not as well as it could
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found; `mend` is empty where nothing is to be done."""
-
-    subject: str
-    verdict: Verdict
-    text: str
-    mend: str = ""
 
 
 async def examine(settings: Settings) -> list[Finding]:

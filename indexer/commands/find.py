@@ -179,7 +179,8 @@ def doctor(settings: Settings, terminal: Terminal, as_json: bool, roots: tuple[s
     """Check model, catalogue, disk, rights, search and watching, and say how to mend what is broken."""
     import asyncio
 
-    from indexer.commands.doctor import Verdict, examine
+    from indexer.commands.doctor import examine
+    from indexer.commands.finding import Verdict
 
     findings = asyncio.run(examine(settings))
     if as_json:
