@@ -6,7 +6,7 @@ runs the same suite on every backend.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -138,18 +138,49 @@ class SearchBackend(Protocol):
     """A derived, rebuildable index over `SearchDocument`s. Methods block; callers on the loop use a thread.
 
     Every method raises `indexer.errors.SearchError` where the backend is down or refuses.
+
+    Whoever writes calls `prepare` first, and again after every `SearchError`. From then on `put`, `delete`, `clear`,
+    `position`, `held` and `count` speak of the index that is being written, which need not be the one that searches
+    are answered from until `complete` says that it is. One process writes at a time, any number search.
     """
 
     name: str
+    batch: int  # how many documents one `put` best takes
 
-    def put(self, documents: Sequence[SearchDocument]) -> None:
-        """Adds or replaces; durable when it returns."""
+    def prepare(self) -> None:
+        """Makes the index ready for documents: there, with its settings as declared.
+
+        Where an index was made with other settings, a second one is begun (or gone on with, where a writer before
+        this one was interrupted), while searches go on being answered from the first.
+        """
+
+    def position(self) -> str:
+        """Names what the index holds: equal to an earlier answer only if nothing was written, lost or restored since.
+
+        Cheap; asked before and after every batch.
+        """
+
+    def held(self) -> Iterator[tuple[str, int]]:
+        """Id and revision of every document, in any order, not all in memory at once."""
+
+    def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
+        """Adds or replaces; durable and seen by `position` when it returns. Whatever revision was there gives way.
+
+        Gives, by id and with the reason, the documents that are refused for good while all the others are in; normally
+        none. What stood under their ids before is left as it was. After a `SearchError` any of the documents may be in.
+        """
 
     def delete(self, ids: Iterable[str]) -> None:
-        """Unknown ids are no error."""
+        """Unknown ids are no error; durable when it returns."""
 
     def clear(self) -> None:
         """Forgets every document."""
+
+    def complete(self) -> None:
+        """Says that everything is in: a second index now takes the first one's place, at once and as a whole.
+
+        Does nothing where there is none.
+        """
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         """The photos that match, best first. Raises `FilterError` for a filter that it can't answer."""
@@ -166,7 +197,7 @@ class SearchBackend(Protocol):
         """Photos like this one, itself left out; empty for an unknown id."""
 
     def count(self) -> int:
-        """How many documents there are."""
+        """How many documents there are: as many as `held` would give."""
 
     def close(self) -> None:
         """Closing twice is fine."""

@@ -55,6 +55,7 @@ class EmbeddedSearch:
     """
 
     name = "embedded"
+    batch = 256
 
     def __init__(self, path: Path, meaning: Meaning = NO_MEANING) -> None:
         self._meaning = meaning
@@ -64,12 +65,32 @@ class EmbeddedSearch:
         self._vectors = Vectors()
         self._closed = False
 
-    def put(self, documents: Sequence[SearchDocument]) -> None:
-        """Adds or replaces; durable when it returns. Of several documents with one id the last one counts."""
+    def prepare(self) -> None:
+        """Nothing to do: opening the file made it ready."""
+
+    def position(self) -> str:
+        """What the last write was called: a name drawn anew by every one, so an older copy of the file has an older."""
+        with self._guarded():
+            return schema.read_position(self._database.reader)
+
+    def held(self) -> Iterator[tuple[str, int]]:
+        """Id and revision of every document, a part of them in memory at a time."""
+        last: int | None = 0
+        while last is not None:
+            with self._guarded():
+                last, some = schema.held_after(self._database.reader, last)
+            yield from some
+
+    def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
+        """Adds or replaces; durable when it returns. Of several documents with one id the last one counts.
+
+        None is ever refused.
+        """
         latest = list({document.id: document for document in documents}.values())
         for start in range(0, len(latest), _BATCH):
             with self._guarded(), self._database.transaction() as writer:
                 schema.put(writer, latest[start : start + _BATCH])
+        return {}
 
     def delete(self, ids: Iterable[str]) -> None:
         """Unknown ids are no error."""
@@ -80,6 +101,9 @@ class EmbeddedSearch:
         """Forgets every document."""
         with self._guarded(), self._database.transaction() as writer:
             schema.clear(writer)
+
+    def complete(self) -> None:
+        """Nothing to do: there is one index only."""
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         """The photos that match, best first. Raises `FilterError` for a filter that it can't answer."""

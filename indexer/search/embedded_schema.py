@@ -6,7 +6,7 @@ of its facet values as int32 arrays, so that 100,000 photos are in memory within
 order, for phrases and for serial numbers. `shown` holds the texts that highlights are made of.
 
 A replaced document gets a new `docno`, so that a reader follows by reading what is new; `forgotten` lists what it has
-to drop. `state` changes with every write; a new `epoch` says that codes start again.
+to drop. `state` changes with every write: its `position` is drawn anew, and a new `epoch` says that codes start again.
 """
 
 from __future__ import annotations
@@ -59,6 +59,14 @@ EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
         UPDATE state SET generation = generation + 1, epoch = epoch + 1;
         """,
     ),
+    (
+        # A generation counts up alike in a file and in the older copy that was put in its place; chance does not.
+        "search: a name for what it holds",
+        """
+        ALTER TABLE state ADD COLUMN position TEXT NOT NULL DEFAULT '';
+        UPDATE state SET position = hex(randomblob(12));
+        """,
+    ),
 )
 
 WORD = "word"
@@ -68,6 +76,7 @@ _INSERT_DOCUMENT = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _KEPT_FORGOTTEN = 20_000
+_HELD_AT_ONCE = 5000
 
 
 def put(connection: sqlite3.Connection, documents: Sequence[SearchDocument]) -> None:
@@ -107,7 +116,22 @@ def clear(connection: sqlite3.Connection) -> None:
     """Deletes every row inside the caller's transaction."""
     for table in ("document", "shown", "embedding", "body", "name", "forgotten"):
         connection.execute(f"DELETE FROM {table}")  # noqa: S608
-    connection.execute("UPDATE state SET generation = generation + 1, epoch = epoch + 1")
+    connection.execute("UPDATE state SET epoch = epoch + 1")
+    _moved_on(connection)
+
+
+def read_position(connection: sqlite3.Connection) -> str:
+    """What the last write was called."""
+    (position,) = connection.execute("SELECT position FROM state").fetchone()
+    return str(position)
+
+
+def held_after(connection: sqlite3.Connection, docno: int) -> tuple[int | None, list[tuple[str, int]]]:
+    """Id and revision of the next documents after `docno`, and the last one's docno, None where there are none."""
+    rows = connection.execute(
+        "SELECT docno, id, revision FROM document WHERE docno > ? ORDER BY docno LIMIT ?", (docno, _HELD_AT_ONCE)
+    ).fetchall()
+    return rows[-1]["docno"] if rows else None, [(row["id"], row["revision"]) for row in rows]
 
 
 def quantised(vector: Sequence[float]) -> bytes:
@@ -117,7 +141,7 @@ def quantised(vector: Sequence[float]) -> bytes:
 
 
 def _moved_on(connection: sqlite3.Connection) -> None:
-    connection.execute("UPDATE state SET generation = generation + 1")
+    connection.execute("UPDATE state SET generation = generation + 1, position = hex(randomblob(12))")
 
 
 def _codes(connection: sqlite3.Connection, read: Iterable[Fields]) -> dict[tuple[str, str], int]:
