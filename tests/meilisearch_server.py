@@ -214,7 +214,7 @@ class MeilisearchServer:
     def _healthy(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}/health", timeout=_WAIT_S) as response:
-                return json.loads(response.read()) == {"status": "available"}
+                return bool(json.loads(response.read()) == {"status": "available"})
         except OSError:
             return False
 
