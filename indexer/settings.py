@@ -275,10 +275,15 @@ def _check_meilisearch(settings: Settings) -> None:
         raise SettingsError(
             f"setting 'meilisearch_index' is a name of letters, digits, - and _, got {settings.meilisearch_index!r}"
         )
+    if "@" in settings.meilisearch_url:
+        raise SettingsError("setting 'meilisearch_url' holds a user or password", hint="set 'meilisearch_key' instead")
     if not _is_server(settings.meilisearch_url):
         raise SettingsError(
             f"setting 'meilisearch_url' is http://HOST:PORT or https://HOST, got {settings.meilisearch_url!r}"
         )
+    for name in ("meilisearch_key", "meilisearch_search_key", "meilisearch_master_key"):
+        if not re.fullmatch(r"[!-~]*", getattr(settings, name)):
+            raise SettingsError(f"setting '{name}' holds a space or another character that no key has")
 
 
 def _is_server(url: str) -> bool:

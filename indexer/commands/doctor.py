@@ -67,12 +67,20 @@ def _everything_else(settings: Settings) -> Iterator[Finding]:
     yield _memory()
     yield _data_dir(settings)
     yield from _databases(settings)
+    yield from _search_server(settings)
     yield from _contents(settings)
     for root in dict.fromkeys([*settings.photos, *_remembered(settings)]):
         yield _library(root, settings)
     yield from _watches(settings)
     pid = indexing_process(settings.data_dir)
     yield Finding("indexing", Verdict.FINE, f"process {pid} is at it" if pid else "no process is indexing now")
+
+
+def _search_server(settings: Settings) -> Iterator[Finding]:
+    if settings.search == "meilisearch":
+        from indexer.commands.search_server import examine_server  # its client is only here worth its memory
+
+        yield from examine_server(settings)
 
 
 def _memory() -> Finding:

@@ -15,6 +15,7 @@ from indexer.settings import Settings
 
 if TYPE_CHECKING:
     from indexer.catalogue.job_queue import SetAside
+    from indexer.commands.finding import Finding
     from indexer.photo import Photo
     from indexer.search import Answer, Hit
     from indexer.storage import Storage
@@ -27,7 +28,7 @@ _SHOWN_ASIDE = 1000
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="hits at most")
 @click.option("--offset", type=click.IntRange(0), default=0, help="leave out so many hits")
 @click.option("--json", "as_json", is_flag=True, help="one JSON document")
-@with_settings("search", "meilisearch_url", "bundle")
+@with_settings("search", "meilisearch_url", "meilisearch_index", "bundle")
 def search(
     settings: Settings, terminal: Terminal, query: tuple[str, ...], limit: int, offset: int, as_json: bool
 ) -> None:
@@ -173,16 +174,17 @@ def _print_state(state: dict[str, Any]) -> None:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="one JSON document")
+@click.option("--fix", is_flag=True, help="make Meilisearch's keys from RECOLLECT_MEILISEARCH_MASTER_KEY first")
 @click.argument("roots", metavar="[DIR]...", nargs=-1, type=click.Path(path_type=str))
-@with_settings("bundle", "captions", "sidecar_dir", "search", "meilisearch_url")
-def doctor(settings: Settings, terminal: Terminal, as_json: bool, roots: tuple[str, ...]) -> None:
+@with_settings("bundle", "captions", "sidecar_dir", "search", "meilisearch_url", "meilisearch_index")
+def doctor(settings: Settings, terminal: Terminal, as_json: bool, fix: bool, roots: tuple[str, ...]) -> None:
     """Check model, catalogue, disk, rights, search and watching, and say how to mend what is broken."""
     import asyncio
 
     from indexer.commands.doctor import examine
     from indexer.commands.finding import Verdict
 
-    findings = asyncio.run(examine(settings))
+    findings = (_mended(settings) if fix else []) + asyncio.run(examine(settings))
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -201,3 +203,9 @@ def _need_catalogue(settings: Settings) -> None:
             f"nothing is indexed in {settings.data_dir} yet",
             hint="run `recollect index DIR` or `recollect serve DIR` first, or name another --data-dir",
         )
+
+
+def _mended(settings: Settings) -> list[Finding]:
+    from indexer.commands.search_server import mend_search
+
+    return mend_search(settings)

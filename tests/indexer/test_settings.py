@@ -62,6 +62,8 @@ def test_lists_and_paths(tmp_path: Path) -> None:
         ('meilisearch_index = ""\n', "'meilisearch_index' is a name of letters"),
         ('meilisearch_url = "127.0.0.1:7700"\n', "'meilisearch_url' is http://HOST:PORT"),
         ('meilisearch_url = "http://host:many"\n', "'meilisearch_url' is http://HOST:PORT"),
+        ('meilisearch_url = "http://me:hush@host"\n', "'meilisearch_url' holds a user or password"),
+        ('meilisearch_key = "two words"\n', "'meilisearch_key' holds a space or another character that no key has"),
         ("=", "can't be read"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Meilisearch as the search server of a household."""

@@ -1,0 +1,191 @@
+"""A Meilisearch as whoever sets it up sees it, through the official client: keys, rights, version.
+
+https://www.meilisearch.com/docs/reference/api/keys
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import requests
+from meilisearch import Client
+from meilisearch.errors import MeilisearchApiError, MeilisearchError
+from meilisearch.models.key import Key
+
+from indexer.errors import SearchError
+
+#: The server that recollect's own tests run against.
+TESTED_VERSION = (1, 50)
+
+_TIMEOUT_S = 10
+_NO_KEY = "none"  # a server without a master key takes every key but an empty one
+
+
+class NoMasterKey(SearchError):
+    """The server was started without a master key: everything is allowed, and there are no keys."""
+
+
+class KeyRefused(SearchError):
+    """The server does not know the key, or not for this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A request that shows whether a key may do something, and does nothing: a write is too malformed to be one."""
+
+    method: str
+    path: str
+    body: Any = None
+    content_type: str = "application/json"
+
+
+#: What indexing does -> a request for it. The server looks at the key first, at the request afterwards.
+#: Deleting an index can't be asked without doing it; its right comes with that of creating one (`indexes.*`).
+_WRITING: Mapping[str, Probe] = MappingProxyType(
+    {
+        "add documents": Probe("post", "indexes/{index}/documents", "-", "text/plain"),
+        "delete documents": Probe("post", "indexes/{index}/documents/delete-batch", {"not": "a list"}),
+        "create an index": Probe("post", "indexes", {"no": "uid"}),
+        "swap indexes": Probe("post", "swap-indexes", [{"indexes": ["{index}"]}]),
+        "change settings": Probe("patch", "indexes/{index}/settings", {"notASetting": 1}),
+    }
+)
+_READING: Mapping[str, Probe] = MappingProxyType(
+    {
+        "read documents": Probe("get", "indexes/{index}/documents?limit=1"),
+        "read settings": Probe("get", "indexes/{index}/settings"),
+        "follow tasks": Probe("get", "tasks?limit=1&indexUids={index}"),
+        "count documents": Probe("get", "indexes/{index}/stats"),
+    }
+)
+_SEARCHING: Mapping[str, Probe] = MappingProxyType({"search": Probe("post", "indexes/{index}/search", {"limit": 0})})
+
+
+class Administration:
+    """The server at `url`, asked with `key`. Methods block, and raise `SearchError` where it does not answer."""
+
+    def __init__(self, url: str, key: str = "") -> None:
+        self.url = url.rstrip("/")
+        self._client = Client(self.url, key or _NO_KEY, timeout=_TIMEOUT_S)
+
+    def check_health(self) -> None:
+        """Raises `SearchError` where no Meilisearch answers, or one that is not well."""
+        with self._errors():
+            answer = self._client.health()
+        if not isinstance(answer, dict) or "status" not in answer:
+            raise _not_meilisearch(self.url)
+        if answer["status"] != "available":
+            raise SearchError(f"Meilisearch at {self.url} says that it is {answer['status']}", hint="see its log")
+
+    def version(self) -> str:
+        """Such as "1.50.0". Raises `KeyRefused` where the key may not ask."""
+        with self._errors():
+            return str(self._client.get_version()["pkgVersion"])
+
+    def check_keys_are_kept_here(self) -> None:
+        """Raises `NoMasterKey` where the server has none, `KeyRefused` where this key may not see the others."""
+        with self._errors():
+            self._client.get_keys({"limit": 1})
+
+    def documents(self, index: str) -> int | None:
+        """How many documents an index has; None where there is no such index."""
+        with self._errors():
+            try:
+                return int(self._client.index(index).get_stats().number_of_documents)
+            except MeilisearchApiError as error:
+                if error.status_code == 404:
+                    return None
+                raise
+
+    def cannot(self, index: str, *, writing: bool, reading: bool) -> list[str]:
+        """What of indexing and searching this key may not do."""
+        probes = {**(_WRITING if writing else {}), **(_READING if reading else {}), **_SEARCHING}
+        return [name for name, probe in probes.items() if not self._allows(probe, index)]
+
+    def can_write(self, index: str) -> list[str]:
+        """What of changing the index this key may do."""
+        return [name for name, probe in _WRITING.items() if self._allows(probe, index)]
+
+    def ensure_key(self, uid: str, name: str, actions: list[str], indexes: list[str]) -> tuple[str, bool]:
+        """The key with this uid, made or mended where it is not as told; and whether it was."""
+        wanted = {"uid": uid, "name": name, "description": _DESCRIPTION, "actions": actions, "indexes": indexes}
+        with self._errors():
+            there = self._key(uid)
+            if there is not None:
+                if set(there.actions) == set(actions) and set(there.indexes) == set(indexes) and not there.expires_at:
+                    return there.key, False
+                self._client.delete_key(uid)  # actions and indexes of a key can't be changed
+            return self._client.create_key({**wanted, "expiresAt": None}).key, True
+
+    def _key(self, uid: str) -> Key | None:
+        try:
+            return self._client.get_key(uid)
+        except MeilisearchApiError as error:
+            if error.code == "api_key_not_found":
+                return None
+            raise
+
+    def _allows(self, probe: Probe, index: str) -> bool:
+        path, http = probe.path.format(index=index), self._client.http
+        with self._errors():
+            try:
+                if probe.method == "get":
+                    http.get(path)
+                elif probe.method == "patch":
+                    http.patch(path, probe.body)
+                else:
+                    http.post(path, _filled(probe.body, index), probe.content_type)
+            except MeilisearchApiError as error:
+                return error.status_code not in {401, 403}
+        return True
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except MeilisearchApiError as error:
+            raise _meaning_of(error, self.url) from error
+        except (MeilisearchError, requests.ConnectionError, requests.Timeout) as error:
+            raise SearchError(
+                f"Meilisearch does not answer at {self.url}",
+                hint="start it, or name its address in the setting 'meilisearch_url'; until then photos wait in the "
+                "catalogue and nothing is lost",
+            ) from error
+        except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _not_meilisearch(self.url) from error
+
+
+_DESCRIPTION = "Made by `recollect doctor --fix`; made again by it where it is deleted"
+
+
+def _filled(body: Any, index: str) -> Any:
+    return [{"indexes": [index]}] if isinstance(body, list) else body
+
+
+def _meaning_of(error: MeilisearchApiError, url: str) -> SearchError:
+    if error.code == "missing_master_key":
+        return NoMasterKey(
+            f"Meilisearch at {url} runs without a master key: everyone who reaches it may read and change the index",
+            hint="start it with MEILI_ENV=production and a MEILI_MASTER_KEY of 16 bytes or more",
+        )
+    if error.code in {"invalid_api_key", "missing_authorization_header"}:
+        return KeyRefused(f"Meilisearch at {url} does not accept the key", hint="run: recollect doctor --fix")
+    if error.code is None and error.status_code >= 500:
+        return SearchError(
+            f"Meilisearch does not answer at {url}: HTTP status {error.status_code}",
+            hint="a proxy that can't reach its server says so: start Meilisearch",
+        )
+    if error.code is None:
+        return _not_meilisearch(url)
+    return SearchError(f"Meilisearch at {url} refuses: {error.message}")
+
+
+def _not_meilisearch(url: str) -> SearchError:
+    return SearchError(
+        f"what answers at {url} is not Meilisearch",
+        hint="the setting 'meilisearch_url' names another program's address",
+    )

@@ -1,0 +1,93 @@
+"""Which keys open Meilisearch: those of the settings, else those that `recollect doctor --fix` made and kept.
+
+Nothing but the processes of recollect holds them: a browser is answered by recollect and never speaks to Meilisearch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from indexer.errors import SettingsError
+from indexer.settings import Settings
+
+_AGAIN = "make the keys again: recollect doctor --fix"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """`admin` writes documents and settings, `search` only searches, `version` only reads the server's version.
+
+    Empty where none is known: then requests go without an Authorization header, which is what a server without a master
+    key expects. (It refuses an empty one.)
+    """
+
+    admin: str = field(default="", repr=False)
+    search: str = field(default="", repr=False)
+    version: str = field(default="", repr=False)
+
+
+def keys_of(settings: Settings) -> Keys:
+    """The keys to use. Searching takes the key for indexing only where no other is known.
+
+    Raises `SettingsError` where the kept keys can't be read.
+    """
+    kept = kept_keys(settings)
+    admin = settings.meilisearch_key or kept.admin
+    return Keys(admin, settings.meilisearch_search_key or kept.search or admin, kept.version)
+
+
+def indexes_of(settings: Settings) -> tuple[str, str]:
+    """The index that is searched, and the one that is made beside it where everything has to be indexed anew."""
+    return settings.meilisearch_index, f"{settings.meilisearch_index}-next"
+
+
+def keys_path(settings: Settings) -> Path:
+    """The file of the keys that were made; readable for its owner alone."""
+    return settings.data_dir / "meilisearch-keys.json"
+
+
+def kept_keys(settings: Settings) -> Keys:
+    """The keys that were made for the index of the settings, all empty where none were. Raises `SettingsError`."""
+    path = keys_path(settings)
+    try:
+        stored = json.loads(path.read_text(encoding="ascii"))
+        index, keys = stored["index"], Keys(**{name: str(stored["keys"][name]) for name in Keys.__slots__})
+    except (FileNotFoundError, NotADirectoryError):
+        return Keys()
+    except PermissionError as error:
+        raise SettingsError(
+            f"{path} can't be read: {error.strerror}", hint="run recollect as the user whose data directory it is"
+        ) from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SettingsError(f"{path} is not as recollect wrote it", hint=f"delete it and {_AGAIN}") from error
+    return keys if index == settings.meilisearch_index else Keys()
+
+
+def keep_keys(settings: Settings, keys: Keys) -> None:
+    """Writes the file: whole or not at all, on the disk when this returns. Raises `SettingsError`."""
+    path = keys_path(settings)
+    fresh = path.with_suffix(".new")
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh.unlink(missing_ok=True)
+        _write_private(fresh, json.dumps({"index": settings.meilisearch_index, "keys": asdict(keys)}, indent=1))
+        fresh.replace(path)
+    except OSError as error:
+        raise SettingsError(
+            f"{path} can't be written: {error.strerror}", hint="check the free space and the rights of the directory"
+        ) from error
+
+
+def _write_private(path: Path, text: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(path, flags, 0o600), "w", encoding="ascii") as file:  # noqa: PTH123
+        if os.geteuid() == 0:
+            # Root made them for the service, whose own user has to read them.
+            owner = path.parent.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
