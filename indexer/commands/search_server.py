@@ -57,15 +57,25 @@ def examine_server(settings: Settings) -> Iterator[Finding]:
         keys = keys_of(settings)
         Administration(settings.meilisearch_url).check_health()
         yield Finding(subject, Verdict.FINE, f"Meilisearch answers at {settings.meilisearch_url}")
-        yield _connection(settings.meilisearch_url)
-        yield _version(settings, keys)
-        yield from _keys(settings, keys)
-        yield from _index(settings, keys)
+    except SetupError as error:
+        yield Finding(subject, Verdict.BROKEN, error.what, error.hint)
+        return
+    yield connection(settings.meilisearch_url)
+    yield from _guarded("search server's version", _version(settings, keys))
+    yield from _guarded("search keys", _keys(settings, keys))
+    yield from _guarded("search index of the server", _index(settings, keys))
+
+
+def _guarded(subject: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """One check that fails does not keep the others from being made."""
+    try:
+        yield from findings
     except SetupError as error:
         yield Finding(subject, Verdict.BROKEN, error.what, error.hint)
 
 
-def _connection(url: str) -> Finding:
+def connection(url: str) -> Finding:
+    """Whether somebody on the way to the server could read along."""
     subject, parts = "way to the search server", urlsplit(url)
     if parts.scheme == "https":
         return Finding(subject, Verdict.FINE, "encrypted")
@@ -85,21 +95,21 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-def _version(settings: Settings, keys: Keys) -> Finding:
+def _version(settings: Settings, keys: Keys) -> Iterator[Finding]:
     subject, tested = "search server's version", ".".join(map(str, TESTED_VERSION))
     key = keys.version or settings.meilisearch_master_key or settings.meilisearch_key
     try:
         version = Administration(settings.meilisearch_url, key).version()
     except KeyRefused:
-        text = f"the keys may not ask for it; recollect is tested with {tested}"
-        return Finding(subject, Verdict.FINE, text)
+        yield Finding(subject, Verdict.FINE, f"the keys may not ask for it; recollect is tested with {tested}")
+        return
     text = f"{version}; recollect is tested with {tested}"
     number = re.match(r"(\d+)\.(\d+)", version)
     if number is None or (int(number[1]), int(number[2])) < TESTED_VERSION or int(number[1]) > TESTED_VERSION[0]:
-        return Finding(
-            subject, Verdict.WARNING, text, f"it may work; to be sure, run Meilisearch {tested} or a later 1.x"
-        )
-    return Finding(subject, Verdict.FINE, text)
+        mend = f"it may work; to be sure, run Meilisearch {tested} or a later 1.x"
+        yield Finding(subject, Verdict.WARNING, text, mend)
+    else:
+        yield Finding(subject, Verdict.FINE, text)
 
 
 def _keys(settings: Settings, keys: Keys) -> Iterator[Finding]:
