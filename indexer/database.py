@@ -64,6 +64,24 @@ class Database:
         return connection
 
     @contextmanager
+    def workspace(self) -> Iterator[sqlite3.Connection]:
+        """A connection of one's own, to lay temporary tables beside the file's: on the disk, gone with it.
+
+        The file is only read through it; writes go through `transaction`. Raises `StorageError` once closed.
+        """
+        with self._write_lock:  # close() must not miss it
+            if self._closed:
+                raise StorageError(f"the database {self.path} was closed")
+            connection = self._connect()
+        try:
+            connection.execute("PRAGMA temp_store = FILE")
+            yield connection
+        finally:
+            with self._write_lock:
+                self._connections.remove(connection)
+                connection.close()
+
+    @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """The writer's connection inside ``BEGIN IMMEDIATE``: committed at the end, rolled back on an exception."""
         with self._write_lock:

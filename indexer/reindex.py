@@ -26,16 +26,14 @@ class Rebuild:
         return self.search or self.captions or self.metadata or self.thumbnails
 
 
-def enqueue(wanted: Rebuild, settings: Settings, storage: Storage, *, alone: bool) -> str:
-    """Queues the work and says how much it is.
+def enqueue(wanted: Rebuild, settings: Settings, storage: Storage) -> str:
+    """Queues the work and says how much it is. Raises `SetupError` where the caption model can't be read.
 
-    `alone` is true where no other process is indexing: then the search index is emptied first, which also drops what
-    the catalogue has forgotten. Raises `SetupError` where the caption model can't be read.
+    The search index is not emptied: every photo is put into it anew while it goes on being searched, and what the
+    catalogue does not have is deleted from it.
     """
     told = []
     if wanted.search:
-        if alone:
-            storage.search.clear()
         told.append(f"{storage.catalogue.mark_all_unpushed():,} photos for search")
     if wanted.captions:
         model = current_model(settings)

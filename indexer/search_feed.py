@@ -1,9 +1,16 @@
-"""Keeping search up with the catalogue: what changed is pushed in batches, from the catalogue's own outbox."""
+"""Keeping search up with the catalogue: what changed is pushed in batches, from the catalogue's own outbox.
+
+Search may be down for as long as it likes, be killed in the middle of a batch, be wiped, or be put back to an older
+state. Each of them moves its position (`SearchBackend.position`) away from the one that the catalogue remembers; then
+what search holds is compared with the catalogue before anything is pushed, see `indexer.catalogue.outbox`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+from collections.abc import Iterator
 
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError
@@ -12,19 +19,17 @@ from indexer.search.documents import document
 
 log = logging.getLogger(__name__)
 
-BATCH = 256
-
 _PAUSE_S = 1.0  # between batches while photos trickle in: a photo is searchable about a second after it is settled
 _POLL_S = 5.0
 _LONGEST_BACK_OFF_S = 60.0
+_COMPARISONS = 3  # one that finds something to delete, one that finds nothing, one for bad luck
 
 
 class SearchFeed:
     """Pushes revisions that search has not seen. A backend that is down delays search and loses nothing."""
 
     def __init__(self, catalogue: Catalogue, search: SearchBackend) -> None:
-        self._catalogue = catalogue
-        self._search = search
+        self._steps = FeedSteps(catalogue, search)
         self._changed = asyncio.Event()
         self.problem: str | None = None
 
@@ -35,7 +40,6 @@ class SearchFeed:
     async def run(self) -> None:
         """Pushes until cancelled: the first photo at once, then what came in the pause after each push."""
         pause_s = _PAUSE_S
-        await asyncio.to_thread(push_everything_if_lost, self._catalogue, self._search)
         while True:
             self._changed.clear()
             pause_s = await self._push(pause_s)
@@ -44,7 +48,7 @@ class SearchFeed:
                 async with asyncio.timeout(_POLL_S):
                     await self._changed.wait()
             except TimeoutError:
-                continue  # another process may have marked photos for pushing
+                continue  # another process may have marked photos for pushing, and search may have lost some
 
     async def _push(self, pause_s: float) -> float:
         """Pushes, and gives the time to wait before the next push."""
@@ -63,34 +67,123 @@ class SearchFeed:
         """Pushes all that is waiting, and gives its number. Raises `SearchError`, which `problem` then names."""
         pushed = 0
         try:
-            while batch := await asyncio.to_thread(push_batch, self._catalogue, self._search):
-                pushed += batch
+            while some := await self._step():
+                pushed += some
         except SearchError as error:
             self.problem = error.what
             raise
         self.problem = None
         return pushed
 
-
-def push_batch(catalogue: Catalogue, search: SearchBackend) -> int:
-    """Pushes one batch and gives its size, 0 where search is up to date. Raises `SearchError`."""
-    removed = catalogue.removed(BATCH)
-    if removed:
-        search.delete(removed)
-        catalogue.forget_removed(removed)
-    photos = catalogue.unpushed(BATCH)
-    if photos:
-        search.put([document(photo) for photo in photos])
-        catalogue.mark_pushed([(photo.id, photo.revision) for photo in photos])
-    return len(removed) + len(photos)
+    async def _step(self) -> int:
+        cancelled = threading.Event()
+        try:
+            return await asyncio.to_thread(self._steps.step, cancelled)
+        except asyncio.CancelledError:
+            cancelled.set()  # a thread can't be cancelled, and comparing a large library takes its time
+            raise
 
 
-def push_everything_if_lost(catalogue: Catalogue, search: SearchBackend) -> None:
-    """The search index may be deleted at any time: fewer documents than photos pushed means that it was."""
-    try:
-        counts = catalogue.counts()
-        if search.count() < counts.photos - counts.unpushed:
-            log.info("the search index is missing photos: it is rebuilt from the catalogue")
-            catalogue.mark_all_unpushed()
-    except SearchError:
-        return  # it is down; `run` says so, and nothing is lost by waiting
+class FeedSteps:
+    """The feed without its clock. Methods block; one step is taken at a time, whoever asks."""
+
+    def __init__(self, catalogue: Catalogue, search: SearchBackend) -> None:
+        self._catalogue = catalogue
+        self._search = search
+        self._turn = threading.Lock()
+        self._prepared = False
+        self._complete = False  # everything was pushed and counted, and nothing has been pushed since
+        self._doubted = False  # the number of photos was wrong at the last look
+
+    def step(self, cancelled: threading.Event | None = None) -> int:
+        """Makes search agree with the catalogue by one batch more, and gives its size; 0: it agrees.
+
+        Raises `SearchError`: take the step again later.
+        """
+        with self._turn:
+            try:
+                return self._step(cancelled or threading.Event())
+            except BaseException:
+                self._prepared = False
+                raise
+
+    def _step(self, cancelled: threading.Event) -> int:
+        if not self._prepared:
+            self._search.prepare()
+            self._prepared, self._complete = True, False
+        self._compare_if_moved(cancelled)
+        pushed = self._push_removals() + self._push_photos()
+        if pushed:
+            self._complete = False
+            return pushed
+        return 0 if self._complete else self._finish(cancelled)
+
+    def _compare_if_moved(self, cancelled: threading.Event) -> int:
+        """Compares where search stands elsewhere than the catalogue remembers; gives how many photos differ.
+
+        What moves search during a comparison, be it our own deletions, makes for another one.
+        """
+        differing = 0
+        for _ in range(_COMPARISONS):
+            position = self._search.position()
+            if position == self._catalogue.search_position():
+                return differing
+            differing += self._compare(position, cancelled)
+        raise SearchError(
+            "what search holds changes while it is compared with the catalogue",
+            hint="does another recollect, or another program, write into the same index?",
+        )
+
+    def _compare(self, position: str, cancelled: threading.Event) -> int:
+        found = self._catalogue.reconcile(_until(cancelled, self._search.held()), self._search.delete)
+        self._catalogue.remember_position(position)
+        self._complete = False
+        if found:
+            log.info("search holds something else than the catalogue, which is mended: %s", found)
+        return found.missing + found.outdated + found.surplus
+
+    def _push_removals(self) -> int:
+        removed = self._catalogue.removed(self._search.batch)
+        if removed:
+            self._search.delete(removed)
+            self._catalogue.forget_removed(removed, position=self._search.position())
+        return len(removed)
+
+    def _push_photos(self) -> int:
+        photos = self._catalogue.unpushed(self._search.batch)
+        if photos:
+            refused = self._search.put([document(photo) for photo in photos])
+            self._catalogue.mark_pushed(
+                [(photo.id, photo.revision) for photo in photos if photo.id not in refused],
+                refused=[(photo.id, photo.revision, refused[photo.id]) for photo in photos if photo.id in refused],
+                position=self._search.position(),
+            )
+            for photo in photos:
+                if photo.id in refused:
+                    log.warning("search refuses the photo %s: %s", photo.id, refused[photo.id])
+        return len(photos)
+
+    def _finish(self, cancelled: threading.Event) -> int:
+        """Nothing waits. Gives how many photos have to be looked at all the same.
+
+        Counting finds a server that was wiped between a batch and the look at its position.
+        """
+        wanted, counted = self._catalogue.pushed(), self._search.count()
+        if wanted != counted:
+            self._catalogue.remember_position("")
+            differing = 0 if self._doubted else self._compare_if_moved(cancelled)
+            self._doubted = bool(differing)
+            if not differing:
+                raise SearchError(f"search counts {counted:,} photos and should have {wanted:,}")
+            return differing
+        self._search.complete()
+        self._complete, self._doubted = True, False
+        return self._compare_if_moved(cancelled)
+
+
+def _until(cancelled: threading.Event, held: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """`held` until nobody waits for it any more. Raises `SearchError` then."""
+    for item in held:
+        if cancelled.is_set():
+            raise SearchError("recollect was stopped while search was compared with the catalogue")
+        yield item

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from indexer.catalogue.corrections import Corrections, others_hold, own_words, w
 from indexer.catalogue.file_rows import join_root, touch
 from indexer.catalogue.job_queue import JobQueue, requeue
 from indexer.catalogue.library_walk import LibraryWalks
+from indexer.catalogue.outbox import Outbox
 from indexer.catalogue.rows import (
     FILE_COLUMNS,
     METADATA_COLUMNS,
@@ -50,9 +51,18 @@ class Counts:
     set_aside: int
     unpushed: int
     with_caption: int
+    refused: int  # by search, for good
 
 
-class Catalogue(LibraryWalks, JobQueue, Corrections):
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A photo that search will not have as it is, and why."""
+
+    photo: Photo
+    reason: str
+
+
+class Catalogue(LibraryWalks, JobQueue, Corrections, Outbox):
     """The one durable record. Thread-safe; every method is one short transaction at most.
 
     Raises `StorageError` where the file can't be opened.
@@ -140,12 +150,13 @@ class Catalogue(LibraryWalks, JobQueue, Corrections):
     def counts(self) -> Counts:
         """The catalogue in numbers."""
         row = self._database.reader.execute(
-            """SELECT
+            f"""SELECT
             (SELECT count(*) FROM photo WHERE gone = 0) AS photos,
             (SELECT count(*) FROM file) AS files,
             (SELECT count(*) FROM file WHERE missing_since IS NOT NULL) AS missing,
             (SELECT count(*) FROM photo WHERE gone = 0 AND unpushed = 1) AS unpushed,
             (SELECT count(*) FROM photo WHERE gone = 0 AND worded = 1) AS with_caption,
+            (SELECT count(*) FROM photo WHERE {_REFUSED}) AS refused,
             (SELECT count(*) FROM job JOIN file ON file.id = job.file_id
                 WHERE state = 'aside' AND missing_since IS NULL) AS set_aside"""
         ).fetchone()
@@ -157,6 +168,7 @@ class Catalogue(LibraryWalks, JobQueue, Corrections):
             set_aside=row["set_aside"],
             unpushed=row["unpushed"],
             with_caption=row["with_caption"],
+            refused=row["refused"],
         )
 
     def unpushed(self, limit: int) -> list[Photo]:
@@ -164,33 +176,16 @@ class Catalogue(LibraryWalks, JobQueue, Corrections):
         rows = self._database.reader.execute("SELECT id FROM photo WHERE gone = 0 AND unpushed = 1 LIMIT ?", (limit,))
         return self.photos([row["id"] for row in rows])
 
-    def removed(self, limit: int) -> list[str]:
-        """Ids that search still holds although no present file shows them."""
+    def refused(self, limit: int = 100) -> list[Refused]:
+        """Present photos that search will not have as they are, and why."""
         rows = self._database.reader.execute(
-            "SELECT id FROM photo WHERE gone = 1 AND search_revision > 0 LIMIT ?", (limit,)
+            f"SELECT id, refused_reason FROM photo WHERE {_REFUSED} ORDER BY id LIMIT ?", (limit,)
         )
-        return [row["id"] for row in rows]
-
-    def mark_pushed(self, pushed: Iterable[tuple[str, int]]) -> None:
-        """(id, revision) pairs that search holds now."""
-        with self._database.transaction() as writer:
-            writer.executemany(
-                "UPDATE photo SET search_revision = ? WHERE id = ? AND search_revision < ?",
-                [(revision, photo_id, revision) for photo_id, revision in pushed],
-            )
-
-    def forget_removed(self, ids: Iterable[str]) -> None:
-        """Search has deleted these; one that came back in the meantime is pushed again."""
-        with self._database.transaction() as writer:
-            writer.executemany("UPDATE photo SET search_revision = 0 WHERE id = ?", [(photo_id,) for photo_id in ids])
-
-    def mark_all_unpushed(self) -> int:
-        """Every present photo has to be pushed again; returns how many."""
-        with self._database.transaction() as writer:
-            writer.execute("UPDATE photo SET search_revision = 0 WHERE gone = 0 AND search_revision > 0")
-            return int(writer.execute("SELECT count(*) FROM photo WHERE gone = 0").fetchone()[0])
+        reasons = {row["id"]: row["refused_reason"] for row in rows}
+        return [Refused(photo, reasons[photo.id]) for photo in self.photos(list(reasons))]
 
 
+_REFUSED = "gone = 0 AND refused_revision > 0 AND refused_revision = revision"
 _CAPTION_COLUMNS = ("machine_text", "machine_confidence", "machine_model", "tags", "embedding")
 
 

@@ -120,9 +120,27 @@ ALTER TABLE file ADD COLUMN caption_place TEXT;
 ALTER TABLE file ADD COLUMN caption_reason TEXT;
 """
 
+# What search holds and what it refused, see `outbox`. Comparing a whole library goes through `photo_search` alone.
+_OUTBOX = """
+DROP INDEX photo_unpushed;
+DROP INDEX photo_removed;
+ALTER TABLE photo DROP COLUMN unpushed;
+ALTER TABLE photo ADD COLUMN refused_revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE photo ADD COLUMN refused_reason TEXT;
+ALTER TABLE photo ADD COLUMN unpushed INTEGER
+    GENERATED ALWAYS AS (revision > max(search_revision, refused_revision)) VIRTUAL;
+CREATE INDEX photo_unpushed ON photo (gone, unpushed);
+CREATE INDEX photo_removed ON photo (id) WHERE gone = 1 AND search_revision <> 0;
+CREATE INDEX photo_refused ON photo (id) WHERE refused_revision > 0;
+CREATE INDEX photo_search ON photo (id, search_revision, revision, gone);
+CREATE TABLE search (position TEXT NOT NULL);  -- where search stood when it held what is noted of it
+INSERT INTO search VALUES ('');
+"""
+
 #: In the order they are applied; a migration that was released never changes.
 CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-1", _FIRST),
     ("catalogue-2", _CORRECTIONS),
     ("catalogue-3", _PLACES),
+    ("catalogue-4", _OUTBOX),
 )

@@ -131,10 +131,10 @@ def reindex(
     with open_storage(settings) as storage:
         try:
             with sole_indexer(settings.data_dir):
-                terminal.say(enqueue(wanted, settings, storage, alone=True))
+                terminal.say(enqueue(wanted, settings, storage))
                 outcome = run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.work_off(stop=stop))
         except InUse as running:
-            terminal.say(enqueue(wanted, settings, storage, alone=False))
+            terminal.say(enqueue(wanted, settings, storage))
             terminal.say(f"the running recollect (process {running.pid}) does it now; see `recollect status`")
             return
     report(outcome, terminal, as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from indexer.captions.caption_file import read_own_caption
 from indexer.errors import SetupError
 from indexer.photo import JobKind
 from indexer.reindex import Rebuild, current_model, enqueue
+from indexer.search.documents import document
 from indexer.search.embedded import EmbeddedSearch
 from indexer.search.meaning import Meaning
 from indexer.search.query import parse
@@ -143,7 +145,7 @@ async def test_lost_thumbnails_are_made_again_without_captioning(library: Path, 
         path.unlink()
     captioner = CountingCaptioner()
     with stored(settings) as storage:
-        assert "3 photos" in enqueue(Rebuild(thumbnails=True), settings, storage, alone=True)
+        assert "3 photos" in enqueue(Rebuild(thumbnails=True), settings, storage)
         assert sorted(await work_off(settings, storage, captioner)) == ["blue.jpg", "green.jpg", "red.jpg"]
         assert storage.thumbnails.sizes() == {"grid": 3, "screen": 3}
     assert captioner.asked == []
@@ -163,7 +165,7 @@ async def test_captioning_again_without_thumbnails_reads_the_originals(library: 
 async def test_metadata_is_read_again_without_decoding_or_captioning(library: Path, settings: Settings) -> None:
     captioner = CountingCaptioner()
     with stored(settings) as storage:
-        assert "3 files" in enqueue(Rebuild(metadata=True), settings, storage, alone=True)
+        assert "3 files" in enqueue(Rebuild(metadata=True), settings, storage)
         assert sorted(await work_off(settings, storage, captioner)) == ["blue.jpg", "green.jpg", "red.jpg"]
         assert storage.catalogue.counts().queued == 0
         assert len(found(storage, "wall")) == 3
@@ -172,11 +174,15 @@ async def test_metadata_is_read_again_without_decoding_or_captioning(library: Pa
 
 async def test_search_is_rebuilt_from_the_catalogue(library: Path, settings: Settings) -> None:
     with stored(settings) as storage:
-        assert "3 photos for search" in enqueue(Rebuild(search=True), settings, storage, alone=True)
-        assert storage.search.count() == 0
+        (first, *_) = documents = [document(photo) for photo in all_photos(storage)]
+        storage.search.put([replace(each, machine_caption="nonsense") for each in documents])
+        storage.search.put([replace(first, id="f" * 32)])
+        assert "3 photos for search" in enqueue(Rebuild(search=True), settings, storage)
+        assert storage.search.count() == 4, "it is searched while it is rebuilt"
         assert await work_off(settings, storage, CountingCaptioner()) == []
         assert storage.search.count() == 3
         assert len(found(storage, "wall")) == 3
+        assert found(storage, "nonsense") == []
 
 
 def test_a_bundle_that_is_not_there_is_about_the_set_up(tmp_path: Path, settings: Settings) -> None:

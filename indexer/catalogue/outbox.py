@@ -1,0 +1,182 @@
+"""What search has yet to hear of, and what it was last known to hold.
+
+Every photo remembers the revision that search holds of it: 0 where it holds none, `UNCLEAR` where it holds one that is
+not to be relied on. Beside them stands the position (`SearchBackend.position`) at which that was true. A search server
+that was killed in the middle of a batch, wiped, or put back to an older state has another position: then what it holds
+is compared with the catalogue, and the difference becomes work for the outbox. The work is to push again; nothing is
+read or captioned for it.
+"""
+
+# ruff: noqa: S608 - the SQL is put together from this module's own constants; values are always bound
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from indexer.catalogue.rows import storable
+from indexer.database import Database
+
+#: The `search_revision` of a photo that search holds in a form which is not to be relied on.
+UNCLEAR = -1
+
+_AT_ONCE = 1000  # so short a transaction keeps nobody waiting who settles photos meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """How what search holds differs from the catalogue, in photos."""
+
+    missing: int = 0
+    outdated: int = 0  # held in another revision
+    surplus: int = 0  # held, though no present file shows it, or though the catalogue never heard of it
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.outdated or self.surplus)
+
+    def __str__(self) -> str:
+        return f"{self.missing:,} missing, {self.outdated:,} outdated, {self.surplus:,} too many"
+
+
+class Outbox:
+    """The search feed's side of the catalogue. One process at a time feeds search."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def removed(self, limit: int) -> list[str]:
+        """Ids that search still holds although no present file shows them."""
+        rows = self._database.reader.execute(
+            "SELECT id FROM photo WHERE gone = 1 AND search_revision <> 0 LIMIT ?", (limit,)
+        )
+        return [row["id"] for row in rows]
+
+    def mark_pushed(
+        self,
+        pushed: Iterable[tuple[str, int]],
+        *,
+        refused: Iterable[tuple[str, int, str]] = (),
+        position: str | None = None,
+    ) -> None:
+        """(id, revision) pairs that search holds now, and (id, revision, reason) of those that it will not have.
+
+        What was refused is not pushed again until it changes. `position` is where search stands since, None where
+        that is unknown.
+        """
+        with self._database.transaction() as writer:
+            writer.executemany(
+                """UPDATE photo SET search_revision = ?, refused_revision = 0, refused_reason = NULL
+                WHERE id = ? AND search_revision < ?""",
+                [(revision, photo_id, revision) for photo_id, revision in pushed],
+            )
+            writer.executemany(
+                "UPDATE photo SET refused_revision = ?, refused_reason = ? WHERE id = ?",
+                [(revision, storable(reason), photo_id) for photo_id, revision, reason in refused],
+            )
+            _remember(writer, position)
+
+    def forget_removed(self, ids: Iterable[str], *, position: str | None = None) -> None:
+        """Search has deleted these; one that came back in the meantime is pushed again."""
+        with self._database.transaction() as writer:
+            writer.executemany("UPDATE photo SET search_revision = 0 WHERE id = ?", [(photo_id,) for photo_id in ids])
+            _remember(writer, position)
+
+    def mark_all_unpushed(self) -> int:
+        """Every present photo has to be pushed again, also what was refused; returns how many there are.
+
+        What search holds beyond them is found and deleted at the next comparison, which this asks for.
+        """
+        with self._database.transaction() as writer:
+            writer.execute("UPDATE photo SET search_revision = ? WHERE search_revision > 0", (UNCLEAR,))
+            _forgive(writer)
+            _remember(writer, "")
+            return int(writer.execute("SELECT count(*) FROM photo WHERE gone = 0").fetchone()[0])
+
+    def pushed(self) -> int:
+        """How many documents search should have."""
+        return int(self._database.reader.execute("SELECT count(*) FROM photo WHERE search_revision <> 0").fetchone()[0])
+
+    def search_position(self) -> str:
+        """Where search stood when it last was known to hold what is remembered of it; "" where that is unknown."""
+        return str(self._database.reader.execute("SELECT position FROM search").fetchone()[0])
+
+    def remember_position(self, position: str) -> None:
+        """Search was found to hold what is remembered of it; "" asks for the next comparison."""
+        with self._database.transaction() as writer:
+            _remember(writer, position)
+
+    def differences(self, held: Iterable[tuple[str, int]]) -> Differences:
+        """How (id, revision) of what search holds differ from the catalogue, leaving out what waits to be pushed."""
+        with self._compared(held) as connection:
+            missing, outdated, surplus = connection.execute(_DIFFERENCES).fetchone()
+            (unknown,) = connection.execute(f"SELECT count(*) {_UNKNOWN}").fetchone()
+        return Differences(missing or 0, outdated or 0, (surplus or 0) + unknown)
+
+    def reconcile(self, held: Iterable[tuple[str, int]], delete: Callable[[Sequence[str]], None]) -> Differences:
+        """Makes a difference between the catalogue and (id, revision) of what search holds into work for the outbox.
+
+        `delete` is given, in portions, the ids that no photo ever had. Memory is bounded, whatever the number of
+        photos: `held` goes into a temporary table on the disk. Nothing changes where `held` raises.
+        """
+        missing = outdated = surplus = 0
+        with self._compared(held) as connection:
+            for rows in _portions(connection.execute(_DIFFERING)):
+                with self._database.transaction() as writer:
+                    writer.executemany(
+                        "UPDATE photo SET search_revision = ? WHERE id = ? AND search_revision = ?",
+                        [(UNCLEAR if row["held"] is not None else 0, row["id"], row["noted"]) for row in rows],
+                    )
+                missing += sum(row["held"] is None and not row["gone"] for row in rows)
+                outdated += sum(row["held"] is not None and not row["gone"] for row in rows)
+                surplus += sum(row["held"] is not None and row["gone"] for row in rows)
+            for rows in _portions(connection.execute(f"SELECT held.id AS id {_UNKNOWN}")):
+                delete([row["id"] for row in rows])
+                surplus += len(rows)
+            if connection.execute("SELECT 1 FROM held LIMIT 1").fetchone() is None:
+                self._forgive_all()
+        return Differences(missing, outdated, surplus)
+
+    def _forgive_all(self) -> None:
+        """A search that begins with nothing may be another one, with other limits."""
+        with self._database.transaction() as writer:
+            _forgive(writer)
+
+    @contextmanager
+    def _compared(self, held: Iterable[tuple[str, int]]) -> Iterator[sqlite3.Connection]:
+        """A connection on which the temporary table `held` stands beside the catalogue's."""
+        with self._database.workspace() as connection:
+            connection.execute("CREATE TEMPORARY TABLE held (id TEXT PRIMARY KEY, revision INTEGER) WITHOUT ROWID")
+            connection.execute("BEGIN")
+            connection.executemany("INSERT OR REPLACE INTO held VALUES (?, ?)", held)
+            connection.execute("COMMIT")
+            yield connection
+
+
+# What is noted differs from what is held; that a photo's state in search is unclear is no news while it is held.
+_DIFFERING = f"""SELECT photo.id AS id, search_revision AS noted, held.revision AS held, gone
+    FROM photo LEFT JOIN held ON held.id = photo.id
+    WHERE search_revision IS NOT coalesce(held.revision, 0)
+    AND NOT (search_revision = {UNCLEAR} AND held.id IS NOT NULL)"""
+
+_DIFFERENCES = """SELECT sum(gone = 0 AND held.id IS NULL), sum(gone = 0 AND held.id IS NOT NULL), sum(gone = 1)
+    FROM photo LEFT JOIN held ON held.id = photo.id
+    WHERE (gone = 0 AND search_revision = photo.revision AND held.revision IS NOT photo.revision)
+    OR (gone = 1 AND search_revision = 0 AND held.id IS NOT NULL)"""
+
+_UNKNOWN = "FROM held WHERE NOT EXISTS (SELECT 1 FROM photo WHERE photo.id = held.id)"
+
+
+def _portions(rows: sqlite3.Cursor) -> Iterator[list[sqlite3.Row]]:
+    while some := rows.fetchmany(_AT_ONCE):
+        yield some
+
+
+def _forgive(writer: sqlite3.Connection) -> None:
+    writer.execute("UPDATE photo SET refused_revision = 0, refused_reason = NULL WHERE refused_revision > 0")
+
+
+def _remember(writer: sqlite3.Connection, position: str | None) -> None:
+    if position is not None:
+        writer.execute("UPDATE search SET position = ?", (storable(position),))
