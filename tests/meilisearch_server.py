@@ -25,6 +25,10 @@ from typing import Any
 
 import pytest
 
+from indexer.search.meilisearch.key_making import make_keys
+from indexer.search.meilisearch.keys import Keys
+from indexer.settings import Settings
+
 URL_VARIABLE = "RECOLLECT_TEST_MEILISEARCH_URL"
 KEY_VARIABLE = "RECOLLECT_TEST_MEILISEARCH_KEY"
 WHY_NOT = f"no Meilisearch for the tests: set {URL_VARIABLE} and {KEY_VARIABLE}, or put `meilisearch` on PATH"
@@ -146,6 +150,18 @@ class MeilisearchServer:
         if self.ours:
             self.kill()
 
+    def keys(self, index: str, folder: Path) -> Keys:
+        """The keys for one index as `recollect doctor --fix` makes them, which keeps them in `folder`."""
+        made, _ = make_keys(
+            Settings(
+                data_dir=folder,
+                meilisearch_url=self.url,
+                meilisearch_master_key=self.master_key,
+                meilisearch_index=index,
+            )
+        )
+        return made
+
     def default_keys(self) -> tuple[str, str]:
         """The admin key and the search key that the server made from its master key."""
         keys = {key["name"]: key["key"] for key in self.call("GET", "/keys")["results"]}
@@ -155,10 +171,11 @@ class MeilisearchServer:
         """As the server tells it, such as "1.50.0"."""
         return str(self.call("GET", "/version")["pkgVersion"])
 
-    def delete_indexes(self) -> None:
-        """Deletes every index that it has."""
+    def delete_indexes(self, beginning: str) -> None:
+        """Deletes the indexes whose names begin so: those of a test, the server may have others."""
         for index in self.call("GET", "/indexes?limit=1000")["results"]:
-            self.wait(self.call("DELETE", f"/indexes/{index['uid']}")["taskUid"])
+            if index["uid"].startswith(beginning):
+                self.wait(self.call("DELETE", f"/indexes/{index['uid']}")["taskUid"])
 
     def wait(self, task: int) -> Any:
         """Follows a task to its end and returns it; `RuntimeError` where it failed."""

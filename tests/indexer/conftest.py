@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import pytest
 
@@ -10,6 +11,9 @@ from tests.indexer.exchanges_kept import path_of, read
 from tests.indexer.exchanges_run import RECORDING
 from tests.indexer.exchanges_server import ExchangeServer, Recorder, Replayer
 from tests.meilisearch_server import MeilisearchServer
+
+#: The only one that recorded tests may use.
+INDEX = "recorded"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -19,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def exchanges(request: pytest.FixtureRequest) -> Iterator[ExchangeServer]:
     """Stands for a Meilisearch: answers this test as recorded, or records it where that is what the run is for."""
-    name, module = request.node.name, request.node.path.stem
+    name, module = request.node.name, request.node.path
     if marker := request.node.get_closest_marker("not_recorded"):
         pytest.skip(f"not recorded: {marker.args[0]}")
     recording = request.config.stash.get(RECORDING, None)
@@ -30,8 +34,8 @@ def exchanges(request: pytest.FixtureRequest) -> Iterator[ExchangeServer]:
         return
     server: MeilisearchServer = request.getfixturevalue("meilisearch_server")
     _empty(server)
-    admin, search = server.default_keys()
-    with Recorder(server.url, {"admin": admin, "search": search}) as recorder:
+    keys = server.keys(INDEX, request.getfixturevalue("tmp_path") / "keys")
+    with Recorder(server.url, asdict(keys)) as recorder:
         yield recorder
     recorder.check()
     recording.keep(module, name, server.version(), recorder.exchanges())
@@ -42,4 +46,4 @@ def _empty(server: MeilisearchServer) -> None:
     if server.ours:
         server.wipe()
     else:
-        server.delete_indexes()
+        server.delete_indexes(INDEX)

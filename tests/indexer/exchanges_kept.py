@@ -18,7 +18,6 @@ from tests.indexer.exchanges import Answered, Asked, Exchange
 
 #: A window of 8 MiB; what unpacks it needs as much memory.
 _PRESET = 6
-FOLDER = Path(__file__).resolve().parent / "recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +28,9 @@ class Recording:
     tests: Mapping[str, tuple[Exchange, ...]] = field(default_factory=dict)
 
 
-def path_of(module: str, folder: Path = FOLDER) -> Path:
-    """Where the recording of a test module is: `module` is its file's name without the ending."""
-    return folder / f"{module}.jsonl.xz"
+def path_of(module: Path) -> Path:
+    """Where the recording of the test module in this file is: beside it, in `recorded`."""
+    return module.parent / "recorded" / f"{module.stem}.jsonl.xz"
 
 
 def read(path: Path) -> Recording:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -20,17 +21,17 @@ class RecordingRun:
     def __init__(self) -> None:
         self.version = ""
         self.failed: set[str] = set()
-        self.kept: dict[str, dict[str, tuple[Exchange, ...]]] = {}
+        self.kept: dict[Path, dict[str, tuple[Exchange, ...]]] = {}
 
-    def keep(self, module: str, test: str, version: str, exchanges: tuple[Exchange, ...]) -> None:
+    def keep(self, module: Path, test: str, version: str, exchanges: tuple[Exchange, ...]) -> None:
         """Takes what one test exchanged with a server of that version; called before its teardown is reported."""
         self.version = version
         self.kept.setdefault(module, {})[test] = exchanges
 
-    def passed(self, module: str) -> Mapping[str, tuple[Exchange, ...]]:
+    def passed(self, module: Path) -> Mapping[str, tuple[Exchange, ...]]:
         """What the tests of a module that did not fail have exchanged."""
         kept = self.kept.get(module, {})
-        return {test: exchanges for test, exchanges in kept.items() if f"{module}.py::{test}" not in self.failed}
+        return {test: exchanges for test, exchanges in kept.items() if f"{module.name}::{test}" not in self.failed}
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.stash[RECORDING] = self

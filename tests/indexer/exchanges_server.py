@@ -3,7 +3,7 @@
     Recorder  asks the real server, and keeps request and answer
     Replayer  answers from what was kept, and finds fault with every request that differs
 
-Both take the same two keys, which open nothing: the recorder puts the real ones in their place, so that no recording
+Both take the same keys, which open nothing: the recorder puts the real ones in their place, so that no recording
 ever saw one. A question about tasks is answered once they have ended, also by the recorder: how often a client has to
 ask depends on the machine.
 """
@@ -16,21 +16,21 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from types import MappingProxyType, TracebackType
+from dataclasses import asdict
+from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 import yarl
 from aiohttp import web
 
+from indexer.search.meilisearch.keys import Keys
 from tests.indexer.exchanges import Answered, Asked, Constancy, Exchange, asked, difference, unfinished
 
 #: What the backend under test is given, by kind of key.
-KEYS: Mapping[str, str] = MappingProxyType(
-    {"admin": "the-admin-key-of-the-tests", "search": "the-search-key-of-the-tests"}
-)
+KEYS = Keys(*(f"the-{kind}-key-of-the-tests" for kind in ("admin", "search", "version")))
 RECORD_AGAIN = "record again with `python -m tests.indexer.record`"
-_KINDS = {f"Bearer {key}": kind for kind, key in KEYS.items()}
+_KINDS = {f"Bearer {key}": kind for kind, key in asdict(KEYS).items()}
 _MOST_BYTES = 256 * 2**20
 _POLL_S = 0.01
 _PATIENCE_S = 60.0
@@ -86,7 +86,9 @@ class ExchangeServer(ABC):
 
     async def _serve(self) -> None:
         self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
-        runner = web.ServerRunner(web.Server(self._handle, client_max_size=_MOST_BYTES), shutdown_timeout=_CLOSE_S)
+        app = web.Application(client_max_size=_MOST_BYTES)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_S)
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -95,7 +97,7 @@ class ExchangeServer(ABC):
         finally:
             await runner.cleanup()
 
-    async def _handle(self, http: web.BaseRequest) -> web.Response:
+    async def _handle(self, http: web.Request) -> web.Response:
         body = await http.read()
         authorization = http.headers.get("Authorization")
         key = _KINDS.get(authorization, "other") if authorization else "none"

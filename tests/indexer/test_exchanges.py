@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, astuple, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,10 +21,11 @@ import pytest
 
 from tests.indexer.exchanges import Answered, Asked, Constancy, Exchange, asked, difference, unfinished
 from tests.indexer.exchanges_kept import Recording, path_of, read, write
+from tests.indexer.exchanges_run import RECORDED
 from tests.indexer.exchanges_server import KEYS, DiffersFromRecorded, ExchangeServer, Recorder, Replayer
 from tests.meilisearch_server import MeilisearchServer
 
-ASKED = Asked("POST", "/indexes/photos/search", (("a", "1"),), "search", {"q": "dog", "limit": 3})
+ASKED = Asked("POST", "/indexes/exchanges/search", (("a", "1"),), "search", {"q": "dog", "limit": 3})
 DOG = Exchange(ASKED, Answered(200, {"hits": [{"id": 1}]}))
 CAT = Exchange(replace(ASKED, body={"q": "cat"}), Answered(200, {"hits": []}))
 
@@ -31,8 +35,8 @@ def send(
 ) -> tuple[int, Any]:
     """Status and parsed body. `body` is sent as JSON, bytes as they are."""
     request = urllib.request.Request(server.url + target, method=method)
-    if key in KEYS:
-        request.add_header("Authorization", f"Bearer {KEYS[key]}")
+    if key:
+        request.add_header("Authorization", f"Bearer {getattr(KEYS, key)}")
     if body is not None:
         request.data = body if isinstance(body, bytes) else json.dumps(body).encode()
         request.add_header("Content-Type", "application/json")
@@ -47,7 +51,7 @@ def send(
 
 
 def search(server: ExchangeServer, text: str) -> tuple[int, Any]:
-    return send(server, "POST", "/indexes/photos/search?a=1", {"limit": 3, "q": text}, key="search")
+    return send(server, "POST", "/indexes/exchanges/search?a=1", {"limit": 3, "q": text}, key="search")
 
 
 # What is compared
@@ -58,7 +62,7 @@ def search(server: ExchangeServer, text: str) -> tuple[int, Any]:
     [
         (ASKED, None),
         (replace(ASKED, body={"limit": 3, "q": "dog"}), None),
-        (replace(ASKED, path="/indexes/cats/search"), "recorded was POST /indexes/photos/search?a=1, asked was"),
+        (replace(ASKED, path="/indexes/cats/search"), "recorded was POST /indexes/exchanges/search?a=1, asked was"),
         (replace(ASKED, method="GET"), "asked was GET"),
         (replace(ASKED, query=()), "query: recorded was"),
         (replace(ASKED, key="admin"), "key: recorded was 'search', asked was 'admin'"),
@@ -130,17 +134,17 @@ def test_a_task_is_unfinished_while_it_waits_or_runs() -> None:
 def test_a_recording_comes_back_as_it_was_and_in_the_same_bytes(tmp_path: Path) -> None:
     hostile = Exchange(Asked("PUT", "/x%20y", body=["\ud800", "é\0", 0.1, None]), Answered(204), beside=(0,))
     recording = Recording("1.50.0", {"b": (DOG, hostile), "a[1-x]": ()})
-    write(path_of("one", tmp_path), recording)
-    write(path_of("two", tmp_path), Recording("1.50.0", {"a[1-x]": (), "b": (DOG, hostile)}))
-    assert read(path_of("one", tmp_path)) == recording
-    assert path_of("one", tmp_path).read_bytes() == path_of("two", tmp_path).read_bytes()
-    assert read(path_of("none", tmp_path)) == Recording()
+    write(path_of(tmp_path / "one.py"), recording)
+    write(path_of(tmp_path / "two.py"), Recording("1.50.0", {"a[1-x]": (), "b": (DOG, hostile)}))
+    assert read(path_of(tmp_path / "one.py")) == recording
+    assert path_of(tmp_path / "one.py").read_bytes() == path_of(tmp_path / "two.py").read_bytes()
+    assert read(path_of(tmp_path / "none.py")) == Recording()
 
 
 def test_an_answer_keeps_the_order_of_its_names(tmp_path: Path) -> None:
     facets = Exchange(ASKED, Answered(200, {"tag": {"dog": 3, "cat": 2, "ant": 1}}))
-    write(path_of("facets", tmp_path), Recording("1", {"test": (facets,)}))
-    (kept,) = read(path_of("facets", tmp_path)).tests["test"]
+    write(path_of(tmp_path / "facets.py"), Recording("1", {"test": (facets,)}))
+    (kept,) = read(path_of(tmp_path / "facets.py")).tests["test"]
     assert list(kept.answered.body["tag"]) == ["dog", "cat", "ant"]
 
 
@@ -160,7 +164,7 @@ def test_a_request_that_differs_is_answered_with_the_difference_and_fails_the_te
         status, body = search(server, "dgo")
         search(server, "dog")
     assert status == 400
-    assert "test_x differs from what was recorded: POST /indexes/photos/search?a=1: body.q" in body["message"]
+    assert "test_x differs from what was recorded: POST /indexes/exchanges/search?a=1: body.q" in body["message"]
     with pytest.raises(DiffersFromRecorded, match="'dog', asked was 'dgo'; record again with `python -m tests"):
         server.check()
 
@@ -210,15 +214,16 @@ def test_of_a_key_only_its_kind_is_compared(key: str, kind: str) -> None:
 
 
 def test_a_packed_body_and_one_in_pieces_are_read_like_any_other() -> None:
-    documents = [{"id": number} for number in range(1000)]
+    documents = [{"id": number, "text": "x" * 100} for number in range(20_000)]
     exchange = Exchange(Asked("POST", "/d", key="admin", body=documents), Answered(202, {"taskUid": 0}))
     packed = gzip.compress(json.dumps(documents).encode())
     with Replayer([exchange, exchange], "test_x") as server:
         assert send(server, "POST", "/d", packed, Content_Encoding="gzip")[0] == 202
-        pieces = (json.dumps(documents).encode()[start : start + 100] for start in count(0, 100))
+        text = json.dumps(documents).encode()
+        pieces = (text[start : start + 65536] for start in count(0, 65536))
         request = urllib.request.Request(server.url + "/d", method="POST")
         request.data = iter(lambda: next(pieces), b"")
-        request.add_header("Authorization", f"Bearer {KEYS['admin']}")
+        request.add_header("Authorization", f"Bearer {KEYS.admin}")
         request.add_header("Content-Type", "application/json")
         with urllib.request.urlopen(request, timeout=60) as response:
             assert response.status == 202
@@ -244,24 +249,26 @@ def test_the_server_is_gone_after_the_with() -> None:
 
 
 @pytest.fixture
-def recorder(meilisearch_server: MeilisearchServer) -> Iterator[Recorder]:
-    meilisearch_server.delete_indexes()
-    admin, search_only = meilisearch_server.default_keys()
-    with Recorder(meilisearch_server.url, {"admin": admin, "search": search_only}) as server:
+def recorder(meilisearch_server: MeilisearchServer, tmp_path: Path) -> Iterator[Recorder]:
+    meilisearch_server.delete_indexes("exchanges")
+    keys = meilisearch_server.keys("exchanges", tmp_path)
+    with Recorder(meilisearch_server.url, asdict(keys)) as server:
         yield server
-    meilisearch_server.delete_indexes()
+    meilisearch_server.delete_indexes("exchanges")
 
 
 def _session(server: ExchangeServer) -> list[tuple[int, Any]]:
     """What a backend does: an index, documents, their task, a search, a refusal."""
-    answers = [send(server, "POST", "/indexes", {"uid": "photos", "primaryKey": "id"})]
+    answers = [send(server, "POST", "/indexes", {"uid": "exchanges", "primaryKey": "id"})]
     answers.append(send(server, "GET", f"/tasks/{answers[-1][1]['taskUid']}"))
-    answers.append(send(server, "POST", "/indexes/photos/documents", [{"id": 1, "text": "a dog, 海滩"}, {"id": 2}]))
+    answers.append(send(server, "POST", "/indexes/exchanges/documents", [{"id": 1, "text": "a dog, 海滩"}, {"id": 2}]))
     task = answers[-1][1]["taskUid"]
     answers.append(send(server, "GET", f"/tasks?uids={task}&limit=1"))
-    answers.append(send(server, "POST", "/indexes/photos/search", {"q": "dog", "showRankingScore": True}, key="search"))
-    answers.append(send(server, "POST", "/indexes/photos/search", {"q": "dog", "filter": "id > 1"}, key="search"))
-    answers.append(send(server, "DELETE", "/indexes/photos", key="search"))
+    answers.append(
+        send(server, "POST", "/indexes/exchanges/search", {"q": "dog", "showRankingScore": True}, key="search")
+    )
+    answers.append(send(server, "POST", "/indexes/exchanges/search", {"q": "dog", "filter": "id > 1"}, key="search"))
+    answers.append(send(server, "DELETE", "/indexes/exchanges", key="search"))
     answers.append(send(server, "GET", "/health", key=""))
     return answers
 
@@ -277,43 +284,45 @@ def test_what_is_recorded_replays(recorder: Recorder, tmp_path: Path) -> None:
     assert [status for status, _ in answers] == [202, 200, 202, 200, 200, 400, 403, 200]
     assert [answers[1][1]["status"], answers[3][1]["results"][0]["status"]] == ["succeeded", "succeeded"]
     assert [hit["id"] for hit in answers[4][1]["hits"]] == [1]
-    write(path_of("session", tmp_path), Recording("1", {"session": recorder.exchanges()}))
-    with Replayer(read(path_of("session", tmp_path)).tests["session"], "session") as replayer:
+    write(path_of(tmp_path / "session.py"), Recording("1", {"session": recorder.exchanges()}))
+    with Replayer(read(path_of(tmp_path / "session.py")).tests["session"], "session") as replayer:
         assert _session(replayer) == answers
     replayer.check()
 
 
-def test_two_recordings_are_the_same(killable_meilisearch: MeilisearchServer) -> None:
+def test_two_recordings_are_the_same(killable_meilisearch: MeilisearchServer, tmp_path: Path) -> None:
     recordings = []
     for _ in range(2):
-        admin, search_only = killable_meilisearch.default_keys()
-        with Recorder(killable_meilisearch.url, {"admin": admin, "search": search_only}) as recorder:
+        keys = killable_meilisearch.keys("exchanges", tmp_path)
+        with Recorder(killable_meilisearch.url, asdict(keys)) as recorder:
             _session(recorder)
         recordings.append(recorder.exchanges())
         killable_meilisearch.wipe()
     assert recordings[0] == recordings[1]
 
 
-def test_no_recording_has_a_key(recorder: Recorder, meilisearch_server: MeilisearchServer) -> None:
+def test_no_recording_has_a_key(recorder: Recorder, meilisearch_server: MeilisearchServer, tmp_path: Path) -> None:
     _session(recorder)
     send(recorder, "GET", "/health", Authorization="Bearer somebody's")
     assert {exchange.asked.key for exchange in recorder.exchanges()} == {"admin", "search", "none", "other"}
     kept = repr(recorder.exchanges())
-    secrets = (meilisearch_server.master_key, *meilisearch_server.default_keys(), *KEYS.values(), "somebody's")
+    keys = meilisearch_server.keys("exchanges", tmp_path)
+    secrets = (meilisearch_server.master_key, *astuple(keys), *astuple(KEYS), "somebody's")
     assert not [secret for secret in secrets if secret in kept]
 
 
 def test_a_path_and_a_query_go_to_the_server_as_they_came(recorder: Recorder) -> None:
-    for target in ("/indexes/a%20b", "/indexes/photos/documents?fields=%E6%B5%B7,a&limit=2"):
-        status, body = send(recorder, "GET", target)
-        assert (status, body["code"]) in {(400, "invalid_index_uid"), (404, "index_not_found")}, target
-    assert recorder.exchanges()[1].asked.query == (("fields", "海,a"), ("limit", "2"))
+    status, body = send(recorder, "GET", "/indexes/exchanges/documents/a%2Fb?fields=%E6%B5%B7,a&fields=")
+    assert (status, body["code"]) == (404, "index_not_found")
+    (exchange,) = recorder.exchanges()
+    assert exchange.asked.path == "/indexes/exchanges/documents/a%2Fb"
+    assert exchange.asked.query == (("fields", ""), ("fields", "海,a"))
 
 
 def test_requests_at_the_same_time_are_kept_as_such(recorder: Recorder) -> None:
     _session(recorder)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda number: send(recorder, "GET", f"/indexes/photos/documents/{number}"), range(20)))
+        list(pool.map(lambda number: send(recorder, "GET", f"/indexes/exchanges/documents/{number}"), range(20)))
     exchanges = recorder.exchanges()[8:]
     assert all(8 <= number < 8 + place for place, exchange in enumerate(exchanges) for number in exchange.beside)
     with Replayer(recorder.exchanges(), "session") as replayer:
@@ -339,3 +348,77 @@ def test_a_server_that_is_down_is_a_fault_of_the_recording() -> None:
     with pytest.raises(DiffersFromRecorded, match="GET /health: ClientConnectorError"):
         server.check()
     assert server.exchanges() == ()
+
+
+# The command
+
+_CONFTEST = """
+from tests.conftest import meilisearch_server
+from tests.indexer.conftest import exchanges, pytest_configure
+"""
+_TESTS = """
+import pytest
+from tests.indexer.exchanges_run import RECORDED
+from tests.indexer.test_exchanges import search, send
+
+@pytest.fixture(params=["embedded", RECORDED])
+def backend(request):
+    return request.getfixturevalue("exchanges") if request.param == RECORDED else None
+
+@pytest.mark.parametrize("word", ["dog", "{word}"])
+def test_search(backend, word):
+    assert backend is None or search(backend, word)[0] == 403
+
+def test_health(backend):
+    assert backend is None or send(backend, "GET", "/health")[0] == 200
+
+@pytest.mark.not_recorded("it is too long")
+def test_long(backend):
+    pass
+
+def test_that_fails(backend):
+    assert backend is None or send(backend, "GET", "/health")[0] == 500
+"""
+
+
+def _run(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Exit code and everything that was printed."""
+    python = {"PYTHONPATH": str(Path(__file__).resolve().parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env={**os.environ, **python, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return ended.returncode, ended.stdout
+
+
+@pytest.mark.usefixtures("meilisearch_server")
+def test_one_command_records_and_the_ordinary_run_replays_without_a_server(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(_CONFTEST)
+    module = tmp_path / "test_small.py"
+    module.write_text(_TESTS.replace("{word}", "cat"))
+    code, told = _run(tmp_path, "tests.indexer.record", str(module))
+    assert (code, "test_small: 3 tests recorded with Meilisearch 1." in told) == (1, True), told
+    assert set(read(path_of(module)).tests) == {
+        f"test_{name}" for name in (f"health[{RECORDED}]", f"search[{RECORDED}-cat]", f"search[{RECORDED}-dog]")
+    }
+    nowhere = {"PATH": str(tmp_path), "RECOLLECT_TEST_MEILISEARCH_URL": ""}
+    code, told = _run(tmp_path, "pytest", "-q", "-rs", "-k", "not fails", **nowhere)
+    assert (code, "7 passed, 1 skipped" in told, "not recorded: it is too long" in told) == (0, True, True), told
+    module.write_text(_TESTS.replace("{word}", "cow"))
+    code, told = _run(tmp_path, "pytest", "-q", "-k", "search", **nowhere)
+    assert (code, f"no recording of test_search[{RECORDED}-cow]: record again with" in told) == (1, True), told
+    code, told = _run(tmp_path, "tests.indexer.record", "-k", "cow", str(module))
+    assert (code, "1 tests recorded" in told, "1 tests differ from before" in told) == (0, True, True), told
+    assert len(read(path_of(module)).tests) == 4
+    before = path_of(module).read_bytes()
+    code, told = _run(tmp_path, "tests.indexer.record", "-k", "cow or health", str(module))
+    assert (code, "0 tests differ from before" in told, path_of(module).read_bytes() == before) == (0, True, True), told
+
+
+def test_recording_needs_a_server(tmp_path: Path) -> None:
+    code, told = _run(tmp_path, "tests.indexer.record", PATH=str(tmp_path), RECOLLECT_TEST_MEILISEARCH_URL="")
+    assert (code, told.startswith("no Meilisearch for the tests")) == (2, True)
