@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -21,7 +18,6 @@ import pytest
 
 from tests.indexer.exchanges import Answered, Asked, Constancy, Exchange, asked, difference, unfinished
 from tests.indexer.exchanges_kept import Recording, path_of, read, write
-from tests.indexer.exchanges_run import RECORDED
 from tests.indexer.exchanges_server import KEYS, DiffersFromRecorded, ExchangeServer, Recorder, Replayer
 from tests.meilisearch_server import MeilisearchServer
 
@@ -348,77 +344,3 @@ def test_a_server_that_is_down_is_a_fault_of_the_recording() -> None:
     with pytest.raises(DiffersFromRecorded, match="GET /health: ClientConnectorError"):
         server.check()
     assert server.exchanges() == ()
-
-
-# The command
-
-_CONFTEST = """
-from tests.conftest import meilisearch_server
-from tests.indexer.conftest import exchanges, pytest_configure
-"""
-_TESTS = """
-import pytest
-from tests.indexer.exchanges_run import RECORDED
-from tests.indexer.test_exchanges import search, send
-
-@pytest.fixture(params=["embedded", RECORDED])
-def backend(request):
-    return request.getfixturevalue("exchanges") if request.param == RECORDED else None
-
-@pytest.mark.parametrize("word", ["dog", "{word}"])
-def test_search(backend, word):
-    assert backend is None or search(backend, word)[0] == 403
-
-def test_health(backend):
-    assert backend is None or send(backend, "GET", "/health")[0] == 200
-
-@pytest.mark.not_recorded("it is too long")
-def test_long(backend):
-    pass
-
-def test_that_fails(backend):
-    assert backend is None or send(backend, "GET", "/health")[0] == 500
-"""
-
-
-def _run(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Exit code and everything that was printed."""
-    python = {"PYTHONPATH": str(Path(__file__).resolve().parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}
-    ended = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=folder,
-        env={**os.environ, **python, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    return ended.returncode, ended.stdout
-
-
-@pytest.mark.usefixtures("meilisearch_server")
-def test_one_command_records_and_the_ordinary_run_replays_without_a_server(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text(_CONFTEST)
-    module = tmp_path / "test_small.py"
-    module.write_text(_TESTS.replace("{word}", "cat"))
-    code, told = _run(tmp_path, "tests.indexer.record", str(module))
-    assert (code, "test_small: 3 tests recorded with Meilisearch 1." in told) == (1, True), told
-    assert set(read(path_of(module)).tests) == {
-        f"test_{name}" for name in (f"health[{RECORDED}]", f"search[{RECORDED}-cat]", f"search[{RECORDED}-dog]")
-    }
-    nowhere = {"PATH": str(tmp_path), "RECOLLECT_TEST_MEILISEARCH_URL": ""}
-    code, told = _run(tmp_path, "pytest", "-q", "-rs", "-k", "not fails", **nowhere)
-    assert (code, "7 passed, 1 skipped" in told, "not recorded: it is too long" in told) == (0, True, True), told
-    module.write_text(_TESTS.replace("{word}", "cow"))
-    code, told = _run(tmp_path, "pytest", "-q", "-k", "search", **nowhere)
-    assert (code, f"no recording of test_search[{RECORDED}-cow]: record again with" in told) == (1, True), told
-    code, told = _run(tmp_path, "tests.indexer.record", "-k", "cow", str(module))
-    assert (code, "1 tests recorded" in told, "1 tests differ from before" in told) == (0, True, True), told
-    assert len(read(path_of(module)).tests) == 4
-    before = path_of(module).read_bytes()
-    code, told = _run(tmp_path, "tests.indexer.record", "-k", "cow or health", str(module))
-    assert (code, "0 tests differ from before" in told, path_of(module).read_bytes() == before) == (0, True, True), told
-
-
-def test_recording_needs_a_server(tmp_path: Path) -> None:
-    code, told = _run(tmp_path, "tests.indexer.record", PATH=str(tmp_path), RECOLLECT_TEST_MEILISEARCH_URL="")
-    assert (code, told.startswith("no Meilisearch for the tests")) == (2, True)
