@@ -29,6 +29,7 @@ from web.searching import (
     WrongRequest,
     read_number,
     read_search,
+    run_count,
     run_facets,
     run_search,
     run_similar,
@@ -38,6 +39,7 @@ from web.shown import clean
 Json = dict[str, Any]
 _HITS, _MOST_HITS = 50, 200
 _SET_ASIDE, _MOST_SET_ASIDE = 100, 1000
+_REFUSED = 20
 
 _ApiHandler = Callable[[web.Request], Awaitable[Json]]
 
@@ -157,7 +159,8 @@ async def status(request: web.Request) -> Json:
     """GET /api/status?limit=&offset=
 
     ``progress`` (done, queued, set_aside, per_second, eta_s or null, phase, walking, problem or null), ``counts``
-    (photos, files, missing, queued, set_aside, unpushed, with_caption), ``search`` (backend, photos),
+    (photos, files, missing, queued, set_aside, unpushed, with_caption, refused), ``search`` (backend, photos: null
+    where it does not answer, and refused: the first of those that it will not have, as ``{"id", "reason"}``),
     ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null) and
     ``set_aside``, a page of ``{"path", "reason", "attempts"}``.
     """
@@ -165,17 +168,21 @@ async def status(request: web.Request) -> Json:
     limit = min(read_number(request.query, "limit", _SET_ASIDE, least=1), _MOST_SET_ASIDE)
     offset = read_number(request.query, "offset", 0, least=0)
     counts = await request.config_dict[COUNTS].get(request)
-    aside, roots, searchable = await in_thread(
-        request, lambda: (library.set_aside(limit, offset), library.roots(), backend.count())
+    aside, refused, roots = await in_thread(
+        request, lambda: (library.set_aside(limit, offset), library.refused(_REFUSED), library.roots())
     )
     progress = request.config_dict[PROGRESS]()
     return {
         "progress": asdict(progress),
         "counts": {
             name: getattr(counts, name)
-            for name in ("photos", "files", "missing", "queued", "set_aside", "unpushed", "with_caption")
+            for name in ("photos", "files", "missing", "queued", "set_aside", "unpushed", "with_caption", "refused")
         },
-        "search": {"backend": backend.name, "photos": searchable},
+        "search": {
+            "backend": backend.name,
+            "photos": await run_count(request),
+            "refused": [{"id": one.photo.id, "reason": clean(one.reason)} for one in refused],
+        },
         "libraries": [_library(root) for root in roots],
         "set_aside": [
             {"path": clean(str(one.file.path)), "reason": clean(one.reason), "attempts": one.attempts} for one in aside

@@ -10,7 +10,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from aiohttp import web
 
-from indexer.catalogue import Counts
+from indexer.catalogue import Counts, Refused
 from indexer.catalogue.corrections import WordsPending
 from indexer.catalogue.job_queue import SetAside
 from indexer.catalogue.library_walk import RootState
@@ -40,6 +40,9 @@ class Library(Protocol):
 
     def set_aside(self, limit: int, offset: int) -> Sequence[SetAside]:
         """Files that could not be indexed, with their reasons, latest first."""
+
+    def refused(self, limit: int) -> Sequence[Refused]:
+        """Photos that search will not have as they are, with its reasons."""
 
     def correct(self, photo_id: str, text: str, /) -> bool:
         """Puts a person's words in the place of the caption; False for an unknown photo."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 from multidict import MultiMapping
 
+from indexer.errors import SearchError
 from indexer.photo import Photo
 from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
 from indexer.search.query import parse
@@ -123,6 +124,14 @@ async def run_similar(request: web.Request, photo_id: str, limit: int) -> tuple[
     """Photos like this one. Raises `SearchError`."""
     backend, library = request.config_dict[SEARCH], request.config_dict[LIBRARY]
     return await in_thread(request, lambda: join(backend.similar(photo_id, limit=limit), library))
+
+
+async def run_count(request: web.Request) -> int | None:
+    """How many photos search has; None where it does not answer, which is no reason to hide all else."""
+    try:
+        return await in_thread(request, request.config_dict[SEARCH].count)
+    except SearchError:
+        return None
 
 
 async def run_facets(request: web.Request, search: Search) -> Mapping[str, tuple[FacetCount, ...]]:

@@ -29,6 +29,7 @@ from web.searching import (
     WrongRequest,
     read_number,
     read_search,
+    run_count,
     run_facets,
     run_search,
 )
@@ -155,7 +156,7 @@ async def status_page(request: web.Request) -> web.Response:
     context = {
         "counts": await request.config_dict[COUNTS].get(request),
         "progress": request.config_dict[PROGRESS](),
-        "searchable": await _searchable(request),
+        "searchable": await run_count(request),
         "backend": request.config_dict[SEARCH].name,
         "aside": [(clean(one.file.relative), clean(one.reason), one.attempts) for one in aside],
         "disk": await asyncio.to_thread(_disk, settings.data_dir),
@@ -163,13 +164,6 @@ async def status_page(request: web.Request) -> web.Response:
     }
     template = "_status.html" if request.query.get("part") == "status" else "status.html"
     return render(request, template, context)
-
-
-async def _searchable(request: web.Request) -> int | None:
-    try:
-        return await in_thread(request, request.config_dict[SEARCH].count)
-    except SearchError:
-        return None
 
 
 def _disk(data_dir: Path) -> tuple[tuple[str, str], ...]:

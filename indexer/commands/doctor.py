@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -23,6 +24,7 @@ from indexer.storage import Storage, indexing_process, open_storage, search_path
 _MB = 1_000_000
 _SCARCE_MB, _TOO_LITTLE_MB = 1_000, 100
 _SCARCE_MEMORY_MB = 250
+_SHOWN_REFUSED = 1000
 _WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
@@ -158,7 +160,8 @@ def _contents(settings: Settings) -> Iterator[Finding]:
         except SetupError as error:
             yield Finding("storage", Verdict.BROKEN, error.what, error.hint)
             return
-        yield from _guarded("searchable photos", lambda: _searchable(storage))
+        yield from _guarded("searchable photos", lambda: _searchable(storage, settings))
+        yield from _guarded("photos refused by search", lambda: _refused(storage))
         yield from _guarded("thumbnails kept", lambda: _thumbnails(storage))
         yield from _guarded("captions", lambda: _captions(storage, settings))
         yield from _guarded("photos set aside", lambda: _set_aside(storage))
@@ -173,12 +176,28 @@ def _guarded(subject: str, check: Callable[[], Finding]) -> Iterator[Finding]:
         yield Finding(subject, Verdict.BROKEN, str(error), "mend the databases first, see above")
 
 
-def _searchable(storage: Storage) -> Finding:
-    counts, searchable = storage.catalogue.counts(), storage.search.count()
-    text = f"{searchable:,} in search, {counts.photos:,} in the catalogue, {counts.unpushed:,} waiting"
-    if searchable < counts.photos - counts.unpushed:
-        return Finding("searchable photos", Verdict.WARNING, text, "run: recollect reindex --search")
-    return Finding("searchable photos", Verdict.FINE, text)
+def _searchable(storage: Storage, settings: Settings) -> Finding:
+    """Compares number and revision of every document with the catalogue."""
+    subject, counts = "searchable photos", storage.catalogue.counts()
+    differing = storage.catalogue.differences(storage.search.held())
+    text = f"{storage.search.count():,} in search, {counts.photos:,} in the catalogue, {counts.unpushed:,} waiting"
+    if not differing:
+        return Finding(subject, Verdict.FINE, f"{text}; all others are there in their latest revision")
+    if pid := indexing_process(settings.data_dir):
+        mend = f"process {pid} is at it; if this stays, run: recollect reindex --search"
+    else:
+        mend = "`recollect index` or `serve` pushes what differs; to push everything, run: recollect reindex --search"
+    return Finding(subject, Verdict.WARNING, f"{text}; {differing}", mend)
+
+
+def _refused(storage: Storage) -> Finding:
+    subject, number = "photos refused by search", storage.catalogue.counts().refused
+    if not number:
+        return Finding(subject, Verdict.FINE, "none")
+    reasons = Counter(one.reason for one in storage.catalogue.refused(_SHOWN_REFUSED))
+    text = f"{number:,}: " + "; ".join(f"{reason} ({times:,})" for reason, times in reasons.most_common(3))
+    mend = "`recollect status` names them; once the reason is mended, run: recollect reindex --search"
+    return Finding(subject, Verdict.WARNING, text, mend)
 
 
 def _captions(storage: Storage, settings: Settings) -> Finding:

@@ -10,10 +10,11 @@ import click
 
 from indexer.commands.command_line import SOMETHING_FAILED, SUCCESS, print_json, print_line, with_settings
 from indexer.commands.terminal import Terminal
-from indexer.errors import SetupError
+from indexer.errors import SearchError, SetupError
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
+    from indexer.catalogue import Refused
     from indexer.catalogue.job_queue import SetAside
     from indexer.commands.finding import Finding
     from indexer.photo import Photo
@@ -60,9 +61,12 @@ def search(
 
 
 def _line(photo: Photo) -> str:
-    present = [str(file.path) for file in photo.files if not file.missing] or ["(missing)"]
-    more = f" (+{len(present) - 1} copies)" if len(present) > 1 else ""
-    return f"{present[0]}{more}: {photo.caption or ''}"
+    copies = sum(not file.missing for file in photo.files) - 1
+    return f"{_first_path(photo)}{f' (+{copies} copies)' if copies > 0 else ''}: {photo.caption or ''}"
+
+
+def _first_path(photo: Photo) -> str:
+    return next((str(file.path) for file in photo.files if not file.missing), "(missing)")
 
 
 def _summary(answer: Answer, shown: int, took_ms: float) -> str:
@@ -135,10 +139,23 @@ def _state(settings: Settings, storage: Storage) -> dict[str, Any]:
     return {
         "data_dir": str(settings.data_dir),
         "counts": asdict(storage.catalogue.counts()),
-        "searchable": storage.search.count(),
+        "searchable": _searchable(storage),
         "libraries": [asdict(root) | {"path": str(root.path)} for root in storage.catalogue.roots()],
         "set_aside": [_aside_json(item) for item in aside],
+        "refused": [_refused_json(item) for item in storage.catalogue.refused(_SHOWN_ASIDE)],
     }
+
+
+def _searchable(storage: Storage) -> int | None:
+    """How many photos search holds, None where it does not answer: what else there is can be said all the same."""
+    try:
+        return storage.search.count()
+    except SearchError:
+        return None
+
+
+def _refused_json(item: Refused) -> dict[str, Any]:
+    return {"id": item.photo.id, "path": _first_path(item.photo), "reason": item.reason}
 
 
 def _aside_json(item: SetAside) -> dict[str, Any]:
@@ -163,7 +180,12 @@ def _print_state(state: dict[str, Any]) -> None:
     print_line(
         f"photos          {counts['photos']:,} in {counts['files']:,} files, {counts['with_caption']:,} captioned"
     )
-    print_line(f"searchable      {state['searchable']:,}")
+    searchable = state["searchable"]
+    print_line(f"searchable      {'search does not answer' if searchable is None else f'{searchable:,}'}")
+    if counts["refused"]:
+        print_line(f"refused         {counts['refused']:,} by search")
+    for item in state["refused"]:
+        print_line(f"  {item['path']}: {item['reason']}")
     print_line(f"queued          {counts['queued']:,}")
     print_line(f"set aside       {counts['set_aside']:,}")
     for item in state["set_aside"]:

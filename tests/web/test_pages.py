@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -159,9 +159,22 @@ class DownSearch:
     """A search server that does not answer."""
 
     name = "down"
+    batch = 256
 
     def _down(self) -> SearchError:
         return SearchError("nobody listens on port 7700", hint="start it")
+
+    def prepare(self) -> None:
+        raise self._down()
+
+    def position(self) -> str:
+        raise self._down()
+
+    def held(self) -> Iterator[tuple[str, int]]:
+        raise self._down()
+
+    def complete(self) -> None:
+        raise self._down()
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         raise self._down()
@@ -175,7 +188,7 @@ class DownSearch:
     def count(self) -> int:
         raise self._down()
 
-    def put(self, documents: Sequence[SearchDocument]) -> None:
+    def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
         raise self._down()
 
     def delete(self, ids: Iterable[str]) -> None:
@@ -205,6 +218,9 @@ async def test_a_search_that_is_down_is_said_to_be_and_photos_can_still_be_seen(
             assert response.status == 200
         async with client.get("/status") as response:
             assert "down does not answer" in await response.text()
+        async with client.get("/api/status") as response:
+            status = await response.json()
+            assert (status["counts"]["photos"], status["search"]["photos"]) == (1, None)
 
 
 async def test_the_photo_page_tells_everything_known(start_page: StartPage) -> None:
@@ -330,6 +346,15 @@ async def test_the_status_page_lists_what_was_set_aside_and_why(page: Page) -> N
     status = await page.json("/api/status")
     assert status["set_aside"][0]["reason"] == "it is <i>damaged</i>"
     assert status["set_aside"][0]["attempts"] == 1
+
+
+async def test_the_status_tells_what_search_refuses(page: Page) -> None:
+    (first, *_) = page.storage.catalogue.photos(page.storage.catalogue.photo_ids())
+    page.storage.catalogue.mark_pushed((), refused=[(first.id, first.revision, "it has <b>4,000</b> fields")])
+    assert "1 refused" in await page.text("/status")
+    status = await page.json("/api/status")
+    assert status["counts"]["refused"] == 1
+    assert status["search"]["refused"] == [{"id": first.id, "reason": "it has <b>4,000</b> fields"}]
 
 
 async def test_a_library_that_is_not_there_is_said_to_be(page: Page) -> None:
