@@ -82,6 +82,46 @@ def test_two_processes_may_share_the_file(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_the_position_outlives_the_process_and_not_the_file(tmp_path: Path) -> None:
+    def opened(*captions: str) -> str:
+        search = EmbeddedSearch(tmp_path / "search.db")
+        for number, caption in enumerate(captions, start=1):
+            search.put([photo(number, caption)])
+        position = search.position()
+        search.close()
+        return position
+
+    def kept() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def restore(files: dict[Path, bytes]) -> None:
+        for path in tmp_path.iterdir():
+            path.unlink()
+        for path, content in files.items():
+            path.write_bytes(content)
+
+    older = opened("a dog")
+    assert opened() == older
+    copy = kept()
+    newer = opened("a cat")
+    restore(copy)
+    assert opened() == older != newer
+    assert opened("a cat") not in {older, newer}, "as many writes, and yet not the same file"
+    restore({})
+    assert opened("a dog") not in {older, newer}
+
+
+def test_a_large_index_tells_what_it_holds_a_part_at_a_time(tmp_path: Path) -> None:
+    search = EmbeddedSearch(tmp_path / "search.db")
+    search.put([photo(number) for number in range(10_500)])
+    held = search.held()
+    first = next(held)
+    search.put([photo(3, revision=2)])
+    assert len(dict([first, *held])) == 10_500
+    assert dict(search.held())[f"{3:032x}"] == 2
+    search.close()
+
+
 def test_embeddings_that_name_no_model_are_dropped_with_their_photos(tmp_path: Path) -> None:
     """So that the indexer finds the index short of photos and pushes them again."""
     with Database(tmp_path / "search.db", EMBEDDED_MIGRATIONS[:1]) as older, older.transaction() as writer:

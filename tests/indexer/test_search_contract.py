@@ -100,6 +100,7 @@ LIBRARY = (
 @pytest.fixture(params=sorted(BACKENDS))
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SearchBackend]:
     backend = BACKENDS[request.param](tmp_path)
+    backend.prepare()
     yield backend
     backend.close()
 
@@ -752,6 +753,76 @@ def test_clear_and_start_again(backend: SearchBackend) -> None:
     backend.put([photo(9, "a dog")])
     finds(backend, "dog ", 9)
     finds(backend, "beach ")
+
+
+# What it holds
+
+
+def test_id_and_revision_of_every_document_are_told(backend: SearchBackend) -> None:
+    assert sorted(backend.held()) == [(document.id, 1) for document in LIBRARY]
+    backend.put([photo(1, "a zebra", revision=7), photo(2, "a horse", revision=3)])
+    backend.put([photo(2, "an older horse", revision=2)])  # a catalogue that was restored knows best
+    backend.delete([f"{3:032x}"])
+    assert sorted(backend.held()) == [(f"{number:032x}", revision) for number, revision in HELD_THEN]
+    assert backend.count() == len(HELD_THEN)
+    backend.clear()
+    assert list(backend.held()) == []
+
+
+HELD_THEN = ((1, 7), (2, 2), (4, 1), (5, 1), (6, 1), (7, 1))
+
+
+def test_what_is_held_may_be_read_in_part(empty: SearchBackend) -> None:
+    assert empty.put([photo(number, revision=number) for number in range(1, 301)]) == {}
+    held = empty.held()
+    assert len({next(held) for _ in range(100)}) == 100
+    assert dict(empty.held()) == {f"{number:032x}": number for number in range(1, 301)}
+
+
+def test_every_write_moves_the_position_and_nothing_else_does(backend: SearchBackend) -> None:
+    stood = [backend.position()]
+
+    def moved(what: str) -> None:
+        assert backend.position() not in stood, what
+        stood.append(backend.position())
+
+    backend.put([photo(1, "a zebra", revision=2)])
+    moved("a document was replaced")
+    backend.put([photo(1, "a zebra", revision=2)])
+    moved("a document was put once more, which a killed writer can't tell from the first time")
+    backend.delete([f"{1:032x}"])
+    moved("a document was deleted")
+    backend.put([photo(1, "a zebra", revision=2)])
+    moved("it came back")
+    backend.clear()
+    moved("all were deleted")
+
+    backend.search(parse("dog"))
+    backend.facets(parse(""), ["year"])
+    backend.similar(f"{1:032x}")
+    list(backend.held())
+    backend.count()
+    backend.prepare()
+    backend.complete()
+    assert backend.position() == stood[-1]
+
+
+def test_preparing_and_completing_again_changes_nothing(backend: SearchBackend) -> None:
+    for _ in range(2):
+        backend.complete()
+        backend.prepare()
+    finds(backend, "beach ", 1)
+    assert len(dict(backend.held())) == backend.count() == 7
+    backend.put([photo(8, "a zebra")])
+    backend.complete()
+    finds(backend, "zebra ", 8)
+
+
+def test_none_that_can_be_kept_is_refused(empty: SearchBackend) -> None:
+    assert empty.batch > 0
+    assert empty.put(LIBRARY) == {}
+    assert empty.put([]) == {}
+    assert empty.put([photo(number, "a dog") for number in range(empty.batch + 1)]) == {}
 
 
 def test_an_empty_index_answers_everything(empty: SearchBackend) -> None:
