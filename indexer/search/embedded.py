@@ -2,11 +2,16 @@
 
     embedded_schema   the file, and how a document becomes rows
     embedded_picture  the file in memory, as numpy arrays; embedded_follow keeps it up to date
-    embedded_match    the words of a query -> words of the index (forms, beginnings, synonyms, corrections)
+    embedded_shelf    both, as words are matched against them
     embedded_filter   filters and facets
-    embedded_rank     which photos, in which order: the ranking is explained there
     embedded_vectors  embeddings, for meaning and likeness
-    highlight         why a photo was found
+
+and what every backend shares:
+
+    fields            a document as words and values
+    matching          the words of a query -> words of the index (forms, beginnings, synonyms, corrections)
+    ranking           which photos, in which order: the ranking is explained there
+    highlight         which words of a text matched; reasons, why each photo of a page was found
     meaning           what the words of a query mean, and which words of a photo come near them
 
 The file is the index: written in one transaction per batch, durable, safe to delete (the catalogue rebuilds it). The
@@ -21,6 +26,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,21 +36,21 @@ from indexer.database import Database
 from indexer.errors import SearchError
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
 from indexer.search import embedded_schema as schema
-from indexer.search.embedded_filter import counted
+from indexer.search.embedded_filter import counted, filtered
 from indexer.search.embedded_follow import followed, read_state
-from indexer.search.embedded_match import STOP_WORDS
 from indexer.search.embedded_picture import Mask, Picture
-from indexer.search.embedded_rank import Match, matched, page
+from indexer.search.embedded_shelf import EmbeddedShelf
 from indexer.search.embedded_vectors import Vectors
-from indexer.search.highlight import Sought, best_kind
-from indexer.search.meaning import NO_MEANING, Meaning, borne_out, reason
+from indexer.search.matching import STOP_WORDS, Matcher
+from indexer.search.meaning import NO_MEANING, Meaning, borne_out
+from indexer.search.ranking import Bench, Borne, Match, matched, page
+from indexer.search.reasons import hits_of, told_by
 
 _BATCH = 1000
 _ROWS_AT_ONCE = 500
 _MOST_SIMILAR_WORDS = 12
 # Of pairs of photos (Flickr8k's dev split, recollect-atto-2) 5% have 0.43 or more; to its nearest a photo has 0.7.
 _ALIKE_COSINE = 0.43
-_TELLING = frozenset({"person_caption", "machine_caption", "tags", "keywords", "title"})
 
 
 class EmbeddedSearch:
@@ -111,7 +117,7 @@ class EmbeddedSearch:
             query, picture, match = self._matched(query)
             by_relevance = bool(query.words or query.phrases or query.vector)
             sort = query.sort or (Sort.RELEVANCE if by_relevance else Sort.NEWEST)
-            places = page(match, picture, sort, max(limit, 0), max(offset, 0))
+            places = page(match, picture.newest, picture.oldest, sort, max(limit, 0), max(offset, 0))
             hits = self._hits(places.tolist(), match, picture, query.meant)
             return Answer(hits, match.total, match.corrections, match.dropped, match.by_meaning)
 
@@ -133,7 +139,7 @@ class EmbeddedSearch:
             if row is None:
                 return Answer((), 0)
             match = self._alike(row, picture)
-            places = page(match, picture, Sort.RELEVANCE, max(limit, 0), 0)
+            places = page(match, picture.newest, picture.oldest, Sort.RELEVANCE, max(limit, 0), 0)
             return Answer(self._hits(places.tolist(), match, picture), match.total)
 
     def count(self) -> int:
@@ -158,17 +164,27 @@ class EmbeddedSearch:
 
     def _matched(self, query: Query) -> tuple[Query, Picture, Match]:
         """The query with its vector, and what it finds in which picture."""
-        picture = self._current()
+        picture, reader = self._current(), self._database.reader
+        borne: Borne | None = None
+        if query.vector is None:
+            query = self._meaning.asked(query, picture.names.proper_names)
+            borne = self._borne(query, picture)
+        passing, nearest = filtered(picture, query.filters)
+        cosines = np.zeros(len(passing), np.float32)
         if query.vector is not None:
-            return query, picture, matched(query, picture, self._database.reader, self._vectors)
-        query = self._meaning.asked(query, picture.names.proper_names())
+            cosines = self._vectors.cosines(query.vector, query.model, picture, reader)
+        match = matched(
+            query, Bench(Matcher(EmbeddedShelf(picture, reader)), passing, len(passing), cosines, borne=borne)
+        )
+        return query, picture, replace(match, corrections={**match.corrections, **nearest})
 
+    def _borne(self, query: Query, picture: Picture) -> Borne:
         def borne(places: NDArray[np.int64]) -> Mask:
-            told = {place: _told(json.loads(row["fields"])) for place, row in self._rows(places.tolist(), picture)}
+            told = {place: told_by(json.loads(row["fields"])) for place, row in self._rows(places.tolist(), picture)}
             near = self._meaning.near(query.meant, frozenset().union(*told.values()))
             return np.array([at in told and borne_out(query.meant, told[at], near) for at in places.tolist()], np.bool_)
 
-        return query, picture, matched(query, picture, self._database.reader, self._vectors, borne)
+        return borne
 
     def _alike(self, row: sqlite3.Row, picture: Picture) -> Match:
         docno, codes, strengths, vector, model = row
@@ -185,25 +201,8 @@ class EmbeddedSearch:
     def _hits(
         self, places: Sequence[int], match: Match, picture: Picture, meant: Sequence[str] = ()
     ) -> tuple[Hit, ...]:
-        sought = Sought(
-            best_kind(group.kinds for group in match.groups),
-            tuple(group.prefix for group in match.groups if group.prefix),
-            tuple(group.phrase for group in match.groups if group.phrase),
-        )
-        rows = [(place, row["id"], json.loads(row["fields"])) for place, row in self._rows(places, picture)]
-        by_look = match.cosines if match.cosines is not None else np.zeros(len(picture.docnos), np.float32)
-        told = {place: (match.missed(meant, place), _told(fields)) for place, _, fields in rows if by_look[place]}
-        near = self._meaning.near(
-            {word for missed, _ in told.values() for word in missed},
-            {word for missed, own in told.values() if missed for word in own},
-        )
-        hits = []
-        for place, photo_id, fields in rows:
-            why = sought.reasons(fields) if match.groups else ()
-            if place in told:
-                why = (*why, reason(*told[place], near))
-            hits.append(Hit(photo_id, round(float(match.scores[place]), 4), why))
-        return tuple(hits)
+        rows = ((place, row["id"], json.loads(row["fields"])) for place, row in self._rows(places, picture))
+        return hits_of(rows, match, self._meaning, meant)
 
     def _rows(self, places: Sequence[int], picture: Picture) -> Iterator[tuple[int, sqlite3.Row]]:
         """What is stored of these photos; those that were deleted meanwhile are left out."""
@@ -225,12 +224,6 @@ class EmbeddedSearch:
                 f"the search index {self._database.path} can't be used: {error}",
                 hint="stop recollect, delete the file (nothing is lost) and run `recollect reindex --search`",
             ) from error
-
-
-def _told(fields: Sequence[tuple[str, str, str]]) -> frozenset[str]:
-    """The words that say what is in the picture, of a photo's texts as field, text, and the words of the text."""
-    texts = frozenset(word for field, _, folded in fields if field in _TELLING for word in folded.split())
-    return texts - STOP_WORDS
 
 
 def _word_likeness(

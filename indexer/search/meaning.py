@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from captioner import BundleError
 from indexer.search import Query, Why
-from indexer.search.embedded_match import STOP_WORDS
+from indexer.search.matching import STOP_WORDS
 from indexer.search.words import has_digit, words
 
 log = logging.getLogger(__name__)
@@ -74,10 +74,10 @@ class Meaning:
 
         return cls(opened)
 
-    def asked(self, query: Query, names: frozenset[str] = frozenset()) -> Query:
+    def asked(self, query: Query, names: Callable[[], frozenset[str]] = frozenset) -> Query:
         """`query` with its vector, where it has words that the tower knows and no vector yet.
 
-        The words `names` mean nobody that a tower could know.
+        The words that `names` gives mean nobody that a tower could know.
         """
         if query.vector is not None or not (query.words or query.phrases):
             return query
@@ -87,7 +87,8 @@ class Meaning:
         texts = [word for text in (*query.phrases, *query.words) for word in words(text)]
         if texts and query.words and query.prefix_last and not tower.known(texts[-1]):
             texts.pop()  # still being typed
-        texts = [word for word in texts if word not in names and not _is_number(word)]
+        proper = names()
+        texts = [word for word in texts if word not in proper and not _is_number(word)]
         known = tuple(word for word in texts if word not in STOP_WORDS and tower.known(word))
         vector = self._vector(" ".join(texts)) if known else None
         if vector is None:

@@ -76,8 +76,8 @@ def test_an_unfinished_word_says_nothing_until_it_is_known(meaning: Meaning) -> 
 
 
 def test_names_mean_nobody(meaning: Meaning) -> None:
-    assert meaning.asked(parse("canon beach "), frozenset({"canon"})).meant == ("beach",)
-    assert meaning.asked(parse("canon"), frozenset({"canon"})).vector is None
+    assert meaning.asked(parse("canon beach "), lambda: frozenset({"canon"})).meant == ("beach",)
+    assert meaning.asked(parse("canon"), lambda: frozenset({"canon"})).vector is None
 
 
 def test_a_query_that_has_its_vector_keeps_it(meaning: Meaning) -> None:

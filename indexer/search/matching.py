@@ -8,15 +8,16 @@ more frequent neighbour that it looks like somebody else's mistake. A word that 
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.search import Query
-from indexer.search.embedded_picture import Floats, Mask, Picture
+from indexer.search.embedded_picture import Floats, Ints, Mask
 from indexer.search.fuzzy import corrections, edits_allowed
 from indexer.search.stems import irregular_forms, stem
 from indexer.search.synonyms import synonyms
@@ -52,14 +53,41 @@ class Group:
     phrase: tuple[str, ...] = ()
     corrected: tuple[str, ...] = ()
 
+
+class Lexicon(Protocol):
+    """The words of an index, sorted and with their codes."""
+
     @property
-    def found(self) -> int:
-        """How many photos match."""
-        return int(np.count_nonzero(self.scores))
+    def word_codes(self) -> Mapping[str, int]:
+        """Word -> code."""
+
+    @property
+    def words_sorted(self) -> Sequence[str]:
+        """Every word."""
+
+    def beginning_with(self, prefix: str) -> list[str]:
+        """The words that begin with `prefix`, in order."""
+
+
+class Shelf(Protocol):
+    """The photos that words are matched against: a whole library, or what a server found."""
+
+    @property
+    def names(self) -> Lexicon:
+        """The words that these photos have."""
+
+    def scores(self, codes: Ints, qualities: Floats) -> Floats:
+        """Per photo the best of strength times quality among the words `codes`, (n,); 0 where it has none of them."""
+
+    def frequencies(self, codes: Ints) -> NDArray[np.int64]:
+        """How many photos each of the words `codes` has."""
+
+    def full_text(self, parts: Sequence[str], *, prefix: bool = False) -> Mask:
+        """The photos in which the words `parts` follow one another, the last one perhaps unfinished."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Term:
+class Term:
     """One word, or the characters of a script without spaces, which have to stand together."""
 
     typed: str
@@ -68,16 +96,15 @@ class _Term:
 
 
 class Matcher:
-    """Reads the words of queries against one picture of the index."""
+    """Reads the words of queries against a shelf of photos."""
 
-    def __init__(self, picture: Picture, connection: sqlite3.Connection) -> None:
-        self._picture = picture
-        self._names = picture.names
-        self._connection = connection
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._names = shelf.names
 
     def groups(self, query: Query, *, mend: bool = False) -> list[Group]:
         """One group for each word that says something; with `mend`, words that are known are corrected as well."""
-        terms = list(_terms(query))
+        terms = terms_of(query)
         joined = self._joined(terms)
         right = frozenset(query.meant)
         return [self._group(term, joined.get(place, ()), right, mend) for place, term in enumerate(terms)]
@@ -85,7 +112,7 @@ class Matcher:
     def phrase(self, text: str) -> Group:
         """The photos in which the words of `text` follow one another."""
         parts = words(text)
-        mask = self._full_text(parts)
+        mask = self._shelf.full_text(parts)
         best = np.where(mask, np.float32(_SERIAL), np.float32(0))
         telling = [part for part in parts if part not in STOP_WORDS] or list(parts)
         known = [self._codes_scores({part: _PHRASE}) for part in telling if part in self._names.word_codes]
@@ -98,9 +125,9 @@ class Matcher:
         parts = words(text)
         if len(parts) == 1 and not is_serial(parts[0]):
             return self._codes_scores(dict.fromkeys(self._forms(parts[0]), EXACT)) > 0
-        return self._full_text(parts)
+        return self._shelf.full_text(parts)
 
-    def _group(self, term: _Term, joined: Iterable[str], right: frozenset[str], mend: bool) -> Group:
+    def _group(self, term: Term, joined: Iterable[str], right: frozenset[str], mend: bool) -> Group:
         if len(term.words) > 1:
             return self.phrase(term.typed)
         word = term.words[0]
@@ -122,7 +149,7 @@ class Matcher:
         prefix = word if term.prefix else ""
         return Group(term.typed, self._codes_scores(qualities), kinds, prefix, corrected=corrected)
 
-    def _guessed(self, term: _Term) -> Group:
+    def _guessed(self, term: Term) -> Group:
         """A word that is nothing: perhaps two words, perhaps one in the middle of the query that is being typed."""
         word = term.words[0]
         if halves := self._halves(word):
@@ -153,18 +180,18 @@ class Matcher:
     def _looks_mistaken(self, word: str, qualities: dict[str, float]) -> bool:
         return bool(edits_allowed(word)) and qualities.get(word) == EXACT and self._frequency([word]) <= _RARE
 
-    def _mended(self, term: _Term, *, at_least: int) -> dict[str, float]:
+    def _mended(self, term: Term, *, at_least: int) -> dict[str, float]:
         """The nearest words that stand in so many photos, the most frequent first."""
         names = self._names
         near = corrections(term.words[0], names.words_sorted, names.beginning_with, prefix=term.prefix)
         if not near:
             return {}
-        frequencies = self._picture.frequencies(self._codes(text for text, _ in near))
+        frequencies = self._shelf.frequencies(self._codes(text for text, _ in near))
         ranked = sorted(zip(frequencies.tolist(), near, strict=True), key=lambda item: (-item[0], item[1]))
         kept = [(text, distance) for frequency, (text, distance) in ranked if frequency >= at_least][:_MOST_CORRECTIONS]
         return {text: ONE_EDIT if distance == 1 else TWO_EDITS for text, distance in kept}
 
-    def _joined(self, terms: Sequence[_Term]) -> dict[int, list[str]]:
+    def _joined(self, terms: Sequence[Term]) -> dict[int, list[str]]:
         """Words written apart that the index has as one: "skate board" finds "skateboard"."""
         joined: dict[int, list[str]] = {}
         for place, (left, right) in enumerate(pairwise(terms)):
@@ -184,25 +211,19 @@ class Matcher:
         fitting = [halves for halves in splits if halves[0] in known and halves[1] in known]
         return max(fitting, key=lambda halves: min(map(self._frequency, ([half] for half in halves))), default=None)
 
-    def _serial(self, term: _Term) -> Group:
+    def _serial(self, term: Term) -> Group:
         word = term.words[0]
-        mask = self._full_text((word,), prefix=term.prefix and len(word) >= _SERIAL_PREFIX_FROM)
+        mask = self._shelf.full_text((word,), prefix=term.prefix and len(word) >= _SERIAL_PREFIX_FROM)
         return Group(term.typed, mask * np.float32(_SERIAL), {word: "exact"}, word if term.prefix else "")
-
-    def _full_text(self, parts: Sequence[str], *, prefix: bool = False) -> Mask:
-        # Words hold letters, digits and marks only: in quotation marks nothing of them is FTS5 syntax.
-        match = f'"{" ".join(parts)}"' + (" *" if prefix else "")
-        rows = self._connection.execute("SELECT rowid FROM body WHERE body MATCH ?", (match,))
-        return self._picture.where(docno for (docno,) in map(tuple, rows))
 
     def _codes(self, texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         return np.fromiter((self._names.word_codes[text] for text in texts), np.int32)
 
     def _codes_scores(self, qualities: dict[str, float]) -> Floats:
-        return self._picture.scores(self._codes(qualities), np.fromiter(qualities.values(), np.float32))
+        return self._shelf.scores(self._codes(qualities), np.fromiter(qualities.values(), np.float32))
 
     def _frequency(self, texts: Sequence[str]) -> int:
-        return int(self._picture.frequencies(self._codes(texts)).sum())
+        return int(self._shelf.frequencies(self._codes(texts)).sum())
 
 
 def _no_worse(qualities: dict[str, float], beginning: Iterable[str]) -> dict[str, float]:
@@ -210,17 +231,18 @@ def _no_worse(qualities: dict[str, float], beginning: Iterable[str]) -> dict[str
     return {text: max(quality, PREFIX) if text in begun else quality for text, quality in qualities.items()}
 
 
-def _terms(query: Query) -> Iterator[_Term]:
+def terms_of(query: Query) -> list[Term]:
+    """The words of `query` that say something, each once."""
     terms = [
-        _Term(word if len(parts) == 1 else "".join(run), run if solo else run[:1])
+        Term(word if len(parts) == 1 else "".join(run), run if solo else run[:1])
         for word in query.words
         if (parts := words(word))
         for solo, run in _runs(parts)
     ]
     if terms and query.prefix_last and len(terms[-1].words) == 1:
-        terms[-1] = _Term(terms[-1].typed, terms[-1].words, prefix=not is_solo(terms[-1].words[0]))
+        terms[-1] = Term(terms[-1].typed, terms[-1].words, prefix=not is_solo(terms[-1].words[0]))
     telling = [term for term in terms if len(term.words) > 1 or term.words[0] not in STOP_WORDS]
-    return iter(dict.fromkeys(telling or terms))
+    return list(dict.fromkeys(telling or terms))
 
 
 def _runs(parts: Sequence[str]) -> Iterator[tuple[bool, tuple[str, ...]]]:

@@ -5,7 +5,7 @@ word may mean. Strength (0..1, `fields.FIELD_WEIGHTS`) says how much the photo i
 fields that hold it, combined as independent evidence, 1 - product(1 - weight), a person's caption before the model's,
 before tags (times their probability), names, title, places, folders and file names. It is BM25F's idea (Robertson,
 Zaragoza 2009) without term frequencies, which say nothing in texts of ten words; lengths count a little. Quality
-(`indexer.search.embedded_match`) is 1 for the word itself, less for a longer word, a synonym, a correction.
+(`indexer.search.matching`) is 1 for the word itself, less for a longer word, a synonym, a correction.
 
 The score of a query is the mean over its words, weighted by their inverse document frequency as in BM25. Scores are
 compared in steps of a thousandth; equal ones come newest first.
@@ -25,7 +25,6 @@ by a word of the photo that means nearly the same; of a query that nothing bears
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -34,13 +33,12 @@ from numpy.typing import NDArray
 
 from captioner import blend
 from indexer.search import Query, Sort
-from indexer.search.embedded_filter import filtered
-from indexer.search.embedded_match import STOP_WORDS, Group, Matcher
-from indexer.search.embedded_picture import Floats, Mask, Picture
-from indexer.search.embedded_vectors import Vectors
+from indexer.search.embedded_picture import Floats, Mask
+from indexer.search.matching import STOP_WORDS, Group, Matcher
 from indexer.search.words import words
 
-_DESCRIPTION_FROM = 4
+#: A query of so many words or more is a description.
+DESCRIPTION_FROM = 4
 _RELAXED = 0.5
 _DESCRIBED = 0.25
 _AS_MUCH = 0.999  # but for rounding
@@ -52,6 +50,8 @@ _SURE_COSINE = 0.5  # half of them are right, whatever the photo's words say
 _FEW = 12
 _MOST_BY_MEANING = 200
 _STEPS = 1000
+
+Ranks = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,38 +82,51 @@ class Match:
 Borne = Callable[[NDArray[np.int64]], Mask]
 
 
-def matched(
-    query: Query, picture: Picture, connection: sqlite3.Connection, vectors: Vectors, borne: Borne | None = None
-) -> Match:
-    """Everything that `query` finds. Raises `FilterError`. Without `borne` every look is believed."""
-    passing, nearest = filtered(picture, query.filters)
-    matcher = Matcher(picture, connection)
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a query is judged on: some photos, those of them that may be found at all, and what is known of the others.
+
+    `frequency` says of a group how many photos of the whole library match it, of which there are `count`; `cosines`
+    are those of the query's vector, 0 where there is none.
+    """
+
+    matcher: Matcher
+    passing: Mask
+    count: int
+    cosines: Floats
+    frequency: Callable[[Group], int] = lambda group: int(np.count_nonzero(group.scores))
+    borne: Borne | None = None  # without it every look is believed
+
+
+def matched(query: Query, bench: Bench) -> Match:
+    """Everything that `query` finds among the photos of `bench`, filters aside."""
+    passing = bench.passing
     for text in query.excluded:
-        passing = passing & ~matcher.excluded(text)
-    phrases = [matcher.phrase(text) for text in query.phrases]
+        passing = passing & ~bench.matcher.excluded(text)
+    phrases = [bench.matcher.phrase(text) for text in query.phrases]
     for group in phrases:
         passing = passing & (group.scores > 0)
-    cosines = np.zeros(len(passing), np.float32)
-    if (vector := query.vector) is not None:
-        query = query if query.meant else replace(query, meant=_telling(query))
-        cosines = np.where(passing, vectors.cosines(vector, query.model, picture, connection), cosines)
-    if cosines.any():
-        match = _with_meaning(query, _by_words(query, matcher, phrases, passing), cosines, borne)
-        match = match if match.total else _by_words(replace(query, meant=()), matcher, phrases, passing)
-        match = match if match.total else _few(query, match, cosines)
-    else:
-        match = _by_words(replace(query, meant=()), matcher, phrases, passing)
-    return replace(match, corrections={**match.corrections, **nearest})
+    if query.vector is not None and not query.meant:
+        query = replace(query, meant=_telling(query))
+    bench = replace(bench, passing=passing, cosines=np.where(passing, bench.cosines, np.float32(0)))
+    if not bench.cosines.any():
+        return _by_words(replace(query, meant=()), bench, phrases)
+    match = _with_meaning(query, _by_words(query, bench, phrases), bench)
+    match = match if match.total else _by_words(replace(query, meant=()), bench, phrases)
+    return match if match.total else _few(query, match, bench.cosines)
 
 
-def page(match: Match, picture: Picture, sort: Sort, limit: int, offset: int) -> NDArray[np.int64]:
-    """The photos (as places in the picture) from `offset` on, in order; the order is total, so pages never overlap."""
+def page(match: Match, newest: Ranks, oldest: Ranks, sort: Sort, limit: int, offset: int) -> NDArray[np.int64]:
+    """The places of the photos from `offset` on, in order; the order is total, so pages never overlap.
+
+    `newest` and `oldest` (photos,) are their ranks by date, the first of each order highest, all different.
+    """
     found = np.flatnonzero(match.mask)
     if sort is Sort.RELEVANCE:
         steps = np.round(match.scores[found] * _STEPS).astype(np.int64)
-        keys = steps * (len(picture.docnos) + 1) + picture.newest[found]
+        keys = steps * (len(newest) + 1) + newest[found]
     else:
-        keys = (picture.newest if sort is Sort.NEWEST else picture.oldest)[found]
+        keys = (newest if sort is Sort.NEWEST else oldest)[found]
     wanted = min(offset + limit, len(found))
     if 0 < wanted < len(found):
         best = np.argpartition(keys, len(found) - wanted)[len(found) - wanted :]
@@ -121,74 +134,75 @@ def page(match: Match, picture: Picture, sort: Sort, limit: int, offset: int) ->
     return found[np.argsort(-keys)][offset:wanted]
 
 
-def _by_words(query: Query, matcher: Matcher, phrases: list[Group], passing: Mask) -> Match:
-    groups = matcher.groups(query)
-    if len(groups) >= _DESCRIPTION_FROM:
-        match = _most(phrases, groups, passing, _DESCRIBED)
+def _by_words(query: Query, bench: Bench, phrases: list[Group]) -> Match:
+    groups = bench.matcher.groups(query)
+    if len(groups) >= DESCRIPTION_FROM:
+        match = _most(phrases, groups, bench, _DESCRIBED)
     else:
-        match = _all(phrases, groups, passing)
-        if not match.total and passing.any() and groups:
-            groups = matcher.groups(query, mend=True)
-            match = replace(_all(phrases, groups, passing), whole=False)
-            match = match if match.total else _most(phrases, groups, passing, _RELAXED)
+        match = _all(phrases, groups, bench)
+        if not match.total and bench.passing.any() and groups:
+            groups = bench.matcher.groups(query, mend=True)
+            match = replace(_all(phrases, groups, bench), whole=False)
+            match = match if match.total else _most(phrases, groups, bench, _RELAXED)
     return replace(match, corrections={group.typed: group.corrected for group in groups if group.corrected})
 
 
-def _all(phrases: Sequence[Group], groups: Sequence[Group], passing: Mask) -> Match:
+def _all(phrases: Sequence[Group], groups: Sequence[Group], bench: Bench) -> Match:
     """The photos that have every word."""
-    mask = passing
+    mask = bench.passing
     for group in groups:
         mask = mask & (group.scores > 0)
     together = [*phrases, *groups]
-    return Match(mask, _weighted(together, mask), together, whole=True)
+    return Match(mask, _weighted(together, mask, bench), together, whole=True)
 
 
-def _most(phrases: Sequence[Group], groups: Sequence[Group], passing: Mask, share: float) -> Match:
+def _most(phrases: Sequence[Group], groups: Sequence[Group], bench: Bench, share: float) -> Match:
     """The photos that have this share of the words' weight, or as much as any has; words that none has don't count."""
+    passing = bench.passing
     known = [group for group in groups if bool(np.any((group.scores > 0) & passing))]
     if not known:
-        return _all(phrases, groups, passing)
-    weights = _weights(known)
+        return _all(phrases, groups, bench)
+    weights = _weights(known, bench)
     covered = np.zeros(len(passing), np.float32)
     for weight, group in zip(weights, known, strict=True):
         covered += weight * (group.scores > 0)
     covered[~passing] = 0
     mask = passing & (covered >= min(share, float(covered.max()) * _AS_MUCH))
     together = [*phrases, *known]
-    scores = _weighted(together, mask)
+    scores = _weighted(together, mask, bench)
     best = int(np.argmax(scores))
     return Match(mask, scores, together, dropped=tuple(group.typed for group in groups if not group.scores[best]))
 
 
-def _weights(groups: Sequence[Group]) -> Floats:
+def _weights(groups: Sequence[Group], bench: Bench) -> Floats:
     """Inverse document frequencies (BM25's), summing to 1."""
-    total = max((len(group.scores) for group in groups), default=0)
-    counts = np.array([group.found for group in groups], np.float32)
-    weights = np.log1p((total - counts + 0.5) / (counts + 0.5))
+    counts = np.array([bench.frequency(group) for group in groups], np.float32)
+    weights = np.log1p((bench.count - counts + 0.5) / (counts + 0.5))
     return np.asarray(weights / (weights.sum() or 1), np.float32)
 
 
-def _weighted(groups: Sequence[Group], mask: Mask) -> Floats:
+def _weighted(groups: Sequence[Group], mask: Mask, bench: Bench) -> Floats:
     if not groups:
         return mask.astype(np.float32)
     scores = np.zeros(len(mask), np.float32)
-    for weight, group in zip(_weights(groups), groups, strict=True):
+    for weight, group in zip(_weights(groups, bench), groups, strict=True):
         scores += weight * group.scores
     return np.where(mask, scores, np.float32(0))
 
 
-def _with_meaning(query: Query, match: Match, cosines: Floats, borne: Borne | None) -> Match:
+def _with_meaning(query: Query, match: Match, bench: Bench) -> Match:
+    cosines = bench.cosines
     literal = np.where(_literal(query, match), cosines, np.float32(0))
     # Without words there is nothing to blend: an empty query with a vector is ordered by meaning alone.
     worded = match.mask if match.groups else np.zeros_like(match.mask)
     length = len(_telling(query))
-    if length < _DESCRIPTION_FROM:
+    if length < DESCRIPTION_FROM:
         near = _near(literal, _LEAST_COSINE, _NEAR_BEST)
-        near = near if borne is None else _believed(near, worded, cosines, borne)
+        near = near if bench.borne is None else _believed(near, worded, cosines, bench.borne)
     else:
         near = _near(literal, _LEAST_COSINE_DESCRIBED, _NEAR_BEST_DESCRIBED)
     scores = blend(match.scores * worded, cosines, length)
-    if match.whole and length < _DESCRIPTION_FROM:
+    if match.whole and length < DESCRIPTION_FROM:
         scores = (scores + worded) / np.float32(2)
     mask = worded | near
     return replace(
