@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import pytest
 
+from indexer.search.meilisearch.keys import Keys
 from tests.indexer.exchanges_kept import path_of, read
 from tests.indexer.exchanges_run import RECORDING
-from tests.indexer.exchanges_server import ExchangeServer, Recorder, Replayer
+from tests.indexer.exchanges_server import KEYS, ExchangeServer, Recorder, Replayer
 from tests.meilisearch_server import MeilisearchServer
 
 #: The only one that recorded tests may use.
 INDEX = "recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class ServedIndex:
+    """Where a backend under test finds its index, and what opens it."""
+
+    url: str
+    keys: Keys
+    name: str
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,6 +50,26 @@ def exchanges(request: pytest.FixtureRequest) -> Iterator[ExchangeServer]:
         yield recorder
     recorder.check()
     recording.keep(module, name, server.version(), recorder.exchanges())
+
+
+@pytest.fixture(scope="session")
+def contract_index(meilisearch_server: MeilisearchServer, tmp_path_factory: pytest.TempPathFactory) -> ServedIndex:
+    """The keys are made once: a server looks through all that it has at every request."""
+    name = f"contract-{secrets.token_hex(4)}"
+    return ServedIndex(meilisearch_server.url, meilisearch_server.keys(name, tmp_path_factory.mktemp("keys")), name)
+
+
+@pytest.fixture
+def served_index(meilisearch_server: MeilisearchServer, contract_index: ServedIndex) -> Iterator[ServedIndex]:
+    """On a real server: its name and its keys, and nothing in it."""
+    yield contract_index
+    meilisearch_server.delete_indexes(contract_index.name)
+
+
+@pytest.fixture
+def recorded_index(exchanges: ExchangeServer) -> ServedIndex:
+    """As it answered when it was recorded; empty at first."""
+    return ServedIndex(exchanges.url, KEYS, INDEX)
 
 
 def _empty(server: MeilisearchServer) -> None:
