@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
+import ssl
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -154,6 +157,34 @@ async def test_what_goes_wrong_is_told_in_words(
     assert type(raised.value) is error
     assert "hush" not in str(raised.value)
     assert not keys_path(settings).exists()
+
+
+def _certificate(folder: Path) -> ssl.SSLContext:
+    """Signed by nobody that anybody trusts."""
+    if shutil.which("openssl") is None:
+        pytest.skip("the openssl program is not installed")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    options = ["-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command, *options], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+async def test_a_certificate_that_nobody_knows_is_said(tmp_path: Path) -> None:
+    server = TestServer(web.Application())
+    await server.start_server(ssl=_certificate(tmp_path))
+    async with server:
+        with pytest.raises(SearchError, match=r"certificate .* is not one that this machine trusts") as raised:
+            await asyncio.to_thread(Administration(f"https://localhost:{server.port}").check_health)
+    assert "REQUESTS_CA_BUNDLE" in raised.value.hint
+
+
+async def test_a_server_without_tls_is_told_from_one_that_is_down() -> None:
+    async with TestServer(web.Application()) as server:
+        with pytest.raises(SearchError, match="does not speak TLS"):
+            await asyncio.to_thread(Administration(f"https://127.0.0.1:{server.port}").check_health)
 
 
 def test_keys_are_made_once(served: Settings, server: MeilisearchServer) -> None:

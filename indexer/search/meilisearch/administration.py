@@ -150,11 +150,7 @@ class Administration:
         except MeilisearchApiError as error:
             raise _meaning_of(error, self.url) from error
         except (MeilisearchError, requests.ConnectionError, requests.Timeout) as error:
-            raise SearchError(
-                f"Meilisearch does not answer at {self.url}",
-                hint="start it, or name its address in the setting 'meilisearch_url'; until then photos wait in the "
-                "catalogue and nothing is lost",
-            ) from error
+            raise _no_answer(error, self.url) from error
         except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError) as error:
             raise _not_meilisearch(self.url) from error
 
@@ -164,6 +160,21 @@ _DESCRIPTION = "Made by `recollect doctor --fix`; made again by it where it is d
 
 def _filled(body: Any, index: str) -> Any:
     return [{"indexes": [index]}] if isinstance(body, list) else body
+
+
+def _no_answer(error: Exception, url: str) -> SearchError:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return SearchError(
+            f"Meilisearch's certificate at {url} is not one that this machine trusts",
+            hint="name the authority that signed it: SSL_CERT_FILE and REQUESTS_CA_BUNDLE, both the path of a PEM file",
+        )
+    if isinstance(error.__cause__, requests.exceptions.SSLError):
+        return SearchError(f"what answers at {url} does not speak TLS", hint="its address may begin with http://")
+    return SearchError(
+        f"Meilisearch does not answer at {url}",
+        hint="start it, or name its address in the setting 'meilisearch_url'; until then photos wait in the catalogue "
+        "and nothing is lost",
+    )
 
 
 def _meaning_of(error: MeilisearchApiError, url: str) -> SearchError:
