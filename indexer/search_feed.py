@@ -121,14 +121,15 @@ class FeedSteps:
     def _compare_if_moved(self, cancelled: threading.Event) -> int:
         """Compares where search stands elsewhere than the catalogue remembers; gives how many photos differ.
 
-        What moves search during a comparison, be it our own deletions, makes for another one.
+        A server put back to an older state has its older settings too. What moves search during a comparison, be it
+        our own deletions, makes for another one.
         """
         differing = 0
         for _ in range(_COMPARISONS):
-            position = self._search.position()
-            if position == self._catalogue.search_position():
+            if self._search.position() == self._catalogue.search_position():
                 return differing
-            differing += self._compare(position, cancelled)
+            self._search.prepare()
+            differing += self._compare(self._search.position(), cancelled)
         raise SearchError(
             "what search holds changes while it is compared with the catalogue",
             hint="does another recollect, or another program, write into the same index?",

@@ -139,9 +139,10 @@ class SearchBackend(Protocol):
 
     Every method raises `indexer.errors.SearchError` where the backend is down or refuses.
 
-    Whoever writes calls `prepare` first, and again after every `SearchError`. From then on `put`, `delete`, `clear`,
-    `position`, `held` and `count` speak of the index that is being written, which need not be the one that searches
-    are answered from until `complete` says that it is. One process writes at a time, any number search.
+    Whoever writes calls `prepare` first, and again after every `SearchError` and where `position` moved by itself. From
+    then on `put`, `delete`, `clear`, `position`, `held` and `count` speak of the index that is being written, which
+    need not be the one that searches are answered from until `complete` says that it is. One process writes at a time,
+    any number search.
     """
 
     name: str
