@@ -20,7 +20,7 @@ class RecordingRun:
 
     def __init__(self) -> None:
         self.version = ""
-        self.failed: set[str] = set()
+        self.failed: set[tuple[str, str]] = set()
         self.kept: dict[Path, dict[str, tuple[Exchange, ...]]] = {}
 
     def keep(self, module: Path, test: str, version: str, exchanges: tuple[Exchange, ...]) -> None:
@@ -31,7 +31,7 @@ class RecordingRun:
     def passed(self, module: Path) -> Mapping[str, tuple[Exchange, ...]]:
         """What the tests of a module that did not fail have exchanged."""
         kept = self.kept.get(module, {})
-        return {test: exchanges for test, exchanges in kept.items() if f"{module.name}::{test}" not in self.failed}
+        return {test: exchanges for test, exchanges in kept.items() if (module.name, test) not in self.failed}
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.stash[RECORDING] = self
@@ -43,7 +43,8 @@ class RecordingRun:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
-            self.failed.add(report.nodeid.rsplit("/", 1)[-1])
+            path, _, test = report.nodeid.partition("::")
+            self.failed.add((Path(path).name, test))
 
 
 def _recorded(item: pytest.Item) -> bool:

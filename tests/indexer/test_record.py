@@ -42,7 +42,8 @@ def test_health(backend):
 def test_long(backend):
     pass
 
-def test_that_fails(backend):
+@pytest.mark.parametrize("word", ["a/b::c"])
+def test_that_fails(backend, word):
     assert backend is None or status(backend) == 500
 """
 
