@@ -43,14 +43,11 @@ from indexer.search.embedded_shelf import EmbeddedShelf
 from indexer.search.embedded_vectors import Vectors
 from indexer.search.matching import STOP_WORDS, Matcher
 from indexer.search.meaning import NO_MEANING, Meaning, borne_out
-from indexer.search.ranking import Bench, Borne, Match, matched, page
+from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, Bench, Borne, Match, matched, page
 from indexer.search.reasons import hits_of, told_by
 
 _BATCH = 1000
 _ROWS_AT_ONCE = 500
-_MOST_SIMILAR_WORDS = 12
-# Of pairs of photos (Flickr8k's dev split, recollect-atto-2) 5% have 0.43 or more; to its nearest a photo has 0.7.
-_ALIKE_COSINE = 0.43
 
 
 class EmbeddedSearch:
@@ -192,7 +189,7 @@ class EmbeddedSearch:
         if vector is not None:
             own = np.frombuffer(vector, np.int8).astype(np.float32).tolist()
             cosines = np.where(others, self._vectors.cosines(own, model, picture, self._database.reader), np.float32(0))
-            mask = cosines >= _ALIKE_COSINE
+            mask = cosines >= ALIKE_COSINE
             scores = np.where(mask, np.clip(cosines, 0, 1), np.float32(0))
             return Match(mask, scores, cosines=np.where(mask, cosines, 0))
         scores = np.where(others, _word_likeness(np.frombuffer(codes, np.int32), strengths, picture), np.float32(0))
@@ -235,7 +232,7 @@ def _word_likeness(
         strengths, np.uint8
     )
     telling[(frequencies < 2) | np.isin(codes, [picture.names.word_codes.get(word, 0) for word in STOP_WORDS])] = 0
-    best = np.argsort(-telling, kind="stable")[:_MOST_SIMILAR_WORDS]
+    best = np.argsort(-telling, kind="stable")[:MOST_SIMILAR_WORDS]
     weights = np.asarray(telling[best] / (telling[best].sum() or 1), np.float32)
     likeness = np.zeros(len(picture.docnos), np.float32)
     for code, weight in zip(codes[best], weights, strict=True):

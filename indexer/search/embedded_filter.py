@@ -14,8 +14,10 @@ from indexer.search.filters import date_range, near_circle, rating_range
 from indexer.search.words import words
 
 FACETS = ("year", "month", "camera", "lens", "place", "folder", "person", "tag", "type", "rating")
-_BY_VALUE = frozenset({"year", "month", "rating"})
-_VALUE_FILTERS = frozenset(FACETS) - _BY_VALUE
+#: Facets whose values have an order of their own; the others come by count.
+BY_VALUE = frozenset({"year", "month", "rating"})
+#: Filters whose values are those that photos have.
+VALUE_FILTERS = frozenset(FACETS) - BY_VALUE
 _EARTH_KM = 6371.0088
 _KM_PER_DEGREE = 111.2
 _NEAREST_FROM = 60.0  # rapidfuzz's ratio, 0..100
@@ -26,10 +28,11 @@ def filtered(picture: Picture, filters: Sequence[Filter]) -> tuple[Mask, dict[st
     mask = picture.alive
     nearest: dict[str, tuple[str, ...]] = {}
     for item in filters:
-        if item.name in _VALUE_FILTERS:
-            codes = _codes(picture, item.name, item.value)
+        if item.name in VALUE_FILTERS:
+            known = picture.names.facet(item.name)
+            codes = known.codes[places_meant(known, item.value)]
             if not len(codes):
-                nearest |= _nearest(picture, item)
+                nearest |= nearest_values(known, item)
             passing = picture.having(codes)
         else:
             passing = _column_filter(picture, item)
@@ -43,7 +46,7 @@ def counted(picture: Picture, mask: Mask, names: Sequence[str], limit: int) -> d
         if name not in FACETS:
             raise ValueError(f"there is no facet {name!r}; facets are {', '.join(FACETS)}")
     counts = picture.counts(mask)
-    return {name: _counted(picture.names.facet(name), counts, name in _BY_VALUE, max(limit, 0)) for name in names}
+    return {name: _counted(picture.names.facet(name), counts, name in BY_VALUE, max(limit, 0)) for name in names}
 
 
 def _counted(facet: Facet, by_code: Ints, by_value: bool, limit: int) -> tuple[FacetCount, ...]:
@@ -61,20 +64,18 @@ def _counted(facet: Facet, by_code: Ints, by_value: bool, limit: int) -> tuple[F
     return tuple(found[:limit])
 
 
-def _codes(picture: Picture, facet: str, wanted: str) -> Ints:
+def places_meant(known: Facet, wanted: str) -> list[int]:
     """The values that a filter means: the same one, else those that contain its words, else their beginnings."""
-    known = picture.names.facet(facet)
     inner = " ".join(words(wanted))
     if not inner:
-        return known.codes[:0]
+        return []
     same = [place for place, folded in enumerate(known.folded) if folded == f" {inner} "]
     containing = same or [place for place, folded in enumerate(known.folded) if f" {inner} " in folded]
-    meant = containing or [place for place, folded in enumerate(known.folded) if f" {inner}" in folded]
-    return known.codes[meant]
+    return containing or [place for place, folded in enumerate(known.folded) if f" {inner}" in folded]
 
 
-def _nearest(picture: Picture, item: Filter) -> dict[str, tuple[str, ...]]:
-    known = picture.names.facet(item.name)
+def nearest_values(known: Facet, item: Filter) -> dict[str, tuple[str, ...]]:
+    """What a filter whose value nobody has may have meant, as `Answer.corrections` says it."""
     wanted = f" {' '.join(words(item.value))} "
     found = process.extract(
         wanted, known.folded, scorer=fuzz.WRatio, processor=str.strip, limit=3, score_cutoff=_NEAREST_FROM

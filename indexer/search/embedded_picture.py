@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 #: Facets whose values are names, and the one whose values are things.
-_NAMING, _THINGS = ("person", "place", "camera", "lens"), "tag"
+NAMING, THINGS = ("person", "place", "camera", "lens"), "tag"
 
 NO_DATE = np.iinfo(np.int64).min
 NO_RATING = -128
@@ -136,7 +136,7 @@ class Names:
         last, proper = self._proper
         if last != self.last:
             last = self.last
-            proper = self._folded(*_NAMING) - self._folded(_THINGS)
+            proper = self._folded(*NAMING) - self._folded(THINGS)
             self._proper = (last, proper)
         return proper
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from indexer.database import Migration
 from indexer.search import SearchDocument
-from indexer.search.fields import Fields, taken_s
+from indexer.search.fields import Fields, quantised, taken_s
 
 EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
     (
@@ -132,12 +132,6 @@ def held_after(connection: sqlite3.Connection, docno: int) -> tuple[int | None, 
         "SELECT docno, id, revision FROM document WHERE docno > ? ORDER BY docno LIMIT ?", (docno, _HELD_AT_ONCE)
     ).fetchall()
     return rows[-1]["docno"] if rows else None, [(row["id"], row["revision"]) for row in rows]
-
-
-def quantised(vector: Sequence[float]) -> bytes:
-    """A vector as int8: a quarter of the memory, and cosines within about 0.005 of the exact ones."""
-    largest = max(map(abs, vector), default=0.0) or 1.0
-    return array("b", (round(127 * value / largest) for value in vector)).tobytes()
 
 
 def _moved_on(connection: sqlite3.Connection) -> None:

@@ -28,8 +28,8 @@ _PHRASE = 0.9
 _SERIAL = 0.45
 _MOST_CORRECTIONS = 8
 # A word in at most two photos, with a neighbour at least twenty times as frequent, is taken for a mistake.
-_RARE = 2
-_MISTAKE_RATIO = 20
+RARE = 2
+MISTAKE_RATIO = 20
 _SERIAL_PREFIX_FROM = 5
 _UNFINISHED_FROM = 3
 
@@ -140,7 +140,7 @@ class Matcher:
         corrected: tuple[str, ...] = ()
         rare = self._looks_mistaken(word, qualities)
         if word not in right and (mend or not qualities or rare):
-            mended = self._mended(term, at_least=1 if mend or not rare else _MISTAKE_RATIO * self._frequency([word]))
+            mended = self._mended(term, at_least=1 if mend or not rare else MISTAKE_RATIO * self._frequency([word]))
             corrected = tuple(text for text in mended if text not in qualities)
             kinds.update(dict.fromkeys(corrected, "typo"))
             qualities = {**mended, **qualities}
@@ -178,7 +178,7 @@ class Matcher:
         yield from (form for form in irregular_forms(root) if form != word and form in self._names.word_codes)
 
     def _looks_mistaken(self, word: str, qualities: dict[str, float]) -> bool:
-        return bool(edits_allowed(word)) and qualities.get(word) == EXACT and self._frequency([word]) <= _RARE
+        return bool(edits_allowed(word)) and qualities.get(word) == EXACT and self._frequency([word]) <= RARE
 
     def _mended(self, term: Term, *, at_least: int) -> dict[str, float]:
         """The nearest words that stand in so many photos, the most frequent first."""

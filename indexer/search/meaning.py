@@ -42,6 +42,10 @@ class Tower(Protocol):
     def model(self) -> str:
         """The name and version of the caption model whose pictures' space it shares."""
 
+    @property
+    def dimension(self) -> int:
+        """d, the length of its vectors."""
+
     def embed(self, text: str) -> NDArray[np.float32] | None:
         """(d,), unit length; None where it knows no word of `text`."""
 
@@ -94,6 +98,11 @@ class Meaning:
         if vector is None:
             return query
         return replace(query, vector=tuple(vector.tolist()), model=tower.model, meant=known)
+
+    def space(self) -> tuple[str, int] | None:
+        """The model whose pictures' space words are placed in, and the length of its vectors; None without a tower."""
+        tower = self._current()
+        return (tower.model, tower.dimension) if tower else None
 
     def near(self, sought: Iterable[str], among: Iterable[str]) -> Near:
         """For each word of a query those of the words `among` that mean nearly the same, itself with 1."""

@@ -7,6 +7,7 @@ forms come by themselves (`indexer.search.stems`).
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from indexer.search.stems import stem
@@ -196,3 +197,9 @@ def _table() -> dict[str, tuple[str, ...]]:
 def synonyms(word: str) -> tuple[str, ...]:
     """Words, in their basic form, that a search for the folded `word` looks for as well."""
     return _table().get(stem(word), ())
+
+
+def synonym_table() -> dict[str, tuple[str, ...]]:
+    """`synonyms` of every word that has any, as it is written here and in its basic form."""
+    named = re.findall(r"[^\W_]+", _TABLE)
+    return {word: synonyms(word) for word in sorted({*named, *map(stem, named)}) if synonyms(word)}

@@ -1,1 +1,18 @@
-"""Meilisearch as the search server of a household."""
+"""Meilisearch as the search server of a household.
+
+    keys, key_making, administration   whoever sets the server up
+    connection                         HTTP; why not through the official client
+    declared, layout                   the index: its settings, and how a photo lies in it
+    index, writer                      writing: tasks, refused documents, a second index put in place as a whole
+    wording, narrowing                 words and filters as the server reads them
+    asking, gathering, window          searching: what the server finds, and what of it we rank
+    searcher                           pages, facets, photos like another
+    backend                            all of it as a `SearchBackend`
+
+The server finds, forgives typing mistakes, filters, counts and knows which embeddings are near; its best few hundred
+photos are ranked and explained by the same code as the embedded search's.
+"""
+
+from indexer.search.meilisearch.backend import MeilisearchSearch
+
+__all__ = ["MeilisearchSearch"]

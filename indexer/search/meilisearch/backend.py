@@ -1,0 +1,97 @@
+"""`SearchBackend` on a Meilisearch server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from indexer.search import Answer, FacetCount, Query, SearchDocument
+from indexer.search.meaning import NO_MEANING, Meaning
+from indexer.search.meilisearch.asking import Asker
+from indexer.search.meilisearch.connection import Connection
+from indexer.search.meilisearch.keys import Keys
+from indexer.search.meilisearch.searcher import Searcher
+from indexer.search.meilisearch.writer import Writer
+
+_BATCH = 1000
+_TIMEOUT_S = 30.0
+_REMEMBER_S = 20.0
+
+
+class MeilisearchSearch:
+    """The index `index` of the server at `url`. Thread-safe; several processes may share it, one of them writing.
+
+    `meaning` gives queries their vector where they have none. What was counted of the photos is believed for
+    `remember_s` seconds, as another process may be writing.
+    """
+
+    name = "meilisearch"
+    batch = _BATCH
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        keys: Keys,
+        index: str = "recollect",
+        meaning: Meaning = NO_MEANING,
+        timeout_s: float = _TIMEOUT_S,
+        remember_s: float = _REMEMBER_S,
+    ) -> None:
+        self._connection = Connection(url, timeout_s=timeout_s)
+        self._asker = Asker(self._connection, keys.search, index, remember_s=remember_s)
+        self._searcher = Searcher(self._asker, meaning)
+        self._writer = Writer(self._connection, keys.admin, index, meaning.space)
+
+    def prepare(self) -> None:
+        """As `SearchBackend.prepare`."""
+        self._writer.prepare()
+        self._asker.outdate()
+
+    def position(self) -> str:
+        """The age of the index and its newest write."""
+        return self._writer.written.position()
+
+    def held(self) -> Iterator[tuple[str, int]]:
+        """Id and revision of every document."""
+        return self._writer.written.held()
+
+    def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
+        """Adds or replaces; gives those that the server refuses, with its reasons."""
+        refused = self._writer.put(documents)
+        self._asker.outdate()
+        return refused
+
+    def delete(self, ids: Iterable[str]) -> None:
+        """Unknown ids are no error."""
+        self._writer.delete(ids)
+        self._asker.outdate()
+
+    def clear(self) -> None:
+        """Forgets every document."""
+        self._writer.written.clear()
+        self._asker.outdate()
+
+    def complete(self) -> None:
+        """A second index takes the first one's place."""
+        self._writer.complete()
+        self._asker.outdate()
+
+    def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
+        """The photos that match, best first. Raises `FilterError`."""
+        return self._searcher.search(query, max(limit, 0), max(offset, 0))
+
+    def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
+        """Counts per value of each facet, of all photos that match `query`. Raises `ValueError` for another name."""
+        return self._searcher.facets(query, names, limit)
+
+    def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
+        """Photos like this one: by embedding where it has one, else by its most telling words."""
+        return self._searcher.similar(photo_id, limit)
+
+    def count(self) -> int:
+        """How many documents the index has that is being written."""
+        return self._writer.written.count()
+
+    def close(self) -> None:
+        """Closing twice is fine."""
+        self._connection.close()

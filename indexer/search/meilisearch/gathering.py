@@ -1,0 +1,320 @@
+"""Which photos the server finds for a query, and what of them is judged as the embedded search would judge them.
+
+The server finds: photos that have every word, then, where there are none, with typing mistakes forgiven, then with as
+many of the words as any photo has; and the photos whose embeddings are near the query's. Of a description, a query of
+four words or more, it gives those that have its rarer words. The best few hundred of all these, the window, are then
+ranked by `indexer.search.ranking`, the same for every backend; what the server found beyond the window comes after it
+in the server's own order. Most of this is one request (`/multi-search`); unusual queries take two or three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.search import Query
+from indexer.search.embedded_picture import Floats, Mask
+from indexer.search.fuzzy import edits_allowed
+from indexer.search.matching import MISTAKE_RATIO, RARE, Matcher, Term, terms_of
+from indexer.search.meaning import Meaning, borne_out
+from indexer.search.meilisearch.asking import Asker, total_of
+from indexer.search.meilisearch.connection import Refusal
+from indexer.search.meilisearch.declared import READ
+from indexer.search.meilisearch.layout import Found, embedder_of
+from indexer.search.meilisearch.narrowing import among, narrowed
+from indexer.search.meilisearch.window import Window
+from indexer.search.meilisearch.wording import Wording
+from indexer.search.ranking import DESCRIPTION_FROM, Bench, Borne, Match, matched, weights_of
+from indexer.search.reasons import told_by
+from indexer.search.words import words
+
+#: So many photos are ranked by us.
+WINDOW = 150
+_NEAREST = 100
+_LITERALS = 1000  # where a query has names or numbers, photos are looked for by meaning among so many that have them
+_LADDER = 3  # a description is asked for without its rarest words, too
+_NO_MATCH = Match(np.zeros(0, np.bool_), np.zeros(0, np.float32))
+_LEAST_SCORE = 0.001
+
+Json = Mapping[str, Any]
+
+
+def gather(asker: Asker, meaning: Meaning, query: Query) -> Gathered:
+    """Everything that `query` finds. Raises `FilterError` and `SearchError`."""
+    try:
+        return _Gathering(asker, meaning, query).gathered()
+    except Refusal as refusal:
+        if not asker.learnt_lack(refusal):
+            raise
+        return _Gathering(asker, meaning, query).gathered()
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a query finds.
+
+    `by_words` photos were found by their words: `counted` asks the server for just those. `wording` is what was asked
+    first; the first `reached` of its photos are in the window, which `match` judges. `beyond` are the others of the
+    window that are shown with it, wherever `wording` has them, and `uncounted` those that `counted` does not find.
+    """
+
+    query: Query
+    wording: Wording
+    by_words: int
+    reached: int
+    window: Window
+    match: Match
+    beyond: tuple[str, ...]
+    uncounted: tuple[str, ...]
+    counted: Wording
+    nearest: Mapping[str, tuple[str, ...]]  # values of filters
+    judge: Callable[[Window], Match]
+
+    @property
+    def total(self) -> int:
+        """How many photos were found."""
+        return self.by_words + len(self.uncounted)
+
+    def judged_again(self, photos: Sequence[Found]) -> Gathered:
+        """With other photos in the window, all of which are known to match."""
+        window = Window(photos)
+        return replace(self, window=window, match=_with_all(self.judge(window), len(photos)))
+
+
+class _Gathering:
+    """Gathers what one query finds."""
+
+    def __init__(self, asker: Asker, meaning: Meaning, query: Query) -> None:
+        asker.outdate_if_old()
+        self._asker = asker
+        self._meaning = meaning
+        filters, self._nearest = narrowed(query.filters, asker.values)
+        self._believed = query.vector is not None
+        self._query = query if self._believed else meaning.asked(query, asker.values.proper_names)
+        self._terms = terms_of(query)
+        self._wording = Wording.of(query, self._terms, filters)
+        self._counts: dict[str, int] = {}
+        self._near: list[Found] = []
+        self._rarer: list[Found] = []  # photos that a description finds without its rarest words
+
+    def gathered(self) -> Gathered:
+        """Raises `SearchError`."""
+        if not self._terms and not self._wording.bounds and self._query.vector is None:
+            return self._alone(self._asker.ask([self._request(self._wording, limit=0)])[0])
+        wording, found = self._first()
+        judged = self._judged(wording, found, last=bool(total_of(found)))
+        if judged is None:
+            wording, found = self._second()
+            judged = self._judged(wording, found, last=True)
+        return judged or self._alone(found)
+
+    def _first(self) -> tuple[Wording, Json]:
+        """Photos with the words as typed, and those near the query's vector."""
+        if len(self._terms) >= DESCRIPTION_FROM:
+            return self._described()
+        variants = self._wording.variants()
+        asked = [self._request(wording) for wording in variants] if self._terms or self._wording.bounds else []
+        told = self._counted([*asked, *self._nearby()])
+        found = told[: len(asked)]
+        self._near = [hit for answer in told[len(asked) :] for hit in Found.all(answer["hits"])]
+        if not found:
+            return self._wording, {"hits": [], "estimatedTotalHits": 0}
+        best = max(range(len(found)), key=lambda at: (total_of(found[at]), -at))
+        return self._unmistaken(variants[best], found[best])
+
+    def _described(self) -> tuple[Wording, Json]:
+        nearby = self._nearby()
+        self._counted([])
+        rarest = sorted(self._wording.terms, key=lambda term: self._counts[term.typed])
+        rarest = [term for term in rarest if self._counts[term.typed]]
+        finished = replace(self._wording, finished=True, most=True)
+        steps = [finished.only(sorted(rarest[at:], key=finished.terms.index)) for at in range(_LADDER)]
+        told = self._asker.ask(
+            [*(self._request(replace(step, finished=True)) for step in steps if step.terms), *nearby]
+        )
+        self._near = Found.all(told.pop()["hits"]) if nearby else []
+        self._rarer = [hit for answer in told[1:] for hit in Found.all(answer["hits"])]
+        return steps[0], told[0] if told else {"hits": [], "estimatedTotalHits": 0}
+
+    def _unmistaken(self, wording: Wording, found: Json) -> tuple[Wording, Json]:
+        """A word in at most two photos, next to a far more frequent one, is taken for somebody else's mistake."""
+        rare = [
+            term
+            for term in self._terms
+            if 0 < self._counts[term.typed] <= RARE
+            and edits_allowed(term.words[0])
+            and term.words[0] not in self._query.meant
+        ]
+        if not rare or not total_of(found):
+            return wording, found
+        forgiving = replace(wording, forgiving=True)
+        alone = [self._request(replace(forgiving, bounds="", filters=()).only([term]), limit=0) for term in rare]
+        told = self._asker.ask([self._request(forgiving), *alone])
+        least = [MISTAKE_RATIO * self._counts[term.typed] for term in rare]
+        if any(total_of(answer) >= count for answer, count in zip(told[1:], least, strict=True)):
+            return forgiving, told[0]
+        return wording, found
+
+    def _second(self) -> tuple[Wording, Json]:
+        """No photo has every word as typed: mistakes are forgiven, then words left out, the least telling first."""
+        variants = [replace(wording, forgiving=True) for wording in self._wording.variants()]
+        told = self._asker.ask([self._request(wording) for wording in variants])
+        best = max(range(len(told)), key=lambda at: (total_of(told[at]), -at))
+        if total_of(told[best]) or len(self._terms) < 2:
+            return variants[best], told[best]
+        return self._fewer(variants[best], told[best])
+
+    def _fewer(self, wording: Wording, nothing: Json) -> tuple[Wording, Json]:
+        alone = self._asker.ask([self._request(wording.only([term]), limit=0) for term in wording.terms])
+        counts = [total_of(answer) for answer in alone]
+        known = [term for term, count in zip(wording.terms, counts, strict=True) if count]
+        if not known:
+            return wording, nothing
+        weights = weights_of([count for count in counts if count], self._asker.size())
+        weight = dict(zip(known, weights.tolist(), strict=True))
+        some = [kept for size in range(len(known), 0, -1) for kept in combinations(known, size)]
+        some.sort(key=lambda kept: -sum(weight[term] for term in kept))
+        told = self._asker.ask([self._request(wording.only(kept)) for kept in some])
+        return next((wording.only(kept), answer) for kept, answer in zip(some, told, strict=True) if total_of(answer))
+
+    def _judged(self, wording: Wording, found: Json, *, last: bool) -> Gathered | None:
+        """What of all that was found is kept, in our order; None where it is nothing and there is more to try."""
+        by_words = Found.all(found["hits"])
+        photos = list({hit.id: hit for hit in (*by_words, *self._rarer, *self._near)}.values())
+        window = Window(photos)
+        match = matched(self._query, self._bench(window), fall_back=last) if photos else _NO_MATCH
+        total = total_of(found)
+        described = wording.most and total <= len(by_words)  # then all that was found is in the window
+        if not described:
+            match = _with_all(match, len(by_words))
+        if not match.total and not last:
+            return None
+        kept = [photo.id for photo, is_kept in zip(photos, match.mask.tolist(), strict=True) if is_kept]
+        reached = {hit.id for hit in by_words}
+        beyond = tuple(photo_id for photo_id in kept if photo_id not in reached)
+        uncounted = beyond if total <= len(by_words) else self._not_found_by(wording, beyond)
+        counted = wording
+        if described or not total:
+            own = [photo_id for photo_id in kept if photo_id in reached]
+            total, counted = len(own), Wording(filters=(among(own),))
+        return Gathered(
+            query=self._query,
+            wording=wording,
+            by_words=total,
+            reached=len(by_words),
+            window=window,
+            match=match,
+            beyond=beyond,
+            uncounted=uncounted,
+            counted=counted,
+            nearest=self._nearest,
+            judge=self._judge,
+        )
+
+    def _judge(self, window: Window) -> Match:
+        return matched(self._query, self._bench(window))
+
+    def _bench(self, window: Window) -> Bench:
+        query, photos = self._query, window.photos
+        cosines: Floats = np.zeros(len(photos), np.float32)
+        if query.vector is not None:
+            cosines = window.cosines(query.vector, query.model)
+        return Bench(
+            Matcher(window),
+            np.ones(len(photos), np.bool_),
+            self._asker.size(),
+            cosines,
+            frequency=lambda group: max(self._counts.get(group.typed, 0), int(np.count_nonzero(group.scores))),
+            borne=None if self._believed else self._borne(window),
+        )
+
+    def _borne(self, window: Window) -> Borne:
+        meant = self._query.meant
+
+        def borne(places: NDArray[np.int64]) -> Mask:
+            told = [told_by(window.photos[place].texts) for place in places.tolist()]
+            near = self._meaning.near(meant, frozenset().union(*told))
+            return np.array([borne_out(meant, own, near) for own in told], np.bool_)
+
+        return borne
+
+    def _counted(self, more: Sequence[Json]) -> list[Json]:
+        """Asks `more`, and how many photos have each word and phrase, where that tells words apart."""
+        phrases = [Term(text, words(text)) for text in self._query.phrases if words(text)]
+        counted = [*self._terms, *phrases]
+        if len(counted) < 2 and not any(edits_allowed(term.words[0]) for term in self._terms):
+            return self._asker.ask(more)
+        counts, told = self._asker.counted(counted, more)
+        self._counts |= {term.typed: count for term, count in counts.items()}
+        return told
+
+    def _nearby(self) -> list[Json]:
+        """The request for photos near the query's vector, where the index has such."""
+        query = self._query
+        if query.vector is None or not any(query.vector):
+            return []
+        embedder = embedder_of(query.model, len(query.vector))
+        if not self._asker.may_have(embedder):
+            return []
+        within = self._wording.filters
+        if ids := self._having_literals():
+            within = (*within, among(ids))
+        return [
+            {
+                "indexUid": self._asker.index,
+                "vector": list(query.vector),
+                "hybrid": {"embedder": embedder, "semanticRatio": 1.0},
+                "filter": list(within),
+                "limit": _NEAREST,
+                "attributesToRetrieve": list(READ),
+            }
+        ]
+
+    def _having_literals(self) -> list[str]:
+        """Photos that have what meaning can't stand for: names, numbers, phrases. Empty where all may be meant."""
+        meant = set(self._query.meant) or {word for term in self._terms for word in term.words}
+        names = [term for term in self._terms if not meant.issuperset(term.words)]
+        counts = self._asker.counted(names)[0] if names else {}
+        held = self._wording.only(term for term in names if counts[term])
+        if not held.terms and not held.bounds:
+            return []
+        (told,) = self._asker.ask([held.asked(self._asker.index, limit=_LITERALS, attributesToRetrieve=["id"])])
+        return [hit["id"] for hit in told["hits"]] if total_of(told) <= _LITERALS else []
+
+    def _not_found_by(self, wording: Wording, ids: Sequence[str]) -> tuple[str, ...]:
+        if not ids:
+            return ()
+        request = wording.within(among(ids)).asked(self._asker.index, limit=len(ids), attributesToRetrieve=["id"])
+        held = {hit["id"] for hit in self._asker.ask([request])[0]["hits"]}
+        return tuple(photo_id for photo_id in ids if photo_id not in held)
+
+    def _request(self, wording: Wording, *, limit: int = WINDOW) -> Json:
+        return wording.asked(self._asker.index, limit=limit, attributesToRetrieve=list(READ))
+
+    def _alone(self, found: Json) -> Gathered:
+        """What the server found, unjudged: a query without words."""
+        return Gathered(
+            query=self._query,
+            wording=self._wording,
+            by_words=total_of(found),
+            reached=0,
+            window=Window([]),
+            match=_NO_MATCH,
+            beyond=(),
+            uncounted=(),
+            counted=self._wording,
+            nearest=self._nearest,
+            judge=self._judge,
+        )
+
+
+def _with_all(match: Match, count: int) -> Match:
+    """The server's word is good: all of the first `count` photos match, whatever we think of them."""
+    by_words = np.arange(len(match.mask)) < count
+    scores = np.where(by_words, np.maximum(match.scores, np.float32(_LEAST_SCORE)), match.scores)
+    return replace(match, mask=match.mask | by_words, scores=scores)

@@ -1,0 +1,116 @@
+"""One index of a Meilisearch server, as whoever writes it sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from indexer.search.meilisearch.connection import Connection, Refusal, TaskFailed
+
+_PAGE = 5000
+_WRITES = "documentAdditionOrUpdate,documentDeletion"
+_NOT_THERE = "index_not_found"
+#: What is the server's fault and not that of a document: it may be gone at the next try.
+_PASSING = frozenset({"internal", "no_space_left_on_device", "database_size_limit_reached", "too_many_open_files"})
+
+Json = Mapping[str, Any]
+
+
+class Index:
+    """The index `uid`. Methods block until the server is done, and raise `SearchError`."""
+
+    def __init__(self, connection: Connection, key: str, uid: str) -> None:
+        self._connection = connection
+        self._key = key
+        self.uid = uid
+        self._path = f"/indexes/{uid}"
+
+    def settings(self) -> Json | None:
+        """None where there is no such index."""
+        try:
+            told: Json = self._connection.get(f"{self._path}/settings", key=self._key)
+            return told
+        except Refusal as refusal:
+            if refusal.code == _NOT_THERE:
+                return None
+            raise
+
+    def make(self, settings: Json) -> None:
+        """Makes the index, which is not there, with its settings."""
+        self._done(self._connection.post("/indexes", {"uid": self.uid, "primaryKey": "id"}, key=self._key))
+        self.change(settings)
+
+    def change(self, settings: Json) -> None:
+        """Sets these settings."""
+        self._done(self._connection.patch(f"{self._path}/settings", settings, key=self._key))
+
+    def drop(self) -> None:
+        """Deletes the index; one that is not there is no error."""
+        if self.settings() is not None:
+            self._done(self._connection.delete(self._path, key=self._key))
+
+    def put(self, documents: Sequence[Json]) -> dict[str, str]:
+        """Adds or replaces; gives, by id and with the reason, those that the server refuses.
+
+        A task that failed is tried again in halves, down to single documents.
+        """
+        if not documents:
+            return {}
+        try:
+            task = self._connection.post_lines(f"{self._path}/documents?primaryKey=id", documents, key=self._key)
+            self._done(task)
+        except TaskFailed as failure:
+            if failure.code in _PASSING:
+                raise
+            if len(documents) == 1:
+                return {documents[0]["id"]: failure.what}
+            middle = len(documents) // 2
+            return {**self.put(documents[:middle]), **self.put(documents[middle:])}
+        return {}
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Unknown ids are no error."""
+        if ids:
+            self._done(self._connection.post(f"{self._path}/documents/delete-batch", list(ids), key=self._key))
+
+    def clear(self) -> None:
+        """Deletes every document."""
+        self._done(self._connection.delete(f"{self._path}/documents", key=self._key))
+
+    def count(self) -> int:
+        """How many documents there are."""
+        return int(self._connection.get(f"{self._path}/stats", key=self._key)["numberOfDocuments"])
+
+    def created_at(self) -> str:
+        """When the index was made; goes along with the documents when indexes are swapped."""
+        return str(self._connection.get(self._path, key=self._key)["createdAt"])
+
+    def position(self) -> str:
+        """The index's age and its newest write. A server that was wiped or restored gives other ones.
+
+        A task's number may be given again after a restore, its time is not.
+        """
+        query = f"/tasks?limit=1&indexUids={self.uid}&types={_WRITES}"
+        newest = self._connection.get(query, key=self._key)["results"]
+        write = f"{newest[0]['uid']}@{newest[0]['enqueuedAt']}" if newest else "none"
+        return f"{self.created_at()} {write}"
+
+    def held(self) -> Iterator[tuple[str, int]]:
+        """Id and revision of every document."""
+        offset = 0
+        while True:
+            asked = {"fields": ["id", "revision"], "limit": _PAGE, "offset": offset}
+            told = self._connection.post(f"{self._path}/documents/fetch", asked, key=self._key)["results"]
+            yield from ((str(item["id"]), int(item["revision"])) for item in told)
+            if len(told) < _PAGE:
+                return
+            offset += _PAGE
+
+    def document(self, photo_id: str, fields: Iterable[str]) -> Json | None:
+        """What the index holds of one document; None where it is not there."""
+        asked = {"ids": [photo_id], "fields": list(fields), "limit": 1}
+        told = self._connection.post(f"{self._path}/documents/fetch", asked, key=self._key)["results"]
+        return told[0] if told else None
+
+    def _done(self, task: Json) -> None:
+        self._connection.done(task, key=self._key)

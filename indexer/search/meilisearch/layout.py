@@ -1,0 +1,133 @@
+"""How a photo lies in Meilisearch, and what is read back of it.
+
+    id, revision
+    person_caption … taken_at  the words of each text, folded as ours are: what the server searches
+    forms, spelling            `declared` says what for
+    facet_year, facet_tag …    the values of facets and filters; taken, stars, _geo: those that are numbers
+    _vectors                   the embedding, under the name of its model
+    shown, words, strengths,   what ranking and highlights need (`fields.Fields`): the texts as they are, each word with
+    embedding, model           its strength, the embedding as int8 (RFC 4648 base64), in which cosines are exact enough
+
+Attributes that have nothing in them are left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.search import SearchDocument
+from indexer.search.fields import Fields, quantised, taken_s
+from indexer.search.fuzzy import ONE_EDIT_FROM
+from indexer.search.meilisearch.declared import FACET, FORMS, SPELLING
+from indexer.search.stems import stem
+from indexer.search.words import has_digit, words
+
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
+# The server's strings of filters know no way to write a backslash before a quotation mark, and it cuts long values.
+_UNSAFE = re.compile(r"[%\\\"\x00-\x1f\x7f]")
+_ESCAPED = re.compile(r"%([0-9A-F]{2})")
+_MAX_VALUE_BYTES = 400
+
+
+def embedder_of(model: str, dimensions: int) -> str:
+    """The server's name for the space of a model's embeddings: those of another length lie in another."""
+    return f"{_NOT_IN_NAMES.sub('-', model)[:80] or 'unnamed'}-{dimensions}"
+
+
+def stored(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]:
+    """`document` as JSON; `embedders` are those that the index has, which each photo has to say something about."""
+    fields = Fields.of(document)
+    made: dict[str, Any] = {"id": document.id, "revision": document.revision}
+    for text in fields.texts:
+        if text.folded:
+            made.setdefault(text.field, []).append(text.folded)
+    of_photo = sorted({word for text in fields.texts for word in text.folded.split()})
+    made[FORMS] = sorted({stem(word) for word in of_photo} - set(of_photo))
+    made[SPELLING] = [word for word in of_photo if len(word) >= ONE_EDIT_FROM and not has_digit(word)]
+    for facet, value in fields.facets:
+        made.setdefault(f"{FACET}{facet}", []).append(escaped(value))
+    made |= {"taken": taken_s(document.taken_at) if document.taken_at else None, "stars": document.rating}
+    if document.position:
+        made["_geo"] = {"lat": document.position.latitude, "lng": document.position.longitude}
+    made |= {
+        "shown": [[text.field, text.text] for text in fields.texts],
+        "words": " ".join(fields.strengths),
+        "strengths": list(fields.strengths.values()),
+    }
+    made |= _embedding(document, embedders)
+    return {name: value for name, value in made.items() if value not in (None, [], "")}
+
+
+def escaped(value: str) -> str:
+    """A facet's value as the server keeps it."""
+    safe = _UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", value)
+    return safe.encode("utf-8")[:_MAX_VALUE_BYTES].decode("utf-8", "ignore")
+
+
+def unescaped(value: str) -> str:
+    """The inverse of `escaped`."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One photo as the server gave it (`declared.READ`)."""
+
+    told: Mapping[str, Any]
+
+    @classmethod
+    def all(cls, hits: Sequence[Mapping[str, Any]]) -> list[Self]:
+        """Each of the server's hits."""
+        return [cls(hit) for hit in hits]
+
+    @property
+    def id(self) -> str:
+        """The content key."""
+        return str(self.told["id"])
+
+    @property
+    def taken_s(self) -> int | None:
+        """`fields.taken_s`, None where the photo has no date."""
+        return self.told.get("taken")
+
+    @cached_property
+    def strengths(self) -> dict[str, int]:
+        """Word -> 1..255."""
+        return dict(zip(self.told.get("words", "").split(), self.told.get("strengths", []), strict=True))
+
+    @cached_property
+    def texts(self) -> list[tuple[str, str, str]]:
+        """Field, text, and the words of the text."""
+        return [(field, text, " ".join(words(text))) for field, text in self.told.get("shown", [])]
+
+    @cached_property
+    def embedding(self) -> NDArray[np.float32] | None:
+        """Of any length; None where the photo has none."""
+        text = self.told.get("embedding")
+        return np.frombuffer(base64.b64decode(text), np.int8).astype(np.float32) if text else None
+
+    @property
+    def model(self) -> str:
+        """Whose embedding it is."""
+        return str(self.told.get("model", ""))
+
+
+def _embedding(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]:
+    own = document.embedding
+    vectors: dict[str, Any] = dict.fromkeys(embedders)
+    if not own:
+        return {"_vectors": vectors}
+    vectors[embedder_of(document.model, len(own))] = list(own)
+    return {
+        "_vectors": vectors,
+        "embedding": base64.b64encode(quantised(own)).decode("ascii"),
+        "model": document.model,
+    }

@@ -1,0 +1,93 @@
+"""A query's words as the server reads them.
+
+Finished words are looked for in their basic form, which every photo's `forms` hold as well; that way "dogs" finds
+"dog". A word that is still being typed stands as it is: the server takes it for a beginning where no space follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from indexer.search import Query
+from indexer.search.matching import Term
+from indexer.search.meilisearch.declared import AS_TYPED, SPELLING
+from indexer.search.stems import stem
+from indexer.search.words import has_digit, is_serial, words
+
+#: The server looks at no more words of one request.
+MOST_WORDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One way to ask for a query's words; `terms` is what all of it is made of, the unfinished word last."""
+
+    terms: tuple[Term, ...] = ()
+    bounds: str = ""  # phrases and exclusions
+    filters: tuple[str, ...] = ()
+    forgiving: bool = False  # of typing mistakes
+    finished: bool = True
+    most: bool = False  # photos that have some of the words are found too, those with the rarer ones
+
+    @classmethod
+    def of(cls, query: Query, terms: Sequence[Term], filters: Iterable[str]) -> Self:
+        """As it was typed."""
+        unfinished = bool(terms) and terms[-1].prefix
+        return cls(tuple(terms[:MOST_WORDS]), bounds_of(query), tuple(filters), finished=not unfinished)
+
+    def variants(self) -> list[Wording]:
+        """The ways to read it: an unfinished word that has a basic form may be finished as well."""
+        if self.finished or basic(self.terms[-1]) == self.terms[-1].words[0]:
+            return [self]
+        return [self, replace(self, finished=True)]
+
+    def only(self, terms: Iterable[Term]) -> Wording:
+        """Of these words alone."""
+        kept = tuple(terms)
+        return replace(self, terms=kept, finished=self.finished or not kept or not kept[-1].prefix)
+
+    def within(self, *filters: str) -> Wording:
+        """With more filters."""
+        return replace(self, filters=(*self.filters, *filters))
+
+    def asked(self, index: str, **more: Any) -> dict[str, Any]:
+        """The server's search request (https://www.meilisearch.com/docs/reference/api/search)."""
+        return {
+            "indexUid": index,
+            "q": self._text(),
+            "filter": list(self.filters),
+            "matchingStrategy": "frequency" if self.most else "all",
+            "attributesToSearchOn": [*AS_TYPED, SPELLING] if self.forgiving else list(AS_TYPED),
+            **more,
+        }
+
+    def _text(self) -> str:
+        if not self.terms:
+            return self.bounds
+        *finished, last = self.terms
+        parts = [self.bounds, *map(basic, finished), basic(last) if self.finished else last.words[0]]
+        return " ".join(filter(None, parts)) + (" " if self.finished else "")
+
+
+def basic(term: Term) -> str:
+    """A finished word as it is asked for."""
+    if len(term.words) > 1:
+        return f'"{" ".join(term.words)}"'
+    word = term.words[0]
+    return word if is_serial(word) or has_digit(word) else stem(word)
+
+
+def bounds_of(query: Query) -> str:
+    """The phrases that have to be there, and what must not."""
+    return " ".join([*(f'"{" ".join(words(text))}"' for text in query.phrases if words(text)), *_excluded(query)])
+
+
+def _excluded(query: Query) -> Iterator[str]:
+    for text in query.excluded:
+        parts = words(text)
+        if len(parts) == 1:
+            yield f"-{basic(Term(text, parts))}"
+        elif parts:
+            yield f'-"{" ".join(parts)}"'
