@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import pytest
 
 from indexer.search.meilisearch.keys import Keys
-from tests.indexer.exchanges_kept import path_of, read
+from tests.indexer.exchanges_kept import Recording, path_of, read
 from tests.indexer.exchanges_run import RECORDING
 from tests.indexer.exchanges_server import KEYS, ExchangeServer, Recorder, Replayer
 from tests.meilisearch_server import MeilisearchServer
@@ -31,6 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "not_recorded(why): asks what can't be kept, so only a real server will do")
 
 
+@pytest.fixture(scope="module")
+def recorded(request: pytest.FixtureRequest) -> Recording:
+    """What is kept of the tests of this module."""
+    return read(path_of(request.path))
+
+
 @pytest.fixture
 def exchanges(request: pytest.FixtureRequest) -> Iterator[ExchangeServer]:
     """Stands for a Meilisearch: answers this test as recorded, or records it where that is what the run is for."""
@@ -39,7 +45,8 @@ def exchanges(request: pytest.FixtureRequest) -> Iterator[ExchangeServer]:
         pytest.skip(f"not recorded: {marker.args[0]}")
     recording = request.config.stash.get(RECORDING, None)
     if recording is None:
-        with Replayer(read(path_of(module)).tests.get(name), name) as replayer:
+        recorded: Recording = request.getfixturevalue("recorded")
+        with Replayer(recorded.tests.get(name), name) as replayer:
             yield replayer
         replayer.check()
         return

@@ -14,7 +14,7 @@ from tests.indexer.exchanges_run import RECORDED
 
 _CONFTEST = """
 from tests.conftest import meilisearch_server
-from tests.indexer.conftest import exchanges, pytest_configure
+from tests.indexer.conftest import exchanges, pytest_configure, recorded
 """
 _TESTS = """
 import urllib.request
