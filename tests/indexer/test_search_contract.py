@@ -18,11 +18,21 @@ from indexer.errors import SearchError
 from indexer.photo import Position
 from indexer.search import Answer, Filter, FilterError, Query, SearchBackend, SearchDocument
 from indexer.search.embedded import EmbeddedSearch
+from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.query import parse
+from tests.indexer.conftest import ServedIndex
+from tests.indexer.exchanges_run import RECORDED
 
 BACKENDS: dict[str, Callable[[pytest.FixtureRequest], SearchBackend]] = {
     "embedded": lambda request: EmbeddedSearch(request.getfixturevalue("tmp_path") / "search.db"),
+    "meilisearch": lambda request: on_meilisearch(request.getfixturevalue("served_index")),
+    RECORDED: lambda request: on_meilisearch(request.getfixturevalue("recorded_index")),
 }
+
+
+def on_meilisearch(index: ServedIndex) -> SearchBackend:
+    """Nobody else writes there, and what is asked must not depend on how long a test takes."""
+    return MeilisearchSearch(index.url, keys=index.keys, index=index.name, remember_s=float("inf"))
 
 
 def photo(number: int, machine_caption: str = "", **fields: object) -> SearchDocument:
