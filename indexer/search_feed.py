@@ -100,9 +100,10 @@ class FeedSteps:
 
         Raises `SearchError`: take the step again later.
         """
+        cancelled = cancelled or threading.Event()
         with self._turn:
             try:
-                return self._step(cancelled or threading.Event())
+                return 0 if cancelled.is_set() else self._step(cancelled)
             except BaseException:
                 self._prepared = False
                 raise

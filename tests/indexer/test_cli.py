@@ -130,6 +130,18 @@ def test_status_says_what_was_set_aside_and_why(library: Path, recollect: Any) -
     assert json.loads(recollect("status", "--json").stdout)["counts"]["queued"] == 1
 
 
+def test_status_says_what_search_refuses_and_why(library: Path, settings: Settings, recollect: Any) -> None:
+    assert "refused" not in recollect("status").stdout
+    with stored(settings) as storage:
+        (photo, *_) = storage.catalogue.photos(storage.catalogue.photo_ids())
+        storage.catalogue.mark_pushed((), refused=[(photo.id, photo.revision, "the document is too large")])
+    text = recollect("status").stdout
+    assert "refused         1 by search" in text
+    assert f"{photo.files[0].path}: the document is too large" in text
+    refused = json.loads(recollect("status", "--json").stdout)["refused"]
+    assert refused == [{"id": photo.id, "path": str(photo.files[0].path), "reason": "the document is too large"}]
+
+
 def test_nothing_indexed_yet_is_said_and_nothing_is_made(tmp_path: Path, recollect: Any) -> None:
     for command in (["search", "dog"], ["status"]):
         result = recollect(*command)

@@ -105,3 +105,21 @@ def test_a_closed_database_opens_nothing_any_more(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(StorageError, match="was closed"):
         database.reader.execute("SELECT 1")
+
+
+def test_a_workspace_sees_the_file_and_keeps_its_tables_to_itself(tmp_path: Path) -> None:
+    with Database(tmp_path / "a.db", [FIRST]) as database:
+        with database.transaction() as writer:
+            writer.execute("INSERT INTO note (text) VALUES ('one')")
+        with database.workspace() as connection:
+            connection.execute("CREATE TEMPORARY TABLE mine AS SELECT text FROM note")
+            with database.transaction() as writer:  # nobody waits for anybody
+                writer.execute("INSERT INTO note (text) VALUES ('two')")
+            assert [row["text"] for row in connection.execute("SELECT text FROM mine")] == ["one"]
+            assert connection.execute("SELECT count(*) FROM note").fetchone()[0] == 2
+        with pytest.raises(sqlite3.ProgrammingError):
+            connection.execute("SELECT 1")
+        with database.workspace() as connection:
+            assert connection.execute("SELECT count(*) FROM sqlite_temp_master").fetchone()[0] == 0
+    with pytest.raises(StorageError, match="was closed"), database.workspace():
+        raise AssertionError("it is closed")
