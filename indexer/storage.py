@@ -12,7 +12,7 @@ from pathlib import Path
 
 from indexer.catalogue import Catalogue
 from indexer.database import Database
-from indexer.errors import SettingsError, SetupError, StorageError
+from indexer.errors import SetupError, StorageError
 from indexer.search import SearchBackend
 from indexer.settings import Settings
 from indexer.thumbnails import THUMBNAIL_MIGRATIONS, ThumbnailStore
@@ -44,15 +44,18 @@ def open_storage(settings: Settings) -> Iterator[Storage]:
 
 def open_search(settings: Settings) -> SearchBackend:
     """The search backend that the settings name. Raises `SearchError` or `SettingsError`."""
-    if settings.search != "embedded":
-        raise SettingsError(
-            f"search = {settings.search}: this version has the embedded search only",
-            hint="leave out the setting 'search', or set it to embedded",
-        )
-    from indexer.search.embedded import EmbeddedSearch
     from indexer.search.meaning import Meaning
 
-    return EmbeddedSearch(search_path(settings), Meaning.of_bundle(settings.bundle))
+    meaning = Meaning.of_bundle(settings.bundle)
+    if settings.search == "meilisearch":
+        from indexer.search.meilisearch import MeilisearchSearch
+        from indexer.search.meilisearch.keys import keys_of
+
+        keys, index = keys_of(settings), settings.meilisearch_index
+        return MeilisearchSearch(settings.meilisearch_url, keys=keys, index=index, meaning=meaning)
+    from indexer.search.embedded import EmbeddedSearch
+
+    return EmbeddedSearch(search_path(settings), meaning)
 
 
 def search_path(settings: Settings) -> Path:

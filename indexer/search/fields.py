@@ -100,7 +100,7 @@ def _strengths(texts: tuple[Text, ...]) -> dict[str, int]:
     for text in texts:
         parts = text.folded.split()
         strength = text.weight * (1.0 - _DILUTION * min(len(parts), _LONG) / _LONG)
-        for word in set(parts):
+        for word in dict.fromkeys(parts):  # in their order: of a text that is too long the beginning counts
             missing[word] = missing.get(word, 1.0) * (1.0 - strength)
     kept = [word for word in missing if not is_serial(word)][:_MAX_WORDS]
     return {word: max(1, round(255 * (1.0 - missing[word]))) for word in kept}

@@ -10,6 +10,7 @@ from captioner import Caption, Tag
 from indexer.photo import CaptionBy, FileCaption, FileStamp, Photo, PhotoFile, PhotoMetadata, Position
 from indexer.search.documents import MAX_TEXT_CHARS, document
 from indexer.search.embedded import EmbeddedSearch
+from indexer.search.fields import Fields
 from indexer.search.query import parse
 
 STAMP = FileStamp(0, 0, 0)
@@ -93,3 +94,12 @@ def test_a_correction_is_the_person_s_caption_and_the_model_s_words_stay() -> No
     corrected = replace(photo(file("a.jpg"), person_caption="Karl's boat"), correction="Oma feeds the ducks")
     found = document(corrected)
     assert (found.person_caption, found.machine_caption) == ("Oma feeds the ducks", MACHINE.text)
+
+
+def test_the_words_of_a_photo_keep_their_order_and_a_long_text_its_beginning() -> None:
+    assert list(Fields.of(document(photo())).strengths) == ["a", "dog", "on", "beach", "sand"]
+    spelt = [f"{chr(97 + number // 676)}{chr(97 + number // 26 % 26)}{chr(97 + number % 26)}" for number in range(3000)]
+    named = document(
+        photo(machine=None, people=tuple(" ".join(spelt[start : start + 50]) for start in range(0, 3000, 50)))
+    )
+    assert list(Fields.of(named).strengths) == spelt[:2000]

@@ -5,6 +5,7 @@ https://www.meilisearch.com/docs/reference/api/settings
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,7 +54,7 @@ def declared(embedder: tuple[str, int] | None = None) -> dict[str, Any]:
         "filterableAttributes": [
             {"attributePatterns": ["id", f"{FACET}*"], "features": _features(equality=True)},
             {"attributePatterns": ["taken", "stars"], "features": _features(comparison=True)},
-            {"attributePatterns": ["_geo"], "features": _features(equality=True)},
+            "_geo",
         ],
         "sortableAttributes": ["taken"],
         # Whoever sorts by date wants just that; what is equally relevant comes newest first.
@@ -91,10 +92,15 @@ def agrees(wanted: Any, current: Any, *, ordered: bool = False) -> bool:
     if isinstance(wanted, dict) and isinstance(current, Mapping):
         return all(agrees(value, current.get(key), ordered=key in _ORDERED) for key, value in wanted.items())
     if isinstance(wanted, list) and isinstance(current, list):
-        if any(isinstance(item, dict) for item in wanted):
-            return len(wanted) == len(current) and all(map(agrees, wanted, current))
-        return wanted == current if ordered else sorted(wanted) == sorted(current)
+        if len(wanted) != len(current):
+            return False
+        pairs = zip(wanted, current, strict=True) if ordered else zip(_sorted(wanted), _sorted(current), strict=True)
+        return all(agrees(*pair) for pair in pairs)
     return bool(wanted == current)
+
+
+def _sorted(items: list[Any]) -> list[Any]:
+    return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
 
 
 def _features(*, equality: bool = False, comparison: bool = False) -> dict[str, Any]:

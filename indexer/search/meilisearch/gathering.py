@@ -146,13 +146,13 @@ class _Gathering:
         rare = [
             term
             for term in self._terms
-            if 0 < self._counts[term.typed] <= RARE
+            if 0 < self._counts.get(term.typed, 0) <= RARE
             and edits_allowed(term.words[0])
             and term.words[0] not in self._query.meant
         ]
         if not rare or not total_of(found):
             return wording, found
-        forgiving = replace(wording, forgiving=True)
+        forgiving = wording.forgiven(rare)[0]
         alone = [self._request(replace(forgiving, bounds="", filters=()).only([term]), limit=0) for term in rare]
         told = self._asker.ask([self._request(forgiving), *alone])
         least = [MISTAKE_RATIO * self._counts[term.typed] for term in rare]
@@ -162,12 +162,13 @@ class _Gathering:
 
     def _second(self) -> tuple[Wording, Json]:
         """No photo has every word as typed: mistakes are forgiven, then words left out, the least telling first."""
-        variants = [replace(wording, forgiving=True) for wording in self._wording.variants()]
+        unknown = [term for term in self._terms if not self._counts.get(term.typed, 0)]
+        variants = [way for wording in self._wording.variants() for way in wording.forgiven(unknown or self._terms)]
         told = self._asker.ask([self._request(wording) for wording in variants])
         best = max(range(len(told)), key=lambda at: (total_of(told[at]), -at))
         if total_of(told[best]) or len(self._terms) < 2:
             return variants[best], told[best]
-        return self._fewer(variants[best], told[best])
+        return self._fewer(variants[0], told[0])
 
     def _fewer(self, wording: Wording, nothing: Json) -> tuple[Wording, Json]:
         alone = self._asker.ask([self._request(wording.only([term]), limit=0) for term in wording.terms])

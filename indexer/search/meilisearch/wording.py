@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from indexer.search import Query
+from indexer.search.fuzzy import edits_allowed
 from indexer.search.matching import Term
 from indexer.search.meilisearch.declared import AS_TYPED, SPELLING
 from indexer.search.stems import stem
@@ -18,6 +19,7 @@ from indexer.search.words import has_digit, is_serial, words
 
 #: The server looks at no more words of one request.
 MOST_WORDS = 10
+_ANY_FIRST_LETTER_FROM = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Wording:
     terms: tuple[Term, ...] = ()
     bounds: str = ""  # phrases and exclusions
     filters: tuple[str, ...] = ()
-    forgiving: bool = False  # of typing mistakes
+    forgiving: bool = False  # of typing mistakes, in the words `mistaken`
+    mistaken: frozenset[Term] = frozenset()
     finished: bool = True
     most: bool = False  # photos that have some of the words are found too, those with the rarer ones
 
@@ -42,6 +45,20 @@ class Wording:
         if self.finished or basic(self.terms[-1]) == self.terms[-1].words[0]:
             return [self]
         return [self, replace(self, finished=True)]
+
+    def forgiven(self, mistaken: Iterable[Term]) -> list[Wording]:
+        """The ways to read it with typing mistakes in these words.
+
+        The server counts a wrong first letter as two mistakes, so the likely ones are set right here.
+        """
+        several = frozenset(term for term in mistaken if len(term.words) == 1)
+        readings = [replace(self, forgiving=True, mistaken=several)]
+        for term in self.terms:
+            word = term.words[0]
+            if term in several and len(word) >= _ANY_FIRST_LETTER_FROM and edits_allowed(word):
+                swapped, shortened = word[1] + word[0] + word[2:], word[1:]
+                readings += [readings[0]._with(term, swapped), readings[0]._with(term, shortened)]
+        return readings
 
     def only(self, terms: Iterable[Term]) -> Wording:
         """Of these words alone."""
@@ -63,11 +80,18 @@ class Wording:
             **more,
         }
 
+    def _with(self, term: Term, word: str) -> Wording:
+        right = Term(word, (word,), term.prefix)
+        terms = tuple(right if own == term else own for own in self.terms)
+        return replace(self, terms=terms, mistaken=self.mistaken | {right})
+
     def _text(self) -> str:
         if not self.terms:
             return self.bounds
-        *finished, last = self.terms
-        parts = [self.bounds, *map(basic, finished), basic(last) if self.finished else last.words[0]]
+        words_asked = [term.words[0] if term in self.mistaken else basic(term) for term in self.terms]
+        if not self.finished:
+            words_asked[-1] = self.terms[-1].words[0]
+        parts = [self.bounds, *words_asked]
         return " ".join(filter(None, parts)) + (" " if self.finished else "")
 
 
