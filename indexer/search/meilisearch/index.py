@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from indexer.search.meilisearch.connection import Connection, Refusal, TaskFailed
@@ -78,39 +78,47 @@ class Index:
         self._done(self._connection.delete(f"{self._path}/documents", key=self._key))
 
     def count(self) -> int:
-        """How many documents there are."""
-        return int(self._connection.get(f"{self._path}/stats", key=self._key)["numberOfDocuments"])
+        """How many documents there are; none where there is no index."""
+        try:
+            return int(self._connection.get(f"{self._path}/stats", key=self._key)["numberOfDocuments"])
+        except Refusal as refusal:
+            if refusal.code == _NOT_THERE:
+                return 0
+            raise
 
     def created_at(self) -> str:
         """When the index was made; goes along with the documents when indexes are swapped."""
         return str(self._connection.get(self._path, key=self._key)["createdAt"])
 
     def position(self) -> str:
-        """The index's age and its newest write. A server that was wiped or restored gives other ones.
+        """The index's age, its newest write, and how that went. A server that was wiped or restored gives other ones.
 
-        A task's number may be given again after a restore, its time is not.
+        A task's number may be given again after a restore, its time is not. One that a writer before this one has left
+        in the queue moves the position once more when it is done.
         """
         query = f"/tasks?limit=1&indexUids={self.uid}&types={_WRITES}"
         newest = self._connection.get(query, key=self._key)["results"]
-        write = f"{newest[0]['uid']}@{newest[0]['enqueuedAt']}" if newest else "none"
+        write = "{uid}@{enqueuedAt} {status}".format_map(newest[0]) if newest else "none"
         return f"{self.created_at()} {write}"
 
     def held(self) -> Iterator[tuple[str, int]]:
-        """Id and revision of every document."""
+        """Id and revision of every document, 0 for those that are not ours; none where there is no index."""
         offset = 0
         while True:
-            asked = {"fields": ["id", "revision"], "limit": _PAGE, "offset": offset}
-            told = self._connection.post(f"{self._path}/documents/fetch", asked, key=self._key)["results"]
-            yield from ((str(item["id"]), int(item["revision"])) for item in told)
+            told = self._page(offset)
+            yield from ((str(item["id"]), int(item.get("revision", 0))) for item in told)
             if len(told) < _PAGE:
                 return
             offset += _PAGE
 
-    def document(self, photo_id: str, fields: Iterable[str]) -> Json | None:
-        """What the index holds of one document; None where it is not there."""
-        asked = {"ids": [photo_id], "fields": list(fields), "limit": 1}
-        told = self._connection.post(f"{self._path}/documents/fetch", asked, key=self._key)["results"]
-        return told[0] if told else None
+    def _page(self, offset: int) -> list[Json]:
+        asked = {"fields": ["id", "revision"], "limit": _PAGE, "offset": offset}
+        try:
+            return list(self._connection.post(f"{self._path}/documents/fetch", asked, key=self._key)["results"])
+        except Refusal as refusal:
+            if refusal.code == _NOT_THERE:
+                return []
+            raise
 
     def _done(self, task: Json) -> None:
         self._connection.done(task, key=self._key)
