@@ -179,6 +179,12 @@ class MeilisearchServer:
             if index["uid"].startswith(beginning):
                 self.wait(self.call("DELETE", f"/indexes/{index['uid']}")["taskUid"])
 
+    def delete_keys(self, index: str) -> None:
+        """Deletes the keys that `keys` made for this index."""
+        for key in self.call("GET", "/keys?limit=1000")["results"]:
+            if (key["name"] or "").startswith(f"recollect ({index})"):
+                self.call("DELETE", f"/keys/{key['uid']}")
+
     def wait(self, task: int) -> Any:
         """Follows a task to its end and returns it; `RuntimeError` where it failed."""
         deadline = time.monotonic() + _WAIT_S
@@ -219,7 +225,8 @@ class MeilisearchServer:
                 arguments, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
         # pytest itself may be killed: the shell then reads the end of the pipe.
-        guard = ["/bin/sh", "-c", 'read _; kill -9 "$1"', "guard", str(self._process.pid)]
+        script = 'read _; kill -9 "$1"; rm -rf "$2"'
+        guard = ["/bin/sh", "-c", script, "guard", str(self._process.pid), str(self._data)]
         self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE)
 
     def _wait_for_health(self) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -103,3 +104,7 @@ def test_the_server_ends_with_a_test_run_that_is_killed(tmp_path: Path) -> None:
         run.send_signal(signal.SIGKILL)
         gone, alive = psutil.wait_procs([server], timeout=60)
     assert (gone, alive) == ([server], [])
+    deadline = time.monotonic() + 60
+    while list(tmp_path.glob("*/data.ms")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not list(tmp_path.glob("*/data.ms"))

@@ -55,15 +55,22 @@ def exchanges(request: pytest.FixtureRequest) -> Iterator[ExchangeServer]:
     keys = server.keys(INDEX, request.getfixturevalue("tmp_path") / "keys")
     with Recorder(server.url, asdict(keys)) as recorder:
         yield recorder
+    version = server.version()
+    if not server.ours:
+        _empty(server)
     recorder.check()
-    recording.keep(module, name, server.version(), recorder.exchanges())
+    recording.keep(module, name, version, recorder.exchanges())
 
 
 @pytest.fixture(scope="session")
-def contract_index(meilisearch_server: MeilisearchServer, tmp_path_factory: pytest.TempPathFactory) -> ServedIndex:
+def contract_index(
+    meilisearch_server: MeilisearchServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServedIndex]:
     """The keys are made once: a server looks through all that it has at every request."""
     name = f"contract-{secrets.token_hex(4)}"
-    return ServedIndex(meilisearch_server.url, meilisearch_server.keys(name, tmp_path_factory.mktemp("keys")), name)
+    keys = meilisearch_server.keys(name, tmp_path_factory.mktemp("keys"))
+    yield ServedIndex(meilisearch_server.url, keys, name)
+    meilisearch_server.delete_keys(name)
 
 
 @pytest.fixture
@@ -85,3 +92,4 @@ def _empty(server: MeilisearchServer) -> None:
         server.wipe()
     else:
         server.delete_indexes(INDEX)
+        server.delete_keys(INDEX)
