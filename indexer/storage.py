@@ -51,8 +51,12 @@ def open_search(settings: Settings) -> SearchBackend:
         from indexer.search.meilisearch import MeilisearchSearch
         from indexer.search.meilisearch.keys import keys_of
 
-        keys, index = keys_of(settings), settings.meilisearch_index
-        return MeilisearchSearch(settings.meilisearch_url, keys=keys, index=index, meaning=meaning)
+        return MeilisearchSearch(
+            settings.meilisearch_url,
+            keys=lambda: keys_of(settings),
+            index=settings.meilisearch_index,
+            meaning=meaning,
+        )
     from indexer.search.embedded import EmbeddedSearch
 
     return EmbeddedSearch(search_path(settings), meaning)

@@ -1,6 +1,6 @@
 """Search as you type in the embedded backend, against a plain FTS5 MATCH of the same words in the same file and run.
 
-    python tests/bench/bench_search.py [--photos 10000 100000] [--queries 60] [--vectors 128] [--captions FILE.txt.gz]
+    python -m tests.bench.bench_search [--photos 10000 100000] [--queries 60] [--vectors 128] [--captions FILE.txt.gz]
 
 Photos are made up: captions from a list of sentences (one a line; ../shared/data/text-coco.txt.gz where it is there,
 else from a small grammar), tags from their words, and dates, cameras, places, people and folders drawn by chance.
@@ -20,56 +20,25 @@ embeddings add. Aim: p95 under 30 ms. `--vectors 0` leaves it out.
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
-import random
-import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
-
 from captioner import TextTower
-from captioner.meaning import TowerWeights
-from indexer.photo import Position
-from indexer.search import Query, SearchDocument
+from indexer.search import Query
 from indexer.search.embedded import EmbeddedSearch
+from indexer.search.embedded_filter import FACETS
 from indexer.search.meaning import Meaning
 from indexer.search.query import parse
 from indexer.search.words import words
-
-CAPTIONS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "text-coco.txt.gz"
-PLACES = (
-    "Lyon",
-    "Paris",
-    "Zürich",
-    "München",
-    "Rome",
-    "Oslo",
-    "Wien",
-    "Lisboa",
-    "Kraków",
-    "København",
-    "Dublin",
-    "Nice",
-)
-PEOPLE = ("Anna", "Zoë", "Oma", "Opa", "Paul Smith", "Mia", "Jonas", "Lea", "Noah", "Emma")
-CAMERAS = ("Apple iPhone 12", "Google Pixel 6", "Canon EOS 80D", "SONY ILCE-7M3", "Panasonic DMC-TZ101", "NIKON D90")
-EVENTS = ("Summer", "Birthday", "Ski trip", "Garden", "Wedding", "Holiday", "Christmas", "Weekend", "School")
-FACETS = ("year", "month", "camera", "lens", "place", "folder", "person", "tag", "type", "rating")
-FILTERS = ("year:2019", "camera:canon", "place:lyon", "after:2015", "-person:anna", "rating:>=4", "tag:dog")
-
-
-Times = tuple[float, float, float, float]  # ms: p50, p95, maximum, p95 of processor time
+from tests.bench.latency import Times, resident_mb, shown, timed
+from tests.bench.made_photos import CAPTIONS, keystrokes, made_photos, made_queries, made_tower, sentences
 
 
 @dataclass(frozen=True)
@@ -84,111 +53,6 @@ class Figures:
     facets: Times
     fts5: Times
     by_meaning: tuple[float, float, Times, Times] | None
-
-
-def sentences(path: Path | None) -> list[str]:
-    if path and path.exists():
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            return [line.strip() for line in lines if line.strip()]
-    who = "a man|a woman|two children|a dog|a brown horse|a group of people|an old man|a little girl|a cat|three birds"
-    does = "standing|sitting|running|playing|sleeping|walking|eating|jumping|swimming|riding a bike|holding a red kite"
-    where = "on the beach|in a park|near a lake|on a couch|in the snow|on a street|in a kitchen|under a tree|in a field"
-    return [f"{a} {b} {c}" for a in who.split("|") for b in does.split("|") for c in where.split("|")]
-
-
-def made_tower(captions: Sequence[str], dimensions: int) -> TextTower:
-    """As large as a real one: 30,000 words of 96 numbers, 4 heads, 256 hidden units."""
-    counted = Counter(word for caption in captions for word in words(caption))
-    known = [word for word, _ in counted.most_common(30_000)]
-    known += [f"word{number}" for number in range(30_000 - len(known))]
-    chance = np.random.default_rng(5)
-
-    def drawn(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        return chance.normal(0, 1 / np.sqrt(shape[0]), shape).astype(np.float32)
-
-    weights = TowerWeights(
-        table=chance.integers(-127, 128, (len(known), 96)).astype(np.int8),
-        scale=np.full(len(known), 0.01, np.float32),
-        attend=drawn(96, 4),
-        hidden=drawn(4 * 96, 256),
-        hidden_bias=np.zeros(256, np.float32),
-        out=drawn(256, dimensions),
-        skip=drawn(4 * 96, dimensions),
-        out_bias=np.zeros(dimensions, np.float32),
-    )
-    return TextTower("made-1", known, weights)
-
-
-def made_photos(count: int, captions: Sequence[str], dimensions: int) -> Iterator[SearchDocument]:
-    chance = random.Random(7)
-    noise = np.random.default_rng(7)
-    tower = made_tower(captions, dimensions) if dimensions else None
-    start = datetime(2004, 1, 1)
-    for number in range(count):
-        caption = chance.choice(captions)
-        nouns = [word for word in dict.fromkeys(words(caption)) if len(word) > 3]
-        taken = start + timedelta(minutes=chance.randrange(20 * 365 * 24 * 60))
-        camera = chance.choice(CAMERAS)
-        meant = tower.embed(caption) if tower else None
-        looks = None if meant is None else meant + noise.normal(0, dimensions**-0.5, dimensions)
-        yield SearchDocument(
-            id=f"{number:032x}",
-            revision=1,
-            person_caption=chance.choice(captions) if chance.random() < 0.03 else "",
-            machine_caption=caption,
-            tags=tuple((word, chance.random()) for word in nouns[:6]),
-            keywords=("family",) if chance.random() < 0.05 else (),
-            people=tuple(chance.sample(PEOPLE, chance.randrange(3))),
-            title="",
-            places=(chance.choice(PLACES), "Europe") if chance.random() < 0.6 else (),
-            folders=(f"{taken.year}/{taken.month:02} {chance.choice(EVENTS)} {chance.randrange(9)}",),
-            file_names=(f"IMG_{taken:%Y%m%d_%H%M%S}.jpg" if number % 2 else f"DSC{number % 10000:04}.JPG",),
-            camera=camera,
-            lens=f"{camera} lens",
-            mime_type="image/jpeg" if chance.random() < 0.9 else "image/heic",
-            taken_at=taken,
-            rating=chance.randrange(6) if chance.random() < 0.2 else None,
-            position=Position(chance.uniform(40, 55), chance.uniform(-5, 20)),
-            embedding=None if looks is None else tuple((looks / np.linalg.norm(looks)).tolist()),
-            model="made-1",
-        )
-
-
-def made_queries(count: int, captions: Sequence[str]) -> list[tuple[str, str]]:
-    """What is typed, and the words in it that plain FTS5 gets (without the mistake)."""
-    chance = random.Random(3)
-    queries = []
-    for number in range(count):
-        chosen = [word for word in words(chance.choice(captions)) if len(word) > 2]
-        right = chance.sample(chosen, min(len(chosen), 1 + number % 4)) or ["dog"]
-        typed = list(right)
-        if number % 4 == 1:
-            at = chance.randrange(len(typed))
-            typed[at] = mistaken(typed[at], chance)
-        front = f"{chance.choice(FILTERS)} " if number % 4 == 2 else ""
-        queries.append((front + " ".join(typed), " ".join(right)))
-    return queries
-
-
-def mistaken(word: str, chance: random.Random) -> str:
-    at = chance.randrange(1, max(2, len(word) - 1))
-    return word[:at] + word[at + 1 : at + 2] + word[at : at + 1] + word[at + 2 :]
-
-
-def timed(calls: Sequence[Callable[[], object]]) -> Times:
-    wall, processor = [], []
-    for call in calls:
-        start, start_processor = time.perf_counter(), time.process_time()
-        call()
-        wall.append(1000 * (time.perf_counter() - start))
-        processor.append(1000 * (time.process_time() - start_processor))
-    p95, processor_p95 = (statistics.quantiles(times, n=20)[-1] for times in (wall, processor))
-    return statistics.median(wall), p95, max(wall), processor_p95
-
-
-def resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize() / 1e6
 
 
 def measure(path: Path, queries: Sequence[tuple[str, str]], tower: TextTower | None) -> Figures:
@@ -210,7 +74,7 @@ def measure(path: Path, queries: Sequence[tuple[str, str]], tower: TextTower | N
         return ask
 
     finished = [text for text, _ in queries]
-    typed = [text[:end] for text in finished for end in range(1, len(text) + 1) if typable(text[:end])]
+    typed = keystrokes(queries)
     figures = Figures(
         open_ms=open_ms,
         picture_mb=picture_mb,
@@ -243,15 +107,6 @@ def askers(search: EmbeddedSearch, texts: Sequence[str]) -> list[Callable[[], ob
     return [lambda text=text: search.search(parse(text)) for text in texts]
 
 
-def typable(text: str) -> bool:
-    """Whether a half-typed filter is a query already; where it is not, the page keeps the last answer."""
-    try:
-        parse(text)
-    except ValueError:
-        return False
-    return True
-
-
 def indexed(path: Path, photos: int, captions: Sequence[str], dimensions: int) -> float:
     documents = list(made_photos(photos, captions, dimensions))
     search = EmbeddedSearch(path)
@@ -261,11 +116,6 @@ def indexed(path: Path, photos: int, captions: Sequence[str], dimensions: int) -
     seconds = time.perf_counter() - start
     search.close()
     return seconds
-
-
-def shown(name: str, times: Times) -> str:
-    p50, p95, most, processor = times
-    return f"  {name:34} p50 {p50:6.2f}   p95 {p95:6.2f}   max {most:6.1f}   p95 of processor time {processor:6.2f} ms"
 
 
 def report(photos: int, seconds: float, size_mb: float, figures: Figures) -> None:
@@ -307,7 +157,7 @@ def main() -> None:
             path = Path(folder) / "search.db"
             seconds = indexed(path, photos, captions, options.vectors)
             size_mb = sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
-            child = [sys.executable, __file__, *sys.argv[1:], "--measure", str(path)]
+            child = [sys.executable, "-m", "tests.bench.bench_search", *sys.argv[1:], "--measure", str(path)]
             result = subprocess.run(child, capture_output=True, text=True, check=True)
             report(photos, seconds, size_mb, Figures(**json.loads(result.stdout)))
 

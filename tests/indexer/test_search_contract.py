@@ -404,6 +404,43 @@ def test_pages_follow_one_another_without_gap_or_overlap(empty: SearchBackend, t
     assert {page.total for page in pages} == {137}
 
 
+MANY = [
+    photo(
+        number,
+        "a cat" if number % 4 else "a lion",
+        taken_at=datetime(2000, 1, 1) + timedelta(days=number * 37 % 500) if number % 7 else None,
+        embedding=(1.0, 0.0) if number % 8 == 0 else (0.0, 1.0) if number % 16 == 4 else None,
+    )
+    for number in range(1, 421)
+]
+
+
+@pytest.mark.parametrize("text", ["cat", "cat sort:newest", "cat sort:oldest", "-cat", "cat lion cub brown"])
+@pytest.mark.parametrize("meant", [False, True])
+def test_deep_pages_follow_one_another_too(empty: SearchBackend, text: str, meant: bool) -> None:
+    empty.put(MANY)
+    query = replace(parse(f"{text} "), vector=(1.0, 0.0)) if meant else parse(f"{text} ")
+    pages = [empty.search(query, limit=60, offset=offset) for offset in range(0, 480, 60)]
+    shown = [number for page in pages for number in numbers(page)]
+    assert len(shown) == len(set(shown)) == pages[0].total
+    assert {page.total for page in pages} == {pages[0].total}
+    by_facet = empty.facets(query, ["type"])["type"]
+    assert sum(item.count for item in by_facet) == pages[0].total
+    if "sort:" in text:
+        dates = {int(document.id, 16): document.taken_at for document in MANY}
+        dated = [date for number in shown if (date := dates[number])]
+        assert dated == sorted(dated, reverse="newest" in text)
+        assert all(dates[number] is None for number in shown[len(dated) :])
+
+
+def test_what_is_found_by_meaning_is_counted_and_stands_in_its_place(empty: SearchBackend) -> None:
+    empty.put(MANY)
+    query = replace(parse("cat "), vector=(1.0, 0.0))
+    answer = empty.search(query, limit=5)
+    lions = sum(number % 8 == 0 for number in range(1, 421))
+    assert (answer.total, answer.by_meaning) == (315 + lions, lions)
+
+
 def test_limit_and_offset_are_honest(backend: SearchBackend) -> None:
     answer = backend.search(Query(), limit=0)
     assert (answer.hits, answer.total) == ((), 7)

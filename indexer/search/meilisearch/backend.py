@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from indexer.search import Answer, FacetCount, Query, SearchDocument
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.meilisearch.asking import Asker
 from indexer.search.meilisearch.connection import Connection
+from indexer.search.meilisearch.index import Index
+from indexer.search.meilisearch.keyring import Keyring
 from indexer.search.meilisearch.keys import Keys
 from indexer.search.meilisearch.searcher import Searcher
 from indexer.search.meilisearch.writer import Writer
 
 _BATCH = 1000
-_TIMEOUT_S = 30.0
+_ASKING_S = 10.0  # a search in a large index that nobody looked at for long; the server itself stops after 1.5 s
+_WRITING_S = 60.0  # a thousand documents on the way to a Pi that is busy with those before them
 _REMEMBER_S = 20.0
 
 
 class MeilisearchSearch:
     """The index `index` of the server at `url`. Thread-safe; several processes may share it, one of them writing.
 
-    `meaning` gives queries their vector where they have none. What was counted of the photos is believed for
-    `remember_s` seconds, as another process may be writing.
+    `keys` that can be called are asked for again when the server refuses what they gave. `meaning` gives queries their
+    vector where they have none. What was counted of the photos is believed for `remember_s` seconds, as another process
+    may be writing. A server that is silent for `asking_s` while somebody waits, or `writing_s`, is a `SearchError`.
     """
 
     name = "meilisearch"
@@ -31,16 +35,19 @@ class MeilisearchSearch:
         self,
         url: str,
         *,
-        keys: Keys,
+        keys: Keys | Callable[[], Keys],
         index: str = "recollect",
         meaning: Meaning = NO_MEANING,
-        timeout_s: float = _TIMEOUT_S,
+        asking_s: float = _ASKING_S,
+        writing_s: float = _WRITING_S,
         remember_s: float = _REMEMBER_S,
     ) -> None:
-        self._connection = Connection(url, timeout_s=timeout_s)
-        self._asker = Asker(self._connection, keys.search, index, remember_s=remember_s)
+        keyring = Keyring(keys if callable(keys) else lambda: keys)
+        self._asking = Connection(url, keyring, timeout_s=asking_s, asking=True)
+        self._writing = Connection(url, keyring, timeout_s=writing_s)
+        self._asker = Asker(self._asking, "search", index, remember_s=remember_s)
         self._searcher = Searcher(self._asker, meaning)
-        self._writer = Writer(self._connection, keys.admin, index, meaning.space)
+        self._writer = Writer(self._writing, "admin", index, meaning.space)
 
     def prepare(self) -> None:
         """As `SearchBackend.prepare`."""
@@ -90,8 +97,9 @@ class MeilisearchSearch:
 
     def count(self) -> int:
         """How many documents the index has that is being written."""
-        return self._writer.written.count()
+        return Index(self._asking, "admin", self._writer.written.uid).count()
 
     def close(self) -> None:
         """Closing twice is fine."""
-        self._connection.close()
+        self._asking.close()
+        self._writing.close()

@@ -9,16 +9,28 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import urllib3
 
 from indexer.errors import SearchError
+from indexer.search.meilisearch.keyring import Keyring
 
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.005, 0.5
 _CONNECTIONS = 8
+_CONNECT_S = 3.0
+# Whoever types must not wait at every letter for a host that swallows packets: what took longer than this in vain is
+# left alone for a moment.
+_LONG_S, _REST_S = 1.0, 5.0
 _DOWN_HINT = "start it, or mend the setting 'meilisearch_url': nothing is lost, what search missed is pushed afterwards"
+
+
+_OTHER_HINT = "the setting 'meilisearch_url' names another program's address, or that of a proxy that is not set up"
+_KEY_OF = {"admin": "key for indexing", "search": "key for searching"}
+_HINTS = {"index_not_found": "it is made, and filled from the catalogue, by `recollect serve` or `recollect index`"}
+_TOO_LARGE = 413
 
 
 class Refusal(SearchError):
@@ -33,17 +45,34 @@ class TaskFailed(Refusal):
     """The server took a task and could not do it."""
 
 
-class Connection:
-    """The server at `url`; thread-safe. Every method raises `SearchError`, `Refusal` where the server says no."""
+class Told(dict[str, Any]):
+    """A JSON object of the server's answer. What is not in it, though every Meilisearch has it, is a `SearchError`."""
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
+    def __missing__(self, name: str) -> NoReturn:
+        raise SearchError(f"what answers in the place of Meilisearch does not tell {name!r}", hint=_OTHER_HINT)
+
+
+class Connection:
+    """The server at `url`; thread-safe. Every method raises `SearchError`, `Refusal` where the server says no.
+
+    `key` names one of `keyring` ("admin", "search"). `asking` is a connection on which people wait and nothing is
+    written: it asks once more where a kept connection broke, and not at all for a moment after a long wait in vain.
+    """
+
+    def __init__(self, url: str, keyring: Keyring, *, timeout_s: float, asking: bool = False) -> None:
         self.url = url.rstrip("/")
+        self._keyring = keyring
+        self._asking = asking
+        self._timeout_s = timeout_s
         self._pool = urllib3.PoolManager(
             maxsize=_CONNECTIONS,
-            timeout=urllib3.Timeout(connect=min(timeout_s, 5.0), read=timeout_s),
+            timeout=urllib3.Timeout(connect=min(timeout_s, _CONNECT_S), read=timeout_s),
             retries=urllib3.Retry(total=0, redirect=0, raise_on_redirect=False),
         )
         self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._down: SearchError | None = None
+        self._rests_until_s = 0.0
 
     def get(self, path: str, *, key: str) -> Any:
         """The JSON answer to a GET."""
@@ -92,36 +121,83 @@ class Connection:
         self._pool.clear()
 
     def _call(self, method: str, path: str, body: str | None, key: str, kind: str = "application/json") -> Any:
+        self._check_rest()
+        sent = body.encode("utf-8", "replace") if body is not None else None
+        keys = self._keyring.keys
+        answer = self._answer(method, path, sent, getattr(keys, key), kind)
+        if answer.status in {401, 403} and (others := self._keyring.after_refusal(keys)) != keys:
+            answer = self._answer(method, path, sent, getattr(others, key), kind)
+        return self._read(answer, key)
+
+    def _answer(
+        self, method: str, path: str, body: bytes | None, key: str, kind: str, *, again: bool = True
+    ) -> urllib3.BaseHTTPResponse:
         if self._closed.is_set():
             raise self._is_closed()
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         if body is not None:
             headers["Content-Type"] = kind
+        started_s = time.monotonic()
         try:
-            answer = self._pool.request(
-                method, self.url + path, body=body.encode("utf-8") if body is not None else None, headers=headers
-            )
+            answer = self._pool.request(method, self.url + path, body=body, headers=headers)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise SearchError(f"Meilisearch does not answer at {self.url}: {_short(error)}", hint=_DOWN_HINT) from error
-        return self._read(answer)
+            if self._asking and again and isinstance(error, urllib3.exceptions.ProtocolError):
+                return self._answer(method, path, body, key, kind, again=False)
+            raise self._no_answer(error, time.monotonic() - started_s) from error
+        self._down = None
+        return answer
 
-    def _read(self, answer: urllib3.BaseHTTPResponse) -> Any:
+    def _no_answer(self, error: Exception, waited_s: float) -> SearchError:
+        what = f"Meilisearch does not answer at {self.url}: {_short(error, self._timeout_s)}"
+        down = SearchError(what, hint=_DOWN_HINT)
+        if self._asking and waited_s >= min(_LONG_S, self._timeout_s / 2):
+            with self._lock:
+                self._down, self._rests_until_s = down, time.monotonic() + _REST_S
+        return down
+
+    def _check_rest(self) -> None:
+        """Raises what was the matter a moment ago. One of those who come after the moment looks for all."""
+        if self._down is None:
+            return
+        with self._lock:
+            down, now_s = self._down, time.monotonic()
+            if down is not None and now_s < self._rests_until_s:
+                raise SearchError(down.what, hint=down.hint)
+            self._rests_until_s = now_s + _REST_S
+
+    def _read(self, answer: urllib3.BaseHTTPResponse, key: str) -> Any:
         try:
-            told = json.loads(answer.data) if answer.data else None
+            told = json.loads(answer.data, object_hook=Told) if answer.data else None
         except ValueError:
             told = None
-        if answer.status < 400 and (told is not None or answer.status == 204):
+        if 200 <= answer.status < 300 and (isinstance(told, Told) or answer.status == 204):
             return told
-        if not isinstance(told, dict) or "code" not in told:
-            what = f"what answers at {self.url} is no Meilisearch that is well (HTTP {answer.status})"
-            raise SearchError(what, hint=_DOWN_HINT)
-        rights = "make new keys with `recollect doctor --fix`" if answer.status in {401, 403} else ""
-        raise Refusal(f"Meilisearch at {self.url} says: {told.get('message')}", str(told["code"]), hint=rights)
+        if answer.status < 400 or not isinstance(told, Told) or "code" not in told:
+            raise self._no_meilisearch(answer.status)
+        code, message = str(told["code"]), told.get("message")
+        if answer.status in {401, 403}:
+            what = f"Meilisearch at {self.url} does not accept the {_KEY_OF.get(key, key)}: {message}"
+            raise Refusal(what, code, hint="make new keys with `recollect doctor --fix`; nothing has to be restarted")
+        raise Refusal(f"Meilisearch at {self.url} says: {message}", code, hint=_HINTS.get(code, ""))
+
+    def _no_meilisearch(self, status: int) -> SearchError:
+        if status == _TOO_LARGE:
+            return Refusal(f"what stands before Meilisearch at {self.url} refuses so large a request", "too_large")
+        if status >= 500:
+            what = f"Meilisearch is not well, or what stands before it can't reach it: HTTP {status} from {self.url}"
+            return SearchError(what, hint=_DOWN_HINT)
+        return SearchError(f"what answers at {self.url} is not Meilisearch (HTTP {status})", hint=_OTHER_HINT)
 
     def _is_closed(self) -> SearchError:
         return SearchError(f"the connection to Meilisearch at {self.url} is closed")
 
 
-def _short(error: Exception) -> str:
+def _short(error: Exception, timeout_s: float) -> str:
     reason = getattr(error, "reason", None) or error
+    if isinstance(reason, urllib3.exceptions.ConnectTimeoutError):
+        return "nobody takes the call"
+    if isinstance(reason, urllib3.exceptions.ReadTimeoutError):
+        return f"silence for {timeout_s:.0f} s"
+    if isinstance(reason, urllib3.exceptions.ProtocolError):
+        return "it hung up"
     return str(reason).rpartition(": ")[2] or type(reason).__name__
