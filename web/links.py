@@ -9,7 +9,7 @@ from aiohttp import web
 from indexer.photo import ThumbnailSize
 from indexer.search import Sort
 from web.doors import SETTINGS
-from web.static_files import STATIC_FILES
+from web.static_files import STATIC_FILES, imported
 
 
 def search_url(text: str = "", sort: Sort | None = None, *, page: int = 1) -> str:
@@ -48,6 +48,11 @@ def thumbnail_url(request: web.Request, photo_id: str, size: str) -> str:
 def static_url(request: web.Request, name: str) -> str:
     """A file of the page itself, named by its content."""
     return f"/static/{name}?v={request.config_dict[STATIC_FILES][name].version}"
+
+
+def module_urls(request: web.Request) -> tuple[str, ...]:
+    """The modules that the page's script imports."""
+    return tuple(static_url(request, name) for name in imported(request.config_dict[STATIC_FILES]))
 
 
 def _with(path: str, **parameters: str) -> str:

@@ -1,8 +1,13 @@
-"""The style sheet, the script and the icon: read once, named by their content, cached for ever."""
+"""The style sheet, the scripts and the icon: read once, named by their content, cached for ever.
+
+Scripts are ES modules that import one another as ``"./name.js"``. As they are served, their version stands behind the
+name, so that an import is kept for ever, too; all of them share one version, as a module may import any other.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +16,9 @@ from types import MappingProxyType
 from aiohttp import web
 
 FOREVER = "max-age=31536000, immutable"
+
+#: The module that every page loads.
+SCRIPT = "recollect.js"
 
 _DIRECTORY = Path(__file__).parent / "static"
 _TYPES = MappingProxyType(
@@ -22,6 +30,8 @@ _TYPES = MappingProxyType(
         ".webmanifest": "application/manifest+json",
     }
 )
+_IMPORT = re.compile(rb'(\bfrom\s*|\bimport\s*\(?\s*)"\./([\w-]+\.js)"')
+_STATIC_IMPORT = re.compile(rb'(\bfrom\s*|\bimport\s*)"\./([\w-]+\.js)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +45,28 @@ class StaticFile:
 
 def read_static_files(directory: Path = _DIRECTORY) -> Mapping[str, StaticFile]:
     """Every file that is served under /static/, by name: a closed list, so that no path is ever joined."""
+    bodies = {path.name: path.read_bytes() for path in sorted(directory.iterdir()) if path.suffix in _TYPES}
+    of_scripts = _version(b"\0".join(body for name, body in bodies.items() if name.endswith(".js")))
     found = {}
-    for path in sorted(directory.iterdir()):
-        if path.suffix in _TYPES:
-            body = path.read_bytes()
-            version = hashlib.blake2b(body, digest_size=8).hexdigest()
-            found[path.name] = StaticFile(body, _TYPES[path.suffix], version)
+    for name, body in bodies.items():
+        version = of_scripts if name.endswith(".js") else _version(body)
+        if name.endswith(".js"):
+            body = _IMPORT.sub(rb'\1"./\2?v=%s"' % version.encode(), body)
+        found[name] = StaticFile(body, _TYPES[Path(name).suffix], version)
     return MappingProxyType(found)
+
+
+def imported(files: Mapping[str, StaticFile], name: str = SCRIPT) -> tuple[str, ...]:
+    """The modules that `name` imports, directly or not: a page that names them all loads them at once."""
+    seen = [name]
+    for one in seen:
+        names = (match[2].decode() for match in _STATIC_IMPORT.finditer(files[one].body))
+        seen.extend(dict.fromkeys(other for other in names if other not in seen))
+    return tuple(seen[1:])
+
+
+def _version(body: bytes) -> str:
+    return hashlib.blake2b(body, digest_size=8).hexdigest()
 
 
 STATIC_FILES: web.AppKey[Mapping[str, StaticFile]] = web.AppKey("STATIC_FILES")

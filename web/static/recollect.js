@@ -1,44 +1,12 @@
 // Makes the page quick: results while typing, endless scroll, keys and swipes. Everything works without it, too:
 // it only asks for parts of the same pages (?part=…) and puts them where the server would have.
 
-const $ = (selector, root = document) => root.querySelector(selector);
-const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
-const page = document.body.classList;
+import { $, $$, fetchPart, inOwnLanguage, page, partOf } from "./page.js";
 
-// ---------------------------------------------------------------- dates in the reader's own language
-
-const LANGUAGES = navigator.languages?.length ? navigator.languages : ["en"];
-
-function inOwnLanguage(root) {
-  for (const time of $$("time[datetime]", root)) {
-    // The clock on the wall where the photo was taken, whatever zone the reader sits in.
-    const [year, month, day, hour, minute] = time.dateTime.match(/\d+/g).map(Number);
-    const style = day ? { dateStyle: "long", timeStyle: "short" } : { year: "numeric", month: "long" };
-    const text = new Intl.DateTimeFormat(LANGUAGES, style).format(new Date(year, month - 1, day ?? 1, hour ?? 0, minute ?? 0));
-    if (time.textContent !== text) time.textContent = text;
-  }
-}
-
-// ---------------------------------------------------------------- asking for parts of a page
+// ---------------------------------------------------------------- results
 
 let sequence = 0;
 let running = null;
-
-function partOf(url, part, more = {}) {
-  const address = new URL(url, location.href);
-  address.searchParams.set("part", part);
-  for (const [name, value] of Object.entries(more)) address.searchParams.set(name, value);
-  return address;
-}
-
-async function fetchPart(address, signal) {
-  const response = await fetch(address, { signal, headers: { Accept: "text/html" } });
-  if (response.status === 401) location.reload();
-  if (!response.headers.get("Content-Type")?.startsWith("text/html")) throw new Error(`status ${response.status}`);
-  return response.text();
-}
-
-// ---------------------------------------------------------------- results
 
 const QUIET_MS = 250; // facets cost more than results: counted when the typing pauses
 const STEP_MS = 1500; // a pause this long makes a step for the back button
