@@ -86,7 +86,23 @@ class Settings:
     )
     host: str = _setting("127.0.0.1", "address the page is served on")
     port: int = _setting(8765, "port the page is served on; 0: any free one")
-    password: str = _setting("", "household password; needed to serve to anything but this machine", secret=True)
+    password: str = _setting(
+        "",
+        "household password, plain or as `recollect password` makes it; needed to serve to anything but this machine",
+        secret=True,
+    )
+    hosts: str = _setting(
+        "", "names the page is reached under, separated by commas; needed where no password protects it"
+    )
+    user_header: str = _setting(
+        "", "the header in which a reverse proxy names whom it has signed in, such as Remote-User; that is then enough"
+    )
+    trusted_proxies: str = _setting(
+        "",
+        "addresses or networks of reverse proxies, separated by commas: only they are believed user_header, and for "
+        "whom they ask",
+    )
+    open_metrics: bool = _setting(False, "let /metrics be read without signing in")
 
     @property
     def catalogue_path(self) -> Path:

@@ -26,6 +26,7 @@ from web.doors import (
     Thumbnails,
 )
 from web.middleware import errors_as_pages, only_known_hosts, only_same_origin_changes, set_security_headers
+from web.proxies import PROXIES, read_proxies
 from web.static_files import STATIC_FILES, read_static_files, static_file
 from web.templating import set_up_templates
 
@@ -58,7 +59,7 @@ def make_app(
     )
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
     app[PROGRESS], app[COUNTS], app[STATIC_FILES] = progress, RecentCounts(), read_static_files()
-    app[WAKE] = wake
+    app[WAKE], app[PROXIES] = wake, read_proxies(settings)
     app.on_response_prepare.append(set_security_headers)
     app.cleanup_ctx.append(_threads)
     if settings.password:

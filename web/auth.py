@@ -1,6 +1,7 @@
 """Who may look: one household password, a long-lived signed session, and no exposure without them.
 
-The password is kept as scrypt (RFC 7914); the session cookie is a signed timestamp (itsdangerous) whose key is
+The password is kept as scrypt (RFC 7914), which Python has in itself: argon2 (RFC 9106) would be a compiled package
+more for one password, checked one guess at a time. The session cookie is a signed timestamp (itsdangerous) whose key is
 made of a random file in the data directory and the password, so that changing the password signs everyone out.
 """
 
@@ -24,6 +25,7 @@ from itsdangerous import BadSignature, TimestampSigner
 
 from indexer.errors import SettingsError, StorageError
 from indexer.settings import Settings
+from web.proxies import read_proxies
 
 LEAST_PASSWORD_LENGTH = 8
 #: 400 days is the longest that browsers keep a cookie (RFC 6265bis, 5.5).
@@ -34,23 +36,29 @@ _N, _R, _P = 2**14, 8, 1  # 16 MB and about 50 ms: OWASP's least for an attacker
 _MOST_MEMORY_BYTES = 64 * 2**20
 
 
+def check_length(password: str) -> None:
+    """Raises `SettingsError` where a plain password is too short."""
+    if len(password) < LEAST_PASSWORD_LENGTH:
+        raise SettingsError(
+            f"the household password is shorter than {LEAST_PASSWORD_LENGTH} characters",
+            hint="choose a longer one: a few words are easier to remember and to type",
+        )
+
+
 def check_exposure(settings: Settings) -> None:
-    """Raises `SettingsError` where the page would be open to other machines without a password."""
+    """Raises `SettingsError` where the page would be open to other machines without a password or a proxy that asks."""
+    proxies = read_proxies(settings)
     if settings.password and not settings.password.startswith(f"{_PREFIX}$"):
-        if len(settings.password) < LEAST_PASSWORD_LENGTH:
-            raise SettingsError(
-                f"the household password is shorter than {LEAST_PASSWORD_LENGTH} characters",
-                hint="choose a longer one: a few words are easier to remember and to type",
-            )
+        check_length(settings.password)
         return
     if settings.password:
         HouseholdPassword(settings.password)
         return
-    if not is_loopback(settings.host):
+    if not proxies.user_header and not is_loopback(settings.host):
         raise SettingsError(
             f"the page would be open to everyone who can reach {settings.host or 'this machine'}, without a password",
-            hint="set one (RECOLLECT_PASSWORD, or `password` in recollect.toml), or serve to this machine only with "
-            "host 127.0.0.1",
+            hint="set one (RECOLLECT_PASSWORD, or `password` in recollect.toml), serve to this machine only with "
+            "host 127.0.0.1, or trust a proxy that signs people in (user_header, trusted_proxies)",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -37,6 +38,23 @@ def serve(settings: Settings, terminal: Terminal, roots: tuple[str, ...]) -> Non
         chosen = libraries(settings, storage, roots)
         tell_first_run(settings, storage, terminal)
         run_until_stopped(lambda stop: _serve(settings, storage, chosen, terminal, stop))
+
+
+@click.command()
+def password() -> None:
+    """Make of a household password what may stand in the settings in its place.
+
+    Asks for it, or reads one line where standard input is no terminal. The setting `password` then holds no password
+    that could be read; setting another one signs everybody out.
+    """
+    from web.auth import check_length, hash_password
+
+    if sys.stdin.isatty():
+        chosen = click.prompt("Household password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        chosen = sys.stdin.readline().rstrip("\r\n")
+    check_length(chosen)
+    click.echo(hash_password(chosen))
 
 
 async def _serve(
@@ -91,7 +109,7 @@ async def _listen(site: TCPSite, settings: Settings) -> None:
         ) from error
 
 
-main = command_line(serve, *COMMANDS)
+main = command_line(serve, *COMMANDS, password)
 
 if __name__ == "__main__":
     main()

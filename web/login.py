@@ -1,4 +1,4 @@
-"""Signing in and out, and the door that asks for it where a household password is set."""
+"""Signing in and out, and the door that asks for it where there is a household password, or a proxy that signs in."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from aiohttp import web
 
 from web.auth import RENEW_AFTER_S, SESSION_S, HouseholdPassword, LoginThrottle, Sessions
 from web.bodies import read_fields
+from web.doors import SETTINGS
 from web.links import login_url
 from web.middleware import Handler, error_response, wants_json
+from web.proxies import PROXIES
 from web.templating import render
 
 COOKIE = "recollect"
 _LONGEST_PASSWORD = 1024  # characters; scrypt would take more, nobody types more
 _OPEN_TO_ALL = ("/login", "/static/")
+_HEALTH, _METRICS = "/health", "/metrics"
 
 PASSWORD = web.AppKey("PASSWORD", HouseholdPassword)
 SESSIONS = web.AppKey("SESSIONS", Sessions)
@@ -24,12 +27,13 @@ THROTTLE = web.AppKey("THROTTLE", LoginThrottle)
 
 @web.middleware
 async def only_signed_in(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Sends people to the login page and programs a 401; does nothing where no password is set."""
-    sessions = request.config_dict.get(SESSIONS)
-    if sessions is None or request.path.startswith(_OPEN_TO_ALL):
+    """Sends people to the login page and programs a 401; does nothing where nobody is to sign in."""
+    sessions, proxies = request.config_dict.get(SESSIONS), request.config_dict[PROXIES]
+    guarded = sessions is not None or proxies.user_header
+    if not guarded or _is_open(request) or proxies.user(request):
         return await handler(request)
-    age_s = sessions.age_s(request.cookies.get(COOKIE, ""))
-    if age_s is None:
+    age_s = sessions.age_s(request.cookies.get(COOKIE, "")) if sessions else None
+    if sessions is None or age_s is None:
         return _ask(request)
     response = await handler(request)
     if age_s > RENEW_AFTER_S and not response.prepared:
@@ -37,8 +41,17 @@ async def only_signed_in(request: web.Request, handler: Handler) -> web.StreamRe
     return response
 
 
+def _is_open(request: web.Request) -> bool:
+    open_metrics = request.config_dict[SETTINGS].open_metrics
+    return (
+        request.path.startswith(_OPEN_TO_ALL) or request.path == _HEALTH or (request.path == _METRICS and open_metrics)
+    )
+
+
 def _ask(request: web.Request) -> web.StreamResponse:
     # A part of a page, and a picture, must not become a login page: the script and the <img> need to see the 401.
+    if request.config_dict.get(SESSIONS) is None:
+        return error_response(request, 401, "Come in through the address that signs you in.")
     if wants_json(request) or "part" in request.query or not _is_page(request):
         return error_response(request, 401, "This page is for the household only.", hint="Sign in at /login.")
     target = request.path_qs if request.method == "GET" else "/"
@@ -46,7 +59,7 @@ def _ask(request: web.Request) -> web.StreamResponse:
 
 
 def _is_page(request: web.Request) -> bool:
-    return not request.path.startswith("/thumbnails/")
+    return not request.path.startswith(("/thumbnails/", _METRICS))
 
 
 async def login_page(request: web.Request) -> web.Response:
@@ -62,7 +75,7 @@ async def login(request: web.Request) -> web.Response:
     if password is None:
         raise web.HTTPSeeOther("/")
     entered, target = await read_fields(request, "password", "next")
-    throttle, address = request.config_dict[THROTTLE], request.remote or ""
+    throttle, address = request.config_dict[THROTTLE], request.config_dict[PROXIES].client(request)
     async with throttle.one_at_a_time:
         wait_s = throttle.wait_s(address)
         if wait_s:

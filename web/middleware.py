@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from indexer.errors import SearchError, SetupError
 from web.doors import SETTINGS
+from web.proxies import listed
 from web.shown import clean
 from web.templating import render
 
@@ -119,22 +120,28 @@ async def only_known_hosts(request: web.Request, handler: Handler) -> web.Stream
     """Without a password, a name that an attacker points at 127.0.0.1 (DNS rebinding) must not open the photos.
 
     Addresses and localhost can't be rebound. With a password every name will do: the session cookie belongs to
-    the name that it was given to.
+    the name that it was given to. With a trusted proxy on this machine a rebound page could write the proxy's header
+    itself, so that a password does not help.
     """
-    if request.config_dict[SETTINGS].password or _is_safe_host(request.host):
+    if "Host" not in request.headers:
+        # RFC 9112, 3.2. aiohttp would ask the name server for one, and the page would stand still meanwhile.
+        raise web.HTTPBadRequest(text="The request names no host.")
+    settings = request.config_dict[SETTINGS]
+    named = bool(settings.hosts) or settings.user_header or not settings.password
+    if not named or _is_safe_host(request.host, listed(settings.hosts)):
         return await handler(request)
     raise web.HTTPMisdirectedRequest(
-        text="Without a household password recollect answers to localhost and to addresses only. "
-        "To use a name, set a password (RECOLLECT_PASSWORD)."
+        text="recollect does not answer to this name. Whoever set it up can name it in the setting hosts "
+        "(RECOLLECT_HOSTS), or, without a reverse proxy that signs people in, set a password (RECOLLECT_PASSWORD)."
     )
 
 
-def _is_safe_host(host: str) -> bool:
+def _is_safe_host(host: str, known: Sequence[str]) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    if name == "localhost" or name.endswith(".localhost"):
+    if name == "localhost" or name.endswith(".localhost") or name in {host.casefold() for host in known}:
         return True
     try:
         ipaddress.ip_address(name)

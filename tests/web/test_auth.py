@@ -143,3 +143,13 @@ def test_the_command_refuses_before_anything_is_made(settings: Settings) -> None
     assert result.returncode == 2
     assert "RECOLLECT_PASSWORD" in result.stderr
     assert not data_dir.exists()
+
+
+def test_the_password_command_makes_a_hash_that_the_settings_take() -> None:
+    command = [sys.executable, "-m", "web.cli", "password"]
+    made = subprocess.run(command, input="crème brûlée\r\n", capture_output=True, text=True, timeout=60, check=True)
+    assert HouseholdPassword(made.stdout.strip()).matches("crème brûlée")
+    check_exposure(Settings(host="0.0.0.0", password=made.stdout.strip()))
+    short = subprocess.run(command, input="short\n", capture_output=True, text=True, timeout=60, check=False)
+    assert (short.returncode, short.stdout) == (2, "")
+    assert "shorter" in short.stderr
