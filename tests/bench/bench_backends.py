@@ -24,13 +24,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
@@ -41,44 +39,20 @@ import psutil
 
 from indexer.errors import SearchError
 from indexer.search import SearchBackend, SearchDocument
-from indexer.search.embedded import EmbeddedSearch
 from indexer.search.embedded_filter import FACETS
 from indexer.search.meaning import NO_MEANING, Meaning
-from indexer.search.meilisearch import MeilisearchSearch
-from indexer.search.meilisearch.keys import Keys
 from indexer.search.query import parse
 from tests.bench.latency import Times, alternated, resident_mb
 from tests.bench.made_photos import CAPTIONS, keystrokes, made_photos, made_queries, made_tower, sentences
-from tests.meilisearch_server import URL_VARIABLE, WHY_NOT, MeilisearchServer, where_found
+from tests.bench.sites import Site, memory_of, processor_s, served
 
 BACKENDS = ("embedded", "meilisearch")
-_INDEX = "bench"
 _DONE = "indexed.json"
-_LOAD_S = 2.0
+_LOAD_S, _TELL_S = 2.0, 30.0
 _BUSY_PERCENT = 25.0
 
 #: way of searching -> what is asked -> backend -> times
 Asked = dict[str, dict[str, dict[str, Times]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where one backend's index is: a file, or an index of a server; `process` is that of our own server."""
-
-    backend: str
-    path: str = ""
-    url: str = ""
-    index: str = ""
-    admin_key: str = ""
-    search_key: str = ""
-    process: int | None = None
-
-    def opened(self, meaning: Meaning) -> SearchBackend:
-        """The backend as the product has it."""
-        if self.backend == "embedded":
-            return EmbeddedSearch(Path(self.path), meaning)
-        keys = Keys(admin=self.admin_key, search=self.search_key)
-        return MeilisearchSearch(self.url, keys=keys, index=self.index, meaning=meaning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +113,13 @@ def index_all(
     batches = [options.batch or search.batch for search in opened]
     seconds = [0.0] * len(sites)
     made, documents = 0, made_photos(photos, captions, options.vectors)
+    told = time.monotonic()
     while block := list(islice(documents, max(batches))):
         for at, search in enumerate(opened):
             seconds[at] += put_all(search, block, batches[at])
         made += len(block)
-        if made % (10 * max(batches)) == 0:
+        if time.monotonic() > told + _TELL_S:
+            told = time.monotonic()
             print(f"  {made} photos after {', '.join(f'{s:.0f} s' for s in seconds)}", file=sys.stderr, flush=True)
     for search in opened:
         if search.count() != photos:
@@ -167,15 +143,6 @@ def measured_index(site: Site, batch: int, seconds: float, photos: int) -> Index
     disk_mb = sum(file.stat().st_blocks * 512 for file in files if file.is_file()) / 1e6 if site.path else None
     taken = memory_of(site.process)
     return Indexed(photos, batch, seconds, disk_mb, taken.get("VmHWM"), taken.get("VmRSS"), taken.get("RssAnon"))
-
-
-def memory_of(process: int | None) -> dict[str, float]:
-    """Megabytes by the names of proc_pid_status(5); empty for somebody else's server."""
-    if process is None:
-        return {}
-    lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
-    rows = dict(line.split(":", 1) for line in lines)
-    return {name: int(rows[name].split()[0]) / 1000 for name in ("VmHWM", "VmRSS", "RssAnon")}
 
 
 def measure(work: Work) -> dict[str, object]:
@@ -230,11 +197,6 @@ def measured_times(
     return found, processor
 
 
-def processor_s(process: int) -> float:
-    times = psutil.Process(process).cpu_times()
-    return float(times.user + times.system)
-
-
 def in_a_process(work: Work) -> dict[str, object]:
     """`measure` in a process of its own; the keys go through a pipe, a command line is for everybody to read."""
     child = [sys.executable, "-m", "tests.bench.bench_backends", "--measure"]
@@ -268,36 +230,6 @@ def compared(photos: int, sites: Sequence[Site], keep: Path, options: argparse.N
     return Compared(photos, options.vectors, busy_percent, by_backend, alone, **measured)
 
 
-@contextmanager
-def server_of(options: argparse.Namespace, folder: Path) -> Iterator[MeilisearchServer]:
-    """Running. Ends the program where there is none."""
-    found = where_found({**os.environ, URL_VARIABLE: options.server} if options.server else None)
-    if found is None:
-        raise SystemExit(f"{WHY_NOT}, or name it with --server; --backend embedded needs none")
-    folder.mkdir(exist_ok=True)
-    server = MeilisearchServer(found, folder.resolve())
-    try:
-        server.start()
-        yield server
-    finally:
-        if server.ours:
-            server.stop()
-
-
-def server_site(server: MeilisearchServer, folder: Path) -> Site:
-    """An index on the server: of a name that nobody else has where the server is somebody's."""
-    admin, search = server.default_keys()
-    return Site(
-        "meilisearch",
-        path=str(folder) if server.ours else "",
-        url=server.url,
-        index=_INDEX if server.ours else f"{_INDEX}-{secrets.token_hex(4)}",
-        admin_key=admin,
-        search_key=search,
-        process=server.process_id,
-    )
-
-
 def run(photos: int, options: argparse.Namespace) -> Compared:
     """Both backends, or the one that was asked for, with so many photos."""
     with ExitStack() as stack:
@@ -308,10 +240,7 @@ def run(photos: int, options: argparse.Namespace) -> Compared:
         if "embedded" in options.backend:
             sites.append(Site("embedded", path=str(folder / "search.db")))
         if "meilisearch" in options.backend:
-            server = stack.enter_context(server_of(options, folder / "server"))
-            sites.append(server_site(server, folder / "server"))
-            if not server.ours:
-                stack.callback(server.delete_indexes, sites[-1].index)
+            sites.append(stack.enter_context(served(options.server, folder / "server")))
         return compared(photos, sites, folder, options)
 
 
