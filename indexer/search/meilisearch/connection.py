@@ -30,7 +30,7 @@ _DOWN_HINT = "start it, or mend the setting 'meilisearch_url': nothing is lost, 
 _OTHER_HINT = "the setting 'meilisearch_url' names another program's address, or that of a proxy that is not set up"
 _KEY_OF = {"admin": "key for indexing", "search": "key for searching"}
 _HINTS = {"index_not_found": "it is made, and filled from the catalogue, by `recollect serve` or `recollect index`"}
-_TOO_LARGE = 413
+TOO_LARGE = "payload_too_large"
 
 
 class Refusal(SearchError):
@@ -42,7 +42,11 @@ class Refusal(SearchError):
 
 
 class TaskFailed(Refusal):
-    """The server took a task and could not do it."""
+    """The server took a task and could not do it. What is `passing` is its own trouble: the next try may succeed."""
+
+    def __init__(self, what: str, code: str, *, passing: bool) -> None:
+        super().__init__(what, code)
+        self.passing = passing
 
 
 class Told(dict[str, Any]):
@@ -105,7 +109,8 @@ class Connection:
             if told["status"] not in {"enqueued", "processing"}:
                 error = told.get("error") or {}
                 what = f"Meilisearch at {self.url} could not do a task: {error.get('message', told['status'])}"
-                raise TaskFailed(what, str(error.get("code", told["status"])))
+                passing = error.get("type") != "invalid_request"  # a full disk, a task that was cancelled
+                raise TaskFailed(what, str(error.get("code", told["status"])), passing=passing)
             if self._closed.wait(pause_s):
                 raise self._is_closed()
             pause_s = min(2 * pause_s, _LONGEST_LOOK_S)
@@ -181,8 +186,8 @@ class Connection:
         raise Refusal(f"Meilisearch at {self.url} says: {message}", code, hint=_HINTS.get(code, ""))
 
     def _no_meilisearch(self, status: int) -> SearchError:
-        if status == _TOO_LARGE:
-            return Refusal(f"what stands before Meilisearch at {self.url} refuses so large a request", "too_large")
+        if status == 413:  # RFC 9110; nginx, for one, lets a megabyte pass
+            return Refusal(f"what stands before Meilisearch at {self.url} takes no request so large", TOO_LARGE)
         if status >= 500:
             what = f"Meilisearch is not well, or what stands before it can't reach it: HTTP {status} from {self.url}"
             return SearchError(what, hint=_DOWN_HINT)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from indexer.search.meilisearch.connection import Connection, Refusal, TaskFailed
+from indexer.search.meilisearch.connection import TOO_LARGE, Connection, Refusal, TaskFailed
 
 _PAGE = 5000
 _WRITES = "documentAdditionOrUpdate,documentDeletion"
 _NOT_THERE = "index_not_found"
-#: What is the server's fault and not that of a document: it may be gone at the next try.
-_PASSING = frozenset({"internal", "no_space_left_on_device", "database_size_limit_reached", "too_many_open_files"})
 
 Json = Mapping[str, Any]
 
@@ -52,18 +50,19 @@ class Index:
     def put(self, documents: Sequence[Json]) -> dict[str, str]:
         """Adds or replaces; gives, by id and with the reason, those that the server refuses.
 
-        A task that failed is tried again in halves, down to single documents.
+        What failed, or was too large, is tried again in halves, down to single documents.
         """
         if not documents:
             return {}
         try:
             task = self._connection.post_lines(f"{self._path}/documents?primaryKey=id", documents, key=self._key)
             self._done(task)
-        except TaskFailed as failure:
-            if failure.code in _PASSING:
+        except Refusal as refusal:
+            failed = isinstance(refusal, TaskFailed) and not refusal.passing
+            if not failed and refusal.code != TOO_LARGE:
                 raise
             if len(documents) == 1:
-                return {documents[0]["id"]: failure.what}
+                return {documents[0]["id"]: refusal.what}
             middle = len(documents) // 2
             return {**self.put(documents[:middle]), **self.put(documents[middle:])}
         return {}
