@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from indexer.search.meaning import Meaning
-from tests.bench.bench_retrieval import MadeTower, kinds_of_queries, made_set, measured, right_of_first
+from tests.bench.bench_retrieval import MadeTower, kinds_of_queries, made_set, measured, right_of_first, tables
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_meaning_finds_what_the_sentence_has_wrong() -> None:
     run = made_set(60)
     found = measured(run, Meaning(MadeTower), kinds_of_queries(run, every=1))
     assert found.keys() == {"whole captions", "two or three words", "single words"}
-    for ways in found.values():
-        words, both = (ways[way]["right of the first 10" if "recall@10" not in ways[way] else "recall@10"]
-                       for way in ("words", "words and meaning"))  # fmt: skip
+    for ways in tables(found).values():
+        of_ways = (ways[way]["embedded"] for way in ("words", "words and meaning"))
+        words, both = (figures.get("recall@10", figures.get("right of the first 10", 0)) for figures in of_ways)
         assert both > words

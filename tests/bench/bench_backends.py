@@ -44,9 +44,8 @@ from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.query import parse
 from tests.bench.latency import Times, alternated, resident_mb
 from tests.bench.made_photos import CAPTIONS, keystrokes, made_photos, made_queries, made_tower, sentences
-from tests.bench.sites import Site, memory_of, processor_s, served
+from tests.bench.sites import BACKENDS, Site, memory_of, processor_s, served
 
-BACKENDS = ("embedded", "meilisearch")
 _DONE = "indexed.json"
 _LOAD_S, _TELL_S = 2.0, 30.0
 _BUSY_PERCENT = 25.0

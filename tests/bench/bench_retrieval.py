@@ -1,10 +1,11 @@
 """Does search find the photo? People's captions as queries over the photos they were written for, by words alone and
 by words and meaning, through the product's own index, query language and ranking.
 
-    python tests/bench/bench_retrieval.py [--photos TAR --captions JSONL] [--bundle DIR] [--cache FILE.npz]
-                                          [--synonyms FILE] [--every 1] [--json]
+    python -m tests.bench.bench_retrieval [--photos TAR --captions JSONL] [--bundle DIR] [--cache FILE.npz]
+                                          [--synonyms FILE] [--every 1] [--backend embedded meilisearch]
+                                          [--server URL] [--examples 5] [--json]
 
-The bundle captions every photo; sentence, tags and embedding are indexed by `EmbeddedSearch`. Then it is asked for
+The bundle captions every photo; sentence, tags and embedding are indexed by each backend. Then it is asked for
 
 - every whole caption that a person wrote, punctuation dropped;
 - two or three words in turn: the first content words of each caption;
@@ -17,7 +18,12 @@ words, for which many photos are right, also the share of the first ten that are
 photo, in whichever caption; out of ten, or of as many as there are.
 
 Without --photos it takes ../shared/data/flickr8k-dev where that is there, else a made set, which says nothing of the
-bundle. Ranks are read from the ranking itself, without the highlights that a page shows: `search` gives the same.
+bundle. Ranks of the embedded search are read from the ranking itself, without the highlights that a page shows:
+`search` gives the same. Meilisearch is asked for a page of 50, which says nothing of a median rank.
+
+With two backends the same queries go to both, and of each kind it says how many have their photo among the first 10 of
+one and not of the other, with `--examples` of them. Aim: recall at 10 within two points of each other. The server is
+found as `bench_backends` finds it.
 """
 
 from __future__ import annotations
@@ -28,9 +34,11 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +50,11 @@ from captioner.training.bm25 import said_words
 from captioner.training.captioned import Captioned, caption_photos
 from captioner.training.recall import Recall, fair_ranks
 from captioner.training.synonyms import read_synonyms, swapped_all
-from indexer.search import SearchDocument
+from indexer.search import Answer, Query, SearchBackend, SearchDocument
 from indexer.search.embedded import EmbeddedSearch
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.query import parse
+from tests.bench.sites import BACKENDS, served
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEV = REPOSITORY.parent / "shared" / "data" / "flickr8k-dev"
@@ -53,15 +62,50 @@ SYNONYMS = REPOSITORY / "captioner" / "synonyms_dev.txt"
 LEAST_PHOTOS = 5
 FIRST = 10
 STEPS = 1000  # scores that differ by less than a thousandth are one to the product
+PAGE = 50
+
+
+class Ranked(Protocol):
+    """A search that tells its whole ranking, or that of its first page."""
+
+    cut: bool
+
+    def ranked(self, text: str) -> NDArray[np.int64]:
+        """(photos,) the score in thousandths, -1 of photos that were not found; in the order they were put."""
+
+    def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
+        """As `SearchBackend.search`."""
+
+    def close(self) -> None:
+        """As `SearchBackend.close`."""
 
 
 class RankedSearch(EmbeddedSearch):
     """The product's search, asked for the whole ranking and for no highlights."""
 
+    cut = False
+
     def ranked(self, text: str) -> NDArray[np.int64]:
         """(photos,) the score in thousandths, -1 of photos that were not found; in the order they were put."""
         _, _, match = self._matched(parse(text))
         return np.where(match.mask, np.round(match.scores * STEPS), -1).astype(np.int64)
+
+
+class RankedPage:
+    """Any backend, asked for its first page; of `photos` photos those that are not on it count as not found."""
+
+    cut = True
+
+    def __init__(self, backend: SearchBackend, photos: int) -> None:
+        self._photos = photos
+        self.search, self.close = backend.search, backend.close
+
+    def ranked(self, text: str) -> NDArray[np.int64]:
+        """As `Ranked.ranked`."""
+        scores = np.full(self._photos, -1, np.int64)
+        for hit in self.search(parse(text), limit=PAGE).hits:
+            scores[int(hit.id, 16)] = round(hit.score * STEPS)
+        return scores
 
 
 @dataclass(frozen=True)
@@ -82,9 +126,13 @@ class Found:
     recall: Recall | None
     precision: float | None  # share of the first ten that are right
     ms: float  # a query, median
+    first: NDArray[np.bool_] | None = None  # (queries,) whether the right photo is among the first ten
+    cut: bool = False  # ranks are known of the first page only
 
     def table(self) -> dict[str, float]:
         recall = self.recall.table() if self.recall else {}
+        if self.cut:
+            recall.pop("median rank", None)
         precision = {} if self.precision is None else {"right of the first 10": round(self.precision, 4)}
         return {"queries": self.queries, **recall, **precision, "ms": round(self.ms, 2)}
 
@@ -104,17 +152,23 @@ def indexed(path: Path, captions: Sequence[Caption], meaning: Meaning) -> Ranked
     return search
 
 
-def ask(search: RankedSearch, asked: Asked) -> Found:
+def ask(search: Ranked, asked: Asked) -> Found:
     scores, times = [], []
     for query in asked.queries:
         start = time.perf_counter()
         scores.append(search.ranked(query))
         times.append(time.perf_counter() - start)
     found = np.array(scores, np.float32)
-    recall = Recall.of(fair_ranks(found, asked.right)) if asked.right else None
+    ranks = fair_ranks(found, asked.right) if asked.right else None
     shares = [right_of_first(row, right) for row, right in zip(found, asked.all_right, strict=False)]
-    precision = float(np.mean(shares)) if shares else None
-    return Found(len(found), recall, precision, 1000 * float(np.median(times)))
+    return Found(
+        queries=len(found),
+        recall=None if ranks is None else Recall.of(ranks),
+        precision=float(np.mean(shares)) if shares else None,
+        ms=1000 * float(np.median(times)),
+        first=None if ranks is None else ranks <= FIRST,
+        cut=search.cut,
+    )
 
 
 def right_of_first(scores: NDArray[np.float32], right: frozenset[int]) -> float:
@@ -165,13 +219,14 @@ class MadeTower:
     """A space of meaning in which every word has a direction drawn by chance."""
 
     model = "made-1"
+    dimension = 64
 
     def known(self, word: str) -> bool:
         return word.isalpha()
 
     def embed(self, text: str) -> NDArray[np.float32] | None:
-        vectors = [np.random.default_rng(list(word.encode())).normal(size=64) for word in said_words(text)]
-        total = np.sum(vectors, axis=0) if vectors else np.zeros(64)
+        vectors = [np.random.default_rng(list(word.encode())).normal(size=self.dimension) for word in said_words(text)]
+        total = np.sum(vectors, axis=0) if vectors else np.zeros(self.dimension)
         return np.asarray(total / np.linalg.norm(total), np.float32) if vectors else None
 
 
@@ -206,23 +261,45 @@ def read_set(options: argparse.Namespace) -> tuple[str, Captioned, Meaning]:
     return photos.stem, run, Meaning.of_bundle(options.bundle)
 
 
-def measured(run: Captioned, meaning: Meaning, asked: Sequence[Asked]) -> dict[str, dict[str, dict[str, float]]]:
-    """kind of query -> way of searching -> figures."""
+#: kind of query -> way of searching -> backend -> what came of it
+Measured = dict[str, dict[str, dict[str, Found]]]
+
+
+def measured(
+    run: Captioned, meaning: Meaning, asked: Sequence[Asked], backends: Sequence[str] = ("embedded",), server: str = ""
+) -> Measured:
+    """The same queries to each backend, which has the same photos."""
     ways = {"words": NO_MEANING}
     if all(caption.embedding for caption in run.captions):
         ways["words and meaning"] = meaning
-    found: dict[str, dict[str, dict[str, float]]] = {kind.name: {} for kind in asked}
-    for way, by in ways.items():
-        with tempfile.TemporaryDirectory() as folder:
-            search = indexed(Path(folder) / "search.db", run.captions, by)
-            agrees(search, asked[0].queries[:20])
-            for kind in asked:
-                found[kind.name][way] = ask(search, kind).table()
-            search.close()
+    found: Measured = {kind.name: {way: {} for way in ways} for kind in asked}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        site = stack.enter_context(served(server, folder / "server")) if "meilisearch" in backends else None
+        for way, by in ways.items():
+            for backend in backends:
+                search: Ranked
+                if site is None or backend == "embedded":
+                    search = indexed(folder / f"{way}.db", run.captions, by)
+                else:
+                    search = filled(site.opened(by), run.captions)
+                agrees(search, asked[0].queries[:20])
+                for kind in asked:
+                    found[kind.name][way][backend] = ask(search, kind)
+                search.close()
     return found
 
 
-def agrees(search: RankedSearch, queries: Sequence[str]) -> None:
+def filled(search: SearchBackend, captions: Sequence[Caption]) -> RankedPage:
+    search.prepare()
+    search.clear()
+    if refused := search.put([document(place, caption) for place, caption in enumerate(captions)]):
+        raise RuntimeError(next(iter(refused.values())))
+    search.complete()
+    return RankedPage(search, len(captions))
+
+
+def agrees(search: Ranked, queries: Sequence[str]) -> None:
     """What is measured is what a page shows: the same scores in the same order."""
     for query in queries:
         ranked = search.ranked(query)
@@ -230,19 +307,42 @@ def agrees(search: RankedSearch, queries: Sequence[str]) -> None:
         assert shown == sorted(ranked[ranked >= 0].tolist(), reverse=True)[:FIRST], query
 
 
-def report(name: str, run: Captioned, found: dict[str, dict[str, dict[str, float]]]) -> None:
+def tables(found: Measured) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """The figures alone."""
+    return {
+        kind: {way: {name: each.table() for name, each in by.items()} for way, by in ways.items()}
+        for kind, ways in found.items()
+    }
+
+
+def report(name: str, run: Captioned, asked: Sequence[Asked], found: Measured, examples: int) -> None:
     lengths = Counter(len(caption.tags) for caption in run.captions)
     tags = sum(length * count for length, count in lengths.items()) / len(run.captions)
     print(f"{name}: {len(run.names)} photos by {run.captions[0].model}, {tags:.1f} tags a photo")
-    for kind, ways in found.items():
-        print(f"{kind} ({next(iter(ways.values()))['queries']})")
-        for way, figures in ways.items():
-            row = "  ".join(f"{label} {value:g}" for label, value in figures.items() if label != "queries")
-            print(f"  {way:18} {row}")
+    for kind in asked:
+        print(f"{kind.name} ({len(kind.queries)})")
+        for way, by in found[kind.name].items():
+            for backend, figures in by.items():
+                row = "  ".join(f"{label} {value:g}" for label, value in figures.table().items() if label != "queries")
+                print(f"  {way:18} {backend:12} {row}")
+            differing(kind, by, examples)
     if "the same, words swapped" in found:
-        for way, after in found["the same, words swapped"].items():
-            before = found["captions with listed words"][way]["recall@10"]
-            print(f"swapping loses {1 - after['recall@10'] / max(before, 1e-9):.0%} of recall@10 by {way}")
+        for way, by in found["the same, words swapped"].items():
+            for backend, after in by.items():
+                before = found["captions with listed words"][way][backend].table()["recall@10"]
+                lost = 1 - after.table()["recall@10"] / max(before, 1e-9)
+                print(f"swapping loses {lost:.0%} of recall@10 by {way} ({backend})")
+
+
+def differing(kind: Asked, by: Mapping[str, Found], examples: int) -> None:
+    """Prints what one of two backends has among its first ten and the other has not."""
+    for backend, figures in by.items():
+        others = [other.first for name, other in by.items() if name != backend and other.first is not None]
+        if figures.first is None or not others:
+            continue
+        alone = [kind.queries[place] for place in np.flatnonzero(figures.first & ~others[0])]
+        shown = "".join(f"\n      {query}" for query in alone[:examples])
+        print(f"    only {backend} has the photo among the first {FIRST}: {len(alone)}{shown}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -253,6 +353,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, help="keep what the bundle said there: tuning needs no captioning")
     parser.add_argument("--synonyms", type=Path, default=SYNONYMS if SYNONYMS.exists() else None)
     parser.add_argument("--every", type=int, default=1, help="only each so many-th caption as a query")
+    parser.add_argument("--backend", nargs="+", choices=BACKENDS, default=["embedded"])
+    parser.add_argument("--server", default="", help="address of a Meilisearch")
+    parser.add_argument("--examples", type=int, default=5, help="of queries for which backends differ")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
     if (options.photos is None) != (options.captions is None):
@@ -261,11 +364,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = kinds_of_queries(run, options.every)
     if options.synonyms:
         asked += swapped_queries(run, options.synonyms, options.every)
-    found = measured(run, meaning, [kind for kind in asked if kind.queries])
+    asked = [kind for kind in asked if kind.queries]
+    found = measured(run, meaning, asked, options.backend, options.server)
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(tables(found)))
     else:
-        report(name, run, found)
+        report(name, run, asked, found, options.examples)
 
 
 if __name__ == "__main__":

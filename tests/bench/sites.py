@@ -18,6 +18,7 @@ from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.meilisearch.keys import Keys
 from tests.meilisearch_server import URL_VARIABLE, WHY_NOT, MeilisearchServer, where_found
 
+BACKENDS = ("embedded", "meilisearch")
 _INDEX = "bench"
 
 
