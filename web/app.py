@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,7 @@ from indexer.search import SearchBackend
 from indexer.settings import Settings
 from web import api, login, media, photo_page, views
 from web.auth import HouseholdPassword, LoginThrottle, Sessions, check_exposure, session_secret
+from web.bodies import BODY_S
 from web.doors import (
     COUNTS,
     LIBRARY,
@@ -20,12 +22,13 @@ from web.doors import (
     SETTINGS,
     THREADS,
     THUMBNAILS,
+    VISITORS,
     WAKE,
     Library,
     RecentCounts,
     Thumbnails,
 )
-from web.middleware import errors_as_pages, only_known_hosts, only_same_origin_changes, set_security_headers
+from web.middleware import CHECKS, errors_as_pages, finish_changes, set_security_headers
 from web.proxies import PROXIES, read_proxies
 from web.static_files import STATIC_FILES, read_static_files, static_file
 from web.templating import set_up_templates
@@ -34,6 +37,8 @@ from web.templating import set_up_templates
 LARGEST_BODY_BYTES = 32 * 1024
 #: Each thread has a connection of its own, with its cache, to every database: few keep memory small.
 _THREADS = 2
+#: The largest body takes a second on the slowest telephone network.
+_BODY_S = 20.0
 _PHOTO = f"{{id:{media.PHOTO_ID}}}"
 
 
@@ -45,21 +50,23 @@ def make_app(
     search: SearchBackend,
     progress: Callable[[], Progress],
     wake: Callable[[], None] = lambda: None,
+    body_s: float = _BODY_S,
 ) -> web.Application:
     """The search page over an indexed library. Closes none of what it is given; `wake` tells the indexer of this
-    process that the page has put work into the queue.
+    process that the page has put work into the queue. The body of a request has `body_s` seconds to arrive.
 
     Raises `SettingsError` where it would be open to other machines without a password, `StorageError` where the
     session key can't be kept.
     """
     check_exposure(settings)
     app = web.Application(
-        middlewares=[errors_as_pages, only_known_hosts, only_same_origin_changes, login.only_signed_in],
+        middlewares=[errors_as_pages, *CHECKS, login.only_signed_in, finish_changes],
         client_max_size=LARGEST_BODY_BYTES,
     )
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
     app[PROGRESS], app[COUNTS], app[STATIC_FILES] = progress, RecentCounts(), read_static_files()
-    app[WAKE], app[PROXIES] = wake, read_proxies(settings)
+    app[WAKE], app[PROXIES], app[BODY_S] = wake, read_proxies(settings), body_s
+    app[VISITORS] = Counter()
     app.on_response_prepare.append(set_security_headers)
     app.cleanup_ctx.append(_threads)
     if settings.password:

@@ -15,12 +15,9 @@ from indexer.cli import COMMANDS, command_line
 from indexer.commands.command_line import INDEXING, SERVING, run_until_stopped, with_settings
 from indexer.commands.index import libraries, tell_first_run
 from indexer.commands.terminal import Terminal
-from indexer.errors import SetupError
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
-    from aiohttp.web import TCPSite
-
     from indexer.service import Indexer
     from indexer.storage import Storage
 
@@ -77,9 +74,8 @@ async def _serve(
 @asynccontextmanager
 async def _page(settings: Settings, storage: Storage, indexer: Indexer) -> AsyncIterator[str]:
     """The page, answering from the first moment on; yields its address."""
-    from aiohttp.web import AppRunner, TCPSite
-
     from web.app import make_app
+    from web.listening import listening
 
     app = make_app(
         settings,
@@ -89,24 +85,8 @@ async def _page(settings: Settings, storage: Storage, indexer: Indexer) -> Async
         progress=indexer.progress,
         wake=indexer.wake,
     )
-    runner = AppRunner(app, access_log=None, shutdown_timeout=2.0)
-    await runner.setup()
-    try:
-        await _listen(TCPSite(runner, settings.host, settings.port), settings)
-        host, port = runner.addresses[0][:2]
-        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    finally:
-        await runner.cleanup()
-
-
-async def _listen(site: TCPSite, settings: Settings) -> None:
-    try:
-        await site.start()
-    except OSError as error:
-        raise SetupError(
-            f"the page can't be served on {settings.host} port {settings.port}: {error.strerror or error}",
-            hint="choose another port with --port, or stop what is using it",
-        ) from error
+    async with listening(app, settings) as address:
+        yield address
 
 
 main = command_line(serve, *COMMANDS, password)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, Protocol, TypeVar
@@ -69,6 +70,8 @@ PROGRESS: web.AppKey[Callable[[], Progress]] = web.AppKey("PROGRESS")
 #: Says that there is new work in the queue; does nothing where another process, or none, is indexing.
 WAKE: web.AppKey[Callable[[], None]] = web.AppKey("WAKE")
 THREADS = web.AppKey("THREADS", ThreadPoolExecutor)
+#: How many connections are open from each address.
+VISITORS: web.AppKey[Counter[str]] = web.AppKey("VISITORS")
 
 
 class RecentCounts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -49,6 +50,7 @@ _TITLES = {
     403: "Not allowed",
     404: "There is nothing here",
     405: "That can't be done here",
+    408: "That took too long",
     413: "That is too much",
     421: "Wrong address",
     429: "Too many tries",
@@ -116,6 +118,14 @@ def wants_json(request: web.Request) -> bool:
 
 
 @web.middleware
+async def finish_changes(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A question is dropped when its asker leaves; what he wanted changed is changed all the same."""
+    if request.method in _SAFE_METHODS:
+        return await handler(request)
+    return await asyncio.shield(asyncio.ensure_future(handler(request)))
+
+
+@web.middleware
 async def only_known_hosts(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Without a password, a name that an attacker points at 127.0.0.1 (DNS rebinding) must not open the photos.
 
@@ -167,3 +177,7 @@ def _is_same_origin(request: web.Request) -> bool:
         return site in {"same-origin", "none"}
     origin = request.headers.get("Origin")
     return origin is None or urlsplit(origin).netloc.casefold() == request.host.casefold()
+
+
+#: What a request has to pass before anybody is asked who he is.
+CHECKS = (only_known_hosts, only_same_origin_changes)

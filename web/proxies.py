@@ -20,7 +20,7 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
 #: What every browser sends by itself names nobody.
 _EVERYBODY_S = frozenset(
-    [
+    (
         "accept",
         "accept-encoding",
         "accept-language",
@@ -40,7 +40,7 @@ _EVERYBODY_S = frozenset(
         "x-forwarded-host",
         "x-forwarded-proto",
         "x-real-ip",
-    ]
+    )
 )
 
 

@@ -1,0 +1,247 @@
+"""The page on its port: visitors who come in crowds, slowly, or leave before the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+
+from indexer.errors import SetupError
+from indexer.settings import Settings
+from indexer.storage import Storage
+from tests.web.conftest import IDLE
+from tests.web.library_made import MadePhoto, content_key, made_library, many
+from web.app import make_app
+from web.doors import VISITORS
+from web.listening import Limits, listening
+
+LONG = Limits(idle_s=60, stall_s=60)
+HEAD = b"GET /api/status HTTP/1.1\r\nHost: localhost\r\n"
+
+
+class Gated:
+    """A room behind the page whose `slow` method waits until the gate opens, and tells what it was asked."""
+
+    def __init__(self, room: Any, slow: str) -> None:
+        self._room, self._slow = room, slow
+        self.gate, self.asked = threading.Event(), list[Any]()
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._room, name)
+        return method if name != self._slow else lambda *told, **more: self._wait(method, *told, **more)
+
+    def _wait(self, method: Callable[..., Any], *told: Any, **more: Any) -> Any:
+        self.asked.append(told)
+        assert self.gate.wait(60)
+        return method(*told, **more)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A page on a port, and what is behind it."""
+
+    app: web.Application
+    address: str
+    storage: Storage
+    rooms: dict[str, Any]
+    woken: list[None]
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    @property
+    def visitors(self) -> int:
+        return self.app[VISITORS].total()
+
+    async def connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+
+Serve = Callable[..., Awaitable[Served]]
+
+
+@pytest.fixture
+async def serve(settings: Settings) -> AsyncIterator[Serve]:
+    async with AsyncExitStack() as stack:
+
+        async def start(
+            limits: Limits, *photos: MadePhoto, body_s: float = 60, behind: dict[str, str] | None = None, **told: Any
+        ) -> Served:
+            told_all = replace(settings, port=0, **told)
+            storage = stack.enter_context(made_library(told_all, photos))
+            rooms: dict[str, Any] = {
+                "catalogue": storage.catalogue,
+                "thumbnails": storage.thumbnails,
+                "search": storage.search,
+            }
+            rooms |= {name: Gated(rooms[name], slow) for name, slow in (behind or {}).items()}
+            woken: list[None] = []
+            app = make_app(told_all, **rooms, progress=lambda: IDLE, wake=lambda: woken.append(None), body_s=body_s)
+            address = await stack.enter_async_context(listening(app, told_all, limits))
+            return Served(app, address, storage, rooms, woken)
+
+        yield start
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+async def test_the_address_is_one_that_answers(serve: Serve) -> None:
+    served = await serve(LONG, *many(1))
+    async with ClientSession() as session, session.get(f"{served.address}/api/status") as response:
+        assert response.status == 200
+
+
+async def test_a_port_that_is_taken_is_about_the_set_up(serve: Serve, settings: Settings) -> None:
+    served = await serve(LONG)
+    told = replace(settings, port=served.port)
+    with pytest.raises(SetupError, match="can't be served"):
+        async with listening(make_app(told, **served.rooms, progress=lambda: IDLE), told):
+            raise AssertionError("nobody listens twice")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET", HEAD, HEAD + b"X-A: b\r\n", HEAD + b"\r\n" + HEAD], ids=len)
+async def test_a_head_that_never_ends_is_not_waited_for(serve: Serve, sent: bytes) -> None:
+    served = await serve(Limits(idle_s=0.5), *many(1))
+    reader, writer = await served.connection()
+    writer.write(sent)
+    async with asyncio.timeout(60):
+        answer = await reader.read(-1)  # to the end: the page closes the connection
+    assert answer.count(b"HTTP/1.1 200") == sent.count(b"\r\n\r\n")
+    writer.close()
+    await until(lambda: not served.visitors)
+
+
+async def test_a_head_that_drips_is_not_waited_for(serve: Serve) -> None:
+    served = await serve(Limits(idle_s=0.5), *many(1))
+    reader, writer = await served.connection()
+    writer.write(HEAD)
+
+    async def drip() -> None:
+        while True:
+            writer.write(b"X-Drop: a\r\n")
+            await asyncio.sleep(0.05)
+
+    dripping = asyncio.create_task(drip())
+    async with asyncio.timeout(60):
+        assert await reader.read(-1) == b""
+    dripping.cancel()
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [("POST /login", "application/x-www-form-urlencoded"), ("PUT /api/photos/ID/caption", "application/json")],
+)
+async def test_a_body_that_never_comes_is_not_waited_for(serve: Serve, line: str, kind: str) -> None:
+    photo, *_ = many(1)
+    told = {"password": "correct horse"} if "login" in line else {}
+    served = await serve(LONG, photo, body_s=0.3, **told)
+    reader, writer = await served.connection()
+    line = line.replace("ID", content_key(photo.name))
+    writer.write(f"{line} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: 99\r\n\r\n{{".encode())
+    async with asyncio.timeout(60):
+        assert b" 408 " in await reader.readline()
+    writer.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux's own")
+async def test_an_answer_that_nobody_fetches_is_given_up(serve: Serve) -> None:
+    photo = MadePhoto("large.jpg", data=bytes(32 << 20))
+    served = await serve(Limits(idle_s=60, stall_s=1), photo)
+    found = served.storage.catalogue.photo(content_key(photo.name))
+    assert found is not None
+    with socket.create_connection(("127.0.0.1", served.port)) as lazy:
+        lazy.sendall(f"GET /photo/{found.id}/files/{found.files[0].id} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        await until(lambda: served.visitors == 1)
+        await until(lambda: not served.visitors)
+
+
+async def test_a_crowd_from_one_address_leaves_room_for_others(serve: Serve) -> None:
+    served = await serve(replace(LONG, per_address=3), *many(1))
+    inside = [await served.connection() for _ in range(3)]
+    await until(lambda: served.visitors == 3)
+    reader, writer = await served.connection()
+    answer = await reader.read(-1)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After" in answer
+    writer.close()
+    assert served.visitors == 3
+    inside.pop()[1].close()
+    await until(lambda: served.visitors == 2)
+    async with ClientSession() as session, session.get(f"{served.address}/api/status") as response:
+        assert response.status == 200
+    for _, other in inside:
+        other.close()
+
+
+async def test_a_household_behind_a_proxy_is_not_one_visitor_but_has_an_end(serve: Serve) -> None:
+    served = await serve(replace(LONG, per_address=1, connections=3), trusted_proxies="127.0.0.1")
+    inside = [await served.connection() for _ in range(3)]
+    await until(lambda: served.visitors == 3)
+    reader, writer = await served.connection()
+    assert (await reader.read(-1)).startswith(b"HTTP/1.1 503 ")
+    for _, other in (*inside, (reader, writer)):
+        other.close()
+    await until(lambda: not served.visitors)
+
+
+async def test_a_thousand_requests_sent_ahead_are_answered_in_order(serve: Serve) -> None:
+    served = await serve(LONG, *many(1))
+    reader, writer = await served.connection()
+    writer.write((HEAD + b"\r\n") * 999 + HEAD + b"Connection: close\r\n\r\n")
+    async with asyncio.timeout(120):
+        answer = await reader.read(-1)
+    assert answer.count(b"HTTP/1.1 200 OK") == 1000
+    writer.close()
+
+
+async def test_what_nobody_waits_for_any_more_is_not_searched(serve: Serve) -> None:
+    served = await serve(LONG, *many(3), behind={"search": "search"})
+    gated = served.rooms["search"]
+    visitors = []
+    for word in ("one", "two", "three", "four"):
+        _, writer = await served.connection()
+        writer.write(f"GET /api/search?q={word} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        visitors.append(writer)
+        # Two are being searched, one thread each; the others wait for a thread.
+        await until(lambda: len(gated.asked) == min(len(visitors), 2) and served.visitors == len(visitors))
+    visitors[2].close()
+    await until(lambda: served.visitors == 3)
+    gated.gate.set()
+    await until(lambda: len(gated.asked) == 3)
+    for writer in visitors:
+        writer.close()
+    await until(lambda: not served.visitors)
+    asked = [query.words for (query, *_) in gated.asked]
+    assert sorted(asked) == [("four",), ("one",), ("two",)]
+
+
+async def test_what_somebody_changed_is_changed_though_he_left(serve: Serve) -> None:
+    photo, *_ = many(1)
+    served = await serve(LONG, photo, behind={"catalogue": "correct"})
+    gated, key = served.rooms["catalogue"], content_key(photo.name)
+    _, writer = await served.connection()
+    body = b'{"text": "our cat"}'
+    head = f"PUT /api/photos/{key}/caption HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    await until(lambda: len(gated.asked) == 1)
+    writer.close()
+    await until(lambda: not served.visitors)
+    assert not served.woken
+    gated.gate.set()
+    await until(lambda: bool(served.woken))  # the last of what a correction does
+    found = served.storage.catalogue.photo(key)
+    assert found is not None
+    assert found.caption == "our cat"

@@ -1,0 +1,157 @@
+"""The page on its port: how many connections are let in, and for how long one may keep us waiting.
+
+aiohttp bounds what a request may hold (head lines, their number, the body, requests sent ahead); this bounds how many
+may come and how slowly, so that neither a broken network nor a visitor who wants to be in the way uses up the sockets:
+
+- a head has to be there `idle_s` after the connection or the answer before, the time that an idle connection is kept;
+- a body has the time that `make_app` gives it;
+- an answer that is not fetched is given up after `stall_s`: the kernel's own clock (RFC 5482), Linux only, which runs
+  for files sent without our help, too;
+- beyond `connections`, and beyond `per_address` from one address, a visitor gets a 503 at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
+
+from aiohttp import web
+
+from indexer.errors import SetupError
+from indexer.settings import Settings
+from web.doors import VISITORS
+from web.proxies import PROXIES
+
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_STOP_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What visitors may take. A browser keeps six connections; nginx keeps one to us for 60 s, so we keep it longer.
+
+    Each connection may have a photo open beside its socket, and many systems allow 1,024 open files.
+    """
+
+    connections: int = 400
+    per_address: int = 100
+    idle_s: float = 75.0
+    stall_s: float = 60.0
+
+
+class Door:
+    """A protocol factory in front of aiohttp's, which counts in the application's `VISITORS` who comes and goes."""
+
+    def __init__(self, server: web.Server, app: web.Application, limits: Limits) -> None:
+        self._server = server
+        self._proxies = app[PROXIES]
+        self._visitors = app[VISITORS]
+        self._limits = limits
+
+    def __call__(self) -> asyncio.Protocol:
+        """A protocol for the next connection."""
+        return _Visitor(self)
+
+    def enter(self, transport: asyncio.Transport, address: str) -> asyncio.Protocol | None:
+        """aiohttp's side of the connection; None where there are too many already."""
+        alone = not self._proxies.trusts(address)  # behind a proxy is the whole household
+        full = self._visitors.total() >= self._limits.connections
+        if full or (alone and self._visitors[address] >= self._limits.per_address):
+            return None
+        self._visitors[address] += 1
+        _give_up_after(self._limits.stall_s, transport)
+        return self._server()
+
+    def leave(self, address: str) -> None:
+        """One that had entered is gone."""
+        self._visitors[address] -= 1
+        if not self._visitors[address]:
+            del self._visitors[address]
+
+
+class _Visitor(asyncio.Protocol):
+    """One connection; passes everything on to aiohttp where there is room for it."""
+
+    __slots__ = ("_address", "_door", "_inner")
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._address = ""
+        self._inner: asyncio.Protocol | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        both_ways = cast("asyncio.Transport", transport)
+        name = transport.get_extra_info("peername")
+        self._address = str(name[0]) if isinstance(name, tuple) else ""
+        self._inner = self._door.enter(both_ways, self._address)
+        if self._inner is None:
+            both_ways.write(_FULL)
+            both_ways.close()
+        else:
+            self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._inner:
+            self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received() if self._inner else None
+
+    def pause_writing(self) -> None:
+        if self._inner:
+            self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._inner:
+            self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._inner:
+            self._door.leave(self._address)
+            self._inner.connection_lost(exc)
+
+
+def _give_up_after(stall_s: float, transport: asyncio.Transport) -> None:
+    connection = transport.get_extra_info("socket")
+    if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(stall_s * 1000))
+
+
+@asynccontextmanager
+async def listening(app: web.Application, settings: Settings, limits: Limits | None = None) -> AsyncIterator[str]:
+    """The page, answering from the first moment on; yields its address. Raises `SetupError` where the port is taken.
+
+    A question that nobody waits for any more is dropped: whoever types leaves most of them behind.
+    """
+    limits = limits or Limits()
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=_STOP_S,
+        keepalive_timeout=limits.idle_s,
+        handler_cancellation=True,
+    )
+    await runner.setup()
+    try:
+        server = await _listen(Door(cast("web.Server", runner.server), app, limits), settings)
+        try:
+            host, port = server.sockets[0].getsockname()[:2]
+            yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        finally:
+            server.close()
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(door: Door, settings: Settings) -> asyncio.Server:
+    try:
+        return await asyncio.get_running_loop().create_server(door, settings.host, settings.port, backlog=128)
+    except OSError as error:
+        raise SetupError(
+            f"the page can't be served on {settings.host} port {settings.port}: {error.strerror or error}",
+            hint="choose another port with --port, or stop what is using it",
+        ) from error
