@@ -10,7 +10,7 @@ from types import MappingProxyType
 from indexer.search import FacetCount, FilterError, Sort
 from web import query_text
 from web.links import search_url
-from web.searching import Result, Search
+from web.searching import DATES, Result, Search
 from web.shown import Tile, clean, month_text, tile
 
 FILTER_LABELS = MappingProxyType(
@@ -187,7 +187,7 @@ def active_filters(search: Search) -> tuple[Link, ...]:
 
 def dated(text: str, first: str, last: str) -> str:
     """The query with the days of the two date fields in it, both included, in place of the dates that it had."""
-    bare = query_text.without(text, lambda part: query_text.filter_name(part) in {"after", "before", "year"})
+    bare = query_text.without(text, lambda part: query_text.filter_name(part) in DATES)
     for name, value in (("after", first), ("before", _day_after(last))):
         if value:
             bare = query_text.with_filter(bare, name, value)

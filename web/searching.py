@@ -12,14 +12,17 @@ from multidict import MultiMapping
 from indexer.errors import SearchError
 from indexer.photo import Photo
 from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
-from indexer.search.query import parse
+from indexer.search.query import parse, without
 from web.doors import LIBRARY, SEARCH, Library, in_thread
 from web.shown import clean
 
 LONGEST_QUERY = 500  # characters
 FARTHEST_OFFSET = 1_000_000
 FACETS = ("year", "person", "place", "camera", "folder", "tag", "type", "rating")
+#: The filters that say when.
+DATES = ("before", "after", "year")
 _FACET_LIMIT = 40
+_MOST_MONTHS = 2400
 
 
 class WrongRequest(ValueError):
@@ -138,3 +141,19 @@ async def run_facets(request: web.Request, search: Search) -> Mapping[str, tuple
     """Counts per value for the current search. Raises `FilterError` and `SearchError`."""
     backend = request.config_dict[SEARCH]
     return await in_thread(request, lambda: backend.facets(search.query(), FACETS, limit=_FACET_LIMIT))
+
+
+async def run_dates(request: web.Request, search: Search) -> tuple[Query, Mapping[str, tuple[FacetCount, ...]]]:
+    """The parsed query, and the counts of ``year`` and ``month`` for it without its dates.
+
+    Raises `FilterError` and `SearchError`.
+    """
+    backend = request.config_dict[SEARCH]
+
+    def run() -> tuple[Query, Mapping[str, tuple[FacetCount, ...]]]:
+        query = undated = search.query()
+        for name in DATES:
+            undated = without(undated, name)
+        return query, backend.facets(undated, ("year", "month"), limit=_MOST_MONTHS)
+
+    return await in_thread(request, run)

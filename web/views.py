@@ -30,21 +30,30 @@ from web.searching import (
     read_number,
     read_search,
     run_count,
+    run_dates,
     run_facets,
     run_search,
 )
 from web.shown import bytes_text, clean
 from web.templating import render
+from web.timeline import Column, time_line
 
 PER_PAGE = 60
 MOST_PAGES_AT_ONCE = 20  # when the script restores a long scroll
 _SET_ASIDE = 200
-_PARTS = {"results": "_results.html", "filters": "_filters.html", "tiles": "_tiles.html", "progress": "_progress.html"}
+_PARTS = {
+    "results": "_results.html",
+    "filters": "_filters.html",
+    "timeline": "_timeline.html",
+    "tiles": "_tiles.html",
+    "progress": "_progress.html",
+}
 _NOTHING: dict[str, Any] = {
     "search": None,
     "results": None,
     "problem": None,
     "groups": (),
+    "line": (),
     "active": (),
     "sorts": tuple(Sort),
 }
@@ -78,10 +87,12 @@ async def search_page(request: web.Request) -> web.StreamResponse:
     try:
         asked = _read(request)
         context |= {"search": asked.search, "active": active_filters(asked.search)}
-        if part not in {"filters", "progress"}:
+        if part in {"", "results", "tiles"}:
             context |= await _results(request, asked)
         if part in {"", "filters"}:
             context["groups"] = await _groups(request, asked.search)
+        if part in {"", "timeline"}:
+            context["line"] = await _line(request, asked.search)
     except WrongRequest as error:
         status, context["problem"] = 400, Problem("That search makes no sense", str(error))
     except FilterError as error:
@@ -120,6 +131,11 @@ async def _results(request: web.Request, asked: _Asked) -> dict[str, Any]:
 
 async def _groups(request: web.Request, search: Search) -> tuple[FilterGroup, ...]:
     return filter_groups(search, await run_facets(request, search))
+
+
+async def _line(request: web.Request, search: Search) -> tuple[Column, ...]:
+    query, counts = await run_dates(request, search)
+    return time_line(search, query, counts["year"], counts["month"])
 
 
 async def _surroundings(request: web.Request) -> dict[str, Any]:

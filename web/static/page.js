@@ -12,7 +12,7 @@ export function inOwnLanguage(root) {
   for (const time of $$("time[datetime]", root)) {
     // The clock on the wall where the photo was taken, whatever zone the reader sits in.
     const [year, month, day, hour, minute] = time.dateTime.match(/\d+/g).map(Number);
-    const style = day ? { dateStyle: "long", timeStyle: "short" } : { year: "numeric", month: "long" };
+    const style = "narrow" in time.dataset ? { month: "narrow" } : day ? { dateStyle: "long", timeStyle: "short" } : { year: "numeric", month: "long" };
     const text = new Intl.DateTimeFormat(LANGUAGES, style).format(new Date(year, month - 1, day ?? 1, hour ?? 0, minute ?? 0));
     if (time.textContent !== text) time.textContent = text;
   }

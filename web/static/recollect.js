@@ -2,6 +2,7 @@
 // it only asks for parts of the same pages (?part=…) and puts them where the server would have.
 
 import { $, $$, fetchPart, inOwnLanguage, page, partOf } from "./page.js";
+import { putTimeLine } from "./timeline.js";
 
 // ---------------------------------------------------------------- results
 
@@ -27,7 +28,7 @@ async function show(url, { scroll = 0, pages = 1, filters = QUIET_MS } = {}) {
     scrollTo(0, scroll);
     $("#said").textContent = $(".total, .state h1", results)?.textContent ?? "";
     clearTimeout(facetTimer);
-    facetTimer = setTimeout(() => showFilters(url, mine), filters);
+    facetTimer = setTimeout(() => Promise.all([showFilters(url, mine), showTimeLine(url, mine)]), filters);
   } catch (error) {
     if (error.name !== "AbortError" && mine === sequence) fail(results);
   } finally {
@@ -45,6 +46,15 @@ async function showFilters(url, mine) {
     if (open) $(`#filters details[data-name="${open}"]`)?.setAttribute("open", "");
   } catch (error) {
     if (error.name !== "AbortError") $("#filters").replaceChildren();
+  }
+}
+
+async function showTimeLine(url, mine) {
+  try {
+    const html = await fetchPart(partOf(url, "timeline"), running.signal);
+    if (mine === sequence) putTimeLine(html);
+  } catch (error) {
+    if (error.name !== "AbortError") putTimeLine("");
   }
 }
 
