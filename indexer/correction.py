@@ -1,18 +1,24 @@
-"""What a person may type in the place of a caption."""
+"""What a person may type about a photo: a caption in the place of another, and words to find it by."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterable
 
 from indexer.captions.own_caption import clean
 from indexer.reading.clean_text import clean_text
 
 #: Characters; what the fields of a photo file are given at most.
 LONGEST_CORRECTION = 2000
+#: Characters of one added word, which may be several: "Oma's garden".
+LONGEST_ADDED_WORD = 100
+MOST_ADDED_WORDS = 64
+_SEPARATORS = re.compile("[,;\n\u060c\u3001\uff0c\uff1b]")
 
 
 class UnusableCorrection(ValueError):
-    """The words can't stand as a caption; the message is for whoever typed them."""
+    """What was typed can't be kept; the message is for whoever typed it."""
 
 
 def corrected_text(typed: str) -> str:
@@ -27,6 +33,33 @@ def corrected_text(typed: str) -> str:
             f"These are {len(text):,} characters; a caption has at most {LONGEST_CORRECTION:,}. Nothing was changed."
         )
     text = clean(text)
-    if not any(unicodedata.category(letter)[0] in "LNPS" for letter in text):  # a zero width space is not a word
+    if not _says_something(text):
         raise UnusableCorrection("There are no words in this. Nothing was changed.")
     return text
+
+
+def added_words(typed: Iterable[str]) -> tuple[str, ...]:
+    """The words in what was typed, each once: a comma, a semicolon or a line break lies between two (NFC, one line).
+
+    Raises `UnusableCorrection` where there are none, too many, or one is too long.
+    """
+    parts = [part for text in typed for part in _SEPARATORS.split(text)]
+    if len(parts) > 8 * MOST_ADDED_WORDS or any(len(part) > 8 * LONGEST_ADDED_WORD for part in parts):
+        raise UnusableCorrection("These are too many words at once. Nothing was changed.")
+    found: dict[str, str] = {}
+    for part in parts:
+        text = clean(clean_text(part, 2 * LONGEST_ADDED_WORD) or "")
+        if len(text) > LONGEST_ADDED_WORD:
+            raise UnusableCorrection(
+                f"At most {LONGEST_ADDED_WORD} characters make one word; put commas between words. Nothing was changed."
+            )
+        if _says_something(text):
+            found.setdefault(text.casefold(), text)
+    if not found:
+        raise UnusableCorrection("There are no words in this. Nothing was changed.")
+    return tuple(found.values())
+
+
+def _says_something(text: str) -> bool:
+    """A zero width space is not a word."""
+    return any(unicodedata.category(letter)[0] in "LNPS" for letter in text)

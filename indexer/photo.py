@@ -214,7 +214,9 @@ class Photo:
     id: str  # the content key
     metadata: PhotoMetadata
     files: tuple[PhotoFile, ...]
-    caption: str | None  # what is shown: a correction, else a person's words in the files, else the model's
+    caption: (
+        str | None
+    )  # what is shown: a correction, else a person's words in the files, else those of `believed`
     caption_by: CaptionBy | None
     machine: Caption | None  # the model's own sentence, tags and confidence
     caption_place: CaptionPlace | None
@@ -223,6 +225,18 @@ class Photo:
     revision: int
     correction: str | None = None  # typed on the page
     corrected_at: datetime | None = None  # when it was typed, taken back, or gave way to later words; aware
+    added_words: tuple[str, ...] = ()  # that a person wants the photo to be found by
+    wrong_words: str | None = None  # a sentence of the model's that a person marked as wrong
+
+    @property
+    def wrong(self) -> bool:
+        """Whether a person marked what the model says now as wrong; a newer model's sentence is another one."""
+        return self.machine is not None and self.machine.text == self.wrong_words
+
+    @property
+    def believed(self) -> Caption | None:
+        """What the model says, unless a person marked it as wrong."""
+        return None if self.wrong else self.machine
 
     @property
     def unsure(self) -> bool:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 CAPTIONS_OFF = "writing captions into files is switched off"
 PERSONS_WORDS = "a person's caption stands in the file"
 UNDONE = "the caption was taken out of the file on purpose"
+WRONG = "the caption was marked as wrong"
 
 
 class PhotoOpener(Protocol):
@@ -92,7 +93,7 @@ async def index_photo(job: Job, bench: Bench) -> IndexedPhoto:
         if _was_taken_out(job, reading.content_key, reading.metadata):
             written = Written(CaptionPlace.INDEX, reading.stamp, UNDONE)
         else:
-            words = _correction(known, reading.metadata) or caption
+            words = _correction(known, reading.metadata) or _believed(known, caption)
             written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench)
         return await _settle(job, reading.content_key, reading.metadata, caption, written, bench)
 
@@ -153,6 +154,11 @@ def _typed(known: Photo) -> FileCaption | None:
     return FileCaption(known.correction, CaptionBy.PERSON, at=known.corrected_at)
 
 
+def _believed(known: Photo | None, caption: Caption) -> Caption | None:
+    """The model's words, unless a person marked just these as wrong."""
+    return None if known is not None and caption.text == known.wrong_words else caption
+
+
 def _keep_thumbnails(reading: Reading, bench: Bench) -> None:
     bench.thumbnails.put_all(reading.content_key, reading.thumbnails.items())
 
@@ -167,10 +173,12 @@ async def _settle(
 
 
 async def _into_the_file(
-    job: Job, metadata: PhotoMetadata, words: Caption | FileCaption, stamp: FileStamp, bench: Bench
+    job: Job, metadata: PhotoMetadata, words: Caption | FileCaption | None, stamp: FileStamp, bench: Bench
 ) -> Written:
     if not bench.write_captions:
         return Written(CaptionPlace.INDEX, stamp, CAPTIONS_OFF)
+    if words is None:
+        return Written(CaptionPlace.INDEX, stamp, WRONG)
     if metadata.person_caption is not None and isinstance(words, Caption):
         return Written(CaptionPlace.INDEX, stamp, PERSONS_WORDS)
     return await bench.photos.write_caption(job.file.path, words, stamp)
@@ -199,7 +207,7 @@ async def _into_the_file_again(job: Job, known: Photo, caption: Caption, bench: 
     if known.caption_reason == UNDONE or job.ours is OwnWords.TAKEN_OUT:
         return Written(CaptionPlace.INDEX, job.file.stamp, UNDONE)
     try:
-        return await _into_the_file(job, known.metadata, caption, job.file.stamp, bench)
+        return await _into_the_file(job, known.metadata, _believed(known, caption), job.file.stamp, bench)
     except PhotoVanished as vanished:  # an unplugged disk: the index has the words all the same
         return Written(CaptionPlace.INDEX, job.file.stamp, str(vanished))
 
@@ -225,14 +233,14 @@ async def _caption_from_the_file(job: Job, bench: Bench) -> IndexedPhoto:
         await asyncio.to_thread(_keep_thumbnails, reading, bench)
         caption = await bench.captioner.caption(reading.pixels)
         known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
-        words = _correction(known, reading.metadata) or caption
+        words = _correction(known, reading.metadata) or _believed(known, caption)
         written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench)
         return await _settle(job, reading.content_key, reading.metadata, caption, written, bench)
 
 
 async def words_into_the_file(job: Job, bench: Bench) -> IndexedPhoto:
     """Puts the words that the catalogue has for a photo into one of its files: the correction that somebody typed on
-    the page, or, where that was taken back, what was there before it.
+    the page, or, where that was taken back, what was there before it. What was marked as wrong is taken out.
 
     The file is read first: what it says may be younger than what was typed (see `catalogue.corrections.weigh`).
     """
@@ -272,6 +280,10 @@ async def _without_the_correction(
         photo = replace(photo, caption_reason=UNDONE, taken_out=True)
     elif metadata.others_words is not None:
         photo = replace(photo, caption_reason=PERSONS_WORDS)
+    elif bench.write_captions and known.wrong:
+        photo = replace(photo, caption_reason=WRONG)
+        if metadata.machine_caption is not None:
+            return await _undone(job, photo, bench)
     elif bench.write_captions and known.machine is not None:
         written = await bench.photos.write_caption(job.file.path, known.machine, stamp, over_correction=True)
         photo = replace(photo, stamp=written.stamp, caption_place=written.place, caption_reason=written.reason)
@@ -281,12 +293,12 @@ async def _without_the_correction(
 
 
 async def _undone(job: Job, photo: IndexedPhoto, bench: Bench) -> IndexedPhoto:
-    """The file without the correction; where it can't be taken out, the reason says so."""
+    """The file without words of ours; where they can't be taken out, the reason says so."""
     undone = await bench.photos.undo_caption(job.file.path)
     if not undone.restored:
         return replace(photo, caption_reason=undone.reason, taken_out=False)
     words = photo.metadata.others_words
-    bare = replace(photo.metadata, person_caption=words, correction=None, overruled=None)
+    bare = replace(photo.metadata, person_caption=words, machine_caption=None, correction=None, overruled=None)
     return replace(photo, metadata=bare, stamp=undone.stamp or photo.stamp)
 
 

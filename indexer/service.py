@@ -75,7 +75,7 @@ class Indexer:
             if captioner is None:
                 captioner = await stack.enter_async_context(started_captioner(self._settings))
             with storage_errors(self._settings.data_dir):
-                await asyncio.to_thread(_tell_of_others_words, self._storage.catalogue, captioner.model)
+                await asyncio.to_thread(_meet_model, self._storage.catalogue, captioner.model)
             photos = self._photos
             if photos is None:
                 photos = await stack.enter_async_context(PhotoProcesses(self._settings, input_px=captioner.input_px))
@@ -190,7 +190,11 @@ def _take_over(catalogue: Catalogue) -> None:
     catalogue.recover()
 
 
-def _tell_of_others_words(catalogue: Catalogue, model: str) -> None:
+def _meet_model(catalogue: Catalogue, model: str) -> None:
+    """What people marked as wrong waits for another model; for all else they are asked, it may take days."""
+    waiting = catalogue.marked_wrong()
+    if waiting and (wrong := catalogue.enqueue_all(JobKind.CAPTION, model=model, only_wrong=True)):
+        log.info("%d captions were marked as wrong, and %s tries again", wrong, model)
     number = catalogue.wanting(JobKind.CAPTION, model=model)
     if number > catalogue.queued(JobKind.CAPTION):
         log.info(

@@ -24,6 +24,7 @@ from indexer.catalogue.file_rows import join_root, touch
 from indexer.catalogue.job_queue import JobQueue, requeue
 from indexer.catalogue.library_walk import LibraryWalks
 from indexer.catalogue.outbox import Outbox
+from indexer.catalogue.remarks import Remarks
 from indexer.catalogue.rows import (
     FILE_COLUMNS,
     METADATA_COLUMNS,
@@ -62,7 +63,7 @@ class Refused:
     reason: str
 
 
-class Catalogue(LibraryWalks, JobQueue, Corrections, Outbox):
+class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
     """The one durable record. Thread-safe; every method is one short transaction at most.
 
     Raises `StorageError` where the file can't be opened.

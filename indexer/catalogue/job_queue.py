@@ -141,11 +141,12 @@ class JobQueue:
             )
             return writer.execute("UPDATE job SET state = 'queued', suspect = 1 WHERE state = 'claimed'").rowcount
 
-    def enqueue_all(self, kind: JobKind, *, model: str | None = None) -> int:
+    def enqueue_all(self, kind: JobKind, *, model: str | None = None, only_wrong: bool = False) -> int:
         """Queues work on every present file that wants it; returns how many jobs are new.
 
         CAPTION: photos without any words, whose machine caption is by another model than `model`, or was taken back
-        from the file without its tags; a photo with a person's caption only is left alone. WORDS: corrections that
+        from the file without its tags; a photo with a person's caption only is left alone; what a person marked as
+        wrong comes first, or, where `only_wrong`, alone. WORDS: corrections that
         stand in the catalogue only, unless they were taken out on purpose. THUMBNAILS: one file per photo. What is
         queued already stays queued, what was set aside is tried again.
         """
@@ -155,8 +156,10 @@ class JobQueue:
                 SELECT file.id, :kind, :rank FROM file LEFT JOIN photo ON photo.id = file.photo_id
                 WHERE file.missing_since IS NULL AND ({_WANTS[kind]})
                 AND (photo.id IS NOT NULL OR :kind = 'index')
+                AND (NOT :only_wrong OR (photo.wrong = 1 AND photo.machine_model IS NOT :model))
+                ORDER BY photo.wrong IS 1 DESC, file.id
                 ON CONFLICT (file_id, kind) DO UPDATE SET {FRESH} WHERE job.state = 'aside'""",
-                {"kind": kind.value, "rank": RANK[kind], "model": model},
+                {"kind": kind.value, "rank": RANK[kind], "model": model, "only_wrong": only_wrong},
             ).rowcount
 
     def wanting(self, kind: JobKind, *, model: str | None = None) -> int:

@@ -117,15 +117,17 @@ def unpack_embedding(blob: bytes | None) -> tuple[float, ...] | None:
 
 
 def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile]) -> Photo:
-    """A photo row and the files that show it. A person's words win over the model's, those typed here over others."""
+    """A photo row and the files that show it. A person's words win over the model's, those typed here over others;
+    what a person marked as wrong is not shown."""
     person, machine = row["corrected_text"] or row["person_caption"], _machine(row)
+    believed = None if row["wrong"] else machine
     place = row["caption_place"]
     return Photo(
         id=row["id"],
         metadata=_metadata(row),
         files=tuple(files),
-        caption=person or (machine.text if machine else None),
-        caption_by=CaptionBy.PERSON if person else CaptionBy.MODEL if machine else None,
+        caption=person or (believed.text if believed else None),
+        caption_by=CaptionBy.PERSON if person else CaptionBy.MODEL if believed else None,
         machine=machine,
         caption_place=CaptionPlace(place) if place else None,
         caption_reason=row["caption_reason"],
@@ -133,6 +135,8 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile]) -> Photo:
         revision=row["revision"],
         correction=row["corrected_text"],
         corrected_at=datetime.fromisoformat(row["corrected_at"]) if row["corrected_at"] else None,
+        added_words=tuple(json.loads(row["added_words"])),
+        wrong_words=row["wrong_text"],
     )
 
 

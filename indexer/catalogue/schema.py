@@ -137,10 +137,28 @@ CREATE TABLE search (position TEXT NOT NULL);  -- where search stood when it hel
 INSERT INTO search VALUES ('');
 """
 
+# What people say of a photo beside its caption, see `remarks`. What was marked as wrong is a sentence: a newer model's
+# counts, unless it is the same.
+_REMARKS = """
+ALTER TABLE photo ADD COLUMN added_words TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE photo ADD COLUMN wrong_text TEXT;      -- the model's sentence that a person marked as wrong
+ALTER TABLE photo ADD COLUMN wrong INTEGER GENERATED ALWAYS AS (
+    machine_text IS NOT NULL AND machine_text IS wrong_text) VIRTUAL;
+DROP INDEX photo_worded;
+ALTER TABLE photo DROP COLUMN worded;
+ALTER TABLE photo ADD COLUMN worded INTEGER GENERATED ALWAYS AS (
+    person_caption IS NOT NULL OR corrected_text IS NOT NULL
+    OR (machine_text IS NOT NULL AND machine_text IS NOT wrong_text)) VIRTUAL;
+CREATE INDEX photo_worded ON photo (gone, worded);
+CREATE INDEX photo_wrong ON photo (id) WHERE wrong_text IS NOT NULL;
+CREATE INDEX photo_model ON photo (gone, machine_model);
+"""
+
 #: In the order they are applied; a migration that was released never changes.
 CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-1", _FIRST),
     ("catalogue-2", _CORRECTIONS),
     ("catalogue-3", _PLACES),
     ("catalogue-4", _OUTBOX),
+    ("catalogue-5", _REMARKS),
 )

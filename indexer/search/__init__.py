@@ -38,6 +38,7 @@ class SearchDocument:
     position: Position | None
     embedding: tuple[float, ...] | None
     model: str = ""  # whose `embedding` it is: those of different models lie in different spaces
+    added_words: tuple[str, ...] = ()  # a person's, for finding the photo: keywords that count as much as a caption
 
 
 class Sort(StrEnum):

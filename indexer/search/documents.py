@@ -18,19 +18,20 @@ MAX_NAMES = 64
 def document(photo: Photo) -> SearchDocument:
     """`photo` as a search document; its texts are NFC, bounded and free of lone surrogates.
 
-    Folders and file names are those of the files that are there; of the missing ones only where all are missing.
+    Of what a person marked as wrong only the look of the picture, which is no words, stays. Folders and file names are
+    those of the files that are there; of the missing ones only where all are missing.
     """
     metadata = photo.metadata
-    machine = photo.machine
-    machine_text = machine.text if machine else metadata.machine_caption.text if metadata.machine_caption else ""
+    machine, believed = photo.machine, photo.believed
+    of_file = metadata.machine_caption if machine is None else None
     paths = [PurePosixPath(file.relative) for file in photo.files if not file.missing]
     paths = paths or [PurePosixPath(file.relative) for file in photo.files]
     return SearchDocument(
         id=photo.id,
         revision=photo.revision,
         person_caption=_text(photo.correction or metadata.person_caption),
-        machine_caption=_text(machine_text),
-        tags=tuple((clean(tag.word), tag.probability) for tag in machine.tags) if machine else (),
+        machine_caption=_text(believed.text if believed else of_file.text if of_file else None),
+        tags=tuple((clean(tag.word), tag.probability) for tag in believed.tags) if believed else (),
         keywords=_names(metadata.keywords),
         people=_names(metadata.people),
         title=_text(metadata.title),
@@ -45,6 +46,7 @@ def document(photo: Photo) -> SearchDocument:
         position=metadata.position,
         embedding=machine.embedding if machine else None,
         model=clean(machine.model) if machine else "",
+        added_words=_names(photo.added_words),
     )
 
 

@@ -88,6 +88,7 @@ def _shown(document: SearchDocument) -> Iterator[tuple[str, str, float]]:
         yield "tags", tag, weight["tags"] * min(max(probability, 0.01), 1.0)
     for field in ("keywords", "people"):
         yield from ((field, text, weight[field]) for text in getattr(document, field))
+    yield from (("keywords", text, weight["person_caption"]) for text in document.added_words)
     yield "title", document.title, weight["title"]
     for field in ("places", "folders", "file_names"):
         yield from ((field, text, weight[field]) for text in getattr(document, field))
@@ -115,7 +116,7 @@ def _facets(document: SearchDocument) -> Iterator[tuple[str, str]]:
     if document.mime_type:
         yield "type", type_of(document.mime_type)
     yield from (("tag", tag.lower()) for tag, probability in document.tags if probability >= SURE_TAG)
-    yield from (("tag", keyword.lower()) for keyword in document.keywords)
+    yield from (("tag", keyword.lower()) for keyword in (*document.keywords, *document.added_words))
     yield from (("person", name) for name in document.people)
     yield from (("place", name) for name in document.places)
     yield from ((facet, value) for facet, value in (("camera", document.camera), ("lens", document.lens)) if value)

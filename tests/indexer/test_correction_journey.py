@@ -7,6 +7,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from indexer.captions.caption_file import read_own_caption, undo_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
 from indexer.photo import CaptionBy, CaptionPlace, FileCaption, FileStamp, JobKind, Photo, Written
-from indexer.pipeline import CAPTIONS_OFF, PERSONS_WORDS, UNDONE
+from indexer.pipeline import CAPTIONS_OFF, PERSONS_WORDS, UNDONE, WRONG
 from indexer.reading.photo_process import PhotoProcesses
 from indexer.service import Indexer
 from indexer.settings import Settings
@@ -97,6 +98,81 @@ async def test_a_correction_is_written_found_and_taken_back_byte_for_byte(
     assert undo_caption(library / "red.jpg").exact
     assert (library / "red.jpg").read_bytes() == original
     assert captioner.asked.count("red") == 1
+
+
+def judge(settings: Settings, *, wrong: bool) -> None:
+    with stored(settings) as storage:
+        photo_id, catalogue = photo_of(storage).id, storage.catalogue
+        assert catalogue.mark_wrong(photo_id) if wrong else catalogue.take_mark_back(photo_id)
+
+
+async def test_what_was_marked_as_wrong_is_taken_out_byte_for_byte_and_put_back(
+    library: Path, settings: Settings, original: bytes
+) -> None:
+    captioner = CountingCaptioner()
+    await index(settings, captioner, library)
+    judge(settings, wrong=True)
+    await index(settings, captioner, library)
+    assert (library / "red.jpg").read_bytes() == original
+    with stored(settings) as storage:
+        photo = photo_of(storage)
+        assert (photo.caption, photo.caption_place, photo.caption_reason) == (None, CaptionPlace.INDEX, WRONG)
+        assert found(storage, "seen") == ["a blue wall seen by colours-1"]
+    write_jpeg(library / "album" / "copy.jpg", COLOURS["red"], 1)
+    assert (await index(settings, captioner, library)).done == 1, "the copy alone: our own write starts no loop"
+    assert caption_in(library / "album" / "copy.jpg") is None
+    judge(settings, wrong=False)
+    await index(settings, captioner, library)
+    assert (caption_in(library / "red.jpg"), caption_in(library / "album" / "copy.jpg")) == (WORDS, WORDS)
+    with stored(settings) as storage:
+        assert (photo_of(storage).caption, photo_of(storage).caption_place) == (WORDS, CaptionPlace.EXIF)
+        assert found(storage, "red") == [WORDS]
+    assert captioner.asked.count("red") == 1
+
+
+async def test_what_was_marked_as_wrong_is_tried_again_by_the_next_model_without_being_asked(
+    library: Path, settings: Settings, original: bytes
+) -> None:
+    await index(settings, CountingCaptioner(), library)
+    judge(settings, wrong=True)
+    await index(settings, CountingCaptioner(), library)
+    newer = CountingCaptioner(model="colours-2")
+    await index(settings, newer, library)
+    assert newer.asked == ["red"], "of the others nobody asked it"
+    assert caption_in(library / "red.jpg") == "a red wall seen by colours-2"
+    with stored(settings) as storage:
+        assert found(storage, "red") == ["a red wall seen by colours-2"]
+    assert undo_caption(library / "red.jpg").exact
+    assert (library / "red.jpg").read_bytes() == original
+
+
+async def test_a_mark_beside_a_correction_leaves_the_file_alone(library: Path, settings: Settings) -> None:
+    captioner = CountingCaptioner()
+    await index(settings, captioner, library)
+    correct(settings, OMA)
+    await index(settings, captioner, library)
+    before = (library / "red.jpg").read_bytes()
+    judge(settings, wrong=True)
+    await index(settings, captioner, library)
+    assert (library / "red.jpg").read_bytes() == before
+    with stored(settings) as storage:
+        assert found(storage, "seen") == ["a blue wall seen by colours-1"]
+        assert found(storage, "lisbeth") == [OMA]
+    correct(settings, None)
+    await index(settings, captioner, library)
+    assert caption_in(library / "red.jpg") is None
+    with stored(settings) as storage:
+        assert photo_of(storage).caption is None
+
+
+async def test_with_captions_off_a_mark_leaves_the_file_alone(library: Path, settings: Settings) -> None:
+    await index(settings, CountingCaptioner(), library)
+    before = (library / "red.jpg").read_bytes()
+    judge(settings, wrong=True)
+    await index(replace(settings, captions="off"), CountingCaptioner(), library)
+    assert (library / "red.jpg").read_bytes() == before
+    with stored(settings) as storage:
+        assert photo_of(storage).caption is None
 
 
 async def test_every_copy_gets_the_correction_also_one_that_comes_later(library: Path, settings: Settings) -> None:

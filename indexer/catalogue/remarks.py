@@ -1,0 +1,93 @@
+"""What people say of a photo beside its caption: words of their own, and that the model is wrong about it.
+
+Both stay in the catalogue alone. The model's words that were marked as wrong are neither shown nor searched, and are
+taken out of the photo's files; the next model tries again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+
+from indexer.catalogue.corrections import enqueue_words
+from indexer.catalogue.file_rows import touch
+from indexer.catalogue.rows import storable
+from indexer.correction import MOST_ADDED_WORDS, UnusableCorrection
+from indexer.database import Database
+
+
+class Remarks:
+    """The page's side of the catalogue, but for captions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def mark_wrong(self, photo_id: str) -> bool:
+        """Marks what the model says of a photo now as wrong; False where it says nothing, or for an unknown photo."""
+        return self._judge(photo_id, _MARK)
+
+    def take_mark_back(self, photo_id: str) -> bool:
+        """The model's words count again; False where they were not marked."""
+        return self._judge(photo_id, _TAKE_MARK_BACK)
+
+    def _judge(self, photo_id: str, update: str) -> bool:
+        with self._database.transaction() as writer:
+            if not writer.execute(update, (photo_id,)).rowcount:
+                return False
+            if _has_no_correction(writer, photo_id):
+                enqueue_words(writer, photo_id)
+            touch(writer, {photo_id})
+        return True
+
+    def change_words(self, photo_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> bool:
+        """Adds words that the photo is found by, after the others, and takes some away; False for an unknown photo.
+
+        Letter case makes no other word. `add` are what `correction.added_words` gives. Raises `UnusableCorrection`
+        where they become more than `MOST_ADDED_WORDS`.
+        """
+        with self._database.transaction() as writer:
+            row = writer.execute("SELECT added_words FROM photo WHERE id = ?", (photo_id,)).fetchone()
+            if row is None:
+                return False
+            before: list[str] = json.loads(row["added_words"])
+            after = _changed(before, add, remove)
+            if len(after) > MOST_ADDED_WORDS:
+                raise UnusableCorrection(f"A photo takes at most {MOST_ADDED_WORDS} words. Nothing was changed.")
+            if after != before:
+                writer.execute("UPDATE photo SET added_words = ? WHERE id = ?", (json.dumps(after), photo_id))
+                touch(writer, {photo_id})
+        return True
+
+    def models(self) -> Mapping[str, int]:
+        """How many present photos each caption model has described, the latest one's own included."""
+        rows = self._database.reader.execute(
+            """SELECT machine_model, count(*) AS photos FROM photo WHERE gone = 0 AND machine_model IS NOT NULL
+            GROUP BY machine_model ORDER BY photos DESC, machine_model"""
+        )
+        return {row["machine_model"]: row["photos"] for row in rows}
+
+    def marked_wrong(self) -> int:
+        """How many present photos wait for a better model, because a person marked their words as wrong."""
+        row = self._database.reader.execute(
+            "SELECT count(*) FROM photo WHERE wrong_text IS NOT NULL AND wrong = 1 AND +gone = 0"
+        ).fetchone()
+        return int(row[0])
+
+
+_MARK = "UPDATE photo SET wrong_text = machine_text WHERE id = ? AND machine_text IS NOT NULL AND wrong = 0"
+_TAKE_MARK_BACK = "UPDATE photo SET wrong_text = NULL WHERE id = ? AND wrong = 1"
+
+
+def _has_no_correction(writer: sqlite3.Connection, photo_id: str) -> bool:
+    row = writer.execute("SELECT corrected_text IS NULL FROM photo WHERE id = ?", (photo_id,)).fetchone()
+    return bool(row[0])
+
+
+def _changed(words: Iterable[str], add: Iterable[str], remove: Iterable[str]) -> list[str]:
+    gone = {(storable(word) or "").casefold() for word in remove}
+    kept = {word.casefold(): word for word in words if word.casefold() not in gone}
+    for word in map(storable, add):
+        if word:
+            kept.setdefault(word.casefold(), word)
+    return list(kept.values())
