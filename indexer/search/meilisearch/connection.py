@@ -8,6 +8,7 @@ asks for compression too. (The official client serves where nobody waits for a k
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -28,6 +29,7 @@ _DOWN_HINT = "start it, or mend the setting 'meilisearch_url': nothing is lost, 
 
 
 _OTHER_HINT = "the setting 'meilisearch_url' names another program's address, or that of a proxy that is not set up"
+_ERRNO = re.compile(r"^\[Errno \d+\] ")
 _KEY_OF = {"admin": "key for indexing", "search": "key for searching"}
 _HINTS = {"index_not_found": "it is made, and filled from the catalogue, by `recollect serve` or `recollect index`"}
 TOO_LARGE = "payload_too_large"
@@ -60,13 +62,16 @@ class Connection:
     """The server at `url`; thread-safe. Every method raises `SearchError`, `Refusal` where the server says no.
 
     `key` names one of `keyring` ("admin", "search"). `asking` is a connection on which people wait and nothing is
-    written: it asks once more where a kept connection broke, and not at all for a moment after a long wait in vain.
+    written: it asks once more where a kept connection broke, and not at all for `rest_s` after a long wait in vain.
     """
 
-    def __init__(self, url: str, keyring: Keyring, *, timeout_s: float, asking: bool = False) -> None:
+    def __init__(
+        self, url: str, keyring: Keyring, *, timeout_s: float, asking: bool = False, rest_s: float = _REST_S
+    ) -> None:
         self.url = url.rstrip("/")
         self._keyring = keyring
         self._asking = asking
+        self._rest_s = rest_s
         self._timeout_s = timeout_s
         self._pool = urllib3.PoolManager(
             maxsize=_CONNECTIONS,
@@ -146,7 +151,7 @@ class Connection:
         try:
             answer = self._pool.request(method, self.url + path, body=body, headers=headers)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            if self._asking and again and isinstance(error, urllib3.exceptions.ProtocolError):
+            if self._asking and again and isinstance(_reason(error), urllib3.exceptions.ProtocolError):
                 return self._answer(method, path, body, key, kind, again=False)
             raise self._no_answer(error, time.monotonic() - started_s) from error
         self._down = None
@@ -157,7 +162,7 @@ class Connection:
         down = SearchError(what, hint=_DOWN_HINT)
         if self._asking and waited_s >= min(_LONG_S, self._timeout_s / 2):
             with self._lock:
-                self._down, self._rests_until_s = down, time.monotonic() + _REST_S
+                self._down, self._rests_until_s = down, time.monotonic() + self._rest_s
         return down
 
     def _check_rest(self) -> None:
@@ -168,7 +173,7 @@ class Connection:
             down, now_s = self._down, time.monotonic()
             if down is not None and now_s < self._rests_until_s:
                 raise SearchError(down.what, hint=down.hint)
-            self._rests_until_s = now_s + _REST_S
+            self._rests_until_s = now_s + self._rest_s
 
     def _read(self, answer: urllib3.BaseHTTPResponse, key: str) -> Any:
         try:
@@ -187,7 +192,8 @@ class Connection:
 
     def _no_meilisearch(self, status: int) -> SearchError:
         if status == 413:  # RFC 9110; nginx, for one, lets a megabyte pass
-            return Refusal(f"what stands before Meilisearch at {self.url} takes no request so large", TOO_LARGE)
+            what = f"what stands before Meilisearch at {self.url} takes no request so large"
+            return Refusal(what, TOO_LARGE, hint="let it pass some megabytes (nginx: client_max_body_size)")
         if status >= 500:
             what = f"Meilisearch is not well, or what stands before it can't reach it: HTTP {status} from {self.url}"
             return SearchError(what, hint=_DOWN_HINT)
@@ -197,12 +203,21 @@ class Connection:
         return SearchError(f"the connection to Meilisearch at {self.url} is closed")
 
 
+def _reason(error: Exception) -> Exception:
+    return getattr(error, "reason", None) or error
+
+
 def _short(error: Exception, timeout_s: float) -> str:
-    reason = getattr(error, "reason", None) or error
-    if isinstance(reason, urllib3.exceptions.ConnectTimeoutError):
-        return "nobody takes the call"
-    if isinstance(reason, urllib3.exceptions.ReadTimeoutError):
-        return f"silence for {timeout_s:.0f} s"
-    if isinstance(reason, urllib3.exceptions.ProtocolError):
-        return "it hung up"
-    return str(reason).rpartition(": ")[2] or type(reason).__name__
+    match _reason(error):
+        case urllib3.exceptions.NameResolutionError():
+            return "there is no such host"
+        case urllib3.exceptions.NewConnectionError() as reason:
+            return _ERRNO.sub("", str(reason).rpartition(": ")[2])
+        case urllib3.exceptions.ConnectTimeoutError():
+            return "nobody takes the call"
+        case urllib3.exceptions.ReadTimeoutError():
+            return f"silence for {timeout_s:.0f} s"
+        case urllib3.exceptions.ProtocolError():
+            return "it hung up"
+        case reason:
+            return str(reason).rpartition(": ")[2] or type(reason).__name__

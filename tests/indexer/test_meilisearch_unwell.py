@@ -1,0 +1,141 @@
+"""A search server that is slow, silent, or no Meilisearch at all is a `SearchError` in plain words, and soon."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+
+from indexer.errors import SearchError
+from indexer.search import SearchDocument
+from indexer.search.meilisearch import MeilisearchSearch
+from indexer.search.meilisearch.connection import Connection
+from indexer.search.meilisearch.keyring import Keyring
+from indexer.search.meilisearch.keys import Keys
+from indexer.search.query import parse
+from tests.indexer.unwell_server import ANSWERS, WELL, UnwellServer
+
+SOON_S = 0.2
+DOCUMENT = SearchDocument(
+    id="0" * 32,
+    revision=1,
+    person_caption="",
+    machine_caption="a dog",
+    tags=(),
+    keywords=(),
+    people=(),
+    title="",
+    places=(),
+    folders=(),
+    file_names=(),
+    camera="",
+    lens="",
+    mime_type="image/jpeg",
+    taken_at=datetime(2020, 1, 1),
+    rating=None,
+    position=None,
+    embedding=None,
+)
+USES: dict[str, Callable[[MeilisearchSearch], object]] = {
+    "search": lambda search: search.search(parse("a dog on the beach person:anna")),
+    "newest": lambda search: search.search(parse("")),
+    "facets": lambda search: search.facets(parse("dog"), ["tag", "year"]),
+    "similar": lambda search: search.similar("0" * 32),
+    "count": lambda search: search.count(),
+    "prepare": lambda search: search.prepare(),
+    "position": lambda search: search.position(),
+    "held": lambda search: list(search.held()),
+    "delete": lambda search: search.delete(["0" * 32]),
+    "clear": lambda search: search.clear(),
+}
+
+
+def search_at(url: str) -> MeilisearchSearch:
+    return MeilisearchSearch(url, keys=Keys("admin", "search"), asking_s=SOON_S, writing_s=SOON_S)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_whatever_answers_it_is_said_in_words(answer: str) -> None:
+    for name, use in USES.items():
+        with UnwellServer(ANSWERS[answer]) as server:
+            search = search_at(server.url)
+            with pytest.raises(SearchError) as failure:
+                use(search)
+            search.close()
+            assert server.url in failure.value.what or "in the place of Meilisearch" in failure.value.what, name
+            assert "(" not in failure.value.what.replace("(HTTP", ""), f"no insides of a library: {failure.value.what}"
+            assert failure.value.hint, name
+
+
+@pytest.mark.parametrize("answer", sorted(ANSWERS.keys() - {"a proxy that takes nothing"}))
+def test_a_push_fails_as_a_whole(answer: str) -> None:
+    with UnwellServer(ANSWERS[answer]) as server:
+        search = search_at(server.url)
+        with pytest.raises(SearchError):
+            search.put([DOCUMENT])
+        search.close()
+
+
+def test_nobody_listens() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        search = search_at(f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        with pytest.raises(SearchError, match="Connection refused"):
+            search.search(parse("dog"))
+        search.close()
+
+
+def asking(url: str, *, rest_s: float) -> Connection:
+    return Connection(url, Keyring(lambda: Keys()), timeout_s=SOON_S, asking=True, rest_s=rest_s)
+
+
+def test_after_one_silence_nobody_waits_for_a_while() -> None:
+    with UnwellServer(None) as server:
+        connection = asking(server.url, rest_s=float("inf"))
+        for _ in range(9):
+            with pytest.raises(SearchError, match="silence"):
+                connection.get("/stats", key="search")
+        assert server.calls == 1
+        connection.close()
+
+
+def test_after_a_while_it_is_asked_again() -> None:
+    with UnwellServer(None) as server:
+        connection = asking(server.url, rest_s=0)
+        for _ in range(2):
+            with pytest.raises(SearchError, match="silence"):
+                connection.get("/stats", key="search")
+        assert server.calls == 2
+        server.answer = WELL
+        for _ in range(3):
+            assert connection.get("/stats", key="search") == {"numberOfDocuments": 1}
+        connection.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_asks_asks_once_more_where_a_connection_breaks(method: str) -> None:
+    with UnwellServer(b"", then=WELL) as server:
+        connection = asking(server.url, rest_s=0)
+        told = connection.get("/x", key="search") if method == "GET" else connection.post("/x", {}, key="search")
+        assert (told["numberOfDocuments"], server.calls) == (1, 2)
+        connection.close()
+
+
+def test_what_writes_is_patient_and_never_sends_twice() -> None:
+    with UnwellServer(b"") as server:
+        connection = Connection(server.url, Keyring(lambda: Keys()), timeout_s=SOON_S)
+        for calls in (1, 2):
+            with pytest.raises(SearchError, match="hung up"):
+                connection.post("/swap-indexes", [], key="admin")
+            assert server.calls == calls
+        connection.close()
+
+
+def test_a_proxy_that_takes_only_small_requests_gets_smaller_ones_and_refuses_what_is_alone() -> None:
+    with UnwellServer(ANSWERS["a proxy that takes nothing"]) as server:
+        search = search_at(server.url)
+        refused = search.put([DOCUMENT])
+        assert "takes no request so large" in refused[DOCUMENT.id]
+        search.close()
