@@ -28,6 +28,7 @@ from web.doors import (
     RecentCounts,
     Thumbnails,
 )
+from web.metrics import RESPONSES, SEARCH_TIMES, SearchTimes, count_response, health, metrics
 from web.middleware import CHECKS, errors_as_pages, finish_changes, set_security_headers
 from web.proxies import PROXIES, read_proxies
 from web.static_files import STATIC_FILES, read_static_files, static_file
@@ -66,8 +67,8 @@ def make_app(
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
     app[PROGRESS], app[COUNTS], app[STATIC_FILES] = progress, RecentCounts(), read_static_files()
     app[WAKE], app[PROXIES], app[BODY_S] = wake, read_proxies(settings), body_s
-    app[VISITORS] = Counter()
-    app.on_response_prepare.append(set_security_headers)
+    app[VISITORS], app[RESPONSES], app[SEARCH_TIMES] = Counter(), Counter(), SearchTimes()
+    app.on_response_prepare.extend((set_security_headers, count_response))
     app.cleanup_ctx.append(_threads)
     if settings.password:
         _ask_for_password(app, settings)
@@ -81,6 +82,8 @@ def _routes() -> list[web.RouteDef]:
         web.get("/", views.search_page),
         web.get(f"/photo/{_PHOTO}", photo_page.photo_page),
         web.post(f"/photo/{_PHOTO}/caption", photo_page.correct_caption),
+        web.post(f"/photo/{_PHOTO}/wrong", photo_page.mark_wrong),
+        web.post(f"/photo/{_PHOTO}/words", photo_page.add_words),
         web.get(f"/photo/{_PHOTO}/files/{{file:[0-9]{{1,18}}}}", media.original),
         web.get(f"/thumbnails/{_PHOTO}/{{size:grid|screen}}.webp", media.thumbnail),
         web.get("/status", views.status_page),
@@ -88,6 +91,8 @@ def _routes() -> list[web.RouteDef]:
         web.post("/login", login.login),
         web.post("/logout", login.logout),
         web.get("/static/{name}", static_file),
+        web.get("/health", health),
+        web.get("/metrics", metrics),
         web.get("/api/search", api.search),
         web.get("/api/facets", api.facets),
         web.get("/api/status", api.status),
@@ -95,6 +100,9 @@ def _routes() -> list[web.RouteDef]:
         web.get(f"/api/photos/{_PHOTO}/similar", api.similar),
         web.put(f"/api/photos/{_PHOTO}/caption", api.put_caption),
         web.delete(f"/api/photos/{_PHOTO}/caption", api.delete_caption),
+        web.put(f"/api/photos/{_PHOTO}/wrong", api.put_wrong),
+        web.delete(f"/api/photos/{_PHOTO}/wrong", api.delete_wrong),
+        web.patch(f"/api/photos/{_PHOTO}/words", api.patch_words),
     ]
 
 

@@ -14,6 +14,7 @@ from indexer.photo import Photo
 from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
 from indexer.search.query import parse, without
 from web.doors import LIBRARY, SEARCH, Library, in_thread
+from web.metrics import SEARCH_TIMES
 from web.shown import clean
 
 LONGEST_QUERY = 500  # characters
@@ -105,7 +106,8 @@ def found_by(parameters: MultiMapping[str]) -> tuple[str, Sort | None, int | Non
 async def run_search(request: web.Request, search: Search) -> Result:
     """Raises `FilterError` and `SearchError`."""
     backend, library = request.config_dict[SEARCH], request.config_dict[LIBRARY]
-    return await in_thread(request, _run, backend, library, search)
+    with request.config_dict[SEARCH_TIMES].timed():
+        return await in_thread(request, _run, backend, library, search)
 
 
 def _run(backend: SearchBackend, library: Library, search: Search) -> Result:

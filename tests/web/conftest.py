@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +54,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def start_page(settings: Settings) -> AsyncIterator[StartPage]:
-    """Starts the page over the given photos, with `changes` to the settings."""
+    """Starts the page over the given photos, with other rooms `behind` it and `changes` to the settings."""
     pages: list[Page] = []
     with ExitStack() as rooms:
 
@@ -63,18 +63,17 @@ async def start_page(settings: Settings) -> AsyncIterator[StartPage]:
             *,
             progress: Progress = IDLE,
             wake: Callable[[], None] = lambda: None,
+            behind: Mapping[str, Any] | None = None,
             **changes: Any,
         ) -> Page:
             told = replace(settings, **changes)
             storage = rooms.enter_context(made_library(told, photos))
-            app = make_app(
-                told,
-                catalogue=storage.catalogue,
-                thumbnails=storage.thumbnails,
-                search=storage.search,
-                progress=lambda: progress,
-                wake=wake,
-            )
+            inner: dict[str, Any] = {
+                "catalogue": storage.catalogue,
+                "thumbnails": storage.thumbnails,
+                "search": storage.search,
+            }
+            app = make_app(told, **{**inner, **(behind or {})}, progress=lambda: progress, wake=wake)
             page = Page(TestServer(app), cookie_jar=CookieJar(unsafe=True))  # cookies of a bare address, too
             page.settings, page.storage = told, storage
             pages.append(page)

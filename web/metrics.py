@@ -1,0 +1,165 @@
+"""What a program that watches reads: `/metrics` for Prometheus, and `/health` for whoever restarts us.
+
+The text format of Prometheus (0.0.4) is written here: a dozen numbers that are there anyway and one histogram need no
+package with a registry of its own for the whole process.
+"""
+
+from __future__ import annotations
+
+import bisect
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+from aiohttp import web
+
+from indexer.catalogue import Counts
+from indexer.errors import SearchError
+from indexer.progress import Phase, Progress
+from indexer.storage import indexing_process
+from web.doors import COUNTS, PROGRESS, SEARCH, SETTINGS, VISITORS, in_thread
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+#: Seconds. A frame or two is about 0.03; what takes more than 5 has been given up by whoever typed it.
+_BOUNDS_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class SearchTimes:
+    """How long searches took, the wait for a thread included, and how many had no answer."""
+
+    def __init__(self) -> None:
+        self.within = [0] * (len(_BOUNDS_S) + 1)
+        self.sum_s = 0.0
+        self.failed = 0
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Counts what is done inside; not what was broken off, nor what made no sense."""
+        started = time.perf_counter()
+        try:
+            yield
+        except SearchError:
+            self.failed += 1
+            raise
+        seconds = time.perf_counter() - started
+        self.within[bisect.bisect_left(_BOUNDS_S, seconds)] += 1
+        self.sum_s += seconds
+
+
+SEARCH_TIMES = web.AppKey("SEARCH_TIMES", SearchTimes)
+#: How many answers had which status.
+RESPONSES: web.AppKey[Counter[int]] = web.AppKey("RESPONSES")
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """One metric. `samples` are (what follows the name: suffix and labels, value)."""
+
+    name: str
+    kind: str
+    text: str
+    samples: tuple[tuple[str, float], ...]
+
+    def lines(self) -> Iterator[str]:
+        yield f"# HELP recollect_{self.name} {self.text}"
+        yield f"# TYPE recollect_{self.name} {self.kind}"
+        for more, value in self.samples:
+            yield f"recollect_{self.name}{more} {value!r}"
+
+
+async def count_response(request: web.Request, response: web.StreamResponse) -> None:
+    """An `on_response_prepare` signal."""
+    request.config_dict[RESPONSES][response.status] += 1
+
+
+async def health(request: web.Request) -> web.Response:
+    """GET /health: ``{"status": "ok"}`` where the page answers and the catalogue can be read, else 503.
+
+    Open to everybody, and says nothing else. A search server that is down is no reason to start recollect again.
+    """
+    await request.config_dict[COUNTS].get(request)
+    return web.json_response({"status": "ok"})
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """GET /metrics"""
+    counts = await request.config_dict[COUNTS].get(request)
+    data_dir = request.config_dict[SETTINGS].data_dir
+    families = (
+        *_catalogue(counts),
+        *_indexing(request.config_dict[PROGRESS](), await in_thread(request, indexing_process, data_dir)),
+        *await in_thread(request, _searching, request),
+        *await in_thread(request, _disk, data_dir),
+        *_serving(request.config_dict[RESPONSES], request.config_dict[VISITORS]),
+    )
+    text = "".join(f"{line}\n" for family in families for line in family.lines())
+    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _gauge(name: str, text: str, value: float) -> _Family:
+    return _Family(name, "gauge", text, (("", value),))
+
+
+def _catalogue(counts: Counts) -> Iterator[_Family]:
+    yield _gauge("photos", "Photos in the catalogue.", counts.photos)
+    yield _gauge("photos_with_caption", "Photos that have a caption.", counts.with_caption)
+    yield _gauge("files", "Photo files that are there.", counts.files)
+    yield _gauge("files_missing", "Photo files that are not there just now.", counts.missing)
+    yield _gauge("queue", "Photos that wait to be indexed, those in hand included.", counts.queued)
+    yield _gauge("set_aside", "Files that could not be indexed.", counts.set_aside)
+    yield _gauge("search_unpushed", "Photos that search does not know yet as they are.", counts.unpushed)
+    yield _gauge("search_refused", "Photos that search will not have as they are.", counts.refused)
+
+
+def _indexing(progress: Progress, process: int) -> Iterator[_Family]:
+    phases = tuple((f'{{phase="{phase.value}"}}', int(phase == progress.phase)) for phase in Phase)
+    yield _gauge("indexing", "1 while a process is indexing.", int(bool(process)))
+    yield _Family("phase", "gauge", "What the indexer of this process is busy with.", phases)
+    yield _Family("captioner_photos_total", "counter", "Photos indexed by this process.", (("", progress.done),))
+    yield _gauge("captioner_photos_per_second", "Photos indexed a second, of the last minute.", progress.per_second)
+    yield _gauge("problem", "1 while something keeps a library or search waiting.", int(bool(progress.problem)))
+
+
+def _searching(request: web.Request) -> list[_Family]:
+    backend, times = request.config_dict[SEARCH], request.config_dict[SEARCH_TIMES]
+    label = f'{{backend="{backend.name}"}}'
+    families = [
+        _Family("search_seconds", "histogram", "Time of a search, the wait for a thread included.", _buckets(times)),
+        _Family("search_failed_total", "counter", "Searches without an answer.", (("", times.failed),)),
+    ]
+    try:
+        photos = backend.count()
+    except SearchError:
+        return [*families, _Family("search_up", "gauge", "1 where search answers.", ((label, 0),))]
+    return [
+        *families,
+        _Family("search_up", "gauge", "1 where search answers.", ((label, 1),)),
+        _gauge("search_photos", "Photos in the search index.", photos),
+    ]
+
+
+def _buckets(times: SearchTimes) -> tuple[tuple[str, float], ...]:
+    bounds = (*map(str, _BOUNDS_S), "+Inf")
+    below = list(accumulate(times.within))
+    buckets = ((f'_bucket{{le="{bound}"}}', number) for bound, number in zip(bounds, below, strict=True))
+    return (*buckets, ("_sum", times.sum_s), ("_count", below[-1]))
+
+
+def _disk(data_dir: Path) -> list[_Family]:
+    used = sum(path.stat().st_size for path in data_dir.iterdir() if path.is_file())
+    return [
+        _gauge("data_bytes", "Catalogue, search index and thumbnails on disk.", used),
+        _gauge("data_free_bytes", "Free space on that disk.", shutil.disk_usage(data_dir).free),
+    ]
+
+
+def _serving(responses: Counter[int], visitors: Counter[str]) -> Iterator[_Family]:
+    answers = tuple((f'{{status="{status}"}}', responses[status]) for status in sorted(responses))
+    yield _Family("http_responses_total", "counter", "Answers of the page, by status.", answers)
+    yield _gauge("http_connections", "Connections that are open.", visitors.total())
