@@ -61,6 +61,7 @@ class Indexed:
     photos: int
     batch: int
     seconds: float
+    processor_s: float  # our own and our own server's
     disk_mb: float | None
     server_peak_mb: float | None = None
     server_mb: float | None = None
@@ -110,12 +111,15 @@ def index_all(
     for search in opened:
         search.prepare()
     batches = [options.batch or search.batch for search in opened]
-    seconds = [0.0] * len(sites)
+    seconds, processor = [0.0] * len(sites), [0.0] * len(sites)
     made, documents = 0, made_photos(photos, captions, options.vectors)
     told = time.monotonic()
     while block := list(islice(documents, max(batches))):
         for at, search in enumerate(opened):
-            seconds[at] += put_all(search, block, batches[at])
+            start, start_processor = time.perf_counter(), spent_s(sites[at])
+            put_all(search, block, batches[at])
+            seconds[at] += time.perf_counter() - start
+            processor[at] += spent_s(sites[at]) - start_processor
         made += len(block)
         if time.monotonic() > told + _TELL_S:
             told = time.monotonic()
@@ -124,24 +128,35 @@ def index_all(
         if search.count() != photos:
             raise RuntimeError(f"{search.name} has {search.count()} photos of {photos}")
         search.close()
-    return [measured_index(*each, photos) for each in zip(sites, batches, seconds, strict=True)]
+    return [
+        measured_index(site, Indexed(photos, *spent, disk_mb=None))
+        for site, *spent in zip(sites, batches, seconds, processor, strict=True)
+    ]
 
 
-def put_all(search: SearchBackend, documents: Sequence[SearchDocument], batch: int) -> float:
-    """Seconds."""
-    start = time.perf_counter()
+def put_all(search: SearchBackend, documents: Sequence[SearchDocument], batch: int) -> None:
     for first in range(0, len(documents), batch):
         if refused := search.put(documents[first : first + batch]):
             raise RuntimeError(f"{search.name} refuses {next(iter(refused.values()))}")
-    return time.perf_counter() - start
 
 
-def measured_index(site: Site, batch: int, seconds: float, photos: int) -> Indexed:
-    """Its size, and what the server that made it holds."""
+def spent_s(site: Site) -> float:
+    """Processor time so far: of this process, and of the site's server where it is our own."""
+    return time.process_time() + (processor_s(site.process) if site.process is not None else 0.0)
+
+
+def measured_index(site: Site, indexed: Indexed) -> Indexed:
+    """With its size, and what the server that made it holds."""
     files = Path(site.path).parent.glob("search.db*") if site.backend == "embedded" else Path(site.path).rglob("*")
     disk_mb = sum(file.stat().st_blocks * 512 for file in files if file.is_file()) / 1e6 if site.path else None
     taken = memory_of(site.process)
-    return Indexed(photos, batch, seconds, disk_mb, taken.get("VmHWM"), taken.get("VmRSS"), taken.get("RssAnon"))
+    return replace(
+        indexed,
+        disk_mb=disk_mb,
+        server_peak_mb=taken.get("VmHWM"),
+        server_mb=taken.get("VmRSS"),
+        server_heap_mb=taken.get("RssAnon"),
+    )
 
 
 def measure(work: Work) -> dict[str, object]:
@@ -254,6 +269,7 @@ def report(found: Compared) -> None:
     indexed, served = found.indexed.values(), found.served.values()
     row("documents a put", [each.batch for each in indexed])
     row("seconds to index", [each.seconds for each in indexed])
+    row("processor seconds to index", [each.processor_s for each in indexed])
     row("disk, MB", [each.disk_mb for each in indexed])
     row("a process that searches, resident MB", [each.resident_mb for each in served])
     row("server: peak while indexing, MB", [each.server_peak_mb for each in indexed])
