@@ -11,6 +11,7 @@ from indexer.search.meilisearch.connection import Connection
 from indexer.search.meilisearch.index import Index
 from indexer.search.meilisearch.keyring import Keyring
 from indexer.search.meilisearch.keys import Keys
+from indexer.search.meilisearch.saying import common_words
 from indexer.search.meilisearch.searcher import Searcher
 from indexer.search.meilisearch.writer import Writer
 
@@ -94,6 +95,10 @@ class MeilisearchSearch:
     def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
         """Photos like this one: by embedding where it has one, else by its most telling words."""
         return self._searcher.similar(photo_id, limit)
+
+    def vocabulary(self, beginning: str, *, limit: int = 10) -> tuple[str, ...]:
+        """Words that begin so, those most common among the newest photos that have such a word first."""
+        return common_words(self._asker, beginning, max(limit, 0))
 
     def count(self) -> int:
         """How many documents the index has that is being written."""

@@ -34,12 +34,13 @@ from indexer.search.reasons import told_by
 from indexer.search.words import words
 
 #: So many photos are ranked by us.
-WINDOW = 150
+WINDOW = 120
 _NEAREST = 100
 _LITERALS = 1000  # where a query has names or numbers, photos are looked for by meaning among so many that have them
 _LADDER = 3  # a description is asked for without its rarest words, too
 _NO_MATCH = Match(np.zeros(0, np.bool_), np.zeros(0, np.float32))
 _LEAST_SCORE = 0.001
+_NOTHING: Json = {"hits": [], "estimatedTotalHits": 0}
 
 Json = Mapping[str, Any]
 
@@ -98,6 +99,8 @@ class _Gathering:
         self._query = query if self._believed else meaning.asked(query, asker.values.proper_names)
         self._terms = terms_of(query)
         self._wording = Wording.of(query, self._terms, filters)
+        telling = {word for term in self._terms for word in term.words}
+        self._meant = frozenset(self._query.meant or telling)
         self._counts: dict[str, int] = {}
         self._near: list[Found] = []
         self._rarer: list[Found] = []  # photos that a description finds without its rarest words
@@ -107,10 +110,13 @@ class _Gathering:
         if not self._terms and not self._wording.bounds and self._query.vector is None:
             return self._alone(self._asker.ask([self._request(self._wording, limit=0)])[0])
         wording, found = self._first()
-        judged = self._judged(wording, found, last=bool(total_of(found)))
-        if judged is None:
+        judged = self._judged(wording, found) if total_of(found) or wording.most else None
+        if not judged and self._near:
+            wording, found = self._second(right=self._meant)
+            judged = self._judged(wording, found, fall_back=False)
+        if not judged:
             wording, found = self._second()
-            judged = self._judged(wording, found, last=True)
+            judged = self._judged(wording, found)
         return judged or self._alone(found)
 
     def _first(self) -> tuple[Wording, Json]:
@@ -123,7 +129,7 @@ class _Gathering:
         found = told[: len(asked)]
         self._near = [hit for answer in told[len(asked) :] for hit in Found.all(answer["hits"])]
         if not found:
-            return self._wording, {"hits": [], "estimatedTotalHits": 0}
+            return self._wording, _NOTHING
         best = max(range(len(found)), key=lambda at: (total_of(found[at]), -at))
         return self._unmistaken(variants[best], found[best])
 
@@ -139,7 +145,7 @@ class _Gathering:
         )
         self._near = Found.all(told.pop()["hits"]) if nearby else []
         self._rarer = [hit for answer in told[1:] for hit in Found.all(answer["hits"])]
-        return steps[0], told[0] if told else {"hits": [], "estimatedTotalHits": 0}
+        return steps[0], told[0] if told else _NOTHING
 
     def _unmistaken(self, wording: Wording, found: Json) -> tuple[Wording, Json]:
         """A word in at most two photos, next to a far more frequent one, is taken for somebody else's mistake."""
@@ -160,22 +166,28 @@ class _Gathering:
             return forgiving, told[0]
         return wording, found
 
-    def _second(self) -> tuple[Wording, Json]:
-        """No photo has every word as typed: mistakes are forgiven, then words left out, the least telling first."""
-        unknown = [term for term in self._terms if not self._counts.get(term.typed, 0)]
-        variants = [way for wording in self._wording.variants() for way in wording.forgiven(unknown or self._terms)]
-        told = self._asker.ask([self._request(wording) for wording in variants])
-        best = max(range(len(told)), key=lambda at: (total_of(told[at]), -at))
-        if total_of(told[best]) or len(self._terms) < 2:
-            return variants[best], told[best]
-        return self._fewer(variants[0], told[0])
+    def _second(self, right: frozenset[str] = frozenset()) -> tuple[Wording, Json]:
+        """No photo has every word as typed: mistakes are forgiven, then words left out, the least telling first.
 
-    def _fewer(self, wording: Wording, nothing: Json) -> tuple[Wording, Json]:
+        The words `right` hold no mistake.
+        """
+        unknown = [term for term in self._terms if not self._counts.get(term.typed, 0)]
+        mistaken = [term for term in unknown or self._terms if not right.issuperset(term.words)]
+        ways = self._wording.variants()
+        if mistaken:
+            ways = [forgiven for way in ways for forgiven in way.forgiven(mistaken)]
+            told = self._asker.ask([self._request(way) for way in ways])
+            best = max(range(len(told)), key=lambda at: (total_of(told[at]), -at))
+            if total_of(told[best]):
+                return ways[best], told[best]
+        return self._fewer(ways[0]) if len(self._terms) > 1 else (ways[0], _NOTHING)
+
+    def _fewer(self, wording: Wording) -> tuple[Wording, Json]:
         alone = self._asker.ask([self._request(wording.only([term]), limit=0) for term in wording.terms])
         counts = [total_of(answer) for answer in alone]
         known = [term for term, count in zip(wording.terms, counts, strict=True) if count]
         if not known:
-            return wording, nothing
+            return wording, _NOTHING
         weights = weights_of([count for count in counts if count], self._asker.size())
         weight = dict(zip(known, weights.tolist(), strict=True))
         some = [kept for size in range(len(known), 0, -1) for kept in combinations(known, size)]
@@ -183,17 +195,17 @@ class _Gathering:
         told = self._asker.ask([self._request(wording.only(kept)) for kept in some])
         return next((wording.only(kept), answer) for kept, answer in zip(some, told, strict=True) if total_of(answer))
 
-    def _judged(self, wording: Wording, found: Json, *, last: bool) -> Gathered | None:
-        """What of all that was found is kept, in our order; None where it is nothing and there is more to try."""
+    def _judged(self, wording: Wording, found: Json, *, fall_back: bool = True) -> Gathered | None:
+        """What of all that was found is kept, in our order; None where it is nothing."""
         by_words = Found.all(found["hits"])
         photos = list({hit.id: hit for hit in (*by_words, *self._rarer, *self._near)}.values())
         window = Window(photos)
-        match = matched(self._query, self._bench(window), fall_back=last) if photos else _NO_MATCH
+        match = matched(self._query, self._bench(window), fall_back=fall_back) if photos else _NO_MATCH
         total = total_of(found)
         described = wording.most and total <= len(by_words)  # then all that was found is in the window
         if not described:
             match = _with_all(match, len(by_words))
-        if not match.total and not last:
+        if not match.total:
             return None
         kept = [photo.id for photo, is_kept in zip(photos, match.mask.tolist(), strict=True) if is_kept]
         reached = {hit.id for hit in by_words}
@@ -278,8 +290,7 @@ class _Gathering:
 
     def _having_literals(self) -> list[str]:
         """Photos that have what meaning can't stand for: names, numbers, phrases. Empty where all may be meant."""
-        meant = set(self._query.meant) or {word for term in self._terms for word in term.words}
-        names = [term for term in self._terms if not meant.issuperset(term.words)]
+        names = [term for term in self._terms if not self._meant.issuperset(term.words)]
         counts = self._asker.counted(names)[0] if names else {}
         held = self._wording.only(term for term in names if counts[term])
         if not held.terms and not held.bounds:

@@ -6,7 +6,8 @@
     facet_year, facet_tag …    the values of facets and filters; taken, stars, _geo: those that are numbers
     _vectors                   the embedding, under the name of its model
     shown, words, strengths,   what ranking and highlights need (`fields.Fields`): the texts as they are, each word with
-    embedding, model           its strength, the embedding as int8 (RFC 4648 base64), in which cosines are exact enough
+    embedding, model           its strength (0..255, a byte each) and the embedding as int8, in which cosines are exact
+                               enough, both as base64 (RFC 4648): of numbers, JSON makes ten times the work
 
 Attributes that have nothing in them are left out.
 """
@@ -19,9 +20,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
-
-import numpy as np
-from numpy.typing import NDArray
 
 from indexer.search import SearchDocument
 from indexer.search.fields import Fields, quantised, taken_s
@@ -60,7 +58,7 @@ def stored(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]
     made |= {
         "shown": [[text.field, text.text] for text in fields.texts],
         "words": " ".join(fields.strengths),
-        "strengths": list(fields.strengths.values()),
+        "strengths": base64.b64encode(bytes(fields.strengths.values())).decode("ascii"),
     }
     made |= _embedding(document, embedders)
     return {name: value for name, value in made.items() if value not in (None, [], "")}
@@ -101,18 +99,18 @@ class Found:
     @cached_property
     def strengths(self) -> dict[str, int]:
         """Word -> 1..255."""
-        return dict(zip(self.told.get("words", "").split(), self.told.get("strengths", []), strict=True))
+        strengths = base64.b64decode(self.told.get("strengths", ""))
+        return dict(zip(self.told.get("words", "").split(), strengths, strict=True))
 
     @cached_property
     def texts(self) -> list[tuple[str, str, str]]:
         """Field, text, and the words of the text."""
         return [(field, text, " ".join(words(text))) for field, text in self.told.get("shown", [])]
 
-    @cached_property
-    def embedding(self) -> NDArray[np.float32] | None:
-        """Of any length; None where the photo has none."""
-        text = self.told.get("embedding")
-        return np.frombuffer(base64.b64decode(text), np.int8).astype(np.float32) if text else None
+    @property
+    def embedding(self) -> bytes:
+        """int8, of any length; empty where the photo has none."""
+        return base64.b64decode(self.told.get("embedding", ""))
 
     @property
     def model(self) -> str:

@@ -27,12 +27,14 @@ class Values:
     def __init__(self, ask: Callable[[str], Mapping[str, int]]) -> None:
         self._ask = ask
         self._known: dict[str, Facet] = {}
+        self._proper: frozenset[str] | None = None
         self._lock = threading.Lock()
 
     def outdate(self) -> None:
         """Says that photos may have others now."""
         with self._lock:
             self._known = {}
+            self._proper = None
 
     def facet(self, name: str) -> Facet:
         """The values of one facet, in order."""
@@ -44,7 +46,10 @@ class Values:
 
     def proper_names(self) -> frozenset[str]:
         """The words by which people, places and cameras are called here, and nothing that a picture shows."""
-        return self._folded(*NAMING) - self._folded(THINGS)
+        proper = self._proper
+        if proper is None:
+            proper = self._proper = self._folded(*NAMING) - self._folded(THINGS)
+        return proper
 
     def _folded(self, *facets: str) -> frozenset[str]:
         return frozenset(word for name in facets for folded in self.facet(name).folded for word in folded.split())

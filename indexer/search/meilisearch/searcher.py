@@ -108,7 +108,7 @@ class Searcher:
         return hits_of(rows, found.match, self._meaning, found.query.meant)
 
     def _alike_by_look(self, own: Found, limit: int) -> Answer | None:
-        if own.embedding is None:
+        if not own.embedding:
             return None
         request = {
             "id": own.id,

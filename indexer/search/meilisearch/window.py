@@ -70,13 +70,18 @@ class Window:
         """One per photo; 0 where it has no embedding by `model` or one of another length."""
         wanted = np.asarray(vector, np.float32)
         cosines = np.zeros(len(self.photos), np.float32)
-        for place, photo in enumerate(self.photos):
-            own = photo.embedding
-            if own is None or len(own) != len(wanted) or photo.model != model:
-                continue
-            length = float(np.linalg.norm(own) * np.linalg.norm(wanted))
-            if length and np.isfinite(length):
-                cosines[place] = own @ wanted / length
+        own = {
+            place: photo.embedding
+            for place, photo in enumerate(self.photos)
+            if photo.model == model and len(photo.embedding) == len(wanted)
+        }
+        if not own or not np.isfinite(wanted).all():
+            return cosines
+        matrix = np.frombuffer(b"".join(own.values()), np.int8).reshape(len(own), -1).astype(np.float32)
+        lengths = np.linalg.norm(matrix, axis=1) * np.linalg.norm(wanted)
+        found = np.zeros(len(own), np.float32)
+        np.divide(matrix @ wanted, lengths, out=found, where=lengths > 0)
+        cosines[list(own)] = found
         return cosines
 
     @cached_property
