@@ -198,6 +198,13 @@ class SearchBackend(Protocol):
     def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
         """Photos like this one, itself left out; empty for an unknown id."""
 
+    def vocabulary(self, beginning: str, *, limit: int = 10) -> tuple[str, ...]:
+        """Words that photos have and that begin so, the most common ones first: what is being typed may become one.
+
+        In small letters, spelt as a photo spells them, of several forms of a word the most common one. None for
+        several words or none, and in scripts without spaces between words, which have no beginnings.
+        """
+
     def count(self) -> int:
         """How many documents there are: as many as `held` would give."""
 

@@ -5,6 +5,7 @@
     embedded_shelf    both, as words are matched against them
     embedded_filter   filters and facets
     embedded_vectors  embeddings, for meaning and likeness
+    embedded_vocabulary  words by their beginning
 
 and what every backend shares:
 
@@ -41,6 +42,7 @@ from indexer.search.embedded_follow import followed, read_state
 from indexer.search.embedded_picture import Mask, Picture
 from indexer.search.embedded_shelf import EmbeddedShelf
 from indexer.search.embedded_vectors import Vectors
+from indexer.search.embedded_vocabulary import common_words
 from indexer.search.matching import STOP_WORDS, Matcher
 from indexer.search.meaning import NO_MEANING, Meaning, borne_out
 from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, Bench, Borne, Match, matched, page
@@ -138,6 +140,11 @@ class EmbeddedSearch:
             match = self._alike(row, picture)
             places = page(match, picture.newest, picture.oldest, Sort.RELEVANCE, max(limit, 0), 0)
             return Answer(self._hits(places.tolist(), match, picture), match.total)
+
+    def vocabulary(self, beginning: str, *, limit: int = 10) -> tuple[str, ...]:
+        """Words that begin so, the most common ones first."""
+        with self._guarded():
+            return common_words(self._current(), self._database.reader, beginning, max(limit, 0))
 
     def count(self) -> int:
         """How many documents there are."""

@@ -86,6 +86,9 @@ class MemorySearch:
     def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
         return Answer((), 0)
 
+    def vocabulary(self, beginning: str, *, limit: int = 10) -> tuple[str, ...]:
+        return ()
+
     def count(self) -> int:
         return len(self._written())
 
@@ -211,6 +214,9 @@ class FragileSearch:
 
     def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
         return self._reached().similar(photo_id, limit=limit)
+
+    def vocabulary(self, beginning: str, *, limit: int = 10) -> tuple[str, ...]:
+        return self._reached().vocabulary(beginning, limit=limit)
 
     def count(self) -> int:
         return self._reached().count()

@@ -537,6 +537,35 @@ def test_an_unknown_facet_is_refused(backend: SearchBackend) -> None:
         backend.facets(Query(), ["colour"])
 
 
+# Words by their beginning
+
+
+@pytest.mark.parametrize(
+    ("beginning", "expected"),
+    [
+        ("do", ("dog",)),  # not dogs as well
+        ("Bi", ("bicycle", "birthday")),
+        ("ZU", ("zürich",)),
+        ("sm", ("smith",)),
+        ("xy", ()),
+        ("", ()),
+        ("海", ()),
+        ("a dog", ()),
+        ('"*', ()),
+    ],
+)
+def test_words_are_told_by_their_beginning(backend: SearchBackend, beginning: str, expected: tuple[str, ...]) -> None:
+    assert backend.vocabulary(beginning) == expected
+
+
+def test_common_words_are_told_first_and_deleted_ones_never(empty: SearchBackend) -> None:
+    empty.put([photo(number, "a sofa") for number in range(1, 4)] + [photo(4, "a song"), photo(5, "some soup")])
+    empty.delete([f"{4:032x}"])
+    assert empty.vocabulary("so", limit=5) == ("sofa", "soup")
+    assert empty.vocabulary("so", limit=1) == ("sofa",)
+    assert empty.vocabulary("so", limit=0) == ()
+
+
 # Meaning
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -185,6 +187,9 @@ class DownSearch:
     def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
         raise self._down()
 
+    def vocabulary(self, beginning: str, *, limit: int = 10) -> tuple[str, ...]:
+        raise self._down()
+
     def count(self) -> int:
         raise self._down()
 
@@ -221,6 +226,39 @@ async def test_a_search_that_is_down_is_said_to_be_and_photos_can_still_be_seen(
         async with client.get("/api/status") as response:
             status = await response.json()
             assert (status["counts"]["photos"], status["search"]["photos"]) == (1, None)
+
+
+class SilentSearch(DownSearch):
+    """A search server that takes every request and keeps everybody waiting."""
+
+    def __init__(self) -> None:
+        self.asked, self.enough = threading.Semaphore(0), threading.Event()
+
+    def _down(self) -> SearchError:
+        self.asked.release()
+        self.enough.wait()
+        return super()._down()
+
+
+async def test_a_search_that_is_silent_keeps_no_photo_and_no_picture_waiting(settings, aiohttp_client) -> None:  # type: ignore[no-untyped-def]
+    search = SilentSearch()
+    with made_library(settings, [MadePhoto("a.jpg")]) as storage:
+        app = make_app(
+            settings,
+            catalogue=storage.catalogue,
+            thumbnails=storage.thumbnails,
+            search=search,
+            progress=lambda: IDLE,
+        )
+        client = await aiohttp_client(app)
+        waiting = [asyncio.create_task(client.get("/?q=dog")) for _ in range(9)]
+        await asyncio.to_thread(search.asked.acquire)
+        key = content_key("a.jpg")
+        for path in (f"/thumbnails/{key}/grid.webp", f"/photo/{key}?q=dog&at=0", f"/api/photos/{key}"):
+            async with client.get(path) as response:
+                assert response.status == 200
+        search.enough.set()
+        assert {response.status for response in await asyncio.gather(*waiting)} == {503}
 
 
 async def test_the_photo_page_tells_everything_known(start_page: StartPage) -> None:
