@@ -19,6 +19,7 @@ from web.doors import (
     LIBRARY,
     PROGRESS,
     SEARCH,
+    SEARCH_THREADS,
     SETTINGS,
     THREADS,
     THUMBNAILS,
@@ -107,8 +108,11 @@ def _routes() -> list[web.RouteDef]:
 
 
 async def _threads(app: web.Application) -> AsyncIterator[None]:
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="web") as threads:
-        app[THREADS] = threads
+    with (
+        ThreadPoolExecutor(_THREADS, thread_name_prefix="web") as threads,
+        ThreadPoolExecutor(_THREADS, thread_name_prefix="search") as searching,
+    ):
+        app[THREADS], app[SEARCH_THREADS] = threads, searching
         yield
 
 

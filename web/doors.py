@@ -70,6 +70,8 @@ PROGRESS: web.AppKey[Callable[[], Progress]] = web.AppKey("PROGRESS")
 #: Says that there is new work in the queue; does nothing where another process, or none, is indexing.
 WAKE: web.AppKey[Callable[[], None]] = web.AppKey("WAKE")
 THREADS = web.AppKey("THREADS", ThreadPoolExecutor)
+#: For what waits for search: a server that is silent must not keep pictures waiting, too.
+SEARCH_THREADS = web.AppKey("SEARCH_THREADS", ThreadPoolExecutor)
 #: How many connections are open from each address.
 VISITORS: web.AppKey[Counter[str]] = web.AppKey("VISITORS")
 
@@ -103,8 +105,14 @@ async def in_thread(
 ) -> _Result:
     """Runs what reads databases on the application's own few threads.
 
-    Not for the library's file system, whose disks may have to wake up first: that is `asyncio.to_thread`'s.
+    Not for the library's file system, whose disks may have to wake up first: that is `asyncio.to_thread`'s. Nor for
+    search: that is `while_searching`'s.
     """
     return await asyncio.get_running_loop().run_in_executor(
         request.config_dict[THREADS], lambda: function(*args, **kwargs)
     )
+
+
+async def while_searching(request: web.Request, function: Callable[[], _Result]) -> _Result:
+    """Runs what asks the search backend, on threads of its own."""
+    return await asyncio.get_running_loop().run_in_executor(request.config_dict[SEARCH_THREADS], function)

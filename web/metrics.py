@@ -22,7 +22,7 @@ from indexer.catalogue import Counts
 from indexer.errors import SearchError
 from indexer.progress import Phase, Progress
 from indexer.storage import indexing_process
-from web.doors import COUNTS, PROGRESS, SEARCH, SETTINGS, VISITORS, in_thread
+from web.doors import COUNTS, PROGRESS, SEARCH, SETTINGS, VISITORS, in_thread, while_searching
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -94,7 +94,7 @@ async def metrics(request: web.Request) -> web.Response:
     families = (
         *_catalogue(counts),
         *_indexing(request.config_dict[PROGRESS](), await in_thread(request, indexing_process, data_dir)),
-        *await in_thread(request, _searching, request),
+        *await while_searching(request, lambda: _searching(request)),
         *await in_thread(request, _disk, data_dir),
         *_serving(request.config_dict[RESPONSES], request.config_dict[VISITORS]),
     )

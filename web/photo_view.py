@@ -49,6 +49,7 @@ _SIMILAR = 12
 _HEADLINE = 160  # characters: a caption that is longer is read as a text, not as a headline
 _NEIGHBOURHOOD = 12  # photos may come and go while someone leafs: look this far around the remembered position
 _PER_PAGE = 60
+_PATIENCE_S = 3.0  # who wants to see a photo waits no longer for what is like it
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +215,9 @@ async def _similar(request: web.Request, photo: Photo, limit: int) -> tuple[Tile
     if not limit:
         return ()
     try:
-        found = await run_similar(request, photo.id, limit)
-    except SearchError:
+        async with asyncio.timeout(_PATIENCE_S):
+            found = await run_similar(request, photo.id, limit)
+    except (SearchError, TimeoutError):
         return ()
     grid_px = request.config_dict[SETTINGS].grid_px
     return tuple(tile(one.photo, one.hit, at, grid_px) for at, one in enumerate(found))
@@ -233,8 +235,9 @@ async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
         return plain
     first = max(0, at - _NEIGHBOURHOOD)
     try:
-        result = await run_search(request, Search(asked.text, asked.sort, at - first + _NEIGHBOURHOOD, first))
-    except (FilterError, SearchError):
+        async with asyncio.timeout(_PATIENCE_S):
+            result = await run_search(request, Search(asked.text, asked.sort, at - first + _NEIGHBOURHOOD, first))
+    except (FilterError, SearchError, TimeoutError):
         return plain
     hits = [found.hit for found in result.found]
     index = next((index for index, hit in enumerate(hits) if hit.id == photo.id), None)

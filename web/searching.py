@@ -13,7 +13,7 @@ from indexer.errors import SearchError
 from indexer.photo import Photo
 from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
 from indexer.search.query import parse, without
-from web.doors import LIBRARY, SEARCH, Library, in_thread
+from web.doors import LIBRARY, SEARCH, Library, while_searching
 from web.metrics import SEARCH_TIMES
 from web.shown import clean
 
@@ -107,7 +107,7 @@ async def run_search(request: web.Request, search: Search) -> Result:
     """Raises `FilterError` and `SearchError`."""
     backend, library = request.config_dict[SEARCH], request.config_dict[LIBRARY]
     with request.config_dict[SEARCH_TIMES].timed():
-        return await in_thread(request, _run, backend, library, search)
+        return await while_searching(request, lambda: _run(backend, library, search))
 
 
 def _run(backend: SearchBackend, library: Library, search: Search) -> Result:
@@ -128,13 +128,13 @@ def join(answer: Answer, library: Library) -> tuple[Found, ...]:
 async def run_similar(request: web.Request, photo_id: str, limit: int) -> tuple[Found, ...]:
     """Photos like this one. Raises `SearchError`."""
     backend, library = request.config_dict[SEARCH], request.config_dict[LIBRARY]
-    return await in_thread(request, lambda: join(backend.similar(photo_id, limit=limit), library))
+    return await while_searching(request, lambda: join(backend.similar(photo_id, limit=limit), library))
 
 
 async def run_count(request: web.Request) -> int | None:
     """How many photos search has; None where it does not answer, which is no reason to hide all else."""
     try:
-        return await in_thread(request, request.config_dict[SEARCH].count)
+        return await while_searching(request, request.config_dict[SEARCH].count)
     except SearchError:
         return None
 
@@ -142,7 +142,7 @@ async def run_count(request: web.Request) -> int | None:
 async def run_facets(request: web.Request, search: Search) -> Mapping[str, tuple[FacetCount, ...]]:
     """Counts per value for the current search. Raises `FilterError` and `SearchError`."""
     backend = request.config_dict[SEARCH]
-    return await in_thread(request, lambda: backend.facets(search.query(), FACETS, limit=_FACET_LIMIT))
+    return await while_searching(request, lambda: backend.facets(search.query(), FACETS, limit=_FACET_LIMIT))
 
 
 async def run_dates(request: web.Request, search: Search) -> tuple[Query, Mapping[str, tuple[FacetCount, ...]]]:
@@ -158,4 +158,4 @@ async def run_dates(request: web.Request, search: Search) -> tuple[Query, Mappin
             undated = without(undated, name)
         return query, backend.facets(undated, ("year", "month"), limit=_MOST_MONTHS)
 
-    return await in_thread(request, run)
+    return await while_searching(request, run)
