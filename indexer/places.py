@@ -56,14 +56,12 @@ def places_of(position: Position | None) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _places_at(latitude: float, longitude: float) -> tuple[str, ...]:
-    with _reading:
-        towns = _towns()
-    return towns.nearest(latitude, longitude)
+    return towns().nearest(latitude, longitude)
 
 
 @dataclass(frozen=True, slots=True)
-class _Towns:
-    """Rows of one town each; float64, since float32 can't tell neighbours 2 km apart from each other."""
+class Towns:
+    """The towns, rows of one town each; float64, since float32 can't tell neighbours 2 km apart from each other."""
 
     points: NDArray[np.float64]  # [n, 3] on the unit sphere
     people: NDArray[np.float64]
@@ -73,6 +71,7 @@ class _Towns:
     around: tuple[tuple[str, ...], ...]  # state and country of each region
 
     def nearest(self, latitude: float, longitude: float) -> tuple[str, ...]:
+        """Town, city and what lies around them; empty far from any town."""
         import numpy as np
 
         cosines = self.points @ _on_sphere(latitude, longitude)
@@ -91,23 +90,34 @@ def _on_sphere(latitude: float, longitude: float) -> tuple[float, float, float]:
     return math.cos(north) * math.cos(east), math.cos(north) * math.sin(east), math.sin(north)
 
 
+def towns() -> Towns:
+    """Every town; the first call takes about a second."""
+    with _reading:
+        return _read_towns()
+
+
+def towns_as_told() -> Iterator[Mapping[str, Any]]:
+    """GeoNames' records of the same towns, in the same order, one at a time."""
+    with _data(f"cities{_TOWNS_OF}.json") as file:
+        yield from _records(file)
+
+
 @cache
-def _towns() -> _Towns:
+def _read_towns() -> Towns:
     import numpy as np
 
     names: list[str] = []
     rows = array("d")
     regions: dict[tuple[str, str], int] = {}
-    with _data(f"cities{_TOWNS_OF}.json") as file:
-        for town in _records(file):
-            names.append(town["name"])
-            region = regions.setdefault((town["countrycode"], town["admin1code"]), len(regions))
-            rows.extend((*_on_sphere(town["latitude"], town["longitude"]), town["population"], region))
+    for town in towns_as_told():
+        names.append(town["name"])
+        region = regions.setdefault((town["countrycode"], town["admin1code"]), len(regions))
+        rows.extend((*_on_sphere(town["latitude"], town["longitude"]), town["population"], region))
     table = np.frombuffer(rows).reshape(-1, 5)
     people = table[:, 3].copy()
     reach = np.cos(np.sqrt(people / (math.pi * _PEOPLE_PER_KM2)) / _EARTH_KM)
     around = _around(regions)
-    return _Towns(table[:, :3].copy(), people, reach, tuple(names), table[:, 4].astype(np.int64), around)
+    return Towns(table[:, :3].copy(), people, reach, tuple(names), table[:, 4].astype(np.int64), around)
 
 
 def _around(regions: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:

@@ -6,7 +6,9 @@
     camera: lens: place: folder: person: tag:
         A value that the library has (case and diacritics don't matter), else values that contain these words, else
         values in which they begin words. A folder stands for everything below it.
-    type:jpeg   rating:4  rating:>=4  rating:2..4   near:48.1,11.6  near:48.1,11.6,25km
+    type:jpeg   rating:4  rating:>=4  rating:2..4
+    near:48.1,11.6  near:48.1,11.6,25km  near:Lyon  near:Lyon,25km  near:"Springfield, Missouri, 25km"
+        Of several places of one name the most populous is meant (`indexer.place_names`).
     sort:newest  sort:oldest  sort:relevance
 
 `checked` turns what a person typed into the canonical value that a `Filter` carries, or raises `FilterError`; the
@@ -25,6 +27,8 @@ from types import MappingProxyType
 from rapidfuzz.distance import OSA
 
 from indexer.photo import Position
+from indexer.place_names import nearest_name as nearest_place
+from indexer.place_names import places_named
 from indexer.search import FilterError, Sort
 
 DEFAULT_RADIUS_KM = 10.0
@@ -196,20 +200,51 @@ _NEAR = re.compile(
 _KM = MappingProxyType({"km": 1.0, "m": 0.001, "mi": 1.609_344})
 
 
+#: A place's name and perhaps a radius.
+_NEAR_NAME = re.compile(r"(.*?)(?:\s*[,;]\s*(\d{1,6}(?:\.\d{1,6})?)\s*(km|m|mi)?)?", re.ASCII | re.DOTALL)
+
+
+def near_place(value: str) -> str | None:
+    """The name of the place in a `near:` value as it was typed; None where there are coordinates."""
+    match = _NEAR_NAME.fullmatch(value.strip())
+    name = match[1].strip(" ,;") if match else ""
+    return name if any(map(str.isalpha, name)) else None
+
+
 def _near(value: str, now: date) -> str:
     match = _NEAR.fullmatch(value.lower())
-    if not match:
+    if match:
+        return _circle(value, float(match[1]), float(match[2]), match[3], match[4])
+    name = near_place(value)
+    if name is None:
         raise FilterError(
-            f"near:{value} is not a position: expected latitude,longitude and perhaps a radius, "
-            "such as near:48.1,11.6 or near:48.1,11.6,25km"
+            f"near:{value} is not a position: expected a town or latitude,longitude, and perhaps a radius, "
+            "such as near:Lyon, near:Lyon,25km or near:48.1,11.6,25km"
         )
-    latitude, longitude = float(match[1]), float(match[2])
+    places = places_named(name, most=1)
+    if not places:
+        raise _no_such_place(name)
+    radius = _NEAR_NAME.fullmatch(value.lower().strip())
+    centre = places[0].position
+    return _circle(value, centre.latitude, centre.longitude, *(radius.groups()[1:] if radius else (None, None)))
+
+
+def _no_such_place(name: str) -> FilterError:
+    nearest = nearest_place(name)
+    hint = None if nearest is None else f'near:"{nearest}"' if " " in nearest else f"near:{nearest}"
+    example = f"; did you mean {hint}?" if hint else ", such as near:Lyon or near:48.1,11.6"
+    return FilterError(f"near:{name} is no town of more than 5,000 people{example}", suggestion=hint)
+
+
+def _circle(value: str, latitude: float, longitude: float, radius: str | None, unit: str | None) -> str:
     if abs(latitude) > 90 or abs(longitude) > 180:
-        swap = f"near:{match[2]},{match[1]}" if abs(longitude) <= 90 and abs(latitude) <= 180 else None
+        swap = None
+        if abs(longitude) <= 90 and abs(latitude) <= 180:
+            swap = f"near:{_number(longitude)},{_number(latitude)}"
         example = f"; did you mean {swap}?" if swap else ""
         message = f"near:{value}: a latitude is -90 to 90 and a longitude -180 to 180{example}"
         raise FilterError(message, suggestion=swap)
-    radius_km = float(match[3]) * _KM[match[4] or "km"] if match[3] else DEFAULT_RADIUS_KM
+    radius_km = float(radius) * _KM[unit or "km"] if radius else DEFAULT_RADIUS_KM
     if not 0 < radius_km <= _HALF_EARTH_KM or not math.isfinite(radius_km):
         raise FilterError(f"near:{value}: the radius is more than 0 and at most 20000 km, such as 25km")
     return f"{_number(latitude)},{_number(longitude)},{_number(radius_km)}km"

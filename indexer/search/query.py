@@ -176,6 +176,6 @@ _EXAMPLES = {
     "tag": "dog",
     "type": "jpeg",
     "rating": ">=4",
-    "near": "48.1,11.6,25km",
+    "near": "Lyon",
     "sort": "newest",
 }

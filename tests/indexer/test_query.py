@@ -86,6 +86,9 @@ def test_text_with_a_colon_is_words(text: str) -> None:
         ("near:48.1,11.6", ("near", "48.1,11.6,10km")),
         ("near:48.1,-11.60,25km", ("near", "48.1,-11.6,25km")),
         ("near:48.1,11.6,500m", ("near", "48.1,11.6,0.5km")),
+        ("near:Lyon", ("near", "45.74906,4.84789,10km")),
+        ("near:lyon,25km", ("near", "45.74906,4.84789,25km")),
+        ('near:"Springfield, Illinois, 5 mi"', ("near", "39.80172,-89.64371,8.04672km")),
     ],
 )
 def test_values_are_made_canonical(text: str, value: tuple[str, str]) -> None:
@@ -110,7 +113,10 @@ def test_values_are_made_canonical(text: str, value: tuple[str, str]) -> None:
         ("type:jepg", "type:jpeg"),
         ("rating:9", "rating:5"),
         ("rating:good", "rating:>=4"),
-        ("near:Lyon", "near:48.1,11.6"),
+        ("near:48.1", "near:48.1,11.6"),
+        ("near:Lyonn", "near:Lyon?"),
+        ("near:xqzvw", "no town"),
+        ("near:Lyon,0km", "radius"),
         ("near:116,48", "near:48,116"),
         ("near:48,11,0km", "radius"),
         ("sort:newset", "sort:newest"),
