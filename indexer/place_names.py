@@ -16,15 +16,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from threading import Lock
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from indexer.photo import Position
 from indexer.places import Towns, towns, towns_as_told
 from indexer.search.words import fold
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _LARGE = 100_000  # people; so large a town is found by its names in other languages
 _MISTAKES = 2
@@ -117,6 +120,8 @@ class _Index:
         return self.towns[self._from(name) : self._from(f"{name}\U0010ffff")]
 
     def called_elsewhere(self, name: str) -> Sequence[int]:
+        import numpy as np
+
         hashes, of_towns = _other_names()
         wanted = hash(name)
         found: list[int] = of_towns[slice(*np.searchsorted(hashes, [wanted, wanted + 1]))].tolist()
@@ -149,6 +154,8 @@ def _other_names() -> tuple[NDArray[np.int64], NDArray[np.int32]]:
 @cache
 def _made_other_names() -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Hashes in order, and the town of each."""
+    import numpy as np
+
     pairs = np.array([(hash(name), at) for name, at in _all_other_names()], np.int64).reshape(-1, 2)
     pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
     return pairs[:, 0].copy(), pairs[:, 1].astype(np.int32)
