@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from functools import wraps
-from typing import Any
+from typing import Any, TypeGuard
 
 from aiohttp import web
 
@@ -23,6 +23,7 @@ from web.bodies import read_object
 from web.correcting import correct, take_back
 from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, in_thread
 from web.links import thumbnail_url
+from web.remarking import change_words, judge
 from web.searching import (
     FACETS,
     Found,
@@ -76,7 +77,9 @@ async def search(request: web.Request) -> Json:
     ``kind``: exact, prefix, typo, synonym, meaning), ``caption``, ``caption_by`` (person, model or null),
     ``corrected`` (whether the caption was typed on this page, or by PUT, rather than in another program),
     ``confidence`` of the model, ``unsure`` (whether that is too little to rely on the caption), ``tags`` (``word``,
-    ``probability``), ``taken_at`` (ISO 8601, with its offset where the photo knows it), ``width``, ``height``,
+    ``probability``), ``wrong`` (whether a person marked what the model says as wrong, which then has neither confidence
+    nor tags), ``added_words`` (a person's, to find the photo by), ``taken_at`` (ISO 8601, with its offset where the
+    photo knows it), ``width``, ``height``,
     ``camera``, ``position``, ``places`` (the names of that position, from town to country), ``thumbnail`` (an address
     on this server) and ``files`` (``id``, ``path`` relative to its library). Found by its look, it has a ``why`` of the
     field embedding and the kind meaning, whose text says which words came near, if any: "cove ≈ beach".
@@ -127,6 +130,39 @@ async def delete_caption(request: web.Request) -> Json:
     """
     await take_back(request, request.match_info["id"])
     return await _told(request)
+
+
+@_as_json
+async def put_wrong(request: web.Request) -> Json:
+    """PUT /api/photos/ID/wrong: what the model says of the photo is wrong. Neither shown nor searched until taken back,
+    taken out of the files, and tried again by the next model. Answers as GET /api/photos/ID does. 404."""
+    await judge(request, request.match_info["id"], wrong=True)
+    return await _told(request)
+
+
+@_as_json
+async def delete_wrong(request: web.Request) -> Json:
+    """DELETE /api/photos/ID/wrong: the model's words count again; does nothing where they were not marked. 404."""
+    await judge(request, request.match_info["id"], wrong=False)
+    return await _told(request)
+
+
+@_as_json
+async def patch_words(request: web.Request) -> Json:
+    """PATCH /api/photos/ID/words with ``{"add": [...], "remove": [...]}``, either of them: words to find the photo by.
+
+    At most 64, each of at most 100 characters; letter case makes no other word. Answers as GET does. 400, 404.
+    """
+    body = await read_object(request)
+    add, remove = body.get("add", []), body.get("remove", [])
+    if not (_are_words(add) and _are_words(remove) and (add or remove)):
+        raise WrongRequest('The body is {"add": ["a word"], "remove": ["another"]}, or one of them.')
+    await change_words(request, request.match_info["id"], add=add, remove=remove)
+    return await _told(request)
+
+
+def _are_words(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 @_as_json
@@ -217,7 +253,7 @@ async def _told(request: web.Request) -> Json:
 
 
 def _photo(request: web.Request, photo: Photo) -> Json:
-    metadata, machine, position = photo.metadata, photo.machine, photo.metadata.position
+    metadata, machine, position = photo.metadata, photo.believed, photo.metadata.position
     return {
         "id": photo.id,
         "caption": clean(photo.caption) if photo.caption else None,
@@ -228,6 +264,8 @@ def _photo(request: web.Request, photo: Photo) -> Json:
         "tags": [{"word": clean(tag.word), "probability": round(tag.probability, 3)} for tag in machine.tags]
         if machine
         else [],
+        "wrong": photo.wrong,
+        "added_words": list(map(clean, photo.added_words)),
         "taken_at": metadata.taken_at.isoformat() if metadata.taken_at else None,
         "width": metadata.width_px,
         "height": metadata.height_px,

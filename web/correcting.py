@@ -9,7 +9,8 @@ from aiohttp import web
 from indexer.catalogue.corrections import WordsPending
 from indexer.correction import corrected_text
 from indexer.photo import CaptionBy, Photo
-from indexer.pipeline import CAPTIONS_OFF
+from indexer.pipeline import CAPTIONS_OFF, UNDONE, WRONG
+from indexer.settings import Settings
 from indexer.storage import indexing_process
 from web.doors import LIBRARY, SETTINGS, WAKE, in_thread
 from web.shown import caption_place, clean
@@ -50,12 +51,30 @@ def _whereabouts(request: web.Request, photo: Photo) -> Whereabouts:
     if photo.caption_by is CaptionBy.PERSON and photo.correction is None:
         return Whereabouts()  # another program put them where they are
     if not (pending.waiting or pending.missing or pending.failed):
-        return Whereabouts(caption_place(photo))
+        return _where_marked(photo) if photo.wrong and photo.correction is None else Whereabouts(caption_place(photo))
     settings = request.config_dict[SETTINGS]
+    if photo.wrong and photo.correction is None:
+        return _on_their_way_out(settings, pending)
     if settings.captions == "off" and photo.correction:
         return Whereabouts(f"kept in the catalogue only: {CAPTIONS_OFF}")
     where = "beside the photo" if settings.captions == "sidecar" else "into the photo"
     return _on_their_way(photo, pending, where, indexing=bool(indexing_process(settings.data_dir)))
+
+
+def _where_marked(photo: Photo) -> Whereabouts:
+    """Words that were marked as wrong are out of the files, but for files that must not be touched."""
+    if photo.caption_reason in {None, WRONG, UNDONE, CAPTIONS_OFF}:
+        return Whereabouts()
+    return Whereabouts(f"still in the file: {clean(photo.caption_reason or '')}")
+
+
+def _on_their_way_out(settings: Settings, pending: WordsPending) -> Whereabouts:
+    """Of words that were marked as wrong."""
+    if settings.captions == "off" or not pending.waiting:
+        return Whereabouts()
+    if indexing_process(settings.data_dir):
+        return Whereabouts("being taken out of the photo", moving=True)
+    return Whereabouts("taken out of the photo as soon as recollect is indexing again")
 
 
 def _on_their_way(photo: Photo, pending: WordsPending, where: str, *, indexing: bool) -> Whereabouts:

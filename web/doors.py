@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -50,6 +50,24 @@ class Library(Protocol):
 
     def take_back(self, photo_id: str, /) -> bool:
         """Withdraws a correction; False where there is none."""
+
+    def mark_wrong(self, photo_id: str, /) -> bool:
+        """Marks what the model says of a photo as wrong; False where that changes nothing."""
+
+    def take_mark_back(self, photo_id: str, /) -> bool:
+        """The model's words count again; False where they were not marked."""
+
+    def change_words(self, photo_id: str, /, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> bool:
+        """Adds and takes away words that a photo is found by; False for an unknown photo."""
+
+    def models(self) -> Mapping[str, int]:
+        """How many photos each caption model has described."""
+
+    def marked_wrong(self) -> int:
+        """How many photos wait for a better model."""
+
+    def retry_set_aside(self, ids: Sequence[int] | None = None, /) -> int:
+        """Queues what was set aside again, all of it or those ids; gives how many."""
 
     def words_pending(self, photo_id: str, /) -> WordsPending:
         """How far a photo's words are on their way into its files."""

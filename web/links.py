@@ -23,9 +23,9 @@ def photo_url(photo_id: str, text: str = "", sort: Sort | None = None, at: int |
     return _with(f"/photo/{photo_id}", q=text, sort=sort.value if sort else "", at=where)
 
 
-def correction_url(photo_id: str, text: str = "", sort: Sort | None = None, at: int | None = None) -> str:
-    """Where the form that corrects a photo's caption is sent; it leads back to `photo_url` of the same."""
-    return photo_url(photo_id, text, sort, at).replace(photo_id, f"{photo_id}/caption", 1)
+def form_url(form: str, photo_id: str, text: str = "", sort: Sort | None = None, at: int | None = None) -> str:
+    """Where a form of a photo's page ("caption", "wrong", "words") is sent; it leads back to the same `photo_url`."""
+    return photo_url(photo_id, text, sort, at).replace(photo_id, f"{photo_id}/{form}", 1)
 
 
 def original_url(photo_id: str, file_id: int, *, save: bool = False) -> str:

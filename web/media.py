@@ -25,6 +25,8 @@ PHOTO_ID = "[0-9a-f]{32}"
 #: What a browser may be given to show. Everything else is sent as bytes to save: a file that merely claims to be a
 #: picture, and SVG or HTML, must never run in the page's origin.
 _SHOWN = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "image/heic", "image/heif"})
+#: Of these the kinds that no browser in use leaves out.
+SHOWN_EVERYWHERE = _SHOWN - {"image/heic", "image/heif"}
 _SAVED = frozenset({"image/tiff", "image/x-adobe-dng", "image/x-canon-cr2", "image/x-nikon-nef", "image/x-sony-arw"})
 _BYTES = "application/octet-stream"
 _SIZES = MappingProxyType({size.value: size for size in ThumbnailSize})

@@ -1,4 +1,4 @@
-"""The page of one photo, and the form on it that corrects the caption. It works without the script."""
+"""The page of one photo, and the forms on it. They work without the script."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from web.correcting import correct, take_back
 from web.doors import LIBRARY, in_thread
 from web.links import photo_url
 from web.photo_view import Draft, photo_view
+from web.remarking import change_words, judge
 from web.searching import found_by
 from web.templating import render
 
@@ -32,13 +33,45 @@ async def correct_caption(request: web.Request) -> web.Response:
     text, what = await read_fields(request, "text", "do")
     if what == "take-back":
         await take_back(request, photo.id)
-        raise web.HTTPSeeOther(photo_url(photo.id, *found_by(request.query)))
+        raise _back_to(request, photo)
     try:
         await correct(request, photo.id, text)
     except UnusableCorrection as error:
-        view = await photo_view(request, photo, draft=Draft(text, str(error)))
-        return render(request, "photo.html", {"view": view}, status=400)
-    raise web.HTTPSeeOther(photo_url(photo.id, *found_by(request.query)))
+        return await _refused(request, photo, caption=Draft(text, str(error)))
+    raise _back_to(request, photo)
+
+
+async def mark_wrong(request: web.Request) -> web.Response:
+    """POST /photo/ID/wrong?q=&sort=&at=: what the model says is wrong, and back to the photo. With ``do=take-back`` the
+    mark is taken off."""
+    photo = await _photo(request)
+    (what,) = await read_fields(request, "do")
+    await judge(request, photo.id, wrong=what != "take-back")
+    raise _back_to(request, photo)
+
+
+async def add_words(request: web.Request) -> web.Response:
+    """POST /photo/ID/words?q=&sort=&at= with ``text``: words to find the photo by, commas between them, and back to
+    the photo; 400 where they can't be kept. With ``remove`` that one is taken away."""
+    photo = await _photo(request)
+    text, gone = await read_fields(request, "text", "remove")
+    try:
+        await change_words(request, photo.id, add=() if gone else (text,), remove=(gone,) if gone else ())
+    except UnusableCorrection as error:
+        return await _refused(request, photo, words=Draft(text, str(error)))
+    raise _back_to(request, photo)
+
+
+async def _refused(
+    request: web.Request, photo: Photo, *, caption: Draft | None = None, words: Draft | None = None
+) -> web.Response:
+    """The page with what was typed still in its form, and why it was not kept."""
+    view = await photo_view(request, photo, draft=caption, draft_words=words)
+    return render(request, "photo.html", {"view": view}, status=400)
+
+
+def _back_to(request: web.Request, photo: Photo) -> web.HTTPSeeOther:
+    return web.HTTPSeeOther(photo_url(photo.id, *found_by(request.query)))
 
 
 async def _photo(request: web.Request) -> Photo:

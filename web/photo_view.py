@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 
 from aiohttp import web
 
@@ -15,7 +17,8 @@ from indexer.places import places_of
 from indexer.search import FilterError, Hit, Sort
 from web.correcting import Whereabouts, whereabouts
 from web.doors import SETTINGS, in_thread
-from web.links import correction_url, original_url, photo_url, search_url, thumbnail_url
+from web.links import form_url, original_url, photo_url, search_url, thumbnail_url
+from web.media import SHOWN_EVERYWHERE
 from web.query_text import quoted
 from web.results import Link
 from web.searching import (
@@ -32,6 +35,7 @@ from web.shown import (
     Piece,
     Reason,
     Tile,
+    believed,
     bytes_text,
     caption_field,
     caption_pieces,
@@ -70,7 +74,8 @@ class Neighbours:
 class FileView:
     """One file that shows the photo."""
 
-    path: str
+    folders: tuple[Link, ...]  # each level of its folder
+    name: str
     size: str
     missing: bool
     open_url: str
@@ -107,13 +112,20 @@ class PhotoView:
     correct_url: str
     words: str  # what the form begins with
     problem: str  # why the words in the form were not kept
-    machine: str  # the model's own sentence where a person's words are shown in its place
+    wrong: bool  # a person marked what the model says as wrong
+    wrong_url: str
+    added: tuple[Link, ...]  # words that people added
+    words_url: str
+    added_text: str  # what was typed there and not kept
+    added_problem: str  # why
+    machine: str  # the model's own sentence where another, or none, is shown in its place
     others: str  # another program's words in the file, where a correction is shown in their place
     model: str
     unsure: bool
     confidence_percent: int
     whereabouts: Whereabouts
     picture: str
+    detail: str  # the original, where browsers show its kind and it has more pixels than `picture`; else empty
     width: int
     height: int
     shape: str
@@ -133,7 +145,12 @@ class PhotoView:
 
 
 async def photo_view(
-    request: web.Request, photo: Photo, *, draft: Draft | None = None, whole: bool = True
+    request: web.Request,
+    photo: Photo,
+    *,
+    draft: Draft | None = None,
+    draft_words: Draft | None = None,
+    whole: bool = True,
 ) -> PhotoView:
     """Looks the photo's neighbours and (where `whole`) its like up; a search that is down or wrong only leaves them
     out."""
@@ -147,7 +164,7 @@ async def photo_view(
     metadata, machine, position = photo.metadata, photo.machine, photo.metadata.position
     width, height = fitted(metadata, settings.screen_px)
     by_person = photo.caption_by is CaptionBy.PERSON
-    why = neighbours.hit.why if neighbours.hit else ()
+    why = believed(photo, neighbours.hit.why) if neighbours.hit else ()
     return PhotoView(
         id=photo.id,
         title=clean(photo.caption or metadata.title or "") or file_name(photo),
@@ -155,16 +172,23 @@ async def photo_view(
         is_long=len(photo.caption or "") > _HEADLINE,
         by_person=by_person,
         corrected=photo.correction is not None,
-        correct_url=correction_url(photo.id, *found_by(request.query)),
+        correct_url=form_url("caption", photo.id, *found_by(request.query)),
         words=clean(draft.text if draft else photo.caption or ""),
         problem=draft.problem if draft else "",
-        machine=clean(machine.text) if machine and by_person else "",
+        wrong=photo.wrong,
+        wrong_url=form_url("wrong", photo.id, *found_by(request.query)),
+        added=tuple(Link(clean(word), _filtered("tag", word)) for word in photo.added_words),
+        words_url=form_url("words", photo.id, *found_by(request.query)),
+        added_text=clean(draft_words.text) if draft_words else "",
+        added_problem=draft_words.problem if draft_words else "",
+        machine=clean(machine.text) if machine and (by_person or photo.wrong) else "",
         others=_others_words(photo),
         model=clean(machine.model) if machine else "",
         unsure=photo.unsure,
         confidence_percent=round(machine.confidence * 100) if machine else 0,
         whereabouts=place,
         picture=thumbnail_url(request, photo.id, "screen"),
+        detail=_detail(photo, width),
         width=width,
         height=height,
         shape=shape(metadata),
@@ -190,7 +214,7 @@ def _others_words(photo: Photo) -> str:
 
 
 def _tags(photo: Photo) -> tuple[TagView, ...]:
-    tags = photo.machine.sure_tags if photo.machine else ()
+    tags = photo.believed.sure_tags if photo.believed else ()
     return tuple(
         TagView(clean(tag.word), round(tag.probability * 100), _filtered("tag", tag.word)) for tag in tags[:16]
     )
@@ -202,13 +226,24 @@ def _filtered(name: str, value: str) -> str:
 
 def _file(photo: Photo, index: int) -> FileView:
     file = photo.files[index]
+    folder, name = (clean(part) for part in os.path.split(file.relative))
+    parts = folder.split("/") if folder else []
+    levels = accumulate(parts, "{}/{}".format)
     return FileView(
-        path=clean(file.relative),
+        folders=tuple(Link(part, _filtered("folder", level)) for part, level in zip(parts, levels, strict=True)),
+        name=name,
         size=bytes_text(file.stamp.size),
         missing=file.missing,
         open_url=original_url(photo.id, file.id),
         save_url=original_url(photo.id, file.id, save=True),
     )
+
+
+def _detail(photo: Photo, width: int) -> str:
+    present = next((file for file in photo.files if not file.missing), None)
+    if present is None or photo.metadata.mime_type not in SHOWN_EVERYWHERE or photo.metadata.width_px <= width:
+        return ""
+    return original_url(photo.id, present.id)
 
 
 async def _similar(request: web.Request, photo: Photo, limit: int) -> tuple[Tile, ...]:

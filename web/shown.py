@@ -35,6 +35,7 @@ _FIELDS = MappingProxyType(
     }
 )
 _KINDS = MappingProxyType({"typo": "spelt alike", "synonym": "means the same", "meaning": "looks like it"})
+_MODEL_FIELDS = frozenset({"machine_caption", "tags"})
 _CAPTION_FIELDS = MappingProxyType({CaptionBy.PERSON: "person_caption", CaptionBy.MODEL: "machine_caption"})
 _PLACES = MappingProxyType(
     {
@@ -131,10 +132,16 @@ def tile(photo: Photo, hit: Hit, position: int, grid_px: int) -> Tile:
     )
 
 
+def believed(photo: Photo, why: Sequence[Why]) -> tuple[Why, ...]:
+    """`why` without the model's words where a person has marked them as wrong: search hears of it a moment later."""
+    return tuple(one for one in why if not photo.wrong or one.field not in _MODEL_FIELDS)
+
+
 def _tile_reasons(photo: Photo, hit: Hit) -> tuple[Reason, ...]:
     """The two best; that a picture looks like it goes without saying where its words match as well."""
-    telling = [one for one in hit.why if one.field != "embedding" or one.text]
-    return reasons(telling or hit.why, leave_out=caption_field(photo))[:2]
+    why = believed(photo, hit.why)
+    telling = [one for one in why if one.field != "embedding" or one.text]
+    return reasons(telling or why, leave_out=caption_field(photo))[:2]
 
 
 def _alternative(photo: Photo) -> str:
@@ -215,6 +222,7 @@ def facts(photo: Photo) -> tuple[tuple[str, str], ...]:
     """(name, value) pairs of what the camera wrote, as far as it did."""
     metadata = photo.metadata
     found = (
+        ("Title", clean(metadata.title or "")),
         ("Camera", clean(metadata.camera or "")),
         ("Lens", clean(metadata.lens or "")),
         ("Exposure", exposure(metadata)),

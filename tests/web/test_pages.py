@@ -290,7 +290,7 @@ async def test_the_photo_page_tells_everything_known(start_page: StartPage) -> N
         "holiday",
         "Anna",
         "★★★★",
-        "Lyon/quay.jpg",
+        '<a href="/?q=folder%3ALyon"><bdi>Lyon</bdi></a>/<bdi>quay.jpg</bdi>',
         "93%",
         "1 of 1",
     ):

@@ -2,6 +2,7 @@
 // it only asks for parts of the same pages (?part=…) and puts them where the server would have.
 
 import { $, $$, fetchPart, inOwnLanguage, page, partOf } from "./page.js";
+import "./suggest.js";
 import { putTimeLine } from "./timeline.js";
 
 // ---------------------------------------------------------------- results
@@ -77,7 +78,7 @@ function fail(results) {
 function go(url, { step = true } = {}) {
   rememberPlace();
   history[step ? "pushState" : "replaceState"]({ pages: 1, scroll: 0 }, "", url);
-  const text = new URL(url, location.href).searchParams.get("q") ?? "";
+  const text = (new URL(url, location.href).searchParams.get("q") ?? "").trim();
   document.title = text ? `${text} – recollect` : "recollect";
   return show(url);
 }
@@ -260,10 +261,6 @@ function viewPhoto() {
     event.preventDefault();
     goBack();
   });
-  document.addEventListener("submit", corrected);
-  document.addEventListener("keydown", sentByEnter);
-  document.addEventListener("click", beginWriting);
-  followWords();
   const ahead = $("#next")?.dataset.picture;
   if (ahead) addEventListener("load", () => (new Image().src = ahead));
   swipes();
@@ -277,96 +274,11 @@ function swipes() {
     from = onPicture && event.touches.length === 1 ? { x: event.touches[0].clientX, y: event.touches[0].clientY } : null;
   }, { passive: true });
   document.addEventListener("touchend", (event) => {
-    if (!from || visualViewport?.scale > 1.05) return;
+    if (!from || visualViewport?.scale > 1.05 || page.contains("zoomed")) return;
     const x = event.changedTouches[0].clientX - from.x;
     const y = event.changedTouches[0].clientY - from.y;
     if (Math.abs(x) > 56 && Math.abs(x) > 2 * Math.abs(y)) turn($(x < 0 ? "#next" : "#previous"));
   }, { passive: true });
-}
-
-// ---------------------------------------------------------------- correcting the caption
-
-const WORDS_MS = 1000; // a caption is in its file a moment after it was typed
-
-// The answer is the photo's page, or the same page with the reason why the words were not kept.
-async function corrected(event) {
-  const form = event.target.closest(".correct form");
-  if (!form) return;
-  event.preventDefault();
-  const buttons = $$("button", form);
-  const body = new URLSearchParams(new FormData(form, event.submitter));
-  for (const button of buttons) button.disabled = true;
-  try {
-    const response = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
-    const answer = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (!putAbout(answer)) throw new Error(new URL(response.url).pathname === "/login" ? "please sign in again, in another tab" : `status ${response.status}`);
-    document.title = answer.title;
-    $(".picture img").alt = $(".picture img", answer).alt;
-    (response.ok ? $(".correct summary") : $("#words")).focus();
-    if (response.ok) sayWhereWordsAre(event.submitter?.value ? "Taken back." : "Saved.");
-    followWords();
-  } catch (error) {
-    for (const button of buttons) button.disabled = false;
-    sayUnsaved(form, error instanceof TypeError ? "recollect does not answer just now" : error.message);
-  }
-}
-
-function sayUnsaved(form, why) {
-  $(".warning", form)?.remove();
-  const said = Object.assign(document.createElement("p"), { className: "warning", textContent: `Not saved: ${why}. Your words are still here.` });
-  said.setAttribute("role", "alert");
-  $("textarea", form).after(said);
-}
-
-// For those who hear the page: the focus alone does not tell that anything was kept.
-function sayWhereWordsAre(first = "") {
-  const words = $(".byline").textContent.replace(/\s+/g, " ").trim();
-  if (first || !$("#said").textContent.endsWith(words)) $("#said").textContent = `${first} ${words}`.trim();
-}
-
-function putAbout(root) {
-  const about = $(".about", root);
-  if (!about) return false;
-  $(".about").replaceWith(about);
-  inOwnLanguage($(".about"));
-  return true;
-}
-
-function followWords() {
-  if ($(".about [data-moving]")) setTimeout(lookAfterWords, WORDS_MS);
-}
-
-async function lookAfterWords() {
-  try {
-    if (document.visibilityState === "visible" && !$(".correct[open]")) {
-      const html = await fetchPart(partOf(location.href, "about"));
-      const focused = $(".correct").contains(document.activeElement);
-      if (!$(".correct[open]")) putAbout(new DOMParser().parseFromString(html, "text/html"));
-      if (focused) $(".correct summary").focus();
-      if (!$(".about [data-moving]")) sayWhereWordsAre();
-    }
-  } catch {
-    // The next look is in a moment.
-  }
-  followWords();
-}
-
-// A caption is one line, however long.
-function sentByEnter(event) {
-  if (event.target.id !== "words" || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  event.target.form.requestSubmit($("button", event.target.form));
-}
-
-// At the click, and not at the toggle event a moment later: what a quick hand types in between would be lost.
-function beginWriting(event) {
-  const correct = event.target.closest(".correct summary")?.parentElement;
-  if (!correct || correct.open) return;
-  event.preventDefault();
-  correct.open = true;
-  const words = $("#words");
-  words.focus();
-  words.setSelectionRange(words.value.length, words.value.length);
 }
 
 // ---------------------------------------------------------------- how far the indexing is

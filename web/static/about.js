@@ -1,0 +1,97 @@
+// The forms of a photo's page, without leaving it: correct the caption, mark it as wrong, add words.
+
+import { $, $$, fetchPart, inOwnLanguage, partOf } from "./page.js";
+
+const WORDS_MS = 1000; // a caption is in its file a moment after it was typed
+
+// The answer is the photo's page, or the same page with the reason why the words were not kept.
+async function sent(event) {
+  const form = event.target.closest(".about form");
+  if (!form) return;
+  event.preventDefault();
+  const buttons = $$("button", form);
+  const body = new URLSearchParams(new FormData(form, event.submitter));
+  for (const button of buttons) button.disabled = true;
+  try {
+    const response = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
+    const answer = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (!putAbout(answer)) throw new Error(new URL(response.url).pathname === "/login" ? "please sign in again, in another tab" : `status ${response.status}`);
+    document.title = answer.title;
+    $(".picture img").alt = $(".picture img", answer).alt;
+    $(response.ok ? form.dataset.done : form.dataset.undone)?.focus();
+    if (response.ok) sayWhereWordsAre(event.submitter?.dataset.said ?? "Saved.");
+    followWords();
+  } catch (error) {
+    for (const button of buttons) button.disabled = false;
+    sayUnsaved(form, error instanceof TypeError ? "recollect does not answer just now" : error.message);
+  }
+}
+
+function sayUnsaved(form, why) {
+  $(".warning", form)?.remove();
+  const said = Object.assign(document.createElement("p"), { className: "warning", textContent: `Not saved: ${why}. Your words are still here.` });
+  said.setAttribute("role", "alert");
+  const field = $("textarea, input", form);
+  if (field) field.after(said);
+  else form.append(said);
+}
+
+// For those who hear the page: the focus alone does not tell that anything was kept.
+function sayWhereWordsAre(first = "") {
+  const words = $(".byline").textContent.replace(/\s+/g, " ").trim();
+  if (first || !$("#said").textContent.endsWith(words)) $("#said").textContent = `${first} ${words}`.trim();
+}
+
+function putAbout(root) {
+  const about = $(".about", root);
+  if (!about) return false;
+  $(".about").replaceWith(about);
+  inOwnLanguage($(".about"));
+  return true;
+}
+
+function followWords() {
+  if ($(".about [data-moving]")) setTimeout(lookAfterWords, WORDS_MS);
+}
+
+function isWriting() {
+  return Boolean($(".correct[open]") || $("#more").value || document.activeElement === $("#more"));
+}
+
+async function lookAfterWords() {
+  try {
+    if (document.visibilityState === "visible" && !isWriting()) {
+      const html = await fetchPart(partOf(location.href, "about"));
+      const focused = $(".correct").contains(document.activeElement) ? ".correct summary" : $(".judge")?.contains(document.activeElement) ? ".judge button" : "";
+      if (!isWriting()) putAbout(new DOMParser().parseFromString(html, "text/html"));
+      if (focused) $(focused)?.focus();
+      if (!$(".about [data-moving]")) sayWhereWordsAre();
+    }
+  } catch {
+    // The next look is in a moment.
+  }
+  followWords();
+}
+
+// A caption is one line, however long.
+function sentByEnter(event) {
+  if (event.target.id !== "words" || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  event.target.form.requestSubmit($("button", event.target.form));
+}
+
+// At the click, and not at the toggle event a moment later: what a quick hand types in between would be lost.
+function beginWriting(event) {
+  const correct = event.target.closest(".correct summary")?.parentElement;
+  if (!correct || correct.open) return;
+  event.preventDefault();
+  correct.open = true;
+  const words = $("#words");
+  words.focus();
+  words.setSelectionRange(words.value.length, words.value.length);
+}
+
+document.addEventListener("submit", sent);
+document.addEventListener("keydown", sentByEnter);
+document.addEventListener("click", beginWriting);
+followWords();
