@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 _PAUSE_S = 1.0  # between batches while photos trickle in: a photo is searchable about a second after it is settled
 _POLL_S = 5.0
-_LONGEST_BACK_OFF_S = 60.0
+_LONGEST_BACK_OFF_S = 15.0  # asking a server that is down costs one request
 _COMPARISONS = 3  # one that finds something to delete, one that finds nothing, one for bad luck
 
 

@@ -25,7 +25,13 @@ _CONNECT_S = 3.0
 # Whoever types must not wait at every letter for a host that swallows packets: what took longer than this in vain is
 # left alone for a moment.
 _LONG_S, _REST_S = 1.0, 5.0
-_DOWN_HINT = "start it, or mend the setting 'meilisearch_url': nothing is lost, what search missed is pushed afterwards"
+_DOWN_HINT = (
+    "start Meilisearch, or mend the setting 'meilisearch_url'; photos wait in the catalogue and nothing is lost"
+)
+_RIGHTS_HINT = (
+    "run with the server's master key: RECOLLECT_MEILISEARCH_MASTER_KEY=… recollect doctor --fix; nothing has to be "
+    "restarted"
+)
 
 
 _OTHER_HINT = "the setting 'meilisearch_url' names another program's address, or that of a proxy that is not set up"
@@ -187,7 +193,7 @@ class Connection:
         code, message = str(told["code"]), told.get("message")
         if answer.status in {401, 403}:
             what = f"Meilisearch at {self.url} does not accept the {_KEY_OF.get(key, key)}: {message}"
-            raise Refusal(what, code, hint="make new keys with `recollect doctor --fix`; nothing has to be restarted")
+            raise Refusal(what, code, hint=_RIGHTS_HINT)
         raise Refusal(f"Meilisearch at {self.url} says: {message}", code, hint=_HINTS.get(code, ""))
 
     def _no_meilisearch(self, status: int) -> SearchError:
