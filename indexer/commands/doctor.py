@@ -124,11 +124,9 @@ _REBUILD: dict[str, str] = {
 
 
 def _databases(settings: Settings) -> Iterator[Finding]:
-    files = {
-        "catalogue": settings.catalogue_path,
-        "thumbnails": settings.thumbnails_path,
-        "search index": search_path(settings),
-    }
+    files = {"catalogue": settings.catalogue_path, "thumbnails": settings.thumbnails_path}
+    if settings.search == "embedded":
+        files["search index"] = search_path(settings)
     for subject, path in files.items():
         if not path.exists():
             yield Finding(subject, Verdict.FINE, f"{path} is not there yet")

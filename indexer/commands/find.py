@@ -181,7 +181,8 @@ def _print_state(state: dict[str, Any]) -> None:
         f"photos          {counts['photos']:,} in {counts['files']:,} files, {counts['with_caption']:,} captioned"
     )
     searchable = state["searchable"]
-    print_line(f"searchable      {'search does not answer' if searchable is None else f'{searchable:,}'}")
+    waiting = f", {counts['unpushed']:,} wait for it" if counts["unpushed"] else ""
+    print_line(f"searchable      {'search does not answer' if searchable is None else f'{searchable:,}'}{waiting}")
     if counts["refused"]:
         print_line(f"refused         {counts['refused']:,} by search")
     for item in state["refused"]:
