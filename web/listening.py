@@ -13,6 +13,7 @@ may come and how slowly, so that neither a broken network nor a visitor who want
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +25,10 @@ from aiohttp import web
 from indexer.errors import SetupError
 from indexer.settings import Settings
 from web.doors import VISITORS
+from web.middleware import HEADERS
 from web.proxies import PROXIES
+
+log = logging.getLogger(__name__)
 
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _STOP_S = 2.0
@@ -64,13 +68,38 @@ class Door:
             return None
         self._visitors[address] += 1
         _give_up_after(self._limits.stall_s, transport)
-        return self._server()
+        return _Answering(
+            self._server,
+            loop=asyncio.get_running_loop(),
+            access_log=cast("logging.Logger", None),  # aiohttp's word for none
+            keepalive_timeout=self._limits.idle_s,
+            auto_decompress=False,  # no browser sends a packed form, and what is packed may be endless
+        )
 
     def leave(self, address: str) -> None:
         """One that had entered is gone."""
         self._visitors[address] -= 1
         if not self._visitors[address]:
             del self._visitors[address]
+
+
+class _Answering(web.RequestHandler):
+    """aiohttp's side of a connection, which takes bytes that are no request for what they are: nobody's fault here."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Without a line in the log that anybody could fill, and without the names of what we are made of."""
+        if status >= 500 or request.writer.output_size:
+            return super().handle_error(request, status, exc, message)
+        log.debug("%s sent what is no request: %s", request.remote, exc)
+        response = web.Response(status=status, text="That is no request.\n", headers={**HEADERS, "Server": "recollect"})
+        response.force_close()
+        return response
 
 
 class _Visitor(asyncio.Protocol):
@@ -130,9 +159,7 @@ async def listening(app: web.Application, settings: Settings, limits: Limits | N
     limits = limits or Limits()
     runner = web.AppRunner(
         app,
-        access_log=None,
         shutdown_timeout=_STOP_S,
-        keepalive_timeout=limits.idle_s,
         handler_cancellation=True,
     )
     await runner.setup()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ import pytest
 from aiohttp import CookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
-from indexer.progress import Phase, Progress
+from indexer.progress import Progress
 from indexer.settings import Settings
 from indexer.storage import Storage
 from tests.web.library_made import MadePhoto, made_library, many
+from tests.web.served import IDLE, ROOMY, Serve, Served, serving
 from web.app import make_app
-
-IDLE = Progress(phase=Phase.IDLE)
+from web.listening import Limits
 
 StartPage = Callable[..., Awaitable["Page"]]
 
@@ -89,3 +89,14 @@ async def start_page(settings: Settings) -> AsyncIterator[StartPage]:
 async def page(start_page: StartPage) -> Page:
     """The page over twelve ordinary photos."""
     return await start_page(list(many(12)))
+
+
+@pytest.fixture
+async def serve(settings: Settings) -> AsyncIterator[Serve]:
+    """Starts the page on a port as `recollect serve` does, with other `limits` of its visitors, for raw sockets."""
+    async with AsyncExitStack() as stack:
+
+        async def start(limits: Limits = ROOMY, *photos: MadePhoto, **told: Any) -> Served:
+            return await stack.enter_async_context(serving(settings, limits, photos, **told))
+
+        yield start

@@ -4,91 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 
 from indexer.errors import SetupError
 from indexer.settings import Settings
-from indexer.storage import Storage
-from tests.web.conftest import IDLE
-from tests.web.library_made import MadePhoto, content_key, made_library, many
+from tests.web.library_made import MadePhoto, content_key, many
+from tests.web.served import IDLE, Serve
+from tests.web.served import ROOMY as LONG
 from web.app import make_app
-from web.doors import VISITORS
 from web.listening import Limits, listening
 
-LONG = Limits(idle_s=60, stall_s=60)
 HEAD = b"GET /api/status HTTP/1.1\r\nHost: localhost\r\n"
-
-
-class Gated:
-    """A room behind the page whose `slow` method waits until the gate opens, and tells what it was asked."""
-
-    def __init__(self, room: Any, slow: str) -> None:
-        self._room, self._slow = room, slow
-        self.gate, self.asked = threading.Event(), list[Any]()
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._room, name)
-        return method if name != self._slow else lambda *told, **more: self._wait(method, *told, **more)
-
-    def _wait(self, method: Callable[..., Any], *told: Any, **more: Any) -> Any:
-        self.asked.append(told)
-        assert self.gate.wait(60)
-        return method(*told, **more)
-
-
-@dataclass(frozen=True)
-class Served:
-    """A page on a port, and what is behind it."""
-
-    app: web.Application
-    address: str
-    storage: Storage
-    rooms: dict[str, Any]
-    woken: list[None]
-
-    @property
-    def port(self) -> int:
-        return int(self.address.rpartition(":")[2])
-
-    @property
-    def visitors(self) -> int:
-        return self.app[VISITORS].total()
-
-    async def connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection("127.0.0.1", self.port)
-
-
-Serve = Callable[..., Awaitable[Served]]
-
-
-@pytest.fixture
-async def serve(settings: Settings) -> AsyncIterator[Serve]:
-    async with AsyncExitStack() as stack:
-
-        async def start(
-            limits: Limits, *photos: MadePhoto, body_s: float = 60, behind: dict[str, str] | None = None, **told: Any
-        ) -> Served:
-            told_all = replace(settings, port=0, **told)
-            storage = stack.enter_context(made_library(told_all, photos))
-            rooms: dict[str, Any] = {
-                "catalogue": storage.catalogue,
-                "thumbnails": storage.thumbnails,
-                "search": storage.search,
-            }
-            rooms |= {name: Gated(rooms[name], slow) for name, slow in (behind or {}).items()}
-            woken: list[None] = []
-            app = make_app(told_all, **rooms, progress=lambda: IDLE, wake=lambda: woken.append(None), body_s=body_s)
-            address = await stack.enter_async_context(listening(app, told_all, limits))
-            return Served(app, address, storage, rooms, woken)
-
-        yield start
 
 
 async def until(true: Callable[[], bool]) -> None:
