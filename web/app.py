@@ -33,6 +33,7 @@ from web.metrics import RESPONSES, SEARCH_TIMES, SearchTimes, count_response, he
 from web.middleware import CHECKS, errors_as_pages, finish_changes, set_security_headers
 from web.proxies import PROXIES, read_proxies
 from web.static_files import STATIC_FILES, read_static_files, static_file
+from web.suggesting import KNOWN_NAMES, KnownNames, suggest
 from web.templating import set_up_templates
 
 #: The largest body is a caption of 2,000 characters, each of them twelve bytes in a form (%F0%9F%A6%86).
@@ -67,6 +68,7 @@ def make_app(
     )
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
     app[PROGRESS], app[COUNTS], app[STATIC_FILES] = progress, RecentCounts(), read_static_files()
+    app[KNOWN_NAMES] = KnownNames()
     app[WAKE], app[PROXIES], app[BODY_S] = wake, read_proxies(settings), body_s
     app[VISITORS], app[RESPONSES], app[SEARCH_TIMES] = Counter(), Counter(), SearchTimes()
     app.on_response_prepare.extend((set_security_headers, count_response))
@@ -96,6 +98,7 @@ def _routes() -> list[web.RouteDef]:
         web.get("/metrics", metrics),
         web.get("/api/search", api.search),
         web.get("/api/facets", api.facets),
+        web.get("/api/suggest", suggest),
         web.get("/api/status", api.status),
         web.get(f"/api/photos/{_PHOTO}", api.photo),
         web.get(f"/api/photos/{_PHOTO}/similar", api.similar),

@@ -88,3 +88,115 @@ async def test_nothing_moves_when_the_line_is_renewed(visit: Visit) -> None:
         await tab.locator("#q").fill("")
     await expect(visit.tiles().first).to_be_visible()
     assert await visit.tiles().first.evaluate("tile => tile.getBoundingClientRect().top") == before
+
+
+def options(visit: Visit) -> Any:
+    return visit.tab.locator("#suggestions [role=option]")
+
+
+async def test_a_suggestion_is_chosen_by_key_and_searched_for(visit: Visit) -> None:
+    tab = await visit.go("/")
+    box = tab.locator("#q")
+    await expect(box).to_have_attribute("role", "combobox")
+    await box.press_sequentially("snow an")
+    await expect(options(visit).first).to_have_text("Anna person")
+    await expect(box).to_have_attribute("aria-expanded", "true")
+    await tab.keyboard.press("ArrowDown")
+    await expect(options(visit).first).to_have_attribute("aria-selected", "true")
+    await expect(box).to_have_attribute("aria-activedescendant", "suggestion-0")
+    await expect(box).to_be_focused()
+    await tab.keyboard.press("Enter")
+    await expect(box).to_have_value("snow person:Anna ")
+    await expect(tab.locator(".total")).to_have_text("16 photos")
+    await expect(tab.locator("#suggestions")).to_be_hidden()
+    await expect(box).to_have_attribute("aria-expanded", "false")
+    await expect(tab).to_have_url(f"{visit.address}/?q=snow+person%3AAnna+")
+
+
+async def test_escape_closes_the_list_and_keeps_what_was_typed(visit: Visit) -> None:
+    tab = await visit.go("/")
+    await tab.locator("#q").press_sequentially("bea")
+    await expect(options(visit).first).to_have_text("beach")
+    await tab.keyboard.press("Escape")
+    await expect(tab.locator("#suggestions")).to_be_hidden()
+    await expect(tab.locator("#q")).to_have_value("bea")
+    await expect(tab.locator("#q")).to_be_focused()
+    await tab.keyboard.press("ArrowDown")
+    await expect(visit.tiles().first).to_be_focused()
+
+
+async def test_down_past_the_last_suggestion_leads_into_the_photos(visit: Visit) -> None:
+    tab = await visit.go("/")
+    await tab.locator("#q").press_sequentially("bea")
+    await expect(options(visit)).to_have_count(1)
+    await tab.keyboard.press("ArrowUp")
+    await expect(options(visit).first).to_have_attribute("aria-selected", "true")
+    await tab.keyboard.press("ArrowDown")
+    await expect(visit.tiles().first).to_be_focused()
+    await expect(tab.locator("#suggestions")).to_be_hidden()
+
+
+async def test_enter_without_a_choice_searches_what_was_typed(visit: Visit) -> None:
+    tab = await visit.go("/")
+    await tab.locator("#q").press_sequentially("bea")
+    await expect(options(visit).first).to_have_text("beach")
+    await tab.keyboard.press("Enter")
+    await expect(tab.locator("#suggestions")).to_be_hidden()
+    await expect(tab.locator("#q")).to_have_value("bea")
+    await expect(tab).to_have_url(f"{visit.address}/?q=bea")
+
+
+async def test_a_filter_s_name_is_completed_and_its_values_follow(visit: Visit) -> None:
+    tab = await visit.go("/")
+    await tab.locator("#q").press_sequentially("snow pers")
+    await options(visit).filter(has_text="person:").click()
+    await expect(tab.locator("#q")).to_have_value("snow person:")
+    await expect(options(visit).filter(has_text="Ben")).to_be_visible()
+    await options(visit).filter(has_text="Ben").click()
+    await expect(tab.locator("#q")).to_have_value("snow person:Ben ")
+    await expect(tab.locator("#q")).to_be_focused()
+
+
+async def test_suggestions_that_come_late_are_not_shown(visit: Visit) -> None:
+    tab = await visit.go("/")
+    held: list[Any] = []
+    await tab.route("**/api/suggest?q=be&*", lambda route: held.append(route))
+    await tab.locator("#q").press_sequentially("be")
+    await tab.locator("#q").press_sequentially("ac")
+    await expect(options(visit)).to_have_text(["beach"])
+    await tab.unroute("**/api/suggest?q=be&*")
+    await expect(options(visit)).to_have_text(["beach"])
+
+
+async def test_a_server_that_suggests_nothing_does_not_get_in_the_way(visit: Visit) -> None:
+    await visit.tab.route("**/api/suggest?*", lambda route: route.fulfill(status=503, body="{}"))
+    tab = await visit.go("/")
+    await tab.locator("#q").press_sequentially("snow")
+    await expect(tab.locator(".total")).to_have_text("24 photos")
+    await expect(tab.locator("#suggestions")).to_be_hidden()
+
+
+@pytest.mark.parametrize("visit", [PHONE], indirect=True)
+async def test_on_a_telephone_the_photos_stay_in_sight_beside_suggestions(visit: Visit) -> None:
+    tab = await visit.go("/")
+    top = await visit.tiles().first.evaluate("tile => tile.getBoundingClientRect().top")
+    await tab.locator("#q").press_sequentially("c")
+    await expect(options(visit).first).to_be_visible()
+    await expect(tab.locator(".total")).to_contain_text("photos")
+    box = await tab.locator("#suggestions").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= top
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert await tab.evaluate(overflow) == 0
+    await options(visit).first.tap()
+    await expect(tab.locator("#suggestions")).to_be_hidden()
+    await expect(tab.locator("#q")).not_to_have_value("c")
+
+
+async def test_hostile_names_run_nowhere_among_the_suggestions(visit: Visit) -> None:
+    tab = await visit.go("/")
+    for name in ("person:", "folder:", "tag:", "camera:", "al", "scr"):
+        async with tab.expect_response("**/api/suggest?*"):
+            await tab.locator("#q").fill(name)
+    await tab.locator("#q").fill("person:")
+    await expect(options(visit).filter(has_text="<script>").first).to_be_visible()

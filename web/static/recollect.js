@@ -25,8 +25,10 @@ async function show(url, { scroll = 0, pages = 1, filters = QUIET_MS } = {}) {
   try {
     const html = await fetchPart(partOf(url, "results", pages > 1 ? { page: 1, pages } : {}), running.signal);
     if (mine !== sequence) return;
+    const among = results.contains(document.activeElement); // quick hands are there before the answer
     put(results, html);
     scrollTo(0, scroll);
+    if (among) ($(".tile", results) ?? $("#q")).focus();
     $("#said").textContent = $(".total, .state h1", results)?.textContent ?? "";
     clearTimeout(facetTimer);
     facetTimer = setTimeout(() => Promise.all([showFilters(url, mine), showTimeLine(url, mine)]), filters);
