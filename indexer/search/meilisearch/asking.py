@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,15 +36,13 @@ class Asker:
         self._key = key
         self.index = index
         self._remember_s = remember_s
-        self._lock = threading.Lock()
         self._known = _Known()
         self.values = Values(self._values_of)
 
     def outdate(self) -> None:
         """Says that the index holds something else now."""
-        with self._lock:
-            self._known = _Known(until_s=time.monotonic() + self._remember_s)
-        self.values.outdate()
+        self._known = _Known(until_s=self._known.until_s)
+        self.values.outdate(proper_names=False)
 
     def similar(self, request: Json) -> Json:
         """The server's answer to a request for similar documents."""
@@ -55,7 +52,8 @@ class Asker:
     def outdate_if_old(self) -> None:
         """Forgets what was counted too long ago: another process may be writing."""
         if time.monotonic() > self._known.until_s:
-            self.outdate()
+            self._known = _Known(until_s=time.monotonic() + self._remember_s)
+            self.values.outdate()
 
     def ask(self, requests: Sequence[Json]) -> list[Json]:
         """The server's answers to several search requests, in one exchange."""
@@ -92,10 +90,10 @@ class Asker:
             known.size = total_of(self.ask([Wording().asked(self.index, limit=0)])[0])
         return known.size
 
-    def _values_of(self, facet: str) -> Mapping[str, int]:
-        request = Wording().asked(self.index, limit=0, facets=[f"{FACET}{facet}"])
-        counted: Mapping[str, int] = self.ask([request])[0]["facetDistribution"].get(f"{FACET}{facet}", {})
-        return counted
+    def _values_of(self, facets: Sequence[str]) -> Mapping[str, Iterable[str]]:
+        request = Wording().asked(self.index, limit=0, facets=[f"{FACET}{facet}" for facet in facets])
+        counted = self.ask([request])[0]["facetDistribution"]
+        return {facet: counted.get(f"{FACET}{facet}", {}) for facet in facets}
 
 
 def total_of(answer: Json) -> int:

@@ -99,8 +99,10 @@ class _Gathering:
         self._query = query if self._believed else meaning.asked(query, asker.values.proper_names)
         self._terms = terms_of(query)
         self._wording = Wording.of(query, self._terms, filters)
-        telling = {word for term in self._terms for word in term.words}
-        self._meant = frozenset(self._query.meant or telling)
+        meant = self._query.meant
+        if self._query.vector is not None and not meant:
+            meant = tuple(word for term in self._terms for word in term.words)
+        self._meant = frozenset(meant)
         self._counts: dict[str, int] = {}
         self._near: list[Found] = []
         self._rarer: list[Found] = []  # photos that a description finds without its rarest words
@@ -134,34 +136,36 @@ class _Gathering:
         return self._unmistaken(variants[best], found[best])
 
     def _described(self) -> tuple[Wording, Json]:
+        """Photos with the rarer words, also without the very rarest of them, and those with mistaken words mended."""
         nearby = self._nearby()
         self._counted([])
-        rarest = sorted(self._wording.terms, key=lambda term: self._counts[term.typed])
-        rarest = [term for term in rarest if self._counts[term.typed]]
-        finished = replace(self._wording, finished=True, most=True)
-        steps = [finished.only(sorted(rarest[at:], key=finished.terms.index)) for at in range(_LADDER)]
-        told = self._asker.ask(
-            [*(self._request(replace(step, finished=True)) for step in steps if step.terms), *nearby]
-        )
+        whole = replace(self._wording, finished=True, most=True)
+        known = sorted(filter(self._count, whole.terms), key=self._count)
+        mistaken = [term for term in whole.terms if not self._count(term) and not self._meant.issuperset(term.words)]
+        ways = [whole.only(known[at:]) for at in range(min(_LADDER, len(known)))]
+        ways += whole.only(mistaken).forgiven(mistaken)[:1] if mistaken else []
+        told = self._asker.ask([*map(self._request, ways), *nearby])
         self._near = Found.all(told.pop()["hits"]) if nearby else []
         self._rarer = [hit for answer in told[1:] for hit in Found.all(answer["hits"])]
-        return steps[0], told[0] if told else _NOTHING
+        return (ways[0], told[0]) if ways else (whole, _NOTHING)
+
+    def _count(self, term: Term) -> int:
+        """How many photos have a word as it was typed, as far as that was asked."""
+        return self._counts.get(term.typed, 0)
 
     def _unmistaken(self, wording: Wording, found: Json) -> tuple[Wording, Json]:
         """A word in at most two photos, next to a far more frequent one, is taken for somebody else's mistake."""
         rare = [
             term
             for term in self._terms
-            if 0 < self._counts.get(term.typed, 0) <= RARE
-            and edits_allowed(term.words[0])
-            and term.words[0] not in self._query.meant
+            if 0 < self._count(term) <= RARE and edits_allowed(term.words[0]) and term.words[0] not in self._query.meant
         ]
         if not rare or not total_of(found):
             return wording, found
         forgiving = wording.forgiven(rare)[0]
         alone = [self._request(replace(forgiving, bounds="", filters=()).only([term]), limit=0) for term in rare]
         told = self._asker.ask([self._request(forgiving), *alone])
-        least = [MISTAKE_RATIO * self._counts[term.typed] for term in rare]
+        least = [MISTAKE_RATIO * self._count(term) for term in rare]
         if any(total_of(answer) >= count for answer, count in zip(told[1:], least, strict=True)):
             return forgiving, told[0]
         return wording, found
@@ -171,7 +175,7 @@ class _Gathering:
 
         The words `right` hold no mistake.
         """
-        unknown = [term for term in self._terms if not self._counts.get(term.typed, 0)]
+        unknown = [term for term in self._terms if not self._count(term)]
         mistaken = [term for term in unknown or self._terms if not right.issuperset(term.words)]
         ways = self._wording.variants()
         if mistaken:
@@ -180,20 +184,20 @@ class _Gathering:
             best = max(range(len(told)), key=lambda at: (total_of(told[at]), -at))
             if total_of(told[best]):
                 return ways[best], told[best]
-        return self._fewer(ways[0]) if len(self._terms) > 1 else (ways[0], _NOTHING)
+        return self._fewer(ways[0]) if 1 < len(self._terms) < DESCRIPTION_FROM else (ways[0], _NOTHING)
 
     def _fewer(self, wording: Wording) -> tuple[Wording, Json]:
-        alone = self._asker.ask([self._request(wording.only([term]), limit=0) for term in wording.terms])
-        counts = [total_of(answer) for answer in alone]
-        known = [term for term, count in zip(wording.terms, counts, strict=True) if count]
-        if not known:
+        """The photos with the most telling of the words that any photo has together."""
+        some = [kept for size in range(1, len(wording.terms)) for kept in combinations(wording.terms, size)]
+        told = self._asker.ask([self._request(wording.only(kept), limit=0) for kept in some])
+        found = {kept: total_of(answer) for kept, answer in zip(some, told, strict=True) if total_of(answer)}
+        alone = [kept for kept in found if len(kept) == 1]
+        if not alone:
             return wording, _NOTHING
-        weights = weights_of([count for count in counts if count], self._asker.size())
-        weight = dict(zip(known, weights.tolist(), strict=True))
-        some = [kept for size in range(len(known), 0, -1) for kept in combinations(known, size)]
-        some.sort(key=lambda kept: -sum(weight[term] for term in kept))
-        told = self._asker.ask([self._request(wording.only(kept)) for kept in some])
-        return next((wording.only(kept), answer) for kept, answer in zip(some, told, strict=True) if total_of(answer))
+        weights = weights_of([found[kept] for kept in alone], self._asker.size()).tolist()
+        weight = {term: weight for (term,), weight in zip(alone, weights, strict=True)}
+        best = wording.only(max(found, key=lambda kept: sum(weight[term] for term in kept)))
+        return best, self._asker.ask([self._request(best)])[0]
 
     def _judged(self, wording: Wording, found: Json, *, fall_back: bool = True) -> Gathered | None:
         """What of all that was found is kept, in our order; None where it is nothing."""

@@ -5,8 +5,7 @@ https://www.meilisearch.com/docs/learn/filtering_and_sorting/filter_expression_r
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -22,37 +21,43 @@ NOTHING = 'id = "-"'  # no content key
 
 
 class Values:
-    """The values of facets that photos have; `ask` counts those of one. What was read is kept until `outdate`."""
+    """The values of facets that photos have; `ask` gives those of several. What was read is kept until `outdate`."""
 
-    def __init__(self, ask: Callable[[str], Mapping[str, int]]) -> None:
+    def __init__(self, ask: Callable[[Sequence[str]], Mapping[str, Iterable[str]]]) -> None:
         self._ask = ask
         self._known: dict[str, Facet] = {}
         self._proper: frozenset[str] | None = None
-        self._lock = threading.Lock()
 
-    def outdate(self) -> None:
-        """Says that photos may have others now."""
-        with self._lock:
-            self._known = {}
+    def outdate(self, *, proper_names: bool = True) -> None:
+        """Says that photos may have others now. Proper names are many to read and seldom new: they may stay."""
+        self._known = {}
+        if proper_names:
             self._proper = None
 
     def facet(self, name: str) -> Facet:
         """The values of one facet, in order."""
-        known = self._known
-        if name not in known:
-            values = tuple(sorted(unescaped(value) for value in self._ask(name)))
-            known[name] = Facet(np.arange(len(values), dtype=np.int32), values)
-        return known[name]
+        return self._facets([name])[name]
 
     def proper_names(self) -> frozenset[str]:
         """The words by which people, places and cameras are called here, and nothing that a picture shows."""
         proper = self._proper
         if proper is None:
-            proper = self._proper = self._folded(*NAMING) - self._folded(THINGS)
+            facets = self._facets([*NAMING, THINGS])
+            things = _words_of(facets.pop(THINGS))
+            proper = self._proper = frozenset().union(*map(_words_of, facets.values())) - things
         return proper
 
-    def _folded(self, *facets: str) -> frozenset[str]:
-        return frozenset(word for name in facets for folded in self.facet(name).folded for word in folded.split())
+    def _facets(self, names: Sequence[str]) -> dict[str, Facet]:
+        known = self._known
+        missing = [name for name in names if name not in known]
+        for name, values in self._ask(missing).items() if missing else ():
+            ordered = tuple(sorted(map(unescaped, values)))
+            known[name] = Facet(np.arange(len(ordered), dtype=np.int32), ordered)
+        return {name: known[name] for name in names}
+
+
+def _words_of(facet: Facet) -> frozenset[str]:
+    return frozenset(word for folded in facet.folded for word in folded.split())
 
 
 def narrowed(filters: Sequence[Filter], values: Values) -> tuple[list[str], dict[str, tuple[str, ...]]]:
