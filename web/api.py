@@ -36,6 +36,7 @@ from web.searching import (
     run_similar,
 )
 from web.shown import clean
+from web.status_page import try_again
 
 Json = dict[str, Any]
 _HITS, _MOST_HITS = 50, 200
@@ -198,7 +199,7 @@ async def status(request: web.Request) -> Json:
     (photos, files, missing, queued, set_aside, unpushed, with_caption, refused), ``search`` (backend, photos: null
     where it does not answer, and refused: the first of those that it will not have, as ``{"id", "reason"}``),
     ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null) and
-    ``set_aside``, a page of ``{"path", "reason", "attempts"}``.
+    ``set_aside``, a page of ``{"id", "path", "reason", "attempts"}``.
     """
     library, backend = request.config_dict[LIBRARY], request.config_dict[SEARCH]
     limit = min(read_number(request.query, "limit", _SET_ASIDE, least=1), _MOST_SET_ASIDE)
@@ -221,9 +222,27 @@ async def status(request: web.Request) -> Json:
         },
         "libraries": [_library(root) for root in roots],
         "set_aside": [
-            {"path": clean(str(one.file.path)), "reason": clean(one.reason), "attempts": one.attempts} for one in aside
+            {
+                "id": one.id,
+                "path": clean(str(one.file.path)),
+                "reason": clean(one.reason),
+                "attempts": one.attempts,
+            }
+            for one in aside
         ],
     }
+
+
+@_as_json
+async def retry(request: web.Request) -> Json:
+    """POST /api/status/retry with ``{"ids": [...]}`` or ``{}``: what was set aside is tried again, those or all.
+
+    Answers ``{"retried": how many}``. 400.
+    """
+    ids = (await read_object(request)).get("ids")
+    if ids is not None and not (isinstance(ids, list) and all(type(item) is int and item < 2**63 for item in ids)):
+        raise WrongRequest('The body is {"ids": [numbers]}, or {} for all of them.')
+    return {"retried": await try_again(request, ids)}
 
 
 def _library(root: RootState) -> Json:

@@ -11,7 +11,7 @@ from aiohttp import web
 from indexer.progress import Progress
 from indexer.search import SearchBackend
 from indexer.settings import Settings
-from web import api, login, media, photo_page, views
+from web import api, login, media, photo_page, status_page, views
 from web.auth import HouseholdPassword, LoginThrottle, Sessions, check_exposure, session_secret
 from web.bodies import BODY_S
 from web.doors import (
@@ -89,7 +89,8 @@ def _routes() -> list[web.RouteDef]:
         web.post(f"/photo/{_PHOTO}/words", photo_page.add_words),
         web.get(f"/photo/{_PHOTO}/files/{{file:[0-9]{{1,18}}}}", media.original),
         web.get(f"/thumbnails/{_PHOTO}/{{size:grid|screen}}.webp", media.thumbnail),
-        web.get("/status", views.status_page),
+        web.get("/status", status_page.status_page),
+        web.post("/status/retry", status_page.retry),
         web.get("/login", login.login_page),
         web.post("/login", login.login),
         web.post("/logout", login.logout),
@@ -100,6 +101,7 @@ def _routes() -> list[web.RouteDef]:
         web.get("/api/facets", api.facets),
         web.get("/api/suggest", suggest),
         web.get("/api/status", api.status),
+        web.post("/api/status/retry", api.retry),
         web.get(f"/api/photos/{_PHOTO}", api.photo),
         web.get(f"/api/photos/{_PHOTO}/similar", api.similar),
         web.put(f"/api/photos/{_PHOTO}/caption", api.put_caption),

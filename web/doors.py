@@ -111,6 +111,10 @@ class RecentCounts:
                 self._counted = (time.monotonic(), counts)
             return self._counted[1]
 
+    def forget(self) -> None:
+        """Somebody on the page has changed the numbers, and is to see it."""
+        self._counted = None
+
 
 COUNTS = web.AppKey("COUNTS", RecentCounts)
 

@@ -33,6 +33,11 @@ def original_url(photo_id: str, file_id: int, *, save: bool = False) -> str:
     return f"/photo/{photo_id}/files/{file_id}{'?save=1' if save else ''}"
 
 
+def retried_url(files: int) -> str:
+    """The status page after so many files were queued again."""
+    return f"/status?retried={files}"
+
+
 def login_url(target: str) -> str:
     """The login page, which leads on to `target`."""
     return _with("/login", next=target)

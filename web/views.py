@@ -1,19 +1,17 @@
-"""The pages of results and status. Each works without the script; the script asks for parts of the same pages."""
+"""The pages of results. Each works without the script; the script asks for parts of the same pages."""
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from indexer.errors import SearchError
 from indexer.search import FilterError, Sort
-from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, in_thread
+from web.doors import COUNTS, PROGRESS, SETTINGS
 from web.links import search_url
+from web.nearly import run_meant, run_near_misses
 from web.results import (
     FilterGroup,
     Problem,
@@ -29,18 +27,17 @@ from web.searching import (
     WrongRequest,
     read_number,
     read_search,
-    run_count,
     run_dates,
     run_facets,
     run_search,
 )
-from web.shown import bytes_text, clean
+from web.shown import clean
+from web.status_page import root_views
 from web.templating import render
 from web.timeline import Column, time_line
 
 PER_PAGE = 60
 MOST_PAGES_AT_ONCE = 20  # when the script restores a long scroll
-_SET_ASIDE = 200
 _PARTS = {
     "results": "_results.html",
     "filters": "_filters.html",
@@ -55,6 +52,8 @@ _NOTHING: dict[str, Any] = {
     "groups": (),
     "line": (),
     "active": (),
+    "meant": (),
+    "near_misses": (),
     "sorts": tuple(Sort),
 }
 
@@ -64,16 +63,6 @@ class _Asked:
     search: Search
     page: int
     pages: int
-
-
-@dataclass(frozen=True, slots=True)
-class RootView:
-    """A library and what is known of it; `held_back` says why its missing files are not believed."""
-
-    path: str
-    files: int
-    missing: int
-    held_back: str
 
 
 async def search_page(request: web.Request) -> web.StreamResponse:
@@ -126,7 +115,12 @@ async def _results(request: web.Request, asked: _Asked) -> dict[str, Any]:
         per_page=PER_PAGE,
         grid_px=request.config_dict[SETTINGS].grid_px,
     )
-    return {"results": shown, "order": effective_sort(search, found)}
+    return {
+        "results": shown,
+        "order": effective_sort(search, found),
+        "meant": await run_meant(request, asked.search),
+        "near_misses": () if found.total else await run_near_misses(request, asked.search),
+    }
 
 
 async def _groups(request: web.Request, search: Search) -> tuple[FilterGroup, ...]:
@@ -145,46 +139,11 @@ async def _surroundings(request: web.Request) -> dict[str, Any]:
     return {
         "counts": counts,
         "progress": progress,
-        "roots": await _roots(request) if not counts.photos else (),
+        "roots": await root_views(request) if not counts.photos else (),
     }
-
-
-async def _roots(request: web.Request) -> tuple[RootView, ...]:
-    """The libraries that were walked, and those of the settings that never were."""
-    walked = await in_thread(request, request.config_dict[LIBRARY].roots)
-    paths = {root.path for root in walked}
-    return (
-        *(RootView(clean(str(root.path)), root.files, root.missing, clean(root.held_back or "")) for root in walked),
-        *(RootView(clean(str(path)), 0, 0, "") for path in request.config_dict[SETTINGS].photos if path not in paths),
-    )
 
 
 def _with_dates(request: web.Request) -> str:
     values = {name: clean(request.query.get(name, "")) for name in ("q", "from", "to", "sort")}
     text = dated(values["q"], values["from"], values["to"])
     return search_url(text, Sort(values["sort"]) if values["sort"] in list(Sort) else None)
-
-
-async def status_page(request: web.Request) -> web.Response:
-    """GET /status: how far the indexing is, what there is, what was set aside and why."""
-    library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
-    aside = await in_thread(request, library.set_aside, _SET_ASIDE, 0)
-    context = {
-        "counts": await request.config_dict[COUNTS].get(request),
-        "progress": request.config_dict[PROGRESS](),
-        "searchable": await run_count(request),
-        "backend": request.config_dict[SEARCH].name,
-        "aside": [(clean(one.file.relative), clean(one.reason), one.attempts) for one in aside],
-        "disk": await asyncio.to_thread(_disk, settings.data_dir),
-        "roots": await _roots(request),
-    }
-    template = "_status.html" if request.query.get("part") == "status" else "status.html"
-    return render(request, template, context)
-
-
-def _disk(data_dir: Path) -> tuple[tuple[str, str], ...]:
-    """(what, size) of the data directory."""
-    files = [path for path in data_dir.rglob("*") if path.is_file()] if data_dir.is_dir() else []
-    used = sum(path.stat().st_size for path in files)
-    free = shutil.disk_usage(data_dir if data_dir.is_dir() else Path("/")).free
-    return (("Catalogue, search and thumbnails", bytes_text(used)), ("Free on that disk", bytes_text(free)))

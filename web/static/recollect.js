@@ -290,13 +290,18 @@ const LOOK_MS = 3000;
 async function lookAtProgress() {
   if (document.visibilityState === "visible") {
     try {
-      if (page.contains("telling")) put($("#status"), await fetchPart(partOf(location.href, "status")));
+      if (page.contains("telling")) await progressInStatus();
       else await progressInPill();
     } catch {
       // The next look is in a moment; results say by themselves when nobody answers.
     }
   }
   setTimeout(lookAtProgress, LOOK_MS);
+}
+
+async function progressInStatus() {
+  const html = await fetchPart(partOf(location.href, "status"));
+  if (!$("#status").contains(document.activeElement)) put($("#status"), html); // not under someone's fingers
 }
 
 async function progressInPill() {

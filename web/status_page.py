@@ -1,0 +1,163 @@
+"""The page that says how everything is: progress, model, search, disk, libraries, and what was set aside and why."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from indexer.catalogue.job_queue import SetAside
+from indexer.errors import SearchError, SetupError
+from indexer.reindex import current_model
+from indexer.settings import Settings
+from web.bodies import read_fields
+from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, WAKE, in_thread, while_searching
+from web.links import photo_url, retried_url
+from web.results import Link
+from web.shown import bytes_text, clean, file_name
+from web.templating import render
+
+_SET_ASIDE = 200
+_REFUSED = 20
+_LITTLE_SPACE_BYTES = 1_000_000_000
+_LONGEST_NUMBER = 18  # digits, of what SQLite counts with
+
+
+@dataclass(frozen=True, slots=True)
+class RootView:
+    """A library and what is known of it; `held_back` says why its missing files are not believed."""
+
+    path: str
+    files: int
+    missing: int
+    held_back: str
+
+
+@dataclass(frozen=True, slots=True)
+class AsideView:
+    """A file that could not be indexed."""
+
+    id: int
+    path: str
+    reason: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchView:
+    """The search backend: `photos` None and `problem` where it does not answer."""
+
+    name: str
+    photos: int | None
+    problem: str
+    hint: str
+    refused: tuple[tuple[Link, str], ...]  # photo, and why
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """The caption model in use, and whose words there are."""
+
+    name: str
+    problem: str
+    own: int  # photos that it described
+    others: tuple[tuple[str, int], ...]  # other models, and how many photos
+    marked_wrong: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiskView:
+    """The disk of the data directory."""
+
+    used: str
+    free: str
+    is_low: bool
+
+
+async def status_page(request: web.Request) -> web.Response:
+    """GET /status: with ``part=status`` the part of it that changes. `retried` is what POST /status/retry says."""
+    library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
+    retried = request.query.get("retried", "")
+    context = {
+        "counts": await request.config_dict[COUNTS].get(request),
+        "progress": request.config_dict[PROGRESS](),
+        "search": await _search(request),
+        "model": await _model(request, settings),
+        "aside": tuple(map(_aside, await in_thread(request, library.set_aside, _SET_ASIDE, 0))),
+        "retried": int(retried) if _is_number(retried) else None,
+        "disk": await asyncio.to_thread(_disk, settings.data_dir),
+        "roots": await root_views(request),
+    }
+    template = "_status.html" if request.query.get("part") == "status" else "status.html"
+    return render(request, template, context)
+
+
+async def retry(request: web.Request) -> web.Response:
+    """POST /status/retry: what was set aside is tried again, all of it or the one that ``id`` names, and back to the
+    status."""
+    (chosen,) = await read_fields(request, "id")
+    if chosen and not _is_number(chosen):
+        raise web.HTTPBadRequest(text="That is no file that was set aside.")
+    raise web.HTTPSeeOther(retried_url(await try_again(request, [int(chosen)] if chosen else None)))
+
+
+async def try_again(request: web.Request, ids: list[int] | None) -> int:
+    """Queues what was set aside once more, all of it where `ids` is None; gives how many files that are."""
+    number = await in_thread(request, request.config_dict[LIBRARY].retry_set_aside, ids)
+    if number:
+        request.config_dict[COUNTS].forget()
+        request.config_dict[WAKE]()
+    return number
+
+
+async def root_views(request: web.Request) -> tuple[RootView, ...]:
+    """The libraries that were walked, and those of the settings that never were."""
+    walked = await in_thread(request, request.config_dict[LIBRARY].roots)
+    paths = {root.path for root in walked}
+    return (
+        *(RootView(clean(str(root.path)), root.files, root.missing, clean(root.held_back or "")) for root in walked),
+        *(RootView(clean(str(path)), 0, 0, "") for path in request.config_dict[SETTINGS].photos if path not in paths),
+    )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
+
+
+def _aside(one: SetAside) -> AsideView:
+    return AsideView(one.id, clean(one.file.relative), clean(one.reason), one.attempts)
+
+
+async def _search(request: web.Request) -> SearchView:
+    backend = request.config_dict[SEARCH]
+    photos, problem, hint = None, "", ""
+    try:
+        photos = await while_searching(request, backend.count)
+    except SearchError as error:
+        problem, hint = clean(error.what), clean(error.hint)
+    refused = await in_thread(request, request.config_dict[LIBRARY].refused, _REFUSED)
+    told = tuple((Link(file_name(one.photo), photo_url(one.photo.id)), clean(one.reason)) for one in refused)
+    return SearchView(backend.name, photos, problem, hint, told)
+
+
+async def _model(request: web.Request, settings: Settings) -> ModelView:
+    library = request.config_dict[LIBRARY]
+    models = dict(await in_thread(request, library.models))
+    wrong = await in_thread(request, library.marked_wrong)
+    name, problem = "", ""
+    try:
+        name = await asyncio.to_thread(current_model, settings)
+    except SetupError as error:
+        problem = clean(error.what)
+    own = models.pop(name, 0)
+    return ModelView(clean(name), problem, own, tuple((clean(model), n) for model, n in models.items()), wrong)
+
+
+def _disk(data_dir: Path) -> DiskView:
+    files = [path for path in data_dir.rglob("*") if path.is_file()] if data_dir.is_dir() else []
+    used = sum(path.stat().st_size for path in files)
+    free = shutil.disk_usage(data_dir if data_dir.is_dir() else Path("/")).free
+    return DiskView(bytes_text(used), bytes_text(free), free < _LITTLE_SPACE_BYTES)
