@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
-from collections.abc import Sequence
+import stat
+import weakref
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote
@@ -30,6 +33,8 @@ SHOWN_EVERYWHERE = _SHOWN - {"image/heic", "image/heif"}
 _SAVED = frozenset({"image/tiff", "image/x-adobe-dng", "image/x-canon-cr2", "image/x-nikon-nef", "image/x-sony-arw"})
 _BYTES = "application/octet-stream"
 _SIZES = MappingProxyType({size.value: size for size in ThumbnailSize})
+#: O_PATH (Linux): a folder on the way may be passed by who may not list it, as /home often is.
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _UNSAFE_IN_NAME = re.compile(r'[\x00-\x1f\x7f"\\/]|[\u202a-\u202e\u2066-\u2069]')
 
 
@@ -52,10 +57,39 @@ async def original(request: web.Request) -> web.StreamResponse:
     file = next((one for one in photo.files if str(one.id) == request.match_info["file"]), None) if photo else None
     if photo is None or file is None:
         raise web.HTTPNotFound(text="There is no such file.")
-    path = await asyncio.to_thread(inside_roots, file, request.config_dict[SETTINGS].photos)
-    if path is None:
+    opened = await asyncio.to_thread(open_inside, file, request.config_dict[SETTINGS].photos)
+    if opened is None:
         raise web.HTTPNotFound(text="The file is not there just now. It may be on a disk that is not connected.")
-    return _Original(path, headers=original_headers(photo, file, save="save" in request.query))
+    return _Original(opened, headers=original_headers(photo, file, save="save" in request.query))
+
+
+def open_inside(file: PhotoFile, roots: Sequence[Path]) -> int | None:
+    """A descriptor of the file, links followed; None where it lies outside every library root or is not there."""
+    path = inside_roots(file, roots)
+    return open_as_it_stands(path) if path else None
+
+
+def open_as_it_stands(path: Path) -> int | None:
+    """A descriptor of a regular file whose path has no links in it; None where it has, or is not there.
+
+    Folder by folder, so that a link put into the way between the look at the path and the opening leads nowhere.
+    """
+    folder = os.open(path.anchor, _FOLDER)
+    try:
+        for name in path.parts[1:-1]:
+            inner = os.open(name, _FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        # A pipe would wait for somebody at its other end.
+        opened = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return None
+    finally:
+        os.close(folder)
+    if stat.S_ISREG(os.fstat(opened).st_mode):
+        return opened
+    os.close(opened)
+    return None
 
 
 def inside_roots(file: PhotoFile, roots: Sequence[Path]) -> Path | None:
@@ -88,9 +122,16 @@ def disposition(kind: str, name: str) -> str:
 
 
 class _Original(web.FileResponse):
-    """A file without aiohttp's search for a compressed sibling: NAME.gz in a photo library is another file."""
+    """An open file, without aiohttp's search for a compressed sibling: NAME.gz in a photo library is another file."""
+
+    def __init__(self, opened: int, headers: Mapping[str, str]) -> None:
+        super().__init__(f"/dev/fd/{opened}", headers=headers)
+        self._closed = weakref.finalize(self, os.close, opened)  # also where nobody waits for it any more
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         headers = CIMultiDict(request.headers)
         headers.popall(hdrs.ACCEPT_ENCODING, None)
-        return await super().prepare(request.clone(headers=headers))
+        try:
+            return await super().prepare(request.clone(headers=headers))
+        finally:
+            self._closed()

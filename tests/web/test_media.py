@@ -14,7 +14,7 @@ from yarl import URL
 
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, titled
-from web.media import disposition
+from web.media import disposition, open_as_it_stands
 
 NAME = "2024/beach.jpg"
 KEY = content_key(NAME)
@@ -138,6 +138,25 @@ async def test_a_link_out_of_the_library_leads_nowhere(page: Page, tmp_path: Pat
         path.parent.rmdir()
         path.parent.symlink_to(outside)
     assert "secret" not in await page.text(url, status=404)
+
+
+@pytest.mark.parametrize("where", ["file", "folder", "root"])
+def test_a_link_put_into_the_way_after_the_look_leads_nowhere(tmp_path: Path, where: str) -> None:
+    path, outside = tmp_path / "Pictures" / "2024" / "beach.jpg", tmp_path / "outside"
+    for folder in (path.parent, outside / "2024"):
+        folder.mkdir(parents=True)
+        (folder / "beach.jpg").write_bytes(b"a picture")
+    looked_at = path.resolve()
+    opened = open_as_it_stands(looked_at)
+    assert opened is not None
+    assert os.read(opened, 100) == b"a picture"
+    os.close(opened)
+    moved = {"file": path, "folder": path.parent, "root": path.parent.parent}[where]
+    moved.rename(tmp_path / "moved")
+    moved.symlink_to({"file": outside / "2024/beach.jpg", "folder": outside / "2024", "root": outside}[where])
+    before = len(list(Path("/dev/fd").iterdir()))
+    assert open_as_it_stands(looked_at) is None
+    assert len(list(Path("/dev/fd").iterdir())) == before
 
 
 async def test_a_file_that_is_gone_or_no_file_is_not_found(page: Page) -> None:
