@@ -1,0 +1,103 @@
+"""What a search says of itself: which place was meant by a name, and which searches nearly the same find photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from aiohttp import web
+
+from indexer.place_names import Place, places_named
+from indexer.search import FilterError, SearchBackend
+from indexer.search.filters import checked, near_circle, near_place
+from web import query_text
+from web.doors import SEARCH, while_searching
+from web.links import search_url
+from web.results import Link
+from web.searching import Search
+from web.shown import clean
+
+_MOST_OTHERS = 3
+_MOST_PARTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """The place that stands for a name in ``near:``, and searches near others of that name."""
+
+    place: str
+    radius: str
+    others: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """The search without one of its parts, which finds `count` photos."""
+
+    part: str
+    url: str
+    count: int
+
+
+async def run_meant(request: web.Request, search: Search) -> tuple[Meant, ...]:
+    """One for each place that the search names; most name none, and then nobody waits."""
+    if "near:" not in search.text.lower():
+        return ()
+    return await while_searching(request, lambda: meant_places(search))
+
+
+def meant_places(search: Search) -> tuple[Meant, ...]:
+    """As `run_meant`; reading the names of places takes a second, the first time."""
+    told = []
+    for part in dict.fromkeys(query_text.tokens(search.text)):
+        value = query_text.filter_value(part)
+        name = near_place(value) if query_text.filter_name(part) == "near" else None
+        places = places_named(name, most=_MOST_OTHERS + 1) if name else ()
+        if name and places:
+            told.append(_meant(search, part, value.replace(name, "", 1), places))
+    return tuple(told)
+
+
+def _meant(search: Search, part: str, radius: str, places: tuple[Place, ...]) -> Meant:
+    first, *others = places
+    _, radius_km = near_circle(
+        checked("near", f"{first.position.latitude},{first.position.longitude}{radius}", now=_DAY)
+    )
+    minus = "-" * part.startswith("-")
+    links = []
+    for place in others:
+        wanted = f"{minus}near:{query_text.quoted(_told_apart(place, first) + radius)}"
+        links.append(Link(place.full_name, search_url(query_text.replaced(search.text, part, wanted), search.sort)))
+    return Meant(first.full_name, f"{radius_km:g} km", tuple(links))
+
+
+def _told_apart(place: Place, first: Place) -> str:
+    """As short as it can be said."""
+    return place.name if place.name != first.name else place.full_name
+
+
+async def run_near_misses(request: web.Request, search: Search) -> tuple[NearMiss, ...]:
+    """For a search that finds nothing, those without one of its parts that find something, the most first."""
+    backend = request.config_dict[SEARCH]
+    return await while_searching(request, lambda: near_misses(backend, search))
+
+
+def near_misses(backend: SearchBackend, search: Search) -> tuple[NearMiss, ...]:
+    """As `run_near_misses`. Raises `SearchError`."""
+    parts = list(dict.fromkeys(query_text.tokens(search.text)))[:_MOST_PARTS]
+    if len(parts) < 2:
+        return ()
+    found = []
+    for part in parts:
+        other = replace(search, text=query_text.without(search.text, part.__eq__))
+        try:
+            count = backend.search(other.query(), limit=0).total
+        except FilterError:
+            continue
+        if count:
+            found.append(NearMiss(clean(part), search_url(other.text, search.sort), count))
+    return tuple(sorted(found, key=lambda one: -one.count))
+
+
+#: Whatever the day, a position stays where it is.
+_DAY = date(2000, 1, 1)
