@@ -37,7 +37,9 @@ def enqueue(wanted: Rebuild, settings: Settings, storage: Storage) -> str:
         told.append(f"{storage.catalogue.mark_all_unpushed():,} photos for search")
     if wanted.captions:
         model = current_model(settings)
-        told.append(f"{storage.catalogue.enqueue_all(JobKind.CAPTION, model=model):,} captions by {model}")
+        wrong = storage.catalogue.marked_wrong()
+        captions = f"{storage.catalogue.enqueue_all(JobKind.CAPTION, model=model):,} captions by {model}"
+        told.append(captions + (f", what was marked as wrong ({wrong:,}) first" if wrong else ""))
         if corrections := storage.catalogue.enqueue_all(JobKind.WORDS):
             told.append(f"{corrections:,} corrections that could not be written before")
     if wanted.metadata:

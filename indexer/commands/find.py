@@ -89,7 +89,7 @@ def _answer_json(answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) 
 
 
 def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
-    metadata, machine = photo.metadata, photo.machine
+    metadata, machine = photo.metadata, photo.believed
     return {
         "id": photo.id,
         "caption": photo.caption,
@@ -99,6 +99,8 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
         "tags": [{"word": tag.word, "probability": round(tag.probability, 3)} for tag in machine.tags]
         if machine
         else [],
+        "wrong": photo.wrong,
+        "added_words": list(photo.added_words),
         "score": round(hit.score, 4),
         "why": [asdict(reason) for reason in hit.why],
         "taken_at": metadata.taken_at.isoformat() if metadata.taken_at else None,

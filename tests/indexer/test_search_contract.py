@@ -278,6 +278,22 @@ def test_a_phrase_does_not_reach_from_one_text_into_the_next(empty: SearchBacken
     finds(empty, '"car show"', 1)
 
 
+def test_words_that_a_person_added_say_as_much_as_a_caption(empty: SearchBackend) -> None:
+    empty.put(
+        [
+            photo(1, keywords=("garden",)),
+            photo(2, "a dog", added_words=("Oma's garden", "lake")),
+            photo(3, file_names=("garden.jpg",)),
+        ]
+    )
+    found = empty.search(parse("garden"))
+    assert found.hits[0].id == photo(2).id
+    assert [(why.field, why.text, why.kind) for why in found.hits[0].why] == [("keywords", "Oma's garden", "exact")]
+    for text in ("gardne lake", 'tag:"oma\'s garden"', "dog lake"):
+        assert [hit.id for hit in empty.search(parse(text)).hits] == [photo(2).id], text
+    assert ("lake", 1) in {(count.value, count.count) for count in empty.facets(parse(""), ("tag",))["tag"]}
+
+
 def test_exclusion(backend: SearchBackend) -> None:
     finds(backend, "dog -couch", 1, 5)
     finds(backend, "-dog", 3, 4, 6, 7)
