@@ -11,6 +11,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError
@@ -30,6 +31,9 @@ class SearchFeed:
 
     def __init__(self, catalogue: Catalogue, search: SearchBackend) -> None:
         self._steps = FeedSteps(catalogue, search)
+        # Not the loop's own threads, for which it waits when it is closed: what waits for the search server ends when
+        # search is closed, after the loop.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="search-feed")
         self._changed = asyncio.Event()
         self.problem: str | None = None
 
@@ -78,7 +82,7 @@ class SearchFeed:
     async def _step(self) -> int:
         cancelled = threading.Event()
         try:
-            return await asyncio.to_thread(self._steps.step, cancelled)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._steps.step, cancelled)
         except asyncio.CancelledError:
             cancelled.set()  # a thread can't be cancelled, and comparing a large library takes its time
             raise

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
+from indexer.catalogue import Catalogue
 from indexer.errors import SearchError
 from indexer.search import SearchDocument
 from indexer.search.meilisearch import MeilisearchSearch
@@ -15,6 +19,7 @@ from indexer.search.meilisearch.connection import Connection
 from indexer.search.meilisearch.keyring import Keyring
 from indexer.search.meilisearch.keys import Keys
 from indexer.search.query import parse
+from indexer.search_feed import SearchFeed
 from tests.indexer.unwell_server import ANSWERS, WELL, UnwellServer
 
 SOON_S = 0.2
@@ -138,4 +143,37 @@ def test_a_proxy_that_takes_only_small_requests_gets_smaller_ones_and_refuses_wh
         search = search_at(server.url)
         refused = search.put([DOCUMENT])
         assert "takes no request so large" in refused[DOCUMENT.id]
+        search.close()
+
+
+ENDLESS = b'HTTP/1.1 200 OK\r\nContent-Length: 62\r\n\r\n{"taskUid": 1, "status": "enqueued", "numberOfDocuments": 0  }'
+    b'HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n{"taskUid": 1,   "numberOfDocuments": 0,  "status": "enqueued" }'
+)
+
+
+def test_a_task_without_an_end_is_told() -> None:
+    """As it is on a full disk: the server goes on trying."""
+    with UnwellServer(ENDLESS) as server:
+        connection = Connection(server.url, Keyring(lambda: Keys()), timeout_s=SOON_S, task_s=SOON_S)
+        with pytest.raises(SearchError, match="has not done it") as failure:
+            connection.done({"taskUid": 1}, key="admin")
+        assert "disk" in failure.value.hint
+        connection.close()
+
+
+def test_stopping_does_not_wait_for_a_task_without_an_end(tmp_path: Path) -> None:
+    async def stop_under_way() -> None:
+        running = asyncio.create_task(feed.run())
+        while server.calls < 9:
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait({running})
+
+    with UnwellServer(ENDLESS) as server, Catalogue(tmp_path / "catalogue.db") as catalogue:
+        search = search_at(server.url)
+        feed = SearchFeed(catalogue, search)
+        asyncio.run(stop_under_way())
+        calls = server.calls
+        while server.calls == calls:
+            time.sleep(0.01)
         search.close()

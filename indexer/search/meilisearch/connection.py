@@ -20,6 +20,7 @@ from indexer.errors import SearchError
 from indexer.search.meilisearch.keyring import Keyring
 
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.005, 0.5
+_TASK_S = 600.0  # other settings for a large index on a Pi take minutes
 _CONNECTIONS = 8
 _CONNECT_S = 3.0
 # Whoever types must not wait at every letter for a host that swallows packets: what took longer than this in vain is
@@ -72,12 +73,20 @@ class Connection:
     """
 
     def __init__(
-        self, url: str, keyring: Keyring, *, timeout_s: float, asking: bool = False, rest_s: float = _REST_S
+        self,
+        url: str,
+        keyring: Keyring,
+        *,
+        timeout_s: float,
+        task_s: float = _TASK_S,
+        asking: bool = False,
+        rest_s: float = _REST_S,
     ) -> None:
         self.url = url.rstrip("/")
         self._keyring = keyring
         self._asking = asking
         self._rest_s = rest_s
+        self._task_s = task_s
         self._timeout_s = timeout_s
         self._pool = urllib3.PoolManager(
             maxsize=_CONNECTIONS,
@@ -111,9 +120,9 @@ class Connection:
         return self._call("POST", path, lines, key, "application/x-ndjson")
 
     def done(self, task: Mapping[str, Any], *, key: str) -> Mapping[str, Any]:
-        """Follows an enqueued task to its end, however long that takes. Raises `TaskFailed`."""
-        pause_s = _FIRST_LOOK_S
-        while True:
+        """Follows an enqueued task to its end. Raises `TaskFailed`, `SearchError` where no end is in sight."""
+        pause_s, until_s = _FIRST_LOOK_S, time.monotonic() + self._task_s
+        while time.monotonic() < until_s:
             told: Mapping[str, Any] = self.get(f"/tasks/{task['taskUid']}", key=key)
             if told["status"] == "succeeded":
                 return told
@@ -125,6 +134,8 @@ class Connection:
             if self._closed.wait(pause_s):
                 raise self._is_closed()
             pause_s = min(2 * pause_s, _LONGEST_LOOK_S)
+        what = f"Meilisearch at {self.url} took a task {self._task_s / 60:.0f} minutes ago and has not done it"
+        raise SearchError(what, hint="see its log, and whether its disk is full: then it tries for ever")
 
     def wait(self, seconds: float) -> None:
         """Sleeps, unless the connection is closed."""
