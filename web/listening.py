@@ -38,11 +38,12 @@ _STOP_S = 2.0
 class Limits:
     """What visitors may take. A browser keeps six connections; nginx keeps one to us for 60 s, so we keep it longer.
 
-    Each connection may have a photo open beside its socket, and many systems allow 1,024 open files.
+    Each connection may have a photo open beside its socket, and many systems allow 1,024 open files. Behind a
+    container's network a whole household may come from one address.
     """
 
     connections: int = 400
-    per_address: int = 100
+    per_address: int = 200
     idle_s: float = 75.0
     stall_s: float = 60.0
 

@@ -63,7 +63,7 @@ async def load(browser: Browser, window: dict[str, Any], address: str, *, slow: 
         session.on(
             "Network.loadingFinished", lambda told: arrived.update({told["requestId"]: told["encodedDataLength"]})
         )
-        await page.goto(address, wait_until="load")
+        await page.goto(address, wait_until="load", timeout=120_000)
         await page.wait_for_function("[...document.images].some(i => i.complete && i.naturalWidth)")
         painted = await page.evaluate(
             "Math.min(...performance.getEntriesByType('resource')"
@@ -112,7 +112,8 @@ async def typing(page: RunningPage, options: argparse.Namespace, queries: list[t
     for part in ("filters", "timeline"):
         line(f"one person, {part}", await typed_alone(page.address, finished, part))
     typed = await typed_together(page.address, finished, options.people, options.seconds)
-    line(f"{options.people} people, a keystroke", typed.answered, f", {typed.left} left, {typed.failed} failed")
+    failed = ", ".join(f"{number} failed ({why})" for why, number in typed.failed.items()) or "none failed"
+    line(f"{options.people} people, a keystroke", typed.answered, f", {typed.left} left, {failed}")
     line(f"{options.people} people, a finished query", typed.finished)
     line(f"{options.people} people, filters and time line", typed.aside)
 
@@ -122,7 +123,8 @@ def library(backend: str, folder: Path, options: argparse.Namespace, captions: l
     """Settings of a filled library; filled now where it was not kept."""
     photos = folder / "Pictures"
     photos.mkdir(parents=True, exist_ok=True)
-    settings = Settings(photos=(photos,), data_dir=folder / "data", port=0)
+    # Fifty people have fifty addresses; here they share one, as behind a proxy.
+    settings = Settings(photos=(photos,), data_dir=folder / "data", port=0, trusted_proxies="127.0.0.1")
     if backend == "embedded":
         yield _filled(settings, folder, options, captions)
         return
@@ -153,7 +155,7 @@ def main() -> None:
     arguments.add_argument("--queries", type=int, default=60)
     arguments.add_argument("--people", type=int, default=50)
     arguments.add_argument("--seconds", type=float, default=20.0)
-    arguments.add_argument("--loads", type=int, default=7)
+    arguments.add_argument("--loads", type=int, default=7, help="visits of each kind in the browser; 0: none")
     arguments.add_argument("--server", default="", help="a running Meilisearch")
     arguments.add_argument("--keep", type=Path, help="a folder for the libraries, used again where they are there")
     arguments.add_argument("--captions", type=Path, default=CAPTIONS)
@@ -165,7 +167,8 @@ def main() -> None:
             where = (options.keep or Path(folder)) / f"{backend}-{options.photos}"
             with library(backend, where, options, captions) as settings, running_page(settings) as page:
                 print(f"{backend}, {options.photos} photos; {psutil.cpu_percent(1.0):.0f}% of the machine busy before")
-                asyncio.run(in_browser(page.address, options.loads))
+                if options.loads:
+                    asyncio.run(in_browser(page.address, options.loads))
                 asyncio.run(typing(page, options, queries))
 
 

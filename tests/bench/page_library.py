@@ -72,7 +72,9 @@ def give_thumbnails(settings: Settings, queries: Iterable[str]) -> None:
 def running_page(settings: Settings) -> Iterator[RunningPage]:
     """The page over what `settings` name, in a process of its own."""
     told = {"photos": [str(path) for path in settings.photos], "data_dir": str(settings.data_dir)}
-    told |= {name: getattr(settings, name) for name in ("search", "meilisearch_url", "meilisearch_index")}
+    told |= {
+        name: getattr(settings, name) for name in ("search", "meilisearch_url", "meilisearch_index", "trusted_proxies")
+    }
     secrets = {"RECOLLECT_MEILISEARCH_KEY": settings.meilisearch_key, "RECOLLECT_MEILISEARCH_SEARCH_KEY": ""}
     child = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.page_library", json.dumps(told)],

@@ -6,6 +6,7 @@ import asyncio
 import random
 import statistics
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -27,7 +28,7 @@ class Typed:
     finished: list[float] = field(default_factory=list)  # of the whole query: nobody types on
     aside: list[float] = field(default_factory=list)  # filters and time line, after a pause
     left: int = 0
-    failed: int = 0
+    failed: Counter[str] = field(default_factory=Counter)  # why: how often
 
 
 async def typed_alone(address: str, texts: Sequence[str], part: str) -> list[float]:
@@ -36,8 +37,8 @@ async def typed_alone(address: str, texts: Sequence[str], part: str) -> list[flo
     async with _browser(address) as browser:
         for text in texts:
             started = time.perf_counter()
-            if not await _ask(browser, text, part):
-                raise RuntimeError(f"no answer to {text!r}")
+            if (status := await _ask(browser, text, part)) != 200:
+                raise RuntimeError(f"{status} to {text!r}")
             times.append(1000 * (time.perf_counter() - started))
     return times
 
@@ -79,19 +80,20 @@ async def _type(browser: ClientSession, text: str, chance: random.Random, typed:
 async def _timed(browser: ClientSession, text: str, part: str, times: list[float], typed: Typed) -> None:
     started = time.perf_counter()
     try:
-        well = await _ask(browser, text, part)
-    except (ClientError, TimeoutError, OSError):
-        well = False
-    if well:
+        status = await _ask(browser, text, part)
+    except (ClientError, TimeoutError, OSError) as error:
+        typed.failed[type(error).__name__] += 1
+        return
+    if status == 200:
         times.append(1000 * (time.perf_counter() - started))
     else:
-        typed.failed += 1
+        typed.failed[str(status)] += 1
 
 
-async def _ask(browser: ClientSession, text: str, part: str) -> bool:
+async def _ask(browser: ClientSession, text: str, part: str) -> int:
     async with browser.get("/", params={"q": text, "part": part}, headers=_TYPING) as response:
         await response.read()
-        return response.status == 200
+        return response.status
 
 
 def _browser(address: str) -> ClientSession:
