@@ -186,7 +186,8 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
         return [Refused(photo, reasons[photo.id]) for photo in self.photos(list(reasons))]
 
 
-_REFUSED = "gone = 0 AND refused_revision > 0 AND refused_revision = revision"
+# The plus sign keeps to the index of what was refused, which is little: this is counted every few seconds.
+_REFUSED = "+gone = 0 AND refused_revision > 0 AND refused_revision = revision"
 _CAPTION_COLUMNS = ("machine_text", "machine_confidence", "machine_model", "tags", "embedding")
 
 
