@@ -30,7 +30,7 @@ _MOST_TOWNS = 50
 class KnownNames:
     """What facets' values are called; `AGE_S` old ones are read again."""
 
-    AGE_S = 30.0
+    AGE_S = 120.0
 
     def __init__(self) -> None:
         self._reading: asyncio.Task[Names] | None = None
