@@ -147,8 +147,6 @@ def test_a_proxy_that_takes_only_small_requests_gets_smaller_ones_and_refuses_wh
 
 
 ENDLESS = b'HTTP/1.1 200 OK\r\nContent-Length: 62\r\n\r\n{"taskUid": 1, "status": "enqueued", "numberOfDocuments": 0  }'
-    b'HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n{"taskUid": 1,   "numberOfDocuments": 0,  "status": "enqueued" }'
-)
 
 
 def test_a_task_without_an_end_is_told() -> None:
