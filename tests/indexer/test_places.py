@@ -28,10 +28,13 @@ def test_no_position_has_no_name() -> None:
         (40.7128, -74.006, ("New York City", "New York", "United States")),
         (40.728, -74.078, ("Jersey City", "New Jersey", "United States")),
         (-18.14, 178.44, ("Suva", "Fiji")),
-        (-33.8568, 151.2153, ("Sydney", "Australia")),
+        (-33.8568, 151.2153, ("Sydney", "New South Wales", "Australia")),
+        (48.1372, 11.5756, ("Munich", "Bavaria", "Germany")),
+        (43.7696, 11.2558, ("Florence", "Tuscany", "Italy")),
+        (47.3769, 8.5417, ("Zürich", "Switzerland")),  # and not the canton's name once more
     ],
 )
-def test_a_town_has_its_city_its_state_and_its_country(
+def test_a_town_has_its_city_its_region_and_its_country(
     latitude: float, longitude: float, names: tuple[str, ...]
 ) -> None:
     found = places_of(Position(latitude, longitude))

@@ -29,7 +29,7 @@ async def test_a_search_answers_with_everything_about_its_hits(start_page: Start
     assert hit["taken_at"] == "2021-07-14T15:42:00+00:00"
     assert (hit["width"], hit["height"]) == (400, 300)
     assert hit["position"]["latitude"] == 45.764
-    assert hit["places"] == ["Lyon 01", "Lyon", "France"]
+    assert hit["places"] == ["Lyon 01", "Lyon", "Auvergne-Rhône-Alpes", "France"]
     assert (await page.json(f"/api/photos/{hit['id']}"))["places"] == hit["places"]
     assert hit["files"][0]["path"] == "Lyon/quay.jpg"
     assert 0 <= hit["score"] <= 1

@@ -27,9 +27,9 @@ def meant(text: str) -> list[tuple[str, str, list[str]]]:
 
 
 def test_the_place_and_the_radius_are_said() -> None:
-    assert meant("dog near:Lyon") == [("Lyon, France", "10 km", [])]
-    assert meant("near:lyon,25km") == [("Lyon, France", "25 km", [])]
-    assert meant("-near:Lyon") == [("Lyon, France", "10 km", [])]
+    assert meant("dog near:Lyon") == [("Lyon, Auvergne-Rhône-Alpes, France", "10 km", [])]
+    assert meant("near:lyon,25km") == [("Lyon, Auvergne-Rhône-Alpes, France", "25 km", [])]
+    assert meant("-near:Lyon") == [("Lyon, Auvergne-Rhône-Alpes, France", "10 km", [])]
     assert meant("near:45.7,4.8 near: lyon") == []
     ((place, radius, others),) = meant('near:"springfield, 5 km"')
     assert (place, radius) == ("Springfield, Missouri, United States", "5 km")
@@ -39,7 +39,7 @@ def test_the_place_and_the_radius_are_said() -> None:
 async def test_photos_are_found_near_a_town_by_its_name(places: Page) -> None:
     html = await places.text("/?q=near:Lyon")
     assert html.count('class="tile ') == 1
-    assert "Near <bdi>Lyon, France</bdi>, within 10 km." in html
+    assert "Near <bdi>Lyon, Auvergne-Rhône-Alpes, France</bdi>, within 10 km." in html
     assert (await places.json("/api/search?q=-near:Lyon"))["total"] == 2
 
 
@@ -79,5 +79,13 @@ async def test_tiles_say_why_only_where_something_was_asked_for(places: Page) ->
 
 
 async def test_towns_and_countries_are_found_by_name(places: Page) -> None:
-    for text in ("lyon", "France", "missouri", "place:Missouri", "united states springfield"):
+    for text in (
+        "lyon",
+        "France",
+        "auvergne",
+        "place:rhone",
+        "missouri",
+        "place:Missouri",
+        "united states springfield",
+    ):
         assert (await places.json("/api/search", params={"q": text}))["total"] == 1, text
