@@ -16,6 +16,8 @@ from web.cli import main as recollect
 
 TEXT = README.read_text(encoding="utf-8")
 
+_NOT_SETTINGS = {"PYTHON", "VENV", "TEST_VENV", "TEST_CHROMIUM", "TEST_MEILISEARCH_URL", "TEST_MEILISEARCH_KEY"}
+
 
 def test_the_tables_are_those_of_the_code() -> None:
     assert renewed(TEXT) == TEXT, "run `python -m tests.readme_tables`"
@@ -49,4 +51,4 @@ def test_files_and_settings_named_in_the_readme_exist(repository: Path) -> None:
         if "://" not in target:
             assert (repository / target).exists(), target
     for variable in re.findall(r"RECOLLECT_([A-Z_]+)", TEXT):
-        assert variable.lower() in SETTINGS or variable in {"PYTHON", "VENV", "TEST_VENV", "TEST_CHROMIUM"}, variable
+        assert variable.lower() in SETTINGS or variable in _NOT_SETTINGS, variable

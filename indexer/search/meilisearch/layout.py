@@ -33,6 +33,7 @@ _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
 _UNSAFE = re.compile(r"[%\\\"\x00-\x1f\x7f]")
 _ESCAPED = re.compile(r"%([0-9A-F]{2})")
 _MAX_VALUE_BYTES = 400
+_MIDDLE = 128
 
 
 def embedder_of(model: str, dimensions: int) -> str:
@@ -99,8 +100,10 @@ class Found:
     @cached_property
     def strengths(self) -> dict[str, int]:
         """Word -> 1..255."""
-        strengths = base64.b64decode(self.told.get("strengths", ""))
-        return dict(zip(self.told.get("words", "").split(), strengths, strict=True))
+        held = str(self.told.get("words", "")).split()
+        strengths = _bytes(self.told.get("strengths"))
+        # An index of another layout answers until the one that is made anew takes its place.
+        return dict(zip(held, strengths if len(strengths) == len(held) else [_MIDDLE] * len(held), strict=True))
 
     @cached_property
     def texts(self) -> list[tuple[str, str, str]]:
@@ -110,12 +113,19 @@ class Found:
     @property
     def embedding(self) -> bytes:
         """int8, of any length; empty where the photo has none."""
-        return base64.b64decode(self.told.get("embedding", ""))
+        return _bytes(self.told.get("embedding"))
 
     @property
     def model(self) -> str:
         """Whose embedding it is."""
         return str(self.told.get("model", ""))
+
+
+def _bytes(text: object) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except ValueError:
+        return b""
 
 
 def _embedding(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]:
