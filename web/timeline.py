@@ -22,6 +22,7 @@ from web.shown import month_text
 STEPS = 12
 _MONTHS_OF_ALL = 3  # so few years are shown month by month from the beginning
 _OPEN_YEARS = 2
+_LAST_YEAR = 9997  # whose last month still has a `before:`
 _LONGEST_ROW_OF_NOTHING = 2  # years; a longer one is one gap
 
 
@@ -65,7 +66,7 @@ def time_line(
 ) -> tuple[Column, ...]:
     """Newest first; empty where no photo has a date. `query` is the parsed search with its dates."""
     counts = {one.value: one.count for one in chain(years, months)}
-    known = sorted({int(one.value) for one in years if 0 < int(one.value) < 9999}, reverse=True)
+    known = sorted({int(one.value) for one in years if 0 < int(one.value) <= _LAST_YEAR}, reverse=True)
     if not known:
         return ()
     chosen = _chosen(query)
