@@ -24,7 +24,8 @@ WITHOUT_SCRIPT: dict[str, Any] = {**DESKTOP, "java_script_enabled": False}
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TestServer]:
     with application(tmp_path_factory.mktemp("narrowed"), [hostile_photo(), *many(96)]) as (app, _, _):
-        async with TestServer(app) as server:
+        server = TestServer(app)
+        async with server:
             yield server
 
 
