@@ -20,8 +20,8 @@ from playwright.async_api import Browser, BrowserContext, Error, Page, async_pla
 
 from indexer.settings import Settings
 from indexer.storage import Storage
-from tests.web.conftest import IDLE
 from tests.web.library_made import MadePhoto, add_photos, content_key, made_library, many
+from tests.web.served import IDLE
 from tests.web.test_hostile import NAME as HOSTILE_NAME
 from tests.web.test_hostile import hostile_photo
 from web.app import make_app

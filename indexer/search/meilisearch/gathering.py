@@ -33,10 +33,11 @@ from indexer.search.ranking import DESCRIPTION_FROM, Bench, Borne, Match, matche
 from indexer.search.reasons import told_by
 from indexer.search.words import words
 
-#: So many photos are ranked by us, a page and some more, and so many are looked for by meaning. On Flickr8k's dev split
-#: twice as many of both find not one photo more among the first ten, and take a third longer.
+#: So many photos are ranked by us, a page and some more: on Flickr8k's dev split twice as many find not one photo more
+#: among the first ten.
 WINDOW = 80
-_NEAREST = 60
+# The server looks for near neighbours about as widely as it is asked for many: of 60 it overlooks some that are equal.
+_NEAREST = 100
 _LITERALS = 1000  # where a query has names or numbers, photos are looked for by meaning among so many that have them
 _LADDER = 3  # a description is asked for without its rarest words, too
 _NO_MATCH = Match(np.zeros(0, np.bool_), np.zeros(0, np.float32))
