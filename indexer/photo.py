@@ -214,9 +214,7 @@ class Photo:
     id: str  # the content key
     metadata: PhotoMetadata
     files: tuple[PhotoFile, ...]
-    caption: (
-        str | None
-    )  # what is shown: a correction, else a person's words in the files, else those of `believed`
+    caption: str | None  # what is shown: a correction, else a person's words in the files, else those of `believed`
     caption_by: CaptionBy | None
     machine: Caption | None  # the model's own sentence, tags and confidence
     caption_place: CaptionPlace | None
