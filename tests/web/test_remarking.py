@@ -91,7 +91,7 @@ def settle(page: Page, reason: str) -> None:
 
 async def test_beside_a_person_s_caption_the_model_s_words_can_be_marked_too(page: Page) -> None:
     async with page.put(f"{API}/caption", json={"text": "Oma feeds the ducks"}):
-        assert "Mark the model’s words as wrong" in await page.text(PHOTO)
+        assert "Mark the model\u2019s words as wrong" in await page.text(PHOTO)
     await send(page, WRONG)
     push(page.storage)
     body = await page.text(PHOTO)
