@@ -34,6 +34,7 @@ class Writer:
         self._written = self._live
         self._space = space
         self._embedders: tuple[str, ...] = ()
+        self._prepared = False
 
     @property
     def written(self) -> Index:
@@ -58,6 +59,8 @@ class Writer:
     def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
         """As `SearchBackend.put`."""
         latest = {document.id: document for document in documents}.values()
+        if not self._prepared:
+            self.prepare()  # the server would make an index with settings of its own
         self._know({(document.model, len(document.embedding)) for document in latest if document.embedding})
         return self._written.put([stored(document, self._embedders) for document in latest])
 
@@ -100,7 +103,7 @@ class Writer:
         self._write(self._next)
 
     def _write(self, index: Index) -> None:
-        self._written = index
+        self._written, self._prepared = index, True
         self._embedders = tuple((index.settings() or {}).get("embedders", {}))
 
     def _know(self, spaces: Iterable[tuple[str, int]]) -> None:
