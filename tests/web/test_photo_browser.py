@@ -31,6 +31,7 @@ SCALE = """() => {
     const image = document.querySelector(".picture img");
     return image.getBoundingClientRect().width / image.parentElement.getBoundingClientRect().width;
 }"""
+AT_REST = "document.getAnimations().every((animation) => animation.playState !== 'running')"
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,7 @@ async def until(tab: Page, condition: str) -> None:
 async def scaled(tab: Page, least: float, most: float) -> None:
     """Waits until the picture is that much larger than its box, and has come to rest."""
     await until(tab, f"() => {{ const scale = ({SCALE})(); return {least} <= scale && scale <= {most}; }}")
+    await until(tab, AT_REST)
 
 
 async def whole(tab: Page) -> None:
@@ -88,6 +90,7 @@ async def middle(tab: Page) -> tuple[float, float]:
 
 
 async def where(tab: Page) -> Any:
+    await until(tab, AT_REST)
     return await tab.evaluate("document.querySelector('.picture img').getBoundingClientRect().toJSON()")
 
 
