@@ -13,36 +13,17 @@ import pytest
 
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError
-from indexer.search import SearchDocument
 from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.meilisearch.connection import Connection
 from indexer.search.meilisearch.keyring import Keyring
 from indexer.search.meilisearch.keys import Keys
 from indexer.search.query import parse
 from indexer.search_feed import SearchFeed
+from tests.indexer.test_search_contract import photo
 from tests.indexer.unwell_server import ANSWERS, WELL, UnwellServer
 
 SOON_S = 0.2
-DOCUMENT = SearchDocument(
-    id="0" * 32,
-    revision=1,
-    person_caption="",
-    machine_caption="a dog",
-    tags=(),
-    keywords=(),
-    people=(),
-    title="",
-    places=(),
-    folders=(),
-    file_names=(),
-    camera="",
-    lens="",
-    mime_type="image/jpeg",
-    taken_at=datetime(2020, 1, 1),
-    rating=None,
-    position=None,
-    embedding=None,
-)
+DOCUMENT = photo(0, "a dog", taken_at=datetime(2020, 1, 1))
 USES: dict[str, Callable[[MeilisearchSearch], object]] = {
     "search": lambda search: search.search(parse("a dog on the beach person:anna")),
     "newest": lambda search: search.search(parse("")),
