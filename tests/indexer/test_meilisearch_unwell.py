@@ -15,6 +15,7 @@ from indexer.catalogue import Catalogue
 from indexer.errors import SearchError
 from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.meilisearch.connection import Connection
+from indexer.search.meilisearch.index import Index
 from indexer.search.meilisearch.keyring import Keyring
 from indexer.search.meilisearch.keys import Keys
 from indexer.search.query import parse
@@ -121,10 +122,11 @@ def test_what_writes_is_patient_and_never_sends_twice() -> None:
 
 def test_a_proxy_that_takes_only_small_requests_gets_smaller_ones_and_refuses_what_is_alone() -> None:
     with UnwellServer(ANSWERS["a proxy that takes nothing"]) as server:
-        search = search_at(server.url)
-        refused = search.put([DOCUMENT])
-        assert "takes no request so large" in refused[DOCUMENT.id]
-        search.close()
+        connection = Connection(server.url, Keyring(lambda: Keys()), timeout_s=SOON_S)
+        refused = Index(connection, "admin", "photos").put([{"id": "1"}, {"id": "2"}])
+        assert list(refused) == ["1", "2"]
+        assert all("takes no request so large" in why for why in refused.values())
+        connection.close()
 
 
 ENDLESS = b'HTTP/1.1 200 OK\r\nContent-Length: 62\r\n\r\n{"taskUid": 1, "status": "enqueued", "numberOfDocuments": 0  }'
