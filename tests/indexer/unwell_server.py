@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from concurrent.futures import Future
 from types import TracebackType
@@ -24,10 +25,12 @@ ANSWERS: dict[str, bytes | None] = {
     "nothing": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
     "a redirect": b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 2\r\n\r\n{}",
     "a compressed lie": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnone",
-    "a proxy that takes nothing": b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n",
+    "a proxy that takes nothing": b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
 }
 #: As Meilisearch tells that it is well, and has one photo.
-WELL = b'HTTP/1.1 200 OK\r\nContent-Length: 24\r\n\r\n{"numberOfDocuments": 1}'
+WELL = b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 24\r\n\r\n{"numberOfDocuments": 1}'
+
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
 class UnwellServer:
@@ -65,7 +68,9 @@ class UnwellServer:
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
-        await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        if length := _LENGTH.search(head):
+            await reader.readexactly(int(length[1]))  # closing on what was not read would take the answer back
         self.calls += 1
         answer = self.answer
         self.answer = self.then or answer
