@@ -9,8 +9,8 @@
     searcher                           pages, facets, photos like another
     backend                            all of it as a `SearchBackend`
 
-The server finds, forgives typing mistakes, filters, counts and knows which embeddings are near; its best few hundred
-photos are ranked and explained by the same code as the embedded search's.
+The server finds, forgives typing mistakes, filters, counts and knows which embeddings are near; its best two hundred
+photos or so are ranked and explained by the same code as the embedded search's.
 """
 
 from indexer.search.meilisearch.backend import MeilisearchSearch

@@ -68,7 +68,7 @@ def declared(embedder: tuple[str, int] | None = None) -> dict[str, Any]:
             "disableOnNumbers": True,
         },
         # Phrases need the places of words ("byAttribute" knows only that they stand in one text), and beginnings of
-        # words are what as-you-type is made of. Captions are short: both cost a fifth of the index.
+        # words are what as-you-type is made of.
         "proximityPrecision": "byWord",
         "prefixSearch": "indexingTime",
         "facetSearch": False,
