@@ -1,8 +1,8 @@
 """Speaking HTTP with a Meilisearch server: one pool of kept connections, and errors that say what to do.
 
-Searching and indexing go through urllib3 and not through the official client, which opens a connection for each request:
-a search of 56 kB took 20 ms through urllib3, 27 ms through the client, and 48 ms through aiohttp's session (medians of 20
-in one run). (The official client serves where nobody waits for a key to echo: `administration`.)
+Searching and indexing go through urllib3 and not through the official client, which opens a connection for each
+request: a search of 56 kB took 20 ms through urllib3, 27 ms through the client, and 48 ms through aiohttp's session
+(medians of 20 in one run). (The official client serves where nobody waits for a key to echo: `administration`.)
 """
 
 from __future__ import annotations
