@@ -5,6 +5,7 @@ from __future__ import annotations
 # Before any test imports TensorFlow: it brings an SQLite of its own, without FTS5, and whoever is loaded first serves
 # the whole process. The service never loads TensorFlow.
 import sqlite3  # noqa: F401
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,16 @@ import pytest
 from tests.meilisearch_server import URL_VARIABLE, MeilisearchServer, found_server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says why tests were skipped, a line a reason: pytest's own list has a line a place, hundreds of them."""
+    skipped = terminalreporter.stats.get("skipped", ())
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ") for report in skipped if isinstance(report.longrepr, tuple)
+    )
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"{count} × {reason}")
 
 
 @pytest.fixture(scope="session")
