@@ -18,12 +18,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says why tests were skipped, a line a reason: pytest's own list has a line a place, hundreds of them."""
-    skipped = terminalreporter.stats.get("skipped", ())
-    reasons = Counter(
-        report.longrepr[2].removeprefix("Skipped: ") for report in skipped if isinstance(report.longrepr, tuple)
-    )
+    skipped = (report.longrepr for report in terminalreporter.stats.get("skipped", ()))
+    reasons = Counter(where[2].removeprefix("Skipped: ") for where in skipped if isinstance(where, tuple))
     for reason, count in reasons.most_common():
-        terminalreporter.write_line(f"{count} × {reason}")
+        terminalreporter.write_line(f"skipped {count}: {reason}")
 
 
 @pytest.fixture(scope="session")
