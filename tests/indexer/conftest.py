@@ -1,10 +1,11 @@
-"""Fixtures for the tests of the indexer: the recorded exchanges with a search server."""
+"""Fixtures for the tests of the indexer: a library, and the recorded exchanges with a search server."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from indexer.search.meilisearch.keys import Keys
 from tests.indexer.exchanges_kept import Recording, path_of, read
 from tests.indexer.exchanges_run import RECORDING
 from tests.indexer.exchanges_server import KEYS, ExchangeServer, Recorder, Replayer
+from tests.libraries import write
 from tests.meilisearch_server import MeilisearchServer
 
 #: The only one that recorded tests may use.
@@ -29,6 +31,14 @@ class ServedIndex:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "not_recorded(why): asks what can't be kept, so only a real server will do")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A library of one file."""
+    library = tmp_path / "library"
+    write(library / "a.jpg")
+    return library
 
 
 @pytest.fixture(scope="module")

@@ -52,13 +52,6 @@ FULL = PhotoMetadata(
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    library = tmp_path / "library"
-    write(library / "a.jpg")
-    return library
-
-
-@pytest.fixture
 def catalogue(tmp_path: Path, root: Path) -> Iterator[Catalogue]:
     """One file, walked and waiting."""
     with Catalogue(tmp_path / "catalogue.db") as opened:

@@ -26,13 +26,6 @@ PLAIN = PhotoMetadata("image/jpeg", 4, 3)
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    library = tmp_path / "library"
-    write(library / "a.jpg")
-    return library
-
-
-@pytest.fixture
 def catalogue(tmp_path: Path, root: Path) -> Iterator[Catalogue]:
     """One file, its caption written into it."""
     with Catalogue(tmp_path / "catalogue.db") as opened:

@@ -26,13 +26,6 @@ from tests.libraries import WORDS, indexed, rescan, settle_all, write
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    library = tmp_path / "library"
-    write(library / "a.jpg")
-    return library
-
-
-@pytest.fixture
 def catalogue(tmp_path: Path, root: Path) -> Iterator[Catalogue]:
     with Catalogue(tmp_path / "catalogue.db") as opened:
         rescan(opened, root)
