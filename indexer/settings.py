@@ -103,6 +103,9 @@ class Settings:
         "whom they ask",
     )
     open_metrics: bool = _setting(False, "let /metrics be read without signing in")
+    language: str = _setting(
+        "", "the page's language, such as de or en-GB, whatever a browser asks for; else each reader's own"
+    )
 
     @property
     def catalogue_path(self) -> Path:

@@ -29,6 +29,7 @@ from web.doors import (
     RecentCounts,
     Thumbnails,
 )
+from web.language import LANGUAGES, Languages, read_languages, speak, vary_by_language
 from web.metrics import RESPONSES, SEARCH_TIMES, SearchTimes, count_response, health, metrics
 from web.middleware import CHECKS, errors_as_pages, finish_changes, set_security_headers
 from web.proxies import PROXIES, read_proxies
@@ -63,7 +64,7 @@ def make_app(
     """
     check_exposure(settings)
     app = web.Application(
-        middlewares=[errors_as_pages, *CHECKS, login.only_signed_in, finish_changes],
+        middlewares=[speak, errors_as_pages, *CHECKS, login.only_signed_in, finish_changes],
         client_max_size=LARGEST_BODY_BYTES,
     )
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
@@ -71,7 +72,8 @@ def make_app(
     app[KNOWN_NAMES] = KnownNames()
     app[WAKE], app[PROXIES], app[BODY_S] = wake, read_proxies(settings), body_s
     app[VISITORS], app[RESPONSES], app[SEARCH_TIMES] = Counter(), Counter(), SearchTimes()
-    app.on_response_prepare.extend((set_security_headers, count_response))
+    app[LANGUAGES] = Languages(read_languages(), forced=settings.language)
+    app.on_response_prepare.extend((set_security_headers, vary_by_language, count_response))
     app.cleanup_ctx.append(_threads)
     if settings.password:
         _ask_for_password(app, settings)

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import ParamSpec, Protocol, TypeVar
 
 from aiohttp import web
@@ -130,8 +131,9 @@ async def in_thread(
     Not for the library's file system, whose disks may have to wake up first: that is `asyncio.to_thread`'s. Nor for
     search: that is `while_searching`'s.
     """
+    told = copy_context()  # whose language is spoken
     return await asyncio.get_running_loop().run_in_executor(
-        request.config_dict[THREADS], lambda: function(*args, **kwargs)
+        request.config_dict[THREADS], lambda: told.run(function, *args, **kwargs)
     )
 
 

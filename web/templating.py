@@ -9,8 +9,9 @@ from typing import Any
 import aiohttp_jinja2
 import jinja2
 from aiohttp import web
+from markupsafe import Markup
 
-from web import links, shown
+from web import language, links, shown
 from web.doors import SETTINGS
 
 
@@ -23,10 +24,25 @@ def set_up_templates(app: web.Application) -> None:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    # As `install_gettext_callables(newstyle=True)` would, but numbers are written in the reader's way.
+    environment.extend(newstyle_gettext=True)
+    environment.globals.update(_=_text, gettext=_text, ngettext=_plural, spoken=language.spoken)
+    environment.filters["number"] = language.number
     environment.globals.update(links=links, shown=shown, protected=bool(app[SETTINGS].password))
 
 
 def render(request: web.Request, template: str, context: Mapping[str, Any], *, status: int = 200) -> web.Response:
     """The page that `template` makes of `context`; also for requests that no route was found for."""
     return aiohttp_jinja2.render_template(template, request, {**context, "request": request}, status=status)
+
+
+def _text(message: str, **values: object) -> Markup:
+    """A text of a template; what is put into it is escaped."""
+    return Markup(language.spoken().texts.gettext(message)) % language.written(values)  # noqa: S704 - a text of ours
+
+
+def _plural(one: str, many: str, count: int, **values: object) -> Markup:
+    found = language.spoken().texts.ngettext(one, many, count)
+    return Markup(found) % language.written({"num": count, **values})  # noqa: S704 - a text of ours
