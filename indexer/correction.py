@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from indexer.captions.own_caption import clean
+from indexer.message import Message
 from indexer.reading.clean_text import clean_text
 
 #: Characters; what the fields of a photo file are given at most.
@@ -14,11 +15,16 @@ LONGEST_CORRECTION = 2000
 #: Characters of one added word, which may be several: "Oma's garden".
 LONGEST_ADDED_WORD = 100
 MOST_ADDED_WORDS = 64
+_NO_WORDS = Message("There are no words in this. Nothing was changed.")
 _SEPARATORS = re.compile("[,;\n\u060c\u3001\uff0c\uff1b]")
 
 
 class UnusableCorrection(ValueError):
-    """What was typed can't be kept; the message is for whoever typed it."""
+    """What was typed can't be kept; the `message` is for whoever typed it."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(str(message))
+        self.message = message
 
 
 def corrected_text(typed: str) -> str:
@@ -30,11 +36,15 @@ def corrected_text(typed: str) -> str:
     text = clean_text(typed, most) or ""
     if len(text) > LONGEST_CORRECTION or len(typed) > 8 * most:
         raise UnusableCorrection(
-            f"These are {len(text):,} characters; a caption has at most {LONGEST_CORRECTION:,}. Nothing was changed."
+            Message(
+                "These are %(length)s characters; a caption has at most %(most)s. Nothing was changed.",
+                length=len(text),
+                most=LONGEST_CORRECTION,
+            )
         )
     text = clean(text)
     if not _says_something(text):
-        raise UnusableCorrection("There are no words in this. Nothing was changed.")
+        raise UnusableCorrection(_NO_WORDS)
     return text
 
 
@@ -45,18 +55,21 @@ def added_words(typed: Iterable[str]) -> tuple[str, ...]:
     """
     parts = [part for text in typed for part in _SEPARATORS.split(text)]
     if len(parts) > 8 * MOST_ADDED_WORDS or any(len(part) > 8 * LONGEST_ADDED_WORD for part in parts):
-        raise UnusableCorrection("These are too many words at once. Nothing was changed.")
+        raise UnusableCorrection(Message("These are too many words at once. Nothing was changed."))
     found: dict[str, str] = {}
     for part in parts:
         text = clean(clean_text(part, 2 * LONGEST_ADDED_WORD) or "")
         if len(text) > LONGEST_ADDED_WORD:
             raise UnusableCorrection(
-                f"At most {LONGEST_ADDED_WORD} characters make one word; put commas between words. Nothing was changed."
+                Message(
+                    "At most %(most)s characters make one word; put commas between words. Nothing was changed.",
+                    most=LONGEST_ADDED_WORD,
+                )
             )
         if _says_something(text):
             found.setdefault(text.casefold(), text)
     if not found:
-        raise UnusableCorrection("There are no words in this. Nothing was changed.")
+        raise UnusableCorrection(_NO_WORDS)
     return tuple(found.values())
 
 

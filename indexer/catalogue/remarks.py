@@ -15,6 +15,7 @@ from indexer.catalogue.file_rows import touch
 from indexer.catalogue.rows import storable
 from indexer.correction import MOST_ADDED_WORDS, UnusableCorrection
 from indexer.database import Database
+from indexer.message import Message
 
 
 class Remarks:
@@ -53,7 +54,9 @@ class Remarks:
             before: list[str] = json.loads(row["added_words"])
             after = _changed(before, add, remove)
             if len(after) > MOST_ADDED_WORDS:
-                raise UnusableCorrection(f"A photo takes at most {MOST_ADDED_WORDS} words. Nothing was changed.")
+                raise UnusableCorrection(
+                    Message("A photo takes at most %(most)s words. Nothing was changed.", most=MOST_ADDED_WORDS)
+                )
             if after != before:
                 writer.execute("UPDATE photo SET added_words = ? WHERE id = ?", (json.dumps(after), photo_id))
                 touch(writer, {photo_id})

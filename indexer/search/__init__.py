@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from indexer.message import Message
 from indexer.photo import Position
 
 
@@ -52,11 +53,13 @@ class Sort(StrEnum):
 class FilterError(ValueError):
     """A filter in a query can't be understood; the message says which, what was expected and the nearest right one.
 
-    `text` is the wrong part as it was typed, `suggestion` what would be right in its place (the page links to it).
+    `message` can be said in other languages, `text` is the wrong part as it was typed, `suggestion` what would be right
+    in its place (the page links to it).
     """
 
-    def __init__(self, message: str, *, text: str = "", suggestion: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: Message, *, text: str = "", suggestion: str | None = None) -> None:
+        super().__init__(str(message))
+        self.message = message
         self.text = text
         self.suggestion = suggestion
 

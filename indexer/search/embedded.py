@@ -6,6 +6,7 @@
     embedded_filter   filters and facets
     embedded_vectors  embeddings, for meaning and likeness
     embedded_vocabulary  words by their beginning
+    embedded_said     what photos say, for reasons
 
 and what every backend shares:
 
@@ -22,7 +23,6 @@ search that runs while a batch is being written sees the state before.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,16 +40,16 @@ from indexer.search import embedded_schema as schema
 from indexer.search.embedded_filter import counted, filtered
 from indexer.search.embedded_follow import followed, read_state
 from indexer.search.embedded_picture import Mask, Picture
+from indexer.search.embedded_said import SaidByPhotos
 from indexer.search.embedded_shelf import EmbeddedShelf
 from indexer.search.embedded_vectors import Vectors
 from indexer.search.embedded_vocabulary import common_words
 from indexer.search.matching import STOP_WORDS, Matcher
 from indexer.search.meaning import NO_MEANING, Meaning, borne_out
 from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, Bench, Borne, Match, matched, page
-from indexer.search.reasons import hits_of, told_by
+from indexer.search.reasons import hits_of
 
 _BATCH = 1000
-_ROWS_AT_ONCE = 500
 
 
 class EmbeddedSearch:
@@ -68,6 +68,7 @@ class EmbeddedSearch:
         self._lock = threading.Lock()
         self._picture: Picture | None = None
         self._vectors = Vectors()
+        self._said = SaidByPhotos()
         self._closed = False
 
     def prepare(self) -> None:
@@ -184,9 +185,10 @@ class EmbeddedSearch:
 
     def _borne(self, query: Query, picture: Picture) -> Borne:
         def borne(places: NDArray[np.int64]) -> Mask:
-            told = {place: told_by(json.loads(row["fields"])) for place, row in self._rows(places.tolist(), picture)}
-            near = self._meaning.near(query.meant, frozenset().union(*told.values()))
-            return np.array([at in told and borne_out(query.meant, told[at], near) for at in places.tolist()], np.bool_)
+            docnos = picture.docnos[places].tolist()
+            said = self._said.of(docnos, self._database.reader)
+            near = self._meaning.near(query.meant, frozenset().union(*(one.told for one in said.values())))
+            return np.array([no in said and borne_out(query.meant, said[no].told, near) for no in docnos], np.bool_)
 
         return borne
 
@@ -205,17 +207,9 @@ class EmbeddedSearch:
     def _hits(
         self, places: Sequence[int], match: Match, picture: Picture, meant: Sequence[str] = ()
     ) -> tuple[Hit, ...]:
-        rows = ((place, row["id"], json.loads(row["fields"])) for place, row in self._rows(places, picture))
-        return hits_of(rows, match, self._meaning, meant)
-
-    def _rows(self, places: Sequence[int], picture: Picture) -> Iterator[tuple[int, sqlite3.Row]]:
-        """What is stored of these photos; those that were deleted meanwhile are left out."""
-        for start in range(0, len(places), _ROWS_AT_ONCE):
-            some = {int(picture.docnos[place]): place for place in places[start : start + _ROWS_AT_ONCE]}
-            marks = ",".join("?" * len(some))
-            select = f"SELECT docno, id, fields FROM document JOIN shown USING (docno) WHERE docno IN ({marks})"  # noqa: S608
-            rows = {row["docno"]: row for row in self._database.reader.execute(select, list(some))}
-            yield from ((place, rows[docno]) for docno, place in some.items() if docno in rows)
+        docnos = {int(picture.docnos[place]): place for place in places}
+        said = self._said.of(list(docnos), self._database.reader)
+        return hits_of(((docnos[docno], one) for docno, one in said.items()), match, self._meaning, meant)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from rapidfuzz import fuzz, process
 
+from indexer.message import Message
 from indexer.search import FacetCount, Filter, FilterError
 from indexer.search.embedded_picture import NO_DATE, NO_RATING, Facet, Ints, Mask, Picture
 from indexer.search.fields import taken_s
@@ -96,7 +97,7 @@ def _column_filter(picture: Picture, item: Filter) -> Mask:
         return np.asarray((picture.ratings >= low) & (picture.ratings <= high) & (picture.ratings != NO_RATING))
     if item.name == "near":
         return _near(picture, item.value)
-    raise FilterError(f"{item.name}: can't be answered by the embedded search")
+    raise FilterError(Message("%(name)s: can't be answered by the embedded search", name=item.name))
 
 
 def _dated(picture: Picture, item: Filter) -> Mask:

@@ -26,6 +26,7 @@ from types import MappingProxyType
 
 from rapidfuzz.distance import OSA
 
+from indexer.message import Message
 from indexer.photo import Position
 from indexer.place_names import nearest_name as nearest_place
 from indexer.place_names import places_named
@@ -111,12 +112,26 @@ def _calendar_date(name: str, text: str) -> str:
         if not parts or not 1 <= date(*[*parts, 1, 1][:3]).year <= 9998:
             raise ValueError(text)
     except ValueError:
-        nearest = _nearest_date(text)
-        hint = f"{name}:{nearest}" if nearest else None
-        example = f"; did you mean {hint}?" if hint else f", such as {name}:2019, {name}:2019-07 or 30d"
-        message = f"{name}:{text} is not a date: expected a year, month or day{example}"
-        raise FilterError(message, suggestion=hint) from None
+        raise _no_date(name, text) from None
     return "-".join([f"{parts[0]:04}", *(f"{part:02}" for part in parts[1:])])
+
+
+def _no_date(name: str, text: str) -> FilterError:
+    nearest, wrong = _nearest_date(text), f"{name}:{text}"
+    if nearest is None:
+        return FilterError(
+            Message(
+                "%(wrong)s is not a date: expected a year, month or day, such as "
+                "%(name)s:2019, %(name)s:2019-07 or 30d",
+                wrong=wrong,
+                name=name,
+            )
+        )
+    meant = f"{name}:{nearest}"
+    message = Message(
+        "%(wrong)s is not a date: expected a year, month or day; did you mean %(meant)s?", wrong=wrong, meant=meant
+    )
+    return FilterError(message, suggestion=meant)
 
 
 def _nearest_date(text: str) -> str | None:
@@ -142,8 +157,12 @@ def _year(value: str, now: date) -> str:
     near = re.match(r"\d{4}", value, re.ASCII)
     example = near[0] if near and near[0] != "0000" else str(now.year)
     raise FilterError(
-        f"year:{value} is not a year: expected four digits or a range; did you mean year:{example}? "
-        "For a month or a day there are after: and before:.",
+        Message(
+            "year:%(value)s is not a year: expected four digits or a range; did you mean year:%(example)s? "
+            "For a month or a day there are after: and before:.",
+            value=value,
+            example=example,
+        ),
         suggestion=f"year:{example}",
     )
 
@@ -160,7 +179,12 @@ def _type(value: str, now: date) -> str:
     if name in TYPES:
         return name
     nearest = min(TYPES, key=lambda known: OSA.distance(name, known))
-    message = f"type:{value} is not a type of photo; did you mean type:{nearest}? Types: {', '.join(TYPES)}."
+    message = Message(
+        "type:%(value)s is not a type of photo; did you mean type:%(nearest)s? Types: %(types)s.",
+        value=value,
+        nearest=nearest,
+        types=", ".join(TYPES),
+    )
     raise FilterError(message, suggestion=f"type:{nearest}")
 
 
@@ -176,7 +200,11 @@ def _rating(value: str, now: date) -> str:
     nearest = f"rating:{value[: digits.start()]}{min(int(digits[0][:3]), 5)}" if digits else "rating:>=4"
     if not _rating_bounds(nearest.removeprefix("rating:")):
         nearest = "rating:>=4"
-    message = f"rating:{value} is not a rating: expected -1 to 5, also >=4 or 2..4; did you mean {nearest}?"
+    message = Message(
+        "rating:%(value)s is not a rating: expected -1 to 5, also >=4 or 2..4; did you mean %(nearest)s?",
+        value=value,
+        nearest=nearest,
+    )
     raise FilterError(message, suggestion=nearest)
 
 
@@ -218,8 +246,11 @@ def _near(value: str, now: date) -> str:
     name = near_place(value)
     if name is None:
         raise FilterError(
-            f"near:{value} is not a position: expected a town or latitude,longitude, and perhaps a radius, "
-            "such as near:Lyon, near:Lyon,25km or near:48.1,11.6,25km"
+            Message(
+                "near:%(value)s is not a position: expected a town or latitude,longitude, and perhaps a radius, "
+                "such as near:Lyon, near:Lyon,25km or near:48.1,11.6,25km",
+                value=value,
+            )
         )
     places = places_named(name, most=1)
     if not places:
@@ -232,8 +263,16 @@ def _near(value: str, now: date) -> str:
 def _no_such_place(name: str) -> FilterError:
     nearest = nearest_place(name)
     hint = None if nearest is None else f'near:"{nearest}"' if " " in nearest else f"near:{nearest}"
-    example = f"; did you mean {hint}?" if hint else ", such as near:Lyon or near:48.1,11.6"
-    return FilterError(f"near:{name} is no town of more than 5,000 people{example}", suggestion=hint)
+    if hint is None:
+        return FilterError(
+            Message(
+                "near:%(name)s is no town of more than 5,000 people, such as near:Lyon or near:48.1,11.6", name=name
+            )
+        )
+    return FilterError(
+        Message("near:%(name)s is no town of more than 5,000 people; did you mean %(hint)s?", name=name, hint=hint),
+        suggestion=hint,
+    )
 
 
 def _circle(value: str, latitude: float, longitude: float, radius: str | None, unit: str | None) -> str:
@@ -241,12 +280,23 @@ def _circle(value: str, latitude: float, longitude: float, radius: str | None, u
         swap = None
         if abs(longitude) <= 90 and abs(latitude) <= 180:
             swap = f"near:{_number(longitude)},{_number(latitude)}"
-        example = f"; did you mean {swap}?" if swap else ""
-        message = f"near:{value}: a latitude is -90 to 90 and a longitude -180 to 180{example}"
-        raise FilterError(message, suggestion=swap)
+        if swap is None:
+            raise FilterError(
+                Message("near:%(value)s: a latitude is -90 to 90 and a longitude -180 to 180", value=value)
+            )
+        raise FilterError(
+            Message(
+                "near:%(value)s: a latitude is -90 to 90 and a longitude -180 to 180; did you mean %(hint)s?",
+                value=value,
+                hint=swap,
+            ),
+            suggestion=swap,
+        )
     radius_km = float(radius) * _KM[unit or "km"] if radius else DEFAULT_RADIUS_KM
     if not 0 < radius_km <= _HALF_EARTH_KM or not math.isfinite(radius_km):
-        raise FilterError(f"near:{value}: the radius is more than 0 and at most 20000 km, such as 25km")
+        raise FilterError(
+            Message("near:%(value)s: the radius is more than 0 and at most 20000 km, such as 25km", value=value)
+        )
     return f"{_number(latitude)},{_number(longitude)},{_number(radius_km)}km"
 
 
@@ -259,7 +309,12 @@ def _sort(value: str, now: date) -> str:
     if text in set(Sort):
         return text
     nearest = min(Sort, key=lambda known: OSA.distance(text, str(known)))
-    message = f"sort:{value} is not an order; did you mean sort:{nearest}? Orders: {', '.join(Sort)}."
+    message = Message(
+        "sort:%(value)s is not an order; did you mean sort:%(nearest)s? Orders: %(orders)s.",
+        value=value,
+        nearest=nearest,
+        orders=", ".join(Sort),
+    )
     raise FilterError(message, suggestion=f"sort:{nearest}")
 
 

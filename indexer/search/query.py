@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain
 
+from indexer.message import Message
 from indexer.search import Filter, FilterError, Query, Sort
 from indexer.search.filters import FILTER_NAMES, checked, nearest_name
 from indexer.search.words import clean, words
@@ -137,8 +138,14 @@ def _is_filter(name: str, value: str) -> bool:
         return False
     meant = f"{nearest}:{_quoted(value)}"
     raise FilterError(
-        f'there is no filter "{name}:"; did you mean {meant}? To look for the text itself, put it in quotes: '
-        f'"{name}:{value}". Filters: {", ".join(FILTER_NAMES)}.',
+        Message(
+            'there is no filter "%(name)s:"; did you mean %(meant)s? To look for the text itself, put it in quotes: '
+            '"%(name)s:%(value)s". Filters: %(filters)s.',
+            name=name,
+            meant=meant,
+            value=value,
+            filters=", ".join(FILTER_NAMES),
+        ),
         suggestion=meant,
     )
 
@@ -146,12 +153,16 @@ def _is_filter(name: str, value: str) -> bool:
 def _read_filter(name: str, value: str, minus: bool, parts: _Parts, now: date) -> None:
     value = " ".join(value.split())
     if not value:
-        raise FilterError(f"{name}: needs a value, such as {name}:{_EXAMPLES[name]}")
+        raise FilterError(
+            Message("%(name)s: needs a value, such as %(name)s:%(example)s", name=name, example=_EXAMPLES[name])
+        )
     value = checked(name, value, now=now)
     if name != "sort":
         parts.filters.append(Filter(name, value, minus))
     elif minus:
-        raise FilterError(f"sort: can't be excluded; did you mean sort:{value}?", suggestion=f"sort:{value}")
+        raise FilterError(
+            Message("sort: can't be excluded; did you mean sort:%(order)s?", order=value), suggestion=f"sort:{value}"
+        )
     else:
         parts.sort = Sort(value)
 

@@ -8,20 +8,15 @@ import numpy as np
 
 from indexer.search import Hit
 from indexer.search.highlight import Sought, best_kind
-from indexer.search.matching import STOP_WORDS
 from indexer.search.meaning import Meaning, reason
 from indexer.search.ranking import Match
-
-_TELLING = frozenset({"person_caption", "machine_caption", "tags", "keywords", "title"})
-
-#: A photo's texts: field, text, and the words of the text.
-Texts = Sequence[Sequence[str]]
+from indexer.search.said import Said
 
 
 def hits_of(
-    photos: Iterable[tuple[int, str, Texts]], match: Match, meaning: Meaning, meant: Sequence[str] = ()
+    photos: Iterable[tuple[int, Said]], match: Match, meaning: Meaning, meant: Sequence[str] = ()
 ) -> tuple[Hit, ...]:
-    """The hits of a page, given as place in `match`, id and texts; `meant` are the query's words with a meaning."""
+    """The hits of a page, given as place in `match` and texts; `meant` are the query's words with a meaning."""
     rows = list(photos)
     sought = Sought(
         best_kind(group.kinds for group in match.groups),
@@ -29,20 +24,15 @@ def hits_of(
         tuple(group.phrase for group in match.groups if group.phrase),
     )
     by_look = match.cosines if match.cosines is not None else np.zeros(len(match.mask), np.float32)
-    told = {place: (match.missed(meant, place), told_by(texts)) for place, _, texts in rows if by_look[place]}
+    told = {place: (match.missed(meant, place), said.told) for place, said in rows if by_look[place]}
     near = meaning.near(
         {word for missed, _ in told.values() for word in missed},
         {word for missed, own in told.values() if missed for word in own},
     )
     hits = []
-    for place, photo_id, texts in rows:
-        why = sought.reasons((texts_[0], texts_[1], texts_[2]) for texts_ in texts) if match.groups else ()
+    for place, said in rows:
+        why = sought.reasons(said.texts) if match.groups else ()
         if place in told:
             why = (*why, reason(*told[place], near))
-        hits.append(Hit(photo_id, round(float(match.scores[place]), 4), why))
+        hits.append(Hit(said.id, round(float(match.scores[place]), 4), why))
     return tuple(hits)
-
-
-def told_by(texts: Texts) -> frozenset[str]:
-    """The words that say what is in the picture."""
-    return frozenset(word for field, _, folded in texts if field in _TELLING for word in folded.split()) - STOP_WORDS

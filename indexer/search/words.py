@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 MAX_WORD_CHARS = 40
 
@@ -41,9 +42,11 @@ _SPELT_OUT = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A word and where it stands: characters `start` to `end` of the text that `spans` was given."""
+class Span(NamedTuple):
+    """A word and where it stands: characters `start` to `end` of the text that `spans` was given.
+
+    No dataclass: of a page of results hundreds are made with every letter typed.
+    """
 
     word: str
     start: int
@@ -79,12 +82,28 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=1024)
+# Who types looks at much the same photos with every letter.
+@lru_cache(maxsize=2048)
 def spans(text: str) -> tuple[Span, ...]:
     """The folded words of `text` (already `clean`) with their places in it."""
-    found: list[Span] = []
     if "'" in text or "\u2019" in text:
         text = _POSSESSIVE.sub("  ", text)
+    return tuple(_ascii_spans(text.lower())) if text.isascii() else _any_spans(text)
+
+
+def _ascii_spans(text: str) -> Iterator[Span]:
+    for match in _ASCII_WORD.finditer(text):
+        word, (start, end) = match[0], match.span()
+        if word.isalpha() or word.isdigit() or not (numbered := _NUMBERED.fullmatch(word)):
+            yield Span(word[:MAX_WORD_CHARS], start, end)
+            continue
+        border = start + (numbered.end(1) if numbered[1] else numbered.end(3))
+        yield Span(text[start:border][:MAX_WORD_CHARS], start, border)
+        yield Span(text[border:end][:MAX_WORD_CHARS], border, end)
+
+
+def _any_spans(text: str) -> tuple[Span, ...]:
+    found: list[Span] = []
     for match in _WORD.finditer(text):
         start, end = match.span()
         numbered = _NUMBERED.fullmatch(text, start, end)

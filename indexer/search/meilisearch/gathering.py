@@ -30,7 +30,6 @@ from indexer.search.meilisearch.narrowing import among, narrowed
 from indexer.search.meilisearch.window import Window
 from indexer.search.meilisearch.wording import Wording
 from indexer.search.ranking import DESCRIPTION_FROM, Bench, Borne, Match, matched, weights_of
-from indexer.search.reasons import told_by
 from indexer.search.words import words
 
 #: So many photos are ranked by us, a page and some more: on Flickr8k's dev split twice as many find not one photo more
@@ -256,7 +255,7 @@ class _Gathering:
         meant = self._query.meant
 
         def borne(places: NDArray[np.int64]) -> Mask:
-            told = [told_by(window.photos[place].texts) for place in places.tolist()]
+            told = [window.photos[place].said.told for place in places.tolist()]
             near = self._meaning.near(meant, frozenset().union(*told))
             return np.array([borne_out(meant, own, near) for own in told], np.bool_)
 

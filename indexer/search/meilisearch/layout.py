@@ -25,6 +25,7 @@ from indexer.search import SearchDocument
 from indexer.search.fields import Fields, quantised, taken_s
 from indexer.search.fuzzy import ONE_EDIT_FROM
 from indexer.search.meilisearch.declared import FACET, FORMS, SPELLING
+from indexer.search.said import Said
 from indexer.search.stems import stem
 from indexer.search.words import has_digit, words
 
@@ -109,6 +110,11 @@ class Found:
     def texts(self) -> list[tuple[str, str, str]]:
         """Field, text, and the words of the text."""
         return [(field, text, " ".join(words(text))) for field, text in self.told.get("shown", [])]
+
+    @cached_property
+    def said(self) -> Said:
+        """What reasons are made of."""
+        return Said(self.id, self.texts)
 
     @property
     def embedding(self) -> bytes:

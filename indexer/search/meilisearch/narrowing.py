@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from indexer.message import Message
 from indexer.search import Filter, FilterError
 from indexer.search.embedded_filter import VALUE_FILTERS, nearest_values, places_meant
 from indexer.search.embedded_picture import NAMING, THINGS, Facet
@@ -95,7 +96,7 @@ def _number(item: Filter) -> str:
     if item.name == "near":
         centre, radius_km = near_circle(item.value)
         return f"_geoRadius({centre.latitude}, {centre.longitude}, {round(radius_km * 1000)})"
-    raise FilterError(f"{item.name}: can't be answered by Meilisearch")
+    raise FilterError(Message("%(name)s: can't be answered by Meilisearch", name=item.name))
 
 
 def _quoted(value: str) -> str:

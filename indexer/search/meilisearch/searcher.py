@@ -104,7 +104,7 @@ class Searcher:
         if None in known:
             found = found.judged_again(photos)
             known = list(range(len(photos)))
-        rows = ((place, photo.id, photo.texts) for place, photo in zip(known, photos, strict=True) if place is not None)
+        rows = ((place, photo.said) for place, photo in zip(known, photos, strict=True) if place is not None)
         return hits_of(rows, found.match, self._meaning, found.query.meant)
 
     def _alike_by_look(self, own: Found, limit: int) -> Answer | None:

@@ -1,0 +1,26 @@
+"""What single photos say, as reasons for finding them need it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from indexer.search.matching import STOP_WORDS
+
+_TELLING = frozenset({"person_caption", "machine_caption", "tags", "keywords", "title"})
+
+
+@dataclass(frozen=True)
+class Said:
+    """The texts of one photo: field, text, and the words of the text, for each."""
+
+    id: str
+    texts: Sequence[Sequence[str]]
+
+    @cached_property
+    def told(self) -> frozenset[str]:
+        """The words that say what is in the picture."""
+        return frozenset(word for field, _, folded in self.texts if field in _TELLING for word in folded.split()) - (
+            STOP_WORDS
+        )
