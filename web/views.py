@@ -49,6 +49,7 @@ _NOTHING: dict[str, Any] = {
     "search": None,
     "results": None,
     "problem": None,
+    "again": False,  # whether the script is to ask again by itself
     "groups": (),
     "line": (),
     "active": (),
@@ -88,6 +89,7 @@ async def search_page(request: web.Request) -> web.StreamResponse:
         status, context["problem"] = 400, wrong_filter(asked.search, error)
     except SearchError as error:
         status, context["problem"] = 503, Problem("The search is not available just now", clean(error.hint))
+        context["again"] = True
     found = context["results"]
     if part in {"", "progress"} or (found and not found.total):
         context |= await _surroundings(request)

@@ -1,0 +1,243 @@
+"""Every page and every state of a page that somebody may meet, by name: each is looked at by tests of all pages.
+
+Scenes are played over one library (`household`), and those that need another household over their own (`HOUSEHOLDS`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp.test_utils import TestServer
+from playwright.async_api import Page, expect
+
+from indexer.errors import SearchError
+from indexer.library.found import file_stamp
+from indexer.photo import FoundFile, PhotoMetadata, Position
+from indexer.progress import Phase, Progress
+from indexer.settings import Settings
+from indexer.storage import Storage
+from tests.web.library_made import TAKEN, MadePhoto, content_key, made_library, many
+from tests.web.served import IDLE
+from tests.web.test_hostile import hostile_photo
+from web.app import make_app
+
+QUAY, MARKED, WORDY = "Lyon/quay.jpg", "Lyon/marked.jpg", "Lyon/wordy.jpg"
+PASSWORD = "grandma's garden"
+BUSY = Progress(done=60, queued=940, per_second=4.2, eta_s=2400, phase=Phase.INDEXING, walking=True)
+STUCK = replace(BUSY, problem="the library /Pictures is empty, where it was not: waiting for it")
+
+
+class Down:
+    """A room behind the page none of whose questions is answered."""
+
+    name = "meilisearch"
+
+    def __getattr__(self, name: str) -> Any:
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise SearchError("nobody answers at http://127.0.0.1:7700", hint="is Meilisearch running?")
+
+        return refuse
+
+
+def photos() -> list[MadePhoto]:
+    """Ordinary photos, one with everything that can be known of a photo, one with hostile words."""
+    full = PhotoMetadata(
+        mime_type="image/jpeg",
+        width_px=1200,
+        height_px=800,
+        taken_at=TAKEN,
+        camera="Google Pixel 7",
+        lens="Pixel 7 back camera 6.81mm f/1.85",
+        title="At the quay",
+        keywords=("holiday", "river"),
+        people=("Anna", "Ben"),
+        rating=4,
+        position=Position(45.7640, 4.8357),
+    )
+    tags = (("boat", 0.93), ("river", 0.71), ("bridge", 0.42))
+    others = [MadePhoto(MARKED, "a plane on a river"), MadePhoto(WORDY, "word " * 300, 0.2)]
+    return [MadePhoto(QUAY, "a boat on a river in the snow", 0.8, tags, full), *others, hostile_photo(), *many(90)]
+
+
+def make_interesting(storage: Storage, root: Path) -> None:
+    """Two files set aside, a photo marked as wrong, one with added words."""
+    for name in ("broken.jpg", "a folder with a long name/" + "long " * 20 + "name.jpg"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"no picture")
+        storage.catalogue.note_one(FoundFile(root, root / name, file_stamp((root / name).stat())))
+    for job in storage.catalogue.claim(9):
+        storage.catalogue.fail(job, "it is damaged: the end of the file is missing", kind="unreadable", final=True)
+    storage.catalogue.mark_wrong(content_key(MARKED))
+    storage.catalogue.change_words(content_key(QUAY), add=("Oma\u2019s birthday", "picnic"))
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """What is special about the page somebody meets."""
+
+    made: Callable[[], list[MadePhoto]] = list
+    progress: Progress = IDLE
+    password: str = ""
+    search_is_down: bool = False
+
+
+HOUSEHOLDS = {
+    "all": Household(photos),
+    "empty": Household(),
+    "beginning": Household(progress=BUSY),
+    "busy": Household(lambda: list(many(12)), BUSY),
+    "stuck": Household(lambda: list(many(12)), STUCK),
+    "locked": Household(lambda: list(many(3)), password=PASSWORD),
+    "down": Household(lambda: list(many(12)), search_is_down=True),
+}
+
+
+@asynccontextmanager
+async def household(name: str, directory: Path) -> AsyncIterator[tuple[TestServer, Storage]]:
+    """The page of one of `HOUSEHOLDS` on a port."""
+    told = HOUSEHOLDS[name]
+    settings = Settings(
+        photos=(directory / "Pictures",),
+        data_dir=directory / "data",
+        grid_px=96,
+        screen_px=512,
+        password=told.password,
+    )
+    settings.photos[0].mkdir(parents=True)
+    with made_library(settings, told.made()) as storage:
+        if name == "all":
+            make_interesting(storage, settings.photos[0])
+        rooms: dict[str, Any] = {kind: getattr(storage, kind) for kind in ("catalogue", "thumbnails", "search")}
+        if told.search_is_down:
+            rooms["search"] = Down()
+        async with TestServer(make_app(settings, **rooms, progress=lambda: told.progress)) as server:
+            yield server, storage
+
+
+@asynccontextmanager
+async def every_household(directory: Path) -> AsyncIterator[dict[str, TestServer]]:
+    """All of them at once."""
+    async with AsyncExitStack() as stack:
+        servers = {}
+        for name in HOUSEHOLDS:
+            servers[name], _ = await stack.enter_async_context(household(name, directory / name))
+        yield servers
+
+
+Deed = Callable[[Page], Awaitable[None]]
+
+
+async def nothing(tab: Page) -> None:
+    """The page as it comes."""
+
+
+async def suggest(tab: Page) -> None:
+    await tab.locator("#q").press_sequentially("snow an")
+    await expect(tab.locator("#suggestions [role=option]").first).to_contain_text("Anna")
+    await tab.keyboard.press("ArrowDown")
+
+
+async def open_filters(tab: Page) -> None:
+    await tab.locator("summary[data-name], #filters summary").first.click()
+    await expect(tab.locator(".sheet").first).to_be_visible()
+
+
+async def zoom(tab: Page) -> None:
+    await tab.locator("[data-zoom=in]").click()
+    await expect(tab.locator(".percent")).to_contain_text("150")
+
+
+async def correct(tab: Page) -> None:
+    await tab.locator(".correct summary").click()
+    await expect(tab.locator("#words")).to_be_focused()
+
+
+async def correct_badly(tab: Page) -> None:
+    await correct(tab)
+    await tab.locator("#words").fill("\u200b")
+    await tab.locator(".deeds button").first.click()
+    await expect(tab.locator(".correct [role=alert]")).to_be_visible()
+
+
+async def add_badly(tab: Page) -> None:
+    await tab.locator("#more").fill("x" * 101)
+    await tab.locator("#more").press("Enter")
+    await expect(tab.locator(".adding [role=alert]")).to_be_visible()
+
+
+async def enter_badly(tab: Page) -> None:
+    await tab.locator("#password").fill("wrong")
+    await tab.locator("#password").press("Enter")
+    await expect(tab.locator("[role=alert]")).to_be_visible()
+
+
+async def lose_the_server(tab: Page) -> None:
+    await tab.route("**/?q=x&part=results", lambda route: route.abort())
+    await tab.locator("#q").fill("x")
+    await expect(tab.locator("#results > .state")).to_be_visible()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """An address, and what is done there."""
+
+    path: str
+    deed: Deed = nothing
+    household: str = "all"
+
+
+def photo_path(name: str, query: str = "") -> str:
+    return f"/photo/{content_key(name)}{query}"
+
+
+SCENES = {
+    "all photos": Scene("/"),
+    "found": Scene("/?q=snow"),
+    "found by filters": Scene("/?q=" + quote("person:Anna year:2021")),
+    "found near": Scene("/?q=near:Lyon"),
+    "found in another order": Scene("/?q=snow&sort=oldest"),
+    "misspelt": Scene("/?q=moutains"),
+    "words left out": Scene("/?q=" + quote("dog beach xylophone")),
+    "nothing found": Scene("/?q=" + quote('"xylophone orchestra"')),
+    "a part too many": Scene("/?q=" + quote("snow person:Anna year:1999")),
+    "wrong filter": Scene("/?q=yaer:2021"),
+    "wrong order": Scene("/?q=dog&sort=sideways"),
+    "page two": Scene("/?page=2"),
+    "suggestions": Scene("/", suggest),
+    "filters open": Scene("/?q=snow", open_filters),
+    "photo": Scene(photo_path(QUAY, "?q=boat&at=0")),
+    "photo of no search": Scene(photo_path(QUAY)),
+    "zoomed": Scene(photo_path(QUAY, "?q=boat&at=0"), zoom),
+    "correcting": Scene(photo_path(QUAY), correct),
+    "correction refused": Scene(photo_path(QUAY), correct_badly),
+    "words refused": Scene(photo_path(QUAY), add_badly),
+    "marked as wrong": Scene(photo_path(MARKED)),
+    "long caption": Scene(photo_path(WORDY)),
+    "hostile photo": Scene(photo_path(hostile_photo().name, "?q=dog&at=0")),
+    "status": Scene("/status"),
+    "retried": Scene("/status?retried=2"),
+    "not found": Scene("/nothing/here"),
+    "no answer": Scene("/", lose_the_server),
+    "no photos yet": Scene("/", household="empty"),
+    "status of nothing": Scene("/status", household="empty"),
+    "looking": Scene("/", household="beginning"),
+    "busy": Scene("/", household="busy"),
+    "busy status": Scene("/status", household="busy"),
+    "stuck": Scene("/", household="stuck"),
+    "sign in": Scene("/login?next=/status", household="locked"),
+    "refused": Scene("/login", enter_badly, household="locked"),
+    "search down": Scene("/?q=dog", household="down"),
+    "status with search down": Scene("/status", household="down"),
+    "photo with search down": Scene(photo_path("2024/photo 0000.jpg", "?q=dog&at=0"), household="down"),
+}
+
+
+async def play(tab: Page, address: str, scene: Scene) -> None:
+    """Goes there and does it."""
+    await tab.goto(address + scene.path)
+    await scene.deed(tab)
