@@ -29,7 +29,7 @@ _LEAST_NEAR = 0.5
 _MOST_REASONS = 3
 # A page asks for photos, facets and neighbours of one query, and of what its photos say few words are new.
 _REMEMBERED = 4096
-
+_REMEMBERED_NEIGHBOURS = 32
 
 #: Word of a query -> the words that mean nearly the same, with their cosines.
 Near = Mapping[str, Mapping[str, float]]
@@ -53,6 +53,36 @@ class Tower(Protocol):
         """Whether it has seen the folded `word`."""
 
 
+class _Neighbours:
+    """The words that mean nearly the same as `word`, as far as anybody has asked; thread-safe."""
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+        # Which words were asked about, and those of them that are near; replaced as a whole, as others may be reading.
+        self._known: tuple[frozenset[str], Mapping[str, float]] = frozenset({word}), {word: 1.0}
+
+    def among(self, others: frozenset[str], vector: Callable[[str], NDArray[np.float32] | None]) -> Mapping[str, float]:
+        """With their cosines, those of `others` at least."""
+        asked, near = self._known
+        if len(asked) > _REMEMBERED:
+            asked, near = frozenset({self._word}), {self._word: 1.0}
+        new = others - asked
+        if new:
+            near = {**near, **self._nearest(new, vector)}
+            self._known = asked | new, near
+        return near
+
+    def _nearest(
+        self, others: frozenset[str], vector: Callable[[str], NDArray[np.float32] | None]
+    ) -> Mapping[str, float]:
+        meant = vector(self._word)
+        placed = {word: at for word in others if (at := vector(word)) is not None} if meant is not None else {}
+        if meant is None or not placed:
+            return {}
+        cosines = np.array(list(placed.values()), np.float32) @ meant
+        return {word: cosine for word, cosine in zip(placed, cosines.tolist(), strict=True) if cosine >= _LEAST_NEAR}
+
+
 class Meaning:
     """Reads queries by the tower that `opened` gives; where that is none, queries stay words. Thread-safe."""
 
@@ -62,6 +92,7 @@ class Meaning:
         self._looked = False
         self._tower: Tower | None = None
         self._vector = lru_cache(maxsize=_REMEMBERED)(self._embedded)
+        self._neighbours = lru_cache(maxsize=_REMEMBERED_NEIGHBOURS)(_Neighbours)
 
     @classmethod
     def of_bundle(cls, bundle: Path) -> Self:
@@ -104,17 +135,12 @@ class Meaning:
         tower = self._current()
         return (tower.model, tower.dimension) if tower else None
 
-    def near(self, sought: Iterable[str], among: Iterable[str]) -> Near:
-        """For each word of a query those of the words `among` that mean nearly the same, itself with 1."""
-        near = {word: {word: 1.0} for word in sought}
-        placed = {word: vector for word in sorted(among) if (vector := self._vector(word)) is not None} if near else {}
-        vectors = np.array(list(placed.values()), np.float32)
-        for word, found in near.items():
-            meant = self._vector(word)
-            if placed and meant is not None:
-                pairs = zip(placed, (vectors @ meant).tolist(), strict=True)
-                found |= {other: cosine for other, cosine in pairs if cosine >= _LEAST_NEAR and other != word}
-        return near
+    def near(self, sought: Iterable[str], among: frozenset[str]) -> Near:
+        """For each word of a query those of the words `among` that mean nearly the same, itself with 1.
+
+        There may be others that were asked about before.
+        """
+        return {word: self._neighbours(word).among(among, self._vector) for word in sought}
 
     def _current(self) -> Tower | None:
         if not self._looked:

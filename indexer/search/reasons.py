@@ -27,7 +27,7 @@ def hits_of(
     told = {place: (match.missed(meant, place), said.told) for place, said in rows if by_look[place]}
     near = meaning.near(
         {word for missed, _ in told.values() for word in missed},
-        {word for missed, own in told.values() if missed for word in own},
+        frozenset().union(*(own for missed, own in told.values() if missed)),
     )
     hits = []
     for place, said in rows:
