@@ -11,10 +11,13 @@ let sequence = 0;
 let running = null;
 
 const QUIET_MS = 250; // facets cost more than results: counted when the typing pauses
+const SAY_MS = 700; // who hears the page is told what was found when the typing pauses, and not with every letter
+const AGAIN_MS = 3000; // where nobody answered, or only that search is away
 const STEP_MS = 1500; // a pause this long makes a step for the back button
 
 let lastInput = -Infinity;
 let facetTimer = 0;
+let sayTimer = 0;
 
 async function show(url, { scroll = 0, pages = 1, filters = QUIET_MS } = {}) {
   const mine = ++sequence;
@@ -29,7 +32,8 @@ async function show(url, { scroll = 0, pages = 1, filters = QUIET_MS } = {}) {
     put(results, html);
     scrollTo(0, scroll);
     if (among) ($(".tile", results) ?? $("#q")).focus();
-    $("#said").textContent = $(".total, .state h1", results)?.textContent ?? "";
+    saySoon();
+    askAgain();
     clearTimeout(facetTimer);
     facetTimer = setTimeout(() => Promise.all([showFilters(url, mine), showTimeLine(url, mine)]), filters);
   } catch (error) {
@@ -44,9 +48,11 @@ async function showFilters(url, mine) {
     const html = await fetchPart(partOf(url, "filters"), running.signal);
     if (mine !== sequence) return;
     const open = $("details[open]", $("#filters"))?.dataset.name;
-    if (open && $("#filters").contains(document.activeElement)) return; // not under someone's fingers
+    const focused = $("#filters").contains(document.activeElement) && document.activeElement.closest("details")?.dataset.name;
+    if (open && focused) return; // not under someone's fingers
     put($("#filters"), html);
     if (open) $(`#filters details[data-name="${open}"]`)?.setAttribute("open", "");
+    if (focused) ($(`#filters details[data-name="${focused}"] summary`) ?? $("#q")).focus({ preventScroll: true });
   } catch (error) {
     if (error.name !== "AbortError") $("#filters").replaceChildren();
   }
@@ -67,14 +73,25 @@ function put(element, html) {
   watchEnd();
 }
 
+function saySoon() {
+  clearTimeout(sayTimer);
+  sayTimer = setTimeout(() => ($("#said").textContent = $("#results :is(.total, .state h1)")?.textContent ?? ""), SAY_MS);
+}
+
+function askAgain() {
+  const tried = sequence;
+  if ($("#results [data-again]")) setTimeout(() => tried === sequence && show(location.href), AGAIN_MS);
+}
+
 function fail(results) {
   const state = document.createElement("section");
   state.className = "state";
+  state.dataset.again = "";
   state.append(Object.assign(document.createElement("h1"), { textContent: "No answer" }));
   state.append(Object.assign(document.createElement("p"), { textContent: "recollect does not answer just now. The next try is on its way." }));
   results.replaceChildren(state);
-  const tried = sequence;
-  setTimeout(() => tried === sequence && show(location.href), 3000);
+  saySoon();
+  askAgain();
 }
 
 function go(url, { step = true } = {}) {
@@ -108,6 +125,7 @@ function followed(event) {
     const text = new URL(link.href).searchParams.get("q") ?? "";
     $("#q").value = text;
     lastInput = -Infinity;
+    link.closest("#filters details")?.firstElementChild.focus({ preventScroll: true }); // the link is hidden with its sheet
     closeSheets();
     go(link.href);
   } else if (event.target.closest("a.tile")) {
@@ -329,7 +347,7 @@ if (page.contains("searching")) {
   input.form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (addressOf(input.value) !== location.pathname + location.search) go(addressOf(input.value));
-    input.blur();
+    if (!matchMedia("(hover: hover) and (pointer: fine)").matches) input.blur(); // puts the keyboard of a telephone away
   });
   document.addEventListener("click", followed);
   document.addEventListener("click", (event) => closeSheets(event.target.closest("#filters details")));
@@ -338,6 +356,7 @@ if (page.contains("searching")) {
   if (history.state?.pages > 1) comeBack(history.state);
   else {
     watchEnd();
+    askAgain();
     scrollTo(0, history.state?.scroll ?? 0);
   }
 }

@@ -54,6 +54,13 @@ function draw({ smooth = false } = {}) {
   $("[data-zoom=out]", bar).disabled = $("[data-zoom=whole]", bar).disabled = scale === 1;
   $("[data-zoom=in]", bar).disabled = scale >= most(width) - 0.001;
   $(".percent", bar).textContent = `${Math.round(scale * 100)}%`;
+  keepFocus();
+}
+
+// A button that has nothing more to do hands the focus on: the keyboard would begin at the top of the page again.
+function keepFocus() {
+  const focused = document.activeElement;
+  if (bar.contains(focused) && (focused.disabled || focused.hidden)) $("[data-zoom=in]:enabled, [data-zoom=out]:enabled", bar)?.focus();
 }
 
 // The point of the picture under (clientX, clientY) stays where it is.
