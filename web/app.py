@@ -11,7 +11,7 @@ from aiohttp import web
 from indexer.progress import Progress
 from indexer.search import SearchBackend
 from indexer.settings import Settings
-from web import api, login, media, photo_page, status_page, views
+from web import api, downloading, login, media, photo_page, status_page, views
 from web.auth import HouseholdPassword, LoginThrottle, Sessions, check_exposure, session_secret
 from web.bodies import BODY_S
 from web.doors import (
@@ -93,6 +93,8 @@ def _routes() -> list[web.RouteDef]:
         web.get(f"/thumbnails/{_PHOTO}/{{size:grid|screen}}.webp", media.thumbnail),
         web.get("/status", status_page.status_page),
         web.post("/status/retry", status_page.retry),
+        web.post("/download", downloading.download),
+        web.post("/captions", downloading.captions),
         web.get("/login", login.login_page),
         web.post("/login", login.login),
         web.post("/logout", login.logout),
@@ -104,6 +106,7 @@ def _routes() -> list[web.RouteDef]:
         web.get("/api/suggest", suggest),
         web.get("/api/status", api.status),
         web.post("/api/status/retry", api.retry),
+        web.post("/api/download", downloading.api_download),
         web.get(f"/api/photos/{_PHOTO}", api.photo),
         web.get(f"/api/photos/{_PHOTO}/similar", api.similar),
         web.put(f"/api/photos/{_PHOTO}/caption", api.put_caption),

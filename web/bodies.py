@@ -7,6 +7,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from aiohttp import web
+from multidict import MultiDictProxy
+
+from web.language import marked
 
 _Body = TypeVar("_Body")
 
@@ -23,11 +26,15 @@ async def read_fields(request: web.Request, *names: str) -> tuple[str, ...]:
 
     Raises `HTTPBadRequest`, `HTTPRequestEntityTooLarge`, and `HTTPRequestTimeout` where it does not arrive.
     """
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise web.HTTPBadRequest(text="A form is sent as application/x-www-form-urlencoded.")
-    form = await _arrived(request, request.post, "This form can't be read.")
+    form = await _form(request)
     values = [form.get(name, "") for name in names]
     return tuple(value if isinstance(value, str) else "" for value in values)
+
+
+async def read_values(request: web.Request, name: str) -> tuple[str, ...]:
+    """All values of one field of a form. Raises as `read_fields`."""
+    form = await _form(request)
+    return tuple(value for value in form.getall(name, ()) if isinstance(value, str))
 
 
 async def read_object(request: web.Request) -> dict[str, object]:
@@ -39,6 +46,12 @@ async def read_object(request: web.Request) -> dict[str, object]:
     if not isinstance(document, dict):
         raise web.HTTPBadRequest(text="The body is not a JSON object.")
     return document
+
+
+async def _form(request: web.Request) -> MultiDictProxy[str | bytes | bytearray | web.FileField]:
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise web.HTTPBadRequest(text="A form is sent as application/x-www-form-urlencoded.")
+    return await _arrived(request, request.post, marked("This form can't be read."))
 
 
 async def _arrived(request: web.Request, read: Callable[[], Coroutine[Any, Any, _Body]], unreadable: str) -> _Body:

@@ -20,6 +20,9 @@ INJECTED = "a\r\nX-Evil: 1\r\nSet-Cookie: evil=1\r\n\r\n<script>alert(1)</script
 ADDRESSES = (
     "/",
     "/login",
+    "/download",
+    "/captions",
+    "/api/download",
     "/status",
     "/health",
     "/metrics",
@@ -136,7 +139,9 @@ async def test_wandering_leads_nowhere(page: Served, path: str) -> None:
         assert response.status == (200 if path.endswith("%31") else 404)
 
 
-@pytest.mark.parametrize("address", ["/login", f"/photo/{KEY}/caption", f"/api/photos/{KEY}/caption"])
+@pytest.mark.parametrize(
+    "address", ["/login", f"/photo/{KEY}/caption", f"/api/photos/{KEY}/caption", "/download", "/api/download"]
+)
 @pytest.mark.parametrize(
     ("body", "headers"),
     [

@@ -1,0 +1,172 @@
+"""Several photos at once: their originals as a zip, or their captions as text, by the ids that somebody selected."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+from aiohttp import web
+
+from indexer.photo import Photo, PhotoFile
+from web.bodies import read_object, read_values
+from web.doors import LIBRARY, SETTINGS, in_thread
+from web.language import plural, text
+from web.media import PHOTO_ID, disposition, open_inside
+from web.shown import clean
+from web.zip_names import ZipNames, safe_name
+from web.zipping import Entry, Note, Zip
+
+log = logging.getLogger(__name__)
+
+MOST_PHOTOS = 10_000
+#: So many ids in a form, one field each: ``id=`` and ``&`` around 32 digits.
+LARGEST_LIST_BYTES = 38 * MOST_PHOTOS
+#: Photos are read from the catalogue so many at a time: each holds all that is known of it.
+_BATCH = 200
+_ID = re.compile(PHOTO_ID)
+
+
+async def download(request: web.Request) -> web.StreamResponse:
+    """POST /download with ``id``, once or often, each one or several ids: the originals as a zip."""
+    return await _zip(request, await _selected(request))
+
+
+async def captions(request: web.Request) -> web.Response:
+    """POST /captions with ``id`` as for `download`: a line for each photo, its file's name, a tab, its caption."""
+    lines: list[str] = []
+    async with aclosing(_photos(request, await _selected(request))) as batches:
+        async for photos in batches:
+            lines.extend(map(_line, photos.values()))
+    response = web.Response(text="".join(lines))
+    response.enable_compression()
+    return response
+
+
+async def api_download(request: web.Request) -> web.StreamResponse:
+    """POST /api/download with ``{"ids": [...]}``: the originals of at most 10,000 photos as a zip.
+
+    One file of each photo, stored without compression under its own name, counted where names are equal. Whatever is
+    not there is named in a text file at the end. 400, 404 where none of them is there, 413.
+    """
+    ids = (await read_object(_roomy(request))).get("ids")
+    if not (isinstance(ids, list) and all(isinstance(one, str) for one in ids)):
+        raise web.HTTPBadRequest(text='The body is {"ids": ["the id of a photo"]}.')
+    return await _zip(request, _checked(ids))
+
+
+async def _selected(request: web.Request) -> list[str]:
+    values = await read_values(_roomy(request), "id")
+    return _checked([one for value in values for one in value.split()])
+
+
+def _roomy(request: web.Request) -> web.Request:
+    return request.clone(client_max_size=LARGEST_LIST_BYTES)
+
+
+def _checked(ids: Sequence[str]) -> list[str]:
+    """Each id once. Raises `HTTPBadRequest` and `HTTPRequestEntityTooLarge`."""
+    if not ids:
+        raise web.HTTPBadRequest(text=text("No photo is selected."))
+    if not all(map(_ID.fullmatch, ids)):
+        raise web.HTTPBadRequest(text=text("That is no id of a photo."))
+    found = list(dict.fromkeys(ids))
+    if len(found) > MOST_PHOTOS:
+        raise web.HTTPRequestEntityTooLarge(
+            MOST_PHOTOS, len(found), text=text("At most %(most)s photos at once.", most=MOST_PHOTOS)
+        )
+    return found
+
+
+async def _photos(request: web.Request, ids: Sequence[str]) -> AsyncGenerator[Mapping[str, Photo], None]:
+    """Those that are known, some at a time and in order."""
+    library = request.config_dict[LIBRARY]
+    for begin in range(0, len(ids), _BATCH):
+        photos = await in_thread(request, library.photos, ids[begin : begin + _BATCH])
+        yield {photo.id: photo for photo in photos}
+
+
+def _line(photo: Photo) -> str:
+    return f"{_name(photo)}\t{' '.join(clean(photo.caption or '').split())}\n"
+
+
+def _name(photo: Photo) -> str:
+    return safe_name(photo.files[0].path.name) if photo.files else photo.id
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What goes into a zip, and the names of what can't."""
+
+    names: ZipNames
+    entries: list[Entry] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def add(self, photos: Iterable[Photo], roots: Sequence[Path]) -> None:
+        """Looks at the photos' files, and may have to wait for their disk."""
+        for photo in photos:
+            entry = next(filter(None, (self._entry(file, roots) for file in photo.files)), None)
+            if entry:
+                self.entries.append(entry)
+            else:
+                self.missing.append(_name(photo))
+
+    def _entry(self, file: PhotoFile, roots: Sequence[Path]) -> Entry | None:
+        opened = open_inside(file, roots)
+        if opened is None:
+            return None
+        found = os.fstat(opened)
+        os.close(opened)
+        return Entry(self.names.take(file.path.name), found.st_size, found.st_mtime, partial(open_inside, file, roots))
+
+
+async def _zip(request: web.Request, ids: Sequence[str]) -> web.StreamResponse:
+    names = ZipNames()
+    note = Note(names.take(text("Not in this zip.txt")), _note_text)
+    plan, unknown = _Plan(names), dict.fromkeys(ids)
+    async with aclosing(_photos(request, ids)) as batches:
+        async for photos in batches:
+            await asyncio.to_thread(plan.add, photos.values(), request.config_dict[SETTINGS].photos)
+            for photo_id in photos:
+                del unknown[photo_id]
+    if not plan.entries:
+        raise web.HTTPNotFound(
+            text=text("None of these files is there just now. They may be on a disk that is not connected.")
+        )
+    return await _sent(request, await asyncio.to_thread(Zip, plan.entries, [*plan.missing, *unknown], note))
+
+
+async def _sent(request: web.Request, made: Zip) -> web.StreamResponse:
+    name = f"recollect {date.today().isoformat()}.zip"
+    headers = {"Content-Type": "application/zip", "Content-Disposition": disposition("attachment", name)}
+    response = web.StreamResponse(headers=headers)
+    response.content_length = made.length
+    blocks = made.blocks()
+    try:
+        await response.prepare(request)
+        # The next block is read when this one is on its way: a slow visitor costs one block of memory.
+        while block := await asyncio.to_thread(next, blocks, b""):
+            await response.write(block)
+        await response.write_eof()
+    except ConnectionError:
+        blocks.close()
+        log.info("a zip of %d bytes was given up on by who had asked for it", made.length)
+    if made.missing:
+        log.warning("not in the zip: %s", ", ".join(map(repr, made.missing)))
+    return response
+
+
+def _note_text(names: Sequence[str]) -> str:
+    why = plural(
+        "This photo is not in the zip: its file was not there, or changed in the meantime.",
+        "These %(count)s photos are not in the zip: their files were not there, or changed in the meantime.",
+        len(names),
+    )
+    return "\n".join((why, "", *names, ""))
