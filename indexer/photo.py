@@ -242,6 +242,21 @@ class Photo:
         return self.caption_by is CaptionBy.MODEL and self.machine is not None and is_unsure(self.machine)
 
 
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What a grid shows of a photo: a small part of `Photo`, read in a tenth of the time."""
+
+    id: str
+    width_px: int
+    height_px: int
+    taken_at: datetime | None
+    caption: str | None
+    caption_by: CaptionBy | None
+    unsure: bool
+    wrong: bool
+    file_name: str = ""  # of the first file, where there is no caption to name the photo by
+
+
 def is_unsure(caption: Caption) -> bool:
     """Whether the model says itself that this may well be wrong."""
     return caption.confidence < LOW_CONFIDENCE

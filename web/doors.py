@@ -16,7 +16,7 @@ from indexer.catalogue import Counts, Refused
 from indexer.catalogue.corrections import WordsPending
 from indexer.catalogue.job_queue import SetAside
 from indexer.catalogue.library_walk import RootState
-from indexer.photo import Photo, ThumbnailSize
+from indexer.photo import Glimpse, Photo, ThumbnailSize
 from indexer.progress import Progress
 from indexer.search import SearchBackend
 from indexer.settings import Settings
@@ -33,6 +33,9 @@ class Library(Protocol):
 
     def photos(self, ids: Sequence[str], /) -> Sequence[Photo]:
         """Those that are known, in the order asked for."""
+
+    def glimpses(self, ids: Sequence[str], /) -> Sequence[Glimpse]:
+        """What a grid shows of those that are known, in the order asked for."""
 
     def counts(self) -> Counts:
         """How many photos, files, jobs there are."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,9 +27,12 @@ from indexer.catalogue.outbox import Outbox
 from indexer.catalogue.remarks import Remarks
 from indexer.catalogue.rows import (
     FILE_COLUMNS,
+    FILE_ORDER,
+    GLIMPSE_COLUMNS,
     METADATA_COLUMNS,
     caption_values,
     file_from_row,
+    glimpse_from_row,
     metadata_values,
     now,
     photo_from_row,
@@ -38,7 +41,7 @@ from indexer.catalogue.rows import (
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.database import Database
 from indexer.library.found import sidecar_fingerprint, sidecars_beside, signed_inode
-from indexer.photo import CaptionPlace, FileStamp, IndexedPhoto, Job, JobKind, Photo, PhotoFile
+from indexer.photo import CaptionPlace, FileStamp, Glimpse, IndexedPhoto, Job, JobKind, Photo, PhotoFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +130,35 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
         for row in reader.execute(
             f"""SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id
             WHERE photo_id IN (SELECT value FROM json_each(?))
-            ORDER BY missing_since IS NOT NULL, root.path, folder, name""",
+            ORDER BY {FILE_ORDER}""",
             (wanted,),
         ):
             if row["photo_id"] in files:
                 files[row["photo_id"]].append(file_from_row(row))
         return [photo_from_row(rows[photo_id], files[photo_id]) for photo_id in ids if photo_id in rows]
+
+    def glimpses(self, ids: Sequence[str]) -> list[Glimpse]:
+        """What a grid shows of these photos, in this order; unknown ids are left out."""
+        rows = self._database.reader.execute(
+            f"SELECT {GLIMPSE_COLUMNS} FROM photo WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(ids)),),
+        )
+        known = {one.id: one for one in map(glimpse_from_row, rows)}
+        if nameless := [one.id for one in known.values() if not one.caption]:
+            names = self._file_names(nameless)
+            known |= {one: replace(known[one], file_name=name) for one, name in names.items()}
+        return [known[photo_id] for photo_id in ids if photo_id in known]
+
+    def _file_names(self, ids: Iterable[str]) -> dict[str, str]:
+        """The name of each photo's first file, by id."""
+        names: dict[str, str] = {}
+        for photo_id, name in self._database.reader.execute(
+            f"""SELECT photo_id, name FROM file JOIN root ON root.id = file.root_id
+            WHERE photo_id IN (SELECT value FROM json_each(?)) ORDER BY {FILE_ORDER}""",
+            (json.dumps(list(ids)),),
+        ):
+            names.setdefault(photo_id, os.fsdecode(name))
+        return names
 
     def photo_ids(self, *, after: str = "", limit: int = 1000) -> list[str]:
         """Ids of the present photos in their order, for walking through all of them: pass the last one as `after`."""

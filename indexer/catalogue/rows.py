@@ -16,10 +16,12 @@ from typing import Any
 from captioner import Caption, Tag
 from indexer.library.found import stamp_of
 from indexer.photo import (
+    LOW_CONFIDENCE,
     CaptionBy,
     CaptionPlace,
     FileCaption,
     FoundFile,
+    Glimpse,
     Photo,
     PhotoFile,
     PhotoMetadata,
@@ -56,6 +58,9 @@ METADATA_COLUMNS = (
 FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name, file.mtime_ns, file.size, file.inode,
     file.missing_since, file.photo_id, file.ours, file.caption_place AS file_place,
     file.caption_reason AS file_reason"""
+
+#: The files of one photo: what is there before what is missing.
+FILE_ORDER = "missing_since IS NOT NULL, root.path, folder, name"
 
 
 def now() -> str:
@@ -137,6 +142,27 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile]) -> Photo:
         corrected_at=datetime.fromisoformat(row["corrected_at"]) if row["corrected_at"] else None,
         added_words=tuple(json.loads(row["added_words"])),
         wrong_words=row["wrong_text"],
+    )
+
+
+#: What `glimpse_from_row` needs, from `photo`.
+GLIMPSE_COLUMNS = """id, width_px, height_px, taken_at, coalesce(nullif(corrected_text, ''), person_caption) AS person,
+    machine_text, machine_confidence, wrong"""
+
+
+def glimpse_from_row(row: sqlite3.Row) -> Glimpse:
+    """A row of `GLIMPSE_COLUMNS`; it says of the photo what `photo_from_row` says."""
+    photo_id, width_px, height_px, taken_at, person, machine, confidence, wrong = row
+    by_model = machine is not None and not wrong and not person
+    return Glimpse(
+        id=photo_id,
+        width_px=width_px,
+        height_px=height_px,
+        taken_at=datetime.fromisoformat(taken_at) if taken_at else None,
+        caption=person or (machine if by_model else None),
+        caption_by=CaptionBy.PERSON if person else CaptionBy.MODEL if by_model else None,
+        unsure=by_model and confidence < LOW_CONFIDENCE,
+        wrong=bool(wrong),
     )
 
 
