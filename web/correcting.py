@@ -13,6 +13,7 @@ from indexer.pipeline import CAPTIONS_OFF, UNDONE, WRONG
 from indexer.settings import Settings
 from indexer.storage import indexing_process
 from web.doors import LIBRARY, SETTINGS, WAKE, in_thread
+from web.language import marked, recorded, text, told
 from web.shown import caption_place, clean
 
 
@@ -29,8 +30,8 @@ async def correct(request: web.Request, photo_id: str, typed: str) -> None:
 
     Raises `UnusableCorrection` with the reason, `HTTPNotFound` for an unknown photo.
     """
-    text = corrected_text(typed)
-    if not await in_thread(request, request.config_dict[LIBRARY].correct, photo_id, text):
+    words = corrected_text(typed)
+    if not await in_thread(request, request.config_dict[LIBRARY].correct, photo_id, words):
         raise web.HTTPNotFound(text="There is no photo with this id.")
     request.config_dict[WAKE]()
 
@@ -56,16 +57,16 @@ def _whereabouts(request: web.Request, photo: Photo) -> Whereabouts:
     if photo.wrong and photo.correction is None:
         return _on_their_way_out(settings, pending)
     if settings.captions == "off" and photo.correction:
-        return Whereabouts(f"kept in the catalogue only: {CAPTIONS_OFF}")
-    where = "beside the photo" if settings.captions == "sidecar" else "into the photo"
-    return _on_their_way(photo, pending, where, indexing=bool(indexing_process(settings.data_dir)))
+        return _kept(CAPTIONS_OFF)
+    way = _BESIDE if settings.captions == "sidecar" else _INTO
+    return _on_their_way(photo, pending, way, indexing=bool(indexing_process(settings.data_dir)))
 
 
 def _where_marked(photo: Photo) -> Whereabouts:
     """Words that were marked as wrong are out of the files, but for files that must not be touched."""
     if photo.caption_reason in {None, WRONG, UNDONE, CAPTIONS_OFF}:
         return Whereabouts()
-    return Whereabouts(f"still in the file: {clean(photo.caption_reason or '')}")
+    return Whereabouts(text("still in the file: %(reason)s", reason=clean(recorded(photo.caption_reason or ""))))
 
 
 def _on_their_way_out(settings: Settings, pending: WordsPending) -> Whereabouts:
@@ -73,18 +74,46 @@ def _on_their_way_out(settings: Settings, pending: WordsPending) -> Whereabouts:
     if settings.captions == "off" or not pending.waiting:
         return Whereabouts()
     if indexing_process(settings.data_dir):
-        return Whereabouts("being taken out of the photo", moving=True)
-    return Whereabouts("taken out of the photo as soon as recollect is indexing again")
+        return Whereabouts(text("being taken out of the photo"), moving=True)
+    return Whereabouts(text("taken out of the photo as soon as recollect is indexing again"))
 
 
-def _on_their_way(photo: Photo, pending: WordsPending, where: str, *, indexing: bool) -> Whereabouts:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What is said of words on their way to one place."""
+
+    going: str
+    waiting: str
+    later: str
+    there: str
+
+
+_INTO = _Way(
+    marked("being written into the photo"),
+    marked("to be written into the photo, and known to search, as soon as recollect is indexing again"),
+    marked("to be written into the photo when its file is back"),
+    marked("written into the photo"),
+)
+_BESIDE = _Way(
+    marked("being written beside the photo"),
+    marked("to be written beside the photo, and known to search, as soon as recollect is indexing again"),
+    marked("to be written beside the photo when its file is back"),
+    marked("written beside the photo"),
+)
+
+
+def _on_their_way(photo: Photo, pending: WordsPending, way: _Way, *, indexing: bool) -> Whereabouts:
     if pending.waiting and indexing:
-        return Whereabouts(f"being written {where}", moving=True)
+        return Whereabouts(told(way.going), moving=True)
     if pending.waiting:
-        return Whereabouts(f"to be written {where}, and known to search, as soon as recollect is indexing again")
+        return Whereabouts(told(way.waiting))
     if pending.failed:
-        return Whereabouts(f"kept in the catalogue only: {clean(pending.failed)}")
+        return _kept(pending.failed)
     if pending.missing == len(photo.files):
-        return Whereabouts(f"to be written {where} when its file is back")
-    arrived = caption_place(photo) or f"written {where}"
-    return Whereabouts(f"{arrived}; into the copies that are not there just now when they are back")
+        return Whereabouts(told(way.later))
+    there = caption_place(photo) or told(way.there)
+    return Whereabouts(text("%(there)s; into the copies that are not there just now when they are back", there=there))
+
+
+def _kept(reason: str) -> Whereabouts:
+    return Whereabouts(text("kept in the catalogue only: %(reason)s", reason=clean(recorded(reason))))

@@ -23,6 +23,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
 from indexer.errors import SettingsError
+from indexer.message import Message
+from web.reasons import CONTEXT, Reasons
 
 LANGUAGES_DIRECTORY = Path(__file__).parent / "languages"
 #: Each locale takes about 160 kB for as long as the process runs, and Babel knows a thousand of them.
@@ -34,13 +36,26 @@ _TAG = re.compile(r"(?P<tag>[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3})\s*(?:;\s*q=
 
 
 @dataclass(frozen=True, slots=True)
+class Translation:
+    """The texts of the page in one language, and the reasons that the catalogue gives."""
+
+    texts: gettext.NullTranslations
+    reasons: Reasons
+
+
+@dataclass(frozen=True, slots=True)
 class Language:
-    """`code` and `texts` are the interface's; `locale` is that of dates and numbers, which needs no translation to be
-    there."""
+    """`code` and `translation` are the interface's; `locale` is that of dates and numbers, which needs no translation
+    to be there."""
 
     code: str
-    texts: gettext.NullTranslations
+    translation: Translation
     locale: Locale
+
+    @property
+    def texts(self) -> gettext.NullTranslations:
+        """The interface's."""
+        return self.translation.texts
 
     @property
     def key(self) -> str:
@@ -53,7 +68,7 @@ class Language:
         return str(Locale.parse(self.code).text_direction)
 
 
-ENGLISH = Language("en", gettext.NullTranslations(), _ANY)
+ENGLISH = Language("en", Translation(gettext.NullTranslations(), Reasons({})), _ANY)
 
 _SPOKEN: ContextVar[Language] = ContextVar("language", default=ENGLISH)
 
@@ -84,6 +99,18 @@ def told(message: str) -> str:
     return spoken().texts.gettext(message) if message else ""
 
 
+def said(message: Message | str) -> str:
+    """A message from the rooms behind the page; what is only text is `told`."""
+    if isinstance(message, str):
+        return told(message)
+    return spoken().texts.gettext(message.template) % written(message.values)
+
+
+def recorded(reason: str) -> str:
+    """A reason that stands in the catalogue, in the reader's language where its template is known."""
+    return spoken().translation.reasons.told(reason)
+
+
 def number(value: float) -> str:
     """``12,345`` in the reader's way."""
     return _decimal(value, spoken().locale)
@@ -102,9 +129,9 @@ def written(values: Mapping[str, object]) -> dict[str, object]:
 class Languages:
     """What can be spoken: English and each translation. `forced` is spoken whatever a browser asks for."""
 
-    def __init__(self, texts: Mapping[str, gettext.NullTranslations], *, forced: str = "") -> None:
+    def __init__(self, translations: Mapping[str, Translation], *, forced: str = "") -> None:
         """Raises `SettingsError` where `forced` is no language."""
-        self._texts = {"en": ENGLISH.texts, **texts}
+        self._translations = {"en": ENGLISH.translation, **translations}
         self._locales: dict[str, Locale] = {}
         self._forced = self._of_setting(forced) if forced else None
         self._asked = lru_cache(maxsize=256)(self._chosen)
@@ -132,11 +159,11 @@ class Languages:
         return self._speaking(next(codes, "en"), locales[0])
 
     def _speaking(self, code: str, locale: Locale) -> Language:
-        return Language(code, self._texts[code], locale)
+        return Language(code, self._translations[code], locale)
 
     def _code(self, locale: Locale) -> str:
         wanted = (str(locale), f"{locale.language}_{locale.script}", locale.language)
-        return next((code for code in wanted if code in self._texts), "")
+        return next((code for code in wanted if code in self._translations), "")
 
     def _locale(self, tag: str) -> Locale | None:
         for one in (tag, tag.partition("-")[0]):
@@ -162,19 +189,22 @@ def _tags(header: str) -> list[str]:
     return sorted((tag for tag in qualities if qualities[tag]), key=lambda tag: -qualities[tag])
 
 
-def read_languages(directory: Path = LANGUAGES_DIRECTORY) -> Mapping[str, gettext.NullTranslations]:
-    """The translations: code -> texts. What a file does not translate, or only guesses (fuzzy), stays English."""
+def read_languages(directory: Path = LANGUAGES_DIRECTORY) -> Mapping[str, Translation]:
+    """By their codes. What a file does not translate, or only guesses (fuzzy), stays English."""
     return dict(_read(directory))
 
 
-def _read(directory: Path) -> Iterator[tuple[str, gettext.NullTranslations]]:
+def _read(directory: Path) -> Iterator[tuple[str, Translation]]:
     for path in sorted(directory.glob("*.po")):
         with path.open("rb") as file:
             catalogue = read_po(file, locale=path.stem)
         compiled = io.BytesIO()
         write_mo(compiled, catalogue)
         compiled.seek(0)
-        yield path.stem, gettext.GNUTranslations(compiled)
+        reasons = {
+            str(one.id): str(one.string) for one in catalogue if one.context == CONTEXT and one.string and not one.fuzzy
+        }
+        yield path.stem, Translation(gettext.GNUTranslations(compiled), Reasons(reasons))
 
 
 LANGUAGES = web.AppKey("LANGUAGES", Languages)

@@ -10,6 +10,7 @@ from aiohttp import web
 from web.auth import RENEW_AFTER_S, SESSION_S, HouseholdPassword, LoginThrottle, Sessions
 from web.bodies import read_fields
 from web.doors import SETTINGS
+from web.language import marked, plural, text
 from web.links import login_url
 from web.middleware import Handler, error_response, wants_json
 from web.proxies import PROXIES
@@ -18,7 +19,7 @@ from web.templating import render
 COOKIE = "recollect"
 _LONGEST_PASSWORD = 1024  # characters; scrypt would take more, nobody types more
 _OPEN_TO_ALL = ("/login", "/static/")
-_HEALTH, _METRICS = "/health", "/metrics"
+_HEALTH, _METRICS, _MANIFEST = "/health", "/metrics", "/manifest.webmanifest"
 
 PASSWORD = web.AppKey("PASSWORD", HouseholdPassword)
 SESSIONS = web.AppKey("SESSIONS", Sessions)
@@ -44,16 +45,19 @@ async def only_signed_in(request: web.Request, handler: Handler) -> web.StreamRe
 def _is_open(request: web.Request) -> bool:
     open_metrics = request.config_dict[SETTINGS].open_metrics
     return (
-        request.path.startswith(_OPEN_TO_ALL) or request.path == _HEALTH or (request.path == _METRICS and open_metrics)
+        request.path.startswith(_OPEN_TO_ALL)
+        or request.path in {_HEALTH, _MANIFEST}
+        or (request.path == _METRICS and open_metrics)
     )
 
 
 def _ask(request: web.Request) -> web.StreamResponse:
     # A part of a page, and a picture, must not become a login page: the script and the <img> need to see the 401.
     if request.config_dict.get(SESSIONS) is None:
-        return error_response(request, 401, "Come in through the address that signs you in.")
+        return error_response(request, 401, marked("Come in through the address that signs you in."))
     if wants_json(request) or "part" in request.query or not _is_page(request):
-        return error_response(request, 401, "This page is for the household only.", hint="Sign in at /login.")
+        message, hint = marked("This page is for the household only."), marked("Sign in at /login.")
+        return error_response(request, 401, message, hint=hint)
     target = request.path_qs if request.method == "GET" else "/"
     raise web.HTTPSeeOther(login_url(target))
 
@@ -83,7 +87,7 @@ async def login(request: web.Request) -> web.Response:
         right = len(entered) <= _LONGEST_PASSWORD and await asyncio.to_thread(password.matches, entered)
     if not right:
         throttle.failed(address)
-        return _form(request, problem="That is not the household password.", status=401)
+        return _form(request, problem=text("That is not the household password."), status=401)
     throttle.succeeded(address)
     response = web.HTTPSeeOther(local_target(target))
     _remember(request, response, request.config_dict[SESSIONS])
@@ -118,6 +122,11 @@ def _form(request: web.Request, *, problem: str = "", status: int = 200) -> web.
 
 def _wait(request: web.Request, wait_s: float) -> web.Response:
     seconds = math.ceil(wait_s)
-    response = _form(request, problem=f"Too many wrong passwords. Try again in {seconds} seconds.", status=429)
+    problem = plural(
+        "Too many wrong passwords. Try again in %(count)s second.",
+        "Too many wrong passwords. Try again in %(count)s seconds.",
+        seconds,
+    )
+    response = _form(request, problem=problem, status=429)
     response.headers["Retry-After"] = str(seconds)
     return response

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from indexer.errors import SearchError, SetupError
 from web.doors import SETTINGS
+from web.language import marked, recorded, told
 from web.proxies import listed
 from web.shown import clean
 from web.templating import render
@@ -49,17 +50,17 @@ HEADERS = MappingProxyType(
 )
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TITLES = {
-    400: "That request makes no sense",
-    401: "Please sign in",
-    403: "Not allowed",
-    404: "There is nothing here",
-    405: "That can't be done here",
-    408: "That took too long",
-    413: "That is too much",
-    421: "Wrong address",
-    429: "Too many tries",
-    500: "Something broke",
-    503: "Not available just now",
+    400: marked("That request makes no sense"),
+    401: marked("Please sign in"),
+    403: marked("Not allowed"),
+    404: marked("There is nothing here"),
+    405: marked("That can't be done here"),
+    408: marked("That took too long"),
+    413: marked("That is too much"),
+    421: marked("Wrong address"),
+    429: marked("Too many tries"),
+    500: marked("Something broke"),
+    503: marked("Not available just now"),
 }
 
 
@@ -84,18 +85,19 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
         return error_response(request, error.status, error.text or error.reason, headers=headers)
     except SearchError as error:
         log.warning("search: %s", error)
-        return error_response(request, 503, "The search is not available just now.", hint=error.hint)
+        return error_response(request, 503, marked("The search is not available just now."), hint=error.hint)
     except SetupError as error:
         log.error("%s", error)
-        return error_response(request, 503, "The catalogue is not available just now.", hint=error.hint)
+        return error_response(request, 503, marked("The catalogue is not available just now."), hint=error.hint)
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        return error_response(request, 500, "This is recollect's fault, not yours. The log says more.")
+        return error_response(request, 500, marked("This is recollect's fault, not yours. The log says more."))
 
 
 def compressed(response: web.StreamResponse) -> web.StreamResponse:
     """Text goes small over the air; pictures are so already. No page holds a secret beside what its reader typed."""
-    if isinstance(response, web.Response) and response.content_type in {"text/html", "application/json"}:
+    is_text = response.content_type in {"text/html", "application/json"}
+    if is_text and isinstance(response, web.Response) and "Content-Encoding" not in response.headers:
         response.enable_compression()
     return response
 
@@ -103,13 +105,14 @@ def compressed(response: web.StreamResponse) -> web.StreamResponse:
 def error_response(
     request: web.Request, status: int, message: str, *, hint: str = "", headers: dict[str, str] | None = None
 ) -> web.Response:
-    """``{"error": {"status", "message", "hint"}}`` below /api or where JSON is asked for, else a page."""
+    """``{"error": {"status", "message", "hint"}}`` below /api or where JSON is asked for, which is in English for
+    programs; else a page in its reader's language."""
     message = "" if message.startswith(f"{status}: ") else clean(message)
-    title = _TITLES.get(status, "That did not work")
+    title = _TITLES.get(status, marked("That did not work"))
     if wants_json(request):
         error = {"status": status, "message": message or title, "hint": clean(hint)}
         return web.json_response({"error": error}, status=status, headers=headers)
-    context = {"status": status, "title": title, "message": message, "hint": clean(hint)}
+    context = {"status": status, "title": told(title), "message": told(message), "hint": clean(recorded(told(hint)))}
     response = render(request, "error.html", context, status=status)
     response.headers.update(headers or {})
     return response

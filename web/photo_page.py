@@ -9,6 +9,7 @@ from indexer.photo import Photo
 from web.bodies import read_fields
 from web.correcting import correct, take_back
 from web.doors import LIBRARY, in_thread
+from web.language import said
 from web.links import photo_url
 from web.photo_view import Draft, photo_view
 from web.remarking import change_words, judge
@@ -37,7 +38,7 @@ async def correct_caption(request: web.Request) -> web.Response:
     try:
         await correct(request, photo.id, text)
     except UnusableCorrection as error:
-        return await _refused(request, photo, caption=Draft(text, str(error)))
+        return await _refused(request, photo, caption=Draft(text, said(error.message)))
     raise _back_to(request, photo)
 
 
@@ -58,7 +59,7 @@ async def add_words(request: web.Request) -> web.Response:
     try:
         await change_words(request, photo.id, add=() if gone else (text,), remove=(gone,) if gone else ())
     except UnusableCorrection as error:
-        return await _refused(request, photo, words=Draft(text, str(error)))
+        return await _refused(request, photo, words=Draft(text, said(error.message)))
     raise _back_to(request, photo)
 
 

@@ -18,6 +18,7 @@ from indexer.search import FilterError, Hit, Sort
 from web.correcting import Whereabouts, whereabouts
 from web.doors import SETTINGS, in_thread
 from web.links import form_url, original_url, photo_url, search_url, thumbnail_url
+from web.localized import bytes_text
 from web.media import SHOWN_EVERYWHERE
 from web.query_text import quoted
 from web.results import Link
@@ -36,7 +37,6 @@ from web.shown import (
     Reason,
     Tile,
     believed,
-    bytes_text,
     caption_field,
     caption_pieces,
     clean,

@@ -15,9 +15,11 @@ from indexer.reindex import current_model
 from indexer.settings import Settings
 from web.bodies import read_fields
 from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, WAKE, in_thread, while_searching
+from web.language import recorded
 from web.links import photo_url, retried_url
+from web.localized import bytes_text
 from web.results import Link
-from web.shown import bytes_text, clean, file_name
+from web.shown import clean, file_name
 from web.templating import render
 
 _SET_ASIDE = 200
@@ -118,7 +120,10 @@ async def root_views(request: web.Request) -> tuple[RootView, ...]:
     walked = await in_thread(request, request.config_dict[LIBRARY].roots)
     paths = {root.path for root in walked}
     return (
-        *(RootView(clean(str(root.path)), root.files, root.missing, clean(root.held_back or "")) for root in walked),
+        *(
+            RootView(clean(str(root.path)), root.files, root.missing, clean(recorded(root.held_back or "")))
+            for root in walked
+        ),
         *(RootView(clean(str(path)), 0, 0, "") for path in request.config_dict[SETTINGS].photos if path not in paths),
     )
 
@@ -128,7 +133,7 @@ def _is_number(text: str) -> bool:
 
 
 def _aside(one: SetAside) -> AsideView:
-    return AsideView(one.id, clean(one.file.relative), clean(one.reason), one.attempts)
+    return AsideView(one.id, clean(one.file.relative), clean(recorded(one.reason)), one.attempts)
 
 
 async def _search(request: web.Request) -> SearchView:
@@ -137,9 +142,9 @@ async def _search(request: web.Request) -> SearchView:
     try:
         photos = await while_searching(request, backend.count)
     except SearchError as error:
-        problem, hint = clean(error.what), clean(error.hint)
+        problem, hint = clean(recorded(error.what)), clean(recorded(error.hint))
     refused = await in_thread(request, request.config_dict[LIBRARY].refused, _REFUSED)
-    told = tuple((Link(file_name(one.photo), photo_url(one.photo.id)), clean(one.reason)) for one in refused)
+    told = tuple((Link(file_name(one.photo), photo_url(one.photo.id)), clean(recorded(one.reason))) for one in refused)
     return SearchView(backend.name, photos, problem, hint, told)
 
 
@@ -151,7 +156,7 @@ async def _model(request: web.Request, settings: Settings) -> ModelView:
     try:
         name = await asyncio.to_thread(current_model, settings)
     except SetupError as error:
-        problem = clean(error.what)
+        problem = clean(recorded(error.what))
     own = models.pop(name, 0)
     return ModelView(clean(name), problem, own, tuple((clean(model), n) for model, n in models.items()), wrong)
 

@@ -11,7 +11,7 @@ import jinja2
 from aiohttp import web
 from markupsafe import Markup
 
-from web import language, links, shown
+from web import language, links, localized, shown
 from web.doors import SETTINGS
 
 
@@ -27,10 +27,17 @@ def set_up_templates(app: web.Application) -> None:
         extensions=["jinja2.ext.i18n"],
     )
     # As `install_gettext_callables(newstyle=True)` would, but numbers are written in the reader's way.
-    environment.extend(newstyle_gettext=True)
-    environment.globals.update(_=_text, gettext=_text, ngettext=_plural, spoken=language.spoken)
+    environment.newstyle_gettext = True  # type: ignore[attr-defined]
+    environment.globals.update(
+        _=_text, gettext=_text, ngettext=_plural, spoken=language.spoken, recorded=language.recorded
+    )
     environment.filters["number"] = language.number
-    environment.globals.update(links=links, shown=shown, protected=bool(app[SETTINGS].password))
+    environment.globals.update(links=links, localized=localized, shown=shown, protected=bool(app[SETTINGS].password))
+
+
+def rendered(request: web.Request, template: str, context: Mapping[str, Any]) -> str:
+    """The HTML that `template` makes of `context`; in any thread that speaks the reader's language."""
+    return aiohttp_jinja2.render_string(template, request, {**context, "request": request})
 
 
 def render(request: web.Request, template: str, context: Mapping[str, Any], *, status: int = 200) -> web.Response:
@@ -38,11 +45,11 @@ def render(request: web.Request, template: str, context: Mapping[str, Any], *, s
     return aiohttp_jinja2.render_template(template, request, {**context, "request": request}, status=status)
 
 
-def _text(message: str, **values: object) -> Markup:
+def _text(message: str, /, **values: object) -> Markup:
     """A text of a template; what is put into it is escaped."""
     return Markup(language.spoken().texts.gettext(message)) % language.written(values)  # noqa: S704 - a text of ours
 
 
-def _plural(one: str, many: str, count: int, **values: object) -> Markup:
+def _plural(one: str, many: str, count: int, /, **values: object) -> Markup:
     found = language.spoken().texts.ngettext(one, many, count)
     return Markup(found) % language.written({"num": count, **values})  # noqa: S704 - a text of ours

@@ -15,8 +15,8 @@ from indexer.search import FacetCount, Query
 from indexer.search.filters import date_range
 from web import query_text
 from web.links import search_url
+from web.localized import month_letter, month_text
 from web.searching import DATES, Search
-from web.shown import month_text
 
 #: The tallest bar, in steps; the style sheet has a rule for each (`bar_rules`).
 STEPS = 12
@@ -33,6 +33,7 @@ class Bar:
 
     when: str  # "2019" or "2019-07"
     text: str
+    letter: str  # the shortest name of a month
     count: int
     height: int
     url: str
@@ -136,9 +137,9 @@ def _bar(search: Search, when: str, counts: Mapping[str, int], most: int, chosen
     # By the square root: a month of ten photos is seen beside one of a thousand.
     height = math.ceil(STEPS * math.sqrt(count / most)) if count else 0
     active = chosen != _ALWAYS and chosen.holds(span)
-    text = month_text(span.start) if "-" in when else when.lstrip("0")
+    text, letter = (month_text(span.start), month_letter(span.start)) if "-" in when else (when.lstrip("0"), "")
     wanted = _wider(when) if chosen == span else when
-    return Bar(when, text, count, height, search_url(_narrowed(search.text, wanted), search.sort), active)
+    return Bar(when, text, letter, count, height, search_url(_narrowed(search.text, wanted), search.sort), active)
 
 
 def _wider(when: str) -> str:
