@@ -10,10 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.meilisearch_server import URL_VARIABLE, MeilisearchServer, found_server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# A run that fails for one fails for everybody, however slow the machine; --hypothesis-profile=seeking looks further.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("seeking", deadline=None)
+settings.load_profile("steady")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -104,7 +104,9 @@ def test_a_naive_time_stays_naive_and_nothing_stays_nothing(catalogue: Catalogue
     assert (photo.caption, photo.caption_by, photo.machine, photo.caption_place) == (None, None, None, None)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(text=st.text(st.characters(codec=None), max_size=40), number=st.integers(-(1 << 80), 1 << 80))
 def test_no_text_or_number_a_file_claims_breaks_the_catalogue(catalogue: Catalogue, text: str, number: int) -> None:
     job = (catalogue.claim(1) or [last_job(catalogue)])[0]

@@ -192,7 +192,9 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(changes=CHANGES)
 def test_the_picture_that_followed_equals_the_one_read_anew(
     changes: list[tuple[str, list[object]]], tmp_path_factory: pytest.TempPathFactory

@@ -789,7 +789,9 @@ def test_hostile_queries_are_data(backend: SearchBackend, text: str) -> None:
 
 
 @pytest.mark.not_recorded("its texts are others every time")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(text=st.text(max_size=60))
 def test_any_text_can_be_searched_for_and_indexed(empty: SearchBackend, text: str) -> None:
     empty.put(
