@@ -29,6 +29,8 @@ class Database:
         self.path = path
         self._write_lock = threading.RLock()
         self._local = threading.local()
+        self._watch_lock = threading.Lock()
+        self._watcher: sqlite3.Connection | None = None
         self._connections: list[sqlite3.Connection] = []
         self._closed = False
         try:
@@ -62,6 +64,19 @@ class Database:
             connection.execute("PRAGMA query_only = ON")
             self._local.connection = connection
         return connection
+
+    def edition(self) -> int:
+        """Another number after every change of the file, whichever thread or process made it, for as long as this
+        object lives. Takes microseconds. Raises `StorageError` once closed."""
+        with self._watch_lock:
+            if self._closed or self._watcher is None:
+                with self._write_lock:  # close() must not miss it
+                    if self._closed:
+                        raise StorageError(f"the database {self.path} was closed")
+                    self._watcher = self._connect()
+            # https://sqlite.org/pragma.html#pragma_data_version: what other connections than this one have written.
+            (edition,) = self._watcher.execute("PRAGMA data_version").fetchone()
+            return int(edition)
 
     @contextmanager
     def workspace(self) -> Iterator[sqlite3.Connection]:

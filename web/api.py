@@ -16,6 +16,7 @@ from aiohttp import web
 
 from indexer.catalogue.library_walk import RootState
 from indexer.correction import UnusableCorrection
+from indexer.message import Message
 from indexer.photo import Photo, PhotoFile
 from indexer.places import places_of
 from indexer.search import FilterError, Hit
@@ -32,8 +33,8 @@ from web.searching import (
     read_search,
     run_count,
     run_facets,
-    run_search,
-    run_similar,
+    run_whole_search,
+    run_whole_similar,
 )
 from web.shown import clean
 from web.status_page import try_again
@@ -86,7 +87,7 @@ async def search(request: web.Request) -> Json:
     field embedding and the kind meaning, whose text says which words came near, if any: "cove ≈ beach".
     """
     asked = read_search(request.query, limit=_HITS, most=_MOST_HITS)
-    result = await run_search(request, asked)
+    result = await run_whole_search(request, asked)
     return {
         "hits": await in_thread(request, lambda: [_hit(request, found) for found in result.found]),
         "total": result.total,
@@ -118,7 +119,7 @@ async def put_caption(request: web.Request) -> Json:
     """
     text = (await read_object(request)).get("text")
     if not isinstance(text, str):
-        raise WrongRequest('The body is {"text": "the caption"}.')
+        raise WrongRequest(Message('The body is {"text": "the caption"}.'))
     await correct(request, request.match_info["id"], text)
     return await _told(request)
 
@@ -157,7 +158,7 @@ async def patch_words(request: web.Request) -> Json:
     body = await read_object(request)
     add, remove = body.get("add", []), body.get("remove", [])
     if not (_are_words(add) and _are_words(remove) and (add or remove)):
-        raise WrongRequest('The body is {"add": ["a word"], "remove": ["another"]}, or one of them.')
+        raise WrongRequest(Message('The body is {"add": ["a word"], "remove": ["another"]}, or one of them.'))
     await change_words(request, request.match_info["id"], add=add, remove=remove)
     return await _told(request)
 
@@ -173,7 +174,7 @@ async def similar(request: web.Request) -> Json:
     By the look of the pictures where the model gave this one an embedding, else by their most telling words.
     """
     limit = min(read_number(request.query, "limit", 20, least=1), _MOST_HITS)
-    found = await run_similar(request, request.match_info["id"], limit)
+    found = await run_whole_similar(request, request.match_info["id"], limit)
     return {"hits": await in_thread(request, lambda: [_hit(request, one) for one in found])}
 
 
@@ -241,7 +242,7 @@ async def retry(request: web.Request) -> Json:
     """
     ids = (await read_object(request)).get("ids")
     if ids is not None and not (isinstance(ids, list) and all(type(item) is int and item < 2**63 for item in ids)):
-        raise WrongRequest('The body is {"ids": [numbers]}, or {} for all of them.')
+        raise WrongRequest(Message('The body is {"ids": [numbers]}, or {} for all of them.'))
     return {"retried": await try_again(request, ids)}
 
 
@@ -250,7 +251,7 @@ def _library(root: RootState) -> Json:
     return {"path": clean(str(root.path)), "files": root.files, "missing": root.missing, "held_back": held_back}
 
 
-def _hit(request: web.Request, found: Found) -> Json:
+def _hit(request: web.Request, found: Found[Photo]) -> Json:
     return _photo(request, found.photo) | {"score": round(found.hit.score, 4), "why": _why(found.hit)}
 
 

@@ -30,6 +30,7 @@ from web.doors import (
     Thumbnails,
 )
 from web.language import LANGUAGES, Languages, read_languages, speak, vary_by_language
+from web.kept_parts import KEPT_PARTS, KeptParts
 from web.metrics import RESPONSES, SEARCH_TIMES, SearchTimes, count_response, health, metrics
 from web.middleware import CHECKS, errors_as_pages, finish_changes, set_security_headers
 from web.proxies import PROXIES, read_proxies
@@ -69,7 +70,7 @@ def make_app(
     )
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
     app[PROGRESS], app[COUNTS], app[STATIC_FILES] = progress, RecentCounts(), read_static_files()
-    app[KNOWN_NAMES] = KnownNames()
+    app[KNOWN_NAMES], app[KEPT_PARTS] = KnownNames(), KeptParts()
     app[WAKE], app[PROXIES], app[BODY_S] = wake, read_proxies(settings), body_s
     app[VISITORS], app[RESPONSES], app[SEARCH_TIMES] = Counter(), Counter(), SearchTimes()
     app[LANGUAGES] = Languages(read_languages(), forced=settings.language)

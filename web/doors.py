@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +28,9 @@ _Result = TypeVar("_Result")
 
 class Library(Protocol):
     """What the page asks of the catalogue. Methods block."""
+
+    def edition(self) -> int:
+        """Another number after every change; within microseconds, on the event loop, too."""
 
     def photo(self, photo_id: str, /) -> Photo | None:
         """One photo; None for an unknown id."""
@@ -141,5 +145,30 @@ async def in_thread(
 
 
 async def while_searching(request: web.Request, function: Callable[[], _Result]) -> _Result:
-    """Runs what asks the search backend, on threads of its own."""
-    return await asyncio.get_running_loop().run_in_executor(request.config_dict[SEARCH_THREADS], function)
+    """Runs what asks the search backend, on threads of its own, in the language of the request.
+
+    Whoever types leaves most questions behind. One that is left before its turn costs nothing.
+    """
+    context = copy_context()
+    return await asyncio.get_running_loop().run_in_executor(
+        request.config_dict[SEARCH_THREADS], lambda: context.run(function)
+    )
+
+
+class Left(Exception):
+    """Nobody waits for the answer any more."""
+
+
+async def while_asked(request: web.Request, function: Callable[[Callable[[], None]], _Result]) -> _Result:
+    """As `while_searching`; between its steps `function` calls what it is given, which raises `Left` when it is time to
+    go."""
+    left = threading.Event()
+
+    def go_on() -> None:
+        if left.is_set():
+            raise Left
+
+    try:
+        return await while_searching(request, lambda: function(go_on))
+    finally:
+        left.set()

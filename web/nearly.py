@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 
-from aiohttp import web
-
 from indexer.place_names import Place, places_named
 from indexer.search import FilterError, SearchBackend
 from indexer.search.filters import checked, near_circle, near_place
 from web import query_text
-from web.doors import SEARCH, while_searching
 from web.links import search_url
+from web.localized import distance_text
 from web.results import Link
 from web.searching import Search
 from web.shown import clean
@@ -39,15 +37,10 @@ class NearMiss:
     count: int
 
 
-async def run_meant(request: web.Request, search: Search) -> tuple[Meant, ...]:
-    """One for each place that the search names; most name none, and then nobody waits."""
+def meant_places(search: Search) -> tuple[Meant, ...]:
+    """One for each place that the search names; reading the names of places takes a second, the first time."""
     if "near:" not in search.text.lower():
         return ()
-    return await while_searching(request, lambda: meant_places(search))
-
-
-def meant_places(search: Search) -> tuple[Meant, ...]:
-    """As `run_meant`; reading the names of places takes a second, the first time."""
     told = []
     for part in dict.fromkeys(query_text.tokens(search.text)):
         value = query_text.filter_value(part)
@@ -68,7 +61,7 @@ def _meant(search: Search, part: str, radius: str, places: tuple[Place, ...]) ->
     for place in others:
         wanted = f"{minus}near:{query_text.quoted(_told_apart(place, first) + radius)}"
         links.append(Link(place.full_name, search_url(query_text.replaced(search.text, part, wanted), search.sort)))
-    return Meant(first.full_name, f"{radius_km:g} km", tuple(links))
+    return Meant(first.full_name, distance_text(radius_km), tuple(links))
 
 
 def _told_apart(place: Place, first: Place) -> str:
@@ -76,14 +69,11 @@ def _told_apart(place: Place, first: Place) -> str:
     return place.name if place.name != first.name else place.full_name
 
 
-async def run_near_misses(request: web.Request, search: Search) -> tuple[NearMiss, ...]:
-    """For a search that finds nothing, those without one of its parts that find something, the most first."""
-    backend = request.config_dict[SEARCH]
-    return await while_searching(request, lambda: near_misses(backend, search))
-
-
 def near_misses(backend: SearchBackend, search: Search) -> tuple[NearMiss, ...]:
-    """As `run_near_misses`. Raises `SearchError`."""
+    """For a search that finds nothing, those without one of its parts that find something, the most first.
+
+    Raises `SearchError`.
+    """
     parts = list(dict.fromkeys(query_text.tokens(search.text)))[:_MOST_PARTS]
     if len(parts) < 2:
         return ()

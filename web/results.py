@@ -7,14 +7,24 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from types import MappingProxyType
 
+from indexer.photo import Glimpse
 from indexer.search import FacetCount, FilterError, Sort
 from web import query_text
+from web.language import marked, plural, said, text, told
 from web.links import search_url
+from web.localized import month_text
 from web.searching import DATES, Result, Search
-from web.shown import Tile, clean, month_text, tile
+from web.shown import Tile, clean, tile
 
 FILTER_LABELS = MappingProxyType(
-    {"year": "When", "person": "People", "place": "Places", "camera": "Cameras", "folder": "Folders", "tag": "Things"}
+    {
+        "year": marked("When"),
+        "person": marked("People"),
+        "place": marked("Places"),
+        "camera": marked("Cameras"),
+        "folder": marked("Folders"),
+        "tag": marked("Things"),
+    }
 )
 
 
@@ -80,7 +90,7 @@ class Problem:
     links: tuple[Link, ...] = ()
 
 
-def results(search: Search, result: Result, *, page: int, pages: int, per_page: int, grid_px: int) -> Results:
+def results(search: Search, result: Result[Glimpse], *, page: int, pages: int, per_page: int, grid_px: int) -> Results:
     """`search` began one photo before the page where there is one, so that months go on over page edges."""
     first = (page - 1) * per_page
     tiles = [tile(one.photo, one.hit, search.offset + at, grid_px) for at, one in enumerate(result.found)]
@@ -105,15 +115,17 @@ def results(search: Search, result: Result, *, page: int, pages: int, per_page: 
     )
 
 
-def _by_look(result: Result) -> str:
+def _by_look(result: Result[Glimpse]) -> str:
     if not result.by_meaning:
         return ""
     if result.total == 1:
-        return "by its look"
-    return f"{'all' if result.by_meaning == result.total else f'{result.by_meaning:,}'} by their look"
+        return text("by its look")
+    if result.by_meaning == result.total:
+        return text("all by their look")
+    return plural("%(count)s by its look", "%(count)s by their look", result.by_meaning)
 
 
-def effective_sort(search: Search, result: Result) -> Sort:
+def effective_sort(search: Search, result: Result[Glimpse]) -> Sort:
     """The order in which the hits come."""
     query = result.query
     if query.sort or search.sort:
@@ -123,7 +135,7 @@ def effective_sort(search: Search, result: Result) -> Sort:
 
 def _month(one: Tile) -> tuple[str, str]:
     if one.taken_at is None:
-        return "Without a date", ""
+        return text("Without a date"), ""
     return month_text(one.taken_at), f"{one.taken_at:%Y-%m}"
 
 
@@ -141,12 +153,12 @@ def _months(tiles: Sequence[Tile], current: tuple[str, str] | None) -> Iterator[
         yield Month(*heading, tuple(gathered))
 
 
-def _corrections(search: Search, result: Result) -> tuple[Link, ...]:
+def _corrections(search: Search, result: Result[Glimpse]) -> tuple[Link, ...]:
     found = []
     for word, near in result.corrections.items():
         for other in near[:3]:
-            text = query_text.replaced(search.text, word, other)
-            found.append(Link(clean(text), search_url(text, search.sort)))
+            right = query_text.replaced(search.text, word, other)
+            found.append(Link(clean(right), search_url(right, search.sort)))
     return tuple(found[:6])
 
 
@@ -158,17 +170,17 @@ def filter_groups(search: Search, facets: Mapping[str, Sequence[FacetCount]]) ->
     for name, label in FILTER_LABELS.items():
         chips = tuple(_chip(search, name, one, chosen) for one in facets.get(name, ()))
         if chips or name == "year":
-            groups.append(FilterGroup(name, label, chips, any(part == name for part, _ in chosen)))
+            groups.append(FilterGroup(name, told(label), chips, any(part == name for part, _ in chosen)))
     return tuple(groups)
 
 
 def _chip(search: Search, name: str, one: FacetCount, chosen: set[tuple[str | None, str]]) -> Chip:
     active = (name, one.value.casefold()) in chosen
     if active:
-        text = query_text.without(search.text, lambda part: _is_filter(part, name, one.value))
+        other = query_text.without(search.text, lambda part: _is_filter(part, name, one.value))
     else:
-        text = query_text.with_filter(search.text, name, one.value)
-    return Chip(clean(one.value), one.count, search_url(text, search.sort), active)
+        other = query_text.with_filter(search.text, name, one.value)
+    return Chip(clean(one.value), one.count, search_url(other, search.sort), active)
 
 
 def _is_filter(part: str, name: str, value: str) -> bool:
@@ -185,9 +197,9 @@ def active_filters(search: Search) -> tuple[Link, ...]:
     )
 
 
-def dated(text: str, first: str, last: str) -> str:
+def dated(query: str, first: str, last: str) -> str:
     """The query with the days of the two date fields in it, both included, in place of the dates that it had."""
-    bare = query_text.without(text, lambda part: query_text.filter_name(part) in DATES)
+    bare = query_text.without(query, lambda part: query_text.filter_name(part) in DATES)
     for name, value in (("after", first), ("before", _day_after(last))):
         if value:
             bare = query_text.with_filter(bare, name, value)
@@ -206,13 +218,13 @@ def wrong_filter(search: Search, error: FilterError) -> Problem:
     """Which part of the query is wrong, and links to the searches that were probably meant."""
     links = []
     if error.text and error.suggestion:
-        text = query_text.replaced(search.text, error.text, error.suggestion)
-        links.append(Link(clean(error.suggestion), search_url(text, search.sort)))
+        right = query_text.replaced(search.text, error.text, error.suggestion)
+        links.append(Link(clean(error.suggestion), search_url(right, search.sort)))
     if error.text:
-        text = query_text.without(search.text, lambda part: part.casefold() == error.text.casefold())
-        links.append(Link(f"without {clean(error.text)}", search_url(text, search.sort)))
-    return Problem("This filter is not understood", _sentence(clean(str(error))), tuple(links))
+        bare = query_text.without(search.text, lambda part: part.casefold() == error.text.casefold())
+        links.append(Link(text("without %(part)s", part=clean(error.text)), search_url(bare, search.sort)))
+    return Problem(text("This filter is not understood"), _sentence(clean(said(error.message))), tuple(links))
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -8,53 +8,67 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from indexer.catalogue import Counts
-from indexer.photo import CaptionBy, CaptionPlace, Photo, PhotoMetadata, Position
-from indexer.progress import Phase, Progress, clock_text
+from indexer.photo import CaptionBy, CaptionPlace, Glimpse, Photo, PhotoMetadata, Position
+from indexer.progress import Phase, Progress
 from indexer.search import Hit, Why
+from web.language import marked, recorded, text, told
+from web.localized import decimal_text, duration_text, size_text
 
 _FIELDS = MappingProxyType(
     {
-        "person_caption": "caption",
-        "machine_caption": "caption",
-        "tags": "tag",
-        "keywords": "keyword",
-        "people": "person",
-        "title": "title",
-        "places": "place",
-        "folders": "folder",
-        "file_names": "file name",
-        "camera": "camera",
-        "lens": "lens",
-        "embedding": "picture",
+        "person_caption": marked("caption"),
+        "machine_caption": marked("caption"),
+        "tags": marked("tag"),
+        "keywords": marked("keyword"),
+        "people": marked("person"),
+        "title": marked("title"),
+        "places": marked("place"),
+        "folders": marked("folder"),
+        "file_names": marked("file name"),
+        "camera": marked("camera"),
+        "lens": marked("lens"),
+        "embedding": marked("picture"),
     }
 )
-_KINDS = MappingProxyType({"typo": "spelt alike", "synonym": "means the same", "meaning": "looks like it"})
+_KINDS = MappingProxyType(
+    {"typo": marked("spelt alike"), "synonym": marked("means the same"), "meaning": marked("looks like it")}
+)
 _MODEL_FIELDS = frozenset({"machine_caption", "tags"})
 _CAPTION_FIELDS = MappingProxyType({CaptionBy.PERSON: "person_caption", CaptionBy.MODEL: "machine_caption"})
 _PLACES = MappingProxyType(
     {
-        CaptionPlace.EXIF: "written into the photo",
-        CaptionPlace.XMP: "written into the photo (XMP)",
-        CaptionPlace.SIDECAR: "written into an .xmp file beside the photo",
-        CaptionPlace.INDEX: "kept in the catalogue only",
+        CaptionPlace.EXIF: marked("written into the photo"),
+        CaptionPlace.XMP: marked("written into the photo (XMP)"),
+        CaptionPlace.SIDECAR: marked("written into an .xmp file beside the photo"),
+        CaptionPlace.INDEX: marked("kept in the catalogue only"),
     }
 )
 _SOME_PLACES = MappingProxyType(
     {
-        CaptionPlace.EXIF: "written into {}",
-        CaptionPlace.XMP: "written into {} (XMP)",
-        CaptionPlace.SIDECAR: "written into an .xmp file beside {}",
-        CaptionPlace.INDEX: "not written into {}",
+        CaptionPlace.EXIF: marked("written into %(some)s of %(all)s files"),
+        CaptionPlace.XMP: marked("written into %(some)s of %(all)s files (XMP)"),
+        CaptionPlace.SIDECAR: marked("written into an .xmp file beside %(some)s of %(all)s files"),
+        CaptionPlace.INDEX: marked("not written into %(some)s of %(all)s files"),
     }
 )
 
 
+_PHASES: Mapping[str, str] = MappingProxyType(
+    {
+        Phase.STARTING: marked("starting"),
+        Phase.WALKING: marked("looking for photos"),
+        Phase.INDEXING: marked("captioning"),
+        Phase.SEARCH: marked("updating search"),
+        Phase.IDLE: marked("up to date"),
+        Phase.STOPPING: marked("stopping"),
+    }
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -114,43 +128,44 @@ class Tile:
     reasons: tuple[Reason, ...]  # those that the caption does not show itself
 
 
-def tile(photo: Photo, hit: Hit, position: int, grid_px: int) -> Tile:
+def tile(photo: Glimpse, hit: Hit, position: int, grid_px: int) -> Tile:
     """What the grid shows of one hit."""
-    width, height = fitted(photo.metadata, grid_px)
+    width, height = fitted(photo, grid_px)
     return Tile(
         id=photo.id,
         position=position,
         caption=caption_pieces(photo, hit.why),
         alternative=_alternative(photo),
-        shape=shape(photo.metadata),
+        shape=shape(photo),
         width=width,
         height=height,
         by_model=photo.caption_by is CaptionBy.MODEL,
         unsure=photo.unsure,
-        taken_at=photo.metadata.taken_at,
+        taken_at=photo.taken_at,
         reasons=_tile_reasons(photo, hit),
     )
 
 
-def believed(photo: Photo, why: Sequence[Why]) -> tuple[Why, ...]:
+def believed(photo: Photo | Glimpse, why: Sequence[Why]) -> tuple[Why, ...]:
     """`why` without the model's words where a person has marked them as wrong: search hears of it a moment later."""
     return tuple(one for one in why if not photo.wrong or one.field not in _MODEL_FIELDS)
 
 
-def _tile_reasons(photo: Photo, hit: Hit) -> tuple[Reason, ...]:
+def _tile_reasons(photo: Glimpse, hit: Hit) -> tuple[Reason, ...]:
     """The two best; that a picture looks like it goes without saying where its words match as well."""
     why = believed(photo, hit.why)
     telling = [one for one in why if one.field != "embedding" or one.text]
     return reasons(telling or why, leave_out=caption_field(photo))[:2]
 
 
-def _alternative(photo: Photo) -> str:
+def _alternative(photo: Glimpse) -> str:
     if not photo.caption:
-        return f"A photo without a caption: {file_name(photo)}"
-    return f"{clean(photo.caption)} (not sure)" if photo.unsure else clean(photo.caption)
+        return text("A photo without a caption: %(file)s", file=clean(photo.file_name) or photo.id)
+    caption = clean(photo.caption)
+    return text("%(caption)s (not sure)", caption=caption) if photo.unsure else caption
 
 
-def caption_pieces(photo: Photo, why: Sequence[Why]) -> tuple[Piece, ...]:
+def caption_pieces(photo: Photo | Glimpse, why: Sequence[Why]) -> tuple[Piece, ...]:
     """The caption that is shown, with what matched in it marked."""
     shown = photo.caption or ""
     wanted = caption_field(photo)
@@ -158,7 +173,7 @@ def caption_pieces(photo: Photo, why: Sequence[Why]) -> tuple[Piece, ...]:
     return pieces(shown, spans)
 
 
-def caption_field(photo: Photo) -> str:
+def caption_field(photo: Photo | Glimpse) -> str:
     """The search document's field that holds the caption which is shown."""
     return _CAPTION_FIELDS[photo.caption_by] if photo.caption_by else ""
 
@@ -166,7 +181,7 @@ def caption_field(photo: Photo) -> str:
 def reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[Reason, ...]:
     """`why` in words. Of the field `leave_out`, which is shown with its marks elsewhere, only what is not literal."""
     return tuple(
-        Reason(_field(one, leave_out), _telling(one, leave_out), _KINDS.get(one.kind, ""))
+        Reason(_field(one, leave_out), _telling(one, leave_out), told(_KINDS.get(one.kind, "")))
         for one in why
         if one.field != leave_out or one.kind in _KINDS
     )
@@ -175,8 +190,8 @@ def reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[Reason, ...]:
 def _field(one: Why, shown_elsewhere: str) -> str:
     """Beside a person's caption the model's sentence is not the caption any more."""
     if one.field == "machine_caption" and shown_elsewhere == "person_caption":
-        return "the model would say"
-    return _FIELDS.get(one.field, one.field)
+        return text("the model would say")
+    return told(_FIELDS.get(one.field, one.field))
 
 
 def _telling(one: Why, shown_elsewhere: str) -> tuple[Piece, ...]:
@@ -194,9 +209,9 @@ def file_name(photo: Photo) -> str:
     return clean(present[0].path.name) if present else photo.id
 
 
-def fitted(metadata: PhotoMetadata, longest_px: int) -> tuple[int, int]:
+def fitted(sized: PhotoMetadata | Glimpse, longest_px: int) -> tuple[int, int]:
     """Width and height of the thumbnail whose longest side is at most `longest_px`."""
-    width, height = max(1, metadata.width_px), max(1, metadata.height_px)
+    width, height = max(1, sized.width_px), max(1, sized.height_px)
     scale = min(1.0, longest_px / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
@@ -205,9 +220,9 @@ _SHAPE_STEP = 1.05
 _SHAPE_LEAST, _SHAPE_MOST = -14, 21  # from about 1:2 to 2.8:1; panoramas are cropped in the grid
 
 
-def shape(metadata: PhotoMetadata) -> str:
+def shape(sized: PhotoMetadata | Glimpse) -> str:
     """The class that gives a box its aspect ratio, in steps of 5%: a style attribute would need unsafe-inline."""
-    ratio = max(1, metadata.width_px) / max(1, metadata.height_px)
+    ratio = max(1, sized.width_px) / max(1, sized.height_px)
     step = round(math.log(ratio, _SHAPE_STEP))
     return f"k{min(max(step, _SHAPE_LEAST), _SHAPE_MOST)}"
 
@@ -222,14 +237,14 @@ def facts(photo: Photo) -> tuple[tuple[str, str], ...]:
     """(name, value) pairs of what the camera wrote, as far as it did."""
     metadata = photo.metadata
     found = (
-        ("Title", clean(metadata.title or "")),
-        ("Camera", clean(metadata.camera or "")),
-        ("Lens", clean(metadata.lens or "")),
-        ("Exposure", exposure(metadata)),
-        ("Rating", "★" * max(metadata.rating or 0, 0)),
+        (text("Title"), clean(metadata.title or "")),
+        (text("Camera"), clean(metadata.camera or "")),
+        (text("Lens"), clean(metadata.lens or "")),
+        (text("Exposure"), exposure(metadata)),
+        (text("Rating"), "★" * max(metadata.rating or 0, 0)),
         (
-            "Size",
-            f"{metadata.width_px:,} \u00d7 {metadata.height_px:,} · {metadata.mime_type.rpartition('/')[2].upper()}",
+            text("Size"),
+            f"{size_text(metadata.width_px, metadata.height_px)} · {metadata.mime_type.rpartition('/')[2].upper()}",
         ),
     )
     return tuple((name, value) for name, value in found if value)
@@ -241,34 +256,29 @@ def exposure(metadata: PhotoMetadata) -> str:
     if metadata.exposure_s:
         parts.append(f"{_shutter(metadata.exposure_s)} s")
     if metadata.f_number:
-        parts.append(f"f/{metadata.f_number:g}")
+        parts.append(f"f/{decimal_text(metadata.f_number)}")
     if metadata.iso:
         parts.append(f"ISO {metadata.iso}")
     if metadata.focal_length_mm:
-        parts.append(f"{metadata.focal_length_mm:g} mm")
+        parts.append(f"{decimal_text(metadata.focal_length_mm)} mm")
     return " · ".join(parts)
 
 
 def _shutter(seconds: float) -> str:
-    return f"{seconds:g}" if seconds >= 0.3 else f"1/{1 / seconds:.0f}"
+    return decimal_text(seconds) if seconds >= 0.3 else f"1/{1 / seconds:.0f}"
 
 
 def coordinates(position: Position) -> str:
     """Degrees with their hemisphere: ``45.7640° N, 4.8357° E``."""
-    north = "N" if position.latitude >= 0 else "S"
-    east = "E" if position.longitude >= 0 else "W"
-    text = f"{abs(position.latitude):.4f}° {north}, {abs(position.longitude):.4f}° {east}"
-    return f"{text}, {position.altitude_m:.0f} m" if position.altitude_m is not None else text
-
-
-def date_text(moment: datetime) -> str:
-    """``14 July 2019, 15:42``; the script says it again in the reader's own language."""
-    return f"{moment.day} {moment:%B} {moment.year}, {moment:%H:%M}"
-
-
-def month_text(moment: datetime) -> str:
-    """``July 2019``."""
-    return f"{moment:%B} {moment.year}"
+    latitude, longitude = (decimal_text(abs(one), "0.0000") for one in (position.latitude, position.longitude))
+    north = text("%(degrees)s° N", degrees=latitude)
+    east = text("%(degrees)s° E", degrees=longitude)
+    if position.latitude < 0:
+        north = text("%(degrees)s° S", degrees=latitude)
+    if position.longitude < 0:
+        east = text("%(degrees)s° W", degrees=longitude)
+    height = f", {decimal_text(position.altitude_m, '#,##0')} m" if position.altitude_m is not None else ""
+    return f"{north}, {east}{height}"
 
 
 def offset_text(moment: datetime) -> str:
@@ -288,28 +298,17 @@ def caption_place(photo: Photo) -> str:
         return ""
     places = Counter((file.caption_place, file.caption_reason) for file in photo.files if not file.missing)
     if len(places) < 2 or any(place is None for place, _ in places):
-        return _with_reason(_PLACES[photo.caption_place], photo.caption_reason)
-    of = f"of {places.total()} files"
+        return _with_reason(told(_PLACES[photo.caption_place]), photo.caption_reason)
     return "; ".join(
-        _with_reason(text.format(f"{number} {of}"), reason)
-        for wanted, text in _SOME_PLACES.items()
+        _with_reason(text(template, some=number, all=places.total()), reason)
+        for wanted, template in _SOME_PLACES.items()
         for (place, reason), number in places.items()
         if place is wanted
     )
 
 
-def _with_reason(text: str, reason: str | None) -> str:
-    return f"{text}: {clean(reason)}" if reason else text
-
-
-def bytes_text(size: int) -> str:
-    """``3.4 MB`` (powers of ten, as disks are sold)."""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
+def _with_reason(place: str, reason: str | None) -> str:
+    return f"{place}: {clean(recorded(reason))}" if reason else place
 
 
 def is_busy(progress: Progress, counts: Counts) -> bool:
@@ -324,6 +323,12 @@ def percent(progress: Progress, counts: Counts) -> int:
     return 100 if not todo else min(99, counts.photos * 100 // max(whole, 1))
 
 
+def phase_text(progress: Progress) -> str:
+    """What the indexer is busy with, as the beginning of a sentence."""
+    phase = told(_PHASES.get(progress.phase, progress.phase))
+    return phase[:1].upper() + phase[1:]
+
+
 def eta_text(progress: Progress) -> str:
     """``about 7 min left``; empty where it can't be told."""
-    return f"about {clock_text(progress.eta_s)} left" if progress.eta_s is not None else ""
+    return text("about %(time)s left", time=duration_text(progress.eta_s)) if progress.eta_s is not None else ""

@@ -2,68 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
+from markupsafe import Markup
 
 from indexer.errors import SearchError
 from indexer.search import FilterError, Sort
-from web.doors import COUNTS, PROGRESS, SETTINGS
+from web.doors import COUNTS, PROGRESS
+from web.language import recorded, said, text
 from web.links import search_url
-from web.nearly import run_meant, run_near_misses
-from web.results import (
-    FilterGroup,
-    Problem,
-    active_filters,
-    dated,
-    effective_sort,
-    filter_groups,
-    results,
-    wrong_filter,
-)
-from web.searching import (
-    Search,
-    WrongRequest,
-    read_number,
-    read_search,
-    run_dates,
-    run_facets,
-    run_search,
-)
+from web.parts import NOTHING, PER_PAGE, TEMPLATES, Asked, Part, part_of
+from web.results import Problem, active_filters, dated, wrong_filter
+from web.searching import WrongRequest, read_number, read_search
 from web.shown import clean
 from web.status_page import root_views
-from web.templating import render
-from web.timeline import Column, time_line
+from web.templating import render, rendered
 
-PER_PAGE = 60
 MOST_PAGES_AT_ONCE = 20  # when the script restores a long scroll
-_PARTS = {
-    "results": "_results.html",
-    "filters": "_filters.html",
-    "timeline": "_timeline.html",
-    "tiles": "_tiles.html",
-    "progress": "_progress.html",
-}
-_NOTHING: dict[str, Any] = {
-    "search": None,
-    "results": None,
-    "problem": None,
-    "again": False,  # whether the script is to ask again by itself
-    "groups": (),
-    "line": (),
-    "active": (),
-    "meant": (),
-    "near_misses": (),
-    "sorts": tuple(Sort),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    search: Search
-    page: int
-    pages: int
+_NAMES = ("results", "filters", "timeline")
+_PARTS = {**TEMPLATES, "progress": "_progress.html"}
 
 
 async def search_page(request: web.Request) -> web.StreamResponse:
@@ -72,66 +30,54 @@ async def search_page(request: web.Request) -> web.StreamResponse:
         raise web.HTTPSeeOther(_with_dates(request))
     part = request.query.get("part", "")
     part = part if part in _PARTS else ""
-    context: dict[str, Any] = dict(_NOTHING)
+    selecting = "select" in request.query and not part  # the script selects without another page
+    context: dict[str, Any] = {**NOTHING, "selecting": selecting}
+    made: dict[str, Markup] = {}
     status = 200
     try:
-        asked = _read(request)
+        asked = _read(request, selecting)
         context |= {"search": asked.search, "active": active_filters(asked.search)}
-        if part in {"", "results", "tiles"}:
-            context |= await _results(request, asked)
-        if part in {"", "filters"}:
-            context["groups"] = await _groups(request, asked.search)
-        if part in {"", "timeline"}:
-            context["line"] = await _line(request, asked.search)
+        for name in (part,) if part in TEMPLATES else () if part else _NAMES:
+            one = await part_of(request, name, asked)
+            if one.context is not None:
+                context |= one.context
+            elif part:
+                return _sent(request, one)
+            else:
+                made[name] = Markup(one.html)  # noqa: S704 - our own templates', escaped there
     except WrongRequest as error:
-        status, context["problem"] = 400, Problem("That search makes no sense", str(error))
+        status, context["problem"] = 400, Problem(text("That search makes no sense"), said(error.message))
     except FilterError as error:
         status, context["problem"] = 400, wrong_filter(asked.search, error)
     except SearchError as error:
-        status, context["problem"] = 503, Problem("The search is not available just now", clean(error.hint))
+        status, context["problem"] = (
+            503,
+            Problem(text("The search is not available just now"), clean(recorded(error.hint))),
+        )
         context["again"] = True
+    if context["problem"]:
+        made.pop("results", None)
     found = context["results"]
     if part in {"", "progress"} or (found and not found.total):
         context |= await _surroundings(request)
-    return render(request, _PARTS.get(part, "search.html"), context, status=status)
+    if not part:
+        missing = [name for name in _NAMES if name not in made]
+        made |= {name: Markup(rendered(request, TEMPLATES[name], context)) for name in missing}  # noqa: S704
+    return render(request, _PARTS.get(part, "search.html"), {**context, "parts": made}, status=status)
 
 
-def _read(request: web.Request) -> _Asked:
+def _sent(request: web.Request, part: Part) -> web.Response:
+    if "gzip" in request.headers.get("Accept-Encoding", "").lower():
+        packed = {"Content-Encoding": "gzip"}
+        return web.Response(body=part.packed, content_type="text/html", charset="utf-8", headers=packed)
+    return web.Response(text=part.html, content_type="text/html")
+
+
+def _read(request: web.Request, selecting: bool) -> Asked:
     search = read_search(request.query, limit=PER_PAGE, most=PER_PAGE)
     page = read_number(request.query, "page", 1, least=1)
     pages = min(read_number(request.query, "pages", 1, least=1), MOST_PAGES_AT_ONCE)
-    return _Asked(search, page, pages)
-
-
-async def _results(request: web.Request, asked: _Asked) -> dict[str, Any]:
-    first = (asked.page - 1) * PER_PAGE
-    # One photo more at the front: its month tells whether the page begins with a new heading.
-    ahead = 1 if first else 0
-    search = Search(asked.search.text, asked.search.sort, asked.pages * PER_PAGE + ahead, first - ahead)
-    found = await run_search(request, search)
-    shown = results(
-        search,
-        found,
-        page=asked.page,
-        pages=asked.pages,
-        per_page=PER_PAGE,
-        grid_px=request.config_dict[SETTINGS].grid_px,
-    )
-    return {
-        "results": shown,
-        "order": effective_sort(search, found),
-        "meant": await run_meant(request, asked.search),
-        "near_misses": () if found.total else await run_near_misses(request, asked.search),
-    }
-
-
-async def _groups(request: web.Request, search: Search) -> tuple[FilterGroup, ...]:
-    return filter_groups(search, await run_facets(request, search))
-
-
-async def _line(request: web.Request, search: Search) -> tuple[Column, ...]:
-    query, counts = await run_dates(request, search)
-    return time_line(search, query, counts["year"], counts["month"])
+    return Asked(search, page, pages, selecting)
 
 
 async def _surroundings(request: web.Request) -> dict[str, Any]:
@@ -147,5 +93,5 @@ async def _surroundings(request: web.Request) -> dict[str, Any]:
 
 def _with_dates(request: web.Request) -> str:
     values = {name: clean(request.query.get(name, "")) for name in ("q", "from", "to", "sort")}
-    text = dated(values["q"], values["from"], values["to"])
-    return search_url(text, Sort(values["sort"]) if values["sort"] in list(Sort) else None)
+    query = dated(values["q"], values["from"], values["to"])
+    return search_url(query, Sort(values["sort"]) if values["sort"] in list(Sort) else None)

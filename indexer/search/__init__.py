@@ -187,6 +187,10 @@ class SearchBackend(Protocol):
         Does nothing where there is none.
         """
 
+    def edition(self) -> str:
+        """Another text whenever searches may be answered otherwise than before; told from what is at hand, within
+        microseconds. Of what another process writes it may hear some seconds later."""
+
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         """The photos that match, best first. Raises `FilterError` for a filter that it can't answer."""
 

@@ -111,6 +111,11 @@ class EmbeddedSearch:
     def complete(self) -> None:
         """Nothing to do: there is one index only."""
 
+    def edition(self) -> str:
+        """Another one after every write, whichever process made it."""
+        with self._guarded():
+            return str(self._database.edition())
+
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         """The photos that match, best first. Raises `FilterError` for a filter that it can't answer."""
         with self._guarded():

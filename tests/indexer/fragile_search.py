@@ -76,6 +76,9 @@ class MemorySearch:
             self.state.position = uuid4().hex
             self.swapped += 1
 
+    def edition(self) -> str:
+        return self.state.position
+
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         hits = tuple(Hit(photo_id, 1.0, ()) for photo_id in self.state.first or ())
         return Answer(hits[offset : offset + limit], len(hits))
@@ -205,6 +208,9 @@ class FragileSearch:
 
     def complete(self) -> None:
         self._reached().complete()
+
+    def edition(self) -> str:
+        return self._reached().edition()
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         return self._reached().search(query, limit=limit, offset=offset)

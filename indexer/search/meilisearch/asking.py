@@ -15,6 +15,7 @@ from indexer.search.meilisearch.narrowing import Values
 from indexer.search.meilisearch.wording import Wording
 
 Json = Mapping[str, Any]
+_FRESH_S = 2.0
 _EMBEDDER = re.compile(r"embedder with name `([^`]+)`")
 
 
@@ -37,10 +38,16 @@ class Asker:
         self.index = index
         self._remember_s = remember_s
         self._known = _Known()
+        self._written = 0
         self.values = Values(self._values_of)
+
+    def edition(self) -> str:
+        """Another text after `outdate`, and every `_FRESH_S` seconds, as another process may be writing."""
+        return f"{self._written} {time.monotonic() // _FRESH_S}"
 
     def outdate(self) -> None:
         """Says that the index holds something else now."""
+        self._written += 1
         self._known = _Known(until_s=self._known.until_s)
         self.values.outdate(proper_names=False)
 

@@ -84,6 +84,10 @@ class MeilisearchSearch:
         self._writer.complete()
         self._asker.outdate()
 
+    def edition(self) -> str:
+        """Another one after every write of ours, and every two seconds for those of others."""
+        return self._asker.edition()
+
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         """The photos that match, best first. Raises `FilterError`."""
         return self._searcher.search(query, max(limit, 0), max(offset, 0))

@@ -1,0 +1,80 @@
+"""Parts of the results page that were made a moment ago, kept for whoever asks for the same.
+
+Everybody types "b", then "be"; whoever pauses, goes back or reloads asks the same again. A part is right as long as
+nothing has been written to the catalogue or to search since before it was begun, by whichever process.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+#: Some two thousand first pages of results; each is 4 kB when packed.
+KEPT_BYTES = 8_000_000
+#: What an entry takes beside its bytes.
+_OVERHEAD_BYTES = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a part depends on beside what there is: two that are equal are answered alike."""
+
+    part: str
+    parameters: tuple[tuple[str, str], ...]
+    language: str
+    day: Hashable  # "30d" is another span tomorrow
+
+    @property
+    def size_bytes(self) -> int:
+        """As text, roughly."""
+        return sum(4 * (len(name) + len(value)) for name, value in self.parameters)
+
+
+class KeptParts:
+    """The parts that were asked for last, packed, `most_bytes` at most. For one thread."""
+
+    def __init__(self, most_bytes: int = KEPT_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._edition: Hashable = None
+        self._parts: OrderedDict[Key, bytes] = OrderedDict()
+
+    @property
+    def size_bytes(self) -> int:
+        """What is kept now."""
+        return self._bytes
+
+    def get(self, key: Key, edition: Hashable) -> bytes | None:
+        """The part that was made of this edition of the library."""
+        if edition != self._edition:
+            return None
+        packed = self._parts.get(key)
+        if packed is not None:
+            self._parts.move_to_end(key)
+        return packed
+
+    def put(self, key: Key, edition: Hashable, packed: bytes) -> None:
+        """Keeps a part; `edition` was looked at before it was begun. Those of another edition are forgotten."""
+        if edition != self._edition:
+            self._parts.clear()
+            self._bytes, self._edition = 0, edition
+        self._drop(key)
+        self._parts[key] = packed
+        self._bytes += _size(key, packed)
+        while self._bytes > self._most_bytes:
+            self._drop(next(iter(self._parts)))
+
+    def _drop(self, key: Key) -> None:
+        packed = self._parts.pop(key, None)
+        if packed is not None:
+            self._bytes -= _size(key, packed)
+
+
+KEPT_PARTS = web.AppKey("KEPT_PARTS", KeptParts)
+
+
+def _size(key: Key, packed: bytes) -> int:
+    return len(packed) + key.size_bytes + _OVERHEAD_BYTES
