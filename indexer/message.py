@@ -22,3 +22,8 @@ class Message:
 
     def __repr__(self) -> str:
         return f"Message({self.template!r}, **{dict(self.values)!r})"
+
+
+def noted(sentence: str) -> str:
+    """`sentence` itself, which is recorded as it stands and recognised by its template when it is shown."""
+    return sentence

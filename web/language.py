@@ -41,6 +41,7 @@ class Translation:
 
     texts: gettext.NullTranslations
     reasons: Reasons
+    direction: str = "ltr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,19 @@ class Language:
         return f"{self.code} {self.locale}"
 
     @property
+    def tag(self) -> str:
+        """The interface's language as pages name it (BCP 47): ``pt-BR``."""
+        return self.code.replace("_", "-")
+
+    @property
+    def locale_tag(self) -> str:
+        """As `tag`, of dates and numbers."""
+        return str(self.locale).replace("_", "-")
+
+    @property
     def direction(self) -> str:
         """``ltr`` or ``rtl``, of the interface."""
-        return str(Locale.parse(self.code).text_direction)
+        return self.translation.direction
 
 
 ENGLISH = Language("en", Translation(gettext.NullTranslations(), Reasons({})), _ANY)
@@ -204,7 +215,9 @@ def _read(directory: Path) -> Iterator[tuple[str, Translation]]:
         reasons = {
             str(one.id): str(one.string) for one in catalogue if one.context == CONTEXT and one.string and not one.fuzzy
         }
-        yield path.stem, Translation(gettext.GNUTranslations(compiled), Reasons(reasons))
+        yield path.stem, Translation(
+            gettext.GNUTranslations(compiled), Reasons(reasons), Locale.parse(path.stem).text_direction
+        )
 
 
 LANGUAGES = web.AppKey("LANGUAGES", Languages)

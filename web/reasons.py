@@ -13,6 +13,7 @@ from functools import lru_cache
 #: Where a translation keeps them: the context of their messages.
 CONTEXT = "reason"
 _LONGEST = 2000  # characters; what is longer is a decoder's own text
+_DETAILED = re.compile(r"(?P<reason>.+?) \((?P<detail>.*)\)", re.DOTALL)
 _PLACE = re.compile(r"%\((\w+)\)s")
 
 
@@ -35,7 +36,9 @@ class Reasons:
             return self._fixed[reason]
         for pattern, text in self._filled:
             if match := pattern.fullmatch(reason):
-                return text % match.groupdict()
+                return text % {name: self._fixed.get(value, value) for name, value in match.groupdict().items()}
+        if (detailed := _DETAILED.fullmatch(reason)) and detailed["reason"] in self._fixed:
+            return f"{self._fixed[detailed['reason']]} ({detailed['detail']})"
         return reason
 
 

@@ -35,6 +35,7 @@ from indexer.catalogue.file_rows import (
 from indexer.catalogue.rows import now, storable
 from indexer.database import Database
 from indexer.library.found import FolderListing, StampRow, as_batch, split_relative, stamp_row
+from indexer.message import noted
 from indexer.photo import FoundFile
 
 #: Losing this many files at once is always believed, as long as some are left.
@@ -185,7 +186,7 @@ class LibraryWalks:
         unseen = self._unseen(walk)
         held_back = None if accepted else self._doubt(walk, unseen, self._known(walk))
         if walk.below in walk.unreadable:
-            held_back = (
+            held_back = noted(
                 f"{_shown(walk.root)} can't be read ({walk.unreadable[walk.below]}); nothing was removed. {_HINT}"
             )
         with self._database.transaction() as writer:
@@ -232,7 +233,7 @@ class LibraryWalks:
                 ids.update(files_at(writer, root_id, gone))
             known = count_present(writer, root_id)
             if len(ids) > 1 and (len(ids) == known or len(ids) > max(SMALL_LOSS, LOSS_SHARE * known)):
-                return WalkOutcome(0, f"{_shown(root)}: {len(ids)} of {known} photos are gone at once")
+                return WalkOutcome(0, noted(f"{_shown(root)}: {len(ids)} of {known} photos are gone at once"))
             mark_missing(writer, sorted(ids))
         return WalkOutcome(len(ids))
 
@@ -308,12 +309,14 @@ class LibraryWalks:
         lost = sum(not os.path.lexists(os.path.join(base, join(folder, name)[start:])) for _, folder, name in unseen)
         where = _shown(walk.root)
         if lost and lost == known and not any(walk.seen):
-            return f"{where} is empty, where it held {known} photos; nothing was removed. {_HINT}"
+            return noted(f"{where} is empty, where it held {known} photos; nothing was removed. {_HINT}")
         device = self._database.reader.execute("SELECT device FROM root WHERE id = ?", (walk.root_id,)).fetchone()[0]
         replaced = not walk.below and device is not None and device != device_of(walk.root)
         if lost > LOSS_SHARE * known and (replaced or lost > SMALL_LOSS):
-            also = "another file system stands in its place and " if replaced else ""
-            return f"{where}: {also}{lost} of {known} photos are gone at once; nothing was removed. {_HINT}"
+            if replaced:
+                also = noted("another file system stands in its place and")
+                return noted(f"{where}: {also} {lost} of {known} photos are gone at once; nothing was removed. {_HINT}")
+            return noted(f"{where}: {lost} of {known} photos are gone at once; nothing was removed. {_HINT}")
         return None
 
 

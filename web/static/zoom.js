@@ -53,7 +53,7 @@ function draw({ smooth = false } = {}) {
   if (detail) detail.hidden = scale === 1 || detail.disabled;
   $("[data-zoom=out]", bar).disabled = $("[data-zoom=whole]", bar).disabled = scale === 1;
   $("[data-zoom=in]", bar).disabled = scale >= most(width) - 0.001;
-  $(".percent", bar).textContent = `${Math.round(scale * 100)}%`;
+  $(".percent", bar).textContent = bar.dataset.percent.replace("{}", Math.round(scale * 100));
   keepFocus();
 }
 
