@@ -2,6 +2,7 @@
 // it only asks for parts of the same pages (?part=…) and puts them where the server would have.
 
 import { $, $$, fetchPart, inOwnLanguage, page, partOf } from "./page.js";
+import { backToPlace, followPlace, pagesAround, rememberPlace, watchEnds } from "./endless.js";
 import "./suggest.js";
 import { putTimeLine } from "./timeline.js";
 
@@ -19,18 +20,19 @@ let lastInput = -Infinity;
 let facetTimer = 0;
 let sayTimer = 0;
 
-async function show(url, { scroll = 0, pages = 1, filters = QUIET_MS } = {}) {
+async function show(url, { place = null, filters = QUIET_MS } = {}) {
   const mine = ++sequence;
   running?.abort();
   running = new AbortController();
   const results = $("#results");
   results.classList.add("stale");
   try {
-    const html = await fetchPart(partOf(url, "results", pages > 1 ? { page: 1, pages } : {}), running.signal);
+    const html = await fetchPart(partOf(url, "results", pagesAround(place)), running.signal);
     if (mine !== sequence) return;
     const among = results.contains(document.activeElement); // quick hands are there before the answer
     put(results, html);
-    scrollTo(0, scroll);
+    watchEnds();
+    backToPlace(place);
     if (among) ($(".tile", results) ?? $("#q")).focus();
     saySoon();
     askAgain();
@@ -70,7 +72,6 @@ async function showTimeLine(url, mine) {
 function put(element, html) {
   element.innerHTML = html; // our own templates', escaped there; no script in it can run (Content-Security-Policy)
   inOwnLanguage(element);
-  watchEnd();
 }
 
 function saySoon() {
@@ -96,7 +97,7 @@ function fail(results) {
 
 function go(url, { step = true } = {}) {
   rememberPlace();
-  history[step ? "pushState" : "replaceState"]({ pages: 1, scroll: 0 }, "", url);
+  history[step ? "pushState" : "replaceState"]({}, "", url);
   const text = (new URL(url, location.href).searchParams.get("q") ?? "").trim();
   document.title = text ? `${text} – recollect` : "recollect";
   return show(url);
@@ -134,50 +135,11 @@ function followed(event) {
   }
 }
 
-// ---------------------------------------------------------------- endless scroll that keeps its place
-
-let pagesShown = 1;
-let end = null;
-
-function watchEnd() {
-  end?.disconnect();
-  const more = $("#grid .more");
-  pagesShown = history.state?.pages ?? 1;
-  if (!more) return;
-  end = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && loadMore(more), { rootMargin: "1600px" });
-  end.observe(more);
-}
-
-async function loadMore(more) {
-  end.disconnect();
-  const mine = sequence;
-  const next = $("a", more).href;
-  try {
-    const html = await fetchPart(partOf(next, "tiles"));
-    if (mine !== sequence) return;
-    const box = document.createElement("template");
-    box.innerHTML = html;
-    // While photos are being added, a page may begin with what the one before ended with.
-    for (const tile of $$(".tile", box.content)) if (document.getElementById(tile.id)) tile.remove();
-    more.previousElementSibling?.matches(".fill") && more.previousElementSibling.remove();
-    more.replaceWith(box.content);
-    history.replaceState({ ...history.state, pages: pagesShown + 1 }, "");
-    inOwnLanguage($("#grid"));
-    watchEnd();
-  } catch {
-    setTimeout(() => mine === sequence && watchEnd(), 3000);
-  }
-}
-
-function rememberPlace() {
-  history.replaceState({ ...history.state, pages: pagesShown, scroll: scrollY }, "");
-}
-
 async function comeBack(state) {
   lastInput = -Infinity;
   const url = location.href;
   $("#q").value = new URL(url).searchParams.get("q") ?? "";
-  await show(url, { pages: state?.pages ?? 1, scroll: state?.scroll ?? 0, filters: 0 });
+  await show(url, { place: state, filters: 0 });
 }
 
 // ---------------------------------------------------------------- filters, keys
@@ -352,12 +314,12 @@ if (page.contains("searching")) {
   document.addEventListener("click", followed);
   document.addEventListener("click", (event) => closeSheets(event.target.closest("#filters details")));
   addEventListener("popstate", (event) => comeBack(event.state));
-  addEventListener("pagehide", rememberPlace);
+  followPlace();
   if (history.state?.pages > 1) comeBack(history.state);
   else {
-    watchEnd();
+    watchEnds();
     askAgain();
-    scrollTo(0, history.state?.scroll ?? 0);
+    backToPlace(history.state);
   }
 }
 if (page.contains("viewing")) viewPhoto();

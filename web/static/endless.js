@@ -1,0 +1,139 @@
+// Endless scroll in both directions that keeps its place: after a photo and back, after a reload, however far down.
+
+import { $, $$, fetchPart, partOf } from "./page.js";
+
+const MOST_PAGES = 20; // come back at once; those before them are loaded when somebody scrolls up
+const AHEAD = "1600px";
+const AGAIN_MS = 3000;
+const REST_MS = 500; // of scrolling: then the place is remembered, as a reload leaves no time for it
+
+let first = 1; // of the pages that stand here
+let last = 1;
+let before = ""; // the address of the page before the first one
+let ends = null;
+let times = 0; // how often the grid was put anew: what was asked for an older one is dropped
+
+export function watchEnds() {
+  ends?.disconnect();
+  times += 1;
+  [first, last] = told();
+  const pager = $("#results .earlier");
+  before = pager?.querySelector("a").href ?? "";
+  pager?.remove();
+  observe();
+}
+
+// As the server has put them, which is one page from the address where the script asked for nothing else.
+function told() {
+  const { first = 0, pages = 0 } = $("#grid")?.dataset ?? {};
+  return [Number(first) || 1, (Number(first) || 1) + (Number(pages) || 1) - 1];
+}
+
+function observe() {
+  ends?.disconnect();
+  const grid = $("#grid");
+  if (!grid) return;
+  const more = $(".more", grid);
+  const top = first > 1 ? $(".tile", grid) : null;
+  const near = (entries) => {
+    const isNear = (one) => one && entries.some((entry) => entry.target === one && entry.isIntersecting);
+    if (isNear(more)) load(() => loadMore(more));
+    else if (isNear(top)) load(() => loadEarlier(grid));
+  };
+  ends = new IntersectionObserver(near, { rootMargin: AHEAD });
+  for (const one of [more, top]) if (one) ends.observe(one);
+}
+
+async function load(part) {
+  ends.disconnect();
+  const mine = times;
+  try {
+    await part();
+    if (mine === times) observe();
+  } catch {
+    setTimeout(() => mine === times && observe(), AGAIN_MS);
+  }
+}
+
+// While photos are being added, a page may begin with what the one before ended with.
+async function tilesOf(url, more) {
+  const mine = times;
+  const box = document.createElement("template");
+  box.innerHTML = await fetchPart(partOf(url, "tiles", more)); // our own template's, escaped there
+  if (mine !== times) return null;
+  for (const tile of $$(".tile", box.content)) if (document.getElementById(tile.id)) tile.remove();
+  return box.content;
+}
+
+async function loadMore(more) {
+  const tiles = await tilesOf($("a", more).href);
+  if (!tiles) return;
+  more.previousElementSibling?.matches(".fill") && more.previousElementSibling.remove();
+  more.replaceWith(tiles);
+  last += 1;
+  remember();
+}
+
+// What is looked at stays where it is: the page grows above it.
+async function loadEarlier(grid) {
+  const tiles = await tilesOf(before, { page: first - 1 });
+  if (!tiles) return;
+  $(".more", tiles)?.remove();
+  const top = $(".tile", grid);
+  const stood = top.getBoundingClientRect().top;
+  if (!tiles.lastElementChild?.matches(".fill")) tiles.append(Object.assign(document.createElement("span"), { className: "fill" }));
+  grid.prepend(tiles);
+  first -= 1;
+  remember();
+  scrollBy({ top: top.getBoundingClientRect().top - stood, behavior: "instant" });
+}
+
+// ---------------------------------------------------------------- the place
+
+function remember(place = {}) {
+  history.replaceState({ ...history.state, first, pages: last - first + 1, ...place }, "");
+}
+
+// They stand in rows, one below the other: a search in halves looks at a dozen of thousands.
+function firstInSight(tiles) {
+  let [above, below] = [0, tiles.length];
+  while (above < below) {
+    const middle = (above + below) >> 1;
+    if (tiles[middle].getBoundingClientRect().bottom > 0) below = middle;
+    else above = middle + 1;
+  }
+  return above;
+}
+
+export function rememberPlace() {
+  const tiles = $$("#grid .tile");
+  const at = firstInSight(tiles);
+  const focused = document.activeElement?.closest?.("#grid .tile")?.id;
+  remember({ scroll: scrollY, tile: tiles[at]?.id, top: tiles[at]?.getBoundingClientRect().top, part: at / tiles.length, focused });
+}
+
+// Which pages bring a place back: all that stood there, or, of many, those around it.
+export function pagesAround(state) {
+  if (!(state?.pages > 1)) return {};
+  const most = Math.min(state.pages, MOST_PAGES);
+  const at = state.first + Math.floor((state.part ?? 0) * state.pages) - Math.floor(most / 2);
+  return { page: Math.max(state.first, Math.min(at, state.first + state.pages - most)), pages: most };
+}
+
+export function backToPlace(state) {
+  const tile = state?.tile && document.getElementById(state.tile);
+  const top = tile ? scrollY + tile.getBoundingClientRect().top - state.top : (state?.scroll ?? 0);
+  scrollTo({ top, behavior: "instant" });
+  if (document.activeElement === document.body && state?.focused) document.getElementById(state.focused)?.focus({ preventScroll: true });
+}
+
+let resting = 0;
+
+export function followPlace() {
+  const rested = () => {
+    clearTimeout(resting);
+    resting = setTimeout(rememberPlace, REST_MS);
+  };
+  addEventListener("scroll", rested, { passive: true });
+  addEventListener("pagehide", rememberPlace);
+}
