@@ -31,6 +31,7 @@ from web.doors import (
 )
 from web.language import LANGUAGES, Languages, read_languages, speak, vary_by_language
 from web.kept_parts import KEPT_PARTS, KeptParts
+from web.manifest import manifest
 from web.metrics import RESPONSES, SEARCH_TIMES, SearchTimes, count_response, health, metrics
 from web.middleware import CHECKS, errors_as_pages, finish_changes, set_security_headers
 from web.proxies import PROXIES, read_proxies
@@ -100,6 +101,7 @@ def _routes() -> list[web.RouteDef]:
         web.post("/login", login.login),
         web.post("/logout", login.logout),
         web.get("/static/{name}", static_file),
+        web.get("/manifest.webmanifest", manifest),
         web.get("/health", health),
         web.get("/metrics", metrics),
         web.get("/api/search", api.search),

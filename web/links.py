@@ -17,6 +17,11 @@ def search_url(text: str = "", sort: Sort | None = None, *, page: int = 1) -> st
     return _with("/", q=text, sort=sort.value if sort else "", page=str(page) if page > 1 else "")
 
 
+def select_url(text: str = "", sort: Sort | None = None, *, page: int = 1) -> str:
+    """The results page on which each photo can be ticked without the script."""
+    return _with("/", q=text, sort=sort.value if sort else "", page=str(page) if page > 1 else "", select="1")
+
+
 def photo_url(photo_id: str, text: str = "", sort: Sort | None = None, at: int | None = None) -> str:
     """A photo's page; `at` is its position in the search it was found by."""
     where = "" if at is None else str(at)
