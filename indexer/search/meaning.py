@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +29,10 @@ _LEAST_NEAR = 0.5
 _MOST_REASONS = 3
 # A page asks for photos, facets and neighbours of one query, and of what its photos say few words are new.
 _REMEMBERED = 4096
+_REMEMBERED_QUERIES = 256
 _REMEMBERED_NEIGHBOURS = 32
+
+_Vectors = Callable[[Collection[str]], Mapping[str, NDArray[np.float32] | None]]
 
 #: Word of a query -> the words that mean nearly the same, with their cosines.
 Near = Mapping[str, Mapping[str, float]]
@@ -49,6 +52,9 @@ class Tower(Protocol):
     def embed(self, text: str) -> NDArray[np.float32] | None:
         """(d,), unit length; None where it knows no word of `text`."""
 
+    def embed_each(self, texts: Sequence[str]) -> Sequence[NDArray[np.float32] | None]:
+        """As `embed` of each."""
+
     def known(self, word: str) -> bool:
         """Whether it has seen the folded `word`."""
 
@@ -61,22 +67,21 @@ class _Neighbours:
         # Which words were asked about, and those of them that are near; replaced as a whole, as others may be reading.
         self._known: tuple[frozenset[str], Mapping[str, float]] = frozenset({word}), {word: 1.0}
 
-    def among(self, others: frozenset[str], vector: Callable[[str], NDArray[np.float32] | None]) -> Mapping[str, float]:
+    def among(self, others: frozenset[str], vectors: _Vectors) -> Mapping[str, float]:
         """With their cosines, those of `others` at least."""
         asked, near = self._known
         if len(asked) > _REMEMBERED:
             asked, near = frozenset({self._word}), {self._word: 1.0}
         new = others - asked
         if new:
-            near = {**near, **self._nearest(new, vector)}
+            near = {**near, **self._nearest(new, vectors)}
             self._known = asked | new, near
         return near
 
-    def _nearest(
-        self, others: frozenset[str], vector: Callable[[str], NDArray[np.float32] | None]
-    ) -> Mapping[str, float]:
-        meant = vector(self._word)
-        placed = {word: at for word in others if (at := vector(word)) is not None} if meant is not None else {}
+    def _nearest(self, others: frozenset[str], vectors: _Vectors) -> Mapping[str, float]:
+        found = vectors({self._word, *others})
+        meant = found[self._word]
+        placed = {word: vector for word in others if (vector := found[word]) is not None}
         if meant is None or not placed:
             return {}
         cosines = np.array(list(placed.values()), np.float32) @ meant
@@ -91,7 +96,8 @@ class Meaning:
         self._lock = threading.Lock()
         self._looked = False
         self._tower: Tower | None = None
-        self._vector = lru_cache(maxsize=_REMEMBERED)(self._embedded)
+        self._vector = lru_cache(maxsize=_REMEMBERED_QUERIES)(self._embedded)
+        self._words: dict[str, NDArray[np.float32] | None] = {}
         self._neighbours = lru_cache(maxsize=_REMEMBERED_NEIGHBOURS)(_Neighbours)
 
     @classmethod
@@ -140,7 +146,21 @@ class Meaning:
 
         There may be others that were asked about before.
         """
-        return {word: self._neighbours(word).among(among, self._vector) for word in sought}
+        return {word: self._neighbours(word).among(among, self._word_vectors) for word in sought}
+
+    def _word_vectors(self, wanted: Collection[str]) -> Mapping[str, NDArray[np.float32] | None]:
+        kept = self._words
+        found = {word: kept[word] for word in wanted if word in kept}
+        missing = [word for word in wanted if word not in found]
+        tower = self._current()
+        if tower is None or not missing:
+            return found | dict.fromkeys(missing)
+        new = dict(zip(missing, tower.embed_each(missing), strict=True))
+        if len(kept) + len(new) > _REMEMBERED:
+            self._words = new
+        else:
+            kept.update(new)
+        return found | new
 
     def _current(self) -> Tower | None:
         if not self._looked:

@@ -92,6 +92,9 @@ def spans(text: str) -> tuple[Span, ...]:
 
 
 def _ascii_spans(text: str) -> Iterator[Span]:
+    if not _DIGIT.search(text):  # most texts are captions and tags, and nothing to cut
+        yield from [Span(match[0][:MAX_WORD_CHARS], *match.span()) for match in _ASCII_WORD.finditer(text)]
+        return
     for match in _ASCII_WORD.finditer(text):
         word, (start, end) = match[0], match.span()
         if word.isalpha() or word.isdigit() or not (numbered := _NUMBERED.fullmatch(word)):

@@ -229,6 +229,9 @@ class MadeTower:
         total = np.sum(vectors, axis=0) if vectors else np.zeros(self.dimension)
         return np.asarray(total / np.linalg.norm(total), np.float32) if vectors else None
 
+    def embed_each(self, texts: Sequence[str]) -> list[NDArray[np.float32] | None]:
+        return list(map(self.embed, texts))
+
 
 def made_set(photos: int = 300) -> Captioned:
     """Photos of somebody who does something somewhere; the model gets one of the three wrong."""

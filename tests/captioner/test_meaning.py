@@ -36,6 +36,15 @@ def test_words_of_like_meaning_are_near(tower: TextTower, bundle: Path) -> None:
     assert tower.model == read_model_name(bundle)[0]
 
 
+def test_words_asked_at_once_mean_what_they_mean_one_by_one(tower: TextTower) -> None:
+    texts = ["car", "xqzt", "dogs", "dog-car", "", "beach dog", "automobile"]
+    for text, one in zip(texts, tower.embed_each(texts), strict=True):
+        alone = tower.embed(text)
+        assert (one is None) == (alone is None), text
+        assert one is None or alone is None or one == pytest.approx(alone, abs=1e-6)
+    assert tower.embed_each([]) == []
+
+
 def test_a_text_without_a_known_word_has_no_meaning(tower: TextTower) -> None:
     assert tower.embed("xqzt 2019") is None
     assert tower.embed("") is None
