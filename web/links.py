@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -24,8 +25,9 @@ def select_url(text: str = "", sort: Sort | None = None, *, page: int = 1) -> st
 
 def photo_url(photo_id: str, text: str = "", sort: Sort | None = None, at: int | None = None) -> str:
     """A photo's page; `at` is its position in the search it was found by."""
-    where = "" if at is None else str(at)
-    return _with(f"/photo/{photo_id}", q=text, sort=sort.value if sort else "", at=where)
+    where = "" if at is None else f"at={at}"
+    query = "&".join(filter(None, (_query(text, sort), where)))
+    return f"/photo/{photo_id}{query and '?'}{query}"
 
 
 def form_url(form: str, photo_id: str, text: str = "", sort: Sort | None = None, at: int | None = None) -> str:
@@ -50,9 +52,14 @@ def login_url(target: str) -> str:
 
 def thumbnail_url(request: web.Request, photo_id: str, size: str) -> str:
     """A cached thumbnail, named so that it may be kept for ever."""
+    return thumbnail_form(request, size).format(photo_id)
+
+
+def thumbnail_form(request: web.Request, size: str) -> str:
+    """`thumbnail_url` of any photo, with a pair of braces for its id."""
     settings = request.config_dict[SETTINGS]
     px = settings.grid_px if size == ThumbnailSize.GRID else settings.screen_px
-    return f"/thumbnails/{photo_id}/{size}.webp?v={px}"
+    return f"/thumbnails/{{}}/{size}.webp?v={px}"
 
 
 def static_url(request: web.Request, name: str) -> str:
@@ -63,6 +70,12 @@ def static_url(request: web.Request, name: str) -> str:
 def module_urls(request: web.Request) -> tuple[str, ...]:
     """The modules that the page's script imports."""
     return tuple(static_url(request, name) for name in imported(request.config_dict[STATIC_FILES]))
+
+
+@lru_cache(maxsize=64)
+def _query(text: str, sort: Sort | None) -> str:
+    """A search as the sixty photos of a page name it."""
+    return _with("", q=text, sort=sort.value if sort else "").removeprefix("?")
 
 
 def _with(path: str, **parameters: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import aiohttp_jinja2
 import jinja2
 from aiohttp import web
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from web import language, links, localized, shown
 from web.doors import SETTINGS
@@ -31,7 +31,7 @@ def set_up_templates(app: web.Application) -> None:
     environment.globals.update(
         _=_text, gettext=_text, ngettext=_plural, spoken=language.spoken, recorded=language.recorded
     )
-    environment.filters["number"] = language.number
+    environment.filters.update(number=language.number, marks=_marks)
     environment.globals.update(links=links, localized=localized, shown=shown, protected=bool(app[SETTINGS].password))
 
 
@@ -43,6 +43,12 @@ def rendered(request: web.Request, template: str, context: Mapping[str, Any]) ->
 def render(request: web.Request, template: str, context: Mapping[str, Any], *, status: int = 200) -> web.Response:
     """The page that `template` makes of `context`; also for requests that no route was found for."""
     return aiohttp_jinja2.render_template(template, request, {**context, "request": request}, status=status)
+
+
+def _marks(pieces: Iterable[shown.Piece]) -> Markup:
+    # In Python, not in the template: a page of results has two hundred, made anew with every letter.
+    parts = (f"<mark>{escape(one.text)}</mark>" if one.marked else escape(one.text) for one in pieces)
+    return Markup("".join(parts))  # noqa: S704 - escaped just now
 
 
 def _text(message: str, /, **values: object) -> Markup:
