@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
@@ -29,8 +29,8 @@ from web.doors import (
     RecentCounts,
     Thumbnails,
 )
-from web.language import LANGUAGES, Languages, read_languages, speak, vary_by_language
 from web.kept_parts import KEPT_PARTS, KeptParts
+from web.language import LANGUAGES, Languages, Translation, read_languages, speak, vary_by_language
 from web.manifest import manifest
 from web.metrics import RESPONSES, SEARCH_TIMES, SearchTimes, count_response, health, metrics
 from web.middleware import CHECKS, errors_as_pages, finish_changes, set_security_headers
@@ -57,9 +57,11 @@ def make_app(
     progress: Callable[[], Progress],
     wake: Callable[[], None] = lambda: None,
     body_s: float = _BODY_S,
+    languages: Mapping[str, Translation] | None = None,
 ) -> web.Application:
     """The search page over an indexed library. Closes none of what it is given; `wake` tells the indexer of this
     process that the page has put work into the queue. The body of a request has `body_s` seconds to arrive.
+    `languages` are spoken in the place of those that are shipped.
 
     Raises `SettingsError` where it would be open to other machines without a password, `StorageError` where the
     session key can't be kept.
@@ -74,7 +76,7 @@ def make_app(
     app[KNOWN_NAMES], app[KEPT_PARTS] = KnownNames(), KeptParts()
     app[WAKE], app[PROXIES], app[BODY_S] = wake, read_proxies(settings), body_s
     app[VISITORS], app[RESPONSES], app[SEARCH_TIMES] = Counter(), Counter(), SearchTimes()
-    app[LANGUAGES] = Languages(read_languages(), forced=settings.language)
+    app[LANGUAGES] = Languages(read_languages() if languages is None else languages, forced=settings.language)
     app.on_response_prepare.extend((set_security_headers, vary_by_language, count_response))
     app.cleanup_ctx.append(_threads)
     if settings.password:

@@ -11,6 +11,7 @@ import gettext
 import io
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -57,6 +58,15 @@ class Language:
     def texts(self) -> gettext.NullTranslations:
         """The interface's."""
         return self.translation.texts
+
+    @contextmanager
+    def spoken(self) -> Iterator[None]:
+        """Whatever is said inside is said in this language."""
+        before = _SPOKEN.set(self)
+        try:
+            yield
+        finally:
+            _SPOKEN.reset(before)
 
     @property
     def key(self) -> str:
@@ -215,8 +225,9 @@ def _read(directory: Path) -> Iterator[tuple[str, Translation]]:
         reasons = {
             str(one.id): str(one.string) for one in catalogue if one.context == CONTEXT and one.string and not one.fuzzy
         }
-        yield path.stem, Translation(
-            gettext.GNUTranslations(compiled), Reasons(reasons), Locale.parse(path.stem).text_direction
+        yield (
+            path.stem,
+            Translation(gettext.GNUTranslations(compiled), Reasons(reasons), Locale.parse(path.stem).text_direction),
         )
 
 
@@ -228,11 +239,8 @@ async def speak(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Answers in the reader's language."""
-    said = _SPOKEN.set(request.config_dict[LANGUAGES].asked(request.headers.get(hdrs.ACCEPT_LANGUAGE, "")))
-    try:
+    with request.config_dict[LANGUAGES].asked(request.headers.get(hdrs.ACCEPT_LANGUAGE, "")).spoken():
         return await handler(request)
-    finally:
-        _SPOKEN.reset(said)
 
 
 async def vary_by_language(request: web.Request, response: web.StreamResponse) -> None:

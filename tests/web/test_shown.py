@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from indexer.photo import PhotoMetadata, Position
 from indexer.search import Why
-from web import shown
+from web import localized, shown
 
 METADATA = PhotoMetadata(mime_type="image/jpeg", width_px=4000, height_px=3000)
 
@@ -66,7 +66,7 @@ def test_exposure_as_a_photographer_writes_it() -> None:
 def test_an_offset_is_said_where_it_is_known(zone: timezone | None, text: str) -> None:
     moment = datetime(2019, 7, 4, 9, 5, tzinfo=zone)
     assert shown.offset_text(moment) == text
-    assert shown.date_text(moment) == "4 July 2019, 09:05"
+    assert localized.date_text(moment) == "4 July 2019, 09:05"
 
 
 def test_coordinates_name_their_hemispheres() -> None:
@@ -78,6 +78,8 @@ def test_a_thumbnail_is_never_larger_than_its_photo() -> None:
     assert shown.fitted(replace(METADATA, width_px=30, height_px=1), 320) == (30, 1)
 
 
-@pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (999, "999 B"), (3_400_000, "3.4 MB"), (10**13, "10.0 TB")])
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 byte"), (999, "999 byte"), (3_400_000, "3.4 MB"), (10**13, "10.0 TB")]
+)
 def test_sizes_as_disks_are_sold(size: int, text: str) -> None:
-    assert shown.bytes_text(size) == text
+    assert localized.bytes_text(size) == text

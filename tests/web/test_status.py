@@ -102,7 +102,7 @@ async def test_the_model_and_those_before_it(start_page: StartPage) -> None:
     page = await start_page([MadePhoto("a.jpg", model="<b>older</b>"), MadePhoto("b.jpg", model="<b>older</b>")])
     page.storage.catalogue.mark_wrong(content_key("a.jpg"))
     body = await page.text("/status")
-    assert 'recollect-atto-2 <span class="quiet">has described 0 photos' in body
+    assert '<bdi>recollect-atto-2</bdi> <span class="quiet">has described 0 photos' in body
     assert "2 by <bdi>&lt;b&gt;older&lt;/b&gt;</bdi>" in body
     assert "recollect reindex --captions" in body
     assert "1 marked as wrong" in body

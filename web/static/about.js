@@ -1,6 +1,6 @@
 // The forms of a photo's page, without leaving it: correct the caption, mark it as wrong, add words.
 
-import { $, $$, fetchPart, inOwnLanguage, partOf } from "./page.js";
+import { $, $$, fetchPart, filled, partOf, texts } from "./page.js";
 
 const WORDS_MS = 1000; // a caption is in its file a moment after it was typed
 
@@ -15,21 +15,21 @@ async function sent(event) {
   try {
     const response = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
     const answer = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (!putAbout(answer)) throw new Error(new URL(response.url).pathname === "/login" ? "please sign in again, in another tab" : `status ${response.status}`);
+    if (!putAbout(answer)) throw new Error(new URL(response.url).pathname === "/login" ? texts.signIn : filled(texts.status, response.status));
     document.title = answer.title;
     $(".picture img").alt = $(".picture img", answer).alt;
     $(response.ok ? form.dataset.done : form.dataset.undone)?.focus();
-    if (response.ok) sayWhereWordsAre(event.submitter?.dataset.said ?? "Saved.");
+    if (response.ok) sayWhereWordsAre(event.submitter?.dataset.said ?? texts.saved);
     followWords();
   } catch (error) {
     for (const button of buttons) button.disabled = false;
-    sayUnsaved(form, error instanceof TypeError ? "recollect does not answer just now" : error.message);
+    sayUnsaved(form, error instanceof TypeError ? texts.away : error.message);
   }
 }
 
 function sayUnsaved(form, why) {
   $(".warning", form)?.remove();
-  const said = Object.assign(document.createElement("p"), { className: "warning", textContent: `Not saved: ${why}. Your words are still here.` });
+  const said = Object.assign(document.createElement("p"), { className: "warning", textContent: filled(texts.unsaved, why) });
   said.setAttribute("role", "alert");
   const field = $("textarea, input", form);
   if (field) field.after(said);
@@ -46,7 +46,6 @@ function putAbout(root) {
   const about = $(".about", root);
   if (!about) return false;
   $(".about").replaceWith(about);
-  inOwnLanguage($(".about"));
   return true;
 }
 

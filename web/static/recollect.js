@@ -1,7 +1,7 @@
 // Makes the page quick: results while typing, endless scroll, keys and swipes. Everything works without it, too:
 // it only asks for parts of the same pages (?part=…) and puts them where the server would have.
 
-import { $, $$, fetchPart, inOwnLanguage, page, partOf } from "./page.js";
+import { $, $$, fetchPart, page, partOf, texts } from "./page.js";
 import { backToPlace, followPlace, pagesAround, rememberPlace, watchEnds } from "./endless.js";
 import "./suggest.js";
 import { putTimeLine } from "./timeline.js";
@@ -71,7 +71,6 @@ async function showTimeLine(url, mine) {
 
 function put(element, html) {
   element.innerHTML = html; // our own templates', escaped there; no script in it can run (Content-Security-Policy)
-  inOwnLanguage(element);
 }
 
 function saySoon() {
@@ -88,8 +87,8 @@ function fail(results) {
   const state = document.createElement("section");
   state.className = "state";
   state.dataset.again = "";
-  state.append(Object.assign(document.createElement("h1"), { textContent: "No answer" }));
-  state.append(Object.assign(document.createElement("p"), { textContent: "recollect does not answer just now. The next try is on its way." }));
+  state.append(Object.assign(document.createElement("h1"), { textContent: texts.unanswered }));
+  state.append(Object.assign(document.createElement("p"), { textContent: texts.retrying }));
   results.replaceChildren(state);
   saySoon();
   askAgain();
@@ -296,7 +295,6 @@ async function progressInPill() {
 
 // ---------------------------------------------------------------- begin
 
-inOwnLanguage(document);
 document.addEventListener("keydown", pressed);
 if (page.contains("searching")) {
   history.scrollRestoration = "manual";

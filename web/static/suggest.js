@@ -1,25 +1,7 @@
 // Suggestions while typing, as a combobox with a list (WAI-ARIA Authoring Practices). Choosing one rewrites the query
 // as if it had been typed. On a telephone the list is one row of chips above the filters, so that photos stay in sight.
 
-import { $ } from "./page.js";
-
-const KINDS = {
-  word: "",
-  person: "person",
-  place: "place",
-  camera: "camera",
-  lens: "lens",
-  tag: "thing",
-  folder: "folder",
-  type: "kind of file",
-  year: "year",
-  before: "before",
-  after: "after",
-  near: "near",
-  rating: "stars",
-  sort: "order",
-  filter: "filter",
-};
+import { $, texts } from "./page.js";
 
 const input = $("#q");
 const list = document.createElement("ul");
@@ -64,9 +46,8 @@ function option(one, number) {
   item.id = `suggestion-${number}`;
   item.setAttribute("role", "option");
   item.append(Object.assign(document.createElement("bdi"), { textContent: one.text }));
-  if (KINDS[one.kind]) {
-    item.append(" ", Object.assign(document.createElement("span"), { className: "kind", textContent: KINDS[one.kind] }));
-  }
+  const kind = texts.kinds[one.kind]; // none of a word
+  if (kind) item.append(" ", Object.assign(document.createElement("span"), { className: "kind", textContent: kind }));
   return item;
 }
 
@@ -119,7 +100,7 @@ if (input) {
   list.className = "suggestions";
   list.hidden = true;
   list.setAttribute("role", "listbox");
-  list.setAttribute("aria-label", "Suggestions");
+  list.setAttribute("aria-label", texts.suggestions);
   input.form.append(list);
   for (const [name, value] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": "suggestions" })) input.setAttribute(name, value);
   input.addEventListener("input", (event) => event.isComposing || ask());

@@ -1,6 +1,6 @@
 // The time line: one stop for the Tab key, arrows from bar to bar, and the focus stays where it was when it is renewed.
 
-import { $, $$, inOwnLanguage } from "./page.js";
+import { $, $$ } from "./page.js";
 
 const strip = $("#timeline");
 
@@ -8,7 +8,6 @@ export function putTimeLine(html) {
   const focused = strip.contains(document.activeElement) ? document.activeElement.dataset.when : null;
   const scrolled = $(".line", strip)?.scrollLeft;
   strip.innerHTML = html; // our own template's, escaped there
-  inOwnLanguage(strip);
   const bar = focused && ($(`[data-when="${focused}"]`, strip) ?? $(`[data-when="${focused.slice(0, 4)}"]`, strip));
   if ($(".line", strip) && scrolled !== undefined) $(".line", strip).scrollLeft = scrolled;
   begin(bar);
