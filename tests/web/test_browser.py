@@ -29,6 +29,8 @@ from web.app import make_app
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PHOTOS = 150
+#: What takes a moment on a quiet machine may take many on a busy one; a test that fails waits as long.
+PATIENCE_MS = 30_000
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 _ARGUMENTS = (
@@ -54,6 +56,7 @@ async def browser() -> AsyncIterator[Browser]:
         if not Path(path).exists():
             pytest.skip("there is no Chromium here (RECOLLECT_TEST_CHROMIUM names one)")
         browser = await playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        expect.set_options(timeout=PATIENCE_MS)
         yield browser
         await browser.close()
 
@@ -122,7 +125,7 @@ class Visit:
 async def visit(browser: Browser, server: TestServer, request: pytest.FixtureRequest) -> AsyncIterator[Visit]:
     """A fresh tab; parametrize indirectly for another kind of device."""
     context = await browser.new_context(**getattr(request, "param", DESKTOP))
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     visit = Visit(context, await context.new_page(), f"http://127.0.0.1:{server.port}")
     yield visit
     await context.close()
