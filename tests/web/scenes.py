@@ -176,6 +176,19 @@ async def enter_badly(tab: Page) -> None:
     await expect(tab.locator("[role=alert]")).to_be_visible()
 
 
+async def select(tab: Page) -> None:
+    await tab.locator("#grid .tile").first.click(position={"x": 20, "y": 20})
+    await expect(tab.locator("#grid .tile").first).to_have_attribute("aria-checked", "true")
+    await tab.locator("#grid .tile").nth(1).focus()
+
+
+async def quote_captions(tab: Page) -> None:
+    await select(tab)
+    await tab.evaluate("delete Navigator.prototype.clipboard; document.execCommand = () => false")
+    await tab.locator(".picks [data-do=captions]").click()
+    await expect(tab.locator("#captions textarea")).to_be_focused()
+
+
 async def lose_the_server(tab: Page) -> None:
     await tab.route("**/?q=x&part=results", lambda route: route.abort())
     await tab.locator("#q").fill("x")
@@ -198,6 +211,8 @@ def photo_path(name: str, query: str = "") -> str:
 SCENES = {
     "all photos": Scene("/"),
     "found": Scene("/?q=snow"),
+    "selecting": Scene("/?q=snow", select),
+    "captions in a field": Scene("/?q=snow", quote_captions),
     "found by filters": Scene("/?q=" + quote("person:Anna year:2021")),
     "found near": Scene("/?q=near:Lyon"),
     "found in another order": Scene("/?q=snow&sort=oldest"),
