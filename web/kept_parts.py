@@ -6,9 +6,12 @@ nothing has been written to the catalogue or to search since before it was begun
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -16,6 +19,19 @@ from aiohttp import web
 KEPT_BYTES = 8_000_000
 #: What an entry takes beside its bytes.
 _OVERHEAD_BYTES = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part as it is sent, or, where nothing was found, what is known of that: it is told with how much there is."""
+
+    packed: bytes
+    context: Mapping[str, Any] | None = None
+
+    @property
+    def html(self) -> str:
+        """Of what was found."""
+        return gzip.decompress(self.packed).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +49,12 @@ class Key:
         return sum(4 * (len(name) + len(value)) for name, value in self.parameters)
 
 
+@dataclass(slots=True)
+class _Making:
+    task: asyncio.Future[Part]
+    waiting: int = 0
+
+
 class KeptParts:
     """The parts that were asked for last, packed, `most_bytes` at most. For one thread."""
 
@@ -41,6 +63,7 @@ class KeptParts:
         self._bytes = 0
         self._edition: Hashable = None
         self._parts: OrderedDict[Key, bytes] = OrderedDict()
+        self._making: dict[tuple[Key, Hashable], _Making] = {}
 
     @property
     def size_bytes(self) -> int:
@@ -66,6 +89,21 @@ class KeptParts:
         self._bytes += _size(key, packed)
         while self._bytes > self._most_bytes:
             self._drop(next(iter(self._parts)))
+
+    async def shared(self, key: Key, edition: Hashable, make: Callable[[], Awaitable[Part]]) -> Part:
+        """What `make` gives, made once for all who ask for it meanwhile; broken off when the last of them leaves."""
+        making = self._making.get((key, edition))
+        if making is None:
+            making = self._making[key, edition] = _Making(asyncio.ensure_future(make()))
+        making.waiting += 1
+        try:
+            return await asyncio.shield(making.task)
+        finally:
+            making.waiting -= 1
+            if making.task.done() or not making.waiting:
+                making.task.cancel()
+                if self._making.get((key, edition)) is making:
+                    del self._making[key, edition]
 
     def _drop(self, key: Key) -> None:
         packed = self._parts.pop(key, None)

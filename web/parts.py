@@ -9,6 +9,7 @@ import gzip
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,7 @@ from aiohttp import web
 
 from indexer.search import Sort
 from web.doors import LIBRARY, SEARCH, SETTINGS, while_asked
-from web.kept_parts import KEPT_PARTS, Key
+from web.kept_parts import KEPT_PARTS, Key, Part
 from web.language import spoken
 from web.metrics import SEARCH_TIMES
 from web.nearly import meant_places, near_misses
@@ -65,19 +66,6 @@ class Asked:
     selecting: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part as it is sent, or, where nothing was found, what is known of that: it is told with how much there is."""
-
-    packed: bytes
-    context: Mapping[str, Any] | None = None
-
-    @property
-    def html(self) -> str:
-        """Of what was found."""
-        return gzip.decompress(self.packed).decode()
-
-
 async def part_of(request: web.Request, name: str, asked: Asked) -> Part:
     """The part `name`, one of `TEMPLATES`. Raises `FilterError` and `SearchError`."""
     if name not in _OF_RESULTS:
@@ -92,7 +80,8 @@ async def _kept_or_made(request: web.Request, name: str, asked: Asked) -> Part:
     packed = kept.get(key, edition)
     if packed is not None:
         return Part(packed)
-    part = await while_asked(request, lambda go_on: _made(request, name, asked, go_on))
+    make = partial(while_asked, request, lambda go_on: _made(request, name, asked, go_on))
+    part = await kept.shared(key, edition, make)
     if part.context is None:
         kept.put(key, edition, part.packed)
     return part

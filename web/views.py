@@ -10,9 +10,10 @@ from markupsafe import Markup
 from indexer.errors import SearchError
 from indexer.search import FilterError, Sort
 from web.doors import COUNTS, PROGRESS
+from web.kept_parts import Part
 from web.language import recorded, said, text
 from web.links import search_url
-from web.parts import NOTHING, PER_PAGE, TEMPLATES, Asked, Part, part_of
+from web.parts import NOTHING, PER_PAGE, TEMPLATES, Asked, part_of
 from web.results import Problem, active_filters, dated, wrong_filter
 from web.searching import WrongRequest, read_number, read_search
 from web.shown import clean

@@ -6,7 +6,7 @@
     embedded_filter   filters and facets
     embedded_vectors  embeddings, for meaning and likeness
     embedded_vocabulary  words by their beginning
-    embedded_said     what photos say, for reasons
+    embedded_said     what photos say, for reasons; embedded_masks: what was found, for facets
 
 and what every backend shares:
 
@@ -39,6 +39,7 @@ from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
 from indexer.search import embedded_schema as schema
 from indexer.search.embedded_filter import counted, filtered
 from indexer.search.embedded_follow import followed, read_state
+from indexer.search.embedded_masks import Masks
 from indexer.search.embedded_picture import Mask, Picture
 from indexer.search.embedded_said import SaidByPhotos
 from indexer.search.embedded_shelf import EmbeddedShelf
@@ -69,6 +70,7 @@ class EmbeddedSearch:
         self._picture: Picture | None = None
         self._vectors = Vectors()
         self._said = SaidByPhotos()
+        self._masks = Masks()
         self._closed = False
 
     def prepare(self) -> None:
@@ -129,8 +131,12 @@ class EmbeddedSearch:
     def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
         """Counts per value of each facet, of all photos that match `query`. Raises `ValueError` for another name."""
         with self._guarded():
-            _, picture, match = self._matched(query)
-            return counted(picture, match.mask, names, limit)
+            picture = self._current()
+            mask = self._masks.get(query, picture)
+            if mask is None:
+                _, picture, match = self._matched(query)
+                mask = match.mask
+            return counted(picture, mask, names, limit)
 
     def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
         """Photos like this one: by embedding where it has one, else by its most telling words."""
@@ -175,6 +181,7 @@ class EmbeddedSearch:
     def _matched(self, query: Query) -> tuple[Query, Picture, Match]:
         """The query with its vector, and what it finds in which picture."""
         picture, reader = self._current(), self._database.reader
+        asked = query
         borne: Borne | None = None
         if query.vector is None:
             query = self._meaning.asked(query, picture.names.proper_names)
@@ -186,6 +193,7 @@ class EmbeddedSearch:
         match = matched(
             query, Bench(Matcher(EmbeddedShelf(picture, reader)), passing, len(passing), cosines, borne=borne)
         )
+        self._masks.put(asked, picture, match.mask)
         return query, picture, replace(match, corrections={**match.corrections, **nearest})
 
     def _borne(self, query: Query, picture: Picture) -> Borne:

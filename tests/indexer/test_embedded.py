@@ -82,6 +82,54 @@ def test_two_processes_may_share_the_file(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_facets_are_counted_of_what_a_search_found_and_anew_when_that_changed(tmp_path: Path) -> None:
+    search, writer = EmbeddedSearch(tmp_path / "search.db"), EmbeddedSearch(tmp_path / "search.db")
+    for step in range(1, 40):
+        writer.put([photo(step % 7, "a dog" if step % 3 else "a cat", people=("Anna",) if step % 2 else ())])
+        for text in ("dog", "dog sort:oldest", "", "-cat"):
+            query = parse(text)
+            if step % 4:
+                search.search(query)
+            anew = EmbeddedSearch(tmp_path / "search.db")
+            assert search.facets(query, ("person",)) == anew.facets(query, ("person",)), (step, text)
+            anew.close()
+    search.close()
+    writer.close()
+
+
+def test_what_photos_say_is_read_again_where_it_was_replaced_or_is_too_much_to_keep(tmp_path: Path) -> None:
+    search = EmbeddedSearch(tmp_path / "search.db")
+    search.put([photo(number, f"a dog and cat {number}") for number in range(3000)])
+    for _ in range(2):
+        hits = search.search(parse("dog"), limit=3000).hits
+        assert {hit.why[0].text for hit in hits} == {f"a dog and cat {number}" for number in range(3000)}
+    search.put([photo(7, "one dog only")])
+    (hit,) = (hit for hit in search.search(parse("dog"), limit=3000).hits if int(hit.id, 16) == 7)
+    assert hit.why[0].text == "one dog only"
+    search.close()
+
+
+def test_the_edition_is_another_after_every_write_of_any_process(tmp_path: Path) -> None:
+    reader, writer = EmbeddedSearch(tmp_path / "search.db"), EmbeddedSearch(tmp_path / "search.db")
+    seen = [reader.edition()]
+    assert reader.edition() == seen[0]
+    for write in (
+        lambda: writer.put([photo(1, "a dog")]),
+        lambda: reader.put([photo(1, "a dog")]),
+        lambda: writer.delete([f"{1:032x}"]),
+        lambda: reader.clear(),
+    ):
+        write()
+        seen.append(reader.edition())
+        reader.search(parse("dog"))
+        assert reader.edition() == seen[-1]
+    assert len(set(seen)) == len(seen)
+    reader.close()
+    writer.close()
+    with pytest.raises(SearchError, match="closed"):
+        reader.edition()
+
+
 def test_the_position_outlives_the_process_and_not_the_file(tmp_path: Path) -> None:
     def opened(*captions: str) -> str:
         search = EmbeddedSearch(tmp_path / "search.db")

@@ -19,7 +19,7 @@ from tests.web.library_made import add_photos, content_key, many, push
 from tests.web.served import ROOMY, Serve
 from web.app import make_app
 from web.doors import COUNTS
-from web.kept_parts import KEPT_PARTS, KeptParts, Key
+from web.kept_parts import KEPT_PARTS, KeptParts, Key, Part
 
 _ADDRESSES = (
     "/?q=dog&part=results",
@@ -187,6 +187,57 @@ async def test_who_leaves_in_the_middle_of_a_search_is_not_read_photos_for(serve
     asked = [query.words for query, *_ in searching.asked]
     assert asked[0] == ("dog",)
     assert len(reading.asked) == len(asked) - 1
+
+
+async def test_what_several_ask_at_once_is_made_once_for_those_who_stay(serve: Serve) -> None:
+    served = await serve(ROOMY, *many(3), behind={"search": "search"})
+    gated = served.rooms["search"]
+    visitors = [await served.connection() for _ in range(4)]
+    for _, writer in visitors:
+        writer.write(b"GET /?q=dog&part=results HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    await _until(lambda: len(gated.asked) == 1 and served.visitors == 4)
+    async with served.request("GET", "/health") as response:  # by then all four have been told
+        assert response.status == 200
+    for _, writer in visitors[:2]:  # the one who asked first, too
+        writer.close()
+    await _until(lambda: served.visitors == 3)  # with the one of /health
+    gated.gate.set()
+    for reader, writer in visitors[2:]:
+        answer = await reader.read(-1)
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert b'class="tile ' in answer
+        writer.close()
+    assert len(gated.asked) == 1
+
+
+async def test_who_comes_when_the_last_one_has_left_is_answered(serve: Serve) -> None:
+    served = await serve(ROOMY, *many(3), behind={"search": "search"})
+    gated = served.rooms["search"]
+    for number in range(5):
+        _, writer = await served.connection()
+        writer.write(b"GET /?q=dog&part=results HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await _until(lambda number=number: len(gated.asked) == min(number + 1, 2))  # type: ignore[misc]
+        writer.close()
+    gated.gate.set()
+    async with served.request("GET", "/?q=dog&part=results") as response:
+        assert 'class="tile ' in await response.text()
+
+
+async def test_what_goes_wrong_goes_wrong_for_all_and_is_tried_again() -> None:
+    kept, gate = KeptParts(), asyncio.Event()
+
+    async def fail() -> Part:
+        await gate.wait()
+        raise RuntimeError("once")
+
+    async def succeed() -> Part:
+        return Part(b"")
+
+    asking = [asyncio.ensure_future(kept.shared(key("dog"), 1, fail)) for _ in range(3)]
+    await asyncio.sleep(0)
+    gate.set()
+    assert [str(error) for error in await asyncio.gather(*asking, return_exceptions=True)] == ["once"] * 3
+    assert await kept.shared(key("dog"), 1, succeed) == Part(b"")
 
 
 async def _until(state: Callable[[], bool]) -> None:
