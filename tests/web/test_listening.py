@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -65,7 +66,8 @@ async def test_a_head_that_drips_is_not_waited_for(serve: Serve) -> None:
 
     dripping = asyncio.create_task(drip())
     async with asyncio.timeout(60):
-        assert await reader.read(-1) == b""
+        with suppress(ConnectionResetError):  # what drips on a connection that is closed already is answered so
+            assert await reader.read(-1) == b""
     dripping.cancel()
     writer.close()
 
