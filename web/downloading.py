@@ -18,7 +18,7 @@ from aiohttp import web
 from indexer.photo import Photo, PhotoFile
 from web.bodies import read_object, read_values
 from web.doors import LIBRARY, SETTINGS, in_thread
-from web.language import plural, text
+from web.language import marked, plural, text
 from web.media import PHOTO_ID, disposition, open_inside
 from web.shown import clean
 from web.zip_names import ZipNames, safe_name
@@ -74,13 +74,13 @@ def _roomy(request: web.Request) -> web.Request:
 def _checked(ids: Sequence[str]) -> list[str]:
     """Each id once. Raises `HTTPBadRequest` and `HTTPRequestEntityTooLarge`."""
     if not ids:
-        raise web.HTTPBadRequest(text=text("No photo is selected."))
+        raise web.HTTPBadRequest(text=marked("No photo is selected."))
     if not all(map(_ID.fullmatch, ids)):
-        raise web.HTTPBadRequest(text=text("That is no id of a photo."))
+        raise web.HTTPBadRequest(text=marked("That is no id of a photo."))
     found = list(dict.fromkeys(ids))
     if len(found) > MOST_PHOTOS:
         raise web.HTTPRequestEntityTooLarge(
-            MOST_PHOTOS, len(found), text=text("At most %(most)s photos at once.", most=MOST_PHOTOS)
+            MOST_PHOTOS, len(found), text=marked("At most 10,000 photos at once.")
         )
     return found
 
@@ -138,7 +138,7 @@ async def _zip(request: web.Request, ids: Sequence[str]) -> web.StreamResponse:
                 del unknown[photo_id]
     if not plan.entries:
         raise web.HTTPNotFound(
-            text=text("None of these files is there just now. They may be on a disk that is not connected.")
+            text=marked("None of these files is there just now. They may be on a disk that is not connected.")
         )
     return await _sent(request, await asyncio.to_thread(Zip, plan.entries, [*plan.missing, *unknown], note))
 
