@@ -346,3 +346,14 @@ async def test_a_wrong_filter_offers_the_right_one(visit: Visit) -> None:
 async def test_dates_are_said_in_the_reader_s_language(visit: Visit) -> None:
     tab = await visit.go("/?q=year:2021")
     await expect(tab.locator(".month").first).to_have_text("Oktober 2021")
+
+
+@pytest.mark.parametrize("visit", [{**DESKTOP, "locale": "de-DE"}], indirect=True)
+async def test_the_scripts_say_their_words_in_the_reader_s_language(visit: Visit) -> None:
+    tab = await visit.go("/")
+    await tab.locator("#q").press_sequentially("year:20")
+    await expect(tab.locator("#suggestions .kind").first).to_have_text("Jahr")
+    await expect(tab.locator("#suggestions")).to_have_attribute("aria-label", "Vorschläge")
+    await tab.route("**/?q=x&part=results", lambda route: route.abort())
+    await tab.locator("#q").fill("x")
+    await expect(tab.locator("#results > .state h1")).to_have_text("Keine Antwort")
