@@ -79,9 +79,7 @@ def _checked(ids: Sequence[str]) -> list[str]:
         raise web.HTTPBadRequest(text=marked("That is no id of a photo."))
     found = list(dict.fromkeys(ids))
     if len(found) > MOST_PHOTOS:
-        raise web.HTTPRequestEntityTooLarge(
-            MOST_PHOTOS, len(found), text=marked("At most 10,000 photos at once.")
-        )
+        raise web.HTTPRequestEntityTooLarge(MOST_PHOTOS, len(found), text=marked("At most 10,000 photos at once."))
     return found
 
 
