@@ -43,10 +43,9 @@ class Reasons:
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    pieces = _PLACE.split(template.replace("%%", "%"))
-    seen = set[str]()
-    written = [re.escape(pieces[0])]
-    for name, rest in zip(pieces[1::2], pieces[2::2], strict=True):
-        written += [f"(?P={name})" if name in seen else f"(?P<{name}>.+?)", re.escape(rest)]
-        seen.add(name)
-    return re.compile("".join(written), re.DOTALL)
+    """Each value ends where the text behind it first stands. That is never tried again further on (an atomic group):
+    the last value takes what is left, and a sentence that names hostile files can't keep us busy."""
+    first, *pairs = _PLACE.split(template.replace("%%", "%"))
+    names, texts = pairs[::2], pairs[1::2]
+    *inner, last = (f"(?P<{name}>.+?){re.escape(text)}" for name, text in zip(names, texts, strict=True))
+    return re.compile("".join([re.escape(first), *(f"(?>{one})" for one in inner), last]), re.DOTALL)
