@@ -114,7 +114,9 @@ def test_a_recorded_reason_is_recognised_by_its_template(reason: str) -> None:
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("text", [": ", " of ", " photos are gone at once; nothing was removed. ", " x ", " is ", " MB, "])
+@pytest.mark.parametrize(
+    "text", [": ", " of ", " photos are gone at once; nothing was removed. ", " x ", " is ", " MB, "]
+)
 def test_a_reason_that_is_like_many_templates_is_no_work(text: str) -> None:
     reason = "the picture is too large: " + text * (1900 // len(text))
     assert read_languages()["de"].reasons.told(reason) == reason
