@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 @with_settings(*INDEXING, *SERVING)
 def serve(settings: Settings, terminal: Terminal, roots: tuple[str, ...]) -> None:
     """Serve the search page, and index libraries meanwhile (all known ones where none is named)."""
+    # For numpy, before it is loaded. Its second thread made no search faster, and spins for a while after each product
+    # in case another comes: a third of the processor time of a keystroke.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from indexer.storage import open_storage, sole_indexer
     from web.auth import check_exposure
 

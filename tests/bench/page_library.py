@@ -81,7 +81,7 @@ def running_page(settings: Settings) -> Iterator[RunningPage]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **secrets},
+        env={**os.environ, **secrets, "OPENBLAS_NUM_THREADS": "1"},  # as `recollect serve` has it
     )
     with child:
         if child.stdin is None or child.stdout is None:
