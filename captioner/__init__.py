@@ -106,11 +106,15 @@ class Tag:
 class Caption:
     """What the model says of one picture."""
 
-    text: str
+    text: str  # "" where there is nothing to see
     confidence: float  # 0..1, calibrated on held-back photos
     tags: tuple[Tag, ...]  # most probable first
     embedding: tuple[float, ...] | None  # unit length; None where the bundle has no embedding
     model: str  # the bundle's name and version, e.g. "recollect-atto-2"
+    #: Each content word of `text`, in order, with the probability that it is true; () for bundles without evidence.
+    words: tuple[Tag, ...] = ()
+    #: False below the confidence at which half of the bundle's sentences are right.
+    sure: bool = True
 
     @property
     def sure_tags(self) -> tuple[Tag, ...]:

@@ -15,13 +15,16 @@ _FLOAT_BYTES = 4
 
 def pack_caption(caption: Caption) -> tuple[dict[str, Json], bytes]:
     """Header and payload. Raises `CaptionError` where the model gave a number that is none."""
-    numbers = (caption.confidence, *(tag.probability for tag in caption.tags), *(caption.embedding or ()))
+    probabilities = [tag.probability for tag in (*caption.tags, *caption.words)]
+    numbers = (caption.confidence, *probabilities, *(caption.embedding or ()))
     if not all(map(math.isfinite, numbers)):
         raise CaptionError("the model's answer holds a number that is not finite")
     header: dict[str, Json] = {
         "text": caption.text,
         "confidence": float(caption.confidence),
         "tags": [[tag.word, float(tag.probability)] for tag in caption.tags],
+        "words": [[tag.word, float(tag.probability)] for tag in caption.words],
+        "sure": caption.sure,
         "model": caption.model,
     }
     return header, struct.pack(f"<{len(caption.embedding or ())}f", *(caption.embedding or ()))
@@ -36,6 +39,8 @@ def unpack_caption(header: Mapping[str, Any], payload: bytes) -> Caption:
             tags=tuple(Tag(str(word), float(probability)) for word, probability in header["tags"]),
             embedding=struct.unpack(f"<{len(payload) // _FLOAT_BYTES}f", payload) or None,
             model=str(header["model"]),
+            words=tuple(Tag(str(word), float(probability)) for word, probability in header["words"]),
+            sure=bool(header["sure"]),
         )
     except (KeyError, TypeError, ValueError, struct.error) as error:
         raise CaptionError(f"the captioner's answer is no caption: {error!r}") from error
