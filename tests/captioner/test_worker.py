@@ -24,6 +24,8 @@ _captions = st.builds(
     tags=st.lists(st.builds(Tag, st.text(), _probability), max_size=5).map(tuple),
     embedding=st.none() | st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=8).map(tuple),
     model=st.text(),
+    words=st.lists(st.builds(Tag, st.text(), _probability), max_size=5).map(tuple),
+    sure=st.booleans(),
 )
 
 
@@ -39,12 +41,14 @@ def test_a_number_that_is_none_is_an_error(bad: float) -> None:
         Caption("A dog.", bad, (), None, "m"),
         Caption("A dog.", 0.5, (Tag("dog", bad),), None, "m"),
         Caption("A dog.", 0.5, (), (0.5, bad), "m"),
+        Caption("A dog.", 0.5, (), None, "m", (Tag("dog", bad),)),
     ):
         with pytest.raises(CaptionError, match="not finite"):
             pack_caption(caption)
 
 
-WHOLE: dict[str, Any] = {"text": "A dog.", "confidence": 0.5, "tags": [["dog", 0.9]], "model": "m"}
+WHOLE: dict[str, Any] = {"text": "A dog.", "confidence": 0.5, "tags": [["dog", 0.9]], "model": "m",
+                         "words": [["dog", 0.8]], "sure": True}  # fmt: skip
 
 
 @pytest.mark.parametrize(
