@@ -153,7 +153,7 @@ def _is_settled(done: Sequence[Hypothesis], live: Sequence[_Live], settings: Bea
     if len(done) < settings.beam:
         return False
     bar = sorted((found.score(settings.alpha) for found in done), reverse=True)[settings.beam - 1]
-    return max(sentence.logp for sentence in live) / settings.length**settings.alpha <= bar
+    return bool(max(sentence.logp for sentence in live) / settings.length**settings.alpha <= bar)
 
 
 def _repeats(words: tuple[int, ...], n: int) -> list[int]:

@@ -36,8 +36,8 @@ from captioner.manifest import (
     Tagging,
 )
 from captioner.preprocess import MEAN, STD, Vocabulary
-from captioner.train import Description, read_tags
 from captioner.training import checkpoint
+from captioner.training.description import Description, read_tags
 from captioner.training.embedding import ImageHead, tower_of
 from captioner.training.encoder import build_encoder, summed_features, summed_up
 from captioner.training.hints import MOST_LOGIT

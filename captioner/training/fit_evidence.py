@@ -1,6 +1,6 @@
 """Fit how a bundle weighs the evidence for its sentences, on photos that nothing was trained on.
 
-    python -m captioner.training.fit_evidence --bundle BUNDLE flickr8k-dev.tar=flickr8k-dev.jsonl coco.tar/held=coco.jsonl
+    python -m captioner.training.fit_evidence --bundle BUNDLE dev.tar=dev.jsonl coco.tar/held=coco.jsonl
 
 Every set counts the same, however many photos it has. A person uses a third of the words that five use, so how many
 people captioned a photo is a term of the logistics while they are fitted; at work it is five. What is written:
@@ -91,7 +91,9 @@ def fit(judged: Sequence[Judged], ordinary: Sequence[float]) -> Evidence:
     weights = [one.weight / len(one.used) for one in judged for _ in one.used]
     word = fit_logistics(np.array(rows), np.array(used, float), np.array(weights))[: len(WORD_FEATURES)]
     first = Evidence(tuple(word), (0.0,) * len(SENTENCE_FEATURES), 0.0)
-    features = [(*sentence_features([first.of_word(sign) for sign in one.signs], one.mean_logp), one.few) for one in judged]
+    features = [
+        (*sentence_features([first.of_word(sign) for sign in one.signs], one.mean_logp), one.few) for one in judged
+    ]
     share, weight = np.array([one.share for one in judged]), np.array([one.weight for one in judged])
     sentence = fit_logistics(np.array(features), share, weight)[: len(SENTENCE_FEATURES)]
     fitted = Evidence(tuple(np.round(word, 4)), tuple(np.round(sentence, 4)), 0.0, tuple(np.round(ordinary, 4)))
@@ -127,7 +129,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     captioner = LiteRTCaptioner(args.bundle, threads=args.threads)
     seen = [encode_all(captioner, [pixels for pixels, _, _ in of_set]) for of_set in photos]
     ordinary = np.mean([one["embedding"] for of_set in seen for one in of_set], axis=0)
-    dataclasses.replace(manifest, evidence=dataclasses.replace(none, ordinary=tuple(map(float, ordinary)))).write(args.bundle)
+    dataclasses.replace(manifest, evidence=dataclasses.replace(none, ordinary=tuple(map(float, ordinary)))).write(
+        args.bundle
+    )
     captioner = LiteRTCaptioner(args.bundle, threads=args.threads)
     judged = [judge(captioner, one, captions, 1 / len(of_set))
               for of_set, found in zip(photos, seen, strict=True)
@@ -135,7 +139,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     evidence = fit(judged, list(map(float, ordinary)))
     dataclasses.replace(manifest, evidence=evidence).write(args.bundle)
     log.info("words %s", dict(zip(WORD_FEATURES, evidence.word, strict=True)))
-    log.info("sentences %s, unsure below %g", dict(zip(SENTENCE_FEATURES, evidence.sentence, strict=True)), evidence.least)
+    log.info(
+        "sentences %s, unsure below %g", dict(zip(SENTENCE_FEATURES, evidence.sentence, strict=True)), evidence.least
+    )
 
 
 if __name__ == "__main__":
