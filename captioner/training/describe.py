@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,8 +36,10 @@ SENTENCES = 5
 #: Of these, the sentences that a batch holds, drawn anew each time: more photos teach more than more sentences.
 DRAWN = 2
 SMOOTHING = 0.1
-#: The layers that nothing but the classes has a use for.
-CLASS_PARTS = ("classes", "pooled_norm", "trunk_head")
+#: The layers that nothing but the classes has a use for; without a loss of their own, weight decay alone moves them.
+CLASS_LAYERS = "classes|pooled_norm|trunk_head"
+#: A trunk's depthwise filters stay as published: on a CPU their gradient alone takes half of a step.
+FILTERS = r"trunk\d+_depthwise"
 TAG_WEIGHT = 0.02
 #: Of sentences without photos, beside those of photos.
 TEXT_WEIGHT = 0.3
@@ -302,10 +305,10 @@ def learn_language(shape: DecoderShape, text: Text, batch: int, plan: loop.Plan,
     loop.train(model, text_batches(text, batch, seed), plan, out, name)
 
 
-def freeze(model: Any, parts: Sequence[str]) -> None:
-    """Keep the weights of these layers as they are: without a loss of their own, weight decay alone would move them."""
+def freeze(model: Any, layers: str) -> None:
+    """Keep the weights of the layers as they are whose names match a pattern."""
     for variable in model.trainable_variables:
-        if variable.path.startswith(tuple(f"{part}/" for part in parts)):
+        if re.fullmatch(layers, variable.path.partition("/")[0]):
             variable.trainable = False
 
 
@@ -316,7 +319,8 @@ def compile_captioner(model: Any, plan: loop.Plan, classes: bool = True) -> None
     if classes:
         losses["classes"], weights["classes"] = class_loss, CLASS_WEIGHT
     else:
-        freeze(model, CLASS_PARTS)
+        freeze(model, CLASS_LAYERS)
     if "text" in model.output_names:
         losses["text"], weights["text"] = losses["words"], TEXT_WEIGHT
+    freeze(model, FILTERS)
     model.compile(loop.optimizer(plan), loss=losses, loss_weights=weights, jit_compile=loop.XLA)

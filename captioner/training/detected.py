@@ -47,16 +47,17 @@ OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
     "baseball bat": ("batter",),
     "tennis racket": ("racquet",),
 }
-#: Names of two words whose first word is no word for the object.
-_HEAD_ONLY = {"stop sign", "parking meter", "dining table", "potted plant", "cell phone", "hair drier", "sports ball"}
+#: Names of two words of which only one, or none, is a word for the object.
+_OWN_WORDS = {"stop sign": "sign", "parking meter": "meter", "dining table": "table", "potted plant": "plant",
+              "cell phone": "phone", "hair drier": "drier", "sports ball": "ball", "hot dog": "hotdog",
+              "teddy bear": "teddy", "wine glass": "glass"}  # fmt: skip
 #: An object's share is as if it had been seen so often before, at the share of all objects' words together.
 _PRIOR = 4.0
 
 
 def words_of(name: str) -> set[str]:
     """The words that people use for an object."""
-    parts = name.split()
-    own = {parts[-1]} if name in _HEAD_ONLY else set(parts)
+    own = set(_OWN_WORDS.get(name, name).split())
     plural = {f"{word}s" for word in own} | {f"{word}es" for word in own}
     return own | plural | set(OTHER_WORDS.get(name, ()))
 
@@ -68,16 +69,29 @@ def expected_tags(objects: Floats, captioned: Floats, said: Floats, tags: Sequen
         objects: (n, 80) probabilities of the objects on these photos.
         captioned: (m, 80) the same of photos with captions. said: (m, tags), 1 where a person used the tag.
     """
-    pairs = [(o, t) for o, name in enumerate(OBJECTS) for t, tag in enumerate(tags) if tag in words_of(name)]
     found = np.zeros((len(objects), 2, len(tags)), np.float32)
     there = captioned > 0.5
-    overall = sum(float(said[there[:, o], t].sum()) for o, t in pairs) / max(
-        1, sum(int(there[:, o].sum()) for o, _ in pairs)
-    )
-    for o, t in pairs:
-        present = (said[there[:, o], t].sum() + _PRIOR * overall) / (there[:, o].sum() + _PRIOR)
-        absent = said[captioned[:, o] < 0.1, t].mean()
-        expected = absent + (max(present, absent) - absent) * objects[:, o]
-        found[:, 0, t] = np.maximum(found[:, 0, t], expected)
-        found[:, 1, t] = 1
+    overall = _overall(there, said, tags)
+    for t, tag in enumerate(tags):
+        own = [o for o, name in enumerate(OBJECTS) if tag in words_of(name)]
+        if not own:
+            continue
+        absent = _mean(said[(captioned[:, own] < 0.1).all(axis=1), t])
+        expected = np.full(len(objects), absent, np.float32)
+        for o in own:
+            present = (said[there[:, o], t].sum() + _PRIOR * overall) / (there[:, o].sum() + _PRIOR)
+            expected = np.maximum(expected, absent + max(present - absent, 0) * objects[:, o])
+        found[:, 0, t], found[:, 1, t] = expected, 1
     return found
+
+
+def _overall(there: NDArray[np.bool_], said: Floats, tags: Sequence[str]) -> float:
+    """How often an object that is there is called by one of its words, all objects and words together."""
+    rows = [
+        said[there[:, o], t] for o, name in enumerate(OBJECTS) for t, tag in enumerate(tags) if tag in words_of(name)
+    ]
+    return _mean(np.concatenate(rows)) if rows else 0.0
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if len(values) else 0.0
