@@ -39,3 +39,8 @@ def count_by_model(catalogue: ModelCounts, current: str) -> CaptionModels:
     others = dict(catalogue.models())
     own = others.pop(current, 0)
     return CaptionModels(current, own, others, catalogue.queued(JobKind.CAPTION))
+
+
+def listed_models(models: Mapping[str, int]) -> str:
+    """``1,200 by recollect-atto-2, 34 by an unknown model``."""
+    return ", ".join(f"{photos:,} by {model or 'an unknown model'}" for model, photos in models.items())

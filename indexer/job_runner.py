@@ -34,7 +34,12 @@ class JobRunner:
     """
 
     def __init__(
-        self, bench: Bench, *, in_flight: int, settled: Callable[[Job], None], drained: Callable[[], None] = lambda: None
+        self,
+        bench: Bench,
+        *,
+        in_flight: int,
+        settled: Callable[[Job], None],
+        drained: Callable[[], None],
     ) -> None:
         self._bench = bench
         self._settled = settled

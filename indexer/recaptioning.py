@@ -59,14 +59,15 @@ class Recaptioning:
         """Until cancelled."""
         while True:
             self._changed.clear()
-            await self._look()
+            await self.look()
             try:
                 async with asyncio.timeout(min(_LONGEST_SLEEP_S, self._hours.seconds_to_begin(self._clock()))):
                     await self._changed.wait()
             except TimeoutError:
                 continue  # the hours begin, or it is time to look at the clock
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Queues the next portion where it is time for it and nothing else waits."""
         if not self._hours.contains(self._clock()):
             if self.remaining:
                 log.info("%d photos wait for the next hours to be described by %s", self.remaining, self._model)

@@ -47,7 +47,8 @@ class Indexer:
     """Walks, watches, captions and keeps search up to date. An async context manager around its child processes.
 
     The caller holds `storage.sole_indexer` and closes `storage`. `captioner` and `photos` are started from the
-    settings where none are passed in; `clock` gives the local time. Raises `SetupError` on entry where the caption model can't be used.
+    settings where none are passed in; `clock` gives the local time. Raises `SetupError` on entry where the caption
+    model can't be used.
     """
 
     def __init__(
@@ -235,7 +236,8 @@ def _meet_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
         log.info("%d captions were marked as wrong, and %s tries again", wrong, model)
     number = catalogue.wanting(JobKind.CAPTION, model=model)
     if number > catalogue.queued(JobKind.CAPTION):
-        log.info("%d photos have their words from another model than %s: %s", number, model, recaptioning_hint(settings))
+        hint = recaptioning_hint(settings)
+        log.info("%d photos have their words from another model than %s: %s", number, model, hint)
 
 
 @asynccontextmanager

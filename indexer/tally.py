@@ -24,7 +24,7 @@ class Tally:
         *,
         walking: Callable[[], bool],
         problem: Callable[[], str | None],
-        later: Callable[[], int],
+        later: Callable[[], int] = lambda: 0,
     ) -> None:
         """`later` gives how many photos are going to be queued once the queue is empty."""
         self._catalogue = catalogue
