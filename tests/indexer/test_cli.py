@@ -168,7 +168,9 @@ def test_nothing_is_said_of_models_where_the_one_in_use_has_described_every_phot
     with stored(settings) as storage:
         storage.catalogue.enqueue_all(JobKind.CAPTION, model=model)
     asyncio.run(index(settings, CountingCaptioner(model=model), library))
-    assert "model" not in recollect("status").stdout
+    text = recollect("status").stdout
+    assert "other models" not in text
+    assert "reindex --captions" not in text
     assert json.loads(recollect("status", "--json").stdout)["caption_models"]["by_others"] == 0
     findings = json.loads(recollect("doctor", "--json").stdout)
     assert {one["subject"]: one["text"] for one in findings}["captions"] == "2 of 2 photos have one"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from captioner import read_model_name
-from indexer.photo import JobKind
+from indexer.photo import CaptionPlace, JobKind
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, many
-from tests.web.test_correcting import CROSS_SITE
+from tests.web.test_correcting import CROSS_SITE, settle_words
 from tests.web.test_metrics import read
 
 CURRENT, _ = read_model_name()
@@ -77,7 +77,7 @@ async def test_the_button_queues_what_reindex_queues(start_page: StartPage) -> N
     page = await start_page([*many(12), OWN], wake=lambda: woken.append("woken"))
     photo_id = page.storage.catalogue.photo_ids()[0]
     page.storage.catalogue.correct(photo_id, "grandmother")
-    page.storage.catalogue.fail(*page.storage.catalogue.claim(1), "the disk was full", kind="unexpected", final=True)
+    settle_words(page, CaptionPlace.INDEX, "the disk was full")
     assert await post(page) == (303, "/status?described=12")
     assert (queued(page), page.storage.catalogue.queued(JobKind.WORDS), woken) == (12, 1, ["woken"])
     body = await page.text("/status?described=12")
