@@ -19,9 +19,7 @@ from captioner.training.captioned import Captioned, caption_photos, caption_pict
 class Echo:
     """A captioner that counts: it says how many photos it has seen."""
 
-    def __init__(
-        self, embedding: tuple[float, ...] | None, words: tuple[Tag, ...] = (), sure: bool = True
-    ) -> None:
+    def __init__(self, embedding: tuple[float, ...] | None, words: tuple[Tag, ...] = (), sure: bool = True) -> None:
         self.manifest, self.words, self.sure = Manifest.read(DEFAULT_BUNDLE), words, sure
         self.input_px, self.seen, self.embedding = 8, 0, embedding
 
@@ -78,9 +76,9 @@ def test_photos_are_chosen_by_their_caption() -> None:
     def caption(text: str, sure: bool) -> Caption:
         return Caption(text, 0.5, (), None, "m-1", sure=sure)
 
-    run = Captioned(("a", "b", "c"), (caption("A dog.", True), caption("", False), caption("A cat.", False)),
-                    (("a dog",), ("a wall",), ("a cat", "a kitten")))  # fmt: skip
-    assert run.with_text == Captioned(("a", "c"), (run.captions[0], run.captions[2]), (("a dog",), ("a cat", "a kitten")))
+    dog, nothing, cat = caption("A dog.", True), caption("", False), caption("A cat.", False)
+    run = Captioned(("a", "b", "c"), (dog, nothing, cat), (("a dog",), ("a wall",), ("a cat", "a kitten")))
+    assert run.with_text == Captioned(("a", "c"), (dog, cat), (("a dog",), ("a cat", "a kitten")))
     assert run.with_text.sure.names == ("a",)
 
 
