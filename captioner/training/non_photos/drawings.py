@@ -1,0 +1,685 @@
+"""Drawings: line art, doodles, cartoons, clip art, icons, logos, pixel art, pencil sketches, comics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
+
+from captioner.training.non_photos import camera
+from captioner.training.non_photos.chance import (
+    WHITE,
+    Colour,
+    Rng,
+    Size,
+    between,
+    colour,
+    happens,
+    palette,
+    pick,
+    real,
+    size,
+    whole,
+)  # fmt: skip
+from captioner.training.non_photos.lettering import font, phrase, word
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """Draws shapes given in a square of -1..1 (y downwards) into a place of a picture, in one hand and one style.
+
+    `wobble` is how far a line strays, in the square's units; without `paints` only outlines are drawn.
+    """
+
+    draw: ImageDraw.ImageDraw
+    rng: Rng
+    x: float
+    y: float
+    scale: float
+    turn: float
+    line: Colour | None
+    line_px: int
+    paints: Sequence[Colour]
+    wobble: float
+
+    def polygon(self, points: Sequence[Point], paint: int | None = 0) -> None:
+        """A closed shape, filled with the paint of that number unless it is None."""
+        placed = self._placed([*points, points[0]])
+        if self.paints and paint is not None:
+            self.draw.polygon(placed, self.paints[paint % len(self.paints)])
+        if self.line:
+            self.draw.line(placed, self.line, self.line_px, "curve")
+
+    def stroke(self, *points: Point) -> None:
+        """An open line; in the shape's first paint where the style has no outlines."""
+        paint = self.line or self.paints[0]
+        self.draw.line(self._placed(points), paint, self.line_px, "curve")
+
+    def ellipse(self, x: float, y: float, rx: float, ry: float | None = None, paint: int | None = 0) -> None:
+        """An ellipse, or a circle."""
+        turns = np.linspace(0, 2 * np.pi, 24, endpoint=False).tolist()
+        self.polygon([(x + rx * float(np.cos(t)), y + (ry or rx) * float(np.sin(t))) for t in turns], paint)
+
+    def arc(self, x: float, y: float, rx: float, ry: float, start: float, end: float) -> None:
+        """A part of an ellipse, from and to an angle in degrees."""
+        turns = np.radians(np.linspace(start, end, 10)).tolist()
+        self.stroke(*[(x + rx * float(np.cos(t)), y + ry * float(np.sin(t))) for t in turns])
+
+    def rectangle(self, left: float, top: float, right: float, bottom: float, paint: int | None = 0) -> None:
+        """An upright rectangle."""
+        self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], paint)
+
+    def dot(self, x: float, y: float, radius: float) -> None:
+        """A filled circle in the colour of the lines."""
+        (px, py), r = self._placed([(x, y)])[0], radius * self.scale
+        self.draw.ellipse((px - r, py - r, px + r, py + r), self.line or self.paints[-1])
+
+    def _placed(self, points: Sequence[Point]) -> list[Point]:
+        at = np.asarray(points, float)
+        if self.wobble:
+            at = _with_steps(at)
+            at = at + np.convolve(self.rng.normal(0, self.wobble, len(at)), np.ones(3) / 3, "same")[:, None] * (1, -1)
+        cos, sin = np.cos(self.turn) * self.scale, np.sin(self.turn) * self.scale
+        xs, ys = self.x + at[:, 0] * cos - at[:, 1] * sin, self.y + at[:, 0] * sin + at[:, 1] * cos
+        return list(zip(xs.tolist(), ys.tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How the things of one drawing are drawn."""
+
+    line: Colour | None
+    line_px: int
+    filled: bool
+    wobble: float
+
+
+def drawing(rng: Rng) -> Image.Image:
+    """A drawing of any kind; now and then as photographed from paper."""
+    at = size(rng, side_px=(260, 460))
+    made = pick(rng, (_line_art, _line_art, _clip_art, _clip_art, _scene, _scene, _doodle, _icons, _logo, _pixel_art, _sketch,
+                      _sketch, _comic, _crayon, _crayon, _abstract, _face))(rng, at)  # fmt: skip
+    return camera.photographed(made, rng) if happens(rng, 0.12) else made
+
+
+def _line_art(rng: Rng, at: Size) -> Image.Image:
+    """Outlines only, dark on light or light on dark: one thing or several."""
+    paper = WHITE if happens(rng, 0.7) else colour(rng, light=(0.8, 1))
+    ink = colour(rng, light=(0, 0.25))
+    if happens(rng, 0.12):
+        paper, ink = ink, WHITE
+    picture = Image.new("RGB", at, paper)
+    style = Style(ink, max(1, round(min(at) / real(rng, 50, 220))), False, pick(rng, (0.0, 0.01, 0.03)))
+    _things(rng, picture, style, pick(rng, (1, 1, 1, 2, 4, 9)))
+    return picture
+
+
+def _clip_art(rng: Rng, at: Size) -> Image.Image:
+    """Flat colours with or without outlines, on a plain ground."""
+    picture = Image.new("RGB", at, WHITE if happens(rng, 0.55) else colour(rng, light=(0.4, 1)))
+    line = colour(rng, light=(0, 0.2)) if happens(rng, 0.6) else None
+    _things(
+        rng, picture, Style(line, max(1, round(min(at) / real(rng, 60, 160))), True, 0.0), pick(rng, (1, 1, 1, 2, 3, 6))
+    )
+    return picture
+
+
+def _scene(rng: Rng, at: Size) -> Image.Image:
+    """A cartoon's landscape or room with things in it."""
+    w, h = at
+    picture = Image.new(
+        "RGB", at, colour(rng, light=(0.5, 0.9), hue=real(rng, 0.5, 0.65) if happens(rng, 0.6) else None)
+    )
+    draw = ImageDraw.Draw(picture)
+    line = colour(rng, light=(0, 0.2)) if happens(rng, 0.5) else None
+    style = Style(line, max(1, round(min(at) / 120)), True, pick(rng, (0.0, 0.0, 0.01)))
+    for thing in (_sun, _cloud, _cloud):
+        if happens(rng, 0.6):
+            _put(
+                rng,
+                picture,
+                style,
+                thing,
+                (real(rng, 0.1, 0.9) * w, real(rng, 0.08, 0.3) * h),
+                min(at) * real(rng, 0.07, 0.16),
+            )
+    base = real(rng, 0.4, 0.7) * h
+    for _ in range(whole(rng, 1, 4)):
+        xs = np.linspace(0, w, 30)
+        ys = base + np.sin(xs / w * real(rng, 2, 14) + real(rng, 0, 6)) * h * real(rng, 0, 0.12)
+        ground = colour(rng, light=(0.25, 0.7), hue=real(rng, 0.2, 0.4) if happens(rng, 0.6) else None)
+        edge = list(zip(xs.tolist(), ys.tolist(), strict=True))
+        draw.polygon([(0, h), *edge, (w, h)], ground)
+        if line:
+            draw.line(edge, line, style.line_px)
+        base += h * real(rng, 0.05, 0.2)
+    for _ in range(whole(rng, 1, 6)):
+        y = real(rng, 0.5, 0.85)
+        _put(
+            rng,
+            picture,
+            style,
+            pick(rng, _THINGS),
+            (real(rng, 0.05, 0.95) * w, y * h),
+            min(at) * real(rng, 0.1, 0.3) * (0.5 + y),
+        )
+    return picture
+
+
+def _doodle(rng: Rng, at: Size) -> Image.Image:
+    """Scribbles, spirals, zigzags and small things in a pen's colours."""
+    picture = Image.new("RGB", at, WHITE if happens(rng, 0.7) else colour(rng, light=(0.8, 1)))
+    draw = ImageDraw.Draw(picture)
+    inks = [colour(rng, light=(0, 0.5)) for _ in range(whole(rng, 1, 3))]
+    pen_px = max(1, round(min(at) / real(rng, 60, 220)))
+    for _ in range(whole(rng, 2, 14)):
+        x, y, r = real(rng, 0, at[0]), real(rng, 0, at[1]), min(at) * real(rng, 0.05, 0.3)
+        t = np.linspace(0, real(rng, 4, 40), 120)
+        shape = pick(rng, ("spiral", "zigzag", "knot", "walk"))
+        if shape == "spiral":
+            xs, ys = x + r * t / t[-1] * np.cos(t), y + r * t / t[-1] * np.sin(t)
+        elif shape == "zigzag":
+            xs, ys = x + r * 2 * t / t[-1], y + r * 0.4 * np.sign(np.sin(t))
+        elif shape == "knot":
+            xs, ys = x + r * np.sin(t * real(rng, 0.5, 2)), y + r * np.sin(t * real(rng, 0.5, 2) + 1)
+        else:
+            xs, ys = x + np.cumsum(rng.normal(0, r / 12, 120)), y + np.cumsum(rng.normal(0, r / 12, 120))
+        draw.line(list(zip(xs.tolist(), ys.tolist(), strict=True)), pick(rng, inks), pen_px, "curve")
+    _things(rng, picture, Style(pick(rng, inks), pen_px, False, 0.03), whole(rng, 0, 4))
+    return picture
+
+
+def _icons(rng: Rng, at: Size) -> Image.Image:
+    """Silhouettes or outlines of one colour in a grid, or a single one; some in a circle or a square."""
+    ground = pick(rng, (WHITE, colour(rng, light=(0.85, 1)), colour(rng, light=(0.1, 0.6))))
+    paint = WHITE if sum(ground) < 400 else colour(rng, light=(0, 0.5))
+    picture = Image.new("RGB", at, ground)
+    draw = ImageDraw.Draw(picture)
+    n = pick(rng, (1, 1, 2, 3, 4))
+    cell = (at[0] / n, at[1] / n)
+    line_px = max(1, round(min(cell) / 30))
+    filled, framed = happens(rng, 0.5), pick(rng, ("", "circle", "square"))
+    for i in range(n * n):
+        x, y, r = (i % n + 0.5) * cell[0], (i // n + 0.5) * cell[1], min(cell) * 0.33
+        inner = paint
+        if framed:
+            box, back = (x - r * 1.3, y - r * 1.3, x + r * 1.3, y + r * 1.3), colour(rng, light=(0.3, 0.6))
+            if framed == "circle":
+                draw.ellipse(box, back)
+            else:
+                draw.rounded_rectangle(box, r * 0.4, back)
+            inner = WHITE
+        pen = Pen(
+            draw,
+            rng,
+            x,
+            y,
+            r * 0.8,
+            0,
+            ground if filled and not framed else inner,
+            line_px,
+            [inner] if filled else (),
+            0,
+        )
+        pick(rng, _THINGS)(pen)
+    return picture
+
+
+def _logo(rng: Rng, at: Size) -> Image.Image:
+    """A sign of a few geometric shapes, with or without a name."""
+    ground = WHITE if happens(rng, 0.6) else colour(rng)
+    picture = Image.new("RGB", at, ground)
+    draw = ImageDraw.Draw(picture)
+    paints, (w, h) = palette(rng, 3), at
+    named = happens(rng, 0.7)
+    x, y, r = w / 2, h * (0.38 if named else 0.5), min(at) * real(rng, 0.15, 0.32)
+    for i in range(whole(rng, 1, 4)):
+        n, turn, part = pick(rng, (3, 4, 5, 6, 40)), real(rng, 0, 6.3), r * (1 - 0.25 * i)
+        points = [
+            (x + part * float(np.cos(turn + 2 * np.pi * k / n)), y + part * float(np.sin(turn + 2 * np.pi * k / n)))
+            for k in range(n)
+        ]
+        if happens(rng, 0.7):
+            draw.polygon(points, paints[i % 3])
+        else:
+            draw.polygon(points, None, paints[i % 3], max(round(r / 10), 2))
+    if named:
+        face = font(rng, round(h * real(rng, 0.07, 0.16)), style=pick(rng, ("sans", "serif")))
+        draw.text(
+            (x, h * 0.8), word(rng).upper() if happens(rng, 0.5) else phrase(rng, 12), paints[0], face, anchor="mm"
+        )
+    return picture
+
+
+def _pixel_art(rng: Rng, at: Size) -> Image.Image:
+    """Drawn at a few dozen pixels and enlarged without smoothing."""
+    small = (max(at[0] // whole(rng, 6, 14), 16), max(at[1] // whole(rng, 6, 14), 16))
+    made = pick(rng, (_scene, _clip_art, _abstract))(rng, small)
+    return made.quantize(whole(rng, 4, 16)).convert("RGB").resize(at, Image.Resampling.NEAREST)
+
+
+def _sketch(rng: Rng, at: Size) -> Image.Image:
+    """Pencil: the edges of a coloured drawing, or hatching after its brightness, grey on paper with grain."""
+    source = pick(rng, (_scene, _clip_art, _face))(rng, at)
+    grey = ImageOps.grayscale(source)
+    if happens(rng, 0.6):  # colour dodge with its blurred negative: a known recipe for pencil
+        soft = np.asarray(ImageOps.invert(grey).filter(ImageFilter.GaussianBlur(real(rng, 2, 9))), np.float32)
+        light = np.asarray(grey, np.float32)
+        values = np.minimum(light * 256 / (256 - np.minimum(soft, 255)), 255)
+    else:
+        values = _hatched(rng, np.asarray(grey, np.float32))
+    grain = camera.enlarged(camera.clouds(rng, octaves=6), at)[..., None]
+    ink, paper = (
+        np.asarray(colour(rng, light=(0, 0.35), saturation=(0, 0.3)), np.float32),
+        np.asarray(colour(rng, light=(0.88, 1)), np.float32),
+    )
+    share = np.clip(values[..., None] / 255 + (grain - 0.5) * 0.15, 0, 1)
+    return camera.as_image(ink + (paper - ink) * share)
+
+
+def _hatched(rng: Rng, light: camera.Floats) -> camera.Floats:
+    """Parallel strokes, crossed where it is darker."""
+    y, x = np.mgrid[0 : light.shape[0], 0 : light.shape[1]].astype(np.float32)
+    made, step = np.full_like(light, 255), real(rng, 3, 7)
+    for level, angle in ((190, 0.8), (120, 2.3), (60, 0.1)):
+        stroke = (
+            np.sin((x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi / step + rng.normal(0, 0.4, light.shape)) > 0.3
+        )
+        made[stroke & (light < level)] -= 110
+    return np.maximum(made, 0)
+
+
+def _comic(rng: Rng, at: Size) -> Image.Image:
+    """Panels with scenes or figures and balloons with words."""
+    picture = Image.new("RGB", at, WHITE)
+    draw = ImageDraw.Draw(picture)
+    colourless = happens(rng, 0.4)
+    y, rows = 4, whole(rng, 1, 3)
+    high = (at[1] - 8) // rows
+    for _ in range(rows):
+        columns = whole(rng, 1, 3)
+        wide = (at[0] - 8) // columns
+        for column in range(columns):
+            x, inner = 4 + column * wide, (max(wide - 6, 16), max(high - 6, 16))
+            made = pick(rng, (_scene, _face, _clip_art))(rng, inner)
+            picture.paste(ImageOps.grayscale(made) if colourless else made, (x, y))
+            draw.rectangle((x, y, x + inner[0], y + inner[1]), None, (0, 0, 0), 2)
+            if happens(rng, 0.75):
+                _balloon(
+                    rng,
+                    draw,
+                    (
+                        x + inner[0] * 0.06,
+                        y + inner[1] * 0.04,
+                        x + inner[0] * real(rng, 0.5, 0.9),
+                        y + inner[1] * real(rng, 0.2, 0.38),
+                    ),
+                )
+        y += high
+    return picture
+
+
+def _balloon(rng: Rng, draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float]) -> None:
+    left, top, right, bottom = box
+    draw.polygon(
+        [
+            ((left + right) / 2, bottom - 3),
+            ((left + right) / 2 + 14, bottom - 3),
+            (left + (right - left) * 0.4, bottom + 14),
+        ],
+        WHITE,
+        (0, 0, 0),
+    )
+    draw.rounded_rectangle(box, (bottom - top) / 2.5, WHITE, (0, 0, 0), 2)
+    rows = whole(rng, 1, 3)
+    text_px = (bottom - top) / (rows + 1)
+    face = font(rng, round(text_px * 0.9), style="hand")
+    for row in range(rows):
+        text = phrase(rng, max(int((right - left) / text_px * 1.3), 2)).upper()
+        draw.text(((left + right) / 2, top + text_px * (row + 1)), text, (0, 0, 0), face, anchor="mm")
+
+
+def _crayon(rng: Rng, at: Size) -> Image.Image:
+    """A child's drawing: thick shaky lines in bright colours, scribbled surfaces, people, house, sun."""
+    picture = Image.new("RGB", at, colour(rng, light=(0.9, 1), saturation=(0, 0.3)))
+    draw = ImageDraw.Draw(picture)
+    crayons = [colour(rng, light=(0.3, 0.6), saturation=(0.5, 1)) for _ in range(6)]
+    line_px = max(2, round(min(at) / real(rng, 45, 110)))
+    if happens(rng, 0.6):
+        xs = np.linspace(0, at[0], whole(rng, 20, 80))
+        ys = at[1] * (0.9 + rng.uniform(-0.06, 0.06, len(xs)))
+        draw.line(list(zip(xs.tolist(), ys.tolist(), strict=True)), pick(rng, crayons), line_px, "curve")
+    for thing in [_person] * whole(rng, 0, 3) + [pick(rng, _THINGS) for _ in range(whole(rng, 1, 4))]:
+        style = Style(pick(rng, crayons), line_px, happens(rng, 0.2), 0.035)
+        _put(
+            rng,
+            picture,
+            style,
+            thing,
+            (real(rng, 0.1, 0.9) * at[0], real(rng, 0.2, 0.8) * at[1]),
+            min(at) * real(rng, 0.12, 0.3),
+        )
+    for _ in range(whole(rng, 0, 4)):
+        x, y, r = real(rng, 0, at[0]), real(rng, 0, at[1]), min(at) * real(rng, 0.05, 0.2)
+        t = np.linspace(0, 1, 40)
+        xs, ys = (
+            x + r * t + rng.normal(0, r * 0.03, 40),
+            y + r * 0.6 * (np.arange(40) % 2) + rng.normal(0, r * 0.05, 40),
+        )
+        draw.line(list(zip(xs.tolist(), ys.tolist(), strict=True)), pick(rng, crayons), line_px)
+    grain = camera.noisy(picture, rng, real(rng, 4, 25))
+    return grain.filter(ImageFilter.GaussianBlur(0.5))
+
+
+def _abstract(rng: Rng, at: Size) -> Image.Image:
+    """Flat shapes over each other, with or without outlines; or a figure of rotational symmetry."""
+    picture = Image.new("RGB", at, colour(rng))
+    draw = ImageDraw.Draw(picture)
+    paints, (w, h) = palette(rng, 5), at
+    outline = (0, 0, 0) if happens(rng, 0.4) else None
+    if happens(rng, 0.3):
+        n, r = whole(rng, 5, 16), min(at) * 0.48
+        for ring in range(whole(rng, 2, 5)):
+            style = Style(outline or pick(rng, paints), 2, happens(rng, 0.5), 0)
+            for k in range(n):
+                pen = _pen(rng, draw, style, (w / 2, h / 2), r * (1 - ring * 0.2))
+                replace(pen, turn=2 * np.pi * k / n).ellipse(0.6, 0, 0.35, 0.15, ring)
+        return picture
+    for _ in range(whole(rng, 4, 18)):
+        x, y, r = real(rng, 0, w), real(rng, 0, h), min(at) * real(rng, 0.05, 0.35)
+        n, turn = pick(rng, (3, 4, 4, 5, 40)), real(rng, 0, 6.3)
+        points = [
+            (x + r * float(np.cos(turn + 2 * np.pi * k / n)), y + r * float(np.sin(turn + 2 * np.pi * k / n)))
+            for k in range(n)
+        ]
+        draw.polygon(points, pick(rng, paints), outline, max(round(min(at) / 100), 1))
+    return picture
+
+
+def _face(rng: Rng, at: Size) -> Image.Image:
+    """A cartoon's head, large: skin, hair, eyes, nose, mouth."""
+    picture = Image.new("RGB", at, WHITE if happens(rng, 0.4) else colour(rng))
+    style = Style(
+        (20, 20, 20) if happens(rng, 0.8) else None,
+        max(1, round(min(at) / 80)),
+        happens(rng, 0.8),
+        pick(rng, (0.0, 0.01)),
+    )
+    pen = _pen(rng, ImageDraw.Draw(picture), style, (at[0] / 2, at[1] * 0.52), min(at) * real(rng, 0.3, 0.42))
+    skin = colour(rng, light=(0.4, 0.85), hue=real(rng, 0.03, 0.1) if happens(rng, 0.6) else None)
+    pen = replace(pen, paints=[skin, colour(rng, light=(0.05, 0.6)), WHITE, colour(rng)] if style.filled else ())
+    long, wide = real(rng, 0.8, 1.1), real(rng, 0.65, 1)
+    pen.rectangle(-0.9, long * 0.9, 0.9, 2, 3)
+    if happens(rng, 0.4):
+        pen.ellipse(0, 0.1, wide * 1.25, long * 1.15, 1)
+    for side in (-1, 1):
+        pen.ellipse(side * wide, 0.05, 0.17, 0.22)
+    pen.ellipse(0, 0, wide, long)
+    if happens(rng, 0.85):
+        spikes = whole(rng, 2, 7)
+        fringe = [(wide * (1 - 2 * i / (2 * spikes)), -0.35 - 0.25 * (i % 2)) for i in range(2 * spikes + 1)]
+        pen.polygon([(-wide, -0.25), (-wide * 0.8, -long), (0, -long * 1.2), (wide * 0.8, -long), *fringe], 1)
+    eye, apart = real(rng, 0.1, 0.26), real(rng, 0.3, 0.42)
+    for side in (-1, 1):
+        pen.ellipse(side * apart, -0.08, eye, eye * real(rng, 0.8, 1.4), 2)
+        pen.dot(side * apart, -0.05, eye * 0.5)
+        pen.stroke((side * (apart - 0.15), -0.42), (side * (apart + 0.15), -0.42 + real(rng, -0.1, 0.1)))
+    pen.stroke((0, 0), (real(rng, 0.05, 0.2), 0.25), (-0.03, 0.27))
+    pen.arc(0, 0.4, 0.35, real(rng, -0.15, 0.3), 10, 170)
+    return picture
+
+
+def _things(rng: Rng, picture: Image.Image, style: Style, count: int) -> None:
+    """One thing in the middle, or several in a loose grid."""
+    w, h = picture.size
+    n = int(np.ceil(count**0.5))
+    for i in range(count):
+        cell = (w / n, h / n)
+        jitter = 0.0 if count == 1 else 0.15
+        at = (
+            (i % n + 0.5 + real(rng, -jitter, jitter)) * cell[0],
+            (i // n + 0.5 + real(rng, -jitter, jitter)) * cell[1],
+        )
+        _put(rng, picture, style, pick(rng, _THINGS), at, min(cell) * real(rng, 0.28, 0.45))
+
+
+def _put(rng: Rng, picture: Image.Image, style: Style, thing: Thing, at: Point, scale: float) -> None:
+    thing(_pen(rng, ImageDraw.Draw(picture), style, at, scale))
+
+
+def _pen(rng: Rng, draw: ImageDraw.ImageDraw, style: Style, at: Point, scale: float) -> Pen:
+    paints = [colour(rng, light=(0.3, 0.75), saturation=(0.3, 1)) for _ in range(3)] + [
+        between(WHITE, colour(rng), 0.15)
+    ]
+    filled = paints if style.filled or not style.line else ()
+    return Pen(draw, rng, *at, scale, float(rng.normal(0, 0.08)), style.line, style.line_px, filled, style.wobble)
+
+
+def _with_steps(
+    points: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """With two more points on every piece, so that it can be bent."""
+    if len(points) < 2:
+        return points
+    shares = np.array([0, 1 / 3, 2 / 3])[None, :, None]
+    between_points = points[:-1, None] * (1 - shares) + points[1:, None] * shares
+    return np.concatenate([between_points.reshape(-1, 2), points[-1:]])
+
+
+# Things, each in a square of -1..1
+
+
+def _house(pen: Pen) -> None:
+    pen.rectangle(-0.7, -0.1, 0.7, 0.9)
+    pen.polygon([(-0.9, -0.1), (0, -0.9), (0.9, -0.1)], 1)
+    pen.rectangle(-0.15, 0.3, 0.2, 0.9, 2)
+    for x in (-0.5, 0.4):
+        pen.rectangle(x, 0.1, x + 0.22, 0.35, 3)
+
+
+def _tree(pen: Pen) -> None:
+    pen.rectangle(-0.12, 0.2, 0.12, 0.95, 1)
+    if happens(pen.rng, 0.4):
+        for i in range(3):
+            pen.polygon([(-0.6 + 0.12 * i, 0.3 - 0.4 * i), (0, -0.3 - 0.35 * i), (0.6 - 0.12 * i, 0.3 - 0.4 * i)])
+    else:
+        for x, y, r in ((-0.3, 0, 0.4), (0.3, 0, 0.4), (0, -0.4, 0.5)):
+            pen.ellipse(x, y, r)
+
+
+def _flower(pen: Pen) -> None:
+    pen.stroke((0, 0), (0.05, 0.5), (0, 0.95))
+    pen.ellipse(0.2, 0.6, 0.2, 0.09, 1)
+    n = whole(pen.rng, 5, 9)
+    for k in range(n):
+        turn = 2 * np.pi * k / n
+        pen.ellipse(0.35 * float(np.cos(turn)), -0.35 + 0.35 * float(np.sin(turn)), 0.2)
+    pen.ellipse(0, -0.35, 0.22, paint=2)
+
+
+def _sun(pen: Pen) -> None:
+    for k in range(whole(pen.rng, 8, 14)):
+        turn = 0.55 * k
+        pen.stroke(
+            (0.65 * float(np.cos(turn)), 0.65 * float(np.sin(turn))),
+            (0.95 * float(np.cos(turn)), 0.95 * float(np.sin(turn))),
+        )
+    pen.ellipse(0, 0, 0.5)
+
+
+def _cloud(pen: Pen) -> None:
+    for x, y, r in ((-0.5, 0.1, 0.35), (0.5, 0.1, 0.35), (-0.15, -0.15, 0.42), (0.25, -0.1, 0.4), (0, 0.15, 0.4)):
+        pen.ellipse(x, y, r, paint=3)
+
+
+def _star(pen: Pen) -> None:
+    n, inner = whole(pen.rng, 5, 8), real(pen.rng, 0.35, 0.6)
+    pen.polygon(
+        [
+            (
+                (inner if k % 2 else 0.9) * float(np.sin(np.pi * k / n)),
+                -(inner if k % 2 else 0.9) * float(np.cos(np.pi * k / n)),
+            )
+            for k in range(2 * n)
+        ]
+    )
+
+
+def _heart(pen: Pen) -> None:
+    t = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    xs, ys = np.sin(t) ** 3 * 0.85, -(13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)) / 18
+    pen.polygon(list(zip(xs.tolist(), ys.tolist(), strict=True)))
+
+
+def _person(pen: Pen) -> None:
+    lean = real(pen.rng, -0.1, 0.1)
+    if pen.paints:
+        pen.polygon([(-0.25, -0.3), (0.25, -0.3), (0.35, 0.4), (-0.35, 0.4)], 1)
+    pen.stroke((lean, -0.4), (0, 0.35))
+    for side in (-1, 1):
+        pen.stroke((0, 0.35), (side * 0.3, 0.95))
+        pen.stroke((0, -0.2), (side * 0.55, real(pen.rng, -0.5, 0.3)))
+    pen.ellipse(lean, -0.65, 0.26)
+    for side in (-1, 1):
+        pen.dot(lean + side * 0.09, -0.7, 0.03)
+    pen.arc(lean, -0.62, 0.13, 0.1, 10, 170)
+
+
+def _cat(pen: Pen) -> None:
+    pen.ellipse(0.1, 0.5, 0.45, 0.42)
+    pen.stroke((0.5, 0.7), (0.85, 0.4), (0.75, 0))
+    for side in (-1, 1):
+        pen.polygon([(side * 0.38, -0.35), (side * 0.35, -0.85), (side * 0.08, -0.55)])
+    pen.ellipse(0, -0.25, 0.43, 0.38)
+    for side in (-1, 1):
+        pen.dot(side * 0.17, -0.3, 0.06)
+        for tilt in (-0.08, 0, 0.08):
+            pen.stroke((side * 0.12, -0.15), (side * 0.6, -0.15 + tilt))
+    pen.polygon([(-0.05, -0.2), (0.05, -0.2), (0, -0.13)], 2)
+
+
+def _dog(pen: Pen) -> None:
+    pen.ellipse(0.2, 0.25, 0.55, 0.28)
+    for x in (-0.2, 0, 0.4, 0.6):
+        pen.rectangle(x - 0.06, 0.4, x + 0.06, 0.9)
+    pen.stroke((0.72, 0.15), (0.95, -0.2))
+    pen.ellipse(-0.45, -0.2, 0.32, 0.3)
+    pen.ellipse(-0.75, -0.1, 0.22, 0.15)
+    pen.ellipse(-0.25, -0.15, 0.12, 0.32, 1)
+    pen.dot(-0.92, -0.15, 0.06)
+    pen.dot(-0.52, -0.28, 0.05)
+
+
+def _fish(pen: Pen) -> None:
+    pen.polygon([(0.5, 0), (0.95, -0.4), (0.85, 0), (0.95, 0.4)], 1)
+    pen.ellipse(-0.1, 0, 0.7, 0.42)
+    pen.dot(-0.5, -0.1, 0.06)
+    pen.arc(-0.35, 0, 0.15, 0.35, -80, 80)
+
+
+def _bird(pen: Pen) -> None:
+    pen.polygon([(0.4, 0.1), (0.95, -0.2), (0.9, 0.25)], 1)
+    pen.ellipse(0, 0.15, 0.55, 0.38)
+    pen.ellipse(-0.5, -0.25, 0.28)
+    pen.polygon([(-0.75, -0.3), (-1, -0.2), (-0.74, -0.15)], 2)
+    pen.polygon([(-0.1, 0.05), (0.5, -0.4), (0.35, 0.25)], 1)
+    pen.dot(-0.57, -0.3, 0.05)
+    for x in (-0.1, 0.1):
+        pen.stroke((x, 0.5), (x, 0.9))
+
+
+def _car(pen: Pen) -> None:
+    pen.polygon([(-0.5, -0.05), (-0.3, -0.45), (0.35, -0.45), (0.6, -0.05)], 3)
+    pen.polygon([(-0.95, 0.4), (-0.95, 0), (-0.6, -0.05), (0.7, -0.05), (0.95, 0.05), (0.95, 0.4)])
+    for x in (-0.5, 0.5):
+        pen.ellipse(x, 0.42, 0.23, paint=1)
+        pen.ellipse(x, 0.42, 0.1, paint=3)
+
+
+def _boat(pen: Pen) -> None:
+    pen.polygon([(-0.8, 0.4), (0.8, 0.4), (0.5, 0.8), (-0.5, 0.8)], 1)
+    pen.stroke((0, 0.4), (0, -0.9))
+    pen.polygon([(0.05, -0.85), (0.65, 0.25), (0.05, 0.25)], 3)
+    pen.polygon([(-0.05, -0.6), (-0.5, 0.25), (-0.05, 0.25)])
+
+
+def _mountain(pen: Pen) -> None:
+    pen.polygon([(-0.2, 0.7), (0.45, -0.4), (1, 0.7)], 1)
+    pen.polygon([(-1, 0.7), (-0.25, -0.8), (0.5, 0.7)])
+    pen.polygon([(-0.45, -0.4), (-0.25, -0.8), (-0.05, -0.4), (-0.2, -0.3)], 3)
+
+
+def _cup(pen: Pen) -> None:
+    pen.ellipse(0.55, 0.1, 0.25, 0.28, None)
+    pen.polygon([(-0.55, -0.35), (0.55, -0.35), (0.42, 0.7), (-0.42, 0.7)])
+    pen.ellipse(0, -0.35, 0.55, 0.14, 1)
+    for x in (-0.2, 0.15):
+        pen.stroke((x, -0.55), (x + 0.1, -0.7), (x, -0.85))
+
+
+def _butterfly(pen: Pen) -> None:
+    for side in (-1, 1):
+        pen.ellipse(side * 0.45, -0.3, 0.42, 0.4)
+        pen.ellipse(side * 0.38, 0.35, 0.32, 0.35, 1)
+        pen.ellipse(side * 0.45, -0.3, 0.18, paint=2)
+        pen.stroke((0, -0.5), (side * 0.25, -0.9))
+    pen.ellipse(0, 0, 0.09, 0.55, 2)
+
+
+def _rocket(pen: Pen) -> None:
+    pen.polygon([(-0.2, 0.6), (0, 1), (0.2, 0.6)], 2)
+    for side in (-1, 1):
+        pen.polygon([(side * 0.25, 0.1), (side * 0.6, 0.7), (side * 0.25, 0.55)], 1)
+    pen.polygon([(-0.3, 0.6), (-0.32, -0.3), (0, -0.95), (0.32, -0.3), (0.3, 0.6)])
+    pen.ellipse(0, -0.2, 0.15, paint=3)
+
+
+def _robot(pen: Pen) -> None:
+    pen.stroke((0, -0.6), (0, -0.9))
+    pen.rectangle(-0.35, -0.65, 0.35, -0.15)
+    pen.rectangle(-0.45, -0.1, 0.45, 0.55, 1)
+    for side in (-1, 1):
+        pen.ellipse(side * 0.16, -0.43, 0.09, paint=3)
+        pen.rectangle(side * 0.5, -0.05, side * 0.65, 0.4)
+        pen.rectangle(side * 0.12, 0.55, side * 0.32, 0.95)
+    pen.stroke((-0.15, -0.25), (0.15, -0.25))
+
+
+def _fruit(pen: Pen) -> None:
+    pen.ellipse(-0.18, 0.15, 0.45, 0.55)
+    pen.ellipse(0.18, 0.15, 0.45, 0.55)
+    pen.stroke((0, -0.3), (0.06, -0.75))
+    pen.ellipse(0.28, -0.6, 0.22, 0.1, 1)
+
+
+def _bicycle(pen: Pen) -> None:
+    for x in (-0.55, 0.55):
+        pen.ellipse(x, 0.35, 0.38, None if pen.line else 0)
+    pen.stroke((-0.55, 0.35), (-0.2, -0.25), (0.4, -0.25), (0, 0.35), (-0.55, 0.35))
+    pen.stroke((0, 0.35), (-0.28, -0.42), (-0.42, -0.42))
+    pen.stroke((0.55, 0.35), (0.36, -0.5), (0.6, -0.55))
+
+
+def _creature(pen: Pen) -> None:
+    """A body of any shape with eyes and legs."""
+    turns = np.linspace(0, 2 * np.pi, 14, endpoint=False)
+    reach = pen.rng.uniform(0.45, 0.8, 14)
+    body = [(float(r * np.cos(t)), float(r * np.sin(t))) for r, t in zip(reach, turns, strict=True)]
+    for x in np.linspace(-0.4, 0.4, whole(pen.rng, 2, 5)).tolist():
+        pen.stroke((x, 0.4), (x, 0.95))
+    pen.polygon(body)
+    for x in np.linspace(-0.25, 0.25, whole(pen.rng, 1, 3)).tolist():
+        pen.ellipse(x, -0.1, 0.13, paint=3)
+        pen.dot(x, -0.08, 0.06)
+    pen.arc(0, 0.15, 0.2, 0.12, 0, 180)
+
+
+Thing = Callable[[Pen], None]
+_THINGS: tuple[Thing, ...] = (
+    _house, _tree, _flower, _sun, _cloud, _star, _heart, _person, _cat, _dog, _fish, _bird, _car, _boat, _mountain, _cup,
+    _butterfly, _rocket, _robot, _fruit, _bicycle, _creature,
+)  # fmt: skip
