@@ -22,7 +22,7 @@ from captioner.training.non_photos.charts import chart
 from captioner.training.non_photos.drawings import drawing
 from captioner.training.non_photos.pages import page
 from captioner.training.non_photos.pattern import pattern
-from captioner.training.non_photos.screens import screenshot
+from captioner.training.non_photos.screenshots import screenshot
 
 #: The side of the pictures that the captioner is given.
 SIDE_PX = 224

@@ -37,7 +37,7 @@ def degraded(picture: Image.Image, rng: Rng) -> Image.Image:
 
 
 def photographed(page: Image.Image, rng: Rng) -> Image.Image:
-    """The page as a camera sees it: on a table or filling the view, in perspective, in uneven light, on tinted paper."""
+    """The page as a camera sees it: on a table or filling the view, in perspective, in uneven light."""
     if happens(rng, 0.6):
         page = tinted(page, colour(rng, light=(0.85, 1), hue=real(rng, 0.05, 0.17)))
     page = _on_a_table(page, rng) if happens(rng, 0.75) else _cropped(page, rng)

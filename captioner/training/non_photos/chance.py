@@ -20,7 +20,7 @@ ANY = (0.0, 1.0)
 
 def whole(rng: Rng, low: int, high: int) -> int:
     """An integer in low..high, both included."""
-    return int(rng.integers(low, high + 1))
+    return low + int((high - low + 1) * rng.random())  # several times as fast as rng.integers
 
 
 def real(rng: Rng, low: float, high: float) -> float:
@@ -35,7 +35,7 @@ def happens(rng: Rng, probability: float) -> bool:
 
 def pick(rng: Rng, choices: Sequence[T]) -> T:
     """One of the choices, all equally likely."""
-    return choices[int(rng.integers(len(choices)))]
+    return choices[int(len(choices) * rng.random())]
 
 
 def colour(

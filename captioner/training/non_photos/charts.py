@@ -185,9 +185,15 @@ def _series(rng: Rng, count: int) -> list[float]:
     x = np.linspace(0, 1, count)
     walk = np.cumsum(rng.normal(0, 1, count))
     shapes = (
-        walk, walk, np.sin(x * real(rng, 3, 30) + real(rng, 0, 6)), np.exp(x * real(rng, -5, 5)), x * real(rng, -1, 1) + rng.normal(0, 0.05, count),
-        np.exp(-((x - real(rng, 0.2, 0.8)) ** 2) / real(rng, 0.004, 0.08)), rng.random(count), 1 / (1 + np.exp(-(x - 0.5) * real(rng, 5, 25))),
-    )  # fmt: skip
+        walk,
+        walk,
+        np.sin(x * real(rng, 3, 30) + real(rng, 0, 6)),
+        np.exp(x * real(rng, -5, 5)),
+        x * real(rng, -1, 1) + rng.normal(0, 0.05, count),
+        np.exp(-((x - real(rng, 0.2, 0.8)) ** 2) / real(rng, 0.004, 0.08)),
+        rng.random(count),
+        1 / (1 + np.exp(-(x - 0.5) * real(rng, 5, 25))),
+    )
     values = pick(rng, shapes)
     values = (values - values.min()) / max(float(np.ptp(values)), 1e-9)
     low, high = sorted((real(rng, 0.03, 0.97), real(rng, 0.03, 0.97)))
@@ -459,6 +465,6 @@ Chart = Callable[[Rng, Plot], None]
 _WITH_AXES = (_lines, _bars, _scatter, _boxes, _schedule, _heat_map)
 #: One that stands twice is twice as frequent.
 _CHARTS: tuple[Chart, ...] = (
-    _lines, _lines, _lines, _bars, _bars, _bars, _pie, _pie, _scatter, _scatter, _heat_map, _boxes, _radar, _flow, _flow,
-    _network, _schedule, _tree_map, _sheet_of_figures, _surface,
+    _lines, _lines, _lines, _bars, _bars, _bars, _pie, _pie, _scatter, _scatter, _heat_map, _boxes, _radar, _flow,
+    _flow, _network, _schedule, _tree_map, _sheet_of_figures, _surface,
 )  # fmt: skip

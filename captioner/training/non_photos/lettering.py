@@ -6,6 +6,7 @@ from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 from PIL import ImageFont
 
 from captioner.training.non_photos.chance import Rng, happens, pick, whole
@@ -71,25 +72,14 @@ def font_files(letters: Script) -> tuple[Path, ...]:
 
 
 def word(rng: Rng, letters: Script = Script.LATIN) -> str:
-    """A made-up word of 1 to 4 syllables, now and then with a capital or an accent."""
-    if letters is not Script.LATIN:
-        return "".join(pick(rng, letters.value) for _ in range(whole(rng, 2, 7)))
-    made = "".join(
-        pick(rng, _CONSONANTS) + pick(rng, _VOWELS) + (pick(rng, _CONSONANTS) if happens(rng, 0.4) else "")
-        for _ in range(whole(rng, 1, 4))
-    )
-    made = made[whole(rng, 0, 1) :]
-    if happens(rng, 0.05):
-        made += pick(rng, _ACCENTS)
-    return made.capitalize() if happens(rng, 0.15) else made
+    """A made-up word."""
+    return pick(rng, _vocabulary(letters))
 
 
 def phrase(rng: Rng, length: int, letters: Script = Script.LATIN) -> str:
     """Words up to about `length` letters."""
-    gap = "" if letters in _UNSPACED else " "
-    made = word(rng, letters)
-    while len(made) < length:
-        made += (pick(rng, (",", ".")) if happens(rng, 0.1) else "") + gap + word(rng, letters)
+    words = _vocabulary(letters)
+    made = ("" if letters in _UNSPACED else " ").join(words[i] for i in rng.integers(len(words), size=length // 3 + 1))
     return made[:length].strip()
 
 
@@ -98,6 +88,25 @@ def number(rng: Rng) -> str:
     return pick(rng, (f"{whole(rng, 0, 999)}", f"{whole(rng, 0, 99)}.{whole(rng, 0, 99):02}",
                       f"{whole(rng, 1, 99)} %", f"{whole(rng, 1, 12)}/{whole(rng, 1, 28)}",
                       f"{whole(rng, 1, 9)},{whole(rng, 0, 999):03}"))  # fmt: skip
+
+
+@lru_cache
+def _vocabulary(letters: Script) -> tuple[str, ...]:
+    """2000 words of a script, always the same: making up every page's words anew takes longer than drawing it."""
+    rng = np.random.default_rng(0)
+    return tuple(_made_up_word(rng, letters) for _ in range(2000))
+
+
+def _made_up_word(rng: Rng, letters: Script) -> str:
+    """1 to 4 syllables or 2 to 7 letters, now and then with a capital, an accent, a full stop or a comma."""
+    if letters is Script.LATIN:
+        syllables = [pick(rng, _CONSONANTS) + pick(rng, _VOWELS) for _ in range(whole(rng, 1, 4))]
+        made = "".join(s + (pick(rng, _CONSONANTS) if happens(rng, 0.4) else "") for s in syllables)[whole(rng, 0, 1) :]
+        made += pick(rng, _ACCENTS) if happens(rng, 0.05) else ""
+        made = made.capitalize() if happens(rng, 0.15) else made
+    else:
+        made = "".join(pick(rng, letters.value) for _ in range(whole(rng, 2, 7)))
+    return made + (pick(rng, ",.") if happens(rng, 0.1) else "")
 
 
 @lru_cache(maxsize=2000)
