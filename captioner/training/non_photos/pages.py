@@ -390,7 +390,7 @@ def _cursive(
 Layout = Callable[[Rng, Sheet], None]
 #: Layouts with the style of font each wants, "" for any; one that stands twice is twice as frequent.
 _LAYOUTS: tuple[tuple[Layout, str], ...] = (
-    (_document, ""), (_document, ""), (_document, ""), (_letter, ""), (_receipt, "mono"), (_receipt, ""), (_form, "sans"),
-    (_table, ""), (_newspaper, "serif"), (_book, "serif"), (_book, "serif"), (_code, "mono"), (_handwriting, "hand"),
-    (_handwriting, "hand"), (_handwriting, "hand"), (_poster, ""), (_poster, "hand"), (_slide, "sans"), (_scrawl, "hand"), (_close_up, ""),
+    *[(_document, "")] * 3, (_letter, ""), (_receipt, "mono"), (_receipt, ""), (_form, "sans"), (_table, ""),
+    (_newspaper, "serif"), *[(_book, "serif")] * 2, (_code, "mono"), *[(_handwriting, "hand")] * 3, (_poster, ""),
+    (_poster, "hand"), (_slide, "sans"), (_scrawl, "hand"), (_close_up, ""),
 )  # fmt: skip
