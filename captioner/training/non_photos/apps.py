@@ -57,7 +57,7 @@ def chat(rng: Rng, screen: Screen, box: Box) -> None:
             for row in range(rows):
                 share = 1 if row < rows - 1 or rows == 1 else real(rng, 0.3, 1)
                 text = screen.words(rng, max(int((bubble_w - unit * 1.2) / unit / 0.56 * share), 2))
-                screen.text((x + unit * 0.6, y + unit * 0.45 + row * unit * 1.3), text, paint=ink, rng=rng)
+                screen.text((x + unit * 0.6, y + unit * 0.45 + row * unit * 1.3), text, paint=ink)
         if avatars and not own:
             screen.circle(left + unit * 1.8, y + bubble_h - unit * 1.1, unit * 1.1, colour(rng))
         y += bubble_h + unit * pick(rng, (0.3, 0.6, 1.2))
@@ -67,7 +67,6 @@ def chat(rng: Rng, screen: Screen, box: Box) -> None:
                 pick(rng, (number(rng), word(rng))),
                 size=0.8,
                 paint=screen.faint(),
-                rng=rng,
                 anchor="ma",
             )
             y += unit * 1.6
@@ -105,7 +104,6 @@ def rows(rng: Rng, screen: Screen, box: Box) -> None:
         screen.text(
             (x, middle - (unit * 0.75 if two else 0)),
             screen.words(rng, whole(rng, 4, max(room // 2, 6))),
-            rng=rng,
             anchor="lm",
         )
         if two:
@@ -114,7 +112,6 @@ def rows(rng: Rng, screen: Screen, box: Box) -> None:
                 screen.words(rng, whole(rng, max(room // 3, 4), max(room, 6))),
                 size=0.85,
                 paint=screen.faint(),
-                rng=rng,
                 anchor="lm",
             )
         trailing(rng, screen, trailing, right - unit, middle)
@@ -134,7 +131,6 @@ def settings(rng: Rng, screen: Screen, box: Box) -> None:
             screen.words(rng, 14),
             size=0.85,
             paint=pick(rng, (screen.accent, screen.faint())),
-            rng=rng,
         )
         y += unit * 1.6
         rows = whole(rng, 2, 6)
@@ -150,7 +146,7 @@ def settings(rng: Rng, screen: Screen, box: Box) -> None:
                     rounding=unit * 0.4,
                 )
                 x += unit * 2.4
-            screen.text((x, middle), screen.words(rng, whole(rng, 5, 18)), rng=rng, anchor="lm")
+            screen.text((x, middle), screen.words(rng, whole(rng, 5, 18)), anchor="lm")
             trailing(
                 rng, screen, pick(rng, ("switch", "switch", "chevron", "value", "none")), right - inset - unit, middle
             )
@@ -163,12 +159,10 @@ def mail(rng: Rng, screen: Screen, box: Box) -> None:
     """One mail: subject, sender, text, a button."""
     left, top, right, bottom = box
     unit = screen.unit
-    screen.text((left + unit, top + unit), screen.words(rng, whole(rng, 10, 24)), size=1.5, rng=rng)
+    screen.text((left + unit, top + unit), screen.words(rng, whole(rng, 10, 24)), size=1.5)
     screen.circle(left + unit * 2.2, top + unit * 5, unit * 1.3, colour(rng))
-    screen.text((left + unit * 4.5, top + unit * 3.9), screen.words(rng, 16), rng=rng)
-    screen.text(
-        (left + unit * 4.5, top + unit * 5.2), f"{word(rng)}@{word(rng)}.com", size=0.8, paint=screen.faint(), rng=rng
-    )
+    screen.text((left + unit * 4.5, top + unit * 3.9), screen.words(rng, 16))
+    screen.text((left + unit * 4.5, top + unit * 5.2), f"{word(rng)}@{word(rng)}.com", size=0.8, paint=screen.faint())
     end = top + (bottom - top) * real(rng, 0.4, 0.95)
     lines_of_text(rng, screen, (left + unit, top + unit * 8, right - unit, end))
     if end < bottom - unit * 4:
@@ -191,7 +185,6 @@ def browser(rng: Rng, screen: Screen, box: Box) -> None:
             (left + wide * 0.12 + unit, y + unit * 1.3),
             f"{word(rng).lower()}.{word(rng).lower()}.com/{word(rng)}",
             size=0.85,
-            rng=rng,
             anchor="lm",
         )
         y += unit * 2.6
@@ -203,7 +196,6 @@ def browser(rng: Rng, screen: Screen, box: Box) -> None:
             screen.words(rng, whole(rng, 6, 20)),
             size=real(rng, 1.2, 2.6),
             paint=WHITE,
-            rng=rng,
             anchor="lm",
         )
         y += high + unit
@@ -217,7 +209,7 @@ def _web_block(rng: Rng, screen: Screen, box: Box) -> float:
     unit, wide = screen.unit, right - left
     block = pick(rng, ("text", "text", "heading", "cards", "cards", "button", "table", "field"))
     if block == "heading":
-        screen.text((left, y), screen.words(rng, int(wide / unit / 1.2)), size=1.7, rng=rng)
+        screen.text((left, y), screen.words(rng, int(wide / unit / 1.2)), size=1.7)
         return y + unit * 2.2
     if block == "text":
         end = y + unit * real(rng, 3, 12)
@@ -235,10 +227,10 @@ def _web_block(rng: Rng, screen: Screen, box: Box) -> float:
         return y + high
     if block == "button":
         screen.panel((left, y, left + unit * real(rng, 5, 12), y + unit * 2.2), screen.accent)
-        screen.text((left + unit, y + unit * 1.1), word(rng), paint=WHITE, rng=rng, anchor="lm")
+        screen.text((left + unit, y + unit * 1.1), word(rng), paint=WHITE, anchor="lm")
         return y + unit * 2.2
     if block == "field":
-        screen.text((left, y), screen.words(rng, 12), size=0.9, rng=rng)
+        screen.text((left, y), screen.words(rng, 12), size=0.9)
         screen.panel(
             (left, y + unit * 1.3, right - wide * real(rng, 0, 0.5), y + unit * 3.3),
             screen.surface,
@@ -253,7 +245,6 @@ def _web_block(rng: Rng, screen: Screen, box: Box) -> float:
                 (left + column * wide / columns, y + unit * 0.3),
                 number(rng) if row and column else word(rng)[:9],
                 size=0.9,
-                rng=rng,
             )
         y += unit * 1.8
     return y
@@ -293,7 +284,6 @@ def street_map(rng: Rng, screen: Screen, box: Box) -> None:
             screen.words(rng, whole(rng, 4, 12)),
             size=real(rng, 0.6, 1),
             paint=screen.faint(0.3),
-            rng=rng,
         )
     if happens(rng, 0.6):
         points = [(left + w * real(rng, 0.1, 0.9), top + h * real(rng, 0.2, 0.9)) for _ in range(4)]
@@ -303,9 +293,7 @@ def street_map(rng: Rng, screen: Screen, box: Box) -> None:
     screen.circle(x, y - unit * 1.7, unit * 0.95, (219, 68, 55))
     if happens(rng, 0.7):
         screen.panel((left + unit, top + unit, right - unit, top + unit * 3.5), screen.surface, rounding=unit)
-        screen.text(
-            (left + unit * 2.2, top + unit * 2.2), screen.words(rng, 18), paint=screen.faint(), rng=rng, anchor="lm"
-        )
+        screen.text((left + unit * 2.2, top + unit * 2.2), screen.words(rng, 18), paint=screen.faint(), anchor="lm")
 
 
 def calculator(rng: Rng, screen: Screen, box: Box) -> None:
@@ -313,7 +301,7 @@ def calculator(rng: Rng, screen: Screen, box: Box) -> None:
     left, top, right, bottom = box
     rows, columns = whole(rng, 4, 5), whole(rng, 3, 4)
     split = top + (bottom - top) * real(rng, 0.2, 0.45)
-    screen.text((right - screen.unit, split - screen.unit), number(rng), size=real(rng, 2, 4.5), rng=rng, anchor="rs")
+    screen.text((right - screen.unit, split - screen.unit), number(rng), size=real(rng, 2, 4.5), anchor="rs")
     w, h = (right - left) / columns, (bottom - split) / rows
     round_keys = happens(rng, 0.5)
     for row in range(rows):
@@ -324,7 +312,7 @@ def calculator(rng: Rng, screen: Screen, box: Box) -> None:
                 screen.circle(x, y, min(w, h) * 0.42, paint)
             else:
                 screen.panel((x - w * 0.46, y - h * 0.46, x + w * 0.46, y + h * 0.46), paint)
-            screen.text((x, y), pick(rng, "0123456789+-=%C*#"), size=1.7, rng=rng, anchor="mm")
+            screen.text((x, y), pick(rng, "0123456789+-=%C*#"), size=1.7, anchor="mm")
 
 
 def calendar(rng: Rng, screen: Screen, box: Box) -> None:
@@ -340,7 +328,7 @@ def calendar(rng: Rng, screen: Screen, box: Box) -> None:
             screen.draw.rectangle((x, y, x + w, y + h), None, screen.faint(0.85))
         if happens(rng, 0.05):
             screen.circle(x + w / 2, y + unit, unit * 1.1, screen.accent)
-        screen.text((x + w / 2, y + unit), str(day % 31 + 1), rng=rng, anchor="mm")
+        screen.text((x + w / 2, y + unit), str(day % 31 + 1), anchor="mm")
         if h > unit * 4 and happens(rng, 0.3):
             screen.panel((x + 2, y + unit * 2.2, x + w - 2, y + unit * 3.4), colour(rng, light=(0.4, 0.8)), rounding=3)
     if end < bottom:
@@ -354,8 +342,8 @@ def player(rng: Rng, screen: Screen, box: Box) -> None:
     side = min(right - left, bottom - top) * real(rng, 0.4, 0.8)
     placeholder(rng, screen, (middle - side / 2, top + unit * 2, middle + side / 2, top + unit * 2 + side))
     y = top + side + unit * 4
-    screen.text((middle, y), screen.words(rng, 16), size=1.5, rng=rng, anchor="ma")
-    screen.text((middle, y + unit * 2.2), screen.words(rng, 20), paint=screen.faint(), rng=rng, anchor="ma")
+    screen.text((middle, y), screen.words(rng, 16), size=1.5, anchor="ma")
+    screen.text((middle, y + unit * 2.2), screen.words(rng, 20), paint=screen.faint(), anchor="ma")
     y += unit * 5
     here = left + unit * 2 + (right - left - unit * 4) * real(rng, 0, 1)
     screen.draw.line((left + unit * 2, y, right - unit * 2, y), screen.faint(0.7), 3)
@@ -373,17 +361,15 @@ def login(rng: Rng, screen: Screen, box: Box) -> None:
     y = top + (bottom - top) * real(rng, 0.08, 0.3)
     lead(rng, screen, pick(rng, ("circle", "square", "icon")), (middle, y), unit * 2.5)
     y += unit * 4
-    screen.text((middle, y), screen.words(rng, 14), size=1.8, rng=rng, anchor="ma")
+    screen.text((middle, y), screen.words(rng, 14), size=1.8, anchor="ma")
     y += unit * 4
     for _ in range(whole(rng, 1, 4)):
         screen.panel((middle - half, y, middle + half, y + unit * 2.8), screen.surface, outline=screen.faint(0.6))
-        screen.text(
-            (middle - half + unit, y + unit * 1.4), screen.words(rng, 12), paint=screen.faint(), rng=rng, anchor="lm"
-        )
+        screen.text((middle - half + unit, y + unit * 1.4), screen.words(rng, 12), paint=screen.faint(), anchor="lm")
         y += unit * 3.8
     screen.panel((middle - half, y, middle + half, y + unit * 2.8), screen.accent)
-    screen.text((middle, y + unit * 1.4), word(rng), paint=WHITE, rng=rng, anchor="mm")
-    screen.text((middle, y + unit * 4), screen.words(rng, 22), size=0.85, paint=screen.accent, rng=rng, anchor="ma")
+    screen.text((middle, y + unit * 1.4), word(rng), paint=WHITE, anchor="mm")
+    screen.text((middle, y + unit * 4), screen.words(rng, 22), size=0.85, paint=screen.accent, anchor="ma")
 
 
 def dashboard(rng: Rng, screen: Screen, box: Box) -> None:
@@ -402,9 +388,8 @@ def dashboard(rng: Rng, screen: Screen, box: Box) -> None:
                 screen.words(rng, 12),
                 size=0.85,
                 paint=screen.faint(0.3),
-                rng=rng,
             )
-            screen.text((card[0] + unit, card[1] + unit * 2), number(rng), size=2, rng=rng)
+            screen.text((card[0] + unit, card[1] + unit * 2), number(rng), size=2)
             ys = card[3] - unit - rng.random(12) * unit * 1.8
             xs = np.linspace(card[0] + unit, card[2] - unit, 12)
             screen.draw.line(list(zip(xs.tolist(), ys.tolist(), strict=True)), screen.accent, 2)
@@ -433,6 +418,5 @@ def game(rng: Rng, screen: Screen, box: Box) -> None:
                     (x + cell / 2, y + cell / 2),
                     str(whole(rng, 1, 9)),
                     size=cell / screen.unit * 0.6,
-                    rng=rng,
                     anchor="mm",
                 )

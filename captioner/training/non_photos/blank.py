@@ -137,7 +137,7 @@ def _ellipse(draw: ImageDraw.ImageDraw, rng: Rng, at: Size, paint: Colour, share
 def _timestamp(picture: Image.Image, rng: Rng) -> None:
     """The date that older cameras write into a corner, in orange."""
     width, height = picture.size
-    face = lettering.font(rng, height // whole(rng, 14, 24), style=pick(rng, ("mono", "sans")))
+    face = lettering.font(lettering.typeface(rng, style=pick(rng, ("mono", "sans"))), height / real(rng, 14, 24))
     date = f"{whole(rng, 1, 31):02}.{whole(rng, 1, 12):02}.{whole(rng, 1998, 2026)}"
     text = f"{date} {whole(rng, 0, 23):02}:{whole(rng, 0, 59):02}"
     at = (pick(rng, (0.05, 0.45)) * width, pick(rng, (0.04, 0.88)) * height)

@@ -22,7 +22,7 @@ from captioner.training.non_photos.chance import (
     size,
     whole,
 )  # fmt: skip
-from captioner.training.non_photos.lettering import Font, font, number, phrase, word
+from captioner.training.non_photos.lettering import Font, font, number, phrase, typeface, word
 
 #: Default colour cycles of well-known plotting programs, as hexadecimal RGB.
 _CYCLES = (
@@ -105,13 +105,13 @@ def _one(
     )
     ink = between(WHITE if sum(paper) < 380 else (0, 0, 0), paper, real(rng, 0, 0.4))
     text_px = max(round(min(w, h) / real(rng, 18, 34)), 7)
-    face = font(rng, text_px, style=pick(rng, ("sans", "sans", "sans", "serif", "hand")))
+    face = font(typeface(rng, style=pick(rng, ("sans", "sans", "sans", "serif", "hand"))), text_px)
     plot = Plot(draw, area, paper, ink, paints, face, max(1, round(min(w, h) / real(rng, 90, 300))))
     if make in _WITH_AXES:
         _axes(rng, plot)
     make(rng, plot)
     if happens(rng, 0.6):
-        title = font(rng, round(text_px * real(rng, 1, 1.8)), style="sans")
+        title = font(typeface(rng, style="sans"), text_px * real(rng, 1, 1.8))
         draw.text(
             ((area[0] + area[2]) / 2, (top + area[1]) / 2), phrase(rng, whole(rng, 8, 40)), ink, title, anchor="mm"
         )

@@ -27,7 +27,7 @@ from captioner.training.non_photos.chance import (
     real,
     whole,
 )
-from captioner.training.non_photos.lettering import Script, font, number, phrase, word
+from captioner.training.non_photos.lettering import Script, font, number, phrase, typeface, word
 from captioner.training.non_photos.pages import Sheet, code_lines, paragraph
 from captioner.training.non_photos.screen import (
     Box,
@@ -45,7 +45,7 @@ def desktop(rng: Rng, screen: Screen) -> None:
     width, height, unit = screen.picture.width, screen.picture.height, screen.unit
     for i in range(whole(rng, 1, 10)):
         app_icon(rng, screen, (unit * 3, unit * (3 + 4.5 * i)), unit * 1.3)
-        screen.text((unit * 3, unit * (4.8 + 4.5 * i)), word(rng), size=0.8, paint=WHITE, rng=rng, anchor="ma")
+        screen.text((unit * 3, unit * (4.8 + 4.5 * i)), word(rng), size=0.8, paint=WHITE, anchor="ma")
     for _ in range(whole(rng, 1, 3)):
         x, y = real(rng, 0.02, 0.4) * width, real(rng, 0.03, 0.35) * height
         right, bottom = min(x + real(rng, 0.35, 0.7) * width, width), min(y + real(rng, 0.4, 0.7) * height, height)
@@ -67,12 +67,13 @@ def _window(rng: Rng, screen: Screen, box: Box) -> None:
         screen.unit,
         theme.corner,
         screen.letters,
+        screen.file,
     )
     inside.draw.rectangle((0, 0, *inner.size), inside.ground)
     bar = screen.unit * 2
     pick(rng, DESKTOP_APPS)(rng, inside, (0, bar, inner.width, inner.height))
     inside.draw.rectangle((0, 0, inner.width, bar), inside.surface)
-    inside.text((inner.width / 2, bar / 2), phrase(rng, 20, inside.letters), size=0.9, rng=rng, anchor="mm")
+    inside.text((inner.width / 2, bar / 2), phrase(rng, 20, inside.letters), size=0.9, anchor="mm")
     for i, paint in enumerate(((255, 95, 87), (254, 188, 46), (40, 200, 64))):
         inside.circle(screen.unit * (1 + 1.3 * i), bar / 2, screen.unit * 0.4, paint)
     inside.draw.rectangle((0, 0, inner.width - 1, inner.height - 1), None, inside.faint(0.6))
@@ -89,7 +90,7 @@ def task_bar(rng: Rng, screen: Screen) -> None:
     start = unit * 2 if happens(rng, 0.5) else width * 0.3
     for i in range(whole(rng, 3, 12)):
         app_icon(rng, screen, (start + i * unit * 2.6, top + unit * 1.3), unit * 0.8)
-    screen.text((width - unit, top + unit * 1.3), f"{whole(rng, 0, 23)}:{whole(rng, 0, 59):02}", rng=rng, anchor="rm")
+    screen.text((width - unit, top + unit * 1.3), f"{whole(rng, 0, 23)}:{whole(rng, 0, 59):02}", anchor="rm")
 
 
 def _terminal(rng: Rng, screen: Screen, box: Box) -> None:
@@ -97,7 +98,7 @@ def _terminal(rng: Rng, screen: Screen, box: Box) -> None:
     ground = pick(rng, (BLACK, (30, 30, 30), (0, 43, 54), (48, 10, 36), (40, 42, 54), screen.ground))
     screen.draw.rectangle(box, ground)
     ink = (220, 220, 215) if sum(ground) < 380 else (30, 30, 30)
-    sheet = Sheet(screen.picture, screen.draw, ground, ink, Script.LATIN, "mono")
+    sheet = Sheet(screen.picture, screen.draw, ground, ink, Script.LATIN, typeface(rng, style="mono"))
     code_lines(
         rng,
         sheet,
@@ -121,10 +122,9 @@ def _editor(rng: Rng, screen: Screen, box: Box) -> None:
             word(rng).lower() + pick(rng, (".py", ".js", "", ".md")),
             size=0.9,
             paint=screen.faint(0.3),
-            rng=rng,
         )
         y += unit * 1.5
-    sheet = Sheet(screen.picture, screen.draw, screen.ground, screen.ink, Script.LATIN, "mono")
+    sheet = Sheet(screen.picture, screen.draw, screen.ground, screen.ink, Script.LATIN, typeface(rng, style="mono"))
     code_lines(
         rng,
         sheet,
@@ -136,7 +136,7 @@ def _editor(rng: Rng, screen: Screen, box: Box) -> None:
             (side + unit * 0.5, top + unit + i * unit * 1.4),
             str(i + 1),
             screen.faint(0.6),
-            font(rng, round(unit * 0.8), style="mono"),
+            font(sheet.file, unit * 0.8),
         )
     screen.draw.rectangle((left, bottom - unit * 1.6, right, bottom), screen.accent)
 
@@ -149,7 +149,7 @@ def _inbox(rng: Rng, screen: Screen, box: Box) -> None:
     screen.draw.rectangle((first, top, right, bottom), screen.ground)
     y = top + screen.unit
     while y < bottom:
-        screen.text((left + screen.unit, y), screen.words(rng, 9), paint=pick(rng, (screen.faint(), WHITE)), rng=rng)
+        screen.text((left + screen.unit, y), screen.words(rng, 9), paint=pick(rng, (screen.faint(), WHITE)))
         y += screen.unit * 2
     rows(rng, screen, (first, top, second, bottom))
     screen.draw.rectangle((second, top, right, bottom), screen.ground)
@@ -180,7 +180,6 @@ def _spreadsheet(rng: Rng, screen: Screen, box: Box) -> None:
                     (left + column * w + 3, y + unit * 0.2),
                     number(rng) if column and row else word(rng)[:9],
                     size=0.85,
-                    rng=rng,
                 )
     for column in range(columns):
         screen.draw.line((left + column * w, bar, left + column * w, bottom), screen.faint(0.85))
@@ -201,7 +200,7 @@ def _files(rng: Rng, screen: Screen, box: Box) -> None:
             if happens(rng, 0.85):
                 screen.panel((x, y + unit * 0.6, x + unit * 4, y + unit * 3.6), paint, rounding=3)
                 screen.panel((x, y, x + unit * 2, y + unit * 1.2), paint, rounding=3)
-                screen.text((x + unit * 2, y + unit * 4), word(rng)[:10], size=0.85, rng=rng, anchor="ma")
+                screen.text((x + unit * 2, y + unit * 4), word(rng)[:10], size=0.85, anchor="ma")
             x += step
         y += step
 
@@ -216,7 +215,7 @@ def _word_processor(rng: Rng, screen: Screen, box: Box) -> None:
         icon(rng, screen, left + unit * (1.5 + 2 * i), top + unit * 2.5, unit * 0.5, screen.ink)
     page = (left + wide * 0.2, top + unit * 5.5, right - wide * 0.2, bottom)
     screen.draw.rectangle(page, WHITE)
-    sheet = Sheet(screen.picture, screen.draw, WHITE, (20, 20, 20), screen.letters, pick(rng, ("serif", "sans")))
+    sheet = Sheet(screen.picture, screen.draw, WHITE, (20, 20, 20), screen.letters, screen.file)
     paragraph(
         rng,
         sheet,

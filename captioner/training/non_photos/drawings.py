@@ -22,7 +22,7 @@ from captioner.training.non_photos.chance import (
     size,
     whole,
 )
-from captioner.training.non_photos.lettering import font, phrase, word
+from captioner.training.non_photos.lettering import font, phrase, typeface, word
 from captioner.training.non_photos.things import THINGS, Pen, Point, Thing, cloud, person, sun
 
 
@@ -186,7 +186,7 @@ def _logo(rng: Rng, at: Size) -> Image.Image:
         else:
             draw.polygon(points, None, paints[i % 3], max(round(r / 10), 2))
     if named:
-        face = font(rng, round(h * real(rng, 0.07, 0.16)), style=pick(rng, ("sans", "serif")))
+        face = font(typeface(rng, style=pick(rng, ("sans", "serif"))), h * real(rng, 0.07, 0.16))
         draw.text(
             (x, h * 0.8), word(rng).upper() if happens(rng, 0.5) else phrase(rng, 12), paints[0], face, anchor="mm"
         )
@@ -275,7 +275,7 @@ def _balloon(rng: Rng, draw: ImageDraw.ImageDraw, box: tuple[float, float, float
     draw.rounded_rectangle(box, (bottom - top) / 2.5, WHITE, (0, 0, 0), 2)
     rows = whole(rng, 1, 3)
     text_px = (bottom - top) / (rows + 1)
-    face = font(rng, round(text_px * 0.9), style="hand")
+    face = font(typeface(rng, style="hand"), text_px * 0.9)
     for row in range(rows):
         text = phrase(rng, max(int((right - left) / text_px * 1.3), 2)).upper()
         draw.text(((left + right) / 2, top + text_px * (row + 1)), text, (0, 0, 0), face, anchor="mm")

@@ -42,6 +42,8 @@ class Script(Enum):
 _LATIN_SHARE = 0.67
 _VOWELS, _CONSONANTS = "aaeeeiioou", "rstlnmdcpbghfvkwstrn"
 _UNSPACED = (Script.HAN, Script.KANA, Script.THAI)
+#: Words in the file names of fonts that text is seldom set in, and how often it is all the same.
+_UNUSUAL, _UNUSUAL_SHARE = ("italic", "oblique", "thin", "hairline", "black", "extralight"), 0.15
 _ACCENTS = "äöüéèßñçåøłšč"
 
 
@@ -52,16 +54,22 @@ def script(rng: Rng) -> Script:
     return pick(rng, [s for s in Script if font_files(s)] or [Script.LATIN])
 
 
-def font(rng: Rng, size_px: int, *, style: str = "", letters: Script = Script.LATIN) -> Font:
-    """A font that has the script's letters, of the style ("mono", "hand", "serif", "sans") where there is one.
+def typeface(rng: Rng, *, style: str = "", letters: Script = Script.LATIN) -> Path | None:
+    """A font file that has the script's letters, of the style ("mono", "hand", "serif", "sans") where there is one.
 
-    Pillow's own font where the machine has none.
+    Upright and of a usual weight, mostly. None where the machine has no font for the script.
     """
     files = font_files(letters)
     chosen = [path for path in files if _style(path) == style] or files
-    if not chosen:
-        return _default_font(max(size_px, 6))
-    return _open(pick(rng, chosen), max(size_px, 6))
+    if not happens(rng, _UNUSUAL_SHARE):
+        chosen = [path for path in chosen if not any(cut in path.stem.lower() for cut in _UNUSUAL)] or chosen
+    return pick(rng, chosen) if chosen else None
+
+
+def font(file: Path | None, size_px: float) -> Font:
+    """The font of a file at a size; None is Pillow's own font."""
+    size = max(round(size_px), 6)
+    return _open(file, size) if file else _default_font(size)
 
 
 @lru_cache

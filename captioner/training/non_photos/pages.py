@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -21,7 +22,7 @@ from captioner.training.non_photos.chance import (
     size,
     whole,
 )  # fmt: skip
-from captioner.training.non_photos.lettering import Font, Script, font, number, phrase, script, word
+from captioner.training.non_photos.lettering import Font, Script, font, number, phrase, script, typeface, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Sheet:
     paper: Colour
     ink: Colour
     letters: Script
-    style: str
+    file: Path | None
 
     @property
     def width(self) -> int:
@@ -45,9 +46,9 @@ class Sheet:
         """In pixels."""
         return self.picture.height
 
-    def face(self, rng: Rng, size_px: float) -> Font:
-        """A font of the sheet's script and style."""
-        return font(rng, round(size_px), style=self.style, letters=self.letters)
+    def face(self, size_px: float) -> Font:
+        """The sheet's font at a size."""
+        return font(self.file, size_px)
 
     def faint(self, share: float = 0.5) -> Colour:
         """Between the ink and the paper."""
@@ -69,7 +70,7 @@ def paragraph(
 ) -> float:
     """Lines of words that fill (left, top, right, bottom) as far as the paragraphs go; returns where they end."""
     left, top, right, bottom = box
-    face = sheet.face(rng, size_px)
+    face = sheet.face(size_px)
     letter_px = max(face.getlength(sheet.letters.value[:12]) / 12, 1)
     length = max(int((right - left) / letter_px), 3)
     ragged = real(rng, 0, 0.15)
@@ -99,8 +100,9 @@ def _sheet(rng: Rng, make: Layout, style: str) -> Sheet:
             colour(rng, light=(0, 0.2), saturation=(0, 0.4)),
         )
     picture = Image.new("RGB", at, paper)
-    style = style or pick(rng, ("serif", "sans", "serif", "mono"))
-    return Sheet(picture, ImageDraw.Draw(picture), paper, ink, script(rng), style)
+    letters = script(rng)
+    file = typeface(rng, style=style or pick(rng, ("serif", "sans", "serif", "mono")), letters=letters)
+    return Sheet(picture, ImageDraw.Draw(picture), paper, ink, letters, file)
 
 
 def _document(rng: Rng, sheet: Sheet) -> None:
@@ -121,7 +123,7 @@ def _letter(rng: Rng, sheet: Sheet) -> None:
     """A letter: sender, date, address, subject, text, signature."""
     w, h = sheet.width, sheet.height
     body, margin = h / real(rng, 40, 60), w * real(rng, 0.08, 0.14)
-    face = sheet.face(rng, body)
+    face = sheet.face(body)
     if happens(rng, 0.5):
         sheet.draw.rectangle(
             (margin, h * 0.04, margin + w * real(rng, 0.08, 0.3), h * 0.09), colour(rng, light=(0.2, 0.7))
@@ -139,7 +141,7 @@ def _receipt(rng: Rng, sheet: Sheet) -> None:
     """A till receipt: shop, lines with a price each, total, bar code."""
     w, h = sheet.width, sheet.height
     body = w / real(rng, 18, 30)
-    face, bold = sheet.face(rng, body), sheet.face(rng, body * 1.5)
+    face, bold = sheet.face(body), sheet.face(body * 1.5)
     y = h * 0.03
     for _ in range(whole(rng, 2, 5)):
         text = phrase(rng, whole(rng, 8, 20), sheet.letters)
@@ -164,7 +166,7 @@ def _form(rng: Rng, sheet: Sheet) -> None:
     w, h = sheet.width, sheet.height
     body = h / real(rng, 38, 60)
     y = _title(rng, sheet, (w * 0.06, h * 0.03), body * 2)
-    face = sheet.face(rng, body)
+    face = sheet.face(body)
     line = sheet.faint(0.3)
     columns = whole(rng, 1, 3)
     while y < h * 0.92:
@@ -192,7 +194,7 @@ def _table(rng: Rng, sheet: Sheet) -> None:
     y = _title(rng, sheet, (w * 0.05, h * 0.03), body * real(rng, 1.4, 2.2)) if happens(rng, 0.6) else h * 0.03
     columns, row_px = whole(rng, 2, 7), body * real(rng, 1.4, 2.4)
     left, wide = w * 0.05, w * 0.9 / columns
-    face = sheet.face(rng, body)
+    face = sheet.face(body)
     rows = max(int((h * 0.96 - y) / row_px), 2)
     shade, lines = happens(rng, 0.4), happens(rng, 0.6)
     for row in range(rows):
@@ -235,7 +237,7 @@ def _book(rng: Rng, sheet: Sheet) -> None:
     for i in range(pages):
         left, right = w * (i / pages + 0.06), w * ((i + 1) / pages - 0.06)
         paragraph(rng, sheet, (left, h * real(rng, 0.08, 0.3), right, h * 0.9), body)
-        sheet.draw.text(((left + right) / 2, h * 0.93), str(whole(rng, 1, 600)), sheet.ink, sheet.face(rng, body))
+        sheet.draw.text(((left + right) / 2, h * 0.93), str(whole(rng, 1, 600)), sheet.ink, sheet.face(body))
     if pages == 2:
         dark = np.exp(-(np.abs(np.linspace(-1, 1, w)) * real(rng, 8, 20)))[None, :, None] * real(rng, 0.2, 0.6)
         sheet.picture.paste(camera.as_image(np.asarray(sheet.picture, np.float32) * (1 - dark)))
@@ -252,7 +254,7 @@ def code_lines(
 ) -> None:
     """Indented lines of words and signs in a fixed-width font, in a few colours."""
     left, top, right, bottom = box
-    face = font(rng, round(size_px), style="mono")
+    face = font(typeface(rng, style="mono"), size_px)
     dark = sum(sheet.paper) < 380
     paints = [sheet.ink, *(colour(rng, light=(0.55, 0.8) if dark else (0.2, 0.45)) for _ in range(colours))]
     letter_px, depth, y = max(face.getlength("m"), 1), 0, top
@@ -286,7 +288,7 @@ def _handwriting(rng: Rng, sheet: Sheet) -> None:
     """Cursive strokes in lines, or a font like handwriting, on ruled, squared or plain paper."""
     step = _ruled(rng, sheet)
     margin, slope = sheet.width * real(rng, 0.03, 0.15), real(rng, -0.02, 0.02)
-    face = sheet.face(rng, step * 0.8) if sheet.letters is not Script.LATIN or happens(rng, 0.35) else None
+    face = sheet.face(step * 0.8) if sheet.letters is not Script.LATIN or happens(rng, 0.35) else None
     y = step * real(rng, 0.5, 2)
     while y + step < sheet.height:
         wide = (sheet.width - 1.5 * margin) * (real(rng, 0.2, 0.8) if happens(rng, 0.2) else real(rng, 0.85, 1))
@@ -305,9 +307,9 @@ def _poster(rng: Rng, sheet: Sheet) -> None:
         text = phrase(rng, whole(rng, 3, 16), sheet.letters)
         if happens(rng, 0.3):
             text = text.upper()
-        probe = sheet.face(rng, 40)
+        probe = sheet.face(40)
         fit = 40 * sheet.width * 0.88 / max(probe.getlength(text), 1)
-        face = sheet.face(rng, min(fit, step * real(rng, 0.5, 1)))
+        face = sheet.face(min(fit, step * real(rng, 0.5, 1)))
         x = (sheet.width - face.getlength(text)) * pick(rng, (0.5, 0.5, 0.1))
         sheet.draw.text((x, step * (i + 0.3)), text, sheet.ink, face)
     if happens(rng, 0.3):
@@ -324,9 +326,9 @@ def _slide(rng: Rng, sheet: Sheet) -> None:
     if happens(rng, 0.4):
         sheet.draw.rectangle((0, 0, w, h * 0.18), between(sheet.paper, colour(rng), 0.5))
     y = _title(rng, sheet, (w * 0.06, h * 0.05), body * 1.6) + body
-    face, mark = sheet.face(rng, body), pick(rng, ("•", "-", "1.", "□"))
+    face, mark = sheet.face(body), pick(rng, ("•", "-", "1.", "□"))
     while y < h * 0.9:
-        sheet.draw.text((w * 0.07, y), mark, sheet.ink, font(rng, round(body), style="sans"))
+        sheet.draw.text((w * 0.07, y), mark, sheet.ink, font(typeface(rng, style="sans"), body))
         sheet.draw.text(
             (w * 0.07 + body * 1.2, y), phrase(rng, whole(rng, 6, int(w / body * 1.4)), sheet.letters), sheet.ink, face
         )
@@ -356,7 +358,7 @@ def _close_up(rng: Rng, sheet: Sheet) -> None:
 
 def _title(rng: Rng, sheet: Sheet, at: tuple[float, float], size_px: float, *, length: int = 0) -> float:
     text = phrase(rng, length or max(int((sheet.width - at[0]) / size_px * real(rng, 0.6, 1.7)), 4), sheet.letters)
-    sheet.draw.text(at, text, sheet.ink, sheet.face(rng, size_px), stroke_width=int(size_px / 30))
+    sheet.draw.text(at, text, sheet.ink, sheet.face(size_px), stroke_width=int(size_px / 30))
     return at[1] + size_px * 1.6
 
 

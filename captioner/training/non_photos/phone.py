@@ -29,7 +29,7 @@ from captioner.training.non_photos.chance import (
     real,
     whole,
 )
-from captioner.training.non_photos.lettering import font, word
+from captioner.training.non_photos.lettering import font, typeface, word
 from captioner.training.non_photos.screen import (
     Box,
     Screen,
@@ -72,12 +72,12 @@ def phone(rng: Rng, screen: Screen) -> None:
         _dialog(rng, screen)
     elif happens(rng, 0.2):
         screen.circle(width - unit * 2.8, bottom - unit * 2.8, unit * 1.9, screen.accent)
-        screen.text((width - unit * 2.8, bottom - unit * 2.8), "+", size=2, paint=WHITE, rng=rng, anchor="mm")
+        screen.text((width - unit * 2.8, bottom - unit * 2.8), "+", size=2, paint=WHITE, anchor="mm")
 
 
 def _status_bar(rng: Rng, screen: Screen, paint: Colour = WHITE) -> None:
     width, unit = screen.picture.width, screen.unit
-    face = font(rng, round(unit * 0.9), style="sans")
+    face = font(typeface(rng, style="sans"), unit * 0.9)
     screen.draw.text((unit, unit * 0.35), f"{whole(rng, 0, 23)}:{whole(rng, 0, 59):02}", paint, face)
     x = width - unit * 1.2
     screen.draw.rectangle((x - unit, unit * 0.5, x, unit * 1.1), None, paint)
@@ -106,7 +106,7 @@ def _app_bar(rng: Rng, screen: Screen, box: Box, ground: Colour, paint: Colour) 
     if happens(rng, 0.3):
         screen.circle(x + unit, middle, unit, colour(rng))
         x += unit * 2.5
-    screen.text((x, middle), screen.words(rng, whole(rng, 5, 16)), size=1.3, paint=paint, rng=rng, anchor="lm")
+    screen.text((x, middle), screen.words(rng, whole(rng, 5, 16)), size=1.3, paint=paint, anchor="lm")
     for i in range(whole(rng, 0, 3)):
         icon(rng, screen, right - unit * (1.5 + 2.2 * i), middle, unit * 0.55, paint)
 
@@ -121,7 +121,7 @@ def _tab_bar(rng: Rng, screen: Screen, box: Box) -> None:
         x = left + (i + 0.5) * (right - left) / tabs
         paint = screen.accent if i == chosen else screen.faint()
         icon(rng, screen, x, top + (bottom - top) * 0.36, screen.unit * 0.7, paint)
-        screen.text((x, top + (bottom - top) * 0.8), screen.words(rng, 7), size=0.7, paint=paint, rng=rng, anchor="mm")
+        screen.text((x, top + (bottom - top) * 0.8), screen.words(rng, 7), size=0.7, paint=paint, anchor="mm")
 
 
 def _keyboard(rng: Rng, screen: Screen, box: Box) -> None:
@@ -129,7 +129,7 @@ def _keyboard(rng: Rng, screen: Screen, box: Box) -> None:
     dark = sum(screen.ground) < 380
     screen.draw.rectangle(box, (28, 28, 30) if dark else (209, 212, 217))
     key, paint = ((75, 75, 78), WHITE) if dark else (WHITE, BLACK)
-    row_px = (bottom - top) / 4.6
+    row_px, face = (bottom - top) / 4.6, font(typeface(rng, style="sans"), (right - left) / 20)
     for row, letters in enumerate(("qwertzuiop", "asdfghjkl", "yxcvbnm", " ")):
         y = top + row_px * (row + 0.4)
         wide = (right - left) / 10
@@ -138,9 +138,7 @@ def _keyboard(rng: Rng, screen: Screen, box: Box) -> None:
             x = start + i * wide
             end = x + wide * 0.85 if row < 3 else right - wide * 2.5
             screen.panel((x + wide * 0.1, y, end, y + row_px * 0.8), key, rounding=4)
-            screen.draw.text(
-                (x + wide / 2, y + row_px * 0.4), letter, paint, font(rng, round(wide * 0.5), style="sans"), anchor="mm"
-            )
+            screen.draw.text((x + wide / 2, y + row_px * 0.4), letter, paint, face, anchor="mm")
 
 
 def _dialog(rng: Rng, screen: Screen) -> None:
@@ -151,14 +149,13 @@ def _dialog(rng: Rng, screen: Screen) -> None:
     high = unit * real(rng, 8, 16)
     box = (width * 0.1, (height - high) / 2, width * 0.9, (height + high) / 2)
     screen.panel(box, screen.surface)
-    screen.text((box[0] + unit, box[1] + unit), screen.words(rng, 15), size=1.2, rng=rng)
+    screen.text((box[0] + unit, box[1] + unit), screen.words(rng, 15), size=1.2)
     lines_of_text(rng, screen, (box[0] + unit, box[1] + unit * 3.2, box[2] - unit, box[3] - unit * 3))
     for i in range(whole(rng, 1, 2)):
         screen.text(
             (box[2] - unit * (1 + 6 * i), box[3] - unit * 1.6),
             word(rng).upper(),
             paint=screen.accent,
-            rng=rng,
             anchor="ra",
         )
 
@@ -175,7 +172,7 @@ def _home_screen(rng: Rng, screen: Screen, box: Box) -> None:
         if happens(rng, 0.1):
             continue
         app_icon(rng, screen, (x, y + row * step + unit * 1.5), unit * 1.4)
-        screen.text((x, y + row * step + unit * 3.5), word(rng)[:9], size=0.7, paint=WHITE, rng=rng, anchor="ma")
+        screen.text((x, y + row * step + unit * 3.5), word(rng)[:9], size=0.7, paint=WHITE, anchor="ma")
 
 
 def _lock_screen(rng: Rng, screen: Screen, box: Box) -> None:
@@ -183,14 +180,14 @@ def _lock_screen(rng: Rng, screen: Screen, box: Box) -> None:
     wallpaper(rng, screen)
     width, height, unit = screen.picture.width, screen.picture.height, screen.unit
     clock = f"{whole(rng, 0, 23):02}:{whole(rng, 0, 59):02}"
-    screen.text((width / 2, height * 0.14), clock, size=5, paint=WHITE, rng=rng, anchor="ma")
-    screen.text((width / 2, height * 0.14 + unit * 6), screen.words(rng, 16), paint=WHITE, rng=rng, anchor="ma")
+    screen.text((width / 2, height * 0.14), clock, size=5, paint=WHITE, anchor="ma")
+    screen.text((width / 2, height * 0.14 + unit * 6), screen.words(rng, 16), paint=WHITE, anchor="ma")
     for i in range(whole(rng, 0, 4)):
         y = height * 0.45 + i * unit * 5
         screen.panel((unit, y, width - unit, y + unit * 4.4), screen.surface, rounding=unit)
         screen.circle(unit * 3, y + unit * 2.2, unit * 1.1, colour(rng))
-        screen.text((unit * 5, y + unit * 0.8), screen.words(rng, 14), rng=rng)
-        screen.text((unit * 5, y + unit * 2.4), screen.words(rng, 24), size=0.85, rng=rng)
+        screen.text((unit * 5, y + unit * 0.8), screen.words(rng, 14))
+        screen.text((unit * 5, y + unit * 2.4), screen.words(rng, 24), size=0.85)
 
 
 _PHONE_APPS: tuple[App, ...] = (

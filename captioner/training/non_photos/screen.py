@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -20,7 +21,7 @@ from captioner.training.non_photos.chance import (
     real,
     whole,
 )
-from captioner.training.non_photos.lettering import Script, font, number, phrase, script, word
+from captioner.training.non_photos.lettering import Script, font, number, phrase, script, typeface, word
 from captioner.training.non_photos.pages import Sheet, paragraph
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
@@ -39,6 +40,7 @@ class Screen:
     unit: float
     corner: float
     letters: Script
+    file: Path | None
 
     def text(
         self,
@@ -47,12 +49,10 @@ class Screen:
         *,
         size: float = 1.0,
         paint: Colour | None = None,
-        rng: Rng,
         anchor: str = "la",
     ) -> None:
         """Text of `size` units."""
-        face = font(rng, round(self.unit * size), style="sans", letters=self.letters)
-        self.draw.text(at, text, paint or self.ink, face, anchor=anchor)
+        self.draw.text(at, text, paint or self.ink, font(self.file, self.unit * size), anchor=anchor)
 
     def faint(self, share: float = 0.5) -> Colour:
         """Between the text's colour and the ground's."""
@@ -90,7 +90,7 @@ def blank_screen(rng: Rng, *, phone: bool) -> Screen:
     else:
         ground = colour(rng, light=(0.9, 1), saturation=(0, 0.7)) if happens(rng, 0.6) else WHITE
         surface, ink = between(WHITE, ground, real(rng, 0, 0.4)), colour(rng, light=(0, 0.25), saturation=(0, 0.3))
-    picture = Image.new("RGB", (width, height), ground)
+    letters, picture = script(rng), Image.new("RGB", (width, height), ground)
     accent = colour(rng, light=(0.35, 0.6), saturation=(0.4, 1))
     return Screen(
         picture,
@@ -101,13 +101,14 @@ def blank_screen(rng: Rng, *, phone: bool) -> Screen:
         accent,
         unit,
         unit * pick(rng, (0, 0.3, 0.8, 1.3)),
-        script(rng),
+        letters,
+        typeface(rng, style="sans", letters=letters),
     )
 
 
 def lines_of_text(rng: Rng, screen: Screen, box: Box) -> None:
     """Running text that fills the box."""
-    sheet = Sheet(screen.picture, screen.draw, screen.ground, screen.faint(0.2), screen.letters, "sans")
+    sheet = Sheet(screen.picture, screen.draw, screen.ground, screen.faint(0.2), screen.letters, screen.file)
     paragraph(rng, sheet, box, screen.unit * 0.95)
 
 
@@ -121,7 +122,7 @@ def lead(rng: Rng, screen: Screen, kind: str, at: tuple[float, float], radius: f
         screen.panel((x - radius, y - radius, x + radius, y + radius), paint)
     else:
         screen.circle(x, y, radius, paint)
-        screen.text((x, y), word(rng)[:1].upper(), size=radius / screen.unit, paint=WHITE, rng=rng, anchor="mm")
+        screen.text((x, y), word(rng)[:1].upper(), size=radius / screen.unit, paint=WHITE, anchor="mm")
 
 
 def trailing(rng: Rng, screen: Screen, kind: str, right: float, middle: float) -> None:
@@ -143,7 +144,7 @@ def trailing(rng: Rng, screen: Screen, kind: str, right: float, middle: float) -
         )
     elif kind == "badge" and happens(rng, 0.4):
         screen.circle(right - unit * 0.8, middle, unit * 0.8, screen.accent)
-        screen.text((right - unit * 0.8, middle), str(whole(rng, 1, 20)), size=0.75, paint=WHITE, rng=rng, anchor="mm")
+        screen.text((right - unit * 0.8, middle), str(whole(rng, 1, 20)), size=0.75, paint=WHITE, anchor="mm")
     elif kind == "box":
         screen.draw.rectangle(
             (right - unit, middle - unit * 0.5, right, middle + unit * 0.5),
@@ -151,7 +152,7 @@ def trailing(rng: Rng, screen: Screen, kind: str, right: float, middle: float) -
             screen.faint(),
         )
     elif kind in ("time", "value"):
-        screen.text((right, middle), number(rng), size=0.8, paint=screen.faint(), rng=rng, anchor="rm")
+        screen.text((right, middle), number(rng), size=0.8, paint=screen.faint(), anchor="rm")
 
 
 def icon(rng: Rng, screen: Screen, x: float, y: float, radius: float, paint: Colour) -> None:
