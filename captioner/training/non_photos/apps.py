@@ -23,10 +23,10 @@ from captioner.training.non_photos.screen import (
     Box,
     Screen,
     icon,
-    lead,
     lines_of_text,
     placeholder,
-    trailing,
+    row_end,
+    row_start,
 )
 
 App = Callable[[Rng, Screen, Box], None]
@@ -81,7 +81,7 @@ def chat(rng: Rng, screen: Screen, box: Box) -> None:
         screen.circle(right - unit * 1.8, bottom - unit * 1.5, unit, screen.accent)
 
 
-def rows(rng: Rng, screen: Screen, box: Box) -> None:
+def row_list(rng: Rng, screen: Screen, box: Box) -> None:
     """Rows of a picture or sign, one or two lines and something at the right."""
     left, top, right, bottom = box
     unit, y = screen.unit, top
@@ -98,7 +98,7 @@ def rows(rng: Rng, screen: Screen, box: Box) -> None:
         x, middle = left + unit * 1.2, y + row_px / 2
         if lead != "none":
             radius = min(row_px * 0.35, unit * 1.6)
-            lead(rng, screen, lead, (x + radius, middle), radius)
+            row_start(rng, screen, lead, (x + radius, middle), radius)
             x += radius * 2 + unit
         room = int((right - x - unit * 4) / unit / 0.55)
         screen.text(
@@ -114,7 +114,7 @@ def rows(rng: Rng, screen: Screen, box: Box) -> None:
                 paint=screen.faint(),
                 anchor="lm",
             )
-        trailing(rng, screen, trailing, right - unit, middle)
+        row_end(rng, screen, trailing, right - unit, middle)
         if lines:
             screen.draw.line((x, y + row_px, right, y + row_px), screen.faint(0.85))
         y += row_px
@@ -332,7 +332,7 @@ def calendar(rng: Rng, screen: Screen, box: Box) -> None:
         if h > unit * 4 and happens(rng, 0.3):
             screen.panel((x + 2, y + unit * 2.2, x + w - 2, y + unit * 3.4), colour(rng, light=(0.4, 0.8)), rounding=3)
     if end < bottom:
-        rows(rng, screen, (left, end + unit, right, bottom))
+        row_list(rng, screen, (left, end + unit, right, bottom))
 
 
 def player(rng: Rng, screen: Screen, box: Box) -> None:
@@ -359,7 +359,7 @@ def login(rng: Rng, screen: Screen, box: Box) -> None:
     unit, middle = screen.unit, (left + right) / 2
     half = min((right - left) / 2 - unit * 1.5, unit * 12)
     y = top + (bottom - top) * real(rng, 0.08, 0.3)
-    lead(rng, screen, pick(rng, ("circle", "square", "icon")), (middle, y), unit * 2.5)
+    row_start(rng, screen, pick(rng, ("circle", "square", "icon")), (middle, y), unit * 2.5)
     y += unit * 4
     screen.text((middle, y), screen.words(rng, 14), size=1.8, anchor="ma")
     y += unit * 4

@@ -12,7 +12,7 @@ from captioner.training.non_photos.apps import (
     dashboard,
     login,
     mail,
-    rows,
+    row_list,
     settings,
     street_map,
 )
@@ -151,7 +151,7 @@ def _inbox(rng: Rng, screen: Screen, box: Box) -> None:
     while y < bottom:
         screen.text((left + screen.unit, y), screen.words(rng, 9), paint=pick(rng, (screen.faint(), WHITE)))
         y += screen.unit * 2
-    rows(rng, screen, (first, top, second, bottom))
+    row_list(rng, screen, (first, top, second, bottom))
     screen.draw.rectangle((second, top, right, bottom), screen.ground)
     pick(rng, (mail, chat))(rng, screen, (second, top, right, bottom))
 
@@ -226,5 +226,5 @@ def _word_processor(rng: Rng, screen: Screen, box: Box) -> None:
 
 DESKTOP_APPS: tuple[App, ...] = (
     browser, browser, browser, _terminal, _terminal, _editor, _editor, _inbox, _inbox, _spreadsheet, _files,
-    _word_processor, settings, login, dashboard, street_map, rows, calendar,
+    _word_processor, settings, login, dashboard, street_map, row_list, calendar,
 )  # fmt: skip

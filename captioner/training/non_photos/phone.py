@@ -13,7 +13,7 @@ from captioner.training.non_photos.apps import (
     login,
     mail,
     player,
-    rows,
+    row_list,
     settings,
     street_map,
 )
@@ -191,6 +191,6 @@ def _lock_screen(rng: Rng, screen: Screen, box: Box) -> None:
 
 
 _PHONE_APPS: tuple[App, ...] = (
-    chat, chat, chat, chat, rows, rows, rows, settings, settings, mail, browser, browser, street_map, calculator,
+    chat, chat, chat, chat, row_list, row_list, row_list, settings, settings, mail, browser, browser, street_map, calculator,
     calendar, player, login, dashboard, game, _home_screen, _home_screen, _lock_screen,
 )  # fmt: skip

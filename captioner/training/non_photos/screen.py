@@ -112,7 +112,7 @@ def lines_of_text(rng: Rng, screen: Screen, box: Box) -> None:
     paragraph(rng, sheet, box, screen.unit * 0.95)
 
 
-def lead(rng: Rng, screen: Screen, kind: str, at: tuple[float, float], radius: float) -> None:
+def row_start(rng: Rng, screen: Screen, kind: str, at: tuple[float, float], radius: float) -> None:
     """What begins a row: a sign, a square, or a circle with a letter."""
     x, y = at
     paint = colour(rng, light=(0.3, 0.75))
@@ -125,7 +125,7 @@ def lead(rng: Rng, screen: Screen, kind: str, at: tuple[float, float], radius: f
         screen.text((x, y), word(rng)[:1].upper(), size=radius / screen.unit, paint=WHITE, anchor="mm")
 
 
-def trailing(rng: Rng, screen: Screen, kind: str, right: float, middle: float) -> None:
+def row_end(rng: Rng, screen: Screen, kind: str, right: float, middle: float) -> None:
     """What ends a row: a switch, a time, a value, a badge, a box to tick, an arrow."""
     unit = screen.unit
     if kind == "switch":
