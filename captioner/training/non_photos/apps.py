@@ -147,7 +147,7 @@ def settings(rng: Rng, screen: Screen, box: Box) -> None:
                 )
                 x += unit * 2.4
             screen.text((x, middle), screen.words(rng, whole(rng, 5, 18)), anchor="lm")
-            trailing(
+            row_end(
                 rng, screen, pick(rng, ("switch", "switch", "chevron", "value", "none")), right - inset - unit, middle
             )
             screen.draw.line((x, y + row_px, right - inset, y + row_px), screen.faint(0.88))

@@ -191,6 +191,6 @@ def _lock_screen(rng: Rng, screen: Screen, box: Box) -> None:
 
 
 _PHONE_APPS: tuple[App, ...] = (
-    chat, chat, chat, chat, row_list, row_list, row_list, settings, settings, mail, browser, browser, street_map, calculator,
+    *[chat] * 4, *[row_list] * 3, settings, settings, mail, browser, browser, street_map, calculator,
     calendar, player, login, dashboard, game, _home_screen, _home_screen, _lock_screen,
 )  # fmt: skip
