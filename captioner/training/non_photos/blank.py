@@ -46,7 +46,7 @@ def _gradient(rng: Rng, at: Size) -> Image.Image:
 
 def _vignette(rng: Rng, at: Size) -> Image.Image:
     middle = colour(rng, light=(0.2, 1))
-    y, x = np.mgrid[-1:1:64j, -1:1:64j]  # type: ignore[misc]
+    y, x = np.mgrid[-1:1:64j, -1:1:64j]
     away = np.clip(np.hypot(x, y) / 1.41, 0, 1).astype(np.float32) ** real(rng, 1, 3)
     return _coloured(away, [middle, between(middle, BLACK, real(rng, 0.3, 1))], at)
 

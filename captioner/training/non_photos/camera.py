@@ -68,18 +68,18 @@ def perspective(picture: Image.Image, rng: Rng, ground: Colour, *, strength: flo
 def unevenly_lit(picture: Image.Image, rng: Rng, strength: float) -> Image.Image:
     """Darker to one side and in the corners, by up to `strength`."""
     light = 1 - strength * (0.7 * ramp(rng) + 0.3 * clouds(rng, octaves=2))
-    return _scaled(picture, light)
+    return _scaled(picture, light.astype(np.float32))
 
 
 def ramp(rng: Rng) -> Floats:
     """(64, 64) from 0 to 1 in any direction or from a point outwards."""
-    y, x = np.mgrid[0 : 1 : _COARSE_PX * 1j, 0 : 1 : _COARSE_PX * 1j]  # type: ignore[misc]
+    y, x = np.mgrid[0 : 1 : _COARSE_PX * 1j, 0 : 1 : _COARSE_PX * 1j]
     if happens(rng, 0.5):
         angle = real(rng, 0, 2 * np.pi)
         values = np.cos(angle) * x + np.sin(angle) * y
     else:
         values = np.hypot(x - real(rng, -0.2, 1.2), y - real(rng, -0.2, 1.2))
-    return ((values - values.min()) / np.ptp(values)).astype(np.float32)
+    return np.asarray((values - values.min()) / np.ptp(values), np.float32)
 
 
 def clouds(rng: Rng, *, octaves: int, side: int = _COARSE_PX, coarsest: int = 3) -> Floats:
@@ -89,7 +89,7 @@ def clouds(rng: Rng, *, octaves: int, side: int = _COARSE_PX, coarsest: int = 3)
         cells = min(coarsest * 2**octave, side)
         grain = Image.fromarray(rng.random((cells, cells), np.float32))
         total += np.asarray(grain.resize((side, side), Image.Resampling.BICUBIC)) / 2**octave
-    return (total - total.min()) / max(float(np.ptp(total)), 1e-6)
+    return np.asarray((total - total.min()) / max(float(np.ptp(total)), 1e-6), np.float32)
 
 
 def enlarged(values: Floats, size: Size) -> Floats:
@@ -164,7 +164,7 @@ def _on_a_table(page: Image.Image, rng: Rng) -> Image.Image:
 
 def _shadowed(picture: Image.Image, rng: Rng) -> Image.Image:
     """Under the shadow of a hand or a head."""
-    y, x = np.mgrid[0 : 1 : _COARSE_PX * 1j, 0 : 1 : _COARSE_PX * 1j]  # type: ignore[misc]
+    y, x = np.mgrid[0 : 1 : _COARSE_PX * 1j, 0 : 1 : _COARSE_PX * 1j]
     away = np.hypot((x - real(rng, -0.1, 1.1)) / real(rng, 0.2, 0.7), (y - real(rng, 0.3, 1.3)) / real(rng, 0.2, 0.7))
     edge = real(rng, 3, 20)
     dark = 1 / (1 + np.exp(edge * (away - 1)))

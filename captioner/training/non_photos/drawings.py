@@ -341,12 +341,9 @@ def _abstract(rng: Rng, at: Size) -> Image.Image:
 def _face(rng: Rng, at: Size) -> Image.Image:
     """A cartoon's head, large: skin, hair, eyes, nose, mouth."""
     picture = Image.new("RGB", at, WHITE if happens(rng, 0.4) else colour(rng))
-    style = Style(
-        (20, 20, 20) if happens(rng, 0.8) else None,
-        max(1, round(min(at) / 80)),
-        happens(rng, 0.8),
-        pick(rng, (0.0, 0.01)),
-    )
+    filled = happens(rng, 0.8)
+    line = (20, 20, 20) if not filled or happens(rng, 0.8) else None
+    style = Style(line, max(1, round(min(at) / 80)), filled, pick(rng, (0.0, 0.01)))
     pen = _pen(rng, ImageDraw.Draw(picture), style, (at[0] / 2, at[1] * 0.52), min(at) * real(rng, 0.3, 0.42))
     skin = colour(rng, light=(0.4, 0.85), hue=real(rng, 0.03, 0.1) if happens(rng, 0.6) else None)
     pen = replace(pen, paints=[skin, colour(rng, light=(0.05, 0.6)), WHITE, colour(rng)] if style.filled else ())

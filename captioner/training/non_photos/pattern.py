@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from captioner.training.non_photos import camera
@@ -82,7 +83,7 @@ def _static(rng: Rng, at: Size) -> Image.Image:
 
 def _waves(rng: Rng, at: Size) -> Image.Image:
     """Stripes, rings or their interference, hard or soft."""
-    values = _wave(rng, at)
+    values: NDArray[np.floating] = _wave(rng, at)
     if happens(rng, 0.25):
         values = values * _wave(rng, at)
     if happens(rng, 0.6):

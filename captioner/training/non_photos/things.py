@@ -298,15 +298,7 @@ def _creature(pen: Pen) -> None:
     pen.arc(0, 0.15, 0.2, 0.12, 0, 180)
 
 
-THINGS: tuple[Thing, ...] = (
-    _house, _tree, _flower, sun, cloud, _star, _heart, person, _cat, _dog, _fish, _bird, _car, _boat, _mountain, _cup,
-    _butterfly, _rocket, _robot, _fruit, _bicycle, _creature,
-)  # fmt: skip
-
-
 Thing = Callable[[Pen], None]
-
-
 THINGS: tuple[Thing, ...] = (
     _house, _tree, _flower, sun, cloud, _star, _heart, person, _cat, _dog, _fish, _bird, _car, _boat, _mountain, _cup,
     _butterfly, _rocket, _robot, _fruit, _bicycle, _creature,
