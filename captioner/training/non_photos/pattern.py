@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from captioner.training.non_photos import camera
@@ -83,11 +82,11 @@ def _static(rng: Rng, at: Size) -> Image.Image:
 
 def _waves(rng: Rng, at: Size) -> Image.Image:
     """Stripes, rings or their interference, hard or soft."""
-    values: NDArray[np.floating] = _wave(rng, at)
+    values = _wave(rng, at)
     if happens(rng, 0.25):
         values = values * _wave(rng, at)
     if happens(rng, 0.6):
-        values = np.sign(values - real(rng, -0.5, 0.5))
+        values = np.asarray(np.sign(values - real(rng, -0.5, 0.5)), np.float32)
     low, high = np.asarray(colour(rng), np.float32), np.asarray(colour(rng), np.float32)
     return camera.as_image(low + (high - low) * (0.5 + 0.5 * values[..., None]))
 
