@@ -74,10 +74,10 @@ def _static(rng: Rng, at: Size) -> Image.Image:
     """A television without a signal: grey grains in lines, brighter and darker bands."""
     lines, columns = whole(rng, 90, 240), whole(rng, 90, 320)
     grains = rng.random((lines, columns), np.float32)
-    grains = (grains + np.roll(grains, 1, 1)) / 2
+    pairs = (grains + np.roll(grains, 1, 1)) / 2
     bands = 0.75 + 0.25 * np.sin(np.linspace(0, real(rng, 2, 40), lines) + real(rng, 0, 6))
     scan = 1 - 0.35 * (np.arange(lines) % 2)
-    return camera.as_image(255 * grains * (bands * scan)[:, None]).resize(at)
+    return camera.as_image(255 * pairs * (bands * scan)[:, None]).resize(at)
 
 
 def _waves(rng: Rng, at: Size) -> Image.Image:
