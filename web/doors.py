@@ -71,6 +71,9 @@ class Library(Protocol):
     def models(self) -> Mapping[str, int]:
         """How many photos each caption model has described."""
 
+    def unwritten(self) -> Mapping[str, int]:
+        """How many photos have a caption that stands in no file, by the recorded reason, the most frequent first."""
+
     def marked_wrong(self) -> int:
         """How many photos wait for a better model."""
 

@@ -24,6 +24,7 @@ from web.templating import render
 
 _SET_ASIDE = 200
 _REFUSED = 20
+_REASONS = 20  # of captions that stand in no file: some name a file of their own
 _LITTLE_SPACE_BYTES = 1_000_000_000
 _LONGEST_NUMBER = 18  # digits, of what SQLite counts with
 
@@ -88,6 +89,7 @@ async def status_page(request: web.Request) -> web.Response:
         "progress": request.config_dict[PROGRESS](),
         "search": await _search(request),
         "model": await _model(request, settings),
+        "unwritten": await _unwritten(request),
         "aside": tuple(map(_aside, await in_thread(request, library.set_aside, _SET_ASIDE, 0))),
         "retried": int(retried) if _is_number(retried) else None,
         "disk": await asyncio.to_thread(_disk, settings.data_dir),
@@ -159,6 +161,14 @@ async def _model(request: web.Request, settings: Settings) -> ModelView:
         problem = clean(recorded(error.what))
     own = models.pop(name, 0)
     return ModelView(clean(name), problem, own, tuple((clean(model), n) for model, n in models.items()), wrong)
+
+
+async def _unwritten(request: web.Request) -> tuple[tuple[str, int], ...]:
+    """Why captions stand in no file, and in how many photos' none; "" where that is not known, or for many reasons."""
+    counted = list((await in_thread(request, request.config_dict[LIBRARY].unwritten)).items())
+    told = [(clean(recorded(reason)), photos) for reason, photos in counted[:_REASONS] if reason]
+    others = sum(photos for _, photos in counted) - sum(photos for _, photos in told)
+    return (*told, ("", others)) if others else tuple(told)
 
 
 def _disk(data_dir: Path) -> DiskView:

@@ -160,6 +160,8 @@ def own_words(row: sqlite3.Row, photo: IndexedPhoto) -> OwnWords | None:
         return OwnWords.TAKEN_OUT
     if photo.caption_place not in {None, CaptionPlace.INDEX}:
         return OwnWords.HELD if before in {None, OwnWords.HELD} else OwnWords.LENT
+    if photo.withdrawn:
+        return None
     if not photo.seen:
         return before
     if photo.metadata.machine_caption is not None or photo.metadata.correction is not None:
