@@ -166,6 +166,7 @@ class OwnWords(StrEnum):
     HELD = "held"
     TAKEN_OUT = "taken out"  # on purpose, by an undo or another program: only a person's correction goes in again
     LENT = "lent"  # a correction, where the model's words were taken out before
+    WITHDRAWN = "withdrawn"  # being taken out by us: nobody else meant it, and those of a surer model go in again
 
 
 @dataclass(frozen=True, slots=True)

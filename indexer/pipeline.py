@@ -170,7 +170,8 @@ def _was_taken_out(job: Job, content_key: str, metadata: PhotoMetadata) -> bool:
     Of a copy, which never had them, that says nothing.
     """
     left = (metadata.machine_caption, metadata.person_caption)
-    return job.content_key == content_key and job.ours is not None and left == (None, None)
+    held = job.ours not in {None, OwnWords.WITHDRAWN}
+    return job.content_key == content_key and held and left == (None, None)
 
 
 def _correction(known: Photo | None, metadata: PhotoMetadata) -> FileCaption | None:
@@ -232,17 +233,15 @@ async def _into_the_file(
 async def _withdraw(job: Job, stamp: FileStamp, reason: str, bench: Bench) -> Written:
     """Takes an older sentence of the model's out of a file; where that can't be done, the reason says so, and the file
     keeps what it has. Raises `PhotoVanished`."""
+    await asyncio.to_thread(bench.catalogue.note_withdrawing, job)
     try:
         undone = await bench.photos.undo_caption(job.file.path, stamp=stamp, machine_only=True)
     except UnreadablePhoto as error:
         return Written(CaptionPlace.INDEX, stamp, str(error))
-    if undone.restored:
-        return Written(CaptionPlace.INDEX, undone.stamp or stamp, reason, withdrawn=True)
     from indexer.captions.caption_file import NOT_OURS  # late: see `photo_requests.unpack_undone`
 
-    # Somebody has taken it out since the file was looked at: the next walk hears of that.
-    why = reason if undone.reason == NOT_OURS else undone.reason
-    return Written(CaptionPlace.INDEX, undone.stamp or stamp, why)
+    withdrawn = undone.restored or undone.reason == NOT_OURS
+    return Written(CaptionPlace.INDEX, undone.stamp or stamp, reason if withdrawn else undone.reason, withdrawn)
 
 
 def _left_of(metadata: PhotoMetadata, written: Written) -> PhotoMetadata:
@@ -279,7 +278,7 @@ async def _into_the_file_again(job: Job, known: Photo, caption: Caption, bench: 
         return Written(place or CaptionPlace.INDEX, job.file.stamp, why)
     if known.caption_reason == UNDONE or job.ours is OwnWords.TAKEN_OUT:
         return Written(CaptionPlace.INDEX, job.file.stamp, UNDONE)
-    words, held = _believed(known, caption), job.ours is OwnWords.HELD
+    words, held = _believed(known, caption), job.ours in {OwnWords.HELD, OwnWords.WITHDRAWN}
     try:
         return await _into_the_file(job, known.metadata, words, job.file.stamp, bench, held=held)
     except PhotoVanished as vanished:  # an unplugged disk: the index has the words all the same

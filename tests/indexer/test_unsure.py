@@ -255,6 +255,26 @@ async def test_words_that_were_taken_out_on_purpose_stay_out(
     assert (library / "red.jpg").read_bytes() == original
 
 
+async def test_a_process_that_dies_while_taking_a_sentence_out_has_not_taken_it_out_on_purpose(
+    library: Path, settings: Settings, original: bytes
+) -> None:
+    await index(settings, CountingCaptioner(), library)
+    newer = NewerModel({"red": DOUBTED})
+    with stored(settings) as storage:
+        storage.catalogue.enqueue_all(JobKind.CAPTION, model=newer.model)
+        for job in storage.catalogue.claim(2):
+            if job.file.path.name == "red.jpg":
+                storage.catalogue.note_withdrawing(job)
+                assert undo_caption(job.file.path).exact
+    await index(settings, newer, library)
+    assert (library / "red.jpg").read_bytes() == original
+    assert the_red_one(settings).caption_reason != UNDONE
+    await caption_again(settings, NewerModel({}, model="colours-3"))
+    own = read_own_caption((library / "red.jpg").read_bytes())
+    assert own is not None
+    assert own.text == SURE.text
+
+
 async def test_a_sentence_that_can_t_be_taken_out_stays_and_the_reason_says_so(
     library: Path, settings: Settings
 ) -> None:

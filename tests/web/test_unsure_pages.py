@@ -94,7 +94,7 @@ async def test_the_status_counts_captions_that_are_in_no_file_by_their_reasons(s
     unknown = MadePhoto("unknown.jpg", place=CaptionPlace.INDEX)
     page = await start_page([*off, odd, unknown, SURE, UNWRITTEN, BLACK, titled(MadePhoto("older.jpg", None))])
     html = await page.text("/status")
-    assert "3 captions" in html
+    assert "3 captions:" in html
     for text in (CAPTIONS_OFF, UNSURE, NOTHING_SEEN, "it has &lt;b&gt;4,000&lt;/b&gt; fields", "for other reasons"):
         assert html.count(f'<span class="quiet" dir="auto">{text}</span>') == 1, text
     german = await page.text("/status", headers={"Accept-Language": "de"})
