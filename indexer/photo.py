@@ -14,8 +14,9 @@ from pathlib import Path
 
 from captioner import Caption
 
-#: A caption's confidence is the share of its words that people would use too (the model's card shows how well that
-#: holds): below this, three words of five are likely to be wrong.
+#: For captions of models that give their words no probabilities. Such a caption's confidence is the share of its words
+#: that people would use too (the model's card shows how well that holds): below this, three words of five are likely to
+#: be wrong.
 LOW_CONFIDENCE = 0.4
 
 
@@ -138,11 +139,15 @@ class CaptionPlace(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How a caption was written: `stamp` is the file's after the write, `reason` why not further up the ladder."""
+    """How a caption was written: `stamp` is the file's after the write, `reason` why not further up the ladder.
+
+    `withdrawn`: an older sentence of the model's was taken out of the file, and nothing was written in its place.
+    """
 
     place: CaptionPlace
     stamp: FileStamp
     reason: str | None = None
+    withdrawn: bool = False
 
 
 class JobKind(StrEnum):
@@ -161,6 +166,7 @@ class OwnWords(StrEnum):
     HELD = "held"
     TAKEN_OUT = "taken out"  # on purpose, by an undo or another program: only a person's correction goes in again
     LENT = "lent"  # a correction, where the model's words were taken out before
+    WITHDRAWN = "withdrawn"  # being taken out by us: nobody else meant it, and those of a surer model go in again
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +193,7 @@ class IndexedPhoto:
     caption_reason: str | None = None
     seen: bool = True  # False: the file was not read, `metadata` is what the catalogue had
     taken_out: bool = False  # our words are no longer in the file, and that was meant
+    withdrawn: bool = False  # we took them out ourselves: those of a surer model go in again
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +221,9 @@ class Photo:
     id: str  # the content key
     metadata: PhotoMetadata
     files: tuple[PhotoFile, ...]
-    caption: str | None  # what is shown: a correction, else a person's words in the files, else those of `believed`
+    #: What is shown: a correction, else a person's words in the files, else those of `believed`; "" where the model saw
+    #: nothing to describe.
+    caption: str | None
     caption_by: CaptionBy | None
     machine: Caption | None  # the model's own sentence, tags and confidence
     caption_place: CaptionPlace | None
@@ -241,6 +250,11 @@ class Photo:
         """Whether the caption that is shown is the model's, and the model is not sure of it."""
         return self.caption_by is CaptionBy.MODEL and self.machine is not None and is_unsure(self.machine)
 
+    @property
+    def nothing_seen(self) -> bool:
+        """Whether the model saw nothing to describe, and nobody else has described the photo."""
+        return self.caption_by is CaptionBy.MODEL and self.caption == ""
+
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
@@ -258,5 +272,7 @@ class Glimpse:
 
 
 def is_unsure(caption: Caption) -> bool:
-    """Whether the model says itself that this may well be wrong."""
-    return caption.confidence < LOW_CONFIDENCE
+    """Whether the model says itself that this sentence may well be wrong; an empty one claims nothing."""
+    if not caption.text:
+        return False
+    return not caption.sure or (not caption.words and caption.confidence < LOW_CONFIDENCE)

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from captioner import Caption, Captioner
 from indexer.catalogue import Catalogue
-from indexer.errors import PhotoVanished
+from indexer.errors import PhotoVanished, UnreadablePhoto
 from indexer.library.found import file_stamp
 from indexer.photo import (
     CaptionBy,
@@ -28,6 +28,7 @@ from indexer.photo import (
     Reading,
     ThumbnailSize,
     Written,
+    is_unsure,
 )
 from indexer.thumbnails import ThumbnailStore
 
@@ -39,6 +40,8 @@ CAPTIONS_OFF = "writing captions into files is switched off"
 PERSONS_WORDS = "a person's caption stands in the file"
 UNDONE = "the caption was taken out of the file on purpose"
 WRONG = "the caption was marked as wrong"
+UNSURE = "the model is not sure of it"
+NOTHING_SEEN = "there is nothing to see in it"
 
 
 class PhotoOpener(Protocol):
@@ -58,8 +61,9 @@ class PhotoOpener(Protocol):
     ) -> Written:
         """Raises `PhotoVanished` where the file is no longer the one of that stamp."""
 
-    async def undo_caption(self, path: Path) -> Undone:
-        """Takes our words out of a file again. Raises `PhotoVanished`."""
+    async def undo_caption(self, path: Path, *, stamp: FileStamp | None = None, machine_only: bool = False) -> Undone:
+        """Takes our words out of a file again; not out of one that has another `stamp`, nor, where `machine_only`, out
+        of one that a person has described. Raises `PhotoVanished`, and `UnreadablePhoto` where it can't be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Bench:
     catalogue: Catalogue
     thumbnails: ThumbnailStore
     write_captions: bool
+    write_unsure: bool = False
     _by_key: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def one_at_a_time(self, content_key: str) -> asyncio.Lock:
@@ -94,7 +99,8 @@ async def index_photo(job: Job, bench: Bench) -> IndexedPhoto:
             written = Written(CaptionPlace.INDEX, reading.stamp, UNDONE)
         else:
             words = _correction(known, reading.metadata) or _believed(known, caption)
-            written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench)
+            held = reading.metadata.machine_caption is not None
+            written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench, held=held)
         return await _settle(job, reading.content_key, reading.metadata, caption, written, bench)
 
 
@@ -114,7 +120,8 @@ def _words_we_have(known: Photo | None, metadata: PhotoMetadata) -> Caption | No
 async def _only_metadata_changed(job: Job, bench: Bench) -> IndexedPhoto | None:
     """Settles a changed file that still shows the photo it showed before, without decoding it; None for any other.
 
-    Nothing is written into such a file: whoever took our caption out of it, or edited it, meant to.
+    Nothing is written into such a file: whoever took our caption out of it, or edited it, meant to. An older sentence
+    of ours is taken out where the model is not sure of what it says now.
     """
     content_key, metadata, stamp = await bench.photos.read_metadata(job.file.path)
     known = await asyncio.to_thread(bench.catalogue.known, content_key)
@@ -127,8 +134,34 @@ async def _only_metadata_changed(job: Job, bench: Bench) -> IndexedPhoto | None:
         photo = replace(photo, caption_place=CaptionPlace.INDEX, caption_reason=UNDONE, taken_out=True)
     elif job.ours is not None and metadata.others_words is not None and metadata.correction is None:
         photo = replace(photo, caption_place=CaptionPlace.INDEX, caption_reason=PERSONS_WORDS)
+    elif metadata.machine_caption is not None and known.correction is None and not known.wrong:
+        photo = await _without_unsure_words(job, photo, known.machine, bench)
     await asyncio.to_thread(bench.catalogue.settle, job, photo)
     return photo
+
+
+async def _without_unsure_words(job: Job, photo: IndexedPhoto, caption: Caption, bench: Bench) -> IndexedPhoto:
+    """What a file has that holds words of the model's: the same, unless `caption` has to stay out of files."""
+    reason = withheld(caption, write_unsure=bench.write_unsure)
+    if reason is None or not bench.write_captions or photo.metadata.person_caption is not None:
+        return photo
+    written = await _withdraw(job, photo.stamp, reason, bench)
+    metadata = _left_of(photo.metadata, written)
+    return replace(
+        photo,
+        metadata=metadata,
+        stamp=written.stamp,
+        caption_place=written.place,
+        caption_reason=written.reason,
+        withdrawn=written.withdrawn,
+    )
+
+
+def withheld(caption: Caption, *, write_unsure: bool) -> str | None:
+    """Why a sentence of the model's stays out of files, as `caption_reason` says it; None where it may go in."""
+    if not caption.text:
+        return NOTHING_SEEN
+    return UNSURE if is_unsure(caption) and not write_unsure else None
 
 
 def _was_taken_out(job: Job, content_key: str, metadata: PhotoMetadata) -> bool:
@@ -137,7 +170,8 @@ def _was_taken_out(job: Job, content_key: str, metadata: PhotoMetadata) -> bool:
     Of a copy, which never had them, that says nothing.
     """
     left = (metadata.machine_caption, metadata.person_caption)
-    return job.content_key == content_key and job.ours is not None and left == (None, None)
+    held = job.ours not in {None, OwnWords.WITHDRAWN}
+    return job.content_key == content_key and held and left == (None, None)
 
 
 def _correction(known: Photo | None, metadata: PhotoMetadata) -> FileCaption | None:
@@ -166,22 +200,53 @@ def _keep_thumbnails(reading: Reading, bench: Bench) -> None:
 async def _settle(
     job: Job, content_key: str, metadata: PhotoMetadata, caption: Caption, written: Written, bench: Bench
 ) -> IndexedPhoto:
+    metadata = _left_of(metadata, written)
     photo = IndexedPhoto(content_key, metadata, written.stamp, caption, written.place, written.reason)
-    photo = replace(photo, taken_out=written.reason == UNDONE)
+    photo = replace(photo, taken_out=written.reason == UNDONE, withdrawn=written.withdrawn)
     await asyncio.to_thread(bench.catalogue.settle, job, photo)
     return photo
 
 
 async def _into_the_file(
-    job: Job, metadata: PhotoMetadata, words: Caption | FileCaption | None, stamp: FileStamp, bench: Bench
+    job: Job,
+    metadata: PhotoMetadata,
+    words: Caption | FileCaption | None,
+    stamp: FileStamp,
+    bench: Bench,
+    *,
+    held: bool,
 ) -> Written:
+    """Writes the words, or says why not. `held`: an older sentence of the model's stands in the file or beside it, and
+    is taken out where the new one has to stay out of files."""
     if not bench.write_captions:
         return Written(CaptionPlace.INDEX, stamp, CAPTIONS_OFF)
     if words is None:
         return Written(CaptionPlace.INDEX, stamp, WRONG)
-    if metadata.person_caption is not None and isinstance(words, Caption):
-        return Written(CaptionPlace.INDEX, stamp, PERSONS_WORDS)
+    if isinstance(words, Caption):
+        if metadata.person_caption is not None:
+            return Written(CaptionPlace.INDEX, stamp, PERSONS_WORDS)
+        if (reason := withheld(words, write_unsure=bench.write_unsure)) is not None:
+            return await _withdraw(job, stamp, reason, bench) if held else Written(CaptionPlace.INDEX, stamp, reason)
     return await bench.photos.write_caption(job.file.path, words, stamp)
+
+
+async def _withdraw(job: Job, stamp: FileStamp, reason: str, bench: Bench) -> Written:
+    """Takes an older sentence of the model's out of a file; where that can't be done, the reason says so, and the file
+    keeps what it has. Raises `PhotoVanished`."""
+    await asyncio.to_thread(bench.catalogue.note_withdrawing, job)
+    try:
+        undone = await bench.photos.undo_caption(job.file.path, stamp=stamp, machine_only=True)
+    except UnreadablePhoto as error:
+        return Written(CaptionPlace.INDEX, stamp, str(error))
+    from indexer.captions.caption_file import NOT_OURS  # late: see `photo_requests.unpack_undone`
+
+    withdrawn = undone.restored or undone.reason == NOT_OURS
+    return Written(CaptionPlace.INDEX, undone.stamp or stamp, reason if withdrawn else undone.reason, withdrawn)
+
+
+def _left_of(metadata: PhotoMetadata, written: Written) -> PhotoMetadata:
+    """What a file says after its caption was written or withdrawn."""
+    return replace(metadata, machine_caption=None, marked=False) if written.withdrawn else metadata
 
 
 async def caption_again(job: Job, bench: Bench) -> IndexedPhoto:
@@ -193,7 +258,14 @@ async def caption_again(job: Job, bench: Bench) -> IndexedPhoto:
         caption = await _newest_caption(known.id, webp, bench)
         written = await _into_the_file_again(job, known, caption, bench)
         photo = IndexedPhoto(
-            known.id, known.metadata, written.stamp, caption, written.place, written.reason, seen=False
+            content_key=known.id,
+            metadata=_left_of(known.metadata, written),
+            stamp=written.stamp,
+            caption=caption,
+            caption_place=written.place,
+            caption_reason=written.reason,
+            seen=False,
+            withdrawn=written.withdrawn,
         )
         await asyncio.to_thread(bench.catalogue.settle, job, photo)
         return photo
@@ -206,8 +278,9 @@ async def _into_the_file_again(job: Job, known: Photo, caption: Caption, bench: 
         return Written(place or CaptionPlace.INDEX, job.file.stamp, why)
     if known.caption_reason == UNDONE or job.ours is OwnWords.TAKEN_OUT:
         return Written(CaptionPlace.INDEX, job.file.stamp, UNDONE)
+    words, held = _believed(known, caption), job.ours in {OwnWords.HELD, OwnWords.WITHDRAWN}
     try:
-        return await _into_the_file(job, known.metadata, _believed(known, caption), job.file.stamp, bench)
+        return await _into_the_file(job, known.metadata, words, job.file.stamp, bench, held=held)
     except PhotoVanished as vanished:  # an unplugged disk: the index has the words all the same
         return Written(CaptionPlace.INDEX, job.file.stamp, str(vanished))
 
@@ -222,9 +295,14 @@ async def _newest_caption(content_key: str, webp: bytes, bench: Bench) -> Captio
     """A photo of several files has a job for each; the model looks at it once."""
     known = await asyncio.to_thread(bench.catalogue.known, content_key)
     machine = known.machine if known is not None else None
-    if machine is not None and machine.model == bench.captioner.model and (machine.tags or machine.embedding):
+    if machine is not None and machine.model == bench.captioner.model and _is_whole(machine):
         return machine
     return await bench.captioner.caption(await bench.photos.pixels_of(webp))
+
+
+def _is_whole(caption: Caption) -> bool:
+    """Whether this is all that the model said: a file keeps of it the sentence alone."""
+    return bool(caption.tags or caption.embedding) or not caption.text
 
 
 async def _caption_from_the_file(job: Job, bench: Bench) -> IndexedPhoto:
@@ -234,7 +312,8 @@ async def _caption_from_the_file(job: Job, bench: Bench) -> IndexedPhoto:
         caption = await bench.captioner.caption(reading.pixels)
         known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
         words = _correction(known, reading.metadata) or _believed(known, caption)
-        written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench)
+        held = reading.metadata.machine_caption is not None
+        written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench, held=held)
         return await _settle(job, reading.content_key, reading.metadata, caption, written, bench)
 
 
@@ -252,7 +331,7 @@ async def words_into_the_file(job: Job, bench: Bench) -> IndexedPhoto:
             if correction is None:
                 photo = await _without_the_correction(job, known, metadata, stamp, bench)
             else:
-                written = await _into_the_file(job, metadata, correction, stamp, bench)
+                written = await _into_the_file(job, metadata, correction, stamp, bench, held=False)
                 photo = IndexedPhoto(content_key, metadata, written.stamp, None, written.place, written.reason)
             if photo.caption_place is CaptionPlace.INDEX:
                 await asyncio.to_thread(_require_unchanged, job.file.path, photo.stamp)
@@ -284,12 +363,20 @@ async def _without_the_correction(
         photo = replace(photo, caption_reason=WRONG)
         if metadata.machine_caption is not None:
             return await _undone(job, photo, bench)
+    elif bench.write_captions and (reason := _withheld_words(known, bench)) is not None:
+        photo = replace(photo, caption_reason=reason)
+        if metadata.machine_caption is not None:
+            return await _undone(job, photo, bench)
     elif bench.write_captions and known.machine is not None:
         written = await bench.photos.write_caption(job.file.path, known.machine, stamp, over_correction=True)
         photo = replace(photo, stamp=written.stamp, caption_place=written.place, caption_reason=written.reason)
     if photo.caption_place is CaptionPlace.INDEX and metadata.correction is not None:
         return await _undone(job, photo, bench)
     return photo
+
+
+def _withheld_words(known: Photo, bench: Bench) -> str | None:
+    return withheld(known.machine, write_unsure=bench.write_unsure) if known.machine is not None else None
 
 
 async def _undone(job: Job, photo: IndexedPhoto, bench: Bench) -> IndexedPhoto:

@@ -93,6 +93,7 @@ class Indexer:
                 catalogue=self._storage.catalogue,
                 thumbnails=self._storage.thumbnails,
                 write_captions=self._settings.captions != "off",
+                write_unsure=self._settings.write_unsure,
             )
             self._stack = stack.pop_all()
         return self

@@ -56,6 +56,9 @@ class Settings:
         "where sentences are written: into the photo file, into an .xmp file beside it, or nowhere but the index",
         choices=("embed", "sidecar", "off"),
     )
+    write_unsure: bool = _setting(
+        False, "write sentences that the model is not sure of, too; else they are kept in the index only"
+    )
     keep_mtime: bool = _setting(True, "leave a photo's modification time as it was when a caption is written")
     sidecar_dir: Path | None = _setting(None, "a tree for sidecars, where the library itself can't be written")
     bundle: Path = _setting(DEFAULT_BUNDLE, "the caption model's directory")

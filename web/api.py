@@ -7,13 +7,14 @@ household password is set, requests need the session cookie that POST /login giv
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 from functools import wraps
 from typing import Any, TypeGuard
 
 from aiohttp import web
 
+from captioner import Tag
 from indexer.catalogue.library_walk import RootState
 from indexer.correction import UnusableCorrection
 from indexer.errors import SetupError
@@ -78,12 +79,14 @@ async def search(request: web.Request) -> Json:
     query with the nearest words that the library has, and words left out because no photo has all of them.
 
     A hit has ``id``, ``score`` (0..1, within this answer), ``why`` (``field``, ``text``, ``spans`` in characters,
-    ``kind``: exact, prefix, typo, synonym, meaning), ``caption``, ``caption_by`` (person, model or null),
+    ``kind``: exact, prefix, typo, synonym, meaning), ``caption`` (null where there is none, "" where the model saw
+    nothing to describe), ``caption_by`` (person, model or null),
     ``corrected`` (whether the caption was typed on this page, or by PUT, rather than in another program),
-    ``confidence`` of the model, ``unsure`` (whether that is too little to rely on the caption), ``tags`` (``word``,
-    ``probability``), ``wrong`` (whether a person marked what the model says as wrong, which then has neither confidence
-    nor tags), ``added_words`` (a person's, to find the photo by), ``taken_at`` (ISO 8601, with its offset where the
-    photo knows it), ``width``, ``height``,
+    ``confidence`` of the model, ``unsure`` (whether that is too little to rely on the caption), ``words`` (``word``,
+    ``probability``: each content word of the model's sentence and how likely it is to be true, in their order; empty
+    where the model does not say), ``tags`` (``word``, ``probability``), ``wrong`` (whether a person marked what the
+    model says as wrong, which then has neither confidence nor words nor tags), ``added_words`` (a person's, to find the
+    photo by), ``taken_at`` (ISO 8601, with its offset where the photo knows it), ``width``, ``height``,
     ``camera``, ``position``, ``places`` (the names of that position, from town to country), ``thumbnail`` (an address
     on this server) and ``files`` (``id``, ``path`` relative to its library). Found by its look, it has a ``why`` of the
     field embedding and the kind meaning, whose text says which words came near, if any: "cove ≈ beach".
@@ -201,6 +204,7 @@ async def status(request: web.Request) -> Json:
     ``progress`` (done, queued, set_aside, per_second, eta_s or null, phase, walking, problem or null), ``counts``
     (photos, files, missing, queued, set_aside, unpushed, with_caption, refused), ``search`` (backend, photos: null
     where it does not answer, and refused: the first of those that it will not have, as ``{"id", "reason"}``),
+    ``unwritten`` (``{"reason", "photos"}``: how many photos have a caption that stands in no file, and why),
     ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null),
     ``caption_models`` (current, own: how many photos it has described, others: how many each other model has,
     by_others: all of those, queued: files that wait for a caption; null where the model in use can't be read) and
@@ -210,8 +214,9 @@ async def status(request: web.Request) -> Json:
     limit = min(read_number(request.query, "limit", _SET_ASIDE, least=1), _MOST_SET_ASIDE)
     offset = read_number(request.query, "offset", 0, least=0)
     counts = await request.config_dict[COUNTS].get(request)
-    aside, refused, roots = await in_thread(
-        request, lambda: (library.set_aside(limit, offset), library.refused(_REFUSED), library.roots())
+    aside, refused, roots, unwritten = await in_thread(
+        request,
+        lambda: (library.set_aside(limit, offset), library.refused(_REFUSED), library.roots(), library.unwritten()),
     )
     progress = request.config_dict[PROGRESS]()
     return {
@@ -225,6 +230,7 @@ async def status(request: web.Request) -> Json:
             "photos": await run_count(request),
             "refused": [{"id": one.photo.id, "reason": clean(one.reason)} for one in refused],
         },
+        "unwritten": [{"reason": clean(reason), "photos": photos} for reason, photos in unwritten.items()],
         "libraries": [_library(root) for root in roots],
         "caption_models": await _caption_models(request),
         "set_aside": [
@@ -306,14 +312,13 @@ def _photo(request: web.Request, photo: Photo) -> Json:
     metadata, machine, position = photo.metadata, photo.believed, photo.metadata.position
     return {
         "id": photo.id,
-        "caption": clean(photo.caption) if photo.caption else None,
+        "caption": None if photo.caption is None else clean(photo.caption),
         "caption_by": photo.caption_by,
         "corrected": photo.correction is not None,
         "confidence": round(machine.confidence, 3) if machine else None,
         "unsure": photo.unsure,
-        "tags": [{"word": clean(tag.word), "probability": round(tag.probability, 3)} for tag in machine.tags]
-        if machine
-        else [],
+        "words": _words(machine.words if machine else ()),
+        "tags": _words(machine.tags if machine else ()),
         "wrong": photo.wrong,
         "added_words": list(map(clean, photo.added_words)),
         "taken_at": metadata.taken_at.isoformat() if metadata.taken_at else None,
@@ -325,6 +330,10 @@ def _photo(request: web.Request, photo: Photo) -> Json:
         "thumbnail": thumbnail_url(request, photo.id, "grid"),
         "files": [_file(file) for file in photo.files],
     }
+
+
+def _words(words: Iterable[Tag]) -> list[Json]:
+    return [{"word": clean(one.word), "probability": round(one.probability, 3)} for one in words]
 
 
 def _file(file: PhotoFile) -> Json:

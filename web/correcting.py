@@ -9,7 +9,7 @@ from aiohttp import web
 from indexer.catalogue.corrections import WordsPending
 from indexer.correction import corrected_text
 from indexer.photo import CaptionBy, Photo
-from indexer.pipeline import CAPTIONS_OFF, UNDONE, WRONG
+from indexer.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNDONE, UNSURE, WRONG
 from indexer.settings import Settings
 from indexer.storage import indexing_process
 from web.doors import LIBRARY, SETTINGS, WAKE, in_thread
@@ -64,7 +64,7 @@ def _whereabouts(request: web.Request, photo: Photo) -> Whereabouts:
 
 def _where_marked(photo: Photo) -> Whereabouts:
     """Words that were marked as wrong are out of the files, but for files that must not be touched."""
-    if photo.caption_reason in {None, WRONG, UNDONE, CAPTIONS_OFF}:
+    if photo.caption_reason in {None, WRONG, UNDONE, CAPTIONS_OFF, UNSURE, NOTHING_SEEN}:
         return Whereabouts()
     return Whereabouts(text("still in the file: %(reason)s", reason=clean(recorded(photo.caption_reason or ""))))
 

@@ -77,6 +77,9 @@ class Library(Protocol):
     def enqueue_all(self, kind: JobKind, /, *, model: str | None = None) -> int:
         """Queues all work of a kind that is wanted; gives how many jobs are new."""
 
+    def unwritten(self) -> Mapping[str, int]:
+        """How many photos have a caption that stands in no file, by the recorded reason, the most frequent first."""
+
     def marked_wrong(self) -> int:
         """How many photos wait for a better model."""
 

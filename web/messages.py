@@ -27,7 +27,12 @@ _CALLS = {"text": 1, "marked": 1, "Message": 1, "plural": 2}
 #: Errors whose text is recorded, or shown, as a sentence: it is recognised by its template.
 _REASONS = frozenset({"CaptionRefused", "UnreadablePhoto", "PhotoVanished", "SearchError", "noted", "_translated"})
 #: Sentences that are recorded where no error is raised.
-_CONSTANTS = frozenset({"CAPTIONS_OFF", "UNDONE", "WRONG", "_OTHER_HINT", "_HINT", "_GUILTY_TWICE"})
+_CONSTANTS = frozenset(
+    {
+        *("CAPTIONS_OFF", "PERSONS_WORDS", "UNDONE", "WRONG", "UNSURE", "NOTHING_SEEN", "CHANGED_SINCE"),
+        *("KEPT_CHANGING", "NOT_OURS", "_OTHER_HINT", "_HINT", "_GUILTY_TWICE"),
+    }
+)
 _PLACE = re.compile(r"%\(\w+\)s")
 _WIDTH = 120
 #: What readers of .po files need, and no dates or names that would change by themselves.

@@ -12,7 +12,8 @@ from itertools import accumulate
 from aiohttp import web
 
 from indexer.errors import SearchError
-from indexer.photo import CaptionBy, Photo
+from indexer.photo import CaptionBy, CaptionPlace, Photo
+from indexer.pipeline import UNSURE
 from indexer.places import places_of
 from indexer.search import FilterError, Hit, Sort
 from web.correcting import Whereabouts, whereabouts
@@ -121,7 +122,10 @@ class PhotoView:
     machine: str  # the model's own sentence where another, or none, is shown in its place
     others: str  # another program's words in the file, where a correction is shown in their place
     model: str
+    has_sentence: bool  # of the model's own
+    nothing_seen: bool  # the model saw nothing to describe, and nobody else has described it
     unsure: bool
+    left_out: bool  # the sentence is not in the file, as the model is not sure of it
     confidence_percent: int
     whereabouts: Whereabouts
     picture: str
@@ -184,7 +188,10 @@ async def photo_view(
         machine=clean(machine.text) if machine and (by_person or photo.wrong) else "",
         others=_others_words(photo),
         model=clean(machine.model) if machine else "",
+        has_sentence=machine is not None and bool(machine.text),
+        nothing_seen=photo.nothing_seen,
         unsure=photo.unsure,
+        left_out=photo.caption_place is CaptionPlace.INDEX and photo.caption_reason == UNSURE,
         confidence_percent=round(machine.confidence * 100) if machine else 0,
         whereabouts=place,
         picture=thumbnail_url(request, photo.id, "screen"),

@@ -23,6 +23,7 @@ from web.templating import render
 
 _SET_ASIDE = 200
 _REFUSED = 20
+_REASONS = 20  # of captions that stand in no file: some name a file of their own
 _LITTLE_SPACE_BYTES = 1_000_000_000
 _LONGEST_NUMBER = 18  # digits, of what SQLite counts with
 
@@ -76,6 +77,7 @@ async def status_page(request: web.Request) -> web.Response:
         "progress": request.config_dict[PROGRESS](),
         "search": await _search(request),
         "model": await model_view(request),
+        "unwritten": await _unwritten(request),
         "aside": tuple(map(_aside, await in_thread(request, library.set_aside, _SET_ASIDE, 0))),
         "retried": _number(request, "retried"),
         "described": _number(request, "described"),
@@ -145,6 +147,14 @@ async def _search(request: web.Request) -> SearchView:
     refused = await in_thread(request, request.config_dict[LIBRARY].refused, _REFUSED)
     told = tuple((Link(file_name(one.photo), photo_url(one.photo.id)), clean(recorded(one.reason))) for one in refused)
     return SearchView(backend.name, photos, problem, hint, told)
+
+
+async def _unwritten(request: web.Request) -> tuple[tuple[str, int], ...]:
+    """Why captions stand in no file, and in how many photos' none; "" where that is not known, or for many reasons."""
+    counted = list((await in_thread(request, request.config_dict[LIBRARY].unwritten)).items())
+    told = [(clean(recorded(reason)), photos) for reason, photos in counted[:_REASONS] if reason]
+    others = sum(photos for _, photos in counted) - sum(photos for _, photos in told)
+    return (*told, ("", others)) if others else tuple(told)
 
 
 def _disk(data_dir: Path) -> DiskView:

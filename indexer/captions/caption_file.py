@@ -26,10 +26,13 @@ from indexer.captions.replacing.file_read import CannotReplace, ChangedMeanwhile
 from indexer.captions.replacing.replace import replace_file
 from indexer.captions.sidecar import Sidecars
 from indexer.errors import CaptionRefused, UnreadablePhoto
+from indexer.message import noted
 from indexer.photo import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written
 from indexer.reading.metadata import read_metadata
 
 PERSONS_WORDS = "a person has described this photo"
+CHANGED_SINCE = "the file has changed since it was looked at"
+KEPT_CHANGING = "other programs keep changing the file"
 NOT_OURS = "there is no caption of ours"
 OTHER_WORDS = "the file has a person's words from another program, which are never overwritten"
 
@@ -95,7 +98,8 @@ def write_caption(
     Raises `PhotoVanished` where the file is not there, `StorageError` where the journal can't be written.
     """
     if (library := managed_library(path)) is not None:
-        return Written(CaptionPlace.INDEX, stamp, f"the file is kept by another program's library ({library.name})")
+        reason = noted(f"the file is kept by another program's library ({library.name})")
+        return Written(CaptionPlace.INDEX, stamp, reason)
     sidecars, text = Sidecars(path, sidecar_dir, journal), FileCaption.of(words)
     first: _Writing | None = None
     for _ in range(_ATTEMPTS):
@@ -104,14 +108,14 @@ def write_caption(
             writing = _Writing(file, text, sidecars, keep_mtime=keep_mtime, over_correction=over_correction)
             first = first or writing
             if (file.stamp != stamp) if writing is first else (writing.picture != first.picture):
-                return Written(CaptionPlace.INDEX, stamp, "the file has changed since it was looked at")
+                return Written(CaptionPlace.INDEX, stamp, CHANGED_SINCE)
             written = writing.down_the_ladder(embed=mode == "embed")
         except ChangedMeanwhile:
             continue
         except CannotReplace as error:
             return Written(CaptionPlace.INDEX, stamp, str(error))
         return written if writing is first else Written(written.place, stamp, written.reason)
-    return Written(CaptionPlace.INDEX, stamp, "other programs keep changing the file")
+    return Written(CaptionPlace.INDEX, stamp, KEPT_CHANGING)
 
 
 def managed_library(path: Path) -> Path | None:
@@ -289,14 +293,25 @@ def undo_caption(
     sidecar_dir: Path | None = None,
     keep_mtime: bool = True,
     dry_run: bool = False,
+    stamp: FileStamp | None = None,
+    machine_only: bool = False,
 ) -> Undone:
     """Takes our caption out of a photo and its sidecars, by what stands in the files alone; where the journal knows
     the file, its SHA-256 of the original must come out too. `dry_run` proves that it can be done, and changes nothing.
 
     Where another program has changed a file since, only our fields are taken out of it (`exact` is false); where that
     can't be done safely the file stays as it is, and `reason` says why. Raises `PhotoVanished`, `StorageError`.
+
+    A file that has another `stamp` than this one stays as it is; so does, where `machine_only`, one that a person has
+    described, in another program or on our page.
     """
-    undoing = _Undoing(Sidecars(path, sidecar_dir, journal), keep_mtime=keep_mtime, dry_run=dry_run)
+    undoing = _Undoing(
+        Sidecars(path, sidecar_dir, journal),
+        keep_mtime=keep_mtime,
+        dry_run=dry_run,
+        stamp=stamp,
+        machine_only=machine_only,
+    )
     for _ in range(_ATTEMPTS):
         try:
             return undoing.undo()
@@ -304,7 +319,7 @@ def undo_caption(
             continue
         except CaptionRefused as refused:
             return Undone(path, None, restored=False, reason=str(refused))
-    return Undone(path, None, restored=False, reason="other programs keep changing the file")
+    return Undone(path, None, restored=False, reason=KEPT_CHANGING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,12 +327,18 @@ class _Undoing:
     sidecars: Sidecars
     keep_mtime: bool = field(kw_only=True)
     dry_run: bool = field(kw_only=True)
+    stamp: FileStamp | None = field(kw_only=True)
+    machine_only: bool = field(kw_only=True)
 
     def undo(self) -> Undone:
         """Raises `CaptionRefused`."""
         path = self.sidecars.path
         file = read_file(path, max_bytes=_MAX_FILE_BYTES)
+        if self.stamp is not None and file.stamp != self.stamp:
+            return Undone(path, None, restored=False, reason=CHANGED_SINCE)
         photo = _opened(file)
+        if self.machine_only and self._is_described(photo):
+            return Undone(path, None, restored=False, reason=PERSONS_WORDS)
         words = (photo and own_caption(photo)) or self.sidecars.own_caption()
         place, exact, stamp = self._inside(file, photo)
         try:
@@ -331,6 +352,11 @@ class _Undoing:
         exact = exact and (beside is None or beside.exact)
         why = None if exact else "another program has changed the file since: only our own fields are taken out"
         return Undone(path, place or CaptionPlace.SIDECAR, True, why, exact, stamp, words)
+
+    def _is_described(self, photo: EditablePhoto | None) -> bool:
+        """By a person, in the photo or beside it. Raises `CaptionRefused` where that can't be told."""
+        inside = photo is not None and persons_caption(photo) is not None
+        return inside or self.sidecars.have_words(persons_caption)
 
     def _inside(self, file: FileRead, photo: EditablePhoto | None) -> tuple[CaptionPlace | None, bool, FileStamp]:
         """Where the caption was in the file, whether the file is again exactly what it was, and its stamp then."""

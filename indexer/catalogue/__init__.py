@@ -202,6 +202,15 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
             refused=row["refused"],
         )
 
+    def unwritten(self) -> dict[str, int]:
+        """How many present photos have a caption in the catalogue and none in or beside their files, by the reason as
+        it was recorded, the most frequent first; "" where none was."""
+        rows = self._database.reader.execute(
+            """SELECT coalesce(caption_reason, '') AS reason, count(*) AS photos FROM photo
+            WHERE gone = 0 AND caption_place = 'index' GROUP BY caption_reason ORDER BY photos DESC, reason"""
+        )
+        return {row["reason"]: row["photos"] for row in rows}
+
     def unpushed(self, limit: int) -> list[Photo]:
         """Present photos that search has not heard of in their latest revision."""
         rows = self._database.reader.execute("SELECT id FROM photo WHERE gone = 0 AND unpushed = 1 LIMIT ?", (limit,))
@@ -218,7 +227,10 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
 
 # The plus sign keeps to the index of what was refused, which is little: this is counted every few seconds.
 _REFUSED = "+gone = 0 AND refused_revision > 0 AND refused_revision = revision"
-_CAPTION_COLUMNS = ("machine_text", "machine_confidence", "machine_model", "tags", "embedding")
+_CAPTION_COLUMNS = (
+    *("machine_text", "machine_confidence", "machine_model", "tags", "embedding"),
+    *("machine_words", "machine_sure"),
+)
 
 
 def _job_s_file(writer: sqlite3.Connection, job: Job) -> sqlite3.Row | None:
@@ -254,7 +266,7 @@ def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
     sidecar, person_caption = row["sidecar"], row["person_caption"]
     if photo.seen:
         person_caption = storable(photo.metadata.others_words)
-    if row["again"] or photo.caption_place is CaptionPlace.SIDECAR or row["kind"] == JobKind.WORDS:
+    if row["again"] or photo.caption_place is CaptionPlace.SIDECAR or photo.withdrawn or row["kind"] == JobKind.WORDS:
         path = join_root(row)
         sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path))
     stamp = _stored(photo.stamp)

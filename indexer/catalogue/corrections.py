@@ -21,9 +21,9 @@ from indexer.catalogue.file_rows import touch
 from indexer.catalogue.job_queue import FRESH, RANK
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, storable
 from indexer.database import Database
-from indexer.photo import CaptionPlace, IndexedPhoto, JobKind, OwnWords, PhotoFile
+from indexer.photo import CaptionPlace, IndexedPhoto, Job, JobKind, OwnWords, PhotoFile
 
-_FILES = f"'{OwnWords.HELD}', '{OwnWords.LENT}'"
+_FILES = f"'{OwnWords.HELD}', '{OwnWords.LENT}', '{OwnWords.WITHDRAWN}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,15 @@ class Corrections:
                 f"""UPDATE photo SET caption_place = ?, caption_reason = ?, revision = revision + 1 WHERE id = ?
                 AND NOT EXISTS (SELECT 1 FROM file WHERE photo_id = photo.id AND ours IN ({_FILES}))""",
                 [(CaptionPlace.INDEX.value, reason, photo_id) for photo_id in photo_ids],
+            )
+
+    def note_withdrawing(self, job: Job) -> None:
+        """The model's words are about to be taken out of a job's file by us. Where the process dies before the job is
+        settled, it is still known that nobody else has taken them out."""
+        with self._database.transaction() as writer:
+            writer.execute(
+                "UPDATE file SET ours = ? WHERE id = (SELECT file_id FROM job WHERE id = ?)",
+                (OwnWords.WITHDRAWN.value, job.id),
             )
 
     def words_pending(self, photo_id: str) -> WordsPending:
@@ -159,7 +168,9 @@ def own_words(row: sqlite3.Row, photo: IndexedPhoto) -> OwnWords | None:
     if photo.taken_out:
         return OwnWords.TAKEN_OUT
     if photo.caption_place not in {None, CaptionPlace.INDEX}:
-        return OwnWords.HELD if before in {None, OwnWords.HELD} else OwnWords.LENT
+        return OwnWords.LENT if before in {OwnWords.TAKEN_OUT, OwnWords.LENT} else OwnWords.HELD
+    if photo.withdrawn:
+        return None
     if not photo.seen:
         return before
     if photo.metadata.machine_caption is not None or photo.metadata.correction is not None:

@@ -38,15 +38,16 @@ _CLAIMABLE = """job.state = 'queued' AND file.missing_since IS NULL AND NOT EXIS
     (SELECT 1 FROM job AS other WHERE other.file_id = job.file_id AND other.state = 'claimed')"""
 
 # CAPTION: no words at all yet, words by another model, or words taken back from a file, which keeps the sentence
-# only, neither tags nor embedding. WORDS: corrections that could not be written. The other kinds: every file that has
-# been indexed.
+# only, neither tags nor embedding; a model that saw nothing may have given neither. WORDS: corrections that could not
+# be written. The other kinds: every file that has been indexed.
 _WANTS = {
     JobKind.INDEX: "1",
     JobKind.WORDS: """photo.corrected_text IS NOT NULL AND photo.caption_place = 'index'
         AND file.ours IS NOT 'taken out'""",
     JobKind.CAPTION: """((photo.machine_model IS NULL AND photo.person_caption IS NULL AND photo.corrected_text IS NULL)
         OR (photo.machine_model IS NOT NULL AND photo.machine_model IS NOT :model)
-        OR (photo.machine_model IS :model AND photo.tags = '[]' AND photo.embedding IS NULL))""",
+        OR (photo.machine_model IS :model AND photo.machine_text <> '' AND photo.tags = '[]'
+            AND photo.embedding IS NULL))""",
     JobKind.METADATA: "photo.id IS NOT NULL",
     JobKind.THUMBNAILS: """file.id = (SELECT min(id) FROM file AS first
         WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",

@@ -78,7 +78,7 @@ class Remarks:
         return int(row[0])
 
 
-_MARK = "UPDATE photo SET wrong_text = machine_text WHERE id = ? AND machine_text IS NOT NULL AND wrong = 0"
+_MARK = "UPDATE photo SET wrong_text = machine_text WHERE id = ? AND machine_text <> '' AND wrong = 0"
 _TAKE_MARK_BACK = "UPDATE photo SET wrong_text = NULL WHERE id = ? AND wrong = 1"
 
 

@@ -16,7 +16,6 @@ from typing import Any
 from captioner import Caption, Tag
 from indexer.library.found import stamp_of
 from indexer.photo import (
-    LOW_CONFIDENCE,
     CaptionBy,
     CaptionPlace,
     FileCaption,
@@ -26,6 +25,7 @@ from indexer.photo import (
     PhotoFile,
     PhotoMetadata,
     Position,
+    is_unsure,
 )
 
 _INT64 = 1 << 63
@@ -101,14 +101,25 @@ def metadata_values(metadata: PhotoMetadata) -> tuple[Any, ...]:
 
 
 def caption_values(caption: Caption) -> tuple[Any, ...]:
-    """machine_text, machine_confidence, machine_model, tags, embedding."""
+    """machine_text, machine_confidence, machine_model, tags, embedding, machine_words, machine_sure."""
     return (
         storable(caption.text),
         caption.confidence,
         storable(caption.model),
-        json.dumps([[storable(tag.word), round(tag.probability, 4)] for tag in caption.tags]),
+        _words_json(caption.tags),
         pack_embedding(caption.embedding),
+        _words_json(caption.words),
+        not is_unsure(caption),
     )
+
+
+def _words_json(words: Sequence[Tag]) -> str:
+    return json.dumps([[storable(one.word), round(one.probability, 4)] for one in words])
+
+
+def _words(text: str) -> tuple[Tag, ...]:
+    """The inverse of `_words_json`."""
+    return tuple(Tag(word, probability) for word, probability in json.loads(text))
 
 
 def pack_embedding(embedding: Sequence[float] | None) -> bytes | None:
@@ -147,12 +158,12 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile]) -> Photo:
 
 #: What `glimpse_from_row` needs, from `photo`.
 GLIMPSE_COLUMNS = """id, width_px, height_px, taken_at, coalesce(nullif(corrected_text, ''), person_caption) AS person,
-    machine_text, machine_confidence, wrong"""
+    machine_text, machine_sure, wrong"""
 
 
 def glimpse_from_row(row: sqlite3.Row) -> Glimpse:
     """A row of `GLIMPSE_COLUMNS`; it says of the photo what `photo_from_row` says."""
-    photo_id, width_px, height_px, taken_at, person, machine, confidence, wrong = row
+    photo_id, width_px, height_px, taken_at, person, machine, sure, wrong = row
     by_model = machine is not None and not wrong and not person
     return Glimpse(
         id=photo_id,
@@ -161,7 +172,7 @@ def glimpse_from_row(row: sqlite3.Row) -> Glimpse:
         taken_at=datetime.fromisoformat(taken_at) if taken_at else None,
         caption=person or (machine if by_model else None),
         caption_by=CaptionBy.PERSON if person else CaptionBy.MODEL if by_model else None,
-        unsure=by_model and confidence < LOW_CONFIDENCE,
+        unsure=by_model and bool(machine) and not sure,
         wrong=bool(wrong),
     )
 
@@ -191,9 +202,11 @@ def _machine(row: sqlite3.Row) -> Caption | None:
     return Caption(
         text=row["machine_text"],
         confidence=row["machine_confidence"],
-        tags=tuple(Tag(word, probability) for word, probability in json.loads(row["tags"])),
+        tags=_words(row["tags"]),
         embedding=unpack_embedding(row["embedding"]),
         model=row["machine_model"],
+        words=_words(row["machine_words"]),
+        sure=bool(row["machine_sure"]),
     )
 
 

@@ -154,6 +154,21 @@ CREATE INDEX photo_wrong ON photo (id) WHERE wrong_text IS NOT NULL;
 CREATE INDEX photo_model ON photo (gone, machine_model);
 """
 
+# What a caption says of itself. The captions that are there are sure by the rule of their models, and search hears of
+# those that are not. A model that saw nothing has captioned nothing.
+_EVIDENCE = """
+ALTER TABLE photo ADD COLUMN machine_words TEXT NOT NULL DEFAULT '[]';  -- [[word, probability], ...]
+ALTER TABLE photo ADD COLUMN machine_sure INTEGER NOT NULL DEFAULT 1;
+UPDATE photo SET machine_sure = 0, revision = revision + 1 WHERE machine_confidence < 0.4;
+DROP INDEX photo_worded;
+ALTER TABLE photo DROP COLUMN worded;
+ALTER TABLE photo ADD COLUMN worded INTEGER GENERATED ALWAYS AS (
+    person_caption IS NOT NULL OR corrected_text IS NOT NULL
+    OR (machine_text <> '' AND machine_text IS NOT wrong_text)) VIRTUAL;
+CREATE INDEX photo_worded ON photo (gone, worded);
+CREATE INDEX photo_place ON photo (gone, caption_place, caption_reason);
+"""
+
 #: In the order they are applied; a migration that was released never changes.
 CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-1", _FIRST),
@@ -161,4 +176,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-3", _PLACES),
     ("catalogue-4", _OUTBOX),
     ("catalogue-5", _REMARKS),
+    ("catalogue-6", _EVIDENCE),
 )

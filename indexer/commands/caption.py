@@ -11,7 +11,7 @@ import click
 from captioner import SURE_TAG, Caption, CaptionError
 from indexer.commands.captions import WRITING
 from indexer.commands.command_line import print_line, run_until_stopped, with_settings
-from indexer.commands.rows import Row, complain, exit_by, told
+from indexer.commands.rows import NOTHING_TO_DESCRIBE, Row, complain, exit_by, told, words_json
 from indexer.commands.terminal import Terminal, shown
 from indexer.errors import PhotoError
 from indexer.settings import Settings
@@ -23,12 +23,13 @@ _MODEL = ("bundle", "captioner_threads", "captioner_timeout_s", "max_pixels_mp",
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--write", is_flag=True, help="write the caption into the file too")
 @click.option("--json", "as_json", is_flag=True, help="one JSON document")
-@with_settings(*_MODEL, *WRITING)
+@with_settings(*_MODEL, *WRITING, "write_unsure")
 def caption(settings: Settings, terminal: Terminal, files: tuple[Path, ...], write: bool, as_json: bool) -> None:
     """Say what the model sees in single photos; nothing is stored unless --write is given.
 
     Of each the sentence, how sure the model is of it (the share of its words that are likely to be right), and the
-    words that it believes are true of the picture, each with its probability.
+    words that it believes are true of the picture, each with its probability. A sentence that it is not sure of is not
+    written, unless the setting write_unsure says so.
     """
     if write and settings.captions == "off":
         raise click.UsageError("--write contradicts the setting captions = off")
@@ -43,6 +44,8 @@ def caption(settings: Settings, terminal: Terminal, files: tuple[Path, ...], wri
 async def _captioned(
     settings: Settings, files: Sequence[Path], stop: asyncio.Event, *, write: bool
 ) -> AsyncGenerator[Row, None]:
+    from indexer.photo import CaptionPlace, Written
+    from indexer.pipeline import withheld
     from indexer.reading.photo_process import PhotoProcess
     from indexer.service import started_captioner
 
@@ -58,7 +61,10 @@ async def _captioned(
                 words = await captioner.caption(reading.pixels)
                 row: Row = {"path": str(file)} | _words_json(words)
                 if write:
-                    written = await photos.write_caption(file, words, reading.stamp)
+                    if (reason := withheld(words, write_unsure=settings.write_unsure)) is None:
+                        written = await photos.write_caption(file, words, reading.stamp)
+                    else:
+                        written = Written(CaptionPlace.INDEX, reading.stamp, reason)
                     row |= {"place": written.place, "reason": written.reason}
                 yield row
             except (PhotoError, CaptionError) as error:
@@ -72,7 +78,8 @@ def _words_json(words: Caption) -> Row:
         "caption": words.text,
         "confidence": round(words.confidence, 3),
         "unsure": is_unsure(words),
-        "tags": [{"word": tag.word, "probability": round(tag.probability, 3)} for tag in words.tags],
+        "words": words_json(words.words),
+        "tags": words_json(words.tags),
         "model": words.model,
     }
 
@@ -81,10 +88,12 @@ def _tell_caption(row: Row) -> None:
     if "error" in row:
         complain(row)
         return
-    print_line(f"{row['path']}: {row['caption']}")
-    print_line(f"  {row['confidence']:.0%} sure{', so it may well be wrong' if row['unsure'] else ''}")
+    print_line(f"{row['path']}: {row['caption'] or NOTHING_TO_DESCRIBE}")
+    if row["caption"]:
+        print_line(f"  {row['confidence']:.0%} sure{', so it may well be wrong' if row['unsure'] else ''}")
     tags = [f"{tag['word']} {tag['probability']:.0%}" for tag in row["tags"] if tag["probability"] >= SURE_TAG]
     if tags:
         print_line(f"  tags: {', '.join(tags)}")
     if row.get("reason"):
-        click.echo(f"  written to the {row['place']}: {shown(row['reason'])}", err=True)
+        where = "not written" if row["place"] == "index" else f"written to the {row['place']}"
+        click.echo(f"  {where}: {shown(row['reason'])}", err=True)

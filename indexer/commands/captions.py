@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from indexer.commands.command_line import CommandLine, print_line, run_until_stopped, with_settings
-from indexer.commands.rows import Row, complain, exit_by, told
+from indexer.commands.rows import NOTHING_TO_DESCRIBE, Row, complain, exit_by, told
 from indexer.commands.terminal import Terminal
 from indexer.errors import PhotoError
 from indexer.progress import Meter, Progress
@@ -85,7 +85,8 @@ def _tell_listed(row: Row) -> None:
     if "error" in row:
         complain(row)
     elif row["place"] is not None:
-        print_line(f"{row['path']}: {row['caption']} [{row['place']}]")
+        caption = NOTHING_TO_DESCRIBE if row["caption"] == "" else row["caption"] or "(no caption)"
+        print_line(f"{row['path']}: {caption} [{row['place']}]")
 
 
 @captions.command()

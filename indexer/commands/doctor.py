@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -163,12 +163,14 @@ def _contents(settings: Settings) -> Iterator[Finding]:
         yield from _guarded("photos refused by search", lambda: _refused(storage))
         yield from _guarded("thumbnails kept", lambda: _thumbnails(storage))
         yield from _guarded("captions", lambda: _captions(storage, settings))
+        yield from _guarded(_UNWRITTEN, lambda: _unwritten(storage))
         yield from _guarded("photos set aside", lambda: _set_aside(storage))
 
 
-def _guarded(subject: str, check: Callable[[], Finding]) -> Iterator[Finding]:
+def _guarded(subject: str, check: Callable[[], Finding | Sequence[Finding]]) -> Iterator[Finding]:
     try:
-        yield check()
+        found = check()
+        yield from (found,) if isinstance(found, Finding) else found
     except SearchError as error:
         yield Finding(subject, Verdict.BROKEN, error.what, error.hint)
     except sqlite3.Error as error:
@@ -217,6 +219,16 @@ def _captions(storage: Storage, settings: Settings) -> Finding:
         text = f"{wanting:,} of {counts.photos:,} photos have no words, tags or embedding by {model}"
         return Finding("captions", Verdict.WARNING, text, "run: recollect reindex --captions")
     return Finding("captions", Verdict.FINE, f"{counts.with_caption:,} of {counts.photos:,} photos have one")
+
+
+_UNWRITTEN = "captions in no file"
+
+
+def _unwritten(storage: Storage) -> list[Finding]:
+    """One for each reason: none of them is wrong, and which are meant only the household knows."""
+    reasons = storage.catalogue.unwritten()
+    told = [f"{photos:,}: {reason or 'nobody has said why'}" for reason, photos in reasons.items()]
+    return [Finding(_UNWRITTEN, Verdict.FINE, text) for text in told or ["none"]]
 
 
 def _thumbnails(storage: Storage) -> Finding:

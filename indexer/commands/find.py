@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from indexer.commands.command_line import SOMETHING_FAILED, SUCCESS, print_json, print_line, with_settings
+from indexer.commands.rows import NOTHING_TO_DESCRIBE, words_json
 from indexer.commands.terminal import Terminal
 from indexer.errors import SearchError, SetupError
 from indexer.settings import Settings
@@ -62,7 +63,8 @@ def search(
 
 def _line(photo: Photo) -> str:
     copies = sum(not file.missing for file in photo.files) - 1
-    return f"{_first_path(photo)}{f' (+{copies} copies)' if copies > 0 else ''}: {photo.caption or ''}"
+    caption = NOTHING_TO_DESCRIBE if photo.nothing_seen else photo.caption or ""
+    return f"{_first_path(photo)}{f' (+{copies} copies)' if copies > 0 else ''}: {caption}"
 
 
 def _first_path(photo: Photo) -> str:
@@ -96,9 +98,8 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
         "caption_by": photo.caption_by,
         "confidence": round(machine.confidence, 3) if machine else None,
         "unsure": photo.unsure,
-        "tags": [{"word": tag.word, "probability": round(tag.probability, 3)} for tag in machine.tags]
-        if machine
-        else [],
+        "words": words_json(machine.words) if machine else [],
+        "tags": words_json(machine.tags) if machine else [],
         "wrong": photo.wrong,
         "added_words": list(photo.added_words),
         "score": round(hit.score, 4),
@@ -144,6 +145,7 @@ def _state(settings: Settings, storage: Storage) -> dict[str, Any]:
         "searchable": _searchable(storage),
         "libraries": [asdict(root) | {"path": str(root.path)} for root in storage.catalogue.roots()],
         "caption_models": _caption_models(settings, storage),
+        "unwritten": [{"reason": reason, "photos": photos} for reason, photos in storage.catalogue.unwritten().items()],
         "set_aside": [_aside_json(item) for item in aside],
         "refused": [_refused_json(item) for item in storage.catalogue.refused(_SHOWN_ASIDE)],
     }
@@ -196,6 +198,11 @@ def _print_state(state: dict[str, Any]) -> None:
     print_line(
         f"photos          {counts['photos']:,} in {counts['files']:,} files, {counts['with_caption']:,} captioned"
     )
+    unwritten = sum(item["photos"] for item in state["unwritten"])
+    if unwritten:
+        print_line(f"in no file      {unwritten:,} of their captions")
+    for item in state["unwritten"]:
+        print_line(f"  {item['photos']:,}: {item['reason'] or 'nobody has said why'}")
     searchable = state["searchable"]
     waiting = f", {counts['unpushed']:,} wait for it" if counts["unpushed"] else ""
     print_line(f"searchable      {'search does not answer' if searchable is None else f'{searchable:,}'}{waiting}")

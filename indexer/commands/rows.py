@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any
 
 import click
 
+from captioner import Tag
 from indexer.commands.command_line import SOMETHING_FAILED, SUCCESS, print_json
 from indexer.commands.terminal import shown
 
 Row = dict[str, Any]
+
+#: In the place of a caption where the model's sentence is empty.
+NOTHING_TO_DESCRIBE = "(nothing to describe)"
 
 
 async def told(rows: AsyncGenerator[Row, None], tell: Callable[[Row], None], *, as_json: bool) -> list[Row]:
@@ -25,6 +29,11 @@ async def told(rows: AsyncGenerator[Row, None], tell: Callable[[Row], None], *, 
     if as_json:
         print_json(collected)
     return collected
+
+
+def words_json(words: Iterable[Tag]) -> list[Row]:
+    """Words with their probabilities."""
+    return [{"word": one.word, "probability": round(one.probability, 3)} for one in words]
 
 
 def complain(row: Row) -> None:

@@ -100,12 +100,21 @@ class PhotoProcess:
             return Written(CaptionPlace.INDEX, stamp, str(error))
         return unpack_written(reply.header)
 
-    async def undo_caption(self, path: Path, *, dry_run: bool = False) -> Undone:
-        """Takes our caption out of a file again; `dry_run` only proves that it can be.
+    async def undo_caption(
+        self, path: Path, *, dry_run: bool = False, stamp: FileStamp | None = None, machine_only: bool = False
+    ) -> Undone:
+        """Takes our caption out of a file again; `dry_run` only proves that it can be. A file of another `stamp` stays
+        as it is, and where `machine_only` one that a person has described.
 
         Raises `PhotoVanished`, and `UnreadablePhoto` where it can't be.
         """
-        request = {"do": "undo_caption", "path": str(path), "dry_run": dry_run}
+        request = {
+            "do": "undo_caption",
+            "path": str(path),
+            "dry_run": dry_run,
+            "stamp": None if stamp is None else stamp_to_json(stamp),
+            "machine_only": machine_only,
+        }
         return unpack_undone(path, (await self._ask(request)).header)
 
     async def _ask(self, header: Mapping[str, Any], payload: bytes = b"") -> Reply:
@@ -189,10 +198,12 @@ class PhotoProcesses:
         async with self._any() as process:
             return await process.write_caption(path, words, stamp, over_correction=over_correction)
 
-    async def undo_caption(self, path: Path, *, dry_run: bool = False) -> Undone:
+    async def undo_caption(
+        self, path: Path, *, dry_run: bool = False, stamp: FileStamp | None = None, machine_only: bool = False
+    ) -> Undone:
         """See `PhotoProcess.undo_caption`."""
         async with self._any() as process:
-            return await process.undo_caption(path, dry_run=dry_run)
+            return await process.undo_caption(path, dry_run=dry_run, stamp=stamp, machine_only=machine_only)
 
     @asynccontextmanager
     async def _any(self) -> AsyncIterator[PhotoProcess]:

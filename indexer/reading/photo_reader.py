@@ -135,6 +135,8 @@ class PhotoReader:
             sidecar_dir=self._sidecar_dir,
             keep_mtime=self._options.keep_mtime,
             dry_run=header["dry_run"],
+            stamp=None if header["stamp"] is None else stamp_of(header),
+            machine_only=header["machine_only"],
         )
         return pack_undone(undone), b""
 

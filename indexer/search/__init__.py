@@ -40,6 +40,8 @@ class SearchDocument:
     embedding: tuple[float, ...] | None
     model: str = ""  # whose `embedding` it is: those of different models lie in different spaces
     added_words: tuple[str, ...] = ()  # a person's, for finding the photo: keywords that count as much as a caption
+    machine_words: tuple[tuple[str, float], ...] = ()  # (word of `machine_caption`, probability), those that have one
+    machine_sure: bool = True  # False: `machine_caption` may well be wrong, and counts for little
 
 
 class Sort(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from indexer.photo import Photo
+from indexer.photo import Photo, is_unsure
 from indexer.places import places_of
 from indexer.search import SearchDocument
 from indexer.search.words import clean
@@ -47,6 +47,8 @@ def document(photo: Photo) -> SearchDocument:
         embedding=machine.embedding if machine else None,
         model=clean(machine.model) if machine else "",
         added_words=_names(photo.added_words),
+        machine_words=tuple((clean(one.word), one.probability) for one in believed.words) if believed else (),
+        machine_sure=not is_unsure(believed) if believed else True,
     )
 
 

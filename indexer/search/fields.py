@@ -20,7 +20,7 @@ from indexer.search.words import clean, is_serial, words
 FIELD_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
         "person_caption": 0.95,
-        "machine_caption": 0.85,
+        "machine_caption": 0.85,  # times the evidence for the word
         "tags": 0.8,  # times its probability
         "keywords": 0.8,
         "people": 0.8,
@@ -31,11 +31,18 @@ FIELD_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "taken_at": 0.4,
     }
 )
+# A word that a sure sentence says counts for something whatever its own probability is, and for more than any word of a
+# sentence that is not sure, also where the one sentence is long and the other short (`_DILUTION`).
+_LEAST_EVIDENCE = 0.25
+_UNSURE_SHARE = 0.2
+#: What is less probable than this is looked for last, where a backend can't weigh every word.
+DOUBTFUL = 0.5
 _MAX_WORDS = 2000
 # A long text says less of each of its words; by so much from so many words on.
 _DILUTION = 0.1
 _LONG = 20
 _EPOCH = datetime(1970, 1, 1)
+_ALL: Mapping[str, float] = MappingProxyType({})
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
@@ -43,12 +50,14 @@ _MONTHS = (
 
 
 class Text(NamedTuple):
-    """One text of a document; `folded` are its words, separated by spaces."""
+    """One text of a document; `folded` are its words, separated by spaces, `evidence` what a word's part of `weight` is
+    where that is not all of it."""
 
     field: str
     text: str
     folded: str
     weight: float
+    evidence: Mapping[str, float] = _ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,10 @@ class Fields:
     def of(cls, document: SearchDocument) -> Self:
         """Everything that search reads of `document`."""
         shown = [(field, clean(text), weight) for field, text, weight in _shown(document) if text]
-        texts = tuple(Text(field, text, " ".join(words(text)), weight) for field, text, weight in shown)
+        evidence = {"machine_caption": _evidence(document)}
+        texts = tuple(
+            Text(field, text, " ".join(words(text)), weight, evidence.get(field, _ALL)) for field, text, weight in shown
+        )
         facets = tuple({(facet, clean(value)): None for facet, value in _facets(document)})
         return cls(texts, _strengths(texts), facets)
 
@@ -82,8 +94,9 @@ def taken_s(moment: datetime) -> int:
 def _shown(document: SearchDocument) -> Iterator[tuple[str, str, float]]:
     """Field, text and weight of every text of `document` that words are looked for in."""
     weight = FIELD_WEIGHTS
-    for field in ("person_caption", "machine_caption"):
-        yield field, getattr(document, field), weight[field]
+    yield "person_caption", document.person_caption, weight["person_caption"]
+    share = 1.0 if document.machine_sure else _UNSURE_SHARE
+    yield "machine_caption", document.machine_caption, weight["machine_caption"] * share
     for tag, probability in document.tags:
         yield "tags", tag, weight["tags"] * min(max(probability, 0.01), 1.0)
     for field in ("keywords", "people"):
@@ -96,13 +109,23 @@ def _shown(document: SearchDocument) -> Iterator[tuple[str, str, float]]:
         yield "taken_at", _spoken(document.taken_at), weight["taken_at"]
 
 
+def _evidence(document: SearchDocument) -> Mapping[str, float]:
+    """The probability of each word of the model's sentence that has one; of a word that comes twice the better one."""
+    least = _LEAST_EVIDENCE if document.machine_sure else 0.0
+    evidence: dict[str, float] = {}
+    for text, probability in document.machine_words:
+        for word in words(clean(text)):
+            evidence[word] = max(evidence.get(word, least), min(probability, 1.0))
+    return evidence
+
+
 def _strengths(texts: tuple[Text, ...]) -> dict[str, int]:
     missing: dict[str, float] = {}  # the chance that no field means the word
     for text in texts:
         parts = text.folded.split()
         strength = text.weight * (1.0 - _DILUTION * min(len(parts), _LONG) / _LONG)
         for word in dict.fromkeys(parts):  # in their order: of a text that is too long the beginning counts
-            missing[word] = missing.get(word, 1.0) * (1.0 - strength)
+            missing[word] = missing.get(word, 1.0) * (1.0 - strength * text.evidence.get(word, 1.0))
     kept = [word for word in missing if not is_serial(word)][:_MAX_WORDS]
     return {word: max(1, round(255 * (1.0 - missing[word]))) for word in kept}
 

@@ -3,9 +3,11 @@
 A photo's score for one word is the best of *strength* times *quality* over the words of the index that the query's
 word may mean. Strength (0..1, `fields.FIELD_WEIGHTS`) says how much the photo is about the word: the
 fields that hold it, combined as independent evidence, 1 - product(1 - weight), a person's caption before the model's,
-before tags (times their probability), names, title, places, folders and file names. It is BM25F's idea (Robertson,
-Zaragoza 2009) without term frequencies, which say nothing in texts of ten words; lengths count a little. Quality
-(`indexer.search.matching`) is 1 for the word itself, less for a longer word, a synonym, a correction.
+before tags (times their probability), names, title, places, folders and file names. Each word of the model's caption
+counts by the probability that it is true, and those of a sentence that it is not sure of for less than all others. It
+is BM25F's idea (Robertson, Zaragoza 2009) without term frequencies, which say nothing in texts of ten words; lengths
+count a little. Quality (`indexer.search.matching`) is 1 for the word itself, less for a longer word, a synonym, a
+correction.
 
 The score of a query is the mean over its words, weighted by their inverse document frequency as in BM25. Scores are
 compared in steps of a thousandth; equal ones come newest first.

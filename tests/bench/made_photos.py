@@ -78,7 +78,7 @@ def made_tower(captions: Sequence[str], dimensions: int) -> TextTower:
 
 
 def made_photos(count: int, captions: Sequence[str], dimensions: int) -> Iterator[SearchDocument]:
-    chance = random.Random(7)
+    chance, evidence = random.Random(7), random.Random(8)
     noise = np.random.default_rng(7)
     tower = made_tower(captions, dimensions) if dimensions else None
     start = datetime(2004, 1, 1)
@@ -109,6 +109,8 @@ def made_photos(count: int, captions: Sequence[str], dimensions: int) -> Iterato
             position=Position(chance.uniform(40, 55), chance.uniform(-5, 20)),
             embedding=None if looks is None else tuple((looks / np.linalg.norm(looks)).tolist()),
             model="made-1",
+            machine_words=tuple((word, evidence.random()) for word in nouns),
+            machine_sure=evidence.random() < 0.6,
         )
 
 

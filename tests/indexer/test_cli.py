@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from captioner import SURE_TAG, read_model_name
+from captioner import SURE_TAG, Caption, Tag, read_model_name
 from indexer.cli import command_line
 from indexer.commands.command_line import INDEXING, SERVING, with_settings
 from indexer.commands.remembered import read_remembered
@@ -181,6 +182,40 @@ def test_a_model_that_can_t_be_read_keeps_status_from_nothing(library: Path, tmp
     assert result.exit_code == 0
     assert f"caption model   the caption model {tmp_path / 'no bundle'} can't be used" in result.stdout
     assert "photos          2 in 2 files" in result.stdout
+
+
+class Doubting(CountingCaptioner):
+    """Sees nothing where it is blue, and is sure of nothing else."""
+
+    async def caption(self, pixels: bytes) -> Caption:
+        said = await super().caption(pixels)
+        if self.asked[-1] == "blue":
+            return replace(said, text="", tags=())
+        return replace(said, sure=False, words=(Tag("red", 0.3), Tag("wall", 0.45)))
+
+
+def test_what_is_in_no_file_is_told_with_its_reason(library: Path, settings: Settings, recollect: Any) -> None:
+    with stored(settings) as storage:
+        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+    asyncio.run(index(settings, Doubting(model="colours-2"), library))
+    told = recollect("status").stdout
+    assert "in no file      2 of their captions" in told
+    assert "  1: the model is not sure of it" in told
+    assert "  1: there is nothing to see in it" in told
+    assert [item["photos"] for item in json.loads(recollect("status", "--json").stdout)["unwritten"]] == [1, 1]
+    findings = json.loads(recollect("doctor", "--json").stdout)
+    assert [finding["text"] for finding in findings if finding["subject"] == "captions in no file"] == [
+        "1: the model is not sure of it",
+        "1: there is nothing to see in it",
+    ]
+    assert recollect("captions", "list").stdout == ""
+    assert recollect("captions", "verify").exit_code == 0
+    assert f"{library}/blue.jpg: (nothing to describe)" in recollect("search", "type:jpeg").stdout
+    hits = json.loads(recollect("search", "--json", "type:jpeg").stdout)["hits"]
+    assert {(hit["caption"], hit["unsure"], len(hit["words"])) for hit in hits} == {
+        ("", False, 0),
+        ("a red wall seen by colours-2", True, 2),
+    }
 
 
 def test_nothing_indexed_yet_is_said_and_nothing_is_made(tmp_path: Path, recollect: Any) -> None:

@@ -57,6 +57,22 @@ def test_everything_known_is_searchable() -> None:
     assert (found.revision, found.embedding) == (7, (1.0, 0.0))
 
 
+def test_what_the_model_believes_of_its_words_goes_along() -> None:
+    said = replace(MACHINE, words=(Tag("dog", 0.9), Tag("beach", 0.25)), sure=False)
+    found = document(photo(file("a.jpg"), machine=said))
+    assert (found.machine_words, found.machine_sure) == ((("dog", 0.9), ("beach", 0.25)), False)
+    strengths = Fields.of(found).strengths
+    assert 3 * strengths["beach"] < strengths["dog"] < Fields.of(document(photo(file("a.jpg")))).strengths["dog"]
+    low = document(photo(file("a.jpg"), machine=replace(MACHINE, confidence=0.39)))
+    assert (low.machine_words, low.machine_sure) == ((), False)
+
+
+def test_an_empty_sentence_is_no_words() -> None:
+    found = document(photo(file("a.jpg"), machine=replace(MACHINE, text="", tags=())))
+    assert (found.machine_caption, found.machine_sure, found.tags) == ("", True, ())
+    assert [text.field for text in Fields.of(found).texts] == ["file_names"]
+
+
 def test_a_photo_whose_files_are_all_missing_keeps_their_names() -> None:
     assert document(photo(file("a/b.jpg", missing=True))).folders == ("a",)
 

@@ -33,6 +33,19 @@ def test_basic_forms_and_words_that_may_be_mistyped_are_stored_too() -> None:
     assert made["spelling"] == ["dogs", "riding", "summer"]
 
 
+def test_doubtful_words_of_the_model_stand_where_they_weigh_least_and_phrases_hold() -> None:
+    believed = (("brown", 0.9), ("dog", 0.3), ("beach", 0.9))
+    made = stored(photo(1, "a brown dog on the beach", machine_words=believed), [])
+    assert made["machine_caption"] == ["a brown", "on the beach"]
+    assert made["forms"][-1] == "a brown dog on the beach"
+    made = stored(photo(1, "a brown dog on the beach", machine_words=believed, machine_sure=False), [])
+    assert "machine_caption" not in made
+    assert made["forms"][-1] == "a brown dog on the beach"
+    made = stored(photo(1, "a dog on the beach", machine_words=(("dog", 0.5), ("beach", 0.9))), [])
+    assert made["machine_caption"] == ["a dog on the beach"]
+    assert "a dog on the beach" not in made.get("forms", [])
+
+
 def test_a_photo_without_an_embedding_says_so_to_every_embedder() -> None:
     assert stored(photo(1, "a dog"), ["a-2", "b-3"])["_vectors"] == {"a-2": None, "b-3": None}
     assert stored(DOCUMENT, ["b-3"])["_vectors"] == {"b-3": None, "atto-2-2": [0.6, 0.8]}

@@ -73,7 +73,7 @@ class Opener:
             raise PhotoVanished("the file is no longer there")
         return Written(self.place, AFTER, self.reason)
 
-    async def undo_caption(self, path: Path) -> Undone:
+    async def undo_caption(self, path: Path, *, stamp: FileStamp | None = None, machine_only: bool = False) -> Undone:
         self.steps.append("undo")
         return Undone(path, CaptionPlace.EXIF, restored=True, exact=True, stamp=BEFORE)
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from captioner import Caption, Tag
 from indexer.library.found import file_stamp
-from indexer.photo import FoundFile, IndexedPhoto, Job, PhotoMetadata, ThumbnailSize
+from indexer.photo import CaptionPlace, FoundFile, IndexedPhoto, Job, PhotoMetadata, ThumbnailSize
 from indexer.search.documents import document
 from indexer.settings import Settings
 from indexer.storage import Storage, open_storage
@@ -35,6 +35,10 @@ class MadePhoto:
     embedding: tuple[float, ...] | None = None
     model: str = "test-1"
     data: bytes | None = None  # the file's bytes, where they are not to be a picture
+    words: tuple[tuple[str, float], ...] = ()
+    sure: bool = True
+    place: CaptionPlace | None = None
+    reason: str | None = None
 
 
 def picture(seed: str, size: tuple[int, int]) -> Image.Image:
@@ -106,8 +110,10 @@ def _settle(storage: Storage, settings: Settings, job: Job, photo: MadePhoto) ->
     tags = tuple(Tag(word, probability) for word, probability in photo.tags)
     caption = None
     if photo.caption is not None:
-        caption = Caption(photo.caption, photo.confidence, tags, photo.embedding, photo.model)
-    storage.catalogue.settle(job, IndexedPhoto(key, photo.metadata, job.file.stamp, caption))
+        words = tuple(Tag(word, probability) for word, probability in photo.words)
+        caption = Caption(photo.caption, photo.confidence, tags, photo.embedding, photo.model, words, photo.sure)
+    settled = IndexedPhoto(key, photo.metadata, job.file.stamp, caption, photo.place, photo.reason)
+    storage.catalogue.settle(job, settled)
 
 
 def push(storage: Storage) -> None:

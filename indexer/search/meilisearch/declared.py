@@ -30,7 +30,8 @@ TEXTS = (
     "file_names",
     "taken_at",
 )
-#: The basic forms of a photo's words, where they are others than the words.
+#: The basic forms of a photo's words, where they are others than the words. And the model's sentence where that, or one
+#: of its words, is doubtful: this is the attribute that weighs least.
 FORMS = "forms"
 #: A photo's words once more, the only ones in which typing mistakes are forgiven.
 SPELLING = "spelling"

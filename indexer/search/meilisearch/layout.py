@@ -22,7 +22,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from indexer.search import SearchDocument
-from indexer.search.fields import Fields, quantised, taken_s
+from indexer.search.fields import DOUBTFUL, Fields, Text, quantised, taken_s
 from indexer.search.fuzzy import ONE_EDIT_FROM
 from indexer.search.meilisearch.declared import FACET, FORMS, SPELLING
 from indexer.search.said import Said
@@ -46,11 +46,14 @@ def stored(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]
     """`document` as JSON; `embedders` are those that the index has, which each photo has to say something about."""
     fields = Fields.of(document)
     made: dict[str, Any] = {"id": document.id, "revision": document.revision}
+    doubtful: list[str] = []
     for text in fields.texts:
-        if text.folded:
-            made.setdefault(text.field, []).append(text.folded)
+        runs = _believed_runs(text, sure=document.machine_sure)
+        made.setdefault(text.field, []).extend(runs)
+        if text.folded and runs != [text.folded]:
+            doubtful.append(text.folded)  # as a whole: phrases reach over words of both kinds
     of_photo = sorted({word for text in fields.texts for word in text.folded.split()})
-    made[FORMS] = sorted({stem(word) for word in of_photo} - set(of_photo))
+    made[FORMS] = sorted({stem(word) for word in of_photo} - set(of_photo)) + doubtful
     made[SPELLING] = [word for word in of_photo if len(word) >= ONE_EDIT_FROM and not has_digit(word)]
     for facet, value in fields.facets:
         made.setdefault(f"{FACET}{facet}", []).append(escaped(value))
@@ -64,6 +67,21 @@ def stored(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]
     }
     made |= _embedding(document, embedders)
     return {name: value for name, value in made.items() if value not in (None, [], "")}
+
+
+def _believed_runs(text: Text, *, sure: bool) -> list[str]:
+    """The words of a text between those that are doubtful; of the model's sentence none where it is not `sure`."""
+    if not text.folded or (text.field == "machine_caption" and not sure):
+        return []
+    if min(text.evidence.values(), default=1.0) >= DOUBTFUL:
+        return [text.folded]
+    runs: list[list[str]] = [[]]
+    for word in text.folded.split():
+        if text.evidence.get(word, 1.0) < DOUBTFUL:
+            runs.append([])
+        else:
+            runs[-1].append(word)
+    return [" ".join(run) for run in runs if run]
 
 
 def escaped(value: str) -> str:
