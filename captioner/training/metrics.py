@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from captioner.content_words import content_words
 from captioner.preprocess import words
-from captioner.training.tags import content_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +99,27 @@ def _share(right: Sequence[bool]) -> float:
     return round(sum(right) / len(right), 4) if right else 0.0
 
 
-def fit_logistic(x: NDArray[np.float64], share: NDArray[np.float64], steps: int = 50) -> tuple[float, float]:
-    """Slope and offset of the logistic in `x` nearest to shares in 0..1, by Newton's method (Platt 1999)."""
-    design = np.stack([x, np.ones_like(x)], axis=1)
-    weights = np.zeros(2)
+def fit_logistics(design: NDArray[np.float64], share: NDArray[np.float64],
+                  counts: NDArray[np.float64] | None = None, steps: int = 50) -> NDArray[np.float64]:  # fmt: skip
+    """Weights (f,) of the logistic nearest to shares in 0..1, by Newton's method with a little ridge (Platt 1999).
+
+    Args:
+        design: (n, f) numbers known of each row. share: (n,). counts: (n,) what each row counts; None: all the same.
+    """
+    counts = np.ones(len(design)) if counts is None else counts * len(counts) / counts.sum()
+    weights = np.zeros(design.shape[1])
     for _ in range(steps):
-        p = 1 / (1 + np.exp(-design @ weights))
-        gradient = design.T @ (p - share) + 1e-3 * weights
-        hessian = (design * (p * (1 - p))[:, None]).T @ design + 1e-3 * np.eye(2)
+        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        gradient = design.T @ (counts * (p - share)) + 1e-3 * weights
+        hessian = (design * (counts * p * (1 - p))[:, None]).T @ design + 1e-3 * np.eye(len(weights))
         weights = weights - np.linalg.solve(hessian, gradient)
-    return float(weights[0]), float(weights[1])
+    return weights
+
+
+def fit_logistic(x: NDArray[np.float64], share: NDArray[np.float64]) -> tuple[float, float]:
+    """Slope and offset of the logistic in `x` nearest to shares in 0..1."""
+    slope, offset = fit_logistics(np.stack([x, np.ones_like(x)], axis=1), share)
+    return float(slope), float(offset)
 
 
 def calibration(confidence: NDArray[np.float64], share: NDArray[np.float64], bins: int = 10) -> list[dict[str, float]]:

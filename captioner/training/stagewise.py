@@ -1,6 +1,6 @@
 """A whole ConvNeXt taught stage by stage by a pretrained network of inverted bottlenecks, EfficientNet-Lite2.
 
-    python -m captioner.train trunk     --run RUN --size atto-on-lite2 --teacher CHECKPOINT
+    python -m captioner.train trunk     --run RUN --published efficientnet-lite2.pth
     python -m captioner.train stagewise --run RUN --prepared PREPARED --sources NAME=SHARE,... \
         --teacher RUN/trunk.npz --size atto --px 160 --minutes 420
 
@@ -44,7 +44,7 @@ from captioner.data import Source, is_held_back
 from captioner.preprocess import MEAN, STD
 from captioner.training import checkpoint, loop
 from captioner.training.distil import WHOLE, random_box
-from captioner.training.encoder import SIZES, Trunk, blocks, lower_trunk, shrink, upper, upper_trunk
+from captioner.training.encoder import SIZES, Dense, Trunk, blocks, lower_trunk, shrink, upper, upper_trunk
 
 log = logging.getLogger(__name__)
 
@@ -246,9 +246,9 @@ def build_part(size: str, part: str, shape: tuple[int, ...], channels: Mapping[s
     if part != PARTS[4]:
         return keras.Model(maps, blocks(x, size, stage, range(first, last)), name=part)
     x = blocks(x, size, stage, range(depth // 2))
-    middle = layers.Dense(channels[MIDDLE], name="middle_readout")(x)
+    middle = Dense(channels[MIDDLE], name="middle_readout")(x)
     found = upper(blocks(x, size, stage, range(depth // 2, depth)), size)
-    readout = layers.Dense(channels[part], name="readout")(found["map"])
+    readout = Dense(channels[part], name="readout")(found["map"])
     return keras.Model(maps, found | {MIDDLE: middle, "readout": readout}, name=part)
 
 
