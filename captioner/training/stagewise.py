@@ -419,7 +419,7 @@ def _predicted(model: Any, photos: Sequence[NDArray[np.uint8]], batch: int = 32)
     for start in range(0, len(photos), batch):
         some = np.stack(photos[start : start + batch])
         filled = np.concatenate([some, np.repeat(some[:1], batch - len(some), axis=0)])  # so that one shape is compiled
-        said = model.predict_on_batch({"photos": filled, "box": np.tile(np.float32(WHOLE), (batch, 1))})
+        said = model.predict_on_batch({"photos": filled, "box": np.tile(np.array(WHOLE, np.float32), (batch, 1))})
         found.append({name: np.asarray(value)[: len(some)] for name, value in said.items()})
     return {name: np.concatenate([some[name] for some in found]) for name in found[0]}
 
