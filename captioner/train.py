@@ -2,6 +2,7 @@
 
     python -m captioner.train trunk     --run RUN --published efficientnet-lite2.pth
     python -m captioner.train distil    --run RUN --teacher mobilenet_v2.tflite --prepared PREPARED --sources NAME
+    python -m captioner.train stagewise --run RUN --teacher trunk.npz --prepared PREPARED --sources NAME
     python -m captioner.train language  --run RUN --captions train.jsonl --text text.txt.gz
     python -m captioner.train captioner --run RUN --prepared PREPARED --captioned NAME=train.jsonl --start trunk.npz
     python -m captioner.train critic    (as captioner) --language captioner.npz
@@ -9,8 +10,8 @@
     python -m captioner.train kinds     (as captioner) --language captioner.npz --pictures NAME
     python -m captioner.train joint     --run RUN --prepared PREPARED --captioned NAME=train.jsonl --start distil.npz
 
-The encoder is either an atto on a pretrained trunk (stage `trunk`, seconds), or a ConvNeXt of its own (stage `distil`,
-many hours on a CPU).
+The encoder is either an atto on a pretrained trunk (stage `trunk`, seconds), or a ConvNeXt of its own (stage `distil`
+or `stagewise`, many hours on a CPU).
 
 RUN keeps the weights of each stage (NAME.npz), what it needs to go on (NAME.run.npz), and the model's
 description (model.json, vocabulary.txt, tags.txt).
@@ -22,7 +23,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from captioner.training import describe, loop, stages
+from captioner.training import describe, loop, stages, stagewise
 from captioner.training.encoder import (
     SIZES,
     set_matmul_precision,
@@ -42,21 +43,22 @@ def _named_path(text: str) -> tuple[str, Path]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m captioner.train", description=(__doc__ or "").split("\n")[0])
     commands = parser.add_subparsers(dest="stage", required=True)
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--run", type=Path, required=True, help="directory of the run")
-    common.add_argument("--name", help="name of the stage's weights (default: the stage)")
-    common.add_argument("--minutes", type=float, default=10, help="time to train (default 10)")
-    common.add_argument("--steps", type=int, help="stop after so many steps even if there is time left")
+    timed = argparse.ArgumentParser(add_help=False)
+    timed.add_argument("--run", type=Path, required=True, help="directory of the run")
+    timed.add_argument("--name", help="name of the stage's weights (default: the stage)")
+    timed.add_argument("--minutes", type=float, default=10, help="time to train (default 10)")
+    timed.add_argument("--steps", type=int, help="stop after so many steps even if there is time left")
+    timed.add_argument("--seed", type=int, default=0)
+    timed.add_argument("--bfloat16", action="store_true",
+                       help="matrix products in bfloat16, for processors that have them")  # fmt: skip
+    common = argparse.ArgumentParser(add_help=False, parents=[timed])
     common.add_argument("--warmup", type=int, default=200, help="steps until the full learning rate (default 200)")
     common.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default 0.001)")
     common.add_argument("--floor", type=float, default=0.0, help="fraction of the peak rate at the end (default 0)")
     common.add_argument("--decay", type=float, default=0.05, help="weight decay (default 0.05)")
     common.add_argument("--ema", type=float, default=0.998, help="momentum of the moving average (default 0.998)")
     common.add_argument("--batch", type=int, default=32, help="batch size (default 32)")
-    common.add_argument("--seed", type=int, default=0)
     common.add_argument("--tag-least", type=int, default=12, help="photos that must have a tag (default 12)")
-    common.add_argument("--bfloat16", action="store_true",
-                        help="matrix products in bfloat16, for processors that have them")  # fmt: skip
     net = argparse.ArgumentParser(add_help=False)
     net.add_argument("--size", choices=SIZES, default="atto", help="encoder (default atto)")
     net.add_argument("--px", type=int, default=160, help="side of the photos, a multiple of 32 (default 160)")
@@ -82,6 +84,19 @@ def _parser() -> argparse.ArgumentParser:
     d.add_argument("--teacher", type=Path, help="quantised MobileNetV2 .tflite that gives hints")
     d.add_argument("--start", type=Path, help="weights to start from")
     d.set_defaults(go=stages.distil)
+    s = commands.add_parser("stagewise", parents=[timed, net, prepared], help="teach the encoder stage by stage")
+    s.add_argument("--sources", type=_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources")
+    s.add_argument("--teacher", type=Path, required=True, help="weights of a trunk, by the stage trunk")
+    s.add_argument("--trunk", choices=[name for name, size in SIZES.items() if size.trunk], default="atto-on-lite2",
+                   help="size that stands on the trunk (default atto-on-lite2)")  # fmt: skip
+    s.add_argument("--shares", type=_shares, default={}, metavar="PHASE=SHARE,...",
+                   help="shares of the time, where not the usual; 0 leaves a phase out: "
+                   + ", ".join(f"{phase.name}={phase.share:g}" for phase in stagewise.PHASES))  # fmt: skip
+    s.add_argument("--batch-times", type=int, default=1, help="factor to the batches of all phases (default 1)")
+    s.add_argument("--rate-times", type=float, default=1.0, dest="rate", help="and to their rates (default 1)")
+    s.add_argument("--save-every", type=float, default=300, help="seconds between saves and measures (default 300)")
+    s.add_argument("--held", type=float, default=0.02, help="share of photos to measure on (default 0.02)")
+    s.set_defaults(go=stages.stagewise, warmup=100, decay=0.02, ema=0.99, floor=0.02)
     trunk = commands.add_parser("trunk", parents=[common], help="take over the teacher's blocks")
     published = trunk.add_mutually_exclusive_group(required=True)
     published.add_argument("--published", type=Path, help="EfficientNet-Lite2 as a PyTorch checkpoint")

@@ -302,20 +302,33 @@ def stages(x: Tensor, size: str, slabs: bool = False) -> tuple[Tensor, list[Tens
     Args:
         x: normalised photos, or the upper trunk's map if the size stands on it.
     """
-    depths, widths, on_trunk = SIZES[size].depths, SIZES[size].widths, SIZES[size].trunk is not None
+    depths, on_trunk = SIZES[size].depths, SIZES[size].trunk is not None
     inner = []
-    if not on_trunk:
-        x = layers.Conv2D(widths[0], 4, 4, name="stem")(x)
-    x = norm("stem_norm")(x)
+    if on_trunk:
+        x = norm("stem_norm")(x)
     for stage in range(3 if on_trunk else 0, 4):
-        if stage and not on_trunk:
-            x = norm(f"down{stage}_norm")(x)
-            x = layers.Conv2D(widths[stage], 2, 2, name=f"down{stage}")(x)
+        if not on_trunk:
+            x = shrink(x, size, stage)
         for block in range(depths[stage]):
-            x = Block(widths[stage], slabs, SIZES[size].published, name=f"stage{stage}_block{block}")(x)
+            x = blocks(x, size, stage, range(block, block + 1), slabs)
             if (stage >= 2 and block == depths[stage] // 2 - 1) or (stage < 3 and block == depths[stage] - 1):
                 inner.append(x)
     return x, inner
+
+
+def shrink(x: Tensor, size: str, stage: int) -> Tensor:
+    """What stands before the blocks of a stage: the stem, or half as many cells on a side."""
+    width = SIZES[size].widths[stage]
+    if stage == 0:
+        return norm("stem_norm")(layers.Conv2D(width, 4, 4, name="stem")(x))
+    return layers.Conv2D(width, 2, 2, name=f"down{stage}")(norm(f"down{stage}_norm")(x))
+
+
+def blocks(x: Tensor, size: str, stage: int, numbers: range, slabs: bool = False) -> Tensor:
+    """Some of the blocks of a stage."""
+    for block in numbers:
+        x = Block(SIZES[size].widths[stage], slabs, SIZES[size].published, name=f"stage{stage}_block{block}")(x)
+    return x
 
 
 def lower_trunk(x: Tensor, trunk: Trunk) -> Tensor:

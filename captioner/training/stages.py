@@ -6,6 +6,7 @@ import argparse
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -23,6 +24,7 @@ from captioner.training import checkpoint, describe, efficientnet, hints, kind_h
 from captioner.training import critic as self_critical
 from captioner.training import distil as distillation
 from captioner.training import embedding as joint_space
+from captioner.training import stagewise as by_stages
 from captioner.training.description import Description, read_tags
 from captioner.training.detected import expected_tags
 from captioner.training.encoder import (
@@ -59,6 +61,14 @@ def distil(args: argparse.Namespace, plan: loop.Plan) -> None:
     """A whole ConvNeXt learns what a MobileNetV2 sees."""
     distillation.run(args.prepared, args.sources, args.teacher, args.size, args.px, args.batch, plan, args.run,
                args.name or "distil", args.start, args.seed)  # fmt: skip
+
+
+def stagewise(args: argparse.Namespace, plan: loop.Plan) -> None:
+    """A whole ConvNeXt learns from a trunk, one stage after the other."""
+    trunks = {name: size.trunk for name, size in SIZES.items() if size.trunk}
+    schedule = by_stages.Schedule(replace(plan, save_every_s=args.save_every), args.shares, args.batch_times)
+    by_stages.run(args.prepared, args.sources, trunks[args.trunk], args.teacher, args.size, args.px, schedule,
+                  args.run, args.name or "stagewise", args.held, args.seed)  # fmt: skip
 
 
 def trunk(args: argparse.Namespace, _: loop.Plan) -> None:
