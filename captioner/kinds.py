@@ -22,10 +22,11 @@ class Kind:
     tags: tuple[str, ...] = ()
 
 
-#: What a new bundle says of each kind. A blank picture, noise or a pattern has nothing that could be described.
+#: What a new bundle says of each kind. Of a blank picture, noise or a pattern there is nothing to say.
 KINDS = (
     Kind("photo"),
     Kind("blank"),
+    Kind("pattern", "", ("pattern",)),
     Kind("text", "A page of text.", ("text", "page", "paper", "document")),
     Kind("screenshot", "A screenshot.", ("screenshot", "screen")),
     Kind("chart", "A chart.", ("chart", "graph", "diagram")),

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from captioner.content_words import content_words
 from captioner.preprocess import words
 from captioner.training.captioned import Captioned
 from captioner.training.metrics import auc, calibration, calibration_error, repeats_a_word
-from captioner.training.tags import content_words
 
 #: From this share of used content words on a sentence is right for the most part.
 MOSTLY = 2 / 3

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from captioner.content_words import content_words
 from captioner.training.recall import SCORE_DECIMALS, Floats, Searcher
-from captioner.training.tags import content_words
 
 #: Photos that must be right for a word to be asked for.
 LEAST_PHOTOS = 5
