@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False, parents=[timed])
     common.add_argument("--warmup", type=int, default=200, help="steps until the full learning rate (default 200)")
     common.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default 0.001)")
+    common.add_argument("--trunk-rate", type=float, default=1.0,
+                        help="of the rate, for pretrained layers (default 1)")  # fmt: skip
     common.add_argument("--floor", type=float, default=0.0, help="fraction of the peak rate at the end (default 0)")
     common.add_argument("--decay", type=float, default=0.05, help="weight decay (default 0.05)")
     common.add_argument("--ema", type=float, default=0.998, help="momentum of the moving average (default 0.998)")
@@ -138,7 +140,8 @@ def main(argv: list[str] | None = None) -> None:
     """The command line."""
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    plan = loop.Plan(args.minutes, args.rate, args.warmup, args.decay, args.ema, floor=args.floor, steps=args.steps)
+    plan = loop.Plan(args.minutes, args.rate, args.warmup, args.decay, args.ema, floor=args.floor, steps=args.steps,
+                     trunk_rate=args.trunk_rate)  # fmt: skip
     set_matmul_precision("bfloat16" if args.bfloat16 else "float32")
     args.go(args, plan)
 

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import logging
+import math
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -146,8 +147,9 @@ def _key(captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -> str:
 
 def _keep(path: Path, key: str, said: Sequence[Caption]) -> None:
     rows = [{**dataclasses.asdict(caption), "embedding": None} for caption in said]
-    whole = all(caption.embedding is not None for caption in said)
-    embeddings = np.array([caption.embedding for caption in said] if whole else [], np.float32)
+    dimension = max((len(caption.embedding) for caption in said if caption.embedding), default=0)
+    none = (math.nan,) * dimension
+    embeddings = np.array([caption.embedding or none for caption in said], np.float32)
     with path.open("wb") as file:
         np.savez(file, key=np.array(key), captions=np.array(json.dumps(rows)), embeddings=embeddings)
 
@@ -165,7 +167,7 @@ def _kept(path: Path, key: str) -> tuple[Caption, ...] | None:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         log.warning("%s is no cache and is written anew: %s", path, error)
         return None
-    embeddings = [tuple(map(float, row)) for row in vectors] if len(vectors) else [None] * len(rows)
+    embeddings = [None if np.isnan(row).all() else tuple(map(float, row)) for row in vectors]
     tags = ({name: _tags(row.get(name, [])) for name in ("tags", "words")} for row in rows)
     pairs = zip(rows, tags, embeddings, strict=True)
     return tuple(Caption(**{**row, **told, "embedding": vector}) for row, told, vector in pairs)

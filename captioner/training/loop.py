@@ -43,6 +43,7 @@ class Plan:
     save_every_s: float = 120
     floor: float = 0.0  # fraction of the peak rate at the end
     steps: int | None = None  # stop after so many steps even if there is time left
+    trunk_rate: float = 1.0  # of the rate, for what is pretrained: layers whose names begin with "trunk"
 
     def rate_at(self, step: int, seconds: float) -> float:
         """Linear warm-up by steps, then a cosine by the clock."""
@@ -53,11 +54,26 @@ class Plan:
         return self.rate * cosine * min(1.0, (step + 1) / self.warmup)
 
 
+class TrunkAdamW(keras.optimizers.AdamW):  # type: ignore[misc]  # Keras is untyped
+    """AdamW (arXiv:1711.05101) that changes pretrained layers more slowly than new ones."""
+
+    def __init__(self, rate: float, trunk_rate: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(rate, **kwargs)
+        self.trunk_rate = trunk_rate
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """One variable's step; TensorFlow gives its own variable, which knows no path."""
+        path = self._trainable_variables[self._get_variable_index(variable)].path
+        share = self.trunk_rate if path.startswith("trunk") else 1.0
+        super().update_step(gradient, variable, learning_rate * share)
+
+
 def optimizer(plan: Plan) -> Any:
     """AdamW with clipped gradients and moving averages; biases and norms are not decayed."""
-    adam = keras.optimizers.AdamW(
-        plan.rate, weight_decay=plan.decay, clipnorm=1.0, beta_2=0.98, use_ema=True, ema_momentum=plan.ema
-    )
+    adam = TrunkAdamW(
+        plan.rate, plan.trunk_rate, weight_decay=plan.decay, clipnorm=1.0, beta_2=0.98, use_ema=True,
+        ema_momentum=plan.ema,
+    )  # fmt: skip
     adam.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "position"])
     return adam
 

@@ -60,15 +60,17 @@ class Searcher:
 
     index: WordIndex
     embed: Embed | None = None
-    embeddings: Floats | None = None  # (photos, d) unit length; None: there are words only
+    embeddings: Floats | None = None  # (photos, d) unit length, zeros for a photo that has none; None: words only
 
     @classmethod
     def over(cls, captions: Sequence[Caption], embed: Embed | None) -> Searcher:
-        """By meaning too where there is a text tower `embed` and every photo has an embedding."""
+        """By meaning too where there are a text tower `embed` and photos with embeddings."""
         index = WordIndex([word_counts(caption) for caption in captions])
-        vectors = [caption.embedding for caption in captions if caption.embedding is not None]
-        complete = embed is not None and len(vectors) == len(captions)
-        return cls(index, embed, np.array(vectors, np.float32)) if complete else cls(index)
+        dimension = max((len(caption.embedding) for caption in captions if caption.embedding), default=0)
+        if embed is None or not dimension:
+            return cls(index)
+        none = (0.0,) * dimension
+        return cls(index, embed, np.array([caption.embedding or none for caption in captions], np.float32))
 
     def shuffled(self, seed: int = 0) -> Searcher:
         """The same with every embedding given to another photo: what chance finds by meaning."""

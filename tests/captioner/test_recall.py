@@ -101,9 +101,16 @@ def test_the_three_ways() -> None:
 
 def test_without_embeddings_or_text_tower_there_are_words_only() -> None:
     assert list(Searcher.over(PHOTOS, None).scores(["dog"])) == ["lexical"]
-    mixed = [*PHOTOS, caption("A photo of an older model.")]
-    assert list(Searcher.over(mixed, embed).scores(["dog"])) == ["lexical"]
+    assert list(Searcher.over([caption("A dog."), caption("A cat.")], embed).scores(["dog"])) == ["lexical"]
     assert Searcher.over(PHOTOS, None).shuffled().recall(["dog"], [0]).keys() == {"lexical"}
+
+
+def test_a_picture_without_an_embedding_is_found_by_its_words_alone() -> None:
+    mixed = [*PHOTOS, caption("A page of text.")]
+    found = Searcher.over(mixed, embed).scores(["dog", "page"])
+    assert found["embedding"][0, -1] == 0
+    assert found["blended"][0, -1] == 0
+    assert found["blended"][1].argmax() == len(PHOTOS)
 
 
 def test_shuffling_gives_every_photo_the_embedding_of_another() -> None:
