@@ -6,6 +6,9 @@
 The photos are those with the smallest SHA-256 of their file name, mistakes included. With --licences only those that
 may be changed and passed on: CC BY, CC BY-SA and public domain; no "non-commercial", no "no derivatives". Beside the
 picture a text file of the same name says where each photo comes from, its licence, and all that is written under it.
+
+A sentence that the bundle is not sure of is followed by "(not sure)"; where it has none, "(nothing said)" stands. With
+--before the sentence of an older bundle stands under that of this one.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from captioner.preprocess import squash
 _COLUMNS, _CELL_PX, _GAP_PX = 2, 440, 20
 _PHOTO_PX = (_CELL_PX, 330)
 _TEXT_PX, _SMALL_PX = 26, 21
-_INK, _DIM, _PAPER, _EMPTY = "#1c1e21", "#5a6068", "#ffffff", "#eceef0"
+_INK, _DIM, _OLDER, _PAPER, _EMPTY = "#1c1e21", "#5a6068", "#8a4b00", "#ffffff", "#eceef0"
 _QUALITIES = range(85, 19, -5)
 _FREE = re.compile(r"creativecommons\.org/(licenses/by(-sa)?/|publicdomain/)")
 
@@ -44,6 +47,7 @@ class Entry:
     name: str
     photo: Image.Image
     caption: Caption
+    before: Caption | None = None  # what an older bundle says of it
 
     @property
     def tags(self) -> str:
@@ -83,8 +87,12 @@ def upright(image: Image.Image) -> Image.Image:
     return found or turned.convert("RGB")
 
 
-def entries(captioner: LiteRTCaptioner, photos: Path, count: int, licences: Mapping[str, str] | None) -> list[Entry]:
+def entries(captioner: LiteRTCaptioner, photos: Path, count: int, licences: Mapping[str, str] | None,
+            older: LiteRTCaptioner | None = None) -> list[Entry]:  # fmt: skip
     """Caption the photos that the rule chooses.
+
+    Args:
+        older: says of each photo what stands below.
 
     Raises:
         ValueError: there is no photo that may be shown.
@@ -96,8 +104,9 @@ def entries(captioner: LiteRTCaptioner, photos: Path, count: int, licences: Mapp
     for name in chosen(data, count):
         image = upright(Image.open(io.BytesIO(data[name])))
         caption = captioner.caption(squash(image, captioner.input_px))
+        before = older.caption(squash(image, older.input_px)) if older else None
         image.thumbnail(_PHOTO_PX, Image.Resampling.LANCZOS)
-        found.append(Entry(name, image, caption))
+        found.append(Entry(name, image, caption, before))
     return found
 
 
@@ -144,8 +153,27 @@ def _numbered(rows: Sequence[Sequence[Entry]]) -> Iterator[list[tuple[int, Entry
 
 
 def _said(number: int, entry: Entry) -> list[Line]:
-    told = f"confidence {entry.caption.confidence:.2f}" + (f" · {entry.tags}" if entry.tags else "")
-    return _lines([(f"{number}. {entry.caption.text}", _TEXT_PX, _INK), (told, _SMALL_PX, _DIM)], _CELL_PX)
+    told = " · ".join(part for part in (confidence(entry.caption), entry.tags) if part)
+    paragraphs = [(f"{number}. {sentence(entry.caption)}", _TEXT_PX, _INK), (told, _SMALL_PX, _DIM)]
+    if entry.before:
+        paragraphs.append((f"before: {_before(entry.before)}", _SMALL_PX, _OLDER))
+    return _lines([paragraph for paragraph in paragraphs if paragraph[0]], _CELL_PX)
+
+
+def sentence(caption: Caption) -> str:
+    """The sentence, marked where the model is not sure of it; where there is none, that nothing was said."""
+    if not caption.text:
+        return "(nothing said)"
+    return caption.text if caption.sure else f"{caption.text} (not sure)"
+
+
+def confidence(caption: Caption) -> str:
+    """ "confidence 0.52"; "" where there is no sentence to be confident of."""
+    return f"confidence {caption.confidence:.2f}" if caption.text else ""
+
+
+def _before(caption: Caption) -> str:
+    return f"{sentence(caption)} {confidence(caption)}".rstrip()
 
 
 def _lines(paragraphs: Sequence[Line], width_px: float) -> list[Line]:
@@ -186,10 +214,11 @@ def jpeg(page: Image.Image, most_bytes: int) -> bytes:
 
 def rule(found: Sequence[Entry], licensed: bool) -> str:
     """How the photos were chosen, in a sentence for the sheet."""
+    older = f" Before: what {found[0].before.model} says." if found[0].before else ""
     free = " among those whose licence lets them be changed and passed on (CC BY, CC BY-SA)" if licensed else ""
     return (
         f"{found[0].caption.model}: {len(found)} photos, chosen by rule and not by hand: the smallest SHA-256 of the "
-        f"file name{free}. Confidence: the expected share of words that people would use too."
+        f"file name{free}. Confidence: the expected share of words that people would use too.{older}"
     )
 
 
@@ -197,8 +226,10 @@ def told(found: Sequence[Entry], heading: str, licences: Mapping[str, str], sour
     """The sheet in words, with the source and the licence of each photo."""
     lines = [heading, "The photos are shown scaled down, and are otherwise unchanged.", ""]
     for number, entry in enumerate(found, 1):
-        tags = entry.tags or "no tags"
-        lines.append(f"{number}. {entry.caption.text} (confidence {entry.caption.confidence:.2f}; {tags})")
+        details = [part for part in (confidence(entry.caption), entry.tags or "no tags") if part]
+        lines.append(f"{number}. {sentence(entry.caption)} ({'; '.join(details)})")
+        if entry.before:
+            lines.append(f"   before: {_before(entry.before)}")
         origin = source.replace("{name}", Path(entry.name).name) if source else entry.name
         lines.append(f"   {origin} {licences.get(entry.name, '')}".rstrip())
     return "\n".join(lines) + "\n"
@@ -211,6 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="JPEG to write; a .txt of the same name beside it")
     parser.add_argument("--count", type=int, default=40, help="photos at most (default 40)")
     parser.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="default: the one that is shipped")
+    parser.add_argument("--before", type=Path, metavar="BUNDLE", help="show what this older bundle says as well")
     parser.add_argument("--licences", type=Path, metavar="JSONL", help='lines of {"image": name, "licence": address}')
     parser.add_argument("--source", default="", help="where a photo comes from; {name} stands for its file's name")
     parser.add_argument("--most-kb", type=int, default=400, help="size of the JPEG at most, kilobytes (default 400)")
@@ -221,7 +253,8 @@ def main(argv: list[str] | None = None) -> None:
     """The command line."""
     args = _parser().parse_args(argv)
     licences = read_licences(args.licences) if args.licences else None
-    found = entries(LiteRTCaptioner(args.bundle), args.photos, args.count, licences)
+    older = LiteRTCaptioner(args.before) if args.before else None
+    found = entries(LiteRTCaptioner(args.bundle), args.photos, args.count, licences, older)
     heading = rule(found, licences is not None)
     args.out.write_bytes(jpeg(sheet(found, heading), args.most_kb * 1000))
     text = told(found, heading, licences or {}, args.source)

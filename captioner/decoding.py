@@ -33,13 +33,14 @@ class Hypothesis:
     """One finished sentence."""
 
     tokens: tuple[int, ...]  # without START and END
-    logp: float  # of all its words and its end, summed
+    logp: float  # of all its words and its end, summed, with what was added to them for the photo's tags
     ended: bool = True  # False where it was cut at the greatest length
+    word_logps: tuple[float, ...] = ()  # of each of its words and its end, as the decoder alone has them
 
     @property
     def mean_logp(self) -> float:
-        """Mean log-probability of its words and its end."""
-        return self.logp / (len(self.tokens) + self.ended)
+        """Mean log-probability of its words and its end, as the decoder alone has it."""
+        return sum(self.word_logps) / max(1, len(self.word_logps))
 
     def score(self, alpha: float) -> float:
         """Log-probability divided by length**alpha (arXiv:1609.08144 in its plain form); 0 prefers short ones."""
@@ -55,39 +56,58 @@ class BeamSettings:
     alpha: float = 0.7  # length normalisation
     forbidden: tuple[int, ...] = (PAD, START, UNKNOWN)
     no_repeat: int = 3  # no run of so many words comes twice; 0 allows it
+    once: frozenset[int] = frozenset()  # words that stand in a sentence once at most
 
 
-def beam_search(step: Step, rows: int, settings: BeamSettings) -> list[Hypothesis]:
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """A sentence in the making."""
+
+    tokens: tuple[int, ...] = ()
+    logp: float = 0.0
+    word_logps: tuple[float, ...] = ()
+
+    def grown(self, word: int, logp: float, own: float) -> _Live:
+        return _Live((*self.tokens, word), logp, (*self.word_logps, own))
+
+    def finished(self, logp: float, own: float) -> Hypothesis:
+        return Hypothesis(self.tokens, logp, True, (*self.word_logps, own))
+
+
+def beam_search(step: Step, rows: int, settings: BeamSettings, bonus: Scores | None = None) -> list[Hypothesis]:
     """The finished sentences found, best first; at least one. A beam of 1 is greedy search.
 
     Args:
         rows: rows `step` works on, at least `settings.beam`; those past the beam are idle.
+        bonus: (vocabulary,), added to the log-probability of each word wherever it stands.
 
     Raises:
         ValueError: more beams than rows, or none.
     """
     if not 1 <= settings.beam <= rows:
         raise ValueError(f"a beam of {settings.beam} needs a step of that many rows; this one has {rows}")
-    live: list[tuple[int, ...]] = [()]
-    logps = np.zeros(1, np.float64)
+    live = [_Live()]
     tokens, parents = np.full(rows, START, np.int32), np.zeros(rows, np.int32)
+    forbidden = list(settings.forbidden)
     done: list[Hypothesis] = []
     for position in range(settings.length):
-        scores = step(tokens, position, parents)[: len(live)].astype(np.float64)
-        scores[:, list(settings.forbidden)] = -np.inf
+        own = step(tokens, position, parents)[: len(live)].astype(np.float64)
+        scores = own if bonus is None else own + bonus
+        scores[:, forbidden] = -np.inf
         if position == 0:
             scores[:, END] = -np.inf  # a sentence has a word
-        for row, words in enumerate(live):
-            scores[row, _repeats(words, settings.no_repeat)] = -np.inf
-        live, logps, origin, ended = _grow(live, logps, scores, settings.beam)
+        for row, sentence in enumerate(live):
+            said = [word for word in sentence.tokens if word in settings.once]
+            scores[row, [*said, *_repeats(sentence.tokens, settings.no_repeat)]] = -np.inf
+        live, origin, ended = _grow(live, scores, own, settings.beam)
         done += ended
-        if not live or _is_settled(done, logps, settings):
+        if not live or _is_settled(done, live, settings):
             break
-        tokens[: len(live)] = [words[-1] for words in live]
+        tokens[: len(live)] = [sentence.tokens[-1] for sentence in live]
         parents[:] = 0
         parents[: len(live)] = origin
     else:
-        done += [Hypothesis(words, float(logp), False) for words, logp in zip(live, logps, strict=True)]
+        done += [Hypothesis(cut.tokens, cut.logp, False, cut.word_logps) for cut in live]
     return sorted(done, key=lambda found: -found.score(settings.alpha))
 
 
@@ -98,18 +118,17 @@ def greedy(step: Step, rows: int, settings: BeamSettings) -> Hypothesis:
 
 
 def _grow(
-    live: Sequence[tuple[int, ...]], logps: NDArray[np.float64], scores: NDArray[Any], beam: int
-) -> tuple[list[tuple[int, ...]], NDArray[np.float64], list[int], list[Hypothesis]]:
-    """The `beam` best ways to go on by one word: those that go on, and those that end."""
-    total = logps[:, None] + scores
+    live: Sequence[_Live], scores: NDArray[Any], own: NDArray[Any], beam: int
+) -> tuple[list[_Live], list[int], list[Hypothesis]]:
+    """The `beam` best ways to go on by one word, with the row each comes from, and those that end."""
+    total = np.array([sentence.logp for sentence in live])[:, None] + scores
     costs = -total.ravel()
     # Twice the beam, so that sentences that end leave others to go on with; a beam of one stops at its first end.
     few = min(2 * beam if beam > 1 else 1, costs.size)
     # Sorting every word at every step took as long as the model itself.
     nearest = np.sort(np.argpartition(costs, few - 1)[:few])
     best = nearest[np.argsort(costs[nearest], kind="stable")]
-    words: list[tuple[int, ...]] = []
-    kept: list[float] = []
+    grown: list[_Live] = []
     origin: list[int] = []
     ended: list[Hypothesis] = []
     for place, flat in enumerate(best):
@@ -119,20 +138,22 @@ def _grow(
             break
         if word == END:
             if place < beam:  # an end must be among the best, or every prefix would count as a sentence
-                ended.append(Hypothesis(live[row], logp))
-        elif len(words) < beam:
-            words.append((*live[row], word))
-            kept.append(logp)
+                ended.append(live[row].finished(logp, float(own[row, word])))
+        elif len(grown) < beam:
+            grown.append(live[row].grown(word, logp, float(own[row, word])))
             origin.append(row)
-    return words, np.array(kept), origin, ended
+    return grown, origin, ended
 
 
-def _is_settled(done: Sequence[Hypothesis], logps: NDArray[np.float64], settings: BeamSettings) -> bool:
-    """No sentence still in the making can beat the best `beam` that are done, even if its words cost nothing more."""
+def _is_settled(done: Sequence[Hypothesis], live: Sequence[_Live], settings: BeamSettings) -> bool:
+    """No sentence still in the making can beat the best `beam` that are done, even if its words cost nothing more.
+
+    With a bonus a word can cost less than nothing; waiting for that doubled the steps and changed one sentence in 100.
+    """
     if len(done) < settings.beam:
         return False
     bar = sorted((found.score(settings.alpha) for found in done), reverse=True)[settings.beam - 1]
-    return bool(logps.max() / settings.length**settings.alpha <= bar)
+    return bool(max(sentence.logp for sentence in live) / settings.length**settings.alpha <= bar)
 
 
 def _repeats(words: tuple[int, ...], n: int) -> list[int]:

@@ -1,14 +1,31 @@
 """Score a bundle, exactly as it ships, on photos with captions.
 
     python -m captioner.evaluate --photos flickr8k-dev.tar --captions flickr8k-dev.jsonl --bundle BUNDLE --json
+    python -m captioner.evaluate --nothing DIRECTORY --bundle BUNDLE
 
-Prints BLEU-1..4, CIDEr, ROUGE-L, the number of different captions, precision and recall of the tags, and how
-well the confidence agrees with people, beside what blind captioning gets: the same captions each one photo
-further on, and one human caption for every photo.
+Prints BLEU-1..4, CIDEr, ROUGE-L, the number of different captions, precision and recall of the tags, beside what blind
+captioning gets: the same captions each one photo further on, and one human caption for every photo. A caption without
+text scores nothing here.
 
-Then it searches: every human caption is a query over all the photos, by words (BM25 over caption and tags), by meaning
-(text tower against image embeddings) and by both, blended as the product blends them; the same with the embeddings
-given to the wrong photos, and, with --synonyms, with everyday words swapped for others that mean the same.
+How well captions agree with people. A content word is used where at least one of the photo's people wrote it, and a
+sentence is right where every content word of it was used. Captions without text are left out, and counted ("empty"):
+
+    confidence, calibration error   mean confidence against the mean share of used words, in ten groups
+    confidence AUC                  whether it is higher for the right sentences than for all others ("right"), and for
+                                    those of which two thirds of the words were used
+    agreement                       shares of right sentences and of unused words, of all sentences and of the sure
+                                    ones, and how many sentences hold a content word twice
+    evidence                        AUC and calibration error of the single words' probabilities, where a bundle has any
+
+Then it searches by words (BM25 over caption and tags), by meaning (text tower against image embeddings) and by both,
+blended as the product blends them. For "retrieval" every human caption is a query over all the photos; the same with
+the embeddings given to the wrong photos, and, with --synonyms, with everyday words swapped for others that mean the
+same. For "word queries" single words are queries, and all photos that people used the word of should be found: mean
+average precision at 50 and precision at 10 (see captioner.training.word_queries).
+
+--nothing takes pictures that hold nothing to describe (flat colours, noise, pages of text, screenshots, charts) and
+gives the share that got a sentence with an invented thing (see captioner.training.invented), and lists those sentences.
+--record leaves that list out of the manifest.
 """
 
 from __future__ import annotations
@@ -30,11 +47,14 @@ from captioner.litert import LiteRTCaptioner
 from captioner.manifest import TAGS, Confidence, Manifest
 from captioner.meaning import TextTower
 from captioner.preprocess import words
-from captioner.training.captioned import Captioned, caption_photos
-from captioner.training.metrics import calibration, calibration_error, fit_logistic, score, tag_scores
+from captioner.training.agreement import confidence_scores, evidence_scores, sentence_scores
+from captioner.training.captioned import Captioned, caption_photos, caption_pictures
+from captioner.training.invented import invented_scores
+from captioner.training.metrics import fit_logistic, score, tag_scores
 from captioner.training.plot import reliability_diagram
 from captioner.training.recall import LEXICAL, Searcher
 from captioner.training.synonyms import Synonyms, read_synonyms, swapped_all
+from captioner.training.word_queries import WordQueries
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +74,15 @@ def results(run: Captioned, tags: frozenset[str], searcher: Searcher, synonyms: 
     texts = [caption.text for caption in run.captions]
     told = [[tag.word for tag in caption.sure_tags] for caption in run.captions]
     constant = [constant_caption(run.references)] * len(texts)
-    groups = calibration(run.confidence, run.agreed)
+    evidence = evidence_scores(run)
     return {
         **score(texts, run.references).table(),
         "tags": tag_scores(told, run.references, tags),
-        "confidence": groups,
-        "calibration error": calibration_error(groups),
+        **confidence_scores(run),
+        "agreement": sentence_scores(run),
+        **({"evidence": evidence} if evidence else {}),
         "retrieval": retrieval(run, searcher),
+        "word queries": WordQueries.of(run.references).scores(searcher),
         **({"synonyms": swapped_retrieval(run, searcher, synonyms)} if synonyms else {}),
         "captions of the wrong photos": score([*texts[1:], texts[0]], run.references).table(),
         "constant caption": {"caption": constant[0], **score(constant, run.references).table()},
@@ -112,6 +134,13 @@ def refitted(run: Captioned, before: Confidence) -> tuple[Confidence, Captioned]
     return fitted, dataclasses.replace(run, captions=captions)
 
 
+def _recorded(found: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest keeps of the results: all but the invented sentences."""
+    if "nothing" not in found:
+        return found
+    return {**found, "nothing": {name: value for name, value in found["nothing"].items() if name != "sentences"}}
+
+
 def _plot(path: Path, manifest: Manifest, name: str, found: dict[str, Any]) -> None:
     """This run beside the other splits that the manifest has the confidence of, with counts."""
     scores = {**manifest.scores, name: found}
@@ -122,8 +151,10 @@ def _plot(path: Path, manifest: Manifest, name: str, found: dict[str, Any]) -> N
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m captioner.evaluate", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--photos", type=Path, required=True, help="tar file or directory of photos")
-    parser.add_argument("--captions", type=Path, required=True, help='lines of {"image": name, "captions": [...]}')
+    parser.add_argument("--photos", type=Path, help="tar file or directory of photos")
+    parser.add_argument("--captions", type=Path, help='lines of {"image": name, "captions": [...]}')
+    parser.add_argument("--nothing", type=Path, metavar="DIRECTORY",
+                        help="tar file or directory of pictures that hold nothing to describe")  # fmt: skip
     parser.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="default: the one that is shipped")
     parser.add_argument("--beam", type=int, help="sentences searched at once (default: the bundle's)")
     parser.add_argument("--threads", type=int, default=1)
@@ -136,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plot", type=Path, metavar="FILE.svg",
                         help="draw the calibration of this run and of every split that the manifest has")  # fmt: skip
     parser.add_argument("--cache", type=Path, metavar="FILE.npz",
-                        help="keep what the bundle said there, to search again without captioning again")  # fmt: skip
+                        help="keep what it says there (of --nothing: FILE-nothing.npz), to score it again")  # fmt: skip
     parser.add_argument("--show", type=int, default=0, help="print the first so many captions too")
     parser.add_argument("--json", action="store_true", help="print JSON on one line")
     return parser
@@ -145,33 +176,53 @@ def _parser() -> argparse.ArgumentParser:
 def _show(run: Captioned, count: int) -> None:
     for name, caption in list(zip(run.names, run.captions, strict=True))[:count]:
         tags_told = ", ".join(f"{tag.word} {tag.probability:.2f}" for tag in caption.tags)
-        log.info("%s: %s (%.2f) [%s]", name, caption.text, caption.confidence, tags_told)
+        confidence = f"{caption.confidence:.2f}" + ("" if caption.sure else ", not sure")
+        log.info("%s: %s (%s) [%s]", name, caption.text, confidence, tags_told)
+
+
+def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    if args.cache and args.beam:
+        parser.error("--cache keeps what the bundle says with its own beam: leave --beam away")
+    if bool(args.photos) != bool(args.captions):
+        parser.error("--photos and --captions belong together")
+    if not args.photos and not args.nothing:
+        parser.error("nothing to evaluate: give --photos and --captions, or --nothing")
+    needing = {"--calibrate": args.calibrate, "--synonyms": args.synonyms, "--plot": args.plot, "--show": args.show}
+    given = [option for option, value in needing.items() if value]
+    if given and not args.photos:
+        parser.error(f"{', '.join(given)}: --photos and --captions are needed")
+
+
+def _photo_results(args: argparse.Namespace, captioner: LiteRTCaptioner) -> dict[str, Any]:
+    """What is measured on photos with captions; --calibrate changes the bundle's manifest first."""
+    synonyms = read_synonyms(args.synonyms) if args.synonyms else None
+    run = caption_photos(captioner, args.photos, args.captions, args.limit, args.held, args.cache)
+    if args.calibrate:
+        manifest = Manifest.read(args.bundle)
+        confidence, run = refitted(run, manifest.confidence)
+        dataclasses.replace(manifest, confidence=confidence).write(args.bundle)
+    _show(run, args.show)
+    tags = frozenset((args.bundle / TAGS).read_text(encoding="utf-8").split())
+    tower = TextTower.open(args.bundle)
+    return results(run, tags, Searcher.over(run.captions, tower.embed if tower else None), synonyms)
 
 
 def main(argv: list[str] | None = None) -> None:
     """The command line."""
     parser = _parser()
     args = parser.parse_args(argv)
-    if args.cache and args.beam:
-        parser.error("--cache keeps what the bundle says with its own beam: leave --beam away")
+    _check(parser, args)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     captioner = LiteRTCaptioner(args.bundle, threads=args.threads, beam=args.beam)
-    synonyms = read_synonyms(args.synonyms) if args.synonyms else None
-    run = caption_photos(captioner, args.photos, args.captions, args.limit, args.held, args.cache)
+    found = _photo_results(args, captioner) if args.photos else {}
+    if args.nothing:
+        cache = args.cache and args.cache.with_name(f"{args.cache.stem}-nothing{args.cache.suffix}")
+        found["nothing"] = invented_scores(caption_pictures(captioner, args.nothing, args.limit, cache))
     manifest = Manifest.read(args.bundle)
-    if args.calibrate:
-        confidence, run = refitted(run, manifest.confidence)
-        manifest = dataclasses.replace(manifest, confidence=confidence)
-        manifest.write(args.bundle)
-    tags = frozenset((args.bundle / TAGS).read_text(encoding="utf-8").split())
-    tower = TextTower.open(args.bundle)
-    searcher = Searcher.over(run.captions, tower.embed if tower else None)
-    found = results(run, tags, searcher, synonyms)
     if args.record:
-        dataclasses.replace(manifest, scores={**manifest.scores, args.record: found}).write(args.bundle)
+        dataclasses.replace(manifest, scores={**manifest.scores, args.record: _recorded(found)}).write(args.bundle)
     if args.plot:
         _plot(args.plot, manifest, args.record or args.photos.stem, found)
-    _show(run, args.show)
     sys.stdout.write(json.dumps(found, indent=None if args.json else 2) + "\n")
 
 

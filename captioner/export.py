@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from captioner.manifest import (
     CLASSES,
     DECODER,
     ENCODER,
+    KINDS,
     PARTS,
     PIECES,
     TAGS,
@@ -36,12 +36,14 @@ from captioner.manifest import (
     Tagging,
 )
 from captioner.preprocess import MEAN, STD, Vocabulary
-from captioner.train import Description, read_tags
 from captioner.training import checkpoint
-from captioner.training.embedding import ImageHead, summed_up, tower_of
-from captioner.training.encoder import SIZES, build_encoder
-from captioner.training.lite import convert
-from captioner.training.model import Captioner
+from captioner.training.description import Description, read_tags
+from captioner.training.embedding import ImageHead, tower_of
+from captioner.training.encoder import build_encoder, summed_features, summed_up
+from captioner.training.hints import MOST_LOGIT
+from captioner.training.kind_head import KindHead
+from captioner.training.lite import convert, quantise_dense
+from captioner.training.model import Captioner, Hints
 
 #: Sentences that one decode_step takes forward.
 ROWS = 3
@@ -51,49 +53,80 @@ class Exporter:
     """Trained weights as the two TFLite models.
 
     Args:
-        description: of the network. vocabulary: words, special tokens included. tags: words.
+        run: what `captioner.train` wrote: the network's description, its vocabulary and its tags.
         weights: arrays of both encoder and captioner by path.
         rows: sentences that one step takes forward.
     """
 
-    def __init__(self, description: Description, vocabulary: int, tags: int, weights: checkpoint.Arrays,
-                 rows: int = ROWS) -> None:  # fmt: skip
+    def __init__(self, run: Path, weights: checkpoint.Arrays, rows: int = ROWS) -> None:
+        description, vocabulary = Description.read(run), Vocabulary.read(run / "vocabulary.txt")
+        self.tags = read_tags(run)
         self.px, self.rows = description.px, rows
-        size = SIZES[description.size]
+        summed = summed_features(description.size)
         self.encoder = build_encoder(description.size, description.px, slabs=True)
-        self.captioner = Captioner(description.shape(vocabulary), tags, name="captioner")
-        self.image_head = ImageHead(size.pooled + size.widths[-1], name="image_head") if _embeds(weights) else None
-        for part in (self.captioner, self.image_head):
-            if part is not None:
-                part.build()
-        for part in (self.encoder, self.captioner, self.image_head):
-            if part is not None:
-                checkpoint.assign(part, weights)
+        self.captioner = Captioner(description.shape(len(vocabulary)), len(self.tags), summed, name="captioner")
+        self.image_head = ImageHead(summed, name="image_head") if "image_head/dense/kernel" in weights else None
+        kinds = weights.get("kinds/dense/bias")
+        self.kind_head = KindHead(len(kinds), summed, name="kinds") if kinds is not None else None
+        self.parts = [part for part in (self.captioner, self.image_head, self.kind_head) if part is not None]
+        for part in self.parts:
+            part.build()
+        for part in (self.encoder, *self.parts):
+            checkpoint.assign(part, weights)
+        places = {word: i for i, word in enumerate(vocabulary.words)}
+        self.tag_ids = np.array([places[tag] for tag in self.tags], np.int32)
+        self.usual = weights.get("tag_usual")
 
     @property
     def decoding(self) -> Decoding:
         """The numbers of the manifest."""
         s = self.captioner.decoder.shape
-        return Decoding(s.vocabulary, s.length, s.layers, s.heads, s.width // s.heads, self.rows, self.rows, 0.7)
+        return Decoding(s.vocabulary, s.length, s.layers, s.heads, s.width // s.heads, self.rows, self.rows, 0.7,
+                        once=True)  # fmt: skip
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What `encode` gives beside the decoder's keys and values."""
+        there = {"embedding": self.image_head, "tag_lift": self.usual, "kinds": self.kind_head}
+        return ("tags", "classes", *(name for name, part in there.items() if part is not None))
 
     def encode(self, photo: Any) -> dict[str, Any]:
-        """(1, px, px, 3) normalised to photo_keys, photo_values (layers, heads, cells, d), and what is told at once.
+        """(1, px, px, 3) normalised to photo_keys, photo_values (layers, heads, memory, d), and what is told at once.
 
-        That is tags (n,) and classes (1001,), probabilities, and embedding (d,) of unit length, if there is a head.
+        That is tags (n,), classes (1001,) and kinds (k,), probabilities; tag_lift (n,), how much greater the logit of
+        each tag is than usual; and embedding (d,) of unit length. The last three where there are weights for them.
         """
         from keras import ops
 
         s = self.captioner.decoder.shape
         found = self.encoder(photo)
         features = ops.reshape(found["map"], (1, s.cells, s.channels))
-        pairs = self.captioner.decoder.look(features)
+        summed = summed_up(found)
+        logits = self.captioner.tag_head(summed)
+        pairs = self.captioner.decoder.look(features, self._hints(logits))
         told = {
             "photo_keys": ops.concatenate([keys for keys, _ in pairs]),
             "photo_values": ops.concatenate([values for _, values in pairs]),
-            "tags": ops.sigmoid(self.captioner.tag_head(features))[0],
+            "tags": ops.sigmoid(logits)[0],
             "classes": ops.softmax(found["classes"])[0],
         }
-        return told if self.image_head is None else told | {"embedding": self.image_head(summed_up(found))[0]}
+        if self.usual is not None:
+            told["tag_lift"] = (logits - self.usual)[0]
+        if self.image_head is not None:
+            told["embedding"] = self.image_head(summed)[0]
+        if self.kind_head is not None:
+            told["kinds"] = ops.softmax(self.kind_head(summed))[0]
+        return told
+
+    def _hints(self, logits: Any) -> Hints | None:
+        """The most probable tags; see `captioner.training.hints`."""
+        from keras import ops
+
+        count = self.captioner.decoder.shape.hints
+        if not count:
+            return None
+        best, places = ops.top_k(logits, count)
+        return Hints(ops.take(self.tag_ids, places, axis=0), ops.clip(best, -MOST_LOGIT, MOST_LOGIT))
 
     def decode_step(self, tokens: Any, position: Any, photo_keys: Any, photo_values: Any,
                     keys: Any, values: Any) -> dict[str, Any]:  # fmt: skip
@@ -104,47 +137,24 @@ class Exporter:
     def encoder_tflite(self, quantise: bool = True) -> bytes:
         """`encode` as a TFLite model."""
         inputs = {"photo": ((1, self.px, self.px, 3), "float32")}
-        head = self.image_head.variables if self.image_head is not None else []
-        variables = [*self.encoder.variables, *self.captioner.variables, *head]
+        variables = [*self.encoder.variables, *(variable for part in self.parts for variable in part.variables)]
         model = convert("encode", self.encode, inputs, variables)
         return quantise_dense(model) if quantise else model
 
     def decoder_tflite(self, quantise: bool = True) -> bytes:
         """`decode_step` as a TFLite model."""
         s, d = self.captioner.decoder.shape, self.decoding
-        photo = ((s.layers, s.heads, s.cells, d.head_width), "float32")
+        photo = ((s.layers, s.heads, s.memory, d.head_width), "float32")
         cache = ((s.layers, self.rows, s.heads, s.length, d.head_width), "float32")
         inputs = {"tokens": ((self.rows,), "int32"), "position": ((1,), "int32"), "photo_keys": photo,
                   "photo_values": photo, "keys": cache, "values": cache}  # fmt: skip
         return convert("decode_step", self.decode_step, inputs, self.captioner.variables, dynamic_range=quantise)
 
 
-def _embeds(weights: checkpoint.Arrays) -> bool:
-    return any(name.startswith("image_head/") for name in weights)
-
-
-def quantise_dense(model: bytes) -> bytes:
-    """int8 weights, one scale per channel, for dense layers and plain convolutions; activations stay float."""
-    from ai_edge_quantizer import qtyping, quantizer
-
-    weights = qtyping.TensorQuantizationConfig(8, True, qtyping.QuantGranularity.CHANNELWISE)
-    config = qtyping.OpQuantizationConfig(
-        weight_tensor_config=weights, compute_precision=qtyping.ComputePrecision.INTEGER
-    )
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "model.tflite"
-        path.write_bytes(model)
-        job = quantizer.Quantizer(str(path))
-        for operation in (qtyping.TFLOperationName.FULLY_CONNECTED, qtyping.TFLOperationName.CONV_2D):
-            job.update_quantization_recipe(".*", operation, config)
-        return bytes(job.quantize().quantized_model)
-
-
 def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version: int,
            training: Mapping[str, Any], quantise: bool = True, threshold: float = 0.2) -> Manifest:  # fmt: skip
     """Write a bundle directory; its scores are empty and its confidence is not fitted yet."""
-    description, vocabulary = Description.read(run), Vocabulary.read(run / "vocabulary.txt")
-    exporter = Exporter(description, len(vocabulary), len(read_tags(run)), weights)
+    exporter = Exporter(run, weights)
     out.mkdir(parents=True, exist_ok=True)
     (out / ENCODER).write_bytes(exporter.encoder_tflite(quantise))
     (out / DECODER).write_bytes(exporter.decoder_tflite(quantise))
@@ -156,15 +166,18 @@ def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version:
         shutil.copyfile(run / "pieces.txt", out / PIECES)
         tower_of(weights, np.load(run / "table.npy", allow_pickle=False)).write(out / TEXT_TOWER)
         parts += [PIECES, TEXT_TOWER]
+    if exporter.kind_head is not None:
+        shutil.copyfile(run / KINDS, out / KINDS)
+        parts.append(KINDS)
     manifest = Manifest(
         name=name,
         version=version,
-        preprocessing=Preprocessing(description.px, MEAN, STD),
+        preprocessing=Preprocessing(exporter.px, MEAN, STD),
         decoding=exporter.decoding,
         tagging=Tagging(threshold),
         confidence=Confidence(slope=1.0, offset=1.0),
         files={part: FileEntry.of(out / part) for part in parts},
-        outputs=("tags", "classes") if exporter.image_head is None else ("tags", "classes", "embedding"),
+        outputs=exporter.outputs,
         training=training,
     )
     manifest.write(out)

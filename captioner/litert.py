@@ -12,12 +12,19 @@ from numpy.typing import NDArray
 
 from captioner import BundleError, Caption, Tag
 from captioner.classes import read_classes, rolled_up
-from captioner.decoding import BeamSettings, beam_search
-from captioner.manifest import CLASSES, DECODER, ENCODER, TAGS, VOCABULARY, Manifest
-from captioner.preprocess import Vocabulary, normalise
+from captioner.content_words import FUNCTION_WORDS, content_ids, content_words
+from captioner.decoding import BeamSettings, Hypothesis, beam_search
+from captioner.evidence import WordSigns, form_in, logit
+from captioner.kinds import read_kinds
+from captioner.manifest import CLASSES, DECODER, ENCODER, KINDS, TAGS, VOCABULARY, Manifest
+from captioner.meaning import TextTower
+from captioner.preprocess import UNKNOWN, Vocabulary, normalise
 
 Floats = NDArray[np.float32]
 Tensors = Mapping[str, NDArray[Any]]
+
+#: A tag's lift counts this far at most: one that the photos of the training hardly had must not outweigh all else.
+MOST_LIFT = 3.0
 
 
 class LiteRTCaptioner:
@@ -39,15 +46,20 @@ class LiteRTCaptioner:
         self.manifest = Manifest.read(bundle)
         self.manifest.check(bundle)
         decoding = self.manifest.decoding
+        self._vocabulary = _read_vocabulary(bundle / VOCABULARY, decoding.vocabulary)
         self._settings = BeamSettings(
             beam=min(beam or decoding.beam, decoding.rows),
             length=decoding.max_length,
             alpha=decoding.alpha,
             no_repeat=decoding.no_repeat,
+            once=content_ids(self._vocabulary) if decoding.once else frozenset(),
         )
-        self._vocabulary = _read_vocabulary(bundle / VOCABULARY, decoding.vocabulary)
         self._tags = tuple((bundle / TAGS).read_text(encoding="utf-8").split())
+        ids = {word: i for i, word in enumerate(self._vocabulary.words)}
+        self._tag_places = np.array([ids.get(tag, UNKNOWN) for tag in self._tags])
         self._classes = read_classes(bundle / CLASSES) if "classes" in self.manifest.outputs else None
+        self._kinds = read_kinds(bundle / KINDS) if "kinds" in self.manifest.outputs else ()
+        self._tower = TextTower.open(bundle) if self.manifest.evidence is not None else None
         self._encoder, self._encode = _open(bundle / ENCODER, "encode", threads)
         self._decoder, self._step = _open(bundle / DECODER, "decode_step", threads)
 
@@ -73,16 +85,85 @@ class LiteRTCaptioner:
         expected = (self.input_px, self.input_px, 3)
         if pixels.shape != expected or pixels.dtype != np.uint8:
             raise ValueError(f"expected uint8 pixels of shape {expected}, got {pixels.dtype} of {pixels.shape}")
+        seen = self.encode(pixels)
+        return self._no_photo(seen) or self._photo(seen)
+
+    def encode(self, pixels: NDArray[np.uint8]) -> Tensors:
+        """What the encoder says of one picture, by the names of its outputs."""
         before = self.manifest.preprocessing
         seen: Tensors = self._encode(photo=normalise(pixels, before.mean, before.std)[None])
-        best = beam_search(self._stepper(seen), self.manifest.decoding.rows, self._settings)[0]
+        return seen
+
+    def write(self, seen: Tensors) -> Hypothesis:
+        """The best sentence for what the encoder says."""
+        return beam_search(self._stepper(seen), self.manifest.decoding.rows, self._settings, self._bonus(seen))[0]
+
+    def _no_photo(self, seen: Tensors) -> Caption | None:
+        """What is said of a picture that is no photo of anything; None for a photo."""
+        if not self._kinds or 1 - float(seen["kinds"][0]) < self.manifest.tagging.kind_threshold:
+            return None
+        best = 1 + int(np.argmax(seen["kinds"][1:]))
+        kind, probability = self._kinds[best], float(seen["kinds"][best])
+        return Caption(
+            text=kind.sentence,
+            confidence=probability,
+            tags=tuple(Tag(tag, probability) for tag in kind.tags),
+            embedding=None,
+            model=self.model,
+            words=tuple(Tag(word, probability) for word in content_words(kind.sentence)),
+        )
+
+    def _photo(self, seen: Tensors) -> Caption:
+        best = self.write(seen)
+        signs = self.signs(best, seen)
+        fitted = self.manifest.evidence
+        words = tuple(Tag(sign.word, fitted.of_word(sign)) for sign in signs) if fitted else ()
+        if fitted is None:
+            confidence = self._confidence(best.mean_logp)
+        else:
+            confidence = fitted.of_sentence([word.probability for word in words], best.mean_logp)
         return Caption(
             text=self._vocabulary.decode(best.tokens),
-            confidence=self._confidence(best.mean_logp),
+            confidence=confidence,
             tags=self._told(seen),
             embedding=tuple(map(float, seen["embedding"])) if "embedding" in self.manifest.outputs else None,
             model=self.model,
+            words=words,
+            sure=fitted is None or confidence >= fitted.least,
         )
+
+    def _bonus(self, seen: Tensors) -> Floats | None:
+        """What the photo's tags add to the log-probability of each word (vocabulary,)."""
+        weight = self.manifest.decoding.tag_weight
+        if not weight:
+            return None
+        bonus = np.zeros(len(self._vocabulary), np.float32)
+        bonus[self._tag_places] = weight * np.clip(seen["tag_lift"], -MOST_LIFT, MOST_LIFT)
+        bonus[UNKNOWN] = 0
+        return bonus
+
+    def signs(self, sentence: Hypothesis, seen: Tensors) -> tuple[WordSigns, ...]:
+        """What is known of each content word of a sentence, in order.
+
+        Args:
+            seen: what `encode` says of the picture.
+        """
+        tags = {word: logit(float(p)) for word, p in zip(self._tags, seen["tags"], strict=True)}
+        classes = rolled_up(seen["classes"], self._classes) if self._classes is not None else {}
+        tokens = self._vocabulary.tokens(sentence.tokens)
+        found = []
+        for word, logp in zip(tokens, sentence.word_logps, strict=False):
+            if word not in FUNCTION_WORDS:
+                likeness = self._likeness(word, seen)
+                found.append(WordSigns(word, logp, form_in(word, tags), form_in(word, classes) or 0.0, likeness))
+        return tuple(found)
+
+    def _likeness(self, word: str, seen: Tensors) -> float | None:
+        meaning = self._tower.embed(word) if self._tower is not None else None
+        if meaning is None:
+            return None
+        ordinary = self.manifest.evidence.ordinary if self.manifest.evidence else ()
+        return float(meaning @ (seen["embedding"] - np.asarray(ordinary or 0.0, np.float32)))
 
     def _stepper(self, seen: Tensors) -> _Stepper:
         d = self.manifest.decoding

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner import BundleError
+from captioner.evidence import Evidence
 
 #: The layout of a bundle that this program reads and writes.
 FORMAT = 1
@@ -17,8 +18,9 @@ MANIFEST = "manifest.json"
 ENCODER, DECODER, VOCABULARY, TAGS = "encoder.tflite", "decoder.tflite", "vocabulary.txt", "tags.txt"
 #: Files that every bundle has.
 PARTS = (ENCODER, DECODER, VOCABULARY, TAGS)
-#: Files that a bundle may have: everyday words for each class of ImageNet, and the text tower with its words.
-CLASSES, TEXT_TOWER, PIECES = "classes.txt", "text_tower.npz", "pieces.txt"
+#: Files that a bundle may have: everyday words for each class of ImageNet, the text tower with its words, and the
+#: kinds of pictures that are no photos.
+CLASSES, TEXT_TOWER, PIECES, KINDS = "classes.txt", "text_tower.npz", "pieces.txt", "kinds.txt"
 
 _HINT = "reinstall recollect, or point the setting at another bundle directory"
 
@@ -60,6 +62,8 @@ class Decoding:
     beam: int  # the default
     alpha: float  # length normalisation
     no_repeat: int = 2
+    once: bool = False  # no content word stands in a sentence twice
+    tag_weight: float = 0.0  # of how much more likely than usual a tag is, on each word's log-probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Tagging:
     threshold: float
     most: int = 20
     class_threshold: float = 0.4  # of words that classes of ImageNet are rolled up to
+    kind_threshold: float = 0.5  # from which on a picture is no photo but of another kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +97,12 @@ class Manifest:
     preprocessing: Preprocessing
     decoding: Decoding
     tagging: Tagging
-    confidence: Confidence
+    confidence: Confidence  # of a bundle without evidence
     files: Mapping[str, FileEntry]
-    #: What `encode` gives beside the decoder's keys and values: "tags", and in bundles that have them "embedding" and
-    #: "classes".
+    #: What `encode` gives beside the decoder's keys and values: "tags", and in bundles that have them "embedding",
+    #: "classes", "tag_lift" (how much more likely than usual each tag is, a difference of logits) and "kinds".
     outputs: tuple[str, ...] = ("tags",)
+    evidence: Evidence | None = None
     scores: Mapping[str, Any] = field(default_factory=dict)  # by split, e.g. {"flickr8k-dev": {"CIDEr": ...}}
     training: Mapping[str, Any] = field(default_factory=dict)  # data, minutes, commit
     format: int = FORMAT
@@ -141,6 +147,7 @@ class Manifest:
             confidence=Confidence(**data["confidence"]),
             files={name: FileEntry(**entry) for name, entry in data["files"].items()},
             outputs=tuple(data["outputs"]),
+            evidence=_evidence(data.get("evidence")),
             scores=dict(data["scores"]),
             training=dict(data["training"]),
         )
@@ -171,6 +178,13 @@ class Manifest:
         """Write `bundle`/manifest.json."""
         text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
         (bundle / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _evidence(data: Mapping[str, Any] | None) -> Evidence | None:
+    if data is None:
+        return None
+    word, sentence, ordinary = (tuple(map(float, data[name])) for name in ("word", "sentence", "ordinary"))
+    return Evidence(word, sentence, float(data["least"]), ordinary)
 
 
 def _three(values: Any) -> tuple[float, float, float]:

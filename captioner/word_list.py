@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
+from captioner.content_words import FUNCTION_WORDS
 from captioner.data import read_captions, read_text
 from captioner.preprocess import words
 from captioner.training.sentence_teacher import SentenceTeacher
-from captioner.training.tags import FUNCTION_WORDS
 
 log = logging.getLogger(__name__)
 

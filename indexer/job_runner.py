@@ -29,12 +29,21 @@ _HINTS = {
 class JobRunner:
     """Keeps `in_flight` photos on their way at once, so that reading, captioning and writing overlap.
 
+    `settled` is called after each job that ended well, `drained` whenever no job is in hand any more.
     A job is claimed only when there is room for it: what a crash leaves claimed is what was really in hand.
     """
 
-    def __init__(self, bench: Bench, *, in_flight: int, settled: Callable[[Job], None]) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        *,
+        in_flight: int,
+        settled: Callable[[Job], None],
+        drained: Callable[[], None],
+    ) -> None:
         self._bench = bench
         self._settled = settled
+        self._drained = drained
         self._room = asyncio.Semaphore(in_flight)
         self._in_hand = 0
         self._changed = asyncio.Event()
@@ -102,6 +111,8 @@ class JobRunner:
             self._in_hand -= 1
             self._room.release()
             self.wake()
+            if not self._in_hand:
+                self._drained()
 
     async def _attempt(self, job: Job) -> None:
         try:

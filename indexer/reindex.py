@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from captioner import BundleError, read_model_name
 from indexer.errors import unusable_bundle
+from indexer.hours import DailyHours
 from indexer.photo import JobKind
 from indexer.settings import Settings
 from indexer.storage import Storage
@@ -26,6 +28,32 @@ class Rebuild:
         return self.search or self.captions or self.metadata or self.thumbnails
 
 
+class CaptionQueue(Protocol):
+    """What is asked of the catalogue to have captions made again."""
+
+    def queued(self, kind: JobKind | None = None, /) -> int:
+        """How many jobs are queued or in hand, of one kind or all."""
+
+    def enqueue_all(self, kind: JobKind, /, *, model: str | None = None) -> int:
+        """Queues all work of a kind that is wanted; gives how many jobs are new."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedCaptions:
+    """What `enqueue_captions` has put into the queue; in files."""
+
+    captions: int
+    before: int  # captions that were in the queue already
+    corrections: int  # that could not be written before
+
+
+def enqueue_captions(catalogue: CaptionQueue, model: str) -> QueuedCaptions:
+    """Queues whatever has no caption by `model`, and corrections that could not be written."""
+    before = catalogue.queued(JobKind.CAPTION)
+    captions = catalogue.enqueue_all(JobKind.CAPTION, model=model)
+    return QueuedCaptions(captions, before, catalogue.enqueue_all(JobKind.WORDS))
+
+
 def enqueue(wanted: Rebuild, settings: Settings, storage: Storage) -> str:
     """Queues the work and says how much it is. Raises `SetupError` where the caption model can't be read.
 
@@ -38,15 +66,26 @@ def enqueue(wanted: Rebuild, settings: Settings, storage: Storage) -> str:
     if wanted.captions:
         model = current_model(settings)
         wrong = storage.catalogue.marked_wrong()
-        captions = f"{storage.catalogue.enqueue_all(JobKind.CAPTION, model=model):,} captions by {model}"
+        queued = enqueue_captions(storage.catalogue, model)
+        captions = f"{queued.captions:,} captions by {model}"
+        captions += f", beside {queued.before:,} that were queued already" if queued.before else ""
         told.append(captions + (f", what was marked as wrong ({wrong:,}) first" if wrong else ""))
-        if corrections := storage.catalogue.enqueue_all(JobKind.WORDS):
-            told.append(f"{corrections:,} corrections that could not be written before")
+        if queued.corrections:
+            told.append(f"{queued.corrections:,} corrections that could not be written before")
     if wanted.metadata:
         told.append(f"{storage.catalogue.enqueue_all(JobKind.METADATA):,} files to read")
     if wanted.thumbnails:
         told.append(f"{storage.catalogue.enqueue_all(JobKind.THUMBNAILS):,} photos for thumbnails")
     return "queued: " + ", ".join(told)
+
+
+def recaptioning_hint(settings: Settings) -> str:
+    """What to do about photos that another model has described."""
+    command = "recollect reindex --captions"
+    if not settings.recaption_hours:
+        return f"describe them again with `{command}`, or by themselves at the hours of the setting recaption_hours"
+    hours = DailyHours.parse(settings.recaption_hours)
+    return f"`recollect serve` describes them again {hours}; at once: `{command}`"
 
 
 def current_model(settings: Settings) -> str:

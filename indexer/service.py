@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from captioner import BundleError, Captioner, CaptionerProcess
 from indexer.captions.replacing.temporary import sweep
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError, unusable_bundle
+from indexer.hours import DailyHours
 from indexer.job_runner import JobRunner
 from indexer.photo import Job, JobKind
 from indexer.pipeline import Bench, PhotoOpener
 from indexer.progress import Progress
 from indexer.reading.photo_process import PhotoProcesses
+from indexer.recaptioning import Recaptioning
+from indexer.reindex import recaptioning_hint
 from indexer.rounds import Rounds
 from indexer.search_feed import SearchFeed
 from indexer.settings import Settings
@@ -43,7 +47,8 @@ class Indexer:
     """Walks, watches, captions and keeps search up to date. An async context manager around its child processes.
 
     The caller holds `storage.sole_indexer` and closes `storage`. `captioner` and `photos` are started from the
-    settings where none are passed in. Raises `SetupError` on entry where the caption model can't be used.
+    settings where none are passed in; `clock` gives the local time. Raises `SetupError` on entry where the caption
+    model can't be used.
     """
 
     def __init__(
@@ -54,8 +59,10 @@ class Indexer:
         captioner: Captioner | None = None,
         photos: PhotoOpener | None = None,
         stop_s: float = STOP_S,
+        clock: Callable[[], datetime] = datetime.now,
     ) -> None:
         self._stop_s = stop_s
+        self._clock = clock
         self._settings = settings
         self._storage = storage
         self._captioner = captioner
@@ -65,7 +72,8 @@ class Indexer:
         self._bench: Bench | None = None
         self._runner: JobRunner | None = None
         self._rounds: Rounds | None = None
-        self._tally = Tally(storage.catalogue, walking=self._walking, problem=self._problem)
+        self._recaptioning: Recaptioning | None = None
+        self._tally = Tally(storage.catalogue, walking=self._walking, problem=self._problem, later=self._later)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -75,7 +83,7 @@ class Indexer:
             if captioner is None:
                 captioner = await stack.enter_async_context(started_captioner(self._settings))
             with storage_errors(self._settings.data_dir):
-                await asyncio.to_thread(_meet_model, self._storage.catalogue, captioner.model)
+                await asyncio.to_thread(_meet_model, self._storage.catalogue, captioner.model, self._settings)
             photos = self._photos
             if photos is None:
                 photos = await stack.enter_async_context(PhotoProcesses(self._settings, input_px=captioner.input_px))
@@ -117,12 +125,14 @@ class Indexer:
         return await self.index_once((), stop=stop)
 
     async def run_forever(self, roots: Sequence[Path], stop: asyncio.Event) -> None:
-        """Walks, watches and works until `stop` is set; the photos in hand then get `stop_s` to finish."""
+        """Walks, watches and works until `stop` is set; the photos in hand then get `stop_s` to finish. At the hours of
+        the setting `recaption_hours`, what another model has described is described again."""
         await self._run(roots, stop, once=False)
 
     async def _run(self, roots: Sequence[Path], stop: asyncio.Event, *, once: bool) -> None:
         self._runner = runner = self._new_runner()
         self._rounds = rounds = Rounds(self._settings, self._storage.catalogue, roots, changed=self._wake)
+        self._recaptioning = None if once else self._new_recaptioning()
         self._tally.begin()
         with storage_errors(self._settings.data_dir):
             try:
@@ -134,12 +144,18 @@ class Indexer:
 
     async def _until_done(self, rounds: Rounds, runner: JobRunner, stop: asyncio.Event, *, once: bool) -> None:
         async with asyncio.TaskGroup() as group, running(group, self._feed.run(), self._tally.keep()):
-            async with running(group, _walk_once(rounds, runner) if once else rounds.go_on()):
+            async with running(group, *self._sources(rounds, runner, once=once)):
                 work = group.create_task(runner.run())
                 await either(work, stop.wait())
                 self._tally.stopping = stop.is_set()
                 runner.stop()
             await self._leave(work, runner)
+
+    def _sources(self, rounds: Rounds, runner: JobRunner, *, once: bool) -> list[Coroutine[Any, Any, None]]:
+        """What puts work into the queue."""
+        if once:
+            return [_walk_once(rounds, runner)]
+        return [rounds.go_on(), *([self._recaptioning.run()] if self._recaptioning else [])]
 
     async def _leave(self, work: asyncio.Task[None], runner: JobRunner) -> None:
         """The photos in hand finish, or go back to the queue after `stop_s`."""
@@ -159,13 +175,33 @@ class Indexer:
         if self._bench is None:
             raise RuntimeError("the indexer is an async context manager: enter it first")
         in_flight = self._settings.reader_count + _MORE_IN_FLIGHT
-        return JobRunner(self._bench, in_flight=in_flight, settled=self._on_settled)
+        return JobRunner(self._bench, in_flight=in_flight, settled=self._on_settled, drained=self._on_drained)
+
+    def _new_recaptioning(self) -> Recaptioning | None:
+        if self._bench is None or not self._settings.recaption_hours:
+            return None
+        return Recaptioning(
+            self._storage.catalogue,
+            DailyHours.parse(self._settings.recaption_hours),
+            model=self._bench.captioner.model,
+            queued=self._tell_of_work,
+            clock=self._clock,
+        )
 
     def _on_settled(self, _: Job) -> None:
         self._tally.meter.add()
         self._feed.wake()
 
+    def _on_drained(self) -> None:
+        if self._recaptioning is not None:
+            self._recaptioning.wake()
+
     def _wake(self) -> None:
+        self._tell_of_work()
+        if self._recaptioning is not None:
+            self._recaptioning.wake()
+
+    def _tell_of_work(self) -> None:
         self._tally.outdate()
         if self._runner is not None:
             self._runner.wake()
@@ -173,6 +209,9 @@ class Indexer:
 
     def _walking(self) -> bool:
         return self._rounds is not None and self._rounds.walking
+
+    def _later(self) -> int:
+        return self._recaptioning.remaining if self._recaptioning is not None else 0
 
     def _problem(self) -> str | None:
         return (self._rounds.problem if self._rounds else None) or self._feed.problem
@@ -191,16 +230,15 @@ def _take_over(catalogue: Catalogue) -> None:
     catalogue.recover()
 
 
-def _meet_model(catalogue: Catalogue, model: str) -> None:
+def _meet_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
     """What people marked as wrong waits for another model; for all else they are asked, it may take days."""
     waiting = catalogue.marked_wrong()
     if waiting and (wrong := catalogue.enqueue_all(JobKind.CAPTION, model=model, only_wrong=True)):
         log.info("%d captions were marked as wrong, and %s tries again", wrong, model)
     number = catalogue.wanting(JobKind.CAPTION, model=model)
     if number > catalogue.queued(JobKind.CAPTION):
-        log.info(
-            "%d photos have their words from another model than %s: see recollect reindex --captions", number, model
-        )
+        hint = recaptioning_hint(settings)
+        log.info("%d photos have their words from another model than %s: %s", number, model, hint)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from captioner import DEFAULT_BUNDLE
 from indexer.errors import SettingsError
+from indexer.hours import DailyHours
 
 ENVIRONMENT_PREFIX = "RECOLLECT_"
 
@@ -72,6 +73,11 @@ class Settings:
     grid_px: int = _setting(320, "longest side of a thumbnail in the grid", unit="px")
     screen_px: int = _setting(1280, "longest side of the picture on a photo's page", unit="px")
     rescan_s: float = _setting(3600.0, "the whole library is walked again this often; 0: never", unit="s")
+    recaption_hours: str = _setting(
+        "",
+        "hours at which `recollect serve` describes again, by itself and behind all other work, what another model has "
+        "described, such as 22-6 (local time); without it, never",
+    )
     watch: bool = _setting(True, "watch the library for changes between walks")
     search: str = _setting("embedded", "the search backend", choices=("embedded", "meilisearch"))
     meilisearch_url: str = _setting("http://127.0.0.1:7700", "where Meilisearch answers")
@@ -283,6 +289,7 @@ def _checked(settings: Settings) -> Settings:
         if getattr(settings, name) > most:
             raise SettingsError(f"setting '{name}' is at most {most}, got {getattr(settings, name)}")
     _check_meilisearch(settings)
+    _check_recaption_hours(settings)
     for root in settings.photos:
         if settings.data_dir == root or root in settings.data_dir.parents:
             raise SettingsError(
@@ -290,6 +297,18 @@ def _checked(settings: Settings) -> Settings:
                 hint="set RECOLLECT_DATA_DIR to a directory outside the photos",
             )
     return settings
+
+
+def _check_recaption_hours(settings: Settings) -> None:
+    if not settings.recaption_hours:
+        return
+    try:
+        DailyHours.parse(settings.recaption_hours)
+    except ValueError as error:
+        raise SettingsError(
+            f"setting 'recaption_hours' expects two hours of the day, such as 22-6, got {settings.recaption_hours!r}",
+            hint="BEGIN-END in whole hours, 0 to 24; empty: photos are only described again when you say so",
+        ) from error
 
 
 def _check_meilisearch(settings: Settings) -> None:

@@ -18,10 +18,19 @@ _REST = 50
 class Tally:
     """Counts what is done as it happens, and asks the catalogue for the rest now and then."""
 
-    def __init__(self, catalogue: Catalogue, *, walking: Callable[[], bool], problem: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        walking: Callable[[], bool],
+        problem: Callable[[], str | None],
+        later: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`later` gives how many photos are going to be queued once the queue is empty."""
         self._catalogue = catalogue
         self._walking = walking
         self._problem = problem
+        self._later = later
         self._counts: Counts | None = None
         self._done_then = 0
         self._outdated = asyncio.Event()
@@ -53,7 +62,7 @@ class Tally:
         done_then = self.meter.done
         self._counts = await asyncio.to_thread(self._catalogue.counts)
         self._done_then = done_then
-        if not self._counts.queued:
+        if not self._counts.queued and not self._later():
             self.meter.start()
 
     def progress(self) -> Progress:
@@ -61,7 +70,7 @@ class Tally:
         counts, meter, walking = self._counts, self.meter, self._walking()
         if counts is None:
             return Progress()
-        queued = max(0, counts.queued - (meter.done - self._done_then))
+        queued = max(0, counts.queued - (meter.done - self._done_then)) + self._later()
         return Progress(
             done=meter.done,
             queued=queued,

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from indexer.catalogue.library_walk import RootState
 from indexer.correction import UnusableCorrection
+from indexer.errors import SetupError
 from indexer.message import Message
 from indexer.photo import Photo, PhotoFile
 from indexer.places import places_of
@@ -24,6 +25,7 @@ from web.bodies import read_object
 from web.correcting import correct, take_back
 from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, in_thread
 from web.links import thumbnail_url
+from web.recaptioning import caption_models, describe_again
 from web.remarking import change_words, judge
 from web.searching import (
     FACETS,
@@ -202,7 +204,9 @@ async def status(request: web.Request) -> Json:
     (photos, files, missing, queued, set_aside, unpushed, with_caption, refused), ``search`` (backend, photos: null
     where it does not answer, and refused: the first of those that it will not have, as ``{"id", "reason"}``),
     ``unwritten`` (``{"reason", "photos"}``: how many photos have a caption that stands in no file, and why),
-    ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null) and
+    ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null),
+    ``caption_models`` (current, own: how many photos it has described, others: how many each other model has,
+    by_others: all of those, queued: files that wait for a caption; null where the model in use can't be read) and
     ``set_aside``, a page of ``{"id", "path", "reason", "attempts"}``.
     """
     library, backend = request.config_dict[LIBRARY], request.config_dict[SEARCH]
@@ -227,6 +231,7 @@ async def status(request: web.Request) -> Json:
         },
         "unwritten": [{"reason": clean(reason), "photos": photos} for reason, photos in unwritten.items()],
         "libraries": [_library(root) for root in roots],
+        "caption_models": await _caption_models(request),
         "set_aside": [
             {
                 "id": one.id,
@@ -249,6 +254,31 @@ async def retry(request: web.Request) -> Json:
     if ids is not None and not (isinstance(ids, list) and all(type(item) is int and item < 2**63 for item in ids)):
         raise WrongRequest(Message('The body is {"ids": [numbers]}, or {} for all of them.'))
     return {"retried": await try_again(request, ids)}
+
+
+@_as_json
+async def captions(request: web.Request) -> Json:
+    """POST /api/status/captions: what another model than the one in use has described is described again, as by
+    `recollect reindex --captions`.
+
+    Answers ``{"captions", "corrections"}``: how many files were queued for one or the other. 503.
+    """
+    queued = await describe_again(request)
+    return {"captions": queued.captions, "corrections": queued.corrections}
+
+
+async def _caption_models(request: web.Request) -> Json | None:
+    try:
+        models = await caption_models(request)
+    except SetupError:
+        return None
+    return {
+        "current": clean(models.current),
+        "own": models.own,
+        "others": {clean(model): photos for model, photos in models.others.items()},
+        "by_others": models.by_others,
+        "queued": models.queued,
+    }
 
 
 def _library(root: RootState) -> Json:

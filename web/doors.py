@@ -17,7 +17,7 @@ from indexer.catalogue import Counts, Refused
 from indexer.catalogue.corrections import WordsPending
 from indexer.catalogue.job_queue import SetAside
 from indexer.catalogue.library_walk import RootState
-from indexer.photo import Glimpse, Photo, ThumbnailSize
+from indexer.photo import Glimpse, JobKind, Photo, ThumbnailSize
 from indexer.progress import Progress
 from indexer.search import SearchBackend
 from indexer.settings import Settings
@@ -70,6 +70,12 @@ class Library(Protocol):
 
     def models(self) -> Mapping[str, int]:
         """How many photos each caption model has described."""
+
+    def queued(self, kind: JobKind | None = None, /) -> int:
+        """How many jobs are queued or in hand, of one kind or all."""
+
+    def enqueue_all(self, kind: JobKind, /, *, model: str | None = None) -> int:
+        """Queues all work of a kind that is wanted; gives how many jobs are new."""
 
     def unwritten(self) -> Mapping[str, int]:
         """How many photos have a caption that stands in no file, by the recorded reason, the most frequent first."""

@@ -45,6 +45,11 @@ def retried_url(files: int) -> str:
     return f"/status?retried={files}"
 
 
+def described_url(files: int) -> str:
+    """The status page after so many captions were queued."""
+    return f"/status?described={files}"
+
+
 def login_url(target: str) -> str:
     """The login page, which leads on to `target`."""
     return _with("/login", next=target)

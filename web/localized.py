@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from functools import lru_cache
 
 from babel import Locale
@@ -25,6 +25,11 @@ def _date_and_time(moment: datetime, locale: Locale) -> str:
     day, time = format_date(moment, "long", locale=locale), format_time(moment, "short", locale=locale)
     joined: str = locale.datetime_formats["medium"]
     return joined.replace("{1}", day).replace("{0}", time)
+
+
+def hour_text(hour: int) -> str:
+    """``22:00`` or ``10:00 PM``; 24 is the day's beginning."""
+    return str(format_time(time(hour % 24), "short", locale=spoken().locale))
 
 
 def month_text(moment: datetime) -> str:

@@ -19,10 +19,11 @@ from pathlib import Path
 from aiohttp import web
 
 from indexer.catalogue import Counts
-from indexer.errors import SearchError
+from indexer.errors import SearchError, SetupError
 from indexer.progress import Phase, Progress
 from indexer.storage import indexing_process
 from web.doors import COUNTS, PROGRESS, SEARCH, SETTINGS, VISITORS, in_thread, while_searching
+from web.recaptioning import caption_models
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -93,6 +94,7 @@ async def metrics(request: web.Request) -> web.Response:
     data_dir = request.config_dict[SETTINGS].data_dir
     families = (
         *_catalogue(counts),
+        *await _models(request),
         *_indexing(request.config_dict[PROGRESS](), await in_thread(request, indexing_process, data_dir)),
         *await while_searching(request, lambda: _searching(request)),
         *await in_thread(request, _disk, data_dir),
@@ -115,6 +117,16 @@ def _catalogue(counts: Counts) -> Iterator[_Family]:
     yield _gauge("set_aside", "Files that could not be indexed.", counts.set_aside)
     yield _gauge("search_unpushed", "Photos that search does not know yet as they are.", counts.unpushed)
     yield _gauge("search_refused", "Photos that search will not have as they are.", counts.refused)
+
+
+async def _models(request: web.Request) -> list[_Family]:
+    """Nothing where the model in use can't be read: a 0 would say that all is well."""
+    try:
+        models = await caption_models(request)
+    except SetupError:
+        return []
+    text = "Photos that another caption model than the one in use has described."
+    return [_gauge("photos_by_other_models", text, models.by_others)]
 
 
 def _indexing(progress: Progress, process: int) -> Iterator[_Family]:

@@ -10,14 +10,13 @@ from pathlib import Path
 from aiohttp import web
 
 from indexer.catalogue.job_queue import SetAside
-from indexer.errors import SearchError, SetupError
-from indexer.reindex import current_model
-from indexer.settings import Settings
+from indexer.errors import SearchError
 from web.bodies import read_fields
 from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, WAKE, in_thread, while_searching
 from web.language import recorded
-from web.links import photo_url, retried_url
+from web.links import described_url, photo_url, retried_url
 from web.localized import bytes_text
+from web.recaptioning import describe_again, model_view
 from web.results import Link
 from web.shown import clean, file_name
 from web.templating import render
@@ -61,17 +60,6 @@ class SearchView:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelView:
-    """The caption model in use, and whose words there are."""
-
-    name: str
-    problem: str
-    own: int  # photos that it described
-    others: tuple[tuple[str, int], ...]  # other models, and how many photos
-    marked_wrong: int
-
-
-@dataclass(frozen=True, slots=True)
 class DiskView:
     """The disk of the data directory."""
 
@@ -81,17 +69,18 @@ class DiskView:
 
 
 async def status_page(request: web.Request) -> web.Response:
-    """GET /status: with ``part=status`` the part of it that changes. `retried` is what POST /status/retry says."""
+    """GET /status: with ``part=status`` the part of it that changes. `retried` is what POST /status/retry says,
+    `described` what POST /status/captions does."""
     library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
-    retried = request.query.get("retried", "")
     context = {
         "counts": await request.config_dict[COUNTS].get(request),
         "progress": request.config_dict[PROGRESS](),
         "search": await _search(request),
-        "model": await _model(request, settings),
+        "model": await model_view(request),
         "unwritten": await _unwritten(request),
         "aside": tuple(map(_aside, await in_thread(request, library.set_aside, _SET_ASIDE, 0))),
-        "retried": int(retried) if _is_number(retried) else None,
+        "retried": _number(request, "retried"),
+        "described": _number(request, "described"),
         "disk": await asyncio.to_thread(_disk, settings.data_dir),
         "roots": await root_views(request),
     }
@@ -106,6 +95,11 @@ async def retry(request: web.Request) -> web.Response:
     if chosen and not _is_number(chosen):
         raise web.HTTPBadRequest(text="That is no file that was set aside.")
     raise web.HTTPSeeOther(retried_url(await try_again(request, [int(chosen)] if chosen else None)))
+
+
+async def captions(request: web.Request) -> web.Response:
+    """POST /status/captions: what another model has described is described again, and back to the status."""
+    raise web.HTTPSeeOther(described_url((await describe_again(request)).captions))
 
 
 async def try_again(request: web.Request, ids: list[int] | None) -> int:
@@ -130,6 +124,11 @@ async def root_views(request: web.Request) -> tuple[RootView, ...]:
     )
 
 
+def _number(request: web.Request, name: str) -> int | None:
+    text = request.query.get(name, "")
+    return int(text) if _is_number(text) else None
+
+
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
 
@@ -148,19 +147,6 @@ async def _search(request: web.Request) -> SearchView:
     refused = await in_thread(request, request.config_dict[LIBRARY].refused, _REFUSED)
     told = tuple((Link(file_name(one.photo), photo_url(one.photo.id)), clean(recorded(one.reason))) for one in refused)
     return SearchView(backend.name, photos, problem, hint, told)
-
-
-async def _model(request: web.Request, settings: Settings) -> ModelView:
-    library = request.config_dict[LIBRARY]
-    models = dict(await in_thread(request, library.models))
-    wrong = await in_thread(request, library.marked_wrong)
-    name, problem = "", ""
-    try:
-        name = await asyncio.to_thread(current_model, settings)
-    except SetupError as error:
-        problem = clean(recorded(error.what))
-    own = models.pop(name, 0)
-    return ModelView(clean(name), problem, own, tuple((clean(model), n) for model, n in models.items()), wrong)
 
 
 async def _unwritten(request: web.Request) -> tuple[tuple[str, int], ...]:

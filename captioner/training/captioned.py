@@ -9,8 +9,9 @@ import json
 import logging
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,25 @@ class Captioned:
     names: tuple[str, ...]
     captions: tuple[Caption, ...]
     references: tuple[tuple[str, ...], ...]
+
+    @property
+    def with_text(self) -> Captioned:
+        """Only the photos that a sentence was given to."""
+        return self._where([bool(caption.text) for caption in self.captions])
+
+    @property
+    def sure(self) -> Captioned:
+        """Only the photos whose caption is sure."""
+        return self._where([caption.sure for caption in self.captions])
+
+    def _where(self, kept: Sequence[bool]) -> Captioned:
+        rows = zip(self.names, self.captions, self.references, strict=True)
+        chosen = [row for row, keep in zip(rows, kept, strict=True) if keep]
+        return Captioned(
+            tuple(name for name, _, _ in chosen),
+            tuple(caption for _, caption, _ in chosen),
+            tuple(texts for _, _, texts in chosen),
+        )
 
     @property
     def agreed(self) -> NDArray[np.float64]:
@@ -67,12 +87,29 @@ def caption_photos(captioner: LiteRTCaptioner, photos: Path, captions: Path, lim
     """
     references = read_captions(captions)
     chosen = ((n, data) for n, data in read_photos(photos, references) if not held or is_held_back(n))
-    pairs = [pair for pair, _ in zip(chosen, range(limit or 10**9), strict=False)]
+    pairs = list(islice(chosen, limit))
     if not pairs:
         raise ValueError(f"no photo of {photos} is named in {captions}")
-    said = _through(cache, captioner, pairs) if cache else _captioned(captioner, pairs)
+    said = _cached_captions(cache, captioner, pairs)
     names = tuple(name for name, _ in pairs)
     return Captioned(names, said, tuple(tuple(references[name]) for name in names))
+
+
+def caption_pictures(captioner: LiteRTCaptioner, pictures: Path, limit: int | None = None,
+                     cache: Path | None = None) -> dict[str, Caption]:  # fmt: skip
+    """Caption every picture of a tar file, a zip file or a directory; by its name.
+
+    Args:
+        cache: as in `caption_photos`.
+
+    Raises:
+        ValueError: there is not one picture.
+    """
+    pairs = list(islice(read_photos(pictures), limit))
+    if not pairs:
+        raise ValueError(f"{pictures} holds no picture")
+    said = _cached_captions(cache, captioner, pairs)
+    return {name: caption for (name, _), caption in zip(pairs, said, strict=True)}
 
 
 def _captioned(captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -> tuple[Caption, ...]:
@@ -85,7 +122,11 @@ def _captioned(captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -
     return tuple(said)
 
 
-def _through(cache: Path, captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -> tuple[Caption, ...]:
+def _cached_captions(
+    cache: Path | None, captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]
+) -> tuple[Caption, ...]:
+    if cache is None:
+        return _captioned(captioner, pairs)
     key = _key(captioner, pairs)
     kept = _kept(cache, key)
     said = kept or _captioned(captioner, pairs)
@@ -125,6 +166,10 @@ def _kept(path: Path, key: str) -> tuple[Caption, ...] | None:
         log.warning("%s is no cache and is written anew: %s", path, error)
         return None
     embeddings = [tuple(map(float, row)) for row in vectors] if len(vectors) else [None] * len(rows)
-    tags = [tuple(Tag(**tag) for tag in row["tags"]) for row in rows]
+    tags = ({name: _tags(row.get(name, [])) for name in ("tags", "words")} for row in rows)
     pairs = zip(rows, tags, embeddings, strict=True)
-    return tuple(Caption(**{**row, "tags": told, "embedding": vector}) for row, told, vector in pairs)
+    return tuple(Caption(**{**row, **told, "embedding": vector}) for row, told, vector in pairs)
+
+
+def _tags(rows: Sequence[Mapping[str, Any]]) -> tuple[Tag, ...]:
+    return tuple(Tag(**row) for row in rows)

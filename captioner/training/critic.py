@@ -7,7 +7,8 @@ Self-critical sequence training (arXiv:1612.00563) with the mean reward of a pho
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 
 from captioner.preprocess import END, PAD, START, UNKNOWN
 from captioner.training import loop
-from captioner.training.describe import Targets
-from captioner.training.model import Captioner, Decoder
+from captioner.training.describe import PhotoHints, Targets
+from captioner.training.model import Captioner, Decoder, Hints, hint_inputs, named
 from captioner.training.reward import Reward, Sentence
 
 log = logging.getLogger(__name__)
@@ -32,17 +33,18 @@ SAMPLES, HUMAN = 4, 1
 HUMAN_WEIGHT = 0.1
 
 
-def sample(decoder: Decoder, features: Tensor, each: int, seeds: keras.random.SeedGenerator) -> Tensor:
+def sample(decoder: Decoder, features: Tensor, hints: Hints | None, each: int,
+           seeds: keras.random.SeedGenerator) -> Tensor:  # fmt: skip
     """Sentences drawn word by word as the decoder believes.
 
     Args:
-        features: (p, cells, channels). each: sentences to a photo.
+        features: (p, cells, channels). hints: of each photo. each: sentences to a photo.
 
     Returns:
         (p * each, length) int32, with END where a sentence ends and PAD behind it.
     """
     s = decoder.shape
-    photos = decoder.look(features)
+    photos = decoder.look(features, hints)
     rows = ops.shape(features)[0] * each
     empty = ops.zeros((rows, s.heads, s.length, s.width // s.heads))
     cache = [(empty, empty)] * s.layers
@@ -67,21 +69,22 @@ def sample(decoder: Decoder, features: Tensor, each: int, seeds: keras.random.Se
     return ops.stack(drawn, axis=1)
 
 
-def make_sampler(decoder: Decoder, each: int, seed: int) -> Callable[[Tensor], Ints]:
-    """`sample` of so many sentences each, compiled where the backend is TensorFlow."""
+def make_sampler(decoder: Decoder, each: int, seed: int) -> Callable[[Mapping[str, Any]], Ints]:
+    """`sample` of so many sentences each, of the inputs of `build`; compiled where the backend is TensorFlow."""
     seeds = keras.random.SeedGenerator(seed)
 
-    def call(features: Tensor) -> Tensor:
-        return sample(decoder, features, each, seeds)
+    def call(features: Tensor, *hints: Tensor) -> Tensor:
+        return sample(decoder, features, Hints(*hints) if hints else None, each, seeds)
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         call = tf.function(call, reduce_retracing=True)
 
-    def sampler(features: Tensor) -> Ints:
+    def sampler(seen: Mapping[str, Any]) -> Ints:
+        names = ("features", "hint_words", "hint_logits")
         with loop.WEIGHTS:
-            return np.asarray(call(ops.convert_to_tensor(features)), np.int32)
+            return np.asarray(call(*(ops.convert_to_tensor(seen[name]) for name in names if name in seen)), np.int32)
 
     return sampler
 
@@ -91,8 +94,9 @@ def build(captioner: Captioner, sentences: int) -> keras.Model:
     shape = captioner.decoder.shape
     features = keras.Input((shape.cells, shape.channels), name="features")
     tokens = keras.Input((sentences, shape.length), dtype="int32", name="tokens")
-    logits = captioner.decoder(ops.reshape(tokens, (-1, shape.length)), features)
-    return keras.Model({"features": features, "tokens": tokens}, logits, name="critic")
+    hints = hint_inputs(shape)
+    logits = captioner.decoder(ops.reshape(tokens, (-1, shape.length)), features, hints)
+    return keras.Model({"features": features, "tokens": tokens, **named(hints)}, logits, name="critic")
 
 
 def weighed_loss(wanted: Tensor, logits: Tensor) -> Tensor:
@@ -113,34 +117,48 @@ def sentence(tokens: Ints) -> Sentence:
     return tuple(ids[: ids.index(END) + 1] if END in ids else ids)
 
 
-def reward_of(targets: Targets) -> Reward:
+def reward_of(targets: Targets, content: frozenset[int] = frozenset(), penalty: float = 0.0) -> Reward:
     """The reward by the captions that are learnt from."""
-    return Reward([[said for row in rows if (said := sentence(row[1:]))] for rows in targets.tokens])
+    captions = [[said for row in rows if (said := sentence(row[1:]))] for rows in targets.tokens]
+    return Reward(captions, content, penalty)
 
 
-def batches(maps: NDArray[Any], targets: Targets, sampler: Callable[[Tensor], Ints], size: int,
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the trained encoder and the tag heads make of photos, plain and mirrored."""
+
+    maps: NDArray[Any]  # (n, 2, cells, channels)
+    hints: PhotoHints | None = None  # of the same views; None for a decoder that reads none
+
+    def draw(self, rows: NDArray[Any], sides: NDArray[Any]) -> dict[str, Any]:
+        """The inputs of `build` but the tokens."""
+        found: dict[str, Any] = {"features": self.maps[rows, sides].astype(np.float32)}
+        if self.hints is not None:
+            found["hint_words"] = self.hints.words[rows, sides]
+            found["hint_logits"] = self.hints.logits[rows, sides]
+        return found
+
+
+def batches(seen: Seen, targets: Targets, sampler: Callable[[Mapping[str, Any]], Ints], reward: Reward, size: int,
             seed: int) -> Iterator[loop.Batch]:  # fmt: skip
-    """Endless shuffled passes over photos, each time with sentences that `sampler` just made, and people's.
-
-    Args:
-        maps: (n, 2, cells, channels), what the encoder sees of each photo, plain and mirrored.
-    """
-    rng, reward = np.random.default_rng(seed), reward_of(targets)
-    size, earned, steps = min(size, len(maps)), 0.0, 0
+    """Endless shuffled passes over photos, each time with sentences that `sampler` just made, and people's."""
+    rng = np.random.default_rng(seed)
+    count = len(seen.maps)
+    size, earned, steps = min(size, count), 0.0, 0
     while True:
-        order = rng.permutation(len(maps))
+        order = rng.permutation(count)
         for start in range(0, len(order) - size + 1, size):
             rows = order[start : start + size]
-            features = maps[rows, ((rng.random(size) < 0.5) & targets.mirror[rows]).astype(int)].astype(np.float32)
-            own = sampler(features).reshape(size, SAMPLES, -1)
+            inputs = seen.draw(rows, ((rng.random(size) < 0.5) & targets.mirror[rows]).astype(int))
+            own = sampler(inputs).reshape(size, SAMPLES, -1)
             rewards = np.array([[reward(n, sentence(s)) for s in said] for n, said in zip(rows, own, strict=True)])
             others = (rewards.sum(1, keepdims=True) - rewards) / (SAMPLES - 1)
             human, counts = _human(targets, rows, rng)
             weights = np.concatenate([rewards - others, counts], axis=1)
-            yield _batch(features, np.concatenate([own, human], axis=1), weights)
+            yield _batch(inputs, np.concatenate([own, human], axis=1), weights)
             earned, steps = earned + float(rewards.mean()), steps + 1
             if steps % 50 == 0:
-                log.info("mean CIDEr-D of samples %.4f", earned / 50)
+                log.info("mean reward of samples %.4f", earned / 50)
                 earned = 0.0
 
 
@@ -151,10 +169,10 @@ def _human(targets: Targets, rows: NDArray[Any], rng: np.random.Generator) -> tu
     return targets.tokens[rows, drawn][:, None, 1:], np.full((len(rows), HUMAN), HUMAN_WEIGHT)
 
 
-def _batch(features: NDArray[Any], tokens: Ints, weights: NDArray[Any]) -> loop.Batch:
+def _batch(inputs: Mapping[str, Any], tokens: Ints, weights: NDArray[Any]) -> loop.Batch:
     before = np.concatenate([np.full_like(tokens[..., :1], START), tokens[..., :-1]], axis=-1)
     wanted = np.concatenate([weights[..., None], tokens], axis=-1).astype(np.float32)
-    return {"features": features, "tokens": before}, wanted.reshape(-1, wanted.shape[-1])
+    return {**inputs, "tokens": before}, wanted.reshape(-1, wanted.shape[-1])
 
 
 def compile_model(model: Any, plan: loop.Plan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from captioner.data import Source
 from captioner.preprocess import PAD, UNKNOWN, Vocabulary, normalise, words
-from captioner.training import loop
+from captioner.training import hints, loop
 from captioner.training.distil import WHOLE, crop, random_box
+from captioner.training.hints import HintWords
 from captioner.training.model import (
     Decoder,
     DecoderShape,
@@ -34,9 +36,13 @@ SENTENCES = 5
 #: Of these, the sentences that a batch holds, drawn anew each time: more photos teach more than more sentences.
 DRAWN = 2
 SMOOTHING = 0.1
-#: The layers that nothing but the classes has a use for.
-CLASS_PARTS = ("classes", "pooled_norm", "trunk_head")
+#: The layers that nothing but the classes has a use for; without a loss of their own, weight decay alone moves them.
+CLASS_LAYERS = "classes|pooled_norm|trunk_head"
+#: A trunk's depthwise filters stay as published: on a CPU their gradient alone takes half of a step.
+FILTERS = r"trunk\d+_depthwise"
 TAG_WEIGHT = 0.02
+#: Of sentences without photos, beside those of photos.
+TEXT_WEIGHT = 0.3
 CLASS_WEIGHT = 0.3
 #: The crops of each photo that are kept: the whole, and random ones of at least this share of its area.
 CROPS, LEAST_AREA = 3, 0.5
@@ -77,54 +83,64 @@ class Targets:
     """What is to be learnt of n photos."""
 
     tokens: NDArray[np.int32]  # (n, SENTENCES, length + 1)
-    tags: NDArray[np.float32]  # (n, tags)
+    tags: NDArray[np.float32]  # (n, 2, tags), see `model.tag_loss`
     mirror: NDArray[np.bool_]  # (n,) whether the captions stay true of the mirrored photo
 
     @classmethod
     def of(cls, captions: Sequence[Sequence[str]], vocabulary: Vocabulary, tags: Sequence[str], length: int) -> Targets:
         """From the captions of each photo."""
         index = {word: i for i, word in enumerate(tags)}
+        true = np.stack([tag_targets(texts, index) for texts in captions])
+        # One person mentions a third of what five do: what a single caption leaves out is no proof.
+        counts = np.array([min(1.0, len(texts) / SENTENCES) for texts in captions], np.float32)[:, None]
         return cls(
             np.stack([encode_captions(texts, vocabulary, length) for texts in captions]),
-            np.stack([tag_targets(texts, index) for texts in captions]),
+            np.stack([true, np.maximum(true, np.broadcast_to(counts, true.shape))], axis=1),
             np.array([may_mirror(texts) for texts in captions]),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What the part of the encoder that isn't trained makes of crops of photos, and what the teacher says of them.
+    """What the part of the encoder that isn't trained makes of crops of photos, and what the trunk knew of them.
 
     Of each crop there is the plain and, after it, the mirrored view.
     """
 
     maps: NDArray[np.float16]  # (n, 2 * crops, cells, cells, channels), may be mapped from disk
-    classes: NDArray[np.float16] | None  # (n, 2 * crops, 1001), probabilities; None where there was no teacher
+    classes: NDArray[np.float16] | None = None  # (n, 2 * crops, 1001), probabilities; None where there was no trunk
+    pooled: NDArray[np.float16] | None = None  # (n, 2 * crops, head), what the classes were told from
 
     @classmethod
     def open(cls, directory: Path) -> Views:
         """Map what `cache` wrote."""
         found = {
             name: np.load(path, mmap_mode="r", allow_pickle=False)
-            for name in ("maps", "classes")
+            for name in ("maps", "classes", "pooled")
             if (path := directory / f"{name}.npy").exists()
         }
-        return cls(found["maps"], found.get("classes"))
+        return cls(**found)
 
     def __len__(self) -> int:
         return len(self.maps)
 
+    @property
+    def crops(self) -> int:
+        """Crops of each photo, each of which has two sides."""
+        return int(self.maps.shape[1]) // 2
 
-#: Pixels (px, px, 3) to a map (cells, cells, channels) and, of a teacher, probabilities (1001,).
+
+#: Pixels (px, px, 3) to a map (cells, cells, channels) and, of a trunk, probabilities (1001,) and pooled (head,).
 Look = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.float32]]]
 
 
-def cache_views(make_look: Callable[[], Look], photos: Any, rows: Sequence[int], px: int, out: Path, seed: int = 0,
-                threads: int = 2) -> None:  # fmt: skip
+def cache_views(make_look: Callable[[], Look], photos: Any, rows: Sequence[int], px: int, out: Path,
+                crops: int = CROPS, seed: int = 0, threads: int = 2) -> None:  # fmt: skip
     """Write the `Views` of `rows` of `photos` to the directory `out`, which appears only when it is whole.
 
     Args:
-        make_look: called once in each thread; what it makes names its arrays "maps" and "classes".
+        make_look: called once in each thread; what it makes names its arrays as `Views` does.
+        crops: of each photo; the first is the whole.
     """
     partial = out.with_name(out.name + ".part")
     partial.mkdir(parents=True, exist_ok=True)
@@ -134,9 +150,9 @@ def cache_views(make_look: Callable[[], Look], photos: Any, rows: Sequence[int],
         if not hasattr(own, "look"):
             own.look = make_look()
         rng = np.random.default_rng((seed, row))
-        boxes = [WHOLE] + [random_box(rng, least=LEAST_AREA) for _ in range(CROPS - 1)]
-        crops = [crop(photos[row], box, px) for box in boxes]
-        found = [own.look(np.ascontiguousarray(side)) for pixels in crops for side in (pixels, pixels[:, ::-1])]
+        boxes = [WHOLE] + [random_box(rng, least=LEAST_AREA) for _ in range(crops - 1)]
+        cropped = [crop(photos[row], box, px) for box in boxes]
+        found = [own.look(np.ascontiguousarray(side)) for pixels in cropped for side in (pixels, pixels[:, ::-1])]
         return {name: np.stack([one[name] for one in found]).astype(np.float16) for name in found[0]}
 
     arrays: dict[str, NDArray[np.float16]] = {}
@@ -170,38 +186,86 @@ def seen_of(front: Any, views: Sequence[Views], first: int, kept: Callable[[Any]
     return np.concatenate(found)
 
 
-def text_batches(
-    text: Sequence[str], vocabulary: Vocabulary, length: int, size: int, seed: int
-) -> Iterator[loop.Batch]:
-    """Endless batches of sentences: tokens (size, length) and the same one place on."""
+def fitting(text: Sequence[str], vocabulary: Vocabulary, length: int) -> NDArray[np.int32]:
+    """The sentences that are neither too short nor too long, as ids (n, length + 1)."""
+    return np.array([vocabulary.encode(t, length + 1) for t in text if 2 < len(words(t)) < length], np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Sentences without photos, and the hints that stand for what each is about."""
+
+    ids: NDArray[np.int32]  # (n, length + 1)
+    hints: HintWords | None = None  # None for a decoder that reads none
+    count: int = 0  # hints to a sentence
+
+    def draw(self, size: int, rng: np.random.Generator) -> tuple[dict[str, Any], NDArray[np.int32]]:
+        """So many sentences, "tokens" and hints, and the same sentences one place on."""
+        chosen = self.ids[rng.integers(len(self.ids), size=size)]
+        found: dict[str, Any] = {"tokens": chosen[:, :-1]}
+        if self.hints is not None:
+            found["hint_words"], found["hint_logits"] = self.hints.of_sentences(chosen, self.count, rng)
+        return found, chosen[:, 1:]
+
+
+def text_batches(text: Text, size: int, seed: int) -> Iterator[loop.Batch]:
+    """Endless batches of sentences."""
     rng = np.random.default_rng(seed)
-    ids = np.array([vocabulary.encode(t, length + 1) for t in text if 2 < len(words(t)) < length], np.int32)
     while True:
-        chosen = ids[rng.integers(len(ids), size=size)]
-        yield chosen[:, :-1], chosen[:, 1:]
+        yield text.draw(size, rng)
 
 
-def view_batches(views: Sequence[Views], targets: Targets, others: Sequence[Views], size: int, more: int, seed: int,
-                 drawn: int = DRAWN) -> Iterator[loop.Batch]:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class PhotoHints:
+    """The hints of each view of captioned photos, by tag heads that never saw the photo."""
+
+    words: NDArray[np.int32]  # (n, views, hints)
+    logits: NDArray[np.float32]  # (n, views, hints)
+
+    def draw(self, rows: NDArray[Any], views: Any, rng: np.random.Generator) -> dict[str, Any]:
+        """Those of some views, a few left out."""
+        found, logits = hints.dropped(self.words[rows, views], self.logits[rows, views], rng)
+        return {"hint_words": found, "hint_logits": logits}
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPhotos:
+    """Photos without captions: what is cached of them, and what may be expected of their tags."""
+
+    views: Views
+    tags: NDArray[np.float32]  # (n, 2, tags), see `model.tag_loss`
+
+
+def view_batches(views: Sequence[Views], targets: Targets, others: Sequence[OtherPhotos], size: int, more: int,
+                 seed: int, drawn: int = DRAWN, photo_hints: PhotoHints | None = None,
+                 text: Text | None = None) -> Iterator[loop.Batch]:  # fmt: skip
     """Endless shuffled passes over captioned photos, each time one of its views.
 
     Args:
         views: of the captioned photos, in the order of `targets`.
         others: of photos without captions; every batch has `more` of them behind its `size` captioned ones.
+        photo_hints, text: for a decoder that reads hints; a batch has `size` sentences without photos.
     """
     rng = np.random.default_rng(seed)
     places = [(one, n) for one in views for n in range(len(one))]
-    uncaptioned = [(one, n) for one in others for n in range(len(one))]
+    uncaptioned = [(one, n) for one in others for n in range(len(one.views))]
     size, more = min(size, len(places)), more if uncaptioned else 0
     while True:
         order = rng.permutation(len(places))
         for start in range(0, len(order) - size + 1, size):
             rows = order[start : start + size]
+            extra = [uncaptioned[n] for n in rng.integers(len(uncaptioned), size=more)] if more else []
             chosen = [(*places[n], bool(targets.mirror[n])) for n in rows]
-            chosen += [(*uncaptioned[n], True) for n in rng.integers(len(uncaptioned), size=more)] if more else []
-            sides = [2 * int(rng.integers(CROPS)) + int(free and rng.random() < 0.5) for _, _, free in chosen]
+            chosen += [(one.views, n, True) for one, n in extra]
+            sides = [2 * int(rng.integers(one.crops)) + int(free and rng.random() < 0.5) for one, _, free in chosen]
             maps = np.stack([one.maps[n, side] for (one, n, _), side in zip(chosen, sides, strict=True)])
             x, y = batch({"seen": maps.astype(np.float32)}, targets, rows, rng, drawn)
+            if extra:
+                y["tags"] = np.concatenate([y["tags"], np.stack([one.tags[n] for one, n in extra])])
+            if photo_hints is not None and text is not None:
+                x |= photo_hints.draw(rows, np.array(sides[:size]), rng)
+                sentences, y["text"] = text.draw(size, rng)
+                x |= {"text" if name == "tokens" else f"text_{name}": values for name, values in sentences.items()}
             told = [one.classes[n, s] for (one, n, _), s in zip(chosen, sides, strict=True) if one.classes is not None]
             yield x, {**y, "classes": np.stack(told).astype(np.float32)} if told else y
 
@@ -233,18 +297,18 @@ def batch(seen: dict[str, Any], targets: Targets, rows: NDArray[Any], rng: np.ra
     return {**seen, "tokens": drawn[..., :-1]}, {"words": drawn[..., 1:], "tags": targets.tags[rows]}
 
 
-def learn_language(shape: DecoderShape, text: Sequence[str], vocabulary: Vocabulary, batch: int,
-                   plan: loop.Plan, out: Path, name: str, seed: int = 0) -> None:  # fmt: skip
-    """Stage two: the decoder learns to write captions of photos it does not see."""
+def learn_language(shape: DecoderShape, text: Text, batch: int, plan: loop.Plan, out: Path, name: str,
+                   seed: int = 0) -> None:  # fmt: skip
+    """Stage two: the decoder learns to write captions of photos it does not see, from hints if it reads some."""
     model = build_language_model(Decoder(shape, name="decoder"))
     model.compile(loop.optimizer(plan), loss=word_loss(SMOOTHING, (PAD, UNKNOWN)), jit_compile=loop.XLA)
-    loop.train(model, text_batches(text, vocabulary, shape.length, batch, seed), plan, out, name)
+    loop.train(model, text_batches(text, batch, seed), plan, out, name)
 
 
-def freeze(model: Any, parts: Sequence[str]) -> None:
-    """Keep the weights of these layers as they are: without a loss of their own, weight decay alone would move them."""
+def freeze(model: Any, layers: str) -> None:
+    """Keep the weights of the layers as they are whose names match a pattern."""
     for variable in model.trainable_variables:
-        if variable.path.startswith(tuple(f"{part}/" for part in parts)):
+        if re.fullmatch(layers, variable.path.partition("/")[0]):
             variable.trainable = False
 
 
@@ -255,5 +319,8 @@ def compile_captioner(model: Any, plan: loop.Plan, classes: bool = True) -> None
     if classes:
         losses["classes"], weights["classes"] = class_loss, CLASS_WEIGHT
     else:
-        freeze(model, CLASS_PARTS)
+        freeze(model, CLASS_LAYERS)
+    if "text" in model.output_names:
+        losses["text"], weights["text"] = losses["words"], TEXT_WEIGHT
+    freeze(model, FILTERS)
     model.compile(loop.optimizer(plan), loss=losses, loss_weights=weights, jit_compile=loop.XLA)

@@ -154,11 +154,6 @@ def unit(x: Tensor) -> Tensor:
     return x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-12)
 
 
-def summed_up(found: Mapping[str, Tensor]) -> Tensor:
-    """What the image head reads of what `encoder.upper` says: (b, pooled + width)."""
-    return ops.concatenate([found["pooled"], ops.mean(found["map"], axis=(1, 2))], axis=-1)
-
-
 class Contrast(layers.Layer):  # type: ignore[misc]  # Keras is untyped
     """The likeness of every photo of a batch to every text of it, times a learnt sharpness; (b, b)."""
 

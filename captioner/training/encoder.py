@@ -1,4 +1,4 @@
-"""The photo encoder: a ConvNeXt, whole, or as the upper stages on the lower blocks of a MobileNetV2.
+"""The photo encoder: a ConvNeXt, whole, or as the upper stage on a trunk of inverted bottlenecks.
 
 Keras 3 with `keras.ops` only, so it trains on TensorFlow and on JAX alike. Every layer is named: a weight's
 path ("encoder/stage2/block3/expand/kernel") is its name in checkpoints.
@@ -6,6 +6,7 @@ path ("encoder/stage2/block3/expand/kernel") is its name in checkpoints.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,24 +19,72 @@ Tensor = Any
 
 
 @dataclass(frozen=True, slots=True)
+class Trunk:
+    """A pretrained network of inverted bottlenecks (arXiv:1801.04381), batch normalisations folded."""
+
+    #: Its blocks, as (expansion, channels, repeats, stride, side of the depthwise kernel).
+    blocks: tuple[tuple[int, int, int, int, int], ...]
+    #: The first so many blocks are never trained: their maps, of 1/16 of the photo's side, are made once and kept.
+    lower: int
+    lower_channels: int
+    #: Channels of its last layer, which its classes are told from.
+    head: int = 1280
+
+    @property
+    def count(self) -> int:
+        """Blocks in all."""
+        return sum(repeats for _, _, repeats, _, _ in self.blocks)
+
+
+MOBILENET_V2 = Trunk(
+    (
+        (1, 16, 1, 1, 3),
+        (6, 24, 2, 2, 3),
+        (6, 32, 3, 2, 3),
+        (6, 64, 4, 2, 3),
+        (6, 96, 3, 1, 3),
+        (6, 160, 3, 2, 3),
+        (6, 320, 1, 1, 3),
+    ),
+    lower=10,
+    lower_channels=64,
+)
+#: EfficientNet (arXiv:1905.11946) without squeeze-and-excitation and with ReLU6, as Google published it for phones.
+EFFICIENTNET_LITE2 = Trunk(
+    (
+        (1, 16, 1, 1, 3),
+        (6, 24, 3, 2, 3),
+        (6, 48, 3, 2, 5),
+        (6, 88, 4, 2, 3),
+        (6, 120, 4, 1, 5),
+        (6, 208, 5, 2, 5),
+        (6, 352, 1, 1, 3),
+    ),
+    lower=13,
+    lower_channels=120,
+)
+
+
+@dataclass(frozen=True, slots=True)
 class EncoderSize:
     """Blocks and channels of the four stages of a ConvNeXt (arXiv:2201.03545; the small ones are from timm)."""
 
     depths: tuple[int, int, int, int]
     widths: tuple[int, int, int, int]
-    on_trunk: bool = False  # only stage 3, on the blocks of a MobileNetV2
+    trunk: Trunk | None = None  # what stage 3 alone stands on; None for a ConvNeXt from the first pixel on
     published: bool = False  # to the letter of keras.applications', for its weights: GELU and the mean's own norm
 
     @property
     def pooled(self) -> int:
         """Numbers that the whole photo is summed up in."""
-        return TRUNK_HEAD if self.on_trunk else self.widths[-1]
+        return self.trunk.head if self.trunk else self.widths[-1]
 
 
 SIZES = {
     "test": EncoderSize((1, 1, 1, 1), (8, 8, 16, 16)),
     "atto": EncoderSize((2, 2, 6, 2), (40, 80, 160, 320)),
-    "atto-on-trunk": EncoderSize((0, 0, 0, 2), (0, 0, 0, 320), on_trunk=True),
+    "atto-on-trunk": EncoderSize((0, 0, 0, 2), (0, 0, 0, 320), MOBILENET_V2),
+    "atto-on-lite2": EncoderSize((0, 0, 0, 2), (0, 0, 0, 352), EFFICIENTNET_LITE2),
     "femto": EncoderSize((2, 2, 6, 2), (48, 96, 192, 384)),
     "pico": EncoderSize((2, 2, 6, 2), (64, 128, 256, 512)),
     "nano": EncoderSize((2, 2, 8, 2), (80, 160, 320, 640)),
@@ -43,22 +92,8 @@ SIZES = {
     "small": EncoderSize((3, 3, 27, 3), (96, 192, 384, 768), published=True),
     "base": EncoderSize((3, 3, 27, 3), (128, 256, 512, 1024), published=True),
 }
-#: The trunk: the blocks of MobileNetV2 (arXiv:1801.04381), as (expansion, channels, repeats, stride).
-TRUNK = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
-#: Channels of the trunk's last layer, which its classes are told from.
-TRUNK_HEAD = 1280
-#: The first so many blocks of the trunk are never trained: their maps are made once and kept.
-LOWER_BLOCKS = 10
-#: Pixels on a side of one cell of those maps, and their channels.
-LOWER_STRIDE_PX, LOWER_CHANNELS = 16, 64
+#: Pixels on a side of one cell of the maps of a trunk's lower blocks.
+LOWER_STRIDE_PX = 16
 #: Pixels of the photo on a side that one cell of the encoder's feature map stands for.
 STRIDE_PX = 32
 
@@ -83,6 +118,34 @@ class LayerScale(layers.Layer):  # type: ignore[misc]  # Keras is untyped
     def call(self, x: Tensor) -> Tensor:
         """Any shape in, the same shape out."""
         return x * self.gamma
+
+
+_MATMUL = {"dtype": "float32"}
+
+
+def set_matmul_precision(dtype: str) -> None:
+    """What matrix products are computed in from now on, "float32" or "bfloat16"; weights and sums stay float32.
+
+    Where a processor has bfloat16 products (AMX, avx512_bf16) they are four times as fast; everything else in bfloat16
+    is slower there, the gradient of a depthwise convolution five times. Without them leave it at float32.
+    """
+    _MATMUL["dtype"] = dtype
+
+
+def matmul(x: Tensor, kernel: Tensor) -> Tensor:
+    """(..., n) times (n, m) at the precision that is set."""
+    if _MATMUL["dtype"] == "float32":
+        return ops.matmul(x, kernel)
+    return ops.cast(ops.matmul(ops.cast(x, _MATMUL["dtype"]), ops.cast(kernel, _MATMUL["dtype"])), "float32")
+
+
+class Dense(layers.Dense):  # type: ignore[misc]  # Keras is untyped
+    """A dense layer without activation whose product is `matmul`."""
+
+    def call(self, x: Tensor) -> Tensor:
+        """(..., n) to (..., units)."""
+        y = matmul(x, self.kernel)
+        return y + self.bias if self.use_bias else y
 
 
 def norm(name: str) -> layers.Layer:
@@ -123,8 +186,8 @@ class Block(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         whole = layers.DepthwiseConv2D(7, padding="same", name="depthwise")
         self.depthwise = SlabDepthwise(name="depthwise") if slabs else whole
         self.norm = norm("norm")
-        self.expand = layers.Dense(4 * width, name="expand")
-        self.reduce = layers.Dense(width, name="reduce")
+        self.expand = Dense(4 * width, name="expand")
+        self.reduce = Dense(width, name="reduce")
         self.scale = LayerScale(name="scale")
 
     def build(self, shape: tuple[int | None, ...]) -> None:
@@ -164,22 +227,40 @@ def build_upper(size: str, px: int) -> keras.Model:
     return keras.Model(maps, upper(maps, size), name="upper")
 
 
-def build_trunk(px: int) -> keras.Model:
-    """MobileNetV2 itself: normalised photos to the logits of its classes (b, 1001)."""
+def build_trunk(size: str, px: int) -> keras.Model:
+    """The trunk itself: normalised photos to the logits of its classes (b, 1001)."""
+    trunk = _trunk_of(size)
     photo = keras.Input((px, px, 3), name="photo")
-    return keras.Model(photo, class_logits(trunk_head(upper_trunk(lower_trunk(photo)))), name="trunk")
+    maps = upper_trunk(lower_trunk(photo, trunk), trunk)
+    return keras.Model(photo, class_logits(trunk_head(maps, trunk)), name="trunk")
+
+
+def build_behind(size: str, px: int) -> keras.Model:
+    """What the trunk as published tells from the maps of `build_lower`: probabilities of its classes, and pooled."""
+    trunk = _trunk_of(size)
+    maps = keras.Input(lower_shape(size, px), name="maps")
+    pooled = trunk_head(upper_trunk(maps, trunk), trunk)
+    return keras.Model(maps, {"classes": ops.softmax(class_logits(pooled)), "pooled": pooled}, name="behind")
+
+
+def _trunk_of(size: str) -> Trunk:
+    trunk = SIZES[size].trunk
+    if trunk is None:
+        raise ValueError(f"an encoder of size {size} stands on no trunk")
+    return trunk
 
 
 def lower_shape(size: str, px: int) -> tuple[int, int, int]:
     """Cells, cells and channels of the maps of `build_lower`."""
-    on_trunk = SIZES[size].on_trunk
-    cells = px // (LOWER_STRIDE_PX if on_trunk else STRIDE_PX)
-    return cells, cells, LOWER_CHANNELS if on_trunk else SIZES[size].widths[-1]
+    trunk = SIZES[size].trunk
+    stride, channels = (LOWER_STRIDE_PX, trunk.lower_channels) if trunk else (STRIDE_PX, SIZES[size].widths[-1])
+    return px // stride, px // stride, channels
 
 
 def lower(photo: Tensor, size: str, slabs: bool = False) -> Tensor:
     """Normalised photos to the maps of the lower trunk, or of the whole ConvNeXt where there is no trunk."""
-    return lower_trunk(photo) if SIZES[size].on_trunk else stages(photo, size, slabs)[0]
+    trunk = SIZES[size].trunk
+    return lower_trunk(photo, trunk) if trunk else stages(photo, size, slabs)[0]
 
 
 def upper(maps: Tensor, size: str, slabs: bool = False) -> dict[str, Tensor]:
@@ -189,9 +270,9 @@ def upper(maps: Tensor, size: str, slabs: bool = False) -> dict[str, Tensor]:
         map: (b, px / 32, px / 32, width), layer-normalised. pooled: (b, `EncoderSize.pooled`), of the whole photo.
         classes: (b, 1001), logits of ImageNet's classes.
     """
-    if SIZES[size].on_trunk:
-        maps = upper_trunk(maps)
-        found, pooled = norm("norm")(stages(maps, size, slabs)[0]), trunk_head(maps)
+    if trunk := SIZES[size].trunk:
+        maps = upper_trunk(maps, trunk)
+        found, pooled = norm("norm")(stages(maps, size, slabs)[0]), trunk_head(maps, trunk)
     elif SIZES[size].published:
         found, pooled = norm("norm")(maps), norm("pooled_norm")(ops.mean(maps, axis=(1, 2)))
     else:
@@ -200,9 +281,19 @@ def upper(maps: Tensor, size: str, slabs: bool = False) -> dict[str, Tensor]:
     return {"map": found, "pooled": pooled, "classes": class_logits(pooled)}
 
 
+def summed_up(found: Mapping[str, Tensor]) -> Tensor:
+    """A whole photo in `summed_features` numbers, of what `upper` says: (b, pooled + width)."""
+    return ops.concatenate([found["pooled"], ops.mean(found["map"], axis=(1, 2))], axis=-1)
+
+
+def summed_features(size: str) -> int:
+    """Numbers of `summed_up`."""
+    return SIZES[size].pooled + SIZES[size].widths[-1]
+
+
 def class_logits(pooled: Tensor) -> Tensor:
     """The logits of ImageNet's classes."""
-    return layers.Dense(CLASSES, name="classes")(pooled)
+    return Dense(CLASSES, name="classes")(pooled)
 
 
 def stages(x: Tensor, size: str, slabs: bool = False) -> tuple[Tensor, list[Tensor]]:
@@ -211,46 +302,59 @@ def stages(x: Tensor, size: str, slabs: bool = False) -> tuple[Tensor, list[Tens
     Args:
         x: normalised photos, or the upper trunk's map if the size stands on it.
     """
-    depths, widths, on_trunk = SIZES[size].depths, SIZES[size].widths, SIZES[size].on_trunk
+    depths, on_trunk = SIZES[size].depths, SIZES[size].trunk is not None
     inner = []
-    if not on_trunk:
-        x = layers.Conv2D(widths[0], 4, 4, name="stem")(x)
-    x = norm("stem_norm")(x)
+    if on_trunk:
+        x = norm("stem_norm")(x)
     for stage in range(3 if on_trunk else 0, 4):
-        if stage and not on_trunk:
-            x = norm(f"down{stage}_norm")(x)
-            x = layers.Conv2D(widths[stage], 2, 2, name=f"down{stage}")(x)
+        if not on_trunk:
+            x = shrink(x, size, stage)
         for block in range(depths[stage]):
-            x = Block(widths[stage], slabs, SIZES[size].published, name=f"stage{stage}_block{block}")(x)
+            x = blocks(x, size, stage, range(block, block + 1), slabs)
             if (stage >= 2 and block == depths[stage] // 2 - 1) or (stage < 3 and block == depths[stage] - 1):
                 inner.append(x)
     return x, inner
 
 
-def lower_trunk(x: Tensor) -> Tensor:
-    """The lower blocks of MobileNetV2, batch norms folded; (b, px, px, 3) to (b, px / 16, px / 16, 64)."""
+def shrink(x: Tensor, size: str, stage: int) -> Tensor:
+    """What stands before the blocks of a stage: the stem, or half as many cells on a side."""
+    width = SIZES[size].widths[stage]
+    if stage == 0:
+        return norm("stem_norm")(layers.Conv2D(width, 4, 4, name="stem")(x))
+    return layers.Conv2D(width, 2, 2, name=f"down{stage}")(norm(f"down{stage}_norm")(x))
+
+
+def blocks(x: Tensor, size: str, stage: int, numbers: range, slabs: bool = False) -> Tensor:
+    """Some of the blocks of a stage."""
+    for block in numbers:
+        x = Block(SIZES[size].widths[stage], slabs, SIZES[size].published, name=f"stage{stage}_block{block}")(x)
+    return x
+
+
+def lower_trunk(x: Tensor, trunk: Trunk) -> Tensor:
+    """The lower blocks of a trunk; (b, px, px, 3) to (b, px / 16, px / 16, lower_channels)."""
     x = ops.relu6(layers.Conv2D(32, 3, 2, padding="same", name="trunk_stem")(x))
-    return _bottlenecks(x, range(LOWER_BLOCKS))
+    return _bottlenecks(x, trunk, range(trunk.lower))
 
 
-def upper_trunk(x: Tensor) -> Tensor:
-    """Its other blocks; (b, px / 16, px / 16, 64) to (b, px / 32, px / 32, 320)."""
-    return _bottlenecks(x, range(LOWER_BLOCKS, sum(repeats for _, _, repeats, _ in TRUNK)))
+def upper_trunk(x: Tensor, trunk: Trunk) -> Tensor:
+    """Its other blocks; (b, px / 16, px / 16, lower_channels) to (b, px / 32, px / 32, channels)."""
+    return _bottlenecks(x, trunk, range(trunk.lower, trunk.count))
 
 
-def trunk_head(x: Tensor) -> Tensor:
-    """Its last layer and the mean over the map; (b, h, w, 320) to (b, 1280)."""
-    return ops.mean(ops.relu6(layers.Dense(TRUNK_HEAD, name="trunk_head")(x)), axis=(1, 2))
+def trunk_head(x: Tensor, trunk: Trunk) -> Tensor:
+    """Its last layer and the mean over the map; (b, h, w, channels) to (b, head)."""
+    return ops.mean(ops.relu6(Dense(trunk.head, name="trunk_head")(x)), axis=(1, 2))
 
 
-def _bottlenecks(x: Tensor, numbers: range) -> Tensor:
-    rows = [(e, c, stride if repeat == 0 else 1, repeat) for e, c, n, stride in TRUNK for repeat in range(n)]
+def _bottlenecks(x: Tensor, trunk: Trunk, numbers: range) -> Tensor:
+    rows = [(e, c, 1 if repeat else stride, k, repeat) for e, c, n, stride, k in trunk.blocks for repeat in range(n)]
     for number in numbers:
-        expansion, channels, strides, repeat = rows[number]
+        expansion, channels, strides, side, repeat = rows[number]
         y = x
         if expansion > 1:
-            y = ops.relu6(layers.Dense(expansion * x.shape[-1], name=f"trunk{number}_expand")(y))
-        depthwise = layers.DepthwiseConv2D(3, strides, padding="same", name=f"trunk{number}_depthwise")
-        y = layers.Dense(channels, name=f"trunk{number}_project")(ops.relu6(depthwise(y)))
+            y = ops.relu6(Dense(expansion * x.shape[-1], name=f"trunk{number}_expand")(y))
+        depthwise = layers.DepthwiseConv2D(side, strides, padding="same", name=f"trunk{number}_depthwise")
+        y = Dense(channels, name=f"trunk{number}_project")(ops.relu6(depthwise(y)))
         x = x + y if repeat else y
     return x

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from captioner.content_words import content_words
 from captioner.preprocess import words
-from captioner.training.tags import content_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Scores:
     bleu: tuple[float, float, float, float]  # BLEU-1..4, 0..1 (Papineni et al. 2002)
     cider: float  # CIDEr, document frequencies of this set's own references (arXiv:1411.5726)
     rouge_l: float  # ROUGE-L, 0..1 (Lin 2004)
-    distinct: int  # different captions
+    distinct: int  # different captions; an empty one is none
 
     def table(self) -> dict[str, float]:
         """By the names that people know."""
@@ -45,7 +45,8 @@ def score(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
         cider, _ = Cider().compute_score(wanted, found)
         rouge, _ = Rouge().compute_score(wanted, found)
     one, two, three, four = (float(value) for value in bleu)
-    return Scores(len(found), (one, two, three, four), float(cider), float(rouge), len({c[0] for c in found.values()}))
+    distinct = {texts[0] for texts in found.values()} - {""}
+    return Scores(len(found), (one, two, three, four), float(cider), float(rouge), len(distinct))
 
 
 def share_agreed(caption: str, references: Sequence[str]) -> float:
@@ -53,6 +54,12 @@ def share_agreed(caption: str, references: Sequence[str]) -> float:
     said = content_words(caption)
     human = {word for text in references for word in words(text)}
     return sum(word in human for word in said) / len(said) if said else 0.0
+
+
+def repeats_a_word(caption: str) -> bool:
+    """Whether a content word stands in a caption twice: "a sink and a white sink"."""
+    said = content_words(caption)
+    return len(set(said)) < len(said)
 
 
 def tag_scores(
@@ -99,16 +106,44 @@ def _share(right: Sequence[bool]) -> float:
     return round(sum(right) / len(right), 4) if right else 0.0
 
 
-def fit_logistic(x: NDArray[np.float64], share: NDArray[np.float64], steps: int = 50) -> tuple[float, float]:
-    """Slope and offset of the logistic in `x` nearest to shares in 0..1, by Newton's method (Platt 1999)."""
-    design = np.stack([x, np.ones_like(x)], axis=1)
-    weights = np.zeros(2)
+def fit_logistics(design: NDArray[np.float64], share: NDArray[np.float64],
+                  counts: NDArray[np.float64] | None = None, steps: int = 50) -> NDArray[np.float64]:  # fmt: skip
+    """Weights (f,) of the logistic nearest to shares in 0..1, by Newton's method with a little ridge (Platt 1999).
+
+    Args:
+        design: (n, f) numbers known of each row. share: (n,). counts: (n,) what each row counts; None: all the same.
+    """
+    counts = np.ones(len(design)) if counts is None else counts * len(counts) / counts.sum()
+    weights = np.zeros(design.shape[1])
     for _ in range(steps):
-        p = 1 / (1 + np.exp(-design @ weights))
-        gradient = design.T @ (p - share) + 1e-3 * weights
-        hessian = (design * (p * (1 - p))[:, None]).T @ design + 1e-3 * np.eye(2)
+        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        gradient = design.T @ (counts * (p - share)) + 1e-3 * weights
+        hessian = (design * (counts * p * (1 - p))[:, None]).T @ design + 1e-3 * np.eye(len(weights))
         weights = weights - np.linalg.solve(hessian, gradient)
-    return float(weights[0]), float(weights[1])
+    return weights
+
+
+def fit_logistic(x: NDArray[np.float64], share: NDArray[np.float64]) -> tuple[float, float]:
+    """Slope and offset of the logistic in `x` nearest to shares in 0..1."""
+    slope, offset = fit_logistics(np.stack([x, np.ones_like(x)], axis=1), share)
+    return float(slope), float(offset)
+
+
+def auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float | None:
+    """Area under the ROC curve: how often a positive one scores higher than a negative one, a tie counting half.
+
+    Computed from ranks, those of tied scores averaged (Mann, Whitney 1947).
+
+    Returns:
+        0..1, 0.5 by chance; None where all are positive, or none is.
+    """
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if not n_positive or not n_negative:
+        return None
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2
+    wins = float(ranks[place][positive].sum()) - n_positive * (n_positive + 1) / 2
+    return round(wins / (n_positive * n_negative), 4)
 
 
 def calibration(confidence: NDArray[np.float64], share: NDArray[np.float64], bins: int = 10) -> list[dict[str, float]]:

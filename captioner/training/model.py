@@ -7,12 +7,12 @@ Keras 3 with `keras.ops` only, so it trains on TensorFlow and on JAX alike. Ever
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import layers, ops
 
-from captioner.training.encoder import gelu, norm
+from captioner.training.encoder import Dense, gelu, matmul, norm, summed_up
 
 Tensor = Any
 
@@ -24,7 +24,7 @@ class Attention(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         super().__init__(**kwargs)
         self.width, self.heads = width, heads
         self.query, self.key, self.value, self.out = (
-            layers.Dense(width, name=name) for name in ("query", "key", "value", "out")
+            Dense(width, name=name) for name in ("query", "key", "value", "out")
         )
 
     def build(self, shape: tuple[int | None, ...]) -> None:
@@ -60,8 +60,8 @@ class DecoderLayer(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         self.attend_self = Attention(width, heads, name="self")
         self.attend_photo = Attention(width, heads, name="photo")
         self.norms = [norm(f"norm{i}") for i in range(3)]
-        self.expand = layers.Dense(4 * width, name="expand")
-        self.reduce = layers.Dense(width, name="reduce")
+        self.expand = Dense(4 * width, name="expand")
+        self.reduce = Dense(width, name="reduce")
         self.drop = layers.Dropout(dropout)
 
     def build(self, shape: tuple[int | None, ...]) -> None:
@@ -118,6 +118,19 @@ class DecoderShape:
     cells: int = 36  # of the feature map
     channels: int = 320  # of the feature map
     dropout: float = 0.2
+    hints: int = 0  # the most probable tags that the decoder reads beside the map
+
+    @property
+    def memory(self) -> int:
+        """What each word attends to: cells and hints."""
+        return self.cells + self.hints
+
+
+class Hints(NamedTuple):
+    """Words that are likely true of a photo: ids (b, hints) of the vocabulary, PAD for none, and their logits."""
+
+    words: Tensor
+    logits: Tensor
 
 
 class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
@@ -126,8 +139,10 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
     def __init__(self, shape: DecoderShape, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.shape = shape
-        self.photo_in = layers.Dense(shape.width, name="photo_in")
+        self.photo_in = Dense(shape.width, name="photo_in")
         self.photo_norm = norm("photo_norm")
+        self.hint_in = Dense(shape.width, name="hint_in")
+        self.hint_norm = norm("hint_norm")
         self.blocks = [
             DecoderLayer(shape.width, shape.heads, shape.dropout, name=f"layer{i}") for i in range(shape.layers)
         ]
@@ -143,39 +158,59 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         self.cell = self.add_weight(shape=(s.cells, s.width), initializer=normal, name="cell_position")
         self.out_bias = self.add_weight(shape=(s.vocabulary,), initializer="zeros", name="out_bias")
         self.photo_in.build((None, s.cells, s.channels))
+        if s.hints:
+            self.hint_logit = self.add_weight(shape=(s.width,), initializer=normal, name="hint_logit")
+            self.hint_in.build((None, s.hints, s.width))
+            self.hint_norm.build((None, s.hints, s.width))
         for layer in (self.photo_norm, self.norm, *self.blocks):
             layer.build((None, None, s.width))
         self.built = True
 
     @property
     def photo_weights(self) -> list[Any]:
-        """The weights that a language model has no use for."""
+        """The weights that a language model has no use for; one that reads hints attends to those."""
         parts = [self.photo_in, self.photo_norm]
-        for block in self.blocks:
-            parts += [block.attend_photo, block.norms[1]]
+        if not self.shape.hints:
+            for block in self.blocks:
+                parts += [block.attend_photo, block.norms[1]]
         return [self.cell, *(variable for part in parts for variable in part.weights)]
 
-    def look(self, features: Tensor, training: bool = False) -> list[tuple[Tensor, Tensor]]:
-        """Keys and values of the photo for each layer, from a feature map (b, cells, channels)."""
-        memory = self.drop(self.photo_norm(self.photo_in(features) + self.cell), training=training)
-        return [block.attend_photo.keys_values(memory) for block in self.blocks]
+    def look(self, features: Tensor | None, hints: Hints | None = None,
+             training: bool = False) -> list[tuple[Tensor, Tensor]]:  # fmt: skip
+        """Keys and values of the photo for each layer.
+
+        Args:
+            features: (b, cells, channels), a feature map; None for a sentence that there is no photo of.
+            hints: words that are likely true of the photo; None for a decoder that reads none.
+        """
+        memory = []
+        if features is not None:
+            memory.append(self.photo_norm(self.photo_in(features) + self.cell))
+        if hints is not None:
+            words = self.hint_in(ops.take(self.embedding, hints.words, axis=0) * self.shape.width**0.5)
+            memory.append(self.hint_norm(words + hints.logits[..., None] * self.hint_logit))
+        joined = self.drop(memory[0] if len(memory) == 1 else ops.concatenate(memory, axis=1), training=training)
+        return [block.attend_photo.keys_values(joined) for block in self.blocks]
 
     def logits(self, x: Tensor) -> Tensor:
         """(b, n, width) to (b, n, vocabulary)."""
-        return ops.matmul(self.norm(x), ops.transpose(self.embedding)) + self.out_bias
+        return matmul(self.norm(x), ops.transpose(self.embedding)) + self.out_bias
 
-    def call(self, tokens: Tensor, features: Tensor | None, training: bool = False) -> Tensor:
+    def call(self, tokens: Tensor, features: Tensor | None, hints: Hints | None = None,
+             training: bool = False) -> Tensor:  # fmt: skip
         """Tokens (b, n) to the logits of each next one (b, n, vocabulary).
 
         Args:
             features: (p, cells, channels) with b / p sentences to each photo, in order; None for a language
                 model that sees no photo.
+            hints: of each photo, or of each sentence where there is no photo.
         """
         n = tokens.shape[1]
         x = ops.take(self.embedding, tokens, axis=0) * self.shape.width**0.5 + self.position[:n]
         x = self.drop(x, training=training)
         mask = (1.0 - ops.tril(ops.ones((n, n)))) * -1e9
-        photos = self.look(features, training) if features is not None else [None] * self.shape.layers
+        blind = features is None and hints is None
+        photos = [None] * self.shape.layers if blind else self.look(features, hints, training)
         for block, photo in zip(self.blocks, photos, strict=True):
             x = block(x, photo, mask, training=training)
         return self.logits(x)
@@ -186,7 +221,7 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
 
         Args:
             tokens: (b,) the word just written. position: (1,) its place, 0 for START.
-            photo_keys, photo_values: (layers, heads, cells, d), from `look`.
+            photo_keys, photo_values: (layers, heads, memory, d), from `look`.
             keys, values: (layers, b, heads, length, d), zeros at first.
 
         Returns:
@@ -211,77 +246,110 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
 def build_language_model(decoder: Decoder) -> keras.Model:
     """Tokens (b, n) to the logits of each next one: the decoder without photos, to be taught by text alone.
 
-    The weights that look at photos are marked as not to be trained.
+    A decoder that reads hints is given some of each sentence. The weights that look at photos are not trained.
     """
     tokens = keras.Input((decoder.shape.length,), dtype="int32", name="tokens")
-    logits = decoder(tokens, None)
+    hints = hint_inputs(decoder.shape)
+    logits = decoder(tokens, None, hints)
     for variable in decoder.photo_weights:
         variable.trainable = False
-    return keras.Model(tokens, logits, name="language_model")
+    return keras.Model({"tokens": tokens, **named(hints)}, logits, name="language_model")
 
 
 class TagHead(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Which words are true of the photo, from the mean of the feature map: (b, cells, channels) to logits (b, tags)."""
+    """Which words are true of the photo, from `encoder.summed_up`: (b, features) to logits (b, tags)."""
 
-    def __init__(self, tags: int, dropout: float = 0.2, **kwargs: Any) -> None:
+    def __init__(self, tags: int, features: int, dropout: float = 0.3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.features = features
+        self.norm = norm("norm")
         self.drop = layers.Dropout(dropout)
-        self.dense = layers.Dense(tags, name="dense", bias_initializer=keras.initializers.Constant(-4.0))
+        self.dense = Dense(tags, name="dense", bias_initializer=keras.initializers.Constant(-4.0))
 
-    def build(self, shape: tuple[int | None, ...]) -> None:
-        """`shape` is (b, cells, channels)."""
-        self.dense.build((None, shape[-1]))
+    def build(self, _: Any = None) -> None:
+        """Make every weight."""
+        self.norm.build((None, self.features))
+        self.dense.build((None, self.features))
+        self.built = True
 
-    def call(self, features: Tensor, training: bool = False) -> Tensor:
+    def call(self, summed: Tensor, training: bool = False) -> Tensor:
         """Logits, before the sigmoid."""
-        return self.dense(self.drop(ops.mean(features, axis=1), training=training))
+        return self.dense(self.drop(self.norm(summed), training=training))
 
 
 class Captioner(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Decoder and tag head on one feature map."""
+    """Decoder and tag head on what the encoder sees.
 
-    def __init__(self, shape: DecoderShape, tags: int, **kwargs: Any) -> None:
+    Args:
+        tags: how many the tag head knows.
+        summed: numbers of `encoder.summed_up`.
+    """
+
+    def __init__(self, shape: DecoderShape, tags: int, summed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.decoder = Decoder(shape, name="decoder")
-        self.tag_head = TagHead(tags, name="tags")
+        self.tag_head = TagHead(tags, summed, name="tags")
 
     def build(self, *_: Any) -> None:
         """Make every weight."""
         self.decoder.build()
-        self.tag_head.build((None, self.decoder.shape.cells, self.decoder.shape.channels))
+        self.tag_head.build()
         self.built = True
 
-    def call(self, features: Tensor, tokens: Tensor, training: bool = False) -> dict[str, Tensor]:
-        """Features (b, cells, channels) and tokens (b, k, n) of k sentences each.
+    def words(self, features: Tensor | None, tokens: Tensor, hints: Hints | None, training: bool = False) -> Tensor:
+        """Logits (b, k, n, vocabulary) for tokens (b, k, n) of k sentences to each of b photos; see `Decoder.call`."""
+        k, n = tokens.shape[1:]
+        logits = self.decoder(ops.reshape(tokens, (-1, n)), features, hints, training=training)
+        return ops.reshape(logits, (-1, k, n, self.decoder.shape.vocabulary))
+
+    def call(self, features: Tensor, summed: Tensor, tokens: Tensor, hints: Hints | None = None,
+             training: bool = False) -> dict[str, Tensor]:  # fmt: skip
+        """Features (p, cells, channels) and tokens (p, k, n) of the captioned photos, summed (b, f) of all.
 
         Returns:
-            words: logits (b, k, n, vocabulary). tags: logits (b, tags).
+            words: logits (p, k, n, vocabulary). tags: logits (b, tags).
         """
-        k, n = tokens.shape[1:]
-        logits = self.decoder(ops.reshape(tokens, (-1, n)), features, training=training)
-        return {
-            "words": ops.reshape(logits, (-1, k, n, self.decoder.shape.vocabulary)),
-            "tags": self.tag_head(features, training=training),
-        }
+        words = self.words(features, tokens, hints, training)
+        return {"words": words, "tags": self.tag_head(summed, training=training)}
+
+
+def hint_inputs(shape: DecoderShape, prefix: str = "") -> Hints | None:
+    """Inputs for the hints of each photo, or of each sentence without one; None for a decoder that reads none."""
+    if not shape.hints:
+        return None
+    words = keras.Input((shape.hints,), dtype="int32", name=f"{prefix}hint_words")
+    return Hints(words, keras.Input((shape.hints,), name=f"{prefix}hint_logits"))
+
+
+def named(hints: Hints | None, prefix: str = "") -> dict[str, Tensor]:
+    """Hints by the names of `hint_inputs`."""
+    return {} if hints is None else {f"{prefix}hint_words": hints.words, f"{prefix}hint_logits": hints.logits}
 
 
 def build_training(front: keras.Model, captioner: Captioner, sentences: int, photos: int) -> keras.Model:
     """Encoder, or its upper part, and captioner as one model.
 
+    With hints there are sentences without photos too, "text" (t, n), each with hints of its own: their logits are
+    the output "text" (t, n, vocabulary).
+
     Args:
         front: photos or maps to what `encoder.upper` says.
         sentences: to each captioned photo.
-        photos: the first so many of a batch have captions; of all others only the classes are learnt.
+        photos: the first so many of a batch have captions; of all others only tags and classes are learnt.
     """
     shape = captioner.decoder.shape
     seen = keras.Input(front.input.shape[1:], name="seen")
     tokens = keras.Input((sentences, shape.length), dtype="int32", name="tokens")
+    hints, text_hints = hint_inputs(shape), hint_inputs(shape, "text_")
+    inputs = {"seen": seen, "tokens": tokens, **named(hints), **named(text_hints, "text_")}
     found = front(seen)
     captioned = ops.slice(found["map"], (0, 0, 0, 0), (photos, *found["map"].shape[1:]))
     features = ops.reshape(captioned, (photos, shape.cells, shape.channels))
-    return keras.Model(
-        {"seen": seen, "tokens": tokens}, {**captioner(features, tokens), "classes": found["classes"]}, name="training"
-    )
+    outputs = {**captioner(features, summed_up(found), tokens, hints), "classes": found["classes"]}
+    if text_hints is not None:
+        inputs["text"] = keras.Input((shape.length,), dtype="int32", name="text")
+        outputs["text"] = captioner.decoder(inputs["text"], None, text_hints)
+    return keras.Model(inputs, outputs, name="training")
 
 
 def word_loss(smoothing: float, ignored: tuple[int, ...]) -> Any:
@@ -301,8 +369,13 @@ def word_loss(smoothing: float, ignored: tuple[int, ...]) -> Any:
 
 
 def tag_loss(wanted: Tensor, logits: Tensor) -> Tensor:
-    """Binary cross-entropy of the tags, summed over them, mean over photos."""
-    return ops.mean(ops.sum(ops.softplus(logits) - wanted * logits, axis=-1))
+    """Binary cross-entropy of the tags, summed over them, mean over photos.
+
+    Args:
+        wanted: (b, 2, tags): how true each is, 0..1, and what it counts.
+    """
+    true, counts = wanted[:, 0], wanted[:, 1]
+    return ops.mean(ops.sum(counts * (ops.softplus(logits) - true * logits), axis=-1))
 
 
 def class_loss(wanted: Tensor, logits: Tensor) -> Tensor:

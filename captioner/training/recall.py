@@ -17,7 +17,8 @@ Embed = Callable[[str], Floats | None]
 
 LEXICAL, EMBEDDING, BLENDED = "lexical", "embedding", "blended"
 AT = (1, 5, 10)
-_DECIMALS = 6  # scores closer than this are tied: the sums of a matrix product differ by rounding
+#: Scores that differ by less are tied: the sums of a matrix product differ by rounding.
+SCORE_DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def fair_ranks(scores: Floats, right: Sequence[int]) -> NDArray[np.float64]:
     Args:
         scores: (queries, photos). right: (queries,) places of the right photos.
     """
-    rounded = np.round(scores, _DECIMALS)
+    rounded = np.round(scores, SCORE_DECIMALS)
     own = rounded[np.arange(len(right)), np.asarray(right, np.intp)][:, None]
     better, level = (rounded > own).sum(axis=1), (rounded == own).sum(axis=1)
     return np.asarray(1 + better + (level - 1) / 2, np.float64)

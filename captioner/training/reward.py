@@ -31,21 +31,33 @@ class Reward:
 
     Args:
         captions: of each photo, as word ids with their END, so that a sentence that breaks off earns less.
+        content: ids of the words that say something of a photo.
+        penalty: what a sentence loses whose content words are all words that nobody used, or used before in it.
     """
 
-    def __init__(self, captions: Sequence[Sequence[Sentence]]) -> None:
+    def __init__(self, captions: Sequence[Sequence[Sentence]], content: frozenset[int] = frozenset(),
+                 penalty: float = 0.0) -> None:  # fmt: skip
         seen: Counter[Sentence] = Counter()
         for texts in captions:
             seen.update({gram for text in texts for grams in _grams(text) for gram in grams})
         self._log_photos = math.log(max(len(captions), 2))
         self._seen = seen
         self._captions = [[self._weighed(text) for text in texts] for texts in captions]
+        self._content, self._penalty = content, penalty
+        self._used = [{word for text in texts for word in text} for texts in captions] if penalty else []
 
     def __call__(self, photo: int, sentence: Sentence) -> float:
         """Mean over the photo's captions; on Flickr8k a person's sentence earns 0.1 beside the other four."""
         said = self._weighed(sentence)
         human = self._captions[photo]
-        return sum(_likeness(said, text) for text in human) / len(human) if human else 0.0
+        near = sum(_likeness(said, text) for text in human) / len(human) if human else 0.0
+        return near - self._penalty * self._unused(photo, sentence) if self._penalty else near
+
+    def _unused(self, photo: int, sentence: Sentence) -> float:
+        """The share of a sentence's content words that nobody used, or that stand there a second time."""
+        content = [word for word in sentence if word in self._content]
+        right = set(content) & self._used[photo]
+        return 1 - len(right) / len(content) if content else 1.0
 
     def _weighed(self, sentence: Sentence) -> _Weighed:
         vectors = tuple(

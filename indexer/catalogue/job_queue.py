@@ -10,6 +10,7 @@ one do not share its sentence.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,8 @@ DEATH_KIND = "death"
 
 #: What somebody on the page waits for comes first, what can wait last.
 RANK = {JobKind.WORDS: -1, JobKind.INDEX: 0, JobKind.CAPTION: 1, JobKind.METADATA: 2, JobKind.THUMBNAILS: 3}
+#: Captions by another model that nobody has asked for wait for everything that somebody has.
+RECAPTION_RANK = 4
 _RETRY_RANK = 10  # a job that failed waits for those that have not been tried
 
 _JOB = f"""SELECT job.id, job.kind, job.attempts, {FILE_COLUMNS}
@@ -49,6 +52,12 @@ _WANTS = {
     JobKind.THUMBNAILS: """file.id = (SELECT min(id) FROM file AS first
         WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",
 }
+
+# Photos that another model has described. The first two terms are those that index photo_model is chosen by.
+_BY_ANOTHER_MODEL = "photo.gone = 0 AND photo.machine_model >= '' AND photo.machine_model IS NOT :model"
+# A photo that is queued already, in hand, or was set aside: that is tried again when somebody says so.
+_HAS_CAPTION_JOB = f"""EXISTS (SELECT 1 FROM file JOIN job ON job.file_id = file.id
+    WHERE file.photo_id = photo.id AND file.missing_since IS NULL AND job.kind = '{JobKind.CAPTION}')"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +171,40 @@ class JobQueue:
                 ON CONFLICT (file_id, kind) DO UPDATE SET {FRESH} WHERE job.state = 'aside'""",
                 {"kind": kind.value, "rank": RANK[kind], "model": model, "only_wrong": only_wrong},
             ).rowcount
+
+    def enqueue_other_models(self, model: str, *, limit: int) -> int:
+        """Queues captions by `model`, behind all other work, for up to `limit` photos that another model has described;
+        returns how many jobs that are.
+
+        A photo with several files has a job for each, in the same portion: once one is done, the photo's caption is no
+        longer another model's. Their corrections that stand in the catalogue only are queued, too, as `enqueue_all`
+        would. What is queued stays as it is, and what was set aside stays aside.
+        """
+        with self._database.transaction() as writer:
+            chosen = writer.execute(
+                f"""SELECT photo.id FROM photo WHERE {_BY_ANOTHER_MODEL} AND NOT {_HAS_CAPTION_JOB} LIMIT :limit""",
+                {"model": model, "limit": limit},
+            ).fetchall()
+            photos = json.dumps([row["id"] for row in chosen])
+            return sum(
+                writer.execute(
+                    f"""INSERT INTO job (file_id, kind, rank) SELECT file.id, :kind, :rank
+                    FROM file JOIN photo ON photo.id = file.photo_id
+                    WHERE photo.id IN (SELECT value FROM json_each(:photos)) AND file.missing_since IS NULL
+                    AND ({_WANTS[kind]}) ORDER BY file.id ON CONFLICT (file_id, kind) DO NOTHING""",
+                    {"kind": kind.value, "rank": RECAPTION_RANK, "photos": photos, "model": model},
+                ).rowcount
+                for kind in (JobKind.CAPTION, JobKind.WORDS)
+            )
+
+    def waiting_for_model(self, model: str) -> int:
+        """How many photos `enqueue_other_models` would still find; meant for a queue that is nearly empty."""
+        with_job = f"""SELECT count(DISTINCT photo.id) FROM job JOIN file ON file.id = job.file_id
+            JOIN photo ON photo.id = file.photo_id
+            WHERE job.kind = '{JobKind.CAPTION}' AND file.missing_since IS NULL AND {_BY_ANOTHER_MODEL}"""
+        return self._count(
+            f"SELECT (SELECT count(*) FROM photo WHERE {_BY_ANOTHER_MODEL}) - ({with_job})", {"model": model}
+        )
 
     def wanting(self, kind: JobKind, *, model: str | None = None) -> int:
         """How many photos `enqueue_all` would find work on."""

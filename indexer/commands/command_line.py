@@ -26,7 +26,17 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 SUCCESS, SOMETHING_FAILED, WRONG_SETUP = 0, 1, 2
 
 #: Settings about serving the page; `serve` has them, `index` does not.
-SERVING = ("host", "port", "hosts", "user_header", "trusted_proxies", "open_metrics", "rescan_s", "watch")
+SERVING = (
+    "host",
+    "port",
+    "hosts",
+    "user_header",
+    "trusted_proxies",
+    "open_metrics",
+    "rescan_s",
+    "recaption_hours",
+    "watch",
+)
 INDEXING = tuple(name for name in SETTINGS if name not in {"photos", "data_dir", *SERVING, *SECRETS})
 
 # Each thread keeps SQLite connections and their page caches: a few threads are part of the memory budget.

@@ -12,11 +12,12 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from captioner import BundleError, CaptionError, TextTower
+from indexer.caption_models import count_by_model, listed_models
 from indexer.commands.finding import Finding, Verdict
 from indexer.commands.remembered import read_remembered
 from indexer.errors import SearchError, SetupError
 from indexer.photo import JobKind
-from indexer.reindex import current_model
+from indexer.reindex import current_model, recaptioning_hint
 from indexer.service import started_captioner
 from indexer.settings import Settings
 from indexer.storage import Storage, indexing_process, open_storage, search_path
@@ -206,9 +207,16 @@ def _captions(storage: Storage, settings: Settings) -> Finding:
         model = current_model(settings)
     except SetupError:  # the model's own finding says why
         return Finding("captions", Verdict.FINE, f"{counts.with_caption:,} of {counts.photos:,} photos have one")
-    number = storage.catalogue.wanting(JobKind.CAPTION, model=model)
-    if number:
-        text = f"{number:,} of {counts.photos:,} photos have no words, tags or embedding by {model}"
+    wanting = storage.catalogue.wanting(JobKind.CAPTION, model=model)
+    models = count_by_model(storage.catalogue, model)
+    if models.by_others:
+        text = f"{models.by_others:,} of {counts.photos:,} photos were described by another model than {model}: "
+        text += listed_models(models.others)
+        if (incomplete := wanting - models.by_others) > 0:
+            text += f"; {incomplete:,} more have no words, tags or embedding by any"
+        return Finding("captions", Verdict.WARNING, text, recaptioning_hint(settings))
+    if wanting:
+        text = f"{wanting:,} of {counts.photos:,} photos have no words, tags or embedding by {model}"
         return Finding("captions", Verdict.WARNING, text, "run: recollect reindex --captions")
     return Finding("captions", Verdict.FINE, f"{counts.with_caption:,} of {counts.photos:,} photos have one")
 

@@ -116,7 +116,7 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
 @click.command()
 @click.option("--retry", is_flag=True, help="queue what was set aside once more")
 @click.option("--json", "as_json", is_flag=True, help="one JSON document")
-@with_settings()
+@with_settings("bundle")
 def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -> None:
     """Say how many photos there are, and which were set aside and why."""
     from indexer.commands.remembered import read_remembered
@@ -144,10 +144,24 @@ def _state(settings: Settings, storage: Storage) -> dict[str, Any]:
         "counts": asdict(storage.catalogue.counts()),
         "searchable": _searchable(storage),
         "libraries": [asdict(root) | {"path": str(root.path)} for root in storage.catalogue.roots()],
+        "caption_models": _caption_models(settings, storage),
         "unwritten": [{"reason": reason, "photos": photos} for reason, photos in storage.catalogue.unwritten().items()],
         "set_aside": [_aside_json(item) for item in aside],
         "refused": [_refused_json(item) for item in storage.catalogue.refused(_SHOWN_ASIDE)],
     }
+
+
+def _caption_models(settings: Settings, storage: Storage) -> dict[str, Any]:
+    """`hint` says what to do where another model than the one in use has described photos."""
+    from indexer.caption_models import count_by_model
+    from indexer.reindex import current_model, recaptioning_hint
+
+    try:
+        models = count_by_model(storage.catalogue, current_model(settings))
+    except SetupError as error:
+        return {"current": None, "problem": error.what}
+    hint = recaptioning_hint(settings) if models.by_others else ""
+    return asdict(models) | {"by_others": models.by_others, "hint": hint}
 
 
 def _searchable(storage: Storage) -> int | None:
@@ -196,12 +210,25 @@ def _print_state(state: dict[str, Any]) -> None:
         print_line(f"refused         {counts['refused']:,} by search")
     for item in state["refused"]:
         print_line(f"  {item['path']}: {item['reason']}")
+    _print_caption_models(state["caption_models"])
     print_line(f"queued          {counts['queued']:,}")
     print_line(f"set aside       {counts['set_aside']:,}")
     for item in state["set_aside"]:
         print_line(f"  {item['path']}: {item['reason']}")
     if counts["set_aside"] > len(state["set_aside"]):
         print_line(f"  and {counts['set_aside'] - len(state['set_aside']):,} more")
+
+
+def _print_caption_models(models: dict[str, Any]) -> None:
+    """Nothing where the model in use has described every photo."""
+    from indexer.caption_models import listed_models
+
+    if models["current"] is None:
+        print_line(f"caption model   {models['problem']}")
+    elif models["by_others"]:
+        others = listed_models(models["others"])
+        print_line(f"other models    {models['by_others']:,} photos not described by {models['current']}: {others}")
+        print_line(f"                {models['hint']}")
 
 
 @click.command()

@@ -13,19 +13,19 @@ from PIL import Image
 from captioner import DEFAULT_BUNDLE, Caption, Tag
 from captioner.litert import LiteRTCaptioner
 from captioner.manifest import Manifest
-from captioner.training.captioned import caption_photos
+from captioner.training.captioned import Captioned, caption_photos, caption_pictures
 
 
 class Echo:
     """A captioner that counts: it says how many photos it has seen."""
 
-    def __init__(self, embedding: tuple[float, ...] | None) -> None:
-        self.manifest = Manifest.read(DEFAULT_BUNDLE)
+    def __init__(self, embedding: tuple[float, ...] | None, words: tuple[Tag, ...] = (), sure: bool = True) -> None:
+        self.manifest, self.words, self.sure = Manifest.read(DEFAULT_BUNDLE), words, sure
         self.input_px, self.seen, self.embedding = 8, 0, embedding
 
     def caption(self, pixels: np.ndarray) -> Caption:
         self.seen += 1
-        return Caption(f"Photo {self.seen}.", 0.25, (Tag("dog", 0.5),), self.embedding, "echo-1")
+        return Caption(f"Photo {self.seen}.", 0.25, (Tag("dog", 0.5),), self.embedding, "echo-1", self.words, self.sure)
 
 
 @pytest.fixture
@@ -48,6 +48,38 @@ def test_photos_are_captioned_once(photos: Path, embedding: tuple[float, ...] | 
     assert again.captions[1].tags == (Tag("dog", 0.5),)
     assert again.captions[0].embedding == (None if embedding is None else pytest.approx(embedding))
     assert again.queries == (["A a.png .", "a dog", "A b.png .", "a dog"], [0, 0, 1, 1])
+
+
+def test_the_words_of_a_caption_and_whether_it_is_sure_are_kept(photos: Path) -> None:
+    captioner, cache = Echo(None, words=(Tag("dog", 0.75),), sure=False), photos / "kept"
+    first = caption_photos(captioner, photos, photos / "captions.jsonl", cache=cache)  # type: ignore[arg-type]
+    again = caption_photos(captioner, photos, photos / "captions.jsonl", cache=cache)  # type: ignore[arg-type]
+    assert captioner.seen == 2
+    assert again.captions == first.captions
+    assert again.captions[0].words == (Tag("dog", 0.75),)
+
+
+def test_pictures_need_no_captions(photos: Path) -> None:
+    captioner, cache = Echo(None), photos / "kept"
+    first = caption_pictures(captioner, photos, cache=cache)  # type: ignore[arg-type]
+    assert list(first) == ["a.png", "b.png", "unnamed.png"]
+    assert first["unnamed.png"].text == "Photo 3."
+    assert caption_pictures(captioner, photos, cache=cache) == first  # type: ignore[arg-type]
+    assert captioner.seen == 3
+    assert list(caption_pictures(captioner, photos, limit=1)) == ["a.png"]  # type: ignore[arg-type]
+    (photos / "empty").mkdir()
+    with pytest.raises(ValueError, match="holds no picture"):
+        caption_pictures(captioner, photos / "empty")  # type: ignore[arg-type]
+
+
+def test_photos_are_chosen_by_their_caption() -> None:
+    def caption(text: str, sure: bool) -> Caption:
+        return Caption(text, 0.5, (), None, "m-1", sure=sure)
+
+    dog, nothing, cat = caption("A dog.", True), caption("", False), caption("A cat.", False)
+    run = Captioned(("a", "b", "c"), (dog, nothing, cat), (("a dog",), ("a wall",), ("a cat", "a kitten")))
+    assert run.with_text == Captioned(("a", "c"), (dog, cat), (("a dog",), ("a cat", "a kitten")))
+    assert run.with_text.sure.names == ("a",)
 
 
 def test_another_bundle_other_photos_or_no_cache_at_all_are_captioned_anew(photos: Path) -> None:

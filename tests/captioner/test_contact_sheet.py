@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageFont
 
-from captioner import Caption, Tag, contact_sheet
-from captioner.contact_sheet import Entry, chosen, jpeg, may_be_shown, sheet, upright, wrapped
+from captioner import DEFAULT_BUNDLE, Caption, Tag, contact_sheet
+from captioner.contact_sheet import Entry, chosen, jpeg, may_be_shown, rule, sentence, sheet, told, upright, wrapped
 from indexer.reading.colour import adobe_rgb_profile
 
 CC = "http://creativecommons.org/licenses/{}/2.0/"
@@ -89,6 +89,35 @@ def test_tags_that_are_not_sure_are_not_shown() -> None:
     assert "hidden" not in made_entry("A dog.").tags
 
 
+def made_caption(text: str, sure: bool = True) -> Caption:
+    return Caption(text, 0.5, (Tag("dog", 0.9),), None, "m-1", sure=sure)
+
+
+def test_what_is_not_sure_is_marked_and_what_is_empty_is_told() -> None:
+    assert sentence(made_caption("A dog.")) == "A dog."
+    assert sentence(made_caption("A dog.", sure=False)) == "A dog. (not sure)"
+    assert sentence(made_caption("", sure=False)) == "(nothing said)"
+
+
+def test_the_older_sentence_stands_under_the_new_one() -> None:
+    photo, older = Image.new("RGB", (440, 250)), Caption("A cat.", 0.25, (), None, "m-0", sure=False)
+    found = [Entry("a.jpg", photo, made_caption("A dog."), older), Entry("b.jpg", photo, made_caption(""), older)]
+    heading = rule(found, licensed=False)
+    assert heading.startswith("m-1: 2 photos")
+    assert heading.endswith("Before: what m-0 says.")
+    assert told(found, heading, {}, "").splitlines()[3:] == [
+        "1. A dog. (confidence 0.50; dog 0.90)",
+        "   before: A cat. (not sure) confidence 0.25",
+        "   a.jpg",
+        "2. (nothing said) (dog 0.90)",
+        "   before: A cat. (not sure) confidence 0.25",
+        "   b.jpg",
+    ]
+    alone = [Entry(entry.name, entry.photo, entry.caption) for entry in found]
+    assert "efore" not in told(alone, rule(alone, licensed=False), {}, "")
+    assert sheet(found, "Two").height > sheet(alone, "Two").height
+
+
 def test_a_jpeg_is_as_small_as_asked_for() -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8).astype(np.uint8))
     assert len(jpeg(noise, 60_000)) <= 60_000 < len(jpeg(noise, 10**9))
@@ -120,6 +149,15 @@ def test_the_program_writes_a_sheet_and_its_words(photos: Path, capsys: pytest.C
     assert out.stat().st_size <= 100_000
     with Image.open(out) as picture:
         assert picture.format == "JPEG"
+
+
+def test_the_program_shows_an_older_bundle_as_well(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    contact_sheet.main(["--photos", str(photos), "--out", str(photos / "sheet.jpg"), "--count", "2",
+                        "--before", str(DEFAULT_BUNDLE)])  # fmt: skip
+    lines = capsys.readouterr().out.splitlines()[3:]
+    for new, old in ((lines[0], lines[1]), (lines[3], lines[4])):
+        said = new.split(". ", 1)[1].split(" (confidence")[0]
+        assert old.startswith(f"   before: {said} confidence 0."), "it is the same bundle"
 
 
 def test_nothing_to_show_is_an_error(photos: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture
 def captioner() -> Captioner:
     keras.utils.set_random_seed(3)
-    found = Captioner(SHAPE, 2, name="captioner")
+    found = Captioner(SHAPE, 2, 6, name="captioner")
     found.build()
     for variable in found.decoder.weights:
         variable.assign(RNG.normal(size=variable.shape) * 0.5)
@@ -31,7 +33,7 @@ def captioner() -> Captioner:
 
 def test_samples_are_sentences(captioner: Captioner) -> None:
     features = RNG.normal(size=(2, SHAPE.cells, SHAPE.channels)).astype(np.float32)
-    drawn = critic.make_sampler(captioner.decoder, 50, seed=1)(features)
+    drawn = critic.make_sampler(captioner.decoder, 50, seed=1)({"features": features})
     assert drawn.shape == (100, SHAPE.length)
     assert not np.isin(drawn, [START, UNKNOWN]).any()
     for row in drawn.tolist():
@@ -42,7 +44,7 @@ def test_samples_are_sentences(captioner: Captioner) -> None:
 
 def test_words_are_drawn_as_often_as_the_decoder_believes(captioner: Captioner) -> None:
     features = RNG.normal(size=(2, SHAPE.cells, SHAPE.channels)).astype(np.float32)
-    drawn = critic.make_sampler(captioner.decoder, 4000, seed=2)(features).reshape(2, 4000, -1)
+    drawn = critic.make_sampler(captioner.decoder, 4000, seed=2)({"features": features}).reshape(2, 4000, -1)
     starts = np.full((2, SHAPE.length), START, np.int32)
     logits = ops.convert_to_numpy(captioner.decoder(starts, features))[:, 0]
     logits[:, [PAD, START, UNKNOWN]] = -np.inf
@@ -74,16 +76,16 @@ def test_a_batch_weighs_samples_against_each_other() -> None:
     tokens = np.full((4, 5, SHAPE.length + 1), PAD, np.int32)
     tokens[:2, :2, :4] = [[START, 5, 6, END], [START, 5, 7, END]]
     tokens[2:, :2, :4] = [[START, 10, 11, END], [START, 10, 7, END]]
-    targets = Targets(tokens, np.zeros((4, 2), np.float32), np.ones(4, bool))
+    targets = Targets(tokens, np.zeros((4, 2, 2), np.float32), np.ones(4, bool))
 
-    def sampler(features: np.ndarray) -> np.ndarray:
-        said = np.full((len(features), critic.SAMPLES, SHAPE.length), PAD, np.int32)
+    def sampler(seen: Mapping[str, np.ndarray]) -> np.ndarray:
+        said = np.full((len(seen["features"]), critic.SAMPLES, SHAPE.length), PAD, np.int32)
         said[:, :, :3] = [8, 9, END]
         said[:, 0, :3] = [5, 6, END]
         return said.reshape(-1, SHAPE.length)
 
     maps = RNG.normal(size=(4, 2, SHAPE.cells, SHAPE.channels)).astype(np.float16)
-    x, wanted = next(critic.batches(maps, targets, sampler, 4, seed=0))
+    x, wanted = next(critic.batches(critic.Seen(maps), targets, sampler, critic.reward_of(targets), 4, seed=0))
     each = critic.SAMPLES + critic.HUMAN
     assert x["tokens"].shape == (4, each, SHAPE.length)
     weights = wanted.reshape(4, each, -1)[:, :, 0]

@@ -94,10 +94,33 @@ def test_greedy_takes_the_most_probable_word_each_time(seed: int) -> None:
 
 
 def test_length_normalisation_prefers_longer_sentences() -> None:
-    short, long = Hypothesis((4,), -2.0), Hypothesis((4, 5, 6), -3.0)
+    short, long = Hypothesis((4,), -2.0), Hypothesis((4, 5, 6), -3.0, True, (-1.0, -1.0, -0.5, -0.5))
     assert short.score(0) > long.score(0)
     assert short.score(1) < long.score(1)
     assert long.mean_logp == pytest.approx(-0.75)
+
+
+def test_a_bonus_changes_the_choice_but_not_what_the_decoder_thinks_of_it() -> None:
+    step, settings = MadeStep(5, 3), BeamSettings(beam=3, length=LENGTH)
+    plain = beam_search(step, 3, settings)[0]
+    wanted = next(word for word in range(4, WORDS) if word not in plain.tokens)
+    bonus = np.zeros(WORDS, np.float32)
+    bonus[wanted] = 20
+    found = beam_search(MadeStep(5, 3), 3, settings, bonus)[0]
+    assert wanted in found.tokens
+    assert sum(found.word_logps) == pytest.approx(found.logp - 20 * found.tokens.count(wanted))
+    assert sum(plain.word_logps) == pytest.approx(plain.logp)
+
+
+def test_a_word_of_those_that_come_once_does_not_come_twice() -> None:
+    def stutter(tokens: NDArray[np.int32], _: int, __: NDArray[np.int32]) -> NDArray[np.float32]:
+        logp = np.full((len(tokens), WORDS), -9.0, np.float32)
+        logp[:, [4, 5]] = -0.1, -0.2
+        return logp
+
+    tokens = beam_search(stutter, 1, BeamSettings(beam=1, length=6, no_repeat=0, once=frozenset({4})))[0].tokens
+    assert tokens.count(4) == 1
+    assert tokens.count(5) > 1
 
 
 def test_no_run_of_words_comes_twice() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,20 @@ from PIL import Image
 
 pytest.importorskip("pycocoevalcap")
 
-from captioner import DEFAULT_BUNDLE, evaluate
-from captioner.training.metrics import calibration, calibration_error, fit_logistic, score, share_agreed, tag_scores
+from captioner import DEFAULT_BUNDLE, Caption, evaluate
+from captioner.manifest import Manifest
+from captioner.training.captioned import Captioned
+from captioner.training.metrics import (
+    auc,
+    calibration,
+    calibration_error,
+    fit_logistic,
+    repeats_a_word,
+    score,
+    share_agreed,
+    tag_scores,
+)
+from captioner.training.recall import Searcher
 
 HUMAN = [
     ["A brown dog runs on the grass .", "a dog running outside"],
@@ -34,6 +47,40 @@ def test_a_human_caption_is_perfect_and_another_is_not() -> None:
 
 def test_punctuation_and_case_do_not_count() -> None:
     assert score(["a BROWN dog runs on the grass"], HUMAN[:1]).bleu[3] == pytest.approx(1)
+
+
+def test_a_caption_without_text_scores_nothing_and_is_not_counted_as_a_caption() -> None:
+    found = score(["", "a brown dog", ""], [HUMAN[0]] * 3)
+    assert found.distinct == 1
+    assert 0 < found.rouge_l < 1 / 3
+    assert score(["", ""], HUMAN[:2]).table() == {
+        "photos": 2, "BLEU-1": 0, "BLEU-2": 0, "BLEU-3": 0, "BLEU-4": 0, "CIDEr": 0, "ROUGE-L": 0, "distinct": 0
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("caption", "twice"),
+    [
+        ("A sink and a white sink.", True),
+        ("A computer computer on a desk.", True),
+        ("A man in a hat and a man.", True),
+        ("A man on a horse on a hill.", False),
+        ("A dog and two dogs.", False),
+        ("", False),
+    ],
+)
+def test_a_content_word_that_stands_twice(caption: str, twice: bool) -> None:
+    assert repeats_a_word(caption) is twice
+
+
+def test_auc_counts_the_pairs_in_the_right_order_and_half_of_the_tied() -> None:
+    scores, positive = np.array([0.1, 0.4, 0.4, 0.8]), np.array([False, True, False, True])
+    assert auc(scores, positive) == 0.875, "three pairs in order and one tied, of four"
+    assert auc(-scores, positive) == 0.125
+    assert auc(np.ones(5), np.array([True, False, False, True, False])) == 0.5
+    assert auc(scores, np.ones(4, bool)) is None
+    assert auc(scores, np.zeros(4, bool)) is None
+    assert auc(np.zeros(0), np.zeros(0, bool)) is None
 
 
 def test_share_agreed_looks_at_content_words_only() -> None:
@@ -105,6 +152,10 @@ def test_the_program_scores_the_shipped_bundle(made_set: Path, capsys: pytest.Ca
                    "--synonyms", str(made_set / "synonyms.txt"), "--plot", str(plot)])  # fmt: skip
     found = json.loads(capsys.readouterr().out)
     assert found["photos"] == 2
+    assert found["agreement"]["sentences"] == 2
+    assert {"confidence", "calibration error", "confidence AUC"} <= found.keys()
+    assert "evidence" not in found, "the shipped bundle gives no probabilities of single words"
+    assert found["word queries"] == {"queries": 0, "photos": 2}
     assert {"BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "CIDEr", "ROUGE-L", "distinct", "tags"} <= found.keys()
     assert found["retrieval"]["queries"] == 4
     assert found["retrieval"]["photos"] == 2
@@ -112,6 +163,70 @@ def test_the_program_scores_the_shipped_bundle(made_set: Path, capsys: pytest.Ca
     assert found["synonyms"]["queries"] == 2
     assert found["synonyms"]["loss of recall@10"]["lexical"] == 0, "two photos: both are among the first ten"
     assert f"{made_set.name}: 2 photos" in plot.read_text()
+
+
+def test_every_photo_without_a_sentence_is_scored_too() -> None:
+    captions = tuple(Caption("", 0.5, (), None, "made-1", sure=False) for _ in HUMAN)
+    run = Captioned(("a", "b", "c"), captions, tuple(map(tuple, HUMAN)))
+    found = evaluate.results(run, frozenset(), Searcher.over(captions, None), None)
+    assert (found["confidence"], found["calibration error"]) == ([], 0)
+    assert (found["agreement"]["sentences"], found["agreement"]["empty"]) == (0, 3)
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.fixture
+def made_nothing(tmp_path: Path) -> Path:
+    """Two pictures that hold nothing."""
+    (tmp_path / "nothing").mkdir()
+    for name, colour in (("a.png", "white"), ("b.png", "black")):
+        Image.new("RGB", (60, 40), colour).save(tmp_path / "nothing" / name)
+    return tmp_path / "nothing"
+
+
+def test_pictures_of_nothing_need_no_captions(made_nothing: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate.main(["--nothing", str(made_nothing), "--cache", str(made_nothing.parent / "kept.npz"), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found.keys() == {"nothing"}
+    assert found["nothing"]["pictures"] == 2
+    assert found["nothing"]["invented"] == len(found["nothing"]["sentences"]) / 2
+    assert (made_nothing.parent / "kept-nothing.npz").exists()
+
+
+def test_what_is_recorded_is_what_is_printed_without_the_invented_sentences(
+    made_set: Path, made_nothing: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = made_set / "bundle"
+    shutil.copytree(DEFAULT_BUNDLE, bundle)
+    (made_set / "photos").mkdir()
+    for name in ("0.png", "1.png"):
+        (made_set / name).rename(made_set / "photos" / name)
+    evaluate.main(["--photos", str(made_set / "photos"), "--captions", str(made_set / "captions.jsonl"), "--json",
+                   "--nothing", str(made_nothing), "--bundle", str(bundle), "--record", "made"])  # fmt: skip
+    found = json.loads(capsys.readouterr().out)
+    scores = Manifest.read(bundle).scores
+    assert scores.keys() == {*Manifest.read(DEFAULT_BUNDLE).scores, "made"}
+    assert "sentences" in found["nothing"]
+    del found["nothing"]["sentences"]
+    assert scores["made"] == found
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ([], "nothing to evaluate"),
+        (["--photos", "x"], "belong together"),
+        (["--captions", "x", "--nothing", "y"], "belong together"),
+        (["--nothing", "x", "--calibrate"], "--calibrate: --photos and --captions are needed"),
+        (["--nothing", "x", "--plot", "y", "--synonyms", "z"], "--synonyms, --plot: --photos and --captions are"),
+    ],
+)
+def test_options_that_do_not_fit_together(
+    options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        evaluate.main(options)
+    assert stopped.value.code == 2
+    assert complaint in capsys.readouterr().err
 
 
 def test_a_cache_is_for_the_bundle_s_own_beam(made_set: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,18 +15,20 @@ import keras
 from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 
-from captioner.export import Exporter, export, quantise_dense
+from captioner.export import Exporter, export
+from captioner.kinds import KINDS, write_kinds
 from captioner.litert import LiteRTCaptioner
 from captioner.manifest import DECODER, ENCODER
 from captioner.preprocess import SPECIAL, Vocabulary
-from captioner.train import Description
 from captioner.training import checkpoint
-from captioner.training.encoder import build_encoder
-from captioner.training.model import Captioner
+from captioner.training.description import Description
+from captioner.training.encoder import build_encoder, summed_up
+from captioner.training.lite import quantise_dense
+from captioner.training.model import Captioner, Hints
 
 PX, ROWS, TAGS = 64, 3, 5
 WORDS = Vocabulary((*SPECIAL, *(f"w{i}" for i in range(36))))
-DESCRIPTION = Description("test", PX, length=8, width=16, heads=2, layers=2, dropout=0.1)
+DESCRIPTION = Description("test", PX, length=8, width=16, heads=2, layers=2, dropout=0.1, hints=3)
 RNG = np.random.default_rng(0)
 
 
@@ -34,24 +36,31 @@ RNG = np.random.default_rng(0)
 def weights() -> checkpoint.Arrays:
     """Random weights of a tiny captioner."""
     keras.utils.set_random_seed(2)
-    encoder, captioner = build_encoder("test", PX), Captioner(DESCRIPTION.shape(len(WORDS)), TAGS, name="captioner")
+    encoder, captioner = build_encoder("test", PX), Captioner(DESCRIPTION.shape(len(WORDS)), TAGS, 32, name="captioner")
     captioner.build()
     drawn = checkpoint.weights(encoder) | checkpoint.weights(captioner)
     return {name: array + RNG.normal(size=array.shape).astype(np.float32) * 0.2 for name, array in drawn.items()}
 
 
 @pytest.fixture(scope="module")
-def exporter(weights: checkpoint.Arrays) -> Exporter:
-    return Exporter(DESCRIPTION, len(WORDS), TAGS, weights, ROWS)
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What describes it."""
+    out = tmp_path_factory.mktemp("run")
+    DESCRIPTION.write(out)
+    WORDS.write(out / "vocabulary.txt")
+    (out / "tags.txt").write_text("".join(f"w{i}\n" for i in range(TAGS)))
+    write_kinds(out / "kinds.txt", KINDS)
+    return out
 
 
 @pytest.fixture(scope="module")
-def bundle(weights: checkpoint.Arrays, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exporter(run: Path, weights: checkpoint.Arrays) -> Exporter:
+    return Exporter(run, weights, ROWS)
+
+
+@pytest.fixture(scope="module")
+def bundle(weights: checkpoint.Arrays, run: Path) -> Path:
     """The same as a quantised bundle."""
-    run = tmp_path_factory.mktemp("run")
-    DESCRIPTION.write(run)
-    WORDS.write(run / "vocabulary.txt")
-    (run / "tags.txt").write_text("".join(f"tag{i}\n" for i in range(TAGS)))
     export(run, weights, run / "bundle", "random", 7, {"data": "none"}, threshold=0.0)
     return run / "bundle"
 
@@ -72,11 +81,14 @@ def test_encode_agrees_with_keras(plain_encoder: bytes, exporter: Exporter, weig
     found = Interpreter(model_content=model).get_signature_runner("encode")(photo=photo)
     seen = encoder(photo)
     features = ops.reshape(seen["map"], (1, -1, seen["map"].shape[-1]))
-    pairs = exporter.captioner.decoder.look(features)
+    logits = exporter.captioner.tag_head(summed_up(seen))
+    order = np.argsort(-ops.convert_to_numpy(logits), axis=1)[:, : DESCRIPTION.hints]
+    best = np.take_along_axis(ops.convert_to_numpy(logits), order, axis=1)
+    pairs = exporter.captioner.decoder.look(features, Hints((order + len(SPECIAL)).astype(np.int32), best))
     for name, i in (("photo_keys", 0), ("photo_values", 1)):
         wanted = np.concatenate([ops.convert_to_numpy(pair[i]) for pair in pairs])
         np.testing.assert_allclose(found[name], wanted, atol=2e-4)
-    tags = ops.convert_to_numpy(ops.sigmoid(exporter.captioner.tag_head(features)))[0]
+    tags = ops.convert_to_numpy(ops.sigmoid(logits))[0]
     np.testing.assert_allclose(found["tags"], tags, atol=1e-4)
     np.testing.assert_allclose(found["classes"], ops.convert_to_numpy(ops.softmax(seen["classes"]))[0], atol=1e-4)
     assert "embedding" not in found
@@ -85,7 +97,7 @@ def test_encode_agrees_with_keras(plain_encoder: bytes, exporter: Exporter, weig
 def test_decode_step_agrees_with_keras(exporter: Exporter) -> None:
     s, d = exporter.captioner.decoder.shape, exporter.decoding
     step = Interpreter(model_content=exporter.decoder_tflite(quantise=False)).get_signature_runner("decode_step")
-    photo = RNG.normal(size=(2, s.layers, s.heads, s.cells, d.head_width)).astype(np.float32)
+    photo = RNG.normal(size=(2, s.layers, s.heads, s.memory, d.head_width)).astype(np.float32)
     cache = np.zeros((s.layers, ROWS, s.heads, s.length, d.head_width), np.float32)
     lite = keras_cache = (cache, cache)
     for place in range(3):

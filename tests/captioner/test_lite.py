@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from captioner.training.encoder import build_lower
-from captioner.training.lite import fast_function, keras_function
+from captioner.training.lite import fast_function, keras_functions
 
 PX = 64
 
@@ -18,8 +18,8 @@ PX = 64
 def test_both_ways_agree_from_any_thread() -> None:
     model = build_lower("test", PX)
     photos = np.random.default_rng(0).uniform(-1, 1, (4, 1, PX, PX, 3)).astype(np.float32)
-    by_keras = keras_function(model)
+    by_keras = keras_functions(model)
     with ThreadPoolExecutor(2) as pool:
-        found = np.concatenate(list(pool.map(by_keras, photos)))
+        found = np.concatenate([said["y"] for said in pool.map(by_keras, photos)])
     by_lite = fast_function(model, (1, PX, PX, 3))
     np.testing.assert_allclose(np.concatenate([by_lite(photo) for photo in photos]), found, atol=1e-4)

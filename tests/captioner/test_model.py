@@ -11,7 +11,14 @@ import keras
 from keras import ops
 
 from captioner.training import checkpoint
-from captioner.training.encoder import SlabDepthwise, build_encoder, build_lower, build_upper
+from captioner.training.encoder import (
+    SlabDepthwise,
+    build_encoder,
+    build_lower,
+    build_upper,
+    matmul,
+    set_matmul_precision,
+)
 from captioner.training.model import Captioner, Decoder, DecoderShape, build_training, class_loss, tag_loss, word_loss
 
 SHAPE = DecoderShape(vocabulary=30, length=7, width=16, heads=2, layers=2, cells=4, channels=6, dropout=0.3)
@@ -67,13 +74,44 @@ def test_sentences_of_a_batch_see_their_own_photo() -> None:
 def test_captioner_gives_words_tags_and_classes() -> None:
     front = build_upper("test", 64)
     shape = DecoderShape(vocabulary=30, length=7, width=16, heads=2, layers=2, cells=4, channels=16)
-    model = build_training(front, Captioner(shape, 9, name="captioner"), sentences=3, photos=2)
+    model = build_training(front, Captioner(shape, 9, 32, name="captioner"), sentences=3, photos=2)
     maps = RNG.normal(size=(5, 2, 2, 16)).astype(np.float32)
     tokens = RNG.integers(0, shape.vocabulary, (2, 3, shape.length)).astype(np.int32)
     found = model.predict_on_batch({"seen": maps, "tokens": tokens})
     assert found["words"].shape == (2, 3, shape.length, shape.vocabulary)
-    assert found["tags"].shape == (2, 9)
-    assert found["classes"].shape == (5, 1001)  # those of photos without captions too
+    assert found["tags"].shape == (5, 9)  # those of photos without captions too
+    assert found["classes"].shape == (5, 1001)
+
+
+def test_a_decoder_with_hints_writes_with_and_without_a_photo() -> None:
+    front = build_upper("test", 64)
+    shape = DecoderShape(vocabulary=30, length=7, width=16, heads=2, layers=2, cells=4, channels=16, hints=3)
+    captioner = Captioner(shape, 9, 32, name="captioner")
+    model = build_training(front, captioner, sentences=3, photos=2)
+    tokens = RNG.integers(0, shape.vocabulary, (2, 3, shape.length)).astype(np.int32)
+    hints = {"hint_words": RNG.integers(4, 30, (2, 3)).astype(np.int32), "hint_logits": np.zeros((2, 3), np.float32)}
+    text = {f"text_{name}": np.repeat(values, 2, axis=0) for name, values in hints.items()}
+    text["text"] = RNG.integers(0, shape.vocabulary, (4, shape.length)).astype(np.int32)
+    maps = RNG.normal(size=(5, 2, 2, 16)).astype(np.float32)
+    found = model.predict_on_batch({"seen": maps, "tokens": tokens, **hints, **text})
+    assert found["text"].shape == (4, shape.length, shape.vocabulary)
+    other = {**hints, "hint_words": (hints["hint_words"] + 1) % 30}
+    changed = model.predict_on_batch({"seen": maps, "tokens": tokens, **other, **text})
+    assert np.abs(changed["words"] - found["words"]).max() > 1e-4
+    np.testing.assert_allclose(changed["text"], found["text"], atol=1e-5)
+
+
+def test_bfloat16_products_are_nearly_the_same_and_trainable() -> None:
+    x, kernel = RNG.normal(size=(4, 64)).astype(np.float32), RNG.normal(size=(64, 8)).astype(np.float32)
+    exact = ops.convert_to_numpy(matmul(x, kernel))
+    set_matmul_precision("bfloat16")
+    try:
+        found = matmul(x, kernel)
+    finally:
+        set_matmul_precision("float32")
+    assert keras.backend.standardize_dtype(found.dtype) == "float32"
+    difference = np.abs(ops.convert_to_numpy(found) - exact)
+    assert 0 < difference.max() < 0.3
 
 
 def test_slabs_are_exactly_the_7x7() -> None:
@@ -88,7 +126,7 @@ def test_slabs_are_exactly_the_7x7() -> None:
     np.testing.assert_allclose(ops.convert_to_numpy(slabs(x)), ops.convert_to_numpy(whole(x)), atol=2e-5)
 
 
-@pytest.mark.parametrize("size", ["test", "atto-on-trunk"])
+@pytest.mark.parametrize("size", ["test", "atto-on-trunk", "atto-on-lite2"])
 def test_an_encoder_for_export_equals_the_one_that_was_trained(size: str) -> None:
     trained, exported = build_encoder(size), build_encoder(size, 64, slabs=True)
     checkpoint.assign(exported, checkpoint.weights(trained))
@@ -99,7 +137,7 @@ def test_an_encoder_for_export_equals_the_one_that_was_trained(size: str) -> Non
         np.testing.assert_allclose(ops.convert_to_numpy(a[name]), ops.convert_to_numpy(b[name]), atol=1e-4)
 
 
-@pytest.mark.parametrize("size", ["test", "atto-on-trunk"])
+@pytest.mark.parametrize("size", ["test", "atto-on-trunk", "atto-on-lite2"])
 def test_lower_and_upper_part_are_the_encoder(size: str) -> None:
     encoder, lower, upper = build_encoder(size, 64), build_lower(size, 64), build_upper(size, 64)
     weights = checkpoint.weights(encoder)
@@ -129,7 +167,8 @@ def test_padding_and_unknown_words_cost_nothing() -> None:
 
 
 def test_tag_loss_is_binary_cross_entropy() -> None:
-    logits, wanted = np.array([[0.5, -2.0]], np.float32), np.array([[1.0, 0.0]], np.float32)
+    logits = np.array([[0.5, -2.0, 9.0]], np.float32)
+    wanted = np.array([[[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]], np.float32)  # the third counts nothing
     p = 1 / (1 + np.exp(-logits))
     by_hand = -np.log(p[0, 0]) - np.log(1 - p[0, 1])
     assert float(tag_loss(wanted, logits)) == pytest.approx(by_hand, rel=1e-5)

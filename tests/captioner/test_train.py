@@ -17,7 +17,7 @@ pytest.importorskip("pycocoevalcap")
 
 from captioner import DEFAULT_BUNDLE, TextTower, data, evaluate, export, train
 from captioner.litert import LiteRTCaptioner
-from captioner.preprocess import Vocabulary, normalise, squash
+from captioner.preprocess import normalise, squash
 from captioner.training import checkpoint
 from captioner.training.encoder import build_trunk
 from captioner.training.teacher import BASIS_DIM, Basis, Teacher
@@ -161,7 +161,7 @@ def test_the_trunk_says_what_the_teacher_says(shared: Path, tmp_path: Path) -> N
     """Taken over from the published file, through to the classes."""
     path = shared / "data" / "teacher" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
     train.main(["trunk", "--run", str(tmp_path), "--teacher", str(path)])
-    trunk = build_trunk(224)  # with the layers behind the trunk that name the classes
+    trunk = build_trunk("atto-on-trunk", 224)  # with the layers behind the trunk that name the classes
     checkpoint.assign(trunk, checkpoint.load(tmp_path / "trunk.npz"))
     _, content = next(data.read_photos(shared / "data" / "flickr8k-dev.tar"))
     image = data.decode(content)
@@ -172,11 +172,11 @@ def test_the_trunk_says_what_the_teacher_says(shared: Path, tmp_path: Path) -> N
     assert np.abs(found / found.sum() - wanted).sum() < 0.2  # of 2 at most; the teacher works in int8
 
 
-def test_the_committed_checkpoint_has_every_weight(repository: Path) -> None:
+def test_the_committed_checkpoint_has_every_weight(repository: Path, tmp_path: Path) -> None:
     directory = repository / "captioner" / "checkpoint"
-    weights = checkpoint.load(directory / "atto-2-float16.npz")
-    described = train.Description(**json.loads((directory / "atto-2.json").read_text()))
-    vocabulary = Vocabulary.read(DEFAULT_BUNDLE / "vocabulary.txt")
-    tags = (DEFAULT_BUNDLE / "tags.txt").read_text().split()
-    export.Exporter(described, len(vocabulary), len(tags), weights)
+    weights = checkpoint.load(directory / "lite-3-float16.npz")
+    shutil.copyfile(directory / "lite-3.json", tmp_path / "model.json")
+    for name in ("vocabulary.txt", "tags.txt"):
+        shutil.copyfile(DEFAULT_BUNDLE / name, tmp_path / name)
+    export.Exporter(tmp_path, weights)
     assert {str(array.dtype) for array in weights.values()} == {"float16"}

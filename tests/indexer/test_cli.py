@@ -143,6 +143,47 @@ def test_status_says_what_search_refuses_and_why(library: Path, settings: Settin
     assert refused == [{"id": photo.id, "path": str(photo.files[0].path), "reason": "the document is too large"}]
 
 
+def test_status_and_doctor_say_what_another_model_has_described_and_what_to_do(
+    library: Path, recollect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = read_model_name()
+    text = recollect("status").stdout
+    assert f"other models    2 photos not described by {model}: 2 by colours-1" in text
+    assert "`recollect reindex --captions`, or by themselves at the hours of the setting recaption_hours" in text
+    told = json.loads(recollect("status", "--json").stdout)["caption_models"]
+    assert told.pop("hint") in text
+    assert told == {"current": model, "own": 0, "others": {"colours-1": 2}, "by_others": 2, "queued": 0}
+
+    monkeypatch.setenv("RECOLLECT_RECAPTION_HOURS", "22-6")
+    assert "`recollect serve` describes them again between 22:00 and 6:00" in recollect("status").stdout
+    finding = next(one for one in json.loads(recollect("doctor", "--json").stdout) if one["subject"] == "captions")
+    assert finding["verdict"] == "warning"
+    assert finding["text"] == f"2 of 2 photos were described by another model than {model}: 2 by colours-1"
+    assert "between 22:00 and 6:00; at once: `recollect reindex --captions`" in finding["mend"]
+
+
+def test_nothing_is_said_of_models_where_the_one_in_use_has_described_every_photo(
+    library: Path, settings: Settings, recollect: Any
+) -> None:
+    model, _ = read_model_name()
+    with stored(settings) as storage:
+        storage.catalogue.enqueue_all(JobKind.CAPTION, model=model)
+    asyncio.run(index(settings, CountingCaptioner(model=model), library))
+    text = recollect("status").stdout
+    assert "other models" not in text
+    assert "reindex --captions" not in text
+    assert json.loads(recollect("status", "--json").stdout)["caption_models"]["by_others"] == 0
+    findings = json.loads(recollect("doctor", "--json").stdout)
+    assert {one["subject"]: one["text"] for one in findings}["captions"] == "2 of 2 photos have one"
+
+
+def test_a_model_that_can_t_be_read_keeps_status_from_nothing(library: Path, tmp_path: Path, recollect: Any) -> None:
+    result = recollect("status", "--bundle", str(tmp_path / "no bundle"))
+    assert result.exit_code == 0
+    assert f"caption model   the caption model {tmp_path / 'no bundle'} can't be used" in result.stdout
+    assert "photos          2 in 2 files" in result.stdout
+
+
 class Doubting(CountingCaptioner):
     """Sees nothing where it is blue, and is sure of nothing else."""
 

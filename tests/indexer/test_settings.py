@@ -64,6 +64,10 @@ def test_lists_and_paths(tmp_path: Path) -> None:
         ('meilisearch_url = "http://host:many"\n', "'meilisearch_url' is http://HOST:PORT"),
         ('meilisearch_url = "http://me:hush@host"\n', "'meilisearch_url' holds a user or password"),
         ('meilisearch_key = "two words"\n', "'meilisearch_key' holds a space or another character that no key has"),
+        ('recaption_hours = "22-25"\n', "'recaption_hours' expects two hours of the day, such as 22-6, got '22-25'"),
+        ('recaption_hours = "at night"\n', "'recaption_hours' expects two hours of the day"),
+        ('recaption_hours = "6-6"\n', "'recaption_hours' expects two hours of the day"),
+        ("recaption_hours = 22\n", "'recaption_hours' expects str, got 22"),
         ("=", "can't be read"),
     ],
 )

@@ -236,6 +236,7 @@ SCENES = {
     "hostile photo": Scene(photo_path(hostile_photo().name, "?q=dog&at=0")),
     "status": Scene("/status"),
     "retried": Scene("/status?retried=2"),
+    "described again": Scene("/status?described=94"),
     "not found": Scene("/nothing/here"),
     "no answer": Scene("/", lose_the_server),
     "no photos yet": Scene("/", household="empty"),

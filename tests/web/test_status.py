@@ -104,7 +104,6 @@ async def test_the_model_and_those_before_it(start_page: StartPage) -> None:
     body = await page.text("/status")
     assert '<bdi>recollect-atto-2</bdi> <span class="quiet">has described 0 photos' in body
     assert "2 by <bdi>&lt;b&gt;older&lt;/b&gt;</bdi>" in body
-    assert "recollect reindex --captions" in body
     assert "1 marked as wrong" in body
 
 

@@ -1,0 +1,88 @@
+"""How far a sentence is borne by what else the model knows of the picture: probabilities of its words, and its own.
+
+The decoder's own probability of a word says how well it fits the sentence, hardly whether it is on the picture. So each
+content word is weighed by the tag head, the classes of the trunk, the likeness of the word and the picture in the space
+of embeddings, and the decoder, by a logistic that was fitted on photos which nothing was trained on. Needs numpy alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+#: The numbers that are known of a content word, in the order of `Evidence.word`.
+WORD_FEATURES = ("bias", "tag logit", "is a tag", "class probability", "likeness", "has a likeness", "log-probability")
+#: The numbers that are known of a sentence, in the order of `Evidence.sentence`.
+SENTENCE_FEATURES = ("bias", "mean of its words", "least of its words", "mean log-probability")
+_MOST = 12.0  # a logit beyond it is a probability of 0 or 1
+
+
+@dataclass(frozen=True, slots=True)
+class WordSigns:
+    """What is known of one content word of a sentence about a picture."""
+
+    word: str
+    logp: float  # of the decoder
+    tag_logit: float | None  # None for a word that is no tag
+    class_probability: float  # of the classes that the word names, summed; 0 for a word that names none
+    #: How much nearer to the picture than to the ordinary photo the word is, a difference of cosines; None for a word
+    #: that the text tower doesn't know.
+    likeness: float | None
+
+    @property
+    def features(self) -> tuple[float, ...]:
+        """In the order of `WORD_FEATURES`."""
+        tag = self.tag_logit
+        return (1.0, tag or 0.0, float(tag is not None), self.class_probability, self.likeness or 0.0,
+                float(self.likeness is not None), max(self.logp, -_MOST))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The fitted logistics of a bundle; part of its manifest."""
+
+    word: tuple[float, ...]  # a weight for each of WORD_FEATURES
+    sentence: tuple[float, ...]  # a weight for each of SENTENCE_FEATURES
+    least: float  # a sentence of less confidence is unsure: fewer than half of such sentences are right
+    ordinary: tuple[float, ...] = ()  # the mean embedding of photos: what is like it says nothing of a photo
+
+    def __post_init__(self) -> None:
+        for name, weights, features in (
+            ("word", self.word, WORD_FEATURES),
+            ("sentence", self.sentence, SENTENCE_FEATURES),
+        ):
+            if len(weights) != len(features):
+                raise ValueError(f"evidence of a {name}: {len(features)} weights expected, got {len(weights)}")
+
+    def of_word(self, signs: WordSigns) -> float:
+        """The probability (0..1) that a person would use the word of the picture."""
+        return logistic(sum(w * x for w, x in zip(self.word, signs.features, strict=True)))
+
+    def of_sentence(self, words: Sequence[float], mean_logp: float) -> float:
+        """The confidence (0..1) of a sentence, of the probabilities of its content words."""
+        return logistic(sum(w * x for w, x in zip(self.sentence, sentence_features(words, mean_logp), strict=True)))
+
+
+def sentence_features(words: Sequence[float], mean_logp: float) -> tuple[float, ...]:
+    """In the order of `SENTENCE_FEATURES`; a sentence without content words is as one whose words are all wrong."""
+    mean, least = (sum(words) / len(words), min(words)) if words else (0.0, 0.0)
+    return 1.0, logit(mean), logit(least), max(mean_logp, -_MOST)
+
+
+def logistic(x: float) -> float:
+    """1 / (1 + e^-x)"""
+    return 1 / (1 + math.exp(-min(max(x, -_MOST), _MOST)))
+
+
+def logit(p: float) -> float:
+    """The inverse of `logistic`."""
+    bounded = min(max(p, logistic(-_MOST)), logistic(_MOST))
+    return math.log(bounded / (1 - bounded))
+
+
+def form_in(word: str, known: Mapping[str, float]) -> float | None:
+    """The value of a word, or of its singular or plural, whichever is greatest; None where none is known."""
+    forms = (word, f"{word}s", word.removesuffix("s"), word.removesuffix("es"))
+    found = [known[form] for form in forms if form in known]
+    return max(found) if found else None

@@ -1,0 +1,148 @@
+"""Fit how a bundle weighs the evidence for its sentences, on photos that nothing was trained on.
+
+    python -m captioner.training.fit_evidence --bundle BUNDLE dev.tar=dev.jsonl coco.tar/held=coco.jsonl
+
+Every set counts the same, however many photos it has. A person uses a third of the words that five use, so how many
+people captioned a photo is a term of the logistics while they are fitted; at work it is five. What is written:
+`evidence` in the bundle's manifest (see `captioner.evidence`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import io
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from captioner.data import is_held_back, read_captions, read_photos
+from captioner.evidence import SENTENCE_FEATURES, WORD_FEATURES, Evidence, WordSigns, logit, sentence_features
+from captioner.litert import LiteRTCaptioner, Tensors
+from captioner.manifest import Manifest
+from captioner.preprocess import squash, words
+from captioner.training.metrics import fit_logistics
+
+log = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+
+#: The captions a photo has as if, at work.
+PEOPLE = 5
+#: A sentence counts as right where people used so much of its content words: the others are mostly true, but unsaid.
+RIGHT_SHARE = 0.66
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One photo's sentence, and which of its content words a person used."""
+
+    signs: tuple[WordSigns, ...]
+    used: tuple[bool, ...]
+    mean_logp: float
+    people: int
+    weight: float  # so that all sets count the same
+
+    @property
+    def share(self) -> float:
+        """Of its content words, those that a person used."""
+        return sum(self.used) / len(self.used) if self.used else 0.0
+
+    @property
+    def few(self) -> float:
+        """What there are fewer people than `PEOPLE`."""
+        return math.log(min(self.people, PEOPLE) / PEOPLE)
+
+
+def photos_of(text: str) -> list[tuple[NDArray[np.uint8], list[str], str]]:
+    """Pixels of any size, captions and name of each photo of PHOTOS[/held]=JSONL."""
+    photos, _, captions = text.partition("=")
+    path, held = (photos.removesuffix("/held"), True) if photos.endswith("/held") else (photos, False)
+    references = read_captions(Path(captions))
+    names = {name for name in references if not held or is_held_back(name)}
+    return [(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), list(references[name]), name)
+            for name, data in read_photos(Path(path), names)]  # fmt: skip
+
+
+def encode_all(captioner: LiteRTCaptioner, photos: Sequence[NDArray[np.uint8]]) -> list[Tensors]:
+    """What the encoder says of each."""
+    return [captioner.encode(squash(Image.fromarray(pixels), captioner.input_px)) for pixels in photos]
+
+
+def judge(captioner: LiteRTCaptioner, seen: Tensors, captions: Sequence[str], weight: float) -> Judged:
+    """The bundle's sentence beside what people said."""
+    best = captioner.write(seen)
+    signs = captioner.signs(best, seen)
+    human = {word for text in captions for word in words(text)}
+    return Judged(signs, tuple(sign.word in human for sign in signs), best.mean_logp, len(captions), weight)
+
+
+def fit(judged: Sequence[Judged], ordinary: Sequence[float]) -> Evidence:
+    """Both logistics and the confidence below which fewer than half of the sentences are right."""
+    rows = [(*sign.features, one.few) for one in judged for sign in one.signs]
+    used = [used for one in judged for used in one.used]
+    weights = [one.weight / len(one.used) for one in judged for _ in one.used]
+    word = fit_logistics(np.array(rows), np.array(used, float), np.array(weights))[: len(WORD_FEATURES)]
+    first = Evidence(tuple(word), (0.0,) * len(SENTENCE_FEATURES), 0.0)
+    features = [
+        (*sentence_features([first.of_word(sign) for sign in one.signs], one.mean_logp), one.few) for one in judged
+    ]
+    share, weight = np.array([one.share for one in judged]), np.array([one.weight for one in judged])
+    sentence = fit_logistics(np.array(features), share, weight)[: len(SENTENCE_FEATURES)]
+    fitted = Evidence(tuple(np.round(word, 4)), tuple(np.round(sentence, 4)), 0.0, tuple(np.round(ordinary, 4)))
+    return dataclasses.replace(fitted, least=_least(fitted, judged, weight))
+
+
+def _least(fitted: Evidence, judged: Sequence[Judged], weight: Floats) -> float:
+    """Where a sentence is as likely right as not, by a logistic over the confidence."""
+    confidence = [confidence_of(fitted, one) for one in judged]
+    right = np.array([one.share >= RIGHT_SHARE for one in judged], float)
+    design = np.array([(1.0, logit(c), one.few) for c, one in zip(confidence, judged, strict=True)])
+    offset, slope, _ = fit_logistics(design, right, weight)
+    return round(1 / (1 + math.exp(offset / slope)), 3)
+
+
+def confidence_of(fitted: Evidence, one: Judged) -> float:
+    """The confidence that a bundle with this evidence has in the sentence."""
+    return fitted.of_sentence([fitted.of_word(sign) for sign in one.signs], one.mean_logp)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("sets", nargs="+", metavar="PHOTOS[/held]=JSONL", help="photos with captions; held: a quarter")
+    parser.add_argument("--bundle", type=Path, required=True, help="the bundle that is fitted; its manifest is written")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    none = Evidence((0.0,) * len(WORD_FEATURES), (0.0,) * len(SENTENCE_FEATURES), 0.0)
+    manifest = Manifest.read(args.bundle)
+    dataclasses.replace(manifest, evidence=none).write(args.bundle)  # opens the text tower
+    photos: list[Any] = [photos_of(text) for text in args.sets]
+    captioner = LiteRTCaptioner(args.bundle, threads=args.threads)
+    seen = [encode_all(captioner, [pixels for pixels, _, _ in of_set]) for of_set in photos]
+    ordinary = np.mean([one["embedding"] for of_set in seen for one in of_set], axis=0)
+    dataclasses.replace(manifest, evidence=dataclasses.replace(none, ordinary=tuple(map(float, ordinary)))).write(
+        args.bundle
+    )
+    captioner = LiteRTCaptioner(args.bundle, threads=args.threads)
+    judged = [judge(captioner, one, captions, 1 / len(of_set))
+              for of_set, found in zip(photos, seen, strict=True)
+              for one, (_, captions, _) in zip(found, of_set, strict=True)]  # fmt: skip
+    evidence = fit(judged, list(map(float, ordinary)))
+    dataclasses.replace(manifest, evidence=evidence).write(args.bundle)
+    log.info("words %s", dict(zip(WORD_FEATURES, evidence.word, strict=True)))
+    log.info(
+        "sentences %s, unsure below %g", dict(zip(SENTENCE_FEATURES, evidence.sentence, strict=True)), evidence.least
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Sentences about pictures of nothing: flat colours, noise, pages of text, screenshots, charts.
+
+Whatever such a sentence names but what such pictures hold, it has invented. Which of the words below is true of which
+picture is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from captioner import Caption
+from captioner.content_words import FUNCTION_WORDS
+from captioner.preprocess import words
+
+_TRUE_OF_NOTHING = """
+page pages text texts paper papers sheet sheets document documents letter letters word words writing written print
+printed handwriting handwritten number numbers title headline paragraph paragraphs article newspaper list form code
+screenshot screenshots screen screens display website webpage web app message messages chat
+chart charts graph graphs diagram diagrams plot drawing drawings drawn illustration sketch figure axis axes
+line lines bar bars dot dots spot spots circle circles square squares rectangle rectangles triangle triangles shape
+shapes stripe stripes striped lined grid curve curves checkered
+pattern patterns patterned texture textured noise noisy static grain grainy gradient surface abstract design
+plain blank empty solid flat nothing blur blurred blurry fuzzy unclear dark darkness dim
+light lighter darker bright pale
+color colors colored colorful colour colours coloured colourful black white gray grey red orange yellow green blue
+purple violet pink brown beige tan turquoise teal maroon cyan magenta silver gold golden
+"""
+#: Words that can be true of a picture that holds nothing to describe.
+TRUE_OF_NOTHING = frozenset(_TRUE_OF_NOTHING.split())
+
+
+def invents(text: str) -> bool:
+    """Whether a sentence about a picture of nothing has a content word that is not in `TRUE_OF_NOTHING`.
+
+    Of a word with hyphens each part is looked at ("black-and-white").
+    """
+    said = {part for word in words(text) for part in word.split("-")}
+    return bool(said - FUNCTION_WORDS - TRUE_OF_NOTHING)
+
+
+def invented_scores(captions: Mapping[str, Caption]) -> dict[str, Any]:
+    """How much is invented about pictures of nothing.
+
+    Args:
+        captions: by the pictures' names.
+
+    Returns:
+        the share of pictures that got a sentence with an invented thing, the share of those sentences that are not
+        sure (None where there are none), the share of pictures of which nothing was said, and the invented sentences.
+    """
+    pictures = max(len(captions), 1)
+    invented = {name: caption for name, caption in captions.items() if invents(caption.text)}
+    unsure = sum(not caption.sure for caption in invented.values())
+    return {
+        "pictures": len(captions),
+        "invented": round(len(invented) / pictures, 4),
+        "unsure of the invented": round(unsure / len(invented), 4) if invented else None,
+        "empty": round(sum(not caption.text for caption in captions.values()) / pictures, 4),
+        "sentences": [
+            {"picture": name, "text": caption.text, "confidence": round(caption.confidence, 3), "sure": caption.sure}
+            for name, caption in invented.items()
+        ],
+    }

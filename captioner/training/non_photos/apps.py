@@ -1,0 +1,422 @@
+"""What is on a screen: chats, lists, settings, mail, web pages, maps, calendars, sign-in pages and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from captioner.training.non_photos.chance import (
+    BLACK,
+    WHITE,
+    Rng,
+    between,
+    colour,
+    happens,
+    palette,
+    pick,
+    real,
+    whole,
+)
+from captioner.training.non_photos.lettering import number, word
+from captioner.training.non_photos.screen import (
+    Box,
+    Screen,
+    icon,
+    lines_of_text,
+    placeholder,
+    row_end,
+    row_start,
+)
+
+App = Callable[[Rng, Screen, Box], None]
+
+
+def chat(rng: Rng, screen: Screen, box: Box) -> None:
+    """Bubbles left and right, with tails, times and pictures of faces as circles; a field to type in below."""
+    left, top, right, bottom = box
+    unit = screen.unit
+    wide = right - left
+    if happens(rng, 0.3):
+        screen.draw.rectangle(box, between(screen.ground, colour(rng, light=(0.5, 0.9)), real(rng, 0.1, 0.6)))
+    mine = between(screen.accent, WHITE if sum(screen.ground) > 380 else BLACK, real(rng, 0, 0.75))
+    theirs = screen.surface if happens(rng, 0.6) else between(screen.surface, screen.ink, 0.12)
+    avatars, y = happens(rng, 0.4), top + unit * real(rng, -2, 1)
+    while y < bottom - unit * 2:
+        own, rows = happens(rng, 0.5), whole(rng, 1, 4)
+        length = whole(rng, 4, 22) if rows == 1 else whole(rng, 14, 26)
+        bubble_w, bubble_h = min(length * unit * 0.52 + unit * 1.2, wide * 0.78), rows * unit * 1.3 + unit
+        x = right - unit - bubble_w if own else left + unit * (3.4 if avatars else 1)
+        ground = mine if own else theirs
+        ink = WHITE if sum(ground) < 400 else BLACK
+        if happens(rng, 0.06):  # a picture that has not loaded
+            bubble_h = unit * 7
+            placeholder(rng, screen, (x, y, x + bubble_w, y + bubble_h))
+        else:
+            screen.panel((x, y, x + bubble_w, y + bubble_h), ground, rounding=max(screen.corner, unit * 0.5))
+            for row in range(rows):
+                share = 1 if row < rows - 1 or rows == 1 else real(rng, 0.3, 1)
+                text = screen.words(rng, max(int((bubble_w - unit * 1.2) / unit / 0.56 * share), 2))
+                screen.text((x + unit * 0.6, y + unit * 0.45 + row * unit * 1.3), text, paint=ink)
+        if avatars and not own:
+            screen.circle(left + unit * 1.8, y + bubble_h - unit * 1.1, unit * 1.1, colour(rng))
+        y += bubble_h + unit * pick(rng, (0.3, 0.6, 1.2))
+        if happens(rng, 0.12):
+            screen.text(
+                (left + wide / 2, y),
+                pick(rng, (number(rng), word(rng))),
+                size=0.8,
+                paint=screen.faint(),
+                anchor="ma",
+            )
+            y += unit * 1.6
+    if happens(rng, 0.8):
+        screen.draw.rectangle((left, bottom - unit * 3, right, bottom), screen.ground)
+        screen.panel(
+            (left + unit, bottom - unit * 2.6, right - unit * 3.5, bottom - unit * 0.5),
+            screen.surface,
+            outline=screen.faint(0.7),
+            rounding=unit,
+        )
+        screen.circle(right - unit * 1.8, bottom - unit * 1.5, unit, screen.accent)
+
+
+def row_list(rng: Rng, screen: Screen, box: Box) -> None:
+    """Rows of a picture or sign, one or two lines and something at the right."""
+    left, top, right, bottom = box
+    unit, y = screen.unit, top
+    row_px, lead = unit * real(rng, 3, 5.5), pick(rng, ("circle", "square", "icon", "none"))
+    two, lines, trailing = happens(rng, 0.7), happens(rng, 0.6), pick(rng, ("time", "badge", "chevron", "none", "box"))
+    cards = happens(rng, 0.2)
+    while y < bottom:
+        if cards:
+            screen.panel(
+                (left + unit * 0.5, y + unit * 0.2, right - unit * 0.5, y + row_px - unit * 0.2),
+                screen.surface,
+                outline=screen.faint(0.9),
+            )
+        x, middle = left + unit * 1.2, y + row_px / 2
+        if lead != "none":
+            radius = min(row_px * 0.35, unit * 1.6)
+            row_start(rng, screen, lead, (x + radius, middle), radius)
+            x += radius * 2 + unit
+        room = int((right - x - unit * 4) / unit / 0.55)
+        screen.text(
+            (x, middle - (unit * 0.75 if two else 0)),
+            screen.words(rng, whole(rng, 4, max(room // 2, 6))),
+            anchor="lm",
+        )
+        if two:
+            screen.text(
+                (x, middle + unit * 0.8),
+                screen.words(rng, whole(rng, max(room // 3, 4), max(room, 6))),
+                size=0.85,
+                paint=screen.faint(),
+                anchor="lm",
+            )
+        row_end(rng, screen, trailing, right - unit, middle)
+        if lines:
+            screen.draw.line((x, y + row_px, right, y + row_px), screen.faint(0.85))
+        y += row_px
+
+
+def settings(rng: Rng, screen: Screen, box: Box) -> None:
+    """Groups of rows with switches and values."""
+    left, top, right, bottom = box
+    unit, y = screen.unit, top + screen.unit
+    inset, row_px = unit * pick(rng, (0, 0.8)), unit * real(rng, 2.6, 4)
+    while y < bottom:
+        screen.text(
+            (left + unit * 1.2, y),
+            screen.words(rng, 14),
+            size=0.85,
+            paint=pick(rng, (screen.accent, screen.faint())),
+        )
+        y += unit * 1.6
+        rows = whole(rng, 2, 6)
+        screen.panel(
+            (left + inset, y, right - inset, y + rows * row_px), screen.surface, rounding=screen.corner if inset else 0
+        )
+        for _ in range(rows):
+            x, middle = left + inset + unit, y + row_px / 2
+            if happens(rng, 0.5):
+                screen.panel(
+                    (x, middle - unit * 0.8, x + unit * 1.6, middle + unit * 0.8),
+                    colour(rng, light=(0.4, 0.6)),
+                    rounding=unit * 0.4,
+                )
+                x += unit * 2.4
+            screen.text((x, middle), screen.words(rng, whole(rng, 5, 18)), anchor="lm")
+            row_end(
+                rng, screen, pick(rng, ("switch", "switch", "chevron", "value", "none")), right - inset - unit, middle
+            )
+            screen.draw.line((x, y + row_px, right - inset, y + row_px), screen.faint(0.88))
+            y += row_px
+        y += unit * 1.5
+
+
+def mail(rng: Rng, screen: Screen, box: Box) -> None:
+    """One mail: subject, sender, text, a button."""
+    left, top, right, bottom = box
+    unit = screen.unit
+    screen.text((left + unit, top + unit), screen.words(rng, whole(rng, 10, 24)), size=1.5)
+    screen.circle(left + unit * 2.2, top + unit * 5, unit * 1.3, colour(rng))
+    screen.text((left + unit * 4.5, top + unit * 3.9), screen.words(rng, 16))
+    screen.text((left + unit * 4.5, top + unit * 5.2), f"{word(rng)}@{word(rng)}.com", size=0.8, paint=screen.faint())
+    end = top + (bottom - top) * real(rng, 0.4, 0.95)
+    lines_of_text(rng, screen, (left + unit, top + unit * 8, right - unit, end))
+    if end < bottom - unit * 4:
+        screen.panel((left + unit, end + unit, left + unit * real(rng, 6, 14), end + unit * 3.2), screen.accent)
+
+
+def browser(rng: Rng, screen: Screen, box: Box) -> None:
+    """A web page: header, headings, text, cards, placeholders where pictures would be, buttons."""
+    left, top, right, bottom = box
+    unit, wide = screen.unit, right - left
+    y = top
+    if happens(rng, 0.8):
+        screen.draw.rectangle((left, y, right, y + unit * 2.6), screen.surface)
+        screen.panel(
+            (left + wide * 0.1, y + unit * 0.4, right - wide * 0.12, y + unit * 2.2),
+            between(screen.surface, screen.ink, 0.08),
+            rounding=unit,
+        )
+        screen.text(
+            (left + wide * 0.12 + unit, y + unit * 1.3),
+            f"{word(rng).lower()}.{word(rng).lower()}.com/{word(rng)}",
+            size=0.85,
+            anchor="lm",
+        )
+        y += unit * 2.6
+    if happens(rng, 0.7):
+        high = unit * real(rng, 2.5, 12)
+        screen.draw.rectangle((left, y, right, y + high), pick(rng, (screen.accent, screen.surface, colour(rng))))
+        screen.text(
+            (left + unit * 1.5, y + high / 2),
+            screen.words(rng, whole(rng, 6, 20)),
+            size=real(rng, 1.2, 2.6),
+            paint=WHITE,
+            anchor="lm",
+        )
+        y += high + unit
+    margin = wide * pick(rng, (0.04, 0.04, 0.15)) if wide > 450 else unit
+    while y < bottom:
+        y = _web_block(rng, screen, (left + margin, y, right - margin, bottom)) + unit
+
+
+def _web_block(rng: Rng, screen: Screen, box: Box) -> float:
+    left, y, right, bottom = box
+    unit, wide = screen.unit, right - left
+    block = pick(rng, ("text", "text", "heading", "cards", "cards", "button", "table", "field"))
+    if block == "heading":
+        screen.text((left, y), screen.words(rng, int(wide / unit / 1.2)), size=1.7)
+        return y + unit * 2.2
+    if block == "text":
+        end = y + unit * real(rng, 3, 12)
+        lines_of_text(rng, screen, (left, y, right, min(end, bottom)))
+        return end
+    if block == "cards":
+        count = whole(rng, 1, 2) if wide < 450 else whole(rng, 2, 5)
+        high = unit * real(rng, 6, 14)
+        for i in range(count):
+            x = left + i * wide / count
+            card = (x, y, x + wide / count - unit * 0.6, y + high)
+            screen.panel(card, screen.surface, outline=screen.faint(0.85))
+            placeholder(rng, screen, (card[0], card[1], card[2], y + high * real(rng, 0.3, 0.6)))
+            lines_of_text(rng, screen, (x + unit * 0.5, y + high * 0.65, card[2] - unit * 0.5, y + high))
+        return y + high
+    if block == "button":
+        screen.panel((left, y, left + unit * real(rng, 5, 12), y + unit * 2.2), screen.accent)
+        screen.text((left + unit, y + unit * 1.1), word(rng), paint=WHITE, anchor="lm")
+        return y + unit * 2.2
+    if block == "field":
+        screen.text((left, y), screen.words(rng, 12), size=0.9)
+        screen.panel(
+            (left, y + unit * 1.3, right - wide * real(rng, 0, 0.5), y + unit * 3.3),
+            screen.surface,
+            outline=screen.faint(0.6),
+        )
+        return y + unit * 3.5
+    rows, columns = whole(rng, 3, 8), whole(rng, 2, 6)
+    for row in range(rows):
+        screen.draw.line((left, y, right, y), screen.faint(0.8))
+        for column in range(columns):
+            screen.text(
+                (left + column * wide / columns, y + unit * 0.3),
+                number(rng) if row and column else word(rng)[:9],
+                size=0.9,
+            )
+        y += unit * 1.8
+    return y
+
+
+def street_map(rng: Rng, screen: Screen, box: Box) -> None:
+    """Streets, blocks, water, parks, labels, a marker and a search field."""
+    left, top, right, bottom = box
+    unit, w, h = screen.unit, right - left, bottom - top
+    dark = sum(screen.ground) < 380
+    land, road, main = (
+        ((36, 47, 62), (56, 65, 78), (116, 104, 85)) if dark else ((232, 234, 226), WHITE, (250, 210, 120))
+    )
+    screen.draw.rectangle(box, land)
+    for paint in ((170, 211, 223), (200, 230, 180), (200, 230, 180)):
+        t, r = np.linspace(0, 6, 9), rng.uniform(0.2, 0.8, 9)
+        xs = left + w * (0.5 + real(rng, -0.6, 0.6) + 0.7 * r * np.cos(t))
+        ys = top + h * (0.5 + real(rng, -0.6, 0.6) + 0.7 * r * np.sin(t))
+        screen.draw.polygon(list(zip(xs.tolist(), ys.tolist(), strict=True)), between(paint, land, 0.7 if dark else 0))
+    angle = real(rng, 0, 1.5)
+    for turn in (angle, angle + 1.57):
+        for _ in range(whole(rng, 5, 14)):
+            x, y = left + real(rng, 0, w), top + real(rng, 0, h)
+            reach = (w + h) * real(rng, 0.2, 1)
+            lean = turn + real(rng, -0.08, 0.08)
+            ends = [
+                (x - reach * np.cos(lean), y - reach * np.sin(lean)),
+                (x + reach * np.cos(lean), y + reach * np.sin(lean)),
+            ]
+            screen.draw.line([(float(a), float(b)) for a, b in ends], road, whole(rng, 2, 6))
+    for _ in range(whole(rng, 1, 3)):
+        points = [(left + w * x, top + h * real(rng, 0, 1)) for x in (-0.1, 0.3, 0.7, 1.1)]
+        screen.draw.line(points, main, whole(rng, 4, 9), "curve")
+    for _ in range(whole(rng, 4, 16)):
+        screen.text(
+            (left + real(rng, 0, 0.9) * w, top + real(rng, 0, 1) * h),
+            screen.words(rng, whole(rng, 4, 12)),
+            size=real(rng, 0.6, 1),
+            paint=screen.faint(0.3),
+        )
+    if happens(rng, 0.6):
+        points = [(left + w * real(rng, 0.1, 0.9), top + h * real(rng, 0.2, 0.9)) for _ in range(4)]
+        screen.draw.line(points, (66, 133, 244), whole(rng, 4, 8), "curve")
+    x, y = left + w * real(rng, 0.2, 0.8), top + h * real(rng, 0.3, 0.8)
+    screen.draw.polygon([(x, y), (x - unit * 0.8, y - unit * 1.5), (x + unit * 0.8, y - unit * 1.5)], (219, 68, 55))
+    screen.circle(x, y - unit * 1.7, unit * 0.95, (219, 68, 55))
+    if happens(rng, 0.7):
+        screen.panel((left + unit, top + unit, right - unit, top + unit * 3.5), screen.surface, rounding=unit)
+        screen.text((left + unit * 2.2, top + unit * 2.2), screen.words(rng, 18), paint=screen.faint(), anchor="lm")
+
+
+def calculator(rng: Rng, screen: Screen, box: Box) -> None:
+    """Keys in a grid under a display: a calculator, a dialler, a PIN."""
+    left, top, right, bottom = box
+    rows, columns = whole(rng, 4, 5), whole(rng, 3, 4)
+    split = top + (bottom - top) * real(rng, 0.2, 0.45)
+    screen.text((right - screen.unit, split - screen.unit), number(rng), size=real(rng, 2, 4.5), anchor="rs")
+    w, h = (right - left) / columns, (bottom - split) / rows
+    round_keys = happens(rng, 0.5)
+    for row in range(rows):
+        for column in range(columns):
+            x, y = left + (column + 0.5) * w, split + (row + 0.5) * h
+            paint = screen.accent if column == 3 else between(screen.ground, screen.ink, 0.12)
+            if round_keys:
+                screen.circle(x, y, min(w, h) * 0.42, paint)
+            else:
+                screen.panel((x - w * 0.46, y - h * 0.46, x + w * 0.46, y + h * 0.46), paint)
+            screen.text((x, y), pick(rng, "0123456789+-=%C*#"), size=1.7, anchor="mm")
+
+
+def calendar(rng: Rng, screen: Screen, box: Box) -> None:
+    """A month, and perhaps the appointments of a day."""
+    left, top, right, bottom = box
+    unit, rows = screen.unit, whole(rng, 5, 6)
+    end = bottom if happens(rng, 0.5) else top + (bottom - top) * 0.55
+    w, h = (right - left) / 7, (end - top - unit * 2) / rows
+    lines = happens(rng, 0.4)
+    for day in range(rows * 7):
+        x, y = left + day % 7 * w, top + unit * 2 + day // 7 * h
+        if lines:
+            screen.draw.rectangle((x, y, x + w, y + h), None, screen.faint(0.85))
+        if happens(rng, 0.05):
+            screen.circle(x + w / 2, y + unit, unit * 1.1, screen.accent)
+        screen.text((x + w / 2, y + unit), str(day % 31 + 1), anchor="mm")
+        if h > unit * 4 and happens(rng, 0.3):
+            screen.panel((x + 2, y + unit * 2.2, x + w - 2, y + unit * 3.4), colour(rng, light=(0.4, 0.8)), rounding=3)
+    if end < bottom:
+        row_list(rng, screen, (left, end + unit, right, bottom))
+
+
+def player(rng: Rng, screen: Screen, box: Box) -> None:
+    """A music player: a drawn cover, title, progress, buttons."""
+    left, top, right, bottom = box
+    unit, middle = screen.unit, (left + right) / 2
+    side = min(right - left, bottom - top) * real(rng, 0.4, 0.8)
+    placeholder(rng, screen, (middle - side / 2, top + unit * 2, middle + side / 2, top + unit * 2 + side))
+    y = top + side + unit * 4
+    screen.text((middle, y), screen.words(rng, 16), size=1.5, anchor="ma")
+    screen.text((middle, y + unit * 2.2), screen.words(rng, 20), paint=screen.faint(), anchor="ma")
+    y += unit * 5
+    here = left + unit * 2 + (right - left - unit * 4) * real(rng, 0, 1)
+    screen.draw.line((left + unit * 2, y, right - unit * 2, y), screen.faint(0.7), 3)
+    screen.draw.line((left + unit * 2, y, here, y), screen.accent, 3)
+    screen.circle(here, y, unit * 0.5, screen.accent)
+    for i in range(-2, 3):
+        icon(rng, screen, middle + i * unit * 4, y + unit * 4, unit * (1.6 if i == 0 else 0.8), screen.ink)
+
+
+def login(rng: Rng, screen: Screen, box: Box) -> None:
+    """A sign, fields, a button, a link."""
+    left, top, right, bottom = box
+    unit, middle = screen.unit, (left + right) / 2
+    half = min((right - left) / 2 - unit * 1.5, unit * 12)
+    y = top + (bottom - top) * real(rng, 0.08, 0.3)
+    row_start(rng, screen, pick(rng, ("circle", "square", "icon")), (middle, y), unit * 2.5)
+    y += unit * 4
+    screen.text((middle, y), screen.words(rng, 14), size=1.8, anchor="ma")
+    y += unit * 4
+    for _ in range(whole(rng, 1, 4)):
+        screen.panel((middle - half, y, middle + half, y + unit * 2.8), screen.surface, outline=screen.faint(0.6))
+        screen.text((middle - half + unit, y + unit * 1.4), screen.words(rng, 12), paint=screen.faint(), anchor="lm")
+        y += unit * 3.8
+    screen.panel((middle - half, y, middle + half, y + unit * 2.8), screen.accent)
+    screen.text((middle, y + unit * 1.4), word(rng), paint=WHITE, anchor="mm")
+    screen.text((middle, y + unit * 4), screen.words(rng, 22), size=0.85, paint=screen.accent, anchor="ma")
+
+
+def dashboard(rng: Rng, screen: Screen, box: Box) -> None:
+    """Cards with a large figure, a bar or a small curve each."""
+    left, top, right, bottom = box
+    unit = screen.unit
+    columns = whole(rng, 1, 2) if right - left < 450 else whole(rng, 2, 4)
+    w, h, y = (right - left) / columns, unit * real(rng, 6, 10), top + unit * 0.5
+    while y < bottom:
+        for column in range(columns):
+            card = (left + column * w + unit * 0.5, y, left + (column + 1) * w - unit * 0.5, y + h)
+            tinted = happens(rng, 0.2)
+            screen.panel(card, colour(rng, light=(0.4, 0.6)) if tinted else screen.surface, outline=screen.faint(0.9))
+            screen.text(
+                (card[0] + unit, card[1] + unit * 0.7),
+                screen.words(rng, 12),
+                size=0.85,
+                paint=screen.faint(0.3),
+            )
+            screen.text((card[0] + unit, card[1] + unit * 2), number(rng), size=2)
+            ys = card[3] - unit - rng.random(12) * unit * 1.8
+            xs = np.linspace(card[0] + unit, card[2] - unit, 12)
+            screen.draw.line(list(zip(xs.tolist(), ys.tolist(), strict=True)), screen.accent, 2)
+        y += h + unit
+
+
+def game(rng: Rng, screen: Screen, box: Box) -> None:
+    """A board of coloured pieces or figures: a puzzle, Sudoku, chess."""
+    left, top, right, bottom = box
+    n, kind = whole(rng, 4, 10), pick(rng, ("pieces", "figures", "checks"))
+    side = min(right - left, bottom - top) * 0.94
+    x0, y0, cell = (left + right - side) / 2, top + (bottom - top - side) * real(rng, 0.1, 0.9), side / n
+    paints = palette(rng, 5)
+    for i in range(n * n):
+        x, y = x0 + i % n * cell, y0 + i // n * cell
+        if kind == "checks":
+            screen.draw.rectangle((x, y, x + cell, y + cell), paints[(i + i // n) % 2])
+            if happens(rng, 0.3):
+                screen.circle(x + cell / 2, y + cell / 2, cell * 0.35, pick(rng, (BLACK, WHITE)))
+        elif kind == "pieces":
+            screen.panel((x + 1, y + 1, x + cell - 1, y + cell - 1), pick(rng, paints))
+        else:
+            screen.draw.rectangle((x, y, x + cell, y + cell), None, screen.faint())
+            if happens(rng, 0.5):
+                screen.text(
+                    (x + cell / 2, y + cell / 2),
+                    str(whole(rng, 1, 9)),
+                    size=cell / screen.unit * 0.6,
+                    anchor="mm",
+                )

@@ -1,0 +1,247 @@
+"""Noise, static, glitches and patterns that repeat."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from captioner.training.non_photos import camera
+from captioner.training.non_photos.chance import (
+    Colour,
+    Rng,
+    Size,
+    between,
+    colour,
+    happens,
+    palette,
+    pick,
+    real,
+    size,
+    whole,
+)
+
+
+def pattern(rng: Rng) -> Image.Image:
+    """Noise or a pattern, with no thing in it."""
+    make = pick(rng, (_noise, _noise, _cloud_noise, _spectrum_noise, _static, _waves, _waves, _checks, _dots, _plaid,
+                      _tiles, _tiles, _glitch, _glitch, _blocks, _colour_bars, _square_code, _bricks))  # fmt: skip
+    made = make(rng, size(rng, side_px=(200, 420)))
+    return camera.unevenly_lit(made, rng, real(rng, 0.1, 0.5)) if happens(rng, 0.15) else made
+
+
+def _noise(rng: Rng, at: Size) -> Image.Image:
+    """Independent pixels or blocks: grey or coloured, even, normal or black and white."""
+    block, channels = pick(rng, (1, 1, 2, 4, 8)), pick(rng, (1, 3))
+    shape = (at[1] // block, at[0] // block, channels)
+    values = rng.random(shape, np.float32)
+    if happens(rng, 0.3):
+        values = (values > real(rng, 0.1, 0.9)).astype(np.float32)
+    elif happens(rng, 0.4):
+        values = 0.5 + 0.15 * rng.standard_normal(shape, np.float32)
+    low, high = (0.0, 255.0) if happens(rng, 0.6) else (real(rng, 0, 120), real(rng, 130, 255))
+    picture = camera.as_image((low + (high - low) * values).repeat(3 // channels, 2))
+    return picture.resize(at, pick(rng, (Image.Resampling.NEAREST, Image.Resampling.BICUBIC)))
+
+
+def _cloud_noise(rng: Rng, at: Size) -> Image.Image:
+    """Value noise ("Perlin noise") between colours, or each channel on its own."""
+    octaves, coarsest = whole(rng, 2, 6), whole(rng, 3, 24)
+    if happens(rng, 0.4):
+        bands = [camera.clouds(rng, octaves=octaves, side=128, coarsest=coarsest) for _ in range(3)]
+        return camera.as_image(np.stack(bands, -1) * 255).resize(at)
+    values = camera.clouds(rng, octaves=octaves, side=128, coarsest=coarsest)[..., None]
+    low, high = np.asarray(colour(rng), np.float32), np.asarray(colour(rng), np.float32)
+    if happens(rng, 0.3):  # marble
+        values = 0.5 + 0.5 * np.sin(values * real(rng, 10, 40))
+    return camera.as_image(low + (high - low) * values).resize(at)
+
+
+def _spectrum_noise(rng: Rng, at: Size) -> Image.Image:
+    """Noise of which the amplitude falls with the frequency by a power: 0 white, 1 pink, 2 brown."""
+    side = 192
+    f = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
+    f[0, 0] = 1 / side
+    power = real(rng, 0.3, 1.3)
+    channels = pick(rng, (1, 3))
+    bands = []
+    for _ in range(channels):
+        made = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((side, side))) / f**power)
+        bands.append(128 + real(rng, 25, 70) * made / made.std())
+    return camera.as_image(np.stack(bands * (3 // channels), -1)).resize(at)
+
+
+def _static(rng: Rng, at: Size) -> Image.Image:
+    """A television without a signal: grey grains in lines, brighter and darker bands."""
+    lines, columns = whole(rng, 90, 240), whole(rng, 90, 320)
+    grains = rng.random((lines, columns), np.float32)
+    pairs = (grains + np.roll(grains, 1, 1)) / 2
+    bands = 0.75 + 0.25 * np.sin(np.linspace(0, real(rng, 2, 40), lines) + real(rng, 0, 6))
+    scan = 1 - 0.35 * (np.arange(lines) % 2)
+    return camera.as_image(255 * pairs * (bands * scan)[:, None]).resize(at)
+
+
+def _waves(rng: Rng, at: Size) -> Image.Image:
+    """Stripes, rings or their interference, hard or soft."""
+    values = _wave(rng, at)
+    if happens(rng, 0.25):
+        values = values * _wave(rng, at)
+    if happens(rng, 0.6):
+        values = np.asarray(np.sign(values - real(rng, -0.5, 0.5)), np.float32)
+    low, high = np.asarray(colour(rng), np.float32), np.asarray(colour(rng), np.float32)
+    return camera.as_image(low + (high - low) * (0.5 + 0.5 * values[..., None]))
+
+
+def _wave(rng: Rng, at: Size) -> camera.Floats:
+    y, x = np.mgrid[0 : at[1], 0 : at[0]].astype(np.float32)
+    period = real(rng, 4, 80)
+    if happens(rng, 0.2):
+        away = np.hypot(x - real(rng, 0, 1) * at[0], y - real(rng, 0, 1) * at[1])
+        return np.asarray(np.sin(2 * np.pi * away / period), np.float32)
+    angle = pick(rng, (0, np.pi / 2, np.pi / 4, real(rng, 0, np.pi)))
+    along = np.cos(angle) * x + np.sin(angle) * y
+    bend = (
+        real(rng, 0, 12) * np.sin((np.sin(angle) * x - np.cos(angle) * y) / real(rng, 10, 60))
+        if happens(rng, 0.3)
+        else 0
+    )
+    return np.asarray(np.sin(2 * np.pi * (along + bend) / period), np.float32)
+
+
+def _checks(rng: Rng, at: Size) -> Image.Image:
+    cell = real(rng, 5, 70)
+    paints = np.asarray([colour(rng) for _ in range(pick(rng, (2, 2, 2, 4, 7)))], np.uint8)
+    rows, columns = int(at[1] / cell) + 2, int(at[0] / cell) + 2
+    y, x = np.mgrid[0:rows, 0:columns]
+    which = rng.integers(len(paints), size=(rows, columns)) if happens(rng, 0.3) else (x + y) % len(paints)
+    large = Image.fromarray(paints[which]).resize((int(columns * cell), int(rows * cell)), Image.Resampling.NEAREST)
+    return _turned(large, rng, at)
+
+
+def _dots(rng: Rng, at: Size) -> Image.Image:
+    """Dots in rows, in shifted rows, or scattered."""
+    ground, paints = colour(rng), [colour(rng) for _ in range(whole(rng, 1, 4))]
+    picture = Image.new("RGB", at, ground)
+    draw = ImageDraw.Draw(picture)
+    step = real(rng, 8, 60)
+    radius, shift, jitter = step * real(rng, 0.12, 0.5), pick(rng, (0, 0.5)), pick(rng, (0, 0, 0.5))
+    for row in range(int(at[1] / step) + 2):
+        for column in range(int(at[0] / step) + 2):
+            x = (column + shift * (row % 2) + jitter * (rng.random() - 0.5)) * step
+            y = (row + jitter * (rng.random() - 0.5)) * step
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), pick(rng, paints))
+    return picture
+
+
+def _plaid(rng: Rng, at: Size) -> Image.Image:
+    """Tartan: stripes both ways, one seen through the other."""
+    across, down = (_stripe_row(rng, length) for length in at)
+    return camera.as_image((across[None] + down[:, None]) / 2)
+
+
+def _stripe_row(rng: Rng, length: int) -> camera.Floats:
+    paints = palette(rng, 4)
+    unit = [p for p in paints for _ in range(whole(rng, 2, 24))]
+    return np.asarray((unit * (length // len(unit) + 1))[:length], np.float32)
+
+
+def _tiles(rng: Rng, at: Size) -> Image.Image:
+    """One small random drawing, repeated; every second one mirrored or turned."""
+    side = whole(rng, 12, 90)
+    tile = Image.new("RGB", (side, side), colour(rng))
+    draw = ImageDraw.Draw(tile)
+    for _ in range(whole(rng, 1, 4)):
+        points = [(real(rng, 0, side), real(rng, 0, side)) for _ in range(whole(rng, 3, 5))]
+        if happens(rng, 0.5):
+            draw.polygon(points, colour(rng))
+        else:
+            draw.line(points, colour(rng), whole(rng, 1, max(side // 8, 1)))
+    second = tile.transpose(
+        pick(rng, (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180))
+    )
+    picture = Image.new("RGB", (at[0] + side, at[1] + side))
+    for j, top in enumerate(range(0, picture.height, side)):
+        for i, left in enumerate(range(0, picture.width, side)):
+            picture.paste(second if (i + j) % 2 else tile, (left, top))
+    return _turned(picture, rng, at)
+
+
+def _glitch(rng: Rng, at: Size) -> Image.Image:
+    """A broken file or a bad signal: rows shifted, channels apart, blocks repeated, the rest grey or green."""
+    pixels = np.asarray(_cloud_noise(rng, at) if happens(rng, 0.5) else _blocks(rng, at)).copy()
+    for _ in range(whole(rng, 3, 30)):
+        top = whole(rng, 0, at[1] - 2)
+        band = slice(top, top + whole(rng, 1, max(at[1] // 8, 2)))
+        pixels[band] = np.roll(pixels[band], whole(rng, -at[0] // 2, at[0] // 2), 1)
+    for channel in range(3):
+        pixels[..., channel] = np.roll(pixels[..., channel], whole(rng, -12, 12), 1)
+    if happens(rng, 0.5):  # what a decoder leaves when a file ends early
+        pixels[whole(rng, 0, at[1] - 1) :] = pick(rng, ((128, 128, 128), (0, 135, 0), (0, 0, 0), colour(rng)))
+    return Image.fromarray(pixels)
+
+
+def _blocks(rng: Rng, at: Size) -> Image.Image:
+    """What is left of a picture compressed too far: blocks of 8 pixels or more, each of one colour or of a slope."""
+    cells = Image.fromarray(rng.integers(0, 256, (whole(rng, 4, 24), whole(rng, 4, 24), 3), np.uint8))
+    soft = cells.resize(at, pick(rng, (Image.Resampling.NEAREST, Image.Resampling.BICUBIC)))
+    return camera.jpeg(camera.noisy(soft, rng, real(rng, 0, 60)), whole(rng, 1, 8))
+
+
+def _colour_bars(rng: Rng, at: Size) -> Image.Image:
+    """A test card: bars of full colours, or of a grey scale."""
+    full = [
+        (255, 255, 255),
+        (255, 255, 0),
+        (0, 255, 255),
+        (0, 255, 0),
+        (255, 0, 255),
+        (255, 0, 0),
+        (0, 0, 255),
+        (0, 0, 0),
+    ]
+    grey = [(level, level, level) for level in range(0, 256, 255 // whole(rng, 3, 15))]
+    chosen = np.asarray(pick(rng, (full, full[::-1], grey, palette(rng, whole(rng, 3, 12)))), np.uint8)[None]
+    picture = Image.fromarray(chosen).resize(at, Image.Resampling.NEAREST)
+    return picture.transpose(Image.Transpose.ROTATE_90) if happens(rng, 0.2) else picture
+
+
+def _square_code(rng: Rng, at: Size) -> Image.Image:
+    """A QR code's look: random modules with three finders, on white; or a bar code."""
+    if happens(rng, 0.3):
+        bars = rng.random((1, whole(rng, 40, 110))) > 0.5
+        code = np.where(bars, 0, 255).astype(np.uint8).repeat(40, 0)
+    else:
+        n = whole(rng, 21, 45)
+        code = np.where(rng.random((n, n)) > 0.5, 0, 255).astype(np.uint8)
+        finder = np.zeros((7, 7), np.uint8)
+        finder[1:6, 1:6] = 255
+        finder[2:5, 2:5] = 0
+        for rows, columns in ((slice(7), slice(7)), (slice(7), slice(n - 7, n)), (slice(n - 7, n), slice(7))):
+            code[rows, columns] = finder
+    margin = whole(rng, 1, 8)
+    code = np.pad(code, margin, constant_values=255)
+    side = min(at)
+    return Image.fromarray(code).resize((side, side), Image.Resampling.NEAREST).convert("RGB")
+
+
+def _bricks(rng: Rng, at: Size) -> Image.Image:
+    """Bricks, or a grid of lines."""
+    joint, brick = colour(rng), colour(rng)
+    picture = Image.new("RGB", at, joint)
+    draw = ImageDraw.Draw(picture)
+    h, w = real(rng, 8, 40), real(rng, 14, 90)
+    gap, shift, vary = real(rng, 1, 6), pick(rng, (0.0, 0.5)), real(rng, 0, 0.4)
+    for row in range(int(at[1] / h) + 1):
+        for column in range(-1, int(at[0] / w) + 1):
+            left = (column + shift * (row % 2)) * w
+            paint: Colour = between(brick, joint, vary * float(rng.random()))
+            draw.rectangle((left, row * h, left + w - gap, row * h + h - gap), paint)
+    return picture.filter(ImageFilter.GaussianBlur(0.7))
+
+
+def _turned(picture: Image.Image, rng: Rng, at: Size) -> Image.Image:
+    """Turned by any angle where that can be done without empty corners, and cut to size."""
+    if happens(rng, 0.4):
+        picture = picture.resize((at[0] * 2, at[1] * 2)).rotate(real(rng, 0, 90), Image.Resampling.BILINEAR)
+        left, top = at[0] // 2, at[1] // 2
+        return picture.crop((left, top, left + at[0], top + at[1])).resize(at)
+    return picture.crop((0, 0, *at))

@@ -1,0 +1,215 @@
+"""A screen to draw an app on, its theme, and the parts that all apps are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from captioner.training.non_photos import camera
+from captioner.training.non_photos.chance import (
+    BLACK,
+    WHITE,
+    Colour,
+    Rng,
+    between,
+    colour,
+    happens,
+    pick,
+    real,
+    whole,
+)
+from captioner.training.non_photos.lettering import Script, font, number, phrase, script, typeface, word
+from captioner.training.non_photos.pages import Sheet, paragraph
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A screen's picture, its theme, and `unit`: the height of its normal text in pixels."""
+
+    picture: Image.Image
+    draw: ImageDraw.ImageDraw
+    ground: Colour
+    surface: Colour
+    ink: Colour
+    accent: Colour
+    unit: float
+    corner: float
+    letters: Script
+    file: Path | None
+
+    def text(
+        self,
+        at: tuple[float, float],
+        text: str,
+        *,
+        size: float = 1.0,
+        paint: Colour | None = None,
+        anchor: str = "la",
+    ) -> None:
+        """Text of `size` units."""
+        self.draw.text(at, text, paint or self.ink, font(self.file, self.unit * size), anchor=anchor)
+
+    def faint(self, share: float = 0.5) -> Colour:
+        """Between the text's colour and the ground's."""
+        return between(self.ink, self.ground, share)
+
+    def words(self, rng: Rng, length: int) -> str:
+        """A phrase in the screen's script."""
+        return phrase(rng, length, self.letters)
+
+    def panel(self, box: Box, paint: Colour, *, outline: Colour | None = None, rounding: float | None = None) -> None:
+        """A rectangle with the theme's corners."""
+        left, top, right, bottom = box
+        if right - left > 2 and bottom - top > 2:
+            radius = min(self.corner if rounding is None else rounding, (right - left) / 2 - 1, (bottom - top) / 2 - 1)
+            self.draw.rounded_rectangle(box, max(radius, 0), paint, outline)
+
+    def circle(self, x: float, y: float, radius: float, paint: Colour) -> None:
+        """A filled circle."""
+        self.draw.ellipse((x - radius, y - radius, x + radius, y + radius), paint)
+
+
+def blank_screen(rng: Rng, *, phone: bool) -> Screen:
+    """An empty screen of a random size, theme, text size and script."""
+    if phone:
+        width = whole(rng, 300, 420)
+        height = round(width * pick(rng, (1.5, 1.78, 2.0, 2.11, 2.17, 2.22, real(rng, 0.8, 2.2))))
+        unit = width / real(rng, 21, 30)
+    else:
+        width = whole(rng, 560, 860)
+        height = round(width / pick(rng, (1.33, 1.6, 1.6, 1.78, 1.78, 2.3, real(rng, 0.8, 2.5))))
+        unit = width / real(rng, 50, 110)
+    if happens(rng, 0.4):
+        ground = colour(rng, light=(0.02, 0.17), saturation=(0, 0.35))
+        surface, ink = between(ground, WHITE, real(rng, 0.05, 0.15)), between(WHITE, ground, real(rng, 0.0, 0.2))
+    else:
+        ground = colour(rng, light=(0.9, 1), saturation=(0, 0.7)) if happens(rng, 0.6) else WHITE
+        surface, ink = between(WHITE, ground, real(rng, 0, 0.4)), colour(rng, light=(0, 0.25), saturation=(0, 0.3))
+    letters, picture = script(rng), Image.new("RGB", (width, height), ground)
+    accent = colour(rng, light=(0.35, 0.6), saturation=(0.4, 1))
+    return Screen(
+        picture,
+        ImageDraw.Draw(picture),
+        ground,
+        surface,
+        ink,
+        accent,
+        unit,
+        unit * pick(rng, (0, 0.3, 0.8, 1.3)),
+        letters,
+        typeface(rng, style="sans", letters=letters),
+    )
+
+
+def lines_of_text(rng: Rng, screen: Screen, box: Box) -> None:
+    """Running text that fills the box."""
+    sheet = Sheet(screen.picture, screen.draw, screen.ground, screen.faint(0.2), screen.letters, screen.file)
+    paragraph(rng, sheet, box, screen.unit * 0.95)
+
+
+def row_start(rng: Rng, screen: Screen, kind: str, at: tuple[float, float], radius: float) -> None:
+    """What begins a row: a sign, a square, or a circle with a letter."""
+    x, y = at
+    paint = colour(rng, light=(0.3, 0.75))
+    if kind == "icon":
+        icon(rng, screen, x, y, radius * 0.6, screen.faint(0.3))
+    elif kind == "square":
+        screen.panel((x - radius, y - radius, x + radius, y + radius), paint)
+    else:
+        screen.circle(x, y, radius, paint)
+        screen.text((x, y), word(rng)[:1].upper(), size=radius / screen.unit, paint=WHITE, anchor="mm")
+
+
+def row_end(rng: Rng, screen: Screen, kind: str, right: float, middle: float) -> None:
+    """What ends a row: a switch, a time, a value, a badge, a box to tick, an arrow."""
+    unit = screen.unit
+    if kind == "switch":
+        on = happens(rng, 0.5)
+        screen.panel(
+            (right - unit * 2.6, middle - unit * 0.75, right, middle + unit * 0.75),
+            screen.accent if on else screen.faint(0.75),
+            rounding=unit,
+        )
+        screen.circle(right - unit * (0.75 if on else 1.85), middle, unit * 0.6, WHITE)
+    elif kind == "chevron":
+        screen.draw.line(
+            [(right - unit * 0.4, middle - unit * 0.4), (right, middle), (right - unit * 0.4, middle + unit * 0.4)],
+            screen.faint(),
+            2,
+        )
+    elif kind == "badge" and happens(rng, 0.4):
+        screen.circle(right - unit * 0.8, middle, unit * 0.8, screen.accent)
+        screen.text((right - unit * 0.8, middle), str(whole(rng, 1, 20)), size=0.75, paint=WHITE, anchor="mm")
+    elif kind == "box":
+        screen.draw.rectangle(
+            (right - unit, middle - unit * 0.5, right, middle + unit * 0.5),
+            screen.accent if happens(rng, 0.4) else None,
+            screen.faint(),
+        )
+    elif kind in ("time", "value"):
+        screen.text((right, middle), number(rng), size=0.8, paint=screen.faint(), anchor="rm")
+
+
+def icon(rng: Rng, screen: Screen, x: float, y: float, radius: float, paint: Colour) -> None:
+    """A small sign of lines: dots, bars, a lens, a square, a triangle, a ring, a plus."""
+    box, line = (x - radius, y - radius, x + radius, y + radius), max(round(radius / 4), 1)
+    kind = pick(rng, ("dots", "bars", "lens", "square", "triangle", "ring", "plus"))
+    if kind == "dots":
+        for i in (-1, 0, 1):
+            screen.circle(x, y + i * radius * 0.8, radius * 0.22, paint)
+    elif kind == "bars":
+        for i in (-1, 0, 1):
+            screen.draw.line((x - radius, y + i * radius * 0.7, x + radius, y + i * radius * 0.7), paint, line)
+    elif kind == "lens":
+        screen.draw.ellipse((box[0], box[1], x + radius * 0.5, y + radius * 0.5), None, paint, line)
+        screen.draw.line((x + radius * 0.3, y + radius * 0.3, x + radius, y + radius), paint, line)
+    elif kind == "square":
+        screen.draw.rectangle(box, None, paint, line)
+    elif kind == "triangle":
+        screen.draw.polygon([(x - radius * 0.7, y - radius), (x + radius, y), (x - radius * 0.7, y + radius)], paint)
+    elif kind == "ring":
+        screen.draw.ellipse(box, None, paint, line)
+    else:
+        screen.draw.line((x - radius, y, x + radius, y), paint, line)
+        screen.draw.line((x, y - radius, x, y + radius), paint, line)
+
+
+def app_icon(rng: Rng, screen: Screen, at: tuple[float, float], radius: float) -> None:
+    """A rounded square or a circle with a sign."""
+    x, y = at
+    rounding = radius * pick(rng, (0.4, 0.4, 1))
+    screen.panel((x - radius, y - radius, x + radius, y + radius), colour(rng, light=(0.3, 0.95)), rounding=rounding)
+    icon(rng, screen, x, y, radius * 0.5, pick(rng, (WHITE, WHITE, BLACK, colour(rng))))
+
+
+def placeholder(rng: Rng, screen: Screen, box: Box) -> None:
+    """Where a picture would be: a flat field, perhaps with a sign of hills and a sun."""
+    left, top, right, bottom = box
+    if right - left < 8 or bottom - top < 8:
+        return
+    ground = between(screen.surface, pick(rng, (screen.ink, screen.accent, colour(rng))), real(rng, 0.15, 0.9))
+    screen.panel(box, ground)
+    if happens(rng, 0.5):
+        sign, x, y, r = (
+            between(ground, WHITE, 0.4),
+            (left + right) / 2,
+            (top + bottom) / 2,
+            min(right - left, bottom - top) / 5,
+        )
+        screen.draw.polygon([(x - r * 1.5, y + r), (x - r * 0.4, y - r * 0.4), (x + r * 0.7, y + r)], sign)
+        screen.circle(x + r, y - r * 0.6, r * 0.3, sign)
+
+
+def wallpaper(rng: Rng, screen: Screen) -> None:
+    """A gradient of two or three colours, or one colour."""
+    stops = np.asarray([colour(rng, light=(0.05, 0.7)) for _ in range(3)], np.float32)
+    values = camera.enlarged(camera.ramp(rng), screen.picture.size).clip(0, 1)
+    if happens(rng, 0.2):
+        values = np.zeros_like(values)
+    channels = [np.interp(values, (0, 0.5, 1), stops[:, c]) for c in range(3)]
+    screen.picture.paste(camera.as_image(np.stack(channels, -1)))

@@ -1,0 +1,596 @@
+"""A whole ConvNeXt taught stage by stage by a pretrained network of inverted bottlenecks, EfficientNet-Lite2.
+
+    python -m captioner.train trunk     --run RUN --published efficientnet-lite2.pth
+    python -m captioner.train stagewise --run RUN --prepared PREPARED --sources NAME=SHARE,... \
+        --teacher RUN/trunk.npz --size atto --px 160 --minutes 420
+
+Each part of the student (stem and stage 0, stage 1, the halves of stage 2, stage 3) first learns to make the
+teacher's map from the teacher's map before it, then from what the student itself makes of the photo; at last all parts
+are trained together (block-wise distillation as in arXiv:1911.13053; a hint in the middle of stage 3 as in FitNets,
+arXiv:1412.6550). The student's channels are the teacher's standardised ones, so no adaptor has to be learnt
+and thrown away. Teacher and student see fresh crops, cut and mirrored inside the compiled step (arXiv:2106.05237).
+
+RUN/stagewise.npz has the arrays of `build_encoder(size)`, for `captioner.train captioner --start`, and the layer that
+makes the teacher's last channels ("readout"). RUN/stagewise/ has the weights of each phase, and measures.json the
+share of unexplained variance on photos held back by a hash of their names: "taught" of a phase's own parts,
+"chained" of all parts so far on the student's own maps.
+
+On a machine with a GPU and JAX, which needs Keras 3.13 or newer, numpy and Pillow but no TensorFlow: pack PREPARED
+(what captioner.data wrote) and RUN/trunk.npz, copy them there with this code, and give one command:
+
+    KERAS_BACKEND=jax python -m captioner.train stagewise --run RUN --prepared PREPARED --sources NAME=SHARE,... \
+        --teacher RUN/trunk.npz --size atto --px 192 --minutes 8 --batch-times 8 --save-every 60
+
+then take RUN/stagewise.npz and RUN/stagewise/measures.json back. The minutes are for training; compiling comes on top,
+up to a minute for each phase. Given again, the command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
+
+from captioner.classes import CLASSES
+from captioner.data import Source, is_held_back
+from captioner.preprocess import MEAN, STD
+from captioner.training import checkpoint, loop
+from captioner.training.distil import WHOLE, random_box
+from captioner.training.encoder import SIZES, Dense, Trunk, blocks, lower_trunk, shrink, upper, upper_trunk
+
+log = logging.getLogger(__name__)
+
+Tensor = Any
+Floats = NDArray[np.float32]
+
+#: The parts of the student, first to last, each with a map of the teacher's to make.
+PARTS = ("stage0", "stage1", "stage2a", "stage2b", "stage3")
+#: The map that the middle of stage 3 is led to.
+MIDDLE = "middle"
+#: A channel more than the teacher has, of this value: layer normalisation keeps a map's scale only beside a constant.
+CONSTANT = 3.0
+#: Initial factor of the residual branches of stages 0 and 1, which have few steps to grow from the usual 0.1.
+BRANCH_SCALE = 0.5
+#: Weight of each error in the loss; of the parts before the last only where a phase trains them.
+WEIGHTS = {"stage0": 1.0, "stage1": 1.0, "stage2a": 1.0, "stage2b": 1.0, "spare": 0.1, MIDDLE: 0.3,
+           "map": 1.0, "head": 0.5, "pooled": 1.0, "classes": 0.1, "divergence": 0.1}  # fmt: skip
+#: The same where the last part is trained along: the other parts' errors keep it on the way.
+WHOLE_WEIGHTS = WEIGHTS | {"stage0": 0.1, "stage1": 0.1, "stage2a": 0.25, "stage2b": 0.5, "spare": 0.02}
+#: Photos that the teacher's channels are standardised on, and that are measured on at most.
+STATISTICS_PHOTOS, HELD_PHOTOS = 512, 400
+#: A pooled error that is not under this after three hours of two cores never came to anything.
+POOLED_LIMIT = 0.60
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One stretch of training."""
+
+    name: str
+    parts: tuple[str, ...]  # chained; the first takes the photo if it is stage 0, else the teacher's map
+    share: float  # of the time
+    rate: float  # peak learning rate
+    batch: int
+    frozen: int = 0  # so many of the first parts are not trained
+    muon: bool = False
+    enough: float | None = None  # unexplained share of the last part at which the phase ends early
+
+
+PHASES = (
+    Phase("stage0", PARTS[:1], 0.05, 3e-3, 4),
+    Phase("stage1", PARTS[1:2], 0.05, 3e-3, 8),
+    Phase("stages01", PARTS[:2], 0.05, 1e-3, 8, enough=0.25),
+    Phase("stage2a", PARTS[2:3], 0.05, 3e-3, 16),
+    Phase("stage2b", PARTS[3:4], 0.05, 3e-3, 16),
+    Phase("stages2", PARTS[:4], 0.06, 1e-3, 16, frozen=2),
+    Phase("stage3", PARTS[4:], 0.25, 3e-3, 32, muon=True),
+    Phase("stages3", PARTS, 0.27, 3e-3, 32, frozen=4, muon=True),
+    Phase("whole", PARTS, 0.17, 5e-4, 32),
+)
+
+
+# The teacher
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """A trunk, never trained: what it makes of normalised photos, and its head, to be put on the student's map."""
+
+    maps: keras.Model  # photos to a map for each of PARTS and MIDDLE
+    head: layers.Layer  # (b, h, w, c) to (b, h, w, trunk.head)
+    classes: layers.Layer  # (b, trunk.head) to logits
+
+
+def build_teacher(trunk: Trunk, px: int, arrays: checkpoint.Arrays) -> Teacher:
+    """The teacher with its weights.
+
+    Args:
+        trunk: one of seven groups of blocks, as all of this family have.
+        arrays: the weights of `captioner.training.encoder.build_trunk`.
+    """
+    photo = keras.Input((px, px, 3), name="photo")
+    last = upper_trunk(lower_trunk(photo, trunk), trunk)
+    layer_of = keras.Model(photo, last).get_layer
+    ends = np.cumsum([repeats for _, _, repeats, _, _ in trunk.blocks]).tolist()
+    after = dict(zip((*PARTS[:4], MIDDLE), (*ends[1:5], (ends[4] + ends[6]) // 2), strict=True))
+    taps = {name: layer_of(f"trunk{block}_expand").input for name, block in after.items()}
+    maps = keras.Model(photo, taps | {PARTS[4]: last}, name="teacher")
+    head = layers.Dense(trunk.head, keras.activations.relu6, name="trunk_head")
+    classes = layers.Dense(CLASSES, name="trunk_classes")
+    head.build(last.shape)
+    classes.build((None, trunk.head))
+    for layer in (maps, head, classes):
+        layer.trainable = False
+    checkpoint.assign(maps, arrays)
+    head.set_weights([arrays["trunk_head/kernel"], arrays["trunk_head/bias"]])
+    classes.set_weights([arrays["classes/kernel"], arrays["classes/bias"]])
+    return Teacher(maps, head, classes)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The teacher's channels of one map as the student has them: standardised, and as many as the student's."""
+
+    kernel: Floats  # (c, width)
+    bias: Floats  # (width,)
+    back: Floats  # (width, c): to the standardised channels
+
+    @classmethod
+    def of(cls, mean: Floats, deviation: Floats, width: int, rotation: Floats | None = None) -> Frame:
+        """Standardised channels, then `CONSTANT` if there is room, then none; all of it rotated.
+
+        Args:
+            rotation: orthogonal (width, width).
+        """
+        channels = len(mean)
+        back = np.eye(width, channels, dtype=np.float32)
+        spare = np.where(np.arange(width) == channels, CONSTANT, 0).astype(np.float32)
+        if rotation is not None:
+            back, spare = rotation.T @ back, spare @ rotation
+        kernel = back.T / deviation[:, None]
+        return cls(kernel, spare - mean @ kernel, back)
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        """(..., c) to (..., width)."""
+        return ops.matmul(maps, self.kernel) + self.bias
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What the errors are measured in."""
+
+    frames: Mapping[str, Frame]  # of PARTS and MIDDLE
+    mean: Floats  # of the last map's channels
+    deviation: Floats
+    head: float  # variance of the head's channels over all cells
+    pooled: float  # and of their means over each photo
+
+    def save(self, path: Path) -> None:
+        """Write an .npz file."""
+        frames = {f"{name}/{part}": getattr(frame, part) for name, frame in self.frames.items()
+                  for part in ("kernel", "bias", "back")}  # fmt: skip
+        rest = {part: np.asarray(getattr(self, part)) for part in ("mean", "deviation", "head", "pooled")}
+        checkpoint.save(path, frames | rest)
+
+    @classmethod
+    def load(cls, path: Path) -> Statistics:
+        """Read what `save` wrote."""
+        found = checkpoint.load(path)
+        frames = {name: Frame(*(found[f"{name}/{part}"] for part in ("kernel", "bias", "back")))
+                  for name in (*PARTS, MIDDLE)}  # fmt: skip
+        return cls(frames, found["mean"], found["deviation"], float(found["head"]), float(found["pooled"]))
+
+
+def measure_teacher(teacher: Teacher, photos: Sequence[NDArray[np.uint8]], px: int, size: str) -> Statistics:
+    """Statistics over whole photos (side, side, 3).
+
+    Raises:
+        ValueError: the student has fewer channels than the teacher where it should learn its map.
+    """
+    shown = keras.Input((*photos[0].shape[:2], 3), dtype="uint8", name="photos")
+    box = keras.Input((4,), name="box")
+    taught = teacher.maps(crops(shown, box, px))
+    model = keras.Model({"photos": shown, "box": box}, taught | {"head": teacher.head(taught[PARTS[4]])})
+    found = _predicted(model, photos)
+    means = {name: maps.mean((0, 1, 2)) for name, maps in found.items()}
+    deviations = {name: maps.std((0, 1, 2)) + 1e-4 for name, maps in found.items()}
+    widths = dict(zip(PARTS, (*SIZES[size].widths[:2], *2 * SIZES[size].widths[2:3]), strict=False))
+    frames: dict[str, Frame] = {}
+    for name in (*PARTS, MIDDLE):
+        channels = len(means[name])
+        width = widths.get(name, channels)
+        if width < channels:
+            raise ValueError(f"{name} has {width} channels, and the teacher's map {channels}")
+        frames[name] = Frame.of(means[name], deviations[name], width)
+    turned = _rotation(found["stage2a"], frames["stage2a"], found["stage2b"], frames["stage2b"])
+    frames["stage2b"] = Frame.of(means["stage2b"], deviations["stage2b"], widths["stage2b"], turned)
+    pooled = found["head"].mean((1, 2)).var(0).mean()
+    last = PARTS[4]
+    return Statistics(frames, means[last], deviations[last], float((deviations["head"] ** 2).mean()), float(pooled))
+
+
+def _rotation(source: Floats, source_frame: Frame, target: Floats, target_frame: Frame) -> Floats:
+    """What turns the target so that it lies next to the source, which residual blocks start from (Procrustes)."""
+    a = source.reshape(-1, source.shape[-1]) @ source_frame.kernel + source_frame.bias
+    b = target.reshape(-1, target.shape[-1]) @ target_frame.kernel + target_frame.bias
+    left, _, right = np.linalg.svd(b.T @ a)
+    rotation: Floats = (left @ right).astype(np.float32)
+    return rotation
+
+
+# The student
+
+
+def build_part(size: str, part: str, shape: tuple[int, ...], channels: Mapping[str, int]) -> keras.Model:
+    """A part of `build_encoder(size)`, its layers of the same names; maps of `shape` to a map.
+
+    The last part gives what `upper` gives, with the teacher's channels as "readout" and those of `MIDDLE`.
+
+    Args:
+        channels: of the teacher's maps.
+    """
+    x = maps = keras.Input(shape, name=f"{part}_maps")
+    stage = int(part[5])
+    depth = SIZES[size].depths[stage]
+    first, last = {"a": (0, depth // 2), "b": (depth // 2, depth)}.get(part[6:], (0, depth))
+    if first == 0 and part != "stage2b":
+        x = shrink(x, size, stage)
+    if part != PARTS[4]:
+        return keras.Model(maps, blocks(x, size, stage, range(first, last)), name=part)
+    x = blocks(x, size, stage, range(depth // 2))
+    middle = Dense(channels[MIDDLE], name="middle_readout")(x)
+    found = upper(blocks(x, size, stage, range(depth // 2, depth)), size)
+    readout = Dense(channels[part], name="readout")(found["map"])
+    return keras.Model(maps, found | {MIDDLE: middle, "readout": readout}, name=part)
+
+
+def tap_weights(start: Tensor, stop: Tensor, side: int, px: int) -> Tensor:
+    """Weights (b, px, side) that resample the stretch from `start` to `stop` (b,), fractions of `side`, to `px`.
+
+    Bilinear, over as many taps as it takes when shrinking, as Pillow has it; mirrored where stop < start.
+    """
+    length = (stop - start)[:, None] * (side / px)
+    at = start[:, None] * side + length * (np.arange(px, dtype=np.float32) + 0.5)  # (b, px)
+    reach = ops.maximum(ops.abs(length), 1.0)[:, :, None]
+    weights = ops.relu(1 - ops.abs(at[:, :, None] - (np.arange(side, dtype=np.float32) + 0.5)) / reach)
+    return weights / ops.sum(weights, axis=-1, keepdims=True)
+
+
+def crops(photos: Tensor, boxes: Tensor, px: int) -> Tensor:
+    """Photos (b, side, side, 3) uint8 under boxes (b, 4: left, top, right, bottom), normalised (b, px, px, 3)."""
+    side = photos.shape[1]
+    columns = tap_weights(boxes[:, 0], boxes[:, 2], side, px)
+    rows = tap_weights(boxes[:, 1], boxes[:, 3], side, px)
+    x = ops.einsum("byh,bhwc->bywc", rows, ops.cast(photos, "float32"))
+    x = ops.einsum("bxw,bywc->byxc", columns, x)
+    return (x - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
+
+
+def build_phase(phase: Phase, teacher: Teacher, statistics: Statistics, size: str, px: int, side: int) -> keras.Model:
+    """Photos (b, side, side, 3) uint8 and boxes (b, 4) to the errors (b,) of the parts that are trained.
+
+    An error is a share of variance; but "classes" and "divergence" are Kullback-Leibler divergences from the teacher's
+    classes, of those of the student and of those that the teacher's head gives to the student's readout.
+    """
+    photos = keras.Input((side, side, 3), dtype="uint8", name="photos")
+    box = keras.Input((4,), name="box")
+    x = crops(photos, box, px)
+    taught = {name: ops.stop_gradient(maps) for name, maps in teacher.maps(x).items()}
+    channels = {name: maps.shape[-1] for name, maps in taught.items()}
+    before = PARTS.index(phase.parts[0])
+    if before:
+        x = statistics.frames[PARTS[before - 1]](taught[PARTS[before - 1]])
+    errors: dict[str, Tensor] = {}
+    spare = []
+    for number, part in enumerate(phase.parts):
+        network = build_part(size, part, x.shape[1:], channels)
+        network.trainable = number >= phase.frozen
+        x = network(x)
+        if not network.trainable:
+            x = ops.stop_gradient(x)
+        elif part == PARTS[4]:
+            errors |= last_errors(x, taught, teacher, statistics, chained=before == 0)
+        else:
+            errors[part], more = map_errors(x, taught[part], statistics.frames[part])
+            spare.append(more)
+    if spare:
+        errors["spare"] = sum(spare[1:], spare[0])
+    return keras.Model({"photos": photos, "box": box}, errors, name=phase.name)
+
+
+def map_errors(found: Tensor, taught: Tensor, frame: Frame) -> tuple[Tensor, Tensor]:
+    """The unexplained share of the teacher's channels, and the mean square of the error in the spare ones."""
+    error = found - frame(taught)
+    width, channels = frame.back.shape
+    own = ops.square(ops.matmul(error, frame.back))
+    spare = ops.sum(ops.square(error), axis=-1) - ops.sum(own, axis=-1)
+    return ops.mean(own, axis=(1, 2, 3)), ops.mean(spare, axis=(1, 2)) / max(1, width - channels)
+
+
+def last_errors(found: Mapping[str, Tensor], taught: Mapping[str, Tensor], teacher: Teacher, statistics: Statistics,
+                chained: bool) -> dict[str, Tensor]:  # fmt: skip
+    """The errors of stage 3: in its middle, in the teacher's last map, and in what its head makes of it."""
+    wanted = statistics.frames[PARTS[4]](taught[PARTS[4]])
+    middle = statistics.frames[MIDDLE](taught[MIDDLE])
+    head = teacher.head(found["readout"] * statistics.deviation + statistics.mean)
+    wanted_head = teacher.head(taught[PARTS[4]])
+    pooled, wanted_pooled = ops.mean(head, axis=(1, 2)), ops.mean(wanted_head, axis=(1, 2))
+    classes = teacher.classes(wanted_pooled)
+    errors = {
+        MIDDLE: ops.mean(ops.square(found[MIDDLE] - middle), axis=(1, 2, 3)),
+        "map": ops.mean(ops.square(found["readout"] - wanted), axis=(1, 2, 3)),
+        "head": ops.mean(ops.square(head - wanted_head), axis=(1, 2, 3)) / statistics.head,
+        "pooled": ops.mean(ops.square(pooled - wanted_pooled), axis=1) / statistics.pooled,
+        "classes": divergence(classes, found["classes"]),
+    }
+    return errors | {"divergence": divergence(classes, teacher.classes(pooled))} if chained else errors
+
+
+def divergence(wanted: Tensor, found: Tensor) -> Tensor:
+    """Kullback-Leibler divergence (b,) of the classes of one network from those of another, both as logits."""
+    expected = ops.log_softmax(wanted)
+    return ops.sum(ops.exp(expected) * (expected - ops.log_softmax(found)), axis=-1)
+
+
+# Training
+
+
+def optimizer(plan: loop.Plan, muon: bool) -> Any:
+    """AdamW, or Muon (arXiv:2502.16982) for the kernels of dense layers in blocks with AdamW for all else."""
+    common = {"weight_decay": plan.decay, "clipnorm": 1.0, "use_ema": True, "ema_momentum": plan.ema}
+    if muon:
+        found = keras.optimizers.Muon(plan.rate, momentum=0.95, adam_beta_2=0.99, adam_weight_decay=plan.decay,
+                                      rms_rate=0.2, exclude_layers=["readout", "classes"], **common)  # fmt: skip
+    else:
+        found = keras.optimizers.AdamW(plan.rate, beta_2=0.99, **common)
+    found.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return found
+
+
+def compile_phase(model: Any, phase: Phase, plan: loop.Plan) -> None:
+    """Each output is an error already, so the loss is their weighted sum."""
+    weights = WHOLE_WEIGHTS if phase.parts[-1] == PARTS[4] else WEIGHTS
+    names = list(model.output)
+    model.compile(
+        optimizer(plan, phase.muon),
+        loss=dict.fromkeys(names, _itself),
+        loss_weights={name: weights[name] for name in names},
+        jit_compile=loop.XLA,
+    )
+
+
+def _itself(_: Tensor, error: Tensor) -> Tensor:
+    return error
+
+
+class Photos:
+    """The photos of several sources, without those that are held back to measure on.
+
+    Args:
+        sources: prepared sources with the share of each batch that comes from them.
+        held: share of the photos that is held back.
+
+    Raises:
+        ValueError: sources of different sizes, or one without photos to learn from, or none to measure on.
+    """
+
+    def __init__(self, sources: Mapping[str, tuple[Source, float]], held: float) -> None:
+        self._photos = [source.photos for source, _ in sources.values()]
+        shares = np.array([share for _, share in sources.values()])
+        self._shares = shares / shares.sum()
+        if len({photos.shape[1:] for photos in self._photos}) != 1:
+            raise ValueError("the sources were prepared with different --px")
+        self.side: int = self._photos[0].shape[1]
+        backs = [[is_held_back(name, held) for name in source.names] for source, _ in sources.values()]
+        self._rows = [np.flatnonzero(np.logical_not(back)) for back in backs]
+        measured = [(i, int(row)) for i, back in enumerate(backs) for row in np.flatnonzero(back)]
+        if not measured or not all(map(len, self._rows)):
+            raise ValueError("there are too few photos: some are needed to learn from, others to measure on")
+        step = -(-len(measured) // HELD_PHOTOS)
+        self.held = [self._photos[i][row] for i, row in measured[::step]]
+
+    def draw(self, rng: np.random.Generator, count: int) -> list[NDArray[np.uint8]]:
+        """So many photos (side, side, 3) to learn from."""
+        which = rng.choice(len(self._photos), count, p=self._shares)
+        return [self._photos[i][rng.choice(self._rows[i])] for i in which]
+
+    def batches(self, outputs: Sequence[str], size: int, seed: int) -> Iterator[loop.Batch]:
+        """Endless batches of whole photos with the boxes to cut out; half are mirrored. The targets are never read."""
+        rng = np.random.default_rng(seed)
+        targets = {name: np.zeros(size, np.float32) for name in outputs}
+        while True:
+            boxes = np.array([random_box(rng) for _ in range(size)], np.float32)
+            mirrored = rng.random(size) < 0.5
+            boxes[mirrored] = boxes[mirrored][:, [2, 1, 0, 3]]
+            yield {"photos": np.stack(self.draw(rng, size)), "box": boxes}, targets
+
+
+def _predicted(model: Any, photos: Sequence[NDArray[np.uint8]], batch: int = 32) -> dict[str, Floats]:
+    """What a model makes of whole photos."""
+    found: list[dict[str, Floats]] = []
+    for start in range(0, len(photos), batch):
+        some = np.stack(photos[start : start + batch])
+        filled = np.concatenate([some, np.repeat(some[:1], batch - len(some), axis=0)])  # so that one shape is compiled
+        said = model.predict_on_batch({"photos": filled, "box": np.tile(np.array(WHOLE, np.float32), (batch, 1))})
+        found.append({name: np.asarray(value)[: len(some)] for name, value in said.items()})
+    return {name: np.concatenate([some[name] for some in found]) for name in found[0]}
+
+
+def unexplained(model: Any, photos: Sequence[NDArray[np.uint8]]) -> dict[str, float]:
+    """The mean of each error of a phase's model over whole photos."""
+    return {name: round(float(error.mean()), 4) for name, error in _predicted(model, photos).items()}
+
+
+class Measures:
+    """RUN/stagewise/measures.json: what was measured after which phase, and which phases are done."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+
+    def add(self, phase: str, kind: str, found: Mapping[str, float], done: bool = False) -> None:
+        """Log it and write the file anew."""
+        log.info("%s %s %s", phase, kind, " ".join(f"{name} {value:.3f}" for name, value in found.items()))
+        self.rows.append({"phase": phase, "kind": kind, "done": done, "unexplained": dict(found)})
+        partial = self._path.with_suffix(".part")
+        partial.write_text(json.dumps(self.rows, indent=1) + "\n", encoding="utf-8")
+        partial.rename(self._path)
+
+    def is_done(self, phase: str) -> bool:
+        """Whether a phase came to its end."""
+        return any(row["phase"] == phase and row["done"] for row in self.rows)
+
+
+def start(model: Any, learned: checkpoint.Arrays) -> None:
+    """Give the student what it has learnt so far; residual branches of new stages 0 and 1 count for more."""
+    for variable in model.weights:
+        if variable.path in learned:
+            variable.assign(learned[variable.path].astype(np.float32))
+        elif variable.path.startswith(("stage0", "stage1")) and variable.path.endswith("scale/gamma"):
+            variable.assign(np.full(variable.shape, BRANCH_SCALE, np.float32))
+
+
+def students(arrays: checkpoint.Arrays) -> checkpoint.Arrays:
+    """The weights without the teacher's."""
+    return {name: array for name, array in arrays.items() if not name.startswith("trunk")}
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How the time is spent."""
+
+    plan: loop.Plan  # minutes of all phases together; its rate is a factor to theirs
+    shares: Mapping[str, float]  # of the time, by phase, where not the usual ones; 0 leaves a phase out
+    batch_times: int = 1  # factor to the batch of each phase, for a GPU
+
+    def phases(self) -> list[tuple[Phase, loop.Plan]]:
+        """The phases that get time, each with its plan.
+
+        Raises:
+            ValueError: `shares` names no phase, or leaves none.
+        """
+        if unknown := self.shares.keys() - {phase.name for phase in PHASES}:
+            raise ValueError(f"there is no phase {', '.join(sorted(unknown))}")
+        shares = {phase.name: self.shares.get(phase.name, phase.share) for phase in PHASES}
+        total = sum(shares.values())
+        if not total:
+            raise ValueError("no phase is left")
+        found = []
+        for phase in (phase for phase in PHASES if shares[phase.name]):
+            minutes = self.plan.minutes * shares[phase.name] / total
+            plan = replace(self.plan, minutes=minutes, rate=self.plan.rate * phase.rate)
+            found.append((replace(phase, batch=phase.batch * self.batch_times), plan))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What all phases have in common."""
+
+    teacher: Teacher
+    statistics: Statistics
+    photos: Photos
+    size: str
+    px: int
+    out: Path  # RUN/stagewise
+    measures: Measures
+    chained: keras.Model  # the model of all parts on the student's own maps, to measure with
+
+    @classmethod
+    def of(cls, teacher: Teacher, statistics: Statistics, photos: Photos, size: str, px: int, out: Path) -> Course:
+        """With the measures that `out` has already."""
+        chained = build_phase(PHASES[-1], teacher, statistics, size, px, photos.side)
+        return cls(teacher, statistics, photos, size, px, out, Measures(out / "measures.json"), chained)
+
+    def model(self, phase: Phase, learned: checkpoint.Arrays) -> keras.Model:
+        """A phase's model with what the student has learnt so far."""
+        found = build_phase(phase, self.teacher, self.statistics, self.size, self.px, self.photos.side)
+        start(found, learned)
+        return found
+
+    def teach(self, phase: Phase, plan: loop.Plan, learned: checkpoint.Arrays, seed: int) -> checkpoint.Arrays:
+        """What the student has learnt after a phase, which goes on where it stopped if it was begun before."""
+        model = self.model(phase, learned)
+        compile_phase(model, phase, plan)
+        reached = False
+
+        def check(_: int) -> None:
+            nonlocal reached
+            found = unexplained(model, self.photos.held)
+            self.measures.add(phase.name, "underway", found)
+            reached = phase.enough is not None and found[phase.parts[-1]] < phase.enough
+
+        def batches() -> Iterator[loop.Batch]:
+            for batch in self.photos.batches(list(model.output), phase.batch, seed):
+                if reached:
+                    return
+                yield batch
+
+        _compile_step(model, next(batches()))
+        loop.train(model, batches(), plan, self.out, phase.name, check, ahead=3)
+        learned = learned | students(checkpoint.load(self.out / f"{phase.name}.npz"))
+        start(model, learned)
+        self.measures.add(phase.name, "taught", unexplained(model, self.photos.held))
+        self._measure_chained(phase, learned)
+        return learned
+
+    def _measure_chained(self, phase: Phase, learned: checkpoint.Arrays) -> None:
+        """Measure all parts so far, each on what those before it make of the photo, and call the phase done."""
+        start(self.chained, learned)
+        found = unexplained(self.chained, self.photos.held)
+        del found["spare"]
+        reached = PARTS.index(phase.parts[-1])
+        if PARTS[reached] == PARTS[-1]:
+            if found["pooled"] >= POOLED_LIMIT:
+                log.warning("%s: pooled %.2f is not under %.2f", phase.name, found["pooled"], POOLED_LIMIT)
+        else:
+            found = {part: found[part] for part in PARTS[: reached + 1]}
+        self.measures.add(phase.name, "chained", found, done=True)
+
+
+def _compile_step(model: Any, batch: loop.Batch) -> None:
+    """Compile the training step before the clock starts, by a step of no length: it can take a minute."""
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.learning_rate = 0.0
+    model.train_on_batch(*batch)
+    model.reset_metrics()
+
+
+def run(
+    prepared: Path, shares: Mapping[str, float], trunk: Trunk, teacher: Path, size: str, px: int, schedule: Schedule,
+    out: Path, name: str, held: float, seed: int,
+) -> None:  # fmt: skip
+    """Teach the student for as long as `schedule` says and write `out`/`name`.npz.
+
+    Args:
+        teacher: weights of the trunk, by the stage `trunk`.
+        held: share of the photos that is held back to measure on.
+
+    Raises:
+        ValueError: the photos, the schedule or the student's size won't do.
+    """
+    phases = schedule.phases()
+    photos = Photos({key: (Source.open(prepared / key), share) for key, share in shares.items()}, held)
+    taught_by = build_teacher(trunk, px, checkpoint.load(teacher))
+    work = out / "stagewise"
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / "statistics.npz").exists():
+        some = photos.draw(np.random.default_rng(seed), STATISTICS_PHOTOS)
+        measure_teacher(taught_by, some, px, size).save(work / "statistics.npz")
+    statistics = Statistics.load(work / "statistics.npz")
+    course = Course.of(taught_by, statistics, photos, size, px, work)
+    learned: checkpoint.Arrays = {}
+    for phase, plan in phases:
+        if course.measures.is_done(phase.name):
+            learned |= students(checkpoint.load(work / f"{phase.name}.npz"))
+        else:
+            learned = course.teach(phase, plan, learned, seed)
+        checkpoint.save(out / f"{name}.npz", learned)
