@@ -7,14 +7,13 @@ household password is set, requests need the session cookie that POST /login giv
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from functools import wraps
 from typing import Any, TypeGuard
 
 from aiohttp import web
 
-from captioner import Tag
 from indexer.catalogue.library_walk import RootState
 from indexer.correction import UnusableCorrection
 from indexer.errors import SetupError
@@ -317,8 +316,8 @@ def _photo(request: web.Request, photo: Photo) -> Json:
         "corrected": photo.correction is not None,
         "confidence": round(machine.confidence, 3) if machine else None,
         "unsure": photo.unsure,
-        "words": _words(machine.words if machine else ()),
-        "tags": _words(machine.tags if machine else ()),
+        "words": [_word(one.word, one.probability) for one in machine.words] if machine else [],
+        "tags": [_word(one.word, one.probability) for one in machine.tags] if machine else [],
         "wrong": photo.wrong,
         "added_words": list(map(clean, photo.added_words)),
         "taken_at": metadata.taken_at.isoformat() if metadata.taken_at else None,
@@ -332,8 +331,8 @@ def _photo(request: web.Request, photo: Photo) -> Json:
     }
 
 
-def _words(words: Iterable[Tag]) -> list[Json]:
-    return [{"word": clean(one.word), "probability": round(one.probability, 3)} for one in words]
+def _word(word: str, probability: float) -> Json:
+    return {"word": clean(word), "probability": round(probability, 3)}
 
 
 def _file(file: PhotoFile) -> Json:

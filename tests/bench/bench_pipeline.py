@@ -104,7 +104,7 @@ async def measure_pipeline(settings: Settings, root: Path, photos: int) -> float
 def rate(folder: Path, bundle: Path, photos: int, rounds: int) -> None:
     ratios = []
     for number in range(rounds):
-        settings = Settings(data_dir=folder / f"data-{number}", bundle=bundle, watch=False)
+        settings = Settings(data_dir=folder / f"data-{number}", bundle=bundle, watch=False, write_unsure=True)
         parts = asyncio.run(measure_parts(settings, write_photos(folder / f"parts-{number}", photos, number)))
         root = folder / f"whole-{number}"
         write_photos(root, photos, 1000 + number)

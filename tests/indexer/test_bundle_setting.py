@@ -25,6 +25,7 @@ from web.cli import main
 def recollect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     monkeypatch.setenv("RECOLLECT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("RECOLLECT_WRITE_UNSURE", "true")  # of plain colours the model is seldom sure
 
     def run(*words: str | Path) -> Result:
         result = CliRunner().invoke(main, list(map(str, words)))
