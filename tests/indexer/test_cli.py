@@ -181,7 +181,7 @@ def test_a_model_that_can_t_be_read_keeps_status_from_nothing(library: Path, tmp
     result = recollect("status", "--bundle", str(tmp_path / "no bundle"))
     assert result.exit_code == 0
     assert f"caption model   the caption model {tmp_path / 'no bundle'} can't be used" in result.stdout
-    assert "photos          2 in 2 files" in result.stdout
+    assert "photos          2 in 3 files" in result.stdout
 
 
 class Doubting(CountingCaptioner):

@@ -47,7 +47,7 @@ async def test_the_status_page_says_how_many_by_which_and_what_to_do(page: Page)
 async def test_it_says_so_in_german(start_page: StartPage) -> None:
     page = await start_page([*many(2)], recaption_hours="22-6")
     body = await page.text("/status", headers={"Accept-Language": "de"})
-    assert "2 Fotos wurden von einem anderen Modell als" in body
+    assert f"2 Fotos wurden von einem anderen Modell beschrieben; jetzt ist <bdi>{CURRENT}</bdi> in Gebrauch." in body
     assert "Jetzt neu beschreiben" in body
     assert "Zwischen 22:00 und 06:00 Uhr werden sie von selbst neu beschrieben." in body
 
