@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from captioner.classes import IMAGENET_CLASSES
 from captioner.manifest import (
@@ -43,7 +44,7 @@ from captioner.training.encoder import build_encoder, summed_features, summed_up
 from captioner.training.hints import MOST_LOGIT
 from captioner.training.kind_head import KindHead
 from captioner.training.lite import convert, quantise_dense
-from captioner.training.model import Captioner, Hints
+from captioner.training.model import Captioner
 
 #: Sentences that one decode_step takes forward.
 ROWS = 3
@@ -73,9 +74,19 @@ class Exporter:
             part.build()
         for part in (self.encoder, *self.parts):
             checkpoint.assign(part, weights)
-        places = {word: i for i, word in enumerate(vocabulary.words)}
-        self.tag_ids = np.array([places[tag] for tag in self.tags], np.int32)
+        if description.hints:
+            self.hint_rows, self.hint_scale = self._hint_table(vocabulary)
         self.usual = weights.get("tag_usual")
+
+    def _hint_table(self, vocabulary: Vocabulary) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+        """The vectors of all tags as int8 (tags, width) and what each row is multiplied with (tags,)."""
+        from keras import ops
+
+        places = {word: i for i, word in enumerate(vocabulary.words)}
+        ids = np.array([places[tag] for tag in self.tags], np.int32)
+        vectors = ops.convert_to_numpy(self.captioner.decoder.hint_vectors(ids))
+        scale = np.abs(vectors).max(axis=1) / 127
+        return np.round(vectors / scale[:, None]).astype(np.int8), scale.astype(np.float32)
 
     @property
     def decoding(self) -> Decoding:
@@ -103,7 +114,7 @@ class Exporter:
         features = ops.reshape(found["map"], (1, s.cells, s.channels))
         summed = summed_up(found)
         logits = self.captioner.tag_head(summed)
-        pairs = self.captioner.decoder.look(features, self._hints(logits))
+        pairs = self.captioner.decoder.remember(features, *self._hints(logits))
         told = {
             "photo_keys": ops.concatenate([keys for keys, _ in pairs]),
             "photo_values": ops.concatenate([values for _, values in pairs]),
@@ -118,15 +129,20 @@ class Exporter:
             told["kinds"] = ops.softmax(self.kind_head(summed))[0]
         return told
 
-    def _hints(self, logits: Any) -> Hints | None:
-        """The most probable tags; see `captioner.training.hints`."""
+    def _hints(self, logits: Any) -> tuple[Any, Any]:
+        """Vectors and logits of the most probable tags, see `captioner.training.hints`; two Nones for no hints.
+
+        The vectors of all tags stand in the encoder as int8: as floats they would be a twentieth of the bundle.
+        """
         from keras import ops
 
         count = self.captioner.decoder.shape.hints
         if not count:
-            return None
+            return None, None
         best, places = ops.top_k(logits, count)
-        return Hints(ops.take(self.tag_ids, places, axis=0), ops.clip(best, -MOST_LOGIT, MOST_LOGIT))
+        rows = ops.cast(ops.take(self.hint_rows, places, axis=0), "float32")
+        vectors = rows * ops.take(self.hint_scale, places, axis=0)[..., None]
+        return vectors, ops.clip(best, -MOST_LOGIT, MOST_LOGIT)
 
     def decode_step(self, tokens: Any, position: Any, photo_keys: Any, photo_values: Any,
                     keys: Any, values: Any) -> dict[str, Any]:  # fmt: skip

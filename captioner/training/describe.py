@@ -27,7 +27,7 @@ from captioner.training.model import (
     tag_loss,
     word_loss,
 )
-from captioner.training.tags import tag_targets
+from captioner.training.tags import tag_counts
 
 log = logging.getLogger(__name__)
 
@@ -90,12 +90,9 @@ class Targets:
     def of(cls, captions: Sequence[Sequence[str]], vocabulary: Vocabulary, tags: Sequence[str], length: int) -> Targets:
         """From the captions of each photo."""
         index = {word: i for i, word in enumerate(tags)}
-        true = np.stack([tag_targets(texts, index) for texts in captions])
-        # One person mentions a third of what five do: what a single caption leaves out is no proof.
-        counts = np.array([min(1.0, len(texts) / SENTENCES) for texts in captions], np.float32)[:, None]
         return cls(
             np.stack([encode_captions(texts, vocabulary, length) for texts in captions]),
-            np.stack([true, np.maximum(true, np.broadcast_to(counts, true.shape))], axis=1),
+            np.stack([tag_counts(texts, index) for texts in captions]),
             np.array([may_mirror(texts) for texts in captions]),
         )
 

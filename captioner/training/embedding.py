@@ -19,6 +19,7 @@ from captioner.meaning import TowerWeights
 from captioner.preprocess import words
 from captioner.training import checkpoint, loop
 from captioner.training.encoder import gelu
+from captioner.training.model import tag_loss
 
 Tensor = Any
 Floats = NDArray[np.float32]
@@ -30,6 +31,8 @@ WORD_DIM = 96
 #: Words of a caption that count.
 LENGTH = 20
 _HEADS, _HIDDEN = 4, 256
+#: What the loss of single words counts beside that of captions.
+WORD_WEIGHT = 0.03
 #: The temperature that training starts from (arXiv:2103.00020), as the logarithm of its inverse.
 _SHARPNESS = float(np.log(1 / 0.07))
 
@@ -175,21 +178,44 @@ def contrastive_loss(_: Tensor, likeness: Tensor) -> Tensor:
     return -ops.mean(ops.sum(own * (rows + columns), axis=1)) / 2
 
 
-def build(vectors: Floats, features: int) -> keras.Model:
-    """What the encoder sees of photos (b, features) and rows of words (b, LENGTH) to their likeness (b, b)."""
+class WordLikeness(layers.Layer):  # type: ignore[misc]  # Keras is untyped
+    """The logit that a word is used of a photo, of how near they lie: (b, DIMENSION), (w, DIMENSION) to (b, w)."""
+
+    def build(self, photos_shape: tuple[int | None, ...], words_shape: tuple[int | None, ...]) -> None:
+        """Make the sharpness, and how frequent each word is."""
+        start = keras.initializers.Constant(_SHARPNESS)
+        self.sharpness = self.add_weight(shape=(), initializer=start, name="gamma")
+        self.bias = self.add_weight(shape=(words_shape[0],), initializer=keras.initializers.Constant(-4.0), name="bias")
+        self.built = True
+
+    def call(self, photos: Tensor, words: Tensor) -> Tensor:
+        """Logits, before the sigmoid."""
+        return ops.matmul(photos, ops.transpose(words)) * ops.exp(ops.minimum(self.sharpness, 4.6)) + self.bias
+
+
+def build(vectors: Floats, features: int, tag_rows: NDArray[np.int32]) -> keras.Model:
+    """What the encoder sees of photos (b, features) and rows of words (b, LENGTH) to "likeness" (b, b) and "words".
+
+    Args:
+        tag_rows: (tags, LENGTH), rows of single words: "words" are their logits (b, tags), so that a query of one word
+            finds the photos that people used it of.
+    """
     tower, head = TextTowerLayer(vectors, name="text_tower"), ImageHead(features, name="image_head")
     seen = keras.Input((features,), name="seen")
     rows = keras.Input((LENGTH,), dtype="int32", name="rows")
-    likeness = Contrast(name="contrast")(head(seen), tower(rows))
-    return keras.Model({"seen": seen, "rows": rows}, likeness, name="embedding")
+    photos = head(seen)
+    likeness = Contrast(name="contrast")(photos, tower(rows))
+    words = WordLikeness(name="word_likeness")(photos, tower(ops.convert_to_tensor(tag_rows)))
+    return keras.Model({"seen": seen, "rows": rows}, {"likeness": likeness, "words": words}, name="embedding")
 
 
-def batches(features: NDArray[Any], texts: Sequence[NDArray[np.int32]], known: Words, size: int, swap: float,
-            seed: int) -> Iterator[loop.Batch]:  # fmt: skip
+def batches(features: NDArray[Any], texts: Sequence[NDArray[np.int32]], tags: Floats, known: Words, size: int,
+            swap: float, seed: int) -> Iterator[loop.Batch]:  # fmt: skip
     """Endless shuffled passes over photos, each time one of its views and one of its texts.
 
     Args:
-        features: (n, views, f). texts: for each photo (captions, LENGTH). swap: share of words that are swapped.
+        features: (n, views, f). texts: for each photo (captions, LENGTH). tags: (n, 2, tags), see `model.tag_loss`.
+        swap: share of words that are swapped.
     """
     rng = np.random.default_rng(seed)
     size = min(size, len(features))
@@ -200,12 +226,15 @@ def batches(features: NDArray[Any], texts: Sequence[NDArray[np.int32]], known: W
             views = rng.integers(features.shape[1], size=size)
             rows = np.stack([texts[n][rng.integers(len(texts[n]))] for n in chosen])
             seen = features[chosen, views].astype(np.float32)
-            yield {"seen": seen, "rows": known.swapped(rows, swap, rng)}, np.zeros((size, size), np.float32)
+            wanted = {"likeness": np.zeros((size, size), np.float32), "words": tags[chosen]}
+            yield {"seen": seen, "rows": known.swapped(rows, swap, rng)}, wanted
 
 
 def compile_model(model: Any, plan: loop.Plan) -> None:
-    """AdamW on the contrastive loss."""
-    model.compile(loop.optimizer(plan), loss=contrastive_loss, jit_compile=loop.XLA)
+    """AdamW on the contrastive loss, and on that of single words."""
+    losses = {"likeness": contrastive_loss, "words": tag_loss}
+    weights = {"likeness": 1.0, "words": WORD_WEIGHT}
+    model.compile(loop.optimizer(plan), loss=losses, loss_weights=weights, jit_compile=loop.XLA)
 
 
 def tower_of(arrays: checkpoint.Arrays, table: Floats) -> TowerWeights:

@@ -175,20 +175,32 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
                 parts += [block.attend_photo, block.norms[1]]
         return [self.cell, *(variable for part in parts for variable in part.weights)]
 
-    def look(self, features: Tensor | None, hints: Hints | None = None,
-             training: bool = False) -> list[tuple[Tensor, Tensor]]:  # fmt: skip
+    def look(
+        self, features: Tensor | None, hints: Hints | None = None, training: bool = False
+    ) -> list[tuple[Tensor, Tensor]]:
         """Keys and values of the photo for each layer.
 
         Args:
             features: (b, cells, channels), a feature map; None for a sentence that there is no photo of.
             hints: words that are likely true of the photo; None for a decoder that reads none.
         """
+        if hints is None:
+            return self.remember(features, None, None, training)
+        return self.remember(features, self.hint_vectors(hints.words), hints.logits, training)
+
+    def hint_vectors(self, words: Tensor) -> Tensor:
+        """Ids of the vocabulary (..., n) as vectors (..., n, width)."""
+        return self.hint_in(ops.take(self.embedding, words, axis=0) * self.shape.width**0.5)
+
+    def remember(
+        self, features: Tensor | None, vectors: Tensor | None, logits: Tensor | None, training: bool = False
+    ) -> list[tuple[Tensor, Tensor]]:
+        """As `look`, of the hints' vectors (b, hints, width) and logits (b, hints)."""
         memory = []
         if features is not None:
             memory.append(self.photo_norm(self.photo_in(features) + self.cell))
-        if hints is not None:
-            words = self.hint_in(ops.take(self.embedding, hints.words, axis=0) * self.shape.width**0.5)
-            memory.append(self.hint_norm(words + hints.logits[..., None] * self.hint_logit))
+        if vectors is not None:
+            memory.append(self.hint_norm(vectors + logits[..., None] * self.hint_logit))
         joined = self.drop(memory[0] if len(memory) == 1 else ops.concatenate(memory, axis=1), training=training)
         return [block.attend_photo.keys_values(joined) for block in self.blocks]
 

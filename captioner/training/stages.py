@@ -40,7 +40,7 @@ from captioner.training.encoder import (
 )
 from captioner.training.lite import fast_function, fast_functions
 from captioner.training.model import Captioner, TagHead, build_training
-from captioner.training.tags import tag_words
+from captioner.training.tags import tag_counts, tag_words
 from captioner.training.teacher import TEACHER_PX, trunk_weights
 
 log = logging.getLogger(__name__)
@@ -296,9 +296,12 @@ def embedding(args: argparse.Namespace, plan: loop.Plan) -> None:
     known = joint_space.Words.of(pieces, np.load(args.run / "words.npy", allow_pickle=False), counts)
     np.save(args.run / "table.npy", known.vectors.astype(np.float32))
     texts = [np.stack([known.encode(text) for text in said]) for said in captions]
-    model = joint_space.build(known.vectors, features.shape[-1])
+    tags = read_tags(args.run)
+    index = {tag: i for i, tag in enumerate(tags)}
+    wanted = np.stack([tag_counts(said, index) for said in captions])
+    model = joint_space.build(known.vectors, features.shape[-1], np.stack([known.encode(tag) for tag in tags]))
     joint_space.compile_model(model, plan)
-    batches = joint_space.batches(features, texts, known, args.batch, args.swap, args.seed)
+    batches = joint_space.batches(features, texts, wanted, known, args.batch, args.swap, args.seed)
     loop.train(model, batches, plan, args.run, args.name or "embedding")
 
 

@@ -9,10 +9,11 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+import keras
 from keras import ops
 
 from captioner.meaning import TextTower
-from captioner.training import checkpoint, embedding
+from captioner.training import checkpoint, embedding, loop
 
 KNOWN = ("beach", "seaside", "dog", "runs", "the")
 RNG = np.random.default_rng(0)
@@ -47,7 +48,7 @@ def test_unknown_words_and_what_is_too_much_are_left_out(known: embedding.Words)
 
 
 def test_numpy_says_what_keras_says(known: embedding.Words, tmp_path: Path) -> None:
-    model = embedding.build(known.vectors, features=10)
+    model = embedding.build(known.vectors, 10, np.stack([known.encode(word) for word in ("dog", "beach")]))
     tower = model.get_layer("text_tower")
     weights = {v.path: RNG.normal(size=v.shape).astype(np.float32) * 0.1 for v in model.weights}
     checkpoint.assign(model, weights)
@@ -65,3 +66,22 @@ def test_the_loss_is_least_where_each_photo_is_nearest_its_own_text() -> None:
     found = [float(embedding.contrastive_loss(None, likeness)) for likeness in (right, nothing, wrong)]
     assert found == sorted(found)
     assert found[1] == pytest.approx(np.log(4), rel=1e-5)
+
+
+def test_single_words_are_led_to_the_photos_that_people_used_them_of(known: embedding.Words) -> None:
+    keras.utils.set_random_seed(0)
+    words = ("dog", "beach")
+    features = RNG.normal(0, 0.3, size=(64, 1, 10)).astype(np.float32)
+    tags = np.ones((64, 2, 2), np.float32)
+    for n in range(64):
+        features[n, 0, n % 2] += 3
+        tags[n, 0] = np.eye(2)[n % 2]
+    texts = [known.encode("the")[None] for _ in range(64)]  # captions that tell nothing apart
+    model = embedding.build(known.vectors, 10, np.stack([known.encode(word) for word in words]))
+    embedding.compile_model(model, loop.Plan(1, 0.01, warmup=1))
+    batches = embedding.batches(features, texts, tags, known, 32, 0.0, 0)
+    for _ in range(60):
+        model.train_on_batch(*next(batches))
+    rows = np.stack([texts[0][0]] * 64)
+    found = model.predict_on_batch({"seen": features[:, 0], "rows": rows})["words"]
+    assert (found.argmax(axis=1) == np.arange(64) % 2).mean() > 0.95

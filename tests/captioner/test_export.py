@@ -87,7 +87,8 @@ def test_encode_agrees_with_keras(plain_encoder: bytes, exporter: Exporter, weig
     pairs = exporter.captioner.decoder.look(features, Hints((order + len(SPECIAL)).astype(np.int32), best))
     for name, i in (("photo_keys", 0), ("photo_values", 1)):
         wanted = np.concatenate([ops.convert_to_numpy(pair[i]) for pair in pairs])
-        np.testing.assert_allclose(found[name], wanted, atol=2e-4)
+        np.testing.assert_allclose(found[name], wanted, atol=2e-2)  # the hints are in int8
+        np.testing.assert_allclose(found[name][:, :, :-3], wanted[:, :, :-3], atol=2e-4)
     tags = ops.convert_to_numpy(ops.sigmoid(logits))[0]
     np.testing.assert_allclose(found["tags"], tags, atol=1e-4)
     np.testing.assert_allclose(found["classes"], ops.convert_to_numpy(ops.softmax(seen["classes"]))[0], atol=1e-4)
