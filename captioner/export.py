@@ -10,6 +10,7 @@ converter's dynamic range; the depthwise convolutions stay float. Scores and the
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -168,7 +169,8 @@ class Exporter:
 
 
 def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version: int,
-           training: Mapping[str, Any], quantise: bool = True, threshold: float = 0.2) -> Manifest:  # fmt: skip
+           training: Mapping[str, Any], quantise: bool = True, threshold: float = 0.2,
+           tag_weight: float = 0.0) -> Manifest:  # fmt: skip
     """Write a bundle directory; its scores are empty and its confidence is not fitted yet."""
     exporter = Exporter(run, weights)
     out.mkdir(parents=True, exist_ok=True)
@@ -189,7 +191,7 @@ def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version:
         name=name,
         version=version,
         preprocessing=Preprocessing(exporter.px, MEAN, STD),
-        decoding=exporter.decoding,
+        decoding=dataclasses.replace(exporter.decoding, tag_weight=tag_weight),
         tagging=Tagging(threshold),
         confidence=Confidence(slope=1.0, offset=1.0),
         files={part: FileEntry.of(out / part) for part in parts},
@@ -212,11 +214,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--weights", type=Path, nargs="+", required=True,
                         help="weights of encoder and captioner; where two files have one, the later wins")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="directory of the bundle")
-    parser.add_argument("--model-name", default="recollect-atto")
+    parser.add_argument("--model-name", default="recollect-lite")
     parser.add_argument("--model-version", type=int, default=1)
     parser.add_argument("--training", type=_training, nargs="*", default=[], metavar="KEY=VALUE",
                         help="what the manifest says of the training: data, minutes, commit")  # fmt: skip
     parser.add_argument("--checkpoint", type=Path, help="also write the weights there, in float16, to go on from")
+    parser.add_argument("--tag-weight", type=float, default=0.0,
+                        help="of the tags in the search for a sentence (default 0), see the manifest")  # fmt: skip
     parser.add_argument("--float", action="store_true", help="leave the weights as float32, to compare with")
     args = parser.parse_args(argv)
     weights: checkpoint.Arrays = {}
@@ -224,7 +228,8 @@ def main(argv: list[str] | None = None) -> None:
         weights |= checkpoint.load(path)
     if args.checkpoint:
         checkpoint.save(args.checkpoint, checkpoint.halved(weights))
-    export(args.run, weights, args.out, args.model_name, args.model_version, dict(args.training), not args.float)
+    export(args.run, weights, args.out, args.model_name, args.model_version, dict(args.training), not args.float,
+           tag_weight=args.tag_weight)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -132,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     k.set_defaults(go=stages.kinds)
     e = commands.add_parser("embedding", parents=[common, prepared, photos], help="lead photos and texts together")
     e.add_argument("--swap", type=float, default=0.1, help="share of words that synonyms stand in for (default 0.1)")
+    e.add_argument("--crops", type=int, default=describe.CROPS, help="of each photo that are learnt from (default all)")
     e.set_defaults(go=stages.embedding)
     return parser
 

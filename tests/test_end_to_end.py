@@ -21,6 +21,7 @@ import pytest
 
 from indexer.captions.caption_file import read_own_caption
 from indexer.catalogue import Catalogue
+from tests.bundles_made import copy_that_takes_all_for_photos
 from tests.indexing import COLOURS
 from tests.photos_made import write_jpeg
 
@@ -40,7 +41,9 @@ def library(tmp_path: Path) -> Path:
 def environment(tmp_path: Path) -> dict[str, str]:
     own = {"RECOLLECT_DATA_DIR": str(tmp_path / "data"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
     # What the model says of plain colours is seldom sure, and what is written is asked here, not how well it sees.
-    return {**os.environ, **own, "RECOLLECT_NICE": "0", "RECOLLECT_WRITE_UNSURE": "true"}
+    bundle = copy_that_takes_all_for_photos(tmp_path / "bundle")
+    told = {"RECOLLECT_NICE": "0", "RECOLLECT_WRITE_UNSURE": "true", "RECOLLECT_BUNDLE": str(bundle)}
+    return {**os.environ, **own, **told}
 
 
 def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:

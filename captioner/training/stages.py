@@ -290,7 +290,7 @@ def embedding(args: argparse.Namespace, plan: loop.Plan) -> None:
     sets = captioned_sets(args)
     captions = [texts for one in sets for texts in one.captions]
     described = Description.read(args.run)
-    features = _seen(args, described, sets, 2 * describe.CROPS, summed_up)
+    features = _seen(args, described, sets, 2 * args.crops, summed_up)
     pieces = (args.run / "pieces.txt").read_text(encoding="utf-8").split()
     counts = Counter(word for texts in captions for text in texts for word in words(text))
     known = joint_space.Words.of(pieces, np.load(args.run / "words.npy", allow_pickle=False), counts)
@@ -316,7 +316,7 @@ def kinds(args: argparse.Namespace, plan: loop.Plan) -> None:
     front = build_upper(described.size, described.px)
     checkpoint.assign(front, _together(args))
     views = [*_captioned_views(args, described, sets), *(_other_views(args, described, name) for name in args.others)]
-    photos = describe.seen_of(front, views, 2, summed_up).reshape(-1, summed_features(described.size))
+    photos = describe.seen_of(front, views, 1, summed_up).reshape(-1, summed_features(described.size))
     drawn = [_views(args, described, args.pictures, pictures, range(len(kinds)), crops=1)]
     others = describe.seen_of(front, drawn, 2, summed_up).reshape(-1, photos.shape[-1])
     model = kind_head.build(len(names), photos.shape[-1])

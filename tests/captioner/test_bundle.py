@@ -13,9 +13,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from captioner import DEFAULT_BUNDLE, BundleError
+from captioner.content_words import content_words
 from captioner.litert import LiteRTCaptioner
 from captioner.manifest import DECODER, ENCODER, Manifest
 from captioner.preprocess import squash
+from captioner.training.non_photos import Kind, generator, make
 
 
 def made_picture() -> Image.Image:
@@ -32,25 +34,36 @@ def test_it_checks_out_against_its_manifest() -> None:
     manifest.check(DEFAULT_BUNDLE)
     assert {"flickr8k-dev", "coco-held"} <= manifest.scores.keys()
     assert manifest.training.keys() >= {"data", "commit"}
-    assert sum(file.stat().st_size for file in DEFAULT_BUNDLE.iterdir()) < 20_000_000
+    assert sum(file.stat().st_size for file in DEFAULT_BUNDLE.iterdir()) < 24_000_000
     assert "Apache" in (DEFAULT_BUNDLE / "MODEL_CARD.md").read_text()
 
 
-def test_it_captions_a_made_picture_the_same_every_time() -> None:
+def test_it_captions_a_picture_the_same_every_time() -> None:
     captions = set()
     for _ in range(2):
         captioner = LiteRTCaptioner(DEFAULT_BUNDLE)
         captions.add(captioner.caption(squash(made_picture(), captioner.input_px)))
     (caption,) = captions
-    assert len(caption.text.split()) >= 3
-    assert 0 < caption.confidence < 1
     assert caption.model == Manifest.read(DEFAULT_BUNDLE).model
 
 
-def test_one_bundle_captions_every_beam() -> None:
+def test_it_describes_photos_and_weighs_each_word(shared: Path) -> None:
+    captioner = LiteRTCaptioner(DEFAULT_BUNDLE)
+    photos = sorted((shared / "photos" / "coco").glob("*.jpg"))[:12]
+    captions = [captioner.caption(squash(Image.open(path), captioner.input_px)) for path in photos]
+    for caption in captions:
+        assert len(caption.text.split()) >= 3
+        assert [tag.word for tag in caption.words] == content_words(caption.text)
+        assert all(0 < tag.probability < 1 for tag in caption.words)
+        assert caption.embedding is not None
+    assert len({caption.text for caption in captions}) > 9
+    assert len({round(caption.confidence, 3) for caption in captions}) > 9
+
+
+def test_every_beam_writes_a_sentence() -> None:
     for beam in (1, 3):
         captioner = LiteRTCaptioner(DEFAULT_BUNDLE, beam=beam)
-        assert captioner.caption(squash(made_picture(), captioner.input_px)).text
+        assert captioner.write(captioner.encode(squash(made_picture(), captioner.input_px))).tokens
 
 
 @pytest.mark.parametrize("part", [ENCODER, DECODER, "vocabulary.txt", "tags.txt", "manifest.json"])
@@ -89,7 +102,9 @@ import numpy as np
 from captioner import DEFAULT_BUNDLE
 from captioner.litert import LiteRTCaptioner
 captioner = LiteRTCaptioner(DEFAULT_BUNDLE)
-captioner.caption(np.zeros((captioner.input_px, captioner.input_px, 3), np.uint8))
+pixels = np.random.default_rng(0).integers(0, 256, (captioner.input_px, captioner.input_px, 3)).astype(np.uint8)
+captioner.caption(pixels)
+captioner.signs(captioner.write(captioner.encode(pixels)), captioner.encode(pixels))
 heavy = {"tensorflow", "keras", "jax", "torch", "scipy"} & {name.partition(".")[0] for name in sys.modules}
 with open("/proc/self/status") as status:
     peak_kib = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
@@ -105,6 +120,17 @@ def test_captioning_is_lean_and_imports_no_tensorflow(repository: Path) -> None:
     assert int(peak_kib) < 110 * 1024
 
 
-def test_a_blank_picture_is_captioned_too() -> None:
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_of_a_blank_picture_nothing_is_said(level: int) -> None:
     captioner = LiteRTCaptioner(DEFAULT_BUNDLE)
-    assert captioner.caption(np.zeros((captioner.input_px, captioner.input_px, 3), np.uint8)).text
+    caption = captioner.caption(np.full((captioner.input_px, captioner.input_px, 3), level, np.uint8))
+    assert (caption.text, caption.words, caption.embedding) == ("", (), None)
+    assert {tag.word for tag in caption.tags} <= {"pattern"}
+
+
+@pytest.mark.parametrize(("kind", "sentence"), [(Kind.TEXT, "A page of text."), (Kind.SCREENSHOT, "A screenshot.")])
+def test_papers_and_screens_are_called_what_they_are(kind: Kind, sentence: str) -> None:
+    captioner = LiteRTCaptioner(DEFAULT_BUNDLE)
+    pictures = [squash(make(kind, generator(kind, 99, n)), captioner.input_px) for n in range(20)]
+    said = [captioner.caption(pixels).text for pixels in pictures]
+    assert said.count(sentence) >= 14

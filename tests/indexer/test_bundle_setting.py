@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ import piexif
 import pytest
 from click.testing import CliRunner, Result
 
-from captioner import DEFAULT_BUNDLE
 from indexer.captions.caption_file import read_own_caption
 from indexer.settings import Settings
+from tests.bundles_made import copy_that_takes_all_for_photos
 from tests.indexing import COLOURS, all_photos, settings_for, stored
 from tests.photos_made import exif_bytes, with_segments, write_jpeg
 from tests.towers_made import add_tower
@@ -51,7 +50,7 @@ def library(tmp_path: Path) -> Path:
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A copy of the shipped one."""
-    return Path(shutil.copytree(DEFAULT_BUNDLE, tmp_path / "bundle"))
+    return copy_that_takes_all_for_photos(tmp_path / "bundle")
 
 
 def cut_short(path: Path) -> None:
