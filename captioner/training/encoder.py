@@ -6,7 +6,8 @@ path ("encoder/stage2/block3/expand/kernel") is its name in checkpoints.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +131,17 @@ def set_matmul_precision(dtype: str) -> None:
     is slower there, the gradient of a depthwise convolution five times. Without them leave it at float32.
     """
     _MATMUL["dtype"] = dtype
+
+
+@contextlib.contextmanager
+def matmul_precision(dtype: str) -> Iterator[None]:
+    """The same for a while."""
+    before = _MATMUL["dtype"]
+    set_matmul_precision(dtype)
+    try:
+        yield
+    finally:
+        set_matmul_precision(before)
 
 
 def matmul(x: Tensor, kernel: Tensor) -> Tensor:

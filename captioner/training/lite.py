@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from captioner.training.encoder import matmul_precision
+
 Function = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 #: The same with named outputs.
 Functions = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
@@ -28,7 +30,8 @@ def convert(signature: str, function: Any, inputs: Mapping[str, tuple[Sequence[i
     module.tracked = [variable.value for variable in variables]
     specs = {name: tf.TensorSpec(shape, dtype, name=name) for name, (shape, dtype) in inputs.items()}
     module.function = tf.function(function, input_signature=list(specs.values()))
-    with tempfile.TemporaryDirectory() as directory:
+    # TFLite has no products in bfloat16.
+    with tempfile.TemporaryDirectory() as directory, matmul_precision("float32"):
         concrete = module.function.get_concrete_function()
         tf.saved_model.save(module, directory, signatures={signature: concrete})
         converter = tf.lite.TFLiteConverter.from_saved_model(directory, signature_keys=[signature])
