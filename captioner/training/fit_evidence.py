@@ -96,8 +96,12 @@ def fit(judged: Sequence[Judged], ordinary: Sequence[float]) -> Evidence:
     ]
     share, weight = np.array([one.share for one in judged]), np.array([one.weight for one in judged])
     sentence = fit_logistics(np.array(features), share, weight)[: len(SENTENCE_FEATURES)]
-    fitted = Evidence(tuple(np.round(word, 4)), tuple(np.round(sentence, 4)), 0.0, tuple(np.round(ordinary, 4)))
+    fitted = Evidence(_rounded(word), _rounded(sentence), 0.0, _rounded(ordinary))
     return dataclasses.replace(fitted, least=_least(fitted, judged, weight))
+
+
+def _rounded(values: Sequence[float] | Floats) -> tuple[float, ...]:
+    return tuple(round(float(value), 4) for value in values)
 
 
 def _least(fitted: Evidence, judged: Sequence[Judged], weight: Floats) -> float:
