@@ -20,11 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.classes import IMAGENET_CLASSES
+from captioner.content_words import content_ids
 from captioner.manifest import (
     CLASSES,
     DECODER,
     ENCODER,
     KINDS,
+    MEANINGS,
     PARTS,
     PIECES,
     TAGS,
@@ -37,6 +39,7 @@ from captioner.manifest import (
     Preprocessing,
     Tagging,
 )
+from captioner.meaning import TextTower
 from captioner.preprocess import MEAN, STD, Vocabulary
 from captioner.training import checkpoint
 from captioner.training.description import Description, read_tags
@@ -168,6 +171,16 @@ class Exporter:
         return convert("decode_step", self.decode_step, inputs, self.captioner.variables, dynamic_range=quantise)
 
 
+def word_meanings(tower: TextTower, vocabulary: Vocabulary) -> NDArray[np.float16]:
+    """The meaning of each content word of the vocabulary (vocabulary, e); NaN for all others."""
+    found = np.full((len(vocabulary), tower.dimension), np.nan, np.float16)
+    content = sorted(content_ids(vocabulary))
+    for row, meaning in zip(content, tower.embed_each([vocabulary.words[row] for row in content]), strict=True):
+        if meaning is not None:
+            found[row] = meaning
+    return found
+
+
 def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version: int,
            training: Mapping[str, Any], quantise: bool = True, threshold: float = 0.2,
            tag_weight: float = 0.0) -> Manifest:  # fmt: skip
@@ -182,8 +195,12 @@ def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version:
     shutil.copyfile(IMAGENET_CLASSES, out / CLASSES)
     if exporter.image_head is not None:
         shutil.copyfile(run / "pieces.txt", out / PIECES)
-        tower_of(weights, np.load(run / "table.npy", allow_pickle=False)).write(out / TEXT_TOWER)
-        parts += [PIECES, TEXT_TOWER]
+        tower = tower_of(weights, np.load(run / "table.npy", allow_pickle=False))
+        tower.write(out / TEXT_TOWER)
+        pieces = (run / "pieces.txt").read_text(encoding="utf-8").split()
+        vocabulary = Vocabulary.read(run / "vocabulary.txt")
+        np.save(out / MEANINGS, word_meanings(TextTower(name, pieces, tower), vocabulary))
+        parts += [PIECES, TEXT_TOWER, MEANINGS]
     if exporter.kind_head is not None:
         shutil.copyfile(run / KINDS, out / KINDS)
         parts.append(KINDS)

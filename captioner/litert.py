@@ -16,8 +16,7 @@ from captioner.content_words import FUNCTION_WORDS, content_ids, content_words
 from captioner.decoding import BeamSettings, Hypothesis, beam_search
 from captioner.evidence import WordSigns, form_in, logit
 from captioner.kinds import read_kinds
-from captioner.manifest import CLASSES, DECODER, ENCODER, KINDS, TAGS, VOCABULARY, Manifest
-from captioner.meaning import TextTower
+from captioner.manifest import CLASSES, DECODER, ENCODER, KINDS, MEANINGS, TAGS, VOCABULARY, Manifest
 from captioner.preprocess import UNKNOWN, Vocabulary, normalise
 
 Floats = NDArray[np.float32]
@@ -59,7 +58,9 @@ class LiteRTCaptioner:
         self._tag_places = np.array([ids.get(tag, UNKNOWN) for tag in self._tags])
         self._classes = read_classes(bundle / CLASSES) if "classes" in self.manifest.outputs else None
         self._kinds = read_kinds(bundle / KINDS) if "kinds" in self.manifest.outputs else ()
-        self._tower = TextTower.open(bundle) if self.manifest.evidence is not None else None
+        self._meanings = None
+        if MEANINGS in self.manifest.files and "embedding" in self.manifest.outputs:
+            self._meanings = _read_meanings(bundle / MEANINGS, decoding.vocabulary)
         self._encoder, self._encode = _open(bundle / ENCODER, "encode", threads)
         self._decoder, self._step = _open(bundle / DECODER, "decode_step", threads)
 
@@ -150,20 +151,20 @@ class LiteRTCaptioner:
         """
         tags = {word: logit(float(p)) for word, p in zip(self._tags, seen["tags"], strict=True)}
         classes = rolled_up(seen["classes"], self._classes) if self._classes is not None else {}
-        tokens = self._vocabulary.tokens(sentence.tokens)
         found = []
-        for word, logp in zip(tokens, sentence.word_logps, strict=False):
+        for token, logp in zip(sentence.tokens, sentence.word_logps, strict=False):
+            word = self._vocabulary.words[token]
             if word not in FUNCTION_WORDS:
-                likeness = self._likeness(word, seen)
+                likeness = self._likeness(token, seen)
                 found.append(WordSigns(word, logp, form_in(word, tags), form_in(word, classes) or 0.0, likeness))
         return tuple(found)
 
-    def _likeness(self, word: str, seen: Tensors) -> float | None:
-        meaning = self._tower.embed(word) if self._tower is not None else None
-        if meaning is None:
+    def _likeness(self, token: int, seen: Tensors) -> float | None:
+        if self._meanings is None or np.isnan(self._meanings[token, 0]):
             return None
         ordinary = self.manifest.evidence.ordinary if self.manifest.evidence else ()
-        return float(meaning @ (seen["embedding"] - np.asarray(ordinary or 0.0, np.float32)))
+        away = seen["embedding"] - np.asarray(ordinary or 0.0, np.float32)
+        return float((self._meanings[token] * away).sum())  # a product of vectors would bring all of BLAS into memory
 
     def _stepper(self, seen: Tensors) -> _Stepper:
         d = self.manifest.decoding
@@ -210,6 +211,16 @@ def _read_vocabulary(path: Path, expected: int) -> Vocabulary:
     if len(vocabulary) != expected:
         raise BundleError(f"{path} has {len(vocabulary)} words; the manifest says {expected}")
     return vocabulary
+
+
+def _read_meanings(path: Path, expected: int) -> NDArray[np.float16]:
+    try:
+        meanings: NDArray[np.float16] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} can't be read as an array: {error}") from error
+    if meanings.ndim != 2 or len(meanings) != expected:
+        raise BundleError(f"{path} has the shape {meanings.shape}; expected {expected} rows, one for each word")
+    return meanings
 
 
 def _open(path: Path, signature: str, threads: int) -> tuple[Any, Any]:

@@ -21,6 +21,9 @@ PARTS = (ENCODER, DECODER, VOCABULARY, TAGS)
 #: Files that a bundle may have: everyday words for each class of ImageNet, the text tower with its words, and the
 #: kinds of pictures that are no photos.
 CLASSES, TEXT_TOWER, PIECES, KINDS = "classes.txt", "text_tower.npz", "pieces.txt", "kinds.txt"
+#: And the meaning of each word of the vocabulary, (vocabulary, e) float16, NaN for words that have none: what the
+#: captioner needs of the text tower, without its 42,000 words in memory.
+MEANINGS = "meanings.npy"
 
 _HINT = "reinstall recollect, or point the setting at another bundle directory"
 

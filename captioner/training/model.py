@@ -199,7 +199,7 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         memory = []
         if features is not None:
             memory.append(self.photo_norm(self.photo_in(features) + self.cell))
-        if vectors is not None:
+        if vectors is not None and logits is not None:
             memory.append(self.hint_norm(vectors + logits[..., None] * self.hint_logit))
         joined = self.drop(memory[0] if len(memory) == 1 else ops.concatenate(memory, axis=1), training=training)
         return [block.attend_photo.keys_values(joined) for block in self.blocks]
