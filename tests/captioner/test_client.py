@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 from captioner import (
-    DEFAULT_BUNDLE,
     BundleError,
     Caption,
     CaptionerGone,
@@ -23,6 +22,7 @@ from captioner import (
     Tag,
     read_model_name,
 )
+from tests.bundles_made import copy_that_takes_all_for_photos
 
 SCRIPTED = Path(__file__).with_name("scripted_worker.py")
 CRASHES, CRASHES_ONCE, HANGS, REFUSED, NOT_FINITE, NO_EMBEDDING, NO_CAPTION = range(200, 207)
@@ -113,8 +113,9 @@ async def test_a_stopped_captioner_is_gone(scripted: Start) -> None:
 
 
 @pytest.fixture(scope="session")
-def bundle() -> Path:
-    return DEFAULT_BUNDLE
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped one, but that it describes plain colours too."""
+    return copy_that_takes_all_for_photos(tmp_path_factory.mktemp("bundles") / "bundle")
 
 
 async def test_the_shipped_model_captions(bundle: Path) -> None:

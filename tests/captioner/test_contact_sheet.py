@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageFont
 
-from captioner import DEFAULT_BUNDLE, Caption, Tag, contact_sheet
+from captioner import Caption, Tag, contact_sheet
 from captioner.contact_sheet import Entry, chosen, jpeg, may_be_shown, rule, sentence, sheet, told, upright, wrapped
 from indexer.reading.colour import adobe_rgb_profile
+from tests.bundles_made import copy_that_takes_all_for_photos
 
 CC = "http://creativecommons.org/licenses/{}/2.0/"
 
@@ -152,8 +153,9 @@ def test_the_program_writes_a_sheet_and_its_words(photos: Path, capsys: pytest.C
 
 
 def test_the_program_shows_an_older_bundle_as_well(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = str(copy_that_takes_all_for_photos(photos / "bundle"))
     contact_sheet.main(["--photos", str(photos), "--out", str(photos / "sheet.jpg"), "--count", "2",
-                        "--before", str(DEFAULT_BUNDLE)])  # fmt: skip
+                        "--bundle", bundle, "--before", bundle])  # fmt: skip
     lines = capsys.readouterr().out.splitlines()[3:]
     for new, old in ((lines[0], lines[1]), (lines[3], lines[4])):
         said = new.split(". ", 1)[1].split(" (confidence")[0]

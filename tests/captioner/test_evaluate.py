@@ -26,6 +26,7 @@ from captioner.training.metrics import (
     tag_scores,
 )
 from captioner.training.recall import Searcher
+from tests.bundles_made import copy_that_takes_all_for_photos
 
 HUMAN = [
     ["A brown dog runs on the grass .", "a dog running outside"],
@@ -149,12 +150,13 @@ def test_the_program_scores_the_shipped_bundle(made_set: Path, capsys: pytest.Ca
     (made_set / "synonyms.txt").write_text("wall\tbarrier\t2\n")
     plot = made_set / "plot.svg"
     evaluate.main(["--photos", str(made_set), "--captions", str(made_set / "captions.jsonl"), "--json",
+                   "--bundle", str(copy_that_takes_all_for_photos(made_set / "bundle")),
                    "--synonyms", str(made_set / "synonyms.txt"), "--plot", str(plot)])  # fmt: skip
     found = json.loads(capsys.readouterr().out)
     assert found["photos"] == 2
     assert found["agreement"]["sentences"] == 2
     assert {"confidence", "calibration error", "confidence AUC"} <= found.keys()
-    assert "evidence" not in found, "the shipped bundle gives no probabilities of single words"
+    assert found["evidence"]["words"] >= 2
     assert found["word queries"] == {"queries": 0, "photos": 2}
     assert {"BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "CIDEr", "ROUGE-L", "distinct", "tags"} <= found.keys()
     assert found["retrieval"]["queries"] == 4
