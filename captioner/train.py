@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     s.add_argument("--rate-times", type=float, default=1.0, dest="rate", help="and to their rates (default 1)")
     s.add_argument("--save-every", type=float, default=300, help="seconds between saves and measures (default 300)")
     s.add_argument("--held", type=float, default=0.02, help="share of photos to measure on (default 0.02)")
-    s.set_defaults(go=stages.stagewise, warmup=100, decay=0.02, ema=0.99, floor=0.02)
+    s.set_defaults(go=stages.stagewise, warmup=100, decay=0.02, ema=0.99, floor=0.02, trunk_rate=1.0)
     trunk = commands.add_parser("trunk", parents=[common], help="take over the teacher's blocks")
     published = trunk.add_mutually_exclusive_group(required=True)
     published.add_argument("--published", type=Path, help="EfficientNet-Lite2 as a PyTorch checkpoint")

@@ -93,7 +93,8 @@ def language(args: argparse.Namespace, plan: loop.Plan) -> None:
     vocabulary.write(args.run / "vocabulary.txt")
     described = Description(args.size, args.px, args.length, args.width, 4, args.layers, args.dropout, args.hints)
     described.write(args.run)
-    _write_tags(args, captions, vocabulary)
+    if described.hints:
+        _write_tags(args, captions, vocabulary)
     text = _text(args.run, described, vocabulary, lines + sentences, captions)
     describe.learn_language(described.shape(len(vocabulary)), text, args.batch, plan, args.run,
                             args.name or "language", args.seed)  # fmt: skip

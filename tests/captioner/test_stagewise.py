@@ -149,7 +149,6 @@ def test_every_phase_lowers_its_errors(prepared: Path, teacher: Path, tmp_path: 
         weights = stagewise.WHOLE_WEIGHTS if "pooled" in after else stagewise.WEIGHTS
         total = [sum(weights[name] * error for name, error in found.items()) for found in (before, after)]
         assert total[1] < total[0], phase.name
-    assert held.measures.rows[-1]["unexplained"]["map"] < 1
 
 
 def test_frozen_parts_stay_as_they_were(prepared: Path, teacher: Path, tmp_path: Path) -> None:

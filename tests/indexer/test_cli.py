@@ -17,15 +17,17 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from captioner import SURE_TAG, Caption, Tag, read_model_name
+from captioner import DEFAULT_BUNDLE, SURE_TAG, Caption, Tag, read_model_name
+from captioner.manifest import Manifest
 from indexer.cli import command_line
 from indexer.commands.command_line import INDEXING, SERVING, with_settings
 from indexer.commands.remembered import read_remembered
 from indexer.commands.terminal import Terminal, shown
 from indexer.errors import SetupError
-from indexer.photo import LOW_CONFIDENCE, JobKind
+from indexer.photo import JobKind
 from indexer.settings import SECRETS, SETTINGS, Settings
 from indexer.storage import InUse, indexing_process, sole_indexer
+from tests.bundles_made import copy_that_takes_all_for_photos
 from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
 from tests.photos_made import write_jpeg
 from tests.towers_made import tower_bundle
@@ -97,7 +99,10 @@ def test_search_goes_by_meaning_with_a_model_that_understands(
     assert answer["hits"][0]["unsure"] is False
 
 
-def test_caption_prints_sentence_confidence_and_tags(library: Path, tmp_path: Path, recollect: Any) -> None:
+def test_caption_prints_sentence_confidence_and_tags(
+    library: Path, tmp_path: Path, recollect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECOLLECT_BUNDLE", str(copy_that_takes_all_for_photos(tmp_path / "bundle")))
     result = recollect("caption", str(library / "red.jpg"), str(library / "broken.jpg"))
     assert result.exit_code == 1
     sentence, sure = result.stdout.splitlines()[:2]
@@ -106,7 +111,8 @@ def test_caption_prints_sentence_confidence_and_tags(library: Path, tmp_path: Pa
     assert f"{library}/broken.jpg: " in result.stderr
     told = json.loads(recollect("caption", str(library / "red.jpg"), "--json").stdout)[0]
     assert sentence.endswith(told["caption"])
-    assert told["unsure"] == (told["confidence"] < LOW_CONFIDENCE)
+    least = Manifest.read(DEFAULT_BUNDLE).evidence.least  # type: ignore[union-attr]
+    assert told["unsure"] == (told["confidence"] < least)
     assert ("wrong" in sure) == told["unsure"]
     sure_tags = [tag for tag in told["tags"] if tag["probability"] >= SURE_TAG]
     tags = ", ".join(f"{tag['word']} {tag['probability']:.0%}" for tag in sure_tags)
