@@ -36,8 +36,9 @@ Floats = NDArray[np.float64]
 
 #: The captions a photo has as if, at work.
 PEOPLE = 5
-#: A sentence counts as right where people used so much of its content words: the others are mostly true, but unsaid.
-RIGHT_SHARE = 0.66
+#: A sentence counts as right where people used more than this share of its content words: what they left out is mostly
+#: true as well.
+RIGHT_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def _rounded(values: Sequence[float] | Floats) -> tuple[float, ...]:
 def _least(fitted: Evidence, judged: Sequence[Judged], weight: Floats) -> float:
     """Where a sentence is as likely right as not, by a logistic over the confidence."""
     confidence = [confidence_of(fitted, one) for one in judged]
-    right = np.array([one.share >= RIGHT_SHARE for one in judged], float)
+    right = np.array([one.share > RIGHT_SHARE for one in judged], float)
     design = np.array([(1.0, logit(c), one.few) for c, one in zip(confidence, judged, strict=True)])
     offset, slope, _ = fit_logistics(design, right, weight)
     return round(1 / (1 + math.exp(offset / slope)), 3)

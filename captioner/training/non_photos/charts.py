@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -22,7 +21,8 @@ from captioner.training.non_photos.chance import (
     size,
     whole,
 )  # fmt: skip
-from captioner.training.non_photos.lettering import Font, font, number, phrase, typeface, word
+from captioner.training.non_photos.lettering import font, number, phrase, typeface, word
+from captioner.training.non_photos.plot import Plot, arrow, marker
 
 #: Default colour cycles of well-known plotting programs, as hexadecimal RGB.
 _CYCLES = (
@@ -35,33 +35,6 @@ _COLOUR_MAPS = (
     "440154 3b528b 21918c 5ec962 fde725", "000004 721f81 f1605d fcfdbf", "3b4cc0 dddddd b40426",
     "ffffff 08306b", "000000 ff0000 ffff00 ffffff", "00007f 0000ff 00ffff ffff00 ff0000 7f0000", "000000 ffffff",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A plot's picture, style, and the rectangle (left, top, right, bottom) between its axes."""
-
-    draw: ImageDraw.ImageDraw
-    area: tuple[float, float, float, float]
-    paper: Colour
-    ink: Colour
-    paints: Sequence[Colour]
-    face: Font
-    line_px: int
-
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        """Where (x, y) of 0..1 each lies, y upwards."""
-        left, top, right, bottom = self.area
-        return left + x * (right - left), bottom - y * (bottom - top)
-
-    def box(self, x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
-        """The rectangle between two such points, as Pillow wants it."""
-        (a, b), (c, d) = self.at(x0, y0), self.at(x1, y1)
-        return min(a, c), min(b, d), max(a, c), max(b, d)
-
-    def text(self, at: tuple[float, float], text: str, anchor: str = "mm") -> None:
-        """A label in the plot's font."""
-        self.draw.text(at, text, self.ink, self.face, anchor=anchor)
 
 
 def chart(rng: Rng) -> Image.Image:
@@ -210,7 +183,7 @@ def _lines(rng: Rng, plot: Plot) -> None:
         plot.draw.line(points, paint, plot.line_px, "curve")
         if marked:
             for point in points:
-                _marker(plot, point, plot.line_px * 2.0, paint)
+                marker(plot, point, plot.line_px * 2.0, paint)
 
 
 def _bars(rng: Rng, plot: Plot) -> None:
@@ -270,7 +243,7 @@ def _scatter(rng: Rng, plot: Plot) -> None:
         )
         for x, y in points.tolist():
             if 0 < x < 1 and 0 < y < 1:
-                _marker(plot, plot.at(x, y), radius * (real(rng, 0.5, 5) if bubbles else 1), paint)
+                marker(plot, plot.at(x, y), radius * (real(rng, 0.5, 5) if bubbles else 1), paint)
     if happens(rng, 0.3):
         plot.draw.line((plot.at(0, real(rng, 0, 1)), plot.at(1, real(rng, 0, 1))), plot.ink, plot.line_px)
 
@@ -350,7 +323,7 @@ def _flow(rng: Rng, plot: Plot) -> None:
     ]
     filled, rounded = happens(rng, 0.7), happens(rng, 0.5)
     for i, place in enumerate(places[1:], 1):
-        _arrow(plot, plot.at(*places[whole(rng, max(0, i - columns - 1), i - 1)]), plot.at(*place))
+        arrow(plot, plot.at(*places[whole(rng, max(0, i - columns - 1), i - 1)]), plot.at(*place))
     for i, (x, y) in enumerate(places):
         half_w, half_h = 0.36 / columns, 0.26 / rows
         box = plot.box(x - half_w, y - half_h, x + half_w, y + half_h)
@@ -378,7 +351,7 @@ def _network(rng: Rng, plot: Plot) -> None:
             )
     radius = real(rng, 4, 18)
     for node in nodes:
-        _marker(plot, plot.at(*node), radius, pick(rng, plot.paints))
+        marker(plot, plot.at(*node), radius, pick(rng, plot.paints))
         if radius > 9:
             plot.text(plot.at(*node), word(rng)[:3])
 
@@ -440,21 +413,6 @@ def _surface(rng: Rng, plot: Plot) -> None:
                 [corner(i, j), corner(i + 1, j), corner(i + 1, j + 1), corner(i, j + 1)], (r, g, b), plot.ink
             )
     plot.draw.line((plot.at(0, 0.3), plot.at(0.5, 0), plot.at(1, 0.3)), plot.ink)
-
-
-def _marker(plot: Plot, at: tuple[float, float], radius: float, paint: Colour) -> None:
-    plot.draw.ellipse((at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius), paint)
-
-
-def _arrow(plot: Plot, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """A line with its head two thirds of the way, where no box covers it."""
-    plot.draw.line((start, end), plot.ink, plot.line_px)
-    along = np.subtract(end, start) / max(float(np.hypot(*np.subtract(end, start))), 1)
-    across = np.array([-along[1], along[0]])
-    tip = np.add(start, 0.66 * np.subtract(end, start))
-    wing = max(plot.line_px * 4, 6)
-    head = [tip, tip - wing * along + 0.5 * wing * across, tip - wing * along - 0.5 * wing * across]
-    plot.draw.polygon([(float(x), float(y)) for x, y in head], plot.ink)
 
 
 def _colours(hexadecimal: str) -> list[Colour]:
