@@ -19,10 +19,12 @@ pytest.importorskip("tensorflow")
 
 from captioner import data, train
 from captioner.preprocess import normalise
-from captioner.training import checkpoint, encoder, loop, stagewise
+from captioner.training import checkpoint, encoder, loop, stagewise, stagewise_photos, stagewise_teacher
 from captioner.training.distil import crop
 from captioner.training.encoder import EncoderSize, Trunk, build_encoder, build_trunk
-from captioner.training.stagewise import PHASES, Frame, Photos, Schedule
+from captioner.training.stagewise import PHASES, Schedule
+from captioner.training.stagewise_photos import Photos
+from captioner.training.stagewise_teacher import Frame
 
 pytestmark = pytest.mark.timeout(1200)  # each phase is compiled anew
 PX, COUNT = 64, 48
@@ -80,9 +82,9 @@ def schedule(steps: int, save_every_s: float = 120) -> Schedule:
 
 def course(prepared: Path, teacher: Path, out: Path) -> stagewise.Course:
     photos = Photos({"made": (data.Source.open(prepared / "made"), 1.0)}, 0.3)
-    taught_by = stagewise.build_teacher(TRUNK, PX, checkpoint.load(teacher))
+    taught_by = stagewise_teacher.build_teacher(TRUNK, PX, checkpoint.load(teacher))
     some = photos.draw(np.random.default_rng(0), 64)
-    statistics = stagewise.measure_teacher(taught_by, some, PX, "test")
+    statistics = stagewise_teacher.measure_teacher(taught_by, some, PX, "test")
     out.mkdir(parents=True, exist_ok=True)
     return stagewise.Course.of(taught_by, statistics, photos, "test", PX, out)
 
@@ -99,7 +101,7 @@ def test_the_teacher_says_what_its_trunk_says(prepared: Path, teacher: Path) -> 
     trunk = build_trunk("on-tiny-trunk", PX)
     checkpoint.assign(trunk, checkpoint.load(teacher))
     photos = normalise(data.Source.open(prepared / "made").photos[:4])
-    built = stagewise.build_teacher(TRUNK, PX, checkpoint.load(teacher))
+    built = stagewise_teacher.build_teacher(TRUNK, PX, checkpoint.load(teacher))
     maps = built.maps.predict_on_batch(photos)
     shapes = {name: found.shape[1:] for name, found in maps.items()}
     assert shapes == {"stage0": (16, 16, 5), "stage1": (8, 8, 6), "stage2a": (4, 4, 9), "stage2b": (4, 4, 12),
@@ -114,7 +116,7 @@ def test_crops_are_those_of_pillow(prepared: Path, box: tuple[float, float, floa
     photo = data.Source.open(prepared / "made").photos[3]
     left, top, right, bottom = box
     given = np.float32([(right, top, left, bottom) if mirrored else box])
-    found = np.asarray(stagewise.crops(np.asarray(photo)[None], given, 32))[0]
+    found = np.asarray(stagewise_photos.crops(np.asarray(photo)[None], given, 32))[0]
     wanted = crop(photo, box, 32)[:, :: -1 if mirrored else 1]
     assert np.abs(found - normalise(wanted)).max() < 2.5 / 127.5  # Pillow rounds twice, after each direction
 
@@ -129,7 +131,7 @@ def test_a_frame_standardises_and_leads_back() -> None:
     assert np.allclose(standardised.mean((0, 1, 2)), 0, atol=1e-3)
     assert np.allclose(standardised.std((0, 1, 2)), 1, atol=1e-3)
     spare = seen @ rotation.T
-    assert np.allclose(spare[..., 3:], [stagewise.CONSTANT, 0], atol=1e-4)
+    assert np.allclose(spare[..., 3:], [stagewise_teacher.CONSTANT, 0], atol=1e-4)
     right, nothing = np.zeros(50), np.ones(50)
     found = [np.asarray(error) for error in stagewise.map_errors(seen, maps, frame)]
     assert np.allclose(found, [right, right], atol=1e-4)
@@ -168,8 +170,8 @@ def test_the_weights_are_those_of_the_encoder(prepared: Path, teacher: Path, run
     photos = Photos({"made": (data.Source.open(prepared / "made"), 1.0)}, 0.3)
     seen = normalise(np.stack(photos.held))
     readout = student.predict_on_batch(seen)["map"] @ found["readout/kernel"] + found["readout/bias"]
-    taught = stagewise.build_teacher(TRUNK, PX, checkpoint.load(teacher)).maps.predict_on_batch(seen)["stage3"]
-    statistics = stagewise.Statistics.load(run / "stagewise" / "statistics.npz")
+    taught = stagewise_teacher.build_teacher(TRUNK, PX, checkpoint.load(teacher)).maps.predict_on_batch(seen)["stage3"]
+    statistics = stagewise_teacher.Statistics.load(run / "stagewise" / "statistics.npz")
     error = np.mean((readout - (taught - statistics.mean) / statistics.deviation) ** 2)
     rows = json.loads((run / "stagewise" / "measures.json").read_text())
     assert [row["phase"] for row in rows if row["done"]] == list(TAKEN)
@@ -241,7 +243,7 @@ def test_a_student_that_is_too_narrow_is_refused(prepared: Path, teacher: Path) 
     del encoder.SIZES["on-wide-trunk"]
     photos = list(data.Source.open(prepared / "made").photos[:4])
     with pytest.raises(ValueError, match="stage2b has 16 channels, and the teacher's map 17"):
-        stagewise.measure_teacher(stagewise.build_teacher(trunk, PX, arrays), photos, PX, "test")
+        stagewise_teacher.measure_teacher(stagewise_teacher.build_teacher(trunk, PX, arrays), photos, PX, "test")
 
 
 def test_the_time_is_shared_out() -> None:
