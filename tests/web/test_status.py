@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from captioner import read_model_name
 from indexer.errors import SearchError
 from indexer.library.found import file_stamp
 from indexer.photo import FoundFile
@@ -102,7 +103,8 @@ async def test_the_model_and_those_before_it(start_page: StartPage) -> None:
     page = await start_page([MadePhoto("a.jpg", model="<b>older</b>"), MadePhoto("b.jpg", model="<b>older</b>")])
     page.storage.catalogue.mark_wrong(content_key("a.jpg"))
     body = await page.text("/status")
-    assert '<bdi>recollect-atto-2</bdi> <span class="quiet">has described 0 photos' in body
+    model, _ = read_model_name()
+    assert f'<bdi>{model}</bdi> <span class="quiet">has described 0 photos' in body
     assert "2 by <bdi>&lt;b&gt;older&lt;/b&gt;</bdi>" in body
     assert "1 marked as wrong" in body
 
