@@ -81,8 +81,11 @@ def logit(p: float) -> float:
     return math.log(bounded / (1 - bounded))
 
 
+def forms(word: str) -> tuple[str, ...]:
+    """A word, and what may be its plural or its singular."""
+    return word, f"{word}s", word.removesuffix("s"), word.removesuffix("es")
+
+
 def form_in(word: str, known: Mapping[str, float]) -> float | None:
     """The value of a word, or of its singular or plural, whichever is greatest; None where none is known."""
-    forms = (word, f"{word}s", word.removesuffix("s"), word.removesuffix("es"))
-    found = [known[form] for form in forms if form in known]
-    return max(found) if found else None
+    return max((known[form] for form in forms(word) if form in known), default=None)

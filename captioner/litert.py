@@ -14,7 +14,7 @@ from captioner import BundleError, Caption, Tag
 from captioner.classes import read_classes, rolled_up
 from captioner.content_words import FUNCTION_WORDS, content_ids, content_words
 from captioner.decoding import BeamSettings, Hypothesis, beam_search
-from captioner.evidence import WordSigns, form_in, logit
+from captioner.evidence import WordSigns, form_in, forms, logit
 from captioner.kinds import read_kinds
 from captioner.manifest import CLASSES, DECODER, ENCODER, KINDS, MEANINGS, TAGS, VOCABULARY, Manifest
 from captioner.preprocess import UNKNOWN, Vocabulary, normalise
@@ -54,6 +54,7 @@ class LiteRTCaptioner:
             once=content_ids(self._vocabulary) if decoding.once else frozenset(),
         )
         self._tags = tuple((bundle / TAGS).read_text(encoding="utf-8").split())
+        self._tag_rows = {tag: row for row, tag in enumerate(self._tags)}
         ids = {word: i for i, word in enumerate(self._vocabulary.words)}
         self._tag_places = np.array([ids.get(tag, UNKNOWN) for tag in self._tags])
         self._classes = read_classes(bundle / CLASSES) if "classes" in self.manifest.outputs else None
@@ -149,15 +150,20 @@ class LiteRTCaptioner:
         Args:
             seen: what `encode` says of the picture.
         """
-        tags = {word: logit(float(p)) for word, p in zip(self._tags, seen["tags"], strict=True)}
         classes = rolled_up(seen["classes"], self._classes) if self._classes is not None else {}
         found = []
         for token, logp in zip(sentence.tokens, sentence.word_logps, strict=False):
             word = self._vocabulary.words[token]
             if word not in FUNCTION_WORDS:
                 likeness = self._likeness(token, seen)
-                found.append(WordSigns(word, logp, form_in(word, tags), form_in(word, classes) or 0.0, likeness))
+                found.append(
+                    WordSigns(word, logp, self._tag_logit(word, seen), form_in(word, classes) or 0.0, likeness)
+                )
         return tuple(found)
+
+    def _tag_logit(self, word: str, seen: Tensors) -> float | None:
+        rows = [self._tag_rows[form] for form in forms(word) if form in self._tag_rows]
+        return logit(float(seen["tags"][rows].max())) if rows else None
 
     def _likeness(self, token: int, seen: Tensors) -> float | None:
         if self._meanings is None or np.isnan(self._meanings[token, 0]):
@@ -178,7 +184,7 @@ class LiteRTCaptioner:
     def _told(self, seen: Tensors) -> tuple[Tag, ...]:
         """The tags worth telling, most probable first; of a word that is both tag and class the greater probability."""
         tagging = self.manifest.tagging
-        told = {word: float(p) for word, p in zip(self._tags, seen["tags"], strict=True) if p >= tagging.threshold}
+        told = {self._tags[row]: float(seen["tags"][row]) for row in np.flatnonzero(seen["tags"] >= tagging.threshold)}
         if self._classes is not None:
             for word, p in rolled_up(seen["classes"], self._classes).items():
                 if p >= tagging.class_threshold:
