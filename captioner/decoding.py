@@ -148,7 +148,7 @@ def _grow(
 def _is_settled(done: Sequence[Hypothesis], live: Sequence[_Live], settings: BeamSettings) -> bool:
     """No sentence still in the making can beat the best `beam` that are done, even if its words cost nothing more.
 
-    With a bonus a word can cost less than nothing; waiting for that doubled the steps and changed one sentence in 100.
+    With a bonus a word can cost less than nothing, so there this is an approximation.
     """
     if len(done) < settings.beam:
         return False
