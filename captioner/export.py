@@ -46,9 +46,8 @@ from captioner.training.description import Description, read_tags
 from captioner.training.embedding import ImageHead, tower_of
 from captioner.training.encoder import build_encoder, summed_features, summed_up
 from captioner.training.hints import MOST_LOGIT
-from captioner.training.kind_head import KindHead
 from captioner.training.lite import convert, quantise_dense
-from captioner.training.model import Captioner
+from captioner.training.model import Captioner, TagHead
 
 #: Sentences that one decode_step takes forward.
 ROWS = 3
@@ -72,7 +71,7 @@ class Exporter:
         self.captioner = Captioner(description.shape(len(vocabulary)), len(self.tags), summed, name="captioner")
         self.image_head = ImageHead(summed, name="image_head") if "image_head/dense/kernel" in weights else None
         kinds = weights.get("kinds/dense/bias")
-        self.kind_head = KindHead(len(kinds), summed, name="kinds") if kinds is not None else None
+        self.kind_head = TagHead(len(kinds), summed, name="kinds") if kinds is not None else None
         self.parts = [part for part in (self.captioner, self.image_head, self.kind_head) if part is not None]
         for part in self.parts:
             part.build()

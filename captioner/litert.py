@@ -170,7 +170,7 @@ class LiteRTCaptioner:
             return None
         ordinary = self.manifest.evidence.ordinary if self.manifest.evidence else ()
         away = seen["embedding"] - np.asarray(ordinary or 0.0, np.float32)
-        return float((self._meanings[token] * away).sum())  # a product of vectors would bring all of BLAS into memory
+        return float((self._meanings[token] * away).sum())  # a product of vectors would bring BLAS into memory
 
     def _stepper(self, seen: Tensors) -> _Stepper:
         d = self.manifest.decoding

@@ -10,11 +10,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 from numpy.typing import NDArray
 
 from captioner.training import loop
-from captioner.training.encoder import Dense, norm
+from captioner.training.model import TagHead
 
 Tensor = Any
 
@@ -22,31 +22,10 @@ Tensor = Any
 PHOTOS = 0.5
 
 
-class KindHead(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """`encoder.summed_up` (b, features) to the logits of the kinds (b, kinds), photos first."""
-
-    def __init__(self, kinds: int, features: int, dropout: float = 0.3, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.features = features
-        self.norm = norm("norm")
-        self.drop = layers.Dropout(dropout)
-        self.dense = Dense(kinds, name="dense")
-
-    def build(self, _: Any = None) -> None:
-        """Make every weight."""
-        self.norm.build((None, self.features))
-        self.dense.build((None, self.features))
-        self.built = True
-
-    def call(self, summed: Tensor, training: bool = False) -> Tensor:
-        """Logits, before the softmax."""
-        return self.dense(self.drop(self.norm(summed), training=training))
-
-
 def build(kinds: int, features: int) -> keras.Model:
-    """Features (b, f) to the logits of the kinds."""
+    """`encoder.summed_up` (b, features) to the logits of the kinds (b, kinds), photos first."""
     summed = keras.Input((features,), name="summed")
-    return keras.Model(summed, KindHead(kinds, features, name="kinds")(summed), name="kind_model")
+    return keras.Model(summed, TagHead(kinds, features, name="kinds")(summed), name="kind_model")
 
 
 def kind_loss(wanted: Tensor, logits: Tensor) -> Tensor:

@@ -269,7 +269,7 @@ def build_language_model(decoder: Decoder) -> keras.Model:
 
 
 class TagHead(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Which words are true of the photo, from `encoder.summed_up`: (b, features) to logits (b, tags)."""
+    """Which tags, or which kind, a picture has, from `encoder.summed_up`: (b, features) to logits (b, tags)."""
 
     def __init__(self, tags: int, features: int, dropout: float = 0.3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
