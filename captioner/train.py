@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     s.add_argument("--teacher", type=Path, required=True, help="weights of a trunk, by the stage trunk")
     s.add_argument("--trunk", choices=[name for name, size in SIZES.items() if size.trunk], default="atto-on-lite2",
                    help="size that stands on the trunk (default atto-on-lite2)")  # fmt: skip
+    s.add_argument("--start", type=Path, help="weights of a student to go on from")
     s.add_argument("--shares", type=_shares, default={}, metavar="PHASE=SHARE,...",
                    help="shares of the time, where not the usual; 0 leaves a phase out: "
                    + ", ".join(f"{phase.name}={phase.share:g}" for phase in stagewise.PHASES))  # fmt: skip
