@@ -186,7 +186,8 @@ class _Writing:
         try:
             without = _bare(self.photo, self.file)
             base, own = without.data, OwnCaption.of(self.words, before=without.sha256)
-            if own.says(own_caption(self.photo)):
+            said = own.says(own_caption(self.photo))
+            if said and not any(mark.outdated for mark in self.photo.marks):
                 return self._written(self.photo.own_place or CaptionPlace.XMP, None)
             bare = self.photo if base is self.file.data else open_photo(base) or self.photo
         except CaptionRefused as refused:
@@ -201,7 +202,7 @@ class _Writing:
                 self.reasons.append(str(refused))
                 if isinstance(refused, CannotReplace):
                     break
-        return None
+        return self._written(self.photo.own_place or CaptionPlace.XMP, None) if said else None
 
     def _embedded(self, photo: EditablePhoto, place: CaptionPlace, base: bytes, own: OwnCaption) -> Written:
         new = photo.embed(own, place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -88,6 +88,8 @@ class Mark:
     program: str
     before: str
     by: CaptionBy = CaptionBy.MODEL
+    #: Whether it stands in XMP under the names of older versions, which other programs take for standard tags.
+    outdated: bool = field(default=False, compare=False)
 
     def fields(self) -> dict[str, str]:
         """Name and value of each part, as they stand in a file."""

@@ -107,7 +107,8 @@ class Sidecars:
             create_file(place, new, make_folders=place.parent != self.path.parent, before_replacing=entry)
             return
         sidecar = XmpFile(file.data)
-        if OwnCaption.of(words, before="").says(own_caption(sidecar)):
+        outdated = any(mark.outdated for mark in sidecar.marks)
+        if OwnCaption.of(words, before="").says(own_caption(sidecar)) and not outdated:
             return
         base = _without_ours(sidecar, file.data).data
         own = OwnCaption.of(words, before="" if base is None else sha256(base))

@@ -195,4 +195,4 @@ def test_a_sidecar_reads_well(tmp_path: Path) -> None:
     write(path)
     tags = tags_of(tmp_path / "a.jpg.xmp")[str(tmp_path / "a.jpg.xmp")]
     assert tags["XMP-dc"] == {"Description": made.CAPTION.text}
-    assert tags["XMP-recollect"]["Model"] == made.CAPTION.model
+    assert tags["XMP-recollect"]["CaptionModel"] == made.CAPTION.model
