@@ -39,6 +39,28 @@ BOILERPLATE = frozenset(
 _COMMENT_BOILERPLATE = frozenset({"Screenshot", "User comments"})
 
 
+#: The local names of our XMP properties, by the part of the mark that each holds. No standard has a tag of any of them:
+#: to programs that read tags without their namespace, the older names (which are the parts') were the camera's Model
+#: and the photo's Date.
+XMP_NAMES = {
+    "program": "captionProgram",
+    "by": "captionBy",
+    "model": "captionModel",
+    "date": "captionWrittenAt",
+    "confidence": "captionConfidence",
+    "digest": "captionDigest",
+    "before": "captionBefore",
+    "undo": "captionUndo",
+}
+_PARTS = {name: part for part, name in XMP_NAMES.items()}
+
+
+def parts_of_mark(properties: Mapping[str, str]) -> dict[str, str]:
+    """XMP properties of ours by the parts of the mark that they hold; those under the names of older versions count
+    where there is none under today's."""
+    return {**properties, **{_PARTS[name]: value for name, value in properties.items() if name in _PARTS}}
+
+
 @cache
 def program_name() -> str:
     """The program and version that a mark names."""

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from indexer.captions.blocks.xmp_packet import OWN_NAMES
 from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
-from indexer.captions.own_caption import sha256
+from indexer.captions.own_caption import XMP_NAMES, sha256
 from indexer.captions.replacing.file_read import stamp_of
 from indexer.captions.sidecar import sidecar_path
 from indexer.photo import CaptionPlace, Written
+from indexer.reading.metadata import read_metadata
 from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
 from tests.indexer import older_versions
@@ -26,7 +26,7 @@ needs_exiftool = pytest.mark.skipif(shutil.which("exiftool") is None, reason="ex
 
 #: The fields in which a caption stands, and our own; a new Exif block has a byte order, which exiftool tells.
 CAPTION_FIELDS = {"ImageDescription", "XPComment", "Description", "ExifByteOrder"}
-OWN_FIELDS = {name[:1].upper() + name[1:] for name in OWN_NAMES.values()}
+OWN_FIELDS = {name[:1].upper() + name[1:] for name in XMP_NAMES.values()}
 #: A WebP's header counts its metadata; a simple one gets such a header.
 WEBP_HEADER = {"WebP_Flags", "FileType"}
 
@@ -104,7 +104,7 @@ def copied_from(source: Path) -> dict[str, Any]:
 def test_no_tag_of_any_standard_has_one_of_our_names() -> None:
     every = subprocess.run(["exiftool", "-list"], check=True, capture_output=True, text=True).stdout.lower().split()
     assert {"model", "date"} <= set(every)
-    assert not {name.lower() for name in OWN_NAMES.values()} & set(every)
+    assert not {name.lower() for name in XMP_NAMES.values()} & set(every)
 
 
 def in_a_jpeg(packet: bytes) -> bytes:
@@ -128,6 +128,7 @@ def test_what_older_versions_wrote_is_read_undone_and_written_under_the_new_name
     own = read_own_caption(older)
     assert own is not None
     assert (own.text, own.model, own.confidence) == ("a dog on the sand", made.CAPTION.model, 0.83)
+    assert read_metadata(older, path).machine_caption == own
     assert undo_caption(path).exact
     assert path.read_bytes() == bare
     for words in (made.NEWER, own):

@@ -15,7 +15,6 @@ from xml.sax.saxutils import escape, quoteattr
 from indexer.captions.blocks.xmp_packet import (
     DC,
     OWN,
-    OWN_NAMES,
     RDF,
     Element,
     Packet,
@@ -26,7 +25,7 @@ from indexer.captions.blocks.xmp_packet import (
     parse,
     texts_of,
 )
-from indexer.captions.own_caption import OwnCaption, Stripped, digest
+from indexer.captions.own_caption import XMP_NAMES, OwnCaption, Stripped, digest
 
 _RDF_END = b"</rdf:RDF>"
 _PACKET_END = re.compile(rb"<\?xpacket end=[\"'][rw][\"']\?>\0*\s*\Z")
@@ -79,7 +78,7 @@ def can_describe(packet: bytes) -> bool:
 
 def _block(own: OwnCaption, about: bytes, undo: str, *, with_text: bool) -> bytes:
     fields = own.mark.fields() | {"undo": undo}
-    attributes = "".join(f" recollect:{OWN_NAMES[part]}={quoteattr(value)}" for part, value in fields.items())
+    attributes = "".join(f" recollect:{XMP_NAMES[part]}={quoteattr(value)}" for part, value in fields.items())
     text = (
         f'<dc:description xmlns:dc="{DC}"><rdf:Alt><rdf:li xml:lang="x-default">{escape(own.text)}</rdf:li></rdf:Alt>'
         "</dc:description>"

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from xml.parsers import expat
 
-from indexer.captions.own_caption import FieldText, Mark
+from indexer.captions.own_caption import XMP_NAMES, FieldText, Mark, parts_of_mark
 from indexer.errors import CaptionRefused
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -14,20 +14,6 @@ DC = "http://purl.org/dc/elements/1.1/"
 #: Our namespace: a UUID (RFC 9562) needs no domain that somebody else could own one day.
 OWN = "urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#"
 XML = "http://www.w3.org/XML/1998/namespace"
-#: The local names of our properties, by the part of the mark that each holds. No standard has a tag of any of them: to
-#: programs that read tags without their namespace, the older names (which are the parts') were the camera's Model and
-#: the photo's Date.
-OWN_NAMES = {
-    "program": "captionProgram",
-    "by": "captionBy",
-    "model": "captionModel",
-    "date": "captionWrittenAt",
-    "confidence": "captionConfidence",
-    "digest": "captionDigest",
-    "before": "captionBefore",
-    "undo": "captionUndo",
-}
-_PARTS = {name: part for part, name in OWN_NAMES.items()}
 
 MAX_PACKET_BYTES = 4 << 20
 _MAX_ELEMENTS = 100_000
@@ -183,16 +169,14 @@ def has_description(packet: Packet) -> bool:
 
 def own_fields(packet: Packet) -> dict[str, str]:
     """The properties of our namespace by the parts of the mark, whichever way another program has written them down
-    since; those under the names of older versions count where there is none under today's."""
-    found = _own_properties(packet)
-    return found | {_PARTS[name]: value for name, value in found.items() if name in _PARTS}
+    since."""
+    return parts_of_mark(_own_properties(packet))
 
 
 def _own_properties(packet: Packet) -> dict[str, str]:
     found: dict[str, str] = {}
     for description in packet.descriptions:
-        for name, value in own_attributes(description).items():
-            found[name] = value
+        found |= own_attributes(description)
         for element in description.children:
             if element.name.startswith(f"{OWN} "):
                 found[element.name.removeprefix(f"{OWN} ")] = element.text.strip()
@@ -210,10 +194,10 @@ def own_attributes(description: Element) -> dict[str, str]:
 def own_attribute(description: Element, part: str) -> str:
     """The part of the mark that stands in an attribute, under today's name or an older one; "" where none does."""
     attributes = own_attributes(description)
-    return attributes.get(OWN_NAMES[part]) or attributes.get(part, "")
+    return attributes.get(XMP_NAMES[part]) or attributes.get(part, "")
 
 
 def read_mark(packet: Packet) -> Mark | None:
     """The mark beside our caption, or None where the packet has none."""
     mark = Mark.from_fields(own_fields(packet))
-    return mark and replace(mark, outdated=any(name in OWN_NAMES for name in _own_properties(packet)))
+    return mark and replace(mark, outdated=any(name in XMP_NAMES for name in _own_properties(packet)))
