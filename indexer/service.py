@@ -68,6 +68,7 @@ class Indexer:
         self._captioner = captioner
         self._photos = photos
         self._stack = AsyncExitStack()
+        self._roots = set(settings.photos)  # every library that is known, for the processes that write into photos
         self._feed = SearchFeed(storage.catalogue, storage.search)
         self._bench: Bench | None = None
         self._runner: JobRunner | None = None
@@ -86,7 +87,9 @@ class Indexer:
                 await asyncio.to_thread(_meet_model, self._storage.catalogue, captioner.model, self._settings)
             photos = self._photos
             if photos is None:
-                photos = await stack.enter_async_context(PhotoProcesses(self._settings, input_px=captioner.input_px))
+                self._roots.update(root.path for root in await asyncio.to_thread(self._storage.catalogue.roots))
+                processes = PhotoProcesses(self._settings, input_px=captioner.input_px, roots=self._roots)
+                photos = await stack.enter_async_context(processes)
             self._bench = Bench(
                 photos=photos,
                 captioner=captioner,
@@ -130,6 +133,7 @@ class Indexer:
         await self._run(roots, stop, once=False)
 
     async def _run(self, roots: Sequence[Path], stop: asyncio.Event, *, once: bool) -> None:
+        self._roots.update(roots)
         self._runner = runner = self._new_runner()
         self._rounds = rounds = Rounds(self._settings, self._storage.catalogue, roots, changed=self._wake)
         self._recaptioning = None if once else self._new_recaptioning()

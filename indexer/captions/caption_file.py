@@ -5,6 +5,7 @@ Everything here is synchronous and runs in the photo worker's process.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -22,7 +23,7 @@ from indexer.captions.caption_edit import (
 )
 from indexer.captions.journal import Journal, recording
 from indexer.captions.own_caption import FieldText, OwnCaption, check_words, digest, sha256
-from indexer.captions.replacing.file_read import CannotReplace, ChangedMeanwhile, FileRead, read_file
+from indexer.captions.replacing.file_read import CannotReplace, ChangedMeanwhile, FileRead, leads_out, read_file
 from indexer.captions.replacing.replace import replace_file
 from indexer.captions.sidecar import Sidecars
 from indexer.errors import CaptionRefused, UnreadablePhoto
@@ -34,6 +35,7 @@ PERSONS_WORDS = "a person has described this photo"
 CHANGED_SINCE = "the file has changed since it was looked at"
 KEPT_CHANGING = "other programs keep changing the file"
 NOT_OURS = "there is no caption of ours"
+LINK_OUT = "the photo is a link to a file outside the library, which is left alone"
 OTHER_WORDS = "the file has a person's words from another program, which are never overwritten"
 
 #: Folders in which a program keeps its own account of every file: nothing is written there, nor beside.
@@ -84,12 +86,14 @@ def write_caption(
     keep_mtime: bool = True,
     sidecar_dir: Path | None = None,
     journal: Journal | None = None,
+    roots: Sequence[Path] = (),
 ) -> Written:
     """Puts a caption as far up the ladder as is safe: Exif, XMP, sidecar, index only.
 
     A person's words are never overwritten: beside them a model's stay in the index. A correction (`words` by a person)
     takes the place of what this program wrote, and stands in a sidecar where another program's words are in the file.
     `over_correction`: a correction of ours is taken back, and may be replaced by the model's words.
+    `roots` are the libraries: a symbolic link below one of them is written through only where it leads into one.
 
     `stamp` is the file's when its picture was looked at. A file that has another one now is left alone: the words may
     not be about what it shows. The returned stamp is the file's after the write; it stays the old one where another
@@ -100,7 +104,7 @@ def write_caption(
     if (library := managed_library(path)) is not None:
         reason = noted(f"the file is kept by another program's library ({library.name})")
         return Written(CaptionPlace.INDEX, stamp, reason)
-    sidecars, text = Sidecars(path, sidecar_dir, journal), FileCaption.of(words)
+    sidecars, text = Sidecars(path, sidecar_dir, journal, tuple(roots)), FileCaption.of(words)
     first: _Writing | None = None
     for _ in range(_ATTEMPTS):
         try:
@@ -163,6 +167,9 @@ class _Writing:
         if inside or not embed:
             self.reasons = [OTHER_WORDS] if inside else []
             return self._beside_the_file()
+        if leads_out(self.sidecars.path, self.file.path, self.sidecars.roots):
+            self.reasons = [LINK_OUT]
+            return self._beside_the_file()
         return self._into_the_file() or self._beside_the_file()
 
     def _in_the_way(self, photo: EditablePhoto | XmpFile) -> FieldText | None:
@@ -186,7 +193,8 @@ class _Writing:
         try:
             without = _bare(self.photo, self.file)
             base, own = without.data, OwnCaption.of(self.words, before=without.sha256)
-            if own.says(own_caption(self.photo)):
+            said = own.says(own_caption(self.photo))
+            if said and not any(mark.outdated for mark in self.photo.marks):
                 return self._written(self.photo.own_place or CaptionPlace.XMP, None)
             bare = self.photo if base is self.file.data else open_photo(base) or self.photo
         except CaptionRefused as refused:
@@ -201,7 +209,7 @@ class _Writing:
                 self.reasons.append(str(refused))
                 if isinstance(refused, CannotReplace):
                     break
-        return None
+        return self._written(self.photo.own_place or CaptionPlace.XMP, None) if said else None
 
     def _embedded(self, photo: EditablePhoto, place: CaptionPlace, base: bytes, own: OwnCaption) -> Written:
         new = photo.embed(own, place)

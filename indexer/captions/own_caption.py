@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -37,6 +37,28 @@ BOILERPLATE = frozenset(
 
 #: What phones write into UserComment; anywhere else a person may have meant it.
 _COMMENT_BOILERPLATE = frozenset({"Screenshot", "User comments"})
+
+
+#: The local names of our XMP properties, by the part of the mark that each holds. No standard has a tag of any of them:
+#: to programs that read tags without their namespace, the older names (which are the parts') were the camera's Model
+#: and the photo's Date.
+XMP_NAMES = {
+    "program": "captionProgram",
+    "by": "captionBy",
+    "model": "captionModel",
+    "date": "captionWrittenAt",
+    "confidence": "captionConfidence",
+    "digest": "captionDigest",
+    "before": "captionBefore",
+    "undo": "captionUndo",
+}
+_PARTS = {name: part for part, name in XMP_NAMES.items()}
+
+
+def parts_of_mark(properties: Mapping[str, str]) -> dict[str, str]:
+    """XMP properties of ours by the parts of the mark that they hold; those under the names of older versions count
+    where there is none under today's."""
+    return {**properties, **{_PARTS[name]: value for name, value in properties.items() if name in _PARTS}}
 
 
 @cache
@@ -88,6 +110,8 @@ class Mark:
     program: str
     before: str
     by: CaptionBy = CaptionBy.MODEL
+    #: Whether it stands in XMP under the names of older versions, which other programs take for standard tags.
+    outdated: bool = field(default=False, compare=False)
 
     def fields(self) -> dict[str, str]:
         """Name and value of each part, as they stand in a file."""

@@ -16,7 +16,7 @@ from indexer.captions.journal import Journal, recording
 from indexer.captions.own_caption import FieldText, OwnCaption, Stripped, check_words, sha256
 from indexer.captions.proof.verify import VerifyError, check_packet_edit
 from indexer.captions.proof.verify_packet import check_removed
-from indexer.captions.replacing.file_read import CannotReplace, FileRead, read_file
+from indexer.captions.replacing.file_read import CannotReplace, FileRead, leads_out, read_file
 from indexer.captions.replacing.replace import create_file, delete_file, replace_file
 from indexer.errors import CaptionRefused, PhotoVanished
 from indexer.photo import FileCaption
@@ -50,11 +50,13 @@ def _is_another(loud: Path, place: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sidecars:
-    """The sidecars of one photo. `tree` is the directory for those that can't lie beside it (`sidecar_dir`)."""
+    """The sidecars of one photo. `tree` is the directory for those that can't lie beside it (`sidecar_dir`); `roots`
+    are the libraries, out of which no symbolic link is followed for writing."""
 
     path: Path
     tree: Path | None = None
     journal: Journal | None = None
+    roots: tuple[Path, ...] = ()
 
     def have_words(self, whose: Callable[[XmpFile], FieldText | None]) -> bool:
         """Whether one has words of those that `whose` finds. Raises `CaptionRefused` where that can't be told."""
@@ -100,14 +102,17 @@ class Sidecars:
         except PhotoVanished:
             if os.path.islink(place):  # noqa: PTH114 - says no, and raises nothing, where the name is too long
                 raise CannotReplace("it is a link that leads nowhere") from None
+            self._check_inside(place, Path(os.path.realpath(place)))
             own = OwnCaption.of(words, before="")
             new = xmp_edit.compose_packet(own)
             _check(None, new)
             entry = recording(self.journal, "write", place, None, own=own)
             create_file(place, new, make_folders=place.parent != self.path.parent, before_replacing=entry)
             return
+        self._check_inside(place, file.path)
         sidecar = XmpFile(file.data)
-        if OwnCaption.of(words, before="").says(own_caption(sidecar)):
+        outdated = any(mark.outdated for mark in sidecar.marks)
+        if OwnCaption.of(words, before="").says(own_caption(sidecar)) and not outdated:
             return
         base = _without_ours(sidecar, file.data).data
         own = OwnCaption.of(words, before="" if base is None else sha256(base))
@@ -115,6 +120,10 @@ class Sidecars:
         _check(base, new)
         entry = recording(self.journal, "write", file.path, file.sha256, own=own)
         replace_file(file, new, keep_mtime=False, before_replacing=entry)
+
+    def _check_inside(self, place: Path, real: Path) -> None:
+        if leads_out(place, real, self.roots):
+            raise CannotReplace("its place lies outside the library, where a link leads")
 
     def undo(self, *, dry_run: bool = False) -> Stripped | None:
         """Takes our caption out of every sidecar, and removes those that held nothing else; None where there was none

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -30,10 +30,19 @@ class PhotoProcess:
     """One child process that opens photos one after the other, as an async context manager.
 
     `input_px` is the width and height of the model's input; 0 where no pixels are wanted. `worker` is the module that
-    runs in the child. Entering raises `SetupError` where the process can't be started.
+    runs in the child. `roots` are the libraries, the settings' where none are given: no symbolic link is followed out
+    of them for writing. Entering raises `SetupError` where the process can't be started.
     """
 
-    def __init__(self, settings: Settings, *, input_px: int, worker: str = "indexer.reading.photo_worker") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        input_px: int,
+        roots: Collection[Path] | None = None,
+        worker: str = "indexer.reading.photo_worker",
+    ) -> None:
+        self._roots = settings.photos if roots is None else roots
         options = ReaderOptions.of(settings, input_px)
         self._child = ChildProcess(
             python_module(worker, options.to_argument()),
@@ -93,6 +102,7 @@ class PhotoProcess:
             "caption": caption_to_json(FileCaption.of(words)),
             "stamp": stamp_to_json(stamp),
             "over_correction": over_correction,
+            "roots": [str(root.absolute()) for root in self._roots],
         }
         try:
             reply = await self._ask(request)
@@ -151,10 +161,12 @@ def _cannot_run(error: ChildGone) -> SetupError:
 
 
 class PhotoProcesses:
-    """As many `PhotoProcess`es as the settings say; each photo goes to whichever is free."""
+    """As many `PhotoProcess`es as the settings say; each photo goes to whichever is free. To `roots` more may be added
+    meanwhile."""
 
-    def __init__(self, settings: Settings, *, input_px: int) -> None:
-        self._processes = [PhotoProcess(settings, input_px=input_px) for _ in range(settings.reader_count)]
+    def __init__(self, settings: Settings, *, input_px: int, roots: Collection[Path] | None = None) -> None:
+        number = settings.reader_count
+        self._processes = [PhotoProcess(settings, input_px=input_px, roots=roots) for _ in range(number)]
         self._free: asyncio.LifoQueue[PhotoProcess] = asyncio.LifoQueue()
         self._running = AsyncExitStack()
 

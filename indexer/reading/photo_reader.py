@@ -125,6 +125,7 @@ class PhotoReader:
             keep_mtime=self._options.keep_mtime,
             sidecar_dir=self._sidecar_dir,
             journal=self._journal,
+            roots=[Path(root) for root in header["roots"]],
         )
         return pack_written(written), b""
 

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from indexer.captions.own_caption import FieldText
+from indexer.captions.own_caption import FieldText, parts_of_mark
 
 MOST_BYTES = 4_000_000
 
@@ -81,7 +81,7 @@ def read_xmp(packet: bytes | None) -> Xmp | None:
         descriptions=tuple(
             FieldText(known_as, words.strip()) for name, known_as in _CAPTIONS.items() for words in found.texts(name)
         ),
-        own=found.of_namespace(_OWN),
+        own=parts_of_mark(found.of_namespace(_OWN)),
         title=found.text(_DC + "title"),
         keywords=(*found.texts(_DC + "subject"), *worded),
         people=(*_region_names(root), *found.texts(_IPTC_EXT + "PersonInImage"), *named),

@@ -48,7 +48,7 @@ def test_words_that_a_person_put_into_our_sidecar_stay(tmp_path: Path) -> None:
     assert undone is not None
     assert not undone.exact
     assert b"Rex runs along" in place.read_bytes()
-    assert b"recollect:model" not in place.read_bytes()
+    assert b"recollect:captionModel" not in place.read_bytes()
 
 
 COPIES = {

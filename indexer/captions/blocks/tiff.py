@@ -10,7 +10,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import islice, repeat
 
 from indexer.captions.own_caption import FieldText
 from indexer.errors import CaptionRefused
@@ -32,6 +32,7 @@ _THUMBNAIL = 0x0201
 #: Bytes per value of each field type: 1 BYTE .. 12 DOUBLE (TIFF 6.0), 13 IFD (TIFF Technical Note 1), 129 UTF-8
 #: (EXIF 3.0, CIPA DC-008, 4.6.2).
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
+_NUMBERS = {3: "H", 4: "I", 13: "I"}
 _POINTERS = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS})
 # Tags that say where image data lies, each with the tag that says how much of it: strips, tiles, the thumbnail; and the
 # tables of old-style JPEG (TIFF 6.0, 22), whose lengths are their own affair.
@@ -117,7 +118,7 @@ def integers(block: bytes, order: str, entry: Entry) -> tuple[int, ...]:
 
 def numbers(block: bytes, order: str, entry: Entry) -> Iterator[int]:
     """The same, one by one, of however many there are."""
-    letter = {3: "H", 4: "I", 13: "I"}.get(entry.kind)
+    letter = _NUMBERS.get(entry.kind)
     if letter is None:
         raise TiffError(f"tag {entry.tag:#06x} of the Exif block should be a number, but has type {entry.kind}")
     found = struct.iter_unpack(order + letter, memoryview(block)[entry.start : entry.end])
@@ -173,6 +174,47 @@ def _check_data(block: bytes, order: str, offsets: Entry, sizes: Entry | None) -
         if start + length > len(block) or (length and start < _HEADER_BYTES):
             what = "a thumbnail" if offsets.tag == _THUMBNAIL else "image data"
             raise TiffError(f"{what} lies outside the Exif block")
+
+
+def pictures_outside(block: bytes) -> list[tuple[int, int]]:
+    """Where image data begins and ends, counted from the block, that its directories point at and that does not lie in
+    it whole: thumbnails, strips and tiles. Programs look for it in the file, behind the block. As many as can be read
+    of a damaged block."""
+    found: list[tuple[int, int]] = []
+    try:
+        order = byte_order(block)
+    except TiffError:
+        return found
+    pending, seen = [struct.unpack_from(order + "I", block, 4)[0]], set[int]()
+    while pending and len(seen) < _MAX_DIRECTORIES:
+        offset = pending.pop()
+        if offset in seen:
+            continue
+        seen.add(offset)
+        entries = {entry.tag: entry for entry in readable_entries(block, order, offset)}
+        for offsets_tag, sizes_tag in _DATA_TAGS.items():
+            if offsets_tag in entries and sizes_tag in entries:
+                found += _spans_outside(block, order, entries[offsets_tag], entries[sizes_tag])
+        for entry in entries.values():
+            if entry.tag in _POINTERS and entry.kind in _NUMBERS:
+                pending += islice(numbers(block, order, entry), _MAX_DIRECTORIES)
+        pending += _next_directory(block, order, offset)
+    return found
+
+
+def _spans_outside(block: bytes, order: str, offsets: Entry, sizes: Entry) -> list[tuple[int, int]]:
+    if offsets.kind not in _NUMBERS or sizes.kind not in _NUMBERS:
+        return []
+    pairs = islice(zip(numbers(block, order, offsets), numbers(block, order, sizes), strict=False), _MAX_OFFSETS)
+    return [(start, start + size) for start, size in pairs if size and start + size > len(block)]
+
+
+def _next_directory(block: bytes, order: str, offset: int) -> tuple[int, ...]:
+    """Where the directory behind this one is, as its last four bytes say; none where they are not there."""
+    if not _HEADER_BYTES <= offset <= len(block) - 2:
+        return ()
+    end = offset + 2 + struct.unpack_from(order + "H", block, offset)[0] * ENTRY_BYTES
+    return struct.unpack_from(order + "I", block, end) if end + 4 <= len(block) else ()
 
 
 def entry_text(block: bytes, order: str, entry: Entry) -> str:

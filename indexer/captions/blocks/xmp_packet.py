@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from xml.parsers import expat
 
-from indexer.captions.own_caption import FieldText, Mark
+from indexer.captions.own_caption import XMP_NAMES, FieldText, Mark, parts_of_mark
 from indexer.errors import CaptionRefused
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -168,19 +168,36 @@ def has_description(packet: Packet) -> bool:
 
 
 def own_fields(packet: Packet) -> dict[str, str]:
-    """The properties of our namespace, whichever way another program has written them down since."""
+    """The properties of our namespace by the parts of the mark, whichever way another program has written them down
+    since."""
+    return parts_of_mark(_own_properties(packet))
+
+
+def _own_properties(packet: Packet) -> dict[str, str]:
     found: dict[str, str] = {}
-    prefix = f"{OWN} "
     for description in packet.descriptions:
-        for name, value in description.attributes.items():
-            if name.startswith(prefix):
-                found[name.removeprefix(prefix)] = value
+        found |= own_attributes(description)
         for element in description.children:
-            if element.name.startswith(prefix):
-                found[element.name.removeprefix(prefix)] = element.text.strip()
+            if element.name.startswith(f"{OWN} "):
+                found[element.name.removeprefix(f"{OWN} ")] = element.text.strip()
     return found
+
+
+def own_attributes(description: Element) -> dict[str, str]:
+    """The attributes in our namespace, by their local names."""
+    prefix = f"{OWN} "
+    return {
+        name.removeprefix(prefix): value for name, value in description.attributes.items() if name.startswith(prefix)
+    }
+
+
+def own_attribute(description: Element, part: str) -> str:
+    """The part of the mark that stands in an attribute, under today's name or an older one; "" where none does."""
+    attributes = own_attributes(description)
+    return attributes.get(XMP_NAMES[part]) or attributes.get(part, "")
 
 
 def read_mark(packet: Packet) -> Mark | None:
     """The mark beside our caption, or None where the packet has none."""
-    return Mark.from_fields(own_fields(packet))
+    mark = Mark.from_fields(own_fields(packet))
+    return mark and replace(mark, outdated=any(name in XMP_NAMES for name in _own_properties(packet)))

@@ -15,6 +15,7 @@ from indexer.captions.formats.jpeg import (
     EOI,
     EXIF_HEADER,
     EXTENDED_XMP_HEADER,
+    MAX_PAYLOAD_BYTES,
     MPF_HEADER,
     XMP_HEADER,
     Segment,
@@ -165,16 +166,40 @@ class JpegPhoto:
 
     def _xmp_change(self, own: OwnCaption, *, needs_text: bool) -> list[tuple[int, int, bytes]]:
         if not self._xmp:
-            at = self._exif[0].end if len(self._exif) == 1 else self._after_app0
+            at = self._behind_pictures(self._exif[0].end if len(self._exif) == 1 else self._after_app0)
             self._check_mpf(at)
             self._check_junk(at)
             return [(at, at, compose(APP1, XMP_HEADER + xmp_edit.compose_packet(own)))]
         segment, packet = self._xmp[0], self._packets[0]
+        self._behind_pictures(segment.start, only=True)
         self._check_mpf(segment.start)
         self._check_junk(segment.end)
         if needs_text and not xmp_edit.can_describe(packet):
             raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
         return [(segment.marker_at, segment.end, compose(APP1, XMP_HEADER + xmp_edit.splice(packet, own)))]
+
+    def _behind_pictures(self, at: int, *, only: bool = False) -> int:
+        """`at`, or the next place behind the last byte that the Exif block points at past its own end: a thumbnail
+        that is cut off there goes on in the next segment to those who read it, and what is put between would become a
+        part of it. `only`: no other place will do."""
+        last = max((end for _, end in self._pictures_outside), default=0)
+        ends = [segment.end for segment in self._header if segment.end >= max(last, at)]
+        if last <= at:
+            return at
+        if only or not ends:
+            raise CaptionRefused("the thumbnail lies outside the Exif block")
+        return ends[0]
+
+    @cached_property
+    def _pictures_outside(self) -> list[tuple[int, int]]:
+        """In bytes of the file. What lies so far behind its end that no caption makes it reach there doesn't count."""
+        starts = [segment.body + len(EXIF_HEADER) for segment in self._exif]
+        found = (
+            (base + start, base + end)
+            for base, block in zip(starts, self._blocks, strict=True)
+            for start, end in tiff.pictures_outside(block)
+        )
+        return [(start, end) for start, end in found if start < len(self.data) + 2 * MAX_PAYLOAD_BYTES]
 
     @property
     def _after_app0(self) -> int:

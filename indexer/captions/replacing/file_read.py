@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,6 +71,14 @@ def stamp_of(status: os.stat_result) -> FileStamp:
 def plain_reason(error: OSError) -> str:
     """What an error of the operating system means for whoever owns the photos."""
     return _REASONS.get(error.errno or 0, error.strerror or str(error))
+
+
+def leads_out(path: Path, real: Path, roots: Sequence[Path]) -> bool:
+    """Whether a symbolic link below one of these library roots leads out of all of them: `real` is where `path` really
+    is. Of a path that is below none of them nothing is known."""
+    if not any(path.is_relative_to(root) for root in roots):
+        return False
+    return not any(real.is_relative_to(os.path.realpath(root)) for root in roots)
 
 
 def read_file(path: Path, *, max_bytes: int) -> FileRead:
