@@ -12,7 +12,7 @@ from indexer.progress import Progress
 from indexer.search import SearchBackend
 from indexer.settings import Settings
 from web import api, downloading, login, media, photo_page, status_page, views
-from web.auth import HouseholdPassword, LoginThrottle, Sessions, check_exposure, session_secret
+from web.auth import HouseholdPassword, LoginThrottle, check_exposure
 from web.bodies import BODY_S
 from web.doors import (
     COUNTS,
@@ -35,6 +35,7 @@ from web.manifest import manifest
 from web.metrics import RESPONSES, SEARCH_TIMES, SearchTimes, count_response, health, metrics
 from web.middleware import CHECKS, errors_as_pages, finish_changes, set_security_headers
 from web.proxies import PROXIES, read_proxies
+from web.sessions import open_sessions
 from web.static_files import STATIC_FILES, read_static_files, static_file
 from web.suggesting import KNOWN_NAMES, KnownNames, suggest
 from web.templating import set_up_templates
@@ -103,6 +104,7 @@ def _routes() -> list[web.RouteDef]:
         web.get("/login", login.login_page),
         web.post("/login", login.login),
         web.post("/logout", login.logout),
+        web.post("/logout/everywhere", login.logout_everywhere),
         web.get("/static/{name}", static_file),
         web.get("/manifest.webmanifest", manifest),
         web.get("/health", health),
@@ -135,5 +137,5 @@ async def _threads(app: web.Application) -> AsyncIterator[None]:
 
 def _ask_for_password(app: web.Application, settings: Settings) -> None:
     app[login.PASSWORD] = HouseholdPassword(settings.password)
-    app[login.SESSIONS] = Sessions(session_secret(settings.data_dir / "session.key"), settings.password)
+    app[login.SESSIONS] = open_sessions(settings.data_dir, settings.password)
     app[login.THROTTLE] = LoginThrottle()

@@ -1,8 +1,7 @@
-"""Who may look: one household password, a long-lived signed session, and no exposure without them.
+"""Who may look: one household password, and no exposure without it.
 
 The password is kept as scrypt (RFC 7914), which Python has in itself: argon2 (RFC 9106) would be a compiled package
-more for one password, checked one guess at a time. The session cookie is a signed timestamp (itsdangerous) whose key is
-made of a random file in the data directory and the password, so that changing the password signs everyone out.
+more for one password, checked one guess at a time. What a browser is given for it: see `sessions`.
 """
 
 from __future__ import annotations
@@ -12,25 +11,18 @@ import base64
 import hashlib
 import hmac
 import ipaddress
-import os
 import secrets
 import time
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from itsdangerous import BadSignature, TimestampSigner
-
-from indexer.errors import SettingsError, StorageError
+from indexer.errors import SettingsError
 from indexer.settings import Settings
 from web.proxies import read_proxies
 
 LEAST_PASSWORD_LENGTH = 8
-#: 400 days is the longest that browsers keep a cookie (RFC 6265bis, 5.5).
-SESSION_S = 400 * 24 * 3600
-RENEW_AFTER_S = 24 * 3600
 _PREFIX = "scrypt"
 _N, _R, _P = 2**14, 8, 1  # 16 MB and about 50 ms: OWASP's least for an attacker, bearable on a Raspberry Pi
 _MOST_MEMORY_BYTES = 64 * 2**20
@@ -98,59 +90,6 @@ class HouseholdPassword:
     def matches(self, entered: str) -> bool:
         """Takes some 50 ms on purpose; compares in constant time."""
         return hmac.compare_digest(_derive(entered, self._salt, self._n, self._r, self._p), self._key)
-
-
-class Sessions:
-    """Makes and checks session tokens; `clock` gives seconds since the epoch."""
-
-    def __init__(self, secret: bytes, password_setting: str, clock: Callable[[], float] = time.time) -> None:
-        key = hashlib.blake2b(password_setting.encode("utf-8", "surrogateescape"), key=secret, digest_size=32)
-        self._signer = _Signer(key.digest(), clock)
-
-    def issue(self) -> str:
-        """A token that is good for `SESSION_S` from now."""
-        return self._signer.sign(b"household").decode("ascii")
-
-    def age_s(self, token: str) -> float | None:
-        """How long ago a token was issued; None where it is not ours, altered or too old."""
-        try:
-            value, issued = self._signer.unsign(token, max_age=SESSION_S, return_timestamp=True)
-        except (BadSignature, UnicodeError):
-            return None
-        return self._signer.clock() - issued.timestamp() if value == b"household" else None
-
-
-class _Signer(TimestampSigner):
-    def __init__(self, key: bytes, clock: Callable[[], float]) -> None:
-        super().__init__(key, salt="recollect.session", digest_method=hashlib.sha256)
-        self.clock = clock
-
-    def get_timestamp(self) -> int:
-        return int(self.clock())
-
-
-def session_secret(path: Path) -> bytes:
-    """The random file that signs sessions, made at the first start, readable by its owner only.
-
-    Raises `StorageError` where it can be neither read nor written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            secret = path.read_bytes()
-        else:
-            secret = secrets.token_bytes(32)
-            with os.fdopen(handle, "wb") as file:
-                file.write(secret)
-    except OSError as error:
-        raise StorageError(
-            f"the session key {path} can't be read or written: {error}", hint="check that data_dir is writable"
-        ) from error
-    if len(secret) != 32:
-        raise StorageError(f"the session key {path} is damaged", hint="delete it: everyone then signs in again")
-    return secret
 
 
 @dataclass(slots=True)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+from collections.abc import Callable
 
 from aiohttp import web
 
-from web.auth import RENEW_AFTER_S, SESSION_S, HouseholdPassword, LoginThrottle, Sessions
+from indexer.errors import StorageError
+from web.auth import HouseholdPassword, LoginThrottle
 from web.bodies import read_fields
 from web.doors import SETTINGS
 from web.language import marked, plural, text
 from web.links import login_url
 from web.middleware import Handler, error_response, wants_json
 from web.proxies import PROXIES
+from web.sessions import RENEW_AFTER_S, SESSION_S, Session, Sessions
 from web.templating import render
 
+log = logging.getLogger(__name__)
+
 COOKIE = "recollect"
+#: A browser sends one for each path that the page has been used under.
+_MOST_COOKIES = 4
 _LONGEST_PASSWORD = 1024  # characters; scrypt would take more, nobody types more
 _OPEN_TO_ALL = ("/login", "/static/")
 _HEALTH, _METRICS, _MANIFEST = "/health", "/metrics", "/manifest.webmanifest"
@@ -33,13 +41,23 @@ async def only_signed_in(request: web.Request, handler: Handler) -> web.StreamRe
     guarded = sessions is not None or proxies.user_header
     if not guarded or _is_open(request) or proxies.user(request):
         return await handler(request)
-    age_s = sessions.age_s(request.cookies.get(COOKIE, "")) if sessions else None
-    if sessions is None or age_s is None:
+    mine = _sessions_of(request)
+    if sessions is None or not mine:
         return _ask(request)
     response = await handler(request)
-    if age_s > RENEW_AFTER_S and not response.prepared:
-        _remember(request, response, sessions)
+    if mine[0].age_s > RENEW_AFTER_S and not response.prepared:
+        _remember(request, response, sessions.renewed(mine[0]))
     return response
+
+
+def _sessions_of(request: web.Request) -> list[Session]:
+    """Those that the request's cookies name. There are two where the page has been used under two paths."""
+    sessions = request.config_dict.get(SESSIONS)
+    if sessions is None:
+        return []
+    pairs = (pair.strip().partition("=") for pair in ";".join(request.headers.getall("Cookie", ())).split(";"))
+    cookies = [value.strip('"') for name, _, value in pairs if name == COOKIE]
+    return [found for one in cookies[:_MOST_COOKIES] if (found := sessions.of(one))]
 
 
 def _is_open(request: web.Request) -> bool:
@@ -90,15 +108,37 @@ async def login(request: web.Request) -> web.Response:
         return _form(request, problem=text("That is not the household password."), status=401)
     throttle.succeeded(address)
     response = web.HTTPSeeOther(local_target(target))
-    _remember(request, response, request.config_dict[SESSIONS])
+    _remember(request, response, request.config_dict[SESSIONS].begin())
     raise response
 
 
 async def logout(request: web.Request) -> web.Response:
-    """POST /logout: forgets this browser's session."""
+    """POST /logout: ends this browser's session, and every copy of its cookie."""
+    mine = _sessions_of(request)
+    raise await _signed_out(request, lambda sessions: sessions.end(mine))
+
+
+async def logout_everywhere(request: web.Request) -> web.Response:
+    """POST /logout/everywhere: ends the sessions of all browsers."""
+    raise await _signed_out(request, lambda sessions: sessions.end_all())
+
+
+async def _signed_out(request: web.Request, end: Callable[[Sessions], None]) -> web.HTTPSeeOther:
+    sessions = request.config_dict.get(SESSIONS)
+    if sessions:
+        try:
+            await asyncio.to_thread(end, sessions)
+        except StorageError as error:
+            log.error("%s", error)
+            raise web.HTTPServiceUnavailable(
+                text=marked(
+                    "You are signed out, but only until recollect starts again: the data directory can't be written. "
+                    "Check its free space, sign in, and sign out everywhere."
+                )
+            ) from error
     response = web.HTTPSeeOther("/login")
     response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
-    raise response
+    return response
 
 
 def local_target(target: str) -> str:
@@ -107,12 +147,10 @@ def local_target(target: str) -> str:
     return target if harmless and target.isprintable() and target.isascii() else "/"
 
 
-def _remember(request: web.Request, response: web.StreamResponse, sessions: Sessions) -> None:
+def _remember(request: web.Request, response: web.StreamResponse, cookie: str) -> None:
     # A proxy that speaks TLS for us says so; whoever lies here only locks himself out.
     secure = request.secure or request.headers.get("X-Forwarded-Proto", "").casefold() == "https"
-    response.set_cookie(
-        COOKIE, sessions.issue(), max_age=SESSION_S, path="/", httponly=True, samesite="Lax", secure=secure
-    )
+    response.set_cookie(COOKIE, cookie, max_age=SESSION_S, path="/", httponly=True, samesite="Lax", secure=secure)
 
 
 def _form(request: web.Request, *, problem: str = "", status: int = 200) -> web.Response:

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import stat
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from indexer.errors import SettingsError, StorageError
+from indexer.errors import SettingsError
 from indexer.settings import Settings
-from web.auth import (
-    SESSION_S,
-    HouseholdPassword,
-    LoginThrottle,
-    Sessions,
-    check_exposure,
-    hash_password,
-    session_secret,
-)
+from web.auth import HouseholdPassword, LoginThrottle, check_exposure, hash_password
 
 
 class Clock:
@@ -64,39 +54,6 @@ def test_a_password_matches_itself_plain_or_hashed() -> None:
 def test_a_hash_never_holds_the_password() -> None:
     assert "correct" not in hash_password("correct horse")
     assert hash_password("correct horse") != hash_password("correct horse")
-
-
-def test_sessions_last_and_end() -> None:
-    clock = Clock()
-    sessions = Sessions(bytes(32), "correct horse", clock)
-    token = sessions.issue()
-    clock.now += 3600
-    assert sessions.age_s(token) == pytest.approx(3600, abs=1)
-    clock.now += SESSION_S
-    assert sessions.age_s(token) is None
-
-
-def test_another_password_another_key_or_a_changed_token_is_no_session() -> None:
-    token = Sessions(bytes(32), "correct horse").issue()
-    assert Sessions(bytes(32), "another horse").age_s(token) is None
-    assert Sessions(b"\1" * 32, "correct horse").age_s(token) is None
-    for wrong in ("", "household", token[:-1], token + "x", "é.é.é", "a" * 10_000):
-        assert Sessions(bytes(32), "correct horse").age_s(wrong) is None
-
-
-def test_the_session_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "data" / "session.key"
-    assert session_secret(path) == session_secret(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    path.write_bytes(b"cut")
-    with pytest.raises(StorageError, match="damaged"):
-        session_secret(path)
-
-
-def test_a_session_key_that_can_t_be_kept_is_about_the_set_up(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("a file where a directory should be")
-    with pytest.raises(StorageError, match="data_dir"):
-        session_secret(tmp_path / "data" / "session.key")
 
 
 async def test_guessing_slows_down_per_household_address() -> None:

@@ -72,6 +72,88 @@ async def test_signing_out_forgets_the_session(locked: Page) -> None:
         assert response.headers["Location"].startswith("/login")
 
 
+def cookie_of(page: Page) -> str:
+    return page.session.cookie_jar.filter_cookies(page.make_url("/"))[COOKIE].value
+
+
+async def with_cookie(page: Page, *cookies: str) -> int:
+    """The status of a request from another machine that brings these cookies."""
+    page.session.cookie_jar.clear()
+    sent = "; ".join(f"{COOKIE}={one}" for one in cookies)
+    async with page.get("/api/status", headers={"Cookie": sent}, allow_redirects=False) as response:
+        return response.status
+
+
+async def test_signing_out_ends_the_session_for_whoever_copied_its_cookie(start_page: StartPage) -> None:
+    page = await start_page(password=PASSWORD)
+    await sign_in(page)
+    copied = cookie_of(page)
+    page.session.cookie_jar.clear()
+    await sign_in(page)
+    other = cookie_of(page)
+    page.session.cookie_jar.clear()
+    async with page.post("/logout", headers={"Cookie": f"{COOKIE}={copied}"}, allow_redirects=False) as response:
+        assert response.status == 303
+    again = await start_page(password=PASSWORD)
+    for one in (page, again):
+        assert await with_cookie(one, copied) == 401
+        assert await with_cookie(one, other) == 200, "another browser's session goes on"
+
+
+async def test_signing_out_ends_every_cookie_that_the_request_brings(start_page: StartPage) -> None:
+    page = await start_page(password=PASSWORD)
+    cookies = []
+    for _ in range(2):
+        page.session.cookie_jar.clear()
+        await sign_in(page)
+        cookies.append(cookie_of(page))
+    page.session.cookie_jar.clear()
+    assert await with_cookie(page, "of another path", cookies[0]) == 200
+    both = "; ".join(f"{COOKIE}={one}" for one in cookies)
+    async with page.post("/logout", headers={"Cookie": both}, allow_redirects=False) as response:
+        assert response.status == 303
+    assert [await with_cookie(page, one) for one in cookies] == [401, 401]
+
+
+async def test_signing_out_everywhere_ends_all_sessions(start_page: StartPage) -> None:
+    page = await start_page(password=PASSWORD)
+    cookies = []
+    for _ in range(3):
+        page.session.cookie_jar.clear()
+        await sign_in(page)
+        cookies.append(cookie_of(page))
+    assert 'action="/logout/everywhere"' in await page.text("/status")
+    async with page.post("/logout/everywhere", allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (303, "/login")
+    again = await start_page(password=PASSWORD)
+    for one in (page, again):
+        assert [await with_cookie(one, cookie) for cookie in cookies] == [401] * 3
+    assert await sign_in(page) == 303
+    assert await with_cookie(page, cookie_of(page)) == 200
+
+
+async def test_only_who_is_signed_in_signs_others_out(locked: Page) -> None:
+    await sign_in(locked)
+    mine = cookie_of(locked)
+    locked.session.cookie_jar.clear()
+    async with locked.post("/logout/everywhere", allow_redirects=False) as response:
+        assert response.status == 303
+    assert await with_cookie(locked, mine) == 200
+
+
+async def test_a_sign_out_that_can_t_be_kept_is_said(locked: Page) -> None:
+    await sign_in(locked)
+    mine = cookie_of(locked)
+    kept = locked.settings.data_dir / "sessions.json"
+    kept.unlink()
+    kept.mkdir()
+    (kept / "in the way").touch()
+    async with locked.post("/logout", allow_redirects=False) as response:
+        assert response.status == 503
+        assert "only until recollect starts again" in await response.text()
+    assert await with_cookie(locked, mine) == 401
+
+
 async def test_a_session_outlives_the_process_but_not_the_password(start_page: StartPage) -> None:
     first = await start_page(list(many(1)), password=PASSWORD)
     assert await sign_in(first) == 303

@@ -6,11 +6,11 @@ Nothing but the processes of recollect holds them: a browser is answered by reco
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from indexer.errors import SettingsError
+from indexer.private_file import write_private
 from indexer.settings import Settings
 
 _AGAIN = "make the keys again: recollect doctor --fix"
@@ -69,25 +69,10 @@ def kept_keys(settings: Settings) -> Keys:
 def keep_keys(settings: Settings, keys: Keys) -> None:
     """Writes the file: whole or not at all, on the disk when this returns. Raises `SettingsError`."""
     path = keys_path(settings)
-    fresh = path.with_suffix(".new")
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh.unlink(missing_ok=True)
-        _write_private(fresh, json.dumps({"index": settings.meilisearch_index, "keys": asdict(keys)}, indent=1))
-        fresh.replace(path)
+        text = json.dumps({"index": settings.meilisearch_index, "keys": asdict(keys)}, indent=1)
+        write_private(path, text.encode("ascii"))
     except OSError as error:
         raise SettingsError(
             f"{path} can't be written: {error.strerror}", hint="check the free space and the rights of the directory"
         ) from error
-
-
-def _write_private(path: Path, text: str) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(path, flags, 0o600), "w", encoding="ascii") as file:  # noqa: PTH123
-        if os.geteuid() == 0:
-            # Root made them for the service, whose own user has to read them.
-            owner = path.parent.stat()
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
