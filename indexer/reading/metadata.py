@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
-from indexer.captions.own_caption import FieldText, Mark, digest, find_own, is_nobodys
+from indexer.captions.own_caption import FieldText, Mark, digest, find_own
 from indexer.photo import CaptionBy, FileCaption, PhotoMetadata, Position
 from indexer.reading.clean_text import CAPTION_CHARACTERS, clean_list, clean_text
 from indexer.reading.decode import Picture, open_picture
@@ -67,9 +67,9 @@ def combine(picture: Picture, blocks: Blocks, embedded: Xmp | None, beside: Sequ
     width_px, height_px = picture.size(exif.orientation)
     inside = [embedded] if embedded is not None else []
     packets = [*beside, *inside]
-    words = _Words.of(blocks, packets)
+    words = _Words.of(blocks, inside, beside)
     others = words.others_than(words.marks)
-    sidecars = [_Words.of(Blocks(), [xmp]) for xmp in beside]
+    sidecars = [_Words.of(Blocks(), (), [xmp]) for xmp in beside]
     correction = _correction(_Words.of(blocks, inside), sidecars, words.marks)
     return PhotoMetadata(
         mime_type=picture.mime_type,
@@ -105,17 +105,19 @@ class _Words:
     marks: tuple[Mark, ...]
 
     @classmethod
-    def of(cls, blocks: Blocks, packets: Sequence[Xmp]) -> _Words:
-        described = [text for xmp in packets for text in xmp.descriptions]
+    def of(cls, blocks: Blocks, inside: Sequence[Xmp], beside: Sequence[Xmp] = ()) -> _Words:
+        """Of a file and its sidecars, in the order in which they count."""
+        described = [text for xmp in inside for text in xmp.descriptions]
         iptc = [FieldText("Caption-Abstract", words) for words in blocks.iptc.get(CAPTION, ())]
-        marks = [blocks.exif_mark, *(Mark.from_fields(xmp.own) for xmp in packets), *blocks.other_marks]
-        texts = (*described, *blocks.exif_captions, *iptc, *blocks.other_captions)
-        return cls(texts, tuple(mark for mark in marks if mark is not None))
+        marks = [blocks.exif_mark, *(Mark.from_fields(xmp.own) for xmp in [*beside, *inside]), *blocks.other_marks]
+        of_sidecars = [text for xmp in beside for text in sorted(xmp.descriptions, key=_is_lesser)]
+        of_file = sorted([*described, *blocks.exif_captions, *iptc, *blocks.other_captions], key=_is_lesser)
+        return cls((*of_sidecars, *of_file), tuple(mark for mark in marks if mark is not None))
 
     def others_than(self, marks: Sequence[Mark]) -> str | None:
         """A person's words that none of these marks vouches for."""
         ours = {mark.digest for mark in marks}
-        persons = (text.text for text in self.texts if not is_nobodys(text.text, text.field))
+        persons = (text.text for text in self.texts if not text.is_nobodys)
         return _first_clean((words for words in persons if digest(words) not in ours), CAPTION_CHARACTERS)
 
     @property
@@ -127,6 +129,14 @@ class _Words:
     def own(self, by: CaptionBy) -> FileCaption | None:
         """A text that a mark vouches for."""
         return find_own(self.texts, [mark for mark in self.marks if mark.by is by])
+
+
+def _is_lesser(text: FieldText) -> int:
+    """0 for the fields that are for captions, 1 for comments, which programs fill too, 2 for descriptions that are
+    meant for others than people who look for the photo."""
+    if text.field.endswith("Comment") and text.field != "XPComment":
+        return 1
+    return 2 if text.field.endswith(("Accessibility", "acdsee:caption")) else 0
 
 
 def _correction(photo: _Words, sidecars: Sequence[_Words], marks: Sequence[Mark]) -> FileCaption | None:

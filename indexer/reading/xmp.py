@@ -5,6 +5,7 @@ Entities and DTDs are refused, the size is bounded, and a packet that is no XML 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, ParseError
@@ -12,6 +13,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from indexer.captions.blocks.charsets import decode_narrow
+from indexer.captions.blocks.xmp_packet import packet_end
 from indexer.captions.own_caption import FieldText
 
 MOST_BYTES = 4_000_000
@@ -26,6 +29,7 @@ _EXIF_EX = "{http://cipa.jp/exif/1.0/}"
 _LIGHTROOM = "{http://ns.adobe.com/lightroom/1.0/}"
 _DIGIKAM = "{http://www.digikam.org/ns/1.0/}"
 _IPTC_EXT = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
+_IPTC_CORE = "{http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/}"
 _MWG_REGIONS = "{http://www.metadataworkinggroup.com/schemas/regions/}"
 _MS_PHOTO = "{http://ns.microsoft.com/photo/1.0/}"
 _MS_REGION = "{http://ns.microsoft.com/photo/1.2/t/Region#}"
@@ -34,6 +38,9 @@ _CAPTIONS = {
     _DC + "description": "dc:description",
     "{http://ns.adobe.com/tiff/1.0/}ImageDescription": "tiff:ImageDescription",
     _EXIF + "UserComment": "exif:UserComment",
+    "{http://ns.acdsee.com/iptc/1.0/}caption": "acdsee:caption",
+    _IPTC_CORE + "AltTextAccessibility": "AltTextAccessibility",
+    _IPTC_CORE + "ExtDescrAccessibility": "ExtDescrAccessibility",
 }
 #: How a packet in another encoding than UTF-8 begins: with a byte order mark, or with "<". The wider come first.
 _WIDE = {
@@ -46,6 +53,9 @@ _WIDE = {
     b"\xff\xfe": "utf-16-le",
     b"<\0": "utf-16-le",
 }
+_WIDE_END = re.compile(r"<\?xpacket\s+end=[^>]*\?>")
+_FIRST_ELEMENT = re.compile("<(?:x:xmpmeta|x:xapmeta|rdf:RDF)")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML 1.0, 2.2
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 #: The first level of a tag tree below which stand names (digiKam, Lightroom and others).
@@ -95,11 +105,17 @@ def read_xmp(packet: bytes | None) -> Xmp | None:
 
 
 def parse_xmp(packet: bytes) -> Element | None:
-    """The packet's root element; None where it can't be trusted or is no XML."""
+    """The packet's root element; None where it can't be trusted or is no XML. Letters in another character set, control
+    characters, and what stands behind the packet's end are no reason to do without it."""
     if len(packet) > MOST_BYTES:
         return None
+    found = _parsed(_decoded(packet))
+    return found if found is not None else _parsed(_mended(packet))
+
+
+def _parsed(packet: bytes | str) -> Element | None:
     try:
-        root: Element = fromstring(_decoded(packet), forbid_dtd=True)
+        root: Element = fromstring(packet, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
         return None
     return root
@@ -109,8 +125,17 @@ def _decoded(packet: bytes) -> bytes | str:
     """The packet's XML: text where it is UTF-16 or 32 (XMP specification part 1, 7.1), told by its first character."""
     encoding = next((name for begin, name in _WIDE.items() if packet.startswith(begin)), None)
     if encoding is None:
-        return packet.strip(b"\0 \t\r\n")
-    return packet.decode(encoding, "replace").strip("\ufeff\ufffd\0 \t\r\n")
+        return packet[: packet_end(packet)].strip(b"\0 \t\r\n")
+    text = packet.decode(encoding, "replace").strip("\ufeff\ufffd\0 \t\r\n")
+    end = _WIDE_END.search(text)
+    return text[: end.end()] if end else text
+
+
+def _mended(packet: bytes) -> str:
+    """A packet in UTF-8, from its first element on, without what XML forbids."""
+    text = _FORBIDDEN.sub("", decode_narrow(packet[: packet_end(packet)]))
+    start = _FIRST_ELEMENT.search(text)
+    return text[start.start() :] if start else ""
 
 
 class _Properties:
