@@ -147,6 +147,11 @@ def text(value: Any) -> str | None:
     return decode_text(value).split("\0", 1)[0] if isinstance(value, bytes) else None
 
 
+def texts(value: Any) -> list[str]:
+    """Every text of an ASCII value that holds several."""
+    return [part for part in decode_text(value).split("\0") if part.strip()] if isinstance(value, bytes) else []
+
+
 def xp_text(value: Any) -> str | None:
     """One of Windows' XP... tags: UTF-16LE in BYTEs, ended by NUL."""
     raw = raw_bytes(value)
@@ -207,5 +212,6 @@ __all__ = [
     "read_exif",
     "read_single_ifd",
     "text",
+    "texts",
     "xp_text",
 ]

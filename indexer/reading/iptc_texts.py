@@ -11,6 +11,9 @@ from types import MappingProxyType
 from indexer.captions.blocks.charsets import decode_iptc, iptc_charset
 
 TITLE, KEYWORD, DATE, TIME, CAPTION = 5, 25, 55, 60, 120
+SUBJECT_REFERENCE, CATEGORY, SUPPLEMENTAL_CATEGORY, BY_LINE, HEADLINE, COPYRIGHT_NOTICE = 12, 15, 20, 80, 105, 116
+#: Sub-location, city, state, country: from the most to the least exact.
+LOCATION = (92, 90, 95, 101)
 _CODED_CHARACTER_SET = (1, 90)
 
 #: Texts of record 2 by dataset number.

@@ -31,6 +31,7 @@ from indexer.reading.exif import (
 )
 from indexer.reading.iptc_texts import CAPTION, DATE, KEYWORD, TIME, TITLE, IptcTexts
 from indexer.reading.metadata_blocks import Blocks, find_blocks
+from indexer.reading.said_by_file import Said, other_words
 from indexer.reading.taken_at import taken_at
 from indexer.reading.xmp import Xmp, read_xmp
 
@@ -71,6 +72,9 @@ def combine(picture: Picture, blocks: Blocks, embedded: Xmp | None, beside: Sequ
     others = words.others_than(words.marks)
     sidecars = [_Words.of(Blocks(), (), [xmp]) for xmp in beside]
     correction = _correction(_Words.of(blocks, inside), sidecars, words.marks)
+    person_caption = correction.text if correction else others or words.typed
+    alt_texts, comments = other_words(words.persons(words.marks), {person_caption, others})
+    said = Said.of(exif, iptc, packets)
     return PhotoMetadata(
         mime_type=picture.mime_type,
         width_px=width_px,
@@ -88,7 +92,14 @@ def combine(picture: Picture, blocks: Blocks, embedded: Xmp | None, beside: Sequ
         title=_first_clean(chain(_titles(exif, iptc, packets), [blocks.title])),
         keywords=clean_list(_keywords(exif, iptc, packets)),
         people=clean_list(name for xmp in packets for name in xmp.people),
-        person_caption=correction.text if correction else others or words.typed,
+        pets=said.pets,
+        headline=said.headline,
+        subjects=said.subjects,
+        locations=said.locations,
+        creators=said.creators,
+        alt_texts=alt_texts,
+        comments=comments,
+        person_caption=person_caption,
         machine_caption=_cleaned(words.own(CaptionBy.MODEL)),
         correction=correction,
         overruled=others if correction else None,
@@ -116,9 +127,12 @@ class _Words:
 
     def others_than(self, marks: Sequence[Mark]) -> str | None:
         """A person's words that none of these marks vouches for."""
+        return _first_clean((words.text for words in self.persons(marks)), CAPTION_CHARACTERS)
+
+    def persons(self, marks: Sequence[Mark]) -> Iterator[FieldText]:
+        """Every text of a person's that none of these marks vouches for."""
         ours = {mark.digest for mark in marks}
-        persons = (text.text for text in self.texts if not text.is_nobodys)
-        return _first_clean((words for words in persons if digest(words) not in ours), CAPTION_CHARACTERS)
+        return (text for text in self.texts if not text.is_nobodys and digest(text.text) not in ours)
 
     @property
     def typed(self) -> str | None:
