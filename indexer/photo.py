@@ -19,6 +19,9 @@ from captioner import Caption
 #: be wrong.
 LOW_CONFIDENCE = 0.4
 
+#: To be raised where more is read out of files than before: what was read by an older version is then read again.
+METADATA_VERSION = 1
+
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
@@ -93,6 +96,13 @@ class PhotoMetadata:
     title: str | None = None
     keywords: tuple[str, ...] = ()
     people: tuple[str, ...] = ()  # names of XMP face regions (MWG, Microsoft) and Iptc4xmpExt:PersonInImage
+    pets: tuple[str, ...] = ()  # names of MWG regions of that type
+    headline: str | None = None
+    subjects: tuple[str, ...] = ()  # XPSubject, events, categories: what it is about, beside the keywords
+    locations: tuple[str, ...] = ()  # names that IPTC and XMP give: place, city, state, country
+    creators: tuple[str, ...] = ()  # artists, by-lines, holders of the copyright
+    alt_texts: tuple[str, ...] = ()  # descriptions for people who can't see the photo
+    comments: tuple[str, ...] = ()  # a person's words in other fields than the caption's, where they say something else
     person_caption: str | None = None  # a person's words, wherever in the file they stand; a correction first
     machine_caption: FileCaption | None = None  # ours, recognised by our own mark
     correction: FileCaption | None = None  # typed on our page, unless a person has used another program since

@@ -232,6 +232,8 @@ def _take_over(catalogue: Catalogue) -> None:
         for path in sweep(folder):
             log.info("removed %s, left by a process that was killed", path)
     catalogue.recover()
+    if number := catalogue.enqueue_read_again():
+        log.info("%d files were read by an older version: what they say of themselves is read again", number)
 
 
 def _meet_model(catalogue: Catalogue, model: str, settings: Settings) -> None:

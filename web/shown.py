@@ -33,6 +33,13 @@ _FIELDS = MappingProxyType(
         "file_names": marked("file name"),
         "camera": marked("camera"),
         "lens": marked("lens"),
+        "pets": marked("pet"),
+        "headline": marked("headline"),
+        "alt_texts": marked("alt text"),
+        "comments": marked("comment"),
+        "locations": marked("location"),
+        "subjects": marked("subject"),
+        "creators": marked("by"),
         "embedding": marked("picture"),
     }
 )
@@ -238,6 +245,13 @@ def facts(photo: Photo) -> tuple[tuple[str, str], ...]:
     metadata = photo.metadata
     found = (
         (text("Title"), clean(metadata.title or "")),
+        (text("Headline"), clean(metadata.headline or "")),
+        (text("Subject"), clean(", ".join(metadata.subjects))),
+        (text("Location"), clean(", ".join(metadata.locations))),
+        (text("Pets"), clean(", ".join(metadata.pets))),
+        (text("Alternative text"), clean(" · ".join(metadata.alt_texts))),
+        (text("Comment"), clean(" · ".join(metadata.comments))),
+        (text("By"), clean(", ".join(metadata.creators))),
         (text("Camera"), clean(metadata.camera or "")),
         (text("Lens"), clean(metadata.lens or "")),
         (text("Exposure"), exposure(metadata)),

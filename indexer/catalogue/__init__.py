@@ -41,7 +41,17 @@ from indexer.catalogue.rows import (
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.database import Database
 from indexer.library.found import sidecar_fingerprint, sidecars_beside, signed_inode
-from indexer.photo import CaptionPlace, FileStamp, Glimpse, IndexedPhoto, Job, JobKind, Photo, PhotoFile
+from indexer.photo import (
+    METADATA_VERSION,
+    CaptionPlace,
+    FileStamp,
+    Glimpse,
+    IndexedPhoto,
+    Job,
+    JobKind,
+    Photo,
+    PhotoFile,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +284,7 @@ def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
     again = row["again"] > 1 or (bool(row["again"]) and (noted, row["sidecar"]) != (stamp, sidecar))
     writer.execute(
         """UPDATE file SET mtime_ns = ?, size = ?, inode = ?, sidecar = ?, photo_id = ?, person_caption = ?,
-        settled_at = ?, ours = ?, caption_place = ?, caption_reason = ? WHERE id = ?""",
+        settled_at = ?, ours = ?, caption_place = ?, caption_reason = ?, read_version = ? WHERE id = ?""",
         (
             *stamp,
             sidecar,
@@ -283,6 +293,7 @@ def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
             now(),
             own_words(row, photo),
             *_place(row, photo),
+            METADATA_VERSION if photo.seen else row["read_version"],
             row["id"],
         ),
     )

@@ -19,7 +19,7 @@ from datetime import datetime
 
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, found_from_row, now, storable
 from indexer.database import Database
-from indexer.photo import Job, JobKind, OwnWords, PhotoFile
+from indexer.photo import METADATA_VERSION, Job, JobKind, OwnWords, PhotoFile
 
 MAX_ATTEMPTS = 3
 DEATH_REASON = "the process died three times while working on this photo"
@@ -170,6 +170,18 @@ class JobQueue:
                 ORDER BY photo.wrong IS 1 DESC, file.id
                 ON CONFLICT (file_id, kind) DO UPDATE SET {FRESH} WHERE job.state = 'aside'""",
                 {"kind": kind.value, "rank": RANK[kind], "model": model, "only_wrong": only_wrong},
+            ).rowcount
+
+    def enqueue_read_again(self) -> int:
+        """Queues the present files whose metadata an older version of the reader has read, behind all other work;
+        returns how many. Nothing is decoded or written for it. What was set aside stays aside."""
+        with self._database.transaction() as writer:
+            return writer.execute(
+                """INSERT INTO job (file_id, kind, rank) SELECT id, ?, ? FROM file
+                WHERE missing_since IS NULL AND photo_id IS NOT NULL AND coalesce(read_version, 0) < ?
+                AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.file_id = file.id AND other.kind = 'index')
+                ORDER BY id ON CONFLICT (file_id, kind) DO NOTHING""",
+                (JobKind.METADATA.value, RECAPTION_RANK, METADATA_VERSION),
             ).rowcount
 
     def enqueue_other_models(self, model: str, *, limit: int) -> int:

@@ -52,7 +52,11 @@ METADATA_COLUMNS = (
     "people",
     "file_caption",
     "damage",
+    "said",
 )
+
+#: What is stored together in `said`, a JSON object without the fields that are empty.
+SAID = ("pets", "headline", "subjects", "locations", "creators", "alt_texts", "comments")
 
 #: What `file_from_row` needs, from `file JOIN root`.
 FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name, file.mtime_ns, file.size, file.inode,
@@ -97,6 +101,7 @@ def metadata_values(metadata: PhotoMetadata) -> tuple[Any, ...]:
         json.dumps([storable(name) for name in metadata.people]),
         _file_caption_json(metadata.machine_caption),
         storable(metadata.damage),
+        _said_json(metadata),
     )
 
 
@@ -233,7 +238,22 @@ def _metadata(row: sqlite3.Row) -> PhotoMetadata:
         person_caption=row["person_caption"],
         machine_caption=_file_caption(row["file_caption"]),
         damage=row["damage"],
+        **_said(row["said"]),
     )
+
+
+def _said_json(metadata: PhotoMetadata) -> str:
+    stored: dict[str, Any] = {}
+    for name in SAID:
+        if value := getattr(metadata, name):
+            stored[name] = storable(value) if isinstance(value, str) else [storable(text) for text in value]
+    return json.dumps(stored)
+
+
+def _said(text: str) -> dict[str, Any]:
+    """The inverse of `_said_json`."""
+    stored = {name: value for name, value in json.loads(text).items() if name in SAID}
+    return {name: value if isinstance(value, str) else tuple(value) for name, value in stored.items()}
 
 
 def _file_caption_json(caption: FileCaption | None) -> str | None:

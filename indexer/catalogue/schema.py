@@ -169,6 +169,14 @@ CREATE INDEX photo_worded ON photo (gone, worded);
 CREATE INDEX photo_place ON photo (gone, caption_place, caption_reason);
 """
 
+# What else a file says of itself, and by which version of the reader it was read (photo.METADATA_VERSION): the files of
+# older catalogues are read again. Search hears of cameras and lenses at once: it looks for them as words now.
+_SAID_BY_FILES = """
+ALTER TABLE photo ADD COLUMN said TEXT NOT NULL DEFAULT '{}';  -- {headline, subjects, locations, ...}: see rows.SAID
+ALTER TABLE file ADD COLUMN read_version INTEGER;
+UPDATE photo SET revision = revision + 1 WHERE camera IS NOT NULL OR lens IS NOT NULL;
+"""
+
 #: In the order they are applied; a migration that was released never changes.
 CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-1", _FIRST),
@@ -177,4 +185,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-4", _OUTBOX),
     ("catalogue-5", _REMARKS),
     ("catalogue-6", _EVIDENCE),
+    ("catalogue-8", _SAID_BY_FILES),
 )

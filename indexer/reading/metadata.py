@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
-from indexer.captions.own_caption import FieldText, Mark, digest, find_own, is_nobodys
+from indexer.captions.own_caption import FieldText, Mark, digest, find_own
 from indexer.photo import CaptionBy, FileCaption, PhotoMetadata, Position
 from indexer.reading.clean_text import CAPTION_CHARACTERS, clean_list, clean_text
 from indexer.reading.decode import Picture, open_picture
@@ -31,6 +31,7 @@ from indexer.reading.exif import (
 )
 from indexer.reading.iptc_texts import CAPTION, DATE, KEYWORD, TIME, TITLE, IptcTexts
 from indexer.reading.metadata_blocks import Blocks, find_blocks
+from indexer.reading.said_by_file import Said, other_words
 from indexer.reading.taken_at import taken_at
 from indexer.reading.xmp import Xmp, read_xmp
 
@@ -67,10 +68,13 @@ def combine(picture: Picture, blocks: Blocks, embedded: Xmp | None, beside: Sequ
     width_px, height_px = picture.size(exif.orientation)
     inside = [embedded] if embedded is not None else []
     packets = [*beside, *inside]
-    words = _Words.of(blocks, packets)
+    words = _Words.of(blocks, inside, beside)
     others = words.others_than(words.marks)
-    sidecars = [_Words.of(Blocks(), [xmp]) for xmp in beside]
+    sidecars = [_Words.of(Blocks(), (), [xmp]) for xmp in beside]
     correction = _correction(_Words.of(blocks, inside), sidecars, words.marks)
+    person_caption = correction.text if correction else others or words.typed
+    alt_texts, comments = other_words(words.persons(words.marks), {person_caption, others})
+    said = Said.of(exif, iptc, packets)
     return PhotoMetadata(
         mime_type=picture.mime_type,
         width_px=width_px,
@@ -88,7 +92,14 @@ def combine(picture: Picture, blocks: Blocks, embedded: Xmp | None, beside: Sequ
         title=_first_clean(chain(_titles(exif, iptc, packets), [blocks.title])),
         keywords=clean_list(_keywords(exif, iptc, packets)),
         people=clean_list(name for xmp in packets for name in xmp.people),
-        person_caption=correction.text if correction else others or words.typed,
+        pets=said.pets,
+        headline=said.headline,
+        subjects=said.subjects,
+        locations=said.locations,
+        creators=said.creators,
+        alt_texts=alt_texts,
+        comments=comments,
+        person_caption=person_caption,
         machine_caption=_cleaned(words.own(CaptionBy.MODEL)),
         correction=correction,
         overruled=others if correction else None,
@@ -105,18 +116,23 @@ class _Words:
     marks: tuple[Mark, ...]
 
     @classmethod
-    def of(cls, blocks: Blocks, packets: Sequence[Xmp]) -> _Words:
-        described = [text for xmp in packets for text in xmp.descriptions]
+    def of(cls, blocks: Blocks, inside: Sequence[Xmp], beside: Sequence[Xmp] = ()) -> _Words:
+        """Of a file and its sidecars, in the order in which they count."""
+        described = [text for xmp in inside for text in xmp.descriptions]
         iptc = [FieldText("Caption-Abstract", words) for words in blocks.iptc.get(CAPTION, ())]
-        marks = [blocks.exif_mark, *(Mark.from_fields(xmp.own) for xmp in packets), *blocks.other_marks]
-        texts = (*described, *blocks.exif_captions, *iptc, *blocks.other_captions)
-        return cls(texts, tuple(mark for mark in marks if mark is not None))
+        marks = [blocks.exif_mark, *(Mark.from_fields(xmp.own) for xmp in [*beside, *inside]), *blocks.other_marks]
+        of_sidecars = [text for xmp in beside for text in sorted(xmp.descriptions, key=_is_lesser)]
+        of_file = sorted([*described, *blocks.exif_captions, *iptc, *blocks.other_captions], key=_is_lesser)
+        return cls((*of_sidecars, *of_file), tuple(mark for mark in marks if mark is not None))
 
     def others_than(self, marks: Sequence[Mark]) -> str | None:
         """A person's words that none of these marks vouches for."""
+        return _first_clean((words.text for words in self.persons(marks)), CAPTION_CHARACTERS)
+
+    def persons(self, marks: Sequence[Mark]) -> Iterator[FieldText]:
+        """Every text of a person's that none of these marks vouches for."""
         ours = {mark.digest for mark in marks}
-        persons = (text.text for text in self.texts if not is_nobodys(text.text, text.field))
-        return _first_clean((words for words in persons if digest(words) not in ours), CAPTION_CHARACTERS)
+        return (text for text in self.texts if not text.is_nobodys and digest(text.text) not in ours)
 
     @property
     def typed(self) -> str | None:
@@ -127,6 +143,14 @@ class _Words:
     def own(self, by: CaptionBy) -> FileCaption | None:
         """A text that a mark vouches for."""
         return find_own(self.texts, [mark for mark in self.marks if mark.by is by])
+
+
+def _is_lesser(text: FieldText) -> int:
+    """0 for the fields that are for captions, 1 for comments, which programs fill too, 2 for descriptions that are
+    meant for others than people who look for the photo."""
+    if text.field.endswith("Comment") and text.field != "XPComment":
+        return 1
+    return 2 if text.field.endswith(("Accessibility", "acdsee:caption")) else 0
 
 
 def _correction(photo: _Words, sidecars: Sequence[_Words], marks: Sequence[Mark]) -> FileCaption | None:

@@ -15,6 +15,7 @@ from indexer.photo import CaptionBy, FileCaption, FileStamp, PhotoMetadata, Posi
 Json = dict[str, Any]
 
 _METADATA_FIELDS = tuple(item.name for item in fields(PhotoMetadata))
+_LISTS = frozenset(item.name for item in fields(PhotoMetadata) if item.default == ())
 
 
 def metadata_to_json(metadata: PhotoMetadata) -> Json:
@@ -39,8 +40,8 @@ def metadata_from_json(values: Mapping[str, Any]) -> PhotoMetadata:
     for name in ("machine_caption", "correction"):
         if name in known:
             known[name] = caption_from_json(known[name])
-    for name in ("keywords", "people"):
-        known[name] = tuple(known.get(name, ()))
+    for name in _LISTS & known.keys():
+        known[name] = tuple(known[name])
     return PhotoMetadata(**known)
 
 

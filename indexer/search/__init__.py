@@ -42,6 +42,13 @@ class SearchDocument:
     added_words: tuple[str, ...] = ()  # a person's, for finding the photo: keywords that count as much as a caption
     machine_words: tuple[tuple[str, float], ...] = ()  # (word of `machine_caption`, probability), those that have one
     machine_sure: bool = True  # False: `machine_caption` may well be wrong, and counts for little
+    pets: tuple[str, ...] = ()
+    headline: str = ""
+    alt_texts: tuple[str, ...] = ()
+    comments: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()  # names that the file gives; `places` are those of its position
+    subjects: tuple[str, ...] = ()
+    creators: tuple[str, ...] = ()
 
 
 class Sort(StrEnum):

@@ -49,6 +49,13 @@ def document(photo: Photo) -> SearchDocument:
         added_words=_names(photo.added_words),
         machine_words=tuple((clean(one.word), one.probability) for one in believed.words) if believed else (),
         machine_sure=not is_unsure(believed) if believed else True,
+        pets=_names(metadata.pets),
+        headline=_text(metadata.headline),
+        alt_texts=_names(metadata.alt_texts),
+        comments=_names(metadata.comments),
+        locations=_names(metadata.locations),
+        subjects=_names(metadata.subjects),
+        creators=_names(metadata.creators),
     )
 
 

@@ -24,11 +24,20 @@ FIELD_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "tags": 0.8,  # times its probability
         "keywords": 0.8,
         "people": 0.8,
+        "pets": 0.8,
         "title": 0.7,
+        "headline": 0.7,
+        "alt_texts": 0.7,
+        "comments": 0.65,
         "places": 0.65,
+        "locations": 0.65,
+        "subjects": 0.6,
         "folders": 0.55,
         "file_names": 0.45,
         "taken_at": 0.4,
+        "camera": 0.25,  # what a photo was taken with, and by whom, says nothing of what it shows
+        "lens": 0.2,
+        "creators": 0.2,
     }
 )
 # A word that a sure sentence says counts for something whatever its own probability is, and for more than any word of a
@@ -41,6 +50,8 @@ _MAX_WORDS = 2000
 # A long text says less of each of its words; by so much from so many words on.
 _DILUTION = 0.1
 _LONG = 20
+# A maker whose name is what photos show: its phones are found by their own names.
+_FRUIT = "Apple "
 _EPOCH = datetime(1970, 1, 1)
 _ALL: Mapping[str, float] = MappingProxyType({})
 _MONTHS = (
@@ -102,11 +113,16 @@ def _shown(document: SearchDocument) -> Iterator[tuple[str, str, float]]:
     for field in ("keywords", "people"):
         yield from ((field, text, weight[field]) for text in getattr(document, field))
     yield from (("keywords", text, weight["person_caption"]) for text in document.added_words)
+    yield from (("pets", name, weight["pets"]) for name in document.pets)
     yield "title", document.title, weight["title"]
-    for field in ("places", "folders", "file_names"):
+    yield "headline", document.headline, weight["headline"]
+    for field in ("alt_texts", "comments", "places", "locations", "subjects", "folders", "file_names"):
         yield from ((field, text, weight[field]) for text in getattr(document, field))
     if document.taken_at:
         yield "taken_at", _spoken(document.taken_at), weight["taken_at"]
+    yield "camera", document.camera.removeprefix(_FRUIT), weight["camera"]
+    yield "lens", document.lens.removeprefix(_FRUIT), weight["lens"]
+    yield from (("creators", text, weight["creators"]) for text in document.creators)
 
 
 def _evidence(document: SearchDocument) -> Mapping[str, float]:
@@ -141,7 +157,7 @@ def _facets(document: SearchDocument) -> Iterator[tuple[str, str]]:
     yield from (("tag", tag.lower()) for tag, probability in document.tags if probability >= SURE_TAG)
     yield from (("tag", keyword.lower()) for keyword in (*document.keywords, *document.added_words))
     yield from (("person", name) for name in document.people)
-    yield from (("place", name) for name in document.places)
+    yield from (("place", name) for name in (*document.places, *document.locations))
     yield from ((facet, value) for facet, value in (("camera", document.camera), ("lens", document.lens)) if value)
     yield from (("folder", level) for folder in document.folders for level in _levels(folder))
 

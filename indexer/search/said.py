@@ -8,7 +8,9 @@ from functools import cached_property
 
 from indexer.search.matching import STOP_WORDS
 
-_TELLING = frozenset({"person_caption", "machine_caption", "tags", "keywords", "title"})
+_TELLING = frozenset(
+    {"person_caption", "machine_caption", "tags", "keywords", "title", "headline", "alt_texts", "comments"}
+)
 
 
 @dataclass(frozen=True)

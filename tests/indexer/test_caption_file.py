@@ -28,7 +28,7 @@ from tests.indexer import jpegs_made as made
 
 EXIF, XMP, SIDECAR, INDEX = CaptionPlace.EXIF, CaptionPlace.XMP, CaptionPlace.SIDECAR, CaptionPlace.INDEX
 NOBODY = 65534
-COMMENT = made.segment(0xFE, b"taken by Ann")
+COMMENT = made.segment(0xFE, b"CREATOR: gd-jpeg v1.0")
 WIDE = made.mpf() + made.exif(made.camera_block())
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from captioner import Caption
+from indexer.captions.camera_text import is_camera_text
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
 from indexer.captions.formats.jpeg import JpegError, segments
-from indexer.captions.own_caption import is_nobodys
 from indexer.captions.replacing.file_read import stamp_of
 from indexer.photo import CaptionPlace, Written
 from tests.indexer import jpegs_made as made
@@ -51,7 +51,7 @@ def differences(before: dict[str, dict[str, Any]], after: dict[str, dict[str, An
                 old.get(tag) != new.get(tag)
                 and tag not in MOVES
                 and not counted
-                and not (ours and is_nobodys(str(old.get(tag, ""))))
+                and not (ours and is_camera_text(str(old.get(tag, "")), tag))
             ):
                 found.append(f"{group}:{tag} {old.get(tag)!r} -> {new.get(tag)!r}")
     return found

@@ -47,11 +47,21 @@ def test_everything_known_is_searchable() -> None:
             people=("Anna",),
             rating=4,
             camera="Pixel 6",
+            pets=("Rex",),
+            headline="Summer",
+            locations=("Lyon",),
+            creators=("Ben",),
+            subjects=("Sport",),
+            alt_texts=("a dog runs",),
+            comments=("scanned",),
         )
     )
     assert (found.person_caption, found.machine_caption) == ("Anna's dog", "a dog on a beach")
     assert found.tags == (("dog", 0.9), ("sand", 0.4))
     assert (found.keywords, found.people, found.rating, found.camera) == (("holiday",), ("Anna",), 4, "Pixel 6")
+    assert (found.pets, found.headline, found.locations) == (("Rex",), "Summer", ("Lyon",))
+    assert (found.creators, found.subjects) == (("Ben",), ("Sport",))
+    assert (found.alt_texts, found.comments) == (("a dog runs",), ("scanned",))
     assert found.folders == ("2019/Summer",)
     assert found.file_names == ("IMG_1.JPG", "IMG_1 (copy).JPG")
     assert (found.revision, found.embedding) == (7, (1.0, 0.0))

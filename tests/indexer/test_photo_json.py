@@ -40,6 +40,9 @@ METADATA = st.builds(
     rating=st.none() | st.integers(-1, 5),
     keywords=st.lists(TEXTS, max_size=4).map(tuple),
     people=st.lists(TEXTS, max_size=4).map(tuple),
+    pets=st.lists(TEXTS, max_size=2).map(tuple),
+    headline=st.none() | TEXTS,
+    locations=st.lists(TEXTS, max_size=2).map(tuple),
     person_caption=st.none() | TEXTS,
     machine_caption=st.none()
     | st.builds(FileCaption, TEXTS, st.sampled_from(CaptionBy), st.none() | TEXTS, st.none() | st.floats(0, 1)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,6 +171,19 @@ async def test_metadata_is_read_again_without_decoding_or_captioning(library: Pa
         assert sorted(await work_off(settings, storage, captioner)) == ["blue.jpg", "green.jpg", "red.jpg"]
         assert storage.catalogue.counts().queued == 0
         assert len(found(storage, "wall")) == 3
+    assert captioner.asked == []
+
+
+async def test_what_an_older_version_has_read_is_read_again_by_itself(library: Path, settings: Settings) -> None:
+    captioner = CountingCaptioner()
+    path = library / "red.jpg"
+    with stored(settings) as storage:
+        with closing(sqlite3.connect(settings.data_dir / "catalogue.db")) as older, older:
+            older.execute("UPDATE file SET read_version = NULL")
+        stamp = path.stat()
+        assert sorted(await work_off(settings, storage, captioner)) == ["blue.jpg", "green.jpg", "red.jpg"]
+        assert path.stat() == stamp or path.stat().st_mtime_ns == stamp.st_mtime_ns
+        assert await work_off(settings, storage, captioner) == []
     assert captioner.asked == []
 
 

@@ -138,6 +138,36 @@ def finds(backend: SearchBackend, text: str, *expected: int) -> None:
 # Words
 
 
+def test_cameras_lenses_places_and_people_behind_the_camera_are_words(empty: SearchBackend) -> None:
+    empty.put(
+        [
+            photo(1, camera="Canon EOS 80D", lens="EF50mm f/1.8 STM"),
+            photo(2, "a cannon in front of a castle", camera="Apple iPhone 13"),
+            photo(3, person_caption="my canon is broken", headline="Sommerfest", locations=("Heidelberg",)),
+            photo(4, pets=("Rex",), creators=("Ansel Adams",), subjects=("Gartenfest",)),
+            photo(5, alt_texts=("a bride in white",), comments=("scanned slides",)),
+        ]
+    )
+    assert found(empty, "canon") == [3, 1], "what it was taken with counts less than what is said of it"
+    finds(empty, "iphone 13", 2)
+    finds(empty, "apple")
+    finds(empty, "cannon", 2)
+    for text, number, field in (
+        ("stm", 1, "lens"),
+        ("canon eos", 1, "camera"),
+        ("sommerfest", 3, "headline"),
+        ("heidelberg", 3, "locations"),
+        ("rex", 4, "pets"),
+        ("ansel", 4, "creators"),
+        ("gartenfest", 4, "subjects"),
+        ("bride", 5, "alt_texts"),
+        ("slides", 5, "comments"),
+    ):
+        (hit,) = empty.search(parse(text)).hits
+        assert (int(hit.id, 16), hit.why[0].field) == (number, field), text
+    finds(empty, "place:heidelberg", 3)
+
+
 def test_all_words_have_to_match(backend: SearchBackend) -> None:
     finds(backend, "dog beach ", 1)
     finds(backend, "parked car ", 4, 5)

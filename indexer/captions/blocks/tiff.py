@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, repeat
 
+from indexer.captions.blocks.charsets import decode_declared_utf16, decode_jis, decode_text, decode_utf16
 from indexer.captions.own_caption import FieldText
 from indexer.errors import CaptionRefused
 
-IMAGE_DESCRIPTION, XP_COMMENT, USER_COMMENT = 0x010E, 0x9C9C, 0x9286
+IMAGE_DESCRIPTION, XP_COMMENT, USER_COMMENT, MAKE = 0x010E, 0x9C9C, 0x9286, 0x010F
 EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS = 0x8769, 0x8825, 0xA005, 0x014A
 MAKER_NOTE = 0x927C
 XMP, IPTC, PHOTOSHOP = 700, 33723, 34377  # in TIFF files (XMP specification part 3, 1.1.8; Adobe TIFF notes)
@@ -27,6 +29,7 @@ _MAX_ENTRIES = 1 << 17  # of all directories together
 _MAX_OFFSETS = 1 << 20  # of strips and tiles, likewise
 _MAX_TEXTS = 32
 _MAX_TEXT_BYTES = 1 << 20
+_MAX_MAKE_BYTES = 64
 _MAX_VALUE_BYTES = 16 << 20  # of XMP, IPTC and image resources
 _THUMBNAIL = 0x0201
 #: Bytes per value of each field type: 1 BYTE .. 12 DOUBLE (TIFF 6.0), 13 IFD (TIFF Technical Note 1), 129 UTF-8
@@ -225,50 +228,43 @@ def entry_text(block: bytes, order: str, entry: Entry) -> str:
         start += (first.start() - start) & ~1 if first else 0
     raw = block[start : min(entry.end, start + _MAX_TEXT_BYTES)]
     if entry.tag == XP_COMMENT:
-        return _trimmed(raw[: len(raw) & ~1].decode("utf-16-le", "replace"))
+        return decode_utf16(raw, big_endian=False)
     if entry.tag == USER_COMMENT:
         return _user_comment(raw, order)
-    return _trimmed(_decoded(raw))
+    return decode_text(raw, big_endian=order == ">")
 
 
 def _user_comment(raw: bytes, order: str) -> str:
-    """EXIF 2.32, 4.6.5: eight bytes name the character code."""
+    """EXIF 2.32, 4.6.5: eight bytes name the character code. Some programs write the name in small letters, some
+    backwards, and some none."""
     code, text = raw[:8], raw[8:]
-    if code == b"UNICODE\0":
-        encoding = "utf-16" if text[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-16-le" if order == "<" else "utf-16-be"
-        return _trimmed(text[: len(text) & ~1].decode(encoding, "replace"))
-    if code in (b"ASCII\0\0\0", b"JIS\0\0\0\0\0", b"\0" * 8):
-        return _trimmed(_decoded(text))
-    return _trimmed(_decoded(raw))
-
-
-def _decoded(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")  # what older programs wrote
-
-
-def _trimmed(text: str) -> str:
-    return text.strip(" \t\r\n\0")
+    name = code.strip(b"\0 ").upper()
+    if name in (b"UNICODE", b"EDOCINU"):
+        return decode_declared_utf16(text, big_endian=order == ">")
+    if name in (b"JIS", b"SIJ"):
+        return decode_jis(text)
+    if name in (b"ASCII", b"IICSA", b""):
+        return decode_text(text, big_endian=order == ">")
+    return decode_text(raw, big_endian=order == ">")
 
 
 def texts(block: bytes) -> list[FieldText]:
     """The captions that IFD0 and the Exif IFD hold; as many as can be read of a damaged block."""
-    found: list[FieldText] = []
+    found: list[tuple[str, str]] = []
+    make = ""
     names = {IMAGE_DESCRIPTION: "ImageDescription", XP_COMMENT: "XPComment", USER_COMMENT: "UserComment"}
-    try:
+    with suppress(TiffError):
         order = byte_order(block)
         pending = [struct.unpack_from(order + "I", block, 4)[0]]
         for offset in pending:
             for entry in readable_entries(block, order, offset):
+                if entry.tag == MAKE and not make:
+                    make = decode_text(block[entry.start : min(entry.end, entry.start + _MAX_MAKE_BYTES)])
                 if entry.tag in names and len(found) < _MAX_TEXTS:
-                    found.append(FieldText(names[entry.tag], entry_text(block, order, entry)))
+                    found.append((names[entry.tag], entry_text(block, order, entry)))
                 if entry.tag == EXIF_IFD and len(pending) == 1:
                     pending += integers(block, order, entry)[:1]
-    except TiffError:
-        return found
-    return found
+    return [FieldText(field, text, make) for field, text in found]
 
 
 def values(block: bytes, tag: int) -> list[bytes]:

@@ -22,6 +22,7 @@ from indexer.captions.blocks.xmp_packet import (
     has_description,
     own_attribute,
     own_fields,
+    packet_end,
     parse,
     texts_of,
 )
@@ -54,6 +55,8 @@ def splice(packet: bytes, own: OwnCaption) -> bytes:
     parsed = parse(packet)
     if own_fields(parsed):
         raise XmpError("the XMP packet has a mark of ours already")
+    if packet[packet_end(packet) :].strip(_WHITE + b"\0"):
+        raise XmpError("what another program has left stands behind the end of the XMP packet")
     at = parsed.rdf_end_tag
     if packet.count(_RDF_END) != 1 or not packet.startswith(_RDF_END, at):
         raise XmpError("the XMP packet does not end in one </rdf:RDF>")

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from indexer.captions.blocks import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.captions.blocks.charsets import decode_text
 from indexer.captions.formats.jpeg import (
     APP0,
     APP1,
     APP2,
     APP11,
     APP13,
+    COM,
     EOI,
     EXIF_HEADER,
     EXTENDED_XMP_HEADER,
@@ -22,6 +24,7 @@ from indexer.captions.formats.jpeg import (
     compose,
     header_segments,
     is_kind,
+    odd_xmp,
     payload,
     segments,
 )
@@ -70,14 +73,16 @@ class JpegPhoto:
     def texts(self) -> list[FieldText]:
         """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
         found = [text for block in self._blocks for text in tiff.texts(block)]
-        for packet in [*self._packets, *self._extended_packets]:
+        for packet in [*self._packets, *self._odd_packets, *self._extended_packets]:
             parsed = _parsed(packet)
             if parsed is not None:
                 found += xmp_packet.captions(parsed)
             elif xmp_packet.may_describe(packet) or self._has_junk:  # of which the packet may go on
                 raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption")
         captions = iptc.captions([payload(self.data, s) for s in self._header if s.marker == APP13])
-        return found + [FieldText("IPTC Caption-Abstract", text) for text in captions]
+        found += [FieldText("IPTC Caption-Abstract", text) for text in captions]
+        comments = [decode_text(payload(self.data, s)) for s in self._header if s.marker == COM]
+        return found + [FieldText("JPEG Comment", text) for text in comments]
 
     @cached_property
     def _blocks(self) -> list[bytes]:
@@ -86,6 +91,12 @@ class JpegPhoto:
     @cached_property
     def _packets(self) -> list[bytes]:
         return [payload(self.data, s)[len(XMP_HEADER) :] for s in self._xmp]
+
+    @cached_property
+    def _odd_packets(self) -> list[bytes]:
+        """Those behind a header that is misspelt, or missing: other programs read them, and none is edited."""
+        found = [odd_xmp(payload(self.data, s)) for s in self._header if s.marker == APP1]
+        return [packet for packet in found if packet is not None]
 
     @cached_property
     def _extended_packets(self) -> list[bytes]:
@@ -119,8 +130,10 @@ class JpegPhoto:
         Raises `CaptionRefused` with the reason where that can't be done without risk.
         """
         self._check_whole()
-        if len(self._xmp) > 1:
+        if len(self._xmp) > 1 or (self._xmp and self._odd_packets):
             raise CaptionRefused("the file has several XMP packets")
+        if self._odd_packets:
+            raise CaptionRefused("the header of the file's XMP packet is misspelt")
         if place is CaptionPlace.XMP:
             return self._assembled(self._xmp_change(own, needs_text=True))
         changes = self._exif_change(own)
