@@ -169,6 +169,15 @@ CREATE INDEX photo_worded ON photo (gone, worded);
 CREATE INDEX photo_place ON photo (gone, caption_place, caption_reason);
 """
 
+# How much of `taken_at` is known. Dates that were not read, or read as midnight, may have a good part now, and files
+# that have none a date in their names: those are read again.
+_DATES = """
+ALTER TABLE photo ADD COLUMN taken_precision TEXT NOT NULL DEFAULT 'time';  -- photo.DatePrecision
+INSERT OR IGNORE INTO job (file_id, kind, rank) SELECT file.id, 'metadata', 2 FROM file
+    JOIN photo ON photo.id = file.photo_id WHERE file.missing_since IS NULL
+    AND (photo.taken_at IS NULL OR substr(photo.taken_at, 11, 9) = 'T00:00:00');
+"""
+
 #: In the order they are applied; a migration that was released never changes.
 CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-1", _FIRST),
@@ -177,4 +186,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-4", _OUTBOX),
     ("catalogue-5", _REMARKS),
     ("catalogue-6", _EVIDENCE),
+    ("catalogue-7", _DATES),
 )

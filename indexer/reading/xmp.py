@@ -29,6 +29,7 @@ _IPTC_EXT = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 _MWG_REGIONS = "{http://www.metadataworkinggroup.com/schemas/regions/}"
 _MS_PHOTO = "{http://ns.microsoft.com/photo/1.0/}"
 _MS_REGION = "{http://ns.microsoft.com/photo/1.2/t/Region#}"
+_ACDSEE = "{http://ns.acdsee.com/iptc/1.0/}"
 _OWN = "{urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#}"
 _CAPTIONS = {
     _DC + "description": "dc:description",
@@ -63,7 +64,9 @@ class Xmp:
     people: tuple[str, ...] = ()
     rating: str | None = None
     rating_percent: str | None = None  # MicrosoftPhoto:Rating
-    dates: tuple[str, ...] = ()  # the moment of taking, the most trustworthy first
+    dates: tuple[str, ...] = ()  # of taking, the most trustworthy first
+    digitised: tuple[str, ...] = ()  # of digitising, or of the file
+    sidecar_for: str | None = None  # photoshop:SidecarForExtension: "CR2"
     latitude: str | None = None  # exif:GPSLatitude: "47,21.251041N"
     longitude: str | None = None
     lens: str | None = None
@@ -87,7 +90,9 @@ def read_xmp(packet: bytes | None) -> Xmp | None:
         people=(*_region_names(root), *found.texts(_IPTC_EXT + "PersonInImage"), *named),
         rating=found.text(_XMP + "Rating"),
         rating_percent=found.text(_MS_PHOTO + "Rating"),
-        dates=tuple(found.first_texts(_EXIF + "DateTimeOriginal", _PHOTOSHOP + "DateCreated", _XMP + "CreateDate")),
+        dates=tuple(found.first_texts(_EXIF + "DateTimeOriginal", _PHOTOSHOP + "DateCreated", _ACDSEE + "datetime")),
+        digitised=tuple(found.first_texts(_EXIF + "DateTimeDigitized", _XMP + "CreateDate")),
+        sidecar_for=found.text(_PHOTOSHOP + "SidecarForExtension"),
         latitude=found.text(_EXIF + "GPSLatitude"),
         longitude=found.text(_EXIF + "GPSLongitude"),
         lens=next(found.first_texts(_EXIF_EX + "LensModel", _AUX + "Lens"), None),

@@ -49,6 +49,7 @@ def document(photo: Photo) -> SearchDocument:
         added_words=_names(photo.added_words),
         machine_words=tuple((clean(one.word), one.probability) for one in believed.words) if believed else (),
         machine_sure=not is_unsure(believed) if believed else True,
+        taken_precision=metadata.taken_precision,
     )
 
 

@@ -16,6 +16,8 @@ _MAX_TEXT_BYTES = 4 << 20
 _PROFILE = b"raw profile type "
 _EXIF_HEADER, _APP1_XMP_HEADER = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _TITLE = b"title"
+#: PNG third edition, 11.3.3.2, and what ImageMagick makes of EXIF's.
+_CREATION_TIMES = frozenset({b"creation time", b"exif:datetimeoriginal"})
 _DESCRIPTIONS = frozenset({b"description", b"imagedescription", b"caption", b"exif:imagedescription"})
 
 
@@ -44,6 +46,11 @@ class PngText:
     def title(self) -> str | None:
         """The text where it is the photo's title."""
         return _decoded(self.text) if self.keyword.lower() == _TITLE else None
+
+    @property
+    def creation_time(self) -> str | None:
+        """The text where it tells when the picture was made."""
+        return _decoded(self.text) if self.keyword.lower() in _CREATION_TIMES else None
 
     @property
     def exif(self) -> bytes | None:
@@ -100,8 +107,9 @@ def read_text(kind: bytes, body: bytes) -> PngText:
 
 def _unpacked(keyword: bytes, packed: bytes) -> bytes:
     name = keyword.lower()
-    if name not in _DESCRIPTIONS and name != _TITLE and keyword != XMP_KEYWORD and not name.startswith(_PROFILE):
-        return b""  # nobody asks for it
+    asked = name in _DESCRIPTIONS | _CREATION_TIMES | {_TITLE} or keyword == XMP_KEYWORD or name.startswith(_PROFILE)
+    if not asked:
+        return b""
     try:
         unpacker = zlib.decompressobj()
         text = unpacker.decompress(packed, _MAX_TEXT_BYTES)
