@@ -40,12 +40,22 @@ def sidecars_of(path: Path, sidecar_dir: Path | None = None) -> tuple[Path, ...]
     whole = [place for place in beside if place.stem.lower() == path.name.lower()]
     places = [sidecar_path(path), *whole, path.with_suffix(".xmp"), *beside]
     if sidecar_dir is not None:
-        places += [(own := sidecar_path(path, sidecar_dir)), own.with_suffix(".XMP")]
+        places += [
+            own := sidecar_path(path, sidecar_dir),
+            *(loud for loud in [own.with_suffix(".XMP")] if _is_file(loud)),
+        ]
     found: list[Path] = []
     for place in dict.fromkeys(places):
         if not any(_is_same(place, other) for other in found):
             found.append(place)
     return tuple(found)
+
+
+def _is_file(place: Path) -> bool:
+    try:
+        return place.is_file()
+    except OSError:
+        return False
 
 
 def _is_same(place: Path, other: Path) -> bool:

@@ -2,7 +2,8 @@
 
 Search and thumbnails are derived from it. Several files may show one photo; what differs between them is decided so:
 the metadata of the file that was settled last is the photo's, and a person's caption stays as long as any file has
-one (see `file_rows.touch`). A date out of a file's name, or none, does not take the place of another's date. What was typed on the page comes before both (see `corrections`).
+one (see `file_rows.touch`). A date out of a file's name, or none, does not take the place of another's date. What was
+typed on the page comes before both (see `corrections`).
 """
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound

@@ -100,7 +100,7 @@ def combine(
         focal_length_mm=_within(number(exif.exif.get(ExifIFD.FocalLength)), 0.1, 1e5),
         orientation=exif.orientation,
         position=_position(exif, inside, beside) or google.position,
-        rating=_rating(exif, packets) or google.rating,
+        rating=_rating(exif, packets, google.rating),
         title=_first_clean(chain(_titles(exif, iptc, packets), [blocks.title])),
         keywords=clean_list(_keywords(exif, iptc, packets)),
         people=clean_list(chain((name for xmp in packets for name in xmp.people), google.people)),
@@ -237,12 +237,12 @@ def _xmp_degrees(written: str | None, directions: str) -> float | None:
     return total if match[4] == directions[0] else -total
 
 
-def _rating(exif: ExifValues, packets: Sequence[Xmp]) -> int | None:
+def _rating(exif: ExifValues, packets: Sequence[Xmp], of_google: int | None) -> int | None:
     """-1 (rejected) .. 5 stars; 0 is a rating of its own only where nobody says more."""
     given = [_stars(xmp.rating) for xmp in packets] + [_stars_of_percent(xmp.rating_percent) for xmp in packets]
     given += [_stars(integer(exif.image.get(ImageIFD.Rating)))]
     given += [_stars_of_percent(integer(exif.image.get(ImageIFD.RatingPercent)))]
-    known = [stars for stars in given if stars is not None]
+    known = [stars for stars in (*given, of_google) if stars is not None]
     return next((stars for stars in known if stars), known[0] if known else None)
 
 
