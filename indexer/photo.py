@@ -50,6 +50,22 @@ class Position:
     altitude_m: float | None = None
 
 
+class DatePrecision(StrEnum):
+    """How much of a date is known; what is not known of a `datetime` that stands for it is its earliest."""
+
+    YEAR = "year"
+    MONTH = "month"
+    DAY = "day"
+    TIME = "time"
+
+
+def iso_date(moment: datetime, precision: DatePrecision) -> str:
+    """ISO 8601 as far as the date is known: `1950`, `1962-07`, `2019-01-01`, or the whole moment."""
+    if precision is DatePrecision.TIME:
+        return moment.isoformat()
+    return moment.date().isoformat()[: {"year": 4, "month": 7, "day": 10}[precision]]
+
+
 class CaptionBy(StrEnum):
     """Whose words a caption is."""
 
@@ -84,6 +100,7 @@ class PhotoMetadata:
     width_px: int  # upright: after the orientation is applied
     height_px: int
     taken_at: datetime | None = None  # aware where the file knows its offset, else naive local time
+    taken_precision: DatePrecision = DatePrecision.TIME
     camera: str | None = None  # make and model, the make not repeated
     lens: str | None = None
     exposure_s: float | None = None
@@ -279,6 +296,7 @@ class Glimpse:
     unsure: bool
     wrong: bool
     file_name: str = ""  # of the first file, where there is no caption to name the photo by
+    taken_precision: DatePrecision = DatePrecision.TIME
 
 
 def is_unsure(caption: Caption) -> bool:

@@ -18,7 +18,7 @@ from indexer.catalogue.library_walk import RootState
 from indexer.correction import UnusableCorrection
 from indexer.errors import SetupError
 from indexer.message import Message
-from indexer.photo import Photo, PhotoFile
+from indexer.photo import Photo, PhotoFile, iso_date
 from indexer.places import places_of
 from indexer.search import FilterError, Hit
 from web.bodies import read_object
@@ -85,10 +85,11 @@ async def search(request: web.Request) -> Json:
     ``probability``: each content word of the model's sentence and how likely it is to be true, in their order; empty
     where the model does not say), ``tags`` (``word``, ``probability``), ``wrong`` (whether a person marked what the
     model says as wrong, which then has neither confidence nor words nor tags), ``added_words`` (a person's, to find the
-    photo by), ``taken_at`` (ISO 8601, with its offset where the photo knows it), ``width``, ``height``,
-    ``camera``, ``position``, ``places`` (the names of that position, from town to country), ``thumbnail`` (an address
-    on this server) and ``files`` (``id``, ``path`` relative to its library). Found by its look, it has a ``why`` of the
-    field embedding and the kind meaning, whose text says which words came near, if any: "cove ≈ beach".
+    photo by), ``taken_at`` (ISO 8601, with its offset where the photo knows it; a year, a month or a day where no
+    more is known), ``width``, ``height``, ``camera``, ``position``, ``places`` (the names of that position, from town
+    to country), ``thumbnail`` (an address on this server) and ``files`` (``id``, ``path`` relative to its library).
+    Found by its look, it has a ``why`` of the field embedding and the kind meaning, whose text says which words came
+    near, if any: "cove ≈ beach".
     """
     asked = read_search(request.query, limit=_HITS, most=_MOST_HITS)
     result = await run_whole_search(request, asked)
@@ -320,7 +321,7 @@ def _photo(request: web.Request, photo: Photo) -> Json:
         "tags": [_word(one.word, one.probability) for one in machine.tags] if machine else [],
         "wrong": photo.wrong,
         "added_words": list(map(clean, photo.added_words)),
-        "taken_at": metadata.taken_at.isoformat() if metadata.taken_at else None,
+        "taken_at": iso_date(metadata.taken_at, metadata.taken_precision) if metadata.taken_at else None,
         "width": metadata.width_px,
         "height": metadata.height_px,
         "camera": clean(metadata.camera) if metadata.camera else None,

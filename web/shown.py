@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from indexer.catalogue import Counts
-from indexer.photo import CaptionBy, CaptionPlace, Glimpse, Photo, PhotoMetadata, Position
+from indexer.photo import CaptionBy, CaptionPlace, DatePrecision, Glimpse, Photo, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from indexer.search import Hit, Why
 from web.language import marked, recorded, text, told
@@ -132,6 +132,7 @@ class Tile:
     by_model: bool
     unsure: bool
     taken_at: datetime | None
+    taken_precision: DatePrecision
     reasons: tuple[Reason, ...]  # those that the caption does not show itself
 
 
@@ -149,6 +150,7 @@ def tile(photo: Glimpse, hit: Hit, position: int, grid_px: int) -> Tile:
         by_model=photo.caption_by is CaptionBy.MODEL,
         unsure=photo.unsure,
         taken_at=photo.taken_at,
+        taken_precision=photo.taken_precision,
         reasons=_tile_reasons(photo, hit),
     )
 

@@ -20,6 +20,8 @@ from indexer.captions.replacing.file_read import CannotReplace, FileRead, leads_
 from indexer.captions.replacing.replace import create_file, delete_file, replace_file
 from indexer.errors import CaptionRefused, PhotoVanished
 from indexer.photo import FileCaption
+from indexer.reading.sidecar_files import xmp_beside
+from indexer.reading.xmp import read_xmp
 
 
 def sidecar_path(path: Path, sidecar_dir: Path | None = None) -> Path:
@@ -33,19 +35,62 @@ def sidecar_path(path: Path, sidecar_dir: Path | None = None) -> Path:
 
 def sidecars_of(path: Path, sidecar_dir: Path | None = None) -> tuple[Path, ...]:
     """Every place where a sidecar of this photo may lie, ours first: `A.JPG.xmp`, `A.xmp`, and in the tree; and those
-    that are there as `A.JPG.XMP` or `A.XMP`, as some programs write it."""
-    places = [sidecar_path(path), path.with_suffix(".xmp")]
+    that are there in another letter case. `A.JPG.xmp` comes before `A.xmp` in whatever case."""
+    beside = xmp_beside(path)
+    whole = [place for place in beside if place.stem.lower() == path.name.lower()]
+    places = [sidecar_path(path), *whole, path.with_suffix(".xmp"), *beside]
     if sidecar_dir is not None:
-        places.append(sidecar_path(path, sidecar_dir))
-    return *places, *(loud for place in places if (loud := place.with_suffix(".XMP")) and _is_another(loud, place))
+        own = sidecar_path(path, sidecar_dir)
+        loud = own.with_suffix(".XMP")
+        places += [own, loud] if _is_file(loud) else [own]
+    found: list[Path] = []
+    for place in dict.fromkeys(places):
+        if not any(_is_same(place, other) for other in found):
+            found.append(place)
+    return tuple(found)
 
 
-def _is_another(loud: Path, place: Path) -> bool:
-    """Whether a file of the one name is there, and not by the grace of a file system to which both are one name."""
+def _is_file(place: Path) -> bool:
     try:
-        return loud.is_file() and not (place.exists() and place.samefile(loud))
+        return place.is_file()
     except OSError:
         return False
+
+
+def _is_same(place: Path, other: Path) -> bool:
+    """Whether both names are one file, as on file systems to which letter case is nothing."""
+    if place.name.lower() != other.name.lower():
+        return False
+    try:
+        return place.samefile(other)
+    except OSError:
+        return False
+
+
+def is_of_another(place: Path, sidecar: bytes, path: Path) -> bool:
+    """Whether the sidecar `A.xmp` at `place` says itself that it is that of another file than the photo at `path`:
+    photoshop:SidecarForExtension names it, and it is there. `A.JPG.xmp` says by its name whose it is."""
+    if place.stem.lower() == path.name.lower() or b"SidecarForExtension" not in sidecar.replace(b"\0", b""):
+        return False
+    found = read_xmp(sidecar)
+    named = _ending(found.sidecar_for or "") if found is not None else ""
+    if not named or named == _ending(path.suffix):
+        return False
+    return any(
+        other.stem.lower() == path.stem.lower() and _ending(other.suffix) == named for other in _files_beside(path)
+    )
+
+
+def _ending(suffix: str) -> str:
+    ending = suffix.strip().lstrip(".").lower()
+    return {"jpeg": "jpg", "tiff": "tif", "heif": "heic"}.get(ending, ending)
+
+
+def _files_beside(path: Path) -> list[Path]:
+    try:
+        return list(path.parent.iterdir())
+    except OSError:
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +201,13 @@ class Sidecars:
     def _found(self) -> Iterator[FileRead]:
         for place in sidecars_of(self.path, self.tree):
             try:
-                yield read_file(place, max_bytes=MAX_PACKET_BYTES)
+                file = read_file(place, max_bytes=MAX_PACKET_BYTES)
             except PhotoVanished:
                 continue
             except CannotReplace as error:
                 raise CannotReplace(f"the sidecar {place.name}: {error}") from error
+            if not is_of_another(place, file.data, self.path):
+                yield file
 
 
 def _without_ours(sidecar: XmpFile, data: bytes) -> Stripped:

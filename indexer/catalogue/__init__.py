@@ -2,7 +2,8 @@
 
 Search and thumbnails are derived from it. Several files may show one photo; what differs between them is decided so:
 the metadata of the file that was settled last is the photo's, and a person's caption stays as long as any file has
-one (see `file_rows.touch`). What was typed on the page comes before both (see `corrections`).
+one (see `file_rows.touch`). A date out of a file's name, or none, does not take the place of another's date. What was
+typed on the page comes before both (see `corrections`).
 """
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
@@ -52,6 +53,7 @@ from indexer.photo import (
     Photo,
     PhotoFile,
 )
+from indexer.reading.name_dates import date_in_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,10 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
             if row is None:
                 return
             _store_photo(
-                writer, photo, keep_place=photo.caption is None and others_hold(writer, row, photo.content_key)
+                writer,
+                photo,
+                keep_place=photo.caption is None and others_hold(writer, row, photo.content_key),
+                keep_date=_tells_no_date(photo, row) and _has_other_files(writer, row, photo.content_key),
             )
             weigh(writer, row, photo)
             again = _settle_file(writer, _job_s_file(writer, job) or row, photo)
@@ -252,7 +257,22 @@ def _job_s_file(writer: sqlite3.Connection, job: Job) -> sqlite3.Row | None:
     return row
 
 
-def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place: bool) -> None:
+def _tells_no_date(photo: IndexedPhoto, row: sqlite3.Row) -> bool:
+    """Whether the file has no date but that in its name, if any."""
+    metadata, named = photo.metadata, date_in_name(os.fsdecode(row["name"]))
+    if metadata.taken_at is None or named is None:
+        return metadata.taken_at is None
+    return (metadata.taken_at, metadata.taken_precision) == (named.at, named.precision)
+
+
+def _has_other_files(writer: sqlite3.Connection, row: sqlite3.Row, content_key: str) -> bool:
+    others = writer.execute(
+        "SELECT 1 FROM file WHERE photo_id = ? AND id <> ? AND missing_since IS NULL LIMIT 1", (content_key, row["id"])
+    )
+    return others.fetchone() is not None
+
+
+def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place: bool, keep_date: bool) -> None:
     values: dict[str, Any] = dict(zip(METADATA_COLUMNS, metadata_values(photo.metadata), strict=True))
     if photo.caption is not None:
         values |= dict(zip(_CAPTION_COLUMNS, caption_values(photo.caption), strict=True))
@@ -263,12 +283,18 @@ def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place:
         values["caption_reason"] = storable(photo.caption_reason)
     columns = ", ".join(values)
     marks = ", ".join("?" * len(values))
-    updates = ", ".join(f"{column} = excluded.{column}" for column in values)
+    updates = ", ".join(f"{column} = {_newer(column, keep_date)}" for column in values)
     writer.execute(
         f"""INSERT INTO photo (id, added_at, revision, {columns}) VALUES (?, ?, 0, {marks})
         ON CONFLICT (id) DO UPDATE SET {updates}""",
         (photo.content_key, now(), *values.values()),
     )
+
+
+def _newer(column: str, keep_date: bool) -> str:
+    if keep_date and column in ("taken_at", "taken_precision"):
+        return f"iif(photo.taken_at IS NULL, excluded.{column}, photo.{column})"
+    return f"excluded.{column}"
 
 
 def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPhoto) -> bool:

@@ -15,6 +15,8 @@ from typing import Any
 from indexer.catalogue.job_queue import enqueue_changed
 from indexer.catalogue.rows import now
 from indexer.library.found import StampRow
+from indexer.reading.date_text import Taken
+from indexer.reading.name_dates import date_in_name
 
 
 def join(folder: bytes, name: bytes) -> bytes:
@@ -104,7 +106,7 @@ def _note_new(
     for twin in _twins(writer, root_id, stamp):
         if twin["missing_since"] is not None or not os.path.lexists(join_root(twin)):
             _place(writer, twin["id"], root_id, folder, name, stamp)
-            if twin["sidecar"] != stamp[3]:
+            if twin["sidecar"] != stamp[3] or _dated_by(twin["name"]) != _dated_by(name):
                 enqueue_changed(writer, twin["id"])
             if twin["photo_id"] is not None:
                 touched.add(twin["photo_id"])
@@ -115,6 +117,10 @@ def _note_new(
     file_id = _insert(writer, root_id, folder, name, stamp, None)
     enqueue_changed(writer, file_id)
     return file_id, "new"
+
+
+def _dated_by(name: bytes) -> Taken | None:
+    return date_in_name(os.fsdecode(name))
 
 
 def _twins(writer: sqlite3.Connection, root_id: int, stamp: StampRow) -> Sequence[sqlite3.Row]:

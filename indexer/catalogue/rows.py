@@ -18,6 +18,7 @@ from indexer.library.found import stamp_of
 from indexer.photo import (
     CaptionBy,
     CaptionPlace,
+    DatePrecision,
     FileCaption,
     FoundFile,
     Glimpse,
@@ -36,6 +37,7 @@ METADATA_COLUMNS = (
     "width_px",
     "height_px",
     "taken_at",
+    "taken_precision",
     "camera",
     "lens",
     "exposure_s",
@@ -85,6 +87,7 @@ def metadata_values(metadata: PhotoMetadata) -> tuple[Any, ...]:
         metadata.width_px,
         metadata.height_px,
         metadata.taken_at.isoformat() if metadata.taken_at else None,
+        metadata.taken_precision.value,
         storable(metadata.camera),
         storable(metadata.lens),
         metadata.exposure_s,
@@ -163,12 +166,12 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile]) -> Photo:
 
 #: What `glimpse_from_row` needs, from `photo`.
 GLIMPSE_COLUMNS = """id, width_px, height_px, taken_at, coalesce(nullif(corrected_text, ''), person_caption) AS person,
-    machine_text, machine_sure, wrong"""
+    machine_text, machine_sure, wrong, taken_precision"""
 
 
 def glimpse_from_row(row: sqlite3.Row) -> Glimpse:
     """A row of `GLIMPSE_COLUMNS`; it says of the photo what `photo_from_row` says."""
-    photo_id, width_px, height_px, taken_at, person, machine, sure, wrong = row
+    photo_id, width_px, height_px, taken_at, person, machine, sure, wrong, precision = row
     by_model = machine is not None and not wrong and not person
     return Glimpse(
         id=photo_id,
@@ -179,6 +182,7 @@ def glimpse_from_row(row: sqlite3.Row) -> Glimpse:
         caption_by=CaptionBy.PERSON if person else CaptionBy.MODEL if by_model else None,
         unsure=by_model and bool(machine) and not sure,
         wrong=bool(wrong),
+        taken_precision=DatePrecision(precision),
     )
 
 
@@ -223,6 +227,7 @@ def _metadata(row: sqlite3.Row) -> PhotoMetadata:
         width_px=row["width_px"],
         height_px=row["height_px"],
         taken_at=datetime.fromisoformat(row["taken_at"]) if row["taken_at"] else None,
+        taken_precision=DatePrecision(row["taken_precision"]),
         camera=row["camera"],
         lens=row["lens"],
         exposure_s=row["exposure_s"],

@@ -169,6 +169,11 @@ CREATE INDEX photo_worded ON photo (gone, worded);
 CREATE INDEX photo_place ON photo (gone, caption_place, caption_reason);
 """
 
+# How much of `taken_at` is known.
+_DATES = """
+ALTER TABLE photo ADD COLUMN taken_precision TEXT NOT NULL DEFAULT 'time';  -- photo.DatePrecision
+"""
+
 # What else a file says of itself, and by which version of the reader it was read (photo.METADATA_VERSION): the files of
 # older catalogues are read again. Search hears of cameras and lenses at once: it looks for them as words now.
 _SAID_BY_FILES = """
@@ -185,5 +190,6 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-4", _OUTBOX),
     ("catalogue-5", _REMARKS),
     ("catalogue-6", _EVIDENCE),
+    ("catalogue-7", _DATES),
     ("catalogue-8", _SAID_BY_FILES),
 )

@@ -12,6 +12,7 @@ from indexer.commands.command_line import SOMETHING_FAILED, SUCCESS, print_json,
 from indexer.commands.rows import NOTHING_TO_DESCRIBE, words_json
 from indexer.commands.terminal import Terminal
 from indexer.errors import SearchError, SetupError
+from indexer.photo import iso_date
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
         "added_words": list(photo.added_words),
         "score": round(hit.score, 4),
         "why": [asdict(reason) for reason in hit.why],
-        "taken_at": metadata.taken_at.isoformat() if metadata.taken_at else None,
+        "taken_at": iso_date(metadata.taken_at, metadata.taken_precision) if metadata.taken_at else None,
         "width": metadata.width_px,
         "height": metadata.height_px,
         "camera": metadata.camera,

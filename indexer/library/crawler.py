@@ -19,7 +19,15 @@ from pathlib import Path
 
 from indexer.captions.replacing.temporary import is_temporary
 from indexer.library.crawl_rules import NOMEDIA, CrawlRules
-from indexer.library.found import FolderListing, FoundBatch, StampRow, sidecar_fingerprint, signed_inode
+from indexer.library.found import (
+    FolderListing,
+    FoundBatch,
+    SidecarStamps,
+    StampRow,
+    sidecar_fingerprint,
+    signed_inode,
+)
+from indexer.reading.sidecar_files import is_sidecar_name
 
 #: A batch is handed over when it has so many files, or after so long.
 BATCH_FILES = 2000
@@ -132,11 +140,11 @@ class Crawl:
 
     def _sort_out(
         self, folder: bytes, inside: Sequence[os.DirEntry[bytes]]
-    ) -> tuple[list[os.DirEntry[bytes]], dict[bytes, tuple[int, int, int]], list[bytes]]:
+    ) -> tuple[list[os.DirEntry[bytes]], SidecarStamps, list[bytes]]:
         """What may be photos, the stamps of sidecars, and the folders to look into."""
         photos: list[os.DirEntry[bytes]] = []
         folders: list[bytes] = []
-        sidecars: dict[bytes, tuple[int, int, int]] = {}
+        sidecars = SidecarStamps()
         prefix = folder + b"/" if folder else b""
         is_photo_name, takes = self._rules.is_photo_name, self._rules.takes
         for entry in inside:
@@ -144,10 +152,10 @@ class Crawl:
             if is_photo_name(name) and not self._is_folder(folder, entry):
                 if takes(prefix + name):
                     photos.append(entry)
-            elif name[-4:].lower() == b".xmp":
+            elif is_sidecar_name(name) and not self._is_folder(folder, entry):
                 stamp = self._stamp(folder, entry)
                 if stamp is not None:
-                    sidecars[name.lower()] = stamp
+                    sidecars.add(name, stamp)
             elif is_temporary(name):
                 self._unswept.add(folder)
             elif self._is_folder(folder, entry) and self._rules.enters(prefix + name):

@@ -13,8 +13,9 @@ from pathlib import Path
 from indexer.catalogue import Catalogue
 from indexer.library.crawl_rules import NOMEDIA, CrawlRules
 from indexer.library.crawler import Crawl
-from indexer.library.found import file_stamp, sidecar_names
+from indexer.library.found import file_stamp
 from indexer.photo import FoundFile
+from indexer.reading.sidecar_files import is_sidecar_name, speaks_of
 
 #: What a look sees of a path: mode, mtime_ns, size, inode; None where nothing is there.
 _Sight = tuple[int, int, int, int] | None
@@ -93,13 +94,15 @@ class SteadyPaths:
         if not os.path.isdir(self._base):  # noqa: PTH112 - bytes
             self._walk_wanted = True  # an unplugged disk: the walk holds its losses back
             return 0
-        present, gone = [], []
+        present: list[bytes] = []
+        gone: list[bytes] = []
         for relative, sight in steady.items():
             name = os.path.basename(relative)
             if name == NOMEDIA:
                 self._walk_wanted = True
-            elif name[-4:].lower() == b".xmp":
+            elif is_sidecar_name(name) and not (sight is not None and stat.S_ISDIR(sight[0])):
                 self._unseen.update(self._photos_beside(relative))
+                gone += [relative] if sight is None else []  # it may have been a folder
             elif sight is None:
                 gone.append(relative)
             elif stat.S_ISDIR(sight[0]):
@@ -138,7 +141,7 @@ class SteadyPaths:
         except OSError:
             return  # the folder went too, which is reported by itself
         for beside in names:
-            if self._rules.is_photo_name(beside) and name.lower() in sidecar_names(beside):
+            if self._rules.is_photo_name(beside) and speaks_of(name, beside):
                 yield os.path.join(folder, beside)
 
     def _files_in(self, folder: bytes) -> Iterator[bytes]:

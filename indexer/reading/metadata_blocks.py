@@ -16,6 +16,7 @@ from indexer.captions.formats.jpeg import odd_xmp
 from indexer.captions.formats.png_text import read_text
 from indexer.captions.own_caption import FieldText, Mark
 from indexer.errors import CaptionRefused
+from indexer.reading.container_dates import ContainerDates, heif_dates, png_dates
 from indexer.reading.decode import Picture
 from indexer.reading.exif import ExifValues, raw_bytes, read_exif, read_single_ifd
 from indexer.reading.iptc_texts import PHOTOSHOP_HEADER, IptcTexts, photoshop_iptc, read_iptc
@@ -38,6 +39,7 @@ class Blocks:
     xmp: bytes | None = None
     iptc: IptcTexts = field(default_factory=dict)
     title: str | None = None  # a PNG's own
+    dates: ContainerDates = ContainerDates()
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class _Raw:
     title: str | None = None
     comments: list[FieldText] = field(default_factory=list)
     mark: Mark | None = None  # of ours, where the EXIF block has none
+    dates: ContainerDates = ContainerDates()
 
 
 def find_blocks(data: bytes, picture: Picture) -> Blocks:
@@ -92,6 +95,7 @@ def _read(raw: _Raw, picture: Picture, captions: tuple[FieldText, ...] = (), mar
         raw.xmp or raw_bytes(values.image.get(tiff.XMP)),
         read_iptc(raw.iptc) if raw.iptc else {},
         raw.title,
+        raw.dates,
     )
 
 
@@ -116,7 +120,7 @@ def _of_jpeg(data: bytes) -> _Raw:
 
 
 def _of_png(data: bytes) -> _Raw:
-    raw = _Raw()
+    raw = _Raw(dates=png_dates(data))
     for part in png_parts(data):
         if part.kind == b"eXIf":
             raw.exif = raw.exif or data[part.body : part.end - 4].removeprefix(b"Exif\0\0")
@@ -176,4 +180,5 @@ def _of_image(data: bytes, picture: Picture) -> _Raw:
         xmp if isinstance(xmp, bytes) else None,
         comments=[FieldText("GIF Comment", decode_text(comment))] if isinstance(comment, bytes) else [],
         mark=next(iter(heif_marks(data)), None) if picture.mime_type == "image/heic" else None,
+        dates=heif_dates(data),
     )

@@ -10,7 +10,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from indexer.photo import CaptionBy, FileCaption, FileStamp, PhotoMetadata, Position
+from indexer.photo import CaptionBy, DatePrecision, FileCaption, FileStamp, PhotoMetadata, Position
 
 Json = dict[str, Any]
 
@@ -23,6 +23,8 @@ def metadata_to_json(metadata: PhotoMetadata) -> Json:
     values = {name: value for name, value in asdict(metadata).items() if value not in (None, ())}
     if metadata.taken_at is not None:
         values["taken_at"] = metadata.taken_at.isoformat()
+    if metadata.taken_precision is DatePrecision.TIME:
+        del values["taken_precision"]
     return values | {
         name: caption_to_json(caption)
         for name, caption in (("machine_caption", metadata.machine_caption), ("correction", metadata.correction))
@@ -35,6 +37,8 @@ def metadata_from_json(values: Mapping[str, Any]) -> PhotoMetadata:
     known: Json = {name: values[name] for name in _METADATA_FIELDS if name in values}
     if "taken_at" in known:
         known["taken_at"] = datetime.fromisoformat(known["taken_at"])
+    if "taken_precision" in known:
+        known["taken_precision"] = DatePrecision(known["taken_precision"])
     if "position" in known:
         known["position"] = Position(**known["position"])
     for name in ("machine_caption", "correction"):

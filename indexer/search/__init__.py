@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from indexer.message import Message
-from indexer.photo import Position
+from indexer.photo import DatePrecision, Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class SearchDocument:
     locations: tuple[str, ...] = ()  # names that the file gives; `places` are those of its position
     subjects: tuple[str, ...] = ()
     creators: tuple[str, ...] = ()
+    taken_precision: DatePrecision = DatePrecision.TIME
 
 
 class Sort(StrEnum):

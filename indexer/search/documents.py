@@ -56,6 +56,7 @@ def document(photo: Photo) -> SearchDocument:
         locations=_names(metadata.locations),
         subjects=_names(metadata.subjects),
         creators=_names(metadata.creators),
+        taken_precision=metadata.taken_precision,
     )
 
 

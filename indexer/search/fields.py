@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Self
 
 from captioner import SURE_TAG
+from indexer.photo import DatePrecision, iso_date
 from indexer.search import SearchDocument
 from indexer.search.filters import type_of
 from indexer.search.words import clean, is_serial, words
@@ -46,6 +47,8 @@ _LEAST_EVIDENCE = 0.25
 _UNSURE_SHARE = 0.2
 #: What is less probable than this is looked for last, where a backend can't weigh every word.
 DOUBTFUL = 0.5
+#: Of a date of which no more is known the facet `period` holds all that is: "1950", "1962-07".
+PERIODS = frozenset({DatePrecision.YEAR, DatePrecision.MONTH})
 _MAX_WORDS = 2000
 # A long text says less of each of its words; by so much from so many words on.
 _DILUTION = 0.1
@@ -119,7 +122,7 @@ def _shown(document: SearchDocument) -> Iterator[tuple[str, str, float]]:
     for field in ("alt_texts", "comments", "places", "locations", "subjects", "folders", "file_names"):
         yield from ((field, text, weight[field]) for text in getattr(document, field))
     if document.taken_at:
-        yield "taken_at", _spoken(document.taken_at), weight["taken_at"]
+        yield "taken_at", _spoken(document.taken_at, document.taken_precision), weight["taken_at"]
     yield "camera", document.camera.removeprefix(_FRUIT), weight["camera"]
     yield "lens", document.lens.removeprefix(_FRUIT), weight["lens"]
     yield from (("creators", text, weight["creators"]) for text in document.creators)
@@ -149,7 +152,10 @@ def _strengths(texts: tuple[Text, ...]) -> dict[str, int]:
 def _facets(document: SearchDocument) -> Iterator[tuple[str, str]]:
     if document.taken_at:
         yield "year", f"{document.taken_at:%Y}".zfill(4)
-        yield "month", f"{document.taken_at.year:04}-{document.taken_at.month:02}"
+        if document.taken_precision is not DatePrecision.YEAR:
+            yield "month", iso_date(document.taken_at, DatePrecision.MONTH)
+        if document.taken_precision in PERIODS:
+            yield "period", iso_date(document.taken_at, document.taken_precision)
     if document.rating is not None:
         yield "rating", str(document.rating)
     if document.mime_type:
@@ -168,6 +174,8 @@ def _levels(folder: str) -> tuple[str, ...]:
     return tuple(accumulate(filter(None, folder.split("/")), "{}/{}".format))
 
 
-def _spoken(moment: datetime) -> str:
-    """Year and month, so that "july 2019" finds its photos."""
+def _spoken(moment: datetime, precision: DatePrecision) -> str:
+    """Year and month, so that "july 2019" finds its photos; the year alone where no more is known."""
+    if precision is DatePrecision.YEAR:
+        return f"{moment.year}"
     return f"{_MONTHS[moment.month - 1]} {moment.year}"

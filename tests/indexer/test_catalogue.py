@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -15,13 +18,17 @@ from hypothesis import strategies as st
 from captioner import Caption, Tag
 from indexer.catalogue import Catalogue
 from indexer.catalogue.rows import pack_embedding, unpack_embedding
+from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
+from indexer.database import Database
 from indexer.errors import StorageError
 from indexer.photo import (
     CaptionBy,
     CaptionPlace,
+    DatePrecision,
     FileCaption,
     IndexedPhoto,
     Job,
+    JobKind,
     Photo,
     PhotoMetadata,
     Position,
@@ -33,6 +40,7 @@ FULL = PhotoMetadata(
     width_px=4000,
     height_px=3000,
     taken_at=datetime(2019, 7, 14, 15, 9, 26, 535000, tzinfo=timezone(timedelta(hours=5, minutes=45))),
+    taken_precision=DatePrecision.DAY,
     camera="NIKON D750",
     lens="50mm f/1.8",
     exposure_s=1 / 250,
@@ -300,3 +308,72 @@ def test_an_indexed_photo_needs_no_caption_place(catalogue: Catalogue) -> None:
     [job] = catalogue.claim(1)
     catalogue.settle(job, IndexedPhoto("f" * 32, PhotoMetadata("image/jpeg", 1, 1), job.file.stamp, WORDS))
     assert the_photo(catalogue).caption_place is None
+
+
+# The dates of copies
+
+
+DATED = PhotoMetadata("image/jpeg", 4, 3, taken_at=datetime(2015, 6, 7, 8, 9))
+NAMED = PhotoMetadata("image/jpeg", 4, 3, taken_at=datetime(2019, 1, 1), taken_precision=DatePrecision.DAY)
+BARE = PhotoMetadata("image/jpeg", 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("read", "date"),
+    [
+        ((DATED, NAMED), DATED),
+        ((NAMED, DATED), DATED),
+        ((DATED, BARE), DATED),
+        ((BARE, NAMED), NAMED),
+        ((NAMED, BARE), NAMED),
+    ],
+)
+def test_a_copy_s_name_takes_no_better_date_s_place(
+    catalogue: Catalogue, root: Path, read: tuple[PhotoMetadata, PhotoMetadata], date: PhotoMetadata
+) -> None:
+    settle_all(catalogue)
+    (root / "a.jpg").unlink()
+    for metadata in read:
+        name = "IMG-20190101-WA0001.jpg" if metadata is NAMED else f"{metadata.taken_at}.jpg"
+        write(root / name.replace(":", "."), "the same picture")
+        rescan(catalogue, root)
+        [job] = catalogue.claim(5)
+        settle(catalogue, job, metadata)
+    found = next(one for one in catalogue.photos(catalogue.photo_ids()) if len(one.files) == 2).metadata
+    assert (found.taken_at, found.taken_precision) == (date.taken_at, date.taken_precision)
+
+
+def test_a_date_that_the_only_file_has_lost_is_gone(catalogue: Catalogue, root: Path) -> None:
+    [job] = catalogue.claim(1)
+    settle(catalogue, job, DATED)
+    write(root / "a.jpg", "a.jpg")
+    os.utime(root / "a.jpg", (1, 1))
+    rescan(catalogue, root)
+    [job] = catalogue.claim(1)
+    settle(catalogue, job, BARE)
+    assert the_photo(catalogue).metadata.taken_at is None
+
+
+def test_an_older_catalogue_s_doubtful_dates_are_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    Database(path, CATALOGUE_MIGRATIONS[:6]).close()
+    dates = {"a": None, "b": "2019-01-01T00:00:00", "c": "2019-01-01T00:00:00+01:00", "d": "2019-01-01T10:00:00"}
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute("INSERT INTO root (id, path) VALUES (1, x'2f70')")
+        for number, (name, date) in enumerate(dates.items(), 1):
+            old.execute(
+                """INSERT INTO photo (id, mime_type, width_px, height_px, taken_at, added_at)
+                VALUES (?, 'image/jpeg', 4, 3, ?, '2024-01-01T00:00:00+00:00')""",
+                (name, date),
+            )
+            old.execute(
+                """INSERT INTO file (id, root_id, folder, name, mtime_ns, size, inode, photo_id, missing_since)
+                VALUES (?, 1, x'', ?, 1, 1, ?, ?, NULL)""",
+                (number, name.encode(), number, name),
+            )
+        old.execute("""INSERT INTO file (id, root_id, folder, name, mtime_ns, size, inode, photo_id, missing_since)
+            VALUES (9, 1, x'', x'7a', 1, 1, 9, 'a', '2024-01-01T00:00:00+00:00')""")
+    with Catalogue(path) as catalogue:
+        assert {photo.metadata.taken_precision for photo in catalogue.photos(list(dates))} == {DatePrecision.TIME}
+        jobs = catalogue.claim(9)
+    assert sorted((job.file.path.name, job.kind) for job in jobs) == [(name, JobKind.METADATA) for name in "abc"]

@@ -26,11 +26,17 @@ def test_photos_are_found_in_the_order_of_their_names_with_their_stamps(root: Pa
     wanted = ["2019/b.JPG", "2019/sub/c.png", "2020/a.jpg", "z.jpg"]
     for name in reversed(wanted):
         write(root / name)
-    for name in ("notes.txt", "2019/film.mp4", "2019/a.jpg.xmp", "jpg", "2019/.jpg"):
+    for name in ("notes.txt", "2019/film.mp4", "2019/a.jpg.xmp", "2020/a.jpg.json", "jpg", "2019/.jpg"):
         write(root / name)
     assert sorted(names(root)) == wanted
     [batch] = Crawl(root, CrawlRules(extensions=EXTENSIONS)).batches()
     assert {file.path: file for file in batch} == {root / name: found(root, root / name) for name in wanted}
+
+
+@pytest.mark.parametrize("name", ["2019.xmp", "2019.json"])
+def test_a_folder_may_be_called_like_a_sidecar(root: Path, name: str) -> None:
+    write(root / name / "inside.jpg")
+    assert names(root) == [f"{name}/inside.jpg"]
 
 
 def test_what_is_not_a_regular_file_is_no_photo(root: Path) -> None:

@@ -19,7 +19,6 @@ from indexer.photo import CaptionBy, PhotoMetadata, Position
 from indexer.reading.decode import open_picture
 from indexer.reading.metadata import read_metadata
 from indexer.reading.metadata_blocks import find_blocks
-from indexer.reading.taken_at import parse_moment
 from tests.photos_made import cornered, encoded, exif_bytes, raw_tiff, with_iptc, with_segments, with_xmp, xmp_packet
 
 JPEG = encoded(cornered(), "JPEG")
@@ -91,32 +90,6 @@ def test_the_maker_is_named_once(make: bytes, model: bytes, camera: str | None) 
 
 
 # Dates
-
-
-@pytest.mark.parametrize(
-    ("written", "moment"),
-    [
-        ("2024:05:01 12:30:15", datetime(2024, 5, 1, 12, 30, 15)),
-        ("2024-05-01T12:30:15.5Z", datetime(2024, 5, 1, 12, 30, 15, 500_000, UTC)),
-        ("2024-05-01T12:30+05:30", datetime(2024, 5, 1, 12, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))),
-        ("2024-05-01 12:30:15 -0800", datetime(2024, 5, 1, 12, 30, 15, tzinfo=timezone(timedelta(hours=-8)))),
-        ("2024-05-01T12:30:15GMT+2", datetime(2024, 5, 1, 12, 30, 15, tzinfo=timezone(timedelta(hours=2)))),
-        ("2024/05/01", datetime(2024, 5, 1)),
-        ("1968-07", datetime(1968, 7, 1)),
-        ("1968", datetime(1968, 1, 1)),
-        ("2024:05:01 12:30:15\0", datetime(2024, 5, 1, 12, 30, 15)),
-    ],
-)
-def test_dates_are_read_as_they_are_written(written: str, moment: datetime) -> None:
-    assert parse_moment(written) == moment
-
-
-@pytest.mark.parametrize(
-    "written",
-    ["", "0000:00:00 00:00:00", "    :  :     :  :  ", "2024:13:01 00:00:00", "2023:02:29", "yesterday", "٢٠٢٤"],
-)
-def test_what_is_no_date_is_none(written: str) -> None:
-    assert parse_moment(written) is None
 
 
 @pytest.mark.parametrize(
