@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from indexer.catalogue.corrections import Corrections, others_hold, own_words, weigh
 from indexer.catalogue.file_rows import join_root, touch
-from indexer.catalogue.job_queue import JobQueue, requeue
+from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, requeue
 from indexer.catalogue.library_walk import LibraryWalks
 from indexer.catalogue.outbox import Outbox
 from indexer.catalogue.remarks import Remarks
@@ -39,6 +39,7 @@ from indexer.catalogue.rows import (
     storable,
 )
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
+from indexer.catalogue.unreadable import UnreadablePlaces
 from indexer.database import Database
 from indexer.library.found import sidecar_fingerprint, sidecars_beside, signed_inode
 from indexer.photo import CaptionPlace, FileStamp, Glimpse, IndexedPhoto, Job, JobKind, Photo, PhotoFile
@@ -56,6 +57,9 @@ class Counts:
     unpushed: int
     with_caption: int
     refused: int  # by search, for good
+    unreadable: int  # folders, and files, that the last scan could not look at
+    incomplete: int  # photos with their sentence alone, which wait for a model to give tags and embedding
+    thumbnails_waiting: int  # files whose thumbnails are to be made again
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Refused:
     reason: str
 
 
-class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
+class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, UnreadablePlaces):
     """The one durable record. Thread-safe; every method is one short transaction at most.
 
     Raises `StorageError` where the file can't be opened.
@@ -188,6 +192,10 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
             (SELECT count(*) FROM photo WHERE gone = 0 AND unpushed = 1) AS unpushed,
             (SELECT count(*) FROM photo WHERE gone = 0 AND worded = 1) AS with_caption,
             (SELECT count(*) FROM photo WHERE {_REFUSED}) AS refused,
+            (SELECT count(*) FROM unreadable) AS unreadable,
+            (SELECT count(*) FROM photo WHERE {INCOMPLETE}) AS incomplete,
+            (SELECT count(*) FROM job JOIN file ON file.id = job.file_id
+                WHERE kind = 'thumbnails' AND +state IN ('queued', 'claimed') AND missing_since IS NULL) AS remaking,
             (SELECT count(*) FROM job JOIN file ON file.id = job.file_id
                 WHERE state = 'aside' AND missing_since IS NULL) AS set_aside"""
         ).fetchone()
@@ -200,6 +208,9 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
             unpushed=row["unpushed"],
             with_caption=row["with_caption"],
             refused=row["refused"],
+            unreadable=row["unreadable"],
+            incomplete=row["incomplete"],
+            thumbnails_waiting=row["remaking"],
         )
 
     def unwritten(self) -> dict[str, int]:

@@ -53,6 +53,10 @@ _WANTS = {
         WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",
 }
 
+#: Photos whose sentence was taken back from a file, without tags and embedding, and which no model has looked at since.
+#: The plus sign keeps to their own index.
+INCOMPLETE = "look_model IS NULL AND machine_model IS NOT NULL AND +gone = 0"
+
 # Photos that another model has described. The first two terms are those that index photo_model is chosen by.
 _BY_ANOTHER_MODEL = "photo.gone = 0 AND photo.machine_model >= '' AND photo.machine_model IS NOT :model"
 # A photo that is queued already, in hand, or was set aside: that is tried again when somebody says so.

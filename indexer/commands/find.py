@@ -17,6 +17,7 @@ from indexer.settings import Settings
 if TYPE_CHECKING:
     from indexer.catalogue import Refused
     from indexer.catalogue.job_queue import SetAside
+    from indexer.catalogue.unreadable import UnreadablePlace
     from indexer.commands.finding import Finding
     from indexer.photo import Photo
     from indexer.search import Answer, Hit
@@ -146,6 +147,7 @@ def _state(settings: Settings, storage: Storage) -> dict[str, Any]:
         "libraries": [asdict(root) | {"path": str(root.path)} for root in storage.catalogue.roots()],
         "caption_models": _caption_models(settings, storage),
         "unwritten": [{"reason": reason, "photos": photos} for reason, photos in storage.catalogue.unwritten().items()],
+        "unreadable": [_unreadable_json(item) for item in storage.catalogue.unreadable(_SHOWN_ASIDE)],
         "set_aside": [_aside_json(item) for item in aside],
         "refused": [_refused_json(item) for item in storage.catalogue.refused(_SHOWN_ASIDE)],
     }
@@ -174,6 +176,16 @@ def _searchable(storage: Storage) -> int | None:
 
 def _refused_json(item: Refused) -> dict[str, Any]:
     return {"id": item.photo.id, "path": _first_path(item.photo), "reason": item.reason}
+
+
+def _unreadable_json(item: UnreadablePlace) -> dict[str, Any]:
+    return {
+        "path": str(item.path),
+        "code": item.code,
+        "reason": item.reason,
+        "since": item.since.isoformat(),
+        "files": item.files,
+    }
 
 
 def _aside_json(item: SetAside) -> dict[str, Any]:
@@ -212,6 +224,10 @@ def _print_state(state: dict[str, Any]) -> None:
         print_line(f"  {item['path']}: {item['reason']}")
     _print_caption_models(state["caption_models"])
     print_line(f"queued          {counts['queued']:,}")
+    if counts["unreadable"]:
+        print_line(f"can't be read   {counts['unreadable']:,} folder{'s' * (counts['unreadable'] != 1)}")
+    for item in state["unreadable"]:
+        print_line(f"  {item['path']}: {item['reason']}")
     print_line(f"set aside       {counts['set_aside']:,}")
     for item in state["set_aside"]:
         print_line(f"  {item['path']}: {item['reason']}")

@@ -20,6 +20,7 @@ from pathlib import Path
 from indexer.captions.replacing.temporary import is_temporary
 from indexer.library.crawl_rules import NOMEDIA, CrawlRules
 from indexer.library.found import FolderListing, FoundBatch, StampRow, sidecar_fingerprint, signed_inode
+from indexer.library.unreadable import error_code
 
 #: A batch is handed over when it has so many files, or after so long.
 BATCH_FILES = 2000
@@ -105,7 +106,7 @@ class Crawl:
             with os.scandir(path) as entries:
                 inside = sorted(entries, key=_name)
         except OSError as error:
-            self._unreadable[folder] = error.strerror or str(error)
+            self._unreadable[folder] = error_code(error)
             return
         if folder and _holds(inside, NOMEDIA):
             return
@@ -164,7 +165,7 @@ class Crawl:
         try:
             return entry.is_dir()
         except OSError as error:
-            self._unreadable[os.path.join(folder, entry.name)] = error.strerror or str(error)
+            self._unreadable[os.path.join(folder, entry.name)] = error_code(error)
             return False
 
     def _stamp(self, folder: bytes, entry: os.DirEntry[bytes]) -> tuple[int, int, int] | None:
@@ -174,7 +175,9 @@ class Crawl:
         except FileNotFoundError:
             return None  # gone since the folder was listed, or a link to nothing
         except OSError as error:
-            self._unreadable[os.path.join(folder, entry.name)] = error.strerror or str(error)
+            # Without the right to enter a folder none of its files can be looked at: the folder is named, not each.
+            is_folder_s = isinstance(error, PermissionError) and not entry.is_symlink()
+            self._unreadable[folder if is_folder_s else os.path.join(folder, entry.name)] = error_code(error)
             return None
         if not stat.S_ISREG(status.st_mode):
             return None
