@@ -235,8 +235,10 @@ def _meet_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
     waiting = catalogue.marked_wrong()
     if waiting and (wrong := catalogue.enqueue_all(JobKind.CAPTION, model=model, only_wrong=True)):
         log.info("%d captions were marked as wrong, and %s tries again", wrong, model)
-    number = catalogue.wanting(JobKind.CAPTION, model=model)
-    if number > catalogue.queued(JobKind.CAPTION):
+    catalogue.enqueue_all(JobKind.COMPLETE)
+    if incomplete := catalogue.counts().incomplete:
+        log.info("%d photos have their sentence alone, from their files; the model completes them last", incomplete)
+    if number := catalogue.waiting_for_model(model):
         hint = recaptioning_hint(settings)
         log.info("%d photos have their words from another model than %s: %s", number, model, hint)
 

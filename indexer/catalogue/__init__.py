@@ -19,9 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from captioner import Caption
 from indexer.catalogue.corrections import Corrections, others_hold, own_words, weigh
 from indexer.catalogue.file_rows import join_root, touch
-from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, requeue
+from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, enqueue_completion, requeue
 from indexer.catalogue.library_walk import LibraryWalks
 from indexer.catalogue.outbox import Outbox
 from indexer.catalogue.remarks import Remarks
@@ -116,7 +117,35 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
                 requeue(writer, job.id)
             else:
                 writer.execute("DELETE FROM job WHERE id = ?", (job.id,))
+            if photo.caption is not None and photo.look_model is None:
+                enqueue_completion(writer, row["id"])
             touch(writer, {photo.content_key, row["photo_id"] or photo.content_key})
+
+    def settle_look(self, job: Job, photo_id: str, seen: Caption | None) -> None:
+        """Gives a photo with a sentence alone the tags and the embedding of `seen`, and ends the job; None ends it only.
+
+        The sentence stays, whatever `seen` says; where that is the same sentence, it is known now how sure it is.
+        Nothing changes where a model has looked at the photo meanwhile.
+        """
+        with self._database.transaction() as writer:
+            writer.execute("DELETE FROM job WHERE id = ?", (job.id,))
+            if seen is None:
+                return
+            values = dict(zip(_CAPTION_COLUMNS, caption_values(seen), strict=True)) | {
+                "look_model": storable(seen.model)
+            }
+            done = writer.execute(
+                """UPDATE photo SET tags = :tags, embedding = :embedding, look_model = :look_model
+                WHERE id = :id AND look_model IS NULL""",
+                {"id": photo_id, **values},
+            ).rowcount
+            if done:
+                writer.execute(
+                    """UPDATE photo SET machine_words = :machine_words, machine_sure = :machine_sure
+                    WHERE id = :id AND machine_text = :machine_text AND machine_model = :machine_model""",
+                    {"id": photo_id, **values},
+                )
+                touch(writer, {photo_id})
 
     def known(self, content_key: str) -> Photo | None:
         """The photo with this content key, also where none of its files is present any more."""
@@ -257,6 +286,7 @@ def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place:
     values: dict[str, Any] = dict(zip(METADATA_COLUMNS, metadata_values(photo.metadata), strict=True))
     if photo.caption is not None:
         values |= dict(zip(_CAPTION_COLUMNS, caption_values(photo.caption), strict=True))
+        values["look_model"] = storable(photo.caption.model if photo.look_model == "" else photo.look_model)
     if photo.caption is not None or not (
         photo.caption_place is None or (photo.caption_place is CaptionPlace.INDEX and keep_place)
     ):

@@ -9,6 +9,7 @@ real path rather than a link's.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 import time
@@ -165,6 +166,8 @@ class Crawl:
         try:
             return entry.is_dir()
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                return False  # a link to nothing
             self._unreadable[os.path.join(folder, entry.name)] = error_code(error)
             return False
 
@@ -175,6 +178,8 @@ class Crawl:
         except FileNotFoundError:
             return None  # gone since the folder was listed, or a link to nothing
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                return None
             # Without the right to enter a folder none of its files can be looked at: the folder is named, not each.
             is_folder_s = isinstance(error, PermissionError) and not entry.is_symlink()
             self._unreadable[folder if is_folder_s else os.path.join(folder, entry.name)] = error_code(error)

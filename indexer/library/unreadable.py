@@ -1,6 +1,6 @@
 """Why a folder or a file of a library can't be looked at: the code that is stored, and what it says to people."""
 
-# ruff: noqa: PTH116 - paths are the file system's own bytes here, which pathlib does not take
+
 
 from __future__ import annotations
 

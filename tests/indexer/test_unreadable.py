@@ -1,10 +1,13 @@
-"""Folders that can't be read: nothing in them is taken for missing, and everything that tells how it is tells of them."""
+"""Folders that can't be read: nothing in them is taken for missing, and whatever tells how it is tells of them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +21,7 @@ from indexer.library.crawl_rules import CrawlRules
 from indexer.library.crawler import Crawl
 from indexer.library.steady import SteadyPaths
 from indexer.library.unreadable import is_gone, outermost_only, unreadable_reason
+from indexer.rounds import Rounds
 from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
 from tests.libraries import EXTENSIONS, rescan, settle_all, write
 from tests.photos_made import write_jpeg
@@ -185,7 +189,7 @@ def test_a_code_says_what_it_means() -> None:
     assert unreadable_reason("nonsense") == os.strerror(5)
 
 
-def test_the_command_line_tells_of_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_command_line_tells_of_it(tmp_path: Path) -> None:
     settings, root = settings_for(tmp_path), tmp_path / "photos"
     write_jpeg(root / "open/red.jpg", COLOURS["red"], 1)
     write_jpeg(root / "locked/blue.jpg", COLOURS["blue"], 2)
@@ -215,21 +219,71 @@ def test_the_command_line_tells_of_it(tmp_path: Path, caplog: pytest.LogCaptureF
         (root / "locked").chmod(0o755)
 
 
-def test_a_run_that_could_not_read_a_folder_says_so_and_ends_with_1(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The indexer itself runs as nobody."""
-    settings, root = settings_for(tmp_path), tmp_path / "photos"
-    write_jpeg(root / "locked/blue.jpg", COLOURS["blue"], 2)
+async def test_a_scan_logs_it_once(tmp_path: Path, root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    settings = settings_for(tmp_path)
     (root / "locked").chmod(0)
-    settings.data_dir.mkdir()
-    try:
+    with Catalogue(settings.catalogue_path) as catalogue:
+        rounds = Rounds(settings, catalogue, [root], changed=lambda: None)
         with as_nobody(root, settings.data_dir):
-            outcome = asyncio.run(index(settings, CountingCaptioner(), root))
-            assert (outcome.unreadable, outcome.unfinished) == (1, True)
+            await rounds.walk_all()
+            await rounds.walk_all()
+        told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert told == [f"{root / 'locked'}: recollect may not read it; what is in it stays as it is"]
         (root / "locked").chmod(0o755)
-        with as_nobody(root, settings.data_dir):
-            outcome = asyncio.run(index(settings, CountingCaptioner(), root))
-            assert (outcome.unreadable, outcome.unfinished, outcome.done) == (0, False, 1)
-    finally:
-        (root / "locked").chmod(0o755)
+        await rounds.walk_all()
+        assert f"{root}: 1 folders can be read again" in caplog.text
+        assert catalogue.counts().files == 3
+
+
+def test_a_link_that_leads_round_in_circles_is_no_folder(root: Path) -> None:
+    (root / "circle").symlink_to("circle")
+    (root / "circle.jpg").symlink_to("circle.jpg")
+    batches = Crawl(root, CrawlRules(extensions=EXTENSIONS)).batches()
+    assert [dict(batch.unreadable) for batch in batches] == [{}]
+
+
+def test_a_run_that_could_not_read_a_folder_ends_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deeper than a path may be long: nobody can read that, root included."""
+    monkeypatch.setenv("RECOLLECT_DATA_DIR", str(tmp_path / "data"))
+    root = tmp_path / "photos"
+    root.mkdir()
+    here = os.open(root, os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir("d" * 200, dir_fd=here)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    run = CliRunner().invoke(main, ["index", str(root)])
+    assert "its path is longer than the system takes" in run.stderr
+    assert "1 folder could not be read; `recollect status` says which and why" in run.stderr
+    assert run.exit_code == 1
+    shutil.rmtree(root / ("d" * 200))
+    assert CliRunner().invoke(main, ["index"]).exit_code == 0
+
+
+def test_a_run_whose_library_is_away_ends_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECOLLECT_DATA_DIR", str(tmp_path / "data"))
+    root = tmp_path / "photos"
+    root.mkdir()
+    assert CliRunner().invoke(main, ["index", str(root)]).exit_code == 0
+    root.rmdir()
+    run = CliRunner().invoke(main, ["index"])
+    assert run.exit_code == 1
+    assert "nothing was removed" in run.stderr
+
+
+def test_a_run_that_is_stopped_ends_with_1(tmp_path: Path) -> None:
+    """SIGTERM while it works: what is left undone is told."""
+    root = tmp_path / "photos"
+    for number in range(60):
+        write_jpeg(root / f"{number}.jpg", COLOURS["red"], number)
+    command = [sys.executable, "-m", "web.cli", "index", "--data-dir", str(tmp_path / "data"), str(root)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        while "60 new" not in (running.stderr.readline() if running.stderr else ""):
+            assert running.poll() is None
+        running.terminate()
+        _, told = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "are still queued; the next run goes on with them" in told
