@@ -195,8 +195,8 @@ class IndexedPhoto:
     seen: bool = True  # False: the file was not read, `metadata` is what the catalogue had
     taken_out: bool = False  # our words are no longer in the file, and that was meant
     withdrawn: bool = False  # we took them out ourselves: those of a surer model go in again
-    #: Whose tags and embedding `caption` has: "" for its own model's, None for nobody's, as where the sentence was taken
-    #: back from a file; a model then completes it.
+    #: Whose tags and embedding `caption` has: "" for its own model's, None for nobody's. That is a sentence which was
+    #: taken back from a file; a model completes it.
     look_model: str | None = ""
 
 

@@ -42,7 +42,10 @@ from indexer.catalogue.rows import (
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.catalogue.unreadable import UnreadablePlaces
 from indexer.database import Database
+from indexer.database_errors import damage_told, hint_for, is_damage
+from indexer.errors import StorageError
 from indexer.library.found import sidecar_fingerprint, sidecars_beside, signed_inode
+from indexer.message import noted
 from indexer.photo import CaptionPlace, FileStamp, Glimpse, IndexedPhoto, Job, JobKind, Photo, PhotoFile
 
 
@@ -77,8 +80,10 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
     Raises `StorageError` where the file can't be opened.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(Database(path, CATALOGUE_MIGRATIONS))
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        super().__init__(Database(path, CATALOGUE_MIGRATIONS, read_only=read_only))
+        self._damage: str | None = None
+        self._probed = ""
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +100,45 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
     def edition(self) -> int:
         """Another number after every change, whichever process made it. Takes microseconds."""
         return self._database.edition()
+
+    def check(self) -> str | None:
+        """Looks through the whole file; returns what is wrong, which `trouble` tells from then on, or None."""
+        self._damage = self._database.damage()
+        return self._damage
+
+    def note_error(self, error: sqlite3.Error) -> None:
+        """Remembers what a read has met, where it is damage."""
+        if is_damage(error):
+            self._damage = str(error)
+
+    def trouble(self) -> str | None:
+        """What is known to be wrong with the file, with what to do about it; None where nothing is."""
+        path = self._database.path
+        if self._database.is_lost:
+            return noted(f"the catalogue {path} was deleted or replaced while it was in use: start recollect again")
+        if self._damage is not None:
+            return damage_told(path, self._damage)
+        return None
+
+    def probe(self) -> None:
+        """Reads what pages show, of some photos only, of others the next time. Milliseconds.
+
+        Raises `StorageError` where the file is damaged, lost, or can't be read.
+        """
+        try:
+            ids = self.photo_ids(after=self._probed, limit=_PROBED_PHOTOS)
+            self._probed = ids[-1] if len(ids) == _PROBED_PHOTOS else ""
+            self.photos(ids)
+            self.counts()
+            self.roots()
+            self.set_aside(1)
+        except sqlite3.Error as error:
+            self.note_error(error)
+            raise StorageError(
+                f"the catalogue can't be read: {error}", hint=hint_for(error, self._database.path)
+            ) from error
+        if (trouble := self.trouble()) is not None:
+            raise StorageError(trouble)
 
     def settle(self, job: Job, photo: IndexedPhoto) -> None:
         """Stores what was learnt and ends the job, in one transaction.
@@ -122,7 +166,7 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
             touch(writer, {photo.content_key, row["photo_id"] or photo.content_key})
 
     def settle_look(self, job: Job, photo_id: str, seen: Caption | None) -> None:
-        """Gives a photo with a sentence alone the tags and the embedding of `seen`, and ends the job; None ends it only.
+        """Ends the job. A photo with a sentence alone gets the tags and the embedding of `seen`, where it is not None.
 
         The sentence stays, whatever `seen` says; where that is the same sentence, it is known now how sure it is.
         Nothing changes where a model has looked at the photo meanwhile.
@@ -264,6 +308,8 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
         reasons = {row["id"]: row["refused_reason"] for row in rows}
         return [Refused(photo, reasons[photo.id]) for photo in self.photos(list(reasons))]
 
+
+_PROBED_PHOTOS = 100
 
 # The plus sign keeps to the index of what was refused, which is little: this is counted every few seconds.
 _REFUSED = "+gone = 0 AND refused_revision > 0 AND refused_revision = revision"

@@ -186,6 +186,17 @@ class JobQueue:
                 {"kind": kind.value, "rank": RANK[kind], "model": model, "only_wrong": only_wrong},
             ).rowcount
 
+    def enqueue_thumbnails(self, photo_ids: Sequence[str]) -> int:
+        """Queues new thumbnails for these photos, one present file each; returns how many jobs are new. What is queued
+        stays as it is, and what was set aside stays aside."""
+        with self._database.transaction() as writer:
+            return writer.execute(
+                """INSERT INTO job (file_id, kind, rank) SELECT min(id), ?, ? FROM file
+                WHERE photo_id IN (SELECT value FROM json_each(?)) AND missing_since IS NULL GROUP BY photo_id
+                ON CONFLICT (file_id, kind) DO NOTHING""",
+                (JobKind.THUMBNAILS.value, RANK[JobKind.THUMBNAILS], json.dumps(list(photo_ids))),
+            ).rowcount
+
     def enqueue_other_models(self, model: str, *, limit: int) -> int:
         """Queues captions by `model`, behind all other work, for up to `limit` photos that another model has described;
         returns how many jobs that are.

@@ -1,7 +1,5 @@
 """Why a folder or a file of a library can't be looked at: the code that is stored, and what it says to people."""
 
-
-
 from __future__ import annotations
 
 import errno
