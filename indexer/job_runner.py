@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from captioner import BundleError, CaptionError
 from indexer.errors import PhotoError, PhotoVanished, SetupError
+from indexer.journeys import JOURNEYS
 from indexer.photo import Job
-from indexer.pipeline import JOURNEYS, Bench
+from indexer.pipeline import Bench
 from indexer.tasks import first_failure
 
 log = logging.getLogger(__name__)

@@ -184,6 +184,7 @@ class JobKind(StrEnum):
     CAPTION = "caption"  # a newer model: from the cached screen thumbnail
     METADATA = "metadata"  # read the file's metadata again
     THUMBNAILS = "thumbnails"  # decode again, keep the caption
+    COMPLETE = "complete"  # tags and embedding for a sentence that was taken back from a file, which stays untouched
     WORDS = "words"  # corrected or taken back on the page: put the words that the catalogue has into the file
 
 
@@ -221,6 +222,9 @@ class IndexedPhoto:
     seen: bool = True  # False: the file was not read, `metadata` is what the catalogue had
     taken_out: bool = False  # our words are no longer in the file, and that was meant
     withdrawn: bool = False  # we took them out ourselves: those of a surer model go in again
+    #: Whose tags and embedding `caption` has: "" for its own model's, None for nobody's. That is a sentence which was
+    #: taken back from a file; a model completes it.
+    look_model: str | None = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +265,7 @@ class Photo:
     corrected_at: datetime | None = None  # when it was typed, taken back, or gave way to later words; aware
     added_words: tuple[str, ...] = ()  # that a person wants the photo to be found by
     wrong_words: str | None = None  # a sentence of the model's that a person marked as wrong
+    look_model: str | None = None  # whose tags and embedding `machine` has; None where it is a sentence alone
 
     @property
     def wrong(self) -> bool:

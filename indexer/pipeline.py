@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakValueDictionary
 
@@ -21,7 +19,6 @@ from indexer.photo import (
     FileStamp,
     IndexedPhoto,
     Job,
-    JobKind,
     OwnWords,
     Photo,
     PhotoMetadata,
@@ -95,14 +92,14 @@ async def index_photo(job: Job, bench: Bench) -> IndexedPhoto:
         known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
         reading = replace(reading, metadata=_with_own_words(reading.metadata, known))
         await asyncio.to_thread(_keep_thumbnails, reading, bench)
-        caption = _words_we_have(known, reading.metadata) or await bench.captioner.caption(reading.pixels)
+        caption, look_model = _words_we_have(known, reading.metadata) or await _new_words(reading.pixels, bench)
         if _was_taken_out(job, reading.content_key, reading.metadata):
             written = Written(CaptionPlace.INDEX, reading.stamp, UNDONE)
         else:
             words = _correction(known, reading.metadata) or _believed(known, caption)
             held = reading.metadata.machine_caption is not None
             written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench, held=held)
-        return await _settle(job, reading.content_key, reading.metadata, caption, written, bench)
+        return await _settle(job, reading.content_key, reading.metadata, caption, written, bench, look_model=look_model)
 
 
 def _with_own_words(metadata: PhotoMetadata, known: Photo | None) -> PhotoMetadata:
@@ -126,17 +123,24 @@ def _with_own_words(metadata: PhotoMetadata, known: Photo | None) -> PhotoMetada
     )
 
 
-def _words_we_have(known: Photo | None, metadata: PhotoMetadata) -> Caption | None:
-    """Captioning is never paid for twice: the catalogue's caption, or ours from the file where the catalogue was lost.
+def _words_we_have(known: Photo | None, metadata: PhotoMetadata) -> tuple[Caption, str | None] | None:
+    """Captioning is never paid for twice: the catalogue's caption, or ours from the file where the catalogue was lost;
+    and whose tags and embedding it has, None for nobody's.
 
-    What a file keeps is the sentence, not the tags and the embedding: `reindex --captions` completes those.
+    What a file keeps is the sentence, not the tags and the embedding: those are completed when nothing else waits.
     """
     if known is not None and known.machine is not None:
-        return known.machine
+        return known.machine, known.look_model
     ours = metadata.machine_caption
     if ours is None:
         return None
-    return Caption(text=ours.text, confidence=ours.confidence or 0.0, tags=(), embedding=None, model=ours.model or "")
+    model = ours.model or ""
+    return Caption(text=ours.text, confidence=ours.confidence or 0.0, tags=(), embedding=None, model=model), None
+
+
+async def _new_words(pixels: bytes, bench: Bench) -> tuple[Caption, str | None]:
+    caption = await bench.captioner.caption(pixels)
+    return caption, caption.model
 
 
 async def _only_metadata_changed(job: Job, bench: Bench) -> IndexedPhoto | None:
@@ -221,11 +225,18 @@ def _keep_thumbnails(reading: Reading, bench: Bench) -> None:
 
 
 async def _settle(
-    job: Job, content_key: str, metadata: PhotoMetadata, caption: Caption, written: Written, bench: Bench
+    job: Job,
+    content_key: str,
+    metadata: PhotoMetadata,
+    caption: Caption,
+    written: Written,
+    bench: Bench,
+    *,
+    look_model: str | None = "",
 ) -> IndexedPhoto:
     metadata = _left_of(metadata, written)
     photo = IndexedPhoto(content_key, metadata, written.stamp, caption, written.place, written.reason)
-    photo = replace(photo, taken_out=written.reason == UNDONE, withdrawn=written.withdrawn)
+    photo = replace(photo, taken_out=written.reason == UNDONE, withdrawn=written.withdrawn, look_model=look_model)
     await asyncio.to_thread(bench.catalogue.settle, job, photo)
     return photo
 
@@ -319,15 +330,10 @@ def _stored(job: Job, bench: Bench) -> tuple[Photo | None, bytes | None]:
 async def _newest_caption(content_key: str, webp: bytes, bench: Bench) -> Caption:
     """A photo of several files has a job for each; the model looks at it once."""
     known = await asyncio.to_thread(bench.catalogue.known, content_key)
-    machine = known.machine if known is not None else None
-    if machine is not None and machine.model == bench.captioner.model and _is_whole(machine):
+    machine, model = (known.machine, bench.captioner.model) if known is not None else (None, "")
+    if known is not None and machine is not None and machine.model == known.look_model == model:
         return machine
     return await bench.captioner.caption(await bench.photos.pixels_of(webp))
-
-
-def _is_whole(caption: Caption) -> bool:
-    """Whether this is all that the model said: a file keeps of it the sentence alone."""
-    return bool(caption.tags or caption.embedding) or not caption.text
 
 
 async def _caption_from_the_file(job: Job, bench: Bench) -> IndexedPhoto:
@@ -439,14 +445,3 @@ async def make_thumbnails_again(job: Job, bench: Bench) -> IndexedPhoto:
     photo = IndexedPhoto(content_key=reading.content_key, metadata=metadata, stamp=reading.stamp, caption=None)
     await asyncio.to_thread(bench.catalogue.settle, job, photo)
     return photo
-
-
-JOURNEYS: Mapping[JobKind, Callable[[Job, Bench], Awaitable[IndexedPhoto]]] = MappingProxyType(
-    {
-        JobKind.INDEX: index_photo,
-        JobKind.CAPTION: caption_again,
-        JobKind.METADATA: read_metadata_again,
-        JobKind.THUMBNAILS: make_thumbnails_again,
-        JobKind.WORDS: words_into_the_file,
-    }
-)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from indexer.catalogue.library_walk import NoteCounts
 from indexer.library.crawl_rules import CrawlRules
 from indexer.library.crawler import outermost, walk
 from indexer.library.found import FoundBatch
+from indexer.library.unreadable import unreadable_reason
 from indexer.library.watcher import Watcher
 from indexer.reading.formats import EXTENSIONS
 from indexer.settings import Settings
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 _BREATH_S = 10.0
 _VANISHED = "vanished"
 _ASIDE_AT_ONCE = 1000
+_UNREADABLE_LOGGED = 20  # folders of one walk; `recollect status` lists all
 
 
 class Rounds:
@@ -49,6 +51,7 @@ class Rounds:
         self._roots = outermost(roots)
         self._changed = changed
         self._held_back: dict[Path, str] = {}
+        self._unreadable: dict[Path, Mapping[bytes, str]] = {}
         self.walking = False
 
     @property
@@ -100,6 +103,7 @@ class Rounds:
                     self._changed()
         outcome = await asyncio.to_thread(self._catalogue.finish_walk, round_, True)
         self._keep_reason(root, outcome.held_back)
+        self._tell_unreadable(root, outcome.unreadable)
         if outcome.held_back is None:
             await asyncio.to_thread(self._try_vanished_again, root)
         log.info(
@@ -121,6 +125,18 @@ class Rounds:
             self._held_back[root] = held_back
             if held_back != before:
                 log.warning("%s", held_back)
+
+    def _tell_unreadable(self, root: Path, places: Mapping[bytes, str]) -> None:
+        """Says what a scan could not look at, once, and when it can be read again."""
+        before, self._unreadable[root] = self._unreadable.get(root, {}), places
+        fresh = [place for place in places if place not in before]
+        for place in fresh[:_UNREADABLE_LOGGED]:
+            reason = unreadable_reason(places[place])
+            log.warning("%s: %s; what is in it stays as it is", root / os.fsdecode(place), reason)
+        if len(fresh) > _UNREADABLE_LOGGED:
+            log.warning("%s: %d more folders can't be read", root, len(fresh) - _UNREADABLE_LOGGED)
+        if back := [place for place in before if place not in places]:
+            log.info("%s: %d folders can be read again", root, len(back))
 
     def _try_vanished_again(self, root: Path) -> None:
         """A disk that was pulled out while its photos were being read is back: they are not to blame."""

@@ -30,6 +30,7 @@ from indexer.settings import Settings
 from indexer.storage import Storage, storage_errors
 from indexer.tally import Tally
 from indexer.tasks import either, first_failure, running
+from indexer.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Indexer:
         self._stack = AsyncExitStack()
         self._roots = set(settings.photos)  # every library that is known, for the processes that write into photos
         self._feed = SearchFeed(storage.catalogue, storage.search)
+        self._upkeep = Upkeep(storage, changed=self._wake)
         self._bench: Bench | None = None
         self._runner: JobRunner | None = None
         self._rounds: Rounds | None = None
@@ -78,12 +80,12 @@ class Indexer:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            with storage_errors(self._settings.data_dir):
+            with storage_errors(self._settings):
                 await asyncio.to_thread(_take_over, self._storage.catalogue)
             captioner = self._captioner
             if captioner is None:
                 captioner = await stack.enter_async_context(started_captioner(self._settings))
-            with storage_errors(self._settings.data_dir):
+            with storage_errors(self._settings):
                 await asyncio.to_thread(_meet_model, self._storage.catalogue, captioner.model, self._settings)
             photos = self._photos
             if photos is None:
@@ -138,7 +140,7 @@ class Indexer:
         self._rounds = rounds = Rounds(self._settings, self._storage.catalogue, roots, changed=self._wake)
         self._recaptioning = None if once else self._new_recaptioning()
         self._tally.begin()
-        with storage_errors(self._settings.data_dir):
+        with storage_errors(self._settings):
             try:
                 await self._until_done(rounds, runner, stop, once=once)
             except BaseExceptionGroup as failures:
@@ -158,8 +160,8 @@ class Indexer:
     def _sources(self, rounds: Rounds, runner: JobRunner, *, once: bool) -> list[Coroutine[Any, Any, None]]:
         """What puts work into the queue."""
         if once:
-            return [_walk_once(rounds, runner)]
-        return [rounds.go_on(), *([self._recaptioning.run()] if self._recaptioning else [])]
+            return [_walk_once(rounds, self._upkeep, runner)]
+        return [rounds.go_on(), self._upkeep.run(), *([self._recaptioning.run()] if self._recaptioning else [])]
 
     async def _leave(self, work: asyncio.Task[None], runner: JobRunner) -> None:
         """The photos in hand finish, or go back to the queue after `stop_s`."""
@@ -218,11 +220,12 @@ class Indexer:
         return self._recaptioning.remaining if self._recaptioning is not None else 0
 
     def _problem(self) -> str | None:
-        return (self._rounds.problem if self._rounds else None) or self._feed.problem
+        return self._upkeep.problem or (self._rounds.problem if self._rounds else None) or self._feed.problem
 
 
-async def _walk_once(rounds: Rounds, runner: JobRunner) -> None:
+async def _walk_once(rounds: Rounds, upkeep: Upkeep, runner: JobRunner) -> None:
     await rounds.walk_all()
+    await upkeep.look()
     runner.finish()
 
 
@@ -241,8 +244,10 @@ def _meet_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
     waiting = catalogue.marked_wrong()
     if waiting and (wrong := catalogue.enqueue_all(JobKind.CAPTION, model=model, only_wrong=True)):
         log.info("%d captions were marked as wrong, and %s tries again", wrong, model)
-    number = catalogue.wanting(JobKind.CAPTION, model=model)
-    if number > catalogue.queued(JobKind.CAPTION):
+    catalogue.enqueue_all(JobKind.COMPLETE)
+    if incomplete := catalogue.counts().incomplete:
+        log.info("%d photos have their sentence alone, from their files; the model completes them last", incomplete)
+    if number := catalogue.waiting_for_model(model):
         hint = recaptioning_hint(settings)
         log.info("%d photos have their words from another model than %s: %s", number, model, hint)
 

@@ -80,6 +80,7 @@ class Tally:
             phase=self._phase(queued, walking, counts.unpushed),
             walking=walking,
             problem=self._problem(),
+            unreadable=counts.unreadable,
         )
 
     def _phase(self, queued: int, walking: bool, unpushed: int) -> Phase:

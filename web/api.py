@@ -15,6 +15,7 @@ from typing import Any, TypeGuard
 from aiohttp import web
 
 from indexer.catalogue.library_walk import RootState
+from indexer.catalogue.unreadable import UnreadablePlace
 from indexer.correction import UnusableCorrection
 from indexer.errors import SetupError
 from indexer.message import Message
@@ -201,10 +202,13 @@ async def facets(request: web.Request) -> Json:
 async def status(request: web.Request) -> Json:
     """GET /api/status?limit=&offset=
 
-    ``progress`` (done, queued, set_aside, per_second, eta_s or null, phase, walking, problem or null), ``counts``
-    (photos, files, missing, queued, set_aside, unpushed, with_caption, refused), ``search`` (backend, photos: null
+    ``progress`` (done, queued, set_aside, per_second, eta_s or null, phase, walking, problem or null, unreadable),
+    ``counts`` (photos, files, missing, queued, set_aside, unpushed, with_caption, refused, unreadable: folders,
+    incomplete: photos that wait for tags and embedding, thumbnails_waiting), ``search`` (backend, photos: null
     where it does not answer, and refused: the first of those that it will not have, as ``{"id", "reason"}``),
     ``unwritten`` (``{"reason", "photos"}``: how many photos have a caption that stands in no file, and why),
+    ``unreadable`` (``{"path", "code", "reason", "since", "files"}``: folders that the last scan could not read, the
+    errno's name, and how many known files are in them),
     ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null),
     ``caption_models`` (current, own: how many photos it has described, others: how many each other model has,
     by_others: all of those, queued: files that wait for a caption; null where the model in use can't be read) and
@@ -214,16 +218,25 @@ async def status(request: web.Request) -> Json:
     limit = min(read_number(request.query, "limit", _SET_ASIDE, least=1), _MOST_SET_ASIDE)
     offset = read_number(request.query, "offset", 0, least=0)
     counts = await request.config_dict[COUNTS].get(request)
-    aside, refused, roots, unwritten = await in_thread(
+    aside, refused, roots, unwritten, unreadable = await in_thread(
         request,
-        lambda: (library.set_aside(limit, offset), library.refused(_REFUSED), library.roots(), library.unwritten()),
+        lambda: (
+            library.set_aside(limit, offset),
+            library.refused(_REFUSED),
+            library.roots(),
+            library.unwritten(),
+            library.unreadable(_MOST_SET_ASIDE),
+        ),
     )
     progress = request.config_dict[PROGRESS]()
     return {
         "progress": asdict(progress),
         "counts": {
             name: getattr(counts, name)
-            for name in ("photos", "files", "missing", "queued", "set_aside", "unpushed", "with_caption", "refused")
+            for name in (
+                *("photos", "files", "missing", "queued", "set_aside", "unpushed", "with_caption", "refused"),
+                *("unreadable", "incomplete", "thumbnails_waiting"),
+            )
         },
         "search": {
             "backend": backend.name,
@@ -231,6 +244,7 @@ async def status(request: web.Request) -> Json:
             "refused": [{"id": one.photo.id, "reason": clean(one.reason)} for one in refused],
         },
         "unwritten": [{"reason": clean(reason), "photos": photos} for reason, photos in unwritten.items()],
+        "unreadable": [_unreadable(place) for place in unreadable],
         "libraries": [_library(root) for root in roots],
         "caption_models": await _caption_models(request),
         "set_aside": [
@@ -279,6 +293,16 @@ async def _caption_models(request: web.Request) -> Json | None:
         "others": {clean(model): photos for model, photos in models.others.items()},
         "by_others": models.by_others,
         "queued": models.queued,
+    }
+
+
+def _unreadable(place: UnreadablePlace) -> Json:
+    return {
+        "path": clean(str(place.path)),
+        "code": place.code,
+        "reason": place.reason,
+        "since": place.since.isoformat(),
+        "files": place.files,
     }
 
 

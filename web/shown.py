@@ -327,6 +327,10 @@ def _with_reason(place: str, reason: str | None) -> str:
     return f"{place}: {clean(recorded(reason))}" if reason else place
 
 
+#: Search is made again, not just kept up, while it lacks more than one in so many photos.
+_KEPT_UP = 20
+
+
 def is_busy(progress: Progress, counts: Counts) -> bool:
     """Whether more photos are to be expected soon; an indexer that has just started does not know yet."""
     return bool(progress.queued or counts.queued or progress.walking or progress.phase == Phase.STARTING)
@@ -343,6 +347,11 @@ def phase_text(progress: Progress) -> str:
     """What the indexer is busy with, as the beginning of a sentence."""
     phase = told(_PHASES.get(progress.phase, progress.phase))
     return phase[:1].upper() + phase[1:]
+
+
+def is_rebuilding(counts: Counts) -> bool:
+    """Whether search lacks so many photos that it is being made again, or for the first time, rather than kept up."""
+    return counts.unpushed > 0 and counts.unpushed * _KEPT_UP >= counts.photos
 
 
 def eta_text(progress: Progress) -> str:

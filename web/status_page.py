@@ -10,7 +10,11 @@ from pathlib import Path
 from aiohttp import web
 
 from indexer.catalogue.job_queue import SetAside
+from indexer.catalogue.unreadable import UnreadablePlace
+from indexer.derived_database import set_aside_files
 from indexer.errors import SearchError
+from indexer.settings import Settings
+from indexer.storage import search_path
 from web.bodies import read_fields
 from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, WAKE, in_thread, while_searching
 from web.language import recorded
@@ -24,6 +28,7 @@ from web.templating import render
 _SET_ASIDE = 200
 _REFUSED = 20
 _REASONS = 20  # of captions that stand in no file: some name a file of their own
+_UNREADABLE = 20
 _LITTLE_SPACE_BYTES = 1_000_000_000
 _LONGEST_NUMBER = 18  # digits, of what SQLite counts with
 
@@ -46,6 +51,15 @@ class AsideView:
     path: str
     reason: str
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableView:
+    """A folder that the last scan could not read; `files` known ones are in it."""
+
+    path: str
+    reason: str
+    files: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +97,8 @@ async def status_page(request: web.Request) -> web.Response:
         "described": _number(request, "described"),
         "disk": await asyncio.to_thread(_disk, settings.data_dir),
         "roots": await root_views(request),
+        "unreadable": tuple(map(_unreadable, await in_thread(request, library.unreadable, _UNREADABLE))),
+        "set_aside_files": await asyncio.to_thread(_set_aside_files, settings),
     }
     template = "_status.html" if request.query.get("part") == "status" else "status.html"
     return render(request, template, context)
@@ -135,6 +151,16 @@ def _is_number(text: str) -> bool:
 
 def _aside(one: SetAside) -> AsideView:
     return AsideView(one.id, clean(one.file.relative), clean(recorded(one.reason)), one.attempts)
+
+
+def _unreadable(place: UnreadablePlace) -> UnreadableView:
+    return UnreadableView(clean(str(place.path)), clean(recorded(place.reason)), place.files)
+
+
+def _set_aside_files(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """Databases that were set aside since the last ones, by name, and how large they are: they may be deleted."""
+    found = [path for store in (search_path(settings), settings.thumbnails_path) for path in set_aside_files(store)]
+    return tuple((clean(path.name), bytes_text(path.stat().st_size)) for path in found)
 
 
 async def _search(request: web.Request) -> SearchView:

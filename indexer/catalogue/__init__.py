@@ -20,9 +20,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from captioner import Caption
 from indexer.catalogue.corrections import Corrections, others_hold, own_words, weigh
 from indexer.catalogue.file_rows import join_root, touch
-from indexer.catalogue.job_queue import JobQueue, requeue
+from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, enqueue_completion, requeue
 from indexer.catalogue.library_walk import LibraryWalks
 from indexer.catalogue.outbox import Outbox
 from indexer.catalogue.remarks import Remarks
@@ -40,8 +41,12 @@ from indexer.catalogue.rows import (
     storable,
 )
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
+from indexer.catalogue.unreadable import UnreadablePlaces
 from indexer.database import Database
+from indexer.database_errors import damage_told, hint_for, is_damage
+from indexer.errors import StorageError
 from indexer.library.found import sidecar_fingerprint, sidecars_beside, signed_inode
+from indexer.message import noted
 from indexer.photo import (
     METADATA_VERSION,
     CaptionPlace,
@@ -68,6 +73,9 @@ class Counts:
     unpushed: int
     with_caption: int
     refused: int  # by search, for good
+    unreadable: int  # folders, and files, that the last scan could not look at
+    incomplete: int  # photos with their sentence alone, which wait for a model to give tags and embedding
+    thumbnails_waiting: int  # files whose thumbnails are to be made again
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +86,16 @@ class Refused:
     reason: str
 
 
-class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
+class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, UnreadablePlaces):
     """The one durable record. Thread-safe; every method is one short transaction at most.
 
     Raises `StorageError` where the file can't be opened.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(Database(path, CATALOGUE_MIGRATIONS))
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        super().__init__(Database(path, CATALOGUE_MIGRATIONS, read_only=read_only))
+        self._damage: str | None = None
+        self._probed = ""
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +112,45 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
     def edition(self) -> int:
         """Another number after every change, whichever process made it. Takes microseconds."""
         return self._database.edition()
+
+    def check(self) -> str | None:
+        """Looks through the whole file; returns what is wrong, which `trouble` tells from then on, or None."""
+        self._damage = self._database.damage()
+        return self._damage
+
+    def note_error(self, error: sqlite3.Error) -> None:
+        """Remembers what a read has met, where it is damage."""
+        if is_damage(error):
+            self._damage = str(error)
+
+    def trouble(self) -> str | None:
+        """What is known to be wrong with the file, with what to do about it; None where nothing is."""
+        path = self._database.path
+        if self._database.is_lost:
+            return noted(f"the catalogue {path} was deleted or replaced while it was in use: start recollect again")
+        if self._damage is not None:
+            return damage_told(path, self._damage)
+        return None
+
+    def probe(self) -> None:
+        """Reads what pages show, of some photos only, of others the next time. Milliseconds.
+
+        Raises `StorageError` where the file is damaged, lost, or can't be read.
+        """
+        try:
+            ids = self.photo_ids(after=self._probed, limit=_PROBED_PHOTOS)
+            self._probed = ids[-1] if len(ids) == _PROBED_PHOTOS else ""
+            self.photos(ids)
+            self.counts()
+            self.roots()
+            self.set_aside(1)
+        except sqlite3.Error as error:
+            self.note_error(error)
+            raise StorageError(
+                f"the catalogue can't be read: {error}", hint=hint_for(error, self._database.path)
+            ) from error
+        if (trouble := self.trouble()) is not None:
+            raise StorageError(trouble)
 
     def settle(self, job: Job, photo: IndexedPhoto) -> None:
         """Stores what was learnt and ends the job, in one transaction.
@@ -127,7 +176,35 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
                 requeue(writer, job.id)
             else:
                 writer.execute("DELETE FROM job WHERE id = ?", (job.id,))
+            if photo.caption is not None and photo.look_model is None:
+                enqueue_completion(writer, row["id"])
             touch(writer, {photo.content_key, row["photo_id"] or photo.content_key})
+
+    def settle_look(self, job: Job, photo_id: str, seen: Caption | None) -> None:
+        """Ends the job. A photo with a sentence alone gets the tags and the embedding of `seen`, where it is not None.
+
+        The sentence stays, whatever `seen` says; where that is the same sentence, it is known now how sure it is.
+        Nothing changes where a model has looked at the photo meanwhile.
+        """
+        with self._database.transaction() as writer:
+            writer.execute("DELETE FROM job WHERE id = ?", (job.id,))
+            if seen is None:
+                return
+            values = dict(zip(_CAPTION_COLUMNS, caption_values(seen), strict=True)) | {
+                "look_model": storable(seen.model)
+            }
+            done = writer.execute(
+                """UPDATE photo SET tags = :tags, embedding = :embedding, look_model = :look_model
+                WHERE id = :id AND look_model IS NULL""",
+                {"id": photo_id, **values},
+            ).rowcount
+            if done:
+                writer.execute(
+                    """UPDATE photo SET machine_words = :machine_words, machine_sure = :machine_sure
+                    WHERE id = :id AND machine_text = :machine_text AND machine_model = :machine_model""",
+                    {"id": photo_id, **values},
+                )
+                touch(writer, {photo_id})
 
     def known(self, content_key: str) -> Photo | None:
         """The photo with this content key, also where none of its files is present any more."""
@@ -203,6 +280,10 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
             (SELECT count(*) FROM photo WHERE gone = 0 AND unpushed = 1) AS unpushed,
             (SELECT count(*) FROM photo WHERE gone = 0 AND worded = 1) AS with_caption,
             (SELECT count(*) FROM photo WHERE {_REFUSED}) AS refused,
+            (SELECT count(*) FROM unreadable) AS unreadable,
+            (SELECT count(*) FROM photo WHERE {INCOMPLETE}) AS incomplete,
+            (SELECT count(*) FROM job JOIN file ON file.id = job.file_id
+                WHERE kind = 'thumbnails' AND +state IN ('queued', 'claimed') AND missing_since IS NULL) AS remaking,
             (SELECT count(*) FROM job JOIN file ON file.id = job.file_id
                 WHERE state = 'aside' AND missing_since IS NULL) AS set_aside"""
         ).fetchone()
@@ -215,6 +296,9 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
             unpushed=row["unpushed"],
             with_caption=row["with_caption"],
             refused=row["refused"],
+            unreadable=row["unreadable"],
+            incomplete=row["incomplete"],
+            thumbnails_waiting=row["remaking"],
         )
 
     def unwritten(self) -> dict[str, int]:
@@ -239,6 +323,8 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
         reasons = {row["id"]: row["refused_reason"] for row in rows}
         return [Refused(photo, reasons[photo.id]) for photo in self.photos(list(reasons))]
 
+
+_PROBED_PHOTOS = 100
 
 # The plus sign keeps to the index of what was refused, which is little: this is counted every few seconds.
 _REFUSED = "+gone = 0 AND refused_revision > 0 AND refused_revision = revision"
@@ -276,6 +362,7 @@ def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place:
     values: dict[str, Any] = dict(zip(METADATA_COLUMNS, metadata_values(photo.metadata), strict=True))
     if photo.caption is not None:
         values |= dict(zip(_CAPTION_COLUMNS, caption_values(photo.caption), strict=True))
+        values["look_model"] = storable(photo.caption.model if photo.look_model == "" else photo.look_model)
     if photo.caption is not None or not (
         photo.caption_place is None or (photo.caption_place is CaptionPlace.INDEX and keep_place)
     ):

@@ -15,6 +15,7 @@ from typing import Any
 from indexer.catalogue.job_queue import enqueue_changed
 from indexer.catalogue.rows import now
 from indexer.library.found import StampRow
+from indexer.library.unreadable import is_gone
 from indexer.reading.date_text import Taken
 from indexer.reading.name_dates import date_in_name
 
@@ -104,7 +105,7 @@ def _note_new(
     writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, touched: set[str]
 ) -> tuple[int, str]:
     for twin in _twins(writer, root_id, stamp):
-        if twin["missing_since"] is not None or not os.path.lexists(join_root(twin)):
+        if twin["missing_since"] is not None or is_gone(join_root(twin)):
             _place(writer, twin["id"], root_id, folder, name, stamp)
             if twin["sidecar"] != stamp[3] or _dated_by(twin["name"]) != _dated_by(name):
                 enqueue_changed(writer, twin["id"])

@@ -26,7 +26,14 @@ DEATH_REASON = "the process died three times while working on this photo"
 DEATH_KIND = "death"
 
 #: What somebody on the page waits for comes first, what can wait last.
-RANK = {JobKind.WORDS: -1, JobKind.INDEX: 0, JobKind.CAPTION: 1, JobKind.METADATA: 2, JobKind.THUMBNAILS: 3}
+RANK = {
+    JobKind.WORDS: -1,
+    JobKind.INDEX: 0,
+    JobKind.CAPTION: 1,
+    JobKind.METADATA: 2,
+    JobKind.THUMBNAILS: 3,
+    JobKind.COMPLETE: 4,
+}
 #: Captions by another model that nobody has asked for wait for everything that somebody has.
 RECAPTION_RANK = 4
 _RETRY_RANK = 10  # a job that failed waits for those that have not been tried
@@ -49,9 +56,15 @@ _WANTS = {
         OR (photo.machine_model IS :model AND photo.machine_text <> '' AND photo.tags = '[]'
             AND photo.embedding IS NULL))""",
     JobKind.METADATA: "photo.id IS NOT NULL",
+    JobKind.COMPLETE: """photo.look_model IS NULL AND photo.machine_model IS NOT NULL AND file.id =
+        (SELECT min(id) FROM file AS first WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",
     JobKind.THUMBNAILS: """file.id = (SELECT min(id) FROM file AS first
         WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",
 }
+
+#: Photos whose sentence was taken back from a file, without tags and embedding, and which no model has looked at since.
+#: The plus sign keeps to their own index.
+INCOMPLETE = "look_model IS NULL AND machine_model IS NOT NULL AND +gone = 0"
 
 # Photos that another model has described. The first two terms are those that index photo_model is chosen by.
 _BY_ANOTHER_MODEL = "photo.gone = 0 AND photo.machine_model >= '' AND photo.machine_model IS NOT :model"
@@ -157,7 +170,8 @@ class JobQueue:
         CAPTION: photos without any words, whose machine caption is by another model than `model`, or was taken back
         from the file without its tags; a photo with a person's caption only is left alone; what a person marked as
         wrong comes first, or, where `only_wrong`, alone. WORDS: corrections that
-        stand in the catalogue only, unless they were taken out on purpose. THUMBNAILS: one file per photo. What is
+        stand in the catalogue only, unless they were taken out on purpose. COMPLETE: photos with a sentence alone, one
+        file each. THUMBNAILS: one file per photo. What is
         queued already stays queued, what was set aside is tried again.
         """
         with self._database.transaction() as writer:
@@ -182,6 +196,17 @@ class JobQueue:
                 AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.file_id = file.id AND other.kind = 'index')
                 ORDER BY id ON CONFLICT (file_id, kind) DO NOTHING""",
                 (JobKind.METADATA.value, RECAPTION_RANK, METADATA_VERSION),
+            ).rowcount
+
+    def enqueue_thumbnails(self, photo_ids: Sequence[str]) -> int:
+        """Queues new thumbnails for these photos, one present file each; returns how many jobs are new. What is queued
+        stays as it is, and what was set aside stays aside."""
+        with self._database.transaction() as writer:
+            return writer.execute(
+                """INSERT INTO job (file_id, kind, rank) SELECT min(id), ?, ? FROM file
+                WHERE photo_id IN (SELECT value FROM json_each(?)) AND missing_since IS NULL GROUP BY photo_id
+                ON CONFLICT (file_id, kind) DO NOTHING""",
+                (JobKind.THUMBNAILS.value, RANK[JobKind.THUMBNAILS], json.dumps(list(photo_ids))),
             ).rowcount
 
     def enqueue_other_models(self, model: str, *, limit: int) -> int:
@@ -277,6 +302,14 @@ def enqueue_changed(writer: sqlite3.Connection, file_id: int) -> None:
         (file_id,),
     )
     writer.execute("UPDATE job SET again = max(again, 1) WHERE file_id = ? AND state = 'claimed'", (file_id,))
+
+
+def enqueue_completion(writer: sqlite3.Connection, file_id: int) -> None:
+    """Queues tags and an embedding for the sentence of a file's photo, inside the caller's transaction."""
+    writer.execute(
+        "INSERT INTO job (file_id, kind, rank) VALUES (?, ?, ?) ON CONFLICT (file_id, kind) DO NOTHING",
+        (file_id, JobKind.COMPLETE.value, RANK[JobKind.COMPLETE]),
+    )
 
 
 def requeue(writer: sqlite3.Connection, job_id: int) -> None:

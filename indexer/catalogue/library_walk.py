@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,8 +33,10 @@ from indexer.catalogue.file_rows import (
     within,
 )
 from indexer.catalogue.rows import now, storable
+from indexer.catalogue.unreadable import keep_unreadable
 from indexer.database import Database
 from indexer.library.found import FolderListing, StampRow, as_batch, split_relative, stamp_row
+from indexer.library.unreadable import is_gone, outermost_only, unreadable_reason
 from indexer.message import noted
 from indexer.photo import FoundFile
 
@@ -66,10 +68,14 @@ class NoteCounts:
 
 @dataclass(frozen=True, slots=True)
 class WalkOutcome:
-    """How many files a finished walk found missing; `held_back` says why none were removed, for people."""
+    """How many files a finished walk found missing; `held_back` says why none were removed, for people.
+
+    `unreadable` are the outermost folders, and files, below the root that could not be looked at, by the errno's name.
+    """
 
     missing: int
     held_back: str | None = None
+    unreadable: Mapping[bytes, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +187,13 @@ class LibraryWalks:
         if not complete:
             return WalkOutcome(0, None)
         accepted = self._accepts_losses(walk)
-        if accepted and not os.path.lexists(walk.root):
+        if accepted and is_gone(os.fsencode(walk.root)):
             walk.unreadable.pop(walk.below, None)  # it is gone, and that is meant
         unseen = self._unseen(walk)
         held_back = None if accepted else self._doubt(walk, unseen, self._known(walk))
-        if walk.below in walk.unreadable:
+        if (code := walk.unreadable.get(walk.below)) is not None:
             held_back = noted(
-                f"{_shown(walk.root)} can't be read ({walk.unreadable[walk.below]}); nothing was removed. {_HINT}"
+                f"{_shown(walk.root)} can't be read ({unreadable_reason(code)}); nothing was removed. {_HINT}"
             )
         with self._database.transaction() as writer:
             if held_back is None:
@@ -198,7 +204,10 @@ class LibraryWalks:
                 )
                 writer.execute("UPDATE root SET accept_losses = 0 WHERE id = ?", (walk.root_id,))
             writer.execute("UPDATE root SET held_back = ? WHERE id = ?", (storable(held_back), walk.root_id))
-        return WalkOutcome(0 if held_back else len(unseen), held_back)
+            unreadable = outermost_only(walk.unreadable) if code is None else {}
+            if code is None:
+                keep_unreadable(writer, walk.root_id, walk.below, unreadable)
+        return WalkOutcome(0 if held_back else len(unseen), held_back, unreadable)
 
     def accept_losses(self, root: Path) -> None:
         """The next complete walk of `root` is believed, whatever it lost."""
@@ -265,6 +274,9 @@ class LibraryWalks:
                 (os.fsencode(root),),
             ).fetchall()
             mark_missing(writer, [row["id"] for row in rows])
+            writer.execute(
+                "DELETE FROM unreadable WHERE root_id IN (SELECT id FROM root WHERE path = ?)", (os.fsencode(root),)
+            )
         return len(rows)
 
     def _unseen(self, walk: Walk) -> list[tuple[int, bytes, bytes]]:
@@ -306,7 +318,7 @@ class LibraryWalks:
             return None
         base = os.fsencode(walk.root)
         start = len(walk.below) + 1 if walk.below else 0
-        lost = sum(not os.path.lexists(os.path.join(base, join(folder, name)[start:])) for _, folder, name in unseen)
+        lost = sum(is_gone(os.path.join(base, join(folder, name)[start:])) for _, folder, name in unseen)
         where = _shown(walk.root)
         if lost and lost == known and not any(walk.seen):
             return noted(f"{where} is empty, where it held {known} photos; nothing was removed. {_HINT}")

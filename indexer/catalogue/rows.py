@@ -161,6 +161,7 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile]) -> Photo:
         corrected_at=datetime.fromisoformat(row["corrected_at"]) if row["corrected_at"] else None,
         added_words=tuple(json.loads(row["added_words"])),
         wrong_words=row["wrong_text"],
+        look_model=row["look_model"],
     )
 
 

@@ -182,6 +182,22 @@ ALTER TABLE file ADD COLUMN read_version INTEGER;
 UPDATE photo SET revision = revision + 1 WHERE camera IS NOT NULL OR lens IS NOT NULL;
 """
 
+# What a scan could not look at, and whose tags and embedding a photo has beside its sentence: a sentence that was taken
+# back from a file has none until a model looks at the photo again.
+_UNREADABLE_AND_INCOMPLETE = """
+CREATE TABLE unreadable (
+    root_id INTEGER NOT NULL REFERENCES root (id) ON DELETE CASCADE,
+    path BLOB NOT NULL,                      -- relative to the root: a folder, or a file that can't be looked at
+    code TEXT NOT NULL,                      -- the errno's name, such as EACCES
+    at TEXT NOT NULL,                        -- when a scan first met it so
+    PRIMARY KEY (root_id, path)
+);
+ALTER TABLE photo ADD COLUMN look_model TEXT;  -- the model that gave tags and embedding, or had none to give
+UPDATE photo SET look_model = machine_model WHERE tags <> '[]' OR embedding IS NOT NULL OR machine_text = '';
+CREATE INDEX photo_incomplete ON photo (id) WHERE look_model IS NULL AND machine_model IS NOT NULL;
+CREATE INDEX job_thumbnails ON job (file_id) WHERE kind = 'thumbnails';
+"""
+
 #: In the order they are applied; a migration that was released never changes.
 CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-1", _FIRST),
@@ -192,4 +208,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-6", _EVIDENCE),
     ("catalogue-7", _DATES),
     ("catalogue-8", _SAID_BY_FILES),
+    ("catalogue-9", _UNREADABLE_AND_INCOMPLETE),
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from captioner import BundleError, CaptionError, TextTower
 from indexer.caption_models import count_by_model, listed_models
 from indexer.commands.finding import Finding, Verdict
+from indexer.commands.folders import Folders, listed_folders, look_at_folders
 from indexer.commands.remembered import read_remembered
 from indexer.errors import SearchError, SetupError
 from indexer.photo import JobKind
@@ -26,6 +27,7 @@ _MB = 1_000_000
 _SCARCE_MB, _TOO_LITTLE_MB = 1_000, 100
 _SCARCE_MEMORY_MB = 250
 _SHOWN_REFUSED = 1000
+_SHOWN_FOLDERS = 5
 _WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
@@ -72,9 +74,11 @@ def _everything_else(settings: Settings) -> Iterator[Finding]:
     yield from _databases(settings)
     yield from _search_server(settings)
     yield from _contents(settings)
-    for root in dict.fromkeys([*settings.photos, *_remembered(settings)]):
-        yield _library(root, settings)
-    yield from _watches(settings)
+    roots = dict.fromkeys([*settings.photos, *_remembered(settings)])
+    folders = {root: look_at_folders(root, settings) for root in roots}
+    for root in roots:
+        yield _library(root, settings, folders[root])
+    yield from _watches(sum(found.number for found in folders.values()))
     pid = indexing_process(settings.data_dir)
     yield Finding("indexing", Verdict.FINE, f"process {pid} is at it" if pid else "no process is indexing now")
 
@@ -155,7 +159,7 @@ def _contents(settings: Settings) -> Iterator[Finding]:
         return
     with ExitStack() as stack:
         try:
-            storage = stack.enter_context(open_storage(settings))
+            storage = stack.enter_context(open_storage(settings, mend=False))
         except SetupError as error:
             yield Finding("storage", Verdict.BROKEN, error.what, error.hint)
             return
@@ -165,6 +169,7 @@ def _contents(settings: Settings) -> Iterator[Finding]:
         yield from _guarded("captions", lambda: _captions(storage, settings))
         yield from _guarded(_UNWRITTEN, lambda: _unwritten(storage))
         yield from _guarded("photos set aside", lambda: _set_aside(storage))
+        yield from _guarded(_UNREADABLE, lambda: _unreadable(storage))
 
 
 def _guarded(subject: str, check: Callable[[], Finding | Sequence[Finding]]) -> Iterator[Finding]:
@@ -248,6 +253,19 @@ def _set_aside(storage: Storage) -> Finding:
     return Finding("photos set aside", Verdict.FINE, "none")
 
 
+_UNREADABLE = "folders that can't be read"
+
+
+def _unreadable(storage: Storage) -> Finding:
+    """What the last scan could not look at; the findings of the libraries say what is so now."""
+    places = storage.catalogue.unreadable(_SHOWN_FOLDERS)
+    if not places:
+        return Finding(_UNREADABLE, Verdict.FINE, "none at the last scan")
+    text = f"{storage.catalogue.counts().unreadable:,}: " + "; ".join(f"{one.path} ({one.reason})" for one in places)
+    mend = "let the user that recollect runs as read and enter them; the next scan takes their photos in by itself"
+    return Finding(_UNREADABLE, Verdict.WARNING, text, mend)
+
+
 def _remembered(settings: Settings) -> tuple[Path, ...]:
     try:
         return read_remembered(settings.data_dir).libraries
@@ -255,27 +273,35 @@ def _remembered(settings: Settings) -> tuple[Path, ...]:
         return ()  # the data directory's own finding says why
 
 
-def _library(root: Path, settings: Settings) -> Finding:
+def _library(root: Path, settings: Settings, folders: Folders) -> Finding:
     subject = f"library {root}"
     if not root.is_dir():
         return Finding(subject, Verdict.BROKEN, "it is not there", "mount it, or run: recollect index --forget DIR")
     if not os.access(root, os.R_OK | os.X_OK):
         return Finding(subject, Verdict.BROKEN, "it can't be read", "run recollect as a user who may read it")
-    target = settings.sidecar_dir if settings.captions == "sidecar" and settings.sidecar_dir else root
-    if settings.captions != "off" and not os.access(_existing(target), os.W_OK | os.X_OK):
-        mend = "captions stay in the index: give the right to write, or set captions = off"
-        return Finding(subject, Verdict.WARNING, f"{target} can't be written", mend)
-    return Finding(subject, Verdict.FINE, "can be read" + (" and written" if settings.captions != "off" else ""))
+    if folders.unreadable:
+        text = f"{listed_folders(folders.unreadable)} can't be read: photos in there are not found"
+        mend = "let the user that recollect runs as read and enter it, or name it in the setting exclude"
+        return Finding(subject, Verdict.WARNING, text, mend)
+    elsewhere = settings.sidecar_dir if settings.captions == "sidecar" else None
+    unwritable = folders.unwritable if elsewhere is None else _unwritable([_existing(elsewhere)])
+    if settings.captions != "off" and unwritable:
+        mend = "captions of photos in there stay in the index: give the right to write, or set captions = off"
+        return Finding(subject, Verdict.WARNING, f"{listed_folders(unwritable)} can't be written", mend)
+    text = f"all {folders.number:,} folders can be read" if folders.number > 1 else "can be read"
+    return Finding(subject, Verdict.FINE, text + (" and written" if settings.captions != "off" else ""))
 
 
-def _watches(settings: Settings) -> Iterator[Finding]:
+def _unwritable(folders: Sequence[Path]) -> list[Path]:
+    return [folder for folder in folders if not os.access(folder, os.W_OK | os.X_OK)]
+
+
+def _watches(folders: int) -> Iterator[Finding]:
     """inotify(7): one watch per folder, and every user has a limit."""
     try:
         limit = int(_WATCHES.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return
-    roots = dict.fromkeys([*settings.photos, *_remembered(settings)])
-    folders = sum(1 for root in roots for _ in os.walk(root))
     text = f"{folders:,} folders, and the kernel watches up to {limit:,}"
     if folders > limit:
         mend = f"sudo sysctl fs.inotify.max_user_watches={2 * folders}; until then new photos wait for the next walk"

@@ -11,17 +11,17 @@ import click
 from indexer.commands.command_line import SOMETHING_FAILED, SUCCESS, print_json, print_line, with_settings
 from indexer.commands.rows import NOTHING_TO_DESCRIBE, words_json
 from indexer.commands.terminal import Terminal
-from indexer.errors import SearchError, SetupError
+from indexer.errors import SetupError
 from indexer.photo import iso_date
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
-    from indexer.catalogue import Refused
+    from indexer.catalogue import Catalogue, Refused
     from indexer.catalogue.job_queue import SetAside
+    from indexer.catalogue.unreadable import UnreadablePlace
     from indexer.commands.finding import Finding
     from indexer.photo import Photo
     from indexer.search import Answer, Hit
-    from indexer.storage import Storage
 
 _SHOWN_ASIDE = 1000
 
@@ -42,24 +42,28 @@ def search(
     """
     from indexer.search import FilterError
     from indexer.search.query import parse
-    from indexer.storage import open_storage
+    from indexer.storage import reading_catalogue, reading_search
 
     _need_catalogue(settings)
     started = time.perf_counter()
-    with open_storage(settings) as storage:
+    with reading_catalogue(settings) as catalogue, reading_search(settings) as backend:
         try:
-            answer = storage.search.search(parse(" ".join(query)), limit=limit, offset=offset)
+            answer = backend.search(parse(" ".join(query)), limit=limit, offset=offset)
         except FilterError as error:
             raise click.UsageError(str(error)) from error
-        photos = {photo.id: photo for photo in storage.catalogue.photos([hit.id for hit in answer.hits])}
+        photos = {photo.id: photo for photo in catalogue.photos([hit.id for hit in answer.hits])}
+        unpushed = catalogue.counts().unpushed
     took_ms = (time.perf_counter() - started) * 1000
     hits = [(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos]
     if as_json:
-        print_json(_answer_json(answer, hits, took_ms))
-        return
-    for _, photo in hits:
-        print_line(_line(photo))
-    terminal.say(_summary(answer, len(hits), took_ms))
+        print_json(_answer_json(answer, hits, took_ms) | {"not_searchable_yet": unpushed})
+    else:
+        for _, photo in hits:
+            print_line(_line(photo))
+        terminal.say(_summary(answer, len(hits), took_ms))
+    if unpushed:
+        number = f"{unpushed:,} photo{'s are' if unpushed != 1 else ' is'}"
+        terminal.say(f"{number} not in the search index as now known; `recollect index` or `serve` puts them in")
 
 
 def _line(photo: Photo) -> str:
@@ -121,13 +125,13 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
 def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -> None:
     """Say how many photos there are, and which were set aside and why."""
     from indexer.commands.remembered import read_remembered
-    from indexer.storage import indexing_process, open_storage
+    from indexer.storage import indexing_process, reading_catalogue
 
     _need_catalogue(settings)
-    with open_storage(settings) as storage:
-        retried = storage.catalogue.retry_set_aside() if retry else 0
-        state = _state(settings, storage) | {"running": indexing_process(settings.data_dir), "retried": retried}
-        known = {root.path for root in storage.catalogue.roots()}
+    with reading_catalogue(settings) as catalogue:
+        retried = catalogue.retry_set_aside() if retry else 0
+        state = _state(settings, catalogue) | {"running": indexing_process(settings.data_dir), "retried": retried}
+        known = {root.path for root in catalogue.roots()}
     libraries = [str(root) for root in read_remembered(settings.data_dir).libraries if root not in known]
     if as_json:
         print_json(state | {"not_walked_yet": libraries})
@@ -138,43 +142,60 @@ def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -
         terminal.say(f"{retried:,} photos are queued again; {doer}")
 
 
-def _state(settings: Settings, storage: Storage) -> dict[str, Any]:
-    aside = storage.catalogue.set_aside(_SHOWN_ASIDE, 0)
+def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
+    aside = catalogue.set_aside(_SHOWN_ASIDE, 0)
+    searchable, problem = _searchable(settings)
     return {
         "data_dir": str(settings.data_dir),
-        "counts": asdict(storage.catalogue.counts()),
-        "searchable": _searchable(storage),
-        "libraries": [asdict(root) | {"path": str(root.path)} for root in storage.catalogue.roots()],
-        "caption_models": _caption_models(settings, storage),
-        "unwritten": [{"reason": reason, "photos": photos} for reason, photos in storage.catalogue.unwritten().items()],
+        "counts": asdict(catalogue.counts()),
+        "searchable": searchable,
+        "search_problem": problem,
+        "libraries": [asdict(root) | {"path": str(root.path)} for root in catalogue.roots()],
+        "caption_models": _caption_models(settings, catalogue),
+        "unwritten": [{"reason": reason, "photos": photos} for reason, photos in catalogue.unwritten().items()],
+        "unreadable": [_unreadable_json(item) for item in catalogue.unreadable(_SHOWN_ASIDE)],
         "set_aside": [_aside_json(item) for item in aside],
-        "refused": [_refused_json(item) for item in storage.catalogue.refused(_SHOWN_ASIDE)],
+        "refused": [_refused_json(item) for item in catalogue.refused(_SHOWN_ASIDE)],
     }
 
 
-def _caption_models(settings: Settings, storage: Storage) -> dict[str, Any]:
+def _caption_models(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     """`hint` says what to do where another model than the one in use has described photos."""
     from indexer.caption_models import count_by_model
     from indexer.reindex import current_model, recaptioning_hint
 
     try:
-        models = count_by_model(storage.catalogue, current_model(settings))
+        models = count_by_model(catalogue, current_model(settings))
     except SetupError as error:
         return {"current": None, "problem": error.what}
     hint = recaptioning_hint(settings) if models.by_others else ""
     return asdict(models) | {"by_others": models.by_others, "hint": hint}
 
 
-def _searchable(storage: Storage) -> int | None:
-    """How many photos search holds, None where it does not answer: what else there is can be said all the same."""
+def _searchable(settings: Settings) -> tuple[int | None, str]:
+    """How many photos search holds; None where it does not answer, and why: what else there is can be said all the
+    same."""
+    from indexer.storage import reading_search
+
     try:
-        return storage.search.count()
-    except SearchError:
-        return None
+        with reading_search(settings) as backend:
+            return backend.count(), ""
+    except SetupError as error:
+        return None, f"{error.what}: {error.hint}" if error.hint else error.what
 
 
 def _refused_json(item: Refused) -> dict[str, Any]:
     return {"id": item.photo.id, "path": _first_path(item.photo), "reason": item.reason}
+
+
+def _unreadable_json(item: UnreadablePlace) -> dict[str, Any]:
+    return {
+        "path": str(item.path),
+        "code": item.code,
+        "reason": item.reason,
+        "since": item.since.isoformat(),
+        "files": item.files,
+    }
 
 
 def _aside_json(item: SetAside) -> dict[str, Any]:
@@ -207,12 +228,18 @@ def _print_state(state: dict[str, Any]) -> None:
     searchable = state["searchable"]
     waiting = f", {counts['unpushed']:,} wait for it" if counts["unpushed"] else ""
     print_line(f"searchable      {'search does not answer' if searchable is None else f'{searchable:,}'}{waiting}")
+    if state["search_problem"]:
+        print_line(f"                {state['search_problem']}")
     if counts["refused"]:
         print_line(f"refused         {counts['refused']:,} by search")
     for item in state["refused"]:
         print_line(f"  {item['path']}: {item['reason']}")
     _print_caption_models(state["caption_models"])
     print_line(f"queued          {counts['queued']:,}")
+    if counts["unreadable"]:
+        print_line(f"can't be read   {counts['unreadable']:,} folder{'s' * (counts['unreadable'] != 1)}")
+    for item in state["unreadable"]:
+        print_line(f"  {item['path']}: {item['reason']}")
     print_line(f"set aside       {counts['set_aside']:,}")
     for item in state["set_aside"]:
         print_line(f"  {item['path']}: {item['reason']}")

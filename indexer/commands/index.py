@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.commands.command_line import INDEXING, print_json, run_until_stopped, with_settings
+from indexer.commands.command_line import (
+    INDEXING,
+    SOMETHING_FAILED,
+    SUCCESS,
+    print_json,
+    run_until_stopped,
+    with_settings,
+)
 from indexer.commands.terminal import Terminal
 from indexer.errors import SetupError
 from indexer.settings import Settings
@@ -80,7 +87,8 @@ def index(
 ) -> None:
     """Index libraries (all known ones where none is named), then exit.
 
-    Photos that can't be read are set aside and do not make the run fail: `recollect status` lists them.
+    Photos that can't be read are set aside and do not make the run fail: `recollect status` lists them. A folder that
+    can't be read, a library that is not there and work that is left undone make it end with 1.
     """
     from indexer.commands.remembered import forget_libraries
     from indexer.storage import open_storage, sole_indexer
@@ -162,15 +170,23 @@ def run_indexer(
 
 
 def report(outcome: Progress, terminal: Terminal, *, as_json: bool) -> None:
-    """The last words of a run."""
+    """The last words of a run, which ends with 1 where something was left undone."""
     if as_json:
         print_json(asdict(outcome))
-        return
+    else:
+        _tell_outcome(outcome, terminal)
+    click.get_current_context().exit(SOMETHING_FAILED if outcome.unfinished else SUCCESS)
+
+
+def _tell_outcome(outcome: Progress, terminal: Terminal) -> None:
     rate = f", {outcome.per_second:.1f} a second" if outcome.per_second else ""
     terminal.say(f"{outcome.done:,} photos done{rate}" if outcome.done else "nothing was new")
     if outcome.queued:
         terminal.say(f"{outcome.queued:,} are still queued; the next run goes on with them")
     if outcome.problem:
         terminal.say(outcome.problem)
+    if outcome.unreadable:
+        number = f"{outcome.unreadable:,} folder{'s' * (outcome.unreadable != 1)}"
+        terminal.say(f"{number} could not be read; `recollect status` says which and why")
     if outcome.set_aside:
         terminal.say(f"{outcome.set_aside:,} could not be indexed; `recollect status` says which and why")

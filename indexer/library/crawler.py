@@ -9,6 +9,7 @@ real path rather than a link's.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 import time
@@ -27,6 +28,7 @@ from indexer.library.found import (
     sidecar_fingerprint,
     signed_inode,
 )
+from indexer.library.unreadable import error_code
 from indexer.reading.sidecar_files import is_sidecar_name
 
 #: A batch is handed over when it has so many files, or after so long.
@@ -113,7 +115,7 @@ class Crawl:
             with os.scandir(path) as entries:
                 inside = sorted(entries, key=_name)
         except OSError as error:
-            self._unreadable[folder] = error.strerror or str(error)
+            self._unreadable[folder] = error_code(error)
             return
         if folder and _holds(inside, NOMEDIA):
             return
@@ -172,7 +174,9 @@ class Crawl:
         try:
             return entry.is_dir()
         except OSError as error:
-            self._unreadable[os.path.join(folder, entry.name)] = error.strerror or str(error)
+            if error.errno == errno.ELOOP:
+                return False  # a link to nothing
+            self._unreadable[os.path.join(folder, entry.name)] = error_code(error)
             return False
 
     def _stamp(self, folder: bytes, entry: os.DirEntry[bytes]) -> tuple[int, int, int] | None:
@@ -182,7 +186,11 @@ class Crawl:
         except FileNotFoundError:
             return None  # gone since the folder was listed, or a link to nothing
         except OSError as error:
-            self._unreadable[os.path.join(folder, entry.name)] = error.strerror or str(error)
+            if error.errno == errno.ELOOP:
+                return None
+            # Without the right to enter a folder none of its files can be looked at: the folder is named, not each.
+            is_folder_s = isinstance(error, PermissionError) and not entry.is_symlink()
+            self._unreadable[folder if is_folder_s else os.path.join(folder, entry.name)] = error_code(error)
             return None
         if not stat.S_ISREG(status.st_mode):
             return None

@@ -97,7 +97,8 @@ class FolderListing:
 
 @dataclass(frozen=True, slots=True)
 class FoundBatch(Sequence[FoundFile]):
-    """Some folders of one root; `unreadable` maps folders (as in `FolderListing`) to why they can't be listed.
+    """Some folders of one root; `unreadable` maps folders (as in `FolderListing`), and files that
+    can't be looked at, to why: an errno's name.
 
     `unswept` are folders that hold copies in the making, or what a killed process left of them.
     """

@@ -14,6 +14,7 @@ from indexer.catalogue import Catalogue
 from indexer.library.crawl_rules import NOMEDIA, CrawlRules
 from indexer.library.crawler import Crawl
 from indexer.library.found import file_stamp
+from indexer.library.unreadable import is_gone
 from indexer.photo import FoundFile
 from indexer.reading.sidecar_files import is_sidecar_name, speaks_of
 
@@ -49,7 +50,7 @@ class SteadyPaths:
         for path in paths:
             relative = os.path.relpath(os.fsencode(path), self._base)
             if relative == b"." or relative.startswith(b"../"):
-                self._walk_wanted |= relative == b"." and not os.path.lexists(self._base)
+                self._walk_wanted |= relative == b"." and is_gone(self._base)
             elif self._matters(relative):
                 self._unseen.add(relative)
 
@@ -62,7 +63,11 @@ class SteadyPaths:
         before, self._seen = self._seen, {}
         steady: dict[bytes, _Sight] = {}
         for relative in before.keys() | unseen:
-            sight = self._sight(relative)
+            try:
+                sight = self._sight(relative)
+            except OSError:
+                self._walk_wanted = True  # it can't be looked at, which a walk records; that is not to be gone
+                continue
             # A path that was reported again has changed meanwhile, also where its stamp is too coarse to say so.
             if relative in before and relative not in unseen and before[relative] == sight:
                 steady[relative] = sight
@@ -84,9 +89,10 @@ class SteadyPaths:
         return not name.startswith(b".")
 
     def _sight(self, relative: bytes) -> _Sight:
+        """Raises `OSError` where it can't be looked at."""
         try:
             status = os.stat(os.path.join(self._base, relative))
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return status.st_mode, status.st_mtime_ns, status.st_size, status.st_ino
 
@@ -152,6 +158,7 @@ class SteadyPaths:
         if not self._rules.enters(folder) or self._has_nomedia(folder):
             return
         for batch in Crawl(self._root, self._rules, start=folder).batches():
+            self._walk_wanted |= bool(batch.unreadable)
             for listing in batch.listings:
                 yield from (os.path.join(listing.folder, name) for name in listing.names)
 

@@ -45,7 +45,7 @@ def document(photo: Photo) -> SearchDocument:
         rating=metadata.rating,
         position=metadata.position,
         embedding=machine.embedding if machine else None,
-        model=clean(machine.model) if machine else "",
+        model=clean(photo.look_model or machine.model) if machine else "",
         added_words=_names(photo.added_words),
         machine_words=tuple((clean(one.word), one.probability) for one in believed.words) if believed else (),
         machine_sure=not is_unsure(believed) if believed else True,
