@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from captioner import Caption
+from indexer.passing import Obstacle
 
 #: For captions of models that give their words no probabilities. Such a caption's confidence is the share of its words
 #: that people would use too (the model's card shows how well that holds): below this, three words of five are likely to
@@ -148,6 +149,7 @@ class Written:
     stamp: FileStamp
     reason: str | None = None
     withdrawn: bool = False
+    obstacle: Obstacle | None = None  # where the reason may be over later
 
 
 class JobKind(StrEnum):
@@ -157,6 +159,7 @@ class JobKind(StrEnum):
     CAPTION = "caption"  # a newer model: from the cached screen thumbnail
     METADATA = "metadata"  # read the file's metadata again
     THUMBNAILS = "thumbnails"  # decode again, keep the caption
+    WRITE = "write"  # an obstacle kept the caption out of the file, and may be gone: nothing is decoded for it
     WORDS = "words"  # corrected or taken back on the page: put the words that the catalogue has into the file
 
 
@@ -194,6 +197,7 @@ class IndexedPhoto:
     seen: bool = True  # False: the file was not read, `metadata` is what the catalogue had
     taken_out: bool = False  # our words are no longer in the file, and that was meant
     withdrawn: bool = False  # we took them out ourselves: those of a surer model go in again
+    obstacle: Obstacle | None = None  # where `caption_reason` may be over later
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,7 @@ class PhotoFile:
     missing: bool = False
     caption_place: CaptionPlace | None = None  # where this file's caption was put; None where only the photo's is known
     caption_reason: str | None = None
+    obstacle: Obstacle | None = None  # where that may be over later
 
     @property
     def path(self) -> Path:

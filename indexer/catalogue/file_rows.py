@@ -144,18 +144,18 @@ def _place(writer: sqlite3.Connection, file_id: int, root_id: int, folder: bytes
     )
 
 
-_OF_A_TWIN = ("photo_id", "person_caption", "settled_at", "ours", "caption_place", "caption_reason")
+_OF_A_TWIN = ("photo_id", "person_caption", "settled_at", "ours", "caption_place", "caption_reason", "obstacle")
 
 
 def _insert(
     writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, twin: sqlite3.Row | None
 ) -> int:
-    known: tuple[Any, ...] = (None, None, None, None, None, None)
+    known: tuple[Any, ...] = (None,) * len(_OF_A_TWIN)
     if twin is not None:
         known = tuple(twin[column] for column in _OF_A_TWIN)
     file_id = writer.execute(
         f"""INSERT INTO file (root_id, folder, name, mtime_ns, size, inode, sidecar, {", ".join(_OF_A_TWIN)}, seen_walk)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT walk FROM root WHERE id = ?))""",
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT walk FROM root WHERE id = ?))""",
         (root_id, folder, name, *stamp, *known, root_id),
     ).lastrowid
     if file_id is None:
