@@ -14,6 +14,7 @@ from indexer.pipeline import (
     make_thumbnails_again,
     read_metadata_again,
     words_into_the_file,
+    write_again,
 )
 
 
@@ -49,5 +50,6 @@ JOURNEYS: Mapping[JobKind, Callable[[Job, Bench], Awaitable[IndexedPhoto | None]
         JobKind.THUMBNAILS: make_thumbnails_again,
         JobKind.WORDS: words_into_the_file,
         JobKind.COMPLETE: complete_caption,
+        JobKind.WRITE: write_again,
     }
 )

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from captioner import Caption
+from indexer.passing import Obstacle
 
 #: For captions of models that give their words no probabilities. Such a caption's confidence is the share of its words
 #: that people would use too (the model's card shows how well that holds): below this, three words of five are likely to
@@ -175,6 +176,7 @@ class Written:
     stamp: FileStamp
     reason: str | None = None
     withdrawn: bool = False
+    obstacle: Obstacle | None = None  # where the reason may be over later
 
 
 class JobKind(StrEnum):
@@ -185,6 +187,7 @@ class JobKind(StrEnum):
     METADATA = "metadata"  # read the file's metadata again
     THUMBNAILS = "thumbnails"  # decode again, keep the caption
     COMPLETE = "complete"  # tags and embedding for a sentence that was taken back from a file, which stays untouched
+    WRITE = "write"  # an obstacle kept the caption out of the file, and may be gone: nothing is decoded for it
     WORDS = "words"  # corrected or taken back on the page: put the words that the catalogue has into the file
 
 
@@ -225,6 +228,7 @@ class IndexedPhoto:
     #: Whose tags and embedding `caption` has: "" for its own model's, None for nobody's. That is a sentence which was
     #: taken back from a file; a model completes it.
     look_model: str | None = ""
+    obstacle: Obstacle | None = None  # where `caption_reason` may be over later
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +242,7 @@ class PhotoFile:
     missing: bool = False
     caption_place: CaptionPlace | None = None  # where this file's caption was put; None where only the photo's is known
     caption_reason: str | None = None
+    obstacle: Obstacle | None = None  # where that may be over later
 
     @property
     def path(self) -> Path:

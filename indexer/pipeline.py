@@ -12,6 +12,7 @@ from captioner import Caption, Captioner
 from indexer.catalogue import Catalogue
 from indexer.errors import PhotoVanished, UnreadablePhoto
 from indexer.library.found import file_stamp
+from indexer.passing import Obstacle
 from indexer.photo import (
     CaptionBy,
     CaptionPlace,
@@ -39,6 +40,10 @@ UNDONE = "the caption was taken out of the file on purpose"
 WRONG = "the caption was marked as wrong"
 UNSURE = "the model is not sure of it"
 NOTHING_SEEN = "there is nothing to see in it"
+
+
+#: Of these, what may be over later; a setting ends it.
+_OBSTACLES = {CAPTIONS_OFF: Obstacle.CAPTIONS_OFF, UNSURE: Obstacle.UNSURE}
 
 
 class PhotoOpener(Protocol):
@@ -181,6 +186,7 @@ async def _without_unsure_words(job: Job, photo: IndexedPhoto, caption: Caption,
         caption_place=written.place,
         caption_reason=written.reason,
         withdrawn=written.withdrawn,
+        obstacle=written.obstacle,
     )
 
 
@@ -228,7 +234,7 @@ async def _settle(
     job: Job,
     content_key: str,
     metadata: PhotoMetadata,
-    caption: Caption,
+    caption: Caption | None,
     written: Written,
     bench: Bench,
     *,
@@ -236,7 +242,13 @@ async def _settle(
 ) -> IndexedPhoto:
     metadata = _left_of(metadata, written)
     photo = IndexedPhoto(content_key, metadata, written.stamp, caption, written.place, written.reason)
-    photo = replace(photo, taken_out=written.reason == UNDONE, withdrawn=written.withdrawn, look_model=look_model)
+    photo = replace(
+        photo,
+        taken_out=written.reason == UNDONE,
+        withdrawn=written.withdrawn,
+        look_model=look_model,
+        obstacle=written.obstacle,
+    )
     await asyncio.to_thread(bench.catalogue.settle, job, photo)
     return photo
 
@@ -253,7 +265,7 @@ async def _into_the_file(
     """Writes the words, or says why not. `held`: an older sentence of the model's stands in the file or beside it, and
     is taken out where the new one has to stay out of files."""
     if not bench.write_captions:
-        return Written(CaptionPlace.INDEX, stamp, CAPTIONS_OFF)
+        return _left_out(stamp, CAPTIONS_OFF)
     if words is None:
         return Written(CaptionPlace.INDEX, stamp, WRONG)
     if isinstance(words, Caption):
@@ -262,8 +274,13 @@ async def _into_the_file(
         if metadata.machine_caption is not None and not metadata.marked and metadata.machine_caption.text == words.text:
             return Written(CaptionPlace.XMP, stamp)  # they stand there, without the mark that would let us change them
         if (reason := withheld(words, write_unsure=bench.write_unsure)) is not None:
-            return await _withdraw(job, stamp, reason, bench) if held else Written(CaptionPlace.INDEX, stamp, reason)
+            return await _withdraw(job, stamp, reason, bench) if held else _left_out(stamp, reason)
     return await bench.photos.write_caption(job.file.path, words, stamp)
+
+
+def _left_out(stamp: FileStamp, reason: str) -> Written:
+    """Kept in the index only, by our own choice."""
+    return Written(CaptionPlace.INDEX, stamp, reason, obstacle=_OBSTACLES.get(reason))
 
 
 async def _withdraw(job: Job, stamp: FileStamp, reason: str, bench: Bench) -> Written:
@@ -273,11 +290,13 @@ async def _withdraw(job: Job, stamp: FileStamp, reason: str, bench: Bench) -> Wr
     try:
         undone = await bench.photos.undo_caption(job.file.path, stamp=stamp, machine_only=True)
     except UnreadablePhoto as error:
-        return Written(CaptionPlace.INDEX, stamp, str(error))
+        return Written(CaptionPlace.INDEX, stamp, str(error), obstacle=Obstacle.READER)
     from indexer.captions.caption_file import NOT_OURS  # late: see `photo_requests.unpack_undone`
 
     withdrawn = undone.restored or undone.reason == NOT_OURS
-    return Written(CaptionPlace.INDEX, undone.stamp or stamp, reason if withdrawn else undone.reason, withdrawn)
+    if not withdrawn:
+        return Written(CaptionPlace.INDEX, undone.stamp or stamp, undone.reason, obstacle=undone.obstacle)
+    return replace(_left_out(undone.stamp or stamp, reason), withdrawn=True)
 
 
 def _left_of(metadata: PhotoMetadata, written: Written) -> PhotoMetadata:
@@ -302,6 +321,7 @@ async def caption_again(job: Job, bench: Bench) -> IndexedPhoto:
             caption_reason=written.reason,
             seen=False,
             withdrawn=written.withdrawn,
+            obstacle=written.obstacle,
         )
         await asyncio.to_thread(bench.catalogue.settle, job, photo)
         return photo
@@ -311,14 +331,15 @@ async def _into_the_file_again(job: Job, known: Photo, caption: Caption, bench: 
     if known.correction is not None:
         file = next((file for file in known.files if file.path == job.file.path), None)
         place, why = (file or known).caption_place, (file or known).caption_reason
-        return Written(place or CaptionPlace.INDEX, job.file.stamp, why)
+        obstacle = file.obstacle if file is not None else None
+        return Written(place or CaptionPlace.INDEX, job.file.stamp, why, obstacle=obstacle)
     if known.caption_reason == UNDONE or job.ours is OwnWords.TAKEN_OUT:
         return Written(CaptionPlace.INDEX, job.file.stamp, UNDONE)
     words, held = _believed(known, caption), job.ours in {OwnWords.HELD, OwnWords.WITHDRAWN}
     try:
         return await _into_the_file(job, known.metadata, words, job.file.stamp, bench, held=held)
     except PhotoVanished as vanished:  # an unplugged disk: the index has the words all the same
-        return Written(CaptionPlace.INDEX, job.file.stamp, str(vanished))
+        return Written(CaptionPlace.INDEX, job.file.stamp, str(vanished), obstacle=Obstacle.OTHERS)
 
 
 def _stored(job: Job, bench: Bench) -> tuple[Photo | None, bytes | None]:
@@ -366,6 +387,7 @@ async def words_into_the_file(job: Job, bench: Bench) -> IndexedPhoto:
             else:
                 written = await _into_the_file(job, metadata, correction, stamp, bench, held=False)
                 photo = IndexedPhoto(content_key, metadata, written.stamp, None, written.place, written.reason)
+                photo = replace(photo, obstacle=written.obstacle)
             if photo.caption_place is CaptionPlace.INDEX:
                 await asyncio.to_thread(_require_unchanged, job.file.path, photo.stamp)
             await asyncio.to_thread(bench.catalogue.settle, job, photo)
@@ -388,21 +410,24 @@ async def _without_the_correction(
 ) -> IndexedPhoto:
     """The model's words again where they stood before, else the file as it was before any words of ours."""
     photo = IndexedPhoto(known.id, metadata, stamp, None, CaptionPlace.INDEX, CAPTIONS_OFF)
+    if not bench.write_captions:
+        photo = replace(photo, obstacle=Obstacle.CAPTIONS_OFF)
     if job.ours in {OwnWords.LENT, OwnWords.TAKEN_OUT}:
-        photo = replace(photo, caption_reason=UNDONE, taken_out=True)
+        photo = replace(photo, caption_reason=UNDONE, taken_out=True, obstacle=None)
     elif metadata.others_words is not None:
-        photo = replace(photo, caption_reason=PERSONS_WORDS)
+        photo = replace(photo, caption_reason=PERSONS_WORDS, obstacle=None)
     elif bench.write_captions and known.wrong:
         photo = replace(photo, caption_reason=WRONG)
         if metadata.machine_caption is not None:
             return await _undone(job, photo, bench)
     elif bench.write_captions and (reason := _withheld_words(known, bench)) is not None:
-        photo = replace(photo, caption_reason=reason)
+        photo = replace(photo, caption_reason=reason, obstacle=_OBSTACLES.get(reason))
         if metadata.machine_caption is not None:
             return await _undone(job, photo, bench)
     elif bench.write_captions and known.machine is not None:
         written = await bench.photos.write_caption(job.file.path, known.machine, stamp, over_correction=True)
         photo = replace(photo, stamp=written.stamp, caption_place=written.place, caption_reason=written.reason)
+        photo = replace(photo, obstacle=written.obstacle)
     if photo.caption_place is CaptionPlace.INDEX and metadata.correction is not None:
         return await _undone(job, photo, bench)
     return photo
@@ -416,10 +441,27 @@ async def _undone(job: Job, photo: IndexedPhoto, bench: Bench) -> IndexedPhoto:
     """The file without words of ours; where they can't be taken out, the reason says so."""
     undone = await bench.photos.undo_caption(job.file.path)
     if not undone.restored:
-        return replace(photo, caption_reason=undone.reason, taken_out=False)
+        return replace(photo, caption_reason=undone.reason, taken_out=False, obstacle=undone.obstacle)
     words = photo.metadata.others_words
     bare = replace(photo.metadata, person_caption=words, machine_caption=None, correction=None, overruled=None)
     return replace(photo, metadata=bare, stamp=undone.stamp or photo.stamp)
+
+
+async def write_again(job: Job, bench: Bench) -> IndexedPhoto:
+    """Puts the words that the catalogue has into a file that an obstacle kept them out of. Nothing is decoded, nothing
+    is captioned, unless the file shows another photo by now."""
+    content_key, metadata, stamp = await bench.photos.read_metadata(job.file.path)
+    async with bench.one_at_a_time(content_key):
+        known = await asyncio.to_thread(bench.catalogue.known, content_key)
+        if known is not None and content_key == job.content_key and (known.machine or known.correction):
+            if _was_taken_out(job, content_key, metadata):
+                written = Written(CaptionPlace.INDEX, stamp, UNDONE)
+            else:
+                words = _correction(known, metadata) or (known.machine and _believed(known, known.machine))
+                held = metadata.machine_caption is not None
+                written = await _into_the_file(job, metadata, words, stamp, bench, held=held)
+            return await _settle(job, content_key, metadata, None, written, bench)
+    return await index_photo(job, bench)
 
 
 async def read_metadata_again(job: Job, bench: Bench) -> IndexedPhoto:

@@ -19,6 +19,7 @@ from indexer.captions.proof.verify_packet import check_removed
 from indexer.captions.replacing.file_read import CannotReplace, FileRead, leads_out, read_file
 from indexer.captions.replacing.replace import create_file, delete_file, replace_file
 from indexer.errors import CaptionRefused, PhotoVanished
+from indexer.passing import Obstacle
 from indexer.photo import FileCaption
 from indexer.reading.sidecar_files import xmp_beside
 from indexer.reading.xmp import read_xmp
@@ -112,7 +113,7 @@ class Sidecars:
             except XmpError as error:
                 if may_describe(file.data):
                     raise CaptionRefused(
-                        f"the sidecar {file.path.name} may hold a person's caption: {error}"
+                        f"the sidecar {file.path.name} may hold a person's caption: {error}", obstacle=Obstacle.OTHERS
                     ) from error
         return False
 
@@ -205,7 +206,7 @@ class Sidecars:
             except PhotoVanished:
                 continue
             except CannotReplace as error:
-                raise CannotReplace(f"the sidecar {place.name}: {error}") from error
+                raise CannotReplace(f"the sidecar {place.name}: {error}", obstacle=error.obstacle) from error
             if not is_of_another(place, file.data, self.path):
                 yield file
 

@@ -27,6 +27,7 @@ from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, enqueue_completion
 from indexer.catalogue.library_walk import LibraryWalks
 from indexer.catalogue.outbox import Outbox
 from indexer.catalogue.remarks import Remarks
+from indexer.catalogue.retries import Retries, write_wait
 from indexer.catalogue.rows import (
     FILE_COLUMNS,
     FILE_ORDER,
@@ -86,7 +87,7 @@ class Refused:
     reason: str
 
 
-class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, UnreadablePlaces):
+class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, UnreadablePlaces, Retries):
     """The one durable record. Thread-safe; every method is one short transaction at most.
 
     Raises `StorageError` where the file can't be opened.
@@ -336,7 +337,7 @@ _CAPTION_COLUMNS = (
 
 def _job_s_file(writer: sqlite3.Connection, job: Job) -> sqlite3.Row | None:
     row: sqlite3.Row | None = writer.execute(
-        """SELECT job.again, job.kind, job.claimed_at, file.*, root.path AS root FROM job
+        """SELECT job.again, job.kind, job.rank % 10 AS rank, job.claimed_at, file.*, root.path AS root FROM job
         JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id WHERE job.id = ?""",
         (job.id,),
     ).fetchone()
@@ -389,7 +390,8 @@ def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
     sidecar, person_caption = row["sidecar"], row["person_caption"]
     if photo.seen:
         person_caption = storable(photo.metadata.others_words)
-    if row["again"] or photo.caption_place is CaptionPlace.SIDECAR or photo.withdrawn or row["kind"] == JobKind.WORDS:
+    writes = row["kind"] in {JobKind.WORDS, JobKind.WRITE}
+    if row["again"] or photo.caption_place is CaptionPlace.SIDECAR or photo.withdrawn or writes:
         path = join_root(row)
         sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path))
     stamp = _stored(photo.stamp)
@@ -397,7 +399,8 @@ def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
     again = row["again"] > 1 or (bool(row["again"]) and (noted, row["sidecar"]) != (stamp, sidecar))
     writer.execute(
         """UPDATE file SET mtime_ns = ?, size = ?, inode = ?, sidecar = ?, photo_id = ?, person_caption = ?,
-        settled_at = ?, ours = ?, caption_place = ?, caption_reason = ?, read_version = ? WHERE id = ?""",
+        settled_at = ?, ours = ?, caption_place = ?, caption_reason = ?, obstacle = ?, write_tries = ?, write_at = ?,
+        read_version = ? WHERE id = ?""",
         (
             *stamp,
             sidecar,
@@ -413,13 +416,16 @@ def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
     return again
 
 
-def _place(row: sqlite3.Row, photo: IndexedPhoto) -> tuple[str | None, str | None]:
-    """Where the caption of this file is, and why not further up; what was known where nobody tried."""
+def _place(row: sqlite3.Row, photo: IndexedPhoto) -> tuple[str | int | None, ...]:
+    """Where the caption of this file is, why not further up, and when that is tried again; what was known where nobody
+    tried."""
     if photo.caption_place is not None:
-        return photo.caption_place.value, storable(photo.caption_reason)
+        obstacle = photo.obstacle.value if photo.obstacle else None
+        waits = write_wait(row, photo.obstacle)
+        return photo.caption_place.value, storable(photo.caption_reason), obstacle, *waits
     if row["photo_id"] != photo.content_key:
-        return None, None
-    return row["caption_place"], row["caption_reason"]
+        return None, None, None, 0, None
+    return tuple(row[column] for column in ("caption_place", "caption_reason", "obstacle", "write_tries", "write_at"))
 
 
 def _stored(stamp: FileStamp) -> tuple[int, int, int]:

@@ -151,7 +151,10 @@ def _place(writer: sqlite3.Connection, file_id: int, root_id: int, folder: bytes
     )
 
 
-_OF_A_TWIN = ("photo_id", "person_caption", "settled_at", "ours", "caption_place", "caption_reason", "read_version")
+_OF_A_TWIN = (
+    *("photo_id", "person_caption", "settled_at", "ours"),
+    *("caption_place", "caption_reason", "obstacle", "read_version"),
+)
 
 
 def _insert(

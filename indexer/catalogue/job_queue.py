@@ -15,15 +15,16 @@ import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, found_from_row, now, storable
 from indexer.database import Database
+from indexer.passing import FailureKind, next_wait
 from indexer.photo import METADATA_VERSION, Job, JobKind, OwnWords, PhotoFile
 
 MAX_ATTEMPTS = 3
 DEATH_REASON = "the process died three times while working on this photo"
-DEATH_KIND = "death"
+DEATH_KIND = FailureKind.DEATH.value
 
 #: What somebody on the page waits for comes first, what can wait last.
 RANK = {
@@ -33,6 +34,7 @@ RANK = {
     JobKind.METADATA: 2,
     JobKind.THUMBNAILS: 3,
     JobKind.COMPLETE: 4,
+    JobKind.WRITE: 5,
 }
 #: Captions by another model that nobody has asked for wait for everything that somebody has.
 RECAPTION_RANK = 4
@@ -55,6 +57,7 @@ _WANTS = {
         OR (photo.machine_model IS NOT NULL AND photo.machine_model IS NOT :model)
         OR (photo.machine_model IS :model AND photo.machine_text <> '' AND photo.tags = '[]'
             AND photo.embedding IS NULL))""",
+    JobKind.WRITE: "file.obstacle IS NOT NULL AND photo.corrected_at IS NULL",
     JobKind.METADATA: "photo.id IS NOT NULL",
     JobKind.COMPLETE: """photo.look_model IS NULL AND photo.machine_model IS NOT NULL AND file.id =
         (SELECT min(id) FROM file AS first WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",
@@ -132,9 +135,11 @@ class JobQueue:
                 return
             aside = final or row["attempts"] >= MAX_ATTEMPTS
             writer.execute(
-                """UPDATE job SET state = ?, reason = ?, reason_kind = ?, at = ?, rank = rank + ? WHERE id = ?""",
-                ("aside" if aside else "queued", storable(reason), storable(kind), now(), _RETRY_RANK, job.id),
+                f"""UPDATE job SET state = ?, reason = ?, reason_kind = ?, at = ?, rank = {_BEHIND} WHERE id = ?""",
+                ("aside" if aside else "queued", storable(reason), storable(kind), now(), job.id),
             )
+            if aside:
+                _schedule(writer, job.id, kind)
 
     def release(self, jobs: Iterable[Job]) -> None:
         """Gives claimed jobs back untried (a clean stop): the attempt is taken back too."""
@@ -157,11 +162,13 @@ class JobQueue:
         can't be told from those of a dead one.
         """
         with self._database.transaction() as writer:
-            writer.execute(
+            dead = writer.execute(
                 """UPDATE job SET state = 'aside', reason = ?, reason_kind = ?, at = ?
-                WHERE state = 'claimed' AND attempts >= ?""",
+                WHERE state = 'claimed' AND attempts >= ? RETURNING id""",
                 (DEATH_REASON, DEATH_KIND, now(), MAX_ATTEMPTS),
-            )
+            ).fetchall()
+            for row in dead:
+                _schedule(writer, row["id"], DEATH_KIND)
             return writer.execute("UPDATE job SET state = 'queued', suspect = 1 WHERE state = 'claimed'").rowcount
 
     def enqueue_all(self, kind: JobKind, *, model: str | None = None, only_wrong: bool = False) -> int:
@@ -275,7 +282,7 @@ class JobQueue:
             ORDER BY job.at DESC, job.id DESC LIMIT ? OFFSET ?""",
             (limit, offset),
         )
-        return [_set_aside(row) for row in rows]
+        return [set_aside_from_row(row) for row in rows]
 
     def retry_set_aside(self, ids: Sequence[int] | None = None) -> int:
         """Queues what was set aside again, all of it or the `SetAside.id`s given; returns how many."""
@@ -288,7 +295,9 @@ class JobQueue:
 
 #: Makes a job what it was when it was new: `rank` without what failing has added to it.
 FRESH = f"""state = 'queued', attempts = 0, suspect = 0, again = 0, rank = (rank + 1) % {_RETRY_RANK} - 1,
-    claimed_at = NULL, reason = NULL, reason_kind = NULL, at = NULL"""
+    claimed_at = NULL, reason = NULL, reason_kind = NULL, at = NULL, rounds = 0, retry_at = NULL"""
+# A job that is tried again after a wait is behind the others already.
+_BEHIND = f"CASE WHEN rounds THEN rank ELSE rank + {_RETRY_RANK} END"
 
 
 def enqueue_changed(writer: sqlite3.Connection, file_id: int) -> None:
@@ -312,6 +321,14 @@ def enqueue_completion(writer: sqlite3.Connection, file_id: int) -> None:
     )
 
 
+def _schedule(writer: sqlite3.Connection, job_id: int, kind: str) -> None:
+    """Says when a job that was set aside is tried again, where its reason may be over then."""
+    (rounds,) = writer.execute("SELECT rounds FROM job WHERE id = ?", (job_id,)).fetchone()
+    wait = next_wait(FailureKind(kind), rounds) if kind in set(FailureKind) else None
+    at = None if wait is None else (datetime.now(UTC) + wait).isoformat(timespec="milliseconds")
+    writer.execute("UPDATE job SET rounds = rounds + 1, retry_at = ? WHERE id = ?", (at, job_id))
+
+
 def requeue(writer: sqlite3.Connection, job_id: int) -> None:
     """Makes a claimed job wait for its turn as if it were new."""
     writer.execute(f"UPDATE job SET {FRESH} WHERE id = ?", (job_id,))
@@ -327,7 +344,8 @@ def _job(row: sqlite3.Row) -> Job:
     return Job(row["id"], JobKind(row["kind"]), found_from_row(row), row["attempts"] + 1, row["photo_id"], ours)
 
 
-def _set_aside(row: sqlite3.Row) -> SetAside:
+def set_aside_from_row(row: sqlite3.Row) -> SetAside:
+    """A row of a job and `FILE_COLUMNS`."""
     return SetAside(
         id=row["id"],
         file=file_from_row(row),

@@ -15,6 +15,7 @@ from typing import Any
 
 from captioner import Caption, Tag
 from indexer.library.found import stamp_of
+from indexer.passing import Obstacle
 from indexer.photo import (
     CaptionBy,
     CaptionPlace,
@@ -63,7 +64,7 @@ SAID = ("pets", "headline", "subjects", "locations", "creators", "alt_texts", "c
 #: What `file_from_row` needs, from `file JOIN root`.
 FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name, file.mtime_ns, file.size, file.inode,
     file.missing_since, file.photo_id, file.ours, file.caption_place AS file_place,
-    file.caption_reason AS file_reason"""
+    file.caption_reason AS file_reason, file.obstacle"""
 
 #: The files of one photo: what is there before what is missing.
 FILE_ORDER = "missing_since IS NOT NULL, root.path, folder, name"
@@ -197,6 +198,7 @@ def file_from_row(row: sqlite3.Row) -> PhotoFile:
         missing=row["missing_since"] is not None,
         caption_place=CaptionPlace(row["file_place"]) if row["file_place"] else None,
         caption_reason=row["file_reason"],
+        obstacle=Obstacle(row["obstacle"]) if row["obstacle"] else None,
     )
 
 

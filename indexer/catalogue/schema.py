@@ -198,6 +198,43 @@ CREATE INDEX photo_incomplete ON photo (id) WHERE look_model IS NULL AND machine
 CREATE INDEX job_thumbnails ON job (file_id) WHERE kind = 'thumbnails';
 """
 
+# What failed for a passing reason is tried again, see `retries`. Until now it was final, and known by its sentence.
+_RETRIES = """
+ALTER TABLE job ADD COLUMN rounds INTEGER NOT NULL DEFAULT 0;  -- how often it was set aside
+ALTER TABLE job ADD COLUMN retry_at TEXT;                      -- of a job that was set aside: when it is tried again
+UPDATE job SET reason_kind = 'denied'
+    WHERE state = 'aside' AND reason LIKE 'the file can''t be read (Permission denied)%';
+UPDATE job SET reason_kind = 'disk'
+    WHERE state = 'aside' AND reason_kind = 'unreadable' AND reason LIKE 'the file can''t be read (%';
+UPDATE job SET reason_kind = 'memory' WHERE state = 'aside' AND (reason LIKE 'it needs more memory than a reader%'
+    OR reason LIKE 'the picture needs more memory than a reader%');
+UPDATE job SET reason_kind = 'reader'
+    WHERE state = 'aside' AND reason LIKE 'the process that opened it died or hung twice%';
+UPDATE job SET retry_at = at WHERE state = 'aside' AND reason_kind NOT IN ('unreadable', 'denied');
+ALTER TABLE file ADD COLUMN obstacle TEXT;  -- passing.Obstacle: what keeps the caption from further up the ladder
+ALTER TABLE file ADD COLUMN write_tries INTEGER NOT NULL DEFAULT 0;  -- how often it was in vain since
+ALTER TABLE file ADD COLUMN write_at TEXT;                           -- not before this moment again
+UPDATE file SET obstacle = (SELECT CASE
+    WHEN reason = 'writing captions into files is switched off' THEN 'off'
+    WHEN reason = 'the model is not sure of it' THEN 'unsure'
+    WHEN reason LIKE '%the disk is full%' OR reason LIKE '%the disk quota is used up%' THEN 'space'
+    WHEN reason LIKE '%permission denied%' OR reason LIKE '%operation not permitted%'
+        OR reason LIKE '%the file system is read-only%' THEN 'rights'
+    WHEN reason LIKE '%belongs to somebody else%' THEN 'owner'
+    WHEN reason LIKE '%several hard links%' THEN 'links'
+    WHEN reason LIKE '%the disk reports an error%' OR reason LIKE '%the network share has lost the file%'
+        OR reason LIKE '%the disk gave back other bytes%' THEN 'disk'
+    WHEN reason LIKE '%another program%file%' OR reason LIKE '%other programs keep changing the file%'
+        OR reason LIKE '%the file is in use%' OR reason LIKE '%the file has changed since it was looked at%'
+        THEN 'others'
+    WHEN reason LIKE '%died or hung twice%' THEN 'reader'
+    WHEN reason IS NULL AND place = 'sidecar' THEN 'sidecar' END
+    FROM (SELECT CASE WHEN file.caption_place IS NULL THEN photo.caption_place ELSE file.caption_place END AS place,
+        CASE WHEN file.caption_place IS NULL THEN photo.caption_reason ELSE file.caption_reason END AS reason
+        FROM photo WHERE photo.id = file.photo_id) WHERE place IN ('index', 'sidecar'));
+CREATE INDEX file_obstacle ON file (obstacle, root_id) WHERE obstacle IS NOT NULL;
+"""
+
 #: In the order they are applied; a migration that was released never changes.
 CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-1", _FIRST),
@@ -209,4 +246,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-7", _DATES),
     ("catalogue-8", _SAID_BY_FILES),
     ("catalogue-9", _UNREADABLE_AND_INCOMPLETE),
+    ("catalogue-10", _RETRIES),
 )

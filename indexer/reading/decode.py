@@ -18,7 +18,7 @@ from io import BytesIO
 
 from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError
 
-from indexer.errors import UnreadablePhoto
+from indexer.errors import PhotoTooHeavy, UnreadablePhoto
 from indexer.reading.colour import expand, to_srgb
 from indexer.reading.exif import read_exif
 from indexer.reading.formats import RAW_TYPES
@@ -226,7 +226,7 @@ def _translated(what: str) -> Iterator[None]:
     except UnreadablePhoto:
         raise
     except MemoryError as error:
-        raise UnreadablePhoto("the picture needs more memory than a reader may use (reader_memory_mb)") from error
+        raise PhotoTooHeavy("the picture needs more memory than a reader may use (reader_memory_mb)") from error
     except Exception as error:  # decoders raise whatever comes to hand: OSError, SyntaxError, struct.error, ...
         raise UnreadablePhoto(f"{what} ({_detail(error)})") from error
 

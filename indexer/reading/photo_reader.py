@@ -13,7 +13,7 @@ from captioner import squash
 from indexer.captions import caption_file
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import is_of_another, sidecars_of
-from indexer.errors import PhotoVanished, UnreadablePhoto
+from indexer.errors import PhotoTooHeavy, PhotoVanished, UnreadablePhoto
 from indexer.photo import FileStamp, PhotoMetadata, Reading, ThumbnailSize
 from indexer.reading import takeout
 from indexer.reading.content_key import content_key
@@ -63,7 +63,7 @@ class PhotoReader:
         try:
             return self._answers[header["do"]](header, payload)
         except MemoryError as error:
-            raise UnreadablePhoto("it needs more memory than a reader may use (setting reader_memory_mb)") from error
+            raise PhotoTooHeavy("it needs more memory than a reader may use (setting reader_memory_mb)") from error
 
     def read(self, path: Path) -> Reading:
         """The whole look at one file: read once, decoded once. Raises `UnreadablePhoto` or `PhotoVanished`."""
