@@ -102,6 +102,7 @@ class PhotoMetadata:
     height_px: int
     taken_at: datetime | None = None  # aware where the file knows its offset, else naive local time
     taken_precision: DatePrecision = DatePrecision.TIME
+    dated_by_name: bool = False  # the file's name is all that tells `taken_at`; not kept
     camera: str | None = None  # make and model, the make not repeated
     lens: str | None = None
     exposure_s: float | None = None

@@ -41,21 +41,14 @@ def sidecars_of(path: Path, sidecar_dir: Path | None = None) -> tuple[Path, ...]
     whole = [place for place in beside if place.stem.lower() == path.name.lower()]
     places = [sidecar_path(path), *whole, path.with_suffix(".xmp"), *beside]
     if sidecar_dir is not None:
-        own = sidecar_path(path, sidecar_dir)
-        loud = own.with_suffix(".XMP")
-        places += [own, loud] if _is_file(loud) else [own]
+        in_tree = sidecar_path(path, sidecar_dir)
+        there = xmp_beside(in_tree.with_suffix(""))
+        places += [in_tree, *(place for place in there if place.name.lower() == in_tree.name.lower())]
     found: list[Path] = []
     for place in dict.fromkeys(places):
         if not any(_is_same(place, other) for other in found):
             found.append(place)
     return tuple(found)
-
-
-def _is_file(place: Path) -> bool:
-    try:
-        return place.is_file()
-    except OSError:
-        return False
 
 
 def _is_same(place: Path, other: Path) -> bool:

@@ -59,7 +59,6 @@ from indexer.photo import (
     Photo,
     PhotoFile,
 )
-from indexer.reading.name_dates import date_in_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +168,8 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
                 writer,
                 photo,
                 keep_place=photo.caption is None and others_hold(writer, row, photo.content_key),
-                keep_date=_tells_no_date(photo, row) and _has_other_files(writer, row, photo.content_key),
+                keep_date=(photo.metadata.taken_at is None or photo.metadata.dated_by_name)
+                and _has_other_files(writer, row, photo.content_key),
             )
             weigh(writer, row, photo)
             again = _settle_file(writer, _job_s_file(writer, job) or row, photo)
@@ -342,14 +342,6 @@ def _job_s_file(writer: sqlite3.Connection, job: Job) -> sqlite3.Row | None:
         (job.id,),
     ).fetchone()
     return row
-
-
-def _tells_no_date(photo: IndexedPhoto, row: sqlite3.Row) -> bool:
-    """Whether the file has no date but that in its name, if any."""
-    metadata, named = photo.metadata, date_in_name(os.fsdecode(row["name"]))
-    if metadata.taken_at is None or named is None:
-        return metadata.taken_at is None
-    return (metadata.taken_at, metadata.taken_precision) == (named.at, named.precision)
 
 
 def _has_other_files(writer: sqlite3.Connection, row: sqlite3.Row, content_key: str) -> bool:

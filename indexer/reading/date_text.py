@@ -28,6 +28,7 @@ class Taken:
 
     at: datetime
     precision: DatePrecision = DatePrecision.TIME
+    by_name: bool = False  # it stands in the file's name only
 
 
 # A number of one or two digits; some cameras pad with a blank, and leave blanks for what they do not know.

@@ -96,6 +96,7 @@ def combine(
         height_px=height_px,
         taken_at=taken.at if taken else None,
         taken_precision=taken.precision if taken else DatePrecision.TIME,
+        dated_by_name=taken is not None and taken.by_name,
         camera=_camera(text(exif.image.get(ImageIFD.Make)), text(exif.image.get(ImageIFD.Model))),
         lens=_lens(exif, packets),
         exposure_s=_within(number(exif.exif.get(ExifIFD.ExposureTime)), 1e-9, 1e6),

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from indexer.photo import DatePrecision
@@ -78,7 +79,8 @@ def _candidates(
     yield _gps_date(exif)
     yield _exif_date(exif, ImageIFD.DateTime, ExifIFD.SubSecTime, ExifIFD.OffsetTime)
     yield container.changed
-    yield date_in_name(name)
+    named = date_in_name(name)
+    yield None if named is None else replace(named, by_name=True)
 
 
 def _read(dates: Iterable[str]) -> Iterator[Taken | None]:

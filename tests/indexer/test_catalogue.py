@@ -314,7 +314,7 @@ def test_an_indexed_photo_needs_no_caption_place(catalogue: Catalogue) -> None:
 
 
 DATED = PhotoMetadata("image/jpeg", 4, 3, taken_at=datetime(2015, 6, 7, 8, 9))
-NAMED = PhotoMetadata("image/jpeg", 4, 3, taken_at=datetime(2019, 1, 1), taken_precision=DatePrecision.DAY)
+NAMED = replace(DATED, taken_at=datetime(2019, 1, 1), taken_precision=DatePrecision.DAY, dated_by_name=True)
 BARE = PhotoMetadata("image/jpeg", 4, 3)
 
 
@@ -334,8 +334,7 @@ def test_a_copy_s_name_takes_no_better_date_s_place(
     settle_all(catalogue)
     (root / "a.jpg").unlink()
     for metadata in read:
-        name = "IMG-20190101-WA0001.jpg" if metadata is NAMED else f"{metadata.taken_at}.jpg"
-        write(root / name.replace(":", "."), "the same picture")
+        write(root / f"{metadata.taken_precision}-{metadata.taken_at is None}.jpg", "the same picture")
         rescan(catalogue, root)
         [job] = catalogue.claim(5)
         settle(catalogue, job, metadata)
