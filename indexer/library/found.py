@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import overload
 
 from indexer.photo import FileStamp, FoundFile
-from indexer.reading.sidecar_files import XMP, sidecars_named_after, takeout_names, xmp_names
+from indexer.reading.sidecar_files import XMP, Listing, sidecars_in, sidecars_named_after, takeout_names, xmp_names
 
 #: mtime_ns, size, inode, sidecar fingerprint: a file's row in a listing and, in this order, in the catalogue.
 StampRow = tuple[int, int, int, int]
@@ -73,10 +73,10 @@ def sidecar_fingerprint(name: bytes, sidecars: SidecarStamps) -> int:
     return int.from_bytes(digest.digest(), "little", signed=True) or 1
 
 
-def sidecars_beside(path: bytes) -> SidecarStamps:
-    """The stamps of one photo's sidecars."""
+def sidecars_beside(path: bytes, inside: Listing | None = None) -> SidecarStamps:
+    """The stamps of one photo's sidecars; `inside` is the listing of its folder, where that is known."""
     found = SidecarStamps()
-    for place in sidecars_named_after(Path(os.fsdecode(path))):
+    for place in sidecars_named_after(Path(os.fsdecode(path)), inside):
         try:
             status = place.stat()
         except OSError:
@@ -138,9 +138,12 @@ def as_batch(root: Path, files: Sequence[FoundFile]) -> FoundBatch:
     if isinstance(files, FoundBatch):
         return files
     folders: dict[bytes, list[tuple[bytes, StampRow]]] = {}
+    inside: dict[bytes, Listing] = {}
     for found in files:
         folder, name = split_relative(root, found.path)
-        folders.setdefault(folder, []).append((name, stamp_row(found)))
+        if folder not in inside:
+            inside[folder] = sidecars_in(os.fsencode(found.path.parent))
+        folders.setdefault(folder, []).append((name, stamp_row(found, inside[folder])))
     return FoundBatch(root, [_listing(folder, entries) for folder, entries in folders.items()])
 
 
@@ -149,10 +152,10 @@ def _listing(folder: bytes, entries: Iterable[tuple[bytes, StampRow]]) -> Folder
     return FolderListing(folder, [name for name, _ in ordered], [stamp for _, stamp in ordered])
 
 
-def stamp_row(found: FoundFile) -> StampRow:
-    """The stored numbers of one file, its sidecars looked for on disk."""
+def stamp_row(found: FoundFile, inside: Listing | None = None) -> StampRow:
+    """The stored numbers of one file, its sidecars looked for on disk; `inside` as in `sidecars_beside`."""
     path = os.fsencode(found.path)
-    sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path))
+    sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path, inside))
     return found.stamp.mtime_ns, found.stamp.size, signed_inode(found.stamp.inode), sidecar
 
 

@@ -32,15 +32,15 @@ class Taken:
 
 
 # A number of one or two digits; some cameras pad with a blank, and leave blanks for what they do not know.
-_NUMBER = r"(\d\d|\d(?!$)| \d| {2}|)"
+_NUMBER = r"(\d\d|\d| \d| {2}|)"
 _YEAR_FIRST = re.compile(rf"(\d{{4}})(?:[:/.年\-]{_NUMBER}(?:[:/.月\-]{_NUMBER})?)?(?!\d)", re.ASCII)
-_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})?(?=$|[T _-]|\d{4,6}(?!\d))", re.ASCII)
+_COMPACT = re.compile(r"(\d{4})(\d{2})(?:(\d{2})(?=$|[T _-]|\d{4}(?:\d\d)?(?!\d))|(?=$|[T _-]))", re.ASCII)
 _YEAR_LAST = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4})(?!\d)", re.ASCII)
 _WEEKDAY = r"(?:[A-Z][a-z]{2,8}\.?,? +)?"
 _DAY_AND_NAME = re.compile(rf"{_WEEKDAY}(\d{{1,2}})[. -]+([A-Z][a-z]{{2,8}})[., -]+(\d{{4}})(?!\d)", re.ASCII)
 _NAME_AND_DAY = re.compile(
     rf"{_WEEKDAY}([A-Z][a-z]{{2,8}})\.? +(\d{{1,2}}),?"
-    r"(?: +(\d{1,2}:\d\d(?::\d\d)?)(?: +[A-Z]{2,5})?)? +(\d{4})(?!\d)",
+    r"(?: +(\d{1,2}:\d\d(?::\d\d)?(?: +[A-Z]{2,5}(?:[+-]\d\d:?\d\d)?)?))? +(\d{4})(?!\d)",
     re.ASCII,
 )
 _CLOCK = re.compile(
@@ -76,7 +76,8 @@ def _day_in(text: str) -> tuple[tuple[int, int, int], str] | None:
     if match := _COMPACT.match(text):
         return (int(match[1]), int(match[2]), int(match[3] or 0)), text[match.end() :]
     if match := _YEAR_FIRST.match(text):
-        return (int(match[1]), _number(match[2]), _number(match[3])), text[match.end() :]
+        month, day = _whole(match, 2), _whole(match, 3)
+        return (int(match[1]), month, day), text[match.end() :]
     if match := _YEAR_LAST.match(text):
         first, second = int(match[1]), int(match[3])
         month_first = second > 12 or (match[2] == "/" and first <= 12)
@@ -87,6 +88,14 @@ def _day_in(text: str) -> tuple[tuple[int, int, int], str] | None:
     if match := _NAME_AND_DAY.match(text):
         return (int(match[4]), _month_named(match[1]), int(match[2])), match[3] or text[match.end() :]
     return None
+
+
+def _whole(match: re.Match[str], group: int) -> int:
+    """The number; 0 where it may be cut off: EXIF's have two digits, and end the text with one only then."""
+    digits = match[group] or ""
+    is_last = len(digits) == 1 and match.end(group) == len(match.string)
+    padded = group == 2 or len(match[2] or "") == 2
+    return 0 if is_last and padded and match.string[match.start(group) - 1] == ":" else _number(digits)
 
 
 def _number(digits: str | None) -> int:

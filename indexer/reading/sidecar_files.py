@@ -19,6 +19,9 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
+#: The names of a folder's sidecars, by their names in lower case.
+Listing = Mapping[bytes, tuple[bytes, ...]]
+
 XMP, JSON = b".xmp", b".json"
 _SUPPLEMENT = ".supplemental-metadata"
 _CUT = range(51, 41, -1)  # characters; 46, but with the ending and a number in some of Takeout's versions
@@ -65,7 +68,7 @@ def xmp_beside(path: Path) -> list[Path]:
     folder, name = os.path.split(os.fsencode(path))
     found: list[Path] = []
     for lower, own in zip(xmp_names(name), (name + XMP, os.path.splitext(name)[0] + XMP), strict=True):
-        names = _sidecars_in(folder).get(lower, ())
+        names = sidecars_in(folder).get(lower, ())
         ours = sorted(names, key=lambda other: (other[:-4] != own[:-4], other[-4:] != XMP, other))
         found += [path.with_name(os.fsdecode(one)) for one in ours if not _is_anothers(folder, one, own, name)]
     return found
@@ -74,7 +77,7 @@ def xmp_beside(path: Path) -> list[Path]:
 def takeout_beside(path: Path) -> list[tuple[Path, bool]]:
     """The `.json` files beside a photo that may be Takeout's of it, and whether the name is enough to tell."""
     folder, name = os.path.split(os.fsencode(path))
-    inside = _sidecars_in(folder)
+    inside = sidecars_in(folder)
     if not any(other.endswith(JSON) for other in inside):
         return []
     return [
@@ -84,10 +87,11 @@ def takeout_beside(path: Path) -> list[tuple[Path, bool]]:
     ]
 
 
-def sidecars_named_after(path: Path) -> list[Path]:
-    """Every file beside a photo that may speak of it by its name without regard to letter case, in order of names."""
+def sidecars_named_after(path: Path, inside: Listing | None = None) -> list[Path]:
+    """Every file beside a photo that may speak of it by its name without regard to letter case, in order of names.
+    `inside` is what `sidecars_in` said of the folder, where that is known."""
     folder, name = os.path.split(os.fsencode(path))
-    inside = _sidecars_in(folder)
+    inside = sidecars_in(folder) if inside is None else inside
     wanted = {*xmp_names(name), *(takeout_names(name) if any(other.endswith(JSON) for other in inside) else ())}
     names = sorted(one for lower in wanted & inside.keys() for one in inside[lower])
     return [path.with_name(os.fsdecode(one)) for one in names]
@@ -133,7 +137,7 @@ def _is_another_file(other: bytes, photo: bytes) -> bool:
         return False
 
 
-def _sidecars_in(folder: bytes) -> Mapping[bytes, tuple[bytes, ...]]:
+def sidecars_in(folder: bytes) -> Listing:
     """The names of a folder's sidecars by their names in lower case; none where it can't be listed.
 
     Every photo of a folder asks: a listing is kept for as long as the folder does not change.
@@ -148,11 +152,11 @@ def _sidecars_in(folder: bytes) -> Mapping[bytes, tuple[bytes, ...]]:
 
 
 @lru_cache(maxsize=16)
-def _list_once(folder: bytes, mtime_ns: int, device: int, inode: int) -> Mapping[bytes, tuple[bytes, ...]]:
+def _list_once(folder: bytes, mtime_ns: int, device: int, inode: int) -> Listing:
     return _list(folder)
 
 
-def _list(folder: bytes) -> Mapping[bytes, tuple[bytes, ...]]:
+def _list(folder: bytes) -> Listing:
     found: dict[bytes, tuple[bytes, ...]] = {}
     try:
         names = os.listdir(folder or b".")
