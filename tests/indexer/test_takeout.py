@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from captioner import Caption
 from indexer.captions.blocks.xmp_edit import compose_packet
 from indexer.captions.own_caption import OwnCaption
-from indexer.photo import PhotoMetadata, Position
+from indexer.photo import CaptionBy, FileCaption, PhotoMetadata, Position
 from indexer.reading.metadata import read_metadata
 from indexer.reading.photo_reader import PhotoReader
 from indexer.reading.takeout import MOST_BYTES, Takeout, read_takeout
 from tests.indexer.test_sidecar_files import JPEG, LONG, reader
-from tests.photos_made import with_xmp, xmp_packet
+from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, settings_for, stored
+from tests.photos_made import with_xmp, write_jpeg, xmp_packet
 
 __all__ = ["reader"]
 
@@ -76,15 +77,13 @@ def test_a_sidecar_s_words_come_first_and_the_file_s_last() -> None:
 def test_our_own_sentence_stays_ours_where_google_has_read_it() -> None:
     data = with_xmp(JPEG, "")
     ours = compose_packet(OwnCaption.of(OURS, before=""))
-    found = metadata(data, ours, description=OURS.text)
-    assert found.person_caption is None
-    assert found.machine_caption is not None
+    read = metadata(data, ours, description=OURS.text)
+    assert read.person_caption is None
+    assert read.machine_caption is not None
     assert metadata(data, ours).person_caption == "Oma's garden"
 
 
 def test_a_correction_typed_on_the_page_stands_before_it() -> None:
-    from indexer.photo import CaptionBy, FileCaption
-
     typed = compose_packet(OwnCaption.of(FileCaption("typed here", CaptionBy.PERSON), before=""))
     found = metadata(JPEG, typed)
     assert found.correction is not None
@@ -204,3 +203,39 @@ def test_another_program_s_json_is_passed_over(tmp_path: Path, reader: PhotoRead
     (tmp_path / "IMG_77.json").unlink()
     (tmp_path / "IMG_77.json").mkdir()
     assert reader.read_metadata(photo)[1].person_caption is None
+
+
+async def test_its_description_is_a_person_s_caption_all_the_way(tmp_path: Path) -> None:
+    library, settings, captioner = tmp_path / "library", settings_for(tmp_path), CountingCaptioner()
+    photo = write_jpeg(library / "red.jpg", COLOURS["red"])
+    original, beside = photo.read_bytes(), library / "red.jpg.json"
+    beside.write_bytes(told())
+
+    async def shown() -> tuple[str | None, CaptionBy | None]:
+        await index(settings, captioner, library)
+        with stored(settings) as storage:
+            [one] = all_photos(storage)
+            return one.caption, one.caption_by
+
+    def correct(text: str | None) -> None:
+        with stored(settings) as storage:
+            [one] = all_photos(storage)
+            catalogue = storage.catalogue
+            assert catalogue.take_back(one.id) if text is None else catalogue.correct(one.id, text)
+
+    assert await shown() == ("Oma's garden", CaptionBy.PERSON)
+    assert photo.read_bytes() == original, "our sentence never stands beside a person's"
+    with stored(settings) as storage:
+        assert found(storage, "garden person:anna year:2000 rating:5") == ["Oma's garden"]
+    correct("typed on the page")
+    assert await shown() == ("typed on the page", CaptionBy.PERSON)
+    assert (await index(settings, captioner, library)).done == 0
+    correct(None)
+    assert await shown() == ("Oma's garden", CaptionBy.PERSON)
+    assert photo.read_bytes() == original
+    beside.write_bytes(told(description="Opa's garden"))
+    assert await shown() == ("Opa's garden", CaptionBy.PERSON)
+    beside.unlink()
+    assert await shown() == ("a red wall seen by colours-1", CaptionBy.MODEL)
+    assert captioner.asked == ["red"]
+    assert sorted(path.name for path in library.iterdir()) == ["red.jpg"]
