@@ -1,7 +1,8 @@
 """When a photo was taken: the dates that a file and what lies beside it give, in the order of trust, each checked for
 sense.
 
-1. The date of taking in a sidecar, which a person edited last: exif:DateTimeOriginal, photoshop:DateCreated.
+1. The date of taking in a sidecar, which a person edited last: exif:DateTimeOriginal, photoshop:DateCreated. Where it
+   is EXIF's with less of it, EXIF's, which has the offset.
 2. Google Photos' (a Takeout `.json`) where it is another day than EXIF's: then somebody has set it there. On the same
    day EXIF's comes first, which knows the time of the place where Google has UTC.
 3. The date of taking in the file: EXIF DateTimeOriginal, XMP, IPTC 2:55.
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from indexer.photo import DatePrecision
+from indexer.photo import DatePrecision, iso_date
 from indexer.reading.container_dates import ContainerDates
 from indexer.reading.date_text import Taken, read_date
 from indexer.reading.exif import GPSIFD, ExifIFD, ExifValues, ImageIFD, number, text
@@ -65,7 +66,8 @@ def _candidates(
     packets = [inside] if inside is not None else []
     original = _exif_date(exif, ExifIFD.DateTimeOriginal, ExifIFD.SubSecTimeOriginal, ExifIFD.OffsetTimeOriginal)
     of_google = Taken(takeout) if takeout is not None else None
-    yield from _read(date for xmp in beside for date in xmp.dates)
+    for written in _read(date for xmp in beside for date in xmp.dates):
+        yield original if original is not None and _says_no_more(written, original) else written
     if original is not None and of_google is not None and _is_another_day(original, of_google):
         yield of_google
     yield original
@@ -85,6 +87,16 @@ def _candidates(
 
 def _read(dates: Iterable[str]) -> Iterator[Taken | None]:
     return map(read_date, dates)
+
+
+def _says_no_more(written: Taken | None, original: Taken) -> bool:
+    """Whether a sidecar's date is EXIF's with less of it: without fraction and offset, or only the day, month or year."""
+    if written is None or written.at.tzinfo is not None or original.precision is not DatePrecision.TIME:
+        return False
+    clock = original.at.replace(tzinfo=None)
+    if written.precision is DatePrecision.TIME:
+        return written.at.replace(microsecond=0) == clock.replace(microsecond=0) and not written.at.microsecond
+    return iso_date(written.at, written.precision) == iso_date(clock, written.precision)
 
 
 def _is_another_day(original: Taken, of_google: Taken) -> bool:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -18,8 +16,6 @@ from hypothesis import strategies as st
 from captioner import Caption, Tag
 from indexer.catalogue import Catalogue
 from indexer.catalogue.rows import pack_embedding, unpack_embedding
-from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
-from indexer.database import Database
 from indexer.errors import StorageError
 from indexer.photo import (
     CaptionBy,
@@ -134,7 +130,6 @@ def test_no_text_or_number_a_file_claims_breaks_the_catalogue(catalogue: Catalog
 
 def last_job(catalogue: Catalogue) -> Job:
     """The settled file, put back into the queue."""
-    from indexer.photo import JobKind
 
     catalogue.enqueue_all(JobKind.INDEX)
     return catalogue.claim(1)[0]
@@ -351,28 +346,3 @@ def test_a_date_that_the_only_file_has_lost_is_gone(catalogue: Catalogue, root: 
     [job] = catalogue.claim(1)
     settle(catalogue, job, BARE)
     assert the_photo(catalogue).metadata.taken_at is None
-
-
-def test_an_older_catalogue_s_doubtful_dates_are_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "old.db"
-    Database(path, CATALOGUE_MIGRATIONS[:6]).close()
-    dates = {"a": None, "b": "2019-01-01T00:00:00", "c": "2019-01-01T00:00:00+01:00", "d": "2019-01-01T10:00:00"}
-    with closing(sqlite3.connect(path)) as old, old:
-        old.execute("INSERT INTO root (id, path) VALUES (1, x'2f70')")
-        for number, (name, date) in enumerate(dates.items(), 1):
-            old.execute(
-                """INSERT INTO photo (id, mime_type, width_px, height_px, taken_at, added_at)
-                VALUES (?, 'image/jpeg', 4, 3, ?, '2024-01-01T00:00:00+00:00')""",
-                (name, date),
-            )
-            old.execute(
-                """INSERT INTO file (id, root_id, folder, name, mtime_ns, size, inode, photo_id, missing_since)
-                VALUES (?, 1, x'', ?, 1, 1, ?, ?, NULL)""",
-                (number, name.encode(), number, name),
-            )
-        old.execute("""INSERT INTO file (id, root_id, folder, name, mtime_ns, size, inode, photo_id, missing_since)
-            VALUES (9, 1, x'', x'7a', 1, 1, 9, 'a', '2024-01-01T00:00:00+00:00')""")
-    with Catalogue(path) as catalogue:
-        assert {photo.metadata.taken_precision for photo in catalogue.photos(list(dates))} == {DatePrecision.TIME}
-        jobs = catalogue.claim(9)
-    assert sorted((job.file.path.name, job.kind) for job in jobs) == [(name, JobKind.METADATA) for name in "abc"]

@@ -84,6 +84,25 @@ def test_a_sidecar_s_date_and_place_go_before_the_file_s() -> None:
     assert inside.latitude == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("sidecar", "expected"),
+    [
+        ("2021:03:03 03:03:03", "2021-03-03T03:03:03.250000+02:00"),
+        ("2021-03-03T03:03:03", "2021-03-03T03:03:03.250000+02:00"),
+        ("2021-03-03", "2021-03-03T03:03:03.250000+02:00"),
+        ("2021", "2021-03-03T03:03:03.250000+02:00"),
+        ("2021-03-04", "2021-03-04"),
+        ("2020", "2020"),
+        ("2021-03-03T03:03:04", "2021-03-03T03:03:04"),
+        ("2021-03-03T03:03:03+05:00", "2021-03-03T03:03:03+05:00"),
+    ],
+)
+def test_a_sidecar_that_says_less_of_the_same_date_costs_no_offset(sidecar: str, expected: str) -> None:
+    exif = {ORIGINAL: b"2021:03:03 03:03:03", ExifIFD.SubSecTimeOriginal: b"25", ExifIFD.OffsetTimeOriginal: b"+02:00"}
+    beside = xmp_packet(f"<exif:DateTimeOriginal>{sidecar}</exif:DateTimeOriginal>")
+    assert date_of(jpeg(exif=exif), beside) == expected
+
+
 def test_gps_time_and_the_last_change_come_after_what_was_meant() -> None:
     gps = {GPSIFD.GPSDateStamp: b"2015:06:07", GPSIFD.GPSTimeStamp: ((8, 1), (9, 1), (10, 1))}
     assert date_of(jpeg({ImageIFD.DateTime: b"2020:01:01 10:00:00"}, gps=gps)) == "2015-06-07T08:09:10+00:00"
