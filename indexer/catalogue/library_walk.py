@@ -208,13 +208,13 @@ class LibraryWalks:
                 )
                 writer.execute("UPDATE root SET accept_losses = 0 WHERE id = ?", (walk.root_id,))
             writer.execute("UPDATE root SET held_back = ? WHERE id = ?", (storable(held_back), walk.root_id))
-            writer.execute(
-                "UPDATE root SET passed_over = ? WHERE id = ? AND ? = x''",
-                (_counted_json(walk.passed_over), walk.root_id, walk.below),
-            )
             unreadable = outermost_only(walk.unreadable) if code is None else {}
             if code is None:
                 keep_unreadable(writer, walk.root_id, walk.below, unreadable)
+                writer.execute(
+                    "UPDATE root SET passed_over = ? WHERE id = ? AND ? = x''",
+                    (_counted_json(walk.passed_over), walk.root_id, walk.below),
+                )
         return WalkOutcome(0 if held_back else len(unseen), held_back, unreadable)
 
     def accept_losses(self, root: Path) -> None:
