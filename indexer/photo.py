@@ -7,7 +7,7 @@ photo's identity (see `content_key`); stamp = what `stat` says of a file without
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -315,3 +315,24 @@ def is_unsure(caption: Caption) -> bool:
     if not caption.text:
         return False
     return not caption.sure or (not caption.words and caption.confidence < LOW_CONFIDENCE)
+
+
+def with_own_words(metadata: PhotoMetadata, known: Photo | None) -> PhotoMetadata:
+    """What a file says, where another program has dropped the marks beside our sentence and kept the sentence: one that
+    is to the letter what the catalogue has from the model is no person's."""
+    words = metadata.person_caption
+    if known is None or words is None or metadata.correction is not None or metadata.machine_caption is not None:
+        return metadata
+    machine = FileCaption.of(known.machine) if known.machine is not None else None
+    believed = (machine, known.metadata.machine_caption)
+    ours = next((one for one in believed if one is not None and one.text == words), None)
+    if ours is None:
+        return metadata
+    others = (*metadata.comments, *metadata.alt_texts)
+    return replace(
+        metadata,
+        machine_caption=ours,
+        person_caption=others[0] if others else None,
+        comments=metadata.comments[1:],
+        alt_texts=metadata.alt_texts if metadata.comments else metadata.alt_texts[1:],
+    )

@@ -27,6 +27,7 @@ from indexer.photo import (
     ThumbnailSize,
     Written,
     is_unsure,
+    with_own_words,
 )
 from indexer.thumbnails import ThumbnailStore
 
@@ -95,7 +96,7 @@ async def index_photo(job: Job, bench: Bench) -> IndexedPhoto:
     reading = await bench.photos.read(job.file.path)
     async with bench.one_at_a_time(reading.content_key):
         known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
-        reading = replace(reading, metadata=_with_own_words(reading.metadata, known))
+        reading = replace(reading, metadata=with_own_words(reading.metadata, known))
         await asyncio.to_thread(_keep_thumbnails, reading, bench)
         caption, look_model = _words_we_have(known, reading.metadata) or await _new_words(reading.pixels, bench)
         if _was_taken_out(job, reading.content_key, reading.metadata):
@@ -105,27 +106,6 @@ async def index_photo(job: Job, bench: Bench) -> IndexedPhoto:
             held = reading.metadata.machine_caption is not None
             written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench, held=held)
         return await _settle(job, reading.content_key, reading.metadata, caption, written, bench, look_model=look_model)
-
-
-def _with_own_words(metadata: PhotoMetadata, known: Photo | None) -> PhotoMetadata:
-    """What a file says, where another program has dropped the marks beside our sentence and kept the sentence: one that
-    is to the letter what the catalogue has from the model is no person's."""
-    words = metadata.person_caption
-    if known is None or words is None or metadata.correction is not None or metadata.machine_caption is not None:
-        return metadata
-    machine = FileCaption.of(known.machine) if known.machine is not None else None
-    believed = (machine, known.metadata.machine_caption)
-    ours = next((one for one in believed if one is not None and one.text == words), None)
-    if ours is None:
-        return metadata
-    others = (*metadata.comments, *metadata.alt_texts)
-    return replace(
-        metadata,
-        machine_caption=ours,
-        person_caption=others[0] if others else None,
-        comments=metadata.comments[1:],
-        alt_texts=metadata.alt_texts if metadata.comments else metadata.alt_texts[1:],
-    )
 
 
 def _words_we_have(known: Photo | None, metadata: PhotoMetadata) -> tuple[Caption, str | None] | None:
@@ -158,7 +138,7 @@ async def _only_metadata_changed(job: Job, bench: Bench) -> IndexedPhoto | None:
     known = await asyncio.to_thread(bench.catalogue.known, content_key)
     if content_key != job.content_key or known is None or known.machine is None:
         return None
-    metadata = _with_own_words(metadata, known)
+    metadata = with_own_words(metadata, known)
     if await asyncio.to_thread(bench.thumbnails.get, content_key, ThumbnailSize.GRID) is None:
         return None
     photo = IndexedPhoto(content_key=content_key, metadata=metadata, stamp=stamp, caption=None)
@@ -363,7 +343,7 @@ async def _caption_from_the_file(job: Job, bench: Bench) -> IndexedPhoto:
         await asyncio.to_thread(_keep_thumbnails, reading, bench)
         caption = await bench.captioner.caption(reading.pixels)
         known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
-        reading = replace(reading, metadata=_with_own_words(reading.metadata, known))
+        reading = replace(reading, metadata=with_own_words(reading.metadata, known))
         words = _correction(known, reading.metadata) or _believed(known, caption)
         held = reading.metadata.machine_caption is not None
         written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench, held=held)
@@ -380,7 +360,7 @@ async def words_into_the_file(job: Job, bench: Bench) -> IndexedPhoto:
     async with bench.one_at_a_time(content_key):
         known = await asyncio.to_thread(bench.catalogue.known, content_key)
         if known is not None and content_key == job.content_key:
-            metadata = _with_own_words(metadata, known)
+            metadata = with_own_words(metadata, known)
             correction = _typed(known)
             if correction is None:
                 photo = await _without_the_correction(job, known, metadata, stamp, bench)
@@ -470,7 +450,7 @@ async def read_metadata_again(job: Job, bench: Bench) -> IndexedPhoto:
     if content_key != job.content_key:
         return await index_photo(job, bench)
     known = await asyncio.to_thread(bench.catalogue.known, content_key)
-    metadata = _with_own_words(metadata, known)
+    metadata = with_own_words(metadata, known)
     photo = IndexedPhoto(content_key=content_key, metadata=metadata, stamp=stamp, caption=None)
     await asyncio.to_thread(bench.catalogue.settle, job, photo)
     return photo
@@ -483,7 +463,7 @@ async def make_thumbnails_again(job: Job, bench: Bench) -> IndexedPhoto:
         return await index_photo(job, bench)
     await asyncio.to_thread(_keep_thumbnails, reading, bench)
     known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
-    metadata = _with_own_words(reading.metadata, known)
+    metadata = with_own_words(reading.metadata, known)
     photo = IndexedPhoto(content_key=reading.content_key, metadata=metadata, stamp=reading.stamp, caption=None)
     await asyncio.to_thread(bench.catalogue.settle, job, photo)
     return photo

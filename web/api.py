@@ -209,7 +209,8 @@ async def status(request: web.Request) -> Json:
     ``unwritten`` (``{"reason", "photos"}``: how many photos have a caption that stands in no file, and why),
     ``unreadable`` (``{"path", "code", "reason", "since", "files"}``: folders that the last scan could not read, the
     errno's name, and how many known files are in them),
-    ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null),
+    ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null, and passed_over:
+    how many pictures and videos of which suffix are not read),
     ``caption_models`` (current, own: how many photos it has described, others: how many each other model has,
     by_others: all of those, queued: files that wait for a caption; null where the model in use can't be read) and
     ``set_aside``, a page of ``{"id", "path", "reason", "attempts"}``.
@@ -308,7 +309,13 @@ def _unreadable(place: UnreadablePlace) -> Json:
 
 def _library(root: RootState) -> Json:
     held_back = clean(root.held_back) if root.held_back else None
-    return {"path": clean(str(root.path)), "files": root.files, "missing": root.missing, "held_back": held_back}
+    return {
+        "path": clean(str(root.path)),
+        "files": root.files,
+        "missing": root.missing,
+        "held_back": held_back,
+        "passed_over": {clean(kind): count for kind, count in root.passed_over.items()},
+    }
 
 
 def _hit(request: web.Request, found: Found[Photo]) -> Json:

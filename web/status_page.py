@@ -19,7 +19,7 @@ from web.bodies import read_fields
 from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, WAKE, in_thread, while_searching
 from web.language import recorded
 from web.links import described_url, photo_url, retried_url
-from web.localized import bytes_text
+from web.localized import bytes_text, decimal_text
 from web.recaptioning import describe_again, model_view
 from web.results import Link
 from web.shown import clean, file_name
@@ -41,6 +41,8 @@ class RootView:
     files: int
     missing: int
     held_back: str
+    passed_over: int = 0  # files of kinds that are not read
+    kinds: str = ""  # "10 .jxl, 2 .psd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,14 @@ async def root_views(request: web.Request) -> tuple[RootView, ...]:
     paths = {root.path for root in walked}
     return (
         *(
-            RootView(clean(str(root.path)), root.files, root.missing, clean(recorded(root.held_back or "")))
+            RootView(
+                clean(str(root.path)),
+                root.files,
+                root.missing,
+                clean(recorded(root.held_back or "")),
+                sum(root.passed_over.values()),
+                clean(", ".join(f"{decimal_text(count)} {kind}" for kind, count in root.passed_over.items())),
+            )
             for root in walked
         ),
         *(RootView(clean(str(path)), 0, 0, "") for path in request.config_dict[SETTINGS].photos if path not in paths),

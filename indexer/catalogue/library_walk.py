@@ -14,6 +14,7 @@ lost. `accept_losses` lets the next complete walk be believed.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -87,6 +88,7 @@ class RootState:
     missing: int
     walked_at: str | None
     held_back: str | None
+    passed_over: Mapping[str, int] = field(default_factory=dict)  # how many files of which suffix are not read
 
 
 @dataclass(slots=True)
@@ -99,6 +101,7 @@ class Walk:
     number: int
     seen: bytearray  # one byte per file id
     unreadable: dict[bytes, str] = field(default_factory=dict)
+    passed_over: Counter[str] = field(default_factory=Counter)
 
     def mark(self, file_id: int) -> None:
         """Remembers that the file was met."""
@@ -137,6 +140,7 @@ class LibraryWalks:
         """
         batch = as_batch(walk.root, files)
         walk.unreadable.update({walk.folder(folder): why for folder, why in batch.unreadable.items()})
+        walk.passed_over.update(batch.passed_over)
         unchanged, odd = 0, []
         for listing in batch.listings:
             rest = self._odd_ones(walk, listing)
@@ -207,6 +211,10 @@ class LibraryWalks:
             unreadable = outermost_only(walk.unreadable) if code is None else {}
             if code is None:
                 keep_unreadable(writer, walk.root_id, walk.below, unreadable)
+                writer.execute(
+                    "UPDATE root SET passed_over = ? WHERE id = ? AND ? = x''",
+                    (_counted_json(walk.passed_over), walk.root_id, walk.below),
+                )
         return WalkOutcome(0 if held_back else len(unseen), held_back, unreadable)
 
     def accept_losses(self, root: Path) -> None:
@@ -249,7 +257,7 @@ class LibraryWalks:
     def roots(self) -> list[RootState]:
         """Every root that was ever walked and not forgotten."""
         rows = self._database.reader.execute(
-            """SELECT path, walked_at, held_back,
+            """SELECT path, walked_at, held_back, passed_over,
             (SELECT count(*) FROM file WHERE root_id = root.id) AS files,
             (SELECT count(*) FROM file WHERE root_id = root.id AND missing_since IS NOT NULL) AS missing
             FROM root ORDER BY path"""
@@ -261,6 +269,7 @@ class LibraryWalks:
                 missing=row["missing"],
                 walked_at=row["walked_at"],
                 held_back=row["held_back"],
+                passed_over=json.loads(row["passed_over"]),
             )
             for row in rows
         ]
@@ -330,6 +339,11 @@ class LibraryWalks:
                 return noted(f"{where}: {also} {lost} of {known} photos are gone at once; nothing was removed. {_HINT}")
             return noted(f"{where}: {lost} of {known} photos are gone at once; nothing was removed. {_HINT}")
         return None
+
+
+def _counted_json(passed_over: Counter[str]) -> str:
+    """The most frequent first."""
+    return json.dumps({storable(kind): count for kind, count in passed_over.most_common() if count})
 
 
 def _counts(outcomes: Iterable[str]) -> NoteCounts:

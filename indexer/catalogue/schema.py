@@ -179,6 +179,7 @@ ALTER TABLE photo ADD COLUMN taken_precision TEXT NOT NULL DEFAULT 'time';  -- p
 _SAID_BY_FILES = """
 ALTER TABLE photo ADD COLUMN said TEXT NOT NULL DEFAULT '{}';  -- {headline, subjects, locations, ...}: see rows.SAID
 ALTER TABLE file ADD COLUMN read_version INTEGER;
+ALTER TABLE root ADD COLUMN passed_over TEXT NOT NULL DEFAULT '{}';  -- {suffix: how many files of it are not read}
 UPDATE photo SET revision = revision + 1 WHERE camera IS NOT NULL OR lens IS NOT NULL;
 """
 

@@ -16,6 +16,8 @@ from indexer.photo import iso_date
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from indexer.catalogue import Catalogue, Refused
     from indexer.catalogue.job_queue import SetAside
     from indexer.catalogue.unreadable import UnreadablePlace
@@ -217,6 +219,8 @@ def _print_state(state: dict[str, Any]) -> None:
         print_line(f"library         {library['path']}: {library['files']:,} files{missing}")
         if library["held_back"]:
             print_line(f"                {library['held_back']}")
+        if passed_over := library["passed_over"]:
+            print_line(f"                {_passed_over(passed_over)}")
     print_line(
         f"photos          {counts['photos']:,} in {counts['files']:,} files, {counts['with_caption']:,} captioned"
     )
@@ -245,6 +249,13 @@ def _print_state(state: dict[str, Any]) -> None:
         print_line(f"  {item['path']}: {item['reason']}")
     if counts["set_aside"] > len(state["set_aside"]):
         print_line(f"  and {counts['set_aside'] - len(state['set_aside']):,} more")
+
+
+def _passed_over(counts: Mapping[str, int]) -> str:
+    """What is passed over, and how often."""
+    number = sum(counts.values())
+    files = "1 file of a kind" if number == 1 else f"{number:,} files of kinds"
+    return f"{files} that recollect does not read: " + ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
 
 
 def _print_caption_models(models: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import os
 import stat
 import time
 from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -79,6 +79,7 @@ class Crawl:
         self._above = _folders_above(self._base)
         self._unreadable: dict[bytes, str] = {}
         self._unswept: set[bytes] = set()
+        self._passed_over: Counter[str] = Counter()
 
     def stop(self) -> None:
         """The walk ends at the next file."""
@@ -95,13 +96,14 @@ class Crawl:
                 if count >= BATCH_FILES or time.monotonic() > due:
                     yield self._batch(listings)
                     listings, count, due = [], 0, time.monotonic() + BATCH_S
-        if listings or self._unreadable or self._unswept:
+        if listings or self._unreadable or self._unswept or self._passed_over:
             yield self._batch(listings)
 
     def _batch(self, listings: Sequence[FolderListing]) -> FoundBatch:
         unreadable, self._unreadable = self._unreadable, {}
         unswept, self._unswept = self._unswept, set()
-        return FoundBatch(self._root, listings, unreadable, unswept)
+        passed_over, self._passed_over = self._passed_over, Counter()
+        return FoundBatch(self._root, listings, unreadable, unswept, passed_over)
 
     def _list_next(self) -> Iterator[FolderListing]:
         folder = self._folders.pop() if self._folders else self._linked.popleft()
@@ -160,6 +162,8 @@ class Crawl:
                     sidecars.add(name, stamp)
             elif is_temporary(name):
                 self._unswept.add(folder)
+            elif (kind := self._rules.unread_kind(name)) is not None and not self._is_folder(folder, entry):
+                self._passed_over[os.fsdecode(kind)] += takes(prefix + name)
             elif self._is_folder(folder, entry) and self._rules.enters(prefix + name):
                 self._meet_folder(prefix + name, entry, folders)
         return photos, sidecars, folders

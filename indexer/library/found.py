@@ -107,6 +107,7 @@ class FoundBatch(Sequence[FoundFile]):
     listings: Sequence[FolderListing]
     unreadable: Mapping[bytes, str] = field(default_factory=dict)
     unswept: Collection[bytes] = ()
+    passed_over: Mapping[str, int] = field(default_factory=dict)  # how many files of which suffix are not read
     _ends: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

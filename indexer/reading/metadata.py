@@ -31,6 +31,7 @@ from indexer.reading.exif import (
     xp_text,
 )
 from indexer.reading.iptc_texts import CAPTION, KEYWORD, TITLE, IptcTexts
+from indexer.reading.maker_lens import spec
 from indexer.reading.metadata_blocks import Blocks, find_blocks
 from indexer.reading.said_by_file import Said, other_words
 from indexer.reading.taken_at import taken_at
@@ -98,7 +99,7 @@ def combine(
         taken_precision=taken.precision if taken else DatePrecision.TIME,
         dated_by_name=taken is not None and taken.by_name,
         camera=_camera(text(exif.image.get(ImageIFD.Make)), text(exif.image.get(ImageIFD.Model))),
-        lens=_lens(exif, packets),
+        lens=_lens(exif, packets, blocks.maker_lens),
         exposure_s=_within(number(exif.exif.get(ExifIFD.ExposureTime)), 1e-9, 1e6),
         f_number=_within(number(exif.exif.get(ExifIFD.FNumber)), 0.1, 1e4),
         iso=_iso(exif),
@@ -203,11 +204,21 @@ def _camera(make: str | None, model: str | None) -> str | None:
     return clean_text(" ".join([*(named or words), model]))
 
 
-def _lens(exif: ExifValues, packets: Sequence[Xmp]) -> str | None:
+def _lens(exif: ExifValues, packets: Sequence[Xmp], by_maker: str | None) -> str | None:
     model = clean_text(text(exif.exif.get(ExifIFD.LensModel)))
     if model is None or set(model) <= set("-. ?0"):
-        return _first_clean(xmp.lens for xmp in packets)
+        named = (by_maker, _lens_specification(exif))
+        return _first_clean(chain((xmp.lens for xmp in packets), named))
     return _camera(text(exif.exif.get(ExifIFD.LensMake)), model)
+
+
+def _lens_specification(exif: ExifValues) -> str | None:
+    """Shortest and longest focal length, and the smallest f-number at each (EXIF 2.32, 4.6.5)."""
+    values = exif.exif.get(ExifIFD.LensSpecification)
+    if not isinstance(values, tuple) or len(values) != 4:
+        return None
+    shortest, longest, f_shortest, f_longest = (number(value) or 0.0 for value in values)
+    return spec(shortest, longest, f_shortest, f_longest)
 
 
 def _within(value: float | None, least: float, most: float) -> float | None:

@@ -20,6 +20,7 @@ from indexer.reading.container_dates import ContainerDates, heif_dates, png_date
 from indexer.reading.decode import Picture
 from indexer.reading.exif import ExifValues, raw_bytes, read_exif, read_single_ifd
 from indexer.reading.iptc_texts import PHOTOSHOP_HEADER, IptcTexts, photoshop_iptc, read_iptc
+from indexer.reading.maker_lens import maker_lens
 from indexer.reading.segments import APP1, APP13, COM, is_jpeg, is_png, is_webp, jpeg_parts, png_parts, riff_parts
 
 _EXIF_HEADER = b"Exif\0"
@@ -40,6 +41,7 @@ class Blocks:
     iptc: IptcTexts = field(default_factory=dict)
     title: str | None = None  # a PNG's own
     dates: ContainerDates = ContainerDates()
+    maker_lens: str | None = None  # by the MakerNote
 
 
 @dataclass(slots=True)
@@ -96,6 +98,7 @@ def _read(raw: _Raw, picture: Picture, captions: tuple[FieldText, ...] = (), mar
         read_iptc(raw.iptc) if raw.iptc else {},
         raw.title,
         raw.dates,
+        maker_lens(raw.exif),
     )
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -242,7 +242,10 @@ class EmbeddedSearch:
             mask = cosines >= ALIKE_COSINE
             scores = np.where(mask, np.clip(cosines, 0, 1), np.float32(0))
             return Match(mask, scores, cosines=np.where(mask, cosines, 0))
-        scores = np.where(others, _word_likeness(np.frombuffer(codes, np.int32), strengths, picture), np.float32(0))
+        said = self._said.of([docno], self._database.reader).get(docno)
+        silent = STOP_WORDS | said.of_taking if said is not None else STOP_WORDS
+        likeness = _word_likeness(np.frombuffer(codes, np.int32), strengths, picture, silent)
+        scores = np.where(others, likeness, np.float32(0))
         return Match(scores > 0, scores)
 
     def _hits(
@@ -274,14 +277,14 @@ class EmbeddedSearch:
 
 
 def _word_likeness(
-    codes: np.ndarray[tuple[int], np.dtype[np.int32]], strengths: bytes, picture: Picture
+    codes: np.ndarray[tuple[int], np.dtype[np.int32]], strengths: bytes, picture: Picture, silent: Collection[str]
 ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """Per photo the share (0..1) of the most telling words `codes` that it has as well."""
+    """Per photo the share (0..1) of the most telling words `codes` that it has as well, the words `silent` left out."""
     frequencies = picture.frequencies(codes)
     telling = np.log(max(picture.count, 2) / np.clip(frequencies, 1, max(picture.count, 2))) * np.frombuffer(
         strengths, np.uint8
     )
-    telling[(frequencies < 2) | np.isin(codes, [picture.names.word_codes.get(word, 0) for word in STOP_WORDS])] = 0
+    telling[(frequencies < 2) | np.isin(codes, [picture.names.word_codes.get(word, 0) for word in silent])] = 0
     best = np.argsort(-telling, kind="stable")[:MOST_SIMILAR_WORDS]
     weights = np.asarray(telling[best] / (telling[best].sum() or 1), np.float32)
     likeness = np.zeros(len(picture.docnos), np.float32)

@@ -39,6 +39,20 @@ def test_a_second_walk_finds_nothing_to_do(catalogue: Catalogue, root: Path) -> 
     assert catalogue.queued() == 0
 
 
+def test_pictures_and_videos_that_are_not_read_are_counted_by_kind(catalogue: Catalogue, root: Path) -> None:
+    for name in ("a.jxl", "2019/B.JXL", "c.psd", "film.mov", "notes.txt", "Thumbs.db", ".hidden.jxl", "skip/d.jxl"):
+        write(root / name)
+    (root / "folder.mov").mkdir()
+    write(root / "folder.mov" / "inside.jpg")
+    assert rescan(catalogue, root, exclude=("skip/",))[0].new == 4
+    (state,) = catalogue.roots()
+    assert next(iter(state.passed_over)) == ".jxl", "the most frequent first"
+    assert state.passed_over == {".jxl": 2, ".psd": 1, ".mov": 1}
+    (root / "a.jxl").unlink()
+    rescan(catalogue, root, exclude=("skip/",))
+    assert catalogue.roots()[0].passed_over[".jxl"] == 1
+
+
 def test_a_changed_file_is_read_again_and_leaves_its_old_photo(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
     settle_all(catalogue)
