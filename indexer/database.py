@@ -14,10 +14,12 @@ from urllib.parse import quote
 
 from indexer.database_errors import GIVE_RIGHTS, hint_for, is_damage, keeps_from_writing, rebuild_hint
 from indexer.errors import StorageError
+from indexer.message import noted
 
 Migration = tuple[str, str]  # a name that never changes, and the SQL script it stands for
 
 _BUSY_TIMEOUT_S = 30.0
+_LOST = noted("the file was deleted or replaced while it was in use: start recollect again")
 
 
 class NewerDatabase(StorageError):
@@ -65,6 +67,7 @@ class Database:
         if not self.read_only:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         self._times_opened += 1
+        self._opened = None
         self._writer = self._connect()
         self._opened = _identity(self.path)
         if self.read_only:
@@ -168,11 +171,17 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         # check_same_thread is off so that close() may close what other threads opened.
+        if self.is_lost:  # what is there now, if anything, is another database
+            raise StorageError(f"the database {self.path} was deleted or replaced while it was in use", hint=_LOST)
         if self.read_only:
             connection = _read_only_connection(self.path)
         else:
             connection = sqlite3.connect(
-                self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+                f"file:{quote(os.fsencode(self.path))}?mode={'rwc' if self._opened is None else 'rw'}",
+                timeout=_BUSY_TIMEOUT_S,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=True,
             )
         self._connections.append(connection)
         connection.row_factory = sqlite3.Row

@@ -53,6 +53,13 @@ class DerivedDatabase(Database):
             renewed()
 
     @property
+    def reader(self) -> sqlite3.Connection:
+        """As `Database.reader`; where this thread needs another connection, a lost file is begun anew first."""
+        if getattr(self._local, "of", None) != self._times_opened:
+            self.look()
+        return super().reader
+
+    @property
     def times_opened(self) -> int:
         """Another number after the file was begun anew."""
         return self._times_opened
