@@ -16,6 +16,8 @@ from indexer.caption_models import count_by_model, listed_models
 from indexer.commands.finding import Finding, Verdict
 from indexer.commands.folders import Folders, listed_folders, look_at_folders
 from indexer.commands.remembered import read_remembered
+from indexer.database import read_only_connection
+from indexer.database_errors import hint_for, is_damage
 from indexer.derived_database import set_aside_files
 from indexer.errors import SearchError, SetupError
 from indexer.photo import JobKind
@@ -145,7 +147,11 @@ def _databases(settings: Settings) -> Iterator[Finding]:
         if aside := [] if subject == "catalogue" else set_aside_files(path):
             told = ", ".join(f"{one.name} ({one.stat().st_size // _MB:,} MB)" for one in aside)
             yield Finding(subject, Verdict.FINE, f"set aside since it was damaged: {told}; it may be deleted")
-        damage = _damage(path)
+        try:
+            damage = _damage(path)
+        except sqlite3.Error as error:
+            yield Finding(subject, Verdict.BROKEN, f"{path} can't be read: {error}", hint_for(error, path))
+            continue
         if damage:
             yield Finding(subject, Verdict.BROKEN, f"{path} is damaged: {damage}", _REBUILD[subject])
         else:
@@ -153,11 +159,14 @@ def _databases(settings: Settings) -> Iterator[Finding]:
 
 
 def _damage(path: Path) -> str | None:
-    """What SQLite's own check says (https://sqlite.org/pragma.html#pragma_quick_check); None where it is content."""
+    """What SQLite's own check says (https://sqlite.org/pragma.html#pragma_quick_check); None where it is content.
+    Raises `sqlite3.Error` where it can't be read for another reason."""
     try:
-        with closing(sqlite3.connect(path, timeout=30)) as connection:
+        with closing(read_only_connection(path)) as connection:
             said = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
     except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
         return str(error)
     return None if said == ["ok"] else "; ".join(said)
 
