@@ -14,10 +14,12 @@ from urllib.parse import quote
 
 from indexer.database_errors import GIVE_RIGHTS, hint_for, is_damage, keeps_from_writing, rebuild_hint
 from indexer.errors import StorageError
+from indexer.message import noted
 
 Migration = tuple[str, str]  # a name that never changes, and the SQL script it stands for
 
 _BUSY_TIMEOUT_S = 30.0
+_LOST = noted("the file was deleted or replaced while it was in use: start recollect again")
 
 
 class NewerDatabase(StorageError):
@@ -65,6 +67,7 @@ class Database:
         if not self.read_only:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         self._times_opened += 1
+        self._opened = None
         self._writer = self._connect()
         self._opened = _identity(self.path)
         if self.read_only:
@@ -114,9 +117,14 @@ class Database:
             (edition,) = self._watcher.execute("PRAGMA data_version").fetchone()
             return self._times_opened << 32 | int(edition)
 
-    def damage(self) -> str | None:
+    def damage(self, *, most_bytes: int | None = None) -> str | None:
         """What SQLite's check of the whole file says (https://sqlite.org/pragma.html#pragma_quick_check); None where it
-        is sound. Takes as long as reading the file."""
+        is sound, or larger than `most_bytes`. Takes as long as reading the file."""
+        try:
+            if most_bytes is not None and self.path.stat().st_size > most_bytes:
+                return None
+        except OSError:
+            return None  # it is lost, which `is_lost` says
         try:
             with self.workspace() as connection:
                 told = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
@@ -168,11 +176,17 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         # check_same_thread is off so that close() may close what other threads opened.
+        if self.is_lost:  # what is there now, if anything, is another database
+            raise StorageError(f"the database {self.path} was deleted or replaced while it was in use", hint=_LOST)
         if self.read_only:
-            connection = _read_only_connection(self.path)
+            connection = read_only_connection(self.path)
         else:
             connection = sqlite3.connect(
-                self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+                f"file:{quote(os.fsencode(self.path))}?mode={'rwc' if self._opened is None else 'rw'}",
+                timeout=_BUSY_TIMEOUT_S,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=True,
             )
         self._connections.append(connection)
         connection.row_factory = sqlite3.Row
@@ -218,8 +232,10 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _read_only_connection(path: Path) -> sqlite3.Connection:
-    """Where the files that WAL needs beside the database can't be made, what stands in the database itself is read: all
+def read_only_connection(path: Path) -> sqlite3.Connection:
+    """A connection that makes and changes nothing. Raises `sqlite3.Error`.
+
+    Where the files that WAL needs beside the database can't be made, what stands in the database itself is read: all
     but what came after the last checkpoint (https://sqlite.org/wal.html#readonly)."""
     for mode in ("mode=ro", "mode=ro&immutable=1"):
         connection = sqlite3.connect(

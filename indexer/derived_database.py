@@ -53,6 +53,13 @@ class DerivedDatabase(Database):
             renewed()
 
     @property
+    def reader(self) -> sqlite3.Connection:
+        """As `Database.reader`; where this thread needs another connection, a lost file is begun anew first."""
+        if getattr(self._local, "of", None) != self._times_opened:
+            self.look()
+        return super().reader
+
+    @property
     def times_opened(self) -> int:
         """Another number after the file was begun anew."""
         return self._times_opened
@@ -63,9 +70,10 @@ class DerivedDatabase(Database):
             return False
         return self._renew(self._times_opened, "was deleted or replaced")
 
-    def check(self) -> str | None:
-        """Looks through the whole file, and begins it anew where it is damaged; then returns what was wrong."""
-        opened, damage = self._times_opened, self.damage()
+    def check(self, *, most_bytes: int | None = None) -> str | None:
+        """Looks through the whole file, unless it is larger than `most_bytes`, and begins it anew where it is damaged;
+        then returns what was wrong."""
+        opened, damage = self._times_opened, self.damage(most_bytes=most_bytes)
         if damage is not None and self._mends:
             self._renew(opened, f"is damaged ({damage})")
         return damage

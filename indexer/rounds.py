@@ -59,6 +59,11 @@ class Rounds:
         """Why a root's losses are not believed, for people; None where all is well."""
         return "; ".join(self._held_back.values()) or None
 
+    @property
+    def unreadable(self) -> int:
+        """How many folders, and files, the last walks of these roots could not look at."""
+        return sum(map(len, self._unreadable.values()))
+
     async def walk_all(self) -> None:
         """One walk of every root, side by side: a disk that answers slowly holds up no other."""
         self.walking = True

@@ -76,7 +76,13 @@ class Indexer:
         self._runner: JobRunner | None = None
         self._rounds: Rounds | None = None
         self._recaptioning: Recaptioning | None = None
-        self._tally = Tally(storage.catalogue, walking=self._walking, problem=self._problem, later=self._later)
+        self._tally = Tally(
+            storage.catalogue,
+            walking=self._walking,
+            problem=self._problem,
+            later=self._later,
+            unreadable=lambda: self._rounds.unreadable if self._rounds is not None else 0,
+        )
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:

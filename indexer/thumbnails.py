@@ -48,10 +48,10 @@ class ThumbnailStore:
         """Begins anew where the file was deleted or replaced; returns whether it was."""
         return self._database.look()
 
-    def check(self) -> str | None:
+    def check(self, *, most_bytes: int | None = None) -> str | None:
         """What SQLite's check of the whole file says where it is damaged, which is then begun anew; None where it is
-        sound. Takes as long as reading the file."""
-        return self._database.check()
+        sound, or larger than `most_bytes`. Takes as long as reading the file."""
+        return self._database.check(most_bytes=most_bytes)
 
     def edition(self) -> int:
         """Another number after every change, whichever process made it."""

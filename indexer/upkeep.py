@@ -20,8 +20,10 @@ log = logging.getLogger(__name__)
 _LOOK_S = 30.0
 #: Comparing every photo takes a second for 100,000; counting takes a hundredth of that, and is done at every look.
 _COMPARE_S = 600.0
-#: A whole look at the files reads all of them.
+#: A whole look at the files reads all of them. At the start, when there is other work, large ones are left out: damage
+#: in a part that is read is noticed anyway.
 _CHECK_S = 24 * 3600.0
+_MOST_AT_START_BYTES = 300_000_000
 _AT_ONCE = 1000
 
 
@@ -41,7 +43,7 @@ class Upkeep:
         while True:
             await self.look()
             if self._checked_at is None or time.monotonic() - self._checked_at > _CHECK_S:
-                await asyncio.to_thread(self._check)
+                await asyncio.to_thread(self._check, _MOST_AT_START_BYTES if self._checked_at is None else None)
                 self._checked_at = time.monotonic()
                 await self.look()
             await asyncio.sleep(self._look_s)
@@ -73,13 +75,13 @@ class Upkeep:
         if self.problem is not None and self.problem != before:
             log.error("%s", self.problem)
 
-    def _check(self) -> None:
+    def _check(self, most_bytes: int | None) -> None:
         """Looks through every database as a whole; what can be made again is begun anew where it is damaged."""
-        self._storage.catalogue.check()
-        self._storage.thumbnails.check()
+        self._storage.catalogue.check(most_bytes=most_bytes)
+        self._storage.thumbnails.check(most_bytes=most_bytes)
         check_search = getattr(self._storage.search, "check", None)  # a search server looks after its own files
         if check_search is not None:
             try:
-                check_search()
+                check_search(most_bytes=most_bytes)
             except SearchError as error:
                 log.warning("the search index can't be looked through: %s", error)

@@ -207,7 +207,8 @@ async def status(request: web.Request) -> Json:
     incomplete: photos that wait for tags and embedding, thumbnails_waiting), ``search`` (backend, photos: null
     where it does not answer, and refused: the first of those that it will not have, as ``{"id", "reason"}``),
     ``unwritten`` (``{"reason", "photos"}``: how many photos have a caption that stands in no file, and why),
-    ``unreadable`` (``{"path", "code", "reason", "since", "files"}``: folders that the last scan could not read, the
+    ``catalogue_problem`` (what is wrong with the catalogue's file and what to do about it, or null), ``unreadable``
+    (``{"path", "code", "reason", "since", "files"}``: folders that the last scan could not read, the
     errno's name, and how many known files are in them),
     ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null, and passed_over:
     how many pictures and videos of which suffix are not read),
@@ -230,7 +231,9 @@ async def status(request: web.Request) -> Json:
         ),
     )
     progress = request.config_dict[PROGRESS]()
+    trouble = await in_thread(request, library.trouble)
     return {
+        "catalogue_problem": clean(trouble) if trouble else None,
         "progress": asdict(progress),
         "counts": {
             name: getattr(counts, name)

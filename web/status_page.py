@@ -88,6 +88,7 @@ async def status_page(request: web.Request) -> web.Response:
     """GET /status: with ``part=status`` the part of it that changes. `retried` is what POST /status/retry says,
     `described` what POST /status/captions does."""
     library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
+    trouble = await in_thread(request, library.trouble)
     context = {
         "counts": await request.config_dict[COUNTS].get(request),
         "progress": request.config_dict[PROGRESS](),
@@ -99,6 +100,7 @@ async def status_page(request: web.Request) -> web.Response:
         "described": _number(request, "described"),
         "disk": await asyncio.to_thread(_disk, settings.data_dir),
         "roots": await root_views(request),
+        "trouble": clean(recorded(trouble)) if trouble else "",
         "unreadable": tuple(map(_unreadable, await in_thread(request, library.unreadable, _UNREADABLE))),
         "set_aside_files": await asyncio.to_thread(_set_aside_files, settings),
     }

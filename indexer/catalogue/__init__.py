@@ -113,9 +113,10 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
         """Another number after every change, whichever process made it. Takes microseconds."""
         return self._database.edition()
 
-    def check(self) -> str | None:
-        """Looks through the whole file; returns what is wrong, which `trouble` tells from then on, or None."""
-        self._damage = self._database.damage()
+    def check(self, *, most_bytes: int | None = None) -> str | None:
+        """Looks through the whole file, unless it is larger than `most_bytes`; returns what is wrong, which `trouble`
+        tells from then on, or None."""
+        self._damage = self._database.damage(most_bytes=most_bytes) or self._damage
         return self._damage
 
     def note_error(self, error: sqlite3.Error) -> None:

@@ -207,11 +207,15 @@ class JobQueue:
 
     def enqueue_thumbnails(self, photo_ids: Sequence[str]) -> int:
         """Queues new thumbnails for these photos, one present file each; returns how many jobs are new. What is queued
-        stays as it is, and what was set aside stays aside."""
+        stays as it is, also for other work that makes thumbnails on its way, and what was set aside stays aside."""
         with self._database.transaction() as writer:
             return writer.execute(
                 """INSERT INTO job (file_id, kind, rank) SELECT min(id), ?, ? FROM file
-                WHERE photo_id IN (SELECT value FROM json_each(?)) AND missing_since IS NULL GROUP BY photo_id
+                WHERE photo_id IN (SELECT value FROM json_each(?)) AND missing_since IS NULL
+                AND NOT EXISTS (SELECT 1 FROM file AS other JOIN job ON job.file_id = other.id
+                    WHERE other.photo_id = file.photo_id AND other.missing_since IS NULL AND job.state <> 'aside'
+                    AND job.kind IN ('index', 'caption', 'complete'))
+                GROUP BY photo_id
                 ON CONFLICT (file_id, kind) DO NOTHING""",
                 (JobKind.THUMBNAILS.value, RANK[JobKind.THUMBNAILS], json.dumps(list(photo_ids))),
             ).rowcount

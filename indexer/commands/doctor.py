@@ -16,6 +16,9 @@ from indexer.caption_models import count_by_model, listed_models
 from indexer.commands.finding import Finding, Verdict
 from indexer.commands.folders import Folders, listed_folders, look_at_folders
 from indexer.commands.remembered import read_remembered
+from indexer.database import read_only_connection
+from indexer.database_errors import hint_for, is_damage
+from indexer.derived_database import set_aside_files
 from indexer.errors import SearchError, SetupError
 from indexer.photo import JobKind
 from indexer.reindex import current_model, recaptioning_hint
@@ -28,6 +31,7 @@ _SCARCE_MB, _TOO_LITTLE_MB = 1_000, 100
 _SCARCE_MEMORY_MB = 250
 _SHOWN_REFUSED = 1000
 _SHOWN_FOLDERS = 5
+_SHOWN_REASONS = 20
 _WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
@@ -122,9 +126,10 @@ def _existing(folder: Path) -> Path:
 
 
 _REBUILD: dict[str, str] = {
-    "catalogue": "stop recollect, move the file away and index again: captions are taken back from the photo files",
-    "thumbnails": "stop recollect, move the file away, then run: recollect reindex --thumbnails",
-    "search index": "stop recollect, delete the file and start again: it is rebuilt from the catalogue",
+    "catalogue": "stop recollect, move the file (and the one that ends in -wal) away and start again: captions are "
+    "taken back from the photo files, and the rest is made again",
+    "thumbnails": "the next `recollect serve` or `index` sets it aside and makes it again by itself",
+    "search index": "the next `recollect serve` or `index` sets it aside and makes it again by itself",
 }
 
 
@@ -134,9 +139,19 @@ def _databases(settings: Settings) -> Iterator[Finding]:
         files["search index"] = search_path(settings)
     for subject, path in files.items():
         if not path.exists():
-            yield Finding(subject, Verdict.FINE, f"{path} is not there yet")
+            is_lost = subject != "catalogue" and settings.catalogue_path.exists()
+            mend = "the next `recollect serve` or `index` makes it again by itself" if is_lost else ""
+            text = f"{path} is not there{'' if is_lost else ' yet'}"
+            yield Finding(subject, Verdict.WARNING if is_lost else Verdict.FINE, text, mend)
             continue
-        damage = _damage(path)
+        if aside := [] if subject == "catalogue" else set_aside_files(path):
+            told = ", ".join(f"{one.name} ({one.stat().st_size // _MB:,} MB)" for one in aside)
+            yield Finding(subject, Verdict.FINE, f"set aside since it was damaged: {told}; it may be deleted")
+        try:
+            damage = _damage(path)
+        except sqlite3.Error as error:
+            yield Finding(subject, Verdict.BROKEN, f"{path} can't be read: {error}", hint_for(error, path))
+            continue
         if damage:
             yield Finding(subject, Verdict.BROKEN, f"{path} is damaged: {damage}", _REBUILD[subject])
         else:
@@ -144,11 +159,14 @@ def _databases(settings: Settings) -> Iterator[Finding]:
 
 
 def _damage(path: Path) -> str | None:
-    """What SQLite's own check says (https://sqlite.org/pragma.html#pragma_quick_check); None where it is content."""
+    """What SQLite's own check says (https://sqlite.org/pragma.html#pragma_quick_check); None where it is content.
+    Raises `sqlite3.Error` where it can't be read for another reason."""
     try:
-        with closing(sqlite3.connect(path, timeout=30)) as connection:
+        with closing(read_only_connection(path)) as connection:
             said = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
     except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
         return str(error)
     return None if said == ["ok"] else "; ".join(said)
 
@@ -213,13 +231,18 @@ def _captions(storage: Storage, settings: Settings) -> Finding:
     except SetupError:  # the model's own finding says why
         return Finding("captions", Verdict.FINE, f"{counts.with_caption:,} of {counts.photos:,} photos have one")
     wanting = storage.catalogue.wanting(JobKind.CAPTION, model=model)
+    incomplete = counts.incomplete
     models = count_by_model(storage.catalogue, model)
     if models.by_others:
         text = f"{models.by_others:,} of {counts.photos:,} photos were described by another model than {model}: "
         text += listed_models(models.others)
-        if (incomplete := wanting - models.by_others) > 0:
-            text += f"; {incomplete:,} more have no words, tags or embedding by any"
+        if (more := wanting - models.by_others) > 0:
+            text += f"; {more:,} more have no words, tags or embedding by any"
         return Finding("captions", Verdict.WARNING, text, recaptioning_hint(settings))
+    if incomplete == wanting and incomplete:
+        text = f"{incomplete:,} of {counts.photos:,} photos have their sentence alone, from their files"
+        mend = "`recollect serve` or `index` completes them by itself, after everything else"
+        return Finding("captions", Verdict.WARNING, text, mend)
     if wanting:
         text = f"{wanting:,} of {counts.photos:,} photos have no words, tags or embedding by {model}"
         return Finding("captions", Verdict.WARNING, text, "run: recollect reindex --captions")
@@ -232,7 +255,10 @@ _UNWRITTEN = "captions in no file"
 def _unwritten(storage: Storage) -> list[Finding]:
     """One for each reason: none of them is wrong, and which are meant only the household knows."""
     reasons = storage.catalogue.unwritten()
-    told = [f"{photos:,}: {reason or 'nobody has said why'}" for reason, photos in reasons.items()]
+    shown = list(reasons.items())[:_SHOWN_REASONS]
+    told = [f"{photos:,}: {reason or 'nobody has said why'}" for reason, photos in shown]
+    if others := sum(reasons.values()) - sum(photos for _, photos in shown):
+        told.append(f"{others:,}: for other reasons")
     return [Finding(_UNWRITTEN, Verdict.FINE, text) for text in told or ["none"]]
 
 

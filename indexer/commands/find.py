@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from indexer.search import Answer, Hit
 
 _SHOWN_ASIDE = 1000
+_SHOWN_REASONS = 20  # why captions stand in no file: some name a file of their own
 
 
 @click.command()
@@ -149,6 +150,7 @@ def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     searchable, problem = _searchable(settings)
     return {
         "data_dir": str(settings.data_dir),
+        "catalogue_problem": _catalogue_problem(catalogue),
         "counts": asdict(catalogue.counts()),
         "searchable": searchable,
         "search_problem": problem,
@@ -159,6 +161,15 @@ def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
         "set_aside": [_aside_json(item) for item in aside],
         "refused": [_refused_json(item) for item in catalogue.refused(_SHOWN_ASIDE)],
     }
+
+
+def _catalogue_problem(catalogue: Catalogue) -> str | None:
+    """What a look at some of the photos says; `recollect doctor` looks at all of the file."""
+    try:
+        catalogue.probe()
+    except SetupError as error:
+        return f"{error.what}: {error.hint}" if error.hint else error.what
+    return None
 
 
 def _caption_models(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
@@ -213,6 +224,8 @@ def _aside_json(item: SetAside) -> dict[str, Any]:
 def _print_state(state: dict[str, Any]) -> None:
     counts = state["counts"]
     print_line(f"data directory  {state['data_dir']}")
+    if state["catalogue_problem"]:
+        print_line(f"catalogue       {state['catalogue_problem']}")
     print_line(f"running         {f'process {pid}' if (pid := state['running']) else 'no'}")
     for library in state["libraries"]:
         missing = f", {library['missing']:,} missing" if library["missing"] else ""
@@ -227,8 +240,10 @@ def _print_state(state: dict[str, Any]) -> None:
     unwritten = sum(item["photos"] for item in state["unwritten"])
     if unwritten:
         print_line(f"in no file      {unwritten:,} of their captions")
-    for item in state["unwritten"]:
+    for item in state["unwritten"][:_SHOWN_REASONS]:
         print_line(f"  {item['photos']:,}: {item['reason'] or 'nobody has said why'}")
+    if others := sum(item["photos"] for item in state["unwritten"][_SHOWN_REASONS:]):
+        print_line(f"  {others:,}: for other reasons; --json lists all")
     searchable = state["searchable"]
     waiting = f", {counts['unpushed']:,} wait for it" if counts["unpushed"] else ""
     print_line(f"searchable      {'search does not answer' if searchable is None else f'{searchable:,}'}{waiting}")
@@ -239,6 +254,10 @@ def _print_state(state: dict[str, Any]) -> None:
     for item in state["refused"]:
         print_line(f"  {item['path']}: {item['reason']}")
     _print_caption_models(state["caption_models"])
+    if counts["incomplete"]:
+        print_line(f"to complete     {counts['incomplete']:,} photos have their sentence alone, from their files")
+    if counts["thumbnails_waiting"]:
+        print_line(f"thumbnails      {counts['thumbnails_waiting']:,} are to be made again")
     print_line(f"queued          {counts['queued']:,}")
     if counts["unreadable"]:
         print_line(f"can't be read   {counts['unreadable']:,} folder{'s' * (counts['unreadable'] != 1)}")

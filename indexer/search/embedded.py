@@ -180,10 +180,10 @@ class EmbeddedSearch:
         with self._guarded():
             return common_words(self._current(), self._database.reader, beginning, max(limit, 0))
 
-    def check(self) -> str | None:
+    def check(self, *, most_bytes: int | None = None) -> str | None:
         """What SQLite's check of the whole file says where it is damaged, which is then begun anew; None where it is
-        sound. Takes as long as reading the file."""
-        return self._database.check()
+        sound, or larger than `most_bytes`. Takes as long as reading the file."""
+        return self._database.check(most_bytes=most_bytes)
 
     def count(self) -> int:
         """How many documents there are."""

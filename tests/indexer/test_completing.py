@@ -146,7 +146,7 @@ def test_an_older_catalogue_knows_which_photos_wait(tmp_path: Path) -> None:
         rescan(catalogue, root)
         for job, caption in zip(catalogue.claim(9), (WORDS, BARE), strict=True):
             catalogue.settle(job, indexed(job, caption=caption))
-    name, _ = CATALOGUE_MIGRATIONS[-1]
+    name = "catalogue-9"
     with Database(path, CATALOGUE_MIGRATIONS) as database, database.transaction() as writer:
         for undo in ("INDEX photo_incomplete", "INDEX job_thumbnails", "TABLE unreadable"):
             writer.execute(f"DROP {undo}")
