@@ -43,7 +43,7 @@ RETRIED_AT_START = frozenset(FailureKind) - {FailureKind.UNREADABLE, FailureKind
 def next_wait(kind: FailureKind, rounds: int) -> timedelta | None:
     """How long after it was set aside for the `rounds`-th time (from 0) a job is tried again; None for never."""
     first = FIRST_WAIT.get(kind)
-    return None if first is None else min(LONGEST_WAIT, first * 4 ** min(rounds, 16))
+    return None if first is None else min(LONGEST_WAIT, first * 4 ** min(rounds, 8))
 
 
 class Obstacle(StrEnum):

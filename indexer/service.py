@@ -136,7 +136,7 @@ class Indexer:
 
     async def _run(self, roots: Sequence[Path], stop: asyncio.Event, *, once: bool) -> None:
         self._roots.update(roots)
-        self._runner = runner = self._new_runner()
+        self._runner = runner = self._new_runner(give_up=once)
         self._rounds = rounds = Rounds(self._settings, self._storage.catalogue, roots, changed=self._wake)
         self._recaptioning = None if once else self._new_recaptioning()
         self._tally.begin()
@@ -177,11 +177,13 @@ class Indexer:
         except (TimeoutError, SearchError) as error:
             log.warning("search is behind and catches up at the next start: %s", error)
 
-    def _new_runner(self) -> JobRunner:
+    def _new_runner(self, *, give_up: bool) -> JobRunner:
         if self._bench is None:
             raise RuntimeError("the indexer is an async context manager: enter it first")
         in_flight = self._settings.reader_count + _MORE_IN_FLIGHT
-        return JobRunner(self._bench, in_flight=in_flight, settled=self._on_settled, drained=self._on_drained)
+        return JobRunner(
+            self._bench, in_flight=in_flight, settled=self._on_settled, drained=self._on_drained, give_up=give_up
+        )
 
     def _new_recaptioning(self) -> Recaptioning | None:
         if self._bench is None or not self._settings.recaption_hours:
@@ -220,7 +222,9 @@ class Indexer:
         return self._recaptioning.remaining if self._recaptioning is not None else 0
 
     def _problem(self) -> str | None:
-        return self._upkeep.problem or (self._rounds.problem if self._rounds else None) or self._feed.problem
+        of_runner = self._runner.problem if self._runner else None
+        of_rounds = self._rounds.problem if self._rounds else None
+        return self._upkeep.problem or of_rounds or of_runner or self._feed.problem
 
 
 async def _walk_once(rounds: Rounds, upkeep: Upkeep, runner: JobRunner) -> None:
@@ -237,6 +241,8 @@ def _take_over(catalogue: Catalogue) -> None:
     catalogue.recover()
     if number := catalogue.enqueue_read_again():
         log.info("%d files were read by an older version: what they say of themselves is read again", number)
+    if again := catalogue.try_again_at_start():
+        log.info("%d files are tried again that could not be indexed before", again)
 
 
 def _meet_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
