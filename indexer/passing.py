@@ -49,9 +49,9 @@ def next_wait(kind: FailureKind, rounds: int) -> timedelta | None:
 class Obstacle(StrEnum):
     """What kept a caption out of a file, where that may be over later. Final reasons have none."""
 
-    CAPTIONS_OFF = "off"  # the setting `captions`
+    SETTING_OFF = "off"  # the setting `captions`
     SIDECAR_WANTED = "sidecar"  # the setting `captions`: it stands beside the file
-    UNSURE = "unsure"  # the setting `write_unsure`
+    NOT_SURE = "unsure"  # the setting `write_unsure`
     RIGHTS = "rights"  # of the file or its folder; a read-only file system
     OWNER = "owner"  # the file would change hands
     LINKS = "links"  # it has several hard links

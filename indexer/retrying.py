@@ -22,7 +22,7 @@ def passable(settings: Settings) -> frozenset[Obstacle]:
     """The obstacles that these settings do not keep up."""
     if settings.captions == "off":
         return frozenset()
-    kept = set() if settings.write_unsure else {Obstacle.UNSURE}
+    kept = set() if settings.write_unsure else {Obstacle.NOT_SURE}
     if settings.captions != "embed":
         kept.add(Obstacle.SIDECAR_WANTED)
     return frozenset(Obstacle) - kept

@@ -106,6 +106,11 @@ class Rounds:
             for one in chosen:
                 walks.create_task(one.look_now())
 
+    def ask_for_scan(self) -> None:
+        """As `look_now` for all roots, and waits for nothing."""
+        for one in self._roots.values():
+            one.ask_for_scan()
+
     async def _retry_what_is_due(self) -> None:
         while True:
             if await asyncio.to_thread(self._catalogue.try_again_what_is_due):
@@ -181,8 +186,12 @@ class RootRounds:
         """Returns when a walk is over that began after this was called."""
         over = asyncio.get_running_loop().create_future()
         self._waiting.append(over)
-        self._asked.set()
+        self.ask_for_scan()
         await over
+
+    def ask_for_scan(self) -> None:
+        """The next walk begins at once, or when the one that is under way is over."""
+        self._asked.set()
 
     async def go_on(self) -> None:
         """Walks again and again, until cancelled."""

@@ -25,6 +25,7 @@ from indexer.reading.photo_process import PhotoProcesses
 from indexer.recaptioning import Recaptioning
 from indexer.reindex import recaptioning_hint
 from indexer.rounds import Rounds
+from indexer.scans_asked_for import ScansAskedFor
 from indexer.search_feed import SearchFeed
 from indexer.settings import Settings
 from indexer.storage import Storage, storage_errors
@@ -113,6 +114,12 @@ class Indexer:
         next look. May be called at any time, on the event loop."""
         self._wake()
 
+    def look_now(self) -> None:
+        """Has every library scanned now; what it finds is indexed as ever. May be called at any time, on the event
+        loop: before the indexer runs there is nothing to ask for, as it begins with a scan."""
+        if self._rounds is not None:
+            self._rounds.ask_for_scan()
+
     def progress(self) -> Progress:
         """How far it is; costs nothing, may be asked at any time, also before the indexer is entered."""
         return self._tally.progress()
@@ -161,7 +168,13 @@ class Indexer:
         """What puts work into the queue."""
         if once:
             return [_walk_once(rounds, self._upkeep, runner)]
-        return [rounds.go_on(), self._upkeep.run(), *([self._recaptioning.run()] if self._recaptioning else [])]
+        asked = ScansAskedFor(self._storage.catalogue, rounds, self.progress)
+        return [
+            rounds.go_on(),
+            asked.run(),
+            self._upkeep.run(),
+            *([self._recaptioning.run()] if self._recaptioning else []),
+        ]
 
     async def _leave(self, work: asyncio.Task[None], runner: JobRunner) -> None:
         """The photos in hand finish, or go back to the queue after `stop_s`."""
