@@ -89,6 +89,7 @@ class Rounds:
     async def go_on(self) -> None:
         """Watches, and walks again every `rescan_s`, when the watcher asks for it, when another file system stands in a
         root's place, and when somebody does (`look_now`), until cancelled."""
+        await asyncio.to_thread(self._catalogue.forget_old_reasons, list(self._roots))
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
