@@ -43,15 +43,15 @@ RETRIED_AT_START = frozenset(FailureKind) - {FailureKind.UNREADABLE, FailureKind
 def next_wait(kind: FailureKind, rounds: int) -> timedelta | None:
     """How long after it was set aside for the `rounds`-th time (from 0) a job is tried again; None for never."""
     first = FIRST_WAIT.get(kind)
-    return None if first is None else min(LONGEST_WAIT, first * 4 ** min(rounds, 16))
+    return None if first is None else min(LONGEST_WAIT, first * 4 ** min(rounds, 8))
 
 
 class Obstacle(StrEnum):
     """What kept a caption out of a file, where that may be over later. Final reasons have none."""
 
-    CAPTIONS_OFF = "off"  # the setting `captions`
+    SETTING_OFF = "off"  # the setting `captions`
     SIDECAR_WANTED = "sidecar"  # the setting `captions`: it stands beside the file
-    UNSURE = "unsure"  # the setting `write_unsure`
+    NOT_SURE = "unsure"  # the setting `write_unsure`
     RIGHTS = "rights"  # of the file or its folder; a read-only file system
     OWNER = "owner"  # the file would change hands
     LINKS = "links"  # it has several hard links

@@ -44,7 +44,7 @@ NOTHING_SEEN = "there is nothing to see in it"
 
 
 #: Of these, what may be over later; a setting ends it.
-_OBSTACLES = {CAPTIONS_OFF: Obstacle.CAPTIONS_OFF, UNSURE: Obstacle.UNSURE}
+_OBSTACLES = {CAPTIONS_OFF: Obstacle.SETTING_OFF, UNSURE: Obstacle.NOT_SURE}
 
 
 class PhotoOpener(Protocol):
@@ -391,7 +391,7 @@ async def _without_the_correction(
     """The model's words again where they stood before, else the file as it was before any words of ours."""
     photo = IndexedPhoto(known.id, metadata, stamp, None, CaptionPlace.INDEX, CAPTIONS_OFF)
     if not bench.write_captions:
-        photo = replace(photo, obstacle=Obstacle.CAPTIONS_OFF)
+        photo = replace(photo, obstacle=Obstacle.SETTING_OFF)
     if job.ours in {OwnWords.LENT, OwnWords.TAKEN_OUT}:
         photo = replace(photo, caption_reason=UNDONE, taken_out=True, obstacle=None)
     elif metadata.others_words is not None:

@@ -25,6 +25,7 @@ from indexer.reading.photo_process import PhotoProcesses
 from indexer.recaptioning import Recaptioning
 from indexer.reindex import recaptioning_hint
 from indexer.rounds import Rounds
+from indexer.scans_asked_for import ScansAskedFor
 from indexer.search_feed import SearchFeed
 from indexer.settings import Settings
 from indexer.storage import Storage, storage_errors
@@ -119,6 +120,12 @@ class Indexer:
         next look. May be called at any time, on the event loop."""
         self._wake()
 
+    def look_now(self) -> None:
+        """Has every library scanned now; what it finds is indexed as ever. May be called at any time, on the event
+        loop: before the indexer runs there is nothing to ask for, as it begins with a scan."""
+        if self._rounds is not None:
+            self._rounds.ask_for_scan()
+
     def progress(self) -> Progress:
         """How far it is; costs nothing, may be asked at any time, also before the indexer is entered."""
         return self._tally.progress()
@@ -142,7 +149,7 @@ class Indexer:
 
     async def _run(self, roots: Sequence[Path], stop: asyncio.Event, *, once: bool) -> None:
         self._roots.update(roots)
-        self._runner = runner = self._new_runner()
+        self._runner = runner = self._new_runner(give_up=once)
         self._rounds = rounds = Rounds(self._settings, self._storage.catalogue, roots, changed=self._wake)
         self._recaptioning = None if once else self._new_recaptioning()
         self._tally.begin()
@@ -167,7 +174,13 @@ class Indexer:
         """What puts work into the queue."""
         if once:
             return [_walk_once(rounds, self._upkeep, runner)]
-        return [rounds.go_on(), self._upkeep.run(), *([self._recaptioning.run()] if self._recaptioning else [])]
+        asked = ScansAskedFor(self._storage.catalogue, rounds, self.progress)
+        return [
+            rounds.go_on(),
+            asked.run(),
+            self._upkeep.run(),
+            *([self._recaptioning.run()] if self._recaptioning else []),
+        ]
 
     async def _leave(self, work: asyncio.Task[None], runner: JobRunner) -> None:
         """The photos in hand finish, or go back to the queue after `stop_s`."""
@@ -183,11 +196,13 @@ class Indexer:
         except (TimeoutError, SearchError) as error:
             log.warning("search is behind and catches up at the next start: %s", error)
 
-    def _new_runner(self) -> JobRunner:
+    def _new_runner(self, *, give_up: bool) -> JobRunner:
         if self._bench is None:
             raise RuntimeError("the indexer is an async context manager: enter it first")
         in_flight = self._settings.reader_count + _MORE_IN_FLIGHT
-        return JobRunner(self._bench, in_flight=in_flight, settled=self._on_settled, drained=self._on_drained)
+        return JobRunner(
+            self._bench, in_flight=in_flight, settled=self._on_settled, drained=self._on_drained, give_up=give_up
+        )
 
     def _new_recaptioning(self) -> Recaptioning | None:
         if self._bench is None or not self._settings.recaption_hours:
@@ -226,7 +241,9 @@ class Indexer:
         return self._recaptioning.remaining if self._recaptioning is not None else 0
 
     def _problem(self) -> str | None:
-        return self._upkeep.problem or (self._rounds.problem if self._rounds else None) or self._feed.problem
+        of_runner = self._runner.problem if self._runner else None
+        of_rounds = self._rounds.problem if self._rounds else None
+        return self._upkeep.problem or of_rounds or of_runner or self._feed.problem
 
 
 async def _walk_once(rounds: Rounds, upkeep: Upkeep, runner: JobRunner) -> None:
@@ -243,6 +260,8 @@ def _take_over(catalogue: Catalogue) -> None:
     catalogue.recover()
     if number := catalogue.enqueue_read_again():
         log.info("%d files were read by an older version: what they say of themselves is read again", number)
+    if again := catalogue.try_again_at_start():
+        log.info("%d files are tried again that could not be indexed before", again)
 
 
 def _meet_model(catalogue: Catalogue, model: str, settings: Settings) -> None:

@@ -40,7 +40,7 @@ from web.searching import (
     run_whole_similar,
 )
 from web.shown import clean
-from web.status_page import try_again
+from web.status_page import scan_now, try_again
 
 Json = dict[str, Any]
 _HITS, _MOST_HITS = 50, 200
@@ -284,6 +284,13 @@ async def captions(request: web.Request) -> Json:
     """
     queued = await describe_again(request)
     return {"captions": queued.captions, "corrections": queued.corrections}
+
+
+@_as_json
+async def scan(request: web.Request) -> Json:
+    """POST /api/status/scan: the libraries are scanned now. Answers ``{}`` at once."""
+    scan_now(request)
+    return {}
 
 
 async def _caption_models(request: web.Request) -> Json | None:

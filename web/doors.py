@@ -118,6 +118,8 @@ SEARCH = web.AppKey("SEARCH", SearchBackend)
 PROGRESS: web.AppKey[Callable[[], Progress]] = web.AppKey("PROGRESS")
 #: Says that there is new work in the queue; does nothing where another process, or none, is indexing.
 WAKE: web.AppKey[Callable[[], None]] = web.AppKey("WAKE")
+#: Has the libraries scanned now; does nothing where another process, or none, is indexing.
+LOOK: web.AppKey[Callable[[], None]] = web.AppKey("LOOK")
 THREADS = web.AppKey("THREADS", ThreadPoolExecutor)
 #: For what waits for search: a server that is silent must not keep pictures waiting, too.
 SEARCH_THREADS = web.AppKey("SEARCH_THREADS", ThreadPoolExecutor)

@@ -50,6 +50,11 @@ def described_url(files: int) -> str:
     return f"/status?described={files}"
 
 
+def scanned_url() -> str:
+    """The status page after a scan was asked for."""
+    return "/status?scanning=1"
+
+
 def login_url(target: str) -> str:
     """The login page, which leads on to `target`."""
     return _with("/login", next=target)

@@ -16,9 +16,9 @@ from indexer.errors import SearchError
 from indexer.settings import Settings
 from indexer.storage import search_path
 from web.bodies import read_fields
-from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, WAKE, in_thread, while_searching
+from web.doors import COUNTS, LIBRARY, LOOK, PROGRESS, SEARCH, SETTINGS, WAKE, in_thread, while_searching
 from web.language import recorded
-from web.links import described_url, photo_url, retried_url
+from web.links import described_url, photo_url, retried_url, scanned_url
 from web.localized import bytes_text, decimal_text
 from web.recaptioning import describe_again, model_view
 from web.results import Link
@@ -86,7 +86,7 @@ class DiskView:
 
 async def status_page(request: web.Request) -> web.Response:
     """GET /status: with ``part=status`` the part of it that changes. `retried` is what POST /status/retry says,
-    `described` what POST /status/captions does."""
+    `described` what POST /status/captions does, `scanning` that POST /status/scan was."""
     library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
     trouble = await in_thread(request, library.trouble)
     context = {
@@ -98,6 +98,7 @@ async def status_page(request: web.Request) -> web.Response:
         "aside": tuple(map(_aside, await in_thread(request, library.set_aside, _SET_ASIDE, 0))),
         "retried": _number(request, "retried"),
         "described": _number(request, "described"),
+        "scanning": "scanning" in request.query,
         "disk": await asyncio.to_thread(_disk, settings.data_dir),
         "roots": await root_views(request),
         "trouble": clean(recorded(trouble)) if trouble else "",
@@ -120,6 +121,17 @@ async def retry(request: web.Request) -> web.Response:
 async def captions(request: web.Request) -> web.Response:
     """POST /status/captions: what another model has described is described again, and back to the status."""
     raise web.HTTPSeeOther(described_url((await describe_again(request)).captions))
+
+
+async def scan(request: web.Request) -> web.Response:
+    """POST /status/scan: the libraries are scanned now, and back to the status."""
+    scan_now(request)
+    raise web.HTTPSeeOther(scanned_url())
+
+
+def scan_now(request: web.Request) -> None:
+    """Has the indexer of this process scan every library."""
+    request.config_dict[LOOK]()
 
 
 async def try_again(request: web.Request, ids: list[int] | None) -> int:

@@ -41,6 +41,7 @@ from indexer.catalogue.rows import (
     photo_from_row,
     storable,
 )
+from indexer.catalogue.scan_requests import ScanRequests
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.catalogue.unreadable import UnreadablePlaces
 from indexer.database import Database
@@ -86,7 +87,7 @@ class Refused:
     reason: str
 
 
-class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, UnreadablePlaces, Retries):
+class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, UnreadablePlaces, Retries, ScanRequests):
     """The one durable record. Thread-safe; every method is one short transaction at most.
 
     Raises `StorageError` where the file can't be opened.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.catalogue.job_queue import enqueue_changed
+from indexer.catalogue.moved_library import same_file_elsewhere
 from indexer.catalogue.rows import now
 from indexer.library.found import StampRow
 from indexer.library.unreadable import is_gone
@@ -77,11 +78,18 @@ def device_of(root: Path) -> int | None:
 
 
 def note_file(
-    writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, touched: set[str]
+    writer: sqlite3.Connection,
+    root_id: int,
+    folder: bytes,
+    name: bytes,
+    stamp: StampRow,
+    touched: set[str],
+    absent: Sequence[int] = (),
 ) -> tuple[int, str]:
     """Meets one file; returns its id and "new", "changed", "unchanged" or "moved".
 
-    Photos whose files changed place or came back are added to `touched`, for `touch`.
+    Photos whose files changed place or came back are added to `touched`, for `touch`. `absent` are roots that are not
+    there, whose library may have moved here.
     """
     row = writer.execute(
         """SELECT id, mtime_ns, size, inode, sidecar, missing_since, photo_id FROM file
@@ -89,7 +97,7 @@ def note_file(
         (root_id, folder, name),
     ).fetchone()
     if row is None:
-        return _note_new(writer, root_id, folder, name, stamp, touched)
+        return _note_new(writer, root_id, folder, name, stamp, touched, absent)
     same = (row["mtime_ns"], row["size"], row["inode"], row["sidecar"]) == stamp
     if same and row["missing_since"] is None:
         return row["id"], "unchanged"
@@ -102,22 +110,43 @@ def note_file(
 
 
 def _note_new(
-    writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, touched: set[str]
+    writer: sqlite3.Connection,
+    root_id: int,
+    folder: bytes,
+    name: bytes,
+    stamp: StampRow,
+    touched: set[str],
+    absent: Sequence[int],
 ) -> tuple[int, str]:
+    moved = same_file_elsewhere(writer, absent, folder, name, stamp)
+    if moved is not None:
+        return _move(writer, moved, root_id, folder, name, stamp, touched)
     for twin in _twins(writer, root_id, stamp):
         if twin["missing_since"] is not None or is_gone(join_root(twin)):
-            _place(writer, twin["id"], root_id, folder, name, stamp)
-            if twin["sidecar"] != stamp[3] or _dated_by(twin["name"]) != _dated_by(name):
-                enqueue_changed(writer, twin["id"])
-            if twin["photo_id"] is not None:
-                touched.add(twin["photo_id"])
-            return twin["id"], "moved"
+            return _move(writer, twin, root_id, folder, name, stamp, touched)
         if twin["photo_id"] is not None and not twin["busy"] and twin["sidecar"] == stamp[3]:
             touched.add(twin["photo_id"])
             return _insert(writer, root_id, folder, name, stamp, twin), "new"
     file_id = _insert(writer, root_id, folder, name, stamp, None)
     enqueue_changed(writer, file_id)
     return file_id, "new"
+
+
+def _move(
+    writer: sqlite3.Connection,
+    row: sqlite3.Row,
+    root_id: int,
+    folder: bytes,
+    name: bytes,
+    stamp: StampRow,
+    touched: set[str],
+) -> tuple[int, str]:
+    _place(writer, row["id"], root_id, folder, name, stamp)
+    if row["sidecar"] != stamp[3] or _dated_by(row["name"]) != _dated_by(name):
+        enqueue_changed(writer, row["id"])
+    if row["photo_id"] is not None:
+        touched.add(row["photo_id"])
+    return row["id"], "moved"
 
 
 def _dated_by(name: bytes) -> Taken | None:

@@ -33,6 +33,7 @@ from indexer.catalogue.file_rows import (
     touch,
     within,
 )
+from indexer.catalogue.moved_library import absent_roots, faded_files, quieten_empty
 from indexer.catalogue.rows import now, storable
 from indexer.catalogue.unreadable import keep_unreadable
 from indexer.database import Database
@@ -102,6 +103,7 @@ class Walk:
     seen: bytearray  # one byte per file id
     unreadable: dict[bytes, str] = field(default_factory=dict)
     passed_over: Counter[str] = field(default_factory=Counter)
+    absent: tuple[int, ...] = ()  # roots that are not there: what was in them may be here now
 
     def mark(self, file_id: int) -> None:
         """Remembers that the file was met."""
@@ -128,10 +130,11 @@ class LibraryWalks:
         """
         with self._database.transaction() as writer:
             root_id, below = ensure_root(writer, root)
-            writer.execute("UPDATE root SET walk = walk + 1 WHERE id = ?", (root_id,))
+            writer.execute("UPDATE root SET walk = walk + 1, forgotten = 0 WHERE id = ?", (root_id,))
             number = writer.execute("SELECT walk FROM root WHERE id = ?", (root_id,)).fetchone()["walk"]
             last = writer.execute("SELECT coalesce(max(id), 0) FROM file").fetchone()[0]
-        return Walk(root, root_id, below, number, bytearray(last + 1))
+        absent = absent_roots(self._database.reader, root_id)
+        return Walk(root, root_id, below, number, bytearray(last + 1), absent=absent)
 
     def note(self, walk: Walk, files: Sequence[FoundFile]) -> NoteCounts:
         """Compares a batch with the catalogue: new and changed files become jobs in the same transaction.
@@ -177,7 +180,7 @@ class LibraryWalks:
         with self._database.transaction() as writer:
             touched: set[str] = set()
             for folder, name, stamp in odd:
-                file_id, outcome = note_file(writer, walk.root_id, folder, name, stamp, touched)
+                file_id, outcome = note_file(writer, walk.root_id, folder, name, stamp, touched, walk.absent)
                 walk.mark(file_id)
                 outcomes.append(outcome)
             touch(writer, touched)
@@ -195,13 +198,15 @@ class LibraryWalks:
             walk.unreadable.pop(walk.below, None)  # it is gone, and that is meant
         unseen = self._unseen(walk)
         held_back = None if accepted else self._doubt(walk, unseen, self._known(walk))
-        if (code := walk.unreadable.get(walk.below)) is not None:
+        if (code := walk.unreadable.get(walk.below)) is not None and not self._has_nothing_to_lose(walk):
             held_back = noted(
                 f"{_shown(walk.root)} can't be read ({unreadable_reason(code)}); nothing was removed. {_HINT}"
             )
         with self._database.transaction() as writer:
             if held_back is None:
-                mark_missing(writer, [file_id for file_id, _, _ in unseen])
+                faded = faded_files(writer, walk.absent, walk.root_id)
+                mark_missing(writer, [*(file_id for file_id, _, _ in unseen), *faded])
+                quieten_empty(writer, walk.absent)
                 writer.execute(
                     "UPDATE root SET device = coalesce(?, device), walked_at = ? WHERE id = ? AND ? = x''",
                     (device_of(walk.root), now(), walk.root_id, walk.below),
@@ -260,7 +265,7 @@ class LibraryWalks:
             """SELECT path, walked_at, held_back, passed_over,
             (SELECT count(*) FROM file WHERE root_id = root.id) AS files,
             (SELECT count(*) FROM file WHERE root_id = root.id AND missing_since IS NOT NULL) AS missing
-            FROM root ORDER BY path"""
+            FROM root WHERE NOT forgotten ORDER BY path"""
         )
         return [
             RootState(
@@ -284,9 +289,21 @@ class LibraryWalks:
             ).fetchall()
             mark_missing(writer, [row["id"] for row in rows])
             writer.execute(
+                "UPDATE root SET forgotten = 1, held_back = NULL, accept_losses = 0 WHERE path = ?",
+                (os.fsencode(root),),
+            )
+            writer.execute(
                 "DELETE FROM unreadable WHERE root_id IN (SELECT id FROM root WHERE path = ?)", (os.fsencode(root),)
             )
         return len(rows)
+
+    def forget_old_reasons(self, scanned: Sequence[Path]) -> None:
+        """What was said of roots that nobody scans any more says nothing of today."""
+        paths = {os.fsencode(root) for root in scanned}
+        with self._database.transaction() as writer:
+            rows = writer.execute("SELECT id, path FROM root WHERE held_back IS NOT NULL").fetchall()
+            old = [(row["id"],) for row in rows if row["path"] not in paths]
+            writer.executemany("UPDATE root SET held_back = NULL WHERE id = ?", old)
 
     def _unseen(self, walk: Walk) -> list[tuple[int, bytes, bytes]]:
         """(id, folder, name) of the present files that the walk should have met and did not."""
@@ -307,6 +324,16 @@ class LibraryWalks:
         seen = walk.seen
         unseen = [row for row in cursor if row[0] >= len(seen) or not seen[row[0]]]
         return [row for row in unseen if not is_below_any(join(row[1], row[2]), walk.unreadable)]
+
+    def _has_nothing_to_lose(self, walk: Walk) -> bool:
+        """A root that was scanned before and has no present file any more: it has moved, or was given up."""
+        row = self._database.reader.execute(
+            """SELECT walked_at IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM file WHERE root_id = root.id AND missing_since IS NULL)
+            FROM root WHERE id = ?""",
+            (walk.root_id,),
+        ).fetchone()
+        return bool(row[0])
 
     def _known(self, walk: Walk) -> int:
         where, values = within(walk.below)

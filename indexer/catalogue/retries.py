@@ -26,6 +26,9 @@ from indexer.photo import CaptionPlace, JobKind
 #: A caption that could not be written again is tried after an hour, then after twice as long each time.
 _FIRST_WRITE_WAIT, _LONGEST_WRITE_WAIT = timedelta(hours=1), timedelta(days=7)
 
+#: What was set aside more often than so is not tried again at each start, which may be every few minutes.
+MOST_STARTS = 3
+
 # Attempts begin anew; `rounds` and the rank that failing has added stay: it comes behind what has not failed.
 _AGAIN = "state = 'queued', attempts = 0, suspect = 0, again = 0, claimed_at = NULL, retry_at = NULL"
 
@@ -80,8 +83,8 @@ class Retries:
             writer.execute("UPDATE file SET write_at = NULL WHERE obstacle IS NOT NULL AND write_at IS NOT NULL")
             return writer.execute(
                 f"""UPDATE job SET {_AGAIN} WHERE state = 'aside'
-                AND reason_kind IN (SELECT value FROM json_each(?))""",
-                (kinds,),
+                AND reason_kind IN (SELECT value FROM json_each(?)) AND rounds <= ?""",
+                (kinds, MOST_STARTS),
             ).rowcount
 
     def blocked_files(

@@ -66,8 +66,8 @@ FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name,
     file.missing_since, file.photo_id, file.ours, file.caption_place AS file_place,
     file.caption_reason AS file_reason, file.obstacle"""
 
-#: The files of one photo: what is there before what is missing.
-FILE_ORDER = "missing_since IS NOT NULL, root.path, folder, name"
+#: The files of one photo: what is there before what may not be, as its library is not all there, and what is missing.
+FILE_ORDER = "missing_since IS NOT NULL, root.held_back IS NOT NULL, root.path, folder, name"
 
 
 def now() -> str:

@@ -234,6 +234,9 @@ UPDATE file SET obstacle = (SELECT CASE
         CASE WHEN file.caption_place IS NULL THEN photo.caption_reason ELSE file.caption_reason END AS reason
         FROM photo WHERE photo.id = file.photo_id) WHERE place IN ('index', 'sidecar'));
 CREATE INDEX file_obstacle ON file (obstacle, root_id) WHERE obstacle IS NOT NULL;
+ALTER TABLE root ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;  -- nobody wants it any more
+CREATE TABLE scan_request (id INTEGER PRIMARY KEY, roots TEXT NOT NULL, at TEXT NOT NULL, progress TEXT,
+    done INTEGER NOT NULL DEFAULT 0);
 """
 
 #: In the order they are applied; a migration that was released never changes.

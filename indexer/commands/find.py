@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,9 @@ def _line(photo: Photo) -> str:
 
 
 def _first_path(photo: Photo) -> str:
-    return next((str(file.path) for file in photo.files if not file.missing), "(missing)")
+    """The first path that is there; the first that should be where none is just now."""
+    paths = [file.path for file in photo.files if not file.missing]
+    return str(next((path for path in paths if os.path.lexists(path)), paths[0])) if paths else "(missing)"
 
 
 def _summary(answer: Answer, shown: int, took_ms: float) -> str:

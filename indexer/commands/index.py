@@ -90,24 +90,62 @@ def index(
     Photos that can't be read are set aside and do not make the run fail: `recollect status` lists them. A folder that
     can't be read, a library that is not there and work that is left undone make it end with 1.
     """
-    from indexer.commands.remembered import forget_libraries
-    from indexer.storage import open_storage, sole_indexer
+    from indexer.storage import InUse
 
     if forget and not roots:
         raise click.UsageError("name the libraries to forget")
-    with sole_indexer(settings.data_dir), open_storage(settings) as storage:
-        if forget:
-            forget_libraries(settings.data_dir, settings.photos)
-            number = sum(storage.catalogue.forget_root(root) for root in settings.photos)
-            terminal.say(f"{number:,} files forgotten")
-            return
-        everything = libraries(settings, storage, roots)
-        chosen = settings.photos if roots else everything
-        for root in chosen if accept_losses else ():
-            storage.catalogue.accept_losses(root)
-        tell_first_run(settings, storage, terminal)
-        outcome = run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.index_once(chosen, stop=stop))
+    outcome = None
+    while outcome is None:
+        try:
+            if forget:
+                _forget(settings, terminal)
+                return
+            outcome = _index_here(settings, terminal, roots, accept_losses=accept_losses)
+        except InUse as running:
+            if forget:
+                raise
+            outcome = _index_there(settings, terminal, roots, running.pid, accept_losses=accept_losses)
     report(outcome, terminal, as_json=as_json)
+
+
+def _forget(settings: Settings, terminal: Terminal) -> None:
+    from indexer.commands.remembered import forget_libraries
+    from indexer.storage import open_storage, sole_indexer
+
+    with sole_indexer(settings.data_dir), open_storage(settings) as storage:
+        forget_libraries(settings.data_dir, settings.photos)
+        number = sum(storage.catalogue.forget_root(root) for root in settings.photos)
+        terminal.say(f"{number:,} files forgotten")
+
+
+def _index_here(settings: Settings, terminal: Terminal, roots: Sequence[str], *, accept_losses: bool) -> Progress:
+    from indexer.storage import open_storage, sole_indexer
+
+    with sole_indexer(settings.data_dir), open_storage(settings) as storage:
+        chosen = _chosen(settings, storage, roots, accept_losses=accept_losses)
+        tell_first_run(settings, storage, terminal)
+        return run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.index_once(chosen, stop=stop))
+
+
+def _chosen(settings: Settings, storage: Storage, roots: Sequence[str], *, accept_losses: bool) -> Sequence[Path]:
+    everything = libraries(settings, storage, roots)
+    chosen = settings.photos if roots else everything
+    for root in chosen if accept_losses else ():
+        storage.catalogue.accept_losses(root)
+    return chosen
+
+
+def _index_there(
+    settings: Settings, terminal: Terminal, roots: Sequence[str], pid: int, *, accept_losses: bool
+) -> Progress | None:
+    """Has the recollect that is indexing already do it; None where that ended meanwhile."""
+    from indexer.commands.asking import ask_and_wait
+    from indexer.storage import open_storage
+
+    with open_storage(settings) as storage:
+        chosen = _chosen(settings, storage, roots, accept_losses=accept_losses)
+        terminal.say(f"the running recollect (process {pid or 'unknown'}) scans now, by the settings it has")
+        return run_until_stopped(lambda stop: ask_and_wait(settings, storage.catalogue, chosen, terminal, stop))
 
 
 @click.command()

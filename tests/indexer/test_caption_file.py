@@ -21,6 +21,7 @@ from indexer.captions.journal import Journal
 from indexer.captions.replacing.file_read import stamp_of
 from indexer.captions.sidecar import sidecar_path
 from indexer.errors import PhotoVanished
+from indexer.passing import Obstacle
 from indexer.photo import CaptionBy, CaptionPlace, FileStamp, Written
 from indexer.reading.content_key import content_key
 from tests.indexer import chunks_made as chunks
@@ -306,7 +307,7 @@ def test_the_same_caption_again_writes_nothing(tmp_path: Path) -> None:
 def test_sidecar_mode_leaves_the_photo_alone(tmp_path: Path) -> None:
     path = put(tmp_path, made.camera_jpeg())
     before = path.stat()
-    assert write(path, mode="sidecar") == Written(SIDECAR, stamp_of(before), None)
+    assert write(path, mode="sidecar") == Written(SIDECAR, stamp_of(before), None, obstacle=Obstacle.SIDECAR_WANTED)
     assert path.read_bytes() == made.camera_jpeg()
     assert write(path, made.NEWER, mode="sidecar").place is SIDECAR
     own = read_own_caption(sidecar_path(path).read_bytes())
