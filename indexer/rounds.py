@@ -82,7 +82,7 @@ class Rounds:
     @property
     def unreadable(self) -> int:
         """How many folders, and files, the last walks of these roots could not look at."""
-        return sum(map(len, self._unreadable.values()))
+        return sum(len(one.unreadable) for one in self._roots.values())
 
     async def walk_all(self) -> None:
         """One walk of every root, side by side: a disk that answers slowly holds up no other."""
@@ -170,7 +170,7 @@ class RootRounds:
         self._asked = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._took_s = 0.0
-        self._unreadable: Mapping[bytes, str] = {}
+        self.unreadable: Mapping[bytes, str] = {}
         self.walking = False
         self.held_back: str | None = None
 
@@ -284,7 +284,7 @@ class RootRounds:
 
     def _tell_unreadable(self, places: Mapping[bytes, str]) -> None:
         """Says what a scan could not look at, once, and when it can be read again."""
-        root, before, self._unreadable = self._root, self._unreadable, places
+        root, before, self.unreadable = self._root, self.unreadable, places
         fresh = [place for place in places if place not in before]
         for place in fresh[:_UNREADABLE_LOGGED]:
             reason = unreadable_reason(places[place])
