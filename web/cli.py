@@ -65,7 +65,7 @@ async def _serve(
 
     indexer = Indexer(settings, storage)
     async with _page(settings, storage, indexer) as address:
-        terminal.say(f"the search page is on {address}")
+        terminal.say(f"the search page is on {address}{settings.base_path.rstrip('/')}")
         following = asyncio.create_task(terminal.follow(indexer.progress))
         try:
             async with indexer:

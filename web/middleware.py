@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from indexer.errors import SearchError, SetupError
+from indexer.message import Message
 from web.doors import SETTINGS
-from web.language import marked, recorded, told
+from web.language import marked, recorded, said, told
 from web.proxies import listed
 from web.shown import clean
 from web.templating import render
@@ -103,16 +104,26 @@ def compressed(response: web.StreamResponse) -> web.StreamResponse:
 
 
 def error_response(
-    request: web.Request, status: int, message: str, *, hint: str = "", headers: dict[str, str] | None = None
+    request: web.Request,
+    status: int,
+    message: Message | str,
+    *,
+    hint: Message | str = "",
+    headers: dict[str, str] | None = None,
 ) -> web.Response:
     """``{"error": {"status", "message", "hint"}}`` below /api or where JSON is asked for, which is in English for
     programs; else a page in its reader's language."""
-    message = "" if message.startswith(f"{status}: ") else clean(message)
+    message = "" if str(message).startswith(f"{status}: ") else message  # aiohttp's own
     title = _TITLES.get(status, marked("That did not work"))
     if wants_json(request):
-        error = {"status": status, "message": message or title, "hint": clean(hint)}
+        error = {"status": status, "message": clean(str(message)) or title, "hint": clean(str(hint))}
         return web.json_response({"error": error}, status=status, headers=headers)
-    context = {"status": status, "title": told(title), "message": told(message), "hint": clean(recorded(told(hint)))}
+    context = {
+        "status": status,
+        "title": told(title),
+        "message": clean(said(message)),
+        "hint": clean(recorded(said(hint))),
+    }
     response = render(request, "error.html", context, status=status)
     response.headers.update(headers or {})
     return response
