@@ -14,11 +14,12 @@ from indexer.message import Message
 from web.auth import HouseholdPassword, LoginThrottle
 from web.bodies import read_fields
 from web.doors import SETTINGS
-from web.language import marked, plural, text
+from web.language import marked, plural, said, text
 from web.links import base_path, below, login_url, search_url
-from web.middleware import Handler, error_response, wants_json
+from web.middleware import Handler, error_response, untrusted_proxy, wants_json
 from web.proxies import PROXIES
 from web.sessions import RENEW_AFTER_S, SESSION_S, Session, Sessions
+from web.shown import clean
 from web.templating import render
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,9 @@ async def login_page(request: web.Request) -> web.Response:
     """GET /login"""
     if request.config_dict.get(SESSIONS) is None:
         raise web.HTTPSeeOther(search_url())
-    return _form(request)
+    # Where a browser sends Fetch Metadata, the form will arrive all the same.
+    problem = None if "Sec-Fetch-Site" in request.headers else untrusted_proxy(request)
+    return _form(request, problem=clean(said(problem)) if problem else "")
 
 
 async def login(request: web.Request) -> web.Response:

@@ -82,6 +82,11 @@ class Proxies:
                 break
         return address
 
+    def forwarded_host(self, request: web.Request) -> str:
+        """The host that a visitor asked a trusted proxy for, by ``X-Forwarded-Host``; "" where none or two are named."""
+        named = request.headers.getall("X-Forwarded-Host", [])
+        return named[0].strip() if len(named) == 1 and self.trusts(peer(request)) else ""
+
 
 PROXIES = web.AppKey("PROXIES", Proxies)
 

@@ -76,6 +76,7 @@ async def test_typing_leafing_and_coming_back_stay_below_the_path(tab: Page, pro
     await tab.goto(f"{address}{PREFIX}/")
     await tab.locator("#q").press_sequentially("snow")
     await expect(tab).to_have_url(f"{address}{PREFIX}/?q=snow")
+    await expect(tab.locator("#results .total")).to_contain_text("23 photos")
     await tab.locator("#grid .tile").first.click()
     await expect(tab.locator(".picture img")).to_be_visible()
     await tab.keyboard.press("ArrowRight")
