@@ -20,6 +20,10 @@ from captioner import Caption
 LOW_CONFIDENCE = 0.4
 
 
+#: So many of a photo's files are shown or told at once; there may be thousands of copies.
+LISTED_FILES = 20
+
+
 @dataclass(frozen=True, slots=True)
 class FileStamp:
     """What `stat` says of a file: equal stamps mean that its bytes need not be read again."""
@@ -234,6 +238,12 @@ class Photo:
     corrected_at: datetime | None = None  # when it was typed, taken back, or gave way to later words; aware
     added_words: tuple[str, ...] = ()  # that a person wants the photo to be found by
     wrong_words: str | None = None  # a sentence of the model's that a person marked as wrong
+    more_files: int = 0  # that show it beside `files`, where those were asked for as a few
+
+    @property
+    def file_count(self) -> int:
+        """How many files show it, missing ones included."""
+        return len(self.files) + self.more_files
 
     @property
     def wrong(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -49,6 +50,7 @@ HEADERS = MappingProxyType(
         "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
     }
 )
+_PORT = re.compile(r":\d+\Z")
 _LONGEST_HOST = 100  # characters, of what is shown again
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TITLES = {
@@ -170,9 +172,7 @@ def _is_safe_host(host: str, known: Sequence[str]) -> bool:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    names = {
-        host.casefold().rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host.casefold() for host in known
-    }
+    names = {_PORT.sub("", host.casefold()) for host in known}
     if name == "localhost" or name.endswith(".localhost") or name in names:
         return True
     try:
@@ -224,8 +224,8 @@ def untrusted_proxy(request: web.Request) -> Message | None:
     if not named or named.casefold() in known or request.config_dict[PROXIES].trusts(peer(request)):
         return None
     return Message(
-        "A reverse proxy asks from %(address)s in the name of %(name)s, and is not trusted. Whoever set recollect up can "
-        "name it in the setting trusted_proxies (RECOLLECT_TRUSTED_PROXIES=%(address)s).",
+        "A reverse proxy asks from %(address)s in the name of %(name)s, and is not trusted. Whoever set recollect up "
+        "can name it in the setting trusted_proxies (RECOLLECT_TRUSTED_PROXIES=%(address)s).",
         address=peer(request),
         name=named[:_LONGEST_HOST],
     )

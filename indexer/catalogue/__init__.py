@@ -41,7 +41,7 @@ from indexer.catalogue.rows import (
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.database import Database
 from indexer.library.found import sidecar_fingerprint, sidecars_beside, signed_inode
-from indexer.photo import CaptionPlace, FileStamp, Glimpse, IndexedPhoto, Job, JobKind, Photo, PhotoFile
+from indexer.photo import LISTED_FILES, CaptionPlace, FileStamp, Glimpse, IndexedPhoto, Job, JobKind, Photo, PhotoFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +118,14 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
         """The photo with this content key, also where none of its files is present any more."""
         return self.photo(content_key)
 
-    def photo(self, photo_id: str) -> Photo | None:
-        """One photo, or None."""
-        found = self.photos([photo_id])
+    def photo(self, photo_id: str, *, most_files: int | None = None) -> Photo | None:
+        """One photo, or None; see `photos`."""
+        found = self.photos([photo_id], most_files=most_files)
         return found[0] if found else None
 
-    def photos(self, ids: Sequence[str]) -> list[Photo]:
-        """The photos with these ids, in this order; unknown ids are left out."""
+    def photos(self, ids: Sequence[str], *, most_files: int | None = None) -> list[Photo]:
+        """The photos with these ids, in this order; unknown ids are left out. With all their files, or with
+        `most_files` of each, those that are there first."""
         reader, wanted = self._database.reader, json.dumps(list(ids))
         rows = {
             row["id"]: row
@@ -133,13 +134,33 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
         files: dict[str, list[PhotoFile]] = {photo_id: [] for photo_id in rows}
         for row in reader.execute(
             f"""SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id
-            WHERE photo_id IN (SELECT value FROM json_each(?))
-            ORDER BY {FILE_ORDER}""",
-            (wanted,),
+            WHERE {_SHOWING if most_files is None else _FIRST_SHOWING} ORDER BY {FILE_ORDER}""",
+            {"ids": wanted, "most": most_files},
         ):
             if row["photo_id"] in files:
                 files[row["photo_id"]].append(file_from_row(row))
-        return [photo_from_row(rows[photo_id], files[photo_id]) for photo_id in ids if photo_id in rows]
+        more = self._more_files([one for one in files if len(files[one]) == most_files])
+        return [
+            photo_from_row(rows[one], files[one], max(0, more.get(one, 0) - len(files[one])))
+            for one in ids
+            if one in rows
+        ]
+
+    def _more_files(self, ids: Sequence[str]) -> dict[str, int]:
+        """How many files show each of these photos: counted in the index alone."""
+        rows = self._database.reader.execute(
+            "SELECT photo_id, count(*) FROM file WHERE photo_id IN (SELECT value FROM json_each(?)) GROUP BY photo_id",
+            (json.dumps(list(ids)),),
+        )
+        return dict(tuple(row) for row in rows) if ids else {}
+
+    def file_of(self, photo_id: str, file_id: int, /) -> PhotoFile | None:
+        """One of the files that show a photo, or None."""
+        row = self._database.reader.execute(
+            f"SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id WHERE file.id = ? AND photo_id = ?",
+            (file_id, photo_id),
+        ).fetchone()
+        return None if row is None else file_from_row(row)
 
     def glimpses(self, ids: Sequence[str]) -> list[Glimpse]:
         """What a grid shows of these photos, in this order; unknown ids are left out."""
@@ -158,8 +179,8 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
         names: dict[str, str] = {}
         for photo_id, name in self._database.reader.execute(
             f"""SELECT photo_id, name FROM file JOIN root ON root.id = file.root_id
-            WHERE photo_id IN (SELECT value FROM json_each(?)) ORDER BY {FILE_ORDER}""",
-            (json.dumps(list(ids)),),
+            WHERE {_FIRST_SHOWING} ORDER BY {FILE_ORDER}""",
+            {"ids": json.dumps(list(ids)), "most": LISTED_FILES},
         ):
             names.setdefault(photo_id, os.fsdecode(name))
         return names
@@ -225,6 +246,10 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
         return [Refused(photo, reasons[photo.id]) for photo in self.photos(list(reasons))]
 
 
+#: Files by the ids of their photos: all, or the first few of each, which `file_photo` has in that order.
+_SHOWING = "photo_id IN (SELECT value FROM json_each(:ids))"
+_FIRST_SHOWING = """file.id IN (SELECT few.id FROM json_each(:ids) AS wanted JOIN file AS few ON few.id IN (
+    SELECT id FROM file WHERE photo_id = wanted.value ORDER BY missing_since IS NOT NULL, id LIMIT :most))"""
 # The plus sign keeps to the index of what was refused, which is little: this is counted every few seconds.
 _REFUSED = "+gone = 0 AND refused_revision > 0 AND refused_revision = revision"
 _CAPTION_COLUMNS = (

@@ -132,9 +132,9 @@ def unpack_embedding(blob: bytes | None) -> tuple[float, ...] | None:
     return None if blob is None else struct.unpack(f"<{len(blob) // 2}e", blob)
 
 
-def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile]) -> Photo:
-    """A photo row and the files that show it. A person's words win over the model's, those typed here over others;
-    what a person marked as wrong is not shown."""
+def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int = 0) -> Photo:
+    """A photo row and the files that show it, or the first of them and how many more there are. A person's words win
+    over the model's, those typed here over others; what a person marked as wrong is not shown."""
     person, machine = row["corrected_text"] or row["person_caption"], _machine(row)
     believed = None if row["wrong"] else machine
     place = row["caption_place"]
@@ -153,6 +153,7 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile]) -> Photo:
         corrected_at=datetime.fromisoformat(row["corrected_at"]) if row["corrected_at"] else None,
         added_words=tuple(json.loads(row["added_words"])),
         wrong_words=row["wrong_text"],
+        more_files=more_files,
     )
 
 

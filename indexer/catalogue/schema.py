@@ -169,6 +169,12 @@ CREATE INDEX photo_worded ON photo (gone, worded);
 CREATE INDEX photo_place ON photo (gone, caption_place, caption_reason);
 """
 
+# A few files of a photo are found, and all are counted, without a look at each: some photo has 20,000 copies.
+_COPIES = """
+DROP INDEX file_photo;
+CREATE INDEX file_photo ON file (photo_id, missing_since IS NOT NULL);
+"""
+
 #: In the order they are applied; a migration that was released never changes.
 CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-1", _FIRST),
@@ -177,4 +183,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-4", _OUTBOX),
     ("catalogue-5", _REMARKS),
     ("catalogue-6", _EVIDENCE),
+    ("catalogue-copies", _COPIES),
 )

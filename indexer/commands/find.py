@@ -39,6 +39,7 @@ def search(
     What no word says is found by the look of the pictures, where the caption model gave them an embedding.
     A query that begins with a dash stands behind `--`.
     """
+    from indexer.photo import LISTED_FILES
     from indexer.search import FilterError
     from indexer.search.query import parse
     from indexer.storage import open_storage
@@ -50,7 +51,10 @@ def search(
             answer = storage.search.search(parse(" ".join(query)), limit=limit, offset=offset)
         except FilterError as error:
             raise click.UsageError(str(error)) from error
-        photos = {photo.id: photo for photo in storage.catalogue.photos([hit.id for hit in answer.hits])}
+        photos = {
+            photo.id: photo
+            for photo in storage.catalogue.photos([hit.id for hit in answer.hits], most_files=LISTED_FILES)
+        }
     took_ms = (time.perf_counter() - started) * 1000
     hits = [(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos]
     if as_json:
@@ -62,9 +66,9 @@ def search(
 
 
 def _line(photo: Photo) -> str:
-    copies = sum(not file.missing for file in photo.files) - 1
+    copies = sum(not file.missing for file in photo.files) - 1 + photo.more_files
     caption = NOTHING_TO_DESCRIBE if photo.nothing_seen else photo.caption or ""
-    return f"{_first_path(photo)}{f' (+{copies} copies)' if copies > 0 else ''}: {caption}"
+    return f"{_first_path(photo)}{f' (+{copies:,} copies)' if copies > 0 else ''}: {caption}"
 
 
 def _first_path(photo: Photo) -> str:
@@ -109,6 +113,7 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
         "height": metadata.height_px,
         "camera": metadata.camera,
         "position": asdict(metadata.position) if metadata.position else None,
+        "file_count": photo.file_count,
         "files": [{"id": file.id, "path": str(file.path), "missing": file.missing} for file in photo.files],
     }
 
