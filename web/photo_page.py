@@ -76,9 +76,8 @@ def _back_to(request: web.Request, photo: Photo) -> web.HTTPSeeOther:
 
 
 async def _photo(request: web.Request) -> Photo:
-    photo = await in_thread(
-        request, request.config_dict[LIBRARY].photo, request.match_info["id"], most_files=LISTED_FILES
-    )
+    library, photo_id = request.config_dict[LIBRARY], request.match_info["id"]
+    photo = await in_thread(request, library.photo, photo_id, most_files=LISTED_FILES)
     if photo is None:
         raise web.HTTPNotFound(text="There is no photo with this address. It may have been deleted from the library.")
     return photo

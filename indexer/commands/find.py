@@ -51,10 +51,8 @@ def search(
             answer = storage.search.search(parse(" ".join(query)), limit=limit, offset=offset)
         except FilterError as error:
             raise click.UsageError(str(error)) from error
-        photos = {
-            photo.id: photo
-            for photo in storage.catalogue.photos([hit.id for hit in answer.hits], most_files=LISTED_FILES)
-        }
+        found = storage.catalogue.photos([hit.id for hit in answer.hits], most_files=LISTED_FILES)
+    photos = {photo.id: photo for photo in found}
     took_ms = (time.perf_counter() - started) * 1000
     hits = [(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos]
     if as_json:
