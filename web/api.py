@@ -88,8 +88,8 @@ async def search(request: web.Request) -> Json:
     photo by), ``taken_at`` (ISO 8601, with its offset where the photo knows it), ``width``, ``height``,
     ``camera``, ``position``, ``places`` (the names of that position, from town to country), ``thumbnail`` (an address
     on this server), ``file_count`` and ``files`` (the first 20: ``id``, ``path`` relative to its library). Found by
-    its look, it has a ``why`` of the field embedding and the kind meaning, whose text says which words came near, if any:
-    "cove ≈ beach".
+    its look, it has a ``why`` of the field embedding and the kind meaning, whose text says which words came near, if
+    any: "cove ≈ beach".
     """
     asked = read_search(request.query, limit=_HITS, most=_MOST_HITS)
     result = await run_whole_search(request, asked)
