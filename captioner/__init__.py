@@ -7,6 +7,7 @@ Errors:
 
     CaptionError             one picture could not be captioned; the next one can be
     ├── CaptionerGone        the child process died, hung or was stopped while it held the request
+    │   └── CaptionerUnavailable  it could not be had at all: says nothing of the picture
     └── BundleError          the model bundle is missing, damaged or of another format: about the set-up
 """
 
@@ -57,6 +58,7 @@ __all__ = [
     "Captioner",
     "CaptionerGone",
     "CaptionerProcess",
+    "CaptionerUnavailable",
     "ChildError",
     "ChildGone",
     "ChildNotStarted",
@@ -88,6 +90,10 @@ class CaptionError(Exception):
 
 class CaptionerGone(CaptionError):
     """The captioner's child process died, hung or was stopped while it held the request."""
+
+
+class CaptionerUnavailable(CaptionerGone):
+    """No child process could be had, or it died before it looked at the picture: says nothing of the picture."""
 
 
 class BundleError(CaptionError):

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from captioner import DEFAULT_BUNDLE, BundleError, Caption, CaptionerGone, CaptionError
+from captioner import DEFAULT_BUNDLE, BundleError, Caption, CaptionerGone, CaptionError, CaptionerUnavailable
 from captioner.caption_message import unpack_caption
 from captioner.child import ChildError, ChildGone, ChildNotStarted, ChildProcess, python_module
 from captioner.life import Reply
@@ -98,7 +98,8 @@ class CaptionerProcess:
         """The sentence for RGB uint8 pixels of shape (input_px, input_px, 3) in C order.
 
         Raises:
-            CaptionerGone: the child died or hung over these pixels twice, or could not be had.
+            CaptionerGone: the child died or hung over these pixels twice.
+            CaptionerUnavailable: it could not be had, whatever the pixels.
             BundleError: the child died, and the bundle can no longer be opened.
             CaptionError: the model can't caption these pixels.
         """
@@ -107,9 +108,9 @@ class CaptionerProcess:
         except ChildError as error:
             raise CaptionError(error.message) from error
         except ChildNotStarted as error:
-            raise (BundleError if error.kind == "BundleError" else CaptionerGone)(str(error)) from error
+            raise (BundleError if error.kind == "BundleError" else CaptionerUnavailable)(str(error)) from error
         except ChildGone as error:
-            raise CaptionerGone(str(error)) from error
+            raise (CaptionerGone if error.guilty else CaptionerUnavailable)(str(error)) from error
         return unpack_caption(reply.header, reply.payload)
 
     async def _ask(self, pixels: bytes) -> Reply:

@@ -47,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     timed.add_argument("--run", type=Path, required=True, help="directory of the run")
     timed.add_argument("--name", help="name of the stage's weights (default: the stage)")
     timed.add_argument("--minutes", type=float, default=10, help="time to train (default 10)")
+    timed.add_argument("--processor-time", action="store_true",
+                       help="minutes are those that this process gets on all cores together")  # fmt: skip
     timed.add_argument("--steps", type=int, help="stop after so many steps even if there is time left")
     timed.add_argument("--seed", type=int, default=0)
     timed.add_argument("--bfloat16", action="store_true",
@@ -91,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     s.add_argument("--teacher", type=Path, required=True, help="weights of a trunk, by the stage trunk")
     s.add_argument("--trunk", choices=[name for name, size in SIZES.items() if size.trunk], default="atto-on-lite2",
                    help="size that stands on the trunk (default atto-on-lite2)")  # fmt: skip
+    s.add_argument("--start", type=Path, help="weights of a student to go on from")
     s.add_argument("--shares", type=_shares, default={}, metavar="PHASE=SHARE,...",
                    help="shares of the time, where not the usual; 0 leaves a phase out: "
                    + ", ".join(f"{phase.name}={phase.share:g}" for phase in stagewise.PHASES))  # fmt: skip
@@ -142,7 +145,7 @@ def main(argv: list[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     plan = loop.Plan(args.minutes, args.rate, args.warmup, args.decay, args.ema, floor=args.floor, steps=args.steps,
-                     trunk_rate=args.trunk_rate)  # fmt: skip
+                     trunk_rate=args.trunk_rate, processor_time=args.processor_time)  # fmt: skip
     set_matmul_precision("bfloat16" if args.bfloat16 else "float32")
     args.go(args, plan)
 

@@ -3,12 +3,17 @@
     RecollectError
     ├── PhotoError           about this photo: recorded with its reason, shown in `status`, the rest goes on
     │   ├── UnreadablePhoto  damaged, lying, too large, or of a format that is not understood
+    │   │   ├── PhotoDenied      the rights do not let us read it
+    │   │   ├── PhotoNotGiven    the disk, the network share or the system would not give it
+    │   │   ├── PhotoTooHeavy    it needs more memory than there is
+    │   │   └── ReaderDied       the process that read it was killed, or took too long
     │   ├── PhotoVanished    the file is no longer there, or changed while it was being read
     │   └── CaptionRefused   a caption can't be written into this file without risk; the reason says why
     └── SetupError           about the set-up: stop, exit non-zero
         ├── SettingsError    a setting is unknown, of the wrong type or contradicts another
         ├── StorageError     the data directory or a database in it can't be used
-        └── SearchError      the search backend can't be reached or refuses the request
+        ├── SearchError      the search backend can't be reached or refuses the request
+        └── ProcessUnavailable  a child process can't be had just now; it may be later
 
 A `SetupError` says what, where, what was expected and how to mend it. Library code raises; only the command
 line prints and exits.
@@ -17,6 +22,8 @@ line prints and exits.
 from __future__ import annotations
 
 from pathlib import Path
+
+from indexer.passing import FailureKind, Obstacle
 
 
 class RecollectError(Exception):
@@ -30,13 +37,43 @@ class PhotoError(RecollectError):
 class UnreadablePhoto(PhotoError):
     """The file is damaged, lies about itself, is too large, or is of a format that is not understood."""
 
+    kind = FailureKind.UNREADABLE
+
+
+class PhotoDenied(UnreadablePhoto):
+    """The rights of the file or of a folder above it do not let us read it."""
+
+    kind = FailureKind.DENIED
+
+
+class PhotoNotGiven(UnreadablePhoto):
+    """The disk, the network share or the system would not give the file."""
+
+    kind = FailureKind.DISK
+
+
+class PhotoTooHeavy(UnreadablePhoto):
+    """The file needs more memory than its reader may use, or than there is."""
+
+    kind = FailureKind.MEMORY
+
+
+class ReaderDied(UnreadablePhoto):
+    """The process that read the file was killed, or took too long."""
+
+    kind = FailureKind.READER
+
 
 class PhotoVanished(PhotoError):
     """The file is no longer there, or changed while it was being read."""
 
 
 class CaptionRefused(PhotoError):
-    """A caption can't be written into this file without risk."""
+    """A caption can't be written into this file without risk. `obstacle` where the reason may be over later."""
+
+    def __init__(self, reason: str, *, obstacle: Obstacle | None = None) -> None:
+        super().__init__(reason)
+        self.obstacle = obstacle
 
 
 class SetupError(RecollectError):
@@ -58,6 +95,10 @@ class StorageError(SetupError):
 
 class SearchError(SetupError):
     """The search backend can't be reached or refuses the request."""
+
+
+class ProcessUnavailable(SetupError):
+    """A child process could not be started, or died before it began: says nothing of any photo."""
 
 
 def unusable_bundle(bundle: Path, error: Exception) -> SetupError:

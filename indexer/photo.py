@@ -7,17 +7,21 @@ photo's identity (see `content_key`); stamp = what `stat` says of a file without
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from captioner import Caption
+from indexer.passing import Obstacle
 
 #: For captions of models that give their words no probabilities. Such a caption's confidence is the share of its words
 #: that people would use too (the model's card shows how well that holds): below this, three words of five are likely to
 #: be wrong.
 LOW_CONFIDENCE = 0.4
+
+#: To be raised where more is read out of files than before: what was read by an older version is then read again.
+METADATA_VERSION = 1
 
 
 #: So many of a photo's files are shown or told at once; there may be thousands of copies.
@@ -49,6 +53,22 @@ class Position:
     latitude: float
     longitude: float
     altitude_m: float | None = None
+
+
+class DatePrecision(StrEnum):
+    """How much of a date is known; what is not known of a `datetime` that stands for it is its earliest."""
+
+    YEAR = "year"
+    MONTH = "month"
+    DAY = "day"
+    TIME = "time"
+
+
+def iso_date(moment: datetime, precision: DatePrecision) -> str:
+    """ISO 8601 as far as the date is known: `1950`, `1962-07`, `2019-01-01`, or the whole moment."""
+    if precision is DatePrecision.TIME:
+        return moment.isoformat()
+    return moment.date().isoformat()[: {"year": 4, "month": 7, "day": 10}[precision]]
 
 
 class CaptionBy(StrEnum):
@@ -85,6 +105,8 @@ class PhotoMetadata:
     width_px: int  # upright: after the orientation is applied
     height_px: int
     taken_at: datetime | None = None  # aware where the file knows its offset, else naive local time
+    taken_precision: DatePrecision = DatePrecision.TIME
+    dated_by_name: bool = False  # the file's name is all that tells `taken_at`; not kept
     camera: str | None = None  # make and model, the make not repeated
     lens: str | None = None
     exposure_s: float | None = None
@@ -97,6 +119,13 @@ class PhotoMetadata:
     title: str | None = None
     keywords: tuple[str, ...] = ()
     people: tuple[str, ...] = ()  # names of XMP face regions (MWG, Microsoft) and Iptc4xmpExt:PersonInImage
+    pets: tuple[str, ...] = ()  # names of MWG regions of that type
+    headline: str | None = None
+    subjects: tuple[str, ...] = ()  # XPSubject, events, categories: what it is about, beside the keywords
+    locations: tuple[str, ...] = ()  # names that IPTC and XMP give: place, city, state, country
+    creators: tuple[str, ...] = ()  # artists, by-lines, holders of the copyright
+    alt_texts: tuple[str, ...] = ()  # descriptions for people who can't see the photo
+    comments: tuple[str, ...] = ()  # a person's words in other fields than the caption's, where they say something else
     person_caption: str | None = None  # a person's words, wherever in the file they stand; a correction first
     machine_caption: FileCaption | None = None  # ours, recognised by our own mark
     correction: FileCaption | None = None  # typed on our page, unless a person has used another program since
@@ -152,6 +181,7 @@ class Written:
     stamp: FileStamp
     reason: str | None = None
     withdrawn: bool = False
+    obstacle: Obstacle | None = None  # where the reason may be over later
 
 
 class JobKind(StrEnum):
@@ -161,6 +191,8 @@ class JobKind(StrEnum):
     CAPTION = "caption"  # a newer model: from the cached screen thumbnail
     METADATA = "metadata"  # read the file's metadata again
     THUMBNAILS = "thumbnails"  # decode again, keep the caption
+    COMPLETE = "complete"  # tags and embedding for a sentence that was taken back from a file, which stays untouched
+    WRITE = "write"  # an obstacle kept the caption out of the file, and may be gone: nothing is decoded for it
     WORDS = "words"  # corrected or taken back on the page: put the words that the catalogue has into the file
 
 
@@ -198,6 +230,10 @@ class IndexedPhoto:
     seen: bool = True  # False: the file was not read, `metadata` is what the catalogue had
     taken_out: bool = False  # our words are no longer in the file, and that was meant
     withdrawn: bool = False  # we took them out ourselves: those of a surer model go in again
+    #: Whose tags and embedding `caption` has: "" for its own model's, None for nobody's. That is a sentence which was
+    #: taken back from a file; a model completes it.
+    look_model: str | None = ""
+    obstacle: Obstacle | None = None  # where `caption_reason` may be over later
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +247,7 @@ class PhotoFile:
     missing: bool = False
     caption_place: CaptionPlace | None = None  # where this file's caption was put; None where only the photo's is known
     caption_reason: str | None = None
+    obstacle: Obstacle | None = None  # where that may be over later
 
     @property
     def path(self) -> Path:
@@ -238,6 +275,7 @@ class Photo:
     corrected_at: datetime | None = None  # when it was typed, taken back, or gave way to later words; aware
     added_words: tuple[str, ...] = ()  # that a person wants the photo to be found by
     wrong_words: str | None = None  # a sentence of the model's that a person marked as wrong
+    look_model: str | None = None  # whose tags and embedding `machine` has; None where it is a sentence alone
     more_files: int = 0  # that show it beside `files`, where those were asked for as a few
 
     @property
@@ -279,6 +317,7 @@ class Glimpse:
     unsure: bool
     wrong: bool
     file_name: str = ""  # of the first file, where there is no caption to name the photo by
+    taken_precision: DatePrecision = DatePrecision.TIME
 
 
 def is_unsure(caption: Caption) -> bool:
@@ -286,3 +325,24 @@ def is_unsure(caption: Caption) -> bool:
     if not caption.text:
         return False
     return not caption.sure or (not caption.words and caption.confidence < LOW_CONFIDENCE)
+
+
+def with_own_words(metadata: PhotoMetadata, known: Photo | None) -> PhotoMetadata:
+    """What a file says, where another program has dropped the marks beside our sentence and kept the sentence: one that
+    is to the letter what the catalogue has from the model is no person's."""
+    words = metadata.person_caption
+    if known is None or words is None or metadata.correction is not None or metadata.machine_caption is not None:
+        return metadata
+    machine = FileCaption.of(known.machine) if known.machine is not None else None
+    believed = (machine, known.metadata.machine_caption)
+    ours = next((one for one in believed if one is not None and one.text == words), None)
+    if ours is None:
+        return metadata
+    others = (*metadata.comments, *metadata.alt_texts)
+    return replace(
+        metadata,
+        machine_caption=ours,
+        person_caption=others[0] if others else None,
+        comments=metadata.comments[1:],
+        alt_texts=metadata.alt_texts if metadata.comments else metadata.alt_texts[1:],
+    )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakValueDictionary
 
@@ -14,6 +12,7 @@ from captioner import Caption, Captioner
 from indexer.catalogue import Catalogue
 from indexer.errors import PhotoVanished, UnreadablePhoto
 from indexer.library.found import file_stamp
+from indexer.passing import Obstacle
 from indexer.photo import (
     CaptionBy,
     CaptionPlace,
@@ -21,7 +20,6 @@ from indexer.photo import (
     FileStamp,
     IndexedPhoto,
     Job,
-    JobKind,
     OwnWords,
     Photo,
     PhotoMetadata,
@@ -29,6 +27,7 @@ from indexer.photo import (
     ThumbnailSize,
     Written,
     is_unsure,
+    with_own_words,
 )
 from indexer.thumbnails import ThumbnailStore
 
@@ -42,6 +41,10 @@ UNDONE = "the caption was taken out of the file on purpose"
 WRONG = "the caption was marked as wrong"
 UNSURE = "the model is not sure of it"
 NOTHING_SEEN = "there is nothing to see in it"
+
+
+#: Of these, what may be over later; a setting ends it.
+_OBSTACLES = {CAPTIONS_OFF: Obstacle.SETTING_OFF, UNSURE: Obstacle.NOT_SURE}
 
 
 class PhotoOpener(Protocol):
@@ -93,28 +96,36 @@ async def index_photo(job: Job, bench: Bench) -> IndexedPhoto:
     reading = await bench.photos.read(job.file.path)
     async with bench.one_at_a_time(reading.content_key):
         known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
+        reading = replace(reading, metadata=with_own_words(reading.metadata, known))
         await asyncio.to_thread(_keep_thumbnails, reading, bench)
-        caption = _words_we_have(known, reading.metadata) or await bench.captioner.caption(reading.pixels)
+        caption, look_model = _words_we_have(known, reading.metadata) or await _new_words(reading.pixels, bench)
         if _was_taken_out(job, reading.content_key, reading.metadata):
             written = Written(CaptionPlace.INDEX, reading.stamp, UNDONE)
         else:
             words = _correction(known, reading.metadata) or _believed(known, caption)
             held = reading.metadata.machine_caption is not None
             written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench, held=held)
-        return await _settle(job, reading.content_key, reading.metadata, caption, written, bench)
+        return await _settle(job, reading.content_key, reading.metadata, caption, written, bench, look_model=look_model)
 
 
-def _words_we_have(known: Photo | None, metadata: PhotoMetadata) -> Caption | None:
-    """Captioning is never paid for twice: the catalogue's caption, or ours from the file where the catalogue was lost.
+def _words_we_have(known: Photo | None, metadata: PhotoMetadata) -> tuple[Caption, str | None] | None:
+    """Captioning is never paid for twice: the catalogue's caption, or ours from the file where the catalogue was lost;
+    and whose tags and embedding it has, None for nobody's.
 
-    What a file keeps is the sentence, not the tags and the embedding: `reindex --captions` completes those.
+    What a file keeps is the sentence, not the tags and the embedding: those are completed when nothing else waits.
     """
     if known is not None and known.machine is not None:
-        return known.machine
+        return known.machine, known.look_model
     ours = metadata.machine_caption
     if ours is None:
         return None
-    return Caption(text=ours.text, confidence=ours.confidence or 0.0, tags=(), embedding=None, model=ours.model or "")
+    model = ours.model or ""
+    return Caption(text=ours.text, confidence=ours.confidence or 0.0, tags=(), embedding=None, model=model), None
+
+
+async def _new_words(pixels: bytes, bench: Bench) -> tuple[Caption, str | None]:
+    caption = await bench.captioner.caption(pixels)
+    return caption, caption.model
 
 
 async def _only_metadata_changed(job: Job, bench: Bench) -> IndexedPhoto | None:
@@ -127,6 +138,7 @@ async def _only_metadata_changed(job: Job, bench: Bench) -> IndexedPhoto | None:
     known = await asyncio.to_thread(bench.catalogue.known, content_key)
     if content_key != job.content_key or known is None or known.machine is None:
         return None
+    metadata = with_own_words(metadata, known)
     if await asyncio.to_thread(bench.thumbnails.get, content_key, ThumbnailSize.GRID) is None:
         return None
     photo = IndexedPhoto(content_key=content_key, metadata=metadata, stamp=stamp, caption=None)
@@ -154,6 +166,7 @@ async def _without_unsure_words(job: Job, photo: IndexedPhoto, caption: Caption,
         caption_place=written.place,
         caption_reason=written.reason,
         withdrawn=written.withdrawn,
+        obstacle=written.obstacle,
     )
 
 
@@ -198,11 +211,24 @@ def _keep_thumbnails(reading: Reading, bench: Bench) -> None:
 
 
 async def _settle(
-    job: Job, content_key: str, metadata: PhotoMetadata, caption: Caption, written: Written, bench: Bench
+    job: Job,
+    content_key: str,
+    metadata: PhotoMetadata,
+    caption: Caption | None,
+    written: Written,
+    bench: Bench,
+    *,
+    look_model: str | None = "",
 ) -> IndexedPhoto:
     metadata = _left_of(metadata, written)
     photo = IndexedPhoto(content_key, metadata, written.stamp, caption, written.place, written.reason)
-    photo = replace(photo, taken_out=written.reason == UNDONE, withdrawn=written.withdrawn)
+    photo = replace(
+        photo,
+        taken_out=written.reason == UNDONE,
+        withdrawn=written.withdrawn,
+        look_model=look_model,
+        obstacle=written.obstacle,
+    )
     await asyncio.to_thread(bench.catalogue.settle, job, photo)
     return photo
 
@@ -219,15 +245,22 @@ async def _into_the_file(
     """Writes the words, or says why not. `held`: an older sentence of the model's stands in the file or beside it, and
     is taken out where the new one has to stay out of files."""
     if not bench.write_captions:
-        return Written(CaptionPlace.INDEX, stamp, CAPTIONS_OFF)
+        return _left_out(stamp, CAPTIONS_OFF)
     if words is None:
         return Written(CaptionPlace.INDEX, stamp, WRONG)
     if isinstance(words, Caption):
         if metadata.person_caption is not None:
             return Written(CaptionPlace.INDEX, stamp, PERSONS_WORDS)
+        if metadata.machine_caption is not None and not metadata.marked and metadata.machine_caption.text == words.text:
+            return Written(CaptionPlace.XMP, stamp)  # they stand there, without the mark that would let us change them
         if (reason := withheld(words, write_unsure=bench.write_unsure)) is not None:
-            return await _withdraw(job, stamp, reason, bench) if held else Written(CaptionPlace.INDEX, stamp, reason)
+            return await _withdraw(job, stamp, reason, bench) if held else _left_out(stamp, reason)
     return await bench.photos.write_caption(job.file.path, words, stamp)
+
+
+def _left_out(stamp: FileStamp, reason: str) -> Written:
+    """Kept in the index only, by our own choice."""
+    return Written(CaptionPlace.INDEX, stamp, reason, obstacle=_OBSTACLES.get(reason))
 
 
 async def _withdraw(job: Job, stamp: FileStamp, reason: str, bench: Bench) -> Written:
@@ -237,11 +270,13 @@ async def _withdraw(job: Job, stamp: FileStamp, reason: str, bench: Bench) -> Wr
     try:
         undone = await bench.photos.undo_caption(job.file.path, stamp=stamp, machine_only=True)
     except UnreadablePhoto as error:
-        return Written(CaptionPlace.INDEX, stamp, str(error))
+        return Written(CaptionPlace.INDEX, stamp, str(error), obstacle=Obstacle.READER)
     from indexer.captions.caption_file import NOT_OURS  # late: see `photo_requests.unpack_undone`
 
     withdrawn = undone.restored or undone.reason == NOT_OURS
-    return Written(CaptionPlace.INDEX, undone.stamp or stamp, reason if withdrawn else undone.reason, withdrawn)
+    if not withdrawn:
+        return Written(CaptionPlace.INDEX, undone.stamp or stamp, undone.reason, obstacle=undone.obstacle)
+    return replace(_left_out(undone.stamp or stamp, reason), withdrawn=True)
 
 
 def _left_of(metadata: PhotoMetadata, written: Written) -> PhotoMetadata:
@@ -266,6 +301,7 @@ async def caption_again(job: Job, bench: Bench) -> IndexedPhoto:
             caption_reason=written.reason,
             seen=False,
             withdrawn=written.withdrawn,
+            obstacle=written.obstacle,
         )
         await asyncio.to_thread(bench.catalogue.settle, job, photo)
         return photo
@@ -275,14 +311,15 @@ async def _into_the_file_again(job: Job, known: Photo, caption: Caption, bench: 
     if known.correction is not None:
         file = next((file for file in known.files if file.path == job.file.path), None)
         place, why = (file or known).caption_place, (file or known).caption_reason
-        return Written(place or CaptionPlace.INDEX, job.file.stamp, why)
+        obstacle = file.obstacle if file is not None else None
+        return Written(place or CaptionPlace.INDEX, job.file.stamp, why, obstacle=obstacle)
     if known.caption_reason == UNDONE or job.ours is OwnWords.TAKEN_OUT:
         return Written(CaptionPlace.INDEX, job.file.stamp, UNDONE)
     words, held = _believed(known, caption), job.ours in {OwnWords.HELD, OwnWords.WITHDRAWN}
     try:
         return await _into_the_file(job, known.metadata, words, job.file.stamp, bench, held=held)
     except PhotoVanished as vanished:  # an unplugged disk: the index has the words all the same
-        return Written(CaptionPlace.INDEX, job.file.stamp, str(vanished))
+        return Written(CaptionPlace.INDEX, job.file.stamp, str(vanished), obstacle=Obstacle.OTHERS)
 
 
 def _stored(job: Job, bench: Bench) -> tuple[Photo | None, bytes | None]:
@@ -294,15 +331,10 @@ def _stored(job: Job, bench: Bench) -> tuple[Photo | None, bytes | None]:
 async def _newest_caption(content_key: str, webp: bytes, bench: Bench) -> Caption:
     """A photo of several files has a job for each; the model looks at it once."""
     known = await asyncio.to_thread(bench.catalogue.known, content_key)
-    machine = known.machine if known is not None else None
-    if machine is not None and machine.model == bench.captioner.model and _is_whole(machine):
+    machine, model = (known.machine, bench.captioner.model) if known is not None else (None, "")
+    if known is not None and machine is not None and machine.model == known.look_model == model:
         return machine
     return await bench.captioner.caption(await bench.photos.pixels_of(webp))
-
-
-def _is_whole(caption: Caption) -> bool:
-    """Whether this is all that the model said: a file keeps of it the sentence alone."""
-    return bool(caption.tags or caption.embedding) or not caption.text
 
 
 async def _caption_from_the_file(job: Job, bench: Bench) -> IndexedPhoto:
@@ -311,6 +343,7 @@ async def _caption_from_the_file(job: Job, bench: Bench) -> IndexedPhoto:
         await asyncio.to_thread(_keep_thumbnails, reading, bench)
         caption = await bench.captioner.caption(reading.pixels)
         known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
+        reading = replace(reading, metadata=with_own_words(reading.metadata, known))
         words = _correction(known, reading.metadata) or _believed(known, caption)
         held = reading.metadata.machine_caption is not None
         written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench, held=held)
@@ -327,12 +360,14 @@ async def words_into_the_file(job: Job, bench: Bench) -> IndexedPhoto:
     async with bench.one_at_a_time(content_key):
         known = await asyncio.to_thread(bench.catalogue.known, content_key)
         if known is not None and content_key == job.content_key:
+            metadata = with_own_words(metadata, known)
             correction = _typed(known)
             if correction is None:
                 photo = await _without_the_correction(job, known, metadata, stamp, bench)
             else:
                 written = await _into_the_file(job, metadata, correction, stamp, bench, held=False)
                 photo = IndexedPhoto(content_key, metadata, written.stamp, None, written.place, written.reason)
+                photo = replace(photo, obstacle=written.obstacle)
             if photo.caption_place is CaptionPlace.INDEX:
                 await asyncio.to_thread(_require_unchanged, job.file.path, photo.stamp)
             await asyncio.to_thread(bench.catalogue.settle, job, photo)
@@ -355,21 +390,24 @@ async def _without_the_correction(
 ) -> IndexedPhoto:
     """The model's words again where they stood before, else the file as it was before any words of ours."""
     photo = IndexedPhoto(known.id, metadata, stamp, None, CaptionPlace.INDEX, CAPTIONS_OFF)
+    if not bench.write_captions:
+        photo = replace(photo, obstacle=Obstacle.SETTING_OFF)
     if job.ours in {OwnWords.LENT, OwnWords.TAKEN_OUT}:
-        photo = replace(photo, caption_reason=UNDONE, taken_out=True)
+        photo = replace(photo, caption_reason=UNDONE, taken_out=True, obstacle=None)
     elif metadata.others_words is not None:
-        photo = replace(photo, caption_reason=PERSONS_WORDS)
+        photo = replace(photo, caption_reason=PERSONS_WORDS, obstacle=None)
     elif bench.write_captions and known.wrong:
         photo = replace(photo, caption_reason=WRONG)
         if metadata.machine_caption is not None:
             return await _undone(job, photo, bench)
     elif bench.write_captions and (reason := _withheld_words(known, bench)) is not None:
-        photo = replace(photo, caption_reason=reason)
+        photo = replace(photo, caption_reason=reason, obstacle=_OBSTACLES.get(reason))
         if metadata.machine_caption is not None:
             return await _undone(job, photo, bench)
     elif bench.write_captions and known.machine is not None:
         written = await bench.photos.write_caption(job.file.path, known.machine, stamp, over_correction=True)
         photo = replace(photo, stamp=written.stamp, caption_place=written.place, caption_reason=written.reason)
+        photo = replace(photo, obstacle=written.obstacle)
     if photo.caption_place is CaptionPlace.INDEX and metadata.correction is not None:
         return await _undone(job, photo, bench)
     return photo
@@ -383,10 +421,27 @@ async def _undone(job: Job, photo: IndexedPhoto, bench: Bench) -> IndexedPhoto:
     """The file without words of ours; where they can't be taken out, the reason says so."""
     undone = await bench.photos.undo_caption(job.file.path)
     if not undone.restored:
-        return replace(photo, caption_reason=undone.reason, taken_out=False)
+        return replace(photo, caption_reason=undone.reason, taken_out=False, obstacle=undone.obstacle)
     words = photo.metadata.others_words
     bare = replace(photo.metadata, person_caption=words, machine_caption=None, correction=None, overruled=None)
     return replace(photo, metadata=bare, stamp=undone.stamp or photo.stamp)
+
+
+async def write_again(job: Job, bench: Bench) -> IndexedPhoto:
+    """Puts the words that the catalogue has into a file that an obstacle kept them out of. Nothing is decoded, nothing
+    is captioned, unless the file shows another photo by now."""
+    content_key, metadata, stamp = await bench.photos.read_metadata(job.file.path)
+    async with bench.one_at_a_time(content_key):
+        known = await asyncio.to_thread(bench.catalogue.known, content_key)
+        if known is not None and content_key == job.content_key and (known.machine or known.correction):
+            if _was_taken_out(job, content_key, metadata):
+                written = Written(CaptionPlace.INDEX, stamp, UNDONE)
+            else:
+                words = _correction(known, metadata) or (known.machine and _believed(known, known.machine))
+                held = metadata.machine_caption is not None
+                written = await _into_the_file(job, metadata, words, stamp, bench, held=held)
+            return await _settle(job, content_key, metadata, None, written, bench)
+    return await index_photo(job, bench)
 
 
 async def read_metadata_again(job: Job, bench: Bench) -> IndexedPhoto:
@@ -394,6 +449,8 @@ async def read_metadata_again(job: Job, bench: Bench) -> IndexedPhoto:
     content_key, metadata, stamp = await bench.photos.read_metadata(job.file.path)
     if content_key != job.content_key:
         return await index_photo(job, bench)
+    known = await asyncio.to_thread(bench.catalogue.known, content_key)
+    metadata = with_own_words(metadata, known)
     photo = IndexedPhoto(content_key=content_key, metadata=metadata, stamp=stamp, caption=None)
     await asyncio.to_thread(bench.catalogue.settle, job, photo)
     return photo
@@ -405,17 +462,8 @@ async def make_thumbnails_again(job: Job, bench: Bench) -> IndexedPhoto:
     if reading.content_key != job.content_key:
         return await index_photo(job, bench)
     await asyncio.to_thread(_keep_thumbnails, reading, bench)
-    photo = IndexedPhoto(content_key=reading.content_key, metadata=reading.metadata, stamp=reading.stamp, caption=None)
+    known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
+    metadata = with_own_words(reading.metadata, known)
+    photo = IndexedPhoto(content_key=reading.content_key, metadata=metadata, stamp=reading.stamp, caption=None)
     await asyncio.to_thread(bench.catalogue.settle, job, photo)
     return photo
-
-
-JOURNEYS: Mapping[JobKind, Callable[[Job, Bench], Awaitable[IndexedPhoto]]] = MappingProxyType(
-    {
-        JobKind.INDEX: index_photo,
-        JobKind.CAPTION: caption_again,
-        JobKind.METADATA: read_metadata_again,
-        JobKind.THUMBNAILS: make_thumbnails_again,
-        JobKind.WORDS: words_into_the_file,
-    }
-)

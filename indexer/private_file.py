@@ -1,4 +1,4 @@
-"""A file of the data directory that only its owner may read: written whole or not at all, on the disk afterwards."""
+"""A file of the data directory that only its owner may read: written whole or not at all, and flushed to the disk."""
 
 from __future__ import annotations
 

@@ -35,11 +35,18 @@ class Progress:
     phase: str = Phase.STARTING
     walking: bool = False  # while true, `queued` still grows
     problem: str | None = None  # what keeps a root or the search backend waiting, in words for people
+    unreadable: int = 0  # folders, and files, that the last scan could not look at
 
     @property
     def total(self) -> int:
         """Photos done and still to do."""
         return self.done + self.queued
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether something was left undone: stopped early, still queued, not looked at, or kept waiting. What was set
+        aside is no part of it."""
+        return bool(self.queued or self.problem or self.unreadable) or self.phase == Phase.STOPPING
 
 
 class Meter:
@@ -108,4 +115,6 @@ def progress_line(progress: Progress) -> str:
         parts.append(f"about {clock_text(progress.eta_s)} left")
     if progress.set_aside:
         parts.append(f"{progress.set_aside:,} set aside")
+    if progress.unreadable:
+        parts.append(f"{progress.unreadable:,} folders can't be read")
     return ": ".join(filter(None, [progress.phase, ", ".join(parts)]))

@@ -9,6 +9,7 @@ from captioner import BundleError, read_model_name
 from indexer.errors import unusable_bundle
 from indexer.hours import DailyHours
 from indexer.photo import JobKind
+from indexer.retrying import passable
 from indexer.settings import Settings
 from indexer.storage import Storage
 
@@ -72,6 +73,8 @@ def enqueue(wanted: Rebuild, settings: Settings, storage: Storage) -> str:
         told.append(captions + (f", what was marked as wrong ({wrong:,}) first" if wrong else ""))
         if queued.corrections:
             told.append(f"{queued.corrections:,} corrections that could not be written before")
+        if writes := storage.catalogue.enqueue_all_writes(passable(settings)):
+            told.append(f"{writes:,} captions that could not be written before")
     if wanted.metadata:
         told.append(f"{storage.catalogue.enqueue_all(JobKind.METADATA):,} files to read")
     if wanted.thumbnails:

@@ -25,11 +25,13 @@ from indexer.reading.photo_process import PhotoProcesses
 from indexer.recaptioning import Recaptioning
 from indexer.reindex import recaptioning_hint
 from indexer.rounds import Rounds
+from indexer.scans_asked_for import ScansAskedFor
 from indexer.search_feed import SearchFeed
 from indexer.settings import Settings
 from indexer.storage import Storage, storage_errors
 from indexer.tally import Tally
 from indexer.tasks import either, first_failure, running
+from indexer.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
@@ -68,25 +70,35 @@ class Indexer:
         self._captioner = captioner
         self._photos = photos
         self._stack = AsyncExitStack()
+        self._roots = set(settings.photos)  # every library that is known, for the processes that write into photos
         self._feed = SearchFeed(storage.catalogue, storage.search)
+        self._upkeep = Upkeep(storage, changed=self._wake)
         self._bench: Bench | None = None
         self._runner: JobRunner | None = None
         self._rounds: Rounds | None = None
         self._recaptioning: Recaptioning | None = None
-        self._tally = Tally(storage.catalogue, walking=self._walking, problem=self._problem, later=self._later)
+        self._tally = Tally(
+            storage.catalogue,
+            walking=self._walking,
+            problem=self._problem,
+            later=self._later,
+            unreadable=lambda: self._rounds.unreadable if self._rounds is not None else 0,
+        )
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            with storage_errors(self._settings.data_dir):
+            with storage_errors(self._settings):
                 await asyncio.to_thread(_take_over, self._storage.catalogue)
             captioner = self._captioner
             if captioner is None:
                 captioner = await stack.enter_async_context(started_captioner(self._settings))
-            with storage_errors(self._settings.data_dir):
+            with storage_errors(self._settings):
                 await asyncio.to_thread(_meet_model, self._storage.catalogue, captioner.model, self._settings)
             photos = self._photos
             if photos is None:
-                photos = await stack.enter_async_context(PhotoProcesses(self._settings, input_px=captioner.input_px))
+                self._roots.update(root.path for root in await asyncio.to_thread(self._storage.catalogue.roots))
+                processes = PhotoProcesses(self._settings, input_px=captioner.input_px, roots=self._roots)
+                photos = await stack.enter_async_context(processes)
             self._bench = Bench(
                 photos=photos,
                 captioner=captioner,
@@ -107,6 +119,12 @@ class Indexer:
         """Says that the queue has new work, such as a correction from the page: it is taken up at once, not at the
         next look. May be called at any time, on the event loop."""
         self._wake()
+
+    def look_now(self) -> None:
+        """Has every library scanned now; what it finds is indexed as ever. May be called at any time, on the event
+        loop: before the indexer runs there is nothing to ask for, as it begins with a scan."""
+        if self._rounds is not None:
+            self._rounds.ask_for_scan()
 
     def progress(self) -> Progress:
         """How far it is; costs nothing, may be asked at any time, also before the indexer is entered."""
@@ -130,11 +148,12 @@ class Indexer:
         await self._run(roots, stop, once=False)
 
     async def _run(self, roots: Sequence[Path], stop: asyncio.Event, *, once: bool) -> None:
-        self._runner = runner = self._new_runner()
+        self._roots.update(roots)
+        self._runner = runner = self._new_runner(give_up=once)
         self._rounds = rounds = Rounds(self._settings, self._storage.catalogue, roots, changed=self._wake)
         self._recaptioning = None if once else self._new_recaptioning()
         self._tally.begin()
-        with storage_errors(self._settings.data_dir):
+        with storage_errors(self._settings):
             try:
                 await self._until_done(rounds, runner, stop, once=once)
             except BaseExceptionGroup as failures:
@@ -154,8 +173,14 @@ class Indexer:
     def _sources(self, rounds: Rounds, runner: JobRunner, *, once: bool) -> list[Coroutine[Any, Any, None]]:
         """What puts work into the queue."""
         if once:
-            return [_walk_once(rounds, runner)]
-        return [rounds.go_on(), *([self._recaptioning.run()] if self._recaptioning else [])]
+            return [_walk_once(rounds, self._upkeep, runner)]
+        asked = ScansAskedFor(self._storage.catalogue, rounds, self.progress)
+        return [
+            rounds.go_on(),
+            asked.run(),
+            self._upkeep.run(),
+            *([self._recaptioning.run()] if self._recaptioning else []),
+        ]
 
     async def _leave(self, work: asyncio.Task[None], runner: JobRunner) -> None:
         """The photos in hand finish, or go back to the queue after `stop_s`."""
@@ -171,11 +196,13 @@ class Indexer:
         except (TimeoutError, SearchError) as error:
             log.warning("search is behind and catches up at the next start: %s", error)
 
-    def _new_runner(self) -> JobRunner:
+    def _new_runner(self, *, give_up: bool) -> JobRunner:
         if self._bench is None:
             raise RuntimeError("the indexer is an async context manager: enter it first")
         in_flight = self._settings.reader_count + _MORE_IN_FLIGHT
-        return JobRunner(self._bench, in_flight=in_flight, settled=self._on_settled, drained=self._on_drained)
+        return JobRunner(
+            self._bench, in_flight=in_flight, settled=self._on_settled, drained=self._on_drained, give_up=give_up
+        )
 
     def _new_recaptioning(self) -> Recaptioning | None:
         if self._bench is None or not self._settings.recaption_hours:
@@ -214,11 +241,14 @@ class Indexer:
         return self._recaptioning.remaining if self._recaptioning is not None else 0
 
     def _problem(self) -> str | None:
-        return (self._rounds.problem if self._rounds else None) or self._feed.problem
+        of_runner = self._runner.problem if self._runner else None
+        of_rounds = self._rounds.problem if self._rounds else None
+        return self._upkeep.problem or of_rounds or of_runner or self._feed.problem
 
 
-async def _walk_once(rounds: Rounds, runner: JobRunner) -> None:
+async def _walk_once(rounds: Rounds, upkeep: Upkeep, runner: JobRunner) -> None:
     await rounds.walk_all()
+    await upkeep.look()
     runner.finish()
 
 
@@ -228,6 +258,10 @@ def _take_over(catalogue: Catalogue) -> None:
         for path in sweep(folder):
             log.info("removed %s, left by a process that was killed", path)
     catalogue.recover()
+    if number := catalogue.enqueue_read_again():
+        log.info("%d files were read by an older version: what they say of themselves is read again", number)
+    if again := catalogue.try_again_at_start():
+        log.info("%d files are tried again that could not be indexed before", again)
 
 
 def _meet_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
@@ -235,8 +269,10 @@ def _meet_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
     waiting = catalogue.marked_wrong()
     if waiting and (wrong := catalogue.enqueue_all(JobKind.CAPTION, model=model, only_wrong=True)):
         log.info("%d captions were marked as wrong, and %s tries again", wrong, model)
-    number = catalogue.wanting(JobKind.CAPTION, model=model)
-    if number > catalogue.queued(JobKind.CAPTION):
+    catalogue.enqueue_all(JobKind.COMPLETE)
+    if incomplete := catalogue.counts().incomplete:
+        log.info("%d photos have their sentence alone, from their files; the model completes them last", incomplete)
+    if number := catalogue.waiting_for_model(model):
         hint = recaptioning_hint(settings)
         log.info("%d photos have their words from another model than %s: %s", number, model, hint)
 

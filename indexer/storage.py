@@ -5,19 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.catalogue import Catalogue
-from indexer.database import Database
-from indexer.errors import SetupError, StorageError
+from indexer.database_errors import hint_for, keeps_from_writing
+from indexer.derived_database import DerivedDatabase
+from indexer.errors import SearchError, SetupError, StorageError
 from indexer.search import SearchBackend
 from indexer.settings import Settings
 from indexer.thumbnails import THUMBNAIL_MIGRATIONS, ThumbnailStore
 
-_MEND = "check the free space and the rights of the data directory, then start again: nothing that was done is lost"
+_MEND = "check the rights of the data directory, then start again: nothing that was done is lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +31,67 @@ class Storage:
 
 
 @contextmanager
-def open_storage(settings: Settings) -> Iterator[Storage]:
-    """Opens (or makes) the databases of `settings.data_dir`. Raises `StorageError`."""
-    with ExitStack() as stack, storage_errors(settings.data_dir):
+def open_storage(settings: Settings, *, mend: bool = True) -> Iterator[Storage]:
+    """Opens (or makes) the databases of `settings.data_dir`. Raises `StorageError`.
+
+    What is derived and can't be used is begun anew, unless `mend` is False: then it is a `StorageError`, too.
+    """
+    with ExitStack() as stack, storage_errors(settings):
         _make_private(settings.data_dir)
-        catalogue = Catalogue(settings.catalogue_path)
-        stack.callback(catalogue.close)
-        thumbnails = stack.enter_context(Database(settings.thumbnails_path, THUMBNAIL_MIGRATIONS))
-        search = open_search(settings)
+        catalogue = stack.enter_context(Catalogue(settings.catalogue_path))
+        thumbnails = stack.enter_context(DerivedDatabase(settings.thumbnails_path, THUMBNAIL_MIGRATIONS, mend=mend))
+        search = open_search(settings, emptied=catalogue.forget_search, mend=mend)
         stack.callback(search.close)
         yield Storage(catalogue, ThumbnailStore(thumbnails), search)
 
 
-def open_search(settings: Settings) -> SearchBackend:
-    """The search backend that the settings name. Raises `SearchError` or `SettingsError`."""
+@contextmanager
+def reading_catalogue(settings: Settings) -> Iterator[Catalogue]:
+    """The catalogue for a command that only reads: also where the disk is full or can't be written, or the files are
+    somebody else's. Raises `StorageError`."""
+    with storage_errors(settings):
+        try:
+            catalogue = Catalogue(settings.catalogue_path)
+        except StorageError as error:
+            if not keeps_from_writing(error.__cause__ or error):
+                raise
+            catalogue = Catalogue(settings.catalogue_path, read_only=True)
+        with catalogue:
+            yield catalogue
+
+
+@contextmanager
+def reading_search(settings: Settings) -> Iterator[SearchBackend]:
+    """Search for a command that only reads, as `reading_catalogue`; it makes nothing, and begins nothing anew.
+    Raises `SetupError`."""
+    if settings.search == "embedded" and not search_path(settings).exists():
+        raise SearchError(
+            f"the search index {search_path(settings)} is not there",
+            hint="`recollect index` or `recollect serve` makes it again from the catalogue",
+        )
+    try:
+        search = open_search(settings, mend=False)
+    except StorageError as error:
+        if not keeps_from_writing(error.__cause__ or error):
+            raise SearchError(
+                error.what, hint="`recollect index` or `recollect serve` makes it again from the catalogue"
+            ) from error
+        search = open_search(settings, mend=False, read_only=True)
+    try:
+        yield search
+    finally:
+        search.close()
+
+
+def open_search(
+    settings: Settings,
+    *,
+    emptied: Callable[[], None] = lambda: None,
+    mend: bool = True,
+    read_only: bool = False,
+) -> SearchBackend:
+    """The search backend that the settings name; `emptied` is called where its file was begun anew. Raises
+    `SearchError`, `SettingsError` or `StorageError`."""
     from indexer.search.meaning import Meaning
 
     meaning = Meaning.of_bundle(settings.bundle)
@@ -59,7 +107,7 @@ def open_search(settings: Settings) -> SearchBackend:
         )
     from indexer.search.embedded import EmbeddedSearch
 
-    return EmbeddedSearch(search_path(settings), meaning)
+    return EmbeddedSearch(search_path(settings), meaning, emptied=emptied, mend=mend, read_only=read_only)
 
 
 def search_path(settings: Settings) -> Path:
@@ -68,12 +116,16 @@ def search_path(settings: Settings) -> Path:
 
 
 @contextmanager
-def storage_errors(data_dir: Path) -> Iterator[None]:
-    """Says what SQLite and the file system mean: a full disk and a read-only one are about the set-up."""
+def storage_errors(settings: Settings) -> Iterator[None]:
+    """Says what SQLite and the file system mean: a full disk, a read-only one and a damaged catalogue are about the
+    set-up."""
     try:
         yield
     except sqlite3.Error as error:
-        raise StorageError(f"the data directory {data_dir} can't be used: {error}", hint=_MEND) from error
+        raise StorageError(
+            f"the data directory {settings.data_dir} can't be used: {error}",
+            hint=hint_for(error, settings.catalogue_path),
+        ) from error
 
 
 def _make_private(data_dir: Path) -> None:

@@ -25,8 +25,11 @@ class Tally:
         walking: Callable[[], bool],
         problem: Callable[[], str | None],
         later: Callable[[], int] = lambda: 0,
+        unreadable: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`later` gives how many photos are going to be queued once the queue is empty."""
+        """`later` gives how many photos are going to be queued once the queue is empty, `unreadable` how many folders
+        the last walks could not read."""
+        self._unreadable = unreadable
         self._catalogue = catalogue
         self._walking = walking
         self._problem = problem
@@ -80,6 +83,7 @@ class Tally:
             phase=self._phase(queued, walking, counts.unpushed),
             walking=walking,
             problem=self._problem(),
+            unreadable=self._unreadable(),
         )
 
     def _phase(self, queued: int, walking: bool, unpushed: int) -> Phase:

@@ -178,6 +178,12 @@ def test_caption_prints_and_writes_only_when_told(library: Path, environment: di
     assert ours is not None
     assert ours.text == row["caption"]
     assert run(environment, "caption", str(library / "nothing.jpg")).returncode == 1
+    other = next(path for path in sorted(library.rglob("*.jpg")) if path != photo)
+    before = other.read_bytes()
+    other.with_name(other.name + ".json").write_text('{"description": "a person\'s words"}')  # Google Takeout's
+    assert "a person" in run(environment, "caption", str(other), "--write").stderr
+    assert other.read_bytes() == before
+    assert not other.with_name(other.name + ".xmp").exists()
 
 
 def test_doctor_is_content_with_a_fresh_install(environment: dict[str, str]) -> None:

@@ -15,10 +15,11 @@ from typing import Any, TypeGuard
 from aiohttp import web
 
 from indexer.catalogue.library_walk import RootState
+from indexer.catalogue.unreadable import UnreadablePlace
 from indexer.correction import UnusableCorrection
 from indexer.errors import SetupError
 from indexer.message import Message
-from indexer.photo import LISTED_FILES, Photo, PhotoFile
+from indexer.photo import LISTED_FILES, Photo, PhotoFile, iso_date
 from indexer.places import places_of
 from indexer.search import FilterError, Hit
 from web.bodies import read_object
@@ -39,7 +40,7 @@ from web.searching import (
     run_whole_similar,
 )
 from web.shown import clean
-from web.status_page import try_again
+from web.status_page import scan_now, try_again
 
 Json = dict[str, Any]
 _HITS, _MOST_HITS = 50, 200
@@ -85,11 +86,11 @@ async def search(request: web.Request) -> Json:
     ``probability``: each content word of the model's sentence and how likely it is to be true, in their order; empty
     where the model does not say), ``tags`` (``word``, ``probability``), ``wrong`` (whether a person marked what the
     model says as wrong, which then has neither confidence nor words nor tags), ``added_words`` (a person's, to find the
-    photo by), ``taken_at`` (ISO 8601, with its offset where the photo knows it), ``width``, ``height``,
-    ``camera``, ``position``, ``places`` (the names of that position, from town to country), ``thumbnail`` (an address
-    on this server), ``file_count`` and ``files`` (the first 20: ``id``, ``path`` relative to its library). Found by
-    its look, it has a ``why`` of the field embedding and the kind meaning, whose text says which words came near, if
-    any: "cove ≈ beach".
+    photo by), ``taken_at`` (ISO 8601, with its offset where the photo knows it; a year, a month or a day where no
+    more is known), ``width``, ``height``, ``camera``, ``position``, ``places`` (the names of that position, from town
+    to country), ``thumbnail`` (an address on this server), ``file_count`` and ``files`` (the first 20: ``id``, ``path``
+    relative to its library). Found by its look, it has a ``why`` of the field embedding and the kind meaning, whose
+    text says which words came near, if any: "cove ≈ beach".
     """
     asked = read_search(request.query, limit=_HITS, most=_MOST_HITS)
     result = await run_whole_search(request, asked)
@@ -201,11 +202,16 @@ async def facets(request: web.Request) -> Json:
 async def status(request: web.Request) -> Json:
     """GET /api/status?limit=&offset=
 
-    ``progress`` (done, queued, set_aside, per_second, eta_s or null, phase, walking, problem or null), ``counts``
-    (photos, files, missing, queued, set_aside, unpushed, with_caption, refused), ``search`` (backend, photos: null
+    ``progress`` (done, queued, set_aside, per_second, eta_s or null, phase, walking, problem or null, unreadable),
+    ``counts`` (photos, files, missing, queued, set_aside, unpushed, with_caption, refused, unreadable: folders,
+    incomplete: photos that wait for tags and embedding, thumbnails_waiting), ``search`` (backend, photos: null
     where it does not answer, and refused: the first of those that it will not have, as ``{"id", "reason"}``),
     ``unwritten`` (``{"reason", "photos"}``: how many photos have a caption that stands in no file, and why),
-    ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null),
+    ``catalogue_problem`` (what is wrong with the catalogue's file and what to do about it, or null), ``unreadable``
+    (``{"path", "code", "reason", "since", "files"}``: folders that the last scan could not read, the
+    errno's name, and how many known files are in them),
+    ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null, and passed_over:
+    how many pictures and videos of which suffix are not read),
     ``caption_models`` (current, own: how many photos it has described, others: how many each other model has,
     by_others: all of those, queued: files that wait for a caption; null where the model in use can't be read) and
     ``set_aside``, a page of ``{"id", "path", "reason", "attempts"}``.
@@ -214,16 +220,27 @@ async def status(request: web.Request) -> Json:
     limit = min(read_number(request.query, "limit", _SET_ASIDE, least=1), _MOST_SET_ASIDE)
     offset = read_number(request.query, "offset", 0, least=0)
     counts = await request.config_dict[COUNTS].get(request)
-    aside, refused, roots, unwritten = await in_thread(
+    aside, refused, roots, unwritten, unreadable = await in_thread(
         request,
-        lambda: (library.set_aside(limit, offset), library.refused(_REFUSED), library.roots(), library.unwritten()),
+        lambda: (
+            library.set_aside(limit, offset),
+            library.refused(_REFUSED),
+            library.roots(),
+            library.unwritten(),
+            library.unreadable(_MOST_SET_ASIDE),
+        ),
     )
     progress = request.config_dict[PROGRESS]()
+    trouble = await in_thread(request, library.trouble)
     return {
+        "catalogue_problem": clean(trouble) if trouble else None,
         "progress": asdict(progress),
         "counts": {
             name: getattr(counts, name)
-            for name in ("photos", "files", "missing", "queued", "set_aside", "unpushed", "with_caption", "refused")
+            for name in (
+                *("photos", "files", "missing", "queued", "set_aside", "unpushed", "with_caption", "refused"),
+                *("unreadable", "incomplete", "thumbnails_waiting"),
+            )
         },
         "search": {
             "backend": backend.name,
@@ -231,6 +248,7 @@ async def status(request: web.Request) -> Json:
             "refused": [{"id": one.photo.id, "reason": clean(one.reason)} for one in refused],
         },
         "unwritten": [{"reason": clean(reason), "photos": photos} for reason, photos in unwritten.items()],
+        "unreadable": [_unreadable(place) for place in unreadable],
         "libraries": [_library(root) for root in roots],
         "caption_models": await _caption_models(request),
         "set_aside": [
@@ -268,6 +286,13 @@ async def captions(request: web.Request) -> Json:
     return {"captions": queued.captions, "corrections": queued.corrections}
 
 
+@_as_json
+async def scan(request: web.Request) -> Json:
+    """POST /api/status/scan: the libraries are scanned now. Answers ``{}`` at once."""
+    scan_now(request)
+    return {}
+
+
 async def _caption_models(request: web.Request) -> Json | None:
     try:
         models = await caption_models(request)
@@ -282,9 +307,25 @@ async def _caption_models(request: web.Request) -> Json | None:
     }
 
 
+def _unreadable(place: UnreadablePlace) -> Json:
+    return {
+        "path": clean(str(place.path)),
+        "code": place.code,
+        "reason": place.reason,
+        "since": place.since.isoformat(),
+        "files": place.files,
+    }
+
+
 def _library(root: RootState) -> Json:
     held_back = clean(root.held_back) if root.held_back else None
-    return {"path": clean(str(root.path)), "files": root.files, "missing": root.missing, "held_back": held_back}
+    return {
+        "path": clean(str(root.path)),
+        "files": root.files,
+        "missing": root.missing,
+        "held_back": held_back,
+        "passed_over": {clean(kind): count for kind, count in root.passed_over.items()},
+    }
 
 
 def _hit(request: web.Request, found: Found[Photo]) -> Json:
@@ -321,7 +362,7 @@ def _photo(request: web.Request, photo: Photo) -> Json:
         "tags": [_word(one.word, one.probability) for one in machine.tags] if machine else [],
         "wrong": photo.wrong,
         "added_words": list(map(clean, photo.added_words)),
-        "taken_at": metadata.taken_at.isoformat() if metadata.taken_at else None,
+        "taken_at": iso_date(metadata.taken_at, metadata.taken_precision) if metadata.taken_at else None,
         "width": metadata.width_px,
         "height": metadata.height_px,
         "camera": clean(metadata.camera) if metadata.camera else None,
@@ -354,6 +395,13 @@ def _metadata(photo: Photo) -> Json:
         "title": clean(metadata.title) if metadata.title else None,
         "keywords": list(map(clean, metadata.keywords)),
         "people": list(map(clean, metadata.people)),
+        "pets": list(map(clean, metadata.pets)),
+        "headline": clean(metadata.headline) if metadata.headline else None,
+        "subjects": list(map(clean, metadata.subjects)),
+        "locations": list(map(clean, metadata.locations)),
+        "creators": list(map(clean, metadata.creators)),
+        "alt_texts": list(map(clean, metadata.alt_texts)),
+        "comments": list(map(clean, metadata.comments)),
         "machine_caption": clean(machine.text) if machine else None,
         "model": clean(machine.model) if machine else None,
         "caption_place": photo.caption_place,

@@ -18,6 +18,7 @@ from web.bodies import BODY_S
 from web.doors import (
     COUNTS,
     LIBRARY,
+    LOOK,
     PROGRESS,
     SEARCH,
     SEARCH_THREADS,
@@ -58,12 +59,13 @@ def make_app(
     search: SearchBackend,
     progress: Callable[[], Progress],
     wake: Callable[[], None] = lambda: None,
+    look: Callable[[], None] = lambda: None,
     body_s: float = _BODY_S,
     languages: Mapping[str, Translation] | None = None,
 ) -> web.Application:
     """The search page over an indexed library. Closes none of what it is given; `wake` tells the indexer of this
-    process that the page has put work into the queue. The body of a request has `body_s` seconds to arrive.
-    `languages` are spoken in the place of those that are shipped.
+    process that the page has put work into the queue, `look` has it scan the libraries now. The
+    body of a request has `body_s` seconds to arrive. `languages` are spoken in the place of those that are shipped.
 
     Raises `SettingsError` where it would be open to other machines without a password, `StorageError` where the
     session key can't be kept.
@@ -84,7 +86,7 @@ def make_app(
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
     app[PROGRESS], app[COUNTS], app[STATIC_FILES] = progress, RecentCounts(), read_static_files()
     app[KNOWN_NAMES], app[KEPT_PARTS] = KnownNames(), KeptParts()
-    app[WAKE], app[PROXIES], app[BODY_S] = wake, read_proxies(settings), body_s
+    app[WAKE], app[LOOK], app[PROXIES], app[BODY_S] = wake, look, read_proxies(settings), body_s
     app[VISITORS], app[RESPONSES], app[SEARCH_TIMES] = Counter(), Counter(), SearchTimes()
     app[LANGUAGES] = Languages(read_languages() if languages is None else languages, forced=settings.language)
     app.on_response_prepare.extend((set_security_headers, vary_by_language, count_response))
@@ -108,6 +110,7 @@ def _routes() -> list[web.RouteDef]:
         web.get("/status", status_page.status_page),
         web.post("/status/retry", status_page.retry),
         web.post("/status/captions", status_page.captions),
+        web.post("/status/scan", status_page.scan),
         web.post("/download", downloading.download),
         web.post("/captions", downloading.captions),
         web.get("/login", login.login_page),
@@ -124,6 +127,7 @@ def _routes() -> list[web.RouteDef]:
         web.get("/api/status", api.status),
         web.post("/api/status/retry", api.retry),
         web.post("/api/status/captions", api.captions),
+        web.post("/api/status/scan", api.scan),
         web.post("/api/download", downloading.api_download),
         web.get(f"/api/photos/{_PHOTO}", api.photo),
         web.get(f"/api/photos/{_PHOTO}/similar", api.similar),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ from indexer.catalogue import Counts, Refused
 from indexer.catalogue.corrections import WordsPending
 from indexer.catalogue.job_queue import SetAside
 from indexer.catalogue.library_walk import RootState
+from indexer.catalogue.unreadable import UnreadablePlace
 from indexer.photo import Glimpse, JobKind, Photo, PhotoFile, ThumbnailSize
 from indexer.progress import Progress
 from indexer.search import SearchBackend
@@ -80,6 +82,18 @@ class Library(Protocol):
     def enqueue_all(self, kind: JobKind, /, *, model: str | None = None) -> int:
         """Queues all work of a kind that is wanted; gives how many jobs are new."""
 
+    def unreadable(self, limit: int = 100) -> Sequence[UnreadablePlace]:
+        """Folders, and files, that the last scan could not look at."""
+
+    def probe(self) -> None:
+        """Raises `StorageError` where the catalogue is damaged, lost, or can't be read; milliseconds."""
+
+    def note_error(self, error: sqlite3.Error, /) -> None:
+        """Remembers what a read has met, where that says that the file is damaged."""
+
+    def trouble(self) -> str | None:
+        """What is known to be wrong with the catalogue's file, with what to do about it."""
+
     def unwritten(self) -> Mapping[str, int]:
         """How many photos have a caption that stands in no file, by the recorded reason, the most frequent first."""
 
@@ -107,6 +121,8 @@ SEARCH = web.AppKey("SEARCH", SearchBackend)
 PROGRESS: web.AppKey[Callable[[], Progress]] = web.AppKey("PROGRESS")
 #: Says that there is new work in the queue; does nothing where another process, or none, is indexing.
 WAKE: web.AppKey[Callable[[], None]] = web.AppKey("WAKE")
+#: Has the libraries scanned now; does nothing where another process, or none, is indexing.
+LOOK: web.AppKey[Callable[[], None]] = web.AppKey("LOOK")
 THREADS = web.AppKey("THREADS", ThreadPoolExecutor)
 #: For what waits for search: a server that is silent must not keep pictures waiting, too.
 SEARCH_THREADS = web.AppKey("SEARCH_THREADS", ThreadPoolExecutor)

@@ -79,6 +79,11 @@ def described_url(files: int) -> str:
     return f"{below('/status')}?described={files}"
 
 
+def scanned_url() -> str:
+    """The status page after a scan was asked for."""
+    return f"{below('/status')}?scanning=1"
+
+
 def login_url(target: str = "") -> str:
     """The login page, which leads on to `target`: a path of this application, see `below`."""
     return _with(below("/login"), next=target)

@@ -10,13 +10,21 @@ from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_decimal
 from babel.units import format_unit
 
+from indexer.photo import DatePrecision
 from web.language import number, spoken, text
 
 _SIZES = ("digital-byte", "digital-kilobyte", "digital-megabyte", "digital-gigabyte", "digital-terabyte")
 
 
-def date_text(moment: datetime) -> str:
-    """``14 July 2019, 15:42``: the clock on the wall where the photo was taken, whatever zone the reader sits in."""
+def date_text(moment: datetime, precision: DatePrecision = DatePrecision.TIME) -> str:
+    """``14 July 2019, 15:42``: the clock on the wall where the photo was taken, whatever zone the reader sits in; or
+    ``14 July 2019``, ``July 2019``, ``2019``, where no more is known."""
+    if precision is DatePrecision.YEAR:
+        return year_text(moment)
+    if precision is DatePrecision.MONTH:
+        return month_text(moment)
+    if precision is DatePrecision.DAY:
+        return str(format_date(moment, "long", locale=spoken().locale))
     return _date_and_time(moment.replace(tzinfo=None), spoken().locale)
 
 
@@ -35,6 +43,11 @@ def hour_text(hour: int) -> str:
 def month_text(moment: datetime) -> str:
     """``July 2019``."""
     return _month(moment.year, moment.month, "yMMMM", spoken().locale)
+
+
+def year_text(moment: datetime) -> str:
+    """``2019``, ``2019年``."""
+    return _month(moment.year, 1, "y", spoken().locale)
 
 
 def month_letter(moment: datetime) -> str:

@@ -58,10 +58,15 @@ async def original(request: web.Request) -> web.StreamResponse:
     file = await in_thread(request, library.file_of, photo_id, int(request.match_info["file"]))
     if photo is None or file is None:
         raise web.HTTPNotFound(text="There is no such file.")
-    opened = await asyncio.to_thread(open_inside, file, request.config_dict[SETTINGS].photos)
-    if opened is None:
+    others = [one for one in photo.files if one is not file and not one.missing]
+    # Another file shows the same photo: a library that has moved is found by its old address, too.
+    for shown in (file, *others):
+        opened = await asyncio.to_thread(open_inside, shown, request.config_dict[SETTINGS].photos)
+        if opened is not None:
+            break
+    else:
         raise web.HTTPNotFound(text="The file is not there just now. It may be on a disk that is not connected.")
-    return _Original(opened, headers=original_headers(photo, file, save="save" in request.query))
+    return _Original(opened, headers=original_headers(photo, shown, save="save" in request.query))
 
 
 def open_inside(file: PhotoFile, roots: Sequence[Path]) -> int | None:

@@ -25,7 +25,12 @@ _SOURCES = Path(__file__).parent.parent
 #: Functions and classes whose first arguments are texts, and how many of them.
 _CALLS = {"text": 1, "marked": 1, "Message": 1, "plural": 2}
 #: Errors whose text is recorded, or shown, as a sentence: it is recognised by its template.
-_REASONS = frozenset({"CaptionRefused", "UnreadablePhoto", "PhotoVanished", "SearchError", "noted", "_translated"})
+_REASONS = frozenset(
+    {
+        *("CaptionRefused", "UnreadablePhoto", "PhotoTooHeavy", "PhotoVanished", "SearchError"),
+        *("noted", "_translated"),
+    }
+)
 #: Sentences that are recorded where no error is raised.
 _CONSTANTS = frozenset(
     {

@@ -7,7 +7,9 @@ package with a registry of its own for the whole process.
 from __future__ import annotations
 
 import bisect
+import logging
 import shutil
+import sqlite3
 import stat
 import time
 from collections import Counter
@@ -21,10 +23,24 @@ from aiohttp import web
 
 from indexer.catalogue import Counts
 from indexer.errors import SearchError, SetupError
+from indexer.photo import ThumbnailSize
 from indexer.progress import Phase, Progress
+from indexer.search import Query
 from indexer.storage import indexing_process
-from web.doors import COUNTS, PROGRESS, SEARCH, SETTINGS, VISITORS, in_thread, while_searching
+from web.doors import (
+    COUNTS,
+    LIBRARY,
+    PROGRESS,
+    SEARCH,
+    SETTINGS,
+    THUMBNAILS,
+    VISITORS,
+    in_thread,
+    while_searching,
+)
 from web.recaptioning import caption_models
+
+log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -81,20 +97,52 @@ async def count_response(request: web.Request, response: web.StreamResponse) -> 
 
 
 async def health(request: web.Request) -> web.Response:
-    """GET /health: ``{"status": "ok"}`` where the page answers and the catalogue can be read, else 503.
+    """GET /health: ``{"status": "ok"}`` where catalogue, thumbnails and search index can be read, else 503 and
+    ``{"status": "failing", "problems": {which: what}}``.
 
     Open to everybody, and says nothing else. A search server that is down is no reason to start recollect again.
     """
-    await request.config_dict[COUNTS].get(request)
+    problems = await in_thread(request, lambda: dict(_failing_stores(request)))
+    problems |= await while_searching(request, lambda: dict(_failing_search(request)))
+    if problems:
+        log.error("not healthy: %s", "; ".join(f"{which}: {error}" for which, error in problems.items()))
+        told = dict.fromkeys(problems, "it can't be read; the log and the status page say more")
+        return web.json_response({"status": "failing", "problems": told}, status=503)
     return web.json_response({"status": "ok"})
+
+
+def _failing_stores(request: web.Request) -> Iterator[tuple[str, Exception]]:
+    try:
+        request.config_dict[LIBRARY].probe()
+    except (SetupError, sqlite3.Error) as error:
+        yield "catalogue", error
+    try:
+        request.config_dict[THUMBNAILS].get("", ThumbnailSize.GRID)
+    except (SetupError, sqlite3.Error) as error:
+        yield "thumbnails", error
+
+
+def _failing_search(request: web.Request) -> Iterator[tuple[str, Exception]]:
+    backend = request.config_dict[SEARCH]
+    if backend.name != "embedded":
+        return
+    try:
+        backend.count()
+        backend.search(Query(), limit=1)
+    except SearchError as error:
+        yield "search", error
 
 
 async def metrics(request: web.Request) -> web.Response:
     """GET /metrics"""
     counts = await request.config_dict[COUNTS].get(request)
     data_dir = request.config_dict[SETTINGS].data_dir
+    library = request.config_dict[LIBRARY]
+    trouble, unwritten = await in_thread(request, lambda: (library.trouble(), library.unwritten()))
     families = (
         *_catalogue(counts),
+        _gauge("catalogue_damaged", "1 where the catalogue is known to be damaged or lost.", int(bool(trouble))),
+        _gauge("captions_in_no_file", "Photos whose caption stands in the index alone.", sum(unwritten.values())),
         *await _models(request),
         *_indexing(request.config_dict[PROGRESS](), await in_thread(request, indexing_process, data_dir)),
         *await while_searching(request, lambda: _searching(request)),
@@ -116,6 +164,9 @@ def _catalogue(counts: Counts) -> Iterator[_Family]:
     yield _gauge("files_missing", "Photo files that are not there just now.", counts.missing)
     yield _gauge("queue", "Photos that wait to be indexed, those in hand included.", counts.queued)
     yield _gauge("set_aside", "Files that could not be indexed.", counts.set_aside)
+    yield _gauge("folders_unreadable", "Folders and files that the last scan could not look at.", counts.unreadable)
+    yield _gauge("photos_incomplete", "Photos that wait for tags and embedding.", counts.incomplete)
+    yield _gauge("thumbnails_waiting", "Photos whose thumbnails are made again.", counts.thumbnails_waiting)
     yield _gauge("search_unpushed", "Photos that search does not know yet as they are.", counts.unpushed)
     yield _gauge("search_refused", "Photos that search will not have as they are.", counts.refused)
 

@@ -6,15 +6,17 @@ import asyncio
 import ipaddress
 import logging
 import re
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from indexer.database_errors import hint_for
 from indexer.errors import SearchError, SetupError
 from indexer.message import Message
-from web.doors import SETTINGS
+from web.doors import LIBRARY, SETTINGS
 from web.language import marked, recorded, said, told
 from web.proxies import PROXIES, listed, peer
 from web.shown import clean
@@ -93,6 +95,11 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
     except SetupError as error:
         log.error("%s", error)
         return error_response(request, 503, marked("The catalogue is not available just now."), hint=error.hint)
+    except sqlite3.Error as error:
+        log.error("%s %s: the catalogue can't be read: %s", request.method, request.path, error)
+        request.config_dict[LIBRARY].note_error(error)
+        hint = hint_for(error, request.config_dict[SETTINGS].catalogue_path)
+        return error_response(request, 503, marked("The catalogue can't be read."), hint=hint)
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         return error_response(request, 500, marked("This is recollect's fault, not yours. The log says more."))

@@ -12,7 +12,7 @@ from itertools import accumulate
 from aiohttp import web
 
 from indexer.errors import SearchError
-from indexer.photo import CaptionBy, CaptionPlace, Photo
+from indexer.photo import CaptionBy, CaptionPlace, DatePrecision, Photo, iso_date
 from indexer.pipeline import UNSURE
 from indexer.places import places_of
 from indexer.search import FilterError, Hit, Sort
@@ -138,6 +138,7 @@ class PhotoView:
     keywords: tuple[Link, ...]
     people: tuple[Link, ...]
     taken_at: datetime | None
+    taken_precision: DatePrecision
     facts: tuple[tuple[str, str], ...]
     places: tuple[Link, ...]
     coordinates: str
@@ -148,6 +149,11 @@ class PhotoView:
     file_count: int
     neighbours: Neighbours
     similar: tuple[Tile, ...]
+
+    @property
+    def taken_iso(self) -> str:
+        """ISO 8601, as far as the date is known."""
+        return iso_date(self.taken_at, self.taken_precision) if self.taken_at else ""
 
 
 async def photo_view(
@@ -206,6 +212,7 @@ async def photo_view(
         keywords=tuple(Link(clean(word), _filtered("tag", word)) for word in metadata.keywords),
         people=tuple(Link(clean(name), _filtered("person", name)) for name in metadata.people),
         taken_at=metadata.taken_at,
+        taken_precision=metadata.taken_precision,
         facts=facts(photo),
         places=tuple(Link(clean(name), _filtered("place", name)) for name in places),
         coordinates=coordinates(position) if position else "",

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from types import MappingProxyType
 
-from indexer.photo import Glimpse
+from indexer.photo import DatePrecision, Glimpse, iso_date
 from indexer.search import FacetCount, FilterError, Sort
 from web import query_text
 from web.language import marked, plural, said, text, told
 from web.links import search_url
-from web.localized import month_text
+from web.localized import month_text, year_text
 from web.searching import DATES, Result, Search
 from web.shown import Tile, clean, tile
 
@@ -136,7 +136,9 @@ def effective_sort(search: Search, result: Result[Glimpse]) -> Sort:
 def _month(one: Tile) -> tuple[str, str]:
     if one.taken_at is None:
         return text("Without a date"), ""
-    return month_text(one.taken_at), f"{one.taken_at:%Y-%m}"
+    if one.taken_precision is DatePrecision.YEAR:
+        return year_text(one.taken_at), iso_date(one.taken_at, DatePrecision.YEAR)
+    return month_text(one.taken_at), iso_date(one.taken_at, DatePrecision.MONTH)
 
 
 def _months(tiles: Sequence[Tile], current: tuple[str, str] | None) -> Iterator[Month]:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from indexer.catalogue import Counts
-from indexer.photo import CaptionBy, CaptionPlace, Glimpse, Photo, PhotoMetadata, Position
+from indexer.photo import CaptionBy, CaptionPlace, DatePrecision, Glimpse, Photo, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from indexer.search import Hit, Why
 from web.language import marked, recorded, text, told
@@ -33,6 +33,13 @@ _FIELDS = MappingProxyType(
         "file_names": marked("file name"),
         "camera": marked("camera"),
         "lens": marked("lens"),
+        "pets": marked("pet"),
+        "headline": marked("headline"),
+        "alt_texts": marked("alt text"),
+        "comments": marked("comment"),
+        "locations": marked("location"),
+        "subjects": marked("subject"),
+        "creators": marked("by"),
         "embedding": marked("picture"),
     }
 )
@@ -125,6 +132,7 @@ class Tile:
     by_model: bool
     unsure: bool
     taken_at: datetime | None
+    taken_precision: DatePrecision
     reasons: tuple[Reason, ...]  # those that the caption does not show itself
 
 
@@ -142,6 +150,7 @@ def tile(photo: Glimpse, hit: Hit, position: int, grid_px: int) -> Tile:
         by_model=photo.caption_by is CaptionBy.MODEL,
         unsure=photo.unsure,
         taken_at=photo.taken_at,
+        taken_precision=photo.taken_precision,
         reasons=_tile_reasons(photo, hit),
     )
 
@@ -238,6 +247,13 @@ def facts(photo: Photo) -> tuple[tuple[str, str], ...]:
     metadata = photo.metadata
     found = (
         (text("Title"), clean(metadata.title or "")),
+        (text("Headline"), clean(metadata.headline or "")),
+        (text("Subject"), clean(", ".join(metadata.subjects))),
+        (text("Location"), clean(", ".join(metadata.locations))),
+        (text("Pets"), clean(", ".join(metadata.pets))),
+        (text("Alternative text"), clean(" · ".join(metadata.alt_texts))),
+        (text("Comment"), clean(" · ".join(metadata.comments))),
+        (text("By"), clean(", ".join(metadata.creators))),
         (text("Camera"), clean(metadata.camera or "")),
         (text("Lens"), clean(metadata.lens or "")),
         (text("Exposure"), exposure(metadata)),
@@ -311,6 +327,10 @@ def _with_reason(place: str, reason: str | None) -> str:
     return f"{place}: {clean(recorded(reason))}" if reason else place
 
 
+#: Search is made again, not just kept up, while it lacks more than one in so many photos.
+_KEPT_UP = 20
+
+
 def is_busy(progress: Progress, counts: Counts) -> bool:
     """Whether more photos are to be expected soon; an indexer that has just started does not know yet."""
     return bool(progress.queued or counts.queued or progress.walking or progress.phase == Phase.STARTING)
@@ -327,6 +347,11 @@ def phase_text(progress: Progress) -> str:
     """What the indexer is busy with, as the beginning of a sentence."""
     phase = told(_PHASES.get(progress.phase, progress.phase))
     return phase[:1].upper() + phase[1:]
+
+
+def is_rebuilding(counts: Counts) -> bool:
+    """Whether search lacks so many photos that it is being made again, or for the first time, rather than kept up."""
+    return counts.unpushed > 0 and counts.unpushed * _KEPT_UP >= counts.photos
 
 
 def eta_text(progress: Progress) -> str:

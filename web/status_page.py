@@ -10,12 +10,16 @@ from pathlib import Path
 from aiohttp import web
 
 from indexer.catalogue.job_queue import SetAside
+from indexer.catalogue.unreadable import UnreadablePlace
+from indexer.derived_database import set_aside_files
 from indexer.errors import SearchError
+from indexer.settings import Settings
+from indexer.storage import search_path
 from web.bodies import read_fields
-from web.doors import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, WAKE, in_thread, while_searching
+from web.doors import COUNTS, LIBRARY, LOOK, PROGRESS, SEARCH, SETTINGS, WAKE, in_thread, while_searching
 from web.language import recorded
-from web.links import described_url, photo_url, retried_url
-from web.localized import bytes_text
+from web.links import described_url, photo_url, retried_url, scanned_url
+from web.localized import bytes_text, decimal_text
 from web.metrics import size_bytes
 from web.recaptioning import describe_again, model_view
 from web.results import Link
@@ -25,6 +29,7 @@ from web.templating import render
 _SET_ASIDE = 200
 _REFUSED = 20
 _REASONS = 20  # of captions that stand in no file: some name a file of their own
+_UNREADABLE = 20
 _LITTLE_SPACE_BYTES = 1_000_000_000
 _LONGEST_NUMBER = 18  # digits, of what SQLite counts with
 
@@ -37,6 +42,8 @@ class RootView:
     files: int
     missing: int
     held_back: str
+    passed_over: int = 0  # files of kinds that are not read
+    kinds: str = ""  # "10 .jxl, 2 .psd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,15 @@ class AsideView:
     path: str
     reason: str
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableView:
+    """A folder that the last scan could not read; `files` known ones are in it."""
+
+    path: str
+    reason: str
+    files: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +87,9 @@ class DiskView:
 
 async def status_page(request: web.Request) -> web.Response:
     """GET /status: with ``part=status`` the part of it that changes. `retried` is what POST /status/retry says,
-    `described` what POST /status/captions does."""
+    `described` what POST /status/captions does, `scanning` that POST /status/scan was."""
     library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
+    trouble = await in_thread(request, library.trouble)
     context = {
         "counts": await request.config_dict[COUNTS].get(request),
         "progress": request.config_dict[PROGRESS](),
@@ -82,8 +99,12 @@ async def status_page(request: web.Request) -> web.Response:
         "aside": tuple(map(_aside, await in_thread(request, library.set_aside, _SET_ASIDE, 0))),
         "retried": _number(request, "retried"),
         "described": _number(request, "described"),
+        "scanning": "scanning" in request.query,
         "disk": await asyncio.to_thread(_disk, settings.data_dir),
         "roots": await root_views(request),
+        "trouble": clean(recorded(trouble)) if trouble else "",
+        "unreadable": tuple(map(_unreadable, await in_thread(request, library.unreadable, _UNREADABLE))),
+        "set_aside_files": await asyncio.to_thread(_set_aside_files, settings),
     }
     template = "_status.html" if request.query.get("part") == "status" else "status.html"
     return render(request, template, context)
@@ -103,6 +124,17 @@ async def captions(request: web.Request) -> web.Response:
     raise web.HTTPSeeOther(described_url((await describe_again(request)).captions))
 
 
+async def scan(request: web.Request) -> web.Response:
+    """POST /status/scan: the libraries are scanned now, and back to the status."""
+    scan_now(request)
+    raise web.HTTPSeeOther(scanned_url())
+
+
+def scan_now(request: web.Request) -> None:
+    """Has the indexer of this process scan every library."""
+    request.config_dict[LOOK]()
+
+
 async def try_again(request: web.Request, ids: list[int] | None) -> int:
     """Queues what was set aside once more, all of it where `ids` is None; gives how many files that are."""
     number = await in_thread(request, request.config_dict[LIBRARY].retry_set_aside, ids)
@@ -118,7 +150,14 @@ async def root_views(request: web.Request) -> tuple[RootView, ...]:
     paths = {root.path for root in walked}
     return (
         *(
-            RootView(clean(str(root.path)), root.files, root.missing, clean(recorded(root.held_back or "")))
+            RootView(
+                clean(str(root.path)),
+                root.files,
+                root.missing,
+                clean(recorded(root.held_back or "")),
+                sum(root.passed_over.values()),
+                clean(", ".join(f"{decimal_text(count)} {kind}" for kind, count in root.passed_over.items())),
+            )
             for root in walked
         ),
         *(RootView(clean(str(path)), 0, 0, "") for path in request.config_dict[SETTINGS].photos if path not in paths),
@@ -136,6 +175,16 @@ def _is_number(text: str) -> bool:
 
 def _aside(one: SetAside) -> AsideView:
     return AsideView(one.id, clean(one.file.relative), clean(recorded(one.reason)), one.attempts)
+
+
+def _unreadable(place: UnreadablePlace) -> UnreadableView:
+    return UnreadableView(clean(str(place.path)), clean(recorded(place.reason)), place.files)
+
+
+def _set_aside_files(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """Databases that were set aside since the last ones, by name, and how large they are: they may be deleted."""
+    found = [path for store in (search_path(settings), settings.thumbnails_path) for path in set_aside_files(store)]
+    return tuple((clean(path.name), bytes_text(path.stat().st_size)) for path in found)
 
 
 async def _search(request: web.Request) -> SearchView:

@@ -1,7 +1,8 @@
 """One training loop for every stage: so many minutes, a learning rate by the clock, saved every few minutes.
 
 The rate follows the time spent rather than steps, because on a shared machine the time is what is known: a
-run of 30 minutes ends at rate zero after 30 minutes, however busy the machine was.
+run of 30 minutes ends at rate zero after 30 minutes, however busy the machine was. A run that gets only the time that
+others leave counts its own processor time.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Plan:
     floor: float = 0.0  # fraction of the peak rate at the end
     steps: int | None = None  # stop after so many steps even if there is time left
     trunk_rate: float = 1.0  # of the rate, for what is pretrained: layers whose names begin with "trunk"
+    processor_time: bool = False  # the minutes are those that this process gets on all cores together
 
     def rate_at(self, step: int, seconds: float) -> float:
         """Linear warm-up by steps, then a cosine by the clock."""
@@ -117,10 +119,10 @@ def train(
     step, spent = checkpoint.load_run(run, model) if run.exists() else (0, 0.0)
     if step:
         log.info("%s goes on from step %d, minute %.1f", name, step, spent / 60)
-    started = last_save = time.monotonic() - spent
-    last_save += spent
+    clock = time.process_time if plan.processor_time else time.monotonic
+    started, last_save = clock() - spent, time.monotonic()
     for x, y in prefetch(batches, ahead):
-        seconds = time.monotonic() - started
+        seconds = clock() - started
         if seconds > 60 * plan.minutes or (plan.steps and step >= plan.steps):
             break
         model.optimizer.learning_rate = plan.rate_at(step, seconds)
@@ -132,11 +134,11 @@ def train(
             log.info("%s step %d minute %.1f %s", name, step, seconds / 60, shown)
             model.reset_metrics()
         if time.monotonic() - last_save > plan.save_every_s:
-            _save(model, out, name, step, time.monotonic() - started)
+            _save(model, out, name, step, clock() - started)
             last_save = time.monotonic()
             if check:
                 check(step)
-    _save(model, out, name, step, time.monotonic() - started)
+    _save(model, out, name, step, clock() - started)
     log.info("%s done after %d steps", name, step)
 
 

@@ -68,7 +68,7 @@ def stagewise(args: argparse.Namespace, plan: loop.Plan) -> None:
     trunks = {name: size.trunk for name, size in SIZES.items() if size.trunk}
     schedule = by_stages.Schedule(replace(plan, save_every_s=args.save_every), args.shares, args.batch_times)
     by_stages.run(args.prepared, args.sources, trunks[args.trunk], args.teacher, args.size, args.px, schedule,
-                  args.run, args.name or "stagewise", args.held, args.seed)  # fmt: skip
+                  args.run, args.name or "stagewise", args.held, args.seed, args.start)  # fmt: skip
 
 
 def trunk(args: argparse.Namespace, _: loop.Plan) -> None:

@@ -10,10 +10,10 @@ are trained together (block-wise distillation as in arXiv:1911.13053; a hint in 
 arXiv:1412.6550). The student's channels are the teacher's standardised ones, so no adaptor has to be learnt
 and thrown away. Teacher and student see fresh crops, cut and mirrored inside the compiled step (arXiv:2106.05237).
 
-RUN/stagewise.npz has the arrays of `build_encoder(size)`, for `captioner.train captioner --start`, and the layer that
-makes the teacher's last channels ("readout"). RUN/stagewise/ has the weights of each phase, and measures.json the
-share of unexplained variance on photos held back by a hash of their names: "taught" of a phase's own parts,
-"chained" of all parts so far on the student's own maps.
+RUN/stagewise.npz has the arrays of `build_encoder(size)`, for `captioner.train captioner --start`, the layer that makes
+the teacher's last channels ("readout"), and the statistics that these are measured in. RUN/stagewise/ has the weights
+of each phase, and measures.json the share of unexplained variance on photos held back by a hash of their names:
+"taught" of a phase's own parts, "chained" of all parts so far on the student's own maps.
 
 On a machine with a GPU and JAX, which needs Keras 3.13 or newer, numpy and Pillow but no TensorFlow: pack PREPARED
 (what captioner.data wrote) and RUN/trunk.npz, copy them there with this code, and give one command:
@@ -22,7 +22,9 @@ On a machine with a GPU and JAX, which needs Keras 3.13 or newer, numpy and Pill
         --teacher RUN/trunk.npz --size atto --px 192 --minutes 8 --batch-times 8 --save-every 60
 
 then take RUN/stagewise.npz and RUN/stagewise/measures.json back. The minutes are for training; compiling comes on top,
-up to a minute for each phase. Given again, the command goes on where it stopped.
+up to a minute for each phase. Given again, the command goes on where it stopped. Another run goes on from what one has
+taught with --start captioner/checkpoint/stagewise-float16.npz and the phases that are left, as
+--shares stage0=0,stage1=0,stages01=0,stage2a=0,stage2b=0,stages2=0,stage3=0.
 """
 
 from __future__ import annotations
@@ -68,6 +70,8 @@ WHOLE_WEIGHTS = WEIGHTS | {"stage0": 0.1, "stage1": 0.1, "stage2a": 0.25, "stage
 STATISTICS_PHOTOS = 512
 #: A pooled error that is not under this after three hours of two cores never came to anything.
 POOLED_LIMIT = 0.60
+#: Prefix of the teacher's statistics among the student's weights: its channels mean something in their terms only.
+STATISTICS = "statistics/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +230,12 @@ def start(model: Any, learned: checkpoint.Arrays) -> None:
             variable.assign(np.full(variable.shape, BRANCH_SCALE, np.float32))
 
 
+def split_statistics(arrays: checkpoint.Arrays) -> tuple[checkpoint.Arrays, checkpoint.Arrays]:
+    """The weights of what `run` wrote, and the statistics beside them."""
+    measured = {name.removeprefix(STATISTICS): array for name, array in arrays.items() if name.startswith(STATISTICS)}
+    return {name: array for name, array in arrays.items() if not name.startswith(STATISTICS)}, measured
+
+
 def students(arrays: checkpoint.Arrays) -> checkpoint.Arrays:
     """The weights without the teacher's."""
     return {name: array for name, array in arrays.items() if not name.startswith("trunk")}
@@ -334,13 +344,14 @@ def _compile_step(model: Any, batch: loop.Batch) -> None:
 
 def run(
     prepared: Path, shares: Mapping[str, float], trunk: Trunk, teacher: Path, size: str, px: int, schedule: Schedule,
-    out: Path, name: str, held: float, seed: int,
+    out: Path, name: str, held: float, seed: int, started: Path | None = None,
 ) -> None:  # fmt: skip
     """Teach the student for as long as `schedule` says and write `out`/`name`.npz.
 
     Args:
         teacher: weights of the trunk, by the stage `trunk`.
         held: share of the photos that is held back to measure on.
+        started: weights of a student to go on from; phases left out of the schedule then keep what it has learnt.
 
     Raises:
         ValueError: the photos, the schedule or the student's size won't do.
@@ -350,15 +361,15 @@ def run(
     taught_by = build_teacher(trunk, px, checkpoint.load(teacher))
     work = out / "stagewise"
     work.mkdir(parents=True, exist_ok=True)
+    learned, measured = split_statistics(checkpoint.load(started)) if started else ({}, {})
     if not (work / "statistics.npz").exists():
         some = photos.draw(np.random.default_rng(seed), STATISTICS_PHOTOS)
-        measure_teacher(taught_by, some, px, size).save(work / "statistics.npz")
-    statistics = Statistics.load(work / "statistics.npz")
-    course = Course.of(taught_by, statistics, photos, size, px, work)
-    learned: checkpoint.Arrays = {}
+        checkpoint.save(work / "statistics.npz", measured or measure_teacher(taught_by, some, px, size).arrays())
+    measured = checkpoint.load(work / "statistics.npz")
+    course = Course.of(taught_by, Statistics.of(measured), photos, size, px, work)
     for phase, plan in phases:
         if course.measures.is_done(phase.name):
             learned |= students(checkpoint.load(work / f"{phase.name}.npz"))
         else:
             learned = course.teach(phase, plan, learned, seed)
-        checkpoint.save(out / f"{name}.npz", learned)
+        checkpoint.save(out / f"{name}.npz", learned | {STATISTICS + key: array for key, array in measured.items()})

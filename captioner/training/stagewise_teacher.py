@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -101,17 +100,17 @@ class Statistics:
     head: float  # variance of the head's channels over all cells
     pooled: float  # and of their means over each photo
 
-    def save(self, path: Path) -> None:
-        """Write an .npz file."""
+    def arrays(self) -> checkpoint.Arrays:
+        """All of it by name."""
         frames = {f"{name}/{part}": getattr(frame, part) for name, frame in self.frames.items()
                   for part in ("kernel", "bias", "back")}  # fmt: skip
         rest = {part: np.asarray(getattr(self, part)) for part in ("mean", "deviation", "head", "pooled")}
-        checkpoint.save(path, frames | rest)
+        return frames | rest
 
     @classmethod
-    def load(cls, path: Path) -> Statistics:
-        """Read what `save` wrote."""
-        found = checkpoint.load(path)
+    def of(cls, arrays: checkpoint.Arrays) -> Statistics:
+        """What `arrays` gave."""
+        found = {name: array.astype(np.float32) for name, array in arrays.items()}
         frames = {name: Frame(*(found[f"{name}/{part}"] for part in ("kernel", "bias", "back")))
                   for name in (*PARTS, MIDDLE)}  # fmt: skip
         return cls(frames, found["mean"], found["deviation"], float(found["head"]), float(found["pooled"]))

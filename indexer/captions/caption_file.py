@@ -5,7 +5,8 @@ Everything here is synchronous and runs in the photo worker's process.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,11 +23,12 @@ from indexer.captions.caption_edit import (
 )
 from indexer.captions.journal import Journal, recording
 from indexer.captions.own_caption import FieldText, OwnCaption, check_words, digest, sha256
-from indexer.captions.replacing.file_read import CannotReplace, ChangedMeanwhile, FileRead, read_file
+from indexer.captions.replacing.file_read import CannotReplace, ChangedMeanwhile, FileRead, leads_out, read_file
 from indexer.captions.replacing.replace import replace_file
 from indexer.captions.sidecar import Sidecars
 from indexer.errors import CaptionRefused, UnreadablePhoto
 from indexer.message import noted
+from indexer.passing import Obstacle
 from indexer.photo import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written
 from indexer.reading.metadata import read_metadata
 
@@ -34,6 +36,7 @@ PERSONS_WORDS = "a person has described this photo"
 CHANGED_SINCE = "the file has changed since it was looked at"
 KEPT_CHANGING = "other programs keep changing the file"
 NOT_OURS = "there is no caption of ours"
+LINK_OUT = "the photo is a link to a file outside the library, which is left alone"
 OTHER_WORDS = "the file has a person's words from another program, which are never overwritten"
 
 #: Folders in which a program keeps its own account of every file: nothing is written there, nor beside.
@@ -72,6 +75,7 @@ class Undone:
     exact: bool = False
     stamp: FileStamp | None = None
     words: FileCaption | None = None
+    obstacle: Obstacle | None = None  # where `reason` may be over later
 
 
 def write_caption(
@@ -84,12 +88,14 @@ def write_caption(
     keep_mtime: bool = True,
     sidecar_dir: Path | None = None,
     journal: Journal | None = None,
+    roots: Sequence[Path] = (),
 ) -> Written:
     """Puts a caption as far up the ladder as is safe: Exif, XMP, sidecar, index only.
 
     A person's words are never overwritten: beside them a model's stay in the index. A correction (`words` by a person)
     takes the place of what this program wrote, and stands in a sidecar where another program's words are in the file.
     `over_correction`: a correction of ours is taken back, and may be replaced by the model's words.
+    `roots` are the libraries: a symbolic link below one of them is written through only where it leads into one.
 
     `stamp` is the file's when its picture was looked at. A file that has another one now is left alone: the words may
     not be about what it shows. The returned stamp is the file's after the write; it stays the old one where another
@@ -100,7 +106,7 @@ def write_caption(
     if (library := managed_library(path)) is not None:
         reason = noted(f"the file is kept by another program's library ({library.name})")
         return Written(CaptionPlace.INDEX, stamp, reason)
-    sidecars, text = Sidecars(path, sidecar_dir, journal), FileCaption.of(words)
+    sidecars, text = Sidecars(path, sidecar_dir, journal, tuple(roots)), FileCaption.of(words)
     first: _Writing | None = None
     for _ in range(_ATTEMPTS):
         try:
@@ -108,14 +114,14 @@ def write_caption(
             writing = _Writing(file, text, sidecars, keep_mtime=keep_mtime, over_correction=over_correction)
             first = first or writing
             if (file.stamp != stamp) if writing is first else (writing.picture != first.picture):
-                return Written(CaptionPlace.INDEX, stamp, CHANGED_SINCE)
+                return Written(CaptionPlace.INDEX, stamp, CHANGED_SINCE, obstacle=Obstacle.OTHERS)
             written = writing.down_the_ladder(embed=mode == "embed")
         except ChangedMeanwhile:
             continue
         except CannotReplace as error:
-            return Written(CaptionPlace.INDEX, stamp, str(error))
-        return written if writing is first else Written(written.place, stamp, written.reason)
-    return Written(CaptionPlace.INDEX, stamp, KEPT_CHANGING)
+            return Written(CaptionPlace.INDEX, stamp, str(error), obstacle=error.obstacle)
+        return written if writing is first else replace(written, stamp=stamp)
+    return Written(CaptionPlace.INDEX, stamp, KEPT_CHANGING, obstacle=Obstacle.OTHERS)
 
 
 def managed_library(path: Path) -> Path | None:
@@ -125,7 +131,8 @@ def managed_library(path: Path) -> Path | None:
 
 @dataclass(slots=True)
 class _Writing:
-    """One attempt at a file that has been read. `reasons` tell why it is not further up the ladder."""
+    """One attempt at a file that has been read. `reasons` tell why it is not further up the ladder, and `obstacle` what
+    of that may be over later."""
 
     file: FileRead
     words: FileCaption
@@ -133,6 +140,7 @@ class _Writing:
     keep_mtime: bool = field(kw_only=True)
     over_correction: bool = field(kw_only=True)
     reasons: list[str] = field(default_factory=list, init=False)
+    obstacle: Obstacle | None = field(default=None, init=False)
     photo: EditablePhoto | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -157,11 +165,16 @@ class _Writing:
             OwnCaption.of(self.words, before="")
             beside, inside = self.sidecars.have_words(self._in_the_way), self._is_described()
         except CaptionRefused as refused:
+            self.obstacle = refused.obstacle
             return self._written(CaptionPlace.INDEX, str(refused))
         if beside or (inside and self.words.by is CaptionBy.MODEL):
             return self._written(CaptionPlace.INDEX, PERSONS_WORDS)
         if inside or not embed:
             self.reasons = [OTHER_WORDS] if inside else []
+            self.obstacle = None if inside else Obstacle.SIDECAR_WANTED
+            return self._beside_the_file()
+        if leads_out(self.sidecars.path, self.file.path, self.sidecars.roots):
+            self.reasons = [LINK_OUT]
             return self._beside_the_file()
         return self._into_the_file() or self._beside_the_file()
 
@@ -186,7 +199,8 @@ class _Writing:
         try:
             without = _bare(self.photo, self.file)
             base, own = without.data, OwnCaption.of(self.words, before=without.sha256)
-            if own.says(own_caption(self.photo)):
+            said = own.says(own_caption(self.photo))
+            if said and not any(mark.outdated for mark in self.photo.marks):
                 return self._written(self.photo.own_place or CaptionPlace.XMP, None)
             bare = self.photo if base is self.file.data else open_photo(base) or self.photo
         except CaptionRefused as refused:
@@ -199,9 +213,10 @@ class _Writing:
                 raise
             except CaptionRefused as refused:
                 self.reasons.append(str(refused))
+                self.obstacle = self.obstacle or refused.obstacle
                 if isinstance(refused, CannotReplace):
                     break
-        return None
+        return self._written(self.photo.own_place or CaptionPlace.XMP, None) if said else None
 
     def _embedded(self, photo: EditablePhoto, place: CaptionPlace, base: bytes, own: OwnCaption) -> Written:
         new = photo.embed(own, place)
@@ -209,7 +224,7 @@ class _Writing:
         entry = recording(self.sidecars.journal, "write", self.file.path, self.file.sha256, own=own)
         after = replace_file(self.file, new, keep_mtime=self.keep_mtime, before_replacing=entry)
         self._forget_sidecar()
-        return Written(place, after, self._why)
+        return Written(place, after, self._why, obstacle=self.obstacle)
 
     def _forget_sidecar(self) -> None:
         """An older caption of ours beside the file would contradict the one in it; one that can't be removed is told
@@ -225,6 +240,7 @@ class _Writing:
         except ChangedMeanwhile:
             raise
         except CaptionRefused as refused:
+            self.obstacle = refused.obstacle or self.obstacle
             self.reasons.append("no sidecar either" if str(refused) in self.reasons else f"no sidecar: {refused}")
             return self._written(CaptionPlace.INDEX, self._why)
         return self._written(CaptionPlace.SIDECAR, self._why)
@@ -234,7 +250,7 @@ class _Writing:
         return "; ".join(dict.fromkeys(self.reasons)) or None
 
     def _written(self, place: CaptionPlace, reason: str | None) -> Written:
-        return Written(place, self.file.stamp, reason)
+        return Written(place, self.file.stamp, reason, obstacle=self.obstacle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,8 +334,8 @@ def undo_caption(
         except ChangedMeanwhile:
             continue
         except CaptionRefused as refused:
-            return Undone(path, None, restored=False, reason=str(refused))
-    return Undone(path, None, restored=False, reason=KEPT_CHANGING)
+            return Undone(path, None, restored=False, reason=str(refused), obstacle=refused.obstacle)
+    return Undone(path, None, restored=False, reason=KEPT_CHANGING, obstacle=Obstacle.OTHERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +351,7 @@ class _Undoing:
         path = self.sidecars.path
         file = read_file(path, max_bytes=_MAX_FILE_BYTES)
         if self.stamp is not None and file.stamp != self.stamp:
-            return Undone(path, None, restored=False, reason=CHANGED_SINCE)
+            return Undone(path, None, restored=False, reason=CHANGED_SINCE, obstacle=Obstacle.OTHERS)
         photo = _opened(file)
         if self.machine_only and self._is_described(photo):
             return Undone(path, None, restored=False, reason=PERSONS_WORDS)
@@ -346,7 +362,8 @@ class _Undoing:
         except CaptionRefused as refused:
             if place is None or isinstance(refused, ChangedMeanwhile):
                 raise
-            return Undone(path, place, False, f"the photo itself is done; {refused}", exact, stamp, words)
+            reason = f"the photo itself is done; {refused}"
+            return Undone(path, place, False, reason, exact, stamp, words, refused.obstacle)
         if place is None and beside is None:
             return Undone(path, None, restored=False, reason=NOT_OURS, stamp=stamp)
         exact = exact and (beside is None or beside.exact)

@@ -6,11 +6,13 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from captioner import Caption
+from indexer.captions.camera_text import is_camera_text
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionBy, FileCaption
 
@@ -18,25 +20,27 @@ _MAX_TEXT_CHARACTERS = 2000
 # What XML 1.0 can't hold (section 2.2, Char), the C1 controls, and the line breaks that a caption has no use for.
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]+")
 
-#: Sentences that cameras, phones and programs put where a person's caption belongs. Exact matches only.
-BOILERPLATE = frozenset(
-    {
-        *("OLYMPUS DIGITAL CAMERA", "OLYMPUS CAMERA", "SAMSUNG CAMERA PICTURES", "SAMSUNG DIGITAL CAMERA", "SAMSUNG"),
-        *("SAMSUNG CSC", "SAMSUNG DIGIMAX"),
-        *("SONY DSC", "MINOLTA DIGITAL CAMERA", "KONICA MINOLTA DIGITAL CAMERA", "Minolta DSC", "DIGITAL CAMERA"),
-        *("KODAK DIGITAL STILL CAMERA", "DIGITAL STILL CAMERA", "Digital StillCamera", "CASIO COMPUTER CO.,LTD"),
-        *("<Digimax i5, Samsung #1>", "<Digimax i50 MP3, Samsung #1 MP3>", "<KENOX S730  / Samsung S730>"),
-        *("SANYO DIGITAL CAMERA", "GE DIGITAL CAMERA", "TRAVELER DIGITAL CAMERA", "KODAK Digital Still Camera"),
-        *("KODAK Action Cam", "EPSON DSC picture", "GC-X1E Image", "DCF 1.0", "DCIM\\100GOPRO"),
-        *("DVC 10.1 HDMI", "Exif_JPEG_PICTURE", "Exif JPEG", "JPEG PICTURE"),
-        *("Created by Imlib", "iClarified", "binary comment", "charset=Ascii", "default", "Default"),
-        *("cof", "dav", "edf", "fbt", "btf", "mde", "nor", "oznor", "oznorWO", "ptr", "qrf", "rbt", "rpt", "rhdr"),
-        *("fbthdr", "btfhdr", "btfmdn", "frontbhdp", "fshbty", "hdrpl", "mde_soft", "sdr_HDRB"),
-    }
-)
 
-#: What phones write into UserComment; anywhere else a person may have meant it.
-_COMMENT_BOILERPLATE = frozenset({"Screenshot", "User comments"})
+#: The local names of our XMP properties, by the part of the mark that each holds. No standard has a tag of any of them:
+#: to programs that read tags without their namespace, the older names (which are the parts') were the camera's Model
+#: and the photo's Date.
+XMP_NAMES = {
+    "program": "captionProgram",
+    "by": "captionBy",
+    "model": "captionModel",
+    "date": "captionWrittenAt",
+    "confidence": "captionConfidence",
+    "digest": "captionDigest",
+    "before": "captionBefore",
+    "undo": "captionUndo",
+}
+_PARTS = {name: part for part, name in XMP_NAMES.items()}
+
+
+def parts_of_mark(properties: Mapping[str, str]) -> dict[str, str]:
+    """XMP properties of ours by the parts of the mark that they hold; those under the names of older versions count
+    where there is none under today's."""
+    return {**properties, **{_PARTS[name]: value for name, value in properties.items() if name in _PARTS}}
 
 
 @cache
@@ -58,19 +62,19 @@ def sha256(data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def is_nobodys(text: str, field: str = "") -> bool:
-    """Whether a text is blank or exactly what some camera always writes there: no person's words."""
-    stripped = text.strip(" \t\r\n\0")
-    known = not stripped or stripped in BOILERPLATE
-    return known or (field.endswith("UserComment") and stripped in _COMMENT_BOILERPLATE)
-
-
 @dataclass(frozen=True, slots=True)
 class FieldText:
-    """A text that stands in one field of a file, e.g. `dc:description`."""
+    """A text that stands in one field of a file, e.g. `dc:description`. `make` is the camera's, where it was at hand
+    when the text was read."""
 
     field: str
     text: str
+    make: str = dataclass_field(default="", compare=False)
+
+    @property
+    def is_nobodys(self) -> bool:
+        """Whether it is blank or what only cameras and programs write: no person's words."""
+        return is_camera_text(self.text, self.field, self.make)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ class Mark:
     program: str
     before: str
     by: CaptionBy = CaptionBy.MODEL
+    #: Whether it stands in XMP under the names of older versions, which other programs take for standard tags.
+    outdated: bool = dataclass_field(default=False, compare=False)
 
     def fields(self) -> dict[str, str]:
         """Name and value of each part, as they stand in a file."""
@@ -156,7 +162,7 @@ class OwnCaption:
         text = clean(words.text)
         if not text:
             raise CaptionRefused("the caption is empty")
-        if text in BOILERPLATE:
+        if is_camera_text(text):
             raise CaptionRefused("the caption reads like what cameras write by themselves")
         mark = Mark(
             digest=digest(text),
@@ -222,6 +228,4 @@ def check_words(before: Iterable[FieldText], after: Iterable[FieldText], marks: 
 def find_foreign(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
     """The first text that no mark vouches for and that is not nobody's: it was never ours to replace."""
     known = {mark.digest for mark in marks}
-    return next(
-        (text for text in texts if not is_nobodys(text.text, text.field) and digest(text.text) not in known), None
-    )
+    return next((text for text in texts if not text.is_nobodys and digest(text.text) not in known), None)

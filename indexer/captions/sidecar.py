@@ -16,10 +16,13 @@ from indexer.captions.journal import Journal, recording
 from indexer.captions.own_caption import FieldText, OwnCaption, Stripped, check_words, sha256
 from indexer.captions.proof.verify import VerifyError, check_packet_edit
 from indexer.captions.proof.verify_packet import check_removed
-from indexer.captions.replacing.file_read import CannotReplace, FileRead, read_file
+from indexer.captions.replacing.file_read import CannotReplace, FileRead, leads_out, read_file
 from indexer.captions.replacing.replace import create_file, delete_file, replace_file
 from indexer.errors import CaptionRefused, PhotoVanished
+from indexer.passing import Obstacle
 from indexer.photo import FileCaption
+from indexer.reading.sidecar_files import xmp_beside
+from indexer.reading.xmp import read_xmp
 
 
 def sidecar_path(path: Path, sidecar_dir: Path | None = None) -> Path:
@@ -33,28 +36,66 @@ def sidecar_path(path: Path, sidecar_dir: Path | None = None) -> Path:
 
 def sidecars_of(path: Path, sidecar_dir: Path | None = None) -> tuple[Path, ...]:
     """Every place where a sidecar of this photo may lie, ours first: `A.JPG.xmp`, `A.xmp`, and in the tree; and those
-    that are there as `A.JPG.XMP` or `A.XMP`, as some programs write it."""
-    places = [sidecar_path(path), path.with_suffix(".xmp")]
+    that are there in another letter case. `A.JPG.xmp` comes before `A.xmp` in whatever case."""
+    beside = xmp_beside(path)
+    whole = [place for place in beside if place.stem.lower() == path.name.lower()]
+    places = [sidecar_path(path), *whole, path.with_suffix(".xmp"), *beside]
     if sidecar_dir is not None:
-        places.append(sidecar_path(path, sidecar_dir))
-    return *places, *(loud for place in places if (loud := place.with_suffix(".XMP")) and _is_another(loud, place))
+        in_tree = sidecar_path(path, sidecar_dir)
+        there = xmp_beside(in_tree.with_suffix(""))
+        places += [in_tree, *(place for place in there if place.name.lower() == in_tree.name.lower())]
+    found: list[Path] = []
+    for place in dict.fromkeys(places):
+        if not any(_is_same(place, other) for other in found):
+            found.append(place)
+    return tuple(found)
 
 
-def _is_another(loud: Path, place: Path) -> bool:
-    """Whether a file of the one name is there, and not by the grace of a file system to which both are one name."""
+def _is_same(place: Path, other: Path) -> bool:
+    """Whether both names are one file, as on file systems to which letter case is nothing."""
+    if place.name.lower() != other.name.lower():
+        return False
     try:
-        return loud.is_file() and not (place.exists() and place.samefile(loud))
+        return place.samefile(other)
     except OSError:
         return False
 
 
+def is_of_another(place: Path, sidecar: bytes, path: Path) -> bool:
+    """Whether the sidecar `A.xmp` at `place` says itself that it is that of another file than the photo at `path`:
+    photoshop:SidecarForExtension names it, and it is there. `A.JPG.xmp` says by its name whose it is."""
+    if place.stem.lower() == path.name.lower() or b"SidecarForExtension" not in sidecar.replace(b"\0", b""):
+        return False
+    found = read_xmp(sidecar)
+    named = _ending(found.sidecar_for or "") if found is not None else ""
+    if not named or named == _ending(path.suffix):
+        return False
+    return any(
+        other.stem.lower() == path.stem.lower() and _ending(other.suffix) == named for other in _files_beside(path)
+    )
+
+
+def _ending(suffix: str) -> str:
+    ending = suffix.strip().lstrip(".").lower()
+    return {"jpeg": "jpg", "tiff": "tif", "heif": "heic"}.get(ending, ending)
+
+
+def _files_beside(path: Path) -> list[Path]:
+    try:
+        return list(path.parent.iterdir())
+    except OSError:
+        return []
+
+
 @dataclass(frozen=True, slots=True)
 class Sidecars:
-    """The sidecars of one photo. `tree` is the directory for those that can't lie beside it (`sidecar_dir`)."""
+    """The sidecars of one photo. `tree` is the directory for those that can't lie beside it (`sidecar_dir`); `roots`
+    are the libraries, out of which no symbolic link is followed for writing."""
 
     path: Path
     tree: Path | None = None
     journal: Journal | None = None
+    roots: tuple[Path, ...] = ()
 
     def have_words(self, whose: Callable[[XmpFile], FieldText | None]) -> bool:
         """Whether one has words of those that `whose` finds. Raises `CaptionRefused` where that can't be told."""
@@ -65,7 +106,7 @@ class Sidecars:
             except XmpError as error:
                 if may_describe(file.data):
                     raise CaptionRefused(
-                        f"the sidecar {file.path.name} may hold a person's caption: {error}"
+                        f"the sidecar {file.path.name} may hold a person's caption: {error}", obstacle=Obstacle.OTHERS
                     ) from error
         return False
 
@@ -100,14 +141,17 @@ class Sidecars:
         except PhotoVanished:
             if os.path.islink(place):  # noqa: PTH114 - says no, and raises nothing, where the name is too long
                 raise CannotReplace("it is a link that leads nowhere") from None
+            self._check_inside(place, Path(os.path.realpath(place)))
             own = OwnCaption.of(words, before="")
             new = xmp_edit.compose_packet(own)
             _check(None, new)
             entry = recording(self.journal, "write", place, None, own=own)
             create_file(place, new, make_folders=place.parent != self.path.parent, before_replacing=entry)
             return
+        self._check_inside(place, file.path)
         sidecar = XmpFile(file.data)
-        if OwnCaption.of(words, before="").says(own_caption(sidecar)):
+        outdated = any(mark.outdated for mark in sidecar.marks)
+        if OwnCaption.of(words, before="").says(own_caption(sidecar)) and not outdated:
             return
         base = _without_ours(sidecar, file.data).data
         own = OwnCaption.of(words, before="" if base is None else sha256(base))
@@ -115,6 +159,10 @@ class Sidecars:
         _check(base, new)
         entry = recording(self.journal, "write", file.path, file.sha256, own=own)
         replace_file(file, new, keep_mtime=False, before_replacing=entry)
+
+    def _check_inside(self, place: Path, real: Path) -> None:
+        if leads_out(place, real, self.roots):
+            raise CannotReplace("its place lies outside the library, where a link leads")
 
     def undo(self, *, dry_run: bool = False) -> Stripped | None:
         """Takes our caption out of every sidecar, and removes those that held nothing else; None where there was none
@@ -147,11 +195,13 @@ class Sidecars:
     def _found(self) -> Iterator[FileRead]:
         for place in sidecars_of(self.path, self.tree):
             try:
-                yield read_file(place, max_bytes=MAX_PACKET_BYTES)
+                file = read_file(place, max_bytes=MAX_PACKET_BYTES)
             except PhotoVanished:
                 continue
             except CannotReplace as error:
-                raise CannotReplace(f"the sidecar {place.name}: {error}") from error
+                raise CannotReplace(f"the sidecar {place.name}: {error}", obstacle=error.obstacle) from error
+            if not is_of_another(place, file.data, self.path):
+                yield file
 
 
 def _without_ours(sidecar: XmpFile, data: bytes) -> Stripped:

@@ -2,7 +2,8 @@
 
 Search and thumbnails are derived from it. Several files may show one photo; what differs between them is decided so:
 the metadata of the file that was settled last is the photo's, and a person's caption stays as long as any file has
-one (see `file_rows.touch`). What was typed on the page comes before both (see `corrections`).
+one (see `file_rows.touch`). A date out of a file's name, or none, does not take the place of another's date. What was
+typed on the page comes before both (see `corrections`).
 """
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
@@ -19,12 +20,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from captioner import Caption
 from indexer.catalogue.corrections import Corrections, others_hold, own_words, weigh
 from indexer.catalogue.file_rows import join_root, touch
-from indexer.catalogue.job_queue import JobQueue, requeue
+from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, enqueue_completion, requeue
 from indexer.catalogue.library_walk import LibraryWalks
 from indexer.catalogue.outbox import Outbox
 from indexer.catalogue.remarks import Remarks
+from indexer.catalogue.retries import Retries, write_wait
 from indexer.catalogue.rows import (
     FILE_COLUMNS,
     FILE_ORDER,
@@ -38,10 +41,26 @@ from indexer.catalogue.rows import (
     photo_from_row,
     storable,
 )
+from indexer.catalogue.scan_requests import ScanRequests
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
+from indexer.catalogue.unreadable import UnreadablePlaces
 from indexer.database import Database
+from indexer.database_errors import damage_told, hint_for, is_damage
+from indexer.errors import StorageError
 from indexer.library.found import sidecar_fingerprint, sidecars_beside, signed_inode
-from indexer.photo import LISTED_FILES, CaptionPlace, FileStamp, Glimpse, IndexedPhoto, Job, JobKind, Photo, PhotoFile
+from indexer.message import noted
+from indexer.photo import (
+    LISTED_FILES,
+    METADATA_VERSION,
+    CaptionPlace,
+    FileStamp,
+    Glimpse,
+    IndexedPhoto,
+    Job,
+    JobKind,
+    Photo,
+    PhotoFile,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +75,9 @@ class Counts:
     unpushed: int
     with_caption: int
     refused: int  # by search, for good
+    unreadable: int  # folders, and files, that the last scan could not look at
+    incomplete: int  # photos with their sentence alone, which wait for a model to give tags and embedding
+    thumbnails_waiting: int  # files whose thumbnails are to be made again
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +88,16 @@ class Refused:
     reason: str
 
 
-class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
+class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, UnreadablePlaces, Retries, ScanRequests):
     """The one durable record. Thread-safe; every method is one short transaction at most.
 
     Raises `StorageError` where the file can't be opened.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(Database(path, CATALOGUE_MIGRATIONS))
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        super().__init__(Database(path, CATALOGUE_MIGRATIONS, read_only=read_only))
+        self._damage: str | None = None
+        self._probed = ""
 
     def __enter__(self) -> Self:
         return self
@@ -91,6 +115,46 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
         """Another number after every change, whichever process made it. Takes microseconds."""
         return self._database.edition()
 
+    def check(self, *, most_bytes: int | None = None) -> str | None:
+        """Looks through the whole file, unless it is larger than `most_bytes`; returns what is wrong, which `trouble`
+        tells from then on, or None."""
+        self._damage = self._database.damage(most_bytes=most_bytes) or self._damage
+        return self._damage
+
+    def note_error(self, error: sqlite3.Error) -> None:
+        """Remembers what a read has met, where it is damage."""
+        if is_damage(error):
+            self._damage = str(error)
+
+    def trouble(self) -> str | None:
+        """What is known to be wrong with the file, with what to do about it; None where nothing is."""
+        path = self._database.path
+        if self._database.is_lost:
+            return noted(f"the catalogue {path} was deleted or replaced while it was in use: start recollect again")
+        if self._damage is not None:
+            return damage_told(path, self._damage)
+        return None
+
+    def probe(self) -> None:
+        """Reads what pages show, of some photos only, of others the next time. Milliseconds.
+
+        Raises `StorageError` where the file is damaged, lost, or can't be read.
+        """
+        try:
+            ids = self.photo_ids(after=self._probed, limit=_PROBED_PHOTOS)
+            self._probed = ids[-1] if len(ids) == _PROBED_PHOTOS else ""
+            self.photos(ids)
+            self.counts()
+            self.roots()
+            self.set_aside(1)
+        except sqlite3.Error as error:
+            self.note_error(error)
+            raise StorageError(
+                f"the catalogue can't be read: {error}", hint=hint_for(error, self._database.path)
+            ) from error
+        if (trouble := self.trouble()) is not None:
+            raise StorageError(trouble)
+
     def settle(self, job: Job, photo: IndexedPhoto) -> None:
         """Stores what was learnt and ends the job, in one transaction.
 
@@ -104,7 +168,11 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
             if row is None:
                 return
             _store_photo(
-                writer, photo, keep_place=photo.caption is None and others_hold(writer, row, photo.content_key)
+                writer,
+                photo,
+                keep_place=photo.caption is None and others_hold(writer, row, photo.content_key),
+                keep_date=(photo.metadata.taken_at is None or photo.metadata.dated_by_name)
+                and _has_other_files(writer, row, photo.content_key),
             )
             weigh(writer, row, photo)
             again = _settle_file(writer, _job_s_file(writer, job) or row, photo)
@@ -112,7 +180,35 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
                 requeue(writer, job.id)
             else:
                 writer.execute("DELETE FROM job WHERE id = ?", (job.id,))
+            if photo.caption is not None and photo.look_model is None:
+                enqueue_completion(writer, row["id"])
             touch(writer, {photo.content_key, row["photo_id"] or photo.content_key})
+
+    def settle_look(self, job: Job, photo_id: str, seen: Caption | None) -> None:
+        """Ends the job. A photo with a sentence alone gets the tags and the embedding of `seen`, where it is not None.
+
+        The sentence stays, whatever `seen` says; where that is the same sentence, it is known now how sure it is.
+        Nothing changes where a model has looked at the photo meanwhile.
+        """
+        with self._database.transaction() as writer:
+            writer.execute("DELETE FROM job WHERE id = ?", (job.id,))
+            if seen is None:
+                return
+            values = dict(zip(_CAPTION_COLUMNS, caption_values(seen), strict=True)) | {
+                "look_model": storable(seen.model)
+            }
+            done = writer.execute(
+                """UPDATE photo SET tags = :tags, embedding = :embedding, look_model = :look_model
+                WHERE id = :id AND look_model IS NULL""",
+                {"id": photo_id, **values},
+            ).rowcount
+            if done:
+                writer.execute(
+                    """UPDATE photo SET machine_words = :machine_words, machine_sure = :machine_sure
+                    WHERE id = :id AND machine_text = :machine_text AND machine_model = :machine_model""",
+                    {"id": photo_id, **values},
+                )
+                touch(writer, {photo_id})
 
     def known(self, content_key: str) -> Photo | None:
         """The photo with this content key, also where none of its files is present any more."""
@@ -209,6 +305,10 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
             (SELECT count(*) FROM photo WHERE gone = 0 AND unpushed = 1) AS unpushed,
             (SELECT count(*) FROM photo WHERE gone = 0 AND worded = 1) AS with_caption,
             (SELECT count(*) FROM photo WHERE {_REFUSED}) AS refused,
+            (SELECT count(*) FROM unreadable) AS unreadable,
+            (SELECT count(*) FROM photo WHERE {INCOMPLETE}) AS incomplete,
+            (SELECT count(*) FROM job JOIN file ON file.id = job.file_id
+                WHERE kind = 'thumbnails' AND +state IN ('queued', 'claimed') AND missing_since IS NULL) AS remaking,
             (SELECT count(*) FROM job JOIN file ON file.id = job.file_id
                 WHERE state = 'aside' AND missing_since IS NULL) AS set_aside"""
         ).fetchone()
@@ -221,6 +321,9 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
             unpushed=row["unpushed"],
             with_caption=row["with_caption"],
             refused=row["refused"],
+            unreadable=row["unreadable"],
+            incomplete=row["incomplete"],
+            thumbnails_waiting=row["remaking"],
         )
 
     def unwritten(self) -> dict[str, int]:
@@ -250,6 +353,8 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox):
 _SHOWING = "photo_id IN (SELECT value FROM json_each(:ids))"
 _FIRST_SHOWING = """file.id IN (SELECT few.id FROM json_each(:ids) AS wanted JOIN file AS few ON few.id IN (
     SELECT id FROM file WHERE photo_id = wanted.value ORDER BY missing_since IS NOT NULL, id LIMIT :most))"""
+_PROBED_PHOTOS = 100
+
 # The plus sign keeps to the index of what was refused, which is little: this is counted every few seconds.
 _REFUSED = "+gone = 0 AND refused_revision > 0 AND refused_revision = revision"
 _CAPTION_COLUMNS = (
@@ -260,17 +365,25 @@ _CAPTION_COLUMNS = (
 
 def _job_s_file(writer: sqlite3.Connection, job: Job) -> sqlite3.Row | None:
     row: sqlite3.Row | None = writer.execute(
-        """SELECT job.again, job.kind, job.claimed_at, file.*, root.path AS root FROM job
+        """SELECT job.again, job.kind, job.rank % 10 AS rank, job.claimed_at, file.*, root.path AS root FROM job
         JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id WHERE job.id = ?""",
         (job.id,),
     ).fetchone()
     return row
 
 
-def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place: bool) -> None:
+def _has_other_files(writer: sqlite3.Connection, row: sqlite3.Row, content_key: str) -> bool:
+    others = writer.execute(
+        "SELECT 1 FROM file WHERE photo_id = ? AND id <> ? AND missing_since IS NULL LIMIT 1", (content_key, row["id"])
+    )
+    return others.fetchone() is not None
+
+
+def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place: bool, keep_date: bool) -> None:
     values: dict[str, Any] = dict(zip(METADATA_COLUMNS, metadata_values(photo.metadata), strict=True))
     if photo.caption is not None:
         values |= dict(zip(_CAPTION_COLUMNS, caption_values(photo.caption), strict=True))
+        values["look_model"] = storable(photo.caption.model if photo.look_model == "" else photo.look_model)
     if photo.caption is not None or not (
         photo.caption_place is None or (photo.caption_place is CaptionPlace.INDEX and keep_place)
     ):
@@ -278,7 +391,7 @@ def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place:
         values["caption_reason"] = storable(photo.caption_reason)
     columns = ", ".join(values)
     marks = ", ".join("?" * len(values))
-    updates = ", ".join(f"{column} = excluded.{column}" for column in values)
+    updates = ", ".join(f"{column} = {_newer(column, keep_date)}" for column in values)
     writer.execute(
         f"""INSERT INTO photo (id, added_at, revision, {columns}) VALUES (?, ?, 0, {marks})
         ON CONFLICT (id) DO UPDATE SET {updates}""",
@@ -286,12 +399,19 @@ def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place:
     )
 
 
+def _newer(column: str, keep_date: bool) -> str:
+    if keep_date and column in ("taken_at", "taken_precision"):
+        return f"iif(photo.taken_at IS NULL, excluded.{column}, photo.{column})"
+    return f"excluded.{column}"
+
+
 def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPhoto) -> bool:
     """Stores the file's side of a settled job; returns whether there is a reason to do it again."""
     sidecar, person_caption = row["sidecar"], row["person_caption"]
     if photo.seen:
         person_caption = storable(photo.metadata.others_words)
-    if row["again"] or photo.caption_place is CaptionPlace.SIDECAR or photo.withdrawn or row["kind"] == JobKind.WORDS:
+    writes = row["kind"] in {JobKind.WORDS, JobKind.WRITE}
+    if row["again"] or photo.caption_place is CaptionPlace.SIDECAR or photo.withdrawn or writes:
         path = join_root(row)
         sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path))
     stamp = _stored(photo.stamp)
@@ -299,7 +419,8 @@ def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
     again = row["again"] > 1 or (bool(row["again"]) and (noted, row["sidecar"]) != (stamp, sidecar))
     writer.execute(
         """UPDATE file SET mtime_ns = ?, size = ?, inode = ?, sidecar = ?, photo_id = ?, person_caption = ?,
-        settled_at = ?, ours = ?, caption_place = ?, caption_reason = ? WHERE id = ?""",
+        settled_at = ?, ours = ?, caption_place = ?, caption_reason = ?, obstacle = ?, write_tries = ?, write_at = ?,
+        read_version = ? WHERE id = ?""",
         (
             *stamp,
             sidecar,
@@ -308,19 +429,23 @@ def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
             now(),
             own_words(row, photo),
             *_place(row, photo),
+            METADATA_VERSION if photo.seen else row["read_version"],
             row["id"],
         ),
     )
     return again
 
 
-def _place(row: sqlite3.Row, photo: IndexedPhoto) -> tuple[str | None, str | None]:
-    """Where the caption of this file is, and why not further up; what was known where nobody tried."""
+def _place(row: sqlite3.Row, photo: IndexedPhoto) -> tuple[str | int | None, ...]:
+    """Where the caption of this file is, why not further up, and when that is tried again; what was known where nobody
+    tried."""
     if photo.caption_place is not None:
-        return photo.caption_place.value, storable(photo.caption_reason)
+        obstacle = photo.obstacle.value if photo.obstacle else None
+        waits = write_wait(row, photo.obstacle)
+        return photo.caption_place.value, storable(photo.caption_reason), obstacle, *waits
     if row["photo_id"] != photo.content_key:
-        return None, None
-    return row["caption_place"], row["caption_reason"]
+        return None, None, None, 0, None
+    return tuple(row[column] for column in ("caption_place", "caption_reason", "obstacle", "write_tries", "write_at"))
 
 
 def _stored(stamp: FileStamp) -> tuple[int, int, int]:

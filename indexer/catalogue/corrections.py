@@ -211,10 +211,12 @@ def enqueue_words(
 def _drop_words(writer: sqlite3.Connection, file_id: int, reason: str) -> str | None:
     """Those that are on their way do not go in. Returns the photo that the file shows."""
     writer.execute(
-        "DELETE FROM job WHERE kind = ? AND state <> 'claimed' AND file_id = ?", (JobKind.WORDS.value, file_id)
+        "DELETE FROM job WHERE kind IN (?, ?) AND state <> 'claimed' AND file_id = ?",
+        (JobKind.WORDS.value, JobKind.WRITE.value, file_id),
     )
     row = writer.execute(
-        "UPDATE file SET ours = ?, caption_place = ?, caption_reason = ? WHERE id = ? RETURNING photo_id",
+        """UPDATE file SET ours = ?, caption_place = ?, caption_reason = ?, obstacle = NULL WHERE id = ?
+        RETURNING photo_id""",
         (OwnWords.TAKEN_OUT.value, CaptionPlace.INDEX.value, reason, file_id),
     ).fetchone()
     return None if row is None else row["photo_id"]

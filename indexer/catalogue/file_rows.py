@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from indexer.catalogue.job_queue import enqueue_changed
+from indexer.catalogue.moved_library import same_file_elsewhere
 from indexer.catalogue.rows import now
 from indexer.library.found import StampRow
+from indexer.library.unreadable import is_gone
+from indexer.reading.date_text import Taken
+from indexer.reading.name_dates import date_in_name
 
 
 def join(folder: bytes, name: bytes) -> bytes:
@@ -74,11 +78,18 @@ def device_of(root: Path) -> int | None:
 
 
 def note_file(
-    writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, touched: set[str]
+    writer: sqlite3.Connection,
+    root_id: int,
+    folder: bytes,
+    name: bytes,
+    stamp: StampRow,
+    touched: set[str],
+    absent: Sequence[int] = (),
 ) -> tuple[int, str]:
     """Meets one file; returns its id and "new", "changed", "unchanged" or "moved".
 
-    Photos whose files changed place or came back are added to `touched`, for `touch`.
+    Photos whose files changed place or came back are added to `touched`, for `touch`. `absent` are roots that are not
+    there, whose library may have moved here.
     """
     row = writer.execute(
         """SELECT id, mtime_ns, size, inode, sidecar, missing_since, photo_id FROM file
@@ -86,7 +97,7 @@ def note_file(
         (root_id, folder, name),
     ).fetchone()
     if row is None:
-        return _note_new(writer, root_id, folder, name, stamp, touched)
+        return _note_new(writer, root_id, folder, name, stamp, touched, absent)
     same = (row["mtime_ns"], row["size"], row["inode"], row["sidecar"]) == stamp
     if same and row["missing_since"] is None:
         return row["id"], "unchanged"
@@ -99,22 +110,47 @@ def note_file(
 
 
 def _note_new(
-    writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, touched: set[str]
+    writer: sqlite3.Connection,
+    root_id: int,
+    folder: bytes,
+    name: bytes,
+    stamp: StampRow,
+    touched: set[str],
+    absent: Sequence[int],
 ) -> tuple[int, str]:
+    moved = same_file_elsewhere(writer, absent, folder, name, stamp)
+    if moved is not None:
+        return _move(writer, moved, root_id, folder, name, stamp, touched)
     for twin in _twins(writer, root_id, stamp):
-        if twin["missing_since"] is not None or not os.path.lexists(join_root(twin)):
-            _place(writer, twin["id"], root_id, folder, name, stamp)
-            if twin["sidecar"] != stamp[3]:
-                enqueue_changed(writer, twin["id"])
-            if twin["photo_id"] is not None:
-                touched.add(twin["photo_id"])
-            return twin["id"], "moved"
+        if twin["missing_since"] is not None or is_gone(join_root(twin)):
+            return _move(writer, twin, root_id, folder, name, stamp, touched)
         if twin["photo_id"] is not None and not twin["busy"] and twin["sidecar"] == stamp[3]:
             touched.add(twin["photo_id"])
             return _insert(writer, root_id, folder, name, stamp, twin), "new"
     file_id = _insert(writer, root_id, folder, name, stamp, None)
     enqueue_changed(writer, file_id)
     return file_id, "new"
+
+
+def _move(
+    writer: sqlite3.Connection,
+    row: sqlite3.Row,
+    root_id: int,
+    folder: bytes,
+    name: bytes,
+    stamp: StampRow,
+    touched: set[str],
+) -> tuple[int, str]:
+    _place(writer, row["id"], root_id, folder, name, stamp)
+    if row["sidecar"] != stamp[3] or _dated_by(row["name"]) != _dated_by(name):
+        enqueue_changed(writer, row["id"])
+    if row["photo_id"] is not None:
+        touched.add(row["photo_id"])
+    return row["id"], "moved"
+
+
+def _dated_by(name: bytes) -> Taken | None:
+    return date_in_name(os.fsdecode(name))
 
 
 def _twins(writer: sqlite3.Connection, root_id: int, stamp: StampRow) -> Sequence[sqlite3.Row]:
@@ -144,18 +180,21 @@ def _place(writer: sqlite3.Connection, file_id: int, root_id: int, folder: bytes
     )
 
 
-_OF_A_TWIN = ("photo_id", "person_caption", "settled_at", "ours", "caption_place", "caption_reason")
+_OF_A_TWIN = (
+    *("photo_id", "person_caption", "settled_at", "ours"),
+    *("caption_place", "caption_reason", "obstacle", "read_version"),
+)
 
 
 def _insert(
     writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, twin: sqlite3.Row | None
 ) -> int:
-    known: tuple[Any, ...] = (None, None, None, None, None, None)
+    known: tuple[Any, ...] = (None,) * len(_OF_A_TWIN)
     if twin is not None:
         known = tuple(twin[column] for column in _OF_A_TWIN)
     file_id = writer.execute(
         f"""INSERT INTO file (root_id, folder, name, mtime_ns, size, inode, sidecar, {", ".join(_OF_A_TWIN)}, seen_walk)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT walk FROM root WHERE id = ?))""",
+        VALUES (?, ?, ?, ?, ?, ?, ?, {", ".join("?" * len(_OF_A_TWIN))}, (SELECT walk FROM root WHERE id = ?))""",
         (root_id, folder, name, *stamp, *known, root_id),
     ).lastrowid
     if file_id is None:

@@ -15,18 +15,27 @@ import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, found_from_row, now, storable
 from indexer.database import Database
-from indexer.photo import Job, JobKind, OwnWords, PhotoFile
+from indexer.passing import FailureKind, next_wait
+from indexer.photo import METADATA_VERSION, Job, JobKind, OwnWords, PhotoFile
 
 MAX_ATTEMPTS = 3
 DEATH_REASON = "the process died three times while working on this photo"
-DEATH_KIND = "death"
+DEATH_KIND = FailureKind.DEATH.value
 
 #: What somebody on the page waits for comes first, what can wait last.
-RANK = {JobKind.WORDS: -1, JobKind.INDEX: 0, JobKind.CAPTION: 1, JobKind.METADATA: 2, JobKind.THUMBNAILS: 3}
+RANK = {
+    JobKind.WORDS: -1,
+    JobKind.INDEX: 0,
+    JobKind.CAPTION: 1,
+    JobKind.METADATA: 2,
+    JobKind.THUMBNAILS: 3,
+    JobKind.COMPLETE: 4,
+    JobKind.WRITE: 5,
+}
 #: Captions by another model that nobody has asked for wait for everything that somebody has.
 RECAPTION_RANK = 4
 _RETRY_RANK = 10  # a job that failed waits for those that have not been tried
@@ -48,10 +57,17 @@ _WANTS = {
         OR (photo.machine_model IS NOT NULL AND photo.machine_model IS NOT :model)
         OR (photo.machine_model IS :model AND photo.machine_text <> '' AND photo.tags = '[]'
             AND photo.embedding IS NULL))""",
+    JobKind.WRITE: "file.obstacle IS NOT NULL AND photo.corrected_at IS NULL",
     JobKind.METADATA: "photo.id IS NOT NULL",
+    JobKind.COMPLETE: """photo.look_model IS NULL AND photo.machine_model IS NOT NULL AND file.id =
+        (SELECT min(id) FROM file AS first WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",
     JobKind.THUMBNAILS: """file.id = (SELECT min(id) FROM file AS first
         WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",
 }
+
+#: Photos whose sentence was taken back from a file, without tags and embedding, and which no model has looked at since.
+#: The plus sign keeps to their own index.
+INCOMPLETE = "look_model IS NULL AND machine_model IS NOT NULL AND +gone = 0"
 
 # Photos that another model has described. The first two terms are those that index photo_model is chosen by.
 _BY_ANOTHER_MODEL = "photo.gone = 0 AND photo.machine_model >= '' AND photo.machine_model IS NOT :model"
@@ -119,9 +135,11 @@ class JobQueue:
                 return
             aside = final or row["attempts"] >= MAX_ATTEMPTS
             writer.execute(
-                """UPDATE job SET state = ?, reason = ?, reason_kind = ?, at = ?, rank = rank + ? WHERE id = ?""",
-                ("aside" if aside else "queued", storable(reason), storable(kind), now(), _RETRY_RANK, job.id),
+                f"""UPDATE job SET state = ?, reason = ?, reason_kind = ?, at = ?, rank = {_BEHIND} WHERE id = ?""",
+                ("aside" if aside else "queued", storable(reason), storable(kind), now(), job.id),
             )
+            if aside:
+                _schedule(writer, job.id, kind)
 
     def release(self, jobs: Iterable[Job]) -> None:
         """Gives claimed jobs back untried (a clean stop): the attempt is taken back too."""
@@ -144,11 +162,13 @@ class JobQueue:
         can't be told from those of a dead one.
         """
         with self._database.transaction() as writer:
-            writer.execute(
+            dead = writer.execute(
                 """UPDATE job SET state = 'aside', reason = ?, reason_kind = ?, at = ?
-                WHERE state = 'claimed' AND attempts >= ?""",
+                WHERE state = 'claimed' AND attempts >= ? RETURNING id""",
                 (DEATH_REASON, DEATH_KIND, now(), MAX_ATTEMPTS),
-            )
+            ).fetchall()
+            for row in dead:
+                _schedule(writer, row["id"], DEATH_KIND)
             return writer.execute("UPDATE job SET state = 'queued', suspect = 1 WHERE state = 'claimed'").rowcount
 
     def enqueue_all(self, kind: JobKind, *, model: str | None = None, only_wrong: bool = False) -> int:
@@ -157,7 +177,8 @@ class JobQueue:
         CAPTION: photos without any words, whose machine caption is by another model than `model`, or was taken back
         from the file without its tags; a photo with a person's caption only is left alone; what a person marked as
         wrong comes first, or, where `only_wrong`, alone. WORDS: corrections that
-        stand in the catalogue only, unless they were taken out on purpose. THUMBNAILS: one file per photo. What is
+        stand in the catalogue only, unless they were taken out on purpose. COMPLETE: photos with a sentence alone, one
+        file each. THUMBNAILS: one file per photo. What is
         queued already stays queued, what was set aside is tried again.
         """
         with self._database.transaction() as writer:
@@ -170,6 +191,33 @@ class JobQueue:
                 ORDER BY photo.wrong IS 1 DESC, file.id
                 ON CONFLICT (file_id, kind) DO UPDATE SET {FRESH} WHERE job.state = 'aside'""",
                 {"kind": kind.value, "rank": RANK[kind], "model": model, "only_wrong": only_wrong},
+            ).rowcount
+
+    def enqueue_read_again(self) -> int:
+        """Queues the present files whose metadata an older version of the reader has read, behind all other work;
+        returns how many. Nothing is decoded or written for it. What was set aside stays aside."""
+        with self._database.transaction() as writer:
+            return writer.execute(
+                """INSERT INTO job (file_id, kind, rank) SELECT id, ?, ? FROM file
+                WHERE missing_since IS NULL AND photo_id IS NOT NULL AND coalesce(read_version, 0) < ?
+                AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.file_id = file.id AND other.kind = 'index')
+                ORDER BY id ON CONFLICT (file_id, kind) DO NOTHING""",
+                (JobKind.METADATA.value, RECAPTION_RANK, METADATA_VERSION),
+            ).rowcount
+
+    def enqueue_thumbnails(self, photo_ids: Sequence[str]) -> int:
+        """Queues new thumbnails for these photos, one present file each; returns how many jobs are new. What is queued
+        stays as it is, also for other work that makes thumbnails on its way, and what was set aside stays aside."""
+        with self._database.transaction() as writer:
+            return writer.execute(
+                """INSERT INTO job (file_id, kind, rank) SELECT min(id), ?, ? FROM file
+                WHERE photo_id IN (SELECT value FROM json_each(?)) AND missing_since IS NULL
+                AND NOT EXISTS (SELECT 1 FROM file AS other JOIN job ON job.file_id = other.id
+                    WHERE other.photo_id = file.photo_id AND other.missing_since IS NULL AND job.state <> 'aside'
+                    AND job.kind IN ('index', 'caption', 'complete'))
+                GROUP BY photo_id
+                ON CONFLICT (file_id, kind) DO NOTHING""",
+                (JobKind.THUMBNAILS.value, RANK[JobKind.THUMBNAILS], json.dumps(list(photo_ids))),
             ).rowcount
 
     def enqueue_other_models(self, model: str, *, limit: int) -> int:
@@ -238,7 +286,7 @@ class JobQueue:
             ORDER BY job.at DESC, job.id DESC LIMIT ? OFFSET ?""",
             (limit, offset),
         )
-        return [_set_aside(row) for row in rows]
+        return [set_aside_from_row(row) for row in rows]
 
     def retry_set_aside(self, ids: Sequence[int] | None = None) -> int:
         """Queues what was set aside again, all of it or the `SetAside.id`s given; returns how many."""
@@ -251,7 +299,9 @@ class JobQueue:
 
 #: Makes a job what it was when it was new: `rank` without what failing has added to it.
 FRESH = f"""state = 'queued', attempts = 0, suspect = 0, again = 0, rank = (rank + 1) % {_RETRY_RANK} - 1,
-    claimed_at = NULL, reason = NULL, reason_kind = NULL, at = NULL"""
+    claimed_at = NULL, reason = NULL, reason_kind = NULL, at = NULL, rounds = 0, retry_at = NULL"""
+# A job that is tried again after a wait is behind the others already.
+_BEHIND = f"CASE WHEN rounds THEN rank ELSE rank + {_RETRY_RANK} END"
 
 
 def enqueue_changed(writer: sqlite3.Connection, file_id: int) -> None:
@@ -265,6 +315,22 @@ def enqueue_changed(writer: sqlite3.Connection, file_id: int) -> None:
         (file_id,),
     )
     writer.execute("UPDATE job SET again = max(again, 1) WHERE file_id = ? AND state = 'claimed'", (file_id,))
+
+
+def enqueue_completion(writer: sqlite3.Connection, file_id: int) -> None:
+    """Queues tags and an embedding for the sentence of a file's photo, inside the caller's transaction."""
+    writer.execute(
+        "INSERT INTO job (file_id, kind, rank) VALUES (?, ?, ?) ON CONFLICT (file_id, kind) DO NOTHING",
+        (file_id, JobKind.COMPLETE.value, RANK[JobKind.COMPLETE]),
+    )
+
+
+def _schedule(writer: sqlite3.Connection, job_id: int, kind: str) -> None:
+    """Says when a job that was set aside is tried again, where its reason may be over then."""
+    (rounds,) = writer.execute("SELECT rounds FROM job WHERE id = ?", (job_id,)).fetchone()
+    wait = next_wait(FailureKind(kind), rounds) if kind in set(FailureKind) else None
+    at = None if wait is None else (datetime.now(UTC) + wait).isoformat(timespec="milliseconds")
+    writer.execute("UPDATE job SET rounds = rounds + 1, retry_at = ? WHERE id = ?", (at, job_id))
 
 
 def requeue(writer: sqlite3.Connection, job_id: int) -> None:
@@ -282,7 +348,8 @@ def _job(row: sqlite3.Row) -> Job:
     return Job(row["id"], JobKind(row["kind"]), found_from_row(row), row["attempts"] + 1, row["photo_id"], ours)
 
 
-def _set_aside(row: sqlite3.Row) -> SetAside:
+def set_aside_from_row(row: sqlite3.Row) -> SetAside:
+    """A row of a job and `FILE_COLUMNS`."""
     return SetAside(
         id=row["id"],
         file=file_from_row(row),

@@ -14,9 +14,10 @@ lost. `accept_losses` lets the next complete walk be believed.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,9 +33,12 @@ from indexer.catalogue.file_rows import (
     touch,
     within,
 )
+from indexer.catalogue.moved_library import absent_roots, faded_files, quieten_empty
 from indexer.catalogue.rows import now, storable
+from indexer.catalogue.unreadable import keep_unreadable
 from indexer.database import Database
 from indexer.library.found import FolderListing, StampRow, as_batch, split_relative, stamp_row
+from indexer.library.unreadable import is_gone, outermost_only, unreadable_reason
 from indexer.message import noted
 from indexer.photo import FoundFile
 
@@ -66,10 +70,14 @@ class NoteCounts:
 
 @dataclass(frozen=True, slots=True)
 class WalkOutcome:
-    """How many files a finished walk found missing; `held_back` says why none were removed, for people."""
+    """How many files a finished walk found missing; `held_back` says why none were removed, for people.
+
+    `unreadable` are the outermost folders, and files, below the root that could not be looked at, by the errno's name.
+    """
 
     missing: int
     held_back: str | None = None
+    unreadable: Mapping[bytes, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,7 @@ class RootState:
     missing: int
     walked_at: str | None
     held_back: str | None
+    passed_over: Mapping[str, int] = field(default_factory=dict)  # how many files of which suffix are not read
 
 
 @dataclass(slots=True)
@@ -93,6 +102,8 @@ class Walk:
     number: int
     seen: bytearray  # one byte per file id
     unreadable: dict[bytes, str] = field(default_factory=dict)
+    passed_over: Counter[str] = field(default_factory=Counter)
+    absent: tuple[int, ...] = ()  # roots that are not there: what was in them may be here now
 
     def mark(self, file_id: int) -> None:
         """Remembers that the file was met."""
@@ -119,10 +130,11 @@ class LibraryWalks:
         """
         with self._database.transaction() as writer:
             root_id, below = ensure_root(writer, root)
-            writer.execute("UPDATE root SET walk = walk + 1 WHERE id = ?", (root_id,))
+            writer.execute("UPDATE root SET walk = walk + 1, forgotten = 0 WHERE id = ?", (root_id,))
             number = writer.execute("SELECT walk FROM root WHERE id = ?", (root_id,)).fetchone()["walk"]
             last = writer.execute("SELECT coalesce(max(id), 0) FROM file").fetchone()[0]
-        return Walk(root, root_id, below, number, bytearray(last + 1))
+        absent = absent_roots(self._database.reader, root_id)
+        return Walk(root, root_id, below, number, bytearray(last + 1), absent=absent)
 
     def note(self, walk: Walk, files: Sequence[FoundFile]) -> NoteCounts:
         """Compares a batch with the catalogue: new and changed files become jobs in the same transaction.
@@ -131,6 +143,7 @@ class LibraryWalks:
         """
         batch = as_batch(walk.root, files)
         walk.unreadable.update({walk.folder(folder): why for folder, why in batch.unreadable.items()})
+        walk.passed_over.update(batch.passed_over)
         unchanged, odd = 0, []
         for listing in batch.listings:
             rest = self._odd_ones(walk, listing)
@@ -167,7 +180,7 @@ class LibraryWalks:
         with self._database.transaction() as writer:
             touched: set[str] = set()
             for folder, name, stamp in odd:
-                file_id, outcome = note_file(writer, walk.root_id, folder, name, stamp, touched)
+                file_id, outcome = note_file(writer, walk.root_id, folder, name, stamp, touched, walk.absent)
                 walk.mark(file_id)
                 outcomes.append(outcome)
             touch(writer, touched)
@@ -181,24 +194,33 @@ class LibraryWalks:
         if not complete:
             return WalkOutcome(0, None)
         accepted = self._accepts_losses(walk)
-        if accepted and not os.path.lexists(walk.root):
+        if accepted and is_gone(os.fsencode(walk.root)):
             walk.unreadable.pop(walk.below, None)  # it is gone, and that is meant
         unseen = self._unseen(walk)
         held_back = None if accepted else self._doubt(walk, unseen, self._known(walk))
-        if walk.below in walk.unreadable:
+        if (code := walk.unreadable.get(walk.below)) is not None and not self._has_nothing_to_lose(walk):
             held_back = noted(
-                f"{_shown(walk.root)} can't be read ({walk.unreadable[walk.below]}); nothing was removed. {_HINT}"
+                f"{_shown(walk.root)} can't be read ({unreadable_reason(code)}); nothing was removed. {_HINT}"
             )
         with self._database.transaction() as writer:
             if held_back is None:
-                mark_missing(writer, [file_id for file_id, _, _ in unseen])
+                faded = faded_files(writer, walk.absent, walk.root_id)
+                mark_missing(writer, [*(file_id for file_id, _, _ in unseen), *faded])
+                quieten_empty(writer, walk.absent)
                 writer.execute(
                     "UPDATE root SET device = coalesce(?, device), walked_at = ? WHERE id = ? AND ? = x''",
                     (device_of(walk.root), now(), walk.root_id, walk.below),
                 )
                 writer.execute("UPDATE root SET accept_losses = 0 WHERE id = ?", (walk.root_id,))
             writer.execute("UPDATE root SET held_back = ? WHERE id = ?", (storable(held_back), walk.root_id))
-        return WalkOutcome(0 if held_back else len(unseen), held_back)
+            unreadable = outermost_only(walk.unreadable) if code is None else {}
+            if code is None:
+                keep_unreadable(writer, walk.root_id, walk.below, unreadable)
+                writer.execute(
+                    "UPDATE root SET passed_over = ? WHERE id = ? AND ? = x''",
+                    (_counted_json(walk.passed_over), walk.root_id, walk.below),
+                )
+        return WalkOutcome(0 if held_back else len(unseen), held_back, unreadable)
 
     def accept_losses(self, root: Path) -> None:
         """The next complete walk of `root` is believed, whatever it lost."""
@@ -240,10 +262,10 @@ class LibraryWalks:
     def roots(self) -> list[RootState]:
         """Every root that was ever walked and not forgotten."""
         rows = self._database.reader.execute(
-            """SELECT path, walked_at, held_back,
+            """SELECT path, walked_at, held_back, passed_over,
             (SELECT count(*) FROM file WHERE root_id = root.id) AS files,
             (SELECT count(*) FROM file WHERE root_id = root.id AND missing_since IS NOT NULL) AS missing
-            FROM root ORDER BY path"""
+            FROM root WHERE NOT forgotten ORDER BY path"""
         )
         return [
             RootState(
@@ -252,6 +274,7 @@ class LibraryWalks:
                 missing=row["missing"],
                 walked_at=row["walked_at"],
                 held_back=row["held_back"],
+                passed_over=json.loads(row["passed_over"]),
             )
             for row in rows
         ]
@@ -265,7 +288,22 @@ class LibraryWalks:
                 (os.fsencode(root),),
             ).fetchall()
             mark_missing(writer, [row["id"] for row in rows])
+            writer.execute(
+                "UPDATE root SET forgotten = 1, held_back = NULL, accept_losses = 0 WHERE path = ?",
+                (os.fsencode(root),),
+            )
+            writer.execute(
+                "DELETE FROM unreadable WHERE root_id IN (SELECT id FROM root WHERE path = ?)", (os.fsencode(root),)
+            )
         return len(rows)
+
+    def forget_old_reasons(self, scanned: Sequence[Path]) -> None:
+        """What was said of roots that nobody scans any more says nothing of today."""
+        paths = {os.fsencode(root) for root in scanned}
+        with self._database.transaction() as writer:
+            rows = writer.execute("SELECT id, path FROM root WHERE held_back IS NOT NULL").fetchall()
+            old = [(row["id"],) for row in rows if row["path"] not in paths]
+            writer.executemany("UPDATE root SET held_back = NULL WHERE id = ?", old)
 
     def _unseen(self, walk: Walk) -> list[tuple[int, bytes, bytes]]:
         """(id, folder, name) of the present files that the walk should have met and did not."""
@@ -287,6 +325,16 @@ class LibraryWalks:
         unseen = [row for row in cursor if row[0] >= len(seen) or not seen[row[0]]]
         return [row for row in unseen if not is_below_any(join(row[1], row[2]), walk.unreadable)]
 
+    def _has_nothing_to_lose(self, walk: Walk) -> bool:
+        """A root that was scanned before and has no present file any more: it has moved, or was given up."""
+        row = self._database.reader.execute(
+            """SELECT walked_at IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM file WHERE root_id = root.id AND missing_since IS NULL)
+            FROM root WHERE id = ?""",
+            (walk.root_id,),
+        ).fetchone()
+        return bool(row[0])
+
     def _known(self, walk: Walk) -> int:
         where, values = within(walk.below)
         row = self._database.reader.execute(
@@ -306,7 +354,7 @@ class LibraryWalks:
             return None
         base = os.fsencode(walk.root)
         start = len(walk.below) + 1 if walk.below else 0
-        lost = sum(not os.path.lexists(os.path.join(base, join(folder, name)[start:])) for _, folder, name in unseen)
+        lost = sum(is_gone(os.path.join(base, join(folder, name)[start:])) for _, folder, name in unseen)
         where = _shown(walk.root)
         if lost and lost == known and not any(walk.seen):
             return noted(f"{where} is empty, where it held {known} photos; nothing was removed. {_HINT}")
@@ -318,6 +366,11 @@ class LibraryWalks:
                 return noted(f"{where}: {also} {lost} of {known} photos are gone at once; nothing was removed. {_HINT}")
             return noted(f"{where}: {lost} of {known} photos are gone at once; nothing was removed. {_HINT}")
         return None
+
+
+def _counted_json(passed_over: Counter[str]) -> str:
+    """The most frequent first."""
+    return json.dumps({storable(kind): count for kind, count in passed_over.most_common() if count})
 
 
 def _counts(outcomes: Iterable[str]) -> NoteCounts:

@@ -94,6 +94,12 @@ class Outbox:
             _remember(writer, "")
             return int(writer.execute("SELECT count(*) FROM photo WHERE gone = 0").fetchone()[0])
 
+    def forget_search(self) -> None:
+        """Search holds nothing any more: every photo has to be pushed."""
+        with self._database.transaction() as writer:
+            writer.execute("UPDATE photo SET search_revision = 0 WHERE search_revision <> 0")
+            _forgive(writer)
+
     def pushed(self) -> int:
         """How many documents search should have."""
         return int(self._database.reader.execute("SELECT count(*) FROM photo WHERE search_revision <> 0").fetchone()[0])

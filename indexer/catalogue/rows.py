@@ -15,9 +15,11 @@ from typing import Any
 
 from captioner import Caption, Tag
 from indexer.library.found import stamp_of
+from indexer.passing import Obstacle
 from indexer.photo import (
     CaptionBy,
     CaptionPlace,
+    DatePrecision,
     FileCaption,
     FoundFile,
     Glimpse,
@@ -36,6 +38,7 @@ METADATA_COLUMNS = (
     "width_px",
     "height_px",
     "taken_at",
+    "taken_precision",
     "camera",
     "lens",
     "exposure_s",
@@ -52,15 +55,19 @@ METADATA_COLUMNS = (
     "people",
     "file_caption",
     "damage",
+    "said",
 )
+
+#: What is stored together in `said`, a JSON object without the fields that are empty.
+SAID = ("pets", "headline", "subjects", "locations", "creators", "alt_texts", "comments")
 
 #: What `file_from_row` needs, from `file JOIN root`.
 FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name, file.mtime_ns, file.size, file.inode,
     file.missing_since, file.photo_id, file.ours, file.caption_place AS file_place,
-    file.caption_reason AS file_reason"""
+    file.caption_reason AS file_reason, file.obstacle"""
 
-#: The files of one photo: what is there before what is missing.
-FILE_ORDER = "missing_since IS NOT NULL, root.path, folder, name"
+#: The files of one photo: what is there before what may not be, as its library is not all there, and what is missing.
+FILE_ORDER = "missing_since IS NOT NULL, root.held_back IS NOT NULL, root.path, folder, name"
 
 
 def now() -> str:
@@ -81,6 +88,7 @@ def metadata_values(metadata: PhotoMetadata) -> tuple[Any, ...]:
         metadata.width_px,
         metadata.height_px,
         metadata.taken_at.isoformat() if metadata.taken_at else None,
+        metadata.taken_precision.value,
         storable(metadata.camera),
         storable(metadata.lens),
         metadata.exposure_s,
@@ -97,6 +105,7 @@ def metadata_values(metadata: PhotoMetadata) -> tuple[Any, ...]:
         json.dumps([storable(name) for name in metadata.people]),
         _file_caption_json(metadata.machine_caption),
         storable(metadata.damage),
+        _said_json(metadata),
     )
 
 
@@ -154,17 +163,18 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int
         added_words=tuple(json.loads(row["added_words"])),
         wrong_words=row["wrong_text"],
         more_files=more_files,
+        look_model=row["look_model"],
     )
 
 
 #: What `glimpse_from_row` needs, from `photo`.
 GLIMPSE_COLUMNS = """id, width_px, height_px, taken_at, coalesce(nullif(corrected_text, ''), person_caption) AS person,
-    machine_text, machine_sure, wrong"""
+    machine_text, machine_sure, wrong, taken_precision"""
 
 
 def glimpse_from_row(row: sqlite3.Row) -> Glimpse:
     """A row of `GLIMPSE_COLUMNS`; it says of the photo what `photo_from_row` says."""
-    photo_id, width_px, height_px, taken_at, person, machine, sure, wrong = row
+    photo_id, width_px, height_px, taken_at, person, machine, sure, wrong, precision = row
     by_model = machine is not None and not wrong and not person
     return Glimpse(
         id=photo_id,
@@ -175,6 +185,7 @@ def glimpse_from_row(row: sqlite3.Row) -> Glimpse:
         caption_by=CaptionBy.PERSON if person else CaptionBy.MODEL if by_model else None,
         unsure=by_model and bool(machine) and not sure,
         wrong=bool(wrong),
+        taken_precision=DatePrecision(precision),
     )
 
 
@@ -188,6 +199,7 @@ def file_from_row(row: sqlite3.Row) -> PhotoFile:
         missing=row["missing_since"] is not None,
         caption_place=CaptionPlace(row["file_place"]) if row["file_place"] else None,
         caption_reason=row["file_reason"],
+        obstacle=Obstacle(row["obstacle"]) if row["obstacle"] else None,
     )
 
 
@@ -219,6 +231,7 @@ def _metadata(row: sqlite3.Row) -> PhotoMetadata:
         width_px=row["width_px"],
         height_px=row["height_px"],
         taken_at=datetime.fromisoformat(row["taken_at"]) if row["taken_at"] else None,
+        taken_precision=DatePrecision(row["taken_precision"]),
         camera=row["camera"],
         lens=row["lens"],
         exposure_s=row["exposure_s"],
@@ -234,7 +247,22 @@ def _metadata(row: sqlite3.Row) -> PhotoMetadata:
         person_caption=row["person_caption"],
         machine_caption=_file_caption(row["file_caption"]),
         damage=row["damage"],
+        **_said(row["said"]),
     )
+
+
+def _said_json(metadata: PhotoMetadata) -> str:
+    stored: dict[str, Any] = {}
+    for name in SAID:
+        if value := getattr(metadata, name):
+            stored[name] = storable(value) if isinstance(value, str) else [storable(text) for text in value]
+    return json.dumps(stored)
+
+
+def _said(text: str) -> dict[str, Any]:
+    """The inverse of `_said_json`."""
+    stored = {name: value for name, value in json.loads(text).items() if name in SAID}
+    return {name: value if isinstance(value, str) else tuple(value) for name, value in stored.items()}
 
 
 def _file_caption_json(caption: FileCaption | None) -> str | None:

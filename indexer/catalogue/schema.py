@@ -169,6 +169,76 @@ CREATE INDEX photo_worded ON photo (gone, worded);
 CREATE INDEX photo_place ON photo (gone, caption_place, caption_reason);
 """
 
+# How much of `taken_at` is known.
+_DATES = """
+ALTER TABLE photo ADD COLUMN taken_precision TEXT NOT NULL DEFAULT 'time';  -- photo.DatePrecision
+"""
+
+# What else a file says of itself, and by which version of the reader it was read (photo.METADATA_VERSION): the files of
+# older catalogues are read again. Search hears of cameras and lenses at once: it looks for them as words now.
+_SAID_BY_FILES = """
+ALTER TABLE photo ADD COLUMN said TEXT NOT NULL DEFAULT '{}';  -- {headline, subjects, locations, ...}: see rows.SAID
+ALTER TABLE file ADD COLUMN read_version INTEGER;
+ALTER TABLE root ADD COLUMN passed_over TEXT NOT NULL DEFAULT '{}';  -- {suffix: how many files of it are not read}
+UPDATE photo SET revision = revision + 1 WHERE camera IS NOT NULL OR lens IS NOT NULL;
+"""
+
+# What a scan could not look at, and whose tags and embedding a photo has beside its sentence: a sentence that was taken
+# back from a file has none until a model looks at the photo again.
+_UNREADABLE_AND_INCOMPLETE = """
+CREATE TABLE unreadable (
+    root_id INTEGER NOT NULL REFERENCES root (id) ON DELETE CASCADE,
+    path BLOB NOT NULL,                      -- relative to the root: a folder, or a file that can't be looked at
+    code TEXT NOT NULL,                      -- the errno's name, such as EACCES
+    at TEXT NOT NULL,                        -- when a scan first met it so
+    PRIMARY KEY (root_id, path)
+);
+ALTER TABLE photo ADD COLUMN look_model TEXT;  -- the model that gave tags and embedding, or had none to give
+UPDATE photo SET look_model = machine_model WHERE tags <> '[]' OR embedding IS NOT NULL OR machine_text = '';
+CREATE INDEX photo_incomplete ON photo (id) WHERE look_model IS NULL AND machine_model IS NOT NULL;
+CREATE INDEX job_thumbnails ON job (file_id) WHERE kind = 'thumbnails';
+"""
+
+# What failed for a passing reason is tried again, see `retries`. Until now it was final, and known by its sentence.
+_RETRIES = """
+ALTER TABLE job ADD COLUMN rounds INTEGER NOT NULL DEFAULT 0;  -- how often it was set aside
+ALTER TABLE job ADD COLUMN retry_at TEXT;                      -- of a job that was set aside: when it is tried again
+UPDATE job SET reason_kind = 'denied'
+    WHERE state = 'aside' AND reason LIKE 'the file can''t be read (Permission denied)%';
+UPDATE job SET reason_kind = 'disk'
+    WHERE state = 'aside' AND reason_kind = 'unreadable' AND reason LIKE 'the file can''t be read (%';
+UPDATE job SET reason_kind = 'memory' WHERE state = 'aside' AND (reason LIKE 'it needs more memory than a reader%'
+    OR reason LIKE 'the picture needs more memory than a reader%');
+UPDATE job SET reason_kind = 'reader'
+    WHERE state = 'aside' AND reason LIKE 'the process that opened it died or hung twice%';
+UPDATE job SET retry_at = at WHERE state = 'aside' AND reason_kind NOT IN ('unreadable', 'denied');
+ALTER TABLE file ADD COLUMN obstacle TEXT;  -- passing.Obstacle: what keeps the caption from further up the ladder
+ALTER TABLE file ADD COLUMN write_tries INTEGER NOT NULL DEFAULT 0;  -- how often it was in vain since
+ALTER TABLE file ADD COLUMN write_at TEXT;                           -- not before this moment again
+UPDATE file SET obstacle = (SELECT CASE
+    WHEN reason = 'writing captions into files is switched off' THEN 'off'
+    WHEN reason = 'the model is not sure of it' THEN 'unsure'
+    WHEN reason LIKE '%the disk is full%' OR reason LIKE '%the disk quota is used up%' THEN 'space'
+    WHEN reason LIKE '%permission denied%' OR reason LIKE '%operation not permitted%'
+        OR reason LIKE '%the file system is read-only%' THEN 'rights'
+    WHEN reason LIKE '%belongs to somebody else%' THEN 'owner'
+    WHEN reason LIKE '%several hard links%' THEN 'links'
+    WHEN reason LIKE '%the disk reports an error%' OR reason LIKE '%the network share has lost the file%'
+        OR reason LIKE '%the disk gave back other bytes%' THEN 'disk'
+    WHEN reason LIKE '%another program%file%' OR reason LIKE '%other programs keep changing the file%'
+        OR reason LIKE '%the file is in use%' OR reason LIKE '%the file has changed since it was looked at%'
+        THEN 'others'
+    WHEN reason LIKE '%died or hung twice%' THEN 'reader'
+    WHEN reason IS NULL AND place = 'sidecar' THEN 'sidecar' END
+    FROM (SELECT CASE WHEN file.caption_place IS NULL THEN photo.caption_place ELSE file.caption_place END AS place,
+        CASE WHEN file.caption_place IS NULL THEN photo.caption_reason ELSE file.caption_reason END AS reason
+        FROM photo WHERE photo.id = file.photo_id) WHERE place IN ('index', 'sidecar'));
+CREATE INDEX file_obstacle ON file (obstacle, root_id) WHERE obstacle IS NOT NULL;
+ALTER TABLE root ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;  -- nobody wants it any more
+CREATE TABLE scan_request (id INTEGER PRIMARY KEY, roots TEXT NOT NULL, at TEXT NOT NULL, progress TEXT,
+    done INTEGER NOT NULL DEFAULT 0);
+"""
+
 # A few files of a photo are found, and all are counted, without a look at each: some photo has 20,000 copies.
 _COPIES = """
 DROP INDEX file_photo;
@@ -183,5 +253,9 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-4", _OUTBOX),
     ("catalogue-5", _REMARKS),
     ("catalogue-6", _EVIDENCE),
+    ("catalogue-7", _DATES),
+    ("catalogue-8", _SAID_BY_FILES),
+    ("catalogue-9", _UNREADABLE_AND_INCOMPLETE),
+    ("catalogue-10", _RETRIES),
     ("catalogue-copies", _COPIES),
 )

@@ -45,7 +45,7 @@ async def _captioned(
     settings: Settings, files: Sequence[Path], stop: asyncio.Event, *, write: bool
 ) -> AsyncGenerator[Row, None]:
     from indexer.photo import CaptionPlace, Written
-    from indexer.pipeline import withheld
+    from indexer.pipeline import PERSONS_WORDS, withheld
     from indexer.reading.photo_process import PhotoProcess
     from indexer.service import started_captioner
 
@@ -61,7 +61,9 @@ async def _captioned(
                 words = await captioner.caption(reading.pixels)
                 row: Row = {"path": str(file)} | _words_json(words)
                 if write:
-                    if (reason := withheld(words, write_unsure=settings.write_unsure)) is None:
+                    described = reading.metadata.person_caption is not None
+                    reason = PERSONS_WORDS if described else withheld(words, write_unsure=settings.write_unsure)
+                    if reason is None:
                         written = await photos.write_caption(file, words, reading.stamp)
                     else:
                         written = Written(CaptionPlace.INDEX, reading.stamp, reason)

@@ -14,7 +14,11 @@ from pathlib import Path
 from captioner import BundleError, CaptionError, TextTower
 from indexer.caption_models import count_by_model, listed_models
 from indexer.commands.finding import Finding, Verdict
+from indexer.commands.folders import Folders, listed_folders, look_at_folders
 from indexer.commands.remembered import read_remembered
+from indexer.database import read_only_connection
+from indexer.database_errors import hint_for, is_damage
+from indexer.derived_database import set_aside_files
 from indexer.errors import SearchError, SetupError
 from indexer.photo import JobKind
 from indexer.reindex import current_model, recaptioning_hint
@@ -26,6 +30,8 @@ _MB = 1_000_000
 _SCARCE_MB, _TOO_LITTLE_MB = 1_000, 100
 _SCARCE_MEMORY_MB = 250
 _SHOWN_REFUSED = 1000
+_SHOWN_FOLDERS = 5
+_SHOWN_REASONS = 20
 _WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
@@ -72,9 +78,11 @@ def _everything_else(settings: Settings) -> Iterator[Finding]:
     yield from _databases(settings)
     yield from _search_server(settings)
     yield from _contents(settings)
-    for root in dict.fromkeys([*settings.photos, *_remembered(settings)]):
-        yield _library(root, settings)
-    yield from _watches(settings)
+    roots = dict.fromkeys([*settings.photos, *_remembered(settings)])
+    folders = {root: look_at_folders(root, settings) for root in roots}
+    for root in roots:
+        yield _library(root, settings, folders[root])
+    yield from _watches(sum(found.number for found in folders.values()))
     pid = indexing_process(settings.data_dir)
     yield Finding("indexing", Verdict.FINE, f"process {pid} is at it" if pid else "no process is indexing now")
 
@@ -118,9 +126,10 @@ def _existing(folder: Path) -> Path:
 
 
 _REBUILD: dict[str, str] = {
-    "catalogue": "stop recollect, move the file away and index again: captions are taken back from the photo files",
-    "thumbnails": "stop recollect, move the file away, then run: recollect reindex --thumbnails",
-    "search index": "stop recollect, delete the file and start again: it is rebuilt from the catalogue",
+    "catalogue": "stop recollect, move the file (and the one that ends in -wal) away and start again: captions are "
+    "taken back from the photo files, and the rest is made again",
+    "thumbnails": "the next `recollect serve` or `index` sets it aside and makes it again by itself",
+    "search index": "the next `recollect serve` or `index` sets it aside and makes it again by itself",
 }
 
 
@@ -130,9 +139,19 @@ def _databases(settings: Settings) -> Iterator[Finding]:
         files["search index"] = search_path(settings)
     for subject, path in files.items():
         if not path.exists():
-            yield Finding(subject, Verdict.FINE, f"{path} is not there yet")
+            is_lost = subject != "catalogue" and settings.catalogue_path.exists()
+            mend = "the next `recollect serve` or `index` makes it again by itself" if is_lost else ""
+            text = f"{path} is not there{'' if is_lost else ' yet'}"
+            yield Finding(subject, Verdict.WARNING if is_lost else Verdict.FINE, text, mend)
             continue
-        damage = _damage(path)
+        if aside := [] if subject == "catalogue" else set_aside_files(path):
+            told = ", ".join(f"{one.name} ({one.stat().st_size // _MB:,} MB)" for one in aside)
+            yield Finding(subject, Verdict.FINE, f"set aside since it was damaged: {told}; it may be deleted")
+        try:
+            damage = _damage(path)
+        except sqlite3.Error as error:
+            yield Finding(subject, Verdict.BROKEN, f"{path} can't be read: {error}", hint_for(error, path))
+            continue
         if damage:
             yield Finding(subject, Verdict.BROKEN, f"{path} is damaged: {damage}", _REBUILD[subject])
         else:
@@ -140,11 +159,14 @@ def _databases(settings: Settings) -> Iterator[Finding]:
 
 
 def _damage(path: Path) -> str | None:
-    """What SQLite's own check says (https://sqlite.org/pragma.html#pragma_quick_check); None where it is content."""
+    """What SQLite's own check says (https://sqlite.org/pragma.html#pragma_quick_check); None where it is content.
+    Raises `sqlite3.Error` where it can't be read for another reason."""
     try:
-        with closing(sqlite3.connect(path, timeout=30)) as connection:
+        with closing(read_only_connection(path)) as connection:
             said = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
     except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
         return str(error)
     return None if said == ["ok"] else "; ".join(said)
 
@@ -155,7 +177,7 @@ def _contents(settings: Settings) -> Iterator[Finding]:
         return
     with ExitStack() as stack:
         try:
-            storage = stack.enter_context(open_storage(settings))
+            storage = stack.enter_context(open_storage(settings, mend=False))
         except SetupError as error:
             yield Finding("storage", Verdict.BROKEN, error.what, error.hint)
             return
@@ -165,6 +187,7 @@ def _contents(settings: Settings) -> Iterator[Finding]:
         yield from _guarded("captions", lambda: _captions(storage, settings))
         yield from _guarded(_UNWRITTEN, lambda: _unwritten(storage))
         yield from _guarded("photos set aside", lambda: _set_aside(storage))
+        yield from _guarded(_UNREADABLE, lambda: _unreadable(storage))
 
 
 def _guarded(subject: str, check: Callable[[], Finding | Sequence[Finding]]) -> Iterator[Finding]:
@@ -208,13 +231,18 @@ def _captions(storage: Storage, settings: Settings) -> Finding:
     except SetupError:  # the model's own finding says why
         return Finding("captions", Verdict.FINE, f"{counts.with_caption:,} of {counts.photos:,} photos have one")
     wanting = storage.catalogue.wanting(JobKind.CAPTION, model=model)
+    incomplete = counts.incomplete
     models = count_by_model(storage.catalogue, model)
     if models.by_others:
         text = f"{models.by_others:,} of {counts.photos:,} photos were described by another model than {model}: "
         text += listed_models(models.others)
-        if (incomplete := wanting - models.by_others) > 0:
-            text += f"; {incomplete:,} more have no words, tags or embedding by any"
+        if (more := wanting - models.by_others) > 0:
+            text += f"; {more:,} more have no words, tags or embedding by any"
         return Finding("captions", Verdict.WARNING, text, recaptioning_hint(settings))
+    if incomplete == wanting and incomplete:
+        text = f"{incomplete:,} of {counts.photos:,} photos have their sentence alone, from their files"
+        mend = "`recollect serve` or `index` completes them by itself, after everything else"
+        return Finding("captions", Verdict.WARNING, text, mend)
     if wanting:
         text = f"{wanting:,} of {counts.photos:,} photos have no words, tags or embedding by {model}"
         return Finding("captions", Verdict.WARNING, text, "run: recollect reindex --captions")
@@ -227,7 +255,10 @@ _UNWRITTEN = "captions in no file"
 def _unwritten(storage: Storage) -> list[Finding]:
     """One for each reason: none of them is wrong, and which are meant only the household knows."""
     reasons = storage.catalogue.unwritten()
-    told = [f"{photos:,}: {reason or 'nobody has said why'}" for reason, photos in reasons.items()]
+    shown = list(reasons.items())[:_SHOWN_REASONS]
+    told = [f"{photos:,}: {reason or 'nobody has said why'}" for reason, photos in shown]
+    if others := sum(reasons.values()) - sum(photos for _, photos in shown):
+        told.append(f"{others:,}: for other reasons")
     return [Finding(_UNWRITTEN, Verdict.FINE, text) for text in told or ["none"]]
 
 
@@ -248,6 +279,19 @@ def _set_aside(storage: Storage) -> Finding:
     return Finding("photos set aside", Verdict.FINE, "none")
 
 
+_UNREADABLE = "folders that can't be read"
+
+
+def _unreadable(storage: Storage) -> Finding:
+    """What the last scan could not look at; the findings of the libraries say what is so now."""
+    places = storage.catalogue.unreadable(_SHOWN_FOLDERS)
+    if not places:
+        return Finding(_UNREADABLE, Verdict.FINE, "none at the last scan")
+    text = f"{storage.catalogue.counts().unreadable:,}: " + "; ".join(f"{one.path} ({one.reason})" for one in places)
+    mend = "let the user that recollect runs as read and enter them; the next scan takes their photos in by itself"
+    return Finding(_UNREADABLE, Verdict.WARNING, text, mend)
+
+
 def _remembered(settings: Settings) -> tuple[Path, ...]:
     try:
         return read_remembered(settings.data_dir).libraries
@@ -255,27 +299,35 @@ def _remembered(settings: Settings) -> tuple[Path, ...]:
         return ()  # the data directory's own finding says why
 
 
-def _library(root: Path, settings: Settings) -> Finding:
+def _library(root: Path, settings: Settings, folders: Folders) -> Finding:
     subject = f"library {root}"
     if not root.is_dir():
         return Finding(subject, Verdict.BROKEN, "it is not there", "mount it, or run: recollect index --forget DIR")
     if not os.access(root, os.R_OK | os.X_OK):
         return Finding(subject, Verdict.BROKEN, "it can't be read", "run recollect as a user who may read it")
-    target = settings.sidecar_dir if settings.captions == "sidecar" and settings.sidecar_dir else root
-    if settings.captions != "off" and not os.access(_existing(target), os.W_OK | os.X_OK):
-        mend = "captions stay in the index: give the right to write, or set captions = off"
-        return Finding(subject, Verdict.WARNING, f"{target} can't be written", mend)
-    return Finding(subject, Verdict.FINE, "can be read" + (" and written" if settings.captions != "off" else ""))
+    if folders.unreadable:
+        text = f"{listed_folders(folders.unreadable)} can't be read: photos in there are not found"
+        mend = "let the user that recollect runs as read and enter it, or name it in the setting exclude"
+        return Finding(subject, Verdict.WARNING, text, mend)
+    elsewhere = settings.sidecar_dir if settings.captions == "sidecar" else None
+    unwritable = folders.unwritable if elsewhere is None else _unwritable([_existing(elsewhere)])
+    if settings.captions != "off" and unwritable:
+        mend = "captions of photos in there stay in the index: give the right to write, or set captions = off"
+        return Finding(subject, Verdict.WARNING, f"{listed_folders(unwritable)} can't be written", mend)
+    text = f"all {folders.number:,} folders can be read" if folders.number > 1 else "can be read"
+    return Finding(subject, Verdict.FINE, text + (" and written" if settings.captions != "off" else ""))
 
 
-def _watches(settings: Settings) -> Iterator[Finding]:
+def _unwritable(folders: Sequence[Path]) -> list[Path]:
+    return [folder for folder in folders if not os.access(folder, os.W_OK | os.X_OK)]
+
+
+def _watches(folders: int) -> Iterator[Finding]:
     """inotify(7): one watch per folder, and every user has a limit."""
     try:
         limit = int(_WATCHES.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return
-    roots = dict.fromkeys([*settings.photos, *_remembered(settings)])
-    folders = sum(1 for root in roots for _ in os.walk(root))
     text = f"{folders:,} folders, and the kernel watches up to {limit:,}"
     if folders > limit:
         mend = f"sudo sysctl fs.inotify.max_user_watches={2 * folders}; until then new photos wait for the next walk"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -11,18 +12,22 @@ import click
 from indexer.commands.command_line import SOMETHING_FAILED, SUCCESS, print_json, print_line, with_settings
 from indexer.commands.rows import NOTHING_TO_DESCRIBE, words_json
 from indexer.commands.terminal import Terminal
-from indexer.errors import SearchError, SetupError
+from indexer.errors import SetupError
+from indexer.photo import iso_date
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
-    from indexer.catalogue import Refused
+    from collections.abc import Mapping
+
+    from indexer.catalogue import Catalogue, Refused
     from indexer.catalogue.job_queue import SetAside
+    from indexer.catalogue.unreadable import UnreadablePlace
     from indexer.commands.finding import Finding
     from indexer.photo import Photo
     from indexer.search import Answer, Hit
-    from indexer.storage import Storage
 
 _SHOWN_ASIDE = 1000
+_SHOWN_REASONS = 20  # why captions stand in no file: some name a file of their own
 
 
 @click.command()
@@ -42,25 +47,29 @@ def search(
     from indexer.photo import LISTED_FILES
     from indexer.search import FilterError
     from indexer.search.query import parse
-    from indexer.storage import open_storage
+    from indexer.storage import reading_catalogue, reading_search
 
     _need_catalogue(settings)
     started = time.perf_counter()
-    with open_storage(settings) as storage:
+    with reading_catalogue(settings) as catalogue, reading_search(settings) as backend:
         try:
-            answer = storage.search.search(parse(" ".join(query)), limit=limit, offset=offset)
+            answer = backend.search(parse(" ".join(query)), limit=limit, offset=offset)
         except FilterError as error:
             raise click.UsageError(str(error)) from error
-        found = storage.catalogue.photos([hit.id for hit in answer.hits], most_files=LISTED_FILES)
-    photos = {photo.id: photo for photo in found}
+        found = catalogue.photos([hit.id for hit in answer.hits], most_files=LISTED_FILES)
+        photos = {photo.id: photo for photo in found}
+        unpushed = catalogue.counts().unpushed
     took_ms = (time.perf_counter() - started) * 1000
     hits = [(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos]
     if as_json:
-        print_json(_answer_json(answer, hits, took_ms))
-        return
-    for _, photo in hits:
-        print_line(_line(photo))
-    terminal.say(_summary(answer, len(hits), took_ms))
+        print_json(_answer_json(answer, hits, took_ms) | {"not_searchable_yet": unpushed})
+    else:
+        for _, photo in hits:
+            print_line(_line(photo))
+        terminal.say(_summary(answer, len(hits), took_ms))
+    if unpushed:
+        number = f"{unpushed:,} photo{'s are' if unpushed != 1 else ' is'}"
+        terminal.say(f"{number} not in the search index as now known; `recollect index` or `serve` puts them in")
 
 
 def _line(photo: Photo) -> str:
@@ -70,7 +79,9 @@ def _line(photo: Photo) -> str:
 
 
 def _first_path(photo: Photo) -> str:
-    return next((str(file.path) for file in photo.files if not file.missing), "(missing)")
+    """The first path that is there; the first that should be where none is just now."""
+    paths = [file.path for file in photo.files if not file.missing]
+    return str(next((path for path in paths if os.path.lexists(path)), paths[0])) if paths else "(missing)"
 
 
 def _summary(answer: Answer, shown: int, took_ms: float) -> str:
@@ -106,7 +117,7 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
         "added_words": list(photo.added_words),
         "score": round(hit.score, 4),
         "why": [asdict(reason) for reason in hit.why],
-        "taken_at": metadata.taken_at.isoformat() if metadata.taken_at else None,
+        "taken_at": iso_date(metadata.taken_at, metadata.taken_precision) if metadata.taken_at else None,
         "width": metadata.width_px,
         "height": metadata.height_px,
         "camera": metadata.camera,
@@ -123,13 +134,13 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
 def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -> None:
     """Say how many photos there are, and which were set aside and why."""
     from indexer.commands.remembered import read_remembered
-    from indexer.storage import indexing_process, open_storage
+    from indexer.storage import indexing_process, reading_catalogue
 
     _need_catalogue(settings)
-    with open_storage(settings) as storage:
-        retried = storage.catalogue.retry_set_aside() if retry else 0
-        state = _state(settings, storage) | {"running": indexing_process(settings.data_dir), "retried": retried}
-        known = {root.path for root in storage.catalogue.roots()}
+    with reading_catalogue(settings) as catalogue:
+        retried = catalogue.retry_set_aside() if retry else 0
+        state = _state(settings, catalogue) | {"running": indexing_process(settings.data_dir), "retried": retried}
+        known = {root.path for root in catalogue.roots()}
     libraries = [str(root) for root in read_remembered(settings.data_dir).libraries if root not in known]
     if as_json:
         print_json(state | {"not_walked_yet": libraries})
@@ -140,43 +151,70 @@ def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -
         terminal.say(f"{retried:,} photos are queued again; {doer}")
 
 
-def _state(settings: Settings, storage: Storage) -> dict[str, Any]:
-    aside = storage.catalogue.set_aside(_SHOWN_ASIDE, 0)
+def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
+    aside = catalogue.set_aside(_SHOWN_ASIDE, 0)
+    searchable, problem = _searchable(settings)
     return {
         "data_dir": str(settings.data_dir),
-        "counts": asdict(storage.catalogue.counts()),
-        "searchable": _searchable(storage),
-        "libraries": [asdict(root) | {"path": str(root.path)} for root in storage.catalogue.roots()],
-        "caption_models": _caption_models(settings, storage),
-        "unwritten": [{"reason": reason, "photos": photos} for reason, photos in storage.catalogue.unwritten().items()],
+        "catalogue_problem": _catalogue_problem(catalogue),
+        "counts": asdict(catalogue.counts()),
+        "searchable": searchable,
+        "search_problem": problem,
+        "libraries": [asdict(root) | {"path": str(root.path)} for root in catalogue.roots()],
+        "caption_models": _caption_models(settings, catalogue),
+        "unwritten": [{"reason": reason, "photos": photos} for reason, photos in catalogue.unwritten().items()],
+        "unreadable": [_unreadable_json(item) for item in catalogue.unreadable(_SHOWN_ASIDE)],
         "set_aside": [_aside_json(item) for item in aside],
-        "refused": [_refused_json(item) for item in storage.catalogue.refused(_SHOWN_ASIDE)],
+        "refused": [_refused_json(item) for item in catalogue.refused(_SHOWN_ASIDE)],
     }
 
 
-def _caption_models(settings: Settings, storage: Storage) -> dict[str, Any]:
+def _catalogue_problem(catalogue: Catalogue) -> str | None:
+    """What a look at some of the photos says; `recollect doctor` looks at all of the file."""
+    try:
+        catalogue.probe()
+    except SetupError as error:
+        return f"{error.what}: {error.hint}" if error.hint else error.what
+    return None
+
+
+def _caption_models(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     """`hint` says what to do where another model than the one in use has described photos."""
     from indexer.caption_models import count_by_model
     from indexer.reindex import current_model, recaptioning_hint
 
     try:
-        models = count_by_model(storage.catalogue, current_model(settings))
+        models = count_by_model(catalogue, current_model(settings))
     except SetupError as error:
         return {"current": None, "problem": error.what}
     hint = recaptioning_hint(settings) if models.by_others else ""
     return asdict(models) | {"by_others": models.by_others, "hint": hint}
 
 
-def _searchable(storage: Storage) -> int | None:
-    """How many photos search holds, None where it does not answer: what else there is can be said all the same."""
+def _searchable(settings: Settings) -> tuple[int | None, str]:
+    """How many photos search holds; None where it does not answer, and why: what else there is can be said all the
+    same."""
+    from indexer.storage import reading_search
+
     try:
-        return storage.search.count()
-    except SearchError:
-        return None
+        with reading_search(settings) as backend:
+            return backend.count(), ""
+    except SetupError as error:
+        return None, f"{error.what}: {error.hint}" if error.hint else error.what
 
 
 def _refused_json(item: Refused) -> dict[str, Any]:
     return {"id": item.photo.id, "path": _first_path(item.photo), "reason": item.reason}
+
+
+def _unreadable_json(item: UnreadablePlace) -> dict[str, Any]:
+    return {
+        "path": str(item.path),
+        "code": item.code,
+        "reason": item.reason,
+        "since": item.since.isoformat(),
+        "files": item.files,
+    }
 
 
 def _aside_json(item: SetAside) -> dict[str, Any]:
@@ -192,34 +230,57 @@ def _aside_json(item: SetAside) -> dict[str, Any]:
 def _print_state(state: dict[str, Any]) -> None:
     counts = state["counts"]
     print_line(f"data directory  {state['data_dir']}")
+    if state["catalogue_problem"]:
+        print_line(f"catalogue       {state['catalogue_problem']}")
     print_line(f"running         {f'process {pid}' if (pid := state['running']) else 'no'}")
     for library in state["libraries"]:
         missing = f", {library['missing']:,} missing" if library["missing"] else ""
         print_line(f"library         {library['path']}: {library['files']:,} files{missing}")
         if library["held_back"]:
             print_line(f"                {library['held_back']}")
+        if passed_over := library["passed_over"]:
+            print_line(f"                {_passed_over(passed_over)}")
     print_line(
         f"photos          {counts['photos']:,} in {counts['files']:,} files, {counts['with_caption']:,} captioned"
     )
     unwritten = sum(item["photos"] for item in state["unwritten"])
     if unwritten:
         print_line(f"in no file      {unwritten:,} of their captions")
-    for item in state["unwritten"]:
+    for item in state["unwritten"][:_SHOWN_REASONS]:
         print_line(f"  {item['photos']:,}: {item['reason'] or 'nobody has said why'}")
+    if others := sum(item["photos"] for item in state["unwritten"][_SHOWN_REASONS:]):
+        print_line(f"  {others:,}: for other reasons; --json lists all")
     searchable = state["searchable"]
     waiting = f", {counts['unpushed']:,} wait for it" if counts["unpushed"] else ""
     print_line(f"searchable      {'search does not answer' if searchable is None else f'{searchable:,}'}{waiting}")
+    if state["search_problem"]:
+        print_line(f"                {state['search_problem']}")
     if counts["refused"]:
         print_line(f"refused         {counts['refused']:,} by search")
     for item in state["refused"]:
         print_line(f"  {item['path']}: {item['reason']}")
     _print_caption_models(state["caption_models"])
+    if counts["incomplete"]:
+        print_line(f"to complete     {counts['incomplete']:,} photos have their sentence alone, from their files")
+    if counts["thumbnails_waiting"]:
+        print_line(f"thumbnails      {counts['thumbnails_waiting']:,} are to be made again")
     print_line(f"queued          {counts['queued']:,}")
+    if counts["unreadable"]:
+        print_line(f"can't be read   {counts['unreadable']:,} folder{'s' * (counts['unreadable'] != 1)}")
+    for item in state["unreadable"]:
+        print_line(f"  {item['path']}: {item['reason']}")
     print_line(f"set aside       {counts['set_aside']:,}")
     for item in state["set_aside"]:
         print_line(f"  {item['path']}: {item['reason']}")
     if counts["set_aside"] > len(state["set_aside"]):
         print_line(f"  and {counts['set_aside'] - len(state['set_aside']):,} more")
+
+
+def _passed_over(counts: Mapping[str, int]) -> str:
+    """What is passed over, and how often."""
+    number = sum(counts.values())
+    files = "1 file of a kind" if number == 1 else f"{number:,} files of kinds"
+    return f"{files} that recollect does not read: " + ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
 
 
 def _print_caption_models(models: dict[str, Any]) -> None:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.commands.command_line import INDEXING, print_json, run_until_stopped, with_settings
+from indexer.commands.command_line import (
+    INDEXING,
+    SOMETHING_FAILED,
+    SUCCESS,
+    print_json,
+    run_until_stopped,
+    with_settings,
+)
 from indexer.commands.terminal import Terminal
 from indexer.errors import SetupError
 from indexer.settings import Settings
@@ -80,26 +87,65 @@ def index(
 ) -> None:
     """Index libraries (all known ones where none is named), then exit.
 
-    Photos that can't be read are set aside and do not make the run fail: `recollect status` lists them.
+    Photos that can't be read are set aside and do not make the run fail: `recollect status` lists them. A folder that
+    can't be read, a library that is not there and work that is left undone make it end with 1.
     """
-    from indexer.commands.remembered import forget_libraries
-    from indexer.storage import open_storage, sole_indexer
+    from indexer.storage import InUse
 
     if forget and not roots:
         raise click.UsageError("name the libraries to forget")
-    with sole_indexer(settings.data_dir), open_storage(settings) as storage:
-        if forget:
-            forget_libraries(settings.data_dir, settings.photos)
-            number = sum(storage.catalogue.forget_root(root) for root in settings.photos)
-            terminal.say(f"{number:,} files forgotten")
-            return
-        everything = libraries(settings, storage, roots)
-        chosen = settings.photos if roots else everything
-        for root in chosen if accept_losses else ():
-            storage.catalogue.accept_losses(root)
-        tell_first_run(settings, storage, terminal)
-        outcome = run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.index_once(chosen, stop=stop))
+    outcome = None
+    while outcome is None:
+        try:
+            if forget:
+                _forget(settings, terminal)
+                return
+            outcome = _index_here(settings, terminal, roots, accept_losses=accept_losses)
+        except InUse as running:
+            if forget:
+                raise
+            outcome = _index_there(settings, terminal, roots, running.pid, accept_losses=accept_losses)
     report(outcome, terminal, as_json=as_json)
+
+
+def _forget(settings: Settings, terminal: Terminal) -> None:
+    from indexer.commands.remembered import forget_libraries
+    from indexer.storage import open_storage, sole_indexer
+
+    with sole_indexer(settings.data_dir), open_storage(settings) as storage:
+        forget_libraries(settings.data_dir, settings.photos)
+        number = sum(storage.catalogue.forget_root(root) for root in settings.photos)
+        terminal.say(f"{number:,} files forgotten")
+
+
+def _index_here(settings: Settings, terminal: Terminal, roots: Sequence[str], *, accept_losses: bool) -> Progress:
+    from indexer.storage import open_storage, sole_indexer
+
+    with sole_indexer(settings.data_dir), open_storage(settings) as storage:
+        chosen = _chosen(settings, storage, roots, accept_losses=accept_losses)
+        tell_first_run(settings, storage, terminal)
+        return run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.index_once(chosen, stop=stop))
+
+
+def _chosen(settings: Settings, storage: Storage, roots: Sequence[str], *, accept_losses: bool) -> Sequence[Path]:
+    everything = libraries(settings, storage, roots)
+    chosen = settings.photos if roots else everything
+    for root in chosen if accept_losses else ():
+        storage.catalogue.accept_losses(root)
+    return chosen
+
+
+def _index_there(
+    settings: Settings, terminal: Terminal, roots: Sequence[str], pid: int, *, accept_losses: bool
+) -> Progress | None:
+    """Has the recollect that is indexing already do it; None where that ended meanwhile."""
+    from indexer.commands.asking import ask_and_wait
+    from indexer.storage import open_storage
+
+    with open_storage(settings) as storage:
+        chosen = _chosen(settings, storage, roots, accept_losses=accept_losses)
+        terminal.say(f"the running recollect (process {pid or 'unknown'}) scans now, by the settings it has")
+        return run_until_stopped(lambda stop: ask_and_wait(settings, storage.catalogue, chosen, terminal, stop))
 
 
 @click.command()
@@ -162,15 +208,23 @@ def run_indexer(
 
 
 def report(outcome: Progress, terminal: Terminal, *, as_json: bool) -> None:
-    """The last words of a run."""
+    """The last words of a run, which ends with 1 where something was left undone."""
     if as_json:
         print_json(asdict(outcome))
-        return
+    else:
+        _tell_outcome(outcome, terminal)
+    click.get_current_context().exit(SOMETHING_FAILED if outcome.unfinished else SUCCESS)
+
+
+def _tell_outcome(outcome: Progress, terminal: Terminal) -> None:
     rate = f", {outcome.per_second:.1f} a second" if outcome.per_second else ""
     terminal.say(f"{outcome.done:,} photos done{rate}" if outcome.done else "nothing was new")
     if outcome.queued:
         terminal.say(f"{outcome.queued:,} are still queued; the next run goes on with them")
     if outcome.problem:
         terminal.say(outcome.problem)
+    if outcome.unreadable:
+        number = f"{outcome.unreadable:,} folder{'s' * (outcome.unreadable != 1)}"
+        terminal.say(f"{number} could not be read; `recollect status` says which and why")
     if outcome.set_aside:
         terminal.say(f"{outcome.set_aside:,} could not be indexed; `recollect status` says which and why")

@@ -42,6 +42,18 @@ _BUNDLE_ORIGINALS = frozenset({b"originals", b"masters"})
 
 NOMEDIA = b".nomedia"
 
+#: Pictures and videos that are not read: they are passed over, and counted.
+UNREAD = frozenset(
+    {
+        *(b".jxl", b".jp2", b".j2k", b".jpx", b".jpf", b".jxr", b".wdp", b".hdp", b".psd", b".psb", b".xcf", b".kra"),
+        *(b".svg", b".eps", b".ai", b".tga", b".exr", b".hdr", b".pcx", b".ppm", b".pgm", b".pnm", b".pcd", b".djvu"),
+        *(b".crw", b".mrw", b".x3f", b".rwl", b".kdc", b".dcr", b".erf", b".3fr", b".fff", b".iiq", b".mef", b".mos"),
+        *(b".sr2", b".srf", b".raw", b".gpr", b".cap", b".ptx", b".rwz", b".bay", b".dcs", b".k25", b".insp", b".lfp"),
+        *(b".mov", b".mp4", b".m4v", b".avi", b".mkv", b".webm", b".3gp", b".3g2", b".mts", b".m2ts", b".wmv", b".mpg"),
+        *(b".mpeg", b".mpe", b".vob", b".flv", b".insv", b".360", b".lrv", b".asf", b".ogv", b".dv", b".mod", b".tod"),
+    }
+)
+
 
 class CrawlRules:
     """Decides by name alone. Raises `SettingsError` for a pattern that is not one."""
@@ -60,6 +72,13 @@ class CrawlRules:
         """
         dot = name.rfind(b".")
         return dot > 0 and name[dot:].lower() in self._extensions and name[0] != 46  # "."
+
+    @staticmethod
+    def unread_kind(name: bytes) -> bytes | None:
+        """The suffix in lower case of a picture or a video that is not read; None for every other name."""
+        dot = name.rfind(b".")
+        kind = name[dot:].lower() if dot > 0 and name[0] != 46 else b""  # "."
+        return kind if kind in UNREAD else None
 
     def takes(self, relative: bytes) -> bool:
         """Whether the patterns let a photo through; `relative` is its path below the root."""

@@ -9,17 +9,27 @@ real path rather than a link's.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 import time
 from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from pathlib import Path
 
 from indexer.captions.replacing.temporary import is_temporary
 from indexer.library.crawl_rules import NOMEDIA, CrawlRules
-from indexer.library.found import FolderListing, FoundBatch, StampRow, sidecar_fingerprint, signed_inode
+from indexer.library.found import (
+    FolderListing,
+    FoundBatch,
+    SidecarStamps,
+    StampRow,
+    sidecar_fingerprint,
+    signed_inode,
+)
+from indexer.library.unreadable import error_code
+from indexer.reading.sidecar_files import is_sidecar_name
 
 #: A batch is handed over when it has so many files, or after so long.
 BATCH_FILES = 2000
@@ -69,6 +79,7 @@ class Crawl:
         self._above = _folders_above(self._base)
         self._unreadable: dict[bytes, str] = {}
         self._unswept: set[bytes] = set()
+        self._passed_over: Counter[str] = Counter()
 
     def stop(self) -> None:
         """The walk ends at the next file."""
@@ -85,13 +96,14 @@ class Crawl:
                 if count >= BATCH_FILES or time.monotonic() > due:
                     yield self._batch(listings)
                     listings, count, due = [], 0, time.monotonic() + BATCH_S
-        if listings or self._unreadable or self._unswept:
+        if listings or self._unreadable or self._unswept or self._passed_over:
             yield self._batch(listings)
 
     def _batch(self, listings: Sequence[FolderListing]) -> FoundBatch:
         unreadable, self._unreadable = self._unreadable, {}
         unswept, self._unswept = self._unswept, set()
-        return FoundBatch(self._root, listings, unreadable, unswept)
+        passed_over, self._passed_over = self._passed_over, Counter()
+        return FoundBatch(self._root, listings, unreadable, unswept, passed_over)
 
     def _list_next(self) -> Iterator[FolderListing]:
         folder = self._folders.pop() if self._folders else self._linked.popleft()
@@ -105,7 +117,7 @@ class Crawl:
             with os.scandir(path) as entries:
                 inside = sorted(entries, key=_name)
         except OSError as error:
-            self._unreadable[folder] = error.strerror or str(error)
+            self._unreadable[folder] = error_code(error)
             return
         if folder and _holds(inside, NOMEDIA):
             return
@@ -132,11 +144,11 @@ class Crawl:
 
     def _sort_out(
         self, folder: bytes, inside: Sequence[os.DirEntry[bytes]]
-    ) -> tuple[list[os.DirEntry[bytes]], dict[bytes, tuple[int, int, int]], list[bytes]]:
+    ) -> tuple[list[os.DirEntry[bytes]], SidecarStamps, list[bytes]]:
         """What may be photos, the stamps of sidecars, and the folders to look into."""
         photos: list[os.DirEntry[bytes]] = []
         folders: list[bytes] = []
-        sidecars: dict[bytes, tuple[int, int, int]] = {}
+        sidecars = SidecarStamps()
         prefix = folder + b"/" if folder else b""
         is_photo_name, takes = self._rules.is_photo_name, self._rules.takes
         for entry in inside:
@@ -144,12 +156,14 @@ class Crawl:
             if is_photo_name(name) and not self._is_folder(folder, entry):
                 if takes(prefix + name):
                     photos.append(entry)
-            elif name[-4:].lower() == b".xmp":
+            elif is_sidecar_name(name) and not self._is_folder(folder, entry):
                 stamp = self._stamp(folder, entry)
                 if stamp is not None:
-                    sidecars[name.lower()] = stamp
+                    sidecars.add(name, stamp)
             elif is_temporary(name):
                 self._unswept.add(folder)
+            elif (kind := self._rules.unread_kind(name)) is not None and not self._is_folder(folder, entry):
+                self._passed_over[os.fsdecode(kind)] += takes(prefix + name)
             elif self._is_folder(folder, entry) and self._rules.enters(prefix + name):
                 self._meet_folder(prefix + name, entry, folders)
         return photos, sidecars, folders
@@ -164,7 +178,9 @@ class Crawl:
         try:
             return entry.is_dir()
         except OSError as error:
-            self._unreadable[os.path.join(folder, entry.name)] = error.strerror or str(error)
+            if error.errno == errno.ELOOP:
+                return False  # a link to nothing
+            self._unreadable[os.path.join(folder, entry.name)] = error_code(error)
             return False
 
     def _stamp(self, folder: bytes, entry: os.DirEntry[bytes]) -> tuple[int, int, int] | None:
@@ -174,7 +190,11 @@ class Crawl:
         except FileNotFoundError:
             return None  # gone since the folder was listed, or a link to nothing
         except OSError as error:
-            self._unreadable[os.path.join(folder, entry.name)] = error.strerror or str(error)
+            if error.errno == errno.ELOOP:
+                return None
+            # Without the right to enter a folder none of its files can be looked at: the folder is named, not each.
+            is_folder_s = isinstance(error, PermissionError) and not entry.is_symlink()
+            self._unreadable[folder if is_folder_s else os.path.join(folder, entry.name)] = error_code(error)
             return None
         if not stat.S_ISREG(status.st_mode):
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 _NETWORK = frozenset(
@@ -9,30 +10,44 @@ _NETWORK = frozenset(
     | {"fuse.sshfs", "fuse.rclone", "fuse.gvfsd-fuse", "fuse.glusterfs", "fuse.davfs2", "fuse.smbnetfs", "fuse.s3fs"}
 )
 
-_MOUNTINFO = Path("/proc/self/mountinfo")
+MOUNTINFO = Path("/proc/self/mountinfo")
 
 
-def network_file_system(folder: Path, mountinfo: Path = _MOUNTINFO) -> str | None:
-    """The type of the network file system that `folder` is on, else None; None too where the system doesn't say."""
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount: `id` is another one after it was mounted anew."""
+
+    id: str
+    point: Path
+    file_system: str
+
+
+def mounts(mountinfo: Path = MOUNTINFO) -> list[Mount]:
+    """Every mount that this process sees, the later ones of a place last; none where the system doesn't say."""
     try:
         lines = mountinfo.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
-        return None
+        return []
+    return [mount for mount in map(_mount, lines) if mount is not None]
+
+
+def network_file_system(folder: Path, mountinfo: Path = MOUNTINFO) -> str | None:
+    """The type of the network file system that `folder` is on, else None; None too where the system doesn't say."""
     path, best, kind = folder.resolve(), -1, ""
-    for line in lines:
-        point, file_system = _mount(line)
-        if point is not None and len(point.parts) >= best and (point == path or point in path.parents):
-            best, kind = len(point.parts), file_system
+    for mount in mounts(mountinfo):
+        point = mount.point
+        if len(point.parts) >= best and (point == path or point in path.parents):
+            best, kind = len(point.parts), mount.file_system
     return kind if kind in _NETWORK else None
 
 
-def _mount(line: str) -> tuple[Path | None, str]:
-    """(mount point, file system type) of one line; blanks in the point are written as octal escapes."""
+def _mount(line: str) -> Mount | None:
+    """One line; blanks in the mount point are written as octal escapes."""
     before, _, after = line.partition(" - ")
     fields, described = before.split(" "), after.split(" ")
     if len(fields) < 5 or not described[0]:
-        return None, ""
+        return None
     point = fields[4]
     for escape, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         point = point.replace(escape, character)
-    return Path(point), described[0]
+    return Mount(fields[0], Path(point), described[0])

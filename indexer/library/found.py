@@ -4,7 +4,7 @@ A `FoundBatch` is a sequence of `FoundFile`, but makes them only when asked: com
 and numbers, not path objects.
 """
 
-# ruff: noqa: PTH116, PTH118, PTH119, PTH122 - paths are the file system's own bytes here, which pathlib does not take
+# ruff: noqa: PTH118, PTH119 - paths are the file system's own bytes here, which pathlib does not take
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import overload
 
 from indexer.photo import FileStamp, FoundFile
+from indexer.reading.sidecar_files import XMP, Listing, sidecars_in, sidecars_named_after, takeout_names, xmp_names
 
 #: mtime_ns, size, inode, sidecar fingerprint: a file's row in a listing and, in this order, in the catalogue.
 StampRow = tuple[int, int, int, int]
@@ -43,15 +44,27 @@ def file_stamp(status: os.stat_result) -> FileStamp:
     return FileStamp(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
-def sidecar_names(name: bytes) -> tuple[bytes, bytes]:
-    """The names, in lower case, under which a photo's XMP sidecar is looked for: IMG.JPG.xmp, then IMG.xmp."""
-    lower = name.lower()
-    return lower + b".xmp", os.path.splitext(lower)[0] + b".xmp"
+@dataclass(frozen=True, slots=True)
+class SidecarStamps:
+    """The stamps of a folder's sidecars, or of one photo's, by their names in lower case."""
+
+    xmp: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
+    takeout: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.xmp or self.takeout)
+
+    def add(self, name: bytes, stamp: tuple[int, int, int]) -> None:
+        """Of names that differ in their case alone the first counts."""
+        lower = name.lower()
+        (self.xmp if lower.endswith(XMP) else self.takeout).setdefault(lower, stamp)
 
 
-def sidecar_fingerprint(name: bytes, sidecars: Mapping[bytes, tuple[int, int, int]]) -> int:
-    """One number for the stamps of a photo's sidecars, 0 where it has none; `sidecars` is keyed by lower-case name."""
-    stamps = [sidecars[candidate] for candidate in sidecar_names(name) if candidate in sidecars]
+def sidecar_fingerprint(name: bytes, sidecars: SidecarStamps) -> int:
+    """One number for the stamps of a photo's sidecars, 0 where it has none."""
+    stamps = [sidecars.xmp[candidate] for candidate in xmp_names(name) if candidate in sidecars.xmp]
+    if sidecars.takeout:
+        stamps += [sidecars.takeout[other] for other in takeout_names(name) if other in sidecars.takeout]
     if not stamps:
         return 0
     digest = blake2b(digest_size=8)
@@ -60,20 +73,16 @@ def sidecar_fingerprint(name: bytes, sidecars: Mapping[bytes, tuple[int, int, in
     return int.from_bytes(digest.digest(), "little", signed=True) or 1
 
 
-def sidecars_beside(path: bytes) -> dict[bytes, tuple[int, int, int]]:
-    """The stamps of one photo's sidecars, by lower-case name, found without listing its folder."""
-    folder, name = os.path.split(path)
-    stem = os.path.splitext(name)[0]
-    found: dict[bytes, tuple[int, int, int]] = {}
-    for base in dict.fromkeys((name, stem)):
-        for ending in (b".xmp", b".XMP"):
-            try:
-                status = os.stat(os.path.join(folder, base + ending))
-            except OSError:
-                continue  # no sidecar of that name, or none that can be read
-            if stat.S_ISREG(status.st_mode):
-                key = (base + ending).lower()
-                found.setdefault(key, (status.st_mtime_ns, status.st_size, signed_inode(status.st_ino)))
+def sidecars_beside(path: bytes, inside: Listing | None = None) -> SidecarStamps:
+    """The stamps of one photo's sidecars; `inside` is the listing of its folder, where that is known."""
+    found = SidecarStamps()
+    for place in sidecars_named_after(Path(os.fsdecode(path)), inside):
+        try:
+            status = place.stat()
+        except OSError:
+            continue  # gone this very moment, or none that can be read
+        if stat.S_ISREG(status.st_mode):
+            found.add(os.fsencode(place.name), (status.st_mtime_ns, status.st_size, signed_inode(status.st_ino)))
     return found
 
 
@@ -88,7 +97,8 @@ class FolderListing:
 
 @dataclass(frozen=True, slots=True)
 class FoundBatch(Sequence[FoundFile]):
-    """Some folders of one root; `unreadable` maps folders (as in `FolderListing`) to why they can't be listed.
+    """Some folders of one root; `unreadable` maps folders (as in `FolderListing`), and files that
+    can't be looked at, to why: an errno's name.
 
     `unswept` are folders that hold copies in the making, or what a killed process left of them.
     """
@@ -97,6 +107,7 @@ class FoundBatch(Sequence[FoundFile]):
     listings: Sequence[FolderListing]
     unreadable: Mapping[bytes, str] = field(default_factory=dict)
     unswept: Collection[bytes] = ()
+    passed_over: Mapping[str, int] = field(default_factory=dict)  # how many files of which suffix are not read
     _ends: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -128,9 +139,12 @@ def as_batch(root: Path, files: Sequence[FoundFile]) -> FoundBatch:
     if isinstance(files, FoundBatch):
         return files
     folders: dict[bytes, list[tuple[bytes, StampRow]]] = {}
+    inside: dict[bytes, Listing] = {}
     for found in files:
         folder, name = split_relative(root, found.path)
-        folders.setdefault(folder, []).append((name, stamp_row(found)))
+        if folder not in inside:
+            inside[folder] = sidecars_in(os.fsencode(found.path.parent))
+        folders.setdefault(folder, []).append((name, stamp_row(found, inside[folder])))
     return FoundBatch(root, [_listing(folder, entries) for folder, entries in folders.items()])
 
 
@@ -139,10 +153,10 @@ def _listing(folder: bytes, entries: Iterable[tuple[bytes, StampRow]]) -> Folder
     return FolderListing(folder, [name for name, _ in ordered], [stamp for _, stamp in ordered])
 
 
-def stamp_row(found: FoundFile) -> StampRow:
-    """The stored numbers of one file, its sidecars looked for on disk."""
+def stamp_row(found: FoundFile, inside: Listing | None = None) -> StampRow:
+    """The stored numbers of one file, its sidecars looked for on disk; `inside` as in `sidecars_beside`."""
     path = os.fsencode(found.path)
-    sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path))
+    sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path, inside))
     return found.stamp.mtime_ns, found.stamp.size, signed_inode(found.stamp.inode), sidecar
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from indexer.catalogue import Catalogue
 from indexer.library.crawl_rules import NOMEDIA, CrawlRules
 from indexer.library.crawler import Crawl
-from indexer.library.found import file_stamp, sidecar_names
+from indexer.library.found import file_stamp
+from indexer.library.unreadable import is_gone
 from indexer.photo import FoundFile
+from indexer.reading.sidecar_files import is_sidecar_name, speaks_of
 
 #: What a look sees of a path: mode, mtime_ns, size, inode; None where nothing is there.
 _Sight = tuple[int, int, int, int] | None
@@ -48,7 +50,7 @@ class SteadyPaths:
         for path in paths:
             relative = os.path.relpath(os.fsencode(path), self._base)
             if relative == b"." or relative.startswith(b"../"):
-                self._walk_wanted |= relative == b"." and not os.path.lexists(self._base)
+                self._walk_wanted |= relative == b"." and is_gone(self._base)
             elif self._matters(relative):
                 self._unseen.add(relative)
 
@@ -61,7 +63,11 @@ class SteadyPaths:
         before, self._seen = self._seen, {}
         steady: dict[bytes, _Sight] = {}
         for relative in before.keys() | unseen:
-            sight = self._sight(relative)
+            try:
+                sight = self._sight(relative)
+            except OSError:
+                self._walk_wanted = True  # it can't be looked at, which a walk records; that is not to be gone
+                continue
             # A path that was reported again has changed meanwhile, also where its stamp is too coarse to say so.
             if relative in before and relative not in unseen and before[relative] == sight:
                 steady[relative] = sight
@@ -83,9 +89,10 @@ class SteadyPaths:
         return not name.startswith(b".")
 
     def _sight(self, relative: bytes) -> _Sight:
+        """Raises `OSError` where it can't be looked at."""
         try:
             status = os.stat(os.path.join(self._base, relative))
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return status.st_mode, status.st_mtime_ns, status.st_size, status.st_ino
 
@@ -93,13 +100,15 @@ class SteadyPaths:
         if not os.path.isdir(self._base):  # noqa: PTH112 - bytes
             self._walk_wanted = True  # an unplugged disk: the walk holds its losses back
             return 0
-        present, gone = [], []
+        present: list[bytes] = []
+        gone: list[bytes] = []
         for relative, sight in steady.items():
             name = os.path.basename(relative)
             if name == NOMEDIA:
                 self._walk_wanted = True
-            elif name[-4:].lower() == b".xmp":
+            elif is_sidecar_name(name) and not (sight is not None and stat.S_ISDIR(sight[0])):
                 self._unseen.update(self._photos_beside(relative))
+                gone += [relative] if sight is None else []  # it may have been a folder
             elif sight is None:
                 gone.append(relative)
             elif stat.S_ISDIR(sight[0]):
@@ -138,7 +147,7 @@ class SteadyPaths:
         except OSError:
             return  # the folder went too, which is reported by itself
         for beside in names:
-            if self._rules.is_photo_name(beside) and name.lower() in sidecar_names(beside):
+            if self._rules.is_photo_name(beside) and speaks_of(name, beside):
                 yield os.path.join(folder, beside)
 
     def _files_in(self, folder: bytes) -> Iterator[bytes]:
@@ -149,6 +158,7 @@ class SteadyPaths:
         if not self._rules.enters(folder) or self._has_nomedia(folder):
             return
         for batch in Crawl(self._root, self._rules, start=folder).batches():
+            self._walk_wanted |= bool(batch.unreadable)
             for listing in batch.listings:
                 yield from (os.path.join(listing.folder, name) for name in listing.names)
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from watchfiles import watch
@@ -32,6 +34,7 @@ _DEBOUNCE_MS = 400
 _TIMEOUT_MS = 500
 _RESTART_S = 2.0
 _ABSENT_S = 30.0  # a root that is not there may be a disk that is plugged in again
+_STANDS_S = 10.0  # watching a large library anew takes so long at most before it is walked all the same
 
 _LIMIT_HINT = (
     "raise the limit: `sudo sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=512`, and put "
@@ -55,6 +58,7 @@ class Watcher:
         changed: Callable[[], None],
         steady_s: float = 2.0,
         reports: Callable[..., Iterator[set[FileChange]]] = watch,
+        file_system: Callable[[Path], str | None] = network_file_system,
     ) -> None:
         self._catalogue = catalogue
         self._roots = tuple(roots)
@@ -62,6 +66,9 @@ class Watcher:
         self._changed = changed
         self._steady_s = steady_s
         self._reports = reports
+        self._file_system = file_system
+        self._anew = {root: threading.Event() for root in self._roots}
+        self._stands = asyncio.Event()  # a root is watched, or is known to be not
         self.walk_wanted = asyncio.Event()
         self.unwatched: dict[Path, str] = {}
 
@@ -70,6 +77,16 @@ class Watcher:
         if self.unwatched and configured_s:
             return min(configured_s, UNWATCHED_RESCAN_S)
         return configured_s
+
+    async def watch_anew(self) -> None:
+        """Another file system or folder stands in the place of a root: what was watched is not what is there now.
+        Returns when the new watch stands, or can't be had."""
+        self._stands.clear()
+        for anew in self._anew.values():
+            anew.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STANDS_S):
+                await self._stands.wait()
 
     async def run(self) -> None:
         """Watches until cancelled; returns early where no root can be watched."""
@@ -88,30 +105,42 @@ class Watcher:
             await asyncio.to_thread(threads.shutdown)
 
     def _watch_root(self, root: Path, stop: threading.Event, loop: asyncio.AbstractEventLoop) -> None:
-        file_system = network_file_system(root)
-        if file_system is not None:
-            self._give_up(root, f"on {file_system} only changes made by this machine are reported")
         while not stop.is_set():
+            file_system = self._file_system(root)
+            if file_system is not None:
+                self._give_up(root, f"on {file_system} only changes made by this machine are reported")
             try:
-                self._listen(root, stop, loop)
+                self._listen(root, stop, loop, watched=file_system is None)
             except FileNotFoundError:
-                stop.wait(_ABSENT_S)
+                self._pause(root, stop, loop, _ABSENT_S)
             except (
                 OSError,
                 RuntimeError,
             ) as error:  # RuntimeError: what watchfiles raises at a name that is not UTF-8
                 if _is_limit(error):
+                    loop.call_soon_threadsafe(self._stands.set)
                     self._give_up(root, f"the system has no watches left; {_LIMIT_HINT}")
                     return
                 log.info("watching %s was interrupted: %s", root, error)
                 loop.call_soon_threadsafe(self.walk_wanted.set)
-                stop.wait(_RESTART_S)
+                self._pause(root, stop, loop, _RESTART_S)
+
+    def _pause(self, root: Path, stop: threading.Event, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        """Until it is worth another try."""
+        loop.call_soon_threadsafe(self._stands.set)
+        due = time.monotonic() + seconds
+        while not stop.is_set() and not self._anew[root].is_set() and time.monotonic() < due:
+            stop.wait(_TIMEOUT_MS / 1000)
+        self._anew[root].clear()
 
     def _give_up(self, root: Path, why: str) -> None:
+        if self.unwatched.get(root) == why:
+            return
         self.unwatched[root] = why
         log.warning("%s is walked every few minutes, for it can't be watched: %s", root, why)
 
-    def _listen(self, root: Path, stop: threading.Event, loop: asyncio.AbstractEventLoop) -> None:
+    def _listen(self, root: Path, stop: threading.Event, loop: asyncio.AbstractEventLoop, *, watched: bool) -> None:
+        self._anew[root].clear()
         paths = SteadyPaths(root, self._catalogue, self._rules, steady_s=self._steady_s)
         for changes in self._reports(
             root,
@@ -123,6 +152,11 @@ class Watcher:
             ignore_permission_denied=True,
             stop_event=stop,
         ):
+            if watched:
+                self.unwatched.pop(root, None)
+            if self._anew[root].is_set():
+                return
+            loop.call_soon_threadsafe(self._stands.set)
             paths.reported(path for _, path in changes)
             look = paths.look()
             if look.walk_wanted:

@@ -35,12 +35,3 @@ def clean_list(texts: Iterable[str]) -> tuple[str, ...]:
         if len(found) >= MOST_ENTRIES:
             break
     return tuple(found.values())
-
-
-def decode_text(data: bytes) -> str:
-    """UTF-8 where it is valid, else Windows-1252, what older programs wrote; never raises."""
-    data = data.split(b"\0", 1)[0] if not data.startswith(b"\0") else data
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace").replace("\ufffd", "")

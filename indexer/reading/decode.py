@@ -18,7 +18,7 @@ from io import BytesIO
 
 from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError
 
-from indexer.errors import UnreadablePhoto
+from indexer.errors import PhotoTooHeavy, UnreadablePhoto
 from indexer.reading import memory_limit
 from indexer.reading.colour import expand, to_srgb
 from indexer.reading.exif import read_exif
@@ -217,7 +217,7 @@ def _says_adobe_rgb(picture: Picture) -> bool:
     return is_jpeg(picture.data) and isinstance(block, bytes) and read_exif(block[6:]).is_adobe_rgb
 
 
-class TooLittleMemory(UnreadablePhoto):
+class TooLittleMemory(PhotoTooHeavy):
     """A picture that may be sound, but takes more memory than this process may use; `size` where it is known."""
 
     def __init__(self, size: tuple[int, int] | None) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import piexif
 from piexif import GPSIFD, ExifIFD, ImageIFD
 
-from indexer.reading.clean_text import decode_text
+from indexer.captions.blocks.charsets import decode_text, decode_utf16
 
 Tags = Mapping[int, Any]
 
@@ -143,14 +143,19 @@ def _plain_value(value: Any) -> Any:
 
 
 def text(value: Any) -> str | None:
-    """An ASCII value, which may well be UTF-8 or Windows-1252."""
-    return decode_text(value) if isinstance(value, bytes) else None
+    """An ASCII value, which may well be UTF-8 or Windows-1252; of several texts in it the first."""
+    return decode_text(value).split("\0", 1)[0] if isinstance(value, bytes) else None
+
+
+def texts(value: Any) -> list[str]:
+    """Every text of an ASCII value that holds several."""
+    return [part for part in decode_text(value).split("\0") if part.strip()] if isinstance(value, bytes) else []
 
 
 def xp_text(value: Any) -> str | None:
     """One of Windows' XP... tags: UTF-16LE in BYTEs, ended by NUL."""
     raw = raw_bytes(value)
-    return None if raw is None else raw[: len(raw) & ~1].decode("utf-16-le", "replace").split("\0", 1)[0]
+    return None if raw is None else decode_utf16(raw, big_endian=False)
 
 
 def raw_bytes(value: Any) -> bytes | None:
@@ -207,5 +212,6 @@ __all__ = [
     "read_exif",
     "read_single_ifd",
     "text",
+    "texts",
     "xp_text",
 ]

@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from indexer.reading.clean_text import decode_text
+from indexer.captions.blocks.charsets import decode_iptc, iptc_charset
 
 TITLE, KEYWORD, DATE, TIME, CAPTION = 5, 25, 55, 60, 120
+SUBJECT_REFERENCE, CATEGORY, SUPPLEMENTAL_CATEGORY, BY_LINE, HEADLINE, COPYRIGHT_NOTICE = 12, 15, 20, 80, 105, 116
+#: Sub-location, city, state, country: from the most to the least exact.
+LOCATION = (92, 90, 95, 101)
+_CODED_CHARACTER_SET = (1, 90)
 
 #: Texts of record 2 by dataset number.
 IptcTexts = Mapping[int, tuple[str, ...]]
@@ -35,6 +39,7 @@ def photoshop_iptc(resources: bytes) -> bytes | None:
 def read_iptc(block: bytes) -> IptcTexts:
     """The texts of record 2; what makes no sense ends the reading without an error."""
     found: dict[int, list[str]] = {}
+    charset: str | None = None
     at = 0
     for _ in range(_MOST_DATASETS):
         if at + 5 > len(block) or block[at] != 0x1C:
@@ -43,7 +48,9 @@ def read_iptc(block: bytes) -> IptcTexts:
         end = at + 5 + size
         if size & 0x8000 or end > len(block):  # extended datasets hold pictures, not words
             break
+        if (record, dataset) == _CODED_CHARACTER_SET:
+            charset = iptc_charset(block[at + 5 : end])
         if record == 2:
-            found.setdefault(dataset, []).append(decode_text(block[at + 5 : end]))
+            found.setdefault(dataset, []).append(decode_iptc(block[at + 5 : end], charset))
         at = end
     return MappingProxyType({dataset: tuple(texts) for dataset, texts in found.items()})

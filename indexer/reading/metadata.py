@@ -1,7 +1,8 @@
 """What a photo says of itself: EXIF, XMP, IPTC and sidecars as one `PhotoMetadata`.
 
 Where several say something, the sidecar's word comes first (it is what a person edited last), then XMP, EXIF, IPTC;
-dates are EXIF's first. Keywords and people are gathered from all of them.
+`taken_at` has the order of dates. Of Google Photos' `.json` place, stars and people count where the rest says nothing,
+and its description after a sidecar's and before the file's. Keywords and people are gathered from all of them.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
-from indexer.captions.own_caption import FieldText, Mark, digest, find_own, is_nobodys
-from indexer.photo import CaptionBy, FileCaption, PhotoMetadata, Position
+from indexer.captions.own_caption import FieldText, Mark, digest, find_own
+from indexer.photo import CaptionBy, DatePrecision, FileCaption, PhotoMetadata, Position
 from indexer.reading.clean_text import CAPTION_CHARACTERS, clean_list, clean_text
 from indexer.reading.decode import Picture, open_picture
 from indexer.reading.exif import (
@@ -29,9 +30,12 @@ from indexer.reading.exif import (
     text,
     xp_text,
 )
-from indexer.reading.iptc_texts import CAPTION, DATE, KEYWORD, TIME, TITLE, IptcTexts
+from indexer.reading.iptc_texts import CAPTION, KEYWORD, TITLE, IptcTexts
+from indexer.reading.maker_lens import spec
 from indexer.reading.metadata_blocks import Blocks, find_blocks
+from indexer.reading.said_by_file import Said, other_words
 from indexer.reading.taken_at import taken_at
+from indexer.reading.takeout import Takeout
 from indexer.reading.xmp import Xmp, read_xmp
 
 # Words of a maker's name that say nothing: "NIKON CORPORATION" is Nikon, "OLYMPUS IMAGING CORP." is Olympus.
@@ -46,11 +50,12 @@ def read_metadata(
     path: Path,
     sidecars: Sequence[bytes] = (),
     *,
+    takeout: Takeout | None = None,
     picture: Picture | None = None,
     max_pixels_mp: float = math.inf,
 ) -> PhotoMetadata:
-    """Everything the file and its sidecars (XMP, the most telling first) say. `picture` is the opened file, where the
-    caller has it.
+    """Everything the file, its sidecars (XMP, the most telling first) and Google Photos say. `picture` is the opened
+    file, where the caller has it.
 
     Raises `UnreadablePhoto` where the file is no photo that can be opened; bad metadata in a good photo is no error,
     it is left out.
@@ -58,37 +63,61 @@ def read_metadata(
     picture = picture or open_picture(data, suffix=path.suffix, max_pixels_mp=max_pixels_mp)
     blocks = find_blocks(data, picture)
     beside = [found for raw in sidecars if (found := read_xmp(raw))]
-    return combine(picture, blocks, read_xmp(blocks.xmp), beside)
+    return combine(picture, blocks, read_xmp(blocks.xmp), beside, takeout=takeout, name=path.name)
 
 
-def combine(picture: Picture, blocks: Blocks, embedded: Xmp | None, beside: Sequence[Xmp]) -> PhotoMetadata:
-    """The metadata of a picture from its blocks, its XMP and that of its sidecars, whose word comes first."""
-    exif, iptc = blocks.values, blocks.iptc
+def combine(
+    picture: Picture,
+    blocks: Blocks,
+    embedded: Xmp | None,
+    beside: Sequence[Xmp],
+    *,
+    takeout: Takeout | None = None,
+    name: str = "",
+) -> PhotoMetadata:
+    """The metadata of a picture from its blocks, its XMP and that of its sidecars, whose word comes first; `takeout` is
+    what Google Photos says, `name` the file's."""
+    exif, iptc, google = blocks.values, blocks.iptc, takeout or Takeout()
+    taken = taken_at(exif, iptc, embedded, beside, container=blocks.dates, takeout=google.taken_at, name=name)
     width_px, height_px = picture.size(exif.orientation)
     inside = [embedded] if embedded is not None else []
     packets = [*beside, *inside]
-    words = _Words.of(blocks, packets)
-    others = words.others_than(words.marks)
-    sidecars = [_Words.of(Blocks(), [xmp]) for xmp in beside]
+    words = _Words.of(blocks, inside, beside)
+    sidecars = [_Words.of(Blocks(), (), [xmp]) for xmp in beside]
+    described = _Words((FieldText("Google Photos", google.description),), ())
+    persons = (one.others_than(words.marks) for one in (*sidecars, described, words))
+    others = next(filter(None, persons), None)
     correction = _correction(_Words.of(blocks, inside), sidecars, words.marks)
+    person_caption = correction.text if correction else others or words.typed
+    alt_texts, comments = other_words(words.persons(words.marks), {person_caption, others})
+    said = Said.of(exif, iptc, packets)
     return PhotoMetadata(
         mime_type=picture.mime_type,
         width_px=width_px,
         height_px=height_px,
-        taken_at=taken_at(exif, tuple(date for xmp in packets for date in xmp.dates), _iptc_date(iptc)),
+        taken_at=taken.at if taken else None,
+        taken_precision=taken.precision if taken else DatePrecision.TIME,
+        dated_by_name=taken is not None and taken.by_name,
         camera=_camera(text(exif.image.get(ImageIFD.Make)), text(exif.image.get(ImageIFD.Model))),
-        lens=_lens(exif, packets),
+        lens=_lens(exif, packets, blocks.maker_lens),
         exposure_s=_within(number(exif.exif.get(ExifIFD.ExposureTime)), 1e-9, 1e6),
         f_number=_within(number(exif.exif.get(ExifIFD.FNumber)), 0.1, 1e4),
         iso=_iso(exif),
         focal_length_mm=_within(number(exif.exif.get(ExifIFD.FocalLength)), 0.1, 1e5),
         orientation=exif.orientation,
-        position=_position(exif, packets),
-        rating=_rating(exif, packets),
+        position=_position(exif, inside, beside) or google.position,
+        rating=_rating(exif, packets, google.rating),
         title=_first_clean(chain(_titles(exif, iptc, packets), [blocks.title])),
         keywords=clean_list(_keywords(exif, iptc, packets)),
-        people=clean_list(name for xmp in packets for name in xmp.people),
-        person_caption=correction.text if correction else others or words.typed,
+        people=clean_list(chain((name for xmp in packets for name in xmp.people), google.people)),
+        pets=said.pets,
+        headline=said.headline,
+        subjects=said.subjects,
+        locations=said.locations,
+        creators=said.creators,
+        alt_texts=alt_texts,
+        comments=comments,
+        person_caption=person_caption,
         machine_caption=_cleaned(words.own(CaptionBy.MODEL)),
         correction=correction,
         overruled=others if correction else None,
@@ -105,18 +134,23 @@ class _Words:
     marks: tuple[Mark, ...]
 
     @classmethod
-    def of(cls, blocks: Blocks, packets: Sequence[Xmp]) -> _Words:
-        described = [text for xmp in packets for text in xmp.descriptions]
+    def of(cls, blocks: Blocks, inside: Sequence[Xmp], beside: Sequence[Xmp] = ()) -> _Words:
+        """Of a file and its sidecars, in the order in which they count."""
+        described = [text for xmp in inside for text in xmp.descriptions]
         iptc = [FieldText("Caption-Abstract", words) for words in blocks.iptc.get(CAPTION, ())]
-        marks = [blocks.exif_mark, *(Mark.from_fields(xmp.own) for xmp in packets), *blocks.other_marks]
-        texts = (*described, *blocks.exif_captions, *iptc, *blocks.other_captions)
-        return cls(texts, tuple(mark for mark in marks if mark is not None))
+        marks = [blocks.exif_mark, *(Mark.from_fields(xmp.own) for xmp in [*beside, *inside]), *blocks.other_marks]
+        of_sidecars = [text for xmp in beside for text in sorted(xmp.descriptions, key=_is_lesser)]
+        of_file = sorted([*described, *blocks.exif_captions, *iptc, *blocks.other_captions], key=_is_lesser)
+        return cls((*of_sidecars, *of_file), tuple(mark for mark in marks if mark is not None))
 
     def others_than(self, marks: Sequence[Mark]) -> str | None:
         """A person's words that none of these marks vouches for."""
+        return _first_clean((words.text for words in self.persons(marks)), CAPTION_CHARACTERS)
+
+    def persons(self, marks: Sequence[Mark]) -> Iterator[FieldText]:
+        """Every text of a person's that none of these marks vouches for."""
         ours = {mark.digest for mark in marks}
-        persons = (text.text for text in self.texts if not is_nobodys(text.text, text.field))
-        return _first_clean((words for words in persons if digest(words) not in ours), CAPTION_CHARACTERS)
+        return (text for text in self.texts if not text.is_nobodys and digest(text.text) not in ours)
 
     @property
     def typed(self) -> str | None:
@@ -127,6 +161,14 @@ class _Words:
     def own(self, by: CaptionBy) -> FileCaption | None:
         """A text that a mark vouches for."""
         return find_own(self.texts, [mark for mark in self.marks if mark.by is by])
+
+
+def _is_lesser(text: FieldText) -> int:
+    """0 for the fields that are for captions, 1 for comments, which programs fill too, 2 for descriptions that are
+    meant for others than people who look for the photo."""
+    if text.field.endswith("Comment") and text.field != "XPComment":
+        return 1
+    return 2 if text.field.endswith(("Accessibility", "acdsee:caption")) else 0
 
 
 def _correction(photo: _Words, sidecars: Sequence[_Words], marks: Sequence[Mark]) -> FileCaption | None:
@@ -162,11 +204,21 @@ def _camera(make: str | None, model: str | None) -> str | None:
     return clean_text(" ".join([*(named or words), model]))
 
 
-def _lens(exif: ExifValues, packets: Sequence[Xmp]) -> str | None:
+def _lens(exif: ExifValues, packets: Sequence[Xmp], by_maker: str | None) -> str | None:
     model = clean_text(text(exif.exif.get(ExifIFD.LensModel)))
     if model is None or set(model) <= set("-. ?0"):
-        return _first_clean(xmp.lens for xmp in packets)
+        named = (by_maker, _lens_specification(exif))
+        return _first_clean(chain((xmp.lens for xmp in packets), named))
     return _camera(text(exif.exif.get(ExifIFD.LensMake)), model)
+
+
+def _lens_specification(exif: ExifValues) -> str | None:
+    """Shortest and longest focal length, and the smallest f-number at each (EXIF 2.32, 4.6.5)."""
+    values = exif.exif.get(ExifIFD.LensSpecification)
+    if not isinstance(values, tuple) or len(values) != 4:
+        return None
+    shortest, longest, f_shortest, f_longest = (number(value) or 0.0 for value in values)
+    return spec(shortest, longest, f_shortest, f_longest)
 
 
 def _within(value: float | None, least: float, most: float) -> float | None:
@@ -182,15 +234,19 @@ def _iso(exif: ExifValues) -> int | None:
     return None
 
 
-def _position(exif: ExifValues, packets: Sequence[Xmp]) -> Position | None:
-    found = _checked_position(
+def _position(exif: ExifValues, inside: Sequence[Xmp], beside: Sequence[Xmp]) -> Position | None:
+    """A sidecar's place, else that of the file's EXIF, else that of its XMP."""
+    of_exif = _checked_position(
         degrees(exif.gps.get(GPSIFD.GPSLatitude), exif.gps.get(GPSIFD.GPSLatitudeRef), "NS"),
         degrees(exif.gps.get(GPSIFD.GPSLongitude), exif.gps.get(GPSIFD.GPSLongitudeRef), "EW"),
         _altitude_m(exif),
     )
-    for xmp in packets:
-        found = found or _checked_position(_xmp_degrees(xmp.latitude, "NS"), _xmp_degrees(xmp.longitude, "EW"), None)
-    return found
+    of_sidecar, of_xmp = (next(filter(None, map(_xmp_position, packets)), None) for packets in (beside, inside))
+    return of_sidecar or of_exif or of_xmp
+
+
+def _xmp_position(xmp: Xmp) -> Position | None:
+    return _checked_position(_xmp_degrees(xmp.latitude, "NS"), _xmp_degrees(xmp.longitude, "EW"), None)
 
 
 def _checked_position(latitude: float | None, longitude: float | None, altitude_m: float | None) -> Position | None:
@@ -217,12 +273,12 @@ def _xmp_degrees(written: str | None, directions: str) -> float | None:
     return total if match[4] == directions[0] else -total
 
 
-def _rating(exif: ExifValues, packets: Sequence[Xmp]) -> int | None:
+def _rating(exif: ExifValues, packets: Sequence[Xmp], of_google: int | None) -> int | None:
     """-1 (rejected) .. 5 stars; 0 is a rating of its own only where nobody says more."""
     given = [_stars(xmp.rating) for xmp in packets] + [_stars_of_percent(xmp.rating_percent) for xmp in packets]
     given += [_stars(integer(exif.image.get(ImageIFD.Rating)))]
     given += [_stars_of_percent(integer(exif.image.get(ImageIFD.RatingPercent)))]
-    known = [stars for stars in given if stars is not None]
+    known = [stars for stars in (*given, of_google) if stars is not None]
     return next((stars for stars in known if stars), known[0] if known else None)
 
 
@@ -255,16 +311,6 @@ def _keywords(exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp]) -> Iter
     words = [word for xmp in packets for word in xmp.keywords]
     words += [*iptc.get(KEYWORD, ()), *(xp_text(exif.image.get(ImageIFD.XPKeywords)) or "").split(";")]
     return (word for word in words if word.strip().casefold() not in names)
-
-
-def _iptc_date(iptc: IptcTexts) -> str | None:
-    """CCYYMMDD and HHMMSS±HHMM as ISO 8601."""
-    date = re.fullmatch(r"(\d{4})(\d{2})(\d{2})", next(iter(iptc.get(DATE, ())), ""), re.ASCII)
-    if not date:
-        return None
-    time = re.match(r"(\d{2})(\d{2})(\d{2})([+-]\d{4})?", next(iter(iptc.get(TIME, ())), ""), re.ASCII)
-    day = "-".join(date.groups())
-    return f"{day}T{time[1]}:{time[2]}:{time[3]}{time[4] or ''}" if time else day
 
 
 def _first_clean(texts: Iterator[str | None], most: int = 256) -> str | None:

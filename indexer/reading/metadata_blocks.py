@@ -7,17 +7,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from indexer.captions.blocks import tiff
+from indexer.captions.blocks.charsets import decode_text
 from indexer.captions.blocks.iptc import turned_right
 from indexer.captions.blocks.tiff_edit import undo_record
 from indexer.captions.caption_edit import open_photo
 from indexer.captions.formats.heif_tail import marks as heif_marks
+from indexer.captions.formats.jpeg import odd_xmp
 from indexer.captions.formats.png_text import read_text
 from indexer.captions.own_caption import FieldText, Mark
 from indexer.errors import CaptionRefused
+from indexer.reading.container_dates import ContainerDates, heif_dates, png_dates
 from indexer.reading.decode import Picture
 from indexer.reading.exif import ExifValues, raw_bytes, read_exif, read_single_ifd
 from indexer.reading.iptc_texts import PHOTOSHOP_HEADER, IptcTexts, photoshop_iptc, read_iptc
-from indexer.reading.segments import APP1, APP13, is_jpeg, is_png, is_webp, jpeg_parts, png_parts, riff_parts
+from indexer.reading.maker_lens import maker_lens
+from indexer.reading.segments import APP1, APP13, COM, is_jpeg, is_png, is_webp, jpeg_parts, png_parts, riff_parts
 
 _EXIF_HEADER = b"Exif\0"
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
@@ -36,6 +40,8 @@ class Blocks:
     xmp: bytes | None = None
     iptc: IptcTexts = field(default_factory=dict)
     title: str | None = None  # a PNG's own
+    dates: ContainerDates = ContainerDates()
+    maker_lens: str | None = None  # by the MakerNote
 
 
 @dataclass(slots=True)
@@ -44,7 +50,9 @@ class _Raw:
     xmp: bytes | None = None
     iptc: bytes | None = None
     title: str | None = None
+    comments: list[FieldText] = field(default_factory=list)
     mark: Mark | None = None  # of ours, where the EXIF block has none
+    dates: ContainerDates = ContainerDates()
 
 
 def find_blocks(data: bytes, picture: Picture) -> Blocks:
@@ -84,31 +92,38 @@ def _read(raw: _Raw, picture: Picture, captions: tuple[FieldText, ...] = (), mar
         values,
         tuple(tiff.texts(raw.exif)) if raw.exif else (),
         record.mark if record else raw.mark,
-        captions,
+        (*captions, *raw.comments),
         marks,
         raw.xmp or raw_bytes(values.image.get(tiff.XMP)),
         read_iptc(raw.iptc) if raw.iptc else {},
         raw.title,
+        raw.dates,
+        maker_lens(raw.exif),
     )
 
 
 def _of_jpeg(data: bytes) -> _Raw:
     raw = _Raw()
-    photoshop = b""
+    photoshop, odd = b"", None
     for part in jpeg_parts(data, headers_only=True):
-        body = data[part.body : part.end] if part.kind in (APP1, APP13) else b""
-        if body.startswith(_EXIF_HEADER) and raw.exif is None:
-            raw.exif = body[6:]
+        body = data[part.body : part.end] if part.kind in (APP1, APP13, COM) else b""
+        if body.startswith(_EXIF_HEADER):
+            raw.exif = raw.exif or body[6:]
         elif body.startswith(_XMP_HEADER) and raw.xmp is None:
             raw.xmp = body[len(_XMP_HEADER) :]
+        elif part.kind == COM:
+            raw.comments.append(FieldText("JPEG Comment", decode_text(body)))
+        elif part.kind == APP1:
+            odd = odd or odd_xmp(body)
         elif body.startswith(PHOTOSHOP_HEADER):  # one resource block may go on in the next segment
             photoshop += body[len(PHOTOSHOP_HEADER) :]
+    raw.xmp = raw.xmp or odd
     raw.iptc = photoshop_iptc(photoshop)
     return raw
 
 
 def _of_png(data: bytes) -> _Raw:
-    raw = _Raw()
+    raw = _Raw(dates=png_dates(data))
     for part in png_parts(data):
         if part.kind == b"eXIf":
             raw.exif = raw.exif or data[part.body : part.end - 4].removeprefix(b"Exif\0\0")
@@ -162,9 +177,11 @@ def _of_raw(picture: Picture) -> _Raw:
 def _of_image(data: bytes, picture: Picture) -> _Raw:
     """HEIF, AVIF, GIF and BMP: what the decoder found. A HEIF keeps our mark in a box of its own, too, which stays
     where another program has written the EXIF anew."""
-    exif, xmp = (picture.image.info.get(name) for name in ("exif", "xmp"))
+    exif, xmp, comment = (picture.image.info.get(name) for name in ("exif", "xmp", "comment"))
     return _Raw(
         exif.removeprefix(b"Exif\0\0") if isinstance(exif, bytes) else None,
         xmp if isinstance(xmp, bytes) else None,
+        comments=[FieldText("GIF Comment", decode_text(comment))] if isinstance(comment, bytes) else [],
         mark=next(iter(heif_marks(data)), None) if picture.mime_type == "image/heic" else None,
+        dates=heif_dates(data),
     )

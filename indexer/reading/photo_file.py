@@ -7,7 +7,8 @@ import os
 import stat
 from pathlib import Path
 
-from indexer.errors import PhotoVanished, UnreadablePhoto
+from indexer.errors import PhotoDenied, PhotoNotGiven, PhotoVanished, UnreadablePhoto
+from indexer.message import noted
 from indexer.photo import FileStamp
 
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ELOOP})
@@ -16,15 +17,18 @@ _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errn
 def read_photo_file(path: Path, *, max_file_mb: float) -> tuple[bytes, FileStamp]:
     """The bytes and the stamp of a regular file.
 
-    Raises `PhotoVanished` where it is gone or changed while it was read, and `UnreadablePhoto` where it is no regular
-    file (a pipe or a device is never waited for), larger than the limit, or can't be read.
+    Raises `PhotoVanished` where it is gone or changed while it was read, `PhotoDenied` and `PhotoNotGiven` where the
+    system does not let us read it now, and `UnreadablePhoto` where it is no regular file (a pipe or a device is never
+    waited for) or larger than the limit.
     """
     try:
         data, before, after = _read(path, max_file_mb)
     except OSError as error:
         if error.errno in _GONE:
             raise PhotoVanished("the file is no longer there") from error
-        raise UnreadablePhoto(f"the file can't be read ({error.strerror or error})") from error
+        reason = noted(f"the file can't be read ({error.strerror or error})")
+        denied = error.errno in (errno.EACCES, errno.EPERM)
+        raise (PhotoDenied if denied else PhotoNotGiven)(reason) from error
     except ValueError as error:  # a NUL in the name
         raise PhotoVanished(f"there can be no such file ({error})") from error
     if after != before or len(data) != before.size:

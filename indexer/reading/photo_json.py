@@ -10,11 +10,12 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from indexer.photo import CaptionBy, FileCaption, FileStamp, PhotoMetadata, Position
+from indexer.photo import CaptionBy, DatePrecision, FileCaption, FileStamp, PhotoMetadata, Position
 
 Json = dict[str, Any]
 
 _METADATA_FIELDS = tuple(item.name for item in fields(PhotoMetadata))
+_LISTS = frozenset(item.name for item in fields(PhotoMetadata) if item.default == ())
 
 
 def metadata_to_json(metadata: PhotoMetadata) -> Json:
@@ -22,6 +23,8 @@ def metadata_to_json(metadata: PhotoMetadata) -> Json:
     values = {name: value for name, value in asdict(metadata).items() if value not in (None, ())}
     if metadata.taken_at is not None:
         values["taken_at"] = metadata.taken_at.isoformat()
+    if metadata.taken_precision is DatePrecision.TIME:
+        del values["taken_precision"]
     return values | {
         name: caption_to_json(caption)
         for name, caption in (("machine_caption", metadata.machine_caption), ("correction", metadata.correction))
@@ -34,13 +37,15 @@ def metadata_from_json(values: Mapping[str, Any]) -> PhotoMetadata:
     known: Json = {name: values[name] for name in _METADATA_FIELDS if name in values}
     if "taken_at" in known:
         known["taken_at"] = datetime.fromisoformat(known["taken_at"])
+    if "taken_precision" in known:
+        known["taken_precision"] = DatePrecision(known["taken_precision"])
     if "position" in known:
         known["position"] = Position(**known["position"])
     for name in ("machine_caption", "correction"):
         if name in known:
             known[name] = caption_from_json(known[name])
-    for name in ("keywords", "people"):
-        known[name] = tuple(known.get(name, ()))
+    for name in _LISTS & known.keys():
+        known[name] = tuple(known[name])
     return PhotoMetadata(**known)
 
 

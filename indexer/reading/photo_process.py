@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from captioner import Caption, ChildError, ChildGone, ChildProcess, Reply, python_module
-from indexer.errors import PhotoVanished, SetupError, StorageError, UnreadablePhoto
+from indexer.errors import (
+    PhotoDenied,
+    PhotoNotGiven,
+    PhotoTooHeavy,
+    PhotoVanished,
+    ProcessUnavailable,
+    ReaderDied,
+    StorageError,
+    UnreadablePhoto,
+)
+from indexer.passing import FailureKind, Obstacle
 from indexer.photo import CaptionPlace, FileCaption, FileStamp, PhotoMetadata, Reading, Written
 from indexer.reading.photo_json import caption_to_json, metadata_from_json, stamp_from_json, stamp_to_json
 from indexer.reading.photo_requests import ReaderOptions, unpack_reading, unpack_undone, unpack_written
@@ -25,15 +35,27 @@ _GIVE_MEMORY_BACK = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_
 
 _GUILTY_TWICE = "the process that opened it died or hung twice"
 
+#: The child's errors about a photo that may be over later, by the name of their class.
+_UNREADABLE = {error.__name__: error for error in (PhotoDenied, PhotoNotGiven, PhotoTooHeavy)}
+
 
 class PhotoProcess:
     """One child process that opens photos one after the other, as an async context manager.
 
     `input_px` is the width and height of the model's input; 0 where no pixels are wanted. `worker` is the module that
-    runs in the child. Entering raises `SetupError` where the process can't be started.
+    runs in the child. `roots` are the libraries, the settings' where none are given: no symbolic link is followed out
+    of them for writing. Entering, and asking for anything, raises `ProcessUnavailable` where the process can't be had.
     """
 
-    def __init__(self, settings: Settings, *, input_px: int, worker: str = "indexer.reading.photo_worker") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        input_px: int,
+        roots: Collection[Path] | None = None,
+        worker: str = "indexer.reading.photo_worker",
+    ) -> None:
+        self._roots = settings.photos if roots is None else roots
         options = ReaderOptions.of(settings, input_px)
         self._child = ChildProcess(
             python_module(worker, options.to_argument()),
@@ -93,11 +115,12 @@ class PhotoProcess:
             "caption": caption_to_json(FileCaption.of(words)),
             "stamp": stamp_to_json(stamp),
             "over_correction": over_correction,
+            "roots": [str(root.absolute()) for root in self._roots],
         }
         try:
             reply = await self._ask(request)
         except UnreadablePhoto as error:
-            return Written(CaptionPlace.INDEX, stamp, str(error))
+            return Written(CaptionPlace.INDEX, stamp, str(error), obstacle=_obstacle(error))
         return unpack_written(reply.header)
 
     async def undo_caption(
@@ -130,7 +153,7 @@ class PhotoProcess:
             _raise_here(error)
         except ChildGone as error:
             if error.guilty:
-                raise UnreadablePhoto(f"{_GUILTY_TWICE} ({error})") from error
+                raise ReaderDied(f"{_GUILTY_TWICE} ({error})") from error
             raise _cannot_run(error) from error
 
 
@@ -140,21 +163,30 @@ def _raise_here(error: ChildError) -> NoReturn:
         raise PhotoVanished(error.message) from error
     if error.kind == "StorageError":
         raise StorageError(error.message) from error
-    raise UnreadablePhoto(error.message) from error
+    raise _UNREADABLE.get(error.kind, UnreadablePhoto)(error.message) from error
 
 
-def _cannot_run(error: ChildGone) -> SetupError:
-    return SetupError(
+def _obstacle(error: UnreadablePhoto) -> Obstacle | None:
+    """What keeps a caption out of a file that can't be read for writing."""
+    return {FailureKind.DENIED: Obstacle.RIGHTS, FailureKind.DISK: Obstacle.DISK, FailureKind.UNREADABLE: None}.get(
+        error.kind, Obstacle.READER
+    )
+
+
+def _cannot_run(error: ChildGone) -> ProcessUnavailable:
+    return ProcessUnavailable(
         f"the process that opens photos can't be run: {error}",
         hint="`recollect doctor` tries it; the messages above say how it ended",
     )
 
 
 class PhotoProcesses:
-    """As many `PhotoProcess`es as the settings say; each photo goes to whichever is free."""
+    """As many `PhotoProcess`es as the settings say; each photo goes to whichever is free. To `roots` more may be added
+    meanwhile."""
 
-    def __init__(self, settings: Settings, *, input_px: int) -> None:
-        self._processes = [PhotoProcess(settings, input_px=input_px) for _ in range(settings.reader_count)]
+    def __init__(self, settings: Settings, *, input_px: int, roots: Collection[Path] | None = None) -> None:
+        number = settings.reader_count
+        self._processes = [PhotoProcess(settings, input_px=input_px, roots=roots) for _ in range(number)]
         self._free: asyncio.LifoQueue[PhotoProcess] = asyncio.LifoQueue()
         self._running = AsyncExitStack()
 

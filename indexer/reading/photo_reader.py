@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from captioner import squash
 from indexer.captions import caption_file
 from indexer.captions.journal import Journal
-from indexer.captions.sidecar import sidecars_of
-from indexer.errors import PhotoVanished, UnreadablePhoto
+from indexer.captions.sidecar import is_of_another, sidecars_of
+from indexer.errors import PhotoTooHeavy, PhotoVanished, UnreadablePhoto
 from indexer.photo import FileStamp, PhotoMetadata, Reading, ThumbnailSize
+from indexer.reading import takeout
 from indexer.reading.content_key import content_key
 from indexer.reading.decode import TooLittleMemory, decode, open_picture, shrink
 from indexer.reading.metadata import read_metadata
@@ -29,6 +30,8 @@ from indexer.reading.photo_requests import (
     path_of,
     stamp_of,
 )
+from indexer.reading.sidecar_files import takeout_beside
+from indexer.reading.takeout import Takeout
 from indexer.reading.xmp import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -64,14 +67,14 @@ class PhotoReader:
         except TooLittleMemory as error:
             raise self._too_little_memory(error.size) from error
 
-    def _too_little_memory(self, size: tuple[int, int] | None) -> UnreadablePhoto:
+    def _too_little_memory(self, size: tuple[int, int] | None) -> PhotoTooHeavy:
         limit_mb = self._options.reader_memory_mb
         if size is None:
-            return UnreadablePhoto(
+            return PhotoTooHeavy(
                 f"the picture takes more memory than the {limit_mb} MB that one reading process may use "
                 "(setting reader_memory_mb)"
             )
-        return UnreadablePhoto(
+        return PhotoTooHeavy(
             f"the picture takes more memory than the {limit_mb} MB that one reading process may use (setting "
             f"reader_memory_mb): {size[0]} x {size[1]} is {size[0] * size[1] / 1e6:.0f} megapixels"
         )
@@ -84,7 +87,7 @@ class PhotoReader:
         picture = open_picture(
             data, suffix=path.suffix, max_pixels_mp=options.max_pixels_mp, preview_px=options.screen_px
         )
-        metadata = read_metadata(data, path, self._sidecars(path), picture=picture)
+        metadata = read_metadata(data, path, self._sidecars(path), takeout=self._takeout(path), picture=picture)
         image = decode(picture, options.screen_px, metadata.orientation)
         metadata = replace(metadata, damage=picture.damage)
         return Reading(key, metadata, stamp, self._thumbnails(image), self._pixels(image))
@@ -93,7 +96,8 @@ class PhotoReader:
         """Content key, metadata and stamp; nothing is decoded. Raises as `read` does."""
         data, stamp = read_photo_file(path, max_file_mb=self._options.max_file_mb)
         picture = open_picture(data, suffix=path.suffix, max_pixels_mp=self._options.max_pixels_mp)
-        return content_key(data), read_metadata(data, path, self._sidecars(path), picture=picture), stamp
+        metadata = read_metadata(data, path, self._sidecars(path), takeout=self._takeout(path), picture=picture)
+        return content_key(data), metadata, stamp
 
     def pixels_of(self, webp: bytes) -> bytes:
         """The model's input from a cached screen thumbnail. Raises `UnreadablePhoto` for anything else."""
@@ -101,16 +105,19 @@ class PhotoReader:
         return self._pixels(decode(picture, self._options.screen_px, orientation=1))
 
     def _sidecars(self, path: Path) -> list[bytes]:
-        """Every sidecar that can be read, ours first; one that can't is as good as none."""
-        found = []
-        for place in sidecars_of(path, self._sidecar_dir):
-            try:
-                found.append(read_photo_file(place, max_file_mb=MOST_BYTES / 1e6)[0])
-            except PhotoVanished:
-                continue
-            except UnreadablePhoto as error:
-                _log.info("the sidecar %s is passed over: %s", place, error)
-        return found
+        """Every sidecar of the photo that can be read, ours first; one that can't is as good as none."""
+        places = sidecars_of(path, self._sidecar_dir)
+        found = ((place, _read_beside(place, MOST_BYTES)) for place in places)
+        return [data for place, data in found if data is not None and not is_of_another(place, data, path)]
+
+    def _takeout(self, path: Path) -> Takeout | None:
+        """What Google Photos says of the photo."""
+        for place, certain in takeout_beside(path):
+            data = _read_beside(place, takeout.MOST_BYTES)
+            found = takeout.read_takeout(data) if data is not None else None
+            if found is not None and (certain or found.is_of(path.name)):
+                return found
+        return None
 
     def _thumbnails(self, screen: Image) -> dict[ThumbnailSize, bytes]:
         grid = shrink(screen, self._options.grid_px)
@@ -139,6 +146,7 @@ class PhotoReader:
             keep_mtime=self._options.keep_mtime,
             sidecar_dir=self._sidecar_dir,
             journal=self._journal,
+            roots=[Path(root) for root in header["roots"]],
         )
         return pack_written(written), b""
 
@@ -157,6 +165,16 @@ class PhotoReader:
     @property
     def _sidecar_dir(self) -> Path | None:
         return None if self._options.sidecar_dir is None else Path(self._options.sidecar_dir)
+
+
+def _read_beside(place: Path, max_bytes: int) -> bytes | None:
+    try:
+        return read_photo_file(place, max_file_mb=max_bytes / 1e6)[0]
+    except PhotoVanished:
+        return None
+    except UnreadablePhoto as error:
+        _log.info("the sidecar %s is passed over: %s", place, error)
+        return None
 
 
 def _webp(image: Image) -> bytes:

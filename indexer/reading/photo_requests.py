@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from indexer.passing import Obstacle
 from indexer.photo import CaptionPlace, FileStamp, Reading, ThumbnailSize, Written
 from indexer.reading.photo_json import (
     caption_from_json,
@@ -96,12 +97,22 @@ def unpack_reading(header: Mapping[str, Any], payload: bytes) -> Reading:
 
 def pack_written(written: Written) -> Header:
     """A `Written` as JSON."""
-    return {"place": written.place.value, "stamp": stamp_to_json(written.stamp), "reason": written.reason}
+    return {
+        "place": written.place.value,
+        "stamp": stamp_to_json(written.stamp),
+        "reason": written.reason,
+        "obstacle": written.obstacle,
+    }
 
 
 def unpack_written(header: Mapping[str, Any]) -> Written:
     """The reverse of `pack_written`."""
-    return Written(CaptionPlace(header["place"]), stamp_from_json(header["stamp"]), header["reason"])
+    stamp = stamp_from_json(header["stamp"])
+    return Written(CaptionPlace(header["place"]), stamp, header["reason"], obstacle=_obstacle(header))
+
+
+def _obstacle(header: Mapping[str, Any]) -> Obstacle | None:
+    return None if header["obstacle"] is None else Obstacle(header["obstacle"])
 
 
 def pack_undone(undone: Undone) -> Header:
@@ -115,6 +126,7 @@ def pack_undone(undone: Undone) -> Header:
         "exact": undone.exact,
         "stamp": stamp,
         "words": None if undone.words is None else caption_to_json(undone.words),
+        "obstacle": undone.obstacle,
     }
 
 

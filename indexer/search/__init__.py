@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from indexer.message import Message
-from indexer.photo import Position
+from indexer.photo import DatePrecision, Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,14 @@ class SearchDocument:
     added_words: tuple[str, ...] = ()  # a person's, for finding the photo: keywords that count as much as a caption
     machine_words: tuple[tuple[str, float], ...] = ()  # (word of `machine_caption`, probability), those that have one
     machine_sure: bool = True  # False: `machine_caption` may well be wrong, and counts for little
+    pets: tuple[str, ...] = ()
+    headline: str = ""
+    alt_texts: tuple[str, ...] = ()
+    comments: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()  # names that the file gives; `places` are those of its position
+    subjects: tuple[str, ...] = ()
+    creators: tuple[str, ...] = ()
+    taken_precision: DatePrecision = DatePrecision.TIME
 
 
 class Sort(StrEnum):

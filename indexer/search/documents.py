@@ -45,10 +45,18 @@ def document(photo: Photo) -> SearchDocument:
         rating=metadata.rating,
         position=metadata.position,
         embedding=machine.embedding if machine else None,
-        model=clean(machine.model) if machine else "",
+        model=clean(photo.look_model or machine.model) if machine else "",
         added_words=_names(photo.added_words),
         machine_words=tuple((clean(one.word), one.probability) for one in believed.words) if believed else (),
         machine_sure=not is_unsure(believed) if believed else True,
+        pets=_names(metadata.pets),
+        headline=_text(metadata.headline),
+        alt_texts=_names(metadata.alt_texts),
+        comments=_names(metadata.comments),
+        locations=_names(metadata.locations),
+        subjects=_names(metadata.subjects),
+        creators=_names(metadata.creators),
+        taken_precision=metadata.taken_precision,
     )
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,8 +33,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.database import Database
-from indexer.errors import SearchError
+from indexer.database_errors import is_damage
+from indexer.derived_database import DerivedDatabase
+from indexer.errors import SearchError, StorageError
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
 from indexer.search import embedded_schema as schema
 from indexer.search.embedded_filter import counted, filtered
@@ -56,22 +57,42 @@ _BATCH = 1000
 class EmbeddedSearch:
     """`SearchBackend` on one SQLite file, created where there is none. Thread-safe; several processes may share it.
 
-    `meaning` gives queries their vector where they have none. Raises `StorageError` where the file can't be opened,
+    `meaning` gives queries their vector where they have none. A file that is damaged, deleted or a newer recollect's is
+    begun anew (`derived_database`), and `emptied` called. Raises `StorageError` where the file can't be opened,
     `SearchError` where it fails later.
     """
 
     name = "embedded"
     batch = 256
 
-    def __init__(self, path: Path, meaning: Meaning = NO_MEANING) -> None:
+    def __init__(
+        self,
+        path: Path,
+        meaning: Meaning = NO_MEANING,
+        *,
+        emptied: Callable[[], None] = lambda: None,
+        mend: bool = True,
+        read_only: bool = False,
+    ) -> None:
         self._meaning = meaning
-        self._database = Database(path, schema.EMBEDDED_MIGRATIONS)
+        self._emptied = emptied
         self._lock = threading.Lock()
+        self._closed = False
+        self._forget()
+        self._database = DerivedDatabase(
+            path, schema.EMBEDDED_MIGRATIONS, renewed=self._renewed, mend=mend, read_only=read_only
+        )
+
+    def _forget(self) -> None:
         self._picture: Picture | None = None
+        self._picture_of = 0
         self._vectors = Vectors()
         self._said = SaidByPhotos()
         self._masks = Masks()
-        self._closed = False
+
+    def _renewed(self) -> None:
+        self._forget()
+        self._emptied()
 
     def prepare(self) -> None:
         """Nothing to do: opening the file made it ready."""
@@ -79,6 +100,7 @@ class EmbeddedSearch:
     def position(self) -> str:
         """What the last write was called: a name drawn anew by every one, so an older copy of the file has an older."""
         with self._guarded():
+            self._database.look()
             return schema.read_position(self._database.reader)
 
     def held(self) -> Iterator[tuple[str, int]]:
@@ -158,6 +180,11 @@ class EmbeddedSearch:
         with self._guarded():
             return common_words(self._current(), self._database.reader, beginning, max(limit, 0))
 
+    def check(self, *, most_bytes: int | None = None) -> str | None:
+        """What SQLite's check of the whole file says where it is damaged, which is then begun anew; None where it is
+        sound, or larger than `most_bytes`. Takes as long as reading the file."""
+        return self._database.check(most_bytes=most_bytes)
+
     def count(self) -> int:
         """How many documents there are."""
         with self._guarded():
@@ -170,13 +197,14 @@ class EmbeddedSearch:
         self._database.close()
 
     def _current(self) -> Picture:
-        reader = self._database.reader
-        picture = self._picture
+        opened, reader = self._database.times_opened, self._database.reader
+        picture = self._picture if self._picture_of == opened else None
         if picture is not None and (picture.generation, picture.epoch) == read_state(reader):
             return picture
         with self._lock:
-            self._picture = followed(self._picture, reader)
-            return self._picture
+            picture = followed(self._picture if self._picture_of == opened else None, reader)
+            self._picture, self._picture_of = picture, opened
+            return picture
 
     def _matched(self, query: Query) -> tuple[Query, Picture, Match]:
         """The query with its vector, and what it finds in which picture."""
@@ -214,7 +242,10 @@ class EmbeddedSearch:
             mask = cosines >= ALIKE_COSINE
             scores = np.where(mask, np.clip(cosines, 0, 1), np.float32(0))
             return Match(mask, scores, cosines=np.where(mask, cosines, 0))
-        scores = np.where(others, _word_likeness(np.frombuffer(codes, np.int32), strengths, picture), np.float32(0))
+        said = self._said.of([docno], self._database.reader).get(docno)
+        silent = STOP_WORDS | said.of_taking if said is not None else STOP_WORDS
+        likeness = _word_likeness(np.frombuffer(codes, np.int32), strengths, picture, silent)
+        scores = np.where(others, likeness, np.float32(0))
         return Match(scores > 0, scores)
 
     def _hits(
@@ -229,8 +260,16 @@ class EmbeddedSearch:
         if self._closed:
             raise SearchError(f"the search index {self._database.path} is closed")
         try:
-            yield
+            with self._database.mending():
+                yield
+        except StorageError as error:
+            raise SearchError(error.what, hint=error.hint) from error
         except sqlite3.Error as error:
+            if is_damage(error):
+                raise SearchError(
+                    f"the search index {self._database.path} was damaged: {error}",
+                    hint="it is made again from the catalogue by itself while recollect runs: try again in a moment",
+                ) from error
             raise SearchError(
                 f"the search index {self._database.path} can't be used: {error}",
                 hint="stop recollect, delete the file (nothing is lost) and run `recollect reindex --search`",
@@ -238,14 +277,14 @@ class EmbeddedSearch:
 
 
 def _word_likeness(
-    codes: np.ndarray[tuple[int], np.dtype[np.int32]], strengths: bytes, picture: Picture
+    codes: np.ndarray[tuple[int], np.dtype[np.int32]], strengths: bytes, picture: Picture, silent: Collection[str]
 ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """Per photo the share (0..1) of the most telling words `codes` that it has as well."""
+    """Per photo the share (0..1) of the most telling words `codes` that it has as well, the words `silent` left out."""
     frequencies = picture.frequencies(codes)
     telling = np.log(max(picture.count, 2) / np.clip(frequencies, 1, max(picture.count, 2))) * np.frombuffer(
         strengths, np.uint8
     )
-    telling[(frequencies < 2) | np.isin(codes, [picture.names.word_codes.get(word, 0) for word in STOP_WORDS])] = 0
+    telling[(frequencies < 2) | np.isin(codes, [picture.names.word_codes.get(word, 0) for word in silent])] = 0
     best = np.argsort(-telling, kind="stable")[:MOST_SIMILAR_WORDS]
     weights = np.asarray(telling[best] / (telling[best].sum() or 1), np.float32)
     likeness = np.zeros(len(picture.docnos), np.float32)

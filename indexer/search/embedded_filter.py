@@ -11,7 +11,7 @@ from indexer.message import Message
 from indexer.search import FacetCount, Filter, FilterError
 from indexer.search.embedded_picture import NO_DATE, NO_RATING, Facet, Ints, Mask, Picture
 from indexer.search.fields import taken_s
-from indexer.search.filters import date_range, near_circle, rating_range
+from indexer.search.filters import date_range, near_circle, periods_around, rating_range
 from indexer.search.words import words
 
 FACETS = ("year", "month", "camera", "lens", "place", "folder", "person", "tag", "type", "rating")
@@ -104,7 +104,10 @@ def _dated(picture: Picture, item: Filter) -> Mask:
     start, end = date_range(item.value)
     dated = picture.taken_s != NO_DATE
     if item.name == "before":
-        return np.asarray(dated & (picture.taken_s < taken_s(start)))
+        periods = picture.names.facet("period")
+        around = periods_around(item.value)
+        vague = [int(code) for code, value in zip(periods.codes, periods.values, strict=True) if value in around]
+        return np.asarray(dated & (picture.taken_s < taken_s(start)) & ~picture.having(np.array(vague, np.int32)))
     if item.name == "after":
         return np.asarray(picture.taken_s >= taken_s(start))
     return np.asarray((picture.taken_s >= taken_s(start)) & (picture.taken_s < taken_s(end)))

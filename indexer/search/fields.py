@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Self
 
 from captioner import SURE_TAG
+from indexer.photo import DatePrecision, iso_date
 from indexer.search import SearchDocument
 from indexer.search.filters import type_of
 from indexer.search.words import clean, is_serial, words
@@ -24,11 +25,20 @@ FIELD_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "tags": 0.8,  # times its probability
         "keywords": 0.8,
         "people": 0.8,
+        "pets": 0.8,
         "title": 0.7,
+        "headline": 0.7,
+        "alt_texts": 0.7,
+        "comments": 0.65,
         "places": 0.65,
+        "locations": 0.65,
+        "subjects": 0.6,
         "folders": 0.55,
         "file_names": 0.45,
         "taken_at": 0.4,
+        "camera": 0.25,  # what a photo was taken with, and by whom, says nothing of what it shows
+        "lens": 0.2,
+        "creators": 0.2,
     }
 )
 # A word that a sure sentence says counts for something whatever its own probability is, and for more than any word of a
@@ -37,10 +47,14 @@ _LEAST_EVIDENCE = 0.25
 _UNSURE_SHARE = 0.2
 #: What is less probable than this is looked for last, where a backend can't weigh every word.
 DOUBTFUL = 0.5
+#: Of a date of which no more is known the facet `period` holds all that is: "1950", "1962-07".
+PERIODS = frozenset({DatePrecision.YEAR, DatePrecision.MONTH})
 _MAX_WORDS = 2000
 # A long text says less of each of its words; by so much from so many words on.
 _DILUTION = 0.1
 _LONG = 20
+# A maker whose name is what photos show: its phones are found by their own names.
+_FRUIT = "Apple "
 _EPOCH = datetime(1970, 1, 1)
 _ALL: Mapping[str, float] = MappingProxyType({})
 _MONTHS = (
@@ -102,11 +116,16 @@ def _shown(document: SearchDocument) -> Iterator[tuple[str, str, float]]:
     for field in ("keywords", "people"):
         yield from ((field, text, weight[field]) for text in getattr(document, field))
     yield from (("keywords", text, weight["person_caption"]) for text in document.added_words)
+    yield from (("pets", name, weight["pets"]) for name in document.pets)
     yield "title", document.title, weight["title"]
-    for field in ("places", "folders", "file_names"):
+    yield "headline", document.headline, weight["headline"]
+    for field in ("alt_texts", "comments", "places", "locations", "subjects", "folders", "file_names"):
         yield from ((field, text, weight[field]) for text in getattr(document, field))
     if document.taken_at:
-        yield "taken_at", _spoken(document.taken_at), weight["taken_at"]
+        yield "taken_at", _spoken(document.taken_at, document.taken_precision), weight["taken_at"]
+    yield "camera", document.camera.removeprefix(_FRUIT), weight["camera"]
+    yield "lens", document.lens.removeprefix(_FRUIT), weight["lens"]
+    yield from (("creators", text, weight["creators"]) for text in document.creators)
 
 
 def _evidence(document: SearchDocument) -> Mapping[str, float]:
@@ -133,7 +152,10 @@ def _strengths(texts: tuple[Text, ...]) -> dict[str, int]:
 def _facets(document: SearchDocument) -> Iterator[tuple[str, str]]:
     if document.taken_at:
         yield "year", f"{document.taken_at:%Y}".zfill(4)
-        yield "month", f"{document.taken_at.year:04}-{document.taken_at.month:02}"
+        if document.taken_precision is not DatePrecision.YEAR:
+            yield "month", iso_date(document.taken_at, DatePrecision.MONTH)
+        if document.taken_precision in PERIODS:
+            yield "period", iso_date(document.taken_at, document.taken_precision)
     if document.rating is not None:
         yield "rating", str(document.rating)
     if document.mime_type:
@@ -141,7 +163,7 @@ def _facets(document: SearchDocument) -> Iterator[tuple[str, str]]:
     yield from (("tag", tag.lower()) for tag, probability in document.tags if probability >= SURE_TAG)
     yield from (("tag", keyword.lower()) for keyword in (*document.keywords, *document.added_words))
     yield from (("person", name) for name in document.people)
-    yield from (("place", name) for name in document.places)
+    yield from (("place", name) for name in (*document.places, *document.locations))
     yield from ((facet, value) for facet, value in (("camera", document.camera), ("lens", document.lens)) if value)
     yield from (("folder", level) for folder in document.folders for level in _levels(folder))
 
@@ -152,6 +174,8 @@ def _levels(folder: str) -> tuple[str, ...]:
     return tuple(accumulate(filter(None, folder.split("/")), "{}/{}".format))
 
 
-def _spoken(moment: datetime) -> str:
-    """Year and month, so that "july 2019" finds its photos."""
+def _spoken(moment: datetime, precision: DatePrecision) -> str:
+    """Year and month, so that "july 2019" finds its photos; the year alone where no more is known."""
+    if precision is DatePrecision.YEAR:
+        return f"{moment.year}"
     return f"{_MONTHS[moment.month - 1]} {moment.year}"

@@ -3,6 +3,7 @@
     before:2019-07  after:2019  year:2019  year:2015..2019
         A date is a year, a month or a day (ISO 8601), "today", "yesterday" or an age ("30d", "2w", "6m", "1y").
         `before:` ends where the date begins and `after:` begins where it begins, so `after:2019 before:2020` is 2019.
+        A photo of which only the year or the month is known is found where all of that is meant.
     camera: lens: place: folder: person: tag:
         A value that the library has (case and diacritics don't matter), else values that contain these words, else
         values in which they begin words. A folder stands for everything below it.
@@ -51,6 +52,14 @@ def date_range(value: str) -> tuple[datetime, datetime]:
     """First moment of a canonical date or range of years, and first moment after it."""
     first, _, last = value.partition("..")
     return _day_bounds(first)[0], _day_bounds(last or first)[1]
+
+
+def periods_around(value: str) -> tuple[str, ...]:
+    """The year and the month, as the facet `period` has them, that a canonical date lies in and does not begin: what
+    is known to be of no more than that may be from before or after it."""
+    start = date_range(value)[0]
+    year = (f"{start:%Y}".zfill(4),) if (start.month, start.day) != (1, 1) else ()
+    return (*year, f"{start.year:04}-{start.month:02}") if start.day != 1 else year
 
 
 def rating_range(value: str) -> tuple[int, int]:

@@ -8,7 +8,10 @@ from functools import cached_property
 
 from indexer.search.matching import STOP_WORDS
 
-_TELLING = frozenset({"person_caption", "machine_caption", "tags", "keywords", "title"})
+_TELLING = frozenset(
+    {"person_caption", "machine_caption", "tags", "keywords", "title", "headline", "alt_texts", "comments"}
+)
+_TAKING = frozenset({"camera", "lens", "creators"})
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,12 @@ class Said:
 
     id: str
     texts: Sequence[Sequence[str]]
+
+    @cached_property
+    def of_taking(self) -> frozenset[str]:
+        """The words that only say what the photo was taken with and by whom: two photos are not alike for those."""
+        others = {word for field, _, folded in self.texts if field not in _TAKING for word in folded.split()}
+        return frozenset(word for _, _, folded in self.texts for word in folded.split()) - others
 
     @cached_property
     def told(self) -> frozenset[str]:

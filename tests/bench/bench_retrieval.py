@@ -9,13 +9,15 @@ The bundle captions every photo; sentence, tags and embedding are indexed by eac
 
 - every whole caption that a person wrote, punctuation dropped;
 - two or three words in turn: the first content words of each caption;
-- single words: every content word that people used for at least five photos;
+- single words: every content word that two people used for at least five photos; photos that one person used it for are
+  left out of its ranking (`captioner.training.word_queries`);
 - with --synonyms, the captions that hold a listed word, as they are and with those words swapped.
 
 Of captions it prints how often the photo they were written for is among the first 1, 5 and 10, and its median rank;
 photos of one score share the mean of their ranks, and those that were not found share the ranks after the last hit. Of
 words, for which many photos are right, also the share of the first ten that are: people used all the words for the
-photo, in whichever caption; out of ten, or of as many as there are.
+photo, in whichever caption; out of ten, or of as many as there are. Of single words the mean average precision at 50
+and the precision at 10.
 
 Without --photos it takes ../shared/data/flickr8k-dev where that is there, else a made set, which says nothing of the
 bundle. Ranks of the embedded search are read from the ranking itself, without the highlights that a page shows:
@@ -50,6 +52,8 @@ from captioner.training.bm25 import said_words
 from captioner.training.captioned import Captioned, caption_photos
 from captioner.training.recall import Recall, fair_ranks
 from captioner.training.synonyms import read_synonyms, swapped_all
+from captioner.training.word_queries import DEPTH, WordQueries, expected_precision
+from indexer.photo import is_unsure
 from indexer.search import Answer, Query, SearchBackend, SearchDocument
 from indexer.search.embedded import EmbeddedSearch
 from indexer.search.meaning import NO_MEANING, Meaning
@@ -59,7 +63,6 @@ from tests.bench.sites import BACKENDS, served
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEV = REPOSITORY.parent / "shared" / "data" / "flickr8k-dev"
 SYNONYMS = REPOSITORY / "captioner" / "synonyms_dev.txt"
-LEAST_PHOTOS = 5
 FIRST = 10
 STEPS = 1000  # scores that differ by less than a thousandth are one to the product
 PAGE = 50
@@ -116,6 +119,7 @@ class Asked:
     queries: tuple[str, ...]
     right: tuple[int, ...] = ()
     all_right: tuple[frozenset[int], ...] = ()
+    judged: WordQueries | None = None  # which photos are right of each, and which are neither right nor wrong
 
 
 @dataclass(frozen=True)
@@ -128,12 +132,15 @@ class Found:
     ms: float  # a query, median
     first: NDArray[np.bool_] | None = None  # (queries,) whether the right photo is among the first ten
     cut: bool = False  # ranks are known of the first page only
+    averages: tuple[float, float] | None = None  # of single words: average precision at 50, precision at 10
 
     def table(self) -> dict[str, float]:
         recall = self.recall.table() if self.recall else {}
         if self.cut:
             recall.pop("median rank", None)
         precision = {} if self.precision is None else {"right of the first 10": round(self.precision, 4)}
+        if self.averages is not None:
+            precision = {"MAP@50": round(self.averages[0], 4), "precision@10": round(self.averages[1], 4)}
         return {"queries": self.queries, **recall, **precision, "ms": round(self.ms, 2)}
 
 
@@ -143,6 +150,8 @@ def document(place: int, caption: Caption) -> SearchDocument:
         tags=tuple((tag.word, tag.probability) for tag in caption.tags), keywords=(), people=(), title="", places=(),
         folders=(), file_names=(), camera="", lens="", mime_type="image/jpeg", taken_at=None, rating=None,
         position=None, embedding=caption.embedding, model=caption.model,
+        machine_words=tuple((word.word, word.probability) for word in caption.words),
+        machine_sure=not is_unsure(caption),
     )  # fmt: skip
 
 
@@ -168,7 +177,20 @@ def ask(search: Ranked, asked: Asked) -> Found:
         ms=1000 * float(np.median(times)),
         first=None if ranks is None else ranks <= FIRST,
         cut=search.cut,
+        averages=mean_precision(found, asked.judged) if asked.judged else None,
     )
+
+
+def mean_precision(scores: NDArray[np.float32], judged: WordQueries) -> tuple[float, float]:
+    """Mean average precision at 50 and mean precision at 10 of what was found; the rest counts as missed."""
+    each = []
+    for row, right, neutral in zip(scores, judged.right, judged.neutral, strict=True):
+        shown = (row >= 0) & ~neutral
+        average, first = expected_precision(row[shown], right[shown]) if right[shown].any() else (0.0, 0.0)
+        part = min(DEPTH, right[shown].sum()) / min(DEPTH, right.sum())  # of the right ones those that were found
+        each.append((average * part, first))
+    average, first = np.mean(each, axis=0)
+    return float(average), float(first)
 
 
 def right_of_first(scores: NDArray[np.float32], right: frozenset[int]) -> float:
@@ -197,11 +219,11 @@ def kinds_of_queries(run: Captioned, every: int) -> list[Asked]:
             photos_of.setdefault(word, set()).add(place)
     short = [said_words(text)[: 2 + place % 2] for place, text in enumerate(texts)]
     all_right = tuple(frozenset(set.intersection(*(photos_of[word] for word in query))) for query in short)
-    single = sorted(word for word, places in photos_of.items() if len(places) >= LEAST_PHOTOS)
+    judged = WordQueries.of(run.references)
     return [
         Asked("whole captions", tuple(texts), tuple(right)),
         Asked("two or three words", tuple(map(" ".join, short)), tuple(right), all_right),
-        Asked("single words", tuple(single), all_right=tuple(frozenset(photos_of[word]) for word in single)),
+        Asked("single words", judged.words, judged=judged),
     ]  # fmt: skip
 
 
@@ -273,7 +295,7 @@ def measured(
 ) -> Measured:
     """The same queries to each backend, which has the same photos."""
     ways = {"words": NO_MEANING}
-    if all(caption.embedding for caption in run.captions):
+    if any(caption.embedding for caption in run.captions):  # a picture that is no photo has none
         ways["words and meaning"] = meaning
     found: Measured = {kind.name: {way: {} for way in ways} for kind in asked}
     with ExitStack() as stack:

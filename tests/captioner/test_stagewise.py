@@ -171,7 +171,7 @@ def test_the_weights_are_those_of_the_encoder(prepared: Path, teacher: Path, run
     seen = normalise(np.stack(photos.held))
     readout = student.predict_on_batch(seen)["map"] @ found["readout/kernel"] + found["readout/bias"]
     taught = stagewise_teacher.build_teacher(TRUNK, PX, checkpoint.load(teacher)).maps.predict_on_batch(seen)["stage3"]
-    statistics = stagewise_teacher.Statistics.load(run / "stagewise" / "statistics.npz")
+    statistics = stagewise_teacher.Statistics.of(stagewise.split_statistics(found)[1])
     error = np.mean((readout - (taught - statistics.mean) / statistics.deviation) ** 2)
     rows = json.loads((run / "stagewise" / "measures.json").read_text())
     assert [row["phase"] for row in rows if row["done"]] == list(TAKEN)
@@ -186,6 +186,23 @@ def test_a_finished_run_has_nothing_left_to_do(prepared: Path, teacher: Path, ru
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert (run / "stagewise" / "whole.npz").stat().st_mtime_ns == written
+
+
+def test_another_run_goes_on_from_what_one_has_taught(prepared: Path, teacher: Path, run: Path, tmp_path: Path) -> None:
+    """With its weights, halved as they are kept, and in terms of the same statistics."""
+    kept = tmp_path / "kept.npz"
+    checkpoint.save(kept, checkpoint.halved(checkpoint.load(run / "stagewise.npz")))
+    shares = ",".join(f"{phase.name}={int(phase.name == 'stages3')}" for phase in PHASES)
+    given = [*command(prepared, teacher, tmp_path), "--shares", shares, "--steps", "1", "--start", str(kept)]
+    train.main(given)
+    (before, usual), (after, still) = (
+        stagewise.split_statistics(checkpoint.load(path)) for path in (kept, tmp_path / "stagewise.npz")
+    )
+    assert usual
+    assert all(np.array_equal(array, still[name]) for name, array in usual.items())
+    changed = {name.partition("/")[0] for name, array in before.items() if not np.array_equal(array, after[name])}
+    assert changed
+    assert not [name for name in changed if name.startswith(("stem", "stage0", "stage1", "stage2"))]
 
 
 def test_an_interrupted_phase_goes_on(prepared: Path, teacher: Path, tmp_path: Path,

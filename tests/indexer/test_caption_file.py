@@ -21,6 +21,7 @@ from indexer.captions.journal import Journal
 from indexer.captions.replacing.file_read import stamp_of
 from indexer.captions.sidecar import sidecar_path
 from indexer.errors import PhotoVanished
+from indexer.passing import Obstacle
 from indexer.photo import CaptionBy, CaptionPlace, FileStamp, Written
 from indexer.reading.content_key import content_key
 from tests.indexer import chunks_made as chunks
@@ -28,7 +29,7 @@ from tests.indexer import jpegs_made as made
 
 EXIF, XMP, SIDECAR, INDEX = CaptionPlace.EXIF, CaptionPlace.XMP, CaptionPlace.SIDECAR, CaptionPlace.INDEX
 NOBODY = 65534
-COMMENT = made.segment(0xFE, b"taken by Ann")
+COMMENT = made.segment(0xFE, b"CREATOR: gd-jpeg v1.0")
 WIDE = made.mpf() + made.exif(made.camera_block())
 
 
@@ -47,6 +48,8 @@ def trailer_jpeg(trailer: bytes, *, maker_note: bool = True, packet: bytes | Non
     return made.with_segments(made.exif(block), *([made.xmp(packet)] if packet else []), trailer=trailer)
 
 
+#: The length of a thumbnail as it stands in the block.
+TINY_SIZE = len(made.plain((16, 12))).to_bytes(4, "little")
 EXTENDED_WITH_DESCRIPTION = made.segment(
     0xE1, made.EXTENDED + b"0" * 32 + b"\0\0\1\0\0\0\0\0" + made.packet(made.described("a wedding"))
 )
@@ -80,6 +83,25 @@ LADDER = {
     "Exif header junk": (made.with_segments(made.exif(b"junk" + made.camera_block())), XMP, "TIFF header"),
     "full Exif": (made.with_segments(made.exif(made.tiff(made.MAKE, gap=65_200))), XMP, "65527 fit"),
     "no EOI": (made.camera_jpeg()[:-2], XMP, "cut off"),
+    "a thumbnail that leads into the picture": (
+        made.with_segments(
+            made.exif(made.tiff(made.MAKE, thumbnail=made.plain((16, 12))).replace(TINY_SIZE, b"\0\x20\0\0"))
+        ),
+        SIDECAR,
+        "outside",
+    ),
+    "a thumbnail that leads behind the file's end": (
+        made.with_segments(
+            made.exif(made.tiff(made.MAKE, thumbnail=made.plain((16, 12))).replace(TINY_SIZE, b"\0\xf0\0\0"))
+        ),
+        SIDECAR,
+        "outside",
+    ),
+    "a thumbnail that goes on in XMP": (
+        made.with_segments(made.exif(made.camera_block()[:-40]), made.xmp(made.packet())),
+        SIDECAR,
+        "outside",
+    ),
     "MPF before Exif": (made.with_segments(WIDE), SIDECAR, "MPF"),
     "two XMP packets": (made.with_segments(*[made.xmp(made.packet())] * 2), SIDECAR, "several XMP"),
     "C2PA": (made.with_segments(made.c2pa()), SIDECAR, "C2PA"),
@@ -158,7 +180,8 @@ LADDER = {
     "PNG, ImageMagick": (chunks.png(chunks.chunk(b"tEXt", b"Raw profile type iptc\0\niptc\n")), INDEX, "ImageMagick"),
     **{name: (data, XMP, None) for name, data in chunks.PNGS.items()},
     **{name: (data, EXIF, None) for name, data in chunks.WEBPS.items()},
-    "WebP, damaged Exif": (chunks.webp(exif=made.camera_block()[:-40]), XMP, "outside"),
+    "WebP, damaged Exif": (chunks.webp(exif=made.tiff(made.MAKE)[:-4]), XMP, "outside"),
+    "WebP, thumbnail cut off": (chunks.webp(exif=made.camera_block()[:-40]), SIDECAR, "outside"),
     "WebP, C2PA": (chunks.riff(chunks.webp(), chunks.riff_chunk(b"C2PA", b"jumb")), SIDECAR, "C2PA"),
     "WebP, cut off": (chunks.webp()[:-2], SIDECAR, "size"),
     "WebP, chunk cut off": (chunks.riff(chunks.webp(), b"ICMT\xff\0\0\0"), SIDECAR, "cut off"),
@@ -171,7 +194,7 @@ LADDER = {
         "several XMP",
     ),
     "WebP, misspelt XMP, damaged Exif": (
-        chunks.riff(chunks.webp(exif=made.camera_block()[:-40]), chunks.riff_chunk(b"XMP\0", made.packet())),
+        chunks.riff(chunks.webp(exif=made.tiff(made.MAKE)[:-4]), chunks.riff_chunk(b"XMP\0", made.packet())),
         SIDECAR,
         "misspelt",
     ),
@@ -284,7 +307,7 @@ def test_the_same_caption_again_writes_nothing(tmp_path: Path) -> None:
 def test_sidecar_mode_leaves_the_photo_alone(tmp_path: Path) -> None:
     path = put(tmp_path, made.camera_jpeg())
     before = path.stat()
-    assert write(path, mode="sidecar") == Written(SIDECAR, stamp_of(before), None)
+    assert write(path, mode="sidecar") == Written(SIDECAR, stamp_of(before), None, obstacle=Obstacle.SIDECAR_WANTED)
     assert path.read_bytes() == made.camera_jpeg()
     assert write(path, made.NEWER, mode="sidecar").place is SIDECAR
     own = read_own_caption(sidecar_path(path).read_bytes())
@@ -344,6 +367,58 @@ def test_hard_links_and_symlinks(tmp_path: Path) -> None:
     written = write(path)
     assert (written.place, "hard link" in (written.reason or "")) == (SIDECAR, True)
     assert path.samefile(tmp_path / "hard.jpg")
+
+
+def test_a_link_is_followed_inside_the_libraries_and_not_out_of_them(tmp_path: Path) -> None:
+    library, other, outside = (tmp_path / name for name in ("library", "other", "outside"))
+    for folder in (library, other, outside):
+        folder.mkdir()
+        put(folder, made.camera_jpeg())
+    link = library / "link.jpg"
+    for target, place in ((library, EXIF), (other, EXIF), (outside, SIDECAR)):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target / "IMG_1.JPG")
+        written = write(link, roots=[library, other])
+        assert written.place is place
+        assert link.is_symlink()
+        assert ("outside the library" in (written.reason or "")) == (place is SIDECAR)
+    assert (outside / "IMG_1.JPG").read_bytes() == made.camera_jpeg()
+    assert sidecar_path(link).exists()
+    assert undo_caption(link).exact
+    assert not sidecar_path(link).exists()
+
+
+def test_neither_photo_nor_sidecar_is_written_where_a_linked_folder_leads(tmp_path: Path) -> None:
+    library, outside, tree = (tmp_path / name for name in ("library", "outside", "tree"))
+    for folder in (library, outside):
+        folder.mkdir()
+    (library / "link").symlink_to(outside)
+    put(outside, made.camera_jpeg())
+    path = library / "link" / "IMG_1.JPG"
+    written = write(path, roots=[library])
+    assert written.place is INDEX
+    assert "outside the library" in (written.reason or "")
+    assert write(path, roots=[library], sidecar_dir=tree).place is SIDECAR
+    sidecar_path(path).write_bytes(made.packet())
+    assert write(path, made.NEWER, mode="sidecar", roots=[library]).place is INDEX
+    assert sidecar_path(path).read_bytes() == made.packet()
+    assert (outside / "IMG_1.JPG").read_bytes() == made.camera_jpeg()
+    alias = tmp_path / "alias"
+    alias.symlink_to(library)
+    put(library, made.camera_jpeg(), "a.jpg")
+    assert write(alias / "a.jpg", roots=[alias]).place is EXIF, "the library itself may be a link"
+
+
+def test_a_sidecar_that_is_a_link_out_of_the_library_is_left_alone(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    path = put(library, LADDER["C2PA"][0])
+    (tmp_path / "elsewhere.xmp").write_bytes(made.packet())
+    sidecar_path(path).symlink_to(tmp_path / "elsewhere.xmp")
+    written = write(path, roots=[library])
+    assert (written.place, "outside the library" in (written.reason or "")) == (INDEX, True)
+    assert (tmp_path / "elsewhere.xmp").read_bytes() == made.packet()
+    assert write(path).place is SIDECAR
 
 
 @pytest.fixture

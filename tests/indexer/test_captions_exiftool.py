@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from captioner import Caption
+from indexer.captions.camera_text import is_camera_text
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
 from indexer.captions.formats.jpeg import JpegError, segments
-from indexer.captions.own_caption import is_nobodys
 from indexer.captions.replacing.file_read import stamp_of
 from indexer.photo import CaptionPlace, Written
 from tests.indexer import jpegs_made as made
@@ -51,7 +51,7 @@ def differences(before: dict[str, dict[str, Any]], after: dict[str, dict[str, An
                 old.get(tag) != new.get(tag)
                 and tag not in MOVES
                 and not counted
-                and not (ours and is_nobodys(str(old.get(tag, ""))))
+                and not (ours and is_camera_text(str(old.get(tag, "")), tag))
             ):
                 found.append(f"{group}:{tag} {old.get(tag)!r} -> {new.get(tag)!r}")
     return found
@@ -181,6 +181,30 @@ def test_a_caption_that_a_person_deleted_is_gone(captioned: Path) -> None:
     assert read_own_caption(captioned.read_bytes()) is None
 
 
+@pytest.mark.parametrize("cut", [1, 8, 40, 300])
+def test_a_thumbnail_that_goes_on_behind_its_block_stays_what_it_was(cut: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(made.with_segments(made.exif(made.camera_block()[:-cut]), made.segment(0xFE, b"c" * 100)))
+    before = thumbnail_of(path)
+    assert before.startswith(b"\xff\xd8"), "exiftool reads on in the next segment"
+    written = write(path)
+    assert written.place is CaptionPlace.XMP
+    assert thumbnail_of(path) == before
+    assert undo_caption(path).exact
+
+
+def thumbnail_of(path: Path) -> bytes:
+    return subprocess.run(["exiftool", "-b", "-ThumbnailImage", path], check=False, capture_output=True).stdout
+
+
+def test_a_sample_with_such_a_thumbnail(shared: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    shutil.copyfile(shared / "cases" / "exif" / "thumbnail-place-error.jpg", path)
+    before = thumbnail_of(path)
+    assert write(path).place is CaptionPlace.XMP
+    assert thumbnail_of(path) == before
+
+
 def test_exiftool_finds_nothing_wrong(captioned: Path) -> None:
     done = subprocess.run(["exiftool", "-validate", "-warning", "-a", captioned], check=True, capture_output=True)
     fresh = captioned.with_name("fresh.jpg")
@@ -195,4 +219,4 @@ def test_a_sidecar_reads_well(tmp_path: Path) -> None:
     write(path)
     tags = tags_of(tmp_path / "a.jpg.xmp")[str(tmp_path / "a.jpg.xmp")]
     assert tags["XMP-dc"] == {"Description": made.CAPTION.text}
-    assert tags["XMP-recollect"]["Model"] == made.CAPTION.model
+    assert tags["XMP-recollect"]["CaptionModel"] == made.CAPTION.model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -19,9 +20,11 @@ from indexer.errors import StorageError
 from indexer.photo import (
     CaptionBy,
     CaptionPlace,
+    DatePrecision,
     FileCaption,
     IndexedPhoto,
     Job,
+    JobKind,
     Photo,
     PhotoMetadata,
     Position,
@@ -33,6 +36,7 @@ FULL = PhotoMetadata(
     width_px=4000,
     height_px=3000,
     taken_at=datetime(2019, 7, 14, 15, 9, 26, 535000, tzinfo=timezone(timedelta(hours=5, minutes=45))),
+    taken_precision=DatePrecision.DAY,
     camera="NIKON D750",
     lens="50mm f/1.8",
     exposure_s=1 / 250,
@@ -45,6 +49,13 @@ FULL = PhotoMetadata(
     title="Gipfel <b>",
     keywords=("Berg", "snow, deep", 'quo"te'),
     people=("Åsa", "O'Brien"),
+    pets=("Rex",),
+    headline="First ascent",
+    subjects=("Sport",),
+    locations=("Base camp", "Népal"),
+    creators=("Åsa",),
+    alt_texts=("A woman on a summit",),
+    comments=("scanned, 2004",),
     person_caption="On the top",
     machine_caption=FileCaption("a mountain", CaptionBy.MODEL, "model-0", 0.25),
     damage="the last rows are missing",
@@ -119,7 +130,6 @@ def test_no_text_or_number_a_file_claims_breaks_the_catalogue(catalogue: Catalog
 
 def last_job(catalogue: Catalogue) -> Job:
     """The settled file, put back into the queue."""
-    from indexer.photo import JobKind
 
     catalogue.enqueue_all(JobKind.INDEX)
     return catalogue.claim(1)[0]
@@ -293,3 +303,46 @@ def test_an_indexed_photo_needs_no_caption_place(catalogue: Catalogue) -> None:
     [job] = catalogue.claim(1)
     catalogue.settle(job, IndexedPhoto("f" * 32, PhotoMetadata("image/jpeg", 1, 1), job.file.stamp, WORDS))
     assert the_photo(catalogue).caption_place is None
+
+
+# The dates of copies
+
+
+DATED = PhotoMetadata("image/jpeg", 4, 3, taken_at=datetime(2015, 6, 7, 8, 9))
+NAMED = replace(DATED, taken_at=datetime(2019, 1, 1), taken_precision=DatePrecision.DAY, dated_by_name=True)
+BARE = PhotoMetadata("image/jpeg", 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("read", "date"),
+    [
+        ((DATED, NAMED), DATED),
+        ((NAMED, DATED), DATED),
+        ((DATED, BARE), DATED),
+        ((BARE, NAMED), NAMED),
+        ((NAMED, BARE), NAMED),
+    ],
+)
+def test_a_copy_s_name_takes_no_better_date_s_place(
+    catalogue: Catalogue, root: Path, read: tuple[PhotoMetadata, PhotoMetadata], date: PhotoMetadata
+) -> None:
+    settle_all(catalogue)
+    (root / "a.jpg").unlink()
+    for metadata in read:
+        write(root / f"{metadata.taken_precision}-{metadata.taken_at is None}.jpg", "the same picture")
+        rescan(catalogue, root)
+        [job] = catalogue.claim(5)
+        settle(catalogue, job, metadata)
+    found = next(one for one in catalogue.photos(catalogue.photo_ids()) if len(one.files) == 2).metadata
+    assert (found.taken_at, found.taken_precision) == (date.taken_at, date.taken_precision)
+
+
+def test_a_date_that_the_only_file_has_lost_is_gone(catalogue: Catalogue, root: Path) -> None:
+    [job] = catalogue.claim(1)
+    settle(catalogue, job, DATED)
+    write(root / "a.jpg", "a.jpg")
+    os.utime(root / "a.jpg", (1, 1))
+    rescan(catalogue, root)
+    [job] = catalogue.claim(1)
+    settle(catalogue, job, BARE)
+    assert the_photo(catalogue).metadata.taken_at is None

@@ -137,6 +137,16 @@ def test_status_says_what_was_set_aside_and_why(library: Path, recollect: Any) -
     assert json.loads(recollect("status", "--json").stdout)["counts"]["queued"] == 1
 
 
+def test_status_says_which_kinds_are_not_read(library: Path, recollect: Any) -> None:
+    assert "does not read" not in recollect("status").stdout
+    for name in ("a.jxl", "b.jxl", "c.psd"):
+        (library / name).write_bytes(b"no photo")
+    recollect("index", str(library))
+    assert "3 files of kinds that recollect does not read: 2 .jxl, 1 .psd" in recollect("status").stdout
+    (state,) = json.loads(recollect("status", "--json").stdout)["libraries"]
+    assert state["passed_over"] == {".jxl": 2, ".psd": 1}
+
+
 def test_status_says_what_search_refuses_and_why(library: Path, settings: Settings, recollect: Any) -> None:
     assert "refused" not in recollect("status").stdout
     with stored(settings) as storage:

@@ -26,11 +26,17 @@ def test_photos_are_found_in_the_order_of_their_names_with_their_stamps(root: Pa
     wanted = ["2019/b.JPG", "2019/sub/c.png", "2020/a.jpg", "z.jpg"]
     for name in reversed(wanted):
         write(root / name)
-    for name in ("notes.txt", "2019/film.mp4", "2019/a.jpg.xmp", "jpg", "2019/.jpg"):
+    for name in ("notes.txt", "2019/film.mp4", "2019/a.jpg.xmp", "2020/a.jpg.json", "jpg", "2019/.jpg"):
         write(root / name)
     assert sorted(names(root)) == wanted
     [batch] = Crawl(root, CrawlRules(extensions=EXTENSIONS)).batches()
     assert {file.path: file for file in batch} == {root / name: found(root, root / name) for name in wanted}
+
+
+@pytest.mark.parametrize("name", ["2019.xmp", "2019.json"])
+def test_a_folder_may_be_called_like_a_sidecar(root: Path, name: str) -> None:
+    write(root / name / "inside.jpg")
+    assert names(root) == [f"{name}/inside.jpg"]
 
 
 def test_what_is_not_a_regular_file_is_no_photo(root: Path) -> None:
@@ -142,7 +148,7 @@ def test_very_deep_folders_end_without_harm(root: Path) -> None:
     os.close(here)
     batches = list(Crawl(root, CrawlRules(extensions=EXTENSIONS)).batches())
     assert [str(file.path.relative_to(root)) for batch in batches for file in batch] == ["a.jpg"]
-    assert "too long" in str([dict(batch.unreadable) for batch in batches])
+    assert "ENAMETOOLONG" in str([dict(batch.unreadable) for batch in batches])
 
 
 def test_a_folder_that_cannot_be_listed_is_named(root: Path) -> None:

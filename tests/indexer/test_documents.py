@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from captioner import Caption, Tag
-from indexer.photo import CaptionBy, FileCaption, FileStamp, Photo, PhotoFile, PhotoMetadata, Position
+from indexer.photo import CaptionBy, DatePrecision, FileCaption, FileStamp, Photo, PhotoFile, PhotoMetadata, Position
 from indexer.search.documents import MAX_TEXT_CHARS, document
 from indexer.search.embedded import EmbeddedSearch
 from indexer.search.fields import Fields
@@ -47,14 +47,29 @@ def test_everything_known_is_searchable() -> None:
             people=("Anna",),
             rating=4,
             camera="Pixel 6",
+            pets=("Rex",),
+            headline="Summer",
+            locations=("Lyon",),
+            creators=("Ben",),
+            subjects=("Sport",),
+            alt_texts=("a dog runs",),
+            comments=("scanned",),
         )
     )
     assert (found.person_caption, found.machine_caption) == ("Anna's dog", "a dog on a beach")
     assert found.tags == (("dog", 0.9), ("sand", 0.4))
     assert (found.keywords, found.people, found.rating, found.camera) == (("holiday",), ("Anna",), 4, "Pixel 6")
+    assert (found.pets, found.headline, found.locations) == (("Rex",), "Summer", ("Lyon",))
+    assert (found.creators, found.subjects) == (("Ben",), ("Sport",))
+    assert (found.alt_texts, found.comments) == (("a dog runs",), ("scanned",))
     assert found.folders == ("2019/Summer",)
     assert found.file_names == ("IMG_1.JPG", "IMG_1 (copy).JPG")
     assert (found.revision, found.embedding) == (7, (1.0, 0.0))
+
+
+def test_how_much_of_a_date_is_known_goes_along() -> None:
+    found = document(photo(taken_at=datetime(1950, 1, 1), taken_precision=DatePrecision.YEAR))
+    assert (found.taken_at, found.taken_precision) == (datetime(1950, 1, 1), DatePrecision.YEAR)
 
 
 def test_what_the_model_believes_of_its_words_goes_along() -> None:

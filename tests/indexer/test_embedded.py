@@ -185,10 +185,31 @@ def test_embeddings_that_name_no_model_are_dropped_with_their_photos(tmp_path: P
     search.close()
 
 
-def test_a_file_that_is_no_index_says_what_to_do(tmp_path: Path) -> None:
+def test_a_file_that_is_no_index_is_set_aside_where_that_is_wanted(tmp_path: Path) -> None:
     (tmp_path / "search.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(StorageError, match=r"search\.db"):
-        EmbeddedSearch(tmp_path / "search.db")
+        EmbeddedSearch(tmp_path / "search.db", mend=False)
+    emptied: list[str] = []
+    search = EmbeddedSearch(tmp_path / "search.db", emptied=lambda: emptied.append("emptied"))
+    assert emptied == ["emptied"]
+    search.put([photo(1, "a dog")])
+    assert ids(search, "dog") == [1]
+    search.close()
+
+
+def test_an_index_begun_anew_answers_nothing_of_the_one_before(tmp_path: Path) -> None:
+    """What is kept in memory is that of the file: numbers of documents start again in another one."""
+    search = EmbeddedSearch(tmp_path / "search.db")
+    search.put([photo(1, "a dog"), photo(2, "a cat")])
+    assert ids(search, "dog") == [1]
+    for path in tmp_path.glob("search.db*"):
+        path.unlink()
+    search.position()
+    assert ids(search, "dog") == []
+    search.put([photo(3, "a dog"), photo(1, "a cat")])
+    assert ids(search, "dog") == [3]
+    assert ids(search, "cat") == [1]
+    search.close()
 
 
 def test_a_file_damaged_while_running_is_a_search_error(tmp_path: Path) -> None:

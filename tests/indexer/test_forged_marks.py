@@ -46,7 +46,7 @@ def noted(packet: bytes) -> bytes:
     """A packet into whose part of ours something was put, and the note's checksum made right again."""
     description = xmp_packet.parse(packet).descriptions[-1]
     whole = packet[description.start : description.end + 1]
-    found = re.search(rb'recollect:undo="(\w+)\.(\w+)\.([^"]*)"', whole)
+    found = re.search(rb'recollect:captionUndo="(\w+)\.(\w+)\.([^"]*)"', whole)
     assert found is not None
     bare = whole.replace(b".".join(found.groups()), b"", 1)
     crc = xmp_edit._own_crc(bare, found[3].decode()).encode()

@@ -10,7 +10,7 @@ import pytest
 
 from captioner import Caption
 from indexer.catalogue import Catalogue
-from indexer.photo import FileStamp, FoundFile, Glimpse, IndexedPhoto, Photo, PhotoMetadata
+from indexer.photo import DatePrecision, FileStamp, FoundFile, Glimpse, IndexedPhoto, Photo, PhotoMetadata
 from tests.web.library_made import TAKEN
 
 _KEYS = tuple(f"{number:032x}" for number in range(1, 9))
@@ -29,7 +29,7 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
         (replace(plain, person_caption="Anna's birthday"), unsure),
         (plain, None),
         (replace(plain, taken_at=None, width_px=1), None),
-        (plain, sure),
+        (replace(plain, taken_precision=DatePrecision.YEAR), sure),
         (plain, sure),
         (plain, replace(sure, text="")),
     ]
@@ -53,6 +53,7 @@ def glimpsed(photo: Photo) -> Glimpse:
         width_px=photo.metadata.width_px,
         height_px=photo.metadata.height_px,
         taken_at=photo.metadata.taken_at,
+        taken_precision=photo.metadata.taken_precision,
         caption=photo.caption,
         caption_by=photo.caption_by,
         unsure=photo.unsure,

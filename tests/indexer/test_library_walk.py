@@ -39,6 +39,20 @@ def test_a_second_walk_finds_nothing_to_do(catalogue: Catalogue, root: Path) -> 
     assert catalogue.queued() == 0
 
 
+def test_pictures_and_videos_that_are_not_read_are_counted_by_kind(catalogue: Catalogue, root: Path) -> None:
+    for name in ("a.jxl", "2019/B.JXL", "c.psd", "film.mov", "notes.txt", "Thumbs.db", ".hidden.jxl", "skip/d.jxl"):
+        write(root / name)
+    (root / "folder.mov").mkdir()
+    write(root / "folder.mov" / "inside.jpg")
+    assert rescan(catalogue, root, exclude=("skip/",))[0].new == 4
+    (state,) = catalogue.roots()
+    assert next(iter(state.passed_over)) == ".jxl", "the most frequent first"
+    assert state.passed_over == {".jxl": 2, ".psd": 1, ".mov": 1}
+    (root / "a.jxl").unlink()
+    rescan(catalogue, root, exclude=("skip/",))
+    assert catalogue.roots()[0].passed_over[".jxl"] == 1
+
+
 def test_a_changed_file_is_read_again_and_leaves_its_old_photo(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
     settle_all(catalogue)
@@ -170,7 +184,10 @@ def test_a_change_while_the_photo_is_in_hand_is_not_lost(catalogue: Catalogue, r
     assert rescan(catalogue, root)[0].unchanged == 3
 
 
-@pytest.mark.parametrize("sidecar", ["a.jpg.xmp", "a.xmp", "A.JPG.XMP"])
+@pytest.mark.parametrize(
+    "sidecar",
+    ["a.jpg.xmp", "a.xmp", "A.JPG.XMP", "a.jpg.json", "a.json", "a.jpg.supplemental-metadata.json", "A.jpg.suppl.JSON"],
+)
 def test_an_edited_sidecar_makes_its_photo_be_read_again(catalogue: Catalogue, root: Path, sidecar: str) -> None:
     rescan(catalogue, root)
     settle_all(catalogue)
@@ -180,6 +197,26 @@ def test_an_edited_sidecar_makes_its_photo_be_read_again(catalogue: Catalogue, r
     assert rescan(catalogue, root)[0].unchanged == 3
     path.unlink()
     assert rescan(catalogue, root)[0].changed == 1
+
+
+def test_a_file_that_is_noted_by_itself_has_the_sidecars_that_a_walk_finds(catalogue: Catalogue, root: Path) -> None:
+    for name in ("a.jpg.xmp", "A.XMP", "a.jpg.json", "B.jpg.supplemental-me.json", "b.JPG.Xmp", "unlike.json"):
+        write(root / "2019" / name, name)
+    rescan(catalogue, root)
+    settle_all(catalogue)
+    for name in ("a.jpg", "b.jpg"):
+        assert catalogue.note_one(found(root, root / "2019" / name)) == NoteCounts(unchanged=1)
+
+
+def test_a_new_name_with_another_date_makes_its_photo_be_read_again(catalogue: Catalogue, root: Path) -> None:
+    rescan(catalogue, root)
+    settle_all(catalogue)
+    first = (root / "2019" / "a.jpg").rename(root / "2019" / "other.jpg")
+    rescan(catalogue, root)
+    assert catalogue.queued() == 0
+    first.rename(root / "2019" / "IMG-20190101-WA0001.jpg")
+    assert rescan(catalogue, root)[0] == NoteCounts(moved=1, unchanged=2)
+    assert [job.file.path.name for job in settle_all(catalogue)] == ["IMG-20190101-WA0001.jpg"]
 
 
 def test_our_own_sidecar_starts_no_loop(catalogue: Catalogue, root: Path) -> None:

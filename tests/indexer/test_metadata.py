@@ -19,7 +19,6 @@ from indexer.photo import CaptionBy, PhotoMetadata, Position
 from indexer.reading.decode import open_picture
 from indexer.reading.metadata import read_metadata
 from indexer.reading.metadata_blocks import find_blocks
-from indexer.reading.taken_at import parse_moment
 from tests.photos_made import cornered, encoded, exif_bytes, raw_tiff, with_iptc, with_segments, with_xmp, xmp_packet
 
 JPEG = encoded(cornered(), "JPEG")
@@ -91,32 +90,6 @@ def test_the_maker_is_named_once(make: bytes, model: bytes, camera: str | None) 
 
 
 # Dates
-
-
-@pytest.mark.parametrize(
-    ("written", "moment"),
-    [
-        ("2024:05:01 12:30:15", datetime(2024, 5, 1, 12, 30, 15)),
-        ("2024-05-01T12:30:15.5Z", datetime(2024, 5, 1, 12, 30, 15, 500_000, UTC)),
-        ("2024-05-01T12:30+05:30", datetime(2024, 5, 1, 12, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))),
-        ("2024-05-01 12:30:15 -0800", datetime(2024, 5, 1, 12, 30, 15, tzinfo=timezone(timedelta(hours=-8)))),
-        ("2024-05-01T12:30:15GMT+2", datetime(2024, 5, 1, 12, 30, 15, tzinfo=timezone(timedelta(hours=2)))),
-        ("2024/05/01", datetime(2024, 5, 1)),
-        ("1968-07", datetime(1968, 7, 1)),
-        ("1968", datetime(1968, 1, 1)),
-        ("2024:05:01 12:30:15\0", datetime(2024, 5, 1, 12, 30, 15)),
-    ],
-)
-def test_dates_are_read_as_they_are_written(written: str, moment: datetime) -> None:
-    assert parse_moment(written) == moment
-
-
-@pytest.mark.parametrize(
-    "written",
-    ["", "0000:00:00 00:00:00", "    :  :     :  :  ", "2024:13:01 00:00:00", "2023:02:29", "yesterday", "٢٠٢٤"],
-)
-def test_what_is_no_date_is_none(written: str) -> None:
-    assert parse_moment(written) is None
 
 
 @pytest.mark.parametrize(
@@ -209,6 +182,66 @@ def test_people_are_named_by_regions_tags_and_lists() -> None:
     metadata = read(with_xmp(JPEG, mwg + microsoft + bag("Iptc4xmpExt:PersonInImage", "Emil", "Anna") + tags))
     assert set(metadata.people) == {"Anna", "Ben", "Cleo", "Dora", "Emil"}
     assert set(metadata.keywords) == {"garden", "Trees", "Oak"}
+    assert metadata.pets == ("Rex",)
+
+
+@pytest.mark.parametrize(
+    "branch", ["People", "Personen", "Leute", "Familie", "Persons", "Personnes", "Personas", "Family"]
+)
+@pytest.mark.parametrize(
+    ("name", "separator"),
+    [
+        ("lr:hierarchicalSubject", "|"),
+        ("digiKam:TagsList", "/"),
+        ("MicrosoftPhoto:LastKeywordXMP", "/"),
+        ("dc:subject", "|"),
+    ],
+)
+def test_the_branch_of_names_is_known_in_several_languages(branch: str, name: str, separator: str) -> None:
+    metadata = read(with_xmp(JPEG, bag(name, separator.join((branch, "Smith", "Anna")), "black/white", "a|b")))
+    assert metadata.people == ("Anna",)
+    assert {"a", "b"} < set(metadata.keywords)
+
+
+def test_a_keyword_with_a_stroke_is_one_keyword() -> None:
+    assert read(with_xmp(JPEG, bag("dc:subject", "black/white"))).keywords == ("black/white",)
+
+
+def test_headline_places_and_creators_are_read_from_everywhere() -> None:
+    image = {
+        ImageIFD.Artist: b"Ansel",
+        ImageIFD.Copyright: b"Berta\0Cleo\0",
+        ImageIFD.XPAuthor: "Dora".encode("utf-16-le") + b"\0\0",
+        ImageIFD.XPSubject: "Gartenfest".encode("utf-16-le") + b"\0\0",
+    }
+    data = with_segments(JPEG, (0xE1, exif_bytes(image)))
+    iptc = {90: "Köln", 92: "Dom", 95: "NRW", 101: "Germany", 105: "Head", 80: "Emil", 12: "IPTC:15054000:SPO:Soccer:"}
+    data = with_iptc(data, *((number, text.encode("cp1252")) for number, text in iptc.items()))
+    shown = (
+        '<Iptc4xmpExt:LocationShown><rdf:Bag><rdf:li rdf:parseType="Resource"><Iptc4xmpExt:City>Bonn</Iptc4xmpExt:City>'
+        "<Iptc4xmpExt:CountryName>Deutschland</Iptc4xmpExt:CountryName></rdf:li></rdf:Bag></Iptc4xmpExt:LocationShown>"
+    )
+    data = with_xmp(
+        data, shown + "<photoshop:State>Rheinland</photoshop:State>" + bag("dc:creator", "Fritz", kind="Seq")
+    )
+    metadata = read(data)
+    assert metadata.headline == "Head"
+    assert set(metadata.locations) == {"Köln", "Dom", "NRW", "Germany", "Bonn", "Deutschland", "Rheinland"}
+    assert set(metadata.creators) == {"Ansel", "Berta", "Cleo", "Dora", "Emil", "Fritz"}
+    assert set(metadata.subjects) == {"Gartenfest", "SPO", "Soccer"}
+
+
+def test_other_words_of_a_person_are_kept_beside_the_caption() -> None:
+    alternative = (
+        '<i:AltTextAccessibility xmlns:i="http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"><rdf:Alt>'
+        '<rdf:li xml:lang="x-default">a bride in white</rdf:li></rdf:Alt></i:AltTextAccessibility>'
+    )
+    data = with_segments(with_xmp(JPEG, described("a wedding") + alternative), (0xFE, b"scanned in 2004"))
+    data = with_iptc(data, (120, b"a wedding"))
+    metadata = read(data)
+    assert metadata.person_caption == "a wedding"
+    assert metadata.alt_texts == ("a bride in white",)
+    assert metadata.comments == ("scanned in 2004",)
 
 
 @pytest.mark.parametrize(

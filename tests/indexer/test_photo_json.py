@@ -12,6 +12,7 @@ from captioner import Caption, Tag
 from indexer.photo import (
     CaptionBy,
     CaptionPlace,
+    DatePrecision,
     FileCaption,
     FileStamp,
     PhotoMetadata,
@@ -31,6 +32,7 @@ METADATA = st.builds(
     width_px=st.integers(1, 50_000),
     height_px=st.integers(1, 50_000),
     taken_at=st.none() | st.datetimes(datetime(1826, 1, 1), datetime(2100, 1, 1), timezones=ZONES),
+    taken_precision=st.sampled_from(DatePrecision),
     camera=st.none() | TEXTS,
     exposure_s=st.none() | st.floats(1e-9, 1e6),
     iso=st.none() | st.integers(1, 10_000_000),
@@ -40,6 +42,9 @@ METADATA = st.builds(
     rating=st.none() | st.integers(-1, 5),
     keywords=st.lists(TEXTS, max_size=4).map(tuple),
     people=st.lists(TEXTS, max_size=4).map(tuple),
+    pets=st.lists(TEXTS, max_size=2).map(tuple),
+    headline=st.none() | TEXTS,
+    locations=st.lists(TEXTS, max_size=2).map(tuple),
     person_caption=st.none() | TEXTS,
     machine_caption=st.none()
     | st.builds(FileCaption, TEXTS, st.sampled_from(CaptionBy), st.none() | TEXTS, st.none() | st.floats(0, 1)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from indexer.photo import (
     FileCaption,
     FileStamp,
     FoundFile,
+    IndexedPhoto,
     Job,
     JobKind,
     PhotoMetadata,
@@ -37,6 +38,7 @@ from indexer.pipeline import (
 from indexer.storage import Storage
 from tests.indexing import COLOURS, CountingCaptioner, settings_for, stored
 
+Journey = Callable[[Job, Bench], Awaitable[IndexedPhoto]]
 KEY, OTHER_KEY = "a" * 32, "b" * 32
 BEFORE, AFTER = FileStamp(1, 100, 7), FileStamp(1, 150, 8)
 PLAIN = PhotoMetadata(mime_type="image/jpeg", width_px=4, height_px=3)
@@ -205,6 +207,36 @@ async def test_metadata_read_again_leaves_words_alone(bench: Bench, storage: Sto
     steps.clear()
     settled = await read_metadata_again(replace(job, content_key=KEY), bench)
     assert (steps, settled.caption) == (["read metadata"], None)
+
+
+@pytest.mark.parametrize("journey", [read_metadata_again, index_photo])
+async def test_our_sentence_without_its_mark_stays_ours(
+    journey: Journey, bench: Bench, storage: Storage, steps: list[str]
+) -> None:
+    await index_photo(claimed(storage), bench)
+    sentence = storage.catalogue.known(KEY).machine.text  # type: ignore[union-attr]
+    stripped = replace(bench, photos=Opener(steps, metadata=replace(PLAIN, person_caption=sentence)))
+    storage.catalogue.enqueue_all(JobKind.METADATA if journey is read_metadata_again else JobKind.INDEX)
+    (job,) = storage.catalogue.claim(1)
+    await journey(job, stripped)
+    photo = storage.catalogue.known(KEY)
+    assert photo is not None
+    assert (photo.caption, photo.caption_by) == (sentence, CaptionBy.MODEL)
+    assert photo.metadata.person_caption is None
+
+
+async def test_other_words_beside_our_sentence_without_its_mark_are_a_person_s(
+    bench: Bench, storage: Storage, steps: list[str]
+) -> None:
+    await index_photo(claimed(storage), bench)
+    sentence = storage.catalogue.known(KEY).machine.text  # type: ignore[union-attr]
+    said = replace(PLAIN, person_caption=sentence, comments=("Our first wall",))
+    storage.catalogue.enqueue_all(JobKind.METADATA)
+    (job,) = storage.catalogue.claim(1)
+    await read_metadata_again(job, replace(bench, photos=Opener(steps, metadata=said)))
+    photo = storage.catalogue.known(KEY)
+    assert photo is not None
+    assert (photo.caption, photo.caption_by, photo.metadata.comments) == ("Our first wall", CaptionBy.PERSON, ())
 
 
 def corrected(storage: Storage, text: str | None) -> Job:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,9 +135,11 @@ async def test_captions_taken_back_from_files_are_completed(library: Path, setti
     await index(settings, CountingCaptioner(), library)
     captioner = CountingCaptioner()
     with stored(settings) as storage:
-        assert {photo.machine.tags for photo in all_photos(storage) if photo.machine} == {()}
+        with storage.catalogue._database.transaction() as writer:  # as if they had not had their turn
+            writer.execute("UPDATE photo SET tags = '[]', embedding = NULL, look_model = NULL")
         assert storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-1") == 3
         await work_off(settings, storage, captioner)
+        assert len(captioner.asked) == 3
         assert all(photo.machine and photo.machine.tags for photo in all_photos(storage))
         assert storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-1") == 0
 
@@ -169,6 +173,19 @@ async def test_metadata_is_read_again_without_decoding_or_captioning(library: Pa
         assert sorted(await work_off(settings, storage, captioner)) == ["blue.jpg", "green.jpg", "red.jpg"]
         assert storage.catalogue.counts().queued == 0
         assert len(found(storage, "wall")) == 3
+    assert captioner.asked == []
+
+
+async def test_what_an_older_version_has_read_is_read_again_by_itself(library: Path, settings: Settings) -> None:
+    captioner = CountingCaptioner()
+    path = library / "red.jpg"
+    with stored(settings) as storage:
+        with closing(sqlite3.connect(settings.data_dir / "catalogue.db")) as older, older:
+            older.execute("UPDATE file SET read_version = NULL")
+        stamp = path.stat()
+        assert sorted(await work_off(settings, storage, captioner)) == ["blue.jpg", "green.jpg", "red.jpg"]
+        assert path.stat() == stamp or path.stat().st_mtime_ns == stamp.st_mtime_ns
+        assert await work_off(settings, storage, captioner) == []
     assert captioner.asked == []
 
 

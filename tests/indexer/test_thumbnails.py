@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from indexer.database import Database
+from indexer.derived_database import DerivedDatabase
 from indexer.photo import ThumbnailSize
 from indexer.thumbnails import THUMBNAIL_MIGRATIONS, ThumbnailStore
 
@@ -13,11 +13,11 @@ GRID, SCREEN = ThumbnailSize.GRID, ThumbnailSize.SCREEN
 
 def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
     big = bytes(range(256)) * 1000
-    with Database(tmp_path / "thumbnails.db", THUMBNAIL_MIGRATIONS) as database:
+    with DerivedDatabase(tmp_path / "thumbnails.db", THUMBNAIL_MIGRATIONS) as database:
         store = ThumbnailStore(database)
         store.put("a" * 32, GRID, b"small")
         store.put_all("b" * 32, [(GRID, b"other"), (SCREEN, big)])
-    with Database(tmp_path / "thumbnails.db", THUMBNAIL_MIGRATIONS) as database:
+    with DerivedDatabase(tmp_path / "thumbnails.db", THUMBNAIL_MIGRATIONS) as database:
         store = ThumbnailStore(database)
         assert store.get("a" * 32, GRID) == b"small"
         assert store.get("b" * 32, SCREEN) == big
@@ -28,7 +28,7 @@ def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_putting_again_replaces(tmp_path: Path) -> None:
-    with Database(tmp_path / "thumbnails.db", THUMBNAIL_MIGRATIONS) as database:
+    with DerivedDatabase(tmp_path / "thumbnails.db", THUMBNAIL_MIGRATIONS) as database:
         store = ThumbnailStore(database)
         store.put("a" * 32, GRID, b"old")
         store.put("a" * 32, GRID, b"new")
@@ -37,7 +37,7 @@ def test_putting_again_replaces(tmp_path: Path) -> None:
 
 
 def test_deleting_forgets_every_size_and_only_those_photos(tmp_path: Path) -> None:
-    with Database(tmp_path / "thumbnails.db", THUMBNAIL_MIGRATIONS) as database:
+    with DerivedDatabase(tmp_path / "thumbnails.db", THUMBNAIL_MIGRATIONS) as database:
         store = ThumbnailStore(database)
         for number in range(1200):
             store.put_all(f"{number:032x}", [(GRID, b"g"), (SCREEN, b"s")])

@@ -98,11 +98,23 @@ async def test_a_folder_that_is_moved_into_the_library_is_read(catalogue: Catalo
         await until(lambda: catalogue.queued() == 1)
 
 
-async def test_an_edited_sidecar_is_noted(catalogue: Catalogue, root: Path) -> None:
+@pytest.mark.parametrize("name", ["5.xmp", "5.JPG.XMP", "5.jpg.json", "5.jpg.supplemental-metadata.json"])
+async def test_an_edited_sidecar_is_noted(catalogue: Catalogue, root: Path, name: str) -> None:
     async with running(catalogue, root):
-        write(root / "2019" / "5.xmp", "a person's words")
+        write(root / "2019" / name, "a person's words")
         await until(lambda: catalogue.queued() == 1)
         assert [job.file.path.name for job in settle_all(catalogue)] == ["5.jpg"]
+
+
+@pytest.mark.parametrize("name", ["5.xmp", "5.json"])
+def test_a_folder_may_be_called_like_a_sidecar(catalogue: Catalogue, root: Path, paths: SteadyPaths, name: str) -> None:
+    inside = write(root / "2019" / name / "inside.jpg")
+    paths.reported([str(inside.parent)])
+    assert looks(paths) == 1
+    settle_all(catalogue)
+    shutil.rmtree(inside.parent)
+    paths.reported([str(inside.parent)])
+    assert looks(paths) == 1
 
 
 async def test_a_name_that_is_not_utf_8_asks_for_a_walk(catalogue: Catalogue, root: Path) -> None:

@@ -112,7 +112,7 @@ def test_a_packet_of_another_form_is_refused(packet: bytes) -> None:
 
 def test_a_damaged_undo_note_is_no_more_than_inexact() -> None:
     spliced = splice(PACKETS["padding"], OWN)
-    start = spliced.index(b'recollect:undo="') + 30
+    start = spliced.index(b'recollect:captionUndo="') + 37
     for note in (b"@@@@", b"AAAA", b"////"):
         stripped = strip_caption(spliced[:start] + note + spliced[start + 4 :], DIGESTS)
         assert not stripped.exact

@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from captioner import read_model_name
 from indexer.errors import SearchError
 from indexer.library.found import file_stamp
-from indexer.photo import CaptionBy, FileCaption, FoundFile, PhotoMetadata, Position
+from indexer.photo import CaptionBy, DatePrecision, FileCaption, FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from indexer.search import Answer, FacetCount, Query, SearchDocument
 from tests.towers_made import tower_bundle
@@ -469,3 +470,30 @@ async def test_a_rebound_name_opens_nothing_without_a_password(page: Page, host:
 @pytest.mark.parametrize("host", ["localhost", "localhost:8765", "127.0.0.1:1", "[::1]:8765", "192.168.1.5"])
 async def test_addresses_and_localhost_are_answered(page: Page, host: str) -> None:
     await page.text("/", headers={"Host": host})
+
+
+@pytest.mark.parametrize(
+    ("precision", "shown", "iso"),
+    [
+        (DatePrecision.YEAR, "1950", "1950"),
+        (DatePrecision.MONTH, "January 1950", "1950-01"),
+        (DatePrecision.DAY, "1 January 1950", "1950-01-01"),
+    ],
+)
+async def test_no_more_of_a_date_is_shown_than_is_known(
+    start_page: StartPage, precision: DatePrecision, shown: str, iso: str
+) -> None:
+    page = await start_page([titled(MadePhoto("a.jpg"), taken_at=datetime(1950, 1, 1), taken_precision=precision)])
+    key = content_key("a.jpg")
+    html = await page.text(f"/photo/{key}")
+    assert f'<time datetime="{iso}">{shown}</time>' in html
+    heading = shown.removeprefix("1 ")
+    assert f'<h2 class="month"><time datetime="{iso[:7]}">{heading}</time></h2>' in await page.text("/")
+    assert (await page.json(f"/api/photos/{key}"))["taken_at"] == iso
+    assert (await page.json("/api/search?q=year:1950"))["total"] == 1
+    assert (await page.json("/api/search?q=after:1950-01-01+before:1950-01-02"))["total"] == (
+        1 if precision is DatePrecision.DAY else 0
+    )
+    line = await page.text("/?part=timeline")
+    assert 'data-when="1950"' in line
+    assert "1950-01" in line

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.photo import PhotoMetadata, Position
+from indexer.photo import DatePrecision, PhotoMetadata, Position
 from indexer.search import Why
 from web import localized, shown
 
@@ -67,6 +67,9 @@ def test_an_offset_is_said_where_it_is_known(zone: timezone | None, text: str) -
     moment = datetime(2019, 7, 4, 9, 5, tzinfo=zone)
     assert shown.offset_text(moment) == text
     assert localized.date_text(moment) == "4 July 2019, 09:05"
+    assert localized.date_text(moment, DatePrecision.DAY) == "4 July 2019"
+    assert localized.date_text(moment, DatePrecision.MONTH) == "July 2019"
+    assert localized.date_text(moment, DatePrecision.YEAR) == "2019"
 
 
 def test_coordinates_name_their_hemispheres() -> None:

@@ -6,12 +6,15 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+from indexer.captions.blocks.charsets import decode_iptc, iptc_charset
+
 _HEADER = b"Photoshop 3.0\0"
 _IPTC_RESOURCE = 0x0404
 _TAG_MARKER = b"\x1c"
 _MAX_CAPTIONS = 256
 # Tag marker, record 2, dataset 120, then a standard length (IIM 4.2, 1.5): captions are at most 2,000 bytes.
 _CAPTION = re.compile(rb"\x1c\x02\x78([\x00-\x7f][\x00-\xff])", re.DOTALL)
+_CHARSET = re.compile(rb"\x1c\x01\x5a(\x00[\x00-\x20])", re.DOTALL)  # 1:90, Coded Character Set
 
 
 def captions(payloads: list[bytes]) -> list[str]:
@@ -54,11 +57,10 @@ def _iptc_blocks(resources: bytes) -> list[bytes]:
 
 
 def _texts(block: bytes) -> list[str]:
-    found = []
-    for match in islice(_CAPTION.finditer(block), _MAX_CAPTIONS):
-        raw = block[match.end() : match.end() + int.from_bytes(match[1], "big")]
-        try:
-            found.append(raw.decode().strip(" \t\r\n\0"))
-        except UnicodeDecodeError:
-            found.append(raw.decode("latin-1").strip(" \t\r\n\0"))
-    return found
+    declared = _CHARSET.search(block)
+    charset = iptc_charset(_value(block, declared)) if declared else None
+    return [decode_iptc(_value(block, match), charset) for match in islice(_CAPTION.finditer(block), _MAX_CAPTIONS)]
+
+
+def _value(block: bytes, match: re.Match[bytes]) -> bytes:
+    return block[match.end() : match.end() + int.from_bytes(match[1], "big")]

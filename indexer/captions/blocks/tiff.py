@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import islice, repeat
 
+from indexer.captions.blocks.charsets import decode_declared_utf16, decode_jis, decode_text, decode_utf16
 from indexer.captions.own_caption import FieldText
 from indexer.errors import CaptionRefused
 
-IMAGE_DESCRIPTION, XP_COMMENT, USER_COMMENT = 0x010E, 0x9C9C, 0x9286
+IMAGE_DESCRIPTION, XP_COMMENT, USER_COMMENT, MAKE = 0x010E, 0x9C9C, 0x9286, 0x010F
 EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS = 0x8769, 0x8825, 0xA005, 0x014A
 MAKER_NOTE = 0x927C
 XMP, IPTC, PHOTOSHOP = 700, 33723, 34377  # in TIFF files (XMP specification part 3, 1.1.8; Adobe TIFF notes)
@@ -27,11 +29,13 @@ _MAX_ENTRIES = 1 << 17  # of all directories together
 _MAX_OFFSETS = 1 << 20  # of strips and tiles, likewise
 _MAX_TEXTS = 32
 _MAX_TEXT_BYTES = 1 << 20
+_MAX_MAKE_BYTES = 64
 _MAX_VALUE_BYTES = 16 << 20  # of XMP, IPTC and image resources
 _THUMBNAIL = 0x0201
 #: Bytes per value of each field type: 1 BYTE .. 12 DOUBLE (TIFF 6.0), 13 IFD (TIFF Technical Note 1), 129 UTF-8
 #: (EXIF 3.0, CIPA DC-008, 4.6.2).
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
+_NUMBERS = {3: "H", 4: "I", 13: "I"}
 _POINTERS = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS})
 # Tags that say where image data lies, each with the tag that says how much of it: strips, tiles, the thumbnail; and the
 # tables of old-style JPEG (TIFF 6.0, 22), whose lengths are their own affair.
@@ -117,7 +121,7 @@ def integers(block: bytes, order: str, entry: Entry) -> tuple[int, ...]:
 
 def numbers(block: bytes, order: str, entry: Entry) -> Iterator[int]:
     """The same, one by one, of however many there are."""
-    letter = {3: "H", 4: "I", 13: "I"}.get(entry.kind)
+    letter = _NUMBERS.get(entry.kind)
     if letter is None:
         raise TiffError(f"tag {entry.tag:#06x} of the Exif block should be a number, but has type {entry.kind}")
     found = struct.iter_unpack(order + letter, memoryview(block)[entry.start : entry.end])
@@ -175,6 +179,47 @@ def _check_data(block: bytes, order: str, offsets: Entry, sizes: Entry | None) -
             raise TiffError(f"{what} lies outside the Exif block")
 
 
+def pictures_outside(block: bytes) -> list[tuple[int, int]]:
+    """Where image data begins and ends, counted from the block, that its directories point at and that does not lie in
+    it whole: thumbnails, strips and tiles. Programs look for it in the file, behind the block. As many as can be read
+    of a damaged block."""
+    found: list[tuple[int, int]] = []
+    try:
+        order = byte_order(block)
+    except TiffError:
+        return found
+    pending, seen = [struct.unpack_from(order + "I", block, 4)[0]], set[int]()
+    while pending and len(seen) < _MAX_DIRECTORIES:
+        offset = pending.pop()
+        if offset in seen:
+            continue
+        seen.add(offset)
+        entries = {entry.tag: entry for entry in readable_entries(block, order, offset)}
+        for offsets_tag, sizes_tag in _DATA_TAGS.items():
+            if offsets_tag in entries and sizes_tag in entries:
+                found += _spans_outside(block, order, entries[offsets_tag], entries[sizes_tag])
+        for entry in entries.values():
+            if entry.tag in _POINTERS and entry.kind in _NUMBERS:
+                pending += islice(numbers(block, order, entry), _MAX_DIRECTORIES)
+        pending += _next_directory(block, order, offset)
+    return found
+
+
+def _spans_outside(block: bytes, order: str, offsets: Entry, sizes: Entry) -> list[tuple[int, int]]:
+    if offsets.kind not in _NUMBERS or sizes.kind not in _NUMBERS:
+        return []
+    pairs = islice(zip(numbers(block, order, offsets), numbers(block, order, sizes), strict=False), _MAX_OFFSETS)
+    return [(start, start + size) for start, size in pairs if size and start + size > len(block)]
+
+
+def _next_directory(block: bytes, order: str, offset: int) -> tuple[int, ...]:
+    """Where the directory behind this one is, as its last four bytes say; none where they are not there."""
+    if not _HEADER_BYTES <= offset <= len(block) - 2:
+        return ()
+    end = offset + 2 + struct.unpack_from(order + "H", block, offset)[0] * ENTRY_BYTES
+    return struct.unpack_from(order + "I", block, end) if end + 4 <= len(block) else ()
+
+
 def entry_text(block: bytes, order: str, entry: Entry) -> str:
     """The text of ImageDescription, XPComment or UserComment, without its padding."""
     start = entry.start
@@ -183,50 +228,43 @@ def entry_text(block: bytes, order: str, entry: Entry) -> str:
         start += (first.start() - start) & ~1 if first else 0
     raw = block[start : min(entry.end, start + _MAX_TEXT_BYTES)]
     if entry.tag == XP_COMMENT:
-        return _trimmed(raw[: len(raw) & ~1].decode("utf-16-le", "replace"))
+        return decode_utf16(raw, big_endian=False)
     if entry.tag == USER_COMMENT:
         return _user_comment(raw, order)
-    return _trimmed(_decoded(raw))
+    return decode_text(raw, big_endian=order == ">")
 
 
 def _user_comment(raw: bytes, order: str) -> str:
-    """EXIF 2.32, 4.6.5: eight bytes name the character code."""
+    """EXIF 2.32, 4.6.5: eight bytes name the character code. Some programs write the name in small letters, some
+    backwards, and some none."""
     code, text = raw[:8], raw[8:]
-    if code == b"UNICODE\0":
-        encoding = "utf-16" if text[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-16-le" if order == "<" else "utf-16-be"
-        return _trimmed(text[: len(text) & ~1].decode(encoding, "replace"))
-    if code in (b"ASCII\0\0\0", b"JIS\0\0\0\0\0", b"\0" * 8):
-        return _trimmed(_decoded(text))
-    return _trimmed(_decoded(raw))
-
-
-def _decoded(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")  # what older programs wrote
-
-
-def _trimmed(text: str) -> str:
-    return text.strip(" \t\r\n\0")
+    name = code.strip(b"\0 ").upper()
+    if name in (b"UNICODE", b"EDOCINU"):
+        return decode_declared_utf16(text, big_endian=order == ">")
+    if name in (b"JIS", b"SIJ"):
+        return decode_jis(text)
+    if name in (b"ASCII", b"IICSA", b""):
+        return decode_text(text, big_endian=order == ">")
+    return decode_text(raw, big_endian=order == ">")
 
 
 def texts(block: bytes) -> list[FieldText]:
     """The captions that IFD0 and the Exif IFD hold; as many as can be read of a damaged block."""
-    found: list[FieldText] = []
+    found: list[tuple[str, str]] = []
+    make = ""
     names = {IMAGE_DESCRIPTION: "ImageDescription", XP_COMMENT: "XPComment", USER_COMMENT: "UserComment"}
-    try:
+    with suppress(TiffError):
         order = byte_order(block)
         pending = [struct.unpack_from(order + "I", block, 4)[0]]
         for offset in pending:
             for entry in readable_entries(block, order, offset):
+                if entry.tag == MAKE and not make:
+                    make = decode_text(block[entry.start : min(entry.end, entry.start + _MAX_MAKE_BYTES)])
                 if entry.tag in names and len(found) < _MAX_TEXTS:
-                    found.append(FieldText(names[entry.tag], entry_text(block, order, entry)))
+                    found.append((names[entry.tag], entry_text(block, order, entry)))
                 if entry.tag == EXIF_IFD and len(pending) == 1:
                     pending += integers(block, order, entry)[:1]
-    except TiffError:
-        return found
-    return found
+    return [FieldText(field, text, make) for field, text in found]
 
 
 def values(block: bytes, tag: int) -> list[bytes]:

@@ -20,11 +20,13 @@ from indexer.captions.blocks.xmp_packet import (
     Packet,
     XmpError,
     has_description,
+    own_attribute,
     own_fields,
+    packet_end,
     parse,
     texts_of,
 )
-from indexer.captions.own_caption import OwnCaption, Stripped, digest
+from indexer.captions.own_caption import XMP_NAMES, OwnCaption, Stripped, digest
 
 _RDF_END = b"</rdf:RDF>"
 _PACKET_END = re.compile(rb"<\?xpacket end=[\"'][rw][\"']\?>\0*\s*\Z")
@@ -53,6 +55,8 @@ def splice(packet: bytes, own: OwnCaption) -> bytes:
     parsed = parse(packet)
     if own_fields(parsed):
         raise XmpError("the XMP packet has a mark of ours already")
+    if packet[packet_end(packet) :].strip(_WHITE + b"\0"):
+        raise XmpError("what another program has left stands behind the end of the XMP packet")
     at = parsed.rdf_end_tag
     if packet.count(_RDF_END) != 1 or not packet.startswith(_RDF_END, at):
         raise XmpError("the XMP packet does not end in one </rdf:RDF>")
@@ -77,7 +81,7 @@ def can_describe(packet: bytes) -> bool:
 
 def _block(own: OwnCaption, about: bytes, undo: str, *, with_text: bool) -> bytes:
     fields = own.mark.fields() | {"undo": undo}
-    attributes = "".join(f" recollect:{name}={quoteattr(value)}" for name, value in fields.items())
+    attributes = "".join(f" recollect:{XMP_NAMES[part]}={quoteattr(value)}" for part, value in fields.items())
     text = (
         f'<dc:description xmlns:dc="{DC}"><rdf:Alt><rdf:li xml:lang="x-default">{escape(own.text)}</rdf:li></rdf:Alt>'
         "</dc:description>"
@@ -148,7 +152,7 @@ def strip_caption(packet: bytes, digests: frozenset[str]) -> Stripped:
 def _exactly(packet: bytes, parsed: Packet) -> bytes | None:
     """The packet as it was, proved by its checksum; None where that does not come out."""
     for description in parsed.descriptions:
-        note = description.attributes.get(f"{OWN} undo", "")
+        note = own_attribute(description, "undo")
         if not note:
             continue
         crc, block_crc, squeezed = [*note.split("."), "", ""][:3]
@@ -171,7 +175,7 @@ def _is_as_written(description: Element) -> bool:
     strangers = [name for name in description.attributes if name not in (f"{RDF} about", "about")]
     if any(not name.startswith(f"{OWN} ") for name in strangers):
         return False
-    ours = frozenset((description.attributes.get(f"{OWN} digest", ""),))
+    ours = frozenset((own_attribute(description, "digest"),))
     return all(child.name == f"{DC} description" and _is_own(child, ours) for child in description.children)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from xml.parsers import expat
 
-from indexer.captions.own_caption import FieldText, Mark
+from indexer.captions.own_caption import XMP_NAMES, FieldText, Mark, parts_of_mark
 from indexer.errors import CaptionRefused
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -23,7 +23,16 @@ _CAPTION_FIELDS = {
     f"{DC} description": "dc:description",
     "http://ns.adobe.com/tiff/1.0/ ImageDescription": "tiff:ImageDescription",
     "http://ns.adobe.com/exif/1.0/ UserComment": "exif:UserComment",
+    "http://ns.acdsee.com/iptc/1.0/ caption": "acdsee:caption",
+    "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/ AltTextAccessibility": "AltTextAccessibility",
+    "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/ ExtDescrAccessibility": "ExtDescrAccessibility",
 }
+#: How their names stand in a packet that can't be parsed.
+_CAPTION_NAMES = (
+    *(b"description", b"ImageDescription", b"UserComment", b":caption", b"AltTextAccessibility"),
+    b"ExtDescrAccessibility",
+)
+_PACKET_END = re.compile(rb"<\?xpacket\s+end=[^>]*\?>")
 _TAG = re.compile(rb"""<(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
 
 
@@ -65,7 +74,7 @@ def parse(data: bytes) -> Packet:
         raise XmpError(f"the XMP packet is larger than {MAX_PACKET_BYTES >> 20} MB")
     reader = _Reader(data)
     try:
-        reader.parser.Parse(data.rstrip(b"\0"), True)
+        reader.parser.Parse(data[: packet_end(data)].rstrip(b"\0"), True)
     except (expat.ExpatError, UnicodeDecodeError, ValueError) as error:
         raise XmpError(f"the XMP packet can't be parsed: {error}") from error
     if len(reader.rdf) != 1:
@@ -75,6 +84,12 @@ def parse(data: bytes) -> Packet:
     if end_tag < 0 or data[rdf.content - 2 : rdf.content] == b"/>":
         raise XmpError("the XMP packet's rdf:RDF is empty")
     return Packet(rdf, end_tag, frozenset(reader.own_prefixes))
+
+
+def packet_end(data: bytes) -> int:
+    """Where the packet ends: what stands behind its end instruction is what a longer one has left there."""
+    found = _PACKET_END.search(data)
+    return found.end() if found else len(data)
 
 
 class _Reader:
@@ -155,7 +170,7 @@ def texts_of(element: Element) -> list[str]:
 def may_describe(data: bytes) -> bool:
     """Whether a packet that can't be parsed may hold a caption: one of their names stands in it, in UTF-8, 16 or 32."""
     narrow = data.replace(b"\0", b"")
-    return any(name in narrow for name in (b"description", b"ImageDescription", b"UserComment"))
+    return any(name in narrow for name in _CAPTION_NAMES)
 
 
 def has_description(packet: Packet) -> bool:
@@ -168,19 +183,36 @@ def has_description(packet: Packet) -> bool:
 
 
 def own_fields(packet: Packet) -> dict[str, str]:
-    """The properties of our namespace, whichever way another program has written them down since."""
+    """The properties of our namespace by the parts of the mark, whichever way another program has written them down
+    since."""
+    return parts_of_mark(_own_properties(packet))
+
+
+def _own_properties(packet: Packet) -> dict[str, str]:
     found: dict[str, str] = {}
-    prefix = f"{OWN} "
     for description in packet.descriptions:
-        for name, value in description.attributes.items():
-            if name.startswith(prefix):
-                found[name.removeprefix(prefix)] = value
+        found |= own_attributes(description)
         for element in description.children:
-            if element.name.startswith(prefix):
-                found[element.name.removeprefix(prefix)] = element.text.strip()
+            if element.name.startswith(f"{OWN} "):
+                found[element.name.removeprefix(f"{OWN} ")] = element.text.strip()
     return found
+
+
+def own_attributes(description: Element) -> dict[str, str]:
+    """The attributes in our namespace, by their local names."""
+    prefix = f"{OWN} "
+    return {
+        name.removeprefix(prefix): value for name, value in description.attributes.items() if name.startswith(prefix)
+    }
+
+
+def own_attribute(description: Element, part: str) -> str:
+    """The part of the mark that stands in an attribute, under today's name or an older one; "" where none does."""
+    attributes = own_attributes(description)
+    return attributes.get(XMP_NAMES[part]) or attributes.get(part, "")
 
 
 def read_mark(packet: Packet) -> Mark | None:
     """The mark beside our caption, or None where the packet has none."""
-    return Mark.from_fields(own_fields(packet))
+    mark = Mark.from_fields(own_fields(packet))
+    return mark and replace(mark, outdated=any(name in XMP_NAMES for name in _own_properties(packet)))

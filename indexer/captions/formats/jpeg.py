@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 from indexer.errors import CaptionRefused
 
-SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
+SOI, EOI, SOS, COM = 0xD8, 0xD9, 0xDA, 0xFE
 APP0, APP1, APP2, APP11, APP13 = 0xE0, 0xE1, 0xE2, 0xEB, 0xED
 
 EXIF_HEADER = b"Exif\0\0"  # JEITA CP-3451 (EXIF 2.32), 4.7.2
 XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"  # XMP specification part 3, 1.1.3
 EXTENDED_XMP_HEADER = b"http://ns.adobe.com/xmp/extension/\0"
 MPF_HEADER = b"MPF\0"  # CIPA DC-007
+
+_XMP_SIGN = re.compile(rb"<(?:exif:|\?xpacket|x:xmpmeta|rdf:RDF)")
+_XMP_START = re.compile(rb"<(?:\?xpacket|\?xml|x:xmpmeta|x:xapmeta|rdf:RDF)")
 
 MAX_PAYLOAD_BYTES = 0xFFFF - 2  # the segment's length counts its own two bytes
 
@@ -116,6 +119,16 @@ def payload(data: bytes, segment: Segment) -> bytes:
 def is_kind(data: bytes, segment: Segment, marker: int, header: bytes) -> bool:
     """Whether a segment is an APPn of this sort, told by how its payload begins."""
     return segment.marker == marker and data.startswith(header, segment.body)
+
+
+def odd_xmp(body: bytes) -> bytes | None:
+    """The XMP packet in an APP1 payload without the header that XMP asks for, where it begins as ExifTool takes it for
+    one all the same: by an address or a name that is misspelt, or none. None for any other payload."""
+    known = (EXIF_HEADER[:5], XMP_HEADER, EXTENDED_XMP_HEADER)
+    if body.startswith(known) or not (body.startswith((b"http", b"XMP\0")) or _XMP_SIGN.search(body)):
+        return None
+    found = _XMP_START.search(body)
+    return body[found.start() :] if found else None
 
 
 def compose(marker: int, body: bytes) -> bytes:

@@ -6,21 +6,25 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from indexer.captions.blocks import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.captions.blocks.charsets import decode_text
 from indexer.captions.formats.jpeg import (
     APP0,
     APP1,
     APP2,
     APP11,
     APP13,
+    COM,
     EOI,
     EXIF_HEADER,
     EXTENDED_XMP_HEADER,
+    MAX_PAYLOAD_BYTES,
     MPF_HEADER,
     XMP_HEADER,
     Segment,
     compose,
     header_segments,
     is_kind,
+    odd_xmp,
     payload,
     segments,
 )
@@ -69,14 +73,16 @@ class JpegPhoto:
     def texts(self) -> list[FieldText]:
         """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
         found = [text for block in self._blocks for text in tiff.texts(block)]
-        for packet in [*self._packets, *self._extended_packets]:
+        for packet in [*self._packets, *self._odd_packets, *self._extended_packets]:
             parsed = _parsed(packet)
             if parsed is not None:
                 found += xmp_packet.captions(parsed)
             elif xmp_packet.may_describe(packet) or self._has_junk:  # of which the packet may go on
                 raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption")
         captions = iptc.captions([payload(self.data, s) for s in self._header if s.marker == APP13])
-        return found + [FieldText("IPTC Caption-Abstract", text) for text in captions]
+        found += [FieldText("IPTC Caption-Abstract", text) for text in captions]
+        comments = [decode_text(payload(self.data, s)) for s in self._header if s.marker == COM]
+        return found + [FieldText("JPEG Comment", text) for text in comments]
 
     @cached_property
     def _blocks(self) -> list[bytes]:
@@ -85,6 +91,12 @@ class JpegPhoto:
     @cached_property
     def _packets(self) -> list[bytes]:
         return [payload(self.data, s)[len(XMP_HEADER) :] for s in self._xmp]
+
+    @cached_property
+    def _odd_packets(self) -> list[bytes]:
+        """Those behind a header that is misspelt, or missing: other programs read them, and none is edited."""
+        found = [odd_xmp(payload(self.data, s)) for s in self._header if s.marker == APP1]
+        return [packet for packet in found if packet is not None]
 
     @cached_property
     def _extended_packets(self) -> list[bytes]:
@@ -118,8 +130,10 @@ class JpegPhoto:
         Raises `CaptionRefused` with the reason where that can't be done without risk.
         """
         self._check_whole()
-        if len(self._xmp) > 1:
+        if len(self._xmp) > 1 or (self._xmp and self._odd_packets):
             raise CaptionRefused("the file has several XMP packets")
+        if self._odd_packets:
+            raise CaptionRefused("the header of the file's XMP packet is misspelt")
         if place is CaptionPlace.XMP:
             return self._assembled(self._xmp_change(own, needs_text=True))
         changes = self._exif_change(own)
@@ -165,16 +179,40 @@ class JpegPhoto:
 
     def _xmp_change(self, own: OwnCaption, *, needs_text: bool) -> list[tuple[int, int, bytes]]:
         if not self._xmp:
-            at = self._exif[0].end if len(self._exif) == 1 else self._after_app0
+            at = self._behind_pictures(self._exif[0].end if len(self._exif) == 1 else self._after_app0)
             self._check_mpf(at)
             self._check_junk(at)
             return [(at, at, compose(APP1, XMP_HEADER + xmp_edit.compose_packet(own)))]
         segment, packet = self._xmp[0], self._packets[0]
+        self._behind_pictures(segment.start, only=True)
         self._check_mpf(segment.start)
         self._check_junk(segment.end)
         if needs_text and not xmp_edit.can_describe(packet):
             raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
         return [(segment.marker_at, segment.end, compose(APP1, XMP_HEADER + xmp_edit.splice(packet, own)))]
+
+    def _behind_pictures(self, at: int, *, only: bool = False) -> int:
+        """`at`, or the next place behind the last byte that the Exif block points at past its own end: a thumbnail
+        that is cut off there goes on in the next segment to those who read it, and what is put between would become a
+        part of it. `only`: no other place will do."""
+        last = max((end for _, end in self._pictures_outside), default=0)
+        ends = [segment.end for segment in self._header if segment.end >= max(last, at)]
+        if last <= at:
+            return at
+        if only or not ends:
+            raise CaptionRefused("the thumbnail lies outside the Exif block")
+        return ends[0]
+
+    @cached_property
+    def _pictures_outside(self) -> list[tuple[int, int]]:
+        """In bytes of the file. What lies so far behind its end that no caption makes it reach there doesn't count."""
+        starts = [segment.body + len(EXIF_HEADER) for segment in self._exif]
+        found = (
+            (base + start, base + end)
+            for base, block in zip(starts, self._blocks, strict=True)
+            for start, end in tiff.pictures_outside(block)
+        )
+        return [(start, end) for start, end in found if start < len(self.data) + 2 * MAX_PAYLOAD_BYTES]
 
     @property
     def _after_app0(self) -> int:

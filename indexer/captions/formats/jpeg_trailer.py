@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-from indexer.captions.blocks.tiff import MAKER_NOTE, TiffError, byte_order, integers, walk
+from indexer.captions.blocks.tiff import MAKER_NOTE, TiffError, walk
 from indexer.captions.formats.maker_note import may_point_between, shows_outside
 from indexer.errors import CaptionRefused
 
-_THUMBNAIL_OFFSET = 0x0201
 _MAX_TARGETS = 64
 _PADDED_JPEG = re.compile(rb"[\x00\xff]*\xff\xd8")
 _GCONTAINER = b"http://ns.google.com/photos/1.0/container/"
@@ -20,7 +19,6 @@ def check_trailer(data: bytes, trailer: int, *, tiff_start: int, block: bytes, x
 
     `trailer` is where it begins in `data`; `block` is the Exif block (b"" where there is none), at `tiff_start`.
     """
-    _check_thumbnails(data, tiff_start, block)
     if shows_outside(block, len(data) - tiff_start):
         raise CaptionRefused("the camera's MakerNote points at a preview outside the Exif block")
     if trailer >= len(data):
@@ -61,20 +59,6 @@ def _points_past_picture(data: bytes, trailer: int, tiff_start: int, block: byte
             break
     positions = {target - base for target in targets for base in (0, tiff_start)}
     return any(position.to_bytes(4, order) in block for position in positions for order in ("big", "little"))
-
-
-def _check_thumbnails(data: bytes, tiff_start: int, block: bytes) -> None:
-    """A thumbnail outside its block is damage where nothing lies there, and must not be moved where it does."""
-    try:
-        order = byte_order(block) if block else ""
-        for directory in walk(block) if block else ():
-            for entry in directory.entries:
-                if entry.tag == _THUMBNAIL_OFFSET:
-                    start = integers(block, order, entry)[0]
-                    if start >= len(block) and data.startswith(b"\xff\xd8", tiff_start + start):
-                        raise CaptionRefused("the thumbnail lies outside the Exif block")
-    except TiffError:
-        return
 
 
 def has_maker_note(block: bytes) -> bool:

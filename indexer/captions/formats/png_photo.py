@@ -131,6 +131,9 @@ class PngPhoto:
             at = self._chunks[0].end
             return b"".join(self._with(at, at, compose(b"iTXt", _XMP_HEADER + xmp_edit.compose_packet(own))))
         chunk, packet = self._xmp[0], self._packets[0]
+        blocks = [self._body(other) for other in self._chunks if other.kind == b"eXIf" and other.start < chunk.start]
+        if any(tiff.pictures_outside(block) for block in blocks):
+            raise CaptionRefused("the thumbnail lies outside the Exif block")
         if any(other.kind == b"iDOT" and other.start < chunk.start for other in self._chunks):
             raise CaptionRefused("an iDOT chunk stands before the XMP, and its offsets would break")
         if not xmp_edit.can_describe(packet):

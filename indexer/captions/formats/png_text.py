@@ -7,6 +7,7 @@ import zlib
 from dataclasses import dataclass
 
 from indexer.captions.blocks import iptc, tiff, xmp_packet
+from indexer.captions.blocks.charsets import decode_text
 from indexer.captions.own_caption import FieldText
 from indexer.errors import CaptionRefused
 
@@ -15,7 +16,9 @@ XMP_KEYWORD = b"XML:com.adobe.xmp"
 _MAX_TEXT_BYTES = 4 << 20
 _PROFILE = b"raw profile type "
 _EXIF_HEADER, _APP1_XMP_HEADER = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
-_TITLE = b"title"
+_TITLE, _COMMENT = b"title", b"comment"
+#: PNG third edition, 11.3.3.2, and what ImageMagick makes of EXIF's.
+_CREATION_TIMES = frozenset({b"creation time", b"exif:datetimeoriginal"})
 _DESCRIPTIONS = frozenset({b"description", b"imagedescription", b"caption", b"exif:imagedescription"})
 
 
@@ -30,7 +33,9 @@ class PngText:
     def descriptions(self) -> list[FieldText]:
         """The text where it is a caption, and the captions of a profile's Exif or IPTC."""
         if self.keyword.lower() in _DESCRIPTIONS:
-            return [FieldText("PNG Description", _decoded(self.text))]
+            return [FieldText("PNG Description", decode_text(self.text))]
+        if self.keyword.lower() == _COMMENT:
+            return [FieldText("PNG Comment", decode_text(self.text))]
         block, resources = self.exif, self.iptc
         if block is not None:
             return tiff.texts(block)
@@ -43,7 +48,12 @@ class PngText:
     @property
     def title(self) -> str | None:
         """The text where it is the photo's title."""
-        return _decoded(self.text) if self.keyword.lower() == _TITLE else None
+        return decode_text(self.text) if self.keyword.lower() == _TITLE else None
+
+    @property
+    def creation_time(self) -> str | None:
+        """The text where it tells when the picture was made."""
+        return decode_text(self.text) if self.keyword.lower() in _CREATION_TIMES else None
 
     @property
     def exif(self) -> bytes | None:
@@ -100,7 +110,8 @@ def read_text(kind: bytes, body: bytes) -> PngText:
 
 def _unpacked(keyword: bytes, packed: bytes) -> bytes:
     name = keyword.lower()
-    if name not in _DESCRIPTIONS and name != _TITLE and keyword != XMP_KEYWORD and not name.startswith(_PROFILE):
+    asked_for = name in _DESCRIPTIONS | _CREATION_TIMES | {_TITLE, _COMMENT} or keyword == XMP_KEYWORD
+    if not asked_for and not name.startswith(_PROFILE):
         return b""  # nobody asks for it
     try:
         unpacker = zlib.decompressobj()
@@ -110,14 +121,6 @@ def _unpacked(keyword: bytes, packed: bytes) -> bytes:
     if unpacker.unconsumed_tail:
         raise CaptionRefused("a text of the file is too long to look through, and may hold a person's caption")
     return text
-
-
-def _decoded(text: bytes) -> str:
-    """Latin-1 by the standard, except in iTXt; UTF-8 by the hand of many programs."""
-    try:
-        return text.decode().strip(" \t\r\n\0")
-    except UnicodeDecodeError:
-        return text.decode("latin-1").strip(" \t\r\n\0")
 
 
 def packets_of(text: PngText) -> list[xmp_packet.Packet]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from indexer.captions.own_caption import sha256
 from indexer.errors import CaptionRefused, PhotoVanished
+from indexer.passing import Obstacle
 from indexer.photo import FileStamp
 
 GONE = "another program has moved or deleted the file"
@@ -30,6 +32,20 @@ _REASONS = {
     errno.ENAMETOOLONG: "the name would be longer than the file system takes",
     errno.EIO: "the disk reports an error",
     errno.ESTALE: "the network share has lost the file",
+}
+
+#: What may be over later; the other reasons are final.
+_OBSTACLES = {
+    errno.EACCES: Obstacle.RIGHTS,
+    errno.EPERM: Obstacle.RIGHTS,
+    errno.EROFS: Obstacle.RIGHTS,
+    errno.ENOSPC: Obstacle.SPACE,
+    errno.EDQUOT: Obstacle.SPACE,
+    errno.EBUSY: Obstacle.OTHERS,
+    errno.ETXTBSY: Obstacle.OTHERS,
+    errno.EAGAIN: Obstacle.OTHERS,
+    errno.ELOOP: None,
+    errno.ENAMETOOLONG: None,
 }
 
 
@@ -72,6 +88,19 @@ def plain_reason(error: OSError) -> str:
     return _REASONS.get(error.errno or 0, error.strerror or str(error))
 
 
+def cannot_replace(error: OSError) -> CannotReplace:
+    """An error of the operating system as the reason why a file stays as it is."""
+    return CannotReplace(plain_reason(error), obstacle=_OBSTACLES.get(error.errno or 0, Obstacle.DISK))
+
+
+def leads_out(path: Path, real: Path, roots: Sequence[Path]) -> bool:
+    """Whether a symbolic link below one of these library roots leads out of all of them: `real` is where `path` really
+    is. Of a path that is below none of them nothing is known."""
+    if not any(path.is_relative_to(root) for root in roots):
+        return False
+    return not any(real.is_relative_to(os.path.realpath(root)) for root in roots)
+
+
 def read_file(path: Path, *, max_bytes: int) -> FileRead:
     """Reads a regular file whole. Raises `PhotoVanished` where it is not there, `ChangedMeanwhile` where it
     changes under the reading, `CannotReplace` where it is no regular file or larger than `max_bytes`."""
@@ -83,7 +112,7 @@ def read_file(path: Path, *, max_bytes: int) -> FileRead:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:  # what a photo's sidecar is called when its own name is as long as can be
             raise PhotoVanished(f"{path} can't be there: the name is too long") from error
-        raise CannotReplace(_unreadable(error)) from error
+        raise _unreadable(error) from error
     before = os.fstat(descriptor)
     if not stat.S_ISREG(before.st_mode):
         os.close(descriptor)
@@ -94,13 +123,13 @@ def read_file(path: Path, *, max_bytes: int) -> FileRead:
         try:
             data = file.read()
         except OSError as error:
-            raise CannotReplace(_unreadable(error)) from error
+            raise _unreadable(error) from error
         if stamp_of(os.fstat(descriptor)) != stamp_of(before) or len(data) != before.st_size:
             raise ChangedMeanwhile("the file changed while it was being read")
         return FileRead(real, data, stamp_of(before), before.st_ctime_ns, before.st_nlink)
 
 
-def _unreadable(error: OSError) -> str:
+def _unreadable(error: OSError) -> CannotReplace:
     if error.errno == errno.EACCES:
-        return "the file can't be read (permission denied)"
-    return plain_reason(error)
+        return CannotReplace("the file can't be read (permission denied)", obstacle=Obstacle.RIGHTS)
+    return cannot_replace(error)

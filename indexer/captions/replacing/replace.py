@@ -19,18 +19,19 @@ from indexer.captions.replacing.file_read import (
     CannotReplace,
     ChangedMeanwhile,
     FileRead,
-    plain_reason,
+    cannot_replace,
     stamp_of,
 )
 from indexer.captions.replacing.folder import Folder
 from indexer.captions.replacing.held_file import xattrs
 from indexer.captions.replacing.swap import swap, take_away
 from indexer.captions.replacing.temporary import Temporary
+from indexer.passing import Obstacle
 from indexer.photo import FileStamp
 
 # Programs that compare size and mtime (rsync and most backups) must see a difference, on FAT too, which counts in twos.
 _NOTICED_NS = 2_000_000_000
-_SPACE_LEFT_BYTES = 16 << 20  # what a disk must still have after the copy is written
+SPACE_LEFT_BYTES = 16 << 20  # what a disk must still have after the copy is written
 
 #: Called with the SHA-256 of what is about to stand there, None for nothing, perhaps in a thread of its own. Nothing is
 #: replaced before it has returned, or where it raises.
@@ -53,7 +54,9 @@ def replace_file(
     `ChangedMeanwhile`; the file is then untouched. Returns the new file's stamp.
     """
     if old.links > 1:
-        raise CannotReplace("the file has several hard links, and a replacement would part them")
+        raise CannotReplace(
+            "the file has several hard links, and a replacement would part them", obstacle=Obstacle.LINKS
+        )
     with _plain_errors(), Folder(old.path.parent) as folder:
         _check_space(folder, len(new))
         with Temporary(folder, old.path.name) as copy:
@@ -92,7 +95,7 @@ def _written(
         try:
             digest = beside.submit(lambda: known_digest or sha256(data))
         except RuntimeError as error:
-            raise CannotReplace("the system has no room for another thread") from error
+            raise CannotReplace("the system has no room for another thread", obstacle=Obstacle.DISK) from error
         copy.write(data)
         attributes(copy.writer)
         announced = beside.submit(lambda: before_replacing and before_replacing(digest.result()))
@@ -126,12 +129,12 @@ def _plain_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.ELOOP:  # a link stands where the file was
             raise ChangedMeanwhile(CHANGED) from error
-        raise CannotReplace(plain_reason(error)) from error
+        raise cannot_replace(error) from error
 
 
 def _check_space(folder: Folder, size: int) -> None:
     free = folder.free_bytes()
-    if free is not None and free < size + _SPACE_LEFT_BYTES:
+    if free is not None and free < size + SPACE_LEFT_BYTES:
         raise OSError(errno.ENOSPC, "no space")
 
 
@@ -147,7 +150,9 @@ def _copy_attributes(folder: Folder, old: FileRead, descriptor: int, *, move_ns:
             try:
                 os.fchown(descriptor, status.st_uid, status.st_gid)
             except PermissionError as error:
-                raise CannotReplace("the file belongs to somebody else, and would change hands") from error
+                raise CannotReplace(
+                    "the file belongs to somebody else, and would change hands", obstacle=Obstacle.OWNER
+                ) from error
         os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
         _copy_xattrs(source, descriptor)
         if move_ns is not None:
@@ -166,7 +171,8 @@ def _copy_xattrs(source: int, descriptor: int) -> None:
             try:
                 os.setxattr(descriptor, name, value)
             except OSError as error:
-                raise CannotReplace(f"its extended attribute {name} can't be copied") from error
+                reason = f"its extended attribute {name} can't be copied"
+                raise CannotReplace(reason, obstacle=Obstacle.RIGHTS) from error
 
 
 def _umask() -> int:

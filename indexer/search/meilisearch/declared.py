@@ -15,7 +15,7 @@ from indexer.search.stems import stem
 from indexer.search.synonyms import synonym_table
 
 #: To be raised with every change of what stands in a document: the index is then made anew.
-LAYOUT = 1
+LAYOUT = 2
 
 #: The texts of a photo, from the most to the least telling; `fields.Text.field` names them.
 TEXTS = (
@@ -24,11 +24,20 @@ TEXTS = (
     "tags",
     "keywords",
     "people",
+    "pets",
     "title",
+    "headline",
+    "alt_texts",
+    "comments",
     "places",
+    "locations",
+    "subjects",
     "folders",
     "file_names",
     "taken_at",
+    "camera",
+    "lens",
+    "creators",
 )
 #: The basic forms of a photo's words, where they are others than the words. And the model's sentence where that, or one
 #: of its words, is doubtful: this is the attribute that weighs least.

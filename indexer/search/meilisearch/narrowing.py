@@ -14,7 +14,7 @@ from indexer.search import Filter, FilterError
 from indexer.search.embedded_filter import VALUE_FILTERS, nearest_values, places_meant
 from indexer.search.embedded_picture import NAMING, THINGS, Facet
 from indexer.search.fields import taken_s
-from indexer.search.filters import date_range, near_circle, rating_range
+from indexer.search.filters import date_range, near_circle, periods_around, rating_range
 from indexer.search.meilisearch.declared import FACET
 from indexer.search.meilisearch.layout import escaped, unescaped
 
@@ -85,8 +85,9 @@ def among(ids: Sequence[str]) -> str:
 def _number(item: Filter) -> str:
     if item.name in {"before", "after", "year"}:
         start, end = map(taken_s, date_range(item.value))
+        around = ", ".join(map(_quoted, periods_around(item.value))) if item.name == "before" else ""
         return {
-            "before": f"taken < {start}",
+            "before": f"taken < {start}" + (f" AND {FACET}period NOT IN [{around}]" if around else ""),
             "after": f"taken >= {start}",
             "year": f"taken >= {start} AND taken < {end}",
         }[item.name]

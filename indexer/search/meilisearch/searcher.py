@@ -124,7 +124,9 @@ class Searcher:
 
     def _alike_by_words(self, own: Found, limit: int) -> Answer:
         """By its most telling words: rare ones that say much of it."""
-        strongest = sorted(own.strengths.keys() - STOP_WORDS, key=lambda word: (-own.strengths[word], word))
+        strongest = sorted(
+            own.strengths.keys() - STOP_WORDS - own.said.of_taking, key=lambda word: (-own.strengths[word], word)
+        )
         terms = [Term(word, (word,)) for word in strongest[: 2 * MOST_SIMILAR_WORDS]]
         counts, _ = self._asker.counted(terms)
         weights = dict(zip(terms, weights_of([counts[term] for term in terms], self._asker.size()), strict=True))

@@ -1,0 +1,154 @@
+"""What could not be done for a reason that may be over later, and when it becomes work again.
+
+Set aside: a job waits until `retry_at`, a file without rights until it can be opened. A caption that an obstacle keeps
+out of a file is written by a job of its own once the obstacle may be gone; what fails again waits longer each time.
+"""
+
+# ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from indexer.catalogue.file_rows import ensure_root, within
+from indexer.catalogue.job_queue import RANK, SetAside, set_aside_from_row
+from indexer.catalogue.rows import FILE_COLUMNS, now
+from indexer.database import Database
+from indexer.passing import RETRIED_AT_START, FailureKind, Obstacle
+from indexer.photo import CaptionPlace, JobKind
+
+#: A caption that could not be written again is tried after an hour, then after twice as long each time.
+_FIRST_WRITE_WAIT, _LONGEST_WRITE_WAIT = timedelta(hours=1), timedelta(days=7)
+
+#: What was set aside more often than so is not tried again at each start, which may be every few minutes.
+MOST_STARTS = 3
+
+# Attempts begin anew; `rounds` and the rank that failing has added stay: it comes behind what has not failed.
+_AGAIN = "state = 'queued', attempts = 0, suspect = 0, again = 0, claimed_at = NULL, retry_at = NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedFile:
+    """A file whose caption stands at `place`, and not further up, for an obstacle."""
+
+    id: int
+    path: bytes
+    size: int
+    obstacle: Obstacle
+    place: CaptionPlace | None
+
+
+class Retries:
+    """The catalogue's side of trying again."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def set_aside_as(self, kind: FailureKind, root: Path) -> list[SetAside]:
+        """The present files below `root` that were set aside for this kind of reason."""
+        with self._database.transaction() as writer:
+            root_id, below = ensure_root(writer, root)
+        where, values = within(below)
+        rows = self._database.reader.execute(
+            f"""SELECT job.id, job.kind, job.attempts, job.reason, job.reason_kind, job.at, {FILE_COLUMNS}
+            FROM job JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id
+            WHERE job.state = 'aside' AND job.reason_kind = ? AND file.missing_since IS NULL
+            AND file.root_id = ? AND {where} ORDER BY job.id""",
+            (kind.value, root_id, *values),
+        )
+        return [set_aside_from_row(row) for row in rows]
+
+    def try_again(self, ids: Collection[int]) -> int:
+        """Queues what was set aside, behind what has not failed; returns how many. The next wait is a longer one."""
+        with self._database.transaction() as writer:
+            return writer.executemany(
+                f"UPDATE job SET {_AGAIN} WHERE state = 'aside' AND id = ?", [(one,) for one in ids]
+            ).rowcount
+
+    def try_again_what_is_due(self) -> int:
+        """Queues what was set aside and whose wait is over; returns how many."""
+        with self._database.transaction() as writer:
+            return writer.execute(f"UPDATE job SET {_AGAIN} WHERE state = 'aside' AND retry_at <= ?", (now(),)).rowcount
+
+    def try_again_at_start(self) -> int:
+        """Queues what was set aside for a reason that a start may have ended, and lets writes be tried at once."""
+        kinds = json.dumps([kind.value for kind in RETRIED_AT_START])
+        with self._database.transaction() as writer:
+            writer.execute("UPDATE file SET write_at = NULL WHERE obstacle IS NOT NULL AND write_at IS NOT NULL")
+            return writer.execute(
+                f"""UPDATE job SET {_AGAIN} WHERE state = 'aside'
+                AND reason_kind IN (SELECT value FROM json_each(?)) AND rounds <= ?""",
+                (kinds, MOST_STARTS),
+            ).rowcount
+
+    def blocked_files(
+        self, root: Path, obstacles: Collection[Obstacle], *, after: int = 0, limit: int = 1000
+    ) -> list[BlockedFile]:
+        """The present files below `root` whose caption one of these obstacles keeps out, whose time has come and that
+        no job waits for, in the order of their ids, for walking through all of them: pass the last one as `after`."""
+        with self._database.transaction() as writer:
+            root_id, below = ensure_root(writer, root)
+        where, values = within(below)
+        rows = self._database.reader.execute(
+            f"""SELECT file.id, root.path AS root, folder, name, size, obstacle, caption_place
+            FROM file JOIN root ON root.id = file.root_id
+            WHERE file.obstacle IN (SELECT value FROM json_each(?)) AND file.root_id = ? AND {where} AND file.id > ?
+            AND missing_since IS NULL AND (write_at IS NULL OR write_at <= ?)
+            AND NOT EXISTS (SELECT 1 FROM job WHERE job.file_id = file.id) ORDER BY file.id LIMIT ?""",
+            (json.dumps([one.value for one in obstacles]), root_id, *values, after, now(), limit),
+        )
+        return [_blocked(row) for row in rows]
+
+    def enqueue_writes(self, file_ids: Iterable[int]) -> int:
+        """Queues the writing of what the catalogue says of these files' photos; returns how many jobs are new."""
+        chosen = json.dumps(list(file_ids))
+        with self._database.transaction() as writer:
+            return _enqueue_writes(writer, "file.id IN (SELECT value FROM json_each(:values))", chosen)
+
+    def enqueue_all_writes(self, obstacles: Collection[Obstacle]) -> int:
+        """Queues the writing of every caption that one of these obstacles kept out of a file, whether or not its time
+        has come; returns how many jobs are new."""
+        chosen = json.dumps([one.value for one in obstacles])
+        with self._database.transaction() as writer:
+            return _enqueue_writes(writer, "file.obstacle IN (SELECT value FROM json_each(:values))", chosen)
+
+
+def _enqueue_writes(writer: sqlite3.Connection, condition: str, values: str) -> int:
+    # Where a person has decided on the page, what they decided is carried out; see `pipeline.words_into_the_file`.
+    return writer.execute(
+        f"""INSERT INTO job (file_id, kind, rank)
+        SELECT file.id, CASE WHEN photo.corrected_at IS NULL THEN :write ELSE :words END, :rank
+        FROM file JOIN photo ON photo.id = file.photo_id
+        WHERE {condition} AND file.obstacle IS NOT NULL AND file.missing_since IS NULL
+        AND NOT EXISTS (SELECT 1 FROM job WHERE job.file_id = file.id AND job.state <> 'aside')
+        ORDER BY file.id ON CONFLICT (file_id, kind) DO NOTHING""",
+        {
+            "write": JobKind.WRITE.value,
+            "words": JobKind.WORDS.value,
+            "rank": RANK[JobKind.WRITE],
+            "values": values,
+        },
+    ).rowcount
+
+
+def write_wait(row: sqlite3.Row, obstacle: Obstacle | None) -> tuple[int, str | None]:
+    """How often a file's caption was tried in vain, and when it may be tried again, after a settled job.
+
+    `row` is the file's, with its job's `kind`. The first time in vain counts for nothing: the next scan looks.
+    """
+    if obstacle is None or row["rank"] != RANK[JobKind.WRITE]:
+        return 0, None
+    wait = min(_LONGEST_WRITE_WAIT, _FIRST_WRITE_WAIT * 2 ** min(row["write_tries"], 16))
+    return row["write_tries"] + 1, (datetime.now(UTC) + wait).isoformat(timespec="milliseconds")
+
+
+def _blocked(row: sqlite3.Row) -> BlockedFile:
+    place = CaptionPlace(row["caption_place"]) if row["caption_place"] else None
+    path = os.path.join(row["root"], row["folder"], row["name"])  # noqa: PTH118 - bytes
+    return BlockedFile(row["id"], path, row["size"], Obstacle(row["obstacle"]), place)

@@ -1,0 +1,68 @@
+"""Asking the recollect that is indexing already for a scan, and waiting for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from indexer.catalogue import Catalogue
+from indexer.commands.command_line import SOMETHING_FAILED
+from indexer.commands.terminal import Terminal
+from indexer.progress import Progress
+from indexer.settings import Settings
+from indexer.storage import indexing_process
+
+_POLL_S = 0.5
+#: A run that ends (`recollect index`) takes up no requests, and a service that starts not at once.
+_SLOW_S = 30.0
+
+
+async def ask_and_wait(
+    settings: Settings, catalogue: Catalogue, roots: Sequence[Path], terminal: Terminal, stop: asyncio.Event
+) -> Progress | None:
+    """What came of it; None where the other process ended before.
+
+    Raises `click.exceptions.Exit` where `stop` is set: nobody knows then how it ends.
+    """
+    request = await asyncio.to_thread(catalogue.ask_for_scan, roots)
+    asking = _Asking(settings, catalogue, terminal, request)
+    following = asyncio.create_task(terminal.follow(lambda: asking.progress))
+    try:
+        return await asking.wait(stop)
+    finally:
+        following.cancel()
+        await asyncio.wait({following})
+        await asyncio.to_thread(catalogue.drop_scan_request, request)
+
+
+class _Asking:
+    def __init__(self, settings: Settings, catalogue: Catalogue, terminal: Terminal, request: int) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._terminal = terminal
+        self._request = request
+        self.progress = Progress()
+
+    async def wait(self, stop: asyncio.Event) -> Progress | None:
+        clock = asyncio.get_running_loop().time
+        asked_at, told = clock(), False
+        while not stop.is_set():
+            found = await asyncio.to_thread(self._catalogue.scan_request, self._request)
+            if found is not None and found.progress is not None:
+                self.progress = Progress(**found.progress)
+                if found.done:
+                    return self.progress
+            elif not told and clock() - asked_at > _SLOW_S:
+                told = True
+                self._terminal.say("it is busy and has not begun yet; this waits, and Ctrl-C ends the waiting")
+            if not await asyncio.to_thread(indexing_process, self._settings.data_dir):
+                return None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_S):
+                    await stop.wait()
+        self._terminal.say("not waited for: the running recollect goes on with it")
+        raise click.exceptions.Exit(SOMETHING_FAILED)

@@ -1,0 +1,55 @@
+"""Which kind of job is worked off by what; `pipeline` has the journeys but one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+from indexer.photo import IndexedPhoto, Job, JobKind, ThumbnailSize
+from indexer.pipeline import (
+    Bench,
+    caption_again,
+    index_photo,
+    make_thumbnails_again,
+    read_metadata_again,
+    words_into_the_file,
+    write_again,
+)
+
+
+async def complete_caption(job: Job, bench: Bench) -> None:
+    """Tags and embedding for a sentence that was taken back from a file, which keeps it: from the cached screen
+    thumbnail, or, where that was lost, from the file, which is only read."""
+    content_key = job.content_key or ""
+    known = await asyncio.to_thread(bench.catalogue.known, content_key)
+    pixels = None
+    if known is not None and known.look_model is None:  # else it was done for another copy of the photo
+        pixels = await _pixels(job, content_key, bench)
+    seen = await bench.captioner.caption(pixels) if pixels is not None else None
+    await asyncio.to_thread(bench.catalogue.settle_look, job, content_key, seen)
+
+
+async def _pixels(job: Job, content_key: str, bench: Bench) -> bytes | None:
+    """The model's input; None where the file shows another photo by now, which a scan finds."""
+    webp = await asyncio.to_thread(bench.thumbnails.get, content_key, ThumbnailSize.SCREEN)
+    if webp is not None:
+        return await bench.photos.pixels_of(webp)
+    reading = await bench.photos.read(job.file.path)
+    if reading.content_key != content_key:
+        return None
+    await asyncio.to_thread(bench.thumbnails.put_all, content_key, reading.thumbnails.items())
+    return reading.pixels
+
+
+JOURNEYS: Mapping[JobKind, Callable[[Job, Bench], Awaitable[IndexedPhoto | None]]] = MappingProxyType(
+    {
+        JobKind.INDEX: index_photo,
+        JobKind.CAPTION: caption_again,
+        JobKind.METADATA: read_metadata_again,
+        JobKind.THUMBNAILS: make_thumbnails_again,
+        JobKind.WORDS: words_into_the_file,
+        JobKind.COMPLETE: complete_caption,
+        JobKind.WRITE: write_again,
+    }
+)

@@ -1,0 +1,167 @@
+"""Which files beside a photo speak of it: XMP sidecars, and the `.json` files of Google Photos' Takeout. By name alone.
+
+XMP: `IMG.JPG.xmp` (darktable, digiKam) and `IMG.xmp` (Lightroom, of RAW files), in any letter case.
+
+Takeout: `IMG.jpg.json`, `IMG.jpg.supplemental-metadata.json`, and where that is too long for it, cut off at 46
+characters, wherever that is; `IMG.json`. Of `IMG(1).jpg` the number stands behind: `IMG.jpg(1).json`. What Google
+Photos made of a photo (`IMG-edited.jpg`, also in other languages) has no `.json` of its own: the photo's counts.
+"""
+
+# ruff: noqa: PTH116, PTH118, PTH121, PTH122, PTH208 - paths are the file system's own bytes here
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+#: The names of a folder's sidecars, by their names in lower case.
+Listing = Mapping[bytes, tuple[bytes, ...]]
+
+XMP, JSON = b".xmp", b".json"
+_SUPPLEMENT = ".supplemental-metadata"
+_CUT = range(51, 41, -1)  # characters; 46, but with the ending and a number in some of Takeout's versions
+_NUMBERED = re.compile(r"(.+)(\(\d{1,4}\))")
+_EDITED = re.compile(
+    r"(.+?)[ -]+(?:edited|effects|smile|mix|bearbeitet|modifié|modificato|bewerkt|edytowane|editado|editada|ha editado|"
+    r"ha editada|editat|redigerad|redigeret|redigert|muokattu|upraveno|upravené|szerkesztett|düzenlendi|编辑|編集済み|"
+    r"수정됨|отредактировано|змінено)(\(\d{1,4}\))?"
+)
+# The listing of a folder that changed a moment ago may be older than its time of change tells.
+_COARSEST_CLOCK_NS = 3_000_000_000
+
+
+def is_sidecar_name(name: bytes) -> bool:
+    """Whether a file of this name may speak of a photo beside it."""
+    return name[-4:].lower() == XMP or name[-5:].lower() == JSON
+
+
+def xmp_names(name: bytes) -> tuple[bytes, bytes]:
+    """The names, in lower case, under which a photo's XMP sidecar is looked for: IMG.JPG.xmp, then IMG.xmp."""
+    lower = name.lower()
+    return lower + XMP, os.path.splitext(lower)[0] + XMP
+
+
+def takeout_names(name: bytes) -> Mapping[bytes, bool]:
+    """The names, in lower case, that Takeout may have given a photo's `.json`, the likeliest first; and whether the
+    name is enough to tell that it is this photo's."""
+    found: dict[bytes, bool] = {}
+    for base, number in _bases(os.fsdecode(name.lower())):
+        for form, certain in _forms(base):
+            found.setdefault(os.fsencode(form + number) + JSON, certain)
+    return found
+
+
+def speaks_of(sidecar: bytes, photo: bytes) -> bool:
+    """Whether a file of this name may be a sidecar of a photo of that name in the same folder."""
+    lower = sidecar.lower()
+    return lower in xmp_names(photo) if lower.endswith(XMP) else lower in takeout_names(photo)
+
+
+def xmp_beside(path: Path) -> list[Path]:
+    """The XMP sidecars that lie beside a photo: `IMG.JPG.xmp` before `IMG.xmp`, and each in the photo's letter case
+    before others. One in another case is the photo's only where there is no photo in that case."""
+    folder, name = os.path.split(os.fsencode(path))
+    found: list[Path] = []
+    for lower, own in zip(xmp_names(name), (name + XMP, os.path.splitext(name)[0] + XMP), strict=True):
+        names = sidecars_in(folder).get(lower, ())
+        ours = sorted(names, key=lambda other: (other[:-4] != own[:-4], other[-4:] != XMP, other))
+        found += [path.with_name(os.fsdecode(one)) for one in ours if not _is_anothers(folder, one, own, name)]
+    return found
+
+
+def takeout_beside(path: Path) -> list[tuple[Path, bool]]:
+    """The `.json` files beside a photo that may be Takeout's of it, and whether the name is enough to tell."""
+    folder, name = os.path.split(os.fsencode(path))
+    inside = sidecars_in(folder)
+    if not any(other.endswith(JSON) for other in inside):
+        return []
+    return [
+        (path.with_name(os.fsdecode(one)), certain)
+        for lower, certain in takeout_names(name).items()
+        for one in inside.get(lower, ())
+    ]
+
+
+def sidecars_named_after(path: Path, inside: Listing | None = None) -> list[Path]:
+    """Every file beside a photo that may speak of it by its name without regard to letter case, in order of names.
+    `inside` is what `sidecars_in` said of the folder, where that is known."""
+    folder, name = os.path.split(os.fsencode(path))
+    inside = sidecars_in(folder) if inside is None else inside
+    wanted = {*xmp_names(name), *(takeout_names(name) if any(other.endswith(JSON) for other in inside) else ())}
+    names = sorted(one for lower in wanted & inside.keys() for one in inside[lower])
+    return [path.with_name(os.fsdecode(one)) for one in names]
+
+
+def _bases(name: str) -> Iterator[tuple[str, str]]:
+    """The names of photos that a photo's `.json` may be named after, and the number behind: `("img.jpg", "(1)")`."""
+    stem, ending = os.path.splitext(name)
+    yield name, ""
+    if match := _NUMBERED.fullmatch(stem):
+        yield match[1] + ending, match[2]
+    if match := _EDITED.fullmatch(stem):
+        yield match[1] + (match[2] or "") + ending, ""
+        numbered = _NUMBERED.fullmatch(match[1])
+        yield (numbered[1] if numbered else match[1]) + ending, numbered[2] if numbered else match[2] or ""
+
+
+def _forms(base: str) -> Iterator[tuple[str, bool]]:
+    yield base, True
+    for length in range(len(_SUPPLEMENT), 0, -1):
+        yield base + _SUPPLEMENT[:length], True
+    for length in _CUT:
+        if length < len(base):
+            yield base[:length], False
+    yield os.path.splitext(base)[0], False
+
+
+def _is_anothers(folder: bytes, sidecar: bytes, own: bytes, photo: bytes) -> bool:
+    """Whether a sidecar that differs from a photo's in its case is that of another file."""
+    base = sidecar[:-4]
+    if base == own[:-4]:
+        return False
+    ending = os.path.splitext(photo)[1]
+    others = {base} if own[:-4] == photo else {base + end for end in (ending, ending.lower(), ending.upper())}
+    return any(_is_another_file(os.path.join(folder, other), os.path.join(folder, photo)) for other in others)
+
+
+def _is_another_file(other: bytes, photo: bytes) -> bool:
+    """To some file systems two names that differ in their case are one."""
+    try:
+        return not os.path.samefile(other, photo)
+    except OSError:
+        return False
+
+
+def sidecars_in(folder: bytes) -> Listing:
+    """The names of a folder's sidecars by their names in lower case; none where it can't be listed.
+
+    Every photo of a folder asks: a listing is kept for as long as the folder does not change.
+    """
+    try:
+        status = os.stat(folder or b".")
+    except OSError:
+        return {}
+    if time.time_ns() - status.st_mtime_ns < _COARSEST_CLOCK_NS:
+        return _list(folder)
+    return _list_once(folder, status.st_mtime_ns, status.st_dev, status.st_ino)
+
+
+@lru_cache(maxsize=16)
+def _list_once(folder: bytes, mtime_ns: int, device: int, inode: int) -> Listing:
+    return _list(folder)
+
+
+def _list(folder: bytes) -> Listing:
+    found: dict[bytes, tuple[bytes, ...]] = {}
+    try:
+        names = os.listdir(folder or b".")
+    except OSError:
+        return found
+    for name in sorted(filter(is_sidecar_name, names)):
+        found[name.lower()] = (*found.get(name.lower(), ()), name)
+    return MappingProxyType(found)

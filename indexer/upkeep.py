@@ -1,0 +1,87 @@
+"""Looks after the data directory while recollect runs: what was derived and got lost or damaged is made again.
+
+The search index is compared with the catalogue by the search feed. Here the thumbnails are: what a photo lacks becomes
+a job. From time to time every database is looked through as a whole, because damage in a part that nobody reads is
+damage all the same. A damaged catalogue can't be mended while it is in use: it is said, with what to do about it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from indexer.errors import SearchError
+from indexer.storage import Storage
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 30.0
+#: Comparing every photo takes a second for 100,000; counting takes a hundredth of that, and is done at every look.
+_COMPARE_S = 600.0
+#: A whole look at the files reads all of them. At the start, when there is other work, large ones are left out: damage
+#: in a part that is read is noticed anyway.
+_CHECK_S = 24 * 3600.0
+_MOST_AT_START_BYTES = 300_000_000
+_AT_ONCE = 1000
+
+
+class Upkeep:
+    """`changed` is called when there is new work in the queue. `problem` says what only people can mend."""
+
+    def __init__(self, storage: Storage, *, changed: Callable[[], None], look_s: float = _LOOK_S) -> None:
+        self._storage = storage
+        self._changed = changed
+        self._look_s = look_s
+        self._compared_at: float | None = None
+        self._checked_at: float | None = None
+        self.problem: str | None = None
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self.look()
+            if self._checked_at is None or time.monotonic() - self._checked_at > _CHECK_S:
+                await asyncio.to_thread(self._check, _MOST_AT_START_BYTES if self._checked_at is None else None)
+                self._checked_at = time.monotonic()
+                await self.look()
+            await asyncio.sleep(self._look_s)
+
+    async def look(self) -> None:
+        """Queues the thumbnails that photos lack, and sees whether the catalogue is still there."""
+        if await asyncio.to_thread(self._look):
+            self._changed()
+
+    def _look(self) -> int:
+        self._look_at_catalogue()
+        catalogue, thumbnails = self._storage.catalogue, self._storage.thumbnails
+        renewed = thumbnails.look()
+        due = self._compared_at is None or time.monotonic() - self._compared_at > _COMPARE_S
+        if not renewed and not due and min(thumbnails.sizes().values()) >= catalogue.counts().photos:
+            return 0
+        self._compared_at = time.monotonic()
+        queued, ids = 0, catalogue.photo_ids(limit=_AT_ONCE)
+        while ids:
+            queued += catalogue.enqueue_thumbnails(thumbnails.lacking(ids))
+            ids = catalogue.photo_ids(after=ids[-1], limit=_AT_ONCE)
+        if queued:
+            log.info("%d photos have lost their thumbnails, which are made again", queued)
+        return queued
+
+    def _look_at_catalogue(self) -> None:
+        before = self.problem
+        self.problem = self._storage.catalogue.trouble()
+        if self.problem is not None and self.problem != before:
+            log.error("%s", self.problem)
+
+    def _check(self, most_bytes: int | None) -> None:
+        """Looks through every database as a whole; what can be made again is begun anew where it is damaged."""
+        self._storage.catalogue.check(most_bytes=most_bytes)
+        self._storage.thumbnails.check(most_bytes=most_bytes)
+        check_search = getattr(self._storage.search, "check", None)  # a search server looks after its own files
+        if check_search is not None:
+            try:
+                check_search(most_bytes=most_bytes)
+            except SearchError as error:
+                log.warning("the search index can't be looked through: %s", error)

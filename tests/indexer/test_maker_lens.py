@@ -1,0 +1,167 @@
+"""Lenses that only the MakerNote names, in every form that makers give it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from piexif import ExifIFD, ImageIFD
+
+from indexer.reading.maker_lens import maker_lens, spec
+from indexer.reading.metadata import read_metadata
+from tests.photos_made import cornered, encoded, exif_bytes, with_segments
+
+JPEG = encoded(cornered(), "JPEG")
+ASCII, SHORT, LONG, RATIONAL, BYTE, UNDEFINED = 2, 3, 4, 5, 1, 7
+_UNIT = {ASCII: 1, BYTE: 1, UNDEFINED: 1, SHORT: 2, LONG: 4, RATIONAL: 8}
+_NOTE_AT = 64
+
+Value = tuple[int, int, bytes]  # tag, type, bytes
+
+
+def directory(values: Sequence[Value], at: int, order: str = "<") -> bytes:
+    """A directory that stands at `at`, its values behind it."""
+    end = at + 2 + 12 * len(values) + 4
+    entries, behind = b"", b""
+    for tag, kind, raw in values:
+        entries += struct.pack(order + "HHI", tag, kind, len(raw) // _UNIT[kind])
+        if len(raw) <= 4:
+            entries += raw.ljust(4, b"\0")
+        else:
+            entries += struct.pack(order + "I", end + len(behind))
+            behind += raw
+    return struct.pack(order + "H", len(values)) + entries + bytes(4) + behind
+
+
+def block(note: bytes, make: bytes, order: str = "<") -> bytes:
+    """An Exif block whose MakerNote stands at byte `_NOTE_AT`; the maker's name behind it."""
+    header = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
+    name = make + b"\0" * (5 - len(make)) + b"\0"
+    make_at = _NOTE_AT + len(note)
+    first = struct.pack(order + "HHHIIHHII", 2, 0x010F, ASCII, len(name), make_at, 0x8769, LONG, 1, 40) + bytes(4)
+    exif = struct.pack(order + "HHHII", 1, 0x927C, UNDEFINED, len(note), _NOTE_AT) + bytes(4)
+    return (header + first).ljust(40, b"\0") + exif.ljust(_NOTE_AT - 40, b"\0") + note + name
+
+
+def rationals(*numbers: float, order: str = "<") -> bytes:
+    return b"".join(struct.pack(order + "II", round(number * 10), 10) for number in numbers)
+
+
+def shorts(*numbers: int, order: str = "<") -> bytes:
+    return struct.pack(f"{order}{len(numbers)}H", *numbers)
+
+
+def canon_settings(lens: int, longest: int, shortest: int) -> bytes:
+    return shorts(*[0] * 22, lens, longest, shortest, 1, 0, 0)
+
+
+def in_block(header: bytes, values: Sequence[Value], order: str = "<") -> bytes:
+    return header + directory(values, _NOTE_AT + len(header), order)
+
+
+OLYMPUS = (0x0203, ASCII, b"OLYMPUS M.14-42mm\0")
+NOTES = {
+    "Canon, by name": (b"Canon", in_block(b"", [(0x0095, ASCII, b"EF85mm f/1.8 USM\0")]), "EF85mm f/1.8 USM"),
+    "Canon, by number": (
+        b"Canon",
+        in_block(b"", [(0x0001, SHORT, canon_settings(48, 55, 18))]),
+        "Canon EF-S 18-55mm f/3.5-5.6 IS",
+    ),
+    "Canon, another maker's lens of that number": (
+        b"Canon",
+        in_block(b"", [(0x0001, SHORT, canon_settings(48, 250, 18))]),
+        "18-250mm",
+    ),
+    "Panasonic": (
+        b"Panasonic",
+        in_block(b"Panasonic\0\0\0", [(0x0051, ASCII, b"LUMIX G 20/F1.7\0")]),
+        "LUMIX G 20/F1.7",
+    ),
+    "Sony": (
+        b"SONY",
+        in_block(b"SONY DSC \0\0\0", [(0xB02A, BYTE, bytes.fromhex("0000180055355600"))]),
+        "18-55mm f/3.5-5.6",
+    ),
+    "Nikon": (
+        b"NIKON CORPORATION",
+        b"Nikon\0\2\x11\0\0II*\0\x08\0\0\0" + directory([(0x0084, RATIONAL, rationals(18, 55, 3.5, 5.6))], 8),
+        "18-55mm f/3.5-5.6",
+    ),
+    "Fujifilm": (
+        b"FUJIFILM",
+        b"FUJIFILM\x0c\0\0\0"
+        + directory([(0x1404 + at, RATIONAL, rationals(n)) for at, n in enumerate((18, 55, 2.8, 4))], 12),
+        "18-55mm f/2.8-4",
+    ),
+    "Olympus": (
+        b"OLYMPUS",
+        (lambda head: head + directory([OLYMPUS], len(head)))(
+            b"OLYMPUS\0II\3\0" + directory([(0x2010, LONG, struct.pack("<I", 30))], 12)
+        ),
+        "OLYMPUS M.14-42mm",
+    ),
+    "Olympus, the older form": (
+        b"OLYMPUS",
+        (lambda head: head + directory([OLYMPUS], _NOTE_AT + len(head)))(
+            in_block(b"OLYMP\0\1\0", [(0x2010, LONG, struct.pack("<I", _NOTE_AT + 26))])
+        ),
+        "OLYMPUS M.14-42mm",
+    ),
+    "nothing that is known": (b"ACME", b"whatever this may be", None),
+    "cut off": (b"Canon", b"\x05\0\x95\0", None),
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_the_lens_is_found(name: str) -> None:
+    make, note, lens = NOTES[name]
+    assert maker_lens(block(note, make)) == lens
+
+
+def test_the_other_byte_order() -> None:
+    note = in_block(b"", [(0x0095, ASCII, b"EF85mm f/1.8 USM\0")], ">")
+    assert maker_lens(block(note, b"Canon", ">")) == "EF85mm f/1.8 USM"
+
+
+@given(st.sampled_from(sorted(NOTES)), st.data())
+def test_a_damaged_note_is_no_error(name: str, data: st.DataObject) -> None:
+    make, note, _ = NOTES[name]
+    whole = bytearray(block(note, make))
+    for at in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=4)):
+        whole[at] = data.draw(st.integers(0, 255))
+    maker_lens(bytes(whole[: data.draw(st.integers(0, len(whole)))]))
+
+
+@given(st.binary(max_size=200))
+def test_anything_is_no_error(data: bytes) -> None:
+    maker_lens(b"II*\0\x08\0\0\0" + data)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((18, 55, 3.5, 5.6), "18-55mm f/3.5-5.6"),
+        ((50, 50, 0.95, 0.95), "50mm f/0.95"),
+        ((200, 1200, 0, 0), "200-1200mm"),
+        ((0, 0, 0, 0), None),
+        ((55, 18, 3.5, 5.6), None),
+    ],
+)
+def test_a_lens_by_its_numbers(numbers: tuple[float, float, float, float], text: str | None) -> None:
+    assert spec(*numbers) == text
+
+
+def test_the_specification_of_exif_stands_in_for_a_name() -> None:
+    exif = {ExifIFD.LensSpecification: ((24, 1), (70, 1), (28, 10), (28, 10))}
+    data = with_segments(JPEG, (0xE1, exif_bytes({ImageIFD.Make: b"SONY"}, exif)))
+    assert read_metadata(data, Path("a.jpg")).lens == "24-70mm f/2.8"
+
+
+def test_a_name_in_exif_comes_first() -> None:
+    exif = {ExifIFD.LensModel: b"EF50mm", ExifIFD.LensSpecification: ((24, 1), (70, 1), (28, 10), (28, 10))}
+    data = with_segments(JPEG, (0xE1, exif_bytes(None, exif)))
+    assert read_metadata(data, Path("a.jpg")).lens == "EF50mm"

@@ -1,0 +1,71 @@
+"""Small file systems of a test's own, where whoever runs the tests may mount some."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+NOBODY = 65534
+
+
+def mount(*arguments: str | Path) -> None:
+    """Skips the test where that is not allowed."""
+    program = shutil.which("mount")
+    if program is None or os.geteuid() != 0:
+        pytest.skip("only root may mount file systems")
+    done = subprocess.run([program, *map(str, arguments)], check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+
+
+def unmount(place: Path) -> None:
+    """Also where somebody is still in it."""
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@contextmanager
+def tmpfs(place: Path, *, megabytes: int) -> Iterator[Path]:
+    """A file system of this size at `place`."""
+    place.mkdir(parents=True, exist_ok=True)
+    mount("-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", place)
+    try:
+        yield place
+    finally:
+        unmount(place)
+
+
+@contextmanager
+def bound(source: Path, place: Path) -> Iterator[Path]:
+    """What is at `source` stands at `place`, too."""
+    place.mkdir(parents=True, exist_ok=True)
+    mount("--bind", source, place)
+    try:
+        yield place
+    finally:
+        unmount(place)
+
+
+@contextmanager
+def as_nobody(folder: Path) -> Iterator[None]:
+    """Root works as nobody meanwhile, and so do its child processes; `folder` and all in it is nobody's."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    for above in folder.parents:
+        if above.stat().st_uid == 0 and above not in (Path("/"), Path("/tmp")):
+            above.chmod(above.stat().st_mode | 0o055)
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)

@@ -1,0 +1,111 @@
+"""The page says what is so: folders that can't be read, stores that broke, a catalogue that is damaged."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from indexer.photo import ThumbnailSize
+from indexer.settings import Settings
+from indexer.storage import search_path
+from tests.web.conftest import Page, StartPage
+from tests.web.library_made import content_key, many
+from tests.web.test_metrics import read
+from web.doors import COUNTS
+
+
+def lock(page: Page, name: str) -> None:
+    """As a scan notes a folder that it may not read; root may read every one."""
+    catalogue, root = page.storage.catalogue, page.settings.photos[0]
+    walk = catalogue.begin_walk(root)
+    walk.unreadable[name.encode()] = "EACCES"
+    for file_id in range(100):
+        walk.mark(file_id)
+    catalogue.finish_walk(walk, True)
+
+
+def break_page(path: Path, table: str) -> None:
+    """Writes over the page of the file that a table begins with."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\x5a" * size)
+
+
+async def test_a_folder_that_can_t_be_read_is_told(page: Page) -> None:
+    assert "Nothing. Every file could be read." in await page.text("/status")
+    lock(page, "<b>2024</b>")
+    page.app[COUNTS].forget()
+    body = await page.text("/status")
+    assert "/&lt;b&gt;2024&lt;/b&gt;" in body
+    assert "recollect may not read it" in body
+    assert "1 folder could not be looked at." in body
+    assert "Every file could be read" not in body
+    status = await page.json("/api/status")
+    assert [(one["code"], one["reason"]) for one in status["unreadable"]] == [("EACCES", "recollect may not read it")]
+    assert status["counts"]["unreadable"] == 1
+    assert (await read(page))["recollect_folders_unreadable"] == 1
+    german = await page.text("/status", headers={"Accept-Language": "de"})
+    assert "recollect darf es nicht lesen" in german
+
+
+async def test_what_waits_to_be_completed_or_made_again_is_counted(page: Page) -> None:
+    ids = page.storage.catalogue.photo_ids()
+    with page.storage.catalogue._database.transaction() as writer:
+        writer.execute("UPDATE photo SET look_model = NULL WHERE id = ?", (ids[0],))
+    page.storage.catalogue.enqueue_thumbnails(ids[1:4])
+    body = await page.text("/status")
+    assert "To be completed" in body
+    assert "3 are made again" in body
+    told = await read(page)
+    assert (told["recollect_photos_incomplete"], told["recollect_thumbnails_waiting"]) == (1, 3)
+
+
+async def test_a_damaged_catalogue_is_told_by_health_and_by_the_pages(page: Page) -> None:
+    assert await page.json("/health") == {"status": "ok"}
+    break_page(page.settings.catalogue_path, "photo")
+    health = await page.json("/health", status=503)
+    assert health["status"] == "failing"
+    assert set(health["problems"]) == {"catalogue"}
+    assert str(page.settings.data_dir) not in str(health)
+    body = await page.text(f"/photo/{content_key('2024/photo 0000.jpg')}", status=503)
+    assert "captions are taken back from the photo files" in body
+    assert "free space" not in body
+    assert "is damaged" in (await page.json("/api/status"))["catalogue_problem"]
+    assert "is damaged" in await page.text("/status")
+    assert (await read(page))["recollect_catalogue_damaged"] == 1
+
+
+async def test_a_catalogue_that_was_deleted_is_told(page: Page) -> None:
+    page.settings.catalogue_path.unlink()
+    assert set((await page.json("/health", status=503))["problems"]) == {"catalogue"}
+    async with page.get("/status") as response:  # 503 where it needs another connection
+        assert "was deleted or replaced" in await response.text()
+    assert not page.settings.catalogue_path.exists()  # no empty one in its place
+
+
+async def test_damaged_thumbnails_are_begun_anew_and_the_page_answers(page: Page) -> None:
+    photo_id = page.storage.catalogue.photo_ids()[0]
+    break_page(page.settings.thumbnails_path, "thumbnail")
+    await page.text(f"/thumbnails/{photo_id}/grid.webp", status=404)
+    assert page.storage.thumbnails.get(photo_id, ThumbnailSize.GRID) is None
+    assert await page.json("/health") == {"status": "ok"}
+    assert page.storage.thumbnails.lacking([photo_id]) == [photo_id]
+    body = await page.text("/status")
+    assert "thumbnails.db.set-aside-" in body
+    assert "They were made again and may be deleted." in body
+
+
+async def test_a_damaged_search_index_is_begun_anew_and_says_so(start_page: StartPage, settings: Settings) -> None:
+    page = await start_page(list(many(12)))
+    break_page(search_path(settings), "document")
+    assert "made again from the catalogue by itself" in await page.text("/?q=dog", status=503)
+    assert page.storage.catalogue.counts().unpushed == 12
+    body = await page.text("/?q=dog")
+    assert "The search index is being made: 12 of 12 photos are on their way." in body
+    assert "until then some photos are not found" in await page.text("/status")
+    assert "12 of 12" in await page.text("/?part=progress")
