@@ -31,8 +31,10 @@ from indexer.catalogue.retries import Retries, write_wait
 from indexer.catalogue.rows import (
     FILE_COLUMNS,
     FILE_ORDER,
+    FIRST_SHOWING,
     GLIMPSE_COLUMNS,
     METADATA_COLUMNS,
+    SHOWING,
     caption_values,
     file_from_row,
     glimpse_from_row,
@@ -230,7 +232,7 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
         files: dict[str, list[PhotoFile]] = {photo_id: [] for photo_id in rows}
         for row in reader.execute(
             f"""SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id
-            WHERE {_SHOWING if most_files is None else _FIRST_SHOWING} ORDER BY {FILE_ORDER}""",
+            WHERE {SHOWING if most_files is None else FIRST_SHOWING} ORDER BY {FILE_ORDER}""",
             {"ids": wanted, "most": most_files},
         ):
             if row["photo_id"] in files:
@@ -275,7 +277,7 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
         names: dict[str, str] = {}
         for photo_id, name in self._database.reader.execute(
             f"""SELECT photo_id, name FROM file JOIN root ON root.id = file.root_id
-            WHERE {_FIRST_SHOWING} ORDER BY {FILE_ORDER}""",
+            WHERE {FIRST_SHOWING} ORDER BY {FILE_ORDER}""",
             {"ids": json.dumps(list(ids)), "most": LISTED_FILES},
         ):
             names.setdefault(photo_id, os.fsdecode(name))
@@ -349,10 +351,6 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
         return [Refused(photo, reasons[photo.id]) for photo in self.photos(list(reasons))]
 
 
-#: Files by the ids of their photos: all, or the first few of each, which `file_photo` has in that order.
-_SHOWING = "photo_id IN (SELECT value FROM json_each(:ids))"
-_FIRST_SHOWING = """file.id IN (SELECT few.id FROM json_each(:ids) AS wanted JOIN file AS few ON few.id IN (
-    SELECT id FROM file WHERE photo_id = wanted.value ORDER BY missing_since IS NOT NULL, id LIMIT :most))"""
 _PROBED_PHOTOS = 100
 
 # The plus sign keeps to the index of what was refused, which is little: this is counted every few seconds.

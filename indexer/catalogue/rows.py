@@ -69,6 +69,11 @@ FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name,
 #: The files of one photo: what is there before what may not be, as its library is not all there, and what is missing.
 FILE_ORDER = "missing_since IS NOT NULL, root.held_back IS NOT NULL, root.path, folder, name"
 
+#: Files by the ids of their photos: all, or the first few of each, which `file_photo` has in that order.
+SHOWING = "photo_id IN (SELECT value FROM json_each(:ids))"
+FIRSTSHOWING = """file.id IN (SELECT few.id FROM json_each(:ids) AS wanted JOIN file AS few ON few.id IN (
+    SELECT id FROM file WHERE photo_id = wanted.value ORDER BY missing_since IS NOT NULL, id LIMIT :most))"""
+
 
 def now() -> str:
     """This moment, as the catalogue writes it."""
