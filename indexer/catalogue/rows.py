@@ -71,7 +71,7 @@ FILE_ORDER = "missing_since IS NOT NULL, root.held_back IS NOT NULL, root.path, 
 
 #: Files by the ids of their photos: all, or the first few of each, which `file_photo` has in that order.
 SHOWING = "photo_id IN (SELECT value FROM json_each(:ids))"
-FIRSTSHOWING = """file.id IN (SELECT few.id FROM json_each(:ids) AS wanted JOIN file AS few ON few.id IN (
+FIRST_SHOWING = """file.id IN (SELECT few.id FROM json_each(:ids) AS wanted JOIN file AS few ON few.id IN (
     SELECT id FROM file WHERE photo_id = wanted.value ORDER BY missing_since IS NOT NULL, id LIMIT :most))"""
 
 
