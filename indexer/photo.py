@@ -24,6 +24,10 @@ LOW_CONFIDENCE = 0.4
 METADATA_VERSION = 1
 
 
+#: So many of a photo's files are shown or told at once; there may be thousands of copies.
+LISTED_FILES = 20
+
+
 @dataclass(frozen=True, slots=True)
 class FileStamp:
     """What `stat` says of a file: equal stamps mean that its bytes need not be read again."""
@@ -272,6 +276,12 @@ class Photo:
     added_words: tuple[str, ...] = ()  # that a person wants the photo to be found by
     wrong_words: str | None = None  # a sentence of the model's that a person marked as wrong
     look_model: str | None = None  # whose tags and embedding `machine` has; None where it is a sentence alone
+    more_files: int = 0  # that show it beside `files`, where those were asked for as a few
+
+    @property
+    def file_count(self) -> int:
+        """How many files show it, missing ones included."""
+        return len(self.files) + self.more_files
 
     @property
     def wrong(self) -> bool:

@@ -103,6 +103,9 @@ class Settings:
     hosts: str = _setting(
         "", "names the page is reached under, separated by commas; needed where no password protects it"
     )
+    base_path: str = _setting(
+        "", "the path that a reverse proxy serves the page under, such as /photos; without it, at the top of its name"
+    )
     user_header: str = _setting(
         "", "the header in which a reverse proxy names whom it has signed in, such as Remote-User; that is then enough"
     )
@@ -281,6 +284,12 @@ _AT_MOST = MappingProxyType({"port": 65535, "nice": 19})
 _INDEX_NAME = re.compile(r"[A-Za-z0-9_-]{1,400}")
 
 
+_LONGEST_BASE_PATH = 200
+_BASE_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*/?")
+#: Below them are addresses of the page that are also addresses with the path before them.
+_OWN_PATHS = (["api"], ["static"])
+
+
 def _checked(settings: Settings) -> Settings:
     for name, least in _AT_LEAST.items():
         if getattr(settings, name) < least:
@@ -290,6 +299,7 @@ def _checked(settings: Settings) -> Settings:
             raise SettingsError(f"setting '{name}' is at most {most}, got {getattr(settings, name)}")
     _check_meilisearch(settings)
     _check_recaption_hours(settings)
+    _check_base_path(settings)
     for root in settings.photos:
         if settings.data_dir == root or root in settings.data_dir.parents:
             raise SettingsError(
@@ -297,6 +307,24 @@ def _checked(settings: Settings) -> Settings:
                 hint="set RECOLLECT_DATA_DIR to a directory outside the photos",
             )
     return settings
+
+
+def is_base_path(text: str) -> bool:
+    """Whether `text` is "" or a path such as ``/photos``, with or without a slash at its end, of harmless names."""
+    return len(text) <= _LONGEST_BASE_PATH and bool(_BASE_PATH.fullmatch(text))
+
+
+def _check_base_path(settings: Settings) -> None:
+    if not is_base_path(settings.base_path):
+        raise SettingsError(
+            f"setting 'base_path' is a path such as /photos, got {settings.base_path!r}",
+            hint="names of letters, digits, - _ ~ and . with a / before each; nothing where there is none",
+        )
+    if settings.base_path.split("/")[1:2] in _OWN_PATHS:
+        raise SettingsError(
+            f"setting 'base_path' can't begin with {settings.base_path!r}: the page has addresses of that name itself",
+            hint="such as /photos",
+        )
 
 
 def _check_recaption_hours(settings: Settings) -> None:

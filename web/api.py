@@ -19,7 +19,7 @@ from indexer.catalogue.unreadable import UnreadablePlace
 from indexer.correction import UnusableCorrection
 from indexer.errors import SetupError
 from indexer.message import Message
-from indexer.photo import Photo, PhotoFile, iso_date
+from indexer.photo import LISTED_FILES, Photo, PhotoFile, iso_date
 from indexer.places import places_of
 from indexer.search import FilterError, Hit
 from web.bodies import read_object
@@ -88,9 +88,9 @@ async def search(request: web.Request) -> Json:
     model says as wrong, which then has neither confidence nor words nor tags), ``added_words`` (a person's, to find the
     photo by), ``taken_at`` (ISO 8601, with its offset where the photo knows it; a year, a month or a day where no
     more is known), ``width``, ``height``, ``camera``, ``position``, ``places`` (the names of that position, from town
-    to country), ``thumbnail`` (an address on this server) and ``files`` (``id``, ``path`` relative to its library).
-    Found by its look, it has a ``why`` of the field embedding and the kind meaning, whose text says which words came
-    near, if any: "cove ≈ beach".
+    to country), ``thumbnail`` (an address on this server), ``file_count`` and ``files`` (the first 20: ``id``, ``path``
+    relative to its library). Found by its look, it has a ``why`` of the field embedding and the kind meaning, whose
+    text says which words came near, if any: "cove ≈ beach".
     """
     asked = read_search(request.query, limit=_HITS, most=_MOST_HITS)
     result = await run_whole_search(request, asked)
@@ -341,7 +341,7 @@ def _why(hit: Hit) -> list[Json]:
 
 async def _told(request: web.Request) -> Json:
     library = request.config_dict[LIBRARY]
-    found = await in_thread(request, library.photo, request.match_info["id"])
+    found = await in_thread(request, library.photo, request.match_info["id"], most_files=LISTED_FILES)
     if found is None:
         raise web.HTTPNotFound(text="There is no photo with this id.")
     pending = await in_thread(request, library.words_pending, found.id)
@@ -369,6 +369,7 @@ def _photo(request: web.Request, photo: Photo) -> Json:
         "position": asdict(position) if position else None,
         "places": list(map(clean, places_of(position))),
         "thumbnail": thumbnail_url(request, photo.id, "grid"),
+        "file_count": photo.file_count,
         "files": [_file(file) for file in photo.files],
     }
 

@@ -13,6 +13,7 @@ from indexer.search import SearchBackend
 from indexer.settings import Settings
 from web import api, downloading, login, media, photo_page, status_page, views
 from web.auth import HouseholdPassword, LoginThrottle, check_exposure
+from web.base_path import answer_without_prefix, under_base_path
 from web.bodies import BODY_S
 from web.doors import (
     COUNTS,
@@ -71,7 +72,15 @@ def make_app(
     """
     check_exposure(settings)
     app = web.Application(
-        middlewares=[speak, errors_as_pages, *CHECKS, login.only_signed_in, finish_changes],
+        middlewares=[
+            speak,
+            under_base_path,
+            errors_as_pages,
+            *CHECKS,
+            login.only_signed_in,
+            finish_changes,
+            answer_without_prefix,
+        ],
         client_max_size=LARGEST_BODY_BYTES,
     )
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search

@@ -65,7 +65,7 @@ async def _serve(
 
     indexer = Indexer(settings, storage)
     async with _page(settings, storage, indexer) as address:
-        terminal.say(f"the search page is on {address}")
+        terminal.say(f"the search page is on {address}{settings.base_path.rstrip('/')}{_elsewhere(settings)}")
         following = asyncio.create_task(terminal.follow(indexer.progress))
         try:
             async with indexer:
@@ -73,6 +73,12 @@ async def _serve(
         finally:
             following.cancel()
             await asyncio.wait({following})
+
+
+def _elsewhere(settings: Settings) -> str:
+    """Where the page can be opened beside the address that is named."""
+    everywhere = settings.host.strip("[]") in {"", "0.0.0.0", "::"}  # noqa: S104 - compared only
+    return f", on other machines under the name or address of this one, port {settings.port}" if everywhere else ""
 
 
 @asynccontextmanager

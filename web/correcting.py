@@ -109,7 +109,7 @@ def _on_their_way(photo: Photo, pending: WordsPending, way: _Way, *, indexing: b
         return Whereabouts(told(way.waiting))
     if pending.failed:
         return _kept(pending.failed)
-    if pending.missing == len(photo.files):
+    if pending.missing == photo.file_count:
         return Whereabouts(told(way.later))
     there = caption_place(photo) or told(way.there)
     return Whereabouts(text("%(there)s; into the copies that are not there just now when they are back", there=there))

@@ -19,7 +19,7 @@ from indexer.catalogue.corrections import WordsPending
 from indexer.catalogue.job_queue import SetAside
 from indexer.catalogue.library_walk import RootState
 from indexer.catalogue.unreadable import UnreadablePlace
-from indexer.photo import Glimpse, JobKind, Photo, ThumbnailSize
+from indexer.photo import Glimpse, JobKind, Photo, PhotoFile, ThumbnailSize
 from indexer.progress import Progress
 from indexer.search import SearchBackend
 from indexer.settings import Settings
@@ -34,11 +34,14 @@ class Library(Protocol):
     def edition(self) -> int:
         """Another number after every change; within microseconds, on the event loop, too."""
 
-    def photo(self, photo_id: str, /) -> Photo | None:
-        """One photo; None for an unknown id."""
+    def photo(self, photo_id: str, /, *, most_files: int | None = None) -> Photo | None:
+        """One photo; None for an unknown id. With all its files or the first few."""
 
-    def photos(self, ids: Sequence[str], /) -> Sequence[Photo]:
+    def photos(self, ids: Sequence[str], /, *, most_files: int | None = None) -> Sequence[Photo]:
         """Those that are known, in the order asked for."""
+
+    def file_of(self, photo_id: str, file_id: int, /) -> PhotoFile | None:
+        """One of a photo's files; None where it has none of that id."""
 
     def glimpses(self, ids: Sequence[str], /) -> Sequence[Glimpse]:
         """What a grid shows of those that are known, in the order asked for."""

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from indexer.photo import Photo, PhotoFile
+from indexer.photo import LISTED_FILES, Photo, PhotoFile
 from web.bodies import read_object, read_values
-from web.doors import LIBRARY, SETTINGS, in_thread
+from web.doors import LIBRARY, SETTINGS, Library, in_thread
 from web.language import marked, plural, text
 from web.media import PHOTO_ID, disposition, open_inside
 from web.shown import clean
@@ -87,7 +87,7 @@ async def _photos(request: web.Request, ids: Sequence[str]) -> AsyncGenerator[Ma
     """Those that are known, some at a time and in order."""
     library = request.config_dict[LIBRARY]
     for begin in range(0, len(ids), _BATCH):
-        photos = await in_thread(request, library.photos, ids[begin : begin + _BATCH])
+        photos = await in_thread(request, library.photos, ids[begin : begin + _BATCH], most_files=LISTED_FILES)
         yield {photo.id: photo for photo in photos}
 
 
@@ -107,14 +107,21 @@ class _Plan:
     entries: list[Entry] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
-    def add(self, photos: Iterable[Photo], roots: Sequence[Path]) -> None:
-        """Looks at the photos' files, and may have to wait for their disk."""
+    def add(self, photos: Iterable[Photo], roots: Sequence[Path], library: Library) -> None:
+        """Looks at the photos' files, and may have to wait for their disk. Where there is none of the first few, at all
+        that the library knows."""
         for photo in photos:
-            entry = next(filter(None, (self._entry(file, roots) for file in photo.files)), None)
+            entry = self._first(photo.files, roots)
+            if entry is None and photo.more_files:
+                whole = library.photo(photo.id)
+                entry = self._first(whole.files if whole else (), roots)
             if entry:
                 self.entries.append(entry)
             else:
                 self.missing.append(_name(photo))
+
+    def _first(self, files: Iterable[PhotoFile], roots: Sequence[Path]) -> Entry | None:
+        return next(filter(None, (self._entry(file, roots) for file in files)), None)
 
     def _entry(self, file: PhotoFile, roots: Sequence[Path]) -> Entry | None:
         opened = open_inside(file, roots)
@@ -131,7 +138,8 @@ async def _zip(request: web.Request, ids: Sequence[str]) -> web.StreamResponse:
     plan, unknown = _Plan(names), dict.fromkeys(ids)
     async with aclosing(_photos(request, ids)) as batches:
         async for photos in batches:
-            await asyncio.to_thread(plan.add, photos.values(), request.config_dict[SETTINGS].photos)
+            roots, library = request.config_dict[SETTINGS].photos, request.config_dict[LIBRARY]
+            await asyncio.to_thread(plan.add, photos.values(), roots, library)
             for photo_id in photos:
                 del unknown[photo_id]
     if not plan.entries:

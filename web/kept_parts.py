@@ -42,6 +42,7 @@ class Key:
     parameters: tuple[tuple[str, str], ...]
     language: str
     day: Hashable  # "30d" is another span tomorrow
+    base_path: str = ""  # that its links begin with
 
     @property
     def size_bytes(self) -> int:

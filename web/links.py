@@ -1,7 +1,14 @@
-"""Every address of the page, made in one place; whatever a person typed is quoted here."""
+"""Every address of the page, made in one place; whatever a person typed is quoted here.
+
+All of them are below the path that the page is served under (see `base_path`), which is known to whatever is done for
+a request. Addresses that stand in templates get it there (see `templating`), those of the scripts in the scripts.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from urllib.parse import urlencode
 
@@ -12,22 +19,44 @@ from indexer.search import Sort
 from web.doors import SETTINGS
 from web.static_files import STATIC_FILES, imported
 
+_BASE_PATH: ContextVar[str] = ContextVar("base_path", default="")
+
+
+@contextmanager
+def served_under(path: str) -> Iterator[None]:
+    """Whatever is linked to inside lies below `path`: "" or such as ``/photos``."""
+    before = _BASE_PATH.set(path)
+    try:
+        yield
+    finally:
+        _BASE_PATH.reset(before)
+
+
+def base_path() -> str:
+    """The path that the page is served under, "" or such as ``/photos``."""
+    return _BASE_PATH.get()
+
+
+def below(path: str) -> str:
+    """`path` of this application, which begins with a slash, as a browser asks for it."""
+    return f"{_BASE_PATH.get()}{path}"
+
 
 def search_url(text: str = "", sort: Sort | None = None, *, page: int = 1) -> str:
     """The results page of a search; the address is the whole of it."""
-    return _with("/", q=text, sort=sort.value if sort else "", page=str(page) if page > 1 else "")
+    return _with(below("/"), q=text, sort=sort.value if sort else "", page=str(page) if page > 1 else "")
 
 
 def select_url(text: str = "", sort: Sort | None = None, *, page: int = 1) -> str:
     """The results page on which each photo can be ticked without the script."""
-    return _with("/", q=text, sort=sort.value if sort else "", page=str(page) if page > 1 else "", select="1")
+    return _with(below("/"), q=text, sort=sort.value if sort else "", page=str(page) if page > 1 else "", select="1")
 
 
 def photo_url(photo_id: str, text: str = "", sort: Sort | None = None, at: int | None = None) -> str:
     """A photo's page; `at` is its position in the search it was found by."""
     where = "" if at is None else f"at={at}"
     query = "&".join(filter(None, (_query(text, sort), where)))
-    return f"/photo/{photo_id}{query and '?'}{query}"
+    return f"{below('/photo/')}{photo_id}{query and '?'}{query}"
 
 
 def form_url(form: str, photo_id: str, text: str = "", sort: Sort | None = None, at: int | None = None) -> str:
@@ -37,27 +66,27 @@ def form_url(form: str, photo_id: str, text: str = "", sort: Sort | None = None,
 
 def original_url(photo_id: str, file_id: int, *, save: bool = False) -> str:
     """One of a photo's files."""
-    return f"/photo/{photo_id}/files/{file_id}{'?save=1' if save else ''}"
+    return f"{below('/photo/')}{photo_id}/files/{file_id}{'?save=1' if save else ''}"
 
 
 def retried_url(files: int) -> str:
     """The status page after so many files were queued again."""
-    return f"/status?retried={files}"
+    return f"{below('/status')}?retried={files}"
 
 
 def described_url(files: int) -> str:
     """The status page after so many captions were queued."""
-    return f"/status?described={files}"
+    return f"{below('/status')}?described={files}"
 
 
 def scanned_url() -> str:
     """The status page after a scan was asked for."""
-    return "/status?scanning=1"
+    return f"{below('/status')}?scanning=1"
 
 
-def login_url(target: str) -> str:
-    """The login page, which leads on to `target`."""
-    return _with("/login", next=target)
+def login_url(target: str = "") -> str:
+    """The login page, which leads on to `target`: a path of this application, see `below`."""
+    return _with(below("/login"), next=target)
 
 
 def thumbnail_url(request: web.Request, photo_id: str, size: str) -> str:
@@ -69,12 +98,12 @@ def thumbnail_form(request: web.Request, size: str) -> str:
     """`thumbnail_url` of any photo, with a pair of braces for its id."""
     settings = request.config_dict[SETTINGS]
     px = settings.grid_px if size == ThumbnailSize.GRID else settings.screen_px
-    return f"/thumbnails/{{}}/{size}.webp?v={px}"
+    return f"{below('/thumbnails/')}{{}}/{size}.webp?v={px}"
 
 
 def static_url(request: web.Request, name: str) -> str:
     """A file of the page itself, named by its content."""
-    return f"/static/{name}?v={request.config_dict[STATIC_FILES][name].version}"
+    return f"{below('/static/')}{name}?v={request.config_dict[STATIC_FILES][name].version}"
 
 
 def module_urls(request: web.Request) -> tuple[str, ...]:

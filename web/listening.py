@@ -13,6 +13,7 @@ may come and how slowly, so that neither a broken network nor a visitor who want
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _STOP_S = 2.0
+_BACKLOG = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +169,7 @@ async def listening(app: web.Application, settings: Settings, limits: Limits | N
     try:
         server = await _listen(Door(cast("web.Server", runner.server), app, limits), settings)
         try:
-            host, port = server.sockets[0].getsockname()[:2]
-            yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            yield _address(server.sockets[0])
         finally:
             server.close()
     finally:
@@ -176,10 +177,39 @@ async def listening(app: web.Application, settings: Settings, limits: Limits | N
 
 
 async def _listen(door: Door, settings: Settings) -> asyncio.Server:
+    loop, host = asyncio.get_running_loop(), settings.host.strip("[]")
     try:
-        return await asyncio.get_running_loop().create_server(door, settings.host, settings.port, backlog=128)
+        if _is_every_ipv6_address(host):
+            return await loop.create_server(door, sock=_of_both_kinds(settings.port), backlog=_BACKLOG)
+        return await loop.create_server(door, host, settings.port, backlog=_BACKLOG)
     except OSError as error:
         raise SetupError(
             f"the page can't be served on {settings.host} port {settings.port}: {error.strerror or error}",
             hint="choose another port with --port, or stop what is using it",
         ) from error
+
+
+def _is_every_ipv6_address(host: str) -> bool:
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return ip.version == 6 and ip.is_unspecified
+
+
+def _of_both_kinds(port: int) -> socket.socket:
+    """A socket on every address of this machine, IPv6 and IPv4: asyncio's own for "::" would be of IPv6 alone."""
+    both = socket.has_dualstack_ipv6()
+    if not both:
+        log.warning("this system has no sockets for IPv6 and IPv4 at once: the page is served on IPv6 alone")
+    return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=both, backlog=_BACKLOG)
+
+
+def _address(listening: socket.socket) -> str:
+    """One that a browser on this machine can open: "every address" is none."""
+    host, port = listening.getsockname()[:2]
+    ip = ipaddress.ip_address(host.partition("%")[0])
+    if ip.is_unspecified:
+        only_ipv6 = ip.version == 6 and listening.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+        host = "::1" if only_ipv6 else "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -10,14 +10,16 @@ from collections.abc import Callable
 from aiohttp import web
 
 from indexer.errors import StorageError
+from indexer.message import Message
 from web.auth import HouseholdPassword, LoginThrottle
 from web.bodies import read_fields
 from web.doors import SETTINGS
-from web.language import marked, plural, text
-from web.links import login_url
-from web.middleware import Handler, error_response, wants_json
+from web.language import marked, plural, said, text
+from web.links import base_path, below, login_url, search_url
+from web.middleware import Handler, error_response, untrusted_proxy, wants_json
 from web.proxies import PROXIES
 from web.sessions import RENEW_AFTER_S, SESSION_S, Session, Sessions
+from web.shown import clean
 from web.templating import render
 
 log = logging.getLogger(__name__)
@@ -74,8 +76,8 @@ def _ask(request: web.Request) -> web.StreamResponse:
     if request.config_dict.get(SESSIONS) is None:
         return error_response(request, 401, marked("Come in through the address that signs you in."))
     if wants_json(request) or "part" in request.query or not _is_page(request):
-        message, hint = marked("This page is for the household only."), marked("Sign in at /login.")
-        return error_response(request, 401, message, hint=hint)
+        hint = Message("Sign in at %(address)s.", address=login_url())
+        return error_response(request, 401, marked("This page is for the household only."), hint=hint)
     target = request.path_qs if request.method == "GET" else "/"
     raise web.HTTPSeeOther(login_url(target))
 
@@ -87,15 +89,17 @@ def _is_page(request: web.Request) -> bool:
 async def login_page(request: web.Request) -> web.Response:
     """GET /login"""
     if request.config_dict.get(SESSIONS) is None:
-        raise web.HTTPSeeOther("/")
-    return _form(request)
+        raise web.HTTPSeeOther(search_url())
+    # Where a browser sends Fetch Metadata, the form will arrive all the same.
+    problem = None if "Sec-Fetch-Site" in request.headers else untrusted_proxy(request)
+    return _form(request, problem=clean(said(problem)) if problem else "")
 
 
 async def login(request: web.Request) -> web.Response:
     """POST /login with ``password`` and ``next``: a session cookie and on to `next`, or 401; 429 after many tries."""
     password = request.config_dict.get(PASSWORD)
     if password is None:
-        raise web.HTTPSeeOther("/")
+        raise web.HTTPSeeOther(search_url())
     entered, target = await read_fields(request, "password", "next")
     throttle, address = request.config_dict[THROTTLE], request.config_dict[PROXIES].client(request)
     async with throttle.one_at_a_time:
@@ -107,7 +111,7 @@ async def login(request: web.Request) -> web.Response:
         throttle.failed(address)
         return _form(request, problem=text("That is not the household password."), status=401)
     throttle.succeeded(address)
-    response = web.HTTPSeeOther(local_target(target))
+    response = web.HTTPSeeOther(below(local_target(target)))
     _remember(request, response, request.config_dict[SESSIONS].begin())
     raise response
 
@@ -136,8 +140,8 @@ async def _signed_out(request: web.Request, end: Callable[[Sessions], None]) -> 
                     "Check its free space, sign in, and sign out everywhere."
                 )
             ) from error
-    response = web.HTTPSeeOther("/login")
-    response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
+    response = web.HTTPSeeOther(login_url())
+    response.del_cookie(COOKIE, path=_cookie_path(), httponly=True, samesite="Lax")
     return response
 
 
@@ -150,7 +154,14 @@ def local_target(target: str) -> str:
 def _remember(request: web.Request, response: web.StreamResponse, cookie: str) -> None:
     # A proxy that speaks TLS for us says so; whoever lies here only locks himself out.
     secure = request.secure or request.headers.get("X-Forwarded-Proto", "").casefold() == "https"
-    response.set_cookie(COOKIE, cookie, max_age=SESSION_S, path="/", httponly=True, samesite="Lax", secure=secure)
+    response.set_cookie(
+        COOKIE, cookie, max_age=SESSION_S, path=_cookie_path(), httponly=True, samesite="Lax", secure=secure
+    )
+
+
+def _cookie_path() -> str:
+    """Not for what else is served under the same name."""
+    return base_path() or "/"
 
 
 def _form(request: web.Request, *, problem: str = "", status: int = 200) -> web.Response:

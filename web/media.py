@@ -53,8 +53,9 @@ async def thumbnail(request: web.Request) -> web.Response:
 
 async def original(request: web.Request) -> web.StreamResponse:
     """GET /photo/{id}/files/{file}[?save]. One of the photo's own files, with ranges (RFC 9110, 14)."""
-    photo = await in_thread(request, request.config_dict[LIBRARY].photo, request.match_info["id"])
-    file = next((one for one in photo.files if str(one.id) == request.match_info["file"]), None) if photo else None
+    library, photo_id = request.config_dict[LIBRARY], request.match_info["id"]
+    photo = await in_thread(request, library.photo, photo_id, most_files=1)
+    file = await in_thread(request, library.file_of, photo_id, int(request.match_info["file"]))
     if photo is None or file is None:
         raise web.HTTPNotFound(text="There is no such file.")
     others = [one for one in photo.files if one is not file and not one.missing]

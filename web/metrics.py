@@ -10,6 +10,7 @@ import bisect
 import logging
 import shutil
 import sqlite3
+import stat
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -215,11 +216,20 @@ def _buckets(times: SearchTimes) -> tuple[tuple[str, float], ...]:
 
 
 def _disk(data_dir: Path) -> list[_Family]:
-    used = sum(path.stat().st_size for path in data_dir.iterdir() if path.is_file())
+    used = sum(map(size_bytes, data_dir.iterdir()))
     return [
         _gauge("data_bytes", "Catalogue, search index and thumbnails on disk.", used),
         _gauge("data_free_bytes", "Free space on that disk.", shutil.disk_usage(data_dir).free),
     ]
+
+
+def size_bytes(path: Path) -> int:
+    """Of a file; 0 of anything else, and of a file that is gone: SQLite's -wal and -shm come and go."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def _serving(responses: Counter[int], visitors: Counter[str]) -> Iterator[_Family]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from types import MappingProxyType
@@ -14,9 +15,10 @@ from aiohttp import web
 
 from indexer.database_errors import hint_for
 from indexer.errors import SearchError, SetupError
+from indexer.message import Message
 from web.doors import LIBRARY, SETTINGS
-from web.language import marked, recorded, told
-from web.proxies import listed
+from web.language import marked, recorded, said, told
+from web.proxies import PROXIES, listed, peer
 from web.shown import clean
 from web.templating import render
 
@@ -50,6 +52,8 @@ HEADERS = MappingProxyType(
         "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
     }
 )
+_PORT = re.compile(r":\d+\Z")
+_LONGEST_HOST = 100  # characters, of what is shown again
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TITLES = {
     400: marked("That request makes no sense"),
@@ -110,16 +114,26 @@ def compressed(response: web.StreamResponse) -> web.StreamResponse:
 
 
 def error_response(
-    request: web.Request, status: int, message: str, *, hint: str = "", headers: dict[str, str] | None = None
+    request: web.Request,
+    status: int,
+    message: Message | str,
+    *,
+    hint: Message | str = "",
+    headers: dict[str, str] | None = None,
 ) -> web.Response:
     """``{"error": {"status", "message", "hint"}}`` below /api or where JSON is asked for, which is in English for
     programs; else a page in its reader's language."""
-    message = "" if message.startswith(f"{status}: ") else clean(message)
+    message = "" if str(message).startswith(f"{status}: ") else message  # aiohttp's own
     title = _TITLES.get(status, marked("That did not work"))
     if wants_json(request):
-        error = {"status": status, "message": message or title, "hint": clean(hint)}
+        error = {"status": status, "message": clean(str(message)) or title, "hint": clean(str(hint))}
         return web.json_response({"error": error}, status=status, headers=headers)
-    context = {"status": status, "title": told(title), "message": told(message), "hint": clean(recorded(told(hint)))}
+    context = {
+        "status": status,
+        "title": told(title),
+        "message": clean(said(message)),
+        "hint": clean(recorded(said(hint))),
+    }
     response = render(request, "error.html", context, status=status)
     response.headers.update(headers or {})
     return response
@@ -165,7 +179,8 @@ def _is_safe_host(host: str, known: Sequence[str]) -> bool:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    if name == "localhost" or name.endswith(".localhost") or name in {host.casefold() for host in known}:
+    names = {_PORT.sub("", host.casefold()) for host in known}
+    if name == "localhost" or name.endswith(".localhost") or name in names:
         return True
     try:
         ipaddress.ip_address(name)
@@ -178,19 +193,65 @@ def _is_safe_host(host: str, known: Sequence[str]) -> bool:
 async def only_same_origin_changes(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuses forms that another site sends in our name (CSRF), by Fetch Metadata and the Origin header.
 
-    A program without a browser sends neither and is let through: it carries nobody's cookies.
+    A program without a browser sends neither and is let through: it carries nobody's cookies. A browser sends no Fetch
+    Metadata to http://NAME, and there a reverse proxy that changes `Host` looks like another site.
     """
-    if request.method in _SAFE_METHODS or _is_same_origin(request):
+    if request.method in _SAFE_METHODS:
         return await handler(request)
-    raise web.HTTPForbidden(text="This form was sent from another site.")
+    origin = _foreign_origin(request)
+    if origin is None:
+        return await handler(request)
+    if not origin:
+        raise web.HTTPForbidden(text=marked("This form was sent from another site."))
+    problem = untrusted_proxy(request) or _of_another_name(request, origin)
+    if request.path == "/login" and not wants_json(request):
+        return render(request, "login.html", {"problem": clean(said(problem)), "next": "/"}, status=403)
+    return error_response(request, 403, problem)
 
 
-def _is_same_origin(request: web.Request) -> bool:
-    site = request.headers.get("Sec-Fetch-Site")
+def _foreign_origin(request: web.Request) -> str | None:
+    """None where a form is ours; else the host that it was sent from, as far as it is named, or ""."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:
-        return site in {"same-origin", "none"}
-    origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc.casefold() == request.host.casefold()
+        return None if site in {"same-origin", "none"} else ""
+    if origin is None:
+        return None
+    try:
+        host = urlsplit(origin).netloc.casefold()
+    except ValueError:
+        return ""
+    ours = {request.host, request.config_dict[PROXIES].forwarded_host(request), *_listed_hosts(request)}
+    return None if host and host in {one.casefold() for one in ours} else host
+
+
+def untrusted_proxy(request: web.Request) -> Message | None:
+    """What to set where a reverse proxy that nobody has said to trust asks for another name than its own request."""
+    named = request.headers.get("X-Forwarded-Host", "")
+    known = {request.host.casefold(), *map(str.casefold, _listed_hosts(request))}
+    if not named or named.casefold() in known or request.config_dict[PROXIES].trusts(peer(request)):
+        return None
+    return Message(
+        "A reverse proxy asks from %(address)s in the name of %(name)s, and is not trusted. Whoever set recollect up "
+        "can name it in the setting trusted_proxies (RECOLLECT_TRUSTED_PROXIES=%(address)s).",
+        address=peer(request),
+        name=named[:_LONGEST_HOST],
+    )
+
+
+def _of_another_name(request: web.Request, origin: str) -> Message:
+    other = "" if _is_safe_host(request.host, ()) else f",{request.host}"
+    return Message(
+        "This form was sent from %(origin)s, but the request names %(host)s. If a reverse proxy changes the name, "
+        "whoever set it up can let it pass Host on as it is (nginx: proxy_set_header Host $http_host), or name both "
+        "in the setting hosts (RECOLLECT_HOSTS=%(hosts)s). If there is none, another site sent the form.",
+        origin=origin[:_LONGEST_HOST],
+        host=request.host[:_LONGEST_HOST],
+        hosts=f"{origin}{other}"[: 2 * _LONGEST_HOST],
+    )
+
+
+def _listed_hosts(request: web.Request) -> Sequence[str]:
+    return listed(request.config_dict[SETTINGS].hosts)
 
 
 #: What a request has to pass before anybody is asked who he is.

@@ -19,6 +19,7 @@ from indexer.search import Sort
 from web.doors import LIBRARY, SEARCH, SETTINGS, while_asked
 from web.kept_parts import KEPT_PARTS, Key, Part
 from web.language import spoken
+from web.links import base_path
 from web.metrics import SEARCH_TIMES
 from web.nearly import meant_places, near_misses
 from web.results import active_filters, effective_sort, filter_groups, results
@@ -90,7 +91,7 @@ async def _kept_or_made(request: web.Request, name: str, asked: Asked) -> Part:
 def _key(request: web.Request, name: str, asked: Asked) -> Key:
     parameters = sorted((known, value) for known, value in request.query.items() if known != "part")
     form = f"{name}{' selecting' * asked.selecting}"
-    return Key(form, tuple(parameters), spoken().key, date.today())
+    return Key(form, tuple(parameters), spoken().key, date.today(), base_path())
 
 
 def _made(request: web.Request, name: str, asked: Asked, go_on: Callable[[], None]) -> Part:

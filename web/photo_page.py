@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from indexer.correction import UnusableCorrection
-from indexer.photo import Photo
+from indexer.photo import LISTED_FILES, Photo
 from web.bodies import read_fields
 from web.correcting import correct, take_back
 from web.doors import LIBRARY, in_thread
@@ -76,7 +76,8 @@ def _back_to(request: web.Request, photo: Photo) -> web.HTTPSeeOther:
 
 
 async def _photo(request: web.Request) -> Photo:
-    photo = await in_thread(request, request.config_dict[LIBRARY].photo, request.match_info["id"])
+    library, photo_id = request.config_dict[LIBRARY], request.match_info["id"]
+    photo = await in_thread(request, library.photo, photo_id, most_files=LISTED_FILES)
     if photo is None:
         raise web.HTTPNotFound(text="There is no photo with this address. It may have been deleted from the library.")
     return photo

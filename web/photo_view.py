@@ -144,7 +144,9 @@ class PhotoView:
     coordinates: str
     geo: str
     near: str
-    files: tuple[FileView, ...]
+    files: tuple[FileView, ...]  # the first few
+    more_files: int
+    file_count: int
     neighbours: Neighbours
     similar: tuple[Tile, ...]
 
@@ -217,6 +219,8 @@ async def photo_view(
         geo=f"geo:{position.latitude:.6f},{position.longitude:.6f}" if position else "",
         near=search_url(f"near:{position.latitude:.4f},{position.longitude:.4f},2km") if position else "",
         files=tuple(_file(photo, index) for index in range(len(photo.files))),
+        more_files=photo.more_files,
+        file_count=photo.file_count,
         neighbours=neighbours,
         similar=similar,
     )

@@ -82,6 +82,11 @@ class Proxies:
                 break
         return address
 
+    def forwarded_host(self, request: web.Request) -> str:
+        """The host that a visitor asked a trusted proxy for (``X-Forwarded-Host``); "" where none or two are named."""
+        named = request.headers.getall("X-Forwarded-Host", [])
+        return named[0].strip() if len(named) == 1 and self.trusts(peer(request)) else ""
+
 
 PROXIES = web.AppKey("PROXIES", Proxies)
 
@@ -109,8 +114,10 @@ def listed(setting: str) -> tuple[str, ...]:
 
 
 def peer(request: web.Request) -> str:
-    """The address at the other end of the connection; "" where there is none, as on a Unix socket."""
-    return request.remote or ""
+    """The address at the other end of the connection, an IPv4 one as such; "" where there is none, as on a Unix
+    socket."""
+    address = _address(request.remote or "")
+    return str(address) if address and address.version == 4 else request.remote or ""
 
 
 def _network(name: str) -> _Network:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic, TypeVar
 
 from aiohttp import web
@@ -12,7 +13,7 @@ from multidict import MultiMapping
 
 from indexer.errors import SearchError
 from indexer.message import Message
-from indexer.photo import Glimpse, Photo
+from indexer.photo import LISTED_FILES, Glimpse, Photo
 from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
 from indexer.search.query import parse, without
 from web.doors import LIBRARY, SEARCH, while_asked, while_searching
@@ -136,7 +137,7 @@ async def run_search(request: web.Request, search: Search) -> Result[Glimpse]:
 
 async def run_whole_search(request: web.Request, search: Search) -> Result[Photo]:
     """With everything that is known of the photos. Raises `FilterError` and `SearchError`."""
-    return await _timed(request, search, request.config_dict[LIBRARY].photos)
+    return await _timed(request, search, _few_files(request))
 
 
 async def _timed(request: web.Request, search: Search, read: _Read[_Known]) -> Result[_Known]:
@@ -171,8 +172,12 @@ async def run_similar(request: web.Request, photo_id: str, limit: int) -> tuple[
 
 async def run_whole_similar(request: web.Request, photo_id: str, limit: int) -> tuple[Found[Photo], ...]:
     """As `run_similar`, with everything that is known of the photos."""
-    backend, read = request.config_dict[SEARCH], request.config_dict[LIBRARY].photos
+    backend, read = request.config_dict[SEARCH], _few_files(request)
     return await while_searching(request, lambda: join(backend.similar(photo_id, limit=limit), read))
+
+
+def _few_files(request: web.Request) -> _Read[Photo]:
+    return partial(request.config_dict[LIBRARY].photos, most_files=LISTED_FILES)
 
 
 async def run_count(request: web.Request) -> int | None:

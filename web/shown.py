@@ -313,7 +313,7 @@ def caption_place(photo: Photo) -> str:
     if photo.caption_place is None or (photo.caption_by is not CaptionBy.MODEL and photo.correction is None):
         return ""
     places = Counter((file.caption_place, file.caption_reason) for file in photo.files if not file.missing)
-    if len(places) < 2 or any(place is None for place, _ in places):
+    if len(places) < 2 or photo.more_files or any(place is None for place, _ in places):
         return _with_reason(told(_PLACES[photo.caption_place]), photo.caption_reason)
     return "; ".join(
         _with_reason(text(template, some=number, all=places.total()), reason)

@@ -20,6 +20,7 @@ from web.doors import COUNTS, LIBRARY, LOOK, PROGRESS, SEARCH, SETTINGS, WAKE, i
 from web.language import recorded
 from web.links import described_url, photo_url, retried_url, scanned_url
 from web.localized import bytes_text, decimal_text
+from web.metrics import size_bytes
 from web.recaptioning import describe_again, model_view
 from web.results import Link
 from web.shown import clean, file_name
@@ -207,7 +208,6 @@ async def _unwritten(request: web.Request) -> tuple[tuple[str, int], ...]:
 
 
 def _disk(data_dir: Path) -> DiskView:
-    files = [path for path in data_dir.rglob("*") if path.is_file()] if data_dir.is_dir() else []
-    used = sum(path.stat().st_size for path in files)
+    used = sum(map(size_bytes, data_dir.rglob("*"))) if data_dir.is_dir() else 0
     free = shutil.disk_usage(data_dir if data_dir.is_dir() else Path("/")).free
     return DiskView(bytes_text(used), bytes_text(free), free < _LITTLE_SPACE_BYTES)

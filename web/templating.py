@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import aiohttp_jinja2
 import jinja2
+import jinja2.ext
 from aiohttp import web
 from markupsafe import Markup, escape
 
 from web import language, links, localized, shown
 from web.doors import SETTINGS
+
+#: An address of this application that stands in a template.
+_ADDRESS = re.compile(r'(\s(?:href|src|action|formaction)=")/(?!/)')
+
+
+class BasePaths(jinja2.ext.Extension):
+    """Puts the path that the page is served under before every address that a template writes as ``"/..."``."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """The template's text with its addresses completed; its lines stay where they are."""
+        return _ADDRESS.sub(r"\1{{ links.base_path() }}/", source)
 
 
 def set_up_templates(app: web.Application) -> None:
@@ -24,7 +37,7 @@ def set_up_templates(app: web.Application) -> None:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
+        extensions=["jinja2.ext.i18n", BasePaths],
     )
     # As `install_gettext_callables(newstyle=True)` would, but numbers are written in the reader's way.
     environment.newstyle_gettext = True  # type: ignore[attr-defined]

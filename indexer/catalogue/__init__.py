@@ -31,8 +31,10 @@ from indexer.catalogue.retries import Retries, write_wait
 from indexer.catalogue.rows import (
     FILE_COLUMNS,
     FILE_ORDER,
+    FIRST_SHOWING,
     GLIMPSE_COLUMNS,
     METADATA_COLUMNS,
+    SHOWING,
     caption_values,
     file_from_row,
     glimpse_from_row,
@@ -50,6 +52,7 @@ from indexer.errors import StorageError
 from indexer.library.found import sidecar_fingerprint, sidecars_beside, signed_inode
 from indexer.message import noted
 from indexer.photo import (
+    LISTED_FILES,
     METADATA_VERSION,
     CaptionPlace,
     FileStamp,
@@ -213,13 +216,14 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
         """The photo with this content key, also where none of its files is present any more."""
         return self.photo(content_key)
 
-    def photo(self, photo_id: str) -> Photo | None:
-        """One photo, or None."""
-        found = self.photos([photo_id])
+    def photo(self, photo_id: str, *, most_files: int | None = None) -> Photo | None:
+        """One photo, or None; see `photos`."""
+        found = self.photos([photo_id], most_files=most_files)
         return found[0] if found else None
 
-    def photos(self, ids: Sequence[str]) -> list[Photo]:
-        """The photos with these ids, in this order; unknown ids are left out."""
+    def photos(self, ids: Sequence[str], *, most_files: int | None = None) -> list[Photo]:
+        """The photos with these ids, in this order; unknown ids are left out. With all their files, or with
+        `most_files` of each, those that are there first."""
         reader, wanted = self._database.reader, json.dumps(list(ids))
         rows = {
             row["id"]: row
@@ -228,13 +232,33 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
         files: dict[str, list[PhotoFile]] = {photo_id: [] for photo_id in rows}
         for row in reader.execute(
             f"""SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id
-            WHERE photo_id IN (SELECT value FROM json_each(?))
-            ORDER BY {FILE_ORDER}""",
-            (wanted,),
+            WHERE {SHOWING if most_files is None else FIRST_SHOWING} ORDER BY {FILE_ORDER}""",
+            {"ids": wanted, "most": most_files},
         ):
             if row["photo_id"] in files:
                 files[row["photo_id"]].append(file_from_row(row))
-        return [photo_from_row(rows[photo_id], files[photo_id]) for photo_id in ids if photo_id in rows]
+        more = self._more_files([one for one in files if len(files[one]) == most_files])
+        return [
+            photo_from_row(rows[one], files[one], max(0, more.get(one, 0) - len(files[one])))
+            for one in ids
+            if one in rows
+        ]
+
+    def _more_files(self, ids: Sequence[str]) -> dict[str, int]:
+        """How many files show each of these photos: counted in the index alone."""
+        rows = self._database.reader.execute(
+            "SELECT photo_id, count(*) FROM file WHERE photo_id IN (SELECT value FROM json_each(?)) GROUP BY photo_id",
+            (json.dumps(list(ids)),),
+        )
+        return dict(tuple(row) for row in rows) if ids else {}
+
+    def file_of(self, photo_id: str, file_id: int, /) -> PhotoFile | None:
+        """One of the files that show a photo, or None."""
+        row = self._database.reader.execute(
+            f"SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id WHERE file.id = ? AND photo_id = ?",
+            (file_id, photo_id),
+        ).fetchone()
+        return None if row is None else file_from_row(row)
 
     def glimpses(self, ids: Sequence[str]) -> list[Glimpse]:
         """What a grid shows of these photos, in this order; unknown ids are left out."""
@@ -253,8 +277,8 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
         names: dict[str, str] = {}
         for photo_id, name in self._database.reader.execute(
             f"""SELECT photo_id, name FROM file JOIN root ON root.id = file.root_id
-            WHERE photo_id IN (SELECT value FROM json_each(?)) ORDER BY {FILE_ORDER}""",
-            (json.dumps(list(ids)),),
+            WHERE {FIRST_SHOWING} ORDER BY {FILE_ORDER}""",
+            {"ids": json.dumps(list(ids)), "most": LISTED_FILES},
         ):
             names.setdefault(photo_id, os.fsdecode(name))
         return names

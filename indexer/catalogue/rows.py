@@ -69,6 +69,11 @@ FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name,
 #: The files of one photo: what is there before what may not be, as its library is not all there, and what is missing.
 FILE_ORDER = "missing_since IS NOT NULL, root.held_back IS NOT NULL, root.path, folder, name"
 
+#: Files by the ids of their photos: all, or the first few of each, which `file_photo` has in that order.
+SHOWING = "photo_id IN (SELECT value FROM json_each(:ids))"
+FIRST_SHOWING = """file.id IN (SELECT few.id FROM json_each(:ids) AS wanted JOIN file AS few ON few.id IN (
+    SELECT id FROM file WHERE photo_id = wanted.value ORDER BY missing_since IS NOT NULL, id LIMIT :most))"""
+
 
 def now() -> str:
     """This moment, as the catalogue writes it."""
@@ -141,9 +146,9 @@ def unpack_embedding(blob: bytes | None) -> tuple[float, ...] | None:
     return None if blob is None else struct.unpack(f"<{len(blob) // 2}e", blob)
 
 
-def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile]) -> Photo:
-    """A photo row and the files that show it. A person's words win over the model's, those typed here over others;
-    what a person marked as wrong is not shown."""
+def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int = 0) -> Photo:
+    """A photo row and the files that show it, or the first of them and how many more there are. A person's words win
+    over the model's, those typed here over others; what a person marked as wrong is not shown."""
     person, machine = row["corrected_text"] or row["person_caption"], _machine(row)
     believed = None if row["wrong"] else machine
     place = row["caption_place"]
@@ -162,6 +167,7 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile]) -> Photo:
         corrected_at=datetime.fromisoformat(row["corrected_at"]) if row["corrected_at"] else None,
         added_words=tuple(json.loads(row["added_words"])),
         wrong_words=row["wrong_text"],
+        more_files=more_files,
         look_model=row["look_model"],
     )
 

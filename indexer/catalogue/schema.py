@@ -239,6 +239,12 @@ CREATE TABLE scan_request (id INTEGER PRIMARY KEY, roots TEXT NOT NULL, at TEXT 
     done INTEGER NOT NULL DEFAULT 0);
 """
 
+# A few files of a photo are found, and all are counted, without a look at each: some photo has 20,000 copies.
+_COPIES = """
+DROP INDEX file_photo;
+CREATE INDEX file_photo ON file (photo_id, missing_since IS NOT NULL);
+"""
+
 #: In the order they are applied; a migration that was released never changes.
 CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-1", _FIRST),
@@ -251,4 +257,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-8", _SAID_BY_FILES),
     ("catalogue-9", _UNREADABLE_AND_INCOMPLETE),
     ("catalogue-10", _RETRIES),
+    ("catalogue-copies", _COPIES),
 )

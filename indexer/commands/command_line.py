@@ -30,6 +30,7 @@ SERVING = (
     "host",
     "port",
     "hosts",
+    "base_path",
     "user_header",
     "trusted_proxies",
     "open_metrics",

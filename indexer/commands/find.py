@@ -44,6 +44,7 @@ def search(
     What no word says is found by the look of the pictures, where the caption model gave them an embedding.
     A query that begins with a dash stands behind `--`.
     """
+    from indexer.photo import LISTED_FILES
     from indexer.search import FilterError
     from indexer.search.query import parse
     from indexer.storage import reading_catalogue, reading_search
@@ -55,7 +56,8 @@ def search(
             answer = backend.search(parse(" ".join(query)), limit=limit, offset=offset)
         except FilterError as error:
             raise click.UsageError(str(error)) from error
-        photos = {photo.id: photo for photo in catalogue.photos([hit.id for hit in answer.hits])}
+        found = catalogue.photos([hit.id for hit in answer.hits], most_files=LISTED_FILES)
+        photos = {photo.id: photo for photo in found}
         unpushed = catalogue.counts().unpushed
     took_ms = (time.perf_counter() - started) * 1000
     hits = [(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos]
@@ -71,9 +73,9 @@ def search(
 
 
 def _line(photo: Photo) -> str:
-    copies = sum(not file.missing for file in photo.files) - 1
+    copies = sum(not file.missing for file in photo.files) - 1 + photo.more_files
     caption = NOTHING_TO_DESCRIBE if photo.nothing_seen else photo.caption or ""
-    return f"{_first_path(photo)}{f' (+{copies} copies)' if copies > 0 else ''}: {caption}"
+    return f"{_first_path(photo)}{f' (+{copies:,} copies)' if copies > 0 else ''}: {caption}"
 
 
 def _first_path(photo: Photo) -> str:
@@ -120,6 +122,7 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
         "height": metadata.height_px,
         "camera": metadata.camera,
         "position": asdict(metadata.position) if metadata.position else None,
+        "file_count": photo.file_count,
         "files": [{"id": file.id, "path": str(file.path), "missing": file.missing} for file in photo.files],
     }
 

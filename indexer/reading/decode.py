@@ -19,6 +19,7 @@ from io import BytesIO
 from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError
 
 from indexer.errors import PhotoTooHeavy, UnreadablePhoto
+from indexer.reading import memory_limit
 from indexer.reading.colour import expand, to_srgb
 from indexer.reading.exif import read_exif
 from indexer.reading.formats import RAW_TYPES
@@ -154,7 +155,7 @@ def decode(picture: Picture, fit_px: int, orientation: int) -> Image.Image:
     `orientation` is EXIF's (1..8). Decodes once: a JPEG at the DCT scale just above what is asked for (Pillow's
     `draft`), so that most of a large photo is never computed. Raises `UnreadablePhoto`.
     """
-    with _translated("the picture is damaged and can't be shown"):
+    with _translated("the picture is damaged and can't be shown", picture.image.size):
         icc, adobe_rgb = picture.image.info.get("icc_profile"), _says_adobe_rgb(picture)
         image = shrink(expand(_loaded(picture, _fitted(picture.image.size, fit_px))), fit_px)
         image = to_srgb(image, icc, adobe_rgb=adobe_rgb)
@@ -216,18 +217,27 @@ def _says_adobe_rgb(picture: Picture) -> bool:
     return is_jpeg(picture.data) and isinstance(block, bytes) and read_exif(block[6:]).is_adobe_rgb
 
 
+class TooLittleMemory(PhotoTooHeavy):
+    """A picture that may be sound, but takes more memory than this process may use; `size` where it is known."""
+
+    def __init__(self, size: tuple[int, int] | None) -> None:
+        super().__init__("the picture needs more memory than a reader may use (reader_memory_mb)")
+        self.size = size
+
+
 @contextmanager
-def _translated(what: str) -> Iterator[None]:
+def _translated(what: str, size: tuple[int, int] | None = None) -> Iterator[None]:
     """Whatever a decoder raises becomes `UnreadablePhoto`; what it warns of is not worth a line in the log."""
+    memory_limit.begin()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except UnreadablePhoto:
         raise
-    except MemoryError as error:
-        raise PhotoTooHeavy("the picture needs more memory than a reader may use (reader_memory_mb)") from error
     except Exception as error:  # decoders raise whatever comes to hand: OSError, SyntaxError, struct.error, ...
+        if memory_limit.was_short(error, size):
+            raise TooLittleMemory(size) from error
         raise UnreadablePhoto(f"{what} ({_detail(error)})") from error
 
 

@@ -17,7 +17,7 @@ from indexer.errors import PhotoTooHeavy, PhotoVanished, UnreadablePhoto
 from indexer.photo import FileStamp, PhotoMetadata, Reading, ThumbnailSize
 from indexer.reading import takeout
 from indexer.reading.content_key import content_key
-from indexer.reading.decode import decode, open_picture, shrink
+from indexer.reading.decode import TooLittleMemory, decode, open_picture, shrink
 from indexer.reading.metadata import read_metadata
 from indexer.reading.photo_file import read_photo_file
 from indexer.reading.photo_json import caption_from_json, metadata_to_json, stamp_to_json
@@ -63,7 +63,21 @@ class PhotoReader:
         try:
             return self._answers[header["do"]](header, payload)
         except MemoryError as error:
-            raise PhotoTooHeavy("it needs more memory than a reader may use (setting reader_memory_mb)") from error
+            raise self._too_little_memory(None) from error
+        except TooLittleMemory as error:
+            raise self._too_little_memory(error.size) from error
+
+    def _too_little_memory(self, size: tuple[int, int] | None) -> PhotoTooHeavy:
+        limit_mb = self._options.reader_memory_mb
+        if size is None:
+            return PhotoTooHeavy(
+                f"the picture takes more memory than the {limit_mb} MB that one reading process may use "
+                "(setting reader_memory_mb)"
+            )
+        return PhotoTooHeavy(
+            f"the picture takes more memory than the {limit_mb} MB that one reading process may use (setting "
+            f"reader_memory_mb): {size[0]} x {size[1]} is {size[0] * size[1] / 1e6:.0f} megapixels"
+        )
 
     def read(self, path: Path) -> Reading:
         """The whole look at one file: read once, decoded once. Raises `UnreadablePhoto` or `PhotoVanished`."""

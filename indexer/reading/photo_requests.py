@@ -34,6 +34,7 @@ class ReaderOptions:
     grid_px: int
     screen_px: int
     max_pixels_mp: float
+    reader_memory_mb: int
     max_file_mb: float
     captions: str
     keep_mtime: bool
@@ -48,6 +49,7 @@ class ReaderOptions:
             grid_px=settings.grid_px,
             screen_px=settings.screen_px,
             max_pixels_mp=settings.max_pixels_mp,
+            reader_memory_mb=settings.reader_memory_mb,
             max_file_mb=settings.max_file_mb,
             captions=settings.captions,
             keep_mtime=settings.keep_mtime,

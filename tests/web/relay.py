@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
@@ -13,13 +14,25 @@ from yarl import URL
 _OF_THE_CONNECTION = {"content-encoding", "content-length", "transfer-encoding", "connection"}
 
 
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a reverse proxy is set up: the path it serves the page under, whether it takes that away before it asks,
+    whether it passes `Host` on, and what headers it sets."""
+
+    prefix: str = ""
+    strips: bool = True
+    keeps_host: bool = False
+    sets: Mapping[str, str] = field(default_factory=dict)
+
+
 class Relay:
     """Passes everything on to `target`. While `gone`, connections are broken off; answers to the requests that end with
-    one of `held` wait for `release`.
+    one of `held` wait for `release`. What is asked for `outside` the proxy's path is a 404.
     """
 
-    def __init__(self, target: str, session: ClientSession) -> None:
-        self._target, self._session = target, session
+    def __init__(self, target: str, session: ClientSession, manners: Manners) -> None:
+        self._target, self._session, self._manners = target, session, manners
+        self.outside: list[str] = []
         self._gate = asyncio.Event()
         self.held: tuple[str, ...] = ()
         self.waiting: list[str] = []
@@ -38,8 +51,14 @@ class Relay:
             await self._gate.wait()
         if self.gone and request.transport is not None:
             request.transport.abort()
-        headers = {name: value for name, value in request.headers.items() if name != "Host"}
-        url = URL(self._target + request.raw_path, encoded=True)
+        manners = self._manners
+        if not f"{request.raw_path.partition('?')[0]}/".startswith(f"{manners.prefix}/"):
+            self.outside.append(request.path_qs)
+            raise web.HTTPNotFound
+        headers = {name: value for name, value in request.headers.items() if name != "Host" or manners.keeps_host}
+        headers |= manners.sets
+        path = request.raw_path.removeprefix(manners.prefix) if manners.strips else request.raw_path
+        url = URL(self._target + (path if path.startswith("/") else f"/{path}"), encoded=True)
         asked = self._session.request(
             request.method, url, headers=headers, data=await request.read(), allow_redirects=False
         )
@@ -49,10 +68,10 @@ class Relay:
 
 
 @asynccontextmanager
-async def relayed(target: str) -> AsyncIterator[tuple[str, Relay]]:
-    """A relay in front of `target`, and its address."""
+async def relayed(target: str, manners: Manners = Manners()) -> AsyncIterator[tuple[str, Relay]]:
+    """A relay in front of `target`, and its address, without the path."""
     async with ClientSession() as session:
-        relay = Relay(target, session)
+        relay = Relay(target, session, manners)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", relay.handle)
         async with TestServer(app) as server:

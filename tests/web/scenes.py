@@ -98,8 +98,8 @@ HOUSEHOLDS = {
 
 
 @asynccontextmanager
-async def household(name: str, directory: Path) -> AsyncIterator[tuple[TestServer, Storage]]:
-    """The page of one of `HOUSEHOLDS` on a port."""
+async def household(name: str, directory: Path, **changes: Any) -> AsyncIterator[tuple[TestServer, Storage]]:
+    """The page of one of `HOUSEHOLDS` on a port, with `changes` to its settings."""
     told = HOUSEHOLDS[name]
     settings = Settings(
         photos=(directory / "Pictures",),
@@ -107,6 +107,7 @@ async def household(name: str, directory: Path) -> AsyncIterator[tuple[TestServe
         grid_px=96,
         screen_px=512,
         password=told.password,
+        **changes,
     )
     settings.photos[0].mkdir(parents=True)
     with made_library(settings, told.made()) as storage:
@@ -120,12 +121,12 @@ async def household(name: str, directory: Path) -> AsyncIterator[tuple[TestServe
 
 
 @asynccontextmanager
-async def every_household(directory: Path) -> AsyncIterator[dict[str, TestServer]]:
+async def every_household(directory: Path, **changes: Any) -> AsyncIterator[dict[str, TestServer]]:
     """All of them at once."""
     async with AsyncExitStack() as stack:
         servers = {}
         for name in HOUSEHOLDS:
-            servers[name], _ = await stack.enter_async_context(household(name, directory / name))
+            servers[name], _ = await stack.enter_async_context(household(name, directory / name, **changes))
         yield servers
 
 
@@ -174,6 +175,12 @@ async def enter_badly(tab: Page) -> None:
     await tab.locator("#password").fill("wrong")
     await tab.locator("#password").press("Enter")
     await expect(tab.locator("[role=alert]")).to_be_visible()
+
+
+async def sign_in(tab: Page) -> None:
+    await tab.locator("#password").fill(PASSWORD)
+    await tab.locator("#password").press("Enter")
+    await expect(tab.locator("[action$='/logout/everywhere'] button")).to_be_visible()
 
 
 async def select(tab: Page) -> None:
@@ -246,6 +253,7 @@ SCENES = {
     "busy status": Scene("/status", household="busy"),
     "stuck": Scene("/", household="stuck"),
     "sign in": Scene("/login?next=/status", household="locked"),
+    "signed in": Scene("/login?next=/status", sign_in, household="locked"),
     "refused": Scene("/login", enter_badly, household="locked"),
     "search down": Scene("/?q=dog", household="down"),
     "status with search down": Scene("/status", household="down"),

@@ -110,3 +110,13 @@ def test_the_password_command_makes_a_hash_that_the_settings_take() -> None:
     short = subprocess.run(command, input="short\n", capture_output=True, text=True, timeout=60, check=False)
     assert (short.returncode, short.stdout) == (2, "")
     assert "shorter" in short.stderr
+
+
+async def test_ipv4_addresses_in_ipv6_clothes_and_scoped_ones_are_told_apart() -> None:
+    throttle = LoginThrottle(Clock())
+    for _ in range(6):
+        throttle.failed("::ffff:192.0.2.1")
+        throttle.failed("fe80::1%eth0")
+    assert throttle.wait_s("::ffff:192.0.2.1") > 0
+    assert throttle.wait_s("192.0.2.1") > 0
+    assert throttle.wait_s("::ffff:192.0.2.2") == 0.0

@@ -177,3 +177,48 @@ async def test_what_somebody_changed_is_changed_though_he_left(serve: Serve) -> 
     found = served.storage.catalogue.photo(key)
     assert found is not None
     assert found.caption == "our cat"
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+async def answer(host: str, port: int) -> int:
+    async with ClientSession() as session, session.get(f"http://{host}:{port}/login") as response:
+        return response.status
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("host", ["::", "[::]", "0::0"])
+async def test_every_ipv6_address_is_every_ipv4_address_too(serve: Serve, host: str) -> None:
+    served = await serve(LONG, host=host, password="correct horse")
+    assert await answer("127.0.0.1", served.port) == 200
+    assert await answer("[::1]", served.port) == 200
+    assert served.address == f"http://127.0.0.1:{served.port}"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", ""])
+async def test_the_address_of_every_address_can_be_opened(serve: Serve, host: str) -> None:
+    served = await serve(LONG, host=host, password="correct horse")
+    assert served.address.startswith(("http://127.0.0.1:", "http://[::1]:"))
+    async with ClientSession() as session, session.get(f"{served.address}/login") as response:
+        assert response.status == 200
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+async def test_ipv4_visitors_of_an_ipv6_socket_are_known_as_what_they_are(serve: Serve) -> None:
+    """A proxy at 127.0.0.1 is trusted, and one who guesses from an IPv4 address does not lock all others out."""
+    served = await serve(LONG, host="::", password="correct horse", trusted_proxies="127.0.0.1")
+
+    async def guess(address: str) -> int:
+        async with ClientSession() as session:
+            request = {"data": {"password": "wrong"}, "headers": {"X-Forwarded-For": address}}
+            async with session.post(f"http://127.0.0.1:{served.port}/login", **request) as response:
+                return response.status
+
+    assert [await guess("198.51.100.7") for _ in range(6)][-1] == 429
+    assert await guess("198.51.100.8") == 401

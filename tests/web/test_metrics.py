@@ -112,3 +112,15 @@ async def test_open_is_that_address_alone(start_page: StartPage, path: str) -> N
     page = await start_page((), password=PASSWORD, open_metrics=True)
     async with page.get(path, allow_redirects=False) as response:
         assert response.status in {303, 401}
+
+
+async def test_a_file_that_vanishes_between_the_listing_and_the_look_is_no_error(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite takes its -wal away when the last connection of another process closes."""
+    gone = page.settings.data_dir / "other.db-wal"
+    listed = [*page.settings.data_dir.iterdir(), gone]
+    monkeypatch.setattr(type(gone), "iterdir", lambda _: iter(listed))
+    monkeypatch.setattr(type(gone), "rglob", lambda *_: iter(listed))
+    assert "recollect_data_bytes" in await page.text("/metrics")
+    assert await page.text("/status")

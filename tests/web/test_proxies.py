@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
 import pytest
+from aiohttp import ClientSession
 
 from indexer.errors import SettingsError
 from indexer.settings import Settings
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import many
+from tests.web.relay import Manners, relayed
 from web.auth import check_exposure, hash_password
 from web.proxies import Proxies, read_proxies
 
@@ -109,6 +116,98 @@ def test_the_client_is_the_last_address_that_is_no_proxy(forwarded: str, client:
     request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": forwarded}).clone(remote="10.0.0.1")
     assert read_proxies(Settings(trusted_proxies="10.0.0.0/8")).client(request) == client
     assert Proxies().client(request) == "10.0.0.1"
+
+
+ORIGIN = {"Origin": "http://photos.home"}  # as a browser sends it to a name without TLS
+
+
+@asynccontextmanager
+async def behind(page: Page, manners: Manners) -> AsyncIterator[Any]:
+    """Sends forms through a reverse proxy that is set up so."""
+    async with relayed(f"http://127.0.0.1:{page.port}", manners) as (address, _), ClientSession() as session:
+        yield lambda path, **request: session.post(f"{address}{path}", allow_redirects=False, **request)
+
+
+REWRITES = Manners()
+APACHE = Manners(sets={"X-Forwarded-Host": "photos.home"})
+FORM = {"data": {"password": PASSWORD}, "headers": ORIGIN}
+
+
+async def test_a_login_through_a_proxy_that_changes_the_name_says_what_to_set(start_page: StartPage) -> None:
+    page = await start_page(list(many(1)), password=PASSWORD)
+    async with behind(page, REWRITES) as post:
+        async with post("/login", **FORM) as response:
+            body = html.unescape(await response.text())
+            assert response.status == 403
+        assert 'type="password"' in body
+        assert "RECOLLECT_HOSTS=photos.home)" in body
+        assert "sent from another site." not in body
+        async with post("/api/status/retry", json={}, headers=ORIGIN) as response:
+            told = (await response.json())["error"]
+            assert response.status == told["status"] == 403
+            assert "RECOLLECT_HOSTS=photos.home" in told["message"]
+        german = {**ORIGIN, "Accept-Language": "de"}
+        async with post("/logout", headers=german) as response:
+            assert response.status == 403
+            assert "RECOLLECT_HOSTS=photos.home" in await response.text()
+
+
+async def test_a_login_through_a_proxy_that_is_not_trusted_says_so(start_page: StartPage) -> None:
+    page = await start_page(list(many(1)), password=PASSWORD)
+    body = html.unescape(await page.text("/login", headers={"X-Forwarded-Host": "photos.home"}))
+    assert "RECOLLECT_TRUSTED_PROXIES=127.0.0.1" in body
+    async with behind(page, APACHE) as post, post("/login", **FORM) as response:
+        assert response.status == 403
+        assert "RECOLLECT_TRUSTED_PROXIES=127.0.0.1" in html.unescape(await response.text())
+
+
+@pytest.mark.parametrize(
+    ("changes", "manners"),
+    [
+        ({"hosts": "photos.home"}, REWRITES),
+        ({"hosts": "nas, Photos.Home"}, REWRITES),
+        ({"trusted_proxies": "127.0.0.1"}, APACHE),
+    ],
+)
+async def test_what_it_says_helps(start_page: StartPage, changes: dict[str, str], manners: Manners) -> None:
+    page = await start_page(list(many(1)), password=PASSWORD, **changes)
+    async with behind(page, manners) as post, post("/login", **FORM) as response:
+        assert response.status == 303
+    assert "trusted_proxies" not in await page.text("/login", headers=manners.sets)
+
+
+async def test_a_port_is_part_of_the_name_that_forms_come_from(start_page: StartPage) -> None:
+    page = await start_page(password=PASSWORD, hosts="photos.home:8080")
+    async with behind(page, REWRITES) as post:
+        for port, status in (("", 403), (":81", 403), (":8080", 303)):
+            form = {**FORM, "headers": {"Origin": f"http://photos.home{port}"}}
+            async with post("/login", **form) as response:
+                assert response.status == status
+    assert await status_of(page, "photos.home") == await status_of(page, "photos.home:8080") == 200
+    assert await status_of(page, "other.home:8080") == 421
+
+
+async def status_of(page: Page, host: str) -> int:
+    return await status(page, "/login", Host=host)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Origin": "http://evil.example", "X-Forwarded-Host": "evil.example"},
+        {"Origin": "http://photos.home", "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "http://photos.home.evil.example"},
+        {"Origin": "http://photos.home:81"},
+    ],
+)
+async def test_another_site_is_refused_all_the_same(start_page: StartPage, headers: dict[str, str]) -> None:
+    page = await start_page(list(many(1)), password=PASSWORD, hosts="photos.home")
+    async with page.post("/login", data={"password": PASSWORD}, headers=headers, allow_redirects=False) as response:
+        assert response.status == 403
+        assert "Set-Cookie" not in response.headers
 
 
 def test_addresses_are_known_in_every_spelling() -> None:

@@ -1,6 +1,6 @@
 // The forms of a photo's page, without leaving it: correct the caption, mark it as wrong, add words.
 
-import { $, $$, fetchPart, filled, partOf, texts } from "./page.js";
+import { $, $$, base, fetchPart, filled, partOf, texts } from "./page.js";
 
 const WORDS_MS = 1000; // a caption is in its file a moment after it was typed
 
@@ -15,7 +15,7 @@ async function sent(event) {
   try {
     const response = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
     const answer = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (!putAbout(answer)) throw new Error(new URL(response.url).pathname === "/login" ? texts.signIn : filled(texts.status, response.status));
+    if (!putAbout(answer)) throw new Error(new URL(response.url).pathname === `${base}/login` ? texts.signIn : filled(texts.status, response.status));
     document.title = answer.title;
     $(".picture img").alt = $(".picture img", answer).alt;
     $(response.ok ? form.dataset.done : form.dataset.undone)?.focus();

@@ -4,6 +4,8 @@ export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 export const page = document.body.classList;
 
+export const base = document.documentElement.dataset.base; // the path that the page is served under
+
 // ---------------------------------------------------------------- the reader's own language
 
 export const texts = JSON.parse($("#texts").textContent);

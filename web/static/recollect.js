@@ -1,7 +1,7 @@
 // Makes the page quick: results while typing, endless scroll, keys and swipes. Everything works without it, too:
 // it only asks for parts of the same pages (?part=…) and puts them where the server would have.
 
-import { $, $$, fetchPart, page, partOf, texts } from "./page.js";
+import { $, $$, base, fetchPart, page, partOf, texts } from "./page.js";
 import { backToPlace, followPlace, pagesAround, rememberPlace, watchEnds } from "./endless.js";
 import "./suggest.js";
 import { putTimeLine } from "./timeline.js";
@@ -107,7 +107,7 @@ function addressOf(text) {
   const next = new URLSearchParams();
   if (text.trim()) next.set("q", text);
   if (now.get("sort")) next.set("sort", now.get("sort"));
-  return `${next}` ? `/?${next}` : "/";
+  return `${next}` ? `${base}/?${next}` : `${base}/`;
 }
 
 function typed(event) {
@@ -284,7 +284,7 @@ async function progressInStatus() {
 }
 
 async function progressInPill() {
-  const html = await fetchPart(partOf("/", "progress"));
+  const html = await fetchPart(partOf(`${base}/`, "progress"));
   const box = document.createElement("template");
   box.innerHTML = html;
   const fresh = $("#progress", box.content);

@@ -1,7 +1,7 @@
 // Several photos at once: a corner, a long press, space or x begins; shift and a click take all between. What is selected
 // stays through scrolling, a look at one photo and the next search, until it is cleared; each tab has its own.
 
-import { $, $$, page } from "./page.js";
+import { $, $$, base, page } from "./page.js";
 
 const STORED = "selected";
 const BEGUN = "selecting"; // on a page of boxes, which is for who has no script
@@ -191,7 +191,7 @@ function submitted(event) {
 }
 
 async function fetchCaptions() {
-  const response = await fetch("/captions", { method: "POST", body: new URLSearchParams(new FormData(bar)) });
+  const response = await fetch(`${base}/captions`, { method: "POST", body: new URLSearchParams(new FormData(bar)) });
   if (!response.headers.get("Content-Type")?.startsWith("text/plain")) throw new Error(`status ${response.status}`);
   return response.text();
 }

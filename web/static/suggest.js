@@ -1,7 +1,7 @@
 // Suggestions while typing, as a combobox with a list (WAI-ARIA Authoring Practices). Choosing one rewrites the query
 // as if it had been typed. On a telephone the list is one row of chips above the filters, so that photos stay in sight.
 
-import { $, texts } from "./page.js";
+import { $, base, texts } from "./page.js";
 
 const input = $("#q");
 const list = document.createElement("ul");
@@ -22,7 +22,7 @@ async function ask() {
   const mine = (running = new AbortController());
   const at = Math.max(0, caret() - (text.length - begun.length));
   try {
-    const address = `/api/suggest?${new URLSearchParams({ q: begun, at })}`;
+    const address = `${base}/api/suggest?${new URLSearchParams({ q: begun, at })}`;
     const response = await fetch(address, { signal: mine.signal, headers: { Accept: "application/json" } });
     const told = response.ok ? (await response.json()).suggestions : [];
     if (mine === running && document.activeElement === input) show(told, text);
