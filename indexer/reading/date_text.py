@@ -1,8 +1,8 @@
 """Dates as programs, cameras and people write them. Of a date that is partly wrong the good part counts.
 
-`2014:12:01 15:45:12` (EXIF), ISO 8601 as XMP has it, `20141201` (IPTC), `12/01/2014` (month first), `01.12.2014`
-(day first), RFC 1123 and the C library's form, which PNG recommends. A day that the month does not have leaves the
-month, a month that there is not leaves the year, a time that there is not leaves the day.
+`2014:12:01 15:45:12` (EXIF), ISO 8601 as XMP has it, `20141201` (IPTC), `12/01/2014` and `12/1/14` (month first),
+`01.12.2014` (day first), RFC 1123, which PNG recommends, and the C library's form. A day that the month does not have
+leaves the month, a month that there is not leaves the year, a time that there is not leaves the day.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from types import MappingProxyType
 from indexer.photo import DatePrecision
 
 _MOST_CHARACTERS = 64
+_LAST_SHORT_YEAR = 68  # POSIX, strptime's %y: 68 is 2068, 69 is 1969
 _MONTHS = MappingProxyType(
     {"Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6, "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10, "Nov": 11}
     | {"Dec": 12, "Mai": 5, "Okt": 10, "Dez": 12}
@@ -36,6 +37,7 @@ _NUMBER = r"(\d\d|\d| \d| {2}|)"
 _YEAR_FIRST = re.compile(rf"(\d{{4}})(?:[:/.年\-]{_NUMBER}(?:[:/.月\-]{_NUMBER})?)?(?!\d)", re.ASCII)
 _COMPACT = re.compile(r"(\d{4})(\d{2})(?:(\d{2})(?=$|[T _-]|\d{4}(?:\d\d)?(?!\d))|(?=$|[T _-]))", re.ASCII)
 _YEAR_LAST = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4})(?!\d)", re.ASCII)
+_SHORT_YEAR_LAST = re.compile(r"(0?[1-9]|1[0-2])/(\d{1,2})/(\d{2})(?!\d)", re.ASCII)  # Adobe Fireworks
 _WEEKDAY = r"(?:[A-Z][a-z]{2,8}\.?,? +)?"
 _DAY_AND_NAME = re.compile(rf"{_WEEKDAY}(\d{{1,2}})[. -]+([A-Z][a-z]{{2,8}})[., -]+(\d{{4}})(?!\d)", re.ASCII)
 _NAME_AND_DAY = re.compile(
@@ -83,6 +85,9 @@ def _day_in(text: str) -> tuple[tuple[int, int, int], str] | None:
         month_first = second > 12 or (match[2] == "/" and first <= 12)
         month, day = (first, second) if month_first else (second, first)
         return (int(match[4]), month, day), text[match.end() :]
+    if match := _SHORT_YEAR_LAST.match(text):
+        century = 1900 if int(match[3]) > _LAST_SHORT_YEAR else 2000
+        return (century + int(match[3]), int(match[1]), int(match[2])), text[match.end() :]
     if match := _DAY_AND_NAME.match(text):
         return (int(match[3]), _month_named(match[2]), int(match[1])), text[match.end() :]
     if match := _NAME_AND_DAY.match(text):

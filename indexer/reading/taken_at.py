@@ -90,7 +90,7 @@ def _read(dates: Iterable[str]) -> Iterator[Taken | None]:
 
 
 def _says_no_more(written: Taken | None, original: Taken) -> bool:
-    """Whether a sidecar's date is EXIF's with less of it: without fraction and offset, or day, month or year alone."""
+    """Whether a sidecar's date is EXIF's with less of it: without fraction and offset, or no more than the day."""
     if written is None or written.at.tzinfo is not None or original.precision is not DatePrecision.TIME:
         return False
     clock = original.at.replace(tzinfo=None)

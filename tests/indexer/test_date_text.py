@@ -56,6 +56,8 @@ def test_whole_moments(written: str, moment: datetime) -> None:
         ("12/01/2014", "2014-12-01"),
         ("12/01/2014 03:45:12 PM", "2014-12-01T15:45:12"),
         ("12/1/2014 3:45 PM", "2014-12-01T15:45:00"),
+        ("10/26/12", "2012-10-26"),
+        ("6/4/99 3:45 PM", "1999-06-04T15:45:00"),
         ("13/01/2014 15:45", "2014-01-13T15:45:00"),
         ("01.12.2014 15:45:12", "2014-12-01T15:45:12"),
         ("01-12-2014", "2014-12-01"),
@@ -114,7 +116,18 @@ def test_the_good_part_of_a_date_counts(written: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["", "0000:00:00 00:00:00", "    :  :     :  :  ", "yesterday", "٢٠٢٤", "12345", "DD/MM/YYYY", "no 2014", "9999"],
+    [
+        "",
+        "0000:00:00 00:00:00",
+        "    :  :     :  :  ",
+        "yesterday",
+        "٢٠٢٤",
+        "12345",
+        "DD/MM/YYYY",
+        "no 2014",
+        "9999",
+        "14/12/01",
+    ],
 )
 def test_what_is_no_date_is_none(written: str) -> None:
     assert read_date(written) is None
