@@ -16,7 +16,7 @@ from functools import cached_property
 from indexer.captions.blocks import tiff, tiff_edit, xmp_edit, xmp_packet
 from indexer.captions.formats.maker_note import reads_beyond
 from indexer.captions.formats.png_text import XMP_KEYWORD, PngText, packets_of, read_text
-from indexer.captions.own_caption import FieldText, Mark, OwnCaption, digest
+from indexer.captions.own_caption import FieldText, Mark, OwnCaption
 from indexer.errors import CaptionRefused
 from indexer.photo import CaptionPlace
 
@@ -179,19 +179,19 @@ class PngPhoto:
         if any(tiff.pictures_outside(block) for block in blocks):
             raise CaptionRefused("the thumbnail lies outside the Exif block")
 
-    def bare(self) -> Sequence[bytes | memoryview]:
-        """The file without our caption, in pieces. Raises `CaptionRefused`."""
-        digests = frozenset(mark.digest for mark in self.marks)
+    def bare(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
+        """The file without our caption, in pieces. `vouched`: see `EditablePhoto`. Raises `CaptionRefused`."""
+        digests = vouched | {mark.digest for mark in self.marks}
         changes: list[_Change] = []
         for chunk, packet in zip(self._xmp, self._packets, strict=False):
             parsed = _parsed(packet)
-            if parsed is not None and xmp_packet.own_fields(parsed):
+            if parsed is not None and xmp_edit.holds(parsed, digests):
                 left = xmp_edit.strip_caption(packet, digests).data
                 new = b"" if left is None else compose(b"iTXt", _XMP_HEADER + left)
                 changes.append((chunk.start, chunk.end, new))
         for chunk in self._exif:
             block = self._block(chunk)
-            if tiff_edit.undo_record(block) or any(digest(text.text) in digests for text in _ours_in(block)):
+            if tiff_edit.holds(block, digests):
                 left = tiff_edit.strip_caption(block, digests).data
                 new = b"" if left is None else compose(b"eXIf", _header_of(self._body(chunk)) + left)
                 changes.append((chunk.start, chunk.end, new))
@@ -210,10 +210,6 @@ class PngPhoto:
 def _header_of(body: bytes) -> bytes:
     """What some programs write before the block, as in a JPEG."""
     return _EXIF_HEADER if body.startswith(_EXIF_HEADER) else b""
-
-
-def _ours_in(block: bytes) -> list[FieldText]:
-    return [text for text in tiff.texts(block) if text.field != "UserComment"]
 
 
 def _parsed(packet: bytes) -> xmp_packet.Packet | None:

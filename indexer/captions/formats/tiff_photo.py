@@ -153,10 +153,10 @@ class TiffPhoto:
 
     # -- undoing
 
-    def bare(self) -> tuple[bytes]:
-        """The file without our caption, in one piece. Raises `CaptionRefused` where another program has changed our
-        parts in a way that is not understood."""
-        digests = frozenset(mark.digest for mark in self.marks)
+    def bare(self, vouched: frozenset[str] = frozenset()) -> tuple[bytes]:
+        """The file without our caption, in one piece. `vouched`: see `EditablePhoto`. Raises `CaptionRefused` where
+        another program has changed our parts in a way that is not understood."""
+        digests = vouched | {mark.digest for mark in self.marks}
         try:
             stripped = tiff_edit.strip_caption(self.data, digests)
         except TiffError as error:
