@@ -338,7 +338,10 @@ def test_a_pointer_from_exif_into_the_trailer_is_not_broken(tmp_path: Path) -> N
     block = made.tiff(made.MAKE, (0xC7F0, 4, (len(jpeg) - jpeg.index(b"II*\0")).to_bytes(4, "little")))
     path = put(tmp_path, made.with_segments(made.exif(block), made.mpf(), trailer=made.plain((16, 12))))
     written = write(path)
-    assert (written.place, written.reason) == (SIDECAR, "the Exif block points at data behind the picture")
+    assert (written.place, written.reason) == (
+        SIDECAR,
+        "what the camera keeps behind the picture could be lost (the Exif block points there)",
+    )
 
 
 def test_captioning_again_replaces_our_own_and_never_grows(tmp_path: Path) -> None:

@@ -17,9 +17,12 @@ from tests.indexer import jpegs_made as made
 Note = Callable[[tuple[int, int]], bytes]
 
 LONG, UNDEFINED, IFD = 4, 7, 13
-OUTSIDE = "the camera's MakerNote points at a preview outside the Exif block"
-POINTED = "the Exif block points at data behind the picture"
-BEHIND = "the camera's MakerNote may point at the data behind the picture, which is of no known kind"
+OUTSIDE = "a preview that the camera keeps in this file could be lost (its MakerNote points outside the Exif block)"
+POINTED = "what the camera keeps behind the picture could be lost (the Exif block points there)"
+BEHIND = (
+    "what the camera keeps behind the picture could be lost "
+    "(its MakerNote may point there, and the data is of no known kind)"
+)
 
 
 def directory(*entries: tuple[int, int, int, int], order: str = "<") -> bytes:

@@ -230,7 +230,9 @@ def _with_exif(exif: _Exif, own: OwnCaption) -> bytes:
         raise CaptionRefused("the file's Exif block does not begin as it should")
     block = tiff_edit.append_caption(exif.block, own, limit=_MAX_ITEM_BYTES)
     if reads_beyond(exif.block, len(block)):
-        raise CaptionRefused("the camera's MakerNote points past the end of the Exif block")
+        raise CaptionRefused(
+            "the camera's own notes in this file could be damaged (its MakerNote points past the end of the Exif block)"
+        )
     return exif.prefix + block
 
 

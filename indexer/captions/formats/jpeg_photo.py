@@ -172,9 +172,15 @@ class JpegPhoto:
             return [(at, at, compose(APP1, EXIF_HEADER + tiff_edit.compose_block(own)))]
         segment = self._exif[0]
         self._check_mpf(segment.start)
-        block = tiff_edit.append_caption(self._blocks[0], own)
+        try:
+            block = tiff_edit.append_caption(self._blocks[0], own)
+        except tiff.TiffError as error:
+            raise error.of_block() from error
         if reads_beyond(self._blocks[0], len(block)):
-            raise CaptionRefused("the camera's MakerNote points past the end of the Exif block")
+            raise CaptionRefused(
+                "the camera's own notes in this file could be damaged "
+                "(its MakerNote points past the end of the Exif block)"
+            )
         return [(segment.marker_at, segment.end, compose(APP1, EXIF_HEADER + block))]
 
     def _xmp_change(self, own: OwnCaption, *, needs_text: bool) -> list[tuple[int, int, bytes]]:
@@ -200,7 +206,9 @@ class JpegPhoto:
         if last <= at:
             return at
         if only or not ends:
-            raise CaptionRefused("the thumbnail lies outside the Exif block")
+            raise CaptionRefused(
+                "the small preview in this file could be damaged (the thumbnail lies outside the Exif block)"
+            )
         return ends[0]
 
     @cached_property
@@ -227,7 +235,10 @@ class JpegPhoto:
     def _check_mpf(self, at: int) -> None:
         """MPF's offsets count from its own segment: it may move together with what it points at, not apart from it."""
         if any(segment.start < at for segment in self._mpf):
-            raise CaptionRefused("an MPF segment stands before the place of the caption, and its offsets would break")
+            raise CaptionRefused(
+                "the further pictures in this file could be lost "
+                "(an MPF segment stands before the place of the caption)"
+            )
 
     def _check_junk(self, end: int) -> None:
         """What programs make of junk differs: what stands behind it may not be seen by all, and some tell what it

@@ -23,19 +23,25 @@ def check_trailer(data: bytes, trailer: int, *, tiff_start: int, block: bytes, x
     `trailer` is where it begins in `data`; `block` is the Exif block (b"" where there is none), at `tiff_start`.
     """
     if shows_outside(block, len(data) - tiff_start):
-        raise CaptionRefused("the camera's MakerNote points at a preview outside the Exif block")
+        raise CaptionRefused(
+            "a preview that the camera keeps in this file could be lost (its MakerNote points outside the Exif block)"
+        )
     if trailer >= len(data):
         return
     if data[-12:].startswith((b"AXS!", b"AXS*")):
-        raise CaptionRefused("an AFCP trailer holds absolute positions in the file")
+        raise CaptionRefused(
+            "what another program keeps behind the picture could be lost "
+            "(an AFCP trailer holds absolute positions in the file)"
+        )
     beginnings = _beginnings(data, trailer)
     if _points_past_picture(beginnings, tiff_start, block):
-        raise CaptionRefused("the Exif block points at data behind the picture")
+        raise CaptionRefused("what the camera keeps behind the picture could be lost (the Exif block points there)")
     if not has_maker_note(block) or _is_known(data, trailer, xmp, has_mpf=has_mpf):
         return
     if may_point_at(block, beginnings, trailer, len(data), file_start=tiff_start):
         raise CaptionRefused(
-            "the camera's MakerNote may point at the data behind the picture, which is of no known kind"
+            "what the camera keeps behind the picture could be lost "
+            "(its MakerNote may point there, and the data is of no known kind)"
         )
 
 

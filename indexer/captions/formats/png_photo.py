@@ -168,7 +168,10 @@ class PngPhoto:
         self._check_moves(chunk.start)
         block = tiff_edit.append_caption(body.removeprefix(_EXIF_HEADER), own, limit=_MAX_BLOCK_BYTES)
         if reads_beyond(body.removeprefix(_EXIF_HEADER), len(block)):
-            raise CaptionRefused("the camera's MakerNote points past the end of the Exif block")
+            raise CaptionRefused(
+                "the camera's own notes in this file could be damaged "
+                "(its MakerNote points past the end of the Exif block)"
+            )
         return chunk.start, chunk.end, compose(b"eXIf", _header_of(body) + block)
 
     def _check_moves(self, start: int) -> None:
@@ -177,7 +180,9 @@ class PngPhoto:
             raise CaptionRefused("an iDOT chunk stands before the XMP, and its offsets would break")
         blocks = (self._block(other) for other in self._exif if other.start < start)
         if any(tiff.pictures_outside(block) for block in blocks):
-            raise CaptionRefused("the thumbnail lies outside the Exif block")
+            raise CaptionRefused(
+                "the small preview in this file could be damaged (the thumbnail lies outside the Exif block)"
+            )
 
     def bare(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
         """The file without our caption, in pieces. `vouched`: see `EditablePhoto`. Raises `CaptionRefused`."""

@@ -115,7 +115,9 @@ class TiffPhoto:
         except TiffError as error:
             raise error.of_file() from error
         if reads_beyond(self.data, len(new)):
-            raise CaptionRefused("the camera's MakerNote points past the end of the file")
+            raise CaptionRefused(
+                "the camera's own notes in this file could be damaged (its MakerNote points past the end of the file)"
+            )
         return new
 
     def _check(self) -> None:

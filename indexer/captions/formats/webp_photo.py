@@ -134,7 +134,9 @@ class WebpPhoto:
         if any(b"dcterms:provenance" in (self._body(kind) or b"") for kind in (b"XMP ", _MISSPELT_XMP)):
             raise CaptionRefused("the file is bound to a C2PA manifest, which any edit would break")
         if tiff.pictures_outside(self._block or b""):
-            raise CaptionRefused("the thumbnail lies outside the Exif block")
+            raise CaptionRefused(
+                "the small preview in this file could be damaged (the thumbnail lies outside the Exif block)"
+            )
         bodies: dict[bytes, bytes | None] = {}
         if place is CaptionPlace.EXIF:
             bodies[b"EXIF"] = self._exif(own)
