@@ -196,7 +196,7 @@ def strip_caption(block: bytes, digests: frozenset[str]) -> Stripped:
             original = b"".join(pieces)
             check_block(original)
             return Stripped(original, exact=True)
-    if _holds_only(block, digests):
+    if not _has_remains(block) and _holds_only(block, digests):  # another program has written the block anew
         return Stripped(None, exact=False)
     return Stripped(_without_entries(block, digests, forget=record is not None), exact=False)
 
@@ -204,6 +204,11 @@ def strip_caption(block: bytes, digests: frozenset[str]) -> Stripped:
 def holds(block: bytes, digests: frozenset[str]) -> bool:
     """Whether our record is there, or a text of one of these digests in any field of captions."""
     return undo_record(block) is not None or any(digest(text.text) in digests for text in texts(block))
+
+
+def _has_remains(block: bytes) -> bool:
+    """Whether there is a record of ours, or what damage has left of one."""
+    return _MAGIC in block or b'"digest":"' in block
 
 
 def _holds_only(block: bytes, digests: frozenset[str]) -> bool:
