@@ -35,7 +35,7 @@ _REASONS = frozenset(
 _CONSTANTS = frozenset(
     {
         *("CAPTIONS_OFF", "PERSONS_WORDS", "UNDONE", "WRONG", "UNSURE", "NOTHING_SEEN", "CHANGED_SINCE"),
-        *("KEPT_CHANGING", "NOT_OURS", "_OTHER_HINT", "_HINT", "_GUILTY_TWICE"),
+        *("KEPT_CHANGING", "NOT_OURS", "LINK_OUT", "_OTHER_HINT", "_HINT", "_GUILTY_TWICE"),
     }
 )
 _PLACE = re.compile(r"%\(\w+\)s")

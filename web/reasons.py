@@ -16,11 +16,42 @@ _LONGEST = 2000  # characters; what is longer is a decoder's own text
 _DETAILED = re.compile(r"(?P<reason>.+?) \((?P<detail>.*)\)", re.DOTALL)
 _PLACE = re.compile(r"%\((\w+)\)s")
 
+#: Sentences that older versions recorded, and what is said in their place today.
+_FORMER = {
+    "the camera's MakerNote points past the end of the Exif block": (
+        "the camera's own notes in this file could be damaged (its MakerNote points past the end of the Exif block)"
+    ),
+    "the camera's MakerNote points past the end of the file": (
+        "the camera's own notes in this file could be damaged (its MakerNote points past the end of the file)"
+    ),
+    "the camera's MakerNote points at a preview outside the Exif block": (
+        "a preview that the camera keeps in this file could be lost (its MakerNote points outside the Exif block)"
+    ),
+    "the camera's MakerNote may point at the data behind the picture, which is of no known kind": (
+        "what the camera keeps behind the picture could be lost "
+        "(its MakerNote may point there, and the data is of no known kind)"
+    ),
+    "the Exif block points at data behind the picture": (
+        "what the camera keeps behind the picture could be lost (the Exif block points there)"
+    ),
+    "the thumbnail lies outside the Exif block": (
+        "the small preview in this file could be damaged (the thumbnail lies outside the Exif block)"
+    ),
+    "an AFCP trailer holds absolute positions in the file": (
+        "what another program keeps behind the picture could be lost "
+        "(an AFCP trailer holds absolute positions in the file)"
+    ),
+    "an MPF segment stands before the place of the caption, and its offsets would break": (
+        "the further pictures in this file could be lost (an MPF segment stands before the place of the caption)"
+    ),
+}
+
 
 class Reasons:
     """Sentences by the templates of their English ones."""
 
     def __init__(self, translated: Mapping[str, str]) -> None:
+        translated = {former: translated.get(today, today) for former, today in _FORMER.items()} | dict(translated)
         self._fixed = {template: text for template, text in translated.items() if not _PLACE.search(template)}
         # The longest first: it says most of the sentence itself.
         filled = sorted((template for template in translated if template not in self._fixed), key=len, reverse=True)

@@ -48,9 +48,11 @@ class EditablePhoto(Protocol):
     def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
         """The file with the caption. Raises `CaptionRefused` with the reason."""
 
-    def bare(self) -> Sequence[bytes | memoryview]:
-        """The file without our caption, in pieces; what it was before where its SHA-256 is one that a mark remembers.
+    def bare(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
+        """The file without our caption, and without copies of it, in pieces; what it was before where its SHA-256 is
+        one that a mark remembers.
 
+        `vouched` are digests of texts that are ours by the journal or the catalogue, where no mark says so any more.
         Raises `CaptionRefused` with the reason.
         """
 

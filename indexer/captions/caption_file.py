@@ -5,7 +5,7 @@ Everything here is synchronous and runs in the photo worker's process.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -15,17 +15,17 @@ from indexer.captions.caption_edit import (
     EditablePhoto,
     XmpFile,
     check_edit,
-    check_removal,
     foreign_caption,
     open_photo,
     own_caption,
     persons_caption,
 )
 from indexer.captions.journal import Journal, recording
-from indexer.captions.own_caption import FieldText, OwnCaption, check_words, digest, sha256
+from indexer.captions.own_caption import OWN_FIELDS, FieldText, OwnCaption, digest, fields_with
+from indexer.captions.removal import Bare, bare_photo, check_by_journal
 from indexer.captions.replacing.file_read import CannotReplace, ChangedMeanwhile, FileRead, leads_out, read_file
 from indexer.captions.replacing.replace import replace_file
-from indexer.captions.sidecar import Sidecars
+from indexer.captions.sidecar import Sidecars, sidecars_of
 from indexer.errors import CaptionRefused, UnreadablePhoto
 from indexer.message import noted
 from indexer.passing import Obstacle
@@ -66,7 +66,8 @@ def read_own_caption(data: bytes) -> FileCaption | None:
 class Undone:
     """What an undo did, or would do. `restored`: nothing of ours is left in the photo or beside it; `exact`: every file
     is byte for byte what it was before the caption; `place`: where the caption was; `stamp`: the photo's now; `words`:
-    what it said, None where a person has changed it in every field."""
+    what it said, None where a person has changed it in every field; `copies`: the fields of photo and sidecars into
+    which another program had copied it."""
 
     path: Path
     place: CaptionPlace | None
@@ -76,6 +77,7 @@ class Undone:
     stamp: FileStamp | None = None
     words: FileCaption | None = None
     obstacle: Obstacle | None = None  # where `reason` may be over later
+    copies: tuple[str, ...] = ()
 
 
 def write_caption(
@@ -197,7 +199,7 @@ class _Writing:
         if self.photo is None:
             return None
         try:
-            without = _bare(self.photo, self.file)
+            without = bare_photo(self.photo, self.file)
             base, own = without.data, OwnCaption.of(self.words, before=without.sha256)
             said = own.says(own_caption(self.photo))
             if said and not any(mark.outdated for mark in self.photo.marks):
@@ -253,55 +255,6 @@ class _Writing:
         return Written(place, self.file.stamp, reason, obstacle=self.obstacle)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bare:
-    """A file without our caption. `exact`: that is what it was before."""
-
-    data: bytes
-    sha256: str
-    exact: bool
-
-
-def _checked_by_journal(restored: _Bare, file: FileRead, journal: Journal | None) -> None:
-    """Raises `CaptionRefused` where the journal remembers another original than the file itself does."""
-    original = journal.original(file.sha256) if journal is not None else None
-    if original is not None and restored.sha256 != original:
-        raise CaptionRefused("the journal remembers another original than the file itself: nothing was changed")
-
-
-def _bare(photo: EditablePhoto, file: FileRead) -> _Bare:
-    """The file without our caption; proved where it is not exactly what it was before.
-
-    Raises `CaptionRefused` where it can't be taken out without risk.
-    """
-    if not photo.marks:
-        return _Bare(file.data, file.sha256, exact=True)
-    bare = b"".join(photo.bare())
-    hashed = sha256(bare)
-    if hashed in {mark.before for mark in photo.marks} and _is_proved_by_writing(photo, file.data, bare):
-        return _Bare(bare, hashed, exact=True)
-    check_removal(file.data, bare)
-    left = open_photo(bare)
-    if left is None:
-        raise CaptionRefused("another program has changed the file since, and more than our caption would be lost")
-    check_words(photo.texts, left.texts, photo.marks)
-    return _Bare(bare, hashed, exact=False)
-
-
-def _is_proved_by_writing(photo: EditablePhoto, data: bytes, bare: bytes) -> bool:
-    """Whether writing the caption into `bare` could have made `data`. A mark alone proves nothing: a file may come from
-    anywhere, and what its mark remembers may lack more than our caption."""
-    digests = {mark.digest: mark for mark in photo.marks}
-    found = next((text.text for text in photo.texts if digest(text.text) in digests), None)
-    if found is None:
-        return False
-    try:  # what an undo makes of `data` is `bare`: doing it again would show nothing new
-        check_edit(bare, data, OwnCaption(found, digests[digest(found)]), undo=lambda _: (bare,))
-    except CaptionRefused:
-        return False
-    return True
-
-
 def undo_caption(
     path: Path,
     *,
@@ -311,12 +264,15 @@ def undo_caption(
     dry_run: bool = False,
     stamp: FileStamp | None = None,
     machine_only: bool = False,
+    vouched: Collection[str] = (),
 ) -> Undone:
     """Takes our caption out of a photo and its sidecars, by what stands in the files alone; where the journal knows
     the file, its SHA-256 of the original must come out too. `dry_run` proves that it can be done, and changes nothing.
 
-    Where another program has changed a file since, only our fields are taken out of it (`exact` is false); where that
-    can't be done safely the file stays as it is, and `reason` says why. Raises `PhotoVanished`, `StorageError`.
+    Where another program has changed a file since, only our fields are taken out of it, and what that program copied of
+    our words to the letter (`exact` is false); where that can't be done safely the file stays as it is, and `reason`
+    says why. Where a mark is gone, the journal and `vouched` tell which words are ours: texts that the catalogue knows
+    to have been written. Raises `PhotoVanished`, `StorageError`.
 
     A file that has another `stamp` than this one stays as it is; so does, where `machine_only`, one that a person has
     described, in another program or on our page.
@@ -327,6 +283,7 @@ def undo_caption(
         dry_run=dry_run,
         stamp=stamp,
         machine_only=machine_only,
+        vouched=frozenset(map(digest, vouched)),
     )
     for _ in range(_ATTEMPTS):
         try:
@@ -345,6 +302,7 @@ class _Undoing:
     dry_run: bool = field(kw_only=True)
     stamp: FileStamp | None = field(kw_only=True)
     machine_only: bool = field(kw_only=True)
+    vouched: frozenset[str] = field(kw_only=True)
 
     def undo(self) -> Undone:
         """Raises `CaptionRefused`."""
@@ -355,39 +313,69 @@ class _Undoing:
         photo = _opened(file)
         if self.machine_only and self._is_described(photo):
             return Undone(path, None, restored=False, reason=PERSONS_WORDS)
+        vouched = self._vouched(file)
         words = (photo and own_caption(photo)) or self.sidecars.own_caption()
-        place, exact, stamp = self._inside(file, photo)
+        copies = _copies(photo, vouched) + self.sidecars.copies(vouched)
+        place, bare, stamp = self._inside(file, photo, vouched)
         try:
-            beside = self.sidecars.undo(dry_run=self.dry_run)
+            beside = self.sidecars.undo(dry_run=self.dry_run, vouched=vouched)
         except CaptionRefused as refused:
             if place is None or isinstance(refused, ChangedMeanwhile):
                 raise
             reason = f"the photo itself is done; {refused}"
-            return Undone(path, place, False, reason, exact, stamp, words, refused.obstacle)
+            return Undone(path, place, False, reason, bare.exact, stamp, words, refused.obstacle, copies)
         if place is None and beside is None:
             return Undone(path, None, restored=False, reason=NOT_OURS, stamp=stamp)
-        exact = exact and (beside is None or beside.exact)
+        exact = bare.exact and (beside is None or beside.exact)
         why = None if exact else "another program has changed the file since: only our own fields are taken out"
-        return Undone(path, place or CaptionPlace.SIDECAR, True, why, exact, stamp, words)
+        if bare.left:
+            why = noted(f"all but a copy of our caption is taken out: it stays in {', '.join(bare.left)}")
+        return Undone(path, place or CaptionPlace.SIDECAR, not bare.left, why, exact, stamp, words, copies=copies)
+
+    def _vouched(self, file: FileRead) -> frozenset[str]:
+        """Digests of our words by the catalogue and the journal. Not of a model's where only those are asked for: then
+        no more is taken out than a mark vouches for."""
+        if self.machine_only or self.sidecars.journal is None:
+            return self.vouched
+        places = (file.path, *sidecars_of(file.path, self.sidecars.tree))
+        return self.vouched.union(*map(self.sidecars.journal.digests, places))
 
     def _is_described(self, photo: EditablePhoto | None) -> bool:
         """By a person, in the photo or beside it. Raises `CaptionRefused` where that can't be told."""
         inside = photo is not None and persons_caption(photo) is not None
         return inside or self.sidecars.have_words(persons_caption)
 
-    def _inside(self, file: FileRead, photo: EditablePhoto | None) -> tuple[CaptionPlace | None, bool, FileStamp]:
-        """Where the caption was in the file, whether the file is again exactly what it was, and its stamp then."""
-        if photo is None or not photo.marks:
-            return None, True, file.stamp
-        restored = _bare(photo, file)
-        _checked_by_journal(restored, file, self.sidecars.journal)
+    def _inside(
+        self, file: FileRead, photo: EditablePhoto | None, vouched: frozenset[str]
+    ) -> tuple[CaptionPlace | None, Bare, FileStamp]:
+        """Where the caption was in the file, the file without it, and its stamp then."""
+        if photo is None or not (photo.marks or fields_with(_texts(photo), vouched)):
+            return None, Bare(file.data, file.sha256, exact=True), file.stamp
+        restored = bare_photo(photo, file, vouched, partly=True)
+        place = photo.own_place or photo.places[0]
+        check_by_journal(restored, file, self.sidecars.journal)
         if self.dry_run:
-            return photo.own_place, restored.exact, file.stamp
+            return place, restored, file.stamp
         entry = recording(self.sidecars.journal, "undo", file.path, file.sha256)
         stamp = replace_file(
             file, restored.data, keep_mtime=self.keep_mtime, digest=restored.sha256, before_replacing=entry
         )
-        return photo.own_place, restored.exact, stamp
+        return place, restored, stamp
+
+
+def _copies(photo: EditablePhoto | None, vouched: frozenset[str]) -> tuple[str, ...]:
+    if photo is None:
+        return ()
+    ours = vouched | {mark.digest for mark in photo.marks}
+    return tuple(name for name in fields_with(_texts(photo), ours) if name not in OWN_FIELDS)
+
+
+def _texts(photo: EditablePhoto) -> list[FieldText]:
+    """None of a file in which words may be hidden."""
+    try:
+        return photo.texts
+    except CaptionRefused:
+        return []
 
 
 def _opened(file: FileRead) -> EditablePhoto | None:

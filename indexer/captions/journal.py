@@ -29,6 +29,7 @@ class JournalEntry:
     at: str  # ISO 8601, UTC
     by: str | None = None  # whose words were written
     original: str | None = None  # SHA-256 of what an undo gives back: `before` may hold an older caption of ours
+    digest: str | None = None  # of the text, see `own_caption.digest`
 
 
 class Journal:
@@ -40,6 +41,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._originals: dict[str, str] = {}
+        self._digests: dict[str, set[str]] = {}
         self._read_to = 0
 
     @classmethod
@@ -79,11 +81,23 @@ class Journal:
 
         Reads on from where it stopped last, so that asking about every file of a library reads the journal once.
         """
+        self._read_on()
+        return self._originals.get(digest)
+
+    def digests(self, path: Path) -> frozenset[str]:
+        """Of the texts that were written into this file and not taken out again. Reads on as `original` does."""
+        self._read_on()
+        return frozenset(self._digests.get(os.fspath(path), ()))
+
+    def _read_on(self) -> None:
         for entry, end in self._entries_from(self._read_to):
             self._read_to = end
             if entry.action == "write" and entry.after and entry.original:
                 self._originals[entry.after] = entry.original
-        return self._originals.get(digest)
+            if entry.action == "undo":
+                self._digests.pop(entry.path, None)
+            elif entry.digest:
+                self._digests.setdefault(entry.path, set()).add(entry.digest)
 
     def entries(self) -> Iterator[JournalEntry]:
         """Oldest first. Lines that a crash cut off are passed over."""
@@ -123,6 +137,7 @@ def recording(
                 at=at,
                 by=mark.by.value if mark else None,
                 original=(mark.before or None) if mark else None,
+                digest=mark.digest if mark else None,
             )
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import UTC, datetime
@@ -60,6 +60,10 @@ def digest(text: str) -> str:
 def sha256(data: bytes | memoryview) -> str:
     """64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+#: Where our captions are written. Where they stand besides, another program has copied them.
+OWN_FIELDS = frozenset({"ImageDescription", "XPComment", "dc:description"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,15 +218,25 @@ def find_persons(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText
     return find_foreign(texts, (mark for mark in marks if mark.by is CaptionBy.MODEL))
 
 
-def check_words(before: Iterable[FieldText], after: Iterable[FieldText], marks: Iterable[Mark]) -> None:
-    """Raises `CaptionRefused` where taking our caption out loses other words, or leaves ours somewhere: without the
-    mark they would be taken for a person's."""
-    ours, left = {mark.digest for mark in marks}, list(after)
-    if any(digest(text.text) not in ours and text not in left for text in before):
-        raise CaptionRefused("another program has changed the file since, and more than our caption would be lost")
-    stays = next((text.field for text in left if digest(text.text) in ours), None)
+def check_words(before: Iterable[FieldText], after: Iterable[FieldText], ours: Collection[str]) -> None:
+    """Raises `CaptionRefused` where taking out the texts of these digests loses other words, or leaves one of them
+    somewhere: without the mark it would be taken for a person's."""
+    left = list(after)
+    check_nothing_lost(before, left, ours)
+    stays = next(iter(fields_with(left, ours)), None)
     if stays is not None:
         raise CaptionRefused(f"another program has copied our caption into {stays}, where it is not ours to change")
+
+
+def check_nothing_lost(before: Iterable[FieldText], after: Collection[FieldText], ours: Collection[str]) -> None:
+    """Raises `CaptionRefused` where taking out the texts of these digests loses other words."""
+    if any(digest(text.text) not in ours and text not in after for text in before):
+        raise CaptionRefused("another program has changed the file since, and more than our caption would be lost")
+
+
+def fields_with(texts: Iterable[FieldText], ours: Collection[str]) -> tuple[str, ...]:
+    """The fields, each once, that hold a text of one of these digests."""
+    return tuple(dict.fromkeys(text.field for text in texts if digest(text.text) in ours))
 
 
 def find_foreign(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:

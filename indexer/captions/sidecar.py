@@ -13,7 +13,7 @@ from indexer.captions.blocks import xmp_edit
 from indexer.captions.blocks.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
 from indexer.captions.caption_edit import XmpFile, own_caption
 from indexer.captions.journal import Journal, recording
-from indexer.captions.own_caption import FieldText, OwnCaption, Stripped, check_words, sha256
+from indexer.captions.own_caption import OWN_FIELDS, FieldText, OwnCaption, Stripped, check_words, fields_with, sha256
 from indexer.captions.proof.verify import VerifyError, check_packet_edit
 from indexer.captions.proof.verify_packet import check_removed
 from indexer.captions.replacing.file_read import CannotReplace, FileRead, leads_out, read_file
@@ -110,6 +110,16 @@ class Sidecars:
                     ) from error
         return False
 
+    def copies(self, digests: frozenset[str]) -> tuple[str, ...]:
+        """The fields of sidecars into which another program has copied a text of one of these digests, or of ours."""
+        found: list[str] = []
+        for file in self._found():
+            with suppress(XmpError):
+                sidecar = XmpFile(file.data)
+                ours = digests | {mark.digest for mark in sidecar.marks}
+                found += [name for name in fields_with(sidecar.texts, ours) if name not in OWN_FIELDS]
+        return tuple(found)
+
     def own_caption(self) -> FileCaption | None:
         """Ours, in the first sidecar that has one."""
         for file in self._found():
@@ -164,25 +174,26 @@ class Sidecars:
         if leads_out(place, real, self.roots):
             raise CannotReplace("its place lies outside the library, where a link leads")
 
-    def undo(self, *, dry_run: bool = False) -> Stripped | None:
+    def undo(self, *, dry_run: bool = False, vouched: frozenset[str] = frozenset()) -> Stripped | None:
         """Takes our caption out of every sidecar, and removes those that held nothing else; None where there was none
         of ours. `exact` says whether all are byte for byte what they were. `dry_run` only says what would be.
+        `vouched` are digests of texts that are ours by other knowledge than the marks'.
 
         Raises `CaptionRefused` with the reason, `ChangedMeanwhile` where another program was faster.
         """
         exact: bool | None = None
         for file in self._found():
             with suppress(XmpError):
-                stripped = self._undo_one(file, dry_run=dry_run)
+                stripped = self._undo_one(file, vouched, dry_run=dry_run)
                 if stripped is not None:
                     exact = stripped.exact and exact is not False
         return None if exact is None else Stripped(None, exact)
 
-    def _undo_one(self, file: FileRead, *, dry_run: bool) -> Stripped | None:
+    def _undo_one(self, file: FileRead, vouched: frozenset[str], *, dry_run: bool) -> Stripped | None:
         sidecar = XmpFile(file.data)
-        if not sidecar.marks:
+        if not sidecar.marks and not fields_with(sidecar.texts, vouched):
             return None
-        stripped = _without_ours(sidecar, file.data)
+        stripped = _without_ours(sidecar, file.data, vouched)
         if dry_run:
             return stripped
         entry = recording(self.journal, "undo", file.path, file.sha256)
@@ -204,13 +215,14 @@ class Sidecars:
                 yield file
 
 
-def _without_ours(sidecar: XmpFile, data: bytes) -> Stripped:
+def _without_ours(sidecar: XmpFile, data: bytes, vouched: frozenset[str] = frozenset()) -> Stripped:
     """Raises `CaptionRefused` where other words would go with ours, or ours stay."""
-    if not sidecar.marks:
+    digests = vouched | {mark.digest for mark in sidecar.marks}
+    if not digests:
         return Stripped(data, exact=True)
-    stripped = xmp_edit.strip_caption(data, frozenset(mark.digest for mark in sidecar.marks))
+    stripped = xmp_edit.strip_caption(data, digests)
     left = XmpFile(stripped.data).texts if stripped.data is not None else []
-    check_words(sidecar.texts, left, sidecar.marks)
+    check_words(sidecar.texts, left, digests)
     check_removed([data], [] if stripped.data is None else [stripped.data])
     return stripped
 

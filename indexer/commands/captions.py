@@ -6,6 +6,7 @@ Given paths, the files alone are asked, so that everything works where the catal
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,8 @@ import click
 from indexer.commands.command_line import CommandLine, print_line, run_until_stopped, with_settings
 from indexer.commands.rows import NOTHING_TO_DESCRIBE, Row, complain, exit_by, told
 from indexer.commands.terminal import Terminal
-from indexer.errors import PhotoError
+from indexer.errors import PhotoError, SetupError
+from indexer.photo import CaptionPlace
 from indexer.progress import Meter, Progress
 from indexer.settings import Settings
 from indexer.tasks import running
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from indexer.captions.caption_file import Undone
     from indexer.photo import Photo, PhotoFile
     from indexer.storage import Storage
+
+log = logging.getLogger(__name__)
 
 WRITING = ("captions", "keep_mtime", "sidecar_dir")
 _PATHS = click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path, exists=True))
@@ -86,7 +90,9 @@ def _tell_listed(row: Row) -> None:
         complain(row)
     elif row["place"] is not None:
         caption = NOTHING_TO_DESCRIBE if row["caption"] == "" else row["caption"] or "(no caption)"
-        print_line(f"{row['path']}: {caption} [{row['place']}]")
+        copies = row.get("copies")
+        copied = f" (another program has copied it into {', '.join(copies)})" if copies else ""
+        print_line(f"{row['path']}: {caption} [{row['place']}]{copied}")
 
 
 @captions.command()
@@ -211,6 +217,7 @@ async def _undone(
 ) -> AsyncGenerator[Row, None]:
     from indexer.reading.photo_process import PhotoProcess
 
+    vouched = await asyncio.to_thread(_vouched, settings, frozenset(targets))
     async with PhotoProcess(settings, input_px=0) as photos:
         for path in targets:
             if stop.is_set():
@@ -219,9 +226,28 @@ async def _undone(
                 yield {"path": str(path), "state": "missing", "restored": False, "place": None, "reason": None}
                 continue
             try:
-                yield _row(await photos.undo_caption(path, dry_run=dry_run))
+                yield _row(await photos.undo_caption(path, dry_run=dry_run, vouched=vouched.get(path, ())))
             except PhotoError as error:
                 yield {"path": str(path), "state": "stuck", "restored": False, "place": None, "error": str(error)}
+
+
+def _vouched(settings: Settings, targets: frozenset[Path]) -> dict[Path, tuple[str, ...]]:
+    """What the catalogue knows to have been written into these files: where another program has dropped our mark, it
+    alone tells which words are ours. Nothing where there is no catalogue, or none that can be read."""
+    from indexer.storage import open_storage
+
+    if not settings.catalogue_path.exists():
+        return {}
+    try:
+        with open_storage(settings) as storage:
+            return {
+                file.path: tuple(text for text in (photo.correction, photo.machine and photo.machine.text) if text)
+                for photo, file in _shown(storage)
+                if file.path in targets and (file.caption_place or photo.caption_place) is not CaptionPlace.INDEX
+            }
+    except SetupError as error:
+        log.info("the catalogue is not asked which words are recollect's: %s", error)
+        return {}
 
 
 def _row(undone: Undone) -> Row:
@@ -236,6 +262,7 @@ def _row(undone: Undone) -> Row:
         "caption": undone.words and undone.words.text,
         "by": undone.words and undone.words.by,
         "model": undone.words and undone.words.model,
+        "copies": list(undone.copies),
     }
     if undone.restored:
         return row | {"state": "exact" if undone.exact else "changed"}

@@ -124,10 +124,17 @@ class PhotoProcess:
         return unpack_written(reply.header)
 
     async def undo_caption(
-        self, path: Path, *, dry_run: bool = False, stamp: FileStamp | None = None, machine_only: bool = False
+        self,
+        path: Path,
+        *,
+        dry_run: bool = False,
+        stamp: FileStamp | None = None,
+        machine_only: bool = False,
+        vouched: Collection[str] = (),
     ) -> Undone:
         """Takes our caption out of a file again; `dry_run` only proves that it can be. A file of another `stamp` stays
-        as it is, and where `machine_only` one that a person has described.
+        as it is, and where `machine_only` one that a person has described. `vouched` are texts that the catalogue knows
+        to be ours.
 
         Raises `PhotoVanished`, and `UnreadablePhoto` where it can't be.
         """
@@ -137,6 +144,7 @@ class PhotoProcess:
             "dry_run": dry_run,
             "stamp": None if stamp is None else stamp_to_json(stamp),
             "machine_only": machine_only,
+            "vouched": list(vouched),
         }
         return unpack_undone(path, (await self._ask(request)).header)
 
@@ -231,11 +239,19 @@ class PhotoProcesses:
             return await process.write_caption(path, words, stamp, over_correction=over_correction)
 
     async def undo_caption(
-        self, path: Path, *, dry_run: bool = False, stamp: FileStamp | None = None, machine_only: bool = False
+        self,
+        path: Path,
+        *,
+        dry_run: bool = False,
+        stamp: FileStamp | None = None,
+        machine_only: bool = False,
+        vouched: Collection[str] = (),
     ) -> Undone:
         """See `PhotoProcess.undo_caption`."""
         async with self._any() as process:
-            return await process.undo_caption(path, dry_run=dry_run, stamp=stamp, machine_only=machine_only)
+            return await process.undo_caption(
+                path, dry_run=dry_run, stamp=stamp, machine_only=machine_only, vouched=vouched
+            )
 
     @asynccontextmanager
     async def _any(self) -> AsyncIterator[PhotoProcess]:

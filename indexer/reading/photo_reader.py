@@ -159,6 +159,7 @@ class PhotoReader:
             dry_run=header["dry_run"],
             stamp=None if header["stamp"] is None else stamp_of(header),
             machine_only=header["machine_only"],
+            vouched=header["vouched"],
         )
         return pack_undone(undone), b""
 

@@ -127,6 +127,7 @@ def pack_undone(undone: Undone) -> Header:
         "stamp": stamp,
         "words": None if undone.words is None else caption_to_json(undone.words),
         "obstacle": undone.obstacle,
+        "copies": undone.copies,
     }
 
 
@@ -137,7 +138,8 @@ def unpack_undone(path: Path, header: Mapping[str, Any]) -> Undone:
     place = None if header["place"] is None else CaptionPlace(header["place"])
     stamp = None if header["stamp"] is None else stamp_from_json(header["stamp"])
     words = None if header["words"] is None else caption_from_json(header["words"])
-    return Undone(path, place, header["restored"], header["reason"], header["exact"], stamp, words)
+    told = header["restored"], header["reason"], header["exact"]
+    return Undone(path, place, *told, stamp, words, _obstacle(header), tuple(header["copies"]))
 
 
 def path_of(header: Mapping[str, Any]) -> Path:

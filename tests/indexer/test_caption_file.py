@@ -53,6 +53,18 @@ TINY_SIZE = len(made.plain((16, 12))).to_bytes(4, "little")
 EXTENDED_WITH_DESCRIPTION = made.segment(
     0xE1, made.EXTENDED + b"0" * 32 + b"\0\0\1\0\0\0\0\0" + made.packet(made.described("a wedding"))
 )
+COMPRESSED_XMP = chunks.chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(made.packet()))
+
+
+def profile(name: bytes, body: bytes, *, compressed: bool = False) -> bytes:
+    """A chunk in which ImageMagick keeps a profile: its name, its length, and hexadecimal digits."""
+    text = b"\n%s\n%8d\n%s\n" % (name, len(body), body.hex().encode())
+    keyword = b"Raw profile type " + name
+    if compressed:
+        return chunks.chunk(b"zTXt", keyword + b"\0\0" + zlib.compress(text))
+    return chunks.chunk(b"tEXt", keyword + b"\0" + text)
+
+
 GCONTAINER = made.packet('<C:Directory xmlns:C="http://ns.google.com/photos/1.0/container/"/>')
 LADDER = {
     # name: the file, the rung, a part of the reason
@@ -128,11 +140,7 @@ LADDER = {
     "much junk": (made.with_segments(b"junk" * 2000), SIDECAR, "no marker"),
     "AFCP": (trailer_jpeg(b"data" + b"AXS!" + b"\0" * 8, maker_note=False), SIDECAR, "AFCP"),
     "unknown trailer, MakerNote": (trailer_jpeg(b"who knows what this is"), EXIF, None),
-    "unknown trailer, MakerNote that may point at it": (
-        trailer_jpeg(b"who knows" + b"\0" * 0x040000),
-        SIDECAR,
-        "behind the picture",
-    ),
+    "large unknown trailer, MakerNote": (trailer_jpeg(b"who knows" + b"\0" * 0x040000), EXIF, None),
     "unknown trailer": (trailer_jpeg(b"who knows what this is", maker_note=False), EXIF, None),
     "zeros": (trailer_jpeg(b"\0" * 99), EXIF, None),
     "MPF": (
@@ -154,11 +162,63 @@ LADDER = {
     "PNG, C2PA": (chunks.png(chunks.chunk(b"caBX", b"jumb")), SIDECAR, "C2PA"),
     "PNG, signed": (chunks.png(chunks.chunk(b"dSIG", b"x")), SIDECAR, "signed"),
     "PNG, cut off": (chunks.png()[:-30], SIDECAR, "cut off"),
-    "PNG, two XMP packets": (chunks.png(*[chunks.png_xmp(made.packet())] * 2), SIDECAR, "several XMP"),
+    "PNG, two XMP packets": (chunks.png(*[chunks.png_xmp(made.packet())] * 2), EXIF, "several XMP"),
     "PNG, iDOT before XMP": (
         chunks.png(chunks.chunk(b"iDOT", b"\0" * 28), chunks.png_xmp(made.packet())),
+        EXIF,
+        "iDOT",
+    ),
+    "PNG, iDOT before XMP and Exif": (
+        chunks.png(
+            chunks.chunk(b"iDOT", b"\0" * 28), chunks.png_xmp(made.packet()), chunks.chunk(b"eXIf", made.camera_block())
+        ),
         SIDECAR,
         "iDOT",
+    ),
+    "PNG, compressed XMP and Exif": (
+        chunks.png(COMPRESSED_XMP, chunks.chunk(b"eXIf", made.camera_block(">"))),
+        EXIF,
+        "compressed",
+    ),
+    "PNG, compressed XMP and Exif with a JPEG's header": (
+        chunks.png(COMPRESSED_XMP, chunks.chunk(b"eXIf", b"Exif\0\0" + made.camera_block())),
+        EXIF,
+        "compressed",
+    ),
+    "PNG, compressed XMP and Exif that is cut off": (
+        chunks.png(COMPRESSED_XMP, chunks.chunk(b"eXIf", made.camera_block()[:-40])),
+        SIDECAR,
+        "outside",
+    ),
+    "PNG, compressed XMP with a caption": (
+        chunks.png(
+            chunks.chunk(
+                b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(made.packet(made.described("a wedding")))
+            )
+        ),
+        INDEX,
+        PERSONS_WORDS,
+    ),
+    "PNG, ImageMagick's XMP": (chunks.png(profile(b"xmp", made.packet())), EXIF, "ImageMagick"),
+    "PNG, ImageMagick's XMP, compressed": (
+        chunks.png(profile(b"xmp", made.packet(), compressed=True)),
+        EXIF,
+        "ImageMagick",
+    ),
+    "PNG, ImageMagick's XMP and Exif": (
+        chunks.png(profile(b"xmp", made.packet()), profile(b"exif", b"Exif\0\0" + made.camera_block())),
+        SIDECAR,
+        "ImageMagick",
+    ),
+    "PNG, C2PA in compressed XMP": (
+        chunks.png(
+            chunks.chunk(
+                b"iTXt",
+                b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(made.packet("<!-- dcterms:provenance= -->")),
+            )
+        ),
+        SIDECAR,
+        "C2PA",
     ),
     "PNG, Description": (chunks.png(chunks.chunk(b"tEXt", b"Description\0Ann")), INDEX, PERSONS_WORDS),
     "PNG, compressed Description": (
@@ -173,8 +233,8 @@ LADDER = {
     ),
     "PNG, dc:description": (chunks.png(chunks.png_xmp(made.packet(made.described("Ann")))), INDEX, PERSONS_WORDS),
     "PNG, compressed XMP": (
-        chunks.png(chunks.chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(made.packet()))),
-        SIDECAR,
+        chunks.png(COMPRESSED_XMP),
+        EXIF,
         "compressed",
     ),
     "PNG, ImageMagick": (chunks.png(chunks.chunk(b"tEXt", b"Raw profile type iptc\0\niptc\n")), INDEX, "ImageMagick"),
@@ -278,7 +338,10 @@ def test_a_pointer_from_exif_into_the_trailer_is_not_broken(tmp_path: Path) -> N
     block = made.tiff(made.MAKE, (0xC7F0, 4, (len(jpeg) - jpeg.index(b"II*\0")).to_bytes(4, "little")))
     path = put(tmp_path, made.with_segments(made.exif(block), made.mpf(), trailer=made.plain((16, 12))))
     written = write(path)
-    assert (written.place, written.reason) == (SIDECAR, "the Exif block points at data behind the picture")
+    assert (written.place, written.reason) == (
+        SIDECAR,
+        "what the camera keeps behind the picture could be lost (the Exif block points there)",
+    )
 
 
 def test_captioning_again_replaces_our_own_and_never_grows(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,9 @@ FILES = {
     "JPEG with Exif.jpg": made.with_segments(made.exif(made.tiff(made.MAKE))),
     "PNG.png": chunks.png(),
     "PNG with XMP.png": chunks.PNGS["PNG, XMP"],
+    "PNG with compressed XMP.png": chunks.png(
+        chunks.chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(made.packet()))
+    ),
     "WebP.webp": chunks.webp(),
     "WebP with Exif.webp": chunks.WEBPS["WebP, Exif"],
     "TIFF.tif": tiffs.TIFFS["TIFF"],
@@ -75,7 +79,7 @@ def test_nothing_but_caption_fields_differs_to_who_asks_for_no_groups(name: str,
         assert "Description" in after
     different = {tag for tag in before.keys() | after.keys() if before.get(tag) != after.get(tag)}
     assert different <= CAPTION_FIELDS | OWN_FIELDS | (WEBP_HEADER if path.suffix == ".webp" else set())
-    assert "Description" in different
+    assert {"Description", "ImageDescription"} & different
 
 
 @needs_exiftool
@@ -88,7 +92,7 @@ def test_copying_every_tag_copies_no_more_than_the_caption(name: str, tmp_path: 
     copied = copied_from(sidecar_path(path) if sidecar_path(path).exists() else path)
     different = {tag for tag in plain.keys() | copied.keys() if plain.get(tag) != copied.get(tag)}
     assert different <= CAPTION_FIELDS | BLOCKS
-    assert copied["Description"] == made.CAPTION.text
+    assert made.CAPTION.text in (copied.get("Description"), copied.get("ImageDescription"))
 
 
 def copied_from(source: Path) -> dict[str, Any]:

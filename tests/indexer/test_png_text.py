@@ -54,7 +54,7 @@ SILENT = {
     "Exif": (raw_profile("exif", made.camera_block()), CaptionPlace.XMP),
     "IPTC": (raw_profile("iptc", b"8BIM\x04\x04\0\0\0\0\0\0"), CaptionPlace.XMP),
     "another": (raw_profile("app12", b"Ducky"), CaptionPlace.XMP),
-    "XMP": (raw_profile("xmp", made.packet()), CaptionPlace.SIDECAR),
+    "XMP": (raw_profile("xmp", made.packet()), CaptionPlace.EXIF),
     "damage in a text that is no caption": (chunks.chunk(b"zTXt", b"Software\0\0damaged"), CaptionPlace.XMP),
 }
 HIDDEN = {

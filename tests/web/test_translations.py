@@ -103,6 +103,8 @@ REASONS = {
     "Art, die sich nicht zeigen lässt (no (such) box)",
     "the file can't be read (%(value1)s <b>\n)": "die Datei ist nicht lesbar (%(value1)s <b>\n)",
     "said by nobody": "said by nobody",
+    "the thumbnail lies outside the Exif block": "das kleine Vorschaubild in dieser Datei könnte beschädigt werden "
+    "(es liegt außerhalb des Exif-Blocks)",
     "": "",
     "the file can't be read (" + "(" * 1900 + ")": "die Datei ist nicht lesbar (" + "(" * 1900 + ")",
 }
@@ -111,6 +113,11 @@ REASONS = {
 @pytest.mark.parametrize("reason", REASONS, ids=lambda reason: repr(reason[:30]))
 def test_a_recorded_reason_is_recognised_by_its_template(reason: str) -> None:
     assert read_languages()["de"].reasons.told(reason) == REASONS[reason]
+
+
+def test_a_sentence_of_an_older_version_is_said_as_today() -> None:
+    former = "an AFCP trailer holds absolute positions in the file"
+    assert Reasons({}).told(former) == f"what another program keeps behind the picture could be lost ({former})"
 
 
 @pytest.mark.timeout(60)

@@ -46,6 +46,10 @@ _NOT_BLANK = re.compile(rb"[^ \t\r\n\0]")
 class TiffError(CaptionRefused):
     """A TIFF block that is not understood to the last offset."""
 
+    def of_block(self) -> CaptionRefused:
+        """The same, in words for whoever owns the photo."""
+        return CaptionRefused(f"the camera's data in this file is damaged, and more of it could be lost ({self})")
+
     def of_file(self) -> CaptionRefused:
         """The same, said of a block that is a file of its own."""
         return CaptionRefused(str(self).replace("the Exif block", "the file"))

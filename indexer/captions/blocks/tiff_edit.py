@@ -18,8 +18,10 @@ import piexif
 from indexer.captions.blocks import xmp_edit, xmp_packet
 from indexer.captions.blocks.tiff import (
     ENTRY_BYTES,
+    EXIF_IFD,
     IMAGE_DESCRIPTION,
     TYPE_BYTES,
+    USER_COMMENT,
     XMP,
     XP_COMMENT,
     Entry,
@@ -27,7 +29,9 @@ from indexer.captions.blocks.tiff import (
     byte_order,
     check_block,
     entry_text,
+    integers,
     read_directory,
+    texts,
 )
 from indexer.captions.own_caption import Mark, OwnCaption, Stripped, digest
 from indexer.errors import CaptionRefused
@@ -185,21 +189,33 @@ def strip_caption(block: bytes, digests: frozenset[str]) -> Stripped:
     """
     record = undo_record(block)
     if record is not None and record.intact:
-        if record.old_length == 0 and _holds_only_ours(block, record.mark.digest):
+        if record.old_length == 0 and _holds_only(block, frozenset((record.mark.digest,))):
             return Stripped(None, exact=True)
         pieces = original_pieces(block)
         if record.old_length and _crc32(pieces) == record.old_crc:
             original = b"".join(pieces)
             check_block(original)
             return Stripped(original, exact=True)
+    if not _has_remains(block) and _holds_only(block, digests):  # another program has written the block anew
+        return Stripped(None, exact=False)
     return Stripped(_without_entries(block, digests, forget=record is not None), exact=False)
 
 
-def _holds_only_ours(block: bytes, ours: str) -> bool:
-    """Whether IFD0 has nothing but our texts, and no directory comes after it."""
+def holds(block: bytes, digests: frozenset[str]) -> bool:
+    """Whether our record is there, or a text of one of these digests in any field of captions."""
+    return undo_record(block) is not None or any(digest(text.text) in digests for text in texts(block))
+
+
+def _has_remains(block: bytes) -> bool:
+    """Whether there is a record of ours, or what damage has left of one."""
+    return _MAGIC in block or b'"digest":"' in block
+
+
+def _holds_only(block: bytes, digests: frozenset[str]) -> bool:
+    """Whether IFD0 has nothing but texts of these digests, and no directory comes after it."""
     order = byte_order(block)
     directory = read_directory(block, order, _ifd0(block))
-    return not directory.next_offset and all(_is_ours(block, order, e, frozenset((ours,))) for e in directory.entries)
+    return not directory.next_offset and all(_is_ours(block, order, entry, digests) for entry in directory.entries)
 
 
 def _crc32(pieces: Sequence[bytes | memoryview]) -> int:
@@ -228,7 +244,29 @@ def _without_entries(block: bytes, digests: frozenset[str], *, forget: bool) -> 
         raise TiffError("another program has rewritten the Exif block, and our entries are all that IFD0 holds")
     gap = ENTRY_BYTES * (len(directory.entries) - len(kept))
     changes.append((ifd0, _directory_bytes(kept, order, directory.next_offset) + b"\0" * gap))
+    changes += _without_comment(block, order, directory.entries, digests)
     return _overwritten(block, changes)
+
+
+def _without_comment(
+    block: bytes, order: str, ifd0: Sequence[Entry], digests: frozenset[str]
+) -> list[tuple[int, bytes]]:
+    """The Exif IFD without a UserComment into which another program has copied our caption."""
+    pointers = [integers(block, order, entry) for entry in ifd0 if entry.tag == EXIF_IFD]
+    if len(pointers) != 1 or len(pointers[0]) != 1:
+        return []
+    directory = read_directory(block, order, pointers[0][0], is_sub=True)
+    kept = [
+        entry.raw
+        for entry in directory.entries
+        if entry.tag != USER_COMMENT or digest(entry_text(block, order, entry)) not in digests
+    ]
+    gap = ENTRY_BYTES * (len(directory.entries) - len(kept))
+    if not kept or not gap:
+        return []
+    end = directory.offset + 2 + ENTRY_BYTES * len(directory.entries)
+    following = block[end : end + 4]  # which may be missing at the end of a block
+    return [(directory.offset, struct.pack(order + "H", len(kept)) + b"".join(kept) + following + b"\0" * gap)]
 
 
 def _packet_without(block: bytes, entry: Entry, digests: frozenset[str]) -> bytes | None:
@@ -237,10 +275,9 @@ def _packet_without(block: bytes, entry: Entry, digests: frozenset[str]) -> byte
         return None
     packet = block[entry.start : entry.end]
     try:
-        ours = xmp_packet.own_fields(xmp_packet.parse(packet))
+        if not xmp_edit.holds(xmp_packet.parse(packet), digests):
+            return None
     except xmp_packet.XmpError:
-        return None
-    if not ours:
         return None
     left = xmp_edit.strip_caption(packet, digests).data or b""
     return left if len(left) > 4 else b""

@@ -10,15 +10,17 @@ import base64
 import binascii
 import re
 import zlib
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape, quoteattr, unescape
 
 from indexer.captions.blocks.xmp_packet import (
+    CAPTION_FIELDS,
     DC,
     OWN,
     RDF,
     Element,
     Packet,
     XmpError,
+    captions,
     has_description,
     own_attribute,
     own_fields,
@@ -33,6 +35,10 @@ _PACKET_END = re.compile(rb"<\?xpacket end=[\"'][rw][\"']\?>\0*\s*\Z")
 _WHITE = b" \t\r\n"
 _MAX_PADDING_BYTES = 1 << 16
 _ABOUT = re.compile(rb"""\s(?:rdf:)?about\s*=\s*("[^"<]*"|'[^'<]*')""")
+
+_ATTRIBUTE = re.compile(rb"""\s([\w.-]+):([\w.-]+)\s*=\s*("[^"<]*"|'[^'<]*')""")
+_QUOTES = {"&quot;": '"', "&apos;": "'"}
+_CAPTION_NAMES = frozenset(name.split()[-1] for name in CAPTION_FIELDS)
 
 _SKELETON = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
@@ -132,7 +138,7 @@ def _unsqueezed(text: str) -> bytes:
 
 def strip_caption(packet: bytes, digests: frozenset[str]) -> Stripped:
     """`packet` without our rdf:Description: what it was, or, where another program has rewritten it since, without
-    our properties and without the dc:description whose text has one of `digests`.
+    our properties and the texts of one of `digests`, in whichever field of captions they stand.
 
     Raises `XmpError` where that can't be done without risk.
     """
@@ -179,10 +185,15 @@ def _is_as_written(description: Element) -> bool:
     return all(child.name == f"{DC} description" and _is_own(child, ours) for child in description.children)
 
 
+def holds(packet: Packet, digests: frozenset[str]) -> bool:
+    """Whether our mark is there, or a text of one of these digests in any field of captions."""
+    return bool(own_fields(packet)) or any(digest(text.text) in digests for text in captions(packet))
+
+
 def _own_spans(packet: bytes, parsed: Packet, description: Element, digests: frozenset[str]) -> list[tuple[int, int]]:
     """The bytes of a description that are ours: all of it, or single properties."""
     ours = [child for child in description.children if _is_own(child, digests)]
-    attributes = [name for name in description.attributes if name.startswith(f"{OWN} ")]
+    attributes = [name for name, value in description.attributes.items() if _is_own_attribute(name, value, digests)]
     others = set(description.attributes) - set(attributes) - {f"{RDF} about", "about"}
     if (ours or attributes) and len(ours) == len(description.children) and not others:
         return [(description.start, description.end)]
@@ -190,19 +201,26 @@ def _own_spans(packet: bytes, parsed: Packet, description: Element, digests: fro
     spans += [
         (item.start, item.end)
         for child in description.children
-        if child not in ours and child.name == f"{DC} description"
+        if child not in ours and child.name in CAPTION_FIELDS
         for items in child.children
         for item in items.children
         if item.name == f"{RDF} li" and all(digest(text) in digests for text in texts_of(item))
     ]
-    for prefix in parsed.own_prefixes:
-        pattern = re.compile(rb"\s" + re.escape(prefix.encode()) + rb""":[\w.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*')""")
-        spans += [match.span() for match in pattern.finditer(packet, description.start, description.content)]
+    prefixes = frozenset(prefix.encode() for prefix in parsed.own_prefixes)
+    for match in _ATTRIBUTE.finditer(packet, description.start, description.content):
+        value = unescape(match[3][1:-1].decode(), _QUOTES).strip()
+        copied = match[2].decode() in _CAPTION_NAMES and digest(value) in digests
+        if match[1] in prefixes or (copied and attributes):
+            spans.append(match.span())
     return spans
+
+
+def _is_own_attribute(name: str, value: str, digests: frozenset[str]) -> bool:
+    return name.startswith(f"{OWN} ") or (name in CAPTION_FIELDS and digest(value.strip()) in digests)
 
 
 def _is_own(element: Element, digests: frozenset[str]) -> bool:
     if element.name.startswith(f"{OWN} "):
         return True
-    texts = texts_of(element) if element.name == f"{DC} description" else []
+    texts = texts_of(element) if element.name in CAPTION_FIELDS else []
     return bool(texts) and all(digest(text) in digests for text in texts)

@@ -19,7 +19,7 @@ MAX_PACKET_BYTES = 4 << 20
 _MAX_ELEMENTS = 100_000
 _MAX_DEPTH = 200
 #: Properties in which a caption may stand, and what people call them.
-_CAPTION_FIELDS = {
+CAPTION_FIELDS = {
     f"{DC} description": "dc:description",
     "http://ns.adobe.com/tiff/1.0/ ImageDescription": "tiff:ImageDescription",
     "http://ns.adobe.com/exif/1.0/ UserComment": "exif:UserComment",
@@ -152,11 +152,11 @@ def captions(packet: Packet) -> list[FieldText]:
     found = []
     for description in packet.descriptions:
         for name, value in description.attributes.items():
-            if name in _CAPTION_FIELDS:
-                found.append(FieldText(_CAPTION_FIELDS[name], value.strip()))
+            if name in CAPTION_FIELDS:
+                found.append(FieldText(CAPTION_FIELDS[name], value.strip()))
         for element in description.children:
-            if element.name in _CAPTION_FIELDS:
-                found += [FieldText(_CAPTION_FIELDS[element.name], text) for text in texts_of(element)]
+            if element.name in CAPTION_FIELDS:
+                found += [FieldText(CAPTION_FIELDS[element.name], text) for text in texts_of(element)]
     return found
 
 

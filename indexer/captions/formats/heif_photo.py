@@ -142,10 +142,11 @@ class HeifPhoto:
 
     # -- undoing
 
-    def bare(self) -> tuple[bytes]:
+    def bare(self, vouched: frozenset[str] = frozenset()) -> tuple[bytes]:
         """The file without our caption, in one piece: cut back to what it was, or, where another program has moved
-        things since, with our texts taken out of the items where they stand. Raises `CaptionRefused`."""
-        changes = self._stripped()
+        things since, with our texts taken out of the items where they stand. `vouched`: see `EditablePhoto`. Raises
+        `CaptionRefused`."""
+        changes = self._stripped(vouched | {mark.digest for mark in self.marks})
         if not changes and not self._tails:
             return (self.data,)
         before = heif_tail.restored(self.data)
@@ -153,18 +154,17 @@ class HeifPhoto:
             return (before,)
         return (self._in_place(changes),)
 
-    def _stripped(self) -> list[tuple[Item, bytes]]:
+    def _stripped(self, digests: frozenset[str]) -> list[tuple[Item, bytes]]:
         """Each item that holds something of ours, and its bytes without that."""
-        digests = frozenset(mark.digest for mark in self.marks)
         blocks = [
             (exif.item, exif.prefix + _left(tiff_edit.strip_caption(exif.block, digests)))
             for exif in self._exif
-            if tiff_edit.undo_record(exif.block) or any(digest(text.text) in digests for text in _ours_in(exif.block))
+            if tiff_edit.holds(exif.block, digests)
         ]
         packets = [
             (xmp.item, _left(xmp_edit.strip_caption(xmp.packet, digests)))
             for xmp in self._xmp
-            if xmp.parsed is not None and xmp_packet.own_fields(xmp.parsed)
+            if xmp.parsed is not None and xmp_edit.holds(xmp.parsed, digests)
         ]
         return blocks + packets
 
@@ -230,7 +230,9 @@ def _with_exif(exif: _Exif, own: OwnCaption) -> bytes:
         raise CaptionRefused("the file's Exif block does not begin as it should")
     block = tiff_edit.append_caption(exif.block, own, limit=_MAX_ITEM_BYTES)
     if reads_beyond(exif.block, len(block)):
-        raise CaptionRefused("the camera's MakerNote points past the end of the Exif block")
+        raise CaptionRefused(
+            "the camera's own notes in this file could be damaged (its MakerNote points past the end of the Exif block)"
+        )
     return exif.prefix + block
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 
 from indexer.captions.blocks import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
 from indexer.captions.blocks.charsets import decode_text
@@ -172,9 +172,15 @@ class JpegPhoto:
             return [(at, at, compose(APP1, EXIF_HEADER + tiff_edit.compose_block(own)))]
         segment = self._exif[0]
         self._check_mpf(segment.start)
-        block = tiff_edit.append_caption(self._blocks[0], own)
+        try:
+            block = tiff_edit.append_caption(self._blocks[0], own)
+        except tiff.TiffError as error:
+            raise error.of_block() from error
         if reads_beyond(self._blocks[0], len(block)):
-            raise CaptionRefused("the camera's MakerNote points past the end of the Exif block")
+            raise CaptionRefused(
+                "the camera's own notes in this file could be damaged "
+                "(its MakerNote points past the end of the Exif block)"
+            )
         return [(segment.marker_at, segment.end, compose(APP1, EXIF_HEADER + block))]
 
     def _xmp_change(self, own: OwnCaption, *, needs_text: bool) -> list[tuple[int, int, bytes]]:
@@ -200,7 +206,9 @@ class JpegPhoto:
         if last <= at:
             return at
         if only or not ends:
-            raise CaptionRefused("the thumbnail lies outside the Exif block")
+            raise CaptionRefused(
+                "the small preview in this file could be damaged (the thumbnail lies outside the Exif block)"
+            )
         return ends[0]
 
     @cached_property
@@ -227,7 +235,10 @@ class JpegPhoto:
     def _check_mpf(self, at: int) -> None:
         """MPF's offsets count from its own segment: it may move together with what it points at, not apart from it."""
         if any(segment.start < at for segment in self._mpf):
-            raise CaptionRefused("an MPF segment stands before the place of the caption, and its offsets would break")
+            raise CaptionRefused(
+                "the further pictures in this file could be lost "
+                "(an MPF segment stands before the place of the caption)"
+            )
 
     def _check_junk(self, end: int) -> None:
         """What programs make of junk differs: what stands behind it may not be seen by all, and some tell what it
@@ -237,19 +248,40 @@ class JpegPhoto:
 
     # -- undoing
 
-    def bare(self) -> list[bytes | memoryview]:
-        """The file without our caption, in pieces. Raises `CaptionRefused` where another program has changed our parts
-        in a way that is not understood."""
-        digests = frozenset(mark.digest for mark in self.marks)
+    def bare(self, vouched: frozenset[str] = frozenset()) -> list[bytes | memoryview]:
+        """The file without our caption, and copies of it, in pieces. `vouched`: see `EditablePhoto`. What another
+        program has changed in a way that is not understood stays. Raises `CaptionRefused` where nothing else is there.
+        """
+        digests = vouched | {mark.digest for mark in self.marks}
         changes: list[tuple[int, int, bytes]] = []
+        refused: list[CaptionRefused] = []
+        for segment, header, strip in self._own_parts(digests):
+            try:
+                changes.append(_replaced(segment, header, strip(digests)))
+            except CaptionRefused as error:
+                refused.append(error)
+        changes += self._without_iptc(digests)
+        if refused and not changes:
+            raise refused[0]
+        return self._pieces(changes)
+
+    def _own_parts(
+        self, digests: frozenset[str]
+    ) -> Iterator[tuple[Segment, bytes, Callable[[frozenset[str]], Stripped]]]:
+        """The segments that hold something of ours, how each begins, and what takes ours out of the rest."""
         for segment, block in zip(self._exif, self._blocks, strict=True):
-            if tiff_edit.undo_record(block) or any(digest(text.text) in digests for text in _ours_in(block)):
-                changes.append(_replaced(segment, EXIF_HEADER, tiff_edit.strip_caption(block, digests)))
+            if tiff_edit.holds(block, digests):
+                yield segment, EXIF_HEADER, partial(tiff_edit.strip_caption, block)
         for segment, packet in zip(self._xmp, self._packets, strict=True):
             parsed = _parsed(packet)
-            if parsed is not None and xmp_packet.own_fields(parsed):
-                changes.append(_replaced(segment, XMP_HEADER, xmp_edit.strip_caption(packet, digests)))
-        return self._pieces(changes)
+            if parsed is not None and xmp_edit.holds(parsed, digests):
+                yield segment, XMP_HEADER, partial(xmp_edit.strip_caption, packet)
+
+    def _without_iptc(self, digests: frozenset[str]) -> list[tuple[int, int, bytes]]:
+        """IPTC's caption where it is ours and stands in a segment of its own; one that goes on in the next stays."""
+        found = [s for s in self._header if is_kind(self.data, s, APP13, iptc.HEADER)]
+        new = iptc.without_captions(payload(self.data, found[0]), digests) if len(found) == 1 else None
+        return [] if new is None else [(found[0].marker_at, found[0].end, compose(APP13, new))]
 
     def _assembled(self, changes: Sequence[tuple[int, int, bytes]]) -> bytes:
         return b"".join(self._pieces(changes))

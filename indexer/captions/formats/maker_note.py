@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, combinations, pairwise
 
 from indexer.captions.blocks.tiff import ENTRY_BYTES, MAKER_NOTE, TYPE_BYTES, TiffError, byte_order, walk
 
 _HEADER_LENGTHS = (0, 6, 8, 10, 12, 14, 16, 18)
 _MAX_HEADER_BYTES = 24
 _MAX_ENTRIES = 400
+_MIN_DATA_BYTES = 64  # no picture is smaller
 _LONGS, _UNDEFINED = frozenset({4, 13}), 7
 # Tags that say where a preview begins and how long it is: in an IFD of its own (Nikon), Minolta's and Olympus's,
 # Olympus's camera settings.
@@ -31,6 +32,11 @@ class _Value:
     kind: int
     size: int
     number: int
+
+    @property
+    def is_number(self) -> bool:
+        """Whether `number` is the value itself, of type LONG or IFD."""
+        return self.kind in _LONGS and self.size == 4
 
     @property
     def may_be_directory(self) -> bool:
@@ -52,32 +58,57 @@ def shows_outside(block: bytes, length: int) -> bool:
     return any(len(block) < end and start < length for start, end in previews)
 
 
-def may_point_between(block: bytes, start: int, end: int, *, file_start: int) -> bool:
-    """Whether any number in a MakerNote of `block` could be a position from `start` to before `end`, counted from the
-    block, from the file (`file_start` bytes before the block's start), or from the note or its header. True where the
-    block is not understood."""
+def may_point_at(block: bytes, beginnings: Collection[int], start: int, end: int, *, file_start: int) -> bool:
+    """Whether a MakerNote of `block` may tell where data lies between the bytes `start` and `end` of the file; all
+    positions are the file's, in which the block stands at `file_start`. True where the block is not understood.
+
+    Whoever finds data by a pointer knows either how it begins, or how long it is. So a note does not point there in
+    which no number is one of `beginnings` (of the pictures there, and of the whole), and no two numbers that stand in
+    one directory, or beside each other where numbers may stand, could be a position and a length there. Positions may
+    be counted from the file, from the block, or from the note or its header, in either byte order.
+    """
     try:
+        order = byte_order(block)
         entries = [entry for directory in walk(block) for entry in directory.entries if entry.tag == MAKER_NOTE]
     except TiffError:
         return True
     for entry in entries:
-        bases = (-file_start, 0, *(entry.start + skipped for skipped in range(0, _MAX_HEADER_BYTES + 1, 2)))
-        ranges = [range(max(start - base, 1), end - base) for base in bases]
-        numbers = _numbers(block[entry.start : entry.end])
-        if any(number in positions for number in numbers for positions in ranges):
+        headers = (file_start + entry.start + skipped for skipped in range(0, _MAX_HEADER_BYTES + 1, 2))
+        bases = (0, file_start, *headers)
+        raw = block[entry.start : entry.end]
+        numbers = set(chain.from_iterable(_words(raw)))
+        if any(beginning - base in numbers for beginning in beginnings for base in bases):
+            return True
+        note = _note(block, entry.start, entry.end, order)
+        pairs = _adjacent(raw) if note is None else note.pairs()
+        if any(_may_lie_between(pair, bases, start, end) for pair in pairs):
             return True
     return False
 
 
-def _numbers(note: bytes) -> set[int]:
-    """Every four bytes that begin at an even byte, in either byte order."""
-    found: set[int] = set()
+def _may_lie_between(pair: tuple[int, int], bases: Sequence[int], start: int, end: int) -> bool:
+    """Whether one number is a position from `start` on, and the other the length of what ends before `end`."""
+    for position, length in (pair, pair[::-1]):
+        may_be = length >= _MIN_DATA_BYTES and start <= position + max(bases) and position + length <= end
+        if may_be and any(start <= base + position and base + position + length <= end for base in bases):
+            return True
+    return False
+
+
+def _words(note: bytes) -> Iterator[array[int]]:
+    """Every four bytes that begin at an even byte, one after the other, in either byte order."""
     for skipped in (0, 2):
-        words = array("I", note[skipped : skipped + max(len(note) - skipped, 0) // 4 * 4])
-        found.update(words)
-        words.byteswap()
-        found.update(words)
-    return found
+        for swapped in (False, True):
+            words = array("I", note[skipped : skipped + max(len(note) - skipped, 0) // 4 * 4])
+            if swapped:
+                words.byteswap()
+            yield words
+
+
+def _adjacent(data: bytes) -> Iterator[tuple[int, int]]:
+    """Every two numbers that stand beside each other."""
+    for words in _words(data):
+        yield from pairwise(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +129,19 @@ class _Note:
     def previews(self) -> Iterator[tuple[int, int]]:
         """Where the pictures begin and end that a directory tells position and length of."""
         for directory in self.directories:
-            numbers = {value.tag: value.number for value in directory if value.kind in _LONGS and value.size == 4}
+            numbers = {value.tag: value.number for value in directory if value.is_number}
             for start, length in _PREVIEWS:
                 if numbers.get(start) and numbers.get(length):
                     yield self.base + numbers[start], self.base + numbers[start] + numbers[length]
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """Every two numbers of one directory, and every two beside each other in values that may hold numbers."""
+        for directory in self.directories:
+            yield from combinations([value.number for value in directory if value.is_number], 2)
+        for value in chain.from_iterable(self.directories):
+            if value.size > 4 and (value.kind in _LONGS or value.kind == _UNDEFINED):
+                start = max(self.base + value.number, 0)
+                yield from _adjacent(self.block[start : start + value.size])
 
 
 def _notes(block: bytes) -> list[_Note]:

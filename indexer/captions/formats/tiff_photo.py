@@ -115,7 +115,9 @@ class TiffPhoto:
         except TiffError as error:
             raise error.of_file() from error
         if reads_beyond(self.data, len(new)):
-            raise CaptionRefused("the camera's MakerNote points past the end of the file")
+            raise CaptionRefused(
+                "the camera's own notes in this file could be damaged (its MakerNote points past the end of the file)"
+            )
         return new
 
     def _check(self) -> None:
@@ -153,10 +155,10 @@ class TiffPhoto:
 
     # -- undoing
 
-    def bare(self) -> tuple[bytes]:
-        """The file without our caption, in one piece. Raises `CaptionRefused` where another program has changed our
-        parts in a way that is not understood."""
-        digests = frozenset(mark.digest for mark in self.marks)
+    def bare(self, vouched: frozenset[str] = frozenset()) -> tuple[bytes]:
+        """The file without our caption, in one piece. `vouched`: see `EditablePhoto`. Raises `CaptionRefused` where
+        another program has changed our parts in a way that is not understood."""
+        digests = vouched | {mark.digest for mark in self.marks}
         try:
             stripped = tiff_edit.strip_caption(self.data, digests)
         except TiffError as error:

@@ -134,7 +134,9 @@ class WebpPhoto:
         if any(b"dcterms:provenance" in (self._body(kind) or b"") for kind in (b"XMP ", _MISSPELT_XMP)):
             raise CaptionRefused("the file is bound to a C2PA manifest, which any edit would break")
         if tiff.pictures_outside(self._block or b""):
-            raise CaptionRefused("the thumbnail lies outside the Exif block")
+            raise CaptionRefused(
+                "the small preview in this file could be damaged (the thumbnail lies outside the Exif block)"
+            )
         bodies: dict[bytes, bytes | None] = {}
         if place is CaptionPlace.EXIF:
             bodies[b"EXIF"] = self._exif(own)
@@ -162,16 +164,16 @@ class WebpPhoto:
             raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
         return xmp_edit.splice(body, own)
 
-    def bare(self) -> list[bytes]:
-        """The file without our caption, in pieces. Raises `CaptionRefused`."""
-        digests = frozenset(mark.digest for mark in self.marks)
+    def bare(self, vouched: frozenset[str] = frozenset()) -> list[bytes]:
+        """The file without our caption, in pieces. `vouched`: see `EditablePhoto`. Raises `CaptionRefused`."""
+        digests = vouched | {mark.digest for mark in self.marks}
         bodies: dict[bytes, bytes | None] = {}
         exif, body = self._body(b"EXIF"), self._body(b"XMP ")
-        if exif is not None and any(digest(text.text) in digests for text in tiff.texts(self._block or b"")):
+        if exif is not None and tiff_edit.holds(self._block or b"", digests):
             header = _EXIF_HEADER if exif.startswith(_EXIF_HEADER) else b""
             left = tiff_edit.strip_caption(exif.removeprefix(header), digests).data
             bodies[b"EXIF"] = None if left is None else header + left
-        if body is not None and self._packet is not None and xmp_packet.own_fields(self._packet):
+        if body is not None and self._packet is not None and xmp_edit.holds(self._packet, digests):
             bodies[b"XMP "] = xmp_edit.strip_caption(body, digests).data
         return self._as_it_was(_with(self._chunks, bodies)) if bodies else [self.data]
 

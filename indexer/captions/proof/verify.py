@@ -21,6 +21,7 @@ from indexer.captions.own_caption import OwnCaption
 from indexer.errors import CaptionRefused
 
 _OURS = {0x010E, 0x9C9C}
+_EXIF, _COMMENT = 0x8769, 0x9286
 _OWN_BLOCK = re.compile(
     rb'<rdf:Description rdf:about=("[^"]*"|\'[^\']*\') '
     rb'xmlns:recollect="urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#"[^<>]*>'
@@ -72,6 +73,30 @@ def check_entries(old: bytes, new: bytes) -> None:
     added = [raw for raw in entries_after if raw not in entries_before and _tag(new, raw) not in _OURS]
     require(not lost and not added, "an entry of IFD0 is not what it was")
     require(next_before == next_after, "the pointer to the next directory has changed")
+
+
+def check_comment(old: bytes, new: bytes) -> None:
+    """Raises `VerifyError` unless the Exif IFD lost and gained nothing but a UserComment."""
+    before, after = _exif_ifd(old), _exif_ifd(new)
+    lost = [raw for raw in before if raw not in after and _tag(old, raw) != _COMMENT]
+    added = [raw for raw in after if raw not in before]
+    require(not lost and not added, "an entry of the Exif IFD is not what it was")
+
+
+def _exif_ifd(block: bytes) -> list[bytes]:
+    """The 12-byte entries of the Exif IFD; none where there is no such."""
+    return [block[i : i + 12] for start, end in exif_directory(block) for i in range(start + 2, end - 4, 12)]
+
+
+def exif_directory(block: bytes) -> list[tuple[int, int]]:
+    """Where the directory stands that IFD0's tag 0x8769 points at, with the four bytes behind it."""
+    pointers = [raw for raw in _ifd0(block)[0] if _tag(block, raw) == _EXIF]
+    if not pointers:
+        return []
+    (at,) = struct.unpack(_numbers(block) + "L", pointers[0][8:])
+    require(at + 2 <= len(block), "the Exif IFD lies outside its block")
+    (count,) = struct.unpack_from(_numbers(block) + "H", block, at)
+    return [(at, at + 2 + 12 * count + 4)]
 
 
 def check_no_entries(block: bytes) -> None:

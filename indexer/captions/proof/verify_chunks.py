@@ -32,26 +32,32 @@ class _Piece:
 
 
 def check_png_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> None:
-    """Raises `VerifyError` unless `new` is `old` with `own` in its XMP and nothing else is different."""
+    """Raises `VerifyError` unless `new` is `old` with `own` in its XMP or its eXIf chunk and nothing else is
+    different."""
     before, after = _png(old), _png(new)
-    _same_but(old, new, before, after, {b"xmp"})
+    in_exif = _all(old, before, b"eXIf") != _all(new, after, b"eXIf")
+    _same_but(old, new, before, after, {b"eXIf" if in_exif else b"xmp"})
     check_undo(old, new, undo)
-    packet = _only(new, after, b"xmp")
-    check_packet_says(packet or b"", own)
-    check_packet_edit(_only(old, before, b"xmp"), packet or b"")
+    if in_exif:
+        _check_exif(_only(old, before, b"eXIf"), _only(new, after, b"eXIf"), own)
+    else:
+        packet = _only(new, after, b"xmp")
+        check_packet_says(packet or b"", own)
+        check_packet_edit(_only(old, before, b"xmp"), packet or b"")
     check_opens_alike(old, new)
 
 
 def check_png_removal(old: bytes, new: bytes) -> None:
-    """Raises `VerifyError` unless they differ in nothing but XMP."""
+    """Raises `VerifyError` unless they differ in nothing but XMP and the eXIf chunk."""
     before, after = _png(old), _png(new)
-    _same_but(old, new, before, after, {b"xmp"})
+    _same_but(old, new, before, after, {b"xmp", b"eXIf"})
     check_removed(_all(old, before, b"xmp"), _all(new, after, b"xmp"))
+    _check_removed_exif(_all(old, before, b"eXIf"), _all(new, after, b"eXIf"))
     check_opens_alike(old, new)
 
 
 def _png(data: bytes) -> list[_Piece]:
-    """Each chunk, CRC included; XMP's kind is `xmp`, its bytes are the packet."""
+    """Each chunk, CRC included; XMP's kind is `xmp`, its bytes are the packet, and eXIf's bytes the block."""
     pieces, at = list[_Piece](), 8
     while len(data) - at >= 12:
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -59,6 +65,8 @@ def _png(data: bytes) -> list[_Piece]:
         require(at <= len(data), "a PNG chunk is cut off")
         if kind == b"iTXt" and data.startswith(_PNG_XMP, start + 8, at):
             pieces.append(_Piece(b"xmp", start + 8 + len(_PNG_XMP), at - 4))
+        elif kind == b"eXIf":
+            pieces.append(_Piece(kind, start + 8, at - 4))
         else:
             pieces.append(_Piece(kind, start, at))
         if kind == b"IEND":
@@ -74,9 +82,7 @@ def check_webp_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
     _check_vp8x(_only(old, before, b"VP8X"), _only(new, after, b"VP8X"), after)
     exif_before, exif_after = _only(old, before, b"EXIF"), _only(new, after, b"EXIF")
     if exif_before != exif_after:
-        header = b"Exif\0\0" if (exif_before or b"").startswith(b"Exif\0\0") else b""
-        old_block = None if exif_before is None else exif_before[len(header) :]
-        check_block_edit(old_block, (exif_after or b"")[len(header) :], own)
+        _check_exif(exif_before, exif_after, own)
     check_undo(old, new, undo)
     packet_before, packet_after = _only(old, before, b"XMP "), _only(new, after, b"XMP ")
     if packet_before != packet_after:
@@ -90,11 +96,18 @@ def check_webp_removal(old: bytes, new: bytes) -> None:
     before, after = list(_webp(old)), list(_webp(new))
     _same_but(old, new, before, after, {b"EXIF", b"XMP ", b"VP8X"})
     check_removed(_all(old, before, b"XMP "), _all(new, after, b"XMP "))
-    blocks = (
-        [body.removeprefix(b"Exif\0\0") for body in _all(*side, b"EXIF")] for side in ((old, before), (new, after))
-    )
-    check_removed_entries(*blocks)
+    _check_removed_exif(_all(old, before, b"EXIF"), _all(new, after, b"EXIF"))
     check_opens_alike(old, new)
+
+
+def _check_exif(before: bytes | None, after: bytes | None, own: OwnCaption) -> None:
+    header = b"Exif\0\0" if (before or b"").startswith(b"Exif\0\0") else b""
+    require((after or b"").startswith(header), "the header of the Exif block is gone")
+    check_block_edit(None if before is None else before[len(header) :], (after or b"")[len(header) :], own)
+
+
+def _check_removed_exif(before: list[bytes], after: list[bytes]) -> None:
+    check_removed_entries(*([body.removeprefix(b"Exif\0\0") for body in side] for side in (before, after)))
 
 
 def _webp(data: bytes) -> Iterator[_Piece]:

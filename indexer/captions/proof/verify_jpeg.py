@@ -15,6 +15,8 @@ from indexer.captions.proof.verify import (
     check_undo,
     require,
 )
+from indexer.captions.proof.verify_iptc import PREFIX as _PHOTOSHOP
+from indexer.captions.proof.verify_iptc import check_removed_iptc
 from indexer.captions.proof.verify_packet import check_removed, check_removed_entries
 
 _MAX_GAP_BYTES = 1 << 16
@@ -53,13 +55,23 @@ def check_jpeg_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
 
 
 def check_jpeg_removal(old: bytes, new: bytes) -> None:
-    """Raises `VerifyError` unless `new` differs from `old` in nothing but Exif and XMP, as after an undo that could
-    not be exact."""
+    """Raises `VerifyError` unless `new` differs from `old` in nothing but Exif, XMP and captions of IPTC, as after an
+    undo that could not be exact."""
     before, after = _split(old), _split(new)
-    _same(before, after, new)
+    photoshop = [
+        [raw[raw.index(_PHOTOSHOP) :] for raw in side.others if _is_photoshop(raw)] for side in (before, after)
+    ]
+    check_removed_iptc(photoshop[0], photoshop[1])
+    kept = [replace(side, others=[raw for raw in side.others if not _is_photoshop(raw)]) for side in (before, after)]
+    _same(kept[0], kept[1], new)
     check_removed_entries(before.exif, after.exif)
     check_removed(before.xmp, after.xmp)
     check_opens_alike(old, new)
+
+
+def _is_photoshop(raw: bytes) -> bool:
+    marker_free = raw.lstrip(b"\xff")
+    return marker_free[:1] == b"\xed" and marker_free[3:].startswith(_PHOTOSHOP)
 
 
 def _split(data: bytes) -> _Jpeg:

@@ -12,15 +12,22 @@ from xml.etree.ElementTree import Element, ParseError, canonicalize, tostring
 import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
-from indexer.captions.proof.verify import VerifyError, check_entries, check_no_entries, require
+from indexer.captions.proof.verify import VerifyError, check_comment, check_entries, check_no_entries, require
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _OWN = "{urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#}"
-_DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"  # whose texts are compared one by one elsewhere
+#: Whose texts are compared one by one elsewhere: another program may have copied ours into any of them.
+_CAPTIONS = frozenset(
+    {
+        "{http://purl.org/dc/elements/1.1/}description",
+        "{http://ns.adobe.com/tiff/1.0/}ImageDescription",
+        "{http://ns.adobe.com/exif/1.0/}UserComment",
+    }
+)
 
 
 def check_removed(before: Sequence[bytes], after: Sequence[bytes]) -> None:
-    """Raises `VerifyError` unless the XMP packets of a file lost no property but ours and dc:description, and gained
+    """Raises `VerifyError` unless the XMP packets of a file lost no property but ours and captions, and gained
     none; one that is gone must have had nothing else."""
     changed = Counter[tuple[str, str]]()
     for packet in before:
@@ -39,6 +46,7 @@ def check_removed_entries(before: Sequence[bytes], after: Sequence[bytes]) -> No
         check_no_entries(block)
     for old, new in zip(changed, left, strict=False):
         check_entries(old, new)
+        check_comment(old, new)
 
 
 def _properties(packet: bytes) -> Iterator[tuple[str, str]]:
@@ -54,7 +62,7 @@ def _properties(packet: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _is_compared(name: str) -> bool:
-    return not name.startswith(_OWN) and name not in (_DESCRIPTION, f"{_RDF}about", "about")
+    return not name.startswith(_OWN) and name not in (*_CAPTIONS, f"{_RDF}about", "about")
 
 
 def _canonical(element: Element) -> str:

@@ -9,10 +9,12 @@ from indexer.captions.own_caption import OwnCaption
 from indexer.captions.proof.verify import (
     Undo,
     VerifyError,
+    check_comment,
     check_opens_alike,
     check_packet_edit,
     check_packet_says,
     check_undo,
+    exif_directory,
     require,
 )
 from indexer.captions.proof.verify_packet import check_removed
@@ -149,7 +151,9 @@ def check_tiff_removal(old: bytes, new: bytes) -> None:
         require(after.tag(entry) == _PACKET or after.value(entry) == before.value(entry), "a value of IFD0 has changed")
     check_removed(before.values(_PACKET), after.values(_PACKET))
     packets = [before.span(entry) for entry in before.first.entries if before.tag(entry) == _PACKET]
+    check_comment(old, new)
     changeable = [(before.first.start, before.first.end), *(span for span in packets if span is not None)]
+    changeable += exif_directory(old)
     _check_same_but(old, new, [*changeable, (len(old) - _MAGIC_BYTES, len(old))])
     check_opens_alike(old, new)
 
