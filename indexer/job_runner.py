@@ -119,7 +119,8 @@ class JobRunner:
             if (job := await self._claim()) is not None:
                 self._in_hand += 1
                 return job
-            if not self._more_may_come and not self._in_hand:
+            # Not while something was said since the claim began: what it found nothing of may be there by now.
+            if not self._more_may_come and not self._in_hand and not self._changed.is_set():
                 break
             await self._news()
         self._room.release()

@@ -1,4 +1,4 @@
-"""Which kind of job is worked off by what; `pipeline` has the journeys but one."""
+"""Which kind of job is worked off by what. The journeys that bring words into files are those of `pipeline`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from indexer.photo import IndexedPhoto, Job, JobKind, ThumbnailSize
+from indexer.photo import IndexedPhoto, Job, JobKind, ThumbnailSize, with_own_words
 from indexer.pipeline import (
     Bench,
     caption_again,
     index_photo,
-    make_thumbnails_again,
-    read_metadata_again,
     words_into_the_file,
     write_again,
 )
@@ -40,6 +38,31 @@ async def _pixels(job: Job, content_key: str, bench: Bench) -> bytes | None:
         return None
     await asyncio.to_thread(bench.thumbnails.put_all, content_key, reading.thumbnails.items())
     return reading.pixels
+
+
+async def read_metadata_again(job: Job, bench: Bench) -> IndexedPhoto:
+    """What the file says of itself, read once more; words, thumbnails and file stay as they are."""
+    content_key, metadata, stamp = await bench.photos.read_metadata(job.file.path)
+    if content_key != job.content_key:
+        return await index_photo(job, bench)
+    known = await asyncio.to_thread(bench.catalogue.known, content_key)
+    metadata = with_own_words(metadata, known)
+    photo = IndexedPhoto(content_key=content_key, metadata=metadata, stamp=stamp, caption=None)
+    await asyncio.to_thread(bench.catalogue.settle, job, photo)
+    return photo
+
+
+async def make_thumbnails_again(job: Job, bench: Bench) -> IndexedPhoto:
+    """Decodes the file once more for its thumbnails; words and file stay as they are."""
+    reading = await bench.photos.read(job.file.path)
+    if reading.content_key != job.content_key:
+        return await index_photo(job, bench)
+    await asyncio.to_thread(bench.thumbnails.put_all, reading.content_key, reading.thumbnails.items())
+    known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
+    metadata = with_own_words(reading.metadata, known)
+    photo = IndexedPhoto(content_key=reading.content_key, metadata=metadata, stamp=reading.stamp, caption=None)
+    await asyncio.to_thread(bench.catalogue.settle, job, photo)
+    return photo
 
 
 JOURNEYS: Mapping[JobKind, Callable[[Job, Bench], Awaitable[IndexedPhoto | None]]] = MappingProxyType(

@@ -442,28 +442,3 @@ async def write_again(job: Job, bench: Bench) -> IndexedPhoto:
                 written = await _into_the_file(job, metadata, words, stamp, bench, held=held)
             return await _settle(job, content_key, metadata, None, written, bench)
     return await index_photo(job, bench)
-
-
-async def read_metadata_again(job: Job, bench: Bench) -> IndexedPhoto:
-    """What the file says of itself, read once more; words, thumbnails and file stay as they are."""
-    content_key, metadata, stamp = await bench.photos.read_metadata(job.file.path)
-    if content_key != job.content_key:
-        return await index_photo(job, bench)
-    known = await asyncio.to_thread(bench.catalogue.known, content_key)
-    metadata = with_own_words(metadata, known)
-    photo = IndexedPhoto(content_key=content_key, metadata=metadata, stamp=stamp, caption=None)
-    await asyncio.to_thread(bench.catalogue.settle, job, photo)
-    return photo
-
-
-async def make_thumbnails_again(job: Job, bench: Bench) -> IndexedPhoto:
-    """Decodes the file once more for its thumbnails; words and file stay as they are."""
-    reading = await bench.photos.read(job.file.path)
-    if reading.content_key != job.content_key:
-        return await index_photo(job, bench)
-    await asyncio.to_thread(_keep_thumbnails, reading, bench)
-    known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
-    metadata = with_own_words(reading.metadata, known)
-    photo = IndexedPhoto(content_key=reading.content_key, metadata=metadata, stamp=reading.stamp, caption=None)
-    await asyncio.to_thread(bench.catalogue.settle, job, photo)
-    return photo

@@ -11,6 +11,7 @@ import pytest
 from captioner import Caption
 from indexer.captions.caption_file import Undone
 from indexer.errors import PhotoVanished
+from indexer.journeys import read_metadata_again
 from indexer.photo import (
     CaptionBy,
     CaptionPlace,
@@ -32,7 +33,6 @@ from indexer.pipeline import (
     Bench,
     caption_again,
     index_photo,
-    read_metadata_again,
     words_into_the_file,
 )
 from indexer.storage import Storage
