@@ -10,12 +10,12 @@ from contextlib import suppress
 from itertools import count
 
 from captioner import BundleError, CaptionError, CaptionerUnavailable
+from indexer.bench import Bench
 from indexer.errors import PhotoError, PhotoVanished, ProcessUnavailable, SetupError, UnreadablePhoto
 from indexer.journeys import JOURNEYS
 from indexer.message import noted
 from indexer.passing import FailureKind
 from indexer.photo import Job
-from indexer.pipeline import Bench
 from indexer.tasks import first_failure
 
 log = logging.getLogger(__name__)

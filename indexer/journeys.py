@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
+from indexer.bench import Bench
 from indexer.photo import IndexedPhoto, Job, JobKind, ThumbnailSize, with_own_words
 from indexer.pipeline import (
-    Bench,
     caption_again,
     index_photo,
     words_into_the_file,

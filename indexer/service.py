@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from captioner import BundleError, Captioner, CaptionerProcess
+from indexer.bench import Bench, PhotoOpener
 from indexer.captions.replacing.temporary import sweep
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError, unusable_bundle
 from indexer.hours import DailyHours
 from indexer.job_runner import JobRunner
 from indexer.photo import Job, JobKind
-from indexer.pipeline import Bench, PhotoOpener
 from indexer.progress import Progress
 from indexer.reading.photo_process import PhotoProcesses
 from indexer.recaptioning import Recaptioning

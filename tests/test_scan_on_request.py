@@ -51,7 +51,7 @@ def test_index_beside_serve_has_it_scan_and_waits(library: Path, tmp_path: Path,
         write_jpeg(library / "blue.jpg", COLOURS["blue"], 5)
         ended = run(environment, "index", "--json")
         assert ended.returncode == 0, ended.stderr
-        assert f"(process {process.pid}) scans now" in ended.stderr
+        assert f"(process {process.pid}) to scan" in ended.stderr
         outcome = json.loads(ended.stdout)
         assert (outcome["done"], outcome["queued"], outcome["problem"]) == (1, 0, None)
         assert settled(tmp_path) == 3

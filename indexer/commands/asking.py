@@ -14,11 +14,11 @@ from indexer.commands.command_line import SOMETHING_FAILED
 from indexer.commands.terminal import Terminal
 from indexer.progress import Progress
 from indexer.settings import Settings
-from indexer.storage import indexing_process
+from indexer.storage import InUse, indexing_process
 
 _POLL_S = 0.5
-#: A run that ends (`recollect index`) takes up no requests, and a service that starts not at once.
-_SLOW_S = 30.0
+#: Whoever takes up requests does so within a second, or once it has started. A run that ends takes up none.
+TAKEN_UP_S = 20.0
 
 
 async def ask_and_wait(
@@ -26,7 +26,7 @@ async def ask_and_wait(
 ) -> Progress | None:
     """What came of it; None where the other process ended before.
 
-    Raises `click.exceptions.Exit` where `stop` is set: nobody knows then how it ends.
+    Raises `InUse` where that does not take the request up, and `click.exceptions.Exit` where `stop` is set.
     """
     request = await asyncio.to_thread(catalogue.ask_for_scan, roots)
     asking = _Asking(settings, catalogue, terminal, request)
@@ -45,22 +45,24 @@ class _Asking:
         self._catalogue = catalogue
         self._terminal = terminal
         self._request = request
+        self._asked_in_vain = True
         self.progress = Progress()
 
     async def wait(self, stop: asyncio.Event) -> Progress | None:
         clock = asyncio.get_running_loop().time
-        asked_at, told = clock(), False
+        asked_at = clock()
         while not stop.is_set():
             found = await asyncio.to_thread(self._catalogue.scan_request, self._request)
             if found is not None and found.progress is not None:
+                self._asked_in_vain = False
                 self.progress = Progress(**found.progress)
                 if found.done:
                     return self.progress
-            elif not told and clock() - asked_at > _SLOW_S:
-                told = True
-                self._terminal.say("it is busy and has not begun yet; this waits, and Ctrl-C ends the waiting")
-            if not await asyncio.to_thread(indexing_process, self._settings.data_dir):
+            pid = await asyncio.to_thread(indexing_process, self._settings.data_dir)
+            if not pid:
                 return None
+            if self._asked_in_vain and clock() - asked_at > TAKEN_UP_S:
+                raise InUse(self._settings.data_dir, pid)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_S):
                     await stop.wait()

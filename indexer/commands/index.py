@@ -144,7 +144,7 @@ def _index_there(
 
     with open_storage(settings) as storage:
         chosen = _chosen(settings, storage, roots, accept_losses=accept_losses)
-        terminal.say(f"the running recollect (process {pid or 'unknown'}) scans now, by the settings it has")
+        terminal.say(f"asking the running recollect (process {pid or 'unknown'}) to scan, by the settings it has")
         return run_until_stopped(lambda stop: ask_and_wait(settings, storage.catalogue, chosen, terminal, stop))
 
 

@@ -15,11 +15,12 @@ MOUNTINFO = Path("/proc/self/mountinfo")
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One mount: `id` is another one after it was mounted anew."""
+    """One mount: `id` is another one after it was mounted anew. `options` say whether it may be written, too."""
 
     id: str
     point: Path
     file_system: str
+    options: str
 
 
 def mounts(mountinfo: Path = MOUNTINFO) -> list[Mount]:
@@ -50,4 +51,4 @@ def _mount(line: str) -> Mount | None:
     point = fields[4]
     for escape, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         point = point.replace(escape, character)
-    return Mount(fields[0], Path(point), described[0])
+    return Mount(fields[0], Path(point), described[0], " ".join((*fields[5:6], *described[2:])))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption
+from indexer.bench import Bench
 from indexer.captions.caption_file import Undone
 from indexer.errors import PhotoVanished
 from indexer.journeys import read_metadata_again
@@ -30,7 +31,6 @@ from indexer.pipeline import (
     CAPTIONS_OFF,
     PERSONS_WORDS,
     UNDONE,
-    Bench,
     caption_again,
     index_photo,
     words_into_the_file,

@@ -20,7 +20,7 @@ from indexer.rounds import Rounds
 from indexer.settings import Settings
 from tests.indexing import settings_for
 from tests.libraries import EXTENSIONS, write
-from tests.mounts import bound, tmpfs
+from tests.mounts import bound, mount, tmpfs
 
 LONG_S = 40.0
 
@@ -225,6 +225,16 @@ def test_presence_sees_mounts_at_above_and_below_a_root_and_no_others(tmp_path: 
         before = seen()
         lines.append(f"{30 + number} 20 0:5{number} / {str(place).replace(' ', chr(92) + '040')} rw - nfs4 server rw\n")
         assert (seen() != before) is matters, place
+
+
+def test_a_library_that_may_be_written_again_is_another_presence(tmp_path: Path) -> None:
+    disk, root = tmp_path / "disk", tmp_path / "photos"
+    write(disk / "1.jpg")
+    with bound(disk, root):
+        mount("-o", "remount,ro,bind", root)
+        before = presence_of(root)
+        mount("-o", "remount,rw,bind", root)
+        assert presence_of(root) != before
 
 
 def test_this_system_says_what_is_mounted() -> None:
