@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,7 @@ def test_what_a_person_may_have_typed_is_a_persons(text: str, field: str, make: 
         ("v01.04.0300", "ImageDescription", "Hasselblad", True),
         ("0.9.142", "dc:description", "", False),
         ("24.12.2019", "XPComment", "DJI", False),
+        ("1.2.3.4", "XPComment", "", False),
         ("GOPR1785.JPG", "ImageDescription", "GoPro", True),
         ("DJI_0012.JPG", "ImageDescription", "DJI", True),
         ("GOPR1785.JPG", "ImageDescription", "Canon", False),
@@ -163,6 +165,11 @@ def commented(raw: bytes, **image: object) -> bytes:
         ("Grandma".encode("utf-16-le") + b"\0\0", "Grandma"),
         ("Grandma".encode("utf-16-be"), "Grandma"),
         (bytes(8) + "Grandma".encode("utf-16-le"), "Grandma"),
+        ("Большой праздник".encode("utf-16-le"), "Большой праздник"),
+        ("Большой праздник".encode("utf-16-be") + bytes(6), "Большой праздник"),
+        ("Θάλασσα".encode("utf-16-le"), "Θάλασσα"),
+        (b"ASCII\0\0\0one\x0btwo\x0bthree\x0bfour", "one two three four"),
+        (struct.pack("<8H", *range(1, 9)), None),
         (b"ASCII\0\0\0Grandma\0\xfe\x12\x01\x99\x03\x04\x05\x06", "Grandma"),
         (b"ASCII\0\0\0" + b"1984", "1984"),
         (b"JIS\0\0\0\0\0" + "日本".encode("iso2022_jp"), "日本"),

@@ -8,8 +8,11 @@ import pytest
 
 from indexer.captions.blocks import iptc
 from indexer.captions.blocks.charsets import decode_text
+from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.photo import CaptionPlace
 from indexer.reading.iptc_texts import CAPTION, read_iptc
 from indexer.reading.metadata import read_metadata
+from indexer.reading.photo_file import stamp_of
 from tests.indexer import jpegs_made as made
 
 GERMAN = ["Straße in München", "Größe", "Äpfel", "Öl", "Übung", "Süßes für Käthe", "ä", "Grüße aus Köln"]
@@ -79,6 +82,18 @@ def test_xmp_is_read_as_other_programs_read_it(payload: bytes) -> None:
     data = made.with_segments(made.segment(0xE1, payload))
     assert read_metadata(data, Path("a.jpg")).person_caption == "a wedding"
     assert read_metadata(data, Path("a.jpg")).marked is False
+
+
+def test_beside_xmp_that_is_not_edited_the_caption_goes_into_exif(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    packet = made.packet("<x:Rating xmlns:x='http://ns.adobe.com/xap/1.0/'>3</x:Rating>")
+    before = made.with_segments(made.segment(0xE1, b"http://ns.adobe.com/xap/1.0/ \0" + packet))
+    path.write_bytes(before)
+    assert write_caption(path, made.CAPTION, stamp=stamp_of(path.stat())).place is CaptionPlace.EXIF
+    after = read_metadata(path.read_bytes(), path)
+    assert (after.rating, after.machine_caption is not None) == (3, True)
+    assert undo_caption(path).restored
+    assert path.read_bytes() == before
 
 
 def test_xmp_with_letters_of_another_character_set_is_read() -> None:

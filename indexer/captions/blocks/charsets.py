@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 _BLANK = " \t\r\n\0"
 _BLANK_BYTES = b" \t\r\n\0"
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _ESCAPE = b"\x1b"
 # Letters and signs of Western European languages that both Windows-1252 and Mac OS Roman have; the frequent ones.
 _FREQUENT = frozenset("äöüÄÖÜßéèêëàâçñåøæÅÉØÆ\u2018\u2019\u201c\u201d\u2013\u2014")
@@ -22,6 +22,7 @@ _ORDERS = ("utf-16-le", "utf-16-be")
 # So many ASCII characters where UTF-16 is declared are no chance: of Chinese characters, one in five reads like two.
 _SURELY_ASCII_BYTES = 8
 _LEAST_GUESSED_CHARACTERS = 4
+_LEAST_OF_ALPHABET_BYTES = 6
 
 
 def decode_text(raw: bytes, *, big_endian: bool = False) -> str:
@@ -45,7 +46,8 @@ def decode_narrow(raw: bytes) -> str:
 
 
 def is_utf16(raw: bytes) -> bool:
-    """Whether bytes are UTF-16 by their byte order mark, or by every second one of them being NUL in Latin text."""
+    """Whether bytes are UTF-16 by their byte order mark, or by every second one of them being NUL in Latin text, or the
+    one control character by which UTF-16 names an alphabet: 4 is the Cyrillic one."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return True
     text = _without_padding(raw)
@@ -56,7 +58,19 @@ def is_utf16(raw: bytes) -> bool:
         zeros, others = text[high::2].count(0), text[1 - high :: 2].count(0)
         if zeros * 4 >= characters * 3 and others == 0 and not _CONTROL.search(text[1 - high :: 2]):
             return True
+        if _is_of_one_alphabet(text, high):
+            return True
     return False
+
+
+def _is_of_one_alphabet(text: bytes, high: int) -> bool:
+    """Whether the bytes at `high`, 0 or 1, of each pair name one alphabet beside ASCII."""
+    names = set(text[high::2]) - {0}
+    if len(text) < _LEAST_OF_ALPHABET_BYTES or len(names) != 1 or min(names) >= 32:
+        return False
+    if 2 * text[high::2].count(min(names)) < len(text) // 2:
+        return False
+    return not any(map(_is_no_text, text.decode(_ORDERS[high == 0], "replace").rstrip("\0")))
 
 
 def decode_utf16(raw: bytes, *, big_endian: bool) -> str:

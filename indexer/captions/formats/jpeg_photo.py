@@ -130,10 +130,8 @@ class JpegPhoto:
         Raises `CaptionRefused` with the reason where that can't be done without risk.
         """
         self._check_whole()
-        if len(self._xmp) > 1 or (self._xmp and self._odd_packets):
+        if len(self._xmp) > 1:
             raise CaptionRefused("the file has several XMP packets")
-        if self._odd_packets:
-            raise CaptionRefused("the header of the file's XMP packet is misspelt")
         if place is CaptionPlace.XMP:
             return self._assembled(self._xmp_change(own, needs_text=True))
         changes = self._exif_change(own)
@@ -184,6 +182,8 @@ class JpegPhoto:
         return [(segment.marker_at, segment.end, compose(APP1, EXIF_HEADER + block))]
 
     def _xmp_change(self, own: OwnCaption, *, needs_text: bool) -> list[tuple[int, int, bytes]]:
+        if not self._xmp and self._odd_packets:
+            raise CaptionRefused("the header of the file's XMP packet is misspelt")
         if not self._xmp:
             at = self._behind_pictures(self._exif[0].end if len(self._exif) == 1 else self._after_app0)
             self._check_mpf(at)
