@@ -451,7 +451,7 @@ async def test_a_lost_catalogue_is_rebuilt_from_the_files(tmp_path: Path, settin
         assert after[name][:-2] == tuple(words)
         if name.startswith("model"):
             assert after[name][-2:] == (model, confidence)
-    assert len(again.asked) == len(before) - 2, "what the files keep of the model's words is not paid for again"
+    assert len(again.asked) == len(before), "each photo once: those whose sentence a file keeps for their tags alone"
     correct(settings, None, "corrected.jpg")
     await index(settings, again, root)
     assert caption_in(root / "corrected.jpg") == "a green wall seen by colours-2"

@@ -84,8 +84,9 @@ def test_keys_of_another_index_are_not_used(settings: Settings) -> None:
 def test_kept_keys_are_for_their_owner_alone(settings: Settings) -> None:
     settings.data_dir.mkdir()
     path = keys_path(settings)
-    path.with_suffix(".new").write_text("left by a crash")
-    path.with_suffix(".new").chmod(0o644)
+    left_over = path.with_name(f"{path.name}.new")
+    left_over.write_text("left by a crash")
+    left_over.chmod(0o644)
     keep_keys(settings, KEPT)
     keep_keys(settings, KEPT)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
