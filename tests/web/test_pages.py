@@ -374,7 +374,7 @@ async def test_more_like_this_leads_to_other_photos(page: Page) -> None:
 
 
 async def test_the_status_page_lists_what_was_set_aside_and_why(page: Page) -> None:
-    assert "Every file could be read" in await page.text("/status")
+    assert "Every photo that was found could be read" in await page.text("/status")
     root = page.settings.photos[0]
     (root / "broken <b>.jpg").write_bytes(b"no picture")
     found = FoundFile(root, root / "broken <b>.jpg", file_stamp((root / "broken <b>.jpg").stat()))

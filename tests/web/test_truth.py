@@ -37,14 +37,14 @@ def break_page(path: Path, table: str) -> None:
 
 
 async def test_a_folder_that_can_t_be_read_is_told(page: Page) -> None:
-    assert "Nothing. Every file could be read." in await page.text("/status")
+    assert "Nothing. Every photo that was found could be read." in await page.text("/status")
     lock(page, "<b>2024</b>")
     page.app[COUNTS].forget()
     body = await page.text("/status")
     assert "/&lt;b&gt;2024&lt;/b&gt;" in body
     assert "recollect may not read it" in body
     assert "1 folder could not be looked at." in body
-    assert "Every file could be read" not in body
+    assert "Every photo that was found could be read" not in body
     status = await page.json("/api/status")
     assert [(one["code"], one["reason"]) for one in status["unreadable"]] == [("EACCES", "recollect may not read it")]
     assert status["counts"]["unreadable"] == 1
