@@ -23,8 +23,9 @@ On a machine with a GPU and JAX, which needs Keras 3.13 or newer, numpy and Pill
 
 then take RUN/stagewise.npz and RUN/stagewise/measures.json back. The minutes are for training; compiling comes on top,
 up to a minute for each phase. Given again, the command goes on where it stopped. Another run goes on from what one has
-taught with --start captioner/checkpoint/stagewise-float16.npz and the phases that are left, as
---shares stage0=0,stage1=0,stages01=0,stage2a=0,stage2b=0,stages2=0,stage3=0.
+taught with --start OTHER_RUN/stagewise.npz and the phases that are left, as
+--shares stage0=0,stage1=0,stages01=0,stage2a=0,stage2b=0,stages2=0,stage3=0. On a machine with other work the minutes
+should be --processor-time.
 """
 
 from __future__ import annotations
