@@ -31,6 +31,7 @@ _FIELDS = MappingProxyType(
         "places": marked("place"),
         "folders": marked("folder"),
         "file_names": marked("file name"),
+        "taken_at": marked("date"),
         "camera": marked("camera"),
         "lens": marked("lens"),
         "pets": marked("pet"),

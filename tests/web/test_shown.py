@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from indexer.photo import DatePrecision, PhotoMetadata, Position
 from indexer.search import Why
+from indexer.search.fields import FIELD_WEIGHTS
 from web import localized, shown
 
 METADATA = PhotoMetadata(mime_type="image/jpeg", width_px=4000, height_px=3000)
@@ -33,6 +34,10 @@ def test_a_caption_that_is_shown_is_not_repeated_as_a_reason() -> None:
     (reason,) = shown.reasons([synonym, literal], leave_out="machine_caption")
     assert ("".join(piece.text for piece in reason.pieces), reason.how) == ("cat, kitten", "means the same")
     assert len(shown.reasons([synonym, literal])[0].pieces) == 4
+
+
+def test_every_field_that_is_searched_has_a_name_for_people() -> None:
+    assert set(FIELD_WEIGHTS) <= set(shown._FIELDS)
 
 
 @given(st.text(st.characters(categories=("Cs", "L"))))
