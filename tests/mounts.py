@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,16 +53,19 @@ def bound(source: Path, place: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def as_nobody(folder: Path) -> Iterator[None]:
-    """Root works as nobody meanwhile, and so do its child processes; `folder` and all in it is nobody's."""
+def as_nobody(*folders: Path) -> Iterator[None]:
+    """Root works as nobody meanwhile, and so do its child processes; what is in `folders` is nobody's, and the way to
+    them is open. Rights of the folders above are only added to: one of them is /tmp."""
     if os.geteuid() != 0:
         yield
         return
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
-    for above in folder.parents:
-        if above.stat().st_uid == 0 and above not in (Path("/"), Path("/tmp")):
-            above.chmod(above.stat().st_mode | 0o055)
+    for folder in folders:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+        for above in folder.parents:
+            mode = stat.S_IMODE(above.stat().st_mode)
+            if mode | 0o055 != mode:
+                above.chmod(mode | 0o055)
     os.setegid(NOBODY)
     os.seteuid(NOBODY)
     try:

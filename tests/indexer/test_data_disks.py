@@ -16,8 +16,8 @@ from indexer.errors import StorageError
 from indexer.settings import Settings
 from indexer.storage import reading_catalogue
 from tests.indexer.small_data_disks import SCENARIOS
-from tests.indexer.test_unreadable import as_nobody
 from tests.indexing import settings_for
+from tests.mounts import as_nobody
 from web.cli import main
 
 

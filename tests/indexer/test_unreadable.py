@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,30 +23,9 @@ from indexer.library.unreadable import is_gone, outermost_only, unreadable_reaso
 from indexer.rounds import Rounds
 from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
 from tests.libraries import EXTENSIONS, rescan, settle_all, write
+from tests.mounts import as_nobody
 from tests.photos_made import write_jpeg
 from web.cli import main
-
-NOBODY = 65534
-
-
-@contextmanager
-def as_nobody(*folders: Path) -> Iterator[None]:
-    """Root works as nobody meanwhile, whom rights bind; what is in `folders` is nobody's."""
-    if os.geteuid() != 0:
-        yield
-        return
-    for folder in folders:
-        for above in folder.parents[:3]:
-            above.chmod(0o755)
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-    os.setegid(NOBODY)
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
 
 
 @pytest.fixture
