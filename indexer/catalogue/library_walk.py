@@ -326,9 +326,9 @@ class LibraryWalks:
         return [row for row in unseen if not is_below_any(join(row[1], row[2]), walk.unreadable)]
 
     def _has_nothing_to_lose(self, walk: Walk) -> bool:
-        """A root that had files and has no present one any more: it has moved, or was given up."""
+        """A root that was scanned before and has no present file any more: it has moved, or was given up."""
         row = self._database.reader.execute(
-            """SELECT walked_at IS NOT NULL AND EXISTS (SELECT 1 FROM file WHERE root_id = root.id)
+            """SELECT walked_at IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM file WHERE root_id = root.id AND missing_since IS NULL)
             FROM root WHERE id = ?""",
             (walk.root_id,),

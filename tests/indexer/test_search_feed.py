@@ -30,6 +30,7 @@ from indexer.errors import SearchError
 from indexer.photo import JobKind
 from indexer.search import Query
 from indexer.search.documents import document
+from indexer.search.embedded import EmbeddedSearch
 from indexer.search_feed import FeedSteps, SearchFeed
 from tests.indexer.fragile_search import EmbeddedServer, FragileSearch, MemoryServer
 from tests.indexing import settings_for
@@ -604,6 +605,7 @@ async def test_the_doctor_compares_numbers_and_revisions(tmp_path: Path) -> None
 
 async def test_the_doctor_tells_why_photos_are_refused(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
+    EmbeddedSearch(tmp_path / "data" / "search.db").close()  # one that is lost forgets what was refused
     world = World(tmp_path / "data", SERVERS["memory"], photos=3)
     world.search.refuses = {world.key(0): "too large", world.key(1): "too large"}
     world.catch_up()

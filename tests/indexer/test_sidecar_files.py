@@ -23,7 +23,7 @@ LONG = "a photo with a very long name that goes on and on and on.jpg"
 @pytest.fixture
 def reader(tmp_path: Path) -> PhotoReader:
     (tmp_path / "data").mkdir()
-    return PhotoReader(ReaderOptions(0, 100, 200, 100, 100, "embed", True, None, str(tmp_path / "data")))
+    return PhotoReader(ReaderOptions(0, 100, 200, 100, 100, 100, "embed", True, None, str(tmp_path / "data")))
 
 
 def caption_of(reader: PhotoReader, path: Path) -> str | None:

@@ -245,8 +245,9 @@ def test_a_run_whose_library_is_away_ends_with_1(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("RECOLLECT_DATA_DIR", str(tmp_path / "data"))
     root = tmp_path / "photos"
     root.mkdir()
+    write_jpeg(root / "a.jpg", COLOURS["red"])
     assert CliRunner().invoke(main, ["index", str(root)]).exit_code == 0
-    root.rmdir()
+    shutil.rmtree(root)
     run = CliRunner().invoke(main, ["index"])
     assert run.exit_code == 1
     assert "nothing was removed" in run.stderr

@@ -175,7 +175,7 @@ async def test_who_leaves_in_the_middle_of_a_search_is_not_read_photos_for(serve
     await _until(lambda: len(searching.asked) == 1)
     writer.close()
     await _until(lambda: not served.visitors)
-    async with served.request("GET", "/health") as response:  # by then his question has been told
+    async with served.request("GET", "/manifest.webmanifest") as response:  # by then his question has been told
         assert response.status == 200
     searching.gate.set()
     # Two threads search; what comes after the one that was left is told when both have been free.
@@ -196,11 +196,11 @@ async def test_what_several_ask_at_once_is_made_once_for_those_who_stay(serve: S
     for _, writer in visitors:
         writer.write(b"GET /?q=dog&part=results HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     await _until(lambda: len(gated.asked) == 1 and served.visitors == 4)
-    async with served.request("GET", "/health") as response:  # by then all four have been told
+    async with served.request("GET", "/manifest.webmanifest") as response:  # by then all four have been told
         assert response.status == 200
     for _, writer in visitors[:2]:  # the one who asked first, too
         writer.close()
-    await _until(lambda: served.visitors == 3)  # with the one of /health
+    await _until(lambda: served.visitors == 3)  # with the one of the manifest
     gated.gate.set()
     for reader, writer in visitors[2:]:
         answer = await reader.read(-1)

@@ -81,7 +81,7 @@ async def test_a_page_names_its_language_and_caches_learn_that_there_are_others(
             html = await response.text()
         assert response.headers.getall("Vary").count("Accept-Language") == 1
         if "part=" not in path:
-            assert '<html lang="de" dir="ltr" data-locale="de-CH">' in html
+            assert '<html lang="de" dir="ltr" data-locale="de-CH" data-base="">' in html
     async with page.get("/api/status", headers={"Accept-Language": "de"}) as response:
         assert "Vary" not in response.headers
 
@@ -97,10 +97,10 @@ async def test_answers_of_one_moment_differ_by_language(start_page: StartPage) -
 async def test_the_setting_says_the_language_whatever_the_browser_asks_for(start_page: StartPage) -> None:
     page = await start_page(list(many(2)), language="de-AT")
     async with page.get("/", headers={"Accept-Language": "fr"}) as response:
-        assert '<html lang="de" dir="ltr" data-locale="de-AT">' in await response.text()
+        assert '<html lang="de" dir="ltr" data-locale="de-AT" data-base="">' in await response.text()
         assert "Vary" not in response.headers or "Accept-Language" not in response.headers["Vary"]
     other = await start_page(list(many(2)), language="fr")
-    assert '<html lang="en" dir="ltr" data-locale="fr">' in await other.text("/")
+    assert '<html lang="en" dir="ltr" data-locale="fr" data-base="">' in await other.text("/")
 
 
 async def test_a_setting_that_is_no_language_is_refused(start_page: StartPage) -> None:
