@@ -245,6 +245,13 @@ DROP INDEX file_photo;
 CREATE INDEX file_photo ON file (photo_id, missing_since IS NOT NULL);
 """
 
+# The id of a withdrawn request is never given again: the scanning process knows requests by it.
+_SCAN_REQUESTS = """
+DROP TABLE scan_request;
+CREATE TABLE scan_request (id INTEGER PRIMARY KEY AUTOINCREMENT, roots TEXT NOT NULL, at TEXT NOT NULL, progress TEXT,
+    done INTEGER NOT NULL DEFAULT 0);
+"""
+
 #: In the order they are applied; a migration that was released never changes.
 CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-1", _FIRST),
@@ -258,4 +265,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-9", _UNREADABLE_AND_INCOMPLETE),
     ("catalogue-10", _RETRIES),
     ("catalogue-copies", _COPIES),
+    ("catalogue-scan-requests", _SCAN_REQUESTS),
 )

@@ -329,6 +329,25 @@ async def test_new_photos_are_found_while_it_runs(library: Path, tmp_path: Path,
     assert sorted(captioner.asked) == ["blue", "green", "red", "white"]
 
 
+async def test_a_scan_asked_for_at_once_after_another_was_withdrawn_is_done(
+    library: Path, tmp_path: Path, captioner: CountingCaptioner
+) -> None:
+    settings = settings_for(tmp_path, watch=False, rescan_s=0)
+    with stored(settings) as storage:
+        catalogue = storage.catalogue
+        async with Indexer(settings, storage, captioner=captioner) as indexer:
+            stop = asyncio.Event()
+            running = asyncio.create_task(indexer.run_forever((library,), stop))
+            async with asyncio.timeout(60):
+                for _ in range(3):
+                    request = catalogue.ask_for_scan((library,))
+                    while (seen := catalogue.scan_request(request)) is None or not seen.done:
+                        await asyncio.sleep(0.01)
+                    catalogue.drop_scan_request(request)
+            stop.set()
+            await running
+
+
 async def test_watching_finds_new_photos_and_our_own_writes_start_no_loop(
     library: Path, tmp_path: Path, captioner: CountingCaptioner
 ) -> None:
