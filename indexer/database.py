@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from indexer.database_errors import GIVE_RIGHTS, hint_for, is_damage, keeps_from_writing, rebuild_hint
@@ -19,11 +19,56 @@ from indexer.message import noted
 Migration = tuple[str, str]  # a name that never changes, and the SQL script it stands for
 
 _BUSY_TIMEOUT_S = 30.0
+_ROWS_AT_ONCE = 256
 _LOST = noted("the file was deleted or replaced while it was in use: start recollect again")
 
 
 class NewerDatabase(StorageError):
     """The file has migrations that this version does not know."""
+
+
+class _Connection(sqlite3.Connection):
+    """Closing it waits for whoever reads through it in another thread: SQLite would free a statement that is run."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.in_use = threading.RLock()
+
+    def cursor(self, factory: Callable[[sqlite3.Connection], Any] | None = None) -> Any:
+        return super().cursor(factory or _Cursor)  # type: ignore[arg-type]
+
+    def execute(self, *args: Any) -> Any:
+        return self.cursor().execute(*args)
+
+    def close(self) -> None:
+        with self.in_use:
+            super().close()
+
+
+class _Cursor(sqlite3.Cursor):
+    def __init__(self, connection: _Connection) -> None:
+        super().__init__(connection)
+        self._in_use = connection.in_use
+
+    def execute(self, *args: Any) -> Self:
+        with self._in_use:
+            return super().execute(*args)
+
+    def fetchone(self) -> Any:
+        with self._in_use:
+            return super().fetchone()
+
+    def fetchmany(self, size: int | None = 1) -> list[Any]:
+        with self._in_use:
+            return super().fetchmany(size)
+
+    def fetchall(self) -> list[Any]:
+        with self._in_use:
+            return super().fetchall()
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        while rows := self.fetchmany(_ROWS_AT_ONCE):
+            yield from rows
 
 
 class Database:
@@ -46,7 +91,6 @@ class Database:
         self._write_lock = threading.RLock()
         self._local = threading.local()
         self._watch_lock = threading.Lock()
-        self._watcher: sqlite3.Connection | None = None
         self._connections: list[sqlite3.Connection] = []
         self._closed = False
         try:
@@ -70,6 +114,7 @@ class Database:
         self._opened = None
         self._writer = self._connect()
         self._opened = _identity(self.path)
+        self._watcher = self._connect()
         if self.read_only:
             self._check_migrations()
         else:
@@ -108,11 +153,8 @@ class Database:
         """Another number after every change of the file, whichever thread or process made it, for as long as this
         object lives. Takes microseconds. Raises `StorageError` once closed."""
         with self._watch_lock:
-            if self._closed or self._watcher is None:
-                with self._write_lock:  # close() must not miss it
-                    if self._closed:
-                        raise StorageError(f"the database {self.path} was closed")
-                    self._watcher = self._connect()
+            if self._closed:
+                raise StorageError(f"the database {self.path} was closed")
             # https://sqlite.org/pragma.html#pragma_data_version: what other connections than this one have written.
             (edition,) = self._watcher.execute("PRAGMA data_version").fetchone()
             return self._times_opened << 32 | int(edition)
@@ -166,8 +208,8 @@ class Database:
             self._writer.execute("COMMIT")
 
     def close(self) -> None:
-        """Closes every connection; closing twice is fine."""
-        with self._write_lock:
+        """Closes every connection, once it is not read through any more; closing twice is fine."""
+        with self._watch_lock, self._write_lock:
             if self._closed:
                 return
             self._closed = True
@@ -187,6 +229,7 @@ class Database:
                 isolation_level=None,
                 check_same_thread=False,
                 uri=True,
+                factory=_Connection,
             )
         self._connections.append(connection)
         connection.row_factory = sqlite3.Row
@@ -244,6 +287,7 @@ def read_only_connection(path: Path) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
             uri=True,
+            factory=_Connection,
         )
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -102,14 +102,11 @@ class DerivedDatabase(Database):
             if self._closed or opened != self._times_opened:
                 return False
             set_aside(self.path, why)
-            if self._watcher is not None:
-                self._connections.remove(self._watcher)
-                self._watcher.close()
-                self._watcher = None
-            if self._writer in self._connections:
-                self._connections.remove(self._writer)
-            with suppress(sqlite3.Error):  # what can't be closed in order is of no use to anybody
-                self._writer.close()
+            for connection in (self._watcher, self._writer):
+                if connection in self._connections:
+                    self._connections.remove(connection)
+                with suppress(sqlite3.Error):  # what can't be closed in order is of no use to anybody
+                    connection.close()
             try:
                 self._open()
             except (sqlite3.Error, OSError) as error:

@@ -167,6 +167,8 @@ class RootRounds:
         self._changed = changed
         self._stale_s = stale_s
         self._presence_s = presence_s
+        # For what asks the root's disk: one that does not answer holds up its own root alone.
+        self._disk = ThreadPoolExecutor(2, thread_name_prefix="disk")
         self._asked = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._took_s = 0.0
@@ -229,23 +231,21 @@ class RootRounds:
 
     async def _follow_presence(self, watcher: Watcher) -> None:
         """A mount that comes or goes is reported by no watch: it is looked for, and the watch begins anew there."""
-        # A thread of its own: a network share that does not answer holds up its own root alone.
-        with ThreadPoolExecutor(1, thread_name_prefix="presence") as thread:
-            loop = asyncio.get_running_loop()
-            before: Presence | None = None
-            while True:
-                now = await loop.run_in_executor(thread, presence_of, self._root)
-                if before is not None and now != before:
-                    log.info("%s: another folder or file system stands there now", self._root)
-                    if self._settings.watch:
-                        await watcher.watch_anew()
-                    watcher.walk_wanted.set()
-                    self._asked.set()
-                before = now
-                await asyncio.sleep(self._presence_s)
+        loop = asyncio.get_running_loop()
+        before: Presence | None = None
+        while True:
+            now = await loop.run_in_executor(self._disk, presence_of, self._root)
+            if before is not None and now != before:
+                log.info("%s: another folder or file system stands there now", self._root)
+                if self._settings.watch:
+                    await watcher.watch_anew()
+                watcher.walk_wanted.set()
+                self._asked.set()
+            before = now
+            await asyncio.sleep(self._presence_s)
 
     async def _walk(self) -> None:
-        root, settings = self._root, self._settings
+        root, settings, loop = self._root, self._settings, asyncio.get_running_loop()
         round_ = await asyncio.to_thread(self._catalogue.begin_walk, root)
         counts = NoteCounts()
         found = walk(root, include=settings.include, exclude=settings.exclude, extensions=EXTENSIONS)
@@ -253,7 +253,7 @@ class RootRounds:
             async for batch in found:
                 noted = await asyncio.to_thread(self._catalogue.note, round_, batch)
                 if batch.unswept:
-                    await asyncio.to_thread(self._sweep, batch)
+                    await loop.run_in_executor(self._disk, self._sweep, batch)
                 counts += noted
                 if noted.new or noted.changed or noted.moved:
                     self._changed()
@@ -261,7 +261,7 @@ class RootRounds:
         self._keep_reason(outcome.held_back)
         self._tell_unreadable(outcome.unreadable)
         if outcome.held_back is None:
-            again = await asyncio.to_thread(retry_below, self._catalogue, settings, root)
+            again = await loop.run_in_executor(self._disk, retry_below, self._catalogue, settings, root)
             if again:
                 log.info("%s: %d files are tried again, what was in their way may be gone", root, again)
         log.info(

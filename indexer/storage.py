@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from indexer.search import SearchBackend
 from indexer.settings import Settings
 from indexer.thumbnails import THUMBNAIL_MIGRATIONS, ThumbnailStore
 
+#: Whoever asks which process is indexing holds the lock for a moment, shared: a start waits for that.
+_LOCK_S = 0.5
 _MEND = "check the rights of the data directory, then start again: nothing that was done is lost"
 
 
@@ -161,15 +164,26 @@ def sole_indexer(data_dir: Path) -> Iterator[None]:
     except OSError as error:
         raise StorageError(f"the data directory {data_dir} can't be written: {error.strerror}", hint=_MEND) from error
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as held:
-            raise InUse(data_dir, _pid_in(lock)) from held
+        if not _lock_within(lock, _LOCK_S):
+            raise InUse(data_dir, _pid_in(lock))
         os.ftruncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(lock)
+
+
+def _lock_within(lock: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_LOCK_S / 20)
+        else:
+            return True
 
 
 def indexing_process(data_dir: Path) -> int:

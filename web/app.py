@@ -17,6 +17,7 @@ from web.base_path import answer_without_prefix, under_base_path
 from web.bodies import BODY_S
 from web.doors import (
     COUNTS,
+    DISK_THREADS,
     LIBRARY,
     LOOK,
     PROGRESS,
@@ -144,8 +145,10 @@ async def _threads(app: web.Application) -> AsyncIterator[None]:
         ThreadPoolExecutor(_THREADS, thread_name_prefix="web") as threads,
         ThreadPoolExecutor(_THREADS, thread_name_prefix="search") as searching,
     ):
-        app[THREADS], app[SEARCH_THREADS] = threads, searching
+        app[THREADS], app[SEARCH_THREADS], app[DISK_THREADS] = threads, searching, {}
         yield
+        for pool in app[DISK_THREADS].values():
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _ask_for_password(app: web.Application, settings: Settings) -> None:

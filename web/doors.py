@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 from aiohttp import web
@@ -126,6 +127,9 @@ LOOK: web.AppKey[Callable[[], None]] = web.AppKey("LOOK")
 THREADS = web.AppKey("THREADS", ThreadPoolExecutor)
 #: For what waits for search: a server that is silent must not keep pictures waiting, too.
 SEARCH_THREADS = web.AppKey("SEARCH_THREADS", ThreadPoolExecutor)
+#: For what reads the photos' own files, by library: a disk that does not answer keeps no other waiting.
+DISK_THREADS: web.AppKey[dict[Path, ThreadPoolExecutor]] = web.AppKey("DISK_THREADS")
+_THREADS_A_DISK = 2
 #: How many connections are open from each address.
 VISITORS: web.AppKey[Counter[str]] = web.AppKey("VISITORS")
 
@@ -163,13 +167,21 @@ async def in_thread(
 ) -> _Result:
     """Runs what reads databases on the application's own few threads.
 
-    Not for the library's file system, whose disks may have to wake up first: that is `asyncio.to_thread`'s. Nor for
-    search: that is `while_searching`'s.
+    Not for the library's file system, whose disks may have to wake up first: that is `on_disk`'s. Nor for search: that
+    is `while_searching`'s.
     """
     told = copy_context()  # whose language is spoken
     return await asyncio.get_running_loop().run_in_executor(
         request.config_dict[THREADS], lambda: told.run(function, *args, **kwargs)
     )
+
+
+async def on_disk(request: web.Request, root: Path, function: Callable[[], _Result]) -> _Result:
+    """Runs what reads files of the library `root`, on a few threads of that library's own."""
+    pools = request.config_dict[DISK_THREADS]
+    if root not in pools:
+        pools[root] = ThreadPoolExecutor(_THREADS_A_DISK, thread_name_prefix="originals")
+    return await asyncio.get_running_loop().run_in_executor(pools[root], function)
 
 
 async def while_searching(request: web.Request, function: Callable[[], _Result]) -> _Result:

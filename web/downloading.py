@@ -7,6 +7,7 @@ import logging
 import os
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date
@@ -136,20 +137,25 @@ async def _zip(request: web.Request, ids: Sequence[str]) -> web.StreamResponse:
     names = ZipNames()
     note = Note(names.take(text("Not in this zip.txt")), _note_text)
     plan, unknown = _Plan(names), dict.fromkeys(ids)
-    async with aclosing(_photos(request, ids)) as batches:
-        async for photos in batches:
-            roots, library = request.config_dict[SETTINGS].photos, request.config_dict[LIBRARY]
-            await asyncio.to_thread(plan.add, photos.values(), roots, library)
-            for photo_id in photos:
-                del unknown[photo_id]
-    if not plan.entries:
-        raise web.HTTPNotFound(
-            text=marked("None of these files is there just now. They may be on a disk that is not connected.")
-        )
-    return await _sent(request, await asyncio.to_thread(Zip, plan.entries, [*plan.missing, *unknown], note))
+    # A thread of its own: its files may lie on several disks, and whichever does not answer holds up this zip alone.
+    thread, run = ThreadPoolExecutor(1, thread_name_prefix="zip"), asyncio.get_running_loop().run_in_executor
+    try:
+        async with aclosing(_photos(request, ids)) as batches:
+            async for photos in batches:
+                roots, library = request.config_dict[SETTINGS].photos, request.config_dict[LIBRARY]
+                await run(thread, plan.add, photos.values(), roots, library)
+                for photo_id in photos:
+                    del unknown[photo_id]
+        if not plan.entries:
+            raise web.HTTPNotFound(
+                text=marked("None of these files is there just now. They may be on a disk that is not connected.")
+            )
+        return await _sent(request, await run(thread, Zip, plan.entries, [*plan.missing, *unknown], note), thread)
+    finally:
+        thread.shutdown(wait=False)
 
 
-async def _sent(request: web.Request, made: Zip) -> web.StreamResponse:
+async def _sent(request: web.Request, made: Zip, thread: ThreadPoolExecutor) -> web.StreamResponse:
     name = f"recollect {date.today().isoformat()}.zip"
     headers = {"Content-Type": "application/zip", "Content-Disposition": disposition("attachment", name)}
     response = web.StreamResponse(headers=headers)
@@ -158,7 +164,7 @@ async def _sent(request: web.Request, made: Zip) -> web.StreamResponse:
     try:
         await response.prepare(request)
         # The next block is read when this one is on its way: a slow visitor costs one block of memory.
-        while block := await asyncio.to_thread(next, blocks, b""):
+        while block := await asyncio.get_running_loop().run_in_executor(thread, next, blocks, b""):
             await response.write(block)
         await response.write_eof()
     except ConnectionError:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import re
 import stat
 import weakref
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict
 
 from indexer.photo import Photo, PhotoFile, ThumbnailSize
-from web.doors import LIBRARY, SETTINGS, THUMBNAILS, in_thread
+from web.doors import LIBRARY, SETTINGS, THUMBNAILS, in_thread, on_disk
 from web.shown import clean
 from web.static_files import FOREVER
 
@@ -61,7 +61,7 @@ async def original(request: web.Request) -> web.StreamResponse:
     others = [one for one in photo.files if one is not file and not one.missing]
     # Another file shows the same photo: a library that has moved is found by its old address, too.
     for shown in (file, *others):
-        opened = await asyncio.to_thread(open_inside, shown, request.config_dict[SETTINGS].photos)
+        opened = await on_disk(request, shown.root, partial(open_inside, shown, request.config_dict[SETTINGS].photos))
         if opened is not None:
             break
     else:

@@ -16,6 +16,7 @@ import time
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from indexer.captions.replacing.temporary import is_temporary
@@ -45,16 +46,19 @@ async def walk(
 ) -> AsyncGenerator[FoundBatch, None]:
     """Every photo file below `root`, an absolute folder, in batches; folders that can't be listed are named in them.
 
-    `extensions` are lower-case and begin with a dot. The walk runs in a thread and stops within `BATCH_S` when the
-    generator is closed. Never raises for what it meets on disk; `SettingsError` for a bad pattern.
+    `extensions` are lower-case and begin with a dot. The walk runs in a thread of its own, so that a disk that does not
+    answer holds up nothing else, and stops within `BATCH_S` when the generator is closed. Never raises for what it met
+    on disk; `SettingsError` for a bad pattern.
     """
     crawl = Crawl(root, CrawlRules(include=include, exclude=exclude, extensions=extensions))
     batches = crawl.batches()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="walk")
     try:
-        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+        while (batch := await asyncio.get_running_loop().run_in_executor(thread, next, batches, None)) is not None:
             yield batch
     finally:
         crawl.stop()
+        thread.shutdown(wait=False)
 
 
 def outermost(roots: Sequence[Path]) -> tuple[Path, ...]:

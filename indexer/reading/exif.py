@@ -1,11 +1,13 @@
 """EXIF values out of a TIFF block (EXIF 2.32), read by piexif; what piexif can't stand is left to Pillow.
 
 piexif trusts what it reads: on bad input it raises whatever comes up (struct.error, UnboundLocalError, ...) and sizes
-its buffers by the file's own counts. So a block is looked over first, and every failure ends here.
+its buffers by the file's own counts. So a block is looked over first, and every failure ends here, with a line in the
+log at level DEBUG.
 """
 
 from __future__ import annotations
 
+import logging
 import struct
 import warnings
 from collections.abc import Mapping
@@ -16,6 +18,8 @@ import piexif
 from piexif import GPSIFD, ExifIFD, ImageIFD
 
 from indexer.captions.blocks.charsets import decode_text, decode_utf16
+
+log = logging.getLogger(__name__)
 
 Tags = Mapping[int, Any]
 
@@ -57,8 +61,8 @@ def read_exif(block: bytes | None) -> ExifValues:
         try:
             found = piexif.load(block)
             return ExifValues(found["0th"], found["Exif"], found["GPS"], found["Interop"])
-        except Exception:
-            return _by_pillow(block)
+        except Exception as error:
+            log.debug("piexif can't read an Exif block of %d bytes: %r", len(block), error)
     return _by_pillow(block)
 
 
@@ -123,7 +127,8 @@ def _by_pillow(block: bytes) -> ExifValues:
             exif.load(b"Exif\0\0" + block)
             image = dict(exif)
             return ExifValues(_plain(image), *(_plain(exif.get_ifd(pointer)) for pointer in _POINTERS))
-    except Exception:
+    except Exception as error:
+        log.debug("Pillow can't read an Exif block of %d bytes: %r", len(block), error)
         return ExifValues()
 
 

@@ -32,6 +32,7 @@ def _keep_stderr_for_us() -> None:
     sys.stderr = ours
     faulthandler.enable(ours)
     logging.basicConfig(stream=ours, level=logging.WARNING, format="%(message)s")
+    logging.getLogger("indexer").setLevel(logging.DEBUG)  # the parent logs what it reads there at that level
 
 
 def main() -> None:

@@ -9,6 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -341,6 +343,25 @@ def test_only_one_process_indexes_at_a_time(library: Path, settings: Settings, r
             raise AssertionError("it is held")
         assert f"process {os.getpid()}" in recollect("status").stdout
     assert indexing_process(settings.data_dir) == 0
+
+
+def test_asking_who_indexes_keeps_nobody_from_starting(settings: Settings) -> None:
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            indexing_process(settings.data_dir)
+
+    with ThreadPoolExecutor(2) as threads:
+        asking = [threads.submit(ask) for _ in range(2)]
+        try:
+            for _ in range(500):
+                with sole_indexer(settings.data_dir):
+                    pass
+        finally:
+            over.set()
+        for one in asking:
+            one.result()
 
 
 def test_a_library_can_be_forgotten(library: Path, recollect: Any) -> None:

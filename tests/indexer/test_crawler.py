@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -198,6 +202,29 @@ async def test_closing_a_walk_stops_its_thread(root: Path) -> None:
     await going.aclose()
     with pytest.raises(StopAsyncIteration):
         await anext(going)
+
+
+async def test_disks_that_do_not_answer_hold_up_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering, list_folder = threading.Event(), os.scandir
+
+    def hanging(path: bytes) -> Any:
+        answering.wait()
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", hanging)
+    roots = [write(tmp_path / str(number) / "a.jpg").parent for number in range(3)]
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(3))  # as many threads as the service has
+    walks = [walk(root, extensions=EXTENSIONS) for root in roots]
+    first = [asyncio.ensure_future(anext(one)) for one in walks]
+    try:
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(30):
+            assert await asyncio.to_thread(lambda: "a claim") == "a claim"
+    finally:
+        answering.set()
+    assert [len(batch) for batch in await asyncio.gather(*first)] == [1, 1, 1]
+    for one in walks:
+        await one.aclose()
 
 
 def test_a_walk_stops_in_the_middle_of_a_folder(root: Path) -> None:

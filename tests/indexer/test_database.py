@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,38 @@ def test_closing_twice_is_fine(tmp_path: Path) -> None:
     database = Database(tmp_path / "a.db", [FIRST])
     database.close()
     database.close()
+
+
+def test_closing_waits_for_who_reads(tmp_path: Path) -> None:
+    counting = (
+        "WITH RECURSIVE one(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM one WHERE n < 2000000) SELECT max(n) FROM one"
+    )
+    database = Database(tmp_path / "a.db", [FIRST])
+    begun, read = threading.Event(), list[int]()
+
+    def count() -> None:
+        reader = database.reader
+        reader.set_progress_handler(begun.set, 1000)
+        read.append(reader.execute(counting).fetchone()[0])
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    begun.wait()
+    database.close()
+    thread.join()
+    assert read == [2_000_000]
+
+
+def test_whoever_asks_for_the_edition_waits_for_no_writer(tmp_path: Path) -> None:
+    with Database(tmp_path / "a.db", [FIRST]) as database, database.transaction() as writer:
+        writer.execute("INSERT INTO note (text) VALUES ('one')")
+        with ThreadPoolExecutor(1) as thread:
+            before = thread.submit(database.edition).result(timeout=10)
+    with Database(tmp_path / "a.db", [FIRST]) as database:
+        before = database.edition()
+        with Database(tmp_path / "a.db", [FIRST]) as other, other.transaction() as writer:
+            writer.execute("INSERT INTO note (text) VALUES ('two')")
+        assert database.edition() != before
 
 
 def test_a_closed_database_opens_nothing_any_more(tmp_path: Path) -> None:

@@ -200,6 +200,16 @@ async def test_what_libraries_print_reaches_neither_the_wire_nor_the_log(
     assert "libnoise" not in caplog.text
 
 
+async def test_exif_that_can_t_be_read_has_a_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write(
+        tmp_path / "broken exif.jpg", with_segments(encoded(cornered(), "JPEG"), (0xE1, b"Exif\0\0no TIFF block"))
+    )
+    with caplog.at_level(logging.DEBUG):
+        async with PhotoProcess(settings_for(tmp_path), input_px=INPUT_PX) as photos:
+            assert (await photos.read(path)).metadata.width_px == 96
+        assert "can't read an Exif block of" in caplog.text
+
+
 async def test_a_worker_that_can_t_start_is_about_the_set_up(tmp_path: Path) -> None:
     photos = PhotoProcess(settings_for(tmp_path), input_px=INPUT_PX, worker="tests.no_such_worker")
     with pytest.raises(SetupError, match="can't be run"):

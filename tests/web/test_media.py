@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +18,7 @@ from yarl import URL
 
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, titled
+from web import media
 from web.media import disposition, open_as_it_stands
 
 NAME = "2024/beach.jpg"
@@ -197,3 +202,29 @@ def test_a_disposition_is_one_line_of_ascii(name: str) -> None:
     assert value.isascii()
     assert value.isprintable()
     assert value.count('"') == 2
+
+
+async def status_of(page: Page, url: str) -> int:
+    async with page.get(url) as response:
+        return response.status
+
+
+async def test_a_disk_that_does_not_answer_keeps_no_page_waiting(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering = threading.Event()
+    opens = media.open_inside
+
+    def hanging(*asked: Any) -> int | None:
+        answering.wait()
+        return opens(*asked)
+
+    monkeypatch.setattr(media, "open_inside", hanging)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(3))  # as many threads as the service has
+    url = await file_url(page)
+    waiting = [asyncio.ensure_future(status_of(page, url)) for _ in range(4)]
+    try:
+        await asyncio.sleep(0.2)
+        async with asyncio.timeout(30):
+            assert await status_of(page, "/status") == 200
+    finally:
+        answering.set()
+    assert await asyncio.gather(*waiting) == [200] * 4
