@@ -6,9 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from indexer.captions.own_caption import clean
+from indexer.formats.clean_text import clean_text
 from indexer.message import Message
-from indexer.reading.clean_text import clean_text
+from indexer.ownership.mark import clean
 
 #: Characters; what the fields of a photo file are given at most.
 LONGEST_CORRECTION = 2000

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from indexer.passing import FailureKind, Obstacle
+from indexer.reasons import FailureKind, Obstacle
 
 
 class RecollectError(Exception):

@@ -13,25 +13,25 @@ from types import TracebackType
 from typing import Any, Self
 
 from captioner import BundleError, Captioner, CaptionerProcess
-from indexer.bench import Bench, PhotoOpener
-from indexer.captions.replacing.temporary import sweep
+from indexer.atomic.temporary import sweep
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError, unusable_bundle
 from indexer.hours import DailyHours
-from indexer.job_runner import JobRunner
-from indexer.photo import Job, JobKind
+from indexer.jobs.context import Bench, PhotoOpener
+from indexer.jobs.progress_tracker import Tally
+from indexer.jobs.recaptioning import Recaptioning
+from indexer.jobs.reindex import recaptioning_hint
+from indexer.jobs.runner import JobRunner
+from indexer.jobs.search_feed import SearchFeed
+from indexer.jobs.upkeep import Upkeep
+from indexer.model import Job, JobKind
 from indexer.progress import Progress
-from indexer.reading.photo_process import PhotoProcesses
-from indexer.recaptioning import Recaptioning
-from indexer.reindex import recaptioning_hint
-from indexer.rounds import Rounds
-from indexer.scans_asked_for import ScansAskedFor
-from indexer.search_feed import SearchFeed
+from indexer.reader.photo_process import PhotoProcesses
+from indexer.scanning.scan_requests import ScansAskedFor
+from indexer.scanning.scheduler import Rounds
 from indexer.settings import Settings
 from indexer.storage import Storage, storage_errors
-from indexer.tally import Tally
 from indexer.tasks import either, first_failure, running
-from indexer.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 

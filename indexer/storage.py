@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.catalogue import Catalogue
-from indexer.database_errors import hint_for, keeps_from_writing
-from indexer.derived_database import DerivedDatabase
 from indexer.errors import SearchError, SetupError, StorageError
 from indexer.search import SearchBackend
 from indexer.settings import Settings
+from indexer.sqlite.derived import DerivedDatabase
+from indexer.sqlite.errors import hint_for, keeps_from_writing
 from indexer.thumbnails import THUMBNAIL_MIGRATIONS, ThumbnailStore
 
 #: Whoever asks which process is indexing holds the lock for a moment, shared: a start waits for that.
@@ -108,7 +108,7 @@ def open_search(
             index=settings.meilisearch_index,
             meaning=meaning,
         )
-    from indexer.search.embedded import EmbeddedSearch
+    from indexer.search.embedded.backend import EmbeddedSearch
 
     return EmbeddedSearch(search_path(settings), meaning, emptied=emptied, mend=mend, read_only=read_only)
 

@@ -9,10 +9,10 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-from indexer.database import Migration
-from indexer.database_errors import is_damage
-from indexer.derived_database import DerivedDatabase
-from indexer.photo import ThumbnailSize
+from indexer.model import ThumbnailSize
+from indexer.sqlite.database import Migration
+from indexer.sqlite.derived import DerivedDatabase
+from indexer.sqlite.errors import is_damage
 
 # An ordinary rowid table: WITHOUT ROWID keeps the blobs in the index tree and reads 20 kB values four times slower.
 THUMBNAIL_MIGRATIONS: tuple[Migration, ...] = (

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from captioner import Caption, CaptionerGone, Tag
-from indexer.photo import FileStamp, Photo, PhotoMetadata, Reading
+from indexer.model import FileStamp, Photo, PhotoMetadata, Reading
 from indexer.progress import Progress
-from indexer.reading.photo_process import PhotoProcesses
+from indexer.reader.photo_process import PhotoProcesses
 from indexer.search.query import parse
 from indexer.service import Indexer
 from indexer.settings import Settings

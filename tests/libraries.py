@@ -8,11 +8,11 @@ from pathlib import Path
 
 from captioner import Caption, Tag
 from indexer.catalogue import Catalogue
+from indexer.catalogue.found import file_stamp
 from indexer.catalogue.library_walk import NoteCounts, WalkOutcome
-from indexer.library.crawl_rules import CrawlRules
-from indexer.library.crawler import Crawl
-from indexer.library.found import file_stamp
-from indexer.photo import CaptionPlace, FoundFile, IndexedPhoto, Job, PhotoMetadata
+from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, Job, PhotoMetadata
+from indexer.scanning.crawl_rules import CrawlRules
+from indexer.scanning.crawler import Crawl
 
 EXTENSIONS = frozenset({".jpg", ".png"})
 WORDS = Caption("a dog on a beach", 0.5, (Tag("dog", 0.9), Tag("beach", 0.7)), (0.6, 0.8), "model-1")

@@ -11,8 +11,8 @@ from typing import Any
 
 from captioner import Service, serve
 from indexer.errors import PhotoError
-from indexer.reading.photo_requests import ReaderOptions
-from indexer.reading.photo_worker import open_service
+from indexer.reader.photo_requests import ReaderOptions
+from indexer.reader.photo_worker import open_service
 
 
 def main() -> None:

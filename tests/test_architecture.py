@@ -1,4 +1,4 @@
-"""The house plan, held: which room may open which door."""
+"""The layout, held: which package may import which."""
 
 from __future__ import annotations
 
@@ -10,16 +10,28 @@ from pathlib import Path
 
 import pytest
 
-ROOMS = ("captioner", "indexer", "web")
+TOP_PACKAGES = ("captioner", "indexer", "web")
 ALLOWED = {"captioner": {"captioner"}, "indexer": {"indexer", "captioner"}, "web": {"web", "indexer"}}
+#: Inside a package each may import those before it, so that no two import each other.
+LAYERS = {
+    "indexer": (
+        *("hours", "message", "progress", "reasons", "tasks", "text", "errors", "file_errors", "model", "settings"),
+        *("sqlite", "thumbnails", "places", "ownership", "formats", "images", "metadata", "atomic", "captions"),
+        *("reader", "correction", "catalogue", "scanning", "search", "storage", "jobs", "service", "commands", "cli"),
+    ),
+    "web": (
+        *("i18n", "request_bodies", "static_files", "app_keys", "links", "presenters", "templating", "security"),
+        *("downloads", "search", "pages", "api", "server", "app", "cli"),
+    ),
+}
 LONGEST_MODULE_LINES = 450
 TOP_LEVEL = {"pyproject.toml", "captioner", "indexer", "web", "tests", "deploy", "README.md", "LICENSE"}
 
 
 def modules(repository: Path) -> Iterator[tuple[str, Path]]:
-    for room in ROOMS:
-        for path in sorted((repository / room).rglob("*.py")):
-            yield room, path
+    for package in TOP_PACKAGES:
+        for path in sorted((repository / package).rglob("*.py")):
+            yield package, path
 
 
 def imports(path: Path) -> Iterator[tuple[str, ast.AST]]:
@@ -32,22 +44,37 @@ def imports(path: Path) -> Iterator[tuple[str, ast.AST]]:
             yield "." * node.level + (node.module or ""), node
 
 
-def test_rooms_open_only_their_own_doors(repository: Path) -> None:
-    for room, path in modules(repository):
+def test_top_packages_import_only_those_below(repository: Path) -> None:
+    for package, path in modules(repository):
         for name, _ in imports(path):
             top = name.partition(".")[0]
-            assert top not in ROOMS or top in ALLOWED[room], f"{path}: {room} must not import {name}"
-            if room == "indexer" and top == "captioner":
+            assert top not in TOP_PACKAGES or top in ALLOWED[package], f"{path}: {package} must not import {name}"
+            if package == "indexer" and top == "captioner":
                 assert name == "captioner", f"{path}: only captioner's package face may be imported, not {name}"
 
 
+@pytest.mark.parametrize("top", LAYERS)
+def test_packages_import_only_those_before_them(repository: Path, top: str) -> None:
+    layers = LAYERS[top]
+    for package, path in modules(repository):
+        inside = path.relative_to(repository / top).with_suffix("").parts[0] if package == top else "__init__"
+        if inside == "__init__":
+            continue
+        for name, node in imports(path):
+            parts = name.split(".")
+            if parts[0] != top:
+                continue
+            imported = [parts[1]] if len(parts) > 1 else [alias.name for alias in getattr(node, "names", [])]
+            for other in imported:
+                assert layers.index(other) <= layers.index(inside), f"{path}: {inside} must not import {top}.{other}"
+
+
 def test_what_proves_an_edit_knows_nothing_of_what_made_it(repository: Path) -> None:
-    makers = ("indexer.captions.formats", "indexer.captions.blocks")
-    proofs = sorted((repository / "indexer" / "captions" / "proof").glob("*.py"))
+    proofs = sorted((repository / "indexer" / "captions" / "verify").glob("*.py"))
     assert len(proofs) > 4
     for path in proofs:
         for name, _ in imports(path):
-            assert not name.startswith(makers), f"{path}: one mistake could hide in both: {name}"
+            assert not name.startswith("indexer.formats"), f"{path}: one mistake could hide in both: {name}"
 
 
 def test_aiohttp_s_own_web_is_never_confused_with_ours(repository: Path) -> None:

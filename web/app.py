@@ -11,11 +11,9 @@ from aiohttp import web
 from indexer.progress import Progress
 from indexer.search import SearchBackend
 from indexer.settings import Settings
-from web import api, downloading, login, media, photo_page, status_page, views
-from web.auth import HouseholdPassword, LoginThrottle, check_exposure
-from web.base_path import answer_without_prefix, under_base_path
-from web.bodies import BODY_S
-from web.doors import (
+from web.api import json_api as api
+from web.api.metrics import RESPONSES, count_response, health, metrics
+from web.app_keys import (
     COUNTS,
     DISK_THREADS,
     LIBRARY,
@@ -32,15 +30,22 @@ from web.doors import (
     RecentCounts,
     Thumbnails,
 )
-from web.kept_parts import KEPT_PARTS, KeptParts
-from web.language import LANGUAGES, Languages, Translation, read_languages, speak, vary_by_language
-from web.manifest import manifest
-from web.metrics import RESPONSES, SEARCH_TIMES, SearchTimes, count_response, health, metrics
-from web.middleware import CHECKS, errors_as_pages, finish_changes, set_security_headers
-from web.proxies import PROXIES, read_proxies
-from web.sessions import open_sessions
+from web.downloads import downloading, media
+from web.i18n.language import LANGUAGES, Languages, Translation, read_languages, speak, vary_by_language
+from web.pages import photo_page, status_page
+from web.pages import search_page as views
+from web.pages.fragment_cache import KEPT_PARTS, KeptParts
+from web.pages.manifest import manifest
+from web.request_bodies import BODY_S
+from web.search.search_times import SEARCH_TIMES, SearchTimes
+from web.search.suggest import KNOWN_NAMES, KnownNames, suggest
+from web.security import login
+from web.security.base_path import answer_without_prefix, under_base_path
+from web.security.middleware import CHECKS, errors_as_pages, finish_changes, set_security_headers
+from web.security.password import HouseholdPassword, LoginThrottle, check_exposure
+from web.security.proxies import PROXIES, read_proxies
+from web.security.sessions import open_sessions
 from web.static_files import STATIC_FILES, read_static_files, static_file
-from web.suggesting import KNOWN_NAMES, KnownNames, suggest
 from web.templating import set_up_templates
 
 #: The largest body is a caption of 2,000 characters, each of them twelve bytes in a form (%F0%9F%A6%86).

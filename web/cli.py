@@ -32,7 +32,7 @@ def serve(settings: Settings, terminal: Terminal, roots: tuple[str, ...]) -> Non
     # in case another comes: a third of the processor time of a keystroke.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from indexer.storage import open_storage, sole_indexer
-    from web.auth import check_exposure
+    from web.security.password import check_exposure
 
     check_exposure(settings)
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
@@ -48,7 +48,7 @@ def password() -> None:
     Asks for it, or reads one line where standard input is no terminal. The setting `password` then holds no password
     that could be read; setting another one signs everybody out.
     """
-    from web.auth import check_length, hash_password
+    from web.security.password import check_length, hash_password
 
     if sys.stdin.isatty():
         chosen = click.prompt("Household password", hide_input=True, confirmation_prompt=True, err=True)
@@ -85,7 +85,7 @@ def _elsewhere(settings: Settings) -> str:
 async def _page(settings: Settings, storage: Storage, indexer: Indexer) -> AsyncIterator[str]:
     """The page, answering from the first moment on; yields its address."""
     from web.app import make_app
-    from web.listening import listening
+    from web.server import listening
 
     app = make_app(
         settings,

@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from indexer.photo import ThumbnailSize
+from indexer.model import ThumbnailSize
 from indexer.search import Sort
-from web.doors import SETTINGS
+from web.app_keys import SETTINGS
 from web.static_files import STATIC_FILES, imported
 
 _BASE_PATH: ContextVar[str] = ContextVar("base_path", default="")

@@ -13,8 +13,10 @@ import jinja2.ext
 from aiohttp import web
 from markupsafe import Markup, escape
 
-from web import language, links, localized, shown
-from web.doors import SETTINGS
+from web import links
+from web import presenters as shown
+from web.app_keys import SETTINGS
+from web.i18n import language, localized
 
 #: An address of this application that stands in a template.
 _ADDRESS = re.compile(r'(\s(?:href|src|action|formaction)=")/(?!/)')

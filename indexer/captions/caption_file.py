@@ -11,26 +11,19 @@ from pathlib import Path
 from typing import Literal
 
 from captioner import Caption
-from indexer.captions.caption_edit import (
-    EditablePhoto,
-    XmpFile,
-    check_edit,
-    foreign_caption,
-    open_photo,
-    own_caption,
-    persons_caption,
-)
+from indexer.atomic.file_read import CannotReplace, ChangedMeanwhile, FileRead, leads_out, read_file
+from indexer.atomic.replace import replace_file
+from indexer.captions.checks import check_edit
 from indexer.captions.journal import Journal, recording
-from indexer.captions.own_caption import OWN_FIELDS, FieldText, OwnCaption, digest, fields_with
 from indexer.captions.removal import Bare, bare_photo, check_by_journal
-from indexer.captions.replacing.file_read import CannotReplace, ChangedMeanwhile, FileRead, leads_out, read_file
-from indexer.captions.replacing.replace import replace_file
 from indexer.captions.sidecar import Sidecars, sidecars_of
 from indexer.errors import CaptionRefused, UnreadablePhoto
+from indexer.formats.editable import EditablePhoto, XmpFile, foreign_caption, open_photo, own_caption, persons_caption
 from indexer.message import noted
-from indexer.passing import Obstacle
-from indexer.photo import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written
-from indexer.reading.metadata import read_metadata
+from indexer.metadata.read_metadata import read_metadata
+from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written
+from indexer.ownership.mark import OWN_FIELDS, FieldText, OwnCaption, digest, fields_with
+from indexer.reasons import Obstacle
 
 PERSONS_WORDS = "a person has described this photo"
 CHANGED_SINCE = "the file has changed since it was looked at"

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from indexer.captions.own_caption import OwnCaption
 from indexer.errors import StorageError
+from indexer.ownership.mark import OwnCaption
 
 NAME = "captions.jsonl"
 

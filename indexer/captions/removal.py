@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexer.captions.caption_edit import EditablePhoto, check_edit, check_removal, open_photo
+from indexer.atomic.file_read import FileRead
+from indexer.captions.checks import check_edit, check_removal
 from indexer.captions.journal import Journal
-from indexer.captions.own_caption import (
+from indexer.errors import CaptionRefused
+from indexer.formats.editable import EditablePhoto, open_photo
+from indexer.ownership.mark import (
     OwnCaption,
     check_nothing_lost,
     check_words,
@@ -14,8 +17,6 @@ from indexer.captions.own_caption import (
     fields_with,
     sha256,
 )
-from indexer.captions.replacing.file_read import FileRead
-from indexer.errors import CaptionRefused
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner import Caption
-from indexer.captions.blocks import xmp_edit
-from indexer.captions.blocks.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
-from indexer.captions.caption_edit import XmpFile, own_caption
+from indexer.atomic.file_read import CannotReplace, FileRead, leads_out, read_file
+from indexer.atomic.replace import create_file, delete_file, replace_file
 from indexer.captions.journal import Journal, recording
-from indexer.captions.own_caption import OWN_FIELDS, FieldText, OwnCaption, Stripped, check_words, fields_with, sha256
-from indexer.captions.proof.verify import VerifyError, check_packet_edit
-from indexer.captions.proof.verify_packet import check_removed
-from indexer.captions.replacing.file_read import CannotReplace, FileRead, leads_out, read_file
-from indexer.captions.replacing.replace import create_file, delete_file, replace_file
+from indexer.captions.verify.packet import check_removed
+from indexer.captions.verify.rules import VerifyError, check_packet_edit
 from indexer.errors import CaptionRefused, PhotoVanished
-from indexer.passing import Obstacle
-from indexer.photo import FileCaption
-from indexer.reading.sidecar_files import xmp_beside
-from indexer.reading.xmp import read_xmp
+from indexer.formats import xmp_edit
+from indexer.formats.editable import XmpFile, own_caption
+from indexer.formats.xmp import read_xmp
+from indexer.formats.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
+from indexer.metadata.sidecar_files import xmp_beside
+from indexer.model import FileCaption
+from indexer.ownership.mark import OWN_FIELDS, FieldText, OwnCaption, Stripped, check_words, fields_with, sha256
+from indexer.reasons import Obstacle
 
 
 def sidecar_path(path: Path, sidecar_dir: Path | None = None) -> Path:

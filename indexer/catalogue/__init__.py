@@ -23,6 +23,7 @@ from typing import Any, Self
 from captioner import Caption
 from indexer.catalogue.corrections import Corrections, others_hold, own_words, weigh
 from indexer.catalogue.file_rows import join_root, touch
+from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside, signed_inode
 from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, enqueue_completion, requeue
 from indexer.catalogue.library_walk import LibraryWalks
 from indexer.catalogue.outbox import Outbox
@@ -46,12 +47,9 @@ from indexer.catalogue.rows import (
 from indexer.catalogue.scan_requests import ScanRequests
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.catalogue.unreadable import UnreadablePlaces
-from indexer.database import Database
-from indexer.database_errors import damage_told, hint_for, is_damage
 from indexer.errors import StorageError
-from indexer.library.found import sidecar_fingerprint, sidecars_beside, signed_inode
 from indexer.message import noted
-from indexer.photo import (
+from indexer.model import (
     LISTED_FILES,
     METADATA_VERSION,
     CaptionPlace,
@@ -63,6 +61,8 @@ from indexer.photo import (
     Photo,
     PhotoFile,
 )
+from indexer.sqlite.database import Database
+from indexer.sqlite.errors import damage_told, hint_for, is_damage
 
 
 @dataclass(frozen=True, slots=True)

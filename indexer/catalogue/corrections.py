@@ -20,8 +20,8 @@ from datetime import UTC, datetime, timedelta
 from indexer.catalogue.file_rows import touch
 from indexer.catalogue.job_queue import FRESH, RANK
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, storable
-from indexer.database import Database
-from indexer.photo import CaptionPlace, IndexedPhoto, Job, JobKind, OwnWords, PhotoFile
+from indexer.model import CaptionPlace, IndexedPhoto, Job, JobKind, OwnWords, PhotoFile
+from indexer.sqlite.database import Database
 
 _FILES = f"'{OwnWords.HELD}', '{OwnWords.LENT}', '{OwnWords.WITHDRAWN}'"
 

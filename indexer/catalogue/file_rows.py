@@ -12,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from indexer.catalogue.found import StampRow
 from indexer.catalogue.job_queue import enqueue_changed
 from indexer.catalogue.moved_library import same_file_elsewhere
 from indexer.catalogue.rows import now
-from indexer.library.found import StampRow
-from indexer.library.unreadable import is_gone
-from indexer.reading.date_text import Taken
-from indexer.reading.name_dates import date_in_name
+from indexer.file_errors import is_gone
+from indexer.metadata.date_text import Taken
+from indexer.metadata.name_dates import date_in_name
 
 
 def join(folder: bytes, name: bytes) -> bytes:

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, found_from_row, now, storable
-from indexer.database import Database
-from indexer.passing import FailureKind, next_wait
-from indexer.photo import METADATA_VERSION, Job, JobKind, OwnWords, PhotoFile
+from indexer.model import METADATA_VERSION, Job, JobKind, OwnWords, PhotoFile
+from indexer.reasons import FailureKind, next_wait
+from indexer.sqlite.database import Database
 
 MAX_ATTEMPTS = 3
 DEATH_REASON = "the process died three times while working on this photo"

@@ -33,14 +33,14 @@ from indexer.catalogue.file_rows import (
     touch,
     within,
 )
+from indexer.catalogue.found import FolderListing, StampRow, as_batch, split_relative, stamp_row
 from indexer.catalogue.moved_library import absent_roots, faded_files, quieten_empty
 from indexer.catalogue.rows import now, storable
 from indexer.catalogue.unreadable import keep_unreadable
-from indexer.database import Database
-from indexer.library.found import FolderListing, StampRow, as_batch, split_relative, stamp_row
-from indexer.library.unreadable import is_gone, outermost_only, unreadable_reason
+from indexer.file_errors import is_gone, outermost_only, unreadable_reason
 from indexer.message import noted
-from indexer.photo import FoundFile
+from indexer.model import FoundFile
+from indexer.sqlite.database import Database
 
 #: Losing this many files at once is always believed, as long as some are left.
 SMALL_LOSS = 20

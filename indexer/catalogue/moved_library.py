@@ -12,7 +12,7 @@ import os
 import sqlite3
 from collections.abc import Sequence
 
-from indexer.library.found import StampRow
+from indexer.catalogue.found import StampRow
 
 _FILE = """SELECT file.*, root.path AS root FROM file JOIN root ON root.id = file.root_id"""
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from indexer.catalogue.rows import storable
-from indexer.database import Database
+from indexer.sqlite.database import Database
 
 #: The `search_revision` of a photo that search holds in a form which is not to be relied on.
 UNCLEAR = -1

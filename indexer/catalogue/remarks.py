@@ -14,8 +14,8 @@ from indexer.catalogue.corrections import enqueue_words
 from indexer.catalogue.file_rows import touch
 from indexer.catalogue.rows import storable
 from indexer.correction import MOST_ADDED_WORDS, UnusableCorrection
-from indexer.database import Database
 from indexer.message import Message
+from indexer.sqlite.database import Database
 
 
 class Remarks:

@@ -19,9 +19,9 @@ from pathlib import Path
 from indexer.catalogue.file_rows import ensure_root, within
 from indexer.catalogue.job_queue import RANK, SetAside, set_aside_from_row
 from indexer.catalogue.rows import FILE_COLUMNS, now
-from indexer.database import Database
-from indexer.passing import RETRIED_AT_START, FailureKind, Obstacle
-from indexer.photo import CaptionPlace, JobKind
+from indexer.model import CaptionPlace, JobKind
+from indexer.reasons import RETRIED_AT_START, FailureKind, Obstacle
+from indexer.sqlite.database import Database
 
 #: A caption that could not be written again is tried after an hour, then after twice as long each time.
 _FIRST_WRITE_WAIT, _LONGEST_WRITE_WAIT = timedelta(hours=1), timedelta(days=7)

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from captioner import Caption, Tag
-from indexer.library.found import stamp_of
-from indexer.passing import Obstacle
-from indexer.photo import (
+from indexer.catalogue.found import stamp_of
+from indexer.model import (
     CaptionBy,
     CaptionPlace,
     DatePrecision,
@@ -29,6 +28,7 @@ from indexer.photo import (
     Position,
     is_unsure,
 )
+from indexer.reasons import Obstacle
 
 _INT64 = 1 << 63
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from indexer.catalogue.file_rows import ensure_root
 from indexer.catalogue.rows import now
-from indexer.database import Database
-from indexer.photo import JobKind
+from indexer.model import JobKind
+from indexer.sqlite.database import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ is. Times are ISO 8601, UTC where they are ours. Lists are JSON arrays. Inodes a
 
 from __future__ import annotations
 
-from indexer.database import Migration
+from indexer.sqlite.database import Migration
 
 _FIRST = """
 CREATE TABLE root (

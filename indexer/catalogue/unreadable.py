@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from indexer.catalogue.rows import now
-from indexer.database import Database
-from indexer.library.unreadable import unreadable_reason
+from indexer.file_errors import unreadable_reason
+from indexer.sqlite.database import Database
 
 
 @dataclass(frozen=True, slots=True)

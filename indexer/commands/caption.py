@@ -44,9 +44,9 @@ def caption(settings: Settings, terminal: Terminal, files: tuple[Path, ...], wri
 async def _captioned(
     settings: Settings, files: Sequence[Path], stop: asyncio.Event, *, write: bool
 ) -> AsyncGenerator[Row, None]:
-    from indexer.photo import CaptionPlace, Written
-    from indexer.pipeline import PERSONS_WORDS, withheld
-    from indexer.reading.photo_process import PhotoProcess
+    from indexer.jobs.pipeline import PERSONS_WORDS, withheld
+    from indexer.model import CaptionPlace, Written
+    from indexer.reader.photo_process import PhotoProcess
     from indexer.service import started_captioner
 
     async with (
@@ -74,7 +74,7 @@ async def _captioned(
 
 
 def _words_json(words: Caption) -> Row:
-    from indexer.photo import is_unsure
+    from indexer.model import is_unsure
 
     return {
         "caption": words.text,

@@ -18,14 +18,14 @@ from indexer.commands.command_line import CommandLine, print_line, run_until_sto
 from indexer.commands.rows import NOTHING_TO_DESCRIBE, Row, complain, exit_by, told
 from indexer.commands.terminal import Terminal
 from indexer.errors import PhotoError, SetupError
-from indexer.photo import CaptionPlace
+from indexer.model import CaptionPlace
 from indexer.progress import Meter, Progress
 from indexer.settings import Settings
 from indexer.tasks import running
 
 if TYPE_CHECKING:
     from indexer.captions.caption_file import Undone
-    from indexer.photo import Photo, PhotoFile
+    from indexer.model import Photo, PhotoFile
     from indexer.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def _undone_summary(rows: Sequence[Row]) -> str:
 def _note_undone(settings: Settings, restored: set[Path], *, everything: bool) -> None:
     """Neither a newer model nor a later start puts back what was taken out."""
     from indexer.commands.remembered import remember
-    from indexer.pipeline import UNDONE
+    from indexer.jobs.pipeline import UNDONE
     from indexer.storage import open_storage
 
     with open_storage(settings) as storage:
@@ -215,7 +215,7 @@ async def _followed(
 async def _undone(
     settings: Settings, targets: Sequence[Path], stop: asyncio.Event, *, dry_run: bool
 ) -> AsyncGenerator[Row, None]:
-    from indexer.reading.photo_process import PhotoProcess
+    from indexer.reader.photo_process import PhotoProcess
 
     vouched = await asyncio.to_thread(_vouched, settings, frozenset(targets))
     async with PhotoProcess(settings, input_px=0) as photos:
@@ -276,7 +276,7 @@ def _targets(settings: Settings, paths: Sequence[Path]) -> list[Path]:
 
 
 def _files_below(paths: Sequence[Path]) -> Iterator[Path]:
-    from indexer.reading.formats import EXTENSIONS
+    from indexer.formats.extensions import EXTENSIONS
 
     for path in paths:
         if path.is_dir():

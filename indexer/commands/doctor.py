@@ -12,18 +12,18 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from captioner import BundleError, CaptionError, TextTower
-from indexer.caption_models import count_by_model, listed_models
 from indexer.commands.finding import Finding, Verdict
 from indexer.commands.folders import Folders, listed_folders, look_at_folders
 from indexer.commands.remembered import read_remembered
-from indexer.database import read_only_connection
-from indexer.database_errors import hint_for, is_damage
-from indexer.derived_database import set_aside_files
 from indexer.errors import SearchError, SetupError
-from indexer.photo import JobKind
-from indexer.reindex import current_model, recaptioning_hint
+from indexer.jobs.caption_models import count_by_model, listed_models
+from indexer.jobs.reindex import current_model, recaptioning_hint
+from indexer.model import JobKind
 from indexer.service import started_captioner
 from indexer.settings import Settings
+from indexer.sqlite.database import read_only_connection
+from indexer.sqlite.derived import set_aside_files
+from indexer.sqlite.errors import hint_for, is_damage
 from indexer.storage import Storage, indexing_process, open_storage, search_path
 
 _MB = 1_000_000

@@ -13,7 +13,7 @@ from indexer.commands.command_line import SOMETHING_FAILED, SUCCESS, print_json,
 from indexer.commands.rows import NOTHING_TO_DESCRIBE, words_json
 from indexer.commands.terminal import Terminal
 from indexer.errors import SetupError
-from indexer.photo import iso_date
+from indexer.model import iso_date
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from indexer.catalogue.job_queue import SetAside
     from indexer.catalogue.unreadable import UnreadablePlace
     from indexer.commands.finding import Finding
-    from indexer.photo import Photo
+    from indexer.model import Photo
     from indexer.search import Answer, Hit
 
 _SHOWN_ASIDE = 1000
@@ -44,7 +44,7 @@ def search(
     What no word says is found by the look of the pictures, where the caption model gave them an embedding.
     A query that begins with a dash stands behind `--`.
     """
-    from indexer.photo import LISTED_FILES
+    from indexer.model import LISTED_FILES
     from indexer.search import FilterError
     from indexer.search.query import parse
     from indexer.storage import reading_catalogue, reading_search
@@ -180,8 +180,8 @@ def _catalogue_problem(catalogue: Catalogue) -> str | None:
 
 def _caption_models(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     """`hint` says what to do where another model than the one in use has described photos."""
-    from indexer.caption_models import count_by_model
-    from indexer.reindex import current_model, recaptioning_hint
+    from indexer.jobs.caption_models import count_by_model
+    from indexer.jobs.reindex import current_model, recaptioning_hint
 
     try:
         models = count_by_model(catalogue, current_model(settings))
@@ -285,7 +285,7 @@ def _passed_over(counts: Mapping[str, int]) -> str:
 
 def _print_caption_models(models: dict[str, Any]) -> None:
     """Nothing where the model in use has described every photo."""
-    from indexer.caption_models import listed_models
+    from indexer.jobs.caption_models import listed_models
 
     if models["current"] is None:
         print_line(f"caption model   {models['problem']}")

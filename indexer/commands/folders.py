@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from indexer.library.crawl_rules import CrawlRules
+from indexer.scanning.crawl_rules import CrawlRules
 from indexer.settings import Settings
 
 _SHOWN = 3

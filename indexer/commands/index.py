@@ -56,7 +56,7 @@ def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tup
     there is an unplugged disk, which the walk speaks of.
     """
     from indexer.commands.remembered import read_remembered, remember
-    from indexer.library.crawler import outermost
+    from indexer.scanning.crawler import outermost
 
     known = {
         *read_remembered(settings.data_dir).libraries,
@@ -168,7 +168,7 @@ def reindex(
 
     Beside a running `recollect serve` the work is queued, and done there.
     """
-    from indexer.reindex import Rebuild, enqueue
+    from indexer.jobs.reindex import Rebuild, enqueue
     from indexer.storage import InUse, open_storage, sole_indexer
 
     wanted = Rebuild(search=search_index, captions=captions_again, metadata=metadata, thumbnails=thumbnails)

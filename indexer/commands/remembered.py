@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from indexer.errors import StorageError
-from indexer.library.crawler import outermost
+from indexer.scanning.crawler import outermost
 from indexer.settings import SETTINGS
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from indexer.message import Message
-from indexer.photo import DatePrecision, Position
+from indexer.model import DatePrecision, Position
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from indexer.photo import Photo, is_unsure
-from indexer.places import places_of
+from indexer.model import Photo, is_unsure
+from indexer.places.lookup import places_of
 from indexer.search import SearchDocument
-from indexer.search.words import clean
+from indexer.text import clean
 
 #: Longer texts are cut: nobody finds a photo by the tail of a novel, and a page has to show the text.
 MAX_TEXT_CHARS = 4000

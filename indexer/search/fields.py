@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import NamedTuple, Self
 
 from captioner import SURE_TAG
-from indexer.photo import DatePrecision, iso_date
+from indexer.model import DatePrecision, iso_date
 from indexer.search import SearchDocument
 from indexer.search.filters import type_of
-from indexer.search.words import clean, is_serial, words
+from indexer.text import clean, is_serial, words
 
 #: The most that one field can say for a word; `Fields.strengths` combines the fields that hold it.
 FIELD_WEIGHTS: Mapping[str, float] = MappingProxyType(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from indexer.search.words import has_digit, is_solo
+from indexer.text import has_digit, is_solo
 
 ONE_EDIT_FROM = 4
 TWO_EDITS_FROM = 8

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from indexer.search import Why
-from indexer.search.words import spans
+from indexer.text import spans
 
 #: From best to worst; a text's reason is its best one.
 KINDS = ("exact", "prefix", "synonym", "typo")

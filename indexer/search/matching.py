@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search import Query
-from indexer.search.embedded_picture import Floats, Ints, Mask
+from indexer.search.embedded.snapshot import Floats, Ints, Mask
 from indexer.search.fuzzy import corrections, edits_allowed
 from indexer.search.stems import irregular_forms, stem
 from indexer.search.synonyms import synonyms
-from indexer.search.words import has_digit, is_serial, is_solo, words
+from indexer.text import has_digit, is_serial, is_solo, words
 
 EXACT, FORM, PREFIX, SYNONYM, ONE_EDIT, TWO_EDITS = 1.0, 0.95, 0.8, 0.6, 0.3, 0.2
 _PHRASE = 0.9

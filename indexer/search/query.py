@@ -21,7 +21,7 @@ from itertools import chain
 from indexer.message import Message
 from indexer.search import Filter, FilterError, Query, Sort
 from indexer.search.filters import FILTER_NAMES, checked, nearest_name
-from indexer.search.words import clean, words
+from indexer.text import clean, words
 
 MAX_CHARS = 2000
 MAX_WORDS = 32

@@ -35,9 +35,9 @@ from numpy.typing import NDArray
 
 from captioner import blend
 from indexer.search import Query, Sort
-from indexer.search.embedded_picture import Floats, Mask
+from indexer.search.embedded.snapshot import Floats, Mask
 from indexer.search.matching import STOP_WORDS, Group, Matcher
-from indexer.search.words import words
+from indexer.text import words
 
 #: A query of so many words or more is a description.
 DESCRIPTION_FROM = 4

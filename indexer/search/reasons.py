@@ -9,8 +9,8 @@ import numpy as np
 from indexer.search import Hit
 from indexer.search.highlight import Sought, best_kind
 from indexer.search.meaning import Meaning, reason
+from indexer.search.photo_texts import Said
 from indexer.search.ranking import Match
-from indexer.search.said import Said
 
 
 def hits_of(

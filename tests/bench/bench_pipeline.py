@@ -33,8 +33,8 @@ from pathlib import Path
 from PIL import Image
 
 from captioner import DEFAULT_BUNDLE
-from indexer.photo import FileStamp
-from indexer.reading.photo_process import PhotoProcess
+from indexer.model import FileStamp
+from indexer.reader.photo_process import PhotoProcess
 from indexer.service import Indexer, started_captioner
 from indexer.settings import Settings
 from indexer.storage import open_storage

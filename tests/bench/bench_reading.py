@@ -21,11 +21,11 @@ from pathlib import Path
 from PIL import Image
 
 from captioner import squash
-from indexer.reading.content_key import content_key
-from indexer.reading.decode import decode, open_picture, shrink
-from indexer.reading.metadata import read_metadata
-from indexer.reading.photo_file import read_photo_file
-from indexer.reading.photo_process import PhotoProcess
+from indexer.images.decode import decode, open_picture, shrink
+from indexer.metadata.content_key import content_key
+from indexer.metadata.read_metadata import read_metadata
+from indexer.reader.photo_file import read_photo_file
+from indexer.reader.photo_process import PhotoProcess
 from indexer.settings import Settings
 from tests.photos_made import detailed, encoded, exif_bytes
 

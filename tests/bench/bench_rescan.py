@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from indexer.catalogue import Catalogue
-from indexer.library.crawler import walk
+from indexer.scanning.crawler import walk
 
 EXTENSIONS = frozenset({".jpg"})
 

@@ -53,9 +53,9 @@ from captioner.training.captioned import Captioned, caption_photos
 from captioner.training.recall import Recall, fair_ranks
 from captioner.training.synonyms import read_synonyms, swapped_all
 from captioner.training.word_queries import DEPTH, WordQueries, expected_precision
-from indexer.photo import is_unsure
+from indexer.model import is_unsure
 from indexer.search import Answer, Query, SearchBackend, SearchDocument
-from indexer.search.embedded import EmbeddedSearch
+from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.query import parse
 from tests.bench.sites import BACKENDS, served

@@ -32,11 +32,11 @@ from pathlib import Path
 
 from captioner import TextTower
 from indexer.search import Query
-from indexer.search.embedded import EmbeddedSearch
-from indexer.search.embedded_filter import FACETS
+from indexer.search.embedded.backend import EmbeddedSearch
+from indexer.search.embedded.filter import FACETS
 from indexer.search.meaning import Meaning
 from indexer.search.query import parse
-from indexer.search.words import words
+from indexer.text import words
 from tests.bench.latency import Times, resident_mb, shown, timed
 from tests.bench.made_photos import CAPTIONS, keystrokes, made_photos, made_queries, made_tower, sentences
 

@@ -27,13 +27,14 @@ import pillow_heif
 from PIL import Image
 
 from captioner import Caption
-from indexer.captions.caption_edit import check_edit, open_photo
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.checks import check_edit
 from indexer.captions.journal import Journal
-from indexer.captions.own_caption import OwnCaption, sha256
-from indexer.captions.replacing.file_read import stamp_of
 from indexer.errors import CaptionRefused
-from indexer.photo import CaptionPlace
+from indexer.formats.editable import open_photo
+from indexer.model import CaptionPlace
+from indexer.ownership.mark import OwnCaption, sha256
 
 CAPTION = Caption("a dog runs along the beach", 0.83, (), None, "bench-1")
 

@@ -18,10 +18,10 @@ import numpy as np
 
 from captioner import TextTower
 from captioner.meaning import TowerWeights
-from indexer.photo import Position
+from indexer.model import Position
 from indexer.search import SearchDocument
 from indexer.search.query import parse
-from indexer.search.words import words
+from indexer.text import words
 
 CAPTIONS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "text-coco.txt.gz"
 PLACES = (

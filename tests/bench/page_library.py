@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from captioner import Caption, Tag, TextTower
-from indexer.photo import FileStamp, FoundFile, IndexedPhoto, PhotoMetadata, ThumbnailSize
+from indexer.model import FileStamp, FoundFile, IndexedPhoto, PhotoMetadata, ThumbnailSize
 from indexer.progress import Phase, Progress
 from indexer.search import SearchDocument
 from indexer.search.documents import document
@@ -154,7 +154,7 @@ def _webp(seed: int, longest_px: int) -> bytes:
 
 async def _serve(settings: Settings) -> None:
     from web.app import make_app
-    from web.listening import listening
+    from web.server import listening
 
     with open_storage(settings) as storage:
         app = make_app(

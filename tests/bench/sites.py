@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from indexer.search import SearchBackend
-from indexer.search.embedded import EmbeddedSearch
+from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.search.meaning import Meaning
 from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.meilisearch.keys import Keys

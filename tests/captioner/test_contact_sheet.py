@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, ImageFont
 
 from captioner import Caption, Tag, contact_sheet
 from captioner.contact_sheet import Entry, chosen, jpeg, may_be_shown, rule, sentence, sheet, told, upright, wrapped
-from indexer.reading.colour import adobe_rgb_profile
+from indexer.images.colour import adobe_rgb_profile
 from tests.bundles_made import copy_that_takes_all_for_photos
 
 CC = "http://creativecommons.org/licenses/{}/2.0/"

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.captions.journal import Journal
-from indexer.captions.replacing.file_read import stamp_of
 from tests.indexer import jpegs_made as made
 
 

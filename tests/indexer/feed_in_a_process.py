@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from indexer.catalogue import Catalogue
+from indexer.jobs.search_feed import FeedSteps
 from indexer.search.meaning import Meaning
 from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.meilisearch.keys import keys_of
-from indexer.search_feed import FeedSteps
 from indexer.settings import Settings
 from tests.towers_made import made_tower
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from indexer.errors import SearchError
 from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, SearchDocument
-from indexer.search.embedded import EmbeddedSearch
+from indexer.search.embedded.backend import EmbeddedSearch
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 
-from indexer.captions.own_caption import digest
+from indexer.ownership.mark import digest
 from tests.indexer import jpegs_made as made
 
 NAMES = ("program", "by", "model", "date", "confidence", "digest", "before", "undo")

@@ -9,9 +9,9 @@ import pytest
 from piexif import ExifIFD, ImageIFD
 from PIL import Image
 
-from indexer.captions.camera_text import is_camera_text
-from indexer.captions.caption_edit import open_photo, persons_caption
-from indexer.reading.metadata import read_metadata
+from indexer.formats.editable import open_photo, persons_caption
+from indexer.metadata.read_metadata import read_metadata
+from indexer.ownership.camera_text import is_camera_text
 from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
 from tests.photos_made import cornered, encoded, exif_bytes, with_iptc, with_segments

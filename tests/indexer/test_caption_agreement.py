@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from indexer.captions.caption_edit import open_photo, persons_caption
 from indexer.errors import CaptionRefused, UnreadablePhoto
-from indexer.reading.metadata import read_metadata
+from indexer.formats.editable import open_photo, persons_caption
+from indexer.metadata.read_metadata import read_metadata
 from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
 from tests.indexer.test_caption_file import LADDER

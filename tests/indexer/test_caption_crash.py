@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from indexer.captions.caption_edit import open_photo
+from indexer.atomic.temporary import is_temporary, sweep
 from indexer.captions.caption_file import read_own_caption, undo_caption
 from indexer.captions.journal import Journal
-from indexer.captions.replacing.temporary import is_temporary, sweep
+from indexer.formats.editable import open_photo
 from tests.indexer import chunks_made, heifs_made
 from tests.indexer import jpegs_made as made
 from tests.photos_made import cornered, encoded

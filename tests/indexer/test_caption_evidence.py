@@ -13,9 +13,9 @@ import pytest
 from captioner import Caption, Tag
 from indexer.catalogue import Catalogue
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
-from indexer.database import Database
-from indexer.photo import CaptionPlace, IndexedPhoto, JobKind, OwnWords, Photo
-from indexer.pipeline import UNSURE
+from indexer.jobs.pipeline import UNSURE
+from indexer.model import CaptionPlace, IndexedPhoto, JobKind, OwnWords, Photo
+from indexer.sqlite.database import Database
 from tests.libraries import WORDS, indexed, rescan, settle_all
 
 EVIDENCE = (Tag("dog", 0.875), Tag("beach", 0.25))

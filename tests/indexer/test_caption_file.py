@@ -16,14 +16,14 @@ import pytest
 from PIL import Image
 
 from captioner import Caption
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
 from indexer.captions.journal import Journal
-from indexer.captions.replacing.file_read import stamp_of
 from indexer.captions.sidecar import sidecar_path
 from indexer.errors import PhotoVanished
-from indexer.passing import Obstacle
-from indexer.photo import CaptionBy, CaptionPlace, FileStamp, Written
-from indexer.reading.content_key import content_key
+from indexer.metadata.content_key import content_key
+from indexer.model import CaptionBy, CaptionPlace, FileStamp, Written
+from indexer.reasons import Obstacle
 from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
 

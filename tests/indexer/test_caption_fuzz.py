@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from captioner import Caption
-from indexer.captions.blocks import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
-from indexer.captions.formats.jpeg import segments
-from indexer.captions.formats.tiff_photo import TiffPhoto
-from indexer.captions.own_caption import OwnCaption, clean, find_own, find_persons
-from indexer.captions.replacing.file_read import stamp_of
 from indexer.errors import CaptionRefused
-from indexer.photo import CaptionPlace
-from indexer.reading.content_key import content_key
+from indexer.formats import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.formats.jpeg import segments
+from indexer.formats.tiff_photo import TiffPhoto
+from indexer.metadata.content_key import content_key
+from indexer.model import CaptionPlace
+from indexer.ownership.mark import OwnCaption, clean, find_own, find_persons
 from tests.indexer import jpegs_made as made
 from tests.indexer import tiffs_made as tiffs
 

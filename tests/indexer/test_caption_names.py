@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
-from indexer.captions.own_caption import XMP_NAMES, sha256
-from indexer.captions.replacing.file_read import stamp_of
 from indexer.captions.sidecar import sidecar_path
-from indexer.photo import CaptionPlace, Written
-from indexer.reading.metadata import read_metadata
+from indexer.metadata.read_metadata import read_metadata
+from indexer.model import CaptionPlace, Written
+from indexer.ownership.mark import XMP_NAMES, sha256
 from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
 from tests.indexer import older_versions

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from captioner import Caption
-from indexer.captions.camera_text import is_camera_text
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
-from indexer.captions.formats.jpeg import JpegError, segments
-from indexer.captions.replacing.file_read import stamp_of
-from indexer.photo import CaptionPlace, Written
+from indexer.formats.jpeg import JpegError, segments
+from indexer.model import CaptionPlace, Written
+from indexer.ownership.camera_text import is_camera_text
 from tests.indexer import jpegs_made as made
 
 pytestmark = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")

@@ -17,7 +17,7 @@ from captioner import Caption, Tag
 from indexer.catalogue import Catalogue
 from indexer.catalogue.rows import pack_embedding, unpack_embedding
 from indexer.errors import StorageError
-from indexer.photo import (
+from indexer.model import (
     CaptionBy,
     CaptionPlace,
     DatePrecision,

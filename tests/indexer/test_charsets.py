@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from indexer.captions.blocks import iptc
-from indexer.captions.blocks.charsets import decode_text
 from indexer.captions.caption_file import undo_caption, write_caption
-from indexer.photo import CaptionPlace
-from indexer.reading.iptc_texts import CAPTION, read_iptc
-from indexer.reading.metadata import read_metadata
-from indexer.reading.photo_file import stamp_of
+from indexer.formats import iptc
+from indexer.formats.charsets import decode_text
+from indexer.formats.iptc_texts import CAPTION, read_iptc
+from indexer.metadata.read_metadata import read_metadata
+from indexer.model import CaptionPlace
+from indexer.reader.photo_file import stamp_of
 from tests.indexer import jpegs_made as made
 
 GERMAN = ["Straße in München", "Größe", "Äpfel", "Öl", "Übung", "Süßes für Käthe", "ä", "Grüße aus Köln"]

@@ -26,7 +26,7 @@ from indexer.commands.command_line import INDEXING, SERVING, with_settings
 from indexer.commands.remembered import read_remembered
 from indexer.commands.terminal import Terminal, shown
 from indexer.errors import SetupError
-from indexer.photo import JobKind
+from indexer.model import JobKind
 from indexer.settings import SECRETS, SETTINGS, Settings
 from indexer.storage import InUse, indexing_process, sole_indexer
 from tests.bundles_made import copy_that_takes_all_for_photos

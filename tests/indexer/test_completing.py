@@ -11,11 +11,11 @@ import pytest
 from captioner import Caption, Tag
 from indexer.catalogue import Catalogue
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
-from indexer.database import Database
-from indexer.photo import JobKind
+from indexer.model import JobKind
 from indexer.search.documents import document
 from indexer.service import Indexer
 from indexer.settings import Settings
+from indexer.sqlite.database import Database
 from indexer.storage import open_storage
 from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, settings_for, stored
 from tests.libraries import WORDS, indexed, rescan, write

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import PngImagePlugin
 
-from indexer.reading.content_key import content_key
+from indexer.metadata.content_key import content_key
 from tests.photos_made import cornered, encoded, exif_bytes, picture, raw_raf, with_iptc, with_segments, with_xmp
 
 JPEG = encoded(cornered(), "JPEG", quality=90)

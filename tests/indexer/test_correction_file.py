@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import OTHER_WORDS, PERSONS_WORDS, read_own_caption, undo_caption, write_caption
 from indexer.captions.journal import Journal
-from indexer.captions.replacing.file_read import stamp_of
 from indexer.captions.sidecar import sidecar_path
-from indexer.photo import CaptionBy, CaptionPlace, FileCaption, Written
-from indexer.reading.metadata import read_metadata
+from indexer.metadata.read_metadata import read_metadata
+from indexer.model import CaptionBy, CaptionPlace, FileCaption, Written
 from tests.indexer import jpegs_made as made
 from tests.indexer.chunks_made import png, webp
 

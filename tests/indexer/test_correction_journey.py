@@ -16,9 +16,9 @@ from captioner import Caption
 from indexer.captions.caption_file import read_own_caption, undo_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
-from indexer.photo import CaptionBy, CaptionPlace, FileCaption, FileStamp, JobKind, Photo, Written
-from indexer.pipeline import CAPTIONS_OFF, PERSONS_WORDS, UNDONE, WRONG
-from indexer.reading.photo_process import PhotoProcesses
+from indexer.jobs.pipeline import CAPTIONS_OFF, PERSONS_WORDS, UNDONE, WRONG
+from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, JobKind, Photo, Written
+from indexer.reader.photo_process import PhotoProcesses
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import write_caption
-from indexer.captions.own_caption import Mark, OwnCaption
-from indexer.captions.replacing.file_read import stamp_of
 from indexer.captions.sidecar import sidecar_path
-from indexer.photo import CaptionBy, FileCaption, PhotoMetadata
-from indexer.reading.metadata import read_metadata
-from indexer.reading.photo_json import metadata_from_json, metadata_to_json
+from indexer.metadata.photo_json import metadata_from_json, metadata_to_json
+from indexer.metadata.read_metadata import read_metadata
+from indexer.model import CaptionBy, FileCaption, PhotoMetadata
+from indexer.ownership.mark import Mark, OwnCaption
 from tests.indexer import jpegs_made as made
 
 TYPED_AT = datetime(2024, 5, 1, 10, 0, 0, 123456, tzinfo=UTC)

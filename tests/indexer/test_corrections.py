@@ -17,8 +17,8 @@ from indexer.catalogue import Catalogue
 from indexer.catalogue.corrections import WordsPending
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.correction import LONGEST_CORRECTION, UnusableCorrection, corrected_text
-from indexer.database import Database
-from indexer.photo import CaptionBy, CaptionPlace, FileCaption, Job, JobKind, OwnWords, Photo, PhotoMetadata
+from indexer.model import CaptionBy, CaptionPlace, FileCaption, Job, JobKind, OwnWords, Photo, PhotoMetadata
+from indexer.sqlite.database import Database
 from tests.libraries import WORDS, indexed, key_of, rescan, settle_all, write
 
 OMA = "Oma Lisbeth feeds the ducks"

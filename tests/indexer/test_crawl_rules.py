@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import SettingsError
-from indexer.library.crawl_rules import CrawlRules
+from indexer.scanning.crawl_rules import CrawlRules
 from tests.libraries import EXTENSIONS, names, write
 
 SEGMENTS = st.sampled_from(["a", "b", "Screenshots", ".hidden", "@eaDir", "x y", "ü", "#recycle", "2019"])

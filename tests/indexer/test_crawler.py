@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from indexer.library.crawl_rules import CrawlRules
-from indexer.library.crawler import BATCH_FILES, Crawl, outermost, walk
-from indexer.library.found import FoundBatch
+from indexer.catalogue.found import FoundBatch
+from indexer.scanning.crawl_rules import CrawlRules
+from indexer.scanning.crawler import BATCH_FILES, Crawl, outermost, walk
 from tests.libraries import EXTENSIONS, found, names, write
 
 
@@ -79,7 +79,7 @@ def test_originals_in_apple_s_libraries_are_found(root: Path) -> None:
 
 
 def test_hidden_files_and_copies_in_the_making_are_passed_over(root: Path) -> None:
-    from indexer.captions.replacing.temporary import is_temporary
+    from indexer.atomic.temporary import is_temporary
 
     for name in (".hidden.jpg", "._resource.jpg", ".photo.jpg.0123abcd.captmp"):
         write(root / name)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from indexer.database import Database
 from indexer.errors import StorageError
+from indexer.sqlite.database import Database
 
 FIRST = ("first", "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT);\nCREATE INDEX note_text ON note (text);")
 SECOND = ("second", "ALTER TABLE note ADD COLUMN stars INTEGER NOT NULL DEFAULT 3;")

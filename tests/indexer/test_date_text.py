@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.photo import iso_date
-from indexer.reading.date_text import Taken, read_date
+from indexer.metadata.date_text import Taken, read_date
+from indexer.model import iso_date
 
 
 def told(taken: Taken | None) -> str | None:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from indexer.errors import UnreadablePhoto
-from indexer.reading.colour import adobe_rgb_profile, is_srgb, to_srgb
-from indexer.reading.decode import decode, open_picture
-from indexer.reading.formats import EXTENSIONS
-from indexer.reading.metadata import read_metadata
+from indexer.formats.extensions import EXTENSIONS
+from indexer.images.colour import adobe_rgb_profile, is_srgb, to_srgb
+from indexer.images.decode import decode, open_picture
+from indexer.metadata.read_metadata import read_metadata
 from tests.photos_made import (
     CORNERS,
     cornered,

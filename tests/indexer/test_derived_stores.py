@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from indexer.database import Database
-from indexer.database_errors import hint_for, is_damage, keeps_from_writing
-from indexer.derived_database import DerivedDatabase, set_aside, set_aside_files
 from indexer.errors import SearchError, StorageError
-from indexer.photo import JobKind, ThumbnailSize
+from indexer.model import JobKind, ThumbnailSize
 from indexer.search.query import parse
 from indexer.service import Indexer
 from indexer.settings import Settings
+from indexer.sqlite.database import Database
+from indexer.sqlite.derived import DerivedDatabase, set_aside, set_aside_files
+from indexer.sqlite.errors import hint_for, is_damage, keeps_from_writing
 from indexer.storage import Storage, open_storage, reading_catalogue, reading_search, search_path
 from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, settings_for, stored
 from tests.photos_made import write_jpeg

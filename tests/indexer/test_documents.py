@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 from captioner import Caption, Tag
-from indexer.photo import CaptionBy, DatePrecision, FileCaption, FileStamp, Photo, PhotoFile, PhotoMetadata, Position
+from indexer.model import CaptionBy, DatePrecision, FileCaption, FileStamp, Photo, PhotoFile, PhotoMetadata, Position
 from indexer.search.documents import MAX_TEXT_CHARS, document
-from indexer.search.embedded import EmbeddedSearch
+from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.search.fields import Fields
 from indexer.search.query import parse
 

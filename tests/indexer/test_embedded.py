@@ -12,14 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer.database import Database
 from indexer.errors import SearchError, StorageError
-from indexer.search import Query, SearchDocument, embedded_follow
-from indexer.search.embedded import EmbeddedSearch
-from indexer.search.embedded_picture import Postings
-from indexer.search.embedded_schema import EMBEDDED_MIGRATIONS
+from indexer.search import Query, SearchDocument
+from indexer.search.embedded import refresh
+from indexer.search.embedded.backend import EmbeddedSearch
+from indexer.search.embedded.schema import EMBEDDED_MIGRATIONS
+from indexer.search.embedded.snapshot import Postings
 from indexer.search.fuzzy import corrections
 from indexer.search.query import parse
+from indexer.sqlite.database import Database
 
 WORDS = ("dog", "dogs", "beach", "cat", "snow", "red", "zürich", "海滩", "skateboard", "2019")
 
@@ -296,7 +297,7 @@ def test_the_picture_that_followed_equals_the_one_read_anew(
 
 
 def test_large_segments_are_not_merged_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(embedded_follow, "_LARGE", 30)
+    monkeypatch.setattr(refresh, "_LARGE", 30)
     search = EmbeddedSearch(tmp_path / "search.db")
     for first in range(0, 200, 10):
         search.put([photo(number, "a dog and a cat") for number in range(first, first + 10)])

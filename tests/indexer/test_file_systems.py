@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.library.file_systems import network_file_system
+from indexer.atomic.file_systems import network_file_system
 
 MOUNTINFO = r"""
 22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from indexer.captions.blocks import tiff_edit, xmp_edit, xmp_packet
-from indexer.captions.blocks.tiff import TiffError, texts
-from indexer.captions.caption_edit import check_removal
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
-from indexer.captions.own_caption import Mark, OwnCaption, digest, sha256
-from indexer.captions.proof.verify import VerifyError
-from indexer.captions.replacing.file_read import stamp_of
+from indexer.captions.checks import check_removal
+from indexer.captions.verify.rules import VerifyError
+from indexer.formats import tiff_edit, xmp_edit, xmp_packet
+from indexer.formats.tiff import TiffError, texts
+from indexer.ownership.mark import Mark, OwnCaption, digest, sha256
 from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
 

@@ -10,7 +10,7 @@ import pytest
 
 from captioner import Caption
 from indexer.catalogue import Catalogue
-from indexer.photo import DatePrecision, FileStamp, FoundFile, Glimpse, IndexedPhoto, Photo, PhotoMetadata
+from indexer.model import DatePrecision, FileStamp, FoundFile, Glimpse, IndexedPhoto, Photo, PhotoMetadata
 from tests.web.library_made import TAKEN
 
 _KEYS = tuple(f"{number:032x}" for number in range(1, 9))

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer.captions.caption_edit import open_photo
 from indexer.captions.caption_file import read_own_caption
-from indexer.captions.formats import heif_tail
-from indexer.captions.formats.heif import HeifError, boxes, read_heif
-from indexer.captions.formats.heif_photo import HeifPhoto
-from indexer.captions.own_caption import OwnCaption
 from indexer.errors import CaptionRefused
-from indexer.photo import CaptionPlace
-from indexer.reading.content_key import content_key
+from indexer.formats import heif_tail
+from indexer.formats.editable import open_photo
+from indexer.formats.heif import HeifError, boxes, read_heif
+from indexer.formats.heif_photo import HeifPhoto
+from indexer.metadata.content_key import content_key
+from indexer.model import CaptionPlace
+from indexer.ownership.mark import OwnCaption
 from tests.indexer import heifs_made as heifs
 from tests.indexer import jpegs_made as made
 from tests.indexer.heifs_made import EXIF, XMP, Index, Item, box, exif, heic, xmp

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
-from indexer.captions.replacing.file_read import stamp_of
-from indexer.photo import CaptionPlace, Written
-from indexer.reading.metadata import read_metadata
+from indexer.metadata.read_metadata import read_metadata
+from indexer.model import CaptionPlace, Written
 from tests.indexer import heifs_made as heifs
 from tests.indexer import jpegs_made as made
 from tests.photos_made import exif_bytes

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption
-from indexer.captions.caption_edit import open_photo, own_caption, persons_caption
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
-from indexer.captions.formats.heif import read_heif
-from indexer.captions.formats.heif_photo import HeifPhoto
-from indexer.captions.replacing.file_read import stamp_of
-from indexer.photo import CaptionBy, CaptionPlace, FileCaption, Written
-from indexer.reading.content_key import content_key
-from indexer.reading.metadata import read_metadata
+from indexer.formats.editable import open_photo, own_caption, persons_caption
+from indexer.formats.heif import read_heif
+from indexer.formats.heif_photo import HeifPhoto
+from indexer.metadata.content_key import content_key
+from indexer.metadata.read_metadata import read_metadata
+from indexer.model import CaptionBy, CaptionPlace, FileCaption, Written
 from tests.indexer import heifs_made as heifs
 from tests.indexer import jpegs_made as made
 from tests.indexer.heifs_made import EXIF, XMP, Item, box, exif, heic, xmp

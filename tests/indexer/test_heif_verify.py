@@ -6,14 +6,14 @@ import random
 
 import pytest
 
-from indexer.captions.caption_edit import check_edit, check_removal
-from indexer.captions.formats.heif import read_heif
-from indexer.captions.formats.heif_photo import HeifPhoto
-from indexer.captions.own_caption import OwnCaption, sha256
-from indexer.captions.proof.verify import VerifyError
-from indexer.captions.proof.verify_heif import check_heif_edit
+from indexer.captions.checks import check_edit, check_removal
+from indexer.captions.verify.heif import check_heif_edit
+from indexer.captions.verify.rules import VerifyError
 from indexer.errors import CaptionRefused
-from indexer.photo import CaptionPlace
+from indexer.formats.heif import read_heif
+from indexer.formats.heif_photo import HeifPhoto
+from indexer.model import CaptionPlace
+from indexer.ownership.mark import OwnCaption, sha256
 from tests.indexer import heifs_made as heifs
 from tests.indexer import jpegs_made as made
 from tests.indexer.heifs_made import EXIF, XMP, box, heic

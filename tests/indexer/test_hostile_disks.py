@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from indexer.atomic.file_read import ChangedMeanwhile, read_file, stamp_of
+from indexer.atomic.folder import CannotExchange, Folder
+from indexer.atomic.swap import swap
+from indexer.atomic.temporary import Temporary
 from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
 from indexer.captions.journal import Journal
-from indexer.captions.own_caption import sha256
-from indexer.captions.replacing.file_read import ChangedMeanwhile, read_file, stamp_of
-from indexer.captions.replacing.folder import CannotExchange, Folder
-from indexer.captions.replacing.swap import swap
-from indexer.captions.replacing.temporary import Temporary
 from indexer.errors import PhotoVanished
-from indexer.photo import CaptionPlace, FileStamp, Written
+from indexer.model import CaptionPlace, FileStamp, Written
+from indexer.ownership.mark import sha256
 from tests.indexer import jpegs_made as made
 
 EXIF, SIDECAR, INDEX = CaptionPlace.EXIF, CaptionPlace.SIDECAR, CaptionPlace.INDEX

@@ -16,7 +16,7 @@ import pytest
 
 from indexer.catalogue import Catalogue
 from indexer.catalogue.job_queue import DEATH_KIND, DEATH_REASON
-from indexer.photo import JobKind
+from indexer.model import JobKind
 from tests.libraries import WORDS, indexed, key_of, rescan, settle_all, write
 
 

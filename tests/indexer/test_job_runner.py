@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from captioner import BundleError, Caption, CaptionerUnavailable
-from indexer.bench import Bench
 from indexer.errors import ProcessUnavailable, SetupError
-from indexer.job_runner import JobRunner
-from indexer.photo import Job, Reading
-from indexer.reading.photo_process import PhotoProcesses
+from indexer.jobs.context import Bench
+from indexer.jobs.runner import JobRunner
+from indexer.model import Job, Reading
+from indexer.reader.photo_process import PhotoProcesses
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage

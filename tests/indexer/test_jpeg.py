@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from indexer.captions.formats.jpeg import EOI, SOI, SOS, JpegError, compose, header_segments, payload, segments
+from indexer.formats.jpeg import EOI, SOI, SOS, JpegError, compose, header_segments, payload, segments
 from tests.indexer import jpegs_made as made
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from indexer.job_runner import JobRunner
-from indexer.photo import FileStamp, FoundFile, Job, JobKind
-from indexer.pipeline import Bench
+from indexer.jobs.pipeline import Bench
+from indexer.jobs.runner import JobRunner
+from indexer.model import FileStamp, FoundFile, Job, JobKind
 
 JOB = Job(1, JobKind.THUMBNAILS, FoundFile(Path("/p"), Path("/p/a.jpg"), FileStamp(1, 2, 3)), 1)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from indexer.catalogue import Catalogue
+from indexer.catalogue.found import FoundBatch, as_batch, file_stamp
 from indexer.catalogue.library_walk import NoteCounts
-from indexer.library.found import FoundBatch, as_batch, file_stamp
-from indexer.photo import CaptionPlace, FoundFile, IndexedPhoto, PhotoMetadata
+from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, PhotoMetadata
 from tests.libraries import WORDS, found, indexed, key_of, rescan, settle_all, shown_files, write
 
 

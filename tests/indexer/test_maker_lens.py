@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from piexif import ExifIFD, ImageIFD
 
-from indexer.reading.maker_lens import maker_lens, spec
-from indexer.reading.metadata import read_metadata
+from indexer.formats.maker_lens import maker_lens, spec
+from indexer.metadata.read_metadata import read_metadata
 from tests.photos_made import cornered, encoded, exif_bytes, with_segments
 
 JPEG = encoded(cornered(), "JPEG")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
-from indexer.captions.formats.maker_note import may_point_at, reads_beyond, shows_outside
-from indexer.captions.replacing.file_read import stamp_of
-from indexer.photo import CaptionPlace, Written
+from indexer.formats.maker_note import may_point_at, reads_beyond, shows_outside
+from indexer.model import CaptionPlace, Written
 from tests.indexer import jpegs_made as made
 
 Note = Callable[[tuple[int, int]], bytes]

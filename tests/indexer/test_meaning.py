@@ -12,7 +12,7 @@ import pytest
 
 from captioner import DEFAULT_BUNDLE
 from indexer.search import Query, SearchDocument
-from indexer.search.embedded import EmbeddedSearch
+from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.query import parse
 from tests.indexer.test_embedded import photo

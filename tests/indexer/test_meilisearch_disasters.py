@@ -26,13 +26,13 @@ from indexer.catalogue.outbox import Differences
 from indexer.commands.doctor import examine
 from indexer.commands.finding import Verdict
 from indexer.errors import SearchError
-from indexer.photo import JobKind
+from indexer.jobs.search_feed import FeedSteps, SearchFeed
+from indexer.model import JobKind
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.meilisearch.key_making import make_keys
 from indexer.search.meilisearch.keys import keys_of
 from indexer.search.query import parse
-from indexer.search_feed import FeedSteps, SearchFeed
 from indexer.settings import Settings
 from tests.indexing import settings_for
 from tests.libraries import found, indexed, key_of, write

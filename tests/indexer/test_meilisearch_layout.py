@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from indexer.search.fields import quantised
-from indexer.search.meilisearch.declared import agrees, declared
+from indexer.search.meilisearch.candidates import Window
+from indexer.search.meilisearch.index_settings import agrees, declared
 from indexer.search.meilisearch.layout import Found, embedder_of, escaped, stored, unescaped
-from indexer.search.meilisearch.window import Window
 from tests.indexer.test_search_contract import photo
 
 DOCUMENT = photo(

@@ -13,13 +13,13 @@ import pytest
 
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError
+from indexer.jobs.search_feed import SearchFeed
 from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.meilisearch.connection import Connection
 from indexer.search.meilisearch.index import Index
 from indexer.search.meilisearch.keyring import Keyring
 from indexer.search.meilisearch.keys import Keys
 from indexer.search.query import parse
-from indexer.search_feed import SearchFeed
 from tests.indexer.test_search_contract import photo
 from tests.indexer.unwell_server import ANSWERS, WELL, UnwellServer
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from indexer.errors import UnreadablePhoto
-from indexer.reading.photo_process import PhotoProcess
+from indexer.reader.photo_process import PhotoProcess
 from indexer.settings import Settings
 
 SIDE = 4000

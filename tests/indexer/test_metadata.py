@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from piexif import GPSIFD, ExifIFD, ImageIFD
 
 from captioner import Caption
-from indexer.captions.blocks.xmp_edit import compose_packet
-from indexer.captions.own_caption import OwnCaption
 from indexer.errors import UnreadablePhoto
-from indexer.photo import CaptionBy, PhotoMetadata, Position
-from indexer.reading.decode import open_picture
-from indexer.reading.metadata import read_metadata
-from indexer.reading.metadata_blocks import find_blocks
+from indexer.formats.xmp_edit import compose_packet
+from indexer.images.decode import open_picture
+from indexer.metadata.blocks import find_blocks
+from indexer.metadata.read_metadata import read_metadata
+from indexer.model import CaptionBy, PhotoMetadata, Position
+from indexer.ownership.mark import OwnCaption
 from tests.photos_made import cornered, encoded, exif_bytes, raw_tiff, with_iptc, with_segments, with_xmp, xmp_packet
 
 JPEG = encoded(cornered(), "JPEG")

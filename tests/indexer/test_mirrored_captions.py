@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from indexer.captions.blocks import iptc
-from indexer.captions.caption_edit import check_removal
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
+from indexer.captions.checks import check_removal
 from indexer.captions.journal import Journal
-from indexer.captions.own_caption import digest
-from indexer.captions.replacing.file_read import stamp_of
 from indexer.captions.sidecar import sidecar_path
 from indexer.errors import CaptionRefused
-from indexer.photo import CaptionPlace, Written
+from indexer.formats import iptc
+from indexer.model import CaptionPlace, Written
+from indexer.ownership.mark import digest
 from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
 from tests.indexer import tiffs_made as tiffs

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.reading.name_dates import date_in_name
+from indexer.metadata.name_dates import date_in_name
 from tests.indexer.test_date_text import told
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner import Caption, Tag
-from indexer.photo import (
+from indexer.metadata.photo_json import caption_from_json, caption_to_json, metadata_from_json, metadata_to_json
+from indexer.model import (
     CaptionBy,
     CaptionPlace,
     DatePrecision,
@@ -21,8 +22,7 @@ from indexer.photo import (
     ThumbnailSize,
     Written,
 )
-from indexer.reading.photo_json import caption_from_json, caption_to_json, metadata_from_json, metadata_to_json
-from indexer.reading.photo_requests import pack_reading, pack_written, unpack_reading, unpack_written
+from indexer.reader.photo_requests import pack_reading, pack_written, unpack_reading, unpack_written
 
 ZONES = st.one_of(st.none(), st.just(UTC), st.integers(-900, 900).map(lambda m: timezone(timedelta(minutes=m))))
 TEXTS = st.text(min_size=1, max_size=40)

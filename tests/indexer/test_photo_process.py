@@ -13,9 +13,9 @@ from PIL import Image
 
 from captioner import Caption, Tag
 from indexer.errors import PhotoVanished, SetupError, UnreadablePhoto
-from indexer.photo import CaptionPlace, FileStamp, ThumbnailSize
-from indexer.reading.content_key import content_key
-from indexer.reading.photo_process import PhotoProcess, PhotoProcesses
+from indexer.metadata.content_key import content_key
+from indexer.model import CaptionPlace, FileStamp, ThumbnailSize
+from indexer.reader.photo_process import PhotoProcess, PhotoProcesses
 from tests.indexing import settings_for
 from tests.photos_made import cornered, detailed, encoded, exif_bytes, with_segments, with_xmp, xmp_packet
 

@@ -9,11 +9,19 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption
-from indexer.bench import Bench
 from indexer.captions.caption_file import Undone
 from indexer.errors import PhotoVanished
-from indexer.journeys import read_metadata_again
-from indexer.photo import (
+from indexer.jobs.context import Bench
+from indexer.jobs.journeys import read_metadata_again
+from indexer.jobs.pipeline import (
+    CAPTIONS_OFF,
+    PERSONS_WORDS,
+    UNDONE,
+    caption_again,
+    index_photo,
+    words_into_the_file,
+)
+from indexer.model import (
     CaptionBy,
     CaptionPlace,
     FileCaption,
@@ -26,14 +34,6 @@ from indexer.photo import (
     Reading,
     ThumbnailSize,
     Written,
-)
-from indexer.pipeline import (
-    CAPTIONS_OFF,
-    PERSONS_WORDS,
-    UNDONE,
-    caption_again,
-    index_photo,
-    words_into_the_file,
 )
 from indexer.storage import Storage
 from tests.indexing import COLOURS, CountingCaptioner, settings_for, stored

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.place_names import nearest_name, places_named
-from indexer.places import places_of
+from indexer.places.lookup import places_of
+from indexer.places.names import nearest_name, places_named
 
 
 def meant(text: str) -> str:

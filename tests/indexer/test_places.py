@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from indexer.photo import Position
-from indexer.places import _READ_CHARS, _records, places_of
+from indexer.model import Position
+from indexer.places.lookup import _READ_CHARS, _records, places_of
 
 FRANCE = "France"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
-from indexer.captions.replacing.file_read import stamp_of
 from indexer.errors import UnreadablePhoto
-from indexer.photo import CaptionPlace
-from indexer.reading.metadata import read_metadata
+from indexer.metadata.read_metadata import read_metadata
+from indexer.model import CaptionPlace
 from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from watchfiles.main import FileChange
 
+from indexer.atomic.file_systems import MOUNTINFO
 from indexer.catalogue import Catalogue
-from indexer.library.crawl_rules import CrawlRules
-from indexer.library.file_systems import MOUNTINFO
-from indexer.library.presence import presence_of
-from indexer.library.watcher import UNWATCHED_RESCAN_S, Watcher
-from indexer.rounds import Rounds
+from indexer.scanning.crawl_rules import CrawlRules
+from indexer.scanning.presence import presence_of
+from indexer.scanning.scheduler import Rounds
+from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
 from indexer.settings import Settings
 from tests.indexing import settings_for
 from tests.libraries import EXTENSIONS, write

@@ -18,13 +18,13 @@ from indexer.captions.caption_file import read_own_caption
 from indexer.catalogue import Catalogue
 from indexer.catalogue.job_queue import _BY_ANOTHER_MODEL
 from indexer.hours import DailyHours
-from indexer.photo import JobKind
+from indexer.jobs.progress_tracker import Tally
+from indexer.jobs.recaptioning import Recaptioning
+from indexer.model import JobKind
 from indexer.progress import Phase
-from indexer.recaptioning import Recaptioning
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage
-from indexer.tally import Tally
 from tests.indexing import COLOURS, CountingCaptioner, CountingPhotos, all_photos, index, settings_for, stored
 from tests.libraries import indexed, rescan, settle_all, write
 from tests.photos_made import write_jpeg

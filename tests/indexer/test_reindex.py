@@ -13,10 +13,10 @@ import pytest
 
 from indexer.captions.caption_file import read_own_caption
 from indexer.errors import SetupError
-from indexer.photo import JobKind
-from indexer.reindex import Rebuild, current_model, enqueue
+from indexer.jobs.reindex import Rebuild, current_model, enqueue
+from indexer.model import JobKind
 from indexer.search.documents import document
-from indexer.search.embedded import EmbeddedSearch
+from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.search.meaning import Meaning
 from indexer.search.query import parse
 from indexer.service import Indexer

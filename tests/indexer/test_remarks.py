@@ -15,13 +15,13 @@ from captioner import Caption
 from indexer.catalogue import Catalogue
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.correction import LONGEST_ADDED_WORD, MOST_ADDED_WORDS, UnusableCorrection, added_words
-from indexer.database import Database
-from indexer.photo import CaptionBy, JobKind, Photo
+from indexer.model import CaptionBy, JobKind, Photo
 from indexer.search.documents import document
-from indexer.search.embedded import EmbeddedSearch
+from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.search.fields import FIELD_WEIGHTS, Fields
 from indexer.search.meilisearch.layout import stored
 from indexer.search.query import parse
+from indexer.sqlite.database import Database
 from tests.libraries import WORDS, indexed, rescan, settle_all, write
 
 

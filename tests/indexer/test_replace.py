@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from indexer.captions.replacing.file_read import CannotReplace, ChangedMeanwhile, read_file, stamp_of
-from indexer.captions.replacing.replace import create_file, delete_file, replace_file
-from indexer.captions.replacing.temporary import is_temporary, sweep
+from indexer.atomic.file_read import CannotReplace, ChangedMeanwhile, read_file, stamp_of
+from indexer.atomic.replace import create_file, delete_file, replace_file
+from indexer.atomic.temporary import is_temporary, sweep
 from tests.indexer import jpegs_made as made
 
 MEGABYTE = 1 << 20

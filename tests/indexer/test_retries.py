@@ -13,14 +13,14 @@ import pytest
 from captioner import Caption, Reply
 from indexer.captions.caption_file import read_own_caption
 from indexer.catalogue.retries import write_wait
-from indexer.passing import LONGEST_WAIT, FailureKind, Obstacle, next_wait
-from indexer.photo import CaptionPlace, JobKind, Reading
+from indexer.jobs.reindex import Rebuild, current_model, enqueue
+from indexer.model import CaptionPlace, JobKind, Reading
 from indexer.progress import Progress
-from indexer.reading.photo_process import PhotoProcess
-from indexer.reading.photo_reader import PhotoReader
-from indexer.reading.photo_requests import ReaderOptions
-from indexer.reindex import Rebuild, current_model, enqueue
-from indexer.retrying import retry_below
+from indexer.reader.photo_process import PhotoProcess
+from indexer.reader.photo_reader import PhotoReader
+from indexer.reader.photo_requests import ReaderOptions
+from indexer.reasons import LONGEST_WAIT, FailureKind, Obstacle, next_wait
+from indexer.scanning.retry import retry_below
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage

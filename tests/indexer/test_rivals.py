@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
-from indexer.captions.replacing.file_read import stamp_of
-from indexer.photo import CaptionPlace
+from indexer.model import CaptionPlace
 from tests.indexer import jpegs_made as made
 from tests.indexer.rivals import FIRST, RIVALS
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from indexer.errors import UnreadablePhoto
-from indexer.photo import Reading
-from indexer.reading.photo_process import PhotoProcesses
+from indexer.model import Reading
+from indexer.reader.photo_process import PhotoProcesses
 from tests.indexing import settings_for
 
 #: Samples that no decoder we have can show, by the number their names begin with.

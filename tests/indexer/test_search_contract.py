@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import SearchError
-from indexer.photo import DatePrecision, Position
+from indexer.model import DatePrecision, Position
 from indexer.search import Answer, Filter, FilterError, Query, SearchBackend, SearchDocument
-from indexer.search.embedded import EmbeddedSearch
+from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.query import parse
 from tests.indexer.conftest import ServedIndex

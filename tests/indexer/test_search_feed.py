@@ -25,13 +25,13 @@ from indexer.catalogue.outbox import Differences
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.commands.doctor import examine
 from indexer.commands.finding import Verdict
-from indexer.database import Database
 from indexer.errors import SearchError
-from indexer.photo import JobKind
+from indexer.jobs.search_feed import FeedSteps, SearchFeed
+from indexer.model import JobKind
 from indexer.search import Query
 from indexer.search.documents import document
-from indexer.search.embedded import EmbeddedSearch
-from indexer.search_feed import FeedSteps, SearchFeed
+from indexer.search.embedded.backend import EmbeddedSearch
+from indexer.sqlite.database import Database
 from tests.indexer.fragile_search import EmbeddedServer, FragileSearch, MemoryServer
 from tests.indexing import settings_for
 from tests.libraries import found, key_of, settle_all, write

@@ -13,7 +13,7 @@ import pytest
 from captioner import Caption
 from indexer.captions.caption_file import read_own_caption
 from indexer.errors import SearchError, SetupError
-from indexer.photo import CaptionBy, CaptionPlace
+from indexer.model import CaptionBy, CaptionPlace
 from indexer.progress import Phase
 from indexer.search import SearchBackend
 from indexer.service import Indexer
@@ -238,7 +238,7 @@ async def test_a_disk_pulled_out_while_its_photos_were_queued_is_read_when_it_is
 ) -> None:
     with stored(settings) as storage:
         walk = storage.catalogue.begin_walk(library)
-        from indexer.photo import FileStamp, FoundFile
+        from indexer.model import FileStamp, FoundFile
 
         for path in sorted(library.rglob("*.jpg")):
             status = path.stat()

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption
-from indexer.captions.caption_edit import XmpFile, persons_caption
 from indexer.captions.caption_file import read_own_caption
 from indexer.captions.sidecar import Sidecars, sidecar_path, sidecars_of
 from indexer.errors import CaptionRefused
+from indexer.formats.editable import XmpFile, persons_caption
 from tests.indexer import jpegs_made as made
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from indexer.captions.caption_edit import persons_caption
 from indexer.captions.sidecar import Sidecars, sidecars_of
-from indexer.library.found import sidecar_fingerprint, sidecars_beside
-from indexer.reading.photo_reader import PhotoReader
-from indexer.reading.photo_requests import ReaderOptions
-from indexer.reading.sidecar_files import speaks_of, takeout_beside, xmp_beside
+from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside
+from indexer.formats.editable import persons_caption
+from indexer.metadata.sidecar_files import speaks_of, takeout_beside, xmp_beside
+from indexer.reader.photo_reader import PhotoReader
+from indexer.reader.photo_requests import ReaderOptions
 from tests.indexer import jpegs_made
 from tests.photos_made import cornered, encoded, xmp_packet
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from piexif import GPSIFD, ExifIFD, ImageIFD
 
-from indexer.photo import PhotoMetadata, iso_date
-from indexer.reading.container_dates import ContainerDates, heif_dates
-from indexer.reading.metadata import read_metadata
-from indexer.reading.takeout import Takeout
+from indexer.metadata.container_dates import ContainerDates, heif_dates
+from indexer.metadata.read_metadata import read_metadata
+from indexer.metadata.takeout import Takeout
+from indexer.model import PhotoMetadata, iso_date
 from tests.indexer import chunks_made, heifs_made
 from tests.photos_made import cornered, encoded, exif_bytes, with_iptc, with_segments, with_xmp, xmp_packet
 

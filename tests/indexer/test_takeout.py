@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner import Caption
-from indexer.captions.blocks.xmp_edit import compose_packet
-from indexer.captions.own_caption import OwnCaption
-from indexer.photo import CaptionBy, FileCaption, PhotoMetadata, Position
-from indexer.reading.metadata import read_metadata
-from indexer.reading.photo_reader import PhotoReader
-from indexer.reading.takeout import MOST_BYTES, Takeout, read_takeout
+from indexer.formats.xmp_edit import compose_packet
+from indexer.metadata.read_metadata import read_metadata
+from indexer.metadata.takeout import MOST_BYTES, Takeout, read_takeout
+from indexer.model import CaptionBy, FileCaption, PhotoMetadata, Position
+from indexer.ownership.mark import OwnCaption
+from indexer.reader.photo_reader import PhotoReader
 from tests.indexer.test_sidecar_files import JPEG, LONG, reader
 from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, settings_for, stored
 from tests.photos_made import with_xmp, write_jpeg, xmp_packet

@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 from indexer.catalogue import Catalogue
-from indexer.photo import FileStamp, FoundFile
+from indexer.jobs.progress_tracker import Tally
+from indexer.model import FileStamp, FoundFile
 from indexer.progress import Phase
-from indexer.tally import Tally
 
 
 async def test_new_work_is_counted_before_anything_is_called_done(tmp_path: Path) -> None:

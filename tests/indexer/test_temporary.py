@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from indexer.captions.replacing.folder import Folder
-from indexer.captions.replacing.temporary import STALE_S, Temporary, is_temporary, leaving_name, sweep
+from indexer.atomic.folder import Folder
+from indexer.atomic.temporary import STALE_S, Temporary, is_temporary, leaving_name, sweep
 from indexer.catalogue import Catalogue
-from indexer.library.crawl_rules import CrawlRules
-from indexer.library.crawler import Crawl
-from indexer.rounds import Rounds
+from indexer.scanning.crawl_rules import CrawlRules
+from indexer.scanning.crawler import Crawl
+from indexer.scanning.scheduler import Rounds
 from indexer.settings import Settings
 from tests.libraries import EXTENSIONS, names, write
 

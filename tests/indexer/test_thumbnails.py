@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from indexer.derived_database import DerivedDatabase
-from indexer.photo import ThumbnailSize
+from indexer.model import ThumbnailSize
+from indexer.sqlite.derived import DerivedDatabase
 from indexer.thumbnails import THUMBNAIL_MIGRATIONS, ThumbnailStore
 
 GRID, SCREEN = ThumbnailSize.GRID, ThumbnailSize.SCREEN

@@ -7,11 +7,11 @@ import struct
 import piexif
 import pytest
 
-from indexer.captions.blocks.tiff import TiffError, texts
-from indexer.captions.blocks.tiff_edit import MAX_BLOCK_BYTES, append_caption, compose_block, strip_caption, undo_record
-from indexer.captions.formats.maker_note import reads_beyond
-from indexer.captions.own_caption import OwnCaption
 from indexer.errors import CaptionRefused
+from indexer.formats.maker_note import reads_beyond
+from indexer.formats.tiff import TiffError, texts
+from indexer.formats.tiff_edit import MAX_BLOCK_BYTES, append_caption, compose_block, strip_caption, undo_record
+from indexer.ownership.mark import OwnCaption
 from tests.indexer import jpegs_made as made
 
 OWN = OwnCaption.of(made.CAPTION, before="0" * 64)

@@ -12,18 +12,19 @@ import pytest
 from PIL import Image, ImageSequence
 
 from captioner import Caption
-from indexer.captions.blocks import xmp_edit
-from indexer.captions.caption_edit import check_edit, check_removal, open_photo
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
-from indexer.captions.formats.tiff_photo import TiffPhoto
-from indexer.captions.own_caption import OwnCaption, sha256
-from indexer.captions.proof.verify import VerifyError
-from indexer.captions.proof.verify_tiff import check_tiff_edit, check_tiff_removal
-from indexer.captions.replacing.file_read import stamp_of
+from indexer.captions.checks import check_edit, check_removal
+from indexer.captions.verify.rules import VerifyError
+from indexer.captions.verify.tiff import check_tiff_edit, check_tiff_removal
 from indexer.errors import CaptionRefused
-from indexer.photo import CaptionBy, CaptionPlace, FileCaption, PhotoMetadata, Written
-from indexer.reading.content_key import content_key
-from indexer.reading.metadata import read_metadata
+from indexer.formats import xmp_edit
+from indexer.formats.editable import open_photo
+from indexer.formats.tiff_photo import TiffPhoto
+from indexer.metadata.content_key import content_key
+from indexer.metadata.read_metadata import read_metadata
+from indexer.model import CaptionBy, CaptionPlace, FileCaption, PhotoMetadata, Written
+from indexer.ownership.mark import OwnCaption, sha256
 from tests.indexer import jpegs_made as made
 from tests.indexer import tiffs_made as tiffs
 from tests.indexer.test_captions_exiftool import differences, tags_of
@@ -282,7 +283,7 @@ def test_a_persons_xmp_beside_ours_is_kept(tmp_path: Path) -> None:
 
 def test_a_record_that_was_no_tiffs_is_not_followed() -> None:
     own = OwnCaption.of(made.CAPTION, before="")
-    from indexer.captions.blocks.tiff_edit import compose_block
+    from indexer.formats.tiff_edit import compose_block
 
     with pytest.raises(CaptionRefused, match="not one that is written into TIFFs"):
         TiffPhoto(compose_block(own)).bare()

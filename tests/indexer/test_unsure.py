@@ -15,8 +15,8 @@ import pytest
 from captioner import Caption, Tag
 from indexer.captions.caption_file import CHANGED_SINCE, PERSONS_WORDS, read_own_caption, undo_caption
 from indexer.captions.sidecar import sidecar_path
-from indexer.photo import CaptionPlace, JobKind, Photo
-from indexer.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNDONE, UNSURE
+from indexer.jobs.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNDONE, UNSURE
+from indexer.model import CaptionPlace, JobKind, Photo
 from indexer.settings import Settings
 from tests.indexing import COLOURS, CountingCaptioner, all_photos, colour_of, found, index, settings_for, stored
 from tests.photos_made import write_jpeg
@@ -233,7 +233,7 @@ async def test_a_person_s_words_are_left_where_they_are(library: Path, settings:
 @other_program
 def test_an_undo_of_the_model_s_words_alone_spares_a_person_s(library: Path) -> None:
     from indexer.captions.caption_file import write_caption
-    from indexer.library.found import file_stamp
+    from indexer.catalogue.found import file_stamp
 
     path = library / "red.jpg"
     write_caption(path, SURE, stamp=file_stamp(path.stat()))

@@ -6,13 +6,14 @@ import random
 
 import pytest
 
-from indexer.captions.caption_edit import EditablePhoto, check_edit, check_removal, open_photo
-from indexer.captions.formats.jpeg_photo import JpegPhoto
-from indexer.captions.own_caption import OwnCaption, sha256
-from indexer.captions.proof.verify import VerifyError, check_opens_alike
-from indexer.captions.proof.verify_jpeg import check_jpeg_edit
+from indexer.captions.checks import check_edit, check_removal
+from indexer.captions.verify.jpeg import check_jpeg_edit
+from indexer.captions.verify.rules import VerifyError, check_opens_alike
 from indexer.errors import CaptionRefused
-from indexer.photo import CaptionPlace
+from indexer.formats.editable import EditablePhoto, open_photo
+from indexer.formats.jpeg_photo import JpegPhoto
+from indexer.model import CaptionPlace
+from indexer.ownership.mark import OwnCaption, sha256
 from tests.indexer import chunks_made as chunks
 from tests.indexer import jpegs_made as made
 from tests.indexer import tiffs_made as tiffs

@@ -14,9 +14,9 @@ import pytest
 from watchfiles.main import FileChange
 
 from indexer.catalogue import Catalogue
-from indexer.library.crawl_rules import CrawlRules
-from indexer.library.steady import SteadyPaths
-from indexer.library.watcher import UNWATCHED_RESCAN_S, Watcher
+from indexer.scanning.crawl_rules import CrawlRules
+from indexer.scanning.debounce import SteadyPaths
+from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
 from tests.libraries import EXTENSIONS, rescan, settle_all, write
 
 RULES = CrawlRules(extensions=EXTENSIONS, exclude=("private/",))

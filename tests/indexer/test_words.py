@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from indexer.search.stems import irregular_forms, stem
 from indexer.search.synonyms import synonyms
-from indexer.search.words import MAX_WORD_CHARS, clean, fold, is_serial, is_solo, spans, words
+from indexer.text import MAX_WORD_CHARS, clean, fold, is_serial, is_solo, spans, words
 
 
 @pytest.mark.parametrize(

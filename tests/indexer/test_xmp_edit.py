@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from indexer.captions.blocks.xmp_edit import can_describe, compose_packet, splice, strip_caption
-from indexer.captions.blocks.xmp_packet import XmpError, captions, own_fields, parse, read_mark
-from indexer.captions.own_caption import OwnCaption
+from indexer.formats.xmp_edit import can_describe, compose_packet, splice, strip_caption
+from indexer.formats.xmp_packet import XmpError, captions, own_fields, parse, read_mark
+from indexer.ownership.mark import OwnCaption
 from tests.indexer import jpegs_made as made
 
 OWN = OwnCaption.of(made.CAPTION, before="0" * 64)

@@ -18,7 +18,7 @@ from indexer.storage import Storage
 from tests.web.library_made import MadePhoto, made_library, many
 from tests.web.served import IDLE, ROOMY, Serve, Served, serving
 from web.app import make_app
-from web.listening import Limits
+from web.server import Limits
 
 StartPage = Callable[..., Awaitable["Page"]]
 

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from PIL import Image, ImageDraw
 
 from captioner import Caption, Tag
-from indexer.library.found import file_stamp
-from indexer.photo import CaptionPlace, FoundFile, IndexedPhoto, Job, PhotoMetadata, ThumbnailSize
+from indexer.catalogue.found import file_stamp
+from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, Job, PhotoMetadata, ThumbnailSize
 from indexer.search.documents import document
 from indexer.settings import Settings
 from indexer.storage import Storage, open_storage

@@ -15,9 +15,9 @@ from urllib.parse import quote
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, expect
 
+from indexer.catalogue.found import file_stamp
 from indexer.errors import SearchError
-from indexer.library.found import file_stamp
-from indexer.photo import FoundFile, PhotoMetadata, Position
+from indexer.model import FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from indexer.settings import Settings
 from indexer.storage import Storage

@@ -17,8 +17,8 @@ from indexer.settings import Settings
 from indexer.storage import Storage
 from tests.web.library_made import MadePhoto, made_library
 from web.app import make_app
-from web.doors import VISITORS
-from web.listening import Limits, listening
+from web.app_keys import VISITORS
+from web.server import Limits, listening
 
 IDLE = Progress(phase=Phase.IDLE)
 ROOMY = Limits(idle_s=60, stall_s=60)

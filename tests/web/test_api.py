@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from captioner import read_model_name
-from indexer.photo import Position
+from indexer.model import Position
 from tests.towers_made import tower_bundle
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, many, titled

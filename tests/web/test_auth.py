@@ -10,7 +10,7 @@ import pytest
 
 from indexer.errors import SettingsError
 from indexer.settings import Settings
-from web.auth import HouseholdPassword, LoginThrottle, check_exposure, hash_password
+from web.security.password import HouseholdPassword, LoginThrottle, check_exposure, hash_password
 
 
 class Clock:

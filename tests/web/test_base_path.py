@@ -17,7 +17,7 @@ from indexer.settings import load_settings
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import content_key, many
 from tests.web.relay import Manners, Relay, relayed
-from web.login import COOKIE
+from web.security.login import COOKIE
 
 PASSWORD = "correct horse"
 PHOTO = content_key("2024/photo 0000.jpg")

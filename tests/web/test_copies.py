@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from indexer.photo import LISTED_FILES
+from indexer.model import LISTED_FILES
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key
 

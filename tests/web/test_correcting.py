@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from indexer.library.found import file_stamp
-from indexer.photo import CaptionPlace, FoundFile, IndexedPhoto, JobKind
+from indexer.catalogue.found import file_stamp
+from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, JobKind
 from indexer.storage import sole_indexer
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, many, push, titled

@@ -12,7 +12,7 @@ import pytest_asyncio
 from aiohttp.test_utils import TestServer
 from playwright.async_api import expect
 
-from indexer.photo import CaptionPlace, IndexedPhoto
+from indexer.model import CaptionPlace, IndexedPhoto
 from indexer.storage import Storage, sole_indexer
 from tests.web.library_made import MadePhoto, content_key, many
 from tests.web.test_browser import DESKTOP, PHONE, Visit, application, browser, visit

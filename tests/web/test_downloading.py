@@ -13,13 +13,13 @@ from zipfile import ZipFile
 
 import pytest
 
-from indexer.library.found import file_stamp
-from indexer.photo import FoundFile, IndexedPhoto
+from indexer.catalogue.found import file_stamp
+from indexer.model import FoundFile, IndexedPhoto
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, many
 from tests.web.served import ROOMY, Serve, Served
-from web.downloading import MOST_PHOTOS
-from web.listening import Limits
+from web.downloads.downloading import MOST_PHOTOS
+from web.server import Limits
 
 NAMES = ("2024/beach.jpg", "2023/beach.jpg", "2024/été 🏖.jpg")
 KEYS = tuple(map(content_key, NAMES))

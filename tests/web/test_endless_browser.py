@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, expect
 
 from captioner import Caption, Tag
-from indexer.photo import FileStamp, FoundFile, IndexedPhoto
+from indexer.model import FileStamp, FoundFile, IndexedPhoto
 from indexer.settings import Settings
 from indexer.storage import Storage
 from tests.web.library_made import content_key, many, push

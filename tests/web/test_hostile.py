@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer.photo import PhotoMetadata
+from indexer.model import PhotoMetadata
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import TAKEN, MadePhoto, content_key, many
 

@@ -11,8 +11,8 @@ import pytest_asyncio
 from aiohttp.test_utils import TestServer
 from playwright.async_api import expect
 
-from indexer.library.found import file_stamp
-from indexer.photo import FoundFile
+from indexer.catalogue.found import file_stamp
+from indexer.model import FoundFile
 from tests.web.library_made import content_key, many
 from tests.web.test_browser import DESKTOP, PHONE, Visit, application, browser, visit
 from tests.web.test_hostile import BREAKOUT, NAME, SCRIPT, hostile_photo

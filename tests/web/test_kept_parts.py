@@ -18,8 +18,8 @@ from tests.web.conftest import IDLE, Page, StartPage
 from tests.web.library_made import add_photos, content_key, many, push
 from tests.web.served import ROOMY, Serve
 from web.app import make_app
-from web.doors import COUNTS
-from web.kept_parts import KEPT_PARTS, KeptParts, Key, Part
+from web.app_keys import COUNTS
+from web.pages.fragment_cache import KEPT_PARTS, KeptParts, Key, Part
 
 _ADDRESSES = (
     "/?q=dog&part=results",

@@ -10,8 +10,8 @@ import pytest
 from indexer.errors import SettingsError
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import content_key, many
-from web.language import MOST_LOCALES, Languages, read_languages
-from web.localized import bytes_text, date_text, month_letter, month_text
+from web.i18n.language import MOST_LOCALES, Languages, read_languages
+from web.i18n.localized import bytes_text, date_text, month_letter, month_text
 
 #: What browsers send, the interface's language, and the locale of dates and numbers.
 ASKED = {

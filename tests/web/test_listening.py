@@ -17,7 +17,7 @@ from tests.web.library_made import MadePhoto, content_key, many
 from tests.web.served import IDLE, Serve
 from tests.web.served import ROOMY as LONG
 from web.app import make_app
-from web.listening import Limits, listening
+from web.server import Limits, listening
 
 HEAD = b"GET /api/status HTTP/1.1\r\nHost: localhost\r\n"
 

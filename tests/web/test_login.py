@@ -6,7 +6,7 @@ import pytest
 
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import content_key, many
-from web.login import COOKIE, local_target
+from web.security.login import COOKIE, local_target
 
 PASSWORD = "correct horse"
 

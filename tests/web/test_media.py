@@ -18,8 +18,8 @@ from yarl import URL
 
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, titled
-from web import media
-from web.media import disposition, open_as_it_stands
+from web.downloads import media
+from web.downloads.media import disposition, open_as_it_stands
 
 NAME = "2024/beach.jpg"
 KEY = content_key(NAME)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from indexer.photo import Position
+from indexer.model import Position
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, titled
 from tests.web.test_pages import assert_state, links
-from web.nearly import meant_places
-from web.searching import Search
+from web.search.query_hints import meant_places
+from web.search.searching import Search
 
 LYON = titled(MadePhoto("quay.jpg", "a boat on a river"), position=Position(45.76, 4.84), people=("Anna",))
 MISSOURI = titled(MadePhoto("diner.jpg", "a diner at night"), position=Position(37.21, -93.29))

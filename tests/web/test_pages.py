@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from captioner import read_model_name
+from indexer.catalogue.found import file_stamp
 from indexer.errors import SearchError
-from indexer.library.found import file_stamp
-from indexer.photo import CaptionBy, DatePrecision, FileCaption, FoundFile, PhotoMetadata, Position
+from indexer.model import CaptionBy, DatePrecision, FileCaption, FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from indexer.search import Answer, FacetCount, Query, SearchDocument
 from tests.towers_made import tower_bundle

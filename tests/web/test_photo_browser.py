@@ -11,8 +11,8 @@ import pytest_asyncio
 from aiohttp.test_utils import TestServer
 from playwright.async_api import CDPSession, Page, expect
 
-from indexer.library.found import file_stamp
-from indexer.photo import FoundFile, PhotoMetadata
+from indexer.catalogue.found import file_stamp
+from indexer.model import FoundFile, PhotoMetadata
 from indexer.storage import Storage
 from tests.web.library_made import TAKEN, MadePhoto, content_key, many
 from tests.web.test_browser import DESKTOP, PHONE, Visit, application, browser, visit

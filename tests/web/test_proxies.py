@@ -15,8 +15,8 @@ from indexer.settings import Settings
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import many
 from tests.web.relay import Manners, relayed
-from web.auth import check_exposure, hash_password
-from web.proxies import Proxies, read_proxies
+from web.security.password import check_exposure, hash_password
+from web.security.proxies import Proxies, read_proxies
 
 PASSWORD = "correct horse"
 ANNA = {"Remote-User": "anna"}

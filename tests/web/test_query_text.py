@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.search.query import parse
-from web import query_text
+from web.search import query_text
 
 QUERY = 'dog -night "birthday cake" camera:"Pixel 7" year:2019'
 

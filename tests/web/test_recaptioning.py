@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from captioner import read_model_name
-from indexer.photo import CaptionPlace, JobKind
+from indexer.model import CaptionPlace, JobKind
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, many
 from tests.web.test_correcting import CROSS_SITE, settle_words

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from indexer.photo import CaptionPlace, IndexedPhoto
+from indexer.model import CaptionPlace, IndexedPhoto
 from indexer.storage import sole_indexer
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, many, push

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import StorageError
-from web import sessions as sessions_module
-from web.auth import hash_password
-from web.sessions import MOST_ENDED, SESSION_S, EndedSessions, Sessions, open_sessions, session_secret
+from web.security import sessions as sessions_module
+from web.security.password import hash_password
+from web.security.sessions import MOST_ENDED, SESSION_S, EndedSessions, Sessions, open_sessions, session_secret
 
 PASSWORD = "correct horse"
 

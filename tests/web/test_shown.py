@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.photo import DatePrecision, PhotoMetadata, Position
+from indexer.model import DatePrecision, PhotoMetadata, Position
 from indexer.search import Why
 from indexer.search.fields import FIELD_WEIGHTS
-from web import localized, shown
+from web import presenters as shown
+from web.i18n import localized
 
 METADATA = PhotoMetadata(mime_type="image/jpeg", width_px=4000, height_px=3000)
 

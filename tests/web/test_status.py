@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from captioner import read_model_name
+from indexer.catalogue.found import file_stamp
 from indexer.errors import SearchError
-from indexer.library.found import file_stamp
-from indexer.photo import FoundFile
+from indexer.model import FoundFile
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, many
 from tests.web.test_correcting import CROSS_SITE

@@ -12,7 +12,7 @@ from indexer.search import FacetCount
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, many, push, titled
 from tests.web.test_hostile import SCRIPT
-from web.completing import MOST, Names, suggestions
+from web.search.completion import MOST, Names, suggestions
 
 
 def counted(*values: str) -> tuple[FacetCount, ...]:

@@ -14,16 +14,16 @@ import pytest
 from babel.messages import Catalog, Message
 from babel.messages.pofile import read_po
 
+from indexer.catalogue.found import file_stamp
 from indexer.errors import SearchError
-from indexer.library.found import file_stamp
-from indexer.photo import FoundFile, PhotoMetadata, Position
+from indexer.model import FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import TAKEN, MadePhoto, content_key
 from tests.web.served import IDLE
-from web.language import LANGUAGES_DIRECTORY, Languages, Translation, read_languages
-from web.messages import messages, update
-from web.reasons import CONTEXT, Reasons
+from web.i18n.language import LANGUAGES_DIRECTORY, Languages, Translation, read_languages
+from web.i18n.messages import messages, update
+from web.i18n.reasons import CONTEXT, Reasons
 
 CODES = sorted(path.stem for path in LANGUAGES_DIRECTORY.glob("*.po"))
 _PLACE = re.compile(r"%\((\w+)\)s|%%|\{\}")
@@ -53,7 +53,7 @@ def test_german_is_there() -> None:
 @pytest.mark.parametrize("code", CODES)
 def test_every_text_is_translated_and_none_that_is_gone(code: str) -> None:
     there, wanted = of(translated(code)), of(messages())
-    assert there.keys() == wanted.keys(), f"run: python -m web.messages {code}"
+    assert there.keys() == wanted.keys(), f"run: python -m web.i18n.messages {code}"
     for key, message in there.items():
         assert not message.fuzzy, key
         assert _all(message.id) == _all(wanted[key].id)

@@ -6,13 +6,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from indexer.photo import ThumbnailSize
+from indexer.model import ThumbnailSize
 from indexer.settings import Settings
 from indexer.storage import search_path
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import content_key, many
 from tests.web.test_metrics import read
-from web.doors import COUNTS
+from web.app_keys import COUNTS
 
 
 def lock(page: Page, name: str) -> None:

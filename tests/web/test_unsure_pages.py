@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from indexer.photo import CaptionPlace
-from indexer.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNSURE
+from indexer.jobs.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNSURE
+from indexer.model import CaptionPlace
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, titled
 

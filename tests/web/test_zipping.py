@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.zip_names import ZipNames, safe_name
-from web.zipping import BLOCK_BYTES, Entry, Note, Zip
+from web.downloads.zip_names import ZipNames, safe_name
+from web.downloads.zipping import BLOCK_BYTES, Entry, Note, Zip
 
 TAKEN_S = datetime(2021, 7, 14, 15, 42, 7, tzinfo=UTC).timestamp()
 NOTE = Note("Missing.txt", lambda names: "These are missing:\n" + "".join(f"{name}\n" for name in names))

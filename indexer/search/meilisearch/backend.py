@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from indexer.search import Answer, FacetCount, Query, SearchDocument
 from indexer.search.meaning import NO_MEANING, Meaning
-from indexer.search.meilisearch.asking import Asker
+from indexer.search.meilisearch.client import Asker
 from indexer.search.meilisearch.connection import Connection
 from indexer.search.meilisearch.index import Index
 from indexer.search.meilisearch.keyring import Keyring
 from indexer.search.meilisearch.keys import Keys
-from indexer.search.meilisearch.saying import common_words
 from indexer.search.meilisearch.searcher import Searcher
+from indexer.search.meilisearch.vocabulary import common_words
 from indexer.search.meilisearch.writer import Writer
 
 _BATCH = 1000

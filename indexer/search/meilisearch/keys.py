@@ -9,8 +9,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from indexer.atomic.private_file import write_private
 from indexer.errors import SettingsError
-from indexer.private_file import write_private
 from indexer.settings import Settings
 
 _AGAIN = "make the keys again: recollect doctor --fix"

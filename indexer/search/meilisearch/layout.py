@@ -24,10 +24,10 @@ from typing import Any, Self
 from indexer.search import SearchDocument
 from indexer.search.fields import DOUBTFUL, Fields, Text, quantised, taken_s
 from indexer.search.fuzzy import ONE_EDIT_FROM
-from indexer.search.meilisearch.declared import FACET, FORMS, SPELLING
-from indexer.search.said import Said
+from indexer.search.meilisearch.index_settings import FACET, FORMS, SPELLING
+from indexer.search.photo_texts import Said
 from indexer.search.stems import stem
-from indexer.search.words import has_digit, words
+from indexer.text import has_digit, words
 
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
 # The server's strings of filters know no way to write a backslash before a quotation mark, and it cuts long values.

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from indexer.search import Answer, FacetCount, Hit, Query, Sort
-from indexer.search.embedded_filter import BY_VALUE, FACETS
+from indexer.search.embedded.filter import BY_VALUE, FACETS
 from indexer.search.matching import STOP_WORDS, Term
 from indexer.search.meaning import Meaning
-from indexer.search.meilisearch.asking import Asker, total_of
-from indexer.search.meilisearch.declared import FACET, READ
-from indexer.search.meilisearch.gathering import Gathered, gather
+from indexer.search.meilisearch.client import Asker, total_of
+from indexer.search.meilisearch.filters import among
+from indexer.search.meilisearch.index_settings import FACET, READ
 from indexer.search.meilisearch.layout import Found, embedder_of, unescaped
-from indexer.search.meilisearch.narrowing import among
-from indexer.search.meilisearch.wording import Wording
+from indexer.search.meilisearch.request import Wording
+from indexer.search.meilisearch.retrieval import Gathered, gather
 from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, page, weights_of
 from indexer.search.reasons import hits_of
 

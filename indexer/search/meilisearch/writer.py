@@ -13,8 +13,8 @@ from typing import Any
 from indexer.errors import SearchError
 from indexer.search import SearchDocument
 from indexer.search.meilisearch.connection import Connection
-from indexer.search.meilisearch.declared import agrees, declared, embedder_settings
 from indexer.search.meilisearch.index import Index
+from indexer.search.meilisearch.index_settings import agrees, declared, embedder_settings
 from indexer.search.meilisearch.layout import embedder_of, stored
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,135 @@
+"""A file as it was read: its bytes, and all that tells later whether it is still the same."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from indexer.errors import CaptionRefused, PhotoVanished
+from indexer.model import FileStamp
+from indexer.ownership.mark import sha256
+from indexer.reasons import Obstacle
+
+GONE = "another program has moved or deleted the file"
+CHANGED = "another program has changed the file"
+IN_USE = "another program is using the file: it has it open for writing, or locked"
+
+_REASONS = {
+    errno.EACCES: "the folder can't be written to (permission denied)",
+    errno.EPERM: "the file or its folder may not be changed (operation not permitted)",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EBUSY: "the file is in use, or mounted by itself as containers are given single files",
+    errno.ETXTBSY: "the file is in use",
+    errno.EAGAIN: IN_USE,
+    errno.ELOOP: "the links that lead to the file go round in circles",
+    errno.ENAMETOOLONG: "the name would be longer than the file system takes",
+    errno.EIO: "the disk reports an error",
+    errno.ESTALE: "the network share has lost the file",
+}
+
+#: What may be over later; the other reasons are final.
+_OBSTACLES = {
+    errno.EACCES: Obstacle.RIGHTS,
+    errno.EPERM: Obstacle.RIGHTS,
+    errno.EROFS: Obstacle.RIGHTS,
+    errno.ENOSPC: Obstacle.SPACE,
+    errno.EDQUOT: Obstacle.SPACE,
+    errno.EBUSY: Obstacle.OTHERS,
+    errno.ETXTBSY: Obstacle.OTHERS,
+    errno.EAGAIN: Obstacle.OTHERS,
+    errno.ELOOP: None,
+    errno.ENAMETOOLONG: None,
+}
+
+
+class CannotReplace(CaptionRefused):
+    """The file can't be replaced where it lies; the reason is in plain words. It is as it was."""
+
+
+class ChangedMeanwhile(CaptionRefused):
+    """Another program changed the file after it was read; nothing was replaced."""
+
+
+@dataclass(frozen=True)
+class FileRead:
+    """A file's bytes, the stamp that they were read at, and where it really lies (symlinks resolved)."""
+
+    path: Path
+    data: bytes
+    stamp: FileStamp
+    ctime_ns: int  # moves also where a program changes the bytes and puts size and mtime back
+    links: int
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the whole file."""
+        return sha256(self.data)
+
+    def was(self, status: os.stat_result) -> bool:
+        """Whether a `stat` is that of the file as it was read, untouched since."""
+        same = stamp_of(status) == self.stamp and status.st_ctime_ns == self.ctime_ns
+        return same and stat.S_ISREG(status.st_mode)
+
+
+def stamp_of(status: os.stat_result) -> FileStamp:
+    """The stamp that a `stat` gives."""
+    return FileStamp(status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def plain_reason(error: OSError) -> str:
+    """What an error of the operating system means for whoever owns the photos."""
+    return _REASONS.get(error.errno or 0, error.strerror or str(error))
+
+
+def cannot_replace(error: OSError) -> CannotReplace:
+    """An error of the operating system as the reason why a file stays as it is."""
+    return CannotReplace(plain_reason(error), obstacle=_OBSTACLES.get(error.errno or 0, Obstacle.DISK))
+
+
+def leads_out(path: Path, real: Path, roots: Sequence[Path]) -> bool:
+    """Whether a symbolic link below one of these library roots leads out of all of them: `real` is where `path` really
+    is. Of a path that is below none of them nothing is known."""
+    if not any(path.is_relative_to(root) for root in roots):
+        return False
+    return not any(real.is_relative_to(os.path.realpath(root)) for root in roots)
+
+
+def read_file(path: Path, *, max_bytes: int) -> FileRead:
+    """Reads a regular file whole. Raises `PhotoVanished` where it is not there, `ChangedMeanwhile` where it
+    changes under the reading, `CannotReplace` where it is no regular file or larger than `max_bytes`."""
+    try:
+        real = Path(os.path.realpath(path, strict=True))
+        descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError as error:
+        raise PhotoVanished(f"{path} is no longer there") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # what a photo's sidecar is called when its own name is as long as can be
+            raise PhotoVanished(f"{path} can't be there: the name is too long") from error
+        raise _unreadable(error) from error
+    before = os.fstat(descriptor)
+    if not stat.S_ISREG(before.st_mode):
+        os.close(descriptor)
+        raise CannotReplace("it is not a regular file")
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - the descriptor is open already
+        if before.st_size > max_bytes:
+            raise CannotReplace(f"the file is larger than {max_bytes >> 20} MB")
+        try:
+            data = file.read()
+        except OSError as error:
+            raise _unreadable(error) from error
+        if stamp_of(os.fstat(descriptor)) != stamp_of(before) or len(data) != before.st_size:
+            raise ChangedMeanwhile("the file changed while it was being read")
+        return FileRead(real, data, stamp_of(before), before.st_ctime_ns, before.st_nlink)
+
+
+def _unreadable(error: OSError) -> CannotReplace:
+    if error.errno == errno.EACCES:
+        return CannotReplace("the file can't be read (permission denied)", obstacle=Obstacle.RIGHTS)
+    return cannot_replace(error)

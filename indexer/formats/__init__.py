@@ -1,0 +1,1 @@
+"""One parser for each container and block of metadata; reading and editing share them."""

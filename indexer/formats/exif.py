@@ -1,0 +1,222 @@
+"""EXIF values out of a TIFF block (EXIF 2.32), read by piexif; what piexif can't stand is left to Pillow.
+
+piexif trusts what it reads: on bad input it raises whatever comes up (struct.error, UnboundLocalError, ...) and sizes
+its buffers by the file's own counts. So a block is looked over first, and every failure ends here, with a line in the
+log at level DEBUG.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import piexif
+from piexif import GPSIFD, ExifIFD, ImageIFD
+
+from indexer.formats.charsets import decode_text, decode_utf16
+
+log = logging.getLogger(__name__)
+
+Tags = Mapping[int, Any]
+
+_POINTERS = _EXIF_POINTER, _GPS_POINTER, _INTEROP_POINTER = 0x8769, 0x8825, 0xA005
+_TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+_MOST_VALUE_BYTES = 4_000_000
+_MOST_IFDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ExifValues:
+    """Values by tag number of IFD0 and the IFDs below it. Text is bytes, a rational is a pair of integers."""
+
+    image: Tags = field(default_factory=dict)
+    exif: Tags = field(default_factory=dict)
+    gps: Tags = field(default_factory=dict)
+    interop: Tags = field(default_factory=dict)
+
+    @property
+    def is_adobe_rgb(self) -> bool:
+        """Cameras say so by the interoperability index R03 (DCF 2.0, option files)."""
+        return (text(self.interop.get(piexif.InteropIFD.InteroperabilityIndex)) or "").startswith("R03")
+
+    @property
+    def orientation(self) -> int:
+        """1..8; 1 where there is none or it makes no sense."""
+        value = integer(self.image.get(ImageIFD.Orientation))
+        return value if value is not None and 1 <= value <= 8 else 1
+
+
+def read_exif(block: bytes | None) -> ExifValues:
+    """The values of a TIFF block (without the `Exif\\0\\0` before it); empty where nothing can be read.
+
+    Never raises.
+    """
+    if not block:
+        return ExifValues()
+    if block[:2] in (b"II", b"MM") and _is_sound(block):
+        try:
+            found = piexif.load(block)
+            return ExifValues(found["0th"], found["Exif"], found["GPS"], found["Interop"])
+        except Exception as error:
+            log.debug("piexif can't read an Exif block of %d bytes: %r", len(block), error)
+    return _by_pillow(block)
+
+
+def read_single_ifd(block: bytes | None) -> Tags:
+    """IFD0 of a block of its own that holds Exif or GPS tags, as in CR3 (CMT2, CMT4). Never raises."""
+    return _by_pillow(block).image if block else {}
+
+
+def _is_sound(block: bytes) -> bool:
+    """Whether every directory that piexif will follow lies in the block, its values too, and texts end with NUL."""
+    order = "<" if block[:2] == b"II" else ">"
+    try:
+        (first,) = struct.unpack_from(order + "L", block, 4)
+        waiting, seen = [first], set[int]()
+        while waiting and len(seen) < _MOST_IFDS:
+            at = waiting.pop()
+            if at in seen:
+                continue
+            seen.add(at)
+            (count,) = struct.unpack_from(order + "H", block, at)
+            for entry in range(at + 2, at + 2 + 12 * count, 12):
+                tag, kind, number, value = struct.unpack_from(order + "HHLL", block, entry)
+                if not _is_sound_value(block, kind, number, value, entry):
+                    return False
+                if tag in _POINTERS:
+                    waiting.append(value)
+            if at == first and not _is_sound_thumbnail(block, order, at + 2 + 12 * count):
+                return False
+    except struct.error:
+        return False
+    return not waiting
+
+
+def _is_sound_thumbnail(block: bytes, order: str, pointer: int) -> bool:
+    """Of IFD1, which piexif reads too though nobody asks for it, no more need be true than that its values are there:
+    piexif takes gigabytes and minutes over a count that is not."""
+    (at,) = struct.unpack_from(order + "L", block, pointer)
+    (count,) = struct.unpack_from(order + "H", block, at) if at else (0,)
+    entries = (struct.unpack_from(order + "HHLL", block, entry) for entry in range(at + 2, at + 2 + 12 * count, 12))
+    return all(_is_there(block, _TYPE_SIZES.get(kind, 1) * number, value) for _, kind, number, value in entries)
+
+
+def _is_there(block: bytes, size: int, start: int) -> bool:
+    return size <= 4 or (size <= _MOST_VALUE_BYTES and start + size <= len(block))
+
+
+def _is_sound_value(block: bytes, kind: int, number: int, value: int, entry: int) -> bool:
+    size = _TYPE_SIZES.get(kind, 0) * number
+    start = entry + 8 if size <= 4 else value
+    if not size or not _is_there(block, size, start):
+        return False
+    return kind != 2 or block[start + size - 1] == 0
+
+
+def _by_pillow(block: bytes) -> ExifValues:
+    from PIL import Image
+
+    exif = Image.Exif()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exif.load(b"Exif\0\0" + block)
+            image = dict(exif)
+            return ExifValues(_plain(image), *(_plain(exif.get_ifd(pointer)) for pointer in _POINTERS))
+    except Exception as error:
+        log.debug("Pillow can't read an Exif block of %d bytes: %r", len(block), error)
+        return ExifValues()
+
+
+def _plain(tags: Tags) -> Tags:
+    return {tag: _plain_value(value) for tag, value in tags.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    """Pillow's values as piexif gives them."""
+    if isinstance(value, str):
+        return value.encode("latin-1", "replace")
+    if isinstance(value, tuple):
+        return tuple(_plain_value(part) for part in value)
+    if hasattr(value, "numerator") and not isinstance(value, int):
+        return int(value.numerator), int(value.denominator)
+    return value
+
+
+def text(value: Any) -> str | None:
+    """An ASCII value, which may well be UTF-8 or Windows-1252; of several texts in it the first."""
+    return decode_text(value).split("\0", 1)[0] if isinstance(value, bytes) else None
+
+
+def texts(value: Any) -> list[str]:
+    """Every text of an ASCII value that holds several."""
+    return [part for part in decode_text(value).split("\0") if part.strip()] if isinstance(value, bytes) else []
+
+
+def xp_text(value: Any) -> str | None:
+    """One of Windows' XP... tags: UTF-16LE in BYTEs, ended by NUL."""
+    raw = raw_bytes(value)
+    return None if raw is None else decode_utf16(raw, big_endian=False)
+
+
+def raw_bytes(value: Any) -> bytes | None:
+    """A BYTE or UNDEFINED value."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, tuple) and all(isinstance(part, int) and 0 <= part <= 255 for part in value):
+        return bytes(value)
+    return None
+
+
+def integer(value: Any) -> int | None:
+    """A SHORT or LONG; of several, the first."""
+    if isinstance(value, tuple):
+        value = value[0] if value else None
+    return value if isinstance(value, int) else None
+
+
+def number(value: Any) -> float | None:
+    """A RATIONAL as a number; of several, the first. None where it divides by zero."""
+    if isinstance(value, tuple) and value and isinstance(value[0], tuple):
+        value = value[0]
+    if isinstance(value, int | float):
+        return float(value)
+    match value:
+        case (int(numerator), int(denominator)) if denominator:
+            return float(numerator) / float(denominator)
+        case _:
+            return None
+
+
+def degrees(value: Any, reference: Any, directions: str) -> float | None:
+    """Degrees, minutes and seconds as decimal degrees; `directions` are the letters of plus and minus, e.g. NS."""
+    letter = (text(reference) or "").strip().upper()[:1]
+    if not isinstance(value, tuple) or len(value) != 3 or not letter or letter not in directions:
+        return None
+    parts = [number(part) for part in value]
+    if parts[0] is None:
+        return None
+    # Seconds (and minutes) may be 0/0 where a program wrote decimal minutes.
+    total = sum((part or 0.0) / 60.0**place for place, part in enumerate(parts))
+    return total if letter == directions[0] else -total
+
+
+__all__ = [
+    "GPSIFD",
+    "ExifIFD",
+    "ExifValues",
+    "ImageIFD",
+    "degrees",
+    "integer",
+    "number",
+    "raw_bytes",
+    "read_exif",
+    "read_single_ifd",
+    "text",
+    "texts",
+    "xp_text",
+]

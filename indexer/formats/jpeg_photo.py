@@ -1,0 +1,313 @@
+"""A JPEG as a photo that a caption can be written into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
+
+from indexer.errors import CaptionRefused
+from indexer.formats import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.formats.charsets import decode_text
+from indexer.formats.jpeg import (
+    APP0,
+    APP1,
+    APP2,
+    APP11,
+    APP13,
+    COM,
+    EOI,
+    EXIF_HEADER,
+    EXTENDED_XMP_HEADER,
+    MAX_PAYLOAD_BYTES,
+    MPF_HEADER,
+    XMP_HEADER,
+    Segment,
+    compose,
+    header_segments,
+    is_kind,
+    odd_xmp,
+    payload,
+    segments,
+)
+from indexer.formats.jpeg_trailer import check_trailer
+from indexer.formats.maker_note import reads_beyond
+from indexer.model import CaptionPlace
+from indexer.ownership.mark import FieldText, Mark, OwnCaption, Stripped, digest, sha256
+
+
+class JpegPhoto:
+    """One JPEG's bytes, split once. Raises `JpegError` where they are not a JPEG of sound structure."""
+
+    places = (CaptionPlace.EXIF, CaptionPlace.XMP)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._header = header_segments(data)
+        self._exif = [s for s in self._header if is_kind(data, s, APP1, EXIF_HEADER)]
+        self._xmp = [s for s in self._header if is_kind(data, s, APP1, XMP_HEADER)]
+        self._mpf = [s for s in self._header if is_kind(data, s, APP2, MPF_HEADER)]
+
+    @property
+    def _has_junk(self) -> bool:
+        return any(segment.junk for segment in self._header)
+
+    @cached_property
+    def _end(self) -> Segment:
+        """The EOI; where there is none, the last scan. Finding it means reading through the whole picture."""
+        return segments(self.data)[-1]
+
+    # -- what it says
+
+    @cached_property
+    def marks(self) -> list[Mark]:
+        """Ours: of the Exif block's undo record and of the XMP packets."""
+        records = [tiff_edit.undo_record(block) for block in self._blocks]
+        found = [record.mark for record in records if record is not None]
+        for packet in self._packets:
+            parsed = _parsed(packet)
+            mark = xmp_packet.read_mark(parsed) if parsed else None
+            found += [mark] if mark else []
+        return found
+
+    @cached_property
+    def texts(self) -> list[FieldText]:
+        """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
+        found = [text for block in self._blocks for text in tiff.texts(block)]
+        for packet in [*self._packets, *self._odd_packets, *self._extended_packets]:
+            parsed = _parsed(packet)
+            if parsed is not None:
+                found += xmp_packet.captions(parsed)
+            elif xmp_packet.may_describe(packet) or self._has_junk:  # of which the packet may go on
+                raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption")
+        captions = iptc.captions([payload(self.data, s) for s in self._header if s.marker == APP13])
+        found += [FieldText("IPTC Caption-Abstract", text) for text in captions]
+        comments = [decode_text(payload(self.data, s)) for s in self._header if s.marker == COM]
+        return found + [FieldText("JPEG Comment", text) for text in comments]
+
+    @cached_property
+    def _blocks(self) -> list[bytes]:
+        return [payload(self.data, s)[len(EXIF_HEADER) :] for s in self._exif]
+
+    @cached_property
+    def _packets(self) -> list[bytes]:
+        return [payload(self.data, s)[len(XMP_HEADER) :] for s in self._xmp]
+
+    @cached_property
+    def _odd_packets(self) -> list[bytes]:
+        """Those behind a header that is misspelt, or missing: other programs read them, and none is edited."""
+        found = [odd_xmp(payload(self.data, s)) for s in self._header if s.marker == APP1]
+        return [packet for packet in found if packet is not None]
+
+    @cached_property
+    def _extended_packets(self) -> list[bytes]:
+        """Extended XMP put together (XMP specification part 3, 1.1.3.1): GUID, full length, offset, portion."""
+        portions: dict[bytes, list[tuple[int, bytes]]] = {}
+        for segment in self._header:
+            if is_kind(self.data, segment, APP1, EXTENDED_XMP_HEADER):
+                body = payload(self.data, segment)[len(EXTENDED_XMP_HEADER) :]
+                offset = int.from_bytes(body[36:40], "big")
+                portions.setdefault(body[:32], []).append((offset, body[40:]))
+        return [b"".join(portion for _, portion in sorted(found)) for found in portions.values()]
+
+    @property
+    def own_place(self) -> CaptionPlace | None:
+        """The rung that our caption stands on; None where there is no mark of ours."""
+        digests = {mark.digest for mark in self.marks}
+        if any(digest(text.text) in digests for block in self._blocks for text in _ours_in(block)):
+            return CaptionPlace.EXIF
+        return CaptionPlace.XMP if digests else None
+
+    @property
+    def picture(self) -> str:
+        """SHA-256 of everything from the first scan on: tells whether a file still shows the same photo."""
+        return sha256(memoryview(self.data)[self._header[-1].end :])
+
+    # -- writing
+
+    def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
+        """The file with the caption at `place` (Exif with XMP where it can be, or XMP only).
+
+        Raises `CaptionRefused` with the reason where that can't be done without risk.
+        """
+        self._check_whole()
+        if len(self._xmp) > 1:
+            raise CaptionRefused("the file has several XMP packets")
+        if place is CaptionPlace.XMP:
+            return self._assembled(self._xmp_change(own, needs_text=True))
+        changes = self._exif_change(own)
+        try:
+            changes += self._xmp_change(own, needs_text=False)
+        except CaptionRefused:
+            return self._assembled(changes)  # the Exif block alone carries caption, mark and undo record
+        return self._assembled(changes)
+
+    def _check_whole(self) -> None:
+        """What forbids any edit of the file, whichever the place."""
+        content = [payload(self.data, s) for s in self._header if s.marker == APP11]
+        if any(b"jumb" in body and (b"c2pa" in body or b"cai." in body) for body in content):
+            raise CaptionRefused("the file carries a C2PA manifest, which any edit would break")
+        if any(b"dcterms:provenance" in packet for packet in self._packets):
+            raise CaptionRefused("the file is bound to a C2PA manifest kept elsewhere, which any edit would break")
+        check_trailer(
+            self.data,
+            self._end.end,
+            tiff_start=self._exif[0].body + len(EXIF_HEADER) if self._exif else 0,
+            block=self._blocks[0] if self._exif else b"",
+            xmp=b"".join(self._packets),
+            has_mpf=bool(self._mpf),
+        )
+
+    def _exif_change(self, own: OwnCaption) -> list[tuple[int, int, bytes]]:
+        if self._end.marker != EOI:
+            raise CaptionRefused("the picture is cut off: it has no end marker (EOI)")
+        if len(self._exif) > 1:
+            raise CaptionRefused("the file has several Exif segments")
+        if self._has_junk:
+            raise CaptionRefused("there is junk between the segments of the file's header")
+        if not self._exif:
+            at = self._after_app0
+            self._check_mpf(at)
+            return [(at, at, compose(APP1, EXIF_HEADER + tiff_edit.compose_block(own)))]
+        segment = self._exif[0]
+        self._check_mpf(segment.start)
+        try:
+            block = tiff_edit.append_caption(self._blocks[0], own)
+        except tiff.TiffError as error:
+            raise error.of_block() from error
+        if reads_beyond(self._blocks[0], len(block)):
+            raise CaptionRefused(
+                "the camera's own notes in this file could be damaged "
+                "(its MakerNote points past the end of the Exif block)"
+            )
+        return [(segment.marker_at, segment.end, compose(APP1, EXIF_HEADER + block))]
+
+    def _xmp_change(self, own: OwnCaption, *, needs_text: bool) -> list[tuple[int, int, bytes]]:
+        if not self._xmp and self._odd_packets:
+            raise CaptionRefused("the header of the file's XMP packet is misspelt")
+        if not self._xmp:
+            at = self._behind_pictures(self._exif[0].end if len(self._exif) == 1 else self._after_app0)
+            self._check_mpf(at)
+            self._check_junk(at)
+            return [(at, at, compose(APP1, XMP_HEADER + xmp_edit.compose_packet(own)))]
+        segment, packet = self._xmp[0], self._packets[0]
+        self._behind_pictures(segment.start, only=True)
+        self._check_mpf(segment.start)
+        self._check_junk(segment.end)
+        if needs_text and not xmp_edit.can_describe(packet):
+            raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
+        return [(segment.marker_at, segment.end, compose(APP1, XMP_HEADER + xmp_edit.splice(packet, own)))]
+
+    def _behind_pictures(self, at: int, *, only: bool = False) -> int:
+        """`at`, or the next place behind the last byte that the Exif block points at past its own end: a thumbnail
+        that is cut off there goes on in the next segment to those who read it, and what is put between would become a
+        part of it. `only`: no other place will do."""
+        last = max((end for _, end in self._pictures_outside), default=0)
+        ends = [segment.end for segment in self._header if segment.end >= max(last, at)]
+        if last <= at:
+            return at
+        if only or not ends:
+            raise CaptionRefused(
+                "the small preview in this file could be damaged (the thumbnail lies outside the Exif block)"
+            )
+        return ends[0]
+
+    @cached_property
+    def _pictures_outside(self) -> list[tuple[int, int]]:
+        """In bytes of the file. What lies so far behind its end that no caption makes it reach there doesn't count."""
+        starts = [segment.body + len(EXIF_HEADER) for segment in self._exif]
+        found = (
+            (base + start, base + end)
+            for base, block in zip(starts, self._blocks, strict=True)
+            for start, end in tiff.pictures_outside(block)
+        )
+        return [(start, end) for start, end in found if start < len(self.data) + 2 * MAX_PAYLOAD_BYTES]
+
+    @property
+    def _after_app0(self) -> int:
+        """After SOI and all leading APP0 (JFIF and its extensions come first: JFIF 1.02)."""
+        end = self._header[0].end
+        for segment in self._header[1:]:
+            if segment.marker != APP0:
+                break
+            end = segment.end
+        return end
+
+    def _check_mpf(self, at: int) -> None:
+        """MPF's offsets count from its own segment: it may move together with what it points at, not apart from it."""
+        if any(segment.start < at for segment in self._mpf):
+            raise CaptionRefused(
+                "the further pictures in this file could be lost "
+                "(an MPF segment stands before the place of the caption)"
+            )
+
+    def _check_junk(self, end: int) -> None:
+        """What programs make of junk differs: what stands behind it may not be seen by all, and some tell what it
+        follows."""
+        if any(segment.junk and segment.start <= end for segment in self._header):
+            raise CaptionRefused("there is junk before or at the place of the caption")
+
+    # -- undoing
+
+    def bare(self, vouched: frozenset[str] = frozenset()) -> list[bytes | memoryview]:
+        """The file without our caption, and copies of it, in pieces. `vouched`: see `EditablePhoto`. What another
+        program has changed in a way that is not understood stays. Raises `CaptionRefused` where nothing else is there.
+        """
+        digests = vouched | {mark.digest for mark in self.marks}
+        changes: list[tuple[int, int, bytes]] = []
+        refused: list[CaptionRefused] = []
+        for segment, header, strip in self._own_parts(digests):
+            try:
+                changes.append(_replaced(segment, header, strip(digests)))
+            except CaptionRefused as error:
+                refused.append(error)
+        changes += self._without_iptc(digests)
+        if refused and not changes:
+            raise refused[0]
+        return self._pieces(changes)
+
+    def _own_parts(
+        self, digests: frozenset[str]
+    ) -> Iterator[tuple[Segment, bytes, Callable[[frozenset[str]], Stripped]]]:
+        """The segments that hold something of ours, how each begins, and what takes ours out of the rest."""
+        for segment, block in zip(self._exif, self._blocks, strict=True):
+            if tiff_edit.holds(block, digests):
+                yield segment, EXIF_HEADER, partial(tiff_edit.strip_caption, block)
+        for segment, packet in zip(self._xmp, self._packets, strict=True):
+            parsed = _parsed(packet)
+            if parsed is not None and xmp_edit.holds(parsed, digests):
+                yield segment, XMP_HEADER, partial(xmp_edit.strip_caption, packet)
+
+    def _without_iptc(self, digests: frozenset[str]) -> list[tuple[int, int, bytes]]:
+        """IPTC's caption where it is ours and stands in a segment of its own; one that goes on in the next stays."""
+        found = [s for s in self._header if is_kind(self.data, s, APP13, iptc.HEADER)]
+        new = iptc.without_captions(payload(self.data, found[0]), digests) if len(found) == 1 else None
+        return [] if new is None else [(found[0].marker_at, found[0].end, compose(APP13, new))]
+
+    def _assembled(self, changes: Sequence[tuple[int, int, bytes]]) -> bytes:
+        return b"".join(self._pieces(changes))
+
+    def _pieces(self, changes: Sequence[tuple[int, int, bytes]]) -> list[bytes | memoryview]:
+        """`data` with bytes start..end replaced, for each change. Of two at one place the first comes first."""
+        parts: list[bytes | memoryview] = []
+        at = 0
+        view = memoryview(self.data)
+        for start, end, new in sorted(changes, key=lambda change: change[:2]):
+            parts += [view[at:start], new]
+            at = end
+        return [*parts, view[at:]]
+
+
+def _replaced(segment: Segment, header: bytes, stripped: Stripped) -> tuple[int, int, bytes]:
+    new = b"" if stripped.data is None else compose(APP1, header + stripped.data)
+    return segment.marker_at, segment.end, new
+
+
+def _ours_in(block: bytes) -> list[FieldText]:
+    return [text for text in tiff.texts(block) if text.field != "UserComment"]
+
+
+def _parsed(packet: bytes) -> xmp_packet.Packet | None:
+    try:
+        return xmp_packet.parse(packet)
+    except xmp_packet.XmpError:
+        return None

@@ -1,0 +1,136 @@
+"""What the texts of a PNG hold (tEXt, zTXt, iTXt: PNG third edition, 11.3.3): descriptions, XMP, and the "Raw profile"
+chunks of ImageMagick, in which Exif, XMP and IPTC stand as hexadecimal digits after their name and length."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+from indexer.errors import CaptionRefused
+from indexer.formats import iptc, tiff, xmp_packet
+from indexer.formats.charsets import decode_text
+from indexer.ownership.mark import FieldText
+
+XMP_KEYWORD = b"XML:com.adobe.xmp"
+
+_MAX_TEXT_BYTES = 4 << 20
+_PROFILE = b"raw profile type "
+_EXIF_HEADER, _APP1_XMP_HEADER = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+_TITLE, _COMMENT = b"title", b"comment"
+#: PNG third edition, 11.3.3.2, and what ImageMagick makes of EXIF's.
+_CREATION_TIMES = frozenset({b"creation time", b"exif:datetimeoriginal"})
+_DESCRIPTIONS = frozenset({b"description", b"imagedescription", b"caption", b"exif:imagedescription"})
+
+
+@dataclass(frozen=True, slots=True)
+class PngText:
+    """A text chunk: its keyword, and its text, unpacked."""
+
+    keyword: bytes
+    text: bytes
+
+    @property
+    def descriptions(self) -> list[FieldText]:
+        """The text where it is a caption, and the captions of a profile's Exif or IPTC."""
+        if self.keyword.lower() in _DESCRIPTIONS:
+            return [FieldText("PNG Description", decode_text(self.text))]
+        if self.keyword.lower() == _COMMENT:
+            return [FieldText("PNG Comment", decode_text(self.text))]
+        block, resources = self.exif, self.iptc
+        if block is not None:
+            return tiff.texts(block)
+        if resources is None:
+            return []
+        whole = resources.startswith(b"8BIM")
+        found = iptc.captions_of_resources(resources) if whole else iptc.captions_of_iim(resources)
+        return [FieldText("IPTC Caption-Abstract", text) for text in found]
+
+    @property
+    def title(self) -> str | None:
+        """The text where it is the photo's title."""
+        return decode_text(self.text) if self.keyword.lower() == _TITLE else None
+
+    @property
+    def creation_time(self) -> str | None:
+        """The text where it tells when the picture was made."""
+        return decode_text(self.text) if self.keyword.lower() in _CREATION_TIMES else None
+
+    @property
+    def exif(self) -> bytes | None:
+        """A TIFF block. Raises `CaptionRefused` where it is damaged, as `iptc` and `packet` do."""
+        if self._profile_name not in (b"exif", b"app1"):
+            return None
+        body = self._profile()
+        return None if body.startswith(_APP1_XMP_HEADER) else body.removeprefix(_EXIF_HEADER)
+
+    @property
+    def iptc(self) -> bytes | None:
+        """Photoshop's image resources, or bare IPTC-IIM."""
+        return self._profile() if self._profile_name in (b"iptc", b"8bim") else None
+
+    @property
+    def packet(self) -> bytes | None:
+        """An XMP packet, however it is kept here."""
+        if self.keyword == XMP_KEYWORD:
+            return self.text
+        if self._profile_name == b"xmp":
+            return self._profile()
+        if self._profile_name == b"app1" and (body := self._profile()).startswith(_APP1_XMP_HEADER):
+            return body.removeprefix(_APP1_XMP_HEADER)
+        return None
+
+    @property
+    def _profile_name(self) -> bytes:
+        name = self.keyword.lower()
+        return name.removeprefix(_PROFILE) if name.startswith(_PROFILE) else b""
+
+    def _profile(self) -> bytes:
+        """The bytes that the digits stand for. Raises `CaptionRefused` where they are not all there."""
+        _, length, *digits = [*self.text.strip().split(b"\n"), b"", b""]
+        try:
+            profile = bytes.fromhex(b"".join(digits).decode("ascii"))
+        except ValueError:
+            profile = None
+        if profile is None or not length.strip().isdigit() or len(profile) < int(length.strip()[:12]):
+            raise CaptionRefused("metadata in a form of ImageMagick's is damaged, and may hold a person's caption")
+        return profile
+
+
+def read_text(kind: bytes, body: bytes) -> PngText:
+    """The text of a chunk of this kind. Raises `CaptionRefused` on damage where a caption may be hidden in it."""
+    keyword, _, rest = body.partition(b"\0")
+    if kind == b"tEXt":
+        return PngText(keyword, rest)
+    packed = rest[1:]
+    compressed = True
+    if kind == b"iTXt":
+        compressed, packed = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
+    return PngText(keyword, _unpacked(keyword, packed) if compressed else packed)
+
+
+def _unpacked(keyword: bytes, packed: bytes) -> bytes:
+    name = keyword.lower()
+    asked_for = name in _DESCRIPTIONS | _CREATION_TIMES | {_TITLE, _COMMENT} or keyword == XMP_KEYWORD
+    if not asked_for and not name.startswith(_PROFILE):
+        return b""  # nobody asks for it
+    try:
+        unpacker = zlib.decompressobj()
+        text = unpacker.decompress(packed, _MAX_TEXT_BYTES)
+    except zlib.error as error:
+        raise CaptionRefused("a text of the file is damaged, and may be a person's caption") from error
+    if unpacker.unconsumed_tail:
+        raise CaptionRefused("a text of the file is too long to look through, and may hold a person's caption")
+    return text
+
+
+def packets_of(text: PngText) -> list[xmp_packet.Packet]:
+    """The packet that a text holds, parsed. Raises `CaptionRefused` where it can't be, and may describe the photo."""
+    packet = text.packet
+    if packet is None:
+        return []
+    try:
+        return [xmp_packet.parse(packet)]
+    except xmp_packet.XmpError as error:
+        if xmp_packet.may_describe(packet):
+            raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption") from error
+        return []

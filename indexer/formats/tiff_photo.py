@@ -1,0 +1,175 @@
+"""A TIFF as a photo that a caption can be written into: the append-only edit of `tiff_edit`, at the end of the file."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cached_property
+
+from indexer.errors import CaptionRefused
+from indexer.formats import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.formats.maker_note import reads_beyond
+from indexer.formats.tiff import Directory, TiffError
+from indexer.formats.tiff_pixels import check_pixels
+from indexer.model import CaptionPlace
+from indexer.ownership.mark import FieldText, Mark, OwnCaption
+
+#: How a classic TIFF begins (TIFF 6.0, section 2); BigTIFF's version is 43.
+TIFF_MAGIC = re.compile(rb"II\*\0|MM\0\*")
+#: RAW files of a dozen makers begin like it, and keep their own suffixes.
+TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
+
+_MAX_BYTES = 0xFFFFFFFF  # what an offset can reach
+_COMPRESSION, _PHOTOMETRIC, _C2PA = 0x0103, 0x0106, 0xCD41
+# DNGVersion (DNG 1.7.1), CFARepeatPatternDim and CFAPattern (TIFF/EP, ISO 12234-2), Leaf's own directory.
+_RAW_TAGS = frozenset({0xC612, 0x828D, 0x828E, 0x8606})
+_RAW_PHOTOMETRIC = frozenset({32803, 34892})  # CFA (TIFF/EP), LinearRaw (DNG)
+# Kodak, Sony, Samsung, Nikon, Pentax, Panasonic, Kodak again (https://exiftool.org/TagNames/EXIF.html#Compression).
+_RAW_COMPRESSION = frozenset({262, 32767, 32769, 32770, 34316, 34713, 34892, 65000, 65535})
+_OLD_JPEG = 6
+# What other programs look for at the very end of a file, and would not find any more: AFCP, FotoStation, Photo
+# Mechanic, Canon VRD, MIE, Samsung, Insta360, Nikon.
+_TRAILER = re.compile(
+    rb"AXS[!*].{8}\Z|\xa1\xb2\xc3\xd4\Z|cbipcbbl\Z|\ACANON OPTIONAL DATA\0"
+    rb"|~\0\x04\0zmie~\0\0(?:\x06.{4}[\x10\x18]\x04|\x0a.{8}[\x10\x18]\x08)\Z"
+    rb"|\0\0(?:QDIOBS|SEFT)\Z|8db42d694ccc418790edff439fe026bf\Z|\0{6}/NIKON APP\Z",
+    re.DOTALL,
+)
+_NETWORK_LAYOUT = b"GDAL_STRUCTURAL_METADATA_SIZE="
+
+
+class TiffPhoto:
+    """One TIFF's bytes. Raises `TiffError` where they do not begin as a TIFF does."""
+
+    places = (CaptionPlace.EXIF,)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._order = tiff.byte_order(data)
+
+    # -- what it says
+
+    @cached_property
+    def marks(self) -> list[Mark]:
+        """Ours: of the undo record at the end, and of the XMP packet."""
+        record = tiff_edit.undo_record(self.data)
+        marks = [record.mark if record else None]
+        marks += [xmp_packet.read_mark(parsed) for packet in self._packets if (parsed := _parsed(packet))]
+        return [mark for mark in marks if mark is not None]
+
+    @cached_property
+    def texts(self) -> list[FieldText]:
+        """Every text of the first page that stands where a caption stands: IFD0, Exif IFD, XMP, IPTC.
+
+        Raises `CaptionRefused` where one may be hidden.
+        """
+        found = tiff.texts(self.data)
+        for packet in self._packets:
+            parsed = _parsed(packet)
+            if parsed is not None:
+                found += xmp_packet.captions(parsed)
+            elif xmp_packet.may_describe(packet):
+                raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption")
+        captions = [text for block in self._values(tiff.IPTC) for text in iptc.captions_of_iim(block)]
+        captions += [text for block in self._values(tiff.PHOTOSHOP) for text in iptc.captions_of_resources(block)]
+        return found + [FieldText("IPTC Caption-Abstract", text) for text in captions]
+
+    @cached_property
+    def _packets(self) -> list[bytes]:
+        return self._values(tiff.XMP)
+
+    def _values(self, tag: int) -> list[bytes]:
+        try:
+            return tiff.values(self.data, tag)
+        except TiffError as error:
+            raise error.of_file() from error
+
+    @property
+    def own_place(self) -> CaptionPlace | None:
+        """The rung that our caption stands on; None where there is no mark of ours."""
+        return CaptionPlace.EXIF if self.marks else None
+
+    @property
+    def picture(self) -> str:
+        """SHA-256 of the file without our caption: a TIFF's directories say how its pixels are to be shown."""
+        digest = hashlib.sha256()
+        for piece in tiff_edit.original_pieces(self.data):
+            digest.update(piece)
+        return digest.hexdigest()
+
+    # -- writing
+
+    def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
+        """The file with the caption in IFD0. Raises `CaptionRefused` with the reason where that can't be done without
+        risk.
+
+        XMP of our own is added where the file has none: it lasts through programs that write the whole file anew. A
+        packet that is there stays as it is.
+        """
+        if place not in self.places:
+            raise CaptionRefused("in a TIFF captions stand in IFD0 only")
+        try:
+            self._check()
+            packet = None if self._packets else xmp_edit.compose_packet(own)
+            new = tiff_edit.append_caption(self.data, own, limit=_MAX_BYTES, packet=packet)
+        except TiffError as error:
+            raise error.of_file() from error
+        if reads_beyond(self.data, len(new)):
+            raise CaptionRefused(
+                "the camera's own notes in this file could be damaged (its MakerNote points past the end of the file)"
+            )
+        return new
+
+    def _check(self) -> None:
+        """What forbids any edit of the file."""
+        if self.data[8:10] == b"CR" or self.data[8:12] in (b"IIII", b"MMMM"):  # Canon's CR2, Phase One's IIQ
+            raise CaptionRefused("the file holds a camera's RAW data")
+        if self.data.startswith(_NETWORK_LAYOUT, 8):
+            raise CaptionRefused("the file is laid out for reading over a network, which an edit would undo")
+        if _TRAILER.search(self.data[-64:]):
+            raise CaptionRefused("another program keeps data at the end of the file, and would not find it any more")
+        if any(b"dcterms:provenance" in packet for packet in self._packets):
+            raise CaptionRefused("the file is bound to a C2PA manifest kept elsewhere, which any edit would break")
+        tiff.check_block(self.data)  # which bounds all that follows
+        tags: set[int] = set()
+        compressions: set[int] = set()
+        for directory in tiff.walk(self.data):
+            check_pixels(self.data, self._order, directory)
+            tags |= {entry.tag for entry in directory.entries}
+            compressions |= self._numbers(directory, _COMPRESSION)
+            if self._numbers(directory, _PHOTOMETRIC) & _RAW_PHOTOMETRIC:
+                raise CaptionRefused("the file holds a camera's RAW data")
+        # Canon's first professional cameras gave their RAW files, which are lossless JPEG, the suffix .TIF.
+        if (
+            _RAW_TAGS & tags
+            or _RAW_COMPRESSION & compressions
+            or (_OLD_JPEG in compressions and tiff.MAKER_NOTE in tags)
+        ):
+            raise CaptionRefused("the file holds a camera's RAW data")
+        if _C2PA in tags:
+            raise CaptionRefused("the file carries a C2PA manifest, which any edit would break")
+
+    def _numbers(self, directory: Directory, tag: int) -> set[int]:
+        found = [entry for entry in directory.entries if entry.tag == tag and entry.kind in (3, 4)]
+        return {number for entry in found for number in tiff.integers(self.data, self._order, entry)}
+
+    # -- undoing
+
+    def bare(self, vouched: frozenset[str] = frozenset()) -> tuple[bytes]:
+        """The file without our caption, in one piece. `vouched`: see `EditablePhoto`. Raises `CaptionRefused` where
+        another program has changed our parts in a way that is not understood."""
+        digests = vouched | {mark.digest for mark in self.marks}
+        try:
+            stripped = tiff_edit.strip_caption(self.data, digests)
+        except TiffError as error:
+            raise error.of_file() from error
+        if stripped.data is None:
+            raise CaptionRefused("the record at the end of the file is not one that is written into TIFFs")
+        return (stripped.data,)
+
+
+def _parsed(packet: bytes) -> xmp_packet.Packet | None:
+    try:
+        return xmp_packet.parse(packet)
+    except xmp_packet.XmpError:
+        return None

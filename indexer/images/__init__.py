@@ -1,0 +1,1 @@
+"""Pixels: photos decoded within limits of memory, turned upright and into sRGB."""

@@ -1,0 +1,1 @@
+"""What photo files, sidecars and file names say of a photo, as `PhotoMetadata`."""

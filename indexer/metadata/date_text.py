@@ -1,0 +1,163 @@
+"""Dates as programs, cameras and people write them. Of a date that is partly wrong the good part counts.
+
+`2014:12:01 15:45:12` (EXIF), ISO 8601 as XMP has it, `20141201` (IPTC), `12/01/2014` and `12/1/14` (month first),
+`01.12.2014` (day first), RFC 1123, which PNG recommends, and the C library's form. A day that the month does not have
+leaves the month, a month that there is not leaves the year, a time that there is not leaves the day.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from types import MappingProxyType
+
+from indexer.model import DatePrecision
+
+_MOST_CHARACTERS = 64
+_LAST_SHORT_YEAR = 68  # POSIX, strptime's %y: 68 is 2068, 69 is 1969
+_MONTHS = MappingProxyType(
+    {"Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6, "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10, "Nov": 11}
+    | {"Dec": 12, "Mai": 5, "Okt": 10, "Dez": 12}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A date and how much of it is known. Aware where the offset from UTC is known, else naive local time."""
+
+    at: datetime
+    precision: DatePrecision = DatePrecision.TIME
+    by_name: bool = False  # it stands in the file's name only
+
+
+# A number of one or two digits; some cameras pad with a blank, and leave blanks for what they do not know.
+_NUMBER = r"(\d\d|\d| \d| {2}|)"
+_YEAR_FIRST = re.compile(rf"(\d{{4}})(?:[:/.年\-]{_NUMBER}(?:[:/.月\-]{_NUMBER})?)?(?!\d)", re.ASCII)
+_COMPACT = re.compile(r"(\d{4})(\d{2})(?:(\d{2})(?=$|[T _-]|\d{4}(?:\d\d)?(?!\d))|(?=$|[T _-]))", re.ASCII)
+_YEAR_LAST = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4})(?!\d)", re.ASCII)
+_SHORT_YEAR_LAST = re.compile(r"(0?[1-9]|1[0-2])/(\d{1,2})/(\d{2})(?!\d)", re.ASCII)  # Adobe Fireworks
+_WEEKDAY = r"(?:[A-Z][a-z]{2,8}\.?,? +)?"
+_DAY_AND_NAME = re.compile(rf"{_WEEKDAY}(\d{{1,2}})[. -]+([A-Z][a-z]{{2,8}})[., -]+(\d{{4}})(?!\d)", re.ASCII)
+_NAME_AND_DAY = re.compile(
+    rf"{_WEEKDAY}([A-Z][a-z]{{2,8}})\.? +(\d{{1,2}}),?"
+    r"(?: +(\d{1,2}:\d\d(?::\d\d)?(?: +[A-Z]{2,5}(?:[+-]\d\d:?\d\d)?)?))? +(\d{4})(?!\d)",
+    re.ASCII,
+)
+_CLOCK = re.compile(
+    r"[T,_日 :\-]*(?P<before>上午|下午|午前|午後|오전|오후)? *"
+    r"(?:(?P<hour>\d\d|\d| \d)(?P<sign>[:.h\-])(?P<minute>\d\d|\d(?=[:.])| \d)"
+    r"(?:(?:(?P=sign)|m)(?P<second>\d\d| \d)?(?:[.,](?P<part>\d{1,9}))?)?"
+    r"|(?P<packed>\d{4}(?:\d\d)?)(?!\d))"
+    r"(?! ?\d)s? *(?P<half>[AaPp]\.?[Mm]\b\.?|上午|下午|午前|午後|오전|오후)?",
+    re.ASCII,
+)
+_AFTERNOON = frozenset({"pm", "下午", "午後", "오후"})
+_OFFSET_BEHIND = re.compile(r" *(Z|UTC|GMT(?:[+-]\d{1,2}(?::?\d{2})?)?|[+-]\d{2}:?\d{2})?", re.ASCII)
+_OFFSET = re.compile(r"(?:GMT|UTC)?([+-])(\d{1,2}):?(\d{2})?", re.ASCII)  # Apple writes GMT+2
+
+
+def read_date(written: str | None, *, fraction: str = "", offset: str | None = None) -> Taken | None:
+    """The date in `written`; None where there is none. `fraction` and `offset` are those that stand elsewhere, and
+    count where `written` has none of its own.
+    """
+    text = (written or "").split("\0", 1)[0].replace("\u202f", " ").strip().strip("\"'")[:_MOST_CHARACTERS]
+    found = _day_in(text)
+    if found is None:
+        return None
+    (year, month, day), clock = found
+    date = _checked_day(year, month, day)
+    if date is None or date.precision is not DatePrecision.DAY:
+        return date
+    return _with_time(date, clock, fraction, offset)
+
+
+def _day_in(text: str) -> tuple[tuple[int, int, int], str] | None:
+    """Year, month and day, 0 where they are not known, and the text of the time."""
+    if match := _COMPACT.match(text):
+        return (int(match[1]), int(match[2]), int(match[3] or 0)), text[match.end() :]
+    if match := _YEAR_FIRST.match(text):
+        month, day = _whole(match, 2), _whole(match, 3)
+        return (int(match[1]), month, day), text[match.end() :]
+    if match := _YEAR_LAST.match(text):
+        first, second = int(match[1]), int(match[3])
+        month_first = second > 12 or (match[2] == "/" and first <= 12)
+        month, day = (first, second) if month_first else (second, first)
+        return (int(match[4]), month, day), text[match.end() :]
+    if match := _SHORT_YEAR_LAST.match(text):
+        century = 1900 if int(match[3]) > _LAST_SHORT_YEAR else 2000
+        return (century + int(match[3]), int(match[1]), int(match[2])), text[match.end() :]
+    if match := _DAY_AND_NAME.match(text):
+        return (int(match[3]), _month_named(match[2]), int(match[1])), text[match.end() :]
+    if match := _NAME_AND_DAY.match(text):
+        return (int(match[4]), _month_named(match[1]), int(match[2])), match[3] or text[match.end() :]
+    return None
+
+
+def _whole(match: re.Match[str], group: int) -> int:
+    """The number; 0 where it may be cut off: EXIF's have two digits, and end the text with one only then."""
+    digits = match[group] or ""
+    is_last = len(digits) == 1 and match.end(group) == len(match.string)
+    padded = group == 2 or len(match[2] or "") == 2
+    return 0 if is_last and padded and match.string[match.start(group) - 1] == ":" else _number(digits)
+
+
+def _number(digits: str | None) -> int:
+    return int(digits) if digits and digits.strip() else 0
+
+
+def _month_named(name: str) -> int:
+    return _MONTHS.get(name[:3], 0)
+
+
+def _checked_day(year: int, month: int, day: int) -> Taken | None:
+    """As much of the day as there is in the calendar."""
+    if not 1 <= year <= 9998:
+        return None
+    if not 1 <= month <= 12:
+        return Taken(datetime(year, 1, 1), DatePrecision.YEAR)
+    if not 1 <= day <= calendar.monthrange(year, month)[1]:
+        return Taken(datetime(year, month, 1), DatePrecision.MONTH)
+    return Taken(datetime(year, month, day), DatePrecision.DAY)
+
+
+def _with_time(date: Taken, text: str, fraction: str, offset: str | None) -> Taken:
+    """`date` with the time that `text` begins with; the day alone where there is none, or none that there is."""
+    match = _CLOCK.match(text)
+    if match is None:
+        return date
+    packed = match["packed"]
+    parts = (packed[:2], packed[2:4], packed[4:]) if packed else (match["hour"], match["minute"], match["second"])
+    hour, minute, second = map(_number, parts)
+    hour = of_24_hours(hour, (match["before"] or match["half"] or "").lower().replace(".", ""))
+    if hour > 23 or minute > 59:
+        return date
+    digits = re.match(r"\d{1,9}", match["part"] or fraction.strip(), re.ASCII)
+    microsecond = int((digits[0] + "000000")[:6]) if digits and second < 60 else 0
+    # 60 is a leap second, which `datetime` has not; what is more is no second at all.
+    moment = date.at.replace(
+        hour=hour, minute=minute, second=59 if second == 60 else second if second < 60 else 0, microsecond=microsecond
+    )
+    behind = _OFFSET_BEHIND.match(text[match.end() :])
+    return Taken(moment.replace(tzinfo=zone((behind and behind[1]) or offset)))
+
+
+def of_24_hours(hour: int, half: str) -> int:
+    """The hour, 0..23 where there is such a one. `half` is "am", "pm" or empty. 24 is what some cameras call the first
+    hour of the same day (`kk` in place of `HH`)."""
+    if half and 1 <= hour <= 12:
+        return hour % 12 + (12 if half in _AFTERNOON else 0)
+    return 0 if hour == 24 else hour
+
+
+def zone(offset: str | None) -> timezone | None:
+    """`Z`, `+02:00`, `-0800`, `GMT+2`; None for anything else, and for more than 15 hours."""
+    offset = (offset or "").strip("\0 ")
+    if offset in {"Z", "UTC", "GMT"}:
+        return UTC
+    match = _OFFSET.fullmatch(offset)
+    minutes = int(match[2]) * 60 + int(match[3] or 0) if match else 0
+    if not match or minutes > 15 * 60:
+        return None
+    return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes))

@@ -1,0 +1,1 @@
+"""The child process that opens photo files: reads, decodes and writes captions."""

@@ -1,0 +1,262 @@
+"""Opening photo files in child processes: a photo that kills, hangs or bloats its reader costs that one photo."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from captioner import Caption, ChildError, ChildGone, ChildProcess, Reply, python_module
+from indexer.errors import (
+    PhotoDenied,
+    PhotoNotGiven,
+    PhotoTooHeavy,
+    PhotoVanished,
+    ProcessUnavailable,
+    ReaderDied,
+    StorageError,
+    UnreadablePhoto,
+)
+from indexer.metadata.photo_json import caption_to_json, metadata_from_json, stamp_from_json, stamp_to_json
+from indexer.model import CaptionPlace, FileCaption, FileStamp, PhotoMetadata, Reading, Written
+from indexer.reader.photo_requests import ReaderOptions, unpack_reading, unpack_undone, unpack_written
+from indexer.reasons import FailureKind, Obstacle
+from indexer.settings import Settings
+
+if TYPE_CHECKING:
+    from indexer.captions.caption_file import Undone
+
+# glibc keeps what large buffers leave behind; with fixed thresholds (mallopt(3)) a process that once held a 12 MP
+# HEIC goes back from 120 to 53 MB, at no cost in time. Other C libraries pass these by.
+_GIVE_MEMORY_BACK = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "262144"}
+
+_GUILTY_TWICE = "the process that opened it died or hung twice"
+
+#: The child's errors about a photo that may be over later, by the name of their class.
+_UNREADABLE = {error.__name__: error for error in (PhotoDenied, PhotoNotGiven, PhotoTooHeavy)}
+
+
+class PhotoProcess:
+    """One child process that opens photos one after the other, as an async context manager.
+
+    `input_px` is the width and height of the model's input; 0 where no pixels are wanted. `worker` is the module that
+    runs in the child. `roots` are the libraries, the settings' where none are given: no symbolic link is followed out
+    of them for writing. Entering, and asking for anything, raises `ProcessUnavailable` where the process can't be had.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        input_px: int,
+        roots: Collection[Path] | None = None,
+        worker: str = "indexer.reader.photo_worker",
+    ) -> None:
+        self._roots = settings.photos if roots is None else roots
+        options = ReaderOptions.of(settings, input_px)
+        self._child = ChildProcess(
+            python_module(worker, options.to_argument()),
+            name="the photo reader",
+            timeout_s=settings.reader_timeout_s,
+            nice=settings.nice,
+            memory_mb=settings.reader_memory_mb,
+            environment=_GIVE_MEMORY_BACK,
+        )
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._child.__aenter__()
+        except ChildGone as error:
+            raise _cannot_run(error) from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._child.__aexit__(kind, error, trace)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the running child; None while there is none."""
+        return self._child.pid
+
+    async def read(self, path: Path) -> Reading:
+        """Everything one look at a file gives. Raises `UnreadablePhoto` or `PhotoVanished`."""
+        reply = await self._ask({"do": "read", "path": str(path)})
+        return unpack_reading(reply.header, reply.payload)
+
+    async def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
+        """Content key, metadata and stamp, without decoding. Raises `UnreadablePhoto` or `PhotoVanished`."""
+        header = (await self._ask({"do": "read_metadata", "path": str(path)})).header
+        return header["content_key"], metadata_from_json(header["metadata"]), stamp_from_json(header["stamp"])
+
+    async def pixels_of(self, webp: bytes) -> bytes:
+        """The model's input, RGB uint8 of shape (input_px, input_px, 3), from a cached screen thumbnail.
+
+        Raises `UnreadablePhoto` where the bytes are no picture.
+        """
+        return (await self._ask({"do": "pixels_of"}, webp)).payload
+
+    async def write_caption(
+        self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
+    ) -> Written:
+        """Writes a caption as the settings say; the ladder ends in the index, with a reason. `over_correction`: a
+        correction of ours may be replaced by the model's words.
+
+        Raises `PhotoVanished` where the file is no longer the one of that stamp, and `StorageError` where the journal
+        can't be written.
+        """
+        request = {
+            "do": "write_caption",
+            "path": str(path),
+            "caption": caption_to_json(FileCaption.of(words)),
+            "stamp": stamp_to_json(stamp),
+            "over_correction": over_correction,
+            "roots": [str(root.absolute()) for root in self._roots],
+        }
+        try:
+            reply = await self._ask(request)
+        except UnreadablePhoto as error:
+            return Written(CaptionPlace.INDEX, stamp, str(error), obstacle=_obstacle(error))
+        return unpack_written(reply.header)
+
+    async def undo_caption(
+        self,
+        path: Path,
+        *,
+        dry_run: bool = False,
+        stamp: FileStamp | None = None,
+        machine_only: bool = False,
+        vouched: Collection[str] = (),
+    ) -> Undone:
+        """Takes our caption out of a file again; `dry_run` only proves that it can be. A file of another `stamp` stays
+        as it is, and where `machine_only` one that a person has described. `vouched` are texts that the catalogue knows
+        to be ours.
+
+        Raises `PhotoVanished`, and `UnreadablePhoto` where it can't be.
+        """
+        request = {
+            "do": "undo_caption",
+            "path": str(path),
+            "dry_run": dry_run,
+            "stamp": None if stamp is None else stamp_to_json(stamp),
+            "machine_only": machine_only,
+            "vouched": list(vouched),
+        }
+        return unpack_undone(path, (await self._ask(request)).header)
+
+    async def _ask(self, header: Mapping[str, Any], payload: bytes = b"") -> Reply:
+        """Sends a request again where the child died or hung over it: once."""
+        try:
+            try:
+                return await self._child.request(header, payload)
+            except ChildGone as error:
+                if not error.guilty:
+                    raise
+            return await self._child.request(header, payload)
+        except ChildError as error:
+            _raise_here(error)
+        except ChildGone as error:
+            if error.guilty:
+                raise ReaderDied(f"{_GUILTY_TWICE} ({error})") from error
+            raise _cannot_run(error) from error
+
+
+def _raise_here(error: ChildError) -> NoReturn:
+    """The child's error as the parent's own."""
+    if error.kind == "PhotoVanished":
+        raise PhotoVanished(error.message) from error
+    if error.kind == "StorageError":
+        raise StorageError(error.message) from error
+    raise _UNREADABLE.get(error.kind, UnreadablePhoto)(error.message) from error
+
+
+def _obstacle(error: UnreadablePhoto) -> Obstacle | None:
+    """What keeps a caption out of a file that can't be read for writing."""
+    return {FailureKind.DENIED: Obstacle.RIGHTS, FailureKind.DISK: Obstacle.DISK, FailureKind.UNREADABLE: None}.get(
+        error.kind, Obstacle.READER
+    )
+
+
+def _cannot_run(error: ChildGone) -> ProcessUnavailable:
+    return ProcessUnavailable(
+        f"the process that opens photos can't be run: {error}",
+        hint="`recollect doctor` tries it; the messages above say how it ended",
+    )
+
+
+class PhotoProcesses:
+    """As many `PhotoProcess`es as the settings say; each photo goes to whichever is free. To `roots` more may be added
+    meanwhile."""
+
+    def __init__(self, settings: Settings, *, input_px: int, roots: Collection[Path] | None = None) -> None:
+        number = settings.reader_count
+        self._processes = [PhotoProcess(settings, input_px=input_px, roots=roots) for _ in range(number)]
+        self._free: asyncio.LifoQueue[PhotoProcess] = asyncio.LifoQueue()
+        self._running = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as starting:
+            for process in self._processes:
+                await starting.enter_async_context(process)
+                self._free.put_nowait(process)
+            self._running = starting.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._running.aclose()
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the children that run."""
+        return [process.pid for process in self._processes if process.pid is not None]
+
+    async def read(self, path: Path) -> Reading:
+        """See `PhotoProcess.read`."""
+        async with self._any() as process:
+            return await process.read(path)
+
+    async def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
+        """See `PhotoProcess.read_metadata`."""
+        async with self._any() as process:
+            return await process.read_metadata(path)
+
+    async def pixels_of(self, webp: bytes) -> bytes:
+        """See `PhotoProcess.pixels_of`."""
+        async with self._any() as process:
+            return await process.pixels_of(webp)
+
+    async def write_caption(
+        self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
+    ) -> Written:
+        """See `PhotoProcess.write_caption`."""
+        async with self._any() as process:
+            return await process.write_caption(path, words, stamp, over_correction=over_correction)
+
+    async def undo_caption(
+        self,
+        path: Path,
+        *,
+        dry_run: bool = False,
+        stamp: FileStamp | None = None,
+        machine_only: bool = False,
+        vouched: Collection[str] = (),
+    ) -> Undone:
+        """See `PhotoProcess.undo_caption`."""
+        async with self._any() as process:
+            return await process.undo_caption(
+                path, dry_run=dry_run, stamp=stamp, machine_only=machine_only, vouched=vouched
+            )
+
+    @asynccontextmanager
+    async def _any(self) -> AsyncIterator[PhotoProcess]:
+        process = await self._free.get()
+        try:
+            yield process
+        finally:
+            self._free.put_nowait(process)

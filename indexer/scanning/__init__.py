@@ -1,0 +1,1 @@
+"""Which files there are: library roots crawled, watched and scanned again. Opens no photo."""

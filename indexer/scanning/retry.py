@@ -1,0 +1,116 @@
+"""After a scan: what failed for a reason that may be over becomes work again. Nothing is opened but to ask whether it
+can be, and a folder is asked once for all its files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from indexer.atomic.replace import SPACE_LEFT_BYTES
+from indexer.catalogue import Catalogue
+from indexer.catalogue.retries import BlockedFile
+from indexer.model import CaptionPlace
+from indexer.reasons import FailureKind, Obstacle
+from indexer.settings import Settings
+
+_PORTION = 1000
+
+
+def passable(settings: Settings) -> frozenset[Obstacle]:
+    """The obstacles that these settings do not keep up."""
+    if settings.captions == "off":
+        return frozenset()
+    kept = set() if settings.write_unsure else {Obstacle.NOT_SURE}
+    if settings.captions != "embed":
+        kept.add(Obstacle.SIDECAR_WANTED)
+    return frozenset(Obstacle) - kept
+
+
+def retry_below(catalogue: Catalogue, settings: Settings, root: Path) -> int:
+    """Queues what may be done now below a root that was walked; returns how many jobs that are."""
+    # A disk that was pulled out while its photos were being read is back: they are not to blame.
+    vanished = catalogue.set_aside_as(FailureKind.VANISHED, root)
+    denied = [one for one in catalogue.set_aside_as(FailureKind.DENIED, root) if _can_be_opened(one.file.path)]
+    number = catalogue.try_again([one.id for one in (*vanished, *denied)])
+    probe = _Probe(settings.sidecar_dir)
+    for blocked in _pages(catalogue, settings, root):
+        number += catalogue.enqueue_writes([one.id for one in blocked if probe.may_be_gone(one)])
+    return number
+
+
+def _pages(catalogue: Catalogue, settings: Settings, root: Path) -> Iterator[list[BlockedFile]]:
+    obstacles, after = passable(settings), 0
+    while obstacles and (page := catalogue.blocked_files(root, obstacles, after=after, limit=_PORTION)):
+        yield page
+        after = page[-1].id
+
+
+class _Probe:
+    """Asks the file system, not the files, whether an obstacle may be gone; lives for one scan."""
+
+    def __init__(self, sidecar_dir: Path | None) -> None:
+        self._tree = None if sidecar_dir is None else os.fsencode(sidecar_dir)
+        self._writable = cache(_is_writable)
+        self._free_bytes = cache(_free_bytes)
+
+    def may_be_gone(self, blocked: BlockedFile) -> bool:
+        """True, too, where only a try can tell."""
+        folder = os.path.dirname(blocked.path)  # noqa: PTH120 - bytes
+        if blocked.obstacle is Obstacle.RIGHTS:
+            return any(map(self._writable, self._places(blocked, folder))) and _may(blocked.path, os.R_OK)
+        if blocked.obstacle is Obstacle.SPACE:
+            needed = blocked.size + SPACE_LEFT_BYTES
+            return any(self._free_bytes(place) > needed for place in self._places(blocked, folder))
+        if blocked.obstacle is Obstacle.OWNER:
+            return _is_ours(blocked.path, folder)
+        return blocked.obstacle is not Obstacle.LINKS or _links(blocked.path) == 1
+
+    def _places(self, blocked: BlockedFile, folder: bytes) -> list[bytes]:
+        """Where something could be written: beside the photo; where it stands nowhere yet, in the sidecars' tree."""
+        return [folder, self._tree] if self._tree and blocked.place is CaptionPlace.INDEX else [folder]
+
+
+def _can_be_opened(path: Path) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _is_writable(folder: bytes) -> bool:
+    """Of a folder that is not there yet, the one above it counts."""
+    while not os.path.lexists(folder) and folder != b"/":
+        folder = os.path.dirname(folder)  # noqa: PTH120 - bytes
+    return _may(folder, os.W_OK | os.X_OK)
+
+
+def _may(path: bytes, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _free_bytes(folder: bytes) -> float:
+    try:
+        room = os.statvfs(folder)
+    except OSError:
+        return 0.0
+    return room.f_bavail * room.f_frsize if room.f_blocks else float("inf")
+
+
+def _is_ours(path: bytes, folder: bytes) -> bool:
+    """Whether a file keeps owner and group where we replace it."""
+    try:
+        status, above = os.stat(path), os.stat(folder)  # noqa: PTH116 - bytes
+    except OSError:
+        return False
+    groups = {os.getegid(), *os.getgroups(), above.st_gid}
+    return os.geteuid() == 0 or (status.st_uid == os.geteuid() and status.st_gid in groups)
+
+
+def _links(path: bytes) -> int:
+    try:
+        return os.stat(path).st_nlink  # noqa: PTH116 - bytes
+    except OSError:
+        return 0

@@ -1,0 +1,69 @@
+"""The scans that `recollect index` asks a running recollect for: taken up, and told of until they are over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+from indexer.catalogue import Catalogue
+from indexer.catalogue.scan_requests import ScanRequest
+from indexer.progress import Progress
+from indexer.scanning.scheduler import Rounds
+
+#: Requests are looked for, and told of, so often.
+POLL_S = 1.0
+
+
+class ScansAskedFor:
+    """Does what other processes ask for. `progress` says how far the indexer is."""
+
+    def __init__(self, catalogue: Catalogue, rounds: Rounds, progress: Callable[[], Progress]) -> None:
+        self._catalogue = catalogue
+        self._rounds = rounds
+        self._progress = progress
+        self._in_hand: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await asyncio.to_thread(self._catalogue.drop_done_scan_requests)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                asked = await asyncio.to_thread(self._catalogue.scan_requests)
+                for request in asked:
+                    if not request.done and request.id not in self._in_hand:
+                        self._in_hand[request.id] = group.create_task(self._scan(request))
+                wanted = {request.id for request in asked}
+                self._in_hand = {number: task for number, task in self._in_hand.items() if number in wanted}
+                await asyncio.sleep(POLL_S)
+
+    async def _scan(self, request: ScanRequest) -> None:
+        done_before = self._progress().done
+        scan = asyncio.create_task(self._rounds.look_now(request.roots))
+        try:
+            while not scan.done() or await self._to_do(request):
+                await self._tell(request, done_before, over=False)
+                await asyncio.wait({scan}, timeout=POLL_S)
+                if scan.done():
+                    await asyncio.sleep(POLL_S / 4)
+            await scan
+        finally:
+            scan.cancel()
+        await self._tell(request, done_before, over=True)
+
+    async def _to_do(self, request: ScanRequest) -> int:
+        return await asyncio.to_thread(self._catalogue.found_and_queued, request.roots)
+
+    async def _tell(self, request: ScanRequest, done_before: int, *, over: bool) -> None:
+        counts = await asyncio.to_thread(self._catalogue.counts)
+        queued = await self._to_do(request)
+        now = self._progress()
+        told = replace(
+            now,
+            done=now.done - done_before,
+            queued=queued,
+            set_aside=counts.set_aside,
+            walking=not over and now.walking,
+            problem=self._rounds.problem_of(request.roots),
+        )
+        await asyncio.to_thread(self._catalogue.note_scan, request.id, asdict(told), done=over)

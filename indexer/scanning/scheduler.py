@@ -1,0 +1,307 @@
+"""Where work comes from: walks of the library roots, again every `rescan_s`, and watching in between.
+
+Each root has a round of its own: one that is slow, or not there, keeps no other waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from pathlib import Path
+
+from indexer.atomic.temporary import STALE_S, sweep
+from indexer.catalogue import Catalogue
+from indexer.catalogue.found import FoundBatch
+from indexer.catalogue.library_walk import NoteCounts
+from indexer.file_errors import unreadable_reason
+from indexer.formats.extensions import EXTENSIONS
+from indexer.scanning.crawl_rules import CrawlRules
+from indexer.scanning.crawler import outermost, walk
+from indexer.scanning.presence import Presence, presence_of
+from indexer.scanning.retry import retry_below
+from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
+from indexer.settings import Settings
+from indexer.tasks import running
+
+log = logging.getLogger(__name__)
+
+#: A root is looked at so often for whether it is still the same folder of the same file system.
+PRESENCE_S = 5.0
+#: What was set aside for a while is looked through so often.
+RETRY_S = 600.0
+# Walks that the watcher asks for keep this distance: an unplugged disk makes it ask again and again.
+_BREATH_S = 10.0
+_UNREADABLE_LOGGED = 20  # folders of one walk; `recollect status` lists all
+# A root whose losses are not believed is walked again after a minute, where that is little work.
+_HELD_BACK_S, _LITTLE_S = 45.0, 5.0
+
+
+class Rounds:
+    """Walks `roots` and notes what they hold; `changed` is called when there may be new work.
+
+    Copies of photos that a killed process left are removed on the way, once they are `stale_s` old.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        roots: Sequence[Path],
+        *,
+        changed: Callable[[], None],
+        stale_s: float = STALE_S,
+        presence_s: float = PRESENCE_S,
+    ) -> None:
+        self._stale_s = stale_s
+        self._presence_s = presence_s
+        self._settings = settings
+        self._catalogue = catalogue
+        self._changed = changed
+        self._roots = {root: self._round(root) for root in outermost(roots)}
+        self._group: asyncio.TaskGroup | None = None
+
+    @property
+    def walking(self) -> bool:
+        """Whether a root is being walked."""
+        return any(one.walking for one in self._roots.values())
+
+    @property
+    def problem(self) -> str | None:
+        """Why a root's losses are not believed, for people; None where all is well."""
+        return "; ".join(one.held_back for one in self._roots.values() if one.held_back) or None
+
+    def problem_of(self, roots: Sequence[Path]) -> str | None:
+        """As `problem`, of these roots alone."""
+        told = [one.held_back for root in roots if (one := self._known(root)) is not None and one.held_back]
+        return "; ".join(dict.fromkeys(told)) or None
+
+    @property
+    def unreadable(self) -> int:
+        """How many folders, and files, the last walks of these roots could not look at."""
+        return sum(len(one.unreadable) for one in self._roots.values())
+
+    async def walk_all(self) -> None:
+        """One walk of every root, side by side: a disk that answers slowly holds up no other."""
+        await asyncio.to_thread(self._catalogue.try_again_what_is_due)
+        async with asyncio.TaskGroup() as walks:
+            for one in self._roots.values():
+                walks.create_task(one.walk())
+
+    async def go_on(self) -> None:
+        """Watches, and walks again every `rescan_s`, when the watcher asks for it, when another file system stands in a
+        root's place, and when somebody does (`look_now`), until cancelled."""
+        await asyncio.to_thread(self._catalogue.forget_old_reasons, list(self._roots))
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for one in self._roots.values():
+                    group.create_task(one.go_on())
+                await self._retry_what_is_due()
+        finally:
+            self._group = None
+
+    async def look_now(self, roots: Sequence[Path] = ()) -> None:
+        """Walks these roots, or all, without waiting for their time; returns when a walk is over that began after this
+        was called. A root that is not known yet is walked from now on. Only while `go_on` runs."""
+        chosen = [self._known(root) or self._add(root) for root in roots] or list(self._roots.values())
+        async with asyncio.TaskGroup() as walks:
+            for one in chosen:
+                walks.create_task(one.look_now())
+
+    def ask_for_scan(self) -> None:
+        """As `look_now` for all roots, and waits for nothing."""
+        for one in self._roots.values():
+            one.ask_for_scan()
+
+    async def _retry_what_is_due(self) -> None:
+        while True:
+            if await asyncio.to_thread(self._catalogue.try_again_what_is_due):
+                self._changed()
+            await asyncio.sleep(RETRY_S)
+
+    def _round(self, root: Path) -> RootRounds:
+        return RootRounds(
+            root,
+            self._settings,
+            self._catalogue,
+            changed=self._changed,
+            stale_s=self._stale_s,
+            presence_s=self._presence_s,
+        )
+
+    def _known(self, root: Path) -> RootRounds | None:
+        """The round that `root` is walked in."""
+        real = root.resolve()
+        for known, one in self._roots.items():
+            if known == root or real.is_relative_to(known.resolve()):
+                return one
+        return None
+
+    def _add(self, root: Path) -> RootRounds:
+        self._roots[root] = one = self._round(root)
+        if self._group is not None:
+            self._group.create_task(one.go_on())
+        return one
+
+
+class RootRounds:
+    """The walks of one root. `held_back` says why its losses are not believed, for people."""
+
+    def __init__(
+        self,
+        root: Path,
+        settings: Settings,
+        catalogue: Catalogue,
+        *,
+        changed: Callable[[], None],
+        stale_s: float,
+        presence_s: float,
+    ) -> None:
+        self._root = root
+        self._settings = settings
+        self._catalogue = catalogue
+        self._changed = changed
+        self._stale_s = stale_s
+        self._presence_s = presence_s
+        # For what asks the root's disk: one that does not answer holds up its own root alone.
+        self._disk = ThreadPoolExecutor(2, thread_name_prefix="disk")
+        self._asked = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._took_s = 0.0
+        self.unreadable: Mapping[bytes, str] = {}
+        self.walking = False
+        self.held_back: str | None = None
+
+    async def walk(self) -> None:
+        """One walk of the whole root."""
+        clock = asyncio.get_running_loop().time
+        self._asked.clear()
+        waiting, self._waiting = self._waiting, []
+        began, self.walking = clock(), True
+        try:
+            await self._walk()
+        finally:
+            self.walking, self._took_s = False, clock() - began
+            for one in waiting:
+                if not one.done():
+                    one.set_result(None)
+
+    async def look_now(self) -> None:
+        """Returns when a walk is over that began after this was called."""
+        over = asyncio.get_running_loop().create_future()
+        self._waiting.append(over)
+        self.ask_for_scan()
+        await over
+
+    def ask_for_scan(self) -> None:
+        """The next walk begins at once, or when the one that is under way is over."""
+        self._asked.set()
+
+    async def go_on(self) -> None:
+        """Walks again and again, until cancelled."""
+        settings = self._settings
+        rules = CrawlRules(include=settings.include, exclude=settings.exclude, extensions=EXTENSIONS)
+        watcher = Watcher(self._catalogue, [self._root], rules, changed=self._changed)
+        follow = [self._follow_presence(watcher), *([_watch(watcher)] if settings.watch else [])]
+        try:
+            async with asyncio.TaskGroup() as group, running(group, *follow):
+                while True:
+                    watcher.walk_wanted.clear()
+                    await self.walk()
+                    await self._until_next(watcher)
+        finally:
+            for one in self._waiting:
+                one.cancel()
+
+    async def _until_next(self, watcher: Watcher) -> None:
+        pause_s = watcher.rescan_s(self._settings.rescan_s) or None
+        if self.held_back is not None and self._took_s < _LITTLE_S:
+            pause_s = min(pause_s or _HELD_BACK_S, _HELD_BACK_S)
+        reasons = [asyncio.ensure_future(self._asked.wait()), asyncio.ensure_future(_wanted_again(watcher))]
+        try:
+            await asyncio.wait(reasons, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for reason in reasons:
+                reason.cancel()
+            await asyncio.wait(reasons)
+
+    async def _follow_presence(self, watcher: Watcher) -> None:
+        """A mount that comes or goes is reported by no watch: it is looked for, and the watch begins anew there."""
+        loop = asyncio.get_running_loop()
+        before: Presence | None = None
+        while True:
+            now = await loop.run_in_executor(self._disk, presence_of, self._root)
+            if before is not None and now != before:
+                log.info("%s: another folder or file system stands there now", self._root)
+                if self._settings.watch:
+                    await watcher.watch_anew()
+                watcher.walk_wanted.set()
+                self._asked.set()
+            before = now
+            await asyncio.sleep(self._presence_s)
+
+    async def _walk(self) -> None:
+        root, settings, loop = self._root, self._settings, asyncio.get_running_loop()
+        round_ = await asyncio.to_thread(self._catalogue.begin_walk, root)
+        counts = NoteCounts()
+        found = walk(root, include=settings.include, exclude=settings.exclude, extensions=EXTENSIONS)
+        async with aclosing(found):
+            async for batch in found:
+                noted = await asyncio.to_thread(self._catalogue.note, round_, batch)
+                if batch.unswept:
+                    await loop.run_in_executor(self._disk, self._sweep, batch)
+                counts += noted
+                if noted.new or noted.changed or noted.moved:
+                    self._changed()
+        outcome = await asyncio.to_thread(self._catalogue.finish_walk, round_, True)
+        self._keep_reason(outcome.held_back)
+        self._tell_unreadable(outcome.unreadable)
+        if outcome.held_back is None:
+            again = await loop.run_in_executor(self._disk, retry_below, self._catalogue, settings, root)
+            if again:
+                log.info("%s: %d files are tried again, what was in their way may be gone", root, again)
+        log.info(
+            "%s: %d new, %d changed, %d moved, %d missing, %d unchanged",
+            *(root, counts.new, counts.changed, counts.moved, outcome.missing, counts.unchanged),
+        )
+        self._changed()
+
+    def _sweep(self, batch: FoundBatch) -> None:
+        """Whoever wants no captions in the library wants no hand of ours in it."""
+        folders = batch.unswept if self._settings.captions != "off" else ()
+        for folder in folders:
+            for path in sweep(batch.root / os.fsdecode(folder), older_than_s=self._stale_s):
+                log.info("removed %s, left by a process that was killed", path)
+
+    def _keep_reason(self, held_back: str | None) -> None:
+        before, self.held_back = self.held_back, held_back
+        if held_back is not None and held_back != before:
+            log.warning("%s", held_back)
+
+    def _tell_unreadable(self, places: Mapping[bytes, str]) -> None:
+        """Says what a scan could not look at, once, and when it can be read again."""
+        root, before, self.unreadable = self._root, self.unreadable, places
+        fresh = [place for place in places if place not in before]
+        for place in fresh[:_UNREADABLE_LOGGED]:
+            reason = unreadable_reason(places[place])
+            log.warning("%s: %s; what is in it stays as it is", root / os.fsdecode(place), reason)
+        if len(fresh) > _UNREADABLE_LOGGED:
+            log.warning("%s: %d more folders can't be read", root, len(fresh) - _UNREADABLE_LOGGED)
+        if back := [place for place in before if place not in places]:
+            log.info("%s: %d folders can be read again", root, len(back))
+
+
+async def _wanted_again(watcher: Watcher) -> None:
+    await asyncio.sleep(_BREATH_S)
+    await watcher.walk_wanted.wait()
+
+
+async def _watch(watcher: Watcher) -> None:
+    """Where watches can't be had, they may be later: the system's limit was raised."""
+    while True:
+        await watcher.run()
+        await asyncio.sleep(UNWATCHED_RESCAN_S)

@@ -1,0 +1,293 @@
+"""The search that needs no server: SQLite FTS5 in a file of its own, and a picture of it in memory.
+
+    schema       the file, and how a document becomes rows
+    snapshot     the file in memory, as numpy arrays; refresh keeps it up to date
+    term_index   both, as words are matched against them
+    filter       filters and facets
+    vectors      embeddings, for meaning and likeness
+    vocabulary   words by their beginning
+    photo_texts  what photos say, for reasons; result_masks: what was found, for facets
+
+and what every backend shares:
+
+    fields            a document as words and values
+    matching          the words of a query -> words of the index (forms, beginnings, synonyms, corrections)
+    ranking           which photos, in which order: the ranking is explained there
+    highlight         which words of a text matched; reasons, why each photo of a page was found
+    meaning           what the words of a query mean, and which words of a photo come near them
+
+The file is the index: written in one transaction per batch, durable, safe to delete (the catalogue rebuilds it). The
+picture is read from it when the first search comes and follows it from then on, also when another process writes. A
+search that runs while a batch is being written sees the state before.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.errors import SearchError, StorageError
+from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
+from indexer.search.embedded import schema
+from indexer.search.embedded.filter import counted, filtered
+from indexer.search.embedded.photo_texts import SaidByPhotos
+from indexer.search.embedded.refresh import followed, read_state
+from indexer.search.embedded.result_masks import Masks
+from indexer.search.embedded.snapshot import Mask, Picture
+from indexer.search.embedded.term_index import EmbeddedShelf
+from indexer.search.embedded.vectors import Vectors
+from indexer.search.embedded.vocabulary import common_words
+from indexer.search.matching import STOP_WORDS, Matcher
+from indexer.search.meaning import NO_MEANING, Meaning, borne_out
+from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, Bench, Borne, Match, matched, page
+from indexer.search.reasons import hits_of
+from indexer.sqlite.derived import DerivedDatabase
+from indexer.sqlite.errors import is_damage
+
+_BATCH = 1000
+
+
+class EmbeddedSearch:
+    """`SearchBackend` on one SQLite file, created where there is none. Thread-safe; several processes may share it.
+
+    `meaning` gives queries their vector where they have none. A file that is damaged, deleted or a newer recollect's is
+    begun anew (`derived_database`), and `emptied` called. Raises `StorageError` where the file can't be opened,
+    `SearchError` where it fails later.
+    """
+
+    name = "embedded"
+    batch = 256
+
+    def __init__(
+        self,
+        path: Path,
+        meaning: Meaning = NO_MEANING,
+        *,
+        emptied: Callable[[], None] = lambda: None,
+        mend: bool = True,
+        read_only: bool = False,
+    ) -> None:
+        self._meaning = meaning
+        self._emptied = emptied
+        self._lock = threading.Lock()
+        self._closed = False
+        self._forget()
+        self._database = DerivedDatabase(
+            path, schema.EMBEDDED_MIGRATIONS, renewed=self._renewed, mend=mend, read_only=read_only
+        )
+
+    def _forget(self) -> None:
+        self._picture: Picture | None = None
+        self._picture_of = 0
+        self._vectors = Vectors()
+        self._said = SaidByPhotos()
+        self._masks = Masks()
+
+    def _renewed(self) -> None:
+        self._forget()
+        self._emptied()
+
+    def prepare(self) -> None:
+        """Nothing to do: opening the file made it ready."""
+
+    def position(self) -> str:
+        """What the last write was called: a name drawn anew by every one, so an older copy of the file has an older."""
+        with self._guarded():
+            self._database.look()
+            return schema.read_position(self._database.reader)
+
+    def held(self) -> Iterator[tuple[str, int]]:
+        """Id and revision of every document, a part of them in memory at a time."""
+        last: int | None = 0
+        while last is not None:
+            with self._guarded():
+                last, some = schema.held_after(self._database.reader, last)
+            yield from some
+
+    def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
+        """Adds or replaces; durable when it returns. Of several documents with one id the last one counts.
+
+        None is ever refused.
+        """
+        latest = list({document.id: document for document in documents}.values())
+        for start in range(0, len(latest), _BATCH):
+            with self._guarded(), self._database.transaction() as writer:
+                schema.put(writer, latest[start : start + _BATCH])
+        return {}
+
+    def delete(self, ids: Iterable[str]) -> None:
+        """Unknown ids are no error."""
+        with self._guarded(), self._database.transaction() as writer:
+            schema.forget(writer, ids)
+
+    def clear(self) -> None:
+        """Forgets every document."""
+        with self._guarded(), self._database.transaction() as writer:
+            schema.clear(writer)
+
+    def complete(self) -> None:
+        """Nothing to do: there is one index only."""
+
+    def edition(self) -> str:
+        """Another one after every write, whichever process made it."""
+        with self._guarded():
+            return str(self._database.edition())
+
+    def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
+        """The photos that match, best first. Raises `FilterError` for a filter that it can't answer."""
+        with self._guarded():
+            query, picture, match = self._matched(query)
+            by_relevance = bool(query.words or query.phrases or query.vector)
+            sort = query.sort or (Sort.RELEVANCE if by_relevance else Sort.NEWEST)
+            places = page(match, picture.newest, picture.oldest, sort, max(limit, 0), max(offset, 0))
+            hits = self._hits(places.tolist(), match, picture, query.meant)
+            return Answer(hits, match.total, match.corrections, match.dropped, match.by_meaning)
+
+    def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
+        """Counts per value of each facet, of all photos that match `query`. Raises `ValueError` for another name."""
+        with self._guarded():
+            picture = self._current()
+            mask = self._masks.get(query, picture)
+            if mask is None:
+                _, picture, match = self._matched(query)
+                mask = match.mask
+            return counted(picture, mask, names, limit)
+
+    def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
+        """Photos like this one: by embedding where it has one, else by its most telling words."""
+        with self._guarded():
+            picture = self._current()
+            row = self._database.reader.execute(
+                "SELECT docno, words, strengths, vector, model FROM document LEFT JOIN embedding USING (docno)"
+                " WHERE id = ?",
+                (photo_id,),
+            ).fetchone()
+            if row is None:
+                return Answer((), 0)
+            match = self._alike(row, picture)
+            places = page(match, picture.newest, picture.oldest, Sort.RELEVANCE, max(limit, 0), 0)
+            return Answer(self._hits(places.tolist(), match, picture), match.total)
+
+    def vocabulary(self, beginning: str, *, limit: int = 10) -> tuple[str, ...]:
+        """Words that begin so, the most common ones first."""
+        with self._guarded():
+            return common_words(self._current(), self._database.reader, beginning, max(limit, 0))
+
+    def check(self, *, most_bytes: int | None = None) -> str | None:
+        """What SQLite's check of the whole file says where it is damaged, which is then begun anew; None where it is
+        sound, or larger than `most_bytes`. Takes as long as reading the file."""
+        return self._database.check(most_bytes=most_bytes)
+
+    def count(self) -> int:
+        """How many documents there are."""
+        with self._guarded():
+            (count,) = self._database.reader.execute("SELECT count(*) FROM document").fetchone()
+            return int(count)
+
+    def close(self) -> None:
+        """Closing twice is fine."""
+        self._closed = True
+        self._database.close()
+
+    def _current(self) -> Picture:
+        opened, reader = self._database.times_opened, self._database.reader
+        picture = self._picture if self._picture_of == opened else None
+        if picture is not None and (picture.generation, picture.epoch) == read_state(reader):
+            return picture
+        with self._lock:
+            picture = followed(self._picture if self._picture_of == opened else None, reader)
+            self._picture, self._picture_of = picture, opened
+            return picture
+
+    def _matched(self, query: Query) -> tuple[Query, Picture, Match]:
+        """The query with its vector, and what it finds in which picture."""
+        picture, reader = self._current(), self._database.reader
+        asked = query
+        borne: Borne | None = None
+        if query.vector is None:
+            query = self._meaning.asked(query, picture.names.proper_names)
+            borne = self._borne(query, picture)
+        passing, nearest = filtered(picture, query.filters)
+        cosines = np.zeros(len(passing), np.float32)
+        if query.vector is not None:
+            cosines = self._vectors.cosines(query.vector, query.model, picture, reader)
+        match = matched(
+            query, Bench(Matcher(EmbeddedShelf(picture, reader)), passing, len(passing), cosines, borne=borne)
+        )
+        self._masks.put(asked, picture, match.mask)
+        return query, picture, replace(match, corrections={**match.corrections, **nearest})
+
+    def _borne(self, query: Query, picture: Picture) -> Borne:
+        def borne(places: NDArray[np.int64]) -> Mask:
+            docnos = picture.docnos[places].tolist()
+            said = self._said.of(docnos, self._database.reader)
+            near = self._meaning.near(query.meant, frozenset().union(*(one.told for one in said.values())))
+            return np.array([no in said and borne_out(query.meant, said[no].told, near) for no in docnos], np.bool_)
+
+        return borne
+
+    def _alike(self, row: sqlite3.Row, picture: Picture) -> Match:
+        docno, codes, strengths, vector, model = row
+        others = picture.alive & ~picture.where([docno])
+        if vector is not None:
+            own = np.frombuffer(vector, np.int8).astype(np.float32).tolist()
+            cosines = np.where(others, self._vectors.cosines(own, model, picture, self._database.reader), np.float32(0))
+            mask = cosines >= ALIKE_COSINE
+            scores = np.where(mask, np.clip(cosines, 0, 1), np.float32(0))
+            return Match(mask, scores, cosines=np.where(mask, cosines, 0))
+        said = self._said.of([docno], self._database.reader).get(docno)
+        silent = STOP_WORDS | said.of_taking if said is not None else STOP_WORDS
+        likeness = _word_likeness(np.frombuffer(codes, np.int32), strengths, picture, silent)
+        scores = np.where(others, likeness, np.float32(0))
+        return Match(scores > 0, scores)
+
+    def _hits(
+        self, places: Sequence[int], match: Match, picture: Picture, meant: Sequence[str] = ()
+    ) -> tuple[Hit, ...]:
+        docnos = {int(picture.docnos[place]): place for place in places}
+        said = self._said.of(list(docnos), self._database.reader)
+        return hits_of(((docnos[docno], one) for docno, one in said.items()), match, self._meaning, meant)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        if self._closed:
+            raise SearchError(f"the search index {self._database.path} is closed")
+        try:
+            with self._database.mending():
+                yield
+        except StorageError as error:
+            raise SearchError(error.what, hint=error.hint) from error
+        except sqlite3.Error as error:
+            if is_damage(error):
+                raise SearchError(
+                    f"the search index {self._database.path} was damaged: {error}",
+                    hint="it is made again from the catalogue by itself while recollect runs: try again in a moment",
+                ) from error
+            raise SearchError(
+                f"the search index {self._database.path} can't be used: {error}",
+                hint="stop recollect, delete the file (nothing is lost) and run `recollect reindex --search`",
+            ) from error
+
+
+def _word_likeness(
+    codes: np.ndarray[tuple[int], np.dtype[np.int32]], strengths: bytes, picture: Picture, silent: Collection[str]
+) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """Per photo the share (0..1) of the most telling words `codes` that it has as well, the words `silent` left out."""
+    frequencies = picture.frequencies(codes)
+    telling = np.log(max(picture.count, 2) / np.clip(frequencies, 1, max(picture.count, 2))) * np.frombuffer(
+        strengths, np.uint8
+    )
+    telling[(frequencies < 2) | np.isin(codes, [picture.names.word_codes.get(word, 0) for word in silent])] = 0
+    best = np.argsort(-telling, kind="stable")[:MOST_SIMILAR_WORDS]
+    weights = np.asarray(telling[best] / (telling[best].sum() or 1), np.float32)
+    likeness = np.zeros(len(picture.docnos), np.float32)
+    for code, weight in zip(codes[best], weights, strict=True):
+        likeness += weight * picture.scores(np.array([code], np.int32), np.ones(1, np.float32))
+    return likeness

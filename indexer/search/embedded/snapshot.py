@@ -1,0 +1,217 @@
+"""The picture that the embedded search keeps in memory of its SQLite file, as numpy arrays.
+
+100,000 photos take some 20 MB: for every word (and every facet value) the photos that have it, and a few columns for
+filters and sorting. With it a keystroke costs a millisecond or two, whatever was typed; FTS5 alone needs 50 to 150 ms
+to rank what a common word or a one-letter prefix matches. A `Picture` never changes: `indexer.search.embedded.refresh`
+makes the next one, so that readers need no lock.
+"""
+
+from __future__ import annotations
+
+import bisect
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.search.embedded.schema import WORD
+from indexer.text import words
+
+Ints = NDArray[np.int32]
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+#: Facets whose values are names, and the one whose values are things.
+NAMING, THINGS = ("person", "place", "camera", "lens"), "tag"
+
+NO_DATE = np.iinfo(np.int64).min
+NO_RATING = -128
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """Which photos have which code: those of code c are `photos[starts[c]:starts[c + 1]]`, each once.
+
+    starts: int64 (codes + 1,); photos: int32 (n,); strengths: uint8 (n,), or empty where all are alike.
+    """
+
+    starts: NDArray[np.int64]
+    photos: Ints
+    strengths: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, codes: Ints, photos: Ints, strengths: NDArray[np.uint8]) -> Self:
+        """From parallel arrays in any order."""
+        order = np.argsort(codes, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(np.bincount(codes))]) if len(codes) else np.zeros(1, np.int64)
+        return cls(starts.astype(np.int64), photos[order], strengths[order] if len(strengths) else strengths)
+
+    def merged(self, other: Postings, alive: Mask) -> Postings:
+        """Both in one, without the photos that are gone."""
+        codes = np.concatenate([self._codes(), other._codes()])
+        photos = np.concatenate([self.photos, other.photos])
+        strengths = np.concatenate([self.strengths, other.strengths])
+        kept = alive[photos]
+        return Postings.of(codes[kept], photos[kept], strengths[kept] if len(strengths) else strengths)
+
+    def _codes(self) -> Ints:
+        return np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts))
+
+    def bounds(self, codes: Ints) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the photos of each of `codes` start, and how many they are."""
+        inside = np.minimum(codes, len(self.starts) - 1)
+        starts = self.starts[inside]
+        return starts, self.starts[np.minimum(inside + 1, len(self.starts) - 1)] - starts
+
+    def places(self, codes: Ints) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indexes into `photos` of all of `codes`, one after another, and how many each code has."""
+        starts, counts = self.bounds(codes)
+        ends = np.cumsum(counts)
+        total = int(ends[-1]) if len(ends) else 0
+        return np.arange(total) + np.repeat(starts - ends + counts, counts), counts
+
+
+@dataclass(slots=True)
+class Facet:
+    """The values of one facet with their codes; `folded` is read when a filter first needs it."""
+
+    codes: Ints
+    values: tuple[str, ...]
+    _folded: tuple[str, ...] = ()
+
+    @property
+    def folded(self) -> tuple[str, ...]:
+        """The words of each value between spaces: " summer 2019 "."""
+        known = self._folded
+        if len(known) < len(self.values):
+            self._folded = known + tuple(f" {' '.join(words(value))} " for value in self.values[len(known) :])
+        return self._folded
+
+    def grown(self, values: Mapping[int, str]) -> Facet:
+        """With more values by code."""
+        codes = np.concatenate([self.codes, np.fromiter(values, np.int32)])
+        return Facet(codes, (*self.values, *values.values()), self._folded)
+
+
+NO_VALUES = Facet(np.zeros(0, np.int32), ())
+
+
+@dataclass(slots=True)
+class Names:
+    """What codes stand for. It only grows, and what other threads may be reading is replaced as a whole."""
+
+    last: int = 0
+    word_codes: dict[str, int] = field(default_factory=dict)
+    words_sorted: list[str] = field(default_factory=list)
+    facets: dict[str, Facet] = field(default_factory=dict)
+    _proper: tuple[int, frozenset[str]] = (-1, frozenset())
+
+    def follow(self, connection: sqlite3.Connection) -> None:
+        """Reads the names that are new."""
+        new_words: list[str] = []
+        new_values: dict[str, dict[int, str]] = {}
+        for code, kind, text in connection.execute(
+            "SELECT code, kind, text FROM name WHERE code > ? ORDER BY code", (self.last,)
+        ):
+            if kind == WORD:
+                self.word_codes[text] = code
+                new_words.append(text)
+            else:
+                new_values.setdefault(kind, {})[code] = text
+            self.last = code
+        if new_words:
+            self.words_sorted = sorted(self.words_sorted + new_words)
+        for kind, values in new_values.items():
+            self.facets[kind] = self.facets.get(kind, NO_VALUES).grown(values)
+
+    def facet(self, name: str) -> Facet:
+        """The values of a facet that photos have, or have had."""
+        return self.facets.get(name, NO_VALUES)
+
+    def proper_names(self) -> frozenset[str]:
+        """The words by which people, places and cameras are called here, and nothing that a picture shows."""
+        last, proper = self._proper
+        if last != self.last:
+            last = self.last
+            proper = self._folded(*NAMING) - self._folded(THINGS)
+            self._proper = (last, proper)
+        return proper
+
+    def _folded(self, *facets: str) -> frozenset[str]:
+        return frozenset(word for name in facets for value in self.facet(name).folded for word in value.split())
+
+    def beginning_with(self, prefix: str) -> list[str]:
+        """The words that begin with `prefix`, in order."""
+        ordered = self.words_sorted
+        low = bisect.bisect_left(ordered, prefix)
+        return ordered[low : bisect.bisect_left(ordered, prefix + "\U0010ffff", low)]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One state of the index. Arrays have one entry per photo, in the order of `docnos`, unless said otherwise."""
+
+    generation: int
+    epoch: int
+    last_forgotten: int
+    names: Names
+    docnos: NDArray[np.int64]  # ascending
+    taken_s: NDArray[np.int64]
+    ratings: NDArray[np.int8]
+    latitudes: Floats  # NaN: unknown
+    longitudes: Floats
+    alive: Mask
+    words: tuple[Postings, ...]  # segments over the same photos, larger ones first
+    facets: tuple[Postings, ...]
+    newest: NDArray[np.int64]  # a photo's place among all, the oldest 1, those without a date before them
+    oldest: NDArray[np.int64]  # the other way round, those without a date before them
+
+    @property
+    def count(self) -> int:
+        """How many photos there are."""
+        return int(np.count_nonzero(self.alive))
+
+    def scores(self, codes: Ints, qualities: Floats) -> Floats:
+        """Per photo the best of strength times quality among `codes`, (n,); 0 where it has none of them."""
+        best = np.zeros(len(self.docnos), np.float32)
+        for segment in self.words:
+            places, counts = segment.places(codes)
+            values = segment.strengths[places] * (np.repeat(qualities, counts) / np.float32(255))
+            if len(codes) == 1:
+                best[segment.photos[places]] = values
+            else:
+                np.maximum.at(best, segment.photos[places], values)
+        return best
+
+    def frequencies(self, codes: Ints) -> NDArray[np.int64]:
+        """How many photos each of the words `codes` has."""
+        return sum((segment.bounds(codes)[1] for segment in self.words), np.zeros(len(codes), np.int64))
+
+    def having(self, codes: Ints) -> Mask:
+        """The photos that have any of the facet values `codes`."""
+        mask = np.zeros(len(self.docnos), np.bool_)
+        for segment in self.facets:
+            mask[segment.photos[segment.places(codes)[0]]] = True
+        return mask
+
+    def counts(self, mask: Mask) -> Ints:
+        """How many photos of `mask` have each facet value, by code."""
+        found = np.zeros(self.names.last + 1, np.int32)
+        for segment in self.facets:
+            running = np.zeros(len(segment.photos) + 1, np.int32)
+            np.cumsum(mask[segment.photos], out=running[1:])
+            found[: len(segment.starts) - 1] += np.diff(running[segment.starts])
+        return found
+
+    def where(self, docnos: Iterable[int]) -> Mask:
+        """The photos with these docnos; those that the picture doesn't know are passed over."""
+        wanted = np.fromiter(docnos, np.int64)
+        at = np.searchsorted(self.docnos, wanted)
+        known = at < len(self.docnos)
+        at, wanted = at[known], wanted[known]
+        mask = np.zeros(len(self.docnos), np.bool_)
+        mask[at[self.docnos[at] == wanted]] = True
+        return mask

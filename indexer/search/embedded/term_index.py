@@ -1,0 +1,40 @@
+"""The embedded index as words are matched against it: words from the picture in memory, phrases from FTS5."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.search.embedded.snapshot import Floats, Ints, Mask, Names, Picture
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedShelf:
+    """A `matching.Shelf` of every photo of `picture`."""
+
+    picture: Picture
+    connection: sqlite3.Connection
+
+    @property
+    def names(self) -> Names:
+        """Every word that photos have, or have had."""
+        return self.picture.names
+
+    def scores(self, codes: Ints, qualities: Floats) -> Floats:
+        """As `Picture.scores`."""
+        return self.picture.scores(codes, qualities)
+
+    def frequencies(self, codes: Ints) -> NDArray[np.int64]:
+        """As `Picture.frequencies`."""
+        return self.picture.frequencies(codes)
+
+    def full_text(self, parts: Sequence[str], *, prefix: bool = False) -> Mask:
+        """The photos in which the words `parts` follow one another."""
+        # Words hold letters, digits and marks only: in quotation marks nothing of them is FTS5 syntax.
+        match = f'"{" ".join(parts)}"' + (" *" if prefix else "")
+        rows = self.connection.execute("SELECT rowid FROM body WHERE body MATCH ?", (match,))
+        return self.picture.where(docno for (docno,) in map(tuple, rows))

@@ -1,0 +1,108 @@
+"""Search requests to one index, several in one exchange; what was counted before is remembered for a while."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from indexer.search.matching import Term
+from indexer.search.meilisearch.connection import Connection, Refusal
+from indexer.search.meilisearch.filters import Values
+from indexer.search.meilisearch.index_settings import FACET
+from indexer.search.meilisearch.request import Wording
+
+Json = Mapping[str, Any]
+_FRESH_S = 2.0
+_EMBEDDER = re.compile(r"embedder with name `([^`]+)`")
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was counted before; photos trickle in, so it is believed for a while only."""
+
+    counts: dict[Term, int] = field(default_factory=dict)
+    size: int | None = None
+    lacking: set[str] = field(default_factory=set)  # embedders that the index has not
+    until_s: float = 0.0
+
+
+class Asker:
+    """Asks `index` with a key for searching. Thread-safe. Methods raise `SearchError`."""
+
+    def __init__(self, connection: Connection, key: str, index: str, *, remember_s: float) -> None:
+        self._connection = connection
+        self._key = key
+        self.index = index
+        self._remember_s = remember_s
+        self._known = _Known()
+        self._written = 0
+        self.values = Values(self._values_of)
+
+    def edition(self) -> str:
+        """Another text after `outdate`, and every `_FRESH_S` seconds, as another process may be writing."""
+        return f"{self._written} {time.monotonic() // _FRESH_S}"
+
+    def outdate(self) -> None:
+        """Says that the index holds something else now."""
+        self._written += 1
+        self._known = _Known(until_s=self._known.until_s)
+        self.values.outdate(proper_names=False)
+
+    def similar(self, request: Json) -> Json:
+        """The server's answer to a request for similar documents."""
+        told: Json = self._connection.post(f"/indexes/{self.index}/similar", request, key=self._key)
+        return told
+
+    def outdate_if_old(self) -> None:
+        """Forgets what was counted too long ago: another process may be writing."""
+        if time.monotonic() > self._known.until_s:
+            self._known = _Known(until_s=time.monotonic() + self._remember_s)
+            self.values.outdate()
+
+    def ask(self, requests: Sequence[Json]) -> list[Json]:
+        """The server's answers to several search requests, in one exchange."""
+        if not requests:
+            return []
+        told = self._connection.post("/multi-search", {"queries": list(requests)}, key=self._key)
+        return list(told["results"])
+
+    def counted(self, terms: Iterable[Term], more: Sequence[Json] = ()) -> tuple[dict[Term, int], list[Json]]:
+        """How many photos have each of `terms` as typed, and the answers to `more`, asked along with it."""
+        wanted, known = list(dict.fromkeys(terms)), self._known.counts
+        missing = [term for term in wanted if term not in known]
+        requests = [Wording((term,), finished=not term.prefix).asked(self.index, limit=0) for term in missing]
+        told = self.ask([*more, *requests])
+        known |= {term: total_of(answer) for term, answer in zip(missing, told[len(more) :], strict=True)}
+        return {term: known[term] for term in wanted}, told[: len(more)]
+
+    def may_have(self, embedder: str) -> bool:
+        """Whether the index is not known to lack this embedder: a key for searching can't see them."""
+        return embedder not in self._known.lacking
+
+    def learnt_lack(self, refusal: Refusal) -> bool:
+        """Whether a request was refused for an embedder that is not there; it is not asked for again for a while."""
+        named = _EMBEDDER.search(refusal.what)
+        if refusal.code != "invalid_search_embedder" or not named or not self.may_have(named[1]):
+            return False
+        self._known.lacking.add(named[1])
+        return True
+
+    def size(self) -> int:
+        """How many photos there are."""
+        known = self._known
+        if known.size is None:
+            known.size = total_of(self.ask([Wording().asked(self.index, limit=0)])[0])
+        return known.size
+
+    def _values_of(self, facets: Sequence[str]) -> Mapping[str, Iterable[str]]:
+        request = Wording().asked(self.index, limit=0, facets=[f"{FACET}{facet}" for facet in facets])
+        counted = self.ask([request])[0]["facetDistribution"]
+        return {facet: counted.get(f"{FACET}{facet}", {}) for facet in facets}
+
+
+def total_of(answer: Json) -> int:
+    """How many photos a request finds."""
+    return int(answer["estimatedTotalHits"])

@@ -1,0 +1,337 @@
+"""Which photos the server finds for a query, and what of them is judged as the embedded search would judge them.
+
+The server finds: photos that have every word, then, where there are none, with typing mistakes forgiven, then with as
+many of the words as any photo has; and the photos whose embeddings are near the query's. Of a description, a query of
+four words or more, it gives those that have its rarer words. The best two hundred or so of all these, the window, are
+then ranked by `indexer.search.ranking`, the same for every backend; what the server found beyond the window comes after
+it in the server's own order. Most of this is one request (`/multi-search`); unusual queries take two or three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.search import Query
+from indexer.search.embedded.snapshot import Floats, Mask
+from indexer.search.fuzzy import edits_allowed
+from indexer.search.matching import MISTAKE_RATIO, RARE, Matcher, Term, terms_of
+from indexer.search.meaning import Meaning, borne_out
+from indexer.search.meilisearch.candidates import Window
+from indexer.search.meilisearch.client import Asker, total_of
+from indexer.search.meilisearch.connection import Refusal
+from indexer.search.meilisearch.filters import among, narrowed
+from indexer.search.meilisearch.index_settings import READ
+from indexer.search.meilisearch.layout import Found, embedder_of
+from indexer.search.meilisearch.request import Wording
+from indexer.search.ranking import DESCRIPTION_FROM, Bench, Borne, Match, matched, weights_of
+from indexer.text import words
+
+#: So many photos are ranked by us, a page and some more: on Flickr8k's dev split twice as many find not one photo more
+#: among the first ten.
+WINDOW = 80
+# The server looks for near neighbours about as widely as it is asked for many: of 60 it overlooks some that are equal.
+_NEAREST = 100
+_LITERALS = 1000  # where a query has names or numbers, photos are looked for by meaning among so many that have them
+_LADDER = 3  # a description is asked for without its rarest words, too
+_NO_MATCH = Match(np.zeros(0, np.bool_), np.zeros(0, np.float32))
+_LEAST_SCORE = 0.001
+_NOTHING: Json = {"hits": [], "estimatedTotalHits": 0}
+
+Json = Mapping[str, Any]
+
+
+def gather(asker: Asker, meaning: Meaning, query: Query) -> Gathered:
+    """Everything that `query` finds. Raises `FilterError` and `SearchError`."""
+    try:
+        return _Gathering(asker, meaning, query).gathered()
+    except Refusal as refusal:
+        if not asker.learnt_lack(refusal):
+            raise
+        return _Gathering(asker, meaning, query).gathered()
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a query finds.
+
+    `by_words` photos were found by their words: `counted` asks the server for just those. `wording` is what was asked
+    first; the first `reached` of its photos are in the window, which `match` judges. `beyond` are the others of the
+    window that are shown with it, wherever `wording` has them, and `uncounted` those that `counted` does not find.
+    """
+
+    query: Query
+    wording: Wording
+    by_words: int
+    reached: int
+    window: Window
+    match: Match
+    beyond: tuple[str, ...]
+    uncounted: tuple[str, ...]
+    counted: Wording
+    nearest: Mapping[str, tuple[str, ...]]  # values of filters
+    judge: Callable[[Window], Match]
+
+    @property
+    def total(self) -> int:
+        """How many photos were found."""
+        return self.by_words + len(self.uncounted)
+
+    def judged_again(self, photos: Sequence[Found]) -> Gathered:
+        """With other photos in the window, all of which are known to match."""
+        window = Window(photos)
+        return replace(self, window=window, match=_with_all(self.judge(window), len(photos)))
+
+
+class _Gathering:
+    """Gathers what one query finds."""
+
+    def __init__(self, asker: Asker, meaning: Meaning, query: Query) -> None:
+        asker.outdate_if_old()
+        self._asker = asker
+        self._meaning = meaning
+        filters, self._nearest = narrowed(query.filters, asker.values)
+        self._believed = query.vector is not None
+        self._query = query if self._believed else meaning.asked(query, asker.values.proper_names)
+        self._terms = terms_of(query)
+        self._wording = Wording.of(query, self._terms, filters)
+        meant = self._query.meant
+        if self._query.vector is not None and not meant:
+            meant = tuple(word for term in self._terms for word in term.words)
+        self._meant = frozenset(meant)
+        self._counts: dict[str, int] = {}
+        self._near: list[Found] = []
+        self._rarer: list[Found] = []  # photos that a description finds without its rarest words
+
+    def gathered(self) -> Gathered:
+        """Raises `SearchError`."""
+        if not self._terms and not self._wording.bounds and self._query.vector is None:
+            return self._alone(self._asker.ask([self._request(self._wording, limit=0)])[0])
+        wording, found = self._first()
+        judged = self._judged(wording, found) if total_of(found) or wording.most else None
+        if not judged and self._near:
+            wording, found = self._second(right=self._meant)
+            judged = self._judged(wording, found, fall_back=False)
+        if not judged:
+            wording, found = self._second()
+            judged = self._judged(wording, found)
+        return judged or self._alone(found)
+
+    def _first(self) -> tuple[Wording, Json]:
+        """Photos with the words as typed, and those near the query's vector."""
+        if len(self._terms) >= DESCRIPTION_FROM:
+            return self._described()
+        variants = self._wording.variants()
+        asked = [self._request(wording) for wording in variants] if self._terms or self._wording.bounds else []
+        told = self._counted([*asked, *self._nearby()])
+        found = told[: len(asked)]
+        self._near = [hit for answer in told[len(asked) :] for hit in Found.all(answer["hits"])]
+        if not found:
+            return self._wording, _NOTHING
+        best = max(range(len(found)), key=lambda at: (total_of(found[at]), -at))
+        return self._unmistaken(variants[best], found[best])
+
+    def _described(self) -> tuple[Wording, Json]:
+        """Photos with the rarer words, also without the very rarest of them, and those with mistaken words mended."""
+        nearby = self._nearby()
+        self._counted([])
+        whole = replace(self._wording, finished=True, most=True)
+        known = sorted(filter(self._count, whole.terms), key=self._count)
+        mistaken = [term for term in whole.terms if not self._count(term) and not self._meant.issuperset(term.words)]
+        ways = [whole.only(known[at:]) for at in range(min(_LADDER, len(known)))]
+        ways += whole.only(mistaken).forgiven(mistaken)[:1] if mistaken else []
+        told = self._asker.ask([*map(self._request, ways), *nearby])
+        self._near = Found.all(told.pop()["hits"]) if nearby else []
+        self._rarer = [hit for answer in told[1:] for hit in Found.all(answer["hits"])]
+        return (ways[0], told[0]) if ways else (whole, _NOTHING)
+
+    def _count(self, term: Term) -> int:
+        """How many photos have a word as it was typed, as far as that was asked."""
+        return self._counts.get(term.typed, 0)
+
+    def _unmistaken(self, wording: Wording, found: Json) -> tuple[Wording, Json]:
+        """A word in at most two photos, next to a far more frequent one, is taken for somebody else's mistake."""
+        rare = [
+            term
+            for term in self._terms
+            if 0 < self._count(term) <= RARE and edits_allowed(term.words[0]) and term.words[0] not in self._query.meant
+        ]
+        if not rare or not total_of(found):
+            return wording, found
+        forgiving = wording.forgiven(rare)[0]
+        alone = [self._request(replace(forgiving, bounds="", filters=()).only([term]), limit=0) for term in rare]
+        told = self._asker.ask([self._request(forgiving), *alone])
+        least = [MISTAKE_RATIO * self._count(term) for term in rare]
+        if any(total_of(answer) >= count for answer, count in zip(told[1:], least, strict=True)):
+            return forgiving, told[0]
+        return wording, found
+
+    def _second(self, right: frozenset[str] = frozenset()) -> tuple[Wording, Json]:
+        """No photo has every word as typed: mistakes are forgiven, then words left out, the least telling first.
+
+        The words `right` hold no mistake.
+        """
+        unknown = [term for term in self._terms if not self._count(term)]
+        mistaken = [term for term in unknown or self._terms if not right.issuperset(term.words)]
+        ways = self._wording.variants()
+        if mistaken:
+            ways = [forgiven for way in ways for forgiven in way.forgiven(mistaken)]
+            told = self._asker.ask([self._request(way) for way in ways])
+            best = max(range(len(told)), key=lambda at: (total_of(told[at]), -at))
+            if total_of(told[best]):
+                return ways[best], told[best]
+        return self._fewer(ways[0]) if 1 < len(self._terms) < DESCRIPTION_FROM else (ways[0], _NOTHING)
+
+    def _fewer(self, wording: Wording) -> tuple[Wording, Json]:
+        """The photos with the most telling of the words that any photo has together."""
+        some = [kept for size in range(1, len(wording.terms)) for kept in combinations(wording.terms, size)]
+        told = self._asker.ask([self._request(wording.only(kept), limit=0) for kept in some])
+        found = {kept: total_of(answer) for kept, answer in zip(some, told, strict=True) if total_of(answer)}
+        alone = [kept for kept in found if len(kept) == 1]
+        if not alone:
+            return wording, _NOTHING
+        weights = weights_of([found[kept] for kept in alone], self._asker.size()).tolist()
+        weight = {term: weight for (term,), weight in zip(alone, weights, strict=True)}
+        best = wording.only(max(found, key=lambda kept: sum(weight[term] for term in kept)))
+        return best, self._asker.ask([self._request(best)])[0]
+
+    def _judged(self, wording: Wording, found: Json, *, fall_back: bool = True) -> Gathered | None:
+        """What of all that was found is kept, in our order; None where it is nothing."""
+        by_words = Found.all(found["hits"])
+        photos = list({hit.id: hit for hit in (*by_words, *self._rarer, *self._near)}.values())
+        window = Window(photos)
+        match = matched(self._query, self._bench(window), fall_back=fall_back) if photos else _NO_MATCH
+        total = total_of(found)
+        described = wording.most and total <= len(by_words)  # then all that was found is in the window
+        if not described:
+            match = _with_all(match, len(by_words))
+        if not match.total:
+            return None
+        kept = [photo.id for photo, is_kept in zip(photos, match.mask.tolist(), strict=True) if is_kept]
+        reached = {hit.id for hit in by_words}
+        beyond = tuple(photo_id for photo_id in kept if photo_id not in reached)
+        uncounted = beyond if total <= len(by_words) else self._not_found_by(wording, beyond)
+        counted = wording
+        if described or not total:
+            own = [photo_id for photo_id in kept if photo_id in reached]
+            total, counted = len(own), Wording(filters=(among(own),))
+        return Gathered(
+            query=self._query,
+            wording=wording,
+            by_words=total,
+            reached=len(by_words),
+            window=window,
+            match=match,
+            beyond=beyond,
+            uncounted=uncounted,
+            counted=counted,
+            nearest=self._nearest,
+            judge=self._judge,
+        )
+
+    def _judge(self, window: Window) -> Match:
+        return matched(self._query, self._bench(window))
+
+    def _bench(self, window: Window) -> Bench:
+        query, photos = self._query, window.photos
+        cosines: Floats = np.zeros(len(photos), np.float32)
+        if query.vector is not None:
+            cosines = window.cosines(query.vector, query.model)
+        return Bench(
+            Matcher(window),
+            np.ones(len(photos), np.bool_),
+            self._asker.size(),
+            cosines,
+            frequency=lambda group: max(self._counts.get(group.typed, 0), int(np.count_nonzero(group.scores))),
+            borne=None if self._believed else self._borne(window),
+        )
+
+    def _borne(self, window: Window) -> Borne:
+        meant = self._query.meant
+
+        def borne(places: NDArray[np.int64]) -> Mask:
+            told = [window.photos[place].said.told for place in places.tolist()]
+            near = self._meaning.near(meant, frozenset().union(*told))
+            return np.array([borne_out(meant, own, near) for own in told], np.bool_)
+
+        return borne
+
+    def _counted(self, more: Sequence[Json]) -> list[Json]:
+        """Asks `more`, and how many photos have each word and phrase, where that tells words apart."""
+        phrases = [Term(text, words(text)) for text in self._query.phrases if words(text)]
+        counted = [*self._terms, *phrases]
+        if len(counted) < 2 and not any(edits_allowed(term.words[0]) for term in self._terms):
+            return self._asker.ask(more)
+        counts, told = self._asker.counted(counted, more)
+        self._counts |= {term.typed: count for term, count in counts.items()}
+        return told
+
+    def _nearby(self) -> list[Json]:
+        """The request for photos near the query's vector, where the index has such."""
+        query = self._query
+        if query.vector is None or not any(query.vector):
+            return []
+        embedder = embedder_of(query.model, len(query.vector))
+        if not self._asker.may_have(embedder):
+            return []
+        within = self._wording.filters
+        if ids := self._having_literals():
+            within = (*within, among(ids))
+        return [
+            {
+                "indexUid": self._asker.index,
+                "vector": list(query.vector),
+                "hybrid": {"embedder": embedder, "semanticRatio": 1.0},
+                "filter": list(within),
+                "limit": _NEAREST,
+                "attributesToRetrieve": list(READ),
+            }
+        ]
+
+    def _having_literals(self) -> list[str]:
+        """Photos that have what meaning can't stand for: names, numbers, phrases. Empty where all may be meant."""
+        names = [term for term in self._terms if not self._meant.issuperset(term.words)]
+        counts = self._asker.counted(names)[0] if names else {}
+        held = self._wording.only(term for term in names if counts[term])
+        if not held.terms and not held.bounds:
+            return []
+        (told,) = self._asker.ask([held.asked(self._asker.index, limit=_LITERALS, attributesToRetrieve=["id"])])
+        return [hit["id"] for hit in told["hits"]] if total_of(told) <= _LITERALS else []
+
+    def _not_found_by(self, wording: Wording, ids: Sequence[str]) -> tuple[str, ...]:
+        if not ids:
+            return ()
+        request = wording.within(among(ids)).asked(self._asker.index, limit=len(ids), attributesToRetrieve=["id"])
+        held = {hit["id"] for hit in self._asker.ask([request])[0]["hits"]}
+        return tuple(photo_id for photo_id in ids if photo_id not in held)
+
+    def _request(self, wording: Wording, *, limit: int = WINDOW) -> Json:
+        return wording.asked(self._asker.index, limit=limit, attributesToRetrieve=list(READ))
+
+    def _alone(self, found: Json) -> Gathered:
+        """What the server found, unjudged: a query without words."""
+        return Gathered(
+            query=self._query,
+            wording=self._wording,
+            by_words=total_of(found),
+            reached=0,
+            window=Window([]),
+            match=_NO_MATCH,
+            beyond=(),
+            uncounted=(),
+            counted=self._wording,
+            nearest=self._nearest,
+            judge=self._judge,
+        )
+
+
+def _with_all(match: Match, count: int) -> Match:
+    """The server's word is good: all of the first `count` photos match, whatever we think of them."""
+    by_words = np.arange(len(match.mask)) < count
+    scores = np.where(by_words, np.maximum(match.scores, np.float32(_LEAST_SCORE)), match.scores)
+    return replace(match, mask=match.mask | by_words, scores=scores)

@@ -1,0 +1,37 @@
+"""The words that photos have, by their beginning; the server has no list of them, so the newest photos are asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from indexer.search.embedded.vocabulary import begun, spelling, worth_saying
+from indexer.search.matching import Term
+from indexer.search.meilisearch.client import Asker
+from indexer.search.meilisearch.layout import Found
+from indexer.search.meilisearch.request import Wording
+from indexer.search.stems import stem
+
+#: So many photos that have such a word tell which of these words are common.
+_SAMPLE = 100
+
+
+def common_words(asker: Asker, beginning: str, limit: int) -> tuple[str, ...]:
+    """As `SearchBackend.vocabulary`."""
+    start = begun(beginning)
+    if not start:
+        return ()
+    wording = Wording((Term(start, (start,), prefix=True),), finished=False)
+    more = {"limit": _SAMPLE, "sort": ["taken:desc"], "attributesToRetrieve": ["words", "shown"]}
+    photos = [Found(hit) for hit in asker.ask([wording.asked(asker.index, **more)])[0]["hits"]]
+    of_photos = [photo.told.get("words", "").split() for photo in photos]
+    counts = Counter(word for said in of_photos for word in said if word.startswith(start) and worth_saying(word))
+    found: dict[str, str] = {}  # basic form -> word
+    for word in sorted(counts, key=lambda word: (-counts[word], word)):
+        if stem(word) not in found and len(found) < limit:
+            texts = (text for photo, said in zip(photos, of_photos, strict=True) if word in said for text in _of(photo))
+            found[stem(word)] = spelling(word, texts) or word
+    return tuple(found.values())
+
+
+def _of(photo: Found) -> list[str]:
+    return [text for _, text in photo.told.get("shown", [])]

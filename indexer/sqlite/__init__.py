@@ -1,0 +1,1 @@
+"""SQLite files: opened, migrated, checked, and set aside where they are damaged."""

@@ -1,0 +1,1 @@
+"""The JSON API and the numbers for programs that watch."""

@@ -1,0 +1,410 @@
+"""The JSON API, for scripts and other programs of the house.
+
+Every answer is an object; an error is ``{"error": {"status", "message", "hint"}}`` with the same status code, and
+for a wrong filter also ``text`` (the wrong part) and ``suggestion`` (the nearest right one, or null). Where a
+household password is set, requests need the session cookie that POST /login gives; without it they get 401.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from functools import wraps
+from typing import Any, TypeGuard
+
+from aiohttp import web
+
+from indexer.catalogue.library_walk import RootState
+from indexer.catalogue.unreadable import UnreadablePlace
+from indexer.correction import UnusableCorrection
+from indexer.errors import SetupError
+from indexer.message import Message
+from indexer.model import LISTED_FILES, Photo, PhotoFile, iso_date
+from indexer.places.lookup import places_of
+from indexer.search import FilterError, Hit
+from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, in_thread
+from web.links import thumbnail_url
+from web.pages.corrections import correct, take_back
+from web.pages.feedback import change_words, judge
+from web.pages.recaptioning import caption_models, describe_again
+from web.pages.status_page import scan_now, try_again
+from web.presenters import clean
+from web.request_bodies import read_object
+from web.search.searching import (
+    FACETS,
+    Found,
+    WrongRequest,
+    read_number,
+    read_search,
+    run_count,
+    run_facets,
+    run_whole_search,
+    run_whole_similar,
+)
+
+Json = dict[str, Any]
+_HITS, _MOST_HITS = 50, 200
+_SET_ASIDE, _MOST_SET_ASIDE = 100, 1000
+_REFUSED = 20
+
+_ApiHandler = Callable[[web.Request], Awaitable[Json]]
+
+
+def _as_json(handler: _ApiHandler) -> Callable[[web.Request], Awaitable[web.Response]]:
+    @wraps(handler)
+    async def respond(request: web.Request) -> web.Response:
+        try:
+            return web.json_response(await handler(request))
+        except FilterError as error:
+            suggestion = clean(error.suggestion) if error.suggestion else None
+            return _wrong(str(error), text=clean(error.text), suggestion=suggestion)
+        except (WrongRequest, UnusableCorrection) as error:
+            return _wrong(str(error))
+
+    return respond
+
+
+def _wrong(message: str, **more: str | None) -> web.Response:
+    error = {"status": 400, "message": clean(message), "hint": "", **more}
+    return web.json_response({"error": error}, status=400)
+
+
+@_as_json
+async def search(request: web.Request) -> Json:
+    """GET /api/search?q=&sort=&limit=&offset=
+
+    `q` is the query language of the search box, at most 500 characters; `sort` is relevance, newest or oldest;
+    `limit` is 50 unless told and at most 200; `offset` counts hits. Answers ``{"hits": [...], "total", "by_meaning",
+    "took_ms", "corrections", "dropped"}``: how many of the total only the look of the picture found, words of the
+    query with the nearest words that the library has, and words left out because no photo has all of them.
+
+    A hit has ``id``, ``score`` (0..1, within this answer), ``why`` (``field``, ``text``, ``spans`` in characters,
+    ``kind``: exact, prefix, typo, synonym, meaning), ``caption`` (null where there is none, "" where the model saw
+    nothing to describe), ``caption_by`` (person, model or null),
+    ``corrected`` (whether the caption was typed on this page, or by PUT, rather than in another program),
+    ``confidence`` of the model, ``unsure`` (whether that is too little to rely on the caption), ``words`` (``word``,
+    ``probability``: each content word of the model's sentence and how likely it is to be true, in their order; empty
+    where the model does not say), ``tags`` (``word``, ``probability``), ``wrong`` (whether a person marked what the
+    model says as wrong, which then has neither confidence nor words nor tags), ``added_words`` (a person's, to find the
+    photo by), ``taken_at`` (ISO 8601, with its offset where the photo knows it; a year, a month or a day where no
+    more is known), ``width``, ``height``, ``camera``, ``position``, ``places`` (the names of that position, from town
+    to country), ``thumbnail`` (an address on this server), ``file_count`` and ``files`` (the first 20: ``id``, ``path``
+    relative to its library). Found by its look, it has a ``why`` of the field embedding and the kind meaning, whose
+    text says which words came near, if any: "cove ≈ beach".
+    """
+    asked = read_search(request.query, limit=_HITS, most=_MOST_HITS)
+    result = await run_whole_search(request, asked)
+    return {
+        "hits": await in_thread(request, lambda: [_hit(request, found) for found in result.found]),
+        "total": result.total,
+        "by_meaning": result.by_meaning,
+        "took_ms": round(result.took_ms, 2),
+        "corrections": {clean(word): list(map(clean, near)) for word, near in result.corrections.items()},
+        "dropped": list(map(clean, result.dropped)),
+    }
+
+
+@_as_json
+async def photo(request: web.Request) -> Json:
+    """GET /api/photos/ID: all of a hit's fields but score and why, and everything the file says of itself. 404.
+
+    ``machine_caption`` is the model's sentence whoever's is shown, ``caption_place`` (exif, xmp, sidecar, index or
+    null) where our words or a correction stand and ``caption_reason`` why not further up; ``caption_waiting`` is true
+    as long as words are on their way into a file.
+    """
+    return await _told(request)
+
+
+@_as_json
+async def put_caption(request: web.Request) -> Json:
+    """PUT /api/photos/ID/caption with ``{"text": ...}``: a person's words in the place of the caption.
+
+    One line of at most 2,000 characters; line breaks become spaces. They are shown and searched from now on, kept for
+    ever, and written into the photo's files by whoever is indexing. Answers as GET /api/photos/ID does. 400 where the
+    words can't be a caption, 404.
+    """
+    text = (await read_object(request)).get("text")
+    if not isinstance(text, str):
+        raise WrongRequest(Message('The body is {"text": "the caption"}.'))
+    await correct(request, request.match_info["id"], text)
+    return await _told(request)
+
+
+@_as_json
+async def delete_caption(request: web.Request) -> Json:
+    """DELETE /api/photos/ID/caption: takes a correction back, in the files, too; does nothing where there is none.
+
+    What was there before is shown again: the words of another program, else the model's. Answers as GET. 404.
+    """
+    await take_back(request, request.match_info["id"])
+    return await _told(request)
+
+
+@_as_json
+async def put_wrong(request: web.Request) -> Json:
+    """PUT /api/photos/ID/wrong: what the model says of the photo is wrong. Neither shown nor searched until taken back,
+    taken out of the files, and tried again by the next model. Answers as GET /api/photos/ID does. 404."""
+    await judge(request, request.match_info["id"], wrong=True)
+    return await _told(request)
+
+
+@_as_json
+async def delete_wrong(request: web.Request) -> Json:
+    """DELETE /api/photos/ID/wrong: the model's words count again; does nothing where they were not marked. 404."""
+    await judge(request, request.match_info["id"], wrong=False)
+    return await _told(request)
+
+
+@_as_json
+async def patch_words(request: web.Request) -> Json:
+    """PATCH /api/photos/ID/words with ``{"add": [...], "remove": [...]}``, either of them: words to find the photo by.
+
+    At most 64, each of at most 100 characters; letter case makes no other word. Answers as GET does. 400, 404.
+    """
+    body = await read_object(request)
+    add, remove = body.get("add", []), body.get("remove", [])
+    if not (_are_words(add) and _are_words(remove) and (add or remove)):
+        raise WrongRequest(Message('The body is {"add": ["a word"], "remove": ["another"]}, or one of them.'))
+    await change_words(request, request.match_info["id"], add=add, remove=remove)
+    return await _told(request)
+
+
+def _are_words(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+@_as_json
+async def similar(request: web.Request) -> Json:
+    """GET /api/photos/ID/similar?limit=: ``{"hits": [...]}``, most alike first; empty for an unknown id.
+
+    By the look of the pictures where the model gave this one an embedding, else by their most telling words.
+    """
+    limit = min(read_number(request.query, "limit", 20, least=1), _MOST_HITS)
+    found = await run_whole_similar(request, request.match_info["id"], limit)
+    return {"hits": await in_thread(request, lambda: [_hit(request, one) for one in found])}
+
+
+@_as_json
+async def facets(request: web.Request) -> Json:
+    """GET /api/facets?q=: ``{"facets": {name: [{"value", "count"}, ...]}}`` for the current search.
+
+    Names are year, person, place, camera, folder, tag, type and rating.
+    """
+    counted = await run_facets(request, read_search(request.query, limit=1, most=1))
+    return {
+        "facets": {
+            name: [{"value": clean(one.value), "count": one.count} for one in counted.get(name, ())] for name in FACETS
+        }
+    }
+
+
+@_as_json
+async def status(request: web.Request) -> Json:
+    """GET /api/status?limit=&offset=
+
+    ``progress`` (done, queued, set_aside, per_second, eta_s or null, phase, walking, problem or null, unreadable),
+    ``counts`` (photos, files, missing, queued, set_aside, unpushed, with_caption, refused, unreadable: folders,
+    incomplete: photos that wait for tags and embedding, thumbnails_waiting), ``search`` (backend, photos: null
+    where it does not answer, and refused: the first of those that it will not have, as ``{"id", "reason"}``),
+    ``unwritten`` (``{"reason", "photos"}``: how many photos have a caption that stands in no file, and why),
+    ``catalogue_problem`` (what is wrong with the catalogue's file and what to do about it, or null), ``unreadable``
+    (``{"path", "code", "reason", "since", "files"}``: folders that the last scan could not read, the
+    errno's name, and how many known files are in them),
+    ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null, and passed_over:
+    how many pictures and videos of which suffix are not read),
+    ``caption_models`` (current, own: how many photos it has described, others: how many each other model has,
+    by_others: all of those, queued: files that wait for a caption; null where the model in use can't be read) and
+    ``set_aside``, a page of ``{"id", "path", "reason", "attempts"}``.
+    """
+    library, backend = request.config_dict[LIBRARY], request.config_dict[SEARCH]
+    limit = min(read_number(request.query, "limit", _SET_ASIDE, least=1), _MOST_SET_ASIDE)
+    offset = read_number(request.query, "offset", 0, least=0)
+    counts = await request.config_dict[COUNTS].get(request)
+    aside, refused, roots, unwritten, unreadable = await in_thread(
+        request,
+        lambda: (
+            library.set_aside(limit, offset),
+            library.refused(_REFUSED),
+            library.roots(),
+            library.unwritten(),
+            library.unreadable(_MOST_SET_ASIDE),
+        ),
+    )
+    progress = request.config_dict[PROGRESS]()
+    trouble = await in_thread(request, library.trouble)
+    return {
+        "catalogue_problem": clean(trouble) if trouble else None,
+        "progress": asdict(progress),
+        "counts": {
+            name: getattr(counts, name)
+            for name in (
+                *("photos", "files", "missing", "queued", "set_aside", "unpushed", "with_caption", "refused"),
+                *("unreadable", "incomplete", "thumbnails_waiting"),
+            )
+        },
+        "search": {
+            "backend": backend.name,
+            "photos": await run_count(request),
+            "refused": [{"id": one.photo.id, "reason": clean(one.reason)} for one in refused],
+        },
+        "unwritten": [{"reason": clean(reason), "photos": photos} for reason, photos in unwritten.items()],
+        "unreadable": [_unreadable(place) for place in unreadable],
+        "libraries": [_library(root) for root in roots],
+        "caption_models": await _caption_models(request),
+        "set_aside": [
+            {
+                "id": one.id,
+                "path": clean(str(one.file.path)),
+                "reason": clean(one.reason),
+                "attempts": one.attempts,
+            }
+            for one in aside
+        ],
+    }
+
+
+@_as_json
+async def retry(request: web.Request) -> Json:
+    """POST /api/status/retry with ``{"ids": [...]}`` or ``{}``: what was set aside is tried again, those or all.
+
+    Answers ``{"retried": how many}``. 400.
+    """
+    ids = (await read_object(request)).get("ids")
+    if ids is not None and not (isinstance(ids, list) and all(type(item) is int and item < 2**63 for item in ids)):
+        raise WrongRequest(Message('The body is {"ids": [numbers]}, or {} for all of them.'))
+    return {"retried": await try_again(request, ids)}
+
+
+@_as_json
+async def captions(request: web.Request) -> Json:
+    """POST /api/status/captions: what another model than the one in use has described is described again, as by
+    `recollect reindex --captions`.
+
+    Answers ``{"captions", "corrections"}``: how many files were queued for one or the other. 503.
+    """
+    queued = await describe_again(request)
+    return {"captions": queued.captions, "corrections": queued.corrections}
+
+
+@_as_json
+async def scan(request: web.Request) -> Json:
+    """POST /api/status/scan: the libraries are scanned now. Answers ``{}`` at once."""
+    scan_now(request)
+    return {}
+
+
+async def _caption_models(request: web.Request) -> Json | None:
+    try:
+        models = await caption_models(request)
+    except SetupError:
+        return None
+    return {
+        "current": clean(models.current),
+        "own": models.own,
+        "others": {clean(model): photos for model, photos in models.others.items()},
+        "by_others": models.by_others,
+        "queued": models.queued,
+    }
+
+
+def _unreadable(place: UnreadablePlace) -> Json:
+    return {
+        "path": clean(str(place.path)),
+        "code": place.code,
+        "reason": place.reason,
+        "since": place.since.isoformat(),
+        "files": place.files,
+    }
+
+
+def _library(root: RootState) -> Json:
+    held_back = clean(root.held_back) if root.held_back else None
+    return {
+        "path": clean(str(root.path)),
+        "files": root.files,
+        "missing": root.missing,
+        "held_back": held_back,
+        "passed_over": {clean(kind): count for kind, count in root.passed_over.items()},
+    }
+
+
+def _hit(request: web.Request, found: Found[Photo]) -> Json:
+    return _photo(request, found.photo) | {"score": round(found.hit.score, 4), "why": _why(found.hit)}
+
+
+def _why(hit: Hit) -> list[Json]:
+    return [
+        {"field": one.field, "text": clean(one.text), "spans": [list(span) for span in one.spans], "kind": one.kind}
+        for one in hit.why
+    ]
+
+
+async def _told(request: web.Request) -> Json:
+    library = request.config_dict[LIBRARY]
+    found = await in_thread(request, library.photo, request.match_info["id"], most_files=LISTED_FILES)
+    if found is None:
+        raise web.HTTPNotFound(text="There is no photo with this id.")
+    pending = await in_thread(request, library.words_pending, found.id)
+    waiting = {"caption_waiting": bool(pending.waiting or pending.missing)}
+    return await in_thread(request, _photo, request, found) | _metadata(found) | waiting
+
+
+def _photo(request: web.Request, photo: Photo) -> Json:
+    metadata, machine, position = photo.metadata, photo.believed, photo.metadata.position
+    return {
+        "id": photo.id,
+        "caption": None if photo.caption is None else clean(photo.caption),
+        "caption_by": photo.caption_by,
+        "corrected": photo.correction is not None,
+        "confidence": round(machine.confidence, 3) if machine else None,
+        "unsure": photo.unsure,
+        "words": [_word(one.word, one.probability) for one in machine.words] if machine else [],
+        "tags": [_word(one.word, one.probability) for one in machine.tags] if machine else [],
+        "wrong": photo.wrong,
+        "added_words": list(map(clean, photo.added_words)),
+        "taken_at": iso_date(metadata.taken_at, metadata.taken_precision) if metadata.taken_at else None,
+        "width": metadata.width_px,
+        "height": metadata.height_px,
+        "camera": clean(metadata.camera) if metadata.camera else None,
+        "position": asdict(position) if position else None,
+        "places": list(map(clean, places_of(position))),
+        "thumbnail": thumbnail_url(request, photo.id, "grid"),
+        "file_count": photo.file_count,
+        "files": [_file(file) for file in photo.files],
+    }
+
+
+def _word(word: str, probability: float) -> Json:
+    return {"word": clean(word), "probability": round(probability, 3)}
+
+
+def _file(file: PhotoFile) -> Json:
+    return {"id": file.id, "path": clean(file.relative), "missing": file.missing}
+
+
+def _metadata(photo: Photo) -> Json:
+    metadata, machine = photo.metadata, photo.machine
+    return {
+        "mime_type": clean(metadata.mime_type),
+        "lens": clean(metadata.lens) if metadata.lens else None,
+        "exposure_s": metadata.exposure_s,
+        "f_number": metadata.f_number,
+        "iso": metadata.iso,
+        "focal_length_mm": metadata.focal_length_mm,
+        "rating": metadata.rating,
+        "title": clean(metadata.title) if metadata.title else None,
+        "keywords": list(map(clean, metadata.keywords)),
+        "people": list(map(clean, metadata.people)),
+        "pets": list(map(clean, metadata.pets)),
+        "headline": clean(metadata.headline) if metadata.headline else None,
+        "subjects": list(map(clean, metadata.subjects)),
+        "locations": list(map(clean, metadata.locations)),
+        "creators": list(map(clean, metadata.creators)),
+        "alt_texts": list(map(clean, metadata.alt_texts)),
+        "comments": list(map(clean, metadata.comments)),
+        "machine_caption": clean(machine.text) if machine else None,
+        "model": clean(machine.model) if machine else None,
+        "caption_place": photo.caption_place,
+        "caption_reason": clean(photo.caption_reason) if photo.caption_reason else None,
+        "added_at": photo.added_at.isoformat(),
+    }

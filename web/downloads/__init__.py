@@ -1,0 +1,1 @@
+"""Photos and zips of photos as they leave the house."""

@@ -1,0 +1,1 @@
+"""The pages, and what may be changed on them."""

@@ -1,0 +1,98 @@
+"""The pages of results. Each works without the script; the script asks for parts of the same pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+from markupsafe import Markup
+
+from indexer.errors import SearchError
+from indexer.search import FilterError, Sort
+from web.app_keys import COUNTS, PROGRESS
+from web.i18n.language import recorded, said, text
+from web.links import search_url
+from web.pages.fragment_cache import Part
+from web.pages.fragments import NOTHING, PER_PAGE, TEMPLATES, Asked, part_of
+from web.pages.status_page import root_views
+from web.presenters import clean
+from web.search.results import Problem, active_filters, dated, wrong_filter
+from web.search.searching import WrongRequest, read_number, read_search
+from web.templating import render, rendered
+
+MOST_PAGES_AT_ONCE = 20  # when the script restores a long scroll
+_NAMES = ("results", "filters", "timeline")
+_PARTS = {**TEMPLATES, "progress": "_progress.html"}
+
+
+async def search_page(request: web.Request) -> web.StreamResponse:
+    """GET /?q=&sort=&page=: results as a page, or with ``part`` a part of it. ``from`` and ``to`` become filters."""
+    if "from" in request.query or "to" in request.query:
+        raise web.HTTPSeeOther(_with_dates(request))
+    part = request.query.get("part", "")
+    part = part if part in _PARTS else ""
+    selecting = "select" in request.query and not part  # the script selects without another page
+    context: dict[str, Any] = {**NOTHING, "selecting": selecting}
+    made: dict[str, Markup] = {}
+    status = 200
+    try:
+        asked = _read(request, selecting)
+        context |= {"search": asked.search, "active": active_filters(asked.search)}
+        for name in (part,) if part in TEMPLATES else () if part else _NAMES:
+            one = await part_of(request, name, asked)
+            if one.context is not None:
+                context |= one.context
+            elif part:
+                return _sent(request, one)
+            else:
+                made[name] = Markup(one.html)  # noqa: S704 - our own templates', escaped there
+    except WrongRequest as error:
+        status, context["problem"] = 400, Problem(text("That search makes no sense"), said(error.message))
+    except FilterError as error:
+        status, context["problem"] = 400, wrong_filter(asked.search, error)
+    except SearchError as error:
+        status, context["problem"] = (
+            503,
+            Problem(text("The search is not available just now"), clean(recorded(error.hint))),
+        )
+        context["again"] = True
+    if context["problem"]:
+        made.pop("results", None)
+    found = context["results"]
+    if part in {"", "progress"} or (found and not found.total):
+        context |= await _surroundings(request)
+    if not part:
+        missing = [name for name in _NAMES if name not in made]
+        made |= {name: Markup(rendered(request, TEMPLATES[name], context)) for name in missing}  # noqa: S704
+    return render(request, _PARTS.get(part, "search.html"), {**context, "parts": made}, status=status)
+
+
+def _sent(request: web.Request, part: Part) -> web.Response:
+    if "gzip" in request.headers.get("Accept-Encoding", "").lower():
+        packed = {"Content-Encoding": "gzip"}
+        return web.Response(body=part.packed, content_type="text/html", charset="utf-8", headers=packed)
+    return web.Response(text=part.html, content_type="text/html")
+
+
+def _read(request: web.Request, selecting: bool) -> Asked:
+    search = read_search(request.query, limit=PER_PAGE, most=PER_PAGE)
+    page = read_number(request.query, "page", 1, least=1)
+    pages = min(read_number(request.query, "pages", 1, least=1), MOST_PAGES_AT_ONCE)
+    return Asked(search, page, pages, selecting)
+
+
+async def _surroundings(request: web.Request) -> dict[str, Any]:
+    """What every state of the results page tells: how much there is, and how far the indexing is."""
+    counts = await request.config_dict[COUNTS].get(request)
+    progress = request.config_dict[PROGRESS]()
+    return {
+        "counts": counts,
+        "progress": progress,
+        "roots": await root_views(request) if not counts.photos else (),
+    }
+
+
+def _with_dates(request: web.Request) -> str:
+    values = {name: clean(request.query.get(name, "")) for name in ("q", "from", "to", "sort")}
+    query = dated(values["q"], values["from"], values["to"])
+    return search_url(query, Sort(values["sort"]) if values["sort"] in list(Sort) else None)

@@ -1,0 +1,222 @@
+"""The page that says how everything is: progress, model, search, disk, libraries, and what was set aside and why."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from indexer.catalogue.job_queue import SetAside
+from indexer.catalogue.unreadable import UnreadablePlace
+from indexer.errors import SearchError
+from indexer.settings import Settings
+from indexer.sqlite.derived import set_aside_files
+from indexer.storage import search_path
+from web.app_keys import COUNTS, LIBRARY, LOOK, PROGRESS, SEARCH, SETTINGS, WAKE, in_thread, while_searching
+from web.i18n.language import recorded
+from web.i18n.localized import bytes_text, decimal_text
+from web.links import described_url, photo_url, retried_url, scanned_url
+from web.pages.recaptioning import describe_again, model_view
+from web.presenters import clean, file_name
+from web.request_bodies import read_fields
+from web.search.results import Link
+from web.templating import render
+
+_SET_ASIDE = 200
+_REFUSED = 20
+_REASONS = 20  # of captions that stand in no file: some name a file of their own
+_UNREADABLE = 20
+_LITTLE_SPACE_BYTES = 1_000_000_000
+_LONGEST_NUMBER = 18  # digits, of what SQLite counts with
+
+
+@dataclass(frozen=True, slots=True)
+class RootView:
+    """A library and what is known of it; `held_back` says why its missing files are not believed."""
+
+    path: str
+    files: int
+    missing: int
+    held_back: str
+    passed_over: int = 0  # files of kinds that are not read
+    kinds: str = ""  # "10 .jxl, 2 .psd"
+
+
+@dataclass(frozen=True, slots=True)
+class AsideView:
+    """A file that could not be indexed."""
+
+    id: int
+    path: str
+    reason: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableView:
+    """A folder that the last scan could not read; `files` known ones are in it."""
+
+    path: str
+    reason: str
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchView:
+    """The search backend: `photos` None and `problem` where it does not answer."""
+
+    name: str
+    photos: int | None
+    problem: str
+    hint: str
+    refused: tuple[tuple[Link, str], ...]  # photo, and why
+
+
+@dataclass(frozen=True, slots=True)
+class DiskView:
+    """The disk of the data directory."""
+
+    used: str
+    free: str
+    is_low: bool
+
+
+async def status_page(request: web.Request) -> web.Response:
+    """GET /status: with ``part=status`` the part of it that changes. `retried` is what POST /status/retry says,
+    `described` what POST /status/captions does, `scanning` that POST /status/scan was."""
+    library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
+    trouble = await in_thread(request, library.trouble)
+    context = {
+        "counts": await request.config_dict[COUNTS].get(request),
+        "progress": request.config_dict[PROGRESS](),
+        "search": await _search(request),
+        "model": await model_view(request),
+        "unwritten": await _unwritten(request),
+        "aside": tuple(map(_aside, await in_thread(request, library.set_aside, _SET_ASIDE, 0))),
+        "retried": _number(request, "retried"),
+        "described": _number(request, "described"),
+        "scanning": "scanning" in request.query,
+        "disk": await asyncio.to_thread(_disk, settings.data_dir),
+        "roots": await root_views(request),
+        "trouble": clean(recorded(trouble)) if trouble else "",
+        "unreadable": tuple(map(_unreadable, await in_thread(request, library.unreadable, _UNREADABLE))),
+        "set_aside_files": await asyncio.to_thread(_set_aside_files, settings),
+    }
+    template = "_status.html" if request.query.get("part") == "status" else "status.html"
+    return render(request, template, context)
+
+
+async def retry(request: web.Request) -> web.Response:
+    """POST /status/retry: what was set aside is tried again, all of it or the one that ``id`` names, and back to the
+    status."""
+    (chosen,) = await read_fields(request, "id")
+    if chosen and not _is_number(chosen):
+        raise web.HTTPBadRequest(text="That is no file that was set aside.")
+    raise web.HTTPSeeOther(retried_url(await try_again(request, [int(chosen)] if chosen else None)))
+
+
+async def captions(request: web.Request) -> web.Response:
+    """POST /status/captions: what another model has described is described again, and back to the status."""
+    raise web.HTTPSeeOther(described_url((await describe_again(request)).captions))
+
+
+async def scan(request: web.Request) -> web.Response:
+    """POST /status/scan: the libraries are scanned now, and back to the status."""
+    scan_now(request)
+    raise web.HTTPSeeOther(scanned_url())
+
+
+def scan_now(request: web.Request) -> None:
+    """Has the indexer of this process scan every library."""
+    request.config_dict[LOOK]()
+
+
+async def try_again(request: web.Request, ids: list[int] | None) -> int:
+    """Queues what was set aside once more, all of it where `ids` is None; gives how many files that are."""
+    number = await in_thread(request, request.config_dict[LIBRARY].retry_set_aside, ids)
+    if number:
+        request.config_dict[COUNTS].forget()
+        request.config_dict[WAKE]()
+    return number
+
+
+async def root_views(request: web.Request) -> tuple[RootView, ...]:
+    """The libraries that were walked, and those of the settings that never were."""
+    walked = await in_thread(request, request.config_dict[LIBRARY].roots)
+    paths = {root.path for root in walked}
+    return (
+        *(
+            RootView(
+                clean(str(root.path)),
+                root.files,
+                root.missing,
+                clean(recorded(root.held_back or "")),
+                sum(root.passed_over.values()),
+                clean(", ".join(f"{decimal_text(count)} {kind}" for kind, count in root.passed_over.items())),
+            )
+            for root in walked
+        ),
+        *(RootView(clean(str(path)), 0, 0, "") for path in request.config_dict[SETTINGS].photos if path not in paths),
+    )
+
+
+def _number(request: web.Request, name: str) -> int | None:
+    text = request.query.get(name, "")
+    return int(text) if _is_number(text) else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
+
+
+def _aside(one: SetAside) -> AsideView:
+    return AsideView(one.id, clean(one.file.relative), clean(recorded(one.reason)), one.attempts)
+
+
+def _unreadable(place: UnreadablePlace) -> UnreadableView:
+    return UnreadableView(clean(str(place.path)), clean(recorded(place.reason)), place.files)
+
+
+def _set_aside_files(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """Databases that were set aside since the last ones, by name, and how large they are: they may be deleted."""
+    found = [path for store in (search_path(settings), settings.thumbnails_path) for path in set_aside_files(store)]
+    return tuple((clean(path.name), bytes_text(path.stat().st_size)) for path in found)
+
+
+async def _search(request: web.Request) -> SearchView:
+    backend = request.config_dict[SEARCH]
+    photos, problem, hint = None, "", ""
+    try:
+        photos = await while_searching(request, backend.count)
+    except SearchError as error:
+        problem, hint = clean(recorded(error.what)), clean(recorded(error.hint))
+    refused = await in_thread(request, request.config_dict[LIBRARY].refused, _REFUSED)
+    told = tuple((Link(file_name(one.photo), photo_url(one.photo.id)), clean(recorded(one.reason))) for one in refused)
+    return SearchView(backend.name, photos, problem, hint, told)
+
+
+async def _unwritten(request: web.Request) -> tuple[tuple[str, int], ...]:
+    """Why captions stand in no file, and in how many photos' none; "" where that is not known, or for many reasons."""
+    counted = list((await in_thread(request, request.config_dict[LIBRARY].unwritten)).items())
+    told = [(clean(recorded(reason)), photos) for reason, photos in counted[:_REASONS] if reason]
+    others = sum(photos for _, photos in counted) - sum(photos for _, photos in told)
+    return (*told, ("", others)) if others else tuple(told)
+
+
+def _disk(data_dir: Path) -> DiskView:
+    used = sum(map(size_bytes, data_dir.rglob("*"))) if data_dir.is_dir() else 0
+    free = shutil.disk_usage(data_dir if data_dir.is_dir() else Path("/")).free
+    return DiskView(bytes_text(used), bytes_text(free), free < _LITTLE_SPACE_BYTES)
+
+
+def size_bytes(path: Path) -> int:
+    """Of a file; 0 of anything else, and of a file that is gone: SQLite's -wal and -shm come and go."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0

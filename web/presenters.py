@@ -1,0 +1,360 @@
+"""A photo as people are shown it: marked matches, dates with their zone, exposures in a photographer's terms.
+
+Everything that comes out of here is ordinary text; the templates escape it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from indexer.catalogue import Counts
+from indexer.model import CaptionBy, CaptionPlace, DatePrecision, Glimpse, Photo, PhotoMetadata, Position
+from indexer.progress import Phase, Progress
+from indexer.search import Hit, Why
+from web.i18n.language import marked, recorded, text, told
+from web.i18n.localized import decimal_text, duration_text, size_text
+
+_FIELDS = MappingProxyType(
+    {
+        "person_caption": marked("caption"),
+        "machine_caption": marked("caption"),
+        "tags": marked("tag"),
+        "keywords": marked("keyword"),
+        "people": marked("person"),
+        "title": marked("title"),
+        "places": marked("place"),
+        "folders": marked("folder"),
+        "file_names": marked("file name"),
+        "taken_at": marked("date"),
+        "camera": marked("camera"),
+        "lens": marked("lens"),
+        "pets": marked("pet"),
+        "headline": marked("headline"),
+        "alt_texts": marked("alt text"),
+        "comments": marked("comment"),
+        "locations": marked("location"),
+        "subjects": marked("subject"),
+        "creators": marked("by"),
+        "embedding": marked("picture"),
+    }
+)
+_KINDS = MappingProxyType(
+    {"typo": marked("spelt alike"), "synonym": marked("means the same"), "meaning": marked("looks like it")}
+)
+_MODEL_FIELDS = frozenset({"machine_caption", "tags"})
+_CAPTION_FIELDS = MappingProxyType({CaptionBy.PERSON: "person_caption", CaptionBy.MODEL: "machine_caption"})
+_PLACES = MappingProxyType(
+    {
+        CaptionPlace.EXIF: marked("written into the photo"),
+        CaptionPlace.XMP: marked("written into the photo (XMP)"),
+        CaptionPlace.SIDECAR: marked("written into an .xmp file beside the photo"),
+        CaptionPlace.INDEX: marked("kept in the catalogue only"),
+    }
+)
+_SOME_PLACES = MappingProxyType(
+    {
+        CaptionPlace.EXIF: marked("written into %(some)s of %(all)s files"),
+        CaptionPlace.XMP: marked("written into %(some)s of %(all)s files (XMP)"),
+        CaptionPlace.SIDECAR: marked("written into an .xmp file beside %(some)s of %(all)s files"),
+        CaptionPlace.INDEX: marked("not written into %(some)s of %(all)s files"),
+    }
+)
+
+
+_PHASES: Mapping[str, str] = MappingProxyType(
+    {
+        Phase.STARTING: marked("starting"),
+        Phase.WALKING: marked("looking for photos"),
+        Phase.INDEXING: marked("captioning"),
+        Phase.SEARCH: marked("updating search"),
+        Phase.IDLE: marked("up to date"),
+        Phase.STOPPING: marked("stopping"),
+    }
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """`text` that can be sent: bytes of a file name that are no UTF-8 become U+FFFD, one each, so that spans hold."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of text, marked where the search matched it."""
+
+    text: str
+    marked: bool
+
+
+def pieces(text: str, spans: Iterable[tuple[int, int]]) -> tuple[Piece, ...]:
+    """`text` cut at `spans` (start, end in characters); overlapping or wrong spans do no harm."""
+    cut: list[Piece] = []
+    at = 0
+    for start, end in sorted(spans):
+        start, end = max(start, at), min(end, len(text))
+        if start >= end:
+            continue
+        if start > at:
+            cut.append(Piece(clean(text[at:start]), marked=False))
+        cut.append(Piece(clean(text[start:end]), marked=True))
+        at = end
+    if at < len(text):
+        cut.append(Piece(clean(text[at:]), marked=False))
+    return tuple(cut)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a photo was found, for people: in which field, the text with its marks, and how where it is not literal."""
+
+    field: str
+    pieces: tuple[Piece, ...]
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One photo in the grid."""
+
+    id: str
+    position: int  # in the whole answer, from 0
+    caption: tuple[Piece, ...]
+    alternative: str
+    shape: str
+    width: int
+    height: int
+    by_model: bool
+    unsure: bool
+    taken_at: datetime | None
+    taken_precision: DatePrecision
+    reasons: tuple[Reason, ...]  # those that the caption does not show itself
+
+
+def tile(photo: Glimpse, hit: Hit, position: int, grid_px: int) -> Tile:
+    """What the grid shows of one hit."""
+    width, height = fitted(photo, grid_px)
+    return Tile(
+        id=photo.id,
+        position=position,
+        caption=caption_pieces(photo, hit.why),
+        alternative=_alternative(photo),
+        shape=shape(photo),
+        width=width,
+        height=height,
+        by_model=photo.caption_by is CaptionBy.MODEL,
+        unsure=photo.unsure,
+        taken_at=photo.taken_at,
+        taken_precision=photo.taken_precision,
+        reasons=_tile_reasons(photo, hit),
+    )
+
+
+def believed(photo: Photo | Glimpse, why: Sequence[Why]) -> tuple[Why, ...]:
+    """`why` without the model's words where a person has marked them as wrong: search hears of it a moment later."""
+    return tuple(one for one in why if not photo.wrong or one.field not in _MODEL_FIELDS)
+
+
+def _tile_reasons(photo: Glimpse, hit: Hit) -> tuple[Reason, ...]:
+    """The two best; that a picture looks like it goes without saying where its words match as well."""
+    why = believed(photo, hit.why)
+    telling = [one for one in why if one.field != "embedding" or one.text]
+    return reasons(telling or why, leave_out=caption_field(photo))[:2]
+
+
+def _alternative(photo: Glimpse) -> str:
+    if not photo.caption:
+        return text("A photo without a caption: %(file)s", file=clean(photo.file_name) or photo.id)
+    caption = clean(photo.caption)
+    return text("%(caption)s (not sure)", caption=caption) if photo.unsure else caption
+
+
+def caption_pieces(photo: Photo | Glimpse, why: Sequence[Why]) -> tuple[Piece, ...]:
+    """The caption that is shown, with what matched in it marked."""
+    shown = photo.caption or ""
+    wanted = caption_field(photo)
+    spans = [span for reason in why if reason.field == wanted and reason.text == shown for span in reason.spans]
+    return pieces(shown, spans)
+
+
+def caption_field(photo: Photo | Glimpse) -> str:
+    """The search document's field that holds the caption which is shown."""
+    return _CAPTION_FIELDS[photo.caption_by] if photo.caption_by else ""
+
+
+def reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[Reason, ...]:
+    """`why` in words. Of the field `leave_out`, which is shown with its marks elsewhere, only what is not literal."""
+    return tuple(
+        Reason(_field(one, leave_out), _telling(one, leave_out), told(_KINDS.get(one.kind, "")))
+        for one in why
+        if one.field != leave_out or one.kind in _KINDS
+    )
+
+
+def _field(one: Why, shown_elsewhere: str) -> str:
+    """Beside a person's caption the model's sentence is not the caption any more."""
+    if one.field == "machine_caption" and shown_elsewhere == "person_caption":
+        return text("the model would say")
+    return told(_FIELDS.get(one.field, one.field))
+
+
+def _telling(one: Why, shown_elsewhere: str) -> tuple[Piece, ...]:
+    """The text with its marks; of one that is shown elsewhere the marks alone."""
+    cut = pieces(one.text, one.spans)
+    if one.field != shown_elsewhere:
+        return cut
+    marked = [piece for piece in cut if piece.marked]
+    return tuple(part for piece in marked for part in (Piece(", ", marked=False), piece))[1:]
+
+
+def file_name(photo: Photo) -> str:
+    """The name of the photo's first present file, for want of anything better to call it."""
+    present = [file for file in photo.files if not file.missing] or list(photo.files)
+    return clean(present[0].path.name) if present else photo.id
+
+
+def fitted(sized: PhotoMetadata | Glimpse, longest_px: int) -> tuple[int, int]:
+    """Width and height of the thumbnail whose longest side is at most `longest_px`."""
+    width, height = max(1, sized.width_px), max(1, sized.height_px)
+    scale = min(1.0, longest_px / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+_SHAPE_STEP = 1.05
+_SHAPE_LEAST, _SHAPE_MOST = -14, 21  # from about 1:2 to 2.8:1; panoramas are cropped in the grid
+
+
+def shape(sized: PhotoMetadata | Glimpse) -> str:
+    """The class that gives a box its aspect ratio, in steps of 5%: a style attribute would need unsafe-inline."""
+    ratio = max(1, sized.width_px) / max(1, sized.height_px)
+    step = round(math.log(ratio, _SHAPE_STEP))
+    return f"k{min(max(step, _SHAPE_LEAST), _SHAPE_MOST)}"
+
+
+def shape_rules() -> str:
+    """The style sheet's rules for `shape`; a test holds the two together."""
+    steps = range(_SHAPE_LEAST, _SHAPE_MOST + 1)
+    return "\n".join(f".k{step} {{ --r: {_SHAPE_STEP**step:.3f}; }}" for step in steps)
+
+
+def facts(photo: Photo) -> tuple[tuple[str, str], ...]:
+    """(name, value) pairs of what the camera wrote, as far as it did."""
+    metadata = photo.metadata
+    found = (
+        (text("Title"), clean(metadata.title or "")),
+        (text("Headline"), clean(metadata.headline or "")),
+        (text("Subject"), clean(", ".join(metadata.subjects))),
+        (text("Location"), clean(", ".join(metadata.locations))),
+        (text("Pets"), clean(", ".join(metadata.pets))),
+        (text("Alternative text"), clean(" · ".join(metadata.alt_texts))),
+        (text("Comment"), clean(" · ".join(metadata.comments))),
+        (text("By"), clean(", ".join(metadata.creators))),
+        (text("Camera"), clean(metadata.camera or "")),
+        (text("Lens"), clean(metadata.lens or "")),
+        (text("Exposure"), exposure(metadata)),
+        (text("Rating"), "★" * max(metadata.rating or 0, 0)),
+        (
+            text("Size"),
+            f"{size_text(metadata.width_px, metadata.height_px)} · {metadata.mime_type.rpartition('/')[2].upper()}",
+        ),
+    )
+    return tuple((name, value) for name, value in found if value)
+
+
+def exposure(metadata: PhotoMetadata) -> str:
+    """``1/250 s · f/2.8 · ISO 200 · 35 mm``, as far as it is known."""
+    parts = []
+    if metadata.exposure_s:
+        parts.append(f"{_shutter(metadata.exposure_s)} s")
+    if metadata.f_number:
+        parts.append(f"f/{decimal_text(metadata.f_number)}")
+    if metadata.iso:
+        parts.append(f"ISO {metadata.iso}")
+    if metadata.focal_length_mm:
+        parts.append(f"{decimal_text(metadata.focal_length_mm)} mm")
+    return " · ".join(parts)
+
+
+def _shutter(seconds: float) -> str:
+    return decimal_text(seconds) if seconds >= 0.3 else f"1/{1 / seconds:.0f}"
+
+
+def coordinates(position: Position) -> str:
+    """Degrees with their hemisphere: ``45.7640° N, 4.8357° E``."""
+    latitude, longitude = (decimal_text(abs(one), "0.0000") for one in (position.latitude, position.longitude))
+    north = text("%(degrees)s° N", degrees=latitude)
+    east = text("%(degrees)s° E", degrees=longitude)
+    if position.latitude < 0:
+        north = text("%(degrees)s° S", degrees=latitude)
+    if position.longitude < 0:
+        east = text("%(degrees)s° W", degrees=longitude)
+    height = f", {decimal_text(position.altitude_m, '#,##0')} m" if position.altitude_m is not None else ""
+    return f"{north}, {east}{height}"
+
+
+def offset_text(moment: datetime) -> str:
+    """``UTC+02:00``; empty where the photo does not know its offset."""
+    offset = moment.utcoffset()
+    if offset is None:
+        return ""
+    if not offset:
+        return "UTC"
+    minutes = abs(offset) // timedelta(minutes=1)
+    return f"UTC{'-' if offset < timedelta() else '+'}{minutes // 60:02}:{minutes % 60:02}"
+
+
+def caption_place(photo: Photo) -> str:
+    """Where the caption was put, and why not in the photo itself; of words that others put there, nothing."""
+    if photo.caption_place is None or (photo.caption_by is not CaptionBy.MODEL and photo.correction is None):
+        return ""
+    places = Counter((file.caption_place, file.caption_reason) for file in photo.files if not file.missing)
+    if len(places) < 2 or photo.more_files or any(place is None for place, _ in places):
+        return _with_reason(told(_PLACES[photo.caption_place]), photo.caption_reason)
+    return "; ".join(
+        _with_reason(text(template, some=number, all=places.total()), reason)
+        for wanted, template in _SOME_PLACES.items()
+        for (place, reason), number in places.items()
+        if place is wanted
+    )
+
+
+def _with_reason(place: str, reason: str | None) -> str:
+    return f"{place}: {clean(recorded(reason))}" if reason else place
+
+
+#: Search is made again, not just kept up, while it lacks more than one in so many photos.
+_KEPT_UP = 20
+
+
+def is_busy(progress: Progress, counts: Counts) -> bool:
+    """Whether more photos are to be expected soon; an indexer that has just started does not know yet."""
+    return bool(progress.queued or counts.queued or progress.walking or progress.phase == Phase.STARTING)
+
+
+def percent(progress: Progress, counts: Counts) -> int:
+    """How much of what is known of is done."""
+    todo = max(progress.queued, counts.queued)
+    whole = counts.photos + todo
+    return 100 if not todo else min(99, counts.photos * 100 // max(whole, 1))
+
+
+def phase_text(progress: Progress) -> str:
+    """What the indexer is busy with, as the beginning of a sentence."""
+    phase = told(_PHASES.get(progress.phase, progress.phase))
+    return phase[:1].upper() + phase[1:]
+
+
+def is_rebuilding(counts: Counts) -> bool:
+    """Whether search lacks so many photos that it is being made again, or for the first time, rather than kept up."""
+    return counts.unpushed > 0 and counts.unpushed * _KEPT_UP >= counts.photos
+
+
+def eta_text(progress: Progress) -> str:
+    """``about 7 min left``; empty where it can't be told."""
+    return text("about %(time)s left", time=duration_text(progress.eta_s)) if progress.eta_s is not None else ""

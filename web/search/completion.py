@@ -1,0 +1,174 @@
+"""What somebody who is typing may be about to say: words, names and filters that the end of the query begins.
+
+The query language decides what is completed: behind ``name:`` the values of that filter, inside of quotation marks
+nothing, else words of the library, names of people, places, cameras and folders, and the filters themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain, islice
+from types import MappingProxyType
+
+from indexer.search import FacetCount
+from indexer.search.filters import FILTER_NAMES
+from indexer.text import words
+from web.search.query_text import quoted
+
+#: So many are offered at once.
+MOST = 7
+#: Whose values are names, in the order in which they are offered, and how many of each beside one another.
+KINDS: Mapping[str, int] = MappingProxyType({"person": 2, "place": 2, "tag": 1, "folder": 1, "camera": 1, "lens": 1})
+#: Facets whose values complete their own filter, too.
+_VALUES = (*KINDS, "type", "year")
+_FIXED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"sort": ("newest", "oldest", "relevance"), "rating": (">=4", "5", ">=3"), "before": (), "after": ("30d", "1y")}
+)
+_MOST_WORDS = 4
+_LONGEST_NAME = 3  # words that are typed one after another and may be one name
+
+_FILTER = re.compile(r'(?:^|(?<=\s))-?(?P<name>[^\W\d_]+):(?:"(?P<quoted>[^"]*)|(?P<value>[^\s"]*))$')
+_PLAIN = re.compile(r"(?:^|(?<=\s))(?P<minus>-?)(?P<words>[^\s\":-][^\s\":]*(?: [^\s\":-][^\s\":]*)*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What may be meant. `query` is the whole query with it, `at` where the cursor then stands in it."""
+
+    text: str
+    kind: str  # "word", "filter", or the name of the filter whose value it is
+    query: str
+    at: int
+
+
+class _Values:
+    """The values of one facet, folded into one text with a value a line: a text is searched far faster than a list."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        lines = [f"\n {' '.join(words(value))}" for value in values]
+        self._values = tuple(values)
+        self._text = "".join(lines)
+        self._ends = tuple(accumulate(map(len, lines)))
+
+    def all(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def having(self, start: str, *, first: bool) -> Iterator[str]:
+        """Values with a word that begins so; with `first` those whose first word does, else the others."""
+        wanted = f"\n {start}" if first else f" {start}"
+        at = self._text.find(wanted)
+        while at >= 0:
+            line = bisect_right(self._ends, at)
+            if first or self._text[at - 1] != "\n":
+                yield self._values[line]
+                at = self._ends[line] - 1
+            at = self._text.find(wanted, at + 1)
+
+
+class Names:
+    """The values that facets have, most frequent first."""
+
+    def __init__(self, facets: Mapping[str, Sequence[FacetCount]]) -> None:
+        self._known = {kind: _Values([one.value for one in facets.get(kind, ())]) for kind in _VALUES}
+
+    def beginning(self, kind: str, typed: str) -> Iterator[str]:
+        """Values in which a word begins so, those that begin so themselves first; all where nothing was typed."""
+        known = self._known.get(kind)
+        start = " ".join(words(typed))
+        if known is None or (not start and typed.strip()):
+            return iter(())
+        return chain(known.having(start, first=True), known.having(start, first=False)) if start else known.all()
+
+
+def suggestions(
+    query: str,
+    at: int,
+    names: Names,
+    vocabulary: Callable[[str], Sequence[str]],
+    towns: Callable[[str], Sequence[str]],
+) -> tuple[Suggestion, ...]:
+    """At most `MOST` ways to go on from the cursor at `at`; none in the middle of a word.
+
+    `vocabulary` gives words by their beginning, `towns` names of places anywhere.
+    """
+    head, tail = query[:at], query[at:]
+    if tail[:1].strip():
+        return ()
+    if value := _FILTER.search(head):
+        found = _values(value, names, towns)
+    elif (plain := _PLAIN.search(head)) and head.count('"') % 2 == 0:
+        found = _words_and_names(plain, names, vocabulary)
+    else:
+        return ()
+    completed = (_completed(head[:start], text, kind, written, tail) for text, kind, start, written in found)
+    # What changes nothing is no suggestion.
+    return tuple(islice((one for one in completed if one.query.strip() != query.strip()), MOST))
+
+
+_Choice = tuple[str, str, int, str]  # text, kind, where it begins, how it is written there
+
+
+def _values(match: re.Match[str], names: Names, towns: Callable[[str], Sequence[str]]) -> Iterator[_Choice]:
+    name = match["name"].lower()
+    typed = match["value"] if match["quoted"] is None else match["quoted"]
+    start = match.start("value") if match["quoted"] is None else match.start("quoted") - 1
+    if name in {"before", "after"}:
+        values: Iterator[str] = chain(_starting(_FIXED[name], typed), names.beginning("year", typed))
+    elif name in _FIXED:
+        values = _starting(_FIXED[name], typed)
+    elif name == "near":
+        # A country is a place where photos were taken, but no town to be near to.
+        own = frozenset(names.beginning("place", typed))
+        values = iter(sorted(towns(typed) if typed.strip() else (), key=lambda town: town not in own))
+    else:
+        values = names.beginning(name, typed)
+    for value in islice(dict.fromkeys(islice(values, 4 * MOST)), MOST):
+        yield value, name, start, quoted(value)
+
+
+def _starting(values: Sequence[str], typed: str) -> Iterator[str]:
+    return (value for value in values if value.startswith(typed.lower()))
+
+
+def _words_and_names(
+    match: re.Match[str], names: Names, vocabulary: Callable[[str], Sequence[str]]
+) -> Iterator[_Choice]:
+    parts = match["words"].split(" ")
+    begun, minus = parts[-1], match["minus"]
+    last = match.end() - len(begun)
+    if minus and len(parts) > 1:
+        minus = ""
+    offered: list[_Choice] = []
+    for kind, most in KINDS.items():
+        if kind != "tag":
+            offered += islice(_named(match, names, kind), most)
+    named = {one[0].lower() for one in offered}
+    said = [word for word in vocabulary(begun) if word not in {*named, begun.lower()}][:_MOST_WORDS]
+    offered += [(word, "word", last, word) for word in said]
+    tags = (one for one in _named(match, names, "tag") if one[0] not in {*said, begun.lower()})
+    offered += islice(tags, KINDS["tag"])
+    filters = (name for name in FILTER_NAMES if len(begun) > 1 and name.startswith(begun.lower()))
+    offered += [(f"{name}:", "filter", last, f"{name}:") for name in filters]
+    order = {"person": 0, "word": 1, "place": 2, "tag": 3, "folder": 4, "camera": 5, "lens": 6, "filter": 7}
+    yield from sorted(offered, key=lambda one: order[one[1]])
+
+
+def _named(match: re.Match[str], names: Names, kind: str) -> Iterator[_Choice]:
+    """Names that the last words, as many of them as fit, are the beginning of."""
+    parts = match["words"].split(" ")
+    for count in range(min(len(parts), _LONGEST_NAME), 0, -1):
+        typed = " ".join(parts[-count:])
+        found = list(islice(dict.fromkeys(islice(names.beginning(kind, typed), 2 * MOST)), MOST))
+        if found:
+            start = match.end() - len(typed)
+            yield from ((value, kind, start, f"{kind}:{quoted(value)}") for value in found)
+            return
+
+
+def _completed(before: str, text: str, kind: str, written: str, tail: str) -> Suggestion:
+    """A filter's name waits for its value; behind everything else the next word may begin."""
+    done = before + written + ("" if kind == "filter" else " ")
+    return Suggestion(text, kind, done + tail.lstrip(), len(done))

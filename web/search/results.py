@@ -1,0 +1,232 @@
+"""What the results page shows: tiles under their months, filter chips with counts, and the states without photos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from types import MappingProxyType
+
+from indexer.model import DatePrecision, Glimpse, iso_date
+from indexer.search import FacetCount, FilterError, Sort
+from web.i18n.language import marked, plural, said, text, told
+from web.i18n.localized import month_text, year_text
+from web.links import search_url
+from web.presenters import Tile, clean, tile
+from web.search import query_text
+from web.search.searching import DATES, Result, Search
+
+FILTER_LABELS = MappingProxyType(
+    {
+        "year": marked("When"),
+        "person": marked("People"),
+        "place": marked("Places"),
+        "camera": marked("Cameras"),
+        "folder": marked("Folders"),
+        "tag": marked("Things"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A text that leads somewhere."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One value of a facet; its link takes it in or, where it is active, out again."""
+
+    text: str
+    count: int
+    url: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FilterGroup:
+    """One facet with its values."""
+
+    name: str
+    label: str
+    chips: tuple[Chip, ...]
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """Tiles under one heading; no heading where the order is not by date, or where a page goes on with a month."""
+
+    heading: str
+    machine: str  # for <time datetime>: "2019-07"
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A page of results, ready to be shown."""
+
+    months: tuple[Month, ...]
+    total: int
+    by_look: str  # how many of them no word would have found: "3 by their look"
+    by_words: bool  # whether there is anything to be better or worse at
+    corrections: tuple[Link, ...]
+    dropped: tuple[str, ...]
+    page: int
+    pages_shown: int
+    more: str  # the next page's address, empty at the end
+    earlier: str  # the page before, empty on the first
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why there is no answer, what would be right, and what to do."""
+
+    title: str
+    message: str
+    links: tuple[Link, ...] = ()
+
+
+def results(search: Search, result: Result[Glimpse], *, page: int, pages: int, per_page: int, grid_px: int) -> Results:
+    """`search` began one photo before the page where there is one, so that months go on over page edges."""
+    first = (page - 1) * per_page
+    tiles = [tile(one.photo, one.hit, search.offset + at, grid_px) for at, one in enumerate(result.found)]
+    before = [one for one in tiles if one.position < first]
+    shown = [one for one in tiles if one.position >= first]
+    by_date = effective_sort(search, result) is not Sort.RELEVANCE
+    last = page + pages - 1
+    more = last * per_page < result.total
+    return Results(
+        months=tuple(_months(shown, _month(before[-1]) if before else None))
+        if by_date
+        else (Month("", "", (*shown,)),),
+        total=result.total,
+        by_look=_by_look(result),
+        by_words=bool(result.query.words or result.query.phrases),
+        corrections=_corrections(search, result),
+        dropped=tuple(map(clean, result.dropped)),
+        page=page,
+        pages_shown=pages,
+        more=search_url(search.text, search.sort, page=last + 1) if more else "",
+        earlier=search_url(search.text, search.sort, page=page - 1) if page > 1 else "",
+    )
+
+
+def _by_look(result: Result[Glimpse]) -> str:
+    if not result.by_meaning:
+        return ""
+    if result.total == 1:
+        return text("by its look")
+    if result.by_meaning == result.total:
+        return text("all by their look")
+    return plural("%(count)s by its look", "%(count)s by their look", result.by_meaning)
+
+
+def effective_sort(search: Search, result: Result[Glimpse]) -> Sort:
+    """The order in which the hits come."""
+    query = result.query
+    if query.sort or search.sort:
+        return query.sort or search.sort or Sort.RELEVANCE
+    return Sort.RELEVANCE if query.words or query.phrases else Sort.NEWEST
+
+
+def _month(one: Tile) -> tuple[str, str]:
+    if one.taken_at is None:
+        return text("Without a date"), ""
+    if one.taken_precision is DatePrecision.YEAR:
+        return year_text(one.taken_at), iso_date(one.taken_at, DatePrecision.YEAR)
+    return month_text(one.taken_at), iso_date(one.taken_at, DatePrecision.MONTH)
+
+
+def _months(tiles: Sequence[Tile], current: tuple[str, str] | None) -> Iterator[Month]:
+    gathered: list[Tile] = []
+    heading = ("", "")
+    for one in tiles:
+        month = _month(one)
+        if month != current:
+            if gathered:
+                yield Month(*heading, tuple(gathered))
+            gathered, current, heading = [], month, month
+        gathered.append(one)
+    if gathered:
+        yield Month(*heading, tuple(gathered))
+
+
+def _corrections(search: Search, result: Result[Glimpse]) -> tuple[Link, ...]:
+    found = []
+    for word, near in result.corrections.items():
+        for other in near[:3]:
+            right = query_text.replaced(search.text, word, other)
+            found.append(Link(clean(right), search_url(right, search.sort)))
+    return tuple(found[:6])
+
+
+def filter_groups(search: Search, facets: Mapping[str, Sequence[FacetCount]]) -> tuple[FilterGroup, ...]:
+    """One group per facet that has values here."""
+    parts = query_text.tokens(search.text)
+    chosen = {(query_text.filter_name(part), query_text.filter_value(part).casefold()) for part in parts}
+    groups = []
+    for name, label in FILTER_LABELS.items():
+        chips = tuple(_chip(search, name, one, chosen) for one in facets.get(name, ()))
+        if chips or name == "year":
+            groups.append(FilterGroup(name, told(label), chips, any(part == name for part, _ in chosen)))
+    return tuple(groups)
+
+
+def _chip(search: Search, name: str, one: FacetCount, chosen: set[tuple[str | None, str]]) -> Chip:
+    active = (name, one.value.casefold()) in chosen
+    if active:
+        other = query_text.without(search.text, lambda part: _is_filter(part, name, one.value))
+    else:
+        other = query_text.with_filter(search.text, name, one.value)
+    return Chip(clean(one.value), one.count, search_url(other, search.sort), active)
+
+
+def _is_filter(part: str, name: str, value: str) -> bool:
+    return query_text.filter_name(part) == name and query_text.filter_value(part).casefold() == value.casefold()
+
+
+def active_filters(search: Search) -> tuple[Link, ...]:
+    """The filters in the query, each with the address of the search without it."""
+    parts = query_text.tokens(search.text)
+    return tuple(
+        Link(clean(part), search_url(query_text.without(search.text, part.__eq__), search.sort))
+        for part in dict.fromkeys(parts)
+        if query_text.filter_name(part)
+    )
+
+
+def dated(query: str, first: str, last: str) -> str:
+    """The query with the days of the two date fields in it, both included, in place of the dates that it had."""
+    bare = query_text.without(query, lambda part: query_text.filter_name(part) in DATES)
+    for name, value in (("after", first), ("before", _day_after(last))):
+        if value:
+            bare = query_text.with_filter(bare, name, value)
+    return bare
+
+
+def _day_after(day: str) -> str:
+    """`before:` ends where its date begins. What is no day is left to the query language to complain of."""
+    try:
+        return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+    except (ValueError, OverflowError):
+        return day
+
+
+def wrong_filter(search: Search, error: FilterError) -> Problem:
+    """Which part of the query is wrong, and links to the searches that were probably meant."""
+    links = []
+    if error.text and error.suggestion:
+        right = query_text.replaced(search.text, error.text, error.suggestion)
+        links.append(Link(clean(error.suggestion), search_url(right, search.sort)))
+    if error.text:
+        bare = query_text.without(search.text, lambda part: part.casefold() == error.text.casefold())
+        links.append(Link(text("without %(part)s", part=clean(error.text)), search_url(bare, search.sort)))
+    return Problem(text("This filter is not understood"), _sentence(clean(said(error.message))), tuple(links))
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,209 @@
+"""One search as the page and the API ask it: read from the address, run in a thread, joined with the catalogue."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Generic, TypeVar
+
+from aiohttp import web
+from multidict import MultiMapping
+
+from indexer.errors import SearchError
+from indexer.message import Message
+from indexer.model import LISTED_FILES, Glimpse, Photo
+from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
+from indexer.search.query import parse, without
+from web.app_keys import LIBRARY, SEARCH, while_asked, while_searching
+from web.presenters import clean
+from web.search.search_times import SEARCH_TIMES
+
+LONGEST_QUERY = 500  # characters
+FARTHEST_OFFSET = 1_000_000
+FACETS = ("year", "person", "place", "camera", "folder", "tag", "type", "rating")
+#: The filters that say when.
+DATES = ("before", "after", "year")
+_FACET_LIMIT = 40
+_MOST_MONTHS = 2400
+
+#: What is read of a photo beside what search says of it.
+_Known = TypeVar("_Known", Photo, Glimpse)
+_Read = Callable[[Sequence[str]], Sequence[_Known]]
+
+
+class WrongRequest(ValueError):
+    """A parameter of the address can't be understood; the `message` is for people."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(str(message))
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is asked for. `sort` is None for the query's own order."""
+
+    text: str
+    sort: Sort | None
+    limit: int
+    offset: int
+
+    def query(self) -> Query:
+        """The parsed query. Raises `FilterError`."""
+        query = parse(self.text)
+        return replace(query, sort=self.sort) if self.sort and not query.sort else query
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[_Known]):
+    """A hit and what is known of its photo: `Photo` or `Glimpse`."""
+
+    hit: Hit
+    photo: _Known
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Generic[_Known]):
+    """A page of what was found. Photos that the catalogue has forgotten since are left out of `found`."""
+
+    query: Query
+    found: tuple[Found[_Known], ...]
+    total: int
+    corrections: Mapping[str, tuple[str, ...]]
+    dropped: tuple[str, ...]
+    by_meaning: int
+    took_ms: float
+
+
+def read_search(parameters: MultiMapping[str], *, limit: int, most: int) -> Search:
+    """From ``q``, ``sort``, ``limit`` (capped at `most`) and ``offset``. Raises `WrongRequest`."""
+    text = clean(parameters.get("q", "")).replace("\x00", " ").lstrip()
+    if len(text) > LONGEST_QUERY:
+        raise WrongRequest(
+            Message(
+                "The search has %(length)s characters; at most %(most)s make sense.",
+                length=len(text),
+                most=LONGEST_QUERY,
+            )
+        )
+    sort = parameters.get("sort", "")
+    if sort and sort not in list(Sort):
+        raise WrongRequest(
+            Message("sort is one of %(orders)s, not %(value)s.", orders=", ".join(Sort), value=repr(clean(sort)[:40]))
+        )
+    return Search(
+        text=text,
+        sort=Sort(sort) if sort else None,
+        limit=min(read_number(parameters, "limit", limit, least=1), most),
+        offset=read_number(parameters, "offset", 0, least=0),
+    )
+
+
+def read_number(parameters: MultiMapping[str], name: str, default: int, *, least: int) -> int:
+    """A whole number of the address. Raises `WrongRequest`."""
+    text = parameters.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 9) or not least <= int(text) <= FARTHEST_OFFSET:
+        raise WrongRequest(
+            Message(
+                "%(name)s is a whole number from %(least)s to %(most)s, not %(value)s.",
+                name=name,
+                least=least,
+                most=FARTHEST_OFFSET,
+                value=repr(clean(text)[:40]),
+            )
+        )
+    return int(text)
+
+
+def found_by(parameters: MultiMapping[str]) -> tuple[str, Sort | None, int | None]:
+    """The search that a photo was found by and its position there: what `links.photo_url` takes; nothing of a wrong
+    address."""
+    try:
+        asked = read_search(parameters, limit=1, most=1)
+        at = read_number(parameters, "at", 0, least=0) if "at" in parameters else None
+    except WrongRequest:
+        return "", None, None
+    return asked.text, asked.sort, at
+
+
+async def run_search(request: web.Request, search: Search) -> Result[Glimpse]:
+    """Raises `FilterError` and `SearchError`."""
+    return await _timed(request, search, request.config_dict[LIBRARY].glimpses)
+
+
+async def run_whole_search(request: web.Request, search: Search) -> Result[Photo]:
+    """With everything that is known of the photos. Raises `FilterError` and `SearchError`."""
+    return await _timed(request, search, _few_files(request))
+
+
+async def _timed(request: web.Request, search: Search, read: _Read[_Known]) -> Result[_Known]:
+    backend = request.config_dict[SEARCH]
+    with request.config_dict[SEARCH_TIMES].timed():
+        return await while_asked(request, lambda go_on: searched(backend, read, search, go_on))
+
+
+def searched(backend: SearchBackend, read: _Read[_Known], search: Search, go_on: Callable[[], None]) -> Result[_Known]:
+    """What `search` finds; between search and photos it looks whether to `go_on`. Raises `FilterError` and
+    `SearchError`."""
+    started = time.perf_counter()
+    query = search.query()
+    answer = backend.search(query, limit=search.limit, offset=search.offset)
+    go_on()
+    found = join(answer, read)
+    took_ms = (time.perf_counter() - started) * 1000
+    return Result(query, found, answer.total, answer.corrections, answer.dropped, answer.by_meaning, took_ms)
+
+
+def join(answer: Answer, read: _Read[_Known]) -> tuple[Found[_Known], ...]:
+    """The hits with their photos, as `read` knows them."""
+    photos = {photo.id: photo for photo in read([hit.id for hit in answer.hits])}
+    return tuple(Found(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos)
+
+
+async def run_similar(request: web.Request, photo_id: str, limit: int) -> tuple[Found[Glimpse], ...]:
+    """Photos like this one. Raises `SearchError`."""
+    backend, read = request.config_dict[SEARCH], request.config_dict[LIBRARY].glimpses
+    return await while_searching(request, lambda: join(backend.similar(photo_id, limit=limit), read))
+
+
+async def run_whole_similar(request: web.Request, photo_id: str, limit: int) -> tuple[Found[Photo], ...]:
+    """As `run_similar`, with everything that is known of the photos."""
+    backend, read = request.config_dict[SEARCH], _few_files(request)
+    return await while_searching(request, lambda: join(backend.similar(photo_id, limit=limit), read))
+
+
+def _few_files(request: web.Request) -> _Read[Photo]:
+    return partial(request.config_dict[LIBRARY].photos, most_files=LISTED_FILES)
+
+
+async def run_count(request: web.Request) -> int | None:
+    """How many photos search has; None where it does not answer, which is no reason to hide all else."""
+    try:
+        return await while_searching(request, request.config_dict[SEARCH].count)
+    except SearchError:
+        return None
+
+
+async def run_facets(request: web.Request, search: Search) -> Mapping[str, tuple[FacetCount, ...]]:
+    """Counts per value for the current search. Raises `FilterError` and `SearchError`."""
+    return await while_searching(request, lambda: count_facets(request.config_dict[SEARCH], search))
+
+
+def count_facets(backend: SearchBackend, search: Search) -> Mapping[str, tuple[FacetCount, ...]]:
+    """As `run_facets`."""
+    return backend.facets(search.query(), FACETS, limit=_FACET_LIMIT)
+
+
+def count_dates(backend: SearchBackend, search: Search) -> tuple[Query, Mapping[str, tuple[FacetCount, ...]]]:
+    """The parsed query, and the counts of ``year`` and ``month`` for it without its dates.
+
+    Raises `FilterError` and `SearchError`.
+    """
+    query = undated = search.query()
+    for name in DATES:
+        undated = without(undated, name)
+    return query, backend.facets(undated, ("year", "month"), limit=_MOST_MONTHS)

@@ -1,0 +1,157 @@
+"""The time line of a search: how many photos each year and month has, as bars that narrow the search to it.
+
+What is counted is the search without its dates, so that the bars beside those that were chosen stay in sight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import chain
+
+from indexer.search import FacetCount, Query
+from indexer.search.filters import date_range
+from web.i18n.localized import month_letter, month_text
+from web.links import search_url
+from web.search import query_text
+from web.search.searching import DATES, Search
+
+#: The tallest bar, in steps; the style sheet has a rule for each (`bar_rules`).
+STEPS = 12
+_MONTHS_OF_ALL = 3  # so few years are shown month by month from the beginning
+_OPEN_YEARS = 2
+_LAST_YEAR = 9997  # whose last month still has a `before:`
+_LONGEST_ROW_OF_NOTHING = 2  # years; a longer one is one gap
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One year or month; `height` is 0 (no photos) to `STEPS`, and its link takes it in or, where it is all that was
+    chosen, out again."""
+
+    when: str  # "2019" or "2019-07"
+    text: str
+    letter: str  # the shortest name of a month
+    count: int
+    height: int
+    url: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A year, its months where it is open, or (without a bar) years that have no photos."""
+
+    bar: Bar | None
+    months: tuple[Bar, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Moments from `start` on and before `end`."""
+
+    start: datetime
+    end: datetime
+
+    def holds(self, other: _Span) -> bool:
+        return self.start <= other.start and other.end <= self.end
+
+
+_ALWAYS = _Span(datetime.min, datetime.max)
+
+
+def time_line(
+    search: Search, query: Query, years: Sequence[FacetCount], months: Sequence[FacetCount]
+) -> tuple[Column, ...]:
+    """Newest first; empty where no photo has a date. `query` is the parsed search with its dates."""
+    counts = {one.value: one.count for one in chain(years, months)}
+    known = sorted({int(one.value) for one in years if 0 < int(one.value) <= _LAST_YEAR}, reverse=True)
+    if not known:
+        return ()
+    chosen = _chosen(query)
+    opened = _opened(known, chosen)
+    most = max(counts[f"{year:04}"] for year in known)
+    of_open = [counts.get(month, 0) for year in opened for month in _months(year)]
+    columns = []
+    for year in _with_gaps(known):
+        if year is None:
+            columns.append(Column(None))
+            continue
+        bar = _bar(search, f"{year:04}", counts, most, chosen)
+        inner = _months(year) if year in opened else ()
+        bars = tuple(_bar(search, month, counts, max(of_open, default=0), chosen) for month in inner)
+        columns.append(Column(bar, bars))
+    return tuple(columns)
+
+
+def bar_rules() -> str:
+    """The style sheet's rules for the height of bars; a test holds the two together."""
+    return "\n".join(f".h{step} {{ --h: {step / STEPS:.3f}; }}" for step in range(1, STEPS + 1))
+
+
+def _chosen(query: Query) -> _Span:
+    """What the dates of a query leave over."""
+    span = _ALWAYS
+    for item in query.filters:
+        if item.negated or item.name not in DATES:
+            continue
+        start, end = date_range(item.value)
+        if item.name != "before":
+            span = replace(span, start=max(span.start, start))
+        if item.name != "after":
+            span = replace(span, end=min(span.end, start if item.name == "before" else end))
+    return span
+
+
+def _opened(known: Sequence[int], chosen: _Span) -> frozenset[int]:
+    """The years whose months are shown."""
+    if len(known) <= _MONTHS_OF_ALL:
+        return frozenset(known)
+    if chosen.start >= chosen.end:
+        return frozenset()
+    first, last = chosen.start.year, (chosen.end - timedelta(microseconds=1)).year
+    return frozenset(range(first, last + 1)) if last - first < _OPEN_YEARS else frozenset()
+
+
+def _with_gaps(known: Sequence[int]) -> Iterator[int | None]:
+    """The years from the newest to the oldest; None for many without photos in a row."""
+    before = known[0] + 1
+    for year in known:
+        if before - year - 1 > _LONGEST_ROW_OF_NOTHING:
+            yield None
+        else:
+            yield from range(before - 1, year, -1)
+        yield year
+        before = year
+
+
+def _months(year: int) -> tuple[str, ...]:
+    return tuple(f"{year:04}-{month:02}" for month in range(1, 13))
+
+
+def _bar(search: Search, when: str, counts: Mapping[str, int], most: int, chosen: _Span) -> Bar:
+    span = _Span(*date_range(when))
+    count = counts.get(when, 0)
+    # By the square root: a month of ten photos is seen beside one of a thousand.
+    height = math.ceil(STEPS * math.sqrt(count / most)) if count else 0
+    active = chosen != _ALWAYS and chosen.holds(span)
+    text, letter = (month_text(span.start), month_letter(span.start)) if "-" in when else (when.lstrip("0"), "")
+    wanted = _wider(when) if chosen == span else when
+    return Bar(when, text, letter, count, height, search_url(_narrowed(search.text, wanted), search.sort), active)
+
+
+def _wider(when: str) -> str:
+    return when[:4] if "-" in when else ""
+
+
+def _narrowed(text: str, when: str) -> str:
+    """The query with this year or month in place of the dates that it had."""
+    bare = query_text.without(text, lambda part: query_text.filter_name(part) in DATES)
+    if not when:
+        return bare
+    if "-" not in when:
+        return query_text.with_filter(bare, "year", when)
+    after = query_text.with_filter(bare, "after", when)
+    return query_text.with_filter(after, "before", f"{date_range(when)[1]:%Y-%m}".zfill(7))

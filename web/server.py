@@ -1,0 +1,215 @@
+"""The page on its port: how many connections are let in, and for how long one may keep us waiting.
+
+aiohttp bounds what a request may hold (head lines, their number, the body, requests sent ahead); this bounds how many
+may come and how slowly, so that neither a broken network nor a visitor who wants to be in the way uses up the sockets:
+
+- a head has to be there `idle_s` after the connection or the answer before, the time that an idle connection is kept;
+- a body has the time that `make_app` gives it;
+- an answer that is not fetched is given up after `stall_s`: the kernel's own clock (RFC 5482), Linux only, which runs
+  for files sent without our help, too;
+- beyond `connections`, and beyond `per_address` from one address, a visitor gets a 503 at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
+
+from aiohttp import web
+
+from indexer.errors import SetupError
+from indexer.settings import Settings
+from web.app_keys import VISITORS
+from web.security.middleware import HEADERS
+from web.security.proxies import PROXIES
+
+log = logging.getLogger(__name__)
+
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_STOP_S = 2.0
+_BACKLOG = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What visitors may take. A browser keeps six connections; nginx keeps one to us for 60 s, so we keep it longer.
+
+    Each connection may have a photo open beside its socket, and many systems allow 1,024 open files. Behind a
+    container's network a whole household may come from one address.
+    """
+
+    connections: int = 400
+    per_address: int = 200
+    idle_s: float = 75.0
+    stall_s: float = 60.0
+
+
+class Door:
+    """A protocol factory in front of aiohttp's, which counts in the application's `VISITORS` who comes and goes."""
+
+    def __init__(self, server: web.Server, app: web.Application, limits: Limits) -> None:
+        self._server = server
+        self._proxies = app[PROXIES]
+        self._visitors = app[VISITORS]
+        self._limits = limits
+
+    def __call__(self) -> asyncio.Protocol:
+        """A protocol for the next connection."""
+        return _Visitor(self)
+
+    def enter(self, transport: asyncio.Transport, address: str) -> asyncio.Protocol | None:
+        """aiohttp's side of the connection; None where there are too many already."""
+        alone = not self._proxies.trusts(address)  # behind a proxy is the whole household
+        full = self._visitors.total() >= self._limits.connections
+        if full or (alone and self._visitors[address] >= self._limits.per_address):
+            return None
+        self._visitors[address] += 1
+        _give_up_after(self._limits.stall_s, transport)
+        return _Answering(
+            self._server,
+            loop=asyncio.get_running_loop(),
+            access_log=cast("logging.Logger", None),  # aiohttp's word for none
+            keepalive_timeout=self._limits.idle_s,
+            auto_decompress=False,  # no browser sends a packed form, and what is packed may be endless
+        )
+
+    def leave(self, address: str) -> None:
+        """One that had entered is gone."""
+        self._visitors[address] -= 1
+        if not self._visitors[address]:
+            del self._visitors[address]
+
+
+class _Answering(web.RequestHandler):
+    """aiohttp's side of a connection, which takes bytes that are no request for what they are: nobody's fault here."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Without a line in the log that anybody could fill, and without the names of what we are made of."""
+        if status >= 500 or request.writer.output_size:
+            return super().handle_error(request, status, exc, message)
+        log.debug("%s sent what is no request: %s", request.remote, exc)
+        response = web.Response(status=status, text="That is no request.\n", headers={**HEADERS, "Server": "recollect"})
+        response.force_close()
+        return response
+
+
+class _Visitor(asyncio.Protocol):
+    """One connection; passes everything on to aiohttp where there is room for it."""
+
+    __slots__ = ("_address", "_door", "_inner")
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._address = ""
+        self._inner: asyncio.Protocol | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        both_ways = cast("asyncio.Transport", transport)
+        name = transport.get_extra_info("peername")
+        self._address = str(name[0]) if isinstance(name, tuple) else ""
+        self._inner = self._door.enter(both_ways, self._address)
+        if self._inner is None:
+            both_ways.write(_FULL)
+            both_ways.close()
+        else:
+            self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._inner:
+            self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received() if self._inner else None
+
+    def pause_writing(self) -> None:
+        if self._inner:
+            self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._inner:
+            self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._inner:
+            self._door.leave(self._address)
+            self._inner.connection_lost(exc)
+
+
+def _give_up_after(stall_s: float, transport: asyncio.Transport) -> None:
+    connection = transport.get_extra_info("socket")
+    if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(stall_s * 1000))
+
+
+@asynccontextmanager
+async def listening(app: web.Application, settings: Settings, limits: Limits | None = None) -> AsyncIterator[str]:
+    """The page, answering from the first moment on; yields its address. Raises `SetupError` where the port is taken.
+
+    A question that nobody waits for any more is dropped: whoever types leaves most of them behind.
+    """
+    limits = limits or Limits()
+    runner = web.AppRunner(
+        app,
+        shutdown_timeout=_STOP_S,
+        handler_cancellation=True,
+    )
+    await runner.setup()
+    try:
+        server = await _listen(Door(cast("web.Server", runner.server), app, limits), settings)
+        try:
+            yield _address(server.sockets[0])
+        finally:
+            server.close()
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(door: Door, settings: Settings) -> asyncio.Server:
+    loop, host = asyncio.get_running_loop(), settings.host.strip("[]")
+    try:
+        if _is_every_ipv6_address(host):
+            return await loop.create_server(door, sock=_of_both_kinds(settings.port), backlog=_BACKLOG)
+        return await loop.create_server(door, host, settings.port, backlog=_BACKLOG)
+    except OSError as error:
+        raise SetupError(
+            f"the page can't be served on {settings.host} port {settings.port}: {error.strerror or error}",
+            hint="choose another port with --port, or stop what is using it",
+        ) from error
+
+
+def _is_every_ipv6_address(host: str) -> bool:
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return ip.version == 6 and ip.is_unspecified
+
+
+def _of_both_kinds(port: int) -> socket.socket:
+    """A socket on every address of this machine, IPv6 and IPv4: asyncio's own for "::" would be of IPv6 alone."""
+    both = socket.has_dualstack_ipv6()
+    if not both:
+        log.warning("this system has no sockets for IPv6 and IPv4 at once: the page is served on IPv6 alone")
+    return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=both, backlog=_BACKLOG)
+
+
+def _address(listening: socket.socket) -> str:
+    """One that a browser on this machine can open: "every address" is none."""
+    host, port = listening.getsockname()[:2]
+    ip = ipaddress.ip_address(host.partition("%")[0])
+    if ip.is_unspecified:
+        only_ipv6 = ip.version == 6 and listening.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+        host = "::1" if only_ipv6 else "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
