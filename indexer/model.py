@@ -196,13 +196,13 @@ class JobKind(StrEnum):
     WORDS = "words"  # corrected or taken back on the page: put the words that the catalogue has into the file
 
 
-class OwnWords(StrEnum):
+class EmbedState(StrEnum):
     """What is known of words of ours in one file or beside it."""
 
-    HELD = "held"
-    TAKEN_OUT = "taken out"  # on purpose, by an undo or another program: only a person's correction goes in again
-    LENT = "lent"  # a correction, where the model's words were taken out before
-    WITHDRAWN = "withdrawn"  # being taken out by us: nobody else meant it, and those of a surer model go in again
+    PRESENT = "held"
+    REMOVED = "taken out"  # on purpose, by an undo or another program: only a person's correction goes in again
+    CORRECTION_ONLY = "lent"  # a correction, where the model's words were taken out before
+    WITHDRAWING = "withdrawn"  # being taken out by us: nobody else meant it, and those of a surer model go in again
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ class Job:
     file: FoundFile
     attempt: int
     content_key: str | None = None  # of the photo that the file showed when last read
-    ours: OwnWords | None = None
+    ours: EmbedState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +305,7 @@ class Photo:
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
+class PhotoSummary:
     """What a grid shows of a photo: a small part of `Photo`, read in a tenth of the time."""
 
     id: str

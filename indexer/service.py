@@ -17,8 +17,8 @@ from indexer.atomic.temporary import sweep
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError, unusable_bundle
 from indexer.hours import DailyHours
-from indexer.jobs.context import Bench, PhotoOpener
-from indexer.jobs.progress_tracker import Tally
+from indexer.jobs.context import PhotoOpener, PipelineContext
+from indexer.jobs.progress_tracker import ProgressTracker
 from indexer.jobs.recaptioning import Recaptioning
 from indexer.jobs.reindex import recaptioning_hint
 from indexer.jobs.runner import JobRunner
@@ -28,7 +28,7 @@ from indexer.model import Job, JobKind
 from indexer.progress import Progress
 from indexer.reader.photo_process import PhotoProcesses
 from indexer.scanning.scan_requests import ScansAskedFor
-from indexer.scanning.scheduler import Rounds
+from indexer.scanning.scheduler import ScanScheduler
 from indexer.settings import Settings
 from indexer.storage import Storage, storage_errors
 from indexer.tasks import either, first_failure, running
@@ -73,16 +73,16 @@ class Indexer:
         self._roots = set(settings.photos)  # every library that is known, for the processes that write into photos
         self._feed = SearchFeed(storage.catalogue, storage.search)
         self._upkeep = Upkeep(storage, changed=self._wake)
-        self._bench: Bench | None = None
+        self._context: PipelineContext | None = None
         self._runner: JobRunner | None = None
-        self._rounds: Rounds | None = None
+        self._scheduler: ScanScheduler | None = None
         self._recaptioning: Recaptioning | None = None
-        self._tally = Tally(
+        self._tracker = ProgressTracker(
             storage.catalogue,
             walking=self._walking,
             problem=self._problem,
             later=self._later,
-            unreadable=lambda: self._rounds.unreadable if self._rounds is not None else 0,
+            unreadable=lambda: self._scheduler.unreadable if self._scheduler is not None else 0,
         )
 
     async def __aenter__(self) -> Self:
@@ -99,7 +99,7 @@ class Indexer:
                 self._roots.update(root.path for root in await asyncio.to_thread(self._storage.catalogue.roots))
                 processes = PhotoProcesses(self._settings, input_px=captioner.input_px, roots=self._roots)
                 photos = await stack.enter_async_context(processes)
-            self._bench = Bench(
+            self._context = PipelineContext(
                 photos=photos,
                 captioner=captioner,
                 catalogue=self._storage.catalogue,
@@ -120,15 +120,15 @@ class Indexer:
         next look. May be called at any time, on the event loop."""
         self._wake()
 
-    def look_now(self) -> None:
+    def scan_now(self) -> None:
         """Has every library scanned now; what it finds is indexed as ever. May be called at any time, on the event
         loop: before the indexer runs there is nothing to ask for, as it begins with a scan."""
-        if self._rounds is not None:
-            self._rounds.ask_for_scan()
+        if self._scheduler is not None:
+            self._scheduler.ask_for_scan()
 
     def progress(self) -> Progress:
         """How far it is; costs nothing, may be asked at any time, also before the indexer is entered."""
-        return self._tally.progress()
+        return self._tracker.progress()
 
     async def index_once(self, roots: Sequence[Path], *, stop: asyncio.Event | None = None) -> Progress:
         """Walks `roots`, works everything off and returns; `per_second` is then the average of the whole.
@@ -136,7 +136,7 @@ class Indexer:
         `stop` ends it early, nothing lost.
         """
         await self._run(roots, stop or asyncio.Event(), once=True)
-        return replace(self.progress(), per_second=self._tally.meter.average)
+        return replace(self.progress(), per_second=self._tracker.meter.average)
 
     async def work_off(self, *, stop: asyncio.Event | None = None) -> Progress:
         """Works the queue off without walking: what `reindex` enqueued, or what an interrupted run left."""
@@ -150,33 +150,35 @@ class Indexer:
     async def _run(self, roots: Sequence[Path], stop: asyncio.Event, *, once: bool) -> None:
         self._roots.update(roots)
         self._runner = runner = self._new_runner(give_up=once)
-        self._rounds = rounds = Rounds(self._settings, self._storage.catalogue, roots, changed=self._wake)
+        self._scheduler = scheduler = ScanScheduler(self._settings, self._storage.catalogue, roots, changed=self._wake)
         self._recaptioning = None if once else self._new_recaptioning()
-        self._tally.begin()
+        self._tracker.begin()
         with storage_errors(self._settings):
             try:
-                await self._until_done(rounds, runner, stop, once=once)
+                await self._until_done(scheduler, runner, stop, once=once)
             except BaseExceptionGroup as failures:
                 raise first_failure(failures) from failures
             await self._last_push()
-            await self._tally.count()
+            await self._tracker.count()
 
-    async def _until_done(self, rounds: Rounds, runner: JobRunner, stop: asyncio.Event, *, once: bool) -> None:
-        async with asyncio.TaskGroup() as group, running(group, self._feed.run(), self._tally.keep()):
-            async with running(group, *self._sources(rounds, runner, once=once)):
+    async def _until_done(
+        self, scheduler: ScanScheduler, runner: JobRunner, stop: asyncio.Event, *, once: bool
+    ) -> None:
+        async with asyncio.TaskGroup() as group, running(group, self._feed.run(), self._tracker.keep()):
+            async with running(group, *self._sources(scheduler, runner, once=once)):
                 work = group.create_task(runner.run())
                 await either(work, stop.wait())
-                self._tally.stopping = stop.is_set()
+                self._tracker.stopping = stop.is_set()
                 runner.stop()
             await self._leave(work, runner)
 
-    def _sources(self, rounds: Rounds, runner: JobRunner, *, once: bool) -> list[Coroutine[Any, Any, None]]:
+    def _sources(self, scheduler: ScanScheduler, runner: JobRunner, *, once: bool) -> list[Coroutine[Any, Any, None]]:
         """What puts work into the queue."""
         if once:
-            return [_walk_once(rounds, self._upkeep, runner)]
-        asked = ScansAskedFor(self._storage.catalogue, rounds, self.progress)
+            return [_walk_once(scheduler, self._upkeep, runner)]
+        asked = ScansAskedFor(self._storage.catalogue, scheduler, self.progress)
         return [
-            rounds.go_on(),
+            scheduler.go_on(),
             asked.run(),
             self._upkeep.run(),
             *([self._recaptioning.run()] if self._recaptioning else []),
@@ -191,32 +193,32 @@ class Indexer:
 
     async def _last_push(self) -> None:
         try:
-            async with asyncio.timeout(LAST_PUSH_S if self._tally.stopping else None):
+            async with asyncio.timeout(LAST_PUSH_S if self._tracker.stopping else None):
                 await self._feed.flush()
         except (TimeoutError, SearchError) as error:
             log.warning("search is behind and catches up at the next start: %s", error)
 
     def _new_runner(self, *, give_up: bool) -> JobRunner:
-        if self._bench is None:
+        if self._context is None:
             raise RuntimeError("the indexer is an async context manager: enter it first")
         in_flight = self._settings.reader_count + _MORE_IN_FLIGHT
         return JobRunner(
-            self._bench, in_flight=in_flight, settled=self._on_settled, drained=self._on_drained, give_up=give_up
+            self._context, in_flight=in_flight, settled=self._on_settled, drained=self._on_drained, give_up=give_up
         )
 
     def _new_recaptioning(self) -> Recaptioning | None:
-        if self._bench is None or not self._settings.recaption_hours:
+        if self._context is None or not self._settings.recaption_hours:
             return None
         return Recaptioning(
             self._storage.catalogue,
             DailyHours.parse(self._settings.recaption_hours),
-            model=self._bench.captioner.model,
+            model=self._context.captioner.model,
             queued=self._tell_of_work,
             clock=self._clock,
         )
 
     def _on_settled(self, _: Job) -> None:
-        self._tally.meter.add()
+        self._tracker.meter.add()
         self._feed.wake()
 
     def _on_drained(self) -> None:
@@ -229,25 +231,25 @@ class Indexer:
             self._recaptioning.wake()
 
     def _tell_of_work(self) -> None:
-        self._tally.outdate()
+        self._tracker.outdate()
         if self._runner is not None:
             self._runner.wake()
         self._feed.wake()
 
     def _walking(self) -> bool:
-        return self._rounds is not None and self._rounds.walking
+        return self._scheduler is not None and self._scheduler.walking
 
     def _later(self) -> int:
         return self._recaptioning.remaining if self._recaptioning is not None else 0
 
     def _problem(self) -> str | None:
         of_runner = self._runner.problem if self._runner else None
-        of_rounds = self._rounds.problem if self._rounds else None
+        of_rounds = self._scheduler.problem if self._scheduler else None
         return self._upkeep.problem or of_rounds or of_runner or self._feed.problem
 
 
-async def _walk_once(rounds: Rounds, upkeep: Upkeep, runner: JobRunner) -> None:
-    await rounds.walk_all()
+async def _walk_once(scheduler: ScanScheduler, upkeep: Upkeep, runner: JobRunner) -> None:
+    await scheduler.scan_all()
     await upkeep.look()
     runner.finish()
 

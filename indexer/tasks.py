@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 
 @asynccontextmanager
@@ -28,6 +31,18 @@ async def either(task: asyncio.Task[None], event: Awaitable[Any]) -> None:
         await asyncio.wait({task, other}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         other.cancel()
+
+
+async def in_thread_to_the_end(
+    function: Callable[_Arguments, _Result], *args: _Arguments.args, **kwargs: _Arguments.kwargs
+) -> _Result:
+    """As `asyncio.to_thread`; a cancelled caller waits for the thread first, which can't be cancelled."""
+    task = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:

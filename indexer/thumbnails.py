@@ -53,9 +53,9 @@ class ThumbnailStore:
         sound, or larger than `most_bytes`. Takes as long as reading the file."""
         return self._database.check(most_bytes=most_bytes)
 
-    def edition(self) -> int:
+    def data_version(self) -> int:
         """Another number after every change, whichever process made it."""
-        return self._database.edition()
+        return self._database.data_version()
 
     def lacking(self, keys: Sequence[str]) -> list[str]:
         """Those of `keys` that have not every size."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from captioner import Caption, Tag
 from indexer.catalogue import Catalogue
 from indexer.catalogue.found import file_stamp
-from indexer.catalogue.library_walk import NoteCounts, WalkOutcome
+from indexer.catalogue.scans import NoteCounts, ScanOutcome
 from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, Job, PhotoMetadata
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.crawler import Crawl
@@ -35,11 +35,11 @@ def names(root: Path, **rules: tuple[str, ...]) -> list[str]:
     return [str(file.path.relative_to(root)) for batch in crawl.batches() for file in batch]
 
 
-def rescan(catalogue: Catalogue, root: Path, **rules: tuple[str, ...]) -> tuple[NoteCounts, WalkOutcome]:
-    walk, counts = catalogue.begin_walk(root), NoteCounts()
+def rescan(catalogue: Catalogue, root: Path, **rules: tuple[str, ...]) -> tuple[NoteCounts, ScanOutcome]:
+    walk, counts = catalogue.begin_scan(root), NoteCounts()
     for batch in Crawl(root, CrawlRules(extensions=EXTENSIONS, **rules)).batches():
         counts += catalogue.note(walk, batch)
-    return counts, catalogue.finish_walk(walk, True)
+    return counts, catalogue.finish_scan(walk, True)
 
 
 def key_of(path: Path) -> str:

@@ -17,8 +17,8 @@ from web.app_keys import (
     COUNTS,
     DISK_THREADS,
     LIBRARY,
-    LOOK,
     PROGRESS,
+    SCAN_NOW,
     SEARCH,
     SEARCH_THREADS,
     SETTINGS,
@@ -34,7 +34,7 @@ from web.downloads import downloading, media
 from web.i18n.language import LANGUAGES, Languages, Translation, read_languages, speak, vary_by_language
 from web.pages import photo_page, status_page
 from web.pages import search_page as views
-from web.pages.fragment_cache import KEPT_PARTS, KeptParts
+from web.pages.fragment_cache import KEPT_PARTS, FragmentCache
 from web.pages.manifest import manifest
 from web.request_bodies import BODY_S
 from web.search.search_times import SEARCH_TIMES, SearchTimes
@@ -91,8 +91,8 @@ def make_app(
     )
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
     app[PROGRESS], app[COUNTS], app[STATIC_FILES] = progress, RecentCounts(), read_static_files()
-    app[KNOWN_NAMES], app[KEPT_PARTS] = KnownNames(), KeptParts()
-    app[WAKE], app[LOOK], app[PROXIES], app[BODY_S] = wake, look, read_proxies(settings), body_s
+    app[KNOWN_NAMES], app[KEPT_PARTS] = KnownNames(), FragmentCache()
+    app[WAKE], app[SCAN_NOW], app[PROXIES], app[BODY_S] = wake, look, read_proxies(settings), body_s
     app[VISITORS], app[RESPONSES], app[SEARCH_TIMES] = Counter(), Counter(), SearchTimes()
     app[LANGUAGES] = Languages(read_languages() if languages is None else languages, forced=settings.language)
     app.on_response_prepare.extend((set_security_headers, vary_by_language, count_response))

@@ -18,9 +18,9 @@ from aiohttp import web
 from indexer.catalogue import Counts, Refused
 from indexer.catalogue.corrections import WordsPending
 from indexer.catalogue.job_queue import SetAside
-from indexer.catalogue.library_walk import RootState
+from indexer.catalogue.scans import RootState
 from indexer.catalogue.unreadable import UnreadablePlace
-from indexer.model import Glimpse, JobKind, Photo, PhotoFile, ThumbnailSize
+from indexer.model import JobKind, Photo, PhotoFile, PhotoSummary, ThumbnailSize
 from indexer.progress import Progress
 from indexer.search import SearchBackend
 from indexer.settings import Settings
@@ -32,7 +32,7 @@ _Result = TypeVar("_Result")
 class Library(Protocol):
     """What the page asks of the catalogue. Methods block."""
 
-    def edition(self) -> int:
+    def data_version(self) -> int:
         """Another number after every change; within microseconds, on the event loop, too."""
 
     def photo(self, photo_id: str, /, *, most_files: int | None = None) -> Photo | None:
@@ -44,7 +44,7 @@ class Library(Protocol):
     def file_of(self, photo_id: str, file_id: int, /) -> PhotoFile | None:
         """One of a photo's files; None where it has none of that id."""
 
-    def glimpses(self, ids: Sequence[str], /) -> Sequence[Glimpse]:
+    def summaries(self, ids: Sequence[str], /) -> Sequence[PhotoSummary]:
         """What a grid shows of those that are known, in the order asked for."""
 
     def counts(self) -> Counts:
@@ -123,7 +123,7 @@ PROGRESS: web.AppKey[Callable[[], Progress]] = web.AppKey("PROGRESS")
 #: Says that there is new work in the queue; does nothing where another process, or none, is indexing.
 WAKE: web.AppKey[Callable[[], None]] = web.AppKey("WAKE")
 #: Has the libraries scanned now; does nothing where another process, or none, is indexing.
-LOOK: web.AppKey[Callable[[], None]] = web.AppKey("LOOK")
+SCAN_NOW: web.AppKey[Callable[[], None]] = web.AppKey("LOOK")
 THREADS = web.AppKey("THREADS", ThreadPoolExecutor)
 #: For what waits for search: a server that is silent must not keep pictures waiting, too.
 SEARCH_THREADS = web.AppKey("SEARCH_THREADS", ThreadPoolExecutor)

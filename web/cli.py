@@ -94,7 +94,7 @@ async def _page(settings: Settings, storage: Storage, indexer: Indexer) -> Async
         search=storage.search,
         progress=indexer.progress,
         wake=indexer.wake,
-        look=indexer.look_now,
+        look=indexer.scan_now,
     )
     async with listening(app, settings) as address:
         yield address

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from indexer.catalogue import Counts
-from indexer.model import CaptionBy, CaptionPlace, DatePrecision, Glimpse, Photo, PhotoMetadata, Position
+from indexer.model import CaptionBy, CaptionPlace, DatePrecision, Photo, PhotoMetadata, PhotoSummary, Position
 from indexer.progress import Phase, Progress
 from indexer.search import Hit, Why
 from web.i18n.language import marked, recorded, text, told
@@ -137,7 +137,7 @@ class Tile:
     reasons: tuple[Reason, ...]  # those that the caption does not show itself
 
 
-def tile(photo: Glimpse, hit: Hit, position: int, grid_px: int) -> Tile:
+def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int) -> Tile:
     """What the grid shows of one hit."""
     width, height = fitted(photo, grid_px)
     return Tile(
@@ -156,26 +156,26 @@ def tile(photo: Glimpse, hit: Hit, position: int, grid_px: int) -> Tile:
     )
 
 
-def believed(photo: Photo | Glimpse, why: Sequence[Why]) -> tuple[Why, ...]:
+def believed(photo: Photo | PhotoSummary, why: Sequence[Why]) -> tuple[Why, ...]:
     """`why` without the model's words where a person has marked them as wrong: search hears of it a moment later."""
     return tuple(one for one in why if not photo.wrong or one.field not in _MODEL_FIELDS)
 
 
-def _tile_reasons(photo: Glimpse, hit: Hit) -> tuple[Reason, ...]:
+def _tile_reasons(photo: PhotoSummary, hit: Hit) -> tuple[Reason, ...]:
     """The two best; that a picture looks like it goes without saying where its words match as well."""
     why = believed(photo, hit.why)
     telling = [one for one in why if one.field != "embedding" or one.text]
     return reasons(telling or why, leave_out=caption_field(photo))[:2]
 
 
-def _alternative(photo: Glimpse) -> str:
+def _alternative(photo: PhotoSummary) -> str:
     if not photo.caption:
         return text("A photo without a caption: %(file)s", file=clean(photo.file_name) or photo.id)
     caption = clean(photo.caption)
     return text("%(caption)s (not sure)", caption=caption) if photo.unsure else caption
 
 
-def caption_pieces(photo: Photo | Glimpse, why: Sequence[Why]) -> tuple[Piece, ...]:
+def caption_pieces(photo: Photo | PhotoSummary, why: Sequence[Why]) -> tuple[Piece, ...]:
     """The caption that is shown, with what matched in it marked."""
     shown = photo.caption or ""
     wanted = caption_field(photo)
@@ -183,7 +183,7 @@ def caption_pieces(photo: Photo | Glimpse, why: Sequence[Why]) -> tuple[Piece, .
     return pieces(shown, spans)
 
 
-def caption_field(photo: Photo | Glimpse) -> str:
+def caption_field(photo: Photo | PhotoSummary) -> str:
     """The search document's field that holds the caption which is shown."""
     return _CAPTION_FIELDS[photo.caption_by] if photo.caption_by else ""
 
@@ -219,7 +219,7 @@ def file_name(photo: Photo) -> str:
     return clean(present[0].path.name) if present else photo.id
 
 
-def fitted(sized: PhotoMetadata | Glimpse, longest_px: int) -> tuple[int, int]:
+def fitted(sized: PhotoMetadata | PhotoSummary, longest_px: int) -> tuple[int, int]:
     """Width and height of the thumbnail whose longest side is at most `longest_px`."""
     width, height = max(1, sized.width_px), max(1, sized.height_px)
     scale = min(1.0, longest_px / max(width, height))
@@ -230,7 +230,7 @@ _SHAPE_STEP = 1.05
 _SHAPE_LEAST, _SHAPE_MOST = -14, 21  # from about 1:2 to 2.8:1; panoramas are cropped in the grid
 
 
-def shape(sized: PhotoMetadata | Glimpse) -> str:
+def shape(sized: PhotoMetadata | PhotoSummary) -> str:
     """The class that gives a box its aspect ratio, in steps of 5%: a style attribute would need unsafe-inline."""
     ratio = max(1, sized.width_px) / max(1, sized.height_px)
     step = round(math.log(ratio, _SHAPE_STEP))

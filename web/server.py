@@ -50,7 +50,7 @@ class Limits:
     stall_s: float = 60.0
 
 
-class Door:
+class ConnectionLimiter:
     """A protocol factory in front of aiohttp's, which counts in the application's `VISITORS` who comes and goes."""
 
     def __init__(self, server: web.Server, app: web.Application, limits: Limits) -> None:
@@ -110,7 +110,7 @@ class _Visitor(asyncio.Protocol):
 
     __slots__ = ("_address", "_door", "_inner")
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: ConnectionLimiter) -> None:
         self._door = door
         self._address = ""
         self._inner: asyncio.Protocol | None = None
@@ -167,7 +167,7 @@ async def listening(app: web.Application, settings: Settings, limits: Limits | N
     )
     await runner.setup()
     try:
-        server = await _listen(Door(cast("web.Server", runner.server), app, limits), settings)
+        server = await _listen(ConnectionLimiter(cast("web.Server", runner.server), app, limits), settings)
         try:
             yield _address(server.sockets[0])
         finally:
@@ -176,7 +176,7 @@ async def listening(app: web.Application, settings: Settings, limits: Limits | N
         await runner.cleanup()
 
 
-async def _listen(door: Door, settings: Settings) -> asyncio.Server:
+async def _listen(door: ConnectionLimiter, settings: Settings) -> asyncio.Server:
     loop, host = asyncio.get_running_loop(), settings.host.strip("[]")
     try:
         if _is_every_ipv6_address(host):

@@ -21,13 +21,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from captioner import Caption
-from indexer.catalogue.corrections import Corrections, others_hold, own_words, weigh
+from indexer.catalogue.corrections import Corrections, others_hold, own_words, resolve_correction
+from indexer.catalogue.feedback import PhotoFeedback
 from indexer.catalogue.file_rows import join_root, touch
 from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside, signed_inode
 from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, enqueue_completion, requeue
-from indexer.catalogue.library_walk import LibraryWalks
 from indexer.catalogue.outbox import Outbox
-from indexer.catalogue.remarks import Remarks
 from indexer.catalogue.retries import Retries, write_wait
 from indexer.catalogue.rows import (
     FILE_COLUMNS,
@@ -38,13 +37,14 @@ from indexer.catalogue.rows import (
     SHOWING,
     caption_values,
     file_from_row,
-    glimpse_from_row,
     metadata_values,
     now,
     photo_from_row,
     storable,
+    summary_from_row,
 )
 from indexer.catalogue.scan_requests import ScanRequests
+from indexer.catalogue.scans import Scans
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.catalogue.unreadable import UnreadablePlaces
 from indexer.errors import StorageError
@@ -54,12 +54,12 @@ from indexer.model import (
     METADATA_VERSION,
     CaptionPlace,
     FileStamp,
-    Glimpse,
     IndexedPhoto,
     Job,
     JobKind,
     Photo,
     PhotoFile,
+    PhotoSummary,
 )
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_told, hint_for, is_damage
@@ -90,7 +90,7 @@ class Refused:
     reason: str
 
 
-class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, UnreadablePlaces, Retries, ScanRequests):
+class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadablePlaces, Retries, ScanRequests):
     """The one durable record. Thread-safe; every method is one short transaction at most.
 
     Raises `StorageError` where the file can't be opened.
@@ -113,9 +113,9 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
         """Closing twice is fine."""
         self._database.close()
 
-    def edition(self) -> int:
+    def data_version(self) -> int:
         """Another number after every change, whichever process made it. Takes microseconds."""
-        return self._database.edition()
+        return self._database.data_version()
 
     def check(self, *, most_bytes: int | None = None) -> str | None:
         """Looks through the whole file, unless it is larger than `most_bytes`; returns what is wrong, which `trouble`
@@ -160,7 +160,7 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
     def settle(self, job: Job, photo: IndexedPhoto) -> None:
         """Stores what was learnt and ends the job, in one transaction.
 
-        The file's stamp becomes `photo.stamp`, the one after our own write, so that the next walk finds it unchanged.
+        The file's stamp becomes `photo.stamp`, the one after our own write, so that the next scan finds it unchanged.
         `photo.caption` None keeps the machine caption that the photo has; that one file does without our words is then
         no news of a photo whose other files have them. A file that was noted as changed again while the job was in
         hand is queued again.
@@ -176,7 +176,7 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
                 keep_date=(photo.metadata.taken_at is None or photo.metadata.dated_by_name)
                 and _has_other_files(writer, row, photo.content_key),
             )
-            weigh(writer, row, photo)
+            resolve_correction(writer, row, photo)
             again = _settle_file(writer, _job_s_file(writer, job) or row, photo)
             if again:
                 requeue(writer, job.id)
@@ -260,13 +260,13 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
         ).fetchone()
         return None if row is None else file_from_row(row)
 
-    def glimpses(self, ids: Sequence[str]) -> list[Glimpse]:
+    def summaries(self, ids: Sequence[str]) -> list[PhotoSummary]:
         """What a grid shows of these photos, in this order; unknown ids are left out."""
         rows = self._database.reader.execute(
             f"SELECT {GLIMPSE_COLUMNS} FROM photo WHERE id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(ids)),),
         )
-        known = {one.id: one for one in map(glimpse_from_row, rows)}
+        known = {one.id: one for one in map(summary_from_row, rows)}
         if nameless := [one.id for one in known.values() if not one.caption]:
             names = self._file_names(nameless)
             known |= {one: replace(known[one], file_name=name) for one, name in names.items()}
@@ -284,7 +284,7 @@ class Catalogue(LibraryWalks, JobQueue, Corrections, Remarks, Outbox, Unreadable
         return names
 
     def photo_ids(self, *, after: str = "", limit: int = 1000) -> list[str]:
-        """Ids of the present photos in their order, for walking through all of them: pass the last one as `after`."""
+        """Ids of the present photos in their order, for scanning through all of them: pass the last one as `after`."""
         rows = self._database.reader.execute(
             "SELECT id FROM photo WHERE id > ? AND +gone = 0 ORDER BY id LIMIT ?", (after, limit)
         )

@@ -20,10 +20,10 @@ from datetime import UTC, datetime, timedelta
 from indexer.catalogue.file_rows import touch
 from indexer.catalogue.job_queue import FRESH, RANK
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, storable
-from indexer.model import CaptionPlace, IndexedPhoto, Job, JobKind, OwnWords, PhotoFile
+from indexer.model import CaptionPlace, EmbedState, IndexedPhoto, Job, JobKind, PhotoFile
 from indexer.sqlite.database import Database
 
-_FILES = f"'{OwnWords.HELD}', '{OwnWords.LENT}', '{OwnWords.WITHDRAWN}'"
+_FILES = f"'{EmbedState.PRESENT}', '{EmbedState.CORRECTION_ONLY}', '{EmbedState.WITHDRAWING}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Corrections:
         with self._database.transaction() as writer:
             writer.execute(
                 "UPDATE file SET ours = ? WHERE id = (SELECT file_id FROM job WHERE id = ?)",
-                (OwnWords.WITHDRAWN.value, job.id),
+                (EmbedState.WITHDRAWING.value, job.id),
             )
 
     def words_pending(self, photo_id: str) -> WordsPending:
@@ -127,7 +127,7 @@ class _Standing:
         return cls(row["corrected_text"], datetime.fromisoformat(row["corrected_at"]) if row["corrected_at"] else None)
 
 
-def weigh(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPhoto) -> None:
+def resolve_correction(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPhoto) -> None:
     """What the words in a file that was read mean for the photo's correction, inside the caller's transaction.
 
     `row` is the file's, with its job's `kind` and `claimed_at`, before anything of this reading is stored in it.
@@ -162,22 +162,28 @@ def _is_overtaken(row: sqlite3.Row, photo: IndexedPhoto, text: str, typed_at: da
     return row["claimed_at"] is None or datetime.fromisoformat(row["claimed_at"]) > typed_at
 
 
-def own_words(row: sqlite3.Row, photo: IndexedPhoto) -> OwnWords | None:
-    """What is known of our words in a file after a settled job; `row` as `weigh` takes it."""
-    before = OwnWords(row["ours"]) if row["ours"] and row["photo_id"] == photo.content_key else None
+def own_words(row: sqlite3.Row, photo: IndexedPhoto) -> EmbedState | None:
+    """What is known of our words in a file after a settled job; `row` as `resolve_correction` takes it."""
+    before = EmbedState(row["ours"]) if row["ours"] and row["photo_id"] == photo.content_key else None
     if photo.taken_out:
-        return OwnWords.TAKEN_OUT
+        return EmbedState.REMOVED
     if photo.caption_place not in {None, CaptionPlace.INDEX}:
-        return OwnWords.LENT if before in {OwnWords.TAKEN_OUT, OwnWords.LENT} else OwnWords.HELD
+        return (
+            EmbedState.CORRECTION_ONLY
+            if before in {EmbedState.REMOVED, EmbedState.CORRECTION_ONLY}
+            else EmbedState.PRESENT
+        )
     if photo.withdrawn:
         return None
     if not photo.seen:
         return before
     if photo.metadata.machine_caption is not None or photo.metadata.correction is not None:
-        return OwnWords.LENT if before is OwnWords.LENT else OwnWords.HELD
-    if photo.metadata.marked and photo.metadata.others_words is not None and before is not OwnWords.TAKEN_OUT:
-        return before or OwnWords.HELD  # another program changed some of the fields: an undo still has the rest to do
-    return OwnWords.TAKEN_OUT if before is OwnWords.TAKEN_OUT else None
+        return EmbedState.CORRECTION_ONLY if before is EmbedState.CORRECTION_ONLY else EmbedState.PRESENT
+    if photo.metadata.marked and photo.metadata.others_words is not None and before is not EmbedState.REMOVED:
+        return (
+            before or EmbedState.PRESENT
+        )  # another program changed some of the fields: an undo still has the rest to do
+    return EmbedState.REMOVED if before is EmbedState.REMOVED else None
 
 
 def others_hold(writer: sqlite3.Connection, row: sqlite3.Row, photo_id: str) -> bool:
@@ -217,7 +223,7 @@ def _drop_words(writer: sqlite3.Connection, file_id: int, reason: str) -> str | 
     row = writer.execute(
         """UPDATE file SET ours = ?, caption_place = ?, caption_reason = ?, obstacle = NULL WHERE id = ?
         RETURNING photo_id""",
-        (OwnWords.TAKEN_OUT.value, CaptionPlace.INDEX.value, reason, file_id),
+        (EmbedState.REMOVED.value, CaptionPlace.INDEX.value, reason, file_id),
     ).fetchone()
     return None if row is None else row["photo_id"]
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, found_from_row, now, storable
-from indexer.model import METADATA_VERSION, Job, JobKind, OwnWords, PhotoFile
+from indexer.model import METADATA_VERSION, EmbedState, Job, JobKind, PhotoFile
 from indexer.reasons import FailureKind, next_wait
 from indexer.sqlite.database import Database
 
@@ -344,7 +344,7 @@ def _moved_on(writer: sqlite3.Connection, row: sqlite3.Row, job: Job) -> bool:
 
 
 def _job(row: sqlite3.Row) -> Job:
-    ours = OwnWords(row["ours"]) if row["ours"] else None
+    ours = EmbedState(row["ours"]) if row["ours"] else None
     return Job(row["id"], JobKind(row["kind"]), found_from_row(row), row["attempts"] + 1, row["photo_id"], ours)
 
 

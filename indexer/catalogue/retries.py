@@ -91,7 +91,7 @@ class Retries:
         self, root: Path, obstacles: Collection[Obstacle], *, after: int = 0, limit: int = 1000
     ) -> list[BlockedFile]:
         """The present files below `root` whose caption one of these obstacles keeps out, whose time has come and that
-        no job waits for, in the order of their ids, for walking through all of them: pass the last one as `after`."""
+        no job waits for, in the order of their ids, for scanning through all of them: pass the last one as `after`."""
         with self._database.transaction() as writer:
             root_id, below = ensure_root(writer, root)
         where, values = within(below)
@@ -120,7 +120,7 @@ class Retries:
 
 
 def _enqueue_writes(writer: sqlite3.Connection, condition: str, values: str) -> int:
-    # Where a person has decided on the page, what they decided is carried out; see `pipeline.words_into_the_file`.
+    # Where a person has decided on the page, what they decided is carried out; see `pipeline.write_correction`.
     return writer.execute(
         f"""INSERT INTO job (file_id, kind, rank)
         SELECT file.id, CASE WHEN photo.corrected_at IS NULL THEN :write ELSE :words END, :rank

@@ -21,10 +21,10 @@ from indexer.model import (
     DatePrecision,
     FileCaption,
     FoundFile,
-    Glimpse,
     Photo,
     PhotoFile,
     PhotoMetadata,
+    PhotoSummary,
     Position,
     is_unsure,
 )
@@ -172,16 +172,16 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int
     )
 
 
-#: What `glimpse_from_row` needs, from `photo`.
+#: What `summary_from_row` needs, from `photo`.
 GLIMPSE_COLUMNS = """id, width_px, height_px, taken_at, coalesce(nullif(corrected_text, ''), person_caption) AS person,
     machine_text, machine_sure, wrong, taken_precision"""
 
 
-def glimpse_from_row(row: sqlite3.Row) -> Glimpse:
+def summary_from_row(row: sqlite3.Row) -> PhotoSummary:
     """A row of `GLIMPSE_COLUMNS`; it says of the photo what `photo_from_row` says."""
     photo_id, width_px, height_px, taken_at, person, machine, sure, wrong, precision = row
     by_model = machine is not None and not wrong and not person
-    return Glimpse(
+    return PhotoSummary(
         id=photo_id,
         width_px=width_px,
         height_px=height_px,

@@ -107,7 +107,7 @@ ALTER TABLE photo DROP COLUMN worded;
 ALTER TABLE photo ADD COLUMN worded INTEGER GENERATED ALWAYS AS (
     person_caption IS NOT NULL OR machine_text IS NOT NULL OR corrected_text IS NOT NULL) VIRTUAL;
 CREATE INDEX photo_worded ON photo (gone, worded);
-ALTER TABLE file ADD COLUMN ours TEXT;             -- photo.OwnWords: whether words of ours stand in it or beside it
+ALTER TABLE file ADD COLUMN ours TEXT;             -- photo.EmbedState: whether words of ours stand in it or beside it
 UPDATE file SET ours = 'held'
     WHERE photo_id IN (SELECT id FROM photo WHERE caption_place IN ('exif', 'xmp', 'sidecar'));
 UPDATE file SET ours = 'taken out' WHERE photo_id IN (

@@ -3,7 +3,7 @@
 Pillow and pillow-heif are used here and nowhere else in the indexer's reading, and every failure of theirs leaves as
 `UnreadablePhoto`. The kind of a file is told by its first bytes; its name decides nothing.
 
-A JPEG that breaks off is shown as far as it goes where at least half of its rows came through, and `Picture.damage`
+A JPEG that breaks off is shown as far as it goes where at least half of its rows came through, and `OpenedImage.damage`
 says so; with less, and in every other format, a file that breaks off is unreadable.
 """
 
@@ -60,7 +60,7 @@ _TRANSPOSE = {
 
 
 @dataclass(slots=True)
-class Picture:
+class OpenedImage:
     """An opened photo, not yet decoded. `stored_size` is that of the pixels before any orientation is applied."""
 
     data: bytes = field(repr=False)  # what `image` was opened from: the file, or a RAW file's preview
@@ -104,7 +104,7 @@ def _iso_media_type(data: bytes) -> str | None:
     return "image/heic" if brands & _HEIF_BRANDS else None
 
 
-def open_picture(data: bytes, *, suffix: str = "", max_pixels_mp: float, preview_px: int = 1280) -> Picture:
+def open_picture(data: bytes, *, suffix: str = "", max_pixels_mp: float, preview_px: int = 1280) -> OpenedImage:
     """Reads headers only; `suffix` merely names the type of a RAW file, and `preview_px` chooses its preview.
 
     Raises `UnreadablePhoto` for what is empty, no photo, damaged in its headers, or has too many pixels.
@@ -120,7 +120,7 @@ def open_picture(data: bytes, *, suffix: str = "", max_pixels_mp: float, preview
     image = _open(source, mime_type)
     _check_pixels(image, max_pixels_mp)
     shown_type = RAW_TYPES.get(suffix.lower(), "image/x-dcraw") if raw else mime_type
-    return Picture(source, image, image.size, shown_type, mime_type in _UPRIGHT, raw)
+    return OpenedImage(source, image, image.size, shown_type, mime_type in _UPRIGHT, raw)
 
 
 def _raw_source(data: bytes, raw: RawFile, preview_px: int) -> bytes:
@@ -149,7 +149,7 @@ def _check_pixels(image: Image.Image, max_pixels_mp: float) -> None:
         )
 
 
-def decode(picture: Picture, fit_px: int, orientation: int) -> Image.Image:
+def decode(picture: OpenedImage, fit_px: int, orientation: int) -> Image.Image:
     """The picture upright, RGB in sRGB, its longest side at most `fit_px`; never enlarged.
 
     `orientation` is EXIF's (1..8). Decodes once: a JPEG at the DCT scale just above what is asked for (Pillow's
@@ -178,7 +178,7 @@ def _fitted(size: tuple[int, int], fit_px: int) -> tuple[int, int]:
     return size if scale >= 1 else (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
 
 
-def _loaded(picture: Picture, fitted: tuple[int, int]) -> Image.Image:
+def _loaded(picture: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
     image = picture.image
     is_a_jpeg = is_jpeg(picture.data)
     if is_a_jpeg:
@@ -192,7 +192,7 @@ def _loaded(picture: Picture, fitted: tuple[int, int]) -> Image.Image:
     return image
 
 
-def _salvaged(picture: Picture, fitted: tuple[int, int]) -> Image.Image:
+def _salvaged(picture: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
     """What there is of a JPEG that breaks off; raises `UnreadablePhoto` where that is less than half."""
     image = _open(picture.data, "image/jpeg")
     image.draft(None, fitted)
@@ -211,7 +211,7 @@ def _salvaged(picture: Picture, fitted: tuple[int, int]) -> Image.Image:
     return image
 
 
-def _says_adobe_rgb(picture: Picture) -> bool:
+def _says_adobe_rgb(picture: OpenedImage) -> bool:
     """Only cameras' JPEGs name Adobe RGB without carrying its profile."""
     block = picture.image.info.get("exif")
     return is_jpeg(picture.data) and isinstance(block, bytes) and read_exif(block[6:]).is_adobe_rgb

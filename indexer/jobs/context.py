@@ -40,7 +40,7 @@ class PhotoOpener(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class PipelineContext:
     """What a photo meets on its way; one per service, so that two copies of a photo are not captioned at once."""
 
     photos: PhotoOpener

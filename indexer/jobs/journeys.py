@@ -6,72 +6,72 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from indexer.jobs.context import Bench
+from indexer.jobs.context import PipelineContext
 from indexer.jobs.pipeline import (
     caption_again,
     index_photo,
-    words_into_the_file,
     write_again,
+    write_correction,
 )
 from indexer.model import IndexedPhoto, Job, JobKind, ThumbnailSize, with_own_words
 
 
-async def complete_caption(job: Job, bench: Bench) -> None:
+async def complete_caption(job: Job, context: PipelineContext) -> None:
     """Tags and embedding for a sentence that was taken back from a file, which keeps it: from the cached screen
     thumbnail, or, where that was lost, from the file, which is only read."""
     content_key = job.content_key or ""
-    known = await asyncio.to_thread(bench.catalogue.known, content_key)
+    known = await asyncio.to_thread(context.catalogue.known, content_key)
     pixels = None
     if known is not None and known.look_model is None:  # else it was done for another copy of the photo
-        pixels = await _pixels(job, content_key, bench)
-    seen = await bench.captioner.caption(pixels) if pixels is not None else None
-    await asyncio.to_thread(bench.catalogue.settle_look, job, content_key, seen)
+        pixels = await _pixels(job, content_key, context)
+    seen = await context.captioner.caption(pixels) if pixels is not None else None
+    await asyncio.to_thread(context.catalogue.settle_look, job, content_key, seen)
 
 
-async def _pixels(job: Job, content_key: str, bench: Bench) -> bytes | None:
+async def _pixels(job: Job, content_key: str, context: PipelineContext) -> bytes | None:
     """The model's input; None where the file shows another photo by now, which a scan finds."""
-    webp = await asyncio.to_thread(bench.thumbnails.get, content_key, ThumbnailSize.SCREEN)
+    webp = await asyncio.to_thread(context.thumbnails.get, content_key, ThumbnailSize.SCREEN)
     if webp is not None:
-        return await bench.photos.pixels_of(webp)
-    reading = await bench.photos.read(job.file.path)
+        return await context.photos.pixels_of(webp)
+    reading = await context.photos.read(job.file.path)
     if reading.content_key != content_key:
         return None
-    await asyncio.to_thread(bench.thumbnails.put_all, content_key, reading.thumbnails.items())
+    await asyncio.to_thread(context.thumbnails.put_all, content_key, reading.thumbnails.items())
     return reading.pixels
 
 
-async def read_metadata_again(job: Job, bench: Bench) -> IndexedPhoto:
+async def read_metadata_again(job: Job, context: PipelineContext) -> IndexedPhoto:
     """What the file says of itself, read once more; words, thumbnails and file stay as they are."""
-    content_key, metadata, stamp = await bench.photos.read_metadata(job.file.path)
+    content_key, metadata, stamp = await context.photos.read_metadata(job.file.path)
     if content_key != job.content_key:
-        return await index_photo(job, bench)
-    known = await asyncio.to_thread(bench.catalogue.known, content_key)
+        return await index_photo(job, context)
+    known = await asyncio.to_thread(context.catalogue.known, content_key)
     metadata = with_own_words(metadata, known)
     photo = IndexedPhoto(content_key=content_key, metadata=metadata, stamp=stamp, caption=None)
-    await asyncio.to_thread(bench.catalogue.settle, job, photo)
+    await asyncio.to_thread(context.catalogue.settle, job, photo)
     return photo
 
 
-async def make_thumbnails_again(job: Job, bench: Bench) -> IndexedPhoto:
+async def make_thumbnails_again(job: Job, context: PipelineContext) -> IndexedPhoto:
     """Decodes the file once more for its thumbnails; words and file stay as they are."""
-    reading = await bench.photos.read(job.file.path)
+    reading = await context.photos.read(job.file.path)
     if reading.content_key != job.content_key:
-        return await index_photo(job, bench)
-    await asyncio.to_thread(bench.thumbnails.put_all, reading.content_key, reading.thumbnails.items())
-    known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
+        return await index_photo(job, context)
+    await asyncio.to_thread(context.thumbnails.put_all, reading.content_key, reading.thumbnails.items())
+    known = await asyncio.to_thread(context.catalogue.known, reading.content_key)
     metadata = with_own_words(reading.metadata, known)
     photo = IndexedPhoto(content_key=reading.content_key, metadata=metadata, stamp=reading.stamp, caption=None)
-    await asyncio.to_thread(bench.catalogue.settle, job, photo)
+    await asyncio.to_thread(context.catalogue.settle, job, photo)
     return photo
 
 
-JOURNEYS: Mapping[JobKind, Callable[[Job, Bench], Awaitable[IndexedPhoto | None]]] = MappingProxyType(
+JOURNEYS: Mapping[JobKind, Callable[[Job, PipelineContext], Awaitable[IndexedPhoto | None]]] = MappingProxyType(
     {
         JobKind.INDEX: index_photo,
         JobKind.CAPTION: caption_again,
         JobKind.METADATA: read_metadata_again,
         JobKind.THUMBNAILS: make_thumbnails_again,
-        JobKind.WORDS: words_into_the_file,
+        JobKind.WORDS: write_correction,
         JobKind.COMPLETE: complete_caption,
         JobKind.WRITE: write_again,
     }

@@ -9,15 +9,15 @@ from pathlib import Path
 from captioner import Caption
 from indexer.catalogue.found import file_stamp
 from indexer.errors import PhotoVanished, UnreadablePhoto
-from indexer.jobs.context import Bench
+from indexer.jobs.context import PipelineContext
 from indexer.model import (
     CaptionBy,
     CaptionPlace,
+    EmbedState,
     FileCaption,
     FileStamp,
     IndexedPhoto,
     Job,
-    OwnWords,
     Photo,
     PhotoMetadata,
     Reading,
@@ -40,26 +40,28 @@ NOTHING_SEEN = "there is nothing to see in it"
 _OBSTACLES = {CAPTIONS_OFF: Obstacle.SETTING_OFF, UNSURE: Obstacle.NOT_SURE}
 
 
-async def index_photo(job: Job, bench: Bench) -> IndexedPhoto:
+async def index_photo(job: Job, context: PipelineContext) -> IndexedPhoto:
     """The whole journey of a new or changed file, and what was settled for it.
 
     Raises `PhotoError` or `captioner.CaptionError` where it is about this photo.
     """
-    if job.content_key is not None and (seen := await _only_metadata_changed(job, bench)):
+    if job.content_key is not None and (seen := await _only_metadata_changed(job, context)):
         return seen
-    reading = await bench.photos.read(job.file.path)
-    async with bench.one_at_a_time(reading.content_key):
-        known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
+    reading = await context.photos.read(job.file.path)
+    async with context.one_at_a_time(reading.content_key):
+        known = await asyncio.to_thread(context.catalogue.known, reading.content_key)
         reading = replace(reading, metadata=with_own_words(reading.metadata, known))
-        await asyncio.to_thread(_keep_thumbnails, reading, bench)
-        caption, look_model = _words_we_have(known, reading.metadata) or await _new_words(reading.pixels, bench)
+        await asyncio.to_thread(_keep_thumbnails, reading, context)
+        caption, look_model = _words_we_have(known, reading.metadata) or await _new_words(reading.pixels, context)
         if _was_taken_out(job, reading.content_key, reading.metadata):
             written = Written(CaptionPlace.INDEX, reading.stamp, UNDONE)
         else:
             words = _correction(known, reading.metadata) or _believed(known, caption)
             held = reading.metadata.machine_caption is not None
-            written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench, held=held)
-        return await _settle(job, reading.content_key, reading.metadata, caption, written, bench, look_model=look_model)
+            written = await _into_the_file(job, reading.metadata, words, reading.stamp, context, held=held)
+        return await _settle(
+            job, reading.content_key, reading.metadata, caption, written, context, look_model=look_model
+        )
 
 
 def _words_we_have(known: Photo | None, metadata: PhotoMetadata) -> tuple[Caption, str | None] | None:
@@ -77,23 +79,23 @@ def _words_we_have(known: Photo | None, metadata: PhotoMetadata) -> tuple[Captio
     return Caption(text=ours.text, confidence=ours.confidence or 0.0, tags=(), embedding=None, model=model), None
 
 
-async def _new_words(pixels: bytes, bench: Bench) -> tuple[Caption, str | None]:
-    caption = await bench.captioner.caption(pixels)
+async def _new_words(pixels: bytes, context: PipelineContext) -> tuple[Caption, str | None]:
+    caption = await context.captioner.caption(pixels)
     return caption, caption.model
 
 
-async def _only_metadata_changed(job: Job, bench: Bench) -> IndexedPhoto | None:
+async def _only_metadata_changed(job: Job, context: PipelineContext) -> IndexedPhoto | None:
     """Settles a changed file that still shows the photo it showed before, without decoding it; None for any other.
 
     Nothing is written into such a file: whoever took our caption out of it, or edited it, meant to. An older sentence
     of ours is taken out where the model is not sure of what it says now.
     """
-    content_key, metadata, stamp = await bench.photos.read_metadata(job.file.path)
-    known = await asyncio.to_thread(bench.catalogue.known, content_key)
+    content_key, metadata, stamp = await context.photos.read_metadata(job.file.path)
+    known = await asyncio.to_thread(context.catalogue.known, content_key)
     if content_key != job.content_key or known is None or known.machine is None:
         return None
     metadata = with_own_words(metadata, known)
-    if await asyncio.to_thread(bench.thumbnails.get, content_key, ThumbnailSize.GRID) is None:
+    if await asyncio.to_thread(context.thumbnails.get, content_key, ThumbnailSize.GRID) is None:
         return None
     photo = IndexedPhoto(content_key=content_key, metadata=metadata, stamp=stamp, caption=None)
     if _was_taken_out(job, content_key, metadata):
@@ -101,17 +103,19 @@ async def _only_metadata_changed(job: Job, bench: Bench) -> IndexedPhoto | None:
     elif job.ours is not None and metadata.others_words is not None and metadata.correction is None:
         photo = replace(photo, caption_place=CaptionPlace.INDEX, caption_reason=PERSONS_WORDS)
     elif metadata.machine_caption is not None and known.correction is None and not known.wrong:
-        photo = await _without_unsure_words(job, photo, known.machine, bench)
-    await asyncio.to_thread(bench.catalogue.settle, job, photo)
+        photo = await _without_unsure_words(job, photo, known.machine, context)
+    await asyncio.to_thread(context.catalogue.settle, job, photo)
     return photo
 
 
-async def _without_unsure_words(job: Job, photo: IndexedPhoto, caption: Caption, bench: Bench) -> IndexedPhoto:
+async def _without_unsure_words(
+    job: Job, photo: IndexedPhoto, caption: Caption, context: PipelineContext
+) -> IndexedPhoto:
     """What a file has that holds words of the model's: the same, unless `caption` has to stay out of files."""
-    reason = withheld(caption, write_unsure=bench.write_unsure)
-    if reason is None or not bench.write_captions or photo.metadata.person_caption is not None:
+    reason = withheld(caption, write_unsure=context.write_unsure)
+    if reason is None or not context.write_captions or photo.metadata.person_caption is not None:
         return photo
-    written = await _withdraw(job, photo.stamp, reason, bench)
+    written = await _withdraw(job, photo.stamp, reason, context)
     metadata = _left_of(photo.metadata, written)
     return replace(
         photo,
@@ -137,7 +141,7 @@ def _was_taken_out(job: Job, content_key: str, metadata: PhotoMetadata) -> bool:
     Of a copy, which never had them, that says nothing.
     """
     left = (metadata.machine_caption, metadata.person_caption)
-    held = job.ours not in {None, OwnWords.WITHDRAWN}
+    held = job.ours not in {None, EmbedState.WITHDRAWING}
     return job.content_key == content_key and held and left == (None, None)
 
 
@@ -160,8 +164,8 @@ def _believed(known: Photo | None, caption: Caption) -> Caption | None:
     return None if known is not None and caption.text == known.wrong_words else caption
 
 
-def _keep_thumbnails(reading: Reading, bench: Bench) -> None:
-    bench.thumbnails.put_all(reading.content_key, reading.thumbnails.items())
+def _keep_thumbnails(reading: Reading, context: PipelineContext) -> None:
+    context.thumbnails.put_all(reading.content_key, reading.thumbnails.items())
 
 
 async def _settle(
@@ -170,7 +174,7 @@ async def _settle(
     metadata: PhotoMetadata,
     caption: Caption | None,
     written: Written,
-    bench: Bench,
+    context: PipelineContext,
     *,
     look_model: str | None = "",
 ) -> IndexedPhoto:
@@ -183,7 +187,7 @@ async def _settle(
         look_model=look_model,
         obstacle=written.obstacle,
     )
-    await asyncio.to_thread(bench.catalogue.settle, job, photo)
+    await asyncio.to_thread(context.catalogue.settle, job, photo)
     return photo
 
 
@@ -192,13 +196,13 @@ async def _into_the_file(
     metadata: PhotoMetadata,
     words: Caption | FileCaption | None,
     stamp: FileStamp,
-    bench: Bench,
+    context: PipelineContext,
     *,
     held: bool,
 ) -> Written:
     """Writes the words, or says why not. `held`: an older sentence of the model's stands in the file or beside it, and
     is taken out where the new one has to stay out of files."""
-    if not bench.write_captions:
+    if not context.write_captions:
         return _left_out(stamp, CAPTIONS_OFF)
     if words is None:
         return Written(CaptionPlace.INDEX, stamp, WRONG)
@@ -207,9 +211,9 @@ async def _into_the_file(
             return Written(CaptionPlace.INDEX, stamp, PERSONS_WORDS)
         if metadata.machine_caption is not None and not metadata.marked and metadata.machine_caption.text == words.text:
             return Written(CaptionPlace.XMP, stamp)  # they stand there, without the mark that would let us change them
-        if (reason := withheld(words, write_unsure=bench.write_unsure)) is not None:
-            return await _withdraw(job, stamp, reason, bench) if held else _left_out(stamp, reason)
-    return await bench.photos.write_caption(job.file.path, words, stamp)
+        if (reason := withheld(words, write_unsure=context.write_unsure)) is not None:
+            return await _withdraw(job, stamp, reason, context) if held else _left_out(stamp, reason)
+    return await context.photos.write_caption(job.file.path, words, stamp)
 
 
 def _left_out(stamp: FileStamp, reason: str) -> Written:
@@ -217,12 +221,12 @@ def _left_out(stamp: FileStamp, reason: str) -> Written:
     return Written(CaptionPlace.INDEX, stamp, reason, obstacle=_OBSTACLES.get(reason))
 
 
-async def _withdraw(job: Job, stamp: FileStamp, reason: str, bench: Bench) -> Written:
+async def _withdraw(job: Job, stamp: FileStamp, reason: str, context: PipelineContext) -> Written:
     """Takes an older sentence of the model's out of a file; where that can't be done, the reason says so, and the file
     keeps what it has. Raises `PhotoVanished`."""
-    await asyncio.to_thread(bench.catalogue.note_withdrawing, job)
+    await asyncio.to_thread(context.catalogue.note_withdrawing, job)
     try:
-        undone = await bench.photos.undo_caption(job.file.path, stamp=stamp, machine_only=True)
+        undone = await context.photos.undo_caption(job.file.path, stamp=stamp, machine_only=True)
     except UnreadablePhoto as error:
         return Written(CaptionPlace.INDEX, stamp, str(error), obstacle=Obstacle.READER)
     from indexer.captions.caption_file import NOT_OURS  # late: see `photo_requests.unpack_undone`
@@ -238,14 +242,14 @@ def _left_of(metadata: PhotoMetadata, written: Written) -> PhotoMetadata:
     return replace(metadata, machine_caption=None, marked=False) if written.withdrawn else metadata
 
 
-async def caption_again(job: Job, bench: Bench) -> IndexedPhoto:
+async def caption_again(job: Job, context: PipelineContext) -> IndexedPhoto:
     """A newer model's words, from the cached screen thumbnail; the file is opened only to write them into it."""
-    known, webp = await asyncio.to_thread(_stored, job, bench)
+    known, webp = await asyncio.to_thread(_stored, job, context)
     if known is None or webp is None:
-        return await _caption_from_the_file(job, bench)
-    async with bench.one_at_a_time(known.id):
-        caption = await _newest_caption(known.id, webp, bench)
-        written = await _into_the_file_again(job, known, caption, bench)
+        return await _caption_from_the_file(job, context)
+    async with context.one_at_a_time(known.id):
+        caption = await _newest_caption(known.id, webp, context)
+        written = await _into_the_file_again(job, known, caption, context)
         photo = IndexedPhoto(
             content_key=known.id,
             metadata=_left_of(known.metadata, written),
@@ -257,76 +261,77 @@ async def caption_again(job: Job, bench: Bench) -> IndexedPhoto:
             withdrawn=written.withdrawn,
             obstacle=written.obstacle,
         )
-        await asyncio.to_thread(bench.catalogue.settle, job, photo)
+        await asyncio.to_thread(context.catalogue.settle, job, photo)
         return photo
 
 
-async def _into_the_file_again(job: Job, known: Photo, caption: Caption, bench: Bench) -> Written:
+async def _into_the_file_again(job: Job, known: Photo, caption: Caption, context: PipelineContext) -> Written:
     if known.correction is not None:
         file = next((file for file in known.files if file.path == job.file.path), None)
         place, why = (file or known).caption_place, (file or known).caption_reason
         obstacle = file.obstacle if file is not None else None
         return Written(place or CaptionPlace.INDEX, job.file.stamp, why, obstacle=obstacle)
-    if known.caption_reason == UNDONE or job.ours is OwnWords.TAKEN_OUT:
+    if known.caption_reason == UNDONE or job.ours is EmbedState.REMOVED:
         return Written(CaptionPlace.INDEX, job.file.stamp, UNDONE)
-    words, held = _believed(known, caption), job.ours in {OwnWords.HELD, OwnWords.WITHDRAWN}
+    words, held = _believed(known, caption), job.ours in {EmbedState.PRESENT, EmbedState.WITHDRAWING}
     try:
-        return await _into_the_file(job, known.metadata, words, job.file.stamp, bench, held=held)
+        return await _into_the_file(job, known.metadata, words, job.file.stamp, context, held=held)
     except PhotoVanished as vanished:  # an unplugged disk: the index has the words all the same
         return Written(CaptionPlace.INDEX, job.file.stamp, str(vanished), obstacle=Obstacle.OTHERS)
 
 
-def _stored(job: Job, bench: Bench) -> tuple[Photo | None, bytes | None]:
+def _stored(job: Job, context: PipelineContext) -> tuple[Photo | None, bytes | None]:
     if job.content_key is None:
         return None, None
-    return bench.catalogue.known(job.content_key), bench.thumbnails.get(job.content_key, ThumbnailSize.SCREEN)
+    return context.catalogue.known(job.content_key), context.thumbnails.get(job.content_key, ThumbnailSize.SCREEN)
 
 
-async def _newest_caption(content_key: str, webp: bytes, bench: Bench) -> Caption:
+async def _newest_caption(content_key: str, webp: bytes, context: PipelineContext) -> Caption:
     """A photo of several files has a job for each; the model looks at it once."""
-    known = await asyncio.to_thread(bench.catalogue.known, content_key)
-    machine, model = (known.machine, bench.captioner.model) if known is not None else (None, "")
+    known = await asyncio.to_thread(context.catalogue.known, content_key)
+    machine, model = (known.machine, context.captioner.model) if known is not None else (None, "")
     if known is not None and machine is not None and machine.model == known.look_model == model:
         return machine
-    return await bench.captioner.caption(await bench.photos.pixels_of(webp))
+    return await context.captioner.caption(await context.photos.pixels_of(webp))
 
 
-async def _caption_from_the_file(job: Job, bench: Bench) -> IndexedPhoto:
-    reading = await bench.photos.read(job.file.path)
-    async with bench.one_at_a_time(reading.content_key):
-        await asyncio.to_thread(_keep_thumbnails, reading, bench)
-        caption = await bench.captioner.caption(reading.pixels)
-        known = await asyncio.to_thread(bench.catalogue.known, reading.content_key)
+async def _caption_from_the_file(job: Job, context: PipelineContext) -> IndexedPhoto:
+    reading = await context.photos.read(job.file.path)
+    async with context.one_at_a_time(reading.content_key):
+        await asyncio.to_thread(_keep_thumbnails, reading, context)
+        caption = await context.captioner.caption(reading.pixels)
+        known = await asyncio.to_thread(context.catalogue.known, reading.content_key)
         reading = replace(reading, metadata=with_own_words(reading.metadata, known))
         words = _correction(known, reading.metadata) or _believed(known, caption)
         held = reading.metadata.machine_caption is not None
-        written = await _into_the_file(job, reading.metadata, words, reading.stamp, bench, held=held)
-        return await _settle(job, reading.content_key, reading.metadata, caption, written, bench)
+        written = await _into_the_file(job, reading.metadata, words, reading.stamp, context, held=held)
+        return await _settle(job, reading.content_key, reading.metadata, caption, written, context)
 
 
-async def words_into_the_file(job: Job, bench: Bench) -> IndexedPhoto:
+async def write_correction(job: Job, context: PipelineContext) -> IndexedPhoto:
     """Puts the words that the catalogue has for a photo into one of its files: the correction that somebody typed on
     the page, or, where that was taken back, what was there before it. What was marked as wrong is taken out.
 
-    The file is read first: what it says may be younger than what was typed (see `catalogue.corrections.weigh`).
+    The file is read first: what it says may be younger than what was typed
+    (see `catalogue.corrections.resolve_correction`).
     """
-    content_key, metadata, stamp = await bench.photos.read_metadata(job.file.path)
-    async with bench.one_at_a_time(content_key):
-        known = await asyncio.to_thread(bench.catalogue.known, content_key)
+    content_key, metadata, stamp = await context.photos.read_metadata(job.file.path)
+    async with context.one_at_a_time(content_key):
+        known = await asyncio.to_thread(context.catalogue.known, content_key)
         if known is not None and content_key == job.content_key:
             metadata = with_own_words(metadata, known)
             correction = _typed(known)
             if correction is None:
-                photo = await _without_the_correction(job, known, metadata, stamp, bench)
+                photo = await _without_the_correction(job, known, metadata, stamp, context)
             else:
-                written = await _into_the_file(job, metadata, correction, stamp, bench, held=False)
+                written = await _into_the_file(job, metadata, correction, stamp, context, held=False)
                 photo = IndexedPhoto(content_key, metadata, written.stamp, None, written.place, written.reason)
                 photo = replace(photo, obstacle=written.obstacle)
             if photo.caption_place is CaptionPlace.INDEX:
                 await asyncio.to_thread(_require_unchanged, job.file.path, photo.stamp)
-            await asyncio.to_thread(bench.catalogue.settle, job, photo)
+            await asyncio.to_thread(context.catalogue.settle, job, photo)
             return photo
-    return await index_photo(job, bench)
+    return await index_photo(job, context)
 
 
 def _require_unchanged(path: Path, stamp: FileStamp) -> None:
@@ -340,40 +345,40 @@ def _require_unchanged(path: Path, stamp: FileStamp) -> None:
 
 
 async def _without_the_correction(
-    job: Job, known: Photo, metadata: PhotoMetadata, stamp: FileStamp, bench: Bench
+    job: Job, known: Photo, metadata: PhotoMetadata, stamp: FileStamp, context: PipelineContext
 ) -> IndexedPhoto:
     """The model's words again where they stood before, else the file as it was before any words of ours."""
     photo = IndexedPhoto(known.id, metadata, stamp, None, CaptionPlace.INDEX, CAPTIONS_OFF)
-    if not bench.write_captions:
+    if not context.write_captions:
         photo = replace(photo, obstacle=Obstacle.SETTING_OFF)
-    if job.ours in {OwnWords.LENT, OwnWords.TAKEN_OUT}:
+    if job.ours in {EmbedState.CORRECTION_ONLY, EmbedState.REMOVED}:
         photo = replace(photo, caption_reason=UNDONE, taken_out=True, obstacle=None)
     elif metadata.others_words is not None:
         photo = replace(photo, caption_reason=PERSONS_WORDS, obstacle=None)
-    elif bench.write_captions and known.wrong:
+    elif context.write_captions and known.wrong:
         photo = replace(photo, caption_reason=WRONG)
         if metadata.machine_caption is not None:
-            return await _undone(job, photo, bench)
-    elif bench.write_captions and (reason := _withheld_words(known, bench)) is not None:
+            return await _undone(job, photo, context)
+    elif context.write_captions and (reason := _withheld_words(known, context)) is not None:
         photo = replace(photo, caption_reason=reason, obstacle=_OBSTACLES.get(reason))
         if metadata.machine_caption is not None:
-            return await _undone(job, photo, bench)
-    elif bench.write_captions and known.machine is not None:
-        written = await bench.photos.write_caption(job.file.path, known.machine, stamp, over_correction=True)
+            return await _undone(job, photo, context)
+    elif context.write_captions and known.machine is not None:
+        written = await context.photos.write_caption(job.file.path, known.machine, stamp, over_correction=True)
         photo = replace(photo, stamp=written.stamp, caption_place=written.place, caption_reason=written.reason)
         photo = replace(photo, obstacle=written.obstacle)
     if photo.caption_place is CaptionPlace.INDEX and metadata.correction is not None:
-        return await _undone(job, photo, bench)
+        return await _undone(job, photo, context)
     return photo
 
 
-def _withheld_words(known: Photo, bench: Bench) -> str | None:
-    return withheld(known.machine, write_unsure=bench.write_unsure) if known.machine is not None else None
+def _withheld_words(known: Photo, context: PipelineContext) -> str | None:
+    return withheld(known.machine, write_unsure=context.write_unsure) if known.machine is not None else None
 
 
-async def _undone(job: Job, photo: IndexedPhoto, bench: Bench) -> IndexedPhoto:
+async def _undone(job: Job, photo: IndexedPhoto, context: PipelineContext) -> IndexedPhoto:
     """The file without words of ours; where they can't be taken out, the reason says so."""
-    undone = await bench.photos.undo_caption(job.file.path)
+    undone = await context.photos.undo_caption(job.file.path)
     if not undone.restored:
         return replace(photo, caption_reason=undone.reason, taken_out=False, obstacle=undone.obstacle)
     words = photo.metadata.others_words
@@ -381,18 +386,18 @@ async def _undone(job: Job, photo: IndexedPhoto, bench: Bench) -> IndexedPhoto:
     return replace(photo, metadata=bare, stamp=undone.stamp or photo.stamp)
 
 
-async def write_again(job: Job, bench: Bench) -> IndexedPhoto:
+async def write_again(job: Job, context: PipelineContext) -> IndexedPhoto:
     """Puts the words that the catalogue has into a file that an obstacle kept them out of. Nothing is decoded, nothing
     is captioned, unless the file shows another photo by now."""
-    content_key, metadata, stamp = await bench.photos.read_metadata(job.file.path)
-    async with bench.one_at_a_time(content_key):
-        known = await asyncio.to_thread(bench.catalogue.known, content_key)
+    content_key, metadata, stamp = await context.photos.read_metadata(job.file.path)
+    async with context.one_at_a_time(content_key):
+        known = await asyncio.to_thread(context.catalogue.known, content_key)
         if known is not None and content_key == job.content_key and (known.machine or known.correction):
             if _was_taken_out(job, content_key, metadata):
                 written = Written(CaptionPlace.INDEX, stamp, UNDONE)
             else:
                 words = _correction(known, metadata) or (known.machine and _believed(known, known.machine))
                 held = metadata.machine_caption is not None
-                written = await _into_the_file(job, metadata, words, stamp, bench, held=held)
-            return await _settle(job, content_key, metadata, None, written, bench)
-    return await index_photo(job, bench)
+                written = await _into_the_file(job, metadata, words, stamp, context, held=held)
+            return await _settle(job, content_key, metadata, None, written, context)
+    return await index_photo(job, context)

@@ -15,7 +15,7 @@ _PULSE_S = 1.0
 _REST = 50
 
 
-class Tally:
+class ProgressTracker:
     """Counts what is done as it happens, and asks the catalogue for the rest now and then."""
 
     def __init__(

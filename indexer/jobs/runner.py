@@ -11,12 +11,12 @@ from itertools import count
 
 from captioner import BundleError, CaptionError, CaptionerUnavailable
 from indexer.errors import PhotoError, PhotoVanished, ProcessUnavailable, SetupError, UnreadablePhoto
-from indexer.jobs.context import Bench
+from indexer.jobs.context import PipelineContext
 from indexer.jobs.journeys import JOURNEYS
 from indexer.message import noted
 from indexer.model import Job
 from indexer.reasons import FailureKind
-from indexer.tasks import first_failure
+from indexer.tasks import first_failure, in_thread_to_the_end
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class JobRunner:
 
     def __init__(
         self,
-        bench: Bench,
+        context: PipelineContext,
         *,
         in_flight: int,
         settled: Callable[[Job], None],
@@ -62,7 +62,7 @@ class JobRunner:
         self._first_pause_s = first_pause_s
         self._held: dict[int, Job] = {}
         self._stop = asyncio.Event()
-        self._bench = bench
+        self._context = context
         self._settled = settled
         self._drained = drained
         self._room = asyncio.Semaphore(in_flight)
@@ -101,15 +101,26 @@ class JobRunner:
         finally:
             # Here and not where a job is worked on: a task that is cancelled before its first step runs nothing.
             self._give_back(list(self._held.values()))
+            self._clear_of_blame()
 
     def _give_back(self, jobs: Sequence[Job]) -> None:
         if not jobs:
             return
         self._held.clear()
         try:
-            self._bench.catalogue.release(jobs)
+            self._context.catalogue.release(jobs)
         except sqlite3.Error as error:  # what ended the run is raised already: the next start takes the claims back
             log.warning("%d photos could not be given back to the queue: %s", len(jobs), error)
+
+    def _clear_of_blame(self) -> None:
+        """So many captioner failures in a row say nothing of these photos, nor of those that failed meanwhile: they are
+        queued again."""
+        if len(self._captioner_failures) < CAPTIONER_FAILURES:
+            return
+        try:
+            self._context.catalogue.retry_set_aside(self._captioner_failures)
+        except sqlite3.Error as error:
+            log.warning("%d photos stay set aside: %s", len(self._captioner_failures), error)
 
     async def _next(self) -> Job | None:
         """The next job, holding room for it; None at the end."""
@@ -128,7 +139,7 @@ class JobRunner:
 
     async def _claim(self) -> Job | None:
         """A thread can't be cancelled: what it claims is waited for, and held until it is done or given back."""
-        claiming = asyncio.ensure_future(asyncio.to_thread(self._bench.catalogue.claim, 1))
+        claiming = asyncio.ensure_future(asyncio.to_thread(self._context.catalogue.claim, 1))
         try:
             await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -186,14 +197,18 @@ class JobRunner:
 
     async def _journey(self, job: Job) -> None:
         try:
-            await JOURNEYS[job.kind](job, self._bench)
+            await JOURNEYS[job.kind](job, self._context)
         except (SetupError, sqlite3.Error, CaptionerUnavailable):
             raise
         except BundleError as error:
             raise SetupError(str(error), hint=_HINTS["captioner"]) from error
         except CaptionError as error:
+            self._captioner_failures.append(job.id)
             await self._fail(job, f"it could not be captioned: {error}", FailureKind.CAPTIONER)
-            await self._count_captioner_failure(job, error)
+            if len(self._captioner_failures) >= CAPTIONER_FAILURES:
+                raise SetupError(
+                    f"the captioner failed at {CAPTIONER_FAILURES} photos in a row: {error}", hint=_HINTS["captioner"]
+                ) from error
         except PhotoVanished as error:
             await self._fail(job, str(error), FailureKind.VANISHED, final=False)
         except UnreadablePhoto as error:
@@ -207,15 +222,6 @@ class JobRunner:
             self._captioner_failures.clear()
             self._settled(job)
 
-    async def _count_captioner_failure(self, job: Job, error: CaptionError) -> None:
-        """So many in a row say nothing of these photos: they are queued again."""
-        self._captioner_failures.append(job.id)
-        if len(self._captioner_failures) >= CAPTIONER_FAILURES:
-            await asyncio.to_thread(self._bench.catalogue.retry_set_aside, self._captioner_failures)
-            raise SetupError(
-                f"the captioner failed at {CAPTIONER_FAILURES} photos in a row: {error}", hint=_HINTS["captioner"]
-            ) from error
-
     async def _fail(self, job: Job, reason: str, kind: FailureKind, *, final: bool = True) -> None:
         log.warning("%s: %s", job.file.path, reason)
-        await asyncio.to_thread(self._bench.catalogue.fail, job, reason, kind=kind, final=final)
+        await in_thread_to_the_end(self._context.catalogue.fail, job, reason, kind=kind, final=final)

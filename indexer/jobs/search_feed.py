@@ -1,7 +1,7 @@
 """Keeping search up with the catalogue: what changed is pushed in batches, from the catalogue's own outbox.
 
 Search may be down for as long as it likes, be killed in the middle of a batch, be wiped, or be put back to an older
-state. Each of them moves its position (`SearchBackend.position`) away from the one that the catalogue remembers; then
+state. Each of them moves its position (`SearchBackend.checkpoint`) away from the one that the catalogue remembers; then
 what search holds is compared with the catalogue before anything is pushed, see `indexer.catalogue.outbox`.
 """
 
@@ -131,10 +131,10 @@ class FeedSteps:
         """
         differing = 0
         for _ in range(_COMPARISONS):
-            if self._search.position() == self._catalogue.search_position():
+            if self._search.checkpoint() == self._catalogue.search_position():
                 return differing
             self._search.prepare()
-            differing += self._compare(self._search.position(), cancelled)
+            differing += self._compare(self._search.checkpoint(), cancelled)
         raise SearchError(
             "what search holds changes while it is compared with the catalogue",
             hint="does another recollect, or another program, write into the same index?",
@@ -152,7 +152,7 @@ class FeedSteps:
         removed = self._catalogue.removed(self._search.batch)
         if removed:
             self._search.delete(removed)
-            self._catalogue.forget_removed(removed, position=self._search.position())
+            self._catalogue.forget_removed(removed, position=self._search.checkpoint())
         return len(removed)
 
     def _push_photos(self) -> int:
@@ -162,7 +162,7 @@ class FeedSteps:
             self._catalogue.mark_pushed(
                 [(photo.id, photo.revision) for photo in photos if photo.id not in refused],
                 refused=[(photo.id, photo.revision, refused[photo.id]) for photo in photos if photo.id in refused],
-                position=self._search.position(),
+                position=self._search.checkpoint(),
             )
             for photo in photos:
                 if photo.id in refused:

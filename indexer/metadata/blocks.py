@@ -19,7 +19,7 @@ from indexer.formats.maker_lens import maker_lens
 from indexer.formats.png_text import read_text
 from indexer.formats.segments import APP1, APP13, COM, is_jpeg, is_png, is_webp, jpeg_parts, png_parts, riff_parts
 from indexer.formats.tiff_edit import undo_record
-from indexer.images.decode import Picture
+from indexer.images.decode import OpenedImage
 from indexer.metadata.container_dates import ContainerDates, heif_dates, png_dates
 from indexer.ownership.mark import FieldText, Mark
 
@@ -55,7 +55,7 @@ class _Raw:
     dates: ContainerDates = ContainerDates()
 
 
-def find_blocks(data: bytes, picture: Picture) -> Blocks:
+def find_blocks(data: bytes, picture: OpenedImage) -> Blocks:
     """The blocks of a file whose header is open as `picture`. Never raises: what is damaged is left out."""
     raw = _Raw()
     if picture.raw is not None:
@@ -82,7 +82,9 @@ def _as_written(data: bytes) -> tuple[tuple[FieldText, ...], tuple[Mark, ...]]:
         return (), ()
 
 
-def _read(raw: _Raw, picture: Picture, captions: tuple[FieldText, ...] = (), marks: tuple[Mark, ...] = ()) -> Blocks:
+def _read(
+    raw: _Raw, picture: OpenedImage, captions: tuple[FieldText, ...] = (), marks: tuple[Mark, ...] = ()
+) -> Blocks:
     values = read_exif(raw.exif)
     if picture.raw is not None and any(picture.raw.exif_extra):
         exif, gps = map(read_single_ifd, picture.raw.exif_extra)
@@ -149,13 +151,13 @@ def _of_webp(data: bytes) -> _Raw:
     return raw
 
 
-def _of_tiff(data: bytes, picture: Picture) -> _Raw:
+def _of_tiff(data: bytes, picture: OpenedImage) -> _Raw:
     photoshop = _tiff_value(data, picture, tiff.PHOTOSHOP)
     iptc = turned_right(_tiff_value(data, picture, tiff.IPTC) or b"")
     return _Raw(data, _tiff_value(data, picture, tiff.XMP), iptc or (photoshop_iptc(photoshop) if photoshop else None))
 
 
-def _tiff_value(data: bytes, picture: Picture, tag: int) -> bytes | None:
+def _tiff_value(data: bytes, picture: OpenedImage, tag: int) -> bytes | None:
     """The bytes of a tag, whatever its type; Pillow reads BigTIFF."""
     try:
         found = tiff.values(data, tag)
@@ -167,14 +169,14 @@ def _tiff_value(data: bytes, picture: Picture, tag: int) -> bytes | None:
     return raw_bytes(tags.get(tag))
 
 
-def _of_raw(picture: Picture) -> _Raw:
+def _of_raw(picture: OpenedImage) -> _Raw:
     """A RAW file's own EXIF; RAF keeps everything in its preview."""
     if picture.raw is not None and picture.raw.exif is not None:
         return _Raw(picture.raw.exif)
     return _of_jpeg(picture.data)
 
 
-def _of_image(data: bytes, picture: Picture) -> _Raw:
+def _of_image(data: bytes, picture: OpenedImage) -> _Raw:
     """HEIF, AVIF, GIF and BMP: what the decoder found. A HEIF keeps our mark in a box of its own, too, which stays
     where another program has written the EXIF anew."""
     exif, xmp, comment = (picture.image.info.get(name) for name in ("exif", "xmp", "comment"))

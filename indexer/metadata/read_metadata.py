@@ -30,9 +30,9 @@ from indexer.formats.exif import (
 from indexer.formats.iptc_texts import CAPTION, KEYWORD, TITLE, IptcTexts
 from indexer.formats.maker_lens import spec
 from indexer.formats.xmp import Xmp, read_xmp
-from indexer.images.decode import Picture, open_picture
+from indexer.images.decode import OpenedImage, open_picture
 from indexer.metadata.blocks import Blocks, find_blocks
-from indexer.metadata.searchable_texts import Said, other_words
+from indexer.metadata.searchable_texts import SearchableTexts, other_words
 from indexer.metadata.taken_at import taken_at
 from indexer.metadata.takeout import Takeout
 from indexer.model import CaptionBy, DatePrecision, FileCaption, PhotoMetadata, Position
@@ -51,7 +51,7 @@ def read_metadata(
     sidecars: Sequence[bytes] = (),
     *,
     takeout: Takeout | None = None,
-    picture: Picture | None = None,
+    picture: OpenedImage | None = None,
     max_pixels_mp: float = math.inf,
 ) -> PhotoMetadata:
     """Everything the file, its sidecars (XMP, the most telling first) and Google Photos say. `picture` is the opened
@@ -67,7 +67,7 @@ def read_metadata(
 
 
 def combine(
-    picture: Picture,
+    picture: OpenedImage,
     blocks: Blocks,
     embedded: Xmp | None,
     beside: Sequence[Xmp],
@@ -90,7 +90,7 @@ def combine(
     correction = _correction(_Words.of(blocks, inside), sidecars, words.marks)
     person_caption = correction.text if correction else others or words.typed
     alt_texts, comments = other_words(words.persons(words.marks), {person_caption, others})
-    said = Said.of(exif, iptc, packets)
+    said = SearchableTexts.of(exif, iptc, packets)
     return PhotoMetadata(
         mime_type=picture.mime_type,
         width_px=width_px,

@@ -25,7 +25,7 @@ _CAMERA_OWNER_NAME = 0xA430  # EXIF 2.32, 4.6.5
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SearchableTexts:
     """Cleaned, from the sidecars first, then XMP, IPTC and EXIF."""
 
     pets: tuple[str, ...]
@@ -35,7 +35,7 @@ class Said:
     creators: tuple[str, ...]
 
     @classmethod
-    def of(cls, exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp]) -> Said:
+    def of(cls, exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp]) -> SearchableTexts:
         """Everything that the blocks of one photo and its sidecars say."""
         headlines = [*(text for xmp in packets for text in xmp.headlines), *iptc.get(HEADLINE, ())]
         return cls(

@@ -99,7 +99,7 @@ class CrawlRules:
         return self._exclude is None or not self._exclude.match_file(_text(relative) + "/")
 
     def reaches(self, folder: bytes) -> bool:
-        """Whether a walk from the root would come to a folder below it, by the names on the way."""
+        """Whether a scan from the root would come to a folder below it, by the names on the way."""
         parts = folder.split(b"/") if folder else []
         return all(self.enters(b"/".join(parts[: depth + 1])) for depth in range(len(parts)))
 

@@ -1,7 +1,7 @@
-"""Walks a library root and yields what it finds, in batches. Nothing is opened but folders.
+"""Scans a library root and yields what it finds, in batches. Nothing is opened but folders.
 
 Symbolic links to files are followed. Linked folders are looked into last, once each, and only where they do not lead
-back above the root; every folder is known by (st_dev, st_ino), so that no loop is walked twice and a photo keeps its
+back above the root; every folder is known by (st_dev, st_ino), so that no loop is scanned twice and a photo keeps its
 real path rather than a link's.
 """
 # ruff: noqa: PTH116, PTH118, PTH120 - paths are the file system's own bytes here, which pathlib does not take
@@ -37,7 +37,7 @@ BATCH_FILES = 2000
 BATCH_S = 0.25
 
 
-async def walk(
+async def crawl(
     root: Path,
     *,
     include: Sequence[str] = (),
@@ -46,13 +46,13 @@ async def walk(
 ) -> AsyncGenerator[FoundBatch, None]:
     """Every photo file below `root`, an absolute folder, in batches; folders that can't be listed are named in them.
 
-    `extensions` are lower-case and begin with a dot. The walk runs in a thread of its own, so that a disk that does not
+    `extensions` are lower-case and begin with a dot. The scan runs in a thread of its own, so that a disk that does not
     answer holds up nothing else, and stops within `BATCH_S` when the generator is closed. Never raises for what it met
     on disk; `SettingsError` for a bad pattern.
     """
     crawl = Crawl(root, CrawlRules(include=include, exclude=exclude, extensions=extensions))
     batches = crawl.batches()
-    thread = ThreadPoolExecutor(1, thread_name_prefix="walk")
+    thread = ThreadPoolExecutor(1, thread_name_prefix="scan")
     try:
         while (batch := await asyncio.get_running_loop().run_in_executor(thread, next, batches, None)) is not None:
             yield batch
@@ -70,7 +70,7 @@ def outermost(roots: Sequence[Path]) -> tuple[Path, ...]:
 
 
 class Crawl:
-    """One walk of one root, or of `start`, a folder below it; synchronous. `stop` may be called from any thread."""
+    """One scan of one root, or of `start`, a folder below it; synchronous. `stop` may be called from any thread."""
 
     def __init__(self, root: Path, rules: CrawlRules, *, start: bytes = b"") -> None:
         self._root = root
@@ -86,7 +86,7 @@ class Crawl:
         self._passed_over: Counter[str] = Counter()
 
     def stop(self) -> None:
-        """The walk ends at the next file."""
+        """The scan ends at the next file."""
         self._stopped = True
 
     def batches(self) -> Iterator[FoundBatch]:

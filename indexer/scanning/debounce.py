@@ -24,13 +24,13 @@ _Sight = tuple[int, int, int, int] | None
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What came of looking: how many files were new, changed, moved or gone, and whether only a walk can tell more."""
+    """What came of looking: how many files were new, changed, moved or gone, and whether only a scan can tell more."""
 
     noted: int = 0
-    walk_wanted: bool = False
+    scan_wanted: bool = False
 
 
-class SteadyPaths:
+class PathDebouncer:
     """The changed paths of one root. Not thread-safe; used by the thread that watches the root."""
 
     def __init__(self, root: Path, catalogue: Catalogue, rules: CrawlRules, *, steady_s: float) -> None:
@@ -43,14 +43,14 @@ class SteadyPaths:
         self._seen: dict[bytes, _Sight] = {}
         self._unseen: set[bytes] = set()
         self._due = 0.0
-        self._walk_wanted = False
+        self._scan_wanted = False
 
     def reported(self, paths: Iterable[str | bytes]) -> None:
         """Something happened to these absolute paths."""
         for path in paths:
             relative = os.path.relpath(os.fsencode(path), self._base)
             if relative == b"." or relative.startswith(b"../"):
-                self._walk_wanted |= relative == b"." and is_gone(self._base)
+                self._scan_wanted |= relative == b"." and is_gone(self._base)
             elif self._matters(relative):
                 self._unseen.add(relative)
 
@@ -66,7 +66,7 @@ class SteadyPaths:
             try:
                 sight = self._sight(relative)
             except OSError:
-                self._walk_wanted = True  # it can't be looked at, which a walk records; that is not to be gone
+                self._scan_wanted = True  # it can't be looked at, which a scan records; that is not to be gone
                 continue
             # A path that was reported again has changed meanwhile, also where its stamp is too coarse to say so.
             if relative in before and relative not in unseen and before[relative] == sight:
@@ -76,8 +76,8 @@ class SteadyPaths:
         return self._result(self._note(steady))
 
     def _result(self, noted: int) -> Look:
-        walk_wanted, self._walk_wanted = self._walk_wanted, False
-        return Look(noted, walk_wanted)
+        scan_wanted, self._scan_wanted = self._scan_wanted, False
+        return Look(noted, scan_wanted)
 
     def _matters(self, relative: bytes) -> bool:
         """Photos, sidecars, `.nomedia`, and whatever may be or have been a folder."""
@@ -98,14 +98,14 @@ class SteadyPaths:
 
     def _note(self, steady: dict[bytes, _Sight]) -> int:
         if not os.path.isdir(self._base):  # noqa: PTH112 - bytes
-            self._walk_wanted = True  # an unplugged disk: the walk holds its losses back
+            self._scan_wanted = True  # an unplugged disk: the scan holds its losses back
             return 0
         present: list[bytes] = []
         gone: list[bytes] = []
         for relative, sight in steady.items():
             name = os.path.basename(relative)
             if name == NOMEDIA:
-                self._walk_wanted = True
+                self._scan_wanted = True
             elif is_sidecar_name(name) and not (sight is not None and stat.S_ISDIR(sight[0])):
                 self._unseen.update(self._photos_beside(relative))
                 gone += [relative] if sight is None else []  # it may have been a folder
@@ -122,7 +122,7 @@ class SteadyPaths:
         found = list(self._found(sorted(present)))
         if not found:
             return 0
-        counts = self._catalogue.note(self._catalogue.begin_walk(self._root), found)
+        counts = self._catalogue.note(self._catalogue.begin_scan(self._root), found)
         return counts.new + counts.changed + counts.moved
 
     def _found(self, present: Iterable[bytes]) -> Iterator[FoundFile]:
@@ -137,7 +137,7 @@ class SteadyPaths:
         if not gone:
             return 0
         outcome = self._catalogue.note_all_gone(self._root, [self._root / os.fsdecode(path) for path in gone])
-        self._walk_wanted |= outcome.held_back is not None
+        self._scan_wanted |= outcome.held_back is not None
         return outcome.missing
 
     def _photos_beside(self, sidecar: bytes) -> Iterator[bytes]:
@@ -153,12 +153,12 @@ class SteadyPaths:
     def _files_in(self, folder: bytes) -> Iterator[bytes]:
         """The photos of a folder that is new here; reports of what is in it may have come too early to be had."""
         if os.path.islink(os.path.join(self._base, folder)):  # noqa: PTH114 - bytes
-            self._walk_wanted = True
+            self._scan_wanted = True
             return
         if not self._rules.enters(folder) or self._has_nomedia(folder):
             return
         for batch in Crawl(self._root, self._rules, start=folder).batches():
-            self._walk_wanted |= bool(batch.unreadable)
+            self._scan_wanted |= bool(batch.unreadable)
             for listing in batch.listings:
                 yield from (os.path.join(listing.folder, name) for name in listing.names)
 
@@ -168,7 +168,7 @@ class SteadyPaths:
             return False
         real = os.path.realpath(os.path.join(self._base, folder))
         if real != os.path.join(self._real_base, folder).rstrip(b"/"):
-            self._walk_wanted = True  # seen through a linked folder: a walk knows which of its paths counts
+            self._scan_wanted = True  # seen through a linked folder: a scan knows which of its paths counts
             return False
         return True
 

@@ -1,4 +1,4 @@
-"""What tells, without a walk, that another file system or folder stands where a library root is.
+"""What tells, without a scan, that another file system or folder stands where a library root is.
 
 A mount over a watched folder, or its end, is reported by no watch: inotify(7) goes on watching what lies beneath.
 """

@@ -29,7 +29,7 @@ def passable(settings: Settings) -> frozenset[Obstacle]:
 
 
 def retry_below(catalogue: Catalogue, settings: Settings, root: Path) -> int:
-    """Queues what may be done now below a root that was walked; returns how many jobs that are."""
+    """Queues what may be done now below a root that was scanned; returns how many jobs that are."""
     # A disk that was pulled out while its photos were being read is back: they are not to blame.
     vanished = catalogue.set_aside_as(FailureKind.VANISHED, root)
     denied = [one for one in catalogue.set_aside_as(FailureKind.DENIED, root) if _can_be_opened(one.file.path)]

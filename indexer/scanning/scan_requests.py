@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from indexer.catalogue import Catalogue
 from indexer.catalogue.scan_requests import ScanRequest
 from indexer.progress import Progress
-from indexer.scanning.scheduler import Rounds
+from indexer.scanning.scheduler import ScanScheduler
 
 #: Requests are looked for, and told of, so often.
 POLL_S = 1.0
@@ -18,9 +18,9 @@ POLL_S = 1.0
 class ScansAskedFor:
     """Does what other processes ask for. `progress` says how far the indexer is."""
 
-    def __init__(self, catalogue: Catalogue, rounds: Rounds, progress: Callable[[], Progress]) -> None:
+    def __init__(self, catalogue: Catalogue, scheduler: ScanScheduler, progress: Callable[[], Progress]) -> None:
         self._catalogue = catalogue
-        self._rounds = rounds
+        self._scheduler = scheduler
         self._progress = progress
         self._in_hand: dict[int, asyncio.Task[None]] = {}
 
@@ -39,7 +39,7 @@ class ScansAskedFor:
 
     async def _scan(self, request: ScanRequest) -> None:
         done_before = self._progress().done
-        scan = asyncio.create_task(self._rounds.look_now(request.roots))
+        scan = asyncio.create_task(self._scheduler.scan_now(request.roots))
         try:
             while not scan.done() or await self._to_do(request):
                 await self._tell(request, done_before, over=False)
@@ -64,6 +64,6 @@ class ScansAskedFor:
             queued=queued,
             set_aside=counts.set_aside,
             walking=not over and now.walking,
-            problem=self._rounds.problem_of(request.roots),
+            problem=self._scheduler.problem_of(request.roots),
         )
         await asyncio.to_thread(self._catalogue.note_scan, request.id, asdict(told), done=over)

@@ -1,4 +1,4 @@
-"""Where work comes from: walks of the library roots, again every `rescan_s`, and watching in between.
+"""Where work comes from: scans of the library roots, again every `rescan_s`, and watching in between.
 
 Each root has a round of its own: one that is slow, or not there, keeps no other waiting.
 """
@@ -16,11 +16,11 @@ from pathlib import Path
 from indexer.atomic.temporary import STALE_S, sweep
 from indexer.catalogue import Catalogue
 from indexer.catalogue.found import FoundBatch
-from indexer.catalogue.library_walk import NoteCounts
+from indexer.catalogue.scans import NoteCounts
 from indexer.file_errors import unreadable_reason
 from indexer.formats.extensions import EXTENSIONS
 from indexer.scanning.crawl_rules import CrawlRules
-from indexer.scanning.crawler import outermost, walk
+from indexer.scanning.crawler import crawl, outermost
 from indexer.scanning.presence import Presence, presence_of
 from indexer.scanning.retry import retry_below
 from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
@@ -33,15 +33,15 @@ log = logging.getLogger(__name__)
 PRESENCE_S = 5.0
 #: What was set aside for a while is looked through so often.
 RETRY_S = 600.0
-# Walks that the watcher asks for keep this distance: an unplugged disk makes it ask again and again.
+# Scans that the watcher asks for keep this distance: an unplugged disk makes it ask again and again.
 _BREATH_S = 10.0
-_UNREADABLE_LOGGED = 20  # folders of one walk; `recollect status` lists all
-# A root whose losses are not believed is walked again after a minute, where that is little work.
+_UNREADABLE_LOGGED = 20  # folders of one scan; `recollect status` lists all
+# A root whose losses are not believed is scanned again after a minute, where that is little work.
 _HELD_BACK_S, _LITTLE_S = 45.0, 5.0
 
 
-class Rounds:
-    """Walks `roots` and notes what they hold; `changed` is called when there may be new work.
+class ScanScheduler:
+    """Scans `roots` and notes what they hold; `changed` is called when there may be new work.
 
     Copies of photos that a killed process left are removed on the way, once they are `stale_s` old.
     """
@@ -66,7 +66,7 @@ class Rounds:
 
     @property
     def walking(self) -> bool:
-        """Whether a root is being walked."""
+        """Whether a root is being scanned."""
         return any(one.walking for one in self._roots.values())
 
     @property
@@ -81,19 +81,19 @@ class Rounds:
 
     @property
     def unreadable(self) -> int:
-        """How many folders, and files, the last walks of these roots could not look at."""
+        """How many folders, and files, the last scans of these roots could not look at."""
         return sum(len(one.unreadable) for one in self._roots.values())
 
-    async def walk_all(self) -> None:
-        """One walk of every root, side by side: a disk that answers slowly holds up no other."""
+    async def scan_all(self) -> None:
+        """One scan of every root, side by side: a disk that answers slowly holds up no other."""
         await asyncio.to_thread(self._catalogue.try_again_what_is_due)
-        async with asyncio.TaskGroup() as walks:
+        async with asyncio.TaskGroup() as scans:
             for one in self._roots.values():
-                walks.create_task(one.walk())
+                scans.create_task(one.scan())
 
     async def go_on(self) -> None:
-        """Watches, and walks again every `rescan_s`, when the watcher asks for it, when another file system stands in a
-        root's place, and when somebody does (`look_now`), until cancelled."""
+        """Watches, and scans again every `rescan_s`, when the watcher asks for it, when another file system stands in a
+        root's place, and when somebody does (`scan_now`), until cancelled."""
         await asyncio.to_thread(self._catalogue.forget_old_reasons, list(self._roots))
         try:
             async with asyncio.TaskGroup() as group:
@@ -104,16 +104,16 @@ class Rounds:
         finally:
             self._group = None
 
-    async def look_now(self, roots: Sequence[Path] = ()) -> None:
-        """Walks these roots, or all, without waiting for their time; returns when a walk is over that began after this
-        was called. A root that is not known yet is walked from now on. Only while `go_on` runs."""
+    async def scan_now(self, roots: Sequence[Path] = ()) -> None:
+        """Scans these roots, or all, without waiting for their time; returns when a scan is over that began after this
+        was called. A root that is not known yet is scanned from now on. Only while `go_on` runs."""
         chosen = [self._known(root) or self._add(root) for root in roots] or list(self._roots.values())
-        async with asyncio.TaskGroup() as walks:
+        async with asyncio.TaskGroup() as scans:
             for one in chosen:
-                walks.create_task(one.look_now())
+                scans.create_task(one.scan_now())
 
     def ask_for_scan(self) -> None:
-        """As `look_now` for all roots, and waits for nothing."""
+        """As `scan_now` for all roots, and waits for nothing."""
         for one in self._roots.values():
             one.ask_for_scan()
 
@@ -123,8 +123,8 @@ class Rounds:
                 self._changed()
             await asyncio.sleep(RETRY_S)
 
-    def _round(self, root: Path) -> RootRounds:
-        return RootRounds(
+    def _round(self, root: Path) -> RootScanner:
+        return RootScanner(
             root,
             self._settings,
             self._catalogue,
@@ -133,23 +133,23 @@ class Rounds:
             presence_s=self._presence_s,
         )
 
-    def _known(self, root: Path) -> RootRounds | None:
-        """The round that `root` is walked in."""
+    def _known(self, root: Path) -> RootScanner | None:
+        """The round that `root` is scanned in."""
         real = root.resolve()
         for known, one in self._roots.items():
             if known == root or real.is_relative_to(known.resolve()):
                 return one
         return None
 
-    def _add(self, root: Path) -> RootRounds:
+    def _add(self, root: Path) -> RootScanner:
         self._roots[root] = one = self._round(root)
         if self._group is not None:
             self._group.create_task(one.go_on())
         return one
 
 
-class RootRounds:
-    """The walks of one root. `held_back` says why its losses are not believed, for people."""
+class RootScanner:
+    """The scans of one root. `held_back` says why its losses are not believed, for people."""
 
     def __init__(
         self,
@@ -176,33 +176,33 @@ class RootRounds:
         self.walking = False
         self.held_back: str | None = None
 
-    async def walk(self) -> None:
-        """One walk of the whole root."""
+    async def scan(self) -> None:
+        """One scan of the whole root."""
         clock = asyncio.get_running_loop().time
         self._asked.clear()
         waiting, self._waiting = self._waiting, []
         began, self.walking = clock(), True
         try:
-            await self._walk()
+            await self._scan()
         finally:
             self.walking, self._took_s = False, clock() - began
             for one in waiting:
                 if not one.done():
                     one.set_result(None)
 
-    async def look_now(self) -> None:
-        """Returns when a walk is over that began after this was called."""
+    async def scan_now(self) -> None:
+        """Returns when a scan is over that began after this was called."""
         over = asyncio.get_running_loop().create_future()
         self._waiting.append(over)
         self.ask_for_scan()
         await over
 
     def ask_for_scan(self) -> None:
-        """The next walk begins at once, or when the one that is under way is over."""
+        """The next scan begins at once, or when the one that is under way is over."""
         self._asked.set()
 
     async def go_on(self) -> None:
-        """Walks again and again, until cancelled."""
+        """Scans again and again, until cancelled."""
         settings = self._settings
         rules = CrawlRules(include=settings.include, exclude=settings.exclude, extensions=EXTENSIONS)
         watcher = Watcher(self._catalogue, [self._root], rules, changed=self._changed)
@@ -210,8 +210,8 @@ class RootRounds:
         try:
             async with asyncio.TaskGroup() as group, running(group, *follow):
                 while True:
-                    watcher.walk_wanted.clear()
-                    await self.walk()
+                    watcher.scan_wanted.clear()
+                    await self.scan()
                     await self._until_next(watcher)
         finally:
             for one in self._waiting:
@@ -239,16 +239,16 @@ class RootRounds:
                 log.info("%s: another folder or file system stands there now", self._root)
                 if self._settings.watch:
                     await watcher.watch_anew()
-                watcher.walk_wanted.set()
+                watcher.scan_wanted.set()
                 self._asked.set()
             before = now
             await asyncio.sleep(self._presence_s)
 
-    async def _walk(self) -> None:
+    async def _scan(self) -> None:
         root, settings, loop = self._root, self._settings, asyncio.get_running_loop()
-        round_ = await asyncio.to_thread(self._catalogue.begin_walk, root)
+        round_ = await asyncio.to_thread(self._catalogue.begin_scan, root)
         counts = NoteCounts()
-        found = walk(root, include=settings.include, exclude=settings.exclude, extensions=EXTENSIONS)
+        found = crawl(root, include=settings.include, exclude=settings.exclude, extensions=EXTENSIONS)
         async with aclosing(found):
             async for batch in found:
                 noted = await asyncio.to_thread(self._catalogue.note, round_, batch)
@@ -257,7 +257,7 @@ class RootRounds:
                 counts += noted
                 if noted.new or noted.changed or noted.moved:
                     self._changed()
-        outcome = await asyncio.to_thread(self._catalogue.finish_walk, round_, True)
+        outcome = await asyncio.to_thread(self._catalogue.finish_scan, round_, True)
         self._keep_reason(outcome.held_back)
         self._tell_unreadable(outcome.unreadable)
         if outcome.held_back is None:
@@ -297,7 +297,7 @@ class RootRounds:
 
 async def _wanted_again(watcher: Watcher) -> None:
     await asyncio.sleep(_BREATH_S)
-    await watcher.walk_wanted.wait()
+    await watcher.scan_wanted.wait()
 
 
 async def _watch(watcher: Watcher) -> None:

@@ -1,8 +1,8 @@
-"""Notes changes between walks, as the operating system reports them.
+"""Notes changes between scans, as the operating system reports them.
 
 A path that was reported is looked at until it has been the same twice in a row, so that a card that is still being
-copied is not read half-way. Watching is a convenience: whatever it misses the next walk finds. Where watches can't
-be had (the limit of inotify(7) is reached, a network file system) one line says so and how to mend it, and the walks
+copied is not read half-way. Watching is a convenience: whatever it misses the next scan finds. Where watches can't
+be had (the limit of inotify(7) is reached, a network file system) one line says so and how to mend it, and the scans
 have to come more often: see `Watcher.unwatched` and `rescan_s`.
 """
 
@@ -23,18 +23,18 @@ from watchfiles.main import FileChange
 from indexer.atomic.file_systems import network_file_system
 from indexer.catalogue import Catalogue
 from indexer.scanning.crawl_rules import CrawlRules
-from indexer.scanning.debounce import SteadyPaths
+from indexer.scanning.debounce import PathDebouncer
 
 log = logging.getLogger(__name__)
 
-#: Roots that can't be watched are walked at least this often.
+#: Roots that can't be watched are scanned at least this often.
 UNWATCHED_RESCAN_S = 300.0
 
 _DEBOUNCE_MS = 400
 _TIMEOUT_MS = 500
 _RESTART_S = 2.0
 _ABSENT_S = 30.0  # a root that is not there may be a disk that is plugged in again
-_STANDS_S = 10.0  # watching a large library anew takes so long at most before it is walked all the same
+_STANDS_S = 10.0  # watching a large library anew takes so long at most before it is scanned all the same
 
 _LIMIT_HINT = (
     "raise the limit: `sudo sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=512`, and put "
@@ -45,7 +45,7 @@ _LIMIT_HINT = (
 class Watcher:
     """Watches `roots` while `run` runs. `changed` is called on the loop when there may be new work.
 
-    `walk_wanted` is set where reports may have been lost, or say something that only a walk can judge. `unwatched`
+    `scan_wanted` is set where reports may have been lost, or say something that only a scan can judge. `unwatched`
     says why a root is not being watched.
     """
 
@@ -69,11 +69,11 @@ class Watcher:
         self._file_system = file_system
         self._anew = {root: threading.Event() for root in self._roots}
         self._stands = asyncio.Event()  # a root is watched, or is known to be not
-        self.walk_wanted = asyncio.Event()
+        self.scan_wanted = asyncio.Event()
         self.unwatched: dict[Path, str] = {}
 
     def rescan_s(self, configured_s: float) -> float:
-        """How long to wait for the next walk, given the setting (0: never)."""
+        """How long to wait for the next scan, given the setting (0: never)."""
         if self.unwatched and configured_s:
             return min(configured_s, UNWATCHED_RESCAN_S)
         return configured_s
@@ -122,7 +122,7 @@ class Watcher:
                     self._give_up(root, f"the system has no watches left; {_LIMIT_HINT}")
                     return
                 log.info("watching %s was interrupted: %s", root, error)
-                loop.call_soon_threadsafe(self.walk_wanted.set)
+                loop.call_soon_threadsafe(self.scan_wanted.set)
                 self._pause(root, stop, loop, _RESTART_S)
 
     def _pause(self, root: Path, stop: threading.Event, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
@@ -137,11 +137,11 @@ class Watcher:
         if self.unwatched.get(root) == why:
             return
         self.unwatched[root] = why
-        log.warning("%s is walked every few minutes, for it can't be watched: %s", root, why)
+        log.warning("%s is scanned every few minutes, for it can't be watched: %s", root, why)
 
     def _listen(self, root: Path, stop: threading.Event, loop: asyncio.AbstractEventLoop, *, watched: bool) -> None:
         self._anew[root].clear()
-        paths = SteadyPaths(root, self._catalogue, self._rules, steady_s=self._steady_s)
+        paths = PathDebouncer(root, self._catalogue, self._rules, steady_s=self._steady_s)
         for changes in self._reports(
             root,
             watch_filter=None,
@@ -159,8 +159,8 @@ class Watcher:
             loop.call_soon_threadsafe(self._stands.set)
             paths.reported(path for _, path in changes)
             look = paths.look()
-            if look.walk_wanted:
-                loop.call_soon_threadsafe(self.walk_wanted.set)
+            if look.scan_wanted:
+                loop.call_soon_threadsafe(self.scan_wanted.set)
             if look.noted:
                 loop.call_soon_threadsafe(self._changed)
 

@@ -153,10 +153,10 @@ class SearchBackend(Protocol):
 
     Every method raises `indexer.errors.SearchError` where the backend is down or refuses.
 
-    Whoever writes calls `prepare` first, and again after every `SearchError` and where `position` moved by itself. From
-    then on `put`, `delete`, `clear`, `position`, `held` and `count` speak of the index that is being written, which
-    need not be the one that searches are answered from until `complete` says that it is. One process writes at a time,
-    any number search.
+    Whoever writes calls `prepare` first, and again after every `SearchError` and where `checkpoint` moved by itself.
+    From then on `put`, `delete`, `clear`, `checkpoint`, `held` and `count` speak of the index that is being written,
+    which need not be the one that searches are answered from until `complete` says that it is. One process writes at a
+    time, any number search.
     """
 
     name: str
@@ -169,7 +169,7 @@ class SearchBackend(Protocol):
         this one was interrupted), while searches go on being answered from the first.
         """
 
-    def position(self) -> str:
+    def checkpoint(self) -> str:
         """Names what the index holds: equal to an earlier answer only if nothing was written, lost or restored since.
 
         Cheap; asked before and after every batch.
@@ -179,7 +179,7 @@ class SearchBackend(Protocol):
         """Id and revision of every document, in any order, not all in memory at once."""
 
     def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
-        """Adds or replaces; durable and seen by `position` when it returns. Whatever revision was there gives way.
+        """Adds or replaces; durable and seen by `checkpoint` when it returns. Whatever revision was there gives way.
 
         Gives, by id and with the reason, the documents that are refused for good while all the others are in; normally
         none. What stood under their ids before is left as it was. After a `SearchError` any of the documents may be in.
@@ -197,7 +197,7 @@ class SearchBackend(Protocol):
         Does nothing where there is none.
         """
 
-    def edition(self) -> str:
+    def data_version(self) -> str:
         """Another text whenever searches may be answered otherwise than before; told from what is at hand, within
         microseconds. Of what another process writes it may hear some seconds later."""
 

@@ -69,7 +69,7 @@ class Lexicon(Protocol):
         """The words that begin with `prefix`, in order."""
 
 
-class Shelf(Protocol):
+class TermLookup(Protocol):
     """The photos that words are matched against: a whole library, or what a server found."""
 
     @property
@@ -98,7 +98,7 @@ class Term:
 class Matcher:
     """Reads the words of queries against a shelf of photos."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: TermLookup) -> None:
         self._shelf = shelf
         self._names = shelf.names
 

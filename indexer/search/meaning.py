@@ -175,7 +175,7 @@ class Meaning:
         return tower.embed(text) if tower else None
 
 
-def borne_out(sought: Iterable[str], own: frozenset[str], near: Near) -> bool:
+def is_supported(sought: Iterable[str], own: frozenset[str], near: Near) -> bool:
     """Whether each word of a query is among a photo's words, or near one of them."""
     return all(not own.isdisjoint(near[word]) for word in sought)
 

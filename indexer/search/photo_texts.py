@@ -15,7 +15,7 @@ _TAKING = frozenset({"camera", "lens", "creators"})
 
 
 @dataclass(frozen=True)
-class Said:
+class PhotoTexts:
     """The texts of one photo: field, text, and the words of the text, for each."""
 
     id: str

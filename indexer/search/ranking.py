@@ -85,11 +85,11 @@ class Match:
 
 
 #: Which of the photos at these places have words that bear out what they look like.
-Borne = Callable[[NDArray[np.int64]], Mask]
+EvidenceCheck = Callable[[NDArray[np.int64]], Mask]
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class RankingContext:
     """What a query is judged on: some photos, those of them that may be found at all, and what is known of the others.
 
     `frequency` says of a group how many photos of the whole library match it, of which there are `count`; `cosines`
@@ -101,34 +101,34 @@ class Bench:
     count: int
     cosines: Floats
     frequency: Callable[[Group], int] = lambda group: int(np.count_nonzero(group.scores))
-    borne: Borne | None = None  # without it every look is believed
+    supported: EvidenceCheck | None = None  # without it every look is taken for supported
 
 
-def matched(query: Query, bench: Bench, *, fall_back: bool = True) -> Match:
-    """Everything that `query` finds among the photos of `bench`, filters aside.
+def rank(query: Query, context: RankingContext, *, fall_back: bool = True) -> Match:
+    """Everything that `query` finds among the photos of `context`, filters aside.
 
     Where words and meaning find nothing, words with a meaning are looked at for typing mistakes, too, and then the
     nearest few pictures are believed; without `fall_back` they aren't.
     """
-    passing = bench.passing
+    passing = context.passing
     for text in query.excluded:
-        passing = passing & ~bench.matcher.excluded(text)
-    phrases = [bench.matcher.phrase(text) for text in query.phrases]
+        passing = passing & ~context.matcher.excluded(text)
+    phrases = [context.matcher.phrase(text) for text in query.phrases]
     for group in phrases:
         passing = passing & (group.scores > 0)
     if query.vector is not None and not query.meant:
         query = replace(query, meant=_telling(query))
-    bench = replace(bench, passing=passing, cosines=np.where(passing, bench.cosines, np.float32(0)))
-    if not bench.cosines.any():
-        return _by_words(replace(query, meant=()), bench, phrases)
-    match = _with_meaning(query, _by_words(query, bench, phrases), bench)
+    context = replace(context, passing=passing, cosines=np.where(passing, context.cosines, np.float32(0)))
+    if not context.cosines.any():
+        return _by_words(replace(query, meant=()), context, phrases)
+    match = _with_meaning(query, _by_words(query, context, phrases), context)
     if match.total or not fall_back:
         return match
-    match = _by_words(replace(query, meant=()), bench, phrases)
-    return match if match.total else _few(query, match, bench.cosines)
+    match = _by_words(replace(query, meant=()), context, phrases)
+    return match if match.total else _few(query, match, context.cosines)
 
 
-def page(match: Match, newest: Ranks, oldest: Ranks, sort: Sort, limit: int, offset: int) -> NDArray[np.int64]:
+def top_page(match: Match, newest: Ranks, oldest: Ranks, sort: Sort, limit: int, offset: int) -> NDArray[np.int64]:
     """The places of the photos from `offset` on, in order; the order is total, so pages never overlap.
 
     `newest` and `oldest` (photos,) are their ranks by date, the first of each order highest, all different.
@@ -146,42 +146,42 @@ def page(match: Match, newest: Ranks, oldest: Ranks, sort: Sort, limit: int, off
     return found[np.argsort(-keys)][offset:wanted]
 
 
-def _by_words(query: Query, bench: Bench, phrases: list[Group]) -> Match:
-    groups = bench.matcher.groups(query)
+def _by_words(query: Query, context: RankingContext, phrases: list[Group]) -> Match:
+    groups = context.matcher.groups(query)
     if len(groups) >= DESCRIPTION_FROM:
-        match = _most(phrases, groups, bench, _DESCRIBED)
+        match = _most(phrases, groups, context, _DESCRIBED)
     else:
-        match = _all(phrases, groups, bench)
-        if not match.total and bench.passing.any() and groups:
-            groups = bench.matcher.groups(query, mend=True)
-            match = replace(_all(phrases, groups, bench), whole=False)
-            match = match if match.total else _most(phrases, groups, bench, _RELAXED)
+        match = _all(phrases, groups, context)
+        if not match.total and context.passing.any() and groups:
+            groups = context.matcher.groups(query, mend=True)
+            match = replace(_all(phrases, groups, context), whole=False)
+            match = match if match.total else _most(phrases, groups, context, _RELAXED)
     return replace(match, corrections={group.typed: group.corrected for group in groups if group.corrected})
 
 
-def _all(phrases: Sequence[Group], groups: Sequence[Group], bench: Bench) -> Match:
+def _all(phrases: Sequence[Group], groups: Sequence[Group], context: RankingContext) -> Match:
     """The photos that have every word."""
-    mask = bench.passing
+    mask = context.passing
     for group in groups:
         mask = mask & (group.scores > 0)
     together = [*phrases, *groups]
-    return Match(mask, _weighted(together, mask, bench), together, whole=True)
+    return Match(mask, _weighted(together, mask, context), together, whole=True)
 
 
-def _most(phrases: Sequence[Group], groups: Sequence[Group], bench: Bench, share: float) -> Match:
+def _most(phrases: Sequence[Group], groups: Sequence[Group], context: RankingContext, share: float) -> Match:
     """The photos that have this share of the words' weight, or as much as any has; words that none has don't count."""
-    passing = bench.passing
+    passing = context.passing
     known = [group for group in groups if bool(np.any((group.scores > 0) & passing))]
     if not known:
-        return _all(phrases, groups, bench)
-    weights = _weights(known, bench)
+        return _all(phrases, groups, context)
+    weights = _weights(known, context)
     covered = np.zeros(len(passing), np.float32)
     for weight, group in zip(weights, known, strict=True):
         covered += weight * (group.scores > 0)
     covered[~passing] = 0
     mask = passing & (covered >= min(share, float(covered.max()) * _AS_MUCH))
     together = [*phrases, *known]
-    scores = _weighted(together, mask, bench)
+    scores = _weighted(together, mask, context)
     best = int(np.argmax(scores))
     return Match(mask, scores, together, dropped=tuple(group.typed for group in groups if not group.scores[best]))
 
@@ -193,28 +193,28 @@ def weights_of(frequencies: Sequence[int], count: int) -> Floats:
     return np.asarray(weights / (weights.sum() or 1), np.float32)
 
 
-def _weights(groups: Sequence[Group], bench: Bench) -> Floats:
-    return weights_of([bench.frequency(group) for group in groups], bench.count)
+def _weights(groups: Sequence[Group], context: RankingContext) -> Floats:
+    return weights_of([context.frequency(group) for group in groups], context.count)
 
 
-def _weighted(groups: Sequence[Group], mask: Mask, bench: Bench) -> Floats:
+def _weighted(groups: Sequence[Group], mask: Mask, context: RankingContext) -> Floats:
     if not groups:
         return mask.astype(np.float32)
     scores = np.zeros(len(mask), np.float32)
-    for weight, group in zip(_weights(groups, bench), groups, strict=True):
+    for weight, group in zip(_weights(groups, context), groups, strict=True):
         scores += weight * group.scores
     return np.where(mask, scores, np.float32(0))
 
 
-def _with_meaning(query: Query, match: Match, bench: Bench) -> Match:
-    cosines = bench.cosines
+def _with_meaning(query: Query, match: Match, context: RankingContext) -> Match:
+    cosines = context.cosines
     literal = np.where(_literal(query, match), cosines, np.float32(0))
     # Without words there is nothing to blend: an empty query with a vector is ordered by meaning alone.
     worded = match.mask if match.groups else np.zeros_like(match.mask)
     length = len(_telling(query))
     if length < DESCRIPTION_FROM:
         near = _near(literal, _LEAST_COSINE, _NEAR_BEST)
-        near = near if bench.borne is None else _believed(near, worded, cosines, bench.borne)
+        near = near if context.supported is None else _supported(near, worded, cosines, context.supported)
     else:
         near = _near(literal, _LEAST_COSINE_DESCRIBED, _NEAR_BEST_DESCRIBED)
     scores = blend(match.scores * worded, cosines, length)
@@ -262,8 +262,8 @@ def _near(cosines: Floats, least: float, near_best: float, most: int = _MOST_BY_
     return near
 
 
-def _believed(near: Mask, worded: Mask, cosines: Floats, borne: Borne) -> Mask:
+def _supported(near: Mask, worded: Mask, cosines: Floats, supported: EvidenceCheck) -> Mask:
     doubtful = np.flatnonzero(near & ~worded & (cosines < _SURE_COSINE))
-    believed = near.copy()
-    believed[doubtful] = borne(doubtful)
-    return believed
+    found = near.copy()
+    found[doubtful] = supported(doubtful)
+    return found

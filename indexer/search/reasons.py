@@ -9,12 +9,12 @@ import numpy as np
 from indexer.search import Hit
 from indexer.search.highlight import Sought, best_kind
 from indexer.search.meaning import Meaning, reason
-from indexer.search.photo_texts import Said
+from indexer.search.photo_texts import PhotoTexts
 from indexer.search.ranking import Match
 
 
 def hits_of(
-    photos: Iterable[tuple[int, Said]], match: Match, meaning: Meaning, meant: Sequence[str] = ()
+    photos: Iterable[tuple[int, PhotoTexts]], match: Match, meaning: Meaning, meant: Sequence[str] = ()
 ) -> tuple[Hit, ...]:
     """The hits of a page, given as place in `match` and texts; `meant` are the query's words with a meaning."""
     rows = list(photos)

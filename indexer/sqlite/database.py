@@ -149,15 +149,15 @@ class Database:
                 self._local.connection, self._local.of = connection, self._times_opened
         return connection
 
-    def edition(self) -> int:
+    def data_version(self) -> int:
         """Another number after every change of the file, whichever thread or process made it, for as long as this
         object lives. Takes microseconds. Raises `StorageError` once closed."""
         with self._watch_lock:
             if self._closed:
                 raise StorageError(f"the database {self.path} was closed")
             # https://sqlite.org/pragma.html#pragma_data_version: what other connections than this one have written.
-            (edition,) = self._watcher.execute("PRAGMA data_version").fetchone()
-            return self._times_opened << 32 | int(edition)
+            (data_version,) = self._watcher.execute("PRAGMA data_version").fetchone()
+            return self._times_opened << 32 | int(data_version)
 
     def damage(self, *, most_bytes: int | None = None) -> str | None:
         """What SQLite's check of the whole file says (https://sqlite.org/pragma.html#pragma_quick_check); None where it

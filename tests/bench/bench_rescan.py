@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from indexer.catalogue import Catalogue
-from indexer.scanning.crawler import walk
+from indexer.scanning.crawler import crawl
 
 EXTENSIONS = frozenset({".jpg"})
 
@@ -32,12 +32,12 @@ def make_tree(root: Path, files: int, per_folder: int) -> None:
 
 
 async def rescan(catalogue: Catalogue, root: Path) -> int:
-    under_way = catalogue.begin_walk(root)
+    under_way = catalogue.begin_scan(root)
     seen = 0
-    async for batch in walk(root, extensions=EXTENSIONS):
+    async for batch in crawl(root, extensions=EXTENSIONS):
         counts = await asyncio.to_thread(catalogue.note, under_way, batch)
         seen += counts.unchanged
-    catalogue.finish_walk(under_way, True)
+    catalogue.finish_scan(under_way, True)
     return seen
 
 

@@ -103,7 +103,7 @@ def _into_catalogue(
 ) -> None:
     named = {f"{one.folders[0]}/{first + at:06} {one.file_names[0]}": one for at, one in enumerate(block)}
     stamps = {name: FileStamp(1, 3_000_000, first + at + 1) for at, name in enumerate(named)}
-    walk = storage.catalogue.begin_walk(root)
+    walk = storage.catalogue.begin_scan(root)
     storage.catalogue.note(walk, [FoundFile(root, root / name, stamp) for name, stamp in stamps.items()])
     while jobs := storage.catalogue.claim(500):
         for job in jobs:

@@ -49,7 +49,7 @@ class MemorySearch:
             return
         state.position = uuid4().hex
 
-    def position(self) -> str:
+    def checkpoint(self) -> str:
         return self.state.position + ("" if self.state.second is None else " of the second")
 
     def held(self) -> Iterator[tuple[str, int]]:
@@ -76,7 +76,7 @@ class MemorySearch:
             self.state.position = uuid4().hex
             self.swapped += 1
 
-    def edition(self) -> str:
+    def data_version(self) -> str:
         return self.state.position
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
@@ -174,8 +174,8 @@ class FragileSearch:
     def prepare(self) -> None:
         self._reached().prepare()
 
-    def position(self) -> str:
-        return self._reached().position()
+    def checkpoint(self) -> str:
+        return self._reached().checkpoint()
 
     def held(self) -> Iterator[tuple[str, int]]:
         for item in self._reached().held():
@@ -209,8 +209,8 @@ class FragileSearch:
     def complete(self) -> None:
         self._reached().complete()
 
-    def edition(self) -> str:
-        return self._reached().edition()
+    def data_version(self) -> str:
+        return self._reached().data_version()
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         return self._reached().search(query, limit=limit, offset=offset)

@@ -14,7 +14,7 @@ from captioner import Caption, Tag
 from indexer.catalogue import Catalogue
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.jobs.pipeline import UNSURE
-from indexer.model import CaptionPlace, IndexedPhoto, JobKind, OwnWords, Photo
+from indexer.model import CaptionPlace, EmbedState, IndexedPhoto, JobKind, Photo
 from indexer.sqlite.database import Database
 from tests.libraries import WORDS, indexed, rescan, settle_all
 
@@ -46,7 +46,7 @@ def test_words_and_sure_are_kept(catalogue: Catalogue, sure: bool) -> None:
     photo = settled(catalogue, said)
     assert stored(photo) == said
     assert photo.unsure is not sure, "whatever the confidence is: the model says it itself"
-    assert [one.unsure for one in catalogue.glimpses([photo.id])] == [not sure]
+    assert [one.unsure for one in catalogue.summaries([photo.id])] == [not sure]
 
 
 @pytest.mark.parametrize(("confidence", "sure"), [(0.39, False), (0.4, True)])
@@ -88,7 +88,7 @@ def test_words_that_we_took_out_ourselves_were_not_taken_out_on_purpose(catalogu
     catalogue.settle(job, replace(indexed(job), caption_place=CaptionPlace.EXIF))
     catalogue.enqueue_all(JobKind.CAPTION, model="model-2")
     (job,) = catalogue.claim(1)
-    assert job.ours is OwnWords.HELD
+    assert job.ours is EmbedState.PRESENT
     catalogue.note_withdrawing(job)
     (kept,) = (file for _, file in catalogue.captioned_files())
     unsure = replace(WORDS, model="model-2", sure=False)

@@ -21,7 +21,7 @@ from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index,
 from tests.libraries import WORDS, indexed, rescan, write
 from tests.photos_made import write_jpeg
 
-LOOK = {"red": (0.6, 0.8), "blue": (0.8, 0.6)}
+SCAN_NOW = {"red": (0.6, 0.8), "blue": (0.8, 0.6)}
 BARE = Caption("a dog on a beach", 0.5, (), None, "model-1")
 
 
@@ -47,10 +47,10 @@ async def test_a_lost_data_directory_is_completed_and_the_files_stay(
     library: Path, settings: Settings, model: str
 ) -> None:
     """The sentence stays, too, whoever wrote it: files and index say the same."""
-    await index(settings, CountingCaptioner(embeddings=LOOK), library)
+    await index(settings, CountingCaptioner(embeddings=SCAN_NOW), library)
     before = contents(library)
     shutil.rmtree(settings.data_dir)
-    captioner = CountingCaptioner(model=model, embeddings=LOOK)
+    captioner = CountingCaptioner(model=model, embeddings=SCAN_NOW)
     await index(settings, captioner, library)
     assert sorted(captioner.asked) == ["blue", "red"]
     assert contents(library) == before
@@ -69,16 +69,16 @@ async def test_a_lost_data_directory_is_completed_and_the_files_stay(
             assert photo.caption_place is not None
         assert storage.catalogue.counts().incomplete == 0
         assert storage.catalogue.queued() == 0
-    again = CountingCaptioner(model=model, embeddings=LOOK)
+    again = CountingCaptioner(model=model, embeddings=SCAN_NOW)
     await index(settings, again, library)
     assert again.asked == []
 
 
 async def test_what_is_new_comes_first(library: Path, settings: Settings) -> None:
-    await index(settings, CountingCaptioner(embeddings=LOOK), library)
+    await index(settings, CountingCaptioner(embeddings=SCAN_NOW), library)
     shutil.rmtree(settings.data_dir)
     write_jpeg(library / "z.jpg", COLOURS["green"], 3)
-    captioner = CountingCaptioner(embeddings=LOOK)
+    captioner = CountingCaptioner(embeddings=SCAN_NOW)
     await index(settings, captioner, library)
     assert captioner.asked[0] == "green"
     assert sorted(captioner.asked[1:]) == ["blue", "red"]
@@ -98,13 +98,13 @@ async def test_they_are_found_by_their_tags_again(library: Path, settings: Setti
 
 
 async def test_without_its_thumbnail_the_file_is_read_and_left_alone(library: Path, settings: Settings) -> None:
-    await index(settings, CountingCaptioner(embeddings=LOOK), library)
+    await index(settings, CountingCaptioner(embeddings=SCAN_NOW), library)
     before = contents(library)
     with stored(settings) as storage:
         storage.thumbnails.delete(photo.id for photo in all_photos(storage))
         with storage.catalogue._database.transaction() as writer:
             writer.execute("UPDATE photo SET look_model = NULL, tags = '[]', embedding = NULL")
-    captioner = CountingCaptioner(embeddings=LOOK)
+    captioner = CountingCaptioner(embeddings=SCAN_NOW)
     await index(settings, captioner, library)
     assert sorted(captioner.asked) == ["blue", "red"]
     assert contents(library) == before
@@ -158,11 +158,11 @@ def test_an_older_catalogue_knows_which_photos_wait(tmp_path: Path) -> None:
 
 
 async def test_a_running_service_completes_them(library: Path, settings: Settings) -> None:
-    await index(settings, CountingCaptioner(embeddings=LOOK), library)
+    await index(settings, CountingCaptioner(embeddings=SCAN_NOW), library)
     shutil.rmtree(settings.data_dir)
     stop = asyncio.Event()
     with open_storage(settings) as storage:
-        async with Indexer(settings, storage, captioner=CountingCaptioner(embeddings=LOOK)) as indexer:
+        async with Indexer(settings, storage, captioner=CountingCaptioner(embeddings=SCAN_NOW)) as indexer:
             running = asyncio.create_task(indexer.run_forever([library], stop))
             async with asyncio.timeout(30):
                 while storage.catalogue.counts().photos < 2 or storage.catalogue.counts().incomplete:

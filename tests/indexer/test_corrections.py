@@ -17,7 +17,7 @@ from indexer.catalogue import Catalogue
 from indexer.catalogue.corrections import WordsPending
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.correction import LONGEST_CORRECTION, UnusableCorrection, corrected_text
-from indexer.model import CaptionBy, CaptionPlace, FileCaption, Job, JobKind, OwnWords, Photo, PhotoMetadata
+from indexer.model import CaptionBy, CaptionPlace, EmbedState, FileCaption, Job, JobKind, Photo, PhotoMetadata
 from indexer.sqlite.database import Database
 from tests.libraries import WORDS, indexed, key_of, rescan, settle_all, write
 
@@ -123,7 +123,7 @@ def test_words_go_before_everything_else_and_after_a_failure_too(catalogue: Cata
     rescan(catalogue, root)
     catalogue.correct(key_of(root / "a.jpg"), OMA)
     [job] = catalogue.claim(1)
-    assert (job.kind, job.ours) == (JobKind.WORDS, OwnWords.HELD)
+    assert (job.kind, job.ours) == (JobKind.WORDS, EmbedState.PRESENT)
     catalogue.fail(job, "no", kind="unreadable", final=True)
     assert catalogue.words_pending(key_of(root / "a.jpg")) == WordsPending(failed="no")
     catalogue.correct(key_of(root / "a.jpg"), OMA)
@@ -276,11 +276,11 @@ def test_an_undo_keeps_the_correction_in_the_index_and_nothing_is_written(catalo
     assert photo.caption_reason == "taken out on purpose"
     catalogue.correct(photo_id, "and once more")
     [job] = catalogue.claim(9)
-    assert job.ours is OwnWords.TAKEN_OUT
+    assert job.ours is EmbedState.REMOVED
     settle(catalogue, job, place=CaptionPlace.EXIF)
     catalogue.take_back(photo_id)
     [job] = catalogue.claim(9)
-    assert job.ours is OwnWords.LENT, "the model's words were taken out and do not go in again"
+    assert job.ours is EmbedState.CORRECTION_ONLY, "the model's words were taken out and do not go in again"
 
 
 def test_undoing_one_copy_says_nothing_of_the_other(catalogue: Catalogue, root: Path) -> None:
@@ -324,10 +324,10 @@ def test_what_one_copy_lost_is_no_news_while_another_has_it(catalogue: Catalogue
     [job] = catalogue.claim(9)
     settle(catalogue, job, caption=True, place=CaptionPlace.EXIF)
     job = changed(catalogue, root / "a.jpg")
-    assert job.ours is OwnWords.HELD
+    assert job.ours is EmbedState.PRESENT
     settle(catalogue, job, place=CaptionPlace.INDEX, reason="gone", taken_out=True)
     assert the_photo(catalogue).caption_place is CaptionPlace.EXIF
-    assert changed(catalogue, root / "a.jpg").ours is OwnWords.TAKEN_OUT
+    assert changed(catalogue, root / "a.jpg").ours is EmbedState.REMOVED
     settle(catalogue, changed(catalogue, root / "b.jpg"), place=CaptionPlace.INDEX, reason="gone", taken_out=True)
     assert (the_photo(catalogue).caption_place, the_photo(catalogue).caption_reason) == (CaptionPlace.INDEX, "gone")
 
@@ -402,7 +402,7 @@ def test_an_older_catalogue_learns_which_files_have_our_words(tmp_path: Path) ->
             )
     with Catalogue(path) as catalogue:
         assert catalogue.enqueue_all(JobKind.INDEX) == 3
-        assert [job.ours for job in catalogue.claim(9)] == [OwnWords.HELD, OwnWords.TAKEN_OUT, None]
+        assert [job.ours for job in catalogue.claim(9)] == [EmbedState.PRESENT, EmbedState.REMOVED, None]
         assert catalogue.counts().with_caption == 3
         assert catalogue.correct("a", OMA)
 

@@ -15,7 +15,7 @@ import pytest
 
 from indexer.catalogue.found import FoundBatch
 from indexer.scanning.crawl_rules import CrawlRules
-from indexer.scanning.crawler import BATCH_FILES, Crawl, outermost, walk
+from indexer.scanning.crawler import BATCH_FILES, Crawl, crawl, outermost
 from tests.libraries import EXTENSIONS, found, names, write
 
 
@@ -183,7 +183,7 @@ async def test_large_folders_come_in_several_batches(root: Path) -> None:
         write(root / f"{number:05d}.jpg")
     seen: list[str] = []
     batches = 0
-    async with aclosing(walk(root, extensions=EXTENSIONS)) as going:
+    async with aclosing(crawl(root, extensions=EXTENSIONS)) as going:
         async for batch in going:
             batches += 1
             seen += [file.path.name for file in batch]
@@ -196,7 +196,7 @@ async def test_closing_a_walk_stops_its_thread(root: Path) -> None:
     for folder in range(20):
         for number in range(BATCH_FILES // 10):
             write(root / f"{folder:02d}" / f"{number}.jpg")
-    going = walk(root, extensions=EXTENSIONS)
+    going = crawl(root, extensions=EXTENSIONS)
     first: FoundBatch = await anext(going)
     assert len(first) >= 1
     await going.aclose()
@@ -214,7 +214,7 @@ async def test_disks_that_do_not_answer_hold_up_nothing_else(tmp_path: Path, mon
     monkeypatch.setattr(os, "scandir", hanging)
     roots = [write(tmp_path / str(number) / "a.jpg").parent for number in range(3)]
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(3))  # as many threads as the service has
-    walks = [walk(root, extensions=EXTENSIONS) for root in roots]
+    walks = [crawl(root, extensions=EXTENSIONS) for root in roots]
     first = [asyncio.ensure_future(anext(one)) for one in walks]
     try:
         await asyncio.sleep(0.1)

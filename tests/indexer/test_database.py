@@ -125,12 +125,12 @@ def test_whoever_asks_for_the_edition_waits_for_no_writer(tmp_path: Path) -> Non
     with Database(tmp_path / "a.db", [FIRST]) as database, database.transaction() as writer:
         writer.execute("INSERT INTO note (text) VALUES ('one')")
         with ThreadPoolExecutor(1) as thread:
-            before = thread.submit(database.edition).result(timeout=10)
+            before = thread.submit(database.data_version).result(timeout=10)
     with Database(tmp_path / "a.db", [FIRST]) as database:
-        before = database.edition()
+        before = database.data_version()
         with Database(tmp_path / "a.db", [FIRST]) as other, other.transaction() as writer:
             writer.execute("INSERT INTO note (text) VALUES ('two')")
-        assert database.edition() != before
+        assert database.data_version() != before
 
 
 def test_a_closed_database_opens_nothing_any_more(tmp_path: Path) -> None:

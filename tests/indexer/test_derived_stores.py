@@ -177,7 +177,7 @@ def test_a_damaged_file_is_begun_anew_once_for_all_threads(tmp_path: Path) -> No
     path, renewed = tmp_path / "notes.db", list[str]()
     with DerivedDatabase(path, [NOTE], renewed=lambda: renewed.append("renewed")) as database:
         assert renewed == ["renewed"]
-        edition, opened = database.edition(), database.times_opened
+        data_version, opened = database.data_version(), database.times_opened
         error = sqlite3.DatabaseError("database disk image is malformed")
         error.sqlite_errorcode = 11
         reader = database.reader
@@ -188,7 +188,7 @@ def test_a_damaged_file_is_begun_anew_once_for_all_threads(tmp_path: Path) -> No
         assert not database._renew(opened, "is damaged")  # somebody else has seen to it
         assert len(renewed) == 3
         assert database.reader is not reader
-        assert database.edition() != edition
+        assert database.data_version() != data_version
         with database.transaction() as writer:
             writer.execute("INSERT INTO note (text) VALUES ('one')")
         assert database.reader.execute("SELECT count(*) FROM note").fetchone()[0] == 1

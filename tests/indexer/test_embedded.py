@@ -112,8 +112,8 @@ def test_what_photos_say_is_read_again_where_it_was_replaced_or_is_too_much_to_k
 
 def test_the_edition_is_another_after_every_write_of_any_process(tmp_path: Path) -> None:
     reader, writer = EmbeddedSearch(tmp_path / "search.db"), EmbeddedSearch(tmp_path / "search.db")
-    seen = [reader.edition()]
-    assert reader.edition() == seen[0]
+    seen = [reader.data_version()]
+    assert reader.data_version() == seen[0]
     for write in (
         lambda: writer.put([photo(1, "a dog")]),
         lambda: reader.put([photo(1, "a dog")]),
@@ -121,14 +121,14 @@ def test_the_edition_is_another_after_every_write_of_any_process(tmp_path: Path)
         lambda: reader.clear(),
     ):
         write()
-        seen.append(reader.edition())
+        seen.append(reader.data_version())
         reader.search(parse("dog"))
-        assert reader.edition() == seen[-1]
+        assert reader.data_version() == seen[-1]
     assert len(set(seen)) == len(seen)
     reader.close()
     writer.close()
     with pytest.raises(SearchError, match="closed"):
-        reader.edition()
+        reader.data_version()
 
 
 def test_the_position_outlives_the_process_and_not_the_file(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_the_position_outlives_the_process_and_not_the_file(tmp_path: Path) -> N
         search = EmbeddedSearch(tmp_path / "search.db")
         for number, caption in enumerate(captions, start=1):
             search.put([photo(number, caption)])
-        position = search.position()
+        position = search.checkpoint()
         search.close()
         return position
 
@@ -205,7 +205,7 @@ def test_an_index_begun_anew_answers_nothing_of_the_one_before(tmp_path: Path) -
     assert ids(search, "dog") == [1]
     for path in tmp_path.glob("search.db*"):
         path.unlink()
-    search.position()
+    search.checkpoint()
     assert ids(search, "dog") == []
     search.put([photo(3, "a dog"), photo(1, "a cat")])
     assert ids(search, "dog") == [3]

@@ -10,7 +10,7 @@ import pytest
 
 from captioner import Caption
 from indexer.catalogue import Catalogue
-from indexer.model import DatePrecision, FileStamp, FoundFile, Glimpse, IndexedPhoto, Photo, PhotoMetadata
+from indexer.model import DatePrecision, FileStamp, FoundFile, IndexedPhoto, Photo, PhotoMetadata, PhotoSummary
 from tests.web.library_made import TAKEN
 
 _KEYS = tuple(f"{number:032x}" for number in range(1, 9))
@@ -35,7 +35,7 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
     ]
     with Catalogue(tmp_path / "catalogue.db") as catalogue:
         names = [root / f"{at}/photo \udcff{at}.jpg" for at in range(len(told))]
-        walk = catalogue.begin_walk(root)
+        walk = catalogue.begin_scan(root)
         catalogue.note(walk, [FoundFile(root, path, FileStamp(1, 2, at + 3)) for at, path in enumerate(names)])
         for job in catalogue.claim(50):
             at = names.index(job.file.path)
@@ -46,9 +46,9 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
         yield catalogue
 
 
-def glimpsed(photo: Photo) -> Glimpse:
+def glimpsed(photo: Photo) -> PhotoSummary:
     """The same of the whole photo."""
-    return Glimpse(
+    return PhotoSummary(
         id=photo.id,
         width_px=photo.metadata.width_px,
         height_px=photo.metadata.height_px,
@@ -66,7 +66,7 @@ def test_a_glimpse_says_what_the_photo_says(catalogue: Catalogue) -> None:
     wanted = [*reversed(_KEYS), "f" * 32]
     photos = catalogue.photos(wanted)
     assert [one.id for one in photos] == list(reversed(_KEYS))
-    assert catalogue.glimpses(wanted) == [glimpsed(photo) for photo in photos]
+    assert catalogue.summaries(wanted) == [glimpsed(photo) for photo in photos]
     assert {one.wrong for one in photos} == {True, False}
     assert {one.unsure for one in photos} == {True, False}
     assert len([one for one in photos if not one.caption]) == 4
@@ -80,7 +80,7 @@ def test_a_glimpse_follows_every_change(catalogue: Catalogue) -> None:
         lambda: catalogue.mark_wrong(key),
         lambda: catalogue.take_mark_back(key),
     ):
-        before = catalogue.glimpses([key])
+        before = catalogue.summaries([key])
         change()
         (photo,) = catalogue.photos([key])
-        assert catalogue.glimpses([key]) == [glimpsed(photo)] != before
+        assert catalogue.summaries([key]) == [glimpsed(photo)] != before

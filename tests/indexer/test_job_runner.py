@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from captioner import BundleError, Caption, CaptionerUnavailable
+from captioner import BundleError, Caption, CaptionerGone, CaptionerUnavailable
 from indexer.errors import ProcessUnavailable, SetupError
-from indexer.jobs.context import Bench
-from indexer.jobs.runner import JobRunner
+from indexer.jobs.context import PipelineContext
+from indexer.jobs.runner import CAPTIONER_FAILURES, JobRunner
 from indexer.model import Job, Reading
 from indexer.reader.photo_process import PhotoProcesses
 from indexer.service import Indexer
@@ -63,10 +63,12 @@ class UnusableBundle(CountingCaptioner):
         raise BundleError("the model file is cut short")
 
 
-def runner_for(bench: Bench, *, first_pause_s: float = 0.01, give_up: bool = True) -> JobRunner:
+def runner_for(
+    context: PipelineContext, *, in_flight: int = 2, first_pause_s: float = 0.01, give_up: bool = True
+) -> JobRunner:
     return JobRunner(
-        bench,
-        in_flight=2,
+        context,
+        in_flight=in_flight,
         settled=lambda _: None,
         drained=lambda: None,
         first_pause_s=first_pause_s,
@@ -75,7 +77,7 @@ def runner_for(bench: Bench, *, first_pause_s: float = 0.01, give_up: bool = Tru
 
 
 def queue(storage: Storage, library: Path) -> None:
-    walk = storage.catalogue.begin_walk(library)
+    walk = storage.catalogue.begin_scan(library)
     storage.catalogue.note(walk, [found(library, path) for path in sorted(library.glob("*.jpg"))])
 
 
@@ -115,8 +117,8 @@ async def test_a_claim_that_is_made_in_a_thread_is_given_back_when_the_runner_is
     queue(storage, library)
     slow = SlowClaims(storage)
     async with PhotoProcesses(settings, input_px=32) as photos:
-        bench = Bench(photos, CountingCaptioner(), slow, storage.thumbnails, write_captions=False)  # type: ignore[arg-type]
-        running = asyncio.create_task(runner_for(bench).run())
+        context = PipelineContext(photos, CountingCaptioner(), slow, storage.thumbnails, write_captions=False)  # type: ignore[arg-type]
+        running = asyncio.create_task(runner_for(context).run())
         await asyncio.to_thread(slow.claiming.wait, LONG_S)
         running.cancel()
         await asyncio.sleep(0.05)
@@ -132,8 +134,8 @@ async def test_a_captioner_that_was_killed_while_it_started_costs_no_photo(
 ) -> None:
     queue(storage, library)
     async with PhotoProcesses(settings, input_px=32) as photos:
-        bench = Bench(photos, Unavailable(6), storage.catalogue, storage.thumbnails, write_captions=False)
-        runner = runner_for(bench)
+        context = PipelineContext(photos, Unavailable(6), storage.catalogue, storage.thumbnails, write_captions=False)
+        runner = runner_for(context)
         runner.finish()
         await runner.run()
     assert storage.catalogue.set_aside() == []
@@ -146,9 +148,11 @@ async def test_a_captioner_that_never_starts_is_about_the_set_up_and_no_photo_s_
 ) -> None:
     queue(storage, library)
     async with PhotoProcesses(settings, input_px=32) as photos:
-        bench = Bench(photos, Unavailable(1000), storage.catalogue, storage.thumbnails, write_captions=False)
+        context = PipelineContext(
+            photos, Unavailable(1000), storage.catalogue, storage.thumbnails, write_captions=False
+        )
         with pytest.raises(SetupError, match="before it was ready"):
-            await runner_for(bench).run()
+            await runner_for(context).run()
     assert (storage.catalogue.set_aside(), storage.catalogue.in_hand()) == ([], [])
     assert {job.attempt for job in storage.catalogue.claim(10)} == {1}
 
@@ -159,8 +163,8 @@ async def test_a_service_goes_on_trying_says_so_and_can_be_stopped(
     queue(storage, library)
     captioner = Unavailable(10**6)
     async with PhotoProcesses(settings, input_px=32) as photos:
-        bench = Bench(photos, captioner, storage.catalogue, storage.thumbnails, write_captions=False)
-        runner = runner_for(bench, first_pause_s=0.001, give_up=False)
+        context = PipelineContext(photos, captioner, storage.catalogue, storage.thumbnails, write_captions=False)
+        runner = runner_for(context, first_pause_s=0.001, give_up=False)
         running = asyncio.create_task(runner.run())
         while captioner.times > 10**6 - 20:
             await asyncio.sleep(0.01)
@@ -185,8 +189,10 @@ async def test_a_reader_that_was_killed_while_it_started_costs_no_photo(
 
     queue(storage, library)
     async with Killed(settings, input_px=32) as photos:
-        bench = Bench(photos, CountingCaptioner(), storage.catalogue, storage.thumbnails, write_captions=False)
-        runner = runner_for(bench)
+        context = PipelineContext(
+            photos, CountingCaptioner(), storage.catalogue, storage.thumbnails, write_captions=False
+        )
+        runner = runner_for(context)
         runner.finish()
         await runner.run()
     assert storage.catalogue.set_aside() == []
@@ -206,3 +212,28 @@ async def test_photos_at_which_a_captioner_failed_in_a_row_are_not_to_blame(tmp_
         assert storage.catalogue.in_hand() == []
     outcome = await index(settings, CountingCaptioner(), root)
     assert (outcome.done, outcome.set_aside) == (8, 0)
+
+
+async def test_nor_is_a_photo_that_fails_while_the_captioner_is_given_up(
+    tmp_path: Path, settings: Settings, storage: Storage
+) -> None:
+    together = CAPTIONER_FAILURES + 1
+
+    class DiesAtAll(CountingCaptioner):
+        async def caption(self, pixels: bytes) -> Caption:
+            self.asked.append("")
+            while len(self.asked) < together:
+                await asyncio.sleep(0.01)
+            raise CaptionerGone("died")
+
+    root = tmp_path / "photos"
+    for number in range(together):
+        write_jpeg(root / f"{number}.jpg", COLOURS["red"], number)
+    queue(storage, root)
+    async with CountingPhotos(settings, input_px=32) as photos:
+        context = PipelineContext(photos, DiesAtAll(), storage.catalogue, storage.thumbnails, write_captions=False)
+        runner = runner_for(context, in_flight=together)
+        runner.finish()
+        with pytest.raises(SetupError, match="in a row"):
+            await runner.run()
+    assert storage.catalogue.set_aside() == []

@@ -11,7 +11,7 @@ import pytest
 
 from indexer.catalogue import Catalogue
 from indexer.catalogue.found import FoundBatch, as_batch, file_stamp
-from indexer.catalogue.library_walk import NoteCounts
+from indexer.catalogue.scans import NoteCounts
 from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, PhotoMetadata
 from tests.libraries import WORDS, found, indexed, key_of, rescan, settle_all, shown_files, write
 
@@ -345,28 +345,28 @@ def test_what_the_settings_newly_exclude_is_no_loss(catalogue: Catalogue, tmp_pa
 def test_files_below_a_folder_that_cannot_be_listed_are_not_missing(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
     (root / "2020/c.jpg").unlink()
-    walk = catalogue.begin_walk(root)
+    walk = catalogue.begin_scan(root)
     catalogue.note(walk, FoundBatch(root, [], {b"2019": "Input/output error"}))
-    assert catalogue.finish_walk(walk, True).missing == 1
+    assert catalogue.finish_scan(walk, True).missing == 1
     assert catalogue.counts().files == 2
 
 
 def test_an_interrupted_walk_removes_nothing(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
     (root / "2019/a.jpg").unlink()
-    assert catalogue.finish_walk(catalogue.begin_walk(root), False).missing == 0
+    assert catalogue.finish_scan(catalogue.begin_scan(root), False).missing == 0
 
 
 def test_what_is_noted_during_a_walk_is_not_missing(catalogue: Catalogue, root: Path) -> None:
     """The watcher notes a file in a folder that the walk has already passed."""
     rescan(catalogue, root)
-    walk = catalogue.begin_walk(root)
+    walk = catalogue.begin_scan(root)
     for path in sorted(root.rglob("*.jpg")):
         catalogue.note(walk, [found(root, path)])
     (root / "2020/c.jpg").rename(root / "2019/c.jpg")
     catalogue.note_one(found(root, write(root / "2019/late.jpg")))
     catalogue.note_one(found(root, root / "2019/c.jpg"))
-    assert catalogue.finish_walk(walk, True).missing == 0
+    assert catalogue.finish_scan(walk, True).missing == 0
     assert catalogue.counts().files == 4
 
 

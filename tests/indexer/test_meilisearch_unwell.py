@@ -33,7 +33,7 @@ USES: dict[str, Callable[[MeilisearchSearch], object]] = {
     "similar": lambda search: search.similar("0" * 32),
     "count": lambda search: search.count(),
     "prepare": lambda search: search.prepare(),
-    "position": lambda search: search.position(),
+    "position": lambda search: search.checkpoint(),
     "held": lambda search: list(search.held()),
     "delete": lambda search: search.delete(["0" * 32]),
     "clear": lambda search: search.clear(),

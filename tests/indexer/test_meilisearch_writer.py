@@ -21,11 +21,11 @@ def test_documents_are_put_into_an_index_with_our_settings_whoever_forgot_to_pre
 def test_an_index_that_is_as_it_should_be_is_left_alone(served_index: ServedIndex) -> None:
     search = MeilisearchSearch(served_index.url, keys=served_index.keys, index=served_index.name)
     search.put(LIBRARY)
-    made = search.position().split()[0]
+    made = search.checkpoint().split()[0]
     again = MeilisearchSearch(served_index.url, keys=served_index.keys, index=served_index.name)
     again.prepare()
     again.complete()
-    assert again.position().split()[0] == made
+    assert again.checkpoint().split()[0] == made
     assert again.count() == len(LIBRARY)
     search.close()
     again.close()

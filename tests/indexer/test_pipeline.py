@@ -11,7 +11,7 @@ import pytest
 from captioner import Caption
 from indexer.captions.caption_file import Undone
 from indexer.errors import PhotoVanished
-from indexer.jobs.context import Bench
+from indexer.jobs.context import PipelineContext
 from indexer.jobs.journeys import read_metadata_again
 from indexer.jobs.pipeline import (
     CAPTIONS_OFF,
@@ -19,7 +19,7 @@ from indexer.jobs.pipeline import (
     UNDONE,
     caption_again,
     index_photo,
-    words_into_the_file,
+    write_correction,
 )
 from indexer.model import (
     CaptionBy,
@@ -38,7 +38,7 @@ from indexer.model import (
 from indexer.storage import Storage
 from tests.indexing import COLOURS, CountingCaptioner, settings_for, stored
 
-Journey = Callable[[Job, Bench], Awaitable[IndexedPhoto]]
+Journey = Callable[[Job, PipelineContext], Awaitable[IndexedPhoto]]
 KEY, OTHER_KEY = "a" * 32, "b" * 32
 BEFORE, AFTER = FileStamp(1, 100, 7), FileStamp(1, 150, 8)
 PLAIN = PhotoMetadata(mime_type="image/jpeg", width_px=4, height_px=3)
@@ -102,20 +102,22 @@ def steps() -> list[str]:
 
 
 @pytest.fixture
-def bench(storage: Storage, steps: list[str]) -> Bench:
-    return Bench(Opener(steps), Steps(steps), storage.catalogue, storage.thumbnails, write_captions=True)
+def context(storage: Storage, steps: list[str]) -> PipelineContext:
+    return PipelineContext(Opener(steps), Steps(steps), storage.catalogue, storage.thumbnails, write_captions=True)
 
 
 def claimed(storage: Storage, name: str = "a.jpg", stamp: FileStamp = BEFORE) -> Job:
     """A job as the queue hands it out, for a file with this stamp."""
     root = Path("/photos")
-    storage.catalogue.note(storage.catalogue.begin_walk(root), [FoundFile(root, root / name, stamp)])
+    storage.catalogue.note(storage.catalogue.begin_scan(root), [FoundFile(root, root / name, stamp)])
     (job,) = storage.catalogue.claim(1)
     return job
 
 
-async def test_a_new_photo_goes_through_every_step_in_order(bench: Bench, storage: Storage, steps: list[str]) -> None:
-    settled = await index_photo(claimed(storage), bench)
+async def test_a_new_photo_goes_through_every_step_in_order(
+    context: PipelineContext, storage: Storage, steps: list[str]
+) -> None:
+    settled = await index_photo(claimed(storage), context)
     assert steps == ["read", "caption", "write: a red wall seen by colours-1"]
     assert (settled.stamp, settled.caption_place) == (AFTER, CaptionPlace.EXIF)
     assert storage.thumbnails.get(KEY, ThumbnailSize.SCREEN) == b"webp screen"
@@ -126,40 +128,44 @@ async def test_a_new_photo_goes_through_every_step_in_order(bench: Bench, storag
     assert storage.catalogue.counts().queued == 0
 
 
-async def test_our_own_write_makes_no_new_job(bench: Bench, storage: Storage) -> None:
-    await index_photo(claimed(storage), bench)
+async def test_our_own_write_makes_no_new_job(context: PipelineContext, storage: Storage) -> None:
+    await index_photo(claimed(storage), context)
     root = Path("/photos")
-    counts = storage.catalogue.note(storage.catalogue.begin_walk(root), [FoundFile(root, root / "a.jpg", AFTER)])
+    counts = storage.catalogue.note(storage.catalogue.begin_scan(root), [FoundFile(root, root / "a.jpg", AFTER)])
     assert (counts.unchanged, storage.catalogue.claim(1)) == (1, [])
 
 
 async def test_a_changed_file_of_the_same_photo_is_not_decoded(
-    bench: Bench, storage: Storage, steps: list[str]
+    context: PipelineContext, storage: Storage, steps: list[str]
 ) -> None:
-    await index_photo(claimed(storage), bench)
+    await index_photo(claimed(storage), context)
     steps.clear()
-    await index_photo(claimed(storage, stamp=FileStamp(9, 170, 9)), bench)
+    await index_photo(claimed(storage, stamp=FileStamp(9, 170, 9)), context)
     assert steps == ["read metadata"]
 
 
-async def test_a_changed_file_of_another_photo_is_a_new_photo(bench: Bench, storage: Storage, steps: list[str]) -> None:
-    await index_photo(claimed(storage), bench)
+async def test_a_changed_file_of_another_photo_is_a_new_photo(
+    context: PipelineContext, storage: Storage, steps: list[str]
+) -> None:
+    await index_photo(claimed(storage), context)
     steps.clear()
-    other = replace(bench, photos=Opener(steps, key=OTHER_KEY))
+    other = replace(context, photos=Opener(steps, key=OTHER_KEY))
     await index_photo(claimed(storage, stamp=FileStamp(9, 170, 9)), other)
     assert steps == ["read metadata", "read", "caption", "write: a red wall seen by colours-1"]
     assert storage.catalogue.photo_ids() == [OTHER_KEY]
 
 
-async def test_a_copy_gets_the_words_we_have(bench: Bench, storage: Storage, steps: list[str]) -> None:
-    await index_photo(claimed(storage), bench)
+async def test_a_copy_gets_the_words_we_have(context: PipelineContext, storage: Storage, steps: list[str]) -> None:
+    await index_photo(claimed(storage), context)
     steps.clear()
-    await index_photo(claimed(storage, "copy.jpg", FileStamp(3, 100, 20)), bench)
+    await index_photo(claimed(storage, "copy.jpg", FileStamp(3, 100, 20)), context)
     assert steps == ["read", "write: a red wall seen by colours-1"]
 
 
-async def test_words_of_ours_in_the_file_are_taken_back(bench: Bench, storage: Storage, steps: list[str]) -> None:
-    ours = replace(bench, photos=Opener(steps, metadata=replace(PLAIN, machine_caption=OURS)))
+async def test_words_of_ours_in_the_file_are_taken_back(
+    context: PipelineContext, storage: Storage, steps: list[str]
+) -> None:
+    ours = replace(context, photos=Opener(steps, metadata=replace(PLAIN, machine_caption=OURS)))
     await index_photo(claimed(storage), ours)
     assert "caption" not in steps
     photo = storage.catalogue.known(KEY)
@@ -167,55 +173,61 @@ async def test_words_of_ours_in_the_file_are_taken_back(bench: Bench, storage: S
     assert photo.machine == Caption("a wall of old", 0.5, (), None, "colours-0")
 
 
-async def test_a_person_s_words_are_never_written_over(bench: Bench, storage: Storage, steps: list[str]) -> None:
-    described = replace(bench, photos=Opener(steps, metadata=replace(PLAIN, person_caption="Our first wall")))
+async def test_a_person_s_words_are_never_written_over(
+    context: PipelineContext, storage: Storage, steps: list[str]
+) -> None:
+    described = replace(context, photos=Opener(steps, metadata=replace(PLAIN, person_caption="Our first wall")))
     settled = await index_photo(claimed(storage), described)
     assert steps == ["read", "caption"]
     assert (settled.caption_place, settled.caption_reason) == (CaptionPlace.INDEX, PERSONS_WORDS)
 
 
-async def test_nothing_is_written_where_that_is_switched_off(bench: Bench, storage: Storage, steps: list[str]) -> None:
-    settled = await index_photo(claimed(storage), replace(bench, write_captions=False))
+async def test_nothing_is_written_where_that_is_switched_off(
+    context: PipelineContext, storage: Storage, steps: list[str]
+) -> None:
+    settled = await index_photo(claimed(storage), replace(context, write_captions=False))
     assert steps == ["read", "caption"]
     assert (settled.stamp, settled.caption_reason) == (BEFORE, CAPTIONS_OFF)
 
 
 async def test_captioning_again_starts_from_the_cached_picture(
-    bench: Bench, storage: Storage, steps: list[str]
+    context: PipelineContext, storage: Storage, steps: list[str]
 ) -> None:
     job = claimed(storage)
-    await index_photo(job, bench)
+    await index_photo(job, context)
     steps.clear()
-    newer = replace(bench, captioner=Steps(steps, model="colours-2"))
+    newer = replace(context, captioner=Steps(steps, model="colours-2"))
     await caption_again(replace(job, content_key=KEY), newer)
     assert steps == ["pixels of webp screen", "caption", "write: a blue wall seen by colours-2"]
 
 
-async def test_captioning_again_needs_no_file(bench: Bench, storage: Storage, steps: list[str]) -> None:
+async def test_captioning_again_needs_no_file(context: PipelineContext, storage: Storage, steps: list[str]) -> None:
     job = claimed(storage)
-    await index_photo(job, bench)
+    await index_photo(job, context)
     opener = Opener(steps)
     opener.vanished = True
-    newer = replace(bench, photos=opener, captioner=Steps(steps, model="colours-2"))
+    newer = replace(context, photos=opener, captioner=Steps(steps, model="colours-2"))
     settled = await caption_again(replace(job, content_key=KEY), newer)
     assert (settled.caption_place, settled.caption_reason) == (CaptionPlace.INDEX, "the file is no longer there")
 
 
-async def test_metadata_read_again_leaves_words_alone(bench: Bench, storage: Storage, steps: list[str]) -> None:
+async def test_metadata_read_again_leaves_words_alone(
+    context: PipelineContext, storage: Storage, steps: list[str]
+) -> None:
     job = claimed(storage)
-    await index_photo(job, bench)
+    await index_photo(job, context)
     steps.clear()
-    settled = await read_metadata_again(replace(job, content_key=KEY), bench)
+    settled = await read_metadata_again(replace(job, content_key=KEY), context)
     assert (steps, settled.caption) == (["read metadata"], None)
 
 
 @pytest.mark.parametrize("journey", [read_metadata_again, index_photo])
 async def test_our_sentence_without_its_mark_stays_ours(
-    journey: Journey, bench: Bench, storage: Storage, steps: list[str]
+    journey: Journey, context: PipelineContext, storage: Storage, steps: list[str]
 ) -> None:
-    await index_photo(claimed(storage), bench)
+    await index_photo(claimed(storage), context)
     sentence = storage.catalogue.known(KEY).machine.text  # type: ignore[union-attr]
-    stripped = replace(bench, photos=Opener(steps, metadata=replace(PLAIN, person_caption=sentence)))
+    stripped = replace(context, photos=Opener(steps, metadata=replace(PLAIN, person_caption=sentence)))
     storage.catalogue.enqueue_all(JobKind.METADATA if journey is read_metadata_again else JobKind.INDEX)
     (job,) = storage.catalogue.claim(1)
     await journey(job, stripped)
@@ -226,14 +238,14 @@ async def test_our_sentence_without_its_mark_stays_ours(
 
 
 async def test_other_words_beside_our_sentence_without_its_mark_are_a_person_s(
-    bench: Bench, storage: Storage, steps: list[str]
+    context: PipelineContext, storage: Storage, steps: list[str]
 ) -> None:
-    await index_photo(claimed(storage), bench)
+    await index_photo(claimed(storage), context)
     sentence = storage.catalogue.known(KEY).machine.text  # type: ignore[union-attr]
     said = replace(PLAIN, person_caption=sentence, comments=("Our first wall",))
     storage.catalogue.enqueue_all(JobKind.METADATA)
     (job,) = storage.catalogue.claim(1)
-    await read_metadata_again(job, replace(bench, photos=Opener(steps, metadata=said)))
+    await read_metadata_again(job, replace(context, photos=Opener(steps, metadata=said)))
     photo = storage.catalogue.known(KEY)
     assert photo is not None
     assert (photo.caption, photo.caption_by, photo.metadata.comments) == ("Our first wall", CaptionBy.PERSON, ())
@@ -248,30 +260,30 @@ def corrected(storage: Storage, text: str | None) -> Job:
 
 
 async def test_a_correction_is_written_without_decoding_or_captioning(
-    bench: Bench, storage: Storage, steps: list[str]
+    context: PipelineContext, storage: Storage, steps: list[str]
 ) -> None:
-    await index_photo(claimed(storage), bench)
+    await index_photo(claimed(storage), context)
     steps.clear()
-    settled = await words_into_the_file(corrected(storage, "our wall"), bench)
+    settled = await write_correction(corrected(storage, "our wall"), context)
     assert steps == ["read metadata", "write: our wall"]
     assert (settled.stamp, settled.caption_place) == (AFTER, CaptionPlace.EXIF)
     steps.clear()
     found = FileCaption("our wall", CaptionBy.PERSON)
     held = Opener(steps, metadata=replace(PLAIN, person_caption="our wall", correction=found))
-    await words_into_the_file(corrected(storage, None), replace(bench, photos=held))
+    await write_correction(corrected(storage, None), replace(context, photos=held))
     assert steps == ["read metadata", "write: a red wall seen by colours-1"]
 
 
 async def test_what_can_t_be_replaced_by_the_model_s_words_is_taken_out(
-    bench: Bench, storage: Storage, steps: list[str]
+    context: PipelineContext, storage: Storage, steps: list[str]
 ) -> None:
-    await index_photo(claimed(storage), bench)
-    await words_into_the_file(corrected(storage, "our wall"), bench)
+    await index_photo(claimed(storage), context)
+    await write_correction(corrected(storage, "our wall"), context)
     steps.clear()
     found = FileCaption("our wall", CaptionBy.PERSON)
     held = Opener(steps, metadata=replace(PLAIN, person_caption="our wall", correction=found))
     held.place, held.reason = CaptionPlace.INDEX, "the disk is full"
-    settled = await words_into_the_file(corrected(storage, None), replace(bench, photos=held))
+    settled = await write_correction(corrected(storage, None), replace(context, photos=held))
     assert steps == ["read metadata", "write: a red wall seen by colours-1", "undo"]
     assert (settled.stamp, settled.caption_place, settled.caption_reason) == (
         BEFORE,
@@ -281,34 +293,34 @@ async def test_what_can_t_be_replaced_by_the_model_s_words_is_taken_out(
 
 
 async def test_a_correction_of_a_file_that_shows_another_photo_now_is_not_written_into_it(
-    bench: Bench, storage: Storage, steps: list[str]
+    context: PipelineContext, storage: Storage, steps: list[str]
 ) -> None:
-    await index_photo(claimed(storage), bench)
+    await index_photo(claimed(storage), context)
     steps.clear()
-    other = replace(bench, photos=Opener(steps, key=OTHER_KEY))
-    await words_into_the_file(corrected(storage, "our wall"), other)
+    other = replace(context, photos=Opener(steps, key=OTHER_KEY))
+    await write_correction(corrected(storage, "our wall"), other)
     assert "write: our wall" not in steps
     photo = storage.catalogue.known(KEY)
     assert photo is not None
     assert photo.caption == "our wall", "the words belong to the photo, not to the file"
 
 
-async def test_a_new_copy_gets_the_correction(bench: Bench, storage: Storage, steps: list[str]) -> None:
-    await index_photo(claimed(storage), bench)
-    await words_into_the_file(corrected(storage, "our wall"), bench)
+async def test_a_new_copy_gets_the_correction(context: PipelineContext, storage: Storage, steps: list[str]) -> None:
+    await index_photo(claimed(storage), context)
+    await write_correction(corrected(storage, "our wall"), context)
     steps.clear()
-    await index_photo(claimed(storage, "copy.jpg", FileStamp(3, 100, 20)), bench)
+    await index_photo(claimed(storage, "copy.jpg", FileStamp(3, 100, 20)), context)
     assert steps == ["read", "write: our wall"]
 
 
 async def test_words_that_were_taken_out_are_not_put_back_although_the_thumbnails_were_lost(
-    bench: Bench, storage: Storage, steps: list[str], tmp_path: Path
+    context: PipelineContext, storage: Storage, steps: list[str], tmp_path: Path
 ) -> None:
-    await index_photo(claimed(storage), bench)
+    await index_photo(claimed(storage), context)
     (tmp_path / "data" / "emptied").mkdir()
     steps.clear()
     with stored(settings_for(tmp_path / "data" / "emptied")) as emptied:
         job = claimed(storage, stamp=FileStamp(9, 120, 9))
-        settled = await index_photo(job, replace(bench, thumbnails=emptied.thumbnails))
+        settled = await index_photo(job, replace(context, thumbnails=emptied.thumbnails))
     assert steps == ["read metadata", "read"]
     assert (settled.caption_place, settled.caption_reason, settled.taken_out) == (CaptionPlace.INDEX, UNDONE, True)

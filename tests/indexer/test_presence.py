@@ -15,7 +15,7 @@ from indexer.atomic.file_systems import MOUNTINFO
 from indexer.catalogue import Catalogue
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.presence import presence_of
-from indexer.scanning.scheduler import Rounds
+from indexer.scanning.scheduler import ScanScheduler
 from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
 from indexer.settings import Settings
 from tests.indexing import settings_for
@@ -33,11 +33,11 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
 
 
 @asynccontextmanager
-async def going_on(catalogue: Catalogue, settings: Settings, *roots: Path) -> AsyncIterator[Rounds]:
-    rounds = Rounds(settings, catalogue, roots, changed=lambda: None, presence_s=0.2)
-    task = asyncio.create_task(rounds.go_on())
+async def going_on(catalogue: Catalogue, settings: Settings, *roots: Path) -> AsyncIterator[ScanScheduler]:
+    scheduler = ScanScheduler(settings, catalogue, roots, changed=lambda: None, presence_s=0.2)
+    task = asyncio.create_task(scheduler.go_on())
     try:
-        yield rounds
+        yield scheduler
     finally:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -66,11 +66,11 @@ async def test_a_library_that_is_mounted_after_the_start_is_found(
     for number in range(3):
         write(disk / f"{number}.jpg")
     root.mkdir()
-    async with going_on(catalogue, settings, root) as rounds:
+    async with going_on(catalogue, settings, root) as scheduler:
         await until(lambda: catalogue.roots() and catalogue.roots()[0].walked_at)
         with bound(disk, root):
             await until(lambda: files(catalogue) == 3)
-            assert rounds.problem is None
+            assert scheduler.problem is None
             if settings.watch:
                 write(root / "new.jpg")
                 await until(lambda: files(catalogue) == 4)
@@ -82,14 +82,14 @@ async def test_a_library_that_is_unmounted_and_mounted_again_is_found_again(
     disk, root = tmp_path / "disk", tmp_path / "photos"
     for number in range(30):
         write(disk / f"{number}.jpg")
-    async with going_on(catalogue, settings, root) as rounds:
+    async with going_on(catalogue, settings, root) as scheduler:
         with bound(disk, root):
-            await until(lambda: files(catalogue) == 30 and not rounds.walking)
-        await until(lambda: rounds.problem)
-        assert "is empty" in (rounds.problem or "")
-        assert catalogue.roots()[0].held_back == rounds.problem
+            await until(lambda: files(catalogue) == 30 and not scheduler.walking)
+        await until(lambda: scheduler.problem)
+        assert "is empty" in (scheduler.problem or "")
+        assert catalogue.roots()[0].held_back == scheduler.problem
         with bound(disk, root):
-            await until(lambda: rounds.problem is None)
+            await until(lambda: scheduler.problem is None)
             assert catalogue.roots()[0].held_back is None
             if settings.watch:
                 write(root / "new.jpg")
@@ -115,13 +115,13 @@ async def test_a_root_that_is_renamed_away_and_back_is_found_again(
     root, away = tmp_path / "photos", tmp_path / "away"
     for number in range(30):
         write(root / f"{number}.jpg")
-    async with going_on(catalogue, settings, root) as rounds:
-        await until(lambda: files(catalogue) == 30 and not rounds.walking)
+    async with going_on(catalogue, settings, root) as scheduler:
+        await until(lambda: files(catalogue) == 30 and not scheduler.walking)
         root.rename(away)
-        await until(lambda: rounds.problem)
-        assert "can't be read" in (rounds.problem or "")
+        await until(lambda: scheduler.problem)
+        assert "can't be read" in (scheduler.problem or "")
         away.rename(root)
-        await until(lambda: rounds.problem is None)
+        await until(lambda: scheduler.problem is None)
         assert (catalogue.counts().missing, catalogue.roots()[0].held_back) == (0, None)
         if settings.watch:
             write(root / "new.jpg")
@@ -132,11 +132,11 @@ async def test_a_root_that_is_there_only_later_is_found(
     tmp_path: Path, catalogue: Catalogue, settings: Settings
 ) -> None:
     root = tmp_path / "photos"
-    async with going_on(catalogue, settings, root) as rounds:
-        await until(lambda: rounds.problem)
+    async with going_on(catalogue, settings, root) as scheduler:
+        await until(lambda: scheduler.problem)
         write(tmp_path / "new" / "1.jpg")
         (tmp_path / "new").rename(root)
-        await until(lambda: files(catalogue) == 1 and rounds.problem is None)
+        await until(lambda: files(catalogue) == 1 and scheduler.problem is None)
         if settings.watch:
             write(root / "new.jpg")
             await until(lambda: files(catalogue) == 2)
@@ -144,27 +144,27 @@ async def test_a_root_that_is_there_only_later_is_found(
 
 async def test_one_root_that_is_slow_keeps_no_other_waiting(tmp_path: Path, catalogue: Catalogue) -> None:
     one, other = write(tmp_path / "one" / "1.jpg").parent, tmp_path / "other"
-    async with going_on(catalogue, settings_for(tmp_path), one, other) as rounds:
-        await until(lambda: files(catalogue) == 1 and rounds.problem)
+    async with going_on(catalogue, settings_for(tmp_path), one, other) as scheduler:
+        await until(lambda: files(catalogue) == 1 and scheduler.problem)
         write(one / "2.jpg")
-        await rounds.look_now([one])
+        await scheduler.scan_now([one])
         assert files(catalogue) == 2
         write(other / "3.jpg")
-        await until(lambda: files(catalogue) == 3 and rounds.problem is None)
+        await until(lambda: files(catalogue) == 3 and scheduler.problem is None)
 
 
 async def test_looking_now_walks_what_came_after_the_walk_began(tmp_path: Path, catalogue: Catalogue) -> None:
     root = write(tmp_path / "photos" / "1.jpg").parent
-    async with going_on(catalogue, settings_for(tmp_path), root) as rounds:
+    async with going_on(catalogue, settings_for(tmp_path), root) as scheduler:
         await until(lambda: files(catalogue) == 1)
         for number in range(2, 6):
             write(root / f"{number}.jpg")
             async with asyncio.timeout(LONG_S):
-                await rounds.look_now()
+                await scheduler.scan_now()
             assert files(catalogue) == number
         new = write(tmp_path / "another" / "1.jpg").parent
         async with asyncio.timeout(LONG_S):
-            await rounds.look_now([new])
+            await scheduler.scan_now([new])
         assert files(catalogue) == 6
 
 

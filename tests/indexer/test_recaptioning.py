@@ -18,7 +18,7 @@ from indexer.captions.caption_file import read_own_caption
 from indexer.catalogue import Catalogue
 from indexer.catalogue.job_queue import _BY_ANOTHER_MODEL
 from indexer.hours import DailyHours
-from indexer.jobs.progress_tracker import Tally
+from indexer.jobs.progress_tracker import ProgressTracker
 from indexer.jobs.recaptioning import Recaptioning
 from indexer.model import JobKind
 from indexer.progress import Phase
@@ -270,13 +270,15 @@ async def test_nothing_is_queued_while_other_work_waits(catalogue: Catalogue, ro
 
 async def test_progress_tells_of_all_that_remains(catalogue: Catalogue) -> None:
     recaptioning = recaptioning_of(catalogue, Clock(23), [])
-    tally = Tally(catalogue, walking=lambda: False, problem=lambda: None, later=lambda: recaptioning.remaining)
+    tracker = ProgressTracker(
+        catalogue, walking=lambda: False, problem=lambda: None, later=lambda: recaptioning.remaining
+    )
     await recaptioning.look()
-    await tally.count()
-    assert (tally.progress().queued, tally.progress().phase) == (6, Phase.INDEXING)
+    await tracker.count()
+    assert (tracker.progress().queued, tracker.progress().phase) == (6, Phase.INDEXING)
     settle_all(catalogue, caption=CAPTION)
-    await tally.count()
-    assert (tally.progress().queued, tally.progress().phase) == (4, Phase.INDEXING)
+    await tracker.count()
+    assert (tracker.progress().queued, tracker.progress().phase) == (4, Phase.INDEXING)
 
 
 def test_new_photos_go_before_what_is_queued_by_itself(catalogue: Catalogue, root: Path) -> None:

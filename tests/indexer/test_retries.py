@@ -335,7 +335,7 @@ def test_a_changed_file_begins_anew(storage: Storage, root: Path) -> None:
     rescan(storage.catalogue, root)
     set_aside(storage, FailureKind.READER)
     path = write(root / "a.jpg", "something else")
-    storage.catalogue.note(storage.catalogue.begin_walk(root), [found(root, path)])
+    storage.catalogue.note(storage.catalogue.begin_scan(root), [found(root, path)])
     (row,) = storage.catalogue._database.reader.execute("SELECT state, rounds, retry_at FROM job").fetchall()
     assert tuple(row) == ("queued", 0, None)
 

@@ -1023,11 +1023,11 @@ def test_what_is_held_may_be_read_in_part(empty: SearchBackend) -> None:
 
 
 def test_every_write_moves_the_position_and_nothing_else_does(backend: SearchBackend) -> None:
-    stood = [backend.position()]
+    stood = [backend.checkpoint()]
 
     def moved(what: str) -> None:
-        assert backend.position() not in stood, what
-        stood.append(backend.position())
+        assert backend.checkpoint() not in stood, what
+        stood.append(backend.checkpoint())
 
     backend.put([photo(1, "a zebra", revision=2)])
     moved("a document was replaced")
@@ -1047,7 +1047,7 @@ def test_every_write_moves_the_position_and_nothing_else_does(backend: SearchBac
     backend.count()
     backend.prepare()
     backend.complete()
-    assert backend.position() == stood[-1]
+    assert backend.checkpoint() == stood[-1]
 
 
 def test_preparing_and_completing_again_changes_nothing(backend: SearchBackend) -> None:

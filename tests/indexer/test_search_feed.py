@@ -673,7 +673,7 @@ def test_an_older_catalogue_keeps_what_it_knew_and_looks_at_search_once(tmp_path
         while feed.step():
             pass
         assert dict(search.held()) == {f"{number:032x}": revision for number, revision in enumerate((3, 4, 1))}
-        assert catalogue.search_position() == search.position()
+        assert catalogue.search_position() == search.checkpoint()
         assert catalogue.differences(search.held()) == Differences()
     search.close()
 

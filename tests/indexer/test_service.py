@@ -237,14 +237,14 @@ async def test_a_disk_pulled_out_while_its_photos_were_queued_is_read_when_it_is
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
     with stored(settings) as storage:
-        walk = storage.catalogue.begin_walk(library)
+        walk = storage.catalogue.begin_scan(library)
         from indexer.model import FileStamp, FoundFile
 
         for path in sorted(library.rglob("*.jpg")):
             status = path.stat()
             stamp = FileStamp(status.st_mtime_ns, status.st_size, status.st_ino)
             storage.catalogue.note(walk, [FoundFile(library, path, stamp)])
-        storage.catalogue.finish_walk(walk, True)
+        storage.catalogue.finish_scan(walk, True)
     library.rename(library.with_name("unplugged"))
     outcome = await index(settings, captioner)
     assert outcome.done == 0

@@ -15,7 +15,7 @@ from indexer.atomic.temporary import STALE_S, Temporary, is_temporary, leaving_n
 from indexer.catalogue import Catalogue
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.crawler import Crawl
-from indexer.scanning.scheduler import Rounds
+from indexer.scanning.scheduler import ScanScheduler
 from indexer.settings import Settings
 from tests.libraries import EXTENSIONS, names, write
 
@@ -124,8 +124,8 @@ def test_a_walk_sweeps_what_nobody_comes_back_for(tmp_path: Path, captions: str,
     stale = write(library / "2019" / IN_THE_MAKING)
     settings = Settings(photos=(library,), captions=captions)
     with Catalogue(tmp_path / "catalogue.db") as catalogue:
-        rounds = Rounds(settings, catalogue, [library], changed=lambda: None, stale_s=stale_s)
-        asyncio.run(rounds.walk_all())
+        scheduler = ScanScheduler(settings, catalogue, [library], changed=lambda: None, stale_s=stale_s)
+        asyncio.run(scheduler.scan_all())
     assert stale.exists() is not swept
     assert (library / "2019" / "a.jpg").exists()
 

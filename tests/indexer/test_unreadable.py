@@ -19,8 +19,8 @@ from indexer.catalogue import Catalogue
 from indexer.file_errors import is_gone, outermost_only, unreadable_reason
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.crawler import Crawl
-from indexer.scanning.debounce import SteadyPaths
-from indexer.scanning.scheduler import Rounds
+from indexer.scanning.debounce import PathDebouncer
+from indexer.scanning.scheduler import ScanScheduler
 from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
 from tests.libraries import EXTENSIONS, rescan, settle_all, write
 from tests.mounts import as_nobody
@@ -111,14 +111,14 @@ def test_the_watcher_takes_nothing_in_a_locked_folder_for_missing(catalogue: Cat
     rescan(catalogue, root)
     settle_all(catalogue)
     (root / "locked").chmod(0)
-    paths = SteadyPaths(root, catalogue, CrawlRules(extensions=EXTENSIONS), steady_s=0.0)
+    paths = PathDebouncer(root, catalogue, CrawlRules(extensions=EXTENSIONS), steady_s=0.0)
     with as_nobody(root):
-        walk_wanted = False
+        scan_wanted = False
         for _ in range(4):
             paths.reported([str(root / "locked/b.jpg"), str(root / "locked")])
             for _ in range(2):
-                walk_wanted |= paths.look().walk_wanted
-    assert walk_wanted
+                scan_wanted |= paths.look().scan_wanted
+    assert scan_wanted
     assert catalogue.counts().missing == 0
 
 
@@ -202,14 +202,14 @@ async def test_a_scan_logs_it_once(tmp_path: Path, root: Path, caplog: pytest.Lo
     settings = settings_for(tmp_path)
     (root / "locked").chmod(0)
     with Catalogue(settings.catalogue_path) as catalogue:
-        rounds = Rounds(settings, catalogue, [root], changed=lambda: None)
+        scheduler = ScanScheduler(settings, catalogue, [root], changed=lambda: None)
         with as_nobody(root, settings.data_dir):
-            await rounds.walk_all()
-            await rounds.walk_all()
+            await scheduler.scan_all()
+            await scheduler.scan_all()
         told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
         assert told == [f"{root / 'locked'}: recollect may not read it; what is in it stays as it is"]
         (root / "locked").chmod(0o755)
-        await rounds.walk_all()
+        await scheduler.scan_all()
         assert f"{root}: 1 folders can be read again" in caplog.text
         assert catalogue.counts().files == 3
 

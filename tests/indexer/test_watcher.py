@@ -15,7 +15,7 @@ from watchfiles.main import FileChange
 
 from indexer.catalogue import Catalogue
 from indexer.scanning.crawl_rules import CrawlRules
-from indexer.scanning.debounce import SteadyPaths
+from indexer.scanning.debounce import PathDebouncer
 from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
 from tests.libraries import EXTENSIONS, rescan, settle_all, write
 
@@ -40,16 +40,16 @@ def catalogue(tmp_path: Path, root: Path) -> Iterator[Catalogue]:
 
 
 @pytest.fixture
-def paths(catalogue: Catalogue, root: Path) -> SteadyPaths:
-    return SteadyPaths(root, catalogue, RULES, steady_s=0.0)
+def paths(catalogue: Catalogue, root: Path) -> PathDebouncer:
+    return PathDebouncer(root, catalogue, RULES, steady_s=0.0)
 
 
-def looks(paths: SteadyPaths, times: int = 4) -> int:
+def looks(paths: PathDebouncer, times: int = 4) -> int:
     return sum(paths.look().noted for _ in range(times))
 
 
-def wants_a_walk(paths: SteadyPaths) -> bool:
-    return any(paths.look().walk_wanted for _ in range(3))
+def wants_a_walk(paths: PathDebouncer) -> bool:
+    return any(paths.look().scan_wanted for _ in range(3))
 
 
 @asynccontextmanager
@@ -107,7 +107,9 @@ async def test_an_edited_sidecar_is_noted(catalogue: Catalogue, root: Path, name
 
 
 @pytest.mark.parametrize("name", ["5.xmp", "5.json"])
-def test_a_folder_may_be_called_like_a_sidecar(catalogue: Catalogue, root: Path, paths: SteadyPaths, name: str) -> None:
+def test_a_folder_may_be_called_like_a_sidecar(
+    catalogue: Catalogue, root: Path, paths: PathDebouncer, name: str
+) -> None:
     inside = write(root / "2019" / name / "inside.jpg")
     paths.reported([str(inside.parent)])
     assert looks(paths) == 1
@@ -121,10 +123,12 @@ async def test_a_name_that_is_not_utf_8_asks_for_a_walk(catalogue: Catalogue, ro
     async with running(catalogue, root) as watcher:
         write(root / os.fsdecode(b"\xff.jpg"))
         async with asyncio.timeout(30):
-            await watcher.walk_wanted.wait()
+            await watcher.scan_wanted.wait()
 
 
-def test_a_file_is_noted_only_when_it_has_stopped_growing(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+def test_a_file_is_noted_only_when_it_has_stopped_growing(
+    catalogue: Catalogue, root: Path, paths: PathDebouncer
+) -> None:
     path = root / "2019" / "growing.jpg"
     for size in range(1, 5):
         path.write_bytes(b"x" * size)
@@ -134,7 +138,9 @@ def test_a_file_is_noted_only_when_it_has_stopped_growing(catalogue: Catalogue, 
     assert catalogue.queued() == 1
 
 
-def test_a_file_that_grows_without_reports_is_waited_for(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+def test_a_file_that_grows_without_reports_is_waited_for(
+    catalogue: Catalogue, root: Path, paths: PathDebouncer
+) -> None:
     path = write(root / "2019" / "growing.jpg", "1")
     paths.reported([str(path)])
     for size in range(2, 6):
@@ -143,7 +149,7 @@ def test_a_file_that_grows_without_reports_is_waited_for(catalogue: Catalogue, r
     assert looks(paths) == 1
 
 
-def test_a_renamed_file_is_moved_and_not_read(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+def test_a_renamed_file_is_moved_and_not_read(catalogue: Catalogue, root: Path, paths: PathDebouncer) -> None:
     old, new = root / "2019" / "1.jpg", root / "2020" / "renamed.jpg"
     new.parent.mkdir()
     old.rename(new)
@@ -152,7 +158,7 @@ def test_a_renamed_file_is_moved_and_not_read(catalogue: Catalogue, root: Path, 
     assert (catalogue.queued(), catalogue.counts().missing) == (0, 0)
 
 
-def test_a_renamed_folder_is_moved_and_not_read(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+def test_a_renamed_folder_is_moved_and_not_read(catalogue: Catalogue, root: Path, paths: PathDebouncer) -> None:
     (root / "2019").rename(root / "summer")
     paths.reported([str(root / "2019"), str(root / "summer")])
     assert looks(paths) == 30
@@ -162,19 +168,23 @@ def test_a_renamed_folder_is_moved_and_not_read(catalogue: Catalogue, root: Path
 @pytest.mark.parametrize(
     "name", [".hidden/a.jpg", "private/a.jpg", "@eaDir/a.jpg", "notes.txt", "2019/.a.jpg", "no/a.jpg"]
 )
-def test_what_a_walk_passes_over_is_not_noted(catalogue: Catalogue, root: Path, paths: SteadyPaths, name: str) -> None:
+def test_what_a_walk_passes_over_is_not_noted(
+    catalogue: Catalogue, root: Path, paths: PathDebouncer, name: str
+) -> None:
     write(root / "no" / ".nomedia")
     paths.reported([str(write(root / name)), str((root / name).parent)])
     assert looks(paths) == 0
     assert catalogue.queued() == 0
 
 
-def test_a_nomedia_file_asks_for_a_walk(root: Path, paths: SteadyPaths) -> None:
+def test_a_nomedia_file_asks_for_a_walk(root: Path, paths: PathDebouncer) -> None:
     paths.reported([str(write(root / "2019" / ".nomedia"))])
     assert wants_a_walk(paths)
 
 
-def test_a_path_through_a_linked_folder_is_left_to_a_walk(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+def test_a_path_through_a_linked_folder_is_left_to_a_walk(
+    catalogue: Catalogue, root: Path, paths: PathDebouncer
+) -> None:
     (root / "link").symlink_to(root / "2019")
     write(root / "2019" / "1.jpg", "edited")
     paths.reported([str(root / "link" / "1.jpg")])
@@ -182,7 +192,7 @@ def test_a_path_through_a_linked_folder_is_left_to_a_walk(catalogue: Catalogue, 
     assert catalogue.queued() == 0
 
 
-def test_a_mass_deletion_is_left_to_a_walk(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+def test_a_mass_deletion_is_left_to_a_walk(catalogue: Catalogue, root: Path, paths: PathDebouncer) -> None:
     gone = sorted((root / "2019").iterdir())[:25]
     for path in gone:
         path.unlink()
@@ -191,7 +201,7 @@ def test_a_mass_deletion_is_left_to_a_walk(catalogue: Catalogue, root: Path, pat
     assert catalogue.counts().missing == 0
 
 
-def test_a_root_that_is_pulled_out_loses_nothing(catalogue: Catalogue, root: Path, paths: SteadyPaths) -> None:
+def test_a_root_that_is_pulled_out_loses_nothing(catalogue: Catalogue, root: Path, paths: PathDebouncer) -> None:
     paths.reported([str(path) for path in root.rglob("*.jpg")])
     shutil.move(root, root.with_name("unplugged"))
     assert wants_a_walk(paths)

@@ -85,7 +85,7 @@ def add_photos(storage: Storage, settings: Settings, photos: Sequence[MadePhoto]
         path = root / photo.name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(photo.data if photo.data is not None else _jpeg(photo))
-    walk = storage.catalogue.begin_walk(root)
+    walk = storage.catalogue.begin_scan(root)
     storage.catalogue.note(walk, [FoundFile(root, root / name, file_stamp((root / name).stat())) for name in wanted])
     while jobs := storage.catalogue.claim(100):
         for job in jobs:

@@ -127,7 +127,7 @@ async def test_the_page_says_where_the_words_are(page: Page) -> None:
 
 async def test_copies_that_take_the_words_differently_are_told_apart(page: Page) -> None:
     catalogue, root = page.storage.catalogue, page.settings.photos[0]
-    walk = catalogue.begin_walk(root)
+    walk = catalogue.begin_scan(root)
     shutil.copy(root / NAME, root / "copy.jpg")
     catalogue.note(
         walk, [FoundFile(root, root / name, file_stamp((root / name).stat())) for name in (NAME, "copy.jpg")]

@@ -93,7 +93,7 @@ async def test_a_copy_stands_in_for_a_file_that_is_gone(page: Page) -> None:
     gone, root, catalogue = path(page, NAMES[0]), page.settings.photos[0], page.storage.catalogue
     copy = gone.with_name("copy.jpg")
     copy.write_bytes(gone.read_bytes())
-    catalogue.note(catalogue.begin_walk(root), [FoundFile(root, copy, file_stamp(copy.stat()))])
+    catalogue.note(catalogue.begin_scan(root), [FoundFile(root, copy, file_stamp(copy.stat()))])
     (job,) = catalogue.claim(1)
     metadata = MadePhoto(NAMES[0]).metadata
     catalogue.settle(job, IndexedPhoto(KEYS[0], metadata, job.file.stamp, None))

@@ -19,7 +19,7 @@ from tests.web.library_made import add_photos, content_key, many, push
 from tests.web.served import ROOMY, Serve
 from web.app import make_app
 from web.app_keys import COUNTS
-from web.pages.fragment_cache import KEPT_PARTS, KeptParts, Key, Part
+from web.pages.fragment_cache import KEPT_PARTS, Fragment, FragmentCache, Key
 
 _ADDRESSES = (
     "/?q=dog&part=results",
@@ -38,7 +38,7 @@ def key(text: str, **other: str) -> Key:
 
 
 def test_no_more_is_kept_than_there_is_room_for_and_what_was_asked_last_stays() -> None:
-    kept = KeptParts(10_000)
+    kept = FragmentCache(10_000)
     for number in range(100):
         kept.put(key(f"{number}"), 1, bytes(1000))
         kept.get(key("0"), 1)
@@ -53,7 +53,7 @@ def test_no_more_is_kept_than_there_is_room_for_and_what_was_asked_last_stays() 
 
 
 def test_long_questions_count_as_well() -> None:
-    kept = KeptParts(10_000)
+    kept = FragmentCache(10_000)
     for number in range(100):
         kept.put(key("x" * 400 + str(number)), 1, b"")
         assert kept.size_bytes <= 10_000
@@ -61,7 +61,7 @@ def test_long_questions_count_as_well() -> None:
 
 
 def test_nothing_of_another_edition_language_form_or_day_is_given() -> None:
-    kept = KeptParts()
+    kept = FragmentCache()
     kept.put(key("dog"), 1, b"one")
     others = (key("dogs"), key("dog", part="tiles"), key("dog", language="de de_DE"))
     assert all(kept.get(other, 1) is None for other in others)
@@ -224,20 +224,20 @@ async def test_who_comes_when_the_last_one_has_left_is_answered(serve: Serve) ->
 
 
 async def test_what_goes_wrong_goes_wrong_for_all_and_is_tried_again() -> None:
-    kept, gate = KeptParts(), asyncio.Event()
+    kept, gate = FragmentCache(), asyncio.Event()
 
-    async def fail() -> Part:
+    async def fail() -> Fragment:
         await gate.wait()
         raise RuntimeError("once")
 
-    async def succeed() -> Part:
-        return Part(b"")
+    async def succeed() -> Fragment:
+        return Fragment(b"")
 
     asking = [asyncio.ensure_future(kept.shared(key("dog"), 1, fail)) for _ in range(3)]
     await asyncio.sleep(0)
     gate.set()
     assert [str(error) for error in await asyncio.gather(*asking, return_exceptions=True)] == ["once"] * 3
-    assert await kept.shared(key("dog"), 1, succeed) == Part(b"")
+    assert await kept.shared(key("dog"), 1, succeed) == Fragment(b"")
 
 
 async def _until(state: Callable[[], bool]) -> None:

@@ -170,7 +170,7 @@ class DownSearch:
     def prepare(self) -> None:
         raise self._down()
 
-    def position(self) -> str:
+    def checkpoint(self) -> str:
         raise self._down()
 
     def held(self) -> Iterator[tuple[str, int]]:
@@ -179,7 +179,7 @@ class DownSearch:
     def complete(self) -> None:
         raise self._down()
 
-    def edition(self) -> str:
+    def data_version(self) -> str:
         return ""
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
@@ -403,8 +403,8 @@ async def test_a_library_that_is_not_there_is_said_to_be(page: Page) -> None:
     root = page.settings.photos[0]
     shutil.rmtree(root)
     root.mkdir()
-    walk = page.storage.catalogue.begin_walk(root)
-    page.storage.catalogue.finish_walk(walk, complete=True)
+    walk = page.storage.catalogue.begin_scan(root)
+    page.storage.catalogue.finish_scan(walk, complete=True)
     html = await page.text("/status")
     assert str(root) in html
     assert 'class="warning"' in html, "why nothing was deleted"

@@ -18,11 +18,11 @@ from web.app_keys import COUNTS
 def lock(page: Page, name: str) -> None:
     """As a scan notes a folder that it may not read; root may read every one."""
     catalogue, root = page.storage.catalogue, page.settings.photos[0]
-    walk = catalogue.begin_walk(root)
+    walk = catalogue.begin_scan(root)
     walk.unreadable[name.encode()] = "EACCES"
     for file_id in range(100):
         walk.mark(file_id)
-    catalogue.finish_walk(walk, True)
+    catalogue.finish_scan(walk, True)
 
 
 def break_page(path: Path, table: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 
 from aiohttp import web
 
-from indexer.catalogue.library_walk import RootState
+from indexer.catalogue.scans import RootState
 from indexer.catalogue.unreadable import UnreadablePlace
 from indexer.correction import UnusableCorrection
 from indexer.errors import SetupError

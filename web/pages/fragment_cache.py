@@ -22,7 +22,7 @@ _OVERHEAD_BYTES = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Fragment:
     """A part as it is sent, or, where nothing was found, what is known of that: it is told with how much there is."""
 
     packed: bytes
@@ -52,11 +52,11 @@ class Key:
 
 @dataclass(slots=True)
 class _Making:
-    task: asyncio.Future[Part]
+    task: asyncio.Future[Fragment]
     waiting: int = 0
 
 
-class KeptParts:
+class FragmentCache:
     """The parts that were asked for last, packed, `most_bytes` at most. For one thread."""
 
     def __init__(self, most_bytes: int = KEPT_BYTES) -> None:
@@ -71,31 +71,31 @@ class KeptParts:
         """What is kept now."""
         return self._bytes
 
-    def get(self, key: Key, edition: Hashable) -> bytes | None:
+    def get(self, key: Key, data_version: Hashable) -> bytes | None:
         """The part that was made of this edition of the library."""
-        if edition != self._edition:
+        if data_version != self._edition:
             return None
         packed = self._parts.get(key)
         if packed is not None:
             self._parts.move_to_end(key)
         return packed
 
-    def put(self, key: Key, edition: Hashable, packed: bytes) -> None:
-        """Keeps a part; `edition` was looked at before it was begun. Those of another edition are forgotten."""
-        if edition != self._edition:
+    def put(self, key: Key, data_version: Hashable, packed: bytes) -> None:
+        """Keeps a part; `data_version` was looked at before it was begun. Those of another edition are forgotten."""
+        if data_version != self._edition:
             self._parts.clear()
-            self._bytes, self._edition = 0, edition
+            self._bytes, self._edition = 0, data_version
         self._drop(key)
         self._parts[key] = packed
         self._bytes += _size(key, packed)
         while self._bytes > self._most_bytes:
             self._drop(next(iter(self._parts)))
 
-    async def shared(self, key: Key, edition: Hashable, make: Callable[[], Awaitable[Part]]) -> Part:
+    async def shared(self, key: Key, data_version: Hashable, make: Callable[[], Awaitable[Fragment]]) -> Fragment:
         """What `make` gives, made once for all who ask for it meanwhile; broken off when the last of them leaves."""
-        making = self._making.get((key, edition))
+        making = self._making.get((key, data_version))
         if making is None:
-            making = self._making[key, edition] = _Making(asyncio.ensure_future(make()))
+            making = self._making[key, data_version] = _Making(asyncio.ensure_future(make()))
         making.waiting += 1
         try:
             return await asyncio.shield(making.task)
@@ -103,8 +103,8 @@ class KeptParts:
             making.waiting -= 1
             if making.task.done() or not making.waiting:
                 making.task.cancel()
-                if self._making.get((key, edition)) is making:
-                    del self._making[key, edition]
+                if self._making.get((key, data_version)) is making:
+                    del self._making[key, data_version]
 
     def _drop(self, key: Key) -> None:
         packed = self._parts.pop(key, None)
@@ -112,7 +112,7 @@ class KeptParts:
             self._bytes -= _size(key, packed)
 
 
-KEPT_PARTS = web.AppKey("KEPT_PARTS", KeptParts)
+KEPT_PARTS = web.AppKey("KEPT_PARTS", FragmentCache)
 
 
 def _size(key: Key, packed: bytes) -> int:

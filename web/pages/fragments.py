@@ -19,7 +19,7 @@ from indexer.search import Sort
 from web.app_keys import LIBRARY, SEARCH, SETTINGS, while_asked
 from web.i18n.language import spoken
 from web.links import base_path
-from web.pages.fragment_cache import KEPT_PARTS, Key, Part
+from web.pages.fragment_cache import KEPT_PARTS, Fragment, Key
 from web.search.query_hints import meant_places, near_misses
 from web.search.results import active_filters, effective_sort, filter_groups, results
 from web.search.search_times import SEARCH_TIMES
@@ -67,7 +67,7 @@ class Asked:
     selecting: bool
 
 
-async def part_of(request: web.Request, name: str, asked: Asked) -> Part:
+async def part_of(request: web.Request, name: str, asked: Asked) -> Fragment:
     """The part `name`, one of `TEMPLATES`. Raises `FilterError` and `SearchError`."""
     if name not in _OF_RESULTS:
         return await _kept_or_made(request, name, asked)
@@ -75,16 +75,16 @@ async def part_of(request: web.Request, name: str, asked: Asked) -> Part:
         return await _kept_or_made(request, name, asked)
 
 
-async def _kept_or_made(request: web.Request, name: str, asked: Asked) -> Part:
+async def _kept_or_made(request: web.Request, name: str, asked: Asked) -> Fragment:
     kept, key = request.config_dict[KEPT_PARTS], _key(request, name, asked)
-    edition = (request.config_dict[LIBRARY].edition(), request.config_dict[SEARCH].edition())
-    packed = kept.get(key, edition)
+    data_version = (request.config_dict[LIBRARY].data_version(), request.config_dict[SEARCH].data_version())
+    packed = kept.get(key, data_version)
     if packed is not None:
-        return Part(packed)
+        return Fragment(packed)
     make = partial(while_asked, request, lambda go_on: _made(request, name, asked, go_on))
-    part = await kept.shared(key, edition, make)
+    part = await kept.shared(key, data_version, make)
     if part.context is None:
-        kept.put(key, edition, part.packed)
+        kept.put(key, data_version, part.packed)
     return part
 
 
@@ -94,7 +94,7 @@ def _key(request: web.Request, name: str, asked: Asked) -> Key:
     return Key(form, tuple(parameters), spoken().key, date.today(), base_path())
 
 
-def _made(request: web.Request, name: str, asked: Asked, go_on: Callable[[], None]) -> Part:
+def _made(request: web.Request, name: str, asked: Asked, go_on: Callable[[], None]) -> Fragment:
     context = {
         **NOTHING,
         "search": asked.search,
@@ -104,8 +104,8 @@ def _made(request: web.Request, name: str, asked: Asked, go_on: Callable[[], Non
     }
     go_on()
     if name in _OF_RESULTS and not context["results"].total:
-        return Part(b"", context)
-    return Part(gzip.compress(rendered(request, TEMPLATES[name], context).encode(), _LEVEL, mtime=0))
+        return Fragment(b"", context)
+    return Fragment(gzip.compress(rendered(request, TEMPLATES[name], context).encode(), _LEVEL, mtime=0))
 
 
 def _results(request: web.Request, asked: Asked, go_on: Callable[[], None]) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _results(request: web.Request, asked: Asked, go_on: Callable[[], None]) -> d
     ahead = 1 if first else 0
     search = Search(asked.search.text, asked.search.sort, asked.pages * PER_PAGE + ahead, first - ahead)
     backend = request.config_dict[SEARCH]
-    found = searched(backend, request.config_dict[LIBRARY].glimpses, search, go_on)
+    found = searched(backend, request.config_dict[LIBRARY].summaries, search, go_on)
     go_on()
     grid_px = request.config_dict[SETTINGS].grid_px
     shown = results(search, found, page=asked.page, pages=asked.pages, per_page=PER_PAGE, grid_px=grid_px)

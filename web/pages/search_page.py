@@ -12,7 +12,7 @@ from indexer.search import FilterError, Sort
 from web.app_keys import COUNTS, PROGRESS
 from web.i18n.language import recorded, said, text
 from web.links import search_url
-from web.pages.fragment_cache import Part
+from web.pages.fragment_cache import Fragment
 from web.pages.fragments import NOTHING, PER_PAGE, TEMPLATES, Asked, part_of
 from web.pages.status_page import root_views
 from web.presenters import clean
@@ -67,7 +67,7 @@ async def search_page(request: web.Request) -> web.StreamResponse:
     return render(request, _PARTS.get(part, "search.html"), {**context, "parts": made}, status=status)
 
 
-def _sent(request: web.Request, part: Part) -> web.Response:
+def _sent(request: web.Request, part: Fragment) -> web.Response:
     if "gzip" in request.headers.get("Accept-Encoding", "").lower():
         packed = {"Content-Encoding": "gzip"}
         return web.Response(body=part.packed, content_type="text/html", charset="utf-8", headers=packed)

@@ -16,7 +16,7 @@ from indexer.errors import SearchError
 from indexer.settings import Settings
 from indexer.sqlite.derived import set_aside_files
 from indexer.storage import search_path
-from web.app_keys import COUNTS, LIBRARY, LOOK, PROGRESS, SEARCH, SETTINGS, WAKE, in_thread, while_searching
+from web.app_keys import COUNTS, LIBRARY, PROGRESS, SCAN_NOW, SEARCH, SETTINGS, WAKE, in_thread, while_searching
 from web.i18n.language import recorded
 from web.i18n.localized import bytes_text, decimal_text
 from web.links import described_url, photo_url, retried_url, scanned_url
@@ -132,7 +132,7 @@ async def scan(request: web.Request) -> web.Response:
 
 def scan_now(request: web.Request) -> None:
     """Has the indexer of this process scan every library."""
-    request.config_dict[LOOK]()
+    request.config_dict[SCAN_NOW]()
 
 
 async def try_again(request: web.Request, ids: list[int] | None) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from types import MappingProxyType
 
-from indexer.model import DatePrecision, Glimpse, iso_date
+from indexer.model import DatePrecision, PhotoSummary, iso_date
 from indexer.search import FacetCount, FilterError, Sort
 from web.i18n.language import marked, plural, said, text, told
 from web.i18n.localized import month_text, year_text
@@ -90,7 +90,9 @@ class Problem:
     links: tuple[Link, ...] = ()
 
 
-def results(search: Search, result: Result[Glimpse], *, page: int, pages: int, per_page: int, grid_px: int) -> Results:
+def results(
+    search: Search, result: Result[PhotoSummary], *, page: int, pages: int, per_page: int, grid_px: int
+) -> Results:
     """`search` began one photo before the page where there is one, so that months go on over page edges."""
     first = (page - 1) * per_page
     tiles = [tile(one.photo, one.hit, search.offset + at, grid_px) for at, one in enumerate(result.found)]
@@ -115,7 +117,7 @@ def results(search: Search, result: Result[Glimpse], *, page: int, pages: int, p
     )
 
 
-def _by_look(result: Result[Glimpse]) -> str:
+def _by_look(result: Result[PhotoSummary]) -> str:
     if not result.by_meaning:
         return ""
     if result.total == 1:
@@ -125,7 +127,7 @@ def _by_look(result: Result[Glimpse]) -> str:
     return plural("%(count)s by its look", "%(count)s by their look", result.by_meaning)
 
 
-def effective_sort(search: Search, result: Result[Glimpse]) -> Sort:
+def effective_sort(search: Search, result: Result[PhotoSummary]) -> Sort:
     """The order in which the hits come."""
     query = result.query
     if query.sort or search.sort:
@@ -155,7 +157,7 @@ def _months(tiles: Sequence[Tile], current: tuple[str, str] | None) -> Iterator[
         yield Month(*heading, tuple(gathered))
 
 
-def _corrections(search: Search, result: Result[Glimpse]) -> tuple[Link, ...]:
+def _corrections(search: Search, result: Result[PhotoSummary]) -> tuple[Link, ...]:
     found = []
     for word, near in result.corrections.items():
         for other in near[:3]:

@@ -13,7 +13,7 @@ from multidict import MultiMapping
 
 from indexer.errors import SearchError
 from indexer.message import Message
-from indexer.model import LISTED_FILES, Glimpse, Photo
+from indexer.model import LISTED_FILES, Photo, PhotoSummary
 from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
 from indexer.search.query import parse, without
 from web.app_keys import LIBRARY, SEARCH, while_asked, while_searching
@@ -29,7 +29,7 @@ _FACET_LIMIT = 40
 _MOST_MONTHS = 2400
 
 #: What is read of a photo beside what search says of it.
-_Known = TypeVar("_Known", Photo, Glimpse)
+_Known = TypeVar("_Known", Photo, PhotoSummary)
 _Read = Callable[[Sequence[str]], Sequence[_Known]]
 
 
@@ -58,7 +58,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[_Known]):
-    """A hit and what is known of its photo: `Photo` or `Glimpse`."""
+    """A hit and what is known of its photo: `Photo` or `PhotoSummary`."""
 
     hit: Hit
     photo: _Known
@@ -130,9 +130,9 @@ def found_by(parameters: MultiMapping[str]) -> tuple[str, Sort | None, int | Non
     return asked.text, asked.sort, at
 
 
-async def run_search(request: web.Request, search: Search) -> Result[Glimpse]:
+async def run_search(request: web.Request, search: Search) -> Result[PhotoSummary]:
     """Raises `FilterError` and `SearchError`."""
-    return await _timed(request, search, request.config_dict[LIBRARY].glimpses)
+    return await _timed(request, search, request.config_dict[LIBRARY].summaries)
 
 
 async def run_whole_search(request: web.Request, search: Search) -> Result[Photo]:
@@ -164,9 +164,9 @@ def join(answer: Answer, read: _Read[_Known]) -> tuple[Found[_Known], ...]:
     return tuple(Found(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos)
 
 
-async def run_similar(request: web.Request, photo_id: str, limit: int) -> tuple[Found[Glimpse], ...]:
+async def run_similar(request: web.Request, photo_id: str, limit: int) -> tuple[Found[PhotoSummary], ...]:
     """Photos like this one. Raises `SearchError`."""
-    backend, read = request.config_dict[SEARCH], request.config_dict[LIBRARY].glimpses
+    backend, read = request.config_dict[SEARCH], request.config_dict[LIBRARY].summaries
     return await while_searching(request, lambda: join(backend.similar(photo_id, limit=limit), read))
 
 

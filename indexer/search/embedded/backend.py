@@ -37,16 +37,24 @@ from indexer.errors import SearchError, StorageError
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
 from indexer.search.embedded import schema
 from indexer.search.embedded.filter import counted, filtered
-from indexer.search.embedded.photo_texts import SaidByPhotos
-from indexer.search.embedded.refresh import followed, read_state
-from indexer.search.embedded.result_masks import Masks
-from indexer.search.embedded.snapshot import Mask, Picture
-from indexer.search.embedded.term_index import EmbeddedShelf
+from indexer.search.embedded.photo_texts import PhotoTextCache
+from indexer.search.embedded.refresh import read_state, refresh
+from indexer.search.embedded.result_masks import ResultMaskCache
+from indexer.search.embedded.snapshot import IndexSnapshot, Mask
+from indexer.search.embedded.term_index import TermIndex
 from indexer.search.embedded.vectors import Vectors
 from indexer.search.embedded.vocabulary import common_words
 from indexer.search.matching import STOP_WORDS, Matcher
-from indexer.search.meaning import NO_MEANING, Meaning, borne_out
-from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, Bench, Borne, Match, matched, page
+from indexer.search.meaning import NO_MEANING, Meaning, is_supported
+from indexer.search.ranking import (
+    ALIKE_COSINE,
+    MOST_SIMILAR_WORDS,
+    EvidenceCheck,
+    Match,
+    RankingContext,
+    rank,
+    top_page,
+)
 from indexer.search.reasons import hits_of
 from indexer.sqlite.derived import DerivedDatabase
 from indexer.sqlite.errors import is_damage
@@ -84,11 +92,11 @@ class EmbeddedSearch:
         )
 
     def _forget(self) -> None:
-        self._picture: Picture | None = None
+        self._picture: IndexSnapshot | None = None
         self._picture_of = 0
         self._vectors = Vectors()
-        self._said = SaidByPhotos()
-        self._masks = Masks()
+        self._said = PhotoTextCache()
+        self._masks = ResultMaskCache()
 
     def _renewed(self) -> None:
         self._forget()
@@ -97,11 +105,11 @@ class EmbeddedSearch:
     def prepare(self) -> None:
         """Nothing to do: opening the file made it ready."""
 
-    def position(self) -> str:
+    def checkpoint(self) -> str:
         """What the last write was called: a name drawn anew by every one, so an older copy of the file has an older."""
         with self._guarded():
             self._database.look()
-            return schema.read_position(self._database.reader)
+            return schema.read_checkpoint(self._database.reader)
 
     def held(self) -> Iterator[tuple[str, int]]:
         """Id and revision of every document, a part of them in memory at a time."""
@@ -135,10 +143,10 @@ class EmbeddedSearch:
     def complete(self) -> None:
         """Nothing to do: there is one index only."""
 
-    def edition(self) -> str:
+    def data_version(self) -> str:
         """Another one after every write, whichever process made it."""
         with self._guarded():
-            return str(self._database.edition())
+            return str(self._database.data_version())
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         """The photos that match, best first. Raises `FilterError` for a filter that it can't answer."""
@@ -146,7 +154,7 @@ class EmbeddedSearch:
             query, picture, match = self._matched(query)
             by_relevance = bool(query.words or query.phrases or query.vector)
             sort = query.sort or (Sort.RELEVANCE if by_relevance else Sort.NEWEST)
-            places = page(match, picture.newest, picture.oldest, sort, max(limit, 0), max(offset, 0))
+            places = top_page(match, picture.newest, picture.oldest, sort, max(limit, 0), max(offset, 0))
             hits = self._hits(places.tolist(), match, picture, query.meant)
             return Answer(hits, match.total, match.corrections, match.dropped, match.by_meaning)
 
@@ -172,7 +180,7 @@ class EmbeddedSearch:
             if row is None:
                 return Answer((), 0)
             match = self._alike(row, picture)
-            places = page(match, picture.newest, picture.oldest, Sort.RELEVANCE, max(limit, 0), 0)
+            places = top_page(match, picture.newest, picture.oldest, Sort.RELEVANCE, max(limit, 0), 0)
             return Answer(self._hits(places.tolist(), match, picture), match.total)
 
     def vocabulary(self, beginning: str, *, limit: int = 10) -> tuple[str, ...]:
@@ -196,44 +204,45 @@ class EmbeddedSearch:
         self._closed = True
         self._database.close()
 
-    def _current(self) -> Picture:
+    def _current(self) -> IndexSnapshot:
         opened, reader = self._database.times_opened, self._database.reader
         picture = self._picture if self._picture_of == opened else None
         if picture is not None and (picture.generation, picture.epoch) == read_state(reader):
             return picture
         with self._lock:
-            picture = followed(self._picture if self._picture_of == opened else None, reader)
+            picture = refresh(self._picture if self._picture_of == opened else None, reader)
             self._picture, self._picture_of = picture, opened
             return picture
 
-    def _matched(self, query: Query) -> tuple[Query, Picture, Match]:
+    def _matched(self, query: Query) -> tuple[Query, IndexSnapshot, Match]:
         """The query with its vector, and what it finds in which picture."""
         picture, reader = self._current(), self._database.reader
         asked = query
-        borne: Borne | None = None
+        supported: EvidenceCheck | None = None
         if query.vector is None:
             query = self._meaning.asked(query, picture.names.proper_names)
-            borne = self._borne(query, picture)
+            supported = self._evidence_check(query, picture)
         passing, nearest = filtered(picture, query.filters)
         cosines = np.zeros(len(passing), np.float32)
         if query.vector is not None:
             cosines = self._vectors.cosines(query.vector, query.model, picture, reader)
-        match = matched(
-            query, Bench(Matcher(EmbeddedShelf(picture, reader)), passing, len(passing), cosines, borne=borne)
+        match = rank(
+            query,
+            RankingContext(Matcher(TermIndex(picture, reader)), passing, len(passing), cosines, supported=supported),
         )
         self._masks.put(asked, picture, match.mask)
         return query, picture, replace(match, corrections={**match.corrections, **nearest})
 
-    def _borne(self, query: Query, picture: Picture) -> Borne:
-        def borne(places: NDArray[np.int64]) -> Mask:
+    def _evidence_check(self, query: Query, picture: IndexSnapshot) -> EvidenceCheck:
+        def supported(places: NDArray[np.int64]) -> Mask:
             docnos = picture.docnos[places].tolist()
             said = self._said.of(docnos, self._database.reader)
             near = self._meaning.near(query.meant, frozenset().union(*(one.told for one in said.values())))
-            return np.array([no in said and borne_out(query.meant, said[no].told, near) for no in docnos], np.bool_)
+            return np.array([no in said and is_supported(query.meant, said[no].told, near) for no in docnos], np.bool_)
 
-        return borne
+        return supported
 
-    def _alike(self, row: sqlite3.Row, picture: Picture) -> Match:
+    def _alike(self, row: sqlite3.Row, picture: IndexSnapshot) -> Match:
         docno, codes, strengths, vector, model = row
         others = picture.alive & ~picture.where([docno])
         if vector is not None:
@@ -249,7 +258,7 @@ class EmbeddedSearch:
         return Match(scores > 0, scores)
 
     def _hits(
-        self, places: Sequence[int], match: Match, picture: Picture, meant: Sequence[str] = ()
+        self, places: Sequence[int], match: Match, picture: IndexSnapshot, meant: Sequence[str] = ()
     ) -> tuple[Hit, ...]:
         docnos = {int(picture.docnos[place]): place for place in places}
         said = self._said.of(list(docnos), self._database.reader)
@@ -277,7 +286,7 @@ class EmbeddedSearch:
 
 
 def _word_likeness(
-    codes: np.ndarray[tuple[int], np.dtype[np.int32]], strengths: bytes, picture: Picture, silent: Collection[str]
+    codes: np.ndarray[tuple[int], np.dtype[np.int32]], strengths: bytes, picture: IndexSnapshot, silent: Collection[str]
 ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     """Per photo the share (0..1) of the most telling words `codes` that it has as well, the words `silent` left out."""
     frequencies = picture.frequencies(codes)

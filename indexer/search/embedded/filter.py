@@ -9,7 +9,7 @@ from rapidfuzz import fuzz, process
 
 from indexer.message import Message
 from indexer.search import FacetCount, Filter, FilterError
-from indexer.search.embedded.snapshot import NO_DATE, NO_RATING, Facet, Ints, Mask, Picture
+from indexer.search.embedded.snapshot import NO_DATE, NO_RATING, Facet, IndexSnapshot, Ints, Mask
 from indexer.search.fields import taken_s
 from indexer.search.filters import date_range, near_circle, periods_around, rating_range
 from indexer.text import words
@@ -24,7 +24,7 @@ _KM_PER_DEGREE = 111.2
 _NEAREST_FROM = 60.0  # rapidfuzz's ratio, 0..100
 
 
-def filtered(picture: Picture, filters: Sequence[Filter]) -> tuple[Mask, dict[str, tuple[str, ...]]]:
+def filtered(picture: IndexSnapshot, filters: Sequence[Filter]) -> tuple[Mask, dict[str, tuple[str, ...]]]:
     """The living photos that pass all `filters`, (photos,), and the nearest values of filters that fit none."""
     mask = picture.alive
     nearest: dict[str, tuple[str, ...]] = {}
@@ -41,7 +41,7 @@ def filtered(picture: Picture, filters: Sequence[Filter]) -> tuple[Mask, dict[st
     return mask, nearest
 
 
-def counted(picture: Picture, mask: Mask, names: Sequence[str], limit: int) -> dict[str, tuple[FacetCount, ...]]:
+def counted(picture: IndexSnapshot, mask: Mask, names: Sequence[str], limit: int) -> dict[str, tuple[FacetCount, ...]]:
     """The values of each facet among the photos of `mask`. Raises `ValueError` for a facet that there is not."""
     for name in names:
         if name not in FACETS:
@@ -89,7 +89,7 @@ def _quoted(value: str) -> str:
     return f'"{value}"' if " " in value else value
 
 
-def _column_filter(picture: Picture, item: Filter) -> Mask:
+def _column_filter(picture: IndexSnapshot, item: Filter) -> Mask:
     if item.name in {"before", "after", "year"}:
         return _dated(picture, item)
     if item.name == "rating":
@@ -100,7 +100,7 @@ def _column_filter(picture: Picture, item: Filter) -> Mask:
     raise FilterError(Message("%(name)s: can't be answered by the embedded search", name=item.name))
 
 
-def _dated(picture: Picture, item: Filter) -> Mask:
+def _dated(picture: IndexSnapshot, item: Filter) -> Mask:
     start, end = date_range(item.value)
     dated = picture.taken_s != NO_DATE
     if item.name == "before":
@@ -113,7 +113,7 @@ def _dated(picture: Picture, item: Filter) -> Mask:
     return np.asarray((picture.taken_s >= taken_s(start)) & (picture.taken_s < taken_s(end)))
 
 
-def _near(picture: Picture, value: str) -> Mask:
+def _near(picture: IndexSnapshot, value: str) -> Mask:
     """Photos within the circle, by the haversine formula; a photo without a position is nowhere."""
     centre, radius_km = near_circle(value)
     north = np.abs(picture.latitudes - centre.latitude) <= radius_km / _KM_PER_DEGREE + 0.001

@@ -12,22 +12,22 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
-from indexer.search.photo_texts import Said
+from indexer.search.photo_texts import PhotoTexts
 
 #: Photos; each takes about 4 kB.
 _KEPT = 2000
 _ROWS_AT_ONCE = 500
 
 
-class SaidByPhotos:
+class PhotoTextCache:
     """What the photos say that were looked at last; thread-safe."""
 
     def __init__(self, kept: int = _KEPT) -> None:
         self._kept = kept
         self._lock = threading.Lock()
-        self._said: OrderedDict[int, Said] = OrderedDict()
+        self._said: OrderedDict[int, PhotoTexts] = OrderedDict()
 
-    def of(self, docnos: Sequence[int], connection: sqlite3.Connection) -> dict[int, Said]:
+    def of(self, docnos: Sequence[int], connection: sqlite3.Connection) -> dict[int, PhotoTexts]:
         """By docno, in this order; those that were deleted meanwhile may be left out."""
         with self._lock:
             known = {docno: self._said[docno] for docno in docnos if docno in self._said}
@@ -42,13 +42,15 @@ class SaidByPhotos:
         return {docno: found[docno] for docno in docnos if docno in found}
 
 
-def _read(docnos: Sequence[int], connection: sqlite3.Connection) -> dict[int, Said]:
-    found: dict[int, Said] = {}
+def _read(docnos: Sequence[int], connection: sqlite3.Connection) -> dict[int, PhotoTexts]:
+    found: dict[int, PhotoTexts] = {}
     for start in range(0, len(docnos), _ROWS_AT_ONCE):
         some = docnos[start : start + _ROWS_AT_ONCE]
         marks = ",".join("?" * len(some))
         select = f"SELECT docno, id, fields FROM document JOIN shown USING (docno) WHERE docno IN ({marks})"  # noqa: S608
-        found |= {docno: Said(photo_id, _texts(fields)) for docno, photo_id, fields in _rows(connection, select, some)}
+        found |= {
+            docno: PhotoTexts(photo_id, _texts(fields)) for docno, photo_id, fields in _rows(connection, select, some)
+        }
     return found
 
 

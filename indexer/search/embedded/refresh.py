@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from indexer.search.embedded.snapshot import NO_DATE, NO_RATING, Names, Picture, Postings
+from indexer.search.embedded.snapshot import NO_DATE, NO_RATING, IndexSnapshot, Names, Postings
 
 _ROWS_AT_ONCE = 5000
 _FEW_DEAD = 5000
@@ -29,7 +29,7 @@ def read_state(connection: sqlite3.Connection) -> tuple[int, int]:
     return generation, epoch
 
 
-def followed(picture: Picture | None, connection: sqlite3.Connection) -> Picture:
+def refresh(picture: IndexSnapshot | None, connection: sqlite3.Connection) -> IndexSnapshot:
     """The picture of the file as it is now, with as little reading as it takes."""
     connection.execute("BEGIN")
     try:
@@ -52,13 +52,13 @@ def followed(picture: Picture | None, connection: sqlite3.Connection) -> Picture
         connection.execute("COMMIT")
 
 
-def _mostly_dead(picture: Picture) -> bool:
+def _mostly_dead(picture: IndexSnapshot) -> bool:
     return len(picture.docnos) > 2 * picture.count + _FEW_DEAD
 
 
-def _empty(epoch: int) -> Picture:
+def _empty(epoch: int) -> IndexSnapshot:
     whole, small = np.zeros(0, np.int64), np.zeros(0, np.float32)
-    return Picture(
+    return IndexSnapshot(
         generation=-1,
         epoch=epoch,
         last_forgotten=0,
@@ -76,12 +76,12 @@ def _empty(epoch: int) -> Picture:
     )
 
 
-def _without_forgotten(picture: Picture, connection: sqlite3.Connection) -> Picture:
+def _without_forgotten(picture: IndexSnapshot, connection: sqlite3.Connection) -> IndexSnapshot:
     gone = connection.execute("SELECT docno FROM forgotten WHERE seq > ?", (picture.last_forgotten,))
     return replace(picture, alive=picture.alive & ~picture.where(docno for (docno,) in map(tuple, gone)))
 
 
-def _with(picture: Picture, rows: Sequence[sqlite3.Row]) -> Picture:
+def _with(picture: IndexSnapshot, rows: Sequence[sqlite3.Row]) -> IndexSnapshot:
     """`picture` and the photos of `rows`."""
     docnos, taken, ratings, latitudes, longitudes, words, strengths, facets = zip(*map(tuple, rows), strict=True)
     first = len(picture.docnos)
@@ -117,7 +117,7 @@ def _grown(
     return (*kept, new)
 
 
-def _ordered(picture: Picture) -> Picture:
+def _ordered(picture: IndexSnapshot) -> IndexSnapshot:
     """With each photo's place by date; equal dates stand in the order in which they were indexed."""
     places = np.arange(1, len(picture.docnos) + 1)
     newest, oldest = np.empty_like(places), np.empty_like(places)

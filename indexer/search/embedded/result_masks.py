@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search import Query
-from indexer.search.embedded.snapshot import Mask, Picture
+from indexer.search.embedded.snapshot import IndexSnapshot, Mask
 
 #: Queries; each takes a bit a photo.
 _KEPT = 32
 
 
-class Masks:
+class ResultMaskCache:
     """The masks of the last queries, for one state of the index at a time; thread-safe."""
 
     def __init__(self) -> None:
@@ -25,13 +25,13 @@ class Masks:
         self._state = (-1, -1)
         self._packed: OrderedDict[Query, NDArray[np.uint8]] = OrderedDict()
 
-    def get(self, query: Query, picture: Picture) -> Mask | None:
+    def get(self, query: Query, picture: IndexSnapshot) -> Mask | None:
         """What `query` found in this picture."""
         with self._lock:
             packed = self._packed.get(_unordered(query)) if self._state == _state(picture) else None
         return None if packed is None else np.unpackbits(packed, count=len(picture.docnos)).astype(np.bool_)
 
-    def put(self, query: Query, picture: Picture, mask: Mask) -> None:
+    def put(self, query: Query, picture: IndexSnapshot, mask: Mask) -> None:
         """Remembers what `query`, as it was asked, found."""
         packed = np.packbits(mask)
         with self._lock:
@@ -44,7 +44,7 @@ class Masks:
                 self._packed.popitem(last=False)
 
 
-def _state(picture: Picture) -> tuple[int, int]:
+def _state(picture: IndexSnapshot) -> tuple[int, int]:
     # Not the picture itself, which would be kept in memory beside the one that follows it.
     return picture.generation, picture.epoch
 

@@ -120,7 +120,7 @@ def clear(connection: sqlite3.Connection) -> None:
     _moved_on(connection)
 
 
-def read_position(connection: sqlite3.Connection) -> str:
+def read_checkpoint(connection: sqlite3.Connection) -> str:
     """What the last write was called."""
     (position,) = connection.execute("SELECT position FROM state").fetchone()
     return str(position)

@@ -2,8 +2,8 @@
 
 100,000 photos take some 20 MB: for every word (and every facet value) the photos that have it, and a few columns for
 filters and sorting. With it a keystroke costs a millisecond or two, whatever was typed; FTS5 alone needs 50 to 150 ms
-to rank what a common word or a one-letter prefix matches. A `Picture` never changes: `indexer.search.embedded.refresh`
-makes the next one, so that readers need no lock.
+to rank what a common word or a one-letter prefix matches. The arrays of an `IndexSnapshot` never change:
+`indexer.search.embedded.refresh` makes the next one, so that readers need no lock.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class IndexSnapshot:
     """One state of the index. Arrays have one entry per photo, in the order of `docnos`, unless said otherwise."""
 
     generation: int

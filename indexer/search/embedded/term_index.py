@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.search.embedded.snapshot import Floats, Ints, Mask, Names, Picture
+from indexer.search.embedded.snapshot import Floats, IndexSnapshot, Ints, Mask, Names
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddedShelf:
-    """A `matching.Shelf` of every photo of `picture`."""
+class TermIndex:
+    """A `matching.TermLookup` of every photo of `picture`."""
 
-    picture: Picture
+    picture: IndexSnapshot
     connection: sqlite3.Connection
 
     @property
@@ -25,11 +25,11 @@ class EmbeddedShelf:
         return self.picture.names
 
     def scores(self, codes: Ints, qualities: Floats) -> Floats:
-        """As `Picture.scores`."""
+        """As `IndexSnapshot.scores`."""
         return self.picture.scores(codes, qualities)
 
     def frequencies(self, codes: Ints) -> NDArray[np.int64]:
-        """As `Picture.frequencies`."""
+        """As `IndexSnapshot.frequencies`."""
         return self.picture.frequencies(codes)
 
     def full_text(self, parts: Sequence[str], *, prefix: bool = False) -> Mask:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.search.embedded.snapshot import Floats, Picture
+from indexer.search.embedded.snapshot import Floats, IndexSnapshot
 
 # Rows widened to float32 at once: they stay in the cache, and are too few for BLAS to wake its other threads.
 _BLOCK = 512
@@ -33,7 +33,9 @@ class Vectors:
         self._norms = np.zeros(0, np.float32)
         self._kept: OrderedDict[bytes, Floats] = OrderedDict()  # vector -> its cosines with every row of the matrix
 
-    def cosines(self, vector: Sequence[float], model: str, picture: Picture, connection: sqlite3.Connection) -> Floats:
+    def cosines(
+        self, vector: Sequence[float], model: str, picture: IndexSnapshot, connection: sqlite3.Connection
+    ) -> Floats:
         """One cosine per photo of `picture`; 0 where a photo has no embedding by `model`, or one of another length."""
         wanted = np.asarray(vector, np.float32)
         matrix, norms, kept = self._followed(picture, connection, model, len(wanted))
@@ -52,7 +54,7 @@ class Vectors:
         return cosines
 
     def _followed(
-        self, picture: Picture, connection: sqlite3.Connection, model: str, size: int
+        self, picture: IndexSnapshot, connection: sqlite3.Connection, model: str, size: int
     ) -> tuple[NDArray[np.int8], Floats, OrderedDict[bytes, Floats]]:
         """The matrix, its rows' lengths, and what was computed with it, for the photos of `picture`."""
         with self._lock:

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from indexer.search.embedded.snapshot import Picture
+from indexer.search.embedded.snapshot import IndexSnapshot
 from indexer.search.matching import STOP_WORDS
 from indexer.search.stems import stem
 from indexer.text import is_solo, spans, words
 
 
-def common_words(picture: Picture, reader: sqlite3.Connection, beginning: str, limit: int) -> tuple[str, ...]:
+def common_words(picture: IndexSnapshot, reader: sqlite3.Connection, beginning: str, limit: int) -> tuple[str, ...]:
     """As `SearchBackend.vocabulary`."""
     start = begun(beginning)
     known = [word for word in picture.names.beginning_with(start) if worth_saying(word)] if start else []
@@ -50,7 +50,7 @@ def spelling(word: str, texts: Iterable[str]) -> str:
     return ""
 
 
-def _spelling(picture: Picture, reader: sqlite3.Connection, code: int, word: str) -> str:
+def _spelling(picture: IndexSnapshot, reader: sqlite3.Connection, code: int, word: str) -> str:
     """Empty where every photo with the word is gone."""
     docno = _photo_with(picture, code)
     if docno is None:
@@ -59,7 +59,7 @@ def _spelling(picture: Picture, reader: sqlite3.Connection, code: int, word: str
     return spelling(word, (text for _, text, _ in json.loads(row["fields"]))) if row else ""
 
 
-def _photo_with(picture: Picture, code: int) -> int | None:
+def _photo_with(picture: IndexSnapshot, code: int) -> int | None:
     for segment in picture.words:
         starts, counts = segment.bounds(np.array([code], np.int32))
         photos = segment.photos[int(starts[0]) : int(starts[0] + counts[0])]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from indexer.search import Answer, FacetCount, Query, SearchDocument
 from indexer.search.meaning import NO_MEANING, Meaning
-from indexer.search.meilisearch.client import Asker
+from indexer.search.meilisearch.client import SearchClient
 from indexer.search.meilisearch.connection import Connection
 from indexer.search.meilisearch.index import Index
 from indexer.search.meilisearch.keyring import Keyring
@@ -46,18 +46,18 @@ class MeilisearchSearch:
         keyring = Keyring(keys if callable(keys) else lambda: keys)
         self._asking = Connection(url, keyring, timeout_s=asking_s, asking=True)
         self._writing = Connection(url, keyring, timeout_s=writing_s)
-        self._asker = Asker(self._asking, "search", index, remember_s=remember_s)
-        self._searcher = Searcher(self._asker, meaning)
+        self._client = SearchClient(self._asking, "search", index, remember_s=remember_s)
+        self._searcher = Searcher(self._client, meaning)
         self._writer = Writer(self._writing, "admin", index, meaning.space)
 
     def prepare(self) -> None:
         """As `SearchBackend.prepare`."""
         self._writer.prepare()
-        self._asker.outdate()
+        self._client.outdate()
 
-    def position(self) -> str:
+    def checkpoint(self) -> str:
         """The age of the index and its newest write."""
-        return self._writer.written.position()
+        return self._writer.written.checkpoint()
 
     def held(self) -> Iterator[tuple[str, int]]:
         """Id and revision of every document."""
@@ -66,27 +66,27 @@ class MeilisearchSearch:
     def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
         """Adds or replaces; gives those that the server refuses, with its reasons."""
         refused = self._writer.put(documents)
-        self._asker.outdate()
+        self._client.outdate()
         return refused
 
     def delete(self, ids: Iterable[str]) -> None:
         """Unknown ids are no error."""
         self._writer.delete(ids)
-        self._asker.outdate()
+        self._client.outdate()
 
     def clear(self) -> None:
         """Forgets every document."""
         self._writer.written.clear()
-        self._asker.outdate()
+        self._client.outdate()
 
     def complete(self) -> None:
         """A second index takes the first one's place."""
         self._writer.complete()
-        self._asker.outdate()
+        self._client.outdate()
 
-    def edition(self) -> str:
+    def data_version(self) -> str:
         """Another one after every write of ours, and every two seconds for those of others."""
-        return self._asker.edition()
+        return self._client.data_version()
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         """The photos that match, best first. Raises `FilterError`."""
@@ -102,7 +102,7 @@ class MeilisearchSearch:
 
     def vocabulary(self, beginning: str, *, limit: int = 10) -> tuple[str, ...]:
         """Words that begin so, those most common among the newest photos that have such a word first."""
-        return common_words(self._asker, beginning, max(limit, 0))
+        return common_words(self._client, beginning, max(limit, 0))
 
     def count(self) -> int:
         """How many documents the index has that is being written."""

@@ -1,4 +1,4 @@
-"""The photos that the server found best, as words are matched against them: a `matching.Shelf` of a few hundred."""
+"""The photos that the server found best, as a `matching.TermLookup` of a few hundred."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class _Known:
     until_s: float = 0.0
 
 
-class Asker:
+class SearchClient:
     """Asks `index` with a key for searching. Thread-safe. Methods raise `SearchError`."""
 
     def __init__(self, connection: Connection, key: str, index: str, *, remember_s: float) -> None:
@@ -41,7 +41,7 @@ class Asker:
         self._written = 0
         self.values = Values(self._values_of)
 
-    def edition(self) -> str:
+    def data_version(self) -> str:
         """Another text after `outdate`, and every `_FRESH_S` seconds, as another process may be writing."""
         return f"{self._written} {time.monotonic() // _FRESH_S}"
 

@@ -89,7 +89,7 @@ class Index:
         """When the index was made; goes along with the documents when indexes are swapped."""
         return str(self._connection.get(self._path, key=self._key)["createdAt"])
 
-    def position(self) -> str:
+    def checkpoint(self) -> str:
         """The index's age, its newest write, and how that went. A server that was wiped or restored gives other ones.
 
         A task's number may be given again after a restore, its time is not. One that a writer before this one has left

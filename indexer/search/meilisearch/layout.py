@@ -25,7 +25,7 @@ from indexer.search import SearchDocument
 from indexer.search.fields import DOUBTFUL, Fields, Text, quantised, taken_s
 from indexer.search.fuzzy import ONE_EDIT_FROM
 from indexer.search.meilisearch.index_settings import FACET, FORMS, SPELLING
-from indexer.search.photo_texts import Said
+from indexer.search.photo_texts import PhotoTexts
 from indexer.search.stems import stem
 from indexer.text import has_digit, words
 
@@ -130,9 +130,9 @@ class Found:
         return [(field, text, " ".join(words(text))) for field, text in self.told.get("shown", [])]
 
     @cached_property
-    def said(self) -> Said:
+    def said(self) -> PhotoTexts:
         """What reasons are made of."""
-        return Said(self.id, self.texts)
+        return PhotoTexts(self.id, self.texts)
 
     @property
     def embedding(self) -> bytes:

@@ -21,15 +21,15 @@ from indexer.search import Query
 from indexer.search.embedded.snapshot import Floats, Mask
 from indexer.search.fuzzy import edits_allowed
 from indexer.search.matching import MISTAKE_RATIO, RARE, Matcher, Term, terms_of
-from indexer.search.meaning import Meaning, borne_out
+from indexer.search.meaning import Meaning, is_supported
 from indexer.search.meilisearch.candidates import Window
-from indexer.search.meilisearch.client import Asker, total_of
+from indexer.search.meilisearch.client import SearchClient, total_of
 from indexer.search.meilisearch.connection import Refusal
 from indexer.search.meilisearch.filters import among, narrowed
 from indexer.search.meilisearch.index_settings import READ
 from indexer.search.meilisearch.layout import Found, embedder_of
 from indexer.search.meilisearch.request import Wording
-from indexer.search.ranking import DESCRIPTION_FROM, Bench, Borne, Match, matched, weights_of
+from indexer.search.ranking import DESCRIPTION_FROM, EvidenceCheck, Match, RankingContext, rank, weights_of
 from indexer.text import words
 
 #: So many photos are ranked by us, a page and some more: on Flickr8k's dev split twice as many find not one photo more
@@ -46,7 +46,7 @@ _NOTHING: Json = {"hits": [], "estimatedTotalHits": 0}
 Json = Mapping[str, Any]
 
 
-def gather(asker: Asker, meaning: Meaning, query: Query) -> Gathered:
+def gather(asker: SearchClient, meaning: Meaning, query: Query) -> Gathered:
     """Everything that `query` finds. Raises `FilterError` and `SearchError`."""
     try:
         return _Gathering(asker, meaning, query).gathered()
@@ -91,9 +91,9 @@ class Gathered:
 class _Gathering:
     """Gathers what one query finds."""
 
-    def __init__(self, asker: Asker, meaning: Meaning, query: Query) -> None:
+    def __init__(self, asker: SearchClient, meaning: Meaning, query: Query) -> None:
         asker.outdate_if_old()
-        self._asker = asker
+        self._client = asker
         self._meaning = meaning
         filters, self._nearest = narrowed(query.filters, asker.values)
         self._believed = query.vector is not None
@@ -111,7 +111,7 @@ class _Gathering:
     def gathered(self) -> Gathered:
         """Raises `SearchError`."""
         if not self._terms and not self._wording.bounds and self._query.vector is None:
-            return self._alone(self._asker.ask([self._request(self._wording, limit=0)])[0])
+            return self._alone(self._client.ask([self._request(self._wording, limit=0)])[0])
         wording, found = self._first()
         judged = self._judged(wording, found) if total_of(found) or wording.most else None
         if not judged and self._near:
@@ -145,7 +145,7 @@ class _Gathering:
         mistaken = [term for term in whole.terms if not self._count(term) and not self._meant.issuperset(term.words)]
         ways = [whole.only(known[at:]) for at in range(min(_LADDER, len(known)))]
         ways += whole.only(mistaken).forgiven(mistaken)[:1] if mistaken else []
-        told = self._asker.ask([*map(self._request, ways), *nearby])
+        told = self._client.ask([*map(self._request, ways), *nearby])
         self._near = Found.all(told.pop()["hits"]) if nearby else []
         self._rarer = [hit for answer in told[1:] for hit in Found.all(answer["hits"])]
         return (ways[0], told[0]) if ways else (whole, _NOTHING)
@@ -165,7 +165,7 @@ class _Gathering:
             return wording, found
         forgiving = wording.forgiven(rare)[0]
         alone = [self._request(replace(forgiving, bounds="", filters=()).only([term]), limit=0) for term in rare]
-        told = self._asker.ask([self._request(forgiving), *alone])
+        told = self._client.ask([self._request(forgiving), *alone])
         least = [MISTAKE_RATIO * self._count(term) for term in rare]
         if any(total_of(answer) >= count for answer, count in zip(told[1:], least, strict=True)):
             return forgiving, told[0]
@@ -181,7 +181,7 @@ class _Gathering:
         ways = self._wording.variants()
         if mistaken:
             ways = [forgiven for way in ways for forgiven in way.forgiven(mistaken)]
-            told = self._asker.ask([self._request(way) for way in ways])
+            told = self._client.ask([self._request(way) for way in ways])
             best = max(range(len(told)), key=lambda at: (total_of(told[at]), -at))
             if total_of(told[best]):
                 return ways[best], told[best]
@@ -190,22 +190,22 @@ class _Gathering:
     def _fewer(self, wording: Wording) -> tuple[Wording, Json]:
         """The photos with the most telling of the words that any photo has together."""
         some = [kept for size in range(1, len(wording.terms)) for kept in combinations(wording.terms, size)]
-        told = self._asker.ask([self._request(wording.only(kept), limit=0) for kept in some])
+        told = self._client.ask([self._request(wording.only(kept), limit=0) for kept in some])
         found = {kept: total_of(answer) for kept, answer in zip(some, told, strict=True) if total_of(answer)}
         alone = [kept for kept in found if len(kept) == 1]
         if not alone:
             return wording, _NOTHING
-        weights = weights_of([found[kept] for kept in alone], self._asker.size()).tolist()
+        weights = weights_of([found[kept] for kept in alone], self._client.size()).tolist()
         weight = {term: weight for (term,), weight in zip(alone, weights, strict=True)}
         best = wording.only(max(found, key=lambda kept: sum(weight[term] for term in kept)))
-        return best, self._asker.ask([self._request(best)])[0]
+        return best, self._client.ask([self._request(best)])[0]
 
     def _judged(self, wording: Wording, found: Json, *, fall_back: bool = True) -> Gathered | None:
         """What of all that was found is kept, in our order; None where it is nothing."""
         by_words = Found.all(found["hits"])
         photos = list({hit.id: hit for hit in (*by_words, *self._rarer, *self._near)}.values())
         window = Window(photos)
-        match = matched(self._query, self._bench(window), fall_back=fall_back) if photos else _NO_MATCH
+        match = rank(self._query, self._context(window), fall_back=fall_back) if photos else _NO_MATCH
         total = total_of(found)
         described = wording.most and total <= len(by_words)  # then all that was found is in the window
         if not described:
@@ -235,39 +235,39 @@ class _Gathering:
         )
 
     def _judge(self, window: Window) -> Match:
-        return matched(self._query, self._bench(window))
+        return rank(self._query, self._context(window))
 
-    def _bench(self, window: Window) -> Bench:
+    def _context(self, window: Window) -> RankingContext:
         query, photos = self._query, window.photos
         cosines: Floats = np.zeros(len(photos), np.float32)
         if query.vector is not None:
             cosines = window.cosines(query.vector, query.model)
-        return Bench(
+        return RankingContext(
             Matcher(window),
             np.ones(len(photos), np.bool_),
-            self._asker.size(),
+            self._client.size(),
             cosines,
             frequency=lambda group: max(self._counts.get(group.typed, 0), int(np.count_nonzero(group.scores))),
-            borne=None if self._believed else self._borne(window),
+            supported=None if self._believed else self._evidence_check(window),
         )
 
-    def _borne(self, window: Window) -> Borne:
+    def _evidence_check(self, window: Window) -> EvidenceCheck:
         meant = self._query.meant
 
-        def borne(places: NDArray[np.int64]) -> Mask:
+        def supported(places: NDArray[np.int64]) -> Mask:
             told = [window.photos[place].said.told for place in places.tolist()]
             near = self._meaning.near(meant, frozenset().union(*told))
-            return np.array([borne_out(meant, own, near) for own in told], np.bool_)
+            return np.array([is_supported(meant, own, near) for own in told], np.bool_)
 
-        return borne
+        return supported
 
     def _counted(self, more: Sequence[Json]) -> list[Json]:
         """Asks `more`, and how many photos have each word and phrase, where that tells words apart."""
         phrases = [Term(text, words(text)) for text in self._query.phrases if words(text)]
         counted = [*self._terms, *phrases]
         if len(counted) < 2 and not any(edits_allowed(term.words[0]) for term in self._terms):
-            return self._asker.ask(more)
-        counts, told = self._asker.counted(counted, more)
+            return self._client.ask(more)
+        counts, told = self._client.counted(counted, more)
         self._counts |= {term.typed: count for term, count in counts.items()}
         return told
 
@@ -277,14 +277,14 @@ class _Gathering:
         if query.vector is None or not any(query.vector):
             return []
         embedder = embedder_of(query.model, len(query.vector))
-        if not self._asker.may_have(embedder):
+        if not self._client.may_have(embedder):
             return []
         within = self._wording.filters
         if ids := self._having_literals():
             within = (*within, among(ids))
         return [
             {
-                "indexUid": self._asker.index,
+                "indexUid": self._client.index,
                 "vector": list(query.vector),
                 "hybrid": {"embedder": embedder, "semanticRatio": 1.0},
                 "filter": list(within),
@@ -296,22 +296,22 @@ class _Gathering:
     def _having_literals(self) -> list[str]:
         """Photos that have what meaning can't stand for: names, numbers, phrases. Empty where all may be meant."""
         names = [term for term in self._terms if not self._meant.issuperset(term.words)]
-        counts = self._asker.counted(names)[0] if names else {}
+        counts = self._client.counted(names)[0] if names else {}
         held = self._wording.only(term for term in names if counts[term])
         if not held.terms and not held.bounds:
             return []
-        (told,) = self._asker.ask([held.asked(self._asker.index, limit=_LITERALS, attributesToRetrieve=["id"])])
+        (told,) = self._client.ask([held.asked(self._client.index, limit=_LITERALS, attributesToRetrieve=["id"])])
         return [hit["id"] for hit in told["hits"]] if total_of(told) <= _LITERALS else []
 
     def _not_found_by(self, wording: Wording, ids: Sequence[str]) -> tuple[str, ...]:
         if not ids:
             return ()
-        request = wording.within(among(ids)).asked(self._asker.index, limit=len(ids), attributesToRetrieve=["id"])
-        held = {hit["id"] for hit in self._asker.ask([request])[0]["hits"]}
+        request = wording.within(among(ids)).asked(self._client.index, limit=len(ids), attributesToRetrieve=["id"])
+        held = {hit["id"] for hit in self._client.ask([request])[0]["hits"]}
         return tuple(photo_id for photo_id in ids if photo_id not in held)
 
     def _request(self, wording: Wording, *, limit: int = WINDOW) -> Json:
-        return wording.asked(self._asker.index, limit=limit, attributesToRetrieve=list(READ))
+        return wording.asked(self._client.index, limit=limit, attributesToRetrieve=list(READ))
 
     def _alone(self, found: Json) -> Gathered:
         """What the server found, unjudged: a query without words."""

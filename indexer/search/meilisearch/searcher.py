@@ -9,13 +9,13 @@ from indexer.search import Answer, FacetCount, Hit, Query, Sort
 from indexer.search.embedded.filter import BY_VALUE, FACETS
 from indexer.search.matching import STOP_WORDS, Term
 from indexer.search.meaning import Meaning
-from indexer.search.meilisearch.client import Asker, total_of
+from indexer.search.meilisearch.client import SearchClient, total_of
 from indexer.search.meilisearch.filters import among
 from indexer.search.meilisearch.index_settings import FACET, READ
 from indexer.search.meilisearch.layout import Found, embedder_of, unescaped
 from indexer.search.meilisearch.request import Wording
 from indexer.search.meilisearch.retrieval import Gathered, gather
-from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, page, weights_of
+from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, top_page, weights_of
 from indexer.search.reasons import hits_of
 
 _SORTS = {Sort.NEWEST: ["taken:desc"], Sort.OLDEST: ["taken:asc"]}
@@ -24,13 +24,13 @@ _SORTS = {Sort.NEWEST: ["taken:desc"], Sort.OLDEST: ["taken:asc"]}
 class Searcher:
     """Thread-safe. Methods raise `SearchError`."""
 
-    def __init__(self, asker: Asker, meaning: Meaning) -> None:
-        self._asker = asker
+    def __init__(self, asker: SearchClient, meaning: Meaning) -> None:
+        self._client = asker
         self._meaning = meaning
 
     def search(self, query: Query, limit: int, offset: int) -> Answer:
         """As `SearchBackend.search`."""
-        found = gather(self._asker, self._meaning, query)
+        found = gather(self._client, self._meaning, query)
         query = found.query
         by_relevance = bool(query.words or query.phrases or query.vector)
         sort = query.sort or (Sort.RELEVANCE if by_relevance else Sort.NEWEST)
@@ -44,20 +44,20 @@ class Searcher:
         for name in names:
             if name not in FACETS:
                 raise ValueError(f"there is no facet {name!r}; facets are {', '.join(FACETS)}")
-        found = gather(self._asker, self._meaning, query)
+        found = gather(self._client, self._meaning, query)
         wanted = {"limit": 0, "facets": [f"{FACET}{name}" for name in names]}
         asked = []
         if found.by_words:
-            asked.append(found.counted.asked(self._asker.index, **wanted))
+            asked.append(found.counted.asked(self._client.index, **wanted))
         if found.uncounted:
-            asked.append(Wording(filters=(among(found.uncounted),)).asked(self._asker.index, **wanted))
-        told = [answer["facetDistribution"] for answer in self._asker.ask(asked)]
+            asked.append(Wording(filters=(among(found.uncounted),)).asked(self._client.index, **wanted))
+        told = [answer["facetDistribution"] for answer in self._client.ask(asked)]
         return {name: _counted(name, (answer.get(f"{FACET}{name}", {}) for answer in told), limit) for name in names}
 
     def similar(self, photo_id: str, limit: int) -> Answer:
         """As `SearchBackend.similar`."""
-        request = Wording(filters=(among([photo_id]),)).asked(self._asker.index, limit=1)
-        own = Found.all(self._asker.ask([request | {"attributesToRetrieve": list(READ)}])[0]["hits"])
+        request = Wording(filters=(among([photo_id]),)).asked(self._client.index, limit=1)
+        own = Found.all(self._client.ask([request | {"attributesToRetrieve": list(READ)}])[0]["hits"])
         if not own:
             return Answer((), 0)
         return self._alike_by_look(own[0], limit) or self._alike_by_words(own[0], limit)
@@ -65,7 +65,7 @@ class Searcher:
     def _best(self, found: Gathered, limit: int, offset: int) -> tuple[Hit, ...]:
         """Those of the window in our order, then the server's others in its own."""
         window, match = found.window, found.match
-        judged = page(match, window.newest, window.oldest, Sort.RELEVANCE, match.total, 0).tolist()
+        judged = top_page(match, window.newest, window.oldest, Sort.RELEVANCE, match.total, 0).tolist()
         hits = self._explained(found, [window.photos[place] for place in judged[offset : offset + limit]])
         rest = limit - len(hits)
         if rest <= 0 or found.by_words <= found.reached:
@@ -94,8 +94,8 @@ class Searcher:
     def _read(self, wording: Wording, **more: Any) -> list[Found]:
         if more["limit"] <= 0:
             return []
-        request = wording.asked(self._asker.index, attributesToRetrieve=list(READ), **more)
-        return Found.all(self._asker.ask([request])[0]["hits"])
+        request = wording.asked(self._client.index, attributesToRetrieve=list(READ), **more)
+        return Found.all(self._client.ask([request])[0]["hits"])
 
     def _explained(self, found: Gathered, photos: Sequence[Found]) -> tuple[Hit, ...]:
         """Hits of these photos, of which the window may know some."""
@@ -118,7 +118,7 @@ class Searcher:
             "showRankingScore": True,
             "attributesToRetrieve": ["id"],
         }
-        told = self._asker.similar(request)
+        told = self._client.similar(request)
         hits = tuple(Hit(hit["id"], round(2 * hit["_rankingScore"] - 1, 4), ()) for hit in told["hits"])
         return Answer(hits, total_of(told))
 
@@ -128,14 +128,14 @@ class Searcher:
             own.strengths.keys() - STOP_WORDS - own.said.of_taking, key=lambda word: (-own.strengths[word], word)
         )
         terms = [Term(word, (word,)) for word in strongest[: 2 * MOST_SIMILAR_WORDS]]
-        counts, _ = self._asker.counted(terms)
-        weights = dict(zip(terms, weights_of([counts[term] for term in terms], self._asker.size()), strict=True))
+        counts, _ = self._client.counted(terms)
+        weights = dict(zip(terms, weights_of([counts[term] for term in terms], self._client.size()), strict=True))
         weights = {term: float(weight) * own.strengths[term.typed] for term, weight in weights.items()}
         telling = sorted((term for term in terms if counts[term] > 1), key=lambda term: -weights[term])
         telling = telling[:MOST_SIMILAR_WORDS]
         others = Wording(filters=(f"NOT {among([own.id])}",))
-        asked = [others.only([term]).asked(self._asker.index, limit=limit) for term in telling]
-        told = self._asker.ask([request | {"attributesToRetrieve": list(READ)} for request in asked])
+        asked = [others.only([term]).asked(self._client.index, limit=limit) for term in telling]
+        told = self._client.ask([request | {"attributesToRetrieve": list(READ)} for request in asked])
         found = {hit.id: hit for answer in told for hit in Found.all(answer["hits"])}
         whole = sum(weights[term] for term in telling) * 255 or 1.0
         likeness = {

@@ -6,7 +6,7 @@ from collections import Counter
 
 from indexer.search.embedded.vocabulary import begun, spelling, worth_saying
 from indexer.search.matching import Term
-from indexer.search.meilisearch.client import Asker
+from indexer.search.meilisearch.client import SearchClient
 from indexer.search.meilisearch.layout import Found
 from indexer.search.meilisearch.request import Wording
 from indexer.search.stems import stem
@@ -15,7 +15,7 @@ from indexer.search.stems import stem
 _SAMPLE = 100
 
 
-def common_words(asker: Asker, beginning: str, limit: int) -> tuple[str, ...]:
+def common_words(asker: SearchClient, beginning: str, limit: int) -> tuple[str, ...]:
     """As `SearchBackend.vocabulary`."""
     start = begun(beginning)
     if not start:

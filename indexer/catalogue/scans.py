@@ -1,12 +1,12 @@
-"""What a walk of the library says, compared with what the catalogue knew.
+"""What a scan of the library says, compared with what the catalogue knew.
 
 New, changed, moved, copied and missing files are told apart by path and stamp alone; no file is opened. Nothing is
 ever deleted: a file that is gone is marked missing, and coming back unchanged costs nothing.
 
-A walk removes nothing, and says so, where the root can't be listed, where it is empty but was not, where it lost more
+A scan removes nothing, and says so, where the root can't be listed, where it is empty but was not, where it lost more
 than a tenth of its files and more than twenty at once, or where another file system stands in its place (st_dev
 changed) and more than a tenth is lost. Files that left only because the settings now pass them over do not count as
-lost. `accept_losses` lets the next complete walk be believed.
+lost. `accept_losses` lets the next complete scan be believed.
 """
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
@@ -69,8 +69,8 @@ class NoteCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class WalkOutcome:
-    """How many files a finished walk found missing; `held_back` says why none were removed, for people.
+class ScanOutcome:
+    """How many files a finished scan found missing; `held_back` says why none were removed, for people.
 
     `unreadable` are the outermost folders, and files, below the root that could not be looked at, by the errno's name.
     """
@@ -93,12 +93,12 @@ class RootState:
 
 
 @dataclass(slots=True)
-class Walk:
-    """A walk that is under way; made by `begin_walk`, used by one task at a time."""
+class ScanState:
+    """A scan that is under way; made by `begin_scan`, used by one task at a time."""
 
     root: Path
     root_id: int
-    below: bytes  # the walk covers this folder of the known root only; b"" for all of it
+    below: bytes  # the scan covers this folder of the known root only; b"" for all of it
     number: int
     seen: bytearray  # one byte per file id
     unreadable: dict[bytes, str] = field(default_factory=dict)
@@ -112,20 +112,20 @@ class Walk:
         self.seen[file_id] = 1
 
     def folder(self, folder: bytes) -> bytes:
-        """A walked folder, relative to the known root."""
+        """A scanned folder, relative to the known root."""
         return join(self.below, folder)
 
 
-class LibraryWalks:
+class Scans:
     """The walking side of the catalogue."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin_walk(self, root: Path) -> Walk:
-        """Starts a walk of `root`, an absolute folder.
+    def begin_scan(self, root: Path) -> ScanState:
+        """Starts a scan of `root`, an absolute folder.
 
-        Known roots never overlap: a root inside a known one is walked as that one's folder, and known roots inside a
+        Known roots never overlap: a root inside a known one is scanned as that one's folder, and known roots inside a
         new one become folders of it, files and all.
         """
         with self._database.transaction() as writer:
@@ -134,27 +134,27 @@ class LibraryWalks:
             number = writer.execute("SELECT walk FROM root WHERE id = ?", (root_id,)).fetchone()["walk"]
             last = writer.execute("SELECT coalesce(max(id), 0) FROM file").fetchone()[0]
         absent = absent_roots(self._database.reader, root_id)
-        return Walk(root, root_id, below, number, bytearray(last + 1), absent=absent)
+        return ScanState(root, root_id, below, number, bytearray(last + 1), absent=absent)
 
-    def note(self, walk: Walk, files: Sequence[FoundFile]) -> NoteCounts:
+    def note(self, scan: ScanState, files: Sequence[FoundFile]) -> NoteCounts:
         """Compares a batch with the catalogue: new and changed files become jobs in the same transaction.
 
         Cheapest with a `FoundBatch` as the crawler yields it: one SELECT per folder, no write where nothing changed.
         """
-        batch = as_batch(walk.root, files)
-        walk.unreadable.update({walk.folder(folder): why for folder, why in batch.unreadable.items()})
-        walk.passed_over.update(batch.passed_over)
+        batch = as_batch(scan.root, files)
+        scan.unreadable.update({scan.folder(folder): why for folder, why in batch.unreadable.items()})
+        scan.passed_over.update(batch.passed_over)
         unchanged, odd = 0, []
         for listing in batch.listings:
-            rest = self._odd_ones(walk, listing)
+            rest = self._odd_ones(scan, listing)
             unchanged += len(listing.names) - len(rest)
-            odd += [(walk.folder(listing.folder), name, stamp) for name, stamp in rest]
+            odd += [(scan.folder(listing.folder), name, stamp) for name, stamp in rest]
         counts = NoteCounts(unchanged=unchanged)
         for start in range(0, len(odd), _CHUNK):
-            counts += self._note_odd(walk, odd[start : start + _CHUNK])
+            counts += self._note_odd(scan, odd[start : start + _CHUNK])
         return counts
 
-    def _odd_ones(self, walk: Walk, listing: FolderListing) -> list[tuple[bytes, StampRow]]:
+    def _odd_ones(self, scan: ScanState, listing: FolderListing) -> list[tuple[bytes, StampRow]]:
         """The files of a listing that are not known, present and unchanged; the others are marked as seen."""
         if not listing.names:
             return []
@@ -163,10 +163,10 @@ class LibraryWalks:
         cursor.execute(
             """SELECT name, id, mtime_ns, size, inode, sidecar FROM file
             WHERE root_id = ? AND folder = ? AND name BETWEEN ? AND ? AND missing_since IS NULL""",
-            (walk.root_id, walk.folder(listing.folder), min(listing.names), max(listing.names)),
+            (scan.root_id, scan.folder(listing.folder), min(listing.names), max(listing.names)),
         )
         known = {row[0]: row for row in cursor}
-        odd, seen = [], walk.seen
+        odd, seen = [], scan.seen
         for name, stamp in zip(listing.names, listing.stamps, strict=True):
             row = known.get(name)
             if row is not None and row[2:] == stamp and row[1] < len(seen):
@@ -175,61 +175,61 @@ class LibraryWalks:
                 odd.append((name, stamp))
         return odd
 
-    def _note_odd(self, walk: Walk, odd: Iterable[tuple[bytes, bytes, StampRow]]) -> NoteCounts:
+    def _note_odd(self, scan: ScanState, odd: Iterable[tuple[bytes, bytes, StampRow]]) -> NoteCounts:
         outcomes: list[str] = []
         with self._database.transaction() as writer:
             touched: set[str] = set()
             for folder, name, stamp in odd:
-                file_id, outcome = note_file(writer, walk.root_id, folder, name, stamp, touched, walk.absent)
-                walk.mark(file_id)
+                file_id, outcome = note_file(writer, scan.root_id, folder, name, stamp, touched, scan.absent)
+                scan.mark(file_id)
                 outcomes.append(outcome)
             touch(writer, touched)
         return _counts(outcomes)
 
-    def finish_walk(self, walk: Walk, complete: bool) -> WalkOutcome:
-        """Marks what a complete walk did not see as missing, unless that looks like a lost disk (see the module).
+    def finish_scan(self, scan: ScanState, complete: bool) -> ScanOutcome:
+        """Marks what a complete scan did not see as missing, unless that looks like a lost disk (see the module).
 
         Files below folders that could not be listed are neither seen nor missing.
         """
         if not complete:
-            return WalkOutcome(0, None)
-        accepted = self._accepts_losses(walk)
-        if accepted and is_gone(os.fsencode(walk.root)):
-            walk.unreadable.pop(walk.below, None)  # it is gone, and that is meant
-        unseen = self._unseen(walk)
-        held_back = None if accepted else self._doubt(walk, unseen, self._known(walk))
-        if (code := walk.unreadable.get(walk.below)) is not None and not self._has_nothing_to_lose(walk):
+            return ScanOutcome(0, None)
+        accepted = self._accepts_losses(scan)
+        if accepted and is_gone(os.fsencode(scan.root)):
+            scan.unreadable.pop(scan.below, None)  # it is gone, and that is meant
+        unseen = self._unseen(scan)
+        held_back = None if accepted else self._doubt(scan, unseen, self._known(scan))
+        if (code := scan.unreadable.get(scan.below)) is not None and not self._has_nothing_to_lose(scan):
             held_back = noted(
-                f"{_shown(walk.root)} can't be read ({unreadable_reason(code)}); nothing was removed. {_HINT}"
+                f"{_shown(scan.root)} can't be read ({unreadable_reason(code)}); nothing was removed. {_HINT}"
             )
         with self._database.transaction() as writer:
             if held_back is None:
-                faded = faded_files(writer, walk.absent, walk.root_id)
+                faded = faded_files(writer, scan.absent, scan.root_id)
                 mark_missing(writer, [*(file_id for file_id, _, _ in unseen), *faded])
-                quieten_empty(writer, walk.absent)
+                quieten_empty(writer, scan.absent)
                 writer.execute(
                     "UPDATE root SET device = coalesce(?, device), walked_at = ? WHERE id = ? AND ? = x''",
-                    (device_of(walk.root), now(), walk.root_id, walk.below),
+                    (device_of(scan.root), now(), scan.root_id, scan.below),
                 )
-                writer.execute("UPDATE root SET accept_losses = 0 WHERE id = ?", (walk.root_id,))
-            writer.execute("UPDATE root SET held_back = ? WHERE id = ?", (storable(held_back), walk.root_id))
-            unreadable = outermost_only(walk.unreadable) if code is None else {}
+                writer.execute("UPDATE root SET accept_losses = 0 WHERE id = ?", (scan.root_id,))
+            writer.execute("UPDATE root SET held_back = ? WHERE id = ?", (storable(held_back), scan.root_id))
+            unreadable = outermost_only(scan.unreadable) if code is None else {}
             if code is None:
-                keep_unreadable(writer, walk.root_id, walk.below, unreadable)
+                keep_unreadable(writer, scan.root_id, scan.below, unreadable)
                 writer.execute(
                     "UPDATE root SET passed_over = ? WHERE id = ? AND ? = x''",
-                    (_counted_json(walk.passed_over), walk.root_id, walk.below),
+                    (_counted_json(scan.passed_over), scan.root_id, scan.below),
                 )
-        return WalkOutcome(0 if held_back else len(unseen), held_back, unreadable)
+        return ScanOutcome(0 if held_back else len(unseen), held_back, unreadable)
 
     def accept_losses(self, root: Path) -> None:
-        """The next complete walk of `root` is believed, whatever it lost."""
+        """The next complete scan of `root` is believed, whatever it lost."""
         with self._database.transaction() as writer:
             root_id, _ = ensure_root(writer, root)
             writer.execute("UPDATE root SET accept_losses = 1 WHERE id = ?", (root_id,))
 
     def note_one(self, found: FoundFile) -> NoteCounts:
-        """What `note` does, for one file between walks."""
+        """What `note` does, for one file between scans."""
         folder, name = split_relative(found.root, found.path)
         with self._database.transaction() as writer:
             root_id, below = ensure_root(writer, found.root)
@@ -242,10 +242,10 @@ class LibraryWalks:
         """`note_all_gone` for one path; returns how many files are missing now."""
         return self.note_all_gone(root, [path]).missing
 
-    def note_all_gone(self, root: Path, paths: Sequence[Path]) -> WalkOutcome:
-        """Marks files, and every file below folders, as missing between walks.
+    def note_all_gone(self, root: Path, paths: Sequence[Path]) -> ScanOutcome:
+        """Marks files, and every file below folders, as missing between scans.
 
-        Losing more at once than a walk would believe is held back: the next walk decides.
+        Losing more at once than a scan would believe is held back: the next scan decides.
         """
         with self._database.transaction() as writer:
             root_id, below = ensure_root(writer, root)
@@ -255,12 +255,12 @@ class LibraryWalks:
                 ids.update(files_at(writer, root_id, gone))
             known = count_present(writer, root_id)
             if len(ids) > 1 and (len(ids) == known or len(ids) > max(SMALL_LOSS, LOSS_SHARE * known)):
-                return WalkOutcome(0, noted(f"{_shown(root)}: {len(ids)} of {known} photos are gone at once"))
+                return ScanOutcome(0, noted(f"{_shown(root)}: {len(ids)} of {known} photos are gone at once"))
             mark_missing(writer, sorted(ids))
-        return WalkOutcome(len(ids))
+        return ScanOutcome(len(ids))
 
     def roots(self) -> list[RootState]:
-        """Every root that was ever walked and not forgotten."""
+        """Every root that was ever scanned and not forgotten."""
         rows = self._database.reader.execute(
             """SELECT path, walked_at, held_back, passed_over,
             (SELECT count(*) FROM file WHERE root_id = root.id) AS files,
@@ -305,61 +305,61 @@ class LibraryWalks:
             old = [(row["id"],) for row in rows if row["path"] not in paths]
             writer.executemany("UPDATE root SET held_back = NULL WHERE id = ?", old)
 
-    def _unseen(self, walk: Walk) -> list[tuple[int, bytes, bytes]]:
-        """(id, folder, name) of the present files that the walk should have met and did not."""
-        where, values = within(walk.below)
+    def _unseen(self, scan: ScanState) -> list[tuple[int, bytes, bytes]]:
+        """(id, folder, name) of the present files that the scan should have met and did not."""
+        where, values = within(scan.below)
         cursor = self._database.reader.cursor()
         cursor.row_factory = None
         count = cursor.execute(
             f"SELECT count(*) FROM file WHERE root_id = ? AND ({where}) AND missing_since IS NULL",
-            (walk.root_id, *values),
+            (scan.root_id, *values),
         ).fetchone()[0]
-        if count == walk.seen.count(1):
+        if count == scan.seen.count(1):
             return []
         cursor.execute(
             f"""SELECT id, folder, name FROM file
             WHERE root_id = ? AND ({where}) AND missing_since IS NULL AND seen_walk < ?""",
-            (walk.root_id, *values, walk.number),
+            (scan.root_id, *values, scan.number),
         )
-        seen = walk.seen
+        seen = scan.seen
         unseen = [row for row in cursor if row[0] >= len(seen) or not seen[row[0]]]
-        return [row for row in unseen if not is_below_any(join(row[1], row[2]), walk.unreadable)]
+        return [row for row in unseen if not is_below_any(join(row[1], row[2]), scan.unreadable)]
 
-    def _has_nothing_to_lose(self, walk: Walk) -> bool:
+    def _has_nothing_to_lose(self, scan: ScanState) -> bool:
         """A root that was scanned before and has no present file any more: it has moved, or was given up."""
         row = self._database.reader.execute(
             """SELECT walked_at IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM file WHERE root_id = root.id AND missing_since IS NULL)
             FROM root WHERE id = ?""",
-            (walk.root_id,),
+            (scan.root_id,),
         ).fetchone()
         return bool(row[0])
 
-    def _known(self, walk: Walk) -> int:
-        where, values = within(walk.below)
+    def _known(self, scan: ScanState) -> int:
+        where, values = within(scan.below)
         row = self._database.reader.execute(
             f"""SELECT count(*) FROM file
             WHERE root_id = ? AND ({where}) AND missing_since IS NULL AND seen_walk < ?""",
-            (walk.root_id, *values, walk.number),
+            (scan.root_id, *values, scan.number),
         ).fetchone()
         return int(row[0])
 
-    def _accepts_losses(self, walk: Walk) -> bool:
-        row = self._database.reader.execute("SELECT accept_losses FROM root WHERE id = ?", (walk.root_id,)).fetchone()
+    def _accepts_losses(self, scan: ScanState) -> bool:
+        row = self._database.reader.execute("SELECT accept_losses FROM root WHERE id = ?", (scan.root_id,)).fetchone()
         return bool(row["accept_losses"])
 
-    def _doubt(self, walk: Walk, unseen: Sequence[tuple[int, bytes, bytes]], known: int) -> str | None:
-        """Why the losses of a walk are not believed, or None."""
+    def _doubt(self, scan: ScanState, unseen: Sequence[tuple[int, bytes, bytes]], known: int) -> str | None:
+        """Why the losses of a scan are not believed, or None."""
         if not unseen:
             return None
-        base = os.fsencode(walk.root)
-        start = len(walk.below) + 1 if walk.below else 0
+        base = os.fsencode(scan.root)
+        start = len(scan.below) + 1 if scan.below else 0
         lost = sum(is_gone(os.path.join(base, join(folder, name)[start:])) for _, folder, name in unseen)
-        where = _shown(walk.root)
-        if lost and lost == known and not any(walk.seen):
+        where = _shown(scan.root)
+        if lost and lost == known and not any(scan.seen):
             return noted(f"{where} is empty, where it held {known} photos; nothing was removed. {_HINT}")
-        device = self._database.reader.execute("SELECT device FROM root WHERE id = ?", (walk.root_id,)).fetchone()[0]
-        replaced = not walk.below and device is not None and device != device_of(walk.root)
+        device = self._database.reader.execute("SELECT device FROM root WHERE id = ?", (scan.root_id,)).fetchone()[0]
+        replaced = not scan.below and device is not None and device != device_of(scan.root)
         if lost > LOSS_SHARE * known and (replaced or lost > SMALL_LOSS):
             if replaced:
                 also = noted("another file system stands in its place and")

@@ -18,7 +18,7 @@ from indexer.message import Message
 from indexer.sqlite.database import Database
 
 
-class Remarks:
+class PhotoFeedback:
     """The page's side of the catalogue, but for captions."""
 
     def __init__(self, database: Database) -> None:
