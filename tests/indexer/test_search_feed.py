@@ -258,7 +258,7 @@ def test_a_server_that_loses_what_it_takes_is_a_problem_and_no_endless_loop(in_m
 
 def test_a_server_that_somebody_else_writes_to_all_the_time_is_a_problem(in_memory: World) -> None:
     in_memory.catch_up()
-    memory(in_memory).backend.position = lambda: str(len(in_memory.search.put_ids) + next(clock))  # type: ignore[method-assign]
+    memory(in_memory).backend.checkpoint = lambda: str(len(in_memory.search.put_ids) + next(clock))  # type: ignore[method-assign]
     clock = iter(range(1000))
     with pytest.raises(SearchError, match="another program"):
         in_memory.feed.step()

@@ -167,7 +167,7 @@ async def test_a_wrong_filter_and_a_search_that_finds_nothing_are_not_kept(start
 
 
 async def test_who_leaves_in_the_middle_of_a_search_is_not_read_photos_for(serve: Serve) -> None:
-    served = await serve(ROOMY, *many(3), behind={"search": "search", "catalogue": "glimpses"})
+    served = await serve(ROOMY, *many(3), behind={"search": "search", "catalogue": "summaries"})
     searching, reading = served.rooms["search"], served.rooms["catalogue"]
     reading.gate.set()
     _, writer = await served.connection()
