@@ -1,7 +1,7 @@
 """What a search backend must do: the nouns of search and the `SearchBackend` Protocol.
 
-A backend is derived from the catalogue and can always be rebuilt from it. `tests/indexer/test_search_contract.py`
-runs the same suite on every backend.
+A backend is derived from the catalogue and can always be rebuilt from it.
+`tests/indexer/search/test_search_contract.py` runs the same suite on every backend.
 """
 
 from __future__ import annotations

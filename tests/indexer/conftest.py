@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from indexer.search.meilisearch.keys import Keys
-from tests.indexer.exchanges_kept import Recording, path_of, read
-from tests.indexer.exchanges_run import RECORDING
-from tests.indexer.exchanges_server import KEYS, ExchangeServer, Recorder, Replayer
+from tests.indexer.search.exchanges_kept import Recording, path_of, read
+from tests.indexer.search.exchanges_run import RECORDING
+from tests.indexer.search.exchanges_server import KEYS, ExchangeServer, Recorder, Replayer
 from tests.libraries import write
 from tests.meilisearch_server import MeilisearchServer
 

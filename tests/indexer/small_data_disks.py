@@ -13,7 +13,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from indexer.settings import Settings
-from tests.indexer.small_worlds import mounted, remounted_read_only
+from tests.indexer.captions.small_worlds import mounted, remounted_read_only
 from tests.indexing import COLOURS, CountingCaptioner, index, settings_for
 from tests.photos_made import write_jpeg
 from web.cli import main

@@ -9,9 +9,9 @@ from pathlib import Path
 from indexer.model import ThumbnailSize
 from indexer.settings import Settings
 from indexer.storage import search_path
+from tests.web.api.test_metrics import read
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import content_key, many
-from tests.web.test_metrics import read
 from web.app_keys import COUNTS
 
 
