@@ -21,7 +21,7 @@ from web.security.login import COOKIE
 
 PASSWORD = "correct horse"
 PHOTO = content_key("2024/photo 0000.jpg")
-WEB = Path(__file__).parent.parent.parent / "web"
+WEB = Path(__file__).parents[3] / "web"
 
 #: How people set it up: what the page is told, and what their proxy does.
 SET_UPS: dict[str, tuple[dict[str, Any], Manners]] = {
