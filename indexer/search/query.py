@@ -21,6 +21,7 @@ from itertools import chain
 from indexer.message import Message
 from indexer.search import Filter, FilterError, Query, Sort
 from indexer.search.filters import FILTER_NAMES, checked, nearest_name
+from indexer.search.tokens import Token, tokenize
 from indexer.text import clean, words
 
 MAX_CHARS = 2000
@@ -29,19 +30,6 @@ MAX_PHRASES = 8
 MAX_EXCLUDED = 16
 MAX_FILTERS = 16
 
-# A quote that nothing closes runs to the end: it is still being typed.
-_PART = re.compile(
-    r"""
-    (?P<minus>-?)
-    (?:
-        (?P<name>[^\W\d_]+):"(?P<quoted>[^"]*)(?:"|$)
-      | "(?P<phrase>[^"]*)(?:"|$)
-      | (?P<name2>[^\W\d_]+):(?P<value>[^\s"]*)
-      | (?P<word>[^\s"]+)
-    )
-    """,
-    re.VERBOSE,
-)
 _PLAIN = re.compile(r"[^\s\":-][^\s\":]*")
 
 
@@ -63,15 +51,15 @@ def parse(text: str, *, now: date | None = None) -> Query:
     text = clean(text.replace("\0", " "))[:MAX_CHARS]
     parts = _Parts()
     end = 0
-    for match in _PART.finditer(text):
+    for token in tokenize(text):
         try:
-            _read(match, parts, now or date.today())
+            _read(token, parts, now or date.today())
         except FilterError as error:
-            error.text = match[0]
-            if match["minus"] and error.suggestion and not error.suggestion.startswith("sort:"):
+            error.text = token.text
+            if token.negated and error.suggestion and not error.suggestion.startswith("sort:"):
                 error.suggestion = f"-{error.suggestion}"
             raise
-        end = match.end()
+        end = token.end
     if text[end:]:
         parts.prefix_last = False
     return Query(
@@ -104,21 +92,21 @@ def without(query: Query, name: str) -> Query:
     return replace(query, filters=tuple(item for item in query.filters if item.name != name))
 
 
-def _read(match: re.Match[str], parts: _Parts, now: date) -> None:
-    minus = bool(match["minus"])
-    name, value = match["name"] or match["name2"], match["quoted"] if match["name"] else match["value"]
+def _read(token: Token, parts: _Parts, now: date) -> None:
     parts.prefix_last = False
-    if name is not None and _is_filter(name.lower(), value):
-        _read_filter(name.lower(), value, minus, parts, now)
-    elif match["phrase"] is not None or match["quoted"] is not None:
-        for text in _searchable(match["quoted"] if match["phrase"] is None else match["phrase"]):
-            (parts.excluded if minus else parts.phrases).append(text)
-        if name is not None:
-            parts.words.extend(_searchable(name))
+    if token.name is not None and token.value is not None and _is_filter(token.name.lower(), token.value):
+        _read_filter(token.name.lower(), token.value, token.negated, parts, now)
+        return
+    phrase = token.value if token.is_quoted else token.phrase
+    if phrase is not None:
+        for text in _searchable(phrase):
+            (parts.excluded if token.negated else parts.phrases).append(text)
+        if token.name is not None:
+            parts.words.extend(_searchable(token.name))
     else:
-        for text in _searchable(match[0].removeprefix("-") if minus else match[0]):
-            (parts.excluded if minus else parts.words).append(text.strip("-") if minus else text)
-            parts.prefix_last = not minus
+        for text in _searchable(token.text.removeprefix("-") if token.negated else token.text):
+            (parts.excluded if token.negated else parts.words).append(text.strip("-") if token.negated else text)
+            parts.prefix_last = not token.negated
 
 
 def _searchable(text: str) -> Iterator[str]:

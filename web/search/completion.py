@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from indexer.search import FacetCount
 from indexer.search.filters import FILTER_NAMES
+from indexer.search.tokens import Token, tokenize
 from indexer.text import words
 from web.search.query_text import quoted
 
@@ -30,8 +31,7 @@ _FIXED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _MOST_WORDS = 4
 _LONGEST_NAME = 3  # words that are typed one after another and may be one name
 
-_FILTER = re.compile(r'(?:^|(?<=\s))-?(?P<name>[^\W\d_]+):(?:"(?P<quoted>[^"]*)|(?P<value>[^\s"]*))$')
-_PLAIN = re.compile(r"(?:^|(?<=\s))(?P<minus>-?)(?P<words>[^\s\":-][^\s\":]*(?: [^\s\":-][^\s\":]*)*)$")
+_PLAIN = re.compile(r"-?[^\s\":-][^\s\":]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,13 @@ def suggestions(
     head, tail = query[:at], query[at:]
     if tail[:1].strip():
         return ()
-    if value := _FILTER.search(head):
-        found = _values(value, names, towns)
-    elif (plain := _PLAIN.search(head)) and head.count('"') % 2 == 0:
-        found = _words_and_names(plain, names, vocabulary)
+    tokens = list(tokenize(head))
+    if not tokens or tokens[-1].end < len(head) or (tokens[-1].is_quoted and not tokens[-1].is_open):
+        return ()
+    if tokens[-1].name is not None:
+        found = _values(tokens[-1], names, towns)
+    elif typed := _plain_words(tokens):
+        found = _words_and_names(typed, len(head), names, vocabulary)
     else:
         return ()
     completed = (_completed(head[:start], text, kind, written, tail) for text, kind, start, written in found)
@@ -111,10 +114,22 @@ def suggestions(
 _Choice = tuple[str, str, int, str]  # text, kind, where it begins, how it is written there
 
 
-def _values(match: re.Match[str], names: Names, towns: Callable[[str], Sequence[str]]) -> Iterator[_Choice]:
-    name = match["name"].lower()
-    typed = match["value"] if match["quoted"] is None else match["quoted"]
-    start = match.start("value") if match["quoted"] is None else match.start("quoted") - 1
+def _plain_words(tokens: Sequence[Token]) -> list[str]:
+    """The words at the end, as typed and without a minus, each one space from the next: they may be one name."""
+    found: list[str] = []
+    start = tokens[-1].end + 1
+    for token in reversed(tokens):
+        if token.end + 1 != start or not _PLAIN.fullmatch(token.text):
+            break
+        found.insert(0, token.text.removeprefix("-"))
+        start = token.start
+        if token.negated:
+            break
+    return found
+
+
+def _values(token: Token, names: Names, towns: Callable[[str], Sequence[str]]) -> Iterator[_Choice]:
+    name, typed, start = (token.name or "").lower(), token.value or "", token.value_start
     if name in {"before", "after"}:
         values: Iterator[str] = chain(_starting(_FIXED[name], typed), names.beginning("year", typed))
     elif name in _FIXED:
@@ -134,37 +149,32 @@ def _starting(values: Sequence[str], typed: str) -> Iterator[str]:
 
 
 def _words_and_names(
-    match: re.Match[str], names: Names, vocabulary: Callable[[str], Sequence[str]]
+    typed: Sequence[str], end: int, names: Names, vocabulary: Callable[[str], Sequence[str]]
 ) -> Iterator[_Choice]:
-    parts = match["words"].split(" ")
-    begun, minus = parts[-1], match["minus"]
-    last = match.end() - len(begun)
-    if minus and len(parts) > 1:
-        minus = ""
+    last = typed[-1]
+    start = end - len(last)
     offered: list[_Choice] = []
     for kind, most in KINDS.items():
         if kind != "tag":
-            offered += islice(_named(match, names, kind), most)
+            offered += islice(_named(typed, end, names, kind), most)
     named = {one[0].lower() for one in offered}
-    said = [word for word in vocabulary(begun) if word not in {*named, begun.lower()}][:_MOST_WORDS]
-    offered += [(word, "word", last, word) for word in said]
-    tags = (one for one in _named(match, names, "tag") if one[0] not in {*said, begun.lower()})
+    known = [word for word in vocabulary(last) if word not in {*named, last.lower()}][:_MOST_WORDS]
+    offered += [(word, "word", start, word) for word in known]
+    tags = (one for one in _named(typed, end, names, "tag") if one[0] not in {*known, last.lower()})
     offered += islice(tags, KINDS["tag"])
-    filters = (name for name in FILTER_NAMES if len(begun) > 1 and name.startswith(begun.lower()))
-    offered += [(f"{name}:", "filter", last, f"{name}:") for name in filters]
+    filters = (name for name in FILTER_NAMES if len(last) > 1 and name.startswith(last.lower()))
+    offered += [(f"{name}:", "filter", start, f"{name}:") for name in filters]
     order = {"person": 0, "word": 1, "place": 2, "tag": 3, "folder": 4, "camera": 5, "lens": 6, "filter": 7}
     yield from sorted(offered, key=lambda one: order[one[1]])
 
 
-def _named(match: re.Match[str], names: Names, kind: str) -> Iterator[_Choice]:
+def _named(typed: Sequence[str], end: int, names: Names, kind: str) -> Iterator[_Choice]:
     """Names that the last words, as many of them as fit, are the beginning of."""
-    parts = match["words"].split(" ")
-    for count in range(min(len(parts), _LONGEST_NAME), 0, -1):
-        typed = " ".join(parts[-count:])
-        found = list(islice(dict.fromkeys(islice(names.beginning(kind, typed), 2 * MOST)), MOST))
+    for count in range(min(len(typed), _LONGEST_NAME), 0, -1):
+        beginning = " ".join(typed[-count:])
+        found = list(islice(dict.fromkeys(islice(names.beginning(kind, beginning), 2 * MOST)), MOST))
         if found:
-            start = match.end() - len(typed)
-            yield from ((value, kind, start, f"{kind}:{quoted(value)}") for value in found)
+            yield from ((value, kind, end - len(beginning), f"{kind}:{quoted(value)}") for value in found)
             return
 
 

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable
 
 from indexer.search.filters import FILTER_NAMES
+from indexer.search.tokens import tokenize
 
-# A word, a "quoted phrase" or a name:"quoted value"; an unfinished quote reaches to the end.
-_TOKEN = re.compile(r'[^\s"]*"[^"]*(?:"|$)|\S+')
 _NEEDS_QUOTES = re.compile(r"\s")
 
 #: A photo has one of these only, so that a second choice replaces the first.
@@ -17,7 +16,7 @@ SINGLE = frozenset({"year", "camera", "before", "after", "rating", "type"})
 
 def tokens(query: str) -> list[str]:
     """The parts of a query as they were typed."""
-    return _TOKEN.findall(query)
+    return [token.text for token in tokenize(query)]
 
 
 def quoted(value: str) -> str:
@@ -46,10 +45,10 @@ def replaced(query: str, old: str, new: str) -> str:
 
 def filter_name(token: str) -> str | None:
     """The name in ``name:value`` or ``-name:value``; None for a word or a phrase."""
-    name, colon, _ = token.removeprefix("-").partition(":")
-    return name.casefold() if colon and name.casefold() in FILTER_NAMES else None
+    name = next((one.name for one in tokenize(token)), None)
+    return name.lower() if name is not None and name.lower() in FILTER_NAMES else None
 
 
 def filter_value(token: str) -> str:
     """The value in ``name:value``, without its quotes."""
-    return token.partition(":")[2].strip('"')
+    return next((one.value or "" for one in tokenize(token)), "")

@@ -1,0 +1,57 @@
+"""The tokens of the query language, with their places: for reading a query, and for changing or completing its text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# A quote that nothing closes runs to the end: it is still being typed.
+_TOKEN = re.compile(
+    r"""
+    (?P<minus>-?)
+    (?:
+        (?P<name>[^\W\d_]+):(?:"(?P<quoted>[^"]*)(?P<closed>"|$)|(?P<value>[^\s"]*))
+      | "(?P<phrase>[^"]*)(?:"|$)
+      | (?P<word>[^\s"]+)
+    )
+    """,
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word, a "phrase", or `name`:`value`; `name` need not be a filter's. `start` and `end` are its place."""
+
+    text: str  # as typed, the minus included
+    start: int
+    end: int
+    negated: bool
+    name: str | None = None
+    value: str | None = None  # behind the colon, without quotation marks
+    phrase: str | None = None
+    is_quoted: bool = False
+    is_open: bool = False  # it begins a quotation that nothing closes
+
+    @property
+    def value_start(self) -> int:
+        """Where what stands behind the colon begins, its quotation mark included."""
+        return self.start + self.negated + len(self.name or "") + 1
+
+
+def tokenize(text: str) -> Iterator[Token]:
+    """Every character but white space is in one of the tokens."""
+    for match in _TOKEN.finditer(text):
+        is_quoted = match["quoted"] is not None
+        yield Token(
+            text=match[0],
+            start=match.start(),
+            end=match.end(),
+            negated=bool(match["minus"]),
+            name=match["name"],
+            value=match["quoted"] if is_quoted else match["value"],
+            phrase=match["phrase"],
+            is_quoted=is_quoted,
+            is_open=(is_quoted and not match["closed"]) or (match["phrase"] is not None and match[0].count('"') == 1),
+        )
