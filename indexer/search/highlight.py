@@ -14,7 +14,7 @@ _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class Highlighter:
     """What to mark: words with their kind of match, beginnings of words, and words that follow one another."""
 
     kinds: dict[str, str]

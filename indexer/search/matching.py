@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search import Query
-from indexer.search.embedded.snapshot import Floats, Ints, Mask
+from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.fuzzy import corrections, edits_allowed
 from indexer.search.stems import irregular_forms, stem
 from indexer.search.synonyms import synonyms

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from captioner import blend
 from indexer.search import Query, Sort
-from indexer.search.embedded.snapshot import Floats, Mask
+from indexer.search.arrays import Floats, Mask
 from indexer.search.matching import STOP_WORDS, Group, Matcher
 from indexer.text import words
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from indexer.search import Hit
-from indexer.search.highlight import Sought, best_kind
+from indexer.search.highlight import Highlighter, best_kind
 from indexer.search.meaning import Meaning, reason
 from indexer.search.photo_texts import PhotoTexts
 from indexer.search.ranking import Match
@@ -18,7 +18,7 @@ def hits_of(
 ) -> tuple[Hit, ...]:
     """The hits of a page, given as place in `match` and texts; `meant` are the query's words with a meaning."""
     rows = list(photos)
-    sought = Sought(
+    sought = Highlighter(
         best_kind(group.kinds for group in match.groups),
         tuple(group.prefix for group in match.groups if group.prefix),
         tuple(group.phrase for group in match.groups if group.phrase),

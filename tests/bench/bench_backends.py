@@ -39,7 +39,7 @@ import psutil
 
 from indexer.errors import SearchError
 from indexer.search import SearchBackend, SearchDocument
-from indexer.search.embedded.filter import FACETS
+from indexer.search.facets import FACETS
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.query import parse
 from tests.bench.latency import Times, alternated, resident_mb

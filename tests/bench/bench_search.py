@@ -33,7 +33,7 @@ from pathlib import Path
 from captioner import TextTower
 from indexer.search import Query
 from indexer.search.embedded.backend import EmbeddedSearch
-from indexer.search.embedded.filter import FACETS
+from indexer.search.facets import FACETS
 from indexer.search.meaning import Meaning
 from indexer.search.query import parse
 from indexer.text import words

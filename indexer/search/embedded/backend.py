@@ -35,12 +35,13 @@ from numpy.typing import NDArray
 
 from indexer.errors import SearchError, StorageError
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
+from indexer.search.arrays import Mask
 from indexer.search.embedded import schema
-from indexer.search.embedded.filter import counted, filtered
+from indexer.search.embedded.filter import count_facets, filter_mask
 from indexer.search.embedded.photo_texts import PhotoTextCache
 from indexer.search.embedded.refresh import read_state, refresh
 from indexer.search.embedded.result_masks import ResultMaskCache
-from indexer.search.embedded.snapshot import IndexSnapshot, Mask
+from indexer.search.embedded.snapshot import IndexSnapshot
 from indexer.search.embedded.term_index import TermIndex
 from indexer.search.embedded.vectors import Vectors
 from indexer.search.embedded.vocabulary import common_words
@@ -92,7 +93,7 @@ class EmbeddedSearch:
         )
 
     def _forget(self) -> None:
-        self._picture: IndexSnapshot | None = None
+        self._snapshot: IndexSnapshot | None = None
         self._picture_of = 0
         self._vectors = Vectors()
         self._said = PhotoTextCache()
@@ -151,27 +152,27 @@ class EmbeddedSearch:
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         """The photos that match, best first. Raises `FilterError` for a filter that it can't answer."""
         with self._guarded():
-            query, picture, match = self._matched(query)
+            query, snapshot, match = self._matched(query)
             by_relevance = bool(query.words or query.phrases or query.vector)
             sort = query.sort or (Sort.RELEVANCE if by_relevance else Sort.NEWEST)
-            places = top_page(match, picture.newest, picture.oldest, sort, max(limit, 0), max(offset, 0))
-            hits = self._hits(places.tolist(), match, picture, query.meant)
+            places = top_page(match, snapshot.newest, snapshot.oldest, sort, max(limit, 0), max(offset, 0))
+            hits = self._hits(places.tolist(), match, snapshot, query.meant)
             return Answer(hits, match.total, match.corrections, match.dropped, match.by_meaning)
 
     def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
         """Counts per value of each facet, of all photos that match `query`. Raises `ValueError` for another name."""
         with self._guarded():
-            picture = self._current()
-            mask = self._masks.get(query, picture)
+            snapshot = self._current()
+            mask = self._masks.get(query, snapshot)
             if mask is None:
-                _, picture, match = self._matched(query)
+                _, snapshot, match = self._matched(query)
                 mask = match.mask
-            return counted(picture, mask, names, limit)
+            return count_facets(snapshot, mask, names, limit)
 
     def similar(self, photo_id: str, *, limit: int = 20) -> Answer:
         """Photos like this one: by embedding where it has one, else by its most telling words."""
         with self._guarded():
-            picture = self._current()
+            snapshot = self._current()
             row = self._database.reader.execute(
                 "SELECT docno, words, strengths, vector, model FROM document LEFT JOIN embedding USING (docno)"
                 " WHERE id = ?",
@@ -179,9 +180,9 @@ class EmbeddedSearch:
             ).fetchone()
             if row is None:
                 return Answer((), 0)
-            match = self._alike(row, picture)
-            places = top_page(match, picture.newest, picture.oldest, Sort.RELEVANCE, max(limit, 0), 0)
-            return Answer(self._hits(places.tolist(), match, picture), match.total)
+            match = self._alike(row, snapshot)
+            places = top_page(match, snapshot.newest, snapshot.oldest, Sort.RELEVANCE, max(limit, 0), 0)
+            return Answer(self._hits(places.tolist(), match, snapshot), match.total)
 
     def vocabulary(self, beginning: str, *, limit: int = 10) -> tuple[str, ...]:
         """Words that begin so, the most common ones first."""
@@ -206,61 +207,63 @@ class EmbeddedSearch:
 
     def _current(self) -> IndexSnapshot:
         opened, reader = self._database.times_opened, self._database.reader
-        picture = self._picture if self._picture_of == opened else None
-        if picture is not None and (picture.generation, picture.epoch) == read_state(reader):
-            return picture
+        snapshot = self._snapshot if self._picture_of == opened else None
+        if snapshot is not None and (snapshot.generation, snapshot.epoch) == read_state(reader):
+            return snapshot
         with self._lock:
-            picture = refresh(self._picture if self._picture_of == opened else None, reader)
-            self._picture, self._picture_of = picture, opened
-            return picture
+            snapshot = refresh(self._snapshot if self._picture_of == opened else None, reader)
+            self._snapshot, self._picture_of = snapshot, opened
+            return snapshot
 
     def _matched(self, query: Query) -> tuple[Query, IndexSnapshot, Match]:
         """The query with its vector, and what it finds in which picture."""
-        picture, reader = self._current(), self._database.reader
+        snapshot, reader = self._current(), self._database.reader
         asked = query
         supported: EvidenceCheck | None = None
         if query.vector is None:
-            query = self._meaning.asked(query, picture.names.proper_names)
-            supported = self._evidence_check(query, picture)
-        passing, nearest = filtered(picture, query.filters)
+            query = self._meaning.asked(query, snapshot.names.proper_names)
+            supported = self._evidence_check(query, snapshot)
+        passing, nearest = filter_mask(snapshot, query.filters)
         cosines = np.zeros(len(passing), np.float32)
         if query.vector is not None:
-            cosines = self._vectors.cosines(query.vector, query.model, picture, reader)
+            cosines = self._vectors.cosines(query.vector, query.model, snapshot, reader)
         match = rank(
             query,
-            RankingContext(Matcher(TermIndex(picture, reader)), passing, len(passing), cosines, supported=supported),
+            RankingContext(Matcher(TermIndex(snapshot, reader)), passing, len(passing), cosines, supported=supported),
         )
-        self._masks.put(asked, picture, match.mask)
-        return query, picture, replace(match, corrections={**match.corrections, **nearest})
+        self._masks.put(asked, snapshot, match.mask)
+        return query, snapshot, replace(match, corrections={**match.corrections, **nearest})
 
-    def _evidence_check(self, query: Query, picture: IndexSnapshot) -> EvidenceCheck:
+    def _evidence_check(self, query: Query, snapshot: IndexSnapshot) -> EvidenceCheck:
         def supported(places: NDArray[np.int64]) -> Mask:
-            docnos = picture.docnos[places].tolist()
+            docnos = snapshot.docnos[places].tolist()
             said = self._said.of(docnos, self._database.reader)
             near = self._meaning.near(query.meant, frozenset().union(*(one.told for one in said.values())))
             return np.array([no in said and is_supported(query.meant, said[no].told, near) for no in docnos], np.bool_)
 
         return supported
 
-    def _alike(self, row: sqlite3.Row, picture: IndexSnapshot) -> Match:
+    def _alike(self, row: sqlite3.Row, snapshot: IndexSnapshot) -> Match:
         docno, codes, strengths, vector, model = row
-        others = picture.alive & ~picture.where([docno])
+        others = snapshot.alive & ~snapshot.where([docno])
         if vector is not None:
             own = np.frombuffer(vector, np.int8).astype(np.float32).tolist()
-            cosines = np.where(others, self._vectors.cosines(own, model, picture, self._database.reader), np.float32(0))
+            cosines = np.where(
+                others, self._vectors.cosines(own, model, snapshot, self._database.reader), np.float32(0)
+            )
             mask = cosines >= ALIKE_COSINE
             scores = np.where(mask, np.clip(cosines, 0, 1), np.float32(0))
             return Match(mask, scores, cosines=np.where(mask, cosines, 0))
         said = self._said.of([docno], self._database.reader).get(docno)
         silent = STOP_WORDS | said.of_taking if said is not None else STOP_WORDS
-        likeness = _word_likeness(np.frombuffer(codes, np.int32), strengths, picture, silent)
+        likeness = _word_likeness(np.frombuffer(codes, np.int32), strengths, snapshot, silent)
         scores = np.where(others, likeness, np.float32(0))
         return Match(scores > 0, scores)
 
     def _hits(
-        self, places: Sequence[int], match: Match, picture: IndexSnapshot, meant: Sequence[str] = ()
+        self, places: Sequence[int], match: Match, snapshot: IndexSnapshot, meant: Sequence[str] = ()
     ) -> tuple[Hit, ...]:
-        docnos = {int(picture.docnos[place]): place for place in places}
+        docnos = {int(snapshot.docnos[place]): place for place in places}
         said = self._said.of(list(docnos), self._database.reader)
         return hits_of(((docnos[docno], one) for docno, one in said.items()), match, self._meaning, meant)
 
@@ -286,17 +289,20 @@ class EmbeddedSearch:
 
 
 def _word_likeness(
-    codes: np.ndarray[tuple[int], np.dtype[np.int32]], strengths: bytes, picture: IndexSnapshot, silent: Collection[str]
+    codes: np.ndarray[tuple[int], np.dtype[np.int32]],
+    strengths: bytes,
+    snapshot: IndexSnapshot,
+    silent: Collection[str],
 ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     """Per photo the share (0..1) of the most telling words `codes` that it has as well, the words `silent` left out."""
-    frequencies = picture.frequencies(codes)
-    telling = np.log(max(picture.count, 2) / np.clip(frequencies, 1, max(picture.count, 2))) * np.frombuffer(
+    frequencies = snapshot.frequencies(codes)
+    telling = np.log(max(snapshot.count, 2) / np.clip(frequencies, 1, max(snapshot.count, 2))) * np.frombuffer(
         strengths, np.uint8
     )
-    telling[(frequencies < 2) | np.isin(codes, [picture.names.word_codes.get(word, 0) for word in silent])] = 0
+    telling[(frequencies < 2) | np.isin(codes, [snapshot.names.word_codes.get(word, 0) for word in silent])] = 0
     best = np.argsort(-telling, kind="stable")[:MOST_SIMILAR_WORDS]
     weights = np.asarray(telling[best] / (telling[best].sum() or 1), np.float32)
-    likeness = np.zeros(len(picture.docnos), np.float32)
+    likeness = np.zeros(len(snapshot.docnos), np.float32)
     for code, weight in zip(codes[best], weights, strict=True):
-        likeness += weight * picture.scores(np.array([code], np.int32), np.ones(1, np.float32))
+        likeness += weight * snapshot.scores(np.array([code], np.int32), np.ones(1, np.float32))
     return likeness

@@ -1,7 +1,7 @@
 """What photos say, read from the search file and kept for the photos that were looked at last.
 
 With every letter that somebody types much the same photos are looked at again. A `docno` is given once and what is
-stored under it never changes, so what was read stays right; that a photo is gone the picture knows.
+stored under it never changes, so what was read stays right; that a photo is gone the snapshot knows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Keeps the picture in memory (`indexer.search.embedded.snapshot`) up with the search file, whoever writes to it."""
+"""Keeps the snapshot in memory (`indexer.search.embedded.snapshot`) up with the search file, whoever writes to it."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ def read_state(connection: sqlite3.Connection) -> tuple[int, int]:
     return generation, epoch
 
 
-def refresh(picture: IndexSnapshot | None, connection: sqlite3.Connection) -> IndexSnapshot:
+def refresh(snapshot: IndexSnapshot | None, connection: sqlite3.Connection) -> IndexSnapshot:
     """The picture of the file as it is now, with as little reading as it takes."""
     connection.execute("BEGIN")
     try:
         generation, epoch = read_state(connection)
-        if picture is not None and (picture.generation, picture.epoch) == (generation, epoch):
-            return picture
+        if snapshot is not None and (snapshot.generation, snapshot.epoch) == (generation, epoch):
+            return snapshot
         first, last = connection.execute(
             "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM forgotten"
         ).fetchone()
-        if picture is None or picture.epoch != epoch or picture.last_forgotten < first - 1 or _mostly_dead(picture):
-            picture = _empty(epoch)
+        if snapshot is None or snapshot.epoch != epoch or snapshot.last_forgotten < first - 1 or _mostly_dead(snapshot):
+            snapshot = _empty(epoch)
         else:
-            picture = _without_forgotten(picture, connection)
-        picture.names.follow(connection)
-        rows = connection.execute(_ROWS, (int(picture.docnos[-1]) if len(picture.docnos) else 0,))
+            snapshot = _without_forgotten(snapshot, connection)
+        snapshot.names.follow(connection)
+        rows = connection.execute(_ROWS, (int(snapshot.docnos[-1]) if len(snapshot.docnos) else 0,))
         while chunk := rows.fetchmany(_ROWS_AT_ONCE):
-            picture = _with(picture, chunk)
-        return replace(_ordered(picture), generation=generation, last_forgotten=last)
+            snapshot = _with(snapshot, chunk)
+        return replace(_ordered(snapshot), generation=generation, last_forgotten=last)
     finally:
         connection.execute("COMMIT")
 
 
-def _mostly_dead(picture: IndexSnapshot) -> bool:
-    return len(picture.docnos) > 2 * picture.count + _FEW_DEAD
+def _mostly_dead(snapshot: IndexSnapshot) -> bool:
+    return len(snapshot.docnos) > 2 * snapshot.count + _FEW_DEAD
 
 
 def _empty(epoch: int) -> IndexSnapshot:
@@ -76,28 +76,28 @@ def _empty(epoch: int) -> IndexSnapshot:
     )
 
 
-def _without_forgotten(picture: IndexSnapshot, connection: sqlite3.Connection) -> IndexSnapshot:
-    gone = connection.execute("SELECT docno FROM forgotten WHERE seq > ?", (picture.last_forgotten,))
-    return replace(picture, alive=picture.alive & ~picture.where(docno for (docno,) in map(tuple, gone)))
+def _without_forgotten(snapshot: IndexSnapshot, connection: sqlite3.Connection) -> IndexSnapshot:
+    gone = connection.execute("SELECT docno FROM forgotten WHERE seq > ?", (snapshot.last_forgotten,))
+    return replace(snapshot, alive=snapshot.alive & ~snapshot.where(docno for (docno,) in map(tuple, gone)))
 
 
-def _with(picture: IndexSnapshot, rows: Sequence[sqlite3.Row]) -> IndexSnapshot:
-    """`picture` and the photos of `rows`."""
+def _with(snapshot: IndexSnapshot, rows: Sequence[sqlite3.Row]) -> IndexSnapshot:
+    """`snapshot` and the photos of `rows`."""
     docnos, taken, ratings, latitudes, longitudes, words, strengths, facets = zip(*map(tuple, rows), strict=True)
-    first = len(picture.docnos)
-    alive = np.concatenate([picture.alive, np.ones(len(rows), np.bool_)])
+    first = len(snapshot.docnos)
+    alive = np.concatenate([snapshot.alive, np.ones(len(rows), np.bool_)])
     new_words = _postings(first, words, np.frombuffer(b"".join(strengths), np.uint8))
     new_facets = _postings(first, facets, np.zeros(0, np.uint8))
     return replace(
-        picture,
-        docnos=np.concatenate([picture.docnos, np.array(docnos, np.int64)]),
-        taken_s=np.concatenate([picture.taken_s, np.array([NO_DATE if s is None else s for s in taken], np.int64)]),
-        ratings=np.concatenate([picture.ratings, np.array([NO_RATING if r is None else r for r in ratings], np.int8)]),
-        latitudes=np.concatenate([picture.latitudes, np.array(latitudes, np.float32)]),
-        longitudes=np.concatenate([picture.longitudes, np.array(longitudes, np.float32)]),
+        snapshot,
+        docnos=np.concatenate([snapshot.docnos, np.array(docnos, np.int64)]),
+        taken_s=np.concatenate([snapshot.taken_s, np.array([NO_DATE if s is None else s for s in taken], np.int64)]),
+        ratings=np.concatenate([snapshot.ratings, np.array([NO_RATING if r is None else r for r in ratings], np.int8)]),
+        latitudes=np.concatenate([snapshot.latitudes, np.array(latitudes, np.float32)]),
+        longitudes=np.concatenate([snapshot.longitudes, np.array(longitudes, np.float32)]),
         alive=alive,
-        words=_grown(picture.words, new_words, alive),
-        facets=_grown(picture.facets, new_facets, alive),
+        words=_grown(snapshot.words, new_words, alive),
+        facets=_grown(snapshot.facets, new_facets, alive),
     )
 
 
@@ -117,11 +117,11 @@ def _grown(
     return (*kept, new)
 
 
-def _ordered(picture: IndexSnapshot) -> IndexSnapshot:
+def _ordered(snapshot: IndexSnapshot) -> IndexSnapshot:
     """With each photo's place by date; equal dates stand in the order in which they were indexed."""
-    places = np.arange(1, len(picture.docnos) + 1)
+    places = np.arange(1, len(snapshot.docnos) + 1)
     newest, oldest = np.empty_like(places), np.empty_like(places)
-    newest[np.argsort(picture.taken_s, kind="stable")] = places
-    dated = picture.taken_s != NO_DATE
-    oldest[np.argsort(np.where(dated, -picture.taken_s, NO_DATE), kind="stable")] = places
-    return replace(picture, newest=newest, oldest=oldest)
+    newest[np.argsort(snapshot.taken_s, kind="stable")] = places
+    dated = snapshot.taken_s != NO_DATE
+    oldest[np.argsort(np.where(dated, -snapshot.taken_s, NO_DATE), kind="stable")] = places
+    return replace(snapshot, newest=newest, oldest=oldest)

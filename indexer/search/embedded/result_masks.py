@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search import Query
-from indexer.search.embedded.snapshot import IndexSnapshot, Mask
+from indexer.search.arrays import Mask
+from indexer.search.embedded.snapshot import IndexSnapshot
 
 #: Queries; each takes a bit a photo.
 _KEPT = 32
@@ -25,28 +26,28 @@ class ResultMaskCache:
         self._state = (-1, -1)
         self._packed: OrderedDict[Query, NDArray[np.uint8]] = OrderedDict()
 
-    def get(self, query: Query, picture: IndexSnapshot) -> Mask | None:
+    def get(self, query: Query, snapshot: IndexSnapshot) -> Mask | None:
         """What `query` found in this picture."""
         with self._lock:
-            packed = self._packed.get(_unordered(query)) if self._state == _state(picture) else None
-        return None if packed is None else np.unpackbits(packed, count=len(picture.docnos)).astype(np.bool_)
+            packed = self._packed.get(_unordered(query)) if self._state == _state(snapshot) else None
+        return None if packed is None else np.unpackbits(packed, count=len(snapshot.docnos)).astype(np.bool_)
 
-    def put(self, query: Query, picture: IndexSnapshot, mask: Mask) -> None:
+    def put(self, query: Query, snapshot: IndexSnapshot, mask: Mask) -> None:
         """Remembers what `query`, as it was asked, found."""
         packed = np.packbits(mask)
         with self._lock:
-            if self._state != _state(picture):
+            if self._state != _state(snapshot):
                 self._packed.clear()
-                self._state = _state(picture)
+                self._state = _state(snapshot)
             self._packed[_unordered(query)] = packed
             self._packed.move_to_end(_unordered(query))
             if len(self._packed) > _KEPT:
                 self._packed.popitem(last=False)
 
 
-def _state(picture: IndexSnapshot) -> tuple[int, int]:
-    # Not the picture itself, which would be kept in memory beside the one that follows it.
-    return picture.generation, picture.epoch
+def _state(snapshot: IndexSnapshot) -> tuple[int, int]:
+    # Not the snapshot itself, which would be kept in memory beside the one that follows it.
+    return snapshot.generation, snapshot.epoch
 
 
 def _unordered(query: Query) -> Query:

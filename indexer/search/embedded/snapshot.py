@@ -1,4 +1,4 @@
-"""The picture that the embedded search keeps in memory of its SQLite file, as numpy arrays.
+"""The snapshot that the embedded search keeps in memory of its SQLite file, as numpy arrays.
 
 100,000 photos take some 20 MB: for every word (and every facet value) the photos that have it, and a few columns for
 filters and sorting. With it a keystroke costs a millisecond or two, whatever was typed; FTS5 alone needs 50 to 150 ms
@@ -10,22 +10,16 @@ from __future__ import annotations
 
 import bisect
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.embedded.schema import WORD
-from indexer.text import words
-
-Ints = NDArray[np.int32]
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-
-#: Facets whose values are names, and the one whose values are things.
-NAMING, THINGS = ("person", "place", "camera", "lens"), "tag"
+from indexer.search.facets import NAMING, NO_VALUES, THINGS, Facet
 
 NO_DATE = np.iinfo(np.int64).min
 NO_RATING = -128
@@ -72,31 +66,6 @@ class Postings:
         ends = np.cumsum(counts)
         total = int(ends[-1]) if len(ends) else 0
         return np.arange(total) + np.repeat(starts - ends + counts, counts), counts
-
-
-@dataclass(slots=True)
-class Facet:
-    """The values of one facet with their codes; `folded` is read when a filter first needs it."""
-
-    codes: Ints
-    values: tuple[str, ...]
-    _folded: tuple[str, ...] = ()
-
-    @property
-    def folded(self) -> tuple[str, ...]:
-        """The words of each value between spaces: " summer 2019 "."""
-        known = self._folded
-        if len(known) < len(self.values):
-            self._folded = known + tuple(f" {' '.join(words(value))} " for value in self.values[len(known) :])
-        return self._folded
-
-    def grown(self, values: Mapping[int, str]) -> Facet:
-        """With more values by code."""
-        codes = np.concatenate([self.codes, np.fromiter(values, np.int32)])
-        return Facet(codes, (*self.values, *values.values()), self._folded)
-
-
-NO_VALUES = Facet(np.zeros(0, np.int32), ())
 
 
 @dataclass(slots=True)
@@ -207,7 +176,7 @@ class IndexSnapshot:
         return found
 
     def where(self, docnos: Iterable[int]) -> Mask:
-        """The photos with these docnos; those that the picture doesn't know are passed over."""
+        """The photos with these docnos; those that the snapshot doesn't know are passed over."""
         wanted = np.fromiter(docnos, np.int64)
         at = np.searchsorted(self.docnos, wanted)
         known = at < len(self.docnos)

@@ -1,4 +1,4 @@
-"""The embedded index as words are matched against it: words from the picture in memory, phrases from FTS5."""
+"""The embedded index as words are matched against it: words from the snapshot in memory, phrases from FTS5."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.search.embedded.snapshot import Floats, IndexSnapshot, Ints, Mask, Names
+from indexer.search.arrays import Floats, Ints, Mask
+from indexer.search.embedded.snapshot import IndexSnapshot, Names
 
 
 @dataclass(frozen=True, slots=True)
 class TermIndex:
-    """A `matching.TermLookup` of every photo of `picture`."""
+    """A `matching.TermLookup` of every photo of `snapshot`."""
 
-    picture: IndexSnapshot
+    snapshot: IndexSnapshot
     connection: sqlite3.Connection
 
     @property
     def names(self) -> Names:
         """Every word that photos have, or have had."""
-        return self.picture.names
+        return self.snapshot.names
 
     def scores(self, codes: Ints, qualities: Floats) -> Floats:
         """As `IndexSnapshot.scores`."""
-        return self.picture.scores(codes, qualities)
+        return self.snapshot.scores(codes, qualities)
 
     def frequencies(self, codes: Ints) -> NDArray[np.int64]:
         """As `IndexSnapshot.frequencies`."""
-        return self.picture.frequencies(codes)
+        return self.snapshot.frequencies(codes)
 
     def full_text(self, parts: Sequence[str], *, prefix: bool = False) -> Mask:
         """The photos in which the words `parts` follow one another."""
         # Words hold letters, digits and marks only: in quotation marks nothing of them is FTS5 syntax.
         match = f'"{" ".join(parts)}"' + (" *" if prefix else "")
         rows = self.connection.execute("SELECT rowid FROM body WHERE body MATCH ?", (match,))
-        return self.picture.where(docno for (docno,) in map(tuple, rows))
+        return self.snapshot.where(docno for (docno,) in map(tuple, rows))

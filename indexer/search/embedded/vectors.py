@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.search.embedded.snapshot import Floats, IndexSnapshot
+from indexer.search.arrays import Floats
+from indexer.search.embedded.snapshot import IndexSnapshot
 
 # Rows widened to float32 at once: they stay in the cache, and are too few for BLAS to wake its other threads.
 _BLOCK = 512
@@ -23,7 +24,7 @@ _KEPT_BYTES = 4_000_000
 
 
 class Vectors:
-    """Cosines between a vector and the photos of a picture; thread-safe, grows with the picture."""
+    """Cosines between a vector and the photos of a snapshot; thread-safe, grows with the snapshot."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -34,14 +35,14 @@ class Vectors:
         self._kept: OrderedDict[bytes, Floats] = OrderedDict()  # vector -> its cosines with every row of the matrix
 
     def cosines(
-        self, vector: Sequence[float], model: str, picture: IndexSnapshot, connection: sqlite3.Connection
+        self, vector: Sequence[float], model: str, snapshot: IndexSnapshot, connection: sqlite3.Connection
     ) -> Floats:
-        """One cosine per photo of `picture`; 0 where a photo has no embedding by `model`, or one of another length."""
+        """One cosine per photo of `snapshot`; 0 where a photo has no embedding by `model`, or one of another length."""
         wanted = np.asarray(vector, np.float32)
-        matrix, norms, kept = self._followed(picture, connection, model, len(wanted))
+        matrix, norms, kept = self._followed(snapshot, connection, model, len(wanted))
         length = float(np.linalg.norm(wanted))
         if not length or not np.isfinite(length) or not len(matrix):
-            return np.zeros(len(picture.docnos), np.float32)
+            return np.zeros(len(snapshot.docnos), np.float32)
         key = wanted.tobytes()
         cosines = kept.get(key)
         if cosines is None:
@@ -54,20 +55,20 @@ class Vectors:
         return cosines
 
     def _followed(
-        self, picture: IndexSnapshot, connection: sqlite3.Connection, model: str, size: int
+        self, snapshot: IndexSnapshot, connection: sqlite3.Connection, model: str, size: int
     ) -> tuple[NDArray[np.int8], Floats, OrderedDict[bytes, Floats]]:
-        """The matrix, its rows' lengths, and what was computed with it, for the photos of `picture`."""
+        """The matrix, its rows' lengths, and what was computed with it, for the photos of `snapshot`."""
         with self._lock:
-            if self._docnos is picture.docnos and (self._model, self._matrix.shape[1]) == (model, size):
+            if self._docnos is snapshot.docnos and (self._model, self._matrix.shape[1]) == (model, size):
                 return self._matrix, self._norms, self._kept
             known = len(self._docnos)
             same = (self._model, self._matrix.shape[1]) == (model, size)
-            if not same or not np.array_equal(picture.docnos[:known], self._docnos):
-                known, self._docnos, self._model = 0, picture.docnos[:0], model
+            if not same or not np.array_equal(snapshot.docnos[:known], self._docnos):
+                known, self._docnos, self._model = 0, snapshot.docnos[:0], model
                 self._matrix, self._norms = np.zeros((0, size), np.int8), np.zeros(0, np.float32)
-            if known < len(picture.docnos):
-                self._read(picture.docnos[known:], connection, model, size)
-            self._docnos, self._kept = picture.docnos, OrderedDict()
+            if known < len(snapshot.docnos):
+                self._read(snapshot.docnos[known:], connection, model, size)
+            self._docnos, self._kept = snapshot.docnos, OrderedDict()
             return self._matrix, self._norms, self._kept
 
     def _read(self, docnos: NDArray[np.int64], connection: sqlite3.Connection, model: str, size: int) -> None:

@@ -5,7 +5,7 @@
     declared, layout                   the index: its settings, and how a photo lies in it
     index, writer                      writing: tasks, refused documents, a second index put in place as a whole
     wording, narrowing                 words and filters as the server reads them
-    asking, gathering, window          searching: what the server finds, and what of it we rank
+    client, retrieval, candidates      searching: what the server finds, and what of it we rank
     searcher                           pages, facets, photos like another
     backend                            all of it as a `SearchBackend`
 

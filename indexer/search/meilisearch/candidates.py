@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.search.embedded.snapshot import Floats, Ints, Mask
+from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.meilisearch.layout import Found
 
 
 @dataclass(frozen=True)
-class WindowWords:
+class CandidateWords:
     """The words that some photos have."""
 
     words_sorted: list[str]
@@ -32,15 +32,15 @@ class WindowWords:
 
 
 @dataclass(frozen=True)
-class Window:
+class Candidates:
     """Photos in the order that they came in; arrays have one entry per photo."""
 
     photos: Sequence[Found]
 
     @cached_property
-    def names(self) -> WindowWords:
+    def names(self) -> CandidateWords:
         """The words of these photos."""
-        return WindowWords(sorted({word for photo in self.photos for word in photo.strengths}))
+        return CandidateWords(sorted({word for photo in self.photos for word in photo.strengths}))
 
     def scores(self, codes: Ints, qualities: Floats) -> Floats:
         """Per photo the best of strength times quality among `codes`; 0 where it has none of them."""

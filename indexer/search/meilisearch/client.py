@@ -12,7 +12,7 @@ from indexer.search.matching import Term
 from indexer.search.meilisearch.connection import Connection, Refusal
 from indexer.search.meilisearch.filters import Values
 from indexer.search.meilisearch.index_settings import FACET
-from indexer.search.meilisearch.request import Wording
+from indexer.search.meilisearch.request import RequestWords
 
 Json = Mapping[str, Any]
 _FRESH_S = 2.0
@@ -73,7 +73,7 @@ class SearchClient:
         """How many photos have each of `terms` as typed, and the answers to `more`, asked along with it."""
         wanted, known = list(dict.fromkeys(terms)), self._known.counts
         missing = [term for term in wanted if term not in known]
-        requests = [Wording((term,), finished=not term.prefix).asked(self.index, limit=0) for term in missing]
+        requests = [RequestWords((term,), finished=not term.prefix).asked(self.index, limit=0) for term in missing]
         told = self.ask([*more, *requests])
         known |= {term: total_of(answer) for term, answer in zip(missing, told[len(more) :], strict=True)}
         return {term: known[term] for term in wanted}, told[: len(more)]
@@ -94,11 +94,11 @@ class SearchClient:
         """How many photos there are."""
         known = self._known
         if known.size is None:
-            known.size = total_of(self.ask([Wording().asked(self.index, limit=0)])[0])
+            known.size = total_of(self.ask([RequestWords().asked(self.index, limit=0)])[0])
         return known.size
 
     def _values_of(self, facets: Sequence[str]) -> Mapping[str, Iterable[str]]:
-        request = Wording().asked(self.index, limit=0, facets=[f"{FACET}{facet}" for facet in facets])
+        request = RequestWords().asked(self.index, limit=0, facets=[f"{FACET}{facet}" for facet in facets])
         counted = self.ask([request])[0]["facetDistribution"]
         return {facet: counted.get(f"{FACET}{facet}", {}) for facet in facets}
 

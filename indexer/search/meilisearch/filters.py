@@ -11,8 +11,7 @@ import numpy as np
 
 from indexer.message import Message
 from indexer.search import Filter, FilterError
-from indexer.search.embedded.filter import VALUE_FILTERS, nearest_values, places_meant
-from indexer.search.embedded.snapshot import NAMING, THINGS, Facet
+from indexer.search.facets import NAMING, THINGS, VALUE_FILTERS, Facet, matching_values, nearest_values
 from indexer.search.fields import taken_s
 from indexer.search.filters import date_range, near_circle, periods_around, rating_range
 from indexer.search.meilisearch.index_settings import FACET
@@ -61,14 +60,14 @@ def _words_of(facet: Facet) -> frozenset[str]:
     return frozenset(word for folded in facet.folded for word in folded.split())
 
 
-def narrowed(filters: Sequence[Filter], values: Values) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+def filter_expression(filters: Sequence[Filter], values: Values) -> tuple[list[str], dict[str, tuple[str, ...]]]:
     """One expression for each filter, and the nearest values of filters that fit none. Raises `FilterError`."""
     expressions: list[str] = []
     nearest: dict[str, tuple[str, ...]] = {}
     for item in filters:
         if item.name in VALUE_FILTERS:
             known = values.facet(item.name)
-            meant = [known.values[place] for place in places_meant(known, item.value)]
+            meant = [known.values[place] for place in matching_values(known, item.value)]
             nearest |= {} if meant else nearest_values(known, item)
             expression = f"{FACET}{item.name} IN [{', '.join(map(_quoted, meant))}]" if meant else NOTHING
         else:

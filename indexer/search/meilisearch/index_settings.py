@@ -54,7 +54,7 @@ _CUTOFF_MS = 1500
 _ORDERED = frozenset({"searchableAttributes", "rankingRules"})
 
 
-def declared(embedder: tuple[str, int] | None = None) -> dict[str, Any]:
+def index_settings(embedder: tuple[str, int] | None = None) -> dict[str, Any]:
     """Every setting that differs from the server's own; `embedder` is the name and the length of the vectors."""
     settings: dict[str, Any] = {
         # The order is that of weight. Texts are stored as words, folded as ours are: the server cuts them at spaces.

@@ -2,7 +2,7 @@
 
     id, revision
     person_caption … taken_at  the words of each text, folded as ours are: what the server searches
-    forms, spelling            `declared` says what for
+    forms, spelling            `index_settings` says what for
     facet_year, facet_tag …    the values of facets and filters; taken, stars, _geo: those that are numbers
     _vectors                   the embedding, under the name of its model
     shown, words, strengths,   what ranking and highlights need (`fields.Fields`): the texts as they are, each word with
@@ -97,7 +97,7 @@ def unescaped(value: str) -> str:
 
 @dataclass(frozen=True)
 class Found:
-    """One photo as the server gave it (`declared.READ`)."""
+    """One photo as the server gave it (`index_settings.READ`)."""
 
     told: Mapping[str, Any]
 

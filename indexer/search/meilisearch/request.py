@@ -23,7 +23,7 @@ _ANY_FIRST_LETTER_FROM = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class RequestWords:
     """One way to ask for a query's words; `terms` is what all of it is made of, the unfinished word last."""
 
     terms: tuple[Term, ...] = ()
@@ -40,13 +40,13 @@ class Wording:
         unfinished = bool(terms) and terms[-1].prefix
         return cls(tuple(terms[:MOST_WORDS]), bounds_of(query), tuple(filters), finished=not unfinished)
 
-    def variants(self) -> list[Wording]:
+    def variants(self) -> list[RequestWords]:
         """The ways to read it: an unfinished word that has a basic form may be finished as well."""
         if self.finished or basic(self.terms[-1]) == self.terms[-1].words[0]:
             return [self]
         return [self, replace(self, finished=True)]
 
-    def forgiven(self, mistaken: Iterable[Term]) -> list[Wording]:
+    def forgiven(self, mistaken: Iterable[Term]) -> list[RequestWords]:
         """The ways to read it with typing mistakes in these words.
 
         The server counts a wrong first letter as two mistakes, so the likely ones are set right here.
@@ -60,12 +60,12 @@ class Wording:
                 readings += [readings[0]._with(term, swapped), readings[0]._with(term, shortened)]
         return readings
 
-    def only(self, terms: Iterable[Term]) -> Wording:
+    def only(self, terms: Iterable[Term]) -> RequestWords:
         """Of these words alone."""
         kept = tuple(terms)
         return replace(self, terms=kept, finished=self.finished or not kept or not kept[-1].prefix)
 
-    def within(self, *filters: str) -> Wording:
+    def within(self, *filters: str) -> RequestWords:
         """With more filters."""
         return replace(self, filters=(*self.filters, *filters))
 
@@ -80,7 +80,7 @@ class Wording:
             **more,
         }
 
-    def _with(self, term: Term, word: str) -> Wording:
+    def _with(self, term: Term, word: str) -> RequestWords:
         right = Term(word, (word,), term.prefix)
         terms = tuple(right if own == term else own for own in self.terms)
         return replace(self, terms=terms, mistaken=self.mistaken | {right})

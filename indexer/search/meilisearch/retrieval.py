@@ -2,8 +2,8 @@
 
 The server finds: photos that have every word, then, where there are none, with typing mistakes forgiven, then with as
 many of the words as any photo has; and the photos whose embeddings are near the query's. Of a description, a query of
-four words or more, it gives those that have its rarer words. The best two hundred or so of all these, the window, are
-then ranked by `indexer.search.ranking`, the same for every backend; what the server found beyond the window comes after
+four words or more, it gives those that have its rarer words. The best two hundred or so of all these, the candidates, are
+then ranked by `indexer.search.ranking`, the same for every backend; what the server found beyond the candidates comes after
 it in the server's own order. Most of this is one request (`/multi-search`); unusual queries take two or three.
 """
 
@@ -18,17 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search import Query
-from indexer.search.embedded.snapshot import Floats, Mask
+from indexer.search.arrays import Floats, Mask
 from indexer.search.fuzzy import edits_allowed
 from indexer.search.matching import MISTAKE_RATIO, RARE, Matcher, Term, terms_of
 from indexer.search.meaning import Meaning, is_supported
-from indexer.search.meilisearch.candidates import Window
+from indexer.search.meilisearch.candidates import Candidates
 from indexer.search.meilisearch.client import SearchClient, total_of
 from indexer.search.meilisearch.connection import Refusal
-from indexer.search.meilisearch.filters import among, narrowed
+from indexer.search.meilisearch.filters import among, filter_expression
 from indexer.search.meilisearch.index_settings import READ
 from indexer.search.meilisearch.layout import Found, embedder_of
-from indexer.search.meilisearch.request import Wording
+from indexer.search.meilisearch.request import RequestWords
 from indexer.search.ranking import DESCRIPTION_FROM, EvidenceCheck, Match, RankingContext, rank, weights_of
 from indexer.text import words
 
@@ -46,60 +46,61 @@ _NOTHING: Json = {"hits": [], "estimatedTotalHits": 0}
 Json = Mapping[str, Any]
 
 
-def gather(asker: SearchClient, meaning: Meaning, query: Query) -> Gathered:
+def retrieve(asker: SearchClient, meaning: Meaning, query: Query) -> RetrievedPhotos:
     """Everything that `query` finds. Raises `FilterError` and `SearchError`."""
     try:
-        return _Gathering(asker, meaning, query).gathered()
+        return _Retrieval(asker, meaning, query).gathered()
     except Refusal as refusal:
         if not asker.learnt_lack(refusal):
             raise
-        return _Gathering(asker, meaning, query).gathered()
+        return _Retrieval(asker, meaning, query).gathered()
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class RetrievedPhotos:
     """What a query finds.
 
-    `by_words` photos were found by their words: `counted` asks the server for just those. `wording` is what was asked
-    first; the first `reached` of its photos are in the window, which `match` judges. `beyond` are the others of the
-    window that are shown with it, wherever `wording` has them, and `uncounted` those that `counted` does not find.
+    `by_words` photos were found by their words: `counted` asks the server for just those. `words_asked` is what was
+    asked first; the first `reached` of its photos are among the candidates, which `match` judges. `beyond` are the
+    other candidates that are shown with it, wherever `words_asked` has them, and `uncounted` those that `counted` does
+    not find.
     """
 
     query: Query
-    wording: Wording
+    words_asked: RequestWords
     by_words: int
     reached: int
-    window: Window
+    candidates: Candidates
     match: Match
     beyond: tuple[str, ...]
     uncounted: tuple[str, ...]
-    counted: Wording
+    counted: RequestWords
     nearest: Mapping[str, tuple[str, ...]]  # values of filters
-    judge: Callable[[Window], Match]
+    judge: Callable[[Candidates], Match]
 
     @property
     def total(self) -> int:
         """How many photos were found."""
         return self.by_words + len(self.uncounted)
 
-    def judged_again(self, photos: Sequence[Found]) -> Gathered:
-        """With other photos in the window, all of which are known to match."""
-        window = Window(photos)
-        return replace(self, window=window, match=_with_all(self.judge(window), len(photos)))
+    def rejudged(self, photos: Sequence[Found]) -> RetrievedPhotos:
+        """With other photos in the candidates, all of which are known to match."""
+        candidates = Candidates(photos)
+        return replace(self, candidates=candidates, match=_with_all(self.judge(candidates), len(photos)))
 
 
-class _Gathering:
+class _Retrieval:
     """Gathers what one query finds."""
 
     def __init__(self, asker: SearchClient, meaning: Meaning, query: Query) -> None:
         asker.outdate_if_old()
         self._client = asker
         self._meaning = meaning
-        filters, self._nearest = narrowed(query.filters, asker.values)
+        filters, self._nearest = filter_expression(query.filters, asker.values)
         self._believed = query.vector is not None
         self._query = query if self._believed else meaning.asked(query, asker.values.proper_names)
         self._terms = terms_of(query)
-        self._wording = Wording.of(query, self._terms, filters)
+        self._wording = RequestWords.of(query, self._terms, filters)
         meant = self._query.meant
         if self._query.vector is not None and not meant:
             meant = tuple(word for term in self._terms for word in term.words)
@@ -108,26 +109,26 @@ class _Gathering:
         self._near: list[Found] = []
         self._rarer: list[Found] = []  # photos that a description finds without its rarest words
 
-    def gathered(self) -> Gathered:
+    def gathered(self) -> RetrievedPhotos:
         """Raises `SearchError`."""
         if not self._terms and not self._wording.bounds and self._query.vector is None:
             return self._alone(self._client.ask([self._request(self._wording, limit=0)])[0])
-        wording, found = self._first()
-        judged = self._judged(wording, found) if total_of(found) or wording.most else None
+        words_asked, found = self._first()
+        judged = self._judged(words_asked, found) if total_of(found) or words_asked.most else None
         if not judged and self._near:
-            wording, found = self._second(right=self._meant)
-            judged = self._judged(wording, found, fall_back=False)
+            words_asked, found = self._second(right=self._meant)
+            judged = self._judged(words_asked, found, fall_back=False)
         if not judged:
-            wording, found = self._second()
-            judged = self._judged(wording, found)
+            words_asked, found = self._second()
+            judged = self._judged(words_asked, found)
         return judged or self._alone(found)
 
-    def _first(self) -> tuple[Wording, Json]:
+    def _first(self) -> tuple[RequestWords, Json]:
         """Photos with the words as typed, and those near the query's vector."""
         if len(self._terms) >= DESCRIPTION_FROM:
             return self._described()
         variants = self._wording.variants()
-        asked = [self._request(wording) for wording in variants] if self._terms or self._wording.bounds else []
+        asked = [self._request(words_asked) for words_asked in variants] if self._terms or self._wording.bounds else []
         told = self._counted([*asked, *self._nearby()])
         found = told[: len(asked)]
         self._near = [hit for answer in told[len(asked) :] for hit in Found.all(answer["hits"])]
@@ -136,7 +137,7 @@ class _Gathering:
         best = max(range(len(found)), key=lambda at: (total_of(found[at]), -at))
         return self._unmistaken(variants[best], found[best])
 
-    def _described(self) -> tuple[Wording, Json]:
+    def _described(self) -> tuple[RequestWords, Json]:
         """Photos with the rarer words, also without the very rarest of them, and those with mistaken words mended."""
         nearby = self._nearby()
         self._counted([])
@@ -154,7 +155,7 @@ class _Gathering:
         """How many photos have a word as it was typed, as far as that was asked."""
         return self._counts.get(term.typed, 0)
 
-    def _unmistaken(self, wording: Wording, found: Json) -> tuple[Wording, Json]:
+    def _unmistaken(self, words_asked: RequestWords, found: Json) -> tuple[RequestWords, Json]:
         """A word in at most two photos, next to a far more frequent one, is taken for somebody else's mistake."""
         rare = [
             term
@@ -162,16 +163,16 @@ class _Gathering:
             if 0 < self._count(term) <= RARE and edits_allowed(term.words[0]) and term.words[0] not in self._query.meant
         ]
         if not rare or not total_of(found):
-            return wording, found
-        forgiving = wording.forgiven(rare)[0]
+            return words_asked, found
+        forgiving = words_asked.forgiven(rare)[0]
         alone = [self._request(replace(forgiving, bounds="", filters=()).only([term]), limit=0) for term in rare]
         told = self._client.ask([self._request(forgiving), *alone])
         least = [MISTAKE_RATIO * self._count(term) for term in rare]
         if any(total_of(answer) >= count for answer, count in zip(told[1:], least, strict=True)):
             return forgiving, told[0]
-        return wording, found
+        return words_asked, found
 
-    def _second(self, right: frozenset[str] = frozenset()) -> tuple[Wording, Json]:
+    def _second(self, right: frozenset[str] = frozenset()) -> tuple[RequestWords, Json]:
         """No photo has every word as typed: mistakes are forgiven, then words left out, the least telling first.
 
         The words `right` hold no mistake.
@@ -187,27 +188,27 @@ class _Gathering:
                 return ways[best], told[best]
         return self._fewer(ways[0]) if 1 < len(self._terms) < DESCRIPTION_FROM else (ways[0], _NOTHING)
 
-    def _fewer(self, wording: Wording) -> tuple[Wording, Json]:
+    def _fewer(self, words_asked: RequestWords) -> tuple[RequestWords, Json]:
         """The photos with the most telling of the words that any photo has together."""
-        some = [kept for size in range(1, len(wording.terms)) for kept in combinations(wording.terms, size)]
-        told = self._client.ask([self._request(wording.only(kept), limit=0) for kept in some])
+        some = [kept for size in range(1, len(words_asked.terms)) for kept in combinations(words_asked.terms, size)]
+        told = self._client.ask([self._request(words_asked.only(kept), limit=0) for kept in some])
         found = {kept: total_of(answer) for kept, answer in zip(some, told, strict=True) if total_of(answer)}
         alone = [kept for kept in found if len(kept) == 1]
         if not alone:
-            return wording, _NOTHING
+            return words_asked, _NOTHING
         weights = weights_of([found[kept] for kept in alone], self._client.size()).tolist()
         weight = {term: weight for (term,), weight in zip(alone, weights, strict=True)}
-        best = wording.only(max(found, key=lambda kept: sum(weight[term] for term in kept)))
+        best = words_asked.only(max(found, key=lambda kept: sum(weight[term] for term in kept)))
         return best, self._client.ask([self._request(best)])[0]
 
-    def _judged(self, wording: Wording, found: Json, *, fall_back: bool = True) -> Gathered | None:
+    def _judged(self, words_asked: RequestWords, found: Json, *, fall_back: bool = True) -> RetrievedPhotos | None:
         """What of all that was found is kept, in our order; None where it is nothing."""
         by_words = Found.all(found["hits"])
         photos = list({hit.id: hit for hit in (*by_words, *self._rarer, *self._near)}.values())
-        window = Window(photos)
-        match = rank(self._query, self._context(window), fall_back=fall_back) if photos else _NO_MATCH
+        candidates = Candidates(photos)
+        match = rank(self._query, self._context(candidates), fall_back=fall_back) if photos else _NO_MATCH
         total = total_of(found)
-        described = wording.most and total <= len(by_words)  # then all that was found is in the window
+        described = words_asked.most and total <= len(by_words)  # then all that was found is in the candidates
         if not described:
             match = _with_all(match, len(by_words))
         if not match.total:
@@ -215,17 +216,17 @@ class _Gathering:
         kept = [photo.id for photo, is_kept in zip(photos, match.mask.tolist(), strict=True) if is_kept]
         reached = {hit.id for hit in by_words}
         beyond = tuple(photo_id for photo_id in kept if photo_id not in reached)
-        uncounted = beyond if total <= len(by_words) else self._not_found_by(wording, beyond)
-        counted = wording
+        uncounted = beyond if total <= len(by_words) else self._not_found_by(words_asked, beyond)
+        counted = words_asked
         if described or not total:
             own = [photo_id for photo_id in kept if photo_id in reached]
-            total, counted = len(own), Wording(filters=(among(own),))
-        return Gathered(
+            total, counted = len(own), RequestWords(filters=(among(own),))
+        return RetrievedPhotos(
             query=self._query,
-            wording=wording,
+            words_asked=words_asked,
             by_words=total,
             reached=len(by_words),
-            window=window,
+            candidates=candidates,
             match=match,
             beyond=beyond,
             uncounted=uncounted,
@@ -234,28 +235,28 @@ class _Gathering:
             judge=self._judge,
         )
 
-    def _judge(self, window: Window) -> Match:
-        return rank(self._query, self._context(window))
+    def _judge(self, candidates: Candidates) -> Match:
+        return rank(self._query, self._context(candidates))
 
-    def _context(self, window: Window) -> RankingContext:
-        query, photos = self._query, window.photos
+    def _context(self, candidates: Candidates) -> RankingContext:
+        query, photos = self._query, candidates.photos
         cosines: Floats = np.zeros(len(photos), np.float32)
         if query.vector is not None:
-            cosines = window.cosines(query.vector, query.model)
+            cosines = candidates.cosines(query.vector, query.model)
         return RankingContext(
-            Matcher(window),
+            Matcher(candidates),
             np.ones(len(photos), np.bool_),
             self._client.size(),
             cosines,
             frequency=lambda group: max(self._counts.get(group.typed, 0), int(np.count_nonzero(group.scores))),
-            supported=None if self._believed else self._evidence_check(window),
+            supported=None if self._believed else self._evidence_check(candidates),
         )
 
-    def _evidence_check(self, window: Window) -> EvidenceCheck:
+    def _evidence_check(self, candidates: Candidates) -> EvidenceCheck:
         meant = self._query.meant
 
         def supported(places: NDArray[np.int64]) -> Mask:
-            told = [window.photos[place].said.told for place in places.tolist()]
+            told = [candidates.photos[place].said.told for place in places.tolist()]
             near = self._meaning.near(meant, frozenset().union(*told))
             return np.array([is_supported(meant, own, near) for own in told], np.bool_)
 
@@ -303,24 +304,24 @@ class _Gathering:
         (told,) = self._client.ask([held.asked(self._client.index, limit=_LITERALS, attributesToRetrieve=["id"])])
         return [hit["id"] for hit in told["hits"]] if total_of(told) <= _LITERALS else []
 
-    def _not_found_by(self, wording: Wording, ids: Sequence[str]) -> tuple[str, ...]:
+    def _not_found_by(self, words_asked: RequestWords, ids: Sequence[str]) -> tuple[str, ...]:
         if not ids:
             return ()
-        request = wording.within(among(ids)).asked(self._client.index, limit=len(ids), attributesToRetrieve=["id"])
+        request = words_asked.within(among(ids)).asked(self._client.index, limit=len(ids), attributesToRetrieve=["id"])
         held = {hit["id"] for hit in self._client.ask([request])[0]["hits"]}
         return tuple(photo_id for photo_id in ids if photo_id not in held)
 
-    def _request(self, wording: Wording, *, limit: int = WINDOW) -> Json:
-        return wording.asked(self._client.index, limit=limit, attributesToRetrieve=list(READ))
+    def _request(self, words_asked: RequestWords, *, limit: int = WINDOW) -> Json:
+        return words_asked.asked(self._client.index, limit=limit, attributesToRetrieve=list(READ))
 
-    def _alone(self, found: Json) -> Gathered:
+    def _alone(self, found: Json) -> RetrievedPhotos:
         """What the server found, unjudged: a query without words."""
-        return Gathered(
+        return RetrievedPhotos(
             query=self._query,
-            wording=self._wording,
+            words_asked=self._wording,
             by_words=total_of(found),
             reached=0,
-            window=Window([]),
+            candidates=Candidates([]),
             match=_NO_MATCH,
             beyond=(),
             uncounted=(),

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from indexer.search import Answer, FacetCount, Hit, Query, Sort
-from indexer.search.embedded.filter import BY_VALUE, FACETS
+from indexer.search.facets import BY_VALUE, FACETS
 from indexer.search.matching import STOP_WORDS, Term
 from indexer.search.meaning import Meaning
 from indexer.search.meilisearch.client import SearchClient, total_of
 from indexer.search.meilisearch.filters import among
 from indexer.search.meilisearch.index_settings import FACET, READ
 from indexer.search.meilisearch.layout import Found, embedder_of, unescaped
-from indexer.search.meilisearch.request import Wording
-from indexer.search.meilisearch.retrieval import Gathered, gather
+from indexer.search.meilisearch.request import RequestWords
+from indexer.search.meilisearch.retrieval import RetrievedPhotos, retrieve
 from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, top_page, weights_of
 from indexer.search.reasons import hits_of
 
@@ -30,7 +30,7 @@ class Searcher:
 
     def search(self, query: Query, limit: int, offset: int) -> Answer:
         """As `SearchBackend.search`."""
-        found = gather(self._client, self._meaning, query)
+        found = retrieve(self._client, self._meaning, query)
         query = found.query
         by_relevance = bool(query.words or query.phrases or query.vector)
         sort = query.sort or (Sort.RELEVANCE if by_relevance else Sort.NEWEST)
@@ -44,42 +44,42 @@ class Searcher:
         for name in names:
             if name not in FACETS:
                 raise ValueError(f"there is no facet {name!r}; facets are {', '.join(FACETS)}")
-        found = gather(self._client, self._meaning, query)
+        found = retrieve(self._client, self._meaning, query)
         wanted = {"limit": 0, "facets": [f"{FACET}{name}" for name in names]}
         asked = []
         if found.by_words:
             asked.append(found.counted.asked(self._client.index, **wanted))
         if found.uncounted:
-            asked.append(Wording(filters=(among(found.uncounted),)).asked(self._client.index, **wanted))
+            asked.append(RequestWords(filters=(among(found.uncounted),)).asked(self._client.index, **wanted))
         told = [answer["facetDistribution"] for answer in self._client.ask(asked)]
         return {name: _counted(name, (answer.get(f"{FACET}{name}", {}) for answer in told), limit) for name in names}
 
     def similar(self, photo_id: str, limit: int) -> Answer:
         """As `SearchBackend.similar`."""
-        request = Wording(filters=(among([photo_id]),)).asked(self._client.index, limit=1)
+        request = RequestWords(filters=(among([photo_id]),)).asked(self._client.index, limit=1)
         own = Found.all(self._client.ask([request | {"attributesToRetrieve": list(READ)}])[0]["hits"])
         if not own:
             return Answer((), 0)
         return self._alike_by_look(own[0], limit) or self._alike_by_words(own[0], limit)
 
-    def _best(self, found: Gathered, limit: int, offset: int) -> tuple[Hit, ...]:
-        """Those of the window in our order, then the server's others in its own."""
-        window, match = found.window, found.match
-        judged = top_page(match, window.newest, window.oldest, Sort.RELEVANCE, match.total, 0).tolist()
-        hits = self._explained(found, [window.photos[place] for place in judged[offset : offset + limit]])
+    def _best(self, found: RetrievedPhotos, limit: int, offset: int) -> tuple[Hit, ...]:
+        """Those of the candidates in our order, then the server's others in its own."""
+        candidates, match = found.candidates, found.match
+        judged = top_page(match, candidates.newest, candidates.oldest, Sort.RELEVANCE, match.total, 0).tolist()
+        hits = self._explained(found, [candidates.photos[place] for place in judged[offset : offset + limit]])
         rest = limit - len(hits)
         if rest <= 0 or found.by_words <= found.reached:
             return hits
         after = found.reached + max(offset - len(judged), 0)
-        wording = found.wording.within(f"NOT {among(found.beyond)}") if found.beyond else found.wording
-        return hits + self._explained(found, self._read(wording, limit=rest, offset=after))
+        words_asked = found.words_asked.within(f"NOT {among(found.beyond)}") if found.beyond else found.words_asked
+        return hits + self._explained(found, self._read(words_asked, limit=rest, offset=after))
 
-    def _dated(self, found: Gathered, sort: Sort, limit: int, offset: int) -> tuple[Hit, ...]:
+    def _dated(self, found: RetrievedPhotos, sort: Sort, limit: int, offset: int) -> tuple[Hit, ...]:
         """Two lists in one: what the server sorts, and the few that only meaning found.
 
         Whatever stands on the page is among the server's from so many places before it on as there are of those.
         """
-        few = [photo for photo in found.window.photos if photo.id in set(found.uncounted)]
+        few = [photo for photo in found.candidates.photos if photo.id in set(found.uncounted)]
         first = max(offset - len(few), 0)
         photos = self._read(found.counted, limit=offset + limit - first, offset=first, sort=_SORTS[sort])
         if not few:
@@ -91,18 +91,18 @@ class Searcher:
             first += before
         return self._explained(found, together[offset - first : offset - first + limit])
 
-    def _read(self, wording: Wording, **more: Any) -> list[Found]:
+    def _read(self, words_asked: RequestWords, **more: Any) -> list[Found]:
         if more["limit"] <= 0:
             return []
-        request = wording.asked(self._client.index, attributesToRetrieve=list(READ), **more)
+        request = words_asked.asked(self._client.index, attributesToRetrieve=list(READ), **more)
         return Found.all(self._client.ask([request])[0]["hits"])
 
-    def _explained(self, found: Gathered, photos: Sequence[Found]) -> tuple[Hit, ...]:
-        """Hits of these photos, of which the window may know some."""
-        places = {photo.id: place for place, photo in enumerate(found.window.photos)}
+    def _explained(self, found: RetrievedPhotos, photos: Sequence[Found]) -> tuple[Hit, ...]:
+        """Hits of these photos, of which the candidates may know some."""
+        places = {photo.id: place for place, photo in enumerate(found.candidates.photos)}
         known = [places.get(photo.id) for photo in photos]
         if None in known:
-            found = found.judged_again(photos)
+            found = found.rejudged(photos)
             known = list(range(len(photos)))
         rows = ((place, photo.said) for place, photo in zip(known, photos, strict=True) if place is not None)
         return hits_of(rows, found.match, self._meaning, found.query.meant)
@@ -133,7 +133,7 @@ class Searcher:
         weights = {term: float(weight) * own.strengths[term.typed] for term, weight in weights.items()}
         telling = sorted((term for term in terms if counts[term] > 1), key=lambda term: -weights[term])
         telling = telling[:MOST_SIMILAR_WORDS]
-        others = Wording(filters=(f"NOT {among([own.id])}",))
+        others = RequestWords(filters=(f"NOT {among([own.id])}",))
         asked = [others.only([term]).asked(self._client.index, limit=limit) for term in telling]
         told = self._client.ask([request | {"attributesToRetrieve": list(READ)} for request in asked])
         found = {hit.id: hit for answer in told for hit in Found.all(answer["hits"])}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from indexer.search.embedded.vocabulary import begun, spelling, worth_saying
 from indexer.search.matching import Term
 from indexer.search.meilisearch.client import SearchClient
 from indexer.search.meilisearch.layout import Found
-from indexer.search.meilisearch.request import Wording
+from indexer.search.meilisearch.request import RequestWords
 from indexer.search.stems import stem
+from indexer.search.vocabulary import is_completable, spelling, typed_word
 
 #: So many photos that have such a word tell which of these words are common.
 _SAMPLE = 100
@@ -17,14 +17,14 @@ _SAMPLE = 100
 
 def common_words(asker: SearchClient, beginning: str, limit: int) -> tuple[str, ...]:
     """As `SearchBackend.vocabulary`."""
-    start = begun(beginning)
+    start = typed_word(beginning)
     if not start:
         return ()
-    wording = Wording((Term(start, (start,), prefix=True),), finished=False)
+    words_asked = RequestWords((Term(start, (start,), prefix=True),), finished=False)
     more = {"limit": _SAMPLE, "sort": ["taken:desc"], "attributesToRetrieve": ["words", "shown"]}
-    photos = [Found(hit) for hit in asker.ask([wording.asked(asker.index, **more)])[0]["hits"]]
+    photos = [Found(hit) for hit in asker.ask([words_asked.asked(asker.index, **more)])[0]["hits"]]
     of_photos = [photo.told.get("words", "").split() for photo in photos]
-    counts = Counter(word for said in of_photos for word in said if word.startswith(start) and worth_saying(word))
+    counts = Counter(word for said in of_photos for word in said if word.startswith(start) and is_completable(word))
     found: dict[str, str] = {}  # basic form -> word
     for word in sorted(counts, key=lambda word: (-counts[word], word)):
         if stem(word) not in found and len(found) < limit:

@@ -14,7 +14,7 @@ from indexer.errors import SearchError
 from indexer.search import SearchDocument
 from indexer.search.meilisearch.connection import Connection
 from indexer.search.meilisearch.index import Index
-from indexer.search.meilisearch.index_settings import agrees, declared, embedder_settings
+from indexer.search.meilisearch.index_settings import agrees, embedder_settings, index_settings
 from indexer.search.meilisearch.layout import embedder_of, stored
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Writer:
     def prepare(self) -> None:
         """As `SearchBackend.prepare`."""
         space = self._space()
-        wanted = declared((embedder_of(*space), space[1]) if space else None)
+        wanted = index_settings((embedder_of(*space), space[1]) if space else None)
         current = self._live.settings()
         if current is None:
             self._live.make(wanted)

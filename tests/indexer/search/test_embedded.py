@@ -302,8 +302,8 @@ def test_large_segments_are_not_merged_again(monkeypatch: pytest.MonkeyPatch, tm
     for first in range(0, 200, 10):
         search.put([photo(number, "a dog and a cat") for number in range(first, first + 10)])
         search.search(Query())
-    picture = search._current()
-    assert len(picture.words) > 3
+    snapshot = search._current()
+    assert len(snapshot.words) > 3
     assert search.search(parse("dog"), limit=1).total == 200
     search.put([photo(number, "a bird") for number in range(200)])
     assert search.search(parse("dog"), limit=1).total == 0

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from indexer.search.fields import quantised
-from indexer.search.meilisearch.candidates import Window
-from indexer.search.meilisearch.index_settings import agrees, declared
+from indexer.search.meilisearch.candidates import Candidates
+from indexer.search.meilisearch.index_settings import agrees, index_settings
 from indexer.search.meilisearch.layout import Found, embedder_of, escaped, stored, unescaped
 from tests.indexer.search.test_search_contract import photo
 
@@ -79,14 +79,14 @@ def test_a_value_is_escaped_and_read_back(value: str) -> None:
     ],
 )
 def test_a_photo_of_another_layout_is_found_all_the_same(other: dict[str, object]) -> None:
-    window = Window([Found({"id": "1", "words": "a dog on it", **other})])
+    window = Candidates([Found({"id": "1", "words": "a dog on it", **other})])
     assert len(window.scores(np.arange(len(window.names.words_sorted), dtype=np.int32), _ones(window))) == 1
     assert window.cosines((0.6, 0.8), "") == [0]
     assert not window.full_text(("dog",))[0]
 
 
 def test_settings_agree_whatever_the_server_adds_and_in_whatever_order() -> None:
-    wanted = declared(("atto-2", 128))
+    wanted = index_settings(("atto-2", 128))
     told = {**wanted, "embedders": {**wanted["embedders"], "old": {}}, "dictionary": []}
     told["stopWords"] = list(reversed(wanted["stopWords"]))
     assert agrees(wanted, told)
@@ -96,5 +96,5 @@ def test_settings_agree_whatever_the_server_adds_and_in_whatever_order() -> None
     assert not agrees(wanted, {})
 
 
-def _ones(window: Window) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _ones(window: Candidates) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     return np.ones(len(window.names.words_sorted), np.float32)
