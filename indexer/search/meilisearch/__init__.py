@@ -2,9 +2,9 @@
 
     keys, key_making, administration   whoever sets the server up
     connection                         HTTP; why not through the official client
-    declared, layout                   the index: its settings, and how a photo lies in it
+    index_settings, layout             the index: its settings, and how a photo lies in it
     index, writer                      writing: tasks, refused documents, a second index put in place as a whole
-    wording, narrowing                 words and filters as the server reads them
+    request, filters                   words and filters as the server reads them
     client, retrieval, candidates      searching: what the server finds, and what of it we rank
     searcher                           pages, facets, photos like another
     backend                            all of it as a `SearchBackend`

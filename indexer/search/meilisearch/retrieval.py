@@ -2,8 +2,8 @@
 
 The server finds: photos that have every word, then, where there are none, with typing mistakes forgiven, then with as
 many of the words as any photo has; and the photos whose embeddings are near the query's. Of a description, a query of
-four words or more, it gives those that have its rarer words. The best two hundred or so of all these, the candidates, are
-then ranked by `indexer.search.ranking`, the same for every backend; what the server found beyond the candidates comes after
+four words or more, it gives those that have its rarer words. The best two hundred or so of all these, the candidates,
+are then ranked by `indexer.search.ranking`, the same for every backend; what the server found beyond them comes after
 it in the server's own order. Most of this is one request (`/multi-search`); unusual queries take two or three.
 """
 
