@@ -7,16 +7,13 @@ makes a filter only where a filter's name stands before it: `12:30` and `https:/
 matched as a prefix, as it is perhaps still being typed, unless a space or anything else follows it.
 
 Hostile text is only ever data: the length and the number of parts are bounded, and what lies beyond is passed over.
-`unparse` is the inverse: `parse(unparse(query)) == query` for every query that `parse` gave.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import chain
 
 from indexer.message import Message
 from indexer.search import Filter, FilterError, Query, Sort
@@ -29,8 +26,6 @@ MAX_WORDS = 32
 MAX_PHRASES = 8
 MAX_EXCLUDED = 16
 MAX_FILTERS = 16
-
-_PLAIN = re.compile(r"[^\s\":-][^\s\":]*")
 
 
 @dataclass(slots=True)
@@ -70,21 +65,6 @@ def parse(text: str, *, now: date | None = None) -> Query:
         prefix_last=parts.prefix_last or not parts.words,
         sort=parts.sort,
     )
-
-
-def unparse(query: Query) -> str:
-    """Text that `parse` reads as `query` (its `vector` aside): filters first, the words last."""
-    parts = list(
-        chain(
-            (f'"{phrase}"' for phrase in query.phrases),
-            (f"-{_excluded(text)}" for text in query.excluded),
-            (f"{'-' * item.negated}{item.name}:{_quoted(item.value)}" for item in query.filters),
-            () if query.sort is None else (f"sort:{query.sort}",),
-            query.words,
-        )
-    )
-    unfinished = query.prefix_last or not query.words
-    return " ".join(parts) + ("" if unfinished else " ")
 
 
 def without(query: Query, name: str) -> Query:
@@ -157,10 +137,6 @@ def _read_filter(name: str, value: str, minus: bool, parts: _Parts, now: date) -
 
 def _quoted(value: str) -> str:
     return f'"{value}"' if " " in value or not value else value
-
-
-def _excluded(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else f'"{text}"'
 
 
 _EXAMPLES = {

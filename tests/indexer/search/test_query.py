@@ -1,4 +1,4 @@
-"""The query language: what is read, what is refused and with which help, and that it can be written back."""
+"""The query language: what is read, what is refused and with which help."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from indexer.search import Filter, FilterError, Query, Sort
 from indexer.search.filters import date_range, near_circle, rating_range, type_of
-from indexer.search.query import MAX_CHARS, MAX_WORDS, parse, unparse, without
+from indexer.search.query import MAX_CHARS, MAX_WORDS, parse, without
 
 NOW = date(2024, 3, 1)
 
@@ -146,7 +146,6 @@ def test_the_wrong_part_is_named_as_it_was_typed() -> None:
 def test_hostile_text_is_data(text: str) -> None:
     query = read(text)
     assert query.filters == ()
-    assert read(unparse(query)) == query
 
 
 def test_length_and_parts_are_bounded() -> None:
@@ -188,9 +187,11 @@ pieces = st.sampled_from(PIECES.split("|"))
         st.lists(pieces, max_size=12).map(" ".join), st.lists(pieces, max_size=6).map("".join), st.text(max_size=300)
     )
 )
-def test_what_was_read_can_be_written_and_read_again(text: str) -> None:
+def test_whatever_is_typed_is_read_or_refused_with_help(text: str) -> None:
     try:
         query = read(text)
     except FilterError:
         return
-    assert read(unparse(query)) == query
+    assert len(query.words) <= MAX_WORDS
+    assert all(query.words)
+    assert all(query.phrases)
