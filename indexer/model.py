@@ -130,6 +130,7 @@ class PhotoMetadata:
     machine_caption: FileCaption | None = None  # ours, recognised by our own mark
     correction: FileCaption | None = None  # typed on our page, unless a person has used another program since
     overruled: str | None = None  # a person's words from another program that the correction stands beside
+    overtaken: bool = False  # a correction in a sidecar is older than another program's words; not kept
     marked: bool = False  # our own mark stands in the file or beside it, whatever became of the words
     damage: str | None = None  # what is missing of a damaged file that could still be shown, in plain words
 

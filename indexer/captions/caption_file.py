@@ -20,9 +20,9 @@ from indexer.captions.sidecar import Sidecars, sidecars_of
 from indexer.errors import CaptionRefused, UnreadablePhoto
 from indexer.formats.editable import EditablePhoto, XmpFile, foreign_caption, open_photo, own_caption, persons_caption
 from indexer.message import noted
-from indexer.metadata.read_metadata import read_metadata
+from indexer.metadata.read_metadata import read_metadata, text_digests
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written
-from indexer.ownership.mark import OWN_FIELDS, FieldText, OwnCaption, digest, fields_with
+from indexer.ownership.mark import MOST_OVERRULED, OWN_FIELDS, FieldText, OwnCaption, digest, fields_with
 from indexer.reasons import Obstacle
 
 PERSONS_WORDS = "a person has described this photo"
@@ -88,7 +88,9 @@ def write_caption(
     """Puts a caption as far up the ladder as is safe: Exif, XMP, sidecar, index only.
 
     A person's words are never overwritten: beside them a model's stay in the index. A correction (`words` by a person)
-    takes the place of what this program wrote, and stands in a sidecar where another program's words are in the file.
+    takes the place of what this program wrote, and stands in a sidecar where another program's words are in the file;
+    its mark remembers which words of other programs it was put above. In a sidecar that has such words it stands in our
+    own property.
     `over_correction`: a correction of ours is taken back, and may be replaced by the model's words.
     `roots` are the libraries: a symbolic link below one of them is written through only where it leads into one.
 
@@ -137,6 +139,7 @@ class _Writing:
     reasons: list[str] = field(default_factory=list, init=False)
     obstacle: Obstacle | None = field(default=None, init=False)
     photo: EditablePhoto | None = field(default=None, init=False)
+    overrules: frozenset[str] = field(default=frozenset(), init=False)
 
     def __post_init__(self) -> None:
         if len(self.file.data) > _MAX_EDIT_BYTES:
@@ -157,12 +160,14 @@ class _Writing:
     def down_the_ladder(self, *, embed: bool) -> Written:
         """The first rung that holds. Raises `ChangedMeanwhile`."""
         try:
-            OwnCaption.of(self.words, before="")
+            own = OwnCaption.of(self.words, before="")
+            if self.words.by is CaptionBy.PERSON:
+                self.overrules = self._other_texts() - {own.mark.digest}
             beside, inside = self.sidecars.have_words(self._in_the_way), self._is_described()
         except CaptionRefused as refused:
             self.obstacle = refused.obstacle
             return self._written(CaptionPlace.INDEX, str(refused))
-        if beside or (inside and self.words.by is CaptionBy.MODEL):
+        if (beside or inside) and self.words.by is CaptionBy.MODEL:
             return self._written(CaptionPlace.INDEX, PERSONS_WORDS)
         if inside or not embed:
             self.reasons = [OTHER_WORDS] if inside else []
@@ -179,6 +184,16 @@ class _Writing:
             return foreign_caption(photo)
         return persons_caption(photo)
 
+    def _other_texts(self) -> frozenset[str]:
+        """Digests of what stands where captions stand, in the file and beside it. Raises `CaptionRefused`."""
+        try:
+            found = text_digests(self.file.data, self.sidecars.path, self.sidecars.packets())
+        except UnreadablePhoto as error:
+            raise CaptionRefused(f"what the file says can't be read: {error}") from error
+        if len(found) > MOST_OVERRULED:
+            raise CaptionRefused("other programs have put too many texts into the file for one more above them")
+        return found
+
     def _is_described(self) -> bool:
         """In the file itself, by a person. Raises `CaptionRefused` where that can't be told."""
         if self.photo is not None:
@@ -193,8 +208,8 @@ class _Writing:
             return None
         try:
             without = bare_photo(self.photo, self.file)
-            base, own = without.data, OwnCaption.of(self.words, before=without.sha256)
-            said = own.says(own_caption(self.photo))
+            base, own = without.data, OwnCaption.of(self.words, before=without.sha256, overrules=self.overrules)
+            said = own.stands_in(self.photo.texts, self.photo.marks)
             if said and not any(mark.outdated for mark in self.photo.marks):
                 return self._written(self.photo.own_place or CaptionPlace.XMP, None)
             bare = self.photo if base is self.file.data else open_photo(base) or self.photo
@@ -231,7 +246,7 @@ class _Writing:
 
     def _beside_the_file(self) -> Written:
         try:
-            self.sidecars.write(self.words)
+            self.sidecars.write(self.words, self.overrules)
         except ChangedMeanwhile:
             raise
         except CaptionRefused as refused:

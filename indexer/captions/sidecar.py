@@ -13,15 +13,15 @@ from indexer.atomic.file_read import CannotReplace, FileRead, leads_out, read_fi
 from indexer.atomic.replace import create_file, delete_file, replace_file
 from indexer.captions.journal import Journal, recording
 from indexer.captions.verify.packet import check_removed
-from indexer.captions.verify.rules import VerifyError, check_packet_edit
+from indexer.captions.verify.rules import VerifyError, check_packet_edit, require
 from indexer.errors import CaptionRefused, PhotoVanished
 from indexer.formats import xmp_edit
 from indexer.formats.editable import XmpFile, own_caption
 from indexer.formats.xmp import read_xmp
 from indexer.formats.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
 from indexer.metadata.sidecar_files import xmp_beside
-from indexer.model import FileCaption
-from indexer.ownership.mark import OWN_FIELDS, FieldText, OwnCaption, Stripped, check_words, fields_with, sha256
+from indexer.model import CaptionBy, FileCaption
+from indexer.ownership.mark import OWN_FIELDS, FieldText, Mark, OwnCaption, Stripped, check_words, fields_with, sha256
 from indexer.reasons import Obstacle
 
 
@@ -110,6 +110,10 @@ class Sidecars:
                     ) from error
         return False
 
+    def packets(self) -> list[bytes]:
+        """Their bytes, the most telling first. Raises `CannotReplace` where one can't be read."""
+        return [file.data for file in self._found()]
+
     def copies(self, digests: frozenset[str]) -> tuple[str, ...]:
         """The fields of sidecars into which another program has copied a text of one of these digests, or of ours."""
         found: list[str] = []
@@ -128,16 +132,16 @@ class Sidecars:
                     return found
         return None
 
-    def write(self, words: Caption | FileCaption) -> Path:
+    def write(self, words: Caption | FileCaption, overrules: frozenset[str] = frozenset()) -> Path:
         """Writes the caption beside the photo, or into the tree where the folder can't be written to. A sidecar that
-        is there is spliced. Returns the sidecar's path.
+        is there is spliced. `overrules`: see `Mark`. Returns the sidecar's path.
 
         Raises `CaptionRefused` with the reason, `ChangedMeanwhile` where another program was faster.
         """
         places = [sidecar_path(self.path)] + ([sidecar_path(self.path, self.tree)] if self.tree else [])
         for last, place in zip([*[False] * (len(places) - 1), True], places, strict=True):
             try:
-                self._write_at(place, words)
+                self._write_at(place, words, overrules)
             except CannotReplace:
                 if last:
                     raise
@@ -145,28 +149,29 @@ class Sidecars:
             return place
         raise CannotReplace("there is no place for a sidecar")
 
-    def _write_at(self, place: Path, words: Caption | FileCaption) -> None:
+    def _write_at(self, place: Path, words: Caption | FileCaption, overrules: frozenset[str]) -> None:
         try:
             file = read_file(place, max_bytes=MAX_PACKET_BYTES)
         except PhotoVanished:
             if os.path.islink(place):  # noqa: PTH114 - says no, and raises nothing, where the name is too long
                 raise CannotReplace("it is a link that leads nowhere") from None
             self._check_inside(place, Path(os.path.realpath(place)))
-            own = OwnCaption.of(words, before="")
+            own = OwnCaption.of(words, before="", overrules=overrules)
             new = xmp_edit.compose_packet(own)
-            _check(None, new)
+            _check(None, new, own)
             entry = recording(self.journal, "write", place, None, own=own)
             create_file(place, new, make_folders=place.parent != self.path.parent, before_replacing=entry)
             return
         self._check_inside(place, file.path)
         sidecar = XmpFile(file.data)
         outdated = any(mark.outdated for mark in sidecar.marks)
-        if OwnCaption.of(words, before="").says(own_caption(sidecar)) and not outdated:
+        own = OwnCaption.of(words, before="", overrules=overrules)
+        if own.stands_in(sidecar.texts, sidecar.marks) and not outdated:
             return
         base = _without_ours(sidecar, file.data).data
-        own = OwnCaption.of(words, before="" if base is None else sha256(base))
+        own = OwnCaption.of(words, before="" if base is None else sha256(base), overrules=overrules)
         new = _spliced(base, own)
-        _check(base, new)
+        _check(base, new, own)
         entry = recording(self.journal, "write", file.path, file.sha256, own=own)
         replace_file(file, new, keep_mtime=False, before_replacing=entry)
 
@@ -230,12 +235,18 @@ def _without_ours(sidecar: XmpFile, data: bytes, vouched: frozenset[str] = froze
 def _spliced(base: bytes | None, own: OwnCaption) -> bytes:
     if base is None:
         return xmp_edit.compose_packet(own)
-    if not xmp_edit.can_describe(base):
+    if own.mark.by is CaptionBy.MODEL and not xmp_edit.can_describe(base):
         raise CaptionRefused("it has a dc:description already, be it an empty one")
     return xmp_edit.splice(base, own)
 
 
-def _check(base: bytes | None, new: bytes) -> None:
+def _check(base: bytes | None, new: bytes, own: OwnCaption) -> None:
     check_packet_edit(base, new)
     if xmp_edit.strip_caption(new, frozenset()).data != base:
         raise VerifyError("verification: taking the caption out again does not give the old sidecar")
+    found = read_xmp(new)
+    marks = [mark] if found is not None and (mark := Mark.from_fields(found.own)) else []
+    require(
+        found is not None and own.stands_in(found.descriptions, marks),
+        "the caption in the sidecar reads differently from what was meant",
+    )

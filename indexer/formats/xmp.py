@@ -15,7 +15,7 @@ from defusedxml.ElementTree import fromstring
 
 from indexer.formats.charsets import decode_narrow
 from indexer.formats.xmp_packet import packet_end
-from indexer.ownership.mark import FieldText, parts_of_mark
+from indexer.ownership.mark import FieldText, parts_of_mark, text_in_mark
 
 MOST_BYTES = 4_000_000
 
@@ -92,7 +92,8 @@ _LOCATION_PARTS = ("LocationName", "Sublocation", "City", "ProvinceState", "Coun
 class Xmp:
     """Raw texts, not yet cleaned; in lists the order of the file."""
 
-    descriptions: tuple[FieldText, ...] = ()  # dc:description in every language, and the EXIF captions' mirrors
+    #: dc:description in every language, the EXIF captions' mirrors, and a correction in our own mark.
+    descriptions: tuple[FieldText, ...] = ()
     own: Mapping[str, str] = field(default_factory=dict)  # the properties of recollect's own namespace
     title: str | None = None
     keywords: tuple[str, ...] = ()
@@ -121,12 +122,18 @@ def read_xmp(packet: bytes | None) -> Xmp | None:
     trees = (_LIGHTROOM + "hierarchicalSubject", _DIGIKAM + "TagsList", _MS_PHOTO + "LastKeywordXMP", _CATALOG_SETS)
     tags = [tag for name in trees for tag in found.texts(name)]
     keywords = found.texts(_DC + "subject")
+    own = parts_of_mark(found.of_namespace(_OWN))
     named, worded = _split_tag_trees([*tags, *filter(_is_tree, keywords)])
     return Xmp(
-        descriptions=tuple(
-            FieldText(known_as, words.strip()) for name, known_as in _CAPTIONS.items() for words in found.texts(name)
+        descriptions=(
+            *(
+                FieldText(known_as, words.strip())
+                for name, known_as in _CAPTIONS.items()
+                for words in found.texts(name)
+            ),
+            *text_in_mark(own),
         ),
-        own=parts_of_mark(found.of_namespace(_OWN)),
+        own=own,
         title=found.text(_DC + "title"),
         keywords=(*(word for word in keywords if not _is_tree(word)), *worded),
         people=(*_region_names(root, "face"), *found.texts(_IPTC_EXT + "PersonInImage"), *named),

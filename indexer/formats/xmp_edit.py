@@ -28,6 +28,7 @@ from indexer.formats.xmp_packet import (
     parse,
     texts_of,
 )
+from indexer.model import CaptionBy
 from indexer.ownership.mark import XMP_NAMES, OwnCaption, Stripped, digest
 
 _RDF_END = b"</rdf:RDF>"
@@ -54,8 +55,8 @@ def compose_packet(own: OwnCaption) -> bytes:
 def splice(packet: bytes, own: OwnCaption) -> bytes:
     """`packet` with our rdf:Description before its `</rdf:RDF>`.
 
-    Where a dc:description stands already (blank, or a camera's), only our mark is added: two would make the packet
-    invalid (see `can_describe`). Raises `XmpError` on a packet that is not
+    Where a dc:description stands already, only our mark is added: two would make the packet invalid (see
+    `can_describe`). A correction's mark then holds the words itself. Raises `XmpError` on a packet that is not
     understood.
     """
     parsed = parse(packet)
@@ -87,6 +88,8 @@ def can_describe(packet: bytes) -> bool:
 
 def _block(own: OwnCaption, about: bytes, undo: str, *, with_text: bool) -> bytes:
     fields = own.mark.fields() | {"undo": undo}
+    if own.mark.by is CaptionBy.PERSON and not with_text:
+        fields["text"] = own.text
     attributes = "".join(f" recollect:{XMP_NAMES[part]}={quoteattr(value)}" for part, value in fields.items())
     text = (
         f'<dc:description xmlns:dc="{DC}"><rdf:Alt><rdf:li xml:lang="x-default">{escape(own.text)}</rdf:li></rdf:Alt>'

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from xml.parsers import expat
 
 from indexer.errors import CaptionRefused
-from indexer.ownership.mark import XMP_NAMES, FieldText, Mark, parts_of_mark
+from indexer.ownership.mark import XMP_NAMES, FieldText, Mark, parts_of_mark, text_in_mark
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"
@@ -148,7 +148,7 @@ class _Reader:
 
 
 def captions(packet: Packet) -> list[FieldText]:
-    """Every text that stands where captions stand, in every language."""
+    """Every text that stands where captions stand, in every language, and a correction in our own mark."""
     found = []
     for description in packet.descriptions:
         for name, value in description.attributes.items():
@@ -157,7 +157,7 @@ def captions(packet: Packet) -> list[FieldText]:
         for element in description.children:
             if element.name in CAPTION_FIELDS:
                 found += [FieldText(CAPTION_FIELDS[element.name], text) for text in texts_of(element)]
-    return found
+    return [*found, *text_in_mark(own_fields(packet))]
 
 
 def texts_of(element: Element) -> list[str]:

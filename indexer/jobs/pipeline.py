@@ -367,7 +367,7 @@ async def _without_the_correction(
         written = await context.photos.write_caption(job.file.path, known.machine, stamp, over_correction=True)
         photo = replace(photo, stamp=written.stamp, caption_place=written.place, caption_reason=written.reason)
         photo = replace(photo, obstacle=written.obstacle)
-    if photo.caption_place is CaptionPlace.INDEX and metadata.correction is not None:
+    if photo.caption_place is CaptionPlace.INDEX and (metadata.correction is not None or metadata.overtaken):
         return await _undone(job, photo, context)
     return photo
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -66,6 +66,19 @@ def read_metadata(
     return combine(picture, blocks, read_xmp(blocks.xmp), beside, takeout=takeout, name=path.name)
 
 
+def text_digests(data: bytes, path: Path, sidecars: Sequence[bytes]) -> frozenset[str]:
+    """Of every text in a file and its sidecars that is not nobody's: what a correction's mark remembers as older than
+    it (`Mark.overrules`). Raises `UnreadablePhoto`."""
+    blocks = find_blocks(data, open_picture(data, suffix=path.suffix, max_pixels_mp=math.inf))
+    packets = [found for raw in (blocks.xmp, *sidecars) if (found := read_xmp(raw))]
+    return _digests(text for text in _Words.of(blocks, packets).texts if not text.is_nobodys)
+
+
+def _digests(texts: Iterable[FieldText]) -> frozenset[str]:
+    cleaned = (clean_text(text.text, CAPTION_CHARACTERS) for text in texts)
+    return frozenset(digest(text) for text in cleaned if text is not None)
+
+
 def combine(
     picture: OpenedImage,
     blocks: Blocks,
@@ -87,7 +100,7 @@ def combine(
     described = _Words((FieldText("Google Photos", google.description),), ())
     persons = (one.others_than(words.marks) for one in (*sidecars, described, words))
     others = next(filter(None, persons), None)
-    correction = _correction(_Words.of(blocks, inside), sidecars, words.marks)
+    correction = _correction(_Words.of(blocks, inside), sidecars, words)
     person_caption = correction.text if correction else others or words.typed
     alt_texts, comments = other_words(words.persons(words.marks), {person_caption, others})
     said = SearchableTexts.of(exif, iptc, packets)
@@ -121,6 +134,7 @@ def combine(
         machine_caption=_cleaned(words.own(CaptionBy.MODEL)),
         correction=correction,
         overruled=others if correction else None,
+        overtaken=correction is None and any(sidecar.typed for sidecar in sidecars),
         marked=bool(words.marks),
         damage=picture.damage,
     )
@@ -171,16 +185,21 @@ def _is_lesser(text: FieldText) -> int:
     return 2 if text.field.endswith(("Accessibility", "acdsee:caption")) else 0
 
 
-def _correction(photo: _Words, sidecars: Sequence[_Words], marks: Sequence[Mark]) -> FileCaption | None:
-    """The correction that stands, the latest one typed where there are several.
+def _correction(photo: _Words, sidecars: Sequence[_Words], words: _Words) -> FileCaption | None:
+    """The correction that stands, the latest one typed where there are several; `words` are all of them together.
 
-    It is never written where a sidecar holds another program's words, nor beside them into the photo: such words were
-    put there later.
+    Its mark remembers which of the other texts it was put above: any other came later. Older versions, whose marks do
+    not, never wrote one where a sidecar held another program's words, nor beside them into the photo.
     """
-    if any(sidecar.others_than(marks) for sidecar in sidecars):
-        return None
-    places = [*sidecars, *([] if photo.others_than(marks) else [photo])]
-    found = (_cleaned(place.own(CaptionBy.PERSON)) for place in places)
+    others = _digests(words.persons(words.marks))
+    in_sidecars = any(sidecar.others_than(words.marks) for sidecar in sidecars)
+    in_photo = photo.others_than(words.marks) is not None
+    found: list[FileCaption | None] = []
+    for place in (*sidecars, photo):
+        for mark in place.marks:
+            overtaken = in_sidecars or (in_photo and place is photo)
+            if mark.by is CaptionBy.PERSON and not (overtaken if mark.overrules is None else others - mark.overrules):
+                found.append(_cleaned(find_own(place.texts, [mark])))
     return max(filter(None, found), key=_typed_at, default=None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import UTC, datetime
@@ -32,6 +32,8 @@ XMP_NAMES = {
     "confidence": "captionConfidence",
     "digest": "captionDigest",
     "before": "captionBefore",
+    "overrules": "captionOverrules",
+    "text": "captionCorrection",
     "undo": "captionUndo",
 }
 _PARTS = {name: part for part, name in XMP_NAMES.items()}
@@ -63,7 +65,9 @@ def sha256(data: bytes | memoryview) -> str:
 
 
 #: Where our captions are written. Where they stand besides, another program has copied them.
-OWN_FIELDS = frozenset({"ImageDescription", "XPComment", "dc:description"})
+OWN_FIELDS = frozenset({"ImageDescription", "XPComment", "dc:description", XMP_NAMES["text"]})
+#: So many other texts a correction can be put above.
+MOST_OVERRULED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,12 @@ class FieldText:
         return is_camera_text(self.text, self.field, self.make)
 
 
+def text_in_mark(parts: Mapping[str, str]) -> tuple[FieldText, ...]:
+    """The correction that a mark holds itself, where another program's words stand in dc:description."""
+    text = parts.get("text", "")
+    return (FieldText(XMP_NAMES["text"], text),) if text and digest(text) == parts.get("digest") else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """What we write beside a caption. `before` is the SHA-256 of the whole file without it; "" where it is unknown.
@@ -96,11 +106,15 @@ class Mark:
     program: str
     before: str
     by: CaptionBy = CaptionBy.MODEL
+    #: Of a correction: digests of all other texts in photo and sidecars when it was written, as they are read, cleaned.
+    #: These are older than it, any other text is younger. None in marks of older versions.
+    overrules: frozenset[str] | None = None
     #: Whether it stands in XMP under the names of older versions, which other programs take for standard tags.
     outdated: bool = dataclass_field(default=False, compare=False)
 
     def fields(self) -> dict[str, str]:
         """Name and value of each part, as they stand in a file."""
+        overrules = {} if self.overrules is None else {"overrules": " ".join(sorted(self.overrules))}
         return {
             "program": self.program,
             "by": self.by.value,
@@ -109,6 +123,7 @@ class Mark:
             "confidence": f"{self.confidence:.4f}",
             "digest": self.digest,
             "before": self.before,
+            **overrules,
         }
 
     @property
@@ -135,6 +150,7 @@ class Mark:
             program=fields.get("program", "")[:200],
             before=before if re.fullmatch("[0-9a-f]{64}", before) else "",
             by=CaptionBy.PERSON if fields.get("by") == CaptionBy.PERSON else CaptionBy.MODEL,
+            overrules=frozenset(fields["overrules"].split()) if "overrules" in fields else None,
         )
 
 
@@ -161,13 +177,23 @@ class OwnCaption:
     mark: Mark
 
     @staticmethod
-    def of(words: Caption | FileCaption, *, before: str, now: datetime | None = None) -> OwnCaption:
-        """Raises `CaptionRefused` where the caption has no words, or none that a file can hold."""
+    def of(
+        words: Caption | FileCaption,
+        *,
+        before: str,
+        now: datetime | None = None,
+        overrules: frozenset[str] = frozenset(),
+    ) -> OwnCaption:
+        """`overrules`: see `Mark`; of a correction only.
+
+        Raises `CaptionRefused` where the caption has no words, or none that a file can hold.
+        """
         text = clean(words.text)
         if not text:
             raise CaptionRefused("the caption is empty")
         if is_camera_text(text):
             raise CaptionRefused("the caption reads like what cameras write by themselves")
+        by = words.by if isinstance(words, FileCaption) else CaptionBy.MODEL
         mark = Mark(
             digest=digest(text),
             model=clean(words.model or "")[:200],
@@ -175,16 +201,19 @@ class OwnCaption:
             written_at=_date(words.at) if isinstance(words, FileCaption) and words.at else _date(now),
             program=program_name(),
             before=before,
-            by=words.by if isinstance(words, FileCaption) else CaptionBy.MODEL,
+            by=by,
+            overrules=overrules if by is CaptionBy.PERSON else None,
         )
         return OwnCaption(text, mark)
 
-    def says(self, known: FileCaption | None) -> bool:
-        """Whether a caption that was found is this one: the same words, by the same model or a person."""
-        return known is not None and (known.text, known.model or "", known.by) == (
-            self.text,
-            self.mark.model,
-            self.mark.by,
+    def stands_in(self, texts: Sequence[FieldText], marks: Sequence[Mark]) -> bool:
+        """Whether a file has this caption: the same words, by the same model or a person, above the same others."""
+        known = find_own(texts, marks)
+        if known is None or (known.text, known.model or "", known.by) != (self.text, self.mark.model, self.mark.by):
+            return False
+        overrules = self.mark.overrules or frozenset()
+        return not overrules or any(
+            mark.digest == self.mark.digest and overrules <= (mark.overrules or frozenset()) for mark in marks
         )
 
 

@@ -101,14 +101,16 @@ def test_words_of_another_program_stay_and_the_correction_stands_beside_them(tmp
     assert persons_words(path) == "Karl's boat"
 
 
-def test_words_of_another_program_beside_the_photo_are_not_contradicted(tmp_path: Path) -> None:
+def test_words_of_another_program_beside_the_photo_stay_and_the_correction_goes_into_the_photo(tmp_path: Path) -> None:
     path = tmp_path / "theirs.jpg"
     path.write_bytes(made.plain())
     write(path, CORRECTION)
     sidecar_path(path).write_bytes(made.packet(made.described("Karl's boat")))
     beside = sidecar_path(path).read_bytes()
-    assert write(path, AGAIN).place is CaptionPlace.INDEX
+    assert persons_words(path) == "Karl's boat"
+    assert write(path, AGAIN).place is CaptionPlace.EXIF
     assert sidecar_path(path).read_bytes() == beside
+    assert persons_words(path) == AGAIN.text
 
 
 def test_undo_refuses_where_the_journal_remembers_another_original(tmp_path: Path) -> None:

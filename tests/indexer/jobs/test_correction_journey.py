@@ -566,3 +566,56 @@ async def test_a_sidecar_that_another_program_makes_is_noticed_and_its_words_are
         }
         assert {photo.caption_by for photo in all_photos(storage)} == {CaptionBy.PERSON}
     assert {path: path.read_bytes() for path in library.iterdir()} == before
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["into the photo", "into the sidecar"])
+async def test_a_correction_beside_another_program_s_sidecar_outlives_the_data_directory(
+    library: Path, settings: Settings, signed: bool
+) -> None:
+    photo = library / "red.jpg"
+    if signed:
+        photo.write_bytes(made.with_segments(made.c2pa(), jpeg=photo.read_bytes()))
+    sidecar = photo.with_suffix(".jpg.xmp")
+    sidecar.write_bytes(made.packet(made.described("Karl's wall")))
+    before = {path: path.read_bytes() for path in (photo, sidecar)}
+    await index(settings, CountingCaptioner(), library)
+    correct(settings, OMA)
+    await index(settings, CountingCaptioner(), library)
+    corrected = {path: path.read_bytes() for path in (photo, sidecar)}
+    place = CaptionPlace.SIDECAR if signed else CaptionPlace.EXIF
+    with stored(settings) as storage:
+        assert (photo_of(storage).caption, photo_of(storage).caption_place) == (OMA, place)
+    assert (await index(settings, CountingCaptioner(), library)).done == 0, "our own write starts no loop"
+    shutil.rmtree(settings.data_dir)
+    await index(settings, CountingCaptioner(), library)
+    with stored(settings) as storage:
+        assert (photo_of(storage).caption, photo_of(storage).correction) == (OMA, OMA)
+        assert photo_of(storage).metadata.person_caption == "Karl's wall"
+    assert {path: path.read_bytes() for path in (photo, sidecar)} == corrected
+    correct(settings, None)
+    await index(settings, CountingCaptioner(), library)
+    assert {path: path.read_bytes() for path in (photo, sidecar)} == before
+    with stored(settings) as storage:
+        assert photo_of(storage).caption == "Karl's wall"
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["into the photo", "into the sidecar"])
+async def test_other_words_in_the_sidecar_after_a_correction_win_with_and_without_the_data_directory(
+    library: Path, settings: Settings, signed: bool
+) -> None:
+    photo = library / "red.jpg"
+    if signed:
+        photo.write_bytes(made.with_segments(made.c2pa(), jpeg=photo.read_bytes()))
+    sidecar = photo.with_suffix(".jpg.xmp")
+    sidecar.write_bytes(made.packet(made.described("Karl's wall")))
+    await index(settings, CountingCaptioner(), library)
+    correct(settings, OMA)
+    await index(settings, CountingCaptioner(), library)
+    sidecar.write_bytes(sidecar.read_bytes().replace(b"Karl's wall", b"Karl's new wall"))
+    for lost in (False, True):
+        if lost:
+            shutil.rmtree(settings.data_dir)
+        await index(settings, CountingCaptioner(), library)
+        with stored(settings) as storage:
+            assert (photo_of(storage).caption, photo_of(storage).correction) == ("Karl's new wall", None)
+    assert b"Karl's new wall" in sidecar.read_bytes()
