@@ -59,7 +59,7 @@ class HeifPhoto:
         self._heif = read_heif(data)
         items = self._heif.items.values()
         self._exif = [_Exif(item, *_parted(self._payload(item))) for item in items if item.kind == b"Exif"]
-        self._iptc = [self._payload(item) for item in items if item.kind == b"iptc"]
+        self._iptc = [(item, self._payload(item)) for item in items if item.kind == b"iptc"]
         packets = {item.number: self._payload(item) for item in items if item.content_type.strip().lower() == _XMP_TYPE}
         self._xmp = [_Xmp(self._heif.items[number], packet, _parsed(packet)) for number, packet in packets.items()]
 
@@ -109,7 +109,7 @@ class HeifPhoto:
                 found += xmp_packet.captions(xmp.parsed)
             elif xmp_packet.may_describe(xmp.packet):
                 raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption")
-        captions = [text for block in self._iptc for text in iptc.captions_of_iim(block)]
+        captions = [text for _, block in self._iptc for text in iptc.captions_of_iim(block)]
         return found + [FieldText("IPTC Caption-Abstract", text) for text in captions]
 
     @property
@@ -165,7 +165,8 @@ class HeifPhoto:
             for xmp in self._xmp
             if xmp.parsed is not None and xmp_edit.holds(xmp.parsed, digests)
         ]
-        return blocks + packets
+        iims = [(item, left) for item, iim in self._iptc if (left := iptc.iim_without(iim, digests))]
+        return blocks + packets + iims
 
     def _in_place(self, changes: list[tuple[Item, bytes]]) -> bytes:
         """No byte moves: what an item no longer needs becomes zeros that belong to nobody. An XMP packet that gets its

@@ -42,8 +42,13 @@ def captions_of_iim(block: bytes) -> list[str]:
 def turned_right(block: bytes) -> bytes:
     """IPTC-IIM from TIFF's tag 33723, which is often of type LONG: some programs then turn round each four bytes."""
     if block[:1] != _TAG_MARKER and block[3:4] == _TAG_MARKER:
-        return b"".join(block[at : at + 4][::-1] for at in range(0, len(block), 4))
+        return turned_round(block)
     return block
+
+
+def turned_round(block: bytes) -> bytes:
+    """Each four bytes the other way round."""
+    return b"".join(block[at : at + 4][::-1] for at in range(0, len(block), 4))
 
 
 def _iptc_blocks(resources: bytes) -> list[bytes]:
@@ -77,8 +82,24 @@ def _value(block: bytes, match: re.Match[bytes]) -> bytes:
 
 def without_captions(payload: bytes, digests: Collection[str]) -> bytes | None:
     """An APP13 payload without every 2:120 whose text has one of these digests; None where it has none, or is not
-    understood to the last byte. Photoshop's note of the block's MD5 (resource 0x0425) goes on saying what is so."""
-    resources = _resources(payload)
+    understood to the last byte."""
+    left = resources_without(payload[len(HEADER) :], digests) if payload.startswith(HEADER) else None
+    return None if left is None else HEADER + left
+
+
+def iim_without(block: bytes, digests: Collection[str]) -> bytes | None:
+    """The same of IPTC-IIM without anything around it. Where each four bytes are turned round, they are so then."""
+    right = turned_right(block)
+    kept = _without(right, digests)
+    if kept is None or kept == right:
+        return None
+    return kept if right == block else turned_round(kept + b"\0" * (-len(kept) % 4))
+
+
+def resources_without(data: bytes, digests: Collection[str]) -> bytes | None:
+    """The same of Photoshop's image resources. Their note of the block's MD5 (resource 0x0425) goes on saying what is
+    so."""
+    resources = _resources(data)
     found = [body for number, _, body in resources if number == _IPTC_RESOURCE]
     if len(found) != 1:
         return None
@@ -86,7 +107,7 @@ def without_captions(payload: bytes, digests: Collection[str]) -> bytes | None:
     if kept is None or kept == found[0]:
         return None
     old, new = hashlib.md5(found[0], usedforsecurity=False), hashlib.md5(kept, usedforsecurity=False)
-    pieces = [HEADER]
+    pieces = list[bytes]()
     for number, head, body in resources:
         if number == _IPTC_RESOURCE:
             body = kept
@@ -98,9 +119,7 @@ def without_captions(payload: bytes, digests: Collection[str]) -> bytes | None:
 
 def _resources(payload: bytes) -> list[tuple[int, bytes, bytes]]:
     """Number, what stands before the length, and data of each resource; none where any is damaged."""
-    found, at = list[tuple[int, bytes, bytes]](), len(HEADER)
-    if not payload.startswith(HEADER):
-        return []
+    found, at = list[tuple[int, bytes, bytes]](), 0
     while at < len(payload):
         name_end = at + 7 + payload[at + 6] if at + 7 <= len(payload) else len(payload)
         start = name_end + (name_end - at) % 2 + 4

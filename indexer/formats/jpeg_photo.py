@@ -261,6 +261,7 @@ class JpegPhoto:
             except CaptionRefused as error:
                 refused.append(error)
         changes += self._without_iptc(digests)
+        changes += self._without_comments(digests)
         if refused and not changes:
             raise refused[0]
         return self._pieces(changes)
@@ -281,7 +282,19 @@ class JpegPhoto:
         """IPTC's caption where it is ours and stands in a segment of its own; one that goes on in the next stays."""
         found = [s for s in self._header if is_kind(self.data, s, APP13, iptc.HEADER)]
         new = iptc.without_captions(payload(self.data, found[0]), digests) if len(found) == 1 else None
-        return [] if new is None else [(found[0].marker_at, found[0].end, compose(APP13, new))]
+        return (
+            []
+            if new is None or self._is_behind_mpf(found[0])
+            else [(found[0].marker_at, found[0].end, compose(APP13, new))]
+        )
+
+    def _without_comments(self, digests: frozenset[str]) -> list[tuple[int, int, bytes]]:
+        found = (s for s in self._header if s.marker == COM and not self._is_behind_mpf(s))
+        return [(s.marker_at, s.end, b"") for s in found if digest(decode_text(payload(self.data, s))) in digests]
+
+    def _is_behind_mpf(self, segment: Segment) -> bool:
+        """Whether an MPF segment stands before this one: its offsets would no longer be true without it."""
+        return any(mpf.start < segment.start for mpf in self._mpf)
 
     def _assembled(self, changes: Sequence[tuple[int, int, bytes]]) -> bytes:
         return b"".join(self._pieces(changes))

@@ -16,7 +16,7 @@ from functools import cached_property
 from indexer.errors import CaptionRefused
 from indexer.formats import tiff, tiff_edit, xmp_edit, xmp_packet
 from indexer.formats.maker_note import reads_beyond
-from indexer.formats.png_text import XMP_KEYWORD, PngText, packets_of, read_text
+from indexer.formats.png_text import XMP_KEYWORD, PngText, packets_of, read_text, without_captions
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, Mark, OwnCaption
 
@@ -185,7 +185,8 @@ class PngPhoto:
             )
 
     def bare(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
-        """The file without our caption, in pieces. `vouched`: see `EditablePhoto`. Raises `CaptionRefused`."""
+        """The file without our caption, and copies of it, in pieces. `vouched`: see `EditablePhoto`. Raises
+        `CaptionRefused`."""
         digests = vouched | {mark.digest for mark in self.marks}
         changes: list[_Change] = []
         for chunk, packet in zip(self._xmp, self._packets, strict=False):
@@ -200,6 +201,12 @@ class PngPhoto:
                 left = tiff_edit.strip_caption(block, digests).data
                 new = b"" if left is None else compose(b"eXIf", _header_of(self._body(chunk)) + left)
                 changes.append((chunk.start, chunk.end, new))
+        for chunk in self._chunks:
+            if chunk.kind in _TEXTS and chunk not in self._xmp:
+                with suppress(CaptionRefused):  # what is damaged is no copy that is known for one
+                    left = without_captions(chunk.kind, self._body(chunk), digests)
+                    if left is not None:
+                        changes.append((chunk.start, chunk.end, compose(chunk.kind, left) if left else b""))
         return self._pieces(changes)
 
     def _pieces(self, changes: Sequence[_Change]) -> Sequence[bytes | memoryview]:

@@ -4,18 +4,20 @@ chunks of ImageMagick, in which Exif, XMP and IPTC stand as hexadecimal digits a
 from __future__ import annotations
 
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from indexer.errors import CaptionRefused
 from indexer.formats import iptc, tiff, xmp_packet
 from indexer.formats.charsets import decode_text
-from indexer.ownership.mark import FieldText
+from indexer.ownership.mark import FieldText, digest
 
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 
 _MAX_TEXT_BYTES = 4 << 20
 _PROFILE = b"raw profile type "
 _EXIF_HEADER, _APP1_XMP_HEADER = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+_DIGITS_A_LINE = 72  # as ImageMagick has it
 _TITLE, _COMMENT = b"title", b"comment"
 #: PNG third edition, 11.3.3.2, and what ImageMagick makes of EXIF's.
 _CREATION_TIMES = frozenset({b"creation time", b"exif:datetimeoriginal"})
@@ -121,6 +123,37 @@ def _unpacked(keyword: bytes, packed: bytes) -> bytes:
     if unpacker.unconsumed_tail:
         raise CaptionRefused("a text of the file is too long to look through, and may hold a person's caption")
     return text
+
+
+def without_captions(kind: bytes, body: bytes, digests: Collection[str]) -> bytes | None:
+    """A text chunk's data without copies of the captions of these digests: b"" where it was nothing else, None where it
+    has none, or one that can't be taken out. Raises `CaptionRefused` as `read_text` does."""
+    text = read_text(kind, body)
+    if text.keyword.lower() in _DESCRIPTIONS | {_COMMENT}:
+        return b"" if digest(decode_text(text.text)) in digests else None
+    profile = text.iptc
+    if profile is None:
+        return None
+    remove = iptc.resources_without if profile.startswith(b"8BIM") else iptc.iim_without
+    left = remove(profile, digests)
+    if left is None or not left.strip(b"\0"):
+        return left and b""
+    name = text.text.strip().split(b"\n")[0]
+    digits = left.hex().encode()
+    lines = [digits[at : at + _DIGITS_A_LINE] for at in range(0, len(digits), _DIGITS_A_LINE)]
+    return _packed(kind, body, b"\n".join([b"", name, b"%8d" % len(left), *lines, b""]))
+
+
+def _packed(kind: bytes, body: bytes, text: bytes) -> bytes:
+    """The data of a chunk like this one, with another text."""
+    keyword, _, rest = body.partition(b"\0")
+    if kind == b"tEXt":
+        return keyword + b"\0" + text
+    if kind == b"zTXt":
+        return keyword + b"\0\0" + zlib.compress(text, 9)
+    language, translated = rest[2:].split(b"\0", 2)[:2]
+    packed = zlib.compress(text, 9) if rest[:1] == b"\1" else text
+    return b"\0".join([keyword, rest[:2] + language, translated, packed])
 
 
 def packets_of(text: PngText) -> list[xmp_packet.Packet]:

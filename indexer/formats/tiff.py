@@ -183,6 +183,23 @@ def _check_data(block: bytes, order: str, offsets: Entry, sizes: Entry | None) -
             raise TiffError(f"{what} lies outside the Exif block")
 
 
+def spans(block: bytes) -> Iterator[tuple[int, int]]:
+    """Where every value that is not in its entry lies, and every piece of image data whose length is told. Raises
+    `TiffError` as `walk` does."""
+    order = byte_order(block)
+    for directory in walk(block):
+        entries = {entry.tag: entry for entry in directory.entries}
+        yield from ((entry.start, entry.end) for entry in directory.entries if not entry.inline)
+        for offsets_tag, sizes_tag in _DATA_TAGS.items():
+            if offsets_tag in entries and sizes_tag in entries:
+                pairs = zip(
+                    numbers(block, order, entries[offsets_tag]),
+                    numbers(block, order, entries[sizes_tag]),
+                    strict=False,
+                )
+                yield from ((start, start + size) for start, size in islice(pairs, _MAX_OFFSETS))
+
+
 def pictures_outside(block: bytes) -> list[tuple[int, int]]:
     """Where image data begins and ends, counted from the block, that its directories point at and that does not lie in
     it whole: thumbnails, strips and tiles. Programs look for it in the file, behind the block. As many as can be read

@@ -16,11 +16,13 @@ from dataclasses import dataclass
 import piexif
 
 from indexer.errors import CaptionRefused
-from indexer.formats import xmp_edit, xmp_packet
+from indexer.formats import iptc, xmp_edit, xmp_packet
 from indexer.formats.tiff import (
     ENTRY_BYTES,
     EXIF_IFD,
     IMAGE_DESCRIPTION,
+    IPTC,
+    PHOTOSHOP,
     TYPE_BYTES,
     USER_COMMENT,
     XMP,
@@ -32,6 +34,7 @@ from indexer.formats.tiff import (
     entry_text,
     integers,
     read_directory,
+    spans,
     texts,
 )
 from indexer.ownership.mark import Mark, OwnCaption, Stripped, digest
@@ -231,15 +234,19 @@ def _without_entries(block: bytes, digests: frozenset[str], *, forget: bool) -> 
     order, ifd0 = byte_order(block), _ifd0(block)
     directory = read_directory(block, order, ifd0)
     entries = [entry for entry in directory.entries if not _is_ours(block, order, entry, digests)]
+    shortened: list[Entry] = []
     changes: list[tuple[int, bytes]] = [(len(block) - len(_MAGIC), b"\0" * len(_MAGIC))] if forget else []
     kept = []
     for entry in entries:
-        packet = _packet_without(block, entry, digests)
-        if packet is None:
+        left = _value_without(block, entry, digests)
+        if left is None:
             kept.append(entry.raw)
-        elif packet:
-            kept.append(entry.raw[:4] + struct.pack(order + "I", len(packet)) + entry.raw[8:])
-            changes.append((entry.start, packet.ljust(entry.end - entry.start, b"\0")))
+            continue
+        shortened.append(entry)
+        if left:
+            kept.append(entry.raw[:4] + struct.pack(order + "I", len(left) // TYPE_BYTES[entry.kind]) + entry.raw[8:])
+            changes.append((entry.start, left.ljust(entry.end - entry.start, b"\0")))
+    _check_alone(block, shortened)
     if not kept:
         raise TiffError("another program has rewritten the Exif block, and our entries are all that IFD0 holds")
     gap = ENTRY_BYTES * (len(directory.entries) - len(kept))
@@ -269,11 +276,32 @@ def _without_comment(
     return [(directory.offset, struct.pack(order + "H", len(kept)) + b"".join(kept) + following + b"\0" * gap)]
 
 
-def _packet_without(block: bytes, entry: Entry, digests: frozenset[str]) -> bytes | None:
-    """A TIFF file's XMP packet without our part; b"" where nothing is left of it, None where it is to stay."""
-    if entry.tag != XMP or TYPE_BYTES[entry.kind] != 1:
+def _check_alone(block: bytes, shortened: Sequence[Entry]) -> None:
+    """Raises `TiffError` where other values, or parts of a picture, lie in the bytes of these."""
+    if not shortened:
+        return
+    others = [span for span in spans(block) if span not in {(entry.start, entry.end) for entry in shortened}]
+    if any(start < entry.end and entry.start < end for entry in shortened for start, end in others):
+        raise TiffError("parts of the Exif block lie on top of each other")
+
+
+def _value_without(block: bytes, entry: Entry, digests: frozenset[str]) -> bytes | None:
+    """A TIFF file's XMP packet without our part, or its IPTC without our caption; b"" where nothing is left of it, None
+    where it is to stay."""
+    if entry.tag not in (XMP, IPTC, PHOTOSHOP) or TYPE_BYTES[entry.kind] not in (1, 4):
         return None
-    packet = block[entry.start : entry.end]
+    value = block[entry.start : entry.end]
+    if entry.tag == XMP:
+        return _packet_without(value, digests) if TYPE_BYTES[entry.kind] == 1 else None
+    left = (iptc.iim_without if entry.tag == IPTC else iptc.resources_without)(value, digests)
+    if left is None or not left.strip(b"\0"):
+        return left and b""
+    left += b"\0" * (-len(left) % TYPE_BYTES[entry.kind])
+    return left if len(left) > 4 else None
+
+
+def _packet_without(packet: bytes, digests: frozenset[str]) -> bytes | None:
+    """b"" where nothing is left of it, None where it is to stay."""
     try:
         if not xmp_edit.holds(xmp_packet.parse(packet), digests):
             return None

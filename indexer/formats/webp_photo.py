@@ -175,6 +175,9 @@ class WebpPhoto:
             bodies[b"EXIF"] = None if left is None else header + left
         if body is not None and self._packet is not None and xmp_edit.holds(self._packet, digests):
             bodies[b"XMP "] = xmp_edit.strip_caption(body, digests).data
+        resources = iptc.resources_without(self._body(_PHOTOSHOP) or b"", digests)
+        if resources is not None:
+            bodies[_PHOTOSHOP] = resources
         return self._as_it_was(_with(self._chunks, bodies)) if bodies else [self.data]
 
     def _as_it_was(self, left: list[Chunk]) -> list[bytes]:

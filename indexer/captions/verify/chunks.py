@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from indexer.captions.verify.iptc import check_removed_datasets, check_removed_resources
 from indexer.captions.verify.packet import check_removed, check_removed_entries
 from indexer.captions.verify.rules import (
     Undo,
+    VerifyError,
     check_block_edit,
     check_opens_alike,
     check_packet_edit,
@@ -19,6 +22,9 @@ from indexer.captions.verify.rules import (
 )
 from indexer.ownership.mark import OwnCaption
 
+_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+_CAPTION_KEYWORDS = frozenset({b"description", b"imagedescription", b"caption", b"exif:imagedescription", b"comment"})
+_MAX_PROFILE_BYTES = 8 << 20
 _PNG_XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
 
 
@@ -48,12 +54,51 @@ def check_png_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> No
 
 
 def check_png_removal(old: bytes, new: bytes) -> None:
-    """Raises `VerifyError` unless they differ in nothing but XMP and the eXIf chunk."""
+    """Raises `VerifyError` unless they differ in nothing but XMP, the eXIf chunk, captions of IPTC, and texts for
+    captions that are gone."""
     before, after = _png(old), _png(new)
-    _same_but(old, new, before, after, {b"xmp", b"eXIf"})
+    _same_but(old, new, before, after, {b"xmp", b"eXIf", *_TEXTS})
+    _check_removed_texts(_texts(old, before), _texts(new, after))
     check_removed(_all(old, before, b"xmp"), _all(new, after, b"xmp"))
     _check_removed_exif(_all(old, before, b"eXIf"), _all(new, after, b"eXIf"))
     check_opens_alike(old, new)
+
+
+def _texts(data: bytes, pieces: list[_Piece]) -> list[tuple[bytes, bytes]]:
+    return [(piece.kind, data[piece.start : piece.end]) for piece in pieces if piece.kind in _TEXTS]
+
+
+def _check_removed_texts(before: list[tuple[bytes, bytes]], after: list[tuple[bytes, bytes]]) -> None:
+    """Chunks of text, each as kind and bytes."""
+    left = list(after)
+    for kind, raw in before:
+        if left[:1] == [(kind, raw)]:
+            del left[0]
+            continue
+        name = raw[8:].partition(b"\0")[0].lower()
+        if name in _CAPTION_KEYWORDS:
+            continue
+        require(name in (b"raw profile type iptc", b"raw profile type 8bim"), "a text of the PNG has changed")
+        was, now = _profile(kind, raw), b""
+        if left and left[0][0] == kind and left[0][1][8:].partition(b"\0")[0].lower() == name:
+            now = _profile(*left.pop(0))
+        (check_removed_resources if was[:4] == b"8BIM" else check_removed_datasets)(was, now)
+    require(not left, "a text of the PNG is new")
+
+
+def _profile(kind: bytes, raw: bytes) -> bytes:
+    """What the digits of an ImageMagick profile stand for."""
+    text = raw[8:-4].partition(b"\0")[2]
+    try:
+        if kind == b"iTXt":
+            packed, text = text[0] == 1, text[2:].split(b"\0", 2)[2]
+        else:
+            packed, text = kind == b"zTXt", text[kind == b"zTXt" :]
+        if packed:
+            text = zlib.decompressobj().decompress(text, _MAX_PROFILE_BYTES)
+        return bytes.fromhex(b"".join(text.strip().splitlines()[2:]).decode("ascii"))
+    except (IndexError, ValueError, zlib.error) as error:
+        raise VerifyError("verification: a profile of ImageMagick's can't be read") from error
 
 
 def _png(data: bytes) -> list[_Piece]:
@@ -92,9 +137,14 @@ def check_webp_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
 
 
 def check_webp_removal(old: bytes, new: bytes) -> None:
-    """Raises `VerifyError` unless they differ in nothing but EXIF, XMP and the header that counts them."""
+    """Raises `VerifyError` unless they differ in nothing but EXIF, XMP, the header that counts them, and captions of
+    IPTC."""
     before, after = list(_webp(old)), list(_webp(new))
-    _same_but(old, new, before, after, {b"EXIF", b"XMP ", b"VP8X"})
+    _same_but(old, new, before, after, {b"EXIF", b"XMP ", b"VP8X", b"PSAI"})
+    resources = _all(old, before, b"PSAI"), _all(new, after, b"PSAI")
+    require(len(resources[0]) == len(resources[1]), "Photoshop's resources are gone, or new")
+    for was, now in zip(*resources, strict=True):
+        check_removed_resources(was, now)
     check_removed(_all(old, before, b"XMP "), _all(new, after, b"XMP "))
     _check_removed_exif(_all(old, before, b"EXIF"), _all(new, after, b"EXIF"))
     check_opens_alike(old, new)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from indexer.captions.verify.iptc import check_removed_datasets
 from indexer.captions.verify.packet import check_removed
 from indexer.captions.verify.rules import (
     Undo,
@@ -29,7 +30,7 @@ _Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """An item: what kind (`exif`, `xmp`, or empty), in what way it is stored, where, and which bytes say so."""
+    """An item: what kind (`exif`, `xmp`, `iptc`, or empty), in what way it is stored, where, and which bytes say so."""
 
     kind: str
     storage: tuple[int, int]  # construction method, data reference
@@ -72,6 +73,7 @@ def _place(old: bytes, new: bytes) -> _Span:
 
 
 def _check_item(kind: str, old: bytes, new: bytes, own: OwnCaption) -> None:
+    require(kind != "iptc", "IPTC has changed")
     if kind == "xmp":
         check_packet_edit(old, new)
         check_packet_says(new, own)
@@ -122,6 +124,9 @@ def _check_removed(was: _Item, old: bytes, new: bytes) -> None:
     if was.kind == "xmp":
         require(_OWN_NAMESPACE in old, "an XMP packet that is not ours to touch has changed")
         check_removed([old], [new])
+        return
+    if was.kind == "iptc":
+        check_removed_datasets(old, new)
         return
     starts = _tiff_start(old), _tiff_start(new)
     require(old[: starts[0]] == new[: starts[1]], "what stands before the Exif block has changed")
@@ -193,6 +198,8 @@ def _kinds(data: bytes, body: int, end: int) -> Iterator[tuple[int, str]]:
         names = data[at + (12 if short else 14) : stop].split(b"\0")
         if kind == b"Exif":
             yield number, "exif"
+        elif kind == b"iptc":
+            yield number, "iptc"
         elif kind == b"mime" and names[1:2] == [b"application/rdf+xml"]:
             yield number, "xmp"
 

@@ -1,4 +1,4 @@
-"""Independent proof that IPTC in a JPEG lost nothing but captions. See `indexer.captions.verify.rules`."""
+"""Independent proof that IPTC lost nothing but captions. See `indexer.captions.verify.rules`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,28 @@ def check_removed_iptc(before: Sequence[bytes], after: Sequence[bytes]) -> None:
     for old, new in zip(before, after, strict=True):
         if old != new:
             _check_one(old, new)
+
+
+def check_removed_resources(old: bytes, new: bytes) -> None:
+    """The same of Photoshop's resources, whatever they stand in; none left is as good as empty ones."""
+    if not new.strip(b"\0"):
+        values = [value for (number, _), value in _resources(old) if number == _IIM]
+        require(len(values) == 1 == len(_resources(old)), "a resource of Photoshop's is gone")
+        check_removed_datasets(values[0], b"")
+    elif old != new:
+        _check_one(old, new)
+
+
+def check_removed_datasets(old: bytes, new: bytes) -> None:
+    """The same of IPTC-IIM by itself, whichever way each four bytes are turned, and whatever zeros stand behind it."""
+    was, now = (_turned(side).rstrip(b"\0") for side in (old, new))
+    _check_datasets(was, now)
+
+
+def _turned(iim: bytes) -> bytes:
+    if iim[3:4] != b"\x1c" or iim[:1] == b"\x1c":
+        return iim
+    return struct.pack(f">{len(iim) // 4}L", *struct.unpack(f"<{len(iim) // 4}L", iim[: len(iim) // 4 * 4]))
 
 
 def _check_one(old: bytes, new: bytes) -> None:

@@ -55,14 +55,19 @@ def check_jpeg_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
 
 
 def check_jpeg_removal(old: bytes, new: bytes) -> None:
-    """Raises `VerifyError` unless `new` differs from `old` in nothing but Exif, XMP and captions of IPTC, as after an
-    undo that could not be exact."""
+    """Raises `VerifyError` unless `new` differs from `old` in nothing but Exif, XMP, captions of IPTC and comments that
+    are gone, as after an undo that could not be exact."""
     before, after = _split(old), _split(new)
     photoshop = [
         [raw[raw.index(_PHOTOSHOP) :] for raw in side.others if _is_photoshop(raw)] for side in (before, after)
     ]
     check_removed_iptc(photoshop[0], photoshop[1])
-    kept = [replace(side, others=[raw for raw in side.others if not _is_photoshop(raw)]) for side in (before, after)]
+    comments = iter([raw for raw in before.others if _is_comment(raw)])
+    require(all(raw in comments for raw in after.others if _is_comment(raw)), "a comment has changed, or is new")
+    kept = [
+        replace(side, others=[raw for raw in side.others if not _is_photoshop(raw) and not _is_comment(raw)])
+        for side in (before, after)
+    ]
     _same(kept[0], kept[1], new)
     check_removed_entries(before.exif, after.exif)
     check_removed(before.xmp, after.xmp)
@@ -72,6 +77,10 @@ def check_jpeg_removal(old: bytes, new: bytes) -> None:
 def _is_photoshop(raw: bytes) -> bool:
     marker_free = raw.lstrip(b"\xff")
     return marker_free[:1] == b"\xed" and marker_free[3:].startswith(_PHOTOSHOP)
+
+
+def _is_comment(raw: bytes) -> bool:
+    return raw.lstrip(b"\xff")[:1] == b"\xfe"
 
 
 def _split(data: bytes) -> _Jpeg:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from indexer.captions.verify.iptc import check_removed_datasets, check_removed_resources
 from indexer.captions.verify.packet import check_removed
 from indexer.captions.verify.rules import (
     Undo,
@@ -20,6 +21,8 @@ from indexer.captions.verify.rules import (
 from indexer.ownership.mark import OwnCaption
 
 _DESCRIPTION, _COMMENT, _PACKET = 0x010E, 0x9C9C, 0x02BC
+_IIM, _RESOURCES = 0x83BB, 0x8649
+_SHORTER = (_PACKET, _IIM, _RESOURCES)
 _WIDTHS = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)
 _MOST_PAGES = 10_000
 _MAGIC_BYTES = 8
@@ -138,19 +141,30 @@ def _check_says(before: _Tiff, after: _Tiff, own: OwnCaption) -> None:
 
 def check_tiff_removal(old: bytes, new: bytes) -> None:
     """Raises `VerifyError` unless `new` differs from `old` in nothing but the directory of the first page, which has
-    lost no entry but our texts, in XMP, and in the last bytes (our record), as after an undo that could not be exact.
+    lost no entry but our texts, in XMP, in captions of IPTC, and in the last bytes (our record), as after an undo that
+    could not be exact.
     """
     before, after = _Tiff(old), _Tiff(new)
     require(len(new) == len(old) and after.first.start == before.first.start, "parts of the file have moved")
-    ours = (_DESCRIPTION, _COMMENT, _PACKET)
+    ours = (_DESCRIPTION, _COMMENT, *_SHORTER)
     kept = [entry for entry in before.first.entries if before.tag(entry) not in ours]
     left = [entry for entry in after.first.entries if after.tag(entry) not in ours]
     require(kept == left, "an entry of IFD0 is not what it was")
     require(after.pages_after_first() == before.pages_after_first(), "the pages after the first are not what they were")
     for entry in after.first.entries:
-        require(after.tag(entry) == _PACKET or after.value(entry) == before.value(entry), "a value of IFD0 has changed")
+        same = after.tag(entry) in _SHORTER or after.value(entry) == before.value(entry)
+        require(same, "a value of IFD0 has changed")
     check_removed(before.values(_PACKET), after.values(_PACKET))
-    packets = [before.span(entry) for entry in before.first.entries if before.tag(entry) == _PACKET]
+    for tag, check in ((_IIM, check_removed_datasets), (_RESOURCES, check_removed_resources)):
+        was, now = before.values(tag), after.values(tag)
+        if was != now:
+            require(len(was) == 1 and len(now) <= 1, "IPTC is new, or one of several is gone")
+            check(was[0], now[0] if now else b"")
+    packets = [
+        before.span(entry)
+        for entry in before.first.entries
+        if before.tag(entry) in _SHORTER and before.value(entry) not in after.values(before.tag(entry))
+    ]
     check_comment(old, new)
     changeable = [(before.first.start, before.first.end), *(span for span in packets if span is not None)]
     changeable += exif_directory(old)
