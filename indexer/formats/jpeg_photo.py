@@ -154,7 +154,7 @@ class JpegPhoto:
             tiff_start=self._exif[0].body + len(EXIF_HEADER) if self._exif else 0,
             block=self._blocks[0] if self._exif else b"",
             xmp=b"".join(self._packets),
-            has_mpf=bool(self._mpf),
+            mpf=(self._mpf[0].body + len(MPF_HEADER), self._mpf[0].end) if self._mpf else None,
         )
 
     def _exif_change(self, own: OwnCaption) -> list[tuple[int, int, bytes]]:

@@ -10,6 +10,7 @@ import pytest
 
 from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.formats.jpeg import segments
 from indexer.formats.maker_note import may_point_at, reads_beyond, shows_outside
 from indexer.model import CaptionPlace, Written
 from tests.indexer.formats import jpegs_made as made
@@ -166,3 +167,73 @@ def test_values_cut_off_by_the_end_of_the_block() -> None:
     cut = block(directory((0x0001, UNDEFINED, 400, 610)))
     assert reads_beyond(cut, len(cut) + 1000)
     assert not reads_beyond(cut, len(cut) + 10)
+
+
+def sectors(data: bytes, left: bytes) -> bytes:
+    """A file that was brought back from a card: zeros to the end of its last sector, then what stood there before."""
+    data += b"\0" * (-len(data) % 512) + left
+    return data + left[: -len(data) % 512]
+
+
+LEFT = b"\x17Elsewhere" * 300  # no beginning of anything
+
+
+@pytest.mark.parametrize("kind", ["what is left of other files", "a picture that MPF tells of"])
+def test_data_that_a_pair_of_numbers_may_seem_to_lead_into_moves_with_the_picture(tmp_path: Path, kind: str) -> None:
+    """Two numbers that are none of a position and a length: nothing that begins where the first one would lead."""
+    second = b"\x22\x20\x1b\x1b" * 40 + made.plain((64, 48)) + b"\xff" * 2000
+
+    def photo(position: int) -> bytes:
+        note = made.exif(block(canon(position, 300, 7)))
+        if kind.startswith("what"):
+            return sectors(made.with_segments(note, jpeg=made.plain((640, 480))), LEFT)
+        return made.with_segments(note, mpf_of(len(made.plain((64, 48)))), trailer=second)
+
+    data = photo(0)
+    trailer = trailer_of(data)
+    if not kind.startswith("what"):
+        data = told_by_mpf(data, data.index(b"\xff\xd8\xff", trailer))
+    position = trailer + 700 - data.index(b"II*\0")
+    data = data.replace(struct.pack("<HHII", 8, LONG, 1, 0), struct.pack("<HHII", 8, LONG, 1, position), 1)
+    assert write(tmp_path, data).place is CaptionPlace.EXIF
+    assert undo_caption(tmp_path / "IMG_1.JPG").exact
+    assert (tmp_path / "IMG_1.JPG").read_bytes() == data
+
+
+def trailer_of(jpeg: bytes) -> int:
+    return segments(jpeg)[-1].end
+
+
+def mpf_of(size: int) -> bytes:
+    """An MPF segment of two pictures (CIPA DC-007); where the second one lies is still to be told."""
+    entries = struct.pack("<IIIHHIIIHH", 0x20030000, 1000, 0, 0, 0, 0, size, 0x5EC07D, 0, 0)
+    index = directory((0xB001, LONG, 1, 2), (0xB002, UNDEFINED, 32, 8 + 2 + 24 + 4))
+    return made.segment(0xE2, b"MPF\0II*\0\x08\0\0\0" + index + entries)
+
+
+def told_by_mpf(data: bytes, picture: int) -> bytes:
+    header = data.index(b"MPF\0") + 4
+    return data.replace(struct.pack("<I", 0x5EC07D), struct.pack("<I", picture - header), 1)
+
+
+@pytest.mark.parametrize("place", ["the sector", "the trailer"])
+def test_what_begins_with_a_sector_and_is_pointed_at_is_the_camera_s(tmp_path: Path, place: str) -> None:
+    data = sectors(made.with_segments(made.exif(block(canon(0, 300, 7))), jpeg=made.plain((640, 480))), LEFT)
+    trailer = trailer_of(data)
+    start = trailer if place == "the trailer" else trailer + -trailer % 512
+    number = struct.pack("<HHII", 8, LONG, 1, start - data.index(b"II*\0"))
+    data = data.replace(struct.pack("<HHII", 8, LONG, 1, 0), number, 1)
+    assert write(tmp_path, data).reason == POINTED
+
+
+def test_a_fraction_that_looks_like_a_position_is_none(tmp_path: Path) -> None:
+    """0x9600 is in the bytes of 10/150 s, across two numbers."""
+    trailer = made.plain((320, 240))
+
+    def photo(exposure: tuple[int, int], long: int = 0) -> bytes:
+        values = [(0x829A, 5, struct.pack("<II", *exposure)), (0x9999, LONG, struct.pack("<I", long))]
+        return made.with_segments(made.exif(made.tiff(made.MAKE, sub=values)), trailer=trailer)
+
+    at = len(photo((1, 1))) - len(trailer)
+    assert write(tmp_path, photo((at, 150))).place is CaptionPlace.EXIF
+    assert write(tmp_path, photo((1, 1), at)).reason == POINTED
