@@ -34,6 +34,10 @@ from indexer.formats.maker_note import reads_beyond
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, Mark, OwnCaption, Stripped, digest, sha256
 
+# The segments of thermal cameras. ExifTool counts positions in them from their own beginning, those of XMP from the
+# file's, and passes over a part of theirs that has the position of an XMP packet. Exif will do for the caption.
+_FLIR_HEADER = b"FLIR\0"
+
 
 class JpegPhoto:
     """One JPEG's bytes, split once. Raises `JpegError` where they are not a JPEG of sound structure."""
@@ -135,6 +139,8 @@ class JpegPhoto:
         if place is CaptionPlace.XMP:
             return self._assembled(self._xmp_change(own, needs_text=True))
         changes = self._exif_change(own)
+        if not self._xmp and any(is_kind(self.data, s, APP1, _FLIR_HEADER) for s in self._header):
+            return self._assembled(changes)
         try:
             changes += self._xmp_change(own, needs_text=False)
         except CaptionRefused:

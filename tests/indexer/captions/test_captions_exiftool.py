@@ -6,6 +6,7 @@ import collections
 import hashlib
 import json
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,29 @@ def test_a_sidecar_reads_well(tmp_path: Path) -> None:
     tags = tags_of(tmp_path / "a.jpg.xmp")[str(tmp_path / "a.jpg.xmp")]
     assert tags["XMP-dc"] == {"Description": made.CAPTION.text}
     assert tags["XMP-recollect"]["CaptionModel"] == made.CAPTION.model
+
+
+def test_no_part_of_a_thermal_picture_is_hidden_by_xmp_at_its_position(tmp_path: Path) -> None:
+    """ExifTool passes over what has the position of a directory that it has seen: a FLIR record, and an XMP packet."""
+    path = tmp_path / "thermal.jpg"
+    path.write_bytes(thermal(5000))
+    write(path)
+    exif = next(one for one in segments(path.read_bytes()) if one.marker == 0xE1)
+    path.write_bytes(thermal(exif.end + 4 + len(made.XMP)))  # where a packet behind Exif would begin
+    before = tags_of(path)[str(path)]
+    assert before["FLIR"]["RawThermalImageWidth"] == 120
+    assert write(path).place is CaptionPlace.EXIF
+    after = tags_of(path)[str(path)]
+    assert after["IFD0"]["ImageDescription"] == made.CAPTION.text
+    assert differences(before, after) == []
+    assert undo_caption(path).exact
+
+
+def thermal(record: int) -> bytes:
+    """A FLIR file (FFF) with one record, of raw data (ExifTool's FLIR.pm), in an APP1 segment behind Exif."""
+    raw = b"\2\0" + (120).to_bytes(2, "little") * 2 + bytes(26) + b"\x89PNG" + bytes(80)
+    entry = struct.pack(">HHIIIII", 1, 0, 1, 0, record, len(raw), 0) + bytes(8)
+    header = b"FFF\0" + b"camera".ljust(16, b"\0") + struct.pack(">III", 100, 64, 1)
+    body = (header.ljust(64, b"\0") + entry).ljust(record, b"\0") + raw
+    segment = made.segment(0xE1, b"FLIR\0\1\0\0" + body)
+    return made.with_segments(made.exif(made.camera_block()), segment)
