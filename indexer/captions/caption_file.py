@@ -5,7 +5,8 @@ Everything here is synchronous and runs in the photo worker's process.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -88,9 +89,8 @@ def write_caption(
     """Puts a caption as far up the ladder as is safe: Exif, XMP, sidecar, index only.
 
     A person's words are never overwritten: beside them a model's stay in the index. A correction (`words` by a person)
-    takes the place of what this program wrote, and stands in a sidecar where another program's words are in the file;
-    its mark remembers which words of other programs it was put above. In a sidecar that has such words it stands in our
-    own property.
+    takes the place of what this program wrote, and stands in a sidecar where another program's words are in the file
+    (in our own property where they are in that, too); its mark remembers above which words it was put.
     `over_correction`: a correction of ours is taken back, and may be replaced by the model's words.
     `roots` are the libraries: a symbolic link below one of them is written through only where it leads into one.
 
@@ -163,7 +163,8 @@ class _Writing:
             own = OwnCaption.of(self.words, before="")
             if self.words.by is CaptionBy.PERSON:
                 self.overrules = self._other_texts() - {own.mark.digest}
-            beside, inside = self.sidecars.have_words(self._in_the_way), self._is_described()
+            beside = self._is_in_the_way(lambda: self.sidecars.have_words(self._in_the_way))
+            inside = self._is_in_the_way(self._is_described)
         except CaptionRefused as refused:
             self.obstacle = refused.obstacle
             return self._written(CaptionPlace.INDEX, str(refused))
@@ -177,6 +178,15 @@ class _Writing:
             self.reasons = [LINK_OUT]
             return self._beside_the_file()
         return self._into_the_file() or self._beside_the_file()
+
+    def _is_in_the_way(self, find: Callable[[], bool]) -> bool:
+        """What `find` says. Where that can't be told, a correction goes elsewhere. Raises `CaptionRefused`."""
+        try:
+            return find()
+        except CaptionRefused as refused:
+            if self.words.by is CaptionBy.MODEL or isinstance(refused, CannotReplace):
+                raise
+            return True
 
     def _in_the_way(self, photo: EditablePhoto | XmpFile) -> FieldText | None:
         """Words that must not be overwritten, nor contradicted by a model. Raises `CaptionRefused`."""
@@ -372,18 +382,15 @@ class _Undoing:
 
 
 def _copies(photo: EditablePhoto | None, vouched: frozenset[str]) -> tuple[str, ...]:
-    if photo is None:
-        return ()
-    ours = vouched | {mark.digest for mark in photo.marks}
+    ours = vouched | {mark.digest for mark in photo.marks} if photo is not None else vouched
     return tuple(name for name in fields_with(_texts(photo), ours) if name not in OWN_FIELDS)
 
 
-def _texts(photo: EditablePhoto) -> list[FieldText]:
+def _texts(photo: EditablePhoto | None) -> list[FieldText]:
     """None of a file in which words may be hidden."""
-    try:
-        return photo.texts
-    except CaptionRefused:
-        return []
+    with suppress(CaptionRefused):
+        return photo.texts if photo is not None else []
+    return []
 
 
 def _opened(file: FileRead) -> EditablePhoto | None:

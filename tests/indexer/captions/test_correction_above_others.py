@@ -182,3 +182,28 @@ def test_another_program_that_writes_the_sidecar_anew_takes_nothing_away(photo: 
     assert b"recollect" not in left
     assert b"Karl" in left
     assert b"xmp:Rating='4'" in left
+
+
+@pytest.mark.parametrize("sidecar", [KARL.decode().encode("utf-16"), KARL[:-60]], ids=["UTF-16", "cut off"])
+def test_a_sidecar_that_is_not_understood_stays_and_the_correction_goes_into_the_photo(
+    tmp_path: Path, sidecar: bytes
+) -> None:
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(made.plain())
+    sidecar_path(photo).write_bytes(sidecar)
+    assert write_caption(photo, made.CAPTION, stamp=stamp_of(photo.stat())).place is CaptionPlace.INDEX
+    assert write(photo, OMA).place is CaptionPlace.EXIF
+    assert read(photo).correction == OMA
+    assert undo_caption(photo).exact
+    assert (photo.read_bytes(), sidecar_path(photo).read_bytes()) == (made.plain(), sidecar)
+
+
+@pytest.mark.parametrize("text", ['Oma\'s "ducks" <b>&amp; ]]> 🦆 חומה', "a" * 2000])
+def test_any_words_stand_in_our_own_property_as_they_were_typed(tmp_path: Path, text: str) -> None:
+    photo, words = tmp_path / "a.jpg", FileCaption(text, CaptionBy.PERSON, at=OMA.at)
+    photo.write_bytes(SIGNED)
+    sidecar_path(photo).write_bytes(KARL)
+    assert write(photo, words).place is CaptionPlace.SIDECAR
+    assert read(photo).correction == words
+    assert undo_caption(photo).exact
+    assert sidecar_path(photo).read_bytes() == KARL
