@@ -1,7 +1,5 @@
-"""Captions in photo files: the ladder from the Exif block down to the index, and the way back.
-
-Everything here is synchronous and runs in the photo worker's process.
-"""
+"""Captions in photo files: the ladder from the Exif block down to the index, and the way back. Everything here is
+synchronous and runs in the photo worker's process."""
 
 from __future__ import annotations
 
