@@ -207,3 +207,23 @@ def test_any_words_stand_in_our_own_property_as_they_were_typed(tmp_path: Path, 
     assert read(photo).correction == words
     assert undo_caption(photo).exact
     assert sidecar_path(photo).read_bytes() == KARL
+
+
+@pytest.mark.parametrize("link", ["symbolic", "hard"])
+def test_a_sidecar_that_is_another_file_too_is_left_alone(tmp_path: Path, link: str) -> None:
+    library, outside = tmp_path / "library", tmp_path / "elsewhere.xmp"
+    library.mkdir()
+    photo = library / "a.jpg"
+    photo.write_bytes(SIGNED)
+    outside.write_bytes(KARL)
+    if link == "symbolic":
+        sidecar_path(photo).symlink_to(outside)
+    else:
+        sidecar_path(photo).hardlink_to(outside)
+    written = write_caption(photo, OMA, stamp=stamp_of(photo.stat()), roots=[library])
+    assert written.place is CaptionPlace.INDEX
+    assert "no sidecar" in (written.reason or "")
+    assert outside.read_bytes() == KARL
+    photo.write_bytes(made.plain())
+    assert write_caption(photo, OMA, stamp=stamp_of(photo.stat()), roots=[library]).place is CaptionPlace.EXIF
+    assert outside.read_bytes() == KARL

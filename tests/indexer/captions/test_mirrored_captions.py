@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from indexer.captions.checks import check_removal
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
 from indexer.errors import CaptionRefused
-from indexer.formats import iptc
+from indexer.formats import iptc, tiff
 from indexer.model import CaptionPlace, Written
 from indexer.ownership.mark import digest
 from tests.indexer.formats import chunks_made as chunks
@@ -282,3 +283,21 @@ def profile(iim: bytes) -> bytes:
 
 def text(body: bytes) -> bytes:
     return chunks.chunk(b"tEXt", body)
+
+
+def test_iptc_that_shares_its_bytes_with_the_picture_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiffs.TIFFS["TIFF"])
+    write(path)
+    exiftool(path, IPTC, "-IPTC:Keywords=sea")
+    data = bytearray(path.read_bytes())
+    order = tiff.byte_order(bytes(data))
+    ifd0 = tiff.read_directory(bytes(data), order, int.from_bytes(data[4:8], "little" if order == "<" else "big"))
+    entries = {entry.tag: (number, entry) for number, entry in enumerate(ifd0.entries)}
+    strips, (_, iim) = entries[0x0111][0], entries[tiff.IPTC]
+    struct.pack_into(order + "HII", data, ifd0.offset + 2 + 12 * strips + 2, 4, 1, iim.start)
+    path.write_bytes(data)
+    undone = undo_caption(path)
+    assert not undone.restored
+    assert "lie on top of each other" in (undone.reason or "")
+    assert path.read_bytes() == data
