@@ -19,34 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from captioner.answering import Handler, Service, serve
-    from captioner.child import ChildError, ChildGone, ChildNotStarted, ChildProcess, python_module
-    from captioner.client import CaptionerProcess, read_model_name
-    from captioner.life import Reply
-    from captioner.meaning import TextTower
-    from captioner.preprocess import squash
-    from captioner.retrieval import blend
-    from captioner.wire import Json, Limits, WireError
+    from captioner.inference.preprocess import squash
+    from captioner.inference.process import CaptionerProcess, read_model_name
+    from captioner.inference.score_fusion import blend
+    from captioner.inference.text_tower import TextTower
 
 #: name -> the module that it is imported from at its first use.
 _LAZY = {
-    "CaptionerProcess": "captioner.client",
-    "ChildError": "captioner.child",
-    "ChildGone": "captioner.child",
-    "ChildNotStarted": "captioner.child",
-    "ChildProcess": "captioner.child",
-    "Handler": "captioner.answering",
-    "Json": "captioner.wire",
-    "Limits": "captioner.wire",
-    "Reply": "captioner.life",
-    "Service": "captioner.answering",
-    "TextTower": "captioner.meaning",
-    "WireError": "captioner.wire",
-    "blend": "captioner.retrieval",
-    "python_module": "captioner.child",
-    "read_model_name": "captioner.client",
-    "serve": "captioner.answering",
-    "squash": "captioner.preprocess",
+    "CaptionerProcess": "captioner.inference.process",
+    "TextTower": "captioner.inference.text_tower",
+    "blend": "captioner.inference.score_fusion",
+    "read_model_name": "captioner.inference.process",
+    "squash": "captioner.inference.preprocess",
 }
 
 __all__ = [
@@ -59,22 +43,10 @@ __all__ = [
     "CaptionerGone",
     "CaptionerProcess",
     "CaptionerUnavailable",
-    "ChildError",
-    "ChildGone",
-    "ChildNotStarted",
-    "ChildProcess",
-    "Handler",
-    "Json",
-    "Limits",
-    "Reply",
-    "Service",
     "Tag",
     "TextTower",
-    "WireError",
     "blend",
-    "python_module",
     "read_model_name",
-    "serve",
     "squash",
 ]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from captioner import DEFAULT_BUNDLE, TextTower
-from captioner.manifest import PIECES, TEXT_TOWER, FileEntry
-from captioner.meaning import TowerWeights
+from captioner.inference.manifest import PIECES, TEXT_TOWER, FileEntry
+from captioner.inference.text_tower import TowerWeights
 
 #: What the tests' words mean: by the sea, an animal, a vehicle, food.
 MEANT = {

@@ -8,5 +8,6 @@
     metrics, bm25, recall, what a bundle is measured by; reward: the same while learning
       synonyms, plot
 
-The programs stand one level up: `captioner.data`, `train`, `export`, `evaluate` and what prepares them.
+Programs, `python -m captioner.training.NAME`: recipe (all of it), coco, data, word_list, pretrained, objects,
+non_photos, train, export, fit_evidence, evaluate, contact_sheet.
 """

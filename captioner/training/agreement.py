@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from captioner.content_words import content_words
-from captioner.preprocess import words
+from captioner.inference.content_words import content_words
+from captioner.inference.preprocess import words
 from captioner.training.captioned import Captioned
 from captioner.training.metrics import auc, calibration, calibration_error, repeats_a_word
 

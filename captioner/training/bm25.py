@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner import Caption
-from captioner.content_words import content_words
-from captioner.preprocess import words
+from captioner.inference.content_words import content_words
+from captioner.inference.preprocess import words
 
 Floats = NDArray[np.float32]
 

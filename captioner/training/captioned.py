@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from captioner import Caption, Tag
-from captioner.data import is_held_back, read_captions, read_photos
-from captioner.litert import LiteRTCaptioner
-from captioner.preprocess import squash
+from captioner.inference.litert import LiteRTCaptioner
+from captioner.inference.preprocess import squash
+from captioner.training.data import is_held_back, read_captions, read_photos
 from captioner.training.metrics import share_agreed
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from captioner.preprocess import END, PAD, START, UNKNOWN
+from captioner.inference.preprocess import END, PAD, START, UNKNOWN
 from captioner.training import loop
 from captioner.training.describe import PhotoHints, Targets
 from captioner.training.model import Captioner, Decoder, Hints, hint_inputs, named

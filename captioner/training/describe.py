@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.data import Source
-from captioner.preprocess import PAD, UNKNOWN, Vocabulary, normalise, words
+from captioner.inference.preprocess import PAD, UNKNOWN, Vocabulary, normalise, words
 from captioner.training import hints, loop
+from captioner.training.data import Source
 from captioner.training.distil import WHOLE, crop, random_box
 from captioner.training.hints import HintWords
 from captioner.training.model import (

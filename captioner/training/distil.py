@@ -12,9 +12,9 @@ from keras import layers, ops
 from numpy.typing import NDArray
 from PIL import Image
 
-from captioner.data import Source
-from captioner.preprocess import normalise
+from captioner.inference.preprocess import normalise
 from captioner.training import checkpoint, loop
+from captioner.training.data import Source
 from captioner.training.encoder import STRIDE_PX, norm, stages
 from captioner.training.teacher import BASIS_DIM, HINTS, Basis, Teacher, crop_target
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.preprocess import MEAN, STD
+from captioner.inference.preprocess import MEAN, STD
 
 Floats = NDArray[np.float32]
 

@@ -1,7 +1,7 @@
 """Photos and texts in one space: the image head, the text tower, and how both learn from captions.
 
 Keras 3 with `keras.ops` only. What is learnt runs later as a part of the encoder (the head) and in numpy (the tower,
-`captioner.meaning`). The encoder itself is not trained here: its features are made once.
+`captioner.inference.text_tower`). The encoder itself is not trained here: its features are made once.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from captioner.meaning import TowerWeights
-from captioner.preprocess import words
+from captioner.inference.preprocess import words
+from captioner.inference.text_tower import TowerWeights
 from captioner.training import checkpoint, loop
 from captioner.training.encoder import gelu
 from captioner.training.model import tag_loss
@@ -95,7 +95,7 @@ def _swaps(taught: Floats, said: Sequence[int], least: float, most: int = 8) -> 
 
 
 class TextTowerLayer(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Rows of words (b, LENGTH), -1 for none, to meanings (b, DIMENSION) of unit length; see `captioner.meaning`."""
+    """Rows of words (b, LENGTH), -1 for none, to meanings (b, DIMENSION) of unit length; see `inference.text_tower`."""
 
     def __init__(self, vectors: Floats, dropout: float = 0.1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

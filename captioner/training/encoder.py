@@ -14,7 +14,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from captioner.classes import CLASSES
+from captioner.inference.imagenet_classes import CLASSES
 
 Tensor = Any
 

@@ -4,12 +4,11 @@
 
 Every set counts the same, however many photos it has. A person uses a third of the words that five use, so how many
 people captioned a photo is a term of the logistics while they are fitted; at work it is five. What is written:
-`evidence` in the bundle's manifest (see `captioner.evidence`).
+`evidence` in the bundle's manifest (see `captioner.inference.evidence`).
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import io
 import logging
@@ -23,12 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from captioner.data import is_held_back, read_captions, read_photos
-from captioner.evidence import SENTENCE_FEATURES, WORD_FEATURES, Evidence, WordSigns, logit, sentence_features
-from captioner.litert import LiteRTCaptioner, Tensors
-from captioner.manifest import Manifest
-from captioner.preprocess import squash, words
+from captioner.inference.evidence import SENTENCE_FEATURES, WORD_FEATURES, Evidence, WordSigns, logit, sentence_features
+from captioner.inference.litert import LiteRTCaptioner, Tensors
+from captioner.inference.manifest import Manifest
+from captioner.inference.preprocess import squash, words
+from captioner.training.data import is_held_back, read_captions, read_photos
 from captioner.training.metrics import fit_logistics
+from captioner.training.program import program_parser
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def confidence_of(fitted: Evidence, one: Judged) -> float:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = program_parser("fit_evidence", __doc__)
     parser.add_argument("sets", nargs="+", metavar="PHOTOS[/held]=JSONL", help="photos with captions; held: a quarter")
     parser.add_argument("--bundle", type=Path, required=True, help="the bundle that is fitted; its manifest is written")
     parser.add_argument("--threads", type=int, default=1)

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.preprocess import PAD, Vocabulary
+from captioner.inference.preprocess import PAD, Vocabulary
 from captioner.training.model import TagHead, tag_loss
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from captioner import Caption
-from captioner.content_words import FUNCTION_WORDS
-from captioner.preprocess import words
+from captioner.inference.content_words import FUNCTION_WORDS
+from captioner.inference.preprocess import words
 
 _TRUE_OF_NOTHING = """
 page pages text texts paper papers sheet sheets document documents letter letters word words writing written print

@@ -72,7 +72,7 @@ def lite_functions(model: Any, shape: Sequence[int], quantise: bool = False, thr
     """A Keras model of one input as a function of numpy arrays, run in TFLite: faster than Keras itself.
 
     Args:
-        quantise: with int8 weights, as `captioner.export` writes an encoder: what is kept is then what will be served.
+        quantise: with int8 weights, as `export` writes an encoder: what is kept is then what will be served.
     """
     from ai_edge_litert.interpreter import Interpreter
 

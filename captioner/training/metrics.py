@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.content_words import content_words
-from captioner.preprocess import words
+from captioner.inference.content_words import content_words
+from captioner.inference.preprocess import words
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ runs it. Photos are normalised as ImageNet's are.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from captioner.data import Source
+from captioner.training.data import Source
+from captioner.training.program import program_parser
 from captioner.training.rows import RowFile
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def detect(detector: Detector, directory: Path, first: int | None = None) -> Non
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = program_parser("objects", __doc__)
     parser.add_argument("sources", nargs="+", type=Path, help="directories of prepared sources")
     parser.add_argument("--detector", type=Path, required=True, help="a YOLOX of COCO's objects as an ONNX file")
     parser.add_argument("--first", type=int, help="only so many photos of each source")

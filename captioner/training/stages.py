@@ -1,4 +1,4 @@
-"""The stages of training, each of the arguments of its command; see `captioner.train`."""
+"""The stages of training, each of the arguments of its command; see `captioner.training.train`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from captioner.content_words import content_ids
-from captioner.data import Source, build_vocabulary, is_held_back, read_captions, read_text
-from captioner.kinds import KINDS, write_kinds
-from captioner.preprocess import Vocabulary, normalise, words
+from captioner.inference.content_words import content_ids
+from captioner.inference.image_types import KINDS, write_kinds
+from captioner.inference.preprocess import Vocabulary, normalise, words
 from captioner.training import checkpoint, describe, efficientnet, hints, kind_head, loop
 from captioner.training import critic as self_critical
 from captioner.training import distil as distillation
 from captioner.training import embedding as joint_space
 from captioner.training import stagewise as by_stages
+from captioner.training.data import Source, build_vocabulary, is_held_back, read_captions, read_text
 from captioner.training.description import Description, read_tags
 from captioner.training.detected import expected_tags
 from captioner.training.encoder import (

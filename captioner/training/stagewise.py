@@ -1,7 +1,7 @@
 """A whole ConvNeXt taught stage by stage by a pretrained network of inverted bottlenecks, EfficientNet-Lite2.
 
-    python -m captioner.train trunk     --run RUN --published efficientnet-lite2.pth
-    python -m captioner.train stagewise --run RUN --prepared PREPARED --sources NAME=SHARE,... \
+    python -m captioner.training.train trunk     --run RUN --published efficientnet-lite2.pth
+    python -m captioner.training.train stagewise --run RUN --prepared PREPARED --sources NAME=SHARE,... \
         --teacher RUN/trunk.npz --size atto --px 160 --minutes 420
 
 Each part of the student (stem and stage 0, stage 1, the halves of stage 2, stage 3) first learns to make the
@@ -10,16 +10,17 @@ are trained together (block-wise distillation as in arXiv:1911.13053; a hint in 
 arXiv:1412.6550). The student's channels are the teacher's standardised ones, so no adaptor has to be learnt
 and thrown away. Teacher and student see fresh crops, cut and mirrored inside the compiled step (arXiv:2106.05237).
 
-RUN/stagewise.npz has the arrays of `build_encoder(size)`, for `captioner.train captioner --start`, the layer that makes
+RUN/stagewise.npz has the arrays of `build_encoder(size)`, for `train captioner --start`, the layer that makes
 the teacher's last channels ("readout"), and the statistics that these are measured in. RUN/stagewise/ has the weights
 of each phase, and measures.json the share of unexplained variance on photos held back by a hash of their names:
 "taught" of a phase's own parts, "chained" of all parts so far on the student's own maps.
 
 On a machine with a GPU and JAX, which needs Keras 3.13 or newer, numpy and Pillow but no TensorFlow: pack PREPARED
-(what captioner.data wrote) and RUN/trunk.npz, copy them there with this code, and give one command:
+(what captioner.training.data wrote) and RUN/trunk.npz, copy them there with this code, and give one command:
 
-    KERAS_BACKEND=jax python -m captioner.train stagewise --run RUN --prepared PREPARED --sources NAME=SHARE,... \
-        --teacher RUN/trunk.npz --size atto --px 192 --minutes 8 --batch-times 8 --save-every 60
+    KERAS_BACKEND=jax python -m captioner.training.train stagewise --run RUN --prepared PREPARED \
+        --sources NAME=SHARE,... --teacher RUN/trunk.npz --size atto --px 192 --minutes 8 --batch-times 8 \
+        --save-every 60
 
 then take RUN/stagewise.npz and RUN/stagewise/measures.json back. The minutes are for training; compiling comes on top,
 up to a minute for each phase. Given again, the command goes on where it stopped. Another run goes on from what one has
@@ -41,8 +42,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from captioner.data import Source
 from captioner.training import checkpoint, loop
+from captioner.training.data import Source
 from captioner.training.encoder import SIZES, Dense, Trunk, blocks, shrink, upper
 from captioner.training.stagewise_photos import Measures, Photos, crops, unexplained
 from captioner.training.stagewise_teacher import (

@@ -12,9 +12,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from captioner.data import Source, is_held_back
-from captioner.preprocess import MEAN, STD
+from captioner.inference.preprocess import MEAN, STD
 from captioner.training import loop
+from captioner.training.data import Source, is_held_back
 from captioner.training.distil import WHOLE, random_box
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from captioner.classes import CLASSES
+from captioner.inference.imagenet_classes import CLASSES
 from captioner.training import checkpoint
 from captioner.training.encoder import SIZES, Trunk, lower_trunk, upper_trunk
 from captioner.training.stagewise_photos import crops, predicted

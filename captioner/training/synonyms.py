@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from captioner.preprocess import words
+from captioner.inference.preprocess import words
 
 #: word -> words or phrases that may stand in its place.
 Synonyms = Mapping[str, tuple[str, ...]]

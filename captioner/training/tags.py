@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.content_words import FUNCTION_WORDS
-from captioner.preprocess import Vocabulary, words
+from captioner.inference.content_words import FUNCTION_WORDS
+from captioner.inference.preprocess import Vocabulary, words
 
 #: Captions that say all that is worth saying of a photo.
 PEOPLE = 5

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.content_words import content_words
+from captioner.inference.content_words import content_words
 from captioner.training.recall import SCORE_DECIMALS, Floats, Searcher
 
 #: Photos that must be right for a word to be asked for.

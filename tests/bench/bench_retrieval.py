@@ -46,8 +46,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner import DEFAULT_BUNDLE, Caption, Tag
-from captioner.litert import LiteRTCaptioner
-from captioner.preprocess import words
+from captioner.inference.litert import LiteRTCaptioner
+from captioner.inference.preprocess import words
 from captioner.training.bm25 import said_words
 from captioner.training.captioned import Captioned, caption_photos
 from captioner.training.recall import Recall, fair_ranks

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from captioner import DEFAULT_BUNDLE, BundleError
-from captioner.content_words import content_words
-from captioner.litert import LiteRTCaptioner
-from captioner.manifest import DECODER, ENCODER, Manifest
-from captioner.preprocess import squash
+from captioner.inference.content_words import content_words
+from captioner.inference.litert import LiteRTCaptioner
+from captioner.inference.manifest import DECODER, ENCODER, Manifest
+from captioner.inference.preprocess import squash
 from captioner.training.non_photos import Kind, generator, make
 
 
@@ -100,7 +100,7 @@ LEAN = """
 import sys
 import numpy as np
 from captioner import DEFAULT_BUNDLE
-from captioner.litert import LiteRTCaptioner
+from captioner.inference.litert import LiteRTCaptioner
 captioner = LiteRTCaptioner(DEFAULT_BUNDLE)
 pixels = np.random.default_rng(0).integers(0, 256, (captioner.input_px, captioner.input_px, 3)).astype(np.uint8)
 captioner.caption(pixels)

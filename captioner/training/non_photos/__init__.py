@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from captioner.preprocess import squash
+from captioner.inference.preprocess import squash
 from captioner.training.non_photos.blank import blank
 from captioner.training.non_photos.camera import degraded
 from captioner.training.non_photos.chance import Rng

@@ -1,0 +1,242 @@
+"""A model bundle at work: pixels in, a caption out. Needs numpy and LiteRT, never TensorFlow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner import BundleError, Caption, Tag
+from captioner.inference.content_words import FUNCTION_WORDS, content_ids, content_words
+from captioner.inference.decoding import BeamSettings, Hypothesis, beam_search
+from captioner.inference.evidence import WordSigns, form_in, forms, logit
+from captioner.inference.image_types import read_kinds
+from captioner.inference.imagenet_classes import read_classes, rolled_up
+from captioner.inference.manifest import CLASSES, DECODER, ENCODER, KINDS, MEANINGS, TAGS, VOCABULARY, Manifest
+from captioner.inference.preprocess import UNKNOWN, Vocabulary, normalise
+
+Floats = NDArray[np.float32]
+Tensors = Mapping[str, NDArray[Any]]
+
+#: A tag's lift counts this far at most: one that the photos of the training hardly had must not outweigh all else.
+MOST_LIFT = 3.0
+
+
+class LiteRTCaptioner:
+    """A bundle of TFLite models, opened and ready.
+
+    The files are `encoder.tflite` with the signature `encode` (photo (1, px, px, 3) to photo_keys, photo_values
+    (layers, heads, cells, d) and tags (n,)) and `decoder.tflite` with `decode_step` (see `Decoder.step`).
+
+    Args:
+        bundle: directory that holds manifest.json and the files it lists.
+        threads: CPU threads of the encoder and of the decoder.
+        beam: sentences searched at once; at most the bundle's `rows`.
+
+    Raises:
+        BundleError: a file is missing, damaged or not what the manifest says.
+    """
+
+    def __init__(self, bundle: Path, *, threads: int = 1, beam: int | None = None) -> None:
+        self.manifest = Manifest.read(bundle)
+        self.manifest.check(bundle)
+        decoding = self.manifest.decoding
+        self._vocabulary = _read_vocabulary(bundle / VOCABULARY, decoding.vocabulary)
+        self._settings = BeamSettings(
+            beam=min(beam or decoding.beam, decoding.rows),
+            length=decoding.max_length,
+            alpha=decoding.alpha,
+            no_repeat=decoding.no_repeat,
+            once=content_ids(self._vocabulary) if decoding.once else frozenset(),
+        )
+        self._tags = tuple((bundle / TAGS).read_text(encoding="utf-8").split())
+        self._tag_rows = {tag: row for row, tag in enumerate(self._tags)}
+        ids = {word: i for i, word in enumerate(self._vocabulary.words)}
+        self._tag_places = np.array([ids.get(tag, UNKNOWN) for tag in self._tags])
+        self._classes = read_classes(bundle / CLASSES) if "classes" in self.manifest.outputs else None
+        self._kinds = read_kinds(bundle / KINDS) if "kinds" in self.manifest.outputs else ()
+        self._meanings = None
+        if MEANINGS in self.manifest.files and "embedding" in self.manifest.outputs:
+            self._meanings = _read_meanings(bundle / MEANINGS, decoding.vocabulary)
+        self._encoder, self._encode = _open(bundle / ENCODER, "encode", threads)
+        self._decoder, self._step = _open(bundle / DECODER, "decode_step", threads)
+
+    @property
+    def input_px(self) -> int:
+        """Side of the square that `caption` takes."""
+        return self.manifest.preprocessing.input_px
+
+    @property
+    def model(self) -> str:
+        """Name and version of the bundle."""
+        return self.manifest.model
+
+    def caption(self, pixels: NDArray[np.uint8]) -> Caption:
+        """What the model says of one picture.
+
+        Args:
+            pixels: (input_px, input_px, 3), RGB, upright, sRGB, the whole picture squashed to a square.
+
+        Raises:
+            ValueError: `pixels` is of another shape or type.
+        """
+        expected = (self.input_px, self.input_px, 3)
+        if pixels.shape != expected or pixels.dtype != np.uint8:
+            raise ValueError(f"expected uint8 pixels of shape {expected}, got {pixels.dtype} of {pixels.shape}")
+        seen = self.encode(pixels)
+        return self._no_photo(seen) or self._photo(seen)
+
+    def encode(self, pixels: NDArray[np.uint8]) -> Tensors:
+        """What the encoder says of one picture, by the names of its outputs."""
+        before = self.manifest.preprocessing
+        seen: Tensors = self._encode(photo=normalise(pixels, before.mean, before.std)[None])
+        return seen
+
+    def write(self, seen: Tensors) -> Hypothesis:
+        """The best sentence for what the encoder says."""
+        return beam_search(self._stepper(seen), self.manifest.decoding.rows, self._settings, self._bonus(seen))[0]
+
+    def _no_photo(self, seen: Tensors) -> Caption | None:
+        """What is said of a picture that is no photo of anything; None for a photo."""
+        if not self._kinds or 1 - float(seen["kinds"][0]) < self.manifest.tagging.kind_threshold:
+            return None
+        best = 1 + int(np.argmax(seen["kinds"][1:]))
+        kind, probability = self._kinds[best], float(seen["kinds"][best])
+        return Caption(
+            text=kind.sentence,
+            confidence=probability,
+            tags=tuple(Tag(tag, probability) for tag in kind.tags),
+            embedding=None,
+            model=self.model,
+            words=tuple(Tag(word, probability) for word in content_words(kind.sentence)),
+        )
+
+    def _photo(self, seen: Tensors) -> Caption:
+        best = self.write(seen)
+        signs = self.signs(best, seen)
+        fitted = self.manifest.evidence
+        words = tuple(Tag(sign.word, fitted.of_word(sign)) for sign in signs) if fitted else ()
+        if fitted is None:
+            confidence = self._confidence(best.mean_logp)
+        else:
+            confidence = fitted.of_sentence([word.probability for word in words], best.mean_logp)
+        return Caption(
+            text=self._vocabulary.decode(best.tokens),
+            confidence=confidence,
+            tags=self._told(seen),
+            embedding=tuple(map(float, seen["embedding"])) if "embedding" in self.manifest.outputs else None,
+            model=self.model,
+            words=words,
+            sure=fitted is None or confidence >= fitted.least,
+        )
+
+    def _bonus(self, seen: Tensors) -> Floats | None:
+        """What the photo's tags add to the log-probability of each word (vocabulary,)."""
+        weight = self.manifest.decoding.tag_weight
+        if not weight:
+            return None
+        bonus = np.zeros(len(self._vocabulary), np.float32)
+        bonus[self._tag_places] = weight * np.clip(seen["tag_lift"], -MOST_LIFT, MOST_LIFT)
+        bonus[UNKNOWN] = 0
+        return bonus
+
+    def signs(self, sentence: Hypothesis, seen: Tensors) -> tuple[WordSigns, ...]:
+        """What is known of each content word of a sentence, in order.
+
+        Args:
+            seen: what `encode` says of the picture.
+        """
+        classes = rolled_up(seen["classes"], self._classes) if self._classes is not None else {}
+        found = []
+        for token, logp in zip(sentence.tokens, sentence.word_logps, strict=False):
+            word = self._vocabulary.words[token]
+            if word not in FUNCTION_WORDS:
+                likeness = self._likeness(token, seen)
+                found.append(
+                    WordSigns(word, logp, self._tag_logit(word, seen), form_in(word, classes) or 0.0, likeness)
+                )
+        return tuple(found)
+
+    def _tag_logit(self, word: str, seen: Tensors) -> float | None:
+        rows = [self._tag_rows[form] for form in forms(word) if form in self._tag_rows]
+        return logit(float(seen["tags"][rows].max())) if rows else None
+
+    def _likeness(self, token: int, seen: Tensors) -> float | None:
+        if self._meanings is None or np.isnan(self._meanings[token, 0]):
+            return None
+        ordinary = self.manifest.evidence.ordinary if self.manifest.evidence else ()
+        away = seen["embedding"] - np.asarray(ordinary or 0.0, np.float32)
+        return float((self._meanings[token] * away).sum())  # a product of vectors would bring BLAS into memory
+
+    def _stepper(self, seen: Tensors) -> _Stepper:
+        d = self.manifest.decoding
+        empty = np.zeros((d.layers, d.rows, d.heads, d.max_length, d.head_width), np.float32)
+        return _Stepper(self._step, seen["photo_keys"], seen["photo_values"], empty)
+
+    def _confidence(self, mean_logp: float) -> float:
+        fitted = self.manifest.confidence
+        return 1 / (1 + math.exp(-max(-50.0, fitted.slope * mean_logp + fitted.offset)))
+
+    def _told(self, seen: Tensors) -> tuple[Tag, ...]:
+        """The tags worth telling, most probable first; of a word that is both tag and class the greater probability."""
+        tagging = self.manifest.tagging
+        told = {self._tags[row]: float(seen["tags"][row]) for row in np.flatnonzero(seen["tags"] >= tagging.threshold)}
+        if self._classes is not None:
+            for word, p in rolled_up(seen["classes"], self._classes).items():
+                if p >= tagging.class_threshold:
+                    told[word] = max(p, told.get(word, 0.0))
+        ranked = sorted(told.items(), key=lambda item: -item[1])
+        return tuple(Tag(word, p) for word, p in ranked[: tagging.most])
+
+
+class _Stepper:
+    """`decode_step` with the cache that goes from each step to the next."""
+
+    def __init__(self, step: Any, photo_keys: Floats, photo_values: Floats, empty: Floats) -> None:
+        self._step = step
+        self._photo = {"photo_keys": photo_keys, "photo_values": photo_values}
+        self._keys, self._values = empty, empty
+
+    def __call__(self, tokens: NDArray[np.int32], position: int, parents: NDArray[np.int32]) -> Floats:
+        moved = {"keys": self._keys[:, parents], "values": self._values[:, parents]}
+        found = self._step(tokens=tokens, position=np.array([position], np.int32), **moved, **self._photo)
+        self._keys, self._values = found["keys"], found["values"]
+        logp: Floats = found["logp"]
+        return logp
+
+
+def _read_vocabulary(path: Path, expected: int) -> Vocabulary:
+    try:
+        vocabulary = Vocabulary.read(path)
+    except ValueError as error:
+        raise BundleError(f"{path} is no vocabulary: {error}") from error
+    if len(vocabulary) != expected:
+        raise BundleError(f"{path} has {len(vocabulary)} words; the manifest says {expected}")
+    return vocabulary
+
+
+def _read_meanings(path: Path, expected: int) -> NDArray[np.float16]:
+    try:
+        meanings: NDArray[np.float16] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} can't be read as an array: {error}") from error
+    if meanings.ndim != 2 or len(meanings) != expected:
+        raise BundleError(f"{path} has the shape {meanings.shape}; expected {expected} rows, one for each word")
+    return meanings
+
+
+def _open(path: Path, signature: str, threads: int) -> tuple[Any, Any]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        runner = interpreter.get_signature_runner(signature)
+    except (ValueError, RuntimeError) as error:
+        raise BundleError(
+            f"{path} can't be opened as a TFLite model with the signature {signature}: {error}"
+        ) from error
+    return interpreter, runner

@@ -1,0 +1,195 @@
+"""The description of a model bundle, manifest.json: read, checked and written. Needs no TensorFlow and no numpy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from captioner import BundleError
+from captioner.inference.evidence import Evidence
+
+#: The layout of a bundle that this program reads and writes.
+FORMAT = 1
+MANIFEST = "manifest.json"
+ENCODER, DECODER, VOCABULARY, TAGS = "encoder.tflite", "decoder.tflite", "vocabulary.txt", "tags.txt"
+#: Files that every bundle has.
+PARTS = (ENCODER, DECODER, VOCABULARY, TAGS)
+#: Files that a bundle may have: everyday words for each class of ImageNet, the text tower with its words, and the
+#: kinds of pictures that are no photos.
+CLASSES, TEXT_TOWER, PIECES, KINDS = "classes.txt", "text_tower.npz", "pieces.txt", "kinds.txt"
+#: And the meaning of each word of the vocabulary, (vocabulary, e) float16, NaN for words that have none: what the
+#: captioner needs of the text tower, without its 42,000 words in memory.
+MEANINGS = "meanings.npy"
+
+_HINT = "reinstall recollect, or point the setting at another bundle directory"
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """What a file of the bundle must be."""
+
+    sha256: str
+    size_bytes: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileEntry:
+        """Measure a file."""
+        data = path.read_bytes()
+        return cls(hashlib.sha256(data).hexdigest(), len(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """Numbers that turn a photo into the encoder's input."""
+
+    input_px: int
+    mean: tuple[float, float, float]  # of red, green, blue on the 0..255 scale
+    std: tuple[float, float, float]
+    resize: str = "squash-bicubic"  # the whole photo to a square, see captioner.inference.preprocess.squash
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """Numbers that decode_step and the search over it need."""
+
+    vocabulary: int  # words, special tokens included
+    max_length: int  # tokens of a sentence, its end included
+    layers: int  # of the key/value cache, (layers, rows, heads, max_length, head_width)
+    heads: int
+    head_width: int
+    rows: int  # sentences one step takes forward: the greatest beam
+    beam: int  # the default
+    alpha: float  # length normalisation
+    no_repeat: int = 2
+    once: bool = False  # no content word stands in a sentence twice
+    tag_weight: float = 0.0  # of how much more likely than usual a tag is, on each word's log-probability
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """Which of the tags' probabilities are worth telling."""
+
+    threshold: float
+    most: int = 20
+    class_threshold: float = 0.4  # of words that classes of ImageNet are rolled up to
+    kind_threshold: float = 0.5  # from which on a picture is no photo but of another kind
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """A logistic over the mean log-probability of the sentence's words."""
+
+    slope: float
+    offset: float
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """manifest.json of a bundle.
+
+    Raises:
+        BundleError: by `read` and `check`, saying which file, what was expected and what to do.
+    """
+
+    name: str
+    version: int
+    preprocessing: Preprocessing
+    decoding: Decoding
+    tagging: Tagging
+    confidence: Confidence  # of a bundle without evidence
+    files: Mapping[str, FileEntry]
+    #: What `encode` gives beside the decoder's keys and values: "tags", and in bundles that have them "embedding",
+    #: "classes", "tag_lift" (how much more likely than usual each tag is, a difference of logits) and "kinds".
+    outputs: tuple[str, ...] = ("tags",)
+    evidence: Evidence | None = None
+    scores: Mapping[str, Any] = field(default_factory=dict)  # by split, e.g. {"flickr8k-dev": {"CIDEr": ...}}
+    training: Mapping[str, Any] = field(default_factory=dict)  # data, minutes, commit
+    format: int = FORMAT
+
+    @property
+    def model(self) -> str:
+        """Name and version in one, as it stands in captions: "recollect-atto-2"."""
+        return f"{self.name}-{self.version}"
+
+    @classmethod
+    def read(cls, bundle: Path) -> Manifest:
+        """Read `bundle`/manifest.json; the files it lists are not looked at."""
+        path = bundle / MANIFEST
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise BundleError(f"no model bundle at {bundle}: {MANIFEST} is missing; {_HINT}") from None
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{path} can't be read: {error}; {_HINT}") from error
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            found = data.get("format") if isinstance(data, dict) else None
+            raise BundleError(f"{path} is of bundle format {found!r}; this recollect reads format {FORMAT}; {_HINT}")
+        try:
+            return cls._parse(data)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BundleError(f"{path} is not as it should be: {type(error).__name__} {error}; {_HINT}") from error
+
+    @classmethod
+    def _parse(cls, data: dict[str, Any]) -> Manifest:
+        unknown = data.keys() - {known.name for known in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown keys {sorted(unknown)}")
+        before = data["preprocessing"]
+        found = cls(
+            name=str(data["name"]),
+            version=int(data["version"]),
+            preprocessing=Preprocessing(
+                int(before["input_px"]), _three(before["mean"]), _three(before["std"]), str(before["resize"])
+            ),
+            decoding=Decoding(**data["decoding"]),
+            tagging=Tagging(**data["tagging"]),
+            confidence=Confidence(**data["confidence"]),
+            files={name: FileEntry(**entry) for name, entry in data["files"].items()},
+            outputs=tuple(data["outputs"]),
+            evidence=_evidence(data.get("evidence")),
+            scores=dict(data["scores"]),
+            training=dict(data["training"]),
+        )
+        missing = set(PARTS) - found.files.keys()
+        if missing:
+            raise ValueError(f"it lists no {', '.join(sorted(missing))}")
+        if any(Path(name).name != name for name in found.files):
+            raise ValueError("a file of a bundle lies in its directory itself")
+        return found
+
+    def check(self, bundle: Path, names: Iterable[str] | None = None) -> None:
+        """Compare the files of the bundle, or those of them in `names`, with their sizes and sha-256."""
+        for name in self.files if names is None else names:
+            path, expected = bundle / name, self.files[name]
+            try:
+                found = FileEntry.of(path)
+            except FileNotFoundError:
+                raise BundleError(f"{path} is missing from the model bundle {self.model}; {_HINT}") from None
+            except OSError as error:
+                raise BundleError(f"{path} can't be read: {error.strerror}; {_HINT}") from error
+            if found != expected:
+                raise BundleError(
+                    f"{path} is damaged: expected {expected.size_bytes} bytes with sha-256 {expected.sha256[:12]}..., "
+                    f"got {found.size_bytes} bytes with {found.sha256[:12]}...; {_HINT}"
+                )
+
+    def write(self, bundle: Path) -> None:
+        """Write `bundle`/manifest.json."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        (bundle / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _evidence(data: Mapping[str, Any] | None) -> Evidence | None:
+    if data is None:
+        return None
+    word, sentence, ordinary = (tuple(map(float, data[name])) for name in ("word", "sentence", "ordinary"))
+    return Evidence(word, sentence, float(data["least"]), ordinary)
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue

@@ -1,0 +1,332 @@
+"""One run of a child process, from its start to its death. `captioner.ipc.supervisor` starts the next one.
+
+Blame: the child says BEGUN when it takes a request in hand, so the requests that were begun and not answered are the
+guilty ones when it dies or hangs. What was sent behind them is innocent and can be sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, TypeVar
+
+from captioner.ipc.framing import LIMITS, Frame, Json, Kind, Limits, WireError, encode, read_frame_async
+
+_BUFFER_BYTES = 1 << 20  # of the child's stdout: most replies are one read
+_LINE_LENGTH = 500
+_MOST_LINES = 1000  # of one child's stderr: a child that shouts must not fill the disk with log
+_TAIL_LINES = 12
+_TERMINATE_S = 2.0
+_STOPPED = "was stopped"
+
+_Pipe = TypeVar("_Pipe", asyncio.StreamReader, asyncio.StreamWriter)
+
+_log = logging.getLogger("captioner.ipc.supervisor")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How a child is started, and how patient its parent is."""
+
+    argv: tuple[str, ...]
+    name: str  # in logs and messages
+    nice: int
+    memory_mb: int | None
+    start_timeout_s: float
+    environment: Mapping[str, str]
+    limits: Limits = LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the child answered."""
+
+    header: Mapping[str, Any]
+    payload: bytes = field(repr=False)
+
+
+class Died(Exception):
+    """The child died before it answered. `guilty`: this request was the one it was working on."""
+
+    def __init__(self, reason: str, *, guilty: bool) -> None:
+        super().__init__(reason)
+        self.guilty = guilty
+
+
+class NotStarted(Exception):
+    """The child was never ready. `kind` names the error that it told itself, if it told one."""
+
+    def __init__(self, reason: str, *, kind: str | None = None) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+class Refused(Exception):
+    """The child answered with an error of this `kind`."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A request without an answer. One whose caller gave up stays: its answer still has to be read."""
+
+    answer: asyncio.Future[Reply]
+    timeout_s: float
+    begun_at: float | None = None
+
+
+class Life:
+    """A running child. Made by `Life.start`; ends by `stop`, or by itself."""
+
+    def __init__(self, command: Command, process: Process) -> None:
+        self._command = command
+        self._process = process
+        self._pending: dict[int, _Pending] = {}
+        self._numbers = count(1)
+        self._timer: asyncio.TimerHandle | None = None
+        self._active_at = asyncio.get_running_loop().time()
+        self._reason: str | None = None  # why we ended it
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._errors = asyncio.create_task(self._forward_errors())
+        self._reader: asyncio.Task[None] | None = None
+        self.hello: Mapping[str, Any] = {}
+        self.begun = False  # at least one request
+        self.answered = False  # at least one request
+
+    @classmethod
+    async def start(cls, command: Command) -> Life:
+        """Starts the child and waits until it is ready. Raises `NotStarted`."""
+        _fill_standard_files()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command.argv,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                limit=_BUFFER_BYTES,
+                env={**os.environ, **command.environment},
+                process_group=0,  # Ctrl-C on a terminal is the parent's to handle, from the child's first instant
+            )
+        except OSError as error:
+            raise NotStarted(f"{command.name} can't be started: {error}") from error
+        life = cls(command, process)
+        try:
+            await life._handshake()
+        except BaseException:
+            await life._end()
+            raise
+        life._reader = asyncio.create_task(life._read())
+        return life
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether a request can still be sent."""
+        return self._reason is None and self._reader is not None and not self._reader.done()
+
+    async def ask(self, header: Mapping[str, Json], payload: bytes, timeout_s: float) -> Reply:
+        """The child's answer. Raises `Died`, `Refused`, and `WireError` where the request doesn't fit in a frame."""
+        if not self.alive:
+            raise Died(f"{self._command.name} {self._reason}", guilty=False)
+        number = next(self._numbers)
+        data = encode(Frame(Kind.REQUEST, number, header, payload), self._command.limits)
+        loop = asyncio.get_running_loop()
+        if not self._pending:
+            self._active_at = loop.time()
+        pending = _Pending(loop.create_future(), timeout_s)
+        self._pending[number] = pending
+        self._watch()
+        stdin = _pipe(self._process.stdin)
+        stdin.write(data)  # whole, before anything is awaited: a caller that gives up leaves no half frame
+        with contextlib.suppress(ConnectionError):  # the reader finds out why
+            await stdin.drain()
+        return await pending.answer
+
+    async def stop(self, grace_s: float) -> None:
+        """Closes stdin, waits `grace_s` for the work in hand, then terminates, then kills."""
+        self._reason = self._reason or _STOPPED
+        try:
+            _pipe(self._process.stdin).close()
+            if not await self._ended_within(grace_s):
+                _log.warning("%s did not stop in %g s: terminating it", self._command.name, grace_s)
+                self._signal(signal.SIGTERM)
+                await self._ended_within(_TERMINATE_S)
+        finally:
+            await self._end()
+
+    async def _handshake(self) -> None:
+        command = self._command
+        header = {"nice": command.nice, "memory_mb": command.memory_mb}
+        _pipe(self._process.stdin).write(encode(Frame(Kind.START, 0, header)))
+        stdout = _pipe(self._process.stdout)
+        try:
+            async with asyncio.timeout(command.start_timeout_s):
+                frame = await read_frame_async(stdout, command.limits)
+        except TimeoutError as error:
+            raise NotStarted(f"{command.name} was not ready in {command.start_timeout_s:g} s") from error
+        except WireError as error:
+            raise NotStarted(f"{command.name} can't be understood: {error}") from error
+        if frame is None:
+            await self._end(kill_at_once=False)
+            raise NotStarted(f"{command.name} {self._fate()} before it was ready{self._said()}")
+        if frame.kind is not Kind.READY:
+            raise NotStarted(str(frame.header.get("message")), kind=str(frame.header.get("kind")))
+        self.hello = frame.header
+
+    async def _read(self) -> None:
+        """Takes what the child answers until it ends, then settles every request that is left."""
+        stdout = _pipe(self._process.stdout)
+        try:
+            while (frame := await read_frame_async(stdout, self._command.limits)) is not None:
+                self._take(frame)
+        except WireError as error:
+            self._reason = self._reason or f"can't be understood: {error}"
+        finally:
+            asked = self._reason
+            self._reason = asked or "closed its stdout"
+            await self._end(kill_at_once=asked not in (None, _STOPPED))
+            self._settle(asked)
+
+    def _take(self, frame: Frame) -> None:
+        loop_time = asyncio.get_running_loop().time()
+        self._active_at = loop_time
+        pending = self._pending.get(frame.id)
+        if pending is None:
+            raise WireError(f"an answer to request {frame.id}, which is not open")
+        if frame.kind is Kind.BEGUN:
+            self.begun = True
+            pending.begun_at = loop_time
+        elif frame.kind in (Kind.REPLY, Kind.ERROR):
+            self.answered = True
+            del self._pending[frame.id]
+            _answer(pending.answer, frame)
+        else:
+            raise WireError(f"a frame of kind '{frame.kind}' out of turn")
+        self._watch()
+
+    def _watch(self) -> None:
+        """Sets the clock: a request's time runs while it is worked on, the oldest one's while nothing is."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if not self._pending:
+            return
+        due = [one.begun_at + one.timeout_s for one in self._pending.values() if one.begun_at is not None]
+        oldest = next(iter(self._pending.values()))
+        self._timer = asyncio.get_running_loop().call_at(
+            min(due, default=self._active_at + oldest.timeout_s), self._hang
+        )
+
+    def _hang(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._reason = self._reason or f"gave no answer in {now - self._active_at:.0f} s"
+        self._signal(signal.SIGKILL)
+
+    def _settle(self, asked: str | None) -> None:
+        """Every request without an answer fails, and only those that were worked on are to blame."""
+        self._reason = asked or self._fate()
+        if self._pending or not asked:
+            _log.warning("%s (process %d) %s%s", self._command.name, self.pid, self._reason, self._said())
+        reason = f"{self._command.name} {self._reason}"
+        for pending in self._pending.values():
+            if not pending.answer.done():
+                guilty = pending.begun_at is not None and asked != _STOPPED
+                pending.answer.set_exception(Died(reason, guilty=guilty))
+        self._pending.clear()
+        self._watch()
+
+    def _fate(self) -> str:
+        code = self._process.returncode
+        if code is not None and code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+        return f"exited with status {code}"
+
+    def _said(self) -> str:
+        return f"; it said:\n  {lines}" if (lines := "\n  ".join(self._tail)) else ""
+
+    async def _ended_within(self, seconds: float) -> bool:
+        waiting = [task for task in (self._reader, self._errors) if task]
+        _, late = await asyncio.wait(waiting, timeout=seconds)
+        return not late
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    async def _end(self, *, kill_at_once: bool = True) -> None:
+        """No process is left afterwards, and no pipe open. A cancelled call has killed it, too."""
+        _pipe(self._process.stdin).close()
+        try:
+            if not kill_at_once:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._process.wait(), _TERMINATE_S)
+        finally:
+            self._signal(signal.SIGKILL)
+        await self._process.wait()
+        await asyncio.wait([self._errors], timeout=_TERMINATE_S)
+        self._errors.cancel()
+
+    async def _forward_errors(self) -> None:
+        """The child's stderr, line by line, into the log; cut, counted and without control characters.
+
+        At DEBUG: libraries chat at their best. When the child dies, its last lines are told again, as a warning.
+        """
+        stderr = _pipe(self._process.stderr)
+        logged, rest = 0, b""
+        while data := await stderr.read(1 << 16):
+            *lines, rest = (rest + data).split(b"\n")
+            rest = rest[:_LINE_LENGTH]
+            for line in lines:
+                logged += self._log_line(line, logged)
+        self._log_line(rest, logged)
+
+    def _log_line(self, line: bytes, logged: int) -> bool:
+        text = line[:_LINE_LENGTH].decode("utf-8", "replace")
+        text = "".join(character if character.isprintable() else " " for character in text).rstrip()
+        if not text:
+            return False
+        self._tail.append(text)
+        if logged < _MOST_LINES:
+            _log.debug("%s: %s", self._command.name, text)
+        elif logged == _MOST_LINES:
+            _log.warning("%s: more than %d lines; the rest is not logged", self._command.name, _MOST_LINES)
+        return True
+
+
+def _answer(answer: asyncio.Future[Reply], frame: Frame) -> None:
+    if answer.done():  # the caller gave up
+        return
+    if frame.kind is Kind.REPLY:
+        answer.set_result(Reply(frame.header, frame.payload))
+    else:
+        answer.set_exception(Refused(str(frame.header.get("kind")), str(frame.header.get("message"))))
+
+
+def _pipe(pipe: _Pipe | None) -> _Pipe:
+    """asyncio's type leaves open whether a pipe was asked for; all three were."""
+    if pipe is None:
+        raise ValueError("the child was started without its pipes")
+    return pipe
+
+
+def _fill_standard_files() -> None:
+    """A service started with stdin closed would hand the child's pipes to whoever writes to fd 0, 1 or 2."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)

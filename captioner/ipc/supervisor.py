@@ -1,0 +1,215 @@
+"""A child process that answers requests, seen from its parent: started once, restarted when it dies.
+
+The child's own side is `captioner.ipc.serve.serve`; what they say to each other is `captioner.ipc.framing`.
+
+    ChildError               the child answered this request with an error; it is well
+    ChildGone                the child died, hung or was stopped before it answered
+    └── ChildNotStarted      it could not even be started
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from captioner.ipc.child_run import Command, Died, Life, NotStarted, Refused, Reply
+from captioner.ipc.framing import LIMITS, Json, Limits
+
+__all__ = ["ChildError", "ChildGone", "ChildNotStarted", "ChildProcess", "Reply", "python_module"]
+
+_log = logging.getLogger(__name__)
+
+#: So often an innocent request is sent again when the child dies without having begun anything.
+_MOST_FRUITLESS = 3
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
+
+
+class ChildError(Exception):
+    """The child answered the request with an error: `kind` is the name of its class in the child."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+
+class ChildGone(Exception):
+    """The child died, hung or was stopped. `guilty`: it was working on this very request then."""
+
+    def __init__(self, message: str, *, guilty: bool = False) -> None:
+        super().__init__(message)
+        self.guilty = guilty
+
+
+class ChildNotStarted(ChildGone):
+    """The child was never ready. `kind` names the error that it told itself, if it told one."""
+
+    def __init__(self, message: str, *, kind: str | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def python_module(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module in a new interpreter; -P keeps the working directory out of its imports.
+
+    People start recollect in their photo library, and a `numpy.py` lying there is not to be run.
+    """
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+class ChildProcess:
+    """A child process with keyed requests, as an async context manager.
+
+    The child takes one request after the other. When it dies or hangs, only the request that it was working on fails;
+    those waiting behind it are sent again to the next child, which is started at the next need. (One that goes on after
+    it sent garbage may have begun some of them unheard: a request must bear being worked on twice.) A child that dies
+    before it has answered anything is restarted more and more slowly.
+
+    Args:
+        argv: the command, e.g. `python_module("captioner.inference.worker", "--bundle", ...)`; it must call `serve`.
+        name: what logs and messages call it, e.g. "the captioner".
+        timeout_s: a request may be worked on this long; waiting behind others does not count.
+        nice: added to the child's niceness.
+        memory_mb: the child's address space may grow by so many MiB once it is ready; None: without limit.
+        start_timeout_s: the child must be ready after this time.
+        grace_s: when it is stopped, it may work so long on what it has in hand.
+        environment: variables added to the child's.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        name: str,
+        timeout_s: float,
+        nice: int = 0,
+        memory_mb: int | None = None,
+        start_timeout_s: float = 60.0,
+        grace_s: float = 5.0,
+        environment: Mapping[str, str] | None = None,
+        limits: Limits = LIMITS,
+    ) -> None:
+        variables = {**_import_path(), **(environment or {})}
+        self._command = Command(tuple(argv), name, nice, memory_mb, start_timeout_s, variables, limits)
+        self._timeout_s = timeout_s
+        self._grace_s = grace_s
+        self._life: Life | None = None
+        self._starting: asyncio.Task[Life] | None = None
+        self._closed = False
+        self._fruitless = 0
+        self._started_at = 0.0
+
+    async def __aenter__(self) -> Self:
+        """Starts the child. Raises `ChildNotStarted`."""
+        self._closed = False
+        try:
+            await self._alive()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def hello(self) -> Mapping[str, Any]:
+        """What the child last said of itself when it was ready (`Service.hello`)."""
+        return self._life.hello if self._life else {}
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the running child; None while there is none."""
+        return self._life.pid if self._life and self._life.alive else None
+
+    async def request(
+        self, header: Mapping[str, Json], payload: bytes = b"", *, timeout_s: float | None = None
+    ) -> Reply:
+        """The child's answer. Any number of requests may be open at once; a cancelled one disturbs no other.
+
+        Raises:
+            ChildError: the child answered with an error.
+            ChildGone: the child died or hung over this request (`guilty`), or could not be had.
+            captioner.ipc.framing.WireError: the request does not fit in a frame; nothing was sent.
+        """
+        fruitless = 0
+        while True:
+            life = await self._alive()
+            try:
+                return await life.ask(header, payload, self._timeout_s if timeout_s is None else timeout_s)
+            except Refused as error:
+                raise ChildError(error.kind, str(error)) from None
+            except Died as death:
+                fruitless += not life.begun
+                if death.guilty or fruitless == _MOST_FRUITLESS:
+                    raise ChildGone(str(death), guilty=death.guilty) from None
+
+    async def close(self) -> None:
+        """Stops the child: stdin is closed, after `grace_s` it is terminated, then killed. Closing twice is fine."""
+        self._closed = True
+        if self._starting:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+        if self._life:
+            await self._life.stop(self._grace_s)
+
+    async def _alive(self) -> Life:
+        """The running child, or the next one: those who wait for it share one start."""
+        if self._closed:
+            raise ChildGone(f"{self._command.name} was stopped")
+        if self._life and self._life.alive:
+            return self._life
+        if not self._starting:
+            self._starting = asyncio.create_task(self._start())
+            self._starting.add_done_callback(self._forget_start)
+        starting = self._starting
+        try:
+            return await asyncio.shield(starting)
+        except NotStarted as error:
+            raise ChildNotStarted(str(error), kind=error.kind) from None
+        except asyncio.CancelledError:
+            if self._closed and starting.done():
+                raise ChildGone(f"{self._command.name} was stopped") from None
+            raise
+
+    async def _start(self) -> Life:
+        if self._life:
+            self._fruitless = 0 if self._life.answered else self._fruitless + 1
+            await self._life.stop(self._grace_s)
+            self._life = None
+        await self._pause()
+        self._started_at = asyncio.get_running_loop().time()
+        try:
+            self._life = await Life.start(self._command)
+        except NotStarted:
+            self._fruitless += 1
+            raise
+        return self._life
+
+    async def _pause(self) -> None:
+        """A child that dies at once must not be started over and over: 0, 0.25, 0.5, 1 ... 5 s apart."""
+        if self._fruitless:
+            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self._fruitless - 1, 16))
+            _log.info("%s is started again in %g s at the earliest", self._command.name, pause_s)
+            await asyncio.sleep(self._started_at + pause_s - asyncio.get_running_loop().time())
+
+    def _forget_start(self, start: asyncio.Task[Life]) -> None:
+        self._starting = None
+        if not start.cancelled():
+            start.exception()  # read, also where everybody who waited has gone
+
+
+def _import_path() -> Mapping[str, str]:
+    """Lets the child import us where we run from a checkout that is not installed."""
+    root = Path(__file__).resolve().parents[2]
+    if root.name in {"site-packages", "dist-packages"}:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))}

@@ -1,0 +1,82 @@
+"""The words that a decoder reads beside the map, and what a detector lets expect of the tags."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from captioner.inference.preprocess import PAD, SPECIAL, Vocabulary
+from captioner.training import hints
+from captioner.training.detected import expected_tags
+from captioner.training.objects import OBJECTS, _surest
+
+WORDS = Vocabulary((*SPECIAL, "a", "dog", "cat", "runs", "tree", "sky"))
+TAGS = ("dog", "cat", "tree", "sky")
+KNOWN = hints.HintWords.of(TAGS, WORDS, np.array([9, 4, 1, 1]))
+
+
+def test_a_sentence_is_hinted_at_by_its_own_words_and_by_others() -> None:
+    tokens = np.array([WORDS.encode("a dog runs", 6)] * 400, np.int32)
+    found, logits = KNOWN.of_sentences(tokens, 3, np.random.default_rng(0))
+    assert found.shape == logits.shape == (400, 3)
+    assert set(found.ravel()) <= {WORDS.words.index(tag) for tag in TAGS}
+    own = found == WORDS.words.index("dog")
+    assert own.any(axis=1).mean() > hints.KEPT  # kept, or drawn by chance
+    assert logits[:, 0].mean() > logits[:, 1:].mean() + 0.5
+
+
+def test_the_most_probable_tags_come_first() -> None:
+    logits = np.array([[0.5, 9.0, -1.0, -3.0]], np.float32)
+    found, kept = KNOWN.top(logits, 2)
+    assert [WORDS.words[i] for i in found[0]] == ["cat", "dog"]
+    np.testing.assert_allclose(kept[0], [hints.MOST_LOGIT, 0.5])
+
+
+def test_some_hints_are_left_out_while_training() -> None:
+    words, logits = np.full((1000, 3), 5, np.int32), np.ones((1000, 3), np.float32)
+    found, kept = hints.dropped(words, logits, np.random.default_rng(0))
+    out = found == PAD
+    assert out.mean() == pytest.approx(hints.DROPPED, abs=0.03)
+    assert (kept[out] == 0).all()
+
+
+def test_a_photo_is_judged_by_heads_that_never_saw_it() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(3000, 2, 16)).astype(np.float32)
+    features[..., :8] += rng.choice([-1.5, 1.5], size=(3000, 1, 1))  # half of the numbers show one thing
+    noise = (rng.random(3000) < 0.5).astype(np.float32)  # can be learnt by heart only
+    seen = (features[..., :8].mean((1, 2)) > 0).astype(np.float32)
+    targets = np.stack([np.stack([seen, noise], 1), np.ones((3000, 2), np.float32)], axis=1)
+    found = hints.out_of_fold(features, targets).astype(np.float32)
+    assert found.shape == (3000, 2, 2)
+    right = (found[:, 0] > np.median(found[:, 0], axis=0)) == (targets[:, 0] > 0.5)
+    assert right[:, 0].mean() > 0.8
+    assert right[:, 1].mean() < 0.65
+
+
+def test_a_detected_object_lets_expect_its_words_as_often_as_people_use_them() -> None:
+    dog, chair = OBJECTS.index("dog"), OBJECTS.index("chair")
+    captioned = np.zeros((100, len(OBJECTS)), np.float32)
+    captioned[:50, dog] = captioned[50:, chair] = 0.95
+    said = np.zeros((100, 3), np.float32)
+    said[:48, 0] = 1  # dog: nearly always
+    said[50:55, 1] = 1  # chair: hardly ever
+    photos = np.zeros((2, len(OBJECTS)), np.float32)
+    photos[0, dog] = photos[0, chair] = 1
+    found = expected_tags(photos, captioned, said, ("dog", "chair", "sky"))
+    assert found[0, 0, 0] > 0.9
+    assert 0.05 < found[0, 0, 1] < 0.3
+    assert found[1, 0, 0] < 0.05
+    np.testing.assert_array_equal(found[0, 1], [1, 1, 0])  # no object is called sky
+
+
+def test_the_surest_box_of_each_kind_counts() -> None:
+    numbers, side = 4 + 1 + len(OBJECTS), 32
+    levels = [np.full((numbers, (side // stride) ** 2), -9.0, np.float32) for stride in (8, 16, 32)]
+    levels[1][4, 2], levels[1][5 + 3, 2] = 9, 9
+    found = _surest(np.concatenate([level.ravel() for level in levels]), side)
+    assert found.argmax() == 3
+    assert found[3] > 0.99
+    assert np.delete(found, 3).max() < 0.01
