@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from captioner.inference.preprocess import SPECIAL, Vocabulary, words
+from captioner.inference.preprocess import SPECIAL, Vocabulary, tokenize
 
 _FUNCTION_WORDS = """
 's a about above across after against ahead all along also although am among an and another any appear
@@ -26,7 +26,7 @@ FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 
 def content_words(text: str) -> list[str]:
     """The words of a sentence that say something of a photo."""
-    return [word for word in words(text) if word not in FUNCTION_WORDS]
+    return [word for word in tokenize(text) if word not in FUNCTION_WORDS]
 
 
 def content_ids(vocabulary: Vocabulary) -> frozenset[int]:

@@ -60,18 +60,18 @@ class BeamSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Live:
+class _Partial:
     """A sentence in the making."""
 
     tokens: tuple[int, ...] = ()
     logp: float = 0.0
     word_logps: tuple[float, ...] = ()
 
-    def grown(self, word: int, logp: float, own: float) -> _Live:
-        return _Live((*self.tokens, word), logp, (*self.word_logps, own))
+    def extend(self, word: int, logp: float, decoder_logp: float) -> _Partial:
+        return _Partial((*self.tokens, word), logp, (*self.word_logps, decoder_logp))
 
-    def finished(self, logp: float, own: float) -> Hypothesis:
-        return Hypothesis(self.tokens, logp, True, (*self.word_logps, own))
+    def finish(self, logp: float, decoder_logp: float) -> Hypothesis:
+        return Hypothesis(self.tokens, logp, True, (*self.word_logps, decoder_logp))
 
 
 def beam_search(step: Step, rows: int, settings: BeamSettings, bonus: Scores | None = None) -> list[Hypothesis]:
@@ -86,22 +86,22 @@ def beam_search(step: Step, rows: int, settings: BeamSettings, bonus: Scores | N
     """
     if not 1 <= settings.beam <= rows:
         raise ValueError(f"a beam of {settings.beam} needs a step of that many rows; this one has {rows}")
-    live = [_Live()]
+    live = [_Partial()]
     tokens, parents = np.full(rows, START, np.int32), np.zeros(rows, np.int32)
     forbidden = list(settings.forbidden)
     done: list[Hypothesis] = []
     for position in range(settings.length):
-        own = step(tokens, position, parents)[: len(live)].astype(np.float64)
-        scores = own if bonus is None else own + bonus
+        decoder_logp = step(tokens, position, parents)[: len(live)].astype(np.float64)
+        scores = decoder_logp if bonus is None else decoder_logp + bonus
         scores[:, forbidden] = -np.inf
         if position == 0:
             scores[:, END] = -np.inf  # a sentence has a word
         for row, sentence in enumerate(live):
-            said = [word for word in sentence.tokens if word in settings.once]
-            scores[row, [*said, *_repeats(sentence.tokens, settings.no_repeat)]] = -np.inf
-        live, origin, ended = _grow(live, scores, own, settings.beam)
+            used = [word for word in sentence.tokens if word in settings.once]
+            scores[row, [*used, *_repeating_words(sentence.tokens, settings.no_repeat)]] = -np.inf
+        live, origin, ended = _expand(live, scores, decoder_logp, settings.beam)
         done += ended
-        if not live or _is_settled(done, live, settings):
+        if not live or _can_stop(done, live, settings):
             break
         tokens[: len(live)] = [sentence.tokens[-1] for sentence in live]
         parents[:] = 0
@@ -117,9 +117,9 @@ def greedy(step: Step, rows: int, settings: BeamSettings) -> Hypothesis:
     return beam_search(step, rows, plain)[0]
 
 
-def _grow(
-    live: Sequence[_Live], scores: NDArray[Any], own: NDArray[Any], beam: int
-) -> tuple[list[_Live], list[int], list[Hypothesis]]:
+def _expand(
+    live: Sequence[_Partial], scores: NDArray[Any], decoder_logp: NDArray[Any], beam: int
+) -> tuple[list[_Partial], list[int], list[Hypothesis]]:
     """The `beam` best ways to go on by one word, with the row each comes from, and those that end."""
     total = np.array([sentence.logp for sentence in live])[:, None] + scores
     costs = -total.ravel()
@@ -128,7 +128,7 @@ def _grow(
     # Sorting every word at every step took as long as the model itself.
     nearest = np.sort(np.argpartition(costs, few - 1)[:few])
     best = nearest[np.argsort(costs[nearest], kind="stable")]
-    grown: list[_Live] = []
+    extended: list[_Partial] = []
     origin: list[int] = []
     ended: list[Hypothesis] = []
     for place, flat in enumerate(best):
@@ -138,14 +138,14 @@ def _grow(
             break
         if word == END:
             if place < beam:  # an end must be among the best, or every prefix would count as a sentence
-                ended.append(live[row].finished(logp, float(own[row, word])))
-        elif len(grown) < beam:
-            grown.append(live[row].grown(word, logp, float(own[row, word])))
+                ended.append(live[row].finish(logp, float(decoder_logp[row, word])))
+        elif len(extended) < beam:
+            extended.append(live[row].extend(word, logp, float(decoder_logp[row, word])))
             origin.append(row)
-    return grown, origin, ended
+    return extended, origin, ended
 
 
-def _is_settled(done: Sequence[Hypothesis], live: Sequence[_Live], settings: BeamSettings) -> bool:
+def _can_stop(done: Sequence[Hypothesis], live: Sequence[_Partial], settings: BeamSettings) -> bool:
     """No sentence still in the making can beat the best `beam` that are done, even if its words cost nothing more.
 
     With a bonus a word can cost less than nothing, so there this is an approximation.
@@ -156,7 +156,7 @@ def _is_settled(done: Sequence[Hypothesis], live: Sequence[_Live], settings: Bea
     return bool(max(sentence.logp for sentence in live) / settings.length**settings.alpha <= bar)
 
 
-def _repeats(words: tuple[int, ...], n: int) -> list[int]:
+def _repeating_words(words: tuple[int, ...], n: int) -> list[int]:
     """Words that would complete a run of `n` that the sentence has already."""
     if not n or len(words) < n:
         return []

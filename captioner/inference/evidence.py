@@ -11,15 +11,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-#: The numbers that are known of a content word, in the order of `Evidence.word`.
+#: The numbers that are known of a content word, in the order of `EvidenceModel.word`.
 WORD_FEATURES = ("bias", "tag logit", "is a tag", "class probability", "likeness", "has a likeness", "log-probability")
-#: The numbers that are known of a sentence, in the order of `Evidence.sentence`.
+#: The numbers that are known of a sentence, in the order of `EvidenceModel.sentence`.
 SENTENCE_FEATURES = ("bias", "mean of its words", "least of its words", "mean log-probability")
 _MOST = 12.0  # a logit beyond it is a probability of 0 or 1
 
 
 @dataclass(frozen=True, slots=True)
-class WordSigns:
+class WordEvidence:
     """What is known of one content word of a sentence about a picture."""
 
     word: str
@@ -28,18 +28,18 @@ class WordSigns:
     class_probability: float  # of the classes that the word names, summed; 0 for a word that names none
     #: How much nearer to the picture than to the ordinary photo the word is, a difference of cosines; None for a word
     #: that the text tower doesn't know.
-    likeness: float | None
+    similarity: float | None
 
     @property
     def features(self) -> tuple[float, ...]:
         """In the order of `WORD_FEATURES`."""
         tag = self.tag_logit
-        return (1.0, tag or 0.0, float(tag is not None), self.class_probability, self.likeness or 0.0,
-                float(self.likeness is not None), max(self.logp, -_MOST))  # fmt: skip
+        return (1.0, tag or 0.0, float(tag is not None), self.class_probability, self.similarity or 0.0,
+                float(self.similarity is not None), max(self.logp, -_MOST))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class EvidenceModel:
     """The fitted logistics of a bundle; part of its manifest."""
 
     word: tuple[float, ...]  # a weight for each of WORD_FEATURES
@@ -55,11 +55,11 @@ class Evidence:
             if len(weights) != len(features):
                 raise ValueError(f"evidence of a {name}: {len(features)} weights expected, got {len(weights)}")
 
-    def of_word(self, signs: WordSigns) -> float:
+    def word_probability(self, evidence: WordEvidence) -> float:
         """The probability (0..1) that a person would use the word of the picture."""
-        return logistic(sum(w * x for w, x in zip(self.word, signs.features, strict=True)))
+        return logistic(sum(w * x for w, x in zip(self.word, evidence.features, strict=True)))
 
-    def of_sentence(self, words: Sequence[float], mean_logp: float) -> float:
+    def sentence_confidence(self, words: Sequence[float], mean_logp: float) -> float:
         """The confidence (0..1) of a sentence, of the probabilities of its content words."""
         return logistic(sum(w * x for w, x in zip(self.sentence, sentence_features(words, mean_logp), strict=True)))
 
@@ -81,11 +81,11 @@ def logit(p: float) -> float:
     return math.log(bounded / (1 - bounded))
 
 
-def forms(word: str) -> tuple[str, ...]:
+def inflections(word: str) -> tuple[str, ...]:
     """A word, and what may be its plural or its singular."""
     return word, f"{word}s", word.removesuffix("s"), word.removesuffix("es")
 
 
-def form_in(word: str, known: Mapping[str, float]) -> float | None:
+def max_over_inflections(word: str, known: Mapping[str, float]) -> float | None:
     """The value of a word, or of its singular or plural, whichever is greatest; None where none is known."""
-    return max((known[form] for form in forms(word) if form in known), default=None)
+    return max((known[form] for form in inflections(word) if form in known), default=None)

@@ -14,7 +14,7 @@ from captioner import BundleError
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ImageType:
     """One kind of picture."""
 
     name: str
@@ -23,18 +23,18 @@ class Kind:
 
 
 #: What a new bundle says of each kind. Of a blank picture, noise or a pattern there is nothing to say.
-KINDS = (
-    Kind("photo"),
-    Kind("blank"),
-    Kind("pattern", "", ("pattern",)),
-    Kind("text", "A page of text.", ("text", "page", "paper", "document")),
-    Kind("screenshot", "A screenshot.", ("screenshot", "screen")),
-    Kind("chart", "A chart.", ("chart", "graph", "diagram")),
-    Kind("drawing", "A drawing.", ("drawing", "sketch", "illustration")),
+IMAGE_TYPES = (
+    ImageType("photo"),
+    ImageType("blank"),
+    ImageType("pattern", "", ("pattern",)),
+    ImageType("text", "A page of text.", ("text", "page", "paper", "document")),
+    ImageType("screenshot", "A screenshot.", ("screenshot", "screen")),
+    ImageType("chart", "A chart.", ("chart", "graph", "diagram")),
+    ImageType("drawing", "A drawing.", ("drawing", "sketch", "illustration")),
 )
 
 
-def read_kinds(path: Path) -> tuple[Kind, ...]:
+def read_image_types(path: Path) -> tuple[ImageType, ...]:
     """The kinds of a bundle, photos first.
 
     Raises:
@@ -45,20 +45,20 @@ def read_kinds(path: Path) -> tuple[Kind, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{path} can't be read: {error}") from error
     kinds = tuple(_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1))
-    if not kinds or kinds[0] != Kind("photo"):
+    if not kinds or kinds[0] != ImageType("photo"):
         raise BundleError(f"{path}, line 1: expected the kind 'photo' without a sentence and tags")
     return kinds
 
 
-def write_kinds(path: Path, kinds: tuple[Kind, ...]) -> None:
+def write_image_types(path: Path, kinds: tuple[ImageType, ...]) -> None:
     """Write such a list."""
     lines = ("\t".join((kind.name, kind.sentence, ",".join(kind.tags))) for kind in kinds)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def _parse(line: str, where: str) -> Kind:
+def _parse(line: str, where: str) -> ImageType:
     fields = line.split("\t")
     if len(fields) != 3 or not fields[0]:
         raise BundleError(f"{where}: expected a kind, its sentence and its tags separated by tabs, got {line!r}")
     name, sentence, tags = fields
-    return Kind(name, sentence, tuple(tag for tag in tags.split(",") if tag))
+    return ImageType(name, sentence, tuple(tag for tag in tags.split(",") if tag))

@@ -53,7 +53,7 @@ def read_classes(path: Path) -> tuple[tuple[str, ...], ...]:
     return tuple(_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1))
 
 
-def rolled_up(probabilities: NDArray[np.floating], classes: Sequence[Sequence[str]]) -> dict[str, float]:
+def word_probabilities(probabilities: NDArray[np.floating], classes: Sequence[Sequence[str]]) -> dict[str, float]:
     """The probability of each word: the sum over the classes that have it, in 0..1.
 
     Args:

@@ -13,17 +13,26 @@ from numpy.typing import NDArray
 from captioner import BundleError, Caption, Tag
 from captioner.inference.content_words import FUNCTION_WORDS, content_ids, content_words
 from captioner.inference.decoding import BeamSettings, Hypothesis, beam_search
-from captioner.inference.evidence import WordSigns, form_in, forms, logit
-from captioner.inference.image_types import read_kinds
-from captioner.inference.imagenet_classes import read_classes, rolled_up
-from captioner.inference.manifest import CLASSES, DECODER, ENCODER, KINDS, MEANINGS, TAGS, VOCABULARY, Manifest
+from captioner.inference.evidence import WordEvidence, inflections, logit, max_over_inflections
+from captioner.inference.image_types import read_image_types
+from captioner.inference.imagenet_classes import read_classes, word_probabilities
+from captioner.inference.manifest import (
+    CLASSES,
+    DECODER,
+    ENCODER,
+    IMAGE_TYPES_FILE,
+    TAGS,
+    VOCABULARY,
+    WORD_EMBEDDINGS,
+    Manifest,
+)
 from captioner.inference.preprocess import UNKNOWN, Vocabulary, normalise
 
 Floats = NDArray[np.float32]
-Tensors = Mapping[str, NDArray[Any]]
+EncoderOutputs = Mapping[str, NDArray[Any]]
 
 #: A tag's lift counts this far at most: one that the photos of the training hardly had must not outweigh all else.
-MOST_LIFT = 3.0
+MAX_TAG_LIFT = 3.0
 
 
 class LiteRTCaptioner:
@@ -56,12 +65,12 @@ class LiteRTCaptioner:
         self._tags = tuple((bundle / TAGS).read_text(encoding="utf-8").split())
         self._tag_rows = {tag: row for row, tag in enumerate(self._tags)}
         ids = {word: i for i, word in enumerate(self._vocabulary.words)}
-        self._tag_places = np.array([ids.get(tag, UNKNOWN) for tag in self._tags])
+        self._tag_token_ids = np.array([ids.get(tag, UNKNOWN) for tag in self._tags])
         self._classes = read_classes(bundle / CLASSES) if "classes" in self.manifest.outputs else None
-        self._kinds = read_kinds(bundle / KINDS) if "kinds" in self.manifest.outputs else ()
-        self._meanings = None
-        if MEANINGS in self.manifest.files and "embedding" in self.manifest.outputs:
-            self._meanings = _read_meanings(bundle / MEANINGS, decoding.vocabulary)
+        self._kinds = read_image_types(bundle / IMAGE_TYPES_FILE) if "kinds" in self.manifest.outputs else ()
+        self._word_embeddings = None
+        if WORD_EMBEDDINGS in self.manifest.files and "embedding" in self.manifest.outputs:
+            self._word_embeddings = _read_word_embeddings(bundle / WORD_EMBEDDINGS, decoding.vocabulary)
         self._encoder, self._encode = _open(bundle / ENCODER, "encode", threads)
         self._decoder, self._step = _open(bundle / DECODER, "decode_step", threads)
 
@@ -87,25 +96,27 @@ class LiteRTCaptioner:
         expected = (self.input_px, self.input_px, 3)
         if pixels.shape != expected or pixels.dtype != np.uint8:
             raise ValueError(f"expected uint8 pixels of shape {expected}, got {pixels.dtype} of {pixels.shape}")
-        seen = self.encode(pixels)
-        return self._no_photo(seen) or self._photo(seen)
+        outputs = self.encode(pixels)
+        return self._caption_non_photo(outputs) or self._caption_photo(outputs)
 
-    def encode(self, pixels: NDArray[np.uint8]) -> Tensors:
+    def encode(self, pixels: NDArray[np.uint8]) -> EncoderOutputs:
         """What the encoder says of one picture, by the names of its outputs."""
         before = self.manifest.preprocessing
-        seen: Tensors = self._encode(photo=normalise(pixels, before.mean, before.std)[None])
-        return seen
+        outputs: EncoderOutputs = self._encode(photo=normalise(pixels, before.mean, before.std)[None])
+        return outputs
 
-    def write(self, seen: Tensors) -> Hypothesis:
+    def decode(self, outputs: EncoderOutputs) -> Hypothesis:
         """The best sentence for what the encoder says."""
-        return beam_search(self._stepper(seen), self.manifest.decoding.rows, self._settings, self._bonus(seen))[0]
+        return beam_search(
+            self._decoder_steps(outputs), self.manifest.decoding.rows, self._settings, self._token_bonus(outputs)
+        )[0]
 
-    def _no_photo(self, seen: Tensors) -> Caption | None:
+    def _caption_non_photo(self, outputs: EncoderOutputs) -> Caption | None:
         """What is said of a picture that is no photo of anything; None for a photo."""
-        if not self._kinds or 1 - float(seen["kinds"][0]) < self.manifest.tagging.kind_threshold:
+        if not self._kinds or 1 - float(outputs["kinds"][0]) < self.manifest.tagging.kind_threshold:
             return None
-        best = 1 + int(np.argmax(seen["kinds"][1:]))
-        kind, probability = self._kinds[best], float(seen["kinds"][best])
+        best = 1 + int(np.argmax(outputs["kinds"][1:]))
+        kind, probability = self._kinds[best], float(outputs["kinds"][best])
         return Caption(
             text=kind.sentence,
             confidence=probability,
@@ -115,85 +126,93 @@ class LiteRTCaptioner:
             words=tuple(Tag(word, probability) for word in content_words(kind.sentence)),
         )
 
-    def _photo(self, seen: Tensors) -> Caption:
-        best = self.write(seen)
-        signs = self.signs(best, seen)
+    def _caption_photo(self, outputs: EncoderOutputs) -> Caption:
+        best = self.decode(outputs)
+        evidence = self.word_evidence(best, outputs)
         fitted = self.manifest.evidence
-        words = tuple(Tag(sign.word, fitted.of_word(sign)) for sign in signs) if fitted else ()
+        words = tuple(Tag(one.word, fitted.word_probability(one)) for one in evidence) if fitted else ()
         if fitted is None:
             confidence = self._confidence(best.mean_logp)
         else:
-            confidence = fitted.of_sentence([word.probability for word in words], best.mean_logp)
+            confidence = fitted.sentence_confidence([word.probability for word in words], best.mean_logp)
         return Caption(
             text=self._vocabulary.decode(best.tokens),
             confidence=confidence,
-            tags=self._told(seen),
-            embedding=tuple(map(float, seen["embedding"])) if "embedding" in self.manifest.outputs else None,
+            tags=self._reported_tags(outputs),
+            embedding=tuple(map(float, outputs["embedding"])) if "embedding" in self.manifest.outputs else None,
             model=self.model,
             words=words,
             sure=fitted is None or confidence >= fitted.least,
         )
 
-    def _bonus(self, seen: Tensors) -> Floats | None:
+    def _token_bonus(self, outputs: EncoderOutputs) -> Floats | None:
         """What the photo's tags add to the log-probability of each word (vocabulary,)."""
         weight = self.manifest.decoding.tag_weight
         if not weight:
             return None
         bonus = np.zeros(len(self._vocabulary), np.float32)
-        bonus[self._tag_places] = weight * np.clip(seen["tag_lift"], -MOST_LIFT, MOST_LIFT)
+        bonus[self._tag_token_ids] = weight * np.clip(outputs["tag_lift"], -MAX_TAG_LIFT, MAX_TAG_LIFT)
         bonus[UNKNOWN] = 0
         return bonus
 
-    def signs(self, sentence: Hypothesis, seen: Tensors) -> tuple[WordSigns, ...]:
+    def word_evidence(self, sentence: Hypothesis, outputs: EncoderOutputs) -> tuple[WordEvidence, ...]:
         """What is known of each content word of a sentence, in order.
 
         Args:
             seen: what `encode` says of the picture.
         """
-        classes = rolled_up(seen["classes"], self._classes) if self._classes is not None else {}
+        classes = word_probabilities(outputs["classes"], self._classes) if self._classes is not None else {}
         found = []
         for token, logp in zip(sentence.tokens, sentence.word_logps, strict=False):
             word = self._vocabulary.words[token]
             if word not in FUNCTION_WORDS:
-                likeness = self._likeness(token, seen)
+                similarity = self._similarity(token, outputs)
                 found.append(
-                    WordSigns(word, logp, self._tag_logit(word, seen), form_in(word, classes) or 0.0, likeness)
+                    WordEvidence(
+                        word,
+                        logp,
+                        self._tag_logit(word, outputs),
+                        max_over_inflections(word, classes) or 0.0,
+                        similarity,
+                    )
                 )
         return tuple(found)
 
-    def _tag_logit(self, word: str, seen: Tensors) -> float | None:
-        rows = [self._tag_rows[form] for form in forms(word) if form in self._tag_rows]
-        return logit(float(seen["tags"][rows].max())) if rows else None
+    def _tag_logit(self, word: str, outputs: EncoderOutputs) -> float | None:
+        rows = [self._tag_rows[form] for form in inflections(word) if form in self._tag_rows]
+        return logit(float(outputs["tags"][rows].max())) if rows else None
 
-    def _likeness(self, token: int, seen: Tensors) -> float | None:
-        if self._meanings is None or np.isnan(self._meanings[token, 0]):
+    def _similarity(self, token: int, outputs: EncoderOutputs) -> float | None:
+        if self._word_embeddings is None or np.isnan(self._word_embeddings[token, 0]):
             return None
         ordinary = self.manifest.evidence.ordinary if self.manifest.evidence else ()
-        away = seen["embedding"] - np.asarray(ordinary or 0.0, np.float32)
-        return float((self._meanings[token] * away).sum())  # a product of vectors would bring BLAS into memory
+        away = outputs["embedding"] - np.asarray(ordinary or 0.0, np.float32)
+        return float((self._word_embeddings[token] * away).sum())  # a product of vectors would bring BLAS into memory
 
-    def _stepper(self, seen: Tensors) -> _Stepper:
+    def _decoder_steps(self, outputs: EncoderOutputs) -> _DecoderSteps:
         d = self.manifest.decoding
         empty = np.zeros((d.layers, d.rows, d.heads, d.max_length, d.head_width), np.float32)
-        return _Stepper(self._step, seen["photo_keys"], seen["photo_values"], empty)
+        return _DecoderSteps(self._step, outputs["photo_keys"], outputs["photo_values"], empty)
 
     def _confidence(self, mean_logp: float) -> float:
         fitted = self.manifest.confidence
         return 1 / (1 + math.exp(-max(-50.0, fitted.slope * mean_logp + fitted.offset)))
 
-    def _told(self, seen: Tensors) -> tuple[Tag, ...]:
+    def _reported_tags(self, outputs: EncoderOutputs) -> tuple[Tag, ...]:
         """The tags worth telling, most probable first; of a word that is both tag and class the greater probability."""
         tagging = self.manifest.tagging
-        told = {self._tags[row]: float(seen["tags"][row]) for row in np.flatnonzero(seen["tags"] >= tagging.threshold)}
+        told = {
+            self._tags[row]: float(outputs["tags"][row]) for row in np.flatnonzero(outputs["tags"] >= tagging.threshold)
+        }
         if self._classes is not None:
-            for word, p in rolled_up(seen["classes"], self._classes).items():
+            for word, p in word_probabilities(outputs["classes"], self._classes).items():
                 if p >= tagging.class_threshold:
                     told[word] = max(p, told.get(word, 0.0))
         ranked = sorted(told.items(), key=lambda item: -item[1])
         return tuple(Tag(word, p) for word, p in ranked[: tagging.most])
 
 
-class _Stepper:
+class _DecoderSteps:
     """`decode_step` with the cache that goes from each step to the next."""
 
     def __init__(self, step: Any, photo_keys: Floats, photo_values: Floats, empty: Floats) -> None:
@@ -219,14 +238,14 @@ def _read_vocabulary(path: Path, expected: int) -> Vocabulary:
     return vocabulary
 
 
-def _read_meanings(path: Path, expected: int) -> NDArray[np.float16]:
+def _read_word_embeddings(path: Path, expected: int) -> NDArray[np.float16]:
     try:
-        meanings: NDArray[np.float16] = np.load(path, allow_pickle=False)
+        embeddings: NDArray[np.float16] = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} can't be read as an array: {error}") from error
-    if meanings.ndim != 2 or len(meanings) != expected:
-        raise BundleError(f"{path} has the shape {meanings.shape}; expected {expected} rows, one for each word")
-    return meanings
+    if embeddings.ndim != 2 or len(embeddings) != expected:
+        raise BundleError(f"{path} has the shape {embeddings.shape}; expected {expected} rows, one for each word")
+    return embeddings
 
 
 def _open(path: Path, signature: str, threads: int) -> tuple[Any, Any]:

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from captioner import BundleError
-from captioner.inference.evidence import Evidence
+from captioner.inference.evidence import EvidenceModel
 
 #: The layout of a bundle that this program reads and writes.
 FORMAT = 1
 MANIFEST = "manifest.json"
 ENCODER, DECODER, VOCABULARY, TAGS = "encoder.tflite", "decoder.tflite", "vocabulary.txt", "tags.txt"
 #: Files that every bundle has.
-PARTS = (ENCODER, DECODER, VOCABULARY, TAGS)
+REQUIRED_FILES = (ENCODER, DECODER, VOCABULARY, TAGS)
 #: Files that a bundle may have: everyday words for each class of ImageNet, the text tower with its words, and the
 #: kinds of pictures that are no photos.
-CLASSES, TEXT_TOWER, PIECES, KINDS = "classes.txt", "text_tower.npz", "pieces.txt", "kinds.txt"
+CLASSES, TEXT_TOWER, PIECES, IMAGE_TYPES_FILE = "classes.txt", "text_tower.npz", "pieces.txt", "kinds.txt"
 #: And the meaning of each word of the vocabulary, (vocabulary, e) float16, NaN for words that have none: what the
 #: captioner needs of the text tower, without its 42,000 words in memory.
-MEANINGS = "meanings.npy"
+WORD_EMBEDDINGS = "meanings.npy"
 
 _HINT = "reinstall recollect, or point the setting at another bundle directory"
 
@@ -36,7 +36,7 @@ class FileEntry:
     size_bytes: int
 
     @classmethod
-    def of(cls, path: Path) -> FileEntry:
+    def measure(cls, path: Path) -> FileEntry:
         """Measure a file."""
         data = path.read_bytes()
         return cls(hashlib.sha256(data).hexdigest(), len(data))
@@ -105,7 +105,7 @@ class Manifest:
     #: What `encode` gives beside the decoder's keys and values: "tags", and in bundles that have them "embedding",
     #: "classes", "tag_lift" (how much more likely than usual each tag is, a difference of logits) and "kinds".
     outputs: tuple[str, ...] = ("tags",)
-    evidence: Evidence | None = None
+    evidence: EvidenceModel | None = None
     scores: Mapping[str, Any] = field(default_factory=dict)  # by split, e.g. {"flickr8k-dev": {"CIDEr": ...}}
     training: Mapping[str, Any] = field(default_factory=dict)  # data, minutes, commit
     format: int = FORMAT
@@ -143,7 +143,7 @@ class Manifest:
             name=str(data["name"]),
             version=int(data["version"]),
             preprocessing=Preprocessing(
-                int(before["input_px"]), _three(before["mean"]), _three(before["std"]), str(before["resize"])
+                int(before["input_px"]), _rgb(before["mean"]), _rgb(before["std"]), str(before["resize"])
             ),
             decoding=Decoding(**data["decoding"]),
             tagging=Tagging(**data["tagging"]),
@@ -154,7 +154,7 @@ class Manifest:
             scores=dict(data["scores"]),
             training=dict(data["training"]),
         )
-        missing = set(PARTS) - found.files.keys()
+        missing = set(REQUIRED_FILES) - found.files.keys()
         if missing:
             raise ValueError(f"it lists no {', '.join(sorted(missing))}")
         if any(Path(name).name != name for name in found.files):
@@ -166,7 +166,7 @@ class Manifest:
         for name in self.files if names is None else names:
             path, expected = bundle / name, self.files[name]
             try:
-                found = FileEntry.of(path)
+                found = FileEntry.measure(path)
             except FileNotFoundError:
                 raise BundleError(f"{path} is missing from the model bundle {self.model}; {_HINT}") from None
             except OSError as error:
@@ -183,13 +183,13 @@ class Manifest:
         (bundle / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
-def _evidence(data: Mapping[str, Any] | None) -> Evidence | None:
+def _evidence(data: Mapping[str, Any] | None) -> EvidenceModel | None:
     if data is None:
         return None
     word, sentence, ordinary = (tuple(map(float, data[name])) for name in ("word", "sentence", "ordinary"))
-    return Evidence(word, sentence, float(data["least"]), ordinary)
+    return EvidenceModel(word, sentence, float(data["least"]), ordinary)
 
 
-def _three(values: Any) -> tuple[float, float, float]:
+def _rgb(values: Any) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in values)
     return red, green, blue

@@ -54,20 +54,20 @@ def normalise(
     return (pixels.astype(np.float32) - np.asarray(mean, np.float32)) * scale
 
 
-def words(text: str) -> list[str]:
+def tokenize(text: str) -> list[str]:
     """The lower-case words of a sentence, punctuation dropped.
 
-    >>> words("A man's red-and-white kite , high up .")
+    >>> tokenize("A man's red-and-white kite , high up .")
     ['a', "man's", 'red-and-white', 'kite', 'high', 'up']
     """
     folded = unicodedata.normalize("NFKC", text).replace("\u2019", "'").lower()
     return _TOKEN.findall(folded)
 
 
-def sentence(tokens: Iterable[str]) -> str:
+def detokenize(tokens: Iterable[str]) -> str:
     """Words as a written sentence: capital first letter, full stop, nothing before the stop.
 
-    >>> sentence(["a", "dog", "runs"])
+    >>> detokenize(["a", "dog", "runs"])
     'A dog runs.'
     """
     text = " ".join(_CAPITAL.get(token, token) for token in tokens)
@@ -113,7 +113,7 @@ class Vocabulary:
 
     def encode(self, text: str, length: int) -> list[int]:
         """START, word ids, END, then PAD to `length`; a longer sentence is cut and then has no END."""
-        ids = [START, *(self._ids.get(word, UNKNOWN) for word in words(text)), END]
+        ids = [START, *(self._ids.get(word, UNKNOWN) for word in tokenize(text)), END]
         return (ids + [PAD] * length)[:length]
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
@@ -128,4 +128,4 @@ class Vocabulary:
 
     def decode(self, ids: Iterable[int]) -> str:
         """`ids` as a written sentence."""
-        return sentence(self.tokens(ids))
+        return detokenize(self.tokens(ids))

@@ -20,7 +20,7 @@ _DESCRIPTION = 8
 _SAME = 1e-4
 
 
-def meaning_weight(query_words: int) -> float:
+def embedding_weight(query_words: int) -> float:
     """The share (0..1) of a photo's score that meaning has in a query of so many words.
 
     One word is taken at its word; in a description any single word may be missing from a caption.
@@ -48,5 +48,5 @@ def blend(words: Floats, cosines: Floats, query_words: int) -> NDArray[np.float3
     if best - ordinary < _SAME:
         return np.asarray(words, np.float32)
     near = np.where(cosines != 0, np.clip((cosines - ordinary) / (best - ordinary), 0, 1), 0)
-    weight = meaning_weight(query_words)
+    weight = embedding_weight(query_words)
     return np.asarray((1 - weight) * words + weight * near, np.float32)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from captioner import BundleError
 from captioner.inference.manifest import PIECES, TEXT_TOWER, Manifest
-from captioner.inference.preprocess import words
+from captioner.inference.preprocess import tokenize
 
 Floats = NDArray[np.float32]
 
@@ -48,10 +48,10 @@ class TowerWeights:
         odds = np.exp(scores - scores.max(0))
         pooled = ((odds / odds.sum(0)).T @ vectors).ravel()
         x = pooled @ self.hidden + self.hidden_bias
-        found: Floats = _activated(x) @ self.out + pooled @ self.skip + self.out_bias
+        found: Floats = _gelu(x) @ self.out + pooled @ self.skip + self.out_bias
         return found / max(float(np.linalg.norm(found)), 1e-9)
 
-    def of_each(self, rows: Sequence[int]) -> Floats:
+    def embed_each(self, rows: Sequence[int]) -> Floats:
         """The meanings (len(rows), e) of words, each for itself.
 
         A word alone is its own average, whatever the heads attend to: so all heads' weights are added up beforehand.
@@ -60,7 +60,7 @@ class TowerWeights:
         heads = self.attend.shape[1]
         x = vectors @ self.hidden.reshape(heads, vectors.shape[1], -1).sum(0) + self.hidden_bias
         skip = self.skip.reshape(heads, vectors.shape[1], -1).sum(0)
-        found: Floats = _activated(x) @ self.out + vectors @ skip + self.out_bias
+        found: Floats = _gelu(x) @ self.out + vectors @ skip + self.out_bias
         lengths: Floats = np.linalg.norm(found, axis=1, keepdims=True)
         return np.asarray(found / np.maximum(lengths, 1e-9), np.float32)
 
@@ -77,7 +77,7 @@ class TowerWeights:
         return cls(**{name: a if name == "table" else a.astype(np.float32) for name, a in found.items()})
 
 
-def _activated(x: Floats) -> Floats:
+def _gelu(x: Floats) -> Floats:
     hidden: Floats = x / (1 + np.exp(-1.702 * np.clip(x, -30, 30)))  # the GELU of captioner.training.encoder
     return hidden
 
@@ -122,21 +122,21 @@ class TextTower:
 
     def known(self, word: str) -> bool:
         """Whether the tower has this one word, or its singular."""
-        return bool(self._places(word))
+        return bool(self._rows_of(word))
 
     def embed(self, text: str) -> Floats | None:
         """The meaning (dimension,) of a text, of unit length; None where it has no known word."""
-        rows = [row for word in words(text) for row in self._places(word)]
+        rows = [row for word in tokenize(text) for row in self._rows_of(word)]
         return self._weights(rows) if rows else None
 
     def embed_each(self, texts: Sequence[str]) -> list[Floats | None]:
         """As `embed` of each text; of many single words at once in a twentieth of the time."""
-        rows = [[row for word in words(text) for row in self._places(word)] for text in texts]
+        rows = [[row for word in tokenize(text) for row in self._rows_of(word)] for text in texts]
         single = [own[0] for own in rows if len(own) == 1]
-        known = iter(self._weights.of_each(single) if single else ())
+        known = iter(self._weights.embed_each(single) if single else ())
         return [next(known) if len(own) == 1 else self._weights(own) if own else None for own in rows]
 
-    def _places(self, word: str) -> list[int]:
+    def _rows_of(self, word: str) -> list[int]:
         """Rows of the table for one word: its own, its singular's, or those of its parts."""
         forms = (word, word.removesuffix("'s"), word.removesuffix("s"), word.removesuffix("es"))
         for form in forms:

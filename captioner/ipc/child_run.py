@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, TypeVar
 
-from captioner.ipc.framing import LIMITS, Frame, Json, Kind, Limits, WireError, encode, read_frame_async
+from captioner.ipc.framing import LIMITS, Frame, FrameKind, FramingError, Json, Limits, encode_frame, read_frame_async
 
 _BUFFER_BYTES = 1 << 20  # of the child's stdout: most replies are one read
 _LINE_LENGTH = 500
@@ -53,7 +53,7 @@ class Reply:
     payload: bytes = field(repr=False)
 
 
-class Died(Exception):
+class ChildDied(Exception):
     """The child died before it answered. `guilty`: this request was the one it was working on."""
 
     def __init__(self, reason: str, *, guilty: bool) -> None:
@@ -61,7 +61,7 @@ class Died(Exception):
         self.guilty = guilty
 
 
-class NotStarted(Exception):
+class StartFailed(Exception):
     """The child was never ready. `kind` names the error that it told itself, if it told one."""
 
     def __init__(self, reason: str, *, kind: str | None = None) -> None:
@@ -69,7 +69,7 @@ class NotStarted(Exception):
         self.kind = kind
 
 
-class Refused(Exception):
+class ErrorReply(Exception):
     """The child answered with an error of this `kind`."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -86,8 +86,8 @@ class _Pending:
     begun_at: float | None = None
 
 
-class Life:
-    """A running child. Made by `Life.start`; ends by `stop`, or by itself."""
+class ChildRun:
+    """A running child. Made by `ChildRun.start`; ends by `stop`, or by itself."""
 
     def __init__(self, command: Command, process: Process) -> None:
         self._command = command
@@ -98,16 +98,16 @@ class Life:
         self._active_at = asyncio.get_running_loop().time()
         self._reason: str | None = None  # why we ended it
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        self._errors = asyncio.create_task(self._forward_errors())
+        self._stderr = asyncio.create_task(self._log_stderr())
         self._reader: asyncio.Task[None] | None = None
         self.hello: Mapping[str, Any] = {}
-        self.begun = False  # at least one request
-        self.answered = False  # at least one request
+        self.any_begun = False  # at least one request
+        self.any_answered = False  # at least one request
 
     @classmethod
-    async def start(cls, command: Command) -> Life:
-        """Starts the child and waits until it is ready. Raises `NotStarted`."""
-        _fill_standard_files()
+    async def start(cls, command: Command) -> ChildRun:
+        """Starts the child and waits until it is ready. Raises `StartFailed`."""
+        _reserve_standard_fds()
         try:
             process = await asyncio.create_subprocess_exec(
                 *command.argv,
@@ -119,15 +119,15 @@ class Life:
                 process_group=0,  # Ctrl-C on a terminal is the parent's to handle, from the child's first instant
             )
         except OSError as error:
-            raise NotStarted(f"{command.name} can't be started: {error}") from error
-        life = cls(command, process)
+            raise StartFailed(f"{command.name} can't be started: {error}") from error
+        run = cls(command, process)
         try:
-            await life._handshake()
+            await run._handshake()
         except BaseException:
-            await life._end()
+            await run._kill()
             raise
-        life._reader = asyncio.create_task(life._read())
-        return life
+        run._reader = asyncio.create_task(run._read_frames())
+        return run
 
     @property
     def pid(self) -> int:
@@ -139,18 +139,23 @@ class Life:
         """Whether a request can still be sent."""
         return self._reason is None and self._reader is not None and not self._reader.done()
 
-    async def ask(self, header: Mapping[str, Json], payload: bytes, timeout_s: float) -> Reply:
-        """The child's answer. Raises `Died`, `Refused`, and `WireError` where the request doesn't fit in a frame."""
+    async def request(self, header: Mapping[str, Json], payload: bytes, timeout_s: float) -> Reply:
+        """The child's answer.
+
+        Raises:
+            ChildDied: it died before it answered. ErrorReply: it answered with an error.
+            FramingError: the request does not fit in a frame.
+        """
         if not self.alive:
-            raise Died(f"{self._command.name} {self._reason}", guilty=False)
+            raise ChildDied(f"{self._command.name} {self._reason}", guilty=False)
         number = next(self._numbers)
-        data = encode(Frame(Kind.REQUEST, number, header, payload), self._command.limits)
+        data = encode_frame(Frame(FrameKind.REQUEST, number, header, payload), self._command.limits)
         loop = asyncio.get_running_loop()
         if not self._pending:
             self._active_at = loop.time()
         pending = _Pending(loop.create_future(), timeout_s)
         self._pending[number] = pending
-        self._watch()
+        self._set_timer()
         stdin = _pipe(self._process.stdin)
         stdin.write(data)  # whole, before anything is awaited: a caller that gives up leaves no half frame
         with contextlib.suppress(ConnectionError):  # the reader finds out why
@@ -162,64 +167,64 @@ class Life:
         self._reason = self._reason or _STOPPED
         try:
             _pipe(self._process.stdin).close()
-            if not await self._ended_within(grace_s):
+            if not await self._wait_ended(grace_s):
                 _log.warning("%s did not stop in %g s: terminating it", self._command.name, grace_s)
                 self._signal(signal.SIGTERM)
-                await self._ended_within(_TERMINATE_S)
+                await self._wait_ended(_TERMINATE_S)
         finally:
-            await self._end()
+            await self._kill()
 
     async def _handshake(self) -> None:
         command = self._command
         header = {"nice": command.nice, "memory_mb": command.memory_mb}
-        _pipe(self._process.stdin).write(encode(Frame(Kind.START, 0, header)))
+        _pipe(self._process.stdin).write(encode_frame(Frame(FrameKind.START, 0, header)))
         stdout = _pipe(self._process.stdout)
         try:
             async with asyncio.timeout(command.start_timeout_s):
                 frame = await read_frame_async(stdout, command.limits)
         except TimeoutError as error:
-            raise NotStarted(f"{command.name} was not ready in {command.start_timeout_s:g} s") from error
-        except WireError as error:
-            raise NotStarted(f"{command.name} can't be understood: {error}") from error
+            raise StartFailed(f"{command.name} was not ready in {command.start_timeout_s:g} s") from error
+        except FramingError as error:
+            raise StartFailed(f"{command.name} can't be understood: {error}") from error
         if frame is None:
-            await self._end(kill_at_once=False)
-            raise NotStarted(f"{command.name} {self._fate()} before it was ready{self._said()}")
-        if frame.kind is not Kind.READY:
-            raise NotStarted(str(frame.header.get("message")), kind=str(frame.header.get("kind")))
+            await self._kill(kill_at_once=False)
+            raise StartFailed(f"{command.name} {self._exit_status()} before it was ready{self._stderr_tail()}")
+        if frame.kind is not FrameKind.READY:
+            raise StartFailed(str(frame.header.get("message")), kind=str(frame.header.get("kind")))
         self.hello = frame.header
 
-    async def _read(self) -> None:
+    async def _read_frames(self) -> None:
         """Takes what the child answers until it ends, then settles every request that is left."""
         stdout = _pipe(self._process.stdout)
         try:
             while (frame := await read_frame_async(stdout, self._command.limits)) is not None:
-                self._take(frame)
-        except WireError as error:
+                self._handle(frame)
+        except FramingError as error:
             self._reason = self._reason or f"can't be understood: {error}"
         finally:
-            asked = self._reason
-            self._reason = asked or "closed its stdout"
-            await self._end(kill_at_once=asked not in (None, _STOPPED))
-            self._settle(asked)
+            ended_by = self._reason
+            self._reason = ended_by or "closed its stdout"
+            await self._kill(kill_at_once=ended_by not in (None, _STOPPED))
+            self._fail_pending(ended_by)
 
-    def _take(self, frame: Frame) -> None:
+    def _handle(self, frame: Frame) -> None:
         loop_time = asyncio.get_running_loop().time()
         self._active_at = loop_time
         pending = self._pending.get(frame.id)
         if pending is None:
-            raise WireError(f"an answer to request {frame.id}, which is not open")
-        if frame.kind is Kind.BEGUN:
-            self.begun = True
+            raise FramingError(f"an answer to request {frame.id}, which is not open")
+        if frame.kind is FrameKind.BEGUN:
+            self.any_begun = True
             pending.begun_at = loop_time
-        elif frame.kind in (Kind.REPLY, Kind.ERROR):
-            self.answered = True
+        elif frame.kind in (FrameKind.REPLY, FrameKind.ERROR):
+            self.any_answered = True
             del self._pending[frame.id]
-            _answer(pending.answer, frame)
+            _resolve(pending.answer, frame)
         else:
-            raise WireError(f"a frame of kind '{frame.kind}' out of turn")
-        self._watch()
+            raise FramingError(f"a frame of kind '{frame.kind}' out of turn")
+        self._set_timer()
 
-    def _watch(self) -> None:
+    def _set_timer(self) -> None:
         """Sets the clock: a request's time runs while it is worked on, the oldest one's while nothing is."""
         if self._timer:
             self._timer.cancel()
@@ -229,38 +234,38 @@ class Life:
         due = [one.begun_at + one.timeout_s for one in self._pending.values() if one.begun_at is not None]
         oldest = next(iter(self._pending.values()))
         self._timer = asyncio.get_running_loop().call_at(
-            min(due, default=self._active_at + oldest.timeout_s), self._hang
+            min(due, default=self._active_at + oldest.timeout_s), self._kill_hung
         )
 
-    def _hang(self) -> None:
+    def _kill_hung(self) -> None:
         now = asyncio.get_running_loop().time()
         self._reason = self._reason or f"gave no answer in {now - self._active_at:.0f} s"
         self._signal(signal.SIGKILL)
 
-    def _settle(self, asked: str | None) -> None:
+    def _fail_pending(self, ended_by: str | None) -> None:
         """Every request without an answer fails, and only those that were worked on are to blame."""
-        self._reason = asked or self._fate()
-        if self._pending or not asked:
-            _log.warning("%s (process %d) %s%s", self._command.name, self.pid, self._reason, self._said())
+        self._reason = ended_by or self._exit_status()
+        if self._pending or not ended_by:
+            _log.warning("%s (process %d) %s%s", self._command.name, self.pid, self._reason, self._stderr_tail())
         reason = f"{self._command.name} {self._reason}"
         for pending in self._pending.values():
             if not pending.answer.done():
-                guilty = pending.begun_at is not None and asked != _STOPPED
-                pending.answer.set_exception(Died(reason, guilty=guilty))
+                guilty = pending.begun_at is not None and ended_by != _STOPPED
+                pending.answer.set_exception(ChildDied(reason, guilty=guilty))
         self._pending.clear()
-        self._watch()
+        self._set_timer()
 
-    def _fate(self) -> str:
+    def _exit_status(self) -> str:
         code = self._process.returncode
         if code is not None and code < 0:
             return f"was killed by {signal.Signals(-code).name}"
         return f"exited with status {code}"
 
-    def _said(self) -> str:
+    def _stderr_tail(self) -> str:
         return f"; it said:\n  {lines}" if (lines := "\n  ".join(self._tail)) else ""
 
-    async def _ended_within(self, seconds: float) -> bool:
-        waiting = [task for task in (self._reader, self._errors) if task]
+    async def _wait_ended(self, seconds: float) -> bool:
+        waiting = [task for task in (self._reader, self._stderr) if task]
         _, late = await asyncio.wait(waiting, timeout=seconds)
         return not late
 
@@ -269,7 +274,7 @@ class Life:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
-    async def _end(self, *, kill_at_once: bool = True) -> None:
+    async def _kill(self, *, kill_at_once: bool = True) -> None:
         """No process is left afterwards, and no pipe open. A cancelled call has killed it, too."""
         _pipe(self._process.stdin).close()
         try:
@@ -279,10 +284,10 @@ class Life:
         finally:
             self._signal(signal.SIGKILL)
         await self._process.wait()
-        await asyncio.wait([self._errors], timeout=_TERMINATE_S)
-        self._errors.cancel()
+        await asyncio.wait([self._stderr], timeout=_TERMINATE_S)
+        self._stderr.cancel()
 
-    async def _forward_errors(self) -> None:
+    async def _log_stderr(self) -> None:
         """The child's stderr, line by line, into the log; cut, counted and without control characters.
 
         At DEBUG: libraries chat at their best. When the child dies, its last lines are told again, as a warning.
@@ -309,13 +314,13 @@ class Life:
         return True
 
 
-def _answer(answer: asyncio.Future[Reply], frame: Frame) -> None:
+def _resolve(answer: asyncio.Future[Reply], frame: Frame) -> None:
     if answer.done():  # the caller gave up
         return
-    if frame.kind is Kind.REPLY:
+    if frame.kind is FrameKind.REPLY:
         answer.set_result(Reply(frame.header, frame.payload))
     else:
-        answer.set_exception(Refused(str(frame.header.get("kind")), str(frame.header.get("message"))))
+        answer.set_exception(ErrorReply(str(frame.header.get("kind")), str(frame.header.get("message"))))
 
 
 def _pipe(pipe: _Pipe | None) -> _Pipe:
@@ -325,7 +330,7 @@ def _pipe(pipe: _Pipe | None) -> _Pipe:
     return pipe
 
 
-def _fill_standard_files() -> None:
+def _reserve_standard_fds() -> None:
     """A service started with stdin closed would hand the child's pipes to whoever writes to fd 0, 1 or 2."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)

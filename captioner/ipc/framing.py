@@ -32,7 +32,7 @@ MAGIC = b"\x8fRC1"
 _LENGTHS = struct.Struct(">II")
 
 
-class WireError(Exception):
+class FramingError(Exception):
     """What was read is no frame, or what should be sent does not fit in one."""
 
 
@@ -44,17 +44,17 @@ class Limits:
     payload_bytes: int = 64 << 20
 
     def check(self, header_bytes: int, payload_bytes: int) -> None:
-        """Raises `WireError` where a length is over its limit."""
+        """Raises `FramingError` where a length is over its limit."""
         if header_bytes > self.header_bytes:
-            raise WireError(f"a header of {header_bytes} bytes is over the limit of {self.header_bytes}")
+            raise FramingError(f"a header of {header_bytes} bytes is over the limit of {self.header_bytes}")
         if payload_bytes > self.payload_bytes:
-            raise WireError(f"a payload of {payload_bytes} bytes is over the limit of {self.payload_bytes}")
+            raise FramingError(f"a payload of {payload_bytes} bytes is over the limit of {self.payload_bytes}")
 
 
 LIMITS = Limits()
 
 
-class Kind(StrEnum):
+class FrameKind(StrEnum):
     """What a frame is for; the module's docstring tells the order."""
 
     START = "start"
@@ -69,7 +69,7 @@ class Kind(StrEnum):
 class Frame:
     """One message. `id` is the request's number; 0 before the first request."""
 
-    kind: Kind
+    kind: FrameKind
     id: int
     header: Mapping[str, Any] = field(default_factory=dict)
     payload: bytes = field(default=b"", repr=False)
@@ -82,13 +82,13 @@ class ByteSource(Protocol):
         """At most `size` bytes; none at the end."""
 
 
-def encode(frame: Frame, limits: Limits = LIMITS) -> bytes:
-    """The frame as bytes. Raises `WireError` where it is over a limit or its header is no JSON (NaN is none)."""
+def encode_frame(frame: Frame, limits: Limits = LIMITS) -> bytes:
+    """The frame as bytes. Raises `FramingError` where it is over a limit or its header is no JSON (NaN is none)."""
     head = {"kind": frame.kind, "id": frame.id, "header": dict(frame.header)}
     try:
         header = json.dumps(head, allow_nan=False, separators=(",", ":")).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
-        raise WireError(f"a header must be plain JSON: {error}") from error
+        raise FramingError(f"a header must be plain JSON: {error}") from error
     limits.check(len(header), len(frame.payload))
     return b"".join((MAGIC, _LENGTHS.pack(len(header), len(frame.payload)), header, frame.payload))
 
@@ -99,19 +99,21 @@ def read_frame(stream: ByteSource, limits: Limits = LIMITS) -> Frame | None:
     Raises:
         WireError: the stream ended within a frame, or holds something that is no frame.
     """
-    if not _is_next(_read(stream, len(MAGIC))):
+    if not _frame_follows(_read(stream, len(MAGIC))):
         return None
     header_bytes, payload_bytes = _lengths(_read(stream, _LENGTHS.size), limits)
-    return _frame(_whole(_read(stream, header_bytes), header_bytes), _read(stream, payload_bytes), payload_bytes)
+    return _parse_frame(
+        _require_length(_read(stream, header_bytes), header_bytes), _read(stream, payload_bytes), payload_bytes
+    )
 
 
 async def read_frame_async(stream: StreamReader, limits: Limits = LIMITS) -> Frame | None:
     """As `read_frame`, from an asyncio stream. A cancelled call may have read a part: the stream is lost then."""
-    if not _is_next(await _read_async(stream, len(MAGIC))):
+    if not _frame_follows(await _read_async(stream, len(MAGIC))):
         return None
     header_bytes, payload_bytes = _lengths(await _read_async(stream, _LENGTHS.size), limits)
-    header = _whole(await _read_async(stream, header_bytes), header_bytes)
-    return _frame(header, await _read_async(stream, payload_bytes), payload_bytes)
+    header = _require_length(await _read_async(stream, header_bytes), header_bytes)
+    return _parse_frame(header, await _read_async(stream, payload_bytes), payload_bytes)
 
 
 def _read(stream: ByteSource, size: int) -> bytes:
@@ -130,40 +132,40 @@ async def _read_async(stream: StreamReader, size: int) -> bytes:
         return bytes(getattr(error, "partial", b""))
 
 
-def _is_next(magic: bytes) -> bool:
+def _frame_follows(magic: bytes) -> bool:
     """Whether a frame follows; False at the end. Garbage is told by its first bytes, without waiting for more."""
     if magic != MAGIC[: len(magic)]:
-        raise WireError(f"expected a frame, got {magic!r}")
-    return bool(magic and _whole(magic, len(MAGIC)))
+        raise FramingError(f"expected a frame, got {magic!r}")
+    return bool(magic and _require_length(magic, len(MAGIC)))
 
 
 def _lengths(data: bytes, limits: Limits) -> tuple[int, int]:
-    header_bytes, payload_bytes = _LENGTHS.unpack(_whole(data, _LENGTHS.size))
+    header_bytes, payload_bytes = _LENGTHS.unpack(_require_length(data, _LENGTHS.size))
     limits.check(header_bytes, payload_bytes)
     return header_bytes, payload_bytes
 
 
-def _whole(data: bytes, size: int) -> bytes:
+def _require_length(data: bytes, size: int) -> bytes:
     if len(data) < size:
-        raise WireError(f"the stream ended within a frame: {len(data)} of {size} bytes")
+        raise FramingError(f"the stream ended within a frame: {len(data)} of {size} bytes")
     return data
 
 
-def _frame(header: bytes, payload: bytes, payload_bytes: int) -> Frame:
-    _whole(payload, payload_bytes)
+def _parse_frame(header: bytes, payload: bytes, payload_bytes: int) -> Frame:
+    _require_length(payload, payload_bytes)
     try:
-        head = json.loads(header, parse_constant=_no_number)
+        head = json.loads(header, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
-        raise WireError(f"a header is no JSON: {error}") from error
+        raise FramingError(f"a header is no JSON: {error}") from error
     match head:
         case {"kind": str(kind), "id": int(number), "header": dict(content)}:
-            if kind in _KINDS and type(number) is int and number >= 0:  # True is an int, too
-                return Frame(Kind(kind), number, content, payload)
-    raise WireError(f"a header lacks kind, id or content: {header[:200]!r}")
+            if kind in _FRAME_KINDS and type(number) is int and number >= 0:  # True is an int, too
+                return Frame(FrameKind(kind), number, content, payload)
+    raise FramingError(f"a header lacks kind, id or content: {header[:200]!r}")
 
 
-_KINDS = frozenset(Kind)
+_FRAME_KINDS = frozenset(FrameKind)
 
 
-def _no_number(text: str) -> float:
+def _reject_constant(text: str) -> float:
     raise ValueError(f"{text} is no JSON number")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from captioner.ipc.framing import LIMITS, Frame, Json, Kind, Limits, WireError, encode, read_frame
+from captioner.ipc.framing import LIMITS, Frame, FrameKind, FramingError, Json, Limits, encode_frame, read_frame
 
 #: Takes a request's header and payload and gives the reply's.
 Handler = Callable[[Mapping[str, Any], bytes], tuple[Mapping[str, Json], bytes]]
@@ -54,39 +54,39 @@ def serve(
         start = read_frame(source, limits)
         if start is None:
             return
-        _live_with_parent(start.header)
+        _configure_process(start.header)
         try:
             service = open_service()
         except Exception as error:
-            _send(sink, _error(start.id, error), limits)
+            _send(sink, _error_frame(start.id, error), limits)
             raise
         _limit_memory(start.header.get("memory_mb"))
-        _send(sink, Frame(Kind.READY, start.id, service.hello), limits)
+        _send(sink, Frame(FrameKind.READY, start.id, service.hello), limits)
         while (request := read_frame(source, limits)) is not None:
-            _answer(request, service.handler, sink, about_request, limits)
+            _handle_request(request, service.handler, sink, about_request, limits)
 
 
-def _answer(
+def _handle_request(
     request: Frame, handler: Handler, sink: BinaryIO, about_request: tuple[type[Exception], ...], limits: Limits
 ) -> None:
-    if request.kind is not Kind.REQUEST:
-        raise WireError(f"expected a request, got {request.kind}")
-    _send(sink, Frame(Kind.BEGUN, request.id), limits)
+    if request.kind is not FrameKind.REQUEST:
+        raise FramingError(f"expected a request, got {request.kind}")
+    _send(sink, Frame(FrameKind.BEGUN, request.id), limits)
     try:
         header, payload = handler(request.header, request.payload)
     except about_request as error:
-        _send(sink, _error(request.id, error), limits)
+        _send(sink, _error_frame(request.id, error), limits)
     else:
-        _send(sink, Frame(Kind.REPLY, request.id, header, payload), limits)
+        _send(sink, Frame(FrameKind.REPLY, request.id, header, payload), limits)
 
 
-def _error(number: int, error: Exception) -> Frame:
+def _error_frame(number: int, error: Exception) -> Frame:
     header = {"kind": type(error).__name__, "message": str(error)[:_MESSAGE_LENGTH]}
-    return Frame(Kind.ERROR, number, header)
+    return Frame(FrameKind.ERROR, number, header)
 
 
 def _send(sink: BinaryIO, frame: Frame, limits: Limits) -> None:
-    sink.write(encode(frame, limits))
+    sink.write(encode_frame(frame, limits))
     sink.flush()
 
 
@@ -100,7 +100,7 @@ def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
     return os.fdopen(source, "rb"), os.fdopen(sink, "wb")
 
 
-def _live_with_parent(start: Mapping[str, Any]) -> None:
+def _configure_process(start: Mapping[str, Any]) -> None:
     os.nice(max(0, int(start.get("nice", 0))))
     _die_with_parent()
     try:

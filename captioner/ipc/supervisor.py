@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from captioner.ipc.child_run import Command, Died, Life, NotStarted, Refused, Reply
+from captioner.ipc.child_run import ChildDied, ChildRun, Command, ErrorReply, Reply, StartFailed
 from captioner.ipc.framing import LIMITS, Json, Limits
 
 __all__ = ["ChildError", "ChildGone", "ChildNotStarted", "ChildProcess", "Reply", "python_module"]
@@ -26,8 +26,8 @@ __all__ = ["ChildError", "ChildGone", "ChildNotStarted", "ChildProcess", "Reply"
 _log = logging.getLogger(__name__)
 
 #: So often an innocent request is sent again when the child dies without having begun anything.
-_MOST_FRUITLESS = 3
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
+_MAX_RESENDS = 3
+_FIRST_DELAY_S, _MAX_DELAY_S = 0.25, 5.0
 
 
 class ChildError(Exception):
@@ -95,21 +95,21 @@ class ChildProcess:
         environment: Mapping[str, str] | None = None,
         limits: Limits = LIMITS,
     ) -> None:
-        variables = {**_import_path(), **(environment or {})}
+        variables = {**_python_path(), **(environment or {})}
         self._command = Command(tuple(argv), name, nice, memory_mb, start_timeout_s, variables, limits)
         self._timeout_s = timeout_s
         self._grace_s = grace_s
-        self._life: Life | None = None
-        self._starting: asyncio.Task[Life] | None = None
+        self._run: ChildRun | None = None
+        self._starting: asyncio.Task[ChildRun] | None = None
         self._closed = False
-        self._fruitless = 0
+        self._failed_runs = 0
         self._started_at = 0.0
 
     async def __aenter__(self) -> Self:
         """Starts the child. Raises `ChildNotStarted`."""
         self._closed = False
         try:
-            await self._alive()
+            await self._ensure_running()
         except BaseException:
             await self.close()
             raise
@@ -123,12 +123,12 @@ class ChildProcess:
     @property
     def hello(self) -> Mapping[str, Any]:
         """What the child last said of itself when it was ready (`Service.hello`)."""
-        return self._life.hello if self._life else {}
+        return self._run.hello if self._run else {}
 
     @property
     def pid(self) -> int | None:
         """The process id of the running child; None while there is none."""
-        return self._life.pid if self._life and self._life.alive else None
+        return self._run.pid if self._run and self._run.alive else None
 
     async def request(
         self, header: Mapping[str, Json], payload: bytes = b"", *, timeout_s: float | None = None
@@ -140,16 +140,16 @@ class ChildProcess:
             ChildGone: the child died or hung over this request (`guilty`), or could not be had.
             captioner.ipc.framing.WireError: the request does not fit in a frame; nothing was sent.
         """
-        fruitless = 0
+        lost_unbegun = 0
         while True:
-            life = await self._alive()
+            run = await self._ensure_running()
             try:
-                return await life.ask(header, payload, self._timeout_s if timeout_s is None else timeout_s)
-            except Refused as error:
+                return await run.request(header, payload, self._timeout_s if timeout_s is None else timeout_s)
+            except ErrorReply as error:
                 raise ChildError(error.kind, str(error)) from None
-            except Died as death:
-                fruitless += not life.begun
-                if death.guilty or fruitless == _MOST_FRUITLESS:
+            except ChildDied as death:
+                lost_unbegun += not run.any_begun
+                if death.guilty or lost_unbegun == _MAX_RESENDS:
                     raise ChildGone(str(death), guilty=death.guilty) from None
 
     async def close(self) -> None:
@@ -158,56 +158,56 @@ class ChildProcess:
         if self._starting:
             self._starting.cancel()
             await asyncio.wait([self._starting])
-        if self._life:
-            await self._life.stop(self._grace_s)
+        if self._run:
+            await self._run.stop(self._grace_s)
 
-    async def _alive(self) -> Life:
+    async def _ensure_running(self) -> ChildRun:
         """The running child, or the next one: those who wait for it share one start."""
         if self._closed:
             raise ChildGone(f"{self._command.name} was stopped")
-        if self._life and self._life.alive:
-            return self._life
+        if self._run and self._run.alive:
+            return self._run
         if not self._starting:
             self._starting = asyncio.create_task(self._start())
             self._starting.add_done_callback(self._forget_start)
         starting = self._starting
         try:
             return await asyncio.shield(starting)
-        except NotStarted as error:
+        except StartFailed as error:
             raise ChildNotStarted(str(error), kind=error.kind) from None
         except asyncio.CancelledError:
             if self._closed and starting.done():
                 raise ChildGone(f"{self._command.name} was stopped") from None
             raise
 
-    async def _start(self) -> Life:
-        if self._life:
-            self._fruitless = 0 if self._life.answered else self._fruitless + 1
-            await self._life.stop(self._grace_s)
-            self._life = None
-        await self._pause()
+    async def _start(self) -> ChildRun:
+        if self._run:
+            self._failed_runs = 0 if self._run.any_answered else self._failed_runs + 1
+            await self._run.stop(self._grace_s)
+            self._run = None
+        await self._wait_before_restart()
         self._started_at = asyncio.get_running_loop().time()
         try:
-            self._life = await Life.start(self._command)
-        except NotStarted:
-            self._fruitless += 1
+            self._run = await ChildRun.start(self._command)
+        except StartFailed:
+            self._failed_runs += 1
             raise
-        return self._life
+        return self._run
 
-    async def _pause(self) -> None:
+    async def _wait_before_restart(self) -> None:
         """A child that dies at once must not be started over and over: 0, 0.25, 0.5, 1 ... 5 s apart."""
-        if self._fruitless:
-            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self._fruitless - 1, 16))
-            _log.info("%s is started again in %g s at the earliest", self._command.name, pause_s)
-            await asyncio.sleep(self._started_at + pause_s - asyncio.get_running_loop().time())
+        if self._failed_runs:
+            delay_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(self._failed_runs - 1, 16))
+            _log.info("%s is started again in %g s at the earliest", self._command.name, delay_s)
+            await asyncio.sleep(self._started_at + delay_s - asyncio.get_running_loop().time())
 
-    def _forget_start(self, start: asyncio.Task[Life]) -> None:
+    def _forget_start(self, start: asyncio.Task[ChildRun]) -> None:
         self._starting = None
         if not start.cancelled():
             start.exception()  # read, also where everybody who waited has gone
 
 
-def _import_path() -> Mapping[str, str]:
+def _python_path() -> Mapping[str, str]:
     """Lets the child import us where we run from a checkout that is not installed."""
     root = Path(__file__).resolve().parents[2]
     if root.name in {"site-packages", "dist-packages"}:

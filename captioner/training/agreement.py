@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from captioner.inference.content_words import content_words
-from captioner.inference.preprocess import words
-from captioner.training.captioned import Captioned
+from captioner.inference.preprocess import tokenize
+from captioner.training.captioned_photos import CaptionedPhotos
 from captioner.training.metrics import auc, calibration, calibration_error, repeats_a_word
 
 #: From this share of used content words on a sentence is right for the most part.
 MOSTLY = 2 / 3
 
 
-def confidence_scores(run: Captioned) -> dict[str, Any]:
+def confidence_scores(run: CaptionedPhotos) -> dict[str, Any]:
     """Calibration of the confidence, and how well it tells right sentences from others (`metrics.auc`)."""
     said = run.with_text
     groups = calibration(said.confidence, said.agreed)
@@ -34,7 +34,7 @@ def confidence_scores(run: Captioned) -> dict[str, Any]:
     }
 
 
-def sentence_scores(run: Captioned) -> dict[str, Any]:
+def sentence_scores(run: CaptionedPhotos) -> dict[str, Any]:
     """Shares of right sentences and of unused words, over all sentences and over the sure ones.
 
     A share of nothing is None.
@@ -50,7 +50,7 @@ def sentence_scores(run: Captioned) -> dict[str, Any]:
     }
 
 
-def _right_and_unused(run: Captioned) -> dict[str, float | None]:
+def _right_and_unused(run: CaptionedPhotos) -> dict[str, float | None]:
     used = [
         [word in human for word in content_words(caption.text)]
         for caption, human in zip(run.captions, _human_words(run), strict=True)
@@ -61,7 +61,7 @@ def _right_and_unused(run: Captioned) -> dict[str, float | None]:
     }
 
 
-def evidence_scores(run: Captioned) -> dict[str, Any] | None:
+def evidence_scores(run: CaptionedPhotos) -> dict[str, Any] | None:
     """How well the probabilities of `Caption.words` tell used words from others; None where no caption has any."""
     pairs = [
         (told.probability, told.word in human)
@@ -80,8 +80,8 @@ def evidence_scores(run: Captioned) -> dict[str, Any] | None:
     }
 
 
-def _human_words(run: Captioned) -> list[set[str]]:
-    return [{word for text in texts for word in words(text)} for texts in run.references]
+def _human_words(run: CaptionedPhotos) -> list[set[str]]:
+    return [{word for text in texts for word in tokenize(text)} for texts in run.references]
 
 
 def _ratio(part: int, whole: int) -> float | None:

@@ -9,30 +9,30 @@ from numpy.typing import NDArray
 
 from captioner import Caption
 from captioner.inference.content_words import content_words
-from captioner.inference.preprocess import words
+from captioner.inference.preprocess import tokenize
 
 Floats = NDArray[np.float32]
 
 _K1, _B = 1.2, 0.75
 
 
-def said_words(text: str) -> list[str]:
+def search_terms(text: str) -> list[str]:
     """The words of a query or caption that say something; where none does, all of them."""
-    return content_words(text) or words(text)
+    return content_words(text) or tokenize(text)
 
 
 def word_counts(caption: Caption) -> dict[str, float]:
     """How often each word is said of a photo: once for each time in the sentence, and a tag by its probability."""
     counts: dict[str, float] = {}
-    for word in said_words(caption.text):
+    for word in search_terms(caption.text):
         counts[word] = counts.get(word, 0) + 1
     for tag in caption.tags:
-        for word in words(tag.word):
+        for word in tokenize(tag.word):
             counts[word] = counts.get(word, 0) + tag.probability
     return counts
 
 
-class WordIndex:
+class Bm25Index:
     """BM25 (Robertson, Zaragoza 2009) over documents given as word counts, which may be fractions."""
 
     def __init__(self, documents: Sequence[Mapping[str, float]]) -> None:

@@ -59,7 +59,7 @@ class Photo:
     captions: tuple[str, ...]
 
 
-def annotated(directory: Path) -> dict[int, Photo]:
+def read_annotations(directory: Path) -> dict[int, Photo]:
     """Every photo of COCO 2017 that has captions, by its id.
 
     Raises:
@@ -80,7 +80,7 @@ def annotated(directory: Path) -> dict[int, Photo]:
     return found
 
 
-def karpathy(directory: Path) -> dict[int, str]:
+def read_karpathy_splits(directory: Path) -> dict[int, str]:
     """The split of each photo by its id: a key of `SPLITS` ("Deep visual-semantic alignments", arXiv:1412.2306).
 
     The file names COCO 2014's files (val2014/COCO_val2014_000000391895.jpg), which COCO 2017 moved and renamed; the
@@ -96,7 +96,7 @@ def karpathy(directory: Path) -> dict[int, str]:
         raise CocoError(f"dataset_coco.json is not as Karpathy has it: {error!r}") from error
 
 
-def split_up(photos: Mapping[int, Photo], splits: Mapping[int, str]) -> dict[str, list[Photo]]:
+def assign_splits(photos: Mapping[int, Photo], splits: Mapping[int, str]) -> dict[str, list[Photo]]:
     """The photos of each of our files, in the order of their names; a photo that Karpathy doesn't name is in none.
 
     Raises:
@@ -111,13 +111,13 @@ def split_up(photos: Mapping[int, Photo], splits: Mapping[int, str]) -> dict[str
     return {name: sorted(some, key=lambda photo: photo.name) for name, some in found.items()}
 
 
-def lay_out(directory: Path) -> dict[str, int]:
+def write_splits(directory: Path) -> dict[str, int]:
     """Write `directory`/train.jsonl, val.jsonl and test.jsonl; returns the number of photos of each.
 
     Raises:
         CocoError: files are missing or damaged, or no photo is both there and in a split.
     """
-    photos, splits = annotated(directory), karpathy(directory)
+    photos, splits = read_annotations(directory), read_karpathy_splits(directory)
     try:
         there = set(photo_names(directory))
     except zipfile.BadZipFile as error:
@@ -130,7 +130,7 @@ def lay_out(directory: Path) -> dict[str, int]:
     ):
         if missing:
             log.warning("left out: %d %s", missing, what)
-    found = split_up(present, splits)
+    found = assign_splits(present, splits)
     if not any(found.values()):
         raise CocoError(f"no photo of {' or '.join(PARTS)} is in {directory}, neither as a zip nor as a folder")
     for name, some in found.items():
@@ -183,7 +183,7 @@ def main(argv: list[str] | None = None) -> None:
             progress = Progress(sys.stderr)
             for remote in args.files:
                 log.info("%s", fetch(remote, args.out, progress))
-        for name, count in lay_out(args.out).items():
+        for name, count in write_splits(args.out).items():
             log.info("%s.jsonl: %d photos", name, count)
     except (CocoError, DownloadError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")

@@ -62,7 +62,7 @@ def may_be_shown(licence: str) -> bool:
     return bool(_FREE.search(licence.lower()))
 
 
-def chosen(names: Iterable[str], count: int) -> list[str]:
+def choose(names: Iterable[str], count: int) -> list[str]:
     """The `count` names with the smallest SHA-256, in that order; a folder's name doesn't count."""
     return sorted(names, key=lambda name: hashlib.sha256(Path(name).name.encode()).digest())[:count]
 
@@ -74,7 +74,7 @@ def read_licences(path: Path) -> dict[str, str]:
         return {row["image"]: str(row.get("licence", "")) for row in rows}
 
 
-def upright(image: Image.Image) -> Image.Image:
+def to_upright_srgb(image: Image.Image) -> Image.Image:
     """The picture as it is meant to be seen: turned as its EXIF says, and in sRGB."""
     profile = image.info.get("icc_profile")
     turned = ImageOps.exif_transpose(image)
@@ -88,7 +88,7 @@ def upright(image: Image.Image) -> Image.Image:
     return found or turned.convert("RGB")
 
 
-def entries(captioner: LiteRTCaptioner, photos: Path, count: int, licences: Mapping[str, str] | None,
+def caption_entries(captioner: LiteRTCaptioner, photos: Path, count: int, licences: Mapping[str, str] | None,
             older: LiteRTCaptioner | None = None) -> list[Entry]:  # fmt: skip
     """Caption the photos that the rule chooses.
 
@@ -102,8 +102,8 @@ def entries(captioner: LiteRTCaptioner, photos: Path, count: int, licences: Mapp
     if not data:
         raise ValueError(f"{photos} holds no photo that may be shown")
     found = []
-    for name in chosen(data, count):
-        image = upright(Image.open(io.BytesIO(data[name])))
+    for name in choose(data, count):
+        image = to_upright_srgb(Image.open(io.BytesIO(data[name])))
         caption = captioner.caption(squash(image, captioner.input_px))
         before = older.caption(squash(image, older.input_px)) if older else None
         image.thumbnail(_PHOTO_PX, Image.Resampling.LANCZOS)
@@ -111,7 +111,7 @@ def entries(captioner: LiteRTCaptioner, photos: Path, count: int, licences: Mapp
     return found
 
 
-def wrapped(text: str, width_px: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+def wrap(text: str, width_px: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
     """`text` in lines of at most `width_px`, broken at spaces; a longer word has a line of its own."""
     lines: list[str] = []
     for word in text.split(" "):
@@ -128,7 +128,7 @@ def sheet(found: Sequence[Entry], heading: str) -> Image.Image:
     width = _COLUMNS * (_CELL_PX + _GAP_PX) + _GAP_PX
     rows = [found[at : at + _COLUMNS] for at in range(0, len(found), _COLUMNS)]
     head = _lines([(heading, _SMALL_PX, _DIM)], width - 2 * _GAP_PX)
-    texts = [[_said(number, entry) for number, entry in row] for row in _numbered(rows)]
+    texts = [[_entry_lines(number, entry) for number, entry in row] for row in _numbered(rows)]
     heights = [_PHOTO_PX[1] + _GAP_PX + max(_height(lines) for lines in row) for row in texts]
     page = Image.new("RGB", (width, _height(head) + 2 * _GAP_PX + sum(height + _GAP_PX for height in heights)), _PAPER)
     draw = ImageDraw.Draw(page)
@@ -153,7 +153,7 @@ def _numbered(rows: Sequence[Sequence[Entry]]) -> Iterator[list[tuple[int, Entry
         number += len(row)
 
 
-def _said(number: int, entry: Entry) -> list[Line]:
+def _entry_lines(number: int, entry: Entry) -> list[Line]:
     told = " · ".join(part for part in (confidence(entry.caption), entry.tags) if part)
     paragraphs = [(f"{number}. {sentence(entry.caption)}", _TEXT_PX, _INK), (told, _SMALL_PX, _DIM)]
     if entry.before:
@@ -179,7 +179,7 @@ def _before(caption: Caption) -> str:
 
 def _lines(paragraphs: Sequence[Line], width_px: float) -> list[Line]:
     return [(line, size, ink) for text, size, ink in paragraphs
-            for line in wrapped(text, width_px, ImageFont.load_default(size))]  # fmt: skip
+            for line in wrap(text, width_px, ImageFont.load_default(size))]  # fmt: skip
 
 
 def _height(lines: Sequence[Line]) -> int:
@@ -213,7 +213,7 @@ def jpeg(page: Image.Image, most_bytes: int) -> bytes:
     raise ValueError(f"{page.width} x {page.height} pixels don't fit into {most_bytes} bytes: take fewer photos")
 
 
-def rule(found: Sequence[Entry], licensed: bool) -> str:
+def selection_rule(found: Sequence[Entry], licensed: bool) -> str:
     """How the photos were chosen, in a sentence for the sheet."""
     older = f" Before: what {found[0].before.model} says." if found[0].before else ""
     free = " among those whose licence lets them be changed and passed on (CC BY, CC BY-SA)" if licensed else ""
@@ -223,7 +223,7 @@ def rule(found: Sequence[Entry], licensed: bool) -> str:
     )
 
 
-def told(found: Sequence[Entry], heading: str, licences: Mapping[str, str], source: str) -> str:
+def describe_sheet(found: Sequence[Entry], heading: str, licences: Mapping[str, str], source: str) -> str:
     """The sheet in words, with the source and the licence of each photo."""
     lines = [heading, "The photos are shown scaled down, and are otherwise unchanged.", ""]
     for number, entry in enumerate(found, 1):
@@ -254,10 +254,10 @@ def main(argv: list[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     licences = read_licences(args.licences) if args.licences else None
     older = LiteRTCaptioner(args.before) if args.before else None
-    found = entries(LiteRTCaptioner(args.bundle), args.photos, args.count, licences, older)
-    heading = rule(found, licences is not None)
+    found = caption_entries(LiteRTCaptioner(args.bundle), args.photos, args.count, licences, older)
+    heading = selection_rule(found, licences is not None)
     args.out.write_bytes(jpeg(sheet(found, heading), args.most_kb * 1000))
-    text = told(found, heading, licences or {}, args.source)
+    text = describe_sheet(found, heading, licences or {}, args.source)
     args.out.with_suffix(".txt").write_text(text, encoding="utf-8")
     sys.stdout.write(text)
 

@@ -32,9 +32,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from captioner.inference.preprocess import Vocabulary, squash, words
+from captioner.inference.preprocess import Vocabulary, squash, tokenize
+from captioner.training.npy_writer import NpyWriter
 from captioner.training.program import program_parser
-from captioner.training.rows import RowFile
 from captioner.training.teacher import TEACHER_PX, Basis, Teacher
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def read_photos(path: Path, wanted: Container[str] | None = None) -> Iterator[tu
         wanted: names; other photos are passed over unread.
     """
     with ExitStack() as opened:
-        readers = {name: read for name, read in _readers(path, opened) if wanted is None or name in wanted}
+        readers = {name: read for name, read in _photo_readers(path, opened) if wanted is None or name in wanted}
         for name in sorted(readers):
             yield name, readers[name]()
 
@@ -80,16 +80,16 @@ def read_photos(path: Path, wanted: Container[str] | None = None) -> Iterator[tu
 def photo_names(path: Path) -> list[str]:
     """The names that `read_photos` gives."""
     with ExitStack() as opened:
-        return sorted({name for name, _ in _readers(path, opened)})
+        return sorted({name for name, _ in _photo_readers(path, opened)})
 
 
-def _readers(path: Path, opened: ExitStack) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def _photo_readers(path: Path, opened: ExitStack) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """The name of each photo, and what reads it."""
     if path.is_dir():
         files = [file for file in path.rglob("*") if file.suffix.lower() in {".zip", *PHOTO_SUFFIXES}]
         for archive in (file for file in files if file.suffix.lower() == ".zip" and file.is_file()):
             folder = archive.parent.relative_to(path)
-            for name, read in _readers(archive, opened):
+            for name, read in _photo_readers(archive, opened):
                 yield (folder / name).as_posix(), read
         for file in filter(_is_photo, files):
             yield file.relative_to(path).as_posix(), file.read_bytes
@@ -101,14 +101,14 @@ def _readers(path: Path, opened: ExitStack) -> Iterator[tuple[str, Callable[[], 
         tar = opened.enter_context(tarfile.open(path))  # noqa: SIM115 the stack closes it
         for member in tar.getmembers():
             if member.isfile() and _is_photo(member.name):
-                yield member.name, partial(_extracted, tar, member)
+                yield member.name, partial(_read_member, tar, member)
 
 
 def _is_photo(name: str | Path) -> bool:
     return Path(name).suffix.lower() in PHOTO_SUFFIXES
 
 
-def _extracted(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+def _read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     content = tar.extractfile(member)
     return content.read() if content else b""
 
@@ -120,7 +120,7 @@ def read_captions(path: Path) -> dict[str, list[str]]:
         return {row["image"]: list(row["captions"]) for row in rows}
 
 
-def is_held_back(name: str, share: float = 0.25) -> bool:
+def is_held_out(name: str, share: float = 0.25) -> bool:
     """Whether a photo belongs to the part of a set that is kept for measuring: by a hash of its name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") < share * 2**32
 
@@ -137,12 +137,12 @@ def build_vocabulary(captions: Iterable[str], text: Iterable[str], size: int) ->
     counts: Counter[str] = Counter()
     for weight, lines in ((10, captions), (1, text)):
         for line in lines:
-            for word in words(line):
+            for word in tokenize(line):
                 counts[word] += weight
     return Vocabulary.build(counts, size)
 
 
-def decode(data: bytes) -> Image.Image | None:
+def decode_image(data: bytes) -> Image.Image | None:
     """A photo, or None with a line in the log where the bytes are none."""
     try:
         image = Image.open(io.BytesIO(data))
@@ -158,7 +158,7 @@ def fit_basis(paths: Iterable[Path], teacher: Teacher) -> Basis:
     rng = np.random.default_rng(0)
     cells: list[NDArray[np.float32]] = []
     for _, data in (photo for path in paths for photo in read_photos(path)):
-        image = decode(data)
+        image = decode_image(data)
         if image is not None:
             features = teacher.features(squash(image, TEACHER_PX)).reshape(49, -1)
             cells.append(features[rng.choice(49, BASIS_CELLS, replace=False)])
@@ -176,10 +176,13 @@ def prepare(paths: Iterable[Path], out: Path, px: int, teacher: Teacher | None, 
     started = time.monotonic()
     unfinished = out.with_name(out.name + ".part")
     unfinished.mkdir(parents=True, exist_ok=True)
-    images = ((name, decode(data)) for path in paths for name, data in read_photos(path))
+    images = ((name, decode_image(data)) for path in paths for name, data in read_photos(path))
     found = ((name, image) for name, image in images if image is not None)
-    with RowFile(unfinished / "photos.npy") as photos, (unfinished / "names.txt").open("w", encoding="utf-8") as names:
-        targets = RowFile(unfinished / "teacher.npy") if teacher else None
+    with (
+        NpyWriter(unfinished / "photos.npy") as photos,
+        (unfinished / "names.txt").open("w", encoding="utf-8") as names,
+    ):
+        targets = NpyWriter(unfinished / "teacher.npy") if teacher else None
         while some := list(islice(found, 64)):  # projected many at a time: one at a time is a tenth as fast
             photos.append(np.stack([squash(image, px) for _, image in some]))
             names.writelines(f"{name}\n" for name, _ in some)

@@ -247,7 +247,7 @@ def build_trunk(size: str, px: int) -> keras.Model:
     return keras.Model(photo, class_logits(trunk_head(maps, trunk)), name="trunk")
 
 
-def build_behind(size: str, px: int) -> keras.Model:
+def build_trunk_classifier(size: str, px: int) -> keras.Model:
     """What the trunk as published tells from the maps of `build_lower`: probabilities of its classes, and pooled."""
     trunk = _trunk_of(size)
     maps = keras.Input(lower_shape(size, px), name="maps")
@@ -293,13 +293,13 @@ def upper(maps: Tensor, size: str, slabs: bool = False) -> dict[str, Tensor]:
     return {"map": found, "pooled": pooled, "classes": class_logits(pooled)}
 
 
-def summed_up(found: Mapping[str, Tensor]) -> Tensor:
-    """A whole photo in `summed_features` numbers, of what `upper` says: (b, pooled + width)."""
+def global_features(found: Mapping[str, Tensor]) -> Tensor:
+    """A whole photo in `global_feature_count` numbers, of what `upper` says: (b, pooled + width)."""
     return ops.concatenate([found["pooled"], ops.mean(found["map"], axis=(1, 2))], axis=-1)
 
 
-def summed_features(size: str) -> int:
-    """Numbers of `summed_up`."""
+def global_feature_count(size: str) -> int:
+    """Numbers of `global_features`."""
     return SIZES[size].pooled + SIZES[size].widths[-1]
 
 

@@ -24,7 +24,7 @@ same. For "word queries" single words are queries, and all photos that people us
 average precision at 50 and precision at 10 (see captioner.training.word_queries).
 
 --nothing takes pictures that hold nothing to describe (flat colours, noise, pages of text, screenshots, charts) and
-gives the share that got a sentence with an invented thing (see captioner.training.invented), and lists those sentences.
+gives the share that got a sentence with an invented thing (see `hallucination`), and lists those sentences.
 --record leaves that list out of the manifest.
 """
 
@@ -45,16 +45,16 @@ import numpy as np
 from captioner import DEFAULT_BUNDLE
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.manifest import TAGS, Confidence, Manifest
-from captioner.inference.preprocess import words
+from captioner.inference.preprocess import tokenize
 from captioner.inference.text_tower import TextTower
 from captioner.training.agreement import confidence_scores, evidence_scores, sentence_scores
-from captioner.training.captioned import Captioned, caption_photos, caption_pictures
-from captioner.training.invented import invented_scores
+from captioner.training.captioned_photos import CaptionedPhotos, caption_photos, caption_pictures
+from captioner.training.hallucination import hallucination_scores
 from captioner.training.metrics import fit_logistic, score, tag_scores
-from captioner.training.plot import reliability_diagram
 from captioner.training.program import program_parser
-from captioner.training.recall import LEXICAL, Searcher
-from captioner.training.synonyms import Synonyms, read_synonyms, swapped_all
+from captioner.training.reliability_diagram import reliability_diagram
+from captioner.training.retrieval import LEXICAL, Searcher
+from captioner.training.synonyms import Synonyms, read_synonyms, swap_all
 from captioner.training.word_queries import WordQueries
 
 log = logging.getLogger(__name__)
@@ -65,12 +65,14 @@ def constant_caption(references: Sequence[Sequence[str]]) -> str:
     texts = [text for of_photo in references for text in of_photo]
     seen: dict[str, int] = {}
     for text in texts:
-        for word in set(words(text)):
+        for word in set(tokenize(text)):
             seen[word] = seen.get(word, 0) + 1
-    return max(texts, key=lambda text: sum(seen[w] for w in set(words(text))) / (len(words(text)) + 3))
+    return max(texts, key=lambda text: sum(seen[w] for w in set(tokenize(text))) / (len(tokenize(text)) + 3))
 
 
-def results(run: Captioned, tags: frozenset[str], searcher: Searcher, synonyms: Synonyms | None) -> dict[str, Any]:
+def score_bundle(
+    run: CaptionedPhotos, tags: frozenset[str], searcher: Searcher, synonyms: Synonyms | None
+) -> dict[str, Any]:
     """Everything that is measured on one set of photos."""
     texts = [caption.text for caption in run.captions]
     told = [[tag.word for tag in caption.sure_tags] for caption in run.captions]
@@ -84,13 +86,13 @@ def results(run: Captioned, tags: frozenset[str], searcher: Searcher, synonyms: 
         **({"evidence": evidence} if evidence else {}),
         "retrieval": retrieval(run, searcher),
         "word queries": WordQueries.of(run.references).scores(searcher),
-        **({"synonyms": swapped_retrieval(run, searcher, synonyms)} if synonyms else {}),
+        **({"synonyms": synonym_retrieval(run, searcher, synonyms)} if synonyms else {}),
         "captions of the wrong photos": score([*texts[1:], texts[0]], run.references).table(),
         "constant caption": {"caption": constant[0], **score(constant, run.references).table()},
     }
 
 
-def retrieval(run: Captioned, searcher: Searcher) -> dict[str, Any]:
+def retrieval(run: CaptionedPhotos, searcher: Searcher) -> dict[str, Any]:
     """Each human caption as a query over all the photos, each way; and by embeddings of the wrong photos."""
     queries, right = run.queries
     found = searcher.recall(queries, right)
@@ -103,10 +105,10 @@ def retrieval(run: Captioned, searcher: Searcher) -> dict[str, Any]:
     }
 
 
-def swapped_retrieval(run: Captioned, searcher: Searcher, synonyms: Synonyms) -> dict[str, Any]:
+def synonym_retrieval(run: CaptionedPhotos, searcher: Searcher, synonyms: Synonyms) -> dict[str, Any]:
     """The queries that hold a listed word, as they are and with every such word swapped."""
     queries, right = run.queries
-    swaps = swapped_all(queries, synonyms)
+    swaps = swap_all(queries, synonyms)
     places = [right[query] for query in swaps]
     before = searcher.recall([queries[query] for query in swaps], places)
     after = searcher.recall(list(swaps.values()), places)
@@ -119,7 +121,7 @@ def swapped_retrieval(run: Captioned, searcher: Searcher, synonyms: Synonyms) ->
     }
 
 
-def refitted(run: Captioned, before: Confidence) -> tuple[Confidence, Captioned]:
+def refit_confidence(run: CaptionedPhotos, before: Confidence) -> tuple[Confidence, CaptionedPhotos]:
     """A logistic that makes the confidence the expected share of content words that a person used, too.
 
     Returns:
@@ -135,7 +137,7 @@ def refitted(run: Captioned, before: Confidence) -> tuple[Confidence, Captioned]
     return fitted, dataclasses.replace(run, captions=captions)
 
 
-def _recorded(found: dict[str, Any]) -> dict[str, Any]:
+def _without_sentences(found: dict[str, Any]) -> dict[str, Any]:
     """What the manifest keeps of the results: all but the invented sentences."""
     if "nothing" not in found:
         return found
@@ -174,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _show(run: Captioned, count: int) -> None:
+def _show(run: CaptionedPhotos, count: int) -> None:
     for name, caption in list(zip(run.names, run.captions, strict=True))[:count]:
         tags_told = ", ".join(f"{tag.word} {tag.probability:.2f}" for tag in caption.tags)
         confidence = f"{caption.confidence:.2f}" + ("" if caption.sure else ", not sure")
@@ -200,12 +202,12 @@ def _photo_results(args: argparse.Namespace, captioner: LiteRTCaptioner) -> dict
     run = caption_photos(captioner, args.photos, args.captions, args.limit, args.held, args.cache)
     if args.calibrate:
         manifest = Manifest.read(args.bundle)
-        confidence, run = refitted(run, manifest.confidence)
+        confidence, run = refit_confidence(run, manifest.confidence)
         dataclasses.replace(manifest, confidence=confidence).write(args.bundle)
     _show(run, args.show)
     tags = frozenset((args.bundle / TAGS).read_text(encoding="utf-8").split())
     tower = TextTower.open(args.bundle)
-    return results(run, tags, Searcher.over(run.captions, tower.embed if tower else None), synonyms)
+    return score_bundle(run, tags, Searcher.over(run.captions, tower.embed if tower else None), synonyms)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -218,10 +220,12 @@ def main(argv: list[str] | None = None) -> None:
     found = _photo_results(args, captioner) if args.photos else {}
     if args.nothing:
         cache = args.cache and args.cache.with_name(f"{args.cache.stem}-nothing{args.cache.suffix}")
-        found["nothing"] = invented_scores(caption_pictures(captioner, args.nothing, args.limit, cache))
+        found["nothing"] = hallucination_scores(caption_pictures(captioner, args.nothing, args.limit, cache))
     manifest = Manifest.read(args.bundle)
     if args.record:
-        dataclasses.replace(manifest, scores={**manifest.scores, args.record: _recorded(found)}).write(args.bundle)
+        dataclasses.replace(manifest, scores={**manifest.scores, args.record: _without_sentences(found)}).write(
+            args.bundle
+        )
     if args.plot:
         _plot(args.plot, manifest, args.record or args.photos.stem, found)
     sys.stdout.write(json.dumps(found, indent=None if args.json else 2) + "\n")

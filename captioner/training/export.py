@@ -24,13 +24,13 @@ from captioner.inference.manifest import (
     CLASSES,
     DECODER,
     ENCODER,
-    KINDS,
-    MEANINGS,
-    PARTS,
+    IMAGE_TYPES_FILE,
     PIECES,
+    REQUIRED_FILES,
     TAGS,
     TEXT_TOWER,
     VOCABULARY,
+    WORD_EMBEDDINGS,
     Confidence,
     Decoding,
     FileEntry,
@@ -41,13 +41,13 @@ from captioner.inference.manifest import (
 from captioner.inference.preprocess import MEAN, STD, Vocabulary
 from captioner.inference.text_tower import TextTower
 from captioner.training import checkpoint
-from captioner.training.description import Description, read_tags
-from captioner.training.embedding import ImageHead, tower_of
-from captioner.training.encoder import build_encoder, summed_features, summed_up
-from captioner.training.hints import MOST_LOGIT
-from captioner.training.lite import convert, quantise_dense
+from captioner.training.encoder import build_encoder, global_feature_count, global_features
+from captioner.training.joint_embedding import ImageHead, export_tower
 from captioner.training.model import Captioner, TagHead
+from captioner.training.model_config import ModelConfig, read_tags
 from captioner.training.program import program_parser
+from captioner.training.tag_hints import MAX_LOGIT
+from captioner.training.tflite import convert, quantise_dense
 
 #: Sentences that one decode_step takes forward.
 ROWS = 3
@@ -63,15 +63,15 @@ class Exporter:
     """
 
     def __init__(self, run: Path, weights: checkpoint.Arrays, rows: int = ROWS) -> None:
-        description, vocabulary = Description.read(run), Vocabulary.read(run / "vocabulary.txt")
+        description, vocabulary = ModelConfig.read(run), Vocabulary.read(run / "vocabulary.txt")
         self.tags = read_tags(run)
         self.px, self.rows = description.px, rows
-        summed = summed_features(description.size)
+        photo_features = global_feature_count(description.size)
         self.encoder = build_encoder(description.size, description.px, slabs=True)
-        self.captioner = Captioner(description.shape(len(vocabulary)), len(self.tags), summed, name="captioner")
-        self.image_head = ImageHead(summed, name="image_head") if "image_head/dense/kernel" in weights else None
+        self.captioner = Captioner(description.shape(len(vocabulary)), len(self.tags), photo_features, name="captioner")
+        self.image_head = ImageHead(photo_features, name="image_head") if "image_head/dense/kernel" in weights else None
         kinds = weights.get("kinds/dense/bias")
-        self.kind_head = TagHead(len(kinds), summed, name="kinds") if kinds is not None else None
+        self.kind_head = TagHead(len(kinds), photo_features, name="kinds") if kinds is not None else None
         self.parts = [part for part in (self.captioner, self.image_head, self.kind_head) if part is not None]
         for part in self.parts:
             part.build()
@@ -115,9 +115,9 @@ class Exporter:
         s = self.captioner.decoder.shape
         found = self.encoder(photo)
         features = ops.reshape(found["map"], (1, s.cells, s.channels))
-        summed = summed_up(found)
-        logits = self.captioner.tag_head(summed)
-        pairs = self.captioner.decoder.remember(features, *self._hints(logits))
+        photo_features = global_features(found)
+        logits = self.captioner.tag_head(photo_features)
+        pairs = self.captioner.decoder.encode_memory(features, *self._hints(logits))
         told = {
             "photo_keys": ops.concatenate([keys for keys, _ in pairs]),
             "photo_values": ops.concatenate([values for _, values in pairs]),
@@ -127,13 +127,13 @@ class Exporter:
         if self.usual is not None:
             told["tag_lift"] = (logits - self.usual)[0]
         if self.image_head is not None:
-            told["embedding"] = self.image_head(summed)[0]
+            told["embedding"] = self.image_head(photo_features)[0]
         if self.kind_head is not None:
-            told["kinds"] = ops.softmax(self.kind_head(summed))[0]
+            told["kinds"] = ops.softmax(self.kind_head(photo_features))[0]
         return told
 
     def _hints(self, logits: Any) -> tuple[Any, Any]:
-        """Vectors and logits of the most probable tags, see `captioner.training.hints`; two Nones for no hints.
+        """Vectors and logits of the most probable tags, see `captioner.training.tag_hints`; two Nones for no hints.
 
         The vectors of all tags stand in the encoder as int8: as floats they would be a twentieth of the bundle.
         """
@@ -145,7 +145,7 @@ class Exporter:
         best, places = ops.top_k(logits, count)
         rows = ops.cast(ops.take(self.hint_rows, places, axis=0), "float32")
         vectors = rows * ops.take(self.hint_scale, places, axis=0)[..., None]
-        return vectors, ops.clip(best, -MOST_LOGIT, MOST_LOGIT)
+        return vectors, ops.clip(best, -MAX_LOGIT, MAX_LOGIT)
 
     def decode_step(self, tokens: Any, position: Any, photo_keys: Any, photo_values: Any,
                     keys: Any, values: Any) -> dict[str, Any]:  # fmt: skip
@@ -170,7 +170,7 @@ class Exporter:
         return convert("decode_step", self.decode_step, inputs, self.captioner.variables, dynamic_range=quantise)
 
 
-def word_meanings(tower: TextTower, vocabulary: Vocabulary) -> NDArray[np.float16]:
+def word_embeddings(tower: TextTower, vocabulary: Vocabulary) -> NDArray[np.float16]:
     """The meaning of each content word of the vocabulary (vocabulary, e); NaN for all others."""
     found = np.full((len(vocabulary), tower.dimension), np.nan, np.float16)
     content = sorted(content_ids(vocabulary))
@@ -190,19 +190,19 @@ def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version:
     (out / DECODER).write_bytes(exporter.decoder_tflite(quantise))
     shutil.copyfile(run / "vocabulary.txt", out / VOCABULARY)
     shutil.copyfile(run / "tags.txt", out / TAGS)
-    parts = [*PARTS, CLASSES]
+    parts = [*REQUIRED_FILES, CLASSES]
     shutil.copyfile(IMAGENET_CLASSES, out / CLASSES)
     if exporter.image_head is not None:
         shutil.copyfile(run / "pieces.txt", out / PIECES)
-        tower = tower_of(weights, np.load(run / "table.npy", allow_pickle=False))
+        tower = export_tower(weights, np.load(run / "table.npy", allow_pickle=False))
         tower.write(out / TEXT_TOWER)
         pieces = (run / "pieces.txt").read_text(encoding="utf-8").split()
         vocabulary = Vocabulary.read(run / "vocabulary.txt")
-        np.save(out / MEANINGS, word_meanings(TextTower(name, pieces, tower), vocabulary))
-        parts += [PIECES, TEXT_TOWER, MEANINGS]
+        np.save(out / WORD_EMBEDDINGS, word_embeddings(TextTower(name, pieces, tower), vocabulary))
+        parts += [PIECES, TEXT_TOWER, WORD_EMBEDDINGS]
     if exporter.kind_head is not None:
-        shutil.copyfile(run / KINDS, out / KINDS)
-        parts.append(KINDS)
+        shutil.copyfile(run / IMAGE_TYPES_FILE, out / IMAGE_TYPES_FILE)
+        parts.append(IMAGE_TYPES_FILE)
     manifest = Manifest(
         name=name,
         version=version,
@@ -210,7 +210,7 @@ def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version:
         decoding=dataclasses.replace(exporter.decoding, tag_weight=tag_weight),
         tagging=Tagging(threshold),
         confidence=Confidence(slope=1.0, offset=1.0),
-        files={part: FileEntry.of(out / part) for part in parts},
+        files={part: FileEntry.measure(out / part) for part in parts},
         outputs=exporter.outputs,
         training=training,
     )

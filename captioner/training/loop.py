@@ -29,7 +29,7 @@ Batch = tuple[Any, Any]
 #: Whether a step is compiled by XLA: JAX crawls without, and TensorFlow on a CPU with it.
 XLA = keras.backend.backend() == "jax"
 #: Held by a step, and by whoever reads weights in another thread: on JAX a step takes them away until it is done.
-WEIGHTS: contextlib.AbstractContextManager[Any] = threading.Lock() if XLA else contextlib.nullcontext()
+WEIGHTS_LOCK: contextlib.AbstractContextManager[Any] = threading.Lock() if XLA else contextlib.nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def train(
         if seconds > 60 * plan.minutes or (plan.steps and step >= plan.steps):
             break
         model.optimizer.learning_rate = plan.rate_at(step, seconds)
-        with WEIGHTS:
+        with WEIGHTS_LOCK:
             losses = model.train_on_batch(x, y, return_dict=True)
         step += 1
         if step % 100 == 0:  # Keras keeps the means since the last reset

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.inference.content_words import content_words
-from captioner.inference.preprocess import words
+from captioner.inference.preprocess import tokenize
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ def score(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
 
-    found = {i: [" ".join(words(text))] for i, text in enumerate(candidates)}
-    wanted = {i: [" ".join(words(text)) for text in texts] for i, texts in enumerate(references)}
+    found = {i: [" ".join(tokenize(text))] for i, text in enumerate(candidates)}
+    wanted = {i: [" ".join(tokenize(text)) for text in texts] for i, texts in enumerate(references)}
     with contextlib.redirect_stdout(io.StringIO()):  # the scorers print
         bleu, _ = Bleu(4).compute_score(wanted, found)
         cider, _ = Cider().compute_score(wanted, found)
@@ -49,10 +49,10 @@ def score(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
     return Scores(len(found), (one, two, three, four), float(cider), float(rouge), len(distinct))
 
 
-def share_agreed(caption: str, references: Sequence[str]) -> float:
+def content_word_agreement(caption: str, references: Sequence[str]) -> float:
     """The share of a caption's content words that at least one person used; 0 where it has none."""
     said = content_words(caption)
-    human = {word for text in references for word in words(text)}
+    human = {word for text in references for word in tokenize(text)}
     return sum(word in human for word in said) / len(said) if said else 0.0
 
 
@@ -99,7 +99,7 @@ def tag_scores(
 
 def _phrased(texts: Sequence[str]) -> str:
     """The words of some captions with a space on either side of each, and a break between captions."""
-    return "".join(f" {' '.join(words(text))} |" for text in texts)
+    return "".join(f" {' '.join(tokenize(text))} |" for text in texts)
 
 
 def _share(right: Sequence[bool]) -> float:

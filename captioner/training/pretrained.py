@@ -43,7 +43,7 @@ class PretrainedError(Exception):
     """The published weights can't be had, or aren't for this network."""
 
 
-def published(size: str, weights: Path | None = None) -> keras.Model:
+def load_published(size: str, weights: Path | None = None) -> keras.Model:
     """keras.applications' ConvNeXt with its classifier, on pixels in 0..255; its output is logits.
 
     Raises:
@@ -56,7 +56,7 @@ def published(size: str, weights: Path | None = None) -> keras.Model:
         raise PretrainedError(f"{source} can't be taken for ConvNeXt {size}: {reason}") from error
 
 
-def copied(model: keras.Model, size: str) -> checkpoint.Arrays:
+def copy_weights(model: keras.Model, size: str) -> checkpoint.Arrays:
     """The weights of `captioner.training.encoder.build_encoder(size)` that make it say what `model` says.
 
     Args:
@@ -90,7 +90,7 @@ def copied(model: keras.Model, size: str) -> checkpoint.Arrays:
     found |= {"norm/gamma": np.ones(width, np.float32), "norm/beta": np.zeros(width, np.float32)}
     before = model.get_layer(f"{theirs}_prestem_normalization")
     _fold(found, np.asarray(before.mean), np.sqrt(np.asarray(before.variance)))
-    _with_background(found)
+    _add_background_class(found)
     return found
 
 
@@ -103,7 +103,7 @@ def _fold(found: checkpoint.Arrays, mean: NDArray[Any], std: NDArray[Any]) -> No
     found["stem/bias"] = (found["stem/bias"] + np.einsum("hwio,i->o", kernel, shift)).astype(np.float32)
 
 
-def _with_background(found: checkpoint.Arrays) -> None:
+def _add_background_class(found: checkpoint.Arrays) -> None:
     kernel, bias = found["classes/kernel"], found["classes/bias"]
     found["classes/kernel"] = np.concatenate([np.zeros_like(kernel[:, :1]), kernel], axis=1)
     found["classes/bias"] = np.concatenate([np.full_like(bias[:1], BACKGROUND), bias])
@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        found = copied(published(args.size, args.weights), args.size)
+        found = copy_weights(load_published(args.size, args.weights), args.size)
     except PretrainedError as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
     checkpoint.save(args.run / f"{args.name}.npz", found)

@@ -33,7 +33,7 @@ STAGES = {"language": (0.05, 1e-3, 256), "captioner": (0.4, 1e-3, 128), "joint":
           "embedding": (0.05, 1e-3, 512)}  # fmt: skip
 
 
-def preparing(args: argparse.Namespace) -> Iterator[Command]:
+def prepare_commands(args: argparse.Namespace) -> Iterator[Command]:
     """Download, lay out, shrink, take over."""
     files = ["--files", str(args.files)] if args.files else []
     yield "coco", coco.main, ["--out", str(args.coco), "--download", *files]
@@ -49,7 +49,7 @@ def preparing(args: argparse.Namespace) -> Iterator[Command]:
                                             "--text", str(args.coco / "train.jsonl")]  # fmt: skip
 
 
-def training(args: argparse.Namespace) -> Iterator[Command]:
+def train_commands(args: argparse.Namespace) -> Iterator[Command]:
     """Write, see, both end to end, and lead texts to photos."""
     run, captions = args.run, str(args.coco / "train.jsonl")
     photos = [
@@ -81,7 +81,7 @@ def _from(run: Path, start: str, language: str) -> list[str]:
     return ["--start", str(run / f"{start}.npz"), "--language", str(run / f"{language}.npz")]
 
 
-def exporting(args: argparse.Namespace) -> Iterator[Command]:
+def export_commands(args: argparse.Namespace) -> Iterator[Command]:
     """The bundle; needs TensorFlow."""
     from captioner.training import export
 
@@ -91,7 +91,7 @@ def exporting(args: argparse.Namespace) -> Iterator[Command]:
                                   "data=COCO 2017, Karpathy's train and restval; ImageNet weights"]  # fmt: skip
 
 
-def evaluating(args: argparse.Namespace) -> Iterator[Command]:
+def evaluate_commands(args: argparse.Namespace) -> Iterator[Command]:
     """Fit the confidence on Karpathy's val, then score his test."""
     from captioner.training import evaluate
 
@@ -101,7 +101,7 @@ def evaluating(args: argparse.Namespace) -> Iterator[Command]:
                                           "--json", *more]  # fmt: skip
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """What the command line takes."""
     found = program_parser("recipe", __doc__)
     parts = found.add_subparsers(dest="part", required=True)
@@ -118,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--sentence-teacher", type=Path, help="directory of all-MiniLM-L6-v2, for search by meaning")
     p.add_argument("--wordnet", type=Path, help="directory of WordNet's data.noun and so on, for search by meaning")
-    p.set_defaults(commands=preparing)
+    p.set_defaults(commands=prepare_commands)
     t = parts.add_parser("train", parents=[of_coco, of_run, of_net], help="train every stage")
     t.add_argument("--hours", type=float, default=8, help="time to train in all (default 8)")
     t.add_argument("--steps", type=int, help="stop each stage after so many steps even if there is time left")
@@ -127,17 +127,17 @@ def parser() -> argparse.ArgumentParser:
     t.add_argument("--width", type=int, default=384, help="of the decoder (default 384)")
     t.add_argument("--layers", type=int, default=4, help="of the decoder (default 4)")
     t.add_argument("--tag-least", type=int, default=60, help="photos that must have a tag (default 60)")
-    t.set_defaults(commands=training)
+    t.set_defaults(commands=train_commands)
     e = parts.add_parser("export", parents=[of_run, of_bundle], help="make the bundle")
     e.add_argument("--model-name", default="recollect-tiny")
-    e.set_defaults(commands=exporting)
-    parts.add_parser("evaluate", parents=[of_coco, of_bundle], help="score it").set_defaults(commands=evaluating)
+    e.set_defaults(commands=export_commands)
+    parts.add_parser("evaluate", parents=[of_coco, of_bundle], help="score it").set_defaults(commands=evaluate_commands)
     return found
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    understood = parser()
+    understood = build_parser()
     args = understood.parse_args(argv)
     if getattr(args, "sentence_teacher", None) and not args.wordnet:
         understood.error("--sentence-teacher needs --wordnet")

@@ -45,7 +45,7 @@ from numpy.typing import NDArray
 from captioner.training import checkpoint, loop
 from captioner.training.data import Source
 from captioner.training.encoder import SIZES, Dense, Trunk, blocks, shrink, upper
-from captioner.training.stagewise_photos import Measures, Photos, crops, unexplained
+from captioner.training.stagewise_photos import Measures, Photos, crop_batch, mean_errors
 from captioner.training.stagewise_teacher import (
     MIDDLE,
     PARTS,
@@ -134,7 +134,7 @@ def build_phase(phase: Phase, teacher: Teacher, statistics: Statistics, size: st
     """
     photos = keras.Input((side, side, 3), dtype="uint8", name="photos")
     box = keras.Input((4,), name="box")
-    x = crops(photos, box, px)
+    x = crop_batch(photos, box, px)
     taught = {name: ops.stop_gradient(maps) for name, maps in teacher.maps(x).items()}
     channels = {name: maps.shape[-1] for name, maps in taught.items()}
     before = PARTS.index(phase.parts[0])
@@ -213,17 +213,17 @@ def compile_phase(model: Any, phase: Phase, plan: loop.Plan) -> None:
     names = list(model.output)
     model.compile(
         optimizer(plan, phase.muon),
-        loss=dict.fromkeys(names, _itself),
+        loss=dict.fromkeys(names, _identity_loss),
         loss_weights={name: weights[name] for name in names},
         jit_compile=loop.XLA,
     )
 
 
-def _itself(_: Tensor, error: Tensor) -> Tensor:
+def _identity_loss(_: Tensor, error: Tensor) -> Tensor:
     return error
 
 
-def start(model: Any, learned: checkpoint.Arrays) -> None:
+def initialise_student(model: Any, learned: checkpoint.Arrays) -> None:
     """Give the student what it has learnt so far; residual branches of new stages 0 and 1 count for more."""
     for variable in model.weights:
         if variable.path in learned:
@@ -238,7 +238,7 @@ def split_statistics(arrays: checkpoint.Arrays) -> tuple[checkpoint.Arrays, chec
     return {name: array for name, array in arrays.items() if not name.startswith(STATISTICS)}, measured
 
 
-def students(arrays: checkpoint.Arrays) -> checkpoint.Arrays:
+def student_weights(arrays: checkpoint.Arrays) -> checkpoint.Arrays:
     """The weights without the teacher's."""
     return {name: array for name, array in arrays.items() if not name.startswith("trunk")}
 
@@ -272,7 +272,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class StagewiseTraining:
     """What all phases have in common."""
 
     teacher: Teacher
@@ -285,7 +285,9 @@ class Course:
     chained: keras.Model  # the model of all parts on the student's own maps, to measure with
 
     @classmethod
-    def of(cls, teacher: Teacher, statistics: Statistics, photos: Photos, size: str, px: int, out: Path) -> Course:
+    def of(
+        cls, teacher: Teacher, statistics: Statistics, photos: Photos, size: str, px: int, out: Path
+    ) -> StagewiseTraining:
         """With the measures that `out` has already."""
         chained = build_phase(PHASES[-1], teacher, statistics, size, px, photos.side)
         return cls(teacher, statistics, photos, size, px, out, Measures(out / "measures.json"), chained)
@@ -293,10 +295,10 @@ class Course:
     def model(self, phase: Phase, learned: checkpoint.Arrays) -> keras.Model:
         """A phase's model with what the student has learnt so far."""
         found = build_phase(phase, self.teacher, self.statistics, self.size, self.px, self.photos.side)
-        start(found, learned)
+        initialise_student(found, learned)
         return found
 
-    def teach(self, phase: Phase, plan: loop.Plan, learned: checkpoint.Arrays, seed: int) -> checkpoint.Arrays:
+    def train_phase(self, phase: Phase, plan: loop.Plan, learned: checkpoint.Arrays, seed: int) -> checkpoint.Arrays:
         """What the student has learnt after a phase, which goes on where it stopped if it was begun before."""
         model = self.model(phase, learned)
         compile_phase(model, phase, plan)
@@ -304,7 +306,7 @@ class Course:
 
         def check(_: int) -> None:
             nonlocal reached
-            found = unexplained(model, self.photos.held)
+            found = mean_errors(model, self.photos.held)
             self.measures.add(phase.name, "underway", found)
             reached = phase.enough is not None and found[phase.parts[-1]] < phase.enough
 
@@ -316,16 +318,16 @@ class Course:
 
         _compile_step(model, next(batches()))
         loop.train(model, batches(), plan, self.out, phase.name, check, ahead=3)
-        learned = learned | students(checkpoint.load(self.out / f"{phase.name}.npz"))
-        start(model, learned)
-        self.measures.add(phase.name, "taught", unexplained(model, self.photos.held))
+        learned = learned | student_weights(checkpoint.load(self.out / f"{phase.name}.npz"))
+        initialise_student(model, learned)
+        self.measures.add(phase.name, "taught", mean_errors(model, self.photos.held))
         self._measure_chained(phase, learned)
         return learned
 
     def _measure_chained(self, phase: Phase, learned: checkpoint.Arrays) -> None:
         """Measure all parts so far, each on what those before it make of the photo, and call the phase done."""
-        start(self.chained, learned)
-        found = unexplained(self.chained, self.photos.held)
+        initialise_student(self.chained, learned)
+        found = mean_errors(self.chained, self.photos.held)
         del found["spare"]
         reached = PARTS.index(phase.parts[-1])
         if PARTS[reached] == PARTS[-1]:
@@ -368,10 +370,10 @@ def run(
         some = photos.draw(np.random.default_rng(seed), STATISTICS_PHOTOS)
         checkpoint.save(work / "statistics.npz", measured or measure_teacher(taught_by, some, px, size).arrays())
     measured = checkpoint.load(work / "statistics.npz")
-    course = Course.of(taught_by, Statistics.of(measured), photos, size, px, work)
+    course = StagewiseTraining.of(taught_by, Statistics.of(measured), photos, size, px, work)
     for phase, plan in phases:
         if course.measures.is_done(phase.name):
-            learned |= students(checkpoint.load(work / f"{phase.name}.npz"))
+            learned |= student_weights(checkpoint.load(work / f"{phase.name}.npz"))
         else:
-            learned = course.teach(phase, plan, learned, seed)
+            learned = course.train_phase(phase, plan, learned, seed)
         checkpoint.save(out / f"{name}.npz", learned | {STATISTICS + key: array for key, array in measured.items()})

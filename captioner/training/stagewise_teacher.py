@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from captioner.inference.imagenet_classes import CLASSES
 from captioner.training import checkpoint
 from captioner.training.encoder import SIZES, Trunk, lower_trunk, upper_trunk
-from captioner.training.stagewise_photos import crops, predicted
+from captioner.training.stagewise_photos import crop_batch, predict
 
 Tensor = Any
 Floats = NDArray[np.float32]
@@ -124,9 +124,9 @@ def measure_teacher(teacher: Teacher, photos: Sequence[NDArray[np.uint8]], px: i
     """
     shown = keras.Input((*photos[0].shape[:2], 3), dtype="uint8", name="photos")
     box = keras.Input((4,), name="box")
-    taught = teacher.maps(crops(shown, box, px))
+    taught = teacher.maps(crop_batch(shown, box, px))
     model = keras.Model({"photos": shown, "box": box}, taught | {"head": teacher.head(taught[PARTS[4]])})
-    found = predicted(model, photos)
+    found = predict(model, photos)
     means = {name: maps.mean((0, 1, 2)) for name, maps in found.items()}
     deviations = {name: maps.std((0, 1, 2)) + 1e-4 for name, maps in found.items()}
     widths = dict(zip(PARTS, (*SIZES[size].widths[:2], *2 * SIZES[size].widths[2:3]), strict=False))

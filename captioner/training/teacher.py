@@ -189,7 +189,7 @@ class Basis:
             return cls(**{name: arrays[name] for name in ("mean", "project", "head", "head_bias")})
 
 
-def overlap(start: float, stop: float, cells: int, grid: int) -> Floats:
+def interval_weights(start: float, stop: float, cells: int, grid: int) -> Floats:
     """Weights (cells, grid) that average `grid` equal intervals of [0, 1] over `cells` intervals of [start, stop].
 
     Each row sums to one; `start` and `stop` are fractions of the picture's side.
@@ -205,8 +205,8 @@ def overlap(start: float, stop: float, cells: int, grid: int) -> Floats:
 def crop_target(teacher: NDArray[np.floating[Any]], box: tuple[float, float, float, float], cells: int) -> Floats:
     """The teacher's map (g, g, d) under `box` (left, top, right, bottom in 0..1) as (cells, cells, d)."""
     left, top, right, bottom = box
-    rows = overlap(top, bottom, cells, teacher.shape[0])
-    columns = overlap(left, right, cells, teacher.shape[1])
+    rows = interval_weights(top, bottom, cells, teacher.shape[0])
+    columns = interval_weights(left, right, cells, teacher.shape[1])
     d = teacher.shape[2]
     down = rows @ teacher.astype(np.float32).reshape(teacher.shape[0], -1)
     target: Floats = np.matmul(columns, down.reshape(cells, -1, d))

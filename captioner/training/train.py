@@ -25,7 +25,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from captioner.training import describe, loop, stages, stagewise
+from captioner.training import captioning, loop, stages, stagewise
 from captioner.training.encoder import (
     SIZES,
     set_matmul_precision,
@@ -84,13 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     photos.add_argument("--language", type=Path, nargs="+", required=True, metavar="WEIGHTS",
                         help="weights to start the rest from; where two files have one, the later wins")  # fmt: skip
     photos.add_argument("--views", default="views", help="folder of RUN for the maps that are kept, of one --start")
-    photos.add_argument("--sentences", type=int, default=describe.DRAWN, help="of each photo in a batch (default 2)")
+    photos.add_argument("--sentences", type=int, default=captioning.DRAWN, help="of each photo in a batch (default 2)")
 
     d = commands.add_parser("distil", parents=[common, net, prepared], help="teach the encoder what the teacher sees")
     d.add_argument("--sources", type=_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources")
     d.add_argument("--teacher", type=Path, help="quantised MobileNetV2 .tflite that gives hints")
     d.add_argument("--start", type=Path, help="weights to start from")
-    d.set_defaults(go=stages.distil)
+    d.set_defaults(run_stage=stages.distil)
     s = commands.add_parser("stagewise", parents=[timed, net, prepared], help="teach the encoder stage by stage")
     s.add_argument("--sources", type=_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources")
     s.add_argument("--teacher", type=Path, required=True, help="weights of a trunk, by the stage trunk")
@@ -104,12 +104,12 @@ def _parser() -> argparse.ArgumentParser:
     s.add_argument("--rate-times", type=float, default=1.0, dest="rate", help="and to their rates (default 1)")
     s.add_argument("--save-every", type=float, default=300, help="seconds between saves and measures (default 300)")
     s.add_argument("--held", type=float, default=0.02, help="share of photos to measure on (default 0.02)")
-    s.set_defaults(go=stages.stagewise, warmup=100, decay=0.02, ema=0.99, floor=0.02, trunk_rate=1.0)
+    s.set_defaults(run_stage=stages.distil_stagewise, warmup=100, decay=0.02, ema=0.99, floor=0.02, trunk_rate=1.0)
     trunk = commands.add_parser("trunk", parents=[common], help="take over the teacher's blocks")
     published = trunk.add_mutually_exclusive_group(required=True)
     published.add_argument("--published", type=Path, help="EfficientNet-Lite2 as a PyTorch checkpoint")
     published.add_argument("--teacher", type=Path, help="quantised MobileNetV2 .tflite")
-    trunk.set_defaults(go=stages.trunk)
+    trunk.set_defaults(run_stage=stages.import_trunk)
     language = commands.add_parser("language", parents=[common, net], help="teach the decoder to write")
     language.add_argument("--captions", type=Path, nargs="+", required=True, help="captions of photos, JSON lines")
     language.add_argument("--text", type=Path, nargs="*", default=[], help="captions without photos, one to a line")
@@ -119,27 +119,29 @@ def _parser() -> argparse.ArgumentParser:
     language.add_argument("--layers", type=int, default=3)
     language.add_argument("--dropout", type=float, default=0.2)
     language.add_argument("--hints", type=int, default=0, help="tags that the decoder reads (default none)")
-    language.set_defaults(go=stages.language)
+    language.set_defaults(run_stage=stages.train_language)
     c = commands.add_parser("captioner", parents=[common, prepared, photos], help="teach the decoder to see")
     c.add_argument("--others", nargs="*", default=[],
                    help="prepared sources without captions: their classes and detected objects count")  # fmt: skip
     c.add_argument("--text", type=Path, nargs="*", default=[], help="captions without photos, for a decoder with hints")
     c.add_argument("--more", type=int, default=12, help="photos of these in each batch (default 12)")
-    c.set_defaults(go=stages.captioner)
+    c.set_defaults(run_stage=stages.train_captioner)
     j = commands.add_parser("joint", parents=[common, prepared, photos], help="train both end to end")
-    j.set_defaults(go=stages.joint)
+    j.set_defaults(run_stage=stages.train_jointly)
     r = commands.add_parser("critic", parents=[common, prepared, photos], help="teach the decoder by its own sentences")
     r.add_argument("--penalty", type=float, default=0.0,
                    help="what a sentence loses whose content words nobody used (default 0)")  # fmt: skip
-    r.set_defaults(go=stages.critic)
+    r.set_defaults(run_stage=stages.train_self_critical)
     k = commands.add_parser("kinds", parents=[common, prepared, photos], help="tell photos from what is none")
     k.add_argument("--pictures", required=True, help="prepared source of pictures that are no photos, KIND/NAME")
     k.add_argument("--others", nargs="*", default=[], help="prepared sources of photos without captions")
-    k.set_defaults(go=stages.kinds)
+    k.set_defaults(run_stage=stages.train_image_types)
     e = commands.add_parser("embedding", parents=[common, prepared, photos], help="lead photos and texts together")
     e.add_argument("--swap", type=float, default=0.1, help="share of words that synonyms stand in for (default 0.1)")
-    e.add_argument("--crops", type=int, default=describe.CROPS, help="of each photo that are learnt from (default all)")
-    e.set_defaults(go=stages.embedding)
+    e.add_argument(
+        "--crops", type=int, default=captioning.CROPS, help="of each photo that are learnt from (default all)"
+    )
+    e.set_defaults(run_stage=stages.train_embedding)
     return parser
 
 
@@ -150,7 +152,7 @@ def main(argv: list[str] | None = None) -> None:
     plan = loop.Plan(args.minutes, args.rate, args.warmup, args.decay, args.ema, floor=args.floor, steps=args.steps,
                      trunk_rate=args.trunk_rate, processor_time=args.processor_time)  # fmt: skip
     set_matmul_precision("bfloat16" if args.bfloat16 else "float32")
-    args.go(args, plan)
+    args.run_stage(args, plan)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from captioner.inference.content_words import FUNCTION_WORDS
-from captioner.inference.preprocess import words
+from captioner.inference.preprocess import tokenize
 from captioner.training.data import read_captions, read_text
 from captioner.training.program import program_parser
 from captioner.training.sentence_teacher import SentenceTeacher
@@ -76,7 +76,7 @@ class WordNet:
                     yield from self._words.get((part, below), [])
 
 
-def choose(teacher_words: Iterable[str], counts: Counter[str], wordnet: WordNet) -> list[str]:
+def choose_words(teacher_words: Iterable[str], counts: Counter[str], wordnet: WordNet) -> list[str]:
     """All words worth knowing, those of the captions first, by frequency."""
     seen = [word for word, count in counts.most_common() if count >= LEAST_CAPTIONS]
     attested = [word for word, count in wordnet.counts.most_common() if count]
@@ -98,9 +98,9 @@ def main(argv: list[str] | None = None) -> None:
     counts: Counter[str] = Counter()
     for path in args.text:
         captions = read_captions(path).values() if path.suffix == ".jsonl" else [read_text(path)]
-        counts.update(word for texts in captions for text in texts for word in words(text))
+        counts.update(word for texts in captions for text in texts for word in tokenize(text))
     teacher = SentenceTeacher(args.sentence_teacher)
-    known = choose(teacher.whole_words(), counts, WordNet(args.wordnet))
+    known = choose_words(teacher.whole_words(), counts, WordNet(args.wordnet))
     log.info("%d words", len(known))
     vectors = [teacher(known[start : start + _AT_ONCE]) for start in range(0, len(known), _AT_ONCE)]
     np.save(args.run / "words.npy", np.concatenate(vectors).astype(np.float16))

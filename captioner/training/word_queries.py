@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.inference.content_words import content_words
-from captioner.training.recall import SCORE_DECIMALS, Floats, Searcher
+from captioner.training.retrieval import SCORE_DECIMALS, Floats, Searcher
 
 #: Photos that must be right for a word to be asked for.
 LEAST_PHOTOS = 5

@@ -63,7 +63,7 @@ def test_it_describes_photos_and_weighs_each_word(shared: Path) -> None:
 def test_every_beam_writes_a_sentence() -> None:
     for beam in (1, 3):
         captioner = LiteRTCaptioner(DEFAULT_BUNDLE, beam=beam)
-        assert captioner.write(captioner.encode(squash(made_picture(), captioner.input_px))).tokens
+        assert captioner.decode(captioner.encode(squash(made_picture(), captioner.input_px))).tokens
 
 
 @pytest.mark.parametrize("part", [ENCODER, DECODER, "vocabulary.txt", "tags.txt", "manifest.json"])

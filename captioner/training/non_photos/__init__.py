@@ -16,12 +16,12 @@ from PIL import Image
 
 from captioner.inference.preprocess import squash
 from captioner.training.non_photos.blank import blank
-from captioner.training.non_photos.camera import degraded
-from captioner.training.non_photos.chance import Rng
+from captioner.training.non_photos.camera import degrade
 from captioner.training.non_photos.charts import chart
 from captioner.training.non_photos.drawings import drawing
 from captioner.training.non_photos.pages import page
 from captioner.training.non_photos.pattern import pattern
+from captioner.training.non_photos.sampling import Rng
 from captioner.training.non_photos.screenshots import screenshot
 
 #: The side of the pictures that the captioner is given.
@@ -57,7 +57,7 @@ _MAKERS = {
 def make(kind: Kind, rng: Rng) -> Image.Image:
     """An RGB picture of the kind, of any size and aspect, as a camera, scanner or messenger may have left it."""
     while True:
-        picture = degraded(_MAKERS[kind](rng), rng)
+        picture = degrade(_MAKERS[kind](rng), rng)
         if kind is Kind.BLANK or _shows_something(picture):
             return picture
 

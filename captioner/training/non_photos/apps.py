@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.lettering import number, word
+from captioner.training.non_photos.sampling import (
     BLACK,
     WHITE,
     Rng,
@@ -18,7 +19,6 @@ from captioner.training.non_photos.chance import (
     real,
     whole,
 )
-from captioner.training.non_photos.lettering import number, word
 from captioner.training.non_photos.screen import (
     Box,
     Screen,

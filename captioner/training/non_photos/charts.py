@@ -8,7 +8,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from captioner.training.non_photos import camera
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.lettering import font, number, phrase, typeface, word
+from captioner.training.non_photos.plot import Plot, arrow, marker
+from captioner.training.non_photos.sampling import (
     WHITE,
     Colour,
     Rng,
@@ -21,8 +23,6 @@ from captioner.training.non_photos.chance import (
     size,
     whole,
 )  # fmt: skip
-from captioner.training.non_photos.lettering import font, number, phrase, typeface, word
-from captioner.training.non_photos.plot import Plot, arrow, marker
 
 #: Default colour cycles of well-known plotting programs, as hexadecimal RGB.
 _CYCLES = (
@@ -56,7 +56,7 @@ def chart(rng: Rng) -> Image.Image:
             )
             _one(rng, draw, cell, paper, paints, same if happens(rng, 0.5) else pick(rng, _CHARTS))
     if happens(rng, 0.08):
-        return camera.photographed(picture, rng)
+        return camera.photograph(picture, rng)
     return picture
 
 

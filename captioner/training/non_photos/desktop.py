@@ -16,7 +16,9 @@ from captioner.training.non_photos.apps import (
     settings,
     street_map,
 )
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.lettering import Script, font, number, phrase, typeface, word
+from captioner.training.non_photos.pages import Sheet, code_lines, paragraph
+from captioner.training.non_photos.sampling import (
     BLACK,
     WHITE,
     Rng,
@@ -27,8 +29,6 @@ from captioner.training.non_photos.chance import (
     real,
     whole,
 )
-from captioner.training.non_photos.lettering import Script, font, number, phrase, typeface, word
-from captioner.training.non_photos.pages import Sheet, code_lines, paragraph
 from captioner.training.non_photos.screen import (
     Box,
     Screen,

@@ -17,7 +17,8 @@ from captioner.training.non_photos.apps import (
     settings,
     street_map,
 )
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.lettering import font, typeface, word
+from captioner.training.non_photos.sampling import (
     BLACK,
     WHITE,
     Colour,
@@ -29,7 +30,6 @@ from captioner.training.non_photos.chance import (
     real,
     whole,
 )
-from captioner.training.non_photos.lettering import font, typeface, word
 from captioner.training.non_photos.screen import (
     Box,
     Screen,

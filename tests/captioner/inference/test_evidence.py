@@ -7,11 +7,19 @@ import math
 import numpy as np
 import pytest
 
-from captioner.inference.evidence import SENTENCE_FEATURES, WORD_FEATURES, Evidence, WordSigns, form_in, logistic, logit
+from captioner.inference.evidence import (
+    SENTENCE_FEATURES,
+    WORD_FEATURES,
+    EvidenceModel,
+    WordEvidence,
+    logistic,
+    logit,
+    max_over_inflections,
+)
 
 pytest.importorskip("pycocoevalcap")
 
-from captioner.training.fit_evidence import Judged, confidence_of, fit
+from captioner.training.fit_evidence import ScoredSentence, fit, sentence_confidence
 
 RNG = np.random.default_rng(0)
 BIAS_ONLY = (1.0, *([0.0] * (len(WORD_FEATURES) - 1)))
@@ -27,42 +35,42 @@ def test_logit_is_the_inverse_of_logistic() -> None:
 
 def test_evidence_of_another_number_of_weights_is_refused() -> None:
     with pytest.raises(ValueError, match="7 weights expected, got 2"):
-        Evidence((1.0, 2.0), (0.0,) * len(SENTENCE_FEATURES), 0.5)
+        EvidenceModel((1.0, 2.0), (0.0,) * len(SENTENCE_FEATURES), 0.5)
 
 
 def test_a_word_counts_by_its_singular_and_plural_too() -> None:
     known = {"dog": 0.2, "dogs": 0.7, "box": 0.4}
-    assert form_in("dog", known) == 0.7
-    assert form_in("boxes", known) == 0.4
-    assert form_in("cat", known) is None
+    assert max_over_inflections("dog", known) == 0.7
+    assert max_over_inflections("boxes", known) == 0.4
+    assert max_over_inflections("cat", known) is None
 
 
 def test_what_is_not_known_of_a_word_counts_nothing() -> None:
-    fitted = Evidence(BIAS_ONLY, (0.0,) * len(SENTENCE_FEATURES), 0.5)
-    assert fitted.of_word(WordSigns("dog", -50.0, None, 0.0, None)) == pytest.approx(logistic(1.0))
+    fitted = EvidenceModel(BIAS_ONLY, (0.0,) * len(SENTENCE_FEATURES), 0.5)
+    assert fitted.word_probability(WordEvidence("dog", -50.0, None, 0.0, None)) == pytest.approx(logistic(1.0))
 
 
-def made(share_of_people: int) -> Judged:
+def made(share_of_people: int) -> ScoredSentence:
     """A sentence of three words whose tags tell exactly how likely a person used them."""
-    signs = tuple(WordSigns("w", -1.0, float(RNG.normal(0, 2)), 0.0, 0.0) for _ in range(3))
-    used = tuple(bool(RNG.random() < logistic(sign.tag_logit or 0.0)) for sign in signs)
-    return Judged(signs, used, -1.0, share_of_people, 1.0)
+    evidence = tuple(WordEvidence("w", -1.0, float(RNG.normal(0, 2)), 0.0, 0.0) for _ in range(3))
+    used = tuple(bool(RNG.random() < logistic(word.tag_logit or 0.0)) for word in evidence)
+    return ScoredSentence(evidence, used, -1.0, share_of_people, 1.0)
 
 
 def test_the_fit_finds_the_evidence_that_there_is() -> None:
-    judged = [made(5) for _ in range(1500)]
-    fitted = fit(judged, [0.0])
+    sentences = [made(5) for _ in range(1500)]
+    fitted = fit(sentences, [0.0])
     assert fitted.word[1] == pytest.approx(1.0, abs=0.15)  # the tag's logit, as it was made
-    confidence = np.array([confidence_of(fitted, one) for one in judged])
-    share = np.array([one.share for one in judged])
+    confidence = np.array([sentence_confidence(fitted, one) for one in sentences])
+    share = np.array([one.share for one in sentences])
     assert abs(float(confidence.mean() - share.mean())) < 0.02
     sure = confidence > np.median(confidence)
     assert share[sure].mean() > share[~sure].mean() + 0.2
 
 
 def test_fewer_than_half_of_the_sentences_below_the_threshold_are_right() -> None:
-    judged = [made(5) for _ in range(1500)]
-    fitted = fit(judged, [0.0])
-    right = np.array([one.share > 0.5 for one in judged])
-    near = np.abs(np.array([confidence_of(fitted, one) for one in judged]) - fitted.least) < 0.08
+    sentences = [made(5) for _ in range(1500)]
+    fitted = fit(sentences, [0.0])
+    right = np.array([one.share > 0.5 for one in sentences])
+    near = np.abs(np.array([sentence_confidence(fitted, one) for one in sentences]) - fitted.least) < 0.08
     assert right[near].mean() == pytest.approx(0.5, abs=0.12)

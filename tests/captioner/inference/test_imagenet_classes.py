@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from captioner import BundleError
-from captioner.inference.imagenet_classes import CLASSES, IMAGENET_CLASSES, read_classes, rolled_up
+from captioner.inference.imagenet_classes import CLASSES, IMAGENET_CLASSES, read_classes, word_probabilities
 from captioner.inference.preprocess import squash
 
 #: Nodes of WordNet that nobody searches a photo by.
@@ -80,21 +80,21 @@ def test_a_classifier_tells_what_a_photo_shows(
     teacher.invoke()
     output = teacher.get_output_details()[0]
     scale, _ = output["quantization"]
-    found = rolled_up(teacher.get_tensor(output["index"])[0] * np.float32(scale), classes)
+    found = word_probabilities(teacher.get_tensor(output["index"])[0] * np.float32(scale), classes)
     assert words <= {word for word, probability in found.items() if probability >= 0.4}
 
 
 def test_a_word_has_the_sum_of_its_classes() -> None:
     classes = ((), ("golden retriever", "dog"), ("poodle", "dog"), ("cat",), ())
-    found = rolled_up(np.array([0.1, 0.25, 0.5, 0.125, 0.025], np.float32), classes)
+    found = word_probabilities(np.array([0.1, 0.25, 0.5, 0.125, 0.025], np.float32), classes)
     assert found == {"golden retriever": 0.25, "dog": 0.75, "poodle": 0.5, "cat": 0.125}
-    assert rolled_up(np.array([0, 0.7, 0.7, 0, 0], np.float32), classes)["dog"] == 1
+    assert word_probabilities(np.array([0, 0.7, 0.7, 0, 0], np.float32), classes)["dog"] == 1
 
 
 @pytest.mark.parametrize("shape", [(4,), (1, 5), (6,)])
 def test_probabilities_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="expected probabilities of shape"):
-        rolled_up(np.zeros(shape, np.float32), ((), ("a",), ("b",), (), ()))
+        word_probabilities(np.zeros(shape, np.float32), ((), ("a",), ("b",), (), ()))
 
 
 def test_a_class_may_have_no_words(tmp_path: Path) -> None:

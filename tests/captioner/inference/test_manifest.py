@@ -8,13 +8,21 @@ from pathlib import Path
 import pytest
 
 from captioner import BundleError
-from captioner.inference.manifest import PARTS, Confidence, Decoding, FileEntry, Manifest, Preprocessing, Tagging
+from captioner.inference.manifest import (
+    REQUIRED_FILES,
+    Confidence,
+    Decoding,
+    FileEntry,
+    Manifest,
+    Preprocessing,
+    Tagging,
+)
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A bundle of the right form; its models are words."""
-    for part in PARTS:
+    for part in REQUIRED_FILES:
         (tmp_path / part).write_text(f"this is {part}\n")
     Manifest(
         name="made",
@@ -23,7 +31,7 @@ def bundle(tmp_path: Path) -> Path:
         decoding=Decoding(10, 5, 2, 2, 8, 3, 3, 0.7),
         tagging=Tagging(0.25),
         confidence=Confidence(1.5, 2.5),
-        files={part: FileEntry.of(tmp_path / part) for part in PARTS},
+        files={part: FileEntry.measure(tmp_path / part) for part in REQUIRED_FILES},
         scores={"dev": {"CIDEr": 0.5}},
         training={"commit": "abc"},
     ).write(tmp_path)
@@ -46,14 +54,14 @@ def test_no_bundle(tmp_path: Path) -> None:
         Manifest.read(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", REQUIRED_FILES)
 def test_a_missing_file(bundle: Path, part: str) -> None:
     (bundle / part).unlink()
     with pytest.raises(BundleError, match=f"{part} is missing from the model bundle made-3; reinstall"):
         Manifest.read(bundle).check(bundle)
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", REQUIRED_FILES)
 def test_a_damaged_file(bundle: Path, part: str) -> None:
     content = bytearray((bundle / part).read_bytes())
     content[3] ^= 1

@@ -17,10 +17,10 @@ from captioner.inference.preprocess import (
     START,
     UNKNOWN,
     Vocabulary,
+    detokenize,
     normalise,
-    sentence,
     squash,
-    words,
+    tokenize,
 )
 
 VOCABULARY = Vocabulary((*SPECIAL, "a", "dog", "man's", "red-and-white", "runs", "tv"))
@@ -60,7 +60,7 @@ def test_what_the_vocabulary_knows_survives_the_round_trip(said: list[str]) -> N
     assert len(ids) == 12
     assert ids[0] == START
     assert VOCABULARY.tokens(ids[1:]) == said
-    assert words(VOCABULARY.decode(ids[1:])) == said
+    assert tokenize(VOCABULARY.decode(ids[1:])) == said
 
 
 @settings(deadline=None)
@@ -79,13 +79,13 @@ def test_unknown_words_padding_and_cutting() -> None:
 
 
 def test_a_sentence_is_written_properly() -> None:
-    assert sentence(["a", "dog", "runs"]) == "A dog runs."
-    assert sentence(["a", "tv", "and", "i"]) == "A TV and I."
-    assert sentence([]) == ""
+    assert detokenize(["a", "dog", "runs"]) == "A dog runs."
+    assert detokenize(["a", "tv", "and", "i"]) == "A TV and I."
+    assert detokenize([]) == ""
 
 
 def test_words_are_folded() -> None:
-    assert words("The Dog\u2019s  \uff34\uff36, RED-and-white !") == ["the", "dog's", "tv", "red-and-white"]
+    assert tokenize("The Dog\u2019s  \uff34\uff36, RED-and-white !") == ["the", "dog's", "tv", "red-and-white"]
 
 
 def test_a_vocabulary_file_is_read_as_it_was_written(tmp_path: Path) -> None:

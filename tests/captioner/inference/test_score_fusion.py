@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from captioner import blend
-from captioner.inference.score_fusion import meaning_weight
+from captioner.inference.score_fusion import embedding_weight
 
 UNIT = st.floats(0, 1, width=32)
 COSINES = st.floats(-1, 1, width=32)
@@ -53,6 +53,6 @@ def test_scores_do_not_hang_on_the_scale_of_the_model_s_cosines() -> None:
 
 
 def test_meaning_counts_more_in_a_description() -> None:
-    weights = [meaning_weight(count) for count in range(12)]
+    weights = [embedding_weight(count) for count in range(12)]
     assert weights == sorted(weights)
     assert 0 < weights[0] < weights[-1] < 1

@@ -71,7 +71,7 @@ def test_a_damaged_tower_says_which_file(bundle: Path) -> None:
         TextTower.open(bundle)
     # The sum may be right and the content wrong: a bundle that was made badly.
     manifest = json.loads((bundle / "manifest.json").read_text())
-    entry = FileEntry.of(bundle / TEXT_TOWER)
+    entry = FileEntry.measure(bundle / TEXT_TOWER)
     manifest["files"][TEXT_TOWER] = {"sha256": entry.sha256, "size_bytes": entry.size_bytes}
     (bundle / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(BundleError, match="can't be read as a text tower"):

@@ -13,7 +13,16 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from captioner.ipc.framing import MAGIC, Frame, Kind, Limits, WireError, encode, read_frame, read_frame_async
+from captioner.ipc.framing import (
+    MAGIC,
+    Frame,
+    FrameKind,
+    FramingError,
+    Limits,
+    encode_frame,
+    read_frame,
+    read_frame_async,
+)
 
 #: On a busy machine the clock says nothing about the code.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,7 +35,7 @@ _values = st.recursive(
 )
 frames = st.builds(
     Frame,
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(FrameKind),
     id=st.integers(min_value=0, max_value=2**63),
     header=st.dictionaries(_text, _values, max_size=5),
     payload=st.binary(max_size=300),
@@ -65,11 +74,11 @@ def outcome(data: bytes) -> list[Frame] | str:
     """What both codecs make of the data; they must agree."""
     try:
         found: list[Frame] | str = read_all(data)
-    except WireError as error:
+    except FramingError as error:
         found = str(error)
     try:
         found_async: list[Frame] | str = asyncio.run(read_all_async(data))
-    except WireError as error:
+    except FramingError as error:
         found_async = str(error)
     assert found == found_async
     return found
@@ -78,7 +87,7 @@ def outcome(data: bytes) -> list[Frame] | str:
 @unhurried
 @given(st.lists(frames, max_size=4))
 def test_what_is_sent_arrives(sent: list[Frame]) -> None:
-    data = b"".join(encode(frame) for frame in sent)
+    data = b"".join(encode_frame(frame) for frame in sent)
     assert outcome(data) == sent
     stream = Trickle(data)
     assert [read_frame(stream) for _ in sent] == sent
@@ -88,7 +97,7 @@ def test_what_is_sent_arrives(sent: list[Frame]) -> None:
 @unhurried
 @given(frames, st.data())
 def test_an_end_within_a_frame_is_an_error(frame: Frame, data: st.DataObject) -> None:
-    whole = encode(frame)
+    whole = encode_frame(frame)
     cut = data.draw(st.integers(min_value=1, max_value=len(whole) - 1))
     assert "ended within a frame" in outcome(whole[:cut])
     assert "ended within a frame" in outcome(whole + whole[:cut])
@@ -106,7 +115,7 @@ def test_garbage_is_an_error_and_nothing_worse(data: bytes) -> None:
 @unhurried
 @given(frames, st.integers(min_value=0), st.integers(min_value=1, max_value=255))
 def test_a_flipped_byte_is_a_frame_or_an_error(frame: Frame, place: int, flip: int) -> None:
-    data = bytearray(encode(frame))
+    data = bytearray(encode_frame(frame))
     data[place % len(data)] ^= flip
     outcome(bytes(data))
 
@@ -115,42 +124,42 @@ def test_a_flipped_byte_is_a_frame_or_an_error(frame: Frame, place: int, flip: i
 async def test_lengths_are_checked_before_anything_is_read(lengths: tuple[int, int]) -> None:
     prefix = struct.pack(">4sII", MAGIC, *lengths)
     stream = io.BytesIO(prefix + b"rest")
-    with pytest.raises(WireError, match="over the limit"):
+    with pytest.raises(FramingError, match="over the limit"):
         read_frame(stream)
     assert stream.read() == b"rest"
     endless = asyncio.StreamReader()  # no end is fed: a codec that waited for more would hang
     endless.feed_data(prefix)
-    with pytest.raises(WireError, match="over the limit"):
+    with pytest.raises(FramingError, match="over the limit"):
         await read_frame_async(endless)
 
 
 async def test_garbage_is_told_by_its_first_bytes() -> None:
     endless = asyncio.StreamReader()
     endless.feed_data(b"Oops")
-    with pytest.raises(WireError, match="expected a frame, got b'Oops'"):
+    with pytest.raises(FramingError, match="expected a frame, got b'Oops'"):
         await read_frame_async(endless)
 
 
 def test_a_frame_over_a_limit_is_not_sent() -> None:
     limits = Limits(header_bytes=100, payload_bytes=10)
-    assert encode(Frame(Kind.REPLY, 1, {}, b"x" * 10), limits)
-    with pytest.raises(WireError, match="payload of 11 bytes is over the limit of 10"):
-        encode(Frame(Kind.REPLY, 1, {}, b"x" * 11), limits)
-    with pytest.raises(WireError, match=r"header of .* is over the limit of 100"):
-        encode(Frame(Kind.REPLY, 1, {"text": "x" * 100}), limits)
+    assert encode_frame(Frame(FrameKind.REPLY, 1, {}, b"x" * 10), limits)
+    with pytest.raises(FramingError, match="payload of 11 bytes is over the limit of 10"):
+        encode_frame(Frame(FrameKind.REPLY, 1, {}, b"x" * 11), limits)
+    with pytest.raises(FramingError, match=r"header of .* is over the limit of 100"):
+        encode_frame(Frame(FrameKind.REPLY, 1, {"text": "x" * 100}), limits)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), b"bytes", object(), {1, 2}])
 def test_a_header_that_is_no_json_is_not_sent(value: Any) -> None:
-    with pytest.raises(WireError, match="plain JSON"):
-        encode(Frame(Kind.REPLY, 1, {"value": value}))
+    with pytest.raises(FramingError, match="plain JSON"):
+        encode_frame(Frame(FrameKind.REPLY, 1, {"value": value}))
 
 
 def test_a_header_that_holds_itself_is_not_sent() -> None:
     header: dict[str, Any] = {}
     header["self"] = header
-    with pytest.raises(WireError, match="plain JSON"):
-        encode(Frame(Kind.REPLY, 1, header))
+    with pytest.raises(FramingError, match="plain JSON"):
+        encode_frame(Frame(FrameKind.REPLY, 1, header))
 
 
 @pytest.mark.parametrize(
@@ -172,11 +181,11 @@ def test_a_header_of_another_shape_is_an_error(header: bytes) -> None:
 @given(_names)
 def test_any_file_name_survives(name: str) -> None:
     assume(name)
-    frame = read_frame(io.BytesIO(encode(Frame(Kind.REQUEST, 1, {"path": name}))))
+    frame = read_frame(io.BytesIO(encode_frame(Frame(FrameKind.REQUEST, 1, {"path": name}))))
     assert frame is not None
     assert os.fsencode(frame.header["path"]) == os.fsencode(name)
 
 
 def test_a_header_is_plain_ascii() -> None:
-    data = encode(Frame(Kind.REPLY, 1, {"caption": "Ein Hund läuft 🐕"}))
+    data = encode_frame(Frame(FrameKind.REPLY, 1, {"caption": "Ein Hund läuft 🐕"}))
     assert json.loads(data[12:].decode("ascii"))["header"] == {"caption": "Ein Hund läuft 🐕"}

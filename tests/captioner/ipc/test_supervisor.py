@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from captioner.ipc.child_run import Reply
-from captioner.ipc.framing import MAGIC, Frame, Kind, Limits, WireError, encode
+from captioner.ipc.framing import MAGIC, Frame, FrameKind, FramingError, Limits, encode_frame
 from captioner.ipc.supervisor import ChildError, ChildGone, ChildNotStarted, ChildProcess, python_module
 
 CHILDREN = str(Path(__file__).with_name("scripted_child.py"))
@@ -91,9 +91,9 @@ async def test_an_error_about_the_request_leaves_the_child_alone() -> None:
 
 async def test_a_request_that_fits_in_no_frame_is_refused_before_it_is_sent() -> None:
     async with child(limits=Limits(payload_bytes=100)) as process:
-        with pytest.raises(WireError, match="over the limit"):
+        with pytest.raises(FramingError, match="over the limit"):
             await process.request({}, b"x" * 101)
-        with pytest.raises(WireError, match="plain JSON"):
+        with pytest.raises(FramingError, match="plain JSON"):
             await process.request({"not json": float("nan")})
         assert (await process.request({}, b"x" * 100)).payload == b"x" * 100
 
@@ -164,15 +164,15 @@ async def test_a_request_may_have_a_time_of_its_own() -> None:
             await process.request({"do": "hang"}, timeout_s=0.3)
 
 
-def lying(kind: Kind, number: int) -> bytes:
-    return encode(Frame(kind, number))
+def lying(kind: FrameKind, number: int) -> bytes:
+    return encode_frame(Frame(kind, number))
 
 
 @pytest.mark.parametrize(
     "garbage",
     [
         b"Segmentation fault (core not dumped)\n", MAGIC + b"\xff" * 8, MAGIC + b"\0\0\0\x02\0\0\0\0[]",
-        lying(Kind.REPLY, 999), lying(Kind.BEGUN, 999), lying(Kind.START, 1), lying(Kind.READY, 1),
+        lying(FrameKind.REPLY, 999), lying(FrameKind.BEGUN, 999), lying(FrameKind.START, 1), lying(FrameKind.READY, 1),
     ],
     ids=["text", "huge", "shape", "unasked", "unasked begun", "start", "ready"],
 )  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 
 from captioner import Caption, Tag
 from captioner.training.agreement import confidence_scores, evidence_scores, sentence_scores
-from captioner.training.captioned import Captioned
+from captioner.training.captioned_photos import CaptionedPhotos
 
 
 def caption(text: str, confidence: float, sure: bool = True, **words: float) -> Caption:
@@ -14,9 +14,9 @@ def caption(text: str, confidence: float, sure: bool = True, **words: float) -> 
     return Caption(text, confidence, (), None, "made-1", told, sure)
 
 
-def captioned(*rows: tuple[Caption, list[str]]) -> Captioned:
+def captioned(*rows: tuple[Caption, list[str]]) -> CaptionedPhotos:
     names = tuple(f"{place}.jpg" for place in range(len(rows)))
-    return Captioned(names, tuple(said for said, _ in rows), tuple(tuple(texts) for _, texts in rows))
+    return CaptionedPhotos(names, tuple(said for said, _ in rows), tuple(tuple(texts) for _, texts in rows))
 
 
 #: Used are 2 of 2, 2 of 3, 1 of 2, and 0 of 2 content words.

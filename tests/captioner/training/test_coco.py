@@ -30,7 +30,7 @@ def of_split(*splits: str) -> dict[str, list[str]]:
 
 
 def test_karpathy_s_splits_are_found_by_id_across_both_parts(directory: Path) -> None:
-    assert coco.lay_out(directory) == {"train": 8, "val": 2, "test": 2}
+    assert coco.write_splits(directory) == {"train": 8, "val": 2, "test": 2}
     assert data.read_captions(directory / "train.jsonl") == of_split("train", "restval")
     assert data.read_captions(directory / "val.jsonl") == of_split("val")
     test = data.read_captions(directory / "test.jsonl")
@@ -39,7 +39,7 @@ def test_karpathy_s_splits_are_found_by_id_across_both_parts(directory: Path) ->
 
 
 def test_the_names_are_those_that_the_photos_are_read_by(directory: Path) -> None:
-    coco.lay_out(directory)
+    coco.write_splits(directory)
     names = [name for name, _ in data.read_photos(directory)]
     assert names == sorted(p.name for p in PHOTOS)
     listed = [name for split in ("train", "val", "test") for name in data.read_captions(directory / f"{split}.jsonl")]
@@ -47,12 +47,12 @@ def test_the_names_are_those_that_the_photos_are_read_by(directory: Path) -> Non
 
 
 def test_unpacked_files_are_read_alike(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    coco.lay_out(directory)
+    coco.write_splits(directory)
     unpacked = tmp_path_factory.mktemp("unpacked")
     for name in FILES:
         with zipfile.ZipFile(directory / name) as archive:
             archive.extractall(unpacked)
-    coco.lay_out(unpacked)
+    coco.write_splits(unpacked)
     for name in ("train.jsonl", "val.jsonl", "test.jsonl"):
         assert (unpacked / name).read_bytes() == (directory / name).read_bytes()
     assert list(data.read_photos(unpacked)) == list(data.read_photos(directory))
@@ -60,19 +60,19 @@ def test_unpacked_files_are_read_alike(directory: Path, tmp_path_factory: pytest
 
 def test_photos_that_are_not_there_are_left_out_and_said(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
     (directory / "train2017.zip").unlink()
-    counts = coco.lay_out(directory)
+    counts = coco.write_splits(directory)
     assert sum(counts.values()) == sum(p.part == "val2017" for p in PHOTOS)
     assert "photos with captions are in no zip and no folder here" in caplog.text
     (directory / "val2017.zip").unlink()
     with pytest.raises(CocoError, match="no photo of train2017 or val2017"):
-        coco.lay_out(directory)
+        coco.write_splits(directory)
 
 
 def test_photos_of_one_table_only_are_left_out_and_said(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
     table = karpathy_table()
     table["images"][0]["cocoid"] = 7
     (directory / "caption_datasets.zip").write_bytes(zipped({"dataset_coco.json": json.dumps(table).encode()}))
-    assert sum(coco.lay_out(directory).values()) == len(PHOTOS) - 1
+    assert sum(coco.write_splits(directory).values()) == len(PHOTOS) - 1
     assert "1 photos are in no split of Karpathy's" in caplog.text
     assert "1 photos of Karpathy's have no captions in COCO 2017" in caplog.text
 
@@ -91,10 +91,10 @@ def test_what_is_missing_or_damaged_is_named(directory: Path) -> None:
     ):
         (directory / "caption_datasets.zip").write_bytes(content)
         with pytest.raises(CocoError, match=message):
-            coco.lay_out(directory)
+            coco.write_splits(directory)
     (directory / "caption_datasets.zip").unlink()
     with pytest.raises(CocoError, match=r"neither dataset_coco\.json nor caption_datasets\.zip is in .* --download"):
-        coco.lay_out(directory)
+        coco.write_splits(directory)
 
 
 def test_annotations_of_another_kind_are_refused(directory: Path) -> None:
@@ -103,7 +103,7 @@ def test_annotations_of_another_kind_are_refused(directory: Path) -> None:
     files = {"annotations/captions_train2017.json": json.dumps(table).encode()}
     (directory / "annotations_trainval2017.zip").write_bytes(zipped(files))
     with pytest.raises(CocoError, match=r"captions_train2017\.json is not as COCO has it"):
-        coco.lay_out(directory)
+        coco.write_splits(directory)
 
 
 def test_one_command_downloads_and_lays_out(tmp_path: Path) -> None:

@@ -15,15 +15,15 @@ from captioner import Caption, Tag
 from captioner.training import contact_sheet
 from captioner.training.contact_sheet import (
     Entry,
-    chosen,
+    choose,
+    describe_sheet,
     jpeg,
     may_be_shown,
-    rule,
+    selection_rule,
     sentence,
     sheet,
-    told,
-    upright,
-    wrapped,
+    to_upright_srgb,
+    wrap,
 )
 from indexer.images.colour import adobe_rgb_profile
 from tests.bundles_made import copy_that_takes_all_for_photos
@@ -52,8 +52,8 @@ def test_only_what_may_be_changed_and_passed_on_is_shown(licence: str, free: boo
 def test_the_rule_looks_at_nothing_but_the_file_s_name() -> None:
     names = [f"{i}.jpg" for i in range(50)]
     by_hand = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:7]
-    assert chosen(names, 7) == by_hand == chosen(reversed(names), 7)
-    assert chosen([f"folder/{name}" for name in names], 7) == [f"folder/{name}" for name in by_hand]
+    assert choose(names, 7) == by_hand == choose(reversed(names), 7)
+    assert choose([f"folder/{name}" for name in names], 7) == [f"folder/{name}" for name in by_hand]
 
 
 def test_a_photo_is_shown_upright() -> None:
@@ -61,14 +61,14 @@ def test_a_photo_is_shown_upright() -> None:
     exif[0x0112] = 6  # turn right to see it upright
     data = io.BytesIO()
     image.save(data, "JPEG", exif=exif)
-    assert upright(Image.open(data)).size == (20, 40)
+    assert to_upright_srgb(Image.open(data)).size == (20, 40)
 
 
 def test_a_photo_is_shown_in_srgb() -> None:
     def opened(profile: bytes) -> np.ndarray:
         data = io.BytesIO()
         Image.new("RGB", (4, 4), (120, 30, 60)).save(data, "PNG", icc_profile=profile)
-        return np.asarray(upright(Image.open(data)), np.int16)[0, 0]
+        return np.asarray(to_upright_srgb(Image.open(data)), np.int16)[0, 0]
 
     plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     assert np.abs(opened(plain) - (120, 30, 60)).max() <= 1
@@ -79,7 +79,7 @@ def test_a_photo_is_shown_in_srgb() -> None:
 def test_long_captions_wrap_and_no_word_is_lost() -> None:
     font = ImageFont.load_default(20)
     text = "A very long caption of a photo, and aWordThatIsLongerThanAnyLineThatThereIs at its end."
-    lines = wrapped(text, 150, font)
+    lines = wrap(text, 150, font)
     assert " ".join(lines) == text
     assert len(lines) > 3
     assert all(font.getlength(line) <= 150 for line in lines if " " in line)
@@ -115,10 +115,10 @@ def test_what_is_not_sure_is_marked_and_what_is_empty_is_told() -> None:
 def test_the_older_sentence_stands_under_the_new_one() -> None:
     photo, older = Image.new("RGB", (440, 250)), Caption("A cat.", 0.25, (), None, "m-0", sure=False)
     found = [Entry("a.jpg", photo, made_caption("A dog."), older), Entry("b.jpg", photo, made_caption(""), older)]
-    heading = rule(found, licensed=False)
+    heading = selection_rule(found, licensed=False)
     assert heading.startswith("m-1: 2 photos")
     assert heading.endswith("Before: what m-0 says.")
-    assert told(found, heading, {}, "").splitlines()[3:] == [
+    assert describe_sheet(found, heading, {}, "").splitlines()[3:] == [
         "1. A dog. (confidence 0.50; dog 0.90)",
         "   before: A cat. (not sure) confidence 0.25",
         "   a.jpg",
@@ -127,7 +127,7 @@ def test_the_older_sentence_stands_under_the_new_one() -> None:
         "   b.jpg",
     ]
     alone = [Entry(entry.name, entry.photo, entry.caption) for entry in found]
-    assert "efore" not in told(alone, rule(alone, licensed=False), {}, "")
+    assert "efore" not in describe_sheet(alone, selection_rule(alone, licensed=False), {}, "")
     assert sheet(found, "Two").height > sheet(alone, "Two").height
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from captioner.inference.preprocess import SPECIAL, Vocabulary
 from captioner.training import data
 from captioner.training.tags import tag_targets, tag_words
-from captioner.training.teacher import Basis, Teacher, crop_target, overlap
+from captioner.training.teacher import Basis, Teacher, crop_target, interval_weights
 
 
 def png(colour: str) -> bytes:
@@ -101,13 +101,13 @@ def test_the_words_of_photos_come_first() -> None:
 @settings(deadline=None)
 @given(st.text(min_size=1))
 def test_what_is_held_back_depends_on_the_name_alone(name: str) -> None:
-    assert data.is_held_back(name) == data.is_held_back(name)
-    assert not data.is_held_back(name, 0)
-    assert data.is_held_back(name, 1)
+    assert data.is_held_out(name) == data.is_held_out(name)
+    assert not data.is_held_out(name, 0)
+    assert data.is_held_out(name, 1)
 
 
 def test_about_a_quarter_is_held_back() -> None:
-    share = np.mean([data.is_held_back(f"photo{i}.jpg") for i in range(4000)])
+    share = np.mean([data.is_held_out(f"photo{i}.jpg") for i in range(4000)])
     assert share == pytest.approx(0.25, abs=0.03)
 
 
@@ -122,7 +122,7 @@ def test_tags_are_frequent_content_words() -> None:
 @settings(deadline=None)
 @given(st.floats(0, 0.9), st.floats(0.1, 1), st.integers(1, 7))
 def test_overlap_averages(start: float, width: float, cells: int) -> None:
-    weights = overlap(start, min(1.0, start + width), cells, 7)
+    weights = interval_weights(start, min(1.0, start + width), cells, 7)
     assert weights.shape == (cells, 7)
     np.testing.assert_allclose(weights.sum(1), 1, atol=1e-5)
 
@@ -149,7 +149,7 @@ def test_the_published_teacher_gives_up_its_inner_maps(shared: Path) -> None:
     labels = (path.parent / "imagenet_labels.txt").read_text().splitlines()
     teacher = Teacher(path)
     _, content = next(data.read_photos(shared / "data" / "flickr8k-dev.tar"))
-    image = data.decode(content)
+    image = data.decode_image(content)
     assert image is not None
     features = teacher.features(np.asarray(image.resize((224, 224))))
     assert features.shape == (7, 7, 1280)

@@ -15,18 +15,18 @@ pytest.importorskip("pycocoevalcap")
 from captioner import DEFAULT_BUNDLE, Caption
 from captioner.inference.manifest import Manifest
 from captioner.training import evaluate
-from captioner.training.captioned import Captioned
+from captioner.training.captioned_photos import CaptionedPhotos
 from captioner.training.metrics import (
     auc,
     calibration,
     calibration_error,
+    content_word_agreement,
     fit_logistic,
     repeats_a_word,
     score,
-    share_agreed,
     tag_scores,
 )
-from captioner.training.recall import Searcher
+from captioner.training.retrieval import Searcher
 from tests.bundles_made import copy_that_takes_all_for_photos
 
 HUMAN = [
@@ -86,9 +86,9 @@ def test_auc_counts_the_pairs_in_the_right_order_and_half_of_the_tied() -> None:
 
 
 def test_share_agreed_looks_at_content_words_only() -> None:
-    assert share_agreed("A brown dog on a sofa.", HUMAN[0]) == pytest.approx(2 / 3)
-    assert share_agreed("A brown dog.", HUMAN[0]) == 1
-    assert share_agreed("This is it.", HUMAN[0]) == 0
+    assert content_word_agreement("A brown dog on a sofa.", HUMAN[0]) == pytest.approx(2 / 3)
+    assert content_word_agreement("A brown dog.", HUMAN[0]) == 1
+    assert content_word_agreement("This is it.", HUMAN[0]) == 0
 
 
 def test_tag_scores() -> None:
@@ -170,8 +170,8 @@ def test_the_program_scores_the_shipped_bundle(made_set: Path, capsys: pytest.Ca
 
 def test_every_photo_without_a_sentence_is_scored_too() -> None:
     captions = tuple(Caption("", 0.5, (), None, "made-1", sure=False) for _ in HUMAN)
-    run = Captioned(("a", "b", "c"), captions, tuple(map(tuple, HUMAN)))
-    found = evaluate.results(run, frozenset(), Searcher.over(captions, None), None)
+    run = CaptionedPhotos(("a", "b", "c"), captions, tuple(map(tuple, HUMAN)))
+    found = evaluate.score_bundle(run, frozenset(), Searcher.over(captions, None), None)
     assert (found["confidence"], found["calibration error"]) == ([], 0)
     assert (found["agreement"]["sentences"], found["agreement"]["empty"]) == (0, 3)
     json.dumps(found, allow_nan=False)

@@ -15,20 +15,20 @@ import keras
 from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 
-from captioner.inference.image_types import KINDS, write_kinds
+from captioner.inference.image_types import IMAGE_TYPES, write_image_types
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.manifest import DECODER, ENCODER
 from captioner.inference.preprocess import SPECIAL, Vocabulary
 from captioner.training import checkpoint
-from captioner.training.description import Description
-from captioner.training.encoder import build_encoder, summed_up
+from captioner.training.encoder import build_encoder, global_features
 from captioner.training.export import Exporter, export
-from captioner.training.lite import quantise_dense
 from captioner.training.model import Captioner, Hints
+from captioner.training.model_config import ModelConfig
+from captioner.training.tflite import quantise_dense
 
 PX, ROWS, TAGS = 64, 3, 5
 WORDS = Vocabulary((*SPECIAL, *(f"w{i}" for i in range(36))))
-DESCRIPTION = Description("test", PX, length=8, width=16, heads=2, layers=2, dropout=0.1, hints=3)
+CONFIG = ModelConfig("test", PX, length=8, width=16, heads=2, layers=2, dropout=0.1, hints=3)
 RNG = np.random.default_rng(0)
 
 
@@ -36,7 +36,7 @@ RNG = np.random.default_rng(0)
 def weights() -> checkpoint.Arrays:
     """Random weights of a tiny captioner."""
     keras.utils.set_random_seed(2)
-    encoder, captioner = build_encoder("test", PX), Captioner(DESCRIPTION.shape(len(WORDS)), TAGS, 32, name="captioner")
+    encoder, captioner = build_encoder("test", PX), Captioner(CONFIG.shape(len(WORDS)), TAGS, 32, name="captioner")
     captioner.build()
     drawn = checkpoint.weights(encoder) | checkpoint.weights(captioner)
     return {name: array + RNG.normal(size=array.shape).astype(np.float32) * 0.2 for name, array in drawn.items()}
@@ -46,10 +46,10 @@ def weights() -> checkpoint.Arrays:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What describes it."""
     out = tmp_path_factory.mktemp("run")
-    DESCRIPTION.write(out)
+    CONFIG.write(out)
     WORDS.write(out / "vocabulary.txt")
     (out / "tags.txt").write_text("".join(f"w{i}\n" for i in range(TAGS)))
-    write_kinds(out / "kinds.txt", KINDS)
+    write_image_types(out / "kinds.txt", IMAGE_TYPES)
     return out
 
 
@@ -81,10 +81,10 @@ def test_encode_agrees_with_keras(plain_encoder: bytes, exporter: Exporter, weig
     found = Interpreter(model_content=model).get_signature_runner("encode")(photo=photo)
     seen = encoder(photo)
     features = ops.reshape(seen["map"], (1, -1, seen["map"].shape[-1]))
-    logits = exporter.captioner.tag_head(summed_up(seen))
-    order = np.argsort(-ops.convert_to_numpy(logits), axis=1)[:, : DESCRIPTION.hints]
+    logits = exporter.captioner.tag_head(global_features(seen))
+    order = np.argsort(-ops.convert_to_numpy(logits), axis=1)[:, : CONFIG.hints]
     best = np.take_along_axis(ops.convert_to_numpy(logits), order, axis=1)
-    pairs = exporter.captioner.decoder.look(features, Hints((order + len(SPECIAL)).astype(np.int32), best))
+    pairs = exporter.captioner.decoder.encode_photo(features, Hints((order + len(SPECIAL)).astype(np.int32), best))
     for name, i in (("photo_keys", 0), ("photo_values", 1)):
         wanted = np.concatenate([ops.convert_to_numpy(pair[i]) for pair in pairs])
         np.testing.assert_allclose(found[name], wanted, atol=2e-2)  # the hints are in int8

@@ -39,7 +39,7 @@ def test_step_with_a_cache_equals_the_whole_sentence() -> None:
     features = RNG.normal(size=(1, SHAPE.cells, SHAPE.channels)).astype(np.float32)
     tokens = RNG.integers(0, SHAPE.vocabulary, (3, SHAPE.length)).astype(np.int32)
     whole = ops.convert_to_numpy(ops.log_softmax(decoder(tokens, features)))
-    pairs = decoder.look(features)
+    pairs = decoder.encode_photo(features)
     photo = [ops.concatenate([pair[i] for pair in pairs]) for i in (0, 1)]
     cache = np.zeros((SHAPE.layers, 3, SHAPE.heads, SHAPE.length, SHAPE.width // SHAPE.heads), np.float32)
     keys, values = cache, cache

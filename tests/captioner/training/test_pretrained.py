@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from captioner.inference.preprocess import normalise
 from captioner.training import checkpoint, pretrained
 from captioner.training.encoder import SIZES, EncoderSize, build_encoder
-from captioner.training.lite import convert
+from captioner.training.tflite import convert
 
 #: Keras with TensorFlow says so whenever it saves weights.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")

@@ -19,7 +19,7 @@ pytest.importorskip("tensorflow")
 
 from captioner.inference.preprocess import normalise
 from captioner.training import checkpoint, data, encoder, loop, stagewise, stagewise_photos, stagewise_teacher, train
-from captioner.training.distil import crop
+from captioner.training.distillation import crop
 from captioner.training.encoder import EncoderSize, Trunk, build_encoder, build_trunk
 from captioner.training.stagewise import PHASES, Schedule
 from captioner.training.stagewise_photos import Photos
@@ -79,13 +79,13 @@ def schedule(steps: int, save_every_s: float = 120) -> Schedule:
     return Schedule(plan, {})
 
 
-def course(prepared: Path, teacher: Path, out: Path) -> stagewise.Course:
+def course(prepared: Path, teacher: Path, out: Path) -> stagewise.StagewiseTraining:
     photos = Photos({"made": (data.Source.open(prepared / "made"), 1.0)}, 0.3)
     taught_by = stagewise_teacher.build_teacher(TRUNK, PX, checkpoint.load(teacher))
     some = photos.draw(np.random.default_rng(0), 64)
     statistics = stagewise_teacher.measure_teacher(taught_by, some, PX, "test")
     out.mkdir(parents=True, exist_ok=True)
-    return stagewise.Course.of(taught_by, statistics, photos, "test", PX, out)
+    return stagewise.StagewiseTraining.of(taught_by, statistics, photos, "test", PX, out)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_crops_are_those_of_pillow(prepared: Path, box: tuple[float, float, floa
     photo = data.Source.open(prepared / "made").photos[3]
     left, top, right, bottom = box
     given = np.float32([(right, top, left, bottom) if mirrored else box])
-    found = np.asarray(stagewise_photos.crops(np.asarray(photo)[None], given, 32))[0]
+    found = np.asarray(stagewise_photos.crop_batch(np.asarray(photo)[None], given, 32))[0]
     wanted = crop(photo, box, 32)[:, :: -1 if mirrored else 1]
     assert np.abs(found - normalise(wanted)).max() < 2.5 / 127.5  # Pillow rounds twice, after each direction
 
@@ -135,8 +135,8 @@ def test_a_frame_standardises_and_leads_back() -> None:
     found = [np.asarray(error) for error in stagewise.map_errors(seen, maps, frame)]
     assert np.allclose(found, [right, right], atol=1e-4)
     constant = np.broadcast_to(frame(maps.mean((0, 1, 2))), seen.shape)
-    unexplained, spare_error = (np.asarray(error) for error in stagewise.map_errors(constant, maps, frame))
-    assert unexplained.mean() == pytest.approx(nothing.mean(), abs=1e-3)
+    mean_errors, spare_error = (np.asarray(error) for error in stagewise.map_errors(constant, maps, frame))
+    assert mean_errors.mean() == pytest.approx(nothing.mean(), abs=1e-3)
     assert np.allclose(spare_error, 0, atol=1e-4)
 
 
@@ -144,8 +144,8 @@ def test_every_phase_lowers_its_errors(prepared: Path, teacher: Path, tmp_path: 
     held = course(prepared, teacher, tmp_path)
     learned: checkpoint.Arrays = {}
     for phase, plan in schedule(steps=60).phases():
-        before = stagewise.unexplained(held.model(phase, learned), held.photos.held)
-        learned = held.teach(replace(phase, batch=16), plan, learned, seed=0)
+        before = stagewise.mean_errors(held.model(phase, learned), held.photos.held)
+        learned = held.train_phase(replace(phase, batch=16), plan, learned, seed=0)
         after = held.measures.rows[-2]["unexplained"]
         weights = stagewise.WHOLE_WEIGHTS if "pooled" in after else stagewise.WEIGHTS
         total = [sum(weights[name] * error for name, error in found.items()) for found in (before, after)]
@@ -156,7 +156,7 @@ def test_frozen_parts_stay_as_they_were(prepared: Path, teacher: Path, tmp_path:
     held = course(prepared, teacher, tmp_path)
     (phase, plan), = ((p, plan) for p, plan in schedule(steps=3).phases() if p.name == "stages3")  # fmt: skip
     before = checkpoint.weights(held.model(phase, {}))
-    learned = held.teach(replace(phase, batch=4), plan, stagewise.students(before), seed=0)
+    learned = held.train_phase(replace(phase, batch=4), plan, stagewise.student_weights(before), seed=0)
     changed = {name.partition("/")[0] for name, array in learned.items() if not np.array_equal(array, before[name])}
     assert changed == {"down3", "down3_norm", "stage3_block0", "norm", "classes", "readout", "middle_readout"}
 
@@ -218,10 +218,10 @@ def test_an_interrupted_phase_goes_on(prepared: Path, teacher: Path, tmp_path: P
 
     photos = Interrupted({"made": (data.Source.open(prepared / "made"), 1.0)}, 0.3)
     with pytest.raises(KeyboardInterrupt):
-        replace(held, photos=photos).teach(phase, plan, {}, seed=0)
+        replace(held, photos=photos).train_phase(phase, plan, {}, seed=0)
     assert not held.measures.is_done(phase.name)
     with caplog.at_level(logging.INFO):
-        held.teach(phase, plan, {}, seed=0)
+        held.train_phase(phase, plan, {}, seed=0)
     assert "stage0 goes on from step 5" in caplog.text
     assert "stage0 done after 8 steps" in caplog.text
     assert held.measures.is_done(phase.name)
@@ -230,7 +230,7 @@ def test_an_interrupted_phase_goes_on(prepared: Path, teacher: Path, tmp_path: P
 def test_a_phase_ends_when_it_is_good_enough(prepared: Path, teacher: Path, tmp_path: Path) -> None:
     held = course(prepared, teacher, tmp_path)
     phase, plan = schedule(steps=400, save_every_s=0).phases()[0]
-    held.teach(replace(phase, enough=1e6), plan, {}, seed=0)
+    held.train_phase(replace(phase, enough=1e6), plan, {}, seed=0)
     assert [row["kind"] for row in held.measures.rows].count("underway") < 10  # some batches were made ahead
 
 

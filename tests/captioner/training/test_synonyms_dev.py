@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from captioner.inference.preprocess import words
+from captioner.inference.preprocess import tokenize
 from captioner.training.data import read_captions
 from captioner.training.synonyms import read_synonyms
 
@@ -31,7 +31,7 @@ def test_next_to_no_training_caption_holds_a_synonym(path: Path, shared: Path) -
     captions: Counter[str] = Counter()
     for name in ("flickr8k-train.jsonl", "coco-val2014-part.jsonl"):
         for of_photo in read_captions(shared / "data" / name).values():
-            captions.update(word for caption in of_photo for word in set(words(caption)))
+            captions.update(word for caption in of_photo for word in set(tokenize(caption)))
     for line in path.read_text(encoding="utf-8").splitlines():
         if line[:1] != "#":
             word, synonym, count = line.split("\t")

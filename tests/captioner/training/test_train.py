@@ -164,7 +164,7 @@ def test_the_trunk_says_what_the_teacher_says(shared: Path, tmp_path: Path) -> N
     trunk = build_trunk("atto-on-trunk", 224)  # with the layers behind the trunk that name the classes
     checkpoint.assign(trunk, checkpoint.load(tmp_path / "trunk.npz"))
     _, content = next(data.read_photos(shared / "data" / "flickr8k-dev.tar"))
-    image = data.decode(content)
+    image = data.decode_image(content)
     assert image is not None
     pixels = squash(image, 224)
     logits = trunk.predict_on_batch(normalise(pixels)[None])[0]

@@ -98,7 +98,7 @@ def test_relatives_are_synonyms_and_what_is_below(wordnet_directory: Path) -> No
 
 def test_words_worth_knowing(wordnet_directory: Path) -> None:
     counts = Counter({"truck": 30, "dogg": 2, "the": 90, "man's": 5})
-    known = word_list.choose(["the", "dog"], counts, word_list.WordNet(wordnet_directory))
+    known = word_list.choose_words(["the", "dog"], counts, word_list.WordNet(wordnet_directory))
     assert known == ["the", "truck", "man's", "dog", "serene", "motortruck", "lorry"]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from captioner import Caption
-from captioner.training.recall import Searcher
+from captioner.training.retrieval import Searcher
 from captioner.training.word_queries import LEAST_PHOTOS, WordQueries, expected_precision
 
 AXES = {"dog": 0, "cat": 1}

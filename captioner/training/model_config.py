@@ -11,7 +11,7 @@ from captioner.training.model import DecoderShape
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class ModelConfig:
     """What it takes to build the network again; RUN/model.json."""
 
     size: str  # a key of SIZES
@@ -28,7 +28,7 @@ class Description:
         (run / "model.json").write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
     @classmethod
-    def read(cls, run: Path) -> Description:
+    def read(cls, run: Path) -> ModelConfig:
         """Read RUN/model.json."""
         return cls(**json.loads((run / "model.json").read_text(encoding="utf-8")))
 

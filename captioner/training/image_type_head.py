@@ -23,9 +23,9 @@ PHOTOS = 0.5
 
 
 def build(kinds: int, features: int) -> keras.Model:
-    """`encoder.summed_up` (b, features) to the logits of the kinds (b, kinds), photos first."""
-    summed = keras.Input((features,), name="summed")
-    return keras.Model(summed, TagHead(kinds, features, name="kinds")(summed), name="kind_model")
+    """`encoder.global_features` (b, features) to the logits of the kinds (b, kinds), photos first."""
+    photo_features = keras.Input((features,), name="summed")
+    return keras.Model(photo_features, TagHead(kinds, features, name="kinds")(photo_features), name="kind_model")
 
 
 def kind_loss(wanted: Tensor, logits: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from PIL import Image
 from captioner import DEFAULT_BUNDLE, Caption, Tag
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.manifest import Manifest
-from captioner.training.captioned import Captioned, caption_photos, caption_pictures
+from captioner.training.captioned_photos import CaptionedPhotos, caption_photos, caption_pictures
 
 
 class Echo:
@@ -77,8 +77,8 @@ def test_photos_are_chosen_by_their_caption() -> None:
         return Caption(text, 0.5, (), None, "m-1", sure=sure)
 
     dog, nothing, cat = caption("A dog.", True), caption("", False), caption("A cat.", False)
-    run = Captioned(("a", "b", "c"), (dog, nothing, cat), (("a dog",), ("a wall",), ("a cat", "a kitten")))
-    assert run.with_text == Captioned(("a", "c"), (dog, cat), (("a dog",), ("a cat", "a kitten")))
+    run = CaptionedPhotos(("a", "b", "c"), (dog, nothing, cat), (("a dog",), ("a wall",), ("a cat", "a kitten")))
+    assert run.with_text == CaptionedPhotos(("a", "c"), (dog, cat), (("a dog",), ("a cat", "a kitten")))
     assert run.with_text.sure.names == ("a",)
 
 

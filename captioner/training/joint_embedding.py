@@ -15,7 +15,7 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from captioner.inference.preprocess import words
+from captioner.inference.preprocess import tokenize
 from captioner.inference.text_tower import TowerWeights
 from captioner.training import checkpoint, loop
 from captioner.training.encoder import gelu
@@ -38,7 +38,7 @@ _SHARPNESS = float(np.log(1 / 0.07))
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class TowerVocabulary:
     """The words of a text tower, their vectors, and those that mean nearly the same."""
 
     rows: Mapping[str, int]
@@ -46,7 +46,9 @@ class Words:
     swaps: Mapping[int, NDArray[np.int64]]  # row -> rows of words that may stand in its place
 
     @classmethod
-    def of(cls, known: Sequence[str], taught: NDArray[Any], counts: Mapping[str, int], least: float = 0.6) -> Words:
+    def of(
+        cls, known: Sequence[str], taught: NDArray[Any], counts: Mapping[str, int], least: float = 0.6
+    ) -> TowerVocabulary:
         """From the sentence teacher's vectors (n, 384) of unit length.
 
         The principal components are those of the words as often as captions have them: captions are what has to be
@@ -64,14 +66,14 @@ class Words:
         reduced = centred @ vectors[:, ::-1][:, :WORD_DIM]
         reduced /= np.sqrt(weights @ (reduced**2).sum(1) / WORD_DIM)
         said = [row for row, word in enumerate(known) if counts.get(word, 0)]
-        return cls({word: row for row, word in enumerate(known)}, reduced, _swaps(taught, said, least))
+        return cls({word: row for row, word in enumerate(known)}, reduced, _near_words(taught, said, least))
 
     def encode(self, text: str) -> NDArray[np.int32]:
         """Rows (LENGTH,) of the words of a text, -1 behind its end and for unknown words."""
-        rows = [self.rows.get(word, -1) for word in words(text)][:LENGTH]
+        rows = [self.rows.get(word, -1) for word in tokenize(text)][:LENGTH]
         return np.array(rows + [-1] * (LENGTH - len(rows)), np.int32)
 
-    def swapped(self, rows: NDArray[np.int32], share: float, rng: np.random.Generator) -> NDArray[np.int32]:
+    def swap_words(self, rows: NDArray[np.int32], share: float, rng: np.random.Generator) -> NDArray[np.int32]:
         """The same texts (b, LENGTH) with that share of their words replaced by others that mean nearly the same."""
         out = rows.copy()
         for b, i in zip(*np.nonzero((rng.random(rows.shape) < share) & (rows >= 0)), strict=True):
@@ -81,7 +83,7 @@ class Words:
         return out
 
 
-def _swaps(taught: Floats, said: Sequence[int], least: float, most: int = 8) -> dict[int, NDArray[np.int64]]:
+def _near_words(taught: Floats, said: Sequence[int], least: float, most: int = 8) -> dict[int, NDArray[np.int64]]:
     near: dict[int, NDArray[np.int64]] = {}
     for start in range(0, len(said), 512):
         rows = list(said[start : start + 512])
@@ -118,15 +120,15 @@ class TextTowerLayer(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         """(b, LENGTH) int32 to (b, DIMENSION)."""
         there = ops.cast(rows >= 0, "float32")
         # A dropped word is one that isn't there; one word at least stays.
-        kept = ops.maximum(ops.minimum(self.drop_words(there, training=training), 1.0), _first(there))
+        kept = ops.maximum(ops.minimum(self.drop_words(there, training=training), 1.0), _first_word(there))
         vectors = ops.take(ops.convert_to_tensor(self.table), ops.maximum(rows, 0), axis=0)
         scores = ops.transpose(self.attend(vectors), (0, 2, 1)) + (kept[:, None] - 1) * 1e9
         pooled = ops.reshape(ops.matmul(ops.softmax(scores), vectors), (-1, _HEADS * WORD_DIM))
         pooled = self.drop(pooled, training=training)
-        return unit(self.out(gelu(self.hidden(pooled))) + self.skip(pooled))
+        return l2_normalise(self.out(gelu(self.hidden(pooled))) + self.skip(pooled))
 
 
-def _first(there: Tensor) -> Tensor:
+def _first_word(there: Tensor) -> Tensor:
     """1 at the first place of each row, where there is something at all."""
     return there * ops.cast(ops.equal(ops.cumsum(there, axis=1), 1.0), "float32")
 
@@ -149,15 +151,15 @@ class ImageHead(layers.Layer):  # type: ignore[misc]  # Keras is untyped
 
     def call(self, features: Tensor, training: bool = False) -> Tensor:
         """(b, features) to (b, DIMENSION)."""
-        return unit(self.dense(self.drop(self.norm(features), training=training)))
+        return l2_normalise(self.dense(self.drop(self.norm(features), training=training)))
 
 
-def unit(x: Tensor) -> Tensor:
+def l2_normalise(x: Tensor) -> Tensor:
     """Rows of unit length."""
     return x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-12)
 
 
-class Contrast(layers.Layer):  # type: ignore[misc]  # Keras is untyped
+class ContrastiveLogits(layers.Layer):  # type: ignore[misc]  # Keras is untyped
     """The likeness of every photo of a batch to every text of it, times a learnt sharpness; (b, b)."""
 
     def build(self, *_: Any) -> None:
@@ -178,7 +180,7 @@ def contrastive_loss(_: Tensor, likeness: Tensor) -> Tensor:
     return -ops.mean(ops.sum(own * (rows + columns), axis=1)) / 2
 
 
-class WordLikeness(layers.Layer):  # type: ignore[misc]  # Keras is untyped
+class WordLogits(layers.Layer):  # type: ignore[misc]  # Keras is untyped
     """The logit that a word is used of a photo, of how near they lie: (b, DIMENSION), (w, DIMENSION) to (b, w)."""
 
     def build(self, photos_shape: tuple[int | None, ...], words_shape: tuple[int | None, ...]) -> None:
@@ -204,12 +206,12 @@ def build(vectors: Floats, features: int, tag_rows: NDArray[np.int32]) -> keras.
     seen = keras.Input((features,), name="seen")
     rows = keras.Input((LENGTH,), dtype="int32", name="rows")
     photos = head(seen)
-    likeness = Contrast(name="contrast")(photos, tower(rows))
-    words = WordLikeness(name="word_likeness")(photos, tower(ops.convert_to_tensor(tag_rows)))
+    likeness = ContrastiveLogits(name="contrast")(photos, tower(rows))
+    words = WordLogits(name="word_likeness")(photos, tower(ops.convert_to_tensor(tag_rows)))
     return keras.Model({"seen": seen, "rows": rows}, {"likeness": likeness, "words": words}, name="embedding")
 
 
-def batches(features: NDArray[Any], texts: Sequence[NDArray[np.int32]], tags: Floats, known: Words, size: int,
+def batches(features: NDArray[Any], texts: Sequence[NDArray[np.int32]], tags: Floats, known: TowerVocabulary, size: int,
             swap: float, seed: int) -> Iterator[loop.Batch]:  # fmt: skip
     """Endless shuffled passes over photos, each time one of its views and one of its texts.
 
@@ -227,7 +229,7 @@ def batches(features: NDArray[Any], texts: Sequence[NDArray[np.int32]], tags: Fl
             rows = np.stack([texts[n][rng.integers(len(texts[n]))] for n in chosen])
             seen = features[chosen, views].astype(np.float32)
             wanted = {"likeness": np.zeros((size, size), np.float32), "words": tags[chosen]}
-            yield {"seen": seen, "rows": known.swapped(rows, swap, rng)}, wanted
+            yield {"seen": seen, "rows": known.swap_words(rows, swap, rng)}, wanted
 
 
 def compile_model(model: Any, plan: loop.Plan) -> None:
@@ -237,7 +239,7 @@ def compile_model(model: Any, plan: loop.Plan) -> None:
     model.compile(loop.optimizer(plan), loss=losses, loss_weights=weights, jit_compile=loop.XLA)
 
 
-def tower_of(arrays: checkpoint.Arrays, table: Floats) -> TowerWeights:
+def export_tower(arrays: checkpoint.Arrays, table: Floats) -> TowerWeights:
     """The trained tower in numpy, the table (n, WORD_DIM) in int8."""
     scale = np.abs(table).max(1) / 127 + 1e-9
     kernels = {name: arrays[f"text_tower/{name}/kernel"] for name in ("attend", "hidden", "out", "skip")}

@@ -1,6 +1,6 @@
 """Which of COCO's 80 kinds of objects are on photos, by a detector: what photos without captions are learnt from.
 
-    python -m captioner.training.objects --detector yolox_nano.onnx PREPARED/coco-uncaptioned ...
+    python -m captioner.training.object_detection --detector yolox_nano.onnx PREPARED/coco-uncaptioned ...
 
 Writes objects.npy (n, 80) float16 beside each source's photos.npy: the probability of the surest box of each kind.
 The detector is a YOLOX (arXiv:2107.08430, Apache-2.0) exported to ONNX with logits and boxes not decoded; onnxruntime
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from captioner.training.data import Source
+from captioner.training.npy_writer import NpyWriter
 from captioner.training.program import program_parser
-from captioner.training.rows import RowFile
 
 log = logging.getLogger(__name__)
 
@@ -63,10 +63,10 @@ class Detector:
         image = Image.fromarray(pixels).resize((self._side, self._side), Image.Resampling.BICUBIC)
         scaled = (np.asarray(image, np.float32) / 255 - _MEAN) / _STD
         found = self._session.run(None, {self._name: scaled.transpose(2, 0, 1)[None]})[0]
-        return _surest(found.ravel(), self._side)
+        return _best_scores(found.ravel(), self._side)
 
 
-def _surest(found: Floats, side: int) -> Floats:
+def _best_scores(found: Floats, side: int) -> Floats:
     best = np.zeros(len(OBJECTS), np.float32)
     start = 0
     for stride in _STRIDES:
@@ -82,7 +82,7 @@ def detect(detector: Detector, directory: Path, first: int | None = None) -> Non
     """Write objects.npy of a prepared source; of the `first` photos only where that is given."""
     photos = Source.open(directory).photos[:first]
     unfinished = directory / "objects.part"
-    with RowFile(unfinished) as rows:
+    with NpyWriter(unfinished) as rows:
         for photo in photos:
             rows.append(detector(photo)[None].astype(np.float16))
     unfinished.rename(directory / "objects.npy")

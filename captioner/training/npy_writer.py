@@ -11,7 +11,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 
-class RowFile:
+class NpyWriter:
     """A growing array on disk; a context manager. `np.load` reads what it wrote, also mapped.
 
     numpy leaves room in the header for the length to grow to 21 digits, so the header is written again at the end
@@ -61,7 +61,7 @@ class RowFile:
         header = {"descr": npy.dtype_to_descr(self._kind), "fortran_order": False, "shape": shape}
         npy.write_array_header_1_0(self._file, header)
 
-    def __enter__(self) -> RowFile:
+    def __enter__(self) -> NpyWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

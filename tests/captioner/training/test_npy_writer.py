@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captioner.training.rows import RowFile
+from captioner.training.npy_writer import NpyWriter
 
 
 @settings(deadline=None, max_examples=30)
@@ -18,7 +18,7 @@ def test_what_was_appended_is_what_numpy_reads(tmp_path_factory: pytest.TempPath
                                                kind: type) -> None:  # fmt: skip
     path = tmp_path_factory.mktemp("rows") / "array.npy"
     parts = [np.full((count, 2, 3), i).astype(kind) for i, count in enumerate(counts)]
-    with RowFile(path) as file:
+    with NpyWriter(path) as file:
         for part in parts:
             file.append(part)
     found = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -28,13 +28,13 @@ def test_what_was_appended_is_what_numpy_reads(tmp_path_factory: pytest.TempPath
 
 def test_rows_that_are_not_contiguous_are_written_as_they_look(tmp_path: Path) -> None:
     rows = np.arange(24, dtype=np.int32).reshape(4, 6)[:, ::-2]
-    with RowFile(tmp_path / "a.npy") as file:
+    with NpyWriter(tmp_path / "a.npy") as file:
         file.append(rows)
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), rows)
 
 
 def test_rows_of_another_shape_or_kind_are_refused(tmp_path: Path) -> None:
-    with RowFile(tmp_path / "a.npy") as file:
+    with NpyWriter(tmp_path / "a.npy") as file:
         file.append(np.zeros((1, 2), np.float32))
         for rows in (np.zeros((1, 3), np.float32), np.zeros((1, 2), np.float64)):
             with pytest.raises(ValueError, match="expected, got"):
@@ -42,7 +42,7 @@ def test_rows_of_another_shape_or_kind_are_refused(tmp_path: Path) -> None:
 
 
 def test_no_rows_at_all_are_an_error(tmp_path: Path) -> None:
-    file = RowFile(tmp_path / "a.npy")
+    file = NpyWriter(tmp_path / "a.npy")
     with pytest.raises(ValueError, match="has no rows"):
         file.close()
     file.close()

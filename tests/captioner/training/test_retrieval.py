@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from captioner import Caption, Tag
-from captioner.training.bm25 import WordIndex, word_counts
-from captioner.training.recall import Recall, Searcher, fair_ranks
-from captioner.training.synonyms import read_synonyms, swapped, swapped_all
+from captioner.training.bm25 import Bm25Index, word_counts
+from captioner.training.retrieval import Recall, Searcher, average_ranks
+from captioner.training.synonyms import read_synonyms, swap_all, swap_synonyms
 
 #: A made space of meaning, one axis for each thing; "hound" lies where "dog" does, and "stuff" nowhere.
 AXES = {"dog": 0, "hound": 0, "cat": 1, "boat": 2, "horse": 3}
@@ -43,21 +43,21 @@ PHOTOS = [
 
 def test_the_best_photo_is_the_first() -> None:
     scores = np.array([[0.1, 0.9, 0.5], [0.3, 0.2, 0.1]], np.float32)
-    assert fair_ranks(scores, [1, 2]).tolist() == [1, 3]
+    assert average_ranks(scores, [1, 2]).tolist() == [1, 3]
 
 
 def test_a_tied_photo_gets_the_mean_rank_of_the_tied() -> None:
-    assert fair_ranks(np.zeros((3, 9), np.float32), [0, 4, 8]).tolist() == [5, 5, 5]
-    assert fair_ranks(np.array([[0.5, 0.9, 0.5, 0.1]], np.float32), [0]).tolist() == [2.5]
+    assert average_ranks(np.zeros((3, 9), np.float32), [0, 4, 8]).tolist() == [5, 5, 5]
+    assert average_ranks(np.array([[0.5, 0.9, 0.5, 0.1]], np.float32), [0]).tolist() == [2.5]
 
 
 def test_rounding_does_not_break_a_tie() -> None:
     level = np.array([[0.3, np.nextafter(np.float32(0.3), np.float32(1))]], np.float32)
-    assert fair_ranks(level, [0]).tolist() == [1.5]
+    assert average_ranks(level, [0]).tolist() == [1.5]
 
 
 def test_what_ranks_all_photos_alike_finds_none() -> None:
-    found = Recall.of(fair_ranks(np.ones((100, 100), np.float32), list(range(100))))
+    found = Recall.of(average_ranks(np.ones((100, 100), np.float32), list(range(100))))
     assert found.at == (0, 0, 0)
     assert found.median_rank == 50.5
 
@@ -74,7 +74,7 @@ def test_a_tag_counts_by_its_probability() -> None:
 
 
 def test_words_are_scored_by_bm25() -> None:
-    index = WordIndex([{"dog": 1, "grass": 0.5}, {"dog": 1}, {"cat": 1, "sofa": 1}, {}])
+    index = Bm25Index([{"dog": 1, "grass": 0.5}, {"dog": 1}, {"cat": 1, "sofa": 1}, {}])
     scores = index.scores([["dog"], ["dog", "grass"], ["cat", "unheard"], ["unheard"]])
     assert scores.shape == (4, 4)
     assert 0 < scores[0, 0] < scores[0, 1] < 1, "the same in fewer words says more"
@@ -130,10 +130,10 @@ def test_synonyms_are_read_and_take_turns(tmp_path: Path) -> None:
     path.write_text("# everyday words\ndog\thound\t120\n\nboat\tvessel  # or\nboat\trowing boat\n", encoding="utf-8")
     synonyms = read_synonyms(path)
     assert synonyms == {"dog": ("hound",), "boat": ("vessel", "rowing boat")}
-    assert swapped("A Dog in a boat .", synonyms) == "a hound in a vessel"
-    assert swapped("A Dog in a boat .", synonyms, turn=1) == "a hound in a rowing boat"
-    assert swapped("A doggy bag", synonyms) is None
-    assert swapped_all(["a boat", "a cat", "a dog"], synonyms) == {0: "a vessel", 2: "a hound"}
+    assert swap_synonyms("A Dog in a boat .", synonyms) == "a hound in a vessel"
+    assert swap_synonyms("A Dog in a boat .", synonyms, turn=1) == "a hound in a rowing boat"
+    assert swap_synonyms("A doggy bag", synonyms) is None
+    assert swap_all(["a boat", "a cat", "a dog"], synonyms) == {0: "a vessel", 2: "a hound"}
 
 
 @pytest.mark.parametrize("line", ["dog hound", "big dog\thound", "dog\t", "\thound"])

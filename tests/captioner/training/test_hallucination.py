@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from captioner import Caption
-from captioner.training.invented import invented_scores, invents
+from captioner.training.hallucination import hallucinates, hallucination_scores
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from captioner.training.invented import invented_scores, invents
     ],
 )
 def test_whatever_a_picture_of_nothing_cannot_show_is_invented(text: str, invented: bool) -> None:
-    assert invents(text) is invented
+    assert hallucinates(text) is invented
 
 
 def caption(text: str, sure: bool) -> Caption:
@@ -31,7 +31,7 @@ def caption(text: str, sure: bool) -> Caption:
 
 
 def test_shares_are_of_the_pictures_and_of_the_invented() -> None:
-    found = invented_scores({
+    found = hallucination_scores({
         "a.png": caption("A dog.", True),
         "b.png": caption("", False),
         "c.png": caption("A page of text.", False),
@@ -52,5 +52,5 @@ def test_shares_are_of_the_pictures_and_of_the_invented() -> None:
 
 
 def test_where_nothing_is_invented_nothing_of_it_is_unsure() -> None:
-    found = invented_scores({"a.png": caption("", False)})
+    found = hallucination_scores({"a.png": caption("", False)})
     assert (found["invented"], found["unsure of the invented"], found["empty"]) == (0, None, 1)

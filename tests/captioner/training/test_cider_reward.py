@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from captioner.training.reward import Reward
+from captioner.training.cider_reward import CiderReward
 
 END = 2
 CAPTIONS = [
@@ -15,7 +15,7 @@ CAPTIONS = [
 
 
 def test_a_persons_own_sentence_earns_more_than_anothers() -> None:
-    reward = Reward(CAPTIONS)
+    reward = CiderReward(CAPTIONS)
     own, others, nothing = (reward(0, said) for said in (CAPTIONS[0][0], CAPTIONS[1][0], (90, 91)))
     assert own > others >= 0
     assert nothing == 0
@@ -23,12 +23,12 @@ def test_a_persons_own_sentence_earns_more_than_anothers() -> None:
 
 
 def test_a_sentence_that_breaks_off_earns_less() -> None:
-    reward = Reward(CAPTIONS)
+    reward = CiderReward(CAPTIONS)
     assert reward(0, (5, 6, 7, 8, END)) > reward(0, (5, 6, 7, 8))
 
 
 def test_saying_one_word_over_and_over_does_not_pay() -> None:
-    reward = Reward(CAPTIONS)
+    reward = CiderReward(CAPTIONS)
     assert reward(0, (7, 7, 7, 7, 7, 7, END)) < reward(0, (5, 6, 7, 8, END)) / 3
 
 
@@ -41,9 +41,9 @@ def test_it_agrees_with_the_published_scorer() -> None:
     text = {i: [" ".join(map(str, ids))] for i, ids in enumerate(said)}
     human = {i: [" ".join(map(str, ids)) for ids in texts] for i, texts in enumerate(CAPTIONS)}
     _, published = Cider().compute_score(human, text)
-    reward = Reward(CAPTIONS)
+    reward = CiderReward(CAPTIONS)
     assert [10 * reward(i, ids) for i, ids in enumerate(said)] == pytest.approx(list(published), rel=1e-3)
 
 
 def test_a_photo_without_captions_earns_nothing() -> None:
-    assert Reward([[], CAPTIONS[0]])(0, (5, 6, END)) == 0
+    assert CiderReward([[], CAPTIONS[0]])(0, (5, 6, END)) == 0

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from captioner.inference.preprocess import END, PAD, START, UNKNOWN
 from captioner.training import loop
-from captioner.training.describe import PhotoHints, Targets
-from captioner.training.model import Captioner, Decoder, Hints, hint_inputs, named
-from captioner.training.reward import Reward, Sentence
+from captioner.training.captioning import PhotoHints, Targets
+from captioner.training.cider_reward import CiderReward, Sentence
+from captioner.training.model import Captioner, Decoder, Hints, hint_inputs, hints_by_name
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def sample(decoder: Decoder, features: Tensor, hints: Hints | None, each: int,
         (p * each, length) int32, with END where a sentence ends and PAD behind it.
     """
     s = decoder.shape
-    photos = decoder.look(features, hints)
+    photos = decoder.encode_photo(features, hints)
     rows = ops.shape(features)[0] * each
     empty = ops.zeros((rows, s.heads, s.length, s.width // s.heads))
     cache = [(empty, empty)] * s.layers
@@ -83,7 +83,7 @@ def make_sampler(decoder: Decoder, each: int, seed: int) -> Callable[[Mapping[st
 
     def sampler(seen: Mapping[str, Any]) -> Ints:
         names = ("features", "hint_words", "hint_logits")
-        with loop.WEIGHTS:
+        with loop.WEIGHTS_LOCK:
             return np.asarray(call(*(ops.convert_to_tensor(seen[name]) for name in names if name in seen)), np.int32)
 
     return sampler
@@ -96,10 +96,10 @@ def build(captioner: Captioner, sentences: int) -> keras.Model:
     tokens = keras.Input((sentences, shape.length), dtype="int32", name="tokens")
     hints = hint_inputs(shape)
     logits = captioner.decoder(ops.reshape(tokens, (-1, shape.length)), features, hints)
-    return keras.Model({"features": features, "tokens": tokens, **named(hints)}, logits, name="critic")
+    return keras.Model({"features": features, "tokens": tokens, **hints_by_name(hints)}, logits, name="critic")
 
 
-def weighed_loss(wanted: Tensor, logits: Tensor) -> Tensor:
+def weighted_loss(wanted: Tensor, logits: Tensor) -> Tensor:
     """Each sentence's negative log-probability times its weight, mean over all words.
 
     Args:
@@ -111,20 +111,20 @@ def weighed_loss(wanted: Tensor, logits: Tensor) -> Tensor:
     return -ops.sum(logp * there * weights) / ops.maximum(ops.sum(there), 1.0)
 
 
-def sentence(tokens: Ints) -> Sentence:
+def strip_padding(tokens: Ints) -> Sentence:
     """The ids of one row up to and with its END; none for a row of padding."""
     ids = [i for i in tokens.tolist() if i != PAD]
     return tuple(ids[: ids.index(END) + 1] if END in ids else ids)
 
 
-def reward_of(targets: Targets, content: frozenset[int] = frozenset(), penalty: float = 0.0) -> Reward:
+def build_reward(targets: Targets, content: frozenset[int] = frozenset(), penalty: float = 0.0) -> CiderReward:
     """The reward by the captions that are learnt from."""
-    captions = [[said for row in rows if (said := sentence(row[1:]))] for rows in targets.tokens]
-    return Reward(captions, content, penalty)
+    captions = [[said for row in rows if (said := strip_padding(row[1:]))] for rows in targets.tokens]
+    return CiderReward(captions, content, penalty)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EncodedPhotos:
     """What the trained encoder and the tag heads make of photos, plain and mirrored."""
 
     maps: NDArray[Any]  # (n, 2, cells, channels)
@@ -139,8 +139,8 @@ class Seen:
         return found
 
 
-def batches(seen: Seen, targets: Targets, sampler: Callable[[Mapping[str, Any]], Ints], reward: Reward, size: int,
-            seed: int) -> Iterator[loop.Batch]:  # fmt: skip
+def batches(seen: EncodedPhotos, targets: Targets, sampler: Callable[[Mapping[str, Any]], Ints],
+            reward: CiderReward, size: int, seed: int) -> Iterator[loop.Batch]:  # fmt: skip
     """Endless shuffled passes over photos, each time with sentences that `sampler` just made, and people's."""
     rng = np.random.default_rng(seed)
     count = len(seen.maps)
@@ -151,9 +151,9 @@ def batches(seen: Seen, targets: Targets, sampler: Callable[[Mapping[str, Any]],
             rows = order[start : start + size]
             inputs = seen.draw(rows, ((rng.random(size) < 0.5) & targets.mirror[rows]).astype(int))
             own = sampler(inputs).reshape(size, SAMPLES, -1)
-            rewards = np.array([[reward(n, sentence(s)) for s in said] for n, said in zip(rows, own, strict=True)])
+            rewards = np.array([[reward(n, strip_padding(s)) for s in said] for n, said in zip(rows, own, strict=True)])
             others = (rewards.sum(1, keepdims=True) - rewards) / (SAMPLES - 1)
-            human, counts = _human(targets, rows, rng)
+            human, counts = _draw_references(targets, rows, rng)
             weights = np.concatenate([rewards - others, counts], axis=1)
             yield _batch(inputs, np.concatenate([own, human], axis=1), weights)
             earned, steps = earned + float(rewards.mean()), steps + 1
@@ -162,7 +162,7 @@ def batches(seen: Seen, targets: Targets, sampler: Callable[[Mapping[str, Any]],
                 earned = 0.0
 
 
-def _human(targets: Targets, rows: NDArray[Any], rng: np.random.Generator) -> tuple[Ints, NDArray[Any]]:
+def _draw_references(targets: Targets, rows: NDArray[Any], rng: np.random.Generator) -> tuple[Ints, NDArray[Any]]:
     """One sentence of a person's for each photo (b, HUMAN, length), and what it counts (b, HUMAN)."""
     there = (targets.tokens[rows, :, 0] != PAD).astype(float)
     drawn = np.argmax(there + 0.5 * rng.random(there.shape), axis=1)
@@ -177,4 +177,4 @@ def _batch(inputs: Mapping[str, Any], tokens: Ints, weights: NDArray[Any]) -> lo
 
 def compile_model(model: Any, plan: loop.Plan) -> None:
     """AdamW on the weighed loss."""
-    model.compile(loop.optimizer(plan), loss=weighed_loss, jit_compile=loop.XLA)
+    model.compile(loop.optimizer(plan), loss=weighted_loss, jit_compile=loop.XLA)

@@ -23,14 +23,14 @@ from PIL import Image
 from captioner import Caption, Tag
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.preprocess import squash
-from captioner.training.data import is_held_back, read_captions, read_photos
-from captioner.training.metrics import share_agreed
+from captioner.training.data import is_held_out, read_captions, read_photos
+from captioner.training.metrics import content_word_agreement
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Captioned:
+class CaptionedPhotos:
     """The captions a bundle gave to a set of photos, beside those of people."""
 
     names: tuple[str, ...]
@@ -38,19 +38,19 @@ class Captioned:
     references: tuple[tuple[str, ...], ...]
 
     @property
-    def with_text(self) -> Captioned:
+    def with_text(self) -> CaptionedPhotos:
         """Only the photos that a sentence was given to."""
-        return self._where([bool(caption.text) for caption in self.captions])
+        return self._select([bool(caption.text) for caption in self.captions])
 
     @property
-    def sure(self) -> Captioned:
+    def sure(self) -> CaptionedPhotos:
         """Only the photos whose caption is sure."""
-        return self._where([caption.sure for caption in self.captions])
+        return self._select([caption.sure for caption in self.captions])
 
-    def _where(self, kept: Sequence[bool]) -> Captioned:
+    def _select(self, kept: Sequence[bool]) -> CaptionedPhotos:
         rows = zip(self.names, self.captions, self.references, strict=True)
         chosen = [row for row, keep in zip(rows, kept, strict=True) if keep]
-        return Captioned(
+        return CaptionedPhotos(
             tuple(name for name, _, _ in chosen),
             tuple(caption for _, caption, _ in chosen),
             tuple(texts for _, _, texts in chosen),
@@ -60,7 +60,7 @@ class Captioned:
     def agreed(self) -> NDArray[np.float64]:
         """(n,) share of each caption's content words that a person used."""
         pairs = zip(self.captions, self.references, strict=True)
-        return np.array([share_agreed(caption.text, texts) for caption, texts in pairs])
+        return np.array([content_word_agreement(caption.text, texts) for caption, texts in pairs])
 
     @property
     def confidence(self) -> NDArray[np.float64]:
@@ -75,7 +75,7 @@ class Captioned:
 
 
 def caption_photos(captioner: LiteRTCaptioner, photos: Path, captions: Path, limit: int | None = None,
-                   held: bool = False, cache: Path | None = None) -> Captioned:  # fmt: skip
+                   held: bool = False, cache: Path | None = None) -> CaptionedPhotos:  # fmt: skip
     """Caption the photos of a tar file, a zip file or a directory that `captions` names.
 
     Args:
@@ -87,13 +87,13 @@ def caption_photos(captioner: LiteRTCaptioner, photos: Path, captions: Path, lim
         ValueError: not one of the photos has captions.
     """
     references = read_captions(captions)
-    chosen = ((n, data) for n, data in read_photos(photos, references) if not held or is_held_back(n))
+    chosen = ((n, data) for n, data in read_photos(photos, references) if not held or is_held_out(n))
     pairs = list(islice(chosen, limit))
     if not pairs:
         raise ValueError(f"no photo of {photos} is named in {captions}")
     said = _cached_captions(cache, captioner, pairs)
     names = tuple(name for name, _ in pairs)
-    return Captioned(names, said, tuple(tuple(references[name]) for name in names))
+    return CaptionedPhotos(names, said, tuple(tuple(references[name]) for name in names))
 
 
 def caption_pictures(captioner: LiteRTCaptioner, pictures: Path, limit: int | None = None,
@@ -113,7 +113,7 @@ def caption_pictures(captioner: LiteRTCaptioner, pictures: Path, limit: int | No
     return {name: caption for (name, _), caption in zip(pairs, said, strict=True)}
 
 
-def _captioned(captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -> tuple[Caption, ...]:
+def _caption_all(captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -> tuple[Caption, ...]:
     said: list[Caption] = []
     started = time.monotonic()
     for _, data in pairs:
@@ -127,16 +127,16 @@ def _cached_captions(
     cache: Path | None, captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]
 ) -> tuple[Caption, ...]:
     if cache is None:
-        return _captioned(captioner, pairs)
-    key = _key(captioner, pairs)
-    kept = _kept(cache, key)
-    said = kept or _captioned(captioner, pairs)
+        return _caption_all(captioner, pairs)
+    key = _cache_key(captioner, pairs)
+    kept = _read_cache(cache, key)
+    said = kept or _caption_all(captioner, pairs)
     if not kept:
-        _keep(cache, key, said)
+        _write_cache(cache, key, said)
     return said
 
 
-def _key(captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -> str:
+def _cache_key(captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -> str:
     """Changes with whatever decides what is said: the bundle's files and numbers, and the photos."""
     numbers = dataclasses.asdict(dataclasses.replace(captioner.manifest, scores={}, training={}))
     found = hashlib.sha256(json.dumps(numbers, sort_keys=True).encode())
@@ -145,7 +145,7 @@ def _key(captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -> str:
     return found.hexdigest()
 
 
-def _keep(path: Path, key: str, said: Sequence[Caption]) -> None:
+def _write_cache(path: Path, key: str, said: Sequence[Caption]) -> None:
     rows = [{**dataclasses.asdict(caption), "embedding": None} for caption in said]
     dimension = max((len(caption.embedding) for caption in said if caption.embedding), default=0)
     none = (math.nan,) * dimension
@@ -154,7 +154,7 @@ def _keep(path: Path, key: str, said: Sequence[Caption]) -> None:
         np.savez(file, key=np.array(key), captions=np.array(json.dumps(rows)), embeddings=embeddings)
 
 
-def _kept(path: Path, key: str) -> tuple[Caption, ...] | None:
+def _read_cache(path: Path, key: str) -> tuple[Caption, ...] | None:
     """What the file holds, where it is about this bundle and these photos."""
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -11,9 +11,9 @@ from typing import Any
 
 from captioner import Caption
 from captioner.inference.content_words import FUNCTION_WORDS
-from captioner.inference.preprocess import words
+from captioner.inference.preprocess import tokenize
 
-_TRUE_OF_NOTHING = """
+_ALLOWED_WORDS = """
 page pages text texts paper papers sheet sheets document documents letter letters word words writing written print
 printed handwriting handwritten number numbers title headline paragraph paragraphs article newspaper list form code
 screenshot screenshots screen screens display website webpage web app message messages chat
@@ -27,19 +27,19 @@ color colors colored colorful colour colours coloured colourful black white gray
 purple violet pink brown beige tan turquoise teal maroon cyan magenta silver gold golden
 """
 #: Words that can be true of a picture that holds nothing to describe.
-TRUE_OF_NOTHING = frozenset(_TRUE_OF_NOTHING.split())
+ALLOWED_WORDS = frozenset(_ALLOWED_WORDS.split())
 
 
-def invents(text: str) -> bool:
-    """Whether a sentence about a picture of nothing has a content word that is not in `TRUE_OF_NOTHING`.
+def hallucinates(text: str) -> bool:
+    """Whether a sentence about a picture of nothing has a content word that is not in `ALLOWED_WORDS`.
 
     Of a word with hyphens each part is looked at ("black-and-white").
     """
-    said = {part for word in words(text) for part in word.split("-")}
-    return bool(said - FUNCTION_WORDS - TRUE_OF_NOTHING)
+    said = {part for word in tokenize(text) for part in word.split("-")}
+    return bool(said - FUNCTION_WORDS - ALLOWED_WORDS)
 
 
-def invented_scores(captions: Mapping[str, Caption]) -> dict[str, Any]:
+def hallucination_scores(captions: Mapping[str, Caption]) -> dict[str, Any]:
     """How much is invented about pictures of nothing.
 
     Args:
@@ -50,7 +50,7 @@ def invented_scores(captions: Mapping[str, Caption]) -> dict[str, Any]:
         sure (None where there are none), the share of pictures of which nothing was said, and the invented sentences.
     """
     pictures = max(len(captions), 1)
-    invented = {name: caption for name, caption in captions.items() if invents(caption.text)}
+    invented = {name: caption for name, caption in captions.items() if hallucinates(caption.text)}
     unsure = sum(not caption.sure for caption in invented.values())
     return {
         "pictures": len(captions),

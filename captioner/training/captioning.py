@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.inference.preprocess import PAD, UNKNOWN, Vocabulary, normalise, words
-from captioner.training import hints, loop
+from captioner.inference.preprocess import PAD, UNKNOWN, Vocabulary, normalise, tokenize
+from captioner.training import loop, tag_hints
 from captioner.training.data import Source
-from captioner.training.distil import WHOLE, crop, random_box
-from captioner.training.hints import HintWords
+from captioner.training.distillation import WHOLE, crop, random_box
 from captioner.training.model import (
     Decoder,
     DecoderShape,
@@ -27,6 +26,7 @@ from captioner.training.model import (
     tag_loss,
     word_loss,
 )
+from captioner.training.tag_hints import TagHints
 from captioner.training.tags import tag_counts
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class PhotoSet:
 def encode_captions(captions: Sequence[str], vocabulary: Vocabulary, length: int) -> NDArray[np.int32]:
     """Up to `SENTENCES` captions as (SENTENCES, length + 1) ids; one too long is left out, missing rows are padding."""
     out = np.full((SENTENCES, length + 1), PAD, np.int32)
-    fitting = [text for text in captions if 0 < len(words(text)) < length] or list(captions[:1])
+    fitting = [text for text in captions if 0 < len(tokenize(text)) < length] or list(captions[:1])
     for row, text in enumerate(fitting[:SENTENCES]):
         out[row] = vocabulary.encode(text, length + 1)
     return out
@@ -75,7 +75,7 @@ def encode_captions(captions: Sequence[str], vocabulary: Vocabulary, length: int
 
 def may_mirror(captions: Sequence[str]) -> bool:
     """Whether the captions stay true of the mirrored photo."""
-    return not any(word in ("left", "right") for text in captions for word in words(text))
+    return not any(word in ("left", "right") for text in captions for word in tokenize(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +128,10 @@ class Views:
 
 
 #: Pixels (px, px, 3) to a map (cells, cells, channels) and, of a trunk, probabilities (1001,) and pooled (head,).
-Look = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.float32]]]
+EncodePhoto = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.float32]]]
 
 
-def cache_views(make_look: Callable[[], Look], photos: Any, rows: Sequence[int], px: int, out: Path,
+def cache_views(make_encode: Callable[[], EncodePhoto], photos: Any, rows: Sequence[int], px: int, out: Path,
                 crops: int = CROPS, seed: int = 0, threads: int = 2) -> None:  # fmt: skip
     """Write the `Views` of `rows` of `photos` to the directory `out`, which appears only when it is whole.
 
@@ -145,11 +145,11 @@ def cache_views(make_look: Callable[[], Look], photos: Any, rows: Sequence[int],
 
     def views(row: int) -> dict[str, NDArray[np.float16]]:
         if not hasattr(own, "look"):
-            own.look = make_look()
+            own.encode = make_encode()
         rng = np.random.default_rng((seed, row))
         boxes = [WHOLE] + [random_box(rng, least=LEAST_AREA) for _ in range(crops - 1)]
         cropped = [crop(photos[row], box, px) for box in boxes]
-        found = [own.look(np.ascontiguousarray(side)) for pixels in cropped for side in (pixels, pixels[:, ::-1])]
+        found = [own.encode(np.ascontiguousarray(side)) for pixels in cropped for side in (pixels, pixels[:, ::-1])]
         return {name: np.stack([one[name] for one in found]).astype(np.float16) for name in found[0]}
 
     arrays: dict[str, NDArray[np.float16]] = {}
@@ -166,7 +166,7 @@ def cache_views(make_look: Callable[[], Look], photos: Any, rows: Sequence[int],
     partial.rename(out)
 
 
-def seen_of(front: Any, views: Sequence[Views], first: int, kept: Callable[[Any], Any],
+def encode_views(front: Any, views: Sequence[Views], first: int, kept: Callable[[Any], Any],
             size: int = 64) -> NDArray[np.float16]:  # fmt: skip
     """What `front` makes of the `first` views of each photo, as (n, first, ...).
 
@@ -185,7 +185,7 @@ def seen_of(front: Any, views: Sequence[Views], first: int, kept: Callable[[Any]
 
 def fitting(text: Sequence[str], vocabulary: Vocabulary, length: int) -> NDArray[np.int32]:
     """The sentences that are neither too short nor too long, as ids (n, length + 1)."""
-    return np.array([vocabulary.encode(t, length + 1) for t in text if 2 < len(words(t)) < length], np.int32)
+    return np.array([vocabulary.encode(t, length + 1) for t in text if 2 < len(tokenize(t)) < length], np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ class Text:
     """Sentences without photos, and the hints that stand for what each is about."""
 
     ids: NDArray[np.int32]  # (n, length + 1)
-    hints: HintWords | None = None  # None for a decoder that reads none
+    hints: TagHints | None = None  # None for a decoder that reads none
     count: int = 0  # hints to a sentence
 
     def draw(self, size: int, rng: np.random.Generator) -> tuple[dict[str, Any], NDArray[np.int32]]:
@@ -221,7 +221,7 @@ class PhotoHints:
 
     def draw(self, rows: NDArray[Any], views: Any, rng: np.random.Generator) -> dict[str, Any]:
         """Those of some views, a few left out."""
-        found, logits = hints.dropped(self.words[rows, views], self.logits[rows, views], rng)
+        found, logits = tag_hints.drop_hints(self.words[rows, views], self.logits[rows, views], rng)
         return {"hint_words": found, "hint_logits": logits}
 
 
@@ -294,7 +294,7 @@ def batch(seen: dict[str, Any], targets: Targets, rows: NDArray[Any], rng: np.ra
     return {**seen, "tokens": drawn[..., :-1]}, {"words": drawn[..., 1:], "tags": targets.tags[rows]}
 
 
-def learn_language(shape: DecoderShape, text: Text, batch: int, plan: loop.Plan, out: Path, name: str,
+def train_language_model(shape: DecoderShape, text: Text, batch: int, plan: loop.Plan, out: Path, name: str,
                    seed: int = 0) -> None:  # fmt: skip
     """Stage two: the decoder learns to write captions of photos it does not see, from hints if it reads some."""
     model = build_language_model(Decoder(shape, name="decoder"))

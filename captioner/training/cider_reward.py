@@ -18,7 +18,7 @@ _SIGMA = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Weighed:
+class _TfIdf:
     """One sentence as tf-idf vectors of its n-grams, one for each n."""
 
     vectors: tuple[dict[Sentence, float], ...]
@@ -26,7 +26,7 @@ class _Weighed:
     length: int
 
 
-class Reward:
+class CiderReward:
     """How near a sentence comes to what people wrote of a photo.
 
     Args:
@@ -42,29 +42,29 @@ class Reward:
             seen.update({gram for text in texts for grams in _grams(text) for gram in grams})
         self._log_photos = math.log(max(len(captions), 2))
         self._seen = seen
-        self._captions = [[self._weighed(text) for text in texts] for texts in captions]
+        self._captions = [[self._tf_idf(text) for text in texts] for texts in captions]
         self._content, self._penalty = content, penalty
         self._used = [{word for text in texts for word in text} for texts in captions] if penalty else []
 
     def __call__(self, photo: int, sentence: Sentence) -> float:
         """Mean over the photo's captions; on Flickr8k a person's sentence earns 0.1 beside the other four."""
-        said = self._weighed(sentence)
+        said = self._tf_idf(sentence)
         human = self._captions[photo]
-        near = sum(_likeness(said, text) for text in human) / len(human) if human else 0.0
-        return near - self._penalty * self._unused(photo, sentence) if self._penalty else near
+        near = sum(_similarity(said, text) for text in human) / len(human) if human else 0.0
+        return near - self._penalty * self._unused_share(photo, sentence) if self._penalty else near
 
-    def _unused(self, photo: int, sentence: Sentence) -> float:
+    def _unused_share(self, photo: int, sentence: Sentence) -> float:
         """The share of a sentence's content words that nobody used, or that stand there a second time."""
         content = [word for word in sentence if word in self._content]
         right = set(content) & self._used[photo]
         return 1 - len(right) / len(content) if content else 1.0
 
-    def _weighed(self, sentence: Sentence) -> _Weighed:
+    def _tf_idf(self, sentence: Sentence) -> _TfIdf:
         vectors = tuple(
             {gram: count * (self._log_photos - math.log(max(1, self._seen[gram]))) for gram, count in grams.items()}
             for grams in _grams(sentence)
         )
-        return _Weighed(vectors, tuple(_norm(vector.values()) for vector in vectors), len(sentence))
+        return _TfIdf(vectors, tuple(_norm(vector.values()) for vector in vectors), len(sentence))
 
 
 def _grams(sentence: Sentence) -> list[Counter[Sentence]]:
@@ -75,7 +75,7 @@ def _norm(values: Iterable[float]) -> float:
     return math.sqrt(sum(value * value for value in values))
 
 
-def _likeness(said: _Weighed, human: _Weighed) -> float:
+def _similarity(said: _TfIdf, human: _TfIdf) -> float:
     total = 0.0
     for mine, theirs, a, b in zip(said.vectors, human.vectors, said.norms, human.norms, strict=True):
         if a and b:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ImageDraw
 
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.sampling import (
     Colour,
     Rng,
     happens,
@@ -39,7 +39,7 @@ class Pen:
 
     def polygon(self, points: Sequence[Point], paint: int | None = 0) -> None:
         """A closed shape, filled with the paint of that number unless it is None."""
-        placed = self._placed([*points, points[0]])
+        placed = self._to_image([*points, points[0]])
         if self.paints and paint is not None:
             self.draw.polygon(placed, self.paints[paint % len(self.paints)])
         if self.line:
@@ -48,7 +48,7 @@ class Pen:
     def stroke(self, *points: Point) -> None:
         """An open line; in the shape's first paint where the style has no outlines."""
         paint = self.line or self.paints[0]
-        self.draw.line(self._placed(points), paint, self.line_px, "curve")
+        self.draw.line(self._to_image(points), paint, self.line_px, "curve")
 
     def ellipse(self, x: float, y: float, rx: float, ry: float | None = None, paint: int | None = 0) -> None:
         """An ellipse, or a circle."""
@@ -66,20 +66,20 @@ class Pen:
 
     def dot(self, x: float, y: float, radius: float) -> None:
         """A filled circle in the colour of the lines."""
-        (px, py), r = self._placed([(x, y)])[0], radius * self.scale
+        (px, py), r = self._to_image([(x, y)])[0], radius * self.scale
         self.draw.ellipse((px - r, py - r, px + r, py + r), self.line or self.paints[-1])
 
-    def _placed(self, points: Sequence[Point]) -> list[Point]:
+    def _to_image(self, points: Sequence[Point]) -> list[Point]:
         at = np.asarray(points, float)
         if self.wobble:
-            at = _with_steps(at)
+            at = _subdivide(at)
             at = at + np.convolve(self.rng.normal(0, self.wobble, len(at)), np.ones(3) / 3, "same")[:, None] * (1, -1)
         cos, sin = np.cos(self.turn) * self.scale, np.sin(self.turn) * self.scale
         xs, ys = self.x + at[:, 0] * cos - at[:, 1] * sin, self.y + at[:, 0] * sin + at[:, 1] * cos
         return list(zip(xs.tolist(), ys.tolist(), strict=True))
 
 
-def _with_steps(
+def _subdivide(
     points: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """With two more points on every piece, so that it can be bent."""

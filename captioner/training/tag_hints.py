@@ -29,13 +29,13 @@ Ints = NDArray[np.int32]
 KEPT, TRUE_LOGIT, FALSE_LOGIT = 0.75, (0.7, 1.5), (-0.4, 1.0)
 FOLDS, PASSES, BATCH = 3, 10, 128
 #: Logits are cut off beyond it, so that a word that a head is all too sure of looks like others.
-MOST_LOGIT = 4.0
+MAX_LOGIT = 4.0
 #: Hints that are left out of a photo while training, so that the map is looked at too.
 DROPPED = 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class HintWords:
+class TagHints:
     """The words that can be hints: those of the tag head, with how often captions have each."""
 
     ids: Ints  # (tags,) of the vocabulary
@@ -43,7 +43,7 @@ class HintWords:
     known: NDArray[np.bool_]  # (vocabulary,) whether a word is one of them
 
     @classmethod
-    def of(cls, tags: Sequence[str], vocabulary: Vocabulary, counts: NDArray[Any]) -> HintWords:
+    def of(cls, tags: Sequence[str], vocabulary: Vocabulary, counts: NDArray[Any]) -> TagHints:
         """From the tags and how many photos have each."""
         places = {word: i for i, word in enumerate(vocabulary.words)}
         ids = np.array([places[tag] for tag in tags], np.int32)
@@ -61,22 +61,22 @@ class HintWords:
             own = own[rng.random(len(own)) < KEPT][:count]
             words[row, : len(own)] = own
             logits[row, : len(own)] = rng.normal(*TRUE_LOGIT, size=len(own))
-        return words, np.clip(logits, -MOST_LOGIT, MOST_LOGIT).astype(np.float32)
+        return words, np.clip(logits, -MAX_LOGIT, MAX_LOGIT).astype(np.float32)
 
     def top(self, logits: Floats, count: int) -> tuple[Ints, Floats]:
         """The `count` most probable of tags (..., tags) as ids and logits (..., count)."""
         best = np.argsort(-logits, axis=-1)[..., :count]
-        kept = np.clip(np.take_along_axis(logits, best, axis=-1), -MOST_LOGIT, MOST_LOGIT)
+        kept = np.clip(np.take_along_axis(logits, best, axis=-1), -MAX_LOGIT, MAX_LOGIT)
         return self.ids[best], kept.astype(np.float32)
 
 
-def dropped(words: Ints, logits: Floats, rng: np.random.Generator) -> tuple[Ints, Floats]:
+def drop_hints(words: Ints, logits: Floats, rng: np.random.Generator) -> tuple[Ints, Floats]:
     """The same hints with some of them left out."""
     out = rng.random(words.shape) < DROPPED
     return np.where(out, PAD, words).astype(np.int32), np.where(out, 0, logits).astype(np.float32)
 
 
-def out_of_fold(features: NDArray[Any], targets: Floats, seed: int = 0) -> NDArray[np.float16]:
+def out_of_fold_logits(features: NDArray[Any], targets: Floats, seed: int = 0) -> NDArray[np.float16]:
     """Tag logits of photos by heads that were trained on the other photos.
 
     Args:
@@ -89,7 +89,7 @@ def out_of_fold(features: NDArray[Any], targets: Floats, seed: int = 0) -> NDArr
     fold = rng.integers(FOLDS, size=len(features))
     found = np.empty((*features.shape[:2], targets.shape[-1]), np.float16)
     for held in range(FOLDS):
-        head = _trained(features[fold != held], targets[fold != held], rng)
+        head = _train_tag_head(features[fold != held], targets[fold != held], rng)
         rows = np.flatnonzero(fold == held)
         for row in np.array_split(rows, max(1, len(rows) // BATCH)):
             flat = features[row].reshape(-1, features.shape[-1]).astype(np.float32)
@@ -98,7 +98,7 @@ def out_of_fold(features: NDArray[Any], targets: Floats, seed: int = 0) -> NDArr
     return found
 
 
-def _trained(features: NDArray[Any], targets: Floats, rng: np.random.Generator) -> keras.Model:
+def _train_tag_head(features: NDArray[Any], targets: Floats, rng: np.random.Generator) -> keras.Model:
     inputs = keras.Input((features.shape[-1],))
     model = keras.Model(inputs, TagHead(targets.shape[-1], features.shape[-1], name="tags")(inputs))
     model.compile(keras.optimizers.AdamW(2e-3, weight_decay=0.02), loss=tag_loss, jit_compile=False)

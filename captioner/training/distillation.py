@@ -101,7 +101,7 @@ def hint_loss(target: Any, found: Any) -> Any:
     return ops.mean(ops.square(target - found)) / (ops.mean(ops.var(target, axis=(0, 1, 2))) + 1e-6)
 
 
-def ignorance(target: Any, found: Any) -> Any:
+def unexplained_mean(target: Any, found: Any) -> Any:
     """The same of the means over the map: what the whole photo is, and not where."""
     wanted, got = ops.mean(target, (1, 2)), ops.mean(found, (1, 2))
     return ops.mean(ops.square(wanted - got)) / (ops.mean(ops.var(wanted, axis=0)) + 1e-6)
@@ -128,7 +128,7 @@ def compile_student(student: Any, basis: Basis, plan: loop.Plan) -> None:
         loop.optimizer(plan),
         loss={"features": make_loss(basis), **dict.fromkeys(hints, hint_loss)},
         loss_weights={"features": 1.0, **dict.fromkeys(hints, HINT_WEIGHT)},
-        metrics={"features": [ignorance]},
+        metrics={"features": [unexplained_mean]},
         jit_compile=loop.XLA,
     )
 

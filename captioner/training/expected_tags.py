@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.training.objects import OBJECTS
+from captioner.training.object_detection import OBJECTS
 
 Floats = NDArray[np.float32]
 
@@ -55,7 +55,7 @@ _OWN_WORDS = {"stop sign": "sign", "parking meter": "meter", "dining table": "ta
 _PRIOR = 4.0
 
 
-def words_of(name: str) -> set[str]:
+def object_words(name: str) -> set[str]:
     """The words that people use for an object."""
     own = set(_OWN_WORDS.get(name, name).split())
     plural = {f"{word}s" for word in own} | {f"{word}es" for word in own}
@@ -73,7 +73,7 @@ def expected_tags(objects: Floats, captioned: Floats, said: Floats, tags: Sequen
     there = captioned > 0.5
     overall = _overall(there, said, tags)
     for t, tag in enumerate(tags):
-        own = [o for o, name in enumerate(OBJECTS) if tag in words_of(name)]
+        own = [o for o, name in enumerate(OBJECTS) if tag in object_words(name)]
         if not own:
             continue
         absent = _mean(said[(captioned[:, own] < 0.1).all(axis=1), t])
@@ -88,7 +88,10 @@ def expected_tags(objects: Floats, captioned: Floats, said: Floats, tags: Sequen
 def _overall(there: NDArray[np.bool_], said: Floats, tags: Sequence[str]) -> float:
     """How often an object that is there is called by one of its words, all objects and words together."""
     rows = [
-        said[there[:, o], t] for o, name in enumerate(OBJECTS) for t, tag in enumerate(tags) if tag in words_of(name)
+        said[there[:, o], t]
+        for o, name in enumerate(OBJECTS)
+        for t, tag in enumerate(tags)
+        if tag in object_words(name)
     ]
     return _mean(np.concatenate(rows)) if rows else 0.0
 

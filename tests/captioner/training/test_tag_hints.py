@@ -8,13 +8,13 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from captioner.inference.preprocess import PAD, SPECIAL, Vocabulary
-from captioner.training import hints
-from captioner.training.detected import expected_tags
-from captioner.training.objects import OBJECTS, _surest
+from captioner.training import tag_hints
+from captioner.training.expected_tags import expected_tags
+from captioner.training.object_detection import OBJECTS, _best_scores
 
 WORDS = Vocabulary((*SPECIAL, "a", "dog", "cat", "runs", "tree", "sky"))
 TAGS = ("dog", "cat", "tree", "sky")
-KNOWN = hints.HintWords.of(TAGS, WORDS, np.array([9, 4, 1, 1]))
+KNOWN = tag_hints.TagHints.of(TAGS, WORDS, np.array([9, 4, 1, 1]))
 
 
 def test_a_sentence_is_hinted_at_by_its_own_words_and_by_others() -> None:
@@ -23,7 +23,7 @@ def test_a_sentence_is_hinted_at_by_its_own_words_and_by_others() -> None:
     assert found.shape == logits.shape == (400, 3)
     assert set(found.ravel()) <= {WORDS.words.index(tag) for tag in TAGS}
     own = found == WORDS.words.index("dog")
-    assert own.any(axis=1).mean() > hints.KEPT  # kept, or drawn by chance
+    assert own.any(axis=1).mean() > tag_hints.KEPT  # kept, or drawn by chance
     assert logits[:, 0].mean() > logits[:, 1:].mean() + 0.5
 
 
@@ -31,14 +31,14 @@ def test_the_most_probable_tags_come_first() -> None:
     logits = np.array([[0.5, 9.0, -1.0, -3.0]], np.float32)
     found, kept = KNOWN.top(logits, 2)
     assert [WORDS.words[i] for i in found[0]] == ["cat", "dog"]
-    np.testing.assert_allclose(kept[0], [hints.MOST_LOGIT, 0.5])
+    np.testing.assert_allclose(kept[0], [tag_hints.MAX_LOGIT, 0.5])
 
 
 def test_some_hints_are_left_out_while_training() -> None:
     words, logits = np.full((1000, 3), 5, np.int32), np.ones((1000, 3), np.float32)
-    found, kept = hints.dropped(words, logits, np.random.default_rng(0))
+    found, kept = tag_hints.drop_hints(words, logits, np.random.default_rng(0))
     out = found == PAD
-    assert out.mean() == pytest.approx(hints.DROPPED, abs=0.03)
+    assert out.mean() == pytest.approx(tag_hints.DROPPED, abs=0.03)
     assert (kept[out] == 0).all()
 
 
@@ -49,7 +49,7 @@ def test_a_photo_is_judged_by_heads_that_never_saw_it() -> None:
     noise = (rng.random(3000) < 0.5).astype(np.float32)  # can be learnt by heart only
     seen = (features[..., :8].mean((1, 2)) > 0).astype(np.float32)
     targets = np.stack([np.stack([seen, noise], 1), np.ones((3000, 2), np.float32)], axis=1)
-    found = hints.out_of_fold(features, targets).astype(np.float32)
+    found = tag_hints.out_of_fold_logits(features, targets).astype(np.float32)
     assert found.shape == (3000, 2, 2)
     right = (found[:, 0] > np.median(found[:, 0], axis=0)) == (targets[:, 0] > 0.5)
     assert right[:, 0].mean() > 0.8
@@ -76,7 +76,7 @@ def test_the_surest_box_of_each_kind_counts() -> None:
     numbers, side = 4 + 1 + len(OBJECTS), 32
     levels = [np.full((numbers, (side // stride) ** 2), -9.0, np.float32) for stride in (8, 16, 32)]
     levels[1][4, 2], levels[1][5 + 3, 2] = 9, 9
-    found = _surest(np.concatenate([level.ravel() for level in levels]), side)
+    found = _best_scores(np.concatenate([level.ravel() for level in levels]), side)
     assert found.argmax() == 3
     assert found[3] > 0.99
     assert np.delete(found, 3).max() < 0.01

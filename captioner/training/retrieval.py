@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner import Caption, blend
-from captioner.training.bm25 import WordIndex, said_words, word_counts
+from captioner.training.bm25 import Bm25Index, search_terms, word_counts
 
 Floats = NDArray[np.float32]
 #: A query as a vector of unit length in the space of `Caption.embedding`; None where no word of it is known.
@@ -42,7 +42,7 @@ class Recall:
         return {**found, "median rank": self.median_rank}
 
 
-def fair_ranks(scores: Floats, right: Sequence[int]) -> NDArray[np.float64]:
+def average_ranks(scores: Floats, right: Sequence[int]) -> NDArray[np.float64]:
     """The rank of each query's right photo, from 1; of tied photos the mean of their ranks, never the lucky one.
 
     Args:
@@ -58,14 +58,14 @@ def fair_ranks(scores: Floats, right: Sequence[int]) -> NDArray[np.float64]:
 class Searcher:
     """Captioned photos, searched by words, by meaning and by both."""
 
-    index: WordIndex
+    index: Bm25Index
     embed: Embed | None = None
     embeddings: Floats | None = None  # (photos, d) unit length, zeros for a photo that has none; None: words only
 
     @classmethod
     def over(cls, captions: Sequence[Caption], embed: Embed | None) -> Searcher:
         """By meaning too where there are a text tower `embed` and photos with embeddings."""
-        index = WordIndex([word_counts(caption) for caption in captions])
+        index = Bm25Index([word_counts(caption) for caption in captions])
         dimension = max((len(caption.embedding) for caption in captions if caption.embedding), default=0)
         if embed is None or not dimension:
             return cls(index)
@@ -83,7 +83,7 @@ class Searcher:
 
     def scores(self, queries: Sequence[str]) -> dict[str, Floats]:
         """(queries, photos) for each way: lexical and, where there are embeddings, embedding and blended."""
-        said = [said_words(query) for query in queries]
+        said = [search_terms(query) for query in queries]
         lexical = self.index.scores(said)
         if self.embed is None or self.embeddings is None:
             return {LEXICAL: lexical}
@@ -97,4 +97,4 @@ class Searcher:
     def recall(self, queries: Sequence[str], right: Sequence[int]) -> dict[str, Recall]:
         """For each way, how well the queries find the photos at the places `right`."""
         found = self.scores(queries)
-        return {way: Recall.of(fair_ranks(scores, right)) for way, scores in found.items()}
+        return {way: Recall.of(average_ranks(scores, right)) for way, scores in found.items()}

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from captioner.training.encoder import build_lower
-from captioner.training.lite import fast_function, keras_functions
+from captioner.training.tflite import fast_function, keras_functions
 
 PX = 64
 

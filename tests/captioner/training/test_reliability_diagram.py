@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from captioner.training.plot import reliability_diagram
+from captioner.training.reliability_diagram import reliability_diagram
 
 SVG = "{http://www.w3.org/2000/svg}"
 GROUPS = [
