@@ -1,4 +1,4 @@
-"""Greedy and beam search over a `step` callable; numpy only, so training and serving decode alike."""
+"""Beam search over a `step` callable; numpy only, so training and serving decode alike."""
 
 from __future__ import annotations
 
@@ -109,12 +109,6 @@ def beam_search(step: Step, rows: int, settings: BeamSettings, bonus: Scores | N
     else:
         done += [Hypothesis(cut.tokens, cut.logp, False, cut.word_logps) for cut in live]
     return sorted(done, key=lambda found: -found.score(settings.alpha))
-
-
-def greedy(step: Step, rows: int, settings: BeamSettings) -> Hypothesis:
-    """The sentence of the most probable word each time."""
-    plain = BeamSettings(1, settings.length, settings.alpha, settings.forbidden, settings.no_repeat)
-    return beam_search(step, rows, plain)[0]
 
 
 def _expand(

@@ -43,9 +43,9 @@ from captioner.training.encoder import (
     global_features,
     lower_shape,
 )
-from captioner.training.expected_tags import expected_tags
 from captioner.training.model import Captioner, TagHead, build_training
 from captioner.training.model_config import ModelConfig, read_tags
+from captioner.training.object_detection import expected_tags
 from captioner.training.tags import tag_counts, tag_words
 from captioner.training.teacher import TEACHER_PX, trunk_weights
 from captioner.training.tflite import fast_function, fast_functions

@@ -48,9 +48,8 @@ from numpy.typing import NDArray
 from captioner import DEFAULT_BUNDLE, Caption, Tag
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.preprocess import tokenize
-from captioner.training.bm25 import search_terms
 from captioner.training.captioned_photos import CaptionedPhotos, caption_photos
-from captioner.training.retrieval import Recall, average_ranks
+from captioner.training.retrieval import Recall, average_ranks, search_terms
 from captioner.training.synonyms import read_synonyms, swap_all
 from captioner.training.word_queries import DEPTH, WordQueries, expected_precision
 from indexer.model import is_unsure

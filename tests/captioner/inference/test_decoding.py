@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from captioner.inference.decoding import BeamSettings, Hypothesis, beam_search, greedy
+from captioner.inference.decoding import BeamSettings, Hypothesis, beam_search
 from captioner.inference.preprocess import END, PAD, START, UNKNOWN
 
 WORDS = 7  # END, the other special tokens, and three words
@@ -78,9 +78,9 @@ def test_scores_are_those_of_the_sentences_and_sorted(seed: int, beam: int) -> N
 
 @settings(deadline=None)
 @given(st.integers(0, 10_000))
-def test_greedy_takes_the_most_probable_word_each_time(seed: int) -> None:
-    settings = BeamSettings(length=LENGTH, no_repeat=0)
-    found = greedy(MadeStep(seed, 3), 3, settings)
+def test_a_beam_of_one_takes_the_most_probable_word_each_time(seed: int) -> None:
+    settings = BeamSettings(beam=1, length=LENGTH, no_repeat=0)
+    found = beam_search(MadeStep(seed, 3), 3, settings)[0]
     sentence: tuple[int, ...] = ()
     while len(sentence) < LENGTH:
         logp = MadeStep(seed, 1).logp(sentence)

@@ -1,4 +1,4 @@
-"""The network: one decoder in two forms, the encoder's slabs, and the losses."""
+"""The network: one decoder in two forms, and the losses."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ pytest.importorskip("tensorflow")
 import keras
 from keras import ops
 
-from captioner.training import checkpoint
 from captioner.training.encoder import (
-    SlabDepthwise,
-    build_encoder,
-    build_lower,
     build_upper,
     matmul,
     set_matmul_precision,
@@ -112,42 +108,6 @@ def test_bfloat16_products_are_nearly_the_same_and_trainable() -> None:
     assert keras.backend.standardize_dtype(found.dtype) == "float32"
     difference = np.abs(ops.convert_to_numpy(found) - exact)
     assert 0 < difference.max() < 0.3
-
-
-def test_slabs_are_exactly_the_7x7() -> None:
-    x = RNG.normal(size=(2, 9, 9, 5)).astype(np.float32)
-    whole, slabs = keras.layers.DepthwiseConv2D(7, padding="same"), SlabDepthwise()
-    whole.build(x.shape)
-    slabs.build(x.shape)
-    kernel, bias = RNG.normal(size=(7, 7, 5, 1)), RNG.normal(size=5)
-    for layer in (whole, slabs):
-        layer.kernel.assign(kernel)
-        layer.bias.assign(bias)
-    np.testing.assert_allclose(ops.convert_to_numpy(slabs(x)), ops.convert_to_numpy(whole(x)), atol=2e-5)
-
-
-@pytest.mark.parametrize("size", ["test", "atto-on-trunk", "atto-on-lite2"])
-def test_an_encoder_for_export_equals_the_one_that_was_trained(size: str) -> None:
-    trained, exported = build_encoder(size), build_encoder(size, 64, slabs=True)
-    checkpoint.assign(exported, checkpoint.weights(trained))
-    x = RNG.uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
-    a, b = trained(x), exported(x)
-    assert a["map"].shape[:3] == (1, 2, 2)
-    for name in ("map", "pooled", "classes"):
-        np.testing.assert_allclose(ops.convert_to_numpy(a[name]), ops.convert_to_numpy(b[name]), atol=1e-4)
-
-
-@pytest.mark.parametrize("size", ["test", "atto-on-trunk", "atto-on-lite2"])
-def test_lower_and_upper_part_are_the_encoder(size: str) -> None:
-    encoder, lower, upper = build_encoder(size, 64), build_lower(size, 64), build_upper(size, 64)
-    weights = checkpoint.weights(encoder)
-    assert weights.keys() == checkpoint.weights(lower).keys() | checkpoint.weights(upper).keys()
-    checkpoint.assign(lower, weights)
-    checkpoint.assign(upper, weights)
-    x = RNG.uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
-    a, b = encoder(x), upper(lower(x))
-    for name in ("map", "pooled", "classes"):
-        np.testing.assert_allclose(ops.convert_to_numpy(a[name]), ops.convert_to_numpy(b[name]), atol=1e-5)
 
 
 def test_padding_and_unknown_words_cost_nothing() -> None:

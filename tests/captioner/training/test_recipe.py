@@ -65,7 +65,7 @@ def test_four_commands_lead_from_nothing_to_a_scored_bundle(
                 "--batch", "4", "--width", "32", "--layers", "1", "--tag-least", "2"]  # fmt: skip
     recipe.main(training)
     assert not (run / "views").exists()
-    left = [options[0] for _, _, options in recipe.training(recipe.build_parser().parse_args(training))]
+    left = [options[0] for _, _, options in recipe.train_commands(recipe.build_parser().parse_args(training))]
     assert left == ["embedding"]  # which finds that it is done; the others would make their views again
     before, after = (checkpoint.load(run / f"{name}.npz") for name in ("pretrained", "joint"))
     assert not np.array_equal(before["stem/kernel"], after["stem/kernel"])

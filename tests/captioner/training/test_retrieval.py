@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from captioner import Caption, Tag
-from captioner.training.bm25 import Bm25Index, word_counts
-from captioner.training.retrieval import Recall, Searcher, average_ranks
-from captioner.training.synonyms import read_synonyms, swap_all, swap_synonyms
+from captioner.training.retrieval import Bm25Index, Recall, Searcher, average_ranks, word_counts
 
 #: A made space of meaning, one axis for each thing; "hound" lies where "dog" does, and "stuff" nowhere.
 AXES = {"dog": 0, "hound": 0, "cat": 1, "boat": 2, "horse": 3}
@@ -123,22 +119,3 @@ def test_shuffling_gives_every_photo_the_embedding_of_another() -> None:
     queries, right = ["dog", "cat", "boat", "horse"], [0, 1, 2, 3]
     assert searcher.recall(queries, right)["embedding"].at[0] == 1
     assert wrong.recall(queries, right)["embedding"].at[0] == 0
-
-
-def test_synonyms_are_read_and_take_turns(tmp_path: Path) -> None:
-    path = tmp_path / "synonyms.txt"
-    path.write_text("# everyday words\ndog\thound\t120\n\nboat\tvessel  # or\nboat\trowing boat\n", encoding="utf-8")
-    synonyms = read_synonyms(path)
-    assert synonyms == {"dog": ("hound",), "boat": ("vessel", "rowing boat")}
-    assert swap_synonyms("A Dog in a boat .", synonyms) == "a hound in a vessel"
-    assert swap_synonyms("A Dog in a boat .", synonyms, turn=1) == "a hound in a rowing boat"
-    assert swap_synonyms("A doggy bag", synonyms) is None
-    assert swap_all(["a boat", "a cat", "a dog"], synonyms) == {0: "a vessel", 2: "a hound"}
-
-
-@pytest.mark.parametrize("line", ["dog hound", "big dog\thound", "dog\t", "\thound"])
-def test_a_line_that_is_no_synonym_is_an_error(line: str, tmp_path: Path) -> None:
-    path = tmp_path / "synonyms.txt"
-    path.write_text(f"cat\tkitty\n{line}\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"synonyms\.txt, line 2"):
-        read_synonyms(path)

@@ -1,4 +1,4 @@
-"""The list of synonyms for measuring: its synonyms are words that next to no training caption holds."""
+"""Synonyms for queries: the reader, and the list that comes with the code."""
 
 from __future__ import annotations
 
@@ -9,10 +9,29 @@ import pytest
 
 from captioner.inference.preprocess import tokenize
 from captioner.training.data import read_captions
-from captioner.training.synonyms import read_synonyms
+from captioner.training.synonyms import read_synonyms, swap_all, swap_synonyms
 
 #: Training captions that may hold a synonym.
 MOST = 3
+
+
+def test_synonyms_are_read_and_take_turns(tmp_path: Path) -> None:
+    path = tmp_path / "synonyms.txt"
+    path.write_text("# everyday words\ndog\thound\t120\n\nboat\tvessel  # or\nboat\trowing boat\n", encoding="utf-8")
+    synonyms = read_synonyms(path)
+    assert synonyms == {"dog": ("hound",), "boat": ("vessel", "rowing boat")}
+    assert swap_synonyms("A Dog in a boat .", synonyms) == "a hound in a vessel"
+    assert swap_synonyms("A Dog in a boat .", synonyms, turn=1) == "a hound in a rowing boat"
+    assert swap_synonyms("A doggy bag", synonyms) is None
+    assert swap_all(["a boat", "a cat", "a dog"], synonyms) == {0: "a vessel", 2: "a hound"}
+
+
+@pytest.mark.parametrize("line", ["dog hound", "big dog\thound", "dog\t", "\thound"])
+def test_a_line_that_is_no_synonym_is_an_error(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "synonyms.txt"
+    path.write_text(f"cat\tkitty\n{line}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"synonyms\.txt, line 2"):
+        read_synonyms(path)
 
 
 @pytest.fixture(scope="module")
