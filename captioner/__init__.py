@@ -1,13 +1,13 @@
-"""Pixels in, words out. Knows nothing of libraries, EXIF or search, and imports no TensorFlow.
+"""Captions images. Knows nothing of photo libraries, EXIF or search, and imports no TensorFlow.
 
-The names below are the package's face. Those that need more than this file are imported at their first use, so that
-`import captioner` stays light.
+`ipc` is a supervised child process, `inference` runs a model bundle, `training` makes one. The names below are the
+public interface; those of other modules are imported at their first use, so that `import captioner` stays light.
 
 Errors:
 
-    CaptionError             one picture could not be captioned; the next one can be
+    CaptionError             one image could not be captioned; the next one can be
     ├── CaptionerGone        the child process died, hung or was stopped while it held the request
-    │   └── CaptionerUnavailable  it could not be had at all: says nothing of the picture
+    │   └── CaptionerUnavailable  no child could be started: says nothing of the image
     └── BundleError          the model bundle is missing, damaged or of another format: about the set-up
 """
 
@@ -57,7 +57,7 @@ DEFAULT_BUNDLE = Path(__file__).parent / "bundle"
 
 
 class CaptionError(Exception):
-    """One picture could not be captioned."""
+    """One image could not be captioned."""
 
 
 class CaptionerGone(CaptionError):
@@ -65,7 +65,7 @@ class CaptionerGone(CaptionError):
 
 
 class CaptionerUnavailable(CaptionerGone):
-    """No child process could be had, or it died before it looked at the picture: says nothing of the picture."""
+    """No child process could be started, or it died before it began: says nothing of the image."""
 
 
 class BundleError(CaptionError):
@@ -74,7 +74,7 @@ class BundleError(CaptionError):
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One word the model believes is true of a picture, with its probability (0..1)."""
+    """A word for what an image shows, with its probability (0..1)."""
 
     word: str
     probability: float
@@ -82,9 +82,9 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What the model says of one picture."""
+    """The model's caption of one image."""
 
-    text: str  # "" where there is nothing to see
+    text: str  # "" where there is nothing to describe
     confidence: float  # 0..1, calibrated on held-back photos
     tags: tuple[Tag, ...]  # most probable first
     embedding: tuple[float, ...] | None  # unit length; None where the bundle has no embedding
@@ -96,23 +96,23 @@ class Caption:
 
     @property
     def sure_tags(self) -> tuple[Tag, ...]:
-        """Those of the tags that are worth showing."""
+        """The tags that are shown."""
         return tuple(tag for tag in self.tags if tag.probability >= SURE_TAG)
 
 
 class Captioner(Protocol):
-    """Whatever turns pixels into a sentence; `CaptionerProcess` is the one that runs the model."""
+    """Turns pixels into a caption; `CaptionerProcess` runs the model."""
 
     @property
     def input_px(self) -> int:
-        """The model's input is a picture of this width and height."""
+        """Width and height of the model's input."""
 
     @property
     def model(self) -> str:
         """The model's name and version."""
 
     async def caption(self, pixels: bytes) -> Caption:
-        """The sentence for RGB uint8 pixels of shape (input_px, input_px, 3) in C order. Raises `CaptionError`."""
+        """The caption of RGB uint8 pixels of shape (input_px, input_px, 3) in C order. Raises `CaptionError`."""
 
 
 def __getattr__(name: str) -> object:

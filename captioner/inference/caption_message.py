@@ -14,7 +14,7 @@ _FLOAT_BYTES = 4
 
 
 def pack_caption(caption: Caption) -> tuple[dict[str, Json], bytes]:
-    """Header and payload. Raises `CaptionError` where the model gave a number that is none."""
+    """Header and payload. Raises `CaptionError` where a number is not finite."""
     probabilities = [tag.probability for tag in (*caption.tags, *caption.words)]
     numbers = (caption.confidence, *probabilities, *(caption.embedding or ()))
     if not all(map(math.isfinite, numbers)):

@@ -1,4 +1,4 @@
-"""Which words of a sentence say something of a picture. Needs no TensorFlow."""
+"""Content words: those of a sentence that name something visible. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ their them themselves then there these they this those three through to together
 tries try trying two type under underneath up upon use used uses using variety various very view was way
 we wear wearing wears well were what when where which while who whose with within without x you your
 """
-#: Words that say how a sentence is built, or nothing that can be seen.
+#: Grammatical words, and words for nothing that can be seen.
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 
 
 def content_words(text: str) -> list[str]:
-    """The words of a sentence that say something of a photo."""
+    """The content words of a sentence, in order."""
     return [word for word in tokenize(text) if word not in FUNCTION_WORDS]
 
 
 def content_ids(vocabulary: Vocabulary) -> frozenset[int]:
-    """The ids of the words that say something of a photo."""
+    """The ids of the content words of a vocabulary."""
     return frozenset(i for i, word in enumerate(vocabulary.words) if i >= len(SPECIAL) and word not in FUNCTION_WORDS)

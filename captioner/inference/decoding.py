@@ -15,7 +15,7 @@ Scores = NDArray[np.float32]
 
 
 class Step(Protocol):
-    """One step of a decoder over a fixed number of rows, each a sentence in the making."""
+    """One step of a decoder over a fixed number of rows, each an unfinished sentence."""
 
     def __call__(self, tokens: NDArray[np.int32], position: int, parents: NDArray[np.int32]) -> Scores:
         """The log-probabilities (rows, vocabulary) of the word after `tokens`.
@@ -23,7 +23,7 @@ class Step(Protocol):
         Args:
             tokens: (rows,) the last word of each row; START at position 0.
             position: place of `tokens` in their sentences.
-            parents: (rows,) the row of the step before that each row goes on from (its cache moves with it).
+            parents: (rows,) for each row, the row of the step before that it continues (its cache moves with it).
         """
         ...
 
@@ -33,13 +33,13 @@ class Hypothesis:
     """One finished sentence."""
 
     tokens: tuple[int, ...]  # without START and END
-    logp: float  # of all its words and its end, summed, with what was added to them for the photo's tags
+    logp: float  # sum over its words and its end, with the bonus of each word
     ended: bool = True  # False where it was cut at the greatest length
-    word_logps: tuple[float, ...] = ()  # of each of its words and its end, as the decoder alone has them
+    word_logps: tuple[float, ...] = ()  # of each of its words and its end, without bonus
 
     @property
     def mean_logp(self) -> float:
-        """Mean log-probability of its words and its end, as the decoder alone has it."""
+        """Mean log-probability of its words and its end, without bonus."""
         return sum(self.word_logps) / max(1, len(self.word_logps))
 
     def score(self, alpha: float) -> float:
@@ -49,19 +49,19 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class BeamSettings:
-    """How sentences are searched for."""
+    """Settings of the beam search."""
 
     beam: int = 3
     length: int = 20  # words at most, END included
     alpha: float = 0.7  # length normalisation
     forbidden: tuple[int, ...] = (PAD, START, UNKNOWN)
     no_repeat: int = 3  # no run of so many words comes twice; 0 allows it
-    once: frozenset[int] = frozenset()  # words that stand in a sentence once at most
+    once: frozenset[int] = frozenset()  # words that a sentence may have once
 
 
 @dataclass(frozen=True, slots=True)
 class _Partial:
-    """A sentence in the making."""
+    """An unfinished sentence."""
 
     tokens: tuple[int, ...] = ()
     logp: float = 0.0
@@ -75,7 +75,7 @@ class _Partial:
 
 
 def beam_search(step: Step, rows: int, settings: BeamSettings, bonus: Scores | None = None) -> list[Hypothesis]:
-    """The finished sentences found, best first; at least one. A beam of 1 is greedy search.
+    """Finished sentences, best first; at least one. A beam of 1 is greedy search.
 
     Args:
         rows: rows `step` works on, at least `settings.beam`; those past the beam are idle.
@@ -95,7 +95,7 @@ def beam_search(step: Step, rows: int, settings: BeamSettings, bonus: Scores | N
         scores = decoder_logp if bonus is None else decoder_logp + bonus
         scores[:, forbidden] = -np.inf
         if position == 0:
-            scores[:, END] = -np.inf  # a sentence has a word
+            scores[:, END] = -np.inf  # no empty sentence
         for row, sentence in enumerate(live):
             used = [word for word in sentence.tokens if word in settings.once]
             scores[row, [*used, *_repeating_words(sentence.tokens, settings.no_repeat)]] = -np.inf
@@ -114,13 +114,13 @@ def beam_search(step: Step, rows: int, settings: BeamSettings, bonus: Scores | N
 def _expand(
     live: Sequence[_Partial], scores: NDArray[Any], decoder_logp: NDArray[Any], beam: int
 ) -> tuple[list[_Partial], list[int], list[Hypothesis]]:
-    """The `beam` best ways to go on by one word, with the row each comes from, and those that end."""
+    """The `beam` best continuations by one word, the row that each comes from, and the sentences that end."""
     total = np.array([sentence.logp for sentence in live])[:, None] + scores
     costs = -total.ravel()
-    # Twice the beam, so that sentences that end leave others to go on with; a beam of one stops at its first end.
-    few = min(2 * beam if beam > 1 else 1, costs.size)
+    # Twice the beam, so that enough unfinished ones are left where some end; a beam of one stops at its first end.
+    count = min(2 * beam if beam > 1 else 1, costs.size)
     # Sorting every word at every step took as long as the model itself.
-    nearest = np.sort(np.argpartition(costs, few - 1)[:few])
+    nearest = np.sort(np.argpartition(costs, count - 1)[:count])
     best = nearest[np.argsort(costs[nearest], kind="stable")]
     extended: list[_Partial] = []
     origin: list[int] = []
@@ -140,18 +140,18 @@ def _expand(
 
 
 def _can_stop(done: Sequence[Hypothesis], live: Sequence[_Partial], settings: BeamSettings) -> bool:
-    """No sentence still in the making can beat the best `beam` that are done, even if its words cost nothing more.
+    """Whether no unfinished sentence can beat the best `beam` finished ones, even if its further words cost nothing.
 
-    With a bonus a word can cost less than nothing, so there this is an approximation.
+    An approximation where a bonus makes a word cost less than nothing.
     """
     if len(done) < settings.beam:
         return False
-    bar = sorted((found.score(settings.alpha) for found in done), reverse=True)[settings.beam - 1]
-    return bool(max(sentence.logp for sentence in live) / settings.length**settings.alpha <= bar)
+    worst = sorted((found.score(settings.alpha) for found in done), reverse=True)[settings.beam - 1]
+    return bool(max(sentence.logp for sentence in live) / settings.length**settings.alpha <= worst)
 
 
 def _repeating_words(words: tuple[int, ...], n: int) -> list[int]:
-    """Words that would complete a run of `n` that the sentence has already."""
+    """Words that would repeat a run of `n` words."""
     if not n or len(words) < n:
         return []
     tail = words[len(words) - n + 1 :]

@@ -1,8 +1,8 @@
-"""How far a sentence is borne by what else the model knows of the picture: probabilities of its words, and its own.
+"""Probabilities of a sentence's words, and the confidence of the sentence. Needs only the standard library.
 
-The decoder's own probability of a word says how well it fits the sentence, hardly whether it is on the picture. So each
-content word is weighed by the tag head, the classes of the trunk, the likeness of the word and the picture in the space
-of embeddings, and the decoder, by a logistic that was fitted on photos which nothing was trained on. Needs numpy alone.
+The decoder's own probability of a word says how well it fits the sentence, hardly whether it is in the image. So each
+content word is scored by the tag head, the classes of the trunk, the similarity of word and image embeddings, and the
+decoder, with a logistic regression fitted on photos that nothing was trained on.
 """
 
 from __future__ import annotations
@@ -11,23 +11,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-#: The numbers that are known of a content word, in the order of `EvidenceModel.word`.
+#: Features of a content word, in the order of `EvidenceModel.word`.
 WORD_FEATURES = ("bias", "tag logit", "is a tag", "class probability", "likeness", "has a likeness", "log-probability")
-#: The numbers that are known of a sentence, in the order of `EvidenceModel.sentence`.
+#: Features of a sentence, in the order of `EvidenceModel.sentence`.
 SENTENCE_FEATURES = ("bias", "mean of its words", "least of its words", "mean log-probability")
 _MOST = 12.0  # a logit beyond it is a probability of 0 or 1
 
 
 @dataclass(frozen=True, slots=True)
 class WordEvidence:
-    """What is known of one content word of a sentence about a picture."""
+    """What the model's parts say of one content word of a caption."""
 
     word: str
     logp: float  # of the decoder
     tag_logit: float | None  # None for a word that is no tag
-    class_probability: float  # of the classes that the word names, summed; 0 for a word that names none
-    #: How much nearer to the picture than to the ordinary photo the word is, a difference of cosines; None for a word
-    #: that the text tower doesn't know.
+    class_probability: float  # sum over the classes that have the word; 0 where none has
+    #: Cosine with the image less that with the mean photo; None for a word that the text tower doesn't know.
     similarity: float | None
 
     @property
@@ -40,12 +39,12 @@ class WordEvidence:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceModel:
-    """The fitted logistics of a bundle; part of its manifest."""
+    """The logistic regressions of a bundle, as they stand in its manifest: fields are keys there."""
 
     word: tuple[float, ...]  # a weight for each of WORD_FEATURES
     sentence: tuple[float, ...]  # a weight for each of SENTENCE_FEATURES
-    least: float  # a sentence of less confidence is unsure: fewer than half of such sentences are right
-    ordinary: tuple[float, ...] = ()  # the mean embedding of photos: what is like it says nothing of a photo
+    least: float  # a sentence of less confidence is unsure: fewer than half of those are right
+    ordinary: tuple[float, ...] = ()  # the mean embedding of photos, subtracted from an image's
 
     def __post_init__(self) -> None:
         for name, weights, features in (
@@ -56,16 +55,16 @@ class EvidenceModel:
                 raise ValueError(f"evidence of a {name}: {len(features)} weights expected, got {len(weights)}")
 
     def word_probability(self, evidence: WordEvidence) -> float:
-        """The probability (0..1) that a person would use the word of the picture."""
+        """The probability (0..1) that a person would use the word for the image."""
         return logistic(sum(w * x for w, x in zip(self.word, evidence.features, strict=True)))
 
     def sentence_confidence(self, words: Sequence[float], mean_logp: float) -> float:
-        """The confidence (0..1) of a sentence, of the probabilities of its content words."""
+        """The confidence (0..1) of a sentence, from the probabilities of its content words."""
         return logistic(sum(w * x for w, x in zip(self.sentence, sentence_features(words, mean_logp), strict=True)))
 
 
 def sentence_features(words: Sequence[float], mean_logp: float) -> tuple[float, ...]:
-    """In the order of `SENTENCE_FEATURES`; a sentence without content words is as one whose words are all wrong."""
+    """In the order of `SENTENCE_FEATURES`; a sentence without content words counts as one whose words are all wrong."""
     mean, least = (sum(words) / len(words), min(words)) if words else (0.0, 0.0)
     return 1.0, logit(mean), logit(least), max(mean_logp, -_MOST)
 
@@ -82,10 +81,10 @@ def logit(p: float) -> float:
 
 
 def inflections(word: str) -> tuple[str, ...]:
-    """A word, and what may be its plural or its singular."""
+    """A word and its possible plural and singular forms."""
     return word, f"{word}s", word.removesuffix("s"), word.removesuffix("es")
 
 
 def max_over_inflections(word: str, known: Mapping[str, float]) -> float | None:
-    """The value of a word, or of its singular or plural, whichever is greatest; None where none is known."""
+    """The greatest value among a word's inflections; None where `known` has none."""
     return max((known[form] for form in inflections(word) if form in known), default=None)

@@ -1,19 +1,19 @@
-"""Everyday words for ImageNet's classes, so that a golden retriever is also found as a retriever, a dog and a pet.
+"""Everyday words for ImageNet's classes: a golden retriever is also found as a retriever, a dog and a pet.
 
 A list is a text file with one line for each of the 1,001 outputs of a classifier such as MobileNetV2's: line 1 is the
-background and empty, line i + 2 belongs to ImageNet's class i. A line holds words that are always to be seen where the
-class is, comma separated, the most exact first.
+background and empty, line i + 2 belongs to ImageNet's class i. A line holds words that are true of
+every image of the class, comma separated, the most exact first.
 
 The list that is shipped, `IMAGENET_CLASSES`, was written by hand along the hypernyms of WordNet 3.1 (Copyright 2011 by
 Princeton University; https://wordnet.princeton.edu, whose licence allows this). Classes that a classifier mostly sees
 where they are not, such as a killer whale in a surfer, were then given fewer words, or none: that was judged on the
 photos of Flickr8k and COCO (7,868, with captions) where a class had a probability of 0.3 or more.
 
-MobileNetV2's probabilities, summed, are honest: of the words at p at least about p are said by human captions too, as
+MobileNetV2's summed probabilities are calibrated: of the words at p at least about p are in human captions too, as
 such or by a word that implies them ("poodle" for dog, "waves" for sea). From 0.3, 0.4 and 0.5 on that is 0.77, 0.81 and
 0.85 of the words on Flickr8k dev, 1.9, 1.5 and 1.3 a photo, and 0.71, 0.77 and 0.80 on COCO, most of whose photos have
 one caption. The list was judged on these very photos: elsewhere expect a little less. `Tagging.class_threshold` of a
-bundle says which words are told.
+bundle is the threshold of the words reported.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _WORD = re.compile(r"[a-z]+([ -][a-z]+)*")
 
 
 def read_classes(path: Path) -> tuple[tuple[str, ...], ...]:
-    """The words of each class, () for the background and for classes that no word is sure of.
+    """The words of each class, () for the background and for classes without words.
 
     Raises:
         BundleError: the file can't be read or is no such list; the message says which line and why.

@@ -1,4 +1,4 @@
-"""A model bundle at work: pixels in, a caption out. Needs numpy and LiteRT, never TensorFlow."""
+"""Runs a model bundle: pixels to a caption. Needs numpy and LiteRT, never TensorFlow."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from captioner.inference.preprocess import UNKNOWN, Vocabulary, normalise
 Floats = NDArray[np.float32]
 EncoderOutputs = Mapping[str, NDArray[Any]]
 
-#: A tag's lift counts this far at most: one that the photos of the training hardly had must not outweigh all else.
+#: Limit of a tag's lift: tags that were rare in training would outweigh all else.
 MAX_TAG_LIFT = 3.0
 
 
 class LiteRTCaptioner:
-    """A bundle of TFLite models, opened and ready.
+    """A bundle of TFLite models, loaded.
 
     The files are `encoder.tflite` with the signature `encode` (photo (1, px, px, 3) to photo_keys, photo_values
     (layers, heads, cells, d) and tags (n,)) and `decoder.tflite` with `decode_step` (see `Decoder.step`).
@@ -67,7 +67,7 @@ class LiteRTCaptioner:
         ids = {word: i for i, word in enumerate(self._vocabulary.words)}
         self._tag_token_ids = np.array([ids.get(tag, UNKNOWN) for tag in self._tags])
         self._classes = read_classes(bundle / CLASSES) if "classes" in self.manifest.outputs else None
-        self._kinds = read_image_types(bundle / IMAGE_TYPES_FILE) if "kinds" in self.manifest.outputs else ()
+        self._image_types = read_image_types(bundle / IMAGE_TYPES_FILE) if "kinds" in self.manifest.outputs else ()
         self._word_embeddings = None
         if WORD_EMBEDDINGS in self.manifest.files and "embedding" in self.manifest.outputs:
             self._word_embeddings = _read_word_embeddings(bundle / WORD_EMBEDDINGS, decoding.vocabulary)
@@ -85,10 +85,10 @@ class LiteRTCaptioner:
         return self.manifest.model
 
     def caption(self, pixels: NDArray[np.uint8]) -> Caption:
-        """What the model says of one picture.
+        """The caption of one image.
 
         Args:
-            pixels: (input_px, input_px, 3), RGB, upright, sRGB, the whole picture squashed to a square.
+            pixels: (input_px, input_px, 3), RGB, upright, sRGB, the whole image resized to a square.
 
         Raises:
             ValueError: `pixels` is of another shape or type.
@@ -100,41 +100,41 @@ class LiteRTCaptioner:
         return self._caption_non_photo(outputs) or self._caption_photo(outputs)
 
     def encode(self, pixels: NDArray[np.uint8]) -> EncoderOutputs:
-        """What the encoder says of one picture, by the names of its outputs."""
+        """The encoder's outputs for one image, by name."""
         before = self.manifest.preprocessing
         outputs: EncoderOutputs = self._encode(photo=normalise(pixels, before.mean, before.std)[None])
         return outputs
 
     def decode(self, outputs: EncoderOutputs) -> Hypothesis:
-        """The best sentence for what the encoder says."""
+        """The best sentence that beam search finds for the encoder's outputs."""
         return beam_search(
             self._decoder_steps(outputs), self.manifest.decoding.rows, self._settings, self._token_bonus(outputs)
         )[0]
 
     def _caption_non_photo(self, outputs: EncoderOutputs) -> Caption | None:
-        """What is said of a picture that is no photo of anything; None for a photo."""
-        if not self._kinds or 1 - float(outputs["kinds"][0]) < self.manifest.tagging.kind_threshold:
+        """The caption of an image that is no photo; None for a photo."""
+        if not self._image_types or 1 - float(outputs["kinds"][0]) < self.manifest.tagging.kind_threshold:
             return None
         best = 1 + int(np.argmax(outputs["kinds"][1:]))
-        kind, probability = self._kinds[best], float(outputs["kinds"][best])
+        image_type, probability = self._image_types[best], float(outputs["kinds"][best])
         return Caption(
-            text=kind.sentence,
+            text=image_type.sentence,
             confidence=probability,
-            tags=tuple(Tag(tag, probability) for tag in kind.tags),
+            tags=tuple(Tag(tag, probability) for tag in image_type.tags),
             embedding=None,
             model=self.model,
-            words=tuple(Tag(word, probability) for word in content_words(kind.sentence)),
+            words=tuple(Tag(word, probability) for word in content_words(image_type.sentence)),
         )
 
     def _caption_photo(self, outputs: EncoderOutputs) -> Caption:
         best = self.decode(outputs)
         evidence = self.word_evidence(best, outputs)
-        fitted = self.manifest.evidence
-        words = tuple(Tag(one.word, fitted.word_probability(one)) for one in evidence) if fitted else ()
-        if fitted is None:
+        model = self.manifest.evidence
+        words = tuple(Tag(one.word, model.word_probability(one)) for one in evidence) if model else ()
+        if model is None:
             confidence = self._confidence(best.mean_logp)
         else:
-            confidence = fitted.sentence_confidence([word.probability for word in words], best.mean_logp)
+            confidence = model.sentence_confidence([word.probability for word in words], best.mean_logp)
         return Caption(
             text=self._vocabulary.decode(best.tokens),
             confidence=confidence,
@@ -142,11 +142,11 @@ class LiteRTCaptioner:
             embedding=tuple(map(float, outputs["embedding"])) if "embedding" in self.manifest.outputs else None,
             model=self.model,
             words=words,
-            sure=fitted is None or confidence >= fitted.least,
+            sure=model is None or confidence >= model.least,
         )
 
     def _token_bonus(self, outputs: EncoderOutputs) -> Floats | None:
-        """What the photo's tags add to the log-probability of each word (vocabulary,)."""
+        """(vocabulary,), what the tags add to the log-probability of each word; None where they add nothing."""
         weight = self.manifest.decoding.tag_weight
         if not weight:
             return None
@@ -156,26 +156,19 @@ class LiteRTCaptioner:
         return bonus
 
     def word_evidence(self, sentence: Hypothesis, outputs: EncoderOutputs) -> tuple[WordEvidence, ...]:
-        """What is known of each content word of a sentence, in order.
+        """Evidence for each content word of a sentence, in order.
 
         Args:
-            seen: what `encode` says of the picture.
+            outputs: of `encode` for the same image.
         """
         classes = word_probabilities(outputs["classes"], self._classes) if self._classes is not None else {}
         found = []
         for token, logp in zip(sentence.tokens, sentence.word_logps, strict=False):
             word = self._vocabulary.words[token]
             if word not in FUNCTION_WORDS:
-                similarity = self._similarity(token, outputs)
-                found.append(
-                    WordEvidence(
-                        word,
-                        logp,
-                        self._tag_logit(word, outputs),
-                        max_over_inflections(word, classes) or 0.0,
-                        similarity,
-                    )
-                )
+                tag_logit, similarity = self._tag_logit(word, outputs), self._similarity(token, outputs)
+                class_probability = max_over_inflections(word, classes) or 0.0
+                found.append(WordEvidence(word, logp, tag_logit, class_probability, similarity))
         return tuple(found)
 
     def _tag_logit(self, word: str, outputs: EncoderOutputs) -> float | None:
@@ -186,8 +179,9 @@ class LiteRTCaptioner:
         if self._word_embeddings is None or np.isnan(self._word_embeddings[token, 0]):
             return None
         ordinary = self.manifest.evidence.ordinary if self.manifest.evidence else ()
-        away = outputs["embedding"] - np.asarray(ordinary or 0.0, np.float32)
-        return float((self._word_embeddings[token] * away).sum())  # a product of vectors would bring BLAS into memory
+        centred = outputs["embedding"] - np.asarray(ordinary or 0.0, np.float32)
+        # A matrix product would load BLAS into memory.
+        return float((self._word_embeddings[token] * centred).sum())
 
     def _decoder_steps(self, outputs: EncoderOutputs) -> _DecoderSteps:
         d = self.manifest.decoding
@@ -199,21 +193,21 @@ class LiteRTCaptioner:
         return 1 / (1 + math.exp(-max(-50.0, fitted.slope * mean_logp + fitted.offset)))
 
     def _reported_tags(self, outputs: EncoderOutputs) -> tuple[Tag, ...]:
-        """The tags worth telling, most probable first; of a word that is both tag and class the greater probability."""
+        """Tags and class words above their thresholds, most probable first; a word that is both has the greater one."""
         tagging = self.manifest.tagging
-        told = {
+        probabilities = {
             self._tags[row]: float(outputs["tags"][row]) for row in np.flatnonzero(outputs["tags"] >= tagging.threshold)
         }
         if self._classes is not None:
             for word, p in word_probabilities(outputs["classes"], self._classes).items():
                 if p >= tagging.class_threshold:
-                    told[word] = max(p, told.get(word, 0.0))
-        ranked = sorted(told.items(), key=lambda item: -item[1])
+                    probabilities[word] = max(p, probabilities.get(word, 0.0))
+        ranked = sorted(probabilities.items(), key=lambda item: -item[1])
         return tuple(Tag(word, p) for word, p in ranked[: tagging.most])
 
 
 class _DecoderSteps:
-    """`decode_step` with the cache that goes from each step to the next."""
+    """`decode_step` with its key/value cache."""
 
     def __init__(self, step: Any, photo_keys: Floats, photo_values: Floats, empty: Floats) -> None:
         self._step = step

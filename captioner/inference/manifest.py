@@ -1,4 +1,7 @@
-"""The description of a model bundle, manifest.json: read, checked and written. Needs no TensorFlow and no numpy."""
+"""manifest.json of a model bundle: read, checked and written. Needs no TensorFlow and no numpy.
+
+The fields of the classes below are the keys of the JSON file.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ ENCODER, DECODER, VOCABULARY, TAGS = "encoder.tflite", "decoder.tflite", "vocabu
 #: Files that every bundle has.
 REQUIRED_FILES = (ENCODER, DECODER, VOCABULARY, TAGS)
 #: Files that a bundle may have: everyday words for each class of ImageNet, the text tower with its words, and the
-#: kinds of pictures that are no photos.
+#: types of images that are no photos.
 CLASSES, TEXT_TOWER, PIECES, IMAGE_TYPES_FILE = "classes.txt", "text_tower.npz", "pieces.txt", "kinds.txt"
-#: And the meaning of each word of the vocabulary, (vocabulary, e) float16, NaN for words that have none: what the
-#: captioner needs of the text tower, without its 42,000 words in memory.
+#: And the embedding of each word of the vocabulary, (vocabulary, e) float16, NaN for words without one, so that the
+#: captioner need not load the text tower's 42,000 words.
 WORD_EMBEDDINGS = "meanings.npy"
 
 _HINT = "reinstall recollect, or point the setting at another bundle directory"
@@ -30,31 +33,31 @@ _HINT = "reinstall recollect, or point the setting at another bundle directory"
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """What a file of the bundle must be."""
+    """Checksum and size of a file of the bundle."""
 
     sha256: str
     size_bytes: int
 
     @classmethod
     def measure(cls, path: Path) -> FileEntry:
-        """Measure a file."""
+        """Checksum and size of the file at `path`."""
         data = path.read_bytes()
         return cls(hashlib.sha256(data).hexdigest(), len(data))
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """Numbers that turn a photo into the encoder's input."""
+    """How an image becomes the encoder's input."""
 
     input_px: int
     mean: tuple[float, float, float]  # of red, green, blue on the 0..255 scale
     std: tuple[float, float, float]
-    resize: str = "squash-bicubic"  # the whole photo to a square, see captioner.inference.preprocess.squash
+    resize: str = "squash-bicubic"  # the whole image to a square, see `preprocess.squash`
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """Numbers that decode_step and the search over it need."""
+    """Shapes of decode_step, and settings of the beam search."""
 
     vocabulary: int  # words, special tokens included
     max_length: int  # tokens of a sentence, its end included
@@ -64,19 +67,19 @@ class Decoding:
     rows: int  # sentences one step takes forward: the greatest beam
     beam: int  # the default
     alpha: float  # length normalisation
-    no_repeat: int = 2
-    once: bool = False  # no content word stands in a sentence twice
-    tag_weight: float = 0.0  # of how much more likely than usual a tag is, on each word's log-probability
+    no_repeat: int = 2  # no run of so many words twice
+    once: bool = False  # no content word twice in a sentence
+    tag_weight: float = 0.0  # factor of a tag's lift in the log-probability of its word
 
 
 @dataclass(frozen=True, slots=True)
 class Tagging:
-    """Which of the tags' probabilities are worth telling."""
+    """Thresholds of the tags that are reported."""
 
     threshold: float
-    most: int = 20
-    class_threshold: float = 0.4  # of words that classes of ImageNet are rolled up to
-    kind_threshold: float = 0.5  # from which on a picture is no photo but of another kind
+    most: int = 20  # tags of one image
+    class_threshold: float = 0.4  # of words that ImageNet's classes have
+    kind_threshold: float = 0.5  # of not being a photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,8 @@ class Manifest:
     tagging: Tagging
     confidence: Confidence  # of a bundle without evidence
     files: Mapping[str, FileEntry]
-    #: What `encode` gives beside the decoder's keys and values: "tags", and in bundles that have them "embedding",
-    #: "classes", "tag_lift" (how much more likely than usual each tag is, a difference of logits) and "kinds".
+    #: Outputs of `encode` beside the decoder's keys and values: "tags", and in bundles that have them "embedding",
+    #: "classes", "tag_lift" (each tag's logit less its mean over photos) and "kinds" (image types).
     outputs: tuple[str, ...] = ("tags",)
     evidence: EvidenceModel | None = None
     scores: Mapping[str, Any] = field(default_factory=dict)  # by split, e.g. {"flickr8k-dev": {"CIDEr": ...}}
@@ -112,12 +115,12 @@ class Manifest:
 
     @property
     def model(self) -> str:
-        """Name and version in one, as it stands in captions: "recollect-atto-2"."""
+        """Name and version, as captions store it: "recollect-atto-2"."""
         return f"{self.name}-{self.version}"
 
     @classmethod
     def read(cls, bundle: Path) -> Manifest:
-        """Read `bundle`/manifest.json; the files it lists are not looked at."""
+        """Read `bundle`/manifest.json; its files are not checked."""
         path = bundle / MANIFEST
         try:
             data = json.loads(path.read_text(encoding="utf-8"))

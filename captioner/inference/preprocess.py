@@ -1,4 +1,4 @@
-"""What training and serving must do alike: the resize, the normalisation and the vocabulary.
+"""Shared by training and serving: resizing, normalisation, tokens and vocabulary.
 
 Needs numpy and, for `squash`, Pillow. Never TensorFlow.
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-#: Pixels in 0..255 come to lie in -1..1, as MobileNetV2's published weights have it.
+#: Maps pixels in 0..255 to -1..1, as MobileNetV2's published weights expect.
 MEAN = (127.5, 127.5, 127.5)
 STD = (127.5, 127.5, 127.5)
 
@@ -27,18 +27,18 @@ PAD, START, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")
 
 _TOKEN = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
-#: Words that are always written with a capital, of those that captions of photos use.
+#: Words of captions that are always written with capitals.
 _CAPITAL = {"i": "I", "frisbee": "Frisbee", "santa": "Santa", "christmas": "Christmas", "american": "American",
             "asian": "Asian", "tv": "TV", "atv": "ATV", "bmx": "BMX", "suv": "SUV"}  # fmt: skip
 
 
 def squash(image: Image, size_px: int) -> NDArray[np.uint8]:
-    """The whole picture as (size_px, size_px, 3) uint8 RGB, its aspect ratio given up.
+    """The whole image as (size_px, size_px, 3) uint8 RGB, without keeping its aspect ratio.
 
-    The training photos were made so: nothing is cut off, and a person at the edge still counts. `reducing_gap`
-    lets Pillow shrink big pictures by whole factors first, which is faster and differs by less than a level.
+    As the training photos: nothing is cropped. `reducing_gap` lets Pillow shrink large images by whole factors first,
+    which is faster and differs by less than a level.
     """
-    from PIL.Image import Resampling  # not at the top: the child process that captions has no use for Pillow
+    from PIL.Image import Resampling  # not at the top: the captioning process does not need Pillow
 
     small = image.convert("RGB").resize((size_px, size_px), Resampling.BICUBIC, reducing_gap=3.0)
     return np.asarray(small, dtype=np.uint8)
@@ -76,7 +76,7 @@ def detokenize(tokens: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words the captioner knows; a word's id is its line in vocabulary.txt.
+    """The captioner's words; a word's id is its line number in vocabulary.txt, from 0.
 
     Raises:
         ValueError: the special tokens are not first, or a word is listed twice.

@@ -1,10 +1,10 @@
-"""The captioner as the service sees it: pixels go to a child process, sentences come back.
+"""The service's side of the captioner: pixels go to a child process, captions come back.
 
-The model runs in `captioner.inference.worker`, so that neither its memory nor its crashes are the service's.
+The model runs in `captioner.inference.worker`, so that its memory and its crashes are not the service's.
 
-One picture at a time: batches were measured on the atto model at 160 px, processor time for each picture, batches of
+One image at a time: batches were measured on the atto model at 160 px, processor time per image, batches of
 four against one: the encoder 10.6 against 10.7 ms, a decoder step 1.4 against 1.9 ms. As the four would go on until the
-longest sentence ends, some 5% of a caption would be saved, and only while four pictures wait. It is not worth a second
+longest sentence ends, some 5% of a caption would be saved, and only while four images wait. It is not worth a second
 set of static signatures and their packed weights in memory.
 """
 
@@ -37,10 +37,10 @@ class CaptionerProcess:
     Args:
         bundle: the model's directory.
         threads: of the model's arithmetic.
-        beam: sentences that the search keeps in view; 1 is greedy.
+        beam: width of the beam search; 1 is greedy.
         timeout_s: one caption may take this long.
         nice: added to the child's niceness.
-        argv: another worker than ours, for tests.
+        argv: another worker, for tests.
     """
 
     def __init__(
@@ -53,9 +53,9 @@ class CaptionerProcess:
         nice: int = 10,
         argv: Sequence[str] | None = None,
     ) -> None:
-        ours = ("--bundle", str(bundle), "--threads", str(threads), "--beam", str(beam))
+        options = ("--bundle", str(bundle), "--threads", str(threads), "--beam", str(beam))
         self._child = ChildProcess(
-            argv or python_module("captioner.inference.worker", *ours),
+            argv or python_module("captioner.inference.worker", *options),
             name="the captioner",
             timeout_s=timeout_s,
             nice=nice,
@@ -81,7 +81,7 @@ class CaptionerProcess:
 
     @property
     def input_px(self) -> int:
-        """The model's input is a picture of this width and height. Known once the child has started."""
+        """Width and height of the model's input. Known once the child has started."""
         return int(self._child.hello["input_px"])
 
     @property
@@ -95,11 +95,11 @@ class CaptionerProcess:
         return self._child.pid
 
     async def caption(self, pixels: bytes) -> Caption:
-        """The sentence for RGB uint8 pixels of shape (input_px, input_px, 3) in C order.
+        """The caption of RGB uint8 pixels of shape (input_px, input_px, 3) in C order.
 
         Raises:
             CaptionerGone: the child died or hung over these pixels twice.
-            CaptionerUnavailable: it could not be had, whatever the pixels.
+            CaptionerUnavailable: no child could be started.
             BundleError: the child died, and the bundle can no longer be opened.
             CaptionError: the model can't caption these pixels.
         """
@@ -114,7 +114,7 @@ class CaptionerProcess:
         return unpack_caption(reply.header, reply.payload)
 
     async def _ask(self, pixels: bytes) -> Reply:
-        """One retry: the damage that killed the child may have been done by the photo before."""
+        """One retry: the photo before may have damaged the child's memory."""
         try:
             return await self._child.request({}, pixels)
         except ChildGone as error:

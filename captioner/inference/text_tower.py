@@ -1,9 +1,9 @@
-"""What a typed query means, as a vector in the space of the photos' embeddings. Needs numpy alone.
+"""Embeds queries in the space of the image embeddings. Needs numpy alone.
 
-The text tower knows some tens of thousands of words, each as a vector that a sentence model taught, so that words no
-caption ever held lie near those that photos were learnt with. The words of a query are averaged several times over,
-each time by other weights (attention pooling), and led through one hidden layer. It is a bag of words: their order says
-little in a query, and a bag costs 0.2 ms.
+The text tower has a vector for each of some tens of thousands of words, reduced from those of a sentence model, so that
+words that no training caption held lie near those that were trained with photos. The vectors of a query's words are
+averaged with several sets of weights (attention pooling) and passed through one hidden layer. Word order is ignored: it
+says little in a query, and this costs 0.2 ms.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class TowerWeights:
-    """The arrays of a text tower: n words of d numbers, h heads, k hidden units, a meaning of e numbers."""
+    """The arrays of a text tower: n words of d numbers, h heads, k hidden units, embeddings of e numbers."""
 
     table: NDArray[np.int8]  # (n, d)
     scale: Floats  # (n,): a word's vector is its row of the table times this
@@ -42,7 +42,7 @@ class TowerWeights:
         return found
 
     def __call__(self, rows: Sequence[int]) -> Floats:
-        """The meaning (e,), of unit length, of at least one word."""
+        """The embedding (e,), of unit length, of one word or more."""
         vectors = self.vectors(rows)
         scores = vectors @ self.attend
         odds = np.exp(scores - scores.max(0))
@@ -52,9 +52,9 @@ class TowerWeights:
         return found / max(float(np.linalg.norm(found)), 1e-9)
 
     def embed_each(self, rows: Sequence[int]) -> Floats:
-        """The meanings (len(rows), e) of words, each for itself.
+        """The embeddings (len(rows), e) of single words.
 
-        A word alone is its own average, whatever the heads attend to: so all heads' weights are added up beforehand.
+        A word alone is its own average in every head, so the heads' weights are summed beforehand.
         """
         vectors = self.vectors(rows)
         heads = self.attend.shape[1]
@@ -65,7 +65,7 @@ class TowerWeights:
         return np.asarray(found / np.maximum(lengths, 1e-9), np.float32)
 
     def write(self, path: Path) -> None:
-        """Write an .npz file; what is not the table in float16."""
+        """Write an .npz file; all but the table in float16."""
         arrays = {name: getattr(self, name) for name in self.__slots__}
         np.savez(path, **{name: a if name == "table" else a.astype(np.float16) for name, a in arrays.items()})
 
@@ -83,7 +83,7 @@ def _gelu(x: Floats) -> Floats:
 
 
 class TextTower:
-    """The text tower of a bundle, opened.
+    """The text tower of a bundle.
 
     Args:
         model: name and version of the bundle, `Manifest.model`.
@@ -117,20 +117,20 @@ class TextTower:
 
     @property
     def dimension(self) -> int:
-        """Numbers of a meaning."""
+        """Length of an embedding."""
         return len(self._weights.out_bias)
 
     def known(self, word: str) -> bool:
-        """Whether the tower has this one word, or its singular."""
+        """Whether the tower has this word, or its singular."""
         return bool(self._rows_of(word))
 
     def embed(self, text: str) -> Floats | None:
-        """The meaning (dimension,) of a text, of unit length; None where it has no known word."""
+        """The embedding (dimension,) of a text, of unit length; None where it has no known word."""
         rows = [row for word in tokenize(text) for row in self._rows_of(word)]
         return self._weights(rows) if rows else None
 
     def embed_each(self, texts: Sequence[str]) -> list[Floats | None]:
-        """As `embed` of each text; of many single words at once in a twentieth of the time."""
+        """`embed` of each text; many single words take a twentieth of the time."""
         rows = [[row for word in tokenize(text) for row in self._rows_of(word)] for text in texts]
         single = [own[0] for own in rows if len(own) == 1]
         known = iter(self._weights.embed_each(single) if single else ())

@@ -25,8 +25,8 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--beam", type=int, default=3)
-    told = parser.parse_args()
-    serve(lambda: open_service(told.bundle, told.threads, told.beam), about_request=(CaptionError,))
+    args = parser.parse_args()
+    serve(lambda: open_service(args.bundle, args.threads, args.beam), about_request=(CaptionError,))
 
 
 def open_service(bundle: Path, threads: int, beam: int) -> Service:
@@ -34,10 +34,10 @@ def open_service(bundle: Path, threads: int, beam: int) -> Service:
     from captioner.inference.litert import LiteRTCaptioner
 
     captioner = LiteRTCaptioner(bundle, threads=threads, beam=beam)
-    return Service(handler(captioner), {"input_px": captioner.input_px, "model": captioner.model})
+    return Service(make_handler(captioner), {"input_px": captioner.input_px, "model": captioner.model})
 
 
-def handler(captioner: LiteRTCaptioner) -> Handler:
+def make_handler(captioner: LiteRTCaptioner) -> Handler:
     """Pixels in the payload, a caption in the reply."""
     import numpy as np
 

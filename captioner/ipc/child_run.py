@@ -1,7 +1,7 @@
-"""One run of a child process, from its start to its death. `captioner.ipc.supervisor` starts the next one.
+"""One run of a child process, from its start to its end. `supervisor` starts the next one.
 
-Blame: the child says BEGUN when it takes a request in hand, so the requests that were begun and not answered are the
-guilty ones when it dies or hangs. What was sent behind them is innocent and can be sent again.
+The child sends BEGUN when it starts on a request. When it dies or hangs, the requests that were begun and not answered
+are `guilty`; those queued behind them are not, and can be sent again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from captioner.ipc.framing import LIMITS, Frame, FrameKind, FramingError, Json, 
 
 _BUFFER_BYTES = 1 << 20  # of the child's stdout: most replies are one read
 _LINE_LENGTH = 500
-_MOST_LINES = 1000  # of one child's stderr: a child that shouts must not fill the disk with log
+_MAX_LINES = 1000  # of one child's stderr: a child that prints without end must not fill the disk with log
 _TAIL_LINES = 12
 _TERMINATE_S = 2.0
 _STOPPED = "was stopped"
@@ -34,7 +34,7 @@ _log = logging.getLogger("captioner.ipc.supervisor")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How a child is started, and how patient its parent is."""
+    """How a child is started, and its time limits."""
 
     argv: tuple[str, ...]
     name: str  # in logs and messages
@@ -47,7 +47,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the child answered."""
+    """The child's answer to one request."""
 
     header: Mapping[str, Any]
     payload: bytes = field(repr=False)
@@ -62,7 +62,7 @@ class ChildDied(Exception):
 
 
 class StartFailed(Exception):
-    """The child was never ready. `kind` names the error that it told itself, if it told one."""
+    """The child was never ready. `kind`: the class of the error that it reported, if any."""
 
     def __init__(self, reason: str, *, kind: str | None = None) -> None:
         super().__init__(reason)
@@ -79,7 +79,7 @@ class ErrorReply(Exception):
 
 @dataclass(slots=True)
 class _Pending:
-    """A request without an answer. One whose caller gave up stays: its answer still has to be read."""
+    """A request without an answer. One whose caller was cancelled stays: its answer still has to be read."""
 
     answer: asyncio.Future[Reply]
     timeout_s: float
@@ -96,7 +96,7 @@ class ChildRun:
         self._numbers = count(1)
         self._timer: asyncio.TimerHandle | None = None
         self._active_at = asyncio.get_running_loop().time()
-        self._reason: str | None = None  # why we ended it
+        self._reason: str | None = None  # why it was ended
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._stderr = asyncio.create_task(self._log_stderr())
         self._reader: asyncio.Task[None] | None = None
@@ -157,8 +157,8 @@ class ChildRun:
         self._pending[number] = pending
         self._set_timer()
         stdin = _pipe(self._process.stdin)
-        stdin.write(data)  # whole, before anything is awaited: a caller that gives up leaves no half frame
-        with contextlib.suppress(ConnectionError):  # the reader finds out why
+        stdin.write(data)  # in one piece before anything is awaited: a cancelled caller leaves no half frame
+        with contextlib.suppress(ConnectionError):  # `_read_frames` reports why
             await stdin.drain()
         return await pending.answer
 
@@ -194,7 +194,7 @@ class ChildRun:
         self.hello = frame.header
 
     async def _read_frames(self) -> None:
-        """Takes what the child answers until it ends, then settles every request that is left."""
+        """Reads replies until the child ends, then fails every request that is left."""
         stdout = _pipe(self._process.stdout)
         try:
             while (frame := await read_frame_async(stdout, self._command.limits)) is not None:
@@ -225,13 +225,15 @@ class ChildRun:
         self._set_timer()
 
     def _set_timer(self) -> None:
-        """Sets the clock: a request's time runs while it is worked on, the oldest one's while nothing is."""
+        """A request's time limit runs while it is worked on; the oldest one's while none is."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
         if not self._pending:
             return
-        due = [one.begun_at + one.timeout_s for one in self._pending.values() if one.begun_at is not None]
+        due = [
+            request.begun_at + request.timeout_s for request in self._pending.values() if request.begun_at is not None
+        ]
         oldest = next(iter(self._pending.values()))
         self._timer = asyncio.get_running_loop().call_at(
             min(due, default=self._active_at + oldest.timeout_s), self._kill_hung
@@ -243,7 +245,7 @@ class ChildRun:
         self._signal(signal.SIGKILL)
 
     def _fail_pending(self, ended_by: str | None) -> None:
-        """Every request without an answer fails, and only those that were worked on are to blame."""
+        """Every request without an answer fails; those that were begun are guilty."""
         self._reason = ended_by or self._exit_status()
         if self._pending or not ended_by:
             _log.warning("%s (process %d) %s%s", self._command.name, self.pid, self._reason, self._stderr_tail())
@@ -275,7 +277,7 @@ class ChildRun:
                 os.killpg(self.pid, number)
 
     async def _kill(self, *, kill_at_once: bool = True) -> None:
-        """No process is left afterwards, and no pipe open. A cancelled call has killed it, too."""
+        """Leaves no process and no open pipe, also where the call is cancelled."""
         _pipe(self._process.stdin).close()
         try:
             if not kill_at_once:
@@ -290,7 +292,7 @@ class ChildRun:
     async def _log_stderr(self) -> None:
         """The child's stderr, line by line, into the log; cut, counted and without control characters.
 
-        At DEBUG: libraries chat at their best. When the child dies, its last lines are told again, as a warning.
+        At DEBUG: libraries print much. When the child dies, its last lines are logged again, as a warning.
         """
         stderr = _pipe(self._process.stderr)
         logged, rest = 0, b""
@@ -307,15 +309,15 @@ class ChildRun:
         if not text:
             return False
         self._tail.append(text)
-        if logged < _MOST_LINES:
+        if logged < _MAX_LINES:
             _log.debug("%s: %s", self._command.name, text)
-        elif logged == _MOST_LINES:
-            _log.warning("%s: more than %d lines; the rest is not logged", self._command.name, _MOST_LINES)
+        elif logged == _MAX_LINES:
+            _log.warning("%s: more than %d lines; the rest is not logged", self._command.name, _MAX_LINES)
         return True
 
 
 def _resolve(answer: asyncio.Future[Reply], frame: Frame) -> None:
-    if answer.done():  # the caller gave up
+    if answer.done():  # the caller was cancelled
         return
     if frame.kind is FrameKind.REPLY:
         answer.set_result(Reply(frame.header, frame.payload))
@@ -324,14 +326,14 @@ def _resolve(answer: asyncio.Future[Reply], frame: Frame) -> None:
 
 
 def _pipe(pipe: _Pipe | None) -> _Pipe:
-    """asyncio's type leaves open whether a pipe was asked for; all three were."""
+    """asyncio types each pipe as optional; all three were requested."""
     if pipe is None:
         raise ValueError("the child was started without its pipes")
     return pipe
 
 
 def _reserve_standard_fds() -> None:
-    """A service started with stdin closed would hand the child's pipes to whoever writes to fd 0, 1 or 2."""
+    """Without this, in a service started with stdin closed, the child's pipes could get the numbers 0 to 2."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)

@@ -6,11 +6,11 @@
     header   JSON object, ASCII: {"kind": ..., "id": ..., "header": {...}}
     payload  raw bytes
 
-A conversation: the parent sends START and the child answers READY, or ERROR with the reason why it can't. After that
-every REQUEST is met with BEGUN when the child takes it in hand, and with REPLY or ERROR when it is done; these carry
-the request's id. BEGUN is what tells the parent which request to blame when the child dies.
+The parent sends START and the child answers READY, or ERROR with the reason why it can't start. After that the child
+answers every REQUEST with BEGUN when it starts on it, and with REPLY or ERROR when it is done; these carry the
+request's id. BEGUN tells the parent which request the child was working on when it died.
 
-Header strings may hold lone surrogates, so that any file name (`os.fsdecode`) survives the journey.
+Header strings may hold lone surrogates, so that any file name (`os.fsdecode`) can be sent.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
-#: No printable text begins so: a stray print is told from a frame at its first byte.
+#: No printable text begins so: printed text is told from a frame at its first byte.
 MAGIC = b"\x8fRC1"
 _LENGTHS = struct.Struct(">II")
 
 
 class FramingError(Exception):
-    """What was read is no frame, or what should be sent does not fit in one."""
+    """The bytes read are no frame, or a message does not fit in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ LIMITS = Limits()
 
 
 class FrameKind(StrEnum):
-    """What a frame is for; the module's docstring tells the order."""
+    """What a frame is for; the module's docstring gives the order."""
 
     START = "start"
     READY = "ready"
@@ -117,7 +117,7 @@ async def read_frame_async(stream: StreamReader, limits: Limits = LIMITS) -> Fra
 
 
 def _read(stream: ByteSource, size: int) -> bytes:
-    """`size` bytes, fewer only at the end: a pipe gives what it has."""
+    """`size` bytes, fewer only at the end of the stream; a pipe may give less at a time."""
     parts: list[bytes] = []
     while size and (part := stream.read(size)):
         parts.append(part)
@@ -133,7 +133,7 @@ async def _read_async(stream: StreamReader, size: int) -> bytes:
 
 
 def _frame_follows(magic: bytes) -> bool:
-    """Whether a frame follows; False at the end. Garbage is told by its first bytes, without waiting for more."""
+    """Whether a frame follows; False at the end. Anything else fails at its first bytes, without waiting for more."""
     if magic != MAGIC[: len(magic)]:
         raise FramingError(f"expected a frame, got {magic!r}")
     return bool(magic and _require_length(magic, len(MAGIC)))

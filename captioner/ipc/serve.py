@@ -1,6 +1,6 @@
-"""The child's side of `captioner.ipc.supervisor`: take a request, answer it, until stdin closes.
+"""The child's side of `captioner.ipc.supervisor`: answers requests until stdin closes.
 
-Light on purpose: no asyncio, no numpy. What is heavy is imported by the service that `serve` is given.
+Imports neither asyncio nor numpy: what is heavy is imported by the service that `serve` is given.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a child does: `hello` is told to the parent once, when the child is ready."""
+    """What a child does. `hello` is sent to the parent once, when the child is ready."""
 
     handler: Handler
     hello: Mapping[str, Json] = field(default_factory=dict)
@@ -43,10 +43,10 @@ def serve(
 ) -> None:
     """Answers the parent's requests one after the other; returns when stdin closes.
 
-    Call it first thing in the child's `main`: `open_service` runs after fd 1 is out of the way of stray prints, so what
-    is heavy is imported and opened there. An exception that it raises is told to the parent as the reason why the child
-    can't start. An exception of `about_request` (by subclass, too) becomes an error reply with the class's name as its
-    kind; any other ends the child, and the parent starts a new one.
+    Call it first in the child's `main`, and import what is heavy in `open_service`: it runs after fd 1 was redirected,
+    so nothing that is printed reaches the parent as a frame. An exception that it raises is sent to the parent as the
+    reason why the child can't start. An exception of `about_request` (or a subclass) becomes an error reply with the
+    class's name as its kind; any other ends the child, and the parent starts a new one.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     source, sink = _take_pipes()
@@ -91,7 +91,7 @@ def _send(sink: BinaryIO, frame: Frame, limits: Limits) -> None:
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Keeps the parent's pipes under private numbers: what a library reads or prints can't touch them."""
+    """Moves the parent's pipes to other file numbers, so that what a library reads or prints can't touch them."""
     source, sink = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -110,9 +110,9 @@ def _configure_process(start: Mapping[str, Any]) -> None:
 
 
 def _die_with_parent() -> None:
-    """A parent that is killed while the child is busy leaves no orphan: stdin's end would be seen too late.
+    """The kernel kills the child when the parent dies: a busy child would see the end of stdin too late.
 
-    One that died before this line is no worry: the first request is then the end of stdin.
+    If the parent died before this call, the child finds the end of stdin at its first read.
     """
     if sys.platform.startswith("linux"):
         import ctypes

@@ -1,10 +1,10 @@
-"""A child process that answers requests, seen from its parent: started once, restarted when it dies.
+"""The parent's side of a child process that answers requests: started once, restarted when it dies.
 
-The child's own side is `captioner.ipc.serve.serve`; what they say to each other is `captioner.ipc.framing`.
+The child calls `captioner.ipc.serve.serve`; the protocol is `captioner.ipc.framing`.
 
-    ChildError               the child answered this request with an error; it is well
+    ChildError               the child answered this request with an error and goes on
     ChildGone                the child died, hung or was stopped before it answered
-    └── ChildNotStarted      it could not even be started
+    └── ChildNotStarted      it could not be started
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["ChildError", "ChildGone", "ChildNotStarted", "ChildProcess", "Reply"
 
 _log = logging.getLogger(__name__)
 
-#: So often an innocent request is sent again when the child dies without having begun anything.
+#: So often a request is sent when the child dies each time without having begun any request.
 _MAX_RESENDS = 3
 _FIRST_DELAY_S, _MAX_DELAY_S = 0.25, 5.0
 
@@ -48,7 +48,7 @@ class ChildGone(Exception):
 
 
 class ChildNotStarted(ChildGone):
-    """The child was never ready. `kind` names the error that it told itself, if it told one."""
+    """The child was never ready. `kind`: the class of the error that it reported, if any."""
 
     def __init__(self, message: str, *, kind: str | None = None) -> None:
         super().__init__(message)
@@ -58,7 +58,7 @@ class ChildNotStarted(ChildGone):
 def python_module(module: str, *arguments: str) -> list[str]:
     """The command that runs a module in a new interpreter; -P keeps the working directory out of its imports.
 
-    People start recollect in their photo library, and a `numpy.py` lying there is not to be run.
+    People start recollect in their photo library, and a `numpy.py` in it must not be run.
     """
     return [sys.executable, "-P", "-m", module, *arguments]
 
@@ -67,9 +67,9 @@ class ChildProcess:
     """A child process with keyed requests, as an async context manager.
 
     The child takes one request after the other. When it dies or hangs, only the request that it was working on fails;
-    those waiting behind it are sent again to the next child, which is started at the next need. (One that goes on after
-    it sent garbage may have begun some of them unheard: a request must bear being worked on twice.) A child that dies
-    before it has answered anything is restarted more and more slowly.
+    those waiting behind it are sent again to the next child, which is started when it is needed. (A child that goes on
+    after it sent an invalid frame may have begun some of them: requests must be safe to repeat.) A child that dies
+    before it has answered anything is restarted with growing delays.
 
     Args:
         argv: the command, e.g. `python_module("captioner.inference.worker", "--bundle", ...)`; it must call `serve`.
@@ -79,7 +79,7 @@ class ChildProcess:
         memory_mb: the child's address space may grow by so many MiB once it is ready; None: without limit.
         start_timeout_s: the child must be ready after this time.
         grace_s: when it is stopped, it may work so long on what it has in hand.
-        environment: variables added to the child's.
+        environment: variables added to those of this process.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class ChildProcess:
 
     @property
     def hello(self) -> Mapping[str, Any]:
-        """What the child last said of itself when it was ready (`Service.hello`)."""
+        """`Service.hello` of the running child, or of the last one."""
         return self._run.hello if self._run else {}
 
     @property
@@ -162,7 +162,7 @@ class ChildProcess:
             await self._run.stop(self._grace_s)
 
     async def _ensure_running(self) -> ChildRun:
-        """The running child, or the next one: those who wait for it share one start."""
+        """The running child, or a new one; concurrent calls share one start."""
         if self._closed:
             raise ChildGone(f"{self._command.name} was stopped")
         if self._run and self._run.alive:
@@ -195,7 +195,7 @@ class ChildProcess:
         return self._run
 
     async def _wait_before_restart(self) -> None:
-        """A child that dies at once must not be started over and over: 0, 0.25, 0.5, 1 ... 5 s apart."""
+        """Starts of a child that dies at once are 0, 0.25, 0.5, 1 ... 5 s apart."""
         if self._failed_runs:
             delay_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(self._failed_runs - 1, 16))
             _log.info("%s is started again in %g s at the earliest", self._command.name, delay_s)
@@ -204,11 +204,11 @@ class ChildProcess:
     def _forget_start(self, start: asyncio.Task[ChildRun]) -> None:
         self._starting = None
         if not start.cancelled():
-            start.exception()  # read, also where everybody who waited has gone
+            start.exception()  # retrieved, or asyncio warns where every waiter was cancelled
 
 
 def _python_path() -> Mapping[str, str]:
-    """Lets the child import us where we run from a checkout that is not installed."""
+    """Lets the child import this package where it runs from a checkout that is not installed."""
     root = Path(__file__).resolve().parents[2]
     if root.name in {"site-packages", "dist-packages"}:
         return {}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from captioner import Caption, CaptionError, Tag
 from captioner.inference.caption_message import pack_caption, unpack_caption
-from captioner.inference.worker import handler
+from captioner.inference.worker import make_handler
 
 _probability = st.floats(0, 1)
 _captions = st.builds(
@@ -79,13 +79,13 @@ class MeanCaptioner:
 
 
 def test_pixels_arrive_in_their_order() -> None:
-    answer = handler(MeanCaptioner())  # type: ignore[arg-type]
+    answer = make_handler(MeanCaptioner())  # type: ignore[arg-type]
     header, _ = answer({}, bytes([10, 20, 30]) * 4)
     assert header["text"] == "[10.0, 20.0, 30.0]"
 
 
 @pytest.mark.parametrize("size", [0, 11, 13, 24])
 def test_pixels_of_another_size_are_an_error_about_this_picture(size: int) -> None:
-    answer = handler(MeanCaptioner())  # type: ignore[arg-type]
+    answer = make_handler(MeanCaptioner())  # type: ignore[arg-type]
     with pytest.raises(CaptionError, match=r"expected \(2, 2, 3\) pixels"):
         answer({}, bytes(size))
