@@ -86,7 +86,9 @@ def test_four_commands_lead_from_nothing_to_a_scored_bundle(
 
 def test_the_readme_s_commands_are_understood(repository: Path) -> None:
     shown = re.findall(
-        r"^ +python -m captioner\.training\.recipe (.+)$", (repository / "README.md").read_text(), re.MULTILINE
+        r"^ +python -m captioner\.training\.recipe (.+)$",
+        (repository / "captioner" / "README.md").read_text(),
+        re.MULTILINE,
     )
     parts = [recipe.build_parser().parse_args(shlex.split(line)).part for line in shown]
     assert parts == ["prepare", "train", "export", "evaluate"]
