@@ -1,6 +1,6 @@
-"""How far sentences, their confidence and the evidence for their words agree with what people wrote.
+"""Agreement of sentences, their confidence and the probabilities of their words with what people wrote.
 
-A content word (`captioner.training.tags.content_words`) is *used* where at least one of the photo's people wrote that
+A content word (`captioner.inference.content_words`) is *used* where at least one of the photo's people wrote that
 very word. A sentence is *right* where every content word of it was used, by whichever of them; one that has no content
 word says nothing and is not right. Captions without text are left out of every share and counted.
 """
@@ -22,14 +22,14 @@ MOSTLY = 2 / 3
 
 def confidence_scores(run: CaptionedPhotos) -> dict[str, Any]:
     """Calibration of the confidence, and how well it tells right sentences from others (`metrics.auc`)."""
-    said = run.with_text
-    groups = calibration(said.confidence, said.agreed)
+    captioned = run.with_text
+    groups = calibration(captioned.confidence, captioned.agreed)
     return {
         "confidence": groups,
         "calibration error": calibration_error(groups),
         "confidence AUC": {
-            "right": auc(said.confidence, said.agreed == 1),
-            "two thirds agreed": auc(said.confidence, said.agreed >= MOSTLY),
+            "right": auc(captioned.confidence, captioned.agreed == 1),
+            "two thirds agreed": auc(captioned.confidence, captioned.agreed >= MOSTLY),
         },
     }
 
@@ -39,14 +39,14 @@ def sentence_scores(run: CaptionedPhotos) -> dict[str, Any]:
 
     A share of nothing is None.
     """
-    said = run.with_text
-    sure = said.sure
+    captioned = run.with_text
+    sure = captioned.sure
     return {
-        "sentences": len(said.captions),
-        "empty": len(run.captions) - len(said.captions),
-        "with a word twice": sum(repeats_a_word(caption.text) for caption in said.captions),
-        **_right_and_unused(said),
-        "sure": {"share": _ratio(len(sure.captions), len(said.captions)), **_right_and_unused(sure)},
+        "sentences": len(captioned.captions),
+        "empty": len(run.captions) - len(captioned.captions),
+        "with a word twice": sum(repeats_a_word(caption.text) for caption in captioned.captions),
+        **_right_and_unused(captioned),
+        "sure": {"share": _ratio(len(sure.captions), len(captioned.captions)), **_right_and_unused(sure)},
     }
 
 
@@ -64,9 +64,9 @@ def _right_and_unused(run: CaptionedPhotos) -> dict[str, float | None]:
 def evidence_scores(run: CaptionedPhotos) -> dict[str, Any] | None:
     """How well the probabilities of `Caption.words` tell used words from others; None where no caption has any."""
     pairs = [
-        (told.probability, told.word in human)
+        (tag.probability, tag.word in human)
         for caption, human in zip(run.captions, _human_words(run), strict=True)
-        for told in caption.words
+        for tag in caption.words
     ]
     if not pairs:
         return None

@@ -1,4 +1,4 @@
-"""What a bundle says of a set of photos, beside what people said of them; kept in a file where that saves time."""
+"""A bundle's captions of a set of photos beside those of people, with a cache file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class CaptionedPhotos:
 
     @property
     def with_text(self) -> CaptionedPhotos:
-        """Only the photos that a sentence was given to."""
+        """Only the photos with a sentence."""
         return self._select([bool(caption.text) for caption in self.captions])
 
     @property
@@ -80,7 +80,7 @@ def caption_photos(captioner: LiteRTCaptioner, photos: Path, captions: Path, lim
 
     Args:
         held: only the quarter that training leaves out of a set marked /held.
-        cache: file that keeps what was said; used again where bundle and photos are the same, so only for a
+        cache: file of the captions; used again where bundle and photos are the same, so only for a
             captioner with the bundle's own beam.
 
     Raises:
@@ -91,9 +91,9 @@ def caption_photos(captioner: LiteRTCaptioner, photos: Path, captions: Path, lim
     pairs = list(islice(chosen, limit))
     if not pairs:
         raise ValueError(f"no photo of {photos} is named in {captions}")
-    said = _cached_captions(cache, captioner, pairs)
+    results = _cached_captions(cache, captioner, pairs)
     names = tuple(name for name, _ in pairs)
-    return CaptionedPhotos(names, said, tuple(tuple(references[name]) for name in names))
+    return CaptionedPhotos(names, results, tuple(tuple(references[name]) for name in names))
 
 
 def caption_pictures(captioner: LiteRTCaptioner, pictures: Path, limit: int | None = None,
@@ -109,18 +109,18 @@ def caption_pictures(captioner: LiteRTCaptioner, pictures: Path, limit: int | No
     pairs = list(islice(read_photos(pictures), limit))
     if not pairs:
         raise ValueError(f"{pictures} holds no picture")
-    said = _cached_captions(cache, captioner, pairs)
-    return {name: caption for (name, _), caption in zip(pairs, said, strict=True)}
+    results = _cached_captions(cache, captioner, pairs)
+    return {name: caption for (name, _), caption in zip(pairs, results, strict=True)}
 
 
 def _caption_all(captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -> tuple[Caption, ...]:
-    said: list[Caption] = []
+    results: list[Caption] = []
     started = time.monotonic()
     for _, data in pairs:
-        said.append(captioner.caption(squash(Image.open(io.BytesIO(data)), captioner.input_px)))
-        if len(said) % 200 == 0:
-            log.info("%d photos, %.1f/s", len(said), len(said) / (time.monotonic() - started))
-    return tuple(said)
+        results.append(captioner.caption(squash(Image.open(io.BytesIO(data)), captioner.input_px)))
+        if len(results) % 200 == 0:
+            log.info("%d photos, %.1f/s", len(results), len(results) / (time.monotonic() - started))
+    return tuple(results)
 
 
 def _cached_captions(
@@ -130,14 +130,14 @@ def _cached_captions(
         return _caption_all(captioner, pairs)
     key = _cache_key(captioner, pairs)
     kept = _read_cache(cache, key)
-    said = kept or _caption_all(captioner, pairs)
+    results = kept or _caption_all(captioner, pairs)
     if not kept:
-        _write_cache(cache, key, said)
-    return said
+        _write_cache(cache, key, results)
+    return results
 
 
 def _cache_key(captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -> str:
-    """Changes with whatever decides what is said: the bundle's files and numbers, and the photos."""
+    """Changes with the bundle's files and settings, and with the photos."""
     numbers = dataclasses.asdict(dataclasses.replace(captioner.manifest, scores={}, training={}))
     found = hashlib.sha256(json.dumps(numbers, sort_keys=True).encode())
     for name, data in pairs:
@@ -145,17 +145,17 @@ def _cache_key(captioner: LiteRTCaptioner, pairs: Sequence[tuple[str, bytes]]) -
     return found.hexdigest()
 
 
-def _write_cache(path: Path, key: str, said: Sequence[Caption]) -> None:
-    rows = [{**dataclasses.asdict(caption), "embedding": None} for caption in said]
-    dimension = max((len(caption.embedding) for caption in said if caption.embedding), default=0)
+def _write_cache(path: Path, key: str, results: Sequence[Caption]) -> None:
+    rows = [{**dataclasses.asdict(caption), "embedding": None} for caption in results]
+    dimension = max((len(caption.embedding) for caption in results if caption.embedding), default=0)
     none = (math.nan,) * dimension
-    embeddings = np.array([caption.embedding or none for caption in said], np.float32)
+    embeddings = np.array([caption.embedding or none for caption in results], np.float32)
     with path.open("wb") as file:
         np.savez(file, key=np.array(key), captions=np.array(json.dumps(rows)), embeddings=embeddings)
 
 
 def _read_cache(path: Path, key: str) -> tuple[Caption, ...] | None:
-    """What the file holds, where it is about this bundle and these photos."""
+    """The cached captions; None where they are of another bundle or other photos."""
     try:
         with np.load(path, allow_pickle=False) as file:
             if str(file["key"]) != key:

@@ -1,4 +1,4 @@
-"""Stages two to four: the decoder as a language model, the captioner on cached features, both end to end."""
+"""Data and losses of the stages language, captioner and joint: text, cached feature maps, photos."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SENTENCES = 5
 #: Of these, the sentences that a batch holds, drawn anew each time: more photos teach more than more sentences.
 DRAWN = 2
 SMOOTHING = 0.1
-#: The layers that nothing but the classes has a use for; without a loss of their own, weight decay alone moves them.
+#: Layers that only the class output uses; without a loss on it, weight decay alone would move them.
 CLASS_LAYERS = "classes|pooled_norm|trunk_head"
 #: A trunk's depthwise filters stay as published: on a CPU their gradient takes ten times as long as they do.
 FILTERS = r"trunk\d+_depthwise"
@@ -80,7 +80,7 @@ def may_mirror(captions: Sequence[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What is to be learnt of n photos."""
+    """Training targets of n photos."""
 
     tokens: NDArray[np.int32]  # (n, SENTENCES, length + 1)
     tags: NDArray[np.float32]  # (n, 2, tags), see `model.tag_loss`
@@ -99,14 +99,14 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What the part of the encoder that isn't trained makes of crops of photos, and what the trunk knew of them.
+    """Cached outputs of the frozen part of the encoder for crops of photos, with the trunk's class probabilities.
 
     Of each crop there is the plain and, after it, the mirrored view.
     """
 
     maps: NDArray[np.float16]  # (n, 2 * crops, cells, cells, channels), may be mapped from disk
     classes: NDArray[np.float16] | None = None  # (n, 2 * crops, 1001), probabilities; None where there was no trunk
-    pooled: NDArray[np.float16] | None = None  # (n, 2 * crops, head), what the classes were told from
+    pooled: NDArray[np.float16] | None = None  # (n, 2 * crops, head), input of the class layer
 
     @classmethod
     def open(cls, directory: Path) -> Views:
@@ -168,11 +168,11 @@ def cache_views(make_encode: Callable[[], EncodePhoto], photos: Any, rows: Seque
 
 def encode_views(front: Any, views: Sequence[Views], first: int, kept: Callable[[Any], Any],
             size: int = 64) -> NDArray[np.float16]:  # fmt: skip
-    """What `front` makes of the `first` views of each photo, as (n, first, ...).
+    """Outputs of `front` for the `first` views of each photo, as (n, first, ...).
 
     Args:
         front: `encoder.build_upper`, trained.
-        kept: what to keep of what `encoder.upper` says: all of it would not fit into memory.
+        kept: selects from the outputs of `encoder.upper`: all of them would not fit into memory.
     """
     found: list[NDArray[np.float16]] = []
     for one in views:
@@ -227,7 +227,7 @@ class PhotoHints:
 
 @dataclass(frozen=True, slots=True)
 class OtherPhotos:
-    """Photos without captions: what is cached of them, and what may be expected of their tags."""
+    """Photos without captions: their cached views and expected tags."""
 
     views: Views
     tags: NDArray[np.float32]  # (n, 2, tags), see `model.tag_loss`
@@ -263,8 +263,10 @@ def view_batches(views: Sequence[Views], targets: Targets, others: Sequence[Othe
                 x |= photo_hints.draw(rows, np.array(sides[:size]), rng)
                 sentences, y["text"] = text.draw(size, rng)
                 x |= {"text" if name == "tokens" else f"text_{name}": values for name, values in sentences.items()}
-            told = [one.classes[n, s] for (one, n, _), s in zip(chosen, sides, strict=True) if one.classes is not None]
-            yield x, {**y, "classes": np.stack(told).astype(np.float32)} if told else y
+            class_targets = [
+                one.classes[n, s] for (one, n, _), s in zip(chosen, sides, strict=True) if one.classes is not None
+            ]
+            yield x, {**y, "classes": np.stack(class_targets).astype(np.float32)} if class_targets else y
 
 
 def photo_batches(sets: Sequence[PhotoSet], targets: Targets, px: int, size: int, seed: int) -> Iterator[loop.Batch]:
@@ -287,7 +289,7 @@ def photo_batches(sets: Sequence[PhotoSet], targets: Targets, px: int, size: int
 
 def batch(seen: dict[str, Any], targets: Targets, rows: NDArray[Any], rng: np.random.Generator,
           drawn_of_each: int = DRAWN) -> loop.Batch:  # fmt: skip
-    """What is seen of `rows`, with so many sentences of each, drawn anew, and the tags."""
+    """The inputs of `rows`, with so many sentences of each, drawn anew, and the tags."""
     there = (targets.tokens[rows, :, 0] != PAD).astype(float)
     order = np.argsort(there + 0.5 * rng.random(there.shape), axis=1)[:, ::-1][:, :drawn_of_each]
     drawn = targets.tokens[rows[:, None], order]
@@ -296,7 +298,7 @@ def batch(seen: dict[str, Any], targets: Targets, rows: NDArray[Any], rng: np.ra
 
 def train_language_model(shape: DecoderShape, text: Text, batch: int, plan: loop.Plan, out: Path, name: str,
                    seed: int = 0) -> None:  # fmt: skip
-    """Stage two: the decoder learns to write captions of photos it does not see, from hints if it reads some."""
+    """Train the decoder as a language model, from hints if it reads some."""
     model = build_language_model(Decoder(shape, name="decoder"))
     model.compile(loop.optimizer(plan), loss=word_loss(SMOOTHING, (PAD, UNKNOWN)), jit_compile=loop.XLA)
     loop.train(model, text_batches(text, batch, seed), plan, out, name)

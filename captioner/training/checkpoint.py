@@ -1,4 +1,4 @@
-"""Weights as .npz files by the path of each variable, and training runs that go on where they stopped."""
+"""Weights as .npz files by the path of each variable, and the state of a training run to resume from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CIDEr-D of sentences as they are being learnt (arXiv:1411.5726): n-grams of word ids against people's captions.
+"""CIDEr-D (arXiv:1411.5726) as a training reward: n-grams of word ids against people's captions.
 
 The scores that are published come from pycocoevalcap (`captioner.training.metrics`); this one counts its
 document frequencies once, over all training captions, and scores 7,000 sentences a second.
@@ -27,11 +27,11 @@ class _TfIdf:
 
 
 class CiderReward:
-    """How near a sentence comes to what people wrote of a photo.
+    """CIDEr-D of a sentence against a photo's captions.
 
     Args:
         captions: of each photo, as word ids with their END, so that a sentence that breaks off earns less.
-        content: ids of the words that say something of a photo.
+        content: ids of the content words.
         penalty: what a sentence loses whose content words are all words that nobody used, or used before in it.
     """
 
@@ -48,10 +48,10 @@ class CiderReward:
 
     def __call__(self, photo: int, sentence: Sentence) -> float:
         """Mean over the photo's captions; on Flickr8k a person's sentence earns 0.1 beside the other four."""
-        said = self._tf_idf(sentence)
+        candidate = self._tf_idf(sentence)
         human = self._captions[photo]
-        near = sum(_similarity(said, text) for text in human) / len(human) if human else 0.0
-        return near - self._penalty * self._unused_share(photo, sentence) if self._penalty else near
+        similarity = sum(_similarity(candidate, text) for text in human) / len(human) if human else 0.0
+        return similarity - self._penalty * self._unused_share(photo, sentence) if self._penalty else similarity
 
     def _unused_share(self, photo: int, sentence: Sentence) -> float:
         """The share of a sentence's content words that nobody used, or that stand there a second time."""
@@ -75,9 +75,9 @@ def _norm(values: Iterable[float]) -> float:
     return math.sqrt(sum(value * value for value in values))
 
 
-def _similarity(said: _TfIdf, human: _TfIdf) -> float:
+def _similarity(candidate: _TfIdf, human: _TfIdf) -> float:
     total = 0.0
-    for mine, theirs, a, b in zip(said.vectors, human.vectors, said.norms, human.norms, strict=True):
+    for mine, theirs, a, b in zip(candidate.vectors, human.vectors, candidate.norms, human.norms, strict=True):
         if a and b:
             total += sum(min(mine[gram], theirs[gram]) * theirs[gram] for gram in mine.keys() & theirs.keys()) / (a * b)
-    return total / _N * math.exp(-((said.length - human.length) ** 2) / (2 * _SIGMA**2))
+    return total / _N * math.exp(-((candidate.length - human.length) ** 2) / (2 * _SIGMA**2))

@@ -1,4 +1,4 @@
-"""COCO 2017 with the Karpathy split, laid out for training.
+"""Prepares COCO 2017 with the Karpathy split for training.
 
     python -m captioner.training.coco --out COCO [--download]
 
@@ -83,7 +83,7 @@ def read_annotations(directory: Path) -> dict[int, Photo]:
 def read_karpathy_splits(directory: Path) -> dict[int, str]:
     """The split of each photo by its id: a key of `SPLITS` ("Deep visual-semantic alignments", arXiv:1412.2306).
 
-    The file names COCO 2014's files (val2014/COCO_val2014_000000391895.jpg), which COCO 2017 moved and renamed; the
+    The table names COCO 2014's files (val2014/COCO_val2014_000000391895.jpg), which COCO 2017 moved and renamed; the
     id of a photo is the same in both.
 
     Raises:
@@ -161,7 +161,7 @@ def _read(directory: Path, archive: str, member: str) -> Any:
         raise CocoError(f"{member} in {directory} is damaged: {error}") from error
 
 
-def _listed(path: str) -> tuple[Remote, ...]:
+def _parse_remotes(path: str) -> tuple[Remote, ...]:
     """Files to be had elsewhere."""
     try:
         return tuple(Remote(**row) for row in json.loads(Path(path).read_text(encoding="utf-8")))
@@ -174,7 +174,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = program_parser("coco", __doc__)
     parser.add_argument("--out", type=Path, required=True, help="directory of COCO's files and of what is made of them")
     parser.add_argument("--download", action="store_true", help="fetch what is missing: 20.4 GB in all")
-    parser.add_argument("--files", type=_listed, default=FILES, metavar="JSON",
+    parser.add_argument("--files", type=_parse_remotes, default=FILES, metavar="JSON",
                         help='other places to fetch from: a list of {"url", "size_bytes", "sha256"}')  # fmt: skip
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -135,10 +135,10 @@ def sheet(found: Sequence[Entry], heading: str) -> Image.Image:
     _write(draw, head, _GAP_PX, _GAP_PX)
     top = _height(head) + 2 * _GAP_PX
     for row, lines, height in zip(rows, texts, heights, strict=True):
-        for column, (entry, said) in enumerate(zip(row, lines, strict=True)):
+        for column, (entry, entry_lines) in enumerate(zip(row, lines, strict=True)):
             left = _GAP_PX + column * (_CELL_PX + _GAP_PX)
             _place(page, draw, entry.photo, left, top)
-            _write(draw, said, left, top + _PHOTO_PX[1] + _GAP_PX // 2)
+            _write(draw, entry_lines, left, top + _PHOTO_PX[1] + _GAP_PX // 2)
         top += height + _GAP_PX
     return page
 
@@ -154,10 +154,10 @@ def _numbered(rows: Sequence[Sequence[Entry]]) -> Iterator[list[tuple[int, Entry
 
 
 def _entry_lines(number: int, entry: Entry) -> list[Line]:
-    told = " · ".join(part for part in (confidence(entry.caption), entry.tags) if part)
-    paragraphs = [(f"{number}. {sentence(entry.caption)}", _TEXT_PX, _INK), (told, _SMALL_PX, _DIM)]
+    details = " · ".join(part for part in (confidence(entry.caption), entry.tags) if part)
+    paragraphs = [(f"{number}. {sentence(entry.caption)}", _TEXT_PX, _INK), (details, _SMALL_PX, _DIM)]
     if entry.before:
-        paragraphs.append((f"before: {_before(entry.before)}", _SMALL_PX, _OLDER))
+        paragraphs.append((f"before: {_older_caption(entry.before)}", _SMALL_PX, _OLDER))
     return _lines([paragraph for paragraph in paragraphs if paragraph[0]], _CELL_PX)
 
 
@@ -173,7 +173,7 @@ def confidence(caption: Caption) -> str:
     return f"confidence {caption.confidence:.2f}" if caption.text else ""
 
 
-def _before(caption: Caption) -> str:
+def _older_caption(caption: Caption) -> str:
     return f"{sentence(caption)} {confidence(caption)}".rstrip()
 
 
@@ -230,7 +230,7 @@ def describe_sheet(found: Sequence[Entry], heading: str, licences: Mapping[str, 
         details = [part for part in (confidence(entry.caption), entry.tags or "no tags") if part]
         lines.append(f"{number}. {sentence(entry.caption)} ({'; '.join(details)})")
         if entry.before:
-            lines.append(f"   before: {_before(entry.before)}")
+            lines.append(f"   before: {_older_caption(entry.before)}")
         origin = source.replace("{name}", Path(entry.name).name) if source else entry.name
         lines.append(f"   {origin} {licences.get(entry.name, '')}".rstrip())
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Prepare photos for training: pixels and the teacher's features as plain .npy files, read without TensorFlow.
+"""Prepares photos for training: pixels and the teacher's features as .npy files.
 
     python -m captioner.training.data --out PREPARED --teacher mobilenet_v2.tflite \\
         flickr8k-train=photos-0.tar,photos-1.tar
@@ -133,7 +133,7 @@ def read_text(path: Path) -> list[str]:
 
 
 def build_vocabulary(captions: Iterable[str], text: Iterable[str], size: int) -> Vocabulary:
-    """Words of the photo captions count ten times those of text without photos: they are what can be learnt."""
+    """A word of photo captions counts ten times one of text without photos: only those can be learnt from photos."""
     counts: Counter[str] = Counter()
     for weight, lines in ((10, captions), (1, text)):
         for line in lines:
@@ -212,7 +212,7 @@ def prepare_all(sources: Mapping[str, list[Path]], out: Path, px: int, teacher_p
         log.info("%s: %d photos", name, prepare(paths, out / name, px, teacher, basis))
 
 
-def _named(text: str) -> tuple[str, list[Path]]:
+def _parse_source(text: str) -> tuple[str, list[Path]]:
     name, _, paths = text.partition("=")
     if not paths:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH[,PATH...]")
@@ -222,7 +222,7 @@ def _named(text: str) -> tuple[str, list[Path]]:
 def main(argv: list[str] | None = None) -> None:
     """The command line."""
     parser = program_parser("data", __doc__)
-    parser.add_argument("sources", nargs="+", type=_named, metavar="NAME=PATH[,PATH...]",
+    parser.add_argument("sources", nargs="+", type=_parse_source, metavar="NAME=PATH[,PATH...]",
                         help="tar files, zip files or directories of photos that make up one source")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="directory of the prepared sources")
     parser.add_argument("--px", type=int, default=224, help="side of the stored photos, pixels (default 224)")

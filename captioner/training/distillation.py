@@ -1,4 +1,4 @@
-"""Stage one: teach the photo encoder to see what the teacher sees, on every photo there is, captioned or not."""
+"""Distils the encoder from the teacher's feature maps, on photos with and without captions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def crop(photo: NDArray[np.uint8], box: Box, px: int) -> NDArray[np.uint8]:
 
 def batches(sources: Mapping[str, tuple[Source, float]], teacher: Teacher | None, px: int, size: int,
             seed: int) -> Iterator[loop.Batch]:  # fmt: skip
-    """Endless batches of crops (size, px, px, 3) with what the teacher says of them; half are mirrored.
+    """Endless batches of crops (size, px, px, 3) with the teacher's outputs; half are mirrored.
 
     The targets are "features", the prepared maps under each crop (size, px / 32, px / 32, BASIS_DIM), and with
     a teacher "hint0".., its bottlenecks on the very crop.
@@ -97,12 +97,12 @@ def make_loss(basis: Basis) -> Any:
 
 
 def hint_loss(target: Any, found: Any) -> Any:
-    """Squared error as a share of the target's variance in the batch: 1 is knowing nothing."""
+    """Squared error as a share of the target's variance in the batch: 1 explains nothing."""
     return ops.mean(ops.square(target - found)) / (ops.mean(ops.var(target, axis=(0, 1, 2))) + 1e-6)
 
 
 def unexplained_mean(target: Any, found: Any) -> Any:
-    """The same of the means over the map: what the whole photo is, and not where."""
+    """`hint_loss` of the means over the map."""
     wanted, got = ops.mean(target, (1, 2)), ops.mean(found, (1, 2))
     return ops.mean(ops.square(wanted - got)) / (ops.mean(ops.var(wanted, axis=0)) + 1e-6)
 

@@ -1,4 +1,4 @@
-"""Download large files that are known by their sha-256: resumable, patient, and checked before they take their name."""
+"""Downloads large files of known sha-256: resumed after failures, and checked before they take their name."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class DownloadError(Exception):
 
 
 class _ConnectionLost(Exception):
-    """The connection ended early: worth another try."""
+    """The connection ended early; it can be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A file somewhere else, and what it must be."""
+    """A file to download, with its size and checksum."""
 
     url: str  # http or https: where a server has no https, the sum makes up for it
     size_bytes: int
@@ -55,7 +55,7 @@ class Remote:
 
 
 class PartialFile:
-    """A file that is still arriving: what there is of it, and its sum so far."""
+    """A partly downloaded file and its checksum so far."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -137,7 +137,7 @@ def _download(remote: Remote, part: PartialFile, report: Report, waits_s: Sequen
 
 
 def _download_with_retries(remote: Remote, part: PartialFile, report: Report, waits_s: Sequence[float]) -> None:
-    """Ask for what is missing until it is there."""
+    """Request the missing part until the file is complete."""
     failures, best = 0, part.length
     while part.length < remote.size_bytes:
         try:
@@ -181,7 +181,7 @@ def _receive(remote: Remote, part: PartialFile, report: Report) -> None:
 
 
 def _check_range(remote: Remote, part: PartialFile, response: Any) -> None:
-    """Make sure that what comes is what follows."""
+    """Check that the response is the requested range."""
     ranged = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if response.status == 206 and ranged and int(ranged[1]) == part.length:
         size = ranged[2]
@@ -210,12 +210,12 @@ def _wrong_file(remote: Remote, size: str) -> DownloadError:
 
 
 def format_bytes(size_bytes: int) -> str:
-    """Bytes as people say them."""
+    """A size in GB or MB."""
     return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.1f} MB"
 
 
 class Progress:
-    """A `Report`: one line that is written over on a terminal, a line a minute elsewhere."""
+    """A `Report`: one line, overwritten, on a terminal; a line a minute elsewhere."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -225,7 +225,7 @@ class Progress:
         self._last = -math.inf
 
     def __call__(self, name: str, done: int, total: int) -> None:
-        """Tell how far `name` is, if it is time to."""
+        """Report the progress of `name`, if it is due."""
         now = time.monotonic()
         if name != self._name:
             self._name, self._began, self._last = name, (now, done), -math.inf

@@ -75,12 +75,12 @@ def score_bundle(
 ) -> dict[str, Any]:
     """Everything that is measured on one set of photos."""
     texts = [caption.text for caption in run.captions]
-    told = [[tag.word for tag in caption.sure_tags] for caption in run.captions]
+    reported = [[tag.word for tag in caption.sure_tags] for caption in run.captions]
     constant = [constant_caption(run.references)] * len(texts)
     evidence = evidence_scores(run)
     return {
         **score(texts, run.references).table(),
-        "tags": tag_scores(told, run.references, tags),
+        "tags": tag_scores(reported, run.references, tags),
         **confidence_scores(run),
         "agreement": sentence_scores(run),
         **({"evidence": evidence} if evidence else {}),
@@ -147,8 +147,8 @@ def _without_sentences(found: dict[str, Any]) -> dict[str, Any]:
 def _plot(path: Path, manifest: Manifest, name: str, found: dict[str, Any]) -> None:
     """This run beside the other splits that the manifest has the confidence of, with counts."""
     scores = {**manifest.scores, name: found}
-    told = {split: table.get("confidence", []) for split, table in scores.items()}
-    splits = {split: groups for split, groups in told.items() if groups and "photos" in groups[0]}
+    groups_by_split = {split: table.get("confidence", []) for split, table in scores.items()}
+    splits = {split: groups for split, groups in groups_by_split.items() if groups and "photos" in groups[0]}
     path.write_text(reliability_diagram(splits), encoding="utf-8")
 
 
@@ -178,9 +178,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _show(run: CaptionedPhotos, count: int) -> None:
     for name, caption in list(zip(run.names, run.captions, strict=True))[:count]:
-        tags_told = ", ".join(f"{tag.word} {tag.probability:.2f}" for tag in caption.tags)
+        tags = ", ".join(f"{tag.word} {tag.probability:.2f}" for tag in caption.tags)
         confidence = f"{caption.confidence:.2f}" + ("" if caption.sure else ", not sure")
-        log.info("%s: %s (%s) [%s]", name, caption.text, confidence, tags_told)
+        log.info("%s: %s (%s) [%s]", name, caption.text, confidence, tags)
 
 
 def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

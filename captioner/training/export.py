@@ -1,4 +1,4 @@
-"""Make a bundle of trained weights: two TFLite files with the signatures `encode` and `decode_step`.
+"""Makes a bundle of trained weights: two TFLite files with the signatures `encode` and `decode_step`.
 
     python -m captioner.training.export --run RUN --weights joint.npz [--weights encoder.npz] --out BUNDLE
 
@@ -71,8 +71,8 @@ class Exporter:
         self.captioner = Captioner(description.shape(len(vocabulary)), len(self.tags), photo_features, name="captioner")
         self.image_head = ImageHead(photo_features, name="image_head") if "image_head/dense/kernel" in weights else None
         kinds = weights.get("kinds/dense/bias")
-        self.kind_head = TagHead(len(kinds), photo_features, name="kinds") if kinds is not None else None
-        self.parts = [part for part in (self.captioner, self.image_head, self.kind_head) if part is not None]
+        self.image_type_head = TagHead(len(kinds), photo_features, name="kinds") if kinds is not None else None
+        self.parts = [part for part in (self.captioner, self.image_head, self.image_type_head) if part is not None]
         for part in self.parts:
             part.build()
         for part in (self.encoder, *self.parts):
@@ -101,14 +101,14 @@ class Exporter:
     @property
     def outputs(self) -> tuple[str, ...]:
         """What `encode` gives beside the decoder's keys and values."""
-        there = {"embedding": self.image_head, "tag_lift": self.usual, "kinds": self.kind_head}
+        there = {"embedding": self.image_head, "tag_lift": self.usual, "kinds": self.image_type_head}
         return ("tags", "classes", *(name for name, part in there.items() if part is not None))
 
     def encode(self, photo: Any) -> dict[str, Any]:
-        """(1, px, px, 3) normalised to photo_keys, photo_values (layers, heads, memory, d), and what is told at once.
+        """(1, px, px, 3) normalised to photo_keys, photo_values (layers, heads, memory, d), and other outputs.
 
-        That is tags (n,), classes (1001,) and kinds (k,), probabilities; tag_lift (n,), how much greater the logit of
-        each tag is than usual; and embedding (d,) of unit length. The last three where there are weights for them.
+        Those are tags (n,), classes (1001,) and kinds (k,), probabilities; tag_lift (n,), the logit of each tag
+        less its mean over photos; and embedding (d,) of unit length. The last three where there are weights for them.
         """
         from keras import ops
 
@@ -118,19 +118,19 @@ class Exporter:
         photo_features = global_features(found)
         logits = self.captioner.tag_head(photo_features)
         pairs = self.captioner.decoder.encode_memory(features, *self._hints(logits))
-        told = {
+        outputs = {
             "photo_keys": ops.concatenate([keys for keys, _ in pairs]),
             "photo_values": ops.concatenate([values for _, values in pairs]),
             "tags": ops.sigmoid(logits)[0],
             "classes": ops.softmax(found["classes"])[0],
         }
         if self.usual is not None:
-            told["tag_lift"] = (logits - self.usual)[0]
+            outputs["tag_lift"] = (logits - self.usual)[0]
         if self.image_head is not None:
-            told["embedding"] = self.image_head(photo_features)[0]
-        if self.kind_head is not None:
-            told["kinds"] = ops.softmax(self.kind_head(photo_features))[0]
-        return told
+            outputs["embedding"] = self.image_head(photo_features)[0]
+        if self.image_type_head is not None:
+            outputs["kinds"] = ops.softmax(self.image_type_head(photo_features))[0]
+        return outputs
 
     def _hints(self, logits: Any) -> tuple[Any, Any]:
         """Vectors and logits of the most probable tags, see `captioner.training.tag_hints`; two Nones for no hints.
@@ -171,7 +171,7 @@ class Exporter:
 
 
 def word_embeddings(tower: TextTower, vocabulary: Vocabulary) -> NDArray[np.float16]:
-    """The meaning of each content word of the vocabulary (vocabulary, e); NaN for all others."""
+    """The embedding of each content word of the vocabulary (vocabulary, e); NaN for all others."""
     found = np.full((len(vocabulary), tower.dimension), np.nan, np.float16)
     content = sorted(content_ids(vocabulary))
     for row, meaning in zip(content, tower.embed_each([vocabulary.words[row] for row in content]), strict=True):
@@ -200,7 +200,7 @@ def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version:
         vocabulary = Vocabulary.read(run / "vocabulary.txt")
         np.save(out / WORD_EMBEDDINGS, word_embeddings(TextTower(name, pieces, tower), vocabulary))
         parts += [PIECES, TEXT_TOWER, WORD_EMBEDDINGS]
-    if exporter.kind_head is not None:
+    if exporter.image_type_head is not None:
         shutil.copyfile(run / IMAGE_TYPES_FILE, out / IMAGE_TYPES_FILE)
         parts.append(IMAGE_TYPES_FILE)
     manifest = Manifest(
@@ -218,7 +218,7 @@ def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version:
     return manifest
 
 
-def _training(text: str) -> tuple[str, str]:
+def _parse_key_value(text: str) -> tuple[str, str]:
     key, _, value = text.partition("=")
     return key, value
 
@@ -232,7 +232,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="directory of the bundle")
     parser.add_argument("--model-name", default="recollect-lite")
     parser.add_argument("--model-version", type=int, default=1)
-    parser.add_argument("--training", type=_training, nargs="*", default=[], metavar="KEY=VALUE",
+    parser.add_argument("--training", type=_parse_key_value, nargs="*", default=[], metavar="KEY=VALUE",
                         help="what the manifest says of the training: data, minutes, commit")  # fmt: skip
     parser.add_argument("--checkpoint", type=Path, help="also write the weights there, in float16, to go on from")
     parser.add_argument("--tag-weight", type=float, default=0.0,

@@ -1,9 +1,9 @@
-"""Fit how a bundle weighs the evidence for its sentences, on photos that nothing was trained on.
+"""Fits the evidence model of a bundle on photos that nothing was trained on.
 
     python -m captioner.training.fit_evidence --bundle BUNDLE dev.tar=dev.jsonl coco.tar/held=coco.jsonl
 
-Every set counts the same, however many photos it has. A person uses a third of the words that five use, so how many
-people captioned a photo is a term of the logistics while they are fitted; at work it is five. What is written:
+All sets have equal weight. A person uses a third of the words that five use, so how many
+people captioned a photo is a term of the logistics while they are fitted; when captioning it is five. What is written:
 `evidence` in the bundle's manifest (see `captioner.inference.evidence`).
 """
 
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
-#: The captions a photo has as if, at work.
+#: The number of captions of a photo that is assumed when captioning.
 PEOPLE = 5
 #: A sentence counts as right where people used more than this share of its content words: what they left out is mostly
 #: true as well.
@@ -64,8 +64,8 @@ class ScoredSentence:
         return sum(self.used) / len(self.used) if self.used else 0.0
 
     @property
-    def few(self) -> float:
-        """What there are fewer people than `PEOPLE`."""
+    def log_people_share(self) -> float:
+        """The logarithm of the number of captions over `PEOPLE`, at most 0."""
         return math.log(min(self.people, PEOPLE) / PEOPLE)
 
 
@@ -80,14 +80,14 @@ def read_photo_set(text: str) -> list[tuple[NDArray[np.uint8], list[str], str]]:
 
 
 def encode_all(captioner: LiteRTCaptioner, photos: Sequence[NDArray[np.uint8]]) -> list[EncoderOutputs]:
-    """What the encoder says of each."""
+    """The encoder's outputs for each photo."""
     return [captioner.encode(squash(Image.fromarray(pixels), captioner.input_px)) for pixels in photos]
 
 
 def score_sentence(
     captioner: LiteRTCaptioner, seen: EncoderOutputs, captions: Sequence[str], weight: float
 ) -> ScoredSentence:
-    """The bundle's sentence beside what people said."""
+    """The bundle's sentence compared with people's captions."""
     best = captioner.decode(seen)
     evidence = captioner.word_evidence(best, seen)
     human = {word for text in captions for word in tokenize(text)}
@@ -98,30 +98,33 @@ def score_sentence(
 
 def fit(sentences: Sequence[ScoredSentence], ordinary: Sequence[float]) -> EvidenceModel:
     """Both logistics and the confidence below which fewer than half of the sentences are right."""
-    rows = [(*word.features, one.few) for one in sentences for word in one.evidence]
+    rows = [(*word.features, one.log_people_share) for one in sentences for word in one.evidence]
     used = [used for one in sentences for used in one.used]
     weights = [one.weight / len(one.used) for one in sentences for _ in one.used]
     word = fit_logistics(np.array(rows), np.array(used, float), np.array(weights))[: len(WORD_FEATURES)]
     first = EvidenceModel(tuple(word), (0.0,) * len(SENTENCE_FEATURES), 0.0)
     features = [
-        (*sentence_features([first.word_probability(word) for word in one.evidence], one.mean_logp), one.few)
+        (
+            *sentence_features([first.word_probability(word) for word in one.evidence], one.mean_logp),
+            one.log_people_share,
+        )
         for one in sentences
     ]
     share, weight = np.array([one.share for one in sentences]), np.array([one.weight for one in sentences])
     sentence = fit_logistics(np.array(features), share, weight)[: len(SENTENCE_FEATURES)]
     fitted = EvidenceModel(_rounded(word), _rounded(sentence), 0.0, _rounded(ordinary))
-    return dataclasses.replace(fitted, least=_least(fitted, sentences, weight))
+    return dataclasses.replace(fitted, least=_confidence_threshold(fitted, sentences, weight))
 
 
 def _rounded(values: Sequence[float] | Floats) -> tuple[float, ...]:
     return tuple(round(float(value), 4) for value in values)
 
 
-def _least(fitted: EvidenceModel, sentences: Sequence[ScoredSentence], weight: Floats) -> float:
-    """Where a sentence is as likely right as not, by a logistic over the confidence."""
+def _confidence_threshold(fitted: EvidenceModel, sentences: Sequence[ScoredSentence], weight: Floats) -> float:
+    """The confidence at which half of the sentences are right, by a logistic over the confidence."""
     confidence = [sentence_confidence(fitted, one) for one in sentences]
     right = np.array([one.share > RIGHT_SHARE for one in sentences], float)
-    design = np.array([(1.0, logit(c), one.few) for c, one in zip(confidence, sentences, strict=True)])
+    design = np.array([(1.0, logit(c), one.log_people_share) for c, one in zip(confidence, sentences, strict=True)])
     offset, slope, _ = fit_logistics(design, right, weight)
     return round(1 / (1 + math.exp(offset / slope)), 3)
 

@@ -1,7 +1,6 @@
-"""Sentences about pictures of nothing: flat colours, noise, pages of text, screenshots, charts.
+"""Hallucinated objects in captions of images without any: flat colours, noise, pages of text, screenshots, charts.
 
-Whatever such a sentence names but what such pictures hold, it has invented. Which of the words below is true of which
-picture is not looked at.
+A content word that can't be true of any such image counts as hallucinated.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ light lighter darker bright pale
 color colors colored colorful colour colours coloured colourful black white gray grey red orange yellow green blue
 purple violet pink brown beige tan turquoise teal maroon cyan magenta silver gold golden
 """
-#: Words that can be true of a picture that holds nothing to describe.
+#: Words that can be true of an image without objects.
 ALLOWED_WORDS = frozenset(_ALLOWED_WORDS.split())
 
 
 def hallucinates(text: str) -> bool:
-    """Whether a sentence about a picture of nothing has a content word that is not in `ALLOWED_WORDS`.
+    """Whether a caption of an image without objects has a content word that is not in `ALLOWED_WORDS`.
 
     Of a word with hyphens each part is looked at ("black-and-white").
     """
-    said = {part for word in tokenize(text) for part in word.split("-")}
-    return bool(said - FUNCTION_WORDS - ALLOWED_WORDS)
+    words = {part for word in tokenize(text) for part in word.split("-")}
+    return bool(words - FUNCTION_WORDS - ALLOWED_WORDS)
 
 
 def hallucination_scores(captions: Mapping[str, Caption]) -> dict[str, Any]:
-    """How much is invented about pictures of nothing.
+    """Shares of hallucinated captions of images without objects.
 
     Args:
         captions: by the pictures' names.

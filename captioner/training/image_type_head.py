@@ -1,6 +1,6 @@
-"""Which kind of picture it is: a photo, or a page of text, a screenshot, a black frame; learnt last, from features.
+"""The head that tells photos from pages of text, screenshots, black frames and so on; trained last, on features.
 
-Keras 3 with `keras.ops` only. The encoder is not trained here: what it makes of photos is made once.
+Keras 3 with `keras.ops` only. The encoder is not trained here: its features are computed once.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from captioner.training.model import TagHead
 
 Tensor = Any
 
-#: The share of a batch that are photos; of the other kinds there is as much of each.
+#: The share of photos in a batch; the other types have equal shares.
 PHOTOS = 0.5
 
 
-def build(kinds: int, features: int) -> keras.Model:
-    """`encoder.global_features` (b, features) to the logits of the kinds (b, kinds), photos first."""
+def build(types: int, features: int) -> keras.Model:
+    """`encoder.global_features` (b, features) to the logits of the types (b, types), photos first."""
     photo_features = keras.Input((features,), name="summed")
-    return keras.Model(photo_features, TagHead(kinds, features, name="kinds")(photo_features), name="kind_model")
+    return keras.Model(photo_features, TagHead(types, features, name="kinds")(photo_features), name="kind_model")
 
 
-def kind_loss(wanted: Tensor, logits: Tensor) -> Tensor:
-    """Cross-entropy with the kind (b,) of each picture, labels smoothed a little."""
+def image_type_loss(wanted: Tensor, logits: Tensor) -> Tensor:
+    """Cross-entropy with the type (b,) of each image, labels smoothed a little."""
     logp = ops.log_softmax(logits)
     hit = ops.take_along_axis(logp, ops.cast(wanted, "int32")[:, None], axis=-1)[:, 0]
     return -ops.mean(0.98 * hit + 0.02 * ops.mean(logp, axis=-1))
@@ -37,20 +37,20 @@ def kind_loss(wanted: Tensor, logits: Tensor) -> Tensor:
 
 def compile_model(model: Any, plan: loop.Plan) -> None:
     """AdamW on the loss."""
-    model.compile(loop.optimizer(plan), loss=kind_loss, jit_compile=loop.XLA)
+    model.compile(loop.optimizer(plan), loss=image_type_loss, jit_compile=loop.XLA)
 
 
-def batches(photos: NDArray[Any], others: NDArray[Any], kinds: NDArray[Any], size: int,
+def batches(photos: NDArray[Any], others: NDArray[Any], types: NDArray[Any], size: int,
             seed: int) -> Iterator[loop.Batch]:  # fmt: skip
     """Endless batches.
 
     Args:
-        photos: (n, f) features of photos. others: (m, f) of pictures that are none. kinds: (m,) from 1 on.
+        photos: (n, f) features of photos. others: (m, f) of other images. types: (m,) of those, from 1 on.
     """
     rng = np.random.default_rng(seed)
-    rows = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
+    rows = [np.flatnonzero(types == one) for one in np.unique(types)]
     first = round(PHOTOS * size)
     while True:
         drawn = [rng.choice(rows[rng.integers(len(rows))]) for _ in range(size - first)]
         x = np.concatenate([photos[rng.integers(len(photos), size=first)], others[drawn]])
-        yield x.astype(np.float32), np.concatenate([np.zeros(first), kinds[drawn]]).astype(np.int32)
+        yield x.astype(np.float32), np.concatenate([np.zeros(first), types[drawn]]).astype(np.int32)

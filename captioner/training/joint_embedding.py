@@ -1,7 +1,7 @@
-"""Photos and texts in one space: the image head, the text tower, and how both learn from captions.
+"""Joint embedding of photos and texts: image head and text tower, trained contrastively on captions.
 
-Keras 3 with `keras.ops` only. What is learnt runs later as a part of the encoder (the head) and in numpy (the tower,
-`captioner.inference.text_tower`). The encoder itself is not trained here: its features are made once.
+Keras 3 with `keras.ops` only. Served as a part of the encoder (the head) and in numpy (the tower,
+`captioner.inference.text_tower`). The encoder is not trained here: its features are computed once.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from captioner.training.model import tag_loss
 Tensor = Any
 Floats = NDArray[np.float32]
 
-#: Numbers of a meaning.
+#: Length of an embedding.
 DIMENSION = 128
-#: Numbers that a word's vector is reduced to.
+#: Length of a word's reduced vector.
 WORD_DIM = 96
 #: Words of a caption that count.
 LENGTH = 20
@@ -39,7 +39,7 @@ _SHARPNESS = float(np.log(1 / 0.07))
 
 @dataclass(frozen=True, slots=True)
 class TowerVocabulary:
-    """The words of a text tower, their vectors, and those that mean nearly the same."""
+    """The words of a text tower, their vectors, and near-synonyms."""
 
     rows: Mapping[str, int]
     vectors: Floats  # (n, WORD_DIM)
@@ -47,26 +47,27 @@ class TowerVocabulary:
 
     @classmethod
     def of(
-        cls, known: Sequence[str], taught: NDArray[Any], counts: Mapping[str, int], least: float = 0.6
+        cls, known: Sequence[str], teacher_vectors: NDArray[Any], counts: Mapping[str, int], least: float = 0.6
     ) -> TowerVocabulary:
         """From the sentence teacher's vectors (n, 384) of unit length.
 
-        The principal components are those of the words as often as captions have them: captions are what has to be
-        told apart, not the dictionary.
+        The principal components are those of the words weighted by their frequency in captions.
 
         Args:
             counts: of each word in the captions. least: cosine from which on a word may stand for another.
         """
-        taught = taught.astype(np.float32)
+        teacher_vectors = teacher_vectors.astype(np.float32)
         weights = np.sqrt(np.array([counts.get(word, 0) for word in known], np.float32) + 0.05)
         weights /= weights.sum()
-        mean = weights @ taught
-        centred = taught - mean
+        mean = weights @ teacher_vectors
+        centred = teacher_vectors - mean
         _, vectors = np.linalg.eigh((centred * weights[:, None]).T @ centred)
         reduced = centred @ vectors[:, ::-1][:, :WORD_DIM]
         reduced /= np.sqrt(weights @ (reduced**2).sum(1) / WORD_DIM)
-        said = [row for row, word in enumerate(known) if counts.get(word, 0)]
-        return cls({word: row for row, word in enumerate(known)}, reduced, _near_words(taught, said, least))
+        caption_rows = [row for row, word in enumerate(known) if counts.get(word, 0)]
+        return cls(
+            {word: row for row, word in enumerate(known)}, reduced, _near_words(teacher_vectors, caption_rows, least)
+        )
 
     def encode(self, text: str) -> NDArray[np.int32]:
         """Rows (LENGTH,) of the words of a text, -1 behind its end and for unknown words."""
@@ -83,11 +84,13 @@ class TowerVocabulary:
         return out
 
 
-def _near_words(taught: Floats, said: Sequence[int], least: float, most: int = 8) -> dict[int, NDArray[np.int64]]:
+def _near_words(
+    teacher_vectors: Floats, caption_rows: Sequence[int], least: float, most: int = 8
+) -> dict[int, NDArray[np.int64]]:
     near: dict[int, NDArray[np.int64]] = {}
-    for start in range(0, len(said), 512):
-        rows = list(said[start : start + 512])
-        cosines = taught[rows] @ taught.T
+    for start in range(0, len(caption_rows), 512):
+        rows = list(caption_rows[start : start + 512])
+        cosines = teacher_vectors[rows] @ teacher_vectors.T
         cosines[np.arange(len(rows)), rows] = 0
         for row, line in zip(rows, cosines, strict=True):
             best = np.argpartition(-line, min(most, len(line)) - 1)[:most]
@@ -97,7 +100,7 @@ def _near_words(taught: Floats, said: Sequence[int], least: float, most: int = 8
 
 
 class TextTowerLayer(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Rows of words (b, LENGTH), -1 for none, to meanings (b, DIMENSION) of unit length; see `inference.text_tower`."""
+    """Rows of words (b, LENGTH), -1 for none, to embeddings (b, DIMENSION), see `inference.text_tower`."""
 
     def __init__(self, vectors: Floats, dropout: float = 0.1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -134,7 +137,7 @@ def _first_word(there: Tensor) -> Tensor:
 
 
 class ImageHead(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """What an encoder sees of whole photos, (b, features), to meanings (b, DIMENSION) of unit length."""
+    """What an encoder sees of whole photos, (b, features), to embeddings (b, DIMENSION) of unit length."""
 
     def __init__(self, features: int, dropout: float = 0.4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -160,7 +163,7 @@ def l2_normalise(x: Tensor) -> Tensor:
 
 
 class ContrastiveLogits(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """The likeness of every photo of a batch to every text of it, times a learnt sharpness; (b, b)."""
+    """Cosines of every photo with every text of a batch, times a learnt inverse temperature; (b, b)."""
 
     def build(self, *_: Any) -> None:
         """Make the sharpness."""
@@ -181,7 +184,7 @@ def contrastive_loss(_: Tensor, likeness: Tensor) -> Tensor:
 
 
 class WordLogits(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """The logit that a word is used of a photo, of how near they lie: (b, DIMENSION), (w, DIMENSION) to (b, w)."""
+    """The logit that a word is used for a photo, from their cosine: (b, DIMENSION), (w, DIMENSION) to (b, w)."""
 
     def build(self, photos_shape: tuple[int | None, ...], words_shape: tuple[int | None, ...]) -> None:
         """Make the sharpness, and how frequent each word is."""

@@ -1,8 +1,7 @@
-"""One training loop for every stage: so many minutes, a learning rate by the clock, saved every few minutes.
+"""The training loop of every stage: a time limit, a learning rate that follows the time, saves every few minutes.
 
-The rate follows the time spent rather than steps, because on a shared machine the time is what is known: a
-run of 30 minutes ends at rate zero after 30 minutes, however busy the machine was. A run that gets only the time that
-others leave counts its own processor time.
+The rate follows the time rather than steps: a run of 30 minutes ends at rate zero after 30 minutes, however busy the
+machine was. On a machine with other work the time can be this process's processor time.
 """
 
 from __future__ import annotations

@@ -51,37 +51,41 @@ def score(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
 
 def content_word_agreement(caption: str, references: Sequence[str]) -> float:
     """The share of a caption's content words that at least one person used; 0 where it has none."""
-    said = content_words(caption)
+    found_words = content_words(caption)
     human = {word for text in references for word in tokenize(text)}
-    return sum(word in human for word in said) / len(said) if said else 0.0
+    return sum(word in human for word in found_words) / len(found_words) if found_words else 0.0
 
 
 def repeats_a_word(caption: str) -> bool:
     """Whether a content word stands in a caption twice: "a sink and a white sink"."""
-    said = content_words(caption)
-    return len(set(said)) < len(said)
+    found_words = content_words(caption)
+    return len(set(found_words)) < len(found_words)
 
 
 def tag_scores(
-    told: Sequence[Sequence[str]], references: Sequence[Sequence[str]], tags: frozenset[str]
+    reported: Sequence[Sequence[str]], references: Sequence[Sequence[str]], tags: frozenset[str]
 ) -> dict[str, Any]:
     """Precision and recall of tags against the words of the human captions.
 
     A tag is right where a person used it, a tag of several words where they follow one another. Recall is over the
-    words of `tags`, those that the tag head knows. Words from elsewhere (the names of classes) are told apart: many of
+    words of `tags`, those that the tag head knows. Class names are counted apart: many of
     them nobody writes in a caption, right or not, so their precision is given a second time over those that a person
     of this set used for any photo.
 
     Args:
-        told: words or phrases for each photo. references: human captions of each photo.
+        reported: words or phrases for each photo. references: human captions of each photo.
     """
     human = [_phrased(texts) for texts in references]
-    pairs = [(word, f" {word} " in said) for of_photo, said in zip(told, human, strict=True) for word in of_photo]
+    pairs = [
+        (word, f" {word} " in found_words)
+        for of_photo, found_words in zip(reported, human, strict=True)
+        for word in of_photo
+    ]
     anyone = "".join(human)
     used = {word for word in {word for word, _ in pairs} if f" {word} " in anyone}
     head = [right for word, right in pairs if word in tags]
     others = [(word, right) for word, right in pairs if word not in tags]
-    photos, wanted = max(len(told), 1), sum(len(set(said.split()) & tags) for said in human)
+    photos, wanted = max(len(reported), 1), sum(len(set(found_words.split()) & tags) for found_words in human)
     found: dict[str, Any] = {
         "precision": _share([right for _, right in pairs]),
         "recall": round(sum(head) / wanted, 4) if wanted else 0.0,

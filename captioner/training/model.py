@@ -1,4 +1,4 @@
-"""The sentence decoder and the tag head: a transformer that writes a caption of a feature map.
+"""The caption decoder, a transformer over a feature map, and the tag head.
 
 Keras 3 with `keras.ops` only, so it trains on TensorFlow and on JAX alike. Every layer is named: a weight's path
 ("captioner/decoder/layer0/self/query/kernel") is its name in checkpoints.
@@ -18,7 +18,7 @@ Tensor = Any
 
 
 class Attention(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Multi-head attention whose keys and values can be made once and kept (arXiv:1706.03762)."""
+    """Multi-head attention whose keys and values can be cached (arXiv:1706.03762)."""
 
     def __init__(self, width: int, heads: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -71,9 +71,9 @@ class DecoderLayer(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         self.reduce.build((*shape[:-1], 4 * self.width))
 
     def after_self_attention(self, x: Tensor, photo: tuple[Tensor, Tensor] | None, training: bool) -> Tensor:
-        """What follows self-attention; without `photo` the layer is a language model's.
+        """Cross-attention and feed-forward; without `photo` the layer is a language model's.
 
-        There may be several sentences to a photo: to its cells their words are so many queries of one picture.
+        The words of several sentences to a photo are so many queries.
         """
         if photo is not None:
             y = ops.reshape(self.norms[1](x), (ops.shape(photo[0])[0], -1, self.width))
@@ -122,7 +122,7 @@ class DecoderShape:
 
     @property
     def memory(self) -> int:
-        """What each word attends to: cells and hints."""
+        """Keys that each word attends to: cells and hints."""
         return self.cells + self.hints
 
 
@@ -168,7 +168,7 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
 
     @property
     def photo_weights(self) -> list[Any]:
-        """The weights that a language model has no use for; one that reads hints attends to those."""
+        """The weights that a language model does not use; one that reads hints uses cross-attention for them."""
         parts = [self.photo_in, self.photo_norm]
         if not self.shape.hints:
             for block in self.blocks:
@@ -271,7 +271,7 @@ def build_language_model(decoder: Decoder) -> keras.Model:
 
 
 class TagHead(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Which tags, or which kind, a picture has, from `encoder.global_features`: (b, features) to logits (b, tags)."""
+    """Logits of tags, or of image types, from `encoder.global_features`: (b, features) to (b, tags)."""
 
     def __init__(self, tags: int, features: int, dropout: float = 0.3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -292,7 +292,7 @@ class TagHead(layers.Layer):  # type: ignore[misc]  # Keras is untyped
 
 
 class Captioner(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Decoder and tag head on what the encoder sees.
+    """Decoder and tag head on the encoder's outputs.
 
     Args:
         tags: how many the tag head knows.
@@ -347,7 +347,7 @@ def build_training(front: keras.Model, captioner: Captioner, sentences: int, pho
     the output "text" (t, n, vocabulary).
 
     Args:
-        front: photos or maps to what `encoder.upper` says.
+        front: photos or maps to the outputs of `encoder.upper`.
         sentences: to each captioned photo.
         photos: the first so many of a batch have captions; of all others only tags and classes are learnt.
     """

@@ -1,4 +1,4 @@
-"""An .npy file that is written row by row, for arrays that are larger than memory or of unknown length."""
+"""Writes an .npy file row by row, for arrays larger than memory or of unknown length."""
 
 from __future__ import annotations
 

@@ -1,8 +1,11 @@
-"""Which of COCO's 80 kinds of objects are on photos, by a detector: what photos without captions are learnt from.
+"""Detects COCO's 80 object classes, and derives soft tag targets for photos without captions from them.
 
     python -m captioner.training.object_detection --detector yolox_nano.onnx PREPARED/coco-uncaptioned ...
 
 Writes objects.npy (n, 80) float16 beside each source's photos.npy: the probability of the surest box of each kind.
+People use the word of an object that is there in some share of their captions ("cat" nearly always, "chair" rarely),
+and hardly ever of one that isn't. Both shares are counted on captioned photos (`expected_tags`).
+
 The detector is a YOLOX (arXiv:2107.08430, Apache-2.0) exported to ONNX with logits and boxes not decoded; onnxruntime
 runs it. Photos are normalised as ImageNet's are.
 """
@@ -127,39 +130,39 @@ def detect(detector: Detector, directory: Path, first: int | None = None) -> Non
 
 
 def object_words(name: str) -> set[str]:
-    """The words that people use for an object."""
+    """Words that people use for an object."""
     own = set(_OWN_WORDS.get(name, name).split())
     plural = {f"{word}s" for word in own} | {f"{word}es" for word in own}
     return own | plural | set(OTHER_WORDS.get(name, ()))
 
 
-def expected_tags(objects: Floats, captioned: Floats, said: Floats, tags: Sequence[str]) -> Floats:
+def expected_tags(objects: Floats, captioned: Floats, used: Floats, tags: Sequence[str]) -> Floats:
     """Targets (n, 2, tags) for photos without captions, see `model.tag_loss`; tags of no object count nothing.
 
     Args:
         objects: (n, 80) probabilities of the objects on these photos.
-        captioned: (m, 80) the same of photos with captions. said: (m, tags), 1 where a person used the tag.
+        captioned: (m, 80) the same of photos with captions. used: (m, tags), 1 where a person used the tag.
     """
     found = np.zeros((len(objects), 2, len(tags)), np.float32)
     there = captioned > 0.5
-    overall = _overall(there, said, tags)
+    overall = _mean_use(there, used, tags)
     for t, tag in enumerate(tags):
         own = [o for o, name in enumerate(OBJECTS) if tag in object_words(name)]
         if not own:
             continue
-        absent = _mean(said[(captioned[:, own] < 0.1).all(axis=1), t])
+        absent = _mean(used[(captioned[:, own] < 0.1).all(axis=1), t])
         expected = np.full(len(objects), absent, np.float32)
         for o in own:
-            present = (said[there[:, o], t].sum() + _PRIOR * overall) / (there[:, o].sum() + _PRIOR)
+            present = (used[there[:, o], t].sum() + _PRIOR * overall) / (there[:, o].sum() + _PRIOR)
             expected = np.maximum(expected, absent + max(present - absent, 0) * objects[:, o])
         found[:, 0, t], found[:, 1, t] = expected, 1
     return found
 
 
-def _overall(there: NDArray[np.bool_], said: Floats, tags: Sequence[str]) -> float:
+def _mean_use(there: NDArray[np.bool_], used: Floats, tags: Sequence[str]) -> float:
     """How often an object that is there is called by one of its words, all objects and words together."""
     rows = [
-        said[there[:, o], t]
+        used[there[:, o], t]
         for o, name in enumerate(OBJECTS)
         for t, tag in enumerate(tags)
         if tag in object_words(name)

@@ -57,10 +57,10 @@ def load_published(size: str, weights: Path | None = None) -> keras.Model:
 
 
 def copy_weights(model: keras.Model, size: str) -> checkpoint.Arrays:
-    """The weights of `captioner.training.encoder.build_encoder(size)` that make it say what `model` says.
+    """The weights of `encoder.build_encoder(size)` that give the outputs of `model`.
 
     Args:
-        model: what `published` gives, with whatever weights.
+        model: of `load_published`, with any weights.
     """
     found: checkpoint.Arrays = {}
     theirs = model.name

@@ -5,7 +5,7 @@
     python -m captioner.training.recipe export   --run RUN --out BUNDLE
     python -m captioner.training.recipe evaluate --coco COCO --out BUNDLE
 
-Each part says which commands it runs, to be varied at will; a part that was stopped goes on where it was when it is
+Each part logs the commands it runs; a part that was stopped goes on where it was when it is
 given again. `prepare` with --sentence-teacher and --wordnet (see `word_list`) makes the words for search by meaning,
 and `train` then teaches the embedding too.
 """
@@ -34,7 +34,7 @@ STAGES = {"language": (0.05, 1e-3, 256), "captioner": (0.4, 1e-3, 128), "joint":
 
 
 def prepare_commands(args: argparse.Namespace) -> Iterator[Command]:
-    """Download, lay out, shrink, take over."""
+    """Download COCO, prepare photos and words, copy the published weights."""
     files = ["--files", str(args.files)] if args.files else []
     yield "coco", coco.main, ["--out", str(args.coco), "--download", *files]
     yield "data", data.main, [f"coco={args.coco}", "--out", str(args.run / "prepared"), "--px", str(args.px)]
@@ -50,7 +50,7 @@ def prepare_commands(args: argparse.Namespace) -> Iterator[Command]:
 
 
 def train_commands(args: argparse.Namespace) -> Iterator[Command]:
-    """Write, see, both end to end, and lead texts to photos."""
+    """The stages language, captioner, joint and embedding."""
     run, captions = args.run, str(args.coco / "train.jsonl")
     photos = [
         "--prepared",

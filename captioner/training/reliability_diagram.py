@@ -1,4 +1,4 @@
-"""A reliability diagram as SVG: how sure the captioner is, against how often people used its words.
+"""A reliability diagram as SVG: confidence against the share of words that people used.
 
 Drawn by a few lines of our own, so that it needs nothing installed, is a few kilobytes and reads well in a browser's
 light and dark schemes (DeGroot, Fienberg 1983; arXiv:1706.04599).
@@ -44,7 +44,7 @@ def reliability_diagram(splits: Mapping[str, Groups]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title about">',
         "<title id='title'>How well the confidence of captions is calibrated</title>",
-        f"<desc id='about'>{escape(_told(splits))}</desc>",
+        f"<desc id='about'>{escape(_description(splits))}</desc>",
         f"<style>{_style(len(splits))}</style>",
         *_axes(),
     ]
@@ -53,7 +53,7 @@ def reliability_diagram(splits: Mapping[str, Groups]) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _told(splits: Mapping[str, Groups]) -> str:
+def _description(splits: Mapping[str, Groups]) -> str:
     """The numbers in words, for those who can't see the picture."""
     return " ".join(
         f"{name}: " + "; ".join(f"confidence {g['confidence']:.2f}, agreed {g['agreed']:.2f}" for g in groups) + "."
@@ -101,8 +101,8 @@ def _line(place: int, groups: Groups, most: float) -> Iterator[str]:
     yield f'<path class="s{place}" d="M' + "L".join(f"{x} {y}" for x, y in points) + '"/>'
     for (x, y), group in zip(points, groups, strict=True):
         radius = max(_SMALLEST_DOT, _LARGEST_DOT * float(group["photos"] / most) ** 0.5)
-        told = f"{group['photos']:.0f} photos: confidence {group['confidence']:.2f}, agreed {group['agreed']:.2f}"
-        yield _dot(place, x, y, radius, f"<title>{told}</title>")
+        title = f"{group['photos']:.0f} photos: confidence {group['confidence']:.2f}, agreed {group['agreed']:.2f}"
+        yield _dot(place, x, y, radius, f"<title>{title}</title>")
 
 
 def _dot(place: int, x: float, y: float, radius: float, inside: str = "") -> str:

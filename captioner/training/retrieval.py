@@ -1,4 +1,4 @@
-"""How well queries find the photos that they were written for: ranks, recall at k, and the ways to search."""
+"""Recall of captions used as queries: by words (BM25), by embeddings, and by both."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _K1, _B = 1.2, 0.75
 
 
 def search_terms(text: str) -> list[str]:
-    """The words of a query or caption that say something; where none does, all of them."""
+    """The content words of a query or caption; all words where it has none."""
     return content_words(text) or tokenize(text)
 
 
 def word_counts(caption: Caption) -> dict[str, float]:
-    """How often each word is said of a photo: once for each time in the sentence, and a tag by its probability."""
+    """Term frequencies of a caption: a word counts once for each time in the sentence, a tag by its probability."""
     counts: dict[str, float] = {}
     for word in search_terms(caption.text):
         counts[word] = counts.get(word, 0) + 1
@@ -44,10 +44,12 @@ class Bm25Index:
     """BM25 (Robertson, Zaragoza 2009) over documents given as word counts, which may be fractions."""
 
     def __init__(self, documents: Sequence[Mapping[str, float]]) -> None:
-        self._columns = {word: i for i, word in enumerate(sorted({word for said in documents for word in said}))}
+        self._columns = {
+            word: i for i, word in enumerate(sorted({word for document in documents for word in document}))
+        }
         counts = np.zeros((len(documents), len(self._columns)), np.float32)
-        for row, said in zip(counts, documents, strict=True):
-            row[[self._columns[word] for word in said]] = list(said.values())
+        for row, document in zip(counts, documents, strict=True):
+            row[[self._columns[word] for word in document]] = list(document.values())
         lengths = counts.sum(axis=1, keepdims=True)
         norms = 1 - _B + _B * lengths / (lengths.mean() or 1)
         found = np.count_nonzero(counts, axis=0)
@@ -85,7 +87,7 @@ class Recall:
 
 
 def average_ranks(scores: Floats, right: Sequence[int]) -> NDArray[np.float64]:
-    """The rank of each query's right photo, from 1; of tied photos the mean of their ranks, never the lucky one.
+    """The rank of each query's right photo, from 1; of tied photos the mean of their ranks.
 
     Args:
         scores: (queries, photos). right: (queries,) places of the right photos.
@@ -125,14 +127,14 @@ class Searcher:
 
     def scores(self, queries: Sequence[str]) -> dict[str, Floats]:
         """(queries, photos) for each way: lexical and, where there are embeddings, embedding and blended."""
-        said = [search_terms(query) for query in queries]
-        lexical = self.index.scores(said)
+        terms = [search_terms(query) for query in queries]
+        lexical = self.index.scores(terms)
         if self.embed is None or self.embeddings is None:
             return {LEXICAL: lexical}
         unknown = np.zeros(self.embeddings.shape[1], np.float32)
         vectors = [self.embed(query) for query in queries]
         cosines = np.array([unknown if v is None else v for v in vectors], np.float32) @ self.embeddings.T
-        rows = zip(lexical, cosines, said, strict=True)
+        rows = zip(lexical, cosines, terms, strict=True)
         blended = np.array([blend(words, near, len(texts)) for words, near, texts in rows], np.float32)
         return {LEXICAL: lexical, EMBEDDING: cosines, BLENDED: blended}
 

@@ -1,4 +1,4 @@
-"""The last stage of the decoder: sentences of its own, weighed by how near they come to people's.
+"""Self-critical training of the decoder: its own samples, weighted by their CIDEr.
 
 Self-critical sequence training (arXiv:1612.00563) with the mean reward of a photo's other samples as baseline
 (arXiv:2003.09971). People's own sentences stay in the mix, or the model forgets how to end one.
@@ -35,7 +35,7 @@ HUMAN_WEIGHT = 0.1
 
 def sample(decoder: Decoder, features: Tensor, hints: Hints | None, each: int,
            seeds: keras.random.SeedGenerator) -> Tensor:  # fmt: skip
-    """Sentences drawn word by word as the decoder believes.
+    """Sentences sampled from the decoder.
 
     Args:
         features: (p, cells, channels). hints: of each photo. each: sentences to a photo.
@@ -119,13 +119,13 @@ def strip_padding(tokens: Ints) -> Sentence:
 
 def build_reward(targets: Targets, content: frozenset[int] = frozenset(), penalty: float = 0.0) -> CiderReward:
     """The reward by the captions that are learnt from."""
-    captions = [[said for row in rows if (said := strip_padding(row[1:]))] for rows in targets.tokens]
+    captions = [[ids for row in rows if (ids := strip_padding(row[1:]))] for rows in targets.tokens]
     return CiderReward(captions, content, penalty)
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPhotos:
-    """What the trained encoder and the tag heads make of photos, plain and mirrored."""
+    """Cached feature maps and hints of photos, plain and mirrored."""
 
     maps: NDArray[Any]  # (n, 2, cells, channels)
     hints: PhotoHints | None = None  # of the same views; None for a decoder that reads none
@@ -151,7 +151,9 @@ def batches(seen: EncodedPhotos, targets: Targets, sampler: Callable[[Mapping[st
             rows = order[start : start + size]
             inputs = seen.draw(rows, ((rng.random(size) < 0.5) & targets.mirror[rows]).astype(int))
             own = sampler(inputs).reshape(size, SAMPLES, -1)
-            rewards = np.array([[reward(n, strip_padding(s)) for s in said] for n, said in zip(rows, own, strict=True)])
+            rewards = np.array(
+                [[reward(n, strip_padding(s)) for s in drawn] for n, drawn in zip(rows, own, strict=True)]
+            )
             others = (rewards.sum(1, keepdims=True) - rewards) / (SAMPLES - 1)
             human, counts = _draw_references(targets, rows, rng)
             weights = np.concatenate([rewards - others, counts], axis=1)
@@ -176,5 +178,5 @@ def _batch(inputs: Mapping[str, Any], tokens: Ints, weights: NDArray[Any]) -> lo
 
 
 def compile_model(model: Any, plan: loop.Plan) -> None:
-    """AdamW on the weighed loss."""
+    """AdamW on the weighted loss."""
     model.compile(loop.optimizer(plan), loss=weighted_loss, jit_compile=loop.XLA)

@@ -1,4 +1,4 @@
-"""The stages of training, each of the arguments of its command; see `captioner.training.train`."""
+"""The training stages: each takes the parsed arguments of its command of `train`."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def captioned_sets(args: argparse.Namespace) -> list[captioning.PhotoSet]:
 
 
 def distil(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """A whole ConvNeXt learns what a MobileNetV2 sees."""
+    """Distil a whole ConvNeXt from a MobileNetV2."""
     distillation.run(args.prepared, args.sources, args.teacher, args.size, args.px, args.batch, plan, args.run,
                args.name or "distil", args.start, args.seed)  # fmt: skip
 
 
 def distil_stagewise(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """A whole ConvNeXt learns from a trunk, one stage after the other."""
+    """Distil a whole ConvNeXt from a trunk, stage by stage."""
     trunks = {name: size.trunk for name, size in SIZES.items() if size.trunk}
     schedule = stagewise.Schedule(replace(plan, save_every_s=args.save_every), args.shares, args.batch_times)
     stagewise.run(args.prepared, args.sources, trunks[args.trunk], args.teacher, args.size, args.px, schedule,
@@ -79,7 +79,7 @@ def distil_stagewise(args: argparse.Namespace, plan: loop.Plan) -> None:
 
 
 def import_trunk(args: argparse.Namespace, _: loop.Plan) -> None:
-    """The published blocks as the lower part of the encoder."""
+    """Import the published blocks as the lower part of the encoder."""
     if args.published:
         found: checkpoint.Arrays = dict(efficientnet.trunk_arrays(args.published))
     else:
@@ -90,7 +90,7 @@ def import_trunk(args: argparse.Namespace, _: loop.Plan) -> None:
 
 
 def train_language(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """The decoder learns to write, from text."""
+    """Train the decoder as a language model."""
     sets = [list(read_captions(path).values()) for path in args.captions]
     captions = [texts for of_set in sets for texts in of_set]
     sentences = [text for texts in captions for text in texts]
@@ -126,7 +126,7 @@ def _hint_words(run: Path, vocabulary: Vocabulary, captions: Sequence[Sequence[s
 
 
 def _assign_matching(model: Any, found: checkpoint.Arrays) -> None:
-    """Give a model the weights there are; those that look at photos are new after a language model."""
+    """Assign the weights that exist; cross-attention to photos is new after a language model."""
     given = 0
     for variable in model.weights:
         path = variable.path[variable.path.index("decoder/") :] if "decoder/" in variable.path else variable.path
@@ -157,7 +157,7 @@ def _views(args: argparse.Namespace, config: ModelConfig, name: str, source: Sou
 
 
 def _view_encoder(config: ModelConfig, arrays: checkpoint.Arrays) -> captioning.EncodePhoto:
-    """What the untrained part of the encoder makes of pixels, and the classes that its trunk as published tells."""
+    """A function of pixels: maps of the frozen part of the encoder, and the published trunk's classes."""
     front = build_lower(config.size, config.px)
     checkpoint.assign(front, arrays)
     encode = fast_function(front, (1, config.px, config.px, 3), quantise=True)
@@ -205,7 +205,7 @@ def _uncaptioned_views(args: argparse.Namespace, config: ModelConfig, name: str)
 
 def _uncaptioned_photos(args: argparse.Namespace, config: ModelConfig, sets: Sequence[captioning.PhotoSet],
             targets: captioning.Targets) -> list[captioning.OtherPhotos]:  # fmt: skip
-    """Photos without captions; where a detector has seen them, with the tags that its objects let expect."""
+    """Photos without captions, with the tags expected of detected objects where there are any."""
     names = [name.partition("/")[0] for name, _ in args.captioned]
     known = [_objects(args.prepared / name) for name in names]
     starts = np.cumsum([0, *(len(one.rows) for one in sets)])
@@ -218,8 +218,8 @@ def _uncaptioned_photos(args: argparse.Namespace, config: ModelConfig, sets: Seq
         rows = _uncaptioned_rows(args, name, Source.open(args.prepared / name))
         expected = np.zeros((len(rows), 2, len(tags)), np.float32)
         if objects is not None and pairs:
-            said = targets.tags[[n for n, _ in pairs], 0]
-            expected = expected_tags(objects[rows], np.array([seen for _, seen in pairs]), said, tags)
+            used = targets.tags[[n for n, _ in pairs], 0]
+            expected = expected_tags(objects[rows], np.array([seen for _, seen in pairs]), used, tags)
         found.append(captioning.OtherPhotos(_uncaptioned_views(args, config, name), expected))
     return found
 
@@ -237,7 +237,7 @@ def _objects(prepared: Path) -> NDArray[np.float32] | None:
 
 
 def train_captioner(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """The upper part of the encoder and the decoder learn to caption, on cached views."""
+    """Train the upper part of the encoder, decoder and tag head on cached views."""
     sets = captioned_sets(args)
     targets, vocabulary = _targets(args, sets)
     captions = [texts for one in sets for texts in one.captions]
@@ -266,14 +266,14 @@ def _build_captioner(config: ModelConfig, vocabulary: Vocabulary, targets: capti
 
 def _encode_captioned(args: argparse.Namespace, config: ModelConfig, sets: Sequence[captioning.PhotoSet], views: int,
           kept: Callable[[Any], Any]) -> NDArray[np.float16]:  # fmt: skip
-    """What is kept of what the trained encoder makes of the first views of all captioned photos, (n, views, ...)."""
+    """Selected outputs of the trained encoder for the first views of all captioned photos, (n, views, ...)."""
     front = build_upper(config.size, config.px)
     checkpoint.assign(front, _merge_weights(args))
     return captioning.encode_views(front, _captioned_views(args, config, sets), views, kept)
 
 
 def train_self_critical(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """The decoder learns by the rewards of its own sentences."""
+    """Train the decoder on the rewards of its own samples."""
     sets = captioned_sets(args)
     targets, vocabulary = _targets(args, sets)
     config = ModelConfig.read(args.run)
@@ -294,7 +294,7 @@ def train_self_critical(args: argparse.Namespace, plan: loop.Plan) -> None:
 
 
 def train_embedding(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """Photos and texts are led together in one space."""
+    """Train the joint embedding of photos and texts."""
     sets = captioned_sets(args)
     captions = [texts for one in sets for texts in one.captions]
     config = ModelConfig.read(args.run)
@@ -303,10 +303,10 @@ def train_embedding(args: argparse.Namespace, plan: loop.Plan) -> None:
     counts = Counter(word for texts in captions for text in texts for word in tokenize(text))
     known = joint_embedding.TowerVocabulary.of(pieces, np.load(args.run / "words.npy", allow_pickle=False), counts)
     np.save(args.run / "table.npy", known.vectors.astype(np.float32))
-    texts = [np.stack([known.encode(text) for text in said]) for said in captions]
+    texts = [np.stack([known.encode(text) for text in of_photo]) for of_photo in captions]
     tags = read_tags(args.run)
     index = {tag: i for i, tag in enumerate(tags)}
-    wanted = np.stack([tag_counts(said, index) for said in captions])
+    wanted = np.stack([tag_counts(of_photo, index) for of_photo in captions])
     model = joint_embedding.build(known.vectors, features.shape[-1], np.stack([known.encode(tag) for tag in tags]))
     joint_embedding.compile_model(model, plan)
     batches = joint_embedding.batches(features, texts, wanted, known, args.batch, args.swap, args.seed)
@@ -314,7 +314,7 @@ def train_embedding(args: argparse.Namespace, plan: loop.Plan) -> None:
 
 
 def train_image_types(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """The kinds of pictures, and what logit each tag usually has: both of the features of the trained encoder."""
+    """Train the image type head, and measure the mean logit of each tag, on features of the trained encoder."""
     sets = captioned_sets(args)
     config = ModelConfig.read(args.run)
     pictures = Source.open(args.prepared / args.pictures)
@@ -352,7 +352,7 @@ def _merge_weights(args: argparse.Namespace) -> checkpoint.Arrays:
 
 
 def train_jointly(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """Encoder and decoder learn end to end, from the photos themselves."""
+    """Train encoder and decoder end to end on photos."""
     sets = captioned_sets(args)
     targets, vocabulary = _targets(args, sets)
     config = ModelConfig.read(args.run)

@@ -224,7 +224,7 @@ def _identity_loss(_: Tensor, error: Tensor) -> Tensor:
 
 
 def initialise_student(model: Any, learned: checkpoint.Arrays) -> None:
-    """Give the student what it has learnt so far; residual branches of new stages 0 and 1 count for more."""
+    """Assign the student's weights so far; residual branches of new stages 0 and 1 start larger."""
     for variable in model.weights:
         if variable.path in learned:
             variable.assign(learned[variable.path].astype(np.float32))
@@ -245,7 +245,7 @@ def student_weights(arrays: checkpoint.Arrays) -> checkpoint.Arrays:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How the time is spent."""
+    """The time of each phase."""
 
     plan: loop.Plan  # minutes of all phases together; its rate is a factor to theirs
     shares: Mapping[str, float]  # of the time, by phase, where not the usual ones; 0 leaves a phase out
@@ -273,7 +273,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class StagewiseTraining:
-    """What all phases have in common."""
+    """Teacher, photos and measures that all phases share."""
 
     teacher: Teacher
     statistics: Statistics
@@ -299,7 +299,7 @@ class StagewiseTraining:
         return found
 
     def train_phase(self, phase: Phase, plan: loop.Plan, learned: checkpoint.Arrays, seed: int) -> checkpoint.Arrays:
-        """What the student has learnt after a phase, which goes on where it stopped if it was begun before."""
+        """The student's weights after a phase; a phase that was begun before is resumed."""
         model = self.model(phase, learned)
         compile_phase(model, phase, plan)
         reached = False

@@ -69,13 +69,13 @@ class Photos:
 
 
 def predict(model: Any, photos: Sequence[NDArray[np.uint8]], batch: int = 32) -> dict[str, Floats]:
-    """What a model makes of whole photos."""
+    """A model's outputs for whole photos."""
     found: list[dict[str, Floats]] = []
     for start in range(0, len(photos), batch):
         some = np.stack(photos[start : start + batch])
         filled = np.concatenate([some, np.repeat(some[:1], batch - len(some), axis=0)])  # so that one shape is compiled
-        said = model.predict_on_batch({"photos": filled, "box": np.tile(np.array(WHOLE, np.float32), (batch, 1))})
-        found.append({name: np.asarray(value)[: len(some)] for name, value in said.items()})
+        outputs = model.predict_on_batch({"photos": filled, "box": np.tile(np.array(WHOLE, np.float32), (batch, 1))})
+        found.append({name: np.asarray(value)[: len(some)] for name, value in outputs.items()})
     return {name: np.concatenate([some[name] for some in found]) for name in found[0]}
 
 

@@ -1,4 +1,4 @@
-"""Queries with everyday words swapped for others that mean the same: does search know more than it was told?"""
+"""Queries with words swapped for synonyms, to measure search for words that no caption has."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def swap_synonyms(query: str, synonyms: Synonyms, turn: int = 0) -> str | None:
     Args:
         turn: which synonym is taken where a word has several: they take turns.
     """
-    said = tokenize(query)
-    if not any(word in synonyms for word in said):
+    words = tokenize(query)
+    if not any(word in synonyms for word in words):
         return None
-    return " ".join(synonyms[word][turn % len(synonyms[word])] if word in synonyms else word for word in said)
+    return " ".join(synonyms[word][turn % len(synonyms[word])] if word in synonyms else word for word in words)
 
 
 def swap_all(queries: Sequence[str], synonyms: Synonyms) -> dict[int, str]:

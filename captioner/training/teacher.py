@@ -1,6 +1,6 @@
-"""The teacher a photo encoder is distilled from, and what it has to say about each crop of a photo.
+"""The MobileNetV2 that the encoder is distilled from, and its targets for crops of a photo.
 
-The teacher is a MobileNetV2 in TFLite form. For every photo its last feature map (7, 7, 1280) is kept,
+It is read in TFLite form. For every photo its last feature map (7, 7, 1280) is kept,
 reduced to `BASIS_DIM` principal components. A crop's target is the part of that map under the crop, averaged
 cell by cell, so one pass of the teacher serves every random crop (compare "Knowledge distillation: a good
 teacher is patient and consistent", arXiv:2106.05237, where the teacher sees each crop anew).

@@ -33,12 +33,12 @@ from captioner.training.encoder import (
 from captioner.training.program import program_parser
 
 
-def _shares(text: str) -> dict[str, float]:
+def _parse_shares(text: str) -> dict[str, float]:
     pairs = (item.partition("=") for item in text.split(","))
     return {name: float(share or 1) for name, _, share in pairs}
 
 
-def _named_path(text: str) -> tuple[str, Path]:
+def _parse_named_path(text: str) -> tuple[str, Path]:
     name, _, path = text.partition("=")
     return name, Path(path)
 
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     photos = argparse.ArgumentParser(add_help=False)
     photos.add_argument(
         "--captioned",
-        type=_named_path,
+        type=_parse_named_path,
         nargs="+",
         required=True,
         metavar="SOURCE[/held]=JSONL",
@@ -87,17 +87,17 @@ def _parser() -> argparse.ArgumentParser:
     photos.add_argument("--sentences", type=int, default=captioning.DRAWN, help="of each photo in a batch (default 2)")
 
     d = commands.add_parser("distil", parents=[common, net, prepared], help="teach the encoder what the teacher sees")
-    d.add_argument("--sources", type=_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources")
+    d.add_argument("--sources", type=_parse_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources")
     d.add_argument("--teacher", type=Path, help="quantised MobileNetV2 .tflite that gives hints")
     d.add_argument("--start", type=Path, help="weights to start from")
     d.set_defaults(run_stage=stages.distil)
     s = commands.add_parser("stagewise", parents=[timed, net, prepared], help="teach the encoder stage by stage")
-    s.add_argument("--sources", type=_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources")
+    s.add_argument("--sources", type=_parse_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources")
     s.add_argument("--teacher", type=Path, required=True, help="weights of a trunk, by the stage trunk")
     s.add_argument("--trunk", choices=[name for name, size in SIZES.items() if size.trunk], default="atto-on-lite2",
                    help="size that stands on the trunk (default atto-on-lite2)")  # fmt: skip
     s.add_argument("--start", type=Path, help="weights of a student to go on from")
-    s.add_argument("--shares", type=_shares, default={}, metavar="PHASE=SHARE,...",
+    s.add_argument("--shares", type=_parse_shares, default={}, metavar="PHASE=SHARE,...",
                    help="shares of the time, where not the usual; 0 leaves a phase out: "
                    + ", ".join(f"{phase.name}={phase.share:g}" for phase in stagewise.PHASES))  # fmt: skip
     s.add_argument("--batch-times", type=int, default=1, help="factor to the batches of all phases (default 1)")
