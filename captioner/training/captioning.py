@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 #: Sentences that are kept of each photo; a photo with fewer is filled up with padding.
 SENTENCES = 5
 #: Of these, the sentences that a batch holds, drawn anew each time: more photos teach more than more sentences.
-DRAWN = 2
+SENTENCES_DRAWN = 2
 SMOOTHING = 0.1
 #: Layers that only the class output uses; without a loss on it, weight decay alone would move them.
 CLASS_LAYERS = "classes|pooled_norm|trunk_head"
@@ -167,7 +167,7 @@ def cache_views(make_encode: Callable[[], EncodePhoto], photos: Any, rows: Seque
 
 
 def encode_views(front: Any, views: Sequence[Views], first: int, kept: Callable[[Any], Any],
-            size: int = 64) -> NDArray[np.float16]:  # fmt: skip
+                 size: int = 64) -> NDArray[np.float16]:  # fmt: skip
     """Outputs of `front` for the `first` views of each photo, as (n, first, ...).
 
     Args:
@@ -183,7 +183,7 @@ def encode_views(front: Any, views: Sequence[Views], first: int, kept: Callable[
     return np.concatenate(found)
 
 
-def fitting(text: Sequence[str], vocabulary: Vocabulary, length: int) -> NDArray[np.int32]:
+def encode_sentences(text: Sequence[str], vocabulary: Vocabulary, length: int) -> NDArray[np.int32]:
     """The sentences that are neither too short nor too long, as ids (n, length + 1)."""
     return np.array([vocabulary.encode(t, length + 1) for t in text if 2 < len(tokenize(t)) < length], np.int32)
 
@@ -234,7 +234,7 @@ class OtherPhotos:
 
 
 def view_batches(views: Sequence[Views], targets: Targets, others: Sequence[OtherPhotos], size: int, more: int,
-                 seed: int, drawn: int = DRAWN, photo_hints: PhotoHints | None = None,
+                 seed: int, drawn: int = SENTENCES_DRAWN, photo_hints: PhotoHints | None = None,
                  text: Text | None = None) -> Iterator[loop.Batch]:  # fmt: skip
     """Endless shuffled passes over captioned photos, each time one of its views.
 
@@ -256,7 +256,7 @@ def view_batches(views: Sequence[Views], targets: Targets, others: Sequence[Othe
             chosen += [(one.views, n, True) for one, n in extra]
             sides = [2 * int(rng.integers(one.crops)) + int(free and rng.random() < 0.5) for one, _, free in chosen]
             maps = np.stack([one.maps[n, side] for (one, n, _), side in zip(chosen, sides, strict=True)])
-            x, y = batch({"seen": maps.astype(np.float32)}, targets, rows, rng, drawn)
+            x, y = make_batch({"seen": maps.astype(np.float32)}, targets, rows, rng, drawn)
             if extra:
                 y["tags"] = np.concatenate([y["tags"], np.stack([one.tags[n] for one, n in extra])])
             if photo_hints is not None and text is not None:
@@ -284,11 +284,11 @@ def photo_batches(sets: Sequence[PhotoSet], targets: Targets, px: int, size: int
                 pixels[i] = crop(photos[row], random_box(rng, least=0.7), px)
                 if targets.mirror[n] and rng.random() < 0.5:
                     pixels[i] = pixels[i][:, ::-1].copy()
-            yield batch({"seen": normalise(pixels)}, targets, rows, rng)
+            yield make_batch({"seen": normalise(pixels)}, targets, rows, rng)
 
 
-def batch(seen: dict[str, Any], targets: Targets, rows: NDArray[Any], rng: np.random.Generator,
-          drawn_of_each: int = DRAWN) -> loop.Batch:  # fmt: skip
+def make_batch(seen: dict[str, Any], targets: Targets, rows: NDArray[Any], rng: np.random.Generator,
+               drawn_of_each: int = SENTENCES_DRAWN) -> loop.Batch:  # fmt: skip
     """The inputs of `rows`, with so many sentences of each, drawn anew, and the tags."""
     there = (targets.tokens[rows, :, 0] != PAD).astype(float)
     order = np.argsort(there + 0.5 * rng.random(there.shape), axis=1)[:, ::-1][:, :drawn_of_each]
@@ -297,7 +297,7 @@ def batch(seen: dict[str, Any], targets: Targets, rows: NDArray[Any], rng: np.ra
 
 
 def train_language_model(shape: DecoderShape, text: Text, batch: int, plan: loop.Plan, out: Path, name: str,
-                   seed: int = 0) -> None:  # fmt: skip
+                         seed: int = 0) -> None:  # fmt: skip
     """Train the decoder as a language model, from hints if it reads some."""
     model = build_language_model(Decoder(shape, name="decoder"))
     model.compile(loop.optimizer(plan), loss=word_loss(SMOOTHING, (PAD, UNKNOWN)), jit_compile=loop.XLA)

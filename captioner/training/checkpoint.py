@@ -43,7 +43,7 @@ def save(path: Path, arrays: Arrays) -> None:
     partial.rename(path)
 
 
-def halved(arrays: Arrays) -> Arrays:
+def to_float16(arrays: Arrays) -> Arrays:
     """The same in float16, half as large: good enough to go on from."""
     return {name: array.astype(np.float16) for name, array in arrays.items()}
 

@@ -89,7 +89,7 @@ def to_upright_srgb(image: Image.Image) -> Image.Image:
 
 
 def caption_entries(captioner: LiteRTCaptioner, photos: Path, count: int, licences: Mapping[str, str] | None,
-            older: LiteRTCaptioner | None = None) -> list[Entry]:  # fmt: skip
+                    older: LiteRTCaptioner | None = None) -> list[Entry]:  # fmt: skip
     """Caption the photos that the rule chooses.
 
     Args:
@@ -128,7 +128,7 @@ def sheet(found: Sequence[Entry], heading: str) -> Image.Image:
     width = _COLUMNS * (_CELL_PX + _GAP_PX) + _GAP_PX
     rows = [found[at : at + _COLUMNS] for at in range(0, len(found), _COLUMNS)]
     head = _lines([(heading, _SMALL_PX, _DIM)], width - 2 * _GAP_PX)
-    texts = [[_entry_lines(number, entry) for number, entry in row] for row in _numbered(rows)]
+    texts = [[_entry_lines(number, entry) for number, entry in row] for row in _number_rows(rows)]
     heights = [_PHOTO_PX[1] + _GAP_PX + max(_height(lines) for lines in row) for row in texts]
     page = Image.new("RGB", (width, _height(head) + 2 * _GAP_PX + sum(height + _GAP_PX for height in heights)), _PAPER)
     draw = ImageDraw.Draw(page)
@@ -146,7 +146,7 @@ def sheet(found: Sequence[Entry], heading: str) -> Image.Image:
 Line = tuple[str, int, str]  # words, height of the letters in pixels, colour
 
 
-def _numbered(rows: Sequence[Sequence[Entry]]) -> Iterator[list[tuple[int, Entry]]]:
+def _number_rows(rows: Sequence[Sequence[Entry]]) -> Iterator[list[tuple[int, Entry]]]:
     number = 0
     for row in rows:
         yield list(enumerate(row, number + 1))

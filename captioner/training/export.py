@@ -243,7 +243,7 @@ def main(argv: list[str] | None = None) -> None:
     for path in args.weights:
         weights |= checkpoint.load(path)
     if args.checkpoint:
-        checkpoint.save(args.checkpoint, checkpoint.halved(weights))
+        checkpoint.save(args.checkpoint, checkpoint.to_float16(weights))
     export(args.run, weights, args.out, args.model_name, args.model_version, dict(args.training), not args.float,
            tag_weight=args.tag_weight)  # fmt: skip
 

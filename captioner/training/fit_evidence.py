@@ -112,11 +112,11 @@ def fit(sentences: Sequence[ScoredSentence], ordinary: Sequence[float]) -> Evide
     ]
     share, weight = np.array([one.share for one in sentences]), np.array([one.weight for one in sentences])
     sentence = fit_logistics(np.array(features), share, weight)[: len(SENTENCE_FEATURES)]
-    fitted = EvidenceModel(_rounded(word), _rounded(sentence), 0.0, _rounded(ordinary))
+    fitted = EvidenceModel(_round_weights(word), _round_weights(sentence), 0.0, _round_weights(ordinary))
     return dataclasses.replace(fitted, least=_confidence_threshold(fitted, sentences, weight))
 
 
-def _rounded(values: Sequence[float] | Floats) -> tuple[float, ...]:
+def _round_weights(values: Sequence[float] | Floats) -> tuple[float, ...]:
     return tuple(round(float(value), 4) for value in values)
 
 

@@ -75,7 +75,7 @@ def tag_scores(
     Args:
         reported: words or phrases for each photo. references: human captions of each photo.
     """
-    human = [_phrased(texts) for texts in references]
+    human = [_join_captions(texts) for texts in references]
     pairs = [
         (word, f" {word} " in found_words)
         for of_photo, found_words in zip(reported, human, strict=True)
@@ -101,7 +101,7 @@ def tag_scores(
     return found
 
 
-def _phrased(texts: Sequence[str]) -> str:
+def _join_captions(texts: Sequence[str]) -> str:
     """The words of some captions with a space on either side of each, and a break between captions."""
     return "".join(f" {' '.join(tokenize(text))} |" for text in texts)
 

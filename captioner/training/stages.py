@@ -115,7 +115,7 @@ def _write_tags(args: argparse.Namespace, captions: Sequence[Sequence[str]], voc
 
 def _text(run: Path, config: ModelConfig, vocabulary: Vocabulary, lines: Sequence[str],
           captions: Sequence[Sequence[str]]) -> captioning.Text:  # fmt: skip
-    ids = captioning.fitting(lines, vocabulary, config.length)
+    ids = captioning.encode_sentences(lines, vocabulary, config.length)
     return captioning.Text(ids, _hint_words(run, vocabulary, captions) if config.hints else None, config.hints)
 
 
@@ -204,7 +204,7 @@ def _uncaptioned_views(args: argparse.Namespace, config: ModelConfig, name: str)
 
 
 def _uncaptioned_photos(args: argparse.Namespace, config: ModelConfig, sets: Sequence[captioning.PhotoSet],
-            targets: captioning.Targets) -> list[captioning.OtherPhotos]:  # fmt: skip
+                        targets: captioning.Targets) -> list[captioning.OtherPhotos]:  # fmt: skip
     """Photos without captions, with the tags expected of detected objects where there are any."""
     names = [name.partition("/")[0] for name, _ in args.captioned]
     known = [_objects(args.prepared / name) for name in names]
@@ -265,7 +265,7 @@ def _build_captioner(config: ModelConfig, vocabulary: Vocabulary, targets: capti
 
 
 def _encode_captioned(args: argparse.Namespace, config: ModelConfig, sets: Sequence[captioning.PhotoSet], views: int,
-          kept: Callable[[Any], Any]) -> NDArray[np.float16]:  # fmt: skip
+                      kept: Callable[[Any], Any]) -> NDArray[np.float16]:  # fmt: skip
     """Selected outputs of the trained encoder for the first views of all captioned photos, (n, views, ...)."""
     front = build_upper(config.size, config.px)
     checkpoint.assign(front, _merge_weights(args))

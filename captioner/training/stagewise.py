@@ -87,13 +87,13 @@ class Phase:
     batch: int
     frozen: int = 0  # so many of the first parts are not trained
     muon: bool = False
-    enough: float | None = None  # unexplained share of the last part at which the phase ends early
+    stop_below: float | None = None  # unexplained share of the last part at which the phase ends early
 
 
 PHASES = (
     Phase("stage0", PARTS[:1], 0.05, 3e-3, 4),
     Phase("stage1", PARTS[1:2], 0.05, 3e-3, 8),
-    Phase("stages01", PARTS[:2], 0.05, 1e-3, 8, enough=0.25),
+    Phase("stages01", PARTS[:2], 0.05, 1e-3, 8, stop_below=0.25),
     Phase("stage2a", PARTS[2:3], 0.05, 3e-3, 16),
     Phase("stage2b", PARTS[3:4], 0.05, 3e-3, 16),
     Phase("stages2", PARTS[:4], 0.06, 1e-3, 16, frozen=2),
@@ -308,7 +308,7 @@ class StagewiseTraining:
             nonlocal reached
             found = mean_errors(model, self.photos.held)
             self.measures.add(phase.name, "underway", found)
-            reached = phase.enough is not None and found[phase.parts[-1]] < phase.enough
+            reached = phase.stop_below is not None and found[phase.parts[-1]] < phase.stop_below
 
         def batches() -> Iterator[loop.Batch]:
             for batch in self.photos.batches(list(model.output), phase.batch, seed):
@@ -348,7 +348,7 @@ def _compile_step(model: Any, batch: loop.Batch) -> None:
 
 def run(
     prepared: Path, shares: Mapping[str, float], trunk: Trunk, teacher: Path, size: str, px: int, schedule: Schedule,
-    out: Path, name: str, held: float, seed: int, started: Path | None = None,
+    out: Path, name: str, held: float, seed: int, start_weights: Path | None = None,
 ) -> None:  # fmt: skip
     """Teach the student for as long as `schedule` says and write `out`/`name`.npz.
 
@@ -362,15 +362,15 @@ def run(
     """
     phases = schedule.phases()
     photos = Photos({key: (Source.open(prepared / key), share) for key, share in shares.items()}, held)
-    taught_by = build_teacher(trunk, px, checkpoint.load(teacher))
+    teacher_network = build_teacher(trunk, px, checkpoint.load(teacher))
     work = out / "stagewise"
     work.mkdir(parents=True, exist_ok=True)
-    learned, measured = split_statistics(checkpoint.load(started)) if started else ({}, {})
+    learned, measured = split_statistics(checkpoint.load(start_weights)) if start_weights else ({}, {})
     if not (work / "statistics.npz").exists():
         some = photos.draw(np.random.default_rng(seed), STATISTICS_PHOTOS)
-        checkpoint.save(work / "statistics.npz", measured or measure_teacher(taught_by, some, px, size).arrays())
+        checkpoint.save(work / "statistics.npz", measured or measure_teacher(teacher_network, some, px, size).arrays())
     measured = checkpoint.load(work / "statistics.npz")
-    course = StagewiseTraining.of(taught_by, Statistics.of(measured), photos, size, px, work)
+    course = StagewiseTraining.of(teacher_network, Statistics.of(measured), photos, size, px, work)
     for phase, plan in phases:
         if course.measures.is_done(phase.name):
             learned |= student_weights(checkpoint.load(work / f"{phase.name}.npz"))

@@ -84,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     photos.add_argument("--language", type=Path, nargs="+", required=True, metavar="WEIGHTS",
                         help="weights to start the rest from; where two files have one, the later wins")  # fmt: skip
     photos.add_argument("--views", default="views", help="folder of RUN for the maps that are kept, of one --start")
-    photos.add_argument("--sentences", type=int, default=captioning.DRAWN, help="of each photo in a batch (default 2)")
+    photos.add_argument(
+        "--sentences", type=int, default=captioning.SENTENCES_DRAWN, help="of each photo in a batch (default 2)"
+    )
 
     d = commands.add_parser("distil", parents=[common, net, prepared], help="teach the encoder what the teacher sees")
     d.add_argument("--sources", type=_parse_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources")

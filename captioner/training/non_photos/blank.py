@@ -24,7 +24,7 @@ from captioner.training.non_photos.sampling import (
 
 def blank(rng: Rng) -> Image.Image:
     """A picture in which nothing can be made out."""
-    made = pick(rng, (_flat, _gradient, _gradient, _vignette, _black, _black, _black, _white, _dim, _blurred, _blurred,
+    made = pick(rng, (_flat, _gradient, _gradient, _vignette, _black, _black, _black, _white, _dim, _blur, _blur,
                       _covered_lens, _wall))(rng, size(rng, side_px=(160, 420)))  # fmt: skip
     if happens(rng, 0.3):
         made = camera.add_noise(made, rng, real(rng, 1, 12))
@@ -84,7 +84,7 @@ def _dim(rng: Rng, at: Size) -> Image.Image:
     return camera.add_noise(picture, rng, real(rng, 1, 16))
 
 
-def _blurred(rng: Rng, at: Size) -> Image.Image:
+def _blur(rng: Rng, at: Size) -> Image.Image:
     """Anything, out of focus or moved so that it is only patches of colour."""
     paints = palette(rng, 5) if happens(rng, 0.5) else [colour(rng) for _ in range(6)]
     picture = Image.new("RGB", at, pick(rng, paints))

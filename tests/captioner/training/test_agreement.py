@@ -14,13 +14,13 @@ def caption(text: str, confidence: float, sure: bool = True, **words: float) -> 
     return Caption(text, confidence, (), None, "made-1", told, sure)
 
 
-def captioned(*rows: tuple[Caption, list[str]]) -> CaptionedPhotos:
+def captioned_photos(*rows: tuple[Caption, list[str]]) -> CaptionedPhotos:
     names = tuple(f"{place}.jpg" for place in range(len(rows)))
     return CaptionedPhotos(names, tuple(said for said, _ in rows), tuple(tuple(texts) for _, texts in rows))
 
 
 #: Used are 2 of 2, 2 of 3, 1 of 2, and 0 of 2 content words.
-RUN = captioned(
+RUN = captioned_photos(
     (caption("A brown dog.", 0.8, brown=0.9, dog=0.9), ["a dog", "something brown"]),
     (caption("A dog and a dog on a sofa.", 0.9, dog=0.8, sofa=0.8), ["a dog outside"]),
     (caption("A red boat.", 0.4, sure=False, red=0.6, boat=0.4), ["a boat", "the lake"]),
@@ -54,20 +54,20 @@ def test_sentences_are_counted_over_all_and_over_the_sure() -> None:
 
 
 def test_a_sentence_without_content_words_is_not_right() -> None:
-    found = sentence_scores(captioned((caption("This is it.", 0.5), ["this is it"])))
+    found = sentence_scores(captioned_photos((caption("This is it.", 0.5), ["this is it"])))
     assert (found["right"], found["words nobody used"]) == (0, None)
 
 
 def test_the_words_may_be_of_different_people_but_of_this_photo() -> None:
-    found = sentence_scores(captioned((caption("A dog.", 0.5), ["a cat"]), (caption("A cat.", 0.5), ["a dog"])))
+    found = sentence_scores(captioned_photos((caption("A dog.", 0.5), ["a cat"]), (caption("A cat.", 0.5), ["a dog"])))
     assert (found["right"], found["words nobody used"]) == (0, 1)
 
 
 def test_shares_of_nothing_are_none() -> None:
-    found = sentence_scores(captioned((caption("", 0.1), ["a wall"])))
+    found = sentence_scores(captioned_photos((caption("", 0.1), ["a wall"])))
     nothing = {"right": None, "words nobody used": None}
     assert found == {"sentences": 0, "empty": 1, "with a word twice": 0, **nothing, "sure": {"share": None, **nothing}}
-    assert confidence_scores(captioned((caption("", 0.1), ["a wall"])))["confidence AUC"]["right"] is None
+    assert confidence_scores(captioned_photos((caption("", 0.1), ["a wall"])))["confidence AUC"]["right"] is None
 
 
 def test_the_evidence_for_words_is_compared_with_their_use() -> None:
@@ -85,4 +85,4 @@ def test_the_evidence_for_words_is_compared_with_their_use() -> None:
 
 
 def test_a_bundle_without_evidence_has_no_scores_of_it() -> None:
-    assert evidence_scores(captioned((caption("A dog.", 0.5), ["a dog"]))) is None
+    assert evidence_scores(captioned_photos((caption("A dog.", 0.5), ["a dog"]))) is None

@@ -56,40 +56,45 @@ def pixels() -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="module")
-def wanted(theirs: keras.Model, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def published_outputs(
+    theirs: keras.Model, pixels: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Their last map, without the norm that the published weights lack, and their logits."""
     inner = keras.Model(theirs.input, [theirs.get_layer("convnext_tiny_head_gap").input, theirs.output])
     last, logits = (ops.convert_to_numpy(part) for part in inner(pixels.astype(np.float32)))
     return last, logits
 
 
-def seen(size: str, weights: checkpoint.Arrays, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+def our_outputs(size: str, weights: checkpoint.Arrays, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
     model = build_encoder(size, PX)
     checkpoint.assign(model, weights)
     return {name: ops.convert_to_numpy(part) for name, part in model(normalise(pixels)).items()}
 
 
-def normed(last: NDArray[np.float32]) -> NDArray[np.float32]:
+def layer_norm(last: NDArray[np.float32]) -> NDArray[np.float32]:
     return (last - last.mean(-1, keepdims=True)) / np.sqrt(last.var(-1, keepdims=True) + 1e-6)
 
 
-def test_map_and_classes_are_theirs(found: checkpoint.Arrays, pixels: NDArray[np.uint8],
-                                    wanted: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:  # fmt: skip
-    last, logits = wanted
-    ours = seen("tiny", found, pixels)
+def test_map_and_classes_are_theirs(
+    found: checkpoint.Arrays,
+    pixels: NDArray[np.uint8],
+    published_outputs: tuple[NDArray[np.float32], NDArray[np.float32]],
+) -> None:
+    last, logits = published_outputs
+    ours = our_outputs("tiny", found, pixels)
     assert last.std() > 1
     assert logits.std() > 0.3
-    np.testing.assert_allclose(ours["map"], normed(last), atol=2e-5)
+    np.testing.assert_allclose(ours["map"], layer_norm(last), atol=2e-5)
     np.testing.assert_allclose(ours["classes"][:, 1:], logits, atol=2e-5)
     assert (ours["classes"][:, 0] < logits.min() - 10).all()
 
 
 def test_the_quick_gelu_would_not_do(found: checkpoint.Arrays, pixels: NDArray[np.uint8],
-                                     wanted: tuple[NDArray[np.float32], NDArray[np.float32]],
+                                     published_outputs: tuple[NDArray[np.float32], NDArray[np.float32]],
                                      monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     """Why `EncoderSize.published` asks for the exact one."""
     monkeypatch.setitem(SIZES, "quick", EncoderSize(SIZES["tiny"].depths, SIZES["tiny"].widths))
-    error = seen("quick", found, pixels)["map"] - normed(wanted[0])
+    error = our_outputs("quick", found, pixels)["map"] - layer_norm(published_outputs[0])
     assert np.abs(error).max() > 0.02
 
 

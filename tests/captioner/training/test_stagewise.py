@@ -190,7 +190,7 @@ def test_a_finished_run_has_nothing_left_to_do(prepared: Path, teacher: Path, ru
 def test_another_run_goes_on_from_what_one_has_taught(prepared: Path, teacher: Path, run: Path, tmp_path: Path) -> None:
     """With its weights, halved as they are kept, and in terms of the same statistics."""
     kept = tmp_path / "kept.npz"
-    checkpoint.save(kept, checkpoint.halved(checkpoint.load(run / "stagewise.npz")))
+    checkpoint.save(kept, checkpoint.to_float16(checkpoint.load(run / "stagewise.npz")))
     shares = ",".join(f"{phase.name}={int(phase.name == 'stages3')}" for phase in PHASES)
     given = [*command(prepared, teacher, tmp_path), "--shares", shares, "--steps", "1", "--start", str(kept)]
     train.main(given)
@@ -230,7 +230,7 @@ def test_an_interrupted_phase_goes_on(prepared: Path, teacher: Path, tmp_path: P
 def test_a_phase_ends_when_it_is_good_enough(prepared: Path, teacher: Path, tmp_path: Path) -> None:
     held = course(prepared, teacher, tmp_path)
     phase, plan = schedule(steps=400, save_every_s=0).phases()[0]
-    held.train_phase(replace(phase, enough=1e6), plan, {}, seed=0)
+    held.train_phase(replace(phase, stop_below=1e6), plan, {}, seed=0)
     assert [row["kind"] for row in held.measures.rows].count("underway") < 10  # some batches were made ahead
 
 
