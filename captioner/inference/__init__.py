@@ -1,4 +1,4 @@
-"""A model bundle at work. Needs numpy and LiteRT, never TensorFlow or Keras.
+"""Runs a model bundle. Needs numpy and LiteRT, never TensorFlow or Keras.
 
 process            `CaptionerProcess`: the service's side; worker: the child process
 manifest           manifest.json of a bundle

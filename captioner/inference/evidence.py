@@ -20,7 +20,7 @@ _MOST = 12.0  # a logit beyond it is a probability of 0 or 1
 
 @dataclass(frozen=True, slots=True)
 class WordEvidence:
-    """What the model's parts say of one content word of a caption."""
+    """The evidence for one content word of a caption."""
 
     word: str
     logp: float  # of the decoder

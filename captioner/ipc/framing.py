@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
-#: No printable text begins so: printed text is told from a frame at its first byte.
+#: No printable text begins so: printed text differs from a frame in its first byte.
 MAGIC = b"\x8fRC1"
 _LENGTHS = struct.Struct(">II")
 

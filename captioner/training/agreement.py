@@ -2,7 +2,7 @@
 
 A content word (`captioner.inference.content_words`) is *used* where at least one of the photo's people wrote that
 very word. A sentence is *right* where every content word of it was used, by whichever of them; one that has no content
-word says nothing and is not right. Captions without text are left out of every share and counted.
+word is not right. Captions without text are left out of every share and counted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOSTLY = 2 / 3
 
 
 def confidence_scores(run: CaptionedPhotos) -> dict[str, Any]:
-    """Calibration of the confidence, and how well it tells right sentences from others (`metrics.auc`)."""
+    """Calibration of the confidence, and how well it separates right sentences from others (`metrics.auc`)."""
     captioned = run.with_text
     groups = calibration(captioned.confidence, captioned.agreed)
     return {

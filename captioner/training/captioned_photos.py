@@ -170,7 +170,7 @@ def _read_cache(path: Path, key: str) -> tuple[Caption, ...] | None:
     embeddings = [None if np.isnan(row).all() else tuple(map(float, row)) for row in vectors]
     tags = ({name: _tags(row.get(name, [])) for name in ("tags", "words")} for row in rows)
     pairs = zip(rows, tags, embeddings, strict=True)
-    return tuple(Caption(**{**row, **told, "embedding": vector}) for row, told, vector in pairs)
+    return tuple(Caption(**{**row, **tag_lists, "embedding": vector}) for row, tag_lists, vector in pairs)
 
 
 def _tags(rows: Sequence[Mapping[str, Any]]) -> tuple[Tag, ...]:

@@ -136,7 +136,7 @@ def cache_views(make_encode: Callable[[], EncodePhoto], photos: Any, rows: Seque
     """Write the `Views` of `rows` of `photos` to the directory `out`, which appears only when it is whole.
 
     Args:
-        make_look: called once in each thread; what it makes names its arrays as `Views` does.
+        make_encode: called once in each thread; the function it returns names its arrays as `Views` does.
         crops: of each photo; the first is the whole.
     """
     partial = out.with_name(out.name + ".part")

@@ -30,7 +30,7 @@ class CiderReward:
     """CIDEr-D of a sentence against a photo's captions.
 
     Args:
-        captions: of each photo, as word ids with their END, so that a sentence that breaks off earns less.
+        captions: of each photo, as word ids with their END, so that a truncated sentence scores lower.
         content: ids of the content words.
         penalty: what a sentence loses whose content words are all words that nobody used, or used before in it.
     """
@@ -47,7 +47,7 @@ class CiderReward:
         self._used = [{word for text in texts for word in text} for texts in captions] if penalty else []
 
     def __call__(self, photo: int, sentence: Sentence) -> float:
-        """Mean over the photo's captions; on Flickr8k a person's sentence earns 0.1 beside the other four."""
+        """Mean over the photo's captions; on Flickr8k a person's sentence scores 0.1 against the other four."""
         candidate = self._tf_idf(sentence)
         human = self._captions[photo]
         similarity = sum(_similarity(candidate, text) for text in human) / len(human) if human else 0.0

@@ -53,7 +53,7 @@ class CocoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo of COCO 2017 with what people say of it."""
+    """A photo of COCO 2017 with its captions."""
 
     name: str  # "val2017/000000391895.jpg"
     captions: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""A contact sheet: full-size photos with what the bundle says of each, chosen by a rule and not by hand.
+"""A contact sheet: photos with a bundle's captions, chosen by a rule and not by hand.
 
     python -m captioner.training.contact_sheet --photos coco --out sheet.jpg --licences coco/captions.jsonl \\
                                       --source http://images.cocodataset.org/val2017/{name}
@@ -43,12 +43,12 @@ _FREE = re.compile(r"creativecommons\.org/(licenses/by(-sa)?/|publicdomain/)")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One photo of the sheet: upright and in sRGB, scaled down, with what the model says of it."""
+    """One photo of the sheet: upright and in sRGB, scaled down, with its caption."""
 
     name: str
     photo: Image.Image
     caption: Caption
-    before: Caption | None = None  # what an older bundle says of it
+    before: Caption | None = None  # of an older bundle
 
     @property
     def tags(self) -> str:
@@ -75,7 +75,7 @@ def read_licences(path: Path) -> dict[str, str]:
 
 
 def to_upright_srgb(image: Image.Image) -> Image.Image:
-    """The picture as it is meant to be seen: turned as its EXIF says, and in sRGB."""
+    """The image rotated by its EXIF orientation and converted to sRGB."""
     profile = image.info.get("icc_profile")
     turned = ImageOps.exif_transpose(image)
     if not profile:
@@ -93,7 +93,7 @@ def caption_entries(captioner: LiteRTCaptioner, photos: Path, count: int, licenc
     """Caption the photos that the rule chooses.
 
     Args:
-        older: says of each photo what stands below.
+        older: a bundle whose captions are shown below.
 
     Raises:
         ValueError: there is no photo that may be shown.

@@ -83,7 +83,7 @@ def batches(sources: Mapping[str, tuple[Source, float]], teacher: Teacher | None
 
 
 def make_loss(basis: Basis) -> Any:
-    """Squared error of the map plus the divergence of the class probabilities its mean leads to."""
+    """Squared error of the map plus the divergence of the class probabilities of its mean."""
     head, bias = ops.convert_to_tensor(basis.head), ops.convert_to_tensor(basis.head_bias)
 
     def loss(target: Any, found: Any) -> Any:

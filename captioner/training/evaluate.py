@@ -170,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plot", type=Path, metavar="FILE.svg",
                         help="draw the calibration of this run and of every split that the manifest has")  # fmt: skip
     parser.add_argument("--cache", type=Path, metavar="FILE.npz",
-                        help="keep what it says there (of --nothing: FILE-nothing.npz), to score it again")  # fmt: skip
+                        help="cache captions there (of --nothing: FILE-nothing.npz), to score them again")  # fmt: skip
     parser.add_argument("--show", type=int, default=0, help="print the first so many captions too")
     parser.add_argument("--json", action="store_true", help="print JSON on one line")
     return parser

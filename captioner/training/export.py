@@ -233,7 +233,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model-name", default="recollect-lite")
     parser.add_argument("--model-version", type=int, default=1)
     parser.add_argument("--training", type=_parse_key_value, nargs="*", default=[], metavar="KEY=VALUE",
-                        help="what the manifest says of the training: data, minutes, commit")  # fmt: skip
+                        help="recorded in the manifest: data, minutes, commit")  # fmt: skip
     parser.add_argument("--checkpoint", type=Path, help="also write the weights there, in float16, to go on from")
     parser.add_argument("--tag-weight", type=float, default=0.0,
                         help="of the tags in the search for a sentence (default 0), see the manifest")  # fmt: skip

@@ -1,4 +1,4 @@
-"""The head that tells photos from pages of text, screenshots, black frames and so on; trained last, on features.
+"""The head that classifies images as photos, pages of text, screenshots and so on; trained last, on features.
 
 Keras 3 with `keras.ops` only. The encoder is not trained here: its features are computed once.
 """

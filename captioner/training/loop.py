@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 Batch = tuple[Any, Any]
 
-#: Whether a step is compiled by XLA: JAX crawls without, and TensorFlow on a CPU with it.
+#: Whether a step is compiled by XLA: JAX is very slow without it, TensorFlow on a CPU with it.
 XLA = keras.backend.backend() == "jax"
 #: Held by a step, and by whoever reads weights in another thread: on JAX a step takes them away until it is done.
 WEIGHTS_LOCK: contextlib.AbstractContextManager[Any] = threading.Lock() if XLA else contextlib.nullcontext()

@@ -68,7 +68,7 @@ def tag_scores(
     """Precision and recall of tags against the words of the human captions.
 
     A tag is right where a person used it, a tag of several words where they follow one another. Recall is over the
-    words of `tags`, those that the tag head knows. Class names are counted apart: many of
+    words of `tags`, those of the tag head. Class names are counted apart: many of
     them nobody writes in a caption, right or not, so their precision is given a second time over those that a person
     of this set used for any photo.
 

@@ -258,7 +258,7 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
 
 
 def build_language_model(decoder: Decoder) -> keras.Model:
-    """Tokens (b, n) to the logits of each next one: the decoder without photos, to be taught by text alone.
+    """Tokens (b, n) to the logits of each next one: the decoder without photos, trained on text alone.
 
     A decoder that reads hints is given some of each sentence. The weights that look at photos are not trained.
     """
@@ -295,7 +295,7 @@ class Captioner(layers.Layer):  # type: ignore[misc]  # Keras is untyped
     """Decoder and tag head on the encoder's outputs.
 
     Args:
-        tags: how many the tag head knows.
+        tags: their number.
         photo_features: numbers of `encoder.global_features`.
     """
 

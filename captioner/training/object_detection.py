@@ -160,7 +160,7 @@ def expected_tags(objects: Floats, captioned: Floats, used: Floats, tags: Sequen
 
 
 def _mean_use(there: NDArray[np.bool_], used: Floats, tags: Sequence[str]) -> float:
-    """How often an object that is there is called by one of its words, all objects and words together."""
+    """The share of people who use a word of an object that is there, over all objects and words."""
     rows = [
         used[there[:, o], t]
         for o, name in enumerate(OBJECTS)

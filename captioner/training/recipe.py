@@ -137,10 +137,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    understood = build_parser()
-    args = understood.parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
     if getattr(args, "sentence_teacher", None) and not args.wordnet:
-        understood.error("--sentence-teacher needs --wordnet")
+        parser.error("--sentence-teacher needs --wordnet")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for program, run, options in args.commands(args):
         log.info("python -m captioner.training.%s %s", program, shlex.join(options))

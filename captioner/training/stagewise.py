@@ -1,12 +1,12 @@
-"""A whole ConvNeXt taught stage by stage by a pretrained network of inverted bottlenecks, EfficientNet-Lite2.
+"""Distils a whole ConvNeXt, stage by stage, from a pretrained network of inverted bottlenecks, EfficientNet-Lite2.
 
     python -m captioner.training.train trunk     --run RUN --published efficientnet-lite2.pth
     python -m captioner.training.train stagewise --run RUN --prepared PREPARED --sources NAME=SHARE,... \
         --teacher RUN/trunk.npz --size atto --px 160 --minutes 420
 
-Each part of the student (stem and stage 0, stage 1, the halves of stage 2, stage 3) first learns to make the
-teacher's map from the teacher's map before it, then from what the student itself makes of the photo; at last all parts
-are trained together (block-wise distillation as in arXiv:1911.13053; a hint in the middle of stage 3 as in FitNets,
+Each part of the student (stem and stage 0, stage 1, the halves of stage 2, stage 3) is first trained to map
+the teacher's map before it to the teacher's map, then with the student's own maps as input; at last all parts are
+trained together (block-wise distillation as in arXiv:1911.13053; a hint in the middle of stage 3 as in FitNets,
 arXiv:1412.6550). The student's channels are the teacher's standardised ones, so no adaptor has to be learnt
 and thrown away. Teacher and student see fresh crops, cut and mirrored inside the compiled step (arXiv:2106.05237).
 
@@ -70,7 +70,7 @@ WEIGHTS = {"stage0": 1.0, "stage1": 1.0, "stage2a": 1.0, "stage2b": 1.0, "spare"
 WHOLE_WEIGHTS = WEIGHTS | {"stage0": 0.1, "stage1": 0.1, "stage2a": 0.25, "stage2b": 0.5, "spare": 0.02}
 #: Photos that the teacher's channels are standardised on.
 STATISTICS_PHOTOS = 512
-#: A pooled error that is not under this after three hours of two cores never came to anything.
+#: Runs with a pooled error above this after three hours on two cores failed.
 POOLED_LIMIT = 0.60
 #: Prefix of the teacher's statistics among the student's weights: its channels mean something in their terms only.
 STATISTICS = "statistics/"
@@ -78,7 +78,7 @@ STATISTICS = "statistics/"
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One stretch of training."""
+    """One phase of training."""
 
     name: str
     parts: tuple[str, ...]  # chained; the first takes the photo if it is stage 0, else the teacher's map
@@ -135,11 +135,11 @@ def build_phase(phase: Phase, teacher: Teacher, statistics: Statistics, size: st
     photos = keras.Input((side, side, 3), dtype="uint8", name="photos")
     box = keras.Input((4,), name="box")
     x = crop_batch(photos, box, px)
-    taught = {name: ops.stop_gradient(maps) for name, maps in teacher.maps(x).items()}
-    channels = {name: maps.shape[-1] for name, maps in taught.items()}
+    teacher_maps = {name: ops.stop_gradient(maps) for name, maps in teacher.maps(x).items()}
+    channels = {name: maps.shape[-1] for name, maps in teacher_maps.items()}
     before = PARTS.index(phase.parts[0])
     if before:
-        x = statistics.frames[PARTS[before - 1]](taught[PARTS[before - 1]])
+        x = statistics.frames[PARTS[before - 1]](teacher_maps[PARTS[before - 1]])
     errors: dict[str, Tensor] = {}
     spare = []
     for number, part in enumerate(phase.parts):
@@ -149,31 +149,36 @@ def build_phase(phase: Phase, teacher: Teacher, statistics: Statistics, size: st
         if not network.trainable:
             x = ops.stop_gradient(x)
         elif part == PARTS[4]:
-            errors |= last_errors(x, taught, teacher, statistics, chained=before == 0)
+            errors |= last_errors(x, teacher_maps, teacher, statistics, chained=before == 0)
         else:
-            errors[part], more = map_errors(x, taught[part], statistics.frames[part])
+            errors[part], more = map_errors(x, teacher_maps[part], statistics.frames[part])
             spare.append(more)
     if spare:
         errors["spare"] = sum(spare[1:], spare[0])
     return keras.Model({"photos": photos, "box": box}, errors, name=phase.name)
 
 
-def map_errors(found: Tensor, taught: Tensor, frame: Frame) -> tuple[Tensor, Tensor]:
+def map_errors(found: Tensor, teacher_maps: Tensor, frame: Frame) -> tuple[Tensor, Tensor]:
     """The unexplained share of the teacher's channels, and the mean square of the error in the spare ones."""
-    error = found - frame(taught)
+    error = found - frame(teacher_maps)
     width, channels = frame.back.shape
     own = ops.square(ops.matmul(error, frame.back))
     spare = ops.sum(ops.square(error), axis=-1) - ops.sum(own, axis=-1)
     return ops.mean(own, axis=(1, 2, 3)), ops.mean(spare, axis=(1, 2)) / max(1, width - channels)
 
 
-def last_errors(found: Mapping[str, Tensor], taught: Mapping[str, Tensor], teacher: Teacher, statistics: Statistics,
-                chained: bool) -> dict[str, Tensor]:  # fmt: skip
-    """The errors of stage 3: in its middle, in the teacher's last map, and in what its head makes of it."""
-    wanted = statistics.frames[PARTS[4]](taught[PARTS[4]])
-    middle = statistics.frames[MIDDLE](taught[MIDDLE])
+def last_errors(
+    found: Mapping[str, Tensor],
+    teacher_maps: Mapping[str, Tensor],
+    teacher: Teacher,
+    statistics: Statistics,
+    chained: bool,
+) -> dict[str, Tensor]:
+    """The errors of stage 3: in its middle, in the teacher's last map, and in the output of its head."""
+    wanted = statistics.frames[PARTS[4]](teacher_maps[PARTS[4]])
+    middle = statistics.frames[MIDDLE](teacher_maps[MIDDLE])
     head = teacher.head(found["readout"] * statistics.deviation + statistics.mean)
-    wanted_head = teacher.head(taught[PARTS[4]])
+    wanted_head = teacher.head(teacher_maps[PARTS[4]])
     pooled, wanted_pooled = ops.mean(head, axis=(1, 2)), ops.mean(wanted_head, axis=(1, 2))
     classes = teacher.classes(wanted_pooled)
     errors = {
@@ -350,7 +355,7 @@ def run(
     prepared: Path, shares: Mapping[str, float], trunk: Trunk, teacher: Path, size: str, px: int, schedule: Schedule,
     out: Path, name: str, held: float, seed: int, start_weights: Path | None = None,
 ) -> None:  # fmt: skip
-    """Teach the student for as long as `schedule` says and write `out`/`name`.npz.
+    """Train the student for as long as `schedule` says and write `out`/`name`.npz.
 
     Args:
         teacher: weights of the trunk, by the stage `trunk`.

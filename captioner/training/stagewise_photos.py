@@ -1,4 +1,4 @@
-"""The photos of stage-wise distillation: those to learn from, cut out in the compiled step, and those held back."""
+"""The photos of stage-wise distillation: training photos, cropped in the compiled step, and held-out photos."""
 
 from __future__ import annotations
 

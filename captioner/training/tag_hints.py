@@ -1,6 +1,6 @@
 """Tag hints: a photo's most probable tags, which the decoder reads beside the feature map.
 
-A decoder that is taught on sentences without photos is given content words of each sentence, mixed with words that are
+A decoder that is trained on sentences without photos is given content words of each sentence, mixed with words that are
 not in it, as a tag head would; so it learns to write of things that no captioned photo shows (compare unpaired
 captioning, arXiv:1811.10787). On captioned photos the hints are those of tag heads that never saw the photo: a head's
 predictions for its own training photos are far better than for others, and would be relied on too much.

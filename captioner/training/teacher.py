@@ -26,8 +26,8 @@ INT8 = 9
 Floats = NDArray[np.float32]
 
 
-#: Bottlenecks of MobileNetV2 that the encoder's stages are led to, as (stride, channels): after its stages 0 and 1,
-#: the middle and the end of stage 2, and the middle of stage 3.
+#: Bottlenecks of MobileNetV2 that the encoder is trained to match, as (stride, channels): after its stages 0 and 1, in
+#: the middle and at the end of stage 2, and in the middle of stage 3.
 HINTS = ((4, 24), (8, 32), (16, 64), (16, 96), (32, 160))
 
 

@@ -1,4 +1,4 @@
-"""The words that the text tower knows, and what the sentence teacher makes of each.
+"""Chooses the words of the text tower, and embeds each with the sentence teacher.
 
     python -m captioner.training.word_list --run RUN --sentence-teacher DIR --wordnet DIR --text train.jsonl text.txt.gz
 

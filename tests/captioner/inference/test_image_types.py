@@ -1,4 +1,4 @@
-"""The list of kinds of pictures in a bundle."""
+"""The list of image types in a bundle."""
 
 from __future__ import annotations
 
