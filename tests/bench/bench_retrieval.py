@@ -61,7 +61,7 @@ from tests.bench.sites import BACKENDS, served
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEV = REPOSITORY.parent / "shared" / "data" / "flickr8k-dev"
-SYNONYMS = REPOSITORY / "captioner" / "synonyms_dev.txt"
+SYNONYMS = REPOSITORY / "captioner" / "training" / "synonyms_dev.txt"
 FIRST = 10
 STEPS = 1000  # scores that differ by less than a thousandth are one to the product
 PAGE = 50
