@@ -38,6 +38,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PUBLISHED, "made", small)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # about a minute's work
 @pytest.mark.usefixtures("made")
 def test_four_commands_lead_from_nothing_to_a_scored_bundle(

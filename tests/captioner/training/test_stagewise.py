@@ -25,7 +25,7 @@ from captioner.training.stagewise import PHASES, Schedule
 from captioner.training.stagewise_photos import Photos
 from captioner.training.stagewise_teacher import Frame
 
-pytestmark = pytest.mark.timeout(1200)  # each phase is compiled anew
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # each phase is compiled anew
 PX, COUNT = 64, 48
 TAKEN = ("stage1", "whole")  # phases that the command line is tried with
 TRUNK = Trunk(((1, 4, 1, 1, 3), (2, 5, 1, 2, 3), (2, 6, 1, 2, 5), (2, 9, 2, 2, 3), (2, 12, 1, 1, 5), (2, 10, 2, 2, 3),

@@ -22,7 +22,7 @@ from captioner.training import checkpoint, data, evaluate, export, train
 from captioner.training.encoder import build_trunk
 from captioner.training.teacher import BASIS_DIM, Basis, Teacher
 
-pytestmark = pytest.mark.timeout(1800)  # training is two minutes' work, and more on a machine that others use too
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # two minutes' work on an idle machine
 COLOURS = {"red": (220, 30, 30), "green": (20, 180, 40), "blue": (30, 60, 220), "yellow": (240, 220, 20)}
 PX = 64
 
