@@ -1,13 +1,13 @@
-"""Pixels in, words out. Knows nothing of libraries, EXIF or search, and imports no TensorFlow.
+"""Captions images. Knows nothing of photo libraries, EXIF or search, and imports no TensorFlow.
 
-The names below are the package's face. Those that need more than this file are imported at their first use, so that
-`import captioner` stays light.
+`ipc` is a supervised child process, `inference` runs a model bundle, `training` makes one. The names below are the
+public interface; those of other modules are imported at their first use, so that `import captioner` stays light.
 
 Errors:
 
-    CaptionError             one picture could not be captioned; the next one can be
+    CaptionError             one image could not be captioned; the next one can be
     ├── CaptionerGone        the child process died, hung or was stopped while it held the request
-    │   └── CaptionerUnavailable  it could not be had at all: says nothing of the picture
+    │   └── CaptionerUnavailable  no child could be started: says nothing of the image
     └── BundleError          the model bundle is missing, damaged or of another format: about the set-up
 """
 
@@ -19,34 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from captioner.answering import Handler, Service, serve
-    from captioner.child import ChildError, ChildGone, ChildNotStarted, ChildProcess, python_module
-    from captioner.client import CaptionerProcess, read_model_name
-    from captioner.life import Reply
-    from captioner.meaning import TextTower
-    from captioner.preprocess import squash
-    from captioner.retrieval import blend
-    from captioner.wire import Json, Limits, WireError
+    from captioner.inference.preprocess import squash
+    from captioner.inference.process import CaptionerProcess, read_model_name
+    from captioner.inference.score_fusion import blend
+    from captioner.inference.text_tower import TextTower
 
 #: name -> the module that it is imported from at its first use.
 _LAZY = {
-    "CaptionerProcess": "captioner.client",
-    "ChildError": "captioner.child",
-    "ChildGone": "captioner.child",
-    "ChildNotStarted": "captioner.child",
-    "ChildProcess": "captioner.child",
-    "Handler": "captioner.answering",
-    "Json": "captioner.wire",
-    "Limits": "captioner.wire",
-    "Reply": "captioner.life",
-    "Service": "captioner.answering",
-    "TextTower": "captioner.meaning",
-    "WireError": "captioner.wire",
-    "blend": "captioner.retrieval",
-    "python_module": "captioner.child",
-    "read_model_name": "captioner.client",
-    "serve": "captioner.answering",
-    "squash": "captioner.preprocess",
+    "CaptionerProcess": "captioner.inference.process",
+    "TextTower": "captioner.inference.text_tower",
+    "blend": "captioner.inference.score_fusion",
+    "read_model_name": "captioner.inference.process",
+    "squash": "captioner.inference.preprocess",
 }
 
 __all__ = [
@@ -59,22 +43,10 @@ __all__ = [
     "CaptionerGone",
     "CaptionerProcess",
     "CaptionerUnavailable",
-    "ChildError",
-    "ChildGone",
-    "ChildNotStarted",
-    "ChildProcess",
-    "Handler",
-    "Json",
-    "Limits",
-    "Reply",
-    "Service",
     "Tag",
     "TextTower",
-    "WireError",
     "blend",
-    "python_module",
     "read_model_name",
-    "serve",
     "squash",
 ]
 
@@ -85,7 +57,7 @@ DEFAULT_BUNDLE = Path(__file__).parent / "bundle"
 
 
 class CaptionError(Exception):
-    """One picture could not be captioned."""
+    """One image could not be captioned."""
 
 
 class CaptionerGone(CaptionError):
@@ -93,7 +65,7 @@ class CaptionerGone(CaptionError):
 
 
 class CaptionerUnavailable(CaptionerGone):
-    """No child process could be had, or it died before it looked at the picture: says nothing of the picture."""
+    """No child process could be started, or it died before it began: says nothing of the image."""
 
 
 class BundleError(CaptionError):
@@ -102,7 +74,7 @@ class BundleError(CaptionError):
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One word the model believes is true of a picture, with its probability (0..1)."""
+    """A word for what an image shows, with its probability (0..1)."""
 
     word: str
     probability: float
@@ -110,9 +82,9 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What the model says of one picture."""
+    """The model's caption of one image."""
 
-    text: str  # "" where there is nothing to see
+    text: str  # "" where there is nothing to describe
     confidence: float  # 0..1, calibrated on held-back photos
     tags: tuple[Tag, ...]  # most probable first
     embedding: tuple[float, ...] | None  # unit length; None where the bundle has no embedding
@@ -124,23 +96,23 @@ class Caption:
 
     @property
     def sure_tags(self) -> tuple[Tag, ...]:
-        """Those of the tags that are worth showing."""
+        """The tags that are shown."""
         return tuple(tag for tag in self.tags if tag.probability >= SURE_TAG)
 
 
 class Captioner(Protocol):
-    """Whatever turns pixels into a sentence; `CaptionerProcess` is the one that runs the model."""
+    """Turns pixels into a caption; `CaptionerProcess` runs the model."""
 
     @property
     def input_px(self) -> int:
-        """The model's input is a picture of this width and height."""
+        """Width and height of the model's input."""
 
     @property
     def model(self) -> str:
         """The model's name and version."""
 
     async def caption(self, pixels: bytes) -> Caption:
-        """The sentence for RGB uint8 pixels of shape (input_px, input_px, 3) in C order. Raises `CaptionError`."""
+        """The caption of RGB uint8 pixels of shape (input_px, input_px, 3) in C order. Raises `CaptionError`."""
 
 
 def __getattr__(name: str) -> object:

@@ -105,5 +105,6 @@ def unusable_bundle(bundle: Path, error: Exception) -> SetupError:
     """What a model bundle that can't be used means for the set-up; `error` says what is wrong with it."""
     return SetupError(
         f"the caption model {bundle} can't be used: {error}",
-        hint="the setting 'bundle' names a directory made by captioner.export; without it recollect uses its own model",
+        hint="the setting 'bundle' names a directory made by captioner.training.export; "
+        "without it recollect uses its own model",
     )

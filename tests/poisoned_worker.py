@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from captioner import Service, serve
+from captioner.ipc.serve import Service, serve
 from indexer.errors import PhotoError
 from indexer.reader.photo_requests import ReaderOptions
 from indexer.reader.photo_worker import open_service

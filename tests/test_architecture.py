@@ -14,6 +14,7 @@ TOP_PACKAGES = ("captioner", "indexer", "web")
 ALLOWED = {"captioner": {"captioner"}, "indexer": {"indexer", "captioner"}, "web": {"web", "indexer"}}
 #: Inside a package each may import those before it, so that no two import each other.
 LAYERS = {
+    "captioner": ("ipc", "inference", "training"),
     "indexer": (
         *("hours", "message", "progress", "reasons", "tasks", "text", "errors", "file_errors", "model", "settings"),
         *("sqlite", "thumbnails", "places", "ownership", "formats", "images", "metadata", "atomic", "captions"),
@@ -50,7 +51,11 @@ def test_top_packages_import_only_those_below(repository: Path) -> None:
             top = name.partition(".")[0]
             assert top not in TOP_PACKAGES or top in ALLOWED[package], f"{path}: {package} must not import {name}"
             if package == "indexer" and top == "captioner":
-                assert name == "captioner", f"{path}: only captioner's package face may be imported, not {name}"
+                assert name == "captioner" or name.startswith("captioner.ipc."), (
+                    f"{path}: only captioner's package face and captioner.ipc may be imported, not {name}"
+                )
+            if name.startswith("captioner.training"):
+                assert path.is_relative_to(repository / "captioner" / "training"), f"{path}: the service must not train"
 
 
 @pytest.mark.parametrize("top", LAYERS)
@@ -64,7 +69,8 @@ def test_packages_import_only_those_before_them(repository: Path, top: str) -> N
             parts = name.split(".")
             if parts[0] != top:
                 continue
-            imported = [parts[1]] if len(parts) > 1 else [alias.name for alias in getattr(node, "names", [])]
+            aliases = [alias.name for alias in getattr(node, "names", [])]
+            imported = [parts[1]] if len(parts) > 1 else [alias for alias in aliases if alias in layers]
             for other in imported:
                 assert layers.index(other) <= layers.index(inside), f"{path}: {inside} must not import {top}.{other}"
 
@@ -86,7 +92,7 @@ def test_aiohttp_s_own_web_is_never_confused_with_ours(repository: Path) -> None
 def test_no_tensorflow_in_the_running_service(repository: Path) -> None:
     """Whatever the service, its child processes or its commands can reach by imports runs without TensorFlow."""
     by_name = {".".join(path.relative_to(repository).with_suffix("").parts): path for _, path in modules(repository)}
-    to_visit = [name for name in by_name if not name.startswith("captioner.")] + ["captioner.worker"]
+    to_visit = [name for name in by_name if not name.startswith("captioner.")] + ["captioner.inference.worker"]
     seen: set[str] = set()
     while to_visit:
         name = to_visit.pop()
@@ -97,7 +103,7 @@ def test_no_tensorflow_in_the_running_service(repository: Path) -> None:
             assert imported.partition(".")[0] not in {"tensorflow", "keras"}, f"{by_name[name]} imports {imported}"
             to_visit.append(imported)
             to_visit += [f"{imported}.{alias.name}" for alias in getattr(node, "names", [])]
-    assert "captioner.worker" in seen
+    assert "captioner.inference.worker" in seen
 
 
 def test_no_pickle_anywhere(repository: Path) -> None:

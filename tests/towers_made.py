@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from captioner import DEFAULT_BUNDLE, TextTower
-from captioner.manifest import PIECES, TEXT_TOWER, FileEntry
-from captioner.meaning import TowerWeights
+from captioner.inference.manifest import PIECES, TEXT_TOWER, FileEntry
+from captioner.inference.text_tower import TowerWeights
 
 #: What the tests' words mean: by the sea, an animal, a vehicle, food.
 MEANT = {
@@ -56,7 +56,7 @@ def add_tower(bundle: Path, *, version: int, meant: Mapping[str, Sequence[float]
     (bundle / PIECES).write_text("\n".join(meant) + "\n", encoding="utf-8")
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
     for name in (TEXT_TOWER, PIECES):
-        entry = FileEntry.of(bundle / name)
+        entry = FileEntry.measure(bundle / name)
         manifest["files"][name] = {"sha256": entry.sha256, "size_bytes": entry.size_bytes}
     manifest["version"] = version
     (bundle / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")

@@ -1,12 +1,23 @@
-"""What it takes to train, score and export a model. Nothing here is imported by the running service.
+"""Everything that trains, exports and evaluates a model. The running service imports nothing of it.
 
-    encoder, model         the network; embedding: photos and texts in one space
-    teacher                the model that is learnt from; sentence_teacher: the one for words
-    distil, stagewise,     the stages of training, on the one loop of `loop`, kept by `checkpoint`
-      describe, critic, embedding
-    lite                   Keras layers as TFLite models
-    metrics, bm25, recall, what a bundle is measured by; reward: the same while learning
-      synonyms, plot
+Programs, `python -m captioner.training.NAME`:
 
-The programs stand one level up: `captioner.data`, `train`, `export`, `evaluate` and what prepares them.
+    recipe                 all of it for COCO, in four commands
+    coco, data, word_list, prepare photos and words; object_detection: objects on photos without captions;
+      pretrained             non_photos: images of other types
+    train                  one stage of training
+    export                 a bundle of trained weights; fit_evidence: its probabilities of words
+    evaluate               scores of a bundle; contact_sheet: photos with their captions
+
+What they are made of:
+
+    encoder, model         the network in Keras; joint_embedding: image head and text tower
+    teacher,               networks that are learnt from; efficientnet: a published one as the trunk
+      sentence_teacher
+    stages                 the stages of `train`, on the one loop of `loop`, saved by `checkpoint`:
+      distillation, stagewise, captioning, self_critical, joint_embedding, image_type_head
+    tags, tag_hints        which words are tags, and those that the decoder reads
+    tflite                 Keras layers as TFLite models
+    captioned_photos       the captions of a bundle beside those of people, and what is measured on them:
+      metrics, agreement, hallucination, retrieval, synonyms, word_queries, reliability_diagram
 """

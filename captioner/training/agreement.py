@@ -1,8 +1,8 @@
-"""How far sentences, their confidence and the evidence for their words agree with what people wrote.
+"""Agreement of sentences, their confidence and the probabilities of their words with what people wrote.
 
-A content word (`captioner.training.tags.content_words`) is *used* where at least one of the photo's people wrote that
+A content word (`captioner.inference.content_words`) is *used* where at least one of the photo's people wrote that
 very word. A sentence is *right* where every content word of it was used, by whichever of them; one that has no content
-word says nothing and is not right. Captions without text are left out of every share and counted.
+word is not right. Captions without text are left out of every share and counted.
 """
 
 from __future__ import annotations
@@ -11,46 +11,46 @@ from typing import Any
 
 import numpy as np
 
-from captioner.content_words import content_words
-from captioner.preprocess import words
-from captioner.training.captioned import Captioned
+from captioner.inference.content_words import content_words
+from captioner.inference.preprocess import tokenize
+from captioner.training.captioned_photos import CaptionedPhotos
 from captioner.training.metrics import auc, calibration, calibration_error, repeats_a_word
 
 #: From this share of used content words on a sentence is right for the most part.
 MOSTLY = 2 / 3
 
 
-def confidence_scores(run: Captioned) -> dict[str, Any]:
-    """Calibration of the confidence, and how well it tells right sentences from others (`metrics.auc`)."""
-    said = run.with_text
-    groups = calibration(said.confidence, said.agreed)
+def confidence_scores(run: CaptionedPhotos) -> dict[str, Any]:
+    """Calibration of the confidence, and how well it separates right sentences from others (`metrics.auc`)."""
+    captioned = run.with_text
+    groups = calibration(captioned.confidence, captioned.agreed)
     return {
         "confidence": groups,
         "calibration error": calibration_error(groups),
         "confidence AUC": {
-            "right": auc(said.confidence, said.agreed == 1),
-            "two thirds agreed": auc(said.confidence, said.agreed >= MOSTLY),
+            "right": auc(captioned.confidence, captioned.agreed == 1),
+            "two thirds agreed": auc(captioned.confidence, captioned.agreed >= MOSTLY),
         },
     }
 
 
-def sentence_scores(run: Captioned) -> dict[str, Any]:
+def sentence_scores(run: CaptionedPhotos) -> dict[str, Any]:
     """Shares of right sentences and of unused words, over all sentences and over the sure ones.
 
     A share of nothing is None.
     """
-    said = run.with_text
-    sure = said.sure
+    captioned = run.with_text
+    sure = captioned.sure
     return {
-        "sentences": len(said.captions),
-        "empty": len(run.captions) - len(said.captions),
-        "with a word twice": sum(repeats_a_word(caption.text) for caption in said.captions),
-        **_right_and_unused(said),
-        "sure": {"share": _ratio(len(sure.captions), len(said.captions)), **_right_and_unused(sure)},
+        "sentences": len(captioned.captions),
+        "empty": len(run.captions) - len(captioned.captions),
+        "with a word twice": sum(repeats_a_word(caption.text) for caption in captioned.captions),
+        **_right_and_unused(captioned),
+        "sure": {"share": _ratio(len(sure.captions), len(captioned.captions)), **_right_and_unused(sure)},
     }
 
 
-def _right_and_unused(run: Captioned) -> dict[str, float | None]:
+def _right_and_unused(run: CaptionedPhotos) -> dict[str, float | None]:
     used = [
         [word in human for word in content_words(caption.text)]
         for caption, human in zip(run.captions, _human_words(run), strict=True)
@@ -61,12 +61,12 @@ def _right_and_unused(run: Captioned) -> dict[str, float | None]:
     }
 
 
-def evidence_scores(run: Captioned) -> dict[str, Any] | None:
+def evidence_scores(run: CaptionedPhotos) -> dict[str, Any] | None:
     """How well the probabilities of `Caption.words` tell used words from others; None where no caption has any."""
     pairs = [
-        (told.probability, told.word in human)
+        (tag.probability, tag.word in human)
         for caption, human in zip(run.captions, _human_words(run), strict=True)
-        for told in caption.words
+        for tag in caption.words
     ]
     if not pairs:
         return None
@@ -80,8 +80,8 @@ def evidence_scores(run: Captioned) -> dict[str, Any] | None:
     }
 
 
-def _human_words(run: Captioned) -> list[set[str]]:
-    return [{word for text in texts for word in words(text)} for texts in run.references]
+def _human_words(run: CaptionedPhotos) -> list[set[str]]:
+    return [{word for text in texts for word in tokenize(text)} for texts in run.references]
 
 
 def _ratio(part: int, whole: int) -> float | None:

@@ -1,4 +1,4 @@
-"""Weights as .npz files by the path of each variable, and training runs that go on where they stopped."""
+"""Weights as .npz files by the path of each variable, and the state of a training run to resume from."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def save(path: Path, arrays: Arrays) -> None:
     partial.rename(path)
 
 
-def halved(arrays: Arrays) -> Arrays:
+def to_float16(arrays: Arrays) -> Arrays:
     """The same in float16, half as large: good enough to go on from."""
     return {name: array.astype(np.float16) for name, array in arrays.items()}
 

@@ -1,4 +1,4 @@
-"""Download large files that are known by their sha-256: resumable, patient, and checked before they take their name."""
+"""Downloads large files of known sha-256: resumed after failures, and checked before they take their name."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class DownloadError(Exception):
     """A file can't be had; the message says why, and what to do."""
 
 
-class _Lost(Exception):
-    """The connection ended early: worth another try."""
+class _ConnectionLost(Exception):
+    """The connection ended early; it can be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A file somewhere else, and what it must be."""
+    """A file to download, with its size and checksum."""
 
     url: str  # http or https: where a server has no https, the sum makes up for it
     size_bytes: int
@@ -54,8 +54,8 @@ class Remote:
         return self.url.rpartition("/")[2]
 
 
-class Part:
-    """A file that is still arriving: what there is of it, and its sum so far."""
+class PartialFile:
+    """A partly downloaded file and its checksum so far."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -109,21 +109,24 @@ def fetch(remote: Remote, directory: Path, report: Report = lambda *_: None,
     unfinished = path.with_name(path.name + ".part")
     if size is not None and size < remote.size_bytes:
         path.rename(unfinished)
-    elif size is not None and Part(path).digest.hexdigest() != remote.sha256:
+    elif size is not None and PartialFile(path).digest.hexdigest() != remote.sha256:
         raise DownloadError(f"{path} is another file than the one at {remote.url}: move it out of the way")
     if not path.exists():
         directory.mkdir(parents=True, exist_ok=True)
-        _download(remote, Part(unfinished), report, waits_s)
+        _download(remote, PartialFile(unfinished), report, waits_s)
         unfinished.rename(path)
     note.write_text(noted)
     return path
 
 
-def _download(remote: Remote, part: Part, report: Report, waits_s: Sequence[float]) -> None:
+def _download(remote: Remote, part: PartialFile, report: Report, waits_s: Sequence[float]) -> None:
     missing, free = remote.size_bytes - part.length, shutil.disk_usage(part.path.parent).free
     if missing > free:
-        raise DownloadError(f"{remote.name} needs {gb(missing)} more at {part.path.parent}, where {gb(free)} are free")
-    _persist(remote, part, report, waits_s)
+        raise DownloadError(
+            f"{remote.name} needs {format_bytes(missing)} more at {part.path.parent}, "
+            f"where {format_bytes(free)} are free"
+        )
+    _download_with_retries(remote, part, report, waits_s)
     found = part.digest.hexdigest()
     if found != remote.sha256:
         part.restart()
@@ -133,13 +136,13 @@ def _download(remote: Remote, part: Part, report: Report, waits_s: Sequence[floa
         )
 
 
-def _persist(remote: Remote, part: Part, report: Report, waits_s: Sequence[float]) -> None:
-    """Ask for what is missing until it is there."""
+def _download_with_retries(remote: Remote, part: PartialFile, report: Report, waits_s: Sequence[float]) -> None:
+    """Request the missing part until the file is complete."""
     failures, best = 0, part.length
     while part.length < remote.size_bytes:
         try:
             _receive(remote, part, report)
-        except _Lost as lost:
+        except _ConnectionLost as lost:
             failures = 0 if part.length > best else failures
             best = max(best, part.length)
             if failures == len(waits_s):
@@ -152,7 +155,7 @@ def _persist(remote: Remote, part: Part, report: Report, waits_s: Sequence[float
             failures += 1
 
 
-def _receive(remote: Remote, part: Part, report: Report) -> None:
+def _receive(remote: Remote, part: PartialFile, report: Report) -> None:
     """One connection."""
     if not remote.url.startswith(("http://", "https://")):
         raise DownloadError(f"{remote.url} is no http or https address")
@@ -161,22 +164,24 @@ def _receive(remote: Remote, part: Part, report: Report) -> None:
         request.add_header("Range", f"bytes={part.length}-")
     try:
         with urllib.request.urlopen(request, timeout=SILENCE_S) as response:  # noqa: S310 checked above
-            _check_place(remote, part, response)
+            _check_range(remote, part, response)
             while data := response.read(CHUNK_BYTES):
                 if part.length + len(data) > remote.size_bytes:
-                    raise _another(remote, "more than that")
+                    raise _wrong_file(remote, "more than that")
                 part.append(data)
                 report(remote.name, part.length, remote.size_bytes)
     except urllib.error.HTTPError as error:
-        _judge(remote, error)
+        _raise_for_status(remote, error)
     except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
-        raise _Lost(f"no connection ({getattr(error, 'reason', error)})") from error
+        raise _ConnectionLost(f"no connection ({getattr(error, 'reason', error)})") from error
     if part.length < remote.size_bytes:
-        raise _Lost(f"the connection was lost at {gb(part.length)} of {gb(remote.size_bytes)}")
+        raise _ConnectionLost(
+            f"the connection was lost at {format_bytes(part.length)} of {format_bytes(remote.size_bytes)}"
+        )
 
 
-def _check_place(remote: Remote, part: Part, response: Any) -> None:
-    """Make sure that what comes is what follows."""
+def _check_range(remote: Remote, part: PartialFile, response: Any) -> None:
+    """Check that the response is the requested range."""
     ranged = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if response.status == 206 and ranged and int(ranged[1]) == part.length:
         size = ranged[2]
@@ -188,29 +193,29 @@ def _check_place(remote: Remote, part: Part, response: Any) -> None:
             raise DownloadError(f"{remote.url}: the server gave another part of the file than it was asked for")
         size = response.headers.get("Content-Length", "*")
     if size not in ("*", str(remote.size_bytes)):
-        raise _another(remote, size)
+        raise _wrong_file(remote, size)
 
 
-def _judge(remote: Remote, error: urllib.error.HTTPError) -> None:
+def _raise_for_status(remote: Remote, error: urllib.error.HTTPError) -> None:
     with error:
         if error.code in PASSING:
-            raise _Lost(f"the server answered {error.code} {error.reason}") from error
+            raise _ConnectionLost(f"the server answered {error.code} {error.reason}") from error
         raise DownloadError(f"{remote.url}: the server answered {error.code} {error.reason}") from error
 
 
-def _another(remote: Remote, size: str) -> DownloadError:
+def _wrong_file(remote: Remote, size: str) -> DownloadError:
     return DownloadError(
         f"{remote.url} is another file than the one that is known here: {remote.size_bytes} bytes expected, got {size}"
     )
 
 
-def gb(size_bytes: int) -> str:
-    """Bytes as people say them."""
+def format_bytes(size_bytes: int) -> str:
+    """A size in GB or MB."""
     return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.1f} MB"
 
 
 class Progress:
-    """A `Report`: one line that is written over on a terminal, a line a minute elsewhere."""
+    """A `Report`: one line, overwritten, on a terminal; a line a minute elsewhere."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -220,7 +225,7 @@ class Progress:
         self._last = -math.inf
 
     def __call__(self, name: str, done: int, total: int) -> None:
-        """Tell how far `name` is, if it is time to."""
+        """Report the progress of `name`, if it is due."""
         now = time.monotonic()
         if name != self._name:
             self._name, self._began, self._last = name, (now, done), -math.inf
@@ -229,7 +234,7 @@ class Progress:
         self._last = now
         rate = (done - self._began[1]) / max(now - self._began[0], 1e-3)
         left = f"{(total - done) / rate / 60:.0f} min left" if rate > 0 else ""
-        line = f"{name}: {gb(done)} of {gb(total)}, {rate / 1e6:.1f} MB/s, {left}"
+        line = f"{name}: {format_bytes(done)} of {format_bytes(total)}, {rate / 1e6:.1f} MB/s, {left}"
         over = self._stream.isatty()
         self._stream.write(f"\r{line:<78}" + ("\n" if done == total else "") if over else line + "\n")
         self._stream.flush()

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.preprocess import MEAN, STD
+from captioner.inference.preprocess import MEAN, STD
 
 Floats = NDArray[np.float32]
 
@@ -106,7 +106,7 @@ class _Reader:
             stack.append(self._storage(stack.pop()))
         elif name == "REDUCE":
             arguments = stack.pop()
-            stack.append(_built(stack.pop(), arguments))
+            stack.append(_build_value(stack.pop(), arguments))
         elif name == "BUILD":
             stack.pop()  # attributes of the dictionary, which say nothing of the weights
         elif name not in {"PROTO", "STOP"}:
@@ -129,7 +129,7 @@ _CONSTANTS: Mapping[str, Callable[[], Any]] = {
 }  # fmt: skip
 
 
-def _built(name: Any, arguments: tuple[Any, ...]) -> Any:
+def _build_value(name: Any, arguments: tuple[Any, ...]) -> Any:
     if name == "torch._utils _rebuild_tensor_v2":
         return _Tensor(*arguments)
     if name == "collections OrderedDict":

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from captioner.classes import CLASSES
+from captioner.inference.imagenet_classes import CLASSES
 
 Tensor = Any
 
@@ -28,7 +28,7 @@ class Trunk:
     #: The first so many blocks are never trained: their maps, of 1/16 of the photo's side, are made once and kept.
     lower: int
     lower_channels: int
-    #: Channels of its last layer, which its classes are told from.
+    #: Channels of its last layer, the input of its classifier.
     head: int = 1280
 
     @property
@@ -216,7 +216,7 @@ class Block(layers.Layer):  # type: ignore[misc]  # Keras is untyped
 
 
 def build_encoder(size: str, px: int | None = None, slabs: bool = False) -> keras.Model:
-    """Normalised photos (b, px, px, 3) to what `upper` says.
+    """Normalised photos (b, px, px, 3) to the outputs of `upper`.
 
     Args:
         size: a key of `SIZES`.
@@ -228,13 +228,13 @@ def build_encoder(size: str, px: int | None = None, slabs: bool = False) -> kera
 
 
 def build_lower(size: str, px: int) -> keras.Model:
-    """The part whose maps are made once and kept: photos to maps (b, cells, cells, channels), see `lower_shape`."""
+    """The part whose maps are cached: photos to maps (b, cells, cells, channels), see `lower_shape`."""
     photo = keras.Input((px, px, 3), name="photo")
     return keras.Model(photo, lower(photo, size), name="lower")
 
 
 def build_upper(size: str, px: int) -> keras.Model:
-    """The rest of it: maps of `build_lower` to what `upper` says."""
+    """The other part: maps of `build_lower` to the outputs of `upper`."""
     maps = keras.Input(lower_shape(size, px), name="maps")
     return keras.Model(maps, upper(maps, size), name="upper")
 
@@ -247,8 +247,8 @@ def build_trunk(size: str, px: int) -> keras.Model:
     return keras.Model(photo, class_logits(trunk_head(maps, trunk)), name="trunk")
 
 
-def build_behind(size: str, px: int) -> keras.Model:
-    """What the trunk as published tells from the maps of `build_lower`: probabilities of its classes, and pooled."""
+def build_trunk_classifier(size: str, px: int) -> keras.Model:
+    """The published trunk's outputs for the maps of `build_lower`: class probabilities, and pooled features."""
     trunk = _trunk_of(size)
     maps = keras.Input(lower_shape(size, px), name="maps")
     pooled = trunk_head(upper_trunk(maps, trunk), trunk)
@@ -276,7 +276,7 @@ def lower(photo: Tensor, size: str, slabs: bool = False) -> Tensor:
 
 
 def upper(maps: Tensor, size: str, slabs: bool = False) -> dict[str, Tensor]:
-    """What the encoder sees.
+    """The encoder's outputs.
 
     Returns:
         map: (b, px / 32, px / 32, width), layer-normalised. pooled: (b, `EncoderSize.pooled`), of the whole photo.
@@ -293,13 +293,13 @@ def upper(maps: Tensor, size: str, slabs: bool = False) -> dict[str, Tensor]:
     return {"map": found, "pooled": pooled, "classes": class_logits(pooled)}
 
 
-def summed_up(found: Mapping[str, Tensor]) -> Tensor:
-    """A whole photo in `summed_features` numbers, of what `upper` says: (b, pooled + width)."""
+def global_features(found: Mapping[str, Tensor]) -> Tensor:
+    """Features of the whole photo from the outputs of `upper`: (b, `global_feature_count`)."""
     return ops.concatenate([found["pooled"], ops.mean(found["map"], axis=(1, 2))], axis=-1)
 
 
-def summed_features(size: str) -> int:
-    """Numbers of `summed_up`."""
+def global_feature_count(size: str) -> int:
+    """Length of `global_features`."""
     return SIZES[size].pooled + SIZES[size].widths[-1]
 
 
@@ -329,7 +329,7 @@ def stages(x: Tensor, size: str, slabs: bool = False) -> tuple[Tensor, list[Tens
 
 
 def shrink(x: Tensor, size: str, stage: int) -> Tensor:
-    """What stands before the blocks of a stage: the stem, or half as many cells on a side."""
+    """The layers before the blocks of a stage: the stem, or downsampling by 2."""
     width = SIZES[size].widths[stage]
     if stage == 0:
         return norm("stem_norm")(layers.Conv2D(width, 4, 4, name="stem")(x))

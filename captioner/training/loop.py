@@ -1,8 +1,7 @@
-"""One training loop for every stage: so many minutes, a learning rate by the clock, saved every few minutes.
+"""The training loop of every stage: a time limit, a learning rate that follows the time, saves every few minutes.
 
-The rate follows the time spent rather than steps, because on a shared machine the time is what is known: a
-run of 30 minutes ends at rate zero after 30 minutes, however busy the machine was. A run that gets only the time that
-others leave counts its own processor time.
+The rate follows the time rather than steps: a run of 30 minutes ends at rate zero after 30 minutes, however busy the
+machine was. On a machine with other work the time can be this process's processor time.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ log = logging.getLogger(__name__)
 
 Batch = tuple[Any, Any]
 
-#: Whether a step is compiled by XLA: JAX crawls without, and TensorFlow on a CPU with it.
+#: Whether a step is compiled by XLA: JAX is very slow without it, TensorFlow on a CPU with it.
 XLA = keras.backend.backend() == "jax"
 #: Held by a step, and by whoever reads weights in another thread: on JAX a step takes them away until it is done.
-WEIGHTS: contextlib.AbstractContextManager[Any] = threading.Lock() if XLA else contextlib.nullcontext()
+WEIGHTS_LOCK: contextlib.AbstractContextManager[Any] = threading.Lock() if XLA else contextlib.nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,7 @@ def train(
         if seconds > 60 * plan.minutes or (plan.steps and step >= plan.steps):
             break
         model.optimizer.learning_rate = plan.rate_at(step, seconds)
-        with WEIGHTS:
+        with WEIGHTS_LOCK:
             losses = model.train_on_batch(x, y, return_dict=True)
         step += 1
         if step % 100 == 0:  # Keras keeps the means since the last reset

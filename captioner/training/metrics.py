@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.content_words import content_words
-from captioner.preprocess import words
+from captioner.inference.content_words import content_words
+from captioner.inference.preprocess import tokenize
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ def score(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
 
-    found = {i: [" ".join(words(text))] for i, text in enumerate(candidates)}
-    wanted = {i: [" ".join(words(text)) for text in texts] for i, texts in enumerate(references)}
+    found = {i: [" ".join(tokenize(text))] for i, text in enumerate(candidates)}
+    wanted = {i: [" ".join(tokenize(text)) for text in texts] for i, texts in enumerate(references)}
     with contextlib.redirect_stdout(io.StringIO()):  # the scorers print
         bleu, _ = Bleu(4).compute_score(wanted, found)
         cider, _ = Cider().compute_score(wanted, found)
@@ -49,39 +49,43 @@ def score(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
     return Scores(len(found), (one, two, three, four), float(cider), float(rouge), len(distinct))
 
 
-def share_agreed(caption: str, references: Sequence[str]) -> float:
+def content_word_agreement(caption: str, references: Sequence[str]) -> float:
     """The share of a caption's content words that at least one person used; 0 where it has none."""
-    said = content_words(caption)
-    human = {word for text in references for word in words(text)}
-    return sum(word in human for word in said) / len(said) if said else 0.0
+    found_words = content_words(caption)
+    human = {word for text in references for word in tokenize(text)}
+    return sum(word in human for word in found_words) / len(found_words) if found_words else 0.0
 
 
 def repeats_a_word(caption: str) -> bool:
     """Whether a content word stands in a caption twice: "a sink and a white sink"."""
-    said = content_words(caption)
-    return len(set(said)) < len(said)
+    found_words = content_words(caption)
+    return len(set(found_words)) < len(found_words)
 
 
 def tag_scores(
-    told: Sequence[Sequence[str]], references: Sequence[Sequence[str]], tags: frozenset[str]
+    reported: Sequence[Sequence[str]], references: Sequence[Sequence[str]], tags: frozenset[str]
 ) -> dict[str, Any]:
     """Precision and recall of tags against the words of the human captions.
 
     A tag is right where a person used it, a tag of several words where they follow one another. Recall is over the
-    words of `tags`, those that the tag head knows. Words from elsewhere (the names of classes) are told apart: many of
+    words of `tags`, those of the tag head. Class names are counted apart: many of
     them nobody writes in a caption, right or not, so their precision is given a second time over those that a person
     of this set used for any photo.
 
     Args:
-        told: words or phrases for each photo. references: human captions of each photo.
+        reported: words or phrases for each photo. references: human captions of each photo.
     """
-    human = [_phrased(texts) for texts in references]
-    pairs = [(word, f" {word} " in said) for of_photo, said in zip(told, human, strict=True) for word in of_photo]
+    human = [_join_captions(texts) for texts in references]
+    pairs = [
+        (word, f" {word} " in found_words)
+        for of_photo, found_words in zip(reported, human, strict=True)
+        for word in of_photo
+    ]
     anyone = "".join(human)
     used = {word for word in {word for word, _ in pairs} if f" {word} " in anyone}
     head = [right for word, right in pairs if word in tags]
     others = [(word, right) for word, right in pairs if word not in tags]
-    photos, wanted = max(len(told), 1), sum(len(set(said.split()) & tags) for said in human)
+    photos, wanted = max(len(reported), 1), sum(len(set(found_words.split()) & tags) for found_words in human)
     found: dict[str, Any] = {
         "precision": _share([right for _, right in pairs]),
         "recall": round(sum(head) / wanted, 4) if wanted else 0.0,
@@ -97,9 +101,9 @@ def tag_scores(
     return found
 
 
-def _phrased(texts: Sequence[str]) -> str:
+def _join_captions(texts: Sequence[str]) -> str:
     """The words of some captions with a space on either side of each, and a break between captions."""
-    return "".join(f" {' '.join(words(text))} |" for text in texts)
+    return "".join(f" {' '.join(tokenize(text))} |" for text in texts)
 
 
 def _share(right: Sequence[bool]) -> float:

@@ -1,4 +1,4 @@
-"""The sentence decoder and the tag head: a transformer that writes a caption of a feature map.
+"""The caption decoder, a transformer over a feature map, and the tag head.
 
 Keras 3 with `keras.ops` only, so it trains on TensorFlow and on JAX alike. Every layer is named: a weight's path
 ("captioner/decoder/layer0/self/query/kernel") is its name in checkpoints.
@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers, ops
 
-from captioner.training.encoder import Dense, gelu, matmul, norm, summed_up
+from captioner.training.encoder import Dense, gelu, global_features, matmul, norm
 
 Tensor = Any
 
 
 class Attention(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Multi-head attention whose keys and values can be made once and kept (arXiv:1706.03762)."""
+    """Multi-head attention whose keys and values can be cached (arXiv:1706.03762)."""
 
     def __init__(self, width: int, heads: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -70,10 +70,10 @@ class DecoderLayer(layers.Layer):  # type: ignore[misc]  # Keras is untyped
             layer.build(shape)
         self.reduce.build((*shape[:-1], 4 * self.width))
 
-    def rest(self, x: Tensor, photo: tuple[Tensor, Tensor] | None, training: bool) -> Tensor:
-        """What follows self-attention; without `photo` the layer is a language model's.
+    def after_self_attention(self, x: Tensor, photo: tuple[Tensor, Tensor] | None, training: bool) -> Tensor:
+        """Cross-attention and feed-forward; without `photo` the layer is a language model's.
 
-        There may be several sentences to a photo: to its cells their words are so many queries of one picture.
+        The words of several sentences to a photo are so many queries.
         """
         if photo is not None:
             y = ops.reshape(self.norms[1](x), (ops.shape(photo[0])[0], -1, self.width))
@@ -85,7 +85,7 @@ class DecoderLayer(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         """All positions of b sentences at once, about as many photos or fewer; (b, n, width) to the same."""
         y = self.norms[0](x)
         x = x + self.drop(self.attend_self(y, *self.attend_self.keys_values(y), mask), training=training)
-        return self.rest(x, photo, training)
+        return self.after_self_attention(x, photo, training)
 
     def step(self, x: Tensor, photo: tuple[Tensor, Tensor], keys: Tensor, values: Tensor,
              here: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
@@ -103,7 +103,7 @@ class DecoderLayer(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         new_keys, new_values = self.attend_self.keys_values(y)
         keys, values = keys + here * new_keys, values + here * new_values
         x = x + self.attend_self(y, keys, values, mask)
-        return self.rest(x, photo, False), keys, values
+        return self.after_self_attention(x, photo, False), keys, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class DecoderShape:
 
     @property
     def memory(self) -> int:
-        """What each word attends to: cells and hints."""
+        """Keys that each word attends to: cells and hints."""
         return self.cells + self.hints
 
 
@@ -168,14 +168,14 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
 
     @property
     def photo_weights(self) -> list[Any]:
-        """The weights that a language model has no use for; one that reads hints attends to those."""
+        """The weights that a language model does not use; one that reads hints uses cross-attention for them."""
         parts = [self.photo_in, self.photo_norm]
         if not self.shape.hints:
             for block in self.blocks:
                 parts += [block.attend_photo, block.norms[1]]
         return [self.cell, *(variable for part in parts for variable in part.weights)]
 
-    def look(
+    def encode_photo(
         self, features: Tensor | None, hints: Hints | None = None, training: bool = False
     ) -> list[tuple[Tensor, Tensor]]:
         """Keys and values of the photo for each layer.
@@ -185,14 +185,14 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
             hints: words that are likely true of the photo; None for a decoder that reads none.
         """
         if hints is None:
-            return self.remember(features, None, None, training)
-        return self.remember(features, self.hint_vectors(hints.words), hints.logits, training)
+            return self.encode_memory(features, None, None, training)
+        return self.encode_memory(features, self.hint_vectors(hints.words), hints.logits, training)
 
     def hint_vectors(self, words: Tensor) -> Tensor:
         """Ids of the vocabulary (..., n) as vectors (..., n, width)."""
         return self.hint_in(ops.take(self.embedding, words, axis=0) * self.shape.width**0.5)
 
-    def remember(
+    def encode_memory(
         self, features: Tensor | None, vectors: Tensor | None, logits: Tensor | None, training: bool = False
     ) -> list[tuple[Tensor, Tensor]]:
         """As `look`, of the hints' vectors (b, hints, width) and logits (b, hints)."""
@@ -222,7 +222,7 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         x = self.drop(x, training=training)
         mask = (1.0 - ops.tril(ops.ones((n, n)))) * -1e9
         blind = features is None and hints is None
-        photos = [None] * self.shape.layers if blind else self.look(features, hints, training)
+        photos = [None] * self.shape.layers if blind else self.encode_photo(features, hints, training)
         for block, photo in zip(self.blocks, photos, strict=True):
             x = block(x, photo, mask, training=training)
         return self.logits(x)
@@ -258,7 +258,7 @@ class Decoder(layers.Layer):  # type: ignore[misc]  # Keras is untyped
 
 
 def build_language_model(decoder: Decoder) -> keras.Model:
-    """Tokens (b, n) to the logits of each next one: the decoder without photos, to be taught by text alone.
+    """Tokens (b, n) to the logits of each next one: the decoder without photos, trained on text alone.
 
     A decoder that reads hints is given some of each sentence. The weights that look at photos are not trained.
     """
@@ -267,11 +267,11 @@ def build_language_model(decoder: Decoder) -> keras.Model:
     logits = decoder(tokens, None, hints)
     for variable in decoder.photo_weights:
         variable.trainable = False
-    return keras.Model({"tokens": tokens, **named(hints)}, logits, name="language_model")
+    return keras.Model({"tokens": tokens, **hints_by_name(hints)}, logits, name="language_model")
 
 
 class TagHead(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Which tags, or which kind, a picture has, from `encoder.summed_up`: (b, features) to logits (b, tags)."""
+    """Logits of tags, or of image types, from `encoder.global_features`: (b, features) to (b, tags)."""
 
     def __init__(self, tags: int, features: int, dropout: float = 0.3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -286,23 +286,23 @@ class TagHead(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         self.dense.build((None, self.features))
         self.built = True
 
-    def call(self, summed: Tensor, training: bool = False) -> Tensor:
+    def call(self, photo_features: Tensor, training: bool = False) -> Tensor:
         """Logits, before the sigmoid."""
-        return self.dense(self.drop(self.norm(summed), training=training))
+        return self.dense(self.drop(self.norm(photo_features), training=training))
 
 
 class Captioner(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Decoder and tag head on what the encoder sees.
+    """Decoder and tag head on the encoder's outputs.
 
     Args:
-        tags: how many the tag head knows.
-        summed: numbers of `encoder.summed_up`.
+        tags: their number.
+        photo_features: numbers of `encoder.global_features`.
     """
 
-    def __init__(self, shape: DecoderShape, tags: int, summed: int, **kwargs: Any) -> None:
+    def __init__(self, shape: DecoderShape, tags: int, photo_features: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.decoder = Decoder(shape, name="decoder")
-        self.tag_head = TagHead(tags, summed, name="tags")
+        self.tag_head = TagHead(tags, photo_features, name="tags")
 
     def build(self, *_: Any) -> None:
         """Make every weight."""
@@ -316,15 +316,15 @@ class Captioner(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         logits = self.decoder(ops.reshape(tokens, (-1, n)), features, hints, training=training)
         return ops.reshape(logits, (-1, k, n, self.decoder.shape.vocabulary))
 
-    def call(self, features: Tensor, summed: Tensor, tokens: Tensor, hints: Hints | None = None,
+    def call(self, features: Tensor, photo_features: Tensor, tokens: Tensor, hints: Hints | None = None,
              training: bool = False) -> dict[str, Tensor]:  # fmt: skip
-        """Features (p, cells, channels) and tokens (p, k, n) of the captioned photos, summed (b, f) of all.
+        """Features (p, cells, channels) and tokens (p, k, n) of the captioned photos, photo_features (b, f) of all.
 
         Returns:
             words: logits (p, k, n, vocabulary). tags: logits (b, tags).
         """
         words = self.words(features, tokens, hints, training)
-        return {"words": words, "tags": self.tag_head(summed, training=training)}
+        return {"words": words, "tags": self.tag_head(photo_features, training=training)}
 
 
 def hint_inputs(shape: DecoderShape, prefix: str = "") -> Hints | None:
@@ -335,7 +335,7 @@ def hint_inputs(shape: DecoderShape, prefix: str = "") -> Hints | None:
     return Hints(words, keras.Input((shape.hints,), name=f"{prefix}hint_logits"))
 
 
-def named(hints: Hints | None, prefix: str = "") -> dict[str, Tensor]:
+def hints_by_name(hints: Hints | None, prefix: str = "") -> dict[str, Tensor]:
     """Hints by the names of `hint_inputs`."""
     return {} if hints is None else {f"{prefix}hint_words": hints.words, f"{prefix}hint_logits": hints.logits}
 
@@ -347,7 +347,7 @@ def build_training(front: keras.Model, captioner: Captioner, sentences: int, pho
     the output "text" (t, n, vocabulary).
 
     Args:
-        front: photos or maps to what `encoder.upper` says.
+        front: photos or maps to the outputs of `encoder.upper`.
         sentences: to each captioned photo.
         photos: the first so many of a batch have captions; of all others only tags and classes are learnt.
     """
@@ -355,11 +355,11 @@ def build_training(front: keras.Model, captioner: Captioner, sentences: int, pho
     seen = keras.Input(front.input.shape[1:], name="seen")
     tokens = keras.Input((sentences, shape.length), dtype="int32", name="tokens")
     hints, text_hints = hint_inputs(shape), hint_inputs(shape, "text_")
-    inputs = {"seen": seen, "tokens": tokens, **named(hints), **named(text_hints, "text_")}
+    inputs = {"seen": seen, "tokens": tokens, **hints_by_name(hints), **hints_by_name(text_hints, "text_")}
     found = front(seen)
     captioned = ops.slice(found["map"], (0, 0, 0, 0), (photos, *found["map"].shape[1:]))
     features = ops.reshape(captioned, (photos, shape.cells, shape.channels))
-    outputs = {**captioner(features, summed_up(found), tokens, hints), "classes": found["classes"]}
+    outputs = {**captioner(features, global_features(found), tokens, hints), "classes": found["classes"]}
     if text_hints is not None:
         inputs["text"] = keras.Input((shape.length,), dtype="int32", name="text")
         outputs["text"] = captioner.decoder(inputs["text"], None, text_hints)

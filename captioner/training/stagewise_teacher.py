@@ -1,4 +1,4 @@
-"""The teacher of stage-wise distillation, and the frames in which a student learns its maps."""
+"""The teacher of stage-wise distillation, and the linear maps of its channels to the student's."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from captioner.classes import CLASSES
+from captioner.inference.imagenet_classes import CLASSES
 from captioner.training import checkpoint
 from captioner.training.encoder import SIZES, Trunk, lower_trunk, upper_trunk
-from captioner.training.stagewise_photos import crops, predicted
+from captioner.training.stagewise_photos import crop_batch, predict
 
 Tensor = Any
 Floats = NDArray[np.float32]
 
 #: The parts of the student, first to last, each with a map of the teacher's to make.
 PARTS = ("stage0", "stage1", "stage2a", "stage2b", "stage3")
-#: The map that the middle of stage 3 is led to.
+#: The map that the middle of stage 3 is trained to match.
 MIDDLE = "middle"
 #: A channel more than the teacher has, of this value: layer normalisation keeps a map's scale only beside a constant.
 CONSTANT = 3.0
@@ -29,7 +29,7 @@ CONSTANT = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """A trunk, never trained: what it makes of normalised photos, and its head, to be put on the student's map."""
+    """A trunk, never trained: its maps of normalised photos, and its head, to be applied to the student's map."""
 
     maps: keras.Model  # photos to a map for each of PARTS and MIDDLE
     head: layers.Layer  # (b, h, w, c) to (b, h, w, trunk.head)
@@ -124,9 +124,9 @@ def measure_teacher(teacher: Teacher, photos: Sequence[NDArray[np.uint8]], px: i
     """
     shown = keras.Input((*photos[0].shape[:2], 3), dtype="uint8", name="photos")
     box = keras.Input((4,), name="box")
-    taught = teacher.maps(crops(shown, box, px))
-    model = keras.Model({"photos": shown, "box": box}, taught | {"head": teacher.head(taught[PARTS[4]])})
-    found = predicted(model, photos)
+    teacher_maps = teacher.maps(crop_batch(shown, box, px))
+    model = keras.Model({"photos": shown, "box": box}, teacher_maps | {"head": teacher.head(teacher_maps[PARTS[4]])})
+    found = predict(model, photos)
     means = {name: maps.mean((0, 1, 2)) for name, maps in found.items()}
     deviations = {name: maps.std((0, 1, 2)) + 1e-4 for name, maps in found.items()}
     widths = dict(zip(PARTS, (*SIZES[size].widths[:2], *2 * SIZES[size].widths[2:3]), strict=False))

@@ -1,11 +1,11 @@
-"""Queries with everyday words swapped for others that mean the same: does search know more than it was told?"""
+"""Queries with words swapped for synonyms, to measure search for words that no caption has."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from captioner.preprocess import words
+from captioner.inference.preprocess import tokenize
 
 #: word -> words or phrases that may stand in its place.
 Synonyms = Mapping[str, tuple[str, ...]]
@@ -23,25 +23,25 @@ def read_synonyms(path: Path) -> dict[str, tuple[str, ...]]:
         if not stripped:
             continue
         word, *rest = (part.strip() for part in stripped.split("\t"))
-        if not rest or words(word) != [word] or not words(rest[0]):
+        if not rest or tokenize(word) != [word] or not tokenize(rest[0]):
             raise ValueError(f"{path}, line {number}: expected one word, a tab and its synonym, got {line!r}")
-        found[word] = (*found.get(word, ()), " ".join(words(rest[0])))
+        found[word] = (*found.get(word, ()), " ".join(tokenize(rest[0])))
     return found
 
 
-def swapped(query: str, synonyms: Synonyms, turn: int = 0) -> str | None:
+def swap_synonyms(query: str, synonyms: Synonyms, turn: int = 0) -> str | None:
     """`query` with every listed word swapped; None where it holds none.
 
     Args:
         turn: which synonym is taken where a word has several: they take turns.
     """
-    said = words(query)
-    if not any(word in synonyms for word in said):
+    words = tokenize(query)
+    if not any(word in synonyms for word in words):
         return None
-    return " ".join(synonyms[word][turn % len(synonyms[word])] if word in synonyms else word for word in said)
+    return " ".join(synonyms[word][turn % len(synonyms[word])] if word in synonyms else word for word in words)
 
 
-def swapped_all(queries: Sequence[str], synonyms: Synonyms) -> dict[int, str]:
+def swap_all(queries: Sequence[str], synonyms: Synonyms) -> dict[int, str]:
     """The swapped queries by their places in `queries`; those that hold no listed word are left out."""
-    found = ((place, swapped(query, synonyms, place)) for place, query in enumerate(queries))
+    found = ((place, swap_synonyms(query, synonyms, place)) for place, query in enumerate(queries))
     return {place: query for place, query in found if query is not None}

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.content_words import FUNCTION_WORDS
-from captioner.preprocess import Vocabulary, words
+from captioner.inference.content_words import FUNCTION_WORDS
+from captioner.inference.preprocess import Vocabulary, tokenize
 
 #: Captions that say all that is worth saying of a photo.
 PEOPLE = 5
@@ -17,7 +17,7 @@ PEOPLE = 5
 
 def tag_words(captions: Sequence[Sequence[str]], vocabulary: Vocabulary, least: int = 12) -> tuple[str, ...]:
     """Content words that at least so many photos' captions have, most frequent first."""
-    counts = Counter(word for of_photo in captions for word in {w for text in of_photo for w in words(text)})
+    counts = Counter(word for of_photo in captions for word in {w for text in of_photo for w in tokenize(text)})
     known = set(vocabulary.words)
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
     return tuple(w for w in ranked if counts[w] >= least and w in known and w not in FUNCTION_WORDS and len(w) > 1)
@@ -26,7 +26,7 @@ def tag_words(captions: Sequence[Sequence[str]], vocabulary: Vocabulary, least: 
 def tag_targets(captions: Sequence[str], index: Mapping[str, int]) -> NDArray[np.float32]:
     """1 for each tag that at least one of a photo's captions has."""
     out = np.zeros(len(index), np.float32)
-    out[[index[word] for text in captions for word in words(text) if word in index]] = 1
+    out[[index[word] for text in captions for word in tokenize(text) if word in index]] = 1
     return out
 
 

@@ -1,6 +1,6 @@
-"""The teacher a photo encoder is distilled from, and what it has to say about each crop of a photo.
+"""The MobileNetV2 that the encoder is distilled from, and its targets for crops of a photo.
 
-The teacher is a MobileNetV2 in TFLite form. For every photo its last feature map (7, 7, 1280) is kept,
+It is read in TFLite form. For every photo its last feature map (7, 7, 1280) is kept,
 reduced to `BASIS_DIM` principal components. A crop's target is the part of that map under the crop, averaged
 cell by cell, so one pass of the teacher serves every random crop (compare "Knowledge distillation: a good
 teacher is patient and consistent", arXiv:2106.05237, where the teacher sees each crop anew).
@@ -26,8 +26,8 @@ INT8 = 9
 Floats = NDArray[np.float32]
 
 
-#: Bottlenecks of MobileNetV2 that the encoder's stages are led to, as (stride, channels): after its stages 0 and 1,
-#: the middle and the end of stage 2, and the middle of stage 3.
+#: Bottlenecks of MobileNetV2 that the encoder is trained to match, as (stride, channels): after its stages 0 and 1, in
+#: the middle and at the end of stage 2, and in the middle of stage 3.
 HINTS = ((4, 24), (8, 32), (16, 64), (16, 96), (32, 160))
 
 
@@ -48,12 +48,12 @@ class Teacher:
         classifier = _last_convolution(graph)
         pooled = classifier.inputs[0]
         feature_map = next(op.inputs[0] for op in graph.operators if op.outputs[0] == pooled)
-        self.weights, self.bias = _dequantised_classifier(model, graph, classifier)
+        self.weights, self.bias = _dequantise_classifier(model, graph, classifier)
         graph.outputs = np.array([feature_map, *_bottlenecks(graph)], np.int32)
         made = [op.outputs[0] for op in graph.operators].index(feature_map)
         graph.operators = graph.operators[: made + 1]
         model.signatureDefs = []
-        self._interpreter = Interpreter(model_content=_packed(model), num_threads=threads)
+        self._interpreter = Interpreter(model_content=_serialise(model), num_threads=threads)
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._interpreter.resize_tensor_input(self._input, (1, px, px, 3))
         self._interpreter.allocate_tensors()
@@ -61,7 +61,7 @@ class Teacher:
 
     def features(self, pixels: NDArray[np.uint8]) -> Floats:
         """The (7, 7, 1280) feature map of one (224, 224, 3) picture, after ReLU6."""
-        self._look(pixels)
+        self._run(pixels)
         return self._output(0)
 
     def classes(self, pixels: NDArray[np.uint8]) -> Floats:
@@ -73,10 +73,10 @@ class Teacher:
 
     def hints(self, pixels: NDArray[np.uint8]) -> list[Floats]:
         """The bottlenecks of `HINTS` of one (px, px, 3) picture, each (px / stride, px / stride, channels)."""
-        self._look(pixels)
+        self._run(pixels)
         return [self._output(i) for i in range(1, len(self._outputs))]
 
-    def _look(self, pixels: NDArray[np.uint8]) -> None:
+    def _run(self, pixels: NDArray[np.uint8]) -> None:
         self._interpreter.set_tensor(self._input, pixels[None])
         self._interpreter.invoke()
 
@@ -100,12 +100,12 @@ def _last_convolution(graph: Any) -> Any:
     return [op for op in graph.operators if len(op.inputs) == 3][-1]
 
 
-def _dequantised_classifier(model: Any, graph: Any, op: Any) -> tuple[Floats, Floats]:
+def _dequantise_classifier(model: Any, graph: Any, op: Any) -> tuple[Floats, Floats]:
     kernel, bias = (graph.tensors[i] for i in op.inputs[1:3])
-    return _kernel(model, kernel), _dequantised(model, bias, np.int32)
+    return _kernel(model, kernel), _dequantise(model, bias, np.int32)
 
 
-def _packed(model: Any) -> bytes:
+def _serialise(model: Any) -> bytes:
     import flatbuffers  # type: ignore[import-untyped]
 
     builder = flatbuffers.Builder(1 << 22)
@@ -123,11 +123,11 @@ def trunk_weights(path: Path) -> list[Floats]:
     for op in graph.operators:
         if len(op.inputs) == 3 and len(graph.tensors[op.inputs[1]].shape) == 4:
             kernel, bias = (graph.tensors[i] for i in op.inputs[1:])
-            found += [_kernel(model, kernel), _dequantised(model, bias, np.int32)]
+            found += [_kernel(model, kernel), _dequantise(model, bias, np.int32)]
     return found
 
 
-def _dequantised(model: Any, tensor: Any, kind: Any, axis: int = 0) -> Floats:
+def _dequantise(model: Any, tensor: Any, kind: Any, axis: int = 0) -> Floats:
     q = tensor.quantization
     shape = [1] * len(tensor.shape)
     shape[axis] = -1
@@ -139,7 +139,7 @@ def _dequantised(model: Any, tensor: Any, kind: Any, axis: int = 0) -> Floats:
 
 def _kernel(model: Any, tensor: Any) -> Floats:
     axis = tensor.quantization.quantizedDimension
-    values = _dequantised(model, tensor, np.int8 if tensor.type == INT8 else np.uint8, axis)
+    values = _dequantise(model, tensor, np.int8 if tensor.type == INT8 else np.uint8, axis)
     if axis == 3:  # depthwise: (1, h, w, c) to (h, w, c, 1)
         return values.transpose(1, 2, 3, 0)
     whole = values.transpose(1, 2, 3, 0)  # (out, h, w, in) to (h, w, in, out)
@@ -189,7 +189,7 @@ class Basis:
             return cls(**{name: arrays[name] for name in ("mean", "project", "head", "head_bias")})
 
 
-def overlap(start: float, stop: float, cells: int, grid: int) -> Floats:
+def interval_weights(start: float, stop: float, cells: int, grid: int) -> Floats:
     """Weights (cells, grid) that average `grid` equal intervals of [0, 1] over `cells` intervals of [start, stop].
 
     Each row sums to one; `start` and `stop` are fractions of the picture's side.
@@ -205,8 +205,8 @@ def overlap(start: float, stop: float, cells: int, grid: int) -> Floats:
 def crop_target(teacher: NDArray[np.floating[Any]], box: tuple[float, float, float, float], cells: int) -> Floats:
     """The teacher's map (g, g, d) under `box` (left, top, right, bottom in 0..1) as (cells, cells, d)."""
     left, top, right, bottom = box
-    rows = overlap(top, bottom, cells, teacher.shape[0])
-    columns = overlap(left, right, cells, teacher.shape[1])
+    rows = interval_weights(top, bottom, cells, teacher.shape[0])
+    columns = interval_weights(left, right, cells, teacher.shape[1])
     d = teacher.shape[2]
     down = rows @ teacher.astype(np.float32).reshape(teacher.shape[0], -1)
     target: Floats = np.matmul(columns, down.reshape(cells, -1, d))

@@ -1,6 +1,6 @@
-"""Search by single words, as most people type them: does a word find the photos that people used it of?
+"""Retrieval by single-word queries: precision over the photos that people used the word for.
 
-A query is a content word (`captioner.training.tags.content_words`) that enough photos of the set are right for. Of a
+A query is a content word (`captioner.inference.content_words`) that enough photos of the set are right for. Of a
 photo with three captions or more, two people must have used the word; where one alone did, whether the photo should be
 found is a matter of taste, so it is neutral: taken out of that query's ranking. Of a photo with fewer captions, one
 suffices.
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.content_words import content_words
-from captioner.training.recall import SCORE_DECIMALS, Floats, Searcher
+from captioner.inference.content_words import content_words
+from captioner.training.retrieval import SCORE_DECIMALS, Floats, Searcher
 
 #: Photos that must be right for a word to be asked for.
 LEAST_PHOTOS = 5
@@ -37,12 +37,12 @@ class WordQueries:
     def of(cls, references: Sequence[Sequence[str]]) -> WordQueries:
         """Of the human captions of each photo."""
         people = [[set(content_words(text)) for text in texts] for texts in references]
-        known = sorted({word for of_photo in people for said in of_photo for word in said})
+        known = sorted({word for of_photo in people for used in of_photo for word in used})
         row = {word: at for at, word in enumerate(known)}
         users = np.zeros((len(known), len(references)), np.int32)
         for photo, of_photo in enumerate(people):
-            for said in of_photo:
-                users[[row[word] for word in said], photo] += 1
+            for used in of_photo:
+                users[[row[word] for word in used], photo] += 1
         needed = np.array([2 if len(of_photo) >= MANY_CAPTIONS else 1 for of_photo in people])
         right = users >= needed
         asked = right.sum(axis=1) >= LEAST_PHOTOS

@@ -9,7 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from captioner import Caption, ChildError, ChildGone, ChildProcess, Reply, python_module
+from captioner import Caption
+from captioner.ipc.child_run import Reply
+from captioner.ipc.supervisor import ChildError, ChildGone, ChildProcess, python_module
 from indexer.errors import (
     PhotoDenied,
     PhotoNotGiven,

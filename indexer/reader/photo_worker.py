@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 
-from captioner import Service, serve
+from captioner.ipc.serve import Service, serve
 from indexer.errors import PhotoError, SetupError
 from indexer.reader.photo_requests import ReaderOptions
 

@@ -38,9 +38,9 @@ import numpy as np
 import psutil
 
 from captioner import DEFAULT_BUNDLE, CaptionerProcess, TextTower
-from captioner.litert import LiteRTCaptioner
-from captioner.manifest import DECODER, ENCODER
-from captioner.preprocess import normalise
+from captioner.inference.litert import LiteRTCaptioner
+from captioner.inference.manifest import DECODER, ENCODER
+from captioner.inference.preprocess import normalise
 from tests.bundles_made import copy_that_takes_all_for_photos
 
 QUERIES = 200

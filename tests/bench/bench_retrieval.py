@@ -46,12 +46,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner import DEFAULT_BUNDLE, Caption, Tag
-from captioner.litert import LiteRTCaptioner
-from captioner.preprocess import words
-from captioner.training.bm25 import said_words
-from captioner.training.captioned import Captioned, caption_photos
-from captioner.training.recall import Recall, fair_ranks
-from captioner.training.synonyms import read_synonyms, swapped_all
+from captioner.inference.litert import LiteRTCaptioner
+from captioner.inference.preprocess import tokenize
+from captioner.training.captioned_photos import CaptionedPhotos, caption_photos
+from captioner.training.retrieval import Recall, average_ranks, search_terms
+from captioner.training.synonyms import read_synonyms, swap_all
 from captioner.training.word_queries import DEPTH, WordQueries, expected_precision
 from indexer.model import is_unsure
 from indexer.search import Answer, Query, SearchBackend, SearchDocument
@@ -62,7 +61,7 @@ from tests.bench.sites import BACKENDS, served
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEV = REPOSITORY.parent / "shared" / "data" / "flickr8k-dev"
-SYNONYMS = REPOSITORY / "captioner" / "synonyms_dev.txt"
+SYNONYMS = REPOSITORY / "captioner" / "training" / "synonyms_dev.txt"
 FIRST = 10
 STEPS = 1000  # scores that differ by less than a thousandth are one to the product
 PAGE = 50
@@ -168,7 +167,7 @@ def ask(search: Ranked, asked: Asked) -> Found:
         scores.append(search.ranked(query))
         times.append(time.perf_counter() - start)
     found = np.array(scores, np.float32)
-    ranks = fair_ranks(found, asked.right) if asked.right else None
+    ranks = average_ranks(found, asked.right) if asked.right else None
     shares = [right_of_first(row, right) for row, right in zip(found, asked.all_right, strict=False)]
     return Found(
         queries=len(found),
@@ -209,15 +208,15 @@ def right_of_first(scores: NDArray[np.float32], right: frozenset[int]) -> float:
     return float((is_right[above].sum() + part * is_right[level].sum()) / wanted)
 
 
-def kinds_of_queries(run: Captioned, every: int) -> list[Asked]:
+def kinds_of_queries(run: CaptionedPhotos, every: int) -> list[Asked]:
     texts, right = run.queries
-    texts, right = [" ".join(words(text)) for text in texts[::every]], right[::every]
-    used = [{word for text in texts_of for word in said_words(text)} for texts_of in run.references]
+    texts, right = [" ".join(tokenize(text)) for text in texts[::every]], right[::every]
+    used = [{word for text in texts_of for word in search_terms(text)} for texts_of in run.references]
     photos_of: dict[str, set[int]] = {}
     for place, of_photo in enumerate(used):
         for word in of_photo:
             photos_of.setdefault(word, set()).add(place)
-    short = [said_words(text)[: 2 + place % 2] for place, text in enumerate(texts)]
+    short = [search_terms(text)[: 2 + place % 2] for place, text in enumerate(texts)]
     all_right = tuple(frozenset(set.intersection(*(photos_of[word] for word in query))) for query in short)
     judged = WordQueries.of(run.references)
     return [
@@ -227,12 +226,12 @@ def kinds_of_queries(run: Captioned, every: int) -> list[Asked]:
     ]  # fmt: skip
 
 
-def swapped_queries(run: Captioned, path: Path, every: int) -> list[Asked]:
+def swapped_queries(run: CaptionedPhotos, path: Path, every: int) -> list[Asked]:
     texts, right = run.queries
     texts, right = texts[::every], right[::every]
-    swaps = swapped_all(texts, read_synonyms(path))
+    swaps = swap_all(texts, read_synonyms(path))
     places = tuple(right[query] for query in swaps)
-    before = tuple(" ".join(words(texts[query])) for query in swaps)
+    before = tuple(" ".join(tokenize(texts[query])) for query in swaps)
     return [Asked("captions with listed words", before, places),
             Asked("the same, words swapped", tuple(swaps.values()), places)]  # fmt: skip
 
@@ -247,7 +246,9 @@ class MadeTower:
         return word.isalpha()
 
     def embed(self, text: str) -> NDArray[np.float32] | None:
-        vectors = [np.random.default_rng(list(word.encode())).normal(size=self.dimension) for word in said_words(text)]
+        vectors = [
+            np.random.default_rng(list(word.encode())).normal(size=self.dimension) for word in search_terms(text)
+        ]
         total = np.sum(vectors, axis=0) if vectors else np.zeros(self.dimension)
         return np.asarray(total / np.linalg.norm(total), np.float32) if vectors else None
 
@@ -255,7 +256,7 @@ class MadeTower:
         return list(map(self.embed, texts))
 
 
-def made_set(photos: int = 300) -> Captioned:
+def made_set(photos: int = 300) -> CaptionedPhotos:
     """Photos of somebody who does something somewhere; the model gets one of the three wrong."""
     who = ["man", "woman", "dog", "horse", "girl", "boy", "cat", "bird", "child", "crowd"]
     does = ["stands", "sits", "runs", "plays", "sleeps", "walks", "eats", "jumps", "swims", "climbs"]
@@ -273,10 +274,10 @@ def made_set(photos: int = 300) -> Captioned:
         embedding = tuple(map(float, vector))
         captions.append(Caption("A {} {} by the {}.".format(*said), 0.5, tags, embedding, tower.model))
         references.append(("a {} {} near a {}".format(*true), "{} {} {}".format(*true)))
-    return Captioned(tuple(f"{i}.jpg" for i in range(photos)), tuple(captions), tuple(references))
+    return CaptionedPhotos(tuple(f"{i}.jpg" for i in range(photos)), tuple(captions), tuple(references))
 
 
-def read_set(options: argparse.Namespace) -> tuple[str, Captioned, Meaning]:
+def read_set(options: argparse.Namespace) -> tuple[str, CaptionedPhotos, Meaning]:
     photos, captions = options.photos, options.captions
     if photos is None and DEV.with_suffix(".tar").exists():
         photos, captions = DEV.with_suffix(".tar"), DEV.with_suffix(".jsonl")
@@ -291,7 +292,11 @@ Measured = dict[str, dict[str, dict[str, Found]]]
 
 
 def measured(
-    run: Captioned, meaning: Meaning, asked: Sequence[Asked], backends: Sequence[str] = ("embedded",), server: str = ""
+    run: CaptionedPhotos,
+    meaning: Meaning,
+    asked: Sequence[Asked],
+    backends: Sequence[str] = ("embedded",),
+    server: str = "",
 ) -> Measured:
     """The same queries to each backend, which has the same photos."""
     ways = {"words": NO_MEANING}
@@ -340,7 +345,7 @@ def tables(found: Measured) -> dict[str, dict[str, dict[str, dict[str, float]]]]
     }
 
 
-def report(name: str, run: Captioned, asked: Sequence[Asked], found: Measured, examples: int) -> None:
+def report(name: str, run: CaptionedPhotos, asked: Sequence[Asked], found: Measured, examples: int) -> None:
     lengths = Counter(len(caption.tags) for caption in run.captions)
     tags = sum(length * count for length, count in lengths.items()) / len(run.captions)
     print(f"{name}: {len(run.names)} photos by {run.captions[0].model}, {tags:.1f} tags a photo")

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from captioner import TextTower
-from captioner.meaning import TowerWeights
+from captioner.inference.text_tower import TowerWeights
 from indexer.model import Position
 from indexer.search import SearchDocument
 from indexer.search.query import parse

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from captioner import DEFAULT_BUNDLE, BundleError
-from captioner.content_words import content_words
-from captioner.litert import LiteRTCaptioner
-from captioner.manifest import DECODER, ENCODER, Manifest
-from captioner.preprocess import squash
-from captioner.training.non_photos import Kind, generator, make
+from captioner.inference.content_words import content_words
+from captioner.inference.litert import LiteRTCaptioner
+from captioner.inference.manifest import DECODER, ENCODER, Manifest
+from captioner.inference.preprocess import squash
+from captioner.training.non_photos import NonPhotoType, generator, make
 
 
 def made_picture() -> Image.Image:
@@ -63,7 +63,7 @@ def test_it_describes_photos_and_weighs_each_word(shared: Path) -> None:
 def test_every_beam_writes_a_sentence() -> None:
     for beam in (1, 3):
         captioner = LiteRTCaptioner(DEFAULT_BUNDLE, beam=beam)
-        assert captioner.write(captioner.encode(squash(made_picture(), captioner.input_px))).tokens
+        assert captioner.decode(captioner.encode(squash(made_picture(), captioner.input_px))).tokens
 
 
 @pytest.mark.parametrize("part", [ENCODER, DECODER, "vocabulary.txt", "tags.txt", "manifest.json"])
@@ -100,11 +100,11 @@ LEAN = """
 import sys
 import numpy as np
 from captioner import DEFAULT_BUNDLE
-from captioner.litert import LiteRTCaptioner
+from captioner.inference.litert import LiteRTCaptioner
 captioner = LiteRTCaptioner(DEFAULT_BUNDLE)
 pixels = np.random.default_rng(0).integers(0, 256, (captioner.input_px, captioner.input_px, 3)).astype(np.uint8)
 captioner.caption(pixels)
-captioner.signs(captioner.write(captioner.encode(pixels)), captioner.encode(pixels))
+captioner.word_evidence(captioner.decode(captioner.encode(pixels)), captioner.encode(pixels))
 heavy = {"tensorflow", "keras", "jax", "torch", "scipy"} & {name.partition(".")[0] for name in sys.modules}
 with open("/proc/self/status") as status:
     peak_kib = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
@@ -128,8 +128,10 @@ def test_of_a_blank_picture_nothing_is_said(level: int) -> None:
     assert {tag.word for tag in caption.tags} <= {"pattern"}
 
 
-@pytest.mark.parametrize(("kind", "sentence"), [(Kind.TEXT, "A page of text."), (Kind.SCREENSHOT, "A screenshot.")])
-def test_papers_and_screens_are_called_what_they_are(kind: Kind, sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "sentence"), [(NonPhotoType.TEXT, "A page of text."), (NonPhotoType.SCREENSHOT, "A screenshot.")]
+)
+def test_papers_and_screens_are_called_what_they_are(kind: NonPhotoType, sentence: str) -> None:
     captioner = LiteRTCaptioner(DEFAULT_BUNDLE)
     pictures = [squash(make(kind, generator(kind, 99, n)), captioner.input_px) for n in range(20)]
     said = [captioner.caption(pixels).text for pixels in pictures]

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from captioner.preprocess import squash
+from captioner.inference.preprocess import squash
 from captioner.training.non_photos.blank import blank
-from captioner.training.non_photos.camera import degraded
-from captioner.training.non_photos.chance import Rng
+from captioner.training.non_photos.camera import degrade
 from captioner.training.non_photos.charts import chart
 from captioner.training.non_photos.drawings import drawing
 from captioner.training.non_photos.pages import page
 from captioner.training.non_photos.pattern import pattern
+from captioner.training.non_photos.sampling import Rng
 from captioner.training.non_photos.screenshots import screenshot
 
 #: The side of the pictures that the captioner is given.
@@ -30,7 +30,7 @@ SIDE_PX = 224
 _VISIBLE_LEVELS, _VISIBLE_SHARE = 20, 0.015
 
 
-class Kind(StrEnum):
+class NonPhotoType(StrEnum):
     """What a picture is that is no photo of a thing or a place.
 
     A model's outputs are in this order, which is saved with it: append, never reorder.
@@ -45,20 +45,20 @@ class Kind(StrEnum):
 
 
 _MAKERS = {
-    Kind.BLANK: blank,
-    Kind.PATTERN: pattern,
-    Kind.TEXT: page,
-    Kind.SCREENSHOT: screenshot,
-    Kind.CHART: chart,
-    Kind.DRAWING: drawing,
+    NonPhotoType.BLANK: blank,
+    NonPhotoType.PATTERN: pattern,
+    NonPhotoType.TEXT: page,
+    NonPhotoType.SCREENSHOT: screenshot,
+    NonPhotoType.CHART: chart,
+    NonPhotoType.DRAWING: drawing,
 }
 
 
-def make(kind: Kind, rng: Rng) -> Image.Image:
+def make(kind: NonPhotoType, rng: Rng) -> Image.Image:
     """An RGB picture of the kind, of any size and aspect, as a camera, scanner or messenger may have left it."""
     while True:
-        picture = degraded(_MAKERS[kind](rng), rng)
-        if kind is Kind.BLANK or _shows_something(picture):
+        picture = degrade(_MAKERS[kind](rng), rng)
+        if kind is NonPhotoType.BLANK or _shows_something(picture):
             return picture
 
 
@@ -68,11 +68,11 @@ def _shows_something(picture: Image.Image) -> bool:
     return bool(np.mean(np.abs(levels - np.median(levels)) > _VISIBLE_LEVELS) > _VISIBLE_SHARE)
 
 
-def generator(kind: Kind, seed: int, index: int) -> Rng:
+def generator(kind: NonPhotoType, seed: int, index: int) -> Rng:
     """The generator of one picture: it depends on no other picture, so that each can be made on its own."""
-    return np.random.default_rng([seed, list(Kind).index(kind), index])
+    return np.random.default_rng([seed, list(NonPhotoType).index(kind), index])
 
 
-def pixels(kind: Kind, seed: int, index: int) -> NDArray[np.uint8]:
+def pixels(kind: NonPhotoType, seed: int, index: int) -> NDArray[np.uint8]:
     """(224, 224, 3) uint8: the picture of that seed and number, squashed as the captioner does it."""
     return squash(make(kind, generator(kind, seed, index)), SIDE_PX)

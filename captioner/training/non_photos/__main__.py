@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from captioner.training.non_photos import Kind, pixels
+from captioner.training.non_photos import NonPhotoType, pixels
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="another seed, other pictures")
     parser.add_argument("--quality", type=int, default=95, help="JPEG quality of the files")
     arguments = parser.parse_args()
-    for kind in Kind:
+    for kind in NonPhotoType:
         folder = arguments.out / kind
         folder.mkdir(parents=True, exist_ok=True)
         for index in range(arguments.count):

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from captioner.training.non_photos import camera, lettering
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.sampling import (
     BLACK,
     Colour,
     Rng,
@@ -24,10 +24,10 @@ from captioner.training.non_photos.chance import (
 
 def blank(rng: Rng) -> Image.Image:
     """A picture in which nothing can be made out."""
-    made = pick(rng, (_flat, _gradient, _gradient, _vignette, _black, _black, _black, _white, _dim, _blurred, _blurred,
+    made = pick(rng, (_flat, _gradient, _gradient, _vignette, _black, _black, _black, _white, _dim, _blur, _blur,
                       _covered_lens, _wall))(rng, size(rng, side_px=(160, 420)))  # fmt: skip
     if happens(rng, 0.3):
-        made = camera.noisy(made, rng, real(rng, 1, 12))
+        made = camera.add_noise(made, rng, real(rng, 1, 12))
     if happens(rng, 0.06):
         _timestamp(made, rng)
     return made
@@ -41,14 +41,14 @@ def _gradient(rng: Rng, at: Size) -> Image.Image:
     stops = [colour(rng) for _ in range(whole(rng, 2, 4))]
     if happens(rng, 0.3):
         stops = [stops[0], between(stops[0], stops[1], real(rng, 0.1, 0.5))]
-    return _coloured(camera.ramp(rng), stops, at)
+    return _blend_colours(camera.ramp(rng), stops, at)
 
 
 def _vignette(rng: Rng, at: Size) -> Image.Image:
     middle = colour(rng, light=(0.2, 1))
     y, x = np.mgrid[-1:1:64j, -1:1:64j]
     away = np.clip(np.hypot(x, y) / 1.41, 0, 1).astype(np.float32) ** real(rng, 1, 3)
-    return _coloured(away, [middle, between(middle, BLACK, real(rng, 0.3, 1))], at)
+    return _blend_colours(away, [middle, between(middle, BLACK, real(rng, 0.3, 1))], at)
 
 
 def _black(rng: Rng, at: Size) -> Image.Image:
@@ -56,9 +56,9 @@ def _black(rng: Rng, at: Size) -> Image.Image:
     picture = Image.new("RGB", at, colour(rng, light=(0, 0.06), saturation=(0, 0.6)))
     if happens(rng, 0.35):
         leak = colour(rng, light=(0.2, 0.7), hue=real(rng, 0, 0.12) if happens(rng, 0.6) else None)
-        picture = _coloured(camera.ramp(rng) ** real(rng, 3, 12), [BLACK, leak], at)
+        picture = _blend_colours(camera.ramp(rng) ** real(rng, 3, 12), [BLACK, leak], at)
     if happens(rng, 0.6):
-        picture = camera.noisy(picture, rng, real(rng, 2, 22))
+        picture = camera.add_noise(picture, rng, real(rng, 2, 22))
     if happens(rng, 0.3):
         draw = ImageDraw.Draw(picture)
         for _ in range(whole(rng, 1, 12)):
@@ -71,7 +71,7 @@ def _black(rng: Rng, at: Size) -> Image.Image:
 def _white(rng: Rng, at: Size) -> Image.Image:
     """An overexposed frame, or an empty sheet or screen."""
     picture = Image.new("RGB", at, colour(rng, light=(0.93, 1)))
-    return camera.unevenly_lit(picture, rng, real(rng, 0, 0.4)) if happens(rng, 0.6) else picture
+    return camera.light_unevenly(picture, rng, real(rng, 0, 0.4)) if happens(rng, 0.6) else picture
 
 
 def _dim(rng: Rng, at: Size) -> Image.Image:
@@ -81,10 +81,10 @@ def _dim(rng: Rng, at: Size) -> Image.Image:
     for _ in range(whole(rng, 0, 6)):
         _ellipse(draw, rng, at, colour(rng, light=(0.03, 0.35)), (0.02, 0.3))
     picture = picture.filter(ImageFilter.GaussianBlur(real(rng, 0.03, 0.12) * min(at)))
-    return camera.noisy(picture, rng, real(rng, 1, 16))
+    return camera.add_noise(picture, rng, real(rng, 1, 16))
 
 
-def _blurred(rng: Rng, at: Size) -> Image.Image:
+def _blur(rng: Rng, at: Size) -> Image.Image:
     """Anything, out of focus or moved so that it is only patches of colour."""
     paints = palette(rng, 5) if happens(rng, 0.5) else [colour(rng) for _ in range(6)]
     picture = Image.new("RGB", at, pick(rng, paints))
@@ -109,20 +109,20 @@ def _covered_lens(rng: Rng, at: Size) -> Image.Image:
     near = colour(rng, light=(0.1, 0.6), saturation=(0.3, 0.9), hue=real(rng, -0.03, 0.09))
     far = between(near, BLACK, real(rng, 0.4, 1))
     mixed = 0.7 * camera.ramp(rng) + 0.3 * camera.clouds(rng, octaves=2)
-    return _coloured(mixed, [near, far], at)
+    return _blend_colours(mixed, [near, far], at)
 
 
 def _wall(rng: Rng, at: Size) -> Image.Image:
     """A bare surface: one colour with a fine or a soft structure, unevenly lit."""
     paint = np.asarray(colour(rng, light=(0.2, 0.95), saturation=(0, 0.5)), np.float32)
     structure = camera.clouds(rng, octaves=whole(rng, 1, 5), coarsest=whole(rng, 2, 20))
-    picture = camera.as_image(camera.enlarged(1 - real(rng, 0.02, 0.15) * structure, at)[..., None] * paint)
-    return camera.unevenly_lit(picture, rng, real(rng, 0, 0.5))
+    picture = camera.as_image(camera.enlarge(1 - real(rng, 0.02, 0.15) * structure, at)[..., None] * paint)
+    return camera.light_unevenly(picture, rng, real(rng, 0, 0.5))
 
 
-def _coloured(values: camera.Floats, stops: list[Colour], at: Size) -> Image.Image:
+def _blend_colours(values: camera.Floats, stops: list[Colour], at: Size) -> Image.Image:
     """0 in the first colour, 1 in the last, the others evenly between."""
-    whole_map = camera.enlarged(values, at).clip(0, 1)
+    whole_map = camera.enlarge(values, at).clip(0, 1)
     where = np.linspace(0, 1, len(stops))
     channels = [np.interp(whole_map, where, [stop[c] for stop in stops]) for c in range(3)]
     return camera.as_image(np.stack(channels, -1))

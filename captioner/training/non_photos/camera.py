@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from captioner.training.non_photos.chance import WHITE, Colour, Rng, Size, between, colour, happens, pick, real, whole
+from captioner.training.non_photos.sampling import WHITE, Colour, Rng, Size, between, colour, happens, pick, real, whole
 
 Floats = NDArray[np.float32]
 #: Light, shadow and clouds are soft: they are made at this many pixels and enlarged.
 _COARSE_PX = 64
 
 
-def degraded(picture: Image.Image, rng: Rng) -> Image.Image:
+def degrade(picture: Image.Image, rng: Rng) -> Image.Image:
     """The picture after some of: crop, small rotation, brightness, contrast, colour cast, blur, noise; then JPEG."""
     if happens(rng, 0.25):
-        picture = _cropped(picture, rng)
+        picture = _crop(picture, rng)
     if happens(rng, 0.12):
         picture = picture.rotate(real(rng, -6, 6), Image.Resampling.BILINEAR, fillcolor=_edge_colour(picture))
     if happens(rng, 0.03):
@@ -28,25 +28,25 @@ def degraded(picture: Image.Image, rng: Rng) -> Image.Image:
     if happens(rng, 0.3):
         picture = ImageEnhance.Contrast(picture).enhance(real(rng, 0.6, 1.3))
     if happens(rng, 0.15):
-        picture = tinted(picture, colour(rng, light=(0.75, 1)))
+        picture = tint(picture, colour(rng, light=(0.75, 1)))
     if happens(rng, 0.2):
         picture = picture.filter(ImageFilter.GaussianBlur(real(rng, 0.3, min(picture.size) / 160)))
     if happens(rng, 0.25):
-        picture = noisy(picture, rng, real(rng, 1, 14))
+        picture = add_noise(picture, rng, real(rng, 1, 14))
     return jpeg(picture, whole(rng, 25, 95)) if happens(rng, 0.7) else picture
 
 
-def photographed(page: Image.Image, rng: Rng) -> Image.Image:
+def photograph(page: Image.Image, rng: Rng) -> Image.Image:
     """The page as a camera sees it: on a table or filling the view, in perspective, in uneven light."""
     if happens(rng, 0.6):
-        page = tinted(page, colour(rng, light=(0.85, 1), hue=real(rng, 0.05, 0.17)))
-    page = _on_a_table(page, rng) if happens(rng, 0.75) else _cropped(page, rng)
-    page = unevenly_lit(page, rng, real(rng, 0.05, 0.5))
+        page = tint(page, colour(rng, light=(0.85, 1), hue=real(rng, 0.05, 0.17)))
+    page = _on_a_table(page, rng) if happens(rng, 0.75) else _crop(page, rng)
+    page = light_unevenly(page, rng, real(rng, 0.05, 0.5))
     if happens(rng, 0.25):
-        page = _shadowed(page, rng)
+        page = _add_shadow(page, rng)
     if happens(rng, 0.4):
         page = page.filter(ImageFilter.GaussianBlur(real(rng, 0.4, min(page.size) / 140)))
-    return noisy(page, rng, real(rng, 1, 8))
+    return add_noise(page, rng, real(rng, 1, 8))
 
 
 def perspective(picture: Image.Image, rng: Rng, ground: Colour, *, strength: float, fill: float) -> Image.Image:
@@ -65,10 +65,10 @@ def perspective(picture: Image.Image, rng: Rng, ground: Colour, *, strength: flo
     )  # fmt: skip
 
 
-def unevenly_lit(picture: Image.Image, rng: Rng, strength: float) -> Image.Image:
+def light_unevenly(picture: Image.Image, rng: Rng, strength: float) -> Image.Image:
     """Darker to one side and in the corners, by up to `strength`."""
     light = 1 - strength * (0.7 * ramp(rng) + 0.3 * clouds(rng, octaves=2))
-    return _scaled(picture, light.astype(np.float32))
+    return _rescale(picture, light.astype(np.float32))
 
 
 def ramp(rng: Rng) -> Floats:
@@ -92,12 +92,12 @@ def clouds(rng: Rng, *, octaves: int, side: int = _COARSE_PX, coarsest: int = 3)
     return np.asarray((total - total.min()) / max(float(np.ptp(total)), 1e-6), np.float32)
 
 
-def enlarged(values: Floats, size: Size) -> Floats:
+def enlarge(values: Floats, size: Size) -> Floats:
     """(h, w) of `size` from a coarse map, smoothly."""
     return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BICUBIC))
 
 
-def noisy(picture: Image.Image, rng: Rng, deviation: float) -> Image.Image:
+def add_noise(picture: Image.Image, rng: Rng, deviation: float) -> Image.Image:
     """With sensor noise of that deviation in levels; coloured or grey, fine or of blocks of two pixels."""
     width, height = picture.size
     block = pick(rng, (1, 1, 2))
@@ -107,7 +107,7 @@ def noisy(picture: Image.Image, rng: Rng, deviation: float) -> Image.Image:
     return as_image(np.asarray(picture, np.float32) + grain)
 
 
-def tinted(picture: Image.Image, paint: Colour) -> Image.Image:
+def tint(picture: Image.Image, paint: Colour) -> Image.Image:
     """Multiplied by a colour, as by a coloured light."""
     bands = [
         band.point([round(level * c / 255) for level in range(256)])
@@ -138,7 +138,7 @@ def table_top(rng: Rng, size: Size) -> Image.Image:
         grain = np.repeat(grain[:, :1], _COARSE_PX, 1) * 0.8 + grain * 0.2
     if happens(rng, 0.5):
         grain = grain.T.copy()
-    dark = enlarged(1 - real(rng, 0, 0.4) * grain, size)
+    dark = enlarge(1 - real(rng, 0, 0.4) * grain, size)
     return as_image(dark[..., None] * np.asarray(paint, np.float32))
 
 
@@ -162,20 +162,20 @@ def _on_a_table(page: Image.Image, rng: Rng) -> Image.Image:
     return table
 
 
-def _shadowed(picture: Image.Image, rng: Rng) -> Image.Image:
+def _add_shadow(picture: Image.Image, rng: Rng) -> Image.Image:
     """Under the shadow of a hand or a head."""
     y, x = np.mgrid[0 : 1 : _COARSE_PX * 1j, 0 : 1 : _COARSE_PX * 1j]
     away = np.hypot((x - real(rng, -0.1, 1.1)) / real(rng, 0.2, 0.7), (y - real(rng, 0.3, 1.3)) / real(rng, 0.2, 0.7))
     edge = real(rng, 3, 20)
     dark = 1 / (1 + np.exp(edge * (away - 1)))
-    return _scaled(picture, (1 - real(rng, 0.2, 0.6) * dark).astype(np.float32))
+    return _rescale(picture, (1 - real(rng, 0.2, 0.6) * dark).astype(np.float32))
 
 
-def _scaled(picture: Image.Image, light: Floats) -> Image.Image:
-    return as_image(np.asarray(picture, np.float32) * enlarged(light, picture.size)[..., None])
+def _rescale(picture: Image.Image, light: Floats) -> Image.Image:
+    return as_image(np.asarray(picture, np.float32) * enlarge(light, picture.size)[..., None])
 
 
-def _cropped(picture: Image.Image, rng: Rng) -> Image.Image:
+def _crop(picture: Image.Image, rng: Rng) -> Image.Image:
     width, height = picture.size
     w, h = width * real(rng, 0.55, 1), height * real(rng, 0.55, 1)
     left, top = real(rng, 0, width - w), real(rng, 0, height - h)

@@ -8,7 +8,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from captioner.training.non_photos import camera
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.diagrams import flow, network, number_table, schedule, tree_map
+from captioner.training.non_photos.lettering import font, phrase, typeface, word
+from captioner.training.non_photos.plot import Plot, marker
+from captioner.training.non_photos.sampling import (
     WHITE,
     Colour,
     Rng,
@@ -21,8 +24,6 @@ from captioner.training.non_photos.chance import (
     size,
     whole,
 )  # fmt: skip
-from captioner.training.non_photos.lettering import font, number, phrase, typeface, word
-from captioner.training.non_photos.plot import Plot, arrow, marker
 
 #: Default colour cycles of well-known plotting programs, as hexadecimal RGB.
 _CYCLES = (
@@ -56,7 +57,7 @@ def chart(rng: Rng) -> Image.Image:
             )
             _one(rng, draw, cell, paper, paints, same if happens(rng, 0.5) else pick(rng, _CHARTS))
     if happens(rng, 0.08):
-        return camera.photographed(picture, rng)
+        return camera.photograph(picture, rng)
     return picture
 
 
@@ -90,7 +91,7 @@ def _one(
         )
     if make in _WITH_AXES and happens(rng, 0.5):
         plot.text(((area[0] + area[2]) / 2, bottom - text_px), phrase(rng, whole(rng, 4, 20)))
-    if make is not _flow and happens(rng, 0.45):
+    if make is not flow and happens(rng, 0.45):
         _legend(rng, plot, right)
 
 
@@ -315,86 +316,6 @@ def _radar(rng: Rng, plot: Plot) -> None:
         plot.draw.polygon(ring(rng.uniform(0.2, 1, n).tolist()), None, paint, max(plot.line_px, 2))
 
 
-def _flow(rng: Rng, plot: Plot) -> None:
-    """Boxes, diamonds and ellipses with words, joined by arrows: a flow chart, a tree of classes, an organigram."""
-    columns, rows = whole(rng, 1, 4), whole(rng, 2, 5)
-    places = [
-        ((c + 0.5) / columns, 1 - (r + 0.5) / rows) for r in range(rows) for c in range(columns) if happens(rng, 0.85)
-    ]
-    filled, rounded = happens(rng, 0.7), happens(rng, 0.5)
-    for i, place in enumerate(places[1:], 1):
-        arrow(plot, plot.at(*places[whole(rng, max(0, i - columns - 1), i - 1)]), plot.at(*place))
-    for i, (x, y) in enumerate(places):
-        half_w, half_h = 0.36 / columns, 0.26 / rows
-        box = plot.box(x - half_w, y - half_h, x + half_w, y + half_h)
-        paint = between(plot.paints[i % len(plot.paints)], plot.paper, 0.4) if filled else plot.paper
-        shape = pick(rng, ("box", "box", "box", "ellipse", "diamond"))
-        if shape == "ellipse":
-            plot.draw.ellipse(box, paint, plot.ink, plot.line_px)
-        elif shape == "diamond":
-            ends = [plot.at(x, y + half_h), plot.at(x + half_w, y), plot.at(x, y - half_h), plot.at(x - half_w, y)]
-            plot.draw.polygon(ends, paint, plot.ink, plot.line_px)
-        else:
-            plot.draw.rounded_rectangle(box, (box[3] - box[1]) / 4 if rounded else 0, paint, plot.ink, plot.line_px)
-        plot.text(plot.at(x, y), phrase(rng, max(int((box[2] - box[0]) / plot.face.size * 1.4), 3)))
-
-
-def _network(rng: Rng, plot: Plot) -> None:
-    """Circles joined by lines."""
-    nodes = rng.uniform(0.05, 0.95, (whole(rng, 5, 30), 2)).tolist()
-    for i, node in enumerate(nodes[1:], 1):
-        for _ in range(whole(rng, 1, 2)):
-            plot.draw.line(
-                (plot.at(*node), plot.at(*nodes[whole(rng, 0, i - 1)])),
-                between(plot.ink, plot.paper, 0.4),
-                plot.line_px,
-            )
-    radius = real(rng, 4, 18)
-    for node in nodes:
-        marker(plot, plot.at(*node), radius, pick(rng, plot.paints))
-        if radius > 9:
-            plot.text(plot.at(*node), word(rng)[:3])
-
-
-def _schedule(rng: Rng, plot: Plot) -> None:
-    """A Gantt chart: bars that start and end at different times."""
-    rows = whole(rng, 4, 14)
-    for row in range(rows):
-        start = 0.7 * row / rows + real(rng, 0, 0.2)
-        box = plot.box(start, 1 - (row + 0.85) / rows, min(start + real(rng, 0.05, 0.4), 1), 1 - (row + 0.2) / rows)
-        plot.draw.rectangle(box, plot.paints[row % len(plot.paints)])
-        plot.text((box[2] + 4, (box[1] + box[3]) / 2), word(rng), "lm")
-
-
-def _tree_map(rng: Rng, plot: Plot) -> None:
-    """A rectangle parted again and again."""
-    parts = [(0.0, 0.0, 1.0, 1.0)]
-    for _ in range(whole(rng, 4, 18)):
-        parts.sort(key=lambda p: (p[2] - p[0]) * (p[3] - p[1]))
-        x0, y0, x1, y1 = parts.pop()
-        cut = real(rng, 0.3, 0.7)
-        if x1 - x0 > y1 - y0:
-            parts += [(x0, y0, x0 + cut * (x1 - x0), y1), (x0 + cut * (x1 - x0), y0, x1, y1)]
-        else:
-            parts += [(x0, y0, x1, y0 + cut * (y1 - y0)), (x0, y0 + cut * (y1 - y0), x1, y1)]
-    for part in parts:
-        box = plot.box(*part)
-        plot.draw.rectangle(box, pick(rng, plot.paints), plot.paper, 2)
-        plot.text((box[0] + 5, box[1] + 5), word(rng)[:8], "lt")
-
-
-def _sheet_of_figures(rng: Rng, plot: Plot) -> None:
-    """A coloured table of figures."""
-    rows, columns = whole(rng, 4, 14), whole(rng, 3, 8)
-    head = plot.paints[0]
-    for row in range(rows):
-        for column in range(columns):
-            box = plot.box(column / columns, 1 - (row + 1) / rows, (column + 1) / columns, 1 - row / rows)
-            ground = head if row == 0 else between(head, plot.paper, 0.8 if row % 2 else 0.95)
-            plot.draw.rectangle(box, ground, plot.paper)
-            plot.text(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), number(rng) if row and column else word(rng)[:8])
-
-
 def _surface(rng: Rng, plot: Plot) -> None:
     """A surface over a plane, as a net seen from the side."""
     n = whole(rng, 10, 24)
@@ -420,9 +341,9 @@ def _colours(hexadecimal: str) -> list[Colour]:
 
 
 Chart = Callable[[Rng, Plot], None]
-_WITH_AXES = (_lines, _bars, _scatter, _boxes, _schedule, _heat_map)
+_WITH_AXES = (_lines, _bars, _scatter, _boxes, schedule, _heat_map)
 #: One that stands twice is twice as frequent.
 _CHARTS: tuple[Chart, ...] = (
-    _lines, _lines, _lines, _bars, _bars, _bars, _pie, _pie, _scatter, _scatter, _heat_map, _boxes, _radar, _flow,
-    _flow, _network, _schedule, _tree_map, _sheet_of_figures, _surface,
+    _lines, _lines, _lines, _bars, _bars, _bars, _pie, _pie, _scatter, _scatter, _heat_map, _boxes, _radar, flow,
+    flow, network, schedule, tree_map, number_table, _surface,
 )  # fmt: skip

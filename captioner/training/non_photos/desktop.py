@@ -6,7 +6,6 @@ from PIL import Image, ImageDraw
 
 from captioner.training.non_photos.apps import (
     App,
-    browser,
     calendar,
     chat,
     dashboard,
@@ -14,9 +13,10 @@ from captioner.training.non_photos.apps import (
     mail,
     row_list,
     settings,
-    street_map,
 )
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.lettering import Script, font, number, phrase, typeface, word
+from captioner.training.non_photos.pages import Sheet, code_lines, paragraph
+from captioner.training.non_photos.sampling import (
     BLACK,
     WHITE,
     Rng,
@@ -27,8 +27,6 @@ from captioner.training.non_photos.chance import (
     real,
     whole,
 )
-from captioner.training.non_photos.lettering import Script, font, number, phrase, typeface, word
-from captioner.training.non_photos.pages import Sheet, code_lines, paragraph
 from captioner.training.non_photos.screen import (
     Box,
     Screen,
@@ -37,6 +35,7 @@ from captioner.training.non_photos.screen import (
     icon,
     wallpaper,
 )
+from captioner.training.non_photos.web_pages import browser, street_map
 
 
 def desktop(rng: Rng, screen: Screen) -> None:

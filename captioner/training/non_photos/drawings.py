@@ -8,7 +8,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from captioner.training.non_photos import camera
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.drawn_objects import THINGS, Pen, Point, Thing, cloud, person, sun
+from captioner.training.non_photos.lettering import font, phrase, typeface, word
+from captioner.training.non_photos.sampling import (
     WHITE,
     Colour,
     Rng,
@@ -22,8 +24,6 @@ from captioner.training.non_photos.chance import (
     size,
     whole,
 )
-from captioner.training.non_photos.lettering import font, phrase, typeface, word
-from captioner.training.non_photos.things import THINGS, Pen, Point, Thing, cloud, person, sun
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def drawing(rng: Rng) -> Image.Image:
     at = size(rng, side_px=(260, 460))
     made = pick(rng, (_line_art, _line_art, _clip_art, _clip_art, _scene, _scene, _doodle, _icons, _logo, _pixel_art,
                       _sketch, _sketch, _comic, _crayon, _crayon, _abstract, _face))(rng, at)  # fmt: skip
-    return camera.photographed(made, rng) if happens(rng, 0.12) else made
+    return camera.photograph(made, rng) if happens(rng, 0.12) else made
 
 
 def _line_art(rng: Rng, at: Size) -> Image.Image:
@@ -209,8 +209,8 @@ def _sketch(rng: Rng, at: Size) -> Image.Image:
         light = np.asarray(grey, np.float32)
         values = np.minimum(light * 256 / (256 - np.minimum(soft, 255)), 255)
     else:
-        values = _hatched(rng, np.asarray(grey, np.float32))
-    grain = camera.enlarged(camera.clouds(rng, octaves=6), at)[..., None]
+        values = _hatch(rng, np.asarray(grey, np.float32))
+    grain = camera.enlarge(camera.clouds(rng, octaves=6), at)[..., None]
     ink, paper = (
         np.asarray(colour(rng, light=(0, 0.35), saturation=(0, 0.3)), np.float32),
         np.asarray(colour(rng, light=(0.88, 1)), np.float32),
@@ -219,7 +219,7 @@ def _sketch(rng: Rng, at: Size) -> Image.Image:
     return camera.as_image(ink + (paper - ink) * share)
 
 
-def _hatched(rng: Rng, light: camera.Floats) -> camera.Floats:
+def _hatch(rng: Rng, light: camera.Floats) -> camera.Floats:
     """Parallel strokes, crossed where it is darker."""
     y, x = np.mgrid[0 : light.shape[0], 0 : light.shape[1]].astype(np.float32)
     made, step = np.full_like(light, 255), real(rng, 3, 7)
@@ -309,7 +309,7 @@ def _crayon(rng: Rng, at: Size) -> Image.Image:
             y + r * 0.6 * (np.arange(40) % 2) + rng.normal(0, r * 0.05, 40),
         )
         draw.line(list(zip(xs.tolist(), ys.tolist(), strict=True)), pick(rng, crayons), line_px)
-    grain = camera.noisy(picture, rng, real(rng, 4, 25))
+    grain = camera.add_noise(picture, rng, real(rng, 4, 25))
     return grain.filter(ImageFilter.GaussianBlur(0.5))
 
 

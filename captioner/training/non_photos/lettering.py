@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ImageFont
 
-from captioner.training.non_photos.chance import Rng, happens, pick, whole
+from captioner.training.non_photos.sampling import Rng, happens, pick, whole
 
 FONT_DIRS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path("/Library/Fonts"), Path("C:/Windows/Fonts"))
 Font = ImageFont.FreeTypeFont

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from captioner.training.non_photos import camera
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.lettering import Font, Script, font, number, phrase, script, typeface, word
+from captioner.training.non_photos.sampling import (
     WHITE,
     Colour,
     Rng,
@@ -22,7 +23,6 @@ from captioner.training.non_photos.chance import (
     size,
     whole,
 )  # fmt: skip
-from captioner.training.non_photos.lettering import Font, Script, font, number, phrase, script, typeface, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def page(rng: Rng) -> Image.Image:
     sheet = _sheet(rng, make, style)
     make(rng, sheet)
     if happens(rng, 0.45):
-        return camera.photographed(sheet.picture, rng)
+        return camera.photograph(sheet.picture, rng)
     return sheet.picture
 
 
@@ -268,7 +268,7 @@ def code_lines(
         y += size_px * 1.3
 
 
-def _ruled(rng: Rng, sheet: Sheet) -> float:
+def _draw_rules(rng: Rng, sheet: Sheet) -> float:
     """Ruled or squared paper, or plain; returns the distance of its lines in pixels."""
     step = sheet.height / real(rng, 9, 26)
     kind = pick(rng, ("plain", "lines", "lines", "squares"))
@@ -286,7 +286,7 @@ def _ruled(rng: Rng, sheet: Sheet) -> float:
 
 def _handwriting(rng: Rng, sheet: Sheet) -> None:
     """Cursive strokes in lines, or a font like handwriting, on ruled, squared or plain paper."""
-    step = _ruled(rng, sheet)
+    step = _draw_rules(rng, sheet)
     margin, slope = sheet.width * real(rng, 0.03, 0.15), real(rng, -0.02, 0.02)
     face = sheet.face(step * 0.8) if sheet.letters is not Script.LATIN or happens(rng, 0.35) else None
     y = step * real(rng, 0.5, 2)

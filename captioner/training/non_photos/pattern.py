@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from captioner.training.non_photos import camera
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.sampling import (
     Colour,
     Rng,
     Size,
@@ -26,7 +26,7 @@ def pattern(rng: Rng) -> Image.Image:
     make = pick(rng, (_noise, _noise, _cloud_noise, _spectrum_noise, _static, _waves, _waves, _checks, _dots, _plaid,
                       _tiles, _tiles, _glitch, _glitch, _blocks, _colour_bars, _square_code, _bricks))  # fmt: skip
     made = make(rng, size(rng, side_px=(200, 420)))
-    return camera.unevenly_lit(made, rng, real(rng, 0.1, 0.5)) if happens(rng, 0.15) else made
+    return camera.light_unevenly(made, rng, real(rng, 0.1, 0.5)) if happens(rng, 0.15) else made
 
 
 def _noise(rng: Rng, at: Size) -> Image.Image:
@@ -114,7 +114,7 @@ def _checks(rng: Rng, at: Size) -> Image.Image:
     y, x = np.mgrid[0:rows, 0:columns]
     which = rng.integers(len(paints), size=(rows, columns)) if happens(rng, 0.3) else (x + y) % len(paints)
     large = Image.fromarray(paints[which]).resize((int(columns * cell), int(rows * cell)), Image.Resampling.NEAREST)
-    return _turned(large, rng, at)
+    return _rotate(large, rng, at)
 
 
 def _dots(rng: Rng, at: Size) -> Image.Image:
@@ -162,7 +162,7 @@ def _tiles(rng: Rng, at: Size) -> Image.Image:
     for j, top in enumerate(range(0, picture.height, side)):
         for i, left in enumerate(range(0, picture.width, side)):
             picture.paste(second if (i + j) % 2 else tile, (left, top))
-    return _turned(picture, rng, at)
+    return _rotate(picture, rng, at)
 
 
 def _glitch(rng: Rng, at: Size) -> Image.Image:
@@ -183,7 +183,7 @@ def _blocks(rng: Rng, at: Size) -> Image.Image:
     """What is left of a picture compressed too far: blocks of 8 pixels or more, each of one colour or of a slope."""
     cells = Image.fromarray(rng.integers(0, 256, (whole(rng, 4, 24), whole(rng, 4, 24), 3), np.uint8))
     soft = cells.resize(at, pick(rng, (Image.Resampling.NEAREST, Image.Resampling.BICUBIC)))
-    return camera.jpeg(camera.noisy(soft, rng, real(rng, 0, 60)), whole(rng, 1, 8))
+    return camera.jpeg(camera.add_noise(soft, rng, real(rng, 0, 60)), whole(rng, 1, 8))
 
 
 def _colour_bars(rng: Rng, at: Size) -> Image.Image:
@@ -238,7 +238,7 @@ def _bricks(rng: Rng, at: Size) -> Image.Image:
     return picture.filter(ImageFilter.GaussianBlur(0.7))
 
 
-def _turned(picture: Image.Image, rng: Rng, at: Size) -> Image.Image:
+def _rotate(picture: Image.Image, rng: Rng, at: Size) -> Image.Image:
     """Turned by any angle where that can be done without empty corners, and cut to size."""
     if happens(rng, 0.4):
         picture = picture.resize((at[0] * 2, at[1] * 2)).rotate(real(rng, 0, 90), Image.Resampling.BILINEAR)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from captioner.training.non_photos.apps import (
     App,
-    browser,
     calculator,
     calendar,
     chat,
@@ -15,9 +14,9 @@ from captioner.training.non_photos.apps import (
     player,
     row_list,
     settings,
-    street_map,
 )
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.lettering import font, typeface, word
+from captioner.training.non_photos.sampling import (
     BLACK,
     WHITE,
     Colour,
@@ -29,7 +28,6 @@ from captioner.training.non_photos.chance import (
     real,
     whole,
 )
-from captioner.training.non_photos.lettering import font, typeface, word
 from captioner.training.non_photos.screen import (
     Box,
     Screen,
@@ -38,6 +36,7 @@ from captioner.training.non_photos.screen import (
     lines_of_text,
     wallpaper,
 )
+from captioner.training.non_photos.web_pages import browser, street_map
 
 
 def phone(rng: Rng, screen: Screen) -> None:

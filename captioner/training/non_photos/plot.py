@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ImageDraw
 
-from captioner.training.non_photos.chance import Colour
 from captioner.training.non_photos.lettering import Font
+from captioner.training.non_photos.sampling import Colour
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from captioner.training.non_photos import camera
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.lettering import Script, font, number, phrase, script, typeface, word
+from captioner.training.non_photos.pages import Sheet, paragraph
+from captioner.training.non_photos.sampling import (
     BLACK,
     WHITE,
     Colour,
@@ -21,8 +23,6 @@ from captioner.training.non_photos.chance import (
     real,
     whole,
 )
-from captioner.training.non_photos.lettering import Script, font, number, phrase, script, typeface, word
-from captioner.training.non_photos.pages import Sheet, paragraph
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
@@ -208,7 +208,7 @@ def placeholder(rng: Rng, screen: Screen, box: Box) -> None:
 def wallpaper(rng: Rng, screen: Screen) -> None:
     """A gradient of two or three colours, or one colour."""
     stops = np.asarray([colour(rng, light=(0.05, 0.7)) for _ in range(3)], np.float32)
-    values = camera.enlarged(camera.ramp(rng), screen.picture.size).clip(0, 1)
+    values = camera.enlarge(camera.ramp(rng), screen.picture.size).clip(0, 1)
     if happens(rng, 0.2):
         values = np.zeros_like(values)
     channels = [np.interp(values, (0, 0.5, 1), stops[:, c]) for c in range(3)]

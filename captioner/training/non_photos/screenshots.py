@@ -8,13 +8,13 @@ from __future__ import annotations
 from PIL import Image
 
 from captioner.training.non_photos import camera
-from captioner.training.non_photos.chance import (
+from captioner.training.non_photos.desktop import DESKTOP_APPS, desktop, task_bar
+from captioner.training.non_photos.phone import phone
+from captioner.training.non_photos.sampling import (
     Rng,
     happens,
     pick,
 )
-from captioner.training.non_photos.desktop import DESKTOP_APPS, desktop, task_bar
-from captioner.training.non_photos.phone import phone
 from captioner.training.non_photos.screen import (
     blank_screen,
 )
@@ -33,5 +33,5 @@ def screenshot(rng: Rng) -> Image.Image:
     else:
         desktop(rng, screen)
     if happens(rng, 0.06):
-        return camera.photographed(screen.picture, rng)
+        return camera.photograph(screen.picture, rng)
     return screen.picture

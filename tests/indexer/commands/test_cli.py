@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from captioner import DEFAULT_BUNDLE, SURE_TAG, Caption, Tag, read_model_name
-from captioner.manifest import Manifest
+from captioner.inference.manifest import Manifest
 from indexer.cli import command_line
 from indexer.commands.command_line import INDEXING, SERVING, with_settings
 from indexer.commands.remembered import read_remembered

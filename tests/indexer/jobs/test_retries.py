@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from captioner import Caption, Reply
+from captioner import Caption
+from captioner.ipc.child_run import Reply
 from indexer.captions.caption_file import read_own_caption
 from indexer.catalogue.retries import write_wait
 from indexer.jobs.reindex import Rebuild, current_model, enqueue

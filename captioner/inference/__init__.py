@@ -1,0 +1,10 @@
+"""Runs a model bundle. Needs numpy and LiteRT, never TensorFlow or Keras.
+
+process            `CaptionerProcess`: the service's side; worker: the child process
+manifest           manifest.json of a bundle
+preprocess         resizing, normalisation, tokens: shared with training
+litert             from pixels to a caption; decoding: beam search
+evidence           probabilities of words, confidence of sentences
+image_types        pictures that are no photos; imagenet_classes: everyday words for classes
+text_tower         embeddings of queries; score_fusion: embedding and word scores in one
+"""

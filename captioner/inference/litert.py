@@ -1,0 +1,255 @@
+"""Runs a model bundle: pixels to a caption. Needs numpy and LiteRT, never TensorFlow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner import BundleError, Caption, Tag
+from captioner.inference.content_words import FUNCTION_WORDS, content_ids, content_words
+from captioner.inference.decoding import BeamSettings, Hypothesis, beam_search
+from captioner.inference.evidence import WordEvidence, inflections, logit, max_over_inflections
+from captioner.inference.image_types import read_image_types
+from captioner.inference.imagenet_classes import read_classes, word_probabilities
+from captioner.inference.manifest import (
+    CLASSES,
+    DECODER,
+    ENCODER,
+    IMAGE_TYPES_FILE,
+    TAGS,
+    VOCABULARY,
+    WORD_EMBEDDINGS,
+    Manifest,
+)
+from captioner.inference.preprocess import UNKNOWN, Vocabulary, normalise
+
+Floats = NDArray[np.float32]
+EncoderOutputs = Mapping[str, NDArray[Any]]
+
+#: Limit of a tag's lift: tags that were rare in training would outweigh all else.
+MAX_TAG_LIFT = 3.0
+
+
+class LiteRTCaptioner:
+    """A bundle of TFLite models, loaded.
+
+    The files are `encoder.tflite` with the signature `encode` (photo (1, px, px, 3) to photo_keys, photo_values
+    (layers, heads, cells, d) and tags (n,)) and `decoder.tflite` with `decode_step` (see `Decoder.step`).
+
+    Args:
+        bundle: directory that holds manifest.json and the files it lists.
+        threads: CPU threads of the encoder and of the decoder.
+        beam: sentences searched at once; at most the bundle's `rows`.
+
+    Raises:
+        BundleError: a file is missing, damaged or not what the manifest says.
+    """
+
+    def __init__(self, bundle: Path, *, threads: int = 1, beam: int | None = None) -> None:
+        self.manifest = Manifest.read(bundle)
+        self.manifest.check(bundle)
+        decoding = self.manifest.decoding
+        self._vocabulary = _read_vocabulary(bundle / VOCABULARY, decoding.vocabulary)
+        self._settings = BeamSettings(
+            beam=min(beam or decoding.beam, decoding.rows),
+            length=decoding.max_length,
+            alpha=decoding.alpha,
+            no_repeat=decoding.no_repeat,
+            once=content_ids(self._vocabulary) if decoding.once else frozenset(),
+        )
+        self._tags = tuple((bundle / TAGS).read_text(encoding="utf-8").split())
+        self._tag_rows = {tag: row for row, tag in enumerate(self._tags)}
+        ids = {word: i for i, word in enumerate(self._vocabulary.words)}
+        self._tag_token_ids = np.array([ids.get(tag, UNKNOWN) for tag in self._tags])
+        self._classes = read_classes(bundle / CLASSES) if "classes" in self.manifest.outputs else None
+        self._image_types = read_image_types(bundle / IMAGE_TYPES_FILE) if "kinds" in self.manifest.outputs else ()
+        self._word_embeddings = None
+        if WORD_EMBEDDINGS in self.manifest.files and "embedding" in self.manifest.outputs:
+            self._word_embeddings = _read_word_embeddings(bundle / WORD_EMBEDDINGS, decoding.vocabulary)
+        self._encoder, self._encode = _open(bundle / ENCODER, "encode", threads)
+        self._decoder, self._step = _open(bundle / DECODER, "decode_step", threads)
+
+    @property
+    def input_px(self) -> int:
+        """Side of the square that `caption` takes."""
+        return self.manifest.preprocessing.input_px
+
+    @property
+    def model(self) -> str:
+        """Name and version of the bundle."""
+        return self.manifest.model
+
+    def caption(self, pixels: NDArray[np.uint8]) -> Caption:
+        """The caption of one image.
+
+        Args:
+            pixels: (input_px, input_px, 3), RGB, upright, sRGB, the whole image resized to a square.
+
+        Raises:
+            ValueError: `pixels` is of another shape or type.
+        """
+        expected = (self.input_px, self.input_px, 3)
+        if pixels.shape != expected or pixels.dtype != np.uint8:
+            raise ValueError(f"expected uint8 pixels of shape {expected}, got {pixels.dtype} of {pixels.shape}")
+        outputs = self.encode(pixels)
+        return self._caption_non_photo(outputs) or self._caption_photo(outputs)
+
+    def encode(self, pixels: NDArray[np.uint8]) -> EncoderOutputs:
+        """The encoder's outputs for one image, by name."""
+        before = self.manifest.preprocessing
+        outputs: EncoderOutputs = self._encode(photo=normalise(pixels, before.mean, before.std)[None])
+        return outputs
+
+    def decode(self, outputs: EncoderOutputs) -> Hypothesis:
+        """The best sentence that beam search finds for the encoder's outputs."""
+        return beam_search(
+            self._decoder_steps(outputs), self.manifest.decoding.rows, self._settings, self._token_bonus(outputs)
+        )[0]
+
+    def _caption_non_photo(self, outputs: EncoderOutputs) -> Caption | None:
+        """The caption of an image that is no photo; None for a photo."""
+        if not self._image_types or 1 - float(outputs["kinds"][0]) < self.manifest.tagging.kind_threshold:
+            return None
+        best = 1 + int(np.argmax(outputs["kinds"][1:]))
+        image_type, probability = self._image_types[best], float(outputs["kinds"][best])
+        return Caption(
+            text=image_type.sentence,
+            confidence=probability,
+            tags=tuple(Tag(tag, probability) for tag in image_type.tags),
+            embedding=None,
+            model=self.model,
+            words=tuple(Tag(word, probability) for word in content_words(image_type.sentence)),
+        )
+
+    def _caption_photo(self, outputs: EncoderOutputs) -> Caption:
+        best = self.decode(outputs)
+        evidence = self.word_evidence(best, outputs)
+        model = self.manifest.evidence
+        words = tuple(Tag(one.word, model.word_probability(one)) for one in evidence) if model else ()
+        if model is None:
+            confidence = self._confidence(best.mean_logp)
+        else:
+            confidence = model.sentence_confidence([word.probability for word in words], best.mean_logp)
+        return Caption(
+            text=self._vocabulary.decode(best.tokens),
+            confidence=confidence,
+            tags=self._reported_tags(outputs),
+            embedding=tuple(map(float, outputs["embedding"])) if "embedding" in self.manifest.outputs else None,
+            model=self.model,
+            words=words,
+            sure=model is None or confidence >= model.least,
+        )
+
+    def _token_bonus(self, outputs: EncoderOutputs) -> Floats | None:
+        """(vocabulary,), what the tags add to the log-probability of each word; None where they add nothing."""
+        weight = self.manifest.decoding.tag_weight
+        if not weight:
+            return None
+        bonus = np.zeros(len(self._vocabulary), np.float32)
+        bonus[self._tag_token_ids] = weight * np.clip(outputs["tag_lift"], -MAX_TAG_LIFT, MAX_TAG_LIFT)
+        bonus[UNKNOWN] = 0
+        return bonus
+
+    def word_evidence(self, sentence: Hypothesis, outputs: EncoderOutputs) -> tuple[WordEvidence, ...]:
+        """Evidence for each content word of a sentence, in order.
+
+        Args:
+            outputs: of `encode` for the same image.
+        """
+        classes = word_probabilities(outputs["classes"], self._classes) if self._classes is not None else {}
+        found = []
+        for token, logp in zip(sentence.tokens, sentence.word_logps, strict=False):
+            word = self._vocabulary.words[token]
+            if word not in FUNCTION_WORDS:
+                tag_logit, similarity = self._tag_logit(word, outputs), self._similarity(token, outputs)
+                class_probability = max_over_inflections(word, classes) or 0.0
+                found.append(WordEvidence(word, logp, tag_logit, class_probability, similarity))
+        return tuple(found)
+
+    def _tag_logit(self, word: str, outputs: EncoderOutputs) -> float | None:
+        rows = [self._tag_rows[form] for form in inflections(word) if form in self._tag_rows]
+        return logit(float(outputs["tags"][rows].max())) if rows else None
+
+    def _similarity(self, token: int, outputs: EncoderOutputs) -> float | None:
+        if self._word_embeddings is None or np.isnan(self._word_embeddings[token, 0]):
+            return None
+        ordinary = self.manifest.evidence.ordinary if self.manifest.evidence else ()
+        centred = outputs["embedding"] - np.asarray(ordinary or 0.0, np.float32)
+        # A matrix product would load BLAS into memory.
+        return float((self._word_embeddings[token] * centred).sum())
+
+    def _decoder_steps(self, outputs: EncoderOutputs) -> _DecoderSteps:
+        d = self.manifest.decoding
+        empty = np.zeros((d.layers, d.rows, d.heads, d.max_length, d.head_width), np.float32)
+        return _DecoderSteps(self._step, outputs["photo_keys"], outputs["photo_values"], empty)
+
+    def _confidence(self, mean_logp: float) -> float:
+        fitted = self.manifest.confidence
+        return 1 / (1 + math.exp(-max(-50.0, fitted.slope * mean_logp + fitted.offset)))
+
+    def _reported_tags(self, outputs: EncoderOutputs) -> tuple[Tag, ...]:
+        """Tags and class words above their thresholds, most probable first; a word that is both has the greater one."""
+        tagging = self.manifest.tagging
+        probabilities = {
+            self._tags[row]: float(outputs["tags"][row]) for row in np.flatnonzero(outputs["tags"] >= tagging.threshold)
+        }
+        if self._classes is not None:
+            for word, p in word_probabilities(outputs["classes"], self._classes).items():
+                if p >= tagging.class_threshold:
+                    probabilities[word] = max(p, probabilities.get(word, 0.0))
+        ranked = sorted(probabilities.items(), key=lambda item: -item[1])
+        return tuple(Tag(word, p) for word, p in ranked[: tagging.most])
+
+
+class _DecoderSteps:
+    """`decode_step` with its key/value cache."""
+
+    def __init__(self, step: Any, photo_keys: Floats, photo_values: Floats, empty: Floats) -> None:
+        self._step = step
+        self._photo = {"photo_keys": photo_keys, "photo_values": photo_values}
+        self._keys, self._values = empty, empty
+
+    def __call__(self, tokens: NDArray[np.int32], position: int, parents: NDArray[np.int32]) -> Floats:
+        moved = {"keys": self._keys[:, parents], "values": self._values[:, parents]}
+        found = self._step(tokens=tokens, position=np.array([position], np.int32), **moved, **self._photo)
+        self._keys, self._values = found["keys"], found["values"]
+        logp: Floats = found["logp"]
+        return logp
+
+
+def _read_vocabulary(path: Path, expected: int) -> Vocabulary:
+    try:
+        vocabulary = Vocabulary.read(path)
+    except ValueError as error:
+        raise BundleError(f"{path} is no vocabulary: {error}") from error
+    if len(vocabulary) != expected:
+        raise BundleError(f"{path} has {len(vocabulary)} words; the manifest says {expected}")
+    return vocabulary
+
+
+def _read_word_embeddings(path: Path, expected: int) -> NDArray[np.float16]:
+    try:
+        embeddings: NDArray[np.float16] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} can't be read as an array: {error}") from error
+    if embeddings.ndim != 2 or len(embeddings) != expected:
+        raise BundleError(f"{path} has the shape {embeddings.shape}; expected {expected} rows, one for each word")
+    return embeddings
+
+
+def _open(path: Path, signature: str, threads: int) -> tuple[Any, Any]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        runner = interpreter.get_signature_runner(signature)
+    except (ValueError, RuntimeError) as error:
+        raise BundleError(
+            f"{path} can't be opened as a TFLite model with the signature {signature}: {error}"
+        ) from error
+    return interpreter, runner

@@ -1,0 +1,131 @@
+"""Shared by training and serving: resizing, normalisation, tokens and vocabulary.
+
+Needs numpy and, for `squash`, Pillow. Never TensorFlow.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+#: Maps pixels in 0..255 to -1..1, as MobileNetV2's published weights expect.
+MEAN = (127.5, 127.5, 127.5)
+STD = (127.5, 127.5, 127.5)
+
+PAD, START, END, UNKNOWN = range(4)
+#: The first lines of every vocabulary.txt, in the order of their ids above.
+SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")
+
+_TOKEN = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
+#: Words of captions that are always written with capitals.
+_CAPITAL = {"i": "I", "frisbee": "Frisbee", "santa": "Santa", "christmas": "Christmas", "american": "American",
+            "asian": "Asian", "tv": "TV", "atv": "ATV", "bmx": "BMX", "suv": "SUV"}  # fmt: skip
+
+
+def squash(image: Image, size_px: int) -> NDArray[np.uint8]:
+    """The whole image as (size_px, size_px, 3) uint8 RGB, without keeping its aspect ratio.
+
+    As the training photos: nothing is cropped. `reducing_gap` lets Pillow shrink large images by whole factors first,
+    which is faster and differs by less than a level.
+    """
+    from PIL.Image import Resampling  # not at the top: the captioning process does not need Pillow
+
+    small = image.convert("RGB").resize((size_px, size_px), Resampling.BICUBIC, reducing_gap=3.0)
+    return np.asarray(small, dtype=np.uint8)
+
+
+def normalise(
+    pixels: NDArray[np.uint8],
+    mean: Sequence[float] = MEAN,
+    std: Sequence[float] = STD,
+) -> NDArray[np.float32]:
+    """uint8 pixels (..., 3) as float32, each channel less its mean and divided by its deviation."""
+    scale = np.float32(1) / np.asarray(std, np.float32)
+    return (pixels.astype(np.float32) - np.asarray(mean, np.float32)) * scale
+
+
+def tokenize(text: str) -> list[str]:
+    """The lower-case words of a sentence, punctuation dropped.
+
+    >>> tokenize("A man's red-and-white kite , high up .")
+    ['a', "man's", 'red-and-white', 'kite', 'high', 'up']
+    """
+    folded = unicodedata.normalize("NFKC", text).replace("\u2019", "'").lower()
+    return _TOKEN.findall(folded)
+
+
+def detokenize(tokens: Iterable[str]) -> str:
+    """Words as a written sentence: capital first letter, full stop, nothing before the stop.
+
+    >>> detokenize(["a", "dog", "runs"])
+    'A dog runs.'
+    """
+    text = " ".join(_CAPITAL.get(token, token) for token in tokens)
+    return text[:1].upper() + text[1:] + "." if text else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The captioner's words; a word's id is its line number in vocabulary.txt, from 0.
+
+    Raises:
+        ValueError: the special tokens are not first, or a word is listed twice.
+    """
+
+    words: tuple[str, ...]
+    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.words[: len(SPECIAL)] != SPECIAL:
+            raise ValueError(f"a vocabulary starts with {SPECIAL}, not with {self.words[: len(SPECIAL)]}")
+        ids = {word: i for i, word in enumerate(self.words)}
+        if len(ids) != len(self.words):
+            raise ValueError("a vocabulary lists each word once")
+        object.__setattr__(self, "_ids", ids)
+
+    @classmethod
+    def read(cls, path: Path) -> Vocabulary:
+        """From a text file of one word to a line."""
+        return cls(tuple(path.read_text(encoding="utf-8").split("\n")[:-1]))
+
+    @classmethod
+    def build(cls, counts: dict[str, int], size: int) -> Vocabulary:
+        """The `size` most frequent words (special tokens included); ties go by the alphabet."""
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        return cls(SPECIAL + tuple(ranked[: size - len(SPECIAL)]))
+
+    def write(self, path: Path) -> None:
+        """To a text file of one word to a line."""
+        path.write_text("".join(f"{word}\n" for word in self.words), encoding="utf-8")
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def encode(self, text: str, length: int) -> list[int]:
+        """START, word ids, END, then PAD to `length`; a longer sentence is cut and then has no END."""
+        ids = [START, *(self._ids.get(word, UNKNOWN) for word in tokenize(text)), END]
+        return (ids + [PAD] * length)[:length]
+
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """The words of `ids` up to END, special tokens left out."""
+        found: list[str] = []
+        for i in ids:
+            if i == END:
+                break
+            if i >= len(SPECIAL):
+                found.append(self.words[i])
+        return found
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """`ids` as a written sentence."""
+        return detokenize(self.tokens(ids))

@@ -1,0 +1,236 @@
+"""Prepares photos for training: pixels and the teacher's features as .npy files.
+
+    python -m captioner.training.data --out PREPARED --teacher mobilenet_v2.tflite \\
+        flickr8k-train=photos-0.tar,photos-1.tar
+
+Each named source becomes a directory of PREPARED with photos.npy (n, px, px, 3) uint8, teacher.npy
+(n, 7, 7, 256) float16 and names.txt. The principal components in PREPARED/basis.npz are fitted on the first
+source and used for all. A source that is there already is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import io
+import json
+import logging
+import tarfile
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from captioner.inference.preprocess import Vocabulary, squash, tokenize
+from captioner.training.npy_writer import NpyWriter
+from captioner.training.program import program_parser
+from captioner.training.teacher import TEACHER_PX, Basis, Teacher
+
+log = logging.getLogger(__name__)
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+#: Photos that the principal components are fitted on, and feature vectors taken of each.
+BASIS_PHOTOS, BASIS_CELLS = 1500, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One prepared set of photos, its arrays mapped from disk."""
+
+    photos: NDArray[np.uint8]  # (n, px, px, 3)
+    teacher: NDArray[np.float16] | None  # (n, 7, 7, BASIS_DIM)
+    names: tuple[str, ...]
+
+    @classmethod
+    def open(cls, directory: Path) -> Source:
+        """Map the arrays of a prepared source."""
+        teacher = directory / "teacher.npy"
+        return cls(
+            photos=np.load(directory / "photos.npy", mmap_mode="r", allow_pickle=False),
+            teacher=np.load(teacher, mmap_mode="r", allow_pickle=False) if teacher.exists() else None,
+            names=tuple((directory / "names.txt").read_text(encoding="utf-8").splitlines()),
+        )
+
+
+def read_photos(path: Path, wanted: Container[str] | None = None) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every photo of a tar file, a zip file or a directory, in the order of their names.
+
+    Zip files in a directory are read as if they lay there unpacked: COCO's need not be.
+
+    Args:
+        wanted: names; other photos are passed over unread.
+    """
+    with ExitStack() as opened:
+        readers = {name: read for name, read in _photo_readers(path, opened) if wanted is None or name in wanted}
+        for name in sorted(readers):
+            yield name, readers[name]()
+
+
+def photo_names(path: Path) -> list[str]:
+    """The names that `read_photos` gives."""
+    with ExitStack() as opened:
+        return sorted({name for name, _ in _photo_readers(path, opened)})
+
+
+def _photo_readers(path: Path, opened: ExitStack) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The name of each photo, and what reads it."""
+    if path.is_dir():
+        files = [file for file in path.rglob("*") if file.suffix.lower() in {".zip", *PHOTO_SUFFIXES}]
+        for archive in (file for file in files if file.suffix.lower() == ".zip" and file.is_file()):
+            folder = archive.parent.relative_to(path)
+            for name, read in _photo_readers(archive, opened):
+                yield (folder / name).as_posix(), read
+        for file in filter(_is_photo, files):
+            yield file.relative_to(path).as_posix(), file.read_bytes
+    elif path.suffix.lower() == ".zip":
+        zipped = opened.enter_context(zipfile.ZipFile(path))
+        for name in filter(_is_photo, zipped.namelist()):
+            yield name, partial(zipped.read, name)
+    else:
+        tar = opened.enter_context(tarfile.open(path))  # noqa: SIM115 the stack closes it
+        for member in tar.getmembers():
+            if member.isfile() and _is_photo(member.name):
+                yield member.name, partial(_read_member, tar, member)
+
+
+def _is_photo(name: str | Path) -> bool:
+    return Path(name).suffix.lower() in PHOTO_SUFFIXES
+
+
+def _read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    content = tar.extractfile(member)
+    return content.read() if content else b""
+
+
+def read_captions(path: Path) -> dict[str, list[str]]:
+    """Captions by photo name, from lines of {"image": ..., "captions": [...]}."""
+    with path.open(encoding="utf-8") as lines:
+        rows: Iterable[dict[str, Any]] = map(json.loads, lines)
+        return {row["image"]: list(row["captions"]) for row in rows}
+
+
+def is_held_out(name: str, share: float = 0.25) -> bool:
+    """Whether a photo belongs to the part of a set that is kept for measuring: by a hash of its name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") < share * 2**32
+
+
+def read_text(path: Path) -> list[str]:
+    """The lines of a text file, gzipped or not."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as lines:
+        return [line.strip() for line in lines if line.strip()]
+
+
+def build_vocabulary(captions: Iterable[str], text: Iterable[str], size: int) -> Vocabulary:
+    """A word of photo captions counts ten times one of text without photos: only those can be learnt from photos."""
+    counts: Counter[str] = Counter()
+    for weight, lines in ((10, captions), (1, text)):
+        for line in lines:
+            for word in tokenize(line):
+                counts[word] += weight
+    return Vocabulary.build(counts, size)
+
+
+def decode_image(data: bytes) -> Image.Image | None:
+    """A photo, or None with a line in the log where the bytes are none."""
+    try:
+        image = Image.open(io.BytesIO(data))
+        image.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        log.warning("left out: %s", error)
+        return None
+    return image.convert("RGB")
+
+
+def fit_basis(paths: Iterable[Path], teacher: Teacher) -> Basis:
+    """Principal components of the teacher's features over the first photos of `paths`."""
+    rng = np.random.default_rng(0)
+    cells: list[NDArray[np.float32]] = []
+    for _, data in (photo for path in paths for photo in read_photos(path)):
+        image = decode_image(data)
+        if image is not None:
+            features = teacher.features(squash(image, TEACHER_PX)).reshape(49, -1)
+            cells.append(features[rng.choice(49, BASIS_CELLS, replace=False)])
+        if len(cells) == BASIS_PHOTOS:
+            break
+    return Basis.fit(np.concatenate(cells), teacher.weights, teacher.bias)
+
+
+def prepare(paths: Iterable[Path], out: Path, px: int, teacher: Teacher | None, basis: Basis | None) -> int:
+    """Write one source to `out` and return its number of photos; `out` appears only when it is whole.
+
+    Raises:
+        ValueError: there is not one photo.
+    """
+    started = time.monotonic()
+    unfinished = out.with_name(out.name + ".part")
+    unfinished.mkdir(parents=True, exist_ok=True)
+    images = ((name, decode_image(data)) for path in paths for name, data in read_photos(path))
+    found = ((name, image) for name, image in images if image is not None)
+    with (
+        NpyWriter(unfinished / "photos.npy") as photos,
+        (unfinished / "names.txt").open("w", encoding="utf-8") as names,
+    ):
+        targets = NpyWriter(unfinished / "teacher.npy") if teacher else None
+        while some := list(islice(found, 64)):  # projected many at a time: one at a time is a tenth as fast
+            photos.append(np.stack([squash(image, px) for _, image in some]))
+            names.writelines(f"{name}\n" for name, _ in some)
+            if targets and teacher and basis:
+                targets.append(basis(np.stack([teacher.features(squash(image, TEACHER_PX)) for _, image in some])))
+            if photos.length % 1024 == 0:
+                log.info("%s: %d photos, %.0f/s", out.name, photos.length, photos.length / (time.monotonic() - started))
+    if targets:
+        targets.close()
+    unfinished.rename(out)
+    return photos.length
+
+
+def prepare_all(sources: Mapping[str, list[Path]], out: Path, px: int, teacher_path: Path | None) -> None:
+    """Prepare each source that is not there yet."""
+    out.mkdir(parents=True, exist_ok=True)
+    teacher = Teacher(teacher_path) if teacher_path else None
+    basis: Basis | None = None
+    if teacher is not None:
+        if not (out / "basis.npz").exists():
+            fit_basis(next(iter(sources.values())), teacher).save(out / "basis.npz")
+        basis = Basis.load(out / "basis.npz")
+    for name, paths in sources.items():
+        if (out / name).exists():
+            log.info("%s is there", name)
+            continue
+        log.info("%s: %d photos", name, prepare(paths, out / name, px, teacher, basis))
+
+
+def _parse_source(text: str) -> tuple[str, list[Path]]:
+    name, _, paths = text.partition("=")
+    if not paths:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH[,PATH...]")
+    return name, [Path(path) for path in paths.split(",")]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The command line."""
+    parser = program_parser("data", __doc__)
+    parser.add_argument("sources", nargs="+", type=_parse_source, metavar="NAME=PATH[,PATH...]",
+                        help="tar files, zip files or directories of photos that make up one source")  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, help="directory of the prepared sources")
+    parser.add_argument("--px", type=int, default=224, help="side of the stored photos, pixels (default 224)")
+    parser.add_argument("--teacher", type=Path, help="quantised MobileNetV2 .tflite; without it pixels only")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    prepare_all(dict(args.sources), args.out, args.px, args.teacher)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Keras layers as TFLite models. Needs TensorFlow, all but `keras_functions`."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner.training.encoder import matmul_precision
+
+Function = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+#: The same with named outputs.
+Functions = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def convert(signature: str, function: Any, inputs: Mapping[str, tuple[Sequence[int], str]], variables: Sequence[Any],
+            dynamic_range: bool = False) -> bytes:  # fmt: skip
+    """A function of Keras layers as a TFLite model with one signature, of built-in operations only."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    # A module does not find the weights inside Keras layers; without this line it is exported without them.
+    module.tracked = [variable.value for variable in variables]
+    specs = {name: tf.TensorSpec(shape, dtype, name=name) for name, (shape, dtype) in inputs.items()}
+    module.function = tf.function(function, input_signature=list(specs.values()))
+    # TFLite has no products in bfloat16.
+    with tempfile.TemporaryDirectory() as directory, matmul_precision("float32"):
+        concrete = module.function.get_concrete_function()
+        tf.saved_model.save(module, directory, signatures={signature: concrete})
+        converter = tf.lite.TFLiteConverter.from_saved_model(directory, signature_keys=[signature])
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if dynamic_range:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        return bytes(converter.convert())
+
+
+def fast_function(model: Any, shape: Sequence[int], quantise: bool = False) -> Function:
+    """A Keras model of one input and one output as a function of numpy arrays (of `shape`), whatever Keras runs on."""
+    functions = fast_functions(model, shape, quantise)
+    return lambda x: functions(x)["y"]
+
+
+def fast_functions(model: Any, shape: Sequence[int], quantise: bool = False) -> Functions:
+    """The same for a model whose outputs have names; quantised where the backend is TensorFlow."""
+    import keras
+
+    return lite_functions(model, shape, quantise) if keras.backend.backend() == "tensorflow" else keras_functions(model)
+
+
+def keras_functions(model: Any) -> Functions:
+    """A Keras model of one input as a function of numpy arrays that threads may share.
+
+    One call at a time: on JAX a call takes the model's weights away from every other until it is done.
+    """
+
+    def call(x: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+        with _ONE_AT_A_TIME:
+            found = _by_name(model.predict_on_batch(x))
+        return {name: np.asarray(values) for name, values in found.items()}
+
+    return call
+
+
+def lite_functions(model: Any, shape: Sequence[int], quantise: bool = False, threads: int = 1) -> Functions:
+    """A Keras model of one input as a function of numpy arrays, run in TFLite: faster than Keras itself.
+
+    Args:
+        quantise: with int8 weights, as `export` writes an encoder: what is kept is then what will be served.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    content = convert("call", lambda x: _by_name(model(x)), {"x": (shape, "float32")}, model.variables)
+    content = quantise_dense(content) if quantise else content
+    interpreter = Interpreter(model_content=content, num_threads=threads)
+    runner = interpreter.get_signature_runner("call")
+    return lambda x: dict(runner(x=x))
+
+
+def _by_name(found: Any) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {"y": found}
+
+
+def quantise_dense(model: bytes) -> bytes:
+    """int8 weights, one scale per channel, for dense layers and plain convolutions; activations stay float."""
+    from ai_edge_quantizer import qtyping, quantizer
+
+    weights = qtyping.TensorQuantizationConfig(8, True, qtyping.QuantGranularity.CHANNELWISE)
+    config = qtyping.OpQuantizationConfig(
+        weight_tensor_config=weights, compute_precision=qtyping.ComputePrecision.INTEGER
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "model.tflite"
+        path.write_bytes(model)
+        job = quantizer.Quantizer(str(path))
+        for operation in (qtyping.TFLOperationName.FULLY_CONNECTED, qtyping.TFLOperationName.CONV_2D):
+            job.update_quantization_recipe(".*", operation, config)
+        return bytes(job.quantize().quantized_model)

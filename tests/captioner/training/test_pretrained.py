@@ -1,0 +1,120 @@
+"""The published ConvNeXt and ours say the same, to the rounding of float32; random weights stand for the published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+import keras
+from ai_edge_litert.interpreter import Interpreter
+from keras import ops
+from numpy.typing import NDArray
+
+from captioner.inference.preprocess import normalise
+from captioner.training import checkpoint, pretrained
+from captioner.training.encoder import SIZES, EncoderSize, build_encoder
+from captioner.training.tflite import convert
+
+#: Keras with TensorFlow says so whenever it saves weights.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
+PX = 96
+
+
+@pytest.fixture(scope="module")
+def theirs() -> keras.Model:
+    """keras.applications' smallest, every weight drawn anew, norms and layer scales included."""
+    model = keras.applications.ConvNeXtTiny(weights=None, classifier_activation=None, input_shape=(PX, PX, 3))
+    rng = np.random.default_rng(0)
+    for variable in model.weights:
+        if variable.name == "kernel":
+            drawn = rng.normal(0, np.prod(variable.shape[:-1]) ** -0.5, variable.shape)
+        else:
+            drawn = rng.normal(0 if variable.name in ("beta", "bias") else 1, 0.3, variable.shape)
+        variable.assign(drawn.astype(np.float32))
+    return model
+
+
+@pytest.fixture(scope="module")
+def found(theirs: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> checkpoint.Arrays:
+    """Their weights for our blocks, by way of a file."""
+    run = tmp_path_factory.mktemp("run")
+    theirs.save_weights(run / "random.weights.h5")
+    pretrained.main(["--size", "tiny", "--run", str(run), "--weights", str(run / "random.weights.h5")])
+    return checkpoint.load(run / "pretrained.npz")
+
+
+@pytest.fixture(scope="module")
+def pixels() -> NDArray[np.uint8]:
+    """Two pictures, of shapes and of noise."""
+    rng = np.random.default_rng(1)
+    shapes = rng.integers(0, 256, (1, 6, 6, 3)).repeat(16, axis=1).repeat(16, axis=2)
+    return np.concatenate([shapes, rng.integers(0, 256, (1, PX, PX, 3))]).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def published_outputs(
+    theirs: keras.Model, pixels: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Their last map, without the norm that the published weights lack, and their logits."""
+    inner = keras.Model(theirs.input, [theirs.get_layer("convnext_tiny_head_gap").input, theirs.output])
+    last, logits = (ops.convert_to_numpy(part) for part in inner(pixels.astype(np.float32)))
+    return last, logits
+
+
+def our_outputs(size: str, weights: checkpoint.Arrays, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    model = build_encoder(size, PX)
+    checkpoint.assign(model, weights)
+    return {name: ops.convert_to_numpy(part) for name, part in model(normalise(pixels)).items()}
+
+
+def layer_norm(last: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (last - last.mean(-1, keepdims=True)) / np.sqrt(last.var(-1, keepdims=True) + 1e-6)
+
+
+def test_map_and_classes_are_theirs(
+    found: checkpoint.Arrays,
+    pixels: NDArray[np.uint8],
+    published_outputs: tuple[NDArray[np.float32], NDArray[np.float32]],
+) -> None:
+    last, logits = published_outputs
+    ours = our_outputs("tiny", found, pixels)
+    assert last.std() > 1
+    assert logits.std() > 0.3
+    np.testing.assert_allclose(ours["map"], layer_norm(last), atol=2e-5)
+    np.testing.assert_allclose(ours["classes"][:, 1:], logits, atol=2e-5)
+    assert (ours["classes"][:, 0] < logits.min() - 10).all()
+
+
+def test_the_quick_gelu_would_not_do(found: checkpoint.Arrays, pixels: NDArray[np.uint8],
+                                     published_outputs: tuple[NDArray[np.float32], NDArray[np.float32]],
+                                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """Why `EncoderSize.published` asks for the exact one."""
+    monkeypatch.setitem(SIZES, "quick", EncoderSize(SIZES["tiny"].depths, SIZES["tiny"].widths))
+    error = our_outputs("quick", found, pixels)["map"] - layer_norm(published_outputs[0])
+    assert np.abs(error).max() > 0.02
+
+
+def test_the_exact_gelu_goes_into_tflite_with_built_in_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "made", EncoderSize((1, 1, 2, 1), (8, 8, 16, 16), published=True))
+    trained, exported = build_encoder("made", PX), build_encoder("made", PX, slabs=True)
+    checkpoint.assign(exported, checkpoint.weights(trained))
+    content = convert("call", lambda x: dict(exported(x)), {"x": ((1, PX, PX, 3), "float32")}, exported.variables)
+    photo = np.random.default_rng(2).uniform(-1, 1, (1, PX, PX, 3)).astype(np.float32)
+    given = Interpreter(model_content=content).get_signature_runner("call")(x=photo)
+    for name, part in trained(photo).items():
+        np.testing.assert_allclose(given[name], ops.convert_to_numpy(part), atol=2e-5)
+
+
+@pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")  # Keras, of each layer it doesn't find
+def test_a_file_of_another_network_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save_weights(tmp_path / "other.weights.h5")
+    for name in ("other.weights.h5", "none.h5"):
+        with pytest.raises(SystemExit) as ended:
+            pretrained.main(["--run", str(tmp_path), "--weights", str(tmp_path / name)])
+        assert ended.value.code == 1
+        assert f"{name} can't be taken for ConvNeXt tiny" in capsys.readouterr().err
+    assert not (tmp_path / "pretrained.npz").exists()
