@@ -3,7 +3,7 @@
 `2014:12:01 15:45:12` (EXIF), ISO 8601 as XMP has it, `20141201` (IPTC), `12/01/2014` and `12/1/14` (month first),
 `01.12.2014` and `1.12.14` (day first), RFC 1123, which PNG recommends, the C library's form, months by their names in
 the languages that cameras are sold in, `06/1950`, `ca. 1950`, and seconds or milliseconds since 1970. A day that the
-month does not have leaves the month, a month that there is not leaves the year, a time that there is not leaves the day.
+month does not have leaves the month, a month that there is not the year, a time that there is not the day.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from indexer.model import DatePrecision
 
 _MOST_CHARACTERS = 64
 _LAST_SHORT_YEAR = 68  # POSIX, strptime's %y: 68 is 2068, 69 is 1969
-#: By the first letters of their names, without accents, in English, German, French, Spanish, Italian, Portuguese, Dutch.
+#: By the first letters of their names, without accents, in English, German, French, Spanish, Italian, Portuguese
+#: and Dutch.
 _MONTHS = MappingProxyType(
     {
         name: number
@@ -191,8 +192,8 @@ def _with_time(date: Taken, text: str, fraction: str, offset: str | None) -> Tak
 
 
 def of_24_hours(hour: int, half: str) -> int:
-    """The hour, 0..23 where there is such a one. `half` is "am", "pm" in any spelling, or empty. 24 is what some cameras
-    call the first hour of the same day (`kk` in place of `HH`)."""
+    """The hour, 0..23 where there is such a one. `half` is "am" or "pm" in any spelling, or empty. 24 is what some
+    cameras call the first hour of the same day (`kk` in place of `HH`)."""
     if half and hour <= 12:
         return hour % 12 + (12 if re.sub("[. ]", "", half.lower()) in _AFTERNOON else 0)
     return 0 if hour == 24 else hour
