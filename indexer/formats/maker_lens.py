@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -146,7 +146,8 @@ def _of_header(block: bytes, order: str, start: int, note: bytes) -> str | None:
 def _of_maker(block: bytes, order: str, start: int, note: bytes, make: str) -> str | None:
     """Of a note that begins with its directory."""
     if make.startswith("CANON"):
-        return _canon(_moved(note) or _in_block(block, order, start, note, 0))
+        unmoved = _lie_in(_spans(note, order, 0), start, start + len(note))
+        return _canon((None if unmoved else _moved(note)) or _in_block(block, order, start, note, 0))
     if make.startswith("NIKON"):
         return _nikon(_in_block(block, order, start, note, 0))
     if make.startswith("SONY"):
@@ -168,7 +169,7 @@ def _in_block(block: bytes, order: str, start: int, note: bytes, header_bytes: i
     """The directory behind a note's header. Where the values lie elsewhere, but would lie one behind the other right
     behind the directory had the note stood somewhere else, it stood there."""
     spans = _spans(note, order, header_bytes)
-    if spans and not all(start <= at and at + size <= start + len(note) for at, size in spans):
+    if spans and not _lie_in(spans, start, start + len(note)):
         (count,) = struct.unpack_from(order + "H", note, header_bytes)
         first = min(at for at, _ in spans)
         for behind in (4, 0):  # bytes that point at the next directory; some makers leave them out
@@ -176,6 +177,10 @@ def _in_block(block: bytes, order: str, start: int, note: bytes, header_bytes: i
             if 8 <= stood <= _MOST_MOVED_BYTES and all(at + size <= stood + len(note) for at, size in spans):
                 return _Directory(bytes(stood) + note, order, stood + header_bytes)
     return _Directory(block, order, start + header_bytes)
+
+
+def _lie_in(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+    return bool(spans) and all(start <= at and at + size <= end for at, size in spans)
 
 
 def _spans(note: bytes, order: str, offset: int) -> list[tuple[int, int]]:

@@ -116,6 +116,11 @@ NOTES = {
         directory([(0x0095, ASCII, b"EF85mm f/1.8 USM\0")], 900) + b"II*\0" + struct.pack("<I", 900),
         "EF85mm f/1.8 USM",
     ),
+    "Canon, where it was, with a footer that is wrong": (
+        b"Canon",
+        in_block(b"", [(0x0095, ASCII, b"EF85mm f/1.8 USM\0")]) + b"II*\0" + struct.pack("<I", 900),
+        "EF85mm f/1.8 USM",
+    ),
     "Canon, moved and without its footer": (
         b"Canon",
         directory([(0x0095, ASCII, b"EF85mm f/1.8 USM\0")], 900),
