@@ -105,6 +105,8 @@ class Xmp:
     latitude: str | None = None  # exif:GPSLatitude: "47,21.251041N"
     longitude: str | None = None
     lens: str | None = None
+    make: str | None = None  # of the camera
+    model: str | None = None
     pets: tuple[str, ...] = ()
     headlines: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
@@ -138,6 +140,8 @@ def read_xmp(packet: bytes | None) -> Xmp | None:
         latitude=found.text(_EXIF + "GPSLatitude"),
         longitude=found.text(_EXIF + "GPSLongitude"),
         lens=next(found.first_texts(_EXIF_EX + "LensModel", _AUX + "Lens"), None),
+        make=found.text(_TIFF + "Make"),
+        model=found.text(_TIFF + "Model"),
         pets=tuple(_region_names(root, "pet")),
         headlines=found.texts(_PHOTOSHOP + "Headline"),
         subjects=tuple(text for name in _SUBJECTS for text in found.texts(name)),

@@ -31,7 +31,7 @@ _PREFIX = (
     r"line(?:[ _](?:album|p|image))?|resized|collage)[ _\-]?"
 )
 _SEPARATED = re.compile(rf"(?<!\d){_YEAR}(?P<dash>[\-_.]){_MONTH}(?P=dash){_DAY}(?!\d){_TIME}?", re.I)
-#: Telegram's `photo_1@31-12-2020_12-00-00`, `31.12.2020`, and `31-12-2020` and `12-31-2020` where only one can be the day.
+#: Telegram's `photo_1@31-12-2020_12-00-00`, `31.12.2020`, and `31-12-2020` and `12-31-2020` where one only is a day.
 _YEAR_LAST = re.compile(rf"(?<![\d.\-])(?P<one>\d\d)(?P<dash>[.\-])(?P<other>\d\d)(?P=dash){_YEAR}(?!\d){_TIME}?", re.I)
 _PACKED = re.compile(rf"(?<!\d){_PACKED_DAY}{_TIME}", re.I)
 _NUMBERED = r"(?!_[0-9a-f]{10}(?:_|$)|(?:_\d+)+_[a-z]$)"  # the numbers of Flickr and Facebook

@@ -103,6 +103,11 @@ def test_a_sidecar_that_says_less_of_the_same_date_costs_no_offset(sidecar: str,
     assert date_of(jpeg(exif=exif), beside) == expected
 
 
+def test_a_date_that_stands_in_the_wrong_directory_counts() -> None:
+    block = struct.pack("<2sHIHHHII", b"II", 42, 8, 1, 0x9003, 2, 20, 26) + bytes(4) + b"2006:05:27 12:37:03\0"
+    assert date_of(with_segments(JPEG, (0xE1, b"Exif\0\0" + block))) == "2006-05-27T12:37:03"
+
+
 def test_gps_time_and_the_last_change_come_after_what_was_meant() -> None:
     gps = {GPSIFD.GPSDateStamp: b"2015:06:07", GPSIFD.GPSTimeStamp: ((8, 1), (9, 1), (10, 1))}
     assert date_of(jpeg({ImageIFD.DateTime: b"2020:01:01 10:00:00"}, gps=gps)) == "2015-06-07T08:09:10+00:00"
@@ -155,6 +160,9 @@ TIME = chunks_made.chunk(b"tIME", struct.pack(">HBBBBB", 2022, 2, 3, 4, 5, 6))
         ((chunks_made.chunk(b"iTXt", b"Creation Time\0\0\0\0\x002014-12-01"),), "2014-12-01"),
         ((chunks_made.chunk(b"tEXt", b"Creation Time\0some day"), TIME), "2022-02-03T04:05:06+00:00"),
         ((chunks_made.chunk(b"tEXt", b"exif:DateTimeOriginal\x002014:12:01 15:45:12"),), "2014-12-01T15:45:12"),
+        ((chunks_made.chunk(b"tEXt", b"create-date\x002014-12-01T15:45:12+02:00"),), "2014-12-01T15:45:12+02:00"),
+        ((chunks_made.chunk(b"tEXt", b"CreationTime\x002014:12:01 15:45:12"),), "2014-12-01T15:45:12"),
+        ((chunks_made.chunk(b"tEXt", b"exif:DateTimeDigitized\x002014:12:01 15:45:12"),), "2014-12-01T15:45:12"),
         ((chunks_made.chunk(b"tEXt", b"date:create\x002014-12-01T15:45:12+00:00"),), None),
         ((TIME,), "2022-02-03T04:05:06+00:00"),
         ((chunks_made.chunk(b"tIME", struct.pack(">HBBBBB", 2022, 2, 30, 4, 5, 6)),), None),
