@@ -41,7 +41,10 @@ def decode_text(raw: bytes, *, big_endian: bool = False) -> str:
 
 
 def decode_narrow(raw: bytes) -> str:
-    """UTF-8, ISO-2022-JP or Shift JIS where it can be nothing else, Windows-1252 or Mac OS Roman. Without blanks around."""
+    """UTF-8, ISO-2022-JP or Shift JIS where it can be nothing else, else Windows-1252 or Mac OS Roman.
+
+    Without blanks around.
+    """
     try:
         return raw.decode("iso2022_jp" if _JIS_ESCAPE in raw else "utf-8").strip(_BLANK)
     except UnicodeDecodeError:

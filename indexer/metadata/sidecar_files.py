@@ -48,7 +48,7 @@ _EDITS = (
 #: Both as one character and as a letter with its accent behind it, as macOS writes names.
 _EDITED_WORDS = tuple(dict.fromkeys(normalize(form, word) for word in _EDITS for form in ("NFC", "NFD")))
 _EDITED = re.compile(rf"(.+?)[ -]+(?:{'|'.join(map(re.escape, _EDITED_WORDS))})(\(\d{{1,4}}\))?")
-#: Takeout cuts names off, with whatever was added to them, at this many characters: the ending counts, a number does not.
+#: Takeout cuts names off, with whatever was added to them, at this length: the ending counts, a number does not.
 _LONGEST_NAME = 51
 _CUT_EDIT = re.compile(r"(.+)-(.*?)(\(\d{1,4}\))?")
 _CUT_WORDS = frozenset(word[:length] for word in _EDITED_WORDS for length in range(len(word)))

@@ -188,7 +188,11 @@ def test_people_are_named_by_regions_tags_and_lists() -> None:
 
 
 @pytest.mark.parametrize(
-    "branch", ["People", "Personen", "Leute", "Familie", "Persons", "Personnes", "Personas", "Family"]
+    "branch",
+    [
+        *("People", "Personen", "Leute", "Familie", "Persons", "Personnes", "Personas", "Family", "PEOPLE", "Who"),
+        *("Kontakte", "Rodina", "Perhe", "Familj", "Vrienden", "Rostros", "Család", "Aile", "家人", "인물"),
+    ],
 )
 @pytest.mark.parametrize(
     ("name", "separator"),
@@ -203,6 +207,33 @@ def test_the_branch_of_names_is_known_in_several_languages(branch: str, name: st
     metadata = read(with_xmp(JPEG, bag(name, separator.join((branch, "Smith", "Anna")), "black/white", "a|b")))
     assert metadata.people == ("Anna",)
     assert {"a", "b"} < set(metadata.keywords)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'<?xpacket end="w"?>', b"\0\0\0left over <a> & \xff"),
+        (b'</x:xmpmeta><?xpacket end="w"?>', b"</x:xmpmeta>\n<dc:old>words</dc:old>"),
+        (b"Sea", b"Sea & <dc:gone>"),
+        (b"Sea", b"Sea & sand"),
+        (b"Sea", b"Sea &amp; sand&nbsp;&"),
+    ],
+)
+def test_what_is_no_xml_in_a_packet_costs_no_more_than_itself(before: bytes, after: bytes) -> None:
+    packet = xmp_packet("<dc:title>Rome</dc:title>" + bag("dc:subject", "Sea")).replace(before, after)
+    data = with_segments(JPEG, (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet))
+    found = read(data)
+    if b"gone" in after:
+        assert found.title is None
+    else:
+        assert (found.title, found.keywords[0][:3]) == ("Rome", "Sea")
+        assert read(JPEG, packet).title == "Rome"
+
+
+def test_exif_that_goes_on_in_a_second_segment_is_read_whole() -> None:
+    block = exif_bytes({ImageIFD.Artist: b"Anna"}, {ExifIFD.DateTimeOriginal: b"2014:12:01 15:45:12"})
+    data = with_segments(JPEG, (0xE1, block[:40]), (0xE1, b"Exif\0\0" + block[40:]))
+    assert read(data).taken_at == datetime(2014, 12, 1, 15, 45, 12)
 
 
 def test_a_keyword_with_a_stroke_is_one_keyword() -> None:
