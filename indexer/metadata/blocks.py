@@ -115,7 +115,7 @@ def _of_jpeg(data: bytes) -> _Raw:
     for part in jpeg_parts(data, headers_only=True):
         body = data[part.body : part.end] if part.kind in (APP1, APP13, COM) else b""
         if body.startswith(_EXIF_HEADER):
-            raw.exif = _with_next(raw.exif, body[6:])
+            raw.exif = raw.exif or body[6:]
         elif body.startswith(_XMP_HEADER) and raw.xmp is None:
             raw.xmp = body[len(_XMP_HEADER) :]
         elif part.kind == COM:
@@ -127,13 +127,6 @@ def _of_jpeg(data: bytes) -> _Raw:
     raw.xmp = raw.xmp or odd
     raw.iptc = photoshop_iptc(photoshop)
     return raw
-
-
-def _with_next(block: bytes | None, body: bytes) -> bytes:
-    """An Exif block with the next segment's: what is longer than a segment may hold goes on there, without a header."""
-    if block is None:
-        return body
-    return block if body[:4] in (b"II*\0", b"MM\0*") else block + body
 
 
 def _of_png(data: bytes) -> _Raw:

@@ -230,12 +230,6 @@ def test_what_is_no_xml_in_a_packet_costs_no_more_than_itself(before: bytes, aft
         assert read(JPEG, packet).title == "Rome"
 
 
-def test_exif_that_goes_on_in_a_second_segment_is_read_whole() -> None:
-    block = exif_bytes({ImageIFD.Artist: b"Anna"}, {ExifIFD.DateTimeOriginal: b"2014:12:01 15:45:12"})
-    data = with_segments(JPEG, (0xE1, block[:40]), (0xE1, b"Exif\0\0" + block[40:]))
-    assert read(data).taken_at == datetime(2014, 12, 1, 15, 45, 12)
-
-
 def test_a_keyword_with_a_stroke_is_one_keyword() -> None:
     assert read(with_xmp(JPEG, bag("dc:subject", "black/white"))).keywords == ("black/white",)
 
