@@ -213,8 +213,18 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
                 touch(writer, {photo_id})
 
     def known(self, content_key: str) -> Photo | None:
-        """The photo with this content key, also where none of its files is present any more."""
-        return self.photo(content_key)
+        """The photo with this content key, also where none of its files is present any more; one of its files only, as
+        every copy's job asks."""
+        return self.photo(content_key, most_files=1)
+
+    def file_of_job(self, job: Job) -> PhotoFile | None:
+        """The file that a job is about, where it still shows the photo that it showed when it was last read."""
+        row = self._database.reader.execute(
+            f"""SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id
+            WHERE file.id = (SELECT file_id FROM job WHERE id = ?) AND photo_id = ?""",
+            (job.id, job.content_key),
+        ).fetchone()
+        return None if row is None else file_from_row(row)
 
     def photo(self, photo_id: str, *, most_files: int | None = None) -> Photo | None:
         """One photo, or None; see `photos`."""
@@ -338,9 +348,10 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
         return {row["reason"]: row["photos"] for row in rows}
 
     def unpushed(self, limit: int) -> list[Photo]:
-        """Present photos that search has not heard of in their latest revision."""
+        """Present photos that search has not heard of in their latest revision, each with `SEARCHED_FILES` of its files
+        at most."""
         rows = self._database.reader.execute("SELECT id FROM photo WHERE gone = 0 AND unpushed = 1 LIMIT ?", (limit,))
-        return self.photos([row["id"] for row in rows])
+        return self.photos([row["id"] for row in rows], most_files=SEARCHED_FILES)
 
     def refused(self, limit: int = 100) -> list[Refused]:
         """Present photos that search will not have as they are, and why."""
@@ -351,6 +362,8 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
         return [Refused(photo, reasons[photo.id]) for photo in self.photos(list(reasons))]
 
 
+#: Of a photo with many copies so many names of files and folders can be searched for; a document holds fewer still.
+SEARCHED_FILES = 128
 _PROBED_PHOTOS = 100
 
 # The plus sign keeps to the index of what was refused, which is little: this is counted every few seconds.

@@ -15,6 +15,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from indexer.formats.charsets import decode_text
+from indexer.formats.lens_names import CANON, OLYMPUS, PENTAX, SAMSUNG
 from indexer.formats.tiff import (
     ENTRY_BYTES,
     EXIF_IFD,
@@ -26,7 +27,6 @@ from indexer.formats.tiff import (
     byte_order,
     readable_entries,
 )
-from indexer.formats.lens_names import CANON, OLYMPUS, PENTAX, SAMSUNG
 
 _MOST_BYTES = 256
 _ASCII, _UNDEFINED, _RATIONAL = 2, 7, 5

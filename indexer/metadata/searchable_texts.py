@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Self
 
 from indexer.formats.clean_text import CAPTION_CHARACTERS, clean_list, clean_text
 from indexer.formats.exif import ExifValues, ImageIFD, text, texts, xp_text
@@ -36,7 +37,7 @@ class SearchableTexts:
     creators: tuple[str, ...]
 
     @classmethod
-    def of(cls, exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp], creators: Sequence[str] = ()) -> SearchableTexts:
+    def of(cls, exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp], creators: Sequence[str] = ()) -> Self:
         """Everything that the blocks of one photo and its sidecars say; `creators` are those of the container's own
         texts."""
         headlines = [*(text for xmp in packets for text in xmp.headlines), *iptc.get(HEADLINE, ())]
