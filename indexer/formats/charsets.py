@@ -110,7 +110,7 @@ def decode_declared_utf16(raw: bytes, *, big_endian: bool) -> str:
     """UTF-16 by declaration, which may be wrong: then the bytes are what `decode_text` makes of them."""
     text = raw.rstrip(_BLANK_BYTES)
     plain = len(text) >= _SURELY_ASCII_BYTES or len(text) % 2
-    if plain and text and all(32 <= byte < 127 or byte in b"\t\r\n" for byte in text):
+    if plain and text and _is_text(text):
         return decode_narrow(text)
     return decode_utf16(raw, big_endian=big_endian)
 

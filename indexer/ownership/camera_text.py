@@ -15,7 +15,6 @@ BOILERPLATE = frozenset(
         *("SAMSUNG CSC", "SAMSUNG DIGIMAX"),
         *("SONY DSC", "MINOLTA DIGITAL CAMERA", "KONICA MINOLTA DIGITAL CAMERA", "Minolta DSC", "DIGITAL CAMERA"),
         *("KODAK DIGITAL STILL CAMERA", "DIGITAL STILL CAMERA", "Digital StillCamera", "CASIO COMPUTER CO.,LTD"),
-        *("<Digimax i5, Samsung #1>", "<Digimax i50 MP3, Samsung #1 MP3>", "<KENOX S730  / Samsung S730>"),
         *("SANYO DIGITAL CAMERA", "GE DIGITAL CAMERA", "TRAVELER DIGITAL CAMERA", "KODAK Digital Still Camera"),
         *("KODAK Action Cam", "EPSON DSC picture", "GC-X1E Image", "DCF 1.0", "DCIM\\100GOPRO"),
         *("JPEG_PICTURE", "My beautiful picture", "MediaTek Camera Application", "SAMSUNG_DIGITAL_CAMERA"),
@@ -68,6 +67,7 @@ _MAKERS = (
 )
 #: In capital letters: "KODAK CX7530 ZOOM DIGITAL CAMERA".
 _CAMERA_NAME = re.compile(rf"{_MAKERS}(?: [A-Z0-9./-]+){{0,5}} (?:DIGITAL (?:STILL )?CAMERA|DIGITAL IMAGE|DSC)")
+_SAMSUNG_NAMES = re.compile(r"<[^<>]*\b(?:Samsung|Digimax|Kenox|VLUU)\b[^<>]*>", re.IGNORECASE)
 # What Huawei's cameras write: abbreviations of modes, one behind the other.
 _HUAWEI_MODES = re.compile(
     r"(?:bdp|btf|bty|burst|cof|dav|edf|fbt|fill|front|fs|hdr|mde|mdn|nor|ozn|or|pl|ptr|qrf|rbt|rpt|rhdr|sdr|CB|COF|HDRB|WO|"
@@ -124,7 +124,8 @@ def is_binary(text: str) -> bool:
 def _machine_made(text: str, field: str, make: str) -> Iterator[bool]:
     yield text.startswith(_PREFIXES)
     yield bool(_DCIM_PATH.fullmatch(text) or _PHONE_MARK.fullmatch(text) or _SETTINGS.fullmatch(text))
-    yield bool(_DEVICE_PATH.fullmatch(text) or _CAMERA_NAME.fullmatch(text) or _XML.match(text))
+    yield bool(_DEVICE_PATH.fullmatch(text) or _CAMERA_NAME.fullmatch(text) or _SAMSUNG_NAMES.fullmatch(text))
+    yield bool(_XML.match(text))
     yield bool(_COLOURS.match(text))
     yield bool(make) and text.upper() == make
     yield make.startswith(("HUAWEI", "HONOR")) and bool(_HUAWEI_MODES.fullmatch(text))
