@@ -125,11 +125,11 @@ def _machine_made(text: str, field: str, make: str) -> Iterator[bool]:
     yield text.startswith(_PREFIXES)
     yield bool(_DCIM_PATH.fullmatch(text) or _PHONE_MARK.fullmatch(text) or _SETTINGS.fullmatch(text))
     yield bool(_DEVICE_PATH.fullmatch(text) or _CAMERA_NAME.fullmatch(text) or _SAMSUNG_NAMES.fullmatch(text))
-    yield bool(_XML.match(text))
     yield bool(_COLOURS.match(text))
     yield bool(make) and text.upper() == make
     yield make.startswith(("HUAWEI", "HONOR")) and bool(_HUAWEI_MODES.fullmatch(text))
     yield field.endswith("UserComment") and bool(_JSON.match(text))  # in other fields scientists' programs keep theirs
+    yield field.endswith("Comment") and field != "XPComment" and bool(_XML.match(text))  # likewise
     yield _is_telemetry(text)
     yield make.startswith(_ACTION_CAMERAS) and bool(_CAMERA_FILE.fullmatch(text))
     if make.startswith(_DRONES) or (field == "XPComment" and _NO_NUMBERING.search(text)):
