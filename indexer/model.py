@@ -21,7 +21,7 @@ from indexer.reasons import Obstacle
 LOW_CONFIDENCE = 0.4
 
 #: To be raised where more is read out of files than before: what was read by an older version is then read again.
-METADATA_VERSION = 1
+METADATA_VERSION = 2
 
 
 #: So many of a photo's files are shown or told at once; there may be thousands of copies.

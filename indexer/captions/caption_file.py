@@ -21,7 +21,7 @@ from indexer.formats.editable import EditablePhoto, XmpFile, foreign_caption, op
 from indexer.message import noted
 from indexer.metadata.read_metadata import read_metadata, text_digests
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written
-from indexer.ownership.mark import MOST_OVERRULED, OWN_FIELDS, FieldText, OwnCaption, digest, fields_with
+from indexer.ownership.mark import MOST_OVERRULED, OWN_FIELDS, FieldText, OwnCaption, digest, fields_with, find_persons
 from indexer.reasons import Obstacle
 
 PERSONS_WORDS = "a person has described this photo"
@@ -358,8 +358,12 @@ class _Undoing:
 
     def _is_described(self, photo: EditablePhoto | None) -> bool:
         """By a person, in the photo or beside it. Raises `CaptionRefused` where that can't be told."""
-        inside = photo is not None and persons_caption(photo) is not None
-        return inside or self.sidecars.have_words(persons_caption)
+        inside = photo is not None and self._persons_words(photo) is not None
+        return inside or self.sidecars.have_words(self._persons_words)
+
+    def _persons_words(self, held: EditablePhoto | XmpFile) -> FieldText | None:
+        """The first text of a person's that nobody vouches for as ours."""
+        return find_persons((text for text in held.texts if digest(text.text) not in self.vouched), held.marks)
 
     def _inside(
         self, file: FileRead, photo: EditablePhoto | None, vouched: frozenset[str]

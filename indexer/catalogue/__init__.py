@@ -23,7 +23,7 @@ from typing import Any, Self
 from captioner import Caption
 from indexer.catalogue.corrections import Corrections, others_hold, own_words, resolve_correction
 from indexer.catalogue.feedback import PhotoFeedback
-from indexer.catalogue.file_rows import join_root, touch
+from indexer.catalogue.file_rows import has_other_files, join_root, touch
 from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside, signed_inode
 from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, enqueue_completion, requeue
 from indexer.catalogue.outbox import Outbox
@@ -174,7 +174,7 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
                 photo,
                 keep_place=photo.caption is None and others_hold(writer, row, photo.content_key),
                 keep_date=(photo.metadata.taken_at is None or photo.metadata.dated_by_name)
-                and _has_other_files(writer, row, photo.content_key),
+                and has_other_files(writer, row, photo.content_key),
             )
             resolve_correction(writer, row, photo)
             again = _settle_file(writer, _job_s_file(writer, job) or row, photo)
@@ -213,8 +213,13 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
                 touch(writer, {photo_id})
 
     def known(self, content_key: str) -> Photo | None:
-        """The photo with this content key, also where none of its files is present any more."""
-        return self.photo(content_key)
+        """The photo with this content key, also where none of its files is present any more; one of its files only, as
+        every copy's job asks."""
+        return self.photo(content_key, most_files=1)
+
+    def file_of_job(self, job: Job) -> PhotoFile | None:
+        """The file that a job is about, where it still shows the photo that it showed when it was last read."""
+        return self._file("file.id = (SELECT file_id FROM job WHERE id = ?) AND photo_id = ?", job.id, job.content_key)
 
     def photo(self, photo_id: str, *, most_files: int | None = None) -> Photo | None:
         """One photo, or None; see `photos`."""
@@ -254,11 +259,7 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
 
     def file_of(self, photo_id: str, file_id: int, /) -> PhotoFile | None:
         """One of the files that show a photo, or None."""
-        row = self._database.reader.execute(
-            f"SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id WHERE file.id = ? AND photo_id = ?",
-            (file_id, photo_id),
-        ).fetchone()
-        return None if row is None else file_from_row(row)
+        return self._file("file.id = ? AND photo_id = ?", file_id, photo_id)
 
     def summaries(self, ids: Sequence[str]) -> list[PhotoSummary]:
         """What a grid shows of these photos, in this order; unknown ids are left out."""
@@ -292,8 +293,11 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
 
     def file(self, file_id: int) -> PhotoFile | None:
         """One file by the id in `Photo.files`, or None."""
+        return self._file("file.id = ?", file_id)
+
+    def _file(self, which: str, *values: object) -> PhotoFile | None:
         row = self._database.reader.execute(
-            f"SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id WHERE file.id = ?", (file_id,)
+            f"SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id WHERE {which}", values
         ).fetchone()
         return None if row is None else file_from_row(row)
 
@@ -338,9 +342,10 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
         return {row["reason"]: row["photos"] for row in rows}
 
     def unpushed(self, limit: int) -> list[Photo]:
-        """Present photos that search has not heard of in their latest revision."""
+        """Present photos that search has not heard of in their latest revision, each with `SEARCHED_FILES` of its files
+        at most."""
         rows = self._database.reader.execute("SELECT id FROM photo WHERE gone = 0 AND unpushed = 1 LIMIT ?", (limit,))
-        return self.photos([row["id"] for row in rows])
+        return self.photos([row["id"] for row in rows], most_files=SEARCHED_FILES)
 
     def refused(self, limit: int = 100) -> list[Refused]:
         """Present photos that search will not have as they are, and why."""
@@ -351,6 +356,8 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
         return [Refused(photo, reasons[photo.id]) for photo in self.photos(list(reasons))]
 
 
+#: Of a photo with many copies so many names of files and folders can be searched for; a document holds fewer still.
+SEARCHED_FILES = 128
 _PROBED_PHOTOS = 100
 
 # The plus sign keeps to the index of what was refused, which is little: this is counted every few seconds.
@@ -368,13 +375,6 @@ def _job_s_file(writer: sqlite3.Connection, job: Job) -> sqlite3.Row | None:
         (job.id,),
     ).fetchone()
     return row
-
-
-def _has_other_files(writer: sqlite3.Connection, row: sqlite3.Row, content_key: str) -> bool:
-    others = writer.execute(
-        "SELECT 1 FROM file WHERE photo_id = ? AND id <> ? AND missing_since IS NULL LIMIT 1", (content_key, row["id"])
-    )
-    return others.fetchone() is not None
 
 
 def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place: bool, keep_date: bool) -> None:

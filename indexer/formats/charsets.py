@@ -11,6 +11,10 @@ _BLANK = " \t\r\n\0"
 _BLANK_BYTES = b" \t\r\n\0"
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _ESCAPE = b"\x1b"
+_JIS_ESCAPE = b"\x1b$"
+_LEAST_JAPANESE_CHARACTERS = 2
+_JAPANESE = re.compile("[\u3000-\u30ff\u4e00-\u9fff\uff01-\uff5e]")
+_BESIDE_LATIN = re.compile("[A-Za-z][\u3000-\u9fff]|[\u3000-\u9fff][A-Za-z]")
 # Letters and signs of Western European languages that both Windows-1252 and Mac OS Roman have; the frequent ones.
 _FREQUENT = frozenset("äöüÄÖÜßéèêëàâçñåøæÅÉØÆ\u2018\u2019\u201c\u201d\u2013\u2014")
 _COMMON = frozenset("áãíìîïóòôõúùûÈÀÇÑ…«»°€£§©®¿¡")
@@ -37,12 +41,32 @@ def decode_text(raw: bytes, *, big_endian: bool = False) -> str:
 
 
 def decode_narrow(raw: bytes) -> str:
-    """UTF-8, Windows-1252 or Mac OS Roman, without blanks around."""
+    """UTF-8, ISO-2022-JP or Shift JIS where it can be nothing else, else Windows-1252 or Mac OS Roman.
+
+    Without blanks around.
+    """
     try:
-        return raw.decode("utf-8").strip(_BLANK)
+        return raw.decode("iso2022_jp" if _JIS_ESCAPE in raw else "utf-8").strip(_BLANK)
     except UnicodeDecodeError:
+        if (japanese := _japanese(raw)) is not None:
+            return japanese.strip(_BLANK)
         found = (raw.decode(charset, "replace") for charset in ("cp1252", "mac_roman"))
         return max(found, key=_likelihood).strip(_BLANK)
+
+
+def _japanese(raw: bytes) -> str | None:
+    """The text in Shift JIS; None where it is none, or might be a European one: letters of both stand together there,
+    or a word is made of the half-width Katakana that share their bytes with accented letters."""
+    try:
+        text = raw.decode("shift_jis")
+    except UnicodeDecodeError:
+        return None
+    foreign = [letter for letter in text if letter > "\x7f"]
+    if len(foreign) < _LEAST_JAPANESE_CHARACTERS or not all(map(_JAPANESE.match, foreign)):
+        return None
+    letters = sum(letter.isascii() and letter.isalpha() for letter in text)
+    kana = sum("\u3040" <= letter <= "\u30ff" for letter in foreign)
+    return None if _BESIDE_LATIN.search(text) and (kana < 2 or len(foreign) < letters) else text
 
 
 def is_utf16(raw: bytes) -> bool:
@@ -86,7 +110,7 @@ def decode_declared_utf16(raw: bytes, *, big_endian: bool) -> str:
     """UTF-16 by declaration, which may be wrong: then the bytes are what `decode_text` makes of them."""
     text = raw.rstrip(_BLANK_BYTES)
     plain = len(text) >= _SURELY_ASCII_BYTES or len(text) % 2
-    if plain and text and all(32 <= byte < 127 or byte in b"\t\r\n" for byte in text):
+    if plain and text and _is_text(text):
         return decode_narrow(text)
     return decode_utf16(raw, big_endian=big_endian)
 

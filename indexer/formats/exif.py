@@ -11,13 +11,14 @@ import logging
 import struct
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import piexif
 from piexif import GPSIFD, ExifIFD, ImageIFD
 
 from indexer.formats.charsets import decode_text, decode_utf16
+from indexer.formats.tiff import TiffError, byte_order, readable_entries
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,25 @@ def read_exif(block: bytes | None) -> ExifValues:
     """
     if not block:
         return ExifValues()
+    values = _loaded(block)
+    astray = _astray(block)
+    return replace(values, exif={**astray, **values.exif}) if astray else values
+
+
+def _astray(block: bytes) -> Tags:
+    """Tags of the Exif IFD that stand in IFD0, as TIFF/EP (ISO 12234-2) has them, and careless programs."""
+    try:
+        order = byte_order(block)
+        offset = struct.unpack_from(order + "I", block, 4)[0]
+    except TiffError:
+        return {}
+    known = piexif.TAGS["Exif"]
+    if not any(entry.tag in known for entry in readable_entries(block, order, offset)):
+        return {}
+    return {tag: value for tag, value in _by_pillow(block).image.items() if tag in known}
+
+
+def _loaded(block: bytes) -> ExifValues:
     if block[:2] in (b"II", b"MM") and _is_sound(block):
         try:
             found = piexif.load(block)

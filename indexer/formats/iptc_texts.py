@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from indexer.formats.charsets import decode_iptc, iptc_charset
 
-TITLE, KEYWORD, DATE, TIME, CAPTION = 5, 25, 55, 60, 120
+TITLE, KEYWORD, DATE, TIME, DIGITISED_DATE, DIGITISED_TIME, CAPTION = 5, 25, 55, 60, 62, 63, 120
 SUBJECT_REFERENCE, CATEGORY, SUPPLEMENTAL_CATEGORY, BY_LINE, HEADLINE, COPYRIGHT_NOTICE = 12, 15, 20, 80, 105, 116
 #: Sub-location, city, state, country: from the most to the least exact.
 LOCATION = (92, 90, 95, 101)

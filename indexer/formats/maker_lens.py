@@ -1,67 +1,43 @@
 """The lens, where only the camera's MakerNote says it: by name, or by focal lengths and apertures.
 
 Every value is looked for inside the Exif block, as `captions.blocks.tiff` reads it; what leads out of it is not there.
-The places are those of https://exiftool.org/TagNames/ (Canon, Nikon, Olympus, Panasonic, Sony, FujiFilm).
+The places are those of https://exiftool.org/TagNames/ (Canon, Nikon, Olympus, Panasonic, Sony, FujiFilm, Pentax, Sigma,
+Samsung). Programs that move a MakerNote often leave its offsets as they were: such a note is read where it stood.
 """
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
 from indexer.formats.charsets import decode_text
-from indexer.formats.tiff import EXIF_IFD, MAKE, MAKER_NOTE, Entry, TiffError, byte_order, readable_entries
+from indexer.formats.lens_names import CANON, OLYMPUS, PENTAX, SAMSUNG
+from indexer.formats.tiff import (
+    ENTRY_BYTES,
+    EXIF_IFD,
+    MAKE,
+    MAKER_NOTE,
+    TYPE_BYTES,
+    Entry,
+    TiffError,
+    byte_order,
+    readable_entries,
+)
 
 _MOST_BYTES = 256
 _ASCII, _UNDEFINED, _RATIONAL = 2, 7, 5
 _ORDERS = MappingProxyType({b"II": "<", b"MM": ">"})
+_MOST_ENTRIES = 400
+_MOST_MOVED_BYTES = 1 << 20
 
-# Of Canon's lenses before about 2006, whose cameras write a number only. Other makers' lenses use the same numbers: a
-# name counts where it agrees with the focal lengths that stand beside the number.
-_CANON = MappingProxyType(
-    {
-        1: "EF 50mm f/1.8",
-        2: "EF 28mm f/2.8",
-        10: "EF 50mm f/2.5 Macro",
-        13: "EF 15mm f/2.8 Fisheye",
-        26: "EF 100mm f/2.8 Macro",
-        32: "EF 24mm f/2.8",
-        40: "EF 28-80mm f/3.5-5.6",
-        41: "EF 28-90mm f/4-5.6",
-        43: "EF 28-105mm f/4-5.6",
-        44: "EF 90-300mm f/4.5-5.6",
-        45: "EF-S 18-55mm f/3.5-5.6",
-        48: "EF-S 18-55mm f/3.5-5.6 IS",
-        49: "EF-S 55-250mm f/4-5.6 IS",
-        50: "EF-S 18-200mm f/3.5-5.6 IS",
-        51: "EF-S 18-135mm f/3.5-5.6 IS",
-        52: "EF-S 18-55mm f/3.5-5.6 IS II",
-        161: "EF 28-70mm f/2.8L",
-        168: "EF 28mm f/1.8 USM",
-        169: "EF 17-35mm f/2.8L",
-        174: "EF 135mm f/2L",
-        178: "EF 28-135mm f/3.5-5.6 IS",
-        180: "EF 35mm f/1.4L",
-        183: "EF 100-400mm f/4.5-5.6L IS",
-        186: "EF 70-200mm f/4L",
-        198: "EF 50mm f/1.4 USM",
-        224: "EF 70-200mm f/2.8L IS",
-        229: "EF 16-35mm f/2.8L",
-        230: "EF 24-70mm f/2.8L",
-        231: "EF 17-40mm f/4L",
-        234: "EF-S 17-85mm f/4-5.6 IS",
-        235: "EF-S 10-22mm f/3.5-4.5",
-        236: "EF-S 60mm f/2.8 Macro",
-        237: "EF 24-105mm f/4L IS",
-        238: "EF 70-300mm f/4-5.6 IS",
-    }
-)
 _CANON_SETTINGS, _CANON_LENS_MODEL = 0x0001, 0x0095
-_NIKON_LENS, _PANASONIC_LENS, _SONY_LENS_SPEC = 0x0084, 0x0051, 0xB02A
-_OLYMPUS_EQUIPMENT, _OLYMPUS_LENS_MODEL = 0x2010, 0x0203
+_NIKON_LENS_TYPE, _NIKON_LENS, _PANASONIC_LENS, _LEICA_LENS, _SONY_LENS_SPEC = 0x0083, 0x0084, 0x0051, 0x0303, 0xB02A
+_OLYMPUS_EQUIPMENT, _OLYMPUS_LENS_TYPE, _OLYMPUS_LENS_MODEL = 0x2010, 0x0201, 0x0203
+_PENTAX_LENS, _SAMSUNG_LENS, _SIGMA_FOCAL_RANGE = 0x003F, 0xA003, 0x000A
 _FUJI_LENS = (0x1404, 0x1405, 0x1406, 0x1407)
 
 
@@ -141,15 +117,82 @@ def _of_note(block: bytes, order: str, start: int, note: bytes, make: str) -> st
     if note.startswith((b"OLYMPUS\0", b"OM SYSTEM\0")):
         at = 8 if note.startswith(b"OLYMPUS") else 12
         return _olympus(_Directory(note, _ORDERS.get(note[at : at + 2], order), at + 4))
+    if note.startswith(b"PENTAX \0"):
+        return _pentax(_Directory(note, _ORDERS.get(note[8:10], order), 10))
+    if re.match(rb"LEICA\0[\x01\x04-\x07\x10\x1a]\0", note):
+        return _Directory(note, order, 8).text(_LEICA_LENS)
+    return _of_header(block, order, start, note) or _of_maker(block, order, start, note, make)
+
+
+def _of_header(block: bytes, order: str, start: int, note: bytes) -> str | None:
+    """Of a note that names its kind, and whose offsets count from the block's beginning."""
+
+    def behind(header_bytes: int, order: str = order) -> _Directory:
+        return _in_block(block, order, start, note, header_bytes)
+
     if note.startswith(b"OLYMP\0"):
-        return _olympus(_Directory(block, order, start + 8))
+        return _olympus(behind(8))
+    if note.startswith(b"AOC\0"):
+        return _pentax(behind(6, _ORDERS.get(note[4:6], order)))
+    if note.startswith((b"SIGMA\0", b"FOVEON\0")):
+        return _sigma(behind(10))
+    if note.startswith(b"LEICA\0\0\0"):
+        return behind(8).text(_PANASONIC_LENS)
     if note.startswith(b"Panasonic\0\0\0"):
-        return _Directory(block, order, start + 12).text(_PANASONIC_LENS)
-    if note.startswith((b"SONY DSC \0\0\0", b"SONY CAM \0\0\0")):
-        return _sony(_Directory(block, order, start + 12))
+        return behind(12).text(_PANASONIC_LENS)
+    return _sony(behind(12)) if note.startswith((b"SONY DSC \0\0\0", b"SONY CAM \0\0\0")) else None
+
+
+def _of_maker(block: bytes, order: str, start: int, note: bytes, make: str) -> str | None:
+    """Of a note that begins with its directory."""
+    if make.startswith("CANON"):
+        unmoved = _lie_in(_spans(note, order, 0), start, start + len(note))
+        return _canon((None if unmoved else _moved(note)) or _in_block(block, order, start, note, 0))
+    if make.startswith("NIKON"):
+        return _nikon(_in_block(block, order, start, note, 0))
     if make.startswith("SONY"):
-        return _sony(_Directory(block, order, start))
-    return _canon(_Directory(block, order, start)) if make.startswith("CANON") else None
+        return _sony(_in_block(block, order, start, note, 0))
+    return _samsung(_in_block(block, order, start, note, 0)) if make.startswith("SAMSUNG") else None
+
+
+def _moved(note: bytes) -> _Directory | None:
+    """Canon's footer tells the byte order and where the note stood when the camera wrote it."""
+    try:
+        order = byte_order(note[-8:])
+    except TiffError:
+        return None
+    (stood,) = struct.unpack(order + "I", note[-4:])
+    return _Directory(bytes(stood) + note, order, stood) if 8 <= stood <= _MOST_MOVED_BYTES else None
+
+
+def _in_block(block: bytes, order: str, start: int, note: bytes, header_bytes: int) -> _Directory:
+    """The directory behind a note's header. Where the values lie elsewhere, but would lie one behind the other right
+    behind the directory had the note stood somewhere else, it stood there."""
+    spans = _spans(note, order, header_bytes)
+    if spans and not _lie_in(spans, start, start + len(note)):
+        (count,) = struct.unpack_from(order + "H", note, header_bytes)
+        first = min(at for at, _ in spans)
+        for behind in (4, 0):  # bytes that point at the next directory; some makers leave them out
+            stood = first - (header_bytes + 2 + ENTRY_BYTES * count + behind)
+            if 8 <= stood <= _MOST_MOVED_BYTES and all(at + size <= stood + len(note) for at, size in spans):
+                return _Directory(bytes(stood) + note, order, stood + header_bytes)
+    return _Directory(block, order, start + header_bytes)
+
+
+def _lie_in(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+    return bool(spans) and all(start <= at and at + size <= end for at, size in spans)
+
+
+def _spans(note: bytes, order: str, offset: int) -> list[tuple[int, int]]:
+    """Offset and size of each value that does not stand in its entry; none where one is of no known type."""
+    (count,) = struct.unpack_from(order + "H", note, offset)
+    end = offset + 2 + ENTRY_BYTES * count
+    if count > _MOST_ENTRIES or end > len(note):
+        return []
+    entries = [struct.unpack_from(order + "HHII", note, at) for at in range(offset + 2, end, ENTRY_BYTES)]
+    if not all(kind in TYPE_BYTES for _, kind, _, _ in entries):
+        return []
+    return [(at, size) for _, kind, number, at in entries if (size := TYPE_BYTES[kind] * number) > 4]
 
 
 def _of_tiff(data: bytes) -> _Directory:
@@ -159,7 +202,11 @@ def _of_tiff(data: bytes) -> _Directory:
 
 def _nikon(note: _Directory) -> str | None:
     lens = note.rationals(_NIKON_LENS)
-    return spec(*lens[:4]) if len(lens) >= 4 else None
+    name = spec(*lens[:4]) if len(lens) >= 4 else None
+    kind = (note.value(_NIKON_LENS_TYPE) or b"\0")[0]
+    # D, G, VR, 1, FT-1, E, AF-P by their bits; what is G or E is D as well.
+    letters = [(kind & 4, "G"), (kind & 2 and not kind & 0x44, "D"), (kind & 0x40, "E"), (kind & 8, "VR")]
+    return " ".join([name, *(letter for is_so, letter in letters if is_so)]) if name else None
 
 
 def _fuji(note: _Directory) -> str | None:
@@ -174,7 +221,28 @@ def _olympus(note: _Directory) -> str | None:
     offset = equipment.start
     if equipment.kind != _UNDEFINED:  # a pointer, and not the directory itself
         offset = struct.unpack_from(note.order + "I", note.data, equipment.start)[0]
-    return _Directory(note.data, note.order, offset).text(_OLYMPUS_LENS_MODEL)
+    found = _Directory(note.data, note.order, offset)
+    kind = found.value(_OLYMPUS_LENS_TYPE)
+    by_number = OLYMPUS.get((kind[2], kind[3])) if len(kind) == 6 and kind[0] == 0 else None
+    return found.text(_OLYMPUS_LENS_MODEL) or by_number
+
+
+def _pentax(note: _Directory) -> str | None:
+    lens = note.value(_PENTAX_LENS)
+    return PENTAX.get((lens[0] & 0x0F, lens[1])) if len(lens) >= 2 else None
+
+
+def _samsung(note: _Directory) -> str | None:
+    lens = note.value(_SAMSUNG_LENS)
+    return SAMSUNG.get(struct.unpack_from(note.order + "H", lens)[0]) if len(lens) >= 2 else None
+
+
+def _sigma(note: _Directory) -> str | None:
+    """By focal lengths: `24 to 70`, or one."""
+    found = re.fullmatch(
+        r"(\d{1,4}(?:\.\d{1,2})?)(?: to (\d{1,4}(?:\.\d{1,2})?))?", note.text(_SIGMA_FOCAL_RANGE) or ""
+    )
+    return spec(float(found[1]), float(found[2] or found[1]), 0, 0) if found else None
 
 
 def _sony(note: _Directory) -> str | None:
@@ -195,5 +263,5 @@ def _canon(note: _Directory) -> str | None:
     if not units:
         return None
     focal = spec(shortest / units, longest / units, 0, 0)
-    name = _CANON.get(number)
+    name = CANON.get(number)
     return f"Canon {name}" if name is not None and focal is not None and f" {focal} " in f" {name} " else focal

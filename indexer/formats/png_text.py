@@ -20,7 +20,10 @@ _EXIF_HEADER, _APP1_XMP_HEADER = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _DIGITS_A_LINE = 72  # as ImageMagick has it
 _TITLE, _COMMENT = b"title", b"comment"
 #: PNG third edition, 11.3.3.2, and what ImageMagick makes of EXIF's.
-_CREATION_TIMES = frozenset({b"creation time", b"exif:datetimeoriginal"})
+_CREATION_TIMES = frozenset(
+    {b"creation time", b"creationtime", b"create-date", b"exif:datetimeoriginal", b"exif:datetimedigitized"}
+)
+_CREATORS = frozenset({b"author", b"artist", b"copyright", b"exif:artist", b"exif:copyright"})
 _DESCRIPTIONS = frozenset({b"description", b"imagedescription", b"caption", b"exif:imagedescription"})
 
 
@@ -56,6 +59,11 @@ class PngText:
     def creation_time(self) -> str | None:
         """The text where it tells when the picture was made."""
         return decode_text(self.text) if self.keyword.lower() in _CREATION_TIMES else None
+
+    @property
+    def creator(self) -> str | None:
+        """The text where it names who made the picture, or has the rights to it."""
+        return decode_text(self.text) if self.keyword.lower() in _CREATORS else None
 
     @property
     def exif(self) -> bytes | None:
@@ -112,7 +120,7 @@ def read_text(kind: bytes, body: bytes) -> PngText:
 
 def _unpacked(keyword: bytes, packed: bytes) -> bytes:
     name = keyword.lower()
-    asked_for = name in _DESCRIPTIONS | _CREATION_TIMES | {_TITLE, _COMMENT} or keyword == XMP_KEYWORD
+    asked_for = name in _DESCRIPTIONS | _CREATION_TIMES | _CREATORS | {_TITLE, _COMMENT} or keyword == XMP_KEYWORD
     if not asked_for and not name.startswith(_PROFILE):
         return b""  # nobody asks for it
     try:

@@ -264,7 +264,7 @@ def _user_comment(raw: bytes, order: str) -> str:
         return decode_declared_utf16(text, big_endian=order == ">")
     if name in (b"JIS", b"SIJ"):
         return decode_jis(text)
-    if name in (b"ASCII", b"IICSA", b""):
+    if name in (b"ASCII", b"IICSA", b"UTF-8", b"UTF8", b""):
         return decode_text(text, big_endian=order == ">")
     return decode_text(raw, big_endian=order == ">")
 

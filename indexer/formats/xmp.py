@@ -71,17 +71,58 @@ _WIDE = {
 _WIDE_END = re.compile(r"<\?xpacket\s+end=[^>]*\?>")
 _FIRST_ELEMENT = re.compile("<(?:x:xmpmeta|x:xapmeta|rdf:RDF)")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML 1.0, 2.2
+_BARE_AMPERSAND = re.compile("&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)")
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 #: The first level of a tag tree below which stand names (digiKam, Lightroom and others).
 _PEOPLE_BRANCH = frozenset(
     {
         *("people", "persons", "person", "family", "friends", "faces"),
+        *("who", "contacts", "relatives", "kontakte", "verwandte", "verwandtschaft", "wer"),
         *("personen", "leute", "familie", "freunde", "menschen", "gesichter"),
         *("personnes", "gens", "famille", "amis", "visages"),
         *("personas", "gente", "familia", "amigos", "caras"),
         *("persone", "famiglia", "amici", "pessoas", "família", "mensen", "personer", "osoby", "ludzie", "rodzina"),
-        *("люди", "семья", "人物", "家族"),
+        *("volti", "contatti", "parenti", "rostos", "amigas", "rostros", "contactos", "qui", "proches", "chi"),
+        *(
+            "familie",
+            "vrienden",
+            "gezichten",
+            "familj",
+            "vänner",
+            "människor",
+            "ansikten",
+            "venner",
+            "mennesker",
+            "ansigter",
+        ),
+        *(
+            "ansikter",
+            "perhe",
+            "ihmiset",
+            "henkilöt",
+            "ystävät",
+            "rodina",
+            "lidé",
+            "přátelé",
+            "ľudia",
+            "osoba",
+            "priatelia",
+        ),
+        *(
+            "twarze",
+            "przyjaciele",
+            "emberek",
+            "család",
+            "barátok",
+            "oameni",
+            "familia mea",
+            "insanlar",
+            "kişiler",
+            "aile",
+        ),
+        *("άνθρωποι", "πρόσωπα", "οικογένεια", "люди", "семья", "друзья", "лица", "родня", "сім'я", "родина"),
+        *("人物", "家族", "友人", "家庭", "家人", "朋友", "사람", "인물", "가족", "친구"),
     }
 )
 #: Where a photo was taken or what place it shows, as IPTC Extension's LocationCreated and LocationShown say it.
@@ -106,6 +147,8 @@ class Xmp:
     latitude: str | None = None  # exif:GPSLatitude: "47,21.251041N"
     longitude: str | None = None
     lens: str | None = None
+    make: str | None = None  # of the camera
+    model: str | None = None
     pets: tuple[str, ...] = ()
     headlines: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
@@ -145,6 +188,8 @@ def read_xmp(packet: bytes | None) -> Xmp | None:
         latitude=found.text(_EXIF + "GPSLatitude"),
         longitude=found.text(_EXIF + "GPSLongitude"),
         lens=next(found.first_texts(_EXIF_EX + "LensModel", _AUX + "Lens"), None),
+        make=found.text(_TIFF + "Make"),
+        model=found.text(_TIFF + "Model"),
         pets=tuple(_region_names(root, "pet")),
         headlines=found.texts(_PHOTOSHOP + "Headline"),
         subjects=tuple(text for name in _SUBJECTS for text in found.texts(name)),
@@ -181,10 +226,13 @@ def _decoded(packet: bytes) -> bytes | str:
 
 
 def _mended(packet: bytes) -> str:
-    """A packet in UTF-8, from its first element on, without what XML forbids."""
-    text = _FORBIDDEN.sub("", decode_narrow(packet[: packet_end(packet)]))
+    """A packet in UTF-8, its first element only, without what XML forbids."""
+    text = _BARE_AMPERSAND.sub("&amp;", _FORBIDDEN.sub("", decode_narrow(packet[: packet_end(packet)])))
     start = _FIRST_ELEMENT.search(text)
-    return text[start.start() :] if start else ""
+    if start is None:
+        return ""
+    end = text.find(f"</{start[0][1:]}>", start.end())
+    return text[start.start() : end + len(start[0]) + 2] if end >= 0 else text[start.start() :]
 
 
 class _Properties:

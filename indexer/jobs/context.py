@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -34,9 +35,17 @@ class PhotoOpener(Protocol):
     ) -> Written:
         """Raises `PhotoVanished` where the file is no longer the one of that stamp."""
 
-    async def undo_caption(self, path: Path, *, stamp: FileStamp | None = None, machine_only: bool = False) -> Undone:
-        """Takes our words out of a file again; not out of one that has another `stamp`, nor, where `machine_only`, out
-        of one that a person has described. Raises `PhotoVanished`, and `UnreadablePhoto` where it can't be."""
+    async def undo_caption(
+        self,
+        path: Path,
+        *,
+        stamp: FileStamp | None = None,
+        machine_only: bool = False,
+        vouched: Collection[str] = (),
+    ) -> Undone:
+        """Takes our words out of a file again, marked and `vouched` ones; not out of one of another `stamp`, nor, where
+        `machine_only`, out of one that a person has described. Raises `PhotoVanished`, and `UnreadablePhoto` where it
+        can't be."""
 
 
 @dataclass(frozen=True, slots=True)

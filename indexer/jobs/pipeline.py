@@ -115,7 +115,7 @@ async def _without_unsure_words(
     reason = withheld(caption, write_unsure=context.write_unsure)
     if reason is None or not context.write_captions or photo.metadata.person_caption is not None:
         return photo
-    written = await _withdraw(job, photo.stamp, reason, context)
+    written = await _withdraw(job, photo.metadata, photo.stamp, reason, context)
     metadata = _left_of(photo.metadata, written)
     return replace(
         photo,
@@ -209,10 +209,10 @@ async def _into_the_file(
     if isinstance(words, Caption):
         if metadata.person_caption is not None:
             return Written(CaptionPlace.INDEX, stamp, PERSONS_WORDS)
+        if (reason := withheld(words, write_unsure=context.write_unsure)) is not None:
+            return await _withdraw(job, metadata, stamp, reason, context) if held else _left_out(stamp, reason)
         if metadata.machine_caption is not None and not metadata.marked and metadata.machine_caption.text == words.text:
             return Written(CaptionPlace.XMP, stamp)  # they stand there, without the mark that would let us change them
-        if (reason := withheld(words, write_unsure=context.write_unsure)) is not None:
-            return await _withdraw(job, stamp, reason, context) if held else _left_out(stamp, reason)
     return await context.photos.write_caption(job.file.path, words, stamp)
 
 
@@ -221,12 +221,16 @@ def _left_out(stamp: FileStamp, reason: str) -> Written:
     return Written(CaptionPlace.INDEX, stamp, reason, obstacle=_OBSTACLES.get(reason))
 
 
-async def _withdraw(job: Job, stamp: FileStamp, reason: str, context: PipelineContext) -> Written:
-    """Takes an older sentence of the model's out of a file; where that can't be done, the reason says so, and the file
-    keeps what it has. Raises `PhotoVanished`."""
+async def _withdraw(
+    job: Job, metadata: PhotoMetadata, stamp: FileStamp, reason: str, context: PipelineContext
+) -> Written:
+    """Takes an older sentence of the model's out of a file, by `metadata` also one without its marks; where that can't
+    be done, the reason says so, and the file keeps what it has. Raises `PhotoVanished`."""
     await asyncio.to_thread(context.catalogue.note_withdrawing, job)
+    ours = metadata.machine_caption
+    vouched = [ours.text] if ours is not None else []
     try:
-        undone = await context.photos.undo_caption(job.file.path, stamp=stamp, machine_only=True)
+        undone = await context.photos.undo_caption(job.file.path, stamp=stamp, machine_only=True, vouched=vouched)
     except UnreadablePhoto as error:
         return Written(CaptionPlace.INDEX, stamp, str(error), obstacle=Obstacle.READER)
     from indexer.captions.caption_file import NOT_OURS  # late: see `photo_requests.unpack_undone`
@@ -267,7 +271,7 @@ async def caption_again(job: Job, context: PipelineContext) -> IndexedPhoto:
 
 async def _into_the_file_again(job: Job, known: Photo, caption: Caption, context: PipelineContext) -> Written:
     if known.correction is not None:
-        file = next((file for file in known.files if file.path == job.file.path), None)
+        file = await asyncio.to_thread(context.catalogue.file_of_job, job)
         place, why = (file or known).caption_place, (file or known).caption_reason
         obstacle = file.obstacle if file is not None else None
         return Written(place or CaptionPlace.INDEX, job.file.stamp, why, obstacle=obstacle)

@@ -19,12 +19,14 @@ from indexer.formats.maker_lens import maker_lens
 from indexer.formats.png_text import read_text
 from indexer.formats.segments import APP1, APP13, COM, is_jpeg, is_png, is_webp, jpeg_parts, png_parts, riff_parts
 from indexer.formats.tiff_edit import undo_record
+from indexer.formats.xmp import MOST_BYTES
 from indexer.images.decode import OpenedImage
 from indexer.metadata.container_dates import ContainerDates, heif_dates, png_dates
 from indexer.ownership.mark import FieldText, Mark
 
 _EXIF_HEADER = b"Exif\0"
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+_GIF_XMP = b"\x21\xff\x0bXMP DataXMP"
 _PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 
 
@@ -40,6 +42,7 @@ class Blocks:
     xmp: bytes | None = None
     iptc: IptcTexts = field(default_factory=dict)
     title: str | None = None  # a PNG's own
+    creators: tuple[str, ...] = ()  # likewise
     dates: ContainerDates = ContainerDates()
     maker_lens: str | None = None  # by the MakerNote
 
@@ -50,6 +53,7 @@ class _Raw:
     xmp: bytes | None = None
     iptc: bytes | None = None
     title: str | None = None
+    creators: list[str] = field(default_factory=list)
     comments: list[FieldText] = field(default_factory=list)
     mark: Mark | None = None  # of ours, where the EXIF block has none
     dates: ContainerDates = ContainerDates()
@@ -99,6 +103,7 @@ def _read(
         raw.xmp or raw_bytes(values.image.get(tiff.XMP)),
         read_iptc(raw.iptc) if raw.iptc else {},
         raw.title,
+        tuple(raw.creators),
         raw.dates,
         maker_lens(raw.exif),
     )
@@ -136,6 +141,7 @@ def _of_png(data: bytes) -> _Raw:
                 raw.exif = raw.exif or text.exif
                 raw.iptc = raw.iptc or text.iptc
                 raw.title = raw.title or text.title
+                raw.creators += filter(None, [text.creator])
     if raw.iptc is not None and raw.iptc.startswith(b"8BIM"):
         raw.iptc = photoshop_iptc(raw.iptc)
     return raw
@@ -180,6 +186,7 @@ def _of_image(data: bytes, picture: OpenedImage) -> _Raw:
     """HEIF, AVIF, GIF and BMP: what the decoder found. A HEIF keeps our mark in a box of its own, too, which stays
     where another program has written the EXIF anew."""
     exif, xmp, comment = (picture.image.info.get(name) for name in ("exif", "xmp", "comment"))
+    xmp = xmp or (_gif_xmp(data) if picture.mime_type == "image/gif" else None)
     return _Raw(
         exif.removeprefix(b"Exif\0\0") if isinstance(exif, bytes) else None,
         xmp if isinstance(xmp, bytes) else None,
@@ -187,3 +194,9 @@ def _of_image(data: bytes, picture: OpenedImage) -> _Raw:
         mark=next(iter(heif_marks(data)), None) if picture.mime_type == "image/heic" else None,
         dates=heif_dates(data),
     )
+
+
+def _gif_xmp(data: bytes) -> bytes | None:
+    """The packet in an application extension, whose blocks' lengths it overruns (XMP specification part 3, 1.1.2)."""
+    _, found, behind = data.partition(_GIF_XMP)
+    return behind[:MOST_BYTES] if found else None

@@ -37,9 +37,8 @@ def png_dates(data: bytes) -> ContainerDates:
             with suppress(CaptionRefused):
                 created.append(read_date(read_text(part.kind, data[part.body : part.end - 4]).creation_time))
         elif part.kind == b"tIME" and part.end - 4 - part.body == 7:
-            with suppress(ValueError):
-                year, month, day, hour, minute, second = struct.unpack_from(">HBBBBB", data, part.body)
-                changed = Taken(datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC))
+            year, *others = struct.unpack_from(">HBBBBB", data, part.body)
+            changed = read_date("{:04}:{:02}:{:02} {:02}:{:02}:{:02}".format(year, *others), offset="Z")
     return ContainerDates(tuple(created), changed)
 
 

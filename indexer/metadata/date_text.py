@@ -1,14 +1,16 @@
 """Dates as programs, cameras and people write them. Of a date that is partly wrong the good part counts.
 
 `2014:12:01 15:45:12` (EXIF), ISO 8601 as XMP has it, `20141201` (IPTC), `12/01/2014` and `12/1/14` (month first),
-`01.12.2014` (day first), RFC 1123, which PNG recommends, and the C library's form. A day that the month does not have
-leaves the month, a month that there is not leaves the year, a time that there is not leaves the day.
+`01.12.2014` and `1.12.14` (day first), RFC 1123, which PNG recommends, the C library's form, months by their names in
+the languages that cameras are sold in, `06/1950`, `ca. 1950`, and seconds or milliseconds since 1970. A day that the
+month does not have leaves the month, a month that there is not the year, a time that there is not the day.
 """
 
 from __future__ import annotations
 
 import calendar
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from types import MappingProxyType
@@ -17,9 +19,20 @@ from indexer.model import DatePrecision
 
 _MOST_CHARACTERS = 64
 _LAST_SHORT_YEAR = 68  # POSIX, strptime's %y: 68 is 2068, 69 is 1969
+#: By the first letters of their names, without accents, in English, German, French, Spanish, Italian, Portuguese
+#: and Dutch.
 _MONTHS = MappingProxyType(
-    {"Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6, "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10, "Nov": 11}
-    | {"Dec": 12, "Mai": 5, "Okt": 10, "Dez": 12}
+    {
+        name: number
+        for number, names in enumerate(
+            (
+                *("jan ene gen", "feb fev", "mar mrt maa mae mrz", "apr avr abr", "may mai mag mei", "jun juin giu"),
+                *("jul juil lug", "aug aou ago", "sep set", "oct okt ott out", "nov", "dec dez dic"),
+            ),
+            1,
+        )
+        for name in names.split()
+    }
 )
 
 
@@ -36,25 +49,35 @@ class Taken:
 _NUMBER = r"(\d\d|\d| \d| {2}|)"
 _YEAR_FIRST = re.compile(rf"(\d{{4}})(?:[:/.年\-]{_NUMBER}(?:[:/.月\-]{_NUMBER})?)?(?!\d)", re.ASCII)
 _COMPACT = re.compile(r"(\d{4})(\d{2})(?:(\d{2})(?=$|[T _-]|\d{4}(?:\d\d)?(?!\d))|(?=$|[T _-]))", re.ASCII)
-_YEAR_LAST = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4})(?!\d)", re.ASCII)
+_YEAR_LAST = re.compile(r"(\d{1,2})([/.\-:])(\d{1,2})\2(\d{4})(?!\d)", re.ASCII)
 _SHORT_YEAR_LAST = re.compile(r"(0?[1-9]|1[0-2])/(\d{1,2})/(\d{2})(?!\d)", re.ASCII)  # Adobe Fireworks
-_WEEKDAY = r"(?:[A-Z][a-z]{2,8}\.?,? +)?"
-_DAY_AND_NAME = re.compile(rf"{_WEEKDAY}(\d{{1,2}})[. -]+([A-Z][a-z]{{2,8}})[., -]+(\d{{4}})(?!\d)", re.ASCII)
-_NAME_AND_DAY = re.compile(
-    rf"{_WEEKDAY}([A-Z][a-z]{{2,8}})\.? +(\d{{1,2}}),?"
-    r"(?: +(\d{1,2}:\d\d(?::\d\d)?(?: +[A-Z]{2,5}(?:[+-]\d\d:?\d\d)?)?))? +(\d{4})(?!\d)",
-    re.ASCII,
+_DAY_FIRST_SHORT_YEAR = re.compile(r"(\d{1,2})\.(0?[1-9]|1[0-2])\.(\d{2})(?![\d.:])", re.ASCII)
+_MONTH_AND_YEAR = re.compile(r"(0?[1-9]|1[0-2])[/.\-](\d{4})(?!\d)", re.ASCII)
+_NAME = r"([^\W\d_]{3,10})"
+_WEEKDAY = r"(?:[^\W\d_]{2,13}\.?,? +)?"
+_OF = r"(?:del? +|of +)?"
+_DAY_AND_NAME = re.compile(
+    rf"{_WEEKDAY}([0-9]{{1,2}})(?:st|nd|rd|th|er|º)?[. \-]+{_OF}{_NAME}[., \-]+{_OF}([0-9]{{4}}|[0-9]{{2}})(?![0-9:])",
+    re.IGNORECASE,
 )
+_NAME_AND_DAY = re.compile(
+    rf"{_WEEKDAY}{_NAME}\.? +([0-9]{{1,2}}),?"
+    r"(?: +([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?: +[A-Z]{2,5}(?:[+-][0-9]{2}:?[0-9]{2})?)?))? +([0-9]{4})(?![0-9])",
+    re.IGNORECASE,
+)
+_ONLY_NAME = re.compile(rf"{_NAME}\.?,? +{_OF}([0-9]{{4}})(?![0-9])", re.IGNORECASE)
+_ABOUT = re.compile(r"(?:circa|ca\.?|c\.|um|vers|about|~) *(?=\d{4}(?!\d))", re.ASCII | re.IGNORECASE)
+_UNIX = re.compile(r"(1\d{9})(\d{3})?", re.ASCII)
 _CLOCK = re.compile(
     r"[T,_日 :\-]*(?P<before>上午|下午|午前|午後|오전|오후)? *"
     r"(?:(?P<hour>\d\d|\d| \d)(?P<sign>[:.h\-])(?P<minute>\d\d|\d(?=[:.])| \d)"
     r"(?:(?:(?P=sign)|m)(?P<second>\d\d| \d)?(?:[.,](?P<part>\d{1,9}))?)?"
     r"|(?P<packed>\d{4}(?:\d\d)?)(?!\d))"
-    r"(?! ?\d)s? *(?P<half>[AaPp]\.?[Mm]\b\.?|上午|下午|午前|午後|오전|오후)?",
+    r"(?! ?\d)s? *(?P<half>[AaPp]\.? ?[Mm]\b\.?|上午|下午|午前|午後|오전|오후)?",
     re.ASCII,
 )
 _AFTERNOON = frozenset({"pm", "下午", "午後", "오후"})
-_OFFSET_BEHIND = re.compile(r" *(Z|UTC|GMT(?:[+-]\d{1,2}(?::?\d{2})?)?|[+-]\d{2}:?\d{2})?", re.ASCII)
+_OFFSET_BEHIND = re.compile(r" *(Z|(?:UTC|GMT)(?:[+-]\d{1,2}(?::?\d{2})?)?|[+-]\d{2}(?::?\d{2})?(?!\d))?", re.ASCII)
 _OFFSET = re.compile(r"(?:GMT|UTC)?([+-])(\d{1,2}):?(\d{2})?", re.ASCII)  # Apple writes GMT+2
 
 
@@ -62,8 +85,10 @@ def read_date(written: str | None, *, fraction: str = "", offset: str | None = N
     """The date in `written`; None where there is none. `fraction` and `offset` are those that stand elsewhere, and
     count where `written` has none of its own.
     """
-    text = (written or "").split("\0", 1)[0].replace("\u202f", " ").strip().strip("\"'")[:_MOST_CHARACTERS]
-    found = _day_in(text)
+    text = re.sub("[\u202f\xa0]", " ", (written or "").split("\0", 1)[0]).strip().strip("\"'")[:_MOST_CHARACTERS]
+    if match := _UNIX.fullmatch(text):
+        return Taken(datetime.fromtimestamp(int(match[1]), UTC) + timedelta(milliseconds=int(match[2] or 0)))
+    found = _day_in(_ABOUT.sub("", text, count=1) if _ABOUT.match(text) else text)
     if found is None:
         return None
     (year, month, day), clock = found
@@ -81,18 +106,40 @@ def _day_in(text: str) -> tuple[tuple[int, int, int], str] | None:
         month, day = _whole(match, 2), _whole(match, 3)
         return (int(match[1]), month, day), text[match.end() :]
     if match := _YEAR_LAST.match(text):
-        first, second = int(match[1]), int(match[3])
-        month_first = second > 12 or (match[2] == "/" and first <= 12)
-        month, day = (first, second) if month_first else (second, first)
-        return (int(match[4]), month, day), text[match.end() :]
+        return (int(match[4]), *_ordered(int(match[1]), match[2], int(match[3]))), text[match.end() :]
     if match := _SHORT_YEAR_LAST.match(text):
-        century = 1900 if int(match[3]) > _LAST_SHORT_YEAR else 2000
-        return (century + int(match[3]), int(match[1]), int(match[2])), text[match.end() :]
+        return (_century(match[3]), int(match[1]), int(match[2])), text[match.end() :]
+    if match := _DAY_FIRST_SHORT_YEAR.match(text):
+        return (_century(match[3]), int(match[2]), int(match[1])), text[match.end() :]
+    if match := _MONTH_AND_YEAR.match(text):
+        return (int(match[2]), int(match[1]), 0), ""
+    return _day_by_name(text)
+
+
+def _day_by_name(text: str) -> tuple[tuple[int, int, int], str] | None:
+    """The same, where the month stands by its name."""
     if match := _DAY_AND_NAME.match(text):
-        return (int(match[3]), _month_named(match[2]), int(match[1])), text[match.end() :]
+        return (_century(match[3]), _month_named(match[2]), int(match[1])), text[match.end() :]
     if match := _NAME_AND_DAY.match(text):
         return (int(match[4]), _month_named(match[1]), int(match[2])), match[3] or text[match.end() :]
-    return None
+    match = _ONLY_NAME.match(text)
+    month = _month_named(match[1]) if match else 0
+    return ((int(match[2]), month, 0), "") if match and month else None
+
+
+def _ordered(first: int, sign: str, second: int) -> tuple[int, int]:
+    """Month and day where they stand before the year; of `06:01:1998` nobody knows which is which."""
+    if sign == ":" and max(first, second) <= 12:
+        return 0, 0
+    month_first = second > 12 or (sign == "/" and first <= 12)
+    return (first, second) if month_first else (second, first)
+
+
+def _century(year: str) -> int:
+    """A year of two digits in its century."""
+    if len(year) == 4:
+        return int(year)
+    return int(year) + (1900 if int(year) > _LAST_SHORT_YEAR else 2000)
 
 
 def _whole(match: re.Match[str], group: int) -> int:
@@ -108,7 +155,8 @@ def _number(digits: str | None) -> int:
 
 
 def _month_named(name: str) -> int:
-    return _MONTHS.get(name[:3], 0)
+    plain = unicodedata.normalize("NFD", name.lower()).encode("ascii", "ignore").decode()
+    return _MONTHS.get(plain[:4], _MONTHS.get(plain[:3], 0))
 
 
 def _checked_day(year: int, month: int, day: int) -> Taken | None:
@@ -130,7 +178,7 @@ def _with_time(date: Taken, text: str, fraction: str, offset: str | None) -> Tak
     packed = match["packed"]
     parts = (packed[:2], packed[2:4], packed[4:]) if packed else (match["hour"], match["minute"], match["second"])
     hour, minute, second = map(_number, parts)
-    hour = of_24_hours(hour, (match["before"] or match["half"] or "").lower().replace(".", ""))
+    hour = of_24_hours(hour, match["before"] or match["half"] or "")
     if hour > 23 or minute > 59:
         return date
     digits = re.match(r"\d{1,9}", match["part"] or fraction.strip(), re.ASCII)
@@ -144,10 +192,10 @@ def _with_time(date: Taken, text: str, fraction: str, offset: str | None) -> Tak
 
 
 def of_24_hours(hour: int, half: str) -> int:
-    """The hour, 0..23 where there is such a one. `half` is "am", "pm" or empty. 24 is what some cameras call the first
-    hour of the same day (`kk` in place of `HH`)."""
-    if half and 1 <= hour <= 12:
-        return hour % 12 + (12 if half in _AFTERNOON else 0)
+    """The hour, 0..23 where there is such a one. `half` is "am" or "pm" in any spelling, or empty. 24 is what some
+    cameras call the first hour of the same day (`kk` in place of `HH`)."""
+    if half and hour <= 12:
+        return hour % 12 + (12 if re.sub("[. ]", "", half.lower()) in _AFTERNOON else 0)
     return 0 if hour == 24 else hour
 
 

@@ -103,7 +103,7 @@ def combine(
     correction = _correction(_Words.of(blocks, inside), sidecars, words)
     person_caption = correction.text if correction else others or words.typed
     alt_texts, comments = other_words(words.persons(words.marks), {person_caption, others})
-    said = SearchableTexts.of(exif, iptc, packets)
+    said = SearchableTexts.of(exif, iptc, packets, blocks.creators)
     return PhotoMetadata(
         mime_type=picture.mime_type,
         width_px=width_px,
@@ -111,7 +111,7 @@ def combine(
         taken_at=taken.at if taken else None,
         taken_precision=taken.precision if taken else DatePrecision.TIME,
         dated_by_name=taken is not None and taken.by_name,
-        camera=_camera(text(exif.image.get(ImageIFD.Make)), text(exif.image.get(ImageIFD.Model))),
+        camera=_camera_of(exif, [*inside, *beside]),
         lens=_lens(exif, packets, blocks.maker_lens),
         exposure_s=_within(number(exif.exif.get(ExifIFD.ExposureTime)), 1e-9, 1e6),
         f_number=_within(number(exif.exif.get(ExifIFD.FNumber)), 0.1, 1e4),
@@ -221,6 +221,12 @@ def _camera(make: str | None, model: str | None) -> str | None:
     if any(word.casefold() == first_of_model or model.casefold().startswith(make.casefold()) for word in named):
         return model or None
     return clean_text(" ".join([*(named or words), model]))
+
+
+def _camera_of(exif: ExifValues, packets: Sequence[Xmp]) -> str | None:
+    """By EXIF, where the camera wrote it; programs copy it into XMP."""
+    of_exif = _camera(text(exif.image.get(ImageIFD.Make)), text(exif.image.get(ImageIFD.Model)))
+    return of_exif or next(filter(None, (_camera(xmp.make, xmp.model) for xmp in packets)), None)
 
 
 def _lens(exif: ExifValues, packets: Sequence[Xmp], by_maker: str | None) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Self
 
 from indexer.formats.clean_text import CAPTION_CHARACTERS, clean_list, clean_text
 from indexer.formats.exif import ExifValues, ImageIFD, text, texts, xp_text
@@ -35,15 +37,16 @@ class SearchableTexts:
     creators: tuple[str, ...]
 
     @classmethod
-    def of(cls, exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp]) -> SearchableTexts:
-        """Everything that the blocks of one photo and its sidecars say."""
+    def of(cls, exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp], creators: Sequence[str] = ()) -> Self:
+        """Everything that the blocks of one photo and its sidecars say; `creators` are those of the container's own
+        texts."""
         headlines = [*(text for xmp in packets for text in xmp.headlines), *iptc.get(HEADLINE, ())]
         return cls(
             pets=clean_list(name for xmp in packets for name in xmp.pets),
             headline=next((cleaned for words in headlines if (cleaned := clean_text(words))), None),
             subjects=clean_list(_subjects(exif, iptc, packets)),
             locations=clean_list(_locations(iptc, packets)),
-            creators=clean_list(_creators(exif, iptc, packets)),
+            creators=clean_list(chain(_creators(exif, iptc, packets), creators)),
         )
 
 

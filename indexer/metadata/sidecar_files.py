@@ -4,7 +4,8 @@ XMP: `IMG.JPG.xmp` (darktable, digiKam) and `IMG.xmp` (Lightroom, of RAW files),
 
 Takeout: `IMG.jpg.json`, `IMG.jpg.supplemental-metadata.json`, and where that is too long for it, cut off at 46
 characters, wherever that is; `IMG.json`. Of `IMG(1).jpg` the number stands behind: `IMG.jpg(1).json`. What Google
-Photos made of a photo (`IMG-edited.jpg`, also in other languages) has no `.json` of its own: the photo's counts.
+Photos made of a photo (`IMG-edited.jpg`, also in other languages, and cut off) has no `.json` of its own: the photo's
+counts.
 """
 
 # ruff: noqa: PTH116, PTH118, PTH121, PTH122, PTH208 - paths are the file system's own bytes here
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from unicodedata import normalize
 
 #: The names of a folder's sidecars, by their names in lower case.
 Listing = Mapping[bytes, tuple[bytes, ...]]
@@ -26,11 +28,30 @@ XMP, JSON = b".xmp", b".json"
 _SUPPLEMENT = ".supplemental-metadata"
 _CUT = range(51, 41, -1)  # characters; 46, but with the ending and a number in some of Takeout's versions
 _NUMBERED = re.compile(r"(.+)(\(\d{1,4}\))")
-_EDITED = re.compile(
-    r"(.+?)[ -]+(?:edited|effects|smile|mix|bearbeitet|modifié|modificato|bewerkt|edytowane|editado|editada|ha editado|"
-    r"ha editada|editat|redigerad|redigeret|redigert|muokattu|upraveno|upravené|szerkesztett|düzenlendi|编辑|編集済み|"
-    r"수정됨|отредактировано|змінено)(\(\d{1,4}\))?"
+_EDITS = (
+    *("edited", "effects", "smile", "mix", "collage", "animation", "pano", "hdr", "cinematic", "pop_out", "color_pop"),
+    *("bearbeitet", "modifié", "modificato", "bewerkt", "edytowane", "editado", "editada", "ha editado", "ha editada"),
+    *("editat", "redigerad", "redigeret", "redigert", "muokattu", "upraveno", "upravené", "szerkesztett", "düzenlendi"),
+    *(
+        "编辑",
+        "已编辑",
+        "編輯",
+        "編集済み",
+        "수정됨",
+        "отредактировано",
+        "изменено",
+        "змінено",
+        "επεξεργασία",
+        "đã chỉnh sửa",
+    ),
 )
+#: Both as one character and as a letter with its accent behind it, as macOS writes names.
+_EDITED_WORDS = tuple(dict.fromkeys(normalize(form, word) for word in _EDITS for form in ("NFC", "NFD")))
+_EDITED = re.compile(rf"(.+?)[ -]+(?:{'|'.join(map(re.escape, _EDITED_WORDS))})(\(\d{{1,4}}\))?")
+#: Takeout cuts names off, with whatever was added to them, at this length: the ending counts, a number does not.
+_LONGEST_NAME = 51
+_CUT_EDIT = re.compile(r"(.+)-(.*?)(\(\d{1,4}\))?")
+_CUT_WORDS = frozenset(word[:length] for word in _EDITED_WORDS for length in range(len(word)))
 # The listing of a folder that changed a moment ago may be older than its time of change tells.
 _COARSEST_CLOCK_NS = 3_000_000_000
 
@@ -53,6 +74,9 @@ def takeout_names(name: bytes) -> Mapping[bytes, bool]:
     for base, number in _bases(os.fsdecode(name.lower())):
         for form, certain in _forms(base):
             found.setdefault(os.fsencode(form + number) + JSON, certain)
+        if number:
+            for supplement in _supplements():
+                found.setdefault(os.fsencode(base + number + supplement) + JSON, True)
     return found
 
 
@@ -103,16 +127,29 @@ def _bases(name: str) -> Iterator[tuple[str, str]]:
     yield name, ""
     if match := _NUMBERED.fullmatch(stem):
         yield match[1] + ending, match[2]
-    if match := _EDITED.fullmatch(stem):
-        yield match[1] + (match[2] or "") + ending, ""
-        numbered = _NUMBERED.fullmatch(match[1])
-        yield (numbered[1] if numbered else match[1]) + ending, numbered[2] if numbered else match[2] or ""
+    if match := _EDITED.fullmatch(stem) or _cut_edit(stem, ending):
+        original, number = match[1], match[match.re.groups] or ""
+        yield original + number + ending, ""
+        numbered = _NUMBERED.fullmatch(original)
+        yield (numbered[1] if numbered else original) + ending, numbered[2] if numbered else number
+
+
+def _supplements() -> Iterator[str]:
+    """Whole, and cut off at every length."""
+    return (_SUPPLEMENT[:length] for length in range(len(_SUPPLEMENT), 0, -1))
+
+
+def _cut_edit(stem: str, ending: str) -> re.Match[str] | None:
+    """Groups 1 and last as those of `_EDITED`, where a name was cut off within the word that was added to it."""
+    match = _CUT_EDIT.fullmatch(stem)
+    whole = match is not None and len(stem) + len(ending) - len(match[3] or "") == _LONGEST_NAME
+    return match if match is not None and whole and match[2] in _CUT_WORDS else None
 
 
 def _forms(base: str) -> Iterator[tuple[str, bool]]:
     yield base, True
-    for length in range(len(_SUPPLEMENT), 0, -1):
-        yield base + _SUPPLEMENT[:length], True
+    for supplement in _supplements():
+        yield base + supplement, True
     for length in _CUT:
         if length < len(base):
             yield base[:length], False

@@ -7,8 +7,8 @@ sense.
    day EXIF's comes first, which knows the time of the place where Google has UTC.
 3. The date of taking in the file: EXIF DateTimeOriginal, XMP, IPTC 2:55.
 4. Google Photos' date.
-5. The date of digitising, which of a scan is the scanner's: the sidecar's, EXIF DateTimeDigitized, XMP's, PNG's
-   creation time, that of HEIF and QuickTime.
+5. The date of digitising, which of a scan is the scanner's: the sidecar's, EXIF DateTimeDigitized, XMP's, IPTC
+   2:62, PNG's creation time, that of HEIF and QuickTime.
 6. GPS time.
 7. The date of the last change: EXIF DateTime, PNG tIME.
 8. The file's name (`name_dates`). Every copy of a photo is read under its own name.
@@ -22,7 +22,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from indexer.formats.exif import GPSIFD, ExifIFD, ExifValues, ImageIFD, number, text
-from indexer.formats.iptc_texts import DATE, TIME, IptcTexts
+from indexer.formats.iptc_texts import DATE, DIGITISED_DATE, DIGITISED_TIME, TIME, IptcTexts
 from indexer.formats.xmp import Xmp
 from indexer.metadata.container_dates import ContainerDates
 from indexer.metadata.date_text import Taken, read_date
@@ -72,11 +72,12 @@ def _candidates(
         yield of_google
     yield original
     yield from _read(date for xmp in packets for date in xmp.dates)
-    yield _iptc_date(iptc)
+    yield _iptc_date(iptc, DATE, TIME)
     yield of_google
     yield from _read(date for xmp in beside for date in xmp.digitised)
     yield _exif_date(exif, ExifIFD.DateTimeDigitized, ExifIFD.SubSecTimeDigitized, ExifIFD.OffsetTimeDigitized)
     yield from _read(date for xmp in packets for date in xmp.digitised)
+    yield _iptc_date(iptc, DIGITISED_DATE, DIGITISED_TIME)
     yield from container.created
     yield _gps_date(exif)
     yield _exif_date(exif, ImageIFD.DateTime, ExifIFD.SubSecTime, ExifIFD.OffsetTime)
@@ -114,9 +115,9 @@ def _exif_date(exif: ExifValues, tag: int, sub_second: int, offset: int) -> Take
     return read_date(text(tags.get(tag)), fraction=text(exif.exif.get(sub_second)) or "", offset=known_offset)
 
 
-def _iptc_date(iptc: IptcTexts) -> Taken | None:
-    """CCYYMMDD and HHMMSS±HHMM."""
-    date, time = (next(iter(iptc.get(dataset, ())), "").strip() for dataset in (DATE, TIME))
+def _iptc_date(iptc: IptcTexts, *datasets: int) -> Taken | None:
+    """CCYYMMDD and HHMMSS±HHMM, by the numbers of both."""
+    date, time = (next(iter(iptc.get(dataset, ())), "").strip() for dataset in datasets)
     return read_date(f"{date}T{time}" if re.match(r"\d{4}", time, re.ASCII) else date)
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from captioner import Caption, Tag
-from indexer.catalogue import Catalogue
+from indexer.catalogue import SEARCHED_FILES, Catalogue
 from indexer.catalogue.rows import pack_embedding, unpack_embedding
 from indexer.errors import StorageError
 from indexer.model import (
@@ -210,6 +210,28 @@ def test_the_catalogue_knows_a_photo_whose_files_are_all_gone(catalogue: Catalog
     assert [file.missing for file in known.files] == [True]
     assert catalogue.known("0" * 32) is None
     assert catalogue.photo_ids() == []
+
+
+def test_what_is_asked_for_every_copy_of_a_photo_does_not_read_them_all(catalogue: Catalogue, root: Path) -> None:
+    for number in range(SEARCHED_FILES + 8):
+        shutil.copy2(root / "a.jpg", root / f"copy-{number:03}.jpg")
+    rescan(catalogue, root)
+    jobs = catalogue.claim(SEARCHED_FILES + 20)
+    for job in jobs:
+        catalogue.settle(job, replace(indexed(job), content_key="f" * 32))
+    known = catalogue.known("f" * 32)
+    assert known is not None
+    assert len(known.files) == 1
+    assert [len(photo.files) for photo in catalogue.unpushed(10)] == [SEARCHED_FILES]
+
+
+def test_a_job_s_own_file_is_found_among_all_copies(catalogue: Catalogue, root: Path) -> None:
+    settle_all(catalogue)
+    job = again(catalogue, root / "a.jpg")
+    file = catalogue.file_of_job(job)
+    assert file is not None
+    assert file.path == root / "a.jpg"
+    assert catalogue.file_of_job(replace(job, id=job.id + 1000)) is None
 
 
 def test_the_outbox_of_search(catalogue: Catalogue, root: Path) -> None:

@@ -34,6 +34,26 @@ def test_an_undeclared_character_set_is_found(text: str, charset: str) -> None:
     assert decode_text(text.encode(charset)) == text
 
 
+JAPANESE = [
+    *("東京タワー", "京都の紅葉", "日本", "運動会 2019", "誕生日のケーキ"),
+    *("iPhoneで撮影しました", "おばあちゃんと海"),
+]
+
+
+@pytest.mark.parametrize("text", JAPANESE)
+@pytest.mark.parametrize("charset", ["utf-8", "shift_jis", "iso2022_jp", "utf-16"])
+def test_japanese_whose_character_set_is_not_declared(text: str, charset: str) -> None:
+    assert decode_text(text.encode(charset)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["été à la mer", "Hélène", "créée", "Märchen für Käthe", "Öl", "\u201c…\u201d", "«été»", "äöüß ÄÖÜ"]
+)
+@pytest.mark.parametrize("charset", ["cp1252", "mac_roman"])
+def test_european_words_are_not_taken_for_japanese(text: str, charset: str) -> None:
+    assert decode_text(text.encode(charset)) == text
+
+
 def iim(charset: bytes, text: bytes) -> bytes:
     declared = b"\x1c\x01\x5a" + len(charset).to_bytes(2, "big") + charset if charset else b""
     return declared + b"\x1c\x02\x78" + len(text).to_bytes(2, "big") + text

@@ -111,6 +111,68 @@ NOTES = {
         ),
         "OLYMPUS M.14-42mm",
     ),
+    "Canon, moved by a program that left its offsets": (
+        b"Canon",
+        directory([(0x0095, ASCII, b"EF85mm f/1.8 USM\0")], 900) + b"II*\0" + struct.pack("<I", 900),
+        "EF85mm f/1.8 USM",
+    ),
+    "Canon, where it was, with a footer that is wrong": (
+        b"Canon",
+        in_block(b"", [(0x0095, ASCII, b"EF85mm f/1.8 USM\0")]) + b"II*\0" + struct.pack("<I", 900),
+        "EF85mm f/1.8 USM",
+    ),
+    "Canon, moved and without its footer": (
+        b"Canon",
+        directory([(0x0095, ASCII, b"EF85mm f/1.8 USM\0")], 900),
+        "EF85mm f/1.8 USM",
+    ),
+    "Panasonic, moved": (
+        b"Panasonic",
+        b"Panasonic\0\0\0" + directory([(0x0051, ASCII, b"LUMIX G 20/F1.7\0")], 700),
+        "LUMIX G 20/F1.7",
+    ),
+    "Nikon, with its kind": (
+        b"NIKON CORPORATION",
+        b"Nikon\0\2\x11\0\0II*\0\x08\0\0\0"
+        + directory([(0x0083, BYTE, b"\x0e"), (0x0084, RATIONAL, rationals(18, 105, 3.5, 5.6))], 8),
+        "18-105mm f/3.5-5.6 G VR",
+    ),
+    "Nikon, without a header": (
+        b"NIKON CORPORATION",
+        in_block(b"", [(0x0083, BYTE, b"\x02"), (0x0084, RATIONAL, rationals(50, 50, 1.8, 1.8))]),
+        "50mm f/1.8 D",
+    ),
+    "Leica, of Panasonic": (
+        b"LEICA",
+        in_block(b"LEICA\0\0\0", [(0x0051, ASCII, b"LEICA D 14-50mm\0")]),
+        "LEICA D 14-50mm",
+    ),
+    "Leica": (
+        b"LEICA CAMERA AG",
+        b"LEICA\0\6\0" + directory([(0x0303, ASCII, b"Vario-Elmar T 18-56   \0")], 8),
+        "Vario-Elmar T 18-56",
+    ),
+    "Pentax": (
+        b"PENTAX",
+        in_block(b"AOC\0MM", [(0x003F, BYTE, b"\4\x18\0\0")], ">"),
+        "smc PENTAX-FA 77mm F1.8 Limited",
+    ),
+    "Pentax, the newer form": (
+        b"RICOH",
+        b"PENTAX \0MM" + directory([(0x003F, BYTE, b"\x08\xd7\0\0\0")], 10, ">"),
+        "smc PENTAX-DA 18-135mm F3.5-5.6 ED AL [IF] DC WR",
+    ),
+    "Pentax, another maker's lens": (b"PENTAX", in_block(b"AOC\0MM", [(0x003F, BYTE, b"\3\x2c\0\0")], ">"), None),
+    "Samsung": (b"SAMSUNG", directory([(0xA003, SHORT, shorts(2))], 0), "Samsung NX 18-55mm F3.5-5.6 OIS"),
+    "Sigma": (b"SIGMA", in_block(b"SIGMA\0\0\0\1\0", [(0x000A, ASCII, b"24 to 70\0")]), "24-70mm"),
+    "Sigma, fixed": (b"SIGMA", in_block(b"SIGMA\0\0\0\1\0", [(0x000A, ASCII, b"16.6\0\0")]), "16.6mm"),
+    "Olympus, by number": (
+        b"OLYMPUS",
+        (lambda head: head + directory([(0x0201, BYTE, b"\0\0\1\0\0\0")], _NOTE_AT + len(head)))(
+            in_block(b"OLYMP\0\2\0", [(0x2010, LONG, struct.pack("<I", _NOTE_AT + 26))])
+        ),
+        "Olympus Zuiko Digital ED 50mm F2.0 Macro",
+    ),
     "nothing that is known": (b"ACME", b"whatever this may be", None),
     "cut off": (b"Canon", b"\x05\0\x95\0", None),
 }
@@ -120,6 +182,11 @@ NOTES = {
 def test_the_lens_is_found(name: str) -> None:
     make, note, lens = NOTES[name]
     assert maker_lens(block(note, make)) == lens
+
+
+def test_a_note_that_was_moved_keeps_its_own_byte_order() -> None:
+    note = directory([(0x0095, ASCII, b"EF85mm f/1.8 USM\0")], 900) + b"II*\0" + struct.pack("<I", 900)
+    assert maker_lens(block(note, b"Canon", ">")) == "EF85mm f/1.8 USM"
 
 
 def test_the_other_byte_order() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,7 +75,14 @@ class Opener:
             raise PhotoVanished("the file is no longer there")
         return Written(self.place, AFTER, self.reason)
 
-    async def undo_caption(self, path: Path, *, stamp: FileStamp | None = None, machine_only: bool = False) -> Undone:
+    async def undo_caption(
+        self,
+        path: Path,
+        *,
+        stamp: FileStamp | None = None,
+        machine_only: bool = False,
+        vouched: Collection[str] = (),
+    ) -> Undone:
         self.steps.append("undo")
         return Undone(path, CaptionPlace.EXIF, restored=True, exact=True, stamp=BEFORE)
 

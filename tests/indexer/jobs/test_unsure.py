@@ -16,6 +16,7 @@ from captioner import Caption, Tag
 from indexer.captions.caption_file import CHANGED_SINCE, PERSONS_WORDS, read_own_caption, undo_caption
 from indexer.captions.sidecar import sidecar_path
 from indexer.jobs.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNDONE, UNSURE
+from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionPlace, JobKind, Photo
 from indexer.settings import Settings
 from tests.indexing import COLOURS, CountingCaptioner, all_photos, colour_of, found, index, settings_for, stored
@@ -69,6 +70,10 @@ async def caption_again(settings: Settings, captioner: CountingCaptioner) -> Non
     with stored(settings) as storage:
         storage.catalogue.enqueue_all(JobKind.CAPTION, model=captioner.model)
     await index(settings, captioner)
+
+
+def persons_words(path: Path) -> str | None:
+    return read_metadata(path.read_bytes(), path).person_caption
 
 
 def names(library: Path) -> set[str]:
@@ -180,6 +185,27 @@ async def test_a_file_that_is_read_again_loses_the_older_sentence_too(
     photo = the_red_one(settings)
     assert (photo.caption, photo.caption_place, photo.caption_reason) == (DOUBTED.text, CaptionPlace.INDEX, UNSURE)
     assert (await index(settings, NewerModel({}), library)).done == 0
+
+
+@other_program
+async def test_an_older_sentence_whose_marks_another_program_dropped_is_taken_out_too(
+    library: Path, settings: Settings
+) -> None:
+    await index(settings, CountingCaptioner(), library)
+    path = library / "red.jpg"
+    command = ["exiftool", "-q", "-overwrite_original", "-all=", "-tagsfromfile", "@", "-EXIF:ImageDescription"]
+    subprocess.run([*command, str(path)], check=True)
+    assert read_own_caption(path.read_bytes()) is None
+    assert persons_words(path) == OLD
+    await index(settings, CountingCaptioner(), library)
+    await caption_again(settings, NewerModel({"red": DOUBTED}))
+    assert persons_words(path) is None
+    photo = the_red_one(settings)
+    assert (photo.caption, photo.caption_place, photo.caption_reason) == (DOUBTED.text, CaptionPlace.INDEX, UNSURE)
+    await caption_again(settings, NewerModel({}, model="colours-3"))
+    own = read_own_caption(path.read_bytes())
+    assert own is not None
+    assert own.text == SURE.text
 
 
 async def test_a_copy_that_comes_with_an_older_sentence_loses_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -19,6 +20,7 @@ from indexer.metadata.blocks import find_blocks
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionBy, PhotoMetadata, Position
 from indexer.ownership.mark import OwnCaption
+from tests.indexer.formats import chunks_made
 from tests.photos_made import cornered, encoded, exif_bytes, raw_tiff, with_iptc, with_segments, with_xmp, xmp_packet
 
 JPEG = encoded(cornered(), "JPEG")
@@ -186,7 +188,11 @@ def test_people_are_named_by_regions_tags_and_lists() -> None:
 
 
 @pytest.mark.parametrize(
-    "branch", ["People", "Personen", "Leute", "Familie", "Persons", "Personnes", "Personas", "Family"]
+    "branch",
+    [
+        *("People", "Personen", "Leute", "Familie", "Persons", "Personnes", "Personas", "Family", "PEOPLE", "Who"),
+        *("Kontakte", "Rodina", "Perhe", "Familj", "Vrienden", "Rostros", "Család", "Aile", "家人", "인물"),
+    ],
 )
 @pytest.mark.parametrize(
     ("name", "separator"),
@@ -203,8 +209,58 @@ def test_the_branch_of_names_is_known_in_several_languages(branch: str, name: st
     assert {"a", "b"} < set(metadata.keywords)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'<?xpacket end="w"?>', b"\0\0\0left over <a> & \xff"),
+        (b'</x:xmpmeta><?xpacket end="w"?>', b"</x:xmpmeta>\n<dc:old>words</dc:old>"),
+        (b"Sea", b"Sea & <dc:gone>"),
+        (b"Sea", b"Sea & sand"),
+        (b"Sea", b"Sea &amp; sand&nbsp;&"),
+    ],
+)
+def test_what_is_no_xml_in_a_packet_costs_no_more_than_itself(before: bytes, after: bytes) -> None:
+    packet = xmp_packet("<dc:title>Rome</dc:title>" + bag("dc:subject", "Sea")).replace(before, after)
+    data = with_segments(JPEG, (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet))
+    found = read(data)
+    if b"gone" in after:
+        assert found.title is None
+    else:
+        assert (found.title, found.keywords[0][:3]) == ("Rome", "Sea")
+        assert read(JPEG, packet).title == "Rome"
+
+
 def test_a_keyword_with_a_stroke_is_one_keyword() -> None:
     assert read(with_xmp(JPEG, bag("dc:subject", "black/white"))).keywords == ("black/white",)
+
+
+def test_author_and_copyright_of_a_png_are_its_creators() -> None:
+    chunks = (
+        chunks_made.chunk(b"tEXt", b"Author\0Anna"),
+        chunks_made.chunk(b"zTXt", b"Copyright\0\0" + zlib.compress(b"Ben 2019")),
+        chunks_made.chunk(b"tEXt", b"exif:Artist\0Cleo"),
+        chunks_made.chunk(b"tEXt", b"Software\0Dora"),
+    )
+    assert read(chunks_made.png(*chunks)).creators == ("Anna", "Ben 2019", "Cleo")
+
+
+def test_the_xmp_of_a_gif_is_read() -> None:
+    packet = xmp_packet(
+        "<dc:title>Holidays</dc:title><dc:subject><rdf:Bag><rdf:li>Rome</rdf:li></rdf:Bag></dc:subject>"
+    )
+    gif = encoded(cornered(), "GIF")
+    trailer = b"\1" + bytes(range(255, -1, -1)) + b"\0"
+    data = gif[:-1] + b"\x21\xff\x0bXMP DataXMP" + packet + trailer + gif[-1:]
+    assert (read(data).title, read(data).keywords) == ("Holidays", ("Rome",))
+    assert read(data[: len(gif) + 40]).title is None
+
+
+def test_the_camera_is_read_from_xmp_where_exif_has_none() -> None:
+    camera = "<tiff:Make>Canon</tiff:Make><tiff:Model>Canon EOS 550D</tiff:Model>"
+    assert read(with_xmp(JPEG, camera)).camera == "Canon EOS 550D"
+    assert read(JPEG, xmp_packet(camera)).camera == "Canon EOS 550D"
+    nikon = with_segments(JPEG, (0xE1, exif_bytes({ImageIFD.Make: b"NIKON", ImageIFD.Model: b"D300"})))
+    assert read(with_xmp(nikon, camera), xmp_packet(camera)).camera == "NIKON D300"
 
 
 def test_headline_places_and_creators_are_read_from_everywhere() -> None:

@@ -17,6 +17,7 @@ from tests.indexer.formats import jpegs_made
 from tests.photos_made import cornered, encoded, xmp_packet
 
 JPEG = encoded(cornered(), "JPEG")
+CUT = "a photo with a very long name that goes on and on"[:47]
 LONG = "a photo with a very long name that goes on and on and on.jpg"
 
 
@@ -66,6 +67,22 @@ def is_case_sensitive(folder: Path) -> bool:
         ("IMG_1-modifié.jpg", "IMG_1.jpg.json"),
         ("IMG_1-edited(1).jpg", "IMG_1.jpg(1).json"),
         ("IMG_1(1)-edited.jpg", "IMG_1.jpg(1).json"),
+        ("IMG_1(1).jpg", "IMG_1.jpg(1).supplemental-metadata.json"),
+        ("IMG_1(1).jpg", "IMG_1.jpg(1).suppl.json"),
+        ("IMG_1-modifie\u0301.jpg", "IMG_1.jpg.json"),
+        ("IMG_1-upravene\u0301.jpg", "IMG_1.jpg.json"),
+        ("IMG_1-du\u0308zenlendi.jpg", "IMG_1.jpg.json"),
+        ("IMG_1-collage.jpg", "IMG_1.jpg.json"),
+        (f"{CUT}.jpg", f"{CUT[:46]}.json"),
+        (f"{CUT}(1).jpg", f"{CUT[:46]}(1).json"),
+        (f"{LONG[:41]}-edite.jpg", f"{LONG[:41]}.jpg.json"),
+        (f"{LONG[:41]}-edite.jpg", f"{LONG[:41]}.jpg.s.json"),
+        (f"{LONG[:42]}-edit.jpg", f"{LONG[:42]}.jpg.json"),
+        (f"{LONG[:42]}-bear.jpg", f"{LONG[:42]}.jpg.json"),
+        (f"{LONG[:42]}-modi.jpg", f"{LONG[:42]}.jpg.json"),
+        (f"{LONG[:45]}-e.jpg", f"{LONG[:45]}..json"),
+        (f"{LONG[:46]}-.jpg", f"{LONG[:46]}.json"),
+        (f"{LONG[:42]}-edit(1).jpg", f"{LONG[:42]}.jpg(1).json"),
     ],
 )
 def test_the_names_that_takeout_gives(photo: str, sidecar: str, tmp_path: Path) -> None:
@@ -79,6 +96,9 @@ def test_the_names_that_takeout_gives(photo: str, sidecar: str, tmp_path: Path) 
     ("photo", "sidecar"),
     [
         ("IMG_1.jpg", "IMG_2.jpg.json"),
+        ("IMG_1-edit.jpg", "IMG_1.jpg.json"),
+        ("IMG_1-e.jpg", "IMG_1.jpg.json"),
+        (f"{LONG[:42]}-cake.jpg", f"{LONG[:42]}.jpg.json"),
         ("IMG_1.jpg", "IMG_11.jpg.json"),
         ("IMG_1.jpg", "IMG_1.jpg(1).json"),
         ("IMG_1(1).jpg", "IMG_1.jpg(2).json"),

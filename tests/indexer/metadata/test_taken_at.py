@@ -62,6 +62,9 @@ def test_the_date_of_taking_goes_before_the_scanner_s() -> None:
     assert date_of(with_xmp(scanned, "<photoshop:DateCreated>1954-06-07</photoshop:DateCreated>")) == "1954-06-07"
     assert date_of(with_xmp(scanned, "<exif:DateTimeOriginal>1954</exif:DateTimeOriginal>")) == "1954"
     assert date_of(with_iptc(scanned, (55, b"19540600"))) == "1954-06"
+    assert date_of(with_iptc(JPEG, (62, b"20200505"), (63, b"100000+0200"))) == "2020-05-05T10:00:00+02:00"
+    assert date_of(with_iptc(JPEG, (62, b"20200505"), (55, b"19540600"))) == "1954-06"
+    assert date_of(with_iptc(scanned, (62, b"20210505"))) == "2020-05-05T10:00:00"
     assert date_of(with_xmp(scanned, "<xmp:CreateDate>2021-01-01</xmp:CreateDate>")) == "2020-05-05T10:00:00"
 
 
@@ -101,6 +104,11 @@ def test_a_sidecar_that_says_less_of_the_same_date_costs_no_offset(sidecar: str,
     exif = {ORIGINAL: b"2021:03:03 03:03:03", ExifIFD.SubSecTimeOriginal: b"25", ExifIFD.OffsetTimeOriginal: b"+02:00"}
     beside = xmp_packet(f"<exif:DateTimeOriginal>{sidecar}</exif:DateTimeOriginal>")
     assert date_of(jpeg(exif=exif), beside) == expected
+
+
+def test_a_date_that_stands_in_the_wrong_directory_counts() -> None:
+    block = struct.pack("<2sHIHHHII", b"II", 42, 8, 1, 0x9003, 2, 20, 26) + bytes(4) + b"2006:05:27 12:37:03\0"
+    assert date_of(with_segments(JPEG, (0xE1, b"Exif\0\0" + block))) == "2006-05-27T12:37:03"
 
 
 def test_gps_time_and_the_last_change_come_after_what_was_meant() -> None:
@@ -153,11 +161,17 @@ TIME = chunks_made.chunk(b"tIME", struct.pack(">HBBBBB", 2022, 2, 3, 4, 5, 6))
         ((chunks_made.chunk(b"tEXt", b"Creation Time\0Mon, 01 Dec 2014 15:45:12 GMT"),), "2014-12-01T15:45:12+00:00"),
         ((chunks_made.chunk(b"tEXt", b"Creation Time\x002014:12:01 15:45:12"), TIME), "2014-12-01T15:45:12"),
         ((chunks_made.chunk(b"iTXt", b"Creation Time\0\0\0\0\x002014-12-01"),), "2014-12-01"),
+        ((chunks_made.chunk(b"tIME", struct.pack(">HBBBBB", 2022, 2, 30, 4, 5, 6)),), "2022-02"),
+        ((chunks_made.chunk(b"tIME", struct.pack(">HBBBBB", 2022, 2, 3, 24, 5, 6)),), "2022-02-03T00:05:06+00:00"),
+        ((chunks_made.chunk(b"tIME", struct.pack(">HBBBBB", 2022, 0, 0, 0, 0, 0)),), "2022"),
+        ((chunks_made.chunk(b"tIME", bytes(7)),), None),
         ((chunks_made.chunk(b"tEXt", b"Creation Time\0some day"), TIME), "2022-02-03T04:05:06+00:00"),
         ((chunks_made.chunk(b"tEXt", b"exif:DateTimeOriginal\x002014:12:01 15:45:12"),), "2014-12-01T15:45:12"),
+        ((chunks_made.chunk(b"tEXt", b"create-date\x002014-12-01T15:45:12+02:00"),), "2014-12-01T15:45:12+02:00"),
+        ((chunks_made.chunk(b"tEXt", b"CreationTime\x002014:12:01 15:45:12"),), "2014-12-01T15:45:12"),
+        ((chunks_made.chunk(b"tEXt", b"exif:DateTimeDigitized\x002014:12:01 15:45:12"),), "2014-12-01T15:45:12"),
         ((chunks_made.chunk(b"tEXt", b"date:create\x002014-12-01T15:45:12+00:00"),), None),
         ((TIME,), "2022-02-03T04:05:06+00:00"),
-        ((chunks_made.chunk(b"tIME", struct.pack(">HBBBBB", 2022, 2, 30, 4, 5, 6)),), None),
         ((chunks_made.chunk(b"tIME", b"\0"),), None),
     ],
 )
