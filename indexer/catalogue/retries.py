@@ -22,6 +22,7 @@ from indexer.catalogue.rows import FILE_COLUMNS, now
 from indexer.model import CaptionPlace, JobKind
 from indexer.reasons import RETRIED_AT_START, FailureKind, Obstacle
 from indexer.sqlite.database import Database
+from indexer.sqlite.errors import damage_in_rows
 
 #: A caption that could not be written again is tried after an hour, then after twice as long each time.
 _FIRST_WRITE_WAIT, _LONGEST_WRITE_WAIT = timedelta(hours=1), timedelta(days=7)
@@ -148,6 +149,7 @@ def write_wait(row: sqlite3.Row, obstacle: Obstacle | None) -> tuple[int, str | 
     return row["write_tries"] + 1, (datetime.now(UTC) + wait).isoformat(timespec="milliseconds")
 
 
+@damage_in_rows()
 def _blocked(row: sqlite3.Row) -> BlockedFile:
     place = CaptionPlace(row["caption_place"]) if row["caption_place"] else None
     path = os.path.join(row["root"], row["folder"], row["name"])  # noqa: PTH118 - bytes
