@@ -162,9 +162,9 @@ async def test_what_stays_unreadable_is_not_scanned_again_and_again(
     monkeypatch.setattr(catalogue, "begin_scan", counted)
     with as_nobody(tmp_path):
         async with going_on(catalogue, replace(settings, watch=False), root):
-            await until(lambda: len(scans) == 2)
-            await asyncio.sleep(1)
-    assert len(scans) == 2
+            await until(lambda: len(scans) >= 2)
+            await asyncio.sleep(2)
+    assert len(scans) <= 3  # of ten looks; the root's own presence may ask for one
 
 
 async def test_a_root_that_is_there_only_later_is_found(
