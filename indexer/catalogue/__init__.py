@@ -113,10 +113,6 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
         """Closing twice is fine."""
         self._database.close()
 
-    def can_be_written(self) -> bool:
-        """Whether its disk has room and lets us write, by trying it."""
-        return self._database.can_be_written()
-
     def data_version(self) -> int:
         """Another number after every change, whichever process made it. Takes microseconds."""
         return self._database.data_version()

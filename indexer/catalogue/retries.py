@@ -51,6 +51,10 @@ class Retries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def can_be_written(self) -> bool:
+        """Whether the catalogue's disk has room and lets us write, by trying it."""
+        return self._database.can_be_written()
+
     def set_aside_as(self, kind: FailureKind, root: Path) -> list[SetAside]:
         """The present files below `root` that were set aside for this kind of reason."""
         with self._database.transaction() as writer:
