@@ -101,6 +101,13 @@ class ProcessUnavailable(SetupError):
     """A child process could not be started, or died before it began: says nothing of any photo."""
 
 
+def captioner_not_started(error: Exception) -> ProcessUnavailable:
+    """What it means that the captioner's process died before it was ready, and did not blame the model."""
+    return ProcessUnavailable(
+        str(error), hint="it may have been killed for want of memory: `recollect doctor` says how much is free"
+    )
+
+
 def unusable_bundle(bundle: Path, error: Exception) -> SetupError:
     """What a model bundle that can't be used means for the set-up; `error` says what is wrong with it."""
     return SetupError(

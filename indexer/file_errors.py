@@ -13,10 +13,14 @@ _REASONS = MappingProxyType(
     {
         "EACCES": noted("recollect may not read it"),
         "EPERM": noted("recollect may not read it"),
+        "ENOENT": noted("it is not there"),
+        "ENOTDIR": noted("it is no folder"),
         "EIO": noted("the disk can't read it"),
         "ENAMETOOLONG": noted("its path is longer than the system takes"),
         "ELOOP": noted("its links go round in circles"),
         "ESTALE": noted("the server that it lies on has lost it"),
+        "ENOTCONN": noted("the server that it lies on does not answer"),
+        "EHOSTDOWN": noted("the server that it lies on does not answer"),
         "ETIMEDOUT": noted("the server that it lies on does not answer"),
     }
 )
@@ -41,6 +45,18 @@ def is_gone(path: bytes) -> bool:
     except OSError:
         return False
     return False
+
+
+def can_be_looked_at(path: bytes) -> bool:
+    """Whether a folder can be listed and entered, as far as its first entry tells; of a file, whether it is there."""
+    try:
+        with os.scandir(path) as entries:
+            first = next(entries, None)
+            return first is None or first.stat(follow_symlinks=False) is not None
+    except NotADirectoryError:
+        return not is_gone(path)
+    except OSError:
+        return False
 
 
 def outermost_only(places: dict[bytes, str]) -> dict[bytes, str]:

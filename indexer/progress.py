@@ -20,6 +20,7 @@ class Phase(StrEnum):
     INDEXING = "captioning"
     SEARCH = "updating search"
     IDLE = "up to date"
+    WAITING = "waiting"  # for the data directory's disk
     STOPPING = "stopping"
 
 

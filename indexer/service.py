@@ -5,31 +5,32 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from captioner import BundleError, Captioner, CaptionerProcess
+from captioner import BundleError, Captioner, CaptionerProcess, ChildNotStarted
 from indexer.atomic.temporary import sweep
 from indexer.catalogue import Catalogue
-from indexer.errors import SearchError, unusable_bundle
+from indexer.errors import ProcessUnavailable, SearchError, captioner_not_started, unusable_bundle
 from indexer.hours import DailyHours
 from indexer.jobs.context import PhotoOpener, PipelineContext
 from indexer.jobs.progress_tracker import ProgressTracker
 from indexer.jobs.recaptioning import Recaptioning
 from indexer.jobs.reindex import recaptioning_hint
-from indexer.jobs.runner import JobRunner
+from indexer.jobs.runner import FIRST_PAUSE_S, LONGEST_PAUSE_S, JobRunner, photos_wait
 from indexer.jobs.search_feed import SearchFeed
 from indexer.jobs.upkeep import Upkeep
 from indexer.model import Job, JobKind
 from indexer.progress import Progress
 from indexer.reader.photo_process import PhotoProcesses
 from indexer.scanning.scan_requests import ScansAskedFor
-from indexer.scanning.scheduler import ScanScheduler
+from indexer.scanning.scheduler import OBSTACLES_S, ScanScheduler
 from indexer.settings import Settings
+from indexer.sqlite.errors import may_pass, waiting_told
 from indexer.storage import Storage, storage_errors
 from indexer.tasks import either, first_failure, running
 
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 
 #: The photos in hand get so long to finish when recollect is stopped.
 STOP_S = 20.0
+
+#: So often it is tried whether a data directory that could not be written can be written again.
+DISK_PAUSE_S = 10.0
 
 #: The last words to search get so long; what does not get through is pushed at the next start.
 LAST_PUSH_S = 5.0
@@ -61,9 +65,14 @@ class Indexer:
         captioner: Captioner | None = None,
         photos: PhotoOpener | None = None,
         stop_s: float = STOP_S,
+        obstacles_s: float = OBSTACLES_S,
+        disk_pause_s: float = DISK_PAUSE_S,
         clock: Callable[[], datetime] = datetime.now,
     ) -> None:
         self._stop_s = stop_s
+        self._obstacles_s = obstacles_s
+        self._disk_pause_s = disk_pause_s
+        self._waiting: str | None = None  # for the data directory's disk
         self._clock = clock
         self._settings = settings
         self._storage = storage
@@ -143,23 +152,72 @@ class Indexer:
         return await self.index_once((), stop=stop)
 
     async def run_forever(self, roots: Sequence[Path], stop: asyncio.Event) -> None:
-        """Walks, watches and works until `stop` is set; the photos in hand then get `stop_s` to finish. At the hours of
-        the setting `recaption_hours`, what another model has described is described again."""
+        """Walks, watches and works until `stop` is set; the photos in hand then get `stop_s` to finish. Where the data
+        directory can't be written it waits until it can be. At the hours of the setting `recaption_hours`, what another
+        model has described is described again."""
         await self._run(roots, stop, once=False)
+
+    async def serve(self, roots: Sequence[Path], stop: asyncio.Event) -> None:
+        """Enters, runs as `run_forever` does, and leaves. A captioner that dies before it is ready, for want of memory,
+        is started again later, longer after it each time: the page answers meanwhile."""
+        pause_s = FIRST_PAUSE_S
+        while not stop.is_set():
+            try:
+                async with self:
+                    self._waiting, self._tracker.waiting = None, False
+                    await self.run_forever(roots, stop)
+                    return
+            except ProcessUnavailable as error:
+                self._waiting, self._tracker.waiting = photos_wait(error.what), True
+                log.warning("%s; it is tried again in %.0f s", error.what, pause_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await stop.wait()
+            pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 
     async def _run(self, roots: Sequence[Path], stop: asyncio.Event, *, once: bool) -> None:
         self._roots.update(roots)
-        self._runner = runner = self._new_runner(give_up=once)
-        self._scheduler = scheduler = ScanScheduler(self._settings, self._storage.catalogue, roots, changed=self._wake)
-        self._recaptioning = None if once else self._new_recaptioning()
-        self._tracker.begin()
         with storage_errors(self._settings):
-            try:
-                await self._until_done(scheduler, runner, stop, once=once)
-            except BaseExceptionGroup as failures:
-                raise first_failure(failures) from failures
+            while (failure := await self._run_once(roots, stop, once=once)) is not None:
+                await self._wait_for_disk(failure, stop)
+                if stop.is_set():
+                    return
             await self._last_push()
             await self._tracker.count()
+
+    async def _run_once(self, roots: Sequence[Path], stop: asyncio.Event, *, once: bool) -> BaseException | None:
+        """Gives what ended it before its time, where that may pass and somebody waits for it."""
+        self._runner = runner = self._new_runner(give_up=once)
+        self._scheduler = scheduler = ScanScheduler(
+            self._settings, self._storage.catalogue, roots, changed=self._wake, obstacles_s=self._obstacles_s
+        )
+        self._recaptioning = None if once else self._new_recaptioning()
+        self._tracker.begin()
+        try:
+            await self._until_done(scheduler, runner, stop, once=once)
+        except BaseExceptionGroup as failures:
+            failure = first_failure(failures)
+            if once or not may_pass(failure):
+                raise failure from failures
+            return failure
+        return None
+
+    async def _wait_for_disk(self, failure: BaseException, stop: asyncio.Event) -> None:
+        """Until the data directory can be written again: the page answers meanwhile from what is there."""
+        self._waiting = waiting_told(failure, self._settings.data_dir)
+        self._tracker.waiting = True
+        log.error("%s", self._waiting)
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._disk_pause_s):
+                    await stop.wait()
+            if await asyncio.to_thread(self._can_write):
+                log.info("the data directory can be written again")
+                break
+        self._waiting, self._tracker.waiting = None, False
+
+    def _can_write(self) -> bool:
+        return self._storage.catalogue.can_be_written() and (self._runner is None or self._runner.give_back())
 
     async def _until_done(
         self, scheduler: ScanScheduler, runner: JobRunner, stop: asyncio.Event, *, once: bool
@@ -245,7 +303,7 @@ class Indexer:
     def _problem(self) -> str | None:
         of_runner = self._runner.problem if self._runner else None
         of_rounds = self._scheduler.problem if self._scheduler else None
-        return self._upkeep.problem or of_rounds or of_runner or self._feed.problem
+        return self._waiting or self._upkeep.problem or of_rounds or of_runner or self._feed.problem
 
 
 async def _walk_once(scheduler: ScanScheduler, upkeep: Upkeep, runner: JobRunner) -> None:
@@ -281,7 +339,8 @@ def _meet_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
 
 @asynccontextmanager
 async def started_captioner(settings: Settings) -> AsyncIterator[Captioner]:
-    """The captioner's child process as the settings want it. Raises `SetupError` where the bundle can't be used."""
+    """The captioner's child process as the settings want it. Raises `SetupError` where the bundle can't be used, and
+    `ProcessUnavailable` where the process died before it was ready."""
     process = CaptionerProcess(
         settings.bundle,
         threads=settings.captioner_threads,
@@ -292,5 +351,8 @@ async def started_captioner(settings: Settings) -> AsyncIterator[Captioner]:
         try:
             captioner = await stack.enter_async_context(process)
         except BundleError as error:
+            died = error.__cause__
+            if isinstance(died, ChildNotStarted) and died.kind != BundleError.__name__:
+                raise captioner_not_started(error) from error
             raise unusable_bundle(settings.bundle, error) from error
         yield captioner

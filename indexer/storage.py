@@ -166,8 +166,7 @@ def sole_indexer(data_dir: Path) -> Iterator[None]:
     try:
         if not _lock_within(lock, _LOCK_S):
             raise InUse(data_dir, _pid_in(lock))
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        _write_pid(lock, data_dir)
         yield
     finally:
         os.close(lock)
@@ -184,6 +183,18 @@ def _lock_within(lock: int, seconds: float) -> bool:
             time.sleep(_LOCK_S / 20)
         else:
             return True
+
+
+def _write_pid(lock: int, data_dir: Path) -> None:
+    """Raises `StorageError` where the disk has no room for it."""
+    try:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+    except OSError as error:
+        raise StorageError(
+            f"the data directory {data_dir} can't be written: {error.strerror}",
+            hint=hint_for(error, data_dir / "recollect.lock"),
+        ) from error
 
 
 def indexing_process(data_dir: Path) -> int:

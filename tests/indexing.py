@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -95,3 +95,10 @@ def found(storage: Storage, text: str) -> list[str]:
 
 def paths_of(photo: Photo) -> set[str]:
     return {file.path.name for file in photo.files if not file.missing}
+
+
+async def until(condition: Callable[[], object], *, within_s: float = 40.0) -> None:
+    """Waits for something that happens by itself."""
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.05)

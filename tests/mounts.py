@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,26 @@ def bound(source: Path, place: Path) -> Iterator[Path]:
         yield place
     finally:
         unmount(place)
+
+
+def in_own_mounts(module: str, scenario: str, folder: Path, *, repository: Path) -> subprocess.CompletedProcess[str]:
+    """Runs `python -m module scenario folder` as root of a mount namespace of its own, whoever runs the tests. Skips
+    the test where this machine lets nobody mount a file system of his own."""
+    unshare = shutil.which("unshare")
+    alone = [unshare or "", "--map-root-user", "--mount"]
+    if unshare is None or subprocess.run([*alone, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a file system of his own")
+    done = subprocess.run(
+        [*alone, sys.executable, "-m", module, scenario, str(folder)],
+        cwd=repository,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if "'mount'" in done.stderr and "CalledProcessError" in done.stderr:
+        pytest.skip("this machine lets nobody mount a file system of his own")
+    return done
 
 
 @contextmanager

@@ -68,8 +68,7 @@ async def _serve(
         terminal.say(f"the search page is on {address}{settings.base_path.rstrip('/')}{_elsewhere(settings)}")
         following = asyncio.create_task(terminal.follow(indexer.progress))
         try:
-            async with indexer:
-                await indexer.run_forever(roots, stop)
+            await indexer.serve(roots, stop)
         finally:
             following.cancel()
             await asyncio.wait({following})

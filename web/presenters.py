@@ -74,6 +74,7 @@ _PHASES: Mapping[str, str] = MappingProxyType(
         Phase.INDEXING: marked("captioning"),
         Phase.SEARCH: marked("updating search"),
         Phase.IDLE: marked("up to date"),
+        Phase.WAITING: marked("waiting"),
         Phase.STOPPING: marked("stopping"),
     }
 )

@@ -259,7 +259,8 @@ class _Writing:
             raise
         except CaptionRefused as refused:
             self.obstacle = refused.obstacle or self.obstacle
-            self.reasons.append("no sidecar either" if str(refused) in self.reasons else f"no sidecar: {refused}")
+            again = str(refused) in self.reasons
+            self.reasons.append(noted("no sidecar either") if again else noted(f"no sidecar: {refused}"))
             return self._written(CaptionPlace.INDEX, self._why)
         return self._written(CaptionPlace.SIDECAR, self._why)
 

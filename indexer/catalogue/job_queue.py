@@ -21,6 +21,7 @@ from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, found_from_row, 
 from indexer.model import METADATA_VERSION, EmbedState, Job, JobKind, PhotoFile
 from indexer.reasons import FailureKind, next_wait
 from indexer.sqlite.database import Database
+from indexer.sqlite.errors import damage_in_rows
 
 MAX_ATTEMPTS = 3
 DEATH_REASON = "the process died three times while working on this photo"
@@ -343,11 +344,13 @@ def _moved_on(writer: sqlite3.Connection, row: sqlite3.Row, job: Job) -> bool:
     return bool(again) or os.fsencode(found_from_row(row).path) != os.fsencode(job.file.path)
 
 
+@damage_in_rows()
 def _job(row: sqlite3.Row) -> Job:
     ours = EmbedState(row["ours"]) if row["ours"] else None
     return Job(row["id"], JobKind(row["kind"]), found_from_row(row), row["attempts"] + 1, row["photo_id"], ours)
 
 
+@damage_in_rows()
 def set_aside_from_row(row: sqlite3.Row) -> SetAside:
     """A row of a job and `FILE_COLUMNS`."""
     return SetAside(

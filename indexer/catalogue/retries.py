@@ -22,6 +22,7 @@ from indexer.catalogue.rows import FILE_COLUMNS, now
 from indexer.model import CaptionPlace, JobKind
 from indexer.reasons import RETRIED_AT_START, FailureKind, Obstacle
 from indexer.sqlite.database import Database
+from indexer.sqlite.errors import damage_in_rows
 
 #: A caption that could not be written again is tried after an hour, then after twice as long each time.
 _FIRST_WRITE_WAIT, _LONGEST_WRITE_WAIT = timedelta(hours=1), timedelta(days=7)
@@ -49,6 +50,10 @@ class Retries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def can_be_written(self) -> bool:
+        """Whether the catalogue's disk has room and lets us write, by trying it."""
+        return self._database.can_be_written()
 
     def set_aside_as(self, kind: FailureKind, root: Path) -> list[SetAside]:
         """The present files below `root` that were set aside for this kind of reason."""
@@ -148,6 +153,7 @@ def write_wait(row: sqlite3.Row, obstacle: Obstacle | None) -> tuple[int, str | 
     return row["write_tries"] + 1, (datetime.now(UTC) + wait).isoformat(timespec="milliseconds")
 
 
+@damage_in_rows()
 def _blocked(row: sqlite3.Row) -> BlockedFile:
     place = CaptionPlace(row["caption_place"]) if row["caption_place"] else None
     path = os.path.join(row["root"], row["folder"], row["name"])  # noqa: PTH118 - bytes

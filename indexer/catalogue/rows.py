@@ -29,6 +29,7 @@ from indexer.model import (
     is_unsure,
 )
 from indexer.reasons import Obstacle
+from indexer.sqlite.errors import damage_in_rows
 
 _INT64 = 1 << 63
 
@@ -146,6 +147,7 @@ def unpack_embedding(blob: bytes | None) -> tuple[float, ...] | None:
     return None if blob is None else struct.unpack(f"<{len(blob) // 2}e", blob)
 
 
+@damage_in_rows()
 def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int = 0) -> Photo:
     """A photo row and the files that show it, or the first of them and how many more there are. A person's words win
     over the model's, those typed here over others; what a person marked as wrong is not shown."""
@@ -177,6 +179,7 @@ GLIMPSE_COLUMNS = """id, width_px, height_px, taken_at, coalesce(nullif(correcte
     machine_text, machine_sure, wrong, taken_precision"""
 
 
+@damage_in_rows()
 def summary_from_row(row: sqlite3.Row) -> PhotoSummary:
     """A row of `GLIMPSE_COLUMNS`; it says of the photo what `photo_from_row` says."""
     photo_id, width_px, height_px, taken_at, person, machine, sure, wrong, precision = row
@@ -194,6 +197,7 @@ def summary_from_row(row: sqlite3.Row) -> PhotoSummary:
     )
 
 
+@damage_in_rows()
 def file_from_row(row: sqlite3.Row) -> PhotoFile:
     """A row of `FILE_COLUMNS`."""
     return PhotoFile(
@@ -208,6 +212,7 @@ def file_from_row(row: sqlite3.Row) -> PhotoFile:
     )
 
 
+@damage_in_rows()
 def found_from_row(row: sqlite3.Row) -> FoundFile:
     """A row of `FILE_COLUMNS`, as a job carries it."""
     file = file_from_row(row)

@@ -41,6 +41,7 @@ from indexer.file_errors import is_gone, outermost_only, unreadable_reason
 from indexer.message import noted
 from indexer.model import FoundFile
 from indexer.sqlite.database import Database
+from indexer.sqlite.errors import damage_in_rows
 
 #: Losing this many files at once is always believed, as long as some are left.
 SMALL_LOSS = 20
@@ -72,7 +73,8 @@ class NoteCounts:
 class ScanOutcome:
     """How many files a finished scan found missing; `held_back` says why none were removed, for people.
 
-    `unreadable` are the outermost folders, and files, below the root that could not be looked at, by the errno's name.
+    `unreadable` are the outermost folders, and files, below the scanned root that could not be looked at, by the
+    errno's name; paths are relative to that root.
     """
 
     missing: int
@@ -200,7 +202,7 @@ class Scans:
         held_back = None if accepted else self._doubt(scan, unseen, self._known(scan))
         if (code := scan.unreadable.get(scan.below)) is not None and not self._has_nothing_to_lose(scan):
             held_back = noted(
-                f"{_shown(scan.root)} can't be read ({unreadable_reason(code)}); nothing was removed. {_HINT}"
+                f"{_shown(scan.root)} can't be read ({unreadable_reason(code)}); nothing was removed. {_hint(code)}"
             )
         with self._database.transaction() as writer:
             if held_back is None:
@@ -220,7 +222,9 @@ class Scans:
                     "UPDATE root SET passed_over = ? WHERE id = ? AND ? = x''",
                     (_counted_json(scan.passed_over), scan.root_id, scan.below),
                 )
-        return ScanOutcome(0 if held_back else len(unseen), held_back, unreadable)
+        start = len(scan.below) + 1 if scan.below else 0
+        below = {place[start:]: code for place, code in unreadable.items()}
+        return ScanOutcome(0 if held_back else len(unseen), held_back, below)
 
     def accept_losses(self, root: Path) -> None:
         """The next complete scan of `root` is believed, whatever it lost."""
@@ -259,6 +263,7 @@ class Scans:
             mark_missing(writer, sorted(ids))
         return ScanOutcome(len(ids))
 
+    @damage_in_rows()
     def roots(self) -> list[RootState]:
         """Every root that was ever scanned and not forgotten."""
         rows = self._database.reader.execute(
@@ -382,4 +387,13 @@ def _shown(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-_HINT = "Mount or restore the folder; or, if they are meant to be gone, run: recollect index --accept-losses"
+_HINT = noted("Mount or restore the folder; or, if they are meant to be gone, run: recollect index --accept-losses")
+_RIGHTS_HINT = noted("Let the user that recollect runs as read and enter it")
+_DISK_HINT = noted("Look after the disk: the system's log (dmesg) says more")
+
+
+def _hint(code: str) -> str:
+    """What mends a root that can't be read; `code` is the errno's name."""
+    if code in {"EACCES", "EPERM"}:
+        return _RIGHTS_HINT
+    return _DISK_HINT if code in {"EIO", "EUCLEAN"} else _HINT

@@ -14,6 +14,7 @@ from pathlib import Path
 from indexer.catalogue.rows import now
 from indexer.file_errors import unreadable_reason
 from indexer.sqlite.database import Database
+from indexer.sqlite.errors import damage_in_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class UnreadablePlaces:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @damage_in_rows()
     def unreadable(self, limit: int = 100) -> list[UnreadablePlace]:
         """By path, `limit` at most."""
         rows = self._database.reader.execute(

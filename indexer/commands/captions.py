@@ -25,8 +25,8 @@ from indexer.tasks import running
 
 if TYPE_CHECKING:
     from indexer.captions.caption_file import Undone
+    from indexer.catalogue import Catalogue
     from indexer.model import Photo, PhotoFile
-    from indexer.storage import Storage
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +67,10 @@ def list_captions(settings: Settings, terminal: Terminal, paths: tuple[Path, ...
 
 
 async def _indexed(settings: Settings) -> AsyncGenerator[Row, None]:
-    from indexer.storage import open_storage
+    from indexer.storage import reading_catalogue
 
-    with open_storage(settings) as storage:
-        for photo, file in _shown(storage):
+    with reading_catalogue(settings) as catalogue:
+        for photo, file in _shown(catalogue):
             yield {
                 "path": str(file.path),
                 "missing": file.missing,
@@ -171,7 +171,7 @@ def _note_undone(settings: Settings, restored: set[Path], *, everything: bool) -
     from indexer.storage import open_storage
 
     with open_storage(settings) as storage:
-        undone = [file.id for _, file in _written(storage) if file.path in restored]
+        undone = [file.id for _, file in _written(storage.catalogue) if file.path in restored]
         storage.catalogue.note_undone(undone, UNDONE)
     if everything:
         remember(settings.data_dir, captions="off")
@@ -234,15 +234,15 @@ async def _undone(
 def _vouched(settings: Settings, targets: frozenset[Path]) -> dict[Path, tuple[str, ...]]:
     """What the catalogue knows to have been written into these files: where another program has dropped our mark, it
     alone tells which words are ours. Nothing where there is no catalogue, or none that can be read."""
-    from indexer.storage import open_storage
+    from indexer.storage import reading_catalogue
 
     if not settings.catalogue_path.exists():
         return {}
     try:
-        with open_storage(settings) as storage:
+        with reading_catalogue(settings) as catalogue:
             return {
                 file.path: tuple(text for text in (photo.correction, photo.machine and photo.machine.text) if text)
-                for photo, file in _shown(storage)
+                for photo, file in _shown(catalogue)
                 if file.path in targets and (file.caption_place or photo.caption_place) is not CaptionPlace.INDEX
             }
     except SetupError as error:
@@ -292,10 +292,10 @@ def _every_written(settings: Settings) -> list[Path]:
     A file that the journal alone knows counts only while it is there: it may have been moved or deleted long ago.
     """
     from indexer.captions.journal import Journal
-    from indexer.storage import open_storage
+    from indexer.storage import reading_catalogue
 
-    with open_storage(settings) as storage:
-        paths = dict.fromkeys(file.path for _, file in _written(storage))
+    with reading_catalogue(settings) as catalogue:
+        paths = dict.fromkeys(file.path for _, file in _written(catalogue))
     for entry in Journal.in_dir(settings.data_dir).entries():
         photo = Path(entry.path.removesuffix(".xmp"))
         if photo.is_file():
@@ -303,16 +303,16 @@ def _every_written(settings: Settings) -> list[Path]:
     return list(paths)
 
 
-def _written(storage: Storage) -> Iterator[tuple[str, PhotoFile]]:
+def _written(catalogue: Catalogue) -> Iterator[tuple[str, PhotoFile]]:
     """(photo id, file) of all that the catalogue says was written, files that are missing just now included."""
     last = 0
-    while files := storage.catalogue.captioned_files(after=last):
+    while files := catalogue.captioned_files(after=last):
         yield from files
         last = files[-1][1].id
 
 
-def _shown(storage: Storage) -> Iterator[tuple[Photo, PhotoFile]]:
-    for photo_id, file in _written(storage):
-        photo = storage.catalogue.photo(photo_id)
+def _shown(catalogue: Catalogue) -> Iterator[tuple[Photo, PhotoFile]]:
+    for photo_id, file in _written(catalogue):
+        photo = catalogue.photo(photo_id)
         if photo is not None:
             yield photo, file

@@ -181,6 +181,7 @@ def _contents(settings: Settings) -> Iterator[Finding]:
         except SetupError as error:
             yield Finding("storage", Verdict.BROKEN, error.what, error.hint)
             return
+        yield from _unreadable_rows(storage, settings)
         yield from _guarded("searchable photos", lambda: _searchable(storage, settings))
         yield from _guarded("photos refused by search", lambda: _refused(storage))
         yield from _guarded("thumbnails kept", lambda: _thumbnails(storage))
@@ -188,6 +189,18 @@ def _contents(settings: Settings) -> Iterator[Finding]:
         yield from _guarded(_UNWRITTEN, lambda: _unwritten(storage))
         yield from _guarded("photos set aside", lambda: _set_aside(storage))
         yield from _guarded(_UNREADABLE, lambda: _unreadable(storage))
+
+
+def _unreadable_rows(storage: Storage, settings: Settings) -> Iterator[Finding]:
+    """Damage that SQLite's own check can't see, as it knows nothing of what the values mean."""
+    catalogue, last = storage.catalogue, ""
+    try:
+        while ids := catalogue.photo_ids(after=last):
+            catalogue.photos(ids)
+            last = ids[-1]
+    except sqlite3.Error as error:
+        path = settings.catalogue_path
+        yield Finding("catalogue", Verdict.BROKEN, f"{path} can't be read: {error}", hint_for(error, path))
 
 
 def _guarded(subject: str, check: Callable[[], Finding | Sequence[Finding]]) -> Iterator[Finding]:

@@ -39,6 +39,7 @@ class ProgressTracker:
         self._outdated = asyncio.Event()
         self.meter = Meter()
         self.stopping = False
+        self.waiting = False
 
     def begin(self) -> None:
         """A run begins."""
@@ -72,7 +73,7 @@ class ProgressTracker:
         """How far it is; costs nothing."""
         counts, meter, walking = self._counts, self.meter, self._walking()
         if counts is None:
-            return Progress()
+            return Progress(phase=Phase.WAITING if self.waiting else Phase.STARTING, problem=self._problem())
         queued = max(0, counts.queued - (meter.done - self._done_then)) + self._later()
         return Progress(
             done=meter.done,
@@ -89,6 +90,8 @@ class ProgressTracker:
     def _phase(self, queued: int, walking: bool, unpushed: int) -> Phase:
         if self.stopping:
             return Phase.STOPPING
+        if self.waiting:
+            return Phase.WAITING
         if queued:
             return Phase.INDEXING
         if walking or self._outdated.is_set():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 
@@ -100,17 +100,20 @@ class JobRunner:
             raise first_failure(failures) from failures
         finally:
             # Here and not where a job is worked on: a task that is cancelled before its first step runs nothing.
-            self._give_back(list(self._held.values()))
+            self.give_back()
             self._clear_of_blame()
 
-    def _give_back(self, jobs: Sequence[Job]) -> None:
-        if not jobs:
-            return
-        self._held.clear()
+    def give_back(self) -> bool:
+        """Puts what was in hand when `run` ended back into the queue; False where that can't be written now."""
+        if not self._held:
+            return True
         try:
-            self._context.catalogue.release(jobs)
+            self._context.catalogue.release(list(self._held.values()))
         except sqlite3.Error as error:  # what ended the run is raised already: the next start takes the claims back
-            log.warning("%d photos could not be given back to the queue: %s", len(jobs), error)
+            log.warning("%d photos could not be given back to the queue: %s", len(self._held), error)
+            return False
+        self._held.clear()
+        return True
 
     def _clear_of_blame(self) -> None:
         """So many captioner failures in a row say nothing of these photos, nor of those that failed meanwhile: they are
@@ -189,7 +192,7 @@ class JobRunner:
 
     async def _wait_for_a_process(self, why: str, pause_s: float) -> None:
         reason = why.splitlines()[0]
-        self.problem = noted(f"photos wait, as a process can't be had that looks at them: {reason}")
+        self.problem = photos_wait(reason)
         log.warning("%s; it is tried again in %.0f s", reason, pause_s)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
@@ -225,3 +228,8 @@ class JobRunner:
     async def _fail(self, job: Job, reason: str, kind: FailureKind, *, final: bool = True) -> None:
         log.warning("%s: %s", job.file.path, reason)
         await in_thread_to_the_end(self._context.catalogue.fail, job, reason, kind=kind, final=final)
+
+
+def photos_wait(reason: str) -> str:
+    """That nothing goes on for want of a child process, for people."""
+    return noted(f"photos wait, as a process can't be had that looks at them: {reason}")

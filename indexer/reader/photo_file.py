@@ -26,9 +26,9 @@ def read_photo_file(path: Path, *, max_file_mb: float) -> tuple[bytes, FileStamp
     except OSError as error:
         if error.errno in _GONE:
             raise PhotoVanished("the file is no longer there") from error
-        reason = noted(f"the file can't be read ({error.strerror or error})")
-        denied = error.errno in (errno.EACCES, errno.EPERM)
-        raise (PhotoDenied if denied else PhotoNotGiven)(reason) from error
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise PhotoDenied(noted("recollect may not read it")) from error
+        raise PhotoNotGiven(noted(f"the file can't be read ({error.strerror or error})")) from error
     except ValueError as error:  # a NUL in the name
         raise PhotoVanished(f"there can be no such file ({error})") from error
     if after != before or len(data) != before.size:

@@ -17,6 +17,9 @@ from indexer.settings import Settings
 
 _PORTION = 1000
 
+#: Obstacles that the file system tells of, without a try.
+_TOLD = frozenset({Obstacle.RIGHTS, Obstacle.SPACE, Obstacle.OWNER, Obstacle.LINKS})
+
 
 def passable(settings: Settings) -> frozenset[Obstacle]:
     """The obstacles that these settings do not keep up."""
@@ -32,16 +35,27 @@ def retry_below(catalogue: Catalogue, settings: Settings, root: Path) -> int:
     """Queues what may be done now below a root that was scanned; returns how many jobs that are."""
     # A disk that was pulled out while its photos were being read is back: they are not to blame.
     vanished = catalogue.set_aside_as(FailureKind.VANISHED, root)
+    number = catalogue.try_again([one.id for one in vanished])
+    return number + _retry(catalogue, settings, root, passable(settings))
+
+
+def retry_between_scans(catalogue: Catalogue, settings: Settings, root: Path) -> int:
+    """As `retry_below`, of what the file system tells without a try: rights, room, owner, links. Where none of that has
+    changed nothing is queued, however often it is called."""
+    return _retry(catalogue, settings, root, passable(settings) & _TOLD)
+
+
+def _retry(catalogue: Catalogue, settings: Settings, root: Path, obstacles: frozenset[Obstacle]) -> int:
     denied = [one for one in catalogue.set_aside_as(FailureKind.DENIED, root) if _can_be_opened(one.file.path)]
-    number = catalogue.try_again([one.id for one in (*vanished, *denied)])
+    number = catalogue.try_again([one.id for one in denied])
     probe = _Probe(settings.sidecar_dir)
-    for blocked in _pages(catalogue, settings, root):
+    for blocked in _pages(catalogue, root, obstacles):
         number += catalogue.enqueue_writes([one.id for one in blocked if probe.may_be_gone(one)])
     return number
 
 
-def _pages(catalogue: Catalogue, settings: Settings, root: Path) -> Iterator[list[BlockedFile]]:
-    obstacles, after = passable(settings), 0
+def _pages(catalogue: Catalogue, root: Path, obstacles: frozenset[Obstacle]) -> Iterator[list[BlockedFile]]:
+    after = 0
     while obstacles and (page := catalogue.blocked_files(root, obstacles, after=after, limit=_PORTION)):
         yield page
         after = page[-1].id

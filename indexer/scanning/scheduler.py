@@ -17,12 +17,12 @@ from indexer.atomic.temporary import STALE_S, sweep
 from indexer.catalogue import Catalogue
 from indexer.catalogue.found import FoundBatch
 from indexer.catalogue.scans import NoteCounts
-from indexer.file_errors import unreadable_reason
+from indexer.file_errors import can_be_looked_at, unreadable_reason
 from indexer.formats.extensions import EXTENSIONS
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.crawler import crawl, outermost
 from indexer.scanning.presence import Presence, presence_of
-from indexer.scanning.retry import retry_below
+from indexer.scanning.retry import retry_below, retry_between_scans
 from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
 from indexer.settings import Settings
 from indexer.tasks import running
@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 
 #: A root is looked at so often for whether it is still the same folder of the same file system.
 PRESENCE_S = 5.0
+#: So often, between scans, what was in the way of a root's files and captions is looked at; less often where that takes
+#: long.
+OBSTACLES_S = 20.0
+_OBSTACLES_SHARE = 20  # at most this part of the time is spent on it
 #: What was set aside for a while is looked through so often.
 RETRY_S = 600.0
 # Scans that the watcher asks for keep this distance: an unplugged disk makes it ask again and again.
@@ -55,9 +59,11 @@ class ScanScheduler:
         changed: Callable[[], None],
         stale_s: float = STALE_S,
         presence_s: float = PRESENCE_S,
+        obstacles_s: float = OBSTACLES_S,
     ) -> None:
         self._stale_s = stale_s
         self._presence_s = presence_s
+        self._obstacles_s = obstacles_s
         self._settings = settings
         self._catalogue = catalogue
         self._changed = changed
@@ -71,13 +77,13 @@ class ScanScheduler:
 
     @property
     def problem(self) -> str | None:
-        """Why a root's losses are not believed, for people; None where all is well."""
-        return "; ".join(one.held_back for one in self._roots.values() if one.held_back) or None
+        """Why roots' losses are not believed, for people, a line for each; None where all is well."""
+        return "\n".join(one.held_back for one in self._roots.values() if one.held_back) or None
 
     def problem_of(self, roots: Sequence[Path]) -> str | None:
         """As `problem`, of these roots alone."""
         told = [one.held_back for root in roots if (one := self._known(root)) is not None and one.held_back]
-        return "; ".join(dict.fromkeys(told)) or None
+        return "\n".join(dict.fromkeys(told)) or None
 
     @property
     def unreadable(self) -> int:
@@ -131,6 +137,7 @@ class ScanScheduler:
             changed=self._changed,
             stale_s=self._stale_s,
             presence_s=self._presence_s,
+            obstacles_s=self._obstacles_s,
         )
 
     def _known(self, root: Path) -> RootScanner | None:
@@ -160,6 +167,7 @@ class RootScanner:
         changed: Callable[[], None],
         stale_s: float,
         presence_s: float,
+        obstacles_s: float,
     ) -> None:
         self._root = root
         self._settings = settings
@@ -169,9 +177,12 @@ class RootScanner:
         self._presence_s = presence_s
         # For what asks the root's disk: one that does not answer holds up its own root alone.
         self._disk = ThreadPoolExecutor(2, thread_name_prefix="disk")
+        self._obstacles_s = obstacles_s
         self._asked = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._took_s = 0.0
+        self._tried_again: frozenset[bytes] = frozenset()  # unreadable places that a scan was asked for already
+        self._can_be_watched = False  # folders that a watch did not reach can be read now
         self.unreadable: Mapping[bytes, str] = {}
         self.walking = False
         self.held_back: str | None = None
@@ -206,12 +217,20 @@ class RootScanner:
         settings = self._settings
         rules = CrawlRules(include=settings.include, exclude=settings.exclude, extensions=EXTENSIONS)
         watcher = Watcher(self._catalogue, [self._root], rules, changed=self._changed)
-        follow = [self._follow_presence(watcher), *([_watch(watcher)] if settings.watch else [])]
+        follow = [
+            self._follow_presence(watcher),
+            self._follow_obstacles(),
+            *([_watch(watcher)] if settings.watch else []),
+        ]
         try:
             async with asyncio.TaskGroup() as group, running(group, *follow):
                 while True:
                     watcher.scan_wanted.clear()
                     await self.scan()
+                    if self._can_be_watched and settings.watch:
+                        await watcher.watch_anew()
+                        self.ask_for_scan()  # for what came before the watch stood
+                    self._can_be_watched = False
                     await self._until_next(watcher)
         finally:
             for one in self._waiting:
@@ -243,6 +262,31 @@ class RootScanner:
                 self._asked.set()
             before = now
             await asyncio.sleep(self._presence_s)
+
+    async def _follow_obstacles(self) -> None:
+        """Rights that were given and room that was made are reported by no watch that says what they are."""
+        with ThreadPoolExecutor(1, thread_name_prefix="obstacles") as thread:
+            loop = asyncio.get_running_loop()
+            pause_s = self._obstacles_s
+            while True:
+                await asyncio.sleep(pause_s)
+                if self.walking or self.held_back is not None:
+                    continue
+                began = loop.time()
+                readable, again = await loop.run_in_executor(thread, self._look_at_obstacles)
+                pause_s = max(self._obstacles_s, _OBSTACLES_SHARE * (loop.time() - began))
+                if readable - self._tried_again:
+                    self.ask_for_scan()
+                self._tried_again = readable
+                if again:
+                    log.info("%s: %d files are tried again, what was in their way is gone", self._root, again)
+                    self._changed()
+
+    def _look_at_obstacles(self) -> tuple[frozenset[bytes], int]:
+        """Places that can be looked at now though the last scan could not; how many jobs were queued."""
+        base = os.fsencode(self._root)
+        readable = frozenset(place for place in self.unreadable if can_be_looked_at(os.path.join(base, place)))  # noqa: PTH118 - bytes
+        return readable, retry_between_scans(self._catalogue, self._settings, self._root)
 
     async def _scan(self) -> None:
         root, settings, loop = self._root, self._settings, asyncio.get_running_loop()
@@ -293,6 +337,7 @@ class RootScanner:
             log.warning("%s: %d more folders can't be read", root, len(fresh) - _UNREADABLE_LOGGED)
         if back := [place for place in before if place not in places]:
             log.info("%s: %d folders can be read again", root, len(back))
+            self._can_be_watched = True
 
 
 async def _wanted_again(watcher: Watcher) -> None:

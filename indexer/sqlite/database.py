@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from indexer.errors import StorageError
 from indexer.message import noted
-from indexer.sqlite.errors import GIVE_RIGHTS, hint_for, is_damage, keeps_from_writing, rebuild_hint
+from indexer.sqlite.errors import GIVE_RIGHTS, hint_for, is_damage, keeps_from_writing, quoted_damage, rebuild_hint
 
 Migration = tuple[str, str]  # a name that never changes, and the SQL script it stands for
 
@@ -40,6 +40,9 @@ class _Connection(sqlite3.Connection):
     def execute(self, *args: Any) -> Any:
         return self.cursor().execute(*args)
 
+    def executemany(self, *args: Any) -> Any:
+        return self.cursor().executemany(*args)
+
     def close(self) -> None:
         with self.in_use:
             super().close()
@@ -51,8 +54,12 @@ class _Cursor(sqlite3.Cursor):
         self._in_use = connection.in_use
 
     def execute(self, *args: Any) -> Self:
-        with self._in_use:
+        with self._in_use, quoted_damage():
             return super().execute(*args)
+
+    def executemany(self, *args: Any) -> Self:
+        with self._in_use, quoted_damage():
+            return super().executemany(*args)
 
     def fetchone(self) -> Any:
         with self._in_use:
@@ -206,6 +213,19 @@ class Database:
                     self._writer.execute("ROLLBACK")
                 raise
             self._writer.execute("COMMIT")
+
+    def can_be_written(self) -> bool:
+        """Tries it, with a write that changes nothing. Raises `sqlite3.Error` where it is not room or rights that
+        are wanting."""
+        try:
+            with self.transaction() as writer:
+                (version,) = writer.execute("PRAGMA user_version").fetchone()
+                writer.execute(f"PRAGMA user_version = {version}")  # SQLite writes it though it is the same
+        except sqlite3.Error as error:
+            if not keeps_from_writing(error):
+                raise
+            return False
+        return True
 
     def close(self) -> None:
         """Closes every connection, once it is not read through any more; closing twice is fine."""

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from indexer.message import noted
 
 #: https://sqlite.org/rescode.html: CORRUPT, NOTADB, and IOERR_SHORT_READ of a file that was cut off.
-_DAMAGED = frozenset({11, 26})
+_CORRUPT = 11
+_DAMAGED = frozenset({_CORRUPT, 26})
 _SHORT_READ = 522
 #: PERM, READONLY, CANTOPEN
 _DENIED = frozenset({3, 8, 14})
 _BUSY = frozenset({5, 6})
 _IO_ERROR, _FULL = 10, 13
+#: What SQLite makes beside a database to open it.
+_ROOM_BYTES = 100_000
+
+_NOT_WRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 
 FREE_SPACE = noted("free some space on the disk of the data directory, then start again: nothing that was done is lost")
 GIVE_RIGHTS = noted(
@@ -32,7 +41,7 @@ _OTHER = noted(
 def is_damage(error: BaseException) -> bool:
     """Whether the file itself is damaged: neither full, nor denied, nor in use."""
     code = _code(error)
-    return code & 0xFF in _DAMAGED or code == _SHORT_READ
+    return code & 0xFF in _DAMAGED or code == _SHORT_READ or _is_foreign(error)
 
 
 def keeps_from_writing(error: BaseException) -> bool:
@@ -40,12 +49,40 @@ def keeps_from_writing(error: BaseException) -> bool:
     return _code(error) & 0xFF in _DENIED | {_FULL, _IO_ERROR} and not is_damage(error)
 
 
+def may_pass(error: BaseException) -> bool:
+    """Whether what could not be written can be written once there is room, or a right is given."""
+    cause = error if isinstance(error, (sqlite3.Error, OSError)) else error.__cause__
+    if isinstance(cause, OSError):
+        return cause.errno in _NOT_WRITTEN
+    return cause is not None and keeps_from_writing(cause)
+
+
+def waiting_told(error: BaseException, data_dir: Path) -> str:
+    """That indexing waits for the data directory's disk, and what it waits for; `error` is one that `may_pass`."""
+    cause = error if isinstance(error, (sqlite3.Error, OSError)) else error.__cause__ or error
+    code, number = _code(cause) & 0xFF, cause.errno if isinstance(cause, OSError) else 0
+    if _is_full(cause, data_dir):
+        return noted(
+            f"indexing waits, as the disk of the data directory {data_dir} is full: free some space there, and it goes "
+            "on by itself"
+        )
+    if code in _DENIED or number in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return noted(
+            f"indexing waits, as nothing can be written into the data directory {data_dir}: make its disk writable "
+            "again, or give the user that recollect runs as the right to write there, and it goes on by itself"
+        )
+    return noted(
+        f"indexing waits, as the disk of the data directory {data_dir} reports errors: see the system's log (dmesg), "
+        "and copy the data directory to another disk"
+    )
+
+
 def hint_for(error: BaseException, catalogue: Path) -> str:
     """How to mend what an error of the catalogue's file says."""
     code = _code(error)
     if is_damage(error):
         return rebuild_hint(catalogue)
-    if code & 0xFF == _FULL:
+    if _is_full(error, catalogue.parent):
         return FREE_SPACE
     if code & 0xFF in _DENIED:
         return GIVE_RIGHTS
@@ -68,6 +105,60 @@ def damage_told(catalogue: Path, damage: str) -> str:
         f"the catalogue {catalogue} is damaged ({damage}): stop recollect, move {catalogue.name} and "
         f"{catalogue.name}-wal out of its folder, and start again: captions are taken back from the photo files, and "
         "the rest is made again"
+    )
+
+
+@contextmanager
+def quoted_damage() -> Iterator[None]:
+    """Around what SQLite is asked: its message quotes what stands in a damaged schema, which need be no text. What
+    Python raises then is no `sqlite3.Error`."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise _damage(error.object.decode("utf-8", "backslashreplace")) from error
+
+
+@contextmanager
+def damage_in_rows() -> Iterator[None]:
+    """Around what is made of rows; a decorator, too. A value that no recollect has ever written is damage that SQLite
+    can't see, as it knows nothing of JSON, dates and codes. Raises `sqlite3.DatabaseError` then."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise _damage(f"a row makes no sense: {error}") from error
+
+
+def _damage(what: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(what)
+    error.sqlite_errorcode = _CORRUPT
+    return error
+
+
+def _is_full(error: BaseException, data_dir: Path) -> bool:
+    """SQLite calls it an I/O error where the files that it needs beside the database find no room."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    code = _code(error) & 0xFF
+    return code == _FULL or (code in {_IO_ERROR, *_DENIED} and _free_bytes(data_dir) < _ROOM_BYTES)
+
+
+def _free_bytes(folder: Path) -> float:
+    """Endless where the file system does not say."""
+    try:
+        room = os.statvfs(folder)
+    except OSError:
+        return float("inf")
+    return room.f_bavail * room.f_frsize if room.f_blocks else float("inf")
+
+
+def _is_foreign(error: BaseException) -> bool:
+    """What only damage does to statements and columns that are always the same: a text column whose bytes are no text
+    (Python's own error, without a code), a schema that lacks something."""
+    return isinstance(error, sqlite3.OperationalError) and str(error).startswith(
+        (
+            *("Could not decode to UTF-8", "no such table", "no such column", "malformed database schema"),
+            "unsupported file format",
+        )
     )
 
 

@@ -32,8 +32,12 @@ def said(settings: Settings) -> str:
     """Exit codes, what was found, and what the status says."""
     found = CliRunner().invoke(main, ["search", "--data-dir", str(settings.data_dir), "red"])
     status = CliRunner().invoke(main, ["status", "--data-dir", str(settings.data_dir)])
+    listed = CliRunner().invoke(main, ["captions", "list", "--data-dir", str(settings.data_dir)])
     lines = [line for line in status.output.splitlines() if line.startswith(("photos", "searchable"))]
-    return f"{found.exit_code} {found.output.splitlines()[:1]} {status.exit_code} {lines} {status.stderr}{found.stderr}"
+    return (
+        f"{found.exit_code} {found.output.splitlines()[:1]} {status.exit_code} {lines} "
+        f"captions {listed.exit_code} {listed.output.splitlines()[:1]} {status.stderr}{found.stderr}{listed.stderr}"
+    )
 
 
 def read_only(folder: Path) -> str:
@@ -70,8 +74,19 @@ def full(folder: Path) -> str:
         return said(settings)
 
 
+def full_before_the_start(folder: Path) -> str:
+    """SQLite calls it an I/O error where what it needs beside the database finds no room."""
+    told = full(folder)
+    run = CliRunner().invoke(
+        main, ["index", "--captions", "off", "--data-dir", str(folder / "data"), str(folder / "photos")]
+    )
+    assert "free some space" in run.stderr, run.stderr
+    return told
+
+
 SCENARIOS: dict[str, Callable[[Path], str]] = {
-    function.__name__: function for function in (read_only, read_only_with_what_a_killed_process_left, full)
+    function.__name__: function
+    for function in (read_only, read_only_with_what_a_killed_process_left, full, full_before_the_start)
 }
 
 if __name__ == "__main__":

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,28 +13,16 @@ from indexer.settings import Settings
 from indexer.storage import reading_catalogue
 from tests.indexer.small_data_disks import SCENARIOS
 from tests.indexing import settings_for
-from tests.mounts import as_nobody
+from tests.mounts import as_nobody, in_own_mounts
 from web.cli import main
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_searching_and_asking_how_it_is(tmp_path: Path, repository: Path, scenario: str) -> None:
-    unshare = shutil.which("unshare")
-    alone = [unshare or "", "--map-root-user", "--mount"]
-    if unshare is None or subprocess.run([*alone, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount a file system of his own")
-    done = subprocess.run(
-        [*alone, sys.executable, "-m", "tests.indexer.small_data_disks", scenario, str(tmp_path)],
-        cwd=repository,
-        env={**os.environ, "PYTHONPATH": str(repository)},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if "'mount'" in done.stderr and "CalledProcessError" in done.stderr:
-        pytest.skip("this machine lets nobody mount a file system of his own")
+    done = in_own_mounts("tests.indexer.small_data_disks", scenario, tmp_path, repository=repository)
     assert done.stdout.startswith("0 ["), done.stdout + done.stderr
     assert "red.jpg: a red wall seen by colours-1" in done.stdout
+    assert "captions 0 ['" in done.stdout
     assert "0 ['photos          1 in 1 files, 1 captioned', 'searchable      1'" in done.stdout
 
 

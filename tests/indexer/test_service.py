@@ -6,17 +6,20 @@ import asyncio
 import dataclasses
 import shutil
 import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from captioner import Caption
+from captioner import Caption, CaptionerProcess
 from indexer.captions.caption_file import read_own_caption
-from indexer.errors import SearchError, SetupError
+from indexer.errors import ProcessUnavailable, SearchError, SetupError, captioner_not_started
 from indexer.model import CaptionBy, CaptionPlace
 from indexer.progress import Phase
 from indexer.search import SearchBackend
-from indexer.service import Indexer
+from indexer.service import Indexer, started_captioner
 from indexer.settings import Settings
 from indexer.storage import Storage
 from tests.indexing import (
@@ -29,6 +32,7 @@ from tests.indexing import (
     paths_of,
     settings_for,
     stored,
+    until,
 )
 from tests.photos_made import write_jpeg
 
@@ -416,6 +420,83 @@ async def test_a_full_disk_is_about_the_set_up(library: Path, settings: Settings
             with pytest.raises(SetupError, match="full"):
                 await indexer.index_once((library,))
     assert (await index(settings, captioner, library)).done == 3
+
+
+async def test_a_service_waits_for_a_full_disk_and_goes_on_by_itself(
+    tmp_path: Path, library: Path, captioner: CountingCaptioner
+) -> None:
+    """`PRAGMA max_page_count`: SQLite says "full" as it does for ENOSPC."""
+    settings = settings_for(tmp_path, watch=False)
+    with stored(settings) as storage:
+        writer = storage.catalogue._database._writer
+        pages = writer.execute("PRAGMA page_count").fetchone()[0]
+        async with Indexer(settings, storage, captioner=captioner, disk_pause_s=0.1) as indexer:
+            writer.execute(f"PRAGMA max_page_count = {pages}")
+            for number in range(200):
+                shutil.copyfile(library / "red.jpg", library / f"a copy with a long name {number:0150}.jpg")
+            stop = asyncio.Event()
+            running = asyncio.create_task(indexer.run_forever((library,), stop))
+            await until(lambda: "is full: free some space" in (indexer.progress().problem or ""))
+            assert not running.done()
+            assert indexer.progress().phase == Phase.WAITING
+            writer.execute("PRAGMA max_page_count = 1000000")
+            await until(lambda: indexer.progress().problem is None and storage.catalogue.counts().files == 203)
+            await until(lambda: storage.catalogue.counts().queued == 0)
+            stop.set()
+            await running
+
+
+async def test_a_service_that_waits_for_its_disk_can_be_stopped(
+    tmp_path: Path, library: Path, captioner: CountingCaptioner
+) -> None:
+    settings = settings_for(tmp_path, watch=False)
+    with stored(settings) as storage:
+        async with Indexer(settings, storage, captioner=captioner) as indexer:
+            storage.catalogue._database._writer.execute("PRAGMA query_only = ON")  # "readonly", as on such a disk
+            stop = asyncio.Event()
+            running = asyncio.create_task(indexer.run_forever((library,), stop))
+            await until(lambda: "nothing can be written into" in (indexer.progress().problem or ""))
+            stop.set()
+            await running
+            storage.catalogue._database._writer.execute("PRAGMA query_only = OFF")
+
+
+async def test_a_service_whose_captioner_dies_before_it_is_ready_starts_it_again(
+    library: Path, settings: Settings, captioner: CountingCaptioner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the kernel kills it for want of memory."""
+    starts: list[float] = []
+
+    @asynccontextmanager
+    async def started(_: Settings) -> AsyncIterator[CountingCaptioner]:
+        starts.append(asyncio.get_running_loop().time())
+        if len(starts) == 1:
+            raise captioner_not_started(Exception("the captioner was killed by SIGKILL before it was ready"))
+        yield captioner
+
+    monkeypatch.setattr("indexer.service.started_captioner", started)
+    with stored(settings) as storage:
+        indexer = Indexer(settings, storage)
+        stop = asyncio.Event()
+        running = asyncio.create_task(indexer.serve((library,), stop))
+        await until(lambda: "killed by SIGKILL" in (indexer.progress().problem or ""))
+        assert indexer.progress().phase == Phase.WAITING
+        await until(lambda: indexer.progress().done == 3)
+        assert indexer.progress().problem is None
+        stop.set()
+        await running
+    assert len(starts) == 2
+
+
+async def test_a_captioner_that_was_killed_says_nothing_of_the_bundle(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
+    monkeypatch.setattr("indexer.service.CaptionerProcess", lambda *_, **__: CaptionerProcess(argv=killed))
+    with pytest.raises(ProcessUnavailable, match="killed by SIGKILL") as raised:
+        async with started_captioner(settings):
+            raise AssertionError("it must not start")
+    assert "memory" in raised.value.hint
 
 
 async def test_a_bundle_that_can_t_be_used_is_about_the_set_up(tmp_path: Path) -> None:

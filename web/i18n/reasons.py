@@ -63,6 +63,12 @@ class Reasons:
         return self._known(reason) if len(reason) <= _LONGEST else reason
 
     def _told(self, reason: str) -> str:
+        told = self._one(reason)
+        if told is None:  # several may be joined: why the file did not take the caption, and why no sidecar did
+            return "; ".join(self._one(part) or part for part in reason.split("; "))
+        return told
+
+    def _one(self, reason: str) -> str | None:
         if reason in self._fixed:
             return self._fixed[reason]
         for pattern, text in self._filled:
@@ -70,7 +76,7 @@ class Reasons:
                 return text % {name: self._fixed.get(value, value) for name, value in match.groupdict().items()}
         if (detailed := _DETAILED.fullmatch(reason)) and detailed["reason"] in self._fixed:
             return f"{self._fixed[detailed['reason']]} ({detailed['detail']})"
-        return reason
+        return None
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -90,20 +90,25 @@ async def status_page(request: web.Request) -> web.Response:
     `described` what POST /status/captions does, `scanning` that POST /status/scan was."""
     library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
     trouble = await in_thread(request, library.trouble)
+    counts = await request.config_dict[COUNTS].get(request)
+    aside = tuple(map(_aside, await in_thread(request, library.set_aside, _SET_ASIDE, 0)))
+    unreadable = tuple(map(_unreadable, await in_thread(request, library.unreadable, _UNREADABLE)))
     context = {
-        "counts": await request.config_dict[COUNTS].get(request),
+        "counts": counts,
         "progress": request.config_dict[PROGRESS](),
         "search": await _search(request),
         "model": await model_view(request),
         "unwritten": await _unwritten(request),
-        "aside": tuple(map(_aside, await in_thread(request, library.set_aside, _SET_ASIDE, 0))),
+        "aside": aside,
+        "aside_count": _all(len(aside), _SET_ASIDE, counts.set_aside),
         "retried": _number(request, "retried"),
         "described": _number(request, "described"),
         "scanning": "scanning" in request.query,
         "disk": await asyncio.to_thread(_disk, settings.data_dir),
         "roots": await root_views(request),
         "trouble": clean(recorded(trouble)) if trouble else "",
-        "unreadable": tuple(map(_unreadable, await in_thread(request, library.unreadable, _UNREADABLE))),
+        "unreadable": unreadable,
+        "unreadable_count": _all(len(unreadable), _UNREADABLE, counts.unreadable),
         "set_aside_files": await asyncio.to_thread(_set_aside_files, settings),
     }
     template = "_status.html" if request.query.get("part") == "status" else "status.html"
@@ -162,6 +167,11 @@ async def root_views(request: web.Request) -> tuple[RootView, ...]:
         ),
         *(RootView(clean(str(path)), 0, 0, "") for path in request.config_dict[SETTINGS].photos if path not in paths),
     )
+
+
+def _all(listed: int, most: int, counted: int) -> int:
+    """How many there are: what was counted is some seconds old, and a list that is not cut off knows better."""
+    return listed if listed < most else max(listed, counted)
 
 
 def _number(request: web.Request, name: str) -> int | None:

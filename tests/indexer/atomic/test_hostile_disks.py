@@ -21,6 +21,7 @@ from indexer.errors import PhotoVanished
 from indexer.model import CaptionPlace, FileStamp, Written
 from indexer.ownership.mark import sha256
 from tests.indexer.formats import jpegs_made as made
+from tests.mounts import in_own_mounts
 
 EXIF, SIDECAR, INDEX = CaptionPlace.EXIF, CaptionPlace.SIDECAR, CaptionPlace.INDEX
 PHOTO = made.camera_jpeg()
@@ -43,20 +44,7 @@ SAID = {
 
 @pytest.mark.parametrize("scenario", SAID)
 def test_disks_that_can_t_be_written(tmp_path: Path, repository: Path, scenario: str) -> None:
-    unshare = shutil.which("unshare")
-    alone = [unshare or "", "--map-root-user", "--mount"]
-    if unshare is None or subprocess.run([*alone, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount a file system of his own")
-    done = subprocess.run(
-        [*alone, sys.executable, "-m", "tests.indexer.captions.small_worlds", scenario, str(tmp_path)],
-        cwd=repository,
-        env={**os.environ, "PYTHONPATH": str(repository)},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if "'mount'" in done.stderr and "CalledProcessError" in done.stderr:
-        pytest.skip("this machine lets nobody mount a file system of his own")
+    done = in_own_mounts("tests.indexer.captions.small_worlds", scenario, tmp_path, repository=repository)
     assert SAID[scenario] in done.stdout, done.stderr
 
 

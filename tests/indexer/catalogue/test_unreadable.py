@@ -107,6 +107,17 @@ def test_scanning_one_folder_leaves_what_is_known_of_another(catalogue: Catalogu
     assert unreadable(catalogue) == []
 
 
+def test_a_scan_of_one_folder_names_places_below_that_folder(catalogue: Catalogue, root: Path) -> None:
+    """The log and the next look put the name behind the folder that was scanned."""
+    rescan(catalogue, root)
+    (root / "locked/inner").chmod(0)
+    with as_nobody(root):
+        outcome = rescan(catalogue, root / "locked")[1]
+    (root / "locked/inner").chmod(0o755)
+    assert dict(outcome.unreadable) == {b"inner": "EACCES"}
+    assert [place.path for place in catalogue.unreadable()] == [root / "locked/inner"]
+
+
 def test_the_watcher_takes_nothing_in_a_locked_folder_for_missing(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
     settle_all(catalogue)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -21,7 +22,7 @@ from indexer.reader.photo_process import PhotoProcess
 from indexer.reader.photo_reader import PhotoReader
 from indexer.reader.photo_requests import ReaderOptions
 from indexer.reasons import LONGEST_WAIT, FailureKind, Obstacle, next_wait
-from indexer.scanning.retry import retry_below
+from indexer.scanning.retry import retry_below, retry_between_scans
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage
@@ -33,6 +34,7 @@ from tests.indexing import (
     index,
     settings_for,
     stored,
+    until,
 )
 from tests.libraries import found, rescan, write
 from tests.mounts import NOBODY, as_nobody, mount, tmpfs
@@ -258,6 +260,33 @@ async def test_a_folder_that_may_not_be_written_gets_its_captions_when_it_may(tm
         assert (embedded(library), places(settings)) == (PHOTOS, {EXIF})
 
 
+async def test_what_was_in_the_way_is_looked_at_between_scans(tmp_path: Path, library: Path) -> None:
+    """A folder that may be written, a file that may be read: neither changes anything that a watch reports as new."""
+    settings = settings_for(tmp_path, watch=False, rescan_s=0.0)
+    denied = library / "red.jpg"
+    with as_nobody(tmp_path):
+        library.chmod(0o555)
+        denied.chmod(0)
+        photos = PhotosHere(settings)
+        with stored(settings) as storage:
+            async with Indexer(
+                settings, storage, captioner=CountingCaptioner(), photos=photos, obstacles_s=0.2
+            ) as indexer:
+                stop = asyncio.Event()
+                running = asyncio.create_task(indexer.run_forever((library,), stop))
+                await until(lambda: storage.catalogue.counts().set_aside == 1)
+                await until(lambda: storage.catalogue.counts().photos == PHOTOS - 1)
+                denied.chmod(0o644)
+                await until(lambda: storage.catalogue.counts().photos == PHOTOS)
+                assert storage.catalogue.counts().set_aside == 0
+                library.chmod(0o755)
+                await until(lambda: embedded(library) == PHOTOS)
+                stop.set()
+                await running
+        assert len(photos.decoded) == PHOTOS + 1  # the denied one twice, no other again
+        assert places(settings) == {EXIF}
+
+
 async def test_a_file_of_somebody_else_gets_its_caption_when_it_is_ours(tmp_path: Path, library: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root may give files away")
@@ -289,6 +318,14 @@ def set_aside(storage: Storage, kind: FailureKind) -> None:
     """Fails what comes next, for good as far as this attempt goes."""
     (job,) = storage.catalogue.claim(1)
     storage.catalogue.fail(job, "for a reason", kind=kind, final=True)
+
+
+def test_between_scans_nothing_is_tried_that_only_a_try_can_tell(storage: Storage, root: Path) -> None:
+    """What the file system does not tell waits for a scan, or it would be tried every few seconds."""
+    rescan(storage.catalogue, root)
+    set_aside(storage, FailureKind.VANISHED)
+    assert retry_between_scans(storage.catalogue, settings_for(root), root) == 0
+    assert retry_below(storage.catalogue, settings_for(root), root) == 1
 
 
 @pytest.mark.parametrize("kind", sorted(set(FailureKind) - {FailureKind.UNREADABLE, FailureKind.DEATH}))

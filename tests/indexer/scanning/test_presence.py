@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,15 @@ from watchfiles.main import FileChange
 
 from indexer.atomic.file_systems import MOUNTINFO
 from indexer.catalogue import Catalogue
+from indexer.catalogue.scans import ScanState
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.presence import presence_of
 from indexer.scanning.scheduler import ScanScheduler
 from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
 from indexer.settings import Settings
-from tests.indexing import settings_for
+from tests.indexing import settings_for, until
 from tests.libraries import EXTENSIONS, write
-from tests.mounts import bound, mount, tmpfs
+from tests.mounts import as_nobody, bound, mount, tmpfs
 
 LONG_S = 40.0
 
@@ -34,7 +36,7 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
 
 @asynccontextmanager
 async def going_on(catalogue: Catalogue, settings: Settings, *roots: Path) -> AsyncIterator[ScanScheduler]:
-    scheduler = ScanScheduler(settings, catalogue, roots, changed=lambda: None, presence_s=0.2)
+    scheduler = ScanScheduler(settings, catalogue, roots, changed=lambda: None, presence_s=0.2, obstacles_s=0.2)
     task = asyncio.create_task(scheduler.go_on())
     try:
         yield scheduler
@@ -42,12 +44,6 @@ async def going_on(catalogue: Catalogue, settings: Settings, *roots: Path) -> As
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(LONG_S):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 def files(catalogue: Catalogue) -> int:
@@ -126,6 +122,49 @@ async def test_a_root_that_is_renamed_away_and_back_is_found_again(
         if settings.watch:
             write(root / "new.jpg")
             await until(lambda: files(catalogue) == 31)
+
+
+async def test_a_folder_that_may_be_read_again_is_found_by_itself(
+    tmp_path: Path, catalogue: Catalogue, settings: Settings
+) -> None:
+    """No scan is due, and a watch does not reach into a folder that could not be entered when it began."""
+    root = tmp_path / "photos"
+    write(root / "open/a.jpg")
+    write(root / "locked/b.jpg")
+    (root / "locked").chmod(0)
+    with as_nobody(tmp_path):
+        async with going_on(catalogue, settings, root) as rounds:
+            await until(lambda: catalogue.counts().unreadable == 1 and not rounds.walking)
+            (root / "locked").chmod(0o755)
+            await until(lambda: files(catalogue) == 2 and catalogue.counts().unreadable == 0)
+            assert rounds.unreadable == 0
+            if settings.watch:
+                await asyncio.sleep(1)
+                write(root / "locked/new.jpg")
+                await until(lambda: files(catalogue) == 3)
+
+
+async def test_what_stays_unreadable_is_not_scanned_again_and_again(
+    tmp_path: Path, catalogue: Catalogue, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder whose listing fails half-way, as on a broken disk, looks readable at a first glance."""
+    root = tmp_path / "photos"
+    write(root / "locked/b.jpg")
+    (root / "locked").chmod(0)
+    monkeypatch.setattr("indexer.scanning.scheduler.can_be_looked_at", lambda place: True)
+    scans: list[Path] = []
+    begin_scan = catalogue.begin_scan
+
+    def counted(walked: Path) -> ScanState:
+        scans.append(walked)
+        return begin_scan(walked)
+
+    monkeypatch.setattr(catalogue, "begin_scan", counted)
+    with as_nobody(tmp_path):
+        async with going_on(catalogue, replace(settings, watch=False), root):
+            await until(lambda: len(scans) >= 2)
+            await asyncio.sleep(2)
+    assert len(scans) <= 3  # of ten looks; the root's own presence may ask for one
 
 
 async def test_a_root_that_is_there_only_later_is_found(

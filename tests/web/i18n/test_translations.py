@@ -50,6 +50,14 @@ def test_german_is_there() -> None:
     assert "de" in CODES
 
 
+def test_reasons_that_are_joined_are_translated_each() -> None:
+    german = read_languages()["de"].reasons
+    assert german.told("the disk is full; no sidecar either") == (
+        f"{german.told('the disk is full')}; auch keine Begleitdatei"
+    )
+    assert german.told("something; else; " * 100) == "something; else; " * 100
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_every_text_is_translated_and_none_that_is_gone(code: str) -> None:
     there, wanted = of(translated(code)), of(messages())
