@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from captioner import BundleError, Captioner, CaptionerProcess, ChildNotStarted
+from captioner import BundleError, Captioner, CaptionerProcess
+from captioner.ipc.supervisor import ChildNotStarted
 from indexer.atomic.temporary import sweep
 from indexer.catalogue import Catalogue
 from indexer.errors import ProcessUnavailable, SearchError, captioner_not_started, unusable_bundle

@@ -174,7 +174,7 @@ def test_what_lies_in_an_unreadable_folder_is_not_named_beside_it() -> None:
 
 def test_a_code_says_what_it_means() -> None:
     assert unreadable_reason("EACCES") == "recollect may not read it"
-    assert unreadable_reason("ENOTCONN") == "Transport endpoint is not connected"
+    assert unreadable_reason("EXDEV") == "Invalid cross-device link"
     assert unreadable_reason("nonsense") == os.strerror(5)
 
 
