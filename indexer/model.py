@@ -1,4 +1,4 @@
-"""The nouns that the rooms hand to each other.
+"""The nouns that the packages share.
 
 file = a path on disk; photo = a catalogue row, one per picture, however many files show it; content key = a
 photo's identity (see `content_key`); stamp = what `stat` says of a file without opening it.

@@ -1,4 +1,4 @@
-"""What the page is handed: the rooms behind it, as Protocols, and the keys they hang on in the application."""
+"""What handlers find in the application: its keys, and the catalogue and thumbnails as Protocols."""
 
 from __future__ import annotations
 

@@ -108,10 +108,10 @@ class _Answering(web.RequestHandler):
 class _Visitor(asyncio.Protocol):
     """One connection; passes everything on to aiohttp where there is room for it."""
 
-    __slots__ = ("_address", "_door", "_inner")
+    __slots__ = ("_address", "_inner", "_limiter")
 
-    def __init__(self, door: ConnectionLimiter) -> None:
-        self._door = door
+    def __init__(self, limiter: ConnectionLimiter) -> None:
+        self._limiter = limiter
         self._address = ""
         self._inner: asyncio.Protocol | None = None
 
@@ -119,7 +119,7 @@ class _Visitor(asyncio.Protocol):
         both_ways = cast("asyncio.Transport", transport)
         name = transport.get_extra_info("peername")
         self._address = str(name[0]) if isinstance(name, tuple) else ""
-        self._inner = self._door.enter(both_ways, self._address)
+        self._inner = self._limiter.enter(both_ways, self._address)
         if self._inner is None:
             both_ways.write(_FULL)
             both_ways.close()
@@ -143,7 +143,7 @@ class _Visitor(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._inner:
-            self._door.leave(self._address)
+            self._limiter.leave(self._address)
             self._inner.connection_lost(exc)
 
 
@@ -176,12 +176,12 @@ async def listening(app: web.Application, settings: Settings, limits: Limits | N
         await runner.cleanup()
 
 
-async def _listen(door: ConnectionLimiter, settings: Settings) -> asyncio.Server:
+async def _listen(limiter: ConnectionLimiter, settings: Settings) -> asyncio.Server:
     loop, host = asyncio.get_running_loop(), settings.host.strip("[]")
     try:
         if _is_every_ipv6_address(host):
-            return await loop.create_server(door, sock=_of_both_kinds(settings.port), backlog=_BACKLOG)
-        return await loop.create_server(door, host, settings.port, backlog=_BACKLOG)
+            return await loop.create_server(limiter, sock=_of_both_kinds(settings.port), backlog=_BACKLOG)
+        return await loop.create_server(limiter, host, settings.port, backlog=_BACKLOG)
     except OSError as error:
         raise SetupError(
             f"the page can't be served on {settings.host} port {settings.port}: {error.strerror or error}",

@@ -1,1 +1,1 @@
-"""The commands of the command line, but for `serve`, which is the web room's."""
+"""The commands of the command line, but for `serve`, which `web.cli` adds."""

@@ -34,7 +34,7 @@ class EditablePhoto(Protocol):
 
     @property
     def own_place(self) -> CaptionPlace | None:
-        """The rung that our caption stands on; None where there is no mark of ours."""
+        """The place that our caption stands in; None where there is no mark of ours."""
 
     @property
     def picture(self) -> str:

@@ -114,7 +114,7 @@ class HeifPhoto:
 
     @property
     def own_place(self) -> CaptionPlace | None:
-        """The rung that our caption stands on; None where there is no mark of ours."""
+        """The place that our caption stands in; None where there is no mark of ours."""
         digests = {mark.digest for mark in self.marks}
         if any(digest(text.text) in digests for exif in self._exif for text in _ours_in(exif.block)):
             return CaptionPlace.EXIF

@@ -114,7 +114,7 @@ class PngPhoto:
 
     @property
     def own_place(self) -> CaptionPlace | None:
-        """The rung that our caption stands on; None where there is no mark of ours."""
+        """The place that our caption stands in; None where there is no mark of ours."""
         if any(tiff_edit.undo_record(self._block(chunk)) for chunk in self._exif):
             return CaptionPlace.EXIF
         return CaptionPlace.XMP if self.marks else None

@@ -86,7 +86,7 @@ class TiffPhoto:
 
     @property
     def own_place(self) -> CaptionPlace | None:
-        """The rung that our caption stands on; None where there is no mark of ours."""
+        """The place that our caption stands in; None where there is no mark of ours."""
         return CaptionPlace.EXIF if self.marks else None
 
     @property

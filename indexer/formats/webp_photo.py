@@ -115,7 +115,7 @@ class WebpPhoto:
 
     @property
     def own_place(self) -> CaptionPlace | None:
-        """The rung that our caption stands on; None where there is no mark of ours."""
+        """The place that our caption stands in; None where there is no mark of ours."""
         digests = {mark.digest for mark in self.marks}
         if any(digest(text.text) in digests for text in tiff.texts(self._block or b"")):
             return CaptionPlace.EXIF

@@ -96,11 +96,11 @@ class Term:
 
 
 class Matcher:
-    """Reads the words of queries against a shelf of photos."""
+    """Reads the words of queries against the words of some photos."""
 
-    def __init__(self, shelf: TermLookup) -> None:
-        self._shelf = shelf
-        self._names = shelf.names
+    def __init__(self, lookup: TermLookup) -> None:
+        self._lookup = lookup
+        self._names = lookup.names
 
     def groups(self, query: Query, *, mend: bool = False) -> list[Group]:
         """One group for each word that says something; with `mend`, words that are known are corrected as well."""
@@ -112,7 +112,7 @@ class Matcher:
     def phrase(self, text: str) -> Group:
         """The photos in which the words of `text` follow one another."""
         parts = words(text)
-        mask = self._shelf.full_text(parts)
+        mask = self._lookup.full_text(parts)
         best = np.where(mask, np.float32(_SERIAL), np.float32(0))
         telling = [part for part in parts if part not in STOP_WORDS] or list(parts)
         known = [self._codes_scores({part: _PHRASE}) for part in telling if part in self._names.word_codes]
@@ -125,7 +125,7 @@ class Matcher:
         parts = words(text)
         if len(parts) == 1 and not is_serial(parts[0]):
             return self._codes_scores(dict.fromkeys(self._forms(parts[0]), EXACT)) > 0
-        return self._shelf.full_text(parts)
+        return self._lookup.full_text(parts)
 
     def _group(self, term: Term, joined: Iterable[str], right: frozenset[str], mend: bool) -> Group:
         if len(term.words) > 1:
@@ -186,7 +186,7 @@ class Matcher:
         near = corrections(term.words[0], names.words_sorted, names.beginning_with, prefix=term.prefix)
         if not near:
             return {}
-        frequencies = self._shelf.frequencies(self._codes(text for text, _ in near))
+        frequencies = self._lookup.frequencies(self._codes(text for text, _ in near))
         ranked = sorted(zip(frequencies.tolist(), near, strict=True), key=lambda item: (-item[0], item[1]))
         kept = [(text, distance) for frequency, (text, distance) in ranked if frequency >= at_least][:_MOST_CORRECTIONS]
         return {text: ONE_EDIT if distance == 1 else TWO_EDITS for text, distance in kept}
@@ -213,17 +213,17 @@ class Matcher:
 
     def _serial(self, term: Term) -> Group:
         word = term.words[0]
-        mask = self._shelf.full_text((word,), prefix=term.prefix and len(word) >= _SERIAL_PREFIX_FROM)
+        mask = self._lookup.full_text((word,), prefix=term.prefix and len(word) >= _SERIAL_PREFIX_FROM)
         return Group(term.typed, mask * np.float32(_SERIAL), {word: "exact"}, word if term.prefix else "")
 
     def _codes(self, texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         return np.fromiter((self._names.word_codes[text] for text in texts), np.int32)
 
     def _codes_scores(self, qualities: dict[str, float]) -> Floats:
-        return self._shelf.scores(self._codes(qualities), np.fromiter(qualities.values(), np.float32))
+        return self._lookup.scores(self._codes(qualities), np.fromiter(qualities.values(), np.float32))
 
     def _frequency(self, texts: Sequence[str]) -> int:
-        return int(self._shelf.frequencies(self._codes(texts)).sum())
+        return int(self._lookup.frequencies(self._codes(texts)).sum())
 
 
 def _no_worse(qualities: dict[str, float], beginning: Iterable[str]) -> dict[str, float]:

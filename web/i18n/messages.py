@@ -58,8 +58,8 @@ def messages() -> Catalog:
     for path in sorted((_SOURCES / "web" / "templates").glob("*.html")):
         for line, text in _of_template(path):
             found.add(text, locations=[(_told(path), line)])
-    for room in ("indexer", "web"):
-        for path in sorted((_SOURCES / room).rglob("*.py")):
+    for package in ("indexer", "web"):
+        for path in sorted((_SOURCES / package).rglob("*.py")):
             for line, text, context in _of_module(path):
                 found.add(text, locations=[(_told(path), line)], context=context)
     return found

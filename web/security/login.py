@@ -1,4 +1,4 @@
-"""Signing in and out, and the door that asks for it where there is a household password, or a proxy that signs in."""
+"""Signing in and out, and the page that asks for it where there is a household password, or a proxy that signs in."""
 
 from __future__ import annotations
 
