@@ -22,13 +22,13 @@ class PhotoTexts:
     texts: Sequence[Sequence[str]]
 
     @cached_property
-    def of_taking(self) -> frozenset[str]:
+    def camera_words(self) -> frozenset[str]:
         """The words that only say what the photo was taken with and by whom: two photos are not alike for those."""
         others = {word for field, _, folded in self.texts if field not in _TAKING for word in folded.split()}
         return frozenset(word for _, _, folded in self.texts for word in folded.split()) - others
 
     @cached_property
-    def told(self) -> frozenset[str]:
+    def content_words(self) -> frozenset[str]:
         """The words that say what is in the picture."""
         return frozenset(word for field, _, folded in self.texts if field in _TELLING for word in folded.split()) - (
             STOP_WORDS

@@ -18,21 +18,23 @@ def hits_of(
 ) -> tuple[Hit, ...]:
     """The hits of a page, given as place in `match` and texts; `meant` are the query's words with a meaning."""
     rows = list(photos)
-    sought = Highlighter(
+    highlighter = Highlighter(
         best_kind(group.kinds for group in match.groups),
         tuple(group.prefix for group in match.groups if group.prefix),
         tuple(group.phrase for group in match.groups if group.phrase),
     )
     by_look = match.cosines if match.cosines is not None else np.zeros(len(match.mask), np.float32)
-    told = {place: (match.missed(meant, place), said.told) for place, said in rows if by_look[place]}
+    missed_and_own = {
+        place: (match.missed(meant, place), photo_texts.content_words) for place, photo_texts in rows if by_look[place]
+    }
     near = meaning.near(
-        {word for missed, _ in told.values() for word in missed},
-        frozenset().union(*(own for missed, own in told.values() if missed)),
+        {word for missed, _ in missed_and_own.values() for word in missed},
+        frozenset().union(*(own for missed, own in missed_and_own.values() if missed)),
     )
     hits = []
-    for place, said in rows:
-        why = sought.reasons(said.texts) if match.groups else ()
-        if place in told:
-            why = (*why, reason(*told[place], near))
-        hits.append(Hit(said.id, round(float(match.scores[place]), 4), why))
+    for place, photo_texts in rows:
+        why = highlighter.reasons(photo_texts.texts) if match.groups else ()
+        if place in missed_and_own:
+            why = (*why, reason(*missed_and_own[place], near))
+        hits.append(Hit(photo_texts.id, round(float(match.scores[place]), 4), why))
     return tuple(hits)

@@ -96,7 +96,7 @@ class EmbeddedSearch:
         self._snapshot: IndexSnapshot | None = None
         self._picture_of = 0
         self._vectors = Vectors()
-        self._said = PhotoTextCache()
+        self._texts = PhotoTextCache()
         self._masks = ResultMaskCache()
 
     def _renewed(self) -> None:
@@ -237,9 +237,10 @@ class EmbeddedSearch:
     def _evidence_check(self, query: Query, snapshot: IndexSnapshot) -> EvidenceCheck:
         def supported(places: NDArray[np.int64]) -> Mask:
             docnos = snapshot.docnos[places].tolist()
-            said = self._said.of(docnos, self._database.reader)
-            near = self._meaning.near(query.meant, frozenset().union(*(one.told for one in said.values())))
-            return np.array([no in said and is_supported(query.meant, said[no].told, near) for no in docnos], np.bool_)
+            photo_texts = self._texts.of(docnos, self._database.reader)
+            own = {docno: one.content_words for docno, one in photo_texts.items()}
+            near = self._meaning.near(query.meant, frozenset().union(*own.values()))
+            return np.array([no in own and is_supported(query.meant, own[no], near) for no in docnos], np.bool_)
 
         return supported
 
@@ -254,8 +255,8 @@ class EmbeddedSearch:
             mask = cosines >= ALIKE_COSINE
             scores = np.where(mask, np.clip(cosines, 0, 1), np.float32(0))
             return Match(mask, scores, cosines=np.where(mask, cosines, 0))
-        said = self._said.of([docno], self._database.reader).get(docno)
-        silent = STOP_WORDS | said.of_taking if said is not None else STOP_WORDS
+        photo_texts = self._texts.of([docno], self._database.reader).get(docno)
+        silent = STOP_WORDS | photo_texts.camera_words if photo_texts is not None else STOP_WORDS
         likeness = _word_likeness(np.frombuffer(codes, np.int32), strengths, snapshot, silent)
         scores = np.where(others, likeness, np.float32(0))
         return Match(scores > 0, scores)
@@ -264,8 +265,8 @@ class EmbeddedSearch:
         self, places: Sequence[int], match: Match, snapshot: IndexSnapshot, meant: Sequence[str] = ()
     ) -> tuple[Hit, ...]:
         docnos = {int(snapshot.docnos[place]): place for place in places}
-        said = self._said.of(list(docnos), self._database.reader)
-        return hits_of(((docnos[docno], one) for docno, one in said.items()), match, self._meaning, meant)
+        photo_texts = self._texts.of(list(docnos), self._database.reader)
+        return hits_of(((docnos[docno], one) for docno, one in photo_texts.items()), match, self._meaning, meant)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

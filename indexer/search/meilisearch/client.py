@@ -53,8 +53,8 @@ class SearchClient:
 
     def similar(self, request: Json) -> Json:
         """The server's answer to a request for similar documents."""
-        told: Json = self._connection.post(f"/indexes/{self.index}/similar", request, key=self._key)
-        return told
+        response: Json = self._connection.post(f"/indexes/{self.index}/similar", request, key=self._key)
+        return response
 
     def outdate_if_old(self) -> None:
         """Forgets what was counted too long ago: another process may be writing."""
@@ -66,17 +66,17 @@ class SearchClient:
         """The server's answers to several search requests, in one exchange."""
         if not requests:
             return []
-        told = self._connection.post("/multi-search", {"queries": list(requests)}, key=self._key)
-        return list(told["results"])
+        response = self._connection.post("/multi-search", {"queries": list(requests)}, key=self._key)
+        return list(response["results"])
 
     def counted(self, terms: Iterable[Term], more: Sequence[Json] = ()) -> tuple[dict[Term, int], list[Json]]:
         """How many photos have each of `terms` as typed, and the answers to `more`, asked along with it."""
         wanted, known = list(dict.fromkeys(terms)), self._known.counts
         missing = [term for term in wanted if term not in known]
         requests = [RequestWords((term,), finished=not term.prefix).asked(self.index, limit=0) for term in missing]
-        told = self.ask([*more, *requests])
-        known |= {term: total_of(answer) for term, answer in zip(missing, told[len(more) :], strict=True)}
-        return {term: known[term] for term in wanted}, told[: len(more)]
+        responses = self.ask([*more, *requests])
+        known |= {term: total_of(answer) for term, answer in zip(missing, responses[len(more) :], strict=True)}
+        return {term: known[term] for term in wanted}, responses[: len(more)]
 
     def may_have(self, embedder: str) -> bool:
         """Whether the index is not known to lack this embedder: a key for searching can't see them."""

@@ -58,7 +58,7 @@ class TaskFailed(Refusal):
         self.passing = passing
 
 
-class Told(dict[str, Any]):
+class JsonObject(dict[str, Any]):
     """A JSON object of the server's answer. What is not in it, though every Meilisearch has it, is a `SearchError`."""
 
     def __missing__(self, name: str) -> NoReturn:
@@ -123,14 +123,14 @@ class Connection:
         """Follows an enqueued task to its end. Raises `TaskFailed`, `SearchError` where no end is in sight."""
         pause_s, until_s = _FIRST_LOOK_S, time.monotonic() + self._task_s
         while time.monotonic() < until_s:
-            told: Mapping[str, Any] = self.get(f"/tasks/{task['taskUid']}", key=key)
-            if told["status"] == "succeeded":
-                return told
-            if told["status"] not in {"enqueued", "processing"}:
-                error = told.get("error") or {}
-                what = f"Meilisearch at {self.url} could not do a task: {error.get('message', told['status'])}"
+            response: Mapping[str, Any] = self.get(f"/tasks/{task['taskUid']}", key=key)
+            if response["status"] == "succeeded":
+                return response
+            if response["status"] not in {"enqueued", "processing"}:
+                error = response.get("error") or {}
+                what = f"Meilisearch at {self.url} could not do a task: {error.get('message', response['status'])}"
                 passing = error.get("type") != "invalid_request"  # a full disk, a task that was cancelled
-                raise TaskFailed(what, str(error.get("code", told["status"])), passing=passing)
+                raise TaskFailed(what, str(error.get("code", response["status"])), passing=passing)
             if self._closed.wait(pause_s):
                 raise self._is_closed()
             pause_s = min(2 * pause_s, _LONGEST_LOOK_S)
@@ -194,14 +194,14 @@ class Connection:
 
     def _read(self, answer: urllib3.BaseHTTPResponse, key: str) -> Any:
         try:
-            told = json.loads(answer.data, object_hook=Told) if answer.data else None
+            response = json.loads(answer.data, object_hook=JsonObject) if answer.data else None
         except ValueError:
-            told = None
-        if 200 <= answer.status < 300 and (isinstance(told, Told) or answer.status == 204):
-            return told
-        if answer.status < 400 or not isinstance(told, Told) or "code" not in told:
+            response = None
+        if 200 <= answer.status < 300 and (isinstance(response, JsonObject) or answer.status == 204):
+            return response
+        if answer.status < 400 or not isinstance(response, JsonObject) or "code" not in response:
             raise self._no_meilisearch(answer.status)
-        code, message = str(told["code"]), told.get("message")
+        code, message = str(response["code"]), response.get("message")
         if answer.status in {401, 403}:
             what = f"Meilisearch at {self.url} does not accept the {_KEY_OF.get(key, key)}: {message}"
             raise Refusal(what, code, hint=_RIGHTS_HINT)

@@ -26,8 +26,8 @@ class Index:
     def settings(self) -> Json | None:
         """None where there is no such index."""
         try:
-            told: Json = self._connection.get(f"{self._path}/settings", key=self._key)
-            return told
+            response: Json = self._connection.get(f"{self._path}/settings", key=self._key)
+            return response
         except Refusal as refusal:
             if refusal.code == _NOT_THERE:
                 return None
@@ -104,9 +104,9 @@ class Index:
         """Id and revision of every document, 0 for those that are not ours; none where there is no index."""
         offset = 0
         while True:
-            told = self._page(offset)
-            yield from ((str(item["id"]), int(item.get("revision", 0))) for item in told)
-            if len(told) < _PAGE:
+            response = self._page(offset)
+            yield from ((str(item["id"]), int(item.get("revision", 0))) for item in response)
+            if len(response) < _PAGE:
                 return
             offset += _PAGE
 

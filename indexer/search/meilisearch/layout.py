@@ -99,7 +99,7 @@ def unescaped(value: str) -> str:
 class Found:
     """One photo as the server gave it (`index_settings.READ`)."""
 
-    told: Mapping[str, Any]
+    document: Mapping[str, Any]
 
     @classmethod
     def all(cls, hits: Sequence[Mapping[str, Any]]) -> list[Self]:
@@ -109,40 +109,40 @@ class Found:
     @property
     def id(self) -> str:
         """The content key."""
-        return str(self.told["id"])
+        return str(self.document["id"])
 
     @property
     def taken_s(self) -> int | None:
         """`fields.taken_s`, None where the photo has no date."""
-        return self.told.get("taken")
+        return self.document.get("taken")
 
     @cached_property
     def strengths(self) -> dict[str, int]:
         """Word -> 1..255."""
-        held = str(self.told.get("words", "")).split()
-        strengths = _bytes(self.told.get("strengths"))
+        held = str(self.document.get("words", "")).split()
+        strengths = _bytes(self.document.get("strengths"))
         # An index of another layout answers until the one that is made anew takes its place.
         return dict(zip(held, strengths if len(strengths) == len(held) else [_MIDDLE] * len(held), strict=True))
 
     @cached_property
     def texts(self) -> list[tuple[str, str, str]]:
         """Field, text, and the words of the text."""
-        return [(field, text, " ".join(words(text))) for field, text in self.told.get("shown", [])]
+        return [(field, text, " ".join(words(text))) for field, text in self.document.get("shown", [])]
 
     @cached_property
-    def said(self) -> PhotoTexts:
+    def photo_texts(self) -> PhotoTexts:
         """What reasons are made of."""
         return PhotoTexts(self.id, self.texts)
 
     @property
     def embedding(self) -> bytes:
         """int8, of any length; empty where the photo has none."""
-        return _bytes(self.told.get("embedding"))
+        return _bytes(self.document.get("embedding"))
 
     @property
     def model(self) -> str:
         """Whose embedding it is."""
-        return str(self.told.get("model", ""))
+        return str(self.document.get("model", ""))
 
 
 def _bytes(text: object) -> bytes:

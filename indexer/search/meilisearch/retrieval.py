@@ -129,9 +129,9 @@ class _Retrieval:
             return self._described()
         variants = self._wording.variants()
         asked = [self._request(words_asked) for words_asked in variants] if self._terms or self._wording.bounds else []
-        told = self._counted([*asked, *self._nearby()])
-        found = told[: len(asked)]
-        self._near = [hit for answer in told[len(asked) :] for hit in Found.all(answer["hits"])]
+        responses = self._counted([*asked, *self._nearby()])
+        found = responses[: len(asked)]
+        self._near = [hit for answer in responses[len(asked) :] for hit in Found.all(answer["hits"])]
         if not found:
             return self._wording, _NOTHING
         best = max(range(len(found)), key=lambda at: (total_of(found[at]), -at))
@@ -146,10 +146,10 @@ class _Retrieval:
         mistaken = [term for term in whole.terms if not self._count(term) and not self._meant.issuperset(term.words)]
         ways = [whole.only(known[at:]) for at in range(min(_LADDER, len(known)))]
         ways += whole.only(mistaken).forgiven(mistaken)[:1] if mistaken else []
-        told = self._client.ask([*map(self._request, ways), *nearby])
-        self._near = Found.all(told.pop()["hits"]) if nearby else []
-        self._rarer = [hit for answer in told[1:] for hit in Found.all(answer["hits"])]
-        return (ways[0], told[0]) if ways else (whole, _NOTHING)
+        responses = self._client.ask([*map(self._request, ways), *nearby])
+        self._near = Found.all(responses.pop()["hits"]) if nearby else []
+        self._rarer = [hit for answer in responses[1:] for hit in Found.all(answer["hits"])]
+        return (ways[0], responses[0]) if ways else (whole, _NOTHING)
 
     def _count(self, term: Term) -> int:
         """How many photos have a word as it was typed, as far as that was asked."""
@@ -166,10 +166,10 @@ class _Retrieval:
             return words_asked, found
         forgiving = words_asked.forgiven(rare)[0]
         alone = [self._request(replace(forgiving, bounds="", filters=()).only([term]), limit=0) for term in rare]
-        told = self._client.ask([self._request(forgiving), *alone])
+        responses = self._client.ask([self._request(forgiving), *alone])
         least = [MISTAKE_RATIO * self._count(term) for term in rare]
-        if any(total_of(answer) >= count for answer, count in zip(told[1:], least, strict=True)):
-            return forgiving, told[0]
+        if any(total_of(answer) >= count for answer, count in zip(responses[1:], least, strict=True)):
+            return forgiving, responses[0]
         return words_asked, found
 
     def _second(self, right: frozenset[str] = frozenset()) -> tuple[RequestWords, Json]:
@@ -182,17 +182,17 @@ class _Retrieval:
         ways = self._wording.variants()
         if mistaken:
             ways = [forgiven for way in ways for forgiven in way.forgiven(mistaken)]
-            told = self._client.ask([self._request(way) for way in ways])
-            best = max(range(len(told)), key=lambda at: (total_of(told[at]), -at))
-            if total_of(told[best]):
-                return ways[best], told[best]
+            responses = self._client.ask([self._request(way) for way in ways])
+            best = max(range(len(responses)), key=lambda at: (total_of(responses[at]), -at))
+            if total_of(responses[best]):
+                return ways[best], responses[best]
         return self._fewer(ways[0]) if 1 < len(self._terms) < DESCRIPTION_FROM else (ways[0], _NOTHING)
 
     def _fewer(self, words_asked: RequestWords) -> tuple[RequestWords, Json]:
         """The photos with the most telling of the words that any photo has together."""
         some = [kept for size in range(1, len(words_asked.terms)) for kept in combinations(words_asked.terms, size)]
-        told = self._client.ask([self._request(words_asked.only(kept), limit=0) for kept in some])
-        found = {kept: total_of(answer) for kept, answer in zip(some, told, strict=True) if total_of(answer)}
+        responses = self._client.ask([self._request(words_asked.only(kept), limit=0) for kept in some])
+        found = {kept: total_of(answer) for kept, answer in zip(some, responses, strict=True) if total_of(answer)}
         alone = [kept for kept in found if len(kept) == 1]
         if not alone:
             return words_asked, _NOTHING
@@ -256,9 +256,9 @@ class _Retrieval:
         meant = self._query.meant
 
         def supported(places: NDArray[np.int64]) -> Mask:
-            told = [candidates.photos[place].said.told for place in places.tolist()]
-            near = self._meaning.near(meant, frozenset().union(*told))
-            return np.array([is_supported(meant, own, near) for own in told], np.bool_)
+            responses = [candidates.photos[place].photo_texts.content_words for place in places.tolist()]
+            near = self._meaning.near(meant, frozenset().union(*responses))
+            return np.array([is_supported(meant, own, near) for own in responses], np.bool_)
 
         return supported
 
@@ -268,9 +268,9 @@ class _Retrieval:
         counted = [*self._terms, *phrases]
         if len(counted) < 2 and not any(edits_allowed(term.words[0]) for term in self._terms):
             return self._client.ask(more)
-        counts, told = self._client.counted(counted, more)
+        counts, responses = self._client.counted(counted, more)
         self._counts |= {term.typed: count for term, count in counts.items()}
-        return told
+        return responses
 
     def _nearby(self) -> list[Json]:
         """The request for photos near the query's vector, where the index has such."""
@@ -301,8 +301,8 @@ class _Retrieval:
         held = self._wording.only(term for term in names if counts[term])
         if not held.terms and not held.bounds:
             return []
-        (told,) = self._client.ask([held.asked(self._client.index, limit=_LITERALS, attributesToRetrieve=["id"])])
-        return [hit["id"] for hit in told["hits"]] if total_of(told) <= _LITERALS else []
+        (responses,) = self._client.ask([held.asked(self._client.index, limit=_LITERALS, attributesToRetrieve=["id"])])
+        return [hit["id"] for hit in responses["hits"]] if total_of(responses) <= _LITERALS else []
 
     def _not_found_by(self, words_asked: RequestWords, ids: Sequence[str]) -> tuple[str, ...]:
         if not ids:

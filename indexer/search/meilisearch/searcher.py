@@ -51,8 +51,10 @@ class Searcher:
             asked.append(found.counted.asked(self._client.index, **wanted))
         if found.uncounted:
             asked.append(RequestWords(filters=(among(found.uncounted),)).asked(self._client.index, **wanted))
-        told = [answer["facetDistribution"] for answer in self._client.ask(asked)]
-        return {name: _counted(name, (answer.get(f"{FACET}{name}", {}) for answer in told), limit) for name in names}
+        responses = [answer["facetDistribution"] for answer in self._client.ask(asked)]
+        return {
+            name: _counted(name, (answer.get(f"{FACET}{name}", {}) for answer in responses), limit) for name in names
+        }
 
     def similar(self, photo_id: str, limit: int) -> Answer:
         """As `SearchBackend.similar`."""
@@ -104,7 +106,7 @@ class Searcher:
         if None in known:
             found = found.rejudged(photos)
             known = list(range(len(photos)))
-        rows = ((place, photo.said) for place, photo in zip(known, photos, strict=True) if place is not None)
+        rows = ((place, photo.photo_texts) for place, photo in zip(known, photos, strict=True) if place is not None)
         return hits_of(rows, found.match, self._meaning, found.query.meant)
 
     def _alike_by_look(self, own: Found, limit: int) -> Answer | None:
@@ -118,14 +120,15 @@ class Searcher:
             "showRankingScore": True,
             "attributesToRetrieve": ["id"],
         }
-        told = self._client.similar(request)
-        hits = tuple(Hit(hit["id"], round(2 * hit["_rankingScore"] - 1, 4), ()) for hit in told["hits"])
-        return Answer(hits, total_of(told))
+        responses = self._client.similar(request)
+        hits = tuple(Hit(hit["id"], round(2 * hit["_rankingScore"] - 1, 4), ()) for hit in responses["hits"])
+        return Answer(hits, total_of(responses))
 
     def _alike_by_words(self, own: Found, limit: int) -> Answer:
         """By its most telling words: rare ones that say much of it."""
         strongest = sorted(
-            own.strengths.keys() - STOP_WORDS - own.said.of_taking, key=lambda word: (-own.strengths[word], word)
+            own.strengths.keys() - STOP_WORDS - own.photo_texts.camera_words,
+            key=lambda word: (-own.strengths[word], word),
         )
         terms = [Term(word, (word,)) for word in strongest[: 2 * MOST_SIMILAR_WORDS]]
         counts, _ = self._client.counted(terms)
@@ -135,8 +138,8 @@ class Searcher:
         telling = telling[:MOST_SIMILAR_WORDS]
         others = RequestWords(filters=(f"NOT {among([own.id])}",))
         asked = [others.only([term]).asked(self._client.index, limit=limit) for term in telling]
-        told = self._client.ask([request | {"attributesToRetrieve": list(READ)} for request in asked])
-        found = {hit.id: hit for answer in told for hit in Found.all(answer["hits"])}
+        responses = self._client.ask([request | {"attributesToRetrieve": list(READ)} for request in asked])
+        found = {hit.id: hit for answer in responses for hit in Found.all(answer["hits"])}
         whole = sum(weights[term] for term in telling) * 255 or 1.0
         likeness = {
             hit.id: sum(weights[term] * hit.strengths.get(term.typed, 0) for term in telling) / whole

@@ -23,7 +23,7 @@ def common_words(asker: SearchClient, beginning: str, limit: int) -> tuple[str, 
     words_asked = RequestWords((Term(start, (start,), prefix=True),), finished=False)
     more = {"limit": _SAMPLE, "sort": ["taken:desc"], "attributesToRetrieve": ["words", "shown"]}
     photos = [Found(hit) for hit in asker.ask([words_asked.asked(asker.index, **more)])[0]["hits"]]
-    of_photos = [photo.told.get("words", "").split() for photo in photos]
+    of_photos = [photo.document.get("words", "").split() for photo in photos]
     counts = Counter(word for said in of_photos for word in said if word.startswith(start) and is_completable(word))
     found: dict[str, str] = {}  # basic form -> word
     for word in sorted(counts, key=lambda word: (-counts[word], word)):
@@ -34,4 +34,4 @@ def common_words(asker: SearchClient, beginning: str, limit: int) -> tuple[str, 
 
 
 def _of(photo: Found) -> list[str]:
-    return [text for _, text in photo.told.get("shown", [])]
+    return [text for _, text in photo.document.get("shown", [])]
