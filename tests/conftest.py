@@ -1,4 +1,4 @@
-"""Fixtures for every room."""
+"""What all tests share: fixtures, the markers that are set by themselves, and what is said of skipped tests."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ settings.register_profile(
 )
 settings.register_profile("seeking", deadline=None)
 settings.load_profile("steady")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what `-m` leaves out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test that uses the fixture `browser` as a browser test."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,4 +1,4 @@
-"""The README's tables, made from what they describe. `python -m tests.readme_tables` rewrites them in place."""
+"""The generated tables of the READMEs. `python -m tests.readme_tables` rewrites them in place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from indexer.settings import ENVIRONMENT_PREFIX, SETTINGS, Settings
 from web.cli import main as recollect
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def settings_table() -> str:
@@ -57,18 +57,30 @@ def _commands(group: click.Group, before: str = "") -> Iterator[tuple[str, str]]
 TABLES = {"settings": settings_table, "commands": commands_table}
 
 
-def renewed(readme: str) -> str:
-    """The README with every table between its markers made anew."""
-    for name, table in TABLES.items():
-        before, start, rest = readme.partition(f"<!-- {name} -->\n")
+def readmes() -> list[Path]:
+    """Every page of documentation in the checkout."""
+    below = (path for top in ("captioner", "indexer", "web", "tests", "deploy") for path in (ROOT / top).rglob("*.md"))
+    return [ROOT / "README.md", *sorted(below)]
+
+
+def tables_in(page: str) -> list[str]:
+    """The names of the generated tables that a page has a place for."""
+    return [name for name in TABLES if f"<!-- {name} -->" in page]
+
+
+def renewed(page: str) -> str:
+    """The page with every table between its markers made anew. Raises `ValueError` where a table has no end."""
+    for name in tables_in(page):
+        before, start, rest = page.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition(f"\n<!-- /{name} -->")
         if not (start and end):
-            raise ValueError(f"README.md has no place for the table of {name}")
-        readme = before + start + table() + end + after
-    return readme
+            raise ValueError(f"the table of {name} has no end")
+        page = before + start + TABLES[name]() + end + after
+    return page
 
 
 assert ENVIRONMENT_PREFIX == "RECOLLECT_", "README.md names the prefix"
 
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in readmes():
+        path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")

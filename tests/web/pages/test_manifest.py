@@ -64,6 +64,7 @@ async def test_it_is_told_before_anybody_signs_in(start_page: StartPage, lock: d
             assert response.status == 200
 
 
+@pytest.mark.browser
 async def test_chromium_would_install_it(tmp_path: Path) -> None:
     async with async_playwright() as playwright:
         path = chromium() or playwright.chromium.executable_path
