@@ -223,6 +223,17 @@ def test_the_api_s_table_has_every_address() -> None:
     assert listed == served
 
 
+def test_markers_named_exist() -> None:
+    known = set(re.findall(r'"(\w+): .+left out by', (ROOT / "pyproject.toml").read_text(encoding="utf-8")))
+    named = {
+        word
+        for text in TEXTS.values()
+        for expression in re.findall(r'(?:deploy/test|pytest).* -m "([^"]+)"|deploy/test.* -m (\w+)', text)
+        for word in re.findall(r"\w+", " ".join(expression))
+    } - {"not", "and", "or"}
+    assert named == known == {"slow", "browser"}
+
+
 def test_the_programs_that_measured_exist() -> None:
     text = TEXTS["tests/bench/README.md"]
     programs = set(re.findall(r"`(bench_\w+)`", text))
