@@ -128,6 +128,7 @@ def test_of_a_blank_picture_nothing_is_said(level: int) -> None:
     assert {tag.word for tag in caption.tags} <= {"pattern"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "sentence"), [(NonPhotoType.TEXT, "A page of text."), (NonPhotoType.SCREENSHOT, "A screenshot.")]
 )

@@ -62,6 +62,7 @@ def test_a_beam_as_wide_as_the_tree_finds_the_best_sentence(seed: int, alpha: fl
     assert found.logp == pytest.approx(best.logp, abs=1e-4)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 6))
 def test_scores_are_those_of_the_sentences_and_sorted(seed: int, beam: int) -> None:

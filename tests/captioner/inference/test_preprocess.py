@@ -63,6 +63,7 @@ def test_what_the_vocabulary_knows_survives_the_round_trip(said: list[str]) -> N
     assert tokenize(VOCABULARY.decode(ids[1:])) == said
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.text())
 def test_any_text_is_encoded_and_written_properly(text: str) -> None:

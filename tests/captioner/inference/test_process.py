@@ -58,6 +58,7 @@ async def test_a_crash_costs_one_retry(scripted: Start) -> None:
         assert captioner.pid != pid
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deed", [CRASHES, HANGS])
 async def test_a_second_crash_costs_the_photo_and_no_other(scripted: Start, deed: int) -> None:
     async with scripted(timeout_s=2.5) as captioner:
@@ -118,6 +119,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_that_takes_all_for_photos(tmp_path_factory.mktemp("bundles") / "bundle")
 
 
+@pytest.mark.slow
 async def test_the_shipped_model_captions(bundle: Path) -> None:
     async with CaptionerProcess(bundle) as captioner:
         grey = bytes([127]) * (captioner.input_px**2 * 3)
@@ -135,6 +137,7 @@ async def test_the_shipped_model_captions(bundle: Path) -> None:
     assert not any("tensorflow_cc" in library or "pywrap_tensorflow" in library for library in libraries)
 
 
+@pytest.mark.slow
 async def test_the_shipped_model_survives_kill_9(bundle: Path) -> None:
     async with CaptionerProcess(bundle) as captioner:
         grey = bytes([127]) * (captioner.input_px**2 * 3)

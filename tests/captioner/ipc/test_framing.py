@@ -84,6 +84,7 @@ def outcome(data: bytes) -> list[Frame] | str:
     return found
 
 
+@pytest.mark.slow
 @unhurried
 @given(st.lists(frames, max_size=4))
 def test_what_is_sent_arrives(sent: list[Frame]) -> None:

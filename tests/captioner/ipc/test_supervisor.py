@@ -152,6 +152,7 @@ async def test_each_of_many_gets_what_it_deserves(tmp_path: Path) -> None:
     assert sorted(map(int, log.read_text().split())) == list(range(len(deeds))), "each is worked on once"
 
 
+@pytest.mark.slow
 async def test_time_spent_waiting_behind_others_does_not_count() -> None:
     async with child(timeout_s=4.0) as process:
         naps = [process.request({"do": "nap", "seconds": 1.0}) for _ in range(5)]

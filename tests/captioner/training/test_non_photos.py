@@ -22,6 +22,7 @@ def detail(photos: NDArray[np.float64]) -> float:
     return float(np.abs(np.diff(photos, axis=2)).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NonPhotoType)
 def test_fifty_seeds_of_every_kind_give_pictures(kind: NonPhotoType) -> None:
     for seed in range(50):
@@ -41,6 +42,7 @@ def test_a_seed_gives_the_same_picture_and_another_seed_another(kind: NonPhotoTy
     assert not np.array_equal(first, pixels(kind, 1, 1))
 
 
+@pytest.mark.slow
 def test_a_blank_has_little_detail_and_a_pattern_much() -> None:
     of = {kind: detail(levels(kind, 12)) for kind in NonPhotoType}
     assert of[NonPhotoType.BLANK] == min(of.values())

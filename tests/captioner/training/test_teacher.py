@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ def test_crop_target_of_the_whole_is_the_map_and_of_a_corner_its_corner() -> Non
     np.testing.assert_allclose(crop_target(teacher, (0.5, 0, 1, 0.5), 3), teacher[:3, 3:], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_basis_keeps_what_the_teacher_would_say(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     cells = (rng.normal(size=(600, 8)) @ rng.normal(size=(8, 1280))).astype(np.float32)

@@ -42,6 +42,7 @@ SAID = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SAID)
 def test_disks_that_can_t_be_written(tmp_path: Path, repository: Path, scenario: str) -> None:
     done = in_own_mounts("tests.indexer.captions.small_worlds", scenario, tmp_path, repository=repository)
@@ -275,7 +276,7 @@ def test_without_the_right_to_leases_it_works_as_well(tmp_path: Path, repository
     path = put(tmp_path)
     os.chown(path, 12345, 12345)
     program = (
-        "import sys; from pathlib import Path; from tests.indexer import test_hostile_disks as t; "
+        "import sys; from pathlib import Path; from tests.indexer.atomic import test_hostile_disks as t; "
         "p = Path(sys.argv[1]); print(t.write(p).place, t.undo_caption(p).exact)"
     )
     done = subprocess.run(

@@ -20,6 +20,7 @@ from tests.indexer.formats import jpegs_made as made
 ENOUGH_S = 2.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", RIVALS)
 @pytest.mark.parametrize("pause_s", [0, 0.003])
 def test_what_another_program_completes_is_never_lost(

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from indexer.atomic.temporary import is_temporary, sweep
 from indexer.captions.caption_file import read_own_caption, undo_caption
 from indexer.captions.journal import Journal
@@ -36,6 +38,7 @@ BESIDE = {"signed.jpg": made.with_segments(made.c2pa()), "film.gif": encoded(cor
 ORIGINALS = {**INSIDE, **BESIDE}
 
 
+@pytest.mark.slow
 def test_no_photo_is_ever_torn(tmp_path: Path, repository: Path) -> None:
     print(killed_at_random(tmp_path, repository, kills=KILLS, enough_s=ENOUGH_S))
 

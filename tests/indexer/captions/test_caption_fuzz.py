@@ -111,6 +111,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("mutants")
 
 
+@pytest.mark.slow
 @bounded
 @given(data=mutated(JPEGS))
 def test_mutated_photos_are_written_safely_or_not_at_all(folder: Path, data: bytes) -> None:
@@ -128,6 +129,7 @@ def test_mutated_photos_are_written_safely_or_not_at_all(folder: Path, data: byt
     assert list(folder.iterdir()) == [path]
 
 
+@pytest.mark.slow
 @bounded
 @given(data=st.one_of(st.binary(max_size=300).map(lambda rest: b"II*\0" + rest), mutated(TIFF_FILES)))
 def test_mutated_tiffs_are_written_safely_or_not_at_all(folder: Path, data: bytes) -> None:
@@ -162,6 +164,7 @@ def test_mutants_of_captioned_tiffs_keep_everything_that_is_not_ours(folder: Pat
     path.unlink()
 
 
+@pytest.mark.slow
 @bounded
 @given(seed=st.integers(0, 2**32))
 def test_mutants_of_captioned_photos_keep_everything_that_is_not_ours(folder: Path, seed: int) -> None:

@@ -64,6 +64,7 @@ def flat(path: Path) -> dict[str, Any]:
     return tags
 
 
+@pytest.mark.slow
 @needs_exiftool
 @pytest.mark.parametrize("name", FILES)
 def test_nothing_but_caption_fields_differs_to_who_asks_for_no_groups(name: str, tmp_path: Path) -> None:
@@ -82,6 +83,7 @@ def test_nothing_but_caption_fields_differs_to_who_asks_for_no_groups(name: str,
     assert {"Description", "ImageDescription"} & different
 
 
+@pytest.mark.slow
 @needs_exiftool
 @pytest.mark.parametrize("name", FILES)
 def test_copying_every_tag_copies_no_more_than_the_caption(name: str, tmp_path: Path) -> None:

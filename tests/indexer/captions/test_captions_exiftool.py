@@ -21,7 +21,10 @@ from indexer.model import CaptionPlace, Written
 from indexer.ownership.camera_text import is_camera_text
 from tests.indexer.formats import jpegs_made as made
 
-pytestmark = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed"),
+]
 
 #: What a caption of ours adds: exiftool's group and tag. An Exif block of our own has a byte order, too.
 OURS = {("IFD0", "ImageDescription"), ("IFD0", "XPComment"), ("XMP-dc", "Description"), ("File", "ExifByteOrder")}

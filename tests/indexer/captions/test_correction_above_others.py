@@ -169,6 +169,7 @@ def test_a_correction_of_an_older_version_is_read_as_before(tmp_path: Path) -> N
     assert read(photo).person_caption == "Karl's boat", "not beside words in a sidecar"
 
 
+@pytest.mark.slow
 @other_program
 def test_another_program_that_writes_the_sidecar_anew_takes_nothing_away(photo: Path) -> None:
     write(photo, OMA)

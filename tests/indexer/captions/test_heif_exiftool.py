@@ -19,7 +19,10 @@ from tests.indexer.formats import heifs_made as heifs
 from tests.indexer.formats import jpegs_made as made
 from tests.photos_made import exif_bytes
 
-pytestmark = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed"),
+]
 
 OURS = {("IFD0", "ImageDescription"), ("IFD0", "XPComment"), ("XMP-dc", "Description")}
 #: exiftool tells where the last `mdat` box lies and how long it is: that box is now ours.

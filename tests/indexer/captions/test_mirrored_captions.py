@@ -26,7 +26,10 @@ from tests.indexer.formats import heifs_made as heifs
 from tests.indexer.formats import jpegs_made as made
 from tests.indexer.formats import tiffs_made as tiffs
 
-pytestmark = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed"),
+]
 
 TEXT = made.CAPTION.text
 IPTC, COMMENT = f"-IPTC:Caption-Abstract={TEXT}", f"-EXIF:UserComment={TEXT}"

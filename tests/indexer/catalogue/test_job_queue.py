@@ -238,6 +238,7 @@ with Catalogue(Path(sys.argv[1])) as catalogue:
 """
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_middle_of_the_work_loses_and_doubles_nothing(tmp_path: Path, repository: Path) -> None:
     root, path = tmp_path / "library", tmp_path / "catalogue.db"
     for number in range(400):

@@ -156,6 +156,7 @@ def test_what_was_said_of_libraries_that_are_scanned_no_more_is_forgotten(catalo
     assert warnings(catalogue) == []
 
 
+@pytest.mark.slow
 async def test_a_moved_library_costs_nothing_and_is_opened_at_its_new_path(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     for number, colour in enumerate(COLOURS):

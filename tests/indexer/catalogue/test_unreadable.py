@@ -178,6 +178,7 @@ def test_a_code_says_what_it_means() -> None:
     assert unreadable_reason("nonsense") == os.strerror(5)
 
 
+@pytest.mark.slow
 def test_the_command_line_tells_of_it(tmp_path: Path) -> None:
     settings, root = settings_for(tmp_path), tmp_path / "photos"
     write_jpeg(root / "open/red.jpg", COLOURS["red"], 1)
@@ -232,6 +233,7 @@ def test_a_link_that_leads_round_in_circles_is_no_folder(root: Path) -> None:
     assert [dict(batch.unreadable) for batch in batches] == [{}]
 
 
+@pytest.mark.slow
 def test_a_run_that_could_not_read_a_folder_ends_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deeper than a path may be long: nobody can read that, root included."""
     monkeypatch.setenv("RECOLLECT_DATA_DIR", str(tmp_path / "data"))
@@ -252,6 +254,7 @@ def test_a_run_that_could_not_read_a_folder_ends_with_1(tmp_path: Path, monkeypa
     assert CliRunner().invoke(main, ["index"]).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_run_whose_library_is_away_ends_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECOLLECT_DATA_DIR", str(tmp_path / "data"))
     root = tmp_path / "photos"

@@ -80,6 +80,7 @@ async def test_what_is_not_there_or_no_file_is_said_at_once(tmp_path: Path) -> N
                 await photos.read(tmp_path / name)
 
 
+@pytest.mark.slow
 async def test_files_over_the_limits_are_set_aside(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png", encoded(detailed((1200, 900)), "PNG"))
     for limits, reason in (({"max_file_mb": 0.1}, "setting max_file_mb"), ({"max_pixels_mp": 1.0}, "max_pixels_mp")):
@@ -90,6 +91,7 @@ async def test_files_over_the_limits_are_set_aside(tmp_path: Path) -> None:
                 await photos.read_metadata(path)
 
 
+@pytest.mark.slow
 async def test_a_photo_that_needs_too_much_memory_costs_only_itself(tmp_path: Path) -> None:
     big = write(tmp_path / "big.png", encoded(Image.new("RGBA", (9000, 9000)), "PNG"))  # 324 MB decoded
     small = write(tmp_path / "small.jpg", encoded(cornered(), "JPEG"))
@@ -165,6 +167,7 @@ async def test_a_photo_that_kills_its_reader_is_tried_once_more(tmp_path: Path) 
         assert photos.pid != before
 
 
+@pytest.mark.slow
 async def test_a_photo_that_kills_its_reader_twice_is_set_aside(tmp_path: Path) -> None:
     poison = write(tmp_path / "dies always.jpg", encoded(cornered(), "JPEG"))
     good = write(tmp_path / "good.jpg", encoded(cornered(), "JPEG"))
@@ -180,6 +183,7 @@ async def test_a_photo_that_kills_its_reader_twice_is_set_aside(tmp_path: Path) 
         assert "died or hung twice" in (caption.reason or "")
 
 
+@pytest.mark.slow
 async def test_a_photo_that_hangs_is_set_aside_after_its_time(tmp_path: Path) -> None:
     poison = write(tmp_path / "hangs.jpg", encoded(cornered(), "JPEG"))
     good = write(tmp_path / "good.jpg", encoded(cornered(), "JPEG"))
@@ -217,6 +221,7 @@ async def test_a_worker_that_can_t_start_is_about_the_set_up(tmp_path: Path) -> 
     await photos.__aexit__(None, None, None)
 
 
+@pytest.mark.slow
 async def test_several_processes_share_the_photos(tmp_path: Path) -> None:
     paths = [write(tmp_path / f"{n}.jpg", encoded(detailed((400 + n, 300)), "JPEG")) for n in range(12)]
     async with PhotoProcesses(settings_for(tmp_path, readers=2), input_px=INPUT_PX) as photos:

@@ -45,6 +45,7 @@ def samples(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return asyncio.run(read_all(paths, tmp_path_factory.mktemp("samples")))
 
 
+@pytest.mark.slow
 def test_every_sample_is_read_or_says_why_not(samples: dict[str, Reading | UnreadablePhoto]) -> None:
     assert len(samples) >= 119
     unreadable = {name[:3]: str(outcome) for name, outcome in samples.items() if isinstance(outcome, UnreadablePhoto)}
@@ -84,6 +85,7 @@ def exiftool(shared: Path) -> dict[str, dict[str, Any]]:
     return {Path(entry.pop("SourceFile")).name: entry for entry in json.loads(answer.stdout)}
 
 
+@pytest.mark.slow
 def test_we_read_what_exiftool_reads(
     samples: dict[str, Reading | UnreadablePhoto], exiftool: dict[str, dict[str, Any]]
 ) -> None:

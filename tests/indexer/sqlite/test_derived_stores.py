@@ -70,6 +70,7 @@ def deleted(path: Path) -> None:
 BROKEN = [garbage, flipped, cut_off, emptied, newer, deleted]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("breaking", BROKEN)
 async def test_search_is_made_again_at_the_next_run(
     library: Path, settings: Settings, breaking: Callable[[Path], None]

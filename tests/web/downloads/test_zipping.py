@@ -137,6 +137,7 @@ def test_it_is_always_as_long_as_promised(
     assert [name for name in opened(whole(made)).namelist() if name != "Missing.txt"] == kept
 
 
+@pytest.mark.slow
 def test_beyond_two_gigabytes_zip64_is_written(tmp_path: Path) -> None:
     large = tmp_path / "large.jpg"
     large.touch()
@@ -165,6 +166,7 @@ def test_other_programs_read_it(tmp_path: Path) -> None:
     assert (told.returncode, told.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_ten_thousand_photos_take_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"\x01" * 2048)

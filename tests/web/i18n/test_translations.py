@@ -84,6 +84,7 @@ class Values(dict[str, str]):
         return name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", CODES)
 def test_an_update_keeps_what_is_translated_and_another_one_changes_nothing(code: str, tmp_path: Path) -> None:
     path = tmp_path / f"{code}.po"
@@ -95,6 +96,7 @@ def test_an_update_keeps_what_is_translated_and_another_one_changes_nothing(code
     assert told == {key: one.string for key, one in of(translated(code)).items()}
 
 
+@pytest.mark.slow
 def test_a_new_language_begins_with_every_text_and_its_own_plurals(tmp_path: Path) -> None:
     path = update("pl", tmp_path)
     begun = path.read_text(encoding="utf-8")
@@ -256,6 +258,7 @@ async def assert_all_is_translated(page: Page, path: str) -> None:
     assert sorted(set(unmarked(html))) == [], path
 
 
+@pytest.mark.slow
 async def test_no_text_of_any_page_is_forgotten(start_page: StartPage) -> None:
     page = await bracketed_page(start_page)
     catalogue, root = page.storage.catalogue, page.settings.photos[0]
@@ -276,6 +279,7 @@ async def test_no_text_of_any_page_is_forgotten(start_page: StartPage) -> None:
             assert sorted(set(unmarked(await response.text()))) == []
 
 
+@pytest.mark.slow
 async def test_no_text_is_forgotten_where_there_is_nothing_to_see(start_page: StartPage) -> None:
     for progress in (IDLE, _BUSY, replace(_BUSY, queued=0, phase=Phase.STARTING)):
         page = await bracketed_page(start_page, (), progress=progress)
@@ -286,6 +290,7 @@ async def test_no_text_is_forgotten_where_there_is_nothing_to_see(start_page: St
         await assert_all_is_translated(busy, path)
 
 
+@pytest.mark.slow
 async def test_no_text_is_forgotten_at_the_door_or_where_search_is_away(start_page: StartPage) -> None:
     page = await bracketed_page(start_page, password="κωδικός σπιτιού")
     await assert_all_is_translated(page, "/login")

@@ -109,6 +109,7 @@ async def test_any_copy_can_be_opened_and_a_zip_holds_one_that_is_there(start_pa
     assert packed.namelist() == [last.path.name]
 
 
+@pytest.mark.slow
 async def test_the_command_line_lists_a_few_and_counts_all(copied: Page) -> None:
     command = [sys.executable, "-m", "web.cli", "search", "beach", "--data-dir", str(copied.settings.data_dir)]
     told = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=120, check=True).stdout

@@ -112,6 +112,7 @@ async def assert_as_if_made_anew(page: Page, what: str) -> None:
             assert await asked_of(page, path) == await asked_of(fresh, path), (path, what)
 
 
+@pytest.mark.slow
 async def test_no_change_of_the_library_is_ever_missed(page: Page) -> None:
     """Whichever of the two databases it reaches first, and whichever process makes it."""
     chance, storage = random.Random(7), page.storage

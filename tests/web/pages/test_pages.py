@@ -74,6 +74,7 @@ async def test_no_script_or_style_stands_in_the_page(page: Page) -> None:
         assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|https?://", html)
 
 
+@pytest.mark.slow
 async def test_paging_without_the_script_meets_every_photo_once(start_page: StartPage) -> None:
     page = await start_page(list(many(130)))
     seen: list[str] = []
