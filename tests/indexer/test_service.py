@@ -72,6 +72,7 @@ async def test_photos_are_captioned_into_their_files_and_found(
     assert ours.text == "a red wall seen by colours-1"
 
 
+@pytest.mark.slow
 async def test_a_second_run_does_nothing(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
     await index(settings, captioner, library)
     before = {path: path.read_bytes() for path in library.rglob("*.jpg")}
@@ -81,6 +82,7 @@ async def test_a_second_run_does_nothing(library: Path, settings: Settings, capt
     assert {path: path.read_bytes() for path in library.rglob("*.jpg")} == before
 
 
+@pytest.mark.slow
 async def test_moving_renaming_and_copying_cost_no_captioning(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -110,6 +112,7 @@ async def test_two_copies_found_at_once_are_captioned_once(
         assert [len(paths_of(photo)) for photo in all_photos(storage)] == [5]
 
 
+@pytest.mark.slow
 async def test_captions_are_taken_back_from_the_files_when_the_catalogue_is_lost(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -136,6 +139,7 @@ async def test_captions_off_leaves_every_file_as_it_was(
         assert len(found(storage, "wall")) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool edits the caption as another program would")
 async def test_a_caption_edited_outside_wins_and_is_never_overwritten(
     library: Path, settings: Settings, captioner: CountingCaptioner
@@ -179,6 +183,7 @@ async def test_a_person_s_caption_is_kept_and_the_model_s_stands_in_the_index_on
         assert found(storage, "red") == ["Our first wall"]
 
 
+@pytest.mark.slow
 async def test_a_photo_that_can_t_be_read_is_set_aside_and_the_others_go_on(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -195,6 +200,7 @@ async def test_a_photo_that_can_t_be_read_is_set_aside_and_the_others_go_on(
     assert (outcome.done, outcome.set_aside) == (1, 1)
 
 
+@pytest.mark.slow
 async def test_a_photo_at_which_the_captioner_dies_is_set_aside(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -218,6 +224,7 @@ async def test_a_captioner_that_dies_at_everything_is_about_the_set_up(tmp_path:
         await index(settings, captioner, root)
 
 
+@pytest.mark.slow
 async def test_a_root_that_is_unplugged_loses_nothing(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -237,6 +244,7 @@ async def test_a_root_that_is_unplugged_loses_nothing(
     assert len(captioner.asked) == 3
 
 
+@pytest.mark.slow
 async def test_a_disk_pulled_out_while_its_photos_were_queued_is_read_when_it_is_back(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -257,6 +265,7 @@ async def test_a_disk_pulled_out_while_its_photos_were_queued_is_read_when_it_is
     assert (outcome.done, outcome.set_aside) == (3, 0)
 
 
+@pytest.mark.slow
 async def test_a_deleted_photo_leaves_search(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
     await index(settings, captioner, library)
     (library / "red.jpg").unlink()
@@ -266,6 +275,7 @@ async def test_a_deleted_photo_leaves_search(library: Path, settings: Settings, 
         assert len(found(storage, "wall")) == 2
 
 
+@pytest.mark.slow
 async def test_the_search_index_may_be_deleted(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
     await index(settings, captioner, library)
     for path in settings.data_dir.glob("search.db*"):
@@ -276,6 +286,7 @@ async def test_the_search_index_may_be_deleted(library: Path, settings: Settings
     assert len(captioner.asked) == 3
 
 
+@pytest.mark.slow
 async def test_stopping_finishes_the_photos_in_hand(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -325,6 +336,7 @@ async def find_a_new_photo_while_running(indexer: Indexer, storage: Storage, lib
     await running
 
 
+@pytest.mark.slow
 async def test_new_photos_are_found_while_it_runs(library: Path, tmp_path: Path, captioner: CountingCaptioner) -> None:
     settings = settings_for(tmp_path, watch=True, rescan_s=0.2)
     with stored(settings) as storage:
@@ -352,6 +364,7 @@ async def test_a_scan_asked_for_at_once_after_another_was_withdrawn_is_done(
             await running
 
 
+@pytest.mark.slow
 async def test_watching_finds_new_photos_and_our_own_writes_start_no_loop(
     library: Path, tmp_path: Path, captioner: CountingCaptioner
 ) -> None:
@@ -411,6 +424,7 @@ async def test_a_search_server_that_is_down_delays_search_only(
         assert len(found(storage, "wall")) == 3
 
 
+@pytest.mark.slow
 async def test_a_full_disk_is_about_the_set_up(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
     with stored(settings) as storage:
         writer = storage.thumbnails._database._writer
@@ -422,6 +436,7 @@ async def test_a_full_disk_is_about_the_set_up(library: Path, settings: Settings
     assert (await index(settings, captioner, library)).done == 3
 
 
+@pytest.mark.slow
 async def test_a_service_waits_for_a_full_disk_and_goes_on_by_itself(
     tmp_path: Path, library: Path, captioner: CountingCaptioner
 ) -> None:

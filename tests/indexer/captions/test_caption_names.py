@@ -106,6 +106,7 @@ def copied_from(source: Path) -> dict[str, Any]:
     return flat(path)
 
 
+@pytest.mark.slow
 @needs_exiftool
 def test_no_tag_of_any_standard_has_one_of_our_names() -> None:
     every = subprocess.run(["exiftool", "-list"], check=True, capture_output=True, text=True).stdout.lower().split()

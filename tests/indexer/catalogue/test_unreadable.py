@@ -267,6 +267,7 @@ def test_a_run_whose_library_is_away_ends_with_1(tmp_path: Path, monkeypatch: py
     assert "nothing was removed" in run.stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_ends_with_1(tmp_path: Path) -> None:
     """SIGTERM while it works: what is left undone is told."""
     root = tmp_path / "photos"

@@ -66,6 +66,7 @@ def recollect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
+@pytest.mark.slow
 def test_search_prints_paths_and_words_on_standard_output(library: Path, recollect: Any) -> None:
     result = recollect("search", "red wall")
     assert result.exit_code == 0
@@ -73,6 +74,7 @@ def test_search_prints_paths_and_words_on_standard_output(library: Path, recolle
     assert "found" in result.stderr
 
 
+@pytest.mark.slow
 def test_search_as_json_has_the_shape_of_the_api(library: Path, recollect: Any) -> None:
     answer = json.loads(recollect("search", "blue", "--json").stdout)
     assert {"hits", "total", "took_ms"} <= answer.keys()
@@ -82,6 +84,7 @@ def test_search_as_json_has_the_shape_of_the_api(library: Path, recollect: Any) 
     assert {"id", "score", "why", "tags", "taken_at"} <= hit.keys()
 
 
+@pytest.mark.slow
 def test_search_goes_by_meaning_with_a_model_that_understands(
     tmp_path: Path, library: Path, settings: Settings, recollect: Any
 ) -> None:
@@ -101,6 +104,7 @@ def test_search_goes_by_meaning_with_a_model_that_understands(
     assert answer["hits"][0]["unsure"] is False
 
 
+@pytest.mark.slow
 def test_caption_prints_sentence_confidence_and_tags(
     library: Path, tmp_path: Path, recollect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +132,7 @@ def test_a_wrong_filter_is_said_and_exits_with_2(library: Path, recollect: Any) 
     assert result.stdout == ""
 
 
+@pytest.mark.slow
 def test_status_says_what_was_set_aside_and_why(library: Path, recollect: Any) -> None:
     text = recollect("status")
     assert text.exit_code == 0
@@ -139,6 +144,7 @@ def test_status_says_what_was_set_aside_and_why(library: Path, recollect: Any) -
     assert json.loads(recollect("status", "--json").stdout)["counts"]["queued"] == 1
 
 
+@pytest.mark.slow
 def test_status_says_which_kinds_are_not_read(library: Path, recollect: Any) -> None:
     assert "does not read" not in recollect("status").stdout
     for name in ("a.jxl", "b.jxl", "c.psd"):
@@ -161,6 +167,7 @@ def test_status_says_what_search_refuses_and_why(library: Path, settings: Settin
     assert refused == [{"id": photo.id, "path": str(photo.files[0].path), "reason": "the document is too large"}]
 
 
+@pytest.mark.slow
 def test_status_and_doctor_say_what_another_model_has_described_and_what_to_do(
     library: Path, recollect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +187,7 @@ def test_status_and_doctor_say_what_another_model_has_described_and_what_to_do(
     assert "between 22:00 and 6:00; at once: `recollect reindex --captions`" in finding["mend"]
 
 
+@pytest.mark.slow
 def test_nothing_is_said_of_models_where_the_one_in_use_has_described_every_photo(
     library: Path, settings: Settings, recollect: Any
 ) -> None:
@@ -212,6 +220,7 @@ class Doubting(CountingCaptioner):
         return replace(said, sure=False, words=(Tag("red", 0.3), Tag("wall", 0.45)))
 
 
+@pytest.mark.slow
 def test_what_is_in_no_file_is_told_with_its_reason(library: Path, settings: Settings, recollect: Any) -> None:
     with stored(settings) as storage:
         storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
@@ -244,6 +253,7 @@ def test_nothing_indexed_yet_is_said_and_nothing_is_made(tmp_path: Path, recolle
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.slow
 def test_captions_are_listed_and_undone_byte_for_byte(
     library: Path, tmp_path: Path, recollect: Any, settings: Settings
 ) -> None:
@@ -258,6 +268,7 @@ def test_captions_are_listed_and_undone_byte_for_byte(
         assert (library / f"{name}.jpg").read_bytes() == original.read_bytes()
 
 
+@pytest.mark.slow
 def test_captions_are_verified_and_nothing_is_changed(library: Path, recollect: Any) -> None:
     before = {path: path.read_bytes() for path in library.glob("*.jpg")}
     result = recollect("captions", "verify", "--json")
@@ -270,6 +281,7 @@ def test_captions_are_verified_and_nothing_is_changed(library: Path, recollect: 
     assert "2 files: 2 can be undone byte for byte" in said.stderr
 
 
+@pytest.mark.slow
 def test_verify_tells_what_stands_in_the_way(library: Path, recollect: Any, settings: Settings) -> None:
     red, blue = library / "red.jpg", library / "blue.jpg"
     red.write_bytes(red.read_bytes().replace(b"\n<rdf:RDF", b"\t<rdf:RDF", 1))

@@ -49,6 +49,7 @@ async def test_one_look_gives_everything(tmp_path: Path) -> None:
         assert await photos.read_metadata(path) == (reading.content_key, reading.metadata, reading.stamp)
 
 
+@pytest.mark.slow
 async def test_a_cached_thumbnail_gives_the_model_the_same_picture(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jpg", encoded(detailed((1600, 1200)), "JPEG", quality=95))
     async with PhotoProcess(settings_for(tmp_path), input_px=INPUT_PX) as photos:
@@ -159,6 +160,7 @@ def poisoned(tmp_path: Path, **more: object) -> PhotoProcess:
     return PhotoProcess(settings_for(tmp_path, **more), input_px=INPUT_PX, worker="tests.poisoned_worker")
 
 
+@pytest.mark.slow
 async def test_a_photo_that_kills_its_reader_is_tried_once_more(tmp_path: Path) -> None:
     path = write(tmp_path / "dies once.jpg", encoded(cornered(), "JPEG"))
     async with poisoned(tmp_path) as photos:
@@ -232,6 +234,7 @@ async def test_several_processes_share_the_photos(tmp_path: Path) -> None:
     assert photos.pids == []
 
 
+@pytest.mark.slow
 async def test_a_cancelled_read_gives_its_process_back(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jpg", encoded(detailed((2000, 1500)), "JPEG"))
     async with PhotoProcesses(settings_for(tmp_path, readers=1), input_px=INPUT_PX) as photos:

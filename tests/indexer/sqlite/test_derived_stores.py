@@ -87,6 +87,7 @@ async def test_search_is_made_again_at_the_next_run(
     assert len(aside) == (breaking not in {emptied, deleted})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("breaking", BROKEN)
 async def test_thumbnails_are_made_again_at_the_next_run(
     library: Path, settings: Settings, breaking: Callable[[Path], None]
@@ -110,6 +111,7 @@ async def test_a_lost_search_index_is_counted_at_once(library: Path, settings: S
         assert storage.search.count() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("breaking", [flipped, deleted, garbage])
 async def test_while_it_runs(library: Path, settings: Settings, breaking: Callable[[Path], None]) -> None:
     """Files that break under a running recollect: it answers from then on, and everything comes back."""

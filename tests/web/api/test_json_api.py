@@ -14,6 +14,7 @@ from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, many, titled
 
 
+@pytest.mark.slow
 async def test_a_search_answers_with_everything_about_its_hits(start_page: StartPage) -> None:
     photo = titled(MadePhoto("Lyon/quay.jpg", "a boat on a river", 0.8123), position=Position(45.764, 4.8357))
     page = await start_page([photo])

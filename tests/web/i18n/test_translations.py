@@ -58,6 +58,7 @@ def test_reasons_that_are_joined_are_translated_each() -> None:
     assert german.told("something; else; " * 100) == "something; else; " * 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", CODES)
 def test_every_text_is_translated_and_none_that_is_gone(code: str) -> None:
     there, wanted = of(translated(code)), of(messages())

@@ -84,6 +84,7 @@ async def test_what_can_t_be_a_caption_is_refused_and_stays_in_the_form(page: Pa
     assert not (await page.json(f"/api/photos/{KEY}"))["corrected"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

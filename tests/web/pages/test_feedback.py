@@ -152,6 +152,7 @@ async def test_more_words_than_a_photo_takes_are_refused(page: Page) -> None:
     assert "at most 64 words" in body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "word", [SCRIPT, BREAKOUT, "{{ 7919*7919 }}", "סבתא 🦆", "' OR 1=1 --", 'q"uo"te & &amp <b>', "a:b -c*"]
 )

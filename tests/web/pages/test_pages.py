@@ -436,6 +436,7 @@ async def test_headers_stand_on_every_answer(page: Page) -> None:
             assert "Server" not in response.headers
 
 
+@pytest.mark.slow
 async def test_the_first_bytes_are_few(page: Page, start_page: StartPage) -> None:
     full = await start_page(list(many(60)))
     html = await full.text("/")

@@ -26,6 +26,7 @@ def meant(text: str) -> list[tuple[str, str, list[str]]]:
     return [(one.place, one.radius, [link.text for link in one.others]) for one in told]
 
 
+@pytest.mark.slow
 def test_the_place_and_the_radius_are_said() -> None:
     assert meant("dog near:Lyon") == [("Lyon, Auvergne-Rhône-Alpes, France", "10 km", [])]
     assert meant("near:lyon,25km") == [("Lyon, Auvergne-Rhône-Alpes, France", "25 km", [])]

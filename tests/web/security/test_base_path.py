@@ -101,6 +101,7 @@ async def sign_in(proxied: Proxied) -> None:
         assert response.cookies[COOKIE]["path"] == proxied.prefix
 
 
+@pytest.mark.slow
 async def test_every_page_leads_only_to_what_is_below_the_path_and_there(proxied: Proxied) -> None:
     pages = {"/login?next=/status": 200}
     html = [await proxied.html(path) for path in pages]
@@ -137,6 +138,7 @@ async def test_every_page_leads_only_to_what_is_below_the_path_and_there(proxied
     assert proxied.relay.outside == []
 
 
+@pytest.mark.slow
 async def test_redirects_and_cookies_stay_below_the_path(proxied: Proxied) -> None:
     prefix = proxied.prefix
     async with proxied.get(f"{prefix}/status") as response:
@@ -165,6 +167,7 @@ async def test_redirects_and_cookies_stay_below_the_path(proxied: Proxied) -> No
         assert (await response.json())["error"]["hint"].endswith(f"{prefix}/login.")
 
 
+@pytest.mark.slow
 async def test_manifest_api_and_scripts_know_the_path(proxied: Proxied) -> None:
     prefix = proxied.prefix
     async with proxied.get(f"{prefix}/manifest.webmanifest") as response:
