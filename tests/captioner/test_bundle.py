@@ -47,6 +47,7 @@ def test_it_captions_a_picture_the_same_every_time() -> None:
     assert caption.model == Manifest.read(DEFAULT_BUNDLE).model
 
 
+@pytest.mark.slow
 def test_it_describes_photos_and_weighs_each_word(shared: Path) -> None:
     captioner = LiteRTCaptioner(DEFAULT_BUNDLE)
     photos = sorted((shared / "photos" / "coco").glob("*.jpg"))[:12]
@@ -112,6 +113,7 @@ print(sorted(heavy), peak_kib)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_captioning_is_lean_and_imports_no_tensorflow(repository: Path) -> None:
     done = subprocess.run([sys.executable, "-c", LEAN], capture_output=True, text=True, check=True, cwd=repository)

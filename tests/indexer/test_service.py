@@ -57,6 +57,7 @@ def captioner() -> CountingCaptioner:
     return CountingCaptioner()
 
 
+@pytest.mark.slow
 async def test_photos_are_captioned_into_their_files_and_found(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -99,6 +100,7 @@ async def test_moving_renaming_and_copying_cost_no_captioning(
     assert files["a blue wall seen by colours-1"] == {"blue.jpg", "copy of blue.jpg"}
 
 
+@pytest.mark.slow
 async def test_two_copies_found_at_once_are_captioned_once(
     tmp_path: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -128,6 +130,7 @@ async def test_captions_are_taken_back_from_the_files_when_the_catalogue_is_lost
         assert found(storage, "red")[0] == "a red wall seen by colours-1"
 
 
+@pytest.mark.slow
 async def test_captions_off_leaves_every_file_as_it_was(
     library: Path, tmp_path: Path, captioner: CountingCaptioner
 ) -> None:
@@ -159,6 +162,7 @@ async def test_a_caption_edited_outside_wins_and_is_never_overwritten(
         assert found(storage, "grandmother") == [words]
 
 
+@pytest.mark.slow
 async def test_a_person_s_caption_is_kept_and_the_model_s_stands_in_the_index_only(
     tmp_path: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -214,6 +218,7 @@ async def test_a_photo_at_which_the_captioner_dies_is_set_aside(
     assert (await index(settings, CountingCaptioner(), library)).set_aside == 0
 
 
+@pytest.mark.slow
 async def test_a_captioner_that_dies_at_everything_is_about_the_set_up(tmp_path: Path, settings: Settings) -> None:
     root = tmp_path / "photos"
     for number in range(8):
@@ -307,6 +312,7 @@ async def test_stopping_finishes_the_photos_in_hand(
     assert len(captioner.asked) == 3
 
 
+@pytest.mark.slow
 async def test_cancelling_gives_the_photos_in_hand_back(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -345,6 +351,7 @@ async def test_new_photos_are_found_while_it_runs(library: Path, tmp_path: Path,
     assert sorted(captioner.asked) == ["blue", "green", "red", "white"]
 
 
+@pytest.mark.slow
 async def test_a_scan_asked_for_at_once_after_another_was_withdrawn_is_done(
     library: Path, tmp_path: Path, captioner: CountingCaptioner
 ) -> None:
@@ -378,6 +385,7 @@ async def test_watching_finds_new_photos_and_our_own_writes_start_no_loop(
     assert sorted(photos.opened) == ["blue.jpg", "green.jpg", "red.jpg", "white.jpg"]
 
 
+@pytest.mark.slow
 async def test_photos_that_take_too_long_at_the_end_go_back_to_the_queue(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -408,6 +416,7 @@ class SearchThatIsDown:
         return getattr(self._behind, name)
 
 
+@pytest.mark.slow
 async def test_a_search_server_that_is_down_delays_search_only(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -461,6 +470,7 @@ async def test_a_service_waits_for_a_full_disk_and_goes_on_by_itself(
             await running
 
 
+@pytest.mark.slow
 async def test_a_service_that_waits_for_its_disk_can_be_stopped(
     tmp_path: Path, library: Path, captioner: CountingCaptioner
 ) -> None:
@@ -476,6 +486,7 @@ async def test_a_service_that_waits_for_its_disk_can_be_stopped(
             storage.catalogue._database._writer.execute("PRAGMA query_only = OFF")
 
 
+@pytest.mark.slow
 async def test_a_service_whose_captioner_dies_before_it_is_ready_starts_it_again(
     library: Path, settings: Settings, captioner: CountingCaptioner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -523,6 +534,7 @@ async def test_a_bundle_that_can_t_be_used_is_about_the_set_up(tmp_path: Path) -
     assert caught.value.hint
 
 
+@pytest.mark.slow
 async def test_what_the_captioner_says_may_be_anything(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -539,6 +551,7 @@ async def test_what_the_captioner_says_may_be_anything(
     assert ours.text == "naïve “quotes” & <b>tags</b> 🎈"
 
 
+@pytest.mark.slow
 async def test_a_link_out_of_the_library_is_not_followed_for_writing(
     library: Path, settings: Settings, captioner: CountingCaptioner, tmp_path: Path
 ) -> None:

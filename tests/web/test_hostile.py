@@ -124,6 +124,7 @@ async def test_bytes_that_are_no_request_are_refused_and_the_page_goes_on(page: 
     assert 'class="tile' in await page.text("/")
 
 
+@pytest.mark.slow
 async def test_any_query_is_answered(start_page: StartPage) -> None:
     page = await start_page(list(many(3)))
     loop = asyncio.get_running_loop()

@@ -65,6 +65,7 @@ async def assert_well(page: Served, address: str, *, method: str = "GET", **requ
         assert "root:" not in body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ADDRESSES)
 async def test_every_parameter_may_hold_anything(page: Served, address: str) -> None:
     for value in (
@@ -92,6 +93,7 @@ async def test_every_method_is_answered(page: Served, address: str) -> None:
             assert method not in {"TRACE", "PROPFIND"} or response.status in {404, 405}
 
 
+@pytest.mark.slow
 async def test_every_header_may_hold_anything(page: Served) -> None:
     for name in ("User-Agent", "Referer", "Accept", "Accept-Language", "Cookie", "Range", "If-None-Match", "If-Range",
                  "If-Modified-Since", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Origin",

@@ -95,6 +95,7 @@ def test_what_is_sent_arrives(sent: list[Frame]) -> None:
     assert read_frame(stream) is None
 
 
+@pytest.mark.slow
 @unhurried
 @given(frames, st.data())
 def test_an_end_within_a_frame_is_an_error(frame: Frame, data: st.DataObject) -> None:
@@ -113,6 +114,7 @@ def test_garbage_is_an_error_and_nothing_worse(data: bytes) -> None:
     assert isinstance(outcome(data), str)
 
 
+@pytest.mark.slow
 @unhurried
 @given(frames, st.integers(min_value=0), st.integers(min_value=1, max_value=255))
 def test_a_flipped_byte_is_a_frame_or_an_error(frame: Frame, place: int, flip: int) -> None:

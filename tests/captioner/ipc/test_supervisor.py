@@ -137,6 +137,7 @@ async def test_only_the_request_that_was_worked_on_is_to_blame(deed: str, told: 
     assert sorted(log.read_text().split()) == sorted(names), "the innocent are worked on once, and only once"
 
 
+@pytest.mark.slow
 async def test_each_of_many_gets_what_it_deserves(tmp_path: Path) -> None:
     log = tmp_path / "log"
     deeds = ["echo", "refuse", "echo", "echo", "surprise", "echo", "raw", "refuse", "echo", "crash", "echo", "echo"] * 3
@@ -366,6 +367,7 @@ async def test_a_closed_child_can_be_opened_again() -> None:
             assert (await process.request({"x": 1})).header == {"x": 1}
 
 
+@pytest.mark.slow
 async def test_nothing_is_left_open() -> None:
     async def live_and_die() -> None:
         async with child() as process:

@@ -59,6 +59,7 @@ def only_refusals(call: Callable[[], object]) -> None:
         return
 
 
+@pytest.mark.slow
 @bounded
 @given(st.one_of(st.binary(max_size=300), mutated(JPEGS)))
 def test_jpeg_parser(data: bytes) -> None:
@@ -67,6 +68,7 @@ def test_jpeg_parser(data: bytes) -> None:
     read_own_caption(data)
 
 
+@pytest.mark.slow
 @bounded
 @given(st.one_of(st.binary(max_size=300), mutated(BLOCKS)))
 def test_tiff_blocks(block: bytes) -> None:
@@ -80,6 +82,7 @@ def test_tiff_blocks(block: bytes) -> None:
     assert tiff_edit.strip_caption(edited, DIGESTS).data == block
 
 
+@pytest.mark.slow
 @bounded
 @given(st.one_of(st.binary(max_size=300), mutated(PACKETS)))
 def test_xmp_packets(packet: bytes) -> None:
@@ -92,6 +95,7 @@ def test_xmp_packets(packet: bytes) -> None:
     assert xmp_edit.strip_caption(spliced, DIGESTS).data == packet
 
 
+@pytest.mark.slow
 @bounded
 @given(st.lists(st.one_of(st.binary(max_size=200), mutated([made.iptc(b"Ann")[4:]])), max_size=3))
 def test_iptc(payloads: list[bytes]) -> None:
@@ -150,6 +154,7 @@ def test_mutated_tiffs_are_written_safely_or_not_at_all(folder: Path, data: byte
     path.with_name("a.tif.xmp").unlink(missing_ok=True)
 
 
+@pytest.mark.slow
 @bounded
 @given(seed=st.integers(0, 2**32))
 def test_mutants_of_captioned_tiffs_keep_everything_that_is_not_ours(folder: Path, seed: int) -> None:
@@ -185,6 +190,7 @@ def test_mutants_of_captioned_photos_keep_everything_that_is_not_ours(folder: Pa
     path.unlink()
 
 
+@pytest.mark.slow
 def test_deep_and_wide_xml_is_refused_in_time() -> None:
     wide = made.packet("<a/>" * 200_000)
     with pytest.raises(CaptionRefused):

@@ -45,6 +45,7 @@ def write_many(path: Path, first: int) -> None:
         journal.record(entry(number))
 
 
+@pytest.mark.slow
 def test_two_processes_write_whole_lines(tmp_path: Path) -> None:
     journal = Journal.in_dir(tmp_path)
     spawn = multiprocessing.get_context("spawn")

@@ -187,6 +187,7 @@ def test_reindexing_metadata_takes_every_file_and_thumbnails_every_photo(catalog
     assert catalogue.enqueue_all(JobKind.INDEX) == 6
 
 
+@pytest.mark.slow
 def test_threads_share_the_queue_without_losing_or_doubling_a_job(catalogue: Catalogue, tmp_path: Path) -> None:
     root = tmp_path / "many"
     for number in range(300):

@@ -125,6 +125,7 @@ def test_caption_prints_sentence_confidence_and_tags(
     assert result.stdout.splitlines()[2:] == ([f"  tags: {tags}"] if tags else [])
 
 
+@pytest.mark.slow
 def test_a_wrong_filter_is_said_and_exits_with_2(library: Path, recollect: Any) -> None:
     result = recollect("search", "before:yesteryear")
     assert result.exit_code == 2
@@ -155,6 +156,7 @@ def test_status_says_which_kinds_are_not_read(library: Path, recollect: Any) -> 
     assert state["passed_over"] == {".jxl": 2, ".psd": 1}
 
 
+@pytest.mark.slow
 def test_status_says_what_search_refuses_and_why(library: Path, settings: Settings, recollect: Any) -> None:
     assert "refused" not in recollect("status").stdout
     with stored(settings) as storage:
@@ -203,6 +205,7 @@ def test_nothing_is_said_of_models_where_the_one_in_use_has_described_every_phot
     assert {one["subject"]: one["text"] for one in findings}["captions"] == "2 of 2 photos have one"
 
 
+@pytest.mark.slow
 def test_a_model_that_can_t_be_read_keeps_status_from_nothing(library: Path, tmp_path: Path, recollect: Any) -> None:
     result = recollect("status", "--bundle", str(tmp_path / "no bundle"))
     assert result.exit_code == 0
@@ -295,6 +298,7 @@ def test_verify_tells_what_stands_in_the_way(library: Path, recollect: Any, sett
     assert "another original" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_files_themselves_tell_where_the_data_is_lost(library: Path, tmp_path: Path, recollect: Any) -> None:
     shutil.rmtree(tmp_path / "data")
     assert recollect("captions", "list").stdout == ""
@@ -307,6 +311,7 @@ def test_the_files_themselves_tell_where_the_data_is_lost(library: Path, tmp_pat
     assert "without a caption" in recollect("captions", "verify", str(library)).stderr
 
 
+@pytest.mark.slow
 def test_an_undone_caption_is_not_written_again(library: Path, recollect: Any, settings: Settings) -> None:
     assert recollect("captions", "undo", str(library)).exit_code == 0
     before = {path: path.read_bytes() for path in library.glob("*.jpg")}
@@ -339,12 +344,14 @@ def test_a_wrong_set_up_is_said_in_words_and_exits_with_2(recollect: Any, words:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_bundle_that_is_not_there_exits_with_2(library: Path, tmp_path: Path, recollect: Any) -> None:
     result = recollect("index", str(library), "--bundle", str(tmp_path / "no bundle"))
     assert result.exit_code == 2
     assert "no bundle" in result.stderr
 
 
+@pytest.mark.slow
 def test_only_one_process_indexes_at_a_time(library: Path, settings: Settings, recollect: Any) -> None:
     with sole_indexer(settings.data_dir):
         assert indexing_process(settings.data_dir) == os.getpid()
@@ -357,6 +364,7 @@ def test_only_one_process_indexes_at_a_time(library: Path, settings: Settings, r
     assert indexing_process(settings.data_dir) == 0
 
 
+@pytest.mark.slow
 def test_asking_who_indexes_keeps_nobody_from_starting(settings: Settings) -> None:
     over = threading.Event()
 
@@ -376,6 +384,7 @@ def test_asking_who_indexes_keeps_nobody_from_starting(settings: Settings) -> No
             one.result()
 
 
+@pytest.mark.slow
 def test_a_library_can_be_forgotten(library: Path, recollect: Any) -> None:
     assert recollect("index", "--forget", str(library)).exit_code == 0
     state = json.loads(recollect("status", "--json").stdout)
@@ -383,6 +392,7 @@ def test_a_library_can_be_forgotten(library: Path, recollect: Any) -> None:
     assert (library / "red.jpg").exists()
 
 
+@pytest.mark.slow
 def test_doctor_finds_the_missing_model_and_says_how_to_mend_it(library: Path, tmp_path: Path, recollect: Any) -> None:
     result = recollect("doctor", "--json", "--bundle", str(tmp_path / "no bundle"))
     assert result.exit_code == 1
@@ -393,6 +403,7 @@ def test_doctor_finds_the_missing_model_and_says_how_to_mend_it(library: Path, t
     assert findings["photos set aside"]["verdict"] == "warning"
 
 
+@pytest.mark.slow
 def test_doctor_finds_a_damaged_catalogue(library: Path, tmp_path: Path, settings: Settings, recollect: Any) -> None:
     settings.catalogue_path.write_bytes(b"SQLite format 3\x00" + bytes(5000))
     for path in settings.data_dir.glob("catalogue.db-*"):
@@ -437,6 +448,7 @@ def test_a_surprise_is_a_message_and_a_traceback_only_where_wanted() -> None:
     assert "Traceback" in CliRunner().invoke(program, ["surprise", "-v"]).stderr
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_had_enough_is_no_error(library: Path, settings: Settings) -> None:
     environment = {**os.environ, "RECOLLECT_DATA_DIR": str(settings.data_dir)}
     command = f"{sys.executable} -m web.cli status --json | head -c 1"

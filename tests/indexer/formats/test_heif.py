@@ -199,6 +199,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 @bounded
 @given(st.one_of(mutated(), st.binary(max_size=200).map(lambda rest: box(b"ftyp", b"heic\0\0\0\0") + rest)))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
@@ -213,6 +214,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         return
 
 
+@pytest.mark.slow
 @bounded
 @given(mutated(), st.sampled_from([CaptionPlace.EXIF, CaptionPlace.XMP]))
 def test_what_is_written_into_a_mutant_comes_out_again(data: bytes, place: CaptionPlace) -> None:
@@ -227,6 +229,7 @@ def test_what_is_written_into_a_mutant_comes_out_again(data: bytes, place: Capti
     assert content_key(new) == content_key(data)
 
 
+@pytest.mark.slow
 def test_an_index_that_claims_a_million_parts_is_refused_in_time() -> None:
     entries = b"".join(number.to_bytes(2, "big") + b"\0\0\0\0\xff\xff" for number in range(200))
     iloc = heifs.full(b"iloc", 1, b"\0\0", (200).to_bytes(2, "big"), entries)

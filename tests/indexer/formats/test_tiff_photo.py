@@ -375,6 +375,7 @@ def test_a_tail_that_somebody_changed_counts_as_a_part_of_the_file() -> None:
 # -- against exiftool
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
 def test_exiftool_reads_every_other_tag_as_before(tmp_path: Path) -> None:
     paths = [saved(tmp_path, data, f"{number}.tif") for number, data in enumerate(tiffs.TIFFS.values())]

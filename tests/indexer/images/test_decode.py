@@ -86,6 +86,7 @@ def test_the_content_decides_not_the_name() -> None:
     assert open_picture(encoded(cornered(), "WEBP"), suffix=".heic", max_pixels_mp=1).mime_type == "image/webp"
 
 
+@pytest.mark.slow
 def test_large_photos_are_scaled_and_small_ones_left() -> None:
     assert shown(encoded(detailed((3000, 2000)), "JPEG")).size == (1280, 853)
     assert shown(encoded(detailed((2000, 3000)), "PNG"), fit_px=320).size == (213, 320)
@@ -202,6 +203,7 @@ def test_what_is_no_photo_says_why(data: bytes, reason: str) -> None:
         shown(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "WEBP", "JPEG"])
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(kind: str) -> None:
     bomb = encoded(Image.new("L", (9000, 9000)), kind)
@@ -244,6 +246,7 @@ SMALL = {
 SMALL["RAW"] = raw_tiff(SMALL["JPEG"], size=(6000, 4000))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(sorted(SMALL)),

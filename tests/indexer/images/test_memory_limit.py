@@ -38,6 +38,7 @@ async def reason(settings: Settings, path: Path) -> str:
     return str(raised.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SAVED)
 async def test_a_picture_too_large_for_the_reader_is_not_called_damaged(settings: Settings, kind: str) -> None:
     if kind == "HEIF":

@@ -42,6 +42,7 @@ def contents(library: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in library.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["colours-1", "colours-2"])
 async def test_a_lost_data_directory_is_completed_and_the_files_stay(
     library: Path, settings: Settings, model: str
@@ -74,6 +75,7 @@ async def test_a_lost_data_directory_is_completed_and_the_files_stay(
     assert again.asked == []
 
 
+@pytest.mark.slow
 async def test_what_is_new_comes_first(library: Path, settings: Settings) -> None:
     await index(settings, CountingCaptioner(embeddings=SCAN_NOW), library)
     shutil.rmtree(settings.data_dir)
@@ -84,6 +86,7 @@ async def test_what_is_new_comes_first(library: Path, settings: Settings) -> Non
     assert sorted(captioner.asked[1:]) == ["blue", "red"]
 
 
+@pytest.mark.slow
 async def test_they_are_found_by_their_tags_again(library: Path, settings: Settings) -> None:
     class Seeing(CountingCaptioner):
         async def caption(self, pixels: bytes) -> Caption:
@@ -97,6 +100,7 @@ async def test_they_are_found_by_their_tags_again(library: Path, settings: Setti
         assert len(found(storage, "brick")) == 2
 
 
+@pytest.mark.slow
 async def test_without_its_thumbnail_the_file_is_read_and_left_alone(library: Path, settings: Settings) -> None:
     await index(settings, CountingCaptioner(embeddings=SCAN_NOW), library)
     before = contents(library)
@@ -157,6 +161,7 @@ def test_an_older_catalogue_knows_which_photos_wait(tmp_path: Path) -> None:
         assert catalogue.enqueue_all(JobKind.COMPLETE) == 1
 
 
+@pytest.mark.slow
 async def test_a_running_service_completes_them(library: Path, settings: Settings) -> None:
     await index(settings, CountingCaptioner(embeddings=SCAN_NOW), library)
     shutil.rmtree(settings.data_dir)

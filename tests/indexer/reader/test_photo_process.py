@@ -61,6 +61,7 @@ async def test_a_cached_thumbnail_gives_the_model_the_same_picture(tmp_path: Pat
     assert difference < 3.0
 
 
+@pytest.mark.slow
 async def test_file_names_of_any_bytes(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9 \xff'\"\n.jpg")
     path = write(tmp_path / name, encoded(cornered(), "JPEG"))
@@ -68,6 +69,7 @@ async def test_file_names_of_any_bytes(tmp_path: Path) -> None:
         assert (await photos.read(path)).pixels == b""
 
 
+@pytest.mark.slow
 async def test_what_is_not_there_or_no_file_is_said_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "folder.jpg").mkdir()
@@ -104,6 +106,7 @@ async def test_a_photo_that_needs_too_much_memory_costs_only_itself(tmp_path: Pa
         assert photos.pid == before
 
 
+@pytest.mark.slow
 async def test_sidecars_are_read_wherever_they_lie(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jpg", with_xmp(encoded(cornered(), "JPEG"), "<xmp:Rating>1</xmp:Rating>"))
     tree = tmp_path / "tree"
@@ -125,6 +128,7 @@ async def test_sidecars_are_read_wherever_they_lie(tmp_path: Path) -> None:
         assert await rating() == 3
 
 
+@pytest.mark.slow
 async def test_a_written_caption_is_read_back_and_undone(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jpg", encoded(cornered(), "JPEG"))
     original = path.read_bytes()
@@ -143,6 +147,7 @@ async def test_a_written_caption_is_read_back_and_undone(tmp_path: Path) -> None
         assert path.read_bytes() == original
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("captions", ["embed", "sidecar"])
 async def test_a_format_that_is_not_changed_gets_a_sidecar(tmp_path: Path, captions: str) -> None:
     path = write(tmp_path / "a.gif", encoded(cornered(), "GIF"))
@@ -196,6 +201,7 @@ async def test_a_photo_that_hangs_is_set_aside_after_its_time(tmp_path: Path) ->
             await photos.read(good.with_name("gone.jpg"))
 
 
+@pytest.mark.slow
 async def test_what_libraries_print_reaches_neither_the_wire_nor_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -206,6 +212,7 @@ async def test_what_libraries_print_reaches_neither_the_wire_nor_the_log(
     assert "libnoise" not in caplog.text
 
 
+@pytest.mark.slow
 async def test_exif_that_can_t_be_read_has_a_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write(
         tmp_path / "broken exif.jpg", with_segments(encoded(cornered(), "JPEG"), (0xE1, b"Exif\0\0no TIFF block"))

@@ -59,6 +59,7 @@ def test_every_sample_is_read_or_says_why_not(samples: dict[str, Reading | Unrea
             assert outcome.metadata.width_px > 0
 
 
+@pytest.mark.slow
 async def test_the_noise_of_libraries_is_kept_out_of_the_log(
     shared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

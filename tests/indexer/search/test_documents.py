@@ -105,6 +105,7 @@ def test_a_caption_that_only_the_file_remembers_is_found_too() -> None:
     assert (found.machine_caption, found.tags, found.embedding) == ("two cats", (), None)
 
 
+@pytest.mark.slow
 def test_a_photo_with_a_position_is_found_by_its_place(tmp_path: Path) -> None:
     search = EmbeddedSearch(tmp_path / "search.db")
     search.put([document(photo(file("a.jpg"), position=Position(45.75, 4.87)))])

@@ -83,6 +83,7 @@ def test_two_processes_may_share_the_file(tmp_path: Path) -> None:
     writer.close()
 
 
+@pytest.mark.slow
 def test_facets_are_counted_of_what_a_search_found_and_anew_when_that_changed(tmp_path: Path) -> None:
     search, writer = EmbeddedSearch(tmp_path / "search.db"), EmbeddedSearch(tmp_path / "search.db")
     for step in range(1, 40):
@@ -98,6 +99,7 @@ def test_facets_are_counted_of_what_a_search_found_and_anew_when_that_changed(tm
     writer.close()
 
 
+@pytest.mark.slow
 def test_what_photos_say_is_read_again_where_it_was_replaced_or_is_too_much_to_keep(tmp_path: Path) -> None:
     search = EmbeddedSearch(tmp_path / "search.db")
     search.put([photo(number, f"a dog and cat {number}") for number in range(3000)])
@@ -160,6 +162,7 @@ def test_the_position_outlives_the_process_and_not_the_file(tmp_path: Path) -> N
     assert opened("a dog") not in {older, newer}
 
 
+@pytest.mark.slow
 def test_a_large_index_tells_what_it_holds_a_part_at_a_time(tmp_path: Path) -> None:
     search = EmbeddedSearch(tmp_path / "search.db")
     search.put([photo(number) for number in range(10_500)])

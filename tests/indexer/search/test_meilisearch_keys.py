@@ -173,6 +173,7 @@ def _certificate(folder: Path) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.slow
 async def test_a_certificate_that_nobody_knows_is_said(tmp_path: Path) -> None:
     server = TestServer(web.Application())
     await server.start_server(ssl=_certificate(tmp_path))

@@ -102,6 +102,7 @@ def test_closing_twice_is_fine(tmp_path: Path) -> None:
     database.close()
 
 
+@pytest.mark.slow
 def test_closing_waits_for_who_reads(tmp_path: Path) -> None:
     counting = """WITH RECURSIVE one(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM one WHERE n < 2000000)
         SELECT counted(max(n)) FROM one"""

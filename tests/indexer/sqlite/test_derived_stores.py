@@ -103,6 +103,7 @@ async def test_thumbnails_are_made_again_at_the_next_run(
     assert len(set_aside_files(settings.thumbnails_path)) == (breaking not in {emptied, deleted})
 
 
+@pytest.mark.slow
 async def test_a_lost_search_index_is_counted_at_once(library: Path, settings: Settings) -> None:
     """Before anything is pushed it is known that photos are not found."""
     search_path(settings).unlink()
@@ -165,6 +166,7 @@ def is_whole(storage: Storage, ids: list[str]) -> bool:
     return all(storage.thumbnails.get(photo_id, ThumbnailSize.GRID) for photo_id in ids)
 
 
+@pytest.mark.slow
 async def test_thumbnails_that_a_row_lacks_become_jobs(library: Path, settings: Settings) -> None:
     with stored(settings) as storage:
         first, *_ = storage.catalogue.photo_ids()
@@ -225,6 +227,7 @@ def test_old_connections_leave_the_new_files_alone(tmp_path: Path) -> None:
         assert [row["text"] for row in again.reader.execute("SELECT text FROM note")] == ["new"]
 
 
+@pytest.mark.slow
 def test_a_command_that_only_reads_mends_nothing(library: Path, settings: Settings) -> None:
     garbage(search_path(settings))
     before = search_path(settings).read_bytes()
@@ -237,6 +240,7 @@ def test_a_command_that_only_reads_mends_nothing(library: Path, settings: Settin
     assert not search_path(settings).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("breaking", [garbage, newer])
 def test_only_the_catalogue_stops_a_start(library: Path, settings: Settings, breaking: Callable[[Path], None]) -> None:
     breaking(settings.catalogue_path)
@@ -249,6 +253,7 @@ def test_only_the_catalogue_stops_a_start(library: Path, settings: Settings, bre
     assert "free space" not in raised.value.hint
 
 
+@pytest.mark.slow
 def test_damage_inside_the_catalogue_names_the_right_cure(library: Path, settings: Settings) -> None:
     flipped(settings.catalogue_path)
     with pytest.raises(StorageError) as raised, open_storage(settings) as storage:
@@ -279,6 +284,7 @@ def test_each_error_has_its_own_cure(code: int, damaged: bool, readable: bool, h
     assert hint in hint_for(error, Path("/data/catalogue.db"))
 
 
+@pytest.mark.slow
 def test_the_catalogue_notices_that_it_was_deleted(library: Path, settings: Settings) -> None:
     with reading_catalogue(settings) as catalogue:
         catalogue.probe()
@@ -287,6 +293,7 @@ def test_the_catalogue_notices_that_it_was_deleted(library: Path, settings: Sett
             catalogue.probe()
 
 
+@pytest.mark.slow
 def test_the_catalogue_is_looked_through_as_a_whole(library: Path, settings: Settings) -> None:
     with stored(settings) as storage:
         assert storage.catalogue.check() is None

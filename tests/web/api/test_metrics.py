@@ -98,6 +98,7 @@ async def test_a_catalogue_that_can_t_be_read_is(start_page: StartPage) -> None:
     assert "secret" not in await page.text("/health", status=503)
 
 
+@pytest.mark.slow
 async def test_numbers_are_for_the_household_unless_it_says_otherwise(start_page: StartPage) -> None:
     page = await start_page(list(many(1)), password=PASSWORD)
     assert "recollect_photos" not in await page.text("/metrics", status=401)

@@ -123,6 +123,7 @@ def test_a_file_that_ends_too_soon_is_no_file(tmp_path: Path, left: int) -> None
     assert made.missing == ["photo 1.jpg"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 300), st.booleans()), max_size=12), st.lists(st.text(max_size=20), max_size=3))
 def test_it_is_always_as_long_as_promised(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[tuple[int, bool]], missing: list[str]

@@ -75,6 +75,7 @@ def test_dates_and_numbers_are_written_as_the_reader_does(tag: str) -> None:
     assert tuple(re.sub("[\u00a0\u202f\u200e\u200f]", " ", one) for one in told) == WRITTEN[tag]
 
 
+@pytest.mark.slow
 async def test_a_page_names_its_language_and_caches_learn_that_there_are_others(page: Page) -> None:
     for path in ("/", "/status", f"/photo/{content_key('2024/photo 0000.jpg')}", "/?part=results", "/nowhere"):
         async with page.get(path, headers={"Accept-Language": "de-CH, fr;q=0.5"}) as response:

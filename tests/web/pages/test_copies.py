@@ -38,6 +38,7 @@ async def copied(start_page: StartPage) -> Page:
     return page
 
 
+@pytest.mark.slow
 async def test_the_page_and_the_api_list_a_few_and_count_all(copied: Page) -> None:
     html = await copied.text(f"/photo/{PHOTO}")
     assert len(html) < 60_000
@@ -52,6 +53,7 @@ async def test_the_page_and_the_api_list_a_few_and_count_all(copied: Page) -> No
     assert (len(other["files"]), other["file_count"]) == (1, 1)
 
 
+@pytest.mark.slow
 async def test_none_of_the_copies_is_read_for_a_hit(copied: Page) -> None:
     reader = copied.storage.catalogue._database.reader
     steps = 0

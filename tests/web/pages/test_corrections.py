@@ -44,6 +44,7 @@ async def save(page: Page, text: str, *, url: str = URL, **more: str) -> tuple[i
         return response.status, response.headers.get("Location", "") or await response.text()
 
 
+@pytest.mark.slow
 async def test_the_form_keeps_the_words_and_leads_back_to_the_photo_in_its_search(page: Page) -> None:
     body = await page.text(f"/photo/{KEY}?q=boat&sort=newest&at=0")
     action = f"{URL}?q=boat&amp;sort=newest&amp;at=0"
@@ -297,6 +298,7 @@ async def test_another_site_can_t_correct_anything(page: Page, headers: dict[str
     assert not (await page.json(f"/api/photos/{KEY}"))["corrected"]
 
 
+@pytest.mark.slow
 async def test_only_the_household_corrects(start_page: StartPage) -> None:
     page = await start_page([MadePhoto(NAME)], password="correct horse")
     async with page.post(URL, data={"text": OMA}, allow_redirects=False) as response:

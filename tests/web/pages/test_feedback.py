@@ -41,6 +41,7 @@ async def change(page: Page, body: object, status: int = 200) -> list[str]:
     return list(told["added_words"]) if status == 200 else [told["error"]["message"]]
 
 
+@pytest.mark.slow
 async def test_a_wrong_caption_is_neither_shown_nor_searched_until_the_mark_is_taken_back(page: Page) -> None:
     query = "?q=boat&sort=newest&at=0"
     assert f'action="{WRONG}{query.replace("&", "&amp;")}"' in await page.text(PHOTO + query)

@@ -142,12 +142,14 @@ def _document(catalogue: Catalogue, photo_id: str) -> SearchDocument:
     return document(photo)
 
 
+@pytest.mark.slow
 async def test_new_photos_are_seen_at_once(page: Page) -> None:
     await assert_as_if_made_anew(page, "before")
     add_photos(page.storage, page.settings, [replace(photo, name=f"new {photo.name}") for photo in many(3)])
     await assert_as_if_made_anew(page, "after")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["de", "en-US", "fr", "ja"])
 async def test_readers_of_other_languages_are_not_given_these(page: Page, language: str) -> None:
     english = await page.text("/?q=dog&part=timeline", headers={"Accept-Language": "en-GB"})

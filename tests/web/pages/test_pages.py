@@ -67,6 +67,7 @@ async def test_a_search_finds_marks_and_says_what_was_searched(page: Page) -> No
     assert '<h2 class="month">' not in html, "by relevance there are no months"
 
 
+@pytest.mark.slow
 async def test_no_script_or_style_stands_in_the_page(page: Page) -> None:
     for path in ("/", "/?q=dog", "/status", f"/photo/{content_key('2024/photo 0000.jpg')}"):
         html = await page.text(path)
@@ -143,6 +144,7 @@ async def test_an_empty_library_says_how_to_add_photos(start_page: StartPage) ->
     assert str(page.settings.photos[0]) in html
 
 
+@pytest.mark.slow
 async def test_while_indexing_the_page_says_how_far_it_is(start_page: StartPage) -> None:
     progress = Progress(done=3, queued=4200, per_second=2.5, eta_s=1680, phase=Phase.INDEXING)
     page = await start_page((), progress=progress)
@@ -412,6 +414,7 @@ async def test_a_library_that_is_not_there_is_said_to_be(page: Page) -> None:
     assert (await page.json("/api/status"))["libraries"][0]["held_back"]
 
 
+@pytest.mark.slow
 async def test_errors_are_pages_for_people_and_json_for_programs(page: Page) -> None:
     assert_error_page(await page.text("/nowhere", status=404), 404)
     assert_error_page(await page.text(f"/photo/{'0' * 32}", status=404), 404)

@@ -124,6 +124,7 @@ async def test_search_that_does_not_answer_says_why(page: Page, monkeypatch: pyt
     assert "nobody listens on &lt;port&gt; 7700<br>is Meilisearch running?" in body
 
 
+@pytest.mark.slow
 async def test_what_search_refuses_leads_to_the_photo(start_page: StartPage) -> None:
     page = await start_page(list(many(1)))
     [photo] = page.storage.catalogue.photos(page.storage.catalogue.photo_ids())

@@ -136,6 +136,7 @@ async def test_hostile_names_are_suggested_as_text(start_page: StartPage) -> Non
         assert (await page.json("/api/search", params={"q": one["query"]}))["total"] == 1
 
 
+@pytest.mark.slow
 async def test_every_suggested_query_finds_photos(start_page: StartPage) -> None:
     page = await start_page(list(many(24)))
     push(page.storage)

@@ -21,6 +21,7 @@ async def sign_in(page: Page, password: str = PASSWORD, target: str = "/") -> in
         return response.status
 
 
+@pytest.mark.slow
 async def test_people_are_led_to_the_login_page_and_on_to_where_they_were_going(locked: Page) -> None:
     async with locked.get("/?q=dog&sort=newest", allow_redirects=False) as response:
         assert response.status == 303
@@ -55,6 +56,7 @@ async def test_a_wrong_password_is_said_and_gives_no_session(locked: Page) -> No
     assert await sign_in(locked, "x" * 5000) == 401
 
 
+@pytest.mark.slow
 async def test_guessing_is_throttled_even_for_the_right_password(locked: Page) -> None:
     statuses = [await sign_in(locked, "wrong horse") for _ in range(6)]
     assert statuses == [401] * 5 + [429]
@@ -63,6 +65,7 @@ async def test_guessing_is_throttled_even_for_the_right_password(locked: Page) -
         assert int(response.headers["Retry-After"]) > 0
 
 
+@pytest.mark.slow
 async def test_signing_out_forgets_the_session(locked: Page) -> None:
     assert await sign_in(locked) == 303
     assert "Sign out" in await locked.text("/")
@@ -84,6 +87,7 @@ async def with_cookie(page: Page, *cookies: str) -> int:
         return response.status
 
 
+@pytest.mark.slow
 async def test_signing_out_ends_the_session_for_whoever_copied_its_cookie(start_page: StartPage) -> None:
     page = await start_page(password=PASSWORD)
     await sign_in(page)
@@ -115,6 +119,7 @@ async def test_signing_out_ends_every_cookie_that_the_request_brings(start_page:
     assert [await with_cookie(page, one) for one in cookies] == [401, 401]
 
 
+@pytest.mark.slow
 async def test_signing_out_everywhere_ends_all_sessions(start_page: StartPage) -> None:
     page = await start_page(password=PASSWORD)
     cookies = []
@@ -154,6 +159,7 @@ async def test_a_sign_out_that_can_t_be_kept_is_said(locked: Page) -> None:
     assert await with_cookie(locked, mine) == 401
 
 
+@pytest.mark.slow
 async def test_a_session_outlives_the_process_but_not_the_password(start_page: StartPage) -> None:
     first = await start_page(list(many(1)), password=PASSWORD)
     assert await sign_in(first) == 303

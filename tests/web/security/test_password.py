@@ -42,6 +42,7 @@ def test_a_password_that_is_none_is_refused(password: str) -> None:
         check_exposure(Settings(host="0.0.0.0", password=password))
 
 
+@pytest.mark.slow
 def test_a_password_matches_itself_plain_or_hashed() -> None:
     for setting in ("crème brûlée", hash_password("crème brûlée")):
         password = HouseholdPassword(setting)
@@ -91,6 +92,7 @@ def test_make_app_refuses_the_open_network(settings: Settings) -> None:
         make_app(replace(settings, host="0.0.0.0"), catalogue=None, thumbnails=None, search=None, progress=None)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_command_refuses_before_anything_is_made(settings: Settings) -> None:
     data_dir = settings.data_dir
     command = [sys.executable, "-m", "web.cli", "serve", "--host", "0.0.0.0", "--data-dir", str(data_dir)]
@@ -102,6 +104,7 @@ def test_the_command_refuses_before_anything_is_made(settings: Settings) -> None
     assert not data_dir.exists()
 
 
+@pytest.mark.slow
 def test_the_password_command_makes_a_hash_that_the_settings_take() -> None:
     command = [sys.executable, "-m", "web.cli", "password"]
     made = subprocess.run(command, input="crème brûlée\r\n", capture_output=True, text=True, timeout=60, check=True)

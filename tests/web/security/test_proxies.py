@@ -51,6 +51,7 @@ async def test_without_a_password_there_is_no_login_page_to_be_sent_to(proxied: 
     assert await status(proxied, "/login") == 303
 
 
+@pytest.mark.slow
 async def test_from_anywhere_else_the_header_is_only_text(start_page: StartPage) -> None:
     page = await start_page(user_header="Remote-User", trusted_proxies="192.0.2.7")
     assert await status(page, **ANNA) == 401
@@ -83,6 +84,7 @@ async def test_hosts_open_a_page_without_a_password_to_names(start_page: StartPa
     assert await status(page, Host="other.local") == 421
 
 
+@pytest.mark.slow
 async def test_guesses_through_a_proxy_are_counted_for_whoever_makes_them(start_page: StartPage) -> None:
     page = await start_page(trusted_proxies="127.0.0.1", password=PASSWORD)
 

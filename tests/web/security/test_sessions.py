@@ -52,6 +52,7 @@ def test_another_key_or_a_changed_cookie_is_no_session(tmp_path: Path) -> None:
         assert sessions.of(wrong) is None
 
 
+@pytest.mark.slow
 def test_another_password_ends_all_sessions_for_good(tmp_path: Path) -> None:
     clock = Clock()
     cookie = made(tmp_path, clock).begin()
