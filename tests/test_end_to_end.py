@@ -25,6 +25,8 @@ from tests.bundles_made import copy_that_takes_all_for_photos
 from tests.indexing import COLOURS
 from tests.photos_made import write_jpeg
 
+pytestmark = pytest.mark.slow  # each test starts the program
+
 PHOTOS = 16
 
 

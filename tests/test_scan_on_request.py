@@ -17,6 +17,8 @@ from tests.indexing import COLOURS
 from tests.photos_made import write_jpeg
 from tests.test_end_to_end import address_of, run, settled, started
 
+pytestmark = pytest.mark.slow  # each test starts the program
+
 PASSWORD = "a household password"
 
 

@@ -16,8 +16,9 @@ from tests.indexing import settings_for
 from tests.mounts import as_nobody, in_own_mounts
 from web.cli import main
 
+pytestmark = pytest.mark.slow  # each test starts the program
 
-@pytest.mark.slow
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_searching_and_asking_how_it_is(tmp_path: Path, repository: Path, scenario: str) -> None:
     done = in_own_mounts("tests.indexer.small_data_disks", scenario, tmp_path, repository=repository)

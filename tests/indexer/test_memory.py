@@ -13,10 +13,11 @@ from PIL import Image
 from indexer.settings import Settings
 from tests.memory import PeakMemory, sample
 
+pytestmark = pytest.mark.slow  # each test indexes large photos
+
 BUDGET_MB = 250
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="PSS is Linux's account")
 def test_indexing_12_megapixel_photos_stays_within_the_budget(tmp_path: Path) -> None:
     root = tmp_path / "photos"

@@ -35,6 +35,8 @@ from tests.photos_made import write_jpeg
 from tests.towers_made import tower_bundle
 from web.cli import main
 
+pytestmark = pytest.mark.slow  # each test starts the program
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
@@ -66,7 +68,6 @@ def recollect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-@pytest.mark.slow
 def test_search_prints_paths_and_words_on_standard_output(library: Path, recollect: Any) -> None:
     result = recollect("search", "red wall")
     assert result.exit_code == 0
@@ -74,7 +75,6 @@ def test_search_prints_paths_and_words_on_standard_output(library: Path, recolle
     assert "found" in result.stderr
 
 
-@pytest.mark.slow
 def test_search_as_json_has_the_shape_of_the_api(library: Path, recollect: Any) -> None:
     answer = json.loads(recollect("search", "blue", "--json").stdout)
     assert {"hits", "total", "took_ms"} <= answer.keys()
@@ -84,7 +84,6 @@ def test_search_as_json_has_the_shape_of_the_api(library: Path, recollect: Any) 
     assert {"id", "score", "why", "tags", "taken_at"} <= hit.keys()
 
 
-@pytest.mark.slow
 def test_search_goes_by_meaning_with_a_model_that_understands(
     tmp_path: Path, library: Path, settings: Settings, recollect: Any
 ) -> None:
@@ -104,7 +103,6 @@ def test_search_goes_by_meaning_with_a_model_that_understands(
     assert answer["hits"][0]["unsure"] is False
 
 
-@pytest.mark.slow
 def test_caption_prints_sentence_confidence_and_tags(
     library: Path, tmp_path: Path, recollect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +123,6 @@ def test_caption_prints_sentence_confidence_and_tags(
     assert result.stdout.splitlines()[2:] == ([f"  tags: {tags}"] if tags else [])
 
 
-@pytest.mark.slow
 def test_a_wrong_filter_is_said_and_exits_with_2(library: Path, recollect: Any) -> None:
     result = recollect("search", "before:yesteryear")
     assert result.exit_code == 2
@@ -133,7 +130,6 @@ def test_a_wrong_filter_is_said_and_exits_with_2(library: Path, recollect: Any) 
     assert result.stdout == ""
 
 
-@pytest.mark.slow
 def test_status_says_what_was_set_aside_and_why(library: Path, recollect: Any) -> None:
     text = recollect("status")
     assert text.exit_code == 0
@@ -145,7 +141,6 @@ def test_status_says_what_was_set_aside_and_why(library: Path, recollect: Any) -
     assert json.loads(recollect("status", "--json").stdout)["counts"]["queued"] == 1
 
 
-@pytest.mark.slow
 def test_status_says_which_kinds_are_not_read(library: Path, recollect: Any) -> None:
     assert "does not read" not in recollect("status").stdout
     for name in ("a.jxl", "b.jxl", "c.psd"):
@@ -156,7 +151,6 @@ def test_status_says_which_kinds_are_not_read(library: Path, recollect: Any) -> 
     assert state["passed_over"] == {".jxl": 2, ".psd": 1}
 
 
-@pytest.mark.slow
 def test_status_says_what_search_refuses_and_why(library: Path, settings: Settings, recollect: Any) -> None:
     assert "refused" not in recollect("status").stdout
     with stored(settings) as storage:
@@ -169,7 +163,6 @@ def test_status_says_what_search_refuses_and_why(library: Path, settings: Settin
     assert refused == [{"id": photo.id, "path": str(photo.files[0].path), "reason": "the document is too large"}]
 
 
-@pytest.mark.slow
 def test_status_and_doctor_say_what_another_model_has_described_and_what_to_do(
     library: Path, recollect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +182,6 @@ def test_status_and_doctor_say_what_another_model_has_described_and_what_to_do(
     assert "between 22:00 and 6:00; at once: `recollect reindex --captions`" in finding["mend"]
 
 
-@pytest.mark.slow
 def test_nothing_is_said_of_models_where_the_one_in_use_has_described_every_photo(
     library: Path, settings: Settings, recollect: Any
 ) -> None:
@@ -205,7 +197,6 @@ def test_nothing_is_said_of_models_where_the_one_in_use_has_described_every_phot
     assert {one["subject"]: one["text"] for one in findings}["captions"] == "2 of 2 photos have one"
 
 
-@pytest.mark.slow
 def test_a_model_that_can_t_be_read_keeps_status_from_nothing(library: Path, tmp_path: Path, recollect: Any) -> None:
     result = recollect("status", "--bundle", str(tmp_path / "no bundle"))
     assert result.exit_code == 0
@@ -223,7 +214,6 @@ class Doubting(CountingCaptioner):
         return replace(said, sure=False, words=(Tag("red", 0.3), Tag("wall", 0.45)))
 
 
-@pytest.mark.slow
 def test_what_is_in_no_file_is_told_with_its_reason(library: Path, settings: Settings, recollect: Any) -> None:
     with stored(settings) as storage:
         storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
@@ -256,7 +246,6 @@ def test_nothing_indexed_yet_is_said_and_nothing_is_made(tmp_path: Path, recolle
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.slow
 def test_captions_are_listed_and_undone_byte_for_byte(
     library: Path, tmp_path: Path, recollect: Any, settings: Settings
 ) -> None:
@@ -271,7 +260,6 @@ def test_captions_are_listed_and_undone_byte_for_byte(
         assert (library / f"{name}.jpg").read_bytes() == original.read_bytes()
 
 
-@pytest.mark.slow
 def test_captions_are_verified_and_nothing_is_changed(library: Path, recollect: Any) -> None:
     before = {path: path.read_bytes() for path in library.glob("*.jpg")}
     result = recollect("captions", "verify", "--json")
@@ -284,7 +272,6 @@ def test_captions_are_verified_and_nothing_is_changed(library: Path, recollect: 
     assert "2 files: 2 can be undone byte for byte" in said.stderr
 
 
-@pytest.mark.slow
 def test_verify_tells_what_stands_in_the_way(library: Path, recollect: Any, settings: Settings) -> None:
     red, blue = library / "red.jpg", library / "blue.jpg"
     red.write_bytes(red.read_bytes().replace(b"\n<rdf:RDF", b"\t<rdf:RDF", 1))
@@ -298,7 +285,6 @@ def test_verify_tells_what_stands_in_the_way(library: Path, recollect: Any, sett
     assert "another original" in result.stderr
 
 
-@pytest.mark.slow
 def test_the_files_themselves_tell_where_the_data_is_lost(library: Path, tmp_path: Path, recollect: Any) -> None:
     shutil.rmtree(tmp_path / "data")
     assert recollect("captions", "list").stdout == ""
@@ -311,7 +297,6 @@ def test_the_files_themselves_tell_where_the_data_is_lost(library: Path, tmp_pat
     assert "without a caption" in recollect("captions", "verify", str(library)).stderr
 
 
-@pytest.mark.slow
 def test_an_undone_caption_is_not_written_again(library: Path, recollect: Any, settings: Settings) -> None:
     assert recollect("captions", "undo", str(library)).exit_code == 0
     before = {path: path.read_bytes() for path in library.glob("*.jpg")}
@@ -344,14 +329,12 @@ def test_a_wrong_set_up_is_said_in_words_and_exits_with_2(recollect: Any, words:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.slow
 def test_a_bundle_that_is_not_there_exits_with_2(library: Path, tmp_path: Path, recollect: Any) -> None:
     result = recollect("index", str(library), "--bundle", str(tmp_path / "no bundle"))
     assert result.exit_code == 2
     assert "no bundle" in result.stderr
 
 
-@pytest.mark.slow
 def test_only_one_process_indexes_at_a_time(library: Path, settings: Settings, recollect: Any) -> None:
     with sole_indexer(settings.data_dir):
         assert indexing_process(settings.data_dir) == os.getpid()
@@ -364,7 +347,6 @@ def test_only_one_process_indexes_at_a_time(library: Path, settings: Settings, r
     assert indexing_process(settings.data_dir) == 0
 
 
-@pytest.mark.slow
 def test_asking_who_indexes_keeps_nobody_from_starting(settings: Settings) -> None:
     over = threading.Event()
 
@@ -384,7 +366,6 @@ def test_asking_who_indexes_keeps_nobody_from_starting(settings: Settings) -> No
             one.result()
 
 
-@pytest.mark.slow
 def test_a_library_can_be_forgotten(library: Path, recollect: Any) -> None:
     assert recollect("index", "--forget", str(library)).exit_code == 0
     state = json.loads(recollect("status", "--json").stdout)
@@ -392,7 +373,6 @@ def test_a_library_can_be_forgotten(library: Path, recollect: Any) -> None:
     assert (library / "red.jpg").exists()
 
 
-@pytest.mark.slow
 def test_doctor_finds_the_missing_model_and_says_how_to_mend_it(library: Path, tmp_path: Path, recollect: Any) -> None:
     result = recollect("doctor", "--json", "--bundle", str(tmp_path / "no bundle"))
     assert result.exit_code == 1
@@ -403,7 +383,6 @@ def test_doctor_finds_the_missing_model_and_says_how_to_mend_it(library: Path, t
     assert findings["photos set aside"]["verdict"] == "warning"
 
 
-@pytest.mark.slow
 def test_doctor_finds_a_damaged_catalogue(library: Path, tmp_path: Path, settings: Settings, recollect: Any) -> None:
     settings.catalogue_path.write_bytes(b"SQLite format 3\x00" + bytes(5000))
     for path in settings.data_dir.glob("catalogue.db-*"):
@@ -448,7 +427,6 @@ def test_a_surprise_is_a_message_and_a_traceback_only_where_wanted() -> None:
     assert "Traceback" in CliRunner().invoke(program, ["surprise", "-v"]).stderr
 
 
-@pytest.mark.slow
 def test_a_reader_that_has_had_enough_is_no_error(library: Path, settings: Settings) -> None:
     environment = {**os.environ, "RECOLLECT_DATA_DIR": str(settings.data_dir)}
     command = f"{sys.executable} -m web.cli status --json | head -c 1"

@@ -21,6 +21,8 @@ from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index,
 from tests.libraries import WORDS, indexed, rescan, write
 from tests.photos_made import write_jpeg
 
+pytestmark = pytest.mark.slow  # each test indexes with real child processes
+
 SCAN_NOW = {"red": (0.6, 0.8), "blue": (0.8, 0.6)}
 BARE = Caption("a dog on a beach", 0.5, (), None, "model-1")
 
@@ -42,7 +44,6 @@ def contents(library: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in library.rglob("*") if path.is_file()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", ["colours-1", "colours-2"])
 async def test_a_lost_data_directory_is_completed_and_the_files_stay(
     library: Path, settings: Settings, model: str
@@ -75,7 +76,6 @@ async def test_a_lost_data_directory_is_completed_and_the_files_stay(
     assert again.asked == []
 
 
-@pytest.mark.slow
 async def test_what_is_new_comes_first(library: Path, settings: Settings) -> None:
     await index(settings, CountingCaptioner(embeddings=SCAN_NOW), library)
     shutil.rmtree(settings.data_dir)
@@ -86,7 +86,6 @@ async def test_what_is_new_comes_first(library: Path, settings: Settings) -> Non
     assert sorted(captioner.asked[1:]) == ["blue", "red"]
 
 
-@pytest.mark.slow
 async def test_they_are_found_by_their_tags_again(library: Path, settings: Settings) -> None:
     class Seeing(CountingCaptioner):
         async def caption(self, pixels: bytes) -> Caption:
@@ -100,7 +99,6 @@ async def test_they_are_found_by_their_tags_again(library: Path, settings: Setti
         assert len(found(storage, "brick")) == 2
 
 
-@pytest.mark.slow
 async def test_without_its_thumbnail_the_file_is_read_and_left_alone(library: Path, settings: Settings) -> None:
     await index(settings, CountingCaptioner(embeddings=SCAN_NOW), library)
     before = contents(library)
@@ -161,7 +159,6 @@ def test_an_older_catalogue_knows_which_photos_wait(tmp_path: Path) -> None:
         assert catalogue.enqueue_all(JobKind.COMPLETE) == 1
 
 
-@pytest.mark.slow
 async def test_a_running_service_completes_them(library: Path, settings: Settings) -> None:
     await index(settings, CountingCaptioner(embeddings=SCAN_NOW), library)
     shutil.rmtree(settings.data_dir)

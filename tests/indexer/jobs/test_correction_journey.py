@@ -26,6 +26,8 @@ from tests.indexer.formats import jpegs_made as made
 from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, paths_of, settings_for, stored
 from tests.photos_made import picture, write_jpeg
 
+pytestmark = pytest.mark.slow  # each test indexes with real child processes
+
 OMA = 'Oma Lisbeth\'s garden wall <b>"1987"</b> 🧱 חומה'
 WORDS = "a red wall seen by colours-1"
 
@@ -70,7 +72,6 @@ def caption_in(path: Path) -> str | None:
     return own.text if own is not None else None
 
 
-@pytest.mark.slow
 async def test_a_correction_is_written_found_and_taken_back_byte_for_byte(
     library: Path, settings: Settings, original: bytes
 ) -> None:
@@ -107,7 +108,6 @@ def judge(settings: Settings, *, wrong: bool) -> None:
         assert catalogue.mark_wrong(photo_id) if wrong else catalogue.take_mark_back(photo_id)
 
 
-@pytest.mark.slow
 async def test_what_was_marked_as_wrong_is_taken_out_byte_for_byte_and_put_back(
     library: Path, settings: Settings, original: bytes
 ) -> None:
@@ -132,7 +132,6 @@ async def test_what_was_marked_as_wrong_is_taken_out_byte_for_byte_and_put_back(
     assert captioner.asked.count("red") == 1
 
 
-@pytest.mark.slow
 async def test_what_was_marked_as_wrong_is_tried_again_by_the_next_model_without_being_asked(
     library: Path, settings: Settings, original: bytes
 ) -> None:
@@ -149,7 +148,6 @@ async def test_what_was_marked_as_wrong_is_tried_again_by_the_next_model_without
     assert (library / "red.jpg").read_bytes() == original
 
 
-@pytest.mark.slow
 async def test_a_mark_beside_a_correction_leaves_the_file_alone(library: Path, settings: Settings) -> None:
     captioner = CountingCaptioner()
     await index(settings, captioner, library)
@@ -169,7 +167,6 @@ async def test_a_mark_beside_a_correction_leaves_the_file_alone(library: Path, s
         assert photo_of(storage).caption is None
 
 
-@pytest.mark.slow
 async def test_with_captions_off_a_mark_leaves_the_file_alone(library: Path, settings: Settings) -> None:
     await index(settings, CountingCaptioner(), library)
     before = (library / "red.jpg").read_bytes()
@@ -180,7 +177,6 @@ async def test_with_captions_off_a_mark_leaves_the_file_alone(library: Path, set
         assert photo_of(storage).caption is None
 
 
-@pytest.mark.slow
 async def test_every_copy_gets_the_correction_also_one_that_comes_later(library: Path, settings: Settings) -> None:
     shutil.copyfile(library / "red.jpg", library / "copy.jpg")
     captioner = CountingCaptioner()
@@ -197,7 +193,6 @@ async def test_every_copy_gets_the_correction_also_one_that_comes_later(library:
     assert captioner.asked.count("red") == 1
 
 
-@pytest.mark.slow
 async def test_a_missing_copy_is_served_when_it_is_back(library: Path, settings: Settings) -> None:
     shutil.copyfile(library / "red.jpg", library / "copy.jpg")
     await index(settings, CountingCaptioner(), library)
@@ -210,7 +205,6 @@ async def test_a_missing_copy_is_served_when_it_is_back(library: Path, settings:
     assert caption_in(library / "copy.jpg") == OMA
 
 
-@pytest.mark.slow
 async def test_with_captions_off_no_file_is_touched(library: Path, tmp_path: Path) -> None:
     settings = settings_for(tmp_path, captions="off")
     before = {path: path.read_bytes() for path in library.rglob("*.jpg")}
@@ -224,7 +218,6 @@ async def test_with_captions_off_no_file_is_touched(library: Path, tmp_path: Pat
     assert {path: path.read_bytes() for path in library.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.slow
 async def test_a_correction_is_taken_out_also_where_captions_were_switched_off_since(
     library: Path, settings: Settings, tmp_path: Path, original: bytes
 ) -> None:
@@ -236,7 +229,6 @@ async def test_a_correction_is_taken_out_also_where_captions_were_switched_off_s
     assert (library / "red.jpg").read_bytes() == original
 
 
-@pytest.mark.slow
 async def test_a_newer_model_leaves_the_correction_where_it_is(library: Path, settings: Settings) -> None:
     await index(settings, CountingCaptioner(), library)
     correct(settings, OMA)
@@ -257,7 +249,6 @@ async def test_a_newer_model_leaves_the_correction_where_it_is(library: Path, se
     assert caption_in(library / "red.jpg") == "a red wall seen by colours-2"
 
 
-@pytest.mark.slow
 async def test_a_newer_model_leaves_every_copy_s_words_where_they_are(library: Path, settings: Settings) -> None:
     shutil.copy(library / "red.jpg", library / "karl.jpg")
     described(library / "karl.jpg", "Karl's wall")
@@ -276,7 +267,6 @@ async def test_a_newer_model_leaves_every_copy_s_words_where_they_are(library: P
         assert {file.relative: (file.caption_place, file.caption_reason) for file in photo_of(storage).files} == before
 
 
-@pytest.mark.slow
 async def test_an_undo_gives_the_original_back_and_nothing_is_written_again(
     library: Path, settings: Settings, original: bytes
 ) -> None:
@@ -298,7 +288,6 @@ async def test_an_undo_gives_the_original_back_and_nothing_is_written_again(
     assert (library / "red.jpg").read_bytes() == original
 
 
-@pytest.mark.slow
 async def test_after_an_undo_a_new_correction_goes_in_and_comes_out_again(
     library: Path, settings: Settings, original: bytes
 ) -> None:
@@ -313,7 +302,6 @@ async def test_after_an_undo_a_new_correction_goes_in_and_comes_out_again(
     assert (library / "red.jpg").read_bytes() == original, "the model's words had been taken out on purpose"
 
 
-@pytest.mark.slow
 @other_program
 async def test_a_caption_edited_outside_after_the_correction_wins_in_every_copy(
     library: Path, settings: Settings
@@ -339,7 +327,6 @@ async def test_a_caption_edited_outside_after_the_correction_wins_in_every_copy(
     assert caption_in(library / "copy.jpg") != OMA
 
 
-@pytest.mark.slow
 @other_program
 @pytest.mark.parametrize("field", ["ImageDescription", "XMP-dc:Description", "XPComment", "IPTC:Caption-Abstract"])
 async def test_one_edited_field_is_enough(library: Path, settings: Settings, field: str) -> None:
@@ -359,7 +346,6 @@ async def test_one_edited_field_is_enough(library: Path, settings: Settings, fie
         assert photo_of(storage).caption == "Gran's wall"
 
 
-@pytest.mark.slow
 @other_program
 async def test_what_another_program_left_of_our_words_is_still_known_to_be_ours_after_a_move(
     library: Path, settings: Settings
@@ -381,7 +367,6 @@ async def test_what_another_program_left_of_our_words_is_still_known_to_be_ours_
         assert library / "moved.jpg" not in {file.path for _, file in storage.catalogue.captioned_files()}
 
 
-@pytest.mark.slow
 @other_program
 async def test_another_program_that_takes_our_words_out_means_it(library: Path, settings: Settings) -> None:
     shutil.copyfile(library / "blue.jpg", library / "copy of blue.jpg")
@@ -400,7 +385,6 @@ async def test_another_program_that_takes_our_words_out_means_it(library: Path, 
     assert caption_in(library / "copy of blue.jpg") == "a blue wall seen by colours-2"
 
 
-@pytest.mark.slow
 @other_program
 async def test_a_correction_beside_another_program_s_words_goes_into_the_sidecar(
     library: Path, settings: Settings
@@ -420,7 +404,6 @@ async def test_a_correction_beside_another_program_s_words_goes_into_the_sidecar
     assert not sidecar_path(library / "red.jpg").exists(), "what was overtaken is taken out again"
 
 
-@pytest.mark.slow
 async def test_taking_back_beside_another_program_s_words_leaves_only_those(tmp_path: Path, settings: Settings) -> None:
     root = tmp_path / "photos"
     root.mkdir()

@@ -8,9 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from indexer.jobs.context import PipelineContext
 from indexer.jobs.runner import JobRunner
 from indexer.model import FileStamp, FoundFile, Job, JobKind
+
+pytestmark = pytest.mark.slow  # a whole run
 
 JOB = Job(1, JobKind.THUMBNAILS, FoundFile(Path("/p"), Path("/p/a.jpg"), FileStamp(1, 2, 3)), 1)
 

@@ -29,6 +29,8 @@ from tests.indexing import COLOURS, CountingCaptioner, CountingPhotos, all_photo
 from tests.libraries import indexed, rescan, settle_all, write
 from tests.photos_made import write_jpeg
 
+pytestmark = pytest.mark.slow  # each test indexes with real child processes
+
 NEWER = "colours-2"
 
 

@@ -26,6 +26,8 @@ from tests.indexing import COLOURS, CountingCaptioner, CountingPhotos, all_photo
 from tests.photos_made import write_jpeg
 from tests.towers_made import made_tower
 
+pytestmark = pytest.mark.slow  # each test indexes with real child processes
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:

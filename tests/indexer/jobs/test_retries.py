@@ -40,6 +40,8 @@ from tests.libraries import found, rescan, write
 from tests.mounts import NOBODY, as_nobody, mount, tmpfs
 from tests.photos_made import write_jpeg
 
+pytestmark = pytest.mark.slow  # each test indexes with real child processes
+
 EXIF, SIDECAR, INDEX = CaptionPlace.EXIF, CaptionPlace.SIDECAR, CaptionPlace.INDEX
 PHOTOS = 3
 

@@ -22,6 +22,8 @@ from indexer.settings import Settings
 from tests.indexing import COLOURS, CountingCaptioner, all_photos, colour_of, found, index, settings_for, stored
 from tests.photos_made import write_jpeg
 
+pytestmark = pytest.mark.slow  # each test indexes with real child processes
+
 OLD = "a red wall seen by colours-1"
 SURE = Caption("a brick wall", 0.9, (Tag("wall", 0.9),), None, "", (Tag("brick", 0.8), Tag("wall", 0.9)), sure=True)
 DOUBTED = Caption("a red sofa", 0.5, (Tag("red", 0.9),), None, "", (Tag("red", 0.9), Tag("sofa", 0.2)), sure=False)

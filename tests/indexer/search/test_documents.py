@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 from captioner import Caption, Tag
 from indexer.model import CaptionBy, DatePrecision, FileCaption, FileStamp, Photo, PhotoFile, PhotoMetadata, Position
 from indexer.search.documents import MAX_TEXT_CHARS, document
