@@ -1,6 +1,6 @@
 """The lens, where only the camera's MakerNote says it: by name, or by focal lengths and apertures.
 
-Every value is looked for inside the Exif block, as `captions.blocks.tiff` reads it; what leads out of it is not there.
+Every value is looked for inside the Exif block, as `indexer.formats.tiff` reads it; what leads out of it is not there.
 The places are those of https://exiftool.org/TagNames/ (Canon, Nikon, Olympus, Panasonic, Sony, FujiFilm, Pentax, Sigma,
 Samsung). Programs that move a MakerNote often leave its offsets as they were: such a note is read where it stood.
 """
@@ -172,8 +172,9 @@ def _in_block(block: bytes, order: str, start: int, note: bytes, header_bytes: i
     if spans and not _lie_in(spans, start, start + len(note)):
         (count,) = struct.unpack_from(order + "H", note, header_bytes)
         first = min(at for at, _ in spans)
-        for behind in (4, 0):  # bytes that point at the next directory; some makers leave them out
-            stood = first - (header_bytes + 2 + ENTRY_BYTES * count + behind)
+        # Less the bytes that point at the next directory; some makers leave them out.
+        places = [first - (header_bytes + 2 + ENTRY_BYTES * count + behind) for behind in (4, 0)]
+        for stood in places if start not in places else ():  # some notes say that they are shorter than they are
             if 8 <= stood <= _MOST_MOVED_BYTES and all(at + size <= stood + len(note) for at, size in spans):
                 return _Directory(bytes(stood) + note, order, stood + header_bytes)
     return _Directory(block, order, start + header_bytes)
@@ -253,11 +254,17 @@ def _sony(note: _Directory) -> str | None:
     return spec(int(digits[2:6]), int(digits[6:10]), int(digits[10:12]) / 10, int(digits[12:14]) / 10)
 
 
+def _tells_its_length(note: _Directory, tag: int) -> bool:
+    """Whether a value of Canon's begins with its length in bytes, as each does where its offset is right."""
+    entry = note.entries[tag]
+    return struct.unpack_from(note.order + "H", note.data, entry.start)[0] == entry.end - entry.start
+
+
 def _canon(note: _Directory) -> str | None:
     if name := note.text(_CANON_LENS_MODEL):
         return name
     settings = note.value(_CANON_SETTINGS)
-    if len(settings) < 52:
+    if len(settings) < 52 or not _tells_its_length(note, _CANON_SETTINGS):
         return None
     number, longest, shortest, units = struct.unpack_from(note.order + "4H", settings, 44)
     if not units:

@@ -56,7 +56,7 @@ def shorts(*numbers: int, order: str = "<") -> bytes:
 
 
 def canon_settings(lens: int, longest: int, shortest: int) -> bytes:
-    return shorts(*[0] * 22, lens, longest, shortest, 1, 0, 0)
+    return shorts(56, *[0] * 21, lens, longest, shortest, 1, 0, 0)
 
 
 def in_block(header: bytes, values: Sequence[Value], order: str = "<") -> bytes:
@@ -125,6 +125,16 @@ NOTES = {
         b"Canon",
         directory([(0x0095, ASCII, b"EF85mm f/1.8 USM\0")], 900),
         "EF85mm f/1.8 USM",
+    ),
+    "Canon, whose last value reaches past the note's end": (
+        b"Canon",
+        in_block(b"", [(0x0001, SHORT, canon_settings(48, 55, 18)), (0x0006, ASCII, b"IMG:EOS D30 JPEG\0")])[:-4],
+        "Canon EF-S 18-55mm f/3.5-5.6 IS",
+    ),
+    "Canon, with other bytes where the settings should be": (
+        b"Canon",
+        in_block(b"", [(0x0001, SHORT, shorts(0, *[7] * 21, 48, 2340, 3, 1, 0, 0))]),
+        None,
     ),
     "Panasonic, moved": (
         b"Panasonic",
