@@ -288,11 +288,9 @@ class JpegPhoto:
         """IPTC's caption where it is ours and stands in a segment of its own; one that goes on in the next stays."""
         found = [s for s in self._header if is_kind(self.data, s, APP13, iptc.HEADER)]
         new = iptc.without_captions(payload(self.data, found[0]), digests) if len(found) == 1 else None
-        return (
-            []
-            if new is None or self._is_behind_mpf(found[0])
-            else [(found[0].marker_at, found[0].end, compose(APP13, new))]
-        )
+        if new is None or self._is_behind_mpf(found[0]):
+            return []
+        return [(found[0].marker_at, found[0].end, compose(APP13, new))]
 
     def _without_comments(self, digests: frozenset[str]) -> list[tuple[int, int, bytes]]:
         found = (s for s in self._header if s.marker == COM and not self._is_behind_mpf(s))

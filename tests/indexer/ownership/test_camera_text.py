@@ -73,6 +73,10 @@ DEBRIS = [
     ),
     *("Processed with VSCO with c1 preset", "Processed with MOLDIV", "Edited with Polarr", "Scanned by CamScanner"),
     *("Created by ImageGear, AccuSoft Corp.", "Created by ThumbsPlus", "MediaTek Camera Application"),
+    *("PADBYTES", "GPEncoder", "Trust Corp.", "Optimized using ezgif.com", "Imported from GIF image: background.gif"),
+    *("Kofax PDF Filter - version 3.75.", "File written with CompuPic(R) - Photodex Corporation"),
+    "{\n    AEAverage = 195;\n    AELimitsReached = 0;\n    AEStable = 1;\n}",
+    *("d41d8cd98f00b204e9800998ecf8427e", "a5cb01550dbb9a6bf732f87e413f6e231cc4581e6a5be800fb0871dce0760cd5"),
 ]
 
 PERSONS = [
@@ -126,6 +130,7 @@ PERSONS = [
         "Processed with care",
         "Description of a Struggle",
     ),
+    *("000015", "735 nm", "{Anna = 1; Ben}", "deadbeef", "PIC of the day", "Optimized", "Trust me"),
 ]
 
 
@@ -163,6 +168,14 @@ def test_what_a_person_may_have_typed_is_a_persons(text: str, field: str, make: 
             True,
         ),
         ('<x:xmpmeta xmlns:x="adobe:ns:meta/">', "UserComment", "", True),
+        ('&lt;?xml version="1.0"?&gt;&lt;on:exif_data version="3.0"&gt;', "UserComment", "Canon", True),
+        ("000015", "ImageDescription", "FUJIFILM", True),
+        ("1984", "ImageDescription", "FUJIFILM", False),
+        ("DSC00019", "ImageDescription", "KONICA CORPORATION", True),
+        ("PIC00499.JPG", "ImageDescription", "4M", True),
+        ("ARCH0042", "ImageDescription", "KONICA CORPORATION", False),
+        ("M2E1L0-0R336B386", "UserComment", "BUSHNELL", True),
+        ("735 nm", "ImageDescription", "Parrot", True),
         ('<?xml version="1.0"?><OME/>', "ImageDescription", "", False),
         ('<?xml version="1.0"?><OME/>', "XPComment", "", False),
         ("Screenshot", "UserComment", "", True),
