@@ -269,6 +269,6 @@ def _canon(note: _Directory) -> str | None:
     number, longest, shortest, units = struct.unpack_from(note.order + "4H", settings, 44)
     if not units:
         return None
-    focal = spec(shortest / units, longest / units, 0, 0)
+    focal = spec(round(shortest / units, 1), round(longest / units, 1), 0, 0)
     name = CANON.get(number)
     return f"Canon {name}" if name is not None and focal is not None and f" {focal} " in f" {name} " else focal

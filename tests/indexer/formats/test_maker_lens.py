@@ -55,8 +55,8 @@ def shorts(*numbers: int, order: str = "<") -> bytes:
     return struct.pack(f"{order}{len(numbers)}H", *numbers)
 
 
-def canon_settings(lens: int, longest: int, shortest: int) -> bytes:
-    return shorts(56, *[0] * 21, lens, longest, shortest, 1, 0, 0)
+def canon_settings(lens: int, longest: int, shortest: int, units_a_mm: int = 1) -> bytes:
+    return shorts(56, *[0] * 21, lens, longest, shortest, units_a_mm, 0, 0)
 
 
 def in_block(header: bytes, values: Sequence[Value], order: str = "<") -> bytes:
@@ -125,6 +125,11 @@ NOTES = {
         b"Canon",
         directory([(0x0095, ASCII, b"EF85mm f/1.8 USM\0")], 900),
         "EF85mm f/1.8 USM",
+    ),
+    "Canon, whose small camera counts in parts of a millimetre": (
+        b"Canon",
+        in_block(b"", [(0x0001, SHORT, canon_settings(0xFFFF, 682, 227, 32))]),
+        "7.1-21.3mm",
     ),
     "Canon, whose last value reaches past the note's end": (
         b"Canon",
