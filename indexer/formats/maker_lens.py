@@ -257,7 +257,8 @@ def _sony(note: _Directory) -> str | None:
 def _tells_its_length(note: _Directory, tag: int) -> bool:
     """Whether a value of Canon's begins with its length in bytes, as each does where its offset is right."""
     entry = note.entries[tag]
-    return struct.unpack_from(note.order + "H", note.data, entry.start)[0] == entry.end - entry.start
+    (length,) = struct.unpack_from(note.order + "H", note.data, entry.start)
+    return bool(length == entry.end - entry.start)
 
 
 def _canon(note: _Directory) -> str | None:
