@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,7 @@ from indexer.errors import SearchError, SetupError, StorageError
 from indexer.search import SearchBackend
 from indexer.settings import Settings
 from indexer.sqlite.derived import DerivedDatabase
-from indexer.sqlite.errors import hint_for, keeps_from_writing
+from indexer.sqlite.errors import ROOM_BYTES, hint_for, keeps_from_writing
 from indexer.thumbnails import THUMBNAIL_MIGRATIONS, ThumbnailStore
 
 #: Whoever asks which process is indexing holds the lock for a moment, shared: a start waits for that.
@@ -129,6 +130,16 @@ def storage_errors(settings: Settings) -> Iterator[None]:
             f"the data directory {settings.data_dir} can't be used: {error}",
             hint=hint_for(error, settings.catalogue_path),
         ) from error
+
+
+def write_failure(data_dir: Path) -> OSError | None:
+    """Why nothing can be written into the data directory now: tried, with a file that is gone at once."""
+    try:
+        with tempfile.TemporaryFile(dir=data_dir) as probe:
+            probe.write(bytes(ROOM_BYTES))
+    except OSError as error:
+        return error
+    return None
 
 
 def _make_private(data_dir: Path) -> None:

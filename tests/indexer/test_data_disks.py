@@ -25,6 +25,7 @@ def test_searching_and_asking_how_it_is(tmp_path: Path, repository: Path, scenar
     assert done.stdout.startswith("0 ["), done.stdout + done.stderr
     assert "red.jpg: a red wall seen by colours-1" in done.stdout
     assert "captions 0 ['" in done.stdout
+    assert "nothing can be written into the data directory: " in done.stdout, "a disk that is full or read-only is said"
     assert "0 ['photos          1 in 1 files, 1 captioned', 'searchable      1'" in done.stdout
 
 
