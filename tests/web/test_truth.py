@@ -89,7 +89,7 @@ async def test_the_head_of_the_status_says_that_not_all_is_well(start_page: Star
     assert "Up to date" in await head()
     lock(page, "2024")
     assert not_well(told := await head())
-    assert '<a class="warning" href="#unreadable">1 folder can&#39;t be read</a>' in told
+    assert '<a class="warning" href="#unreadable">1 folder can\'t be read</a>' in told
     assert 'id="unreadable"' in await page.text("/status")
     assert not_well(told := await head("de"))
     assert "1 Ordner kann nicht gelesen werden" in told
