@@ -132,8 +132,7 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
         path = self._database.path
         if self._database.is_lost:
             return noted(f"the catalogue {path} was deleted or replaced while it was in use: start recollect again")
-        damage = self._database.noted_damage
-        return None if damage is None else damage_told(path, damage)
+        return None if (damage := self._database.noted_damage) is None else damage_told(path, damage)
 
     def probe(self) -> None:
         """Reads what pages show, of some photos only, of others the next time. Milliseconds.
