@@ -211,7 +211,7 @@ def _write_pid(lock: int, data_dir: Path) -> None:
 def indexing_process(data_dir: Path) -> int:
     """The id of the process that is indexing into `data_dir` now, 0 where none is."""
     try:
-        lock = os.open(data_dir / "recollect.lock", os.O_RDWR | os.O_CLOEXEC)
+        lock = os.open(data_dir / "recollect.lock", os.O_RDONLY | os.O_CLOEXEC)  # all that a shared lock needs
     except OSError:
         return 0
     try:
