@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
@@ -16,7 +17,7 @@ from captioner import BundleError, Captioner, CaptionerProcess
 from captioner.ipc.supervisor import ChildNotStarted
 from indexer.atomic.temporary import sweep
 from indexer.catalogue import Catalogue
-from indexer.errors import ProcessUnavailable, SearchError, captioner_not_started, unusable_bundle
+from indexer.errors import ProcessUnavailable, SearchError, StorageError, captioner_not_started, unusable_bundle
 from indexer.hours import DailyHours
 from indexer.jobs.context import PhotoOpener, PipelineContext
 from indexer.jobs.progress_tracker import ProgressTracker
@@ -160,7 +161,8 @@ class Indexer:
 
     async def serve(self, roots: Sequence[Path], stop: asyncio.Event) -> None:
         """Enters, runs as `run_forever` does, and leaves. A captioner that dies before it is ready, for want of memory,
-        is started again later, longer after it each time: the page answers meanwhile."""
+        is started again later, longer after it each time: the page answers meanwhile. So it does where the catalogue
+        turns out to be damaged, with what to do about it, until `stop` is set; then raises `StorageError`."""
         pause_s = FIRST_PAUSE_S
         while not stop.is_set():
             try:
@@ -171,10 +173,26 @@ class Indexer:
             except ProcessUnavailable as error:
                 self._waiting, self._tracker.waiting = photos_wait(error.what), True
                 log.warning("%s; it is tried again in %.0f s", error.what, pause_s)
+            except StorageError as error:
+                if not self._is_damaged(error):
+                    raise
+                await stop.wait()
+                raise
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await stop.wait()
             pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
+
+    def _is_damaged(self, error: StorageError) -> bool:
+        """Whether it says that the catalogue is damaged; nothing is written into that any more, and pages say so."""
+        catalogue, cause = self._storage.catalogue, error.__cause__
+        if isinstance(cause, sqlite3.Error):
+            catalogue.note_error(cause)
+        self._waiting = catalogue.trouble()
+        self._tracker.waiting = self._waiting is not None
+        if self._waiting is not None:
+            log.error("nothing is indexed any more: %s", self._waiting)
+        return self._waiting is not None
 
     async def _run(self, roots: Sequence[Path], stop: asyncio.Event, *, once: bool) -> None:
         self._roots.update(roots)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,7 @@ from indexer.errors import SearchError, SetupError, StorageError
 from indexer.search import SearchBackend
 from indexer.settings import Settings
 from indexer.sqlite.derived import DerivedDatabase
-from indexer.sqlite.errors import hint_for, keeps_from_writing
+from indexer.sqlite.errors import ROOM_BYTES, hint_for, keeps_from_writing
 from indexer.thumbnails import THUMBNAIL_MIGRATIONS, ThumbnailStore
 
 #: Whoever asks which process is indexing holds the lock for a moment, shared: a start waits for that.
@@ -131,6 +132,16 @@ def storage_errors(settings: Settings) -> Iterator[None]:
         ) from error
 
 
+def write_failure(data_dir: Path) -> OSError | None:
+    """Why nothing can be written into the data directory now: tried, with a file that is gone at once."""
+    try:
+        with tempfile.TemporaryFile(dir=data_dir) as probe:
+            probe.write(bytes(ROOM_BYTES))
+    except OSError as error:
+        return error
+    return None
+
+
 def _make_private(data_dir: Path) -> None:
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)  # what a family photographs is nobody else's business
@@ -200,7 +211,7 @@ def _write_pid(lock: int, data_dir: Path) -> None:
 def indexing_process(data_dir: Path) -> int:
     """The id of the process that is indexing into `data_dir` now, 0 where none is."""
     try:
-        lock = os.open(data_dir / "recollect.lock", os.O_RDWR | os.O_CLOEXEC)
+        lock = os.open(data_dir / "recollect.lock", os.O_RDONLY | os.O_CLOEXEC)  # all that a shared lock needs
     except OSError:
         return 0
     try:

@@ -98,6 +98,9 @@ class Library(Protocol):
     def unwritten(self) -> Mapping[str, int]:
         """How many photos have a caption that stands in no file, by the recorded reason, the most frequent first."""
 
+    def without_room(self) -> int:
+        """How many captions could not be written because the library's disk has no room."""
+
     def marked_wrong(self) -> int:
         """How many photos wait for a better model."""
 

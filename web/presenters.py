@@ -345,8 +345,10 @@ def percent(progress: Progress, counts: Counts) -> int:
     return 100 if not todo else min(99, counts.photos * 100 // max(whole, 1))
 
 
-def phase_text(progress: Progress) -> str:
-    """What the indexer is busy with, as the beginning of a sentence."""
+def phase_text(progress: Progress, *, is_well: bool = True) -> str:
+    """What the indexer is busy with, as the beginning of a sentence; where that is nothing, whether all is well."""
+    if not is_well and progress.phase == Phase.IDLE:
+        return text("Not all is well")
     phase = told(_PHASES.get(progress.phase, progress.phase))
     return phase[:1].upper() + phase[1:]
 

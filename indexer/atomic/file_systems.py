@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,17 @@ _NETWORK = frozenset(
 )
 
 MOUNTINFO = Path("/proc/self/mountinfo")
+
+#: What a disk must still have after a photo was written: so much, of a small disk so great a part of it.
+_SPACE_LEFT_BYTES, _SPACE_LEFT_PART = 16 << 20, 16
+
+
+def room_bytes(disk: os.statvfs_result) -> float:
+    """How much may be written without filling the disk up; endless where the file system doesn't say."""
+    if not disk.f_blocks:
+        return float("inf")
+    left = min(_SPACE_LEFT_BYTES, disk.f_blocks * disk.f_frsize // _SPACE_LEFT_PART)
+    return disk.f_bavail * disk.f_frsize - left
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from indexer.atomic.file_systems import room_bytes
+
 _NOREPLACE, _EXCHANGE = 1, 2  # renameat2(2)
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES, errno.EINVAL)
@@ -86,10 +88,9 @@ class Folder:
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems sync no directories
                 raise
 
-    def free_bytes(self) -> int | None:
-        """Room for us on its disk; None where the file system doesn't say."""
-        room = os.fstatvfs(self.descriptor)
-        return room.f_bavail * room.f_frsize if room.f_blocks else None
+    def room_bytes(self) -> float:
+        """How much may be written to its disk; endless where the file system doesn't say."""
+        return room_bytes(os.fstatvfs(self.descriptor))
 
     def _is_there(self, name: str) -> bool:
         try:

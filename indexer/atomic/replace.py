@@ -31,7 +31,6 @@ from indexer.reasons import Obstacle
 
 # Programs that compare size and mtime (rsync and most backups) must see a difference, on FAT too, which counts in twos.
 _NOTICED_NS = 2_000_000_000
-SPACE_LEFT_BYTES = 16 << 20  # what a disk must still have after the copy is written
 
 #: Called with the SHA-256 of what is about to stand there, None for nothing, perhaps in a thread of its own. Nothing is
 #: replaced before it has returned, or where it raises.
@@ -133,8 +132,7 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _check_space(folder: Folder, size: int) -> None:
-    free = folder.free_bytes()
-    if free is not None and free < size + SPACE_LEFT_BYTES:
+    if size > folder.room_bytes():
         raise OSError(errno.ENOSPC, "no space")
 
 

@@ -98,7 +98,6 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         super().__init__(Database(path, CATALOGUE_MIGRATIONS, read_only=read_only))
-        self._damage: str | None = None
         self._probed = ""
 
     def __enter__(self) -> Self:
@@ -118,24 +117,22 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
         return self._database.data_version()
 
     def check(self, *, most_bytes: int | None = None) -> str | None:
-        """Looks through the whole file, unless it is larger than `most_bytes`; returns what is wrong, which `trouble`
-        tells from then on, or None."""
-        self._damage = self._database.damage(most_bytes=most_bytes) or self._damage
-        return self._damage
+        """Looks through all of the file, unless larger than `most_bytes`; gives what is wrong. See `note_error`."""
+        if (damage := self._database.damage(most_bytes=most_bytes)) is not None:
+            self._database.note_damage(damage)
+        return self._database.noted_damage
 
     def note_error(self, error: sqlite3.Error) -> None:
-        """Remembers what a read has met, where it is damage."""
+        """Remembers what was met, where it is damage: `trouble` tells it, and nothing is written any more."""
         if is_damage(error):
-            self._damage = str(error)
+            self._database.note_damage(str(error))
 
     def trouble(self) -> str | None:
         """What is known to be wrong with the file, with what to do about it; None where nothing is."""
         path = self._database.path
         if self._database.is_lost:
             return noted(f"the catalogue {path} was deleted or replaced while it was in use: start recollect again")
-        if self._damage is not None:
-            return damage_told(path, self._damage)
-        return None
+        return None if (damage := self._database.noted_damage) is None else damage_told(path, damage)
 
     def probe(self) -> None:
         """Reads what pages show, of some photos only, of others the next time. Milliseconds.
@@ -334,10 +331,13 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
 
     def unwritten(self) -> dict[str, int]:
         """How many present photos have a caption in the catalogue and none in or beside their files, by the reason as
-        it was recorded, the most frequent first; "" where none was."""
+        it was recorded, the most frequent first; "" where none was. Where the model found no words, or a person marked
+        them as wrong, there is nothing to write."""
         rows = self._database.reader.execute(
             """SELECT coalesce(caption_reason, '') AS reason, count(*) AS photos FROM photo
-            WHERE gone = 0 AND caption_place = 'index' GROUP BY caption_reason ORDER BY photos DESC, reason"""
+            WHERE gone = 0 AND caption_place = 'index'
+            AND (corrected_text IS NOT NULL OR (machine_text <> '' AND wrong = 0))
+            GROUP BY caption_reason ORDER BY photos DESC, reason"""
         )
         return {row["reason"]: row["photos"] for row in rows}
 

@@ -110,6 +110,13 @@ class Retries:
         )
         return [_blocked(row) for row in rows]
 
+    def without_room(self) -> int:
+        """How many present files could not get their caption because the library's disk has no room."""
+        row = self._database.reader.execute(
+            "SELECT count(*) FROM file WHERE obstacle = ? AND missing_since IS NULL", (Obstacle.SPACE.value,)
+        ).fetchone()
+        return int(row[0])
+
     def enqueue_writes(self, file_ids: Iterable[int]) -> int:
         """Queues the writing of what the catalogue says of these files' photos; returns how many jobs are new."""
         chosen = json.dumps(list(file_ids))

@@ -139,7 +139,9 @@ def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -
     _need_catalogue(settings)
     with reading_catalogue(settings) as catalogue:
         retried = catalogue.retry_set_aside() if retry else 0
-        state = _state(settings, catalogue) | {"running": indexing_process(settings.data_dir), "retried": retried}
+        running = indexing_process(settings.data_dir)
+        state = _state(settings, catalogue) | {"running": running, "retried": retried}
+        state["data_problem"] = _data_problem(settings, is_running=bool(running))
         known = {root.path for root in catalogue.roots()}
     libraries = [str(root) for root in read_remembered(settings.data_dir).libraries if root not in known]
     if as_json:
@@ -167,6 +169,21 @@ def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
         "set_aside": [_aside_json(item) for item in aside],
         "refused": [_refused_json(item) for item in catalogue.refused(_SHOWN_ASIDE)],
     }
+
+
+def _data_problem(settings: Settings, *, is_running: bool) -> str | None:
+    """What keeps the data directory from being written, which a running recollect waits for. Who has not the rights of
+    its owner can't tell."""
+    from indexer.sqlite.errors import hint_for, waiting_told
+    from indexer.storage import write_failure
+
+    error = write_failure(settings.data_dir)
+    if error is None or (isinstance(error, PermissionError) and settings.data_dir.stat().st_uid != os.geteuid()):
+        return None
+    if is_running:
+        return waiting_told(error, settings.data_dir)
+    hint = hint_for(error, settings.catalogue_path)
+    return f"nothing can be written into the data directory: {error.strerror}: {hint}"
 
 
 def _catalogue_problem(catalogue: Catalogue) -> str | None:
@@ -230,6 +247,8 @@ def _aside_json(item: SetAside) -> dict[str, Any]:
 def _print_state(state: dict[str, Any]) -> None:
     counts = state["counts"]
     print_line(f"data directory  {state['data_dir']}")
+    if state["data_problem"]:
+        print_line(f"                {state['data_problem']}")
     if state["catalogue_problem"]:
         print_line(f"catalogue       {state['catalogue_problem']}")
     print_line(f"running         {f'process {pid}' if (pid := state['running']) else 'no'}")

@@ -20,6 +20,7 @@ from indexer.commands.command_line import (
 )
 from indexer.commands.terminal import Terminal
 from indexer.errors import SetupError
+from indexer.progress import Phase
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
@@ -103,7 +104,10 @@ def index(
             outcome = _index_here(settings, terminal, roots, accept_losses=accept_losses)
         except InUse as running:
             if forget:
-                raise
+                hint = (
+                    "stop it, run this again, and start it anew without these libraries: it would go on scanning them"
+                )
+                raise SetupError(running.what, hint=hint) from running
             outcome = _index_there(settings, terminal, roots, running.pid, accept_losses=accept_losses)
     report(outcome, terminal, as_json=as_json)
 
@@ -218,7 +222,12 @@ def report(outcome: Progress, terminal: Terminal, *, as_json: bool) -> None:
 
 def _tell_outcome(outcome: Progress, terminal: Terminal) -> None:
     rate = f", {outcome.per_second:.1f} a second" if outcome.per_second else ""
-    terminal.say(f"{outcome.done:,} photos done{rate}" if outcome.done else "nothing was new")
+    if outcome.done:
+        terminal.say(f"{outcome.done:,} photos done{rate}")
+    elif not outcome.unfinished:
+        terminal.say("nothing was new")
+    if outcome.phase == Phase.STOPPING:
+        terminal.say("stopped before all was looked at; the next run goes on")
     if outcome.queued:
         terminal.say(f"{outcome.queued:,} are still queued; the next run goes on with them")
     if outcome.problem:

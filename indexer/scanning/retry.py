@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from indexer.atomic.replace import SPACE_LEFT_BYTES
+from indexer.atomic.file_systems import room_bytes
 from indexer.catalogue import Catalogue
 from indexer.catalogue.retries import BlockedFile
 from indexer.model import CaptionPlace
@@ -67,7 +67,7 @@ class _Probe:
     def __init__(self, sidecar_dir: Path | None) -> None:
         self._tree = None if sidecar_dir is None else os.fsencode(sidecar_dir)
         self._writable = cache(_is_writable)
-        self._free_bytes = cache(_free_bytes)
+        self._room_bytes = cache(_room_bytes)
 
     def may_be_gone(self, blocked: BlockedFile) -> bool:
         """True, too, where only a try can tell."""
@@ -75,8 +75,7 @@ class _Probe:
         if blocked.obstacle is Obstacle.RIGHTS:
             return any(map(self._writable, self._places(blocked, folder))) and _may(blocked.path, os.R_OK)
         if blocked.obstacle is Obstacle.SPACE:
-            needed = blocked.size + SPACE_LEFT_BYTES
-            return any(self._free_bytes(place) > needed for place in self._places(blocked, folder))
+            return any(self._room_bytes(place) > blocked.size for place in self._places(blocked, folder))
         if blocked.obstacle is Obstacle.OWNER:
             return _is_ours(blocked.path, folder)
         return blocked.obstacle is not Obstacle.LINKS or _links(blocked.path) == 1
@@ -105,12 +104,11 @@ def _may(path: bytes, mode: int) -> bool:
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _free_bytes(folder: bytes) -> float:
+def _room_bytes(folder: bytes) -> float:
     try:
-        room = os.statvfs(folder)
+        return room_bytes(os.statvfs(folder))
     except OSError:
         return 0.0
-    return room.f_bavail * room.f_frsize if room.f_blocks else float("inf")
 
 
 def _is_ours(path: bytes, folder: bytes) -> bool:

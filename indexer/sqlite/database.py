@@ -14,7 +14,15 @@ from urllib.parse import quote
 
 from indexer.errors import StorageError
 from indexer.message import noted
-from indexer.sqlite.errors import GIVE_RIGHTS, hint_for, is_damage, keeps_from_writing, quoted_damage, rebuild_hint
+from indexer.sqlite.errors import (
+    GIVE_RIGHTS,
+    damage_error,
+    hint_for,
+    is_damage,
+    keeps_from_writing,
+    quoted_damage,
+    rebuild_hint,
+)
 
 Migration = tuple[str, str]  # a name that never changes, and the SQL script it stands for
 
@@ -94,6 +102,7 @@ class Database:
         self._migrations = tuple(migrations)
         self._opened: tuple[int, int] | None = None
         self._times_opened = 0
+        self._damage: str | None = None
         self._began_empty = False
         self._write_lock = threading.RLock()
         self._local = threading.local()
@@ -183,6 +192,15 @@ class Database:
             return str(error)
         return None if told == ["ok"] else "; ".join(told)
 
+    def note_damage(self, damage: str) -> None:
+        """From now on nothing is written: what a damaged file takes in may be lost, and may damage more of it."""
+        self._damage = damage
+
+    @property
+    def noted_damage(self) -> str | None:
+        """What was noted last; None where the file is not known to be damaged."""
+        return self._damage
+
     @contextmanager
     def workspace(self) -> Iterator[sqlite3.Connection]:
         """A connection of one's own, to lay temporary tables beside the file's: on the disk, gone with it.
@@ -203,8 +221,11 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The writer's connection inside ``BEGIN IMMEDIATE``: committed at the end, rolled back on an exception."""
+        """The writer's connection inside ``BEGIN IMMEDIATE``: committed at the end, rolled back on an exception.
+        Raises `sqlite3.DatabaseError` once damage was noted."""
         with self._write_lock:
+            if self._damage is not None:
+                raise damage_error(self._damage)
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer

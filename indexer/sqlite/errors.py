@@ -20,9 +20,10 @@ _DENIED = frozenset({3, 8, 14})
 _BUSY = frozenset({5, 6})
 _IO_ERROR, _FULL = 10, 13
 #: What SQLite makes beside a database to open it.
-_ROOM_BYTES = 100_000
+ROOM_BYTES = 100_000
 
-_NOT_WRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
+_DENIED_ERRNO = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_NOT_WRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, *_DENIED_ERRNO, errno.EIO})
 
 FREE_SPACE = noted("free some space on the disk of the data directory, then start again: nothing that was done is lost")
 GIVE_RIGHTS = noted(
@@ -66,7 +67,7 @@ def waiting_told(error: BaseException, data_dir: Path) -> str:
             f"indexing waits, as the disk of the data directory {data_dir} is full: free some space there, and it goes "
             "on by itself"
         )
-    if code in _DENIED or number in {errno.EROFS, errno.EACCES, errno.EPERM}:
+    if code in _DENIED or number in _DENIED_ERRNO:
         return noted(
             f"indexing waits, as nothing can be written into the data directory {data_dir}: make its disk writable "
             "again, or give the user that recollect runs as the right to write there, and it goes on by itself"
@@ -84,9 +85,10 @@ def hint_for(error: BaseException, catalogue: Path) -> str:
         return rebuild_hint(catalogue)
     if _is_full(error, catalogue.parent):
         return FREE_SPACE
-    if code & 0xFF in _DENIED:
+    number = error.errno if isinstance(error, OSError) else 0
+    if code & 0xFF in _DENIED or number in _DENIED_ERRNO:
         return GIVE_RIGHTS
-    if code & 0xFF == _IO_ERROR:
+    if code & 0xFF == _IO_ERROR or number == errno.EIO:
         return _FAILING_DISK
     return _HELD if code & 0xFF in _BUSY else _OTHER
 
@@ -115,7 +117,7 @@ def quoted_damage() -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        raise _damage(error.object.decode("utf-8", "backslashreplace")) from error
+        raise damage_error(error.object.decode("utf-8", "backslashreplace")) from error
 
 
 @contextmanager
@@ -125,10 +127,11 @@ def damage_in_rows() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        raise _damage(f"a row makes no sense: {error}") from error
+        raise damage_error(f"a row makes no sense: {error}") from error
 
 
-def _damage(what: str) -> sqlite3.DatabaseError:
+def damage_error(what: str) -> sqlite3.DatabaseError:
+    """An error that `is_damage`."""
     error = sqlite3.DatabaseError(what)
     error.sqlite_errorcode = _CORRUPT
     return error
@@ -139,7 +142,7 @@ def _is_full(error: BaseException, data_dir: Path) -> bool:
     if isinstance(error, OSError):
         return error.errno in {errno.ENOSPC, errno.EDQUOT}
     code = _code(error) & 0xFF
-    return code == _FULL or (code in {_IO_ERROR, *_DENIED} and _free_bytes(data_dir) < _ROOM_BYTES)
+    return code == _FULL or (code in {_IO_ERROR, *_DENIED} and _free_bytes(data_dir) < ROOM_BYTES)
 
 
 def _free_bytes(folder: Path) -> float:

@@ -34,9 +34,11 @@ def said(settings: Settings) -> str:
     status = CliRunner().invoke(main, ["status", "--data-dir", str(settings.data_dir)])
     listed = CliRunner().invoke(main, ["captions", "list", "--data-dir", str(settings.data_dir)])
     lines = [line for line in status.output.splitlines() if line.startswith(("photos", "searchable"))]
+    told = [line.strip() for line in status.output.splitlines() if "data directory" in line and "written" in line]
     return (
         f"{found.exit_code} {found.output.splitlines()[:1]} {status.exit_code} {lines} "
-        f"captions {listed.exit_code} {listed.output.splitlines()[:1]} {status.stderr}{found.stderr}{listed.stderr}"
+        f"captions {listed.exit_code} {listed.output.splitlines()[:1]} {told} "
+        f"{status.stderr}{found.stderr}{listed.stderr}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 from indexer.catalogue import Catalogue
 from indexer.errors import StorageError
 from indexer.settings import Settings
-from indexer.storage import reading_catalogue
+from indexer.storage import indexing_process, reading_catalogue, sole_indexer
 from tests.indexer.small_data_disks import SCENARIOS
 from tests.indexing import settings_for
 from tests.mounts import as_nobody, in_own_mounts
@@ -25,6 +26,7 @@ def test_searching_and_asking_how_it_is(tmp_path: Path, repository: Path, scenar
     assert done.stdout.startswith("0 ["), done.stdout + done.stderr
     assert "red.jpg: a red wall seen by colours-1" in done.stdout
     assert "captions 0 ['" in done.stdout
+    assert "nothing can be written into the data directory: " in done.stdout, "a disk that is full or read-only is said"
     assert "0 ['photos          1 in 1 files, 1 captioned', 'searchable      1'" in done.stdout
 
 
@@ -43,6 +45,14 @@ def test_somebody_else_s_data_directory_is_read(settings: Settings) -> None:
             assert catalogue.counts().photos == 0
     finally:
         settings.data_dir.chmod(0o755)
+
+
+def test_who_indexes_is_known_where_the_lock_can_only_be_read(settings: Settings) -> None:
+    with sole_indexer(settings.data_dir):
+        (settings.data_dir / "recollect.lock").chmod(0o444)
+        with as_nobody(settings.data_dir.parent):
+            assert indexing_process(settings.data_dir) == os.getpid()
+    assert indexing_process(settings.data_dir) == 0
 
 
 def test_what_can_t_be_written_says_which_right_is_missing(settings: Settings) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 
 from captioner import Caption, CaptionerProcess
 from indexer.captions.caption_file import read_own_caption
-from indexer.errors import ProcessUnavailable, SearchError, SetupError, captioner_not_started
+from indexer.errors import ProcessUnavailable, SearchError, SetupError, StorageError, captioner_not_started
 from indexer.model import CaptionBy, CaptionPlace
 from indexer.progress import Phase
 from indexer.search import SearchBackend
@@ -484,6 +485,43 @@ async def test_a_service_that_waits_for_its_disk_can_be_stopped(
             stop.set()
             await running
             storage.catalogue._database._writer.execute("PRAGMA query_only = OFF")
+
+
+def damage_all_but_the_first_page(path: Path) -> None:
+    """While it is open: after a change by somebody else SQLite reads every page again."""
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA user_version = 7")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (size - 4096))
+
+
+async def test_a_service_whose_catalogue_gets_damaged_stays_and_writes_nothing_more(
+    tmp_path: Path, library: Path, captioner: CountingCaptioner
+) -> None:
+    settings = settings_for(tmp_path, watch=False)
+    with stored(settings) as storage:
+        indexer, stop = Indexer(settings, storage, captioner=captioner), asyncio.Event()
+        running = asyncio.create_task(indexer.serve((library,), stop))
+        await until(lambda: indexer.progress().phase == Phase.IDLE)
+        damage_all_but_the_first_page(settings.catalogue_path)
+        shutil.copyfile(library / "red.jpg", library / "one more.jpg")
+        indexer.scan_now()
+        await until(lambda: "move catalogue.db" in (indexer.progress().problem or ""))
+        assert indexer.progress().phase == Phase.WAITING
+        assert not running.done()
+        damaged = settings.catalogue_path.read_bytes()
+        with pytest.raises(sqlite3.DatabaseError):
+            storage.catalogue.retry_set_aside()
+        with pytest.raises(StorageError, match=r"move catalogue\.db"):
+            storage.catalogue.probe()
+        assert settings.catalogue_path.read_bytes() == damaged
+        stop.set()
+        with pytest.raises(StorageError) as ended:
+            await running
+        assert "move catalogue.db" in ended.value.hint
 
 
 @pytest.mark.slow

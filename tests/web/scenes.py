@@ -76,6 +76,17 @@ def make_interesting(storage: Storage, root: Path) -> None:
     storage.catalogue.change_words(content_key(QUAY), add=("Oma\u2019s birthday", "picnic"))
 
 
+def make_troubled(storage: Storage, root: Path) -> None:
+    """Folders that may not be read, captions that find no room, and a library whose losses are not believed."""
+    walk = storage.catalogue.begin_scan(root)
+    for name in ("2024", "a folder with a long name/" + "long " * 20 + "name"):
+        walk.unreadable[name.encode()] = "EACCES"
+    storage.catalogue.finish_scan(walk, True)
+    with storage.catalogue._database.transaction() as writer:
+        writer.execute("UPDATE file SET obstacle = 'space' WHERE id % 2 = 0")
+        writer.execute("UPDATE root SET held_back = ?", (f"{root} is not there: it is looked for every minute",))
+
+
 @dataclass(frozen=True, slots=True)
 class Household:
     """What is special about the page somebody meets."""
@@ -92,6 +103,7 @@ HOUSEHOLDS = {
     "beginning": Household(progress=BUSY),
     "busy": Household(lambda: list(many(12)), BUSY),
     "stuck": Household(lambda: list(many(12)), STUCK),
+    "troubled": Household(lambda: list(many(12))),
     "locked": Household(lambda: list(many(3)), password=PASSWORD),
     "down": Household(lambda: list(many(12)), search_is_down=True),
 }
@@ -113,6 +125,8 @@ async def household(name: str, directory: Path, **changes: Any) -> AsyncIterator
     with made_library(settings, told.made()) as storage:
         if name == "all":
             make_interesting(storage, settings.photos[0])
+        if name == "troubled":
+            make_troubled(storage, settings.photos[0])
         rooms: dict[str, Any] = {kind: getattr(storage, kind) for kind in ("catalogue", "thumbnails", "search")}
         if told.search_is_down:
             rooms["search"] = Down()
@@ -252,6 +266,7 @@ SCENES = {
     "busy": Scene("/", household="busy"),
     "busy status": Scene("/status", household="busy"),
     "stuck": Scene("/", household="stuck"),
+    "status with troubles": Scene("/status", household="troubled"),
     "sign in": Scene("/login?next=/status", household="locked"),
     "signed in": Scene("/login?next=/status", sign_in, household="locked"),
     "refused": Scene("/login", enter_badly, household="locked"),

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from collections import namedtuple
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from indexer.model import ThumbnailSize
+from indexer.progress import Phase, Progress
 from indexer.settings import Settings
 from indexer.storage import search_path
 from tests.web.api.test_metrics import read
@@ -23,6 +29,11 @@ def lock(page: Page, name: str) -> None:
     for file_id in range(100):
         walk.mark(file_id)
     catalogue.finish_scan(walk, True)
+
+
+def unlock(page: Page) -> None:
+    with page.storage.catalogue._database.transaction() as writer:
+        writer.execute("DELETE FROM unreadable")
 
 
 def break_page(path: Path, table: str) -> None:
@@ -51,6 +62,74 @@ async def test_a_folder_that_can_t_be_read_is_told(page: Page) -> None:
     assert (await read(page))["recollect_folders_unreadable"] == 1
     german = await page.text("/status", headers={"Accept-Language": "de"})
     assert "recollect darf es nicht lesen" in german
+
+
+DiskUsage = namedtuple("DiskUsage", "total used free")
+PHASE = re.compile(r'<p class="phase">(.*?)</p>')
+
+
+async def head_of_status(page: Page, language: str = "en") -> str:
+    """What stands above the first heading of the part that changes."""
+    page.app[COUNTS].forget()
+    html = await page.text("/status?part=status", headers={"Accept-Language": language})
+    return html.partition("<h2>")[0]
+
+
+def not_well(head: str) -> bool:
+    (phase,) = PHASE.findall(head)
+    return phase in {"Not all is well", "Nicht alles ist in Ordnung"}
+
+
+async def test_the_head_of_the_status_says_that_not_all_is_well(start_page: StartPage) -> None:
+    page = await start_page(list(many(3)))
+
+    async def head(language: str = "en") -> str:
+        return await head_of_status(page, language)
+
+    assert "Up to date" in await head()
+    lock(page, "2024")
+    assert not_well(told := await head())
+    assert '<a class="warning" href="#unreadable">1 folder can\'t be read</a>' in told
+    assert 'id="unreadable"' in await page.text("/status")
+    assert not_well(told := await head("de"))
+    assert "1 Ordner kann nicht gelesen werden" in told
+    unlock(page)
+    assert "Up to date" in await head()
+
+    with page.storage.catalogue._database.transaction() as writer:
+        writer.execute("UPDATE file SET obstacle = 'space' WHERE id IN (SELECT id FROM file LIMIT 2)")
+    assert not_well(told := await head())
+    assert "2 captions could not be written, as the disk of the library is full." in told
+    with page.storage.catalogue._database.transaction() as writer:
+        writer.execute("UPDATE file SET obstacle = NULL")
+    assert "Up to date" in await head()
+
+
+async def test_the_head_of_the_status_says_once_that_a_library_is_gone(start_page: StartPage) -> None:
+    gone = "the library is not there"
+    page = await start_page(list(many(3)), progress=Progress(phase=Phase.IDLE))
+    with page.storage.catalogue._database.transaction() as writer:
+        writer.execute("UPDATE root SET held_back = ?", (gone,))
+    assert not_well(told := await head_of_status(page)), "as the catalogue says, too"
+    assert told.count(gone) == 1
+
+
+@pytest.mark.parametrize("progress", [Progress(phase=Phase.IDLE), Progress(phase=Phase.INDEXING, queued=3)])
+async def test_the_head_of_the_status_tells_a_problem_whatever_is_done(
+    start_page: StartPage, progress: Progress
+) -> None:
+    page = await start_page(list(many(3)), progress=replace(progress, problem="the disk is away\nthe disk is away"))
+    told = await head_of_status(page)
+    assert not_well(told) == (progress.phase == Phase.IDLE)
+    assert told.count("the disk is away") == 1
+
+
+async def test_the_head_of_the_status_says_that_the_data_disk_is_full(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "data directory is full" not in await page.text("/status")
+    monkeypatch.setattr("web.pages.status_page.shutil.disk_usage", lambda _: DiskUsage(10**9, 10**9, 4096))
+    assert "The disk of the data directory is full." in (await page.text("/status?part=status")).partition("<h2>")[0]
 
 
 async def test_what_waits_to_be_completed_or_made_again_is_counted(page: Page) -> None:

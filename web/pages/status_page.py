@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from aiohttp import web
 from indexer.catalogue.job_queue import SetAside
 from indexer.catalogue.unreadable import UnreadablePlace
 from indexer.errors import SearchError
+from indexer.progress import Progress
 from indexer.settings import Settings
 from indexer.sqlite.derived import set_aside_files
+from indexer.sqlite.errors import ROOM_BYTES
 from indexer.storage import search_path
 from web.app_keys import COUNTS, LIBRARY, PROGRESS, SCAN_NOW, SEARCH, SETTINGS, WAKE, in_thread, while_searching
 from web.i18n.language import recorded
@@ -83,6 +86,7 @@ class DiskView:
     used: str
     free: str
     is_low: bool
+    is_full: bool
 
 
 async def status_page(request: web.Request) -> web.Response:
@@ -93,20 +97,22 @@ async def status_page(request: web.Request) -> web.Response:
     counts = await request.config_dict[COUNTS].get(request)
     aside = tuple(map(_aside, await in_thread(request, library.set_aside, _SET_ASIDE, 0)))
     unreadable = tuple(map(_unreadable, await in_thread(request, library.unreadable, _UNREADABLE)))
+    progress, roots = request.config_dict[PROGRESS](), await root_views(request)
     context = {
         "counts": counts,
-        "progress": request.config_dict[PROGRESS](),
+        "progress": progress,
         "search": await _search(request),
         "model": await model_view(request),
         "unwritten": await _unwritten(request),
+        "without_room": await in_thread(request, library.without_room),
         "aside": aside,
         "aside_count": _all(len(aside), _SET_ASIDE, counts.set_aside),
         "retried": _number(request, "retried"),
         "described": _number(request, "described"),
         "scanning": "scanning" in request.query,
         "disk": await asyncio.to_thread(_disk, settings.data_dir),
-        "roots": await root_views(request),
-        "trouble": clean(recorded(trouble)) if trouble else "",
+        "roots": roots,
+        "problems": _problems(trouble, progress, roots),
         "unreadable": unreadable,
         "unreadable_count": _all(len(unreadable), _UNREADABLE, counts.unreadable),
         "set_aside_files": await asyncio.to_thread(_set_aside_files, settings),
@@ -169,6 +175,12 @@ async def root_views(request: web.Request) -> tuple[RootView, ...]:
     )
 
 
+def _problems(trouble: str | None, progress: Progress, roots: Sequence[RootView]) -> tuple[str, ...]:
+    """What only people can mend, in the reader's language, each once."""
+    told = [clean(recorded(line)) for line in (trouble or "", *(progress.problem or "").splitlines())]
+    return tuple(dict.fromkeys(filter(None, [*told, *(root.held_back for root in roots)])))
+
+
 def _all(listed: int, most: int, counted: int) -> int:
     """How many there are: what was counted is some seconds old, and a list that is not cut off knows better."""
     return listed if listed < most else max(listed, counted)
@@ -220,7 +232,7 @@ async def _unwritten(request: web.Request) -> tuple[tuple[str, int], ...]:
 def _disk(data_dir: Path) -> DiskView:
     used = sum(map(size_bytes, data_dir.rglob("*"))) if data_dir.is_dir() else 0
     free = shutil.disk_usage(data_dir if data_dir.is_dir() else Path("/")).free
-    return DiskView(bytes_text(used), bytes_text(free), free < _LITTLE_SPACE_BYTES)
+    return DiskView(bytes_text(used), bytes_text(free), free < _LITTLE_SPACE_BYTES, free < ROOM_BYTES)
 
 
 def size_bytes(path: Path) -> int:

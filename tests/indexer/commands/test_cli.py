@@ -23,10 +23,12 @@ from captioner import DEFAULT_BUNDLE, SURE_TAG, Caption, Tag, read_model_name
 from captioner.inference.manifest import Manifest
 from indexer.cli import command_line
 from indexer.commands.command_line import INDEXING, SERVING, with_settings
+from indexer.commands.index import report
 from indexer.commands.remembered import read_remembered
 from indexer.commands.terminal import Terminal, shown
 from indexer.errors import SetupError
 from indexer.model import JobKind
+from indexer.progress import Phase, Progress
 from indexer.settings import SECRETS, SETTINGS, Settings
 from indexer.storage import InUse, indexing_process, sole_indexer
 from tests.bundles_made import copy_that_takes_all_for_photos
@@ -219,14 +221,13 @@ def test_what_is_in_no_file_is_told_with_its_reason(library: Path, settings: Set
         storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
     asyncio.run(index(settings, Doubting(model="colours-2"), library))
     told = recollect("status").stdout
-    assert "in no file      2 of their captions" in told
+    assert "in no file      1 of their captions" in told
     assert "  1: the model is not sure of it" in told
-    assert "  1: there is nothing to see in it" in told
-    assert [item["photos"] for item in json.loads(recollect("status", "--json").stdout)["unwritten"]] == [1, 1]
+    assert "there is nothing to see" not in told, "where there are no words, none are missing in the file"
+    assert [item["photos"] for item in json.loads(recollect("status", "--json").stdout)["unwritten"]] == [1]
     findings = json.loads(recollect("doctor", "--json").stdout)
     assert [finding["text"] for finding in findings if finding["subject"] == "captions in no file"] == [
         "1: the model is not sure of it",
-        "1: there is nothing to see in it",
     ]
     assert recollect("captions", "list").stdout == ""
     assert recollect("captions", "verify").exit_code == 0
@@ -345,6 +346,35 @@ def test_only_one_process_indexes_at_a_time(library: Path, settings: Settings, r
             raise AssertionError("it is held")
         assert f"process {os.getpid()}" in recollect("status").stdout
     assert indexing_process(settings.data_dir) == 0
+
+
+def test_forgetting_beside_a_running_one_says_what_to_do(library: Path, settings: Settings, recollect: Any) -> None:
+    assert recollect("index", str(library)).exit_code == 0
+    with sole_indexer(settings.data_dir):
+        result = recollect("index", "--forget", str(library))
+    assert result.exit_code == 2
+    assert "stop it, run this again" in result.stderr
+    assert "leave the work to it" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (Progress(phase=Phase.IDLE), "nothing was new"),
+        (Progress(phase=Phase.STOPPING), "stopped before all was looked at"),
+        (Progress(phase=Phase.IDLE, queued=3), "3 are still queued"),
+        (Progress(phase=Phase.IDLE, unreadable=1), "1 folder could not be read"),
+        (Progress(phase=Phase.IDLE, problem="the library is not there"), "the library is not there"),
+    ],
+)
+def test_nothing_was_new_is_said_only_where_everything_was_looked_at(outcome: Progress, told: str) -> None:
+    @click.command()
+    def ending() -> None:
+        report(outcome, Terminal(), as_json=False)
+
+    result = CliRunner().invoke(ending)
+    assert told in result.stderr
+    assert ("nothing was new" in result.stderr) == (not outcome.unfinished)
 
 
 def test_asking_who_indexes_keeps_nobody_from_starting(settings: Settings) -> None:

@@ -188,12 +188,21 @@ async def test_a_disk_that_was_full_gets_its_captions_when_there_is_room(tmp_pat
     settings = settings_for(tmp_path)
     with tmpfs(tmp_path / "photos", megabytes=24) as library:
         fill(library)
-        (library / "filler").write_bytes(bytes(20 << 20))
+        (library / "filler").write_bytes(bytes(23 << 20))
         await index(settings, CountingCaptioner(), library)
         assert places(settings) == {INDEX}
         assert (await again(settings, library))[0].done == 0
         (library / "filler").unlink()
         assert (await again(settings, library))[0].done == PHOTOS
+        assert (embedded(library), places(settings)) == (PHOTOS, {EXIF})
+
+
+async def test_a_small_disk_gets_its_captions_too(tmp_path: Path) -> None:
+    """A memory card of 8 MB: what is kept free is a part of it."""
+    settings = settings_for(tmp_path)
+    with tmpfs(tmp_path / "photos", megabytes=8) as library:
+        fill(library)
+        await index(settings, CountingCaptioner(), library)
         assert (embedded(library), places(settings)) == (PHOTOS, {EXIF})
 
 
