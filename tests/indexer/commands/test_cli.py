@@ -163,7 +163,9 @@ def test_status_says_what_search_refuses_and_why(library: Path, settings: Settin
     assert "refused         1 by search" in text
     assert f"{photo.files[0].path}: the document is too large" in text
     refused = json.loads(recollect("status", "--json").stdout)["refused"]
-    assert refused == [{"id": photo.id, "path": str(photo.files[0].path), "reason": "the document is too large"}]
+    assert refused == [
+        {"id": photo.id, "path": str(photo.files[0].path), "reason": "the document is too large", "code": "other"}
+    ]
 
 
 def test_status_and_doctor_say_what_another_model_has_described_and_what_to_do(
