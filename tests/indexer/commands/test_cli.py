@@ -230,8 +230,8 @@ def test_what_is_in_no_file_is_told_with_its_reason(library: Path, settings: Set
     assert [item["photos"] for item in json.loads(recollect("status", "--json").stdout)["unwritten"]] == [1, 1]
     findings = json.loads(recollect("doctor", "--json").stdout)
     assert [finding["text"] for finding in findings if finding["subject"] == "captions in no file"] == [
-        "1: the model is not sure of it",
         "1: there is nothing to see in it",
+        "1: the model is not sure of it",
     ]
     assert recollect("captions", "list").stdout == ""
     assert recollect("captions", "verify").exit_code == 0
