@@ -9,6 +9,7 @@
     │   │   └── ReaderDied       the process that read it was killed, or took too long
     │   ├── PhotoVanished    the file is no longer there, or changed while it was being read
     │   └── CaptionRefused   a caption can't be written into this file without risk; the reason says why
+    │       └── NotUnderstood    its bytes are not of the structure that its format has
     └── SetupError           about the set-up: stop, exit non-zero
         ├── SettingsError    a setting is unknown, of the wrong type or contradicts another
         ├── StorageError     the data directory or a database in it can't be used
@@ -23,7 +24,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from indexer.reasons import FailureKind, Obstacle
+from indexer.message import Message
+from indexer.reasons import FailureKind, Obstacle, Parameter, Reason, ReasonCode
 
 
 class RecollectError(Exception):
@@ -31,7 +33,11 @@ class RecollectError(Exception):
 
 
 class PhotoError(RecollectError):
-    """About one photo; the rest goes on."""
+    """About one photo; the rest goes on. Made of a reason, or of its code and parameters."""
+
+    def __init__(self, reason: Reason | ReasonCode, /, **parameters: Parameter) -> None:
+        self.reason = Reason.of(reason, **parameters) if isinstance(reason, ReasonCode) else reason
+        super().__init__(self.reason)
 
 
 class UnreadablePhoto(PhotoError):
@@ -71,18 +77,28 @@ class PhotoVanished(PhotoError):
 class CaptionRefused(PhotoError):
     """A caption can't be written into this file without risk. `obstacle` where the reason may be over later."""
 
-    def __init__(self, reason: str, *, obstacle: Obstacle | None = None) -> None:
-        super().__init__(reason)
+    def __init__(
+        self, reason: Reason | ReasonCode, /, *, obstacle: Obstacle | None = None, **parameters: Parameter
+    ) -> None:
+        super().__init__(reason, **parameters)
         self.obstacle = obstacle
 
 
-class SetupError(RecollectError):
-    """About the set-up: `what` is wrong, and `hint` says how to mend it."""
+class NotUnderstood(CaptionRefused):
+    """The bytes of a file are not of the structure that its format has; `detail` says what is odd, in English."""
 
-    def __init__(self, what: str, *, hint: str = "") -> None:
+    def __init__(self, detail: str) -> None:
+        super().__init__(ReasonCode.STRUCTURE, detail=detail)
+
+
+class SetupError(RecollectError):
+    """About the set-up: `what` is wrong, and `hint` says how to mend it, both in English. `message` and `hint_message`
+    say the same for those who read another language."""
+
+    def __init__(self, what: Message | str, *, hint: Message | str = "") -> None:
         super().__init__(f"{what}\n  {hint}" if hint else what)
-        self.what = what
-        self.hint = hint
+        self.message, self.hint_message = what, hint
+        self.what, self.hint = str(what), str(hint)
 
 
 class SettingsError(SetupError):

@@ -6,22 +6,22 @@ import errno
 import os
 from types import MappingProxyType
 
-from indexer.message import noted
+from indexer.reasons import Reason, ReasonCode
 
 #: errno names (errno(3)) that people meet; another one is told as the system words it.
 _REASONS = MappingProxyType(
     {
-        "EACCES": noted("recollect may not read it"),
-        "EPERM": noted("recollect may not read it"),
-        "ENOENT": noted("it is not there"),
-        "ENOTDIR": noted("it is no folder"),
-        "EIO": noted("the disk can't read it"),
-        "ENAMETOOLONG": noted("its path is longer than the system takes"),
-        "ELOOP": noted("its links go round in circles"),
-        "ESTALE": noted("the server that it lies on has lost it"),
-        "ENOTCONN": noted("the server that it lies on does not answer"),
-        "EHOSTDOWN": noted("the server that it lies on does not answer"),
-        "ETIMEDOUT": noted("the server that it lies on does not answer"),
+        "EACCES": ReasonCode.NOT_ALLOWED,
+        "EPERM": ReasonCode.NOT_ALLOWED,
+        "ENOENT": ReasonCode.NOT_THERE,
+        "ENOTDIR": ReasonCode.NO_FOLDER,
+        "EIO": ReasonCode.DISK_UNREADABLE,
+        "ENAMETOOLONG": ReasonCode.PATH_TOO_LONG,
+        "ELOOP": ReasonCode.LINKS_IN_CIRCLES,
+        "ESTALE": ReasonCode.SERVER_LOST_IT,
+        "ENOTCONN": ReasonCode.SERVER_SILENT,
+        "EHOSTDOWN": ReasonCode.SERVER_SILENT,
+        "ETIMEDOUT": ReasonCode.SERVER_SILENT,
     }
 )
 
@@ -31,9 +31,11 @@ def error_code(error: OSError) -> str:
     return errno.errorcode.get(error.errno or errno.EIO, "EIO")
 
 
-def unreadable_reason(code: str) -> str:
-    """What a stored code says to people."""
-    return _REASONS.get(code) or os.strerror(getattr(errno, code, errno.EIO))
+def unreadable_reason(code: str) -> Reason:
+    """What an errno's name says to people."""
+    if (known := _REASONS.get(code)) is not None:
+        return Reason(known)
+    return Reason.of(ReasonCode.SYSTEM_ERROR, error=os.strerror(getattr(errno, code, errno.EIO)))
 
 
 def is_gone(path: bytes) -> bool:

@@ -24,6 +24,6 @@ class Message:
         return f"Message({self.template!r}, **{dict(self.values)!r})"
 
 
-def noted(sentence: str) -> str:
-    """`sentence` itself, which is recorded as it stands and recognised by its template when it is shown."""
-    return sentence
+def N_(message: str) -> str:  # noqa: N802 - the name that gettext's tools know
+    """`message` itself, noted for translators: it is translated where it is shown."""
+    return message

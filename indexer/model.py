@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from captioner import Caption
-from indexer.reasons import Obstacle
+from indexer.reasons import Obstacle, Reason
 
 #: For captions of models that give their words no probabilities. Such a caption's confidence is the share of its words
 #: that people would use too (the model's card shows how well that holds): below this, three words of five are likely to
@@ -180,7 +180,7 @@ class Written:
 
     place: CaptionPlace
     stamp: FileStamp
-    reason: str | None = None
+    reason: Reason | None = None
     withdrawn: bool = False
     obstacle: Obstacle | None = None  # where the reason may be over later
 
@@ -227,7 +227,7 @@ class IndexedPhoto:
     stamp: FileStamp  # after our own write
     caption: Caption | None  # None keeps what the catalogue has
     caption_place: CaptionPlace | None = None
-    caption_reason: str | None = None
+    caption_reason: Reason | None = None
     seen: bool = True  # False: the file was not read, `metadata` is what the catalogue had
     taken_out: bool = False  # our words are no longer in the file, and that was meant
     withdrawn: bool = False  # we took them out ourselves: those of a surer model go in again
@@ -247,7 +247,7 @@ class PhotoFile:
     stamp: FileStamp
     missing: bool = False
     caption_place: CaptionPlace | None = None  # where this file's caption was put; None where only the photo's is known
-    caption_reason: str | None = None
+    caption_reason: Reason | None = None
     obstacle: Obstacle | None = None  # where that may be over later
 
     @property
@@ -269,7 +269,7 @@ class Photo:
     caption_by: CaptionBy | None
     machine: Caption | None  # the model's own sentence, tags and confidence
     caption_place: CaptionPlace | None
-    caption_reason: str | None
+    caption_reason: Reason | None
     added_at: datetime
     revision: int
     correction: str | None = None  # typed on the page

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
+
+from indexer.message import Message
+from indexer.reasons import Reason
 
 _WINDOW_S = 60.0
 _KEPT_MARKS = 512
@@ -35,8 +39,25 @@ class Progress:
     eta_s: float | None = None  # None while nothing is queued or no rate is known yet
     phase: str = Phase.STARTING
     walking: bool = False  # while true, `queued` still grows
-    problem: str | None = None  # what keeps a root or the search backend waiting, in words for people
+    problems: tuple[Message | Reason | str, ...] = ()  # what keeps roots or the search backend waiting, for people
     unreadable: int = 0  # folders, and files, that the last scan could not look at
+
+    @property
+    def problem(self) -> str | None:
+        """`problems` in English, a line for each; None where there is none."""
+        return "\n".join(map(str, self.problems)) or None
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object, with `problem` in place of `problems`."""
+        values = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "problems"}
+        return values | {"problem": self.problem}
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Progress:
+        """The reverse of `to_json`; problems are known by their English sentences alone."""
+        told = dict(values)
+        problem = told.pop("problem", None)
+        return Progress(**told, problems=(problem,) if problem else ())
 
     @property
     def total(self) -> int:

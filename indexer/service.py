@@ -26,9 +26,11 @@ from indexer.jobs.reindex import recaptioning_hint
 from indexer.jobs.runner import FIRST_PAUSE_S, LONGEST_PAUSE_S, JobRunner, photos_wait
 from indexer.jobs.search_feed import SearchFeed
 from indexer.jobs.upkeep import Upkeep
+from indexer.message import Message
 from indexer.model import Job, JobKind
 from indexer.progress import Progress
 from indexer.reader.photo_process import PhotoProcesses
+from indexer.reasons import Reason
 from indexer.scanning.scan_requests import ScansAskedFor
 from indexer.scanning.scheduler import OBSTACLES_S, ScanScheduler
 from indexer.settings import Settings
@@ -74,7 +76,7 @@ class Indexer:
         self._stop_s = stop_s
         self._obstacles_s = obstacles_s
         self._disk_pause_s = disk_pause_s
-        self._waiting: str | None = None  # for the data directory's disk
+        self._waiting: Message | None = None  # for the data directory's disk
         self._clock = clock
         self._settings = settings
         self._storage = storage
@@ -91,7 +93,7 @@ class Indexer:
         self._tracker = ProgressTracker(
             storage.catalogue,
             walking=self._walking,
-            problem=self._problem,
+            problems=self._problems,
             later=self._later,
             unreadable=lambda: self._scheduler.unreadable if self._scheduler is not None else 0,
         )
@@ -319,10 +321,15 @@ class Indexer:
     def _later(self) -> int:
         return self._recaptioning.remaining if self._recaptioning is not None else 0
 
-    def _problem(self) -> str | None:
-        of_runner = self._runner.problem if self._runner else None
-        of_rounds = self._scheduler.problem if self._scheduler else None
-        return self._waiting or self._upkeep.problem or of_rounds or of_runner or self._feed.problem
+    def _problems(self) -> tuple[Message | Reason | str, ...]:
+        """The first that there is: what waits for the data directory, for people, for libraries, for a process, for
+        search."""
+        if (first := self._waiting or self._upkeep.problem) is not None:
+            return (first,)
+        if self._scheduler is not None and (of_roots := self._scheduler.problems):
+            return of_roots
+        last = (self._runner.problem if self._runner else None) or self._feed.problem
+        return () if last is None else (last,)
 
 
 async def _walk_once(scheduler: ScanScheduler, upkeep: Upkeep, runner: JobRunner) -> None:

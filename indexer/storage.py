@@ -14,6 +14,7 @@ from pathlib import Path
 
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError, SetupError, StorageError
+from indexer.message import Message
 from indexer.search import SearchBackend
 from indexer.settings import Settings
 from indexer.sqlite.derived import DerivedDatabase
@@ -70,15 +71,15 @@ def reading_search(settings: Settings) -> Iterator[SearchBackend]:
     Raises `SetupError`."""
     if settings.search == "embedded" and not search_path(settings).exists():
         raise SearchError(
-            f"the search index {search_path(settings)} is not there",
-            hint="`recollect index` or `recollect serve` makes it again from the catalogue",
+            Message("the search index %(path)s is not there", path=str(search_path(settings))),
+            hint=Message("`recollect index` or `recollect serve` makes it again from the catalogue"),
         )
     try:
         search = open_search(settings, mend=False)
     except StorageError as error:
         if not keeps_from_writing(error.__cause__ or error):
             raise SearchError(
-                error.what, hint="`recollect index` or `recollect serve` makes it again from the catalogue"
+                error.message, hint=Message("`recollect index` or `recollect serve` makes it again from the catalogue")
             ) from error
         search = open_search(settings, mend=False, read_only=True)
     try:

@@ -20,8 +20,10 @@ from indexer.catalogue.corrections import WordsPending
 from indexer.catalogue.job_queue import SetAside
 from indexer.catalogue.scans import RootState
 from indexer.catalogue.unreadable import UnreadablePlace
+from indexer.message import Message
 from indexer.model import JobKind, Photo, PhotoFile, PhotoSummary, ThumbnailSize
 from indexer.progress import Progress
+from indexer.reasons import Reason
 from indexer.search import SearchBackend
 from indexer.settings import Settings
 
@@ -92,11 +94,11 @@ class Library(Protocol):
     def note_error(self, error: sqlite3.Error, /) -> None:
         """Remembers what a read has met, where that says that the file is damaged."""
 
-    def trouble(self) -> str | None:
+    def trouble(self) -> Message | None:
         """What is known to be wrong with the catalogue's file, with what to do about it."""
 
-    def unwritten(self) -> Mapping[str, int]:
-        """How many photos have a caption that stands in no file, by the recorded reason, the most frequent first."""
+    def unwritten(self) -> Mapping[Reason | None, int]:
+        """How many photos have a caption that stands in no file, by the reason, the most frequent first."""
 
     def without_room(self) -> int:
         """How many captions could not be written because the library's disk has no room."""

@@ -16,8 +16,9 @@ from types import MappingProxyType
 from indexer.catalogue import Counts
 from indexer.model import CaptionBy, CaptionPlace, DatePrecision, Photo, PhotoMetadata, PhotoSummary, Position
 from indexer.progress import Phase, Progress
+from indexer.reasons import Reason
 from indexer.search import Hit, Why
-from web.i18n.language import marked, recorded, text, told
+from web.i18n.language import marked, said, text, told
 from web.i18n.localized import decimal_text, duration_text, size_text
 
 _FIELDS = MappingProxyType(
@@ -112,7 +113,7 @@ def pieces(text: str, spans: Iterable[tuple[int, int]]) -> tuple[Piece, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class MatchReason:
     """Why a photo was found, for people: in which field, the text with its marks, and how where it is not literal."""
 
     field: str
@@ -135,7 +136,7 @@ class Tile:
     unsure: bool
     taken_at: datetime | None
     taken_precision: DatePrecision
-    reasons: tuple[Reason, ...]  # those that the caption does not show itself
+    reasons: tuple[MatchReason, ...]  # those that the caption does not show itself
 
 
 def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int) -> Tile:
@@ -162,7 +163,7 @@ def believed(photo: Photo | PhotoSummary, why: Sequence[Why]) -> tuple[Why, ...]
     return tuple(one for one in why if not photo.wrong or one.field not in _MODEL_FIELDS)
 
 
-def _tile_reasons(photo: PhotoSummary, hit: Hit) -> tuple[Reason, ...]:
+def _tile_reasons(photo: PhotoSummary, hit: Hit) -> tuple[MatchReason, ...]:
     """The two best; that a picture looks like it goes without saying where its words match as well."""
     why = believed(photo, hit.why)
     telling = [one for one in why if one.field != "embedding" or one.text]
@@ -189,10 +190,10 @@ def caption_field(photo: Photo | PhotoSummary) -> str:
     return _CAPTION_FIELDS[photo.caption_by] if photo.caption_by else ""
 
 
-def reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[Reason, ...]:
+def reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[MatchReason, ...]:
     """`why` in words. Of the field `leave_out`, which is shown with its marks elsewhere, only what is not literal."""
     return tuple(
-        Reason(_field(one, leave_out), _telling(one, leave_out), told(_KINDS.get(one.kind, "")))
+        MatchReason(_field(one, leave_out), _telling(one, leave_out), told(_KINDS.get(one.kind, "")))
         for one in why
         if one.field != leave_out or one.kind in _KINDS
     )
@@ -325,8 +326,8 @@ def caption_place(photo: Photo) -> str:
     )
 
 
-def _with_reason(place: str, reason: str | None) -> str:
-    return f"{place}: {clean(recorded(reason))}" if reason else place
+def _with_reason(place: str, reason: Reason | None) -> str:
+    return f"{place}: {clean(said(reason))}" if reason else place
 
 
 #: Search is made again, not just kept up, while it lacks more than one in so many photos.
@@ -356,6 +357,11 @@ def phase_text(progress: Progress, *, is_well: bool = True) -> str:
 def is_rebuilding(counts: Counts) -> bool:
     """Whether search lacks so many photos that it is being made again, or for the first time, rather than kept up."""
     return counts.unpushed > 0 and counts.unpushed * _KEPT_UP >= counts.photos
+
+
+def problems(progress: Progress) -> list[str]:
+    """What keeps the indexer waiting, a line for each."""
+    return [clean(said(problem)) for problem in progress.problems]
 
 
 def eta_text(progress: Progress) -> str:

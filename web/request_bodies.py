@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from multidict import MultiDictProxy
 
+from indexer.message import N_
 from web.i18n.language import marked
 
 _Body = TypeVar("_Body")
@@ -44,13 +45,13 @@ async def read_object(request: web.Request) -> dict[str, object]:
     """
     document = await _arrived(request, request.json, "The body is not JSON.")
     if not isinstance(document, dict):
-        raise web.HTTPBadRequest(text="The body is not a JSON object.")
+        raise web.HTTPBadRequest(text=N_("The body is not a JSON object."))
     return document
 
 
 async def _form(request: web.Request) -> MultiDictProxy[str | bytes | bytearray | web.FileField]:
     if request.content_type != "application/x-www-form-urlencoded":
-        raise web.HTTPBadRequest(text="A form is sent as application/x-www-form-urlencoded.")
+        raise web.HTTPBadRequest(text=N_("A form is sent as application/x-www-form-urlencoded."))
     return await _arrived(request, request.post, marked("This form can't be read."))
 
 
@@ -59,6 +60,6 @@ async def _arrived(request: web.Request, read: Callable[[], Coroutine[Any, Any, 
         async with asyncio.timeout(request.config_dict[BODY_S]):
             return await read()
     except TimeoutError as error:
-        raise web.HTTPRequestTimeout(text="The rest of the request never came.") from error
+        raise web.HTTPRequestTimeout(text=N_("The rest of the request never came.")) from error
     except _UNREADABLE as error:
         raise web.HTTPBadRequest(text=unreadable) from error

@@ -43,9 +43,7 @@ def set_up_templates(app: web.Application) -> None:
     )
     # As `install_gettext_callables(newstyle=True)` would, but numbers are written in the reader's way.
     environment.newstyle_gettext = True  # type: ignore[attr-defined]
-    environment.globals.update(
-        _=_text, gettext=_text, ngettext=_plural, spoken=language.spoken, recorded=language.recorded
-    )
+    environment.globals.update(_=_text, gettext=_text, ngettext=_plural, spoken=language.spoken)
     environment.filters.update(number=language.number, marks=_marks)
     environment.globals.update(links=links, localized=localized, shown=shown, protected=bool(app[SETTINGS].password))
 

@@ -39,6 +39,7 @@ def serve(
     open_service: Callable[[], Service],
     *,
     about_request: tuple[type[Exception], ...] = (),
+    describe: Callable[[Exception], str] | None = None,
     limits: Limits = LIMITS,
 ) -> None:
     """Answers the parent's requests one after the other; returns when stdin closes.
@@ -46,7 +47,8 @@ def serve(
     Call it first in the child's `main`, and import what is heavy in `open_service`: it runs after fd 1 was redirected,
     so nothing that is printed reaches the parent as a frame. An exception that it raises is sent to the parent as the
     reason why the child can't start. An exception of `about_request` (or a subclass) becomes an error reply with the
-    class's name as its kind; any other ends the child, and the parent starts a new one.
+    class's name as its kind and what `describe` makes of it (the beginning of its text, if None) as its message; any
+    other ends the child, and the parent starts a new one.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     source, sink = _take_pipes()
@@ -58,16 +60,21 @@ def serve(
         try:
             service = open_service()
         except Exception as error:
-            _send(sink, _error_frame(start.id, error), limits)
+            _send(sink, _error_frame(start.id, error, _beginning), limits)
             raise
         _limit_memory(start.header.get("memory_mb"))
         _send(sink, Frame(FrameKind.READY, start.id, service.hello), limits)
         while (request := read_frame(source, limits)) is not None:
-            _handle_request(request, service.handler, sink, about_request, limits)
+            _handle_request(request, service.handler, sink, about_request, describe or _beginning, limits)
 
 
 def _handle_request(
-    request: Frame, handler: Handler, sink: BinaryIO, about_request: tuple[type[Exception], ...], limits: Limits
+    request: Frame,
+    handler: Handler,
+    sink: BinaryIO,
+    about_request: tuple[type[Exception], ...],
+    describe: Callable[[Exception], str],
+    limits: Limits,
 ) -> None:
     if request.kind is not FrameKind.REQUEST:
         raise FramingError(f"expected a request, got {request.kind}")
@@ -75,13 +82,17 @@ def _handle_request(
     try:
         header, payload = handler(request.header, request.payload)
     except about_request as error:
-        _send(sink, _error_frame(request.id, error), limits)
+        _send(sink, _error_frame(request.id, error, describe), limits)
     else:
         _send(sink, Frame(FrameKind.REPLY, request.id, header, payload), limits)
 
 
-def _error_frame(number: int, error: Exception) -> Frame:
-    header = {"kind": type(error).__name__, "message": str(error)[:_MESSAGE_LENGTH]}
+def _beginning(error: Exception) -> str:
+    return str(error)[:_MESSAGE_LENGTH]
+
+
+def _error_frame(number: int, error: Exception, describe: Callable[[Exception], str]) -> Frame:
+    header = {"kind": type(error).__name__, "message": describe(error)}
     return Frame(FrameKind.ERROR, number, header)
 
 

@@ -13,25 +13,21 @@ from pathlib import Path
 from indexer.errors import CaptionRefused, PhotoVanished
 from indexer.model import FileStamp
 from indexer.ownership.mark import sha256
-from indexer.reasons import Obstacle
-
-GONE = "another program has moved or deleted the file"
-CHANGED = "another program has changed the file"
-IN_USE = "another program is using the file: it has it open for writing, or locked"
+from indexer.reasons import Obstacle, Reason, ReasonCode
 
 _REASONS = {
-    errno.EACCES: "the folder can't be written to (permission denied)",
-    errno.EPERM: "the file or its folder may not be changed (operation not permitted)",
-    errno.EROFS: "the file system is read-only",
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EBUSY: "the file is in use, or mounted by itself as containers are given single files",
-    errno.ETXTBSY: "the file is in use",
-    errno.EAGAIN: IN_USE,
-    errno.ELOOP: "the links that lead to the file go round in circles",
-    errno.ENAMETOOLONG: "the name would be longer than the file system takes",
-    errno.EIO: "the disk reports an error",
-    errno.ESTALE: "the network share has lost the file",
+    errno.EACCES: ReasonCode.FOLDER_NOT_WRITABLE,
+    errno.EPERM: ReasonCode.CHANGE_NOT_PERMITTED,
+    errno.EROFS: ReasonCode.READ_ONLY,
+    errno.ENOSPC: ReasonCode.DISK_FULL,
+    errno.EDQUOT: ReasonCode.QUOTA,
+    errno.EBUSY: ReasonCode.MOUNTED,
+    errno.ETXTBSY: ReasonCode.BUSY,
+    errno.EAGAIN: ReasonCode.OPEN_ELSEWHERE,
+    errno.ELOOP: ReasonCode.LINKS_TO_FILE,
+    errno.ENAMETOOLONG: ReasonCode.NAME_TOO_LONG,
+    errno.EIO: ReasonCode.DISK_ERROR,
+    errno.ESTALE: ReasonCode.SHARE_LOST,
 }
 
 #: What may be over later; the other reasons are final.
@@ -83,9 +79,11 @@ def stamp_of(status: os.stat_result) -> FileStamp:
     return FileStamp(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
-def plain_reason(error: OSError) -> str:
+def plain_reason(error: OSError) -> Reason:
     """What an error of the operating system means for whoever owns the photos."""
-    return _REASONS.get(error.errno or 0, error.strerror or str(error))
+    if (code := _REASONS.get(error.errno or 0)) is not None:
+        return Reason(code)
+    return Reason.of(ReasonCode.SYSTEM_ERROR, error=error.strerror or str(error))
 
 
 def cannot_replace(error: OSError) -> CannotReplace:
@@ -108,28 +106,28 @@ def read_file(path: Path, *, max_bytes: int) -> FileRead:
         real = Path(os.path.realpath(path, strict=True))
         descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError as error:
-        raise PhotoVanished(f"{path} is no longer there") from error
+        raise PhotoVanished(ReasonCode.PATH_GONE, path=str(path)) from error
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:  # what a photo's sidecar is called when its own name is as long as can be
-            raise PhotoVanished(f"{path} can't be there: the name is too long") from error
+            raise PhotoVanished(ReasonCode.NAME_IMPOSSIBLE, path=str(path)) from error
         raise _unreadable(error) from error
     before = os.fstat(descriptor)
     if not stat.S_ISREG(before.st_mode):
         os.close(descriptor)
-        raise CannotReplace("it is not a regular file")
+        raise CannotReplace(ReasonCode.NOT_A_REGULAR_FILE)
     with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - the descriptor is open already
         if before.st_size > max_bytes:
-            raise CannotReplace(f"the file is larger than {max_bytes >> 20} MB")
+            raise CannotReplace(ReasonCode.LARGER_THAN, limit=max_bytes >> 20)
         try:
             data = file.read()
         except OSError as error:
             raise _unreadable(error) from error
         if stamp_of(os.fstat(descriptor)) != stamp_of(before) or len(data) != before.st_size:
-            raise ChangedMeanwhile("the file changed while it was being read")
+            raise ChangedMeanwhile(ReasonCode.CHANGED_WHILE_READ)
         return FileRead(real, data, stamp_of(before), before.st_ctime_ns, before.st_nlink)
 
 
 def _unreadable(error: OSError) -> CannotReplace:
     if error.errno == errno.EACCES:
-        return CannotReplace("the file can't be read (permission denied)", obstacle=Obstacle.RIGHTS)
+        return CannotReplace(ReasonCode.READ_DENIED, obstacle=Obstacle.RIGHTS)
     return cannot_replace(error)

@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from indexer.atomic.file_read import (
-    CHANGED,
-    GONE,
     CannotReplace,
     ChangedMeanwhile,
     FileRead,
@@ -27,7 +25,7 @@ from indexer.atomic.swap import swap, take_away
 from indexer.atomic.temporary import Temporary
 from indexer.model import FileStamp
 from indexer.ownership.mark import sha256
-from indexer.reasons import Obstacle
+from indexer.reasons import Obstacle, ReasonCode
 
 # Programs that compare size and mtime (rsync and most backups) must see a difference, on FAT too, which counts in twos.
 _NOTICED_NS = 2_000_000_000
@@ -53,9 +51,7 @@ def replace_file(
     `ChangedMeanwhile`; the file is then untouched. Returns the new file's stamp.
     """
     if old.links > 1:
-        raise CannotReplace(
-            "the file has several hard links, and a replacement would part them", obstacle=Obstacle.LINKS
-        )
+        raise CannotReplace(ReasonCode.HARD_LINKS, obstacle=Obstacle.LINKS)
     with _plain_errors(), Folder(old.path.parent) as folder:
         _check_space(folder, len(new))
         with Temporary(folder, old.path.name) as copy:
@@ -94,7 +90,7 @@ def _written(
         try:
             digest = beside.submit(lambda: known_digest or sha256(data))
         except RuntimeError as error:
-            raise CannotReplace("the system has no room for another thread", obstacle=Obstacle.DISK) from error
+            raise CannotReplace(ReasonCode.NO_THREAD, obstacle=Obstacle.DISK) from error
         copy.write(data)
         attributes(copy.writer)
         announced = beside.submit(lambda: before_replacing and before_replacing(digest.result()))
@@ -107,7 +103,7 @@ def _give_name(folder: Folder, temporary: str, name: str) -> None:
     try:
         folder.rename_to_free(temporary, name)
     except FileExistsError as error:
-        raise ChangedMeanwhile(f"{name} has come to be there meanwhile") from error
+        raise ChangedMeanwhile(ReasonCode.CAME_MEANWHILE, name=name) from error
 
 
 def delete_file(old: FileRead, *, before_replacing: BeforeReplacing | None = None) -> None:
@@ -124,10 +120,10 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise ChangedMeanwhile(GONE) from error
+        raise ChangedMeanwhile(ReasonCode.MOVED) from error
     except OSError as error:
         if error.errno == errno.ELOOP:  # a link stands where the file was
-            raise ChangedMeanwhile(CHANGED) from error
+            raise ChangedMeanwhile(ReasonCode.CHANGED) from error
         raise cannot_replace(error) from error
 
 
@@ -148,9 +144,7 @@ def _copy_attributes(folder: Folder, old: FileRead, descriptor: int, *, move_ns:
             try:
                 os.fchown(descriptor, status.st_uid, status.st_gid)
             except PermissionError as error:
-                raise CannotReplace(
-                    "the file belongs to somebody else, and would change hands", obstacle=Obstacle.OWNER
-                ) from error
+                raise CannotReplace(ReasonCode.OTHER_OWNER, obstacle=Obstacle.OWNER) from error
         os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
         _copy_xattrs(source, descriptor)
         if move_ns is not None:
@@ -162,15 +156,14 @@ def _copy_attributes(folder: Folder, old: FileRead, descriptor: int, *, move_ns:
 def _copy_xattrs(source: int, descriptor: int) -> None:
     """Access lists and labels are extended attributes too. Raises `CannotReplace` where one would be lost."""
     if sys.platform != "linux":
-        raise CannotReplace("on this system a file's extended attributes can't be copied")
+        raise CannotReplace(ReasonCode.ATTRIBUTES_NOT_COPIED)
     there = xattrs(descriptor)
     for name, value in xattrs(source).items():
         if there.get(name) != value:
             try:
                 os.setxattr(descriptor, name, value)
             except OSError as error:
-                reason = f"its extended attribute {name} can't be copied"
-                raise CannotReplace(reason, obstacle=Obstacle.RIGHTS) from error
+                raise CannotReplace(ReasonCode.ATTRIBUTE, name=str(name), obstacle=Obstacle.RIGHTS) from error
 
 
 def _umask() -> int:

@@ -14,10 +14,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from indexer.atomic.file_read import CHANGED, GONE, ChangedMeanwhile, FileRead
+from indexer.atomic.file_read import ChangedMeanwhile, FileRead
 from indexer.atomic.folder import CannotExchange, Folder
 from indexer.atomic.held_file import HeldFile
 from indexer.atomic.temporary import Temporary, keep_aside, leaving_name
+from indexer.reasons import ReasonCode
 
 # A program may have looked the name up before the exchange and be inside `open`, not yet where the lease stops it.
 # Measured with a loop of nothing but `open`: 1 of 9,000 exchanges met one without a pause, none of 45,000 with 0.5 ms.
@@ -72,7 +73,7 @@ def _held(folder: Folder, old: FileRead) -> Iterator[HeldFile]:
             standing.lease()
             yield standing
     except FileNotFoundError as error:
-        raise ChangedMeanwhile(GONE) from error
+        raise ChangedMeanwhile(ReasonCode.MOVED) from error
 
 
 def _check_same(folder: Folder, old: FileRead, standing: HeldFile) -> None:
@@ -83,7 +84,7 @@ def _check_same(folder: Folder, old: FileRead, standing: HeldFile) -> None:
     """
     same = old.was(standing.status) and (not standing.is_leased or standing.reads(old.data))
     if not same or not standing.stands_at(folder.descriptor, old.path.name):
-        raise ChangedMeanwhile(CHANGED)
+        raise ChangedMeanwhile(ReasonCode.CHANGED)
 
 
 def _check_untouched(folder: Folder, old: FileRead, standing: HeldFile, aside: str, before: tuple[object, ...]) -> None:
@@ -93,13 +94,13 @@ def _check_untouched(folder: Folder, old: FileRead, standing: HeldFile, aside: s
     has to be back before that editor looks.
     """
     if not standing.stands_at(folder.descriptor, aside):
-        raise ChangedMeanwhile(CHANGED)
+        raise ChangedMeanwhile(ReasonCode.CHANGED)
     over = time.monotonic() + _GRACE_S
     folder.sync()
     time.sleep(max(over - time.monotonic(), 0))
     same = standing.attributes == before and (standing.is_leased or standing.reads(old.data))
     if not same or standing.is_touched:
-        raise ChangedMeanwhile(CHANGED)
+        raise ChangedMeanwhile(ReasonCode.CHANGED)
 
 
 def _change_back(folder: Folder, name: str, copy: Temporary) -> None:
@@ -130,6 +131,6 @@ def _replace_unseen(folder: Folder, old: FileRead, copy: Temporary) -> None:
     """Where names can't change places (NFS, SMB, exFAT, FUSE mostly; macOS): one last look, and a plain rename. What
     another program writes in the microseconds between is lost; nothing better is to be had there."""
     if not old.was(folder.look(old.path.name)):
-        raise ChangedMeanwhile(CHANGED)
+        raise ChangedMeanwhile(ReasonCode.CHANGED)
     folder.rename(copy.name, old.path.name)
     folder.sync()

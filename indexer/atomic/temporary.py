@@ -28,7 +28,7 @@ from typing import Self
 from indexer.atomic.file_read import CannotReplace
 from indexer.atomic.folder import Folder
 from indexer.atomic.held_file import HeldFile
-from indexer.reasons import Obstacle
+from indexer.reasons import Obstacle, ReasonCode
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Temporary:
         with suppress(OSError, AttributeError):  # the kernel is asked to forget the bytes; not on macOS
             os.posix_fadvise(self.file.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         if not self.file.reads(data):
-            raise CannotReplace("the disk gave back other bytes than were written to it", obstacle=Obstacle.DISK)
+            raise CannotReplace(ReasonCode.OTHER_BYTES, obstacle=Obstacle.DISK)
 
     def name_both(self, old: str, new: str) -> None:
         """From now on the name may be the old file's; the arguments are SHA-256 digests."""

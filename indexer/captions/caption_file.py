@@ -18,18 +18,17 @@ from indexer.captions.removal import Bare, bare_photo, check_by_journal
 from indexer.captions.sidecar import Sidecars, sidecars_of
 from indexer.errors import CaptionRefused, UnreadablePhoto
 from indexer.formats.editable import EditablePhoto, XmpFile, foreign_caption, open_photo, own_caption, persons_caption
-from indexer.message import noted
 from indexer.metadata.read_metadata import read_metadata, text_digests
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written
 from indexer.ownership.mark import MOST_OVERRULED, OWN_FIELDS, FieldText, OwnCaption, digest, fields_with, find_persons
-from indexer.reasons import Obstacle
+from indexer.reasons import Obstacle, Reason, ReasonCode
 
-PERSONS_WORDS = "a person has described this photo"
-CHANGED_SINCE = "the file has changed since it was looked at"
-KEPT_CHANGING = "other programs keep changing the file"
-NOT_OURS = "there is no caption of ours"
-LINK_OUT = "the photo is a link to a file outside the library, which is left alone"
-OTHER_WORDS = "the file has a person's words from another program, which are never overwritten"
+PERSONS_WORDS = Reason(ReasonCode.DESCRIBED)
+CHANGED_SINCE = Reason(ReasonCode.CHANGED_SINCE)
+KEPT_CHANGING = Reason(ReasonCode.KEPT_CHANGING)
+NOT_OURS = Reason(ReasonCode.NOT_OURS)
+LINK_OUT = Reason(ReasonCode.LINK_OUT)
+OTHER_WORDS = Reason(ReasonCode.OTHER_WORDS)
 
 #: Folders in which a program keeps its own account of every file: nothing is written there, nor beside.
 MANAGED_LIBRARIES = frozenset({".photoslibrary", ".photolibrary", ".migratedphotolibrary", ".aplibrary"})
@@ -64,7 +63,7 @@ class Undone:
     path: Path
     place: CaptionPlace | None
     restored: bool
-    reason: str | None = None
+    reason: Reason | None = None
     exact: bool = False
     stamp: FileStamp | None = None
     words: FileCaption | None = None
@@ -99,7 +98,7 @@ def write_caption(
     Raises `PhotoVanished` where the file is not there, `StorageError` where the journal can't be written.
     """
     if (library := managed_library(path)) is not None:
-        reason = noted(f"the file is kept by another program's library ({library.name})")
+        reason = Reason.of(ReasonCode.MANAGED_LIBRARY, library=library.name)
         return Written(CaptionPlace.INDEX, stamp, reason)
     sidecars, text = Sidecars(path, sidecar_dir, journal, tuple(roots)), FileCaption.of(words)
     first: _Writing | None = None
@@ -114,7 +113,7 @@ def write_caption(
         except ChangedMeanwhile:
             continue
         except CannotReplace as error:
-            return Written(CaptionPlace.INDEX, stamp, str(error), obstacle=error.obstacle)
+            return Written(CaptionPlace.INDEX, stamp, error.reason, obstacle=error.obstacle)
         return written if writing is first else replace(written, stamp=stamp)
     return Written(CaptionPlace.INDEX, stamp, KEPT_CHANGING, obstacle=Obstacle.OTHERS)
 
@@ -134,21 +133,21 @@ class _Writing:
     sidecars: Sidecars
     keep_mtime: bool = field(kw_only=True)
     over_correction: bool = field(kw_only=True)
-    reasons: list[str] = field(default_factory=list, init=False)
+    reasons: list[Reason] = field(default_factory=list, init=False)
     obstacle: Obstacle | None = field(default=None, init=False)
     photo: EditablePhoto | None = field(default=None, init=False)
     overrules: frozenset[str] = field(default=frozenset(), init=False)
 
     def __post_init__(self) -> None:
         if len(self.file.data) > _MAX_EDIT_BYTES:
-            self.reasons.append(f"files over {_MAX_EDIT_BYTES >> 20} MB are not changed")
+            self.reasons.append(Reason.of(ReasonCode.TOO_LARGE_TO_CHANGE, limit=_MAX_EDIT_BYTES >> 20))
             return
         try:
             self.photo = open_photo(self.file.data, self.file.path.suffix)
             if self.photo is None:
-                self.reasons.append("files of this format are not changed")
+                self.reasons.append(Reason(ReasonCode.FORMAT_NOT_CHANGED))
         except CaptionRefused as refused:
-            self.reasons.append(str(refused))
+            self.reasons.append(refused.reason)
 
     @property
     def picture(self) -> str:
@@ -165,7 +164,7 @@ class _Writing:
             inside = self._is_in_the_way(self._is_described)
         except CaptionRefused as refused:
             self.obstacle = refused.obstacle
-            return self._written(CaptionPlace.INDEX, str(refused))
+            return self._written(CaptionPlace.INDEX, refused.reason)
         if (beside or inside) and self.words.by is CaptionBy.MODEL:
             return self._written(CaptionPlace.INDEX, PERSONS_WORDS)
         if inside or not embed:
@@ -197,9 +196,9 @@ class _Writing:
         try:
             found = text_digests(self.file.data, self.sidecars.path, self.sidecars.packets())
         except UnreadablePhoto as error:
-            raise CaptionRefused(f"what the file says can't be read: {error}") from error
+            raise CaptionRefused(ReasonCode.UNREADABLE_WORDS, reason=error.reason) from error
         if len(found) > MOST_OVERRULED:
-            raise CaptionRefused("other programs have put too many texts into the file for one more above them")
+            raise CaptionRefused(ReasonCode.TOO_MANY_TEXTS)
         return found
 
     def _is_described(self) -> bool:
@@ -222,7 +221,7 @@ class _Writing:
                 return self._written(self.photo.own_place or CaptionPlace.XMP, None)
             bare = self.photo if base is self.file.data else open_photo(base) or self.photo
         except CaptionRefused as refused:
-            self.reasons.append(str(refused))
+            self.reasons.append(refused.reason)
             return None
         for place in bare.places:
             try:
@@ -230,7 +229,7 @@ class _Writing:
             except ChangedMeanwhile:
                 raise
             except CaptionRefused as refused:
-                self.reasons.append(str(refused))
+                self.reasons.append(refused.reason)
                 self.obstacle = self.obstacle or refused.obstacle
                 if isinstance(refused, CannotReplace):
                     break
@@ -250,7 +249,7 @@ class _Writing:
         try:
             self.sidecars.undo()
         except CaptionRefused as refused:
-            self.reasons.append(f"an older sidecar stays: {refused}")
+            self.reasons.append(Reason.of(ReasonCode.OLD_SIDECAR_STAYS, reason=refused.reason))
 
     def _beside_the_file(self) -> Written:
         try:
@@ -259,16 +258,17 @@ class _Writing:
             raise
         except CaptionRefused as refused:
             self.obstacle = refused.obstacle or self.obstacle
-            again = str(refused) in self.reasons
-            self.reasons.append(noted("no sidecar either") if again else noted(f"no sidecar: {refused}"))
+            again = refused.reason in self.reasons
+            either = Reason(ReasonCode.NO_SIDECAR_EITHER)
+            self.reasons.append(either if again else Reason.of(ReasonCode.NO_SIDECAR, reason=refused.reason))
             return self._written(CaptionPlace.INDEX, self._why)
         return self._written(CaptionPlace.SIDECAR, self._why)
 
     @property
-    def _why(self) -> str | None:
-        return "; ".join(dict.fromkeys(self.reasons)) or None
+    def _why(self) -> Reason | None:
+        return Reason.joined(self.reasons)
 
-    def _written(self, place: CaptionPlace, reason: str | None) -> Written:
+    def _written(self, place: CaptionPlace, reason: Reason | None) -> Written:
         return Written(place, self.file.stamp, reason, obstacle=self.obstacle)
 
 
@@ -308,7 +308,7 @@ def undo_caption(
         except ChangedMeanwhile:
             continue
         except CaptionRefused as refused:
-            return Undone(path, None, restored=False, reason=str(refused), obstacle=refused.obstacle)
+            return Undone(path, None, restored=False, reason=refused.reason, obstacle=refused.obstacle)
     return Undone(path, None, restored=False, reason=KEPT_CHANGING, obstacle=Obstacle.OTHERS)
 
 
@@ -339,14 +339,14 @@ class _Undoing:
         except CaptionRefused as refused:
             if place is None or isinstance(refused, ChangedMeanwhile):
                 raise
-            reason = f"the photo itself is done; {refused}"
+            reason = Reason.of(ReasonCode.PHOTO_DONE, reason=refused.reason)
             return Undone(path, place, False, reason, bare.exact, stamp, words, refused.obstacle, copies)
         if place is None and beside is None:
             return Undone(path, None, restored=False, reason=NOT_OURS, stamp=stamp)
         exact = bare.exact and (beside is None or beside.exact)
-        why = None if exact else "another program has changed the file since: only our own fields are taken out"
+        why = None if exact else Reason(ReasonCode.ONLY_OUR_FIELDS)
         if bare.left:
-            why = noted(f"all but a copy of our caption is taken out: it stays in {', '.join(bare.left)}")
+            why = Reason.of(ReasonCode.COPY_STAYS, fields=", ".join(bare.left))
         return Undone(path, place or CaptionPlace.SIDECAR, not bare.left, why, exact, stamp, words, copies=copies)
 
     def _vouched(self, file: FileRead) -> frozenset[str]:

@@ -17,6 +17,7 @@ from indexer.ownership.mark import (
     fields_with,
     sha256,
 )
+from indexer.reasons import ReasonCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def check_by_journal(restored: Bare, file: FileRead, journal: Journal | None) ->
     """Raises `CaptionRefused` where the journal remembers another original than the file itself does."""
     original = journal.original(file.sha256) if journal is not None else None
     if original is not None and restored.sha256 != original:
-        raise CaptionRefused("the journal remembers another original than the file itself: nothing was changed")
+        raise CaptionRefused(ReasonCode.OTHER_ORIGINAL)
 
 
 def bare_photo(
@@ -54,7 +55,7 @@ def bare_photo(
     check_removal(file.data, bare)
     left = open_photo(bare)
     if left is None:
-        raise CaptionRefused("another program has changed the file since, and more than our caption would be lost")
+        raise CaptionRefused(ReasonCode.MORE_WOULD_BE_LOST)
     if not partly or bare == file.data:
         check_words(photo.texts, left.texts, ours)
     check_nothing_lost(photo.texts, left.texts, ours)

@@ -22,7 +22,7 @@ from indexer.formats.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
 from indexer.metadata.sidecar_files import xmp_beside
 from indexer.model import CaptionBy, FileCaption
 from indexer.ownership.mark import OWN_FIELDS, FieldText, Mark, OwnCaption, Stripped, check_words, fields_with, sha256
-from indexer.reasons import Obstacle
+from indexer.reasons import Obstacle, ReasonCode
 
 
 def sidecar_path(path: Path, sidecar_dir: Path | None = None) -> Path:
@@ -106,7 +106,10 @@ class Sidecars:
             except XmpError as error:
                 if may_describe(file.data):
                     raise CaptionRefused(
-                        f"the sidecar {file.path.name} may hold a person's caption: {error}", obstacle=Obstacle.OTHERS
+                        ReasonCode.SIDECAR_MAY_DESCRIBE,
+                        name=file.path.name,
+                        reason=error.reason,
+                        obstacle=Obstacle.OTHERS,
                     ) from error
         return False
 
@@ -147,14 +150,14 @@ class Sidecars:
                     raise
                 continue
             return place
-        raise CannotReplace("there is no place for a sidecar")
+        raise CannotReplace(ReasonCode.NO_PLACE_FOR_SIDECAR)
 
     def _write_at(self, place: Path, words: Caption | FileCaption, overrules: frozenset[str]) -> None:
         try:
             file = read_file(place, max_bytes=MAX_PACKET_BYTES)
         except PhotoVanished:
             if os.path.islink(place):  # noqa: PTH114 - says no, and raises nothing, where the name is too long
-                raise CannotReplace("it is a link that leads nowhere") from None
+                raise CannotReplace(ReasonCode.DEAD_LINK) from None
             self._check_inside(place, Path(os.path.realpath(place)))
             own = OwnCaption.of(words, before="", overrules=overrules)
             new = xmp_edit.compose_packet(own)
@@ -177,7 +180,7 @@ class Sidecars:
 
     def _check_inside(self, place: Path, real: Path) -> None:
         if leads_out(place, real, self.roots):
-            raise CannotReplace("its place lies outside the library, where a link leads")
+            raise CannotReplace(ReasonCode.SIDECAR_OUTSIDE)
 
     def undo(self, *, dry_run: bool = False, vouched: frozenset[str] = frozenset()) -> Stripped | None:
         """Takes our caption out of every sidecar, and removes those that held nothing else; None where there was none
@@ -215,7 +218,9 @@ class Sidecars:
             except PhotoVanished:
                 continue
             except CannotReplace as error:
-                raise CannotReplace(f"the sidecar {place.name}: {error}", obstacle=error.obstacle) from error
+                raise CannotReplace(
+                    ReasonCode.SIDECAR, name=place.name, reason=error.reason, obstacle=error.obstacle
+                ) from error
             if not is_of_another(place, file.data, self.path):
                 yield file
 
@@ -236,7 +241,7 @@ def _spliced(base: bytes | None, own: OwnCaption) -> bytes:
     if base is None:
         return xmp_edit.compose_packet(own)
     if own.mark.by is CaptionBy.MODEL and not xmp_edit.can_describe(base):
-        raise CaptionRefused("it has a dc:description already, be it an empty one")
+        raise CaptionRefused(ReasonCode.HAS_DESCRIPTION)
     return xmp_edit.splice(base, own)
 
 

@@ -48,7 +48,7 @@ from indexer.catalogue.scans import Scans
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.catalogue.unreadable import UnreadablePlaces
 from indexer.errors import StorageError
-from indexer.message import noted
+from indexer.message import Message
 from indexer.model import (
     LISTED_FILES,
     METADATA_VERSION,
@@ -61,6 +61,7 @@ from indexer.model import (
     PhotoFile,
     PhotoSummary,
 )
+from indexer.reasons import Reason, from_stored, stored
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_told, hint_for, is_damage
 
@@ -87,7 +88,7 @@ class Refused:
     """A photo that search will not have as it is, and why."""
 
     photo: Photo
-    reason: str
+    reason: Reason
 
 
 class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadablePlaces, Retries, ScanRequests):
@@ -127,11 +128,14 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
         if is_damage(error):
             self._database.note_damage(str(error))
 
-    def trouble(self) -> str | None:
+    def trouble(self) -> Message | None:
         """What is known to be wrong with the file, with what to do about it; None where nothing is."""
         path = self._database.path
         if self._database.is_lost:
-            return noted(f"the catalogue {path} was deleted or replaced while it was in use: start recollect again")
+            return Message(
+                "the catalogue %(path)s was deleted or replaced while it was in use: start recollect again",
+                path=str(path),
+            )
         return None if (damage := self._database.noted_damage) is None else damage_told(path, damage)
 
     def probe(self) -> None:
@@ -329,17 +333,17 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
             thumbnails_waiting=row["remaking"],
         )
 
-    def unwritten(self) -> dict[str, int]:
-        """How many present photos have a caption in the catalogue and none in or beside their files, by the reason as
-        it was recorded, the most frequent first; "" where none was. Where the model found no words, or a person marked
-        them as wrong, there is nothing to write."""
+    def unwritten(self) -> dict[Reason | None, int]:
+        """How many present photos have a caption in the catalogue and none in or beside their files, by the reason,
+        the most frequent first; None where none is known. Where the model found no words, or a person marked them as
+        wrong, there is nothing to write."""
         rows = self._database.reader.execute(
-            """SELECT coalesce(caption_reason, '') AS reason, count(*) AS photos FROM photo
+            """SELECT caption_reason AS reason, count(*) AS photos FROM photo
             WHERE gone = 0 AND caption_place = 'index'
             AND (corrected_text IS NOT NULL OR (machine_text <> '' AND wrong = 0))
             GROUP BY caption_reason ORDER BY photos DESC, reason"""
         )
-        return {row["reason"]: row["photos"] for row in rows}
+        return {from_stored(row["reason"]): row["photos"] for row in rows}
 
     def unpushed(self, limit: int) -> list[Photo]:
         """Present photos that search has not heard of in their latest revision, each with `SEARCHED_FILES` of its files
@@ -352,7 +356,7 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
         rows = self._database.reader.execute(
             f"SELECT id, refused_reason FROM photo WHERE {_REFUSED} ORDER BY id LIMIT ?", (limit,)
         )
-        reasons = {row["id"]: row["refused_reason"] for row in rows}
+        reasons = {row["id"]: Reason.from_json(row["refused_reason"]) for row in rows}
         return [Refused(photo, reasons[photo.id]) for photo in self.photos(list(reasons))]
 
 
@@ -386,7 +390,7 @@ def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place:
         photo.caption_place is None or (photo.caption_place is CaptionPlace.INDEX and keep_place)
     ):
         values["caption_place"] = photo.caption_place.value if photo.caption_place else None
-        values["caption_reason"] = storable(photo.caption_reason)
+        values["caption_reason"] = stored(photo.caption_reason)
     columns = ", ".join(values)
     marks = ", ".join("?" * len(values))
     updates = ", ".join(f"{column} = {_newer(column, keep_date)}" for column in values)
@@ -440,7 +444,7 @@ def _place(row: sqlite3.Row, photo: IndexedPhoto) -> tuple[str | int | None, ...
     if photo.caption_place is not None:
         obstacle = photo.obstacle.value if photo.obstacle else None
         waits = write_wait(row, photo.obstacle)
-        return photo.caption_place.value, storable(photo.caption_reason), obstacle, *waits
+        return photo.caption_place.value, stored(photo.caption_reason), obstacle, *waits
     if row["photo_id"] != photo.content_key:
         return None, None, None, 0, None
     return tuple(row[column] for column in ("caption_place", "caption_reason", "obstacle", "write_tries", "write_at"))

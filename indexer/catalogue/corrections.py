@@ -21,6 +21,7 @@ from indexer.catalogue.file_rows import touch
 from indexer.catalogue.job_queue import FRESH, RANK
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, storable
 from indexer.model import CaptionPlace, EmbedState, IndexedPhoto, Job, JobKind, PhotoFile
+from indexer.reasons import Reason, from_stored
 from indexer.sqlite.database import Database
 
 _FILES = f"'{EmbedState.PRESENT}', '{EmbedState.CORRECTION_ONLY}', '{EmbedState.WITHDRAWING}'"
@@ -32,7 +33,7 @@ class WordsPending:
 
     waiting: int = 0  # files whose turn is to come
     missing: int = 0  # files that are not there: their turn is when they are back
-    failed: str | None = None  # why a file was given up
+    failed: Reason | None = None  # why a file was given up
 
 
 class Corrections:
@@ -75,7 +76,7 @@ class Corrections:
         )
         return [(row["photo_id"], file_from_row(row)) for row in rows]
 
-    def note_undone(self, file_ids: Iterable[int], reason: str) -> None:
+    def note_undone(self, file_ids: Iterable[int], reason: Reason) -> None:
         """Our words were taken out of these files on purpose; once no file has any, they stand in the catalogue only.
 
         A correction stays what is shown, and is not written into them again unless somebody corrects it once more.
@@ -85,7 +86,7 @@ class Corrections:
             writer.executemany(
                 f"""UPDATE photo SET caption_place = ?, caption_reason = ?, revision = revision + 1 WHERE id = ?
                 AND NOT EXISTS (SELECT 1 FROM file WHERE photo_id = photo.id AND ours IN ({_FILES}))""",
-                [(CaptionPlace.INDEX.value, reason, photo_id) for photo_id in photo_ids],
+                [(CaptionPlace.INDEX.value, reason.to_json(), photo_id) for photo_id in photo_ids],
             )
 
     def note_withdrawing(self, job: Job) -> None:
@@ -108,7 +109,7 @@ class Corrections:
         return WordsPending(
             waiting=sum(row["state"] != "aside" for row in there),
             missing=len(rows) - len(there),
-            failed=next((row["reason"] for row in there if row["state"] == "aside"), None),
+            failed=next((from_stored(row["reason"]) for row in there if row["state"] == "aside"), None),
         )
 
 
@@ -214,7 +215,7 @@ def enqueue_words(
     )
 
 
-def _drop_words(writer: sqlite3.Connection, file_id: int, reason: str) -> str | None:
+def _drop_words(writer: sqlite3.Connection, file_id: int, reason: Reason) -> str | None:
     """Those that are on their way do not go in. Returns the photo that the file shows."""
     writer.execute(
         "DELETE FROM job WHERE kind IN (?, ?) AND state <> 'claimed' AND file_id = ?",
@@ -223,7 +224,7 @@ def _drop_words(writer: sqlite3.Connection, file_id: int, reason: str) -> str | 
     row = writer.execute(
         """UPDATE file SET ours = ?, caption_place = ?, caption_reason = ?, obstacle = NULL WHERE id = ?
         RETURNING photo_id""",
-        (EmbedState.REMOVED.value, CaptionPlace.INDEX.value, reason, file_id),
+        (EmbedState.REMOVED.value, CaptionPlace.INDEX.value, reason.to_json(), file_id),
     ).fetchone()
     return None if row is None else row["photo_id"]
 

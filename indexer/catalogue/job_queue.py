@@ -19,12 +19,12 @@ from datetime import UTC, datetime
 
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, found_from_row, now, storable
 from indexer.model import METADATA_VERSION, EmbedState, Job, JobKind, PhotoFile
-from indexer.reasons import FailureKind, next_wait
+from indexer.reasons import FailureKind, Reason, ReasonCode, next_wait
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_in_rows
 
 MAX_ATTEMPTS = 3
-DEATH_REASON = "the process died three times while working on this photo"
+DEATH_REASON = Reason(ReasonCode.DIED_WITH_IT)
 DEATH_KIND = FailureKind.DEATH.value
 
 #: What somebody on the page waits for comes first, what can wait last.
@@ -84,7 +84,7 @@ class SetAside:
     id: int
     file: PhotoFile
     job: JobKind
-    reason: str
+    reason: Reason
     kind: str
     attempts: int
     at: datetime
@@ -122,7 +122,7 @@ class JobQueue:
             f"{_JOB} WHERE {_CLAIMABLE} AND job.suspect = 1 ORDER BY job.attempts, job.rank, job.id LIMIT 1"
         ).fetchall()
 
-    def fail(self, job: Job, reason: str, *, kind: str, final: bool) -> None:
+    def fail(self, job: Job, reason: Reason, *, kind: str, final: bool) -> None:
         """Records why a job failed: set aside where `final` or after three attempts, else queued behind the others.
 
         A file that changed or moved while the job was in hand is simply looked at again.
@@ -137,7 +137,7 @@ class JobQueue:
             aside = final or row["attempts"] >= MAX_ATTEMPTS
             writer.execute(
                 f"""UPDATE job SET state = ?, reason = ?, reason_kind = ?, at = ?, rank = {_BEHIND} WHERE id = ?""",
-                ("aside" if aside else "queued", storable(reason), storable(kind), now(), job.id),
+                ("aside" if aside else "queued", reason.to_json(), storable(kind), now(), job.id),
             )
             if aside:
                 _schedule(writer, job.id, kind)
@@ -166,7 +166,7 @@ class JobQueue:
             dead = writer.execute(
                 """UPDATE job SET state = 'aside', reason = ?, reason_kind = ?, at = ?
                 WHERE state = 'claimed' AND attempts >= ? RETURNING id""",
-                (DEATH_REASON, DEATH_KIND, now(), MAX_ATTEMPTS),
+                (DEATH_REASON.to_json(), DEATH_KIND, now(), MAX_ATTEMPTS),
             ).fetchall()
             for row in dead:
                 _schedule(writer, row["id"], DEATH_KIND)
@@ -357,7 +357,7 @@ def set_aside_from_row(row: sqlite3.Row) -> SetAside:
         id=row["id"],
         file=file_from_row(row),
         job=JobKind(row["kind"]),
-        reason=row["reason"],
+        reason=Reason.from_json(row["reason"]),
         kind=row["reason_kind"],
         attempts=row["attempts"],
         at=datetime.fromisoformat(row["at"]),

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from indexer.catalogue.rows import storable
+from indexer.reasons import Reason
 from indexer.sqlite.database import Database
 
 #: The `search_revision` of a photo that search holds in a form which is not to be relied on.
@@ -57,7 +58,7 @@ class Outbox:
         self,
         pushed: Iterable[tuple[str, int]],
         *,
-        refused: Iterable[tuple[str, int, str]] = (),
+        refused: Iterable[tuple[str, int, Reason]] = (),
         position: str | None = None,
     ) -> None:
         """(id, revision) pairs that search holds now, and (id, revision, reason) of those that it will not have.
@@ -73,7 +74,7 @@ class Outbox:
             )
             writer.executemany(
                 "UPDATE photo SET refused_revision = ?, refused_reason = ? WHERE id = ?",
-                [(revision, storable(reason), photo_id) for photo_id, revision, reason in refused],
+                [(revision, reason.to_json(), photo_id) for photo_id, revision, reason in refused],
             )
             _remember(writer, position)
 

@@ -28,7 +28,7 @@ from indexer.model import (
     Position,
     is_unsure,
 )
-from indexer.reasons import Obstacle
+from indexer.reasons import Obstacle, from_stored
 from indexer.sqlite.errors import damage_in_rows
 
 _INT64 = 1 << 63
@@ -162,7 +162,7 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int
         caption_by=CaptionBy.PERSON if person else CaptionBy.MODEL if believed else None,
         machine=machine,
         caption_place=CaptionPlace(place) if place else None,
-        caption_reason=row["caption_reason"],
+        caption_reason=from_stored(row["caption_reason"]),
         added_at=datetime.fromisoformat(row["added_at"]),
         revision=row["revision"],
         correction=row["corrected_text"],
@@ -207,7 +207,7 @@ def file_from_row(row: sqlite3.Row) -> PhotoFile:
         stamp=stamp_of(row["mtime_ns"], row["size"], row["inode"]),
         missing=row["missing_since"] is not None,
         caption_place=CaptionPlace(row["file_place"]) if row["file_place"] else None,
-        caption_reason=row["file_reason"],
+        caption_reason=from_stored(row["file_reason"]),
         obstacle=Obstacle(row["obstacle"]) if row["obstacle"] else None,
     )
 

@@ -38,8 +38,8 @@ from indexer.catalogue.moved_library import absent_roots, faded_files, quieten_e
 from indexer.catalogue.rows import now, storable
 from indexer.catalogue.unreadable import keep_unreadable
 from indexer.file_errors import is_gone, outermost_only, unreadable_reason
-from indexer.message import noted
 from indexer.model import FoundFile
+from indexer.reasons import Reason, ReasonCode, from_stored, stored
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_in_rows
 
@@ -78,7 +78,7 @@ class ScanOutcome:
     """
 
     missing: int
-    held_back: str | None = None
+    held_back: Reason | None = None
     unreadable: Mapping[bytes, str] = field(default_factory=dict)
 
 
@@ -90,7 +90,7 @@ class RootState:
     files: int
     missing: int
     walked_at: str | None
-    held_back: str | None
+    held_back: Reason | None
     passed_over: Mapping[str, int] = field(default_factory=dict)  # how many files of which suffix are not read
 
 
@@ -201,9 +201,8 @@ class Scans:
         unseen = self._unseen(scan)
         held_back = None if accepted else self._doubt(scan, unseen, self._known(scan))
         if (code := scan.unreadable.get(scan.below)) is not None and not self._has_nothing_to_lose(scan):
-            held_back = noted(
-                f"{_shown(scan.root)} can't be read ({unreadable_reason(code)}); nothing was removed. {_hint(code)}"
-            )
+            why = unreadable_reason(code)
+            held_back = Reason.of(ReasonCode.ROOT_UNREADABLE, root=_shown(scan.root), why=why, hint=_hint(code))
         with self._database.transaction() as writer:
             if held_back is None:
                 faded = faded_files(writer, scan.absent, scan.root_id)
@@ -214,7 +213,7 @@ class Scans:
                     (device_of(scan.root), now(), scan.root_id, scan.below),
                 )
                 writer.execute("UPDATE root SET accept_losses = 0 WHERE id = ?", (scan.root_id,))
-            writer.execute("UPDATE root SET held_back = ? WHERE id = ?", (storable(held_back), scan.root_id))
+            writer.execute("UPDATE root SET held_back = ? WHERE id = ?", (stored(held_back), scan.root_id))
             unreadable = outermost_only(scan.unreadable) if code is None else {}
             if code is None:
                 keep_unreadable(writer, scan.root_id, scan.below, unreadable)
@@ -259,7 +258,8 @@ class Scans:
                 ids.update(files_at(writer, root_id, gone))
             known = count_present(writer, root_id)
             if len(ids) > 1 and (len(ids) == known or len(ids) > max(SMALL_LOSS, LOSS_SHARE * known)):
-                return ScanOutcome(0, noted(f"{_shown(root)}: {len(ids)} of {known} photos are gone at once"))
+                told = Reason.of(ReasonCode.GONE_AT_ONCE, root=_shown(root), lost=len(ids), photos=known)
+                return ScanOutcome(0, told)
             mark_missing(writer, sorted(ids))
         return ScanOutcome(len(ids))
 
@@ -278,7 +278,7 @@ class Scans:
                 files=row["files"] - row["missing"],
                 missing=row["missing"],
                 walked_at=row["walked_at"],
-                held_back=row["held_back"],
+                held_back=from_stored(row["held_back"]),
                 passed_over=json.loads(row["passed_over"]),
             )
             for row in rows
@@ -353,7 +353,7 @@ class Scans:
         row = self._database.reader.execute("SELECT accept_losses FROM root WHERE id = ?", (scan.root_id,)).fetchone()
         return bool(row["accept_losses"])
 
-    def _doubt(self, scan: ScanState, unseen: Sequence[tuple[int, bytes, bytes]], known: int) -> str | None:
+    def _doubt(self, scan: ScanState, unseen: Sequence[tuple[int, bytes, bytes]], known: int) -> Reason | None:
         """Why the losses of a scan are not believed, or None."""
         if not unseen:
             return None
@@ -362,14 +362,12 @@ class Scans:
         lost = sum(is_gone(os.path.join(base, join(folder, name)[start:])) for _, folder, name in unseen)
         where = _shown(scan.root)
         if lost and lost == known and not any(scan.seen):
-            return noted(f"{where} is empty, where it held {known} photos; nothing was removed. {_HINT}")
+            return Reason.of(ReasonCode.ROOT_EMPTY, root=where, photos=known, hint=_HINT)
         device = self._database.reader.execute("SELECT device FROM root WHERE id = ?", (scan.root_id,)).fetchone()[0]
         replaced = not scan.below and device is not None and device != device_of(scan.root)
         if lost > LOSS_SHARE * known and (replaced or lost > SMALL_LOSS):
-            if replaced:
-                also = noted("another file system stands in its place and")
-                return noted(f"{where}: {also} {lost} of {known} photos are gone at once; nothing was removed. {_HINT}")
-            return noted(f"{where}: {lost} of {known} photos are gone at once; nothing was removed. {_HINT}")
+            code = ReasonCode.ROOT_REPLACED if replaced else ReasonCode.ROOT_LOST_PHOTOS
+            return Reason.of(code, root=where, lost=lost, photos=known, hint=_HINT)
         return None
 
 
@@ -387,13 +385,11 @@ def _shown(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-_HINT = noted("Mount or restore the folder; or, if they are meant to be gone, run: recollect index --accept-losses")
-_RIGHTS_HINT = noted("Let the user that recollect runs as read and enter it")
-_DISK_HINT = noted("Look after the disk: the system's log (dmesg) says more")
+_HINT = Reason(ReasonCode.HINT_MOUNT)
 
 
-def _hint(code: str) -> str:
+def _hint(code: str) -> Reason:
     """What mends a root that can't be read; `code` is the errno's name."""
     if code in {"EACCES", "EPERM"}:
-        return _RIGHTS_HINT
-    return _DISK_HINT if code in {"EIO", "EUCLEAN"} else _HINT
+        return Reason(ReasonCode.HINT_RIGHTS)
+    return Reason(ReasonCode.HINT_DISK) if code in {"EIO", "EUCLEAN"} else _HINT

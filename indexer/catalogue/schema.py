@@ -6,6 +6,7 @@ is. Times are ISO 8601, UTC where they are ours. Lists are JSON arrays. Inodes a
 
 from __future__ import annotations
 
+from indexer.catalogue.former_reasons import store_reasons_as_codes
 from indexer.sqlite.database import Migration
 
 _FIRST = """
@@ -266,4 +267,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-10", _RETRIES),
     ("catalogue-copies", _COPIES),
     ("catalogue-scan-requests", _SCAN_REQUESTS),
+    ("catalogue-reasons", store_reasons_as_codes),
 )

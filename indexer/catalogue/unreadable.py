@@ -13,6 +13,7 @@ from pathlib import Path
 
 from indexer.catalogue.rows import now
 from indexer.file_errors import unreadable_reason
+from indexer.reasons import Reason
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_in_rows
 
@@ -27,7 +28,7 @@ class UnreadablePlace:
     files: int  # known photo files in it, which are kept as they are
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Reason:
         """What the code says to people."""
         return unreadable_reason(self.code)
 

@@ -55,7 +55,7 @@ class _Asking:
             found = await asyncio.to_thread(self._catalogue.scan_request, self._request)
             if found is not None and found.progress is not None:
                 self._asked_in_vain = False
-                self.progress = Progress(**found.progress)
+                self.progress = Progress.from_json(found.progress)
                 if found.done:
                     return self.progress
             pid = await asyncio.to_thread(indexing_process, self._settings.data_dir)

@@ -67,7 +67,8 @@ async def _captioned(
                         written = await photos.write_caption(file, words, reading.stamp)
                     else:
                         written = Written(CaptionPlace.INDEX, reading.stamp, reason)
-                    row |= {"place": written.place, "reason": written.reason}
+                    why = written.reason
+                    row |= {"place": written.place, "reason": str(why) if why else None, "code": why and why.code}
                 yield row
             except (PhotoError, CaptionError) as error:
                 yield {"path": str(file), "error": str(error)}

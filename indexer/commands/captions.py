@@ -20,6 +20,7 @@ from indexer.commands.terminal import Terminal
 from indexer.errors import PhotoError, SetupError
 from indexer.model import CaptionPlace
 from indexer.progress import Meter, Progress
+from indexer.reasons import Reason, ReasonCode
 from indexer.settings import Settings
 from indexer.tasks import running
 
@@ -223,7 +224,14 @@ async def _undone(
             if stop.is_set():
                 return
             if not await asyncio.to_thread(path.exists):
-                yield {"path": str(path), "state": "missing", "restored": False, "place": None, "reason": None}
+                yield {
+                    "path": str(path),
+                    "state": "missing",
+                    "restored": False,
+                    "place": None,
+                    "reason": None,
+                    "code": None,
+                }
                 continue
             try:
                 yield _row(await photos.undo_caption(path, dry_run=dry_run, vouched=vouched.get(path, ())))
@@ -250,15 +258,19 @@ def _vouched(settings: Settings, targets: frozenset[Path]) -> dict[Path, tuple[s
         return {}
 
 
+def _english(reason: Reason | None) -> str | None:
+    return None if reason is None else reason.english()
+
+
 def _row(undone: Undone) -> Row:
-    from indexer.captions.caption_file import NOT_OURS
 
     row: Row = {
         "path": str(undone.path),
         "restored": undone.restored,
         "exact": undone.exact,
         "place": undone.place,
-        "reason": undone.reason,
+        "reason": _english(undone.reason),
+        "code": undone.reason and undone.reason.code,
         "caption": undone.words and undone.words.text,
         "by": undone.words and undone.words.by,
         "model": undone.words and undone.words.model,
@@ -266,9 +278,9 @@ def _row(undone: Undone) -> Row:
     }
     if undone.restored:
         return row | {"state": "exact" if undone.exact else "changed"}
-    if undone.reason == NOT_OURS:
+    if undone.reason == Reason(ReasonCode.NOT_OURS):
         return row | {"state": "none"}
-    return row | {"state": "stuck", "error": undone.reason}
+    return row | {"state": "stuck", "error": _english(undone.reason)}
 
 
 def _targets(settings: Settings, paths: Sequence[Path]) -> list[Path]:

@@ -150,7 +150,7 @@ def _databases(settings: Settings) -> Iterator[Finding]:
         try:
             damage = _damage(path)
         except sqlite3.Error as error:
-            yield Finding(subject, Verdict.BROKEN, f"{path} can't be read: {error}", hint_for(error, path))
+            yield Finding(subject, Verdict.BROKEN, f"{path} can't be read: {error}", str(hint_for(error, path)))
             continue
         if damage:
             yield Finding(subject, Verdict.BROKEN, f"{path} is damaged: {damage}", _REBUILD[subject])
@@ -200,7 +200,7 @@ def _unreadable_rows(storage: Storage, settings: Settings) -> Iterator[Finding]:
             last = ids[-1]
     except sqlite3.Error as error:
         path = settings.catalogue_path
-        yield Finding("catalogue", Verdict.BROKEN, f"{path} can't be read: {error}", hint_for(error, path))
+        yield Finding("catalogue", Verdict.BROKEN, f"{path} can't be read: {error}", str(hint_for(error, path)))
 
 
 def _guarded(subject: str, check: Callable[[], Finding | Sequence[Finding]]) -> Iterator[Finding]:

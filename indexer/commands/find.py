@@ -14,6 +14,7 @@ from indexer.commands.rows import NOTHING_TO_DESCRIBE, words_json
 from indexer.commands.terminal import Terminal
 from indexer.errors import SetupError
 from indexer.model import iso_date
+from indexer.reasons import Reason
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from indexer.catalogue import Catalogue, Refused
     from indexer.catalogue.job_queue import SetAside
+    from indexer.catalogue.scans import RootState
     from indexer.catalogue.unreadable import UnreadablePlace
     from indexer.commands.finding import Finding
     from indexer.model import Photo
@@ -162,9 +164,9 @@ def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
         "counts": asdict(catalogue.counts()),
         "searchable": searchable,
         "search_problem": problem,
-        "libraries": [asdict(root) | {"path": str(root.path)} for root in catalogue.roots()],
+        "libraries": [_library_json(root) for root in catalogue.roots()],
         "caption_models": _caption_models(settings, catalogue),
-        "unwritten": [{"reason": reason, "photos": photos} for reason, photos in catalogue.unwritten().items()],
+        "unwritten": [_unwritten_json(reason, photos) for reason, photos in catalogue.unwritten().items()],
         "unreadable": [_unreadable_json(item) for item in catalogue.unreadable(_SHOWN_ASIDE)],
         "set_aside": [_aside_json(item) for item in aside],
         "refused": [_refused_json(item) for item in catalogue.refused(_SHOWN_ASIDE)],
@@ -181,7 +183,7 @@ def _data_problem(settings: Settings, *, is_running: bool) -> str | None:
     if error is None or (isinstance(error, PermissionError) and settings.data_dir.stat().st_uid != os.geteuid()):
         return None
     if is_running:
-        return waiting_told(error, settings.data_dir)
+        return str(waiting_told(error, settings.data_dir))
     hint = hint_for(error, settings.catalogue_path)
     return f"nothing can be written into the data directory: {error.strerror}: {hint}"
 
@@ -220,15 +222,31 @@ def _searchable(settings: Settings) -> tuple[int | None, str]:
         return None, f"{error.what}: {error.hint}" if error.hint else error.what
 
 
+def _library_json(root: RootState) -> dict[str, Any]:
+    return {
+        "path": str(root.path),
+        "files": root.files,
+        "missing": root.missing,
+        "walked_at": root.walked_at,
+        "held_back": None if root.held_back is None else str(root.held_back),
+        "passed_over": dict(root.passed_over),
+    }
+
+
+def _unwritten_json(reason: Reason | None, photos: int) -> dict[str, Any]:
+    """No words and no code where nobody has said why."""
+    return {"reason": str(reason or ""), "code": reason and reason.code, "photos": photos}
+
+
 def _refused_json(item: Refused) -> dict[str, Any]:
-    return {"id": item.photo.id, "path": _first_path(item.photo), "reason": item.reason}
+    return {"id": item.photo.id, "path": _first_path(item.photo), "reason": str(item.reason), "code": item.reason.code}
 
 
 def _unreadable_json(item: UnreadablePlace) -> dict[str, Any]:
     return {
         "path": str(item.path),
         "code": item.code,
-        "reason": item.reason,
+        "reason": str(item.reason),
         "since": item.since.isoformat(),
         "files": item.files,
     }
@@ -237,7 +255,8 @@ def _unreadable_json(item: UnreadablePlace) -> dict[str, Any]:
 def _aside_json(item: SetAside) -> dict[str, Any]:
     return {
         "path": str(item.file.path),
-        "reason": item.reason,
+        "reason": str(item.reason),
+        "code": item.reason.code,
         "kind": item.kind,
         "attempts": item.attempts,
         "at": item.at.isoformat(),

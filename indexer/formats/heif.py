@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from indexer.errors import CaptionRefused
+from indexer.errors import NotUnderstood
 
 FTYP, META, MDAT = b"ftyp", b"meta", b"mdat"
 #: An item's bytes lie in the file, and not in `idat` or in another item (14496-12, 8.11.3).
@@ -23,7 +23,7 @@ _MAX_REFERENCES = 65_536
 _MAX_TEXT_BYTES = 1024
 
 
-class HeifError(CaptionRefused):
+class HeifError(NotUnderstood):
     """The bytes are not a HEIF file whose structure is understood."""
 
 

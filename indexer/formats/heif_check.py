@@ -18,16 +18,17 @@ from indexer.formats.heif import (
     Location,
     name_of,
 )
+from indexer.reasons import ReasonCode
 
 #: Boxes behind which another may stand: they point nowhere, or, as `meta`, at places that do not move.
 _HARMLESS = frozenset({FTYP, META, MDAT, b"free", b"skip", b"wide"})
 _C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 # Why a file that has such a box is left alone. The positions in `moov` would stay true.
 _REASONS = {
-    b"moov": "the file holds a film or an image sequence, in which words may stand that are not read",
-    b"mpvd": "the file is a motion photo, whose film is found by counting from the end of the file",
-    b"sefd": "a Samsung phone's own data is found by counting from the end of the file",
-    b"jumb": "the file carries a C2PA manifest, which any edit would break",
+    b"moov": ReasonCode.FILM,
+    b"mpvd": ReasonCode.MOTION_PHOTO,
+    b"sefd": ReasonCode.SAMSUNG_DATA,
+    b"jumb": ReasonCode.C2PA,
 }
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 # Properties of XMP that count bytes from the end of the file: Google's container, motion photos and their forerunner.
@@ -40,26 +41,28 @@ def check_file(data: bytes, heif: Heif, packets: Sequence[bytes]) -> None:
     `packets` are the XMP of all its images.
     """
     if set(heif.brands) & _AVIF_BRANDS:
-        raise CaptionRefused("AVIF files are not changed")
+        raise CaptionRefused(ReasonCode.AVIF)
     if heif.handler != PICTURE_HANDLER or heif.primary not in heif.items:
         raise HeifError("the file does not say which picture it shows")
     for box in heif.boxes:
         _check_box(data, box)
     if any(_is_manifest(item) for item in heif.items.values()) or any(b"dcterms:provenance" in p for p in packets):
-        raise CaptionRefused("the file is bound to a C2PA manifest, which any edit would break")
+        raise CaptionRefused(ReasonCode.C2PA_BOUND)
     if data.endswith(b"SEFT"):
-        raise CaptionRefused(_REASONS[b"sefd"])
+        raise CaptionRefused(ReasonCode.SAMSUNG_DATA)
     if any(words in packet for packet in packets for words in _COUNTS_FROM_END):
-        raise CaptionRefused("the XMP packet says where in the file other data lie, counted from its end")
+        raise CaptionRefused(ReasonCode.COUNTED_FROM_END)
 
 
 def _check_box(data: bytes, box: Box) -> None:
     if box.kind == b"uuid" and data.startswith(_C2PA_UUID, box.body):
-        raise CaptionRefused(_REASONS[b"jumb"])
+        raise CaptionRefused(ReasonCode.C2PA)
     if box.to_end:
-        raise CaptionRefused("the file's last box has no length of its own: it would swallow what is put behind it")
+        raise CaptionRefused(ReasonCode.LAST_BOX)
     if box.kind not in _HARMLESS:
-        raise CaptionRefused(_REASONS.get(box.kind, f"the file has a box of an unknown kind ({name_of(box.kind)})"))
+        if (code := _REASONS.get(box.kind)) is not None:
+            raise CaptionRefused(code)
+        raise CaptionRefused(ReasonCode.UNKNOWN_BOX, kind=name_of(box.kind))
 
 
 def _is_manifest(item: Item) -> bool:
@@ -74,15 +77,15 @@ def check_item(heif: Heif, item: Item) -> Location:
     if location is None:
         raise HeifError(f"the file does not say where its {what} lies")
     if item.protection or item.encoding:
-        raise CaptionRefused(f"the file's {what} is encrypted or compressed")
+        raise CaptionRefused(ReasonCode.ITEM_ENCODED, item=what)
     if location.construction != IN_FILE or location.reference:
-        raise CaptionRefused(f"the file's {what} lies inside its index or in another file")
+        raise CaptionRefused(ReasonCode.ITEM_ELSEWHERE, item=what)
     if len(location.extents) != 1 or not location.extents[0].length.value:
-        raise CaptionRefused(f"the file's {what} is in several pieces, or has no length")
+        raise CaptionRefused(ReasonCode.ITEM_IN_PIECES, item=what)
     _check_references(heif, item)
     ((start, end),) = location.spans()
     if not any(box.kind == MDAT and box.body <= start and end <= box.end for box in heif.boxes):
-        raise CaptionRefused(f"the file's {what} does not lie inside one of its data boxes (mdat)")
+        raise CaptionRefused(ReasonCode.ITEM_OUTSIDE, item=what)
     return location
 
 
@@ -90,9 +93,9 @@ def _check_references(heif: Heif, item: Item) -> None:
     """`cdsc` (content describes) tells of which picture; `iloc` of another item built from this one's bytes."""
     described = [r.targets for r in heif.references if r.kind == b"cdsc" and r.source == item.number]
     if not any(heif.primary in targets for targets in described):
-        raise CaptionRefused(f"the file's {_name(item)} is not about the picture that the file shows")
+        raise CaptionRefused(ReasonCode.ITEM_OF_ANOTHER, item=_name(item))
     if any(item.number in r.targets for r in heif.references if r.kind == b"iloc"):
-        raise CaptionRefused(f"another part of the file is built from its {_name(item)}")
+        raise CaptionRefused(ReasonCode.ITEM_SHARED, item=_name(item))
 
 
 def _name(item: Item) -> str:

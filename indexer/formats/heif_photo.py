@@ -19,6 +19,7 @@ from indexer.formats.heif_check import check_file, check_item
 from indexer.formats.maker_note import reads_beyond
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, Mark, OwnCaption, Stripped, digest, sha256
+from indexer.reasons import ReasonCode
 
 #: The major brands of HEVC pictures (ISO/IEC 23008-12, annex B), and those that leave the coding open.
 HEIC_MAGIC = re.compile(rb"....ftyp(?:hei[cxms]|mif1|msf1)", re.DOTALL)
@@ -108,7 +109,7 @@ class HeifPhoto:
             if xmp.parsed is not None:
                 found += xmp_packet.captions(xmp.parsed)
             elif xmp_packet.may_describe(xmp.packet):
-                raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption")
+                raise CaptionRefused(ReasonCode.XMP_NOT_PARSED)
         captions = [text for _, block in self._iptc for text in iptc.captions_of_iim(block)]
         return found + [FieldText("IPTC Caption-Abstract", text) for text in captions]
 
@@ -219,26 +220,24 @@ def _ours_in(block: bytes) -> list[FieldText]:
 
 def _only(found: Sequence[_Part], what: str) -> _Part:
     if not found:
-        raise CaptionRefused(f"the file has no {what} that could be added to")
+        raise CaptionRefused(ReasonCode.ITEM_MISSING, item=what)
     if len(found) > 1:
-        raise CaptionRefused(f"the file has {len(found)} {what}s instead of one")
+        raise CaptionRefused(ReasonCode.ITEMS_SEVERAL, number=len(found), item=what)
     return found[0]
 
 
 def _with_exif(exif: _Exif, own: OwnCaption) -> bytes:
     if exif.prefix[4:] not in (b"", _EXIF_HEADER) or len(exif.prefix) != 4 + int.from_bytes(exif.prefix[:4], "big"):
-        raise CaptionRefused("the file's Exif block does not begin as it should")
+        raise CaptionRefused(ReasonCode.EXIF_BEGINNING)
     block = tiff_edit.append_caption(exif.block, own, limit=_MAX_ITEM_BYTES)
     if reads_beyond(exif.block, len(block)):
-        raise CaptionRefused(
-            "the camera's own notes in this file could be damaged (its MakerNote points past the end of the Exif block)"
-        )
+        raise CaptionRefused(ReasonCode.MAKER_NOTE_BEYOND_EXIF)
     return exif.prefix + block
 
 
 def _with_xmp(packet: bytes, own: OwnCaption) -> bytes:
     if not xmp_edit.can_describe(packet):
-        raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
+        raise CaptionRefused(ReasonCode.XMP_DESCRIBES)
     return xmp_edit.splice(packet, own)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from indexer.errors import CaptionRefused
+from indexer.errors import NotUnderstood
 
 SOI, EOI, SOS, COM = 0xD8, 0xD9, 0xDA, 0xFE
 APP0, APP1, APP2, APP11, APP13 = 0xE0, 0xE1, 0xE2, 0xEB, 0xED
@@ -27,7 +27,7 @@ _MAX_JUNK_BYTES = 4096
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
-class JpegError(CaptionRefused):
+class JpegError(NotUnderstood):
     """The bytes are not a JPEG whose structure is fully understood."""
 
 

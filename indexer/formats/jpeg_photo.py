@@ -33,6 +33,7 @@ from indexer.formats.jpeg_trailer import check_trailer
 from indexer.formats.maker_note import reads_beyond
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, Mark, OwnCaption, Stripped, digest, sha256
+from indexer.reasons import ReasonCode
 
 # The segments of thermal cameras. ExifTool counts positions in them from their own beginning, those of XMP from the
 # file's, and passes over a part of theirs that has the position of an XMP packet. Exif will do for the caption.
@@ -82,7 +83,7 @@ class JpegPhoto:
             if parsed is not None:
                 found += xmp_packet.captions(parsed)
             elif xmp_packet.may_describe(packet) or self._has_junk:  # of which the packet may go on
-                raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption")
+                raise CaptionRefused(ReasonCode.XMP_NOT_PARSED)
         captions = iptc.captions([payload(self.data, s) for s in self._header if s.marker == APP13])
         found += [FieldText("IPTC Caption-Abstract", text) for text in captions]
         comments = [decode_text(payload(self.data, s)) for s in self._header if s.marker == COM]
@@ -135,7 +136,7 @@ class JpegPhoto:
         """
         self._check_whole()
         if len(self._xmp) > 1:
-            raise CaptionRefused("the file has several XMP packets")
+            raise CaptionRefused(ReasonCode.XMP_SEVERAL)
         if place is CaptionPlace.XMP:
             return self._assembled(self._xmp_change(own, needs_text=True))
         changes = self._exif_change(own)
@@ -151,9 +152,9 @@ class JpegPhoto:
         """What forbids any edit of the file, whichever the place."""
         content = [payload(self.data, s) for s in self._header if s.marker == APP11]
         if any(b"jumb" in body and (b"c2pa" in body or b"cai." in body) for body in content):
-            raise CaptionRefused("the file carries a C2PA manifest, which any edit would break")
+            raise CaptionRefused(ReasonCode.C2PA)
         if any(b"dcterms:provenance" in packet for packet in self._packets):
-            raise CaptionRefused("the file is bound to a C2PA manifest kept elsewhere, which any edit would break")
+            raise CaptionRefused(ReasonCode.C2PA_ELSEWHERE)
         check_trailer(
             self.data,
             self._end.end,
@@ -165,11 +166,11 @@ class JpegPhoto:
 
     def _exif_change(self, own: OwnCaption) -> list[tuple[int, int, bytes]]:
         if self._end.marker != EOI:
-            raise CaptionRefused("the picture is cut off: it has no end marker (EOI)")
+            raise CaptionRefused(ReasonCode.CUT_OFF)
         if len(self._exif) > 1:
-            raise CaptionRefused("the file has several Exif segments")
+            raise CaptionRefused(ReasonCode.EXIF_SEGMENTS)
         if self._has_junk:
-            raise CaptionRefused("there is junk between the segments of the file's header")
+            raise CaptionRefused(ReasonCode.JUNK_IN_HEADER)
         if not self._exif:
             at = self._after_app0
             self._check_mpf(at)
@@ -181,15 +182,12 @@ class JpegPhoto:
         except tiff.TiffError as error:
             raise error.of_block() from error
         if reads_beyond(self._blocks[0], len(block)):
-            raise CaptionRefused(
-                "the camera's own notes in this file could be damaged "
-                "(its MakerNote points past the end of the Exif block)"
-            )
+            raise CaptionRefused(ReasonCode.MAKER_NOTE_BEYOND_EXIF)
         return [(segment.marker_at, segment.end, compose(APP1, EXIF_HEADER + block))]
 
     def _xmp_change(self, own: OwnCaption, *, needs_text: bool) -> list[tuple[int, int, bytes]]:
         if not self._xmp and self._odd_packets:
-            raise CaptionRefused("the header of the file's XMP packet is misspelt")
+            raise CaptionRefused(ReasonCode.XMP_MISSPELT)
         if not self._xmp:
             at = self._behind_pictures(self._exif[0].end if len(self._exif) == 1 else self._after_app0)
             self._check_mpf(at)
@@ -200,7 +198,7 @@ class JpegPhoto:
         self._check_mpf(segment.start)
         self._check_junk(segment.end)
         if needs_text and not xmp_edit.can_describe(packet):
-            raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
+            raise CaptionRefused(ReasonCode.XMP_DESCRIBES)
         return [(segment.marker_at, segment.end, compose(APP1, XMP_HEADER + xmp_edit.splice(packet, own)))]
 
     def _behind_pictures(self, at: int, *, only: bool = False) -> int:
@@ -212,9 +210,7 @@ class JpegPhoto:
         if last <= at:
             return at
         if only or not ends:
-            raise CaptionRefused(
-                "the small preview in this file could be damaged (the thumbnail lies outside the Exif block)"
-            )
+            raise CaptionRefused(ReasonCode.THUMBNAIL_OUTSIDE)
         return ends[0]
 
     @cached_property
@@ -241,16 +237,13 @@ class JpegPhoto:
     def _check_mpf(self, at: int) -> None:
         """MPF's offsets count from its own segment: it may move together with what it points at, not apart from it."""
         if any(segment.start < at for segment in self._mpf):
-            raise CaptionRefused(
-                "the further pictures in this file could be lost "
-                "(an MPF segment stands before the place of the caption)"
-            )
+            raise CaptionRefused(ReasonCode.MPF)
 
     def _check_junk(self, end: int) -> None:
         """What programs make of junk differs: what stands behind it may not be seen by all, and some tell what it
         follows."""
         if any(segment.junk and segment.start <= end for segment in self._header):
-            raise CaptionRefused("there is junk before or at the place of the caption")
+            raise CaptionRefused(ReasonCode.JUNK_AT_PLACE)
 
     # -- undoing
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from indexer.errors import CaptionRefused
 from indexer.formats.maker_note import may_point_at, shows_outside
 from indexer.formats.tiff import ENTRY_BYTES, MAKER_NOTE, TiffError, byte_order, read_directory, walk
+from indexer.reasons import ReasonCode
 
 _MAX_TARGETS = 256
 _SECTOR_BYTES = 512  # of memory cards and disks, of which every cluster is a multiple
@@ -32,26 +33,18 @@ def check_trailer(
     is where MPF's TIFF header stands and its segment ends, None where there is no MPF.
     """
     if shows_outside(block, len(data) - tiff_start):
-        raise CaptionRefused(
-            "a preview that the camera keeps in this file could be lost (its MakerNote points outside the Exif block)"
-        )
+        raise CaptionRefused(ReasonCode.MAKER_NOTE_PREVIEW)
     if trailer >= len(data):
         return
     if data[-12:].startswith((b"AXS!", b"AXS*")):
-        raise CaptionRefused(
-            "what another program keeps behind the picture could be lost "
-            "(an AFCP trailer holds absolute positions in the file)"
-        )
+        raise CaptionRefused(ReasonCode.AFCP_TRAILER)
     beginnings = _beginnings(data, trailer)
     if _points_past_picture(beginnings, tiff_start, block):
-        raise CaptionRefused("what the camera keeps behind the picture could be lost (the Exif block points there)")
+        raise CaptionRefused(ReasonCode.EXIF_TRAILER)
     if not has_maker_note(block) or _is_known(data, trailer, xmp, mpf) or _is_left_over(data, trailer):
         return
     if may_point_at(block, beginnings, trailer, len(data), file_start=tiff_start):
-        raise CaptionRefused(
-            "what the camera keeps behind the picture could be lost "
-            "(its MakerNote may point there, and the data is of no known kind)"
-        )
+        raise CaptionRefused(ReasonCode.MAKER_NOTE_TRAILER)
 
 
 def _is_left_over(data: bytes, trailer: int) -> bool:

@@ -13,12 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from indexer.errors import CaptionRefused
+from indexer.errors import CaptionRefused, NotUnderstood
 from indexer.formats import tiff, tiff_edit, xmp_edit, xmp_packet
 from indexer.formats.maker_note import reads_beyond
 from indexer.formats.png_text import XMP_KEYWORD, PngText, packets_of, read_text, without_captions
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, Mark, OwnCaption
+from indexer.reasons import ReasonCode
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Keyword, no compression, method 0, no language, no translated keyword: what XMP asks for.
@@ -29,7 +30,7 @@ _Change = tuple[int, int, bytes]  # from which byte to which, and what stands th
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 
 
-class PngError(CaptionRefused):
+class PngError(NotUnderstood):
     """The bytes are not a PNG whose structure is fully understood."""
 
 
@@ -132,9 +133,9 @@ class PngPhoto:
         """The file with the caption in its XMP, or in its eXIf chunk alone. Raises `CaptionRefused`."""
         kinds = {chunk.kind for chunk in self._chunks}
         if b"caBX" in kinds or any(b"dcterms:provenance" in packet for packet in self._all_packets):
-            raise CaptionRefused("the file carries a C2PA manifest, which any edit would break")
+            raise CaptionRefused(ReasonCode.C2PA)
         if b"dSIG" in kinds:
-            raise CaptionRefused("the file is signed, and any edit would break the signature")
+            raise CaptionRefused(ReasonCode.SIGNED)
         change = self._exif_change(own) if place is CaptionPlace.EXIF else self._xmp_change(own)
         return b"".join(self._pieces([change]))
 
@@ -144,23 +145,23 @@ class PngPhoto:
 
     def _xmp_change(self, own: OwnCaption) -> _Change:
         if len(self._xmp) > 1:
-            raise CaptionRefused("the file has several XMP packets")
+            raise CaptionRefused(ReasonCode.XMP_SEVERAL)
         if any(text.packet is not None for text in self._texts):
-            raise CaptionRefused("the file keeps its XMP in a form that is not edited: compressed, or ImageMagick's")
+            raise CaptionRefused(ReasonCode.XMP_FORM)
         if not self._xmp:
             at = self._chunks[0].end
             return at, at, compose(b"iTXt", _XMP_HEADER + xmp_edit.compose_packet(own))
         chunk, packet = self._xmp[0], self._packets[0]
         self._check_moves(chunk.start)
         if not xmp_edit.can_describe(packet):
-            raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
+            raise CaptionRefused(ReasonCode.XMP_DESCRIBES)
         return chunk.start, chunk.end, compose(b"iTXt", _XMP_HEADER + xmp_edit.splice(packet, own))
 
     def _exif_change(self, own: OwnCaption) -> _Change:
         if any(text.exif is not None for text in self._texts):
-            raise CaptionRefused("the file keeps its Exif in a form of ImageMagick's, which is not edited")
+            raise CaptionRefused(ReasonCode.EXIF_FORM)
         if len(self._exif) > 1:
-            raise CaptionRefused("the file has several Exif blocks")
+            raise CaptionRefused(ReasonCode.EXIF_BLOCKS)
         if not self._exif:
             at = self._chunks[0].end
             return at, at, compose(b"eXIf", tiff_edit.compose_block(own))
@@ -168,21 +169,16 @@ class PngPhoto:
         self._check_moves(chunk.start)
         block = tiff_edit.append_caption(body.removeprefix(_EXIF_HEADER), own, limit=_MAX_BLOCK_BYTES)
         if reads_beyond(body.removeprefix(_EXIF_HEADER), len(block)):
-            raise CaptionRefused(
-                "the camera's own notes in this file could be damaged "
-                "(its MakerNote points past the end of the Exif block)"
-            )
+            raise CaptionRefused(ReasonCode.MAKER_NOTE_BEYOND_EXIF)
         return chunk.start, chunk.end, compose(b"eXIf", _header_of(body) + block)
 
     def _check_moves(self, start: int) -> None:
         """What forbids that a chunk here becomes longer: something before it that points behind it."""
         if any(other.kind == b"iDOT" and other.start < start for other in self._chunks):
-            raise CaptionRefused("an iDOT chunk stands before the XMP, and its offsets would break")
+            raise CaptionRefused(ReasonCode.IDOT)
         blocks = (self._block(other) for other in self._exif if other.start < start)
         if any(tiff.pictures_outside(block) for block in blocks):
-            raise CaptionRefused(
-                "the small preview in this file could be damaged (the thumbnail lies outside the Exif block)"
-            )
+            raise CaptionRefused(ReasonCode.THUMBNAIL_OUTSIDE)
 
     def bare(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
         """The file without our caption, and copies of it, in pieces. `vouched`: see `EditablePhoto`. Raises

@@ -11,6 +11,7 @@ from indexer.errors import CaptionRefused
 from indexer.formats import iptc, tiff, xmp_packet
 from indexer.formats.charsets import decode_text
 from indexer.ownership.mark import FieldText, digest
+from indexer.reasons import ReasonCode
 
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 
@@ -102,7 +103,7 @@ class PngText:
         except ValueError:
             profile = None
         if profile is None or not length.strip().isdigit() or len(profile) < int(length.strip()[:12]):
-            raise CaptionRefused("metadata in a form of ImageMagick's is damaged, and may hold a person's caption")
+            raise CaptionRefused(ReasonCode.MAGICK_DAMAGED)
         return profile
 
 
@@ -127,9 +128,9 @@ def _unpacked(keyword: bytes, packed: bytes) -> bytes:
         unpacker = zlib.decompressobj()
         text = unpacker.decompress(packed, _MAX_TEXT_BYTES)
     except zlib.error as error:
-        raise CaptionRefused("a text of the file is damaged, and may be a person's caption") from error
+        raise CaptionRefused(ReasonCode.TEXT_DAMAGED) from error
     if unpacker.unconsumed_tail:
-        raise CaptionRefused("a text of the file is too long to look through, and may hold a person's caption")
+        raise CaptionRefused(ReasonCode.TEXT_TOO_LONG)
     return text
 
 
@@ -173,5 +174,5 @@ def packets_of(text: PngText) -> list[xmp_packet.Packet]:
         return [xmp_packet.parse(packet)]
     except xmp_packet.XmpError as error:
         if xmp_packet.may_describe(packet):
-            raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption") from error
+            raise CaptionRefused(ReasonCode.XMP_NOT_PARSED) from error
         return []

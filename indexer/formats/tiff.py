@@ -13,9 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, repeat
 
-from indexer.errors import CaptionRefused
+from indexer.errors import CaptionRefused, NotUnderstood
 from indexer.formats.charsets import decode_declared_utf16, decode_jis, decode_text, decode_utf16
 from indexer.ownership.mark import FieldText
+from indexer.reasons import ReasonCode
 
 IMAGE_DESCRIPTION, XP_COMMENT, USER_COMMENT, MAKE = 0x010E, 0x9C9C, 0x9286, 0x010F
 EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS = 0x8769, 0x8825, 0xA005, 0x014A
@@ -43,16 +44,16 @@ _DATA_TAGS = {0x0111: 0x0117, 0x0144: 0x0145, _THUMBNAIL: 0x0202, 0x0207: 0, 0x0
 _NOT_BLANK = re.compile(rb"[^ \t\r\n\0]")
 
 
-class TiffError(CaptionRefused):
+class TiffError(NotUnderstood):
     """A TIFF block that is not understood to the last offset."""
 
     def of_block(self) -> CaptionRefused:
         """The same, in words for whoever owns the photo."""
-        return CaptionRefused(f"the camera's data in this file is damaged, and more of it could be lost ({self})")
+        return CaptionRefused(ReasonCode.CAMERA_DATA, detail=str(self))
 
     def of_file(self) -> CaptionRefused:
         """The same, said of a block that is a file of its own."""
-        return CaptionRefused(str(self).replace("the Exif block", "the file"))
+        return NotUnderstood(str(self).replace("the Exif block", "the file"))
 
 
 @dataclass(frozen=True, slots=True)

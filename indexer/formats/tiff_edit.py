@@ -38,6 +38,7 @@ from indexer.formats.tiff import (
     texts,
 )
 from indexer.ownership.mark import Mark, OwnCaption, Stripped, digest
+from indexer.reasons import ReasonCode
 
 #: What one JPEG segment holds after its length and "Exif\0\0".
 MAX_BLOCK_BYTES = 65_527
@@ -76,7 +77,7 @@ def append_caption(
     record = _record(own.mark, tail, block, _ifd0(block))
     size = len(block) + len(tail) + len(record)
     if size > limit:
-        raise CaptionRefused(f"the Exif block would grow to {size} bytes; {limit} fit")
+        raise CaptionRefused(ReasonCode.EXIF_FULL, size=size, limit=limit)
     return b"".join([*_pointed(block, start), tail, record])
 
 

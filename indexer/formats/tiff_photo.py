@@ -13,6 +13,7 @@ from indexer.formats.tiff import Directory, TiffError
 from indexer.formats.tiff_pixels import check_pixels
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, Mark, OwnCaption
+from indexer.reasons import ReasonCode
 
 #: How a classic TIFF begins (TIFF 6.0, section 2); BigTIFF's version is 43.
 TIFF_MAGIC = re.compile(rb"II\*\0|MM\0\*")
@@ -69,7 +70,7 @@ class TiffPhoto:
             if parsed is not None:
                 found += xmp_packet.captions(parsed)
             elif xmp_packet.may_describe(packet):
-                raise CaptionRefused("the XMP packet can't be parsed, and may hold a person's caption")
+                raise CaptionRefused(ReasonCode.XMP_NOT_PARSED)
         captions = [text for block in self._values(tiff.IPTC) for text in iptc.captions_of_iim(block)]
         captions += [text for block in self._values(tiff.PHOTOSHOP) for text in iptc.captions_of_resources(block)]
         return found + [FieldText("IPTC Caption-Abstract", text) for text in captions]
@@ -107,7 +108,7 @@ class TiffPhoto:
         packet that is there stays as it is.
         """
         if place not in self.places:
-            raise CaptionRefused("in a TIFF captions stand in IFD0 only")
+            raise CaptionRefused(ReasonCode.TIFF_PLACE)
         try:
             self._check()
             packet = None if self._packets else xmp_edit.compose_packet(own)
@@ -115,21 +116,19 @@ class TiffPhoto:
         except TiffError as error:
             raise error.of_file() from error
         if reads_beyond(self.data, len(new)):
-            raise CaptionRefused(
-                "the camera's own notes in this file could be damaged (its MakerNote points past the end of the file)"
-            )
+            raise CaptionRefused(ReasonCode.MAKER_NOTE_BEYOND_FILE)
         return new
 
     def _check(self) -> None:
         """What forbids any edit of the file."""
         if self.data[8:10] == b"CR" or self.data[8:12] in (b"IIII", b"MMMM"):  # Canon's CR2, Phase One's IIQ
-            raise CaptionRefused("the file holds a camera's RAW data")
+            raise CaptionRefused(ReasonCode.RAW)
         if self.data.startswith(_NETWORK_LAYOUT, 8):
-            raise CaptionRefused("the file is laid out for reading over a network, which an edit would undo")
+            raise CaptionRefused(ReasonCode.NETWORK_LAYOUT)
         if _TRAILER.search(self.data[-64:]):
-            raise CaptionRefused("another program keeps data at the end of the file, and would not find it any more")
+            raise CaptionRefused(ReasonCode.DATA_AT_END)
         if any(b"dcterms:provenance" in packet for packet in self._packets):
-            raise CaptionRefused("the file is bound to a C2PA manifest kept elsewhere, which any edit would break")
+            raise CaptionRefused(ReasonCode.C2PA_ELSEWHERE)
         tiff.check_block(self.data)  # which bounds all that follows
         tags: set[int] = set()
         compressions: set[int] = set()
@@ -138,16 +137,16 @@ class TiffPhoto:
             tags |= {entry.tag for entry in directory.entries}
             compressions |= self._numbers(directory, _COMPRESSION)
             if self._numbers(directory, _PHOTOMETRIC) & _RAW_PHOTOMETRIC:
-                raise CaptionRefused("the file holds a camera's RAW data")
+                raise CaptionRefused(ReasonCode.RAW)
         # Canon's first professional cameras gave their RAW files, which are lossless JPEG, the suffix .TIF.
         if (
             _RAW_TAGS & tags
             or _RAW_COMPRESSION & compressions
             or (_OLD_JPEG in compressions and tiff.MAKER_NOTE in tags)
         ):
-            raise CaptionRefused("the file holds a camera's RAW data")
+            raise CaptionRefused(ReasonCode.RAW)
         if _C2PA in tags:
-            raise CaptionRefused("the file carries a C2PA manifest, which any edit would break")
+            raise CaptionRefused(ReasonCode.C2PA)
 
     def _numbers(self, directory: Directory, tag: int) -> set[int]:
         found = [entry for entry in directory.entries if entry.tag == tag and entry.kind in (3, 4)]
@@ -164,7 +163,7 @@ class TiffPhoto:
         except TiffError as error:
             raise error.of_file() from error
         if stripped.data is None:
-            raise CaptionRefused("the record at the end of the file is not one that is written into TIFFs")
+            raise CaptionRefused(ReasonCode.RECORD_AT_END)
         return (stripped.data,)
 
 

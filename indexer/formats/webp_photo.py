@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from indexer.errors import CaptionRefused
+from indexer.errors import CaptionRefused, NotUnderstood
 from indexer.formats import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, Mark, OwnCaption, digest
+from indexer.reasons import ReasonCode
 
 _EXIF_FLAG, _XMP_FLAG, _ALPHA_FLAG = 0x08, 0x04, 0x10
 _EXIF_HEADER = b"Exif\0\0"  # not called for in WebP, but written by some programs
@@ -22,7 +23,7 @@ _PHOTOSHOP = b"PSAI"
 _BESIDES_PICTURE = frozenset({b"VP8X", b"EXIF", b"XMP ", _MISSPELT_XMP})
 
 
-class WebpError(CaptionRefused):
+class WebpError(NotUnderstood):
     """The bytes are not a WebP whose structure is fully understood."""
 
 
@@ -93,7 +94,7 @@ class WebpPhoto:
             return None if body is None else xmp_packet.parse(body)
         except xmp_packet.XmpError as error:
             if xmp_packet.may_describe(body or b""):
-                raise CaptionRefused(f"the XMP packet may hold a person's caption: {error}") from error
+                raise CaptionRefused(ReasonCode.XMP_MAY_DESCRIBE, reason=error.reason) from error
             return None
 
     @cached_property
@@ -130,19 +131,17 @@ class WebpPhoto:
         """The file with the caption at `place`. Raises `CaptionRefused`."""
         body = self._body(b"XMP ")
         if self._body(b"C2PA") is not None:
-            raise CaptionRefused("the file carries a C2PA manifest, which any edit would break")
+            raise CaptionRefused(ReasonCode.C2PA)
         if any(b"dcterms:provenance" in (self._body(kind) or b"") for kind in (b"XMP ", _MISSPELT_XMP)):
-            raise CaptionRefused("the file is bound to a C2PA manifest, which any edit would break")
+            raise CaptionRefused(ReasonCode.C2PA_BOUND)
         if tiff.pictures_outside(self._block or b""):
-            raise CaptionRefused(
-                "the small preview in this file could be damaged (the thumbnail lies outside the Exif block)"
-            )
+            raise CaptionRefused(ReasonCode.THUMBNAIL_OUTSIDE)
         bodies: dict[bytes, bytes | None] = {}
         if place is CaptionPlace.EXIF:
             bodies[b"EXIF"] = self._exif(own)
         try:
             if self._body(_MISSPELT_XMP) is not None:
-                raise CaptionRefused("the name of the WebP's XMP chunk is misspelt")
+                raise CaptionRefused(ReasonCode.XMP_CHUNK_MISSPELT)
             bodies[b"XMP "] = self._xmp(body, own, needs_text=place is CaptionPlace.XMP)
         except CaptionRefused:
             if place is CaptionPlace.XMP:
@@ -161,7 +160,7 @@ class WebpPhoto:
         if body is None:
             return xmp_edit.compose_packet(own)
         if needs_text and not xmp_edit.can_describe(body):
-            raise CaptionRefused("the XMP packet has a dc:description already, be it an empty one")
+            raise CaptionRefused(ReasonCode.XMP_DESCRIBES)
         return xmp_edit.splice(body, own)
 
     def bare(self, vouched: frozenset[str] = frozenset()) -> list[bytes]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from xml.parsers import expat
 
-from indexer.errors import CaptionRefused
+from indexer.errors import NotUnderstood
 from indexer.ownership.mark import XMP_NAMES, FieldText, Mark, parts_of_mark, text_in_mark
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -36,7 +36,7 @@ _PACKET_END = re.compile(rb"<\?xpacket\s+end=[^>]*\?>")
 _TAG = re.compile(rb"""<(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
 
 
-class XmpError(CaptionRefused):
+class XmpError(NotUnderstood):
     """An XMP packet that is not understood, or not of a form that can be spliced."""
 
 

@@ -25,6 +25,7 @@ from indexer.formats.segments import is_jpeg, is_png, is_webp
 from indexer.images import memory_limit
 from indexer.images.colour import expand, to_srgb
 from indexer.images.raw_preview import RawFile, best_preview, read_raw
+from indexer.reasons import ReasonCode
 
 # Pillow's own check would come before ours and is about another limit: `open_picture` checks `max_pixels_mp`.
 Image.MAX_IMAGE_PIXELS = None
@@ -110,13 +111,13 @@ def open_picture(data: bytes, *, suffix: str = "", max_pixels_mp: float, preview
     Raises `UnreadablePhoto` for what is empty, no photo, damaged in its headers, or has too many pixels.
     """
     if not data:
-        raise UnreadablePhoto("the file is empty (0 bytes)")
+        raise UnreadablePhoto(ReasonCode.FILE_EMPTY)
     raw = read_raw(data)
     source, mime_type = data, mime_type_of(data)
     if raw is not None:
         source, mime_type = _raw_source(data, raw, preview_px), "image/jpeg"
     if mime_type is None:
-        raise UnreadablePhoto(f"this is not a photo of a kind that is known (it starts with {data[:8].hex(' ')})")
+        raise UnreadablePhoto(ReasonCode.UNKNOWN_KIND, bytes=data[:8].hex(" "))
     image = _open(source, mime_type)
     _check_pixels(image, max_pixels_mp)
     shown_type = RAW_TYPES.get(suffix.lower(), "image/x-dcraw") if raw else mime_type
@@ -126,13 +127,13 @@ def open_picture(data: bytes, *, suffix: str = "", max_pixels_mp: float, preview
 def _raw_source(data: bytes, raw: RawFile, preview_px: int) -> bytes:
     span = best_preview(raw, preview_px)
     if span is None:
-        raise UnreadablePhoto("this RAW file holds no preview picture that can be shown; RAW data is not developed")
+        raise UnreadablePhoto(ReasonCode.RAW_WITHOUT_PREVIEW)
     return data[slice(*span)]
 
 
 def _open(data: bytes, mime_type: str) -> Image.Image:
     name, module = _PLUGINS[mime_type]
-    with _translated("the file is damaged or of a kind that can't be shown"):
+    with _translated(ReasonCode.FILE_NOT_SHOWABLE):
         plugin = importlib.import_module(module)
         if mime_type == "image/heic":
             # One picture, one thread, and nothing that is not shown.
@@ -144,8 +145,11 @@ def _check_pixels(image: Image.Image, max_pixels_mp: float) -> None:
     width, height = image.size
     if width * height > max_pixels_mp * 1e6:
         raise UnreadablePhoto(
-            f"the picture is too large: {width} x {height} is {width * height / 1e6:.0f} megapixels, "
-            f"the limit is {max_pixels_mp:g} (setting max_pixels_mp)"
+            ReasonCode.PICTURE_TOO_LARGE,
+            width=width,
+            height=height,
+            megapixels=f"{width * height / 1e6:.0f}",
+            limit=f"{max_pixels_mp:g}",
         )
 
 
@@ -155,7 +159,7 @@ def decode(picture: OpenedImage, fit_px: int, orientation: int) -> Image.Image:
     `orientation` is EXIF's (1..8). Decodes once: a JPEG at the DCT scale just above what is asked for (Pillow's
     `draft`), so that most of a large photo is never computed. Raises `UnreadablePhoto`.
     """
-    with _translated("the picture is damaged and can't be shown", picture.image.size):
+    with _translated(ReasonCode.PICTURE_NOT_SHOWABLE, picture.image.size):
         icc, adobe_rgb = picture.image.info.get("icc_profile"), _says_adobe_rgb(picture)
         image = shrink(expand(_loaded(picture, _fitted(picture.image.size, fit_px))), fit_px)
         image = to_srgb(image, icc, adobe_rgb=adobe_rgb)
@@ -206,7 +210,7 @@ def _salvaged(picture: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
     box = ImageChops.difference(image, fill).getbbox()
     there_percent = 100 * box[3] // image.height if box else 0
     if there_percent < 50:
-        raise UnreadablePhoto(f"the file breaks off or is damaged: only {there_percent}% of the picture can be read")
+        raise UnreadablePhoto(ReasonCode.PICTURE_BREAKS_OFF, percent=there_percent)
     picture.damage = f"the file breaks off or is damaged: {there_percent}% of the picture can be read"
     return image
 
@@ -221,12 +225,12 @@ class TooLittleMemory(PhotoTooHeavy):
     """A picture that may be sound, but takes more memory than this process may use; `size` where it is known."""
 
     def __init__(self, size: tuple[int, int] | None) -> None:
-        super().__init__("the picture needs more memory than a reader may use (reader_memory_mb)")
+        super().__init__(ReasonCode.MEMORY_OF_READER)
         self.size = size
 
 
 @contextmanager
-def _translated(what: str, size: tuple[int, int] | None = None) -> Iterator[None]:
+def _translated(code: ReasonCode, size: tuple[int, int] | None = None) -> Iterator[None]:
     """Whatever a decoder raises becomes `UnreadablePhoto`; what it warns of is not worth a line in the log."""
     memory_limit.begin()
     try:
@@ -238,7 +242,7 @@ def _translated(what: str, size: tuple[int, int] | None = None) -> Iterator[None
     except Exception as error:  # decoders raise whatever comes to hand: OSError, SyntaxError, struct.error, ...
         if memory_limit.was_short(error, size):
             raise TooLittleMemory(size) from error
-        raise UnreadablePhoto(f"{what} ({_detail(error)})") from error
+        raise UnreadablePhoto(code, detail=_detail(error)) from error
 
 
 def _detail(error: Exception) -> str:

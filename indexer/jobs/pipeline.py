@@ -26,15 +26,15 @@ from indexer.model import (
     is_unsure,
     with_own_words,
 )
-from indexer.reasons import Obstacle
+from indexer.reasons import Obstacle, Reason, ReasonCode
 
 #: What `caption_reason` says where a caption stands in the index only, by our own choice.
-CAPTIONS_OFF = "writing captions into files is switched off"
-PERSONS_WORDS = "a person's caption stands in the file"
-UNDONE = "the caption was taken out of the file on purpose"
-WRONG = "the caption was marked as wrong"
-UNSURE = "the model is not sure of it"
-NOTHING_SEEN = "there is nothing to see in it"
+CAPTIONS_OFF = Reason(ReasonCode.CAPTIONS_OFF)
+PERSONS_WORDS = Reason(ReasonCode.PERSONS_WORDS)
+UNDONE = Reason(ReasonCode.TAKEN_OUT)
+WRONG = Reason(ReasonCode.MARKED_WRONG)
+UNSURE = Reason(ReasonCode.UNSURE)
+NOTHING_SEEN = Reason(ReasonCode.NOTHING_SEEN)
 
 #: Of these, what may be over later; a setting ends it.
 _OBSTACLES = {CAPTIONS_OFF: Obstacle.SETTING_OFF, UNSURE: Obstacle.NOT_SURE}
@@ -128,7 +128,7 @@ async def _without_unsure_words(
     )
 
 
-def withheld(caption: Caption, *, write_unsure: bool) -> str | None:
+def withheld(caption: Caption, *, write_unsure: bool) -> Reason | None:
     """Why a sentence of the model's stays out of files, as `caption_reason` says it; None where it may go in."""
     if not caption.text:
         return NOTHING_SEEN
@@ -216,13 +216,13 @@ async def _into_the_file(
     return await context.photos.write_caption(job.file.path, words, stamp)
 
 
-def _left_out(stamp: FileStamp, reason: str) -> Written:
+def _left_out(stamp: FileStamp, reason: Reason) -> Written:
     """Kept in the index only, by our own choice."""
     return Written(CaptionPlace.INDEX, stamp, reason, obstacle=_OBSTACLES.get(reason))
 
 
 async def _withdraw(
-    job: Job, metadata: PhotoMetadata, stamp: FileStamp, reason: str, context: PipelineContext
+    job: Job, metadata: PhotoMetadata, stamp: FileStamp, reason: Reason, context: PipelineContext
 ) -> Written:
     """Takes an older sentence of the model's out of a file, by `metadata` also one without its marks; where that can't
     be done, the reason says so, and the file keeps what it has. Raises `PhotoVanished`."""
@@ -232,10 +232,8 @@ async def _withdraw(
     try:
         undone = await context.photos.undo_caption(job.file.path, stamp=stamp, machine_only=True, vouched=vouched)
     except UnreadablePhoto as error:
-        return Written(CaptionPlace.INDEX, stamp, str(error), obstacle=Obstacle.READER)
-    from indexer.captions.caption_file import NOT_OURS  # late: see `photo_requests.unpack_undone`
-
-    withdrawn = undone.restored or undone.reason == NOT_OURS
+        return Written(CaptionPlace.INDEX, stamp, error.reason, obstacle=Obstacle.READER)
+    withdrawn = undone.restored or undone.reason == Reason(ReasonCode.NOT_OURS)
     if not withdrawn:
         return Written(CaptionPlace.INDEX, undone.stamp or stamp, undone.reason, obstacle=undone.obstacle)
     return replace(_left_out(undone.stamp or stamp, reason), withdrawn=True)
@@ -281,7 +279,7 @@ async def _into_the_file_again(job: Job, known: Photo, caption: Caption, context
     try:
         return await _into_the_file(job, known.metadata, words, job.file.stamp, context, held=held)
     except PhotoVanished as vanished:  # an unplugged disk: the index has the words all the same
-        return Written(CaptionPlace.INDEX, job.file.stamp, str(vanished), obstacle=Obstacle.OTHERS)
+        return Written(CaptionPlace.INDEX, job.file.stamp, vanished.reason, obstacle=Obstacle.OTHERS)
 
 
 def _stored(job: Job, context: PipelineContext) -> tuple[Photo | None, bytes | None]:
@@ -345,7 +343,7 @@ def _require_unchanged(path: Path, stamp: FileStamp) -> None:
     except OSError:
         return  # whoever writes or walks next says that it is gone
     if changed:
-        raise PhotoVanished("another program changed the file while its caption was being written")
+        raise PhotoVanished(ReasonCode.CHANGED_WHILE_WRITTEN)
 
 
 async def _without_the_correction(
@@ -376,7 +374,7 @@ async def _without_the_correction(
     return photo
 
 
-def _withheld_words(known: Photo, context: PipelineContext) -> str | None:
+def _withheld_words(known: Photo, context: PipelineContext) -> Reason | None:
     return withheld(known.machine, write_unsure=context.write_unsure) if known.machine is not None else None
 
 

@@ -7,7 +7,9 @@ import contextlib
 from collections.abc import Callable
 
 from indexer.catalogue import Catalogue, Counts
+from indexer.message import Message
 from indexer.progress import Meter, Phase, Progress
+from indexer.reasons import Reason
 
 _PULSE_S = 1.0
 
@@ -23,7 +25,7 @@ class ProgressTracker:
         catalogue: Catalogue,
         *,
         walking: Callable[[], bool],
-        problem: Callable[[], str | None],
+        problems: Callable[[], tuple[Message | Reason | str, ...]],
         later: Callable[[], int] = lambda: 0,
         unreadable: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -32,7 +34,7 @@ class ProgressTracker:
         self._unreadable = unreadable
         self._catalogue = catalogue
         self._walking = walking
-        self._problem = problem
+        self._problems = problems
         self._later = later
         self._counts: Counts | None = None
         self._done_then = 0
@@ -73,7 +75,7 @@ class ProgressTracker:
         """How far it is; costs nothing."""
         counts, meter, walking = self._counts, self.meter, self._walking()
         if counts is None:
-            return Progress(phase=Phase.WAITING if self.waiting else Phase.STARTING, problem=self._problem())
+            return Progress(phase=Phase.WAITING if self.waiting else Phase.STARTING, problems=self._problems())
         queued = max(0, counts.queued - (meter.done - self._done_then)) + self._later()
         return Progress(
             done=meter.done,
@@ -83,7 +85,7 @@ class ProgressTracker:
             eta_s=meter.eta_s(queued),
             phase=self._phase(queued, walking, counts.unpushed),
             walking=walking,
-            problem=self._problem(),
+            problems=self._problems(),
             unreadable=self._unreadable(),
         )
 

@@ -13,9 +13,9 @@ from captioner import BundleError, CaptionError, CaptionerUnavailable
 from indexer.errors import PhotoError, PhotoVanished, ProcessUnavailable, SetupError, UnreadablePhoto
 from indexer.jobs.context import PipelineContext
 from indexer.jobs.journeys import JOURNEYS
-from indexer.message import noted
+from indexer.message import Message
 from indexer.model import Job
-from indexer.reasons import FailureKind
+from indexer.reasons import FailureKind, Reason, ReasonCode
 from indexer.tasks import first_failure, in_thread_to_the_end
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class JobRunner:
         give_up: bool = True,
         first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
-        self.problem: str | None = None
+        self.problem: Message | None = None
         self._give_up = give_up
         self._first_pause_s = first_pause_s
         self._held: dict[int, Job] = {}
@@ -207,29 +207,29 @@ class JobRunner:
             raise SetupError(str(error), hint=_HINTS["captioner"]) from error
         except CaptionError as error:
             self._captioner_failures.append(job.id)
-            await self._fail(job, f"it could not be captioned: {error}", FailureKind.CAPTIONER)
+            await self._fail(job, Reason.of(ReasonCode.CAPTIONER_FAILED, detail=str(error)), FailureKind.CAPTIONER)
             if len(self._captioner_failures) >= CAPTIONER_FAILURES:
                 raise SetupError(
                     f"the captioner failed at {CAPTIONER_FAILURES} photos in a row: {error}", hint=_HINTS["captioner"]
                 ) from error
         except PhotoVanished as error:
-            await self._fail(job, str(error), FailureKind.VANISHED, final=False)
+            await self._fail(job, error.reason, FailureKind.VANISHED, final=False)
         except UnreadablePhoto as error:
-            await self._fail(job, str(error), error.kind)
+            await self._fail(job, error.reason, error.kind)
         except PhotoError as error:
-            await self._fail(job, str(error), FailureKind.UNREADABLE)
+            await self._fail(job, error.reason, FailureKind.UNREADABLE)
         except Exception as error:  # one photo's surprise must not cost the others theirs
             log.exception("unexpected error at %s", job.file.path)
-            await self._fail(job, f"unexpected error, please report it: {error!r}", FailureKind.UNEXPECTED)
+            await self._fail(job, Reason.of(ReasonCode.UNEXPECTED, detail=repr(error)), FailureKind.UNEXPECTED)
         else:
             self._captioner_failures.clear()
             self._settled(job)
 
-    async def _fail(self, job: Job, reason: str, kind: FailureKind, *, final: bool = True) -> None:
+    async def _fail(self, job: Job, reason: Reason, kind: FailureKind, *, final: bool = True) -> None:
         log.warning("%s: %s", job.file.path, reason)
         await in_thread_to_the_end(self._context.catalogue.fail, job, reason, kind=kind, final=final)
 
 
-def photos_wait(reason: str) -> str:
+def photos_wait(reason: str) -> Message:
     """That nothing goes on for want of a child process, for people."""
-    return noted(f"photos wait, as a process can't be had that looks at them: {reason}")
+    return Message("photos wait, as a process can't be had that looks at them: %(reason)s", reason=reason)

@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError
+from indexer.message import Message
+from indexer.reasons import Reason, ReasonCode
 from indexer.search import SearchBackend
 from indexer.search.documents import document
 
@@ -35,7 +37,7 @@ class SearchFeed:
         # search is closed, after the loop.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="search-feed")
         self._changed = asyncio.Event()
-        self.problem: str | None = None
+        self.problem: Message | str | None = None
 
     def wake(self) -> None:
         """Says that there may be something to push."""
@@ -74,7 +76,7 @@ class SearchFeed:
             while some := await self._step():
                 pushed += some
         except SearchError as error:
-            self.problem = error.what
+            self.problem = error.message
             raise
         self.problem = None
         return pushed
@@ -136,8 +138,8 @@ class FeedSteps:
             self._search.prepare()
             differing += self._compare(self._search.checkpoint(), cancelled)
         raise SearchError(
-            "what search holds changes while it is compared with the catalogue",
-            hint="does another recollect, or another program, write into the same index?",
+            Message("what search holds changes while it is compared with the catalogue"),
+            hint=Message("does another recollect, or another program, write into the same index?"),
         )
 
     def _compare(self, position: str, cancelled: threading.Event) -> int:
@@ -161,7 +163,11 @@ class FeedSteps:
             refused = self._search.put([document(photo) for photo in photos])
             self._catalogue.mark_pushed(
                 [(photo.id, photo.revision) for photo in photos if photo.id not in refused],
-                refused=[(photo.id, photo.revision, refused[photo.id]) for photo in photos if photo.id in refused],
+                refused=[
+                    (photo.id, photo.revision, Reason.of(ReasonCode.REFUSED_BY_SEARCH, message=refused[photo.id]))
+                    for photo in photos
+                    if photo.id in refused
+                ],
                 position=self._search.checkpoint(),
             )
             for photo in photos:
@@ -180,7 +186,11 @@ class FeedSteps:
             differing = 0 if self._doubted else self._compare_if_moved(cancelled)
             self._doubted = bool(differing)
             if not differing:
-                raise SearchError(f"search counts {counted:,} photos and should have {wanted:,}")
+                raise SearchError(
+                    Message(
+                        "search counts %(counted)s photos and should have %(wanted)s", counted=counted, wanted=wanted
+                    )
+                )
             return differing
         self._search.complete()
         self._complete, self._doubted = True, False
@@ -191,5 +201,5 @@ def _until(cancelled: threading.Event, held: Iterator[tuple[str, int]]) -> Itera
     """`held` until nobody waits for it any more. Raises `SearchError` then."""
     for item in held:
         if cancelled.is_set():
-            raise SearchError("recollect was stopped while search was compared with the catalogue")
+            raise SearchError(Message("recollect was stopped while search was compared with the catalogue"))
         yield item

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from indexer.errors import SearchError
+from indexer.message import Message
 from indexer.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Upkeep:
         self._look_s = look_s
         self._compared_at: float | None = None
         self._checked_at: float | None = None
-        self.problem: str | None = None
+        self.problem: Message | None = None
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -15,6 +15,7 @@ from captioner import Caption
 from indexer.errors import CaptionRefused
 from indexer.model import CaptionBy, FileCaption
 from indexer.ownership.camera_text import is_camera_text
+from indexer.reasons import ReasonCode
 
 _MAX_TEXT_CHARACTERS = 2000
 # What XML 1.0 can't hold (section 2.2, Char), the C1 controls, and the line breaks that a caption has no use for.
@@ -190,9 +191,9 @@ class OwnCaption:
         """
         text = clean(words.text)
         if not text:
-            raise CaptionRefused("the caption is empty")
+            raise CaptionRefused(ReasonCode.CAPTION_EMPTY)
         if is_camera_text(text):
-            raise CaptionRefused("the caption reads like what cameras write by themselves")
+            raise CaptionRefused(ReasonCode.CAMERA_TEXT)
         by = words.by if isinstance(words, FileCaption) else CaptionBy.MODEL
         mark = Mark(
             digest=digest(text),
@@ -254,13 +255,13 @@ def check_words(before: Iterable[FieldText], after: Iterable[FieldText], ours: C
     check_nothing_lost(before, left, ours)
     stays = next(iter(fields_with(left, ours)), None)
     if stays is not None:
-        raise CaptionRefused(f"another program has copied our caption into {stays}, where it is not ours to change")
+        raise CaptionRefused(ReasonCode.COPIED, field=stays)
 
 
 def check_nothing_lost(before: Iterable[FieldText], after: Collection[FieldText], ours: Collection[str]) -> None:
     """Raises `CaptionRefused` where taking out the texts of these digests loses other words."""
     if any(digest(text.text) not in ours and text not in after for text in before):
-        raise CaptionRefused("another program has changed the file since, and more than our caption would be lost")
+        raise CaptionRefused(ReasonCode.MORE_WOULD_BE_LOST)
 
 
 def fields_with(texts: Iterable[FieldText], ours: Collection[str]) -> tuple[str, ...]:

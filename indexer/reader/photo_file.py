@@ -8,8 +8,8 @@ import stat
 from pathlib import Path
 
 from indexer.errors import PhotoDenied, PhotoNotGiven, PhotoVanished, UnreadablePhoto
-from indexer.message import noted
 from indexer.model import FileStamp
+from indexer.reasons import ReasonCode
 
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ELOOP})
 
@@ -25,14 +25,14 @@ def read_photo_file(path: Path, *, max_file_mb: float) -> tuple[bytes, FileStamp
         data, before, after = _read(path, max_file_mb)
     except OSError as error:
         if error.errno in _GONE:
-            raise PhotoVanished("the file is no longer there") from error
+            raise PhotoVanished(ReasonCode.GONE) from error
         if error.errno in (errno.EACCES, errno.EPERM):
-            raise PhotoDenied(noted("recollect may not read it")) from error
-        raise PhotoNotGiven(noted(f"the file can't be read ({error.strerror or error})")) from error
+            raise PhotoDenied(ReasonCode.NOT_ALLOWED) from error
+        raise PhotoNotGiven(ReasonCode.READ_FAILED, detail=error.strerror or str(error)) from error
     except ValueError as error:  # a NUL in the name
-        raise PhotoVanished(f"there can be no such file ({error})") from error
+        raise PhotoVanished(ReasonCode.NO_SUCH_FILE, detail=str(error)) from error
     if after != before or len(data) != before.size:
-        raise PhotoVanished("the file changed while it was being read")
+        raise PhotoVanished(ReasonCode.CHANGED_WHILE_READ)
     return data, before
 
 
@@ -55,9 +55,7 @@ def stamp_of(status: os.stat_result) -> FileStamp:
 
 def _checked(status: os.stat_result, max_file_mb: float) -> FileStamp:
     if not stat.S_ISREG(status.st_mode):
-        raise UnreadablePhoto("this is not a regular file")
+        raise UnreadablePhoto(ReasonCode.NOT_REGULAR)
     if status.st_size > max_file_mb * 1e6:
-        raise UnreadablePhoto(
-            f"the file is too large: {status.st_size / 1e6:.0f} MB, the limit is {max_file_mb:g} (setting max_file_mb)"
-        )
+        raise UnreadablePhoto(ReasonCode.FILE_TOO_LARGE, size=f"{status.st_size / 1e6:.0f}", limit=f"{max_file_mb:g}")
     return stamp_of(status)

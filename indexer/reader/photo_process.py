@@ -25,7 +25,7 @@ from indexer.errors import (
 from indexer.metadata.photo_json import caption_to_json, metadata_from_json, stamp_from_json, stamp_to_json
 from indexer.model import CaptionPlace, FileCaption, FileStamp, PhotoMetadata, Reading, Written
 from indexer.reader.photo_requests import ReaderOptions, unpack_reading, unpack_undone, unpack_written
-from indexer.reasons import FailureKind, Obstacle
+from indexer.reasons import FailureKind, Obstacle, Reason, ReasonCode
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 # glibc keeps what large buffers leave behind; with fixed thresholds (mallopt(3)) a process that once held a 12 MP
 # HEIC goes back from 120 to 53 MB, at no cost in time. Other C libraries pass these by.
 _GIVE_MEMORY_BACK = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "262144"}
-
-_GUILTY_TWICE = "the process that opened it died or hung twice"
 
 #: The child's errors about a photo that may be over later, by the name of their class.
 _UNREADABLE = {error.__name__: error for error in (PhotoDenied, PhotoNotGiven, PhotoTooHeavy)}
@@ -122,7 +120,7 @@ class PhotoProcess:
         try:
             reply = await self._ask(request)
         except UnreadablePhoto as error:
-            return Written(CaptionPlace.INDEX, stamp, str(error), obstacle=_obstacle(error))
+            return Written(CaptionPlace.INDEX, stamp, error.reason, obstacle=_obstacle(error))
         return unpack_written(reply.header)
 
     async def undo_caption(
@@ -163,17 +161,18 @@ class PhotoProcess:
             _raise_here(error)
         except ChildGone as error:
             if error.guilty:
-                raise ReaderDied(f"{_GUILTY_TWICE} ({error})") from error
+                raise ReaderDied(ReasonCode.READER_DIED, detail=str(error)) from error
             raise _cannot_run(error) from error
 
 
 def _raise_here(error: ChildError) -> NoReturn:
     """The child's error as the parent's own."""
-    if error.kind == "PhotoVanished":
-        raise PhotoVanished(error.message) from error
     if error.kind == "StorageError":
         raise StorageError(error.message) from error
-    raise _UNREADABLE.get(error.kind, UnreadablePhoto)(error.message) from error
+    reason = Reason.from_json(error.message)
+    if error.kind == "PhotoVanished":
+        raise PhotoVanished(reason) from error
+    raise _UNREADABLE.get(error.kind, UnreadablePhoto)(reason) from error
 
 
 def _obstacle(error: UnreadablePhoto) -> Obstacle | None:

@@ -33,6 +33,7 @@ from indexer.reader.photo_requests import (
     path_of,
     stamp_of,
 )
+from indexer.reasons import ReasonCode
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,13 +71,13 @@ class PhotoReader:
     def _too_little_memory(self, size: tuple[int, int] | None) -> PhotoTooHeavy:
         limit_mb = self._options.reader_memory_mb
         if size is None:
-            return PhotoTooHeavy(
-                f"the picture takes more memory than the {limit_mb} MB that one reading process may use "
-                "(setting reader_memory_mb)"
-            )
+            return PhotoTooHeavy(ReasonCode.MEMORY, limit=limit_mb)
         return PhotoTooHeavy(
-            f"the picture takes more memory than the {limit_mb} MB that one reading process may use (setting "
-            f"reader_memory_mb): {size[0]} x {size[1]} is {size[0] * size[1] / 1e6:.0f} megapixels"
+            ReasonCode.MEMORY_OF_SIZE,
+            limit=limit_mb,
+            width=size[0],
+            height=size[1],
+            megapixels=f"{size[0] * size[1] / 1e6:.0f}",
         )
 
     def read(self, path: Path) -> Reading:

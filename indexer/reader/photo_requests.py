@@ -17,7 +17,7 @@ from indexer.metadata.photo_json import (
     stamp_to_json,
 )
 from indexer.model import CaptionPlace, FileStamp, Reading, ThumbnailSize, Written
-from indexer.reasons import Obstacle
+from indexer.reasons import Obstacle, from_stored, stored
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def pack_written(written: Written) -> Header:
     return {
         "place": written.place.value,
         "stamp": stamp_to_json(written.stamp),
-        "reason": written.reason,
+        "reason": stored(written.reason),
         "obstacle": written.obstacle,
     }
 
@@ -108,7 +108,7 @@ def pack_written(written: Written) -> Header:
 def unpack_written(header: Mapping[str, Any]) -> Written:
     """The reverse of `pack_written`."""
     stamp = stamp_from_json(header["stamp"])
-    return Written(CaptionPlace(header["place"]), stamp, header["reason"], obstacle=_obstacle(header))
+    return Written(CaptionPlace(header["place"]), stamp, from_stored(header["reason"]), obstacle=_obstacle(header))
 
 
 def _obstacle(header: Mapping[str, Any]) -> Obstacle | None:
@@ -122,7 +122,7 @@ def pack_undone(undone: Undone) -> Header:
     return {
         "place": place,
         "restored": undone.restored,
-        "reason": undone.reason,
+        "reason": stored(undone.reason),
         "exact": undone.exact,
         "stamp": stamp,
         "words": None if undone.words is None else caption_to_json(undone.words),
@@ -138,7 +138,7 @@ def unpack_undone(path: Path, header: Mapping[str, Any]) -> Undone:
     place = None if header["place"] is None else CaptionPlace(header["place"])
     stamp = None if header["stamp"] is None else stamp_from_json(header["stamp"])
     words = None if header["words"] is None else caption_from_json(header["words"])
-    told = header["restored"], header["reason"], header["exact"]
+    told = header["restored"], from_stored(header["reason"]), header["exact"]
     return Undone(path, place, *told, stamp, words, _obstacle(header), tuple(header["copies"]))
 
 

@@ -35,10 +35,15 @@ def _keep_stderr_for_us() -> None:
     logging.getLogger("indexer").setLevel(logging.DEBUG)  # the parent logs what it reads there at that level
 
 
+def _described(error: Exception) -> str:
+    """A photo's reason crosses the pipe as its code."""
+    return error.reason.to_json() if isinstance(error, PhotoError) else str(error)
+
+
 def main() -> None:
     """Serves the parent that started this process."""
     options = ReaderOptions.from_argument(sys.argv[1])
-    serve(lambda: open_service(options), about_request=(PhotoError, SetupError))
+    serve(lambda: open_service(options), about_request=(PhotoError, SetupError), describe=_described)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from indexer.catalogue import Catalogue
 from indexer.catalogue.scan_requests import ScanRequest
@@ -64,6 +64,6 @@ class ScansAskedFor:
             queued=queued,
             set_aside=counts.set_aside,
             walking=not over and now.walking,
-            problem=self._scheduler.problem_of(request.roots),
+            problems=self._scheduler.problems_of(request.roots),
         )
-        await asyncio.to_thread(self._catalogue.note_scan, request.id, asdict(told), done=over)
+        await asyncio.to_thread(self._catalogue.note_scan, request.id, told.to_json(), done=over)

@@ -19,6 +19,7 @@ from indexer.catalogue.found import FoundBatch
 from indexer.catalogue.scans import NoteCounts
 from indexer.file_errors import can_be_looked_at, unreadable_reason
 from indexer.formats.extensions import EXTENSIONS
+from indexer.reasons import Reason
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.crawler import crawl, outermost
 from indexer.scanning.presence import Presence, presence_of
@@ -76,14 +77,14 @@ class ScanScheduler:
         return any(one.walking for one in self._roots.values())
 
     @property
-    def problem(self) -> str | None:
-        """Why roots' losses are not believed, for people, a line for each; None where all is well."""
-        return "\n".join(one.held_back for one in self._roots.values() if one.held_back) or None
+    def problems(self) -> tuple[Reason, ...]:
+        """Why roots' losses are not believed; nothing where all is well."""
+        return tuple(one.held_back for one in self._roots.values() if one.held_back)
 
-    def problem_of(self, roots: Sequence[Path]) -> str | None:
-        """As `problem`, of these roots alone."""
+    def problems_of(self, roots: Sequence[Path]) -> tuple[Reason, ...]:
+        """As `problems`, of these roots alone."""
         told = [one.held_back for root in roots if (one := self._known(root)) is not None and one.held_back]
-        return "\n".join(dict.fromkeys(told)) or None
+        return tuple(dict.fromkeys(told))
 
     @property
     def unreadable(self) -> int:
@@ -185,7 +186,7 @@ class RootScanner:
         self._can_be_watched = False  # folders that a watch did not reach can be read now
         self.unreadable: Mapping[bytes, str] = {}
         self.walking = False
-        self.held_back: str | None = None
+        self.held_back: Reason | None = None
 
     async def scan(self) -> None:
         """One scan of the whole root."""
@@ -321,7 +322,7 @@ class RootScanner:
             for path in sweep(batch.root / os.fsdecode(folder), older_than_s=self._stale_s):
                 log.info("removed %s, left by a process that was killed", path)
 
-    def _keep_reason(self, held_back: str | None) -> None:
+    def _keep_reason(self, held_back: Reason | None) -> None:
         before, self.held_back = self.held_back, held_back
         if held_back is not None and held_back != before:
             log.warning("%s", held_back)

@@ -13,7 +13,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from indexer.errors import StorageError
-from indexer.message import noted
+from indexer.message import Message
 from indexer.sqlite.errors import (
     GIVE_RIGHTS,
     damage_error,
@@ -24,11 +24,12 @@ from indexer.sqlite.errors import (
     rebuild_hint,
 )
 
-Migration = tuple[str, str]  # a name that never changes, and the SQL script it stands for
+#: A name that never changes, and the SQL script or the function on the writer's connection that it stands for.
+Migration = tuple[str, str | Callable[[sqlite3.Connection], None]]
 
 _BUSY_TIMEOUT_S = 30.0
 _ROWS_AT_ONCE = 256
-_LOST = noted("the file was deleted or replaced while it was in use: start recollect again")
+_LOST = Message("the file was deleted or replaced while it was in use: start recollect again")
 
 
 class NewerDatabase(StorageError):
@@ -303,8 +304,7 @@ class Database:
                 )
             for name, script in migrations:
                 if name not in done:
-                    for statement in _statements(script):
-                        writer.execute(statement)
+                    _apply(writer, script)
                     writer.execute("INSERT INTO migration VALUES (?, datetime('now'))", (name,))
 
 
@@ -339,6 +339,15 @@ def read_only_connection(path: Path) -> sqlite3.Connection:
         else:
             return connection
     raise AssertionError("the last mode returns or raises")
+
+
+def _apply(writer: sqlite3.Connection, migration: str | Callable[[sqlite3.Connection], None]) -> None:
+    """Inside the caller's transaction."""
+    if callable(migration):
+        migration(writer)
+        return
+    for statement in _statements(migration):
+        writer.execute(statement)
 
 
 def _statements(script: str) -> Iterator[str]:

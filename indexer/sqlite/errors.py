@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from indexer.message import noted
+from indexer.message import Message
 
 #: https://sqlite.org/rescode.html: CORRUPT, NOTADB, and IOERR_SHORT_READ of a file that was cut off.
 _CORRUPT = 11
@@ -25,16 +25,18 @@ ROOM_BYTES = 100_000
 _DENIED_ERRNO = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _NOT_WRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, *_DENIED_ERRNO, errno.EIO})
 
-FREE_SPACE = noted("free some space on the disk of the data directory, then start again: nothing that was done is lost")
-GIVE_RIGHTS = noted(
-    "give the user that recollect runs as the right to write into the data directory and its files, or make its disk "
-    "writable again"
+FREE_SPACE = Message(
+    "free some space on the disk of the data directory, then start again: nothing that was done is lost"
 )
-_FAILING_DISK = noted(
+GIVE_RIGHTS = Message(
+    "give the user that recollect runs as the right to write into the data directory and its files, "
+    "or make its disk writable again"
+)
+_FAILING_DISK = Message(
     "the disk reports errors: see the system's log (dmesg), and copy the data directory to another disk"
 )
-_HELD = noted("another program holds the file: end it, then start again")
-_OTHER = noted(
+_HELD = Message("another program holds the file: end it, then start again")
+_OTHER = Message(
     "check the free space and the rights of the data directory, then start again: nothing that was done is lost"
 )
 
@@ -58,27 +60,31 @@ def may_pass(error: BaseException) -> bool:
     return cause is not None and keeps_from_writing(cause)
 
 
-def waiting_told(error: BaseException, data_dir: Path) -> str:
+def waiting_told(error: BaseException, data_dir: Path) -> Message:
     """That indexing waits for the data directory's disk, and what it waits for; `error` is one that `may_pass`."""
     cause = error if isinstance(error, (sqlite3.Error, OSError)) else error.__cause__ or error
     code, number = _code(cause) & 0xFF, cause.errno if isinstance(cause, OSError) else 0
     if _is_full(cause, data_dir):
-        return noted(
-            f"indexing waits, as the disk of the data directory {data_dir} is full: free some space there, and it goes "
-            "on by itself"
+        return Message(
+            "indexing waits, as the disk of the data directory %(data_dir)s is full: free some space there, "
+            "and it goes on by itself",
+            data_dir=str(data_dir),
         )
     if code in _DENIED or number in _DENIED_ERRNO:
-        return noted(
-            f"indexing waits, as nothing can be written into the data directory {data_dir}: make its disk writable "
-            "again, or give the user that recollect runs as the right to write there, and it goes on by itself"
+        return Message(
+            "indexing waits, as nothing can be written into the data directory %(data_dir)s: make its disk "
+            "writable again, or give the user that recollect runs as the right to write there, and it goes "
+            "on by itself",
+            data_dir=str(data_dir),
         )
-    return noted(
-        f"indexing waits, as the disk of the data directory {data_dir} reports errors: see the system's log (dmesg), "
-        "and copy the data directory to another disk"
+    return Message(
+        "indexing waits, as the disk of the data directory %(data_dir)s reports errors: see the system's "
+        "log (dmesg), and copy the data directory to another disk",
+        data_dir=str(data_dir),
     )
 
 
-def hint_for(error: BaseException, catalogue: Path) -> str:
+def hint_for(error: BaseException, catalogue: Path) -> Message:
     """How to mend what an error of the catalogue's file says."""
     code = _code(error)
     if is_damage(error):
@@ -93,20 +99,25 @@ def hint_for(error: BaseException, catalogue: Path) -> str:
     return _HELD if code & 0xFF in _BUSY else _OTHER
 
 
-def rebuild_hint(catalogue: Path) -> str:
+def rebuild_hint(catalogue: Path) -> Message:
     """How a damaged catalogue is made anew."""
-    return noted(
-        f"stop recollect, move {catalogue.name} and {catalogue.name}-wal out of {catalogue.parent}, and start again: "
-        "captions are taken back from the photo files, and the rest is made again"
+    return Message(
+        "stop recollect, move %(name)s and %(name)s-wal out of %(folder)s, and start again: captions are "
+        "taken back from the photo files, and the rest is made again",
+        name=catalogue.name,
+        folder=str(catalogue.parent),
     )
 
 
-def damage_told(catalogue: Path, damage: str) -> str:
+def damage_told(catalogue: Path, damage: str) -> Message:
     """That the catalogue is damaged, and how it is made anew."""
-    return noted(
-        f"the catalogue {catalogue} is damaged ({damage}): stop recollect, move {catalogue.name} and "
-        f"{catalogue.name}-wal out of its folder, and start again: captions are taken back from the photo files, and "
-        "the rest is made again"
+    return Message(
+        "the catalogue %(catalogue)s is damaged (%(damage)s): stop recollect, move %(name)s and "
+        "%(name)s-wal out of its folder, and start again: captions are taken back from the photo files, "
+        "and the rest is made again",
+        catalogue=str(catalogue),
+        damage=damage,
+        name=catalogue.name,
     )
 
 

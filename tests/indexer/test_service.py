@@ -197,7 +197,7 @@ async def test_a_photo_that_can_t_be_read_is_set_aside_and_the_others_go_on(
     outcome = await index(settings, captioner, library)
     assert (outcome.done, outcome.set_aside) == (3, 2)
     with stored(settings) as storage:
-        reasons = {item.file.path.name: item.reason for item in storage.catalogue.set_aside()}
+        reasons = {item.file.path.name: str(item.reason) for item in storage.catalogue.set_aside()}
         assert set(reasons) == {"broken.jpg", "empty.png"}
         assert all(reasons.values())
     write_jpeg(library / "broken.jpg", COLOURS["white"])

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from captioner import Caption, Tag
 from indexer.catalogue.found import file_stamp
 from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, Job, PhotoMetadata, ThumbnailSize
+from indexer.reasons import Reason
 from indexer.search.documents import document
 from indexer.settings import Settings
 from indexer.storage import Storage, open_storage
@@ -38,7 +39,7 @@ class MadePhoto:
     words: tuple[tuple[str, float], ...] = ()
     sure: bool = True
     place: CaptionPlace | None = None
-    reason: str | None = None
+    reason: Reason | None = None
 
 
 def picture(seed: str, size: tuple[int, int]) -> Image.Image:

@@ -21,6 +21,7 @@ from indexer.model import FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from indexer.settings import Settings
 from indexer.storage import Storage
+from tests.reasons_made import reason_saying
 from tests.web.library_made import TAKEN, MadePhoto, content_key, made_library, many
 from tests.web.served import IDLE
 from tests.web.test_hostile import hostile_photo
@@ -29,7 +30,7 @@ from web.app import make_app
 QUAY, MARKED, WORDY = "Lyon/quay.jpg", "Lyon/marked.jpg", "Lyon/wordy.jpg"
 PASSWORD = "grandma's garden"
 BUSY = Progress(done=60, queued=940, per_second=4.2, eta_s=2400, phase=Phase.INDEXING, walking=True)
-STUCK = replace(BUSY, problem="the library /Pictures is empty, where it was not: waiting for it")
+STUCK = replace(BUSY, problems=("the library /Pictures is empty, where it was not: waiting for it",))
 
 
 class Down:
@@ -71,7 +72,9 @@ def make_interesting(storage: Storage, root: Path) -> None:
         (root / name).write_bytes(b"no picture")
         storage.catalogue.note_one(FoundFile(root, root / name, file_stamp((root / name).stat())))
     for job in storage.catalogue.claim(9):
-        storage.catalogue.fail(job, "it is damaged: the end of the file is missing", kind="unreadable", final=True)
+        storage.catalogue.fail(
+            job, reason_saying("it is damaged: the end of the file is missing"), kind="unreadable", final=True
+        )
     storage.catalogue.mark_wrong(content_key(MARKED))
     storage.catalogue.change_words(content_key(QUAY), add=("Oma\u2019s birthday", "picnic"))
 

@@ -13,6 +13,7 @@ from playwright.async_api import expect
 
 from indexer.catalogue.found import file_stamp
 from indexer.model import FoundFile
+from tests.reasons_made import reason_saying
 from tests.web.library_made import content_key, many
 from tests.web.test_browser import DESKTOP, PHONE, Visit, application, browser, visit
 from tests.web.test_hostile import BREAKOUT, NAME, SCRIPT, hostile_photo
@@ -35,7 +36,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Test
         broken.write_bytes(b"no picture")
         storage.catalogue.note_one(FoundFile(root, broken, file_stamp(broken.stat())))
         for job in storage.catalogue.claim(9):
-            storage.catalogue.fail(job, f"it is damaged: {EVIL}", kind="unreadable", final=True)
+            storage.catalogue.fail(job, reason_saying(f"it is damaged: {EVIL}"), kind="unreadable", final=True)
         storage.catalogue.change_words(content_key(NAME), add=(SCRIPT,))
         async with TestServer(app) as server:
             yield server

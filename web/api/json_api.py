@@ -18,9 +18,10 @@ from indexer.catalogue.scans import RootState
 from indexer.catalogue.unreadable import UnreadablePlace
 from indexer.correction import UnusableCorrection
 from indexer.errors import SetupError
-from indexer.message import Message
+from indexer.message import N_, Message
 from indexer.model import LISTED_FILES, Photo, PhotoFile, iso_date
 from indexer.places.lookup import places_of
+from indexer.reasons import Reason
 from indexer.search import FilterError, Hit
 from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, in_thread
 from web.links import thumbnail_url
@@ -233,8 +234,8 @@ async def status(request: web.Request) -> Json:
     progress = request.config_dict[PROGRESS]()
     trouble = await in_thread(request, library.trouble)
     return {
-        "catalogue_problem": clean(trouble) if trouble else None,
-        "progress": asdict(progress),
+        "catalogue_problem": clean(str(trouble)) if trouble else None,
+        "progress": progress.to_json() | {"problem": _english(progress.problem)},
         "counts": {
             name: getattr(counts, name)
             for name in (
@@ -245,9 +246,9 @@ async def status(request: web.Request) -> Json:
         "search": {
             "backend": backend.name,
             "photos": await run_count(request),
-            "refused": [{"id": one.photo.id, "reason": clean(one.reason)} for one in refused],
+            "refused": [{"id": one.photo.id, **_reason(one.reason)} for one in refused],
         },
-        "unwritten": [{"reason": clean(reason), "photos": photos} for reason, photos in unwritten.items()],
+        "unwritten": [{**_reason(reason), "photos": photos} for reason, photos in unwritten.items()],
         "unreadable": [_unreadable(place) for place in unreadable],
         "libraries": [_library(root) for root in roots],
         "caption_models": await _caption_models(request),
@@ -255,7 +256,7 @@ async def status(request: web.Request) -> Json:
             {
                 "id": one.id,
                 "path": clean(str(one.file.path)),
-                "reason": clean(one.reason),
+                **_reason(one.reason),
                 "attempts": one.attempts,
             }
             for one in aside
@@ -311,19 +312,27 @@ def _unreadable(place: UnreadablePlace) -> Json:
     return {
         "path": clean(str(place.path)),
         "code": place.code,
-        "reason": place.reason,
+        "reason": str(place.reason),
         "since": place.since.isoformat(),
         "files": place.files,
     }
 
 
+def _english(sentence: Reason | str | None) -> str | None:
+    return None if sentence is None else clean(str(sentence))
+
+
+def _reason(reason: Reason | None) -> Json:
+    """The sentence in English and the code; no words where nobody has said why."""
+    return {"reason": clean(str(reason or "")), "code": reason and reason.code}
+
+
 def _library(root: RootState) -> Json:
-    held_back = clean(root.held_back) if root.held_back else None
     return {
         "path": clean(str(root.path)),
         "files": root.files,
         "missing": root.missing,
-        "held_back": held_back,
+        "held_back": _english(root.held_back),
         "passed_over": {clean(kind): count for kind, count in root.passed_over.items()},
     }
 
@@ -343,7 +352,7 @@ async def _told(request: web.Request) -> Json:
     library = request.config_dict[LIBRARY]
     found = await in_thread(request, library.photo, request.match_info["id"], most_files=LISTED_FILES)
     if found is None:
-        raise web.HTTPNotFound(text="There is no photo with this id.")
+        raise web.HTTPNotFound(text=N_("There is no photo with this id."))
     pending = await in_thread(request, library.words_pending, found.id)
     waiting = {"caption_waiting": bool(pending.waiting or pending.missing)}
     return await in_thread(request, _photo, request, found) | _metadata(found) | waiting
@@ -405,6 +414,7 @@ def _metadata(photo: Photo) -> Json:
         "machine_caption": clean(machine.text) if machine else None,
         "model": clean(machine.model) if machine else None,
         "caption_place": photo.caption_place,
-        "caption_reason": clean(photo.caption_reason) if photo.caption_reason else None,
+        "caption_reason": _english(photo.caption_reason),
+        "caption_reason_code": photo.caption_reason and photo.caption_reason.code,
         "added_at": photo.added_at.isoformat(),
     }

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from indexer.message import N_
 from indexer.model import LISTED_FILES, Photo, PhotoFile
 from web.app_keys import LIBRARY, SETTINGS, Library, in_thread
 from web.downloads.media import PHOTO_ID, disposition, open_inside
@@ -59,7 +60,7 @@ async def api_download(request: web.Request) -> web.StreamResponse:
     """
     ids = (await read_object(_roomy(request))).get("ids")
     if not (isinstance(ids, list) and all(isinstance(one, str) for one in ids)):
-        raise web.HTTPBadRequest(text='The body is {"ids": ["the id of a photo"]}.')
+        raise web.HTTPBadRequest(text=N_('The body is {"ids": ["the id of a photo"]}.'))
     return await _zip(request, _checked(ids))
 
 

@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict
 
+from indexer.message import N_
 from indexer.model import Photo, PhotoFile, ThumbnailSize
 from web.app_keys import LIBRARY, SETTINGS, THUMBNAILS, in_thread, on_disk
 from web.presenters import clean
@@ -43,7 +44,7 @@ async def thumbnail(request: web.Request) -> web.Response:
     size = _SIZES[request.match_info["size"]]
     webp = await in_thread(request, request.config_dict[THUMBNAILS].get, request.match_info["id"], size)
     if webp is None:
-        raise web.HTTPNotFound(text="There is no thumbnail of this photo yet.")
+        raise web.HTTPNotFound(text=N_("There is no thumbnail of this photo yet."))
     tag = hashlib.blake2b(webp, digest_size=12).hexdigest()
     headers = {"Cache-Control": f"private, {FOREVER}", "ETag": f'"{tag}"'}
     if any(etag.value in {tag, "*"} for etag in request.if_none_match or ()):
@@ -57,7 +58,7 @@ async def original(request: web.Request) -> web.StreamResponse:
     photo = await in_thread(request, library.photo, photo_id, most_files=1)
     file = await in_thread(request, library.file_of, photo_id, int(request.match_info["file"]))
     if photo is None or file is None:
-        raise web.HTTPNotFound(text="There is no such file.")
+        raise web.HTTPNotFound(text=N_("There is no such file."))
     others = [one for one in photo.files if one is not file and not one.missing]
     # Another file shows the same photo: a library that has moved is found by its old address, too.
     for shown in (file, *others):
@@ -65,7 +66,7 @@ async def original(request: web.Request) -> web.StreamResponse:
         if opened is not None:
             break
     else:
-        raise web.HTTPNotFound(text="The file is not there just now. It may be on a disk that is not connected.")
+        raise web.HTTPNotFound(text=N_("The file is not there just now. It may be on a disk that is not connected."))
     return _Original(opened, headers=original_headers(photo, shown, save="save" in request.query))
 
 

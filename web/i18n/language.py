@@ -25,7 +25,7 @@ from babel.numbers import format_decimal
 
 from indexer.errors import SettingsError
 from indexer.message import Message
-from web.i18n.reasons import CONTEXT, Reasons
+from indexer.reasons import Reason
 
 LANGUAGES_DIRECTORY = Path(__file__).parent / "languages"
 #: Each locale takes about 160 kB for as long as the process runs, and Babel knows a thousand of them.
@@ -38,10 +38,9 @@ _TAG = re.compile(r"(?P<tag>[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3})\s*(?:;\s*q=
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """The texts of the page in one language, and the reasons that the catalogue gives."""
+    """The texts of the page in one language."""
 
     texts: gettext.NullTranslations
-    reasons: Reasons
     direction: str = "ltr"
 
 
@@ -89,7 +88,7 @@ class Language:
         return self.translation.direction
 
 
-ENGLISH = Language("en", Translation(gettext.NullTranslations(), Reasons({})), _ANY)
+ENGLISH = Language("en", Translation(gettext.NullTranslations()), _ANY)
 
 _SPOKEN: ContextVar[Language] = ContextVar("language", default=ENGLISH)
 
@@ -120,16 +119,14 @@ def told(message: str) -> str:
     return spoken().texts.gettext(message) if message else ""
 
 
-def said(message: Message | str) -> str:
-    """A message from the rooms behind the page; what is only text is `told`."""
-    if isinstance(message, str):
-        return told(message)
-    return spoken().texts.gettext(message.template) % written(message.values)
-
-
-def recorded(reason: str) -> str:
-    """A reason that stands in the catalogue, in the reader's language where its template is known."""
-    return spoken().translation.reasons.told(reason)
+def said(message: Message | Reason | str | None) -> str:
+    """A message from the rooms behind the page, or a reason; what is only text is `told`. Empty for None."""
+    if isinstance(message, Reason):
+        values = {name: said(one) if isinstance(one, Reason) else one for name, one in message.parameters.items()}
+        return spoken().texts.gettext(message.code.template) % written(values)
+    if isinstance(message, Message):
+        return spoken().texts.gettext(message.template) % written(message.values)
+    return told(message or "")
 
 
 def number(value: float) -> str:
@@ -222,13 +219,7 @@ def _read(directory: Path) -> Iterator[tuple[str, Translation]]:
         compiled = io.BytesIO()
         write_mo(compiled, catalogue)
         compiled.seek(0)
-        reasons = {
-            str(one.id): str(one.string) for one in catalogue if one.context == CONTEXT and one.string and not one.fuzzy
-        }
-        yield (
-            path.stem,
-            Translation(gettext.GNUTranslations(compiled), Reasons(reasons), Locale.parse(path.stem).text_direction),
-        )
+        yield path.stem, Translation(gettext.GNUTranslations(compiled), Locale.parse(path.stem).text_direction)
 
 
 LANGUAGES = web.AppKey("LANGUAGES", Languages)

@@ -9,11 +9,13 @@ from aiohttp import web
 from indexer.catalogue.corrections import WordsPending
 from indexer.correction import corrected_text
 from indexer.jobs.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNDONE, UNSURE, WRONG
+from indexer.message import N_
 from indexer.model import CaptionBy, Photo
+from indexer.reasons import Reason
 from indexer.settings import Settings
 from indexer.storage import indexing_process
 from web.app_keys import LIBRARY, SETTINGS, WAKE, in_thread
-from web.i18n.language import marked, recorded, text, told
+from web.i18n.language import marked, said, text, told
 from web.presenters import caption_place, clean
 
 
@@ -32,7 +34,7 @@ async def correct(request: web.Request, photo_id: str, typed: str) -> None:
     """
     words = corrected_text(typed)
     if not await in_thread(request, request.config_dict[LIBRARY].correct, photo_id, words):
-        raise web.HTTPNotFound(text="There is no photo with this id.")
+        raise web.HTTPNotFound(text=N_("There is no photo with this id."))
     request.config_dict[WAKE]()
 
 
@@ -66,7 +68,7 @@ def _where_marked(photo: Photo) -> Whereabouts:
     """Words that were marked as wrong are out of the files, but for files that must not be touched."""
     if photo.caption_reason in {None, WRONG, UNDONE, CAPTIONS_OFF, UNSURE, NOTHING_SEEN}:
         return Whereabouts()
-    return Whereabouts(text("still in the file: %(reason)s", reason=clean(recorded(photo.caption_reason or ""))))
+    return Whereabouts(text("still in the file: %(reason)s", reason=clean(said(photo.caption_reason))))
 
 
 def _on_their_way_out(settings: Settings, pending: WordsPending) -> Whereabouts:
@@ -115,5 +117,5 @@ def _on_their_way(photo: Photo, pending: WordsPending, way: _Way, *, indexing: b
     return Whereabouts(text("%(there)s; into the copies that are not there just now when they are back", there=there))
 
 
-def _kept(reason: str) -> Whereabouts:
-    return Whereabouts(text("kept in the catalogue only: %(reason)s", reason=clean(recorded(reason))))
+def _kept(reason: Reason) -> Whereabouts:
+    return Whereabouts(text("kept in the catalogue only: %(reason)s", reason=clean(said(reason))))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from indexer.correction import added_words
+from indexer.message import N_
 from web.app_keys import LIBRARY, WAKE, in_thread
 
 
@@ -29,5 +30,5 @@ async def change_words(
     if not await in_thread(
         request, request.config_dict[LIBRARY].change_words, photo_id, add=words, remove=list(remove)
     ):
-        raise web.HTTPNotFound(text="There is no photo with this id.")
+        raise web.HTTPNotFound(text=N_("There is no photo with this id."))
     request.config_dict[WAKE]()

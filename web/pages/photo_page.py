@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from indexer.correction import UnusableCorrection
+from indexer.message import N_
 from indexer.model import LISTED_FILES, Photo
 from web.app_keys import LIBRARY, in_thread
 from web.i18n.language import said
@@ -79,5 +80,7 @@ async def _photo(request: web.Request) -> Photo:
     library, photo_id = request.config_dict[LIBRARY], request.match_info["id"]
     photo = await in_thread(request, library.photo, photo_id, most_files=LISTED_FILES)
     if photo is None:
-        raise web.HTTPNotFound(text="There is no photo with this address. It may have been deleted from the library.")
+        raise web.HTTPNotFound(
+            text=N_("There is no photo with this address. It may have been deleted from the library.")
+        )
     return photo

@@ -22,8 +22,8 @@ from web.i18n.localized import bytes_text
 from web.links import form_url, original_url, photo_url, search_url, thumbnail_url
 from web.pages.corrections import Whereabouts, whereabouts
 from web.presenters import (
+    MatchReason,
     Piece,
-    Reason,
     Tile,
     believed,
     caption_field,
@@ -133,7 +133,7 @@ class PhotoView:
     width: int
     height: int
     shape: str
-    reasons: tuple[Reason, ...]
+    reasons: tuple[MatchReason, ...]
     tags: tuple[TagView, ...]
     keywords: tuple[Link, ...]
     people: tuple[Link, ...]

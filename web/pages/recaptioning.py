@@ -11,9 +11,10 @@ from indexer.errors import SetupError
 from indexer.hours import DailyHours
 from indexer.jobs.caption_models import CaptionModels, count_by_model
 from indexer.jobs.reindex import QueuedCaptions, current_model, enqueue_captions
+from indexer.message import N_
 from indexer.settings import Settings
 from web.app_keys import COUNTS, LIBRARY, SETTINGS, WAKE, in_thread
-from web.i18n.language import recorded, text
+from web.i18n.language import said, text
 from web.i18n.localized import hour_text
 from web.presenters import clean
 
@@ -50,7 +51,7 @@ async def model_view(request: web.Request) -> ModelView:
     try:
         models = await caption_models(request)
     except SetupError as error:
-        return ModelView("", clean(recorded(error.what)), 0, (), 0, 0, wrong, "")
+        return ModelView("", clean(said(error.message)), 0, (), 0, 0, wrong, "")
     return ModelView(
         name=clean(models.current),
         problem="",
@@ -78,7 +79,9 @@ async def describe_again(request: web.Request) -> QueuedCaptions:
     try:
         model = await asyncio.to_thread(current_model, request.config_dict[SETTINGS])
     except SetupError as error:
-        raise web.HTTPServiceUnavailable(text="The caption model can't be used. The status page says why.") from error
+        raise web.HTTPServiceUnavailable(
+            text=N_("The caption model can't be used. The status page says why.")
+        ) from error
     queued = await in_thread(request, enqueue_captions, request.config_dict[LIBRARY], model)
     if queued.captions or queued.corrections:
         request.config_dict[COUNTS].forget()

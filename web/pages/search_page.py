@@ -10,7 +10,7 @@ from markupsafe import Markup
 from indexer.errors import SearchError
 from indexer.search import FilterError, Sort
 from web.app_keys import COUNTS, PROGRESS
-from web.i18n.language import recorded, said, text
+from web.i18n.language import said, text
 from web.links import search_url
 from web.pages.fragment_cache import Fragment
 from web.pages.fragments import NOTHING, PER_PAGE, TEMPLATES, Asked, part_of
@@ -53,7 +53,7 @@ async def search_page(request: web.Request) -> web.StreamResponse:
     except SearchError as error:
         status, context["problem"] = (
             503,
-            Problem(text("The search is not available just now"), clean(recorded(error.hint))),
+            Problem(text("The search is not available just now"), clean(said(error.hint_message))),
         )
         context["again"] = True
     if context["problem"]:

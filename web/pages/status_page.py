@@ -14,17 +14,18 @@ from aiohttp import web
 from indexer.catalogue.job_queue import SetAside
 from indexer.catalogue.unreadable import UnreadablePlace
 from indexer.errors import SearchError
+from indexer.message import N_, Message
 from indexer.progress import Progress
 from indexer.settings import Settings
 from indexer.sqlite.derived import set_aside_files
 from indexer.sqlite.errors import ROOM_BYTES
 from indexer.storage import search_path
 from web.app_keys import COUNTS, LIBRARY, PROGRESS, SCAN_NOW, SEARCH, SETTINGS, WAKE, in_thread, while_searching
-from web.i18n.language import recorded
+from web.i18n.language import said
 from web.i18n.localized import bytes_text, decimal_text
 from web.links import described_url, photo_url, retried_url, scanned_url
 from web.pages.recaptioning import describe_again, model_view
-from web.presenters import clean, file_name
+from web.presenters import clean, file_name, problems
 from web.request_bodies import read_fields
 from web.search.results import Link
 from web.templating import render
@@ -126,7 +127,7 @@ async def retry(request: web.Request) -> web.Response:
     status."""
     (chosen,) = await read_fields(request, "id")
     if chosen and not _is_number(chosen):
-        raise web.HTTPBadRequest(text="That is no file that was set aside.")
+        raise web.HTTPBadRequest(text=N_("That is no file that was set aside."))
     raise web.HTTPSeeOther(retried_url(await try_again(request, [int(chosen)] if chosen else None)))
 
 
@@ -165,7 +166,7 @@ async def root_views(request: web.Request) -> tuple[RootView, ...]:
                 clean(str(root.path)),
                 root.files,
                 root.missing,
-                clean(recorded(root.held_back or "")),
+                clean(said(root.held_back or "")),
                 sum(root.passed_over.values()),
                 clean(", ".join(f"{decimal_text(count)} {kind}" for kind, count in root.passed_over.items())),
             )
@@ -175,10 +176,10 @@ async def root_views(request: web.Request) -> tuple[RootView, ...]:
     )
 
 
-def _problems(trouble: str | None, progress: Progress, roots: Sequence[RootView]) -> tuple[str, ...]:
+def _problems(trouble: Message | None, progress: Progress, roots: Sequence[RootView]) -> tuple[str, ...]:
     """What only people can mend, in the reader's language, each once."""
-    told = [clean(recorded(line)) for line in (trouble or "", *(progress.problem or "").splitlines())]
-    return tuple(dict.fromkeys(filter(None, [*told, *(root.held_back for root in roots)])))
+    lines = [clean(said(trouble)) if trouble else "", *problems(progress), *(root.held_back for root in roots)]
+    return tuple(dict.fromkeys(filter(None, lines)))
 
 
 def _all(listed: int, most: int, counted: int) -> int:
@@ -196,11 +197,11 @@ def _is_number(text: str) -> bool:
 
 
 def _aside(one: SetAside) -> AsideView:
-    return AsideView(one.id, clean(one.file.relative), clean(recorded(one.reason)), one.attempts)
+    return AsideView(one.id, clean(one.file.relative), clean(said(one.reason)), one.attempts)
 
 
 def _unreadable(place: UnreadablePlace) -> UnreadableView:
-    return UnreadableView(clean(str(place.path)), clean(recorded(place.reason)), place.files)
+    return UnreadableView(clean(str(place.path)), clean(said(place.reason)), place.files)
 
 
 def _set_aside_files(settings: Settings) -> tuple[tuple[str, str], ...]:
@@ -215,16 +216,16 @@ async def _search(request: web.Request) -> SearchView:
     try:
         photos = await while_searching(request, backend.count)
     except SearchError as error:
-        problem, hint = clean(recorded(error.what)), clean(recorded(error.hint))
+        problem, hint = clean(said(error.message)), clean(said(error.hint_message))
     refused = await in_thread(request, request.config_dict[LIBRARY].refused, _REFUSED)
-    told = tuple((Link(file_name(one.photo), photo_url(one.photo.id)), clean(recorded(one.reason))) for one in refused)
+    told = tuple((Link(file_name(one.photo), photo_url(one.photo.id)), clean(said(one.reason))) for one in refused)
     return SearchView(backend.name, photos, problem, hint, told)
 
 
 async def _unwritten(request: web.Request) -> tuple[tuple[str, int], ...]:
     """Why captions stand in no file, and in how many photos' none; "" where that is not known, or for many reasons."""
     counted = list((await in_thread(request, request.config_dict[LIBRARY].unwritten)).items())
-    told = [(clean(recorded(reason)), photos) for reason, photos in counted[:_REASONS] if reason]
+    told = [(clean(said(reason)), photos) for reason, photos in counted[:_REASONS] if reason]
     others = sum(photos for _, photos in counted) - sum(photos for _, photos in told)
     return (*told, ("", others)) if others else tuple(told)
 

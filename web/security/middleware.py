@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from indexer.errors import SearchError, SetupError
-from indexer.message import Message
+from indexer.message import N_, Message
 from indexer.sqlite.errors import hint_for
 from web.app_keys import LIBRARY, SETTINGS
-from web.i18n.language import marked, recorded, said, told
+from web.i18n.language import marked, said, told
 from web.presenters import clean
 from web.security.proxies import PROXIES, listed, peer
 from web.templating import render
@@ -91,10 +91,10 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
         return error_response(request, error.status, error.text or error.reason, headers=headers)
     except SearchError as error:
         log.warning("search: %s", error)
-        return error_response(request, 503, marked("The search is not available just now."), hint=error.hint)
+        return error_response(request, 503, marked("The search is not available just now."), hint=error.hint_message)
     except SetupError as error:
         log.error("%s", error)
-        return error_response(request, 503, marked("The catalogue is not available just now."), hint=error.hint)
+        return error_response(request, 503, marked("The catalogue is not available just now."), hint=error.hint_message)
     except sqlite3.Error as error:
         log.error("%s %s: the catalogue can't be read: %s", request.method, request.path, error)
         request.config_dict[LIBRARY].note_error(error)
@@ -132,7 +132,7 @@ def error_response(
         "status": status,
         "title": told(title),
         "message": clean(said(message)),
-        "hint": clean(recorded(said(hint))),
+        "hint": clean(said(hint)),
     }
     response = render(request, "error.html", context, status=status)
     response.headers.update(headers or {})
@@ -163,14 +163,16 @@ async def only_known_hosts(request: web.Request, handler: Handler) -> web.Stream
     """
     if "Host" not in request.headers:
         # RFC 9112, 3.2. aiohttp would ask the name server for one, and the page would stand still meanwhile.
-        raise web.HTTPBadRequest(text="The request names no host.")
+        raise web.HTTPBadRequest(text=N_("The request names no host."))
     settings = request.config_dict[SETTINGS]
     named = bool(settings.hosts) or settings.user_header or not settings.password
     if not named or _is_safe_host(request.host, listed(settings.hosts)):
         return await handler(request)
     raise web.HTTPMisdirectedRequest(
-        text="recollect does not answer to this name. Whoever set it up can name it in the setting hosts "
-        "(RECOLLECT_HOSTS), or, without a reverse proxy that signs people in, set a password (RECOLLECT_PASSWORD)."
+        text=N_(
+            "recollect does not answer to this name. Whoever set it up can name it in the setting hosts "
+            "(RECOLLECT_HOSTS), or, without a reverse proxy that signs people in, set a password (RECOLLECT_PASSWORD)."
+        )
     )
 
 

@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from indexer.errors import CaptionRefused
 from indexer.ownership.mark import OwnCaption
+from indexer.reasons import ReasonCode
 
 _OURS = {0x010E, 0x9C9C}
 _EXIF, _COMMENT = 0x8769, 0x9286
@@ -33,7 +34,10 @@ Undo = Callable[[bytes], Sequence[bytes | memoryview]]
 
 
 class VerifyError(CaptionRefused):
-    """An edited file is not what it should be; the old one must stay."""
+    """An edited file is not what it should be; the old one must stay. `finding` says what is wrong, in English."""
+
+    def __init__(self, finding: str) -> None:
+        super().__init__(ReasonCode.NOT_PROVED, finding=finding)
 
 
 def require(condition: bool, what: str) -> None:

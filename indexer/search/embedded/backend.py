@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.errors import SearchError, StorageError
+from indexer.message import Message
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
 from indexer.search.arrays import Mask
 from indexer.search.embedded import schema
@@ -271,21 +272,31 @@ class EmbeddedSearch:
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         if self._closed:
-            raise SearchError(f"the search index {self._database.path} is closed")
+            raise SearchError(Message("the search index %(path)s is closed", path=str(self._database.path)))
         try:
             with self._database.mending():
                 yield
         except StorageError as error:
-            raise SearchError(error.what, hint=error.hint) from error
+            raise SearchError(error.message, hint=error.hint_message) from error
         except sqlite3.Error as error:
             if is_damage(error):
                 raise SearchError(
-                    f"the search index {self._database.path} was damaged: {error}",
-                    hint="it is made again from the catalogue by itself while recollect runs: try again in a moment",
+                    Message(
+                        "the search index %(path)s was damaged: %(error)s",
+                        path=str(self._database.path),
+                        error=str(error),
+                    ),
+                    hint=Message(
+                        "it is made again from the catalogue by itself while recollect runs: try again in a moment"
+                    ),
                 ) from error
             raise SearchError(
-                f"the search index {self._database.path} can't be used: {error}",
-                hint="stop recollect, delete the file (nothing is lost) and run `recollect reindex --search`",
+                Message(
+                    "the search index %(path)s can't be used: %(error)s",
+                    path=str(self._database.path),
+                    error=str(error),
+                ),
+                hint=Message("stop recollect, delete the file (nothing is lost) and run `recollect reindex --search`"),
             ) from error
 
 

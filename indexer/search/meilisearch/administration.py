@@ -17,6 +17,7 @@ from meilisearch.errors import MeilisearchApiError, MeilisearchError
 from meilisearch.models.key import Key
 
 from indexer.errors import SearchError
+from indexer.message import Message
 
 #: The server that recollect's own tests run against.
 TESTED_VERSION = (1, 50)
@@ -79,7 +80,10 @@ class Administration:
         if not isinstance(answer, dict) or "status" not in answer:
             raise _not_meilisearch(self.url)
         if answer["status"] != "available":
-            raise SearchError(f"Meilisearch at {self.url} says that it is {answer['status']}", hint="see its log")
+            raise SearchError(
+                Message("Meilisearch at %(url)s says that it is %(status)s", url=self.url, status=answer["status"]),
+                hint=Message("see its log"),
+            )
 
     def version(self) -> str:
         """Such as "1.50.0". Raises `KeyRefused` where the key may not ask."""
@@ -165,38 +169,54 @@ def _filled(body: Any, index: str) -> Any:
 def _no_answer(error: Exception, url: str) -> SearchError:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return SearchError(
-            f"Meilisearch's certificate at {url} is not one that this machine trusts",
-            hint="name the authority that signed it: SSL_CERT_FILE and REQUESTS_CA_BUNDLE, both the path of a PEM file",
+            Message("Meilisearch's certificate at %(url)s is not one that this machine trusts", url=url),
+            hint=Message(
+                "name the authority that signed it: SSL_CERT_FILE and REQUESTS_CA_BUNDLE, both the path of a PEM file"
+            ),
         )
     if isinstance(error.__cause__, requests.exceptions.SSLError):
-        return SearchError(f"what answers at {url} does not speak TLS", hint="its address may begin with http://")
+        return SearchError(
+            Message("what answers at %(url)s does not speak TLS", url=url),
+            hint=Message("its address may begin with http://"),
+        )
     return SearchError(
-        f"Meilisearch does not answer at {url}",
-        hint="start it, or name its address in the setting 'meilisearch_url'; until then photos wait in the catalogue "
-        "and nothing is lost",
+        Message("Meilisearch does not answer at %(url)s", url=url),
+        hint=Message(
+            "start it, or name its address in the setting 'meilisearch_url'; until then photos wait in the "
+            "catalogue and nothing is lost"
+        ),
     )
 
 
 def _meaning_of(error: MeilisearchApiError, url: str) -> SearchError:
     if error.code == "missing_master_key":
         return NoMasterKey(
-            f"Meilisearch at {url} runs without a master key: everyone who reaches it may read and change the index",
-            hint="start it with MEILI_ENV=production and a MEILI_MASTER_KEY of 16 bytes or more",
+            Message(
+                "Meilisearch at %(url)s runs without a master key: everyone who reaches it may read and change "
+                "the index",
+                url=url,
+            ),
+            hint=Message("start it with MEILI_ENV=production and a MEILI_MASTER_KEY of 16 bytes or more"),
         )
     if error.code in {"invalid_api_key", "missing_authorization_header"}:
-        return KeyRefused(f"Meilisearch at {url} does not accept the key", hint="run: recollect doctor --fix")
+        return KeyRefused(
+            Message("Meilisearch at %(url)s does not accept the key", url=url),
+            hint=Message("run: recollect doctor --fix"),
+        )
     if error.code is None and error.status_code >= 500:
         return SearchError(
-            f"Meilisearch does not answer at {url}: HTTP status {error.status_code}",
-            hint="a proxy that can't reach its server says so: start Meilisearch",
+            Message(
+                "Meilisearch does not answer at %(url)s: HTTP status %(status)s", url=url, status=error.status_code
+            ),
+            hint=Message("a proxy that can't reach its server says so: start Meilisearch"),
         )
     if error.code is None:
         return _not_meilisearch(url)
-    return SearchError(f"Meilisearch at {url} refuses: {error.message}")
+    return SearchError(Message("Meilisearch at %(url)s refuses: %(message)s", url=url, message=error.message))
 
 
 def _not_meilisearch(url: str) -> SearchError:
     return SearchError(
-        f"what answers at {url} is not Meilisearch",
-        hint="the setting 'meilisearch_url' names another program's address",
+        Message("what answers at %(url)s is not Meilisearch", url=url),
+        hint=Message("the setting 'meilisearch_url' names another program's address"),
     )

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import urllib3
 
 from indexer.errors import SearchError
+from indexer.message import Message
 from indexer.search.meilisearch.keyring import Keyring
 
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.005, 0.5
@@ -26,26 +27,30 @@ _CONNECT_S = 3.0
 # Whoever types must not wait at every letter for a host that swallows packets: what took longer than this in vain is
 # left alone for a moment.
 _LONG_S, _REST_S = 1.0, 5.0
-_DOWN_HINT = (
+_DOWN_HINT = Message(
     "start Meilisearch, or mend the setting 'meilisearch_url'; photos wait in the catalogue and nothing is lost"
 )
-_RIGHTS_HINT = (
+_RIGHTS_HINT = Message(
     "run with the server's master key: RECOLLECT_MEILISEARCH_MASTER_KEY=… recollect doctor --fix; nothing has to be "
     "restarted"
 )
 
 
-_OTHER_HINT = "the setting 'meilisearch_url' names another program's address, or that of a proxy that is not set up"
+_OTHER_HINT = Message(
+    "the setting 'meilisearch_url' names another program's address, or that of a proxy that is not set up"
+)
 _ERRNO = re.compile(r"^\[Errno \d+\] ")
 _KEY_OF = {"admin": "key for indexing", "search": "key for searching"}
-_HINTS = {"index_not_found": "it is made, and filled from the catalogue, by `recollect serve` or `recollect index`"}
+_HINTS = {
+    "index_not_found": Message("it is made, and filled from the catalogue, by `recollect serve` or `recollect index`")
+}
 TOO_LARGE = "payload_too_large"
 
 
 class Refusal(SearchError):
     """The server understood and said no; `code` is its own (https://www.meilisearch.com/docs/reference/errors)."""
 
-    def __init__(self, what: str, code: str, *, hint: str = "") -> None:
+    def __init__(self, what: Message | str, code: str, *, hint: Message | str = "") -> None:
         super().__init__(what, hint=hint)
         self.code = code
 
@@ -53,7 +58,7 @@ class Refusal(SearchError):
 class TaskFailed(Refusal):
     """The server took a task and could not do it. What is `passing` is its own trouble: the next try may succeed."""
 
-    def __init__(self, what: str, code: str, *, passing: bool) -> None:
+    def __init__(self, what: Message | str, code: str, *, passing: bool) -> None:
         super().__init__(what, code)
         self.passing = passing
 
@@ -62,7 +67,10 @@ class JsonObject(dict[str, Any]):
     """A JSON object of the server's answer. What is not in it, though every Meilisearch has it, is a `SearchError`."""
 
     def __missing__(self, name: str) -> NoReturn:
-        raise SearchError(f"what answers in the place of Meilisearch does not tell {name!r}", hint=_OTHER_HINT)
+        raise SearchError(
+            Message("what answers in the place of Meilisearch does not tell %(name)s", name=repr(name)),
+            hint=_OTHER_HINT,
+        )
 
 
 class Connection:
@@ -128,14 +136,19 @@ class Connection:
                 return response
             if response["status"] not in {"enqueued", "processing"}:
                 error = response.get("error") or {}
-                what = f"Meilisearch at {self.url} could not do a task: {error.get('message', response['status'])}"
+                message = error.get("message", response["status"])
+                what = Message("Meilisearch at %(url)s could not do a task: %(message)s", url=self.url, message=message)
                 passing = error.get("type") != "invalid_request"  # a full disk, a task that was cancelled
                 raise TaskFailed(what, str(error.get("code", response["status"])), passing=passing)
             if self._closed.wait(pause_s):
                 raise self._is_closed()
             pause_s = min(2 * pause_s, _LONGEST_LOOK_S)
-        what = f"Meilisearch at {self.url} took a task {self._task_s / 60:.0f} minutes ago and has not done it"
-        raise SearchError(what, hint="see its log, and whether its disk is full: then it tries for ever")
+        what = Message(
+            "Meilisearch at %(url)s took a task %(minutes)s minutes ago and has not done it",
+            url=self.url,
+            minutes=round(self._task_s / 60),
+        )
+        raise SearchError(what, hint=Message("see its log, and whether its disk is full: then it tries for ever"))
 
     def wait(self, seconds: float) -> None:
         """Sleeps, unless the connection is closed."""
@@ -175,7 +188,8 @@ class Connection:
         return answer
 
     def _no_answer(self, error: Exception, waited_s: float) -> SearchError:
-        what = f"Meilisearch does not answer at {self.url}: {_short(error, self._timeout_s)}"
+        why = _short(error, self._timeout_s)
+        what = Message("Meilisearch does not answer at %(url)s: %(why)s", url=self.url, why=why)
         down = SearchError(what, hint=_DOWN_HINT)
         if self._asking and waited_s >= min(_LONG_S, self._timeout_s / 2):
             with self._lock:
@@ -189,7 +203,7 @@ class Connection:
         with self._lock:
             down, now_s = self._down, time.monotonic()
             if down is not None and now_s < self._rests_until_s:
-                raise SearchError(down.what, hint=down.hint)
+                raise SearchError(down.message, hint=down.hint_message)
             self._rests_until_s = now_s + self._rest_s
 
     def _read(self, answer: urllib3.BaseHTTPResponse, key: str) -> Any:
@@ -203,21 +217,37 @@ class Connection:
             raise self._no_meilisearch(answer.status)
         code, message = str(response["code"]), response.get("message")
         if answer.status in {401, 403}:
-            what = f"Meilisearch at {self.url} does not accept the {_KEY_OF.get(key, key)}: {message}"
+            what = Message(
+                "Meilisearch at %(url)s does not accept the %(key)s: %(message)s",
+                url=self.url,
+                key=_KEY_OF.get(key, key),
+                message=message,
+            )
             raise Refusal(what, code, hint=_RIGHTS_HINT)
-        raise Refusal(f"Meilisearch at {self.url} says: {message}", code, hint=_HINTS.get(code, ""))
+        raise Refusal(
+            Message("Meilisearch at %(url)s says: %(message)s", url=self.url, message=message),
+            code,
+            hint=_HINTS.get(code, ""),
+        )
 
     def _no_meilisearch(self, status: int) -> SearchError:
         if status == 413:  # RFC 9110; nginx, for one, lets a megabyte pass
-            what = f"what stands before Meilisearch at {self.url} takes no request so large"
-            return Refusal(what, TOO_LARGE, hint="let it pass some megabytes (nginx: client_max_body_size)")
+            what = Message("what stands before Meilisearch at %(url)s takes no request so large", url=self.url)
+            return Refusal(what, TOO_LARGE, hint=Message("let it pass some megabytes (nginx: client_max_body_size)"))
         if status >= 500:
-            what = f"Meilisearch is not well, or what stands before it can't reach it: HTTP {status} from {self.url}"
+            what = Message(
+                "Meilisearch is not well, or what stands before it can't reach it: HTTP %(status)s from %(url)s",
+                status=str(status),
+                url=self.url,
+            )
             return SearchError(what, hint=_DOWN_HINT)
-        return SearchError(f"what answers at {self.url} is not Meilisearch (HTTP {status})", hint=_OTHER_HINT)
+        return SearchError(
+            Message("what answers at %(url)s is not Meilisearch (HTTP %(status)s)", url=self.url, status=str(status)),
+            hint=_OTHER_HINT,
+        )
 
     def _is_closed(self) -> SearchError:
-        return SearchError(f"the connection to Meilisearch at {self.url} is closed")
+        return SearchError(Message("the connection to Meilisearch at %(url)s is closed", url=self.url))
 
 
 def _reason(error: Exception) -> Exception:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from indexer.errors import SettingsError
+from indexer.message import Message
 from indexer.search.meilisearch.administration import Administration, KeyRefused
 from indexer.search.meilisearch.keys import Keys, indexes_of, keep_keys
 from indexer.settings import Settings
@@ -49,8 +50,8 @@ def make_keys(settings: Settings) -> tuple[Keys, bool]:
         made = {purpose: _ensure(server, settings, purpose) for purpose in ACTIONS}
     except KeyRefused as error:
         raise KeyRefused(
-            f"Meilisearch at {server.url} does not accept the master key",
-            hint="it is the one that the server was started with: MEILI_MASTER_KEY, --master-key",
+            Message("Meilisearch at %(server_url)s does not accept the master key", server_url=server.url),
+            hint=Message("it is the one that the server was started with: MEILI_MASTER_KEY, --master-key"),
         ) from error
     keys = Keys(**{purpose: key for purpose, (key, _) in made.items()})
     keep_keys(settings, keys)

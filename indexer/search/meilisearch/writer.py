@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from indexer.errors import SearchError
+from indexer.message import Message
 from indexer.search import SearchDocument
 from indexer.search.meilisearch.connection import Connection
 from indexer.search.meilisearch.index import Index
@@ -89,7 +90,7 @@ class Writer:
                 break
             self._connection.wait(_SWAP_LOOK_S)
         else:
-            raise SearchError(f"Meilisearch at {self._connection.url} does not exchange the indexes")
+            raise SearchError(Message("Meilisearch at %(url)s does not exchange the indexes", url=self._connection.url))
         self._write(self._live)
         self._next.drop()
 

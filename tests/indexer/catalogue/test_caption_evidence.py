@@ -17,6 +17,7 @@ from indexer.jobs.pipeline import UNSURE
 from indexer.model import CaptionPlace, EmbedState, IndexedPhoto, JobKind, Photo
 from indexer.sqlite.database import Database
 from tests.libraries import WORDS, indexed, rescan, settle_all
+from tests.reasons_made import reason_saying
 
 EVIDENCE = (Tag("dog", 0.875), Tag("beach", 0.25))
 NOTHING = Caption("", 0.9, (), None, WORDS.model)
@@ -70,14 +71,17 @@ def test_an_empty_sentence_is_no_caption_and_can_t_be_wrong(catalogue: Catalogue
     assert (photo.nothing_seen, catalogue.counts().with_caption) == (False, 1)
 
 
+WRITTEN = reason_saying("written")
+
+
 def test_what_is_in_no_file_is_counted_by_its_reason(catalogue: Catalogue, root: Path) -> None:
     for name in ("b.jpg", "c.jpg", "d.jpg"):
         (root / name).write_bytes(name.encode())
     rescan(catalogue, root)
-    for job, reason in zip(catalogue.claim(9), (UNSURE, UNSURE, None, "written"), strict=True):
-        place = CaptionPlace.EXIF if reason == "written" else CaptionPlace.INDEX
+    for job, reason in zip(catalogue.claim(9), (UNSURE, UNSURE, None, WRITTEN), strict=True):
+        place = CaptionPlace.EXIF if reason == WRITTEN else CaptionPlace.INDEX
         catalogue.settle(job, replace(indexed(job), caption_place=place, caption_reason=reason))
-    assert list(catalogue.unwritten().items()) == [(UNSURE, 2), ("", 1)]
+    assert list(catalogue.unwritten().items()) == [(UNSURE, 2), (None, 1)]
     (root / "a.jpg").unlink()
     rescan(catalogue, root)
     assert sum(catalogue.unwritten().values()) == 2, "of photos that are there"

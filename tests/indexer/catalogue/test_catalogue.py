@@ -30,6 +30,7 @@ from indexer.model import (
     Position,
 )
 from tests.libraries import WORDS, indexed, key_of, rescan, settle_all, write
+from tests.reasons_made import reason_saying
 
 FULL = PhotoMetadata(
     mime_type="image/jpeg",
@@ -162,12 +163,14 @@ def test_a_person_s_words_stay_as_long_as_any_file_has_them(catalogue: Catalogue
 
 def test_settling_without_a_caption_keeps_what_there_is(catalogue: Catalogue, root: Path) -> None:
     [job] = catalogue.claim(1)
-    catalogue.settle(job, replace(indexed(job), caption_place=CaptionPlace.EXIF, caption_reason="because"))
+    catalogue.settle(
+        job, replace(indexed(job), caption_place=CaptionPlace.EXIF, caption_reason=reason_saying("because"))
+    )
     settle(catalogue, again(catalogue, root / "a.jpg"), PhotoMetadata("image/jpeg", 9, 9), None)
     photo = the_photo(catalogue)
     assert photo.machine is not None
     assert photo.machine.tags == WORDS.tags
-    assert (photo.caption_place, photo.caption_reason) == (CaptionPlace.EXIF, "because")
+    assert (photo.caption_place, photo.caption_reason) == (CaptionPlace.EXIF, reason_saying("because"))
     assert photo.metadata.width_px == 9
 
 

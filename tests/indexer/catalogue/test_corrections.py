@@ -20,6 +20,7 @@ from indexer.correction import LONGEST_CORRECTION, UnusableCorrection, corrected
 from indexer.model import CaptionBy, CaptionPlace, EmbedState, FileCaption, Job, JobKind, Photo, PhotoMetadata
 from indexer.sqlite.database import Database
 from tests.libraries import WORDS, indexed, key_of, rescan, settle_all, write
+from tests.reasons_made import reason_saying
 
 OMA = "Oma Lisbeth feeds the ducks"
 PLAIN = PhotoMetadata("image/jpeg", 4, 3)
@@ -48,7 +49,9 @@ def settle(
     taken_out: bool = False,
 ) -> None:
     done = indexed(job, caption=WORDS if caption else None)
-    done = replace(done, metadata=metadata, caption_place=place, caption_reason=reason)
+    done = replace(
+        done, metadata=metadata, caption_place=place, caption_reason=reason_saying(reason) if reason else None
+    )
     done = replace(done, seen=seen, taken_out=taken_out)
     catalogue.settle(job, done)
 
@@ -124,8 +127,8 @@ def test_words_go_before_everything_else_and_after_a_failure_too(catalogue: Cata
     catalogue.correct(key_of(root / "a.jpg"), OMA)
     [job] = catalogue.claim(1)
     assert (job.kind, job.ours) == (JobKind.WORDS, EmbedState.PRESENT)
-    catalogue.fail(job, "no", kind="unreadable", final=True)
-    assert catalogue.words_pending(key_of(root / "a.jpg")) == WordsPending(failed="no")
+    catalogue.fail(job, reason_saying("no"), kind="unreadable", final=True)
+    assert catalogue.words_pending(key_of(root / "a.jpg")) == WordsPending(failed=reason_saying("no"))
     catalogue.correct(key_of(root / "a.jpg"), OMA)
     [job] = catalogue.claim(1)
     assert (job.kind, job.attempt) == (JobKind.WORDS, 1)
@@ -269,11 +272,11 @@ def test_corrections_within_one_moment_keep_their_order(catalogue: Catalogue) ->
 def test_an_undo_keeps_the_correction_in_the_index_and_nothing_is_written(catalogue: Catalogue) -> None:
     photo_id = the_photo(catalogue).id
     catalogue.correct(photo_id, OMA)
-    catalogue.note_undone([file.id for file in the_photo(catalogue).files], "taken out on purpose")
+    catalogue.note_undone([file.id for file in the_photo(catalogue).files], reason_saying("taken out on purpose"))
     assert catalogue.claim(9) == []
     photo = the_photo(catalogue)
     assert (photo.caption, photo.caption_place) == (OMA, CaptionPlace.INDEX)
-    assert photo.caption_reason == "taken out on purpose"
+    assert photo.caption_reason == reason_saying("taken out on purpose")
     catalogue.correct(photo_id, "and once more")
     [job] = catalogue.claim(9)
     assert job.ours is EmbedState.REMOVED
@@ -291,12 +294,12 @@ def test_undoing_one_copy_says_nothing_of_the_other(catalogue: Catalogue, root: 
     settle(catalogue, changed(catalogue, root / "a.jpg"), caption=True, place=CaptionPlace.EXIF)
     assert len(catalogue.captioned_files()) == 2
     (photo_id, one), (_, other) = catalogue.captioned_files()
-    catalogue.note_undone([one.id], "taken out on purpose")
+    catalogue.note_undone([one.id], reason_saying("taken out on purpose"))
     assert catalogue.captioned_files() == [(photo_id, other)]
     assert the_photo(catalogue).caption_place is CaptionPlace.EXIF
-    catalogue.note_undone([other.id], "taken out on purpose")
+    catalogue.note_undone([other.id], reason_saying("taken out on purpose"))
     assert catalogue.captioned_files() == []
-    assert the_photo(catalogue).caption_reason == "taken out on purpose"
+    assert the_photo(catalogue).caption_reason == reason_saying("taken out on purpose")
 
 
 def test_each_copy_is_known_to_have_the_words_or_not(catalogue: Catalogue, root: Path) -> None:
@@ -307,11 +310,13 @@ def test_each_copy_is_known_to_have_the_words_or_not(catalogue: Catalogue, root:
     os.link(root / "b.jpg", root / "c.jpg")
     rescan(catalogue, root)
     places = {file.relative: (file.caption_place, file.caption_reason) for file in the_photo(catalogue).files}
-    beside = (CaptionPlace.SIDECAR, "because")
+    beside = (CaptionPlace.SIDECAR, reason_saying("because"))
     assert places == {"a.jpg": (CaptionPlace.EXIF, None), "b.jpg": beside, "c.jpg": beside}
-    catalogue.note_undone([file.id for file in the_photo(catalogue).files if file.relative == "a.jpg"], "on purpose")
+    catalogue.note_undone(
+        [file.id for file in the_photo(catalogue).files if file.relative == "a.jpg"], reason_saying("on purpose")
+    )
     [a] = [file for file in the_photo(catalogue).files if file.relative == "a.jpg"]
-    assert (a.caption_place, a.caption_reason) == (CaptionPlace.INDEX, "on purpose")
+    assert (a.caption_place, a.caption_reason) == (CaptionPlace.INDEX, reason_saying("on purpose"))
     (root / "c.jpg").unlink()
     settle(catalogue, changed(catalogue, root / "b.jpg"), theirs("Karl's boat"))
     [b] = [file for file in the_photo(catalogue).files if file.relative == "b.jpg"]
@@ -329,7 +334,10 @@ def test_what_one_copy_lost_is_no_news_while_another_has_it(catalogue: Catalogue
     assert the_photo(catalogue).caption_place is CaptionPlace.EXIF
     assert changed(catalogue, root / "a.jpg").ours is EmbedState.REMOVED
     settle(catalogue, changed(catalogue, root / "b.jpg"), place=CaptionPlace.INDEX, reason="gone", taken_out=True)
-    assert (the_photo(catalogue).caption_place, the_photo(catalogue).caption_reason) == (CaptionPlace.INDEX, "gone")
+    assert (the_photo(catalogue).caption_place, the_photo(catalogue).caption_reason) == (
+        CaptionPlace.INDEX,
+        reason_saying("gone"),
+    )
 
 
 def test_captioning_again_gives_no_file_the_words_of_another(catalogue: Catalogue, root: Path) -> None:
@@ -374,7 +382,7 @@ def test_a_correction_that_could_not_be_written_can_be_tried_again(catalogue: Ca
     [job] = catalogue.claim(9)
     settle(catalogue, job, place=CaptionPlace.EXIF)
     assert catalogue.enqueue_all(JobKind.WORDS) == 0
-    catalogue.note_undone([file.id for file in the_photo(catalogue).files], "taken out on purpose")
+    catalogue.note_undone([file.id for file in the_photo(catalogue).files], reason_saying("taken out on purpose"))
     assert catalogue.enqueue_all(JobKind.WORDS) == 0
 
 

@@ -18,6 +18,7 @@ from indexer.catalogue import Catalogue
 from indexer.catalogue.job_queue import DEATH_KIND, DEATH_REASON
 from indexer.model import JobKind
 from tests.libraries import WORDS, indexed, key_of, rescan, settle_all, write
+from tests.reasons_made import reason_saying
 
 
 @pytest.fixture
@@ -94,28 +95,28 @@ def test_suspects_come_last_and_alone(catalogue: Catalogue) -> None:
 
 def test_failing_finally_sets_aside_and_otherwise_after_three_attempts(catalogue: Catalogue) -> None:
     [first, second] = catalogue.claim(2)
-    catalogue.fail(first, "the file is damaged", kind="unreadable", final=True)
+    catalogue.fail(first, reason_saying("the file is damaged"), kind="unreadable", final=True)
     for _ in range(3):
-        catalogue.fail(second, "the disk did not answer \udcff", kind="vanished", final=False)
+        catalogue.fail(second, reason_saying("the disk did not answer \udcff"), kind="vanished", final=False)
         later = catalogue.claim(9)
         second = next((job for job in later if job.id == second.id), second)
         catalogue.release([job for job in later if job.id != second.id])
     aside = {item.file.relative: item for item in catalogue.set_aside()}
     assert aside.keys() == {"0.jpg", "1.jpg"}
-    assert (aside["0.jpg"].reason, aside["0.jpg"].attempts) == ("the file is damaged", 1)
+    assert (aside["0.jpg"].reason, aside["0.jpg"].attempts) == (reason_saying("the file is damaged"), 1)
     assert (aside["1.jpg"].kind, aside["1.jpg"].attempts) == ("vanished", 3)
     assert (catalogue.counts().set_aside, catalogue.counts().queued) == (2, 4)
 
 
 def test_a_failed_job_waits_behind_the_untried(catalogue: Catalogue) -> None:
     [job] = catalogue.claim(1)
-    catalogue.fail(job, "later", kind="vanished", final=False)
+    catalogue.fail(job, reason_saying("later"), kind="vanished", final=False)
     assert [job.file.path.name for job in catalogue.claim(6)][-1] == "0.jpg"
 
 
 def test_retrying_what_was_set_aside(catalogue: Catalogue) -> None:
     for job in catalogue.claim(3):
-        catalogue.fail(job, "no", kind="unreadable", final=True)
+        catalogue.fail(job, reason_saying("no"), kind="unreadable", final=True)
     one, *_ = catalogue.set_aside()
     assert catalogue.retry_set_aside([one.id, 999]) == 1
     assert catalogue.retry_set_aside([]) == 0
@@ -125,7 +126,7 @@ def test_retrying_what_was_set_aside(catalogue: Catalogue) -> None:
 
 def test_set_aside_comes_in_pages_and_forgets_missing_files(catalogue: Catalogue, root: Path) -> None:
     for job in catalogue.claim(6):
-        catalogue.fail(job, "no", kind="unreadable", final=True)
+        catalogue.fail(job, reason_saying("no"), kind="unreadable", final=True)
     pages = [item.id for offset in range(0, 6, 2) for item in catalogue.set_aside(2, offset)]
     assert len(set(pages)) == 6
     (root / "0.jpg").unlink()
@@ -135,7 +136,7 @@ def test_set_aside_comes_in_pages_and_forgets_missing_files(catalogue: Catalogue
 
 def test_a_file_that_was_set_aside_is_tried_again_when_it_changes(catalogue: Catalogue, root: Path) -> None:
     [job] = catalogue.claim(1)
-    catalogue.fail(job, "damaged", kind="unreadable", final=True)
+    catalogue.fail(job, reason_saying("damaged"), kind="unreadable", final=True)
     assert rescan(catalogue, root)[0].unchanged == 6
     assert catalogue.counts().set_aside == 1
     write(root / "0.jpg", "mended")
@@ -148,7 +149,7 @@ def test_a_job_that_failed_because_its_file_moved_is_simply_done_again(catalogue
     [job] = catalogue.claim(1)
     job.file.path.rename(root / "renamed.jpg")
     rescan(catalogue, root)
-    catalogue.fail(job, "not there", kind="vanished", final=True)
+    catalogue.fail(job, reason_saying("not there"), kind="vanished", final=True)
     assert catalogue.set_aside() == []
     assert {(job.file.path.name, job.attempt) for job in catalogue.claim(1)} == {("renamed.jpg", 1)}
 

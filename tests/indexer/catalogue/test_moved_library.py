@@ -61,7 +61,7 @@ def test_a_library_that_was_copied_to_another_disk_is_known_there(
     new = Path(shutil.copytree(old, tmp_path / "new"))  # times are kept, inodes are others
     shutil.rmtree(old)
     old.mkdir()  # a mount point that is left
-    assert "is empty" in (rescan(catalogue, old)[1].held_back or "")
+    assert "is empty" in str(rescan(catalogue, old)[1].held_back)
     counts, _ = rescan(catalogue, new)
     assert (counts.moved, catalogue.queued(), paths(catalogue)) == (FILES, 0, {new})
     assert warnings(catalogue) == []
@@ -105,7 +105,7 @@ def test_what_is_not_in_the_new_library_stays_held_back(tmp_path: Path, catalogu
     new = old.rename(tmp_path / "new")
     shutil.rmtree(new / "0")
     rescan(catalogue, new)
-    assert "can't be read" in (rescan(catalogue, old)[1].held_back or "")
+    assert "can't be read" in str(rescan(catalogue, old)[1].held_back)
     assert catalogue.counts().missing == 0
 
 
@@ -144,7 +144,7 @@ def test_accepted_losses_leave_no_warning(catalogue: Catalogue, old: Path) -> No
 
 def test_a_library_that_was_never_there_is_spoken_of(tmp_path: Path, catalogue: Catalogue) -> None:
     for _ in range(2):
-        assert "can't be read" in (rescan(catalogue, tmp_path / "nowhere")[1].held_back or "")
+        assert "can't be read" in str(rescan(catalogue, tmp_path / "nowhere")[1].held_back)
 
 
 def test_what_was_said_of_libraries_that_are_scanned_no_more_is_forgotten(catalogue: Catalogue, old: Path) -> None:

@@ -173,9 +173,9 @@ def test_what_lies_in_an_unreadable_folder_is_not_named_beside_it() -> None:
 
 
 def test_a_code_says_what_it_means() -> None:
-    assert unreadable_reason("EACCES") == "recollect may not read it"
-    assert unreadable_reason("EXDEV") == "Invalid cross-device link"
-    assert unreadable_reason("nonsense") == os.strerror(5)
+    assert str(unreadable_reason("EACCES")) == "recollect may not read it"
+    assert str(unreadable_reason("EXDEV")) == "Invalid cross-device link"
+    assert str(unreadable_reason("nonsense")) == os.strerror(5)
 
 
 @pytest.mark.slow

@@ -34,6 +34,7 @@ from indexer.storage import InUse, indexing_process, sole_indexer
 from tests.bundles_made import copy_that_takes_all_for_photos
 from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
 from tests.photos_made import write_jpeg
+from tests.reasons_made import reason_saying
 from tests.towers_made import tower_bundle
 from web.cli import main
 
@@ -157,12 +158,16 @@ def test_status_says_what_search_refuses_and_why(library: Path, settings: Settin
     assert "refused" not in recollect("status").stdout
     with stored(settings) as storage:
         (photo, *_) = storage.catalogue.photos(storage.catalogue.photo_ids())
-        storage.catalogue.mark_pushed((), refused=[(photo.id, photo.revision, "the document is too large")])
+        storage.catalogue.mark_pushed(
+            (), refused=[(photo.id, photo.revision, reason_saying("the document is too large"))]
+        )
     text = recollect("status").stdout
     assert "refused         1 by search" in text
     assert f"{photo.files[0].path}: the document is too large" in text
     refused = json.loads(recollect("status", "--json").stdout)["refused"]
-    assert refused == [{"id": photo.id, "path": str(photo.files[0].path), "reason": "the document is too large"}]
+    assert refused == [
+        {"id": photo.id, "path": str(photo.files[0].path), "reason": "the document is too large", "code": "other"}
+    ]
 
 
 def test_status_and_doctor_say_what_another_model_has_described_and_what_to_do(

@@ -101,7 +101,7 @@ def test_several_exif_blocks_leave_xmp(path: Path) -> None:
     path.write_bytes(data)
     written = write(path)
     assert written.place is CaptionPlace.XMP
-    assert "2 Exif blocks" in (written.reason or "")
+    assert "2 Exif blocks" in str(written.reason)
     undo_caption(path)
     assert path.read_bytes() == data
 
@@ -112,7 +112,7 @@ def test_what_is_not_safe_gets_a_sidecar(path: Path, item: Item) -> None:
     path.write_bytes(data)
     written = write(path)
     assert written.place is CaptionPlace.SIDECAR
-    assert "motion photo" in (written.reason or "")
+    assert "motion photo" in str(written.reason)
     assert path.read_bytes() == data
     assert undo_caption(path).exact
 
@@ -198,7 +198,7 @@ def test_a_packet_that_has_no_room_any_more_is_left_alone(path: Path) -> None:
     path.write_bytes(captioned)
     undone = undo_caption(path)
     assert not undone.restored
-    assert "no longer has room" in (undone.reason or "")
+    assert "no longer has room" in str(undone.reason)
     assert path.read_bytes() == captioned
 
 

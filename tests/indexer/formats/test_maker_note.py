@@ -13,17 +13,15 @@ from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.formats.jpeg import segments
 from indexer.formats.maker_note import may_point_at, reads_beyond, shows_outside
 from indexer.model import CaptionPlace, Written
+from indexer.reasons import Reason, ReasonCode
 from tests.indexer.formats import jpegs_made as made
 
 Note = Callable[[tuple[int, int]], bytes]
 
 LONG, UNDEFINED, IFD = 4, 7, 13
-OUTSIDE = "a preview that the camera keeps in this file could be lost (its MakerNote points outside the Exif block)"
-POINTED = "what the camera keeps behind the picture could be lost (the Exif block points there)"
-BEHIND = (
-    "what the camera keeps behind the picture could be lost "
-    "(its MakerNote may point there, and the data is of no known kind)"
-)
+OUTSIDE = Reason(ReasonCode.MAKER_NOTE_PREVIEW)
+POINTED = Reason(ReasonCode.EXIF_TRAILER)
+BEHIND = Reason(ReasonCode.MAKER_NOTE_TRAILER)
 
 
 def directory(*entries: tuple[int, int, int, int], order: str = "<") -> bytes:

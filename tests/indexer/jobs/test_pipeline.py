@@ -35,8 +35,10 @@ from indexer.model import (
     ThumbnailSize,
     Written,
 )
+from indexer.reasons import Reason
 from indexer.storage import Storage
 from tests.indexing import COLOURS, CountingCaptioner, settings_for, stored
+from tests.reasons_made import reason_saying
 
 Journey = Callable[[Job, PipelineContext], Awaitable[IndexedPhoto]]
 KEY, OTHER_KEY = "a" * 32, "b" * 32
@@ -52,7 +54,7 @@ class Opener:
         self.steps, self.key, self.metadata = steps, key, metadata
         self.vanished = False
         self.place = CaptionPlace.EXIF
-        self.reason: str | None = None
+        self.reason: Reason | None = None
 
     async def read(self, path: Path) -> Reading:
         self.steps.append("read")
@@ -72,7 +74,7 @@ class Opener:
     ) -> Written:
         self.steps.append(f"write: {words.text}")
         if self.vanished:
-            raise PhotoVanished("the file is no longer there")
+            raise PhotoVanished(reason_saying("the file is no longer there"))
         return Written(self.place, AFTER, self.reason)
 
     async def undo_caption(
@@ -215,7 +217,10 @@ async def test_captioning_again_needs_no_file(context: PipelineContext, storage:
     opener.vanished = True
     newer = replace(context, photos=opener, captioner=Steps(steps, model="colours-2"))
     settled = await caption_again(replace(job, content_key=KEY), newer)
-    assert (settled.caption_place, settled.caption_reason) == (CaptionPlace.INDEX, "the file is no longer there")
+    assert (settled.caption_place, settled.caption_reason) == (
+        CaptionPlace.INDEX,
+        reason_saying("the file is no longer there"),
+    )
 
 
 async def test_metadata_read_again_leaves_words_alone(
@@ -289,13 +294,13 @@ async def test_what_can_t_be_replaced_by_the_model_s_words_is_taken_out(
     steps.clear()
     found = FileCaption("our wall", CaptionBy.PERSON)
     held = Opener(steps, metadata=replace(PLAIN, person_caption="our wall", correction=found))
-    held.place, held.reason = CaptionPlace.INDEX, "the disk is full"
+    held.place, held.reason = CaptionPlace.INDEX, reason_saying("the disk is full")
     settled = await write_correction(corrected(storage, None), replace(context, photos=held))
     assert steps == ["read metadata", "write: a red wall seen by colours-1", "undo"]
     assert (settled.stamp, settled.caption_place, settled.caption_reason) == (
         BEFORE,
         CaptionPlace.INDEX,
-        "the disk is full",
+        reason_saying("the disk is full"),
     )
 
 

@@ -13,7 +13,7 @@ from indexer.progress import Phase
 
 async def test_new_work_is_counted_before_anything_is_called_done(tmp_path: Path) -> None:
     catalogue = Catalogue(tmp_path / "catalogue.db")
-    tracker = ProgressTracker(catalogue, walking=lambda: False, problem=lambda: None)
+    tracker = ProgressTracker(catalogue, walking=lambda: False, problems=lambda: ())
     keeping = asyncio.create_task(tracker.keep())
     try:
         await tracker.count()

@@ -28,6 +28,7 @@ from indexer.storage import Storage
 from tests.indexing import COLOURS, CountingCaptioner, CountingPhotos, all_photos, index, settings_for, stored
 from tests.libraries import indexed, rescan, settle_all, write
 from tests.photos_made import write_jpeg
+from tests.reasons_made import reason_saying
 
 pytestmark = pytest.mark.slow  # each test indexes with real child processes
 
@@ -273,7 +274,7 @@ async def test_nothing_is_queued_while_other_work_waits(catalogue: Catalogue, ro
 async def test_progress_tells_of_all_that_remains(catalogue: Catalogue) -> None:
     recaptioning = recaptioning_of(catalogue, Clock(23), [])
     tracker = ProgressTracker(
-        catalogue, walking=lambda: False, problem=lambda: None, later=lambda: recaptioning.remaining
+        catalogue, walking=lambda: False, problems=lambda: (), later=lambda: recaptioning.remaining
     )
     await recaptioning.look()
     await tracker.count()
@@ -310,7 +311,7 @@ def test_a_portion_is_of_photos_and_takes_all_their_files(catalogue: Catalogue, 
 def test_what_was_set_aside_is_not_tried_every_night(catalogue: Catalogue) -> None:
     assert catalogue.enqueue_other_models("model-2", limit=1) == 1
     (job,) = catalogue.claim(1)
-    catalogue.fail(job, "it could not be captioned", kind="captioner", final=True)
+    catalogue.fail(job, reason_saying("it could not be captioned"), kind="captioner", final=True)
     assert catalogue.waiting_for_model("model-2") == 5
     assert catalogue.enqueue_other_models("model-2", limit=9) == 5
     assert catalogue.models() == {"model-1": 6}

@@ -39,6 +39,7 @@ from tests.indexing import (
 from tests.libraries import found, rescan, write
 from tests.mounts import NOBODY, as_nobody, mount, tmpfs
 from tests.photos_made import write_jpeg
+from tests.reasons_made import reason_saying
 
 pytestmark = pytest.mark.slow  # each test indexes with real child processes
 
@@ -328,7 +329,7 @@ def storage(tmp_path: Path) -> Iterator[Storage]:
 def set_aside(storage: Storage, kind: FailureKind) -> None:
     """Fails what comes next, for good as far as this attempt goes."""
     (job,) = storage.catalogue.claim(1)
-    storage.catalogue.fail(job, "for a reason", kind=kind, final=True)
+    storage.catalogue.fail(job, reason_saying("for a reason"), kind=kind, final=True)
 
 
 def test_between_scans_nothing_is_tried_that_only_a_try_can_tell(storage: Storage, root: Path) -> None:

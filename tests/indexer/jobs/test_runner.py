@@ -169,7 +169,7 @@ async def test_a_service_goes_on_trying_says_so_and_can_be_stopped(
         while captioner.times > 10**6 - 20:
             await asyncio.sleep(0.01)
         assert runner.problem is not None
-        assert "before it was ready" in runner.problem
+        assert "before it was ready" in str(runner.problem)
         runner.stop()
         await asyncio.wait_for(running, LONG_S)
     assert (storage.catalogue.set_aside(), storage.catalogue.in_hand()) == ([], [])

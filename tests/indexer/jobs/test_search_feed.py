@@ -305,7 +305,9 @@ def test_a_photo_that_is_refused_is_told_and_waits_until_it_changes(
     with caplog.at_level(logging.WARNING):
         world.catch_up()
     assert caplog.text.count("too large") == 1
-    assert [(one.photo.id, one.reason) for one in world.catalogue.refused()] == [(key, "the document is too large")]
+    assert [(one.photo.id, str(one.reason)) for one in world.catalogue.refused()] == [
+        (key, "the document is too large")
+    ]
     assert (world.catalogue.counts().refused, world.catalogue.counts().unpushed) == (1, 0)
     assert world.held().keys() == world.wanted().keys() - {key}
     world.restart_feed()

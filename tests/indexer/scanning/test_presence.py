@@ -66,7 +66,7 @@ async def test_a_library_that_is_mounted_after_the_start_is_found(
         await until(lambda: catalogue.roots() and catalogue.roots()[0].walked_at)
         with bound(disk, root):
             await until(lambda: files(catalogue) == 3)
-            assert scheduler.problem is None
+            assert not scheduler.problems
             if settings.watch:
                 write(root / "new.jpg")
                 await until(lambda: files(catalogue) == 4)
@@ -81,11 +81,11 @@ async def test_a_library_that_is_unmounted_and_mounted_again_is_found_again(
     async with going_on(catalogue, settings, root) as scheduler:
         with bound(disk, root):
             await until(lambda: files(catalogue) == 30 and not scheduler.walking)
-        await until(lambda: scheduler.problem)
-        assert "is empty" in (scheduler.problem or "")
-        assert catalogue.roots()[0].held_back == scheduler.problem
+        await until(lambda: scheduler.problems)
+        assert "is empty" in str(scheduler.problems[0])
+        assert catalogue.roots()[0].held_back == scheduler.problems[0]
         with bound(disk, root):
-            await until(lambda: scheduler.problem is None)
+            await until(lambda: not scheduler.problems)
             assert catalogue.roots()[0].held_back is None
             if settings.watch:
                 write(root / "new.jpg")
@@ -114,10 +114,10 @@ async def test_a_root_that_is_renamed_away_and_back_is_found_again(
     async with going_on(catalogue, settings, root) as scheduler:
         await until(lambda: files(catalogue) == 30 and not scheduler.walking)
         root.rename(away)
-        await until(lambda: scheduler.problem)
-        assert "can't be read" in (scheduler.problem or "")
+        await until(lambda: scheduler.problems)
+        assert "can't be read" in str(scheduler.problems[0])
         away.rename(root)
-        await until(lambda: scheduler.problem is None)
+        await until(lambda: not scheduler.problems)
         assert (catalogue.counts().missing, catalogue.roots()[0].held_back) == (0, None)
         if settings.watch:
             write(root / "new.jpg")
@@ -172,10 +172,10 @@ async def test_a_root_that_is_there_only_later_is_found(
 ) -> None:
     root = tmp_path / "photos"
     async with going_on(catalogue, settings, root) as scheduler:
-        await until(lambda: scheduler.problem)
+        await until(lambda: scheduler.problems)
         write(tmp_path / "new" / "1.jpg")
         (tmp_path / "new").rename(root)
-        await until(lambda: files(catalogue) == 1 and scheduler.problem is None)
+        await until(lambda: files(catalogue) == 1 and not scheduler.problems)
         if settings.watch:
             write(root / "new.jpg")
             await until(lambda: files(catalogue) == 2)
@@ -184,12 +184,12 @@ async def test_a_root_that_is_there_only_later_is_found(
 async def test_one_root_that_is_slow_keeps_no_other_waiting(tmp_path: Path, catalogue: Catalogue) -> None:
     one, other = write(tmp_path / "one" / "1.jpg").parent, tmp_path / "other"
     async with going_on(catalogue, settings_for(tmp_path), one, other) as scheduler:
-        await until(lambda: files(catalogue) == 1 and scheduler.problem)
+        await until(lambda: files(catalogue) == 1 and scheduler.problems)
         write(one / "2.jpg")
         await scheduler.scan_now([one])
         assert files(catalogue) == 2
         write(other / "3.jpg")
-        await until(lambda: files(catalogue) == 3 and scheduler.problem is None)
+        await until(lambda: files(catalogue) == 3 and not scheduler.problems)
 
 
 async def test_looking_now_walks_what_came_after_the_walk_began(tmp_path: Path, catalogue: Catalogue) -> None:

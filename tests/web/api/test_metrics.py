@@ -35,7 +35,7 @@ async def read(page: Page) -> dict[str, float]:
 
 
 async def test_the_numbers_are_those_of_the_status_page(start_page: StartPage) -> None:
-    progress = Progress(done=7, queued=3, per_second=1.5, phase=Phase.INDEXING, problem="the disk is away")
+    progress = Progress(done=7, queued=3, per_second=1.5, phase=Phase.INDEXING, problems=("the disk is away",))
     page = await start_page(list(many(12)), progress=progress)
     async with page.get("/metrics") as response:
         assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"

@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from babel.messages import Catalog, Message
+from babel.messages import Catalog
+from babel.messages import Message as Translated
 from babel.messages.pofile import read_po
 
 from indexer.catalogue.found import file_stamp
 from indexer.errors import SearchError
+from indexer.message import Message
 from indexer.model import FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
+from indexer.reasons import Reason, ReasonCode
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import TAKEN, MadePhoto, content_key
 from tests.web.served import IDLE
-from web.i18n.language import LANGUAGES_DIRECTORY, Languages, Translation, read_languages
+from web.i18n.language import LANGUAGES_DIRECTORY, Languages, Translation, read_languages, said
 from web.i18n.messages import messages, update
-from web.i18n.reasons import CONTEXT, Reasons
 
 CODES = sorted(path.stem for path in LANGUAGES_DIRECTORY.glob("*.po"))
 _PLACE = re.compile(r"%\((\w+)\)s|%%|\{\}")
@@ -34,7 +36,7 @@ def translated(code: str) -> Catalog:
         return read_po(file, locale=code)
 
 
-def of(catalogue: Catalog) -> dict[tuple[str, str], Message]:
+def of(catalogue: Catalog) -> dict[tuple[str, str], Translated]:
     return {(one.context or "", _first(one.id)): one for one in catalogue if one.id}
 
 
@@ -50,12 +52,28 @@ def test_german_is_there() -> None:
     assert "de" in CODES
 
 
-def test_reasons_that_are_joined_are_translated_each() -> None:
-    german = read_languages()["de"].reasons
-    assert german.told("the disk is full; no sidecar either") == (
-        f"{german.told('the disk is full')}; auch keine Begleitdatei"
-    )
-    assert german.told("something; else; " * 100) == "something; else; " * 100
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("reason", ReasonCode)
+def test_every_reason_is_translated_with_its_parameters(reason: ReasonCode, code: str) -> None:
+    message = of(translated(code)).get(("", reason.template))
+    assert message is not None
+    assert message.string
+    assert not message.fuzzy
+    assert set(re.findall(r"%\((\w+)\)s", str(message.string))) == reason.parameters
+
+
+def test_a_reason_is_said_in_the_readers_language_with_the_reasons_in_it() -> None:
+    no_sidecar = Reason.of(ReasonCode.NO_SIDECAR, reason=Reason(ReasonCode.DISK_FULL))
+    reason = Reason.joined([Reason(ReasonCode.XMP_SEVERAL), no_sidecar])
+    assert str(reason) == "the file has several XMP packets; no sidecar: the disk is full"
+    with Languages(read_languages()).asked("de").spoken():
+        assert said(reason) == "die Datei hat mehrere XMP-Pakete; keine Begleitdatei: der Datenträger ist voll"
+        assert said(Reason.of(ReasonCode.EXIF_FULL, size=70_000, limit=65_533)) == (
+            "der Exif-Block würde auf 70.000 Bytes wachsen; 65.533 passen hinein"
+        )
+        assert said(Reason.of(ReasonCode.READ_FAILED, detail="%(detail)s <b>\n")) == (
+            "die Datei ist nicht lesbar (%(detail)s <b>\n)"
+        )
 
 
 @pytest.mark.slow
@@ -106,40 +124,6 @@ def test_a_new_language_begins_with_every_text_and_its_own_plurals(tmp_path: Pat
     assert Languages(read_languages(tmp_path)).asked("pl").texts.gettext("Save") == "Save"
 
 
-REASONS = {
-    "the file is empty (0 bytes)": "die Datei ist leer (0 Bytes)",
-    "the file breaks off or is damaged: only 31% of the picture can be read": "die Datei bricht ab oder ist "
-    "beschädigt: nur 31 % des Bildes sind lesbar",
-    "the file is damaged or of a kind that can't be shown (no (such) box)": "die Datei ist beschädigt oder von einer "
-    "Art, die sich nicht zeigen lässt (no (such) box)",
-    "the file can't be read (%(value1)s <b>\n)": "die Datei ist nicht lesbar (%(value1)s <b>\n)",
-    "said by nobody": "said by nobody",
-    "the thumbnail lies outside the Exif block": "das kleine Vorschaubild in dieser Datei könnte beschädigt werden "
-    "(es liegt außerhalb des Exif-Blocks)",
-    "": "",
-    "the file can't be read (" + "(" * 1900 + ")": "die Datei ist nicht lesbar (" + "(" * 1900 + ")",
-}
-
-
-@pytest.mark.parametrize("reason", REASONS, ids=lambda reason: repr(reason[:30]))
-def test_a_recorded_reason_is_recognised_by_its_template(reason: str) -> None:
-    assert read_languages()["de"].reasons.told(reason) == REASONS[reason]
-
-
-def test_a_sentence_of_an_older_version_is_said_as_today() -> None:
-    former = "an AFCP trailer holds absolute positions in the file"
-    assert Reasons({}).told(former) == f"what another program keeps behind the picture could be lost ({former})"
-
-
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize(
-    "text", [": ", " of ", " photos are gone at once; nothing was removed. ", " x ", " is ", " MB, "]
-)
-def test_a_reason_that_is_like_many_templates_is_no_work(text: str) -> None:
-    reason = "the picture is too large: " + text * (1900 // len(text))
-    assert read_languages()["de"].reasons.told(reason) == reason
-
-
 # ---------------------------------------------------------------- every page, with every text in brackets
 
 
@@ -152,8 +136,7 @@ class Bracketed(gettext.NullTranslations):
 
 
 def bracketed() -> dict[str, Translation]:
-    reasons = {key[1]: f"\u27e6{key[1]}\u27e7" for key in of(messages()) if key[0] == CONTEXT}
-    return {"nl": Translation(Bracketed(), Reasons(reasons))}
+    return {"nl": Translation(Bracketed())}
 
 
 #: Attributes that people see or hear.
@@ -266,7 +249,7 @@ async def test_no_text_of_any_page_is_forgotten(start_page: StartPage) -> None:
     (root / "δρόμος.webp").write_bytes(b"")
     catalogue.note_one(FoundFile(root, root / "δρόμος.webp", file_stamp((root / "δρόμος.webp").stat())))
     for job in catalogue.claim(9):
-        catalogue.fail(job, "the file is empty (0 bytes)", kind="unreadable", final=True)
+        catalogue.fail(job, Reason(ReasonCode.FILE_EMPTY), kind="unreadable", final=True)
     for path in PATHS:
         await assert_all_is_translated(page, path)
     one = content_key("Ελλάδα/ήλιος.webp")
@@ -310,6 +293,6 @@ class Away:
 
     def __getattr__(self, name: str) -> Any:
         def refuse(*_: Any, **__: Any) -> Any:
-            raise SearchError("the search index x is closed", hint="see its log")
+            raise SearchError(Message("the search index %(path)s is closed", path="x"), hint=Message("see its log"))
 
         return refuse

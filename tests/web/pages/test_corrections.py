@@ -11,6 +11,7 @@ import pytest
 from indexer.catalogue.found import file_stamp
 from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, JobKind
 from indexer.storage import sole_indexer
+from tests.reasons_made import reason_saying
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, many, push, titled
 from tests.web.test_hostile import BREAKOUT, SCRIPT, assert_harmless
@@ -35,7 +36,12 @@ def settle_words(page: Page, place: CaptionPlace, reason: str | None = None) -> 
             assert job.kind is JobKind.WORDS
             photo = catalogue.photo(job.content_key or "")
             assert photo is not None
-            catalogue.settle(job, IndexedPhoto(photo.id, photo.metadata, job.file.stamp, None, place, reason))
+            catalogue.settle(
+                job,
+                IndexedPhoto(
+                    photo.id, photo.metadata, job.file.stamp, None, place, reason_saying(reason) if reason else None
+                ),
+            )
 
 
 async def save(page: Page, text: str, *, url: str = URL, **more: str) -> tuple[int, str]:
@@ -141,7 +147,9 @@ async def test_copies_that_take_the_words_differently_are_told_apart(page: Page)
     await save(page, OMA)
     for job in catalogue.claim(9):
         place, why = (
-            (CaptionPlace.EXIF, None) if job.file.path.name == "quay.jpg" else (CaptionPlace.SIDECAR, "because")
+            (CaptionPlace.EXIF, None)
+            if job.file.path.name == "quay.jpg"
+            else (CaptionPlace.SIDECAR, reason_saying("because"))
         )
         catalogue.settle(job, IndexedPhoto(KEY, photo.metadata, job.file.stamp, None, place, why))
     body = await page.text(f"/photo/{KEY}")
@@ -173,7 +181,7 @@ async def test_the_model_s_sentence_is_not_called_the_caption_that_a_person_wrot
 async def test_a_file_that_was_given_up_says_why(page: Page) -> None:
     await save(page, OMA)
     [job] = page.storage.catalogue.claim(9)
-    page.storage.catalogue.fail(job, "the disk did not answer", kind="unreadable", final=True)
+    page.storage.catalogue.fail(job, reason_saying("the disk did not answer"), kind="unreadable", final=True)
     body = await page.text(f"/photo/{KEY}")
     assert "Corrected by hand; kept in the catalogue only: the disk did not answer." in body
 

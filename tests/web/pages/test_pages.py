@@ -20,6 +20,7 @@ from indexer.errors import SearchError
 from indexer.model import CaptionBy, DatePrecision, FileCaption, FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from indexer.search import Answer, FacetCount, Query, SearchDocument
+from tests.reasons_made import reason_saying
 from tests.towers_made import tower_bundle
 from tests.web.conftest import IDLE, Page, StartPage
 from tests.web.library_made import TAKEN, MadePhoto, content_key, made_library, many, titled
@@ -383,7 +384,7 @@ async def test_the_status_page_lists_what_was_set_aside_and_why(page: Page) -> N
     found = FoundFile(root, root / "broken <b>.jpg", file_stamp((root / "broken <b>.jpg").stat()))
     page.storage.catalogue.note_one(found)
     (job,) = page.storage.catalogue.claim(1)
-    page.storage.catalogue.fail(job, "it is <i>damaged</i>", kind="unreadable", final=True)
+    page.storage.catalogue.fail(job, reason_saying("it is <i>damaged</i>"), kind="unreadable", final=True)
     html = await page.text("/status?part=status")
     assert "<!doctype" not in html
     assert "broken &lt;b&gt;.jpg" in html
@@ -395,7 +396,9 @@ async def test_the_status_page_lists_what_was_set_aside_and_why(page: Page) -> N
 
 async def test_the_status_tells_what_search_refuses(page: Page) -> None:
     (first, *_) = page.storage.catalogue.photos(page.storage.catalogue.photo_ids())
-    page.storage.catalogue.mark_pushed((), refused=[(first.id, first.revision, "it has <b>4,000</b> fields")])
+    page.storage.catalogue.mark_pushed(
+        (), refused=[(first.id, first.revision, reason_saying("it has <b>4,000</b> fields"))]
+    )
     assert "1 refused" in await page.text("/status")
     status = await page.json("/api/status")
     assert status["counts"]["refused"] == 1

@@ -14,6 +14,7 @@ from playwright.async_api import CDPSession, Page, expect
 from indexer.catalogue.found import file_stamp
 from indexer.model import FoundFile, PhotoMetadata
 from indexer.storage import Storage
+from tests.reasons_made import reason_saying
 from tests.web.library_made import TAKEN, MadePhoto, content_key, many
 from tests.web.test_browser import DESKTOP, PHONE, Visit, application, browser, visit
 from tests.web.test_hostile import BREAKOUT, SCRIPT
@@ -353,7 +354,7 @@ async def test_what_was_set_aside_is_tried_again_from_the_status_page(
     (root / "broken.jpg").write_bytes(b"no picture")
     storage.catalogue.note_one(FoundFile(root, root / "broken.jpg", file_stamp((root / "broken.jpg").stat())))
     for job in storage.catalogue.claim(9):
-        storage.catalogue.fail(job, "it is damaged", kind="unreadable", final=True)
+        storage.catalogue.fail(job, reason_saying("it is damaged"), kind="unreadable", final=True)
     tab = await visit.go("/status")
     await tab.get_by_role("button", name="Try again: broken.jpg").click()
     await expect(tab.locator("#status")).to_contain_text("1 file is tried again.")

@@ -10,6 +10,7 @@ from captioner import read_model_name
 from indexer.catalogue.found import file_stamp
 from indexer.errors import SearchError
 from indexer.model import FoundFile
+from tests.reasons_made import reason_saying
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, many
 from tests.web.pages.test_corrections import CROSS_SITE
@@ -24,7 +25,7 @@ def set_aside(page: Page, *names: str) -> list[int]:
         (root / name).write_bytes(b"no picture")
         catalogue.note_one(FoundFile(root, root / name, file_stamp((root / name).stat())))
     for job in catalogue.claim(9):
-        catalogue.fail(job, "it is <i>damaged</i>", kind="unreadable", final=True)
+        catalogue.fail(job, reason_saying("it is <i>damaged</i>"), kind="unreadable", final=True)
     return [one.id for one in catalogue.set_aside()]
 
 
@@ -128,7 +129,9 @@ async def test_search_that_does_not_answer_says_why(page: Page, monkeypatch: pyt
 async def test_what_search_refuses_leads_to_the_photo(start_page: StartPage) -> None:
     page = await start_page(list(many(1)))
     [photo] = page.storage.catalogue.photos(page.storage.catalogue.photo_ids())
-    page.storage.catalogue.mark_pushed([], refused=[(photo.id, photo.revision, "it has <b>4,000</b> fields")])
+    page.storage.catalogue.mark_pushed(
+        [], refused=[(photo.id, photo.revision, reason_saying("it has <b>4,000</b> fields"))]
+    )
     body = await page.text("/status")
     assert f'<a href="/photo/{photo.id}"><bdi>photo 0000.jpg</bdi></a>' in body
     assert "it has &lt;b&gt;4,000&lt;/b&gt; fields" in body
