@@ -24,8 +24,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from indexer.failures import FailureKind, Obstacle
 from indexer.message import Message
-from indexer.reasons import FailureKind, Obstacle, Parameter, Reason, ReasonCode
+from indexer.reasons import Parameter, Reason, ReasonCode
 
 
 class RecollectError(Exception):

@@ -13,7 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from captioner import Caption
-from indexer.reasons import Obstacle, Reason
+from indexer.failures import Obstacle
+from indexer.reasons import Reason
 
 #: For captions of models that give their words no probabilities. Such a caption's confidence is the share of its words
 #: that people would use too (the model's card shows how well that holds): below this, three words of five are likely to

@@ -16,7 +16,19 @@ ALLOWED = {"captioner": {"captioner"}, "indexer": {"indexer", "captioner"}, "web
 LAYERS = {
     "captioner": ("ipc", "inference", "training"),
     "indexer": (
-        *("hours", "message", "progress", "reasons", "tasks", "text", "errors", "file_errors", "model", "settings"),
+        *(
+            "hours",
+            "message",
+            "failures",
+            "reasons",
+            "progress",
+            "tasks",
+            "text",
+            "errors",
+            "file_errors",
+            "model",
+            "settings",
+        ),
         *("sqlite", "thumbnails", "places", "ownership", "formats", "images", "metadata", "atomic", "captions"),
         *("reader", "correction", "catalogue", "scanning", "search", "storage", "jobs", "service", "commands", "cli"),
     ),

@@ -15,9 +15,10 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from aiohttp import web
 
-from indexer.catalogue import Counts, Refused
+from indexer.catalogue import Counts
 from indexer.catalogue.corrections import WordsPending
 from indexer.catalogue.job_queue import SetAside
+from indexer.catalogue.outbox import Refused
 from indexer.catalogue.scans import RootState
 from indexer.catalogue.unreadable import UnreadablePlace
 from indexer.message import Message

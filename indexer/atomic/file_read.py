@@ -11,9 +11,10 @@ from functools import cached_property
 from pathlib import Path
 
 from indexer.errors import CaptionRefused, PhotoVanished
+from indexer.failures import Obstacle
 from indexer.model import FileStamp
 from indexer.ownership.mark import sha256
-from indexer.reasons import Obstacle, Reason, ReasonCode
+from indexer.reasons import Reason, ReasonCode
 
 _REASONS = {
     errno.EACCES: ReasonCode.FOLDER_NOT_WRITABLE,

@@ -23,9 +23,10 @@ from indexer.atomic.folder import Folder
 from indexer.atomic.held_file import xattrs
 from indexer.atomic.swap import swap, take_away
 from indexer.atomic.temporary import Temporary
+from indexer.failures import Obstacle
 from indexer.model import FileStamp
 from indexer.ownership.mark import sha256
-from indexer.reasons import Obstacle, ReasonCode
+from indexer.reasons import ReasonCode
 
 # Programs that compare size and mtime (rsync and most backups) must see a difference, on FAT too, which counts in twos.
 _NOTICED_NS = 2_000_000_000

@@ -17,11 +17,12 @@ from indexer.captions.journal import Journal, recording
 from indexer.captions.removal import Bare, bare_photo, check_by_journal
 from indexer.captions.sidecar import Sidecars, sidecars_of
 from indexer.errors import CaptionRefused, UnreadablePhoto
+from indexer.failures import Obstacle
 from indexer.formats.editable import EditablePhoto, XmpFile, foreign_caption, open_photo, own_caption, persons_caption
 from indexer.metadata.read_metadata import read_metadata, text_digests
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written
 from indexer.ownership.mark import MOST_OVERRULED, OWN_FIELDS, FieldText, OwnCaption, digest, fields_with, find_persons
-from indexer.reasons import Obstacle, Reason, ReasonCode
+from indexer.reasons import Reason, ReasonCode
 
 PERSONS_WORDS = Reason(ReasonCode.DESCRIBED)
 CHANGED_SINCE = Reason(ReasonCode.CHANGED_SINCE)

@@ -15,6 +15,7 @@ from indexer.captions.journal import Journal, recording
 from indexer.captions.verify.packet import check_removed
 from indexer.captions.verify.rules import VerifyError, check_packet_edit, require
 from indexer.errors import CaptionRefused, PhotoVanished
+from indexer.failures import Obstacle
 from indexer.formats import xmp_edit
 from indexer.formats.editable import XmpFile, own_caption
 from indexer.formats.xmp import read_xmp
@@ -22,7 +23,7 @@ from indexer.formats.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
 from indexer.metadata.sidecar_files import xmp_beside
 from indexer.model import CaptionBy, FileCaption
 from indexer.ownership.mark import OWN_FIELDS, FieldText, Mark, OwnCaption, Stripped, check_words, fields_with, sha256
-from indexer.reasons import Obstacle, ReasonCode
+from indexer.reasons import ReasonCode
 
 
 def sidecar_path(path: Path, sidecar_dir: Path | None = None) -> Path:

@@ -26,7 +26,7 @@ from indexer.catalogue.feedback import PhotoFeedback
 from indexer.catalogue.file_rows import has_other_files, join_root, touch
 from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside, signed_inode
 from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, enqueue_completion, requeue
-from indexer.catalogue.outbox import Outbox
+from indexer.catalogue.outbox import Outbox, Refused
 from indexer.catalogue.retries import Retries, write_wait
 from indexer.catalogue.rows import (
     FILE_COLUMNS,
@@ -81,14 +81,6 @@ class Counts:
     unreadable: int  # folders, and files, that the last scan could not look at
     incomplete: int  # photos with their sentence alone, which wait for a model to give tags and embedding
     thumbnails_waiting: int  # files whose thumbnails are to be made again
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A photo that search will not have as it is, and why."""
-
-    photo: Photo
-    reason: Reason
 
 
 class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadablePlaces, Retries, ScanRequests):

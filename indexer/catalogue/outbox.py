@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from indexer.catalogue.rows import storable
+from indexer.model import Photo
 from indexer.reasons import Reason
 from indexer.sqlite.database import Database
 
@@ -39,6 +40,14 @@ class Differences:
 
     def __str__(self) -> str:
         return f"{self.missing:,} missing, {self.outdated:,} outdated, {self.surplus:,} too many"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A photo that search will not have as it is, and why."""
+
+    photo: Photo
+    reason: Reason
 
 
 class Outbox:

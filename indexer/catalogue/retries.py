@@ -19,8 +19,8 @@ from pathlib import Path
 from indexer.catalogue.file_rows import ensure_root, within
 from indexer.catalogue.job_queue import RANK, SetAside, set_aside_from_row
 from indexer.catalogue.rows import FILE_COLUMNS, now
+from indexer.failures import RETRIED_AT_START, FailureKind, Obstacle
 from indexer.model import CaptionPlace, JobKind
-from indexer.reasons import RETRIED_AT_START, FailureKind, Obstacle
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_in_rows
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from captioner import Caption, Tag
 from indexer.catalogue.found import stamp_of
+from indexer.failures import Obstacle
 from indexer.model import (
     CaptionBy,
     CaptionPlace,
@@ -28,7 +29,7 @@ from indexer.model import (
     Position,
     is_unsure,
 )
-from indexer.reasons import Obstacle, from_stored
+from indexer.reasons import from_stored
 from indexer.sqlite.errors import damage_in_rows
 
 _INT64 = 1 << 63

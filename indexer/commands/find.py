@@ -20,8 +20,9 @@ from indexer.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from indexer.catalogue import Catalogue, Refused
+    from indexer.catalogue import Catalogue
     from indexer.catalogue.job_queue import SetAside
+    from indexer.catalogue.outbox import Refused
     from indexer.catalogue.scans import RootState
     from indexer.catalogue.unreadable import UnreadablePlace
     from indexer.commands.finding import Finding

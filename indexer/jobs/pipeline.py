@@ -9,6 +9,7 @@ from pathlib import Path
 from captioner import Caption
 from indexer.catalogue.found import file_stamp
 from indexer.errors import PhotoVanished, UnreadablePhoto
+from indexer.failures import Obstacle
 from indexer.jobs.context import PipelineContext
 from indexer.model import (
     CaptionBy,
@@ -26,7 +27,7 @@ from indexer.model import (
     is_unsure,
     with_own_words,
 )
-from indexer.reasons import Obstacle, Reason, ReasonCode
+from indexer.reasons import Reason, ReasonCode
 
 #: What `caption_reason` says where a caption stands in the index only, by our own choice.
 CAPTIONS_OFF = Reason(ReasonCode.CAPTIONS_OFF)

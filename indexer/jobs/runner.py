@@ -11,11 +11,12 @@ from itertools import count
 
 from captioner import BundleError, CaptionError, CaptionerUnavailable
 from indexer.errors import PhotoError, PhotoVanished, ProcessUnavailable, SetupError, UnreadablePhoto
+from indexer.failures import FailureKind
 from indexer.jobs.context import PipelineContext
 from indexer.jobs.journeys import JOURNEYS
 from indexer.message import Message
 from indexer.model import Job
-from indexer.reasons import FailureKind, Reason, ReasonCode
+from indexer.reasons import Reason, ReasonCode
 from indexer.tasks import first_failure, in_thread_to_the_end
 
 log = logging.getLogger(__name__)

@@ -22,10 +22,11 @@ from indexer.errors import (
     StorageError,
     UnreadablePhoto,
 )
+from indexer.failures import FailureKind, Obstacle
 from indexer.metadata.photo_json import caption_to_json, metadata_from_json, stamp_from_json, stamp_to_json
 from indexer.model import CaptionPlace, FileCaption, FileStamp, PhotoMetadata, Reading, Written
 from indexer.reader.photo_requests import ReaderOptions, unpack_reading, unpack_undone, unpack_written
-from indexer.reasons import FailureKind, Obstacle, Reason, ReasonCode
+from indexer.reasons import Reason, ReasonCode
 from indexer.settings import Settings
 
 if TYPE_CHECKING:

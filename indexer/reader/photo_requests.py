@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from indexer.failures import Obstacle
 from indexer.metadata.photo_json import (
     caption_from_json,
     caption_to_json,
@@ -17,7 +18,7 @@ from indexer.metadata.photo_json import (
     stamp_to_json,
 )
 from indexer.model import CaptionPlace, FileStamp, Reading, ThumbnailSize, Written
-from indexer.reasons import Obstacle, from_stored, stored
+from indexer.reasons import from_stored, stored
 from indexer.settings import Settings
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from indexer.errors import CaptionRefused
-from indexer.reasons import Obstacle, Reason, ReasonCode, from_stored, stored
+from indexer.failures import Obstacle
+from indexer.reasons import Reason, ReasonCode, from_stored, stored
 
 
 def example(code: ReasonCode) -> Reason:

@@ -21,9 +21,9 @@ from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
 from indexer.errors import PhotoVanished
+from indexer.failures import Obstacle
 from indexer.metadata.content_key import content_key
 from indexer.model import CaptionBy, CaptionPlace, FileStamp, Written
-from indexer.reasons import Obstacle
 from tests.indexer.formats import chunks_made as chunks
 from tests.indexer.formats import jpegs_made as made
 

@@ -369,7 +369,7 @@ def test_forgetting_beside_a_running_one_says_what_to_do(library: Path, settings
         (Progress(phase=Phase.STOPPING), "stopped before all was looked at"),
         (Progress(phase=Phase.IDLE, queued=3), "3 are still queued"),
         (Progress(phase=Phase.IDLE, unreadable=1), "1 folder could not be read"),
-        (Progress(phase=Phase.IDLE, problem="the library is not there"), "the library is not there"),
+        (Progress(phase=Phase.IDLE, problems=("the library is not there",)), "the library is not there"),
     ],
 )
 def test_nothing_was_new_is_said_only_where_everything_was_looked_at(outcome: Progress, told: str) -> None:

@@ -15,13 +15,13 @@ from captioner import Caption
 from captioner.ipc.child_run import Reply
 from indexer.captions.caption_file import read_own_caption
 from indexer.catalogue.retries import write_wait
+from indexer.failures import LONGEST_WAIT, FailureKind, Obstacle, next_wait
 from indexer.jobs.reindex import Rebuild, current_model, enqueue
 from indexer.model import CaptionPlace, JobKind, Reading
 from indexer.progress import Progress
 from indexer.reader.photo_process import PhotoProcess
 from indexer.reader.photo_reader import PhotoReader
 from indexer.reader.photo_requests import ReaderOptions
-from indexer.reasons import LONGEST_WAIT, FailureKind, Obstacle, next_wait
 from indexer.scanning.retry import retry_below, retry_between_scans
 from indexer.service import Indexer
 from indexer.settings import Settings
