@@ -118,7 +118,9 @@ async def test_the_head_of_the_status_says_once_that_a_library_is_gone(start_pag
 async def test_the_head_of_the_status_tells_a_problem_whatever_is_done(
     start_page: StartPage, progress: Progress
 ) -> None:
-    page = await start_page(list(many(3)), progress=replace(progress, problem="the disk is away\nthe disk is away"))
+    page = await start_page(
+        list(many(3)), progress=replace(progress, problems=("the disk is away", "the disk is away"))
+    )
     told = await head_of_status(page)
     assert not_well(told) == (progress.phase == Phase.IDLE)
     assert told.count("the disk is away") == 1

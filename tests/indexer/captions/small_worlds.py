@@ -36,6 +36,18 @@ def put(folder: Path, data: bytes = PHOTO) -> Path:
     return path
 
 
+def put_on_a_full_disk(folder: Path, data: bytes = PHOTO) -> Path:
+    path = put(mounted(folder, "size=64k"), data)
+    fill(folder)
+    return path
+
+
+def fill(folder: Path) -> None:
+    """To the last page but one."""
+    free = os.statvfs(folder)
+    (folder / "fill").write_bytes(bytes((free.f_bavail - 1) * free.f_frsize))
+
+
 def said(path: Path, *, tree: Path | None = None, journal: Journal | None = None) -> str:
     """Place and reason; the photo stayed, and no other file came to be beside it."""
     before, beside = path.read_bytes(), set(path.parent.iterdir())
@@ -46,7 +58,7 @@ def said(path: Path, *, tree: Path | None = None, journal: Journal | None = None
 
 
 def full_disk(folder: Path) -> str:
-    return said(put(mounted(folder / "disk", "size=64k")))
+    return said(put_on_a_full_disk(folder / "disk"))
 
 
 def no_inode(folder: Path) -> str:
@@ -54,11 +66,11 @@ def no_inode(folder: Path) -> str:
 
 
 def full_disk_for_a_sidecar(folder: Path) -> str:
-    return said(put(mounted(folder / "disk", "size=64k"), SIGNED))
+    return said(put_on_a_full_disk(folder / "disk", SIGNED))
 
 
 def full_disk_but_a_tree_elsewhere(folder: Path) -> str:
-    return said(put(mounted(folder / "disk", "size=64k")), tree=folder / "tree")
+    return said(put_on_a_full_disk(folder / "disk"), tree=folder / "tree")
 
 
 def full_disk_for_the_journal(folder: Path) -> str:
@@ -78,9 +90,10 @@ def full_disk_in_the_undo(folder: Path) -> str:
     write_caption(path, made.CAPTION, stamp=stamp_of(path.stat()))
     captioned = path.read_bytes()
     subprocess.run(["mount", "-o", "remount,size=64k", path.parent], check=True)
+    fill(path.parent)
     undone = undo_caption(path)
     assert path.read_bytes() == captioned
-    assert list(path.parent.iterdir()) == [path]
+    assert set(path.parent.iterdir()) == {path, path.parent / "fill"}
     return f"{undone.restored}: {undone.reason}"
 
 

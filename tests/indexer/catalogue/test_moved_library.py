@@ -42,7 +42,7 @@ def paths(catalogue: Catalogue) -> set[Path]:
 
 
 def warnings(catalogue: Catalogue) -> list[str]:
-    return [root.held_back for root in catalogue.roots() if root.held_back]
+    return [str(root.held_back) for root in catalogue.roots() if root.held_back]
 
 
 def test_a_library_that_was_renamed_is_known_at_its_new_path(tmp_path: Path, catalogue: Catalogue, old: Path) -> None:

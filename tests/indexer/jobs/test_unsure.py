@@ -18,6 +18,7 @@ from indexer.captions.sidecar import sidecar_path
 from indexer.jobs.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNDONE, UNSURE
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionPlace, JobKind, Photo
+from indexer.reasons import Reason
 from indexer.settings import Settings
 from tests.indexing import COLOURS, CountingCaptioner, all_photos, colour_of, found, index, settings_for, stored
 from tests.photos_made import write_jpeg
@@ -85,7 +86,7 @@ def names(library: Path) -> set[str]:
 @pytest.mark.parametrize("captions", ["embed", "sidecar"])
 @pytest.mark.parametrize(("answer", "reason"), [(DOUBTED, UNSURE), (NOTHING, NOTHING_SEEN)])
 async def test_no_file_gets_what_the_model_is_not_sure_of(
-    library: Path, tmp_path: Path, original: bytes, answer: Caption, reason: str, captions: str
+    library: Path, tmp_path: Path, original: bytes, answer: Caption, reason: Reason, captions: str
 ) -> None:
     settings = settings_for(tmp_path, captions=captions)
     await index(settings, NewerModel({"red": answer}), library)
@@ -117,7 +118,7 @@ async def test_the_setting_has_unsure_sentences_written_too(library: Path, tmp_p
 @pytest.mark.parametrize("captions", ["embed", "sidecar"])
 @pytest.mark.parametrize(("answer", "reason"), [(DOUBTED, UNSURE), (NOTHING, NOTHING_SEEN)])
 async def test_an_older_sentence_is_taken_out_byte_for_byte_and_a_surer_model_writes_again(
-    library: Path, tmp_path: Path, original: bytes, answer: Caption, reason: str, captions: str
+    library: Path, tmp_path: Path, original: bytes, answer: Caption, reason: Reason, captions: str
 ) -> None:
     settings = settings_for(tmp_path, captions=captions)
     await index(settings, CountingCaptioner(), library)

@@ -23,6 +23,7 @@ from indexer.model import (
     Written,
 )
 from indexer.reader.photo_requests import pack_reading, pack_written, unpack_reading, unpack_written
+from tests.reasons_made import reason_saying
 
 ZONES = st.one_of(st.none(), st.just(UTC), st.integers(-900, 900).map(lambda m: timezone(timedelta(minutes=m))))
 TEXTS = st.text(min_size=1, max_size=40)
@@ -86,5 +87,5 @@ def test_readings_survive(metadata: PhotoMetadata, grid: bytes, screen: bytes, p
 
 
 def test_what_was_written_survives() -> None:
-    written = Written(CaptionPlace.SIDECAR, FileStamp(1, 2, 3), "a C2PA manifest")
+    written = Written(CaptionPlace.SIDECAR, FileStamp(1, 2, 3), reason_saying("a C2PA manifest"))
     assert unpack_written(json.loads(json.dumps(pack_written(written)))) == written

@@ -92,4 +92,4 @@ def test_what_python_says_of_damage_is_said_as_sqlite_says_it() -> None:
     assert is_damage(raised.value)
     with pytest.raises(sqlite3.DatabaseError, match="makes no sense") as raised, damage_in_rows():
         int("x")
-    assert CURE in hint_for(raised.value, Path("/data/catalogue.db"))
+    assert CURE in str(hint_for(raised.value, Path("/data/catalogue.db")))

@@ -281,7 +281,7 @@ def test_each_error_has_its_own_cure(code: int, damaged: bool, readable: bool, h
     error = sqlite3.OperationalError("no")
     error.sqlite_errorcode = code
     assert (is_damage(error), keeps_from_writing(error)) == (damaged, readable)
-    assert hint in hint_for(error, Path("/data/catalogue.db"))
+    assert hint in str(hint_for(error, Path("/data/catalogue.db")))
 
 
 @pytest.mark.slow
@@ -306,6 +306,6 @@ def test_the_catalogue_is_looked_through_as_a_whole(library: Path, settings: Set
         file.write(b"\x5a" * size)
     with stored(settings) as storage:
         assert storage.catalogue.check()
-        assert "captions are taken back from the photo files" in (storage.catalogue.trouble() or "")
+        assert "captions are taken back from the photo files" in str(storage.catalogue.trouble())
         with pytest.raises(StorageError):
             storage.catalogue.probe()

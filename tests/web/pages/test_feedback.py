@@ -8,6 +8,7 @@ import pytest
 
 from indexer.model import CaptionPlace, IndexedPhoto
 from indexer.storage import sole_indexer
+from tests.reasons_made import reason_saying
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, many, push
 from tests.web.pages.test_corrections import CROSS_SITE
@@ -86,7 +87,9 @@ def settle(page: Page, reason: str) -> None:
         for job in jobs:
             photo = catalogue.photo(job.content_key or "")
             assert photo is not None
-            done = IndexedPhoto(photo.id, photo.metadata, job.file.stamp, None, CaptionPlace.INDEX, reason)
+            done = IndexedPhoto(
+                photo.id, photo.metadata, job.file.stamp, None, CaptionPlace.INDEX, reason_saying(reason)
+            )
             catalogue.settle(job, done)
 
 
