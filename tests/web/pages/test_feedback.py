@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from indexer.model import CaptionPlace, IndexedPhoto
+from indexer.reasons import Reason, ReasonCode
 from indexer.storage import sole_indexer
 from tests.reasons_made import reason_saying
 from tests.web.conftest import Page, StartPage
@@ -72,24 +73,22 @@ async def test_the_page_follows_the_words_out_of_the_file(page: Page) -> None:
         body = await page.text(f"{PHOTO}?part=about")
     assert "Marked as wrong; being taken out of the photo." in body
     assert "data-moving" in body
-    settle(page, "the file is <signed>")
+    settle(page, reason_saying("the file is <signed>"))
     assert "Marked as wrong; still in the file: the file is &lt;signed&gt;." in await page.text(PHOTO)
     await send(page, WRONG, do="take-back")
     await send(page, WRONG)
-    settle(page, "the caption was marked as wrong")
+    settle(page, Reason(ReasonCode.MARKED_WRONG))
     assert "Marked as wrong. Search does not use it" in await page.text(PHOTO)
 
 
-def settle(page: Page, reason: str) -> None:
+def settle(page: Page, reason: Reason) -> None:
     """What the indexer does with the jobs that a mark makes."""
     catalogue = page.storage.catalogue
     while jobs := catalogue.claim(9):
         for job in jobs:
             photo = catalogue.photo(job.content_key or "")
             assert photo is not None
-            done = IndexedPhoto(
-                photo.id, photo.metadata, job.file.stamp, None, CaptionPlace.INDEX, reason_saying(reason)
-            )
+            done = IndexedPhoto(photo.id, photo.metadata, job.file.stamp, None, CaptionPlace.INDEX, reason)
             catalogue.settle(job, done)
 
 
