@@ -402,7 +402,7 @@ async def test_the_status_tells_what_search_refuses(page: Page) -> None:
     assert "1 refused" in await page.text("/status")
     status = await page.json("/api/status")
     assert status["counts"]["refused"] == 1
-    assert status["search"]["refused"] == [{"id": first.id, "reason": "it has <b>4,000</b> fields"}]
+    assert status["search"]["refused"] == [{"id": first.id, "reason": "it has <b>4,000</b> fields", "code": "other"}]
 
 
 async def test_a_library_that_is_not_there_is_said_to_be(page: Page) -> None:
