@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,7 +213,7 @@ def run_indexer(
 def report(outcome: Progress, terminal: Terminal, *, as_json: bool) -> None:
     """The last words of a run, which ends with 1 where something was left undone."""
     if as_json:
-        print_json(asdict(outcome))
+        print_json(outcome.to_json())
     else:
         _tell_outcome(outcome, terminal)
     click.get_current_context().exit(SOMETHING_FAILED if outcome.unfinished else SUCCESS)
