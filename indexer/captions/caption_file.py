@@ -161,15 +161,15 @@ class _Writing:
             own = OwnCaption.of(self.words, before="")
             if self.words.by is CaptionBy.PERSON:
                 self.overrules = self._other_texts() - {own.mark.digest}
-            beside = self._is_in_the_way(lambda: self.sidecars.have_words(self._in_the_way))
-            inside = self._is_in_the_way(self._is_described)
+            beside = self._in_the_way_of(lambda: self.sidecars.have_words(self._in_the_way))
+            inside = self._in_the_way_of(self._is_described)
         except CaptionRefused as refused:
             self.obstacle = refused.obstacle
             return self._written(CaptionPlace.INDEX, refused.reason)
         if (beside or inside) and self.words.by is CaptionBy.MODEL:
             return self._written(CaptionPlace.INDEX, PERSONS_WORDS)
         if inside or not embed:
-            self.reasons = [OTHER_WORDS] if inside else []
+            self.reasons = [inside] if inside else []
             self.obstacle = None if inside else Obstacle.SIDECAR_WANTED
             return self._beside_the_file()
         if leads_out(self.sidecars.path, self.file.path, self.sidecars.roots):
@@ -177,14 +177,15 @@ class _Writing:
             return self._beside_the_file()
         return self._into_the_file() or self._beside_the_file()
 
-    def _is_in_the_way(self, find: Callable[[], bool]) -> bool:
-        """What `find` says. Where that can't be told, a correction goes elsewhere. Raises `CaptionRefused`."""
+    def _in_the_way_of(self, find: Callable[[], bool]) -> Reason | None:
+        """`OTHER_WORDS` where `find` finds some. Where that can't be told, a correction goes elsewhere: why it can't.
+        Raises `CaptionRefused`."""
         try:
-            return find()
+            return OTHER_WORDS if find() else None
         except CaptionRefused as refused:
             if self.words.by is CaptionBy.MODEL or isinstance(refused, CannotReplace):
                 raise
-            return True
+            return refused.reason
 
     def _in_the_way(self, photo: EditablePhoto | XmpFile) -> FieldText | None:
         """Words that must not be overwritten, nor contradicted by a model. Raises `CaptionRefused`."""

@@ -15,6 +15,7 @@ from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, Written
+from indexer.reasons import ReasonCode
 from tests.indexer.formats import jpegs_made as made
 from tests.indexer.formats.chunks_made import png, webp
 
@@ -143,3 +144,13 @@ def test_our_marks_tell_whose_words_they_are(photo: Path) -> None:
     beside = sidecar_path(photo)
     own = read_own_caption(beside.read_bytes() if beside.exists() else photo.read_bytes())
     assert own == CORRECTION
+
+
+def test_where_words_can_t_be_ruled_out_a_correction_says_that_and_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(made.with_segments(made.xmp(b"<x:xmpmeta><dc:description>no end")))
+    written = write(path, CORRECTION)
+    assert written.place is CaptionPlace.SIDECAR
+    assert written.reason is not None
+    assert written.reason.code is ReasonCode.XMP_NOT_PARSED
+    assert persons_words(path) == CORRECTION.text
