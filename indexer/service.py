@@ -109,7 +109,7 @@ class Indexer:
                 await asyncio.to_thread(_meet_model, self._storage.catalogue, captioner.model, self._settings)
             photos = self._photos
             if photos is None:
-                self._roots.update(root.path for root in await asyncio.to_thread(self._storage.catalogue.roots))
+                self._roots.update(root.path for root in await asyncio.to_thread(self._storage.catalogue.scans.roots))
                 processes = PhotoProcesses(self._settings, input_px=captioner.input_px, roots=self._roots)
                 photos = await stack.enter_async_context(processes)
             self._context = PipelineContext(
@@ -238,7 +238,7 @@ class Indexer:
         self._waiting, self._tracker.waiting = None, False
 
     def _can_write(self) -> bool:
-        return self._storage.catalogue.can_be_written() and (self._runner is None or self._runner.give_back())
+        return self._storage.catalogue.retries.can_be_written() and (self._runner is None or self._runner.give_back())
 
     async def _until_done(
         self, scheduler: ScanScheduler, runner: JobRunner, stop: asyncio.Event, *, once: bool
@@ -340,25 +340,25 @@ async def _walk_once(scheduler: ScanScheduler, upkeep: Upkeep, runner: JobRunner
 
 def _take_over(catalogue: Catalogue) -> None:
     """What a killed process left: its half-written copies beside the photos it had in hand, and its jobs."""
-    for folder in {job.file.path.parent for job in catalogue.in_hand()}:
+    for folder in {job.file.path.parent for job in catalogue.queue.in_hand()}:
         for path in sweep(folder):
             log.info("removed %s, left by a process that was killed", path)
-    catalogue.recover()
-    if number := catalogue.enqueue_read_again():
+    catalogue.queue.recover()
+    if number := catalogue.queue.enqueue_read_again():
         log.info("%d files were read by an older version: what they say of themselves is read again", number)
-    if again := catalogue.try_again_at_start():
+    if again := catalogue.retries.try_again_at_start():
         log.info("%d files are tried again that could not be indexed before", again)
 
 
 def _meet_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
     """What people marked as wrong waits for another model; for all else they are asked, it may take days."""
-    waiting = catalogue.marked_wrong()
-    if waiting and (wrong := catalogue.enqueue_all(JobKind.CAPTION, model=model, only_wrong=True)):
+    waiting = catalogue.feedback.marked_wrong()
+    if waiting and (wrong := catalogue.queue.enqueue_all(JobKind.CAPTION, model=model, only_wrong=True)):
         log.info("%d captions were marked as wrong, and %s tries again", wrong, model)
-    catalogue.enqueue_all(JobKind.COMPLETE)
+    catalogue.queue.enqueue_all(JobKind.COMPLETE)
     if incomplete := catalogue.counts().incomplete:
         log.info("%d photos have their sentence alone, from their files; the model completes them last", incomplete)
-    if number := catalogue.waiting_for_model(model):
+    if number := catalogue.queue.waiting_for_model(model):
         hint = recaptioning_hint(settings)
         log.info("%d photos have their words from another model than %s: %s", number, model, hint)
 

@@ -45,7 +45,7 @@ def open_storage(settings: Settings, *, mend: bool = True) -> Iterator[Storage]:
         _make_private(settings.data_dir)
         catalogue = stack.enter_context(Catalogue(settings.catalogue_path))
         thumbnails = stack.enter_context(DerivedDatabase(settings.thumbnails_path, THUMBNAIL_MIGRATIONS, mend=mend))
-        search = open_search(settings, emptied=catalogue.forget_search, mend=mend)
+        search = open_search(settings, emptied=catalogue.outbox.forget_search, mend=mend)
         stack.callback(search.close)
         yield Storage(catalogue, ThumbnailStore(thumbnails), search)
 

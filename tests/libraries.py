@@ -36,10 +36,10 @@ def names(root: Path, **rules: tuple[str, ...]) -> list[str]:
 
 
 def rescan(catalogue: Catalogue, root: Path, **rules: tuple[str, ...]) -> tuple[NoteCounts, ScanOutcome]:
-    walk, counts = catalogue.begin_scan(root), NoteCounts()
+    walk, counts = catalogue.scans.begin_scan(root), NoteCounts()
     for batch in Crawl(root, CrawlRules(extensions=EXTENSIONS, **rules)).batches():
-        counts += catalogue.note(walk, batch)
-    return counts, catalogue.finish_scan(walk, True)
+        counts += catalogue.scans.note(walk, batch)
+    return counts, catalogue.scans.finish_scan(walk, True)
 
 
 def key_of(path: Path) -> str:
@@ -57,7 +57,7 @@ def indexed(job: Job, *, caption: Caption | None = WORDS, person: str | None = N
 def settle_all(catalogue: Catalogue, *, caption: Caption | None = WORDS) -> list[Job]:
     """Works the queue off; returns the jobs in the order they were claimed."""
     done = []
-    while jobs := catalogue.claim(10):
+    while jobs := catalogue.queue.claim(10):
         for job in jobs:
             catalogue.settle(job, indexed(job, caption=caption))
         done += jobs

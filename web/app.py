@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 
+from indexer.catalogue import Catalogue
 from indexer.progress import Progress
 from indexer.search import SearchBackend
 from indexer.settings import Settings
@@ -26,7 +27,6 @@ from web.app_keys import (
     THUMBNAILS,
     VISITORS,
     WAKE,
-    Library,
     RecentCounts,
     Thumbnails,
 )
@@ -60,7 +60,7 @@ _PHOTO = f"{{id:{media.PHOTO_ID}}}"
 def make_app(
     settings: Settings,
     *,
-    catalogue: Library,
+    catalogue: Catalogue,
     thumbnails: Thumbnails,
     search: SearchBackend,
     progress: Callable[[], Progress],

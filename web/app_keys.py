@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
@@ -15,103 +14,14 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from aiohttp import web
 
-from indexer.catalogue import Counts
-from indexer.catalogue.corrections import WordsPending
-from indexer.catalogue.job_queue import SetAside
-from indexer.catalogue.outbox import Refused
-from indexer.catalogue.scans import RootState
-from indexer.catalogue.unreadable import UnreadablePlace
-from indexer.message import Message
-from indexer.model import JobKind, Photo, PhotoFile, PhotoSummary, ThumbnailSize
+from indexer.catalogue import Catalogue, Counts
+from indexer.model import ThumbnailSize
 from indexer.progress import Progress
-from indexer.reasons import Reason
 from indexer.search import SearchBackend
 from indexer.settings import Settings
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
-
-
-class Library(Protocol):
-    """What the page asks of the catalogue. Methods block."""
-
-    def data_version(self) -> int:
-        """Another number after every change; within microseconds, on the event loop, too."""
-
-    def photo(self, photo_id: str, /, *, most_files: int | None = None) -> Photo | None:
-        """One photo; None for an unknown id. With all its files or the first few."""
-
-    def photos(self, ids: Sequence[str], /, *, most_files: int | None = None) -> Sequence[Photo]:
-        """Those that are known, in the order asked for."""
-
-    def file_of(self, photo_id: str, file_id: int, /) -> PhotoFile | None:
-        """One of a photo's files; None where it has none of that id."""
-
-    def summaries(self, ids: Sequence[str], /) -> Sequence[PhotoSummary]:
-        """What a grid shows of those that are known, in the order asked for."""
-
-    def counts(self) -> Counts:
-        """How many photos, files, jobs there are."""
-
-    def roots(self) -> Sequence[RootState]:
-        """Every library root that was ever walked, and what keeps it waiting."""
-
-    def set_aside(self, limit: int, offset: int) -> Sequence[SetAside]:
-        """Files that could not be indexed, with their reasons, latest first."""
-
-    def refused(self, limit: int) -> Sequence[Refused]:
-        """Photos that search will not have as they are, with its reasons."""
-
-    def correct(self, photo_id: str, text: str, /) -> bool:
-        """Puts a person's words in the place of the caption; False for an unknown photo."""
-
-    def take_back(self, photo_id: str, /) -> bool:
-        """Withdraws a correction; False where there is none."""
-
-    def mark_wrong(self, photo_id: str, /) -> bool:
-        """Marks what the model says of a photo as wrong; False where that changes nothing."""
-
-    def take_mark_back(self, photo_id: str, /) -> bool:
-        """The model's words count again; False where they were not marked."""
-
-    def change_words(self, photo_id: str, /, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> bool:
-        """Adds and takes away words that a photo is found by; False for an unknown photo."""
-
-    def models(self) -> Mapping[str, int]:
-        """How many photos each caption model has described."""
-
-    def queued(self, kind: JobKind | None = None, /) -> int:
-        """How many jobs are queued or in hand, of one kind or all."""
-
-    def enqueue_all(self, kind: JobKind, /, *, model: str | None = None) -> int:
-        """Queues all work of a kind that is wanted; gives how many jobs are new."""
-
-    def unreadable(self, limit: int = 100) -> Sequence[UnreadablePlace]:
-        """Folders, and files, that the last scan could not look at."""
-
-    def probe(self) -> None:
-        """Raises `StorageError` where the catalogue is damaged, lost, or can't be read; milliseconds."""
-
-    def note_error(self, error: sqlite3.Error, /) -> None:
-        """Remembers what a read has met, where that says that the file is damaged."""
-
-    def trouble(self) -> Message | None:
-        """What is known to be wrong with the catalogue's file, with what to do about it."""
-
-    def unwritten(self) -> Mapping[Reason | None, int]:
-        """How many photos have a caption that stands in no file, by the reason, the most frequent first."""
-
-    def without_room(self) -> int:
-        """How many captions could not be written because the library's disk has no room."""
-
-    def marked_wrong(self) -> int:
-        """How many photos wait for a better model."""
-
-    def retry_set_aside(self, ids: Sequence[int] | None = None, /) -> int:
-        """Queues what was set aside again, all of it or those ids; gives how many."""
-
-    def words_pending(self, photo_id: str, /) -> WordsPending:
-        """How far a photo's words are on their way into its files."""
 
 
 class Thumbnails(Protocol):
@@ -122,7 +32,7 @@ class Thumbnails(Protocol):
 
 
 SETTINGS = web.AppKey("SETTINGS", Settings)
-LIBRARY = web.AppKey("LIBRARY", Library)
+LIBRARY = web.AppKey("LIBRARY", Catalogue)
 THUMBNAILS = web.AppKey("THUMBNAILS", Thumbnails)
 SEARCH = web.AppKey("SEARCH", SearchBackend)
 PROGRESS: web.AppKey[Callable[[], Progress]] = web.AppKey("PROGRESS")

@@ -83,14 +83,23 @@ class Counts:
     thumbnails_waiting: int  # files whose thumbnails are to be made again
 
 
-class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadablePlaces, Retries, ScanRequests):
-    """The one durable record. Thread-safe; every method is one short transaction at most.
+class Catalogue:
+    """The one durable record: photos and files here, what else is kept in its parts, which share one database.
+    Thread-safe; every method is one short transaction at most.
 
     Raises `StorageError` where the file can't be opened.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        super().__init__(Database(path, CATALOGUE_MIGRATIONS, read_only=read_only))
+        self._database = database = Database(path, CATALOGUE_MIGRATIONS, read_only=read_only)
+        self.queue = JobQueue(database)
+        self.scans = Scans(database)
+        self.unreadable_places = UnreadablePlaces(database)
+        self.scan_requests = ScanRequests(database)
+        self.retries = Retries(database)
+        self.corrections = Corrections(database)
+        self.feedback = PhotoFeedback(database)
+        self.outbox = Outbox(database)
         self._probed = ""
 
     def __enter__(self) -> Self:
@@ -140,8 +149,8 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
             self._probed = ids[-1] if len(ids) == _PROBED_PHOTOS else ""
             self.photos(ids)
             self.counts()
-            self.roots()
-            self.set_aside(1)
+            self.scans.roots()
+            self.queue.set_aside(1)
         except sqlite3.Error as error:
             self.note_error(error)
             raise StorageError(
@@ -315,7 +324,7 @@ class Catalogue(Scans, JobQueue, Corrections, PhotoFeedback, Outbox, UnreadableP
             photos=row["photos"],
             files=row["files"] - row["missing"],
             missing=row["missing"],
-            queued=self.queued(),
+            queued=self.queue.queued(),
             set_aside=row["set_aside"],
             unpushed=row["unpushed"],
             with_caption=row["with_caption"],

@@ -40,7 +40,7 @@ class UnreadablePlaces:
         self._database = database
 
     @damage_in_rows()
-    def unreadable(self, limit: int = 100) -> list[UnreadablePlace]:
+    def first(self, limit: int = 100) -> list[UnreadablePlace]:
         """By path, `limit` at most."""
         rows = self._database.reader.execute(
             f"""SELECT root.path AS root, unreadable.path AS path, code, at,

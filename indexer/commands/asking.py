@@ -28,7 +28,7 @@ async def ask_and_wait(
 
     Raises `InUse` where that does not take the request up, and `click.exceptions.Exit` where `stop` is set.
     """
-    request = await asyncio.to_thread(catalogue.ask_for_scan, roots)
+    request = await asyncio.to_thread(catalogue.scan_requests.ask_for_scan, roots)
     asking = _Asking(settings, catalogue, terminal, request)
     following = asyncio.create_task(terminal.follow(lambda: asking.progress))
     try:
@@ -36,7 +36,7 @@ async def ask_and_wait(
     finally:
         following.cancel()
         await asyncio.wait({following})
-        await asyncio.to_thread(catalogue.drop_scan_request, request)
+        await asyncio.to_thread(catalogue.scan_requests.drop_scan_request, request)
 
 
 class _Asking:
@@ -52,7 +52,7 @@ class _Asking:
         clock = asyncio.get_running_loop().time
         asked_at = clock()
         while not stop.is_set():
-            found = await asyncio.to_thread(self._catalogue.scan_request, self._request)
+            found = await asyncio.to_thread(self._catalogue.scan_requests.scan_request, self._request)
             if found is not None and found.progress is not None:
                 self._asked_in_vain = False
                 self.progress = Progress.from_json(found.progress)

@@ -173,7 +173,7 @@ def _note_undone(settings: Settings, restored: set[Path], *, everything: bool) -
 
     with open_storage(settings) as storage:
         undone = [file.id for _, file in _written(storage.catalogue) if file.path in restored]
-        storage.catalogue.note_undone(undone, UNDONE)
+        storage.catalogue.corrections.note_undone(undone, UNDONE)
     if everything:
         remember(settings.data_dir, captions="off")
 
@@ -318,7 +318,7 @@ def _every_written(settings: Settings) -> list[Path]:
 def _written(catalogue: Catalogue) -> Iterator[tuple[str, PhotoFile]]:
     """(photo id, file) of all that the catalogue says was written, files that are missing just now included."""
     last = 0
-    while files := catalogue.captioned_files(after=last):
+    while files := catalogue.corrections.captioned_files(after=last):
         yield from files
         last = files[-1][1].id
 

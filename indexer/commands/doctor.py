@@ -216,7 +216,7 @@ def _guarded(subject: str, check: Callable[[], Finding | Sequence[Finding]]) -> 
 def _searchable(storage: Storage, settings: Settings) -> Finding:
     """Compares number and revision of every document with the catalogue."""
     subject, counts = "searchable photos", storage.catalogue.counts()
-    differing = storage.catalogue.differences(storage.search.held())
+    differing = storage.catalogue.outbox.differences(storage.search.held())
     text = f"{storage.search.count():,} in search, {counts.photos:,} in the catalogue, {counts.unpushed:,} waiting"
     if not differing:
         return Finding(subject, Verdict.FINE, f"{text}; all others are there in their latest revision")
@@ -243,7 +243,7 @@ def _captions(storage: Storage, settings: Settings) -> Finding:
         model = current_model(settings)
     except SetupError:  # the model's own finding says why
         return Finding("captions", Verdict.FINE, f"{counts.with_caption:,} of {counts.photos:,} photos have one")
-    wanting = storage.catalogue.wanting(JobKind.CAPTION, model=model)
+    wanting = storage.catalogue.queue.wanting(JobKind.CAPTION, model=model)
     incomplete = counts.incomplete
     models = count_by_model(storage.catalogue, model)
     if models.by_others:
@@ -297,7 +297,7 @@ _UNREADABLE = "folders that can't be read"
 
 def _unreadable(storage: Storage) -> Finding:
     """What the last scan could not look at; the findings of the libraries say what is so now."""
-    places = storage.catalogue.unreadable(_SHOWN_FOLDERS)
+    places = storage.catalogue.unreadable_places.first(_SHOWN_FOLDERS)
     if not places:
         return Finding(_UNREADABLE, Verdict.FINE, "none at the last scan")
     text = f"{storage.catalogue.counts().unreadable:,}: " + "; ".join(f"{one.path} ({one.reason})" for one in places)

@@ -141,11 +141,11 @@ def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -
 
     _need_catalogue(settings)
     with reading_catalogue(settings) as catalogue:
-        retried = catalogue.retry_set_aside() if retry else 0
+        retried = catalogue.queue.retry_set_aside() if retry else 0
         running = indexing_process(settings.data_dir)
         state = _state(settings, catalogue) | {"running": running, "retried": retried}
         state["data_problem"] = _data_problem(settings, is_running=bool(running))
-        known = {root.path for root in catalogue.roots()}
+        known = {root.path for root in catalogue.scans.roots()}
     libraries = [str(root) for root in read_remembered(settings.data_dir).libraries if root not in known]
     if as_json:
         print_json(state | {"not_walked_yet": libraries})
@@ -157,7 +157,7 @@ def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -
 
 
 def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
-    aside = catalogue.set_aside(_SHOWN_ASIDE, 0)
+    aside = catalogue.queue.set_aside(_SHOWN_ASIDE, 0)
     searchable, problem = _searchable(settings)
     return {
         "data_dir": str(settings.data_dir),
@@ -165,10 +165,10 @@ def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
         "counts": asdict(catalogue.counts()),
         "searchable": searchable,
         "search_problem": problem,
-        "libraries": [_library_json(root) for root in catalogue.roots()],
+        "libraries": [_library_json(root) for root in catalogue.scans.roots()],
         "caption_models": _caption_models(settings, catalogue),
         "unwritten": [_unwritten_json(reason, photos) for reason, photos in catalogue.unwritten().items()],
-        "unreadable": [_unreadable_json(item) for item in catalogue.unreadable(_SHOWN_ASIDE)],
+        "unreadable": [_unreadable_json(item) for item in catalogue.unreadable_places.first(_SHOWN_ASIDE)],
         "set_aside": [_aside_json(item) for item in aside],
         "refused": [_refused_json(item) for item in catalogue.refused(_SHOWN_ASIDE)],
     }

@@ -60,7 +60,7 @@ def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tup
 
     known = {
         *read_remembered(settings.data_dir).libraries,
-        *(root.path for root in storage.catalogue.roots()),
+        *(root.path for root in storage.catalogue.scans.roots()),
     }
     for root in settings.photos:
         if root not in known and not root.is_dir():
@@ -117,7 +117,7 @@ def _forget(settings: Settings, terminal: Terminal) -> None:
 
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
         forget_libraries(settings.data_dir, settings.photos)
-        number = sum(storage.catalogue.forget_root(root) for root in settings.photos)
+        number = sum(storage.catalogue.scans.forget_root(root) for root in settings.photos)
         terminal.say(f"{number:,} files forgotten")
 
 
@@ -134,7 +134,7 @@ def _chosen(settings: Settings, storage: Storage, roots: Sequence[str], *, accep
     everything = libraries(settings, storage, roots)
     chosen = settings.photos if roots else everything
     for root in chosen if accept_losses else ():
-        storage.catalogue.accept_losses(root)
+        storage.catalogue.scans.accept_losses(root)
     return chosen
 
 

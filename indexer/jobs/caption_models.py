@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
+from indexer.catalogue import Catalogue
 from indexer.model import JobKind
 
 
@@ -24,21 +24,11 @@ class CaptionModels:
         return sum(self.others.values())
 
 
-class ModelCounts(Protocol):
-    """What is asked of the catalogue."""
-
-    def models(self) -> Mapping[str, int]:
-        """How many present photos each caption model has described."""
-
-    def queued(self, kind: JobKind | None = None, /) -> int:
-        """How many jobs are queued or in hand, of one kind or all."""
-
-
-def count_by_model(catalogue: ModelCounts, current: str) -> CaptionModels:
+def count_by_model(catalogue: Catalogue, current: str) -> CaptionModels:
     """Asks the catalogue now; `current` is the name of the model in use."""
-    others = dict(catalogue.models())
+    others = dict(catalogue.feedback.models())
     own = others.pop(current, 0)
-    return CaptionModels(current, own, others, catalogue.queued(JobKind.CAPTION))
+    return CaptionModels(current, own, others, catalogue.queue.queued(JobKind.CAPTION))
 
 
 def listed_models(models: Mapping[str, int]) -> str:

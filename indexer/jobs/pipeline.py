@@ -227,7 +227,7 @@ async def _withdraw(
 ) -> Written:
     """Takes an older sentence of the model's out of a file, by `metadata` also one without its marks; where that can't
     be done, the reason says so, and the file keeps what it has. Raises `PhotoVanished`."""
-    await asyncio.to_thread(context.catalogue.note_withdrawing, job)
+    await asyncio.to_thread(context.catalogue.corrections.note_withdrawing, job)
     ours = metadata.machine_caption
     vouched = [ours.text] if ours is not None else []
     try:

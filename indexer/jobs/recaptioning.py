@@ -77,10 +77,10 @@ class Recaptioning:
             self._queued()
 
     def _enqueue(self) -> int:
-        if self._catalogue.queued():
+        if self._catalogue.queue.queued():
             return 0
-        number = self._catalogue.enqueue_other_models(self._model, limit=self._portion)
-        remaining = self._catalogue.waiting_for_model(self._model)
+        number = self._catalogue.queue.enqueue_other_models(self._model, limit=self._portion)
+        remaining = self._catalogue.queue.waiting_for_model(self._model)
         if number and not self.remaining:
             log.info("%d more photos are described again by %s, %s", remaining, self._model, self._hours)
         self.remaining = remaining

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from captioner import BundleError, read_model_name
+from indexer.catalogue import Catalogue
 from indexer.errors import unusable_bundle
 from indexer.hours import DailyHours
 from indexer.model import JobKind
@@ -29,16 +29,6 @@ class Rebuild:
         return self.search or self.captions or self.metadata or self.thumbnails
 
 
-class CaptionQueue(Protocol):
-    """What is asked of the catalogue to have captions made again."""
-
-    def queued(self, kind: JobKind | None = None, /) -> int:
-        """How many jobs are queued or in hand, of one kind or all."""
-
-    def enqueue_all(self, kind: JobKind, /, *, model: str | None = None) -> int:
-        """Queues all work of a kind that is wanted; gives how many jobs are new."""
-
-
 @dataclass(frozen=True, slots=True)
 class QueuedCaptions:
     """What `enqueue_captions` has put into the queue; in files."""
@@ -48,11 +38,11 @@ class QueuedCaptions:
     corrections: int  # that could not be written before
 
 
-def enqueue_captions(catalogue: CaptionQueue, model: str) -> QueuedCaptions:
+def enqueue_captions(catalogue: Catalogue, model: str) -> QueuedCaptions:
     """Queues whatever has no caption by `model`, and corrections that could not be written."""
-    before = catalogue.queued(JobKind.CAPTION)
-    captions = catalogue.enqueue_all(JobKind.CAPTION, model=model)
-    return QueuedCaptions(captions, before, catalogue.enqueue_all(JobKind.WORDS))
+    before = catalogue.queue.queued(JobKind.CAPTION)
+    captions = catalogue.queue.enqueue_all(JobKind.CAPTION, model=model)
+    return QueuedCaptions(captions, before, catalogue.queue.enqueue_all(JobKind.WORDS))
 
 
 def enqueue(wanted: Rebuild, settings: Settings, storage: Storage) -> str:
@@ -63,22 +53,22 @@ def enqueue(wanted: Rebuild, settings: Settings, storage: Storage) -> str:
     """
     told = []
     if wanted.search:
-        told.append(f"{storage.catalogue.mark_all_unpushed():,} photos for search")
+        told.append(f"{storage.catalogue.outbox.mark_all_unpushed():,} photos for search")
     if wanted.captions:
         model = current_model(settings)
-        wrong = storage.catalogue.marked_wrong()
+        wrong = storage.catalogue.feedback.marked_wrong()
         queued = enqueue_captions(storage.catalogue, model)
         captions = f"{queued.captions:,} captions by {model}"
         captions += f", beside {queued.before:,} that were queued already" if queued.before else ""
         told.append(captions + (f", what was marked as wrong ({wrong:,}) first" if wrong else ""))
         if queued.corrections:
             told.append(f"{queued.corrections:,} corrections that could not be written before")
-        if writes := storage.catalogue.enqueue_all_writes(passable(settings)):
+        if writes := storage.catalogue.retries.enqueue_all_writes(passable(settings)):
             told.append(f"{writes:,} captions that could not be written before")
     if wanted.metadata:
-        told.append(f"{storage.catalogue.enqueue_all(JobKind.METADATA):,} files to read")
+        told.append(f"{storage.catalogue.queue.enqueue_all(JobKind.METADATA):,} files to read")
     if wanted.thumbnails:
-        told.append(f"{storage.catalogue.enqueue_all(JobKind.THUMBNAILS):,} photos for thumbnails")
+        told.append(f"{storage.catalogue.queue.enqueue_all(JobKind.THUMBNAILS):,} photos for thumbnails")
     return "queued: " + ", ".join(told)
 
 

@@ -109,7 +109,7 @@ class JobRunner:
         if not self._held:
             return True
         try:
-            self._context.catalogue.release(list(self._held.values()))
+            self._context.catalogue.queue.release(list(self._held.values()))
         except sqlite3.Error as error:  # what ended the run is raised already: the next start takes the claims back
             log.warning("%d photos could not be given back to the queue: %s", len(self._held), error)
             return False
@@ -122,7 +122,7 @@ class JobRunner:
         if len(self._captioner_failures) < CAPTIONER_FAILURES:
             return
         try:
-            self._context.catalogue.retry_set_aside(self._captioner_failures)
+            self._context.catalogue.queue.retry_set_aside(self._captioner_failures)
         except sqlite3.Error as error:
             log.warning("%d photos stay set aside: %s", len(self._captioner_failures), error)
 
@@ -143,7 +143,7 @@ class JobRunner:
 
     async def _claim(self) -> Job | None:
         """A thread can't be cancelled: what it claims is waited for, and held until it is done or given back."""
-        claiming = asyncio.ensure_future(asyncio.to_thread(self._context.catalogue.claim, 1))
+        claiming = asyncio.ensure_future(asyncio.to_thread(self._context.catalogue.queue.claim, 1))
         try:
             await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -228,7 +228,7 @@ class JobRunner:
 
     async def _fail(self, job: Job, reason: Reason, kind: FailureKind, *, final: bool = True) -> None:
         log.warning("%s: %s", job.file.path, reason)
-        await in_thread_to_the_end(self._context.catalogue.fail, job, reason, kind=kind, final=final)
+        await in_thread_to_the_end(self._context.catalogue.queue.fail, job, reason, kind=kind, final=final)
 
 
 def photos_wait(reason: str) -> Message:

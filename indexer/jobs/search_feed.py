@@ -133,7 +133,7 @@ class FeedSteps:
         """
         differing = 0
         for _ in range(_COMPARISONS):
-            if self._search.checkpoint() == self._catalogue.search_position():
+            if self._search.checkpoint() == self._catalogue.outbox.search_position():
                 return differing
             self._search.prepare()
             differing += self._compare(self._search.checkpoint(), cancelled)
@@ -143,25 +143,25 @@ class FeedSteps:
         )
 
     def _compare(self, position: str, cancelled: threading.Event) -> int:
-        found = self._catalogue.reconcile(_until(cancelled, self._search.held()), self._search.delete)
-        self._catalogue.remember_position(position)
+        found = self._catalogue.outbox.reconcile(_until(cancelled, self._search.held()), self._search.delete)
+        self._catalogue.outbox.remember_position(position)
         self._complete = False
         if found:
             log.info("search holds something else than the catalogue, which is mended: %s", found)
         return found.missing + found.outdated + found.surplus
 
     def _push_removals(self) -> int:
-        removed = self._catalogue.removed(self._search.batch)
+        removed = self._catalogue.outbox.removed(self._search.batch)
         if removed:
             self._search.delete(removed)
-            self._catalogue.forget_removed(removed, position=self._search.checkpoint())
+            self._catalogue.outbox.forget_removed(removed, position=self._search.checkpoint())
         return len(removed)
 
     def _push_photos(self) -> int:
         photos = self._catalogue.unpushed(self._search.batch)
         if photos:
             refused = self._search.put([document(photo) for photo in photos])
-            self._catalogue.mark_pushed(
+            self._catalogue.outbox.mark_pushed(
                 [(photo.id, photo.revision) for photo in photos if photo.id not in refused],
                 refused=[
                     (photo.id, photo.revision, Reason.of(ReasonCode.REFUSED_BY_SEARCH, message=refused[photo.id]))
@@ -180,9 +180,9 @@ class FeedSteps:
 
         Counting finds a server that was wiped between a batch and the look at its position.
         """
-        wanted, counted = self._catalogue.pushed(), self._search.count()
+        wanted, counted = self._catalogue.outbox.pushed(), self._search.count()
         if wanted != counted:
-            self._catalogue.remember_position("")
+            self._catalogue.outbox.remember_position("")
             differing = 0 if self._doubted else self._compare_if_moved(cancelled)
             self._doubted = bool(differing)
             if not differing:

@@ -64,7 +64,7 @@ class Upkeep:
         self._compared_at = time.monotonic()
         queued, ids = 0, catalogue.photo_ids(limit=_AT_ONCE)
         while ids:
-            queued += catalogue.enqueue_thumbnails(thumbnails.lacking(ids))
+            queued += catalogue.queue.enqueue_thumbnails(thumbnails.lacking(ids))
             ids = catalogue.photo_ids(after=ids[-1], limit=_AT_ONCE)
         if queued:
             log.info("%d photos have lost their thumbnails, which are made again", queued)

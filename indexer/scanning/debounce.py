@@ -122,7 +122,7 @@ class PathDebouncer:
         found = list(self._found(sorted(present)))
         if not found:
             return 0
-        counts = self._catalogue.note(self._catalogue.begin_scan(self._root), found)
+        counts = self._catalogue.scans.note(self._catalogue.scans.begin_scan(self._root), found)
         return counts.new + counts.changed + counts.moved
 
     def _found(self, present: Iterable[bytes]) -> Iterator[FoundFile]:
@@ -136,7 +136,7 @@ class PathDebouncer:
     def _note_gone(self, gone: list[bytes]) -> int:
         if not gone:
             return 0
-        outcome = self._catalogue.note_all_gone(self._root, [self._root / os.fsdecode(path) for path in gone])
+        outcome = self._catalogue.scans.note_all_gone(self._root, [self._root / os.fsdecode(path) for path in gone])
         self._scan_wanted |= outcome.held_back is not None
         return outcome.missing
 

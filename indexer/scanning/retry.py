@@ -34,8 +34,8 @@ def passable(settings: Settings) -> frozenset[Obstacle]:
 def retry_below(catalogue: Catalogue, settings: Settings, root: Path) -> int:
     """Queues what may be done now below a root that was scanned; returns how many jobs that are."""
     # A disk that was pulled out while its photos were being read is back: they are not to blame.
-    vanished = catalogue.set_aside_as(FailureKind.VANISHED, root)
-    number = catalogue.try_again([one.id for one in vanished])
+    vanished = catalogue.retries.set_aside_as(FailureKind.VANISHED, root)
+    number = catalogue.retries.try_again([one.id for one in vanished])
     return number + _retry(catalogue, settings, root, passable(settings))
 
 
@@ -46,17 +46,17 @@ def retry_between_scans(catalogue: Catalogue, settings: Settings, root: Path) ->
 
 
 def _retry(catalogue: Catalogue, settings: Settings, root: Path, obstacles: frozenset[Obstacle]) -> int:
-    denied = [one for one in catalogue.set_aside_as(FailureKind.DENIED, root) if _can_be_opened(one.file.path)]
-    number = catalogue.try_again([one.id for one in denied])
+    denied = [one for one in catalogue.retries.set_aside_as(FailureKind.DENIED, root) if _can_be_opened(one.file.path)]
+    number = catalogue.retries.try_again([one.id for one in denied])
     probe = _Probe(settings.sidecar_dir)
     for blocked in _pages(catalogue, root, obstacles):
-        number += catalogue.enqueue_writes([one.id for one in blocked if probe.may_be_gone(one)])
+        number += catalogue.retries.enqueue_writes([one.id for one in blocked if probe.may_be_gone(one)])
     return number
 
 
 def _pages(catalogue: Catalogue, root: Path, obstacles: frozenset[Obstacle]) -> Iterator[list[BlockedFile]]:
     after = 0
-    while obstacles and (page := catalogue.blocked_files(root, obstacles, after=after, limit=_PORTION)):
+    while obstacles and (page := catalogue.retries.blocked_files(root, obstacles, after=after, limit=_PORTION)):
         yield page
         after = page[-1].id
 

@@ -26,10 +26,10 @@ class ScansAskedFor:
 
     async def run(self) -> None:
         """Until cancelled."""
-        await asyncio.to_thread(self._catalogue.drop_done_scan_requests)
+        await asyncio.to_thread(self._catalogue.scan_requests.drop_done_scan_requests)
         async with asyncio.TaskGroup() as group:
             while True:
-                asked = await asyncio.to_thread(self._catalogue.scan_requests)
+                asked = await asyncio.to_thread(self._catalogue.scan_requests.scan_requests)
                 for request in asked:
                     if not request.done and request.id not in self._in_hand:
                         self._in_hand[request.id] = group.create_task(self._scan(request))
@@ -52,7 +52,7 @@ class ScansAskedFor:
         await self._tell(request, done_before, over=True)
 
     async def _to_do(self, request: ScanRequest) -> int:
-        return await asyncio.to_thread(self._catalogue.found_and_queued, request.roots)
+        return await asyncio.to_thread(self._catalogue.scan_requests.found_and_queued, request.roots)
 
     async def _tell(self, request: ScanRequest, done_before: int, *, over: bool) -> None:
         counts = await asyncio.to_thread(self._catalogue.counts)
@@ -66,4 +66,4 @@ class ScansAskedFor:
             walking=not over and now.walking,
             problems=self._scheduler.problems_of(request.roots),
         )
-        await asyncio.to_thread(self._catalogue.note_scan, request.id, told.to_json(), done=over)
+        await asyncio.to_thread(self._catalogue.scan_requests.note_scan, request.id, told.to_json(), done=over)

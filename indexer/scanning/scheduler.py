@@ -93,7 +93,7 @@ class ScanScheduler:
 
     async def scan_all(self) -> None:
         """One scan of every root, side by side: a disk that answers slowly holds up no other."""
-        await asyncio.to_thread(self._catalogue.try_again_what_is_due)
+        await asyncio.to_thread(self._catalogue.retries.try_again_what_is_due)
         async with asyncio.TaskGroup() as scans:
             for one in self._roots.values():
                 scans.create_task(one.scan())
@@ -101,7 +101,7 @@ class ScanScheduler:
     async def go_on(self) -> None:
         """Watches, and scans again every `rescan_s`, when the watcher asks for it, when another file system stands in a
         root's place, and when somebody does (`scan_now`), until cancelled."""
-        await asyncio.to_thread(self._catalogue.forget_old_reasons, list(self._roots))
+        await asyncio.to_thread(self._catalogue.scans.forget_old_reasons, list(self._roots))
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -126,7 +126,7 @@ class ScanScheduler:
 
     async def _retry_what_is_due(self) -> None:
         while True:
-            if await asyncio.to_thread(self._catalogue.try_again_what_is_due):
+            if await asyncio.to_thread(self._catalogue.retries.try_again_what_is_due):
                 self._changed()
             await asyncio.sleep(RETRY_S)
 
@@ -291,18 +291,18 @@ class RootScanner:
 
     async def _scan(self) -> None:
         root, settings, loop = self._root, self._settings, asyncio.get_running_loop()
-        round_ = await asyncio.to_thread(self._catalogue.begin_scan, root)
+        round_ = await asyncio.to_thread(self._catalogue.scans.begin_scan, root)
         counts = NoteCounts()
         found = crawl(root, include=settings.include, exclude=settings.exclude, extensions=EXTENSIONS)
         async with aclosing(found):
             async for batch in found:
-                noted = await asyncio.to_thread(self._catalogue.note, round_, batch)
+                noted = await asyncio.to_thread(self._catalogue.scans.note, round_, batch)
                 if batch.unswept:
                     await loop.run_in_executor(self._disk, self._sweep, batch)
                 counts += noted
                 if noted.new or noted.changed or noted.moved:
                     self._changed()
-        outcome = await asyncio.to_thread(self._catalogue.finish_scan, round_, True)
+        outcome = await asyncio.to_thread(self._catalogue.scans.finish_scan, round_, True)
         self._keep_reason(outcome.held_back)
         self._tell_unreadable(outcome.unreadable)
         if outcome.held_back is None:

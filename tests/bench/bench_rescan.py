@@ -32,12 +32,12 @@ def make_tree(root: Path, files: int, per_folder: int) -> None:
 
 
 async def rescan(catalogue: Catalogue, root: Path) -> int:
-    under_way = catalogue.begin_scan(root)
+    under_way = catalogue.scans.begin_scan(root)
     seen = 0
     async for batch in crawl(root, extensions=EXTENSIONS):
-        counts = await asyncio.to_thread(catalogue.note, under_way, batch)
+        counts = await asyncio.to_thread(catalogue.scans.note, under_way, batch)
         seen += counts.unchanged
-    catalogue.finish_scan(under_way, True)
+    catalogue.scans.finish_scan(under_way, True)
     return seen
 
 

@@ -103,9 +103,9 @@ def _into_catalogue(
 ) -> None:
     named = {f"{one.folders[0]}/{first + at:06} {one.file_names[0]}": one for at, one in enumerate(block)}
     stamps = {name: FileStamp(1, 3_000_000, first + at + 1) for at, name in enumerate(named)}
-    walk = storage.catalogue.begin_scan(root)
-    storage.catalogue.note(walk, [FoundFile(root, root / name, stamp) for name, stamp in stamps.items()])
-    while jobs := storage.catalogue.claim(500):
+    walk = storage.catalogue.scans.begin_scan(root)
+    storage.catalogue.scans.note(walk, [FoundFile(root, root / name, stamp) for name, stamp in stamps.items()])
+    while jobs := storage.catalogue.queue.claim(500):
         for job in jobs:
             one = named[str(job.file.path.relative_to(root))]
             photo = IndexedPhoto(one.id, _metadata(one), job.file.stamp, _caption(one, tower, noise))
@@ -140,7 +140,7 @@ def _caption(one: SearchDocument, tower: TextTower | None, noise: np.random.Gene
 def _into_search(storage: Storage) -> None:
     while photos := storage.catalogue.unpushed(storage.search.batch):
         storage.search.put([document(photo) for photo in photos])
-        storage.catalogue.mark_pushed([(photo.id, photo.revision) for photo in photos])
+        storage.catalogue.outbox.mark_pushed([(photo.id, photo.revision) for photo in photos])
 
 
 def _webp(seed: int, longest_px: int) -> bytes:

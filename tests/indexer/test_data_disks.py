@@ -64,7 +64,7 @@ def test_what_can_t_be_written_says_which_right_is_missing(settings: Settings) -
             pytest.raises(StorageError) as raised,
             reading_catalogue(settings) as catalogue,
         ):
-            catalogue.retry_set_aside()
+            catalogue.queue.retry_set_aside()
     finally:
         settings.data_dir.chmod(0o755)
     assert "right to write" in raised.value.hint

@@ -197,7 +197,7 @@ async def test_a_photo_that_can_t_be_read_is_set_aside_and_the_others_go_on(
     outcome = await index(settings, captioner, library)
     assert (outcome.done, outcome.set_aside) == (3, 2)
     with stored(settings) as storage:
-        reasons = {item.file.path.name: str(item.reason) for item in storage.catalogue.set_aside()}
+        reasons = {item.file.path.name: str(item.reason) for item in storage.catalogue.queue.set_aside()}
         assert set(reasons) == {"broken.jpg", "empty.png"}
         assert all(reasons.values())
     write_jpeg(library / "broken.jpg", COLOURS["white"])
@@ -213,9 +213,9 @@ async def test_a_photo_at_which_the_captioner_dies_is_set_aside(
     outcome = await index(settings, captioner, library)
     assert (outcome.done, outcome.set_aside) == (2, 1)
     with stored(settings) as storage:
-        (aside,) = storage.catalogue.set_aside()
+        (aside,) = storage.catalogue.queue.set_aside()
         assert (aside.file.path.name, aside.kind) == ("green.jpg", "captioner")
-        assert storage.catalogue.retry_set_aside() == 1
+        assert storage.catalogue.queue.retry_set_aside() == 1
     assert (await index(settings, CountingCaptioner(), library)).set_aside == 0
 
 
@@ -255,14 +255,14 @@ async def test_a_disk_pulled_out_while_its_photos_were_queued_is_read_when_it_is
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
     with stored(settings) as storage:
-        walk = storage.catalogue.begin_scan(library)
+        walk = storage.catalogue.scans.begin_scan(library)
         from indexer.model import FileStamp, FoundFile
 
         for path in sorted(library.rglob("*.jpg")):
             status = path.stat()
             stamp = FileStamp(status.st_mtime_ns, status.st_size, status.st_ino)
-            storage.catalogue.note(walk, [FoundFile(library, path, stamp)])
-        storage.catalogue.finish_scan(walk, True)
+            storage.catalogue.scans.note(walk, [FoundFile(library, path, stamp)])
+        storage.catalogue.scans.finish_scan(walk, True)
     library.rename(library.with_name("unplugged"))
     outcome = await index(settings, captioner)
     assert outcome.done == 0
@@ -327,7 +327,7 @@ async def test_cancelling_gives_the_photos_in_hand_back(
             with pytest.raises(asyncio.CancelledError):
                 await running
         assert storage.catalogue.counts().queued == 3
-        assert storage.catalogue.recover() == 0
+        assert storage.catalogue.queue.recover() == 0
 
 
 async def find_a_new_photo_while_running(indexer: Indexer, storage: Storage, library: Path) -> None:
@@ -364,10 +364,10 @@ async def test_a_scan_asked_for_at_once_after_another_was_withdrawn_is_done(
             running = asyncio.create_task(indexer.run_forever((library,), stop))
             async with asyncio.timeout(60):
                 for _ in range(3):
-                    request = catalogue.ask_for_scan((library,))
-                    while (seen := catalogue.scan_request(request)) is None or not seen.done:
+                    request = catalogue.scan_requests.ask_for_scan((library,))
+                    while (seen := catalogue.scan_requests.scan_request(request)) is None or not seen.done:
                         await asyncio.sleep(0.01)
-                    catalogue.drop_scan_request(request)
+                    catalogue.scan_requests.drop_scan_request(request)
             stop.set()
             await running
 
@@ -398,7 +398,7 @@ async def test_photos_that_take_too_long_at_the_end_go_back_to_the_queue(
                 await asyncio.sleep(0.01)
             stop.set()
             await running
-        assert storage.catalogue.in_hand() == []
+        assert storage.catalogue.queue.in_hand() == []
         assert storage.catalogue.counts().queued == 3
 
 
@@ -514,7 +514,7 @@ async def test_a_service_whose_catalogue_gets_damaged_stays_and_writes_nothing_m
         assert not running.done()
         damaged = settings.catalogue_path.read_bytes()
         with pytest.raises(sqlite3.DatabaseError):
-            storage.catalogue.retry_set_aside()
+            storage.catalogue.queue.retry_set_aside()
         with pytest.raises(StorageError, match=r"move catalogue\.db"):
             storage.catalogue.probe()
         assert settings.catalogue_path.read_bytes() == damaged

@@ -86,9 +86,11 @@ def add_photos(storage: Storage, settings: Settings, photos: Sequence[MadePhoto]
         path = root / photo.name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(photo.data if photo.data is not None else _jpeg(photo))
-    walk = storage.catalogue.begin_scan(root)
-    storage.catalogue.note(walk, [FoundFile(root, root / name, file_stamp((root / name).stat())) for name in wanted])
-    while jobs := storage.catalogue.claim(100):
+    walk = storage.catalogue.scans.begin_scan(root)
+    storage.catalogue.scans.note(
+        walk, [FoundFile(root, root / name, file_stamp((root / name).stat())) for name in wanted]
+    )
+    while jobs := storage.catalogue.queue.claim(100):
         for job in jobs:
             _settle(storage, settings, job, wanted[str(job.file.path.relative_to(root))])
     push(storage)
@@ -121,7 +123,7 @@ def push(storage: Storage) -> None:
     """What the pipeline does after settling: search learns of it."""
     while photos := storage.catalogue.unpushed(500):
         storage.search.put([document(photo) for photo in photos])
-        storage.catalogue.mark_pushed([(photo.id, photo.revision) for photo in photos])
+        storage.catalogue.outbox.mark_pushed([(photo.id, photo.revision) for photo in photos])
 
 
 def many(count: int) -> Iterable[MadePhoto]:

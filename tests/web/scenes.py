@@ -70,21 +70,21 @@ def make_interesting(storage: Storage, root: Path) -> None:
     for name in ("broken.jpg", "a folder with a long name/" + "long " * 20 + "name.jpg"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_bytes(b"no picture")
-        storage.catalogue.note_one(FoundFile(root, root / name, file_stamp((root / name).stat())))
-    for job in storage.catalogue.claim(9):
-        storage.catalogue.fail(
+        storage.catalogue.scans.note_one(FoundFile(root, root / name, file_stamp((root / name).stat())))
+    for job in storage.catalogue.queue.claim(9):
+        storage.catalogue.queue.fail(
             job, reason_saying("it is damaged: the end of the file is missing"), kind="unreadable", final=True
         )
-    storage.catalogue.mark_wrong(content_key(MARKED))
-    storage.catalogue.change_words(content_key(QUAY), add=("Oma\u2019s birthday", "picnic"))
+    storage.catalogue.feedback.mark_wrong(content_key(MARKED))
+    storage.catalogue.feedback.change_words(content_key(QUAY), add=("Oma\u2019s birthday", "picnic"))
 
 
 def make_troubled(storage: Storage, root: Path) -> None:
     """Folders that may not be read, captions that find no room, and a library whose losses are not believed."""
-    walk = storage.catalogue.begin_scan(root)
+    walk = storage.catalogue.scans.begin_scan(root)
     for name in ("2024", "a folder with a long name/" + "long " * 20 + "name"):
         walk.unreadable[name.encode()] = "EACCES"
-    storage.catalogue.finish_scan(walk, True)
+    storage.catalogue.scans.finish_scan(walk, True)
     with storage.catalogue._database.transaction() as writer:
         writer.execute("UPDATE file SET obstacle = 'space' WHERE id % 2 = 0")
         writer.execute("UPDATE root SET held_back = ?", (f"{root} is not there: it is looked for every minute",))

@@ -34,10 +34,10 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Test
         root = settings.photos[0]
         broken = root / f"broken {BREAKOUT}.jpg"
         broken.write_bytes(b"no picture")
-        storage.catalogue.note_one(FoundFile(root, broken, file_stamp(broken.stat())))
-        for job in storage.catalogue.claim(9):
-            storage.catalogue.fail(job, reason_saying(f"it is damaged: {EVIL}"), kind="unreadable", final=True)
-        storage.catalogue.change_words(content_key(NAME), add=(SCRIPT,))
+        storage.catalogue.scans.note_one(FoundFile(root, broken, file_stamp(broken.stat())))
+        for job in storage.catalogue.queue.claim(9):
+            storage.catalogue.queue.fail(job, reason_saying(f"it is damaged: {EVIL}"), kind="unreadable", final=True)
+        storage.catalogue.feedback.change_words(content_key(NAME), add=(SCRIPT,))
         async with TestServer(app) as server:
             yield server
 

@@ -24,11 +24,11 @@ from web.app_keys import COUNTS
 def lock(page: Page, name: str) -> None:
     """As a scan notes a folder that it may not read; root may read every one."""
     catalogue, root = page.storage.catalogue, page.settings.photos[0]
-    walk = catalogue.begin_scan(root)
+    walk = catalogue.scans.begin_scan(root)
     walk.unreadable[name.encode()] = "EACCES"
     for file_id in range(100):
         walk.mark(file_id)
-    catalogue.finish_scan(walk, True)
+    catalogue.scans.finish_scan(walk, True)
 
 
 def unlock(page: Page) -> None:
@@ -138,7 +138,7 @@ async def test_what_waits_to_be_completed_or_made_again_is_counted(page: Page) -
     ids = page.storage.catalogue.photo_ids()
     with page.storage.catalogue._database.transaction() as writer:
         writer.execute("UPDATE photo SET look_model = NULL WHERE id = ?", (ids[0],))
-    page.storage.catalogue.enqueue_thumbnails(ids[1:4])
+    page.storage.catalogue.queue.enqueue_thumbnails(ids[1:4])
     body = await page.text("/status")
     assert "To be completed" in body
     assert "3 are made again" in body

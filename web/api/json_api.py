@@ -224,11 +224,11 @@ async def status(request: web.Request) -> Json:
     aside, refused, roots, unwritten, unreadable = await in_thread(
         request,
         lambda: (
-            library.set_aside(limit, offset),
+            library.queue.set_aside(limit, offset),
             library.refused(_REFUSED),
-            library.roots(),
+            library.scans.roots(),
             library.unwritten(),
-            library.unreadable(_MOST_SET_ASIDE),
+            library.unreadable_places.first(_MOST_SET_ASIDE),
         ),
     )
     progress = request.config_dict[PROGRESS]()
@@ -353,7 +353,7 @@ async def _told(request: web.Request) -> Json:
     found = await in_thread(request, library.photo, request.match_info["id"], most_files=LISTED_FILES)
     if found is None:
         raise web.HTTPNotFound(text=N_("There is no photo with this id."))
-    pending = await in_thread(request, library.words_pending, found.id)
+    pending = await in_thread(request, library.corrections.words_pending, found.id)
     waiting = {"caption_waiting": bool(pending.waiting or pending.missing)}
     return await in_thread(request, _photo, request, found) | _metadata(found) | waiting
 

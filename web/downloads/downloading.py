@@ -16,9 +16,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from indexer.catalogue import Catalogue
 from indexer.message import N_
 from indexer.model import LISTED_FILES, Photo, PhotoFile
-from web.app_keys import LIBRARY, SETTINGS, Library, in_thread
+from web.app_keys import LIBRARY, SETTINGS, in_thread
 from web.downloads.media import PHOTO_ID, disposition, open_inside
 from web.downloads.zip_names import ZipNames, safe_name
 from web.downloads.zipping import Entry, Note, Zip
@@ -109,7 +110,7 @@ class _Plan:
     entries: list[Entry] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
-    def add(self, photos: Iterable[Photo], roots: Sequence[Path], library: Library) -> None:
+    def add(self, photos: Iterable[Photo], roots: Sequence[Path], library: Catalogue) -> None:
         """Looks at the photos' files, and may have to wait for their disk. Where there is none of the first few, at all
         that the library knows."""
         for photo in photos:

@@ -33,14 +33,14 @@ async def correct(request: web.Request, photo_id: str, typed: str) -> None:
     Raises `UnusableCorrection` with the reason, `HTTPNotFound` for an unknown photo.
     """
     words = corrected_text(typed)
-    if not await in_thread(request, request.config_dict[LIBRARY].correct, photo_id, words):
+    if not await in_thread(request, request.config_dict[LIBRARY].corrections.correct, photo_id, words):
         raise web.HTTPNotFound(text=N_("There is no photo with this id."))
     request.config_dict[WAKE]()
 
 
 async def take_back(request: web.Request, photo_id: str) -> None:
     """Withdraws the correction; does nothing where there is none."""
-    if await in_thread(request, request.config_dict[LIBRARY].take_back, photo_id):
+    if await in_thread(request, request.config_dict[LIBRARY].corrections.take_back, photo_id):
         request.config_dict[WAKE]()
 
 
@@ -50,7 +50,7 @@ async def whereabouts(request: web.Request, photo: Photo) -> Whereabouts:
 
 
 def _whereabouts(request: web.Request, photo: Photo) -> Whereabouts:
-    pending = request.config_dict[LIBRARY].words_pending(photo.id)
+    pending = request.config_dict[LIBRARY].corrections.words_pending(photo.id)
     if photo.caption_by is CaptionBy.PERSON and photo.correction is None:
         return Whereabouts()  # another program put them where they are
     if not (pending.waiting or pending.missing or pending.failed):

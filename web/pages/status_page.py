@@ -96,8 +96,8 @@ async def status_page(request: web.Request) -> web.Response:
     library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
     trouble = await in_thread(request, library.trouble)
     counts = await request.config_dict[COUNTS].get(request)
-    aside = tuple(map(_aside, await in_thread(request, library.set_aside, _SET_ASIDE, 0)))
-    unreadable = tuple(map(_unreadable, await in_thread(request, library.unreadable, _UNREADABLE)))
+    aside = tuple(map(_aside, await in_thread(request, library.queue.set_aside, _SET_ASIDE, 0)))
+    unreadable = tuple(map(_unreadable, await in_thread(request, library.unreadable_places.first, _UNREADABLE)))
     progress, roots = request.config_dict[PROGRESS](), await root_views(request)
     context = {
         "counts": counts,
@@ -105,7 +105,7 @@ async def status_page(request: web.Request) -> web.Response:
         "search": await _search(request),
         "model": await model_view(request),
         "unwritten": await _unwritten(request),
-        "without_room": await in_thread(request, library.without_room),
+        "without_room": await in_thread(request, library.retries.without_room),
         "aside": aside,
         "aside_count": _all(len(aside), _SET_ASIDE, counts.set_aside),
         "retried": _number(request, "retried"),
@@ -149,7 +149,7 @@ def scan_now(request: web.Request) -> None:
 
 async def try_again(request: web.Request, ids: list[int] | None) -> int:
     """Queues what was set aside once more, all of it where `ids` is None; gives how many files that are."""
-    number = await in_thread(request, request.config_dict[LIBRARY].retry_set_aside, ids)
+    number = await in_thread(request, request.config_dict[LIBRARY].queue.retry_set_aside, ids)
     if number:
         request.config_dict[COUNTS].forget()
         request.config_dict[WAKE]()
@@ -158,7 +158,7 @@ async def try_again(request: web.Request, ids: list[int] | None) -> int:
 
 async def root_views(request: web.Request) -> tuple[RootView, ...]:
     """The libraries that were walked, and those of the settings that never were."""
-    walked = await in_thread(request, request.config_dict[LIBRARY].roots)
+    walked = await in_thread(request, request.config_dict[LIBRARY].scans.roots)
     paths = {root.path for root in walked}
     return (
         *(

@@ -63,10 +63,10 @@ def test_an_empty_sentence_is_no_caption_and_can_t_be_wrong(catalogue: Catalogue
     photo = settled(catalogue, NOTHING)
     assert (photo.caption, photo.nothing_seen, photo.unsure, photo.wrong) == ("", True, False, False)
     assert catalogue.counts().with_caption == 0
-    assert not catalogue.mark_wrong(photo.id)
-    assert catalogue.wanting(JobKind.CAPTION, model=NOTHING.model) == 0
-    assert catalogue.wanting(JobKind.CAPTION, model="a newer one") == 1
-    catalogue.correct(photo.id, "the lens cap")
+    assert not catalogue.feedback.mark_wrong(photo.id)
+    assert catalogue.queue.wanting(JobKind.CAPTION, model=NOTHING.model) == 0
+    assert catalogue.queue.wanting(JobKind.CAPTION, model="a newer one") == 1
+    catalogue.corrections.correct(photo.id, "the lens cap")
     [photo] = catalogue.photos([photo.id])
     assert (photo.nothing_seen, catalogue.counts().with_caption) == (False, 1)
 
@@ -78,7 +78,7 @@ def test_what_is_in_no_file_is_counted_by_its_reason(catalogue: Catalogue, root:
     for name in ("b.jpg", "c.jpg", "d.jpg"):
         (root / name).write_bytes(name.encode())
     rescan(catalogue, root)
-    for job, reason in zip(catalogue.claim(9), (UNSURE, UNSURE, None, WRITTEN), strict=True):
+    for job, reason in zip(catalogue.queue.claim(9), (UNSURE, UNSURE, None, WRITTEN), strict=True):
         place = CaptionPlace.EXIF if reason == WRITTEN else CaptionPlace.INDEX
         catalogue.settle(job, replace(indexed(job), caption_place=place, caption_reason=reason))
     assert list(catalogue.unwritten().items()) == [(UNSURE, 2), (None, 1)]
@@ -88,19 +88,19 @@ def test_what_is_in_no_file_is_counted_by_its_reason(catalogue: Catalogue, root:
 
 
 def test_words_that_we_took_out_ourselves_were_not_taken_out_on_purpose(catalogue: Catalogue) -> None:
-    (job,) = catalogue.claim(1)
+    (job,) = catalogue.queue.claim(1)
     catalogue.settle(job, replace(indexed(job), caption_place=CaptionPlace.EXIF))
-    catalogue.enqueue_all(JobKind.CAPTION, model="model-2")
-    (job,) = catalogue.claim(1)
+    catalogue.queue.enqueue_all(JobKind.CAPTION, model="model-2")
+    (job,) = catalogue.queue.claim(1)
     assert job.ours is EmbedState.PRESENT
-    catalogue.note_withdrawing(job)
-    (kept,) = (file for _, file in catalogue.captioned_files())
+    catalogue.corrections.note_withdrawing(job)
+    (kept,) = (file for _, file in catalogue.corrections.captioned_files())
     unsure = replace(WORDS, model="model-2", sure=False)
     photo = IndexedPhoto(str(job.content_key), indexed(job).metadata, kept.stamp, unsure, CaptionPlace.INDEX, UNSURE)
     catalogue.settle(job, replace(photo, seen=False, withdrawn=True))
-    assert catalogue.captioned_files() == []
-    catalogue.enqueue_all(JobKind.CAPTION, model="model-3")
-    (job,) = catalogue.claim(1)
+    assert catalogue.corrections.captioned_files() == []
+    catalogue.queue.enqueue_all(JobKind.CAPTION, model="model-3")
+    (job,) = catalogue.queue.claim(1)
     assert job.ours is None
 
 

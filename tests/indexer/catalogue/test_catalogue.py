@@ -87,14 +87,14 @@ def again(catalogue: Catalogue, path: Path, content: str = "") -> Job:
     """The job of a file that was written once more, with the same picture or another."""
     write(path, content)
     rescan(catalogue, path.parent)
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     return job
 
 
 def test_everything_that_is_settled_comes_back(catalogue: Catalogue, root: Path) -> None:
     empty = {item.name for item in fields(FULL) if getattr(FULL, item.name) in (None, ())}
     assert empty == {"correction", "overruled"}, "what a file says of corrections is weighed, not kept"
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     settle(catalogue, job, FULL)
     photo = the_photo(catalogue)
     assert photo.metadata == FULL
@@ -109,7 +109,7 @@ def test_everything_that_is_settled_comes_back(catalogue: Catalogue, root: Path)
 
 def test_a_naive_time_stays_naive_and_nothing_stays_nothing(catalogue: Catalogue) -> None:
     bare = PhotoMetadata("image/png", 1, 1, taken_at=datetime(2001, 1, 1))
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     settle(catalogue, job, bare, None)
     photo = the_photo(catalogue)
     assert photo.metadata == bare
@@ -121,7 +121,7 @@ def test_a_naive_time_stays_naive_and_nothing_stays_nothing(catalogue: Catalogue
 )
 @given(text=st.text(st.characters(codec=None), max_size=40), number=st.integers(-(1 << 80), 1 << 80))
 def test_no_text_or_number_a_file_claims_breaks_the_catalogue(catalogue: Catalogue, text: str, number: int) -> None:
-    job = (catalogue.claim(1) or [last_job(catalogue)])[0]
+    job = (catalogue.queue.claim(1) or [last_job(catalogue)])[0]
     metadata = replace(FULL, title=text, camera=text, keywords=(text,), person_caption=text or None, iso=number)
     settle(catalogue, job, metadata, replace(WORDS, text=text))
     stored = the_photo(catalogue)
@@ -132,12 +132,12 @@ def test_no_text_or_number_a_file_claims_breaks_the_catalogue(catalogue: Catalog
 def last_job(catalogue: Catalogue) -> Job:
     """The settled file, put back into the queue."""
 
-    catalogue.enqueue_all(JobKind.INDEX)
-    return catalogue.claim(1)[0]
+    catalogue.queue.enqueue_all(JobKind.INDEX)
+    return catalogue.queue.claim(1)[0]
 
 
 def test_a_person_s_words_win_and_give_way_when_they_are_taken_out(catalogue: Catalogue, root: Path) -> None:
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     settle(catalogue, job, FULL)
     photo = the_photo(catalogue)
     assert (photo.caption, photo.caption_by) == ("On the top", CaptionBy.PERSON)
@@ -148,11 +148,11 @@ def test_a_person_s_words_win_and_give_way_when_they_are_taken_out(catalogue: Ca
 
 
 def test_a_person_s_words_stay_as_long_as_any_file_has_them(catalogue: Catalogue, root: Path) -> None:
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     settle(catalogue, job, FULL)
     shutil.copy2(root / "a.jpg", root / "copy.jpg")
     rescan(catalogue, root)
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     settle(catalogue, job, replace(FULL, person_caption=None, title="the copy"), None)
     photo = the_photo(catalogue)
     assert (photo.caption, photo.metadata.title, len(photo.files)) == ("On the top", "the copy", 2)
@@ -162,7 +162,7 @@ def test_a_person_s_words_stay_as_long_as_any_file_has_them(catalogue: Catalogue
 
 
 def test_settling_without_a_caption_keeps_what_there_is(catalogue: Catalogue, root: Path) -> None:
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     catalogue.settle(
         job, replace(indexed(job), caption_place=CaptionPlace.EXIF, caption_reason=reason_saying("because"))
     )
@@ -175,7 +175,7 @@ def test_settling_without_a_caption_keeps_what_there_is(catalogue: Catalogue, ro
 
 
 def test_a_new_caption_replaces_the_old_one_whole(catalogue: Catalogue, root: Path) -> None:
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     settle(catalogue, job, FULL)
     newer = Caption("a cat", 0.9, (Tag("cat", 1.0),), None, "model-2")
     settle(catalogue, again(catalogue, root / "a.jpg"), FULL, newer)
@@ -189,12 +189,12 @@ def test_a_crash_between_the_write_and_the_settling_does_not_cost_a_second_capti
     path = tmp_path / "crash.db"
     with Catalogue(path) as catalogue:
         rescan(catalogue, root)
-        catalogue.claim(1)
+        catalogue.queue.claim(1)
         write(root / "a.jpg", "the picture, and our words")
     with Catalogue(path) as catalogue:
-        assert catalogue.recover() == 1
+        assert catalogue.queue.recover() == 1
         assert rescan(catalogue, root)[0].changed == 1
-        [job] = catalogue.claim(9)
+        [job] = catalogue.queue.claim(9)
         assert job.attempt == 2, "what dies while writing is counted, although the file changed"
         catalogue.settle(job, indexed(job))
         assert rescan(catalogue, root)[0].unchanged == 1
@@ -205,7 +205,7 @@ def test_the_catalogue_knows_a_photo_whose_files_are_all_gone(catalogue: Catalog
     settle_all(catalogue)
     key = key_of(root / "a.jpg")
     (root / "a.jpg").unlink()
-    catalogue.accept_losses(root)
+    catalogue.scans.accept_losses(root)
     rescan(catalogue, root)
     known = catalogue.known(key)
     assert known is not None
@@ -219,7 +219,7 @@ def test_what_is_asked_for_every_copy_of_a_photo_does_not_read_them_all(catalogu
     for number in range(SEARCHED_FILES + 8):
         shutil.copy2(root / "a.jpg", root / f"copy-{number:03}.jpg")
     rescan(catalogue, root)
-    jobs = catalogue.claim(SEARCHED_FILES + 20)
+    jobs = catalogue.queue.claim(SEARCHED_FILES + 20)
     for job in jobs:
         catalogue.settle(job, replace(indexed(job), content_key="f" * 32))
     known = catalogue.known("f" * 32)
@@ -244,12 +244,12 @@ def test_the_outbox_of_search(catalogue: Catalogue, root: Path) -> None:
     waiting = catalogue.unpushed(10)
     assert len(waiting) == catalogue.counts().unpushed == 2
     assert len(catalogue.unpushed(1)) == 1
-    catalogue.mark_pushed([(photo.id, photo.revision) for photo in waiting])
+    catalogue.outbox.mark_pushed([(photo.id, photo.revision) for photo in waiting])
     assert catalogue.unpushed(10) == []
     settle(catalogue, again(catalogue, root / "a.jpg"), FULL)
-    catalogue.mark_pushed([(photo.id, photo.revision) for photo in waiting])
+    catalogue.outbox.mark_pushed([(photo.id, photo.revision) for photo in waiting])
     assert [photo.id for photo in catalogue.unpushed(10)] == [key_of(root / "a.jpg")], "an old revision was pushed"
-    assert catalogue.mark_all_unpushed() == 2
+    assert catalogue.outbox.mark_all_unpushed() == 2
     assert len(catalogue.unpushed(10)) == 2
 
 
@@ -257,13 +257,13 @@ def test_a_photo_that_returns_while_search_forgets_it_is_pushed_again(catalogue:
     write(root / "b.jpg")
     rescan(catalogue, root)
     settle_all(catalogue)
-    catalogue.mark_pushed([(photo.id, photo.revision) for photo in catalogue.unpushed(10)])
+    catalogue.outbox.mark_pushed([(photo.id, photo.revision) for photo in catalogue.unpushed(10)])
     (root / "b.jpg").rename(root.parent / "b.jpg")
     rescan(catalogue, root)
-    removed = catalogue.removed(10)
+    removed = catalogue.outbox.removed(10)
     (root.parent / "b.jpg").rename(root / "b.jpg")
     rescan(catalogue, root)
-    catalogue.forget_removed(removed)
+    catalogue.outbox.forget_removed(removed)
     assert [photo.id for photo in catalogue.unpushed(10)] == removed
 
 
@@ -294,7 +294,7 @@ def test_the_numbers(catalogue: Catalogue, root: Path) -> None:
 
 
 def test_settling_a_job_twice_is_no_harm(catalogue: Catalogue) -> None:
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     catalogue.settle(job, indexed(job))
     before = the_photo(catalogue)
     catalogue.settle(job, indexed(job))
@@ -325,7 +325,7 @@ def test_everything_is_there_after_reopening(tmp_path: Path, root: Path) -> None
 
 
 def test_an_indexed_photo_needs_no_caption_place(catalogue: Catalogue) -> None:
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     catalogue.settle(job, IndexedPhoto("f" * 32, PhotoMetadata("image/jpeg", 1, 1), job.file.stamp, WORDS))
     assert the_photo(catalogue).caption_place is None
 
@@ -356,18 +356,18 @@ def test_a_copy_s_name_takes_no_better_date_s_place(
     for metadata in read:
         write(root / f"{metadata.taken_precision}-{metadata.taken_at is None}.jpg", "the same picture")
         rescan(catalogue, root)
-        [job] = catalogue.claim(5)
+        [job] = catalogue.queue.claim(5)
         settle(catalogue, job, metadata)
     found = next(one for one in catalogue.photos(catalogue.photo_ids()) if len(one.files) == 2).metadata
     assert (found.taken_at, found.taken_precision) == (date.taken_at, date.taken_precision)
 
 
 def test_a_date_that_the_only_file_has_lost_is_gone(catalogue: Catalogue, root: Path) -> None:
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     settle(catalogue, job, DATED)
     write(root / "a.jpg", "a.jpg")
     os.utime(root / "a.jpg", (1, 1))
     rescan(catalogue, root)
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     settle(catalogue, job, BARE)
     assert the_photo(catalogue).metadata.taken_at is None

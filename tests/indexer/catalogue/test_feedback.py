@@ -40,12 +40,12 @@ def the_photo(catalogue: Catalogue) -> Photo:
 
 
 def pushed(catalogue: Catalogue) -> None:
-    catalogue.mark_pushed([(photo.id, photo.revision) for photo in catalogue.unpushed(9)])
+    catalogue.outbox.mark_pushed([(photo.id, photo.revision) for photo in catalogue.unpushed(9)])
 
 
 def captioned_again(catalogue: Catalogue, caption: Caption) -> None:
     """What the pipeline settles for a newer model."""
-    for job in catalogue.claim(9):
+    for job in catalogue.queue.claim(9):
         said = caption if job.kind is JobKind.CAPTION else None
         catalogue.settle(job, replace(indexed(job, caption=said), seen=False))
 
@@ -53,71 +53,71 @@ def captioned_again(catalogue: Catalogue, caption: Caption) -> None:
 def test_what_is_marked_as_wrong_is_not_shown_not_counted_and_search_hears_of_it(catalogue: Catalogue) -> None:
     photo_id = the_photo(catalogue).id
     assert catalogue.counts().with_caption == 1
-    assert catalogue.mark_wrong(photo_id)
+    assert catalogue.feedback.mark_wrong(photo_id)
     photo = the_photo(catalogue)
     assert (photo.caption, photo.caption_by, photo.wrong, photo.believed) == (None, None, True, None)
     assert photo.machine is not None
     assert photo.machine.text == WORDS.text, "kept, for whoever takes the mark back"
     assert not photo.unsure
     assert catalogue.counts().with_caption == 0
-    assert catalogue.marked_wrong() == 1
+    assert catalogue.feedback.marked_wrong() == 1
     assert [one.id for one in catalogue.unpushed(9)] == [photo_id]
-    assert not catalogue.mark_wrong(photo_id), "twice is no news"
-    assert not catalogue.mark_wrong("0" * 32)
+    assert not catalogue.feedback.mark_wrong(photo_id), "twice is no news"
+    assert not catalogue.feedback.mark_wrong("0" * 32)
 
 
 def test_the_mark_can_be_taken_back(catalogue: Catalogue) -> None:
     photo_id = the_photo(catalogue).id
-    assert not catalogue.take_mark_back(photo_id)
-    catalogue.mark_wrong(photo_id)
+    assert not catalogue.feedback.take_mark_back(photo_id)
+    catalogue.feedback.mark_wrong(photo_id)
     pushed(catalogue)
-    assert catalogue.take_mark_back(photo_id)
+    assert catalogue.feedback.take_mark_back(photo_id)
     photo = the_photo(catalogue)
     assert (photo.caption, photo.caption_by, photo.wrong) == (WORDS.text, CaptionBy.MODEL, False)
     assert [one.id for one in catalogue.unpushed(9)] == [photo_id]
-    assert catalogue.marked_wrong() == 0
+    assert catalogue.feedback.marked_wrong() == 0
 
 
 def test_the_files_hear_of_a_mark_unless_a_correction_stands_in_them(catalogue: Catalogue) -> None:
     photo_id = the_photo(catalogue).id
-    catalogue.mark_wrong(photo_id)
-    assert [job.kind for job in catalogue.claim(9)] == [JobKind.WORDS]
-    catalogue.release(catalogue.in_hand())
+    catalogue.feedback.mark_wrong(photo_id)
+    assert [job.kind for job in catalogue.queue.claim(9)] == [JobKind.WORDS]
+    catalogue.queue.release(catalogue.queue.in_hand())
     settle_all(catalogue, caption=None)
-    catalogue.take_mark_back(photo_id)
+    catalogue.feedback.take_mark_back(photo_id)
     settle_all(catalogue, caption=None)
-    catalogue.correct(photo_id, "Oma feeds the ducks")
+    catalogue.corrections.correct(photo_id, "Oma feeds the ducks")
     settle_all(catalogue, caption=None)
-    catalogue.mark_wrong(photo_id)
-    assert catalogue.claim(9) == []
+    catalogue.feedback.mark_wrong(photo_id)
+    assert catalogue.queue.claim(9) == []
     assert the_photo(catalogue).caption == "Oma feeds the ducks"
 
 
 def test_a_mark_survives_a_rescan_and_the_same_model(catalogue: Catalogue, root: Path) -> None:
     photo_id = the_photo(catalogue).id
-    catalogue.mark_wrong(photo_id)
+    catalogue.feedback.mark_wrong(photo_id)
     settle_all(catalogue, caption=None)
     shutil.copy(root / "a.jpg", root / "b.jpg")
     rescan(catalogue, root)
     settle_all(catalogue)
     assert the_photo(catalogue).wrong
-    assert catalogue.enqueue_all(JobKind.CAPTION, model=WORDS.model) == 0
-    assert catalogue.enqueue_all(JobKind.CAPTION, model=WORDS.model, only_wrong=True) == 0
+    assert catalogue.queue.enqueue_all(JobKind.CAPTION, model=WORDS.model) == 0
+    assert catalogue.queue.enqueue_all(JobKind.CAPTION, model=WORDS.model, only_wrong=True) == 0
 
 
 def test_the_next_model_tries_again_and_is_believed_unless_it_says_the_same(catalogue: Catalogue) -> None:
-    catalogue.mark_wrong(the_photo(catalogue).id)
+    catalogue.feedback.mark_wrong(the_photo(catalogue).id)
     settle_all(catalogue, caption=None)
-    assert catalogue.enqueue_all(JobKind.CAPTION, model="model-2", only_wrong=True) == 1
+    assert catalogue.queue.enqueue_all(JobKind.CAPTION, model="model-2", only_wrong=True) == 1
     captioned_again(catalogue, replace(WORDS, model="model-2"))
     photo = the_photo(catalogue)
     assert (photo.caption, photo.wrong) == (None, True)
-    assert catalogue.enqueue_all(JobKind.CAPTION, model="model-3") == 1
+    assert catalogue.queue.enqueue_all(JobKind.CAPTION, model="model-3") == 1
     captioned_again(catalogue, replace(WORDS, text="a boat on a river", model="model-3"))
     photo = the_photo(catalogue)
     assert (photo.caption, photo.wrong) == ("a boat on a river", False)
-    assert catalogue.models() == {"model-3": 1}
-    assert catalogue.marked_wrong() == 0
+    assert catalogue.feedback.models() == {"model-3": 1}
+    assert catalogue.feedback.marked_wrong() == 0
 
 
 def test_what_was_marked_comes_first_when_all_is_captioned_again(catalogue: Catalogue, root: Path) -> None:
@@ -126,39 +126,39 @@ def test_what_was_marked_comes_first_when_all_is_captioned_again(catalogue: Cata
     rescan(catalogue, root)
     settle_all(catalogue)
     marked = next(photo for photo in catalogue.photos(catalogue.photo_ids()) if photo.files[0].relative == "c.jpg")
-    catalogue.mark_wrong(marked.id)
+    catalogue.feedback.mark_wrong(marked.id)
     settle_all(catalogue, caption=None)
-    assert catalogue.enqueue_all(JobKind.CAPTION, model="model-2") == 3
-    assert [job.file.path.name for job in catalogue.claim(9)] == ["c.jpg", "a.jpg", "b.jpg"]
+    assert catalogue.queue.enqueue_all(JobKind.CAPTION, model="model-2") == 3
+    assert [job.file.path.name for job in catalogue.queue.claim(9)] == ["c.jpg", "a.jpg", "b.jpg"]
 
 
 def test_added_words_are_kept_in_their_order_through_everything(catalogue: Catalogue, root: Path) -> None:
     photo_id = the_photo(catalogue).id
-    assert catalogue.change_words(photo_id, add=("Oma's garden", "Lisbeth"))
-    assert catalogue.change_words(photo_id, add=("LISBETH", "ducks"))
+    assert catalogue.feedback.change_words(photo_id, add=("Oma's garden", "Lisbeth"))
+    assert catalogue.feedback.change_words(photo_id, add=("LISBETH", "ducks"))
     assert the_photo(catalogue).added_words == ("Oma's garden", "Lisbeth", "ducks")
     assert [one.id for one in catalogue.unpushed(9)] == [photo_id]
     pushed(catalogue)
-    assert catalogue.change_words(photo_id, add=("lisbeth",), remove=("nobody",))
+    assert catalogue.feedback.change_words(photo_id, add=("lisbeth",), remove=("nobody",))
     assert catalogue.unpushed(9) == [], "nothing changed"
     (root / "a.jpg").rename(root / "moved.jpg")
     rescan(catalogue, root)
     settle_all(catalogue)
-    catalogue.enqueue_all(JobKind.CAPTION, model="model-2")
+    catalogue.queue.enqueue_all(JobKind.CAPTION, model="model-2")
     captioned_again(catalogue, replace(WORDS, model="model-2"))
     assert the_photo(catalogue).added_words == ("Oma's garden", "Lisbeth", "ducks")
-    assert catalogue.change_words(photo_id, remove=("lisbeth", "DUCKS"))
+    assert catalogue.feedback.change_words(photo_id, remove=("lisbeth", "DUCKS"))
     assert the_photo(catalogue).added_words == ("Oma's garden",)
-    assert not catalogue.change_words("0" * 32, add=("x",))
+    assert not catalogue.feedback.change_words("0" * 32, add=("x",))
 
 
 def test_a_photo_takes_so_many_words(catalogue: Catalogue) -> None:
     photo_id = the_photo(catalogue).id
-    catalogue.change_words(photo_id, add=[f"word {number}" for number in range(MOST_ADDED_WORDS)])
+    catalogue.feedback.change_words(photo_id, add=[f"word {number}" for number in range(MOST_ADDED_WORDS)])
     with pytest.raises(UnusableCorrection, match="at most 64"):
-        catalogue.change_words(photo_id, add=("one more",))
+        catalogue.feedback.change_words(photo_id, add=("one more",))
     assert len(the_photo(catalogue).added_words) == MOST_ADDED_WORDS
-    assert catalogue.change_words(photo_id, add=("one more",), remove=("word 0",))
+    assert catalogue.feedback.change_words(photo_id, add=("one more",), remove=("word 0",))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_what_is_no_word_is_refused_with_a_reason(typed: str) -> None:
 
 
 def test_search_finds_added_words_as_strongly_as_a_caption(catalogue: Catalogue, tmp_path: Path) -> None:
-    catalogue.change_words(the_photo(catalogue).id, add=("Oma's garden",))
+    catalogue.feedback.change_words(the_photo(catalogue).id, add=("Oma's garden",))
     found = document(the_photo(catalogue))
     assert found.added_words == ("Oma's garden",)
     assert Fields.of(found).strengths["garden"] > 255 * FIELD_WEIGHTS["keywords"]
@@ -197,7 +197,7 @@ def test_search_finds_added_words_as_strongly_as_a_caption(catalogue: Catalogue,
 
 
 def test_search_forgets_the_words_that_were_marked_and_keeps_the_look(catalogue: Catalogue, tmp_path: Path) -> None:
-    catalogue.mark_wrong(the_photo(catalogue).id)
+    catalogue.feedback.mark_wrong(the_photo(catalogue).id)
     found = document(the_photo(catalogue))
     assert (found.machine_caption, found.tags) == ("", ())
     assert found.embedding is not None
@@ -210,8 +210,8 @@ def test_search_forgets_the_words_that_were_marked_and_keeps_the_look(catalogue:
 
 def test_a_correction_is_searched_beside_a_mark(catalogue: Catalogue) -> None:
     photo_id = the_photo(catalogue).id
-    catalogue.mark_wrong(photo_id)
-    catalogue.correct(photo_id, "Oma feeds the ducks")
+    catalogue.feedback.mark_wrong(photo_id)
+    catalogue.corrections.correct(photo_id, "Oma feeds the ducks")
     found = document(the_photo(catalogue))
     assert (found.person_caption, found.machine_caption) == ("Oma feeds the ducks", "")
 
@@ -229,4 +229,4 @@ def test_a_catalogue_of_before_gets_the_new_columns(tmp_path: Path) -> None:
         assert photo is not None
         assert (photo.caption, photo.added_words, photo.wrong) == ("a dog", (), False)
         assert opened.counts().with_caption == 1
-        assert opened.models() == {"m": 1}
+        assert opened.feedback.models() == {"m": 1}

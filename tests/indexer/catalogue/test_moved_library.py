@@ -42,14 +42,14 @@ def paths(catalogue: Catalogue) -> set[Path]:
 
 
 def warnings(catalogue: Catalogue) -> list[str]:
-    return [str(root.held_back) for root in catalogue.roots() if root.held_back]
+    return [str(root.held_back) for root in catalogue.scans.roots() if root.held_back]
 
 
 def test_a_library_that_was_renamed_is_known_at_its_new_path(tmp_path: Path, catalogue: Catalogue, old: Path) -> None:
     new = old.rename(tmp_path / "new")
     counts, outcome = rescan(catalogue, new)
     assert (counts.moved, counts.new, outcome.held_back) == (FILES, 0, None)
-    assert (catalogue.queued(), paths(catalogue)) == (0, {new})
+    assert (catalogue.queue.queued(), paths(catalogue)) == (0, {new})
     assert rescan(catalogue, old)[1].held_back is None
     assert (warnings(catalogue), catalogue.counts().missing) == ([], 0)
 
@@ -63,7 +63,7 @@ def test_a_library_that_was_copied_to_another_disk_is_known_there(
     old.mkdir()  # a mount point that is left
     assert "is empty" in str(rescan(catalogue, old)[1].held_back)
     counts, _ = rescan(catalogue, new)
-    assert (counts.moved, catalogue.queued(), paths(catalogue)) == (FILES, 0, {new})
+    assert (counts.moved, catalogue.queue.queued(), paths(catalogue)) == (FILES, 0, {new})
     assert warnings(catalogue) == []
     assert rescan(catalogue, old)[1].held_back is None
 
@@ -89,7 +89,7 @@ def test_a_library_inside_a_larger_one_is_known_there(tmp_path: Path, catalogue:
     (tmp_path / "all").mkdir()
     old.rename(tmp_path / "all" / "ours")
     counts, _ = rescan(catalogue, tmp_path / "all")
-    assert (counts.moved, catalogue.queued()) == (FILES, 0)
+    assert (counts.moved, catalogue.queue.queued()) == (FILES, 0)
 
 
 def test_a_library_that_is_still_there_is_not_taken_for_moved(tmp_path: Path, catalogue: Catalogue, old: Path) -> None:
@@ -119,23 +119,23 @@ def test_a_copy_on_a_disk_that_is_unplugged_is_there_again_with_the_disk(
     rescan(catalogue, old)
     away.rename(disk)
     rescan(catalogue, disk)
-    assert (catalogue.counts().files, catalogue.counts().missing, catalogue.queued()) == (2 * FILES, 0, 0)
+    assert (catalogue.counts().files, catalogue.counts().missing, catalogue.queue.queued()) == (2 * FILES, 0, 0)
 
 
 def test_forgetting_a_library_leaves_no_warning(catalogue: Catalogue, old: Path) -> None:
     shutil.rmtree(old)
     assert rescan(catalogue, old)[1].held_back
-    assert catalogue.forget_root(old) == FILES
-    assert catalogue.roots() == []
+    assert catalogue.scans.forget_root(old) == FILES
+    assert catalogue.scans.roots() == []
     write(old / "again.jpg")
     rescan(catalogue, old)
-    assert [root.path for root in catalogue.roots()] == [old]
+    assert [root.path for root in catalogue.scans.roots()] == [old]
 
 
 def test_accepted_losses_leave_no_warning(catalogue: Catalogue, old: Path) -> None:
     shutil.rmtree(old)
     assert rescan(catalogue, old)[1].held_back
-    catalogue.accept_losses(old)
+    catalogue.scans.accept_losses(old)
     for _ in range(3):
         assert rescan(catalogue, old)[1].held_back is None
         assert warnings(catalogue) == []
@@ -150,9 +150,9 @@ def test_a_library_that_was_never_there_is_spoken_of(tmp_path: Path, catalogue: 
 def test_what_was_said_of_libraries_that_are_scanned_no_more_is_forgotten(catalogue: Catalogue, old: Path) -> None:
     shutil.rmtree(old)
     rescan(catalogue, old)
-    catalogue.forget_old_reasons([old])
+    catalogue.scans.forget_old_reasons([old])
     assert len(warnings(catalogue)) == 1
-    catalogue.forget_old_reasons([old.with_name("new")])
+    catalogue.scans.forget_old_reasons([old.with_name("new")])
     assert warnings(catalogue) == []
 
 

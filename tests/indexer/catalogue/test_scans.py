@@ -36,7 +36,7 @@ def test_a_second_walk_finds_nothing_to_do(catalogue: Catalogue, root: Path) -> 
     assert (counts, outcome.missing) == (NoteCounts(new=3), 0)
     assert len(settle_all(catalogue)) == 3
     assert rescan(catalogue, root)[0] == NoteCounts(unchanged=3)
-    assert catalogue.queued() == 0
+    assert catalogue.queue.queued() == 0
 
 
 def test_pictures_and_videos_that_are_not_read_are_counted_by_kind(catalogue: Catalogue, root: Path) -> None:
@@ -45,24 +45,24 @@ def test_pictures_and_videos_that_are_not_read_are_counted_by_kind(catalogue: Ca
     (root / "folder.mov").mkdir()
     write(root / "folder.mov" / "inside.jpg")
     assert rescan(catalogue, root, exclude=("skip/",))[0].new == 4
-    (state,) = catalogue.roots()
+    (state,) = catalogue.scans.roots()
     assert next(iter(state.passed_over)) == ".jxl", "the most frequent first"
     assert state.passed_over == {".jxl": 2, ".psd": 1, ".mov": 1}
     (root / "a.jxl").unlink()
     rescan(catalogue, root, exclude=("skip/",))
-    assert catalogue.roots()[0].passed_over[".jxl"] == 1
+    assert catalogue.scans.roots()[0].passed_over[".jxl"] == 1
 
 
 def test_a_changed_file_is_read_again_and_leaves_its_old_photo(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
     settle_all(catalogue)
     old = key_of(root / "2019/a.jpg")
-    catalogue.mark_pushed([(photo.id, photo.revision) for photo in catalogue.unpushed(10)])
+    catalogue.outbox.mark_pushed([(photo.id, photo.revision) for photo in catalogue.unpushed(10)])
     write(root / "2019/a.jpg", "another picture")
     assert rescan(catalogue, root)[0] == NoteCounts(changed=1, unchanged=2)
     [job] = settle_all(catalogue)
     assert job.content_key == old
-    assert catalogue.removed(10) == [old]
+    assert catalogue.outbox.removed(10) == [old]
     assert [photo.id for photo in catalogue.unpushed(10)] == [key_of(root / "2019/a.jpg")]
 
 
@@ -82,7 +82,7 @@ def test_a_renamed_folder_costs_no_reading(catalogue: Catalogue, root: Path, set
 def test_a_moved_photo_is_pushed_to_search_again(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
     settle_all(catalogue)
-    catalogue.mark_pushed([(photo.id, photo.revision) for photo in catalogue.unpushed(10)])
+    catalogue.outbox.mark_pushed([(photo.id, photo.revision) for photo in catalogue.unpushed(10)])
     (root / "2019/a.jpg").rename(root / "2020/z.jpg")
     rescan(catalogue, root)
     assert [photo.files[0].relative for photo in catalogue.unpushed(10)] == ["2020/z.jpg"]
@@ -96,7 +96,7 @@ def test_a_file_that_was_missing_and_comes_back_elsewhere_is_a_move(catalogue: C
     assert rescan(catalogue, root)[1].missing == 1
     aside.rename(root / "back.jpg")
     assert rescan(catalogue, root)[0].moved == 1
-    assert (catalogue.queued(), catalogue.counts().missing) == (0, 0)
+    assert (catalogue.queue.queued(), catalogue.counts().missing) == (0, 0)
 
 
 def test_a_copy_is_one_more_file_of_the_same_photo(catalogue: Catalogue, root: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_copy_is_one_more_file_of_the_same_photo(catalogue: Catalogue, root: P
     (root / "2019/a.jpg").unlink()
     assert rescan(catalogue, root)[1].missing == 1
     assert shown_files(catalogue)[key_of(root / "2020/copy.jpg")] == ["2020/copy.jpg"]
-    assert catalogue.removed(10) == []
+    assert catalogue.outbox.removed(10) == []
 
 
 @pytest.mark.parametrize("link", [os.link, os.symlink])
@@ -119,24 +119,24 @@ def test_a_link_to_a_known_photo_costs_no_reading(catalogue: Catalogue, root: Pa
     assert callable(link)
     link(root / "2019/a.jpg", root / "link.jpg")
     assert rescan(catalogue, root)[0].new == 1
-    assert catalogue.queued() == 0
+    assert catalogue.queue.queued() == 0
     assert shown_files(catalogue)[key_of(root / "link.jpg")] == ["link.jpg", "2019/a.jpg"]
 
 
 def test_a_deleted_photo_leaves_search_and_returns_without_being_read(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
     settle_all(catalogue)
-    catalogue.mark_pushed([(photo.id, photo.revision) for photo in catalogue.unpushed(10)])
+    catalogue.outbox.mark_pushed([(photo.id, photo.revision) for photo in catalogue.unpushed(10)])
     key, aside = key_of(root / "2019/a.jpg"), root.parent / "aside.jpg"
     (root / "2019/a.jpg").rename(aside)
     rescan(catalogue, root)
-    assert catalogue.removed(10) == [key]
-    catalogue.forget_removed([key])
-    assert catalogue.removed(10) == []
+    assert catalogue.outbox.removed(10) == [key]
+    catalogue.outbox.forget_removed([key])
+    assert catalogue.outbox.removed(10) == []
     aside.rename(root / "2019/a.jpg")
     assert rescan(catalogue, root)[0] == NoteCounts(unchanged=3)
     assert [photo.id for photo in catalogue.unpushed(10)] == [key]
-    assert catalogue.queued() == 0
+    assert catalogue.queue.queued() == 0
 
 
 def test_a_photo_replaced_by_another_with_the_same_size_and_time_is_read(catalogue: Catalogue, root: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_photo_replaced_by_another_with_the_same_size_and_time_is_read(catalog
 
 def test_our_own_write_starts_no_loop(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
-    for job in catalogue.claim(10):
+    for job in catalogue.queue.claim(10):
         stamp_before = job.file.stamp
         replacement = job.file.path.with_suffix(".captmp")
         replacement.write_bytes(job.file.path.read_bytes() + b" with words")
@@ -165,17 +165,17 @@ def test_our_own_write_starts_no_loop(catalogue: Catalogue, root: Path) -> None:
 
 def test_our_own_write_seen_by_a_walk_before_it_is_settled_starts_no_loop(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     write(job.file.path, "with words in it")
     assert rescan(catalogue, root)[0].changed == 1
     catalogue.settle(job, indexed(job))
-    assert catalogue.queued() == 2
+    assert catalogue.queue.queued() == 2
     assert rescan(catalogue, root)[0].unchanged == 3
 
 
 def test_a_change_while_the_photo_is_in_hand_is_not_lost(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
-    [job] = catalogue.claim(1)
+    [job] = catalogue.queue.claim(1)
     as_read = indexed(job)
     write(job.file.path, "edited by somebody meanwhile")
     rescan(catalogue, root)
@@ -205,7 +205,7 @@ def test_a_file_that_is_noted_by_itself_has_the_sidecars_that_a_walk_finds(catal
     rescan(catalogue, root)
     settle_all(catalogue)
     for name in ("a.jpg", "b.jpg"):
-        assert catalogue.note_one(found(root, root / "2019" / name)) == NoteCounts(unchanged=1)
+        assert catalogue.scans.note_one(found(root, root / "2019" / name)) == NoteCounts(unchanged=1)
 
 
 def test_a_new_name_with_another_date_makes_its_photo_be_read_again(catalogue: Catalogue, root: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_new_name_with_another_date_makes_its_photo_be_read_again(catalogue: C
     settle_all(catalogue)
     first = (root / "2019" / "a.jpg").rename(root / "2019" / "other.jpg")
     rescan(catalogue, root)
-    assert catalogue.queued() == 0
+    assert catalogue.queue.queued() == 0
     first.rename(root / "2019" / "IMG-20190101-WA0001.jpg")
     assert rescan(catalogue, root)[0] == NoteCounts(moved=1, unchanged=2)
     assert [job.file.path.name for job in settle_all(catalogue)] == ["IMG-20190101-WA0001.jpg"]
@@ -221,7 +221,7 @@ def test_a_new_name_with_another_date_makes_its_photo_be_read_again(catalogue: C
 
 def test_our_own_sidecar_starts_no_loop(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
-    for job in catalogue.claim(10):
+    for job in catalogue.queue.claim(10):
         write(job.file.path.with_name(job.file.path.name + ".xmp"), "our words")
         metadata = PhotoMetadata("image/jpeg", 1, 1)
         photo = IndexedPhoto(key_of(job.file.path), metadata, job.file.stamp, WORDS, CaptionPlace.SIDECAR)
@@ -240,7 +240,7 @@ def test_names_that_are_not_utf_8_and_other_odd_ones(catalogue: Catalogue, tmp_p
     assert rescan(catalogue, root)[0].unchanged == len(odd)
     photos = catalogue.photos(catalogue.photo_ids())
     assert all(file.path.exists() for photo in photos for file in photo.files)
-    assert catalogue.roots()[0].path == root
+    assert catalogue.scans.roots()[0].path == root
 
 
 def test_inodes_of_64_bits(catalogue: Catalogue, root: Path) -> None:
@@ -249,9 +249,9 @@ def test_inodes_of_64_bits(catalogue: Catalogue, root: Path) -> None:
     stamp = file_stamp(path.stat())
     high = type(stamp)(stamp.mtime_ns, stamp.size, (1 << 64) - 5)
     file = FoundFile(root, path, high)
-    assert catalogue.note_one(file).new == 1
-    assert catalogue.note_one(file).unchanged == 1
-    [job] = catalogue.claim(1)
+    assert catalogue.scans.note_one(file).new == 1
+    assert catalogue.scans.note_one(file).unchanged == 1
+    [job] = catalogue.queue.claim(1)
     assert job.file == file
 
 
@@ -267,7 +267,7 @@ def test_a_root_that_vanished_deletes_nothing(catalogue: Catalogue, root: Path) 
     assert catalogue.counts().files == 3
     root.with_name("unplugged").rename(root)
     assert rescan(catalogue, root) == (NoteCounts(unchanged=3), type(outcome)(0, None))
-    assert catalogue.roots()[0].held_back is None
+    assert catalogue.scans.roots()[0].held_back is None
 
 
 def test_an_emptied_root_deletes_nothing_until_it_is_confirmed(catalogue: Catalogue, root: Path) -> None:
@@ -278,8 +278,8 @@ def test_an_emptied_root_deletes_nothing_until_it_is_confirmed(catalogue: Catalo
     outcome = rescan(catalogue, root)[1]
     assert outcome.held_back is not None
     assert "is empty" in str(outcome.held_back)
-    assert catalogue.roots()[0].held_back == outcome.held_back
-    catalogue.accept_losses(root)
+    assert catalogue.scans.roots()[0].held_back == outcome.held_back
+    catalogue.scans.accept_losses(root)
     assert rescan(catalogue, root)[1].missing == 3
     assert catalogue.counts().photos == 0
 
@@ -287,7 +287,7 @@ def test_an_emptied_root_deletes_nothing_until_it_is_confirmed(catalogue: Catalo
 def test_a_vanished_root_can_be_given_up(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
     shutil.rmtree(root)
-    catalogue.accept_losses(root)
+    catalogue.scans.accept_losses(root)
     assert rescan(catalogue, root)[1].missing == 3
 
 
@@ -306,7 +306,7 @@ def test_losing_much_at_once_is_not_believed(
     assert (outcome.held_back is None) == believed
     assert outcome.missing == (lost if believed else 0)
     if not believed:
-        catalogue.accept_losses(root)
+        catalogue.scans.accept_losses(root)
         assert rescan(catalogue, root)[1].missing == lost
         for path in paths[lost : lost + 15]:
             path.unlink()
@@ -345,28 +345,28 @@ def test_what_the_settings_newly_exclude_is_no_loss(catalogue: Catalogue, tmp_pa
 def test_files_below_a_folder_that_cannot_be_listed_are_not_missing(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
     (root / "2020/c.jpg").unlink()
-    walk = catalogue.begin_scan(root)
-    catalogue.note(walk, FoundBatch(root, [], {b"2019": "Input/output error"}))
-    assert catalogue.finish_scan(walk, True).missing == 1
+    walk = catalogue.scans.begin_scan(root)
+    catalogue.scans.note(walk, FoundBatch(root, [], {b"2019": "Input/output error"}))
+    assert catalogue.scans.finish_scan(walk, True).missing == 1
     assert catalogue.counts().files == 2
 
 
 def test_an_interrupted_walk_removes_nothing(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
     (root / "2019/a.jpg").unlink()
-    assert catalogue.finish_scan(catalogue.begin_scan(root), False).missing == 0
+    assert catalogue.scans.finish_scan(catalogue.scans.begin_scan(root), False).missing == 0
 
 
 def test_what_is_noted_during_a_walk_is_not_missing(catalogue: Catalogue, root: Path) -> None:
     """The watcher notes a file in a folder that the walk has already passed."""
     rescan(catalogue, root)
-    walk = catalogue.begin_scan(root)
+    walk = catalogue.scans.begin_scan(root)
     for path in sorted(root.rglob("*.jpg")):
-        catalogue.note(walk, [found(root, path)])
+        catalogue.scans.note(walk, [found(root, path)])
     (root / "2020/c.jpg").rename(root / "2019/c.jpg")
-    catalogue.note_one(found(root, write(root / "2019/late.jpg")))
-    catalogue.note_one(found(root, root / "2019/c.jpg"))
-    assert catalogue.finish_scan(walk, True).missing == 0
+    catalogue.scans.note_one(found(root, write(root / "2019/late.jpg")))
+    catalogue.scans.note_one(found(root, root / "2019/c.jpg"))
+    assert catalogue.scans.finish_scan(walk, True).missing == 0
     assert catalogue.counts().files == 4
 
 
@@ -375,7 +375,7 @@ def test_a_root_inside_another_is_walked_as_a_folder_of_it(catalogue: Catalogue,
     assert rescan(catalogue, root / "2019")[0] == NoteCounts(unchanged=2)
     (root / "2019/a.jpg").unlink()
     assert rescan(catalogue, root / "2019")[1].missing == 1
-    assert [state.path for state in catalogue.roots()] == [root]
+    assert [state.path for state in catalogue.scans.roots()] == [root]
 
 
 def test_a_root_around_known_ones_takes_them_in(catalogue: Catalogue, root: Path) -> None:
@@ -385,25 +385,25 @@ def test_a_root_around_known_ones_takes_them_in(catalogue: Catalogue, root: Path
     settle_all(catalogue)
     counts, outcome = rescan(catalogue, root)
     assert (counts, outcome.missing) == (NoteCounts(unchanged=4), 0)
-    assert [(state.path, state.files) for state in catalogue.roots()] == [(root, 4)]
+    assert [(state.path, state.files) for state in catalogue.scans.roots()] == [(root, 4)]
     assert ["2019/deep/d.jpg"] in shown_files(catalogue).values()
 
 
 def test_note_gone_marks_files_and_folders(catalogue: Catalogue, root: Path) -> None:
     write(root / "2019-2/d.jpg")
     rescan(catalogue, root)
-    assert catalogue.note_gone(root, root / "2019/a.jpg") == 1
-    assert catalogue.note_gone(root, root / "2019/a.jpg") == 0
-    assert catalogue.note_gone(root, root / "2019") == 1
+    assert catalogue.scans.note_gone(root, root / "2019/a.jpg") == 1
+    assert catalogue.scans.note_gone(root, root / "2019/a.jpg") == 0
+    assert catalogue.scans.note_gone(root, root / "2019") == 1
     assert catalogue.counts().files == 2
-    assert catalogue.note_gone(root, root) == 0, "everything at once is for a walk to judge"
+    assert catalogue.scans.note_gone(root, root) == 0, "everything at once is for a walk to judge"
 
 
 def test_forgetting_a_root(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
-    assert catalogue.forget_root(root) == 3
+    assert catalogue.scans.forget_root(root) == 3
     assert catalogue.counts().files == 0
-    assert catalogue.claim(5) == []
+    assert catalogue.queue.claim(5) == []
 
 
 def test_a_batch_is_a_sequence_of_found_files(root: Path) -> None:

@@ -35,14 +35,14 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
     ]
     with Catalogue(tmp_path / "catalogue.db") as catalogue:
         names = [root / f"{at}/photo \udcff{at}.jpg" for at in range(len(told))]
-        walk = catalogue.begin_scan(root)
-        catalogue.note(walk, [FoundFile(root, path, FileStamp(1, 2, at + 3)) for at, path in enumerate(names)])
-        for job in catalogue.claim(50):
+        walk = catalogue.scans.begin_scan(root)
+        catalogue.scans.note(walk, [FoundFile(root, path, FileStamp(1, 2, at + 3)) for at, path in enumerate(names)])
+        for job in catalogue.queue.claim(50):
             at = names.index(job.file.path)
             metadata, caption = told[at]
             catalogue.settle(job, IndexedPhoto(_KEYS[at], metadata, job.file.stamp, caption))
-        catalogue.correct(_KEYS[5], "typed on the page")
-        catalogue.mark_wrong(_KEYS[6])
+        catalogue.corrections.correct(_KEYS[5], "typed on the page")
+        catalogue.feedback.mark_wrong(_KEYS[6])
         yield catalogue
 
 
@@ -75,10 +75,10 @@ def test_a_glimpse_says_what_the_photo_says(catalogue: Catalogue) -> None:
 def test_a_glimpse_follows_every_change(catalogue: Catalogue) -> None:
     key = _KEYS[0]
     for change in (
-        lambda: catalogue.correct(key, "a cat"),
-        lambda: catalogue.take_back(key),
-        lambda: catalogue.mark_wrong(key),
-        lambda: catalogue.take_mark_back(key),
+        lambda: catalogue.corrections.correct(key, "a cat"),
+        lambda: catalogue.corrections.take_back(key),
+        lambda: catalogue.feedback.mark_wrong(key),
+        lambda: catalogue.feedback.take_mark_back(key),
     ):
         before = catalogue.summaries([key])
         change()

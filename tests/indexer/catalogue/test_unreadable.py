@@ -45,7 +45,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 
 def unreadable(catalogue: Catalogue) -> list[tuple[str, str, int]]:
-    return [(place.path.name, place.code, place.files) for place in catalogue.unreadable()]
+    return [(place.path.name, place.code, place.files) for place in catalogue.unreadable_places.first()]
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o300, 0o600])
@@ -68,12 +68,12 @@ def test_it_is_forgotten_as_soon_as_a_scan_reads_it(catalogue: Catalogue, root: 
     (root / "locked").chmod(0)
     with as_nobody(root):
         rescan(catalogue, root)
-        [first] = catalogue.unreadable()
+        [first] = catalogue.unreadable_places.first()
         rescan(catalogue, root)
-        assert catalogue.unreadable() == [first]  # the time is that of the first scan that met it
+        assert catalogue.unreadable_places.first() == [first]  # the time is that of the first scan that met it
     (root / "locked").chmod(0o755)
     assert rescan(catalogue, root)[0].new == 2
-    assert catalogue.unreadable() == []
+    assert catalogue.unreadable_places.first() == []
 
 
 def test_a_locked_folder_that_is_deleted_or_passed_over_is_forgotten(catalogue: Catalogue, root: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_locked_folder_that_is_deleted_or_passed_over_is_forgotten(catalogue: 
     with as_nobody(root):
         rescan(catalogue, root)
         rescan(catalogue, root, exclude=("locked/",))
-    assert catalogue.unreadable() == []
+    assert catalogue.unreadable_places.first() == []
 
 
 def test_a_root_that_is_away_says_nothing_new_of_its_folders(catalogue: Catalogue, root: Path) -> None:
@@ -92,8 +92,8 @@ def test_a_root_that_is_away_says_nothing_new_of_its_folders(catalogue: Catalogu
     rescan(catalogue, root)
     assert unreadable(catalogue) == [("locked", "EACCES", 0)]
     root.with_name("away").rename(root)
-    catalogue.forget_root(root)
-    assert catalogue.unreadable() == []
+    catalogue.scans.forget_root(root)
+    assert catalogue.unreadable_places.first() == []
 
 
 def test_scanning_one_folder_leaves_what_is_known_of_another(catalogue: Catalogue, root: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_scan_of_one_folder_names_places_below_that_folder(catalogue: Catalogu
         outcome = rescan(catalogue, root / "locked")[1]
     (root / "locked/inner").chmod(0o755)
     assert dict(outcome.unreadable) == {b"inner": "EACCES"}
-    assert [place.path for place in catalogue.unreadable()] == [root / "locked/inner"]
+    assert [place.path for place in catalogue.unreadable_places.first()] == [root / "locked/inner"]
 
 
 def test_the_watcher_takes_nothing_in_a_locked_folder_for_missing(catalogue: Catalogue, root: Path) -> None:

@@ -94,7 +94,7 @@ def test_search_goes_by_meaning_with_a_model_that_understands(
     model, _ = read_model_name(bundle)
     newer = CountingCaptioner(model=model, embeddings={"red": (1.0, 0.0), "blue": (0.0, 1.0)})
     with stored(settings) as storage:
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model=model)
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model=model)
     asyncio.run(index(settings, newer, library))
     assert json.loads(recollect("search", "crimson", "--json").stdout)["total"] == 0
     result = recollect("search", "crimson", "--bundle", str(bundle))
@@ -158,7 +158,7 @@ def test_status_says_what_search_refuses_and_why(library: Path, settings: Settin
     assert "refused" not in recollect("status").stdout
     with stored(settings) as storage:
         (photo, *_) = storage.catalogue.photos(storage.catalogue.photo_ids())
-        storage.catalogue.mark_pushed(
+        storage.catalogue.outbox.mark_pushed(
             (), refused=[(photo.id, photo.revision, reason_saying("the document is too large"))]
         )
     text = recollect("status").stdout
@@ -194,7 +194,7 @@ def test_nothing_is_said_of_models_where_the_one_in_use_has_described_every_phot
 ) -> None:
     model, _ = read_model_name()
     with stored(settings) as storage:
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model=model)
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model=model)
     asyncio.run(index(settings, CountingCaptioner(model=model), library))
     text = recollect("status").stdout
     assert "other models" not in text
@@ -223,7 +223,7 @@ class Doubting(CountingCaptioner):
 
 def test_what_is_in_no_file_is_told_with_its_reason(library: Path, settings: Settings, recollect: Any) -> None:
     with stored(settings) as storage:
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2")
     asyncio.run(index(settings, Doubting(model="colours-2"), library))
     told = recollect("status").stdout
     assert "in no file      1 of their captions" in told
@@ -311,7 +311,7 @@ def test_an_undone_caption_is_not_written_again(library: Path, recollect: Any, s
     assert captioner.asked == []
     newer = CountingCaptioner(model="colours-2")
     with stored(settings) as storage:
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2")
     asyncio.run(index(settings, newer, library))
     assert len(newer.asked) == 2
     assert {path: path.read_bytes() for path in library.glob("*.jpg")} == before

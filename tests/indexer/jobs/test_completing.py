@@ -70,7 +70,7 @@ async def test_a_lost_data_directory_is_completed_and_the_files_stay(
             assert document(photo).model == model  # embeddings of two models lie in different spaces
             assert photo.caption_place is not None
         assert storage.catalogue.counts().incomplete == 0
-        assert storage.catalogue.queued() == 0
+        assert storage.catalogue.queue.queued() == 0
     again = CountingCaptioner(model=model, embeddings=SCAN_NOW)
     await index(settings, again, library)
     assert again.asked == []
@@ -120,11 +120,11 @@ def test_a_model_without_tags_is_asked_once(tmp_path: Path) -> None:
     write(root / "a.jpg")
     with Catalogue(tmp_path / "data" / "catalogue.db") as catalogue:
         rescan(catalogue, root)
-        [job] = catalogue.claim(9)
+        [job] = catalogue.queue.claim(9)
         catalogue.settle(job, indexed(job, caption=BARE))
         assert catalogue.counts().incomplete == 0
-        assert catalogue.queued() == 0
-        assert catalogue.enqueue_all(JobKind.COMPLETE) == 0
+        assert catalogue.queue.queued() == 0
+        assert catalogue.queue.enqueue_all(JobKind.COMPLETE) == 0
 
 
 def test_a_look_that_comes_late_changes_nothing(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_look_that_comes_late_changes_nothing(tmp_path: Path) -> None:
     write(root / "a.jpg")
     with Catalogue(tmp_path / "data" / "catalogue.db") as catalogue:
         rescan(catalogue, root)
-        [job] = catalogue.claim(9)
+        [job] = catalogue.queue.claim(9)
         catalogue.settle(job, indexed(job))
         [before] = catalogue.photos(catalogue.photo_ids())
         catalogue.settle_look(job, before.id, BARE)
@@ -146,7 +146,7 @@ def test_an_older_catalogue_knows_which_photos_wait(tmp_path: Path) -> None:
     write(root / "b.jpg")
     with Catalogue(path) as catalogue:
         rescan(catalogue, root)
-        for job, caption in zip(catalogue.claim(9), (WORDS, BARE), strict=True):
+        for job, caption in zip(catalogue.queue.claim(9), (WORDS, BARE), strict=True):
             catalogue.settle(job, indexed(job, caption=caption))
     name = "catalogue-9"
     with Database(path, CATALOGUE_MIGRATIONS) as database, database.transaction() as writer:
@@ -156,7 +156,7 @@ def test_an_older_catalogue_knows_which_photos_wait(tmp_path: Path) -> None:
         writer.execute("DELETE FROM migration WHERE name = ?", (name,))
     with Catalogue(path) as catalogue:
         assert catalogue.counts().incomplete == 1
-        assert catalogue.enqueue_all(JobKind.COMPLETE) == 1
+        assert catalogue.queue.enqueue_all(JobKind.COMPLETE) == 1
 
 
 async def test_a_running_service_completes_them(library: Path, settings: Settings) -> None:

@@ -59,7 +59,11 @@ def photo_of(storage: Storage, name: str = "red.jpg") -> Photo:
 def correct(settings: Settings, text: str | None, name: str = "red.jpg") -> None:
     with stored(settings) as storage:
         photo_id = photo_of(storage, name).id
-        done = storage.catalogue.take_back(photo_id) if text is None else storage.catalogue.correct(photo_id, text)
+        done = (
+            storage.catalogue.corrections.take_back(photo_id)
+            if text is None
+            else storage.catalogue.corrections.correct(photo_id, text)
+        )
         assert done
 
 
@@ -105,7 +109,7 @@ async def test_a_correction_is_written_found_and_taken_back_byte_for_byte(
 def judge(settings: Settings, *, wrong: bool) -> None:
     with stored(settings) as storage:
         photo_id, catalogue = photo_of(storage).id, storage.catalogue
-        assert catalogue.mark_wrong(photo_id) if wrong else catalogue.take_mark_back(photo_id)
+        assert catalogue.feedback.mark_wrong(photo_id) if wrong else catalogue.feedback.take_mark_back(photo_id)
 
 
 async def test_what_was_marked_as_wrong_is_taken_out_byte_for_byte_and_put_back(
@@ -235,7 +239,7 @@ async def test_a_newer_model_leaves_the_correction_where_it_is(library: Path, se
     await index(settings, CountingCaptioner(), library)
     before = (library / "red.jpg").read_bytes()
     with stored(settings) as storage:
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2")
     await index(settings, CountingCaptioner(model="colours-2"), library)
     assert (library / "red.jpg").read_bytes() == before
     assert caption_in(library / "blue.jpg") == "a blue wall seen by colours-2"
@@ -261,7 +265,7 @@ async def test_a_newer_model_leaves_every_copy_s_words_where_they_are(library: P
             "red.jpg": CaptionPlace.EXIF,
             "karl.jpg": CaptionPlace.SIDECAR,
         }
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2")
     await index(settings, CountingCaptioner(model="colours-2"), library)
     with stored(settings) as storage:
         assert {file.relative: (file.caption_place, file.caption_reason) for file in photo_of(storage).files} == before
@@ -275,12 +279,12 @@ async def test_an_undo_gives_the_original_back_and_nothing_is_written_again(
     await index(settings, CountingCaptioner(), library)
     assert undo_caption(library / "red.jpg", journal=Journal.in_dir(settings.data_dir)).exact
     with stored(settings) as storage:
-        storage.catalogue.note_undone([file.id for file in photo_of(storage).files], UNDONE)
+        storage.catalogue.corrections.note_undone([file.id for file in photo_of(storage).files], UNDONE)
     await index(settings, CountingCaptioner(), library)
     with stored(settings) as storage:
         photo = photo_of(storage)
         assert (photo.caption, photo.caption_place, photo.caption_reason) == (OMA, CaptionPlace.INDEX, UNDONE)
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2")
     await index(settings, CountingCaptioner(model="colours-2"), library)
     assert (library / "red.jpg").read_bytes() == original
     correct(settings, None)
@@ -359,12 +363,12 @@ async def test_what_another_program_left_of_our_words_is_still_known_to_be_ours_
     await index(settings, CountingCaptioner(), library)
     with stored(settings) as storage:
         assert photo_of(storage, "moved.jpg").caption == "Karl's wall"
-        assert library / "moved.jpg" in {file.path for _, file in storage.catalogue.captioned_files()}
+        assert library / "moved.jpg" in {file.path for _, file in storage.catalogue.corrections.captioned_files()}
     assert undo_caption(library / "moved.jpg").restored
     await index(settings, CountingCaptioner(), library)
     with stored(settings) as storage:
         assert photo_of(storage, "moved.jpg").caption == "Karl's wall"
-        assert library / "moved.jpg" not in {file.path for _, file in storage.catalogue.captioned_files()}
+        assert library / "moved.jpg" not in {file.path for _, file in storage.catalogue.corrections.captioned_files()}
 
 
 @other_program
@@ -378,7 +382,7 @@ async def test_another_program_that_takes_our_words_out_means_it(library: Path, 
     with stored(settings) as storage:
         assert (photo_of(storage).caption_place, photo_of(storage).caption_reason) == (CaptionPlace.INDEX, UNDONE)
         assert photo_of(storage, "blue.jpg").caption_place is CaptionPlace.EXIF, "the copy has them"
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2")
     newer = CountingCaptioner(model="colours-2")
     await index(settings, newer, library)
     assert {name: (library / name).read_bytes() for name in without} == without
@@ -487,7 +491,7 @@ async def test_a_running_indexer_takes_a_correction_up_at_once(library: Path, se
             while len(found(storage, "wall")) < 2:
                 await asyncio.sleep(0.02)
             photo = photo_of(storage)
-            await asyncio.to_thread(storage.catalogue.correct, photo.id, OMA)
+            await asyncio.to_thread(storage.catalogue.corrections.correct, photo.id, OMA)
             indexer.wake()
             while not found(storage, "lisbeth") or caption_in(library / "red.jpg") != OMA:
                 await asyncio.sleep(0.02)
@@ -542,7 +546,7 @@ async def test_a_caption_of_the_model_s_edited_outside_in_one_field_is_that_pers
             PERSONS_WORDS,
         )
         assert found(storage, "gran") == ["Gran's wall"]
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2")
     await index(settings, CountingCaptioner(model="colours-2"), library)
     shutil.rmtree(settings.data_dir)
     await index(settings, CountingCaptioner(model="colours-3"), library)

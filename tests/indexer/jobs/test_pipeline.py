@@ -118,8 +118,8 @@ def context(storage: Storage, steps: list[str]) -> PipelineContext:
 def claimed(storage: Storage, name: str = "a.jpg", stamp: FileStamp = BEFORE) -> Job:
     """A job as the queue hands it out, for a file with this stamp."""
     root = Path("/photos")
-    storage.catalogue.note(storage.catalogue.begin_scan(root), [FoundFile(root, root / name, stamp)])
-    (job,) = storage.catalogue.claim(1)
+    storage.catalogue.scans.note(storage.catalogue.scans.begin_scan(root), [FoundFile(root, root / name, stamp)])
+    (job,) = storage.catalogue.queue.claim(1)
     return job
 
 
@@ -140,8 +140,10 @@ async def test_a_new_photo_goes_through_every_step_in_order(
 async def test_our_own_write_makes_no_new_job(context: PipelineContext, storage: Storage) -> None:
     await index_photo(claimed(storage), context)
     root = Path("/photos")
-    counts = storage.catalogue.note(storage.catalogue.begin_scan(root), [FoundFile(root, root / "a.jpg", AFTER)])
-    assert (counts.unchanged, storage.catalogue.claim(1)) == (1, [])
+    counts = storage.catalogue.scans.note(
+        storage.catalogue.scans.begin_scan(root), [FoundFile(root, root / "a.jpg", AFTER)]
+    )
+    assert (counts.unchanged, storage.catalogue.queue.claim(1)) == (1, [])
 
 
 async def test_a_changed_file_of_the_same_photo_is_not_decoded(
@@ -240,8 +242,8 @@ async def test_our_sentence_without_its_mark_stays_ours(
     await index_photo(claimed(storage), context)
     sentence = storage.catalogue.known(KEY).machine.text  # type: ignore[union-attr]
     stripped = replace(context, photos=Opener(steps, metadata=replace(PLAIN, person_caption=sentence)))
-    storage.catalogue.enqueue_all(JobKind.METADATA if journey is read_metadata_again else JobKind.INDEX)
-    (job,) = storage.catalogue.claim(1)
+    storage.catalogue.queue.enqueue_all(JobKind.METADATA if journey is read_metadata_again else JobKind.INDEX)
+    (job,) = storage.catalogue.queue.claim(1)
     await journey(job, stripped)
     photo = storage.catalogue.known(KEY)
     assert photo is not None
@@ -255,8 +257,8 @@ async def test_other_words_beside_our_sentence_without_its_mark_are_a_person_s(
     await index_photo(claimed(storage), context)
     sentence = storage.catalogue.known(KEY).machine.text  # type: ignore[union-attr]
     said = replace(PLAIN, person_caption=sentence, comments=("Our first wall",))
-    storage.catalogue.enqueue_all(JobKind.METADATA)
-    (job,) = storage.catalogue.claim(1)
+    storage.catalogue.queue.enqueue_all(JobKind.METADATA)
+    (job,) = storage.catalogue.queue.claim(1)
     await read_metadata_again(job, replace(context, photos=Opener(steps, metadata=said)))
     photo = storage.catalogue.known(KEY)
     assert photo is not None
@@ -265,8 +267,12 @@ async def test_other_words_beside_our_sentence_without_its_mark_are_a_person_s(
 
 def corrected(storage: Storage, text: str | None) -> Job:
     """The job that a correction of the photo on the page makes, or its taking back."""
-    assert storage.catalogue.take_back(KEY) if text is None else storage.catalogue.correct(KEY, text)
-    (job,) = storage.catalogue.claim(1)
+    assert (
+        storage.catalogue.corrections.take_back(KEY)
+        if text is None
+        else storage.catalogue.corrections.correct(KEY, text)
+    )
+    (job,) = storage.catalogue.queue.claim(1)
     assert job.kind is JobKind.WORDS
     return job
 

@@ -117,7 +117,7 @@ async def test_outside_of_the_hours_it_waits_until_they_begin(library: Path, set
     with stored(settings) as storage:
         async with serving(settings, storage, library, newer, clock) as indexer:
             await until(lambda: indexer.progress().phase == Phase.IDLE)
-            assert (newer.asked, indexer.progress().queued, storage.catalogue.queued()) == ([], 0, 0)
+            assert (newer.asked, indexer.progress().queued, storage.catalogue.queue.queued()) == ([], 0, 0)
             clock.now = clock.now.replace(hour=5)
             indexer.wake()
             await until(lambda: models(storage) == {NEWER})
@@ -174,8 +174,8 @@ async def test_a_person_s_correction_stays_and_what_was_marked_wrong_is_tried_ag
 ) -> None:
     with stored(settings) as storage:
         by_name = {photo.files[0].path.name: photo.id for photo in all_photos(storage)}
-        storage.catalogue.correct(by_name["red.jpg"], "grandmother's wall")
-        storage.catalogue.mark_wrong(by_name["blue.jpg"])
+        storage.catalogue.corrections.correct(by_name["red.jpg"], "grandmother's wall")
+        storage.catalogue.feedback.mark_wrong(by_name["blue.jpg"])
         async with Indexer(settings, storage, captioner=CountingCaptioner()) as indexer:
             await indexer.work_off()
         corrected = (library / "red.jpg").read_bytes()
@@ -194,7 +194,7 @@ async def test_every_copy_of_a_photo_gets_the_newer_caption(library: Path, setti
     newer = CountingCaptioner(model=NEWER)
     with stored(settings) as storage:
         async with serving(settings, storage, library, newer, Clock(23)) as indexer:
-            await until(lambda: models(storage) == {NEWER} and not storage.catalogue.queued())
+            await until(lambda: models(storage) == {NEWER} and not storage.catalogue.queue.queued())
             assert indexer.progress().problem is None
     assert Counter(newer.asked)["red"] == 1
     for name in ("red.jpg", "copy.jpg"):
@@ -232,7 +232,7 @@ def recaptioning_of(catalogue: Catalogue, clock: Clock, told: list[int]) -> Reca
         catalogue,
         DailyHours.parse("22-6"),
         model=CAPTION.model,
-        queued=lambda: told.append(catalogue.queued()),
+        queued=lambda: told.append(catalogue.queue.queued()),
         clock=clock,
         portion=2,
     )
@@ -245,18 +245,18 @@ async def test_the_rest_waits_for_the_next_night(catalogue: Catalogue) -> None:
         await recaptioning.look()
         assert (told.pop(), recaptioning.remaining) == (2, remaining)
         await recaptioning.look()
-        assert (told, catalogue.queued()) == ([], 2), "what is queued is done first"
+        assert (told, catalogue.queue.queued()) == ([], 2), "what is queued is done first"
         settle_all(catalogue, caption=CAPTION)
     clock.now = clock.now.replace(hour=6, minute=0)
     await recaptioning.look()
-    assert (told, recaptioning.remaining, catalogue.queued()) == ([], 0, 0)
-    assert catalogue.models() == {"model-1": 2, "model-2": 4}
+    assert (told, recaptioning.remaining, catalogue.queue.queued()) == ([], 0, 0)
+    assert catalogue.feedback.models() == {"model-1": 2, "model-2": 4}
     clock.now = clock.now.replace(hour=22)
     await recaptioning.look()
     assert (told, recaptioning.remaining) == ([2], 0)
     settle_all(catalogue, caption=CAPTION)
     await recaptioning.look()
-    assert (told, catalogue.queued(), catalogue.models()) == ([2], 0, {"model-2": 6})
+    assert (told, catalogue.queue.queued(), catalogue.feedback.models()) == ([2], 0, {"model-2": 6})
 
 
 async def test_nothing_is_queued_while_other_work_waits(catalogue: Catalogue, root: Path) -> None:
@@ -265,7 +265,7 @@ async def test_nothing_is_queued_while_other_work_waits(catalogue: Catalogue, ro
     told: list[int] = []
     recaptioning = recaptioning_of(catalogue, Clock(23), told)
     await recaptioning.look()
-    assert (told, catalogue.queued(), recaptioning.remaining) == ([], 1, 0)
+    assert (told, catalogue.queue.queued(), recaptioning.remaining) == ([], 1, 0)
     settle_all(catalogue, caption=CAPTION)
     await recaptioning.look()
     assert told == [2]
@@ -285,15 +285,15 @@ async def test_progress_tells_of_all_that_remains(catalogue: Catalogue) -> None:
 
 
 def test_new_photos_go_before_what_is_queued_by_itself(catalogue: Catalogue, root: Path) -> None:
-    assert catalogue.enqueue_other_models("model-2", limit=3) == 3
+    assert catalogue.queue.enqueue_other_models("model-2", limit=3) == 3
     write(root / "new.jpg")
     rescan(catalogue, root)
-    catalogue.enqueue_all(JobKind.THUMBNAILS)
-    before = catalogue.claim(99)
+    catalogue.queue.enqueue_all(JobKind.THUMBNAILS)
+    before = catalogue.queue.claim(99)
     assert [job.kind for job in before] == [JobKind.INDEX, *[JobKind.THUMBNAILS] * 6]
     for job in before:
         catalogue.settle(job, indexed(job))
-    assert [job.kind for job in catalogue.claim(99)] == [JobKind.CAPTION] * 3
+    assert [job.kind for job in catalogue.queue.claim(99)] == [JobKind.CAPTION] * 3
 
 
 def test_a_portion_is_of_photos_and_takes_all_their_files(catalogue: Catalogue, root: Path) -> None:
@@ -301,30 +301,30 @@ def test_a_portion_is_of_photos_and_takes_all_their_files(catalogue: Catalogue, 
         write(root / "copies" / f"{number}.jpg", f"{number}.jpg")
     rescan(catalogue, root)
     settle_all(catalogue)
-    assert catalogue.enqueue_other_models("model-2", limit=2) == 4
-    assert catalogue.waiting_for_model("model-2") == 4
-    assert catalogue.enqueue_other_models("model-2", limit=9) == 8
-    assert catalogue.enqueue_other_models("model-2", limit=9) == 0
-    assert catalogue.enqueue_other_models("model-1", limit=9) == 0
+    assert catalogue.queue.enqueue_other_models("model-2", limit=2) == 4
+    assert catalogue.queue.waiting_for_model("model-2") == 4
+    assert catalogue.queue.enqueue_other_models("model-2", limit=9) == 8
+    assert catalogue.queue.enqueue_other_models("model-2", limit=9) == 0
+    assert catalogue.queue.enqueue_other_models("model-1", limit=9) == 0
 
 
 def test_what_was_set_aside_is_not_tried_every_night(catalogue: Catalogue) -> None:
-    assert catalogue.enqueue_other_models("model-2", limit=1) == 1
-    (job,) = catalogue.claim(1)
-    catalogue.fail(job, reason_saying("it could not be captioned"), kind="captioner", final=True)
-    assert catalogue.waiting_for_model("model-2") == 5
-    assert catalogue.enqueue_other_models("model-2", limit=9) == 5
-    assert catalogue.models() == {"model-1": 6}
-    assert catalogue.enqueue_all(JobKind.CAPTION, model="model-2") == 1, "whoever asks for it has it tried again"
+    assert catalogue.queue.enqueue_other_models("model-2", limit=1) == 1
+    (job,) = catalogue.queue.claim(1)
+    catalogue.queue.fail(job, reason_saying("it could not be captioned"), kind="captioner", final=True)
+    assert catalogue.queue.waiting_for_model("model-2") == 5
+    assert catalogue.queue.enqueue_other_models("model-2", limit=9) == 5
+    assert catalogue.feedback.models() == {"model-1": 6}
+    assert catalogue.queue.enqueue_all(JobKind.CAPTION, model="model-2") == 1, "whoever asks for it has it tried again"
 
 
 def test_a_correction_that_could_not_be_written_is_tried_as_reindex_tries_it(catalogue: Catalogue) -> None:
     (photo, *_) = catalogue.photos(catalogue.photo_ids())
-    catalogue.correct(photo.id, "grandmother's garden")
+    catalogue.corrections.correct(photo.id, "grandmother's garden")
     settle_all(catalogue)
-    catalogue.enqueue_other_models("model-2", limit=9)
-    assert catalogue.queued(JobKind.WORDS) == 1
-    assert catalogue.queued(JobKind.CAPTION) == 6
+    catalogue.queue.enqueue_other_models("model-2", limit=9)
+    assert catalogue.queue.queued(JobKind.WORDS) == 1
+    assert catalogue.queue.queued(JobKind.CAPTION) == 6
 
 
 def test_the_next_portion_is_found_through_the_index(catalogue: Catalogue) -> None:

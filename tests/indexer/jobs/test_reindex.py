@@ -58,11 +58,11 @@ async def test_a_newer_model_looks_at_cached_thumbnails_and_rewrites_the_caption
 ) -> None:
     newer = CountingCaptioner(model="colours-2")
     with stored(settings) as storage:
-        assert storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2") == 3
+        assert storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2") == 3
         assert await work_off(settings, storage, newer) == []
         assert sorted(newer.asked) == ["blue", "green", "red"]
         assert found(storage, "red") == ["a red wall seen by colours-2"]
-        assert storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2") == 0
+        assert storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2") == 0
     ours = read_own_caption((library / "red.jpg").read_bytes())
     assert ours is not None
     assert (ours.text, ours.model) == ("a red wall seen by colours-2", "colours-2")
@@ -78,14 +78,14 @@ async def test_pictures_are_asked_only_by_the_model_that_looked_at_them(library:
     older = CountingCaptioner(model="colours-2", embeddings=looks)
     newer = CountingCaptioner(model="colours-3", embeddings={"red": (1.0, 0.0), "green": (0.0, 1.0)})
     with stored(settings) as storage:
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model=older.model)
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model=older.model)
         await work_off(settings, storage, older)
         search = EmbeddedSearch(search_path(settings), Meaning(lambda: made_tower("colours-3", meant)))
         assert search.search(parse("crimson")).total == 0
-        assert storage.catalogue.wanting(JobKind.CAPTION, model=newer.model) == 3
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model=newer.model)
+        assert storage.catalogue.queue.wanting(JobKind.CAPTION, model=newer.model) == 3
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model=newer.model)
         await work_off(settings, storage, newer)
-        assert storage.catalogue.wanting(JobKind.CAPTION, model=newer.model) == 0
+        assert storage.catalogue.queue.wanting(JobKind.CAPTION, model=newer.model) == 0
         (hit,) = search.search(parse("crimson")).hits
         assert [photo.caption for photo in storage.catalogue.photos([hit.id])] == ["a red wall seen by colours-3"]
         search.close()
@@ -96,7 +96,7 @@ async def test_copies_share_the_newer_caption_and_both_files_get_it(library: Pat
     await index(settings, CountingCaptioner(), library)
     newer = CountingCaptioner(model="colours-2")
     with stored(settings) as storage:
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2")
         await work_off(settings, storage, newer)
     assert newer.asked.count("red") == 1
     for name in ("red.jpg", "copy.jpg"):
@@ -109,7 +109,7 @@ async def test_captioning_again_needs_no_originals(library: Path, settings: Sett
     library.rename(library.with_name("unplugged"))
     newer = CountingCaptioner(model="colours-2")
     with stored(settings) as storage:
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2")
         await work_off(settings, storage, newer)
         assert len(newer.asked) == 3
         assert {photo.machine.model for photo in all_photos(storage) if photo.machine} == {"colours-2"}
@@ -119,14 +119,14 @@ async def test_a_run_that_was_stopped_goes_on(library: Path, settings: Settings)
     newer = CountingCaptioner(model="colours-2")
     newer.gate = asyncio.Event()
     with stored(settings) as storage:
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2")
         async with Indexer(settings, storage, captioner=newer) as indexer:
             running = asyncio.create_task(indexer.work_off())
             while not newer.asked:
                 await asyncio.sleep(0.01)
             running.cancel()
             await asyncio.wait({running})
-        assert storage.catalogue.queued(JobKind.CAPTION) == 3
+        assert storage.catalogue.queue.queued(JobKind.CAPTION) == 3
         again = CountingCaptioner(model="colours-2")
         await work_off(settings, storage, again)
         assert len(again.asked) == 3
@@ -139,11 +139,11 @@ async def test_captions_taken_back_from_files_are_completed(library: Path, setti
     with stored(settings) as storage:
         with storage.catalogue._database.transaction() as writer:  # as if they had not had their turn
             writer.execute("UPDATE photo SET tags = '[]', embedding = NULL, look_model = NULL")
-        assert storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-1") == 3
+        assert storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-1") == 3
         await work_off(settings, storage, captioner)
         assert len(captioner.asked) == 3
         assert all(photo.machine and photo.machine.tags for photo in all_photos(storage))
-        assert storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-1") == 0
+        assert storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-1") == 0
 
 
 async def test_lost_thumbnails_are_made_again_without_captioning(library: Path, settings: Settings) -> None:
@@ -162,7 +162,7 @@ async def test_captioning_again_without_thumbnails_reads_the_originals(library: 
         path.unlink()
     newer = CountingCaptioner(model="colours-2")
     with stored(settings) as storage:
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2")
         assert len(await work_off(settings, storage, newer)) == 3
         assert found(storage, "green") == ["a green wall seen by colours-2"]
         assert storage.thumbnails.sizes() == {"grid": 3, "screen": 3}

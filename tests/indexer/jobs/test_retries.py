@@ -215,7 +215,7 @@ async def test_a_caption_by_another_model_that_could_not_be_written_is_written_l
         mount("-o", "remount,ro", library)
         with stored(settings) as storage:
             async with Indexer(settings, storage, captioner=CountingCaptioner(model="colours-2")) as indexer:
-                storage.catalogue.enqueue_all(JobKind.CAPTION, model="colours-2")
+                storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2")
                 await indexer.work_off()
         mount("-o", "remount,rw", library)
         await again(settings, library)
@@ -229,7 +229,7 @@ async def test_reindex_captions_writes_what_could_not_be_written(library: Path, 
     await index(settings_for(tmp_path, captions="off"), captioner, library)
     with stored(settings) as storage:
         assert "3 captions that could not be written before" in enqueue(Rebuild(captions=True), settings, storage)
-        assert storage.catalogue.queued(JobKind.WRITE) == PHOTOS
+        assert storage.catalogue.queue.queued(JobKind.WRITE) == PHOTOS
 
 
 async def test_hard_links_that_are_gone_are_noticed(library: Path, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ async def test_a_photo_that_may_be_read_now_is_tried_again_by_the_next_scan(tmp_
         outcome, decoded = await index_here(settings, library)
         assert (outcome.done, outcome.set_aside) == (2, 1)
         with stored(settings) as storage:
-            assert [one.kind for one in storage.catalogue.set_aside()] == ["denied"]
+            assert [one.kind for one in storage.catalogue.queue.set_aside()] == ["denied"]
             assert retry_below(storage.catalogue, settings, library) == 0
             denied.chmod(0o644)
             assert retry_below(storage.catalogue, settings, library) == 1
@@ -328,8 +328,8 @@ def storage(tmp_path: Path) -> Iterator[Storage]:
 
 def set_aside(storage: Storage, kind: FailureKind) -> None:
     """Fails what comes next, for good as far as this attempt goes."""
-    (job,) = storage.catalogue.claim(1)
-    storage.catalogue.fail(job, reason_saying("for a reason"), kind=kind, final=True)
+    (job,) = storage.catalogue.queue.claim(1)
+    storage.catalogue.queue.fail(job, reason_saying("for a reason"), kind=kind, final=True)
 
 
 def test_between_scans_nothing_is_tried_that_only_a_try_can_tell(storage: Storage, root: Path) -> None:
@@ -346,33 +346,33 @@ def test_what_was_set_aside_for_a_passing_reason_is_tried_again_at_a_start(
 ) -> None:
     rescan(storage.catalogue, root)
     set_aside(storage, kind)
-    assert storage.catalogue.queued() == 0
-    assert storage.catalogue.try_again_at_start() == 1
-    assert storage.catalogue.queued() == 1
+    assert storage.catalogue.queue.queued() == 0
+    assert storage.catalogue.retries.try_again_at_start() == 1
+    assert storage.catalogue.queue.queued() == 1
     for _ in range(10):  # each start may be a crash of the same photo's
         set_aside(storage, kind)
-        if not storage.catalogue.try_again_at_start():
+        if not storage.catalogue.retries.try_again_at_start():
             break
-    assert storage.catalogue.queued() == 0
+    assert storage.catalogue.queue.queued() == 0
 
 
 @pytest.mark.parametrize("kind", [FailureKind.UNREADABLE, FailureKind.DEATH])
 def test_a_start_ends_nothing_that_is_wrong_with_the_photo(storage: Storage, root: Path, kind: FailureKind) -> None:
     rescan(storage.catalogue, root)
     set_aside(storage, kind)
-    assert storage.catalogue.try_again_at_start() == 0
-    assert storage.catalogue.try_again_what_is_due() == 0
+    assert storage.catalogue.retries.try_again_at_start() == 0
+    assert storage.catalogue.retries.try_again_what_is_due() == 0
 
 
 @pytest.mark.parametrize("kind", sorted(set(FailureKind) - {FailureKind.UNREADABLE, FailureKind.DENIED}))
 def test_waits_grow_and_end_by_themselves(storage: Storage, root: Path, kind: FailureKind) -> None:
     rescan(storage.catalogue, root)
     set_aside(storage, kind)
-    assert storage.catalogue.try_again_what_is_due() == 0
+    assert storage.catalogue.retries.try_again_what_is_due() == 0
     hour_ago = "2000-01-01T00:00:00.000+00:00"
     with storage.catalogue._database.transaction() as writer:
         writer.execute("UPDATE job SET retry_at = ?", (hour_ago,))
-    assert storage.catalogue.try_again_what_is_due() == 1
+    assert storage.catalogue.retries.try_again_what_is_due() == 1
     set_aside(storage, kind)
     (row,) = storage.catalogue._database.reader.execute("SELECT rounds, retry_at FROM job").fetchall()
     assert row["rounds"] == 2
@@ -385,7 +385,7 @@ def test_a_changed_file_begins_anew(storage: Storage, root: Path) -> None:
     rescan(storage.catalogue, root)
     set_aside(storage, FailureKind.READER)
     path = write(root / "a.jpg", "something else")
-    storage.catalogue.note(storage.catalogue.begin_scan(root), [found(root, path)])
+    storage.catalogue.scans.note(storage.catalogue.scans.begin_scan(root), [found(root, path)])
     (row,) = storage.catalogue._database.reader.execute("SELECT state, rounds, retry_at FROM job").fetchall()
     assert tuple(row) == ("queued", 0, None)
 

@@ -77,8 +77,8 @@ def runner_for(
 
 
 def queue(storage: Storage, library: Path) -> None:
-    walk = storage.catalogue.begin_scan(library)
-    storage.catalogue.note(walk, [found(library, path) for path in sorted(library.glob("*.jpg"))])
+    walk = storage.catalogue.scans.begin_scan(library)
+    storage.catalogue.scans.note(walk, [found(library, path) for path in sorted(library.glob("*.jpg"))])
 
 
 async def test_a_set_up_error_takes_its_claims_back_however_often_it_happens(library: Path, settings: Settings) -> None:
@@ -87,11 +87,11 @@ async def test_a_set_up_error_takes_its_claims_back_however_often_it_happens(lib
             async with Indexer(settings, storage, captioner=UnusableBundle()) as indexer:
                 with pytest.raises(SetupError, match="cut short"):
                     await indexer.index_once((library,))
-            assert storage.catalogue.in_hand() == []
-            assert storage.catalogue.set_aside() == []
+            assert storage.catalogue.queue.in_hand() == []
+            assert storage.catalogue.queue.set_aside() == []
     with stored(settings) as storage:
-        assert {job.attempt for job in storage.catalogue.claim(10)} == {1}
-        storage.catalogue.recover()
+        assert {job.attempt for job in storage.catalogue.queue.claim(10)} == {1}
+        storage.catalogue.queue.recover()
     assert (await index(settings, CountingCaptioner(), library)).done == 3
 
 
@@ -108,7 +108,7 @@ class SlowClaims:
     def claim(self, limit: int) -> list[Job]:
         self.claiming.set()
         assert self.go_on.wait(LONG_S)
-        return self._catalogue.claim(limit)
+        return self._catalogue.queue.claim(limit)
 
 
 async def test_a_claim_that_is_made_in_a_thread_is_given_back_when_the_runner_is_cancelled(
@@ -125,8 +125,8 @@ async def test_a_claim_that_is_made_in_a_thread_is_given_back_when_the_runner_is
         slow.go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await running
-    assert storage.catalogue.in_hand() == []
-    assert {job.attempt for job in storage.catalogue.claim(10)} == {1}
+    assert storage.catalogue.queue.in_hand() == []
+    assert {job.attempt for job in storage.catalogue.queue.claim(10)} == {1}
 
 
 async def test_a_captioner_that_was_killed_while_it_started_costs_no_photo(
@@ -138,7 +138,7 @@ async def test_a_captioner_that_was_killed_while_it_started_costs_no_photo(
         runner = runner_for(context)
         runner.finish()
         await runner.run()
-    assert storage.catalogue.set_aside() == []
+    assert storage.catalogue.queue.set_aside() == []
     assert len(all_photos(storage)) == 3
     assert runner.problem is None
 
@@ -153,8 +153,8 @@ async def test_a_captioner_that_never_starts_is_about_the_set_up_and_no_photo_s_
         )
         with pytest.raises(SetupError, match="before it was ready"):
             await runner_for(context).run()
-    assert (storage.catalogue.set_aside(), storage.catalogue.in_hand()) == ([], [])
-    assert {job.attempt for job in storage.catalogue.claim(10)} == {1}
+    assert (storage.catalogue.queue.set_aside(), storage.catalogue.queue.in_hand()) == ([], [])
+    assert {job.attempt for job in storage.catalogue.queue.claim(10)} == {1}
 
 
 async def test_a_service_goes_on_trying_says_so_and_can_be_stopped(
@@ -172,7 +172,7 @@ async def test_a_service_goes_on_trying_says_so_and_can_be_stopped(
         assert "before it was ready" in str(runner.problem)
         runner.stop()
         await asyncio.wait_for(running, LONG_S)
-    assert (storage.catalogue.set_aside(), storage.catalogue.in_hand()) == ([], [])
+    assert (storage.catalogue.queue.set_aside(), storage.catalogue.queue.in_hand()) == ([], [])
 
 
 async def test_a_reader_that_was_killed_while_it_started_costs_no_photo(
@@ -195,7 +195,7 @@ async def test_a_reader_that_was_killed_while_it_started_costs_no_photo(
         runner = runner_for(context)
         runner.finish()
         await runner.run()
-    assert storage.catalogue.set_aside() == []
+    assert storage.catalogue.queue.set_aside() == []
     assert len(all_photos(storage)) == 3
 
 
@@ -208,8 +208,8 @@ async def test_photos_at_which_a_captioner_failed_in_a_row_are_not_to_blame(tmp_
     with pytest.raises(SetupError, match="in a row"):
         await index(settings, captioner, root)
     with stored(settings) as storage:
-        assert storage.catalogue.set_aside() == []
-        assert storage.catalogue.in_hand() == []
+        assert storage.catalogue.queue.set_aside() == []
+        assert storage.catalogue.queue.in_hand() == []
     outcome = await index(settings, CountingCaptioner(), root)
     assert (outcome.done, outcome.set_aside) == (8, 0)
 
@@ -236,4 +236,4 @@ async def test_nor_is_a_photo_that_fails_while_the_captioner_is_given_up(
         runner.finish()
         with pytest.raises(SetupError, match="in a row"):
             await runner.run()
-    assert storage.catalogue.set_aside() == []
+    assert storage.catalogue.queue.set_aside() == []

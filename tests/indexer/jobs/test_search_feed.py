@@ -71,15 +71,15 @@ class World:
         return key_of(self.file(number))
 
     def add(self, number: int) -> None:
-        self.catalogue.note_one(found(self.root, write(self.file(number))))
+        self.catalogue.scans.note_one(found(self.root, write(self.file(number))))
         settle_all(self.catalogue)
 
     def remove(self, number: int) -> None:
         self.file(number).unlink()
-        self.catalogue.note_gone(self.root, self.file(number))
+        self.catalogue.scans.note_gone(self.root, self.file(number))
 
     def change(self, number: int) -> None:
-        self.catalogue.correct(self.key(number), "the words of a person")
+        self.catalogue.corrections.correct(self.key(number), "the words of a person")
 
     def change_all(self) -> None:
         for number in range(10):
@@ -114,7 +114,7 @@ class World:
         held, wanted = self.held(), self.wanted()
         return {key: held[key] for key in held if key not in refused} == {
             key: wanted[key] for key in wanted if key not in refused
-        } and not self.catalogue.differences(self.search.held())
+        } and not self.catalogue.outbox.differences(self.search.held())
 
 
 @pytest.fixture(params=sorted(SERVERS))
@@ -216,7 +216,7 @@ def test_a_server_put_back_to_an_older_state(world: World, restart: bool, caplog
     world.remove(3)
     world.add(10)
     world.catch_up()
-    queued = world.catalogue.queued(JobKind.CAPTION)
+    queued = world.catalogue.queue.queued(JobKind.CAPTION)
     world.search.server.restore(older)
     if restart:
         world.restart_feed()
@@ -226,7 +226,7 @@ def test_a_server_put_back_to_an_older_state(world: World, restart: bool, caplog
     assert world.agrees()
     assert "1 missing, 2 outdated, 1 too many" in caplog.text
     assert len(world.search.put_ids) == pushed + 3, "only what differed"
-    assert world.catalogue.queued(JobKind.CAPTION) == queued == 0
+    assert world.catalogue.queue.queued(JobKind.CAPTION) == queued == 0
 
 
 def test_a_server_wiped_under_the_batch_that_it_confirms(world: World) -> None:
@@ -274,7 +274,7 @@ def test_what_the_catalogue_never_heard_of_is_deleted(world: World, tmp_path: Pa
     feed = FeedSteps(elsewhere, world.search)
     root = tmp_path / "other" / "photos"
     for number in range(3):
-        elsewhere.note_one(found(root, root / f"{number}.jpg"))
+        elsewhere.scans.note_one(found(root, root / f"{number}.jpg"))
     settle_all(elsewhere)
     while feed.step():
         pass
@@ -343,7 +343,7 @@ def test_what_was_refused_is_tried_once_more(world: World, how: str) -> None:
     world.catch_up()
     world.search.refuses = {}
     if how == "asked for":
-        assert world.catalogue.mark_all_unpushed() == 10
+        assert world.catalogue.outbox.mark_all_unpushed() == 10
     else:
         world.search.server.wipe()
     world.catch_up()
@@ -359,7 +359,7 @@ def test_pushing_everything_again_also_drops_what_is_too_much(world: World) -> N
     world.catch_up()
     world.search.server.restore(strange)
     world.search.put_ids.clear()
-    assert world.catalogue.mark_all_unpushed() == 9
+    assert world.catalogue.outbox.mark_all_unpushed() == 9
     world.remove(2)
     world.catch_up()
     assert world.agrees()
@@ -528,7 +528,7 @@ class Weather(RuleBasedStateMachine):
 
     @rule()
     def push_everything(self) -> None:
-        self.world.catalogue.mark_all_unpushed()
+        self.world.catalogue.outbox.mark_all_unpushed()
 
     @rule(number=st.integers(1, 3))
     def declare_other_settings(self, number: int) -> None:
@@ -545,15 +545,15 @@ class Weather(RuleBasedStateMachine):
         refused = {one.photo.id for one in self.world.catalogue.refused()}
         assert self.world.wanted().keys() - self.world.held().keys() <= refused
         assert self.world.catalogue.counts().unpushed == 0
-        assert self.world.catalogue.removed(1) == []
+        assert self.world.catalogue.outbox.removed(1) == []
         if isinstance(search.server, MemoryServer):
             assert search.server.backend.state.second is None
             assert search.server.backend.state.first_settings == search.server.backend.settings
 
     @invariant()
     def nobody_captions_again(self) -> None:
-        assert self.world.catalogue.queued(JobKind.CAPTION) == 0
-        assert self.world.catalogue.queued(JobKind.INDEX) == 0
+        assert self.world.catalogue.queue.queued(JobKind.CAPTION) == 0
+        assert self.world.catalogue.queue.queued(JobKind.INDEX) == 0
 
 
 class EmbeddedWeather(Weather):
@@ -669,14 +669,14 @@ def test_an_older_catalogue_keeps_what_it_knew_and_looks_at_search_once(tmp_path
                 (f"{number:032x}", revision, search_revision, gone),
             )
     with Catalogue(tmp_path / "catalogue.db") as catalogue:
-        assert (catalogue.counts().unpushed, len(catalogue.removed(9)), catalogue.pushed()) == (2, 1, 3)
-        assert catalogue.search_position() == ""
+        assert (catalogue.counts().unpushed, len(catalogue.outbox.removed(9)), catalogue.outbox.pushed()) == (2, 1, 3)
+        assert catalogue.outbox.search_position() == ""
         feed = FeedSteps(catalogue, search)
         while feed.step():
             pass
         assert dict(search.held()) == {f"{number:032x}": revision for number, revision in enumerate((3, 4, 1))}
-        assert catalogue.search_position() == search.checkpoint()
-        assert catalogue.differences(search.held()) == Differences()
+        assert catalogue.outbox.search_position() == search.checkpoint()
+        assert catalogue.outbox.differences(search.held()) == Differences()
     search.close()
 
 
@@ -689,7 +689,7 @@ def test_nothing_changes_where_the_comparison_breaks_off(world: World) -> None:
 
     deleted: list[str] = []
     with pytest.raises(SearchError):
-        world.catalogue.reconcile(broken(), deleted.extend)
+        world.catalogue.outbox.reconcile(broken(), deleted.extend)
     assert world.catalogue.counts().unpushed == 0
     assert deleted == []
     assert world.agrees()

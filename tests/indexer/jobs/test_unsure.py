@@ -71,7 +71,7 @@ def the_red_one(settings: Settings, name: str = "red.jpg") -> Photo:
 async def caption_again(settings: Settings, captioner: CountingCaptioner) -> None:
     """As `recollect reindex --captions`."""
     with stored(settings) as storage:
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model=captioner.model)
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model=captioner.model)
     await index(settings, captioner)
 
 
@@ -132,7 +132,7 @@ async def test_an_older_sentence_is_taken_out_byte_for_byte_and_a_surer_model_wr
     assert photo.metadata.machine_caption is None
     assert (await index(settings, NewerModel({}), library)).done == 0, "our own write starts no loop"
     with stored(settings) as storage:
-        assert [file.path.name for _, file in storage.catalogue.captioned_files()] == ["blue.jpg"]
+        assert [file.path.name for _, file in storage.catalogue.corrections.captioned_files()] == ["blue.jpg"]
     await caption_again(settings, NewerModel({}, model="colours-3"))
     written = sidecar if captions == "sidecar" else library / "red.jpg"
     own = read_own_caption(written.read_bytes())
@@ -162,7 +162,7 @@ async def test_a_photo_on_which_nothing_is_seen_is_asked_once(library: Path, set
     await caption_again(settings, newer)
     assert newer.asked.count("red") == 1
     with stored(settings) as storage:
-        assert storage.catalogue.wanting(JobKind.CAPTION, model=newer.model) == 0
+        assert storage.catalogue.queue.wanting(JobKind.CAPTION, model=newer.model) == 0
         assert storage.catalogue.counts().with_caption == 1
 
 
@@ -227,18 +227,18 @@ async def test_a_correction_stays_and_what_comes_after_it_is_not_written(
 ) -> None:
     await index(settings, CountingCaptioner(), library)
     with stored(settings) as storage:
-        storage.catalogue.correct(the_red_one(settings).id, "Oma's wall")
+        storage.catalogue.corrections.correct(the_red_one(settings).id, "Oma's wall")
     await index(settings, CountingCaptioner(), library)
     corrected = (library / "red.jpg").read_bytes()
     await caption_again(settings, NewerModel({"red": DOUBTED}))
     assert (library / "red.jpg").read_bytes() == corrected
     with stored(settings) as storage:
-        storage.catalogue.take_back(the_red_one(settings).id)
+        storage.catalogue.corrections.take_back(the_red_one(settings).id)
     await index(settings, NewerModel({}), library)
     assert (library / "red.jpg").read_bytes() == original
     assert the_red_one(settings).caption_reason == UNSURE
     with stored(settings) as storage:
-        storage.catalogue.correct(the_red_one(settings).id, "Oma's wall")
+        storage.catalogue.corrections.correct(the_red_one(settings).id, "Oma's wall")
     await index(settings, NewerModel({}), library)
     assert the_red_one(settings).caption_place is CaptionPlace.EXIF
 
@@ -290,10 +290,10 @@ async def test_a_process_that_dies_while_taking_a_sentence_out_has_not_taken_it_
     await index(settings, CountingCaptioner(), library)
     newer = NewerModel({"red": DOUBTED})
     with stored(settings) as storage:
-        storage.catalogue.enqueue_all(JobKind.CAPTION, model=newer.model)
-        for job in storage.catalogue.claim(2):
+        storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model=newer.model)
+        for job in storage.catalogue.queue.claim(2):
             if job.file.path.name == "red.jpg":
-                storage.catalogue.note_withdrawing(job)
+                storage.catalogue.corrections.note_withdrawing(job)
                 assert undo_caption(job.file.path).exact
     await index(settings, newer, library)
     assert (library / "red.jpg").read_bytes() == original
@@ -316,7 +316,7 @@ async def test_a_sentence_that_can_t_be_taken_out_stays_and_the_reason_says_so(
     assert photo.caption_place is CaptionPlace.INDEX
     assert photo.caption_reason not in {None, UNSURE}
     with stored(settings) as storage:
-        assert "red.jpg" in {file.path.name for _, file in storage.catalogue.captioned_files()}
+        assert "red.jpg" in {file.path.name for _, file in storage.catalogue.corrections.captioned_files()}
     (library.parent / "linked.jpg").unlink()
     touched(library / "red.jpg")
     await index(settings, NewerModel({}), library)

@@ -221,7 +221,9 @@ async def test_its_description_is_a_person_s_caption_all_the_way(tmp_path: Path)
         with stored(settings) as storage:
             [one] = all_photos(storage)
             catalogue = storage.catalogue
-            assert catalogue.take_back(one.id) if text is None else catalogue.correct(one.id, text)
+            assert (
+                catalogue.corrections.take_back(one.id) if text is None else catalogue.corrections.correct(one.id, text)
+            )
 
     assert await shown() == ("Oma's garden", CaptionBy.PERSON)
     assert photo.read_bytes() == original, "our sentence never stands beside a person's"

@@ -63,7 +63,7 @@ async def test_a_library_that_is_mounted_after_the_start_is_found(
         write(disk / f"{number}.jpg")
     root.mkdir()
     async with going_on(catalogue, settings, root) as scheduler:
-        await until(lambda: catalogue.roots() and catalogue.roots()[0].walked_at)
+        await until(lambda: catalogue.scans.roots() and catalogue.scans.roots()[0].walked_at)
         with bound(disk, root):
             await until(lambda: files(catalogue) == 3)
             assert not scheduler.problems
@@ -83,10 +83,10 @@ async def test_a_library_that_is_unmounted_and_mounted_again_is_found_again(
             await until(lambda: files(catalogue) == 30 and not scheduler.walking)
         await until(lambda: scheduler.problems)
         assert "is empty" in str(scheduler.problems[0])
-        assert catalogue.roots()[0].held_back == scheduler.problems[0]
+        assert catalogue.scans.roots()[0].held_back == scheduler.problems[0]
         with bound(disk, root):
             await until(lambda: not scheduler.problems)
-            assert catalogue.roots()[0].held_back is None
+            assert catalogue.scans.roots()[0].held_back is None
             if settings.watch:
                 write(root / "new.jpg")
                 await until(lambda: files(catalogue) == 31)
@@ -118,7 +118,7 @@ async def test_a_root_that_is_renamed_away_and_back_is_found_again(
         assert "can't be read" in str(scheduler.problems[0])
         away.rename(root)
         await until(lambda: not scheduler.problems)
-        assert (catalogue.counts().missing, catalogue.roots()[0].held_back) == (0, None)
+        assert (catalogue.counts().missing, catalogue.scans.roots()[0].held_back) == (0, None)
         if settings.watch:
             write(root / "new.jpg")
             await until(lambda: files(catalogue) == 31)
@@ -153,13 +153,13 @@ async def test_what_stays_unreadable_is_not_scanned_again_and_again(
     (root / "locked").chmod(0)
     monkeypatch.setattr("indexer.scanning.scheduler.can_be_looked_at", lambda place: True)
     scans: list[Path] = []
-    begin_scan = catalogue.begin_scan
+    begin_scan = catalogue.scans.begin_scan
 
     def counted(walked: Path) -> ScanState:
         scans.append(walked)
         return begin_scan(walked)
 
-    monkeypatch.setattr(catalogue, "begin_scan", counted)
+    monkeypatch.setattr(catalogue.scans, "begin_scan", counted)
     with as_nobody(tmp_path):
         async with going_on(catalogue, replace(settings, watch=False), root):
             await until(lambda: len(scans) >= 2)

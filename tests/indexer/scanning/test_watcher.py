@@ -58,7 +58,7 @@ async def running(catalogue: Catalogue, root: Path) -> AsyncIterator[Watcher]:
     task = asyncio.create_task(watcher.run())
     markers = 0
     try:
-        while not catalogue.queued():  # until the watches stand
+        while not catalogue.queue.queued():  # until the watches stand
             write(root / f"marker {markers}.jpg")
             markers += 1
             await asyncio.sleep(0.3)
@@ -80,10 +80,10 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_new_changed_and_deleted_files_are_noted(catalogue: Catalogue, root: Path) -> None:
     async with running(catalogue, root):
         write(root / "2020" / "new.jpg")
-        await until(lambda: catalogue.queued() >= 1)
+        await until(lambda: catalogue.queue.queued() >= 1)
         names = {job.file.path.name for job in settle_all(catalogue)}
         write(root / "2019" / "3.jpg", "edited")
-        await until(lambda: catalogue.queued() >= 1 or "3.jpg" in names)
+        await until(lambda: catalogue.queue.queued() >= 1 or "3.jpg" in names)
         names |= {job.file.path.name for job in settle_all(catalogue)}
         assert {"new.jpg", "3.jpg"} <= names
         (root / "2019" / "4.jpg").unlink()
@@ -95,14 +95,14 @@ async def test_a_folder_that_is_moved_into_the_library_is_read(catalogue: Catalo
     write(outside / "DCIM" / "one.jpg")
     async with running(catalogue, root):
         outside.rename(root / "card")
-        await until(lambda: catalogue.queued() == 1)
+        await until(lambda: catalogue.queue.queued() == 1)
 
 
 @pytest.mark.parametrize("name", ["5.xmp", "5.JPG.XMP", "5.jpg.json", "5.jpg.supplemental-metadata.json"])
 async def test_an_edited_sidecar_is_noted(catalogue: Catalogue, root: Path, name: str) -> None:
     async with running(catalogue, root):
         write(root / "2019" / name, "a person's words")
-        await until(lambda: catalogue.queued() == 1)
+        await until(lambda: catalogue.queue.queued() == 1)
         assert [job.file.path.name for job in settle_all(catalogue)] == ["5.jpg"]
 
 
@@ -135,7 +135,7 @@ def test_a_file_is_noted_only_when_it_has_stopped_growing(
         paths.reported([str(path)])
         assert paths.look().noted == 0
     assert looks(paths) == 1
-    assert catalogue.queued() == 1
+    assert catalogue.queue.queued() == 1
 
 
 def test_a_file_that_grows_without_reports_is_waited_for(
@@ -155,14 +155,14 @@ def test_a_renamed_file_is_moved_and_not_read(catalogue: Catalogue, root: Path, 
     old.rename(new)
     paths.reported([str(old), str(new)])
     assert looks(paths) == 1
-    assert (catalogue.queued(), catalogue.counts().missing) == (0, 0)
+    assert (catalogue.queue.queued(), catalogue.counts().missing) == (0, 0)
 
 
 def test_a_renamed_folder_is_moved_and_not_read(catalogue: Catalogue, root: Path, paths: PathDebouncer) -> None:
     (root / "2019").rename(root / "summer")
     paths.reported([str(root / "2019"), str(root / "summer")])
     assert looks(paths) == 30
-    assert (catalogue.queued(), catalogue.counts().missing, catalogue.counts().files) == (0, 0, 30)
+    assert (catalogue.queue.queued(), catalogue.counts().missing, catalogue.counts().files) == (0, 0, 30)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_what_a_walk_passes_over_is_not_noted(
     write(root / "no" / ".nomedia")
     paths.reported([str(write(root / name)), str((root / name).parent)])
     assert looks(paths) == 0
-    assert catalogue.queued() == 0
+    assert catalogue.queue.queued() == 0
 
 
 def test_a_nomedia_file_asks_for_a_walk(root: Path, paths: PathDebouncer) -> None:
@@ -189,7 +189,7 @@ def test_a_path_through_a_linked_folder_is_left_to_a_walk(
     write(root / "2019" / "1.jpg", "edited")
     paths.reported([str(root / "link" / "1.jpg")])
     assert wants_a_walk(paths)
-    assert catalogue.queued() == 0
+    assert catalogue.queue.queued() == 0
 
 
 def test_a_mass_deletion_is_left_to_a_walk(catalogue: Catalogue, root: Path, paths: PathDebouncer) -> None:

@@ -92,10 +92,10 @@ class House:
 
     def add(self, number: int, *, key: str = "") -> None:
         path = self.root / f"{number}.jpg"
-        self.catalogue.note_one(found(self.root, write(path)))
+        self.catalogue.scans.note_one(found(self.root, write(path)))
         thing = THINGS[number % len(THINGS)]
         words = Caption(f"a {thing} and a house", 0.5, (Tag(thing, 0.9),), (0.6, 0.8), "model-1")
-        for job in self.catalogue.claim(100):
+        for job in self.catalogue.queue.claim(100):
             if job.kind is JobKind.INDEX:
                 settled = indexed(job, caption=words)
                 self.catalogue.settle(job, replace(settled, content_key=key or settled.content_key))
@@ -104,12 +104,12 @@ class House:
         self.present.append(number)
 
     def change(self, number: int) -> None:
-        self.catalogue.correct(self.key(number), f"the words of a person {secrets.token_hex(3)}")
+        self.catalogue.corrections.correct(self.key(number), f"the words of a person {secrets.token_hex(3)}")
 
     def remove(self, number: int) -> None:
         path = self.root / f"{number}.jpg"
         path.unlink()
-        self.catalogue.note_gone(self.root, path)
+        self.catalogue.scans.note_gone(self.root, path)
         self.present.remove(number)
 
     def catch_up(self) -> None:
@@ -133,12 +133,12 @@ class House:
     def check(self) -> None:
         """Search has the catalogue's photos in their latest revision, says so, and nobody captions anything again."""
         assert self.held() == self.wanted()
-        assert self.catalogue.differences(self.search.held()) == Differences()
+        assert self.catalogue.outbox.differences(self.search.held()) == Differences()
         assert self.search.count() == len(self.present)
         assert self.search.search(parse("house -person")).total + self.corrected() == len(self.present)
         assert self.catalogue.counts().unpushed == 0
         for kind in (JobKind.CAPTION, JobKind.INDEX):
-            assert self.catalogue.queued(kind) == 0
+            assert self.catalogue.queue.queued(kind) == 0
 
     def corrected(self) -> int:
         return self.search.search(parse('"words of a person"')).total

@@ -172,10 +172,10 @@ async def test_thumbnails_that_a_row_lacks_become_jobs(library: Path, settings: 
         first, *_ = storage.catalogue.photo_ids()
         storage.thumbnails.delete([first])
         assert storage.thumbnails.lacking(storage.catalogue.photo_ids()) == [first]
-        assert storage.catalogue.enqueue_thumbnails([first]) == 1
-        assert storage.catalogue.enqueue_thumbnails([first]) == 0
+        assert storage.catalogue.queue.enqueue_thumbnails([first]) == 1
+        assert storage.catalogue.queue.enqueue_thumbnails([first]) == 0
         assert storage.catalogue.counts().thumbnails_waiting == 1
-        assert storage.catalogue.queued(JobKind.THUMBNAILS) == 1
+        assert storage.catalogue.queue.queued(JobKind.THUMBNAILS) == 1
 
 
 def test_a_damaged_file_is_begun_anew_once_for_all_threads(tmp_path: Path) -> None:

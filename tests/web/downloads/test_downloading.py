@@ -93,8 +93,8 @@ async def test_a_copy_stands_in_for_a_file_that_is_gone(page: Page) -> None:
     gone, root, catalogue = path(page, NAMES[0]), page.settings.photos[0], page.storage.catalogue
     copy = gone.with_name("copy.jpg")
     copy.write_bytes(gone.read_bytes())
-    catalogue.note(catalogue.begin_scan(root), [FoundFile(root, copy, file_stamp(copy.stat()))])
-    (job,) = catalogue.claim(1)
+    catalogue.scans.note(catalogue.scans.begin_scan(root), [FoundFile(root, copy, file_stamp(copy.stat()))])
+    (job,) = catalogue.queue.claim(1)
     metadata = MadePhoto(NAMES[0]).metadata
     catalogue.settle(job, IndexedPhoto(KEYS[0], metadata, job.file.stamp, None))
     assert (await zipped(page, KEYS[0])).namelist() == ["beach.jpg"]

@@ -247,14 +247,18 @@ async def test_no_text_of_any_page_is_forgotten(start_page: StartPage) -> None:
     page = await bracketed_page(start_page)
     catalogue, root = page.storage.catalogue, page.settings.photos[0]
     (root / "δρόμος.webp").write_bytes(b"")
-    catalogue.note_one(FoundFile(root, root / "δρόμος.webp", file_stamp((root / "δρόμος.webp").stat())))
-    for job in catalogue.claim(9):
-        catalogue.fail(job, Reason(ReasonCode.FILE_EMPTY), kind="unreadable", final=True)
+    catalogue.scans.note_one(FoundFile(root, root / "δρόμος.webp", file_stamp((root / "δρόμος.webp").stat())))
+    for job in catalogue.queue.claim(9):
+        catalogue.queue.fail(job, Reason(ReasonCode.FILE_EMPTY), kind="unreadable", final=True)
     for path in PATHS:
         await assert_all_is_translated(page, path)
     one = content_key("Ελλάδα/ήλιος.webp")
-    catalogue.change_words(one, add=("γιορτή",))
-    for change in (catalogue.mark_wrong, lambda photo: catalogue.correct(photo, "καμία βάρκα"), catalogue.take_back):
+    catalogue.feedback.change_words(one, add=("γιορτή",))
+    for change in (
+        catalogue.feedback.mark_wrong,
+        lambda photo: catalogue.corrections.correct(photo, "καμία βάρκα"),
+        catalogue.corrections.take_back,
+    ):
         change(one)
         await assert_all_is_translated(page, f"/photo/{one}")
     for form, fields in (("caption", {"text": "\u200b"}), ("words", {"text": "ω" * 101})):

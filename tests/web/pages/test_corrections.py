@@ -31,7 +31,7 @@ async def page(start_page: StartPage) -> Page:
 def settle_words(page: Page, place: CaptionPlace, reason: str | None = None) -> None:
     """What the indexer does with the jobs that a correction makes."""
     catalogue = page.storage.catalogue
-    while jobs := catalogue.claim(9):
+    while jobs := catalogue.queue.claim(9):
         for job in jobs:
             assert job.kind is JobKind.WORDS
             photo = catalogue.photo(job.content_key or "")
@@ -135,17 +135,17 @@ async def test_the_page_says_where_the_words_are(page: Page) -> None:
 
 async def test_copies_that_take_the_words_differently_are_told_apart(page: Page) -> None:
     catalogue, root = page.storage.catalogue, page.settings.photos[0]
-    walk = catalogue.begin_scan(root)
+    walk = catalogue.scans.begin_scan(root)
     shutil.copy(root / NAME, root / "copy.jpg")
-    catalogue.note(
+    catalogue.scans.note(
         walk, [FoundFile(root, root / name, file_stamp((root / name).stat())) for name in (NAME, "copy.jpg")]
     )
-    [job] = catalogue.claim(9)
+    [job] = catalogue.queue.claim(9)
     photo = catalogue.photo(KEY)
     assert photo is not None
     catalogue.settle(job, IndexedPhoto(KEY, photo.metadata, job.file.stamp, None))
     await save(page, OMA)
-    for job in catalogue.claim(9):
+    for job in catalogue.queue.claim(9):
         place, why = (
             (CaptionPlace.EXIF, None)
             if job.file.path.name == "quay.jpg"
@@ -180,8 +180,8 @@ async def test_the_model_s_sentence_is_not_called_the_caption_that_a_person_wrot
 
 async def test_a_file_that_was_given_up_says_why(page: Page) -> None:
     await save(page, OMA)
-    [job] = page.storage.catalogue.claim(9)
-    page.storage.catalogue.fail(job, reason_saying("the disk did not answer"), kind="unreadable", final=True)
+    [job] = page.storage.catalogue.queue.claim(9)
+    page.storage.catalogue.queue.fail(job, reason_saying("the disk did not answer"), kind="unreadable", final=True)
     body = await page.text(f"/photo/{KEY}")
     assert "Corrected by hand; kept in the catalogue only: the disk did not answer." in body
 
@@ -189,7 +189,7 @@ async def test_a_file_that_was_given_up_says_why(page: Page) -> None:
 async def test_a_file_that_is_not_there_gets_the_words_later(page: Page) -> None:
     root = page.settings.photos[0]
     shutil.move(root / NAME, root.parent / "quay.jpg")
-    page.storage.catalogue.note_gone(root, root / NAME)
+    page.storage.catalogue.scans.note_gone(root, root / NAME)
     await save(page, OMA)
     body = await page.text(f"/photo/{KEY}")
     assert "Corrected by hand; to be written into the photo when its file is back." in body

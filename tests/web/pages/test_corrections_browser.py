@@ -44,12 +44,12 @@ async def server(rooms: tuple[TestServer, Storage]) -> AsyncIterator[TestServer]
 @pytest.fixture(autouse=True)
 def as_it_was(rooms: tuple[TestServer, Storage]) -> Iterator[None]:
     yield
-    rooms[1].catalogue.take_back(content_key(NAME))
+    rooms[1].catalogue.corrections.take_back(content_key(NAME))
     work_off(rooms[1])
 
 
 def work_off(storage: Storage, place: CaptionPlace = CaptionPlace.EXIF) -> None:
-    while jobs := storage.catalogue.claim(9):
+    while jobs := storage.catalogue.queue.claim(9):
         for job in jobs:
             photo = storage.catalogue.photo(job.content_key or "")
             assert photo is not None
@@ -102,7 +102,7 @@ async def test_the_page_follows_the_words_into_the_file(visit: Visit, rooms: tup
 
 
 async def test_taking_back(visit: Visit, rooms: tuple[TestServer, Storage]) -> None:
-    rooms[1].catalogue.correct(content_key(NAME), OMA)
+    rooms[1].catalogue.corrections.correct(content_key(NAME), OMA)
     tab = await visit.go(PAGE)
     await tab.locator(".correct summary").click()
     await tab.locator("#words").fill("")
@@ -190,7 +190,7 @@ async def test_keys_write_and_do_not_leaf(visit: Visit) -> None:
 
 @pytest.mark.parametrize("visit", [PHONE], indirect=True)
 async def test_on_a_telephone_nothing_sticks_out(visit: Visit, rooms: tuple[TestServer, Storage]) -> None:
-    rooms[1].catalogue.correct(content_key(NAME), "W" * 2000)
+    rooms[1].catalogue.corrections.correct(content_key(NAME), "W" * 2000)
     tab = await visit.go(PAGE)
     await tab.locator(".correct summary").tap()
     await expect(tab.locator("#words")).to_be_visible()

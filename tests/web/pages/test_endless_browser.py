@@ -31,10 +31,10 @@ def fill(storage: Storage, settings: Settings) -> None:
     """Rows of photos whose files and pictures don't exist: only the page is looked at."""
     root = settings.photos[0]
     made = {photo.name: photo for photo in many(PHOTOS)}
-    walk = storage.catalogue.begin_scan(root)
+    walk = storage.catalogue.scans.begin_scan(root)
     stamps = ((name, FileStamp(1, 3_000_000, at + 1)) for at, name in enumerate(made))
-    storage.catalogue.note(walk, [FoundFile(root, root / name, stamp) for name, stamp in stamps])
-    while jobs := storage.catalogue.claim(500):
+    storage.catalogue.scans.note(walk, [FoundFile(root, root / name, stamp) for name, stamp in stamps])
+    while jobs := storage.catalogue.queue.claim(500):
         for job in jobs:
             photo = made[str(job.file.path.relative_to(root))]
             caption = Caption(photo.caption or "", 0.8, (Tag("sight", 0.9),), None, "test-1")

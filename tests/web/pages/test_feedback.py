@@ -84,7 +84,7 @@ async def test_the_page_follows_the_words_out_of_the_file(page: Page) -> None:
 def settle(page: Page, reason: Reason) -> None:
     """What the indexer does with the jobs that a mark makes."""
     catalogue = page.storage.catalogue
-    while jobs := catalogue.claim(9):
+    while jobs := catalogue.queue.claim(9):
         for job in jobs:
             photo = catalogue.photo(job.content_key or "")
             assert photo is not None

@@ -119,11 +119,13 @@ async def test_no_change_of_the_library_is_ever_missed(page: Page) -> None:
     ids = [content_key(photo.name) for photo in many(12)]
     with Catalogue(page.settings.catalogue_path) as other_process:
         changes: tuple[Callable[[Catalogue, str], object], ...] = (
-            lambda catalogue, one: catalogue.correct(one, f"a dog, number {chance.random()}"),
-            lambda catalogue, one: catalogue.take_back(one),
-            lambda catalogue, one: catalogue.mark_wrong(one),
-            lambda catalogue, one: catalogue.take_mark_back(one),
-            lambda catalogue, one: catalogue.change_words(one, add=[chance.choice(["dog", "xylophone", "cat"])]),
+            lambda catalogue, one: catalogue.corrections.correct(one, f"a dog, number {chance.random()}"),
+            lambda catalogue, one: catalogue.corrections.take_back(one),
+            lambda catalogue, one: catalogue.feedback.mark_wrong(one),
+            lambda catalogue, one: catalogue.feedback.take_mark_back(one),
+            lambda catalogue, one: catalogue.feedback.change_words(
+                one, add=[chance.choice(["dog", "xylophone", "cat"])]
+            ),
             lambda catalogue, one: push(storage),
             lambda catalogue, one: storage.search.delete([one]),
             lambda catalogue, one: storage.search.put([_document(storage.catalogue, one)]),

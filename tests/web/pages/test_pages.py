@@ -382,9 +382,9 @@ async def test_the_status_page_lists_what_was_set_aside_and_why(page: Page) -> N
     root = page.settings.photos[0]
     (root / "broken <b>.jpg").write_bytes(b"no picture")
     found = FoundFile(root, root / "broken <b>.jpg", file_stamp((root / "broken <b>.jpg").stat()))
-    page.storage.catalogue.note_one(found)
-    (job,) = page.storage.catalogue.claim(1)
-    page.storage.catalogue.fail(job, reason_saying("it is <i>damaged</i>"), kind="unreadable", final=True)
+    page.storage.catalogue.scans.note_one(found)
+    (job,) = page.storage.catalogue.queue.claim(1)
+    page.storage.catalogue.queue.fail(job, reason_saying("it is <i>damaged</i>"), kind="unreadable", final=True)
     html = await page.text("/status?part=status")
     assert "<!doctype" not in html
     assert "broken &lt;b&gt;.jpg" in html
@@ -396,7 +396,7 @@ async def test_the_status_page_lists_what_was_set_aside_and_why(page: Page) -> N
 
 async def test_the_status_tells_what_search_refuses(page: Page) -> None:
     (first, *_) = page.storage.catalogue.photos(page.storage.catalogue.photo_ids())
-    page.storage.catalogue.mark_pushed(
+    page.storage.catalogue.outbox.mark_pushed(
         (), refused=[(first.id, first.revision, reason_saying("it has <b>4,000</b> fields"))]
     )
     assert "1 refused" in await page.text("/status")
@@ -409,8 +409,8 @@ async def test_a_library_that_is_not_there_is_said_to_be(page: Page) -> None:
     root = page.settings.photos[0]
     shutil.rmtree(root)
     root.mkdir()
-    walk = page.storage.catalogue.begin_scan(root)
-    page.storage.catalogue.finish_scan(walk, complete=True)
+    walk = page.storage.catalogue.scans.begin_scan(root)
+    page.storage.catalogue.scans.finish_scan(walk, complete=True)
     html = await page.text("/status")
     assert str(root) in html
     assert 'class="warning"' in html, "why nothing was deleted"

@@ -52,10 +52,10 @@ async def server(rooms: tuple[TestServer, Storage, Path]) -> AsyncIterator[TestS
 def as_it_was(rooms: tuple[TestServer, Storage, Path]) -> Iterator[None]:
     yield
     catalogue = rooms[1].catalogue
-    catalogue.take_mark_back(KEY)
+    catalogue.feedback.take_mark_back(KEY)
     photo = catalogue.photo(KEY)
     assert photo is not None
-    catalogue.change_words(KEY, remove=photo.added_words)
+    catalogue.feedback.change_words(KEY, remove=photo.added_words)
 
 
 async def until(tab: Page, condition: str) -> None:
@@ -339,7 +339,7 @@ async def test_without_the_script_they_are_forms_and_the_picture_is_a_link(visit
 async def test_hostile_words_are_words_and_stick_out_nowhere(
     visit: Visit, rooms: tuple[TestServer, Storage, Path]
 ) -> None:
-    rooms[1].catalogue.change_words(KEY, add=(SCRIPT, BREAKOUT, "W" * 100, "סבתא"))
+    rooms[1].catalogue.feedback.change_words(KEY, add=(SCRIPT, BREAKOUT, "W" * 100, "סבתא"))
     tab = await opened(visit)
     await expect(tab.locator(".added")).to_contain_text(SCRIPT)
     assert await tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
@@ -352,9 +352,9 @@ async def test_what_was_set_aside_is_tried_again_from_the_status_page(
 ) -> None:
     _, storage, root = rooms
     (root / "broken.jpg").write_bytes(b"no picture")
-    storage.catalogue.note_one(FoundFile(root, root / "broken.jpg", file_stamp((root / "broken.jpg").stat())))
-    for job in storage.catalogue.claim(9):
-        storage.catalogue.fail(job, reason_saying("it is damaged"), kind="unreadable", final=True)
+    storage.catalogue.scans.note_one(FoundFile(root, root / "broken.jpg", file_stamp((root / "broken.jpg").stat())))
+    for job in storage.catalogue.queue.claim(9):
+        storage.catalogue.queue.fail(job, reason_saying("it is damaged"), kind="unreadable", final=True)
     tab = await visit.go("/status")
     await tab.get_by_role("button", name="Try again: broken.jpg").click()
     await expect(tab.locator("#status")).to_contain_text("1 file is tried again.")

@@ -31,7 +31,7 @@ async def post(page: Page, url: str = "/status/captions", **request: Any) -> tup
 
 
 def queued(page: Page) -> int:
-    return page.storage.catalogue.queued(JobKind.CAPTION)
+    return page.storage.catalogue.queue.queued(JobKind.CAPTION)
 
 
 async def test_the_status_page_says_how_many_by_which_and_what_to_do(page: Page) -> None:
@@ -76,10 +76,10 @@ async def test_the_button_queues_what_reindex_queues(start_page: StartPage) -> N
     woken: list[str] = []
     page = await start_page([*many(12), OWN], wake=lambda: woken.append("woken"))
     photo_id = page.storage.catalogue.photo_ids()[0]
-    page.storage.catalogue.correct(photo_id, "grandmother")
+    page.storage.catalogue.corrections.correct(photo_id, "grandmother")
     settle_words(page, CaptionPlace.INDEX, "the disk was full")
     assert await post(page) == (303, "/status?described=12")
-    assert (queued(page), page.storage.catalogue.queued(JobKind.WORDS), woken) == (12, 1, ["woken"])
+    assert (queued(page), page.storage.catalogue.queue.queued(JobKind.WORDS), woken) == (12, 1, ["woken"])
     body = await page.text("/status?described=12")
     assert '<p role="status">12 files were put into the queue to be described again.</p>' in body
     assert "12 files wait for their turn." in body
@@ -91,7 +91,7 @@ async def test_the_button_queues_what_reindex_queues(start_page: StartPage) -> N
 
 async def test_the_button_stays_while_only_some_are_queued(page: Page) -> None:
     """As at night, when they are queued a portion at a time."""
-    page.storage.catalogue.enqueue_other_models(CURRENT, limit=5)
+    page.storage.catalogue.queue.enqueue_other_models(CURRENT, limit=5)
     body = await page.text("/status")
     assert "5 files wait for their turn." in body
     assert BUTTON in body

@@ -23,16 +23,16 @@ def set_aside(page: Page, *names: str) -> list[int]:
     catalogue, root = page.storage.catalogue, page.settings.photos[0]
     for name in names:
         (root / name).write_bytes(b"no picture")
-        catalogue.note_one(FoundFile(root, root / name, file_stamp((root / name).stat())))
-    for job in catalogue.claim(9):
-        catalogue.fail(job, reason_saying("it is <i>damaged</i>"), kind="unreadable", final=True)
-    return [one.id for one in catalogue.set_aside()]
+        catalogue.scans.note_one(FoundFile(root, root / name, file_stamp((root / name).stat())))
+    for job in catalogue.queue.claim(9):
+        catalogue.queue.fail(job, reason_saying("it is <i>damaged</i>"), kind="unreadable", final=True)
+    return [one.id for one in catalogue.queue.set_aside()]
 
 
 def queued(page: Page) -> list[str]:
     catalogue = page.storage.catalogue
-    jobs = catalogue.claim(9)
-    catalogue.release(jobs)
+    jobs = catalogue.queue.claim(9)
+    catalogue.queue.release(jobs)
     return sorted(job.file.path.name for job in jobs)
 
 
@@ -102,7 +102,7 @@ async def test_whoever_is_indexing_hears_of_it_at_once(start_page: StartPage) ->
 
 async def test_the_model_and_those_before_it(start_page: StartPage) -> None:
     page = await start_page([MadePhoto("a.jpg", model="<b>older</b>"), MadePhoto("b.jpg", model="<b>older</b>")])
-    page.storage.catalogue.mark_wrong(content_key("a.jpg"))
+    page.storage.catalogue.feedback.mark_wrong(content_key("a.jpg"))
     body = await page.text("/status")
     model, _ = read_model_name()
     assert f'<bdi>{model}</bdi> <span class="quiet">has described 0 photos' in body
@@ -129,7 +129,7 @@ async def test_search_that_does_not_answer_says_why(page: Page, monkeypatch: pyt
 async def test_what_search_refuses_leads_to_the_photo(start_page: StartPage) -> None:
     page = await start_page(list(many(1)))
     [photo] = page.storage.catalogue.photos(page.storage.catalogue.photo_ids())
-    page.storage.catalogue.mark_pushed(
+    page.storage.catalogue.outbox.mark_pushed(
         [], refused=[(photo.id, photo.revision, reason_saying("it has <b>4,000</b> fields"))]
     )
     body = await page.text("/status")
