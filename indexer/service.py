@@ -21,17 +21,17 @@ from indexer.errors import ProcessUnavailable, SearchError, StorageError, captio
 from indexer.hours import DailyHours
 from indexer.jobs.context import PhotoOpener, PipelineContext
 from indexer.jobs.progress_tracker import ProgressTracker
-from indexer.jobs.recaptioning import Recaptioning
+from indexer.jobs.recaptioning import RecaptionScheduler
 from indexer.jobs.reindex import recaptioning_hint
 from indexer.jobs.runner import FIRST_PAUSE_S, LONGEST_PAUSE_S, JobRunner, photos_wait
 from indexer.jobs.search_feed import SearchFeed
-from indexer.jobs.upkeep import Upkeep
+from indexer.jobs.upkeep import Maintenance
 from indexer.message import Message
 from indexer.model import Job, JobKind
 from indexer.progress import Progress
 from indexer.reader.photo_process import PhotoProcesses
 from indexer.reasons import Reason
-from indexer.scanning.scan_requests import ScansAskedFor
+from indexer.scanning.scan_requests import ScanRequestHandler
 from indexer.scanning.scheduler import OBSTACLES_S, ScanScheduler
 from indexer.settings import Settings
 from indexer.sqlite.errors import may_pass, waiting_told
@@ -85,11 +85,11 @@ class Indexer:
         self._stack = AsyncExitStack()
         self._roots = set(settings.photos)  # every library that is known, for the processes that write into photos
         self._feed = SearchFeed(storage.catalogue, storage.search)
-        self._upkeep = Upkeep(storage, changed=self._wake)
+        self._upkeep = Maintenance(storage, changed=self._wake)
         self._context: PipelineContext | None = None
         self._runner: JobRunner | None = None
         self._scheduler: ScanScheduler | None = None
-        self._recaptioning: Recaptioning | None = None
+        self._recaptioning: RecaptionScheduler | None = None
         self._tracker = ProgressTracker(
             storage.catalogue,
             walking=self._walking,
@@ -255,7 +255,7 @@ class Indexer:
         """What puts work into the queue."""
         if once:
             return [_walk_once(scheduler, self._upkeep, runner)]
-        asked = ScansAskedFor(self._storage.catalogue, scheduler, self.progress)
+        asked = ScanRequestHandler(self._storage.catalogue, scheduler, self.progress)
         return [
             scheduler.go_on(),
             asked.run(),
@@ -285,10 +285,10 @@ class Indexer:
             self._context, in_flight=in_flight, settled=self._on_settled, drained=self._on_drained, give_up=give_up
         )
 
-    def _new_recaptioning(self) -> Recaptioning | None:
+    def _new_recaptioning(self) -> RecaptionScheduler | None:
         if self._context is None or not self._settings.recaption_hours:
             return None
-        return Recaptioning(
+        return RecaptionScheduler(
             self._storage.catalogue,
             DailyHours.parse(self._settings.recaption_hours),
             model=self._context.captioner.model,
@@ -332,7 +332,7 @@ class Indexer:
         return () if last is None else (last,)
 
 
-async def _walk_once(scheduler: ScanScheduler, upkeep: Upkeep, runner: JobRunner) -> None:
+async def _walk_once(scheduler: ScanScheduler, upkeep: Maintenance, runner: JobRunner) -> None:
     await scheduler.scan_all()
     await upkeep.look()
     runner.finish()

@@ -31,7 +31,7 @@ from web.app_keys import (
     Thumbnails,
 )
 from web.downloads import downloading, media
-from web.i18n.language import LANGUAGES, Languages, Translation, read_languages, speak, vary_by_language
+from web.i18n.language import LANGUAGES, Languages, Translation, language_middleware, read_languages, vary_by_language
 from web.pages import photo_page, status_page
 from web.pages import search_page as views
 from web.pages.fragment_cache import KEPT_PARTS, FragmentCache
@@ -41,7 +41,7 @@ from web.search.search_times import SEARCH_TIMES, SearchTimes
 from web.search.suggest import KNOWN_NAMES, KnownNames, suggest
 from web.security import login
 from web.security.base_path import answer_without_prefix, under_base_path
-from web.security.middleware import CHECKS, errors_as_pages, finish_changes, set_security_headers
+from web.security.middleware import CHECKS, error_pages, finish_changes, set_security_headers
 from web.security.password import HouseholdPassword, LoginThrottle, check_exposure
 from web.security.proxies import PROXIES, read_proxies
 from web.security.sessions import open_sessions
@@ -71,7 +71,7 @@ def make_app(
 ) -> web.Application:
     """The search page over an indexed library. Closes none of what it is given; `wake` tells the indexer of this
     process that the page has put work into the queue, `look` has it scan the libraries now. The
-    body of a request has `body_s` seconds to arrive. `languages` are spoken in the place of those that are shipped.
+    body of a request has `body_s` seconds to arrive. `languages` stand in the place of those that are shipped.
 
     Raises `SettingsError` where it would be open to other machines without a password, `StorageError` where the
     session key can't be kept.
@@ -79,11 +79,11 @@ def make_app(
     check_exposure(settings)
     app = web.Application(
         middlewares=[
-            speak,
+            language_middleware,
             under_base_path,
-            errors_as_pages,
+            error_pages,
             *CHECKS,
-            login.only_signed_in,
+            login.require_sign_in,
             finish_changes,
             answer_without_prefix,
         ],

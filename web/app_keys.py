@@ -63,7 +63,7 @@ class RecentCounts:
         """Raises `StorageError`."""
         async with self._counting:
             if self._counted is None or time.monotonic() - self._counted[0] > self.AGE_S:
-                counts = await in_thread(request, request.config_dict[LIBRARY].counts)
+                counts = await in_database_thread(request, request.config_dict[LIBRARY].counts)
                 self._counted = (time.monotonic(), counts)
             return self._counted[1]
 
@@ -75,7 +75,7 @@ class RecentCounts:
 COUNTS = web.AppKey("COUNTS", RecentCounts)
 
 
-async def in_thread(
+async def in_database_thread(
     request: web.Request,
     function: Callable[_Arguments, _Result],
     *args: _Arguments.args,
@@ -83,16 +83,16 @@ async def in_thread(
 ) -> _Result:
     """Runs what reads databases on the application's own few threads.
 
-    Not for the library's file system, whose disks may have to wake up first: that is `on_disk`'s. Nor for search: that
-    is `while_searching`'s.
+    Not for the library's file system, whose disks may have to wake up first: see `in_disk_thread`. Nor for search: see
+    `in_search_thread`.
     """
-    told = copy_context()  # whose language is spoken
+    context = copy_context()  # the language among it
     return await asyncio.get_running_loop().run_in_executor(
-        request.config_dict[THREADS], lambda: told.run(function, *args, **kwargs)
+        request.config_dict[THREADS], lambda: context.run(function, *args, **kwargs)
     )
 
 
-async def on_disk(request: web.Request, root: Path, function: Callable[[], _Result]) -> _Result:
+async def in_disk_thread(request: web.Request, root: Path, function: Callable[[], _Result]) -> _Result:
     """Runs what reads files of the library `root`, on a few threads of that library's own."""
     pools = request.config_dict[DISK_THREADS]
     if root not in pools:
@@ -100,7 +100,7 @@ async def on_disk(request: web.Request, root: Path, function: Callable[[], _Resu
     return await asyncio.get_running_loop().run_in_executor(pools[root], function)
 
 
-async def while_searching(request: web.Request, function: Callable[[], _Result]) -> _Result:
+async def in_search_thread(request: web.Request, function: Callable[[], _Result]) -> _Result:
     """Runs what asks the search backend, on threads of its own, in the language of the request.
 
     Whoever types leaves most questions behind. One that is left before its turn costs nothing.
@@ -111,20 +111,20 @@ async def while_searching(request: web.Request, function: Callable[[], _Result])
     )
 
 
-class Left(Exception):
+class ClientGone(Exception):
     """Nobody waits for the answer any more."""
 
 
-async def while_asked(request: web.Request, function: Callable[[Callable[[], None]], _Result]) -> _Result:
-    """As `while_searching`; between its steps `function` calls what it is given, which raises `Left` when it is time to
-    go."""
-    left = threading.Event()
+async def search_while_connected(request: web.Request, function: Callable[[Callable[[], None]], _Result]) -> _Result:
+    """As `in_search_thread`; between its steps `function` calls what it is given, which raises `ClientGone` once the
+    request was cancelled."""
+    cancelled = threading.Event()
 
-    def go_on() -> None:
-        if left.is_set():
-            raise Left
+    def raise_if_cancelled() -> None:
+        if cancelled.is_set():
+            raise ClientGone
 
     try:
-        return await while_searching(request, lambda: function(go_on))
+        return await in_search_thread(request, lambda: function(raise_if_cancelled))
     finally:
-        left.set()
+        cancelled.set()

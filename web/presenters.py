@@ -14,69 +14,68 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from indexer.catalogue import Counts
+from indexer.message import N_
 from indexer.model import CaptionBy, CaptionPlace, DatePrecision, Photo, PhotoMetadata, PhotoSummary, Position
 from indexer.progress import Phase, Progress
 from indexer.reasons import Reason
 from indexer.search import Hit, Why
-from web.i18n.language import marked, said, text, told
+from web.i18n.language import gettext, translate
 from web.i18n.localized import decimal_text, duration_text, size_text
 
 _FIELDS = MappingProxyType(
     {
-        "person_caption": marked("caption"),
-        "machine_caption": marked("caption"),
-        "tags": marked("tag"),
-        "keywords": marked("keyword"),
-        "people": marked("person"),
-        "title": marked("title"),
-        "places": marked("place"),
-        "folders": marked("folder"),
-        "file_names": marked("file name"),
-        "taken_at": marked("date"),
-        "camera": marked("camera"),
-        "lens": marked("lens"),
-        "pets": marked("pet"),
-        "headline": marked("headline"),
-        "alt_texts": marked("alt text"),
-        "comments": marked("comment"),
-        "locations": marked("location"),
-        "subjects": marked("subject"),
-        "creators": marked("by"),
-        "embedding": marked("picture"),
+        "person_caption": N_("caption"),
+        "machine_caption": N_("caption"),
+        "tags": N_("tag"),
+        "keywords": N_("keyword"),
+        "people": N_("person"),
+        "title": N_("title"),
+        "places": N_("place"),
+        "folders": N_("folder"),
+        "file_names": N_("file name"),
+        "taken_at": N_("date"),
+        "camera": N_("camera"),
+        "lens": N_("lens"),
+        "pets": N_("pet"),
+        "headline": N_("headline"),
+        "alt_texts": N_("alt text"),
+        "comments": N_("comment"),
+        "locations": N_("location"),
+        "subjects": N_("subject"),
+        "creators": N_("by"),
+        "embedding": N_("picture"),
     }
 )
-_KINDS = MappingProxyType(
-    {"typo": marked("spelt alike"), "synonym": marked("means the same"), "meaning": marked("looks like it")}
-)
+_KINDS = MappingProxyType({"typo": N_("spelt alike"), "synonym": N_("means the same"), "meaning": N_("looks like it")})
 _MODEL_FIELDS = frozenset({"machine_caption", "tags"})
 _CAPTION_FIELDS = MappingProxyType({CaptionBy.PERSON: "person_caption", CaptionBy.MODEL: "machine_caption"})
 _PLACES = MappingProxyType(
     {
-        CaptionPlace.EXIF: marked("written into the photo"),
-        CaptionPlace.XMP: marked("written into the photo (XMP)"),
-        CaptionPlace.SIDECAR: marked("written into an .xmp file beside the photo"),
-        CaptionPlace.INDEX: marked("kept in the catalogue only"),
+        CaptionPlace.EXIF: N_("written into the photo"),
+        CaptionPlace.XMP: N_("written into the photo (XMP)"),
+        CaptionPlace.SIDECAR: N_("written into an .xmp file beside the photo"),
+        CaptionPlace.INDEX: N_("kept in the catalogue only"),
     }
 )
 _SOME_PLACES = MappingProxyType(
     {
-        CaptionPlace.EXIF: marked("written into %(some)s of %(all)s files"),
-        CaptionPlace.XMP: marked("written into %(some)s of %(all)s files (XMP)"),
-        CaptionPlace.SIDECAR: marked("written into an .xmp file beside %(some)s of %(all)s files"),
-        CaptionPlace.INDEX: marked("not written into %(some)s of %(all)s files"),
+        CaptionPlace.EXIF: N_("written into %(some)s of %(all)s files"),
+        CaptionPlace.XMP: N_("written into %(some)s of %(all)s files (XMP)"),
+        CaptionPlace.SIDECAR: N_("written into an .xmp file beside %(some)s of %(all)s files"),
+        CaptionPlace.INDEX: N_("not written into %(some)s of %(all)s files"),
     }
 )
 
 
 _PHASES: Mapping[str, str] = MappingProxyType(
     {
-        Phase.STARTING: marked("starting"),
-        Phase.WALKING: marked("looking for photos"),
-        Phase.INDEXING: marked("captioning"),
-        Phase.SEARCH: marked("updating search"),
-        Phase.IDLE: marked("up to date"),
-        Phase.WAITING: marked("waiting"),
-        Phase.STOPPING: marked("stopping"),
+        Phase.STARTING: N_("starting"),
+        Phase.WALKING: N_("looking for photos"),
+        Phase.INDEXING: N_("captioning"),
+        Phase.SEARCH: N_("updating search"),
+        Phase.IDLE: N_("up to date"),
+        Phase.WAITING: N_("waiting"),
+        Phase.STOPPING: N_("stopping"),
     }
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -172,9 +171,9 @@ def _tile_reasons(photo: PhotoSummary, hit: Hit) -> tuple[MatchReason, ...]:
 
 def _alternative(photo: PhotoSummary) -> str:
     if not photo.caption:
-        return text("A photo without a caption: %(file)s", file=clean(photo.file_name) or photo.id)
+        return gettext("A photo without a caption: %(file)s", file=clean(photo.file_name) or photo.id)
     caption = clean(photo.caption)
-    return text("%(caption)s (not sure)", caption=caption) if photo.unsure else caption
+    return gettext("%(caption)s (not sure)", caption=caption) if photo.unsure else caption
 
 
 def caption_pieces(photo: Photo | PhotoSummary, why: Sequence[Why]) -> tuple[Piece, ...]:
@@ -193,7 +192,7 @@ def caption_field(photo: Photo | PhotoSummary) -> str:
 def reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[MatchReason, ...]:
     """`why` in words. Of the field `leave_out`, which is shown with its marks elsewhere, only what is not literal."""
     return tuple(
-        MatchReason(_field(one, leave_out), _telling(one, leave_out), told(_KINDS.get(one.kind, "")))
+        MatchReason(_field(one, leave_out), _telling(one, leave_out), translate(_KINDS.get(one.kind, "")))
         for one in why
         if one.field != leave_out or one.kind in _KINDS
     )
@@ -202,8 +201,8 @@ def reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[MatchReason, ..
 def _field(one: Why, shown_elsewhere: str) -> str:
     """Beside a person's caption the model's sentence is not the caption any more."""
     if one.field == "machine_caption" and shown_elsewhere == "person_caption":
-        return text("the model would say")
-    return told(_FIELDS.get(one.field, one.field))
+        return gettext("the model would say")
+    return translate(_FIELDS.get(one.field, one.field))
 
 
 def _telling(one: Why, shown_elsewhere: str) -> tuple[Piece, ...]:
@@ -249,20 +248,20 @@ def facts(photo: Photo) -> tuple[tuple[str, str], ...]:
     """(name, value) pairs of what the camera wrote, as far as it did."""
     metadata = photo.metadata
     found = (
-        (text("Title"), clean(metadata.title or "")),
-        (text("Headline"), clean(metadata.headline or "")),
-        (text("Subject"), clean(", ".join(metadata.subjects))),
-        (text("Location"), clean(", ".join(metadata.locations))),
-        (text("Pets"), clean(", ".join(metadata.pets))),
-        (text("Alternative text"), clean(" · ".join(metadata.alt_texts))),
-        (text("Comment"), clean(" · ".join(metadata.comments))),
-        (text("By"), clean(", ".join(metadata.creators))),
-        (text("Camera"), clean(metadata.camera or "")),
-        (text("Lens"), clean(metadata.lens or "")),
-        (text("Exposure"), exposure(metadata)),
-        (text("Rating"), "★" * max(metadata.rating or 0, 0)),
+        (gettext("Title"), clean(metadata.title or "")),
+        (gettext("Headline"), clean(metadata.headline or "")),
+        (gettext("Subject"), clean(", ".join(metadata.subjects))),
+        (gettext("Location"), clean(", ".join(metadata.locations))),
+        (gettext("Pets"), clean(", ".join(metadata.pets))),
+        (gettext("Alternative text"), clean(" · ".join(metadata.alt_texts))),
+        (gettext("Comment"), clean(" · ".join(metadata.comments))),
+        (gettext("By"), clean(", ".join(metadata.creators))),
+        (gettext("Camera"), clean(metadata.camera or "")),
+        (gettext("Lens"), clean(metadata.lens or "")),
+        (gettext("Exposure"), exposure(metadata)),
+        (gettext("Rating"), "★" * max(metadata.rating or 0, 0)),
         (
-            text("Size"),
+            gettext("Size"),
             f"{size_text(metadata.width_px, metadata.height_px)} · {metadata.mime_type.rpartition('/')[2].upper()}",
         ),
     )
@@ -290,12 +289,12 @@ def _shutter(seconds: float) -> str:
 def coordinates(position: Position) -> str:
     """Degrees with their hemisphere: ``45.7640° N, 4.8357° E``."""
     latitude, longitude = (decimal_text(abs(one), "0.0000") for one in (position.latitude, position.longitude))
-    north = text("%(degrees)s° N", degrees=latitude)
-    east = text("%(degrees)s° E", degrees=longitude)
+    north = gettext("%(degrees)s° N", degrees=latitude)
+    east = gettext("%(degrees)s° E", degrees=longitude)
     if position.latitude < 0:
-        north = text("%(degrees)s° S", degrees=latitude)
+        north = gettext("%(degrees)s° S", degrees=latitude)
     if position.longitude < 0:
-        east = text("%(degrees)s° W", degrees=longitude)
+        east = gettext("%(degrees)s° W", degrees=longitude)
     height = f", {decimal_text(position.altitude_m, '#,##0')} m" if position.altitude_m is not None else ""
     return f"{north}, {east}{height}"
 
@@ -317,9 +316,9 @@ def caption_place(photo: Photo) -> str:
         return ""
     places = Counter((file.caption_place, file.caption_reason) for file in photo.files if not file.missing)
     if len(places) < 2 or photo.more_files or any(place is None for place, _ in places):
-        return _with_reason(told(_PLACES[photo.caption_place]), photo.caption_reason)
+        return _with_reason(translate(_PLACES[photo.caption_place]), photo.caption_reason)
     return "; ".join(
-        _with_reason(text(template, some=number, all=places.total()), reason)
+        _with_reason(gettext(template, some=number, all=places.total()), reason)
         for wanted, template in _SOME_PLACES.items()
         for (place, reason), number in places.items()
         if place is wanted
@@ -327,7 +326,7 @@ def caption_place(photo: Photo) -> str:
 
 
 def _with_reason(place: str, reason: Reason | None) -> str:
-    return f"{place}: {clean(said(reason))}" if reason else place
+    return f"{place}: {clean(translate(reason))}" if reason else place
 
 
 #: Search is made again, not just kept up, while it lacks more than one in so many photos.
@@ -349,8 +348,8 @@ def percent(progress: Progress, counts: Counts) -> int:
 def phase_text(progress: Progress, *, is_well: bool = True) -> str:
     """What the indexer is busy with, as the beginning of a sentence; where that is nothing, whether all is well."""
     if not is_well and progress.phase == Phase.IDLE:
-        return text("Not all is well")
-    phase = told(_PHASES.get(progress.phase, progress.phase))
+        return gettext("Not all is well")
+    phase = translate(_PHASES.get(progress.phase, progress.phase))
     return phase[:1].upper() + phase[1:]
 
 
@@ -361,9 +360,9 @@ def is_rebuilding(counts: Counts) -> bool:
 
 def problems(progress: Progress) -> list[str]:
     """What keeps the indexer waiting, a line for each."""
-    return [clean(said(problem)) for problem in progress.problems]
+    return [clean(translate(problem)) for problem in progress.problems]
 
 
 def eta_text(progress: Progress) -> str:
     """``about 7 min left``; empty where it can't be told."""
-    return text("about %(time)s left", time=duration_text(progress.eta_s)) if progress.eta_s is not None else ""
+    return gettext("about %(time)s left", time=duration_text(progress.eta_s)) if progress.eta_s is not None else ""

@@ -10,7 +10,6 @@ from aiohttp import web
 from multidict import MultiDictProxy
 
 from indexer.message import N_
-from web.i18n.language import marked
 
 _Body = TypeVar("_Body")
 
@@ -52,7 +51,7 @@ async def read_object(request: web.Request) -> dict[str, object]:
 async def _form(request: web.Request) -> MultiDictProxy[str | bytes | bytearray | web.FileField]:
     if request.content_type != "application/x-www-form-urlencoded":
         raise web.HTTPBadRequest(text=N_("A form is sent as application/x-www-form-urlencoded."))
-    return await _arrived(request, request.post, marked("This form can't be read."))
+    return await _arrived(request, request.post, N_("This form can't be read."))
 
 
 async def _arrived(request: web.Request, read: Callable[[], Coroutine[Any, Any, _Body]], unreadable: str) -> _Body:

@@ -13,8 +13,7 @@ import jinja2.ext
 from aiohttp import web
 from markupsafe import Markup, escape
 
-from web import links
-from web import presenters as shown
+from web import links, presenters
 from web.app_keys import SETTINGS
 from web.i18n import language, localized
 
@@ -43,13 +42,17 @@ def set_up_templates(app: web.Application) -> None:
     )
     # As `install_gettext_callables(newstyle=True)` would, but numbers are written in the reader's way.
     environment.newstyle_gettext = True  # type: ignore[attr-defined]
-    environment.globals.update(_=_text, gettext=_text, ngettext=_plural, spoken=language.spoken)
-    environment.filters.update(number=language.number, marks=_marks)
-    environment.globals.update(links=links, localized=localized, shown=shown, protected=bool(app[SETTINGS].password))
+    environment.globals.update(
+        _=_gettext, gettext=_gettext, ngettext=_ngettext, current_language=language.current_language
+    )
+    environment.filters.update(number=language.number, highlight=_highlight)
+    environment.globals.update(
+        links=links, localized=localized, presenters=presenters, protected=bool(app[SETTINGS].password)
+    )
 
 
 def rendered(request: web.Request, template: str, context: Mapping[str, Any]) -> str:
-    """The HTML that `template` makes of `context`; in any thread that speaks the reader's language."""
+    """The HTML that `template` makes of `context`; in any thread that has the reader's language."""
     return aiohttp_jinja2.render_string(template, request, {**context, "request": request})
 
 
@@ -58,17 +61,17 @@ def render(request: web.Request, template: str, context: Mapping[str, Any], *, s
     return aiohttp_jinja2.render_template(template, request, {**context, "request": request}, status=status)
 
 
-def _marks(pieces: Iterable[shown.Piece]) -> Markup:
+def _highlight(pieces: Iterable[presenters.Piece]) -> Markup:
     # In Python, not in the template: a page of results has two hundred, made anew with every letter.
     parts = (f"<mark>{escape(one.text)}</mark>" if one.marked else escape(one.text) for one in pieces)
     return Markup("".join(parts))  # noqa: S704 - escaped just now
 
 
-def _text(message: str, /, **values: object) -> Markup:
+def _gettext(message: str, /, **values: object) -> Markup:
     """A text of a template; what is put into it is escaped."""
-    return Markup(language.spoken().texts.gettext(message)) % language.written(values)  # noqa: S704 - a text of ours
+    return Markup(language.current_language().texts.gettext(message)) % language.format_values(values)  # noqa: S704 - a text of ours
 
 
-def _plural(one: str, many: str, count: int, /, **values: object) -> Markup:
-    found = language.spoken().texts.ngettext(one, many, count)
-    return Markup(found) % language.written({"num": count, **values})  # noqa: S704 - a text of ours
+def _ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
+    found = language.current_language().texts.ngettext(one, many, count)
+    return Markup(found) % language.format_values({"num": count, **values})  # noqa: S704 - a text of ours

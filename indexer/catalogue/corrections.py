@@ -28,7 +28,7 @@ _FILES = f"'{EmbedState.PRESENT}', '{EmbedState.CORRECTION_ONLY}', '{EmbedState.
 
 
 @dataclass(frozen=True, slots=True)
-class WordsPending:
+class PendingCaption:
     """How far a photo's words are on their way into its files; all zero and None: they have arrived."""
 
     waiting: int = 0  # files whose turn is to come
@@ -98,7 +98,7 @@ class Corrections:
                 (EmbedState.WITHDRAWING.value, job.id),
             )
 
-    def words_pending(self, photo_id: str) -> WordsPending:
+    def words_pending(self, photo_id: str) -> PendingCaption:
         """How far the words of this photo are on their way into its files."""
         rows = self._database.reader.execute(
             """SELECT state, reason, missing_since FROM job JOIN file ON file.id = job.file_id
@@ -106,7 +106,7 @@ class Corrections:
             (photo_id, JobKind.WORDS.value),
         ).fetchall()
         there = [row for row in rows if row["missing_since"] is None]
-        return WordsPending(
+        return PendingCaption(
             waiting=sum(row["state"] != "aside" for row in there),
             missing=len(rows) - len(there),
             failed=next((from_stored(row["reason"]) for row in there if row["state"] == "aside"), None),

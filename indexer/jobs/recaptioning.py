@@ -25,7 +25,7 @@ PORTION = 50
 _LONGEST_SLEEP_S = 600.0
 
 
-class Recaptioning:
+class RecaptionScheduler:
     """Queues what another model than `model` has described, a portion at a time; `queued` is called after each.
 
     `clock` gives the local time.

@@ -9,7 +9,7 @@ from indexer.catalogue import Catalogue
 from indexer.errors import unusable_bundle
 from indexer.hours import DailyHours
 from indexer.model import JobKind
-from indexer.scanning.retry import passable
+from indexer.scanning.retry import retryable_obstacles
 from indexer.settings import Settings
 from indexer.storage import Storage
 
@@ -63,7 +63,7 @@ def enqueue(wanted: Rebuild, settings: Settings, storage: Storage) -> str:
         told.append(captions + (f", what was marked as wrong ({wrong:,}) first" if wrong else ""))
         if queued.corrections:
             told.append(f"{queued.corrections:,} corrections that could not be written before")
-        if writes := storage.catalogue.retries.enqueue_all_writes(passable(settings)):
+        if writes := storage.catalogue.retries.enqueue_all_writes(retryable_obstacles(settings)):
             told.append(f"{writes:,} captions that could not be written before")
     if wanted.metadata:
         told.append(f"{storage.catalogue.queue.enqueue_all(JobKind.METADATA):,} files to read")

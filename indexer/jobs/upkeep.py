@@ -28,7 +28,7 @@ _MOST_AT_START_BYTES = 300_000_000
 _AT_ONCE = 1000
 
 
-class Upkeep:
+class Maintenance:
     """`changed` is called when there is new work in the queue. `problem` says what only people can mend."""
 
     def __init__(self, storage: Storage, *, changed: Callable[[], None], look_s: float = _LOOK_S) -> None:

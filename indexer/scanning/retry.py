@@ -21,7 +21,7 @@ _PORTION = 1000
 _TOLD = frozenset({Obstacle.RIGHTS, Obstacle.SPACE, Obstacle.OWNER, Obstacle.LINKS})
 
 
-def passable(settings: Settings) -> frozenset[Obstacle]:
+def retryable_obstacles(settings: Settings) -> frozenset[Obstacle]:
     """The obstacles that these settings do not keep up."""
     if settings.captions == "off":
         return frozenset()
@@ -36,13 +36,13 @@ def retry_below(catalogue: Catalogue, settings: Settings, root: Path) -> int:
     # A disk that was pulled out while its photos were being read is back: they are not to blame.
     vanished = catalogue.retries.set_aside_as(FailureKind.VANISHED, root)
     number = catalogue.retries.try_again([one.id for one in vanished])
-    return number + _retry(catalogue, settings, root, passable(settings))
+    return number + _retry(catalogue, settings, root, retryable_obstacles(settings))
 
 
 def retry_between_scans(catalogue: Catalogue, settings: Settings, root: Path) -> int:
     """As `retry_below`, of what the file system tells without a try: rights, room, owner, links. Where none of that has
     changed nothing is queued, however often it is called."""
-    return _retry(catalogue, settings, root, passable(settings) & _TOLD)
+    return _retry(catalogue, settings, root, retryable_obstacles(settings) & _TOLD)
 
 
 def _retry(catalogue: Catalogue, settings: Settings, root: Path, obstacles: frozenset[Obstacle]) -> int:

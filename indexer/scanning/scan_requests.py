@@ -15,7 +15,7 @@ from indexer.scanning.scheduler import ScanScheduler
 POLL_S = 1.0
 
 
-class ScansAskedFor:
+class ScanRequestHandler:
     """Does what other processes ask for. `progress` says how far the indexer is."""
 
     def __init__(self, catalogue: Catalogue, scheduler: ScanScheduler, progress: Callable[[], Progress]) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from indexer.model import DatePrecision, PhotoMetadata, Position
 from indexer.search import Why
 from indexer.search.fields import FIELD_WEIGHTS
-from web import presenters as shown
+from web import presenters
 from web.i18n import localized
 
 METADATA = PhotoMetadata(mime_type="image/jpeg", width_px=4000, height_px=3000)
@@ -21,43 +21,43 @@ METADATA = PhotoMetadata(mime_type="image/jpeg", width_px=4000, height_px=3000)
 
 @given(st.text(), st.lists(st.tuples(st.integers(-5, 40), st.integers(-5, 40))))
 def test_pieces_keep_the_whole_text_whatever_the_spans(text: str, spans: list[tuple[int, int]]) -> None:
-    assert "".join(piece.text for piece in shown.pieces(text, spans)) == shown.clean(text)
+    assert "".join(piece.text for piece in presenters.pieces(text, spans)) == presenters.clean(text)
 
 
 def test_pieces_mark_what_matched() -> None:
-    cut = shown.pieces("a dog and a dog", [(2, 5), (12, 15)])
+    cut = presenters.pieces("a dog and a dog", [(2, 5), (12, 15)])
     assert [piece.text for piece in cut if piece.marked] == ["dog", "dog"]
 
 
 def test_a_caption_that_is_shown_is_not_repeated_as_a_reason() -> None:
     synonym = Why("machine_caption", "a cat and a kitten", ((2, 5), (12, 18)), "synonym")
     literal = Why("machine_caption", "a cat", ((2, 5),), "exact")
-    (reason,) = shown.reasons([synonym, literal], leave_out="machine_caption")
+    (reason,) = presenters.reasons([synonym, literal], leave_out="machine_caption")
     assert ("".join(piece.text for piece in reason.pieces), reason.how) == ("cat, kitten", "means the same")
-    assert len(shown.reasons([synonym, literal])[0].pieces) == 4
+    assert len(presenters.reasons([synonym, literal])[0].pieces) == 4
 
 
 def test_every_field_that_is_searched_has_a_name_for_people() -> None:
-    assert set(FIELD_WEIGHTS) <= set(shown._FIELDS)
+    assert set(FIELD_WEIGHTS) <= set(presenters._FIELDS)
 
 
 @given(st.text(st.characters(categories=("Cs", "L"))))
 def test_clean_text_can_be_sent(text: str) -> None:
-    assert len(shown.clean(text).encode("utf-8").decode("utf-8")) == len(text)
+    assert len(presenters.clean(text).encode("utf-8").decode("utf-8")) == len(text)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (4000, 3000), (3000, 4000), (20_000, 10), (10, 20_000), (0, 0)])
 def test_every_shape_has_its_rule(repository: Path, width: int, height: int) -> None:
-    rules = shown.shape_rules()
-    assert f".{shown.shape(replace(METADATA, width_px=width, height_px=height))} " in rules
+    rules = presenters.shape_rules()
+    assert f".{presenters.shape(replace(METADATA, width_px=width, height_px=height))} " in rules
     assert rules in (repository / "web" / "static" / "recollect.css").read_text(encoding="utf-8")
 
 
 def test_exposure_as_a_photographer_writes_it() -> None:
     known = replace(METADATA, exposure_s=1 / 250, f_number=2.8, iso=200, focal_length_mm=35.0)
-    assert shown.exposure(known) == "1/250 s · f/2.8 · ISO 200 · 35 mm"
-    assert shown.exposure(replace(METADATA, exposure_s=2.0)) == "2 s"
-    assert shown.exposure(METADATA) == ""
+    assert presenters.exposure(known) == "1/250 s · f/2.8 · ISO 200 · 35 mm"
+    assert presenters.exposure(replace(METADATA, exposure_s=2.0)) == "2 s"
+    assert presenters.exposure(METADATA) == ""
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_exposure_as_a_photographer_writes_it() -> None:
 )
 def test_an_offset_is_said_where_it_is_known(zone: timezone | None, text: str) -> None:
     moment = datetime(2019, 7, 4, 9, 5, tzinfo=zone)
-    assert shown.offset_text(moment) == text
+    assert presenters.offset_text(moment) == text
     assert localized.date_text(moment) == "4 July 2019, 09:05"
     assert localized.date_text(moment, DatePrecision.DAY) == "4 July 2019"
     assert localized.date_text(moment, DatePrecision.MONTH) == "July 2019"
@@ -79,12 +79,12 @@ def test_an_offset_is_said_where_it_is_known(zone: timezone | None, text: str) -
 
 
 def test_coordinates_name_their_hemispheres() -> None:
-    assert shown.coordinates(Position(-33.85678, 151.2153, 4.6)) == "33.8568° S, 151.2153° E, 5 m"
+    assert presenters.coordinates(Position(-33.85678, 151.2153, 4.6)) == "33.8568° S, 151.2153° E, 5 m"
 
 
 def test_a_thumbnail_is_never_larger_than_its_photo() -> None:
-    assert shown.fitted(METADATA, 320) == (320, 240)
-    assert shown.fitted(replace(METADATA, width_px=30, height_px=1), 320) == (30, 1)
+    assert presenters.fitted(METADATA, 320) == (320, 240)
+    assert presenters.fitted(replace(METADATA, width_px=30, height_px=1), 320) == (30, 1)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from indexer.model import LISTED_FILES, Photo, PhotoFile, iso_date
 from indexer.places.lookup import places_of
 from indexer.reasons import Reason
 from indexer.search import FilterError, Hit
-from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, in_thread
+from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, in_database_thread
 from web.links import thumbnail_url
 from web.pages.corrections import correct, take_back
 from web.pages.feedback import change_words, judge
@@ -96,7 +96,7 @@ async def search(request: web.Request) -> Json:
     asked = read_search(request.query, limit=_HITS, most=_MOST_HITS)
     result = await run_whole_search(request, asked)
     return {
-        "hits": await in_thread(request, lambda: [_hit(request, found) for found in result.found]),
+        "hits": await in_database_thread(request, lambda: [_hit(request, found) for found in result.found]),
         "total": result.total,
         "by_meaning": result.by_meaning,
         "took_ms": round(result.took_ms, 2),
@@ -182,7 +182,7 @@ async def similar(request: web.Request) -> Json:
     """
     limit = min(read_number(request.query, "limit", 20, least=1), _MOST_HITS)
     found = await run_whole_similar(request, request.match_info["id"], limit)
-    return {"hits": await in_thread(request, lambda: [_hit(request, one) for one in found])}
+    return {"hits": await in_database_thread(request, lambda: [_hit(request, one) for one in found])}
 
 
 @_as_json
@@ -221,7 +221,7 @@ async def status(request: web.Request) -> Json:
     limit = min(read_number(request.query, "limit", _SET_ASIDE, least=1), _MOST_SET_ASIDE)
     offset = read_number(request.query, "offset", 0, least=0)
     counts = await request.config_dict[COUNTS].get(request)
-    aside, refused, roots, unwritten, unreadable = await in_thread(
+    aside, refused, roots, unwritten, unreadable = await in_database_thread(
         request,
         lambda: (
             library.queue.set_aside(limit, offset),
@@ -232,7 +232,7 @@ async def status(request: web.Request) -> Json:
         ),
     )
     progress = request.config_dict[PROGRESS]()
-    trouble = await in_thread(request, library.trouble)
+    trouble = await in_database_thread(request, library.trouble)
     return {
         "catalogue_problem": clean(str(trouble)) if trouble else None,
         "progress": progress.to_json() | {"problem": _english(progress.problem)},
@@ -350,12 +350,12 @@ def _why(hit: Hit) -> list[Json]:
 
 async def _told(request: web.Request) -> Json:
     library = request.config_dict[LIBRARY]
-    found = await in_thread(request, library.photo, request.match_info["id"], most_files=LISTED_FILES)
+    found = await in_database_thread(request, library.photo, request.match_info["id"], most_files=LISTED_FILES)
     if found is None:
         raise web.HTTPNotFound(text=N_("There is no photo with this id."))
-    pending = await in_thread(request, library.corrections.words_pending, found.id)
+    pending = await in_database_thread(request, library.corrections.words_pending, found.id)
     waiting = {"caption_waiting": bool(pending.waiting or pending.missing)}
-    return await in_thread(request, _photo, request, found) | _metadata(found) | waiting
+    return await in_database_thread(request, _photo, request, found) | _metadata(found) | waiting
 
 
 def _photo(request: web.Request, photo: Photo) -> Json:

@@ -31,8 +31,8 @@ from web.app_keys import (
     SETTINGS,
     THUMBNAILS,
     VISITORS,
-    in_thread,
-    while_searching,
+    in_database_thread,
+    in_search_thread,
 )
 from web.pages.recaptioning import caption_models
 from web.pages.status_page import size_bytes
@@ -73,8 +73,8 @@ async def health(request: web.Request) -> web.Response:
 
     Open to everybody, and says nothing else. A search server that is down is no reason to start recollect again.
     """
-    problems = await in_thread(request, lambda: dict(_failing_stores(request)))
-    problems |= await while_searching(request, lambda: dict(_failing_search(request)))
+    problems = await in_database_thread(request, lambda: dict(_failing_stores(request)))
+    problems |= await in_search_thread(request, lambda: dict(_failing_search(request)))
     if problems:
         log.error("not healthy: %s", "; ".join(f"{which}: {error}" for which, error in problems.items()))
         told = dict.fromkeys(problems, "it can't be read; the log and the status page say more")
@@ -109,15 +109,15 @@ async def metrics(request: web.Request) -> web.Response:
     counts = await request.config_dict[COUNTS].get(request)
     data_dir = request.config_dict[SETTINGS].data_dir
     library = request.config_dict[LIBRARY]
-    trouble, unwritten = await in_thread(request, lambda: (library.trouble(), library.unwritten()))
+    trouble, unwritten = await in_database_thread(request, lambda: (library.trouble(), library.unwritten()))
     families = (
         *_catalogue(counts),
         _gauge("catalogue_damaged", "1 where the catalogue is known to be damaged or lost.", int(bool(trouble))),
         _gauge("captions_in_no_file", "Photos whose caption stands in the index alone.", sum(unwritten.values())),
         *await _models(request),
-        *_indexing(request.config_dict[PROGRESS](), await in_thread(request, indexing_process, data_dir)),
-        *await while_searching(request, lambda: _searching(request)),
-        *await in_thread(request, _disk, data_dir),
+        *_indexing(request.config_dict[PROGRESS](), await in_database_thread(request, indexing_process, data_dir)),
+        *await in_search_thread(request, lambda: _searching(request)),
+        *await in_database_thread(request, _disk, data_dir),
         *_serving(request.config_dict[RESPONSES], request.config_dict[VISITORS]),
     )
     text = "".join(f"{line}\n" for family in families for line in family.lines())

@@ -19,11 +19,11 @@ from aiohttp import web
 from indexer.catalogue import Catalogue
 from indexer.message import N_
 from indexer.model import LISTED_FILES, Photo, PhotoFile
-from web.app_keys import LIBRARY, SETTINGS, in_thread
+from web.app_keys import LIBRARY, SETTINGS, in_database_thread
 from web.downloads.media import PHOTO_ID, disposition, open_inside
 from web.downloads.zip_names import ZipNames, safe_name
 from web.downloads.zipping import Entry, Note, Zip
-from web.i18n.language import marked, plural, text
+from web.i18n.language import gettext, ngettext
 from web.presenters import clean
 from web.request_bodies import read_object, read_values
 
@@ -77,12 +77,12 @@ def _roomy(request: web.Request) -> web.Request:
 def _checked(ids: Sequence[str]) -> list[str]:
     """Each id once. Raises `HTTPBadRequest` and `HTTPRequestEntityTooLarge`."""
     if not ids:
-        raise web.HTTPBadRequest(text=marked("No photo is selected."))
+        raise web.HTTPBadRequest(text=N_("No photo is selected."))
     if not all(map(_ID.fullmatch, ids)):
-        raise web.HTTPBadRequest(text=marked("That is no id of a photo."))
+        raise web.HTTPBadRequest(text=N_("That is no id of a photo."))
     found = list(dict.fromkeys(ids))
     if len(found) > MOST_PHOTOS:
-        raise web.HTTPRequestEntityTooLarge(MOST_PHOTOS, len(found), text=marked("At most 10,000 photos at once."))
+        raise web.HTTPRequestEntityTooLarge(MOST_PHOTOS, len(found), text=N_("At most 10,000 photos at once."))
     return found
 
 
@@ -90,7 +90,7 @@ async def _photos(request: web.Request, ids: Sequence[str]) -> AsyncGenerator[Ma
     """Those that are known, some at a time and in order."""
     library = request.config_dict[LIBRARY]
     for begin in range(0, len(ids), _BATCH):
-        photos = await in_thread(request, library.photos, ids[begin : begin + _BATCH], most_files=LISTED_FILES)
+        photos = await in_database_thread(request, library.photos, ids[begin : begin + _BATCH], most_files=LISTED_FILES)
         yield {photo.id: photo for photo in photos}
 
 
@@ -137,7 +137,7 @@ class _Plan:
 
 async def _zip(request: web.Request, ids: Sequence[str]) -> web.StreamResponse:
     names = ZipNames()
-    note = Note(names.take(text("Not in this zip.txt")), _note_text)
+    note = Note(names.take(gettext("Not in this zip.txt")), _note_text)
     plan, unknown = _Plan(names), dict.fromkeys(ids)
     # A thread of its own: its files may lie on several disks, and whichever does not answer holds up this zip alone.
     thread, run = ThreadPoolExecutor(1, thread_name_prefix="zip"), asyncio.get_running_loop().run_in_executor
@@ -150,7 +150,7 @@ async def _zip(request: web.Request, ids: Sequence[str]) -> web.StreamResponse:
                     del unknown[photo_id]
         if not plan.entries:
             raise web.HTTPNotFound(
-                text=marked("None of these files is there just now. They may be on a disk that is not connected.")
+                text=N_("None of these files is there just now. They may be on a disk that is not connected.")
             )
         return await _sent(request, await run(thread, Zip, plan.entries, [*plan.missing, *unknown], note), thread)
     finally:
@@ -178,7 +178,7 @@ async def _sent(request: web.Request, made: Zip, thread: ThreadPoolExecutor) -> 
 
 
 def _note_text(names: Sequence[str]) -> str:
-    why = plural(
+    why = ngettext(
         "This photo is not in the zip: its file was not there, or changed in the meantime.",
         "These %(count)s photos are not in the zip: their files were not there, or changed in the meantime.",
         len(names),

@@ -20,7 +20,7 @@ from multidict import CIMultiDict
 
 from indexer.message import N_
 from indexer.model import Photo, PhotoFile, ThumbnailSize
-from web.app_keys import LIBRARY, SETTINGS, THUMBNAILS, in_thread, on_disk
+from web.app_keys import LIBRARY, SETTINGS, THUMBNAILS, in_database_thread, in_disk_thread
 from web.presenters import clean
 from web.static_files import FOREVER
 
@@ -42,7 +42,7 @@ _UNSAFE_IN_NAME = re.compile(r'[\x00-\x1f\x7f"\\/]|[\u202a-\u202e\u2066-\u2069]'
 async def thumbnail(request: web.Request) -> web.Response:
     """GET /thumbnails/{id}/{size}.webp?v={px}. Named by content, so immutable; 304 on a matching ETag."""
     size = _SIZES[request.match_info["size"]]
-    webp = await in_thread(request, request.config_dict[THUMBNAILS].get, request.match_info["id"], size)
+    webp = await in_database_thread(request, request.config_dict[THUMBNAILS].get, request.match_info["id"], size)
     if webp is None:
         raise web.HTTPNotFound(text=N_("There is no thumbnail of this photo yet."))
     tag = hashlib.blake2b(webp, digest_size=12).hexdigest()
@@ -55,14 +55,16 @@ async def thumbnail(request: web.Request) -> web.Response:
 async def original(request: web.Request) -> web.StreamResponse:
     """GET /photo/{id}/files/{file}[?save]. One of the photo's own files, with ranges (RFC 9110, 14)."""
     library, photo_id = request.config_dict[LIBRARY], request.match_info["id"]
-    photo = await in_thread(request, library.photo, photo_id, most_files=1)
-    file = await in_thread(request, library.file_of, photo_id, int(request.match_info["file"]))
+    photo = await in_database_thread(request, library.photo, photo_id, most_files=1)
+    file = await in_database_thread(request, library.file_of, photo_id, int(request.match_info["file"]))
     if photo is None or file is None:
         raise web.HTTPNotFound(text=N_("There is no such file."))
     others = [one for one in photo.files if one is not file and not one.missing]
     # Another file shows the same photo: a library that has moved is found by its old address, too.
     for shown in (file, *others):
-        opened = await on_disk(request, shown.root, partial(open_inside, shown, request.config_dict[SETTINGS].photos))
+        opened = await in_disk_thread(
+            request, shown.root, partial(open_inside, shown, request.config_dict[SETTINGS].photos)
+        )
         if opened is not None:
             break
     else:

@@ -1,13 +1,12 @@
 """The reader's language: the texts of the page from languages/*.po, dates and numbers by Unicode's CLDR through Babel.
 
 English stands in the sources; a translation is one more .po file, read when the page starts, so that neither a build
-nor a compiled copy of it can be forgotten. Each request speaks one language, which a context variable holds: a macro of
-a template, a thread that joins results and an error far down all know it without being told.
+nor a compiled copy of it can be forgotten. Each request has one language, which a context variable holds: a macro of a
+template, a thread that joins results and an error far down all read it from there.
 """
 
 from __future__ import annotations
 
-import gettext
 import io
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
+from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
 from aiohttp import hdrs, web
@@ -40,7 +40,7 @@ _TAG = re.compile(r"(?P<tag>[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3})\s*(?:;\s*q=
 class Translation:
     """The texts of the page in one language."""
 
-    texts: gettext.NullTranslations
+    texts: NullTranslations
     direction: str = "ltr"
 
 
@@ -54,18 +54,18 @@ class Language:
     locale: Locale
 
     @property
-    def texts(self) -> gettext.NullTranslations:
+    def texts(self) -> NullTranslations:
         """The interface's."""
         return self.translation.texts
 
     @contextmanager
-    def spoken(self) -> Iterator[None]:
-        """Whatever is said inside is said in this language."""
-        before = _SPOKEN.set(self)
+    def as_current(self) -> Iterator[None]:
+        """Inside, this is the `current_language`."""
+        before = _CURRENT.set(self)
         try:
             yield
         finally:
-            _SPOKEN.reset(before)
+            _CURRENT.reset(before)
 
     @property
     def key(self) -> str:
@@ -88,50 +88,40 @@ class Language:
         return self.translation.direction
 
 
-ENGLISH = Language("en", Translation(gettext.NullTranslations()), _ANY)
+ENGLISH = Language("en", Translation(NullTranslations()), _ANY)
 
-_SPOKEN: ContextVar[Language] = ContextVar("language", default=ENGLISH)
+_CURRENT: ContextVar[Language] = ContextVar("language", default=ENGLISH)
 
 
-def spoken() -> Language:
+def current_language() -> Language:
     """The language of the request that is being answered."""
-    return _SPOKEN.get()
+    return _CURRENT.get()
 
 
-def text(message: str, /, **values: object) -> str:
-    """`message`, which stands in the source as it is written here, with ``%(name)s`` for values; numbers among them
-    are written in the reader's way."""
-    return spoken().texts.gettext(message) % written(values)
+def gettext(message: str, /, **values: object) -> str:
+    """`message` in the reader's language, with ``%(name)s`` for values; numbers among them are written in the reader's
+    way."""
+    return current_language().texts.gettext(message) % format_values(values)
 
 
-def plural(one: str, many: str, count: int, /, **values: object) -> str:
-    """As `text`, in the form that goes with `count`, which is ``%(count)s``."""
-    return spoken().texts.ngettext(one, many, count) % written({"count": count, **values})
+def ngettext(one: str, many: str, count: int, /, **values: object) -> str:
+    """As `gettext`, in the form that goes with `count`, which is ``%(count)s``."""
+    return current_language().texts.ngettext(one, many, count) % format_values({"count": count, **values})
 
 
-def marked(message: str) -> str:
-    """`message` itself, noted for translators: `told` says it once it is known to whom."""
-    return message
-
-
-def told(message: str) -> str:
-    """A `marked` message in the reader's language; what is none stays as it is."""
-    return spoken().texts.gettext(message) if message else ""
-
-
-def said(message: Message | Reason | str | None) -> str:
-    """A message from the rooms behind the page, or a reason; what is only text is `told`. Empty for None."""
+def translate(message: Message | Reason | str | None) -> str:
+    """A message, a reason or an `N_` text in the reader's language; other text stays as it is. Empty for None."""
     if isinstance(message, Reason):
-        values = {name: said(one) if isinstance(one, Reason) else one for name, one in message.parameters.items()}
-        return spoken().texts.gettext(message.code.template) % written(values)
+        values = {name: translate(one) if isinstance(one, Reason) else one for name, one in message.parameters.items()}
+        return current_language().texts.gettext(message.code.template) % format_values(values)
     if isinstance(message, Message):
-        return spoken().texts.gettext(message.template) % written(message.values)
-    return told(message or "")
+        return current_language().texts.gettext(message.template) % format_values(message.values)
+    return current_language().texts.gettext(message) if message else ""
 
 
 def number(value: float) -> str:
     """``12,345`` in the reader's way."""
-    return _decimal(value, spoken().locale)
+    return _decimal(value, current_language().locale)
 
 
 @lru_cache(maxsize=4096)
@@ -139,44 +129,44 @@ def _decimal(value: float, locale: Locale) -> str:
     return format_decimal(value, locale=locale)
 
 
-def written(values: Mapping[str, object]) -> dict[str, object]:
+def format_values(values: Mapping[str, object]) -> dict[str, object]:
     """Values as they go into a message."""
     return {name: number(value) if isinstance(value, int) else value for name, value in values.items()}
 
 
 class Languages:
-    """What can be spoken: English and each translation. `forced` is spoken whatever a browser asks for."""
+    """The languages there are: English and each translation. `forced` is used whatever a browser asks for."""
 
     def __init__(self, translations: Mapping[str, Translation], *, forced: str = "") -> None:
         """Raises `SettingsError` where `forced` is no language."""
         self._translations = {"en": ENGLISH.translation, **translations}
         self._locales: dict[str, Locale] = {}
         self._forced = self._of_setting(forced) if forced else None
-        self._asked = lru_cache(maxsize=256)(self._chosen)
+        self._for_header = lru_cache(maxsize=256)(self._choose)
 
     @property
     def is_forced(self) -> bool:
         """Whether all readers have the same."""
         return self._forced is not None
 
-    def asked(self, header: str) -> Language:
+    def for_header(self, header: str) -> Language:
         """By Accept-Language (RFC 9110, 12.5.4), which may hold anything."""
-        return self._forced or self._asked(header[:_LONGEST_HEADER])
+        return self._forced or self._for_header(header[:_LONGEST_HEADER])
 
     def _of_setting(self, tag: str) -> Language:
         locale = self._locale(tag.replace("_", "-"))
         if locale is None:
             raise SettingsError(f"setting 'language' is a language such as en, de or de-AT, got {tag!r}")
-        return self._speaking(self._code(locale) or "en", locale)
+        return self._language(self._code(locale) or "en", locale)
 
-    def _chosen(self, header: str) -> Language:
+    def _choose(self, header: str) -> Language:
         locales = [locale for tag in _tags(header) if (locale := self._locale(tag))]
         if not locales:
             return ENGLISH
         codes = (code for locale in locales if (code := self._code(locale)))
-        return self._speaking(next(codes, "en"), locales[0])
+        return self._language(next(codes, "en"), locales[0])
 
-    def _speaking(self, code: str, locale: Locale) -> Language:
+    def _language(self, code: str, locale: Locale) -> Language:
         return Language(code, self._translations[code], locale)
 
     def _code(self, locale: Locale) -> str:
@@ -187,13 +177,13 @@ class Languages:
         for one in (tag, tag.partition("-")[0]):
             if one in self._locales:
                 return self._locales[one]
-            if len(self._locales) < MOST_LOCALES and (locale := _parsed(one)):
+            if len(self._locales) < MOST_LOCALES and (locale := _parse(one)):
                 self._locales[one] = locale
                 return locale
         return None
 
 
-def _parsed(tag: str) -> Locale | None:
+def _parse(tag: str) -> Locale | None:
     try:
         return Locale.parse(tag, sep="-")
     except (UnknownLocaleError, ValueError):
@@ -219,18 +209,18 @@ def _read(directory: Path) -> Iterator[tuple[str, Translation]]:
         compiled = io.BytesIO()
         write_mo(compiled, catalogue)
         compiled.seek(0)
-        yield path.stem, Translation(gettext.GNUTranslations(compiled), Locale.parse(path.stem).text_direction)
+        yield path.stem, Translation(GNUTranslations(compiled), Locale.parse(path.stem).text_direction)
 
 
 LANGUAGES = web.AppKey("LANGUAGES", Languages)
 
 
 @web.middleware
-async def speak(
+async def language_middleware(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Answers in the reader's language."""
-    with request.config_dict[LANGUAGES].asked(request.headers.get(hdrs.ACCEPT_LANGUAGE, "")).spoken():
+    with request.config_dict[LANGUAGES].for_header(request.headers.get(hdrs.ACCEPT_LANGUAGE, "")).as_current():
         return await handler(request)
 
 

@@ -11,7 +11,7 @@ from babel.numbers import format_decimal
 from babel.units import format_unit
 
 from indexer.model import DatePrecision
-from web.i18n.language import number, spoken, text
+from web.i18n.language import current_language, gettext, number
 
 _SIZES = ("digital-byte", "digital-kilobyte", "digital-megabyte", "digital-gigabyte", "digital-terabyte")
 
@@ -24,8 +24,8 @@ def date_text(moment: datetime, precision: DatePrecision = DatePrecision.TIME) -
     if precision is DatePrecision.MONTH:
         return month_text(moment)
     if precision is DatePrecision.DAY:
-        return str(format_date(moment, "long", locale=spoken().locale))
-    return _date_and_time(moment.replace(tzinfo=None), spoken().locale)
+        return str(format_date(moment, "long", locale=current_language().locale))
+    return _date_and_time(moment.replace(tzinfo=None), current_language().locale)
 
 
 @lru_cache(maxsize=1024)
@@ -37,22 +37,22 @@ def _date_and_time(moment: datetime, locale: Locale) -> str:
 
 def hour_text(hour: int) -> str:
     """``22:00`` or ``10:00 PM``; 24 is the day's beginning."""
-    return str(format_time(time(hour % 24), "short", locale=spoken().locale))
+    return str(format_time(time(hour % 24), "short", locale=current_language().locale))
 
 
 def month_text(moment: datetime) -> str:
     """``July 2019``."""
-    return _month(moment.year, moment.month, "yMMMM", spoken().locale)
+    return _month(moment.year, moment.month, "yMMMM", current_language().locale)
 
 
 def year_text(moment: datetime) -> str:
     """``2019``, ``2019年``."""
-    return _month(moment.year, 1, "y", spoken().locale)
+    return _month(moment.year, 1, "y", current_language().locale)
 
 
 def month_letter(moment: datetime) -> str:
     """``J``, or what else is shortest: ``7`` in Czech, ``7月`` in Japanese."""
-    return _month(moment.year, moment.month, "LLLLL", spoken().locale)
+    return _month(moment.year, moment.month, "LLLLL", current_language().locale)
 
 
 @lru_cache(maxsize=4096)
@@ -63,12 +63,12 @@ def _month(year: int, month: int, pattern: str, locale: Locale) -> str:
 
 def decimal_text(value: float, pattern: str = "0.######") -> str:
     """``2.8``, by a pattern of UTS 35, part 3."""
-    return format_decimal(value, format=pattern, locale=spoken().locale)
+    return format_decimal(value, format=pattern, locale=current_language().locale)
 
 
 def percent_text(percent: int | str) -> str:
     """``87%``."""
-    return text("%(percent)s%%", percent=percent)
+    return gettext("%(percent)s%%", percent=percent)
 
 
 def bytes_text(size: int) -> str:
@@ -105,4 +105,4 @@ def size_text(width_px: int, height_px: int) -> str:
 
 def _measure(value: float, unit: str, digits: int = 0) -> str:
     pattern = f"#,##0.{'0' * digits}" if digits else "#,##0"
-    return format_unit(value, unit, "short", format=pattern, locale=spoken().locale)
+    return format_unit(value, unit, "short", format=pattern, locale=current_language().locale)

@@ -23,8 +23,8 @@ _SOURCES = Path(__file__).parents[2]
 _MAPPING = Path(__file__).parent / "babel.cfg"
 #: The functions and classes that take texts, and which of their arguments are texts.
 KEYWORDS = {
-    **dict.fromkeys(("_", "gettext", "text", "marked", "N_", "Message")),
-    **dict.fromkeys(("ngettext", "plural"), (1, 2)),
+    **dict.fromkeys(("_", "gettext", "N_", "Message")),
+    "ngettext": (1, 2),
 }
 _WIDTH = 120
 #: What readers of .po files need, and no dates or names that would change by themselves.

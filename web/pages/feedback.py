@@ -8,13 +8,15 @@ from aiohttp import web
 
 from indexer.correction import added_words
 from indexer.message import N_
-from web.app_keys import LIBRARY, WAKE, in_thread
+from web.app_keys import LIBRARY, WAKE, in_database_thread
 
 
 async def judge(request: web.Request, photo_id: str, *, wrong: bool) -> None:
     """Marks what the model says of a photo as wrong, or takes the mark back; does nothing where that is so already."""
     library = request.config_dict[LIBRARY]
-    if await in_thread(request, library.feedback.mark_wrong if wrong else library.feedback.take_mark_back, photo_id):
+    if await in_database_thread(
+        request, library.feedback.mark_wrong if wrong else library.feedback.take_mark_back, photo_id
+    ):
         request.config_dict[WAKE]()
 
 
@@ -27,7 +29,7 @@ async def change_words(
     """
     typed = list(add)
     words = added_words(typed) if typed else ()
-    if not await in_thread(
+    if not await in_database_thread(
         request, request.config_dict[LIBRARY].feedback.change_words, photo_id, add=words, remove=list(remove)
     ):
         raise web.HTTPNotFound(text=N_("There is no photo with this id."))

@@ -16,8 +16,8 @@ from typing import Any
 from aiohttp import web
 
 from indexer.search import Sort
-from web.app_keys import LIBRARY, SEARCH, SETTINGS, while_asked
-from web.i18n.language import spoken
+from web.app_keys import LIBRARY, SEARCH, SETTINGS, search_while_connected
+from web.i18n.language import current_language
 from web.links import base_path
 from web.pages.fragment_cache import KEPT_PARTS, Fragment, Key
 from web.search.query_hints import meant_places, near_misses
@@ -58,7 +58,7 @@ TEMPLATES = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FragmentRequest:
     """The search that an address names, and which of its pages."""
 
     search: Search
@@ -67,7 +67,7 @@ class Asked:
     selecting: bool
 
 
-async def part_of(request: web.Request, name: str, asked: Asked) -> Fragment:
+async def fragment_response(request: web.Request, name: str, asked: FragmentRequest) -> Fragment:
     """The part `name`, one of `TEMPLATES`. Raises `FilterError` and `SearchError`."""
     if name not in _OF_RESULTS:
         return await _kept_or_made(request, name, asked)
@@ -75,26 +75,26 @@ async def part_of(request: web.Request, name: str, asked: Asked) -> Fragment:
         return await _kept_or_made(request, name, asked)
 
 
-async def _kept_or_made(request: web.Request, name: str, asked: Asked) -> Fragment:
+async def _kept_or_made(request: web.Request, name: str, asked: FragmentRequest) -> Fragment:
     kept, key = request.config_dict[KEPT_PARTS], _key(request, name, asked)
     data_version = (request.config_dict[LIBRARY].data_version(), request.config_dict[SEARCH].data_version())
     packed = kept.get(key, data_version)
     if packed is not None:
         return Fragment(packed)
-    make = partial(while_asked, request, lambda go_on: _made(request, name, asked, go_on))
+    make = partial(search_while_connected, request, lambda go_on: _made(request, name, asked, go_on))
     part = await kept.shared(key, data_version, make)
     if part.context is None:
         kept.put(key, data_version, part.packed)
     return part
 
 
-def _key(request: web.Request, name: str, asked: Asked) -> Key:
+def _key(request: web.Request, name: str, asked: FragmentRequest) -> Key:
     parameters = sorted((known, value) for known, value in request.query.items() if known != "part")
     form = f"{name}{' selecting' * asked.selecting}"
-    return Key(form, tuple(parameters), spoken().key, date.today(), base_path())
+    return Key(form, tuple(parameters), current_language().key, date.today(), base_path())
 
 
-def _made(request: web.Request, name: str, asked: Asked, go_on: Callable[[], None]) -> Fragment:
+def _made(request: web.Request, name: str, asked: FragmentRequest, go_on: Callable[[], None]) -> Fragment:
     context = {
         **NOTHING,
         "search": asked.search,
@@ -108,7 +108,7 @@ def _made(request: web.Request, name: str, asked: Asked, go_on: Callable[[], Non
     return Fragment(gzip.compress(rendered(request, TEMPLATES[name], context).encode(), _LEVEL, mtime=0))
 
 
-def _results(request: web.Request, asked: Asked, go_on: Callable[[], None]) -> dict[str, Any]:
+def _results(request: web.Request, asked: FragmentRequest, go_on: Callable[[], None]) -> dict[str, Any]:
     first = (asked.page - 1) * PER_PAGE
     # One photo more at the front: its month tells whether the page begins with a new heading.
     ahead = 1 if first else 0
@@ -126,11 +126,11 @@ def _results(request: web.Request, asked: Asked, go_on: Callable[[], None]) -> d
     }
 
 
-def _filters(request: web.Request, asked: Asked, _go_on: Callable[[], None]) -> dict[str, Any]:
+def _filters(request: web.Request, asked: FragmentRequest, _go_on: Callable[[], None]) -> dict[str, Any]:
     return {"groups": filter_groups(asked.search, count_facets(request.config_dict[SEARCH], asked.search))}
 
 
-def _timeline(request: web.Request, asked: Asked, _go_on: Callable[[], None]) -> dict[str, Any]:
+def _timeline(request: web.Request, asked: FragmentRequest, _go_on: Callable[[], None]) -> dict[str, Any]:
     query, counts = count_dates(request.config_dict[SEARCH], asked.search)
     return {"line": time_line(asked.search, query, counts["year"], counts["month"])}
 

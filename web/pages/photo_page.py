@@ -7,8 +7,8 @@ from aiohttp import web
 from indexer.correction import UnusableCorrection
 from indexer.message import N_
 from indexer.model import LISTED_FILES, Photo
-from web.app_keys import LIBRARY, in_thread
-from web.i18n.language import said
+from web.app_keys import LIBRARY, in_database_thread
+from web.i18n.language import translate
 from web.links import photo_url
 from web.pages.corrections import correct, take_back
 from web.pages.feedback import change_words, judge
@@ -39,7 +39,7 @@ async def correct_caption(request: web.Request) -> web.Response:
     try:
         await correct(request, photo.id, text)
     except UnusableCorrection as error:
-        return await _refused(request, photo, caption=Draft(text, said(error.message)))
+        return await _refused(request, photo, caption=Draft(text, translate(error.message)))
     raise _back_to(request, photo)
 
 
@@ -60,7 +60,7 @@ async def add_words(request: web.Request) -> web.Response:
     try:
         await change_words(request, photo.id, add=() if gone else (text,), remove=(gone,) if gone else ())
     except UnusableCorrection as error:
-        return await _refused(request, photo, words=Draft(text, said(error.message)))
+        return await _refused(request, photo, words=Draft(text, translate(error.message)))
     raise _back_to(request, photo)
 
 
@@ -78,7 +78,7 @@ def _back_to(request: web.Request, photo: Photo) -> web.HTTPSeeOther:
 
 async def _photo(request: web.Request) -> Photo:
     library, photo_id = request.config_dict[LIBRARY], request.match_info["id"]
-    photo = await in_thread(request, library.photo, photo_id, most_files=LISTED_FILES)
+    photo = await in_database_thread(request, library.photo, photo_id, most_files=LISTED_FILES)
     if photo is None:
         raise web.HTTPNotFound(
             text=N_("There is no photo with this address. It may have been deleted from the library.")

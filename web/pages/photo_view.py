@@ -16,11 +16,11 @@ from indexer.jobs.pipeline import UNSURE
 from indexer.model import CaptionBy, CaptionPlace, DatePrecision, Photo, iso_date
 from indexer.places.lookup import places_of
 from indexer.search import FilterError, Hit, Sort
-from web.app_keys import SETTINGS, in_thread
+from web.app_keys import SETTINGS, in_database_thread
 from web.downloads.media import SHOWN_EVERYWHERE
 from web.i18n.localized import bytes_text
 from web.links import form_url, original_url, photo_url, search_url, thumbnail_url
-from web.pages.corrections import Whereabouts, whereabouts
+from web.pages.corrections import CaptionLocation, caption_location
 from web.presenters import (
     MatchReason,
     Piece,
@@ -127,7 +127,7 @@ class PhotoView:
     unsure: bool
     left_out: bool  # the sentence is not in the file, as the model is not sure of it
     confidence_percent: int
-    whereabouts: Whereabouts
+    caption_location: CaptionLocation
     picture: str
     detail: str  # the original, where browsers show its kind and it has more pixels than `picture`; else empty
     width: int
@@ -169,8 +169,8 @@ async def photo_view(
     neighbours, similar, places, place = await asyncio.gather(
         _neighbours(request, photo),
         _similar(request, photo, _SIMILAR if whole else 0),
-        in_thread(request, places_of, photo.metadata.position),
-        whereabouts(request, photo),
+        in_database_thread(request, places_of, photo.metadata.position),
+        caption_location(request, photo),
     )
     settings = request.config_dict[SETTINGS]
     metadata, machine, position = photo.metadata, photo.machine, photo.metadata.position
@@ -201,7 +201,7 @@ async def photo_view(
         unsure=photo.unsure,
         left_out=photo.caption_place is CaptionPlace.INDEX and photo.caption_reason == UNSURE,
         confidence_percent=round(machine.confidence * 100) if machine else 0,
-        whereabouts=place,
+        caption_location=place,
         picture=thumbnail_url(request, photo.id, "screen"),
         detail=_detail(photo, width),
         width=width,

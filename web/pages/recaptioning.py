@@ -13,8 +13,8 @@ from indexer.jobs.caption_models import CaptionModels, count_by_model
 from indexer.jobs.reindex import QueuedCaptions, current_model, enqueue_captions
 from indexer.message import N_
 from indexer.settings import Settings
-from web.app_keys import COUNTS, LIBRARY, SETTINGS, WAKE, in_thread
-from web.i18n.language import said, text
+from web.app_keys import COUNTS, LIBRARY, SETTINGS, WAKE, in_database_thread
+from web.i18n.language import gettext, translate
 from web.i18n.localized import hour_text
 from web.presenters import clean
 
@@ -41,22 +41,22 @@ class ModelView:
 async def caption_models(request: web.Request) -> CaptionModels:
     """Which models have described the photos. Raises `SetupError` where the one in use can't be read."""
     model = await asyncio.to_thread(current_model, request.config_dict[SETTINGS])
-    return await in_thread(request, count_by_model, request.config_dict[LIBRARY], model)
+    return await in_database_thread(request, count_by_model, request.config_dict[LIBRARY], model)
 
 
 async def model_view(request: web.Request) -> ModelView:
     """As it is shown on the status page."""
     settings = request.config_dict[SETTINGS]
-    wrong = await in_thread(request, request.config_dict[LIBRARY].feedback.marked_wrong)
+    wrong = await in_database_thread(request, request.config_dict[LIBRARY].feedback.marked_wrong)
     try:
         models = await caption_models(request)
     except SetupError as error:
-        return ModelView("", clean(said(error.message)), 0, (), 0, 0, wrong, "")
+        return ModelView("", clean(translate(error.message)), 0, (), 0, 0, wrong, "")
     return ModelView(
         name=clean(models.current),
         problem="",
         own=models.own,
-        others=tuple((clean(model) or text("an unknown model"), photos) for model, photos in models.others.items()),
+        others=tuple((clean(model) or gettext("an unknown model"), photos) for model, photos in models.others.items()),
         by_others=models.by_others,
         queued=models.queued,
         marked_wrong=wrong,
@@ -69,9 +69,9 @@ def _by_itself(settings: Settings) -> str:
         return ""
     hours = DailyHours.parse(settings.recaption_hours)
     if hours.is_whole_day:
-        return text("They are described again by themselves when there is nothing else to do.")
+        return gettext("They are described again by themselves when there is nothing else to do.")
     begin, end = hour_text(hours.begin), hour_text(hours.end)
-    return text("They are described again by themselves between %(begin)s and %(end)s.", begin=begin, end=end)
+    return gettext("They are described again by themselves between %(begin)s and %(end)s.", begin=begin, end=end)
 
 
 async def describe_again(request: web.Request) -> QueuedCaptions:
@@ -82,7 +82,7 @@ async def describe_again(request: web.Request) -> QueuedCaptions:
         raise web.HTTPServiceUnavailable(
             text=N_("The caption model can't be used. The status page says why.")
         ) from error
-    queued = await in_thread(request, enqueue_captions, request.config_dict[LIBRARY], model)
+    queued = await in_database_thread(request, enqueue_captions, request.config_dict[LIBRARY], model)
     if queued.captions or queued.corrections:
         request.config_dict[COUNTS].forget()
         request.config_dict[WAKE]()

@@ -10,10 +10,10 @@ from markupsafe import Markup
 from indexer.errors import SearchError
 from indexer.search import FilterError, Sort
 from web.app_keys import COUNTS, PROGRESS
-from web.i18n.language import said, text
+from web.i18n.language import gettext, translate
 from web.links import search_url
 from web.pages.fragment_cache import Fragment
-from web.pages.fragments import NOTHING, PER_PAGE, TEMPLATES, Asked, part_of
+from web.pages.fragments import NOTHING, PER_PAGE, TEMPLATES, FragmentRequest, fragment_response
 from web.pages.status_page import root_views
 from web.presenters import clean
 from web.search.results import Problem, active_filters, dated, wrong_filter
@@ -39,7 +39,7 @@ async def search_page(request: web.Request) -> web.StreamResponse:
         asked = _read(request, selecting)
         context |= {"search": asked.search, "active": active_filters(asked.search)}
         for name in (part,) if part in TEMPLATES else () if part else _NAMES:
-            one = await part_of(request, name, asked)
+            one = await fragment_response(request, name, asked)
             if one.context is not None:
                 context |= one.context
             elif part:
@@ -47,13 +47,13 @@ async def search_page(request: web.Request) -> web.StreamResponse:
             else:
                 made[name] = Markup(one.html)  # noqa: S704 - our own templates', escaped there
     except WrongRequest as error:
-        status, context["problem"] = 400, Problem(text("That search makes no sense"), said(error.message))
+        status, context["problem"] = 400, Problem(gettext("That search makes no sense"), translate(error.message))
     except FilterError as error:
         status, context["problem"] = 400, wrong_filter(asked.search, error)
     except SearchError as error:
         status, context["problem"] = (
             503,
-            Problem(text("The search is not available just now"), clean(said(error.hint_message))),
+            Problem(gettext("The search is not available just now"), clean(translate(error.hint_message))),
         )
         context["again"] = True
     if context["problem"]:
@@ -74,11 +74,11 @@ def _sent(request: web.Request, part: Fragment) -> web.Response:
     return web.Response(text=part.html, content_type="text/html")
 
 
-def _read(request: web.Request, selecting: bool) -> Asked:
+def _read(request: web.Request, selecting: bool) -> FragmentRequest:
     search = read_search(request.query, limit=PER_PAGE, most=PER_PAGE)
     page = read_number(request.query, "page", 1, least=1)
     pages = min(read_number(request.query, "pages", 1, least=1), MOST_PAGES_AT_ONCE)
-    return Asked(search, page, pages, selecting)
+    return FragmentRequest(search, page, pages, selecting)
 
 
 async def _surroundings(request: web.Request) -> dict[str, Any]:

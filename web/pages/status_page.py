@@ -20,8 +20,18 @@ from indexer.settings import Settings
 from indexer.sqlite.derived import set_aside_files
 from indexer.sqlite.errors import ROOM_BYTES
 from indexer.storage import search_path
-from web.app_keys import COUNTS, LIBRARY, PROGRESS, SCAN_NOW, SEARCH, SETTINGS, WAKE, in_thread, while_searching
-from web.i18n.language import said
+from web.app_keys import (
+    COUNTS,
+    LIBRARY,
+    PROGRESS,
+    SCAN_NOW,
+    SEARCH,
+    SETTINGS,
+    WAKE,
+    in_database_thread,
+    in_search_thread,
+)
+from web.i18n.language import translate
 from web.i18n.localized import bytes_text, decimal_text
 from web.links import described_url, photo_url, retried_url, scanned_url
 from web.pages.recaptioning import describe_again, model_view
@@ -94,10 +104,12 @@ async def status_page(request: web.Request) -> web.Response:
     """GET /status: with ``part=status`` the part of it that changes. `retried` is what POST /status/retry says,
     `described` what POST /status/captions does, `scanning` that POST /status/scan was."""
     library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
-    trouble = await in_thread(request, library.trouble)
+    trouble = await in_database_thread(request, library.trouble)
     counts = await request.config_dict[COUNTS].get(request)
-    aside = tuple(map(_aside, await in_thread(request, library.queue.set_aside, _SET_ASIDE, 0)))
-    unreadable = tuple(map(_unreadable, await in_thread(request, library.unreadable_places.first, _UNREADABLE)))
+    aside = tuple(map(_aside, await in_database_thread(request, library.queue.set_aside, _SET_ASIDE, 0)))
+    unreadable = tuple(
+        map(_unreadable, await in_database_thread(request, library.unreadable_places.first, _UNREADABLE))
+    )
     progress, roots = request.config_dict[PROGRESS](), await root_views(request)
     context = {
         "counts": counts,
@@ -105,7 +117,7 @@ async def status_page(request: web.Request) -> web.Response:
         "search": await _search(request),
         "model": await model_view(request),
         "unwritten": await _unwritten(request),
-        "without_room": await in_thread(request, library.retries.without_room),
+        "without_room": await in_database_thread(request, library.retries.without_room),
         "aside": aside,
         "aside_count": _all(len(aside), _SET_ASIDE, counts.set_aside),
         "retried": _number(request, "retried"),
@@ -149,7 +161,7 @@ def scan_now(request: web.Request) -> None:
 
 async def try_again(request: web.Request, ids: list[int] | None) -> int:
     """Queues what was set aside once more, all of it where `ids` is None; gives how many files that are."""
-    number = await in_thread(request, request.config_dict[LIBRARY].queue.retry_set_aside, ids)
+    number = await in_database_thread(request, request.config_dict[LIBRARY].queue.retry_set_aside, ids)
     if number:
         request.config_dict[COUNTS].forget()
         request.config_dict[WAKE]()
@@ -158,7 +170,7 @@ async def try_again(request: web.Request, ids: list[int] | None) -> int:
 
 async def root_views(request: web.Request) -> tuple[RootView, ...]:
     """The libraries that were walked, and those of the settings that never were."""
-    walked = await in_thread(request, request.config_dict[LIBRARY].scans.roots)
+    walked = await in_database_thread(request, request.config_dict[LIBRARY].scans.roots)
     paths = {root.path for root in walked}
     return (
         *(
@@ -166,7 +178,7 @@ async def root_views(request: web.Request) -> tuple[RootView, ...]:
                 clean(str(root.path)),
                 root.files,
                 root.missing,
-                clean(said(root.held_back or "")),
+                clean(translate(root.held_back or "")),
                 sum(root.passed_over.values()),
                 clean(", ".join(f"{decimal_text(count)} {kind}" for kind, count in root.passed_over.items())),
             )
@@ -178,7 +190,7 @@ async def root_views(request: web.Request) -> tuple[RootView, ...]:
 
 def _problems(trouble: Message | None, progress: Progress, roots: Sequence[RootView]) -> tuple[str, ...]:
     """What only people can mend, in the reader's language, each once."""
-    lines = [clean(said(trouble)) if trouble else "", *problems(progress), *(root.held_back for root in roots)]
+    lines = [clean(translate(trouble)) if trouble else "", *problems(progress), *(root.held_back for root in roots)]
     return tuple(dict.fromkeys(filter(None, lines)))
 
 
@@ -197,11 +209,11 @@ def _is_number(text: str) -> bool:
 
 
 def _aside(one: SetAside) -> AsideView:
-    return AsideView(one.id, clean(one.file.relative), clean(said(one.reason)), one.attempts)
+    return AsideView(one.id, clean(one.file.relative), clean(translate(one.reason)), one.attempts)
 
 
 def _unreadable(place: UnreadablePlace) -> UnreadableView:
-    return UnreadableView(clean(str(place.path)), clean(said(place.reason)), place.files)
+    return UnreadableView(clean(str(place.path)), clean(translate(place.reason)), place.files)
 
 
 def _set_aside_files(settings: Settings) -> tuple[tuple[str, str], ...]:
@@ -214,18 +226,18 @@ async def _search(request: web.Request) -> SearchView:
     backend = request.config_dict[SEARCH]
     photos, problem, hint = None, "", ""
     try:
-        photos = await while_searching(request, backend.count)
+        photos = await in_search_thread(request, backend.count)
     except SearchError as error:
-        problem, hint = clean(said(error.message)), clean(said(error.hint_message))
-    refused = await in_thread(request, request.config_dict[LIBRARY].refused, _REFUSED)
-    told = tuple((Link(file_name(one.photo), photo_url(one.photo.id)), clean(said(one.reason))) for one in refused)
+        problem, hint = clean(translate(error.message)), clean(translate(error.hint_message))
+    refused = await in_database_thread(request, request.config_dict[LIBRARY].refused, _REFUSED)
+    told = tuple((Link(file_name(one.photo), photo_url(one.photo.id)), clean(translate(one.reason))) for one in refused)
     return SearchView(backend.name, photos, problem, hint, told)
 
 
 async def _unwritten(request: web.Request) -> tuple[tuple[str, int], ...]:
     """Why captions stand in no file, and in how many photos' none; "" where that is not known, or for many reasons."""
-    counted = list((await in_thread(request, request.config_dict[LIBRARY].unwritten)).items())
-    told = [(clean(said(reason)), photos) for reason, photos in counted[:_REASONS] if reason]
+    counted = list((await in_database_thread(request, request.config_dict[LIBRARY].unwritten)).items())
+    told = [(clean(translate(reason)), photos) for reason, photos in counted[:_REASONS] if reason]
     others = sum(photos for _, photos in counted) - sum(photos for _, photos in told)
     return (*told, ("", others)) if others else tuple(told)
 

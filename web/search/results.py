@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from types import MappingProxyType
 
+from indexer.message import N_
 from indexer.model import DatePrecision, PhotoSummary, iso_date
 from indexer.search import FacetCount, FilterError, Sort
-from web.i18n.language import marked, plural, said, text, told
+from web.i18n.language import gettext, ngettext, translate
 from web.i18n.localized import month_text, year_text
 from web.links import search_url
 from web.presenters import Tile, clean, tile
@@ -18,12 +19,12 @@ from web.search.searching import DATES, Result, Search
 
 FILTER_LABELS = MappingProxyType(
     {
-        "year": marked("When"),
-        "person": marked("People"),
-        "place": marked("Places"),
-        "camera": marked("Cameras"),
-        "folder": marked("Folders"),
-        "tag": marked("Things"),
+        "year": N_("When"),
+        "person": N_("People"),
+        "place": N_("Places"),
+        "camera": N_("Cameras"),
+        "folder": N_("Folders"),
+        "tag": N_("Things"),
     }
 )
 
@@ -121,10 +122,10 @@ def _by_look(result: Result[PhotoSummary]) -> str:
     if not result.by_meaning:
         return ""
     if result.total == 1:
-        return text("by its look")
+        return gettext("by its look")
     if result.by_meaning == result.total:
-        return text("all by their look")
-    return plural("%(count)s by its look", "%(count)s by their look", result.by_meaning)
+        return gettext("all by their look")
+    return ngettext("%(count)s by its look", "%(count)s by their look", result.by_meaning)
 
 
 def effective_sort(search: Search, result: Result[PhotoSummary]) -> Sort:
@@ -137,7 +138,7 @@ def effective_sort(search: Search, result: Result[PhotoSummary]) -> Sort:
 
 def _month(one: Tile) -> tuple[str, str]:
     if one.taken_at is None:
-        return text("Without a date"), ""
+        return gettext("Without a date"), ""
     if one.taken_precision is DatePrecision.YEAR:
         return year_text(one.taken_at), iso_date(one.taken_at, DatePrecision.YEAR)
     return month_text(one.taken_at), iso_date(one.taken_at, DatePrecision.MONTH)
@@ -174,7 +175,7 @@ def filter_groups(search: Search, facets: Mapping[str, Sequence[FacetCount]]) ->
     for name, label in FILTER_LABELS.items():
         chips = tuple(_chip(search, name, one, chosen) for one in facets.get(name, ()))
         if chips or name == "year":
-            groups.append(FilterGroup(name, told(label), chips, any(part == name for part, _ in chosen)))
+            groups.append(FilterGroup(name, translate(label), chips, any(part == name for part, _ in chosen)))
     return tuple(groups)
 
 
@@ -226,8 +227,8 @@ def wrong_filter(search: Search, error: FilterError) -> Problem:
         links.append(Link(clean(error.suggestion), search_url(right, search.sort)))
     if error.text:
         bare = query_text.without(search.text, lambda part: part.casefold() == error.text.casefold())
-        links.append(Link(text("without %(part)s", part=clean(error.text)), search_url(bare, search.sort)))
-    return Problem(text("This filter is not understood"), _sentence(clean(said(error.message))), tuple(links))
+        links.append(Link(gettext("without %(part)s", part=clean(error.text)), search_url(bare, search.sort)))
+    return Problem(gettext("This filter is not understood"), _sentence(clean(translate(error.message))), tuple(links))
 
 
 def _sentence(words: str) -> str:

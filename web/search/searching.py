@@ -16,7 +16,7 @@ from indexer.message import Message
 from indexer.model import LISTED_FILES, Photo, PhotoSummary
 from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
 from indexer.search.query import parse, without
-from web.app_keys import LIBRARY, SEARCH, while_asked, while_searching
+from web.app_keys import LIBRARY, SEARCH, in_search_thread, search_while_connected
 from web.presenters import clean
 from web.search.search_times import SEARCH_TIMES
 
@@ -143,7 +143,7 @@ async def run_whole_search(request: web.Request, search: Search) -> Result[Photo
 async def _timed(request: web.Request, search: Search, read: _Read[_Known]) -> Result[_Known]:
     backend = request.config_dict[SEARCH]
     with request.config_dict[SEARCH_TIMES].timed():
-        return await while_asked(request, lambda go_on: searched(backend, read, search, go_on))
+        return await search_while_connected(request, lambda go_on: searched(backend, read, search, go_on))
 
 
 def searched(backend: SearchBackend, read: _Read[_Known], search: Search, go_on: Callable[[], None]) -> Result[_Known]:
@@ -167,13 +167,13 @@ def join(answer: Answer, read: _Read[_Known]) -> tuple[Found[_Known], ...]:
 async def run_similar(request: web.Request, photo_id: str, limit: int) -> tuple[Found[PhotoSummary], ...]:
     """Photos like this one. Raises `SearchError`."""
     backend, read = request.config_dict[SEARCH], request.config_dict[LIBRARY].summaries
-    return await while_searching(request, lambda: join(backend.similar(photo_id, limit=limit), read))
+    return await in_search_thread(request, lambda: join(backend.similar(photo_id, limit=limit), read))
 
 
 async def run_whole_similar(request: web.Request, photo_id: str, limit: int) -> tuple[Found[Photo], ...]:
     """As `run_similar`, with everything that is known of the photos."""
     backend, read = request.config_dict[SEARCH], _few_files(request)
-    return await while_searching(request, lambda: join(backend.similar(photo_id, limit=limit), read))
+    return await in_search_thread(request, lambda: join(backend.similar(photo_id, limit=limit), read))
 
 
 def _few_files(request: web.Request) -> _Read[Photo]:
@@ -183,14 +183,14 @@ def _few_files(request: web.Request) -> _Read[Photo]:
 async def run_count(request: web.Request) -> int | None:
     """How many photos search has; None where it does not answer, which is no reason to hide all else."""
     try:
-        return await while_searching(request, request.config_dict[SEARCH].count)
+        return await in_search_thread(request, request.config_dict[SEARCH].count)
     except SearchError:
         return None
 
 
 async def run_facets(request: web.Request, search: Search) -> Mapping[str, tuple[FacetCount, ...]]:
     """Counts per value for the current search. Raises `FilterError` and `SearchError`."""
-    return await while_searching(request, lambda: count_facets(request.config_dict[SEARCH], search))
+    return await in_search_thread(request, lambda: count_facets(request.config_dict[SEARCH], search))
 
 
 def count_facets(backend: SearchBackend, search: Search) -> Mapping[str, tuple[FacetCount, ...]]:

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from indexer.places.names import places_named
 from indexer.search import FacetCount, Query, SearchBackend
-from web.app_keys import SEARCH, while_searching
+from web.app_keys import SEARCH, in_search_thread
 from web.presenters import clean
 from web.search.completion import KINDS, Names, Suggestion, suggestions
 from web.search.searching import LONGEST_QUERY, WrongRequest, read_number, read_search
@@ -52,7 +52,7 @@ class KnownNames:
 
     async def _renewed(self, request: web.Request) -> Names:
         backend = request.config_dict[SEARCH]
-        names = await while_searching(request, lambda: _read_names(backend))
+        names = await in_search_thread(request, lambda: _read_names(backend))
         self._read = (time.monotonic(), names)
         return names
 
@@ -84,7 +84,7 @@ async def suggest(request: web.Request) -> web.Response:
 
 async def _suggestions(request: web.Request, text: str, at: int) -> list[Suggestion]:
     names, backend = await request.config_dict[KNOWN_NAMES].get(request), request.config_dict[SEARCH]
-    found = await while_searching(request, lambda: _suggested(backend, text, at, names))
+    found = await in_search_thread(request, lambda: _suggested(backend, text, at, names))
     return [one for one in found if len(one.query) <= LONGEST_QUERY]
 
 

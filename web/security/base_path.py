@@ -9,9 +9,9 @@ from __future__ import annotations
 from aiohttp import web
 from yarl import URL
 
+from indexer.message import N_
 from indexer.settings import is_base_path
 from web.app_keys import SETTINGS
-from web.i18n.language import marked
 from web.links import served_under
 from web.security.middleware import Handler, error_response
 from web.security.proxies import PROXIES, peer
@@ -26,7 +26,7 @@ async def under_base_path(request: web.Request, handler: Handler) -> web.StreamR
     try:
         prefix = _prefix(request)
     except ValueError:
-        return error_response(request, 400, marked("The reverse proxy's X-Forwarded-Prefix is not a path."))
+        return error_response(request, 400, N_("The reverse proxy's X-Forwarded-Prefix is not a path."))
     with served_under(prefix):
         return await handler(await _without_prefix(request, prefix))
 

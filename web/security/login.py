@@ -10,9 +10,9 @@ from collections.abc import Callable
 from aiohttp import web
 
 from indexer.errors import StorageError
-from indexer.message import Message
+from indexer.message import N_, Message
 from web.app_keys import SETTINGS
-from web.i18n.language import marked, plural, said, text
+from web.i18n.language import gettext, ngettext, translate
 from web.links import base_path, below, login_url, search_url
 from web.presenters import clean
 from web.request_bodies import read_fields
@@ -37,7 +37,7 @@ THROTTLE = web.AppKey("THROTTLE", LoginThrottle)
 
 
 @web.middleware
-async def only_signed_in(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def require_sign_in(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Sends people to the login page and programs a 401; does nothing where nobody is to sign in."""
     sessions, proxies = request.config_dict.get(SESSIONS), request.config_dict[PROXIES]
     guarded = sessions is not None or proxies.user_header
@@ -74,10 +74,10 @@ def _is_open(request: web.Request) -> bool:
 def _ask(request: web.Request) -> web.StreamResponse:
     # A part of a page, and a picture, must not become a login page: the script and the <img> need to see the 401.
     if request.config_dict.get(SESSIONS) is None:
-        return error_response(request, 401, marked("Come in through the address that signs you in."))
+        return error_response(request, 401, N_("Come in through the address that signs you in."))
     if wants_json(request) or "part" in request.query or not _is_page(request):
         hint = Message("Sign in at %(address)s.", address=login_url())
-        return error_response(request, 401, marked("This page is for the household only."), hint=hint)
+        return error_response(request, 401, N_("This page is for the household only."), hint=hint)
     target = request.path_qs if request.method == "GET" else "/"
     raise web.HTTPSeeOther(login_url(target))
 
@@ -92,7 +92,7 @@ async def login_page(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(search_url())
     # Where a browser sends Fetch Metadata, the form will arrive all the same.
     problem = None if "Sec-Fetch-Site" in request.headers else untrusted_proxy(request)
-    return _form(request, problem=clean(said(problem)) if problem else "")
+    return _form(request, problem=clean(translate(problem)) if problem else "")
 
 
 async def login(request: web.Request) -> web.Response:
@@ -109,7 +109,7 @@ async def login(request: web.Request) -> web.Response:
         right = len(entered) <= _LONGEST_PASSWORD and await asyncio.to_thread(password.matches, entered)
     if not right:
         throttle.failed(address)
-        return _form(request, problem=text("That is not the household password."), status=401)
+        return _form(request, problem=gettext("That is not the household password."), status=401)
     throttle.succeeded(address)
     response = web.HTTPSeeOther(below(local_target(target)))
     _remember(request, response, request.config_dict[SESSIONS].begin())
@@ -135,7 +135,7 @@ async def _signed_out(request: web.Request, end: Callable[[Sessions], None]) -> 
         except StorageError as error:
             log.error("%s", error)
             raise web.HTTPServiceUnavailable(
-                text=marked(
+                text=N_(
                     "You are signed out, but only until recollect starts again: the data directory can't be written. "
                     "Check its free space, sign in, and sign out everywhere."
                 )
@@ -171,7 +171,7 @@ def _form(request: web.Request, *, problem: str = "", status: int = 200) -> web.
 
 def _wait(request: web.Request, wait_s: float) -> web.Response:
     seconds = math.ceil(wait_s)
-    problem = plural(
+    problem = ngettext(
         "Too many wrong passwords. Try again in %(count)s second.",
         "Too many wrong passwords. Try again in %(count)s seconds.",
         seconds,

@@ -17,7 +17,7 @@ from indexer.errors import SearchError, SetupError
 from indexer.message import N_, Message
 from indexer.sqlite.errors import hint_for
 from web.app_keys import LIBRARY, SETTINGS
-from web.i18n.language import marked, said, told
+from web.i18n.language import translate
 from web.presenters import clean
 from web.security.proxies import PROXIES, listed, peer
 from web.templating import render
@@ -56,17 +56,17 @@ _PORT = re.compile(r":\d+\Z")
 _LONGEST_HOST = 100  # characters, of what is shown again
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TITLES = {
-    400: marked("That request makes no sense"),
-    401: marked("Please sign in"),
-    403: marked("Not allowed"),
-    404: marked("There is nothing here"),
-    405: marked("That can't be done here"),
-    408: marked("That took too long"),
-    413: marked("That is too much"),
-    421: marked("Wrong address"),
-    429: marked("Too many tries"),
-    500: marked("Something broke"),
-    503: marked("Not available just now"),
+    400: N_("That request makes no sense"),
+    401: N_("Please sign in"),
+    403: N_("Not allowed"),
+    404: N_("There is nothing here"),
+    405: N_("That can't be done here"),
+    408: N_("That took too long"),
+    413: N_("That is too much"),
+    421: N_("Wrong address"),
+    429: N_("Too many tries"),
+    500: N_("Something broke"),
+    503: N_("Not available just now"),
 }
 
 
@@ -80,7 +80,7 @@ async def set_security_headers(request: web.Request, response: web.StreamRespons
 
 
 @web.middleware
-async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turns what a handler raises into a page for people or JSON for programs; nothing of the inside is shown."""
     try:
         return compressed(await handler(request))
@@ -91,18 +91,18 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
         return error_response(request, error.status, error.text or error.reason, headers=headers)
     except SearchError as error:
         log.warning("search: %s", error)
-        return error_response(request, 503, marked("The search is not available just now."), hint=error.hint_message)
+        return error_response(request, 503, N_("The search is not available just now."), hint=error.hint_message)
     except SetupError as error:
         log.error("%s", error)
-        return error_response(request, 503, marked("The catalogue is not available just now."), hint=error.hint_message)
+        return error_response(request, 503, N_("The catalogue is not available just now."), hint=error.hint_message)
     except sqlite3.Error as error:
         log.error("%s %s: the catalogue can't be read: %s", request.method, request.path, error)
         request.config_dict[LIBRARY].note_error(error)
         hint = hint_for(error, request.config_dict[SETTINGS].catalogue_path)
-        return error_response(request, 503, marked("The catalogue can't be read."), hint=hint)
+        return error_response(request, 503, N_("The catalogue can't be read."), hint=hint)
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        return error_response(request, 500, marked("This is recollect's fault, not yours. The log says more."))
+        return error_response(request, 500, N_("This is recollect's fault, not yours. The log says more."))
 
 
 def compressed(response: web.StreamResponse) -> web.StreamResponse:
@@ -124,15 +124,15 @@ def error_response(
     """``{"error": {"status", "message", "hint"}}`` below /api or where JSON is asked for, which is in English for
     programs; else a page in its reader's language."""
     message = "" if str(message).startswith(f"{status}: ") else message  # aiohttp's own
-    title = _TITLES.get(status, marked("That did not work"))
+    title = _TITLES.get(status, N_("That did not work"))
     if wants_json(request):
         error = {"status": status, "message": clean(str(message)) or title, "hint": clean(str(hint))}
         return web.json_response({"error": error}, status=status, headers=headers)
     context = {
         "status": status,
-        "title": told(title),
-        "message": clean(said(message)),
-        "hint": clean(said(hint)),
+        "title": translate(title),
+        "message": clean(translate(message)),
+        "hint": clean(translate(hint)),
     }
     response = render(request, "error.html", context, status=status)
     response.headers.update(headers or {})
@@ -154,7 +154,7 @@ async def finish_changes(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 @web.middleware
-async def only_known_hosts(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def require_known_host(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Without a password, a name that an attacker points at 127.0.0.1 (DNS rebinding) must not open the photos.
 
     Addresses and localhost can't be rebound. With a password every name will do: the session cookie belongs to
@@ -192,7 +192,7 @@ def _is_safe_host(host: str, known: Sequence[str]) -> bool:
 
 
 @web.middleware
-async def only_same_origin_changes(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def require_same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuses forms that another site sends in our name (CSRF), by Fetch Metadata and the Origin header.
 
     A program without a browser sends neither and is let through: it carries nobody's cookies. A browser sends no Fetch
@@ -204,10 +204,10 @@ async def only_same_origin_changes(request: web.Request, handler: Handler) -> we
     if origin is None:
         return await handler(request)
     if not origin:
-        raise web.HTTPForbidden(text=marked("This form was sent from another site."))
+        raise web.HTTPForbidden(text=N_("This form was sent from another site."))
     problem = untrusted_proxy(request) or _of_another_name(request, origin)
     if request.path == "/login" and not wants_json(request):
-        return render(request, "login.html", {"problem": clean(said(problem)), "next": "/"}, status=403)
+        return render(request, "login.html", {"problem": clean(translate(problem)), "next": "/"}, status=403)
     return error_response(request, 403, problem)
 
 
@@ -257,4 +257,4 @@ def _listed_hosts(request: web.Request) -> Sequence[str]:
 
 
 #: What a request has to pass before anybody is asked who he is.
-CHECKS = (only_known_hosts, only_same_origin_changes)
+CHECKS = (require_known_host, require_same_origin)

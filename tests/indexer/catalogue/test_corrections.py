@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from indexer.catalogue import Catalogue
-from indexer.catalogue.corrections import WordsPending
+from indexer.catalogue.corrections import PendingCaption
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.correction import LONGEST_CORRECTION, UnusableCorrection, corrected_text
 from indexer.model import CaptionBy, CaptionPlace, EmbedState, FileCaption, Job, JobKind, Photo, PhotoMetadata
@@ -109,12 +109,12 @@ def test_every_file_gets_the_words_missing_ones_when_they_are_back(catalogue: Ca
     (root / "c.jpg").rename(root.parent / "c.jpg")
     rescan(catalogue, root)
     catalogue.corrections.correct(the_photo(catalogue).id, OMA)
-    assert catalogue.corrections.words_pending(the_photo(catalogue).id) == WordsPending(waiting=2, missing=1)
+    assert catalogue.corrections.words_pending(the_photo(catalogue).id) == PendingCaption(waiting=2, missing=1)
     jobs = catalogue.queue.claim(9)
     assert [(job.kind, job.file.path.name) for job in jobs] == [(JobKind.WORDS, "a.jpg"), (JobKind.WORDS, "b.jpg")]
     for job in jobs:
         settle(catalogue, job, place=CaptionPlace.EXIF)
-    assert catalogue.corrections.words_pending(the_photo(catalogue).id) == WordsPending(missing=1)
+    assert catalogue.corrections.words_pending(the_photo(catalogue).id) == PendingCaption(missing=1)
     (root.parent / "c.jpg").rename(root / "c.jpg")
     rescan(catalogue, root)
     assert [(job.kind, job.file.path.name) for job in catalogue.queue.claim(9)] == [(JobKind.WORDS, "c.jpg")]
@@ -128,7 +128,7 @@ def test_words_go_before_everything_else_and_after_a_failure_too(catalogue: Cata
     [job] = catalogue.queue.claim(1)
     assert (job.kind, job.ours) == (JobKind.WORDS, EmbedState.PRESENT)
     catalogue.queue.fail(job, reason_saying("no"), kind="unreadable", final=True)
-    assert catalogue.corrections.words_pending(key_of(root / "a.jpg")) == WordsPending(failed=reason_saying("no"))
+    assert catalogue.corrections.words_pending(key_of(root / "a.jpg")) == PendingCaption(failed=reason_saying("no"))
     catalogue.corrections.correct(key_of(root / "a.jpg"), OMA)
     [job] = catalogue.queue.claim(1)
     assert (job.kind, job.attempt) == (JobKind.WORDS, 1)
@@ -143,7 +143,7 @@ def test_a_job_in_hand_that_has_old_words_is_done_again(catalogue: Catalogue) ->
     assert catalogue.corrections.words_pending(photo_id).waiting == 1
     [job] = catalogue.queue.claim(9)
     settle(catalogue, job, place=CaptionPlace.EXIF)
-    assert (catalogue.corrections.words_pending(photo_id), catalogue.queue.claim(9)) == (WordsPending(), [])
+    assert (catalogue.corrections.words_pending(photo_id), catalogue.queue.claim(9)) == (PendingCaption(), [])
 
 
 def test_reading_our_own_correction_back_changes_nothing(catalogue: Catalogue, root: Path) -> None:
@@ -156,7 +156,7 @@ def test_reading_our_own_correction_back_changes_nothing(catalogue: Catalogue, r
     settle(catalogue, changed(catalogue, root / "a.jpg"), typed(OMA, before.corrected_at))
     after = the_photo(catalogue)
     assert (after.correction, after.corrected_at, after.metadata.person_caption) == (OMA, before.corrected_at, None)
-    assert catalogue.corrections.words_pending(photo_id) == WordsPending()
+    assert catalogue.corrections.words_pending(photo_id) == PendingCaption()
 
 
 def test_words_of_another_program_that_came_later_win(catalogue: Catalogue, root: Path) -> None:
@@ -257,7 +257,7 @@ def test_what_was_taken_back_does_not_come_back_from_a_file(catalogue: Catalogue
     settle(catalogue, job, typed(OMA, at.replace(year=at.year + years, day=1)), place=CaptionPlace.EXIF)
     photo = the_photo(catalogue)
     assert (photo.correction, photo.caption) == (None, WORDS.text)
-    assert catalogue.corrections.words_pending(photo_id) == WordsPending()
+    assert catalogue.corrections.words_pending(photo_id) == PendingCaption()
 
 
 def test_corrections_within_one_moment_keep_their_order(catalogue: Catalogue) -> None:

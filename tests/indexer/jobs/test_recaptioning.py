@@ -19,7 +19,7 @@ from indexer.catalogue import Catalogue
 from indexer.catalogue.job_queue import _BY_ANOTHER_MODEL
 from indexer.hours import DailyHours
 from indexer.jobs.progress_tracker import ProgressTracker
-from indexer.jobs.recaptioning import Recaptioning
+from indexer.jobs.recaptioning import RecaptionScheduler
 from indexer.model import JobKind
 from indexer.progress import Phase
 from indexer.service import Indexer
@@ -226,9 +226,9 @@ def catalogue(tmp_path: Path, root: Path) -> Iterator[Catalogue]:
 CAPTION = Caption("a cat", 0.9, (), (1.0,), "model-2")
 
 
-def recaptioning_of(catalogue: Catalogue, clock: Clock, told: list[int]) -> Recaptioning:
+def recaptioning_of(catalogue: Catalogue, clock: Clock, told: list[int]) -> RecaptionScheduler:
     """In portions of two; `told` gets how many jobs are queued after each."""
-    return Recaptioning(
+    return RecaptionScheduler(
         catalogue,
         DailyHours.parse("22-6"),
         model=CAPTION.model,

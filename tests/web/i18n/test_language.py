@@ -35,14 +35,14 @@ ASKED = {
 
 @pytest.mark.parametrize("header", ASKED, ids=lambda header: repr(header[:30]))
 def test_the_first_language_that_there_is_speaks_and_the_first_known_one_dates(header: str) -> None:
-    spoken = Languages(read_languages()).asked(header)
-    assert (spoken.code, str(spoken.locale)) == ASKED[header]
+    language = Languages(read_languages()).for_header(header)
+    assert (language.code, str(language.locale)) == ASKED[header]
 
 
 def test_a_thousand_locales_take_no_more_memory_than_some() -> None:
     languages = Languages(read_languages())
     known = [f"{a}{b}" for a in "abcdefghijklmnopqrstuvwxyz" for b in "abcdefghijklmnopqrstuvwxyz"]
-    locales = {str(languages.asked(tag).locale) for tag in known}
+    locales = {str(languages.for_header(tag).locale) for tag in known}
     assert len(locales) <= MOST_LOCALES + 1
     assert "af" in locales, "those that came first are served on"
 
@@ -70,7 +70,7 @@ WRITTEN = {
 @pytest.mark.parametrize("tag", WRITTEN)
 def test_dates_and_numbers_are_written_as_the_reader_does(tag: str) -> None:
     moment, languages = datetime(2019, 7, 14, 15, 42), Languages(read_languages())
-    with languages.asked(tag).spoken():
+    with languages.for_header(tag).as_current():
         told = (date_text(moment), month_text(moment), month_letter(moment), bytes_text(3_400_000))
     assert tuple(re.sub("[\u00a0\u202f\u200e\u200f]", " ", one) for one in told) == WRITTEN[tag]
 

@@ -24,7 +24,7 @@ from indexer.reasons import Reason, ReasonCode
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import TAKEN, MadePhoto, content_key
 from tests.web.served import IDLE
-from web.i18n.language import LANGUAGES_DIRECTORY, Languages, Translation, read_languages, said
+from web.i18n.language import LANGUAGES_DIRECTORY, Languages, Translation, read_languages, translate
 from web.i18n.messages import messages, update
 
 CODES = sorted(path.stem for path in LANGUAGES_DIRECTORY.glob("*.po"))
@@ -66,12 +66,12 @@ def test_a_reason_is_said_in_the_readers_language_with_the_reasons_in_it() -> No
     no_sidecar = Reason.of(ReasonCode.NO_SIDECAR, reason=Reason(ReasonCode.DISK_FULL))
     reason = Reason.joined([Reason(ReasonCode.XMP_SEVERAL), no_sidecar])
     assert str(reason) == "the file has several XMP packets; no sidecar: the disk is full"
-    with Languages(read_languages()).asked("de").spoken():
-        assert said(reason) == "die Datei hat mehrere XMP-Pakete; keine Begleitdatei: der Datenträger ist voll"
-        assert said(Reason.of(ReasonCode.EXIF_FULL, size=70_000, limit=65_533)) == (
+    with Languages(read_languages()).for_header("de").as_current():
+        assert translate(reason) == "die Datei hat mehrere XMP-Pakete; keine Begleitdatei: der Datenträger ist voll"
+        assert translate(Reason.of(ReasonCode.EXIF_FULL, size=70_000, limit=65_533)) == (
             "der Exif-Block würde auf 70.000 Bytes wachsen; 65.533 passen hinein"
         )
-        assert said(Reason.of(ReasonCode.READ_FAILED, detail="%(detail)s <b>\n")) == (
+        assert translate(Reason.of(ReasonCode.READ_FAILED, detail="%(detail)s <b>\n")) == (
             "die Datei ist nicht lesbar (%(detail)s <b>\n)"
         )
 
@@ -121,7 +121,7 @@ def test_a_new_language_begins_with_every_text_and_its_own_plurals(tmp_path: Pat
     begun = path.read_text(encoding="utf-8")
     assert "nplurals=3" in begun
     assert begun.count("msgid") == (LANGUAGES_DIRECTORY / "de.po").read_text(encoding="utf-8").count("msgid")
-    assert Languages(read_languages(tmp_path)).asked("pl").texts.gettext("Save") == "Save"
+    assert Languages(read_languages(tmp_path)).for_header("pl").texts.gettext("Save") == "Save"
 
 
 # ---------------------------------------------------------------- every page, with every text in brackets
