@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from indexer.atomic.file_systems import room_bytes
+from indexer.atomic.file_systems import usable_bytes
 
 _NOREPLACE, _EXCHANGE = 1, 2  # renameat2(2)
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
@@ -45,7 +45,7 @@ class Folder:
         """Of all that is in it."""
         return os.listdir(self.descriptor)  # noqa: PTH208 - a descriptor
 
-    def look(self, name: str) -> os.stat_result:
+    def stat(self, name: str) -> os.stat_result:
         """What stands at a name; a link is not followed."""
         return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
 
@@ -88,13 +88,13 @@ class Folder:
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems sync no directories
                 raise
 
-    def room_bytes(self) -> float:
+    def usable_bytes(self) -> float:
         """How much may be written to its disk; endless where the file system doesn't say."""
-        return room_bytes(os.fstatvfs(self.descriptor))
+        return usable_bytes(os.fstatvfs(self.descriptor))
 
     def _is_there(self, name: str) -> bool:
         try:
-            self.look(name)
+            self.stat(name)
         except FileNotFoundError:
             return False
         return True

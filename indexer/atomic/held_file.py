@@ -67,7 +67,7 @@ class HeldFile:
         kept = (status.st_mode, status.st_uid, status.st_gid, status.st_nlink, status.st_mtime_ns, status.st_size)
         return (*kept, xattrs(self.descriptor))
 
-    def stands_at(self, folder: int, name: str) -> bool:
+    def is_at(self, folder: int, name: str) -> bool:
         """Whether the name is this file's. Raises `OSError`."""
         try:
             return os.path.samestat(os.stat(name, dir_fd=folder, follow_symlinks=False), self.status)
@@ -75,7 +75,7 @@ class HeldFile:
             return False
 
     def lease(self) -> None:
-        """From now on nobody writes without `is_touched` knowing. Raises `BlockingIOError` where somebody does and
+        """From now on nobody writes without `is_lease_broken` knowing. Raises `BlockingIOError` where somebody does and
         goes on doing so; where there are no leases nothing happens."""
         for wait_s in (*_WAITS_S, None):
             try:
@@ -90,12 +90,12 @@ class HeldFile:
                 return
 
     @property
-    def is_touched(self) -> bool:
+    def is_lease_broken(self) -> bool:
         """Whether, since it was leased, some program has opened it for writing, or is waiting to. Never true where
         there are no leases."""
         return self.is_leased and sys.platform == "linux" and fcntl.fcntl(self.descriptor, fcntl.F_GETLEASE) != _READ
 
-    def reads(self, data: bytes) -> bool:
+    def has_content(self, data: bytes) -> bool:
         """Whether its bytes are these, all of them."""
         room, at = memoryview(bytearray(_CHUNK_BYTES)), 0
         while count := os.preadv(self.descriptor, [room], at):

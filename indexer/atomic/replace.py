@@ -21,7 +21,7 @@ from indexer.atomic.file_read import (
 )
 from indexer.atomic.folder import Folder
 from indexer.atomic.held_file import xattrs
-from indexer.atomic.swap import swap, take_away
+from indexer.atomic.swap import remove, swap
 from indexer.atomic.temporary import Temporary
 from indexer.failures import Obstacle
 from indexer.model import FileStamp
@@ -53,12 +53,12 @@ def replace_file(
     """
     if old.links > 1:
         raise CannotReplace(ReasonCode.HARD_LINKS, obstacle=Obstacle.LINKS)
-    with _plain_errors(), Folder(old.path.parent) as folder:
+    with _translate_errors(), Folder(old.path.parent) as folder:
         _check_space(folder, len(new))
         with Temporary(folder, old.path.name) as copy:
             move_ns = _NOTICED_NS if len(new) == len(old.data) else 0
             attributes = partial(_copy_attributes, folder, old, move_ns=move_ns if keep_mtime else None)
-            swap(folder, old, copy, _written(copy, new, attributes, before_replacing, digest))
+            swap(folder, old, copy, _write_copy(copy, new, attributes, before_replacing, digest))
             return stamp_of(copy.file.status)
 
 
@@ -67,18 +67,18 @@ def create_file(
 ) -> None:
     """Writes a new file, whole or not at all. Raises `ChangedMeanwhile` where one has come to be there, or its folder
     is gone; `CannotReplace` where none can be written. `make_folders` makes what is missing of those above it."""
-    with _plain_errors():
+    with _translate_errors():
         if make_folders:
             path.parent.mkdir(parents=True, exist_ok=True)
         with Folder(path.parent) as folder:
             _check_space(folder, len(data))
             with Temporary(folder, path.name) as copy:
-                _written(copy, data, partial(os.fchmod, mode=0o666 & ~_umask()), before_replacing)
+                _write_copy(copy, data, partial(os.fchmod, mode=0o666 & ~_umask()), before_replacing)
                 _give_name(folder, copy.name, path.name)
             folder.sync()
 
 
-def _written(
+def _write_copy(
     copy: Temporary,
     data: bytes,
     attributes: Callable[[int], None],
@@ -94,9 +94,9 @@ def _written(
             raise CannotReplace(ReasonCode.NO_THREAD, obstacle=Obstacle.DISK) from error
         copy.write(data)
         attributes(copy.writer)
-        announced = beside.submit(lambda: before_replacing and before_replacing(digest.result()))
+        journalled = beside.submit(lambda: before_replacing and before_replacing(digest.result()))
         copy.seal(data)
-        announced.result()
+        journalled.result()
         return digest.result()
 
 
@@ -109,15 +109,15 @@ def _give_name(folder: Folder, temporary: str, name: str) -> None:
 
 def delete_file(old: FileRead, *, before_replacing: BeforeReplacing | None = None) -> None:
     """Removes a file that is still as it was read. Raises as `replace_file` does."""
-    with _plain_errors(), Folder(old.path.parent) as folder:
+    with _translate_errors(), Folder(old.path.parent) as folder:
         if before_replacing is not None:
             before_replacing(None)
-        take_away(folder, old)
+        remove(folder, old)
         folder.sync()
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
@@ -129,7 +129,7 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _check_space(folder: Folder, size: int) -> None:
-    if size > folder.room_bytes():
+    if size > folder.usable_bytes():
         raise OSError(errno.ENOSPC, "no space")
 
 

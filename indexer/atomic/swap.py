@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from indexer.atomic.file_read import ChangedMeanwhile, FileRead
 from indexer.atomic.folder import CannotExchange, Folder
 from indexer.atomic.held_file import HeldFile
-from indexer.atomic.temporary import Temporary, keep_aside, leaving_name
+from indexer.atomic.temporary import Temporary, deletion_name, keep_other_version
 from indexer.reasons import ReasonCode
 
 # A program may have looked the name up before the exchange and be inside `open`, not yet where the lease stops it.
@@ -32,105 +32,105 @@ def swap(folder: Folder, old: FileRead, copy: Temporary, digest: str) -> None:
     where another program keeps the file open); the file is then what the other program made of it.
     """
     name = old.path.name
-    with _held(folder, old) as standing:
+    with _open_leased(folder, old) as current:
         copy.file.lease()  # in case the names change back: what was written into the copy meanwhile is not lost
-        before = standing.attributes
-        copy.name_both(old.sha256, digest)
-        _check_same(folder, old, standing)
+        before = current.attributes
+        copy.rename_with_digests(old.sha256, digest)
+        _check_same(folder, old, current)
         try:
             folder.exchange(copy.name, name)
         except CannotExchange:
-            _replace_unseen(folder, old, copy)
+            _replace_without_exchange(folder, old, copy)
             return
         try:
-            _check_untouched(folder, old, standing, copy.name, before)
+            _check_untouched(folder, old, current, copy.name, before)
         except BaseException:
-            _change_back(folder, name, copy)
+            _undo_exchange(folder, name, copy)
             raise
         folder.unlink(copy.name)
 
 
-def take_away(folder: Folder, old: FileRead) -> None:
+def remove(folder: Folder, old: FileRead) -> None:
     """Deletes the file. Raises as `swap` does."""
     name = old.path.name
-    with _held(folder, old) as standing:
-        before = standing.attributes
-        aside = leaving_name(folder, name, old.sha256)
-        _check_same(folder, old, standing)
+    with _open_leased(folder, old) as current:
+        before = current.attributes
+        aside = deletion_name(folder, name, old.sha256)
+        _check_same(folder, old, current)
         folder.rename_to_free(name, aside)
         try:
-            _check_untouched(folder, old, standing, aside, before)
+            _check_untouched(folder, old, current, aside, before)
         except BaseException:
-            _put_back(folder, aside, name)
+            _rename_back(folder, aside, name)
             raise
         folder.unlink(aside)
 
 
 @contextmanager
-def _held(folder: Folder, old: FileRead) -> Iterator[HeldFile]:
+def _open_leased(folder: Folder, old: FileRead) -> Iterator[HeldFile]:
     try:
-        with HeldFile(folder.descriptor, old.path.name, where=folder.path) as standing:
-            standing.lease()
-            yield standing
+        with HeldFile(folder.descriptor, old.path.name, where=folder.path) as current:
+            current.lease()
+            yield current
     except FileNotFoundError as error:
         raise ChangedMeanwhile(ReasonCode.MOVED) from error
 
 
-def _check_same(folder: Folder, old: FileRead, standing: HeldFile) -> None:
+def _check_same(folder: Folder, old: FileRead, current: HeldFile) -> None:
     """The file that is held, and stands there, is the one that was read.
 
     Bytes are compared too: a program that writes through a memory map need not move the mtime. Under a lease that is
     good for what follows; without one `_check_untouched` compares.
     """
-    same = old.was(standing.status) and (not standing.is_leased or standing.reads(old.data))
-    if not same or not standing.stands_at(folder.descriptor, old.path.name):
+    same = old.is_unchanged(current.status) and (not current.is_leased or current.has_content(old.data))
+    if not same or not current.is_at(folder.descriptor, old.path.name):
         raise ChangedMeanwhile(ReasonCode.CHANGED)
 
 
-def _check_untouched(folder: Folder, old: FileRead, standing: HeldFile, aside: str, before: tuple[object, ...]) -> None:
+def _check_untouched(folder: Folder, old: FileRead, current: HeldFile, aside: str, before: tuple[object, ...]) -> None:
     """What now stands `aside` is the file that was read, and nobody writes or has written to it.
 
     First of all it must be that file: another one, which an editor renamed over the old one in the last microseconds,
     has to be back before that editor looks.
     """
-    if not standing.stands_at(folder.descriptor, aside):
+    if not current.is_at(folder.descriptor, aside):
         raise ChangedMeanwhile(ReasonCode.CHANGED)
     over = time.monotonic() + _GRACE_S
     folder.sync()
     time.sleep(max(over - time.monotonic(), 0))
-    same = standing.attributes == before and (standing.is_leased or standing.reads(old.data))
-    if not same or standing.is_touched:
+    same = current.attributes == before and (current.is_leased or current.has_content(old.data))
+    if not same or current.is_lease_broken:
         raise ChangedMeanwhile(ReasonCode.CHANGED)
 
 
-def _change_back(folder: Folder, name: str, copy: Temporary) -> None:
+def _undo_exchange(folder: Folder, name: str, copy: Temporary) -> None:
     """Undoes the exchange. A program that renames a file over ours in that very moment leaves another one than ours
     at the temporary name: it is the newer one, and changes back in its turn."""
-    coming_back = folder.look(copy.name)
+    coming_back = folder.stat(copy.name)
     put = copy.file.status
     while True:
         try:
             folder.exchange(copy.name, name)
         except FileNotFoundError:
-            _put_back(folder, copy.name, name)
+            _rename_back(folder, copy.name, name)
             return
-        taken = folder.look(copy.name)
+        taken = folder.stat(copy.name)
         if (taken.st_dev, taken.st_ino) == (put.st_dev, put.st_ino):
             return
         coming_back, put = taken, coming_back
 
 
-def _put_back(folder: Folder, aside: str, name: str) -> None:
+def _rename_back(folder: Folder, aside: str, name: str) -> None:
     try:
         folder.rename_to_free(aside, name)
     except FileExistsError:  # a newer one has come to be there
-        keep_aside(folder, aside)
+        keep_other_version(folder, aside)
 
 
-def _replace_unseen(folder: Folder, old: FileRead, copy: Temporary) -> None:
+def _replace_without_exchange(folder: Folder, old: FileRead, copy: Temporary) -> None:
     """Where names can't change places (NFS, SMB, exFAT, FUSE mostly; macOS): one last look, and a plain rename. What
     another program writes in the microseconds between is lost; nothing better is to be had there."""
-    if not old.was(folder.look(old.path.name)):
+    if not old.is_unchanged(folder.stat(old.path.name)):
         raise ChangedMeanwhile(ReasonCode.CHANGED)
     folder.rename(copy.name, old.path.name)
     folder.sync()

@@ -27,7 +27,7 @@ from indexer.images.colour import expand, to_srgb
 from indexer.images.raw_preview import RawFile, best_preview, read_raw
 from indexer.reasons import ReasonCode
 
-# Pillow's own check would come before ours and is about another limit: `open_picture` checks `max_pixels_mp`.
+# Pillow's own check would come before ours and is about another limit: `open_image` checks `max_pixels_mp`.
 Image.MAX_IMAGE_PIXELS = None
 
 # mime type -> (Pillow's name, the module that has to be imported for them)
@@ -105,7 +105,7 @@ def _iso_media_type(data: bytes) -> str | None:
     return "image/heic" if brands & _HEIF_BRANDS else None
 
 
-def open_picture(data: bytes, *, suffix: str = "", max_pixels_mp: float, preview_px: int = 1280) -> OpenedImage:
+def open_image(data: bytes, *, suffix: str = "", max_pixels_mp: float, preview_px: int = 1280) -> OpenedImage:
     """Reads headers only; `suffix` merely names the type of a RAW file, and `preview_px` chooses its preview.
 
     Raises `UnreadablePhoto` for what is empty, no photo, damaged in its headers, or has too many pixels.
@@ -133,7 +133,7 @@ def _raw_source(data: bytes, raw: RawFile, preview_px: int) -> bytes:
 
 def _open(data: bytes, mime_type: str) -> Image.Image:
     name, module = _PLUGINS[mime_type]
-    with _translated(ReasonCode.FILE_NOT_SHOWABLE):
+    with _decoder_errors(ReasonCode.FILE_NOT_SHOWABLE):
         plugin = importlib.import_module(module)
         if mime_type == "image/heic":
             # One picture, one thread, and nothing that is not shown.
@@ -153,17 +153,17 @@ def _check_pixels(image: Image.Image, max_pixels_mp: float) -> None:
         )
 
 
-def decode(picture: OpenedImage, fit_px: int, orientation: int) -> Image.Image:
+def decode(opened: OpenedImage, fit_px: int, orientation: int) -> Image.Image:
     """The picture upright, RGB in sRGB, its longest side at most `fit_px`; never enlarged.
 
     `orientation` is EXIF's (1..8). Decodes once: a JPEG at the DCT scale just above what is asked for (Pillow's
     `draft`), so that most of a large photo is never computed. Raises `UnreadablePhoto`.
     """
-    with _translated(ReasonCode.PICTURE_NOT_SHOWABLE, picture.image.size):
-        icc, adobe_rgb = picture.image.info.get("icc_profile"), _says_adobe_rgb(picture)
-        image = shrink(expand(_loaded(picture, _fitted(picture.image.size, fit_px))), fit_px)
+    with _decoder_errors(ReasonCode.PICTURE_NOT_SHOWABLE, opened.image.size):
+        icc, adobe_rgb = opened.image.info.get("icc_profile"), _is_adobe_rgb(opened)
+        image = shrink(expand(_load(opened, _fit(opened.image.size, fit_px))), fit_px)
         image = to_srgb(image, icc, adobe_rgb=adobe_rgb)
-        transpose = None if picture.upright else _TRANSPOSE.get(orientation)
+        transpose = None if opened.upright else _TRANSPOSE.get(orientation)
         image = image if transpose is None else image.transpose(transpose)
         image.info = {}  # the profile no longer holds, and what else there is would be written into thumbnails
         return image
@@ -171,20 +171,20 @@ def decode(picture: OpenedImage, fit_px: int, orientation: int) -> Image.Image:
 
 def shrink(image: Image.Image, fit_px: int) -> Image.Image:
     """The image with its longest side at most `fit_px`: itself where it is no larger."""
-    fitted = _fitted(image.size, fit_px)
+    fitted = _fit(image.size, fit_px)
     # Hamming is as sharp as bicubic when shrinking, in two thirds of its time; a gap of 2 lets Pillow average whole
     # blocks of what is much larger first.
     return image if image.size == fitted else image.resize(fitted, Image.Resampling.HAMMING, reducing_gap=2.0)
 
 
-def _fitted(size: tuple[int, int], fit_px: int) -> tuple[int, int]:
+def _fit(size: tuple[int, int], fit_px: int) -> tuple[int, int]:
     scale = fit_px / max(size)
     return size if scale >= 1 else (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
 
 
-def _loaded(picture: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
-    image = picture.image
-    is_a_jpeg = is_jpeg(picture.data)
+def _load(opened: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
+    image = opened.image
+    is_a_jpeg = is_jpeg(opened.data)
     if is_a_jpeg:
         image.draft(None, fitted)
     try:
@@ -192,13 +192,13 @@ def _loaded(picture: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
     except OSError:
         if not is_a_jpeg:
             raise
-        return _salvaged(picture, fitted)
+        return _load_truncated(opened, fitted)
     return image
 
 
-def _salvaged(picture: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
+def _load_truncated(opened: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
     """What there is of a JPEG that breaks off; raises `UnreadablePhoto` where that is less than half."""
-    image = _open(picture.data, "image/jpeg")
+    image = _open(opened.data, "image/jpeg")
     image.draft(None, fitted)
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
@@ -211,14 +211,14 @@ def _salvaged(picture: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
     there_percent = 100 * box[3] // image.height if box else 0
     if there_percent < 50:
         raise UnreadablePhoto(ReasonCode.PICTURE_BREAKS_OFF, percent=there_percent)
-    picture.damage = f"the file breaks off or is damaged: {there_percent}% of the picture can be read"
+    opened.damage = f"the file breaks off or is damaged: {there_percent}% of the picture can be read"
     return image
 
 
-def _says_adobe_rgb(picture: OpenedImage) -> bool:
+def _is_adobe_rgb(opened: OpenedImage) -> bool:
     """Only cameras' JPEGs name Adobe RGB without carrying its profile."""
-    block = picture.image.info.get("exif")
-    return is_jpeg(picture.data) and isinstance(block, bytes) and read_exif(block[6:]).is_adobe_rgb
+    block = opened.image.info.get("exif")
+    return is_jpeg(opened.data) and isinstance(block, bytes) and read_exif(block[6:]).is_adobe_rgb
 
 
 class TooLittleMemory(PhotoTooHeavy):
@@ -230,9 +230,9 @@ class TooLittleMemory(PhotoTooHeavy):
 
 
 @contextmanager
-def _translated(code: ReasonCode, size: tuple[int, int] | None = None) -> Iterator[None]:
+def _decoder_errors(code: ReasonCode, size: tuple[int, int] | None = None) -> Iterator[None]:
     """Whatever a decoder raises becomes `UnreadablePhoto`; what it warns of is not worth a line in the log."""
-    memory_limit.begin()
+    memory_limit.clear_errno()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -240,7 +240,7 @@ def _translated(code: ReasonCode, size: tuple[int, int] | None = None) -> Iterat
     except UnreadablePhoto:
         raise
     except Exception as error:  # decoders raise whatever comes to hand: OSError, SyntaxError, struct.error, ...
-        if memory_limit.was_short(error, size):
+        if memory_limit.is_out_of_memory(error, size):
             raise TooLittleMemory(size) from error
         raise UnreadablePhoto(code, detail=_detail(error)) from error
 

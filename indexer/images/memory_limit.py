@@ -10,31 +10,33 @@ from collections.abc import Callable
 from functools import lru_cache
 
 #: What libaom, dav1d, libheif, libtiff and the dynamic linker say of it.
-_SAID = re.compile(r"memory|alloc|failed to map", re.IGNORECASE)
+_MEMORY_MESSAGES = re.compile(r"memory|alloc|failed to map", re.IGNORECASE)
 #: A decoder's own planes and the picture that is made of them.
 _BYTES_A_PIXEL = 8
 
 
-def begin() -> None:
+def clear_errno() -> None:
     """What was short of memory before now is no longer known."""
-    location = _location()
+    location = _errno_function()
     if location is not None:
         location().contents.value = 0
 
 
-def was_short(error: Exception, size: tuple[int, int] | None) -> bool:
-    """Whether `error`, raised since `begin`, came of too little memory; `size` is that of the picture, where known.
+def is_out_of_memory(error: Exception, size: tuple[int, int] | None) -> bool:
+    """Whether `error`, raised since `clear_errno`, came of too little memory; `size` is the picture's, where known.
 
     malloc leaves ENOMEM behind (POSIX) in the thread that asked. Decoders with threads of their own are believed to
     have been short where a picture of that size does not fit in now.
     """
-    location = _location()
+    location = _errno_function()
     if isinstance(error, MemoryError) or (location is not None and location().contents.value == errno.ENOMEM):
         return True
-    said = str(error)
-    if "security limit" in said.lower():  # libheif's own, of what no sound file asks for
+    message = str(error)
+    if "security limit" in message.lower():  # libheif's own, of what no sound file asks for
         return False
-    return bool(_SAID.search(said)) or (size is not None and not _has_room(size[0] * size[1] * _BYTES_A_PIXEL))
+    return bool(_MEMORY_MESSAGES.search(message)) or (
+        size is not None and not _has_room(size[0] * size[1] * _BYTES_A_PIXEL)
+    )
 
 
 def _has_room(size_bytes: int) -> bool:
@@ -47,7 +49,7 @@ def _has_room(size_bytes: int) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _location() -> Callable[[], ctypes._Pointer[ctypes.c_int]] | None:
+def _errno_function() -> Callable[[], ctypes._Pointer[ctypes.c_int]] | None:
     """Where the C library keeps the calling thread's errno; None where it has another name."""
     library = ctypes.CDLL(None)
     for name in ("__errno_location", "__error"):  # glibc and musl; macOS and the BSDs

@@ -93,11 +93,11 @@ def _read_tiff(data: bytes) -> RawFile | None:
     sizes = [size for size in map(_ifd_size, ifds) if size]
     previews = _previews(data, (span for ifd in ifds for span in _jpeg_spans(ifd)))
     if not previews or max(previews[0][2:]) < _SMALL_PX:  # Olympus keeps it behind its MakerNote
-        previews = _previews(data, _searched(data)) or previews
+        previews = _previews(data, _search_jpegs(data)) or previews
     return RawFile(previews, max(sizes, key=lambda size: size[0] * size[1], default=None), data)
 
 
-def _searched(data: bytes) -> Iterator[tuple[int, int]]:
+def _search_jpegs(data: bytes) -> Iterator[tuple[int, int]]:
     """Wherever a JPEG seems to start; decoders stop at its EOI by themselves."""
     at = 0
     for _ in range(_MOST_SEARCHED):

@@ -48,7 +48,7 @@ class Blocks:
 
 
 @dataclass(slots=True)
-class _Raw:
+class _RawBlocks:
     exif: bytes | None = None
     xmp: bytes | None = None
     iptc: bytes | None = None
@@ -59,25 +59,25 @@ class _Raw:
     dates: ContainerDates = ContainerDates()
 
 
-def find_blocks(data: bytes, picture: OpenedImage) -> Blocks:
-    """The blocks of a file whose header is open as `picture`. Never raises: what is damaged is left out."""
-    raw = _Raw()
-    if picture.raw is not None:
-        raw = _of_raw(picture)
+def find_blocks(data: bytes, opened: OpenedImage) -> Blocks:
+    """The blocks of a file whose header is open as `opened`. Never raises: what is damaged is left out."""
+    raw = _RawBlocks()
+    if opened.raw is not None:
+        raw = _read_raw(opened)
     elif is_jpeg(data):
-        raw = _of_jpeg(data)
+        raw = _read_jpeg(data)
     elif is_png(data):
-        raw = _of_png(data)
+        raw = _read_png(data)
     elif is_webp(data):
-        raw = _of_webp(data)
-    elif picture.mime_type == "image/tiff":
-        raw = _of_tiff(data, picture)
+        raw = _read_webp(data)
+    elif opened.mime_type == "image/tiff":
+        raw = _read_tiff(data, opened)
     else:
-        raw = _of_image(data, picture)
-    return _read(raw, picture, *_as_written(data))
+        raw = _read_decoded(data, opened)
+    return _interpret(raw, opened, *_caption_fields(data))
 
 
-def _as_written(data: bytes) -> tuple[tuple[FieldText, ...], tuple[Mark, ...]]:
+def _caption_fields(data: bytes) -> tuple[tuple[FieldText, ...], tuple[Mark, ...]]:
     """The captions and marks that a write would find: what it holds for a person's is a person's here, too."""
     try:
         photo = open_photo(data)
@@ -86,12 +86,12 @@ def _as_written(data: bytes) -> tuple[tuple[FieldText, ...], tuple[Mark, ...]]:
         return (), ()
 
 
-def _read(
-    raw: _Raw, picture: OpenedImage, captions: tuple[FieldText, ...] = (), marks: tuple[Mark, ...] = ()
+def _interpret(
+    raw: _RawBlocks, opened: OpenedImage, captions: tuple[FieldText, ...] = (), marks: tuple[Mark, ...] = ()
 ) -> Blocks:
     values = read_exif(raw.exif)
-    if picture.raw is not None and any(picture.raw.exif_extra):
-        exif, gps = map(read_single_ifd, picture.raw.exif_extra)
+    if opened.raw is not None and any(opened.raw.exif_extra):
+        exif, gps = map(read_single_ifd, opened.raw.exif_extra)
         values = ExifValues(values.image, exif, gps)
     record = undo_record(raw.exif) if raw.exif else None
     return Blocks(
@@ -109,8 +109,8 @@ def _read(
     )
 
 
-def _of_jpeg(data: bytes) -> _Raw:
-    raw = _Raw()
+def _read_jpeg(data: bytes) -> _RawBlocks:
+    raw = _RawBlocks()
     photoshop, odd = b"", None
     for part in jpeg_parts(data, headers_only=True):
         body = data[part.body : part.end] if part.kind in (APP1, APP13, COM) else b""
@@ -129,8 +129,8 @@ def _of_jpeg(data: bytes) -> _Raw:
     return raw
 
 
-def _of_png(data: bytes) -> _Raw:
-    raw = _Raw(dates=png_dates(data))
+def _read_png(data: bytes) -> _RawBlocks:
+    raw = _RawBlocks(dates=png_dates(data))
     for part in png_parts(data):
         if part.kind == b"eXIf":
             raw.exif = raw.exif or data[part.body : part.end - 4].removeprefix(b"Exif\0\0")
@@ -147,8 +147,8 @@ def _of_png(data: bytes) -> _Raw:
     return raw
 
 
-def _of_webp(data: bytes) -> _Raw:
-    raw = _Raw()
+def _read_webp(data: bytes) -> _RawBlocks:
+    raw = _RawBlocks()
     for part in riff_parts(data):
         if part.kind == b"EXIF":
             raw.exif = raw.exif or data[part.body : part.end].removeprefix(b"Exif\0\0")
@@ -157,13 +157,15 @@ def _of_webp(data: bytes) -> _Raw:
     return raw
 
 
-def _of_tiff(data: bytes, picture: OpenedImage) -> _Raw:
-    photoshop = _tiff_value(data, picture, tiff.PHOTOSHOP)
-    iptc = turned_right(_tiff_value(data, picture, tiff.IPTC) or b"")
-    return _Raw(data, _tiff_value(data, picture, tiff.XMP), iptc or (photoshop_iptc(photoshop) if photoshop else None))
+def _read_tiff(data: bytes, opened: OpenedImage) -> _RawBlocks:
+    photoshop = _tiff_value(data, opened, tiff.PHOTOSHOP)
+    iptc = turned_right(_tiff_value(data, opened, tiff.IPTC) or b"")
+    return _RawBlocks(
+        data, _tiff_value(data, opened, tiff.XMP), iptc or (photoshop_iptc(photoshop) if photoshop else None)
+    )
 
 
-def _tiff_value(data: bytes, picture: OpenedImage, tag: int) -> bytes | None:
+def _tiff_value(data: bytes, opened: OpenedImage, tag: int) -> bytes | None:
     """The bytes of a tag, whatever its type; Pillow reads BigTIFF."""
     try:
         found = tiff.values(data, tag)
@@ -171,27 +173,27 @@ def _tiff_value(data: bytes, picture: OpenedImage, tag: int) -> bytes | None:
         return None
     if found or data[2:3] == b"*" or data[3:4] == b"*":
         return next(iter(found), None)
-    tags: Mapping[int, object] = getattr(picture.image, "tag_v2", {})
+    tags: Mapping[int, object] = getattr(opened.image, "tag_v2", {})
     return raw_bytes(tags.get(tag))
 
 
-def _of_raw(picture: OpenedImage) -> _Raw:
+def _read_raw(opened: OpenedImage) -> _RawBlocks:
     """A RAW file's own EXIF; RAF keeps everything in its preview."""
-    if picture.raw is not None and picture.raw.exif is not None:
-        return _Raw(picture.raw.exif)
-    return _of_jpeg(picture.data)
+    if opened.raw is not None and opened.raw.exif is not None:
+        return _RawBlocks(opened.raw.exif)
+    return _read_jpeg(opened.data)
 
 
-def _of_image(data: bytes, picture: OpenedImage) -> _Raw:
+def _read_decoded(data: bytes, opened: OpenedImage) -> _RawBlocks:
     """HEIF, AVIF, GIF and BMP: what the decoder found. A HEIF keeps our mark in a box of its own, too, which stays
     where another program has written the EXIF anew."""
-    exif, xmp, comment = (picture.image.info.get(name) for name in ("exif", "xmp", "comment"))
-    xmp = xmp or (_gif_xmp(data) if picture.mime_type == "image/gif" else None)
-    return _Raw(
+    exif, xmp, comment = (opened.image.info.get(name) for name in ("exif", "xmp", "comment"))
+    xmp = xmp or (_gif_xmp(data) if opened.mime_type == "image/gif" else None)
+    return _RawBlocks(
         exif.removeprefix(b"Exif\0\0") if isinstance(exif, bytes) else None,
         xmp if isinstance(xmp, bytes) else None,
         comments=[FieldText("GIF Comment", decode_text(comment))] if isinstance(comment, bytes) else [],
-        mark=next(iter(heif_marks(data)), None) if picture.mime_type == "image/heic" else None,
+        mark=next(iter(heif_marks(data)), None) if opened.mime_type == "image/heic" else None,
         dates=heif_dates(data),
     )
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from indexer.errors import CaptionRefused
 from indexer.formats.png_text import read_text
 from indexer.formats.segments import png_parts
-from indexer.metadata.date_text import Taken, read_date
+from indexer.metadata.date_text import PhotoDate, read_date
 
 _1904 = datetime(1904, 1, 1, tzinfo=UTC)
 _PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
@@ -24,14 +24,14 @@ _MOST_BOXES = 4096
 class ContainerDates:
     """The dates of creation, the most trustworthy first, and that of the last change."""
 
-    created: tuple[Taken | None, ...] = ()
-    changed: Taken | None = None
+    created: tuple[PhotoDate | None, ...] = ()
+    changed: PhotoDate | None = None
 
 
 def png_dates(data: bytes) -> ContainerDates:
     """`Creation Time`, in whatever form, and tIME, which is UTC. `date:create` is a file's date, and no picture's."""
-    created: list[Taken | None] = []
-    changed: Taken | None = None
+    created: list[PhotoDate | None] = []
+    changed: PhotoDate | None = None
     for part in png_parts(data):
         if part.kind in _PNG_TEXTS and isinstance(part.kind, bytes):
             with suppress(CaptionRefused):
@@ -48,12 +48,12 @@ def heif_dates(data: bytes) -> ContainerDates:
     """
     if data[4:8] != b"ftyp":
         return ContainerDates()
-    found: dict[bytes, Taken] = {}
+    found: dict[bytes, PhotoDate] = {}
     for kind, body, end in _boxes(data):
         seconds = _seconds(kind, data[body:end][:20])
         if seconds:
             with suppress(OverflowError):
-                found.setdefault(kind, Taken(_1904 + timedelta(seconds=seconds)))
+                found.setdefault(kind, PhotoDate(_1904 + timedelta(seconds=seconds)))
     return ContainerDates((found.get(b"crtt"), found.get(b"mvhd")), found.get(b"mdft"))
 
 

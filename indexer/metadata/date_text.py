@@ -37,7 +37,7 @@ _MONTHS = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class PhotoDate:
     """A date and how much of it is known. Aware where the offset from UTC is known, else naive local time."""
 
     at: datetime
@@ -81,18 +81,18 @@ _OFFSET_BEHIND = re.compile(r" *(Z|(?:UTC|GMT)(?:[+-]\d{1,2}(?::?\d{2})?)?|[+-]\
 _OFFSET = re.compile(r"(?:GMT|UTC)?([+-])(\d{1,2}):?(\d{2})?", re.ASCII)  # Apple writes GMT+2
 
 
-def read_date(written: str | None, *, fraction: str = "", offset: str | None = None) -> Taken | None:
+def read_date(written: str | None, *, fraction: str = "", offset: str | None = None) -> PhotoDate | None:
     """The date in `written`; None where there is none. `fraction` and `offset` are those that stand elsewhere, and
     count where `written` has none of its own.
     """
     text = re.sub("[\u202f\xa0]", " ", (written or "").split("\0", 1)[0]).strip().strip("\"'")[:_MOST_CHARACTERS]
     if match := _UNIX.fullmatch(text):
-        return Taken(datetime.fromtimestamp(int(match[1]), UTC) + timedelta(milliseconds=int(match[2] or 0)))
+        return PhotoDate(datetime.fromtimestamp(int(match[1]), UTC) + timedelta(milliseconds=int(match[2] or 0)))
     found = _day_in(_ABOUT.sub("", text, count=1) if _ABOUT.match(text) else text)
     if found is None:
         return None
     (year, month, day), clock = found
-    date = _checked_day(year, month, day)
+    date = _valid_day(year, month, day)
     if date is None or date.precision is not DatePrecision.DAY:
         return date
     return _with_time(date, clock, fraction, offset)
@@ -103,14 +103,14 @@ def _day_in(text: str) -> tuple[tuple[int, int, int], str] | None:
     if match := _COMPACT.match(text):
         return (int(match[1]), int(match[2]), int(match[3] or 0)), text[match.end() :]
     if match := _YEAR_FIRST.match(text):
-        month, day = _whole(match, 2), _whole(match, 3)
+        month, day = _complete_number(match, 2), _complete_number(match, 3)
         return (int(match[1]), month, day), text[match.end() :]
     if match := _YEAR_LAST.match(text):
-        return (int(match[4]), *_ordered(int(match[1]), match[2], int(match[3]))), text[match.end() :]
+        return (int(match[4]), *_month_and_day(int(match[1]), match[2], int(match[3]))), text[match.end() :]
     if match := _SHORT_YEAR_LAST.match(text):
-        return (_century(match[3]), int(match[1]), int(match[2])), text[match.end() :]
+        return (_full_year(match[3]), int(match[1]), int(match[2])), text[match.end() :]
     if match := _DAY_FIRST_SHORT_YEAR.match(text):
-        return (_century(match[3]), int(match[2]), int(match[1])), text[match.end() :]
+        return (_full_year(match[3]), int(match[2]), int(match[1])), text[match.end() :]
     if match := _MONTH_AND_YEAR.match(text):
         return (int(match[2]), int(match[1]), 0), ""
     return _day_by_name(text)
@@ -119,7 +119,7 @@ def _day_in(text: str) -> tuple[tuple[int, int, int], str] | None:
 def _day_by_name(text: str) -> tuple[tuple[int, int, int], str] | None:
     """The same, where the month stands by its name."""
     if match := _DAY_AND_NAME.match(text):
-        return (_century(match[3]), _month_named(match[2]), int(match[1])), text[match.end() :]
+        return (_full_year(match[3]), _month_named(match[2]), int(match[1])), text[match.end() :]
     if match := _NAME_AND_DAY.match(text):
         return (int(match[4]), _month_named(match[1]), int(match[2])), match[3] or text[match.end() :]
     match = _ONLY_NAME.match(text)
@@ -127,7 +127,7 @@ def _day_by_name(text: str) -> tuple[tuple[int, int, int], str] | None:
     return ((int(match[2]), month, 0), "") if match and month else None
 
 
-def _ordered(first: int, sign: str, second: int) -> tuple[int, int]:
+def _month_and_day(first: int, sign: str, second: int) -> tuple[int, int]:
     """Month and day where they stand before the year; of `06:01:1998` nobody knows which is which."""
     if sign == ":" and max(first, second) <= 12:
         return 0, 0
@@ -135,14 +135,14 @@ def _ordered(first: int, sign: str, second: int) -> tuple[int, int]:
     return (first, second) if month_first else (second, first)
 
 
-def _century(year: str) -> int:
+def _full_year(year: str) -> int:
     """A year of two digits in its century."""
     if len(year) == 4:
         return int(year)
     return int(year) + (1900 if int(year) > _LAST_SHORT_YEAR else 2000)
 
 
-def _whole(match: re.Match[str], group: int) -> int:
+def _complete_number(match: re.Match[str], group: int) -> int:
     """The number; 0 where it may be cut off: EXIF's have two digits, and end the text with one only then."""
     digits = match[group] or ""
     is_last = len(digits) == 1 and match.end(group) == len(match.string)
@@ -159,18 +159,18 @@ def _month_named(name: str) -> int:
     return _MONTHS.get(plain[:4], _MONTHS.get(plain[:3], 0))
 
 
-def _checked_day(year: int, month: int, day: int) -> Taken | None:
+def _valid_day(year: int, month: int, day: int) -> PhotoDate | None:
     """As much of the day as there is in the calendar."""
     if not 1 <= year <= 9998:
         return None
     if not 1 <= month <= 12:
-        return Taken(datetime(year, 1, 1), DatePrecision.YEAR)
+        return PhotoDate(datetime(year, 1, 1), DatePrecision.YEAR)
     if not 1 <= day <= calendar.monthrange(year, month)[1]:
-        return Taken(datetime(year, month, 1), DatePrecision.MONTH)
-    return Taken(datetime(year, month, day), DatePrecision.DAY)
+        return PhotoDate(datetime(year, month, 1), DatePrecision.MONTH)
+    return PhotoDate(datetime(year, month, day), DatePrecision.DAY)
 
 
-def _with_time(date: Taken, text: str, fraction: str, offset: str | None) -> Taken:
+def _with_time(date: PhotoDate, text: str, fraction: str, offset: str | None) -> PhotoDate:
     """`date` with the time that `text` begins with; the day alone where there is none, or none that there is."""
     match = _CLOCK.match(text)
     if match is None:
@@ -178,7 +178,7 @@ def _with_time(date: Taken, text: str, fraction: str, offset: str | None) -> Tak
     packed = match["packed"]
     parts = (packed[:2], packed[2:4], packed[4:]) if packed else (match["hour"], match["minute"], match["second"])
     hour, minute, second = map(_number, parts)
-    hour = of_24_hours(hour, match["before"] or match["half"] or "")
+    hour = hour_of_day(hour, match["before"] or match["half"] or "")
     if hour > 23 or minute > 59:
         return date
     digits = re.match(r"\d{1,9}", match["part"] or fraction.strip(), re.ASCII)
@@ -188,10 +188,10 @@ def _with_time(date: Taken, text: str, fraction: str, offset: str | None) -> Tak
         hour=hour, minute=minute, second=59 if second == 60 else second if second < 60 else 0, microsecond=microsecond
     )
     behind = _OFFSET_BEHIND.match(text[match.end() :])
-    return Taken(moment.replace(tzinfo=zone((behind and behind[1]) or offset)))
+    return PhotoDate(moment.replace(tzinfo=zone((behind and behind[1]) or offset)))
 
 
-def of_24_hours(hour: int, half: str) -> int:
+def hour_of_day(hour: int, half: str) -> int:
     """The hour, 0..23 where there is such a one. `half` is "am" or "pm" in any spelling, or empty. 24 is what some
     cameras call the first hour of the same day (`kk` in place of `HH`)."""
     if half and hour <= 12:

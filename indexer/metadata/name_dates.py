@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from indexer.metadata.date_text import Taken, of_24_hours
+from indexer.metadata.date_text import PhotoDate, hour_of_day
 from indexer.model import DatePrecision
 
 _MONTH, _DAY = r"(?P<month>0[1-9]|1[0-2])", r"(?P<day>0[1-9]|[12]\d|3[01])"
@@ -43,30 +43,30 @@ _SCAN = re.compile(r"scan(?:ned|s)?(?![a-z])", re.I)
 _NAMED_BY_UTC = re.compile(r"pxl_", re.I)  # Google's camera
 
 
-def date_in_name(name: str) -> Taken | None:
+def date_in_name(name: str) -> PhotoDate | None:
     """The date in a file's name; None where there is none, and for a scan, whose name tells when it was scanned."""
     stem = name.rpartition(".")[0].replace("\u202f", " ").strip()
     if _SCAN.match(stem):
         return None
     if match := _UNIX_MS.fullmatch(stem):
-        return Taken(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(match["ms"])))
-    dates = (_taken(match) for form in (_PACKED, _SEPARATED, _YEAR_LAST) for match in form.finditer(stem))
+        return PhotoDate(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(match["ms"])))
+    dates = (_moment(match) for form in (_PACKED, _SEPARATED, _YEAR_LAST) for match in form.finditer(stem))
     if (found := next(filter(None, dates), None)) is not None:
         in_utc = _NAMED_BY_UTC.match(stem) and found.precision is DatePrecision.TIME
-        return Taken(found.at.replace(tzinfo=UTC)) if in_utc else found
+        return PhotoDate(found.at.replace(tzinfo=UTC)) if in_utc else found
     match = _ONLY_DAY.match(stem)
     return _day(match) if match else None
 
 
-def _day(match: re.Match[str]) -> Taken | None:
-    month, day = _ordered(match) if match.re is _YEAR_LAST else (int(match["month"]), int(match["day"]))
+def _day(match: re.Match[str]) -> PhotoDate | None:
+    month, day = _month_and_day(match) if match.re is _YEAR_LAST else (int(match["month"]), int(match["day"]))
     try:
-        return Taken(datetime(int(match["year"]), month, day), DatePrecision.DAY)
+        return PhotoDate(datetime(int(match["year"]), month, day), DatePrecision.DAY)
     except ValueError:
         return None
 
 
-def _ordered(match: re.Match[str]) -> tuple[int, int]:
+def _month_and_day(match: re.Match[str]) -> tuple[int, int]:
     """Month and day; (0, 0) where either may be which."""
     first, second = int(match["one"]), int(match["other"])
     day_first = match["dash"] == "." or match.string[match.start() - 1 : match.start()] == "@" or first > 12
@@ -75,15 +75,15 @@ def _ordered(match: re.Match[str]) -> tuple[int, int]:
     return (second, first) if day_first else (first, second)
 
 
-def _taken(match: re.Match[str]) -> Taken | None:
+def _moment(match: re.Match[str]) -> PhotoDate | None:
     """The moment; of one whose time there is not, the day, unless the digits of both stand together."""
     day = _day(match)
     digits = match["packed"] or (match["spaced"] or "").replace(" ", "")
     if day is None or not (match["hour"] or digits):
         return day
     parts = (digits[:2], digits[2:4], digits[4:]) if digits else (match["hour"], match["minute"], match["second"])
-    hour = of_24_hours(int(parts[0]), match["before"] or match["half"] or "")
+    hour = hour_of_day(int(parts[0]), match["before"] or match["half"] or "")
     if hour > 23:
         return None if match.re is _PACKED else day
     part = int(match["part"] or 0) * 1000
-    return Taken(day.at.replace(hour=hour, minute=int(parts[1]), second=int(parts[2] or 0), microsecond=part))
+    return PhotoDate(day.at.replace(hour=hour, minute=int(parts[1]), second=int(parts[2] or 0), microsecond=part))

@@ -80,13 +80,13 @@ def takeout_names(name: bytes) -> Mapping[bytes, bool]:
     return found
 
 
-def speaks_of(sidecar: bytes, photo: bytes) -> bool:
+def is_sidecar_of(sidecar: bytes, photo: bytes) -> bool:
     """Whether a file of this name may be a sidecar of a photo of that name in the same folder."""
     lower = sidecar.lower()
     return lower in xmp_names(photo) if lower.endswith(XMP) else lower in takeout_names(photo)
 
 
-def xmp_beside(path: Path) -> list[Path]:
+def find_xmp_sidecars(path: Path) -> list[Path]:
     """The XMP sidecars that lie beside a photo: `IMG.JPG.xmp` before `IMG.xmp`, and each in the photo's letter case
     before others. One in another case is the photo's only where there is no photo in that case."""
     folder, name = os.path.split(os.fsencode(path))
@@ -94,11 +94,13 @@ def xmp_beside(path: Path) -> list[Path]:
     for lower, own in zip(xmp_names(name), (name + XMP, os.path.splitext(name)[0] + XMP), strict=True):
         names = sidecars_in(folder).get(lower, ())
         ours = sorted(names, key=lambda other: (other[:-4] != own[:-4], other[-4:] != XMP, other))
-        found += [path.with_name(os.fsdecode(one)) for one in ours if not _is_anothers(folder, one, own, name)]
+        found += [
+            path.with_name(os.fsdecode(one)) for one in ours if not _belongs_to_another_photo(folder, one, own, name)
+        ]
     return found
 
 
-def takeout_beside(path: Path) -> list[tuple[Path, bool]]:
+def find_takeout_files(path: Path) -> list[tuple[Path, bool]]:
     """The `.json` files beside a photo that may be Takeout's of it, and whether the name is enough to tell."""
     folder, name = os.path.split(os.fsencode(path))
     inside = sidecars_in(folder)
@@ -156,7 +158,7 @@ def _forms(base: str) -> Iterator[tuple[str, bool]]:
     yield os.path.splitext(base)[0], False
 
 
-def _is_anothers(folder: bytes, sidecar: bytes, own: bytes, photo: bytes) -> bool:
+def _belongs_to_another_photo(folder: bytes, sidecar: bytes, own: bytes, photo: bytes) -> bool:
     """Whether a sidecar that differs from a photo's in its case is that of another file."""
     base = sidecar[:-4]
     if base == own[:-4]:

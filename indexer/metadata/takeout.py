@@ -35,9 +35,9 @@ class Takeout:
     people: tuple[str, ...] = ()
     rating: int | None = None
 
-    def is_of(self, name: str) -> bool:
+    def matches(self, name: str) -> bool:
         """Whether this may be about a file of this name; its own may be cut off, and numbered."""
-        own, named = (_plain(PurePosixPath(text).stem) for text in (name, self.title))
+        own, named = (_normalise(PurePosixPath(text).stem) for text in (name, self.title))
         return not named or named.startswith(re.sub(r"_\d+_$", "", own)) or own.startswith(named)
 
 
@@ -46,22 +46,22 @@ def read_takeout(data: bytes) -> Takeout | None:
     if len(data) > MOST_BYTES:
         return None
     try:
-        told = json.loads(data)
+        content = json.loads(data)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(told, dict) or not _KEYS & told.keys():
+    if not isinstance(content, dict) or not _KEYS & content.keys():
         return None
     return Takeout(
-        title=_text(told.get("title")),
-        taken_at=_moment(told.get("photoTakenTime")),
-        position=_position(told.get("geoData")) or _position(told.get("geoDataExif")),
-        description=_text(told.get("description")),
-        people=_names(told.get("people")),
-        rating=_FAVOURITE_STARS if told.get("favorited") is True else None,
+        title=_text(content.get("title")),
+        taken_at=_moment(content.get("photoTakenTime")),
+        position=_position(content.get("geoData")) or _position(content.get("geoDataExif")),
+        description=_text(content.get("description")),
+        people=_names(content.get("people")),
+        rating=_FAVOURITE_STARS if content.get("favorited") is True else None,
     )
 
 
-def _plain(name: str) -> str:
+def _normalise(name: str) -> str:
     """Letters and digits: Takeout writes what file systems do not take as `_`."""
     return re.sub(r"[\W_]+", "_", name.casefold())
 

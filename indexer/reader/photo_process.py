@@ -159,14 +159,14 @@ class PhotoProcess:
                     raise
             return await self._child.request(header, payload)
         except ChildError as error:
-            _raise_here(error)
+            _raise_as_ours(error)
         except ChildGone as error:
             if error.guilty:
                 raise ReaderDied(ReasonCode.READER_DIED, detail=str(error)) from error
             raise _cannot_run(error) from error
 
 
-def _raise_here(error: ChildError) -> NoReturn:
+def _raise_as_ours(error: ChildError) -> NoReturn:
     """The child's error as the parent's own."""
     if error.kind == "StorageError":
         raise StorageError(error.message) from error

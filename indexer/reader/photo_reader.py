@@ -15,12 +15,12 @@ from indexer.captions.journal import Journal
 from indexer.captions.sidecar import is_of_another, sidecars_of
 from indexer.errors import PhotoTooHeavy, PhotoVanished, UnreadablePhoto
 from indexer.formats.xmp import MOST_BYTES
-from indexer.images.decode import TooLittleMemory, decode, open_picture, shrink
+from indexer.images.decode import TooLittleMemory, decode, open_image, shrink
 from indexer.metadata import takeout
 from indexer.metadata.content_key import content_key
 from indexer.metadata.photo_json import caption_from_json, metadata_to_json, stamp_to_json
 from indexer.metadata.read_metadata import read_metadata
-from indexer.metadata.sidecar_files import takeout_beside
+from indexer.metadata.sidecar_files import find_takeout_files
 from indexer.metadata.takeout import Takeout
 from indexer.model import FileStamp, PhotoMetadata, Reading, ThumbnailSize
 from indexer.reader.photo_file import read_photo_file
@@ -85,25 +85,23 @@ class PhotoReader:
         options = self._options
         data, stamp = read_photo_file(path, max_file_mb=options.max_file_mb)
         key = content_key(data)
-        picture = open_picture(
-            data, suffix=path.suffix, max_pixels_mp=options.max_pixels_mp, preview_px=options.screen_px
-        )
-        metadata = read_metadata(data, path, self._sidecars(path), takeout=self._takeout(path), picture=picture)
-        image = decode(picture, options.screen_px, metadata.orientation)
-        metadata = replace(metadata, damage=picture.damage)
+        opened = open_image(data, suffix=path.suffix, max_pixels_mp=options.max_pixels_mp, preview_px=options.screen_px)
+        metadata = read_metadata(data, path, self._sidecars(path), takeout=self._takeout(path), opened=opened)
+        image = decode(opened, options.screen_px, metadata.orientation)
+        metadata = replace(metadata, damage=opened.damage)
         return Reading(key, metadata, stamp, self._thumbnails(image), self._pixels(image))
 
     def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
         """Content key, metadata and stamp; nothing is decoded. Raises as `read` does."""
         data, stamp = read_photo_file(path, max_file_mb=self._options.max_file_mb)
-        picture = open_picture(data, suffix=path.suffix, max_pixels_mp=self._options.max_pixels_mp)
-        metadata = read_metadata(data, path, self._sidecars(path), takeout=self._takeout(path), picture=picture)
+        opened = open_image(data, suffix=path.suffix, max_pixels_mp=self._options.max_pixels_mp)
+        metadata = read_metadata(data, path, self._sidecars(path), takeout=self._takeout(path), opened=opened)
         return content_key(data), metadata, stamp
 
     def pixels_of(self, webp: bytes) -> bytes:
         """The model's input from a cached screen thumbnail. Raises `UnreadablePhoto` for anything else."""
-        picture = open_picture(webp, max_pixels_mp=self._options.max_pixels_mp)
-        return self._pixels(decode(picture, self._options.screen_px, orientation=1))
+        opened = open_image(webp, max_pixels_mp=self._options.max_pixels_mp)
+        return self._pixels(decode(opened, self._options.screen_px, orientation=1))
 
     def _sidecars(self, path: Path) -> list[bytes]:
         """Every sidecar of the photo that can be read, ours first; one that can't is as good as none."""
@@ -113,10 +111,10 @@ class PhotoReader:
 
     def _takeout(self, path: Path) -> Takeout | None:
         """What Google Photos says of the photo."""
-        for place, certain in takeout_beside(path):
+        for place, certain in find_takeout_files(path):
             data = _read_beside(place, takeout.MOST_BYTES)
             found = takeout.read_takeout(data) if data is not None else None
-            if found is not None and (certain or found.is_of(path.name)):
+            if found is not None and (certain or found.matches(path.name)):
                 return found
         return None
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.metadata.date_text import Taken, read_date
+from indexer.metadata.date_text import PhotoDate, read_date
 from indexer.model import iso_date
 
 
-def told(taken: Taken | None) -> str | None:
+def told(taken: PhotoDate | None) -> str | None:
     """ISO 8601, as far as the date is known."""
     return None if taken is None else iso_date(taken.at, taken.precision)
 
@@ -32,7 +32,7 @@ def told(taken: Taken | None) -> str | None:
 )
 def test_whole_moments(written: str, moment: datetime) -> None:
     found = read_date(written)
-    assert found == Taken(moment)
+    assert found == PhotoDate(moment)
     assert found.at.utcoffset() == moment.utcoffset()
 
 
@@ -189,5 +189,5 @@ def test_no_text_does_harm(written: str) -> None:
 
 @given(st.datetimes(datetime(1000, 1, 1), datetime(9998, 1, 1)))
 def test_every_moment_is_read_as_exif_and_xmp_write_it(moment: datetime) -> None:
-    assert read_date(f"{moment:%Y:%m:%d %H:%M:%S}".zfill(19)) == Taken(moment.replace(microsecond=0))
-    assert read_date(moment.isoformat()) == Taken(moment)
+    assert read_date(f"{moment:%Y:%m:%d %H:%M:%S}".zfill(19)) == PhotoDate(moment.replace(microsecond=0))
+    assert read_date(moment.isoformat()) == PhotoDate(moment)
