@@ -19,7 +19,7 @@ from indexer.atomic.temporary import sweep
 from indexer.catalogue import Catalogue
 from indexer.errors import ProcessUnavailable, SearchError, StorageError, captioner_not_started, unusable_bundle
 from indexer.hours import DailyHours
-from indexer.jobs.context import PhotoOpener, PipelineContext
+from indexer.jobs.context import PipelineContext
 from indexer.jobs.progress_tracker import ProgressTracker
 from indexer.jobs.recaptioning import RecaptionScheduler
 from indexer.jobs.reindex import recaptioning_hint
@@ -67,7 +67,7 @@ class Indexer:
         storage: Storage,
         *,
         captioner: Captioner | None = None,
-        photos: PhotoOpener | None = None,
+        photos: PhotoProcesses | None = None,
         stop_s: float = STOP_S,
         obstacles_s: float = OBSTACLES_S,
         disk_pause_s: float = DISK_PAUSE_S,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from io import BytesIO
@@ -10,29 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner import squash
+from indexer.atomic.file_read import stamp_of
 from indexer.captions import caption_file
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import is_of_another, sidecars_of
-from indexer.errors import PhotoTooHeavy, PhotoVanished, UnreadablePhoto
+from indexer.errors import PhotoDenied, PhotoNotGiven, PhotoTooHeavy, PhotoVanished, UnreadablePhoto
 from indexer.formats.xmp import MOST_BYTES
 from indexer.images.decode import TooLittleMemory, decode, open_image, shrink
 from indexer.metadata import takeout
 from indexer.metadata.content_key import content_key
-from indexer.metadata.photo_json import caption_from_json, metadata_to_json, stamp_to_json
+from indexer.metadata.photo_json import caption_from_json, metadata_to_json, stamp_from_json, stamp_to_json
 from indexer.metadata.read_metadata import read_metadata
 from indexer.metadata.sidecar_files import find_takeout_files
 from indexer.metadata.takeout import Takeout
 from indexer.model import FileStamp, PhotoMetadata, Reading, ThumbnailSize
-from indexer.reader.photo_file import read_photo_file
-from indexer.reader.photo_requests import (
-    Header,
-    ReaderOptions,
-    pack_reading,
-    pack_undone,
-    pack_written,
-    path_of,
-    stamp_of,
-)
+from indexer.reader.photo_requests import Header, ReaderOptions, pack_reading, pack_undone, pack_written
 from indexer.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -42,11 +37,13 @@ if TYPE_CHECKING:
 # method 4 takes over four times as long as 0. Reading is what indexing waits for, so time is the scarcer good.
 _QUALITY, _METHOD = 75, 0
 
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ELOOP})
+
 _log = logging.getLogger(__name__)
 
 
 class PhotoReader:
-    """Answers the requests of `photo_process.PhotoProcess`; each names what it wants in `do`."""
+    """Answers the requests of `photo_process.PhotoProcesses`; each names what it wants in `do`."""
 
     def __init__(self, options: ReaderOptions) -> None:
         self._options = options
@@ -126,10 +123,10 @@ class PhotoReader:
         return squash(image, self._options.input_px).tobytes() if self._options.input_px else b""
 
     def _read(self, header: Mapping[str, Any], _: bytes) -> tuple[Header, bytes]:
-        return pack_reading(self.read(path_of(header)))
+        return pack_reading(self.read(Path(header["path"])))
 
     def _read_metadata(self, header: Mapping[str, Any], _: bytes) -> tuple[Header, bytes]:
-        key, metadata, stamp = self.read_metadata(path_of(header))
+        key, metadata, stamp = self.read_metadata(Path(header["path"]))
         return {"content_key": key, "metadata": metadata_to_json(metadata), "stamp": stamp_to_json(stamp)}, b""
 
     def _pixels_of(self, _: Mapping[str, Any], payload: bytes) -> tuple[Header, bytes]:
@@ -137,9 +134,9 @@ class PhotoReader:
 
     def _write_caption(self, header: Mapping[str, Any], _: bytes) -> tuple[Header, bytes]:
         written = caption_file.write_caption(
-            path_of(header),
+            Path(header["path"]),
             caption_from_json(header["caption"]),
-            stamp=stamp_of(header),
+            stamp=stamp_from_json(header["stamp"]),
             over_correction=header["over_correction"],
             mode="sidecar" if self._options.captions == "sidecar" else "embed",
             keep_mtime=self._options.keep_mtime,
@@ -151,12 +148,12 @@ class PhotoReader:
 
     def _undo_caption(self, header: Mapping[str, Any], _: bytes) -> tuple[Header, bytes]:
         undone = caption_file.undo_caption(
-            path_of(header),
+            Path(header["path"]),
             journal=self._journal,
             sidecar_dir=self._sidecar_dir,
             keep_mtime=self._options.keep_mtime,
             dry_run=header["dry_run"],
-            stamp=None if header["stamp"] is None else stamp_of(header),
+            stamp=None if header["stamp"] is None else stamp_from_json(header["stamp"]),
             machine_only=header["machine_only"],
             vouched=header["vouched"],
         )
@@ -181,3 +178,45 @@ def _webp(image: Image) -> bytes:
     buffer = BytesIO()
     image.save(buffer, "WEBP", quality=_QUALITY, method=_METHOD)
     return buffer.getvalue()
+
+
+def read_photo_file(path: Path, *, max_file_mb: float) -> tuple[bytes, FileStamp]:
+    """The bytes and the stamp of a regular file.
+
+    Raises `PhotoVanished` where it is gone or changed while it was read, `PhotoDenied` and `PhotoNotGiven` where the
+    system does not let us read it now, and `UnreadablePhoto` where it is no regular file (a pipe or a device is never
+    waited for) or larger than the limit.
+    """
+    try:
+        data, before, after = _read_unchanged(path, max_file_mb)
+    except OSError as error:
+        if error.errno in _GONE:
+            raise PhotoVanished(ReasonCode.GONE) from error
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise PhotoDenied(ReasonCode.NOT_ALLOWED) from error
+        raise PhotoNotGiven(ReasonCode.READ_FAILED, detail=error.strerror or str(error)) from error
+    except ValueError as error:  # a NUL in the name
+        raise PhotoVanished(ReasonCode.NO_SUCH_FILE, detail=str(error)) from error
+    if after != before or len(data) != before.size:
+        raise PhotoVanished(ReasonCode.CHANGED_WHILE_READ)
+    return data, before
+
+
+def _read_unchanged(path: Path, max_file_mb: float) -> tuple[bytes, FileStamp, FileStamp]:
+    # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        before = _checked_stamp(os.fstat(descriptor), max_file_mb)
+        with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
+            data = file.readall()
+        return data, before, stamp_of(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _checked_stamp(status: os.stat_result, max_file_mb: float) -> FileStamp:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadablePhoto(ReasonCode.NOT_REGULAR)
+    if status.st_size > max_file_mb * 1e6:
+        raise UnreadablePhoto(ReasonCode.FILE_TOO_LARGE, size=f"{status.st_size / 1e6:.0f}", limit=f"{max_file_mb:g}")
+    return stamp_of(status)

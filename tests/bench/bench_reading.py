@@ -24,8 +24,8 @@ from captioner import squash
 from indexer.images.decode import decode, open_image, shrink
 from indexer.metadata.content_key import content_key
 from indexer.metadata.read_metadata import read_metadata
-from indexer.reader.photo_file import read_photo_file
-from indexer.reader.photo_process import PhotoProcess
+from indexer.reader.photo_process import PhotoProcesses
+from indexer.reader.photo_reader import read_photo_file
 from indexer.settings import Settings
 from tests.photos_made import detailed, encoded, exif_bytes
 
@@ -68,13 +68,13 @@ def parts(path: Path, screen_px: int, input_px: int, rounds: int) -> dict[str, f
 
 async def whole(path: Path, settings: Settings, input_px: int, rounds: int) -> tuple[float, str]:
     """Elapsed milliseconds of the fastest look through the child, and the child's memory."""
-    async with PhotoProcess(settings, input_px=input_px) as photos:
+    async with PhotoProcesses(settings, input_px=input_px, count=1) as photos:
         times = []
         for _ in range(rounds):
             begun = time.perf_counter()
             await photos.read(path)
             times.append(time.perf_counter() - begun)
-        return 1000 * min(times), memory(photos.pid)
+        return 1000 * min(times), memory(photos.pids[0])
 
 
 def memory(pid: int | None) -> str:
