@@ -26,8 +26,7 @@ from types import TracebackType
 from typing import Self
 
 from indexer.atomic.file_read import CannotReplace
-from indexer.atomic.folder import Folder
-from indexer.atomic.held_file import HeldFile
+from indexer.atomic.folder import Folder, HeldFile
 from indexer.failures import Obstacle
 from indexer.reasons import ReasonCode
 
@@ -62,7 +61,7 @@ class Temporary:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self._writer: int | None = os.open(self.name, flags, 0o600, dir_fd=folder.descriptor)
         try:
-            self.file = HeldFile(folder.descriptor, self.name, where=folder.path)
+            self.file = HeldFile(folder, self.name)
         except BaseException:
             folder.unlink(self.name)
             os.close(self._writer)
@@ -174,7 +173,7 @@ def _remove_stale(folder: Folder, name: str, older_than_s: float) -> bool:
         # A copy bears its photo's mtime; its ctime says when it got its name.
         if time.time() - max(there.st_ctime, there.st_mtime) < older_than_s or not stat.S_ISREG(there.st_mode):
             return False
-        with HeldFile(folder.descriptor, name, where=folder.path) as file:
+        with HeldFile(folder, name) as file:
             fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.lease()
             if not _is_removable(name, file):
