@@ -9,11 +9,16 @@ says so; with less, and in every other format, a file that breaks off is unreada
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import importlib
+import mmap
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from io import BytesIO
 
 from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError
@@ -22,7 +27,6 @@ from indexer.errors import PhotoTooHeavy, UnreadablePhoto
 from indexer.formats.exif import read_exif
 from indexer.formats.extensions import RAW_TYPES
 from indexer.formats.segments import is_jpeg, is_png, is_webp
-from indexer.images import memory_limit
 from indexer.images.colour import expand, to_srgb
 from indexer.images.raw_preview import RawFile, best_preview, read_raw
 from indexer.reasons import ReasonCode
@@ -58,6 +62,10 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+#: What libaom, dav1d, libheif, libtiff and the dynamic linker say of it.
+_MEMORY_MESSAGES = re.compile(r"memory|alloc|failed to map", re.IGNORECASE)
+#: A decoder's own planes and the picture that is made of them.
+_BYTES_A_PIXEL = 8
 
 
 @dataclass(slots=True)
@@ -232,7 +240,7 @@ class TooLittleMemory(PhotoTooHeavy):
 @contextmanager
 def _decoder_errors(code: ReasonCode, size: tuple[int, int] | None = None) -> Iterator[None]:
     """Whatever a decoder raises becomes `UnreadablePhoto`; what it warns of is not worth a line in the log."""
-    memory_limit.clear_errno()
+    _clear_errno()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -240,7 +248,7 @@ def _decoder_errors(code: ReasonCode, size: tuple[int, int] | None = None) -> It
     except UnreadablePhoto:
         raise
     except Exception as error:  # decoders raise whatever comes to hand: OSError, SyntaxError, struct.error, ...
-        if memory_limit.is_out_of_memory(error, size):
+        if _is_out_of_memory(error, size):
             raise TooLittleMemory(size) from error
         raise UnreadablePhoto(code, detail=_detail(error)) from error
 
@@ -249,3 +257,49 @@ def _detail(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):  # its text is the address of an object
         return "no decoder accepts it"
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def _clear_errno() -> None:
+    """What was short of memory before now is no longer known."""
+    location = _errno_function()
+    if location is not None:
+        location().contents.value = 0
+
+
+def _is_out_of_memory(error: Exception, size: tuple[int, int] | None) -> bool:
+    """Whether `error`, raised since `_clear_errno`, came of too little memory; `size` is the picture's, where known.
+
+    Each decoder says that in its own way, and some call the picture damaged. malloc leaves ENOMEM behind (POSIX) in the
+    thread that asked. Decoders with threads of their own were short where a picture of that size does not fit in now.
+    """
+    location = _errno_function()
+    if isinstance(error, MemoryError) or (location is not None and location().contents.value == errno.ENOMEM):
+        return True
+    message = str(error)
+    if "security limit" in message.lower():  # libheif's own, of what no sound file asks for
+        return False
+    return bool(_MEMORY_MESSAGES.search(message)) or (
+        size is not None and not _has_room(size[0] * size[1] * _BYTES_A_PIXEL)
+    )
+
+
+def _has_room(size_bytes: int) -> bool:
+    """Whether the address space can grow by so much: nothing of it is used."""
+    try:
+        mmap.mmap(-1, max(size_bytes, 1)).close()
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _errno_function() -> Callable[[], ctypes._Pointer[ctypes.c_int]] | None:
+    """Where the C library keeps the calling thread's errno; None where it has another name."""
+    library = ctypes.CDLL(None)
+    for name in ("__errno_location", "__error"):  # glibc and musl; macOS and the BSDs
+        function = getattr(library, name, None)
+        if function is not None:
+            function.restype = ctypes.POINTER(ctypes.c_int)
+            found: Callable[[], ctypes._Pointer[ctypes.c_int]] = function
+            return found
+    return None
