@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from indexer.errors import CaptionRefused
 from indexer.formats import tiff
 from indexer.formats.charsets import decode_text
 from indexer.formats.editable import open_photo
 from indexer.formats.exif import ExifValues, raw_bytes, read_exif, read_single_ifd
+from indexer.formats.heif import Box, readable_boxes
 from indexer.formats.heif_tail import marks as heif_marks
 from indexer.formats.iptc import turned_right
 from indexer.formats.iptc_texts import PHOTOSHOP_HEADER, IptcTexts, photoshop_iptc, read_iptc
@@ -21,12 +24,17 @@ from indexer.formats.segments import APP1, APP13, COM, is_jpeg, is_png, is_webp,
 from indexer.formats.tiff_edit import undo_record
 from indexer.formats.xmp import MOST_BYTES
 from indexer.images.decode import OpenedImage
-from indexer.metadata.container_dates import ContainerDates, heif_dates, png_dates
+from indexer.metadata.dates import PhotoDate, read_date
+from indexer.metadata.taken_at import ContainerDates
 from indexer.ownership.mark import FieldText, Mark
 
 _EXIF_HEADER = b"Exif\0"
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 _GIF_XMP = b"\x21\xff\x0bXMP DataXMP"
+_1904 = datetime(1904, 1, 1, tzinfo=UTC)
+#: Where boxes with times may lie, and how many bytes of each box stand before the boxes in it.
+_CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0}
+_MOST_CONTAINERS = 64
 _PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 
 
@@ -130,7 +138,10 @@ def _read_jpeg(data: bytes) -> _RawBlocks:
 
 
 def _read_png(data: bytes) -> _RawBlocks:
-    raw = _RawBlocks(dates=png_dates(data))
+    """Its dates are `Creation Time`, in whatever form, and tIME, which is UTC; `date:create` is that of a file."""
+    raw = _RawBlocks()
+    created: list[PhotoDate | None] = []
+    changed: PhotoDate | None = None
     for part in png_parts(data):
         if part.kind == b"eXIf":
             raw.exif = raw.exif or data[part.body : part.end - 4].removeprefix(b"Exif\0\0")
@@ -142,8 +153,13 @@ def _read_png(data: bytes) -> _RawBlocks:
                 raw.iptc = raw.iptc or text.iptc
                 raw.title = raw.title or text.title
                 raw.creators += filter(None, [text.creator])
+                created.append(read_date(text.creation_time))
+        elif part.kind == b"tIME" and part.end - 4 - part.body == 7:
+            year, *others = struct.unpack_from(">HBBBBB", data, part.body)
+            changed = read_date("{:04}:{:02}:{:02} {:02}:{:02}:{:02}".format(year, *others), offset="Z")
     if raw.iptc is not None and raw.iptc.startswith(b"8BIM"):
         raw.iptc = photoshop_iptc(raw.iptc)
+    raw.dates = ContainerDates(tuple(created), changed)
     return raw
 
 
@@ -202,3 +218,37 @@ def _gif_xmp(data: bytes) -> bytes | None:
     """The packet in an application extension, whose blocks' lengths it overruns (XMP specification part 3, 1.1.2)."""
     _, found, behind = data.partition(_GIF_XMP)
     return behind[:MOST_BYTES] if found else None
+
+
+def heif_dates(data: bytes) -> ContainerDates:
+    """The item property `crtt` (ISO/IEC 23008-12, 6.5.23), then the `mvhd` of image sequences (ISO/IEC 14496-12,
+    8.2.2), which counts by UTC. Nothing where the data is neither. Never raises.
+    """
+    if data[4:8] != b"ftyp":
+        return ContainerDates()
+    found: dict[bytes, PhotoDate] = {}
+    for box in _boxes_with_times(data):
+        seconds = _seconds(box.kind, data[box.body : min(box.end, box.body + 20)])
+        if seconds:
+            with suppress(OverflowError):
+                found.setdefault(box.kind, PhotoDate(_1904 + timedelta(seconds=seconds)))
+    return ContainerDates((found.get(b"crtt"), found.get(b"mvhd")), found.get(b"mdft"))
+
+
+def _seconds(kind: bytes, body: bytes) -> float:
+    """Since 1904; 0 where a box has no time."""
+    if kind in (b"crtt", b"mdft") and len(body) >= 12:
+        return int.from_bytes(body[4:12], "big") / 1e6
+    if kind == b"mvhd" and len(body) >= 12:
+        return float(int.from_bytes(body[4:12] if body[0] == 1 else body[4:8], "big"))
+    return 0
+
+
+def _boxes_with_times(data: bytes) -> Iterator[Box]:
+    """The boxes of the file and of the boxes that may hold a time."""
+    spans = [(0, len(data))]
+    for start, end in spans:
+        for box in readable_boxes(data, start, end):
+            yield box
+            if box.kind in _CONTAINERS and len(spans) < _MOST_CONTAINERS:
+                spans.append((box.body + _CONTAINERS[box.kind], box.end))

@@ -9,35 +9,38 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
-from indexer.formats.clean_text import CAPTION_CHARACTERS, clean_list, clean_text
-from indexer.formats.exif import (
-    GPSIFD,
-    ExifIFD,
-    ExifValues,
-    ImageIFD,
-    degrees,
-    integer,
-    number,
-    text,
-    xp_text,
+from indexer.formats.clean_text import CAPTION_CHARACTERS, LINE_CHARACTERS, clean_list, clean_text
+from indexer.formats.exif import GPSIFD, ExifIFD, ExifValues, ImageIFD, degrees, integer, number, text, texts, xp_text
+from indexer.formats.iptc_texts import (
+    BY_LINE,
+    CAPTION,
+    CATEGORY,
+    COPYRIGHT_NOTICE,
+    HEADLINE,
+    KEYWORD,
+    LOCATION,
+    SUBJECT_REFERENCE,
+    SUPPLEMENTAL_CATEGORY,
+    TITLE,
+    IptcTexts,
 )
-from indexer.formats.iptc_texts import CAPTION, KEYWORD, TITLE, IptcTexts
 from indexer.formats.maker_lens import spec
 from indexer.formats.xmp import Xmp, read_xmp
 from indexer.images.decode import OpenedImage, open_image
 from indexer.metadata.blocks import Blocks, find_blocks
-from indexer.metadata.searchable_texts import SearchableTexts, other_words
+from indexer.metadata.sidecar_files import Takeout
 from indexer.metadata.taken_at import taken_at
-from indexer.metadata.takeout import Takeout
 from indexer.model import CaptionBy, DatePrecision, FileCaption, PhotoMetadata, Position
 from indexer.ownership.mark import FieldText, Mark, digest, find_own
 
+_MOST_TEXTS = 16
+_CAMERA_OWNER_NAME = 0xA430  # EXIF 2.32, 4.6.5
 # Words of a maker's name that say nothing: "NIKON CORPORATION" is Nikon, "OLYMPUS IMAGING CORP." is Olympus.
 _COMPANY_WORDS = frozenset(
     {"corporation", "corp", "company", "co", "ltd", "inc", "gmbh", "ag", "kk", "imaging", "optical", "electric"}
@@ -98,12 +101,11 @@ def combine(
     words = _CaptionTexts.of(blocks, inside, beside)
     sidecars = [_CaptionTexts.of(Blocks(), (), [xmp]) for xmp in beside]
     google_caption = _CaptionTexts((FieldText("Google Photos", google.description),), ())
-    person_texts = (one.person_caption_beside(words.marks) for one in (*sidecars, google_caption, words))
-    others = next(filter(None, person_texts), None)
+    captions = (one.person_caption(words.marks) for one in (*sidecars, google_caption, words))
+    others = next(filter(None, captions), None)
     correction = _correction(_CaptionTexts.of(blocks, inside), sidecars, words)
     person_caption = correction.text if correction else others or words.typed_caption
-    alt_texts, comments = other_words(words.person_texts(words.marks), {person_caption, others})
-    said = SearchableTexts.of(exif, iptc, packets, blocks.creators)
+    alt_texts, comments = _other_texts(words.person_texts(words.marks), {person_caption, others})
     return PhotoMetadata(
         mime_type=opened.mime_type,
         width_px=width_px,
@@ -123,11 +125,11 @@ def combine(
         title=_first_clean(chain(_titles(exif, iptc, packets), [blocks.title])),
         keywords=clean_list(_keywords(exif, iptc, packets)),
         people=clean_list(chain((name for xmp in packets for name in xmp.people), google.people)),
-        pets=said.pets,
-        headline=said.headline,
-        subjects=said.subjects,
-        locations=said.locations,
-        creators=said.creators,
+        pets=clean_list(name for xmp in packets for name in xmp.pets),
+        headline=_first_clean(chain((text for xmp in packets for text in xmp.headlines), iptc.get(HEADLINE, ()))),
+        subjects=clean_list(_subjects(exif, iptc, packets)),
+        locations=clean_list(chain((text for xmp in packets for text in xmp.locations), _iptc_texts(iptc, *LOCATION))),
+        creators=clean_list(chain(_creators(exif, iptc, packets), blocks.creators)),
         alt_texts=alt_texts,
         comments=comments,
         person_caption=person_caption,
@@ -150,14 +152,14 @@ class _CaptionTexts:
     @classmethod
     def of(cls, blocks: Blocks, inside: Sequence[Xmp], beside: Sequence[Xmp] = ()) -> _CaptionTexts:
         """Of a file and its sidecars, in the order in which they count."""
-        google_caption = [text for xmp in inside for text in xmp.descriptions]
+        descriptions = [text for xmp in inside for text in xmp.descriptions]
         iptc = [FieldText("Caption-Abstract", words) for words in blocks.iptc.get(CAPTION, ())]
         marks = [blocks.exif_mark, *(Mark.from_fields(xmp.own) for xmp in [*beside, *inside]), *blocks.other_marks]
         of_sidecars = [text for xmp in beside for text in sorted(xmp.descriptions, key=_field_rank)]
-        of_file = sorted([*google_caption, *blocks.exif_captions, *iptc, *blocks.other_captions], key=_field_rank)
+        of_file = sorted([*descriptions, *blocks.exif_captions, *iptc, *blocks.other_captions], key=_field_rank)
         return cls((*of_sidecars, *of_file), tuple(mark for mark in marks if mark is not None))
 
-    def person_caption_beside(self, marks: Sequence[Mark]) -> str | None:
+    def person_caption(self, marks: Sequence[Mark]) -> str | None:
         """A person's words that none of these marks vouches for."""
         return _first_clean((words.text for words in self.person_texts(marks)), CAPTION_CHARACTERS)
 
@@ -192,8 +194,8 @@ def _correction(photo: _CaptionTexts, sidecars: Sequence[_CaptionTexts], words: 
     not, never wrote one where a sidecar held another program's words, nor beside them into the photo.
     """
     others = _digests(words.person_texts(words.marks))
-    in_sidecars = any(sidecar.person_caption_beside(words.marks) for sidecar in sidecars)
-    in_photo = photo.person_caption_beside(words.marks) is not None
+    in_sidecars = any(sidecar.person_caption(words.marks) for sidecar in sidecars)
+    in_photo = photo.person_caption(words.marks) is not None
     found: list[FileCaption | None] = []
     for place in (*sidecars, photo):
         for mark in place.marks:
@@ -338,5 +340,42 @@ def _keywords(exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp]) -> Iter
     return (word for word in words if word.strip().casefold() not in names)
 
 
-def _first_clean(texts: Iterator[str | None], most: int = 256) -> str | None:
+def _iptc_texts(iptc: IptcTexts, *datasets: int) -> Iterator[str]:
+    return (words for dataset in datasets for words in iptc.get(dataset, ()))
+
+
+def _subjects(exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp]) -> Iterator[str]:
+    yield from (words for xmp in packets for words in xmp.subjects if not words.strip().isdigit())
+    yield from _iptc_texts(iptc, CATEGORY, SUPPLEMENTAL_CATEGORY)
+    # "IPTC:15054000:SPO:Soccer:": the code, then names (IIM 2:12)
+    yield from (part for reference in iptc.get(SUBJECT_REFERENCE, ()) for part in reference.split(":")[2:] if part)
+    yield xp_text(exif.image.get(ImageIFD.XPSubject)) or ""
+
+
+def _creators(exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp]) -> Iterator[str]:
+    yield from (name for xmp in packets for name in xmp.creators)
+    yield from _iptc_texts(iptc, BY_LINE, COPYRIGHT_NOTICE)
+    yield text(exif.image.get(ImageIFD.Artist)) or ""
+    yield xp_text(exif.image.get(ImageIFD.XPAuthor)) or ""
+    yield from texts(exif.image.get(ImageIFD.Copyright))  # the photographer's, then the editor's (EXIF 2.32, 4.6.4)
+    yield text(exif.exif.get(_CAMERA_OWNER_NAME)) or ""
+
+
+def _other_texts(
+    persons: Iterable[FieldText], captions: Collection[str | None]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of a person's texts those that say something else than the captions: alternative texts, and all others."""
+    seen = set(captions)
+    alternative: list[str] = []
+    others: list[str] = []
+    for words in persons:
+        cleaned = clean_text(words.text, CAPTION_CHARACTERS)
+        if cleaned is None or cleaned in seen or len(seen) > _MOST_TEXTS:
+            continue
+        seen.add(cleaned)
+        (alternative if words.field.endswith("Accessibility") else others).append(cleaned)
+    return tuple(alternative), tuple(others)
+
+
+def _first_clean(texts: Iterator[str | None], most: int = LINE_CHARACTERS) -> str | None:
     return next((cleaned for words in texts if (cleaned := clean_text(words, most))), None)

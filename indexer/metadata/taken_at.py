@@ -11,22 +11,20 @@ sense.
    2:62, PNG's creation time, that of HEIF and QuickTime.
 6. GPS time.
 7. The date of the last change: EXIF DateTime, PNG tIME.
-8. The file's name (`name_dates`). Every copy of a photo is read under its own name.
+8. The file's name (`date_in_name`). Every copy of a photo is read under its own name.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from indexer.formats.exif import GPSIFD, ExifIFD, ExifValues, ImageIFD, number, text
 from indexer.formats.iptc_texts import DATE, DIGITISED_DATE, DIGITISED_TIME, TIME, IptcTexts
 from indexer.formats.xmp import Xmp
-from indexer.metadata.container_dates import ContainerDates
-from indexer.metadata.date_text import PhotoDate, read_date
-from indexer.metadata.name_dates import date_in_name
+from indexer.metadata.dates import PhotoDate, date_in_name, read_date
 from indexer.model import DatePrecision, iso_date
 
 # 1826: the oldest surviving photograph; scans of old prints carry the date of the picture.
@@ -36,6 +34,15 @@ _SLACK = timedelta(days=2)  # clocks of cameras run ahead, and time zones are ma
 _TIME_ZONES = timedelta(hours=26)  # the most by which a local time and UTC can differ
 #: What devices write whose clock was never set: the zero of Unix, of classic Mac OS and of FAT.
 _NEVER_SET = frozenset({datetime(1970, 1, 1), datetime(1904, 1, 1), datetime(1980, 1, 1)})
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerDates:
+    """Dates that image containers keep without EXIF, XMP and IPTC: of creation, the most trustworthy first, and of the
+    last change."""
+
+    created: tuple[PhotoDate | None, ...] = ()
+    changed: PhotoDate | None = None
 
 
 def taken_at(

@@ -20,12 +20,10 @@ from indexer.captions.sidecar import is_of_another, sidecars_of
 from indexer.errors import PhotoDenied, PhotoNotGiven, PhotoTooHeavy, PhotoVanished, UnreadablePhoto
 from indexer.formats.xmp import MOST_BYTES
 from indexer.images.decode import TooLittleMemory, decode, open_image, shrink
-from indexer.metadata import takeout
 from indexer.metadata.content_key import content_key
 from indexer.metadata.photo_json import caption_from_json, metadata_to_json, stamp_from_json, stamp_to_json
 from indexer.metadata.read_metadata import read_metadata
-from indexer.metadata.sidecar_files import find_takeout_files
-from indexer.metadata.takeout import Takeout
+from indexer.metadata.sidecar_files import MOST_JSON_BYTES, Takeout, find_takeout_files, read_takeout
 from indexer.model import FileStamp, PhotoMetadata, Reading, ThumbnailSize
 from indexer.reader.photo_requests import Header, ReaderOptions, pack_reading, pack_undone, pack_written
 from indexer.reasons import ReasonCode
@@ -109,8 +107,8 @@ class PhotoReader:
     def _takeout(self, path: Path) -> Takeout | None:
         """What Google Photos says of the photo."""
         for place, certain in find_takeout_files(path):
-            data = _read_beside(place, takeout.MOST_BYTES)
-            found = takeout.read_takeout(data) if data is not None else None
+            data = _read_beside(place, MOST_JSON_BYTES)
+            found = read_takeout(data) if data is not None else None
             if found is not None and (certain or found.matches(path.name)):
                 return found
         return None
