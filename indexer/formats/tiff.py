@@ -223,7 +223,7 @@ def pictures_outside(block: bytes) -> list[tuple[int, int]]:
         for entry in entries.values():
             if entry.tag in _POINTERS and entry.kind in _NUMBERS:
                 pending += islice(numbers(block, order, entry), _MAX_DIRECTORIES)
-        pending += _next_directory(block, order, offset)
+        pending += next_directory(block, order, offset)
     return found
 
 
@@ -234,7 +234,7 @@ def _spans_outside(block: bytes, order: str, offsets: Entry, sizes: Entry) -> li
     return [(start, start + size) for start, size in pairs if size and start + size > len(block)]
 
 
-def _next_directory(block: bytes, order: str, offset: int) -> tuple[int, ...]:
+def next_directory(block: bytes, order: str, offset: int) -> tuple[int, ...]:
     """Where the directory behind this one is, as its last four bytes say; none where they are not there."""
     if not _HEADER_BYTES <= offset <= len(block) - 2:
         return ()

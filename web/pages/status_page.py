@@ -18,7 +18,7 @@ from indexer.message import N_, Message
 from indexer.progress import Progress
 from indexer.settings import Settings
 from indexer.sqlite.derived import set_aside_files
-from indexer.sqlite.errors import ROOM_BYTES
+from indexer.sqlite.errors import OPENING_BYTES
 from indexer.storage import search_path
 from web.app_keys import (
     COUNTS,
@@ -245,7 +245,7 @@ async def _unwritten(request: web.Request) -> tuple[tuple[str, int], ...]:
 def _disk(data_dir: Path) -> DiskView:
     used = sum(map(size_bytes, data_dir.rglob("*"))) if data_dir.is_dir() else 0
     free = shutil.disk_usage(data_dir if data_dir.is_dir() else Path("/")).free
-    return DiskView(bytes_text(used), bytes_text(free), free < _LITTLE_SPACE_BYTES, free < ROOM_BYTES)
+    return DiskView(bytes_text(used), bytes_text(free), free < _LITTLE_SPACE_BYTES, free < OPENING_BYTES)
 
 
 def size_bytes(path: Path) -> int:

@@ -22,7 +22,7 @@ from typing import Any
 
 from itsdangerous import BadSignature, TimestampSigner
 
-from indexer.atomic.private_file import write_private
+from indexer.atomic.replace import write_private
 from indexer.errors import SettingsError, StorageError
 from web.security.password import HouseholdPassword, hash_password
 
