@@ -46,17 +46,17 @@ class StaticFile:
 def read_static_files(directory: Path = _DIRECTORY) -> Mapping[str, StaticFile]:
     """Every file that is served under /static/, by name: a closed list, so that no path is ever joined."""
     bodies = {path.name: path.read_bytes() for path in sorted(directory.iterdir()) if path.suffix in _TYPES}
-    of_scripts = _version(b"\0".join(body for name, body in bodies.items() if name.endswith(".js")))
-    found = {}
+    scripts_version = _version(b"\0".join(body for name, body in bodies.items() if name.endswith(".js")))
+    files = {}
     for name, body in bodies.items():
-        version = of_scripts if name.endswith(".js") else _version(body)
+        version = scripts_version if name.endswith(".js") else _version(body)
         if name.endswith(".js"):
             body = _IMPORT.sub(rb'\1"./\2?v=%s"' % version.encode(), body)
-        found[name] = StaticFile(body, _TYPES[Path(name).suffix], version)
-    return MappingProxyType(found)
+        files[name] = StaticFile(body, _TYPES[Path(name).suffix], version)
+    return MappingProxyType(files)
 
 
-def imported(files: Mapping[str, StaticFile], name: str = SCRIPT) -> tuple[str, ...]:
+def imported_modules(files: Mapping[str, StaticFile], name: str = SCRIPT) -> tuple[str, ...]:
     """The modules that `name` imports, directly or not: a page that names them all loads them at once."""
     seen = [name]
     for one in seen:

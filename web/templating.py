@@ -51,7 +51,7 @@ def set_up_templates(app: web.Application) -> None:
     )
 
 
-def rendered(request: web.Request, template: str, context: Mapping[str, Any]) -> str:
+def render_to_string(request: web.Request, template: str, context: Mapping[str, Any]) -> str:
     """The HTML that `template` makes of `context`; in any thread that has the reader's language."""
     return aiohttp_jinja2.render_string(template, request, {**context, "request": request})
 

@@ -39,13 +39,13 @@ _ID = re.compile(PHOTO_ID)
 
 async def download(request: web.Request) -> web.StreamResponse:
     """POST /download with ``id``, once or often, each one or several ids: the originals as a zip."""
-    return await _zip(request, await _selected(request))
+    return await _zip(request, await _read_ids(request))
 
 
 async def captions(request: web.Request) -> web.Response:
     """POST /captions with ``id`` as for `download`: a line for each photo, its file's name, a tab, its caption."""
     lines: list[str] = []
-    async with aclosing(_photos(request, await _selected(request))) as batches:
+    async with aclosing(_photos(request, await _read_ids(request))) as batches:
         async for photos in batches:
             lines.extend(map(_line, photos.values()))
     response = web.Response(text="".join(lines))
@@ -59,22 +59,22 @@ async def api_download(request: web.Request) -> web.StreamResponse:
     One file of each photo, stored without compression under its own name, counted where names are equal. Whatever is
     not there is named in a text file at the end. 400, 404 where none of them is there, 413.
     """
-    ids = (await read_object(_roomy(request))).get("ids")
+    ids = (await read_object(_with_larger_body(request))).get("ids")
     if not (isinstance(ids, list) and all(isinstance(one, str) for one in ids)):
         raise web.HTTPBadRequest(text=N_('The body is {"ids": ["the id of a photo"]}.'))
-    return await _zip(request, _checked(ids))
+    return await _zip(request, _check_ids(ids))
 
 
-async def _selected(request: web.Request) -> list[str]:
-    values = await read_values(_roomy(request), "id")
-    return _checked([one for value in values for one in value.split()])
+async def _read_ids(request: web.Request) -> list[str]:
+    values = await read_values(_with_larger_body(request), "id")
+    return _check_ids([one for value in values for one in value.split()])
 
 
-def _roomy(request: web.Request) -> web.Request:
+def _with_larger_body(request: web.Request) -> web.Request:
     return request.clone(client_max_size=LARGEST_LIST_BYTES)
 
 
-def _checked(ids: Sequence[str]) -> list[str]:
+def _check_ids(ids: Sequence[str]) -> list[str]:
     """Each id once. Raises `HTTPBadRequest` and `HTTPRequestEntityTooLarge`."""
     if not ids:
         raise web.HTTPBadRequest(text=N_("No photo is selected."))
@@ -152,17 +152,17 @@ async def _zip(request: web.Request, ids: Sequence[str]) -> web.StreamResponse:
             raise web.HTTPNotFound(
                 text=N_("None of these files is there just now. They may be on a disk that is not connected.")
             )
-        return await _sent(request, await run(thread, Zip, plan.entries, [*plan.missing, *unknown], note), thread)
+        return await _send(request, await run(thread, Zip, plan.entries, [*plan.missing, *unknown], note), thread)
     finally:
         thread.shutdown(wait=False)
 
 
-async def _sent(request: web.Request, made: Zip, thread: ThreadPoolExecutor) -> web.StreamResponse:
+async def _send(request: web.Request, archive: Zip, thread: ThreadPoolExecutor) -> web.StreamResponse:
     name = f"recollect {date.today().isoformat()}.zip"
     headers = {"Content-Type": "application/zip", "Content-Disposition": disposition("attachment", name)}
     response = web.StreamResponse(headers=headers)
-    response.content_length = made.length
-    blocks = made.blocks()
+    response.content_length = archive.length
+    blocks = archive.blocks()
     try:
         await response.prepare(request)
         # The next block is read when this one is on its way: a slow visitor costs one block of memory.
@@ -171,9 +171,9 @@ async def _sent(request: web.Request, made: Zip, thread: ThreadPoolExecutor) -> 
         await response.write_eof()
     except ConnectionError:
         blocks.close()
-        log.info("a zip of %d bytes was given up on by who had asked for it", made.length)
-    if made.missing:
-        log.warning("not in the zip: %s", ", ".join(map(repr, made.missing)))
+        log.info("a zip of %d bytes was given up on by who had asked for it", archive.length)
+    if archive.missing:
+        log.warning("not in the zip: %s", ", ".join(map(repr, archive.missing)))
     return response
 
 

@@ -11,7 +11,7 @@ from indexer.message import N_
 from web.app_keys import LIBRARY, WAKE, in_database_thread
 
 
-async def judge(request: web.Request, photo_id: str, *, wrong: bool) -> None:
+async def set_wrong(request: web.Request, photo_id: str, *, wrong: bool) -> None:
     """Marks what the model says of a photo as wrong, or takes the mark back; does nothing where that is so already."""
     library = request.config_dict[LIBRARY]
     if await in_database_thread(

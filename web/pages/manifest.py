@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from web.links import below, static_url
+from web.links import local_url, static_url
 
 #: File, pixels on each side, and what it is for: "maskable" may be cut to a circle of four fifths of its width.
 _ICONS = (("icon-192.png", 192, "any"), ("icon-512.png", 512, "any"), ("icon-maskable.png", 512, "maskable"))
@@ -23,11 +23,11 @@ async def manifest(request: web.Request) -> web.Response:
         for name, px, purpose in _ICONS
     ]
     told = {
-        "id": below("/"),
+        "id": local_url("/"),
         "name": "recollect",
         "short_name": "recollect",
-        "start_url": below("/"),
-        "scope": below("/"),
+        "start_url": local_url("/"),
+        "scope": local_url("/"),
         "display": "standalone",
         "background_color": _PAPER,
         "theme_color": _PAPER,

@@ -11,10 +11,10 @@ from web.app_keys import LIBRARY, in_database_thread
 from web.i18n.language import translate
 from web.links import photo_url
 from web.pages.corrections import correct, take_back
-from web.pages.feedback import change_words, judge
+from web.pages.feedback import change_words, set_wrong
 from web.pages.photo_view import Draft, photo_view
 from web.request_bodies import read_fields
-from web.search.searching import found_by
+from web.search.searching import originating_search
 from web.templating import render
 
 
@@ -32,39 +32,39 @@ async def correct_caption(request: web.Request) -> web.Response:
     """POST /photo/ID/caption?q=&sort=&at= with ``text``: a person's words in the place of the caption, and back to
     the photo; 400 where they can't be a caption. With ``do=take-back`` the correction is withdrawn."""
     photo = await _photo(request)
-    text, what = await read_fields(request, "text", "do")
-    if what == "take-back":
+    text, action = await read_fields(request, "text", "do")
+    if action == "take-back":
         await take_back(request, photo.id)
-        raise _back_to(request, photo)
+        raise _redirect_to(request, photo)
     try:
         await correct(request, photo.id, text)
     except UnusableCorrection as error:
-        return await _refused(request, photo, caption=Draft(text, translate(error.message)))
-    raise _back_to(request, photo)
+        return await _reject(request, photo, caption=Draft(text, translate(error.message)))
+    raise _redirect_to(request, photo)
 
 
 async def mark_wrong(request: web.Request) -> web.Response:
     """POST /photo/ID/wrong?q=&sort=&at=: what the model says is wrong, and back to the photo. With ``do=take-back`` the
     mark is taken off."""
     photo = await _photo(request)
-    (what,) = await read_fields(request, "do")
-    await judge(request, photo.id, wrong=what != "take-back")
-    raise _back_to(request, photo)
+    (action,) = await read_fields(request, "do")
+    await set_wrong(request, photo.id, wrong=action != "take-back")
+    raise _redirect_to(request, photo)
 
 
 async def add_words(request: web.Request) -> web.Response:
     """POST /photo/ID/words?q=&sort=&at= with ``text``: words to find the photo by, commas between them, and back to
     the photo; 400 where they can't be kept. With ``remove`` that one is taken away."""
     photo = await _photo(request)
-    text, gone = await read_fields(request, "text", "remove")
+    text, removed = await read_fields(request, "text", "remove")
     try:
-        await change_words(request, photo.id, add=() if gone else (text,), remove=(gone,) if gone else ())
+        await change_words(request, photo.id, add=() if removed else (text,), remove=(removed,) if removed else ())
     except UnusableCorrection as error:
-        return await _refused(request, photo, words=Draft(text, translate(error.message)))
-    raise _back_to(request, photo)
+        return await _reject(request, photo, words=Draft(text, translate(error.message)))
+    raise _redirect_to(request, photo)
 
 
-async def _refused(
+async def _reject(
     request: web.Request, photo: Photo, *, caption: Draft | None = None, words: Draft | None = None
 ) -> web.Response:
     """The page with what was typed still in its form, and why it was not kept."""
@@ -72,8 +72,8 @@ async def _refused(
     return render(request, "photo.html", {"view": view}, status=400)
 
 
-def _back_to(request: web.Request, photo: Photo) -> web.HTTPSeeOther:
-    return web.HTTPSeeOther(photo_url(photo.id, *found_by(request.query)))
+def _redirect_to(request: web.Request, photo: Photo) -> web.HTTPSeeOther:
+    return web.HTTPSeeOther(photo_url(photo.id, *originating_search(request.query)))
 
 
 async def _photo(request: web.Request) -> Photo:

@@ -25,25 +25,25 @@ from web.presenters import (
     MatchReason,
     Piece,
     Tile,
-    believed,
     caption_field,
     caption_pieces,
     clean,
     coordinates,
     facts,
     file_name,
-    fitted,
-    reasons,
+    fit_size,
+    match_reasons,
     shape,
+    supported_matches,
     tile,
 )
-from web.search.query_text import quoted
+from web.search.query_text import quote
 from web.search.results import Link
 from web.search.searching import (
-    FARTHEST_OFFSET,
+    MAX_OFFSET,
     Search,
     WrongRequest,
-    found_by,
+    originating_search,
     read_number,
     read_search,
     run_search,
@@ -120,12 +120,12 @@ class PhotoView:
     added_text: str  # what was typed there and not kept
     added_problem: str  # why
     machine: str  # the model's own sentence where another, or none, is shown in its place
-    others: str  # another program's words in the file, where a correction is shown in their place
+    other_caption: str  # another program's words in the file, where a correction is shown in their place
     model: str
     has_sentence: bool  # of the model's own
     nothing_seen: bool  # the model saw nothing to describe, and nobody else has described it
     unsure: bool
-    left_out: bool  # the sentence is not in the file, as the model is not sure of it
+    not_in_file: bool  # the sentence is not in the file, as the model is not sure of it
     confidence_percent: int
     caption_location: CaptionLocation
     picture: str
@@ -174,9 +174,9 @@ async def photo_view(
     )
     settings = request.config_dict[SETTINGS]
     metadata, machine, position = photo.metadata, photo.machine, photo.metadata.position
-    width, height = fitted(metadata, settings.screen_px)
+    width, height = fit_size(metadata, settings.screen_px)
     by_person = photo.caption_by is CaptionBy.PERSON
-    why = believed(photo, neighbours.hit.why) if neighbours.hit else ()
+    why = supported_matches(photo, neighbours.hit.why) if neighbours.hit else ()
     return PhotoView(
         id=photo.id,
         title=clean(photo.caption or metadata.title or "") or file_name(photo),
@@ -184,22 +184,22 @@ async def photo_view(
         is_long=len(photo.caption or "") > _HEADLINE,
         by_person=by_person,
         corrected=photo.correction is not None,
-        correct_url=form_url("caption", photo.id, *found_by(request.query)),
+        correct_url=form_url("caption", photo.id, *originating_search(request.query)),
         words=clean(draft.text if draft else photo.caption or ""),
         problem=draft.problem if draft else "",
         wrong=photo.wrong,
-        wrong_url=form_url("wrong", photo.id, *found_by(request.query)),
-        added=tuple(Link(clean(word), _filtered("tag", word)) for word in photo.added_words),
-        words_url=form_url("words", photo.id, *found_by(request.query)),
+        wrong_url=form_url("wrong", photo.id, *originating_search(request.query)),
+        added=tuple(Link(clean(word), _filter_url("tag", word)) for word in photo.added_words),
+        words_url=form_url("words", photo.id, *originating_search(request.query)),
         added_text=clean(draft_words.text) if draft_words else "",
         added_problem=draft_words.problem if draft_words else "",
         machine=clean(machine.text) if machine and (by_person or photo.wrong) else "",
-        others=_others_words(photo),
+        other_caption=_other_caption(photo),
         model=clean(machine.model) if machine else "",
         has_sentence=machine is not None and bool(machine.text),
         nothing_seen=photo.nothing_seen,
         unsure=photo.unsure,
-        left_out=photo.caption_place is CaptionPlace.INDEX and photo.caption_reason == UNSURE,
+        not_in_file=photo.caption_place is CaptionPlace.INDEX and photo.caption_reason == UNSURE,
         confidence_percent=round(machine.confidence * 100) if machine else 0,
         caption_location=place,
         picture=thumbnail_url(request, photo.id, "screen"),
@@ -207,14 +207,14 @@ async def photo_view(
         width=width,
         height=height,
         shape=shape(metadata),
-        reasons=reasons(why, leave_out=caption_field(photo)),
+        reasons=match_reasons(why, leave_out=caption_field(photo)),
         tags=_tags(photo),
-        keywords=tuple(Link(clean(word), _filtered("tag", word)) for word in metadata.keywords),
-        people=tuple(Link(clean(name), _filtered("person", name)) for name in metadata.people),
+        keywords=tuple(Link(clean(word), _filter_url("tag", word)) for word in metadata.keywords),
+        people=tuple(Link(clean(name), _filter_url("person", name)) for name in metadata.people),
         taken_at=metadata.taken_at,
         taken_precision=metadata.taken_precision,
         facts=facts(photo),
-        places=tuple(Link(clean(name), _filtered("place", name)) for name in places),
+        places=tuple(Link(clean(name), _filter_url("place", name)) for name in places),
         coordinates=coordinates(position) if position else "",
         geo=f"geo:{position.latitude:.6f},{position.longitude:.6f}" if position else "",
         near=search_url(f"near:{position.latitude:.4f},{position.longitude:.4f},2km") if position else "",
@@ -226,7 +226,7 @@ async def photo_view(
     )
 
 
-def _others_words(photo: Photo) -> str:
+def _other_caption(photo: Photo) -> str:
     words = photo.metadata.person_caption
     return clean(words) if words and photo.correction is not None and words != photo.correction else ""
 
@@ -234,12 +234,12 @@ def _others_words(photo: Photo) -> str:
 def _tags(photo: Photo) -> tuple[TagView, ...]:
     tags = photo.believed.sure_tags if photo.believed else ()
     return tuple(
-        TagView(clean(tag.word), round(tag.probability * 100), _filtered("tag", tag.word)) for tag in tags[:16]
+        TagView(clean(tag.word), round(tag.probability * 100), _filter_url("tag", tag.word)) for tag in tags[:16]
     )
 
 
-def _filtered(name: str, value: str) -> str:
-    return search_url(f"{name}:{quoted(value)}")
+def _filter_url(name: str, value: str) -> str:
+    return search_url(f"{name}:{quote(value)}")
 
 
 def _file(photo: Photo, index: int) -> FileView:
@@ -248,7 +248,7 @@ def _file(photo: Photo, index: int) -> FileView:
     parts = folder.split("/") if folder else []
     levels = accumulate(parts, "{}/{}".format)
     return FileView(
-        folders=tuple(Link(part, _filtered("folder", level)) for part, level in zip(parts, levels, strict=True)),
+        folders=tuple(Link(part, _filter_url("folder", level)) for part, level in zip(parts, levels, strict=True)),
         name=name,
         size=bytes_text(file.stamp.size),
         missing=file.missing,
@@ -278,35 +278,35 @@ async def _similar(request: web.Request, photo: Photo, limit: int) -> tuple[Tile
 
 async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
     try:
-        asked = read_search(request.query, limit=1, most=1)
-        at = min(read_number(request.query, "at", 0, least=0), FARTHEST_OFFSET)
+        search = read_search(request.query, limit=1, most=1)
+        at = min(read_number(request.query, "at", 0, least=0), MAX_OFFSET)
     except WrongRequest:
         return Neighbours(back=search_url(), text="")
-    back = search_url(asked.text, asked.sort, page=at // _PER_PAGE + 1)
-    plain = Neighbours(back=back, text=asked.text)
+    back = search_url(search.text, search.sort, page=at // _PER_PAGE + 1)
+    plain = Neighbours(back=back, text=search.text)
     if "at" not in request.query:
         return plain
     first = max(0, at - _NEIGHBOURHOOD)
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            result = await run_search(request, Search(asked.text, asked.sort, at - first + _NEIGHBOURHOOD, first))
+            result = await run_search(request, Search(search.text, search.sort, at - first + _NEIGHBOURHOOD, first))
     except (FilterError, SearchError, TimeoutError):
         return plain
-    hits = [found.hit for found in result.found]
+    hits = [found.hit for found in result.photos]
     index = next((index for index, hit in enumerate(hits) if hit.id == photo.id), None)
-    return plain if index is None else _around(request, asked, back, hits, index, first, result.total)
+    return plain if index is None else _neighbours_of(request, search, back, hits, index, first, result.total)
 
 
-def _around(
-    request: web.Request, asked: Search, back: str, hits: Sequence[Hit], index: int, first: int, total: int
+def _neighbours_of(
+    request: web.Request, search: Search, back: str, hits: Sequence[Hit], index: int, first: int, total: int
 ) -> Neighbours:
-    def link(other: int, sort: Sort | None = asked.sort) -> str:
-        return photo_url(hits[other].id, asked.text, sort, first + other) if 0 <= other < len(hits) else ""
+    def link(other: int, sort: Sort | None = search.sort) -> str:
+        return photo_url(hits[other].id, search.text, sort, first + other) if 0 <= other < len(hits) else ""
 
     following = index + 1 < len(hits)
     return Neighbours(
         back=back,
-        text=asked.text,
+        text=search.text,
         hit=hits[index],
         position=first + index + 1,
         total=total,

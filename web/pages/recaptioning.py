@@ -30,7 +30,7 @@ class ModelView:
     by_others: int
     queued: int  # files that wait for it
     marked_wrong: int
-    by_itself: str  # when it is that the photos of the others are described again; "" for never
+    schedule: str  # when it is that the photos of the others are described again; "" for never
 
     @property
     def can_describe_again(self) -> bool:
@@ -60,11 +60,11 @@ async def model_view(request: web.Request) -> ModelView:
         by_others=models.by_others,
         queued=models.queued,
         marked_wrong=wrong,
-        by_itself=_by_itself(settings),
+        schedule=_schedule_text(settings),
     )
 
 
-def _by_itself(settings: Settings) -> str:
+def _schedule_text(settings: Settings) -> str:
     if not settings.recaption_hours:
         return ""
     hours = DailyHours.parse(settings.recaption_hours)
@@ -74,7 +74,7 @@ def _by_itself(settings: Settings) -> str:
     return gettext("They are described again by themselves between %(begin)s and %(end)s.", begin=begin, end=end)
 
 
-async def describe_again(request: web.Request) -> QueuedCaptions:
+async def enqueue_recaptioning(request: web.Request) -> QueuedCaptions:
     """Queues what `recollect reindex --captions` does. 503 where the caption model can't be read."""
     try:
         model = await asyncio.to_thread(current_model, request.config_dict[SETTINGS])
@@ -84,6 +84,6 @@ async def describe_again(request: web.Request) -> QueuedCaptions:
         ) from error
     queued = await in_database_thread(request, enqueue_captions, request.config_dict[LIBRARY], model)
     if queued.captions or queued.corrections:
-        request.config_dict[COUNTS].forget()
+        request.config_dict[COUNTS].invalidate()
         request.config_dict[WAKE]()
     return queued

@@ -33,8 +33,8 @@ from web.app_keys import (
 )
 from web.i18n.language import translate
 from web.i18n.localized import bytes_text, decimal_text
-from web.links import described_url, photo_url, retried_url, scanned_url
-from web.pages.recaptioning import describe_again, model_view
+from web.links import photo_url, status_url
+from web.pages.recaptioning import enqueue_recaptioning, model_view
 from web.presenters import clean, file_name, problems
 from web.request_bodies import read_fields
 from web.search.results import Link
@@ -106,28 +106,28 @@ async def status_page(request: web.Request) -> web.Response:
     library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
     trouble = await in_database_thread(request, library.trouble)
     counts = await request.config_dict[COUNTS].get(request)
-    aside = tuple(map(_aside, await in_database_thread(request, library.queue.set_aside, _SET_ASIDE, 0)))
+    aside = tuple(map(_aside_view, await in_database_thread(request, library.queue.set_aside, _SET_ASIDE, 0)))
     unreadable = tuple(
-        map(_unreadable, await in_database_thread(request, library.unreadable_places.first, _UNREADABLE))
+        map(_unreadable_view, await in_database_thread(request, library.unreadable_places.first, _UNREADABLE))
     )
     progress, roots = request.config_dict[PROGRESS](), await root_views(request)
     context = {
         "counts": counts,
         "progress": progress,
-        "search": await _search(request),
+        "search": await _search_view(request),
         "model": await model_view(request),
         "unwritten": await _unwritten(request),
         "without_room": await in_database_thread(request, library.retries.without_room),
         "aside": aside,
-        "aside_count": _all(len(aside), _SET_ASIDE, counts.set_aside),
+        "aside_count": _total(len(aside), _SET_ASIDE, counts.set_aside),
         "retried": _number(request, "retried"),
         "described": _number(request, "described"),
         "scanning": "scanning" in request.query,
-        "disk": await asyncio.to_thread(_disk, settings.data_dir),
+        "disk": await asyncio.to_thread(_disk_view, settings.data_dir),
         "roots": roots,
         "problems": _problems(trouble, progress, roots),
         "unreadable": unreadable,
-        "unreadable_count": _all(len(unreadable), _UNREADABLE, counts.unreadable),
+        "unreadable_count": _total(len(unreadable), _UNREADABLE, counts.unreadable),
         "set_aside_files": await asyncio.to_thread(_set_aside_files, settings),
     }
     template = "_status.html" if request.query.get("part") == "status" else "status.html"
@@ -140,18 +140,18 @@ async def retry(request: web.Request) -> web.Response:
     (chosen,) = await read_fields(request, "id")
     if chosen and not _is_number(chosen):
         raise web.HTTPBadRequest(text=N_("That is no file that was set aside."))
-    raise web.HTTPSeeOther(retried_url(await try_again(request, [int(chosen)] if chosen else None)))
+    raise web.HTTPSeeOther(status_url(retried=str(await retry_set_aside(request, [int(chosen)] if chosen else None))))
 
 
 async def captions(request: web.Request) -> web.Response:
     """POST /status/captions: what another model has described is described again, and back to the status."""
-    raise web.HTTPSeeOther(described_url((await describe_again(request)).captions))
+    raise web.HTTPSeeOther(status_url(described=str((await enqueue_recaptioning(request)).captions)))
 
 
 async def scan(request: web.Request) -> web.Response:
     """POST /status/scan: the libraries are scanned now, and back to the status."""
     scan_now(request)
-    raise web.HTTPSeeOther(scanned_url())
+    raise web.HTTPSeeOther(status_url(scanning="1"))
 
 
 def scan_now(request: web.Request) -> None:
@@ -159,11 +159,11 @@ def scan_now(request: web.Request) -> None:
     request.config_dict[SCAN_NOW]()
 
 
-async def try_again(request: web.Request, ids: list[int] | None) -> int:
+async def retry_set_aside(request: web.Request, ids: list[int] | None) -> int:
     """Queues what was set aside once more, all of it where `ids` is None; gives how many files that are."""
     number = await in_database_thread(request, request.config_dict[LIBRARY].queue.retry_set_aside, ids)
     if number:
-        request.config_dict[COUNTS].forget()
+        request.config_dict[COUNTS].invalidate()
         request.config_dict[WAKE]()
     return number
 
@@ -194,7 +194,7 @@ def _problems(trouble: Message | None, progress: Progress, roots: Sequence[RootV
     return tuple(dict.fromkeys(filter(None, lines)))
 
 
-def _all(listed: int, most: int, counted: int) -> int:
+def _total(listed: int, most: int, counted: int) -> int:
     """How many there are: what was counted is some seconds old, and a list that is not cut off knows better."""
     return listed if listed < most else max(listed, counted)
 
@@ -208,11 +208,11 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
 
 
-def _aside(one: SetAside) -> AsideView:
+def _aside_view(one: SetAside) -> AsideView:
     return AsideView(one.id, clean(one.file.relative), clean(translate(one.reason)), one.attempts)
 
 
-def _unreadable(place: UnreadablePlace) -> UnreadableView:
+def _unreadable_view(place: UnreadablePlace) -> UnreadableView:
     return UnreadableView(clean(str(place.path)), clean(translate(place.reason)), place.files)
 
 
@@ -222,7 +222,7 @@ def _set_aside_files(settings: Settings) -> tuple[tuple[str, str], ...]:
     return tuple((clean(path.name), bytes_text(path.stat().st_size)) for path in found)
 
 
-async def _search(request: web.Request) -> SearchView:
+async def _search_view(request: web.Request) -> SearchView:
     backend = request.config_dict[SEARCH]
     photos, problem, hint = None, "", ""
     try:
@@ -242,7 +242,7 @@ async def _unwritten(request: web.Request) -> tuple[tuple[str, int], ...]:
     return (*told, ("", others)) if others else tuple(told)
 
 
-def _disk(data_dir: Path) -> DiskView:
+def _disk_view(data_dir: Path) -> DiskView:
     used = sum(map(size_bytes, data_dir.rglob("*"))) if data_dir.is_dir() else 0
     free = shutil.disk_usage(data_dir if data_dir.is_dir() else Path("/")).free
     return DiskView(bytes_text(used), bytes_text(free), free < _LITTLE_SPACE_BYTES, free < ROOM_BYTES)

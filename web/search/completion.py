@@ -17,10 +17,10 @@ from indexer.search import FacetCount
 from indexer.search.filters import FILTER_NAMES
 from indexer.search.tokens import Token, tokenize
 from indexer.text import words
-from web.search.query_text import quoted
+from web.search.query_text import quote
 
 #: So many are offered at once.
-MOST = 7
+MAX_SUGGESTIONS = 7
 #: Whose values are names, in the order in which they are offered, and how many of each beside one another.
 KINDS: Mapping[str, int] = MappingProxyType({"person": 2, "place": 2, "tag": 1, "folder": 1, "camera": 1, "lens": 1})
 #: Facets whose values complete their own filter, too.
@@ -56,16 +56,16 @@ class _Values:
     def all(self) -> Iterator[str]:
         return iter(self._values)
 
-    def having(self, start: str, *, first: bool) -> Iterator[str]:
+    def matching(self, start: str, *, first: bool) -> Iterator[str]:
         """Values with a word that begins so; with `first` those whose first word does, else the others."""
-        wanted = f"\n {start}" if first else f" {start}"
-        at = self._text.find(wanted)
+        prefix = f"\n {start}" if first else f" {start}"
+        at = self._text.find(prefix)
         while at >= 0:
             line = bisect_right(self._ends, at)
             if first or self._text[at - 1] != "\n":
                 yield self._values[line]
                 at = self._ends[line] - 1
-            at = self._text.find(wanted, at + 1)
+            at = self._text.find(prefix, at + 1)
 
 
 class Names:
@@ -74,13 +74,13 @@ class Names:
     def __init__(self, facets: Mapping[str, Sequence[FacetCount]]) -> None:
         self._known = {kind: _Values([one.value for one in facets.get(kind, ())]) for kind in _VALUES}
 
-    def beginning(self, kind: str, typed: str) -> Iterator[str]:
+    def starting_with(self, kind: str, typed: str) -> Iterator[str]:
         """Values in which a word begins so, those that begin so themselves first; all where nothing was typed."""
         known = self._known.get(kind)
         start = " ".join(words(typed))
         if known is None or (not start and typed.strip()):
             return iter(())
-        return chain(known.having(start, first=True), known.having(start, first=False)) if start else known.all()
+        return chain(known.matching(start, first=True), known.matching(start, first=False)) if start else known.all()
 
 
 def suggestions(
@@ -90,7 +90,7 @@ def suggestions(
     vocabulary: Callable[[str], Sequence[str]],
     towns: Callable[[str], Sequence[str]],
 ) -> tuple[Suggestion, ...]:
-    """At most `MOST` ways to go on from the cursor at `at`; none in the middle of a word.
+    """At most `MAX_SUGGESTIONS` ways to go on from the cursor at `at`; none in the middle of a word.
 
     `vocabulary` gives words by their beginning, `towns` names of places anywhere.
     """
@@ -106,9 +106,9 @@ def suggestions(
         found = _words_and_names(typed, len(head), names, vocabulary)
     else:
         return ()
-    completed = (_completed(head[:start], text, kind, written, tail) for text, kind, start, written in found)
+    all_completed = (_complete(head[:start], text, kind, written, tail) for text, kind, start, written in found)
     # What changes nothing is no suggestion.
-    return tuple(islice((one for one in completed if one.query.strip() != query.strip()), MOST))
+    return tuple(islice((one for one in all_completed if one.query.strip() != query.strip()), MAX_SUGGESTIONS))
 
 
 _Choice = tuple[str, str, int, str]  # text, kind, where it begins, how it is written there
@@ -131,20 +131,20 @@ def _plain_words(tokens: Sequence[Token]) -> list[str]:
 def _values(token: Token, names: Names, towns: Callable[[str], Sequence[str]]) -> Iterator[_Choice]:
     name, typed, start = (token.name or "").lower(), token.value or "", token.value_start
     if name in {"before", "after"}:
-        values: Iterator[str] = chain(_starting(_FIXED[name], typed), names.beginning("year", typed))
+        values: Iterator[str] = chain(_with_prefix(_FIXED[name], typed), names.starting_with("year", typed))
     elif name in _FIXED:
-        values = _starting(_FIXED[name], typed)
+        values = _with_prefix(_FIXED[name], typed)
     elif name == "near":
         # A country is a place where photos were taken, but no town to be near to.
-        own = frozenset(names.beginning("place", typed))
+        own = frozenset(names.starting_with("place", typed))
         values = iter(sorted(towns(typed) if typed.strip() else (), key=lambda town: town not in own))
     else:
-        values = names.beginning(name, typed)
-    for value in islice(dict.fromkeys(islice(values, 4 * MOST)), MOST):
-        yield value, name, start, quoted(value)
+        values = names.starting_with(name, typed)
+    for value in islice(dict.fromkeys(islice(values, 4 * MAX_SUGGESTIONS)), MAX_SUGGESTIONS):
+        yield value, name, start, quote(value)
 
 
-def _starting(values: Sequence[str], typed: str) -> Iterator[str]:
+def _with_prefix(values: Sequence[str], typed: str) -> Iterator[str]:
     return (value for value in values if value.startswith(typed.lower()))
 
 
@@ -156,11 +156,11 @@ def _words_and_names(
     offered: list[_Choice] = []
     for kind, most in KINDS.items():
         if kind != "tag":
-            offered += islice(_named(typed, end, names, kind), most)
+            offered += islice(_matching_names(typed, end, names, kind), most)
     named = {one[0].lower() for one in offered}
     known = [word for word in vocabulary(last) if word not in {*named, last.lower()}][:_MOST_WORDS]
     offered += [(word, "word", start, word) for word in known]
-    tags = (one for one in _named(typed, end, names, "tag") if one[0] not in {*known, last.lower()})
+    tags = (one for one in _matching_names(typed, end, names, "tag") if one[0] not in {*known, last.lower()})
     offered += islice(tags, KINDS["tag"])
     filters = (name for name in FILTER_NAMES if len(last) > 1 and name.startswith(last.lower()))
     offered += [(f"{name}:", "filter", start, f"{name}:") for name in filters]
@@ -168,17 +168,18 @@ def _words_and_names(
     yield from sorted(offered, key=lambda one: order[one[1]])
 
 
-def _named(typed: Sequence[str], end: int, names: Names, kind: str) -> Iterator[_Choice]:
+def _matching_names(typed: Sequence[str], end: int, names: Names, kind: str) -> Iterator[_Choice]:
     """Names that the last words, as many of them as fit, are the beginning of."""
     for count in range(min(len(typed), _LONGEST_NAME), 0, -1):
         beginning = " ".join(typed[-count:])
-        found = list(islice(dict.fromkeys(islice(names.beginning(kind, beginning), 2 * MOST)), MOST))
+        values = islice(names.starting_with(kind, beginning), 2 * MAX_SUGGESTIONS)
+        found = list(islice(dict.fromkeys(values), MAX_SUGGESTIONS))
         if found:
-            yield from ((value, kind, end - len(beginning), f"{kind}:{quoted(value)}") for value in found)
+            yield from ((value, kind, end - len(beginning), f"{kind}:{quote(value)}") for value in found)
             return
 
 
-def _completed(before: str, text: str, kind: str, written: str, tail: str) -> Suggestion:
+def _complete(before: str, text: str, kind: str, written: str, tail: str) -> Suggestion:
     """A filter's name waits for its value; behind everything else the next word may begin."""
     done = before + written + ("" if kind == "filter" else " ")
     return Suggestion(text, kind, done + tail.lstrip(), len(done))

@@ -20,7 +20,7 @@ _MOST_PARTS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
+class PlaceHint:
     """The place that stands for a name in ``near:``, and searches near others of that name."""
 
     place: str
@@ -37,21 +37,21 @@ class NearMiss:
     count: int
 
 
-def meant_places(search: Search) -> tuple[Meant, ...]:
+def place_hints(search: Search) -> tuple[PlaceHint, ...]:
     """One for each place that the search names; reading the names of places takes a second, the first time."""
     if "near:" not in search.text.lower():
         return ()
-    told = []
+    hints = []
     for part in dict.fromkeys(query_text.tokens(search.text)):
         value = query_text.filter_value(part)
         name = near_place(value) if query_text.filter_name(part) == "near" else None
         places = places_named(name, most=_MOST_OTHERS + 1) if name else ()
         if name and places:
-            told.append(_meant(search, part, value.replace(name, "", 1), places))
-    return tuple(told)
+            hints.append(_place_hint(search, part, value.replace(name, "", 1), places))
+    return tuple(hints)
 
 
-def _meant(search: Search, part: str, radius: str, places: tuple[Place, ...]) -> Meant:
+def _place_hint(search: Search, part: str, radius: str, places: tuple[Place, ...]) -> PlaceHint:
     first, *others = places
     _, radius_km = near_circle(
         checked("near", f"{first.position.latitude},{first.position.longitude}{radius}", now=_DAY)
@@ -59,12 +59,12 @@ def _meant(search: Search, part: str, radius: str, places: tuple[Place, ...]) ->
     minus = "-" * part.startswith("-")
     links = []
     for place in others:
-        wanted = f"{minus}near:{query_text.quoted(_told_apart(place, first) + radius)}"
-        links.append(Link(place.full_name, search_url(query_text.replaced(search.text, part, wanted), search.sort)))
-    return Meant(first.full_name, distance_text(radius_km), tuple(links))
+        wanted = f"{minus}near:{query_text.quote(_distinct_name(place, first) + radius)}"
+        links.append(Link(place.full_name, search_url(query_text.replace_part(search.text, part, wanted), search.sort)))
+    return PlaceHint(first.full_name, distance_text(radius_km), tuple(links))
 
 
-def _told_apart(place: Place, first: Place) -> str:
+def _distinct_name(place: Place, first: Place) -> str:
     """As short as it can be said."""
     return place.name if place.name != first.name else place.full_name
 
@@ -77,7 +77,7 @@ def near_misses(backend: SearchBackend, search: Search) -> tuple[NearMiss, ...]:
     parts = list(dict.fromkeys(query_text.tokens(search.text)))[:_MOST_PARTS]
     if len(parts) < 2:
         return ()
-    found = []
+    misses = []
     for part in parts:
         other = replace(search, text=query_text.without(search.text, part.__eq__))
         try:
@@ -85,8 +85,8 @@ def near_misses(backend: SearchBackend, search: Search) -> tuple[NearMiss, ...]:
         except FilterError:
             continue
         if count:
-            found.append(NearMiss(clean(part), search_url(other.text, search.sort), count))
-    return tuple(sorted(found, key=lambda one: -one.count))
+            misses.append(NearMiss(clean(part), search_url(other.text, search.sort), count))
+    return tuple(sorted(misses, key=lambda one: -one.count))
 
 
 #: Whatever the day, a position stays where it is.

@@ -72,7 +72,7 @@ class Results:
 
     months: tuple[Month, ...]
     total: int
-    by_look: str  # how many of them no word would have found: "3 by their look"
+    by_meaning: str  # how many of them no word would have found: "3 by their look"
     by_words: bool  # whether there is anything to be better or worse at
     corrections: tuple[Link, ...]
     dropped: tuple[str, ...]
@@ -96,18 +96,18 @@ def results(
 ) -> Results:
     """`search` began one photo before the page where there is one, so that months go on over page edges."""
     first = (page - 1) * per_page
-    tiles = [tile(one.photo, one.hit, search.offset + at, grid_px) for at, one in enumerate(result.found)]
+    tiles = [tile(one.photo, one.hit, search.offset + at, grid_px) for at, one in enumerate(result.photos)]
     before = [one for one in tiles if one.position < first]
-    shown = [one for one in tiles if one.position >= first]
+    on_page = [one for one in tiles if one.position >= first]
     by_date = effective_sort(search, result) is not Sort.RELEVANCE
     last = page + pages - 1
     more = last * per_page < result.total
     return Results(
-        months=tuple(_months(shown, _month(before[-1]) if before else None))
+        months=tuple(_months(on_page, _month(before[-1]) if before else None))
         if by_date
-        else (Month("", "", (*shown,)),),
+        else (Month("", "", (*on_page,)),),
         total=result.total,
-        by_look=_by_look(result),
+        by_meaning=_by_meaning(result),
         by_words=bool(result.query.words or result.query.phrases),
         corrections=_corrections(search, result),
         dropped=tuple(map(clean, result.dropped)),
@@ -118,7 +118,7 @@ def results(
     )
 
 
-def _by_look(result: Result[PhotoSummary]) -> str:
+def _by_meaning(result: Result[PhotoSummary]) -> str:
     if not result.by_meaning:
         return ""
     if result.total == 1:
@@ -145,24 +145,24 @@ def _month(one: Tile) -> tuple[str, str]:
 
 
 def _months(tiles: Sequence[Tile], current: tuple[str, str] | None) -> Iterator[Month]:
-    gathered: list[Tile] = []
+    pending: list[Tile] = []
     heading = ("", "")
     for one in tiles:
         month = _month(one)
         if month != current:
-            if gathered:
-                yield Month(*heading, tuple(gathered))
-            gathered, current, heading = [], month, month
-        gathered.append(one)
-    if gathered:
-        yield Month(*heading, tuple(gathered))
+            if pending:
+                yield Month(*heading, tuple(pending))
+            pending, current, heading = [], month, month
+        pending.append(one)
+    if pending:
+        yield Month(*heading, tuple(pending))
 
 
 def _corrections(search: Search, result: Result[PhotoSummary]) -> tuple[Link, ...]:
     found = []
     for word, near in result.corrections.items():
         for other in near[:3]:
-            right = query_text.replaced(search.text, word, other)
+            right = query_text.replace_part(search.text, word, other)
             found.append(Link(clean(right), search_url(right, search.sort)))
     return tuple(found[:6])
 
@@ -202,13 +202,13 @@ def active_filters(search: Search) -> tuple[Link, ...]:
     )
 
 
-def dated(query: str, first: str, last: str) -> str:
+def with_dates(query: str, first: str, last: str) -> str:
     """The query with the days of the two date fields in it, both included, in place of the dates that it had."""
-    bare = query_text.without(query, lambda part: query_text.filter_name(part) in DATES)
+    reduced = query_text.without(query, lambda part: query_text.filter_name(part) in DATES)
     for name, value in (("after", first), ("before", _day_after(last))):
         if value:
-            bare = query_text.with_filter(bare, name, value)
-    return bare
+            reduced = query_text.with_filter(reduced, name, value)
+    return reduced
 
 
 def _day_after(day: str) -> str:
@@ -219,15 +219,15 @@ def _day_after(day: str) -> str:
         return day
 
 
-def wrong_filter(search: Search, error: FilterError) -> Problem:
+def filter_problem(search: Search, error: FilterError) -> Problem:
     """Which part of the query is wrong, and links to the searches that were probably meant."""
     links = []
     if error.text and error.suggestion:
-        right = query_text.replaced(search.text, error.text, error.suggestion)
+        right = query_text.replace_part(search.text, error.text, error.suggestion)
         links.append(Link(clean(error.suggestion), search_url(right, search.sort)))
     if error.text:
-        bare = query_text.without(search.text, lambda part: part.casefold() == error.text.casefold())
-        links.append(Link(gettext("without %(part)s", part=clean(error.text)), search_url(bare, search.sort)))
+        reduced = query_text.without(search.text, lambda part: part.casefold() == error.text.casefold())
+        links.append(Link(gettext("without %(part)s", part=clean(error.text)), search_url(reduced, search.sort)))
     return Problem(gettext("This filter is not understood"), _sentence(clean(translate(error.message))), tuple(links))
 
 

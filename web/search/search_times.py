@@ -19,12 +19,12 @@ class SearchTimes:
     """How long searches took, the wait for a thread included, and how many had no answer."""
 
     def __init__(self) -> None:
-        self.within = [0] * (len(BOUNDS_S) + 1)
+        self.counts = [0] * (len(BOUNDS_S) + 1)
         self.sum_s = 0.0
         self.failed = 0
 
     @contextmanager
-    def timed(self) -> Iterator[None]:
+    def measure(self) -> Iterator[None]:
         """Counts what is done inside; not what was broken off, nor what made no sense."""
         started = time.perf_counter()
         try:
@@ -33,7 +33,7 @@ class SearchTimes:
             self.failed += 1
             raise
         seconds = time.perf_counter() - started
-        self.within[bisect.bisect_left(BOUNDS_S, seconds)] += 1
+        self.counts[bisect.bisect_left(BOUNDS_S, seconds)] += 1
         self.sum_s += seconds
 
 

@@ -18,7 +18,7 @@ from indexer.search import FacetCount, Query, SearchBackend
 from web.app_keys import SEARCH, in_search_thread
 from web.presenters import clean
 from web.search.completion import KINDS, Names, Suggestion, suggestions
-from web.search.searching import LONGEST_QUERY, WrongRequest, read_number, read_search
+from web.search.searching import MAX_QUERY_LENGTH, WrongRequest, read_number, read_search
 
 log = logging.getLogger(__name__)
 
@@ -39,24 +39,24 @@ class KnownNames:
     async def get(self, request: web.Request) -> Names:
         """Raises `SearchError` where nothing was read so far."""
         if self._read is None or time.monotonic() - self._read[0] > self.AGE_S:
-            reading = self._begun(request)
+            reading = self._start_reading(request)
             if self._read is None:
                 return await asyncio.shield(reading)
         return self._read[1]
 
-    def _begun(self, request: web.Request) -> asyncio.Task[Names]:
+    def _start_reading(self, request: web.Request) -> asyncio.Task[Names]:
         if self._reading is None:
-            self._reading = asyncio.create_task(self._renewed(request))
-            self._reading.add_done_callback(self._done)
+            self._reading = asyncio.create_task(self._read_names(request))
+            self._reading.add_done_callback(self._finish_reading)
         return self._reading
 
-    async def _renewed(self, request: web.Request) -> Names:
+    async def _read_names(self, request: web.Request) -> Names:
         backend = request.config_dict[SEARCH]
         names = await in_search_thread(request, lambda: _read_names(backend))
         self._read = (time.monotonic(), names)
         return names
 
-    def _done(self, reading: asyncio.Task[Names]) -> None:
+    def _finish_reading(self, reading: asyncio.Task[Names]) -> None:
         self._reading = None
         if not reading.cancelled() and (error := reading.exception()):
             log.info("names for suggestions: %s", error)
@@ -85,7 +85,7 @@ async def suggest(request: web.Request) -> web.Response:
 async def _suggestions(request: web.Request, text: str, at: int) -> list[Suggestion]:
     names, backend = await request.config_dict[KNOWN_NAMES].get(request), request.config_dict[SEARCH]
     found = await in_search_thread(request, lambda: _suggested(backend, text, at, names))
-    return [one for one in found if len(one.query) <= LONGEST_QUERY]
+    return [one for one in found if len(one.query) <= MAX_QUERY_LENGTH]
 
 
 def _suggested(backend: SearchBackend, text: str, at: int, names: Names) -> tuple[Suggestion, ...]:

@@ -12,7 +12,7 @@ from yarl import URL
 from indexer.message import N_
 from indexer.settings import is_base_path
 from web.app_keys import SETTINGS
-from web.links import served_under
+from web.links import use_base_path
 from web.security.middleware import Handler, error_response
 from web.security.proxies import PROXIES, peer
 
@@ -27,7 +27,7 @@ async def under_base_path(request: web.Request, handler: Handler) -> web.StreamR
         prefix = _prefix(request)
     except ValueError:
         return error_response(request, 400, N_("The reverse proxy's X-Forwarded-Prefix is not a path."))
-    with served_under(prefix):
+    with use_base_path(prefix):
         return await handler(await _without_prefix(request, prefix))
 
 

@@ -19,7 +19,7 @@ from indexer.sqlite.errors import hint_for
 from web.app_keys import LIBRARY, SETTINGS
 from web.i18n.language import translate
 from web.presenters import clean
-from web.security.proxies import PROXIES, listed, peer
+from web.security.proxies import PROXIES, peer, split_list
 from web.templating import render
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ async def set_security_headers(request: web.Request, response: web.StreamRespons
 async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turns what a handler raises into a page for people or JSON for programs; nothing of the inside is shown."""
     try:
-        return compressed(await handler(request))
+        return compress(await handler(request))
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -105,7 +105,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return error_response(request, 500, N_("This is recollect's fault, not yours. The log says more."))
 
 
-def compressed(response: web.StreamResponse) -> web.StreamResponse:
+def compress(response: web.StreamResponse) -> web.StreamResponse:
     """Text goes small over the air; pictures are so already. No page holds a secret beside what its reader typed."""
     is_text = response.content_type in {"text/html", "application/json"}
     if is_text and isinstance(response, web.Response) and "Content-Encoding" not in response.headers:
@@ -166,7 +166,7 @@ async def require_known_host(request: web.Request, handler: Handler) -> web.Stre
         raise web.HTTPBadRequest(text=N_("The request names no host."))
     settings = request.config_dict[SETTINGS]
     named = bool(settings.hosts) or settings.user_header or not settings.password
-    if not named or _is_safe_host(request.host, listed(settings.hosts)):
+    if not named or _is_safe_host(request.host, split_list(settings.hosts)):
         return await handler(request)
     raise web.HTTPMisdirectedRequest(
         text=N_(
@@ -205,7 +205,7 @@ async def require_same_origin(request: web.Request, handler: Handler) -> web.Str
         return await handler(request)
     if not origin:
         raise web.HTTPForbidden(text=N_("This form was sent from another site."))
-    problem = untrusted_proxy(request) or _of_another_name(request, origin)
+    problem = untrusted_proxy(request) or _host_mismatch(request, origin)
     if request.path == "/login" and not wants_json(request):
         return render(request, "login.html", {"problem": clean(translate(problem)), "next": "/"}, status=403)
     return error_response(request, 403, problem)
@@ -240,7 +240,7 @@ def untrusted_proxy(request: web.Request) -> Message | None:
     )
 
 
-def _of_another_name(request: web.Request, origin: str) -> Message:
+def _host_mismatch(request: web.Request, origin: str) -> Message:
     other = "" if _is_safe_host(request.host, ()) else f",{request.host}"
     return Message(
         "This form was sent from %(origin)s, but the request names %(host)s. If a reverse proxy changes the name, "
@@ -253,7 +253,7 @@ def _of_another_name(request: web.Request, origin: str) -> Message:
 
 
 def _listed_hosts(request: web.Request) -> Sequence[str]:
-    return listed(request.config_dict[SETTINGS].hosts)
+    return split_list(request.config_dict[SETTINGS].hosts)
 
 
 #: What a request has to pass before anybody is asked who he is.
