@@ -32,20 +32,24 @@ from web.app_keys import (
 )
 from web.downloads import downloading, media
 from web.i18n.language import LANGUAGES, Languages, Translation, language_middleware, read_languages, vary_by_language
-from web.pages import photo_page, status_page
-from web.pages import search_page as views
+from web.pages import photo_page, search_page, status_page
 from web.pages.fragment_cache import FRAGMENT_CACHE, FragmentCache
-from web.pages.manifest import manifest
 from web.request_bodies import BODY_S
-from web.search.search_times import SEARCH_TIMES, SearchTimes
+from web.search.searching import SEARCH_TIMES, SearchTimes
 from web.search.suggest import KNOWN_NAMES, KnownNames, suggest
 from web.security import login
-from web.security.base_path import answer_without_prefix, under_base_path
-from web.security.middleware import CHECKS, error_pages, finish_changes, set_security_headers
+from web.security.middleware import (
+    CHECKS,
+    answer_without_prefix,
+    error_pages,
+    finish_changes,
+    set_security_headers,
+    under_base_path,
+)
 from web.security.password import HouseholdPassword, LoginThrottle, check_exposure
 from web.security.proxies import PROXIES, read_proxies
 from web.security.sessions import open_sessions
-from web.static_files import STATIC_FILES, read_static_files, static_file
+from web.static_files import STATIC_FILES, manifest, read_static_files, static_file
 from web.templating import set_up_templates
 
 #: The largest body is a caption of 2,000 characters, each of them twelve bytes in a form (%F0%9F%A6%86).
@@ -106,7 +110,7 @@ def make_app(
 
 def _routes() -> list[web.RouteDef]:
     return [
-        web.get("/", views.search_page),
+        web.get("/", search_page.search_page),
         web.get(f"/photo/{_PHOTO}", photo_page.photo_page),
         web.post(f"/photo/{_PHOTO}/caption", photo_page.correct_caption),
         web.post(f"/photo/{_PHOTO}/wrong", photo_page.mark_wrong),

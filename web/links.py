@@ -17,7 +17,6 @@ from aiohttp import web
 from indexer.model import ThumbnailSize
 from indexer.search import Sort
 from web.app_keys import SETTINGS
-from web.static_files import STATIC_FILES, imported_modules
 
 _BASE_PATH: ContextVar[str] = ContextVar("base_path", default="")
 
@@ -90,16 +89,6 @@ def thumbnail_url_template(request: web.Request, size: str) -> str:
     settings = request.config_dict[SETTINGS]
     px = settings.grid_px if size == ThumbnailSize.GRID else settings.screen_px
     return f"{local_url('/thumbnails/')}{{}}/{size}.webp?v={px}"
-
-
-def static_url(request: web.Request, name: str) -> str:
-    """A file of the page itself, named by its content."""
-    return f"{local_url('/static/')}{name}?v={request.config_dict[STATIC_FILES][name].version}"
-
-
-def module_urls(request: web.Request) -> tuple[str, ...]:
-    """The modules that the page's script imports."""
-    return tuple(static_url(request, name) for name in imported_modules(request.config_dict[STATIC_FILES]))
 
 
 @lru_cache(maxsize=64)

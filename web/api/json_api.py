@@ -25,10 +25,8 @@ from indexer.reasons import Reason
 from indexer.search import FilterError, Hit
 from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, in_database_thread
 from web.links import thumbnail_url
-from web.pages.corrections import correct, take_back
-from web.pages.feedback import change_words, set_wrong
-from web.pages.recaptioning import caption_models, enqueue_recaptioning
-from web.pages.status_page import retry_set_aside, scan_now
+from web.pages.corrections import change_words, correct, set_wrong, take_back
+from web.pages.status_page import caption_models, enqueue_recaptioning, retry_set_aside, scan_now
 from web.presenters import clean
 from web.request_bodies import read_object
 from web.search.searching import (

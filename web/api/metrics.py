@@ -34,9 +34,8 @@ from web.app_keys import (
     in_database_thread,
     in_search_thread,
 )
-from web.pages.recaptioning import caption_models
-from web.pages.status_page import size_bytes
-from web.search.search_times import BOUNDS_S, SEARCH_TIMES, SearchTimes
+from web.pages.status_page import caption_models, size_bytes
+from web.search.searching import BOUNDS_S, SEARCH_TIMES, SearchTimes
 
 log = logging.getLogger(__name__)
 

@@ -1,13 +1,17 @@
-"""Captions corrected on the page. Nothing is written into photos from here: the durable queue does that."""
+"""What people correct: captions, added words, and marks on what the model says wrongly.
+
+Nothing is written into photos from here: the durable queue does that.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from indexer.catalogue.corrections import PendingCaption
-from indexer.correction import corrected_text
+from indexer.correction import added_words, corrected_text
 from indexer.jobs.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNDONE, UNSURE, WRONG
 from indexer.message import N_
 from indexer.model import CaptionBy, Photo
@@ -124,3 +128,28 @@ def _pending_location(
 
 def _catalogue_only(reason: Reason) -> CaptionLocation:
     return CaptionLocation(gettext("kept in the catalogue only: %(reason)s", reason=clean(translate(reason))))
+
+
+async def set_wrong(request: web.Request, photo_id: str, *, wrong: bool) -> None:
+    """Marks what the model says of a photo as wrong, or takes the mark back; does nothing where that is so already."""
+    library = request.config_dict[LIBRARY]
+    if await in_database_thread(
+        request, library.feedback.mark_wrong if wrong else library.feedback.take_mark_back, photo_id
+    ):
+        request.config_dict[WAKE]()
+
+
+async def change_words(
+    request: web.Request, photo_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+) -> None:
+    """Adds words that a photo is found by, as they were typed, and takes others away.
+
+    Raises `UnusableCorrection` with the reason, `HTTPNotFound` for an unknown photo.
+    """
+    typed = list(add)
+    words = added_words(typed) if typed else ()
+    if not await in_database_thread(
+        request, request.config_dict[LIBRARY].feedback.change_words, photo_id, add=words, remove=list(remove)
+    ):
+        raise web.HTTPNotFound(text=N_("There is no photo with this id."))
+    request.config_dict[WAKE]()

@@ -12,7 +12,7 @@ from indexer.search import FacetCount
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, many, push, titled
 from tests.web.test_hostile import SCRIPT
-from web.search.completion import MAX_SUGGESTIONS, Names, suggestions
+from web.search.suggest import MAX_SUGGESTIONS, Names, suggestions
 
 
 def counted(*values: str) -> tuple[FacetCount, ...]:

@@ -8,7 +8,7 @@ from indexer.model import Position
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, titled
 from tests.web.pages.test_pages import assert_state, links
-from web.search.query_hints import place_hints
+from web.search.results import place_hints
 from web.search.searching import Search
 
 LYON = titled(MadePhoto("quay.jpg", "a boat on a river"), position=Position(45.76, 4.84), people=("Anna",))
