@@ -1,4 +1,4 @@
-"""A search as the page and the API run it: read from the address, run in a thread and timed, joined with the catalogue."""
+"""A search as page and API run it: read from the address, run in a thread, timed, joined with the catalogue."""
 
 from __future__ import annotations
 
