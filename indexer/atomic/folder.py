@@ -14,7 +14,6 @@ import stat
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from indexer.atomic.file_systems import network_file_system, usable_bytes
@@ -40,9 +39,7 @@ class _Held:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self.descriptor)  # which gives a lease and a lock back
 
 

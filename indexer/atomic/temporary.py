@@ -22,7 +22,6 @@ import stat
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from indexer.atomic.file_read import CannotReplace
@@ -70,14 +69,12 @@ class Temporary:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
             self._close_writer()
             self._remove()
         finally:
-            self.file.__exit__(kind, error, trace)
+            self.file.__exit__(*error)
 
     @property
     def writer(self) -> int:

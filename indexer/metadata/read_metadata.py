@@ -263,7 +263,7 @@ def _iso(exif: ExifValues) -> int | None:
 
 def _position(exif: ExifValues, inside: Sequence[Xmp], beside: Sequence[Xmp]) -> Position | None:
     """A sidecar's place, else that of the file's EXIF, else that of its XMP."""
-    of_exif = _checked_position(
+    of_exif = Position.checked(
         degrees(exif.gps.get(GPSIFD.GPSLatitude), exif.gps.get(GPSIFD.GPSLatitudeRef), "NS"),
         degrees(exif.gps.get(GPSIFD.GPSLongitude), exif.gps.get(GPSIFD.GPSLongitudeRef), "EW"),
         _altitude_m(exif),
@@ -273,15 +273,7 @@ def _position(exif: ExifValues, inside: Sequence[Xmp], beside: Sequence[Xmp]) ->
 
 
 def _xmp_position(xmp: Xmp) -> Position | None:
-    return _checked_position(_xmp_degrees(xmp.latitude, "NS"), _xmp_degrees(xmp.longitude, "EW"), None)
-
-
-def _checked_position(latitude: float | None, longitude: float | None, altitude_m: float | None) -> Position | None:
-    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
-        return None
-    if latitude == 0 and longitude == 0:  # what receivers write that have found nothing
-        return None
-    return Position(latitude, longitude, altitude_m)
+    return Position.checked(_xmp_degrees(xmp.latitude, "NS"), _xmp_degrees(xmp.longitude, "EW"), None)
 
 
 def _altitude_m(exif: ExifValues) -> float | None:

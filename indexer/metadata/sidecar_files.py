@@ -282,11 +282,8 @@ def _takeout_position(value: object) -> Position | None:
     if not isinstance(value, Mapping):
         return None
     latitude, longitude, altitude_m = (_number(value.get(name)) for name in ("latitude", "longitude", "altitude"))
-    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
-        return None
-    if latitude == 0 and longitude == 0:  # what Google writes of a photo without a place
-        return None
-    return Position(latitude, longitude, altitude_m if altitude_m and -1e4 <= altitude_m <= 1e5 else None)
+    known_altitude_m = altitude_m if altitude_m and -1e4 <= altitude_m <= 1e5 else None
+    return Position.checked(latitude, longitude, known_altitude_m)
 
 
 def _number(value: Any) -> float | None:

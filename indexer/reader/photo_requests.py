@@ -139,5 +139,5 @@ def unpack_undone(path: Path, header: Mapping[str, Any]) -> Undone:
     place = None if header["place"] is None else CaptionPlace(header["place"])
     stamp = None if header["stamp"] is None else stamp_from_json(header["stamp"])
     words = None if header["words"] is None else caption_from_json(header["words"])
-    told = header["restored"], from_stored(header["reason"]), header["exact"]
-    return Undone(path, place, *told, stamp, words, _obstacle(header), tuple(header["copies"]))
+    outcome = header["restored"], from_stored(header["reason"]), header["exact"]
+    return Undone(path, place, *outcome, stamp, words, _obstacle(header), tuple(header["copies"]))

@@ -10,9 +10,8 @@ from typing import Any
 
 from indexer.search.matching import Term
 from indexer.search.meilisearch.connection import Connection, Refusal
-from indexer.search.meilisearch.filters import Values
-from indexer.search.meilisearch.index_settings import FACET
-from indexer.search.meilisearch.request import RequestWords
+from indexer.search.meilisearch.layout import FACET
+from indexer.search.meilisearch.request import RequestWords, Values
 
 Json = Mapping[str, Any]
 _FRESH_S = 2.0
@@ -69,6 +68,10 @@ class SearchClient:
         response = self._connection.post("/multi-search", {"queries": list(requests)}, key=self._key)
         return list(response["results"])
 
+    def search(self, words: RequestWords, **more: Any) -> Json:
+        """The server's answer to one search request."""
+        return self.ask([words.to_request(self.index, **more)])[0]
+
     def count_photos(self, terms: Iterable[Term], more: Sequence[Json] = ()) -> tuple[dict[Term, int], list[Json]]:
         """How many photos have each of `terms` as typed, and the answers to `more`, asked along with it."""
         wanted, known = list(dict.fromkeys(terms)), self._cached.counts
@@ -94,12 +97,12 @@ class SearchClient:
         """How many photos there are."""
         known = self._cached
         if known.size is None:
-            known.size = total_of(self.ask([RequestWords().to_request(self.index, limit=0)])[0])
+            known.size = total_of(self.search(RequestWords(), limit=0))
         return known.size
 
     def _values_of(self, facets: Sequence[str]) -> Mapping[str, Iterable[str]]:
-        request = RequestWords().to_request(self.index, limit=0, facets=[f"{FACET}{facet}" for facet in facets])
-        counted = self.ask([request])[0]["facetDistribution"]
+        answer = self.search(RequestWords(), limit=0, facets=[f"{FACET}{facet}" for facet in facets])
+        counted = answer["facetDistribution"]
         return {facet: counted.get(f"{FACET}{facet}", {}) for facet in facets}
 
 

@@ -18,7 +18,7 @@ import urllib3
 
 from indexer.errors import SearchError
 from indexer.message import Message
-from indexer.search.meilisearch.keyring import Keyring
+from indexer.search.meilisearch.keys import Keyring
 
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.005, 0.5
 _TASK_S = 600.0  # other settings for a large index on a Pi take minutes

@@ -6,14 +6,18 @@ Nothing but the processes of recollect holds them: a browser is answered by reco
 from __future__ import annotations
 
 import json
+import logging
+import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from indexer.atomic.replace import write_private
-from indexer.errors import SettingsError
+from indexer.errors import SettingsError, SetupError
 from indexer.settings import Settings
 
 _AGAIN = "make the keys again: recollect doctor --fix"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +80,32 @@ def keep_keys(settings: Settings, keys: Keys) -> None:
         raise SettingsError(
             f"{path} can't be written: {error.strerror}", hint="check the free space and the rights of the directory"
         ) from error
+
+
+class Keyring:
+    """Holds what `source` gives, and asks it again when the server refuses that. Thread-safe."""
+
+    def __init__(self, source: Callable[[], Keys]) -> None:
+        """Raises what `source` raises."""
+        self._source = source
+        self._lock = threading.Lock()
+        self._keys = source()
+
+    @property
+    def keys(self) -> Keys:
+        """Those that are thought to be right."""
+        return self._keys
+
+    def after_refusal(self, refused: Keys) -> Keys:
+        """The keys to use instead of these; the same ones where there are no others."""
+        with self._lock:
+            if self._keys == refused:
+                self._keys = self._reload()
+            return self._keys
+
+    def _reload(self) -> Keys:
+        try:
+            return self._source()
+        except SetupError as error:
+            log.warning("the search server refuses the keys, and there are no others: %s", error)
+            return self._keys

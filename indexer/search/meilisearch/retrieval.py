@@ -22,13 +22,11 @@ from indexer.search.arrays import Floats, Mask
 from indexer.search.fuzzy import edits_allowed
 from indexer.search.matching import MISTAKE_RATIO, RARE, Matcher, Term, terms_of
 from indexer.search.meaning import Meaning, is_supported
-from indexer.search.meilisearch.candidates import Candidates
+from indexer.search.meilisearch.candidates import Candidates, FoundPhoto
 from indexer.search.meilisearch.client import SearchClient, total_of
 from indexer.search.meilisearch.connection import Refusal
-from indexer.search.meilisearch.filters import among, filter_expression
-from indexer.search.meilisearch.index_settings import READ
-from indexer.search.meilisearch.layout import FoundPhoto, embedder_of
-from indexer.search.meilisearch.request import RequestWords
+from indexer.search.meilisearch.layout import READ, embedder_of
+from indexer.search.meilisearch.request import RequestWords, among, filter_expression
 from indexer.search.ranking import DESCRIPTION_FROM, EvidenceCheck, Match, RankingContext, rank, weights_of
 from indexer.text import words
 
@@ -69,14 +67,14 @@ class RetrievedPhotos:
     query: Query
     words_asked: RequestWords
     by_words: int
-    reached: int
-    candidates: Candidates
-    match: Match
-    beyond: tuple[str, ...]
-    uncounted: tuple[str, ...]
     counted: RequestWords
     nearest: Mapping[str, tuple[str, ...]]  # values of filters
     rank_photos: Callable[[Candidates], Match]
+    reached: int = 0
+    candidates: Candidates = Candidates(())
+    match: Match = _NO_MATCH
+    beyond: tuple[str, ...] = ()
+    uncounted: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -100,7 +98,7 @@ class _Retrieval:
         self._has_vector = query.vector is not None
         self._query = query if self._has_vector else meaning.asked(query, client.values.proper_names)
         self._terms = terms_of(query)
-        self._request_words = RequestWords.of(query, self._terms, filters)
+        self._words = RequestWords.of(query, self._terms, filters)
         meant = self._query.meant
         if self._query.vector is not None and not meant:
             meant = tuple(word for term in self._terms for word in term.words)
@@ -111,8 +109,8 @@ class _Retrieval:
 
     def retrieve(self) -> RetrievedPhotos:
         """Raises `SearchError`."""
-        if not self._terms and not self._request_words.bounds and self._query.vector is None:
-            return self._unranked(self._client.ask([self._request(self._request_words, limit=0)])[0])
+        if not self._terms and not self._words.bounds and self._query.vector is None:
+            return self._unranked(self._client.ask([self._request(self._words, limit=0)])[0])
         words_asked, found = self._search_as_typed()
         ranked = self._rank_found(words_asked, found) if total_of(found) or words_asked.most else None
         if not ranked and self._nearest_photos:
@@ -127,25 +125,21 @@ class _Retrieval:
         """Photos with the words as typed, and those near the query's vector."""
         if len(self._terms) >= DESCRIPTION_FROM:
             return self._search_description()
-        variants = self._request_words.variants()
-        asked = (
-            [self._request(words_asked) for words_asked in variants]
-            if self._terms or self._request_words.bounds
-            else []
-        )
+        variants = self._words.variants()
+        asked = [self._request(variant) for variant in variants] if self._terms or self._words.bounds else []
         responses = self._ask_with_counts([*asked, *self._nearest_request()])
         found = responses[: len(asked)]
         self._nearest_photos = [hit for answer in responses[len(asked) :] for hit in FoundPhoto.all(answer["hits"])]
         if not found:
-            return self._request_words, _NOTHING
-        best = max(range(len(found)), key=lambda at: (total_of(found[at]), -at))
+            return self._words, _NOTHING
+        best = max(range(len(found)), key=lambda at: total_of(found[at]))
         return self._correct_rare_words(variants[best], found[best])
 
     def _search_description(self) -> tuple[RequestWords, Json]:
         """Photos with the rarer words, also without the very rarest of them, and those with mistaken words mended."""
         nearest_request = self._nearest_request()
         self._ask_with_counts([])
-        whole = replace(self._request_words, finished=True, most=True)
+        whole = replace(self._words, finished=True, most=True)
         known = sorted(filter(self._count, whole.terms), key=self._count)
         mistaken = [term for term in whole.terms if not self._count(term) and not self._meant.issuperset(term.words)]
         variants = [whole.only(known[at:]) for at in range(min(_LADDER, len(known)))]
@@ -183,18 +177,16 @@ class _Retrieval:
         """
         unknown = [term for term in self._terms if not self._count(term)]
         mistaken = [term for term in unknown or self._terms if not correct.issuperset(term.words)]
-        variants = self._request_words.variants()
+        variants = self._words.variants()
         if mistaken:
             variants = [with_typos for variant in variants for with_typos in variant.with_typos(mistaken)]
             responses = self._client.ask([self._request(variant) for variant in variants])
-            best = max(range(len(responses)), key=lambda at: (total_of(responses[at]), -at))
+            best = max(range(len(responses)), key=lambda at: total_of(responses[at]))
             if total_of(responses[best]):
                 return variants[best], responses[best]
-        return (
-            self._search_fewer_words(variants[0])
-            if 1 < len(self._terms) < DESCRIPTION_FROM
-            else (variants[0], _NOTHING)
-        )
+        if 1 < len(self._terms) < DESCRIPTION_FROM:
+            return self._search_fewer_words(variants[0])
+        return variants[0], _NOTHING
 
     def _search_fewer_words(self, words_asked: RequestWords) -> tuple[RequestWords, Json]:
         """The photos with the most telling of the words that any photo has together."""
@@ -264,9 +256,9 @@ class _Retrieval:
         meant = self._query.meant
 
         def supported(places: NDArray[np.int64]) -> Mask:
-            responses = [candidates.photos[place].photo_texts.content_words for place in places.tolist()]
-            near = self._meaning.near(meant, frozenset().union(*responses))
-            return np.array([is_supported(meant, own, near) for own in responses], np.bool_)
+            of_photos = [candidates.photos[place].photo_texts.content_words for place in places.tolist()]
+            near = self._meaning.near(meant, frozenset().union(*of_photos))
+            return np.array([is_supported(meant, own, near) for own in of_photos], np.bool_)
 
         return supported
 
@@ -288,7 +280,7 @@ class _Retrieval:
         embedder = embedder_of(query.model, len(query.vector))
         if not self._client.may_have_embedder(embedder):
             return []
-        within = self._request_words.filters
+        within = self._words.filters
         if ids := self._ids_with_literals():
             within = (*within, among(ids))
         return [
@@ -306,41 +298,25 @@ class _Retrieval:
         """Photos that have what meaning can't stand for: names, numbers, phrases. Empty where all may be meant."""
         names = [term for term in self._terms if not self._meant.issuperset(term.words)]
         counts = self._client.count_photos(names)[0] if names else {}
-        held = self._request_words.only(term for term in names if counts[term])
+        held = self._words.only(term for term in names if counts[term])
         if not held.terms and not held.bounds:
             return []
-        (responses,) = self._client.ask(
-            [held.to_request(self._client.index, limit=_LITERALS, attributesToRetrieve=["id"])]
-        )
-        return [hit["id"] for hit in responses["hits"]] if total_of(responses) <= _LITERALS else []
+        answer = self._client.search(held, limit=_LITERALS, attributesToRetrieve=["id"])
+        return [hit["id"] for hit in answer["hits"]] if total_of(answer) <= _LITERALS else []
 
     def _missing_from(self, words_asked: RequestWords, ids: Sequence[str]) -> tuple[str, ...]:
         if not ids:
             return ()
-        request = words_asked.within(among(ids)).to_request(
-            self._client.index, limit=len(ids), attributesToRetrieve=["id"]
-        )
-        held = {hit["id"] for hit in self._client.ask([request])[0]["hits"]}
+        answer = self._client.search(words_asked.within(among(ids)), limit=len(ids), attributesToRetrieve=["id"])
+        held = {hit["id"] for hit in answer["hits"]}
         return tuple(photo_id for photo_id in ids if photo_id not in held)
 
     def _request(self, words_asked: RequestWords, *, limit: int = WINDOW) -> Json:
         return words_asked.to_request(self._client.index, limit=limit, attributesToRetrieve=list(READ))
 
     def _unranked(self, found: Json) -> RetrievedPhotos:
-        """What the server found, unjudged: a query without words."""
-        return RetrievedPhotos(
-            query=self._query,
-            words_asked=self._request_words,
-            by_words=total_of(found),
-            reached=0,
-            candidates=Candidates([]),
-            match=_NO_MATCH,
-            beyond=(),
-            uncounted=(),
-            counted=self._request_words,
-            nearest=self._nearest,
-            rank_photos=self._rank,
-        )
+        """What the server found, in its own order: a query without words."""
+        return RetrievedPhotos(self._query, self._words, total_of(found), self._words, self._nearest, self._rank)
 
 
 def _with_first(match: Match, count: int) -> Match:

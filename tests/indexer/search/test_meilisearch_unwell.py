@@ -17,8 +17,7 @@ from indexer.jobs.search_feed import SearchFeed
 from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.meilisearch.connection import Connection
 from indexer.search.meilisearch.index import Index
-from indexer.search.meilisearch.keyring import Keyring
-from indexer.search.meilisearch.keys import Keys
+from indexer.search.meilisearch.keys import Keyring, Keys
 from indexer.search.query import parse
 from tests.indexer.search.test_search_contract import photo
 from tests.indexer.search.unwell_server import ANSWERS, WELL, UnwellServer
