@@ -190,7 +190,7 @@ def test_a_damaged_file_is_begun_anew_once_for_all_threads(tmp_path: Path) -> No
             with pytest.raises(sqlite3.DatabaseError), database.recreating_if_damaged():
                 raise error
         assert len(renewed) == 3  # each was a damage of its own
-        assert not database._renew(opened, "is damaged")  # somebody else has seen to it
+        assert not database._recreate(opened, "is damaged")  # somebody else has seen to it
         assert len(renewed) == 3
         assert database.reader is not reader
         assert database.data_version() != data_version
