@@ -1,4 +1,4 @@
-"""A file as it was read: its bytes, and all that tells later whether it is still the same."""
+"""A file as it was read: its bytes, and what shows later whether it is still the same."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def stamp_of(status: os.stat_result) -> FileStamp:
 
 
 def reason_of(error: OSError) -> Reason:
-    """What an error of the operating system means for whoever owns the photos."""
+    """An error of the operating system as a reason for the photos' owner."""
     if (code := _REASONS.get(error.errno or 0)) is not None:
         return Reason(code)
     return Reason.of(ReasonCode.SYSTEM_ERROR, error=error.strerror or str(error))

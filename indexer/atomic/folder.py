@@ -61,7 +61,7 @@ class Folder(_Held):
         return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
 
     def exchange(self, one: str, other: str) -> None:
-        """Both must be there, and change places at once. Raises `CannotExchange` where that is not to be had."""
+        """Lets two files change places at once. Raises `CannotExchange` where the system can't do that."""
         if not self._renameat2(one, other, _EXCHANGE):
             raise CannotExchange
 
@@ -169,8 +169,8 @@ class HeldFile(_Held):
             return False
 
     def lease(self) -> None:
-        """From now on nobody writes without `is_lease_broken` knowing. Raises `BlockingIOError` where somebody does and
-        goes on doing so; where there are no leases nothing happens."""
+        """From now on `is_lease_broken` shows whether a program writes. Raises `BlockingIOError` where one has the file
+        open for writing and keeps it so; where there are no leases nothing happens."""
         for wait_s in (*_WAITS_S, None):
             try:
                 self.is_leased = _lease(self.descriptor)
@@ -222,7 +222,7 @@ def _lease(descriptor: int) -> bool:
     if sys.platform != "linux":
         return False
     try:
-        # What tells of a waiting program is a signal, by default SIGIO, which ends a process. SIGURG is ignored.
+        # The kernel signals a waiting program, by default with SIGIO, which ends a process. SIGURG is ignored.
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Replacing a photo by a changed copy of it: whole or not at all, and never over somebody else's change.
+"""Replacing a photo by a changed copy of it: whole or not at all, and never over another program's change.
 
 `os.replace` forgets what it replaces: what another program wrote after the last check is gone with it. So the old file
 is leased (`HeldFile`), the names change places at once (renameat2 with RENAME_EXCHANGE), and then the old file is
@@ -52,8 +52,8 @@ def replace_file(
     even the size stays the same the mtime moves by two seconds, so that backups notice.
 
     `digest` is the SHA-256 of `new` where it is known already; `before_replacing` gets it before anything is replaced
-    (for the journal). Raises `CannotReplace` or
-    `ChangedMeanwhile`; the file is then untouched. Returns the new file's stamp.
+    (for the journal). Raises `CannotReplace` or `ChangedMeanwhile`; the file is then untouched. Returns the new file's
+    stamp.
     """
     if old.links > 1:
         raise CannotReplace(ReasonCode.HARD_LINKS, obstacle=Obstacle.LINKS)
@@ -241,7 +241,7 @@ def _check_same(folder: Folder, old: FileRead, current: HeldFile) -> None:
 
 
 def _check_untouched(folder: Folder, old: FileRead, current: HeldFile, aside: str, before: tuple[object, ...]) -> None:
-    """What now stands `aside` is the file that was read, and nobody writes or has written to it.
+    """What now stands `aside` is the file that was read, and no program writes or has written to it.
 
     First of all it must be that file: another one, which an editor renamed over the old one in the last microseconds,
     has to be back before that editor looks.
@@ -281,8 +281,8 @@ def _rename_back(folder: Folder, aside: str, name: str) -> None:
 
 
 def _replace_without_exchange(folder: Folder, old: FileRead, copy: Temporary) -> None:
-    """Where names can't change places (NFS, SMB, exFAT, FUSE mostly; macOS): one last look, and a plain rename. What
-    another program writes in the microseconds between is lost; nothing better is to be had there."""
+    """Where names can't change places (NFS, SMB, exFAT, FUSE mostly; macOS): one last check, and a plain rename. What
+    another program writes in the microseconds between is lost."""
     if not old.is_unchanged(folder.stat(old.path.name)):
         raise ChangedMeanwhile(ReasonCode.CHANGED)
     folder.rename(copy.name, old.path.name)

@@ -169,7 +169,7 @@ def _day_by_name(text: str) -> tuple[tuple[int, int, int], str] | None:
 
 
 def _month_and_day(first: int, sign: str, second: int) -> tuple[int, int]:
-    """Month and day where they stand before the year; of `06:01:1998` nobody knows which is which."""
+    """Month and day where they stand before the year; 0, 0 for `06:01:1998`, which may be either."""
     if sign == ":" and max(first, second) <= 12:
         return 0, 0
     month_first = second > 12 or (sign == "/" and first <= 12)
@@ -253,7 +253,7 @@ def zone(offset: str | None) -> timezone | None:
 
 
 def date_in_name(name: str) -> PhotoDate | None:
-    """The date in a file's name; None where there is none, and for a scan, whose name tells when it was scanned."""
+    """The date in a file's name; None where there is none, and for a scan, whose name has the date of scanning."""
     stem = name.rpartition(".")[0].replace("\u202f", " ").strip()
     if _SCAN.match(stem):
         return None

@@ -8,9 +8,9 @@ English, are in `regions.tsv`) and the country.
 Farther than `REACH_KM` from any town there is no name: at sea and in the wild a far town's name would say something
 wrong. Borders aren't known, so that near one the town across it may be the nearest.
 
-The nearest "town" is a district in many a city ("Lyon 08", "Mitte"), and nobody looks for "Mitte" who thinks of
-Berlin. No city's outline is known either: it is taken for a circle that holds its people at `_PEOPLE_PER_KM2`, which
-takes the nearest suburbs in; the largest city that so covers the photo, in the same region, is named as well.
+In many a city the nearest "town" is a district ("Lyon 08", "Mitte"), and who looks for Berlin does not type "Mitte".
+No city's outline is known either: it is taken for a circle that holds its people at `_PEOPLE_PER_KM2`, which takes the
+nearest suburbs in; the largest city that so covers the photo, in the same region, is named as well.
 
 A name means the most populous of several places; a region or a country after a comma tells it from the others. Large
 towns are found by their names in other languages, too: of those a hash is kept, 2 MB and not 20.

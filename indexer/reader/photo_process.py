@@ -93,7 +93,7 @@ class PhotoProcesses:
         return [child.pid for child in self._children if child.pid is not None]
 
     async def read(self, path: Path) -> Reading:
-        """Everything one look at a file gives. Raises `UnreadablePhoto` or `PhotoVanished`."""
+        """All that is read of a file. Raises `UnreadablePhoto` or `PhotoVanished`."""
         reply = await self._ask({"do": "read", "path": str(path)})
         return unpack_reading(reply.header, reply.payload)
 

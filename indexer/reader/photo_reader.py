@@ -95,7 +95,7 @@ class PhotoReader:
         return self._pixels(decode(opened, self._options.screen_px, orientation=1))
 
     def _sidecars(self, path: Path) -> list[bytes]:
-        """Every sidecar of the photo that can be read, ours first; one that can't is as good as none."""
+        """Every sidecar of the photo that can be read, ours first."""
         places = sidecars_of(path, self._sidecar_dir)
         found = ((place, _read_beside(place, MOST_BYTES)) for place in places)
         return [data for place, data in found if data is not None and not is_of_another(place, data, path)]

@@ -36,7 +36,7 @@ class NewerDatabase(StorageError):
 
 
 class _Connection(sqlite3.Connection):
-    """Closing it waits for whoever reads through it in another thread: SQLite would free a statement that is run."""
+    """Closing it waits for other threads that read through it: SQLite would free a statement that is run."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -138,7 +138,7 @@ class Administration:
         return [name for name, probe in _WRITING.items() if self._allows(probe, index)]
 
     def ensure_key(self, uid: str, name: str, actions: list[str], indexes: list[str]) -> tuple[str, bool]:
-        """The key with this uid, made or mended where it is not as told; and whether it was."""
+        """The key with this uid, and whether it was made: it was missing, or had other rights."""
         wanted = {"uid": uid, "name": name, "description": _DESCRIPTION, "actions": actions, "indexes": indexes}
         with self._errors():
             there = self._key(uid)

@@ -20,7 +20,7 @@ _EMBEDDER = re.compile(r"embedder with name `([^`]+)`")
 
 @dataclass(slots=True)
 class _Cache:
-    """What was counted before; photos trickle in, so it is believed for a while only."""
+    """What was counted before; it is kept for a while only, as photos are added."""
 
     counts: dict[Term, int] = field(default_factory=dict)
     size: int | None = None
@@ -45,7 +45,7 @@ class SearchClient:
         return f"{self._written} {time.monotonic() // _FRESH_S}"
 
     def invalidate(self) -> None:
-        """Says that the index holds something else now."""
+        """To be called when the index has changed."""
         self._written += 1
         self._cached = _Cache(until_s=self._cached.until_s)
         self.values.invalidate(proper_names=False)

@@ -2,7 +2,7 @@
 
 Searching and indexing go through urllib3 and not through the official client, which opens a connection for each
 request: a search of 56 kB took 20 ms through urllib3, 27 ms through the client, and 48 ms through aiohttp's session
-(medians of 20 in one run). (The official client serves where nobody waits for a key to echo: `administration`.)
+(medians of 20 in one run). (`administration`, which is not called while somebody types, uses the official client.)
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ TOO_LARGE = "payload_too_large"
 
 
 class Refusal(SearchError):
-    """The server understood and said no; `code` is its own (https://www.meilisearch.com/docs/reference/errors)."""
+    """The server refused a request; `code` is its own (https://www.meilisearch.com/docs/reference/errors)."""
 
     def __init__(self, what: Message | str, code: str, *, hint: Message | str = "") -> None:
         super().__init__(what, hint=hint)
@@ -56,7 +56,7 @@ class Refusal(SearchError):
 
 
 class TaskFailed(Refusal):
-    """The server took a task and could not do it. What is `passing` is its own trouble: the next try may succeed."""
+    """The server took a task and could not do it. Where `passing` is set the next try may succeed."""
 
     def __init__(self, what: Message | str, code: str, *, passing: bool) -> None:
         super().__init__(what, code)

@@ -1,6 +1,6 @@
 """Which keys open Meilisearch: those of the settings, else those that `recollect doctor --fix` made and kept.
 
-Nothing but the processes of recollect holds them: a browser is answered by recollect and never speaks to Meilisearch.
+Only recollect's processes have them: a browser sends its requests to recollect and never to Meilisearch.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def keep_keys(settings: Settings, keys: Keys) -> None:
 
 
 class Keyring:
-    """Holds what `source` gives, and asks it again when the server refuses that. Thread-safe."""
+    """The keys in use, which may be made anew while recollect runs: `source` gives them, again when the server refuses the
+    last ones. Thread-safe."""
 
     def __init__(self, source: Callable[[], Keys]) -> None:
         """Raises what `source` raises."""
@@ -93,7 +94,7 @@ class Keyring:
 
     @property
     def keys(self) -> Keys:
-        """Those that are thought to be right."""
+        """Those that the server has not refused, as far as is known."""
         return self._keys
 
     def after_refusal(self, refused: Keys) -> Keys:

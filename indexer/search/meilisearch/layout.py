@@ -57,7 +57,7 @@ TEXTS = (
 #: The basic forms of a photo's words, where they are others than the words. And the model's sentence where that, or one
 #: of its words, is doubtful: this is the attribute that weighs least.
 FORMS = "forms"
-#: A photo's words once more, the only ones in which typing mistakes are forgiven.
+#: A photo's words once more, the only ones that are matched with typing mistakes.
 SPELLING = "spelling"
 #: Where words are looked for as they were typed.
 AS_TYPED = (*TEXTS, FORMS)

@@ -1,6 +1,6 @@
 """Which photos the server finds for a query, and what of them is judged as the embedded search would judge them.
 
-The server finds: photos that have every word, then, where there are none, with typing mistakes forgiven, then with as
+The server finds: photos that have every word, then, where there are none, with typing mistakes, then with as
 many of the words as any photo has; and the photos whose embeddings are near the query's. Of a description, a query of
 four words or more, it gives those that have its rarer words. The best two hundred or so of all these, the candidates,
 are then ranked by `indexer.search.ranking`, the same for every backend; what the server found beyond them comes after
@@ -136,7 +136,7 @@ class _Retrieval:
         return self._correct_rare_words(variants[best], found[best])
 
     def _search_description(self) -> tuple[RequestWords, Json]:
-        """Photos with the rarer words, also without the very rarest of them, and those with mistaken words mended."""
+        """Photos with the rarer words, also without the very rarest, and those with mistyped words corrected."""
         nearest_request = self._nearest_request()
         self._ask_with_counts([])
         whole = replace(self._words, finished=True, most=True)
@@ -154,7 +154,7 @@ class _Retrieval:
         return self._counts.get(term.typed, 0)
 
     def _correct_rare_words(self, words_asked: RequestWords, found: Json) -> tuple[RequestWords, Json]:
-        """A word in at most two photos, next to a far more frequent one, is taken for somebody else's mistake."""
+        """A word in at most two photos, next to a far more frequent one, is taken for a mistake in a photo's texts."""
         rare = [
             term
             for term in self._terms
@@ -171,7 +171,7 @@ class _Retrieval:
         return words_asked, found
 
     def _search_with_typos(self, correct: frozenset[str] = frozenset()) -> tuple[RequestWords, Json]:
-        """No photo has every word as typed: mistakes are forgiven, then words left out, the least telling first.
+        """No photo has every word as typed: mistakes are allowed, then words left out, the least telling first.
 
         The words `correct` hold no mistake.
         """
@@ -263,7 +263,7 @@ class _Retrieval:
         return supported
 
     def _ask_with_counts(self, more: Sequence[Json]) -> list[Json]:
-        """Asks `more`, and how many photos have each word and phrase, where that tells words apart."""
+        """Asks `more`, and how many photos have each word and phrase, where ranking or corrections need that."""
         phrases = [Term(text, words(text)) for text in self._query.phrases if words(text)]
         counted = [*self._terms, *phrases]
         if len(counted) < 2 and not any(edits_allowed(term.words[0]) for term in self._terms):
@@ -320,7 +320,7 @@ class _Retrieval:
 
 
 def _with_first(match: Match, count: int) -> Match:
-    """The server's word is good: all of the first `count` photos match, whatever we think of them."""
+    """With the first `count` photos as matches, as the server found them, whatever our own score is."""
     by_words = np.arange(len(match.mask)) < count
     scores = np.where(by_words, np.maximum(match.scores, np.float32(_LEAST_SCORE)), match.scores)
     return replace(match, mask=match.mask | by_words, scores=scores)
