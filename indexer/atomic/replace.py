@@ -113,10 +113,21 @@ def _give_name(folder: Folder, temporary: str, name: str) -> None:
 
 def delete_file(old: FileRead, *, before_replacing: BeforeReplacing | None = None) -> None:
     """Removes a file that is still as it was read. Raises as `replace_file` does."""
+    name = old.path.name
     with _translate_errors(), Folder(old.path.parent) as folder:
         if before_replacing is not None:
             before_replacing(None)
-        remove(folder, old)
+        with _open_leased(folder, old) as current:
+            before = current.attributes
+            aside = deletion_name(folder, name, old.sha256)
+            _check_same(folder, old, current)
+            folder.rename_to_free(name, aside)
+            try:
+                _check_untouched(folder, old, current, aside, before)
+            except BaseException:
+                _rename_back(folder, aside, name)
+                raise
+            folder.unlink(aside)
         folder.sync()
 
 
@@ -201,22 +212,6 @@ def swap(folder: Folder, old: FileRead, copy: Temporary, digest: str) -> None:
             _undo_exchange(folder, name, copy)
             raise
         folder.unlink(copy.name)
-
-
-def remove(folder: Folder, old: FileRead) -> None:
-    """Deletes the file. Raises as `swap` does."""
-    name = old.path.name
-    with _open_leased(folder, old) as current:
-        before = current.attributes
-        aside = deletion_name(folder, name, old.sha256)
-        _check_same(folder, old, current)
-        folder.rename_to_free(name, aside)
-        try:
-            _check_untouched(folder, old, current, aside, before)
-        except BaseException:
-            _rename_back(folder, aside, name)
-            raise
-        folder.unlink(aside)
 
 
 @contextmanager

@@ -57,9 +57,9 @@ class MeilisearchSearch:
         keyring = Keyring(keys if callable(keys) else lambda: keys)
         self._searching = Connection(url, keyring, timeout_s=search_timeout_s, interactive=True)
         self._writing = Connection(url, keyring, timeout_s=write_timeout_s)
-        self._client = SearchClient(self._searching, "search", index, cache_s=cache_s)
+        self._client = SearchClient(self._searching, index, cache_s=cache_s)
         self._meaning = meaning
-        self._writer = Writer(self._writing, "admin", index, meaning.space)
+        self._writer = Writer(self._writing, index, meaning.space)
 
     def prepare(self) -> None:
         """As `SearchBackend.prepare`."""
@@ -159,7 +159,7 @@ class MeilisearchSearch:
 
     def count(self) -> int:
         """How many documents the index has that is being written."""
-        return Index(self._searching, "admin", self._writer.written.uid).count()
+        return Index(self._searching, self._writer.written.uid).count()
 
     def close(self) -> None:
         """Closing twice is fine."""

@@ -15,6 +15,7 @@ from indexer.search.meilisearch.request import RequestWords, Values
 
 Json = Mapping[str, Any]
 _FRESH_S = 2.0
+_KEY = "search"
 _EMBEDDER = re.compile(r"embedder with name `([^`]+)`")
 
 
@@ -31,9 +32,8 @@ class _Cache:
 class SearchClient:
     """Asks `index` with a key for searching. Thread-safe. Methods raise `SearchError`."""
 
-    def __init__(self, connection: Connection, key: str, index: str, *, cache_s: float) -> None:
+    def __init__(self, connection: Connection, index: str, *, cache_s: float) -> None:
         self._connection = connection
-        self._key = key
         self.index = index
         self._cache_s = cache_s
         self._cached = _Cache()
@@ -52,7 +52,7 @@ class SearchClient:
 
     def similar(self, request: Json) -> Json:
         """The server's answer to a request for similar documents."""
-        response: Json = self._connection.post(f"/indexes/{self.index}/similar", request, key=self._key)
+        response: Json = self._connection.call("POST", f"/indexes/{self.index}/similar", request, key=_KEY)
         return response
 
     def expire(self) -> None:
@@ -65,7 +65,7 @@ class SearchClient:
         """The server's answers to several search requests, in one exchange."""
         if not requests:
             return []
-        response = self._connection.post("/multi-search", {"queries": list(requests)}, key=self._key)
+        response = self._connection.call("POST", "/multi-search", {"queries": list(requests)}, key=_KEY)
         return list(response["results"])
 
     def search(self, words: RequestWords, **more: Any) -> Json:

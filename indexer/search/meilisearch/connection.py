@@ -106,21 +106,10 @@ class Connection:
         self._down: SearchError | None = None
         self._paused_until_s = 0.0
 
-    def get(self, path: str, *, key: str) -> Any:
-        """The JSON answer to a GET."""
-        return self._call("GET", path, None, key)
-
-    def post(self, path: str, body: Any, *, key: str) -> Any:
-        """The JSON answer to a POST of JSON."""
-        return self._call("POST", path, json.dumps(body, ensure_ascii=False, separators=(",", ":")), key)
-
-    def patch(self, path: str, body: Any, *, key: str) -> Any:
-        """The JSON answer to a PATCH of JSON."""
-        return self._call("PATCH", path, json.dumps(body, ensure_ascii=False), key)
-
-    def delete(self, path: str, *, key: str) -> Any:
-        """The JSON answer to a DELETE."""
-        return self._call("DELETE", path, None, key)
+    def call(self, method: str, path: str, body: Any = None, *, key: str) -> Any:
+        """The JSON answer to a request, whose body is JSON where there is one."""
+        text = None if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        return self._call(method, path, text, key)
 
     def post_lines(self, path: str, documents: Iterable[Mapping[str, Any]], *, key: str) -> Any:
         """The JSON answer to a POST of JSON lines."""
@@ -131,7 +120,7 @@ class Connection:
         """Follows an enqueued task to its end. Raises `TaskFailed`, `SearchError` where no end is in sight."""
         pause_s, until_s = _FIRST_POLL_S, time.monotonic() + self._task_s
         while time.monotonic() < until_s:
-            response: Mapping[str, Any] = self.get(f"/tasks/{task['taskUid']}", key=key)
+            response: Mapping[str, Any] = self.call("GET", f"/tasks/{task['taskUid']}", key=key)
             if response["status"] == "succeeded":
                 return response
             if response["status"] not in {"enqueued", "processing"}:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from indexer.errors import SearchError
@@ -29,6 +30,7 @@ _SWAP_POLLS = 1200
 _PAGE = 5000
 _WRITES = "documentAdditionOrUpdate,documentDeletion"
 _NOT_THERE = "index_not_found"
+_KEY = "admin"
 
 Json = Mapping[str, Any]
 
@@ -36,35 +38,28 @@ Json = Mapping[str, Any]
 class Index:
     """The index `uid`. Methods block until the server is done, and raise `SearchError`."""
 
-    def __init__(self, connection: Connection, key: str, uid: str) -> None:
+    def __init__(self, connection: Connection, uid: str) -> None:
         self._connection = connection
-        self._key = key
         self.uid = uid
-        self._path = f"/indexes/{uid}"
 
     def settings(self) -> Json | None:
         """None where there is no such index."""
-        try:
-            response: Json = self._connection.get(f"{self._path}/settings", key=self._key)
-            return response
-        except Refusal as refusal:
-            if refusal.code == _NOT_THERE:
-                return None
-            raise
+        response: Json | None = self._call_if_there("GET", "/settings")
+        return response
 
     def make(self, settings: Json) -> None:
         """Makes the index, which is not there, with its settings."""
-        self._done(self._connection.post("/indexes", {"uid": self.uid, "primaryKey": "id"}, key=self._key))
+        self._done(self._connection.call("POST", "/indexes", {"uid": self.uid, "primaryKey": "id"}, key=_KEY))
         self.change(settings)
 
     def change(self, settings: Json) -> None:
         """Sets these settings."""
-        self._done(self._connection.patch(f"{self._path}/settings", settings, key=self._key))
+        self._done(self._call("PATCH", "/settings", settings))
 
     def drop(self) -> None:
         """Deletes the index; one that is not there is no error."""
         if self.settings() is not None:
-            self._done(self._connection.delete(self._path, key=self._key))
+            self._done(self._call("DELETE"))
 
     def put(self, documents: Sequence[Json]) -> dict[str, str]:
         """Adds or replaces; gives, by id and with the reason, those that the server refuses.
@@ -74,8 +69,8 @@ class Index:
         if not documents:
             return {}
         try:
-            task = self._connection.post_lines(f"{self._path}/documents?primaryKey=id", documents, key=self._key)
-            self._done(task)
+            path = f"/indexes/{self.uid}/documents?primaryKey=id"
+            self._done(self._connection.post_lines(path, documents, key=_KEY))
         except Refusal as refusal:
             failed = isinstance(refusal, TaskFailed) and not refusal.passing
             if not failed and refusal.code != TOO_LARGE:
@@ -89,24 +84,20 @@ class Index:
     def delete(self, ids: Sequence[str]) -> None:
         """Unknown ids are no error."""
         if ids:
-            self._done(self._connection.post(f"{self._path}/documents/delete-batch", list(ids), key=self._key))
+            self._done(self._call("POST", "/documents/delete-batch", list(ids)))
 
     def clear(self) -> None:
         """Deletes every document."""
-        self._done(self._connection.delete(f"{self._path}/documents", key=self._key))
+        self._done(self._call("DELETE", "/documents"))
 
     def count(self) -> int:
         """How many documents there are; none where there is no index."""
-        try:
-            return int(self._connection.get(f"{self._path}/stats", key=self._key)["numberOfDocuments"])
-        except Refusal as refusal:
-            if refusal.code == _NOT_THERE:
-                return 0
-            raise
+        stats = self._call_if_there("GET", "/stats")
+        return 0 if stats is None else int(stats["numberOfDocuments"])
 
     def created_at(self) -> str:
         """When the index was made; goes along with the documents when indexes are swapped."""
-        return str(self._connection.get(self._path, key=self._key)["createdAt"])
+        return str(self._call("GET")["createdAt"])
 
     def checkpoint(self) -> str:
         """The index's age, its newest write, and how that went. A server that was wiped or restored gives other ones.
@@ -115,41 +106,43 @@ class Index:
         in the queue moves the position once more when it is done.
         """
         query = f"/tasks?limit=1&indexUids={self.uid}&types={_WRITES}"
-        newest = self._connection.get(query, key=self._key)["results"]
+        newest = self._connection.call("GET", query, key=_KEY)["results"]
         write = "{uid}@{enqueuedAt} {status}".format_map(newest[0]) if newest else "none"
         return f"{self.created_at()} {write}"
 
     def held(self) -> Iterator[tuple[str, int]]:
         """Id and revision of every document, 0 for those that are not ours; none where there is no index."""
-        offset = 0
-        while True:
-            response = self._page(offset)
-            yield from ((str(item["id"]), int(item.get("revision", 0))) for item in response)
-            if len(response) < _PAGE:
+        for offset in count(0, _PAGE):
+            request = {"fields": ["id", "revision"], "limit": _PAGE, "offset": offset}
+            response = self._call_if_there("POST", "/documents/fetch", request)
+            page = [] if response is None else response["results"]
+            yield from ((str(item["id"]), int(item.get("revision", 0))) for item in page)
+            if len(page) < _PAGE:
                 return
-            offset += _PAGE
 
-    def _page(self, offset: int) -> list[Json]:
-        asked = {"fields": ["id", "revision"], "limit": _PAGE, "offset": offset}
+    def _call(self, method: str, path: str = "", body: Any = None) -> Any:
+        return self._connection.call(method, f"/indexes/{self.uid}{path}", body, key=_KEY)
+
+    def _call_if_there(self, method: str, path: str, body: Any = None) -> Any:
+        """As `_call`; None where there is no such index."""
         try:
-            return list(self._connection.post(f"{self._path}/documents/fetch", asked, key=self._key)["results"])
+            return self._call(method, path, body)
         except Refusal as refusal:
-            if refusal.code == _NOT_THERE:
-                return []
-            raise
+            if refusal.code != _NOT_THERE:
+                raise
+            return None
 
     def _done(self, task: Json) -> None:
-        self._connection.wait_for_task(task, key=self._key)
+        self._connection.wait_for_task(task, key=_KEY)
 
 
 class Writer:
     """Writes the index `uid`; one at a time. `space` gives the model in use and the length of its vectors."""
 
-    def __init__(self, connection: Connection, key: str, uid: str, space: Callable[[], tuple[str, int] | None]) -> None:
+    def __init__(self, connection: Connection, uid: str, space: Callable[[], tuple[str, int] | None]) -> None:
         self._connection = connection
-        self._key = key
-        self._live = Index(connection, key, uid)
-        self._next = Index(connection, key, f"{uid}-next")
+        self._live = Index(connection, uid)
+        self._next = Index(connection, f"{uid}-next")
         self._written = self._live
         self._space = space
         self._embedders: tuple[str, ...] = ()
@@ -201,7 +194,7 @@ class Writer:
         made = self._next.created_at()
         log.info("the new search index takes the place of the old one")
         pair = [{"indexes": [self._live.uid, self._next.uid]}]
-        self._connection.post("/swap-indexes", pair, key=self._key)
+        self._connection.call("POST", "/swap-indexes", pair, key=_KEY)
         # A key for two indexes is never shown the task of their swap; the age of an index goes along with it.
         for _ in range(_SWAP_POLLS):
             if self._live.created_at() == made:

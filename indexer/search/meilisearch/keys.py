@@ -83,8 +83,8 @@ def keep_keys(settings: Settings, keys: Keys) -> None:
 
 
 class Keyring:
-    """The keys in use, which may be made anew while recollect runs: `source` gives them, again when the server refuses the
-    last ones. Thread-safe."""
+    """The keys in use, which may be made anew while recollect runs: `source` gives them, again when the server refuses
+    the last ones. Thread-safe."""
 
     def __init__(self, source: Callable[[], Keys]) -> None:
         """Raises what `source` raises."""
