@@ -145,9 +145,9 @@ class MeilisearchSearch:
         start = typed_word(beginning)
         if not start:
             return ()
-        words_asked = RequestWords((Term(start, (start,), prefix=True),), finished=False)
+        request_words = RequestWords((Term(start, (start,), prefix=True),), finished=False)
         more = {"limit": _SAMPLE, "sort": ["taken:desc"], "attributesToRetrieve": ["words", "shown"]}
-        answer = self._client.search(words_asked, **more)
+        answer = self._client.search(request_words, **more)
         photos = [(hit.get("words", "").split(), [text for _, text in hit.get("shown", [])]) for hit in answer["hits"]]
         counts = Counter(word for own, _ in photos for word in own if word.startswith(start) and is_completable(word))
         found: dict[str, str] = {}  # basic form -> word
@@ -175,8 +175,10 @@ class MeilisearchSearch:
         if rest <= 0 or found.by_words <= found.reached:
             return hits
         after = found.reached + max(offset - len(ranked), 0)
-        words_asked = found.words_asked.within(f"NOT {among(found.beyond)}") if found.beyond else found.words_asked
-        return hits + self._hits(found, self._read(words_asked, limit=rest, offset=after))
+        request_words = found.request_words
+        if found.beyond:
+            request_words = request_words.within(f"NOT {among(found.beyond)}")
+        return hits + self._hits(found, self._read(request_words, limit=rest, offset=after))
 
     def _by_date(self, found: RetrievedPhotos, sort: Sort, limit: int, offset: int) -> tuple[Hit, ...]:
         """Two lists in one: what the server sorts, and the few that only meaning found.
@@ -196,10 +198,10 @@ class MeilisearchSearch:
             first += before
         return self._hits(found, together[offset - first : offset - first + limit])
 
-    def _read(self, words_asked: RequestWords, **more: Any) -> list[FoundPhoto]:
+    def _read(self, request_words: RequestWords, **more: Any) -> list[FoundPhoto]:
         if more["limit"] <= 0:
             return []
-        return FoundPhoto.all(self._client.search(words_asked, attributesToRetrieve=list(READ), **more)["hits"])
+        return FoundPhoto.all(self._client.search(request_words, attributesToRetrieve=list(READ), **more)["hits"])
 
     def _hits(self, found: RetrievedPhotos, photos: Sequence[FoundPhoto]) -> tuple[Hit, ...]:
         """Hits of these photos, of which the candidates may know some."""

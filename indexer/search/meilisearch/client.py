@@ -11,7 +11,7 @@ from typing import Any
 from indexer.search.matching import Term
 from indexer.search.meilisearch.connection import Connection, Refusal
 from indexer.search.meilisearch.layout import FACET
-from indexer.search.meilisearch.request import RequestWords, Values
+from indexer.search.meilisearch.request import FacetValues, RequestWords
 
 Json = Mapping[str, Any]
 _FRESH_S = 2.0
@@ -38,7 +38,7 @@ class SearchClient:
         self._cache_s = cache_s
         self._cached = _Cache()
         self._written = 0
-        self.values = Values(self._values_of)
+        self.values = FacetValues(self._values_of)
 
     def data_version(self) -> str:
         """Another text after `invalidate`, and every `_FRESH_S` seconds, as another process may be writing."""

@@ -41,7 +41,7 @@ class RequestWords:
     allow_typos: bool = False  # of typing mistakes, in the words `typo_terms`
     typo_terms: frozenset[Term] = frozenset()
     finished: bool = True
-    most: bool = False  # photos that have some of the words are found too, those with the rarer ones
+    allow_missing: bool = False  # photos that have some of the words are found too, those with the rarer ones
 
     @classmethod
     def of(cls, query: Query, terms: Sequence[Term], filters: Iterable[str]) -> Self:
@@ -61,13 +61,13 @@ class RequestWords:
         The server counts a wrong first letter as two mistakes, so the likely ones are set right here.
         """
         several = frozenset(term for term in typo_terms if len(term.words) == 1)
-        readings = [replace(self, allow_typos=True, typo_terms=several)]
+        variants = [replace(self, allow_typos=True, typo_terms=several)]
         for term in self.terms:
             word = term.words[0]
             if term in several and len(word) >= _ANY_FIRST_LETTER_FROM and edits_allowed(word):
                 swapped, shortened = word[1] + word[0] + word[2:], word[1:]
-                readings += [readings[0]._with(term, swapped), readings[0]._with(term, shortened)]
-        return readings
+                variants += [variants[0]._with(term, swapped), variants[0]._with(term, shortened)]
+        return variants
 
     def only(self, terms: Iterable[Term]) -> RequestWords:
         """Of these words alone."""
@@ -84,24 +84,23 @@ class RequestWords:
             "indexUid": index,
             "q": self._text(),
             "filter": list(self.filters),
-            "matchingStrategy": "frequency" if self.most else "all",
+            "matchingStrategy": "frequency" if self.allow_missing else "all",
             "attributesToSearchOn": [*AS_TYPED, SPELLING] if self.allow_typos else list(AS_TYPED),
             **more,
         }
 
     def _with(self, term: Term, word: str) -> RequestWords:
-        right = Term(word, (word,), term.prefix)
-        terms = tuple(right if own == term else own for own in self.terms)
-        return replace(self, terms=terms, typo_terms=self.typo_terms | {right})
+        correct = Term(word, (word,), term.prefix)
+        terms = tuple(correct if own == term else own for own in self.terms)
+        return replace(self, terms=terms, typo_terms=self.typo_terms | {correct})
 
     def _text(self) -> str:
         if not self.terms:
             return self.bounds
-        words_asked = [term.words[0] if term in self.typo_terms else basic(term) for term in self.terms]
+        typed = [term.words[0] if term in self.typo_terms else basic(term) for term in self.terms]
         if not self.finished:
-            words_asked[-1] = self.terms[-1].words[0]
-        parts = [self.bounds, *words_asked]
-        return " ".join(filter(None, parts)) + (" " if self.finished else "")
+            typed[-1] = self.terms[-1].words[0]
+        return " ".join(filter(None, [self.bounds, *typed])) + (" " if self.finished else "")
 
 
 def basic(term: Term) -> str:
@@ -126,11 +125,11 @@ def _excluded(query: Query) -> Iterator[str]:
             yield f'-"{" ".join(parts)}"'
 
 
-class Values:
-    """The values of facets that photos have; `ask` gives those of several. What was read is kept until `invalidate`."""
+class FacetValues:
+    """The values of facets that photos have. `read_values` reads those of several; they are kept until `invalidate`."""
 
-    def __init__(self, ask: Callable[[Sequence[str]], Mapping[str, Iterable[str]]]) -> None:
-        self._ask = ask
+    def __init__(self, read_values: Callable[[Sequence[str]], Mapping[str, Iterable[str]]]) -> None:
+        self._read_values = read_values
         self._known: dict[str, Facet] = {}
         self._proper: frozenset[str] | None = None
 
@@ -156,7 +155,7 @@ class Values:
     def _facets(self, names: Sequence[str]) -> dict[str, Facet]:
         known = self._known
         missing = [name for name in names if name not in known]
-        for name, values in self._ask(missing).items() if missing else ():
+        for name, values in self._read_values(missing).items() if missing else ():
             ordered = tuple(sorted(map(unescaped, values)))
             known[name] = Facet(np.arange(len(ordered), dtype=np.int32), ordered)
         return {name: known[name] for name in names}
@@ -166,7 +165,7 @@ def _words_of(facet: Facet) -> frozenset[str]:
     return frozenset(word for folded in facet.folded for word in folded.split())
 
 
-def filter_expression(filters: Sequence[Filter], values: Values) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+def filter_expression(filters: Sequence[Filter], values: FacetValues) -> tuple[list[str], dict[str, tuple[str, ...]]]:
     """One expression for each filter, and the nearest values of filters that fit none. Raises `FilterError`."""
     expressions: list[str] = []
     nearest: dict[str, tuple[str, ...]] = {}

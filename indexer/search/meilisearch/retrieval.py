@@ -58,14 +58,14 @@ def retrieve(client: SearchClient, meaning: Meaning, query: Query) -> RetrievedP
 class RetrievedPhotos:
     """What a query finds.
 
-    `by_words` photos were found by their words: `counted` asks the server for just those. `words_asked` is what was
+    `by_words` photos were found by their words: `counted` asks the server for just those. `request_words` is what was
     asked first; the first `reached` of its photos are among the candidates, which `match` ranks. `beyond` are the
-    other candidates that are shown with it, wherever `words_asked` has them, and `uncounted` those that `counted` does
-    not find.
+    other candidates that are shown with it, wherever `request_words` has them, and `uncounted` those that `counted`
+    does not find.
     """
 
     query: Query
-    words_asked: RequestWords
+    request_words: RequestWords
     by_words: int
     counted: RequestWords
     nearest: Mapping[str, tuple[str, ...]]  # values of filters
@@ -111,14 +111,14 @@ class _Retrieval:
         """Raises `SearchError`."""
         if not self._terms and not self._words.bounds and self._query.vector is None:
             return self._unranked(self._client.ask([self._request(self._words, limit=0)])[0])
-        words_asked, found = self._search_as_typed()
-        ranked = self._rank_found(words_asked, found) if total_of(found) or words_asked.most else None
+        request_words, found = self._search_as_typed()
+        ranked = self._rank_found(request_words, found) if total_of(found) or request_words.allow_missing else None
         if not ranked and self._nearest_photos:
-            words_asked, found = self._search_with_typos(correct=self._meant)
-            ranked = self._rank_found(words_asked, found, fall_back=False)
+            request_words, found = self._search_with_typos(correct=self._meant)
+            ranked = self._rank_found(request_words, found, fall_back=False)
         if not ranked:
-            words_asked, found = self._search_with_typos()
-            ranked = self._rank_found(words_asked, found)
+            request_words, found = self._search_with_typos()
+            ranked = self._rank_found(request_words, found)
         return ranked or self._unranked(found)
 
     def _search_as_typed(self) -> tuple[RequestWords, Json]:
@@ -139,7 +139,7 @@ class _Retrieval:
         """Photos with the rarer words, also without the very rarest, and those with mistyped words corrected."""
         nearest_request = self._nearest_request()
         self._ask_with_counts([])
-        whole = replace(self._words, finished=True, most=True)
+        whole = replace(self._words, finished=True, allow_missing=True)
         known = sorted(filter(self._count, whole.terms), key=self._count)
         mistaken = [term for term in whole.terms if not self._count(term) and not self._meant.issuperset(term.words)]
         variants = [whole.only(known[at:]) for at in range(min(_LADDER, len(known)))]
@@ -153,7 +153,7 @@ class _Retrieval:
         """How many photos have a word as it was typed, as far as that was asked."""
         return self._counts.get(term.typed, 0)
 
-    def _correct_rare_words(self, words_asked: RequestWords, found: Json) -> tuple[RequestWords, Json]:
+    def _correct_rare_words(self, request_words: RequestWords, found: Json) -> tuple[RequestWords, Json]:
         """A word in at most two photos, next to a far more frequent one, is taken for a mistake in a photo's texts."""
         rare = [
             term
@@ -161,14 +161,14 @@ class _Retrieval:
             if 0 < self._count(term) <= RARE and edits_allowed(term.words[0]) and term.words[0] not in self._query.meant
         ]
         if not rare or not total_of(found):
-            return words_asked, found
-        allow_typos = words_asked.with_typos(rare)[0]
+            return request_words, found
+        allow_typos = request_words.with_typos(rare)[0]
         single = [self._request(replace(allow_typos, bounds="", filters=()).only([term]), limit=0) for term in rare]
         responses = self._client.ask([self._request(allow_typos), *single])
         least = [MISTAKE_RATIO * self._count(term) for term in rare]
         if any(total_of(answer) >= count for answer, count in zip(responses[1:], least, strict=True)):
             return allow_typos, responses[0]
-        return words_asked, found
+        return request_words, found
 
     def _search_with_typos(self, correct: frozenset[str] = frozenset()) -> tuple[RequestWords, Json]:
         """No photo has every word as typed: mistakes are allowed, then words left out, the least telling first.
@@ -188,27 +188,30 @@ class _Retrieval:
             return self._search_fewer_words(variants[0])
         return variants[0], _NOTHING
 
-    def _search_fewer_words(self, words_asked: RequestWords) -> tuple[RequestWords, Json]:
+    def _search_fewer_words(self, request_words: RequestWords) -> tuple[RequestWords, Json]:
         """The photos with the most telling of the words that any photo has together."""
-        some = [kept for size in range(1, len(words_asked.terms)) for kept in combinations(words_asked.terms, size)]
-        responses = self._client.ask([self._request(words_asked.only(kept), limit=0) for kept in some])
+        some = [kept for size in range(1, len(request_words.terms)) for kept in combinations(request_words.terms, size)]
+        responses = self._client.ask([self._request(request_words.only(kept), limit=0) for kept in some])
         found = {kept: total_of(answer) for kept, answer in zip(some, responses, strict=True) if total_of(answer)}
         single = [kept for kept in found if len(kept) == 1]
         if not single:
-            return words_asked, _NOTHING
+            return request_words, _NOTHING
         weights = weights_of([found[kept] for kept in single], self._client.size()).tolist()
         weight = {term: weight for (term,), weight in zip(single, weights, strict=True)}
-        best = words_asked.only(max(found, key=lambda kept: sum(weight[term] for term in kept)))
+        best = request_words.only(max(found, key=lambda kept: sum(weight[term] for term in kept)))
         return best, self._client.ask([self._request(best)])[0]
 
-    def _rank_found(self, words_asked: RequestWords, found: Json, *, fall_back: bool = True) -> RetrievedPhotos | None:
+    def _rank_found(
+        self, request_words: RequestWords, found: Json, *, fall_back: bool = True
+    ) -> RetrievedPhotos | None:
         """What of all that was found is kept, in our order; None where it is nothing."""
         by_words = FoundPhoto.all(found["hits"])
         photos = list({hit.id: hit for hit in (*by_words, *self._more_described, *self._nearest_photos)}.values())
         candidates = Candidates(photos)
         match = rank(self._query, self._context(candidates), fall_back=fall_back) if photos else _NO_MATCH
         total = total_of(found)
-        described = words_asked.most and total <= len(by_words)  # then all that was found is in the candidates
+        # Of a description, all that was found may be among the candidates.
+        described = request_words.allow_missing and total <= len(by_words)
         if not described:
             match = _with_first(match, len(by_words))
         if not match.total:
@@ -216,14 +219,14 @@ class _Retrieval:
         kept = [photo.id for photo, is_kept in zip(photos, match.mask.tolist(), strict=True) if is_kept]
         reached = {hit.id for hit in by_words}
         beyond = tuple(photo_id for photo_id in kept if photo_id not in reached)
-        uncounted = beyond if total <= len(by_words) else self._missing_from(words_asked, beyond)
-        counted = words_asked
+        uncounted = beyond if total <= len(by_words) else self._missing_from(request_words, beyond)
+        counted = request_words
         if described or not total:
             own = [photo_id for photo_id in kept if photo_id in reached]
             total, counted = len(own), RequestWords(filters=(among(own),))
         return RetrievedPhotos(
             query=self._query,
-            words_asked=words_asked,
+            request_words=request_words,
             by_words=total,
             reached=len(by_words),
             candidates=candidates,
@@ -304,15 +307,15 @@ class _Retrieval:
         answer = self._client.search(held, limit=_LITERALS, attributesToRetrieve=["id"])
         return [hit["id"] for hit in answer["hits"]] if total_of(answer) <= _LITERALS else []
 
-    def _missing_from(self, words_asked: RequestWords, ids: Sequence[str]) -> tuple[str, ...]:
+    def _missing_from(self, request_words: RequestWords, ids: Sequence[str]) -> tuple[str, ...]:
         if not ids:
             return ()
-        answer = self._client.search(words_asked.within(among(ids)), limit=len(ids), attributesToRetrieve=["id"])
+        answer = self._client.search(request_words.within(among(ids)), limit=len(ids), attributesToRetrieve=["id"])
         held = {hit["id"] for hit in answer["hits"]}
         return tuple(photo_id for photo_id in ids if photo_id not in held)
 
-    def _request(self, words_asked: RequestWords, *, limit: int = WINDOW) -> Json:
-        return words_asked.to_request(self._client.index, limit=limit, attributesToRetrieve=list(READ))
+    def _request(self, request_words: RequestWords, *, limit: int = WINDOW) -> Json:
+        return request_words.to_request(self._client.index, limit=limit, attributesToRetrieve=list(READ))
 
     def _unranked(self, found: Json) -> RetrievedPhotos:
         """What the server found, in its own order: a query without words."""
