@@ -27,7 +27,7 @@ def usable_bytes(disk: os.statvfs_result) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One mount: `id` is another one after it was mounted anew. `options` say whether it may be written, too."""
+    """One mount: `id` changes when it is mounted again. `options` say whether it may be written, too."""
 
     id: str
     point: Path

@@ -14,7 +14,6 @@ import stat
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from indexer.atomic.file_systems import network_file_system, usable_bytes
@@ -40,9 +39,7 @@ class _Held:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self.descriptor)  # which gives a lease and a lock back
 
 
@@ -64,7 +61,7 @@ class Folder(_Held):
         return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
 
     def exchange(self, one: str, other: str) -> None:
-        """Both must be there, and change places at once. Raises `CannotExchange` where that is not to be had."""
+        """Lets two files change places at once. Raises `CannotExchange` where the system can't do that."""
         if not self._renameat2(one, other, _EXCHANGE):
             raise CannotExchange
 
@@ -172,8 +169,8 @@ class HeldFile(_Held):
             return False
 
     def lease(self) -> None:
-        """From now on nobody writes without `is_lease_broken` knowing. Raises `BlockingIOError` where somebody does and
-        goes on doing so; where there are no leases nothing happens."""
+        """From now on `is_lease_broken` shows whether a program writes. Raises `BlockingIOError` where one has the file
+        open for writing and keeps it so; where there are no leases nothing happens."""
         for wait_s in (*_WAITS_S, None):
             try:
                 self.is_leased = _lease(self.descriptor)
@@ -225,7 +222,7 @@ def _lease(descriptor: int) -> bool:
     if sys.platform != "linux":
         return False
     try:
-        # What tells of a waiting program is a signal, by default SIGIO, which ends a process. SIGURG is ignored.
+        # The kernel signals a waiting program, by default with SIGIO, which ends a process. SIGURG is ignored.
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Replacing a photo by a changed copy of it: whole or not at all, and never over somebody else's change.
+"""Replacing a photo by a changed copy of it: whole or not at all, and never over another program's change.
 
 `os.replace` forgets what it replaces: what another program wrote after the last check is gone with it. So the old file
 is leased (`HeldFile`), the names change places at once (renameat2 with RENAME_EXCHANGE), and then the old file is
@@ -52,8 +52,8 @@ def replace_file(
     even the size stays the same the mtime moves by two seconds, so that backups notice.
 
     `digest` is the SHA-256 of `new` where it is known already; `before_replacing` gets it before anything is replaced
-    (for the journal). Raises `CannotReplace` or
-    `ChangedMeanwhile`; the file is then untouched. Returns the new file's stamp.
+    (for the journal). Raises `CannotReplace` or `ChangedMeanwhile`; the file is then untouched. Returns the new file's
+    stamp.
     """
     if old.links > 1:
         raise CannotReplace(ReasonCode.HARD_LINKS, obstacle=Obstacle.LINKS)
@@ -113,10 +113,21 @@ def _give_name(folder: Folder, temporary: str, name: str) -> None:
 
 def delete_file(old: FileRead, *, before_replacing: BeforeReplacing | None = None) -> None:
     """Removes a file that is still as it was read. Raises as `replace_file` does."""
+    name = old.path.name
     with _translate_errors(), Folder(old.path.parent) as folder:
         if before_replacing is not None:
             before_replacing(None)
-        remove(folder, old)
+        with _open_leased(folder, old) as current:
+            before = current.attributes
+            aside = deletion_name(folder, name, old.sha256)
+            _check_same(folder, old, current)
+            folder.rename_to_free(name, aside)
+            try:
+                _check_untouched(folder, old, current, aside, before)
+            except BaseException:
+                _rename_back(folder, aside, name)
+                raise
+            folder.unlink(aside)
         folder.sync()
 
 
@@ -203,22 +214,6 @@ def swap(folder: Folder, old: FileRead, copy: Temporary, digest: str) -> None:
         folder.unlink(copy.name)
 
 
-def remove(folder: Folder, old: FileRead) -> None:
-    """Deletes the file. Raises as `swap` does."""
-    name = old.path.name
-    with _open_leased(folder, old) as current:
-        before = current.attributes
-        aside = deletion_name(folder, name, old.sha256)
-        _check_same(folder, old, current)
-        folder.rename_to_free(name, aside)
-        try:
-            _check_untouched(folder, old, current, aside, before)
-        except BaseException:
-            _rename_back(folder, aside, name)
-            raise
-        folder.unlink(aside)
-
-
 @contextmanager
 def _open_leased(folder: Folder, old: FileRead) -> Iterator[HeldFile]:
     try:
@@ -241,7 +236,7 @@ def _check_same(folder: Folder, old: FileRead, current: HeldFile) -> None:
 
 
 def _check_untouched(folder: Folder, old: FileRead, current: HeldFile, aside: str, before: tuple[object, ...]) -> None:
-    """What now stands `aside` is the file that was read, and nobody writes or has written to it.
+    """What now stands `aside` is the file that was read, and no program writes or has written to it.
 
     First of all it must be that file: another one, which an editor renamed over the old one in the last microseconds,
     has to be back before that editor looks.
@@ -281,8 +276,8 @@ def _rename_back(folder: Folder, aside: str, name: str) -> None:
 
 
 def _replace_without_exchange(folder: Folder, old: FileRead, copy: Temporary) -> None:
-    """Where names can't change places (NFS, SMB, exFAT, FUSE mostly; macOS): one last look, and a plain rename. What
-    another program writes in the microseconds between is lost; nothing better is to be had there."""
+    """Where names can't change places (NFS, SMB, exFAT, FUSE mostly; macOS): one last check, and a plain rename. What
+    another program writes in the microseconds between is lost."""
     if not old.is_unchanged(folder.stat(old.path.name)):
         raise ChangedMeanwhile(ReasonCode.CHANGED)
     folder.rename(copy.name, old.path.name)

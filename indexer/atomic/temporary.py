@@ -1,13 +1,13 @@
 """The copies that a replacement makes: their names, and what becomes of those that a killed process left.
 
-A copy in the making is `.NAME.xxxxxxxx.captmp`: nobody else ever had it, and it may go. Before it changes places with
-the old file the SHA-256 of both goes into the name (`.NAME.xxxxxxxx-OLD-NEW.captmp`, 16 digits each), for from then on
-the name may be the old photo's. Where the process is killed just then, whoever meets the file can tell:
+A copy in the making is `.NAME.xxxxxxxx.captmp`: no other program ever had it, and it may be deleted. Before it changes
+places with the old file the SHA-256 of both goes into the name (`.NAME.xxxxxxxx-OLD-NEW.captmp`, 16 digits each), for
+from then on the name may be the old photo's. Where the process is killed just then, `sweep` decides:
 
-- It reads as OLD or as NEW: it may go. The names change only after the new one was read back from disk, was proved to
-  be the old one and our caption, and stands in the journal: the one that is left gives the other.
-- It reads otherwise: another program wrote it in that very moment. It is never deleted, but gets a name beside the
-  photo that people see.
+- Its SHA-256 is OLD or NEW: it may be deleted. The names change only after the new one was read back from disk, was
+  proved to be the old one and our caption, and stands in the journal: the one that is left gives the other.
+- It is another: another program wrote it in that very moment. It is never deleted, but gets a name beside the photo
+  that people see.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import stat
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from indexer.atomic.file_read import CannotReplace
@@ -41,8 +40,8 @@ STALE_S = 3600.0
 
 
 def is_temporary(name: str | bytes) -> bool:
-    """Whether a file name is that of a copy in the making, which nobody should look at."""
-    if isinstance(name, bytes):  # a walk asks for a hundred thousand names
+    """Whether a file name is that of a copy in the making, which is no photo."""
+    if isinstance(name, bytes):  # called for every name of a walk
         return name.endswith(b".captmp") and is_temporary(os.fsdecode(name))
     return _NAME.fullmatch(name) is not None
 
@@ -70,14 +69,12 @@ class Temporary:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
             self._close_writer()
             self._remove()
         finally:
-            self.file.__exit__(kind, error, trace)
+            self.file.__exit__(*error)
 
     @property
     def writer(self) -> int:

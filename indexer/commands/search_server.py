@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 from indexer.commands.finding import Finding, Verdict
 from indexer.errors import SetupError
-from indexer.search.meilisearch.administration import TESTED_VERSION, Administration, KeyRefused, NoMasterKey
-from indexer.search.meilisearch.key_making import make_keys
+from indexer.search.meilisearch.administration import TESTED_VERSION, Administration, KeyRefused, NoMasterKey, make_keys
 from indexer.search.meilisearch.keys import Keys, indexes_of, keys_of, keys_path
 from indexer.settings import Settings
 

@@ -1,7 +1,7 @@
 """Bytes of a photo in, its picture out: upright, in sRGB, already scaled down.
 
 Pillow and pillow-heif are used here and nowhere else in the indexer's reading, and every failure of theirs leaves as
-`UnreadablePhoto`. The kind of a file is told by its first bytes; its name decides nothing.
+`UnreadablePhoto`. The kind of a file is that of its first bytes, whatever its name.
 
 A JPEG that breaks off is shown as far as it goes where at least half of its rows came through, and `OpenedImage.damage`
 says so; with less, and in every other format, a file that breaks off is unreadable.
@@ -81,7 +81,7 @@ class OpenedImage:
     damage: str | None = None
 
     def size(self, orientation: int) -> tuple[int, int]:
-        """Width and height in pixels once upright; of a RAW file its sensor's picture, where it tells."""
+        """Width and height in pixels once upright; of a RAW file those of the sensor, where it says them."""
         width, height = (self.raw.size if self.raw and self.raw.size else None) or self.stored_size
         turned = orientation >= 5 and not self.upright
         return (height, width) if turned else (width, height)
@@ -247,7 +247,7 @@ def _decoder_errors(code: ReasonCode, size: tuple[int, int] | None = None) -> It
             yield
     except UnreadablePhoto:
         raise
-    except Exception as error:  # decoders raise whatever comes to hand: OSError, SyntaxError, struct.error, ...
+    except Exception as error:  # decoders raise all kinds of errors: OSError, SyntaxError, struct.error, ...
         if _is_out_of_memory(error, size):
             raise TooLittleMemory(size) from error
         raise UnreadablePhoto(code, detail=_detail(error)) from error
@@ -260,7 +260,7 @@ def _detail(error: Exception) -> str:
 
 
 def _clear_errno() -> None:
-    """What was short of memory before now is no longer known."""
+    """Forgets earlier failures to allocate memory."""
     location = _errno_function()
     if location is not None:
         location().contents.value = 0
@@ -276,7 +276,7 @@ def _is_out_of_memory(error: Exception, size: tuple[int, int] | None) -> bool:
     if isinstance(error, MemoryError) or (location is not None and location().contents.value == errno.ENOMEM):
         return True
     message = str(error)
-    if "security limit" in message.lower():  # libheif's own, of what no sound file asks for
+    if "security limit" in message.lower():  # libheif's own limit, which no sound file reaches
         return False
     return bool(_MEMORY_MESSAGES.search(message)) or (
         size is not None and not _has_room(size[0] * size[1] * _BYTES_A_PIXEL)

@@ -1,7 +1,7 @@
 """The JPEG preview that cameras embed in RAW files: CR2, NEF, ARW, DNG, ORF, RW2, PEF, SRW (TIFF), CR3 and RAF.
 
-A small bounded scan of our own: nothing is decoded here, and whatever makes no sense is passed over. A RAW file is
-told from an ordinary TIFF by what it holds, not by its name.
+A bounded scan: nothing is decoded, and what makes no sense is skipped. A RAW file differs from an ordinary TIFF by what
+it holds, not by its name.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class RawFile:
     """What a RAW file shows without being developed.
 
     `previews` are (start, end, width_px, height_px) of JPEGs in the file, the largest first. `size` is the sensor's
-    picture where it is told. `exif` is the TIFF block with its metadata; `extra` are CR3's separate Exif and GPS.
+    picture, where known. `exif` is the TIFF block with its metadata; `extra` are CR3's separate Exif and GPS.
     """
 
     previews: tuple[tuple[int, int, int, int], ...]

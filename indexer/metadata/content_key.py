@@ -9,7 +9,7 @@ not cost a second captioning.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import blake2b
 
 from indexer.formats import heif_tail
@@ -58,7 +58,7 @@ def _jpeg_spans(data: bytes) -> list[Span]:
     spans = [(part.start, part.end) for part in parts if not _is_jpeg_metadata(part.kind)]
     if EOI not in kinds and parts[-1].end < len(data):  # cut off or damaged: whatever is left may be picture
         spans.append((parts[-1].end, len(data)))
-    return list(_join(iter(spans)))
+    return spans
 
 
 def _is_jpeg_metadata(kind: int | bytes) -> bool:
@@ -70,25 +70,11 @@ def _png_spans(data: bytes) -> list[Span]:
     if not parts or parts[-1].kind != b"IEND":
         return []
     # Bit 5 of the first letter tells ancillary chunks from critical ones (PNG third edition, 5.4).
-    return list(_join((p.start, p.end) for p in parts if isinstance(p.kind, bytes) and not p.kind[0] & 0x20))
+    return [(p.start, p.end) for p in parts if isinstance(p.kind, bytes) and not p.kind[0] & 0x20]
 
 
 def _webp_spans(data: bytes) -> list[Span]:
     return [(part.start, part.end) for part in riff_parts(data) if part.kind in _WEBP_PICTURE]
-
-
-def _join(spans: Iterator[Span]) -> Iterator[Span]:
-    """Neighbours as one span: a PNG may have thousands of small IDAT chunks."""
-    current: Span | None = None
-    for start, end in spans:
-        if current and current[1] == start:
-            current = (current[0], end)
-        else:
-            if current:
-                yield current
-            current = (start, end)
-    if current:
-        yield current
 
 
 _KINDS = (

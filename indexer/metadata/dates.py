@@ -75,12 +75,13 @@ _NAME_AND_DAY = re.compile(
 _ONLY_NAME = re.compile(rf"{_NAME}\.?,? +{_OF}([0-9]{{4}})(?![0-9])", re.IGNORECASE)
 _ABOUT = re.compile(r"(?:circa|ca\.?|c\.|um|vers|about|~) *(?=\d{4}(?!\d))", re.ASCII | re.IGNORECASE)
 _UNIX = re.compile(r"(1\d{9})(\d{3})?", re.ASCII)
+_HALVES = r"上午|下午|午前|午後|오전|오후"
 _CLOCK = re.compile(
-    r"[T,_日 :\-]*(?P<before>上午|下午|午前|午後|오전|오후)? *"
+    rf"[T,_日 :\-]*(?P<before>{_HALVES})? *"
     r"(?:(?P<hour>\d\d|\d| \d)(?P<sign>[:.h\-])(?P<minute>\d\d|\d(?=[:.])| \d)"
     r"(?:(?:(?P=sign)|m)(?P<second>\d\d| \d)?(?:[.,](?P<part>\d{1,9}))?)?"
     r"|(?P<packed>\d{4}(?:\d\d)?)(?!\d))"
-    r"(?! ?\d)s? *(?P<half>[AaPp]\.? ?[Mm]\b\.?|上午|下午|午前|午後|오전|오후)?",
+    rf"(?! ?\d)s? *(?P<half>[AaPp]\.? ?[Mm]\b\.?|{_HALVES})?",
     re.ASCII,
 )
 _AFTERNOON = frozenset({"pm", "下午", "午後", "오후"})
@@ -91,7 +92,6 @@ _OFFSET = re.compile(r"(?:GMT|UTC)?([+-])(\d{1,2}):?(\d{2})?", re.ASCII)  # Appl
 _MONTH_DIGITS, _DAY_DIGITS = r"(?P<month>0[1-9]|1[0-2])", r"(?P<day>0[1-9]|[12]\d|3[01])"
 _YEAR_DIGITS = r"(?P<year>(?:18|19|20)\d\d)"
 _PACKED_DAY = rf"(?P<year>(?:19[89]|20\d)\d){_MONTH_DIGITS}{_DAY_DIGITS}"
-_HALVES = r"上午|下午|午前|午後|오전|오후"
 _NAME_TIME = (
     r"(?:[ _T,@\-]*(?:(?:at|um|à|a las|alle(?: ore)?|ore|om|kl\.?|às|saat|klo|в|am|le)[ _\-]+)?"
     rf"(?P<before>{_HALVES})? ?(?:"
@@ -169,7 +169,7 @@ def _day_by_name(text: str) -> tuple[tuple[int, int, int], str] | None:
 
 
 def _month_and_day(first: int, sign: str, second: int) -> tuple[int, int]:
-    """Month and day where they stand before the year; of `06:01:1998` nobody knows which is which."""
+    """Month and day where they stand before the year; 0, 0 for `06:01:1998`, which may be either."""
     if sign == ":" and max(first, second) <= 12:
         return 0, 0
     month_first = second > 12 or (sign == "/" and first <= 12)
@@ -253,7 +253,7 @@ def zone(offset: str | None) -> timezone | None:
 
 
 def date_in_name(name: str) -> PhotoDate | None:
-    """The date in a file's name; None where there is none, and for a scan, whose name tells when it was scanned."""
+    """The date in a file's name; None where there is none, and for a scan, whose name has the date of scanning."""
     stem = name.rpartition(".")[0].replace("\u202f", " ").strip()
     if _SCAN.match(stem):
         return None

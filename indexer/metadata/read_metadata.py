@@ -70,8 +70,8 @@ def read_metadata(
 
 
 def text_digests(data: bytes, path: Path, sidecars: Sequence[bytes]) -> frozenset[str]:
-    """Of every text in a file and its sidecars that is not nobody's: what a correction's mark remembers as older than
-    it (`Mark.overrules`). Raises `UnreadablePhoto`."""
+    """The digests of every text that a person or program wrote into a file and its sidecars: a correction's mark keeps
+    them as those older than it (`Mark.overrules`). Raises `UnreadablePhoto`."""
     blocks = find_blocks(data, open_image(data, suffix=path.suffix, max_pixels_mp=math.inf))
     packets = [found for raw in (blocks.xmp, *sidecars) if (found := read_xmp(raw))]
     return _digests(text for text in _CaptionTexts.of(blocks, packets).texts if not text.is_nobodys)
@@ -160,22 +160,22 @@ class _CaptionTexts:
         return cls((*of_sidecars, *of_file), tuple(mark for mark in marks if mark is not None))
 
     def person_caption(self, marks: Sequence[Mark]) -> str | None:
-        """A person's words that none of these marks vouches for."""
+        """The first text of a person's, which none of these marks names as ours."""
         return _first_clean((words.text for words in self.person_texts(marks)), CAPTION_CHARACTERS)
 
     def person_texts(self, marks: Sequence[Mark]) -> Iterator[FieldText]:
-        """Every text of a person's that none of these marks vouches for."""
+        """Every text of a person's: none of these marks names it as ours."""
         ours = {mark.digest for mark in marks}
         return (text for text in self.texts if not text.is_nobodys and digest(text.text) not in ours)
 
     @property
     def typed_caption(self) -> str | None:
-        """What was typed on our page."""
+        """The text of a correction, typed on our page."""
         own = _clean(self.find_own_caption(CaptionBy.PERSON))
         return own.text if own is not None else None
 
     def find_own_caption(self, by: CaptionBy) -> FileCaption | None:
-        """A text that a mark vouches for."""
+        """The text that a mark names as ours."""
         return find_own(self.texts, [mark for mark in self.marks if mark.by is by])
 
 
@@ -263,7 +263,7 @@ def _iso(exif: ExifValues) -> int | None:
 
 def _position(exif: ExifValues, inside: Sequence[Xmp], beside: Sequence[Xmp]) -> Position | None:
     """A sidecar's place, else that of the file's EXIF, else that of its XMP."""
-    of_exif = _checked_position(
+    of_exif = Position.checked(
         degrees(exif.gps.get(GPSIFD.GPSLatitude), exif.gps.get(GPSIFD.GPSLatitudeRef), "NS"),
         degrees(exif.gps.get(GPSIFD.GPSLongitude), exif.gps.get(GPSIFD.GPSLongitudeRef), "EW"),
         _altitude_m(exif),
@@ -273,15 +273,7 @@ def _position(exif: ExifValues, inside: Sequence[Xmp], beside: Sequence[Xmp]) ->
 
 
 def _xmp_position(xmp: Xmp) -> Position | None:
-    return _checked_position(_xmp_degrees(xmp.latitude, "NS"), _xmp_degrees(xmp.longitude, "EW"), None)
-
-
-def _checked_position(latitude: float | None, longitude: float | None, altitude_m: float | None) -> Position | None:
-    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
-        return None
-    if latitude == 0 and longitude == 0:  # what receivers write that have found nothing
-        return None
-    return Position(latitude, longitude, altitude_m)
+    return Position.checked(_xmp_degrees(xmp.latitude, "NS"), _xmp_degrees(xmp.longitude, "EW"), None)
 
 
 def _altitude_m(exif: ExifValues) -> float | None:
@@ -301,7 +293,7 @@ def _xmp_degrees(written: str | None, directions: str) -> float | None:
 
 
 def _rating(exif: ExifValues, packets: Sequence[Xmp], of_google: int | None) -> int | None:
-    """-1 (rejected) .. 5 stars; 0 is a rating of its own only where nobody says more."""
+    """-1 (rejected) .. 5 stars; 0 counts only where no other rating is given."""
     given = [_stars(xmp.rating) for xmp in packets] + [_stars_of_percent(xmp.rating_percent) for xmp in packets]
     given += [_stars(integer(exif.image.get(ImageIFD.Rating)))]
     given += [_stars_of_percent(integer(exif.image.get(ImageIFD.RatingPercent)))]
@@ -333,7 +325,7 @@ def _titles(exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp]) -> Iterat
 
 
 def _keywords(exif: ExifValues, iptc: IptcTexts, packets: Sequence[Xmp]) -> Iterator[str]:
-    """Words from everywhere; names of people are not said twice."""
+    """The keywords of all blocks, without the names of people."""
     names = {name.strip().casefold() for xmp in packets for name in xmp.people}
     words = [word for xmp in packets for word in xmp.keywords]
     words += [*iptc.get(KEYWORD, ()), *(xp_text(exif.image.get(ImageIFD.XPKeywords)) or "").split(";")]

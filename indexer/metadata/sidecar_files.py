@@ -60,7 +60,7 @@ _EDITED = re.compile(rf"(.+?)[ -]+(?:{'|'.join(map(re.escape, _EDITED_WORDS))})(
 _LONGEST_NAME = 51
 _CUT_EDIT = re.compile(r"(.+)-(.*?)(\(\d{1,4}\))?")
 _CUT_WORDS = frozenset(word[:length] for word in _EDITED_WORDS for length in range(len(word)))
-# The listing of a folder that changed a moment ago may be older than its time of change tells.
+# A folder that changed a moment ago may change again without its mtime moving.
 _COARSEST_CLOCK_NS = 3_000_000_000
 
 MOST_JSON_BYTES = 1_000_000
@@ -70,7 +70,7 @@ _KEYS = frozenset({"photoTakenTime", "geoData", "geoDataExif", "description", "p
 
 
 def is_sidecar_name(name: bytes) -> bool:
-    """Whether a file of this name may speak of a photo beside it."""
+    """Whether a file of this name may be a photo's sidecar."""
     return name[-4:].lower() == XMP or name[-5:].lower() == JSON
 
 
@@ -127,8 +127,8 @@ def find_takeout_files(path: Path) -> list[tuple[Path, bool]]:
 
 
 def sidecars_named_after(path: Path, inside: Listing | None = None) -> list[Path]:
-    """Every file beside a photo that may speak of it by its name without regard to letter case, in order of names.
-    `inside` is what `sidecars_in` said of the folder, where that is known."""
+    """Every file beside a photo that may be its sidecar by its name, in any letter case, in order of names.
+    `inside` is the result of `sidecars_in` for the folder, where that is known."""
     folder, name = os.path.split(os.fsencode(path))
     inside = sidecars_in(folder) if inside is None else inside
     wanted = {*xmp_names(name), *(takeout_names(name) if any(other.endswith(JSON) for other in inside) else ())}
@@ -192,7 +192,7 @@ def _is_another_file(other: bytes, photo: bytes) -> bool:
 def sidecars_in(folder: bytes) -> Listing:
     """The names of a folder's sidecars by their names in lower case; none where it can't be listed.
 
-    Every photo of a folder asks: a listing is kept for as long as the folder does not change.
+    Called for every photo of a folder: a listing is kept for as long as the folder does not change.
     """
     try:
         status = os.stat(folder or b".")
@@ -282,11 +282,8 @@ def _takeout_position(value: object) -> Position | None:
     if not isinstance(value, Mapping):
         return None
     latitude, longitude, altitude_m = (_number(value.get(name)) for name in ("latitude", "longitude", "altitude"))
-    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
-        return None
-    if latitude == 0 and longitude == 0:  # what Google writes of a photo without a place
-        return None
-    return Position(latitude, longitude, altitude_m if altitude_m and -1e4 <= altitude_m <= 1e5 else None)
+    known_altitude_m = altitude_m if altitude_m and -1e4 <= altitude_m <= 1e5 else None
+    return Position.checked(latitude, longitude, known_altitude_m)
 
 
 def _number(value: Any) -> float | None:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from captioner import Caption
@@ -85,9 +84,7 @@ class PhotoProcesses:
             self._running = starting.pop_all()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._running.aclose()
 
     @property
@@ -96,7 +93,7 @@ class PhotoProcesses:
         return [child.pid for child in self._children if child.pid is not None]
 
     async def read(self, path: Path) -> Reading:
-        """Everything one look at a file gives. Raises `UnreadablePhoto` or `PhotoVanished`."""
+        """All that is read of a file. Raises `UnreadablePhoto` or `PhotoVanished`."""
         reply = await self._ask({"do": "read", "path": str(path)})
         return unpack_reading(reply.header, reply.payload)
 

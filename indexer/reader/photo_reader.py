@@ -6,7 +6,7 @@ import errno
 import logging
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -19,12 +19,12 @@ from indexer.captions.journal import Journal
 from indexer.captions.sidecar import is_of_another, sidecars_of
 from indexer.errors import PhotoDenied, PhotoNotGiven, PhotoTooHeavy, PhotoVanished, UnreadablePhoto
 from indexer.formats.xmp import MOST_BYTES
-from indexer.images.decode import TooLittleMemory, decode, open_image, shrink
+from indexer.images.decode import OpenedImage, TooLittleMemory, decode, open_image, shrink
 from indexer.metadata.content_key import content_key
 from indexer.metadata.photo_json import caption_from_json, metadata_to_json, stamp_from_json, stamp_to_json
 from indexer.metadata.read_metadata import read_metadata
 from indexer.metadata.sidecar_files import MOST_JSON_BYTES, Takeout, find_takeout_files, read_takeout
-from indexer.model import FileStamp, PhotoMetadata, Reading, ThumbnailSize
+from indexer.model import FileStamp, PhotoMetadata, Reading, ThumbnailSize, Written
 from indexer.reader.photo_requests import Header, ReaderOptions, pack_reading, pack_undone, pack_written
 from indexer.reasons import ReasonCode
 
@@ -46,18 +46,12 @@ class PhotoReader:
     def __init__(self, options: ReaderOptions) -> None:
         self._options = options
         self._journal = Journal.in_dir(Path(options.data_dir))
-        self._answers: dict[str, Callable[[Mapping[str, Any], bytes], tuple[Header, bytes]]] = {
-            "read": self._read,
-            "read_metadata": self._read_metadata,
-            "pixels_of": self._pixels_of,
-            "write_caption": self._write_caption,
-            "undo_caption": self._undo_caption,
-        }
+        self._sidecar_dir = None if options.sidecar_dir is None else Path(options.sidecar_dir)
 
     def answer(self, header: Mapping[str, Any], payload: bytes) -> tuple[Header, bytes]:
         """The reply to one request. Raises `PhotoError` about the photo, `SetupError` about the journal."""
         try:
-            return self._answers[header["do"]](header, payload)
+            return self._answer(header, payload)
         except MemoryError as error:
             raise self._too_little_memory(None) from error
         except TooLittleMemory as error:
@@ -76,22 +70,24 @@ class PhotoReader:
         )
 
     def read(self, path: Path) -> Reading:
-        """The whole look at one file: read once, decoded once. Raises `UnreadablePhoto` or `PhotoVanished`."""
-        options = self._options
-        data, stamp = read_photo_file(path, max_file_mb=options.max_file_mb)
-        key = content_key(data)
-        opened = open_image(data, suffix=path.suffix, max_pixels_mp=options.max_pixels_mp, preview_px=options.screen_px)
-        metadata = read_metadata(data, path, self._sidecars(path), takeout=self._takeout(path), opened=opened)
-        image = decode(opened, options.screen_px, metadata.orientation)
-        metadata = replace(metadata, damage=opened.damage)
-        return Reading(key, metadata, stamp, self._thumbnails(image), self._pixels(image))
+        """All that is read of one file: read once, decoded once. Raises `UnreadablePhoto` or `PhotoVanished`."""
+        key, opened, metadata, stamp = self._open(path)
+        image = decode(opened, self._options.screen_px, metadata.orientation)
+        grid = shrink(image, self._options.grid_px)
+        thumbnails = {ThumbnailSize.GRID: _webp(grid), ThumbnailSize.SCREEN: _webp(image)}
+        return Reading(key, replace(metadata, damage=opened.damage), stamp, thumbnails, self._pixels(image))
 
     def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
         """Content key, metadata and stamp; nothing is decoded. Raises as `read` does."""
-        data, stamp = read_photo_file(path, max_file_mb=self._options.max_file_mb)
-        opened = open_image(data, suffix=path.suffix, max_pixels_mp=self._options.max_pixels_mp)
+        key, _, metadata, stamp = self._open(path)
+        return key, metadata, stamp
+
+    def _open(self, path: Path) -> tuple[str, OpenedImage, PhotoMetadata, FileStamp]:
+        options = self._options
+        data, stamp = read_photo_file(path, max_file_mb=options.max_file_mb)
+        opened = open_image(data, suffix=path.suffix, max_pixels_mp=options.max_pixels_mp, preview_px=options.screen_px)
         metadata = read_metadata(data, path, self._sidecars(path), takeout=self._takeout(path), opened=opened)
-        return content_key(data), metadata, stamp
+        return content_key(data), opened, metadata, stamp
 
     def pixels_of(self, webp: bytes) -> bytes:
         """The model's input from a cached screen thumbnail. Raises `UnreadablePhoto` for anything else."""
@@ -99,7 +95,7 @@ class PhotoReader:
         return self._pixels(decode(opened, self._options.screen_px, orientation=1))
 
     def _sidecars(self, path: Path) -> list[bytes]:
-        """Every sidecar of the photo that can be read, ours first; one that can't is as good as none."""
+        """Every sidecar of the photo that can be read, ours first."""
         places = sidecars_of(path, self._sidecar_dir)
         found = ((place, _read_beside(place, MOST_BYTES)) for place in places)
         return [data for place, data in found if data is not None and not is_of_another(place, data, path)]
@@ -113,25 +109,27 @@ class PhotoReader:
                 return found
         return None
 
-    def _thumbnails(self, screen: Image) -> dict[ThumbnailSize, bytes]:
-        grid = shrink(screen, self._options.grid_px)
-        return {ThumbnailSize.GRID: _webp(grid), ThumbnailSize.SCREEN: _webp(screen)}
-
     def _pixels(self, image: Image) -> bytes:
         return squash(image, self._options.input_px).tobytes() if self._options.input_px else b""
 
-    def _read(self, header: Mapping[str, Any], _: bytes) -> tuple[Header, bytes]:
-        return pack_reading(self.read(Path(header["path"])))
+    def _answer(self, header: Mapping[str, Any], payload: bytes) -> tuple[Header, bytes]:
+        match header["do"]:
+            case "read":
+                return pack_reading(self.read(Path(header["path"])))
+            case "read_metadata":
+                key, metadata, stamp = self.read_metadata(Path(header["path"]))
+                return {"content_key": key, "metadata": metadata_to_json(metadata), "stamp": stamp_to_json(stamp)}, b""
+            case "pixels_of":
+                return {}, self.pixels_of(payload)
+            case "write_caption":
+                return pack_written(self._write_caption(header)), b""
+            case "undo_caption":
+                return pack_undone(self._undo_caption(header)), b""
+            case unknown:
+                raise ValueError(f"no such request: {unknown}")
 
-    def _read_metadata(self, header: Mapping[str, Any], _: bytes) -> tuple[Header, bytes]:
-        key, metadata, stamp = self.read_metadata(Path(header["path"]))
-        return {"content_key": key, "metadata": metadata_to_json(metadata), "stamp": stamp_to_json(stamp)}, b""
-
-    def _pixels_of(self, _: Mapping[str, Any], payload: bytes) -> tuple[Header, bytes]:
-        return {}, self.pixels_of(payload)
-
-    def _write_caption(self, header: Mapping[str, Any], _: bytes) -> tuple[Header, bytes]:
-        written = caption_file.write_caption(
+    def _write_caption(self, header: Mapping[str, Any]) -> Written:
+        return caption_file.write_caption(
             Path(header["path"]),
             caption_from_json(header["caption"]),
             stamp=stamp_from_json(header["stamp"]),
@@ -142,10 +140,9 @@ class PhotoReader:
             journal=self._journal,
             roots=[Path(root) for root in header["roots"]],
         )
-        return pack_written(written), b""
 
-    def _undo_caption(self, header: Mapping[str, Any], _: bytes) -> tuple[Header, bytes]:
-        undone = caption_file.undo_caption(
+    def _undo_caption(self, header: Mapping[str, Any]) -> caption_file.Undone:
+        return caption_file.undo_caption(
             Path(header["path"]),
             journal=self._journal,
             sidecar_dir=self._sidecar_dir,
@@ -155,11 +152,6 @@ class PhotoReader:
             machine_only=header["machine_only"],
             vouched=header["vouched"],
         )
-        return pack_undone(undone), b""
-
-    @property
-    def _sidecar_dir(self) -> Path | None:
-        return None if self._options.sidecar_dir is None else Path(self._options.sidecar_dir)
 
 
 def _read_beside(place: Path, max_bytes: int) -> bytes | None:

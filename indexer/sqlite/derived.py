@@ -1,6 +1,6 @@
 """A database that the catalogue and the photos can make again: what is wrong with its file is no reason to stop.
 
-A file that is damaged, or a newer recollect's, is set aside under its name with the date, and begun anew; so is one
+A file that is damaged, or a newer recollect's, is set aside under its name with the date, and made again; so is one
 that was deleted or replaced while it was open. Of several that were set aside the latest is kept: they may be large.
 
 The file is renamed before its connections are closed: SQLite then leaves the files beside the new one alone, also in
@@ -54,25 +54,25 @@ class DerivedDatabase(Database):
 
     @property
     def reader(self) -> sqlite3.Connection:
-        """As `Database.reader`; where this thread needs another connection, a lost file is begun anew first."""
+        """As `Database.reader`; where this thread needs another connection, a lost file is made again first."""
         if getattr(self._local, "of", None) != self._times_opened:
             self.recreate_if_lost()
         return super().reader
 
     @property
     def times_opened(self) -> int:
-        """Another number after the file was begun anew."""
+        """Another number after the file was made again."""
         return self._times_opened
 
     def recreate_if_lost(self) -> bool:
-        """Begins anew where the file was deleted or replaced; returns whether it was."""
+        """Makes the file again where it was deleted or replaced; returns whether it was."""
         if not self._repairs or not self.is_lost or not self._has_its_folder():
             return False
         return self._recreate(self._times_opened, "was deleted or replaced")
 
     def check(self, *, most_bytes: int | None = None) -> str | None:
-        """Looks through the whole file, unless it is larger than `most_bytes`, and begins it anew where it is damaged;
-        then returns what was wrong."""
+        """Checks the whole file, unless it is larger than `most_bytes`, and makes it again where it is damaged; returns
+        what was wrong."""
         opened, damage = self._times_opened, self.damage(most_bytes=most_bytes)
         if damage is not None and self._repairs:
             self._recreate(opened, f"is damaged ({damage})")
@@ -80,7 +80,7 @@ class DerivedDatabase(Database):
 
     @contextmanager
     def recreating_if_damaged(self) -> Iterator[None]:
-        """Inside, an error that says that the file is damaged has it begun anew, and is raised all the same."""
+        """Inside, an error that says that the file is damaged has it made again, and is raised all the same."""
         opened = self._times_opened
         try:
             yield
@@ -97,7 +97,7 @@ class DerivedDatabase(Database):
             return False
 
     def _recreate(self, opened: int, why: str) -> bool:
-        """Once for each opening, whoever comes first. Raises `StorageError` where it can't be begun anew."""
+        """Once for each opening: the first thread does it. Raises `StorageError` where it can't be made again."""
         with self._watch_lock, self._write_lock:
             if self._closed or opened != self._times_opened:
                 return False

@@ -1,4 +1,4 @@
-"""What SQLite's errors mean for the set-up, and how to mend it."""
+"""What SQLite's errors mean for the set-up, and how to repair it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def is_damage(error: BaseException) -> bool:
 
 
 def keeps_from_writing(error: BaseException) -> bool:
-    """Whether it could be read all the same: a full disk, a read-only one, or a file of somebody else's."""
+    """Whether it could be read all the same: a full disk, a read-only one, or another user's file."""
     return _code(error) & 0xFF in _DENIED | {_FULL, _IO_ERROR} and not is_damage(error)
 
 
@@ -85,7 +85,7 @@ def waiting_message(error: BaseException, data_dir: Path) -> Message:
 
 
 def hint_for(error: BaseException, catalogue: Path) -> Message:
-    """How to mend what an error of the catalogue's file says."""
+    """How to repair what an error of the catalogue's file says."""
     code = _code(error)
     if is_damage(error):
         return rebuild_hint(catalogue)

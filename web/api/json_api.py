@@ -20,7 +20,7 @@ from indexer.correction import UnusableCorrection
 from indexer.errors import SetupError
 from indexer.message import N_, Message
 from indexer.model import LISTED_FILES, Photo, PhotoFile, iso_date
-from indexer.places.lookup import places_of
+from indexer.places import places_of
 from indexer.reasons import Reason
 from indexer.search import FilterError, Hit
 from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, in_database_thread

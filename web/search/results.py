@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from indexer.message import N_
 from indexer.model import DatePrecision, PhotoSummary, iso_date
-from indexer.places.names import Place, places_named
+from indexer.places import Place, places_named
 from indexer.search import FacetCount, FilterError, SearchBackend, Sort
 from indexer.search.filters import checked, near_circle, near_place
 from web.i18n.language import gettext, ngettext, translate

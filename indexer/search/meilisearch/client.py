@@ -10,18 +10,18 @@ from typing import Any
 
 from indexer.search.matching import Term
 from indexer.search.meilisearch.connection import Connection, Refusal
-from indexer.search.meilisearch.filters import Values
-from indexer.search.meilisearch.index_settings import FACET
-from indexer.search.meilisearch.request import RequestWords
+from indexer.search.meilisearch.layout import FACET
+from indexer.search.meilisearch.request import FacetValues, RequestWords
 
 Json = Mapping[str, Any]
 _FRESH_S = 2.0
+_KEY = "search"
 _EMBEDDER = re.compile(r"embedder with name `([^`]+)`")
 
 
 @dataclass(slots=True)
 class _Cache:
-    """What was counted before; photos trickle in, so it is believed for a while only."""
+    """What was counted before; it is kept for a while only, as photos are added."""
 
     counts: dict[Term, int] = field(default_factory=dict)
     size: int | None = None
@@ -32,28 +32,27 @@ class _Cache:
 class SearchClient:
     """Asks `index` with a key for searching. Thread-safe. Methods raise `SearchError`."""
 
-    def __init__(self, connection: Connection, key: str, index: str, *, cache_s: float) -> None:
+    def __init__(self, connection: Connection, index: str, *, cache_s: float) -> None:
         self._connection = connection
-        self._key = key
         self.index = index
         self._cache_s = cache_s
         self._cached = _Cache()
         self._written = 0
-        self.values = Values(self._values_of)
+        self.values = FacetValues(self._values_of)
 
     def data_version(self) -> str:
         """Another text after `invalidate`, and every `_FRESH_S` seconds, as another process may be writing."""
         return f"{self._written} {time.monotonic() // _FRESH_S}"
 
     def invalidate(self) -> None:
-        """Says that the index holds something else now."""
+        """To be called when the index has changed."""
         self._written += 1
         self._cached = _Cache(until_s=self._cached.until_s)
         self.values.invalidate(proper_names=False)
 
     def similar(self, request: Json) -> Json:
         """The server's answer to a request for similar documents."""
-        response: Json = self._connection.post(f"/indexes/{self.index}/similar", request, key=self._key)
+        response: Json = self._connection.call("POST", f"/indexes/{self.index}/similar", request, key=_KEY)
         return response
 
     def expire(self) -> None:
@@ -66,8 +65,12 @@ class SearchClient:
         """The server's answers to several search requests, in one exchange."""
         if not requests:
             return []
-        response = self._connection.post("/multi-search", {"queries": list(requests)}, key=self._key)
+        response = self._connection.call("POST", "/multi-search", {"queries": list(requests)}, key=_KEY)
         return list(response["results"])
+
+    def search(self, words: RequestWords, **more: Any) -> Json:
+        """The server's answer to one search request."""
+        return self.ask([words.to_request(self.index, **more)])[0]
 
     def count_photos(self, terms: Iterable[Term], more: Sequence[Json] = ()) -> tuple[dict[Term, int], list[Json]]:
         """How many photos have each of `terms` as typed, and the answers to `more`, asked along with it."""
@@ -94,12 +97,12 @@ class SearchClient:
         """How many photos there are."""
         known = self._cached
         if known.size is None:
-            known.size = total_of(self.ask([RequestWords().to_request(self.index, limit=0)])[0])
+            known.size = total_of(self.search(RequestWords(), limit=0))
         return known.size
 
     def _values_of(self, facets: Sequence[str]) -> Mapping[str, Iterable[str]]:
-        request = RequestWords().to_request(self.index, limit=0, facets=[f"{FACET}{facet}" for facet in facets])
-        counted = self.ask([request])[0]["facetDistribution"]
+        answer = self.search(RequestWords(), limit=0, facets=[f"{FACET}{facet}" for facet in facets])
+        counted = answer["facetDistribution"]
         return {facet: counted.get(f"{FACET}{facet}", {}) for facet in facets}
 
 

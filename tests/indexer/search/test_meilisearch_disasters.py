@@ -30,7 +30,7 @@ from indexer.jobs.search_feed import FeedSteps, SearchFeed
 from indexer.model import JobKind
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.meilisearch import MeilisearchSearch
-from indexer.search.meilisearch.key_making import make_keys
+from indexer.search.meilisearch.administration import make_keys
 from indexer.search.meilisearch.keys import keys_of
 from indexer.search.query import parse
 from indexer.settings import Settings

@@ -20,8 +20,14 @@ from aiohttp.test_utils import TestServer
 from meilisearch.errors import MeilisearchApiError
 
 from indexer.errors import SearchError, SettingsError
-from indexer.search.meilisearch.administration import Administration, KeyRefused, NoMasterKey
-from indexer.search.meilisearch.key_making import ACTIONS, make_keys, uid_of
+from indexer.search.meilisearch.administration import (
+    ACTIONS,
+    Administration,
+    KeyRefused,
+    NoMasterKey,
+    make_keys,
+    uid_of,
+)
 from indexer.search.meilisearch.keys import Keys, indexes_of, keep_keys, keys_of, keys_path
 from indexer.settings import Settings
 from tests.meilisearch_server import MeilisearchServer, found_server

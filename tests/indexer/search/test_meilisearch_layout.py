@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 from indexer.search.fields import quantised
-from indexer.search.meilisearch.candidates import Candidates
-from indexer.search.meilisearch.index_settings import index_settings, settings_match
-from indexer.search.meilisearch.layout import FoundPhoto, embedder_of, escaped, to_server_json, unescaped
+from indexer.search.meilisearch.candidates import Candidates, FoundPhoto
+from indexer.search.meilisearch.layout import (
+    embedder_of,
+    escaped,
+    index_settings,
+    settings_match,
+    to_server_json,
+    unescaped,
+)
 from tests.indexer.search.test_search_contract import photo
 
 DOCUMENT = photo(
