@@ -42,7 +42,7 @@ def check_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo | None = N
     """
     known = _known_format(old)
     proves, _ = _CHECKS[known.open]
-    proves(old, new, own, undo=undo or (lambda data: known.open(data).bare()))
+    proves(old, new, own, undo=undo or (lambda data: known.open(data).without_caption()))
 
 
 def check_removal(old: bytes, new: bytes) -> None:

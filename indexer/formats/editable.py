@@ -14,7 +14,7 @@ from indexer.formats.png_photo import SIGNATURE, PngPhoto
 from indexer.formats.tiff_photo import TIFF_MAGIC, TIFF_SUFFIXES, TiffPhoto
 from indexer.formats.webp_photo import WebpPhoto
 from indexer.model import CaptionPlace, FileCaption
-from indexer.ownership.mark import FieldText, Mark, OwnCaption, find_foreign, find_own, find_persons
+from indexer.ownership.mark import FieldText, Mark, OwnCaption, find_foreign_text, find_own, find_user_text
 
 
 class EditablePhoto(Protocol):
@@ -37,13 +37,13 @@ class EditablePhoto(Protocol):
         """The place that our caption stands in; None where there is no mark of ours."""
 
     @property
-    def picture(self) -> str:
+    def picture_digest(self) -> str:
         """A digest of the image data: whether two states of a file show the same photo."""
 
     def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
         """The file with the caption. Raises `CaptionRefused` with the reason."""
 
-    def bare(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
+    def without_caption(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
         """The file without our caption, and without copies of it, in pieces; what it was before where its SHA-256 is
         one that a mark remembers.
 
@@ -119,11 +119,11 @@ def own_caption(photo: EditablePhoto | XmpFile) -> FileCaption | None:
     return find_own(photo.texts, photo.marks) if photo.marks else None
 
 
-def persons_caption(photo: EditablePhoto | XmpFile) -> FieldText | None:
+def user_caption(photo: EditablePhoto | XmpFile) -> FieldText | None:
     """The first text that a person put in, or made of ours. Raises `CaptionRefused` where one may be hidden."""
-    return find_persons(photo.texts, photo.marks)
+    return find_user_text(photo.texts, photo.marks)
 
 
-def foreign_caption(photo: EditablePhoto | XmpFile) -> FieldText | None:
+def foreign_text(photo: EditablePhoto | XmpFile) -> FieldText | None:
     """The first text that a person put in by another program than this one. Raises `CaptionRefused` as above."""
-    return find_foreign(photo.texts, photo.marks)
+    return find_foreign_text(photo.texts, photo.marks)

@@ -58,12 +58,12 @@ def read_exif(block: bytes | None) -> ExifValues:
     """
     if not block:
         return ExifValues()
-    values = _loaded(block)
-    astray = _astray(block)
-    return replace(values, exif={**astray, **values.exif}) if astray else values
+    values = _load(block)
+    misplaced = _misplaced_tags(block)
+    return replace(values, exif={**misplaced, **values.exif}) if misplaced else values
 
 
-def _astray(block: bytes) -> Tags:
+def _misplaced_tags(block: bytes) -> Tags:
     """Tags of the Exif IFD that stand in IFD0, as TIFF/EP (ISO 12234-2) has them, and careless programs."""
     try:
         order = byte_order(block)
@@ -76,7 +76,7 @@ def _astray(block: bytes) -> Tags:
     return {tag: value for tag, value in _by_pillow(block).image.items() if tag in known}
 
 
-def _loaded(block: bytes) -> ExifValues:
+def _load(block: bytes) -> ExifValues:
     if block[:2] in (b"II", b"MM") and _is_sound(block):
         try:
             found = piexif.load(block)
@@ -146,22 +146,22 @@ def _by_pillow(block: bytes) -> ExifValues:
             warnings.simplefilter("ignore")
             exif.load(b"Exif\0\0" + block)
             image = dict(exif)
-            return ExifValues(_plain(image), *(_plain(exif.get_ifd(pointer)) for pointer in _POINTERS))
+            return ExifValues(_as_piexif(image), *(_as_piexif(exif.get_ifd(pointer)) for pointer in _POINTERS))
     except Exception as error:
         log.debug("Pillow can't read an Exif block of %d bytes: %r", len(block), error)
         return ExifValues()
 
 
-def _plain(tags: Tags) -> Tags:
-    return {tag: _plain_value(value) for tag, value in tags.items()}
+def _as_piexif(tags: Tags) -> Tags:
+    return {tag: _value_as_piexif(value) for tag, value in tags.items()}
 
 
-def _plain_value(value: Any) -> Any:
+def _value_as_piexif(value: Any) -> Any:
     """Pillow's values as piexif gives them."""
     if isinstance(value, str):
         return value.encode("latin-1", "replace")
     if isinstance(value, tuple):
-        return tuple(_plain_value(part) for part in value)
+        return tuple(_value_as_piexif(part) for part in value)
     if hasattr(value, "numerator") and not isinstance(value, int):
         return int(value.numerator), int(value.denominator)
     return value

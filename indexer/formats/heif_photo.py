@@ -59,10 +59,12 @@ class HeifPhoto:
         self.data = data
         self._heif = read_heif(data)
         items = self._heif.items.values()
-        self._exif = [_Exif(item, *_parted(self._payload(item))) for item in items if item.kind == b"Exif"]
+        self._exif = [_Exif(item, *_split_payload(self._payload(item))) for item in items if item.kind == b"Exif"]
         self._iptc = [(item, self._payload(item)) for item in items if item.kind == b"iptc"]
         packets = {item.number: self._payload(item) for item in items if item.content_type.strip().lower() == _XMP_TYPE}
-        self._xmp = [_Xmp(self._heif.items[number], packet, _parsed(packet)) for number, packet in packets.items()]
+        self._xmp = [
+            _Xmp(self._heif.items[number], packet, _parse_or_none(packet)) for number, packet in packets.items()
+        ]
 
     # -- what it says
 
@@ -117,14 +119,14 @@ class HeifPhoto:
     def own_place(self) -> CaptionPlace | None:
         """The place that our caption stands in; None where there is no mark of ours."""
         digests = {mark.digest for mark in self.marks}
-        if any(digest(text.text) in digests for exif in self._exif for text in _ours_in(exif.block)):
+        if any(digest(text.text) in digests for exif in self._exif for text in _texts_in_own_tags(exif.block)):
             return CaptionPlace.EXIF
         return CaptionPlace.XMP if digests else None
 
     @property
-    def picture(self) -> str:
+    def picture_digest(self) -> str:
         """SHA-256 of the file without our own box: nothing less tells what a HEIF file shows."""
-        before = heif_tail.restored(self.data)
+        before = heif_tail.restore(self.data)
         return sha256(self.data if before is None else before)
 
     # -- writing
@@ -134,49 +136,49 @@ class HeifPhoto:
         check_file(self.data, self._heif, [xmp.packet for xmp in self._xmp])
         if place is CaptionPlace.EXIF:
             exif = _only(self._exif, "Exif block")
-            location, new = check_item(self._heif, exif.item), _with_exif(exif, own)
+            location, new = check_item(self._heif, exif.item), _edit_exif(exif, own)
         else:
             xmp = _only(self._xmp, "XMP packet")
-            location, new = check_item(self._heif, xmp.item), _with_xmp(xmp.packet, own)
+            location, new = check_item(self._heif, xmp.item), _edit_xmp(xmp.packet, own)
         return heif_tail.append_item(self.data, location, new, own.mark)
 
     # -- undoing
 
-    def bare(self, vouched: frozenset[str] = frozenset()) -> tuple[bytes]:
+    def without_caption(self, vouched: frozenset[str] = frozenset()) -> tuple[bytes]:
         """The file without our caption, in one piece: cut back to what it was, or, where another program has moved
         things since, with our texts taken out of the items where they stand. `vouched`: see `EditablePhoto`. Raises
         `CaptionRefused`."""
-        changes = self._stripped(vouched | {mark.digest for mark in self.marks})
+        changes = self._item_changes(vouched | {mark.digest for mark in self.marks})
         if not changes and not self._tails:
             return (self.data,)
-        before = heif_tail.restored(self.data)
-        if before is not None and _holds(before, changes):
+        before = heif_tail.restore(self.data)
+        if before is not None and _has_items(before, changes):
             return (before,)
-        return (self._in_place(changes),)
+        return (self._overwrite_items(changes),)
 
-    def _stripped(self, digests: frozenset[str]) -> list[tuple[Item, bytes]]:
+    def _item_changes(self, digests: frozenset[str]) -> list[tuple[Item, bytes]]:
         """Each item that holds something of ours, and its bytes without that."""
         blocks = [
-            (exif.item, exif.prefix + _left(tiff_edit.strip_caption(exif.block, digests)))
+            (exif.item, exif.prefix + _require_data(tiff_edit.strip_caption(exif.block, digests)))
             for exif in self._exif
             if tiff_edit.holds(exif.block, digests)
         ]
         packets = [
-            (xmp.item, _left(xmp_edit.strip_caption(xmp.packet, digests)))
+            (xmp.item, _require_data(xmp_edit.strip_caption(xmp.packet, digests)))
             for xmp in self._xmp
             if xmp.parsed is not None and xmp_edit.holds(xmp.parsed, digests)
         ]
-        iims = [(item, left) for item, iim in self._iptc if (left := iptc.iim_without(iim, digests))]
+        iims = [(item, remaining) for item, iim in self._iptc if (remaining := iptc.remove_from_iim(iim, digests))]
         return blocks + packets + iims
 
-    def _in_place(self, changes: list[tuple[Item, bytes]]) -> bytes:
+    def _overwrite_items(self, changes: list[tuple[Item, bytes]]) -> bytes:
         """No byte moves: what an item no longer needs becomes zeros that belong to nobody. An XMP packet that gets its
         white space back may take the place of our footer."""
         edited = bytearray(self.data)
         for tail in self._tails:
-            heif_tail.forget(edited, tail)
+            heif_tail.erase(edited, tail)
         for item, new in changes:
-            location = self._alone(item)
+            location = self._unshared_location(item)
             ((start, end),) = location.spans()
             room = max((tail.end for tail in self._tails if tail.start == end), default=end) - start
             if len(new) > room:
@@ -186,7 +188,7 @@ class HeifPhoto:
             edited[length.at : length.at + length.width] = len(new).to_bytes(length.width, "big")
         return bytes(edited)
 
-    def _alone(self, item: Item) -> Location:
+    def _unshared_location(self, item: Item) -> Location:
         """Where an item lies whose bytes, and our footer behind them, are nobody else's. Raises `CaptionRefused`."""
         location = check_item(self._heif, item)
         ((start, end),) = location.spans()
@@ -197,7 +199,7 @@ class HeifPhoto:
         return location
 
 
-def _parted(payload: bytes) -> tuple[bytes, bytes]:
+def _split_payload(payload: bytes) -> tuple[bytes, bytes]:
     """ISO/IEC 23008-12, A.2.1: four bytes say how far behind them the TIFF header stands. Not all writers keep to it:
     where it does not stand there, it is looked for."""
     at = 4 + int.from_bytes(payload[:4], "big")
@@ -207,14 +209,14 @@ def _parted(payload: bytes) -> tuple[bytes, bytes]:
     return payload[:at], payload[at:]
 
 
-def _parsed(packet: bytes) -> xmp_packet.Packet | None:
+def _parse_or_none(packet: bytes) -> xmp_packet.Packet | None:
     try:
         return xmp_packet.parse(packet)
     except xmp_packet.XmpError:
         return None
 
 
-def _ours_in(block: bytes) -> list[FieldText]:
+def _texts_in_own_tags(block: bytes) -> list[FieldText]:
     return [text for text in tiff.texts(block) if text.field != "UserComment"]
 
 
@@ -226,7 +228,7 @@ def _only(found: Sequence[_Part], what: str) -> _Part:
     return found[0]
 
 
-def _with_exif(exif: _Exif, own: OwnCaption) -> bytes:
+def _edit_exif(exif: _Exif, own: OwnCaption) -> bytes:
     if exif.prefix[4:] not in (b"", _EXIF_HEADER) or len(exif.prefix) != 4 + int.from_bytes(exif.prefix[:4], "big"):
         raise CaptionRefused(ReasonCode.EXIF_BEGINNING)
     block = tiff_edit.append_caption(exif.block, own, limit=_MAX_ITEM_BYTES)
@@ -235,20 +237,20 @@ def _with_exif(exif: _Exif, own: OwnCaption) -> bytes:
     return exif.prefix + block
 
 
-def _with_xmp(packet: bytes, own: OwnCaption) -> bytes:
+def _edit_xmp(packet: bytes, own: OwnCaption) -> bytes:
     if not xmp_edit.can_describe(packet):
         raise CaptionRefused(ReasonCode.XMP_DESCRIBES)
     return xmp_edit.splice(packet, own)
 
 
-def _left(stripped: Stripped) -> bytes:
+def _require_data(stripped: Stripped) -> bytes:
     """Raises `HeifError` where nothing is left: an item was there before us, so this is not our doing."""
     if stripped.data is None:
         raise HeifError("another program has changed the file since, and nothing would be left of an item of it")
     return stripped.data
 
 
-def _holds(before: bytes, changes: list[tuple[Item, bytes]]) -> bool:
+def _has_items(before: bytes, changes: list[tuple[Item, bytes]]) -> bool:
     """Whether a file that was cut back has the items as they are without our texts."""
     try:
         photo = HeifPhoto(before)

@@ -36,17 +36,17 @@ def captions_of_resources(resources: bytes) -> list[str]:
 
 def captions_of_iim(block: bytes) -> list[str]:
     """The texts of every 2:120 in IPTC-IIM without anything around it, whichever way its bytes are turned."""
-    return _texts(turned_right(block))
+    return _texts(fix_byte_order(block))
 
 
-def turned_right(block: bytes) -> bytes:
+def fix_byte_order(block: bytes) -> bytes:
     """IPTC-IIM from TIFF's tag 33723, which is often of type LONG: some programs then turn round each four bytes."""
     if block[:1] != _TAG_MARKER and block[3:4] == _TAG_MARKER:
-        return turned_round(block)
+        return swap_bytes(block)
     return block
 
 
-def turned_round(block: bytes) -> bytes:
+def swap_bytes(block: bytes) -> bytes:
     """Each four bytes the other way round."""
     return b"".join(block[at : at + 4][::-1] for at in range(0, len(block), 4))
 
@@ -80,30 +80,30 @@ def _value(block: bytes, match: re.Match[bytes]) -> bytes:
     return block[match.end() : match.end() + int.from_bytes(match[1], "big")]
 
 
-def without_captions(payload: bytes, digests: Collection[str]) -> bytes | None:
+def remove_from_app13(payload: bytes, digests: Collection[str]) -> bytes | None:
     """An APP13 payload without every 2:120 whose text has one of these digests; None where it has none, or is not
     understood to the last byte."""
-    left = resources_without(payload[len(HEADER) :], digests) if payload.startswith(HEADER) else None
-    return None if left is None else HEADER + left
+    remaining = remove_from_resources(payload[len(HEADER) :], digests) if payload.startswith(HEADER) else None
+    return None if remaining is None else HEADER + remaining
 
 
-def iim_without(block: bytes, digests: Collection[str]) -> bytes | None:
+def remove_from_iim(block: bytes, digests: Collection[str]) -> bytes | None:
     """The same of IPTC-IIM without anything around it. Where each four bytes are turned round, they are so then."""
-    right = turned_right(block)
-    kept = _without(right, digests)
-    if kept is None or kept == right:
+    fixed = fix_byte_order(block)
+    kept = _remove_datasets(fixed, digests)
+    if kept is None or kept == fixed:
         return None
-    return kept if right == block else turned_round(kept + b"\0" * (-len(kept) % 4))
+    return kept if fixed == block else swap_bytes(kept + b"\0" * (-len(kept) % 4))
 
 
-def resources_without(data: bytes, digests: Collection[str]) -> bytes | None:
+def remove_from_resources(data: bytes, digests: Collection[str]) -> bytes | None:
     """The same of Photoshop's image resources. Their note of the block's MD5 (resource 0x0425) goes on saying what is
     so."""
     resources = _resources(data)
     found = [body for number, _, body in resources if number == _IPTC_RESOURCE]
     if len(found) != 1:
         return None
-    kept = _without(found[0], digests)
+    kept = _remove_datasets(found[0], digests)
     if kept is None or kept == found[0]:
         return None
     old, new = hashlib.md5(found[0], usedforsecurity=False), hashlib.md5(kept, usedforsecurity=False)
@@ -133,7 +133,7 @@ def _resources(payload: bytes) -> list[tuple[int, bytes, bytes]]:
     return found
 
 
-def _without(block: bytes, digests: Collection[str]) -> bytes | None:
+def _remove_datasets(block: bytes, digests: Collection[str]) -> bytes | None:
     """IPTC-IIM without these captions; None where its datasets don't follow each other without gaps."""
     kept, at, charset = list[bytes](), 0, _charset(block)
     while at < len(block):

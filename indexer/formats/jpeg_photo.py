@@ -69,7 +69,7 @@ class JpegPhoto:
         records = [tiff_edit.undo_record(block) for block in self._blocks]
         found = [record.mark for record in records if record is not None]
         for packet in self._packets:
-            parsed = _parsed(packet)
+            parsed = _parse_or_none(packet)
             mark = xmp_packet.read_mark(parsed) if parsed else None
             found += [mark] if mark else []
         return found
@@ -79,7 +79,7 @@ class JpegPhoto:
         """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
         found = [text for block in self._blocks for text in tiff.texts(block)]
         for packet in [*self._packets, *self._odd_packets, *self._extended_packets]:
-            parsed = _parsed(packet)
+            parsed = _parse_or_none(packet)
             if parsed is not None:
                 found += xmp_packet.captions(parsed)
             elif xmp_packet.may_describe(packet) or self._has_junk:  # of which the packet may go on
@@ -118,12 +118,12 @@ class JpegPhoto:
     def own_place(self) -> CaptionPlace | None:
         """The place that our caption stands in; None where there is no mark of ours."""
         digests = {mark.digest for mark in self.marks}
-        if any(digest(text.text) in digests for block in self._blocks for text in _ours_in(block)):
+        if any(digest(text.text) in digests for block in self._blocks for text in _texts_in_own_tags(block)):
             return CaptionPlace.EXIF
         return CaptionPlace.XMP if digests else None
 
     @property
-    def picture(self) -> str:
+    def picture_digest(self) -> str:
         """SHA-256 of everything from the first scan on: tells whether a file still shows the same photo."""
         return sha256(memoryview(self.data)[self._header[-1].end :])
 
@@ -138,15 +138,15 @@ class JpegPhoto:
         if len(self._xmp) > 1:
             raise CaptionRefused(ReasonCode.XMP_SEVERAL)
         if place is CaptionPlace.XMP:
-            return self._assembled(self._xmp_change(own, needs_text=True))
+            return self._assemble(self._xmp_change(own, needs_text=True))
         changes = self._exif_change(own)
         if not self._xmp and any(is_kind(self.data, s, APP1, _FLIR_HEADER) for s in self._header):
-            return self._assembled(changes)
+            return self._assemble(changes)
         try:
             changes += self._xmp_change(own, needs_text=False)
         except CaptionRefused:
-            return self._assembled(changes)  # the Exif block alone carries caption, mark and undo record
-        return self._assembled(changes)
+            return self._assemble(changes)  # the Exif block alone carries caption, mark and undo record
+        return self._assemble(changes)
 
     def _check_whole(self) -> None:
         """What forbids any edit of the file, whichever the place."""
@@ -247,7 +247,7 @@ class JpegPhoto:
 
     # -- undoing
 
-    def bare(self, vouched: frozenset[str] = frozenset()) -> list[bytes | memoryview]:
+    def without_caption(self, vouched: frozenset[str] = frozenset()) -> list[bytes | memoryview]:
         """The file without our caption, and copies of it, in pieces. `vouched`: see `EditablePhoto`. What another
         program has changed in a way that is not understood stays. Raises `CaptionRefused` where nothing else is there.
         """
@@ -256,11 +256,11 @@ class JpegPhoto:
         refused: list[CaptionRefused] = []
         for segment, header, strip in self._own_parts(digests):
             try:
-                changes.append(_replaced(segment, header, strip(digests)))
+                changes.append(_replace(segment, header, strip(digests)))
             except CaptionRefused as error:
                 refused.append(error)
-        changes += self._without_iptc(digests)
-        changes += self._without_comments(digests)
+        changes += self._iptc_changes(digests)
+        changes += self._comment_changes(digests)
         if refused and not changes:
             raise refused[0]
         return self._pieces(changes)
@@ -273,19 +273,19 @@ class JpegPhoto:
             if tiff_edit.holds(block, digests):
                 yield segment, EXIF_HEADER, partial(tiff_edit.strip_caption, block)
         for segment, packet in zip(self._xmp, self._packets, strict=True):
-            parsed = _parsed(packet)
+            parsed = _parse_or_none(packet)
             if parsed is not None and xmp_edit.holds(parsed, digests):
                 yield segment, XMP_HEADER, partial(xmp_edit.strip_caption, packet)
 
-    def _without_iptc(self, digests: frozenset[str]) -> list[tuple[int, int, bytes]]:
+    def _iptc_changes(self, digests: frozenset[str]) -> list[tuple[int, int, bytes]]:
         """IPTC's caption where it is ours and stands in a segment of its own; one that goes on in the next stays."""
         found = [s for s in self._header if is_kind(self.data, s, APP13, iptc.HEADER)]
-        new = iptc.without_captions(payload(self.data, found[0]), digests) if len(found) == 1 else None
+        new = iptc.remove_from_app13(payload(self.data, found[0]), digests) if len(found) == 1 else None
         if new is None or self._is_behind_mpf(found[0]):
             return []
         return [(found[0].marker_at, found[0].end, compose(APP13, new))]
 
-    def _without_comments(self, digests: frozenset[str]) -> list[tuple[int, int, bytes]]:
+    def _comment_changes(self, digests: frozenset[str]) -> list[tuple[int, int, bytes]]:
         found = (s for s in self._header if s.marker == COM and not self._is_behind_mpf(s))
         return [(s.marker_at, s.end, b"") for s in found if digest(decode_text(payload(self.data, s))) in digests]
 
@@ -293,7 +293,7 @@ class JpegPhoto:
         """Whether an MPF segment stands before this one: its offsets would no longer be true without it."""
         return any(mpf.start < segment.start for mpf in self._mpf)
 
-    def _assembled(self, changes: Sequence[tuple[int, int, bytes]]) -> bytes:
+    def _assemble(self, changes: Sequence[tuple[int, int, bytes]]) -> bytes:
         return b"".join(self._pieces(changes))
 
     def _pieces(self, changes: Sequence[tuple[int, int, bytes]]) -> list[bytes | memoryview]:
@@ -307,16 +307,16 @@ class JpegPhoto:
         return [*parts, view[at:]]
 
 
-def _replaced(segment: Segment, header: bytes, stripped: Stripped) -> tuple[int, int, bytes]:
+def _replace(segment: Segment, header: bytes, stripped: Stripped) -> tuple[int, int, bytes]:
     new = b"" if stripped.data is None else compose(APP1, header + stripped.data)
     return segment.marker_at, segment.end, new
 
 
-def _ours_in(block: bytes) -> list[FieldText]:
+def _texts_in_own_tags(block: bytes) -> list[FieldText]:
     return [text for text in tiff.texts(block) if text.field != "UserComment"]
 
 
-def _parsed(packet: bytes) -> xmp_packet.Packet | None:
+def _parse_or_none(packet: bytes) -> xmp_packet.Packet | None:
     try:
         return xmp_packet.parse(packet)
     except xmp_packet.XmpError:

@@ -147,7 +147,7 @@ def _of_maker(block: bytes, order: str, start: int, note: bytes, make: str) -> s
     """Of a note that begins with its directory."""
     if make.startswith("CANON"):
         unmoved = _lie_in(_spans(note, order, 0), start, start + len(note))
-        return _canon((None if unmoved else _moved(note)) or _in_block(block, order, start, note, 0))
+        return _canon((None if unmoved else _before_move(note)) or _in_block(block, order, start, note, 0))
     if make.startswith("NIKON"):
         return _nikon(_in_block(block, order, start, note, 0))
     if make.startswith("SONY"):
@@ -155,7 +155,7 @@ def _of_maker(block: bytes, order: str, start: int, note: bytes, make: str) -> s
     return _samsung(_in_block(block, order, start, note, 0)) if make.startswith("SAMSUNG") else None
 
 
-def _moved(note: bytes) -> _Directory | None:
+def _before_move(note: bytes) -> _Directory | None:
     """Canon's footer tells the byte order and where the note stood when the camera wrote it."""
     try:
         order = byte_order(note[-8:])
@@ -254,7 +254,7 @@ def _sony(note: _Directory) -> str | None:
     return spec(int(digits[2:6]), int(digits[6:10]), int(digits[10:12]) / 10, int(digits[12:14]) / 10)
 
 
-def _tells_its_length(note: _Directory, tag: int) -> bool:
+def _begins_with_length(note: _Directory, tag: int) -> bool:
     """Whether a value of Canon's begins with its length in bytes, as each does where its offset is right."""
     entry = note.entries[tag]
     (length,) = struct.unpack_from(note.order + "H", note.data, entry.start)
@@ -265,7 +265,7 @@ def _canon(note: _Directory) -> str | None:
     if name := note.text(_CANON_LENS_MODEL):
         return name
     settings = note.value(_CANON_SETTINGS)
-    if len(settings) < 52 or not _tells_its_length(note, _CANON_SETTINGS):
+    if len(settings) < 52 or not _begins_with_length(note, _CANON_SETTINGS):
         return None
     number, longest, shortest, units = struct.unpack_from(note.order + "4H", settings, 44)
     if not units:

@@ -16,7 +16,7 @@ from functools import cached_property
 from indexer.errors import CaptionRefused, NotUnderstood
 from indexer.formats import tiff, tiff_edit, xmp_edit, xmp_packet
 from indexer.formats.maker_note import reads_beyond
-from indexer.formats.png_text import XMP_KEYWORD, PngText, packets_of, read_text, without_captions
+from indexer.formats.png_text import XMP_KEYWORD, PngText, packets_of, read_text, remove_from_text
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, Mark, OwnCaption
 from indexer.reasons import ReasonCode
@@ -96,7 +96,7 @@ class PngPhoto:
     @cached_property
     def marks(self) -> list[Mark]:
         """Ours, also in a packet that another program has put into another form since."""
-        found = [packet for packet in map(_parsed, self._packets) if packet is not None]
+        found = [packet for packet in map(_parse_or_none, self._packets) if packet is not None]
         with suppress(CaptionRefused):
             found += [packet for text in self._texts for packet in packets_of(text)]
         records = (tiff_edit.undo_record(self._block(chunk)) for chunk in self._exif)
@@ -121,7 +121,7 @@ class PngPhoto:
         return CaptionPlace.XMP if self.marks else None
 
     @property
-    def picture(self) -> str:
+    def picture_digest(self) -> str:
         """SHA-256 of the header and the image data."""
         digest, view = hashlib.sha256(), memoryview(self.data)
         for chunk in self._chunks:
@@ -180,29 +180,29 @@ class PngPhoto:
         if any(tiff.pictures_outside(block) for block in blocks):
             raise CaptionRefused(ReasonCode.THUMBNAIL_OUTSIDE)
 
-    def bare(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
+    def without_caption(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
         """The file without our caption, and copies of it, in pieces. `vouched`: see `EditablePhoto`. Raises
         `CaptionRefused`."""
         digests = vouched | {mark.digest for mark in self.marks}
         changes: list[_Change] = []
         for chunk, packet in zip(self._xmp, self._packets, strict=False):
-            parsed = _parsed(packet)
+            parsed = _parse_or_none(packet)
             if parsed is not None and xmp_edit.holds(parsed, digests):
-                left = xmp_edit.strip_caption(packet, digests).data
-                new = b"" if left is None else compose(b"iTXt", _XMP_HEADER + left)
+                remaining = xmp_edit.strip_caption(packet, digests).data
+                new = b"" if remaining is None else compose(b"iTXt", _XMP_HEADER + remaining)
                 changes.append((chunk.start, chunk.end, new))
         for chunk in self._exif:
             block = self._block(chunk)
             if tiff_edit.holds(block, digests):
-                left = tiff_edit.strip_caption(block, digests).data
-                new = b"" if left is None else compose(b"eXIf", _header_of(self._body(chunk)) + left)
+                remaining = tiff_edit.strip_caption(block, digests).data
+                new = b"" if remaining is None else compose(b"eXIf", _header_of(self._body(chunk)) + remaining)
                 changes.append((chunk.start, chunk.end, new))
         for chunk in self._chunks:
             if chunk.kind in _TEXTS and chunk not in self._xmp:
                 with suppress(CaptionRefused):  # what is damaged is no copy that is known for one
-                    left = without_captions(chunk.kind, self._body(chunk), digests)
-                    if left is not None:
-                        changes.append((chunk.start, chunk.end, compose(chunk.kind, left) if left else b""))
+                    remaining = remove_from_text(chunk.kind, self._body(chunk), digests)
+                    if remaining is not None:
+                        changes.append((chunk.start, chunk.end, compose(chunk.kind, remaining) if remaining else b""))
         return self._pieces(changes)
 
     def _pieces(self, changes: Sequence[_Change]) -> Sequence[bytes | memoryview]:
@@ -220,7 +220,7 @@ def _header_of(body: bytes) -> bytes:
     return _EXIF_HEADER if body.startswith(_EXIF_HEADER) else b""
 
 
-def _parsed(packet: bytes) -> xmp_packet.Packet | None:
+def _parse_or_none(packet: bytes) -> xmp_packet.Packet | None:
     try:
         return xmp_packet.parse(packet)
     except xmp_packet.XmpError:

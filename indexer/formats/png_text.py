@@ -116,13 +116,13 @@ def read_text(kind: bytes, body: bytes) -> PngText:
     compressed = True
     if kind == b"iTXt":
         compressed, packed = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
-    return PngText(keyword, _unpacked(keyword, packed) if compressed else packed)
+    return PngText(keyword, _unpack(keyword, packed) if compressed else packed)
 
 
-def _unpacked(keyword: bytes, packed: bytes) -> bytes:
+def _unpack(keyword: bytes, packed: bytes) -> bytes:
     name = keyword.lower()
-    asked_for = name in _DESCRIPTIONS | _CREATION_TIMES | _CREATORS | {_TITLE, _COMMENT} or keyword == XMP_KEYWORD
-    if not asked_for and not name.startswith(_PROFILE):
+    is_used = name in _DESCRIPTIONS | _CREATION_TIMES | _CREATORS | {_TITLE, _COMMENT} or keyword == XMP_KEYWORD
+    if not is_used and not name.startswith(_PROFILE):
         return b""  # nobody asks for it
     try:
         unpacker = zlib.decompressobj()
@@ -134,7 +134,7 @@ def _unpacked(keyword: bytes, packed: bytes) -> bytes:
     return text
 
 
-def without_captions(kind: bytes, body: bytes, digests: Collection[str]) -> bytes | None:
+def remove_from_text(kind: bytes, body: bytes, digests: Collection[str]) -> bytes | None:
     """A text chunk's data without copies of the captions of these digests: b"" where it was nothing else, None where it
     has none, or one that can't be taken out. Raises `CaptionRefused` as `read_text` does."""
     text = read_text(kind, body)
@@ -143,17 +143,17 @@ def without_captions(kind: bytes, body: bytes, digests: Collection[str]) -> byte
     profile = text.iptc
     if profile is None:
         return None
-    remove = iptc.resources_without if profile.startswith(b"8BIM") else iptc.iim_without
-    left = remove(profile, digests)
-    if left is None or not left.strip(b"\0"):
-        return left and b""
+    remove = iptc.remove_from_resources if profile.startswith(b"8BIM") else iptc.remove_from_iim
+    remaining = remove(profile, digests)
+    if remaining is None or not remaining.strip(b"\0"):
+        return remaining and b""
     name = text.text.strip().split(b"\n")[0]
-    digits = left.hex().encode()
+    digits = remaining.hex().encode()
     lines = [digits[at : at + _DIGITS_A_LINE] for at in range(0, len(digits), _DIGITS_A_LINE)]
-    return _packed(kind, body, b"\n".join([b"", name, b"%8d" % len(left), *lines, b""]))
+    return _pack(kind, body, b"\n".join([b"", name, b"%8d" % len(remaining), *lines, b""]))
 
 
-def _packed(kind: bytes, body: bytes, text: bytes) -> bytes:
+def _pack(kind: bytes, body: bytes, text: bytes) -> bytes:
     """The data of a chunk like this one, with another text."""
     keyword, _, rest = body.partition(b"\0")
     if kind == b"tEXt":

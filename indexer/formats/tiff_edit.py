@@ -78,14 +78,14 @@ def append_caption(
     size = len(block) + len(tail) + len(record)
     if size > limit:
         raise CaptionRefused(ReasonCode.EXIF_FULL, size=size, limit=limit)
-    return b"".join([*_pointed(block, start), tail, record])
+    return b"".join([*_point_to_ifd0(block, start), tail, record])
 
 
 def compose_block(own: OwnCaption) -> bytes:
     """The smallest Exif block with this caption, for a file that has none; it undoes to nothing."""
     empty: bytes = piexif.dump({"0th": {}}).removeprefix(b"Exif\0\0")
     start, tail = _tail(empty, _values(own.text, None))
-    block = b"".join([*_pointed(empty, start), tail])
+    block = b"".join([*_point_to_ifd0(empty, start), tail])
     return block + _record(own.mark, block, b"", 0)
 
 
@@ -94,7 +94,7 @@ def _ifd0(block: bytes) -> int:
     return offset
 
 
-def _pointed(block: bytes, ifd0: int, end: int | None = None) -> tuple[bytes | memoryview, ...]:
+def _point_to_ifd0(block: bytes, ifd0: int, end: int | None = None) -> tuple[bytes | memoryview, ...]:
     """The pieces of the block up to `end`, with IFD0 at another offset."""
     return block[:4], struct.pack(byte_order(block) + "I", ifd0), memoryview(block)[8:end]
 
@@ -181,7 +181,7 @@ def original_pieces(block: bytes) -> tuple[bytes | memoryview, ...]:
     record = undo_record(block)
     if record is None or not record.intact or record.old_length < 8 or block[:2] not in (b"II", b"MM"):
         return (block,)
-    return _pointed(block, record.old_ifd0, record.old_length)
+    return _point_to_ifd0(block, record.old_ifd0, record.old_length)
 
 
 def strip_caption(block: bytes, digests: frozenset[str]) -> Stripped:
@@ -202,7 +202,7 @@ def strip_caption(block: bytes, digests: frozenset[str]) -> Stripped:
             return Stripped(original, exact=True)
     if not _has_remains(block) and _holds_only(block, digests):  # another program has written the block anew
         return Stripped(None, exact=False)
-    return Stripped(_without_entries(block, digests, forget=record is not None), exact=False)
+    return Stripped(_remove_entries(block, digests, erase_record=record is not None), exact=False)
 
 
 def holds(block: bytes, digests: frozenset[str]) -> bool:
@@ -219,7 +219,7 @@ def _holds_only(block: bytes, digests: frozenset[str]) -> bool:
     """Whether IFD0 has nothing but texts of these digests, and no directory comes after it."""
     order = byte_order(block)
     directory = read_directory(block, order, _ifd0(block))
-    return not directory.next_offset and all(_is_ours(block, order, entry, digests) for entry in directory.entries)
+    return not directory.next_offset and all(_is_own(block, order, entry, digests) for entry in directory.entries)
 
 
 def _crc32(pieces: Sequence[bytes | memoryview]) -> int:
@@ -229,34 +229,36 @@ def _crc32(pieces: Sequence[bytes | memoryview]) -> int:
     return crc
 
 
-def _without_entries(block: bytes, digests: frozenset[str], *, forget: bool) -> bytes:
+def _remove_entries(block: bytes, digests: frozenset[str], *, erase_record: bool) -> bytes:
     """Closes the gap inside IFD0, where it stands: no other byte moves, so that every offset stays true."""
     check_block(block)
     order, ifd0 = byte_order(block), _ifd0(block)
     directory = read_directory(block, order, ifd0)
-    entries = [entry for entry in directory.entries if not _is_ours(block, order, entry, digests)]
+    entries = [entry for entry in directory.entries if not _is_own(block, order, entry, digests)]
     shortened: list[Entry] = []
-    changes: list[tuple[int, bytes]] = [(len(block) - len(_MAGIC), b"\0" * len(_MAGIC))] if forget else []
+    changes: list[tuple[int, bytes]] = [(len(block) - len(_MAGIC), b"\0" * len(_MAGIC))] if erase_record else []
     kept = []
     for entry in entries:
-        left = _value_without(block, entry, digests)
-        if left is None:
+        remaining = _remove_from_value(block, entry, digests)
+        if remaining is None:
             kept.append(entry.raw)
             continue
         shortened.append(entry)
-        if left:
-            kept.append(entry.raw[:4] + struct.pack(order + "I", len(left) // TYPE_BYTES[entry.kind]) + entry.raw[8:])
-            changes.append((entry.start, left.ljust(entry.end - entry.start, b"\0")))
-    _check_alone(block, shortened)
+        if remaining:
+            kept.append(
+                entry.raw[:4] + struct.pack(order + "I", len(remaining) // TYPE_BYTES[entry.kind]) + entry.raw[8:]
+            )
+            changes.append((entry.start, remaining.ljust(entry.end - entry.start, b"\0")))
+    _check_no_overlap(block, shortened)
     if not kept:
         raise TiffError("another program has rewritten the Exif block, and our entries are all that IFD0 holds")
     gap = ENTRY_BYTES * (len(directory.entries) - len(kept))
     changes.append((ifd0, _directory_bytes(kept, order, directory.next_offset) + b"\0" * gap))
-    changes += _without_comment(block, order, directory.entries, digests)
-    return _overwritten(block, changes)
+    changes += _remove_comment(block, order, directory.entries, digests)
+    return _overwrite(block, changes)
 
 
-def _without_comment(
+def _remove_comment(
     block: bytes, order: str, ifd0: Sequence[Entry], digests: frozenset[str]
 ) -> list[tuple[int, bytes]]:
     """The Exif IFD without a UserComment into which another program has copied our caption."""
@@ -277,7 +279,7 @@ def _without_comment(
     return [(directory.offset, struct.pack(order + "H", len(kept)) + b"".join(kept) + following + b"\0" * gap)]
 
 
-def _check_alone(block: bytes, shortened: Sequence[Entry]) -> None:
+def _check_no_overlap(block: bytes, shortened: Sequence[Entry]) -> None:
     """Raises `TiffError` where other values, or parts of a picture, lie in the bytes of these."""
     if not shortened:
         return
@@ -286,33 +288,33 @@ def _check_alone(block: bytes, shortened: Sequence[Entry]) -> None:
         raise TiffError("parts of the Exif block lie on top of each other")
 
 
-def _value_without(block: bytes, entry: Entry, digests: frozenset[str]) -> bytes | None:
+def _remove_from_value(block: bytes, entry: Entry, digests: frozenset[str]) -> bytes | None:
     """A TIFF file's XMP packet without our part, or its IPTC without our caption; b"" where nothing is left of it, None
     where it is to stay."""
     if entry.tag not in (XMP, IPTC, PHOTOSHOP) or TYPE_BYTES[entry.kind] not in (1, 4):
         return None
     value = block[entry.start : entry.end]
     if entry.tag == XMP:
-        return _packet_without(value, digests) if TYPE_BYTES[entry.kind] == 1 else None
-    left = (iptc.iim_without if entry.tag == IPTC else iptc.resources_without)(value, digests)
-    if left is None or not left.strip(b"\0"):
-        return left and b""
-    left += b"\0" * (-len(left) % TYPE_BYTES[entry.kind])
-    return left if len(left) > 4 else None
+        return _remove_from_packet(value, digests) if TYPE_BYTES[entry.kind] == 1 else None
+    remaining = (iptc.remove_from_iim if entry.tag == IPTC else iptc.remove_from_resources)(value, digests)
+    if remaining is None or not remaining.strip(b"\0"):
+        return remaining and b""
+    remaining += b"\0" * (-len(remaining) % TYPE_BYTES[entry.kind])
+    return remaining if len(remaining) > 4 else None
 
 
-def _packet_without(packet: bytes, digests: frozenset[str]) -> bytes | None:
+def _remove_from_packet(packet: bytes, digests: frozenset[str]) -> bytes | None:
     """b"" where nothing is left of it, None where it is to stay."""
     try:
         if not xmp_edit.holds(xmp_packet.parse(packet), digests):
             return None
     except xmp_packet.XmpError:
         return None
-    left = xmp_edit.strip_caption(packet, digests).data or b""
-    return left if len(left) > 4 else b""
+    remaining = xmp_edit.strip_caption(packet, digests).data or b""
+    return remaining if len(remaining) > 4 else b""
 
 
-def _overwritten(block: bytes, changes: Sequence[tuple[int, bytes]]) -> bytes:
+def _overwrite(block: bytes, changes: Sequence[tuple[int, bytes]]) -> bytes:
     """`block` with bytes at these offsets replaced by as many others."""
     view, pieces, at = memoryview(block), list[bytes | memoryview](), 0
     for start, new in sorted(changes):
@@ -323,5 +325,5 @@ def _overwritten(block: bytes, changes: Sequence[tuple[int, bytes]]) -> bytes:
     return b"".join([*pieces, view[at:]])
 
 
-def _is_ours(block: bytes, order: str, entry: Entry, digests: frozenset[str]) -> bool:
+def _is_own(block: bytes, order: str, entry: Entry, digests: frozenset[str]) -> bool:
     return entry.tag in _OUR_TAGS and digest(entry_text(block, order, entry)) in digests

@@ -55,7 +55,7 @@ class TiffPhoto:
         """Ours: of the undo record at the end, and of the XMP packet."""
         record = tiff_edit.undo_record(self.data)
         marks = [record.mark if record else None]
-        marks += [xmp_packet.read_mark(parsed) for packet in self._packets if (parsed := _parsed(packet))]
+        marks += [xmp_packet.read_mark(parsed) for packet in self._packets if (parsed := _parse_or_none(packet))]
         return [mark for mark in marks if mark is not None]
 
     @cached_property
@@ -66,7 +66,7 @@ class TiffPhoto:
         """
         found = tiff.texts(self.data)
         for packet in self._packets:
-            parsed = _parsed(packet)
+            parsed = _parse_or_none(packet)
             if parsed is not None:
                 found += xmp_packet.captions(parsed)
             elif xmp_packet.may_describe(packet):
@@ -91,7 +91,7 @@ class TiffPhoto:
         return CaptionPlace.EXIF if self.marks else None
 
     @property
-    def picture(self) -> str:
+    def picture_digest(self) -> str:
         """SHA-256 of the file without our caption: a TIFF's directories say how its pixels are to be shown."""
         digest = hashlib.sha256()
         for piece in tiff_edit.original_pieces(self.data):
@@ -154,7 +154,7 @@ class TiffPhoto:
 
     # -- undoing
 
-    def bare(self, vouched: frozenset[str] = frozenset()) -> tuple[bytes]:
+    def without_caption(self, vouched: frozenset[str] = frozenset()) -> tuple[bytes]:
         """The file without our caption, in one piece. `vouched`: see `EditablePhoto`. Raises `CaptionRefused` where
         another program has changed our parts in a way that is not understood."""
         digests = vouched | {mark.digest for mark in self.marks}
@@ -167,7 +167,7 @@ class TiffPhoto:
         return (stripped.data,)
 
 
-def _parsed(packet: bytes) -> xmp_packet.Packet | None:
+def _parse_or_none(packet: bytes) -> xmp_packet.Packet | None:
     try:
         return xmp_packet.parse(packet)
     except xmp_packet.XmpError:

@@ -19,13 +19,13 @@ def check_pixels(block: bytes, order: str, directory: Directory) -> None:
     """Raises `TiffError` where a reader would find image data behind the end of the block, were there any."""
     entries = {entry.tag: entry for entry in directory.entries}
     for offsets, sizes in ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES)):
-        if offsets in entries and not _are_told(block, order, entries[offsets], entries.get(sizes)):
+        if offsets in entries and not _have_lengths(block, order, entries[offsets], entries.get(sizes)):
             raise TiffError("the Exif block does not say how long its image data is")
     if _STRIPS in entries and _TILE_WIDTH not in entries:  # some keep tiles where strips belong
         _check_strips(block, order, entries)
 
 
-def _are_told(block: bytes, order: str, offsets: Entry, sizes: Entry | None) -> bool:
+def _have_lengths(block: bytes, order: str, offsets: Entry, sizes: Entry | None) -> bool:
     """Whether every piece has a length; pieces that a sparse file leaves out have neither place nor length."""
     if sizes is None or sizes.count < offsets.count:
         return False

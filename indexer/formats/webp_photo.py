@@ -56,7 +56,7 @@ def chunks(data: bytes) -> tuple[list[Chunk], bytes]:
     return found, data[end_of_file:]
 
 
-def assembled(found: Sequence[Chunk], behind: bytes = b"") -> list[bytes]:
+def assemble(found: Sequence[Chunk], behind: bytes = b"") -> list[bytes]:
     """The file of these chunks and what stands behind them, in pieces."""
     parts = [b"WEBP"]
     for chunk in found:
@@ -123,7 +123,7 @@ class WebpPhoto:
         return CaptionPlace.XMP if digests else None
 
     @property
-    def picture(self) -> str:
+    def picture_digest(self) -> str:
         """SHA-256 of the image chunks."""
         return _digest(chunk.body for chunk in self._chunks if chunk.kind not in _BESIDES_PICTURE)
 
@@ -146,7 +146,7 @@ class WebpPhoto:
         except CaptionRefused:
             if place is CaptionPlace.XMP:
                 raise
-        return b"".join(assembled(_with_flags(_with(self._chunks, bodies)), self._behind))
+        return b"".join(assemble(_update_flags(_replace_bodies(self._chunks, bodies)), self._behind))
 
     def _exif(self, own: OwnCaption) -> bytes:
         body = self._body(b"EXIF")
@@ -163,28 +163,28 @@ class WebpPhoto:
             raise CaptionRefused(ReasonCode.XMP_DESCRIBES)
         return xmp_edit.splice(body, own)
 
-    def bare(self, vouched: frozenset[str] = frozenset()) -> list[bytes]:
+    def without_caption(self, vouched: frozenset[str] = frozenset()) -> list[bytes]:
         """The file without our caption, in pieces. `vouched`: see `EditablePhoto`. Raises `CaptionRefused`."""
         digests = vouched | {mark.digest for mark in self.marks}
         bodies: dict[bytes, bytes | None] = {}
         exif, body = self._body(b"EXIF"), self._body(b"XMP ")
         if exif is not None and tiff_edit.holds(self._block or b"", digests):
             header = _EXIF_HEADER if exif.startswith(_EXIF_HEADER) else b""
-            left = tiff_edit.strip_caption(exif.removeprefix(header), digests).data
-            bodies[b"EXIF"] = None if left is None else header + left
+            remaining = tiff_edit.strip_caption(exif.removeprefix(header), digests).data
+            bodies[b"EXIF"] = None if remaining is None else header + remaining
         if body is not None and self._packet is not None and xmp_edit.holds(self._packet, digests):
             bodies[b"XMP "] = xmp_edit.strip_caption(body, digests).data
-        resources = iptc.resources_without(self._body(_PHOTOSHOP) or b"", digests)
+        resources = iptc.remove_from_resources(self._body(_PHOTOSHOP) or b"", digests)
         if resources is not None:
             bodies[_PHOTOSHOP] = resources
-        return self._as_it_was(_with(self._chunks, bodies)) if bodies else [self.data]
+        return self._restore(_replace_bodies(self._chunks, bodies)) if bodies else [self.data]
 
-    def _as_it_was(self, left: list[Chunk]) -> list[bytes]:
+    def _restore(self, remaining: list[Chunk]) -> list[bytes]:
         """A VP8X of our own making goes too; the mark's SHA-256 tells whose it was."""
-        simple = assembled([chunk for chunk in left if chunk.kind != b"VP8X"], self._behind)
+        simple = assemble([chunk for chunk in remaining if chunk.kind != b"VP8X"], self._behind)
         if _digest(simple) in {mark.before for mark in self.marks}:
             return simple
-        return assembled(_with_flags(left), self._behind)
+        return assemble(_update_flags(remaining), self._behind)
 
 
 def _digest(pieces: Iterable[bytes]) -> str:
@@ -194,7 +194,7 @@ def _digest(pieces: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _with(found: Sequence[Chunk], bodies: dict[bytes, bytes | None]) -> list[Chunk]:
+def _replace_bodies(found: Sequence[Chunk], bodies: dict[bytes, bytes | None]) -> list[Chunk]:
     """The chunks with these payloads in place of theirs; None removes one; new ones go to the end, EXIF before XMP."""
     changed = [Chunk(chunk.kind, bodies.get(chunk.kind, chunk.body) or b"") for chunk in found]
     changed = [chunk for chunk in changed if bodies.get(chunk.kind, b"") is not None]
@@ -204,20 +204,20 @@ def _with(found: Sequence[Chunk], bodies: dict[bytes, bytes | None]) -> list[Chu
     return [*changed[:at], *new, *changed[at:]]
 
 
-def _with_flags(found: list[Chunk]) -> list[Chunk]:
+def _update_flags(found: list[Chunk]) -> list[Chunk]:
     """VP8X says which metadata there is; a simple file that gets some gets a VP8X (RFC 9649, 2.7)."""
     kinds = {chunk.kind for chunk in found}
     flags = (_EXIF_FLAG if b"EXIF" in kinds else 0) | (_XMP_FLAG if b"XMP " in kinds else 0)
     first = found[0]
     if first.kind != b"VP8X":
-        return [Chunk(b"VP8X", _extended(first, flags)), *found] if flags else found
+        return [Chunk(b"VP8X", _compose_vp8x(first, flags)), *found] if flags else found
     old = first.body[0] if first.body else 0
     if _MISSPELT_XMP in kinds:
         flags |= old & _XMP_FLAG
     return [Chunk(b"VP8X", bytes((old & ~(_EXIF_FLAG | _XMP_FLAG) | flags,)) + first.body[1:]), *found[1:]]
 
 
-def _extended(image: Chunk, flags: int) -> bytes:
+def _compose_vp8x(image: Chunk, flags: int) -> bytes:
     """The payload of a VP8X for a simple image: flags, 24 bits reserved, width and height less one."""
     if image.kind == b"VP8L":  # RFC 9649, 3.4: signature, 14 bits each, then one bit that tells of alpha
         bits = int.from_bytes(image.body[1:5], "little")

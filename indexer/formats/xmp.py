@@ -170,11 +170,11 @@ def parse_xmp(packet: bytes) -> Element | None:
     characters, and what stands behind the packet's end are no reason to do without it."""
     if len(packet) > MOST_BYTES:
         return None
-    found = _parsed(_decoded(packet))
-    return found if found is not None else _parsed(_mended(packet))
+    found = _parse(_decode(packet))
+    return found if found is not None else _parse(_repair(packet))
 
 
-def _parsed(packet: bytes | str) -> Element | None:
+def _parse(packet: bytes | str) -> Element | None:
     try:
         root: Element = fromstring(packet, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
@@ -182,7 +182,7 @@ def _parsed(packet: bytes | str) -> Element | None:
     return root
 
 
-def _decoded(packet: bytes) -> bytes | str:
+def _decode(packet: bytes) -> bytes | str:
     """The packet's XML: text where it is UTF-16 or 32 (XMP specification part 1, 7.1), told by its first character."""
     encoding = next((name for begin, name in _WIDE.items() if packet.startswith(begin)), None)
     if encoding is None:
@@ -192,7 +192,7 @@ def _decoded(packet: bytes) -> bytes | str:
     return text[: end.end()] if end else text
 
 
-def _mended(packet: bytes) -> str:
+def _repair(packet: bytes) -> str:
     """A packet in UTF-8, its first element only, without what XML forbids."""
     text = _BARE_AMPERSAND.sub("&amp;", _FORBIDDEN.sub("", decode_narrow(packet[: packet_end(packet)])))
     start = _FIRST_ELEMENT.search(text)

@@ -70,13 +70,13 @@ def splice(packet: bytes, own: OwnCaption) -> bytes:
     padding_end = _padding_end(packet, parsed)
     about = _about(packet, parsed)
     with_text = not has_description(parsed)
-    bare = _block(own, about, "", with_text=with_text)
-    size = len(bare) + 72
+    without_undo = _block(own, about, "", with_text=with_text)
+    size = len(without_undo) + 72
     eaten = min(
         size, len(packet[parsed.rdf.end : padding_end]) - len(packet[parsed.rdf.end : padding_end].rstrip(_WHITE))
     )
-    squeezed = _squeezed(packet[padding_end - eaten : padding_end])
-    undo = f"{zlib.crc32(packet):08x}.{_own_crc(bare, squeezed)}.{squeezed}"
+    compressed = _compress(packet[padding_end - eaten : padding_end])
+    undo = f"{zlib.crc32(packet):08x}.{_own_crc(without_undo, compressed)}.{compressed}"
     block = _block(own, about, undo, with_text=with_text)
     return packet[:at] + block + packet[at : padding_end - eaten] + packet[padding_end:]
 
@@ -116,16 +116,16 @@ def _padding_end(packet: bytes, parsed: Packet) -> int:
     return match.start() if match else parsed.rdf.end
 
 
-def _own_crc(bare: bytes, squeezed: str) -> str:
+def _own_crc(without_undo: bytes, compressed: str) -> str:
     """Of our part without its undo note, and of the white space that the note holds."""
-    return f"{zlib.crc32(bare + squeezed.encode()):08x}"
+    return f"{zlib.crc32(without_undo + compressed.encode()):08x}"
 
 
-def _squeezed(white: bytes) -> str:
+def _compress(white: bytes) -> str:
     return base64.b64encode(zlib.compress(white, 9)).decode() if white else ""
 
 
-def _unsqueezed(text: str) -> bytes:
+def _decompress(text: str) -> bytes:
     """Raises `XmpError` on anything that we did not write."""
     if not text:
         return b""
@@ -146,7 +146,7 @@ def strip_caption(packet: bytes, digests: frozenset[str]) -> Stripped:
     Raises `XmpError` where that can't be done without risk.
     """
     parsed = parse(packet)
-    restored = _exactly(packet, parsed)
+    restored = _restore(packet, parsed)
     if restored is not None:
         return Stripped(None if restored == _SKELETON else restored, exact=True)
     spans = [span for description in parsed.descriptions for span in _own_spans(packet, parsed, description, digests)]
@@ -158,19 +158,19 @@ def strip_caption(packet: bytes, digests: frozenset[str]) -> Stripped:
     return Stripped(stripped, exact=False)
 
 
-def _exactly(packet: bytes, parsed: Packet) -> bytes | None:
+def _restore(packet: bytes, parsed: Packet) -> bytes | None:
     """The packet as it was, proved by its checksum; None where that does not come out."""
     for description in parsed.descriptions:
         note = own_attribute(description, "undo")
         if not note:
             continue
-        crc, block_crc, squeezed = [*note.split("."), "", ""][:3]
+        crc, block_crc, compressed = [*note.split("."), "", ""][:3]
         end = description.end + (packet[description.end : description.end + 1] == b"\n")
-        bare = packet[description.start : end].replace(f'"{note}"'.encode(), b'""', 1)
-        if _own_crc(bare, squeezed) != block_crc or not _is_as_written(description):
+        without_undo = packet[description.start : end].replace(f'"{note}"'.encode(), b'""', 1)
+        if _own_crc(without_undo, compressed) != block_crc or not _is_as_written(description):
             return None  # somebody has been in our part, and what they put there is theirs
         try:
-            white = _unsqueezed(squeezed)
+            white = _decompress(compressed)
         except XmpError:
             return None
         padding_end = _padding_end(packet, parsed) if white else len(packet)
@@ -181,8 +181,8 @@ def _exactly(packet: bytes, parsed: Packet) -> bytes | None:
 
 def _is_as_written(description: Element) -> bool:
     """Whether a description holds nothing but our mark and the text that it vouches for: anybody can write a note."""
-    strangers = [name for name in description.attributes if name not in (f"{RDF} about", "about")]
-    if any(not name.startswith(f"{OWN} ") for name in strangers):
+    foreign = [name for name in description.attributes if name not in (f"{RDF} about", "about")]
+    if any(not name.startswith(f"{OWN} ") for name in foreign):
         return False
     ours = frozenset((own_attribute(description, "digest"),))
     return all(child.name == f"{DC} description" and _is_own(child, ours) for child in description.children)

@@ -12,7 +12,7 @@ from indexer.formats.charsets import decode_text
 from indexer.formats.editable import open_photo
 from indexer.formats.exif import ExifValues, raw_bytes, read_exif, read_single_ifd
 from indexer.formats.heif_tail import marks as heif_marks
-from indexer.formats.iptc import turned_right
+from indexer.formats.iptc import fix_byte_order
 from indexer.formats.iptc_texts import PHOTOSHOP_HEADER, IptcTexts, photoshop_iptc, read_iptc
 from indexer.formats.jpeg import odd_xmp
 from indexer.formats.maker_lens import maker_lens
@@ -159,7 +159,7 @@ def _of_webp(data: bytes) -> _Raw:
 
 def _of_tiff(data: bytes, picture: OpenedImage) -> _Raw:
     photoshop = _tiff_value(data, picture, tiff.PHOTOSHOP)
-    iptc = turned_right(_tiff_value(data, picture, tiff.IPTC) or b"")
+    iptc = fix_byte_order(_tiff_value(data, picture, tiff.IPTC) or b"")
     return _Raw(data, _tiff_value(data, picture, tiff.XMP), iptc or (photoshop_iptc(photoshop) if photoshop else None))
 
 

@@ -39,7 +39,7 @@ def content_key(data: bytes) -> str:
 def _without_caption(data: bytes) -> Iterable[bytes | memoryview]:
     if data.startswith(_TIFF_STARTS):
         return original_pieces(data)
-    return (heif_tail.restored_pieces(data) if data.startswith(b"ftyp", 4) else None) or [data]
+    return (heif_tail.original_pieces(data) if data.startswith(b"ftyp", 4) else None) or [data]
 
 
 def _hash(kind: bytes, pieces: Iterable[bytes | memoryview]) -> str:

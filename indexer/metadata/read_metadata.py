@@ -71,7 +71,7 @@ def text_digests(data: bytes, path: Path, sidecars: Sequence[bytes]) -> frozense
     it (`Mark.overrules`). Raises `UnreadablePhoto`."""
     blocks = find_blocks(data, open_picture(data, suffix=path.suffix, max_pixels_mp=math.inf))
     packets = [found for raw in (blocks.xmp, *sidecars) if (found := read_xmp(raw))]
-    return _digests(text for text in _Words.of(blocks, packets).texts if not text.is_nobodys)
+    return _digests(text for text in _Words.of(blocks, packets).texts if not text.is_boilerplate)
 
 
 def _digests(texts: Iterable[FieldText]) -> frozenset[str]:
@@ -164,7 +164,7 @@ class _Words:
     def persons(self, marks: Sequence[Mark]) -> Iterator[FieldText]:
         """Every text of a person's that none of these marks vouches for."""
         ours = {mark.digest for mark in marks}
-        return (text for text in self.texts if not text.is_nobodys and digest(text.text) not in ours)
+        return (text for text in self.texts if not text.is_boilerplate and digest(text.text) not in ours)
 
     @property
     def typed(self) -> str | None:

@@ -81,7 +81,7 @@ class FieldText:
     make: str = dataclass_field(default="", compare=False)
 
     @property
-    def is_nobodys(self) -> bool:
+    def is_boilerplate(self) -> bool:
         """Whether it is blank or what only cameras and programs write: no person's words."""
         return is_camera_text(self.text, self.field, self.make)
 
@@ -243,17 +243,17 @@ def find_own(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FileCaption |
     return None
 
 
-def find_persons(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
+def find_user_text(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
     """The first text that is neither the model's nor nobody's: a person's, wherever it was typed."""
-    return find_foreign(texts, (mark for mark in marks if mark.by is CaptionBy.MODEL))
+    return find_foreign_text(texts, (mark for mark in marks if mark.by is CaptionBy.MODEL))
 
 
 def check_words(before: Iterable[FieldText], after: Iterable[FieldText], ours: Collection[str]) -> None:
     """Raises `CaptionRefused` where taking out the texts of these digests loses other words, or leaves one of them
     somewhere: without the mark it would be taken for a person's."""
-    left = list(after)
-    check_nothing_lost(before, left, ours)
-    stays = next(iter(fields_with(left, ours)), None)
+    after = list(after)
+    check_nothing_lost(before, after, ours)
+    stays = next(iter(fields_with(after, ours)), None)
     if stays is not None:
         raise CaptionRefused(ReasonCode.COPIED, field=stays)
 
@@ -269,7 +269,7 @@ def fields_with(texts: Iterable[FieldText], ours: Collection[str]) -> tuple[str,
     return tuple(dict.fromkeys(text.field for text in texts if digest(text.text) in ours))
 
 
-def find_foreign(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
+def find_foreign_text(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
     """The first text that no mark vouches for and that is not nobody's: it was never ours to replace."""
     known = {mark.digest for mark in marks}
-    return next((text for text in texts if not text.is_nobodys and digest(text.text) not in known), None)
+    return next((text for text in texts if not text.is_boilerplate and digest(text.text) not in known), None)

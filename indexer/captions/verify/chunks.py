@@ -16,7 +16,7 @@ from indexer.captions.verify.rules import (
     check_block_edit,
     check_opens_alike,
     check_packet_edit,
-    check_packet_says,
+    check_packet_text,
     check_undo,
     require,
 )
@@ -48,7 +48,7 @@ def check_png_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> No
         _check_exif(_only(old, before, b"eXIf"), _only(new, after, b"eXIf"), own)
     else:
         packet = _only(new, after, b"xmp")
-        check_packet_says(packet or b"", own)
+        check_packet_text(packet or b"", own)
         check_packet_edit(_only(old, before, b"xmp"), packet or b"")
     check_opens_alike(old, new)
 
@@ -70,20 +70,20 @@ def _texts(data: bytes, pieces: list[_Piece]) -> list[tuple[bytes, bytes]]:
 
 def _check_removed_texts(before: list[tuple[bytes, bytes]], after: list[tuple[bytes, bytes]]) -> None:
     """Chunks of text, each as kind and bytes."""
-    left = list(after)
+    after_kept = list(after)
     for kind, raw in before:
-        if left[:1] == [(kind, raw)]:
-            del left[0]
+        if after_kept[:1] == [(kind, raw)]:
+            del after_kept[0]
             continue
         name = raw[8:].partition(b"\0")[0].lower()
         if name in _CAPTION_KEYWORDS:
             continue
         require(name in (b"raw profile type iptc", b"raw profile type 8bim"), "a text of the PNG has changed")
         was, now = _profile(kind, raw), b""
-        if left and left[0][0] == kind and left[0][1][8:].partition(b"\0")[0].lower() == name:
-            now = _profile(*left.pop(0))
+        if after_kept and after_kept[0][0] == kind and after_kept[0][1][8:].partition(b"\0")[0].lower() == name:
+            now = _profile(*after_kept.pop(0))
         (check_removed_resources if was[:4] == b"8BIM" else check_removed_datasets)(was, now)
-    require(not left, "a text of the PNG is new")
+    require(not after_kept, "a text of the PNG is new")
 
 
 def _profile(kind: bytes, raw: bytes) -> bytes:
@@ -132,7 +132,7 @@ def check_webp_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
     packet_before, packet_after = _only(old, before, b"XMP "), _only(new, after, b"XMP ")
     if packet_before != packet_after:
         check_packet_edit(packet_before, packet_after or b"")
-        check_packet_says(packet_after or b"", own, needs_text=exif_before == exif_after)
+        check_packet_text(packet_after or b"", own, needs_text=exif_before == exif_after)
     check_opens_alike(old, new)
 
 
@@ -199,8 +199,8 @@ def _only(data: bytes, pieces: list[_Piece], kind: bytes) -> bytes | None:
 
 
 def _same_but(old: bytes, new: bytes, before: list[_Piece], after: list[_Piece], changed: set[bytes]) -> None:
-    kept, left = ([piece for piece in side if piece.kind not in changed] for side in (before, after))
-    same = len(kept) == len(left) and all(map(partial(_same, memoryview(old), new), kept, left))
+    kept, after_kept = ([piece for piece in side if piece.kind not in changed] for side in (before, after))
+    same = len(kept) == len(after_kept) and all(map(partial(_same, memoryview(old), new), kept, after_kept))
     require(same, "a chunk that is not ours to touch has changed")
 
 

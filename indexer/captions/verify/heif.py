@@ -16,7 +16,7 @@ from indexer.captions.verify.rules import (
     check_block_edit,
     check_entries,
     check_packet_edit,
-    check_packet_says,
+    check_packet_text,
     check_undo,
     require,
 )
@@ -62,7 +62,7 @@ def check_heif_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
     require(inside, "an item that is not ours lies in our box")
     _check_item(was.kind, old[slice(*was.spans[0])], new[slice(*now.spans[0])], own)
     check_undo(old, new, undo)
-    require(_look(old) == _look(new), "the pictures no longer open at the same size and mode")
+    require(_inspect(old) == _inspect(new), "the pictures no longer open at the same size and mode")
 
 
 def _place(old: bytes, new: bytes) -> _Span:
@@ -76,7 +76,7 @@ def _check_item(kind: str, old: bytes, new: bytes, own: OwnCaption) -> None:
     require(kind != "iptc", "IPTC has changed")
     if kind == "xmp":
         check_packet_edit(old, new)
-        check_packet_says(new, own)
+        check_packet_text(new, own)
         return
     start = _tiff_start(old)
     require(new[:start] == old[:start], "what stands before the Exif block has changed")
@@ -110,7 +110,7 @@ def check_heif_removal(old: bytes, new: bytes) -> None:
     inside = all(end <= len(new) and not any(a < end and start < b for a, b in free) for start, end in kept)
     require(inside, "an item that is not ours to touch lies where bytes have changed")
     require(_same_but(old, new, len(new), free), "a byte that is not ours to touch has changed")
-    require(_look(old) == _look(new), "the pictures no longer open at the same size and mode")
+    require(_inspect(old) == _inspect(new), "the pictures no longer open at the same size and mode")
 
 
 def _payload(data: bytes, item: _Item) -> bytes:
@@ -241,7 +241,7 @@ def _number(data: bytes, span: _Span) -> int:
     return int.from_bytes(data[slice(*span)], "big")
 
 
-def _look(data: bytes) -> list[tuple[tuple[int, int], str]]:
+def _inspect(data: bytes) -> list[tuple[tuple[int, int], str]]:
     """Size and mode of every image, by libheif."""
     import pillow_heif  # takes a while, and few files need it
 
@@ -249,8 +249,8 @@ def _look(data: bytes) -> list[tuple[tuple[int, int], str]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             file = pillow_heif.open_heif(io.BytesIO(data))
-            looks = [(image.size, image.mode) for image in file]
+            pictures = [(image.size, image.mode) for image in file]
     except (OSError, ValueError, RuntimeError, SyntaxError, EOFError, MemoryError) as error:
         raise VerifyError("the picture can't be opened") from error
-    require(bool(looks), "the picture can't be opened")
-    return looks
+    require(bool(pictures), "the picture can't be opened")
+    return pictures

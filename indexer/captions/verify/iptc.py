@@ -34,11 +34,11 @@ def check_removed_resources(old: bytes, new: bytes) -> None:
 
 def check_removed_datasets(old: bytes, new: bytes) -> None:
     """The same of IPTC-IIM by itself, whichever way each four bytes are turned, and whatever zeros stand behind it."""
-    was, now = (_turned(side).rstrip(b"\0") for side in (old, new))
+    was, now = (_fix_byte_order(side).rstrip(b"\0") for side in (old, new))
     _check_datasets(was, now)
 
 
-def _turned(iim: bytes) -> bytes:
+def _fix_byte_order(iim: bytes) -> bytes:
     if iim[3:4] != b"\x1c" or iim[:1] == b"\x1c":
         return iim
     return struct.pack(f">{len(iim) // 4}L", *struct.unpack(f"<{len(iim) // 4}L", iim[: len(iim) // 4 * 4]))

@@ -13,7 +13,7 @@ from indexer.captions.verify.rules import (
     check_block_edit,
     check_opens_alike,
     check_packet_edit,
-    check_packet_says,
+    check_packet_text,
     check_undo,
     require,
 )
@@ -49,7 +49,7 @@ def check_jpeg_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
     if before.xmp != after.xmp:
         require(len(before.xmp) <= 1 and len(after.xmp) == 1, "the number of XMP packets is wrong")
         check_packet_edit(before.xmp[0] if before.xmp else None, after.xmp[0])
-        check_packet_says(after.xmp[0], own, needs_text=not in_exif)
+        check_packet_text(after.xmp[0], own, needs_text=not in_exif)
     require(in_exif or before.xmp != after.xmp, "the caption is nowhere")
     check_opens_alike(old, new)
 

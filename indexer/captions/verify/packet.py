@@ -40,11 +40,13 @@ def check_removed(before: Sequence[bytes], after: Sequence[bytes]) -> None:
 def check_removed_entries(before: Sequence[bytes], after: Sequence[bytes]) -> None:
     """Raises `VerifyError` unless the Exif blocks of a file lost nothing but our texts; one that is gone must have had
     nothing else."""
-    changed, left = ([one for one in side if one not in other] for side, other in ((before, after), (after, before)))
-    require(len(changed) == len(left) or not left, "an Exif block is new, or one of several is gone")
-    for block in () if left else changed:
+    changed, after_kept = (
+        [one for one in side if one not in other] for side, other in ((before, after), (after, before))
+    )
+    require(len(changed) == len(after_kept) or not after_kept, "an Exif block is new, or one of several is gone")
+    for block in () if after_kept else changed:
         check_no_entries(block)
-    for old, new in zip(changed, left, strict=False):
+    for old, new in zip(changed, after_kept, strict=False):
         check_entries(old, new)
         check_comment(old, new)
 

@@ -142,16 +142,16 @@ def _texts(block: bytes) -> list[str]:
     return texts
 
 
-def check_packet_says(packet: bytes, own: OwnCaption, *, needs_text: bool = True) -> None:
+def check_packet_text(packet: bytes, own: OwnCaption, *, needs_text: bool = True) -> None:
     """Raises `VerifyError` unless our part of the packet says the caption; without `needs_text` it may be silent."""
     block = _OWN_BLOCK.search(packet)
     require(block is not None, "our part of the XMP packet is not there")
     if block is not None and (needs_text or block[2]):
-        items = _parse(_alone(block[2] or b"<none/>")).itertext()
+        items = _parse(_with_rdf_prefix(block[2] or b"<none/>")).itertext()
         require("".join(items) == own.text, "the caption in XMP reads differently from what was meant")
 
 
-def _alone(element: bytes) -> bytes:
+def _with_rdf_prefix(element: bytes) -> bytes:
     return element.replace(b"<rdf:Alt>", b'<rdf:Alt xmlns:rdf="r">', 1)
 
 
@@ -180,12 +180,12 @@ def _unpadded(packet: bytes) -> bytes:
 
 def check_opens_alike(old: bytes, new: bytes) -> None:
     """Raises `VerifyError` unless Pillow opens both, at the same size and mode and with as many pages."""
-    before, after = _look(old), _look(new)
+    before, after = _inspect(old), _inspect(new)
     require(before[:3] == after[:3], "the picture no longer opens at the same size and mode")
     require(before[3] == after[3], "the number of pages has changed")
 
 
-def _look(data: bytes) -> tuple[str | None, tuple[int, int], str, int | None]:
+def _inspect(data: bytes) -> tuple[str | None, tuple[int, int], str, int | None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -13,7 +13,7 @@ from indexer.captions.verify.rules import (
     check_comment,
     check_opens_alike,
     check_packet_edit,
-    check_packet_says,
+    check_packet_text,
     check_undo,
     exif_directory,
     require,
@@ -108,7 +108,7 @@ def check_tiff_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
     before, after = _Tiff(old), _Tiff(new)
     require(after.first.start >= len(old), "the new directory does not stand behind the old file")
     _check_entries(before, after, len(old))
-    _check_says(before, after, own)
+    _check_texts(before, after, own)
     check_undo(old, new, undo)
     check_opens_alike(old, new)
 
@@ -116,8 +116,8 @@ def check_tiff_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
 def _check_entries(before: _Tiff, after: _Tiff, old_length: int) -> None:
     ours = {_DESCRIPTION, _COMMENT} | (set() if before.values(_PACKET) else {_PACKET})
     kept = [entry for entry in before.first.entries if before.tag(entry) not in ours]
-    left = [entry for entry in after.first.entries if after.tag(entry) not in ours]
-    require(kept == left, "an entry of IFD0 is not what it was")
+    after_kept = [entry for entry in after.first.entries if after.tag(entry) not in ours]
+    require(kept == after_kept, "an entry of IFD0 is not what it was")
     require(before.pages_after_first() == after.pages_after_first(), "the pages after the first are not what they were")
     for entry in after.first.entries:
         if after.tag(entry) in ours:
@@ -126,7 +126,7 @@ def _check_entries(before: _Tiff, after: _Tiff, old_length: int) -> None:
             require(span is None or span[0] >= old_length, "a text of ours does not stand behind the old file")
 
 
-def _check_says(before: _Tiff, after: _Tiff, own: OwnCaption) -> None:
+def _check_texts(before: _Tiff, after: _Tiff, own: OwnCaption) -> None:
     meant = own.text
     texts = [value.decode("utf-8", "replace") for value in after.values(_DESCRIPTION)]
     comments = [value.decode("utf-16-le", "replace") for value in after.values(_COMMENT)]
@@ -136,7 +136,7 @@ def _check_says(before: _Tiff, after: _Tiff, own: OwnCaption) -> None:
         packets = after.values(_PACKET)
         require(len(packets) == 1, "our XMP packet is not there once")
         check_packet_edit(None, packets[0])
-        check_packet_says(packets[0], own)
+        check_packet_text(packets[0], own)
 
 
 def check_tiff_removal(old: bytes, new: bytes) -> None:
@@ -148,8 +148,8 @@ def check_tiff_removal(old: bytes, new: bytes) -> None:
     require(len(new) == len(old) and after.first.start == before.first.start, "parts of the file have moved")
     ours = (_DESCRIPTION, _COMMENT, *_SHORTER)
     kept = [entry for entry in before.first.entries if before.tag(entry) not in ours]
-    left = [entry for entry in after.first.entries if after.tag(entry) not in ours]
-    require(kept == left, "an entry of IFD0 is not what it was")
+    after_kept = [entry for entry in after.first.entries if after.tag(entry) not in ours]
+    require(kept == after_kept, "an entry of IFD0 is not what it was")
     require(after.pages_after_first() == before.pages_after_first(), "the pages after the first are not what they were")
     for entry in after.first.entries:
         same = after.tag(entry) in _SHORTER or after.value(entry) == before.value(entry)

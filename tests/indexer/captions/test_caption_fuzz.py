@@ -19,7 +19,7 @@ from indexer.formats.jpeg import segments
 from indexer.formats.tiff_photo import TiffPhoto
 from indexer.metadata.content_key import content_key
 from indexer.model import CaptionPlace
-from indexer.ownership.mark import OwnCaption, clean, find_own, find_persons
+from indexer.ownership.mark import OwnCaption, clean, find_own, find_user_text
 from tests.indexer.formats import jpegs_made as made
 from tests.indexer.formats import tiffs_made as tiffs
 
@@ -203,7 +203,7 @@ def test_deep_and_wide_xml_is_refused_in_time() -> None:
 
 def test_own_and_persons_words_never_overlap() -> None:
     texts = [xmp_packet.FieldText("f", text) for text in (OWN.text, "Ann", "")]
-    own, persons = find_own(texts, [OWN.mark]), find_persons(texts, [OWN.mark])
+    own, persons = find_own(texts, [OWN.mark]), find_user_text(texts, [OWN.mark])
     assert own is not None
     assert persons is not None
     assert (own.text, persons.text) == (OWN.text, "Ann")

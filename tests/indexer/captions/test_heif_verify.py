@@ -149,7 +149,7 @@ def undone() -> tuple[bytes, bytes]:
     """A file that another program has made longer, and what it is without our caption."""
     new, _ = edited(heic(EXIF, XMP), CaptionPlace.EXIF)
     captioned = new + box(b"free", b"more")
-    return captioned, b"".join(HeifPhoto(captioned).bare())
+    return captioned, b"".join(HeifPhoto(captioned).without_caption())
 
 
 def test_a_right_removal_passes() -> None:

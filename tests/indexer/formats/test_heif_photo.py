@@ -10,7 +10,7 @@ import pytest
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
-from indexer.formats.editable import open_photo, own_caption, persons_caption
+from indexer.formats.editable import open_photo, own_caption, user_caption
 from indexer.formats.heif import read_heif
 from indexer.formats.heif_photo import HeifPhoto
 from indexer.metadata.content_key import content_key
@@ -133,7 +133,7 @@ DESCRIBED = {
 def test_a_persons_words_are_seen_wherever_they_stand(path: Path, name: str) -> None:
     photo = open_photo(DESCRIBED[name])
     assert photo is not None
-    words = persons_caption(photo)
+    words = user_caption(photo)
     assert words is not None
     assert words.text == "Ann"
     path.write_bytes(DESCRIBED[name])

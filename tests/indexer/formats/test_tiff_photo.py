@@ -66,7 +66,7 @@ def test_the_old_file_stays_but_for_the_header_and_undo_is_exact(name: str, tmp_
     new = path.read_bytes()
     assert (new[:4], new[8 : len(data)]) == (data[:4], data[8:])
     assert content_key(new) == content_key(data)
-    assert TiffPhoto(new).picture == TiffPhoto(data).picture
+    assert TiffPhoto(new).picture_digest == TiffPhoto(data).picture_digest
     own = read_own_caption(new)
     assert own is not None
     assert (own.text, own.model) == (made.CAPTION.text, made.CAPTION.model)
@@ -288,7 +288,7 @@ def test_a_record_that_was_no_tiffs_is_not_followed() -> None:
     from indexer.formats.tiff_edit import compose_block
 
     with pytest.raises(CaptionRefused, match="not one that is written into TIFFs"):
-        TiffPhoto(compose_block(own)).bare()
+        TiffPhoto(compose_block(own)).without_caption()
 
 
 # -- the proof (that every mutation is caught: see test_verify.py)
@@ -340,7 +340,7 @@ def test_a_page_that_is_lost_is_caught() -> None:
 def test_a_removal_that_touches_more_is_caught() -> None:
     data = tiffs.built(made.MAKE, made.ORIENTATION, pages=2)
     old = changed_inside(captioned(data)[0])
-    new = b"".join(TiffPhoto(old).bare())
+    new = b"".join(TiffPhoto(old).without_caption())
     check_removal(old, new)
     start, count = directory_of(new)
     for at in [*range(0, start + 2 + 12 * count, 7), start + 2 + 12 * count]:

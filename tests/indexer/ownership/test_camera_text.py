@@ -9,7 +9,7 @@ import pytest
 from piexif import ExifIFD, ImageIFD
 from PIL import Image
 
-from indexer.formats.editable import open_photo, persons_caption
+from indexer.formats.editable import open_photo, user_caption
 from indexer.metadata.read_metadata import read_metadata
 from indexer.ownership.camera_text import is_camera_text
 from tests.indexer.formats import chunks_made as chunks
@@ -200,7 +200,7 @@ def caption(data: bytes) -> str | None:
     photo = open_photo(data)
     assert photo is not None
     found = read_metadata(data, Path("a.jpg")).person_caption
-    assert (persons_caption(photo) is None) == (found is None)
+    assert (user_caption(photo) is None) == (found is None)
     return found
 
 
