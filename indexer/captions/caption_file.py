@@ -18,7 +18,8 @@ from indexer.captions.removal import Removal, check_by_journal, remove_caption
 from indexer.captions.sidecar import Sidecars, sidecars_of
 from indexer.errors import CaptionRefused, UnreadablePhoto
 from indexer.failures import Obstacle
-from indexer.formats.editable import EditablePhoto, XmpFile, foreign_text, open_photo, own_caption, user_caption
+from indexer.formats.editable import open_photo
+from indexer.formats.photo import EditablePhoto, XmpFile, foreign_text, own_caption, user_caption
 from indexer.metadata.read_metadata import read_metadata, text_digests
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written
 from indexer.ownership.mark import (

@@ -8,7 +8,8 @@ from indexer.atomic.file_read import FileRead
 from indexer.captions.checks import check_edit, check_removal
 from indexer.captions.journal import Journal
 from indexer.errors import CaptionRefused
-from indexer.formats.editable import EditablePhoto, open_photo
+from indexer.formats.editable import open_photo
+from indexer.formats.photo import EditablePhoto
 from indexer.ownership.mark import (
     OwnCaption,
     check_nothing_lost,

@@ -16,8 +16,8 @@ from indexer.captions.verify.packet import check_removed
 from indexer.captions.verify.rules import VerifyError, check_packet_edit, require
 from indexer.errors import CaptionRefused, PhotoVanished
 from indexer.failures import Obstacle
-from indexer.formats import xmp_edit
-from indexer.formats.editable import XmpFile, own_caption
+from indexer.formats import xmp_packet
+from indexer.formats.photo import XmpFile, own_caption
 from indexer.formats.xmp import read_xmp
 from indexer.formats.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
 from indexer.metadata.sidecar_files import xmp_beside
@@ -161,7 +161,7 @@ class Sidecars:
                 raise CannotReplace(ReasonCode.DEAD_LINK) from None
             self._check_inside(place, Path(os.path.realpath(place)))
             own = OwnCaption.of(words, before="", overrules=overrules)
-            new = xmp_edit.compose_packet(own)
+            new = xmp_packet.compose_packet(own)
             _check(None, new, own)
             entry = recorder(self.journal, "write", place, None, own=own)
             create_file(place, new, make_folders=place.parent != self.path.parent, before_replacing=entry)
@@ -231,7 +231,7 @@ def _strip(sidecar: XmpFile, data: bytes, vouched: frozenset[str] = frozenset())
     digests = vouched | {mark.digest for mark in sidecar.marks}
     if not digests:
         return Stripped(data, exact=True)
-    stripped = xmp_edit.strip_caption(data, digests)
+    stripped = xmp_packet.strip_caption(data, digests)
     remaining = XmpFile(stripped.data).texts if stripped.data is not None else []
     check_words(sidecar.texts, remaining, digests)
     check_removed([data], [] if stripped.data is None else [stripped.data])
@@ -240,15 +240,15 @@ def _strip(sidecar: XmpFile, data: bytes, vouched: frozenset[str] = frozenset())
 
 def _splice(base: bytes | None, own: OwnCaption) -> bytes:
     if base is None:
-        return xmp_edit.compose_packet(own)
-    if own.mark.by is CaptionBy.MODEL and not xmp_edit.can_describe(base):
+        return xmp_packet.compose_packet(own)
+    if own.mark.by is CaptionBy.MODEL and not xmp_packet.can_describe(base):
         raise CaptionRefused(ReasonCode.HAS_DESCRIPTION)
-    return xmp_edit.splice(base, own)
+    return xmp_packet.splice(base, own)
 
 
 def _check(base: bytes | None, new: bytes, own: OwnCaption) -> None:
     check_packet_edit(base, new)
-    if xmp_edit.strip_caption(new, frozenset()).data != base:
+    if xmp_packet.strip_caption(new, frozenset()).data != base:
         raise VerifyError("verification: taking the caption out again does not give the old sidecar")
     found = read_xmp(new)
     marks = [mark] if found is not None and (mark := Mark.from_fields(found.own)) else []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
+from itertools import repeat
 
 from indexer.errors import CaptionRefused
-from indexer.formats import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.formats import iptc, tiff, tiff_edit, xmp_packet
 from indexer.formats.charsets import decode_text
 from indexer.formats.jpeg import (
     APP0,
@@ -30,9 +30,19 @@ from indexer.formats.jpeg import (
     segments,
 )
 from indexer.formats.jpeg_trailer import check_trailer
-from indexer.formats.maker_note import reads_beyond
+from indexer.formats.photo import (
+    Change,
+    EditablePhoto,
+    add_to_block,
+    add_to_packet,
+    captions_of_packets,
+    iptc_captions,
+    remove_from_block,
+    remove_from_packet,
+    replace_bytes,
+)
 from indexer.model import CaptionPlace
-from indexer.ownership.mark import FieldText, Mark, OwnCaption, Stripped, digest, sha256
+from indexer.ownership.mark import FieldText, OwnCaption, digest, sha256
 from indexer.reasons import ReasonCode
 
 # The segments of thermal cameras. ExifTool counts positions in them from their own beginning, those of XMP from the
@@ -40,7 +50,7 @@ from indexer.reasons import ReasonCode
 _FLIR_HEADER = b"FLIR\0"
 
 
-class JpegPhoto:
+class JpegPhoto(EditablePhoto):
     """One JPEG's bytes, split once. Raises `JpegError` where they are not a JPEG of sound structure."""
 
     places = (CaptionPlace.EXIF, CaptionPlace.XMP)
@@ -64,28 +74,12 @@ class JpegPhoto:
     # -- what it says
 
     @cached_property
-    def marks(self) -> list[Mark]:
-        """Ours: of the Exif block's undo record and of the XMP packets."""
-        records = [tiff_edit.undo_record(block) for block in self._blocks]
-        found = [record.mark for record in records if record is not None]
-        for packet in self._packets:
-            parsed = _parse_or_none(packet)
-            mark = xmp_packet.read_mark(parsed) if parsed else None
-            found += [mark] if mark else []
-        return found
-
-    @cached_property
     def texts(self) -> list[FieldText]:
         """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
         found = [text for block in self._blocks for text in tiff.texts(block)]
-        for packet in [*self._packets, *self._odd_packets, *self._extended_packets]:
-            parsed = _parse_or_none(packet)
-            if parsed is not None:
-                found += xmp_packet.captions(parsed)
-            elif xmp_packet.may_describe(packet) or self._has_junk:  # of which the packet may go on
-                raise CaptionRefused(ReasonCode.XMP_NOT_PARSED)
-        captions = iptc.captions([payload(self.data, s) for s in self._header if s.marker == APP13])
-        found += [FieldText("IPTC Caption-Abstract", text) for text in captions]
+        packets = [*self._packets, *self._odd_packets, *self._extended_packets]
+        found += captions_of_packets(packets, understood=not self._has_junk)  # a packet may go on behind junk
+        found += iptc_captions(iptc.captions([payload(self.data, s) for s in self._header if s.marker == APP13]))
         comments = [decode_text(payload(self.data, s)) for s in self._header if s.marker == COM]
         return found + [FieldText("JPEG Comment", text) for text in comments]
 
@@ -115,14 +109,6 @@ class JpegPhoto:
         return [b"".join(portion for _, portion in sorted(found)) for found in portions.values()]
 
     @property
-    def own_place(self) -> CaptionPlace | None:
-        """The place that our caption stands in; None where there is no mark of ours."""
-        digests = {mark.digest for mark in self.marks}
-        if any(digest(text.text) in digests for block in self._blocks for text in _texts_in_own_tags(block)):
-            return CaptionPlace.EXIF
-        return CaptionPlace.XMP if digests else None
-
-    @property
     def picture_digest(self) -> str:
         """SHA-256 of everything from the first scan on: tells whether a file still shows the same photo."""
         return sha256(memoryview(self.data)[self._header[-1].end :])
@@ -137,16 +123,17 @@ class JpegPhoto:
         self._check_whole()
         if len(self._xmp) > 1:
             raise CaptionRefused(ReasonCode.XMP_SEVERAL)
-        if place is CaptionPlace.XMP:
-            return self._assemble(self._xmp_change(own, needs_text=True))
-        changes = self._exif_change(own)
-        if not self._xmp and any(is_kind(self.data, s, APP1, _FLIR_HEADER) for s in self._header):
-            return self._assemble(changes)
+        changes: list[Change] = []
+        if place is not CaptionPlace.XMP:
+            changes += self._exif_change(own)
+            if not self._xmp and any(is_kind(self.data, s, APP1, _FLIR_HEADER) for s in self._header):
+                return b"".join(replace_bytes(self.data, changes))
         try:
-            changes += self._xmp_change(own, needs_text=False)
+            changes += self._xmp_change(own, needs_text=place is CaptionPlace.XMP)
         except CaptionRefused:
-            return self._assemble(changes)  # the Exif block alone carries caption, mark and undo record
-        return self._assemble(changes)
+            if place is CaptionPlace.XMP:
+                raise  # else the Exif block alone carries caption, mark and undo record
+        return b"".join(replace_bytes(self.data, changes))
 
     def _check_whole(self) -> None:
         """What forbids any edit of the file, whichever the place."""
@@ -164,7 +151,7 @@ class JpegPhoto:
             mpf=(self._mpf[0].body + len(MPF_HEADER), self._mpf[0].end) if self._mpf else None,
         )
 
-    def _exif_change(self, own: OwnCaption) -> list[tuple[int, int, bytes]]:
+    def _exif_change(self, own: OwnCaption) -> list[Change]:
         if self._end.marker != EOI:
             raise CaptionRefused(ReasonCode.CUT_OFF)
         if len(self._exif) > 1:
@@ -178,28 +165,25 @@ class JpegPhoto:
         segment = self._exif[0]
         self._check_mpf(segment.start)
         try:
-            block = tiff_edit.append_caption(self._blocks[0], own)
+            block = add_to_block(self._blocks[0], own)
         except tiff.TiffError as error:
             raise error.of_block() from error
-        if reads_beyond(self._blocks[0], len(block)):
-            raise CaptionRefused(ReasonCode.MAKER_NOTE_BEYOND_EXIF)
         return [(segment.marker_at, segment.end, compose(APP1, EXIF_HEADER + block))]
 
-    def _xmp_change(self, own: OwnCaption, *, needs_text: bool) -> list[tuple[int, int, bytes]]:
+    def _xmp_change(self, own: OwnCaption, *, needs_text: bool) -> list[Change]:
         if not self._xmp and self._odd_packets:
             raise CaptionRefused(ReasonCode.XMP_MISSPELT)
         if not self._xmp:
             at = self._behind_pictures(self._exif[0].end if len(self._exif) == 1 else self._after_app0)
             self._check_mpf(at)
             self._check_junk(at)
-            return [(at, at, compose(APP1, XMP_HEADER + xmp_edit.compose_packet(own)))]
-        segment, packet = self._xmp[0], self._packets[0]
+            return [(at, at, compose(APP1, XMP_HEADER + xmp_packet.compose_packet(own)))]
+        segment = self._xmp[0]
         self._behind_pictures(segment.start, only=True)
         self._check_mpf(segment.start)
         self._check_junk(segment.end)
-        if needs_text and not xmp_edit.can_describe(packet):
-            raise CaptionRefused(ReasonCode.XMP_DESCRIBES)
-        return [(segment.marker_at, segment.end, compose(APP1, XMP_HEADER + xmp_edit.splice(packet, own)))]
+        packet = add_to_packet(self._packets[0], own, needs_text=needs_text)
+        return [(segment.marker_at, segment.end, compose(APP1, XMP_HEADER + packet))]
 
     def _behind_pictures(self, at: int, *, only: bool = False) -> int:
         """`at`, or the next place behind the last byte that the Exif block points at past its own end: a thumbnail
@@ -252,72 +236,37 @@ class JpegPhoto:
         program has changed in a way that is not understood stays. Raises `CaptionRefused` where nothing else is there.
         """
         digests = vouched | {mark.digest for mark in self.marks}
-        changes: list[tuple[int, int, bytes]] = []
+        changes: list[Change] = []
         refused: list[CaptionRefused] = []
-        for segment, header, strip in self._own_parts(digests):
+        parts = [
+            *zip(self._exif, repeat(EXIF_HEADER), self._blocks, repeat(remove_from_block)),
+            *zip(self._xmp, repeat(XMP_HEADER), self._packets, repeat(remove_from_packet)),
+        ]
+        for segment, header, body, remove in parts:
             try:
-                changes.append(_replace(segment, header, strip(digests)))
+                if (stripped := remove(body, digests)) is not None:
+                    new = b"" if stripped.data is None else compose(APP1, header + stripped.data)
+                    changes.append((segment.marker_at, segment.end, new))
             except CaptionRefused as error:
                 refused.append(error)
         changes += self._iptc_changes(digests)
         changes += self._comment_changes(digests)
         if refused and not changes:
             raise refused[0]
-        return self._pieces(changes)
+        return replace_bytes(self.data, changes)
 
-    def _own_parts(
-        self, digests: frozenset[str]
-    ) -> Iterator[tuple[Segment, bytes, Callable[[frozenset[str]], Stripped]]]:
-        """The segments that hold something of ours, how each begins, and what takes ours out of the rest."""
-        for segment, block in zip(self._exif, self._blocks, strict=True):
-            if tiff_edit.holds(block, digests):
-                yield segment, EXIF_HEADER, partial(tiff_edit.strip_caption, block)
-        for segment, packet in zip(self._xmp, self._packets, strict=True):
-            parsed = _parse_or_none(packet)
-            if parsed is not None and xmp_edit.holds(parsed, digests):
-                yield segment, XMP_HEADER, partial(xmp_edit.strip_caption, packet)
-
-    def _iptc_changes(self, digests: frozenset[str]) -> list[tuple[int, int, bytes]]:
+    def _iptc_changes(self, digests: frozenset[str]) -> list[Change]:
         """IPTC's caption where it is ours and stands in a segment of its own; one that goes on in the next stays."""
-        found = [s for s in self._header if is_kind(self.data, s, APP13, iptc.HEADER)]
+        found = [s for s in self._header if is_kind(self.data, s, APP13, iptc.PHOTOSHOP_HEADER)]
         new = iptc.remove_from_app13(payload(self.data, found[0]), digests) if len(found) == 1 else None
         if new is None or self._is_behind_mpf(found[0]):
             return []
         return [(found[0].marker_at, found[0].end, compose(APP13, new))]
 
-    def _comment_changes(self, digests: frozenset[str]) -> list[tuple[int, int, bytes]]:
+    def _comment_changes(self, digests: frozenset[str]) -> list[Change]:
         found = (s for s in self._header if s.marker == COM and not self._is_behind_mpf(s))
         return [(s.marker_at, s.end, b"") for s in found if digest(decode_text(payload(self.data, s))) in digests]
 
     def _is_behind_mpf(self, segment: Segment) -> bool:
         """Whether an MPF segment stands before this one: its offsets would no longer be true without it."""
         return any(mpf.start < segment.start for mpf in self._mpf)
-
-    def _assemble(self, changes: Sequence[tuple[int, int, bytes]]) -> bytes:
-        return b"".join(self._pieces(changes))
-
-    def _pieces(self, changes: Sequence[tuple[int, int, bytes]]) -> list[bytes | memoryview]:
-        """`data` with bytes start..end replaced, for each change. Of two at one place the first comes first."""
-        parts: list[bytes | memoryview] = []
-        at = 0
-        view = memoryview(self.data)
-        for start, end, new in sorted(changes, key=lambda change: change[:2]):
-            parts += [view[at:start], new]
-            at = end
-        return [*parts, view[at:]]
-
-
-def _replace(segment: Segment, header: bytes, stripped: Stripped) -> tuple[int, int, bytes]:
-    new = b"" if stripped.data is None else compose(APP1, header + stripped.data)
-    return segment.marker_at, segment.end, new
-
-
-def _texts_in_own_tags(block: bytes) -> list[FieldText]:
-    return [text for text in tiff.texts(block) if text.field != "UserComment"]
-
-
-def _parse_or_none(packet: bytes) -> xmp_packet.Packet | None:
-    try:
-        return xmp_packet.parse(packet)
-    except xmp_packet.XmpError:
-        return None

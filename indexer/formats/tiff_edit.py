@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import piexif
 
 from indexer.errors import CaptionRefused
-from indexer.formats import iptc, xmp_edit, xmp_packet
+from indexer.formats import iptc, xmp_packet
 from indexer.formats.tiff import (
     ENTRY_BYTES,
     EXIF_IFD,
@@ -306,11 +306,11 @@ def _remove_from_value(block: bytes, entry: Entry, digests: frozenset[str]) -> b
 def _remove_from_packet(packet: bytes, digests: frozenset[str]) -> bytes | None:
     """b"" where nothing is left of it, None where it is to stay."""
     try:
-        if not xmp_edit.holds(xmp_packet.parse(packet), digests):
+        if not xmp_packet.holds(xmp_packet.parse(packet), digests):
             return None
     except xmp_packet.XmpError:
         return None
-    remaining = xmp_edit.strip_caption(packet, digests).data or b""
+    remaining = xmp_packet.strip_caption(packet, digests).data or b""
     return remaining if len(remaining) > 4 else b""
 
 

@@ -14,7 +14,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from indexer.formats.charsets import decode_narrow
-from indexer.formats.xmp_packet import packet_end
+from indexer.formats.xmp_packet import CAPTION_FIELDS, OWN, packet_end
 from indexer.ownership.mark import FieldText, parts_of_mark, text_in_mark
 
 MOST_BYTES = 4_000_000
@@ -34,7 +34,7 @@ _MWG_REGIONS = "{http://www.metadataworkinggroup.com/schemas/regions/}"
 _MS_PHOTO = "{http://ns.microsoft.com/photo/1.0/}"
 _MS_REGION = "{http://ns.microsoft.com/photo/1.2/t/Region#}"
 _ACDSEE = "{http://ns.acdsee.com/iptc/1.0/}"
-_OWN = "{urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#}"
+_OWN = f"{{{OWN}}}"
 _CATALOG_SETS = "{http://ns.iview-multimedia.com/mediapro/1.0/}CatalogSets"
 _XMP_RIGHTS = "{http://ns.adobe.com/xap/1.0/rights/}"
 _TIFF = "{http://ns.adobe.com/tiff/1.0/}"
@@ -49,14 +49,7 @@ _CREATORS = (
     *(_DC + "creator", _TIFF + "Artist", _DC + "rights", _TIFF + "Copyright", _XMP_RIGHTS + "Owner"),
     *(_AUX + "OwnerName", _EXIF_EX + "CameraOwnerName"),
 )
-_CAPTIONS = {
-    _DC + "description": "dc:description",
-    "{http://ns.adobe.com/tiff/1.0/}ImageDescription": "tiff:ImageDescription",
-    _EXIF + "UserComment": "exif:UserComment",
-    "{http://ns.acdsee.com/iptc/1.0/}caption": "acdsee:caption",
-    _IPTC_CORE + "AltTextAccessibility": "AltTextAccessibility",
-    _IPTC_CORE + "ExtDescrAccessibility": "ExtDescrAccessibility",
-}
+_CAPTIONS = {f"{{{name.replace(' ', '}')}": label for name, label in CAPTION_FIELDS.items()}
 #: How a packet in another encoding than UTF-8 begins: with a byte order mark, or with "<". The wider come first.
 _WIDE = {
     b"\0\0\xfe\xff": "utf-32-be",

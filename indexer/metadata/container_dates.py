@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from indexer.errors import CaptionRefused
-from indexer.formats.png_text import read_text
-from indexer.formats.segments import png_parts
+from indexer.formats.png_photo import TEXTS, read_text, readable_chunks
 from indexer.metadata.date_text import Taken, read_date
 
 _1904 = datetime(1904, 1, 1, tzinfo=UTC)
-_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 #: Where boxes with times may lie: path of types, and how many bytes of each box stand before the boxes in it.
 _CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0}
 _MOST_BOXES = 4096
@@ -32,12 +30,12 @@ def png_dates(data: bytes) -> ContainerDates:
     """`Creation Time`, in whatever form, and tIME, which is UTC. `date:create` is a file's date, and no picture's."""
     created: list[Taken | None] = []
     changed: Taken | None = None
-    for part in png_parts(data):
-        if part.kind in _PNG_TEXTS and isinstance(part.kind, bytes):
+    for chunk in readable_chunks(data):
+        if chunk.kind in TEXTS:
             with suppress(CaptionRefused):
-                created.append(read_date(read_text(part.kind, data[part.body : part.end - 4]).creation_time))
-        elif part.kind == b"tIME" and part.end - 4 - part.body == 7:
-            year, *others = struct.unpack_from(">HBBBBB", data, part.body)
+                created.append(read_date(read_text(chunk.kind, chunk.body(data)).creation_time))
+        elif chunk.kind == b"tIME" and len(body := chunk.body(data)) == 7:
+            year, *others = struct.unpack(">HBBBBB", body)
             changed = read_date("{:04}:{:02}:{:02} {:02}:{:02}:{:02}".format(year, *others), offset="Z")
     return ContainerDates(tuple(created), changed)
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
-from indexer.formats.clean_text import CAPTION_CHARACTERS, clean_list, clean_text
+from indexer.formats.charsets import CAPTION_CHARACTERS, clean_list, clean_text
 from indexer.formats.exif import (
     GPSIFD,
     ExifIFD,
@@ -27,7 +27,7 @@ from indexer.formats.exif import (
     text,
     xp_text,
 )
-from indexer.formats.iptc_texts import CAPTION, KEYWORD, TITLE, IptcTexts
+from indexer.formats.iptc import CAPTION, KEYWORD, TITLE, IptcTexts
 from indexer.formats.maker_lens import spec
 from indexer.formats.xmp import Xmp, read_xmp
 from indexer.images.decode import OpenedImage, open_picture

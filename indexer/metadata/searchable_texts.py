@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Self
 
-from indexer.formats.clean_text import CAPTION_CHARACTERS, clean_list, clean_text
+from indexer.formats.charsets import CAPTION_CHARACTERS, clean_list, clean_text
 from indexer.formats.exif import ExifValues, ImageIFD, text, texts, xp_text
-from indexer.formats.iptc_texts import (
+from indexer.formats.iptc import (
     BY_LINE,
     CATEGORY,
     COPYRIGHT_NOTICE,

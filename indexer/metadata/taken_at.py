@@ -22,7 +22,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from indexer.formats.exif import GPSIFD, ExifIFD, ExifValues, ImageIFD, number, text
-from indexer.formats.iptc_texts import DATE, DIGITISED_DATE, DIGITISED_TIME, TIME, IptcTexts
+from indexer.formats.iptc import DATE, DIGITISED_DATE, DIGITISED_TIME, TIME, IptcTexts
 from indexer.formats.xmp import Xmp
 from indexer.metadata.container_dates import ContainerDates
 from indexer.metadata.date_text import Taken, read_date

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
-from indexer.formats.clean_text import CAPTION_CHARACTERS, MOST_ENTRIES
+from indexer.formats.charsets import CAPTION_CHARACTERS, MOST_ENTRIES
 from indexer.model import Position
 
 MOST_BYTES = 1_000_000

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import CaptionRefused, UnreadablePhoto
-from indexer.formats.editable import open_photo, user_caption
+from indexer.formats.editable import open_photo
+from indexer.formats.photo import user_caption
 from indexer.metadata.read_metadata import read_metadata
 from tests.indexer.captions.test_caption_file import LADDER
 from tests.indexer.formats import chunks_made as chunks
 from tests.indexer.formats import jpegs_made as made
-from tests.indexer.formats.test_png_text import DESCRIBED
+from tests.indexer.formats.test_png_photo import DESCRIBED
 
 WORDS = made.described("a wedding")
 GUID = b"0" * 32

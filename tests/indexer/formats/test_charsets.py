@@ -9,7 +9,7 @@ import pytest
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.formats import iptc
 from indexer.formats.charsets import decode_text
-from indexer.formats.iptc_texts import CAPTION, read_iptc
+from indexer.formats.iptc import CAPTION, read_iptc
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionPlace
 from indexer.reader.photo_file import stamp_of

@@ -10,9 +10,10 @@ import pytest
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
-from indexer.formats.editable import open_photo, own_caption, user_caption
+from indexer.formats.editable import open_photo
 from indexer.formats.heif import read_heif
 from indexer.formats.heif_photo import HeifPhoto
+from indexer.formats.photo import own_caption, user_caption
 from indexer.metadata.content_key import content_key
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, Written

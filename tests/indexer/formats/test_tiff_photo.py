@@ -18,7 +18,7 @@ from indexer.captions.checks import check_edit, check_removal
 from indexer.captions.verify.rules import VerifyError
 from indexer.captions.verify.tiff import check_tiff_edit, check_tiff_removal
 from indexer.errors import CaptionRefused
-from indexer.formats import xmp_edit
+from indexer.formats import xmp_packet
 from indexer.formats.editable import open_photo
 from indexer.formats.tiff_photo import TiffPhoto
 from indexer.metadata.content_key import content_key
@@ -274,7 +274,7 @@ def test_words_put_in_place_of_ours_are_that_persons(tmp_path: Path) -> None:
 def test_a_persons_xmp_beside_ours_is_kept(tmp_path: Path) -> None:
     """A program that has written our packet anew, with a rating: the rating stays."""
     own = OwnCaption.of(made.CAPTION, before="")
-    packet = xmp_edit.splice(made.packet(), own)
+    packet = xmp_packet.splice(made.packet(), own)
     description = made.ascii_field(0x010E, own.text)
     path = saved(tmp_path, tiffs.built(made.MAKE, description, tiffs.xmp(packet + b"\n")))
     undone = undo_caption(path)

@@ -9,7 +9,7 @@ import pytest
 
 from indexer.captions.sidecar import Sidecars, sidecars_of
 from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside
-from indexer.formats.editable import user_caption
+from indexer.formats.photo import user_caption
 from indexer.metadata.sidecar_files import speaks_of, takeout_beside, xmp_beside
 from indexer.reader.photo_reader import PhotoReader
 from indexer.reader.photo_requests import ReaderOptions

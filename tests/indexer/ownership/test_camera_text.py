@@ -9,7 +9,8 @@ import pytest
 from piexif import ExifIFD, ImageIFD
 from PIL import Image
 
-from indexer.formats.editable import open_photo, user_caption
+from indexer.formats.editable import open_photo
+from indexer.formats.photo import user_caption
 from indexer.metadata.read_metadata import read_metadata
 from indexer.ownership.camera_text import is_camera_text
 from tests.indexer.formats import chunks_made as chunks
