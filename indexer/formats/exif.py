@@ -18,14 +18,22 @@ import piexif
 from piexif import GPSIFD, ExifIFD, ImageIFD
 
 from indexer.formats.charsets import decode_text, decode_utf16
-from indexer.formats.tiff import TiffError, byte_order, readable_entries
+from indexer.formats.tiff import (
+    ENTRY_BYTES,
+    TYPE_BYTES,
+    RawEntry,
+    TiffError,
+    raw_entries,
+    read_header,
+    readable_entries,
+)
 
 log = logging.getLogger(__name__)
 
 Tags = Mapping[int, Any]
 
 _POINTERS = _EXIF_POINTER, _GPS_POINTER, _INTEROP_POINTER = 0x8769, 0x8825, 0xA005
-_TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+_TYPE_SIZES = {kind: size for kind, size in TYPE_BYTES.items() if kind <= 12}  # those that piexif knows
 _MOST_VALUE_BYTES = 4_000_000
 _MOST_IFDS = 8
 
@@ -66,12 +74,11 @@ def read_exif(block: bytes | None) -> ExifValues:
 def _misplaced_tags(block: bytes) -> Tags:
     """Tags of the Exif IFD that stand in IFD0, as TIFF/EP (ISO 12234-2) has them, and careless programs."""
     try:
-        order = byte_order(block)
-        offset = struct.unpack_from(order + "I", block, 4)[0]
+        order, ifd0 = read_header(block)
     except TiffError:
         return {}
     known = piexif.TAGS["Exif"]
-    if not any(entry.tag in known for entry in readable_entries(block, order, offset)):
+    if not any(entry.tag in known for entry in readable_entries(block, order, ifd0)):
         return {}
     return {tag: value for tag, value in _by_pillow(block).image.items() if tag in known}
 
@@ -102,16 +109,13 @@ def _is_sound(block: bytes) -> bool:
             if at in seen:
                 continue
             seen.add(at)
-            (count,) = struct.unpack_from(order + "H", block, at)
-            for entry in range(at + 2, at + 2 + 12 * count, 12):
-                tag, kind, number, value = struct.unpack_from(order + "HHLL", block, entry)
-                if not _is_sound_value(block, kind, number, value, entry):
-                    return False
-                if tag in _POINTERS:
-                    waiting.append(value)
-            if at == first and not _is_sound_thumbnail(block, order, at + 2 + 12 * count):
+            entries = list(raw_entries(block, order, at))
+            if not all(_is_sound_value(block, entry) for entry in entries):
                 return False
-    except struct.error:
+            waiting += [entry.number for entry in entries if entry.tag in _POINTERS]
+            if at == first and not _is_sound_thumbnail(block, order, at + 2 + ENTRY_BYTES * len(entries)):
+                return False
+    except (struct.error, TiffError):
         return False
     return not waiting
 
@@ -120,21 +124,18 @@ def _is_sound_thumbnail(block: bytes, order: str, pointer: int) -> bool:
     """Of IFD1, which piexif reads too though nobody asks for it, no more need be true than that its values are there:
     piexif takes gigabytes and minutes over a count that is not."""
     (at,) = struct.unpack_from(order + "L", block, pointer)
-    (count,) = struct.unpack_from(order + "H", block, at) if at else (0,)
-    entries = (struct.unpack_from(order + "HHLL", block, entry) for entry in range(at + 2, at + 2 + 12 * count, 12))
-    return all(_is_there(block, _TYPE_SIZES.get(kind, 1) * number, value) for _, kind, number, value in entries)
+    entries = raw_entries(block, order, at) if at else ()
+    return all(_is_there(block, entry.count * _TYPE_SIZES.get(entry.kind, 1), entry.number) for entry in entries)
 
 
 def _is_there(block: bytes, size: int, start: int) -> bool:
     return size <= 4 or (size <= _MOST_VALUE_BYTES and start + size <= len(block))
 
 
-def _is_sound_value(block: bytes, kind: int, number: int, value: int, entry: int) -> bool:
-    size = _TYPE_SIZES.get(kind, 0) * number
-    start = entry + 8 if size <= 4 else value
-    if not size or not _is_there(block, size, start):
-        return False
-    return kind != 2 or block[start + size - 1] == 0
+def _is_sound_value(block: bytes, entry: RawEntry) -> bool:
+    size = _TYPE_SIZES.get(entry.kind, 0) * entry.count
+    start = entry.at + 8 if size <= 4 else entry.number
+    return bool(size) and _is_there(block, size, start) and (entry.kind != 2 or block[start + size - 1] == 0)
 
 
 def _by_pillow(block: bytes) -> ExifValues:

@@ -6,7 +6,6 @@ file moves, and the file as it was comes out of the new one by cutting it and pu
 
 from __future__ import annotations
 
-import json
 import struct
 import zlib
 from collections.abc import Iterable
@@ -73,7 +72,7 @@ def append_item(data: bytes, location: Location, new: bytes, mark: Mark) -> byte
     size = Patch(length.at, length.width, length.value, len(new))
     if not moved.holds(position.after) or not length.holds(size.after):
         raise HeifError("the numbers of the file's iloc box are too narrow for what would have to be written")
-    mark_bytes = json.dumps(mark.fields(), separators=(",", ":")).encode()
+    mark_bytes = mark.to_json()
     body = _MAGIC + new + mark_bytes
     numbers = _NUMBERS.pack(len(mark_bytes), len(data), zlib.crc32(body)) + _pack(position) + _pack(size)
     body += numbers + zlib.crc32(numbers).to_bytes(4, "big") + _MAGIC
@@ -115,19 +114,9 @@ def find_tail(data: bytes, end: int | None = None) -> Tail | None:
     mark_bytes, old_bytes, body_crc = _NUMBERS.unpack_from(numbers)
     if not data.startswith(zlib.crc32(numbers).to_bytes(4, "big"), end - 4 - len(_MAGIC)) or mark_bytes > start:
         return None
-    mark = _mark(data[start - mark_bytes : start])
+    mark = Mark.from_json(data[start - mark_bytes : start]) if mark_bytes <= _MAX_MARK_BYTES else None
     position, length = (Patch(*_PATCH.unpack_from(numbers, _NUMBERS.size + i * _PATCH.size)) for i in (0, 1))
     return None if mark is None else Tail(start - mark_bytes, end, mark, old_bytes, body_crc, position, length)
-
-
-def _mark(raw: bytes) -> Mark | None:
-    try:
-        fields = json.loads(raw) if len(raw) <= _MAX_MARK_BYTES else None
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
-        return None
-    return Mark.from_fields(fields)
 
 
 def tails(data: bytes, inside: Iterable[Box]) -> list[Tail]:

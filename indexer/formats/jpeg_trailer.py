@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from indexer.errors import CaptionRefused
 from indexer.formats.maker_note import may_point_at, shows_outside
-from indexer.formats.tiff import ENTRY_BYTES, MAKER_NOTE, TiffError, byte_order, read_directory, walk
+from indexer.formats.tiff import ENTRY_BYTES, MAKER_NOTE, TiffError, maker_notes, read_directory, read_header, walk
 from indexer.reasons import ReasonCode
 
 _MAX_TARGETS = 256
@@ -64,8 +64,8 @@ def _begins_mpf_picture(data: bytes, trailer: int, mpf: tuple[int, int]) -> bool
     """Whether the first picture in the trailer is one that MPF tells of, whatever a camera leaves before it."""
     block = data[mpf[0] : mpf[1]]
     try:
-        order = byte_order(block)
-        directory = read_directory(block, order, struct.unpack_from(order + "I", block, 4)[0])
+        order, ifd0 = read_header(block)
+        directory = read_directory(block, order, ifd0)
     except TiffError:
         return False
     first = _JPEG.search(data, trailer, trailer + _MAX_BEFORE_PICTURE_BYTES)
@@ -136,6 +136,6 @@ def _without_positions(block: bytes) -> list[tuple[int, int]]:
 def has_maker_note(block: bytes) -> bool:
     """Whether the block has a MakerNote; a damaged block that has the tag's two bytes anywhere is taken to."""
     try:
-        return bool(block) and any(entry.tag == MAKER_NOTE for ifd in walk(block) for entry in ifd.entries)
+        return bool(block) and bool(maker_notes(block))
     except TiffError:
         return MAKER_NOTE.to_bytes(2, "big") in block or MAKER_NOTE.to_bytes(2, "little") in block

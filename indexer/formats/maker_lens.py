@@ -16,22 +16,21 @@ from types import MappingProxyType
 
 from indexer.formats.charsets import decode_text
 from indexer.formats.lens_names import CANON, OLYMPUS, PENTAX, SAMSUNG
+from indexer.formats.maker_note import plausible_entries
 from indexer.formats.tiff import (
     ENTRY_BYTES,
     EXIF_IFD,
     MAKE,
     MAKER_NOTE,
-    TYPE_BYTES,
     Entry,
     TiffError,
-    byte_order,
+    read_header,
     readable_entries,
 )
 
 _MOST_BYTES = 256
 _ASCII, _UNDEFINED, _RATIONAL = 2, 7, 5
 _ORDERS = MappingProxyType({b"II": "<", b"MM": ">"})
-_MOST_ENTRIES = 400
 _MOST_MOVED_BYTES = 1 << 20
 
 _CANON_SETTINGS, _CANON_LENS_MODEL = 0x0001, 0x0095
@@ -98,8 +97,8 @@ class _Directory:
 
 
 def _lens(block: bytes) -> str | None:
-    order = byte_order(block)
-    first = _Directory(block, order, struct.unpack_from(order + "I", block, 4)[0])
+    first = _of_tiff(block)
+    order = first.order
     pointer = first.value(EXIF_IFD)
     if len(pointer) != 4:
         return None
@@ -158,10 +157,9 @@ def _of_maker(block: bytes, order: str, start: int, note: bytes, make: str) -> s
 def _before_move(note: bytes) -> _Directory | None:
     """Canon's footer tells the byte order and where the note stood when the camera wrote it."""
     try:
-        order = byte_order(note[-8:])
+        order, stood = read_header(note[-8:])
     except TiffError:
         return None
-    (stood,) = struct.unpack(order + "I", note[-4:])
     return _Directory(bytes(stood) + note, order, stood) if 8 <= stood <= _MOST_MOVED_BYTES else None
 
 
@@ -186,19 +184,13 @@ def _lie_in(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
 
 def _spans(note: bytes, order: str, offset: int) -> list[tuple[int, int]]:
     """Offset and size of each value that does not stand in its entry; none where one is of no known type."""
-    (count,) = struct.unpack_from(order + "H", note, offset)
-    end = offset + 2 + ENTRY_BYTES * count
-    if count > _MOST_ENTRIES or end > len(note):
-        return []
-    entries = [struct.unpack_from(order + "HHII", note, at) for at in range(offset + 2, end, ENTRY_BYTES)]
-    if not all(kind in TYPE_BYTES for _, kind, _, _ in entries):
-        return []
-    return [(at, size) for _, kind, number, at in entries if (size := TYPE_BYTES[kind] * number) > 4]
+    if offset + 2 > len(note):
+        raise TiffError("the MakerNote is cut off")
+    return [(entry.number, entry.size) for entry in plausible_entries(note, offset, len(note), order) if entry.size > 4]
 
 
 def _of_tiff(data: bytes) -> _Directory:
-    order = byte_order(data)
-    return _Directory(data, order, struct.unpack_from(order + "I", data, 4)[0])
+    return _Directory(data, *read_header(data))
 
 
 def _nikon(note: _Directory) -> str | None:

@@ -7,7 +7,6 @@ a file of 100 MB: it is put together once, from views of the old one.
 
 from __future__ import annotations
 
-import json
 import struct
 import zlib
 from collections.abc import Sequence
@@ -29,11 +28,11 @@ from indexer.formats.tiff import (
     XP_COMMENT,
     Entry,
     TiffError,
-    byte_order,
     check_block,
     entry_text,
     integers,
     read_directory,
+    read_header,
     spans,
     texts,
 )
@@ -74,7 +73,7 @@ def append_caption(
     """
     check_block(block)
     start, tail = _tail(block, _values(own.text, packet))
-    record = _record(own.mark, tail, block, _ifd0(block))
+    record = _record(own.mark, tail, block, read_header(block)[1])
     size = len(block) + len(tail) + len(record)
     if size > limit:
         raise CaptionRefused(ReasonCode.EXIF_FULL, size=size, limit=limit)
@@ -89,20 +88,15 @@ def compose_block(own: OwnCaption) -> bytes:
     return block + _record(own.mark, block, b"", 0)
 
 
-def _ifd0(block: bytes) -> int:
-    offset: int = struct.unpack_from(byte_order(block) + "I", block, 4)[0]
-    return offset
-
-
 def _point_to_ifd0(block: bytes, ifd0: int, end: int | None = None) -> tuple[bytes | memoryview, ...]:
     """The pieces of the block up to `end`, with IFD0 at another offset."""
-    return block[:4], struct.pack(byte_order(block) + "I", ifd0), memoryview(block)[8:end]
+    return block[:4], struct.pack(read_header(block)[0] + "I", ifd0), memoryview(block)[8:end]
 
 
 def _tail(block: bytes, values: dict[int, tuple[int, bytes]]) -> tuple[int, bytes]:
     """Where IFD0 stands once more after the block, with our entries; and all that comes after the block."""
-    order = byte_order(block)
-    directory = read_directory(block, order, _ifd0(block))
+    order, ifd0 = read_header(block)
+    directory = read_directory(block, order, ifd0)
     start = len(block) + -len(block) % 4
     kept = [entry for entry in directory.entries if entry.tag not in values]
     size = 2 + ENTRY_BYTES * (len(kept) + len(values)) + 4
@@ -147,7 +141,7 @@ def _directory_bytes(entries: Sequence[bytes], order: str, next_offset: int) -> 
 
 
 def _record(mark: Mark, tail: bytes, old: bytes, old_ifd0: int) -> bytes:
-    body = json.dumps(mark.fields(), separators=(",", ":")).encode()
+    body = mark.to_json()
     numbers = struct.pack("<IIIII", len(body), len(old), old_ifd0, zlib.crc32(old), zlib.crc32(tail + body))
     return body + numbers + struct.pack("<I8s", zlib.crc32(numbers), _MAGIC)
 
@@ -160,19 +154,11 @@ def undo_record(block: bytes) -> UndoRecord | None:
     size, old_length, old_ifd0, old_crc, tail_crc, own_crc, _ = _FOOTER.unpack_from(block, end)
     if zlib.crc32(block[end : end + 20]) != own_crc or size > _MAX_MARK_BYTES or old_length + size > end:
         return None
-    try:
-        fields = json.loads(block[end - size : end])
-    except ValueError:
-        return None
-    mark = Mark.from_fields(fields) if _all_text(fields) else None
+    mark = Mark.from_json(block[end - size : end])
     if mark is None:
         return None
     tail = memoryview(block)[old_length:end]
     return UndoRecord(mark, old_length, old_ifd0, old_crc, zlib.crc32(tail) == tail_crc)
-
-
-def _all_text(fields: object) -> bool:
-    return isinstance(fields, dict) and all(isinstance(value, str) for value in fields.values())
 
 
 def original_pieces(block: bytes) -> tuple[bytes | memoryview, ...]:
@@ -217,8 +203,8 @@ def _has_remains(block: bytes) -> bool:
 
 def _holds_only(block: bytes, digests: frozenset[str]) -> bool:
     """Whether IFD0 has nothing but texts of these digests, and no directory comes after it."""
-    order = byte_order(block)
-    directory = read_directory(block, order, _ifd0(block))
+    order, ifd0 = read_header(block)
+    directory = read_directory(block, order, ifd0)
     return not directory.next_offset and all(_is_own(block, order, entry, digests) for entry in directory.entries)
 
 
@@ -232,7 +218,7 @@ def _crc32(pieces: Sequence[bytes | memoryview]) -> int:
 def _remove_entries(block: bytes, digests: frozenset[str], *, erase_record: bool) -> bytes:
     """Closes the gap inside IFD0, where it stands: no other byte moves, so that every offset stays true."""
     check_block(block)
-    order, ifd0 = byte_order(block), _ifd0(block)
+    order, ifd0 = read_header(block)
     directory = read_directory(block, order, ifd0)
     entries = [entry for entry in directory.entries if not _is_own(block, order, entry, digests)]
     shortened: list[Entry] = []
@@ -305,10 +291,8 @@ def _remove_from_value(block: bytes, entry: Entry, digests: frozenset[str]) -> b
 
 def _remove_from_packet(packet: bytes, digests: frozenset[str]) -> bytes | None:
     """b"" where nothing is left of it, None where it is to stay."""
-    try:
-        if not xmp_packet.holds(xmp_packet.parse(packet), digests):
-            return None
-    except xmp_packet.XmpError:
+    parsed = xmp_packet.parse_or_none(packet)
+    if parsed is None or not xmp_packet.holds(parsed, digests):
         return None
     remaining = xmp_packet.strip_caption(packet, digests).data or b""
     return remaining if len(remaining) > 4 else b""

@@ -50,7 +50,7 @@ class TiffPhoto(EditablePhoto):
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self._order = tiff.byte_order(data)
+        self._order, _ = tiff.read_header(data)
 
     # -- what it says
 

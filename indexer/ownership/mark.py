@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -127,6 +128,10 @@ class Mark:
             **overrules,
         }
 
+    def to_json(self) -> bytes:
+        """The parts, as they stand beside a caption in an Exif block or a HEIF file."""
+        return json.dumps(self.fields(), separators=(",", ":")).encode()
+
     @property
     def moment(self) -> datetime | None:
         """`written_at`; None where that is no date. Of a correction it is when the words were typed, to the
@@ -136,6 +141,17 @@ class Mark:
         except ValueError:
             return None
         return moment if moment.tzinfo is not None and moment.year > 1970 else None
+
+    @staticmethod
+    def from_json(raw: bytes) -> Mark | None:
+        """The mark that `to_json` gave; None on anything else."""
+        try:
+            fields = json.loads(raw)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
+            return None
+        return Mark.from_fields(fields)
 
     @staticmethod
     def from_fields(fields: Mapping[str, str]) -> Mark | None:

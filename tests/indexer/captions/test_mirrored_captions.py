@@ -294,7 +294,7 @@ def test_iptc_that_shares_its_bytes_with_the_picture_stays(tmp_path: Path) -> No
     write(path)
     exiftool(path, IPTC, "-IPTC:Keywords=sea")
     data = bytearray(path.read_bytes())
-    order = tiff.byte_order(bytes(data))
+    order, _ = tiff.read_header(bytes(data))
     ifd0 = tiff.read_directory(bytes(data), order, int.from_bytes(data[4:8], "little" if order == "<" else "big"))
     entries = {entry.tag: (number, entry) for number, entry in enumerate(ifd0.entries)}
     strips, (_, iim) = entries[0x0111][0], entries[tiff.IPTC]
