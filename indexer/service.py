@@ -19,7 +19,7 @@ from indexer.atomic.temporary import sweep
 from indexer.catalogue import Catalogue
 from indexer.errors import ProcessUnavailable, SearchError, StorageError, captioner_not_started, unusable_bundle
 from indexer.hours import DailyHours
-from indexer.jobs.context import PhotoOpener, PipelineContext
+from indexer.jobs.context import PipelineContext
 from indexer.jobs.progress_tracker import ProgressTracker
 from indexer.jobs.recaptioning import RecaptionScheduler
 from indexer.jobs.reindex import recaptioning_hint
@@ -34,7 +34,7 @@ from indexer.reasons import Reason
 from indexer.scanning.scan_requests import ScanRequestHandler
 from indexer.scanning.scheduler import OBSTACLES_S, ScanScheduler
 from indexer.settings import Settings
-from indexer.sqlite.errors import may_pass, waiting_told
+from indexer.sqlite.errors import is_transient, waiting_message
 from indexer.storage import Storage, storage_errors
 from indexer.tasks import either, first_failure, running
 
@@ -67,7 +67,7 @@ class Indexer:
         storage: Storage,
         *,
         captioner: Captioner | None = None,
-        photos: PhotoOpener | None = None,
+        photos: PhotoProcesses | None = None,
         stop_s: float = STOP_S,
         obstacles_s: float = OBSTACLES_S,
         disk_pause_s: float = DISK_PAUSE_S,
@@ -218,14 +218,14 @@ class Indexer:
             await self._until_done(scheduler, runner, stop, once=once)
         except BaseExceptionGroup as failures:
             failure = first_failure(failures)
-            if once or not may_pass(failure):
+            if once or not is_transient(failure):
                 raise failure from failures
             return failure
         return None
 
     async def _wait_for_disk(self, failure: BaseException, stop: asyncio.Event) -> None:
         """Until the data directory can be written again: the page answers meanwhile from what is there."""
-        self._waiting = waiting_told(failure, self._settings.data_dir)
+        self._waiting = waiting_message(failure, self._settings.data_dir)
         self._tracker.waiting = True
         log.error("%s", self._waiting)
         while not stop.is_set():

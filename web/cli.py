@@ -64,24 +64,24 @@ async def _serve(
     from indexer.service import Indexer
 
     indexer = Indexer(settings, storage)
-    async with _page(settings, storage, indexer) as address:
-        terminal.say(f"the search page is on {address}{settings.base_path.rstrip('/')}{_elsewhere(settings)}")
-        following = asyncio.create_task(terminal.follow(indexer.progress))
+    async with _run_page(settings, storage, indexer) as address:
+        terminal.say(f"the search page is on {address}{settings.base_path.rstrip('/')}{_other_addresses(settings)}")
+        progress_task = asyncio.create_task(terminal.follow(indexer.progress))
         try:
             await indexer.serve(roots, stop)
         finally:
-            following.cancel()
-            await asyncio.wait({following})
+            progress_task.cancel()
+            await asyncio.wait({progress_task})
 
 
-def _elsewhere(settings: Settings) -> str:
+def _other_addresses(settings: Settings) -> str:
     """Where the page can be opened beside the address that is named."""
     everywhere = settings.host.strip("[]") in {"", "0.0.0.0", "::"}  # noqa: S104 - compared only
     return f", on other machines under the name or address of this one, port {settings.port}" if everywhere else ""
 
 
 @asynccontextmanager
-async def _page(settings: Settings, storage: Storage, indexer: Indexer) -> AsyncIterator[str]:
+async def _run_page(settings: Settings, storage: Storage, indexer: Indexer) -> AsyncIterator[str]:
     """The page, answering from the first moment on; yields its address."""
     from web.app import make_app
     from web.server import listening
@@ -93,7 +93,7 @@ async def _page(settings: Settings, storage: Storage, indexer: Indexer) -> Async
         search=storage.search,
         progress=indexer.progress,
         wake=indexer.wake,
-        look=indexer.scan_now,
+        scan_now=indexer.scan_now,
     )
     async with listening(app, settings) as address:
         yield address

@@ -69,7 +69,7 @@ class FileRead:
         """Of the whole file."""
         return sha256(self.data)
 
-    def was(self, status: os.stat_result) -> bool:
+    def is_unchanged(self, status: os.stat_result) -> bool:
         """Whether a `stat` is that of the file as it was read, untouched since."""
         same = stamp_of(status) == self.stamp and status.st_ctime_ns == self.ctime_ns
         return same and stat.S_ISREG(status.st_mode)
@@ -80,7 +80,7 @@ def stamp_of(status: os.stat_result) -> FileStamp:
     return FileStamp(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
-def plain_reason(error: OSError) -> Reason:
+def reason_of(error: OSError) -> Reason:
     """What an error of the operating system means for whoever owns the photos."""
     if (code := _REASONS.get(error.errno or 0)) is not None:
         return Reason(code)
@@ -89,10 +89,10 @@ def plain_reason(error: OSError) -> Reason:
 
 def cannot_replace(error: OSError) -> CannotReplace:
     """An error of the operating system as the reason why a file stays as it is."""
-    return CannotReplace(plain_reason(error), obstacle=_OBSTACLES.get(error.errno or 0, Obstacle.DISK))
+    return CannotReplace(reason_of(error), obstacle=_OBSTACLES.get(error.errno or 0, Obstacle.DISK))
 
 
-def leads_out(path: Path, real: Path, roots: Sequence[Path]) -> bool:
+def leaves_roots(path: Path, real: Path, roots: Sequence[Path]) -> bool:
     """Whether a symbolic link below one of these library roots leads out of all of them: `real` is where `path` really
     is. Of a path that is below none of them nothing is known."""
     if not any(path.is_relative_to(root) for root in roots):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from captioner import Caption
-from indexer.atomic.file_read import CannotReplace, ChangedMeanwhile, FileRead, leads_out, read_file
+from indexer.atomic.file_read import CannotReplace, ChangedMeanwhile, FileRead, leaves_roots, read_file
 from indexer.atomic.replace import replace_file
 from indexer.captions.checks import check_edit
 from indexer.captions.journal import Journal, recorder
@@ -181,7 +181,7 @@ class _Writing:
             self.reasons = [inside] if inside else []
             self.obstacle = None if inside else Obstacle.SIDECAR_WANTED
             return self._write_sidecar()
-        if leads_out(self.sidecars.path, self.file.path, self.sidecars.roots):
+        if leaves_roots(self.sidecars.path, self.file.path, self.sidecars.roots):
             self.reasons = [LINK_OUT]
             return self._write_sidecar()
         return self._write_into_file() or self._write_sidecar()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner import Caption
-from indexer.atomic.file_read import CannotReplace, FileRead, leads_out, read_file
+from indexer.atomic.file_read import CannotReplace, FileRead, leaves_roots, read_file
 from indexer.atomic.replace import create_file, delete_file, replace_file
 from indexer.captions.journal import Journal, recorder
 from indexer.captions.verify.packet import check_removed
@@ -20,7 +20,7 @@ from indexer.formats import xmp_packet
 from indexer.formats.photo import XmpFile, own_caption
 from indexer.formats.xmp import read_xmp
 from indexer.formats.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
-from indexer.metadata.sidecar_files import xmp_beside
+from indexer.metadata.sidecar_files import find_xmp_sidecars
 from indexer.model import CaptionBy, FileCaption
 from indexer.ownership.mark import OWN_FIELDS, FieldText, Mark, OwnCaption, Stripped, check_words, fields_with, sha256
 from indexer.reasons import ReasonCode
@@ -38,12 +38,12 @@ def sidecar_path(path: Path, sidecar_dir: Path | None = None) -> Path:
 def sidecars_of(path: Path, sidecar_dir: Path | None = None) -> tuple[Path, ...]:
     """Every place where a sidecar of this photo may lie, ours first: `A.JPG.xmp`, `A.xmp`, and in the tree; and those
     that are there in another letter case. `A.JPG.xmp` comes before `A.xmp` in whatever case."""
-    beside = xmp_beside(path)
+    beside = find_xmp_sidecars(path)
     whole = [place for place in beside if place.stem.lower() == path.name.lower()]
     places = [sidecar_path(path), *whole, path.with_suffix(".xmp"), *beside]
     if sidecar_dir is not None:
         in_tree = sidecar_path(path, sidecar_dir)
-        there = xmp_beside(in_tree.with_suffix(""))
+        there = find_xmp_sidecars(in_tree.with_suffix(""))
         places += [in_tree, *(place for place in there if place.name.lower() == in_tree.name.lower())]
     found: list[Path] = []
     for place in dict.fromkeys(places):
@@ -180,7 +180,7 @@ class Sidecars:
         replace_file(file, new, keep_mtime=False, before_replacing=entry)
 
     def _check_inside(self, place: Path, real: Path) -> None:
-        if leads_out(place, real, self.roots):
+        if leaves_roots(place, real, self.roots):
             raise CannotReplace(ReasonCode.SIDECAR_OUTSIDE)
 
     def undo(self, *, dry_run: bool = False, vouched: frozenset[str] = frozenset()) -> Stripped | None:

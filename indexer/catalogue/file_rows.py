@@ -17,8 +17,7 @@ from indexer.catalogue.job_queue import enqueue_changed
 from indexer.catalogue.moved_library import same_file_elsewhere
 from indexer.catalogue.rows import now
 from indexer.file_errors import is_gone
-from indexer.metadata.date_text import Taken
-from indexer.metadata.name_dates import date_in_name
+from indexer.metadata.dates import PhotoDate, date_in_name
 
 
 def join(folder: bytes, name: bytes) -> bytes:
@@ -149,7 +148,7 @@ def _move(
     return row["id"], "moved"
 
 
-def _dated_by(name: bytes) -> Taken | None:
+def _dated_by(name: bytes) -> PhotoDate | None:
     return date_in_name(os.fsdecode(name))
 
 

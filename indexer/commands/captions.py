@@ -216,10 +216,10 @@ async def _followed(
 async def _undone(
     settings: Settings, targets: Sequence[Path], stop: asyncio.Event, *, dry_run: bool
 ) -> AsyncGenerator[Row, None]:
-    from indexer.reader.photo_process import PhotoProcess
+    from indexer.reader.photo_process import PhotoProcesses
 
     vouched = await asyncio.to_thread(_vouched, settings, frozenset(targets))
-    async with PhotoProcess(settings, input_px=0) as photos:
+    async with PhotoProcesses(settings, input_px=0, count=1) as photos:
         for path in targets:
             if stop.is_set():
                 return

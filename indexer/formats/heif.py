@@ -7,6 +7,7 @@ field of an unknown version is an error. Boxes inside `meta` that say nothing of
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from indexer.errors import NotUnderstood
@@ -176,6 +177,12 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
             raise HeifError(f"the file is cut off, or its box at byte {at} is damaged")
         yield Box(kind, at, body, at + size, to_end)
         at += size
+
+
+def readable_boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
+    """The boxes from `start` on, up to the first that is damaged."""
+    with suppress(HeifError):
+        yield from boxes(data, start, end)
 
 
 def read_heif(data: bytes) -> Heif:

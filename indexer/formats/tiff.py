@@ -133,7 +133,7 @@ def read_directory(block: bytes, order: str, offset: int, *, is_sub: bool = Fals
         raise TiffError(f"a directory at byte {offset} lies outside the Exif block")
     raw = raw_entries(block, order, offset, tail_bytes=0 if is_sub else 4)
     entries = tuple(_locate(block, entry) for entry in raw)
-    return Directory(offset, entries, 0 if is_sub else _next_directory(block, order, offset)[0])
+    return Directory(offset, entries, 0 if is_sub else next_directory(block, order, offset)[0])
 
 
 def _locate(block: bytes, entry: RawEntry) -> Entry:
@@ -264,7 +264,7 @@ def readable_directories(block: bytes, order: str, ifd0: int) -> Iterator[dict[i
         for entry in entries.values():
             if entry.tag in _POINTERS and entry.kind in _NUMBERS:
                 pending += islice(numbers(block, order, entry), _MAX_DIRECTORIES)
-        pending += _next_directory(block, order, offset)
+        pending += next_directory(block, order, offset)
 
 
 def _spans_outside(block: bytes, order: str, offsets: Entry, sizes: Entry) -> list[tuple[int, int]]:
@@ -274,7 +274,7 @@ def _spans_outside(block: bytes, order: str, offsets: Entry, sizes: Entry) -> li
     return [(start, start + size) for start, size in pairs if size and start + size > len(block)]
 
 
-def _next_directory(block: bytes, order: str, offset: int) -> tuple[int, ...]:
+def next_directory(block: bytes, order: str, offset: int) -> tuple[int, ...]:
     """Where the directory behind this one is, as its last four bytes say; none where they are not there."""
     if not _HEADER_BYTES <= offset <= len(block) - 2:
         return ()

@@ -57,7 +57,7 @@ class Maintenance:
     def _look(self) -> int:
         self._look_at_catalogue()
         catalogue, thumbnails = self._storage.catalogue, self._storage.thumbnails
-        renewed = thumbnails.look()
+        renewed = thumbnails.recreate_if_lost()
         due = self._compared_at is None or time.monotonic() - self._compared_at > _COMPARE_S
         if not renewed and not due and min(thumbnails.sizes().values()) >= catalogue.counts().photos:
             return 0

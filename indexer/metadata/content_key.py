@@ -58,7 +58,7 @@ def _jpeg_spans(data: bytes) -> list[Span]:
     spans = [(segment.marker_at, segment.end) for segment in segments if not _is_jpeg_metadata(segment.marker)]
     if EOI not in markers and segments[-1].end < len(data):  # cut off or damaged: whatever is left may be picture
         spans.append((segments[-1].end, len(data)))
-    return list(_joined(iter(spans)))
+    return list(_join(iter(spans)))
 
 
 def _is_jpeg_metadata(marker: int) -> bool:
@@ -70,14 +70,14 @@ def _png_spans(data: bytes) -> list[Span]:
     if not chunks or chunks[-1].kind != b"IEND":
         return []
     # Bit 5 of the first letter tells ancillary chunks from critical ones (PNG third edition, 5.4).
-    return list(_joined((chunk.start, chunk.end) for chunk in chunks if not chunk.kind[0] & 0x20))
+    return list(_join((chunk.start, chunk.end) for chunk in chunks if not chunk.kind[0] & 0x20))
 
 
 def _webp_spans(data: bytes) -> list[Span]:
     return [(start - 8, end) for kind, start, end in webp_photo.readable_chunks(data) if kind in _WEBP_PICTURE]
 
 
-def _joined(spans: Iterator[Span]) -> Iterator[Span]:
+def _join(spans: Iterator[Span]) -> Iterator[Span]:
     """Neighbours as one span: a PNG may have thousands of small IDAT chunks."""
     current: Span | None = None
     for start, end in spans:

@@ -44,7 +44,7 @@ _TOWNS_OF = 5000  # people
 _PEOPLE_PER_KM2 = 5000
 _READ_CHARS = 1 << 18
 _KEY = re.compile(r'[{,]\s*"\d+":\s*(?=\{)')
-_reading = Lock()
+_lock = Lock()
 
 
 def places_of(position: Position | None) -> tuple[str, ...]:
@@ -84,10 +84,10 @@ class Towns:
         covering = (cosines >= self.reach) & (self.regions == self.regions[town])
         covering[town] = True
         city = int(np.where(covering, self.people, -1.0).argmax())
-        return each_once((self.names[town], self.names[city], *self.around[self.regions[town]]))
+        return unique_names((self.names[town], self.names[city], *self.around[self.regions[town]]))
 
 
-def each_once(names: Iterable[str]) -> tuple[str, ...]:
+def unique_names(names: Iterable[str]) -> tuple[str, ...]:
     """`names` without those that say nothing new: the city of Zürich lies in the canton of Zurich."""
     known: dict[str, str] = {}
     for name in names:
@@ -103,35 +103,35 @@ def _on_sphere(latitude: float, longitude: float) -> tuple[float, float, float]:
 
 def towns() -> Towns:
     """Every town; the first call takes about a second."""
-    with _reading:
-        return _read_towns()
+    with _lock:
+        return _load_towns()
 
 
-def towns_as_told() -> Iterator[Mapping[str, Any]]:
+def town_records() -> Iterator[Mapping[str, Any]]:
     """GeoNames' records of the same towns, in the same order, one at a time."""
     with _data(f"cities{_TOWNS_OF}.json") as file:
         yield from _records(file)
 
 
 @cache
-def _read_towns() -> Towns:
+def _load_towns() -> Towns:
     import numpy as np
 
     names: list[str] = []
     rows = array("d")
     regions: dict[tuple[str, str], int] = {}
-    for town in towns_as_told():
+    for town in town_records():
         names.append(town["name"])
         region = regions.setdefault((town["countrycode"], town["admin1code"]), len(regions))
         rows.extend((*_on_sphere(town["latitude"], town["longitude"]), town["population"], region))
     table = np.frombuffer(rows).reshape(-1, 5)
     people = table[:, 3].copy()
     reach = np.cos(np.sqrt(people / (math.pi * _PEOPLE_PER_KM2)) / _EARTH_KM)
-    around = _around(regions)
+    around = _regions_of(regions)
     return Towns(table[:, :3].copy(), people, reach, tuple(names), table[:, 4].astype(np.int64), around)
 
 
-def _around(regions: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
+def _regions_of(regions: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
     """The names of each (country code, region code), as far as there are any."""
     with _data("countries.json") as file:
         countries = json.load(file)

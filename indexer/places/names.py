@@ -22,7 +22,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from indexer.model import Position
-from indexer.places.lookup import Towns, each_once, towns, towns_as_told
+from indexer.places.lookup import Towns, town_records, towns, unique_names
 from indexer.text import fold
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LARGE = 100_000  # people; so large a town is found by its names in other languages
 _MISTAKES = 2
 _WORD = re.compile(r"[^\W_]+")
-_making = Lock()
+_index_lock = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Place:
     @property
     def full_name(self) -> str:
         """``Springfield, Missouri, United States``."""
-        return ", ".join(each_once((self.name, *self.around)))
+        return ", ".join(unique_names((self.name, *self.around)))
 
 
 def places_named(text: str, *, most: int = 8) -> tuple[Place, ...]:
@@ -56,7 +56,7 @@ def places_named(text: str, *, most: int = 8) -> tuple[Place, ...]:
     The first call takes about a second; call it off the event loop.
     """
     name, *around = _parts(text)
-    return _found(name, tuple(around), most) if name else ()
+    return _find(name, tuple(around), most) if name else ()
 
 
 def nearest_name(text: str) -> str | None:
@@ -71,20 +71,20 @@ def nearest_name(text: str) -> str | None:
     return towns().names[town]
 
 
-def folded(name: str) -> str:
+def fold_name(name: str) -> str:
     """`name` as names are compared: its words, without case and diacritics, between single spaces."""
     return " ".join(_WORD.findall(fold(name)))
 
 
 def _parts(text: str) -> list[str]:
-    return [folded(part) for part in text.split(",")]
+    return [fold_name(part) for part in text.split(",")]
 
 
 @lru_cache(maxsize=256)
-def _found(name: str, around: tuple[str, ...], most: int) -> tuple[Place, ...]:
+def _find(name: str, around: tuple[str, ...], most: int) -> tuple[Place, ...]:
     index = _index()
-    called = _places([*index.called(name), *index.called_elsewhere(name)], around, most)
-    return called or _places(index.beginning(name), around, most)
+    called = _places([*index.named(name), *index.named_in_other_languages(name)], around, most)
+    return called or _places(index.starting_with(name), around, most)
 
 
 def _places(found: Sequence[int], around: Iterable[str], most: int) -> tuple[Place, ...]:
@@ -97,7 +97,7 @@ def _places(found: Sequence[int], around: Iterable[str], most: int) -> tuple[Pla
 
 
 def _lies_in(place: Place, part: str) -> bool:
-    return any(f" {folded(name)}".find(f" {part}") >= 0 for name in place.around)
+    return any(f" {fold_name(name)}".find(f" {part}") >= 0 for name in place.around)
 
 
 def _place(known: Towns, at: int) -> Place:
@@ -113,13 +113,13 @@ class _Index:
     folded: tuple[str, ...]
     towns: tuple[int, ...]
 
-    def called(self, name: str) -> Sequence[int]:
-        return self.towns[self._from(name) : self._from(f"{name}\0")]
+    def named(self, name: str) -> Sequence[int]:
+        return self.towns[self._first_at(name) : self._first_at(f"{name}\0")]
 
-    def beginning(self, name: str) -> Sequence[int]:
-        return self.towns[self._from(name) : self._from(f"{name}\U0010ffff")]
+    def starting_with(self, name: str) -> Sequence[int]:
+        return self.towns[self._first_at(name) : self._first_at(f"{name}\U0010ffff")]
 
-    def called_elsewhere(self, name: str) -> Sequence[int]:
+    def named_in_other_languages(self, name: str) -> Sequence[int]:
         import numpy as np
 
         hashes, of_towns = _other_names()
@@ -127,7 +127,7 @@ class _Index:
         found: list[int] = of_towns[slice(*np.searchsorted(hashes, [wanted, wanted + 1]))].tolist()
         return found
 
-    def _from(self, text: str) -> int:
+    def _first_at(self, text: str) -> int:
         low, high = 0, len(self.folded)
         while low < high:
             middle = (low + high) // 2
@@ -136,23 +136,23 @@ class _Index:
 
 
 def _index() -> _Index:
-    with _making:
-        return _made_index()
+    with _index_lock:
+        return _build_index()
 
 
 @cache
-def _made_index() -> _Index:
-    named = sorted((folded(name), at) for at, name in enumerate(towns().names))
+def _build_index() -> _Index:
+    named = sorted((fold_name(name), at) for at, name in enumerate(towns().names))
     return _Index(tuple(name for name, _ in named), tuple(at for _, at in named))
 
 
 def _other_names() -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    with _making:
-        return _made_other_names()
+    with _index_lock:
+        return _build_other_names()
 
 
 @cache
-def _made_other_names() -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def _build_other_names() -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Hashes in order, and the town of each."""
     import numpy as np
 
@@ -162,7 +162,7 @@ def _made_other_names() -> tuple[NDArray[np.int64], NDArray[np.int32]]:
 
 
 def _all_other_names() -> Iterator[tuple[str, int]]:
-    for at, town in enumerate(towns_as_told()):
+    for at, town in enumerate(town_records()):
         if town["population"] >= _LARGE:
-            names = {folded(name) for name in town["alternatenames"]}
+            names = {fold_name(name) for name in town["alternatenames"]}
             yield from ((name, at) for name in names if name)

@@ -17,7 +17,7 @@ from indexer.metadata.photo_json import (
     stamp_from_json,
     stamp_to_json,
 )
-from indexer.model import CaptionPlace, FileStamp, Reading, ThumbnailSize, Written
+from indexer.model import CaptionPlace, Reading, ThumbnailSize, Written
 from indexer.reasons import from_stored, stored
 from indexer.settings import Settings
 
@@ -141,13 +141,3 @@ def unpack_undone(path: Path, header: Mapping[str, Any]) -> Undone:
     words = None if header["words"] is None else caption_from_json(header["words"])
     told = header["restored"], from_stored(header["reason"]), header["exact"]
     return Undone(path, place, *told, stamp, words, _obstacle(header), tuple(header["copies"]))
-
-
-def path_of(header: Mapping[str, Any]) -> Path:
-    """The file that a request is about."""
-    return Path(header["path"])
-
-
-def stamp_of(header: Mapping[str, Any]) -> FileStamp:
-    """The stamp that a request expects."""
-    return stamp_from_json(header["stamp"])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from indexer.atomic.file_systems import room_bytes
+from indexer.atomic.file_systems import usable_bytes
 from indexer.catalogue import Catalogue
 from indexer.catalogue.retries import BlockedFile
 from indexer.failures import FailureKind, Obstacle
@@ -106,7 +106,7 @@ def _may(path: bytes, mode: int) -> bool:
 
 def _room_bytes(folder: bytes) -> float:
     try:
-        return room_bytes(os.statvfs(folder))
+        return usable_bytes(os.statvfs(folder))
     except OSError:
         return 0.0
 

@@ -186,12 +186,12 @@ class Database:
             return None  # it is lost, which `is_lost` says
         try:
             with self.workspace() as connection:
-                told = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
+                problems = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
             return str(error)
-        return None if told == ["ok"] else "; ".join(told)
+        return None if problems == ["ok"] else "; ".join(problems)
 
     def note_damage(self, damage: str) -> None:
         """From now on nothing is written: what a damaged file takes in may be lost, and may damage more of it."""

@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 from indexer.errors import SetupError
 from indexer.settings import Settings
 from tests.web.library_made import MadePhoto, content_key, many
-from tests.web.served import IDLE, Serve
+from tests.web.served import IDLE, Gated, Serve
 from tests.web.served import ROOMY as LONG
 from web.app import make_app
 from web.server import Limits, listening
@@ -162,8 +162,9 @@ async def test_what_nobody_waits_for_any_more_is_not_searched(serve: Serve) -> N
 
 async def test_what_somebody_changed_is_changed_though_he_left(serve: Serve) -> None:
     photo, *_ = many(1)
-    served = await serve(LONG, photo, behind={"catalogue": "correct"})
-    gated, key = served.rooms["catalogue"], content_key(photo.name)
+    served = await serve(LONG, photo)
+    gated, key = Gated(served.storage.catalogue.corrections, "correct"), content_key(photo.name)
+    served.storage.catalogue.corrections = gated  # type: ignore[assignment]
     _, writer = await served.connection()
     body = b'{"text": "our cat"}'
     head = f"PUT /api/photos/{key}/caption HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"

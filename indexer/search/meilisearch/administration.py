@@ -90,7 +90,7 @@ class Administration:
         with self._errors():
             return str(self._client.get_version()["pkgVersion"])
 
-    def check_keys_are_kept_here(self) -> None:
+    def check_master_key(self) -> None:
         """Raises `NoMasterKey` where the server has none, `KeyRefused` where this key may not see the others."""
         with self._errors():
             self._client.get_keys({"limit": 1})
@@ -105,12 +105,12 @@ class Administration:
                     return None
                 raise
 
-    def cannot(self, index: str, *, writing: bool, reading: bool) -> list[str]:
+    def missing_rights(self, index: str, *, writing: bool, reading: bool) -> list[str]:
         """What of indexing and searching this key may not do."""
         probes = {**(_WRITING if writing else {}), **(_READING if reading else {}), **_SEARCHING}
         return [name for name, probe in probes.items() if not self._allows(probe, index)]
 
-    def can_write(self, index: str) -> list[str]:
+    def write_rights(self, index: str) -> list[str]:
         """What of changing the index this key may do."""
         return [name for name, probe in _WRITING.items() if self._allows(probe, index)]
 
@@ -152,9 +152,9 @@ class Administration:
         try:
             yield
         except MeilisearchApiError as error:
-            raise _meaning_of(error, self.url) from error
+            raise _translate(error, self.url) from error
         except (MeilisearchError, requests.ConnectionError, requests.Timeout) as error:
-            raise _no_answer(error, self.url) from error
+            raise _unreachable(error, self.url) from error
         except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError) as error:
             raise _not_meilisearch(self.url) from error
 
@@ -166,7 +166,7 @@ def _filled(body: Any, index: str) -> Any:
     return [{"indexes": [index]}] if isinstance(body, list) else body
 
 
-def _no_answer(error: Exception, url: str) -> SearchError:
+def _unreachable(error: Exception, url: str) -> SearchError:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return SearchError(
             Message("Meilisearch's certificate at %(url)s is not one that this machine trusts", url=url),
@@ -188,7 +188,7 @@ def _no_answer(error: Exception, url: str) -> SearchError:
     )
 
 
-def _meaning_of(error: MeilisearchApiError, url: str) -> SearchError:
+def _translate(error: MeilisearchApiError, url: str) -> SearchError:
     if error.code == "missing_master_key":
         return NoMasterKey(
             Message(

@@ -16,17 +16,20 @@ from indexer.search.meilisearch.vocabulary import common_words
 from indexer.search.meilisearch.writer import Writer
 
 _BATCH = 1000
-_ASKING_S = 10.0  # a search in a large index that nobody looked at for long; the server itself stops after 1.5 s
-_WRITING_S = 60.0  # a thousand documents on the way to a Pi that is busy with those before them
-_REMEMBER_S = 20.0
+_SEARCH_TIMEOUT_S = (
+    10.0  # a search in a large index that nobody looked at for long; the server itself stops after 1.5 s
+)
+_WRITE_TIMEOUT_S = 60.0  # a thousand documents on the way to a Pi that is busy with those before them
+_CACHE_S = 20.0
 
 
 class MeilisearchSearch:
     """The index `index` of the server at `url`. Thread-safe; several processes may share it, one of them writing.
 
     `keys` that can be called are asked for again when the server refuses what they gave. `meaning` gives queries their
-    vector where they have none. What was counted of the photos is believed for `remember_s` seconds, as another process
-    may be writing. A server that is silent for `asking_s` while somebody waits, or `writing_s`, is a `SearchError`.
+    vector where they have none. Counts of photos are kept for `cache_s` seconds, as another process may be writing.
+    A server that does not answer a search within `search_timeout_s`, or a write within `write_timeout_s`, is a
+    `SearchError`.
     """
 
     name = "meilisearch"
@@ -39,21 +42,21 @@ class MeilisearchSearch:
         keys: Keys | Callable[[], Keys],
         index: str = "recollect",
         meaning: Meaning = NO_MEANING,
-        asking_s: float = _ASKING_S,
-        writing_s: float = _WRITING_S,
-        remember_s: float = _REMEMBER_S,
+        search_timeout_s: float = _SEARCH_TIMEOUT_S,
+        write_timeout_s: float = _WRITE_TIMEOUT_S,
+        cache_s: float = _CACHE_S,
     ) -> None:
         keyring = Keyring(keys if callable(keys) else lambda: keys)
-        self._asking = Connection(url, keyring, timeout_s=asking_s, asking=True)
-        self._writing = Connection(url, keyring, timeout_s=writing_s)
-        self._client = SearchClient(self._asking, "search", index, remember_s=remember_s)
+        self._searching = Connection(url, keyring, timeout_s=search_timeout_s, interactive=True)
+        self._writing = Connection(url, keyring, timeout_s=write_timeout_s)
+        self._client = SearchClient(self._searching, "search", index, cache_s=cache_s)
         self._searcher = Searcher(self._client, meaning)
         self._writer = Writer(self._writing, "admin", index, meaning.space)
 
     def prepare(self) -> None:
         """As `SearchBackend.prepare`."""
         self._writer.prepare()
-        self._client.outdate()
+        self._client.invalidate()
 
     def checkpoint(self) -> str:
         """The age of the index and its newest write."""
@@ -66,23 +69,23 @@ class MeilisearchSearch:
     def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
         """Adds or replaces; gives those that the server refuses, with its reasons."""
         refused = self._writer.put(documents)
-        self._client.outdate()
+        self._client.invalidate()
         return refused
 
     def delete(self, ids: Iterable[str]) -> None:
         """Unknown ids are no error."""
         self._writer.delete(ids)
-        self._client.outdate()
+        self._client.invalidate()
 
     def clear(self) -> None:
         """Forgets every document."""
         self._writer.written.clear()
-        self._client.outdate()
+        self._client.invalidate()
 
     def complete(self) -> None:
         """A second index takes the first one's place."""
         self._writer.complete()
-        self._client.outdate()
+        self._client.invalidate()
 
     def data_version(self) -> str:
         """Another one after every write of ours, and every two seconds for those of others."""
@@ -106,9 +109,9 @@ class MeilisearchSearch:
 
     def count(self) -> int:
         """How many documents the index has that is being written."""
-        return Index(self._asking, "admin", self._writer.written.uid).count()
+        return Index(self._searching, "admin", self._writer.written.uid).count()
 
     def close(self) -> None:
         """Closing twice is fine."""
-        self._asking.close()
+        self._searching.close()
         self._writing.close()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.meilisearch.layout import Found
+from indexer.search.meilisearch.layout import FoundPhoto
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class CandidateWords:
 class Candidates:
     """Photos in the order that they came in; arrays have one entry per photo."""
 
-    photos: Sequence[Found]
+    photos: Sequence[FoundPhoto]
 
     @cached_property
     def names(self) -> CandidateWords:

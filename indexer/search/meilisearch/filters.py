@@ -21,14 +21,14 @@ NOTHING = 'id = "-"'  # no content key
 
 
 class Values:
-    """The values of facets that photos have; `ask` gives those of several. What was read is kept until `outdate`."""
+    """The values of facets that photos have; `ask` gives those of several. What was read is kept until `invalidate`."""
 
     def __init__(self, ask: Callable[[Sequence[str]], Mapping[str, Iterable[str]]]) -> None:
         self._ask = ask
         self._known: dict[str, Facet] = {}
         self._proper: frozenset[str] | None = None
 
-    def outdate(self, *, proper_names: bool = True) -> None:
+    def invalidate(self, *, proper_names: bool = True) -> None:
         """Says that photos may have others now. Proper names are many to read and seldom new: they may stay."""
         self._known = {}
         if proper_names:
@@ -71,7 +71,7 @@ def filter_expression(filters: Sequence[Filter], values: Values) -> tuple[list[s
             nearest |= {} if meant else nearest_values(known, item)
             expression = f"{FACET}{item.name} IN [{', '.join(map(_quoted, meant))}]" if meant else NOTHING
         else:
-            expression = _number(item)
+            expression = _number_expression(item)
         expressions.append(f"NOT ({expression})" if item.negated else expression)
     return expressions, nearest
 
@@ -81,7 +81,7 @@ def among(ids: Sequence[str]) -> str:
     return f"id IN [{', '.join(map(_quoted, ids))}]" if ids else NOTHING
 
 
-def _number(item: Filter) -> str:
+def _number_expression(item: Filter) -> str:
     if item.name in {"before", "after", "year"}:
         start, end = map(taken_s, date_range(item.value))
         around = ", ".join(map(_quoted, periods_around(item.value))) if item.name == "before" else ""

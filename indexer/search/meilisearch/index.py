@@ -120,4 +120,4 @@ class Index:
             raise
 
     def _done(self, task: Json) -> None:
-        self._connection.done(task, key=self._key)
+        self._connection.wait_for_task(task, key=self._key)

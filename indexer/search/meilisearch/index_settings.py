@@ -97,15 +97,15 @@ def embedder_settings(dimensions: int) -> dict[str, Any]:
     return {"source": "userProvided", "dimensions": dimensions}
 
 
-def agrees(wanted: Any, current: Any, *, ordered: bool = False) -> bool:
+def settings_match(wanted: Any, current: Any, *, ordered: bool = False) -> bool:
     """Whether an index's settings are those wanted. What the server adds by itself, or more embedders, is no matter."""
     if isinstance(wanted, dict) and isinstance(current, Mapping):
-        return all(agrees(value, current.get(key), ordered=key in _ORDERED) for key, value in wanted.items())
+        return all(settings_match(value, current.get(key), ordered=key in _ORDERED) for key, value in wanted.items())
     if isinstance(wanted, list) and isinstance(current, list):
         if len(wanted) != len(current):
             return False
         pairs = zip(wanted, current, strict=True) if ordered else zip(_sorted(wanted), _sorted(current), strict=True)
-        return all(agrees(*pair) for pair in pairs)
+        return all(settings_match(*pair) for pair in pairs)
     return bool(wanted == current)
 
 

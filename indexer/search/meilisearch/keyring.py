@@ -30,10 +30,10 @@ class Keyring:
         """The keys to use instead of these; the same ones where there are no others."""
         with self._lock:
             if self._keys == refused:
-                self._keys = self._asked_again()
+                self._keys = self._reload()
             return self._keys
 
-    def _asked_again(self) -> Keys:
+    def _reload(self) -> Keys:
         try:
             return self._source()
         except SetupError as error:

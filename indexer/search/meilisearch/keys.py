@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from indexer.atomic.private_file import write_private
+from indexer.atomic.replace import write_private
 from indexer.errors import SettingsError
 from indexer.settings import Settings
 

@@ -42,13 +42,13 @@ def embedder_of(model: str, dimensions: int) -> str:
     return f"{_NOT_IN_NAMES.sub('-', model)[:80] or 'unnamed'}-{dimensions}"
 
 
-def stored(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]:
+def to_server_json(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]:
     """`document` as JSON; `embedders` are those that the index has, which each photo has to say something about."""
     fields = Fields.of(document)
     made: dict[str, Any] = {"id": document.id, "revision": document.revision}
     doubtful: list[str] = []
     for text in fields.texts:
-        runs = _believed_runs(text, sure=document.machine_sure)
+        runs = _certain_runs(text, sure=document.machine_sure)
         made.setdefault(text.field, []).extend(runs)
         if text.folded and runs != [text.folded]:
             doubtful.append(text.folded)  # as a whole: phrases reach over words of both kinds
@@ -69,7 +69,7 @@ def stored(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]
     return {name: value for name, value in made.items() if value not in (None, [], "")}
 
 
-def _believed_runs(text: Text, *, sure: bool) -> list[str]:
+def _certain_runs(text: Text, *, sure: bool) -> list[str]:
     """The words of a text between those that are doubtful; of the model's sentence none where it is not `sure`."""
     if not text.folded or (text.field == "machine_caption" and not sure):
         return []
@@ -96,7 +96,7 @@ def unescaped(value: str) -> str:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundPhoto:
     """One photo as the server gave it (`index_settings.READ`)."""
 
     document: Mapping[str, Any]

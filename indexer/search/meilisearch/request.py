@@ -29,8 +29,8 @@ class RequestWords:
     terms: tuple[Term, ...] = ()
     bounds: str = ""  # phrases and exclusions
     filters: tuple[str, ...] = ()
-    forgiving: bool = False  # of typing mistakes, in the words `mistaken`
-    mistaken: frozenset[Term] = frozenset()
+    allow_typos: bool = False  # of typing mistakes, in the words `typo_terms`
+    typo_terms: frozenset[Term] = frozenset()
     finished: bool = True
     most: bool = False  # photos that have some of the words are found too, those with the rarer ones
 
@@ -46,13 +46,13 @@ class RequestWords:
             return [self]
         return [self, replace(self, finished=True)]
 
-    def forgiven(self, mistaken: Iterable[Term]) -> list[RequestWords]:
+    def with_typos(self, typo_terms: Iterable[Term]) -> list[RequestWords]:
         """The ways to read it with typing mistakes in these words.
 
         The server counts a wrong first letter as two mistakes, so the likely ones are set right here.
         """
-        several = frozenset(term for term in mistaken if len(term.words) == 1)
-        readings = [replace(self, forgiving=True, mistaken=several)]
+        several = frozenset(term for term in typo_terms if len(term.words) == 1)
+        readings = [replace(self, allow_typos=True, typo_terms=several)]
         for term in self.terms:
             word = term.words[0]
             if term in several and len(word) >= _ANY_FIRST_LETTER_FROM and edits_allowed(word):
@@ -69,26 +69,26 @@ class RequestWords:
         """With more filters."""
         return replace(self, filters=(*self.filters, *filters))
 
-    def asked(self, index: str, **more: Any) -> dict[str, Any]:
+    def to_request(self, index: str, **more: Any) -> dict[str, Any]:
         """The server's search request (https://www.meilisearch.com/docs/reference/api/search)."""
         return {
             "indexUid": index,
             "q": self._text(),
             "filter": list(self.filters),
             "matchingStrategy": "frequency" if self.most else "all",
-            "attributesToSearchOn": [*AS_TYPED, SPELLING] if self.forgiving else list(AS_TYPED),
+            "attributesToSearchOn": [*AS_TYPED, SPELLING] if self.allow_typos else list(AS_TYPED),
             **more,
         }
 
     def _with(self, term: Term, word: str) -> RequestWords:
         right = Term(word, (word,), term.prefix)
         terms = tuple(right if own == term else own for own in self.terms)
-        return replace(self, terms=terms, mistaken=self.mistaken | {right})
+        return replace(self, terms=terms, typo_terms=self.typo_terms | {right})
 
     def _text(self) -> str:
         if not self.terms:
             return self.bounds
-        words_asked = [term.words[0] if term in self.mistaken else basic(term) for term in self.terms]
+        words_asked = [term.words[0] if term in self.typo_terms else basic(term) for term in self.terms]
         if not self.finished:
             words_asked[-1] = self.terms[-1].words[0]
         parts = [self.bounds, *words_asked]

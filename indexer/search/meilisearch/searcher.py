@@ -12,7 +12,7 @@ from indexer.search.meaning import Meaning
 from indexer.search.meilisearch.client import SearchClient, total_of
 from indexer.search.meilisearch.filters import among
 from indexer.search.meilisearch.index_settings import FACET, READ
-from indexer.search.meilisearch.layout import Found, embedder_of, unescaped
+from indexer.search.meilisearch.layout import FoundPhoto, embedder_of, unescaped
 from indexer.search.meilisearch.request import RequestWords
 from indexer.search.meilisearch.retrieval import RetrievedPhotos, retrieve
 from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, top_page, weights_of
@@ -24,8 +24,8 @@ _SORTS = {Sort.NEWEST: ["taken:desc"], Sort.OLDEST: ["taken:asc"]}
 class Searcher:
     """Thread-safe. Methods raise `SearchError`."""
 
-    def __init__(self, asker: SearchClient, meaning: Meaning) -> None:
-        self._client = asker
+    def __init__(self, client: SearchClient, meaning: Meaning) -> None:
+        self._client = client
         self._meaning = meaning
 
     def search(self, query: Query, limit: int, offset: int) -> Answer:
@@ -34,7 +34,11 @@ class Searcher:
         query = found.query
         by_relevance = bool(query.words or query.phrases or query.vector)
         sort = query.sort or (Sort.RELEVANCE if by_relevance else Sort.NEWEST)
-        hits = self._best(found, limit, offset) if sort is Sort.RELEVANCE else self._dated(found, sort, limit, offset)
+        hits = (
+            self._by_relevance(found, limit, offset)
+            if sort is Sort.RELEVANCE
+            else self._by_date(found, sort, limit, offset)
+        )
         match = found.match
         corrections = {**match.corrections, **found.nearest}
         return Answer(hits, found.total, corrections, match.dropped, match.by_meaning)
@@ -48,35 +52,36 @@ class Searcher:
         wanted = {"limit": 0, "facets": [f"{FACET}{name}" for name in names]}
         asked = []
         if found.by_words:
-            asked.append(found.counted.asked(self._client.index, **wanted))
+            asked.append(found.counted.to_request(self._client.index, **wanted))
         if found.uncounted:
-            asked.append(RequestWords(filters=(among(found.uncounted),)).asked(self._client.index, **wanted))
+            asked.append(RequestWords(filters=(among(found.uncounted),)).to_request(self._client.index, **wanted))
         responses = [answer["facetDistribution"] for answer in self._client.ask(asked)]
         return {
-            name: _counted(name, (answer.get(f"{FACET}{name}", {}) for answer in responses), limit) for name in names
+            name: _merged_counts(name, (answer.get(f"{FACET}{name}", {}) for answer in responses), limit)
+            for name in names
         }
 
     def similar(self, photo_id: str, limit: int) -> Answer:
         """As `SearchBackend.similar`."""
-        request = RequestWords(filters=(among([photo_id]),)).asked(self._client.index, limit=1)
-        own = Found.all(self._client.ask([request | {"attributesToRetrieve": list(READ)}])[0]["hits"])
+        request = RequestWords(filters=(among([photo_id]),)).to_request(self._client.index, limit=1)
+        own = FoundPhoto.all(self._client.ask([request | {"attributesToRetrieve": list(READ)}])[0]["hits"])
         if not own:
             return Answer((), 0)
-        return self._alike_by_look(own[0], limit) or self._alike_by_words(own[0], limit)
+        return self._similar_by_embedding(own[0], limit) or self._similar_by_words(own[0], limit)
 
-    def _best(self, found: RetrievedPhotos, limit: int, offset: int) -> tuple[Hit, ...]:
+    def _by_relevance(self, found: RetrievedPhotos, limit: int, offset: int) -> tuple[Hit, ...]:
         """Those of the candidates in our order, then the server's others in its own."""
         candidates, match = found.candidates, found.match
-        judged = top_page(match, candidates.newest, candidates.oldest, Sort.RELEVANCE, match.total, 0).tolist()
-        hits = self._explained(found, [candidates.photos[place] for place in judged[offset : offset + limit]])
+        ranked = top_page(match, candidates.newest, candidates.oldest, Sort.RELEVANCE, match.total, 0).tolist()
+        hits = self._hits(found, [candidates.photos[place] for place in ranked[offset : offset + limit]])
         rest = limit - len(hits)
         if rest <= 0 or found.by_words <= found.reached:
             return hits
-        after = found.reached + max(offset - len(judged), 0)
+        after = found.reached + max(offset - len(ranked), 0)
         words_asked = found.words_asked.within(f"NOT {among(found.beyond)}") if found.beyond else found.words_asked
-        return hits + self._explained(found, self._read(words_asked, limit=rest, offset=after))
+        return hits + self._hits(found, self._read(words_asked, limit=rest, offset=after))
 
-    def _dated(self, found: RetrievedPhotos, sort: Sort, limit: int, offset: int) -> tuple[Hit, ...]:
+    def _by_date(self, found: RetrievedPhotos, sort: Sort, limit: int, offset: int) -> tuple[Hit, ...]:
         """Two lists in one: what the server sorts, and the few that only meaning found.
 
         Whatever stands on the page is among the server's from so many places before it on as there are of those.
@@ -85,31 +90,31 @@ class Searcher:
         first = max(offset - len(few), 0)
         photos = self._read(found.counted, limit=offset + limit - first, offset=first, sort=_SORTS[sort])
         if not few:
-            return self._explained(found, photos)
-        together = sorted([*photos, *few], key=lambda photo: _when(photo, sort))
+            return self._hits(found, photos)
+        together = sorted([*photos, *few], key=lambda photo: _date_key(photo, sort))
         if photos and first:
-            before = sum(_when(photo, sort) < _when(photos[0], sort) for photo in few)
+            before = sum(_date_key(photo, sort) < _date_key(photos[0], sort) for photo in few)
             together = together[before:]
             first += before
-        return self._explained(found, together[offset - first : offset - first + limit])
+        return self._hits(found, together[offset - first : offset - first + limit])
 
-    def _read(self, words_asked: RequestWords, **more: Any) -> list[Found]:
+    def _read(self, words_asked: RequestWords, **more: Any) -> list[FoundPhoto]:
         if more["limit"] <= 0:
             return []
-        request = words_asked.asked(self._client.index, attributesToRetrieve=list(READ), **more)
-        return Found.all(self._client.ask([request])[0]["hits"])
+        request = words_asked.to_request(self._client.index, attributesToRetrieve=list(READ), **more)
+        return FoundPhoto.all(self._client.ask([request])[0]["hits"])
 
-    def _explained(self, found: RetrievedPhotos, photos: Sequence[Found]) -> tuple[Hit, ...]:
+    def _hits(self, found: RetrievedPhotos, photos: Sequence[FoundPhoto]) -> tuple[Hit, ...]:
         """Hits of these photos, of which the candidates may know some."""
         places = {photo.id: place for place, photo in enumerate(found.candidates.photos)}
         known = [places.get(photo.id) for photo in photos]
         if None in known:
-            found = found.rejudged(photos)
+            found = found.rank_again(photos)
             known = list(range(len(photos)))
         rows = ((place, photo.photo_texts) for place, photo in zip(known, photos, strict=True) if place is not None)
         return hits_of(rows, found.match, self._meaning, found.query.meant)
 
-    def _alike_by_look(self, own: Found, limit: int) -> Answer | None:
+    def _similar_by_embedding(self, own: FoundPhoto, limit: int) -> Answer | None:
         if not own.embedding:
             return None
         request = {
@@ -124,22 +129,22 @@ class Searcher:
         hits = tuple(Hit(hit["id"], round(2 * hit["_rankingScore"] - 1, 4), ()) for hit in responses["hits"])
         return Answer(hits, total_of(responses))
 
-    def _alike_by_words(self, own: Found, limit: int) -> Answer:
+    def _similar_by_words(self, own: FoundPhoto, limit: int) -> Answer:
         """By its most telling words: rare ones that say much of it."""
         strongest = sorted(
             own.strengths.keys() - STOP_WORDS - own.photo_texts.camera_words,
             key=lambda word: (-own.strengths[word], word),
         )
         terms = [Term(word, (word,)) for word in strongest[: 2 * MOST_SIMILAR_WORDS]]
-        counts, _ = self._client.counted(terms)
+        counts, _ = self._client.count_photos(terms)
         weights = dict(zip(terms, weights_of([counts[term] for term in terms], self._client.size()), strict=True))
         weights = {term: float(weight) * own.strengths[term.typed] for term, weight in weights.items()}
         telling = sorted((term for term in terms if counts[term] > 1), key=lambda term: -weights[term])
         telling = telling[:MOST_SIMILAR_WORDS]
         others = RequestWords(filters=(f"NOT {among([own.id])}",))
-        asked = [others.only([term]).asked(self._client.index, limit=limit) for term in telling]
+        asked = [others.only([term]).to_request(self._client.index, limit=limit) for term in telling]
         responses = self._client.ask([request | {"attributesToRetrieve": list(READ)} for request in asked])
-        found = {hit.id: hit for answer in responses for hit in Found.all(answer["hits"])}
+        found = {hit.id: hit for answer in responses for hit in FoundPhoto.all(answer["hits"])}
         whole = sum(weights[term] for term in telling) * 255 or 1.0
         likeness = {
             hit.id: sum(weights[term] * hit.strengths.get(term.typed, 0) for term in telling) / whole
@@ -155,12 +160,12 @@ def _score_of(cosine: float) -> float:
     return (1 + cosine) / 2
 
 
-def _when(photo: Found, sort: Sort) -> tuple[bool, int]:
+def _date_key(photo: FoundPhoto, sort: Sort) -> tuple[bool, int]:
     taken = photo.taken_s
     return (taken is None, 0 if taken is None else -taken if sort is Sort.NEWEST else taken)
 
 
-def _counted(name: str, several: Iterable[Mapping[str, int]], limit: int) -> tuple[FacetCount, ...]:
+def _merged_counts(name: str, several: Iterable[Mapping[str, int]], limit: int) -> tuple[FacetCount, ...]:
     counts: dict[str, int] = {}
     for counted in several:
         for value, count in counted.items():

@@ -6,7 +6,7 @@ from collections import Counter
 
 from indexer.search.matching import Term
 from indexer.search.meilisearch.client import SearchClient
-from indexer.search.meilisearch.layout import Found
+from indexer.search.meilisearch.layout import FoundPhoto
 from indexer.search.meilisearch.request import RequestWords
 from indexer.search.stems import stem
 from indexer.search.vocabulary import is_completable, spelling, typed_word
@@ -15,14 +15,14 @@ from indexer.search.vocabulary import is_completable, spelling, typed_word
 _SAMPLE = 100
 
 
-def common_words(asker: SearchClient, beginning: str, limit: int) -> tuple[str, ...]:
+def common_words(client: SearchClient, beginning: str, limit: int) -> tuple[str, ...]:
     """As `SearchBackend.vocabulary`."""
     start = typed_word(beginning)
     if not start:
         return ()
     words_asked = RequestWords((Term(start, (start,), prefix=True),), finished=False)
     more = {"limit": _SAMPLE, "sort": ["taken:desc"], "attributesToRetrieve": ["words", "shown"]}
-    photos = [Found(hit) for hit in asker.ask([words_asked.asked(asker.index, **more)])[0]["hits"]]
+    photos = [FoundPhoto(hit) for hit in client.ask([words_asked.to_request(client.index, **more)])[0]["hits"]]
     of_photos = [photo.document.get("words", "").split() for photo in photos]
     counts = Counter(word for said in of_photos for word in said if word.startswith(start) and is_completable(word))
     found: dict[str, str] = {}  # basic form -> word
@@ -33,5 +33,5 @@ def common_words(asker: SearchClient, beginning: str, limit: int) -> tuple[str, 
     return tuple(found.values())
 
 
-def _of(photo: Found) -> list[str]:
+def _of(photo: FoundPhoto) -> list[str]:
     return [text for _, text in photo.document.get("shown", [])]

@@ -15,13 +15,13 @@ from indexer.message import Message
 from indexer.search import SearchDocument
 from indexer.search.meilisearch.connection import Connection
 from indexer.search.meilisearch.index import Index
-from indexer.search.meilisearch.index_settings import agrees, embedder_settings, index_settings
-from indexer.search.meilisearch.layout import embedder_of, stored
+from indexer.search.meilisearch.index_settings import embedder_settings, index_settings, settings_match
+from indexer.search.meilisearch.layout import embedder_of, to_server_json
 
 log = logging.getLogger(__name__)
 
-_SWAP_LOOK_S = 0.05
-_SWAP_LOOKS = 1200
+_SWAP_POLL_S = 0.05
+_SWAP_POLLS = 1200
 
 
 class Writer:
@@ -49,21 +49,21 @@ class Writer:
         current = self._live.settings()
         if current is None:
             self._live.make(wanted)
-        elif not agrees(wanted, current) and not self._live.count():
+        elif not settings_match(wanted, current) and not self._live.count():
             self._live.change(wanted)
-        elif not agrees(wanted, current):
+        elif not settings_match(wanted, current):
             self._begin_next(wanted)
             return
         self._next.drop()
-        self._write(self._live)
+        self._switch_to(self._live)
 
     def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
         """As `SearchBackend.put`."""
         latest = {document.id: document for document in documents}.values()
         if not self._prepared:
             self.prepare()  # the server would make an index with settings of its own
-        self._know({(document.model, len(document.embedding)) for document in latest if document.embedding})
-        return self._written.put([stored(document, self._embedders) for document in latest])
+        self._add_embedders({(document.model, len(document.embedding)) for document in latest if document.embedding})
+        return self._written.put([to_server_json(document, self._embedders) for document in latest])
 
     def delete(self, ids: Iterable[str]) -> None:
         """As `SearchBackend.delete`; what is gone is not shown meanwhile either."""
@@ -85,29 +85,29 @@ class Writer:
         pair = [{"indexes": [self._live.uid, self._next.uid]}]
         self._connection.post("/swap-indexes", pair, key=self._key)
         # A key for two indexes is never shown the task of their swap; the age of an index goes along with it.
-        for _ in range(_SWAP_LOOKS):
+        for _ in range(_SWAP_POLLS):
             if self._live.created_at() == made:
                 break
-            self._connection.wait(_SWAP_LOOK_S)
+            self._connection.sleep(_SWAP_POLL_S)
         else:
             raise SearchError(Message("Meilisearch at %(url)s does not exchange the indexes", url=self._connection.url))
-        self._write(self._live)
+        self._switch_to(self._live)
         self._next.drop()
 
     def _begin_next(self, wanted: Mapping[str, Any]) -> None:
         current = self._next.settings()
-        if current is None or not agrees(wanted, current):
+        if current is None or not settings_match(wanted, current):
             self._next.drop()
             self._next.make(wanted)
         if self._written is not self._next:
             log.info("the search index is made anew beside the old one, which answers meanwhile")
-        self._write(self._next)
+        self._switch_to(self._next)
 
-    def _write(self, index: Index) -> None:
+    def _switch_to(self, index: Index) -> None:
         self._written, self._prepared = index, True
         self._embedders = tuple((index.settings() or {}).get("embedders", {}))
 
-    def _know(self, spaces: Iterable[tuple[str, int]]) -> None:
+    def _add_embedders(self, spaces: Iterable[tuple[str, int]]) -> None:
         """Embeddings of a model that the index has never seen: from one that was in use before, or will be."""
         new = {embedder_of(*space): embedder_settings(space[1]) for space in sorted(spaces)}
         new = {name: settings for name, settings in new.items() if name not in self._embedders}

@@ -13,7 +13,7 @@ import pytest
 
 from indexer.atomic.file_read import ChangedMeanwhile, read_file, stamp_of
 from indexer.atomic.folder import CannotExchange, Folder
-from indexer.atomic.swap import swap
+from indexer.atomic.replace import swap
 from indexer.atomic.temporary import Temporary
 from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
 from indexer.captions.journal import Journal

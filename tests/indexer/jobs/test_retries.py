@@ -19,7 +19,7 @@ from indexer.failures import LONGEST_WAIT, FailureKind, Obstacle, next_wait
 from indexer.jobs.reindex import Rebuild, current_model, enqueue
 from indexer.model import CaptionPlace, JobKind, Reading
 from indexer.progress import Progress
-from indexer.reader.photo_process import PhotoProcess
+from indexer.reader.photo_process import PhotoProcesses
 from indexer.reader.photo_reader import PhotoReader
 from indexer.reader.photo_requests import ReaderOptions
 from indexer.scanning.retry import retry_below, retry_between_scans
@@ -59,7 +59,7 @@ class DecodingCounted(CountingPhotos):
         return await super().read(path)
 
 
-class PhotosHere(PhotoProcess):
+class PhotosHere(PhotoProcesses):
     """Opens photos in the test's own process, whose user may not start another one."""
 
     def __init__(self, settings: Settings) -> None:

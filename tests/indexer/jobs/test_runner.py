@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from captioner import BundleError, Caption, CaptionerGone, CaptionerUnavailable
+from indexer.catalogue.job_queue import JobQueue
 from indexer.errors import ProcessUnavailable, SetupError
 from indexer.jobs.context import PipelineContext
 from indexer.jobs.runner import CAPTIONER_FAILURES, JobRunner
@@ -96,33 +97,36 @@ async def test_a_set_up_error_takes_its_claims_back_however_often_it_happens(lib
 
 
 class SlowClaims:
-    """A catalogue whose claim takes until the test lets it go on, in its thread."""
+    """A queue whose claim waits, in its thread, until the test releases it."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._catalogue = storage.catalogue
-        self.claiming, self.go_on = threading.Event(), threading.Event()
+    def __init__(self, queue: JobQueue) -> None:
+        self._queue = queue
+        self.claiming, self.released = threading.Event(), threading.Event()
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._catalogue, name)
+        return getattr(self._queue, name)
 
     def claim(self, limit: int) -> list[Job]:
         self.claiming.set()
-        assert self.go_on.wait(LONG_S)
-        return self._catalogue.queue.claim(limit)
+        assert self.released.wait(LONG_S)
+        return self._queue.claim(limit)
 
 
 async def test_a_claim_that_is_made_in_a_thread_is_given_back_when_the_runner_is_cancelled(
     library: Path, settings: Settings, storage: Storage
 ) -> None:
     queue(storage, library)
-    slow = SlowClaims(storage)
+    slow = SlowClaims(storage.catalogue.queue)
+    storage.catalogue.queue = slow  # type: ignore[assignment]
     async with PhotoProcesses(settings, input_px=32) as photos:
-        context = PipelineContext(photos, CountingCaptioner(), slow, storage.thumbnails, write_captions=False)  # type: ignore[arg-type]
+        context = PipelineContext(
+            photos, CountingCaptioner(), storage.catalogue, storage.thumbnails, write_captions=False
+        )
         running = asyncio.create_task(runner_for(context).run())
         await asyncio.to_thread(slow.claiming.wait, LONG_S)
         running.cancel()
         await asyncio.sleep(0.05)
-        slow.go_on.set()
+        slow.released.set()
         with pytest.raises(asyncio.CancelledError):
             await running
     assert storage.catalogue.queue.in_hand() == []

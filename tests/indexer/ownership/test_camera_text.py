@@ -136,7 +136,7 @@ PERSONS = [
 
 
 @pytest.mark.parametrize("text", DEBRIS)
-def test_what_a_camera_or_a_program_wrote_is_nobodys(text: str) -> None:
+def test_what_a_camera_or_a_program_wrote_is_boilerplate(text: str) -> None:
     assert is_camera_text(text, "UserComment")
     assert is_camera_text(text, "dc:description")
 

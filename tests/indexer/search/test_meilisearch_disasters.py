@@ -74,7 +74,7 @@ class House:
             keys=lambda: keys_of(settings),
             index=settings.meilisearch_index,
             meaning=meaning,
-            remember_s=0,
+            cache_s=0,
         )
         self.search.batch = BATCH
         self.feed = FeedSteps(self.catalogue, self.search)
@@ -320,7 +320,7 @@ class Looking:
     def _run(self) -> None:
         settings = self._house.settings
         search = MeilisearchSearch(
-            settings.meilisearch_url, keys=keys_of(settings), index=settings.meilisearch_index, remember_s=0
+            settings.meilisearch_url, keys=keys_of(settings), index=settings.meilisearch_index, cache_s=0
         )
         while not self._enough.is_set():
             try:

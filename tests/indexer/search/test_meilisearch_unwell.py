@@ -41,7 +41,7 @@ USES: dict[str, Callable[[MeilisearchSearch], object]] = {
 
 
 def search_at(url: str) -> MeilisearchSearch:
-    return MeilisearchSearch(url, keys=Keys("admin", "search"), asking_s=SOON_S, writing_s=SOON_S)
+    return MeilisearchSearch(url, keys=Keys("admin", "search"), search_timeout_s=SOON_S, write_timeout_s=SOON_S)
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -75,8 +75,8 @@ def test_nobody_listens() -> None:
         search.close()
 
 
-def asking(url: str, *, rest_s: float, timeout_s: float = SOON_S) -> Connection:
-    return Connection(url, Keyring(lambda: Keys()), timeout_s=timeout_s, asking=True, rest_s=rest_s)
+def interactive(url: str, *, pause_s: float, timeout_s: float = SOON_S) -> Connection:
+    return Connection(url, Keyring(lambda: Keys()), timeout_s=timeout_s, interactive=True, pause_s=pause_s)
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -88,7 +88,7 @@ def until(true: Callable[[], bool]) -> None:
 
 def test_after_one_silence_nobody_waits_for_a_while() -> None:
     with UnwellServer(None) as server:
-        connection = asking(server.url, rest_s=float("inf"))
+        connection = interactive(server.url, pause_s=float("inf"))
         for _ in range(9):
             with pytest.raises(SearchError, match="silence"):
                 connection.get("/stats", key="search")
@@ -99,7 +99,7 @@ def test_after_one_silence_nobody_waits_for_a_while() -> None:
 
 def test_after_a_while_it_is_asked_again() -> None:
     with UnwellServer(None) as server:
-        connection = asking(server.url, rest_s=0, timeout_s=1.5)
+        connection = interactive(server.url, pause_s=0, timeout_s=1.5)
         for _ in range(2):
             with pytest.raises(SearchError, match="silence"):
                 connection.get("/stats", key="search")
@@ -113,7 +113,7 @@ def test_after_a_while_it_is_asked_again() -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_what_asks_asks_once_more_where_a_connection_breaks(method: str) -> None:
     with UnwellServer(b"", then=WELL) as server:
-        connection = asking(server.url, rest_s=0, timeout_s=PATIENT_S)
+        connection = interactive(server.url, pause_s=0, timeout_s=PATIENT_S)
         told = connection.get("/x", key="search") if method == "GET" else connection.post("/x", {}, key="search")
         assert (told["numberOfDocuments"], server.calls) == (1, 2)
         connection.close()
@@ -146,7 +146,7 @@ def test_a_task_without_an_end_is_told() -> None:
     with UnwellServer(ENDLESS) as server:
         connection = Connection(server.url, Keyring(lambda: Keys()), timeout_s=PATIENT_S, task_s=SOON_S)
         with pytest.raises(SearchError, match="has not done it") as failure:
-            connection.done({"taskUid": 1}, key="admin")
+            connection.wait_for_task({"taskUid": 1}, key="admin")
         assert "disk" in failure.value.hint
         connection.close()
 
