@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from indexer.captions.verify.chunks import check_png_edit, check_png_removal, check_webp_edit, check_webp_removal
+from indexer.captions.verify.containers import (
+    check_jpeg_edit,
+    check_jpeg_removal,
+    check_png_edit,
+    check_png_removal,
+    check_webp_edit,
+    check_webp_removal,
+)
 from indexer.captions.verify.heif import check_heif_edit, check_heif_removal
-from indexer.captions.verify.jpeg import check_jpeg_edit, check_jpeg_removal
 from indexer.captions.verify.rules import Undo, VerifyError
 from indexer.captions.verify.tiff import check_tiff_edit, check_tiff_removal
 from indexer.formats.editable import Format, format_of

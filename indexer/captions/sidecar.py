@@ -12,8 +12,8 @@ from captioner import Caption
 from indexer.atomic.file_read import CannotReplace, FileRead, leaves_roots, read_file
 from indexer.atomic.replace import create_file, delete_file, replace_file
 from indexer.captions.journal import Journal, recorder
-from indexer.captions.verify.packet import check_removed
-from indexer.captions.verify.rules import VerifyError, check_packet_edit, require
+from indexer.captions.verify.metadata import check_packet_edit, check_removed_packets
+from indexer.captions.verify.rules import VerifyError, require
 from indexer.errors import CaptionRefused, PhotoVanished
 from indexer.failures import Obstacle
 from indexer.formats import xmp_packet
@@ -234,7 +234,7 @@ def _strip(sidecar: XmpFile, data: bytes, vouched: frozenset[str] = frozenset())
     stripped = xmp_packet.strip_caption(data, digests)
     remaining = XmpFile(stripped.data).texts if stripped.data is not None else []
     check_words(sidecar.texts, remaining, digests)
-    check_removed([data], [] if stripped.data is None else [stripped.data])
+    check_removed_packets([data], [] if stripped.data is None else [stripped.data])
     return stripped
 
 
