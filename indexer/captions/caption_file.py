@@ -12,9 +12,8 @@ from typing import Literal
 from captioner import Caption
 from indexer.atomic.file_read import CannotReplace, ChangedMeanwhile, FileRead, leaves_roots, read_file
 from indexer.atomic.replace import replace_file
-from indexer.captions.checks import check_edit
+from indexer.captions.checks import Removal, check_by_journal, check_edit, remove_caption
 from indexer.captions.journal import Journal, recorder
-from indexer.captions.removal import Removal, check_by_journal, remove_caption
 from indexer.captions.sidecar import Sidecars, sidecars_of
 from indexer.errors import CaptionRefused, UnreadablePhoto
 from indexer.failures import Obstacle
@@ -46,21 +45,6 @@ MANAGED_LIBRARIES = frozenset({".photoslibrary", ".photolibrary", ".migratedphot
 _ATTEMPTS = 3
 _MAX_FILE_BYTES = 512 << 20
 _MAX_EDIT_BYTES = 128 << 20  # while an edit is verified the file is held in memory several times over
-
-
-def read_own_caption(data: bytes) -> FileCaption | None:
-    """The caption of ours in a photo's bytes, or in a sidecar's (XMP).
-
-    None where there is none, and where a person has since changed the text in every field: a text that differs from
-    what this returns is a person's. Never raises.
-    """
-    try:
-        photo = open_photo(data)
-        if photo is None and data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-            return own_caption(XmpFile(data))
-        return own_caption(photo) if photo is not None else None
-    except CaptionRefused:
-        return None
 
 
 @dataclass(frozen=True, slots=True)

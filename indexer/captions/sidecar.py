@@ -142,16 +142,15 @@ class Sidecars:
 
         Raises `CaptionRefused` with the reason, `ChangedMeanwhile` where another program was faster.
         """
-        places = [sidecar_path(self.path)] + ([sidecar_path(self.path, self.tree)] if self.tree else [])
-        for last, place in zip([*[False] * (len(places) - 1), True], places, strict=True):
-            try:
-                self._write_at(place, words, overrules)
-            except CannotReplace:
-                if last:
-                    raise
-                continue
-            return place
-        raise CannotReplace(ReasonCode.NO_PLACE_FOR_SIDECAR)
+        place = sidecar_path(self.path)
+        try:
+            self._write_at(place, words, overrules)
+        except CannotReplace:
+            if self.tree is None:
+                raise
+            place = sidecar_path(self.path, self.tree)
+            self._write_at(place, words, overrules)
+        return place
 
     def _write_at(self, place: Path, words: Caption | FileCaption, overrules: frozenset[str]) -> None:
         try:

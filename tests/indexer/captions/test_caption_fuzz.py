@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
+from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.errors import CaptionRefused
 from indexer.formats import iptc, tiff, tiff_edit, xmp_packet
 from indexer.formats.jpeg import segments
@@ -20,6 +20,7 @@ from indexer.formats.tiff_photo import TiffPhoto
 from indexer.metadata.content_key import content_key
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import OwnCaption, clean, find_own, find_user_text
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import jpegs_made as made
 from tests.indexer.formats import tiffs_made as tiffs
 

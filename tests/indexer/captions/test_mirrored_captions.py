@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
+from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.captions.checks import check_removal
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
@@ -21,6 +21,7 @@ from indexer.errors import CaptionRefused
 from indexer.formats import iptc, tiff
 from indexer.model import CaptionPlace, Written
 from indexer.ownership.mark import digest
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import chunks_made as chunks
 from tests.indexer.formats import heifs_made as heifs
 from tests.indexer.formats import jpegs_made as made

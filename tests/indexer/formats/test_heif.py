@@ -6,7 +6,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer.captions.caption_file import read_own_caption
 from indexer.errors import CaptionRefused
 from indexer.formats import heif_tail
 from indexer.formats.editable import open_photo
@@ -15,6 +14,7 @@ from indexer.formats.heif_photo import HeifPhoto
 from indexer.metadata.content_key import content_key
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import OwnCaption
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import heifs_made as heifs
 from tests.indexer.formats import jpegs_made as made
 from tests.indexer.formats.heifs_made import EXIF, XMP, Index, Item, box, exif, heic, xmp

@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
+from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
 from indexer.captions.checks import check_edit, check_removal
 from indexer.captions.verify.rules import VerifyError
 from indexer.captions.verify.tiff import check_tiff_edit, check_tiff_removal
@@ -26,6 +26,7 @@ from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, PhotoMetadata, Written
 from indexer.ownership.mark import OwnCaption, sha256
 from indexer.reasons import Reason, ReasonCode
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.captions.test_captions_exiftool import differences, tags_of
 from tests.indexer.formats import jpegs_made as made
 from tests.indexer.formats import tiffs_made as tiffs
