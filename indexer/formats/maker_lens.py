@@ -11,11 +11,11 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.resources import files
 from types import MappingProxyType
 
 from indexer.formats.charsets import decode_text
-from indexer.formats.lens_names import CANON, OLYMPUS, PENTAX, SAMSUNG
 from indexer.formats.maker_note import plausible_entries
 from indexer.formats.tiff import (
     ENTRY_BYTES,
@@ -46,6 +46,18 @@ def maker_lens(block: bytes | None) -> str | None:
         return _lens(block) if block else None
     except (TiffError, struct.error, ValueError):
         return None
+
+
+@cache
+def _names() -> Mapping[tuple[str, ...], str]:
+    rows = (files("indexer.formats") / "lens_names.tsv").read_text(encoding="utf-8").splitlines()
+    named = (row.split("\t") for row in rows if not row.startswith("#"))
+    return {(maker, *numbers.split()): name for maker, numbers, name in named}
+
+
+def _name(maker: str, *numbers: int) -> str | None:
+    """The lens that this maker's cameras mean by the numbers."""
+    return _names().get((maker, *map(str, numbers)))
 
 
 def spec(shortest_mm: float, longest_mm: float, f_shortest: float, f_longest: float) -> str | None:
@@ -216,18 +228,18 @@ def _olympus(note: _Directory) -> str | None:
         offset = struct.unpack_from(note.order + "I", note.data, equipment.start)[0]
     found = _Directory(note.data, note.order, offset)
     kind = found.value(_OLYMPUS_LENS_TYPE)
-    by_number = OLYMPUS.get((kind[2], kind[3])) if len(kind) == 6 and kind[0] == 0 else None
+    by_number = _name("Olympus", kind[2], kind[3]) if len(kind) == 6 and kind[0] == 0 else None
     return found.text(_OLYMPUS_LENS_MODEL) or by_number
 
 
 def _pentax(note: _Directory) -> str | None:
     lens = note.value(_PENTAX_LENS)
-    return PENTAX.get((lens[0] & 0x0F, lens[1])) if len(lens) >= 2 else None
+    return _name("Pentax", lens[0] & 0x0F, lens[1]) if len(lens) >= 2 else None
 
 
 def _samsung(note: _Directory) -> str | None:
     lens = note.value(_SAMSUNG_LENS)
-    return SAMSUNG.get(struct.unpack_from(note.order + "H", lens)[0]) if len(lens) >= 2 else None
+    return _name("Samsung", *struct.unpack_from(note.order + "H", lens)) if len(lens) >= 2 else None
 
 
 def _sigma(note: _Directory) -> str | None:
@@ -263,5 +275,5 @@ def _canon(note: _Directory) -> str | None:
     if not units:
         return None
     focal = spec(round(shortest / units, 1), round(longest / units, 1), 0, 0)
-    name = CANON.get(number)
+    name = _name("Canon", number)
     return f"Canon {name}" if name is not None and focal is not None and f" {focal} " in f" {name} " else focal
