@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from indexer.errors import CaptionRefused
-from indexer.formats import heif_tail, iptc, tiff
+from indexer.formats import heif_tail, iptc, photo, tiff
 from indexer.formats.heif import (
     FTYP,
     IN_FILE,
@@ -27,16 +27,6 @@ from indexer.formats.heif import (
     Location,
     name_of,
     read_heif,
-)
-from indexer.formats.photo import (
-    EXIF_HEADER,
-    EditablePhoto,
-    add_to_block,
-    add_to_packet,
-    captions_of_packets,
-    iptc_captions,
-    remove_from_block,
-    remove_from_packet,
 )
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, Mark, OwnCaption, Stripped, sha256
@@ -74,7 +64,7 @@ class _Exif:
     block: bytes
 
 
-class HeifPhoto(EditablePhoto):
+class HeifPhoto(photo.EditablePhoto):
     """One HEIC's bytes, taken apart once. Raises `HeifError` where they are not of sound structure."""
 
     places = (CaptionPlace.EXIF, CaptionPlace.XMP)
@@ -132,8 +122,8 @@ class HeifPhoto(EditablePhoto):
     def texts(self) -> list[FieldText]:
         """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
         found = [text for block in self._blocks for text in tiff.texts(block)]
-        found += captions_of_packets(self._packets)
-        return found + iptc_captions(text for _, block in self._iptc for text in iptc.captions_of_iim(block))
+        found += photo.captions_of_packets(self._packets)
+        return found + photo.iptc_captions(text for _, block in self._iptc for text in iptc.captions_of_iim(block))
 
     @property
     def picture_digest(self) -> str:
@@ -151,7 +141,7 @@ class HeifPhoto(EditablePhoto):
             location, new = _check_item(self._heif, exif.item), _edit_exif(exif, own)
         else:
             item, packet = _only(self._xmp, "XMP packet")
-            location, new = _check_item(self._heif, item), add_to_packet(packet, own)
+            location, new = _check_item(self._heif, item), photo.add_to_packet(packet, own)
         return heif_tail.append_item(self.data, location, new, own.mark)
 
     # -- undoing
@@ -173,12 +163,12 @@ class HeifPhoto(EditablePhoto):
         blocks = [
             (exif.item, exif.prefix + _require_data(stripped))
             for exif in self._exif
-            if (stripped := remove_from_block(exif.block, digests)) is not None
+            if (stripped := photo.remove_from_block(exif.block, digests)) is not None
         ]
         packets = [
             (item, _require_data(stripped))
             for item, packet in self._xmp
-            if (stripped := remove_from_packet(packet, digests)) is not None
+            if (stripped := photo.remove_from_packet(packet, digests)) is not None
         ]
         iims = [(item, remaining) for item, iim in self._iptc if (remaining := iptc.remove_from_iim(iim, digests))]
         return blocks + packets + iims
@@ -230,9 +220,11 @@ def _only(found: Sequence[_Part], what: str) -> _Part:
 
 
 def _edit_exif(exif: _Exif, own: OwnCaption) -> bytes:
-    if exif.prefix[4:] not in (b"", EXIF_HEADER) or len(exif.prefix) != 4 + int.from_bytes(exif.prefix[:4], "big"):
+    if exif.prefix[4:] not in (b"", photo.EXIF_HEADER) or len(exif.prefix) != 4 + int.from_bytes(
+        exif.prefix[:4], "big"
+    ):
         raise CaptionRefused(ReasonCode.EXIF_BEGINNING)
-    return exif.prefix + add_to_block(exif.block, own, limit=_MAX_ITEM_BYTES)
+    return exif.prefix + photo.add_to_block(exif.block, own, limit=_MAX_ITEM_BYTES)
 
 
 def _require_data(stripped: Stripped) -> bytes:

@@ -110,8 +110,11 @@ def add_to_block(block: bytes, own: OwnCaption, *, limit: int = tiff_edit.MAX_BL
     return new
 
 
-def add_to_packet(packet: bytes, own: OwnCaption, *, needs_text: bool = True) -> bytes:
-    """The XMP packet with the caption; without `needs_text` our mark alone will do. Raises `CaptionRefused`."""
+def add_to_packet(packet: bytes | None, own: OwnCaption, *, needs_text: bool = True) -> bytes:
+    """The XMP packet with the caption, a new one where there is none; without `needs_text` our mark alone will do.
+    Raises `CaptionRefused`."""
+    if packet is None:
+        return xmp_packet.compose_packet(own)
     if needs_text and not xmp_packet.can_describe(packet):
         raise CaptionRefused(ReasonCode.XMP_DESCRIBES)
     return xmp_packet.splice(packet, own)

@@ -16,20 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from indexer.errors import CaptionRefused, NotUnderstood
-from indexer.formats import iptc, tiff, tiff_edit, xmp_packet
+from indexer.formats import iptc, photo, tiff, tiff_edit, xmp_packet
 from indexer.formats.charsets import decode_text
-from indexer.formats.photo import (
-    EXIF_HEADER,
-    Change,
-    EditablePhoto,
-    add_to_block,
-    add_to_packet,
-    captions_of_packets,
-    iptc_captions,
-    remove_from_block,
-    remove_from_packet,
-    replace_bytes,
-)
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, Mark, OwnCaption, digest
 from indexer.reasons import ReasonCode
@@ -128,7 +116,7 @@ class PngText:
             return []
         whole = resources.startswith(b"8BIM")
         found = iptc.captions_of_resources(resources) if whole else iptc.captions_of_iim(resources)
-        return iptc_captions(found)
+        return photo.iptc_captions(found)
 
     @property
     def title(self) -> str | None:
@@ -151,7 +139,7 @@ class PngText:
         if self._profile_name not in (b"exif", b"app1"):
             return None
         body = self._profile()
-        return None if body.startswith(_APP1_XMP_HEADER) else body.removeprefix(EXIF_HEADER)
+        return None if body.startswith(_APP1_XMP_HEADER) else body.removeprefix(photo.EXIF_HEADER)
 
     @property
     def iptc(self) -> bytes | None:
@@ -244,7 +232,7 @@ def _pack(kind: bytes, body: bytes, text: bytes) -> bytes:
     return b"\0".join([keyword, rest[:2] + language, translated, packed])
 
 
-class PngPhoto(EditablePhoto):
+class PngPhoto(photo.EditablePhoto):
     """One PNG's bytes, split once. Raises `PngError` where they are not a PNG of sound structure."""
 
     places = (CaptionPlace.XMP, CaptionPlace.EXIF)
@@ -256,7 +244,7 @@ class PngPhoto(EditablePhoto):
         self._exif = [c for c in self._chunks if c.kind == b"eXIf"]
 
     def _block(self, chunk: Chunk) -> bytes:
-        return chunk.body(self.data).removeprefix(EXIF_HEADER)
+        return chunk.body(self.data).removeprefix(photo.EXIF_HEADER)
 
     @cached_property
     def _blocks(self) -> list[bytes]:
@@ -290,7 +278,7 @@ class PngPhoto(EditablePhoto):
     @cached_property
     def texts(self) -> list[FieldText]:
         """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
-        found = captions_of_packets(self._all_packets)
+        found = photo.captions_of_packets(self._all_packets)
         found += [text for block in self._blocks for text in tiff.texts(block)]
         return found + [description for text in self._texts for description in text.descriptions]
 
@@ -318,13 +306,13 @@ class PngPhoto(EditablePhoto):
         if b"dSIG" in kinds:
             raise CaptionRefused(ReasonCode.SIGNED)
         change = self._exif_change(own) if place is CaptionPlace.EXIF else self._xmp_change(own)
-        return b"".join(replace_bytes(self.data, [change]))
+        return b"".join(photo.replace_bytes(self.data, [change]))
 
     @property
     def _all_packets(self) -> list[bytes]:
         return [*self._packets, *(packet for text in self._texts if (packet := text.packet) is not None)]
 
-    def _xmp_change(self, own: OwnCaption) -> Change:
+    def _xmp_change(self, own: OwnCaption) -> photo.Change:
         if len(self._xmp) > 1:
             raise CaptionRefused(ReasonCode.XMP_SEVERAL)
         if any(text.packet is not None for text in self._texts):
@@ -334,9 +322,9 @@ class PngPhoto(EditablePhoto):
             return at, at, compose(b"iTXt", _XMP_HEADER + xmp_packet.compose_packet(own))
         chunk = self._xmp[0]
         self._check_moves(chunk.start)
-        return chunk.start, chunk.end, compose(b"iTXt", _XMP_HEADER + add_to_packet(self._packets[0], own))
+        return chunk.start, chunk.end, compose(b"iTXt", _XMP_HEADER + photo.add_to_packet(self._packets[0], own))
 
-    def _exif_change(self, own: OwnCaption) -> Change:
+    def _exif_change(self, own: OwnCaption) -> photo.Change:
         if any(text.exif is not None for text in self._texts):
             raise CaptionRefused(ReasonCode.EXIF_FORM)
         if len(self._exif) > 1:
@@ -346,12 +334,12 @@ class PngPhoto(EditablePhoto):
             return at, at, compose(b"eXIf", tiff_edit.compose_block(own))
         chunk = self._exif[0]
         self._check_moves(chunk.start)
-        block = add_to_block(self._blocks[0], own, limit=_MAX_BLOCK_BYTES)
+        block = photo.add_to_block(self._blocks[0], own, limit=_MAX_BLOCK_BYTES)
         return chunk.start, chunk.end, compose(b"eXIf", self._header(chunk) + block)
 
     def _header(self, chunk: Chunk) -> bytes:
         """What some programs write before the block, as in a JPEG."""
-        return EXIF_HEADER if chunk.body(self.data).startswith(EXIF_HEADER) else b""
+        return photo.EXIF_HEADER if chunk.body(self.data).startswith(photo.EXIF_HEADER) else b""
 
     def _check_moves(self, start: int) -> None:
         """What forbids that a chunk here becomes longer: something before it that points behind it."""
@@ -367,10 +355,13 @@ class PngPhoto(EditablePhoto):
         digests = vouched | {mark.digest for mark in self.marks}
         parts = [
             *(
-                (chunk, _XMP_HEADER, remove_from_packet(packet, digests))
+                (chunk, _XMP_HEADER, photo.remove_from_packet(packet, digests))
                 for chunk, packet in zip(self._xmp, self._packets, strict=True)
             ),
-            *((chunk, self._header(chunk), remove_from_block(self._block(chunk), digests)) for chunk in self._exif),
+            *(
+                (chunk, self._header(chunk), photo.remove_from_block(self._block(chunk), digests))
+                for chunk in self._exif
+            ),
         ]
         bodies = [(chunk, None if part.data is None else header + part.data) for chunk, header, part in parts if part]
         for chunk in self._text_chunks:
@@ -379,4 +370,4 @@ class PngPhoto(EditablePhoto):
                 if remaining is not None:
                     bodies.append((chunk, remaining or None))
         changes = [(c.start, c.end, b"" if body is None else compose(c.kind, body)) for c, body in bodies]
-        return replace_bytes(self.data, changes)
+        return photo.replace_bytes(self.data, changes)

@@ -8,16 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from indexer.errors import CaptionRefused, NotUnderstood
-from indexer.formats import iptc, tiff, tiff_edit, xmp_packet
-from indexer.formats.photo import (
-    EXIF_HEADER,
-    EditablePhoto,
-    add_to_packet,
-    captions_of_packets,
-    iptc_captions,
-    remove_from_block,
-    remove_from_packet,
-)
+from indexer.formats import iptc, photo, tiff, tiff_edit, xmp_packet
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, OwnCaption
 from indexer.reasons import ReasonCode
@@ -84,7 +75,7 @@ def assemble(found: Iterable[_Chunk], behind: bytes = b"") -> list[bytes]:
     return [b"RIFF", sum(map(len, parts)).to_bytes(4, "little"), *parts, behind]
 
 
-class WebpPhoto(EditablePhoto):
+class WebpPhoto(photo.EditablePhoto):
     """One WebP's bytes, split once. Raises `WebpError` where they are not a WebP of sound structure."""
 
     places = (CaptionPlace.EXIF, CaptionPlace.XMP)
@@ -104,7 +95,7 @@ class WebpPhoto(EditablePhoto):
     @cached_property
     def _blocks(self) -> list[bytes]:
         body = self._body(b"EXIF")
-        return [] if body is None else [body.removeprefix(EXIF_HEADER)]
+        return [] if body is None else [body.removeprefix(photo.EXIF_HEADER)]
 
     @cached_property
     def _packets(self) -> list[bytes]:
@@ -115,8 +106,10 @@ class WebpPhoto(EditablePhoto):
     def texts(self) -> list[FieldText]:
         """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
         self._check_packet()
-        found = [text for block in self._blocks for text in tiff.texts(block)] + captions_of_packets(self._packets)
-        return found + iptc_captions(iptc.captions_of_resources(self._body(_PHOTOSHOP) or b""))
+        found = [text for block in self._blocks for text in tiff.texts(block)] + photo.captions_of_packets(
+            self._packets
+        )
+        return found + photo.iptc_captions(iptc.captions_of_resources(self._body(_PHOTOSHOP) or b""))
 
     def _check_packet(self) -> None:
         """Raises `CaptionRefused` where the XMP can't be parsed, and may hold a caption."""
@@ -146,10 +139,8 @@ class WebpPhoto(EditablePhoto):
         try:
             if self._body(_MISSPELT_XMP) is not None:
                 raise CaptionRefused(ReasonCode.XMP_CHUNK_MISSPELT)
-            body, needs_text = self._body(b"XMP "), place is CaptionPlace.XMP
-            bodies[b"XMP "] = (
-                xmp_packet.compose_packet(own) if body is None else add_to_packet(body, own, needs_text=needs_text)
-            )
+            packet, needs_text = self._body(b"XMP "), place is CaptionPlace.XMP
+            bodies[b"XMP "] = photo.add_to_packet(packet, own, needs_text=needs_text)
         except CaptionRefused:
             if place is CaptionPlace.XMP:
                 raise
@@ -157,7 +148,7 @@ class WebpPhoto(EditablePhoto):
 
     @property
     def _exif_header(self) -> bytes:
-        return EXIF_HEADER if (self._body(b"EXIF") or b"").startswith(EXIF_HEADER) else b""
+        return photo.EXIF_HEADER if (self._body(b"EXIF") or b"").startswith(photo.EXIF_HEADER) else b""
 
     def _exif(self, own: OwnCaption) -> bytes:
         if not self._blocks:
@@ -169,11 +160,11 @@ class WebpPhoto(EditablePhoto):
         digests = vouched | {mark.digest for mark in self.marks}
         bodies: dict[bytes, bytes | None] = {}
         for block in self._blocks:
-            if (stripped := remove_from_block(block, digests)) is not None:
+            if (stripped := photo.remove_from_block(block, digests)) is not None:
                 bodies[b"EXIF"] = None if stripped.data is None else self._exif_header + stripped.data
         if (body := self._body(b"XMP ")) is not None:
             self._check_packet()
-            if (stripped := remove_from_packet(body, digests)) is not None:
+            if (stripped := photo.remove_from_packet(body, digests)) is not None:
                 bodies[b"XMP "] = stripped.data
         resources = iptc.remove_from_resources(self._body(_PHOTOSHOP) or b"", digests)
         if resources is not None:
