@@ -1,5 +1,5 @@
-"""What is proved before a photo is replaced, by the proof of its format in `indexer.captions.verify`: that it is the old
-one and our caption, or the old one without it."""
+"""What is proved before a photo is replaced, by the proof of its format in `indexer.captions.verify`: that it is the
+old one and our caption, or the old one without it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import piexif
-from piexif import GPSIFD, ExifIFD, ImageIFD
+from piexif import GPSIFD as GPSIFD
+from piexif import ExifIFD as ExifIFD
+from piexif import ImageIFD as ImageIFD
 
 from indexer.formats.charsets import decode_text, decode_utf16
 from indexer.formats.tiff import (
@@ -224,20 +226,3 @@ def degrees(value: Any, reference: Any, directions: str) -> float | None:
     # Seconds (and minutes) may be 0/0 where a program wrote decimal minutes.
     total = sum((part or 0.0) / 60.0**place for place, part in enumerate(parts))
     return total if letter == directions[0] else -total
-
-
-__all__ = [
-    "GPSIFD",
-    "ExifIFD",
-    "ExifValues",
-    "ImageIFD",
-    "degrees",
-    "integer",
-    "number",
-    "raw_bytes",
-    "read_exif",
-    "read_single_ifd",
-    "text",
-    "texts",
-    "xp_text",
-]

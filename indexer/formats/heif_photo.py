@@ -254,7 +254,8 @@ def _check_file(data: bytes, heif: Heif, packets: Sequence[bytes]) -> None:
         raise HeifError("the file does not say which picture it shows")
     for box in heif.boxes:
         _check_box(data, box)
-    if any(_is_manifest(item) for item in heif.items.values()) or any(b"dcterms:provenance" in p for p in packets):
+    manifests = [i for i in heif.items.values() if i.kind in (b"c2pa", b"jumb") or "c2pa" in i.content_type.lower()]
+    if manifests or any(b"dcterms:provenance" in packet for packet in packets):
         raise CaptionRefused(ReasonCode.C2PA_BOUND)
     if data.endswith(b"SEFT"):
         raise CaptionRefused(ReasonCode.SAMSUNG_DATA)
@@ -271,10 +272,6 @@ def _check_box(data: bytes, box: Box) -> None:
         if (code := _REASONS.get(box.kind)) is not None:
             raise CaptionRefused(code)
         raise CaptionRefused(ReasonCode.UNKNOWN_BOX, kind=name_of(box.kind))
-
-
-def _is_manifest(item: Item) -> bool:
-    return item.kind in (b"c2pa", b"jumb") or "c2pa" in item.content_type.lower()
 
 
 def _check_item(heif: Heif, item: Item) -> Location:

@@ -296,8 +296,7 @@ def _begins_mpf_picture(data: bytes, trailer: int, mpf: tuple[int, int]) -> bool
     """Whether the first picture in the trailer is one that MPF tells of, whatever a camera leaves before it."""
     block = data[mpf[0] : mpf[1]]
     try:
-        order, ifd0 = tiff.read_header(block)
-        directory = tiff.read_directory(block, order, ifd0)
+        order, directory = tiff.read_ifd0(block)
     except TiffError:
         return False
     first = _JPEG.search(data, trailer, trailer + _MAX_BEFORE_PICTURE_BYTES)

@@ -162,6 +162,12 @@ def numbers(block: bytes, order: str, entry: Entry) -> Iterator[int]:
     return (number for (number,) in found)
 
 
+def read_ifd0(block: bytes) -> tuple[str, Directory]:
+    """The byte order, and the first directory of the main chain. Raises `TiffError` as `read_directory` does."""
+    order, ifd0 = read_header(block)
+    return order, read_directory(block, order, ifd0)
+
+
 def walk(block: bytes) -> Iterator[Directory]:
     """Every directory: IFD0, those chained to it, and Exif, GPS, Interop and SubIFDs below them.
 

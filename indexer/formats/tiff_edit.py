@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import piexif
 
@@ -76,8 +77,7 @@ def _point_to_ifd0(block: bytes, ifd0: int, end: int | None = None) -> tuple[byt
 
 def _tail(block: bytes, values: dict[int, tuple[int, bytes]]) -> tuple[int, bytes]:
     """Where IFD0 stands once more after the block, with our entries; and all that comes after the block."""
-    order, ifd0 = tiff.read_header(block)
-    directory = tiff.read_directory(block, order, ifd0)
+    order, directory = tiff.read_ifd0(block)
     start = len(block) + -len(block) % 4
     kept = [entry for entry in directory.entries if entry.tag not in values]
     size = 2 + tiff.ENTRY_BYTES * (len(kept) + len(values)) + 4
@@ -163,7 +163,7 @@ def strip_caption(block: bytes, digests: frozenset[str]) -> Stripped:
         if record.old_length == 0 and _holds_only(block, frozenset((record.mark.digest,))):
             return Stripped(None, exact=True)
         pieces = original_pieces(block)
-        if record.old_length and _crc32(pieces) == record.old_crc:
+        if record.old_length and reduce(lambda crc, piece: zlib.crc32(piece, crc), pieces, 0) == record.old_crc:
             original = b"".join(pieces)
             tiff.check_block(original)
             return Stripped(original, exact=True)
@@ -184,23 +184,14 @@ def _has_remains(block: bytes) -> bool:
 
 def _holds_only(block: bytes, digests: frozenset[str]) -> bool:
     """Whether IFD0 has nothing but texts of these digests, and no directory comes after it."""
-    order, ifd0 = tiff.read_header(block)
-    directory = tiff.read_directory(block, order, ifd0)
+    order, directory = tiff.read_ifd0(block)
     return not directory.next_offset and all(_is_own(block, order, entry, digests) for entry in directory.entries)
-
-
-def _crc32(pieces: Sequence[bytes | memoryview]) -> int:
-    crc = 0
-    for piece in pieces:
-        crc = zlib.crc32(piece, crc)
-    return crc
 
 
 def _remove_entries(block: bytes, digests: frozenset[str], *, erase_record: bool) -> bytes:
     """Closes the gap inside IFD0, where it stands: no other byte moves, so that every offset stays true."""
     tiff.check_block(block)
-    order, ifd0 = tiff.read_header(block)
-    directory = tiff.read_directory(block, order, ifd0)
+    order, directory = tiff.read_ifd0(block)
     entries = [entry for entry in directory.entries if not _is_own(block, order, entry, digests)]
     shortened: list[Entry] = []
     changes: list[tuple[int, bytes]] = [(len(block) - len(_MAGIC), b"\0" * len(_MAGIC))] if erase_record else []
@@ -212,15 +203,14 @@ def _remove_entries(block: bytes, digests: frozenset[str], *, erase_record: bool
             continue
         shortened.append(entry)
         if remaining:
-            kept.append(
-                entry.raw[:4] + struct.pack(order + "I", len(remaining) // tiff.TYPE_BYTES[entry.kind]) + entry.raw[8:]
-            )
+            count = struct.pack(order + "I", len(remaining) // tiff.TYPE_BYTES[entry.kind])
+            kept.append(entry.raw[:4] + count + entry.raw[8:])
             changes.append((entry.start, remaining.ljust(entry.end - entry.start, b"\0")))
     _check_no_overlap(block, shortened)
     if not kept:
         raise TiffError("another program has rewritten the Exif block, and our entries are all that IFD0 holds")
     gap = tiff.ENTRY_BYTES * (len(directory.entries) - len(kept))
-    changes.append((ifd0, _directory_bytes(kept, order, directory.next_offset) + b"\0" * gap))
+    changes.append((directory.offset, _directory_bytes(kept, order, directory.next_offset) + b"\0" * gap))
     changes += _remove_comment(block, order, directory.entries, digests)
     return _overwrite(block, changes)
 

@@ -7,7 +7,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 from indexer.captions.verify.metadata import (
     PHOTOSHOP_HEADER,
@@ -299,10 +298,8 @@ def _only(data: bytes, pieces: list[_Piece], kind: bytes) -> bytes | None:
 
 def _same_but(old: bytes, new: bytes, before: list[_Piece], after: list[_Piece], changed: set[bytes]) -> None:
     kept, after_kept = ([piece for piece in side if piece.kind not in changed] for side in (before, after))
-    same = len(kept) == len(after_kept) and all(map(partial(_same, memoryview(old), new), kept, after_kept))
-    require(same, "a chunk that is not ours to touch has changed")
-
-
-def _same(old: memoryview, new: bytes, before: _Piece, after: _Piece) -> bool:
-    alike = before.kind == after.kind and before.end - before.start == after.end - after.start
-    return alike and new.startswith(old[before.start : before.end], after.start)
+    require(len(kept) == len(after_kept), "a chunk that is not ours to touch has changed")
+    for was, now in zip(kept, after_kept, strict=True):
+        alike = was.kind == now.kind and was.end - was.start == now.end - now.start
+        same = alike and new.startswith(memoryview(old)[was.start : was.end], now.start)
+        require(same, "a chunk that is not ours to touch has changed")

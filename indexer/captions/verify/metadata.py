@@ -40,12 +40,9 @@ def check_packet_text(packet: bytes, own: OwnCaption, *, needs_text: bool = True
     block = _OWN_BLOCK.search(packet)
     require(block is not None, "our part of the XMP packet is not there")
     if block is not None and (needs_text or block[2]):
-        items = _parse(_with_rdf_prefix(block[2] or b"<none/>")).itertext()
-        require("".join(items) == own.text, "the caption in XMP reads differently from what was meant")
-
-
-def _with_rdf_prefix(element: bytes) -> bytes:
-    return element.replace(b"<rdf:Alt>", b'<rdf:Alt xmlns:rdf="r">', 1)
+        element = (block[2] or b"<none/>").replace(b"<rdf:Alt>", b'<rdf:Alt xmlns:rdf="r">', 1)
+        text = "".join(_parse(element).itertext())
+        require(text == own.text, "the caption in XMP reads differently from what was meant")
 
 
 def check_packet_edit(old: bytes | None, new: bytes) -> None:
@@ -84,19 +81,11 @@ def check_removed_packets(before: Sequence[bytes], after: Sequence[bytes]) -> No
 
 def _properties(packet: bytes) -> Iterator[tuple[str, str]]:
     """Name and canonical form (Canonical XML 2.0) of each property of a packet."""
-    for rdf in _parse(packet).iter(f"{_RDF}RDF"):
-        for node in rdf:
-            pairs = [*node.attrib.items(), *((child.tag, _canonical(child)) for child in node)]
-            yield from (pair for pair in pairs if _is_compared(pair[0]))
-
-
-def _is_compared(name: str) -> bool:
-    return not name.startswith(_OWN) and name not in (*_CAPTIONS, f"{_RDF}about", "about")
-
-
-def _canonical(element: Element) -> str:
-    text: str = canonicalize(tostring(element, encoding="unicode"), strip_text=True)
-    return text
+    for node in (node for rdf in _parse(packet).iter(f"{_RDF}RDF") for node in rdf):
+        elements = ((child.tag, tostring(child, encoding="unicode")) for child in node)
+        pairs = [*node.attrib.items(), *((name, canonicalize(text, strip_text=True)) for name, text in elements)]
+        ignored = (*_CAPTIONS, f"{_RDF}about", "about")
+        yield from (pair for pair in pairs if not pair[0].startswith(_OWN) and pair[0] not in ignored)
 
 
 def check_removed_iptc(before: Sequence[bytes], after: Sequence[bytes]) -> None:
