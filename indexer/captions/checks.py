@@ -9,6 +9,7 @@ from typing import Protocol
 
 from indexer.atomic.file_read import FileRead
 from indexer.captions.journal import Journal
+from indexer.captions.verify import Undo, VerifyError
 from indexer.captions.verify.containers import (
     check_jpeg_edit,
     check_jpeg_removal,
@@ -18,7 +19,6 @@ from indexer.captions.verify.containers import (
     check_webp_removal,
 )
 from indexer.captions.verify.heif import check_heif_edit, check_heif_removal
-from indexer.captions.verify.rules import Undo, VerifyError
 from indexer.captions.verify.tiff import check_tiff_edit, check_tiff_removal
 from indexer.errors import CaptionRefused
 from indexer.formats.editable import Format, format_of, open_photo

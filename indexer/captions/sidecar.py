@@ -12,8 +12,8 @@ from captioner import Caption
 from indexer.atomic.file_read import CannotReplace, FileRead, leaves_roots, read_file
 from indexer.atomic.replace import create_file, delete_file, replace_file
 from indexer.captions.journal import Journal, recorder
+from indexer.captions.verify import VerifyError, require
 from indexer.captions.verify.metadata import check_packet_edit, check_removed_packets
-from indexer.captions.verify.rules import VerifyError, require
 from indexer.errors import CaptionRefused, PhotoVanished
 from indexer.failures import Obstacle
 from indexer.formats import xmp_packet

@@ -33,11 +33,11 @@ class Patch:
     before: int
     after: int
 
-    def changed(self) -> tuple[int, bytes]:
+    def after_bytes(self) -> tuple[int, bytes]:
         """Where the number stands, and what we made of it."""
         return self.at, self.after.to_bytes(self.width, "big")
 
-    def original(self) -> tuple[int, bytes]:
+    def before_bytes(self) -> tuple[int, bytes]:
         """Where the number stands, and what it was."""
         return self.at, self.before.to_bytes(self.width, "big")
 
@@ -77,7 +77,7 @@ def append_item(data: bytes, location: Location, new: bytes, mark: Mark) -> byte
     numbers = _NUMBERS.pack(len(mark_bytes), len(data), zlib.crc32(body)) + _pack(position) + _pack(size)
     body += numbers + zlib.crc32(numbers).to_bytes(4, "big") + _MAGIC
     header = _BOX_HEADER.pack(_BOX_HEADER.size + len(body), MDAT)
-    return b"".join([*_patch(data, len(data), position.changed(), size.changed()), header, body])
+    return b"".join([*_patch(data, len(data), position.after_bytes(), size.after_bytes()), header, body])
 
 
 def _patch(data: bytes, end: int, *numbers: tuple[int, bytes]) -> list[bytes | memoryview]:
@@ -148,7 +148,7 @@ def original_pieces(data: bytes) -> list[bytes | memoryview] | None:
     tail = find_tail(data)
     if tail is None or not _is_intact(data, tail):
         return None
-    return _patch(data, tail.old_bytes, tail.position.original(), tail.length.original())
+    return _patch(data, tail.old_bytes, tail.position.before_bytes(), tail.length.before_bytes())
 
 
 def _is_intact(data: bytes, tail: Tail) -> bool:

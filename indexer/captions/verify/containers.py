@@ -1,5 +1,5 @@
 """Independent proof of edits in files made of segments or chunks: JPEG, PNG and WebP. See
-`indexer.captions.verify.rules`."""
+`indexer.captions.verify`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from indexer.captions.verify import Undo, VerifyError, check_opens_alike, check_undo, require
 from indexer.captions.verify.metadata import (
     PHOTOSHOP_HEADER,
     check_packet_edit,
@@ -17,7 +18,6 @@ from indexer.captions.verify.metadata import (
     check_removed_packets,
     check_removed_resources,
 )
-from indexer.captions.verify.rules import Undo, VerifyError, check_opens_alike, check_undo, require
 from indexer.captions.verify.tiff import check_block_edit, check_removed_entries
 from indexer.ownership.mark import OwnCaption
 

@@ -1,4 +1,4 @@
-"""Independent proof of edits in HEIC files. See `indexer.captions.verify.rules`."""
+"""Independent proof of edits in HEIC files. See `indexer.captions.verify`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from indexer.captions.verify import Span, Undo, VerifyError, check_undo, require, same_but
 from indexer.captions.verify.metadata import (
     check_packet_edit,
     check_packet_text,
     check_removed_datasets,
     check_removed_packets,
 )
-from indexer.captions.verify.rules import Span, Undo, VerifyError, check_undo, require, same_but
 from indexer.captions.verify.tiff import Tiff, check_block_edit, check_entries
 from indexer.ownership.mark import OwnCaption
 

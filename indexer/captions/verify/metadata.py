@@ -1,4 +1,4 @@
-"""Independent proof that XMP and IPTC lost nothing but our caption. See `indexer.captions.verify.rules`."""
+"""Independent proof that XMP and IPTC lost nothing but our caption. See `indexer.captions.verify`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, ParseError, canonicalize, tostring
 import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
-from indexer.captions.verify.rules import VerifyError, require
+from indexer.captions.verify import VerifyError, require
 from indexer.ownership.mark import OwnCaption
 
 _OWN_BLOCK = re.compile(
@@ -53,7 +53,7 @@ def check_packet_edit(old: bytes | None, new: bytes) -> None:
     if old is None:
         return
     _parse(old)
-    require(_unpadded(_OWN_BLOCK.sub(b"", new)) == _unpadded(old), "the XMP packet differs in more than our part")
+    require(_strip_padding(_OWN_BLOCK.sub(b"", new)) == _strip_padding(old), "the XMP packet differs in more than our part")
 
 
 def _parse(packet: bytes) -> Element:
@@ -63,7 +63,7 @@ def _parse(packet: bytes) -> Element:
         raise VerifyError(f"verification: the XMP packet can't be parsed: {error}") from error
 
 
-def _unpadded(packet: bytes) -> bytes:
+def _strip_padding(packet: bytes) -> bytes:
     head, instruction, tail = packet.rpartition(b"<?xpacket end=")
     return head.rstrip(b" \t\r\n") + instruction + tail if instruction else packet
 

@@ -1,4 +1,4 @@
-"""Independent proof of edits in TIFF blocks, which are Exif in any file, or TIFF files. See `rules`."""
+"""Independent proof of edits in TIFF blocks: in Exif, and in TIFF files. See `indexer.captions.verify`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,7 @@ import struct
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from indexer.captions.verify.metadata import (
-    check_packet_edit,
-    check_packet_text,
-    check_removed_datasets,
-    check_removed_packets,
-    check_removed_resources,
-)
-from indexer.captions.verify.rules import (
+from indexer.captions.verify import (
     Span,
     Undo,
     VerifyError,
@@ -21,6 +14,13 @@ from indexer.captions.verify.rules import (
     check_undo,
     require,
     same_but,
+)
+from indexer.captions.verify.metadata import (
+    check_packet_edit,
+    check_packet_text,
+    check_removed_datasets,
+    check_removed_packets,
+    check_removed_resources,
 )
 from indexer.ownership.mark import OwnCaption
 

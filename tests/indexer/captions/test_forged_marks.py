@@ -13,7 +13,7 @@ import pytest
 from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.captions.checks import check_removal
-from indexer.captions.verify.rules import VerifyError
+from indexer.captions.verify import VerifyError
 from indexer.formats import tiff_edit, xmp_packet
 from indexer.formats.tiff import TiffError, texts
 from indexer.ownership.mark import Mark, OwnCaption, digest, sha256

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from indexer.captions.checks import check_edit, check_removal
+from indexer.captions.verify import VerifyError
 from indexer.captions.verify.heif import check_heif_edit
-from indexer.captions.verify.rules import VerifyError
 from indexer.errors import CaptionRefused
 from indexer.formats.heif import read_heif
 from indexer.formats.heif_photo import HeifPhoto

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from indexer.captions.checks import check_edit, check_removal
+from indexer.captions.verify import VerifyError, check_opens_alike
 from indexer.captions.verify.containers import check_jpeg_edit
-from indexer.captions.verify.rules import VerifyError, check_opens_alike
 from indexer.errors import CaptionRefused
 from indexer.formats.editable import open_photo
 from indexer.formats.jpeg_photo import JpegPhoto
