@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from indexer.catalogue import Counts
-from indexer.message import N_
+from indexer.message import N_, Message
 from indexer.model import CaptionBy, CaptionPlace, DatePrecision, Photo, PhotoMetadata, PhotoSummary, Position
 from indexer.progress import Phase, Progress
 from indexer.reasons import Reason
@@ -86,6 +86,11 @@ def clean(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
+def message_text(message: Message | Reason | str | None) -> str:
+    """A message in the reader's language, as text that can be sent; "" for None."""
+    return clean(translate(message))
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A stretch of text, marked where the search matched it."""
@@ -131,7 +136,6 @@ class Tile:
     shape: str
     width: int
     height: int
-    by_model: bool
     unsure: bool
     taken_at: datetime | None
     taken_precision: DatePrecision
@@ -149,7 +153,6 @@ def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int) -> Tile:
         shape=shape(photo),
         width=width,
         height=height,
-        by_model=photo.caption_by is CaptionBy.MODEL,
         unsure=photo.unsure,
         taken_at=photo.taken_at,
         taken_precision=photo.taken_precision,
@@ -227,21 +230,16 @@ def fit_size(sized: PhotoMetadata | PhotoSummary, longest_px: int) -> tuple[int,
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-_SHAPE_STEP = 1.05
-_SHAPE_LEAST, _SHAPE_MOST = -14, 21  # from about 1:2 to 2.8:1; panoramas are cropped in the grid
+#: The style sheet has a rule for each step; a test holds the two together.
+SHAPE_STEP = 1.05
+SHAPE_LEAST, SHAPE_MOST = -14, 21  # from about 1:2 to 2.8:1; panoramas are cropped in the grid
 
 
 def shape(sized: PhotoMetadata | PhotoSummary) -> str:
     """The class that gives a box its aspect ratio, in steps of 5%: a style attribute would need unsafe-inline."""
     ratio = max(1, sized.width_px) / max(1, sized.height_px)
-    step = round(math.log(ratio, _SHAPE_STEP))
-    return f"k{min(max(step, _SHAPE_LEAST), _SHAPE_MOST)}"
-
-
-def shape_rules() -> str:
-    """The style sheet's rules for `shape`; a test holds the two together."""
-    steps = range(_SHAPE_LEAST, _SHAPE_MOST + 1)
-    return "\n".join(f".k{step} {{ --r: {_SHAPE_STEP**step:.3f}; }}" for step in steps)
+    step = round(math.log(ratio, SHAPE_STEP))
+    return f"k{min(max(step, SHAPE_LEAST), SHAPE_MOST)}"
 
 
 def facts(photo: Photo) -> tuple[tuple[str, str], ...]:
@@ -326,7 +324,7 @@ def caption_place(photo: Photo) -> str:
 
 
 def _with_reason(place: str, reason: Reason | None) -> str:
-    return f"{place}: {clean(translate(reason))}" if reason else place
+    return f"{place}: {message_text(reason)}" if reason else place
 
 
 #: Search is made again, not just kept up, while it lacks more than one in so many photos.
@@ -358,9 +356,14 @@ def is_rebuilding(counts: Counts) -> bool:
     return counts.unpushed > 0 and counts.unpushed * _REBUILD_SHARE >= counts.photos
 
 
+def kinds_text(passed_over: Mapping[str, int]) -> str:
+    """``10 .jxl, 2 .psd``."""
+    return clean(", ".join(f"{decimal_text(count)} {kind}" for kind, count in passed_over.items()))
+
+
 def problems(progress: Progress) -> list[str]:
     """What keeps the indexer waiting, a line for each."""
-    return [clean(translate(problem)) for problem in progress.problems]
+    return [message_text(problem) for problem in progress.problems]
 
 
 def eta_text(progress: Progress) -> str:

@@ -45,7 +45,12 @@ def set_up_templates(app: web.Application) -> None:
     environment.globals.update(
         _=_gettext, gettext=_gettext, ngettext=_ngettext, current_language=language.current_language
     )
-    environment.filters.update(number=language.number, highlight=_highlight)
+    environment.filters.update(
+        number=language.number,
+        highlight=_highlight,
+        clean=presenters.clean,
+        message_text=presenters.message_text,
+    )
     environment.globals.update(
         links=links,
         static_files=static_files,

@@ -48,7 +48,8 @@ def test_clean_text_can_be_sent(text: str) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (4000, 3000), (3000, 4000), (20_000, 10), (10, 20_000), (0, 0)])
 def test_every_shape_has_its_rule(repository: Path, width: int, height: int) -> None:
-    rules = presenters.shape_rules()
+    steps = range(presenters.SHAPE_LEAST, presenters.SHAPE_MOST + 1)
+    rules = "\n".join(f".k{step} {{ --r: {presenters.SHAPE_STEP**step:.3f}; }}" for step in steps)
     assert f".{presenters.shape(replace(METADATA, width_px=width, height_px=height))} " in rules
     assert rules in (repository / "web" / "static" / "recollect.css").read_text(encoding="utf-8")
 

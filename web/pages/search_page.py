@@ -23,7 +23,7 @@ from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, search_whi
 from web.i18n.language import current_language, gettext, translate
 from web.links import base_path, search_url
 from web.pages.fragment_cache import FRAGMENT_CACHE, Fragment, Key
-from web.pages.status_page import root_views
+from web.pages.status_page import known_roots
 from web.presenters import clean
 from web.search.results import (
     Problem,
@@ -231,7 +231,7 @@ async def _library_state(request: web.Request) -> dict[str, Any]:
     return {
         "counts": counts,
         "progress": progress,
-        "roots": await root_views(request) if not counts.photos else (),
+        "roots": await known_roots(request) if not counts.photos else (),
     }
 
 

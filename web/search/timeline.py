@@ -18,7 +18,7 @@ from web.links import search_url
 from web.search import query_text
 from web.search.searching import DATES, Search
 
-#: The tallest bar, in steps; the style sheet has a rule for each (`bar_rules`).
+#: The tallest bar, in steps; the style sheet has a rule for each, and a test holds the two together.
 STEPS = 12
 _MONTHS_OF_ALL = 3  # so few years are shown month by month from the beginning
 _OPEN_YEARS = 2
@@ -84,11 +84,6 @@ def time_line(
         bars = tuple(_bar(search, month, counts, max(of_open, default=0), selected) for month in inner)
         columns.append(Column(bar, bars))
     return tuple(columns)
-
-
-def bar_rules() -> str:
-    """The style sheet's rules for the height of bars; a test holds the two together."""
-    return "\n".join(f".h{step} {{ --h: {step / STEPS:.3f}; }}" for step in range(1, STEPS + 1))
 
 
 def _selected_span(query: Query) -> _Span:
