@@ -15,12 +15,11 @@ from types import MappingProxyType
 
 from indexer.catalogue import Counts
 from indexer.message import N_, Message
-from indexer.model import CaptionBy, CaptionPlace, DatePrecision, Photo, PhotoMetadata, PhotoSummary, Position
+from indexer.model import CaptionBy, CaptionPlace, Photo, PhotoMetadata, PhotoSummary, Position
 from indexer.progress import Phase, Progress
 from indexer.reasons import Reason
 from indexer.search import Hit, Why
-from web.i18n.language import gettext, translate
-from web.i18n.localized import decimal_text, duration_text, size_text
+from web.i18n.language import decimal_text, duration_text, gettext, size_text, translate
 
 _FIELDS = MappingProxyType(
     {
@@ -129,16 +128,13 @@ class MatchReason:
 class Tile:
     """One photo in the grid."""
 
-    id: str
+    photo: PhotoSummary
     position: int  # in the whole answer, from 0
     caption: tuple[Piece, ...]
     alt_text: str
     shape: str
     width: int
     height: int
-    unsure: bool
-    taken_at: datetime | None
-    taken_precision: DatePrecision
     reasons: tuple[MatchReason, ...]  # those that the caption does not show itself
 
 
@@ -146,16 +142,13 @@ def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int) -> Tile:
     """What the grid shows of one hit."""
     width, height = fit_size(photo, grid_px)
     return Tile(
-        id=photo.id,
+        photo=photo,
         position=position,
         caption=caption_pieces(photo, hit.why),
         alt_text=_alt_text(photo),
         shape=shape(photo),
         width=width,
         height=height,
-        unsure=photo.unsure,
-        taken_at=photo.taken_at,
-        taken_precision=photo.taken_precision,
         reasons=_tile_reasons(photo, hit),
     )
 

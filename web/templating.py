@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from web import links, presenters, static_files
 from web.app_keys import SETTINGS
-from web.i18n import language, localized
+from web.i18n import language
 
 #: An address of this application that stands in a template.
 _ADDRESS = re.compile(r'(\s(?:href|src|action|formaction)=")/(?!/)')
@@ -42,9 +42,6 @@ def set_up_templates(app: web.Application) -> None:
     )
     # As `install_gettext_callables(newstyle=True)` would, but numbers are written in the reader's way.
     environment.newstyle_gettext = True  # type: ignore[attr-defined]
-    environment.globals.update(
-        _=_gettext, gettext=_gettext, ngettext=_ngettext, current_language=language.current_language
-    )
     environment.filters.update(
         number=language.number,
         highlight=_highlight,
@@ -52,11 +49,14 @@ def set_up_templates(app: web.Application) -> None:
         message_text=presenters.message_text,
     )
     environment.globals.update(
+        _=_gettext,
+        gettext=_gettext,
+        ngettext=_ngettext,
+        language=language,
         links=links,
-        static_files=static_files,
-        localized=localized,
         presenters=presenters,
         protected=bool(app[SETTINGS].password),
+        static_files=static_files,
     )
 
 

@@ -14,7 +14,7 @@ from indexer.model import DatePrecision, PhotoMetadata, Position
 from indexer.search import Why
 from indexer.search.fields import FIELD_WEIGHTS
 from web import presenters
-from web.i18n import localized
+from web.i18n import language
 
 METADATA = PhotoMetadata(mime_type="image/jpeg", width_px=4000, height_px=3000)
 
@@ -73,10 +73,10 @@ def test_exposure_as_a_photographer_writes_it() -> None:
 def test_an_offset_is_said_where_it_is_known(zone: timezone | None, text: str) -> None:
     moment = datetime(2019, 7, 4, 9, 5, tzinfo=zone)
     assert presenters.offset_text(moment) == text
-    assert localized.date_text(moment) == "4 July 2019, 09:05"
-    assert localized.date_text(moment, DatePrecision.DAY) == "4 July 2019"
-    assert localized.date_text(moment, DatePrecision.MONTH) == "July 2019"
-    assert localized.date_text(moment, DatePrecision.YEAR) == "2019"
+    assert language.date_text(moment) == "4 July 2019, 09:05"
+    assert language.date_text(moment, DatePrecision.DAY) == "4 July 2019"
+    assert language.date_text(moment, DatePrecision.MONTH) == "July 2019"
+    assert language.date_text(moment, DatePrecision.YEAR) == "2019"
 
 
 def test_coordinates_name_their_hemispheres() -> None:
@@ -92,4 +92,4 @@ def test_a_thumbnail_is_never_larger_than_its_photo() -> None:
     ("size", "text"), [(0, "0 byte"), (999, "999 byte"), (3_400_000, "3.4 MB"), (10**13, "10.0 TB")]
 )
 def test_sizes_as_disks_are_sold(size: int, text: str) -> None:
-    assert localized.bytes_text(size) == text
+    assert language.bytes_text(size) == text

@@ -23,7 +23,7 @@ _SOURCES = Path(__file__).parents[2]
 _MAPPING = Path(__file__).parent / "babel.cfg"
 #: The functions and classes that take texts, and which of their arguments are texts.
 KEYWORDS = {
-    **dict.fromkeys(("_", "gettext", "N_", "Message")),
+    **dict.fromkeys(("_", "gettext", "N_", "Message", "WrongRequest")),
     "ngettext": (1, 2),
 }
 _WIDTH = 120

@@ -22,8 +22,7 @@ from indexer.places.lookup import places_of
 from indexer.search import FilterError, Hit, Sort
 from web.app_keys import LIBRARY, SETTINGS, in_database_thread
 from web.downloads.media import SHOWN_EVERYWHERE
-from web.i18n.language import translate
-from web.i18n.localized import bytes_text
+from web.i18n.language import bytes_text, translate
 from web.links import original_url, photo_url, search_url, thumbnail_url
 from web.pages.corrections import CaptionLocation, caption_location, change_words, correct, set_wrong, take_back
 from web.presenters import (
@@ -231,7 +230,7 @@ async def _similar(request: web.Request, photo: Photo, limit: int) -> tuple[Tile
         return ()
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            found = await run_similar(request, photo.id, limit)
+            found = await run_similar(request, photo.id, limit, request.config_dict[LIBRARY].summaries)
     except (SearchError, TimeoutError):
         return ()
     grid_px = request.config_dict[SETTINGS].grid_px
@@ -251,7 +250,8 @@ async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
     first = max(0, at - _NEIGHBOURHOOD)
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            result = await run_search(request, Search(search.text, search.sort, at - first + _NEIGHBOURHOOD, first))
+            around = Search(search.text, search.sort, at - first + _NEIGHBOURHOOD, first)
+            result = await run_search(request, around, request.config_dict[LIBRARY].summaries)
     except (FilterError, SearchError, TimeoutError):
         return plain
     hits = [found.hit for found in result.photos]

@@ -33,8 +33,7 @@ from web.app_keys import (
     in_database_thread,
     in_search_thread,
 )
-from web.i18n.language import gettext
-from web.i18n.localized import bytes_text, hour_text
+from web.i18n.language import bytes_text, gettext, hour_text
 from web.links import photo_url, status_url
 from web.presenters import clean, file_name, message_text, problems
 from web.request_bodies import read_fields

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import groupby
 from types import MappingProxyType
 
 from indexer.message import N_
@@ -12,8 +13,7 @@ from indexer.model import DatePrecision, PhotoSummary, iso_date
 from indexer.places import Place, places_named
 from indexer.search import FacetCount, FilterError, SearchBackend, Sort
 from indexer.search.filters import checked, near_circle, near_place
-from web.i18n.language import gettext, ngettext, translate
-from web.i18n.localized import distance_text, month_text, year_text
+from web.i18n.language import distance_text, gettext, month_text, ngettext, translate, year_text
 from web.links import search_url
 from web.presenters import Tile, clean, tile
 from web.search import query_text
@@ -105,7 +105,7 @@ def results(
     last = page + pages - 1
     more = last * per_page < result.total
     return Results(
-        months=tuple(_months(on_page, _month(before[-1]) if before else None))
+        months=tuple(_months(on_page, _month(before[-1].photo) if before else None))
         if by_date
         else (Month("", "", (*on_page,)),),
         total=result.total,
@@ -138,26 +138,19 @@ def effective_sort(search: Search, result: Result[PhotoSummary]) -> Sort:
     return Sort.RELEVANCE if query.words or query.phrases else Sort.NEWEST
 
 
-def _month(one: Tile) -> tuple[str, str]:
-    if one.taken_at is None:
+def _month(photo: PhotoSummary) -> tuple[str, str]:
+    if photo.taken_at is None:
         return gettext("Without a date"), ""
-    if one.taken_precision is DatePrecision.YEAR:
-        return year_text(one.taken_at), iso_date(one.taken_at, DatePrecision.YEAR)
-    return month_text(one.taken_at), iso_date(one.taken_at, DatePrecision.MONTH)
+    if photo.taken_precision is DatePrecision.YEAR:
+        return year_text(photo.taken_at), iso_date(photo.taken_at, DatePrecision.YEAR)
+    return month_text(photo.taken_at), iso_date(photo.taken_at, DatePrecision.MONTH)
 
 
 def _months(tiles: Sequence[Tile], current: tuple[str, str] | None) -> Iterator[Month]:
-    pending: list[Tile] = []
-    heading = ("", "")
-    for one in tiles:
-        month = _month(one)
-        if month != current:
-            if pending:
-                yield Month(*heading, tuple(pending))
-            pending, current, heading = [], month, month
-        pending.append(one)
-    if pending:
-        yield Month(*heading, tuple(pending))
+    for month, group in groupby(tiles, key=lambda one: _month(one.photo)):
+        heading = ("", "") if month == current else month
+        current = None
+        yield Month(*heading, tuple(group))
 
 
 def _corrections(search: Search, result: Result[PhotoSummary]) -> tuple[Link, ...]:

@@ -20,8 +20,8 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from indexer.places import places_named
-from indexer.search import FacetCount, Query, SearchBackend
+from indexer.places.names import places_named
+from indexer.search import FacetCount, Query
 from indexer.search.filters import FILTER_NAMES
 from indexer.search.tokens import Token, tokenize
 from indexer.text import words
@@ -35,12 +35,16 @@ MAX_SUGGESTIONS = 7
 #: Whose values are names, in the order in which they are offered, and how many of each beside one another.
 KINDS: Mapping[str, int] = MappingProxyType({"person": 2, "place": 2, "tag": 1, "folder": 1, "camera": 1, "lens": 1})
 #: Facets whose values complete their own filter, too.
-_VALUES = (*KINDS, "type", "year")
+_FACETS = (*KINDS, "type", "year")
 _FIXED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"sort": ("newest", "oldest", "relevance"), "rating": (">=4", "5", ">=3"), "before": (), "after": ("30d", "1y")}
 )
 _MOST_WORDS = 4
+_MOST_NAMES = 20_000
+_MOST_TOWNS = 50
 _LONGEST_NAME = 3  # words that are typed one after another and may be one name
+
+log = logging.getLogger(__name__)
 
 _PLAIN = re.compile(r"-?[^\s\":-][^\s\":]*")
 
@@ -83,7 +87,7 @@ class Names:
     """The values that facets have, most frequent first."""
 
     def __init__(self, facets: Mapping[str, Sequence[FacetCount]]) -> None:
-        self._known = {kind: _Values([one.value for one in facets.get(kind, ())]) for kind in _VALUES}
+        self._known = {kind: _Values([one.value for one in facets.get(kind, ())]) for kind in _FACETS}
 
     def starting_with(self, kind: str, typed: str) -> Iterator[str]:
         """Values in which a word begins so, those that begin so themselves first; all where nothing was typed."""
@@ -196,13 +200,6 @@ def _complete(before: str, text: str, kind: str, written: str, tail: str) -> Sug
     return Suggestion(text, kind, done + tail.lstrip(), len(done))
 
 
-log = logging.getLogger(__name__)
-
-_FACETS = (*KINDS, "type", "year")
-_MOST_NAMES = 20_000
-_MOST_TOWNS = 50
-
-
 class KnownNames:
     """What facets' values are called; `AGE_S` old ones are read again."""
 
@@ -228,7 +225,8 @@ class KnownNames:
 
     async def _read_names(self, request: web.Request) -> Names:
         backend = request.config_dict[SEARCH]
-        names = await in_search_thread(request, lambda: _read_names(backend))
+        facets = await in_search_thread(request, lambda: backend.facets(Query(), _FACETS, limit=_MOST_NAMES))
+        names = Names(facets)
         self._read = (time.monotonic(), names)
         return names
 
@@ -254,24 +252,15 @@ async def suggest(request: web.Request) -> web.Response:
     except WrongRequest as error:
         raise web.HTTPBadRequest(text=str(error)) from None
     found = await _suggestions(request, text, at) if text.strip() else ()
-    told = [{"text": clean(one.text), "kind": one.kind, "query": clean(one.query), "at": one.at} for one in found]
-    return web.json_response({"suggestions": told})
+    answer = [{"text": clean(one.text), "kind": one.kind, "query": clean(one.query), "at": one.at} for one in found]
+    return web.json_response({"suggestions": answer})
 
 
 async def _suggestions(request: web.Request, text: str, at: int) -> list[Suggestion]:
     names, backend = await request.config_dict[KNOWN_NAMES].get(request), request.config_dict[SEARCH]
-    found = await in_search_thread(request, lambda: _suggested(backend, text, at, names))
+    found = await in_search_thread(request, lambda: suggestions(text, at, names, backend.vocabulary, _towns))
     return [one for one in found if len(one.query) <= MAX_QUERY_LENGTH]
-
-
-def _suggested(backend: SearchBackend, text: str, at: int, names: Names) -> tuple[Suggestion, ...]:
-    return suggestions(text, at, names, backend.vocabulary, _towns)
 
 
 def _towns(beginning: str) -> tuple[str, ...]:
     return tuple(place.name for place in places_named(beginning, most=_MOST_TOWNS))
-
-
-def _read_names(backend: SearchBackend) -> Names:
-    facets: Mapping[str, tuple[FacetCount, ...]] = backend.facets(Query(), _FACETS, limit=_MOST_NAMES)
-    return Names(facets)

@@ -13,7 +13,7 @@ from itertools import chain
 
 from indexer.search import FacetCount, Query
 from indexer.search.filters import date_range
-from web.i18n.localized import month_letter, month_text
+from web.i18n.language import month_letter, month_text
 from web.links import search_url
 from web.search import query_text
 from web.search.searching import DATES, Search
