@@ -1,6 +1,6 @@
-"""A photo as people are shown it: marked matches, dates with their zone, exposures in a photographer's terms.
+"""A photo as text for people: marked matches, dates with their zone, exposures in a photographer's terms.
 
-Everything that comes out of here is ordinary text; the templates escape it.
+All of it is plain text, which the templates escape.
 """
 
 from __future__ import annotations
@@ -154,12 +154,12 @@ def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int) -> Tile:
 
 
 def supported_matches(photo: Photo | PhotoSummary, why: Sequence[Why]) -> tuple[Why, ...]:
-    """`why` without the model's words where a person has marked them as wrong: search hears of it a moment later."""
+    """`why` without the model's words where a person has marked them as wrong, which search may not know yet."""
     return tuple(one for one in why if not photo.wrong or one.field not in _MODEL_FIELDS)
 
 
 def _tile_reasons(photo: PhotoSummary, hit: Hit) -> tuple[MatchReason, ...]:
-    """The two best; that a picture looks like it goes without saying where its words match as well."""
+    """The two best; that the picture is similar is left out where its words match as well."""
     why = supported_matches(photo, hit.why)
     informative = [one for one in why if one.field != "embedding" or one.text]
     return match_reasons(informative or why, leave_out=caption_field(photo))[:2]

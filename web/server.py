@@ -1,7 +1,7 @@
-"""The page on its port: how many connections are let in, and for how long one may keep us waiting.
+"""The page on its port: limits on the number of connections and on their time.
 
 aiohttp bounds what a request may hold (head lines, their number, the body, requests sent ahead); this bounds how many
-may come and how slowly, so that neither a broken network nor a visitor who wants to be in the way uses up the sockets:
+connections there are and how slow they may be, so that neither a broken network nor an attacker uses up the sockets:
 
 - a head has to be there `idle_s` after the connection or the answer before, the time that an idle connection is kept;
 - a body has the time that `make_app` gives it;
@@ -64,7 +64,7 @@ class ConnectionLimiter:
         return _Connection(self)
 
     def admit(self, transport: asyncio.Transport, address: str) -> asyncio.Protocol | None:
-        """aiohttp's side of the connection; None where there are too many already."""
+        """aiohttp's side of the connection; None where the limits are reached."""
         direct = not self._proxies.trusts(address)  # behind a proxy is the whole household
         full = self._connections.total() >= self._limits.connections
         if full or (direct and self._connections[address] >= self._limits.per_address):
@@ -80,14 +80,14 @@ class ConnectionLimiter:
         )
 
     def release(self, address: str) -> None:
-        """One that had entered is gone."""
+        """Counts a connection that `admit` let in as closed."""
         self._connections[address] -= 1
         if not self._connections[address]:
             del self._connections[address]
 
 
 class _RequestHandler(web.RequestHandler):
-    """aiohttp's side of a connection, which takes bytes that are no request for what they are: nobody's fault here."""
+    """aiohttp's side of a connection; answers bytes that are no HTTP request as a fault of the client."""
 
     def handle_error(
         self,
@@ -96,7 +96,7 @@ class _RequestHandler(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Without a line in the log that anybody could fill, and without the names of what we are made of."""
+        """Logs nothing by default, as any client could fill the log, and names no software in the answer."""
         if status >= 500 or request.writer.output_size:
             return super().handle_error(request, status, exc, message)
         log.debug("%s sent what is no request: %s", request.remote, exc)
@@ -157,7 +157,7 @@ def _set_stall_timeout(stall_s: float, transport: asyncio.Transport) -> None:
 async def listening(app: web.Application, settings: Settings, limits: Limits | None = None) -> AsyncIterator[str]:
     """The page, answering from the first moment on; yields its address. Raises `SetupError` where the port is taken.
 
-    A question that nobody waits for any more is dropped: whoever types leaves most of them behind.
+    The handler of a request whose client disconnects is cancelled.
     """
     limits = limits or Limits()
     runner = web.AppRunner(

@@ -1,7 +1,7 @@
-"""What a program that watches reads: `/metrics` for Prometheus, and `/health` for whoever restarts us.
+"""Monitoring: `/metrics` for Prometheus, and `/health` for a supervisor.
 
-The text format of Prometheus (0.0.4) is written here: a dozen numbers that are there anyway and one histogram need no
-package with a registry of its own for the whole process.
+The text format of Prometheus (0.0.4) is written here: a dozen numbers and one histogram need no package with a
+process-wide registry.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ log = logging.getLogger(__name__)
 MOST_PHOTOS = 10_000
 #: So many ids in a form, one field each: ``id=`` and ``&`` around 32 digits.
 LARGEST_LIST_BYTES = 38 * MOST_PHOTOS
-#: Photos are read from the catalogue so many at a time: each holds all that is known of it.
+#: So many photos are read from the catalogue at a time, to bound memory.
 _BATCH = 200
 _ID = re.compile(PHOTO_ID)
 
@@ -160,8 +160,7 @@ class _Plan:
     missing: list[str] = field(default_factory=list)
 
     def add(self, photos: Iterable[Photo], roots: Sequence[Path], library: Catalogue) -> None:
-        """Looks at the photos' files, and may have to wait for their disk. Where there is none of the first few, at all
-        that the library knows."""
+        """Looks for the first file of each photo that is there, among the listed ones, then among all. Blocks."""
         for photo in photos:
             entry = self._first(photo.files, roots)
             if entry is None and photo.more_files:
@@ -188,7 +187,7 @@ async def _zip(request: web.Request, ids: Sequence[str]) -> web.StreamResponse:
     names = ZipNames()
     note = Note(names.take(gettext("Not in this zip.txt")), _note_text)
     plan, unknown = _Plan(names), dict.fromkeys(ids)
-    # A thread of its own: its files may lie on several disks, and whichever does not answer holds up this zip alone.
+    # A thread of its own: a disk that does not answer delays this zip alone.
     thread, run = ThreadPoolExecutor(1, thread_name_prefix="zip"), asyncio.get_running_loop().run_in_executor
     try:
         async with aclosing(_photos(request, ids)) as batches:
@@ -214,7 +213,7 @@ async def _send(request: web.Request, archive: Zip, thread: ThreadPoolExecutor) 
     blocks = archive.blocks()
     try:
         await response.prepare(request)
-        # The next block is read when this one is on its way: a slow visitor costs one block of memory.
+        # The next block is read after this one is sent: a slow client costs one block of memory.
         while block := await asyncio.get_running_loop().run_in_executor(thread, next, blocks, b""):
             await response.write(block)
         await response.write_eof()

@@ -81,7 +81,7 @@ def open_inside(file: PhotoFile, roots: Sequence[Path]) -> int | None:
 def open_without_links(path: Path) -> int | None:
     """A descriptor of a regular file whose path has no links in it; None where it has, or is not there.
 
-    Folder by folder, so that a link put into the way between the look at the path and the opening leads nowhere.
+    Folder by folder, so that a link placed after the path was checked is not followed.
     """
     folder = os.open(path.anchor, _FOLDER)
     try:
@@ -89,7 +89,7 @@ def open_without_links(path: Path) -> int | None:
             inner = os.open(name, _FOLDER, dir_fd=folder)
             os.close(folder)
             folder = inner
-        # A pipe would wait for somebody at its other end.
+        # Opening a pipe would block until it has a writer.
         opened = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:
         return None
@@ -135,7 +135,7 @@ class _Original(web.FileResponse):
 
     def __init__(self, opened: int, headers: Mapping[str, str]) -> None:
         super().__init__(f"/dev/fd/{opened}", headers=headers)
-        self._closed = weakref.finalize(self, os.close, opened)  # also where nobody waits for it any more
+        self._closed = weakref.finalize(self, os.close, opened)  # also where the response is never sent
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         headers = CIMultiDict(request.headers)

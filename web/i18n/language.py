@@ -34,7 +34,7 @@ from indexer.reasons import Reason
 LANGUAGES_DIRECTORY = Path(__file__).parent / "languages"
 #: Each locale takes about 160 kB for as long as the process runs, and Babel knows a thousand of them.
 MOST_LOCALES = 48
-#: Who asks for no language in particular: English with the day before the month and a clock of 24 hours.
+#: For requests without a language: English with the day before the month and a 24-hour clock.
 _DEFAULT_LOCALE = Locale("en", "GB")
 _LONGEST_HEADER = 300  # characters; browsers send fewer than 100
 _TAG = re.compile(r"(?P<tag>[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3})\s*(?:;\s*q=(?P<quality>[01](?:\.\d{0,3})?))?")

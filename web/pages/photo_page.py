@@ -55,10 +55,10 @@ from web.templating import render
 
 _SIMILAR = 12
 _HEADLINE = 160  # characters: a caption that is longer is read as a text, not as a headline
-_NEIGHBOURHOOD = 12  # photos may come and go while someone leafs: look this far around the remembered position
+_NEIGHBOURHOOD = 12  # the photo is looked for so far around its remembered position, as photos come and go
 _MOST_TAGS = 16
 _PER_PAGE = 60
-_PATIENCE_S = 3.0  # who wants to see a photo waits no longer for what is like it
+_PATIENCE_S = 3.0  # the longest that the page waits for neighbours and similar photos
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,7 @@ async def photo_view(
     words_draft: Draft | None = None,
     whole: bool = True,
 ) -> PhotoView:
-    """Looks the photo's neighbours and (where `whole`) its like up; a search that is down or wrong only leaves them
-    out."""
+    """With the photo's neighbours and (where `whole`) similar photos; without them where the search fails."""
     neighbours, similar, places, location = await asyncio.gather(
         _neighbours(request, photo),
         _similar(request, photo, _SIMILAR if whole else 0),

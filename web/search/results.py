@@ -96,7 +96,7 @@ class Problem:
 def results(
     search: Search, result: Result[PhotoSummary], *, page: int, pages: int, per_page: int, grid_px: int
 ) -> Results:
-    """`search` began one photo before the page where there is one, so that months go on over page edges."""
+    """`search` includes the photo before the page, if any, so that a month continues across pages."""
     first = (page - 1) * per_page
     tiles = [tile(one.photo, one.hit, search.offset + at, grid_px) for at, one in enumerate(result.photos)]
     before = [one for one in tiles if one.position < first]
@@ -207,7 +207,7 @@ def with_dates(query: str, first: str, last: str) -> str:
 
 
 def _day_after(day: str) -> str:
-    """`before:` ends where its date begins. What is no day is left to the query language to complain of."""
+    """`before:` excludes its day. What is no date is left to the query language to report."""
     try:
         return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
     except (ValueError, OverflowError):

@@ -29,11 +29,11 @@ DATES = ("before", "after", "year")
 _FACET_LIMIT = 40
 _MOST_MONTHS = 2400
 
-#: What is read of a photo beside what search says of it.
+#: How much is read of each photo.
 _Photo = TypeVar("_Photo", Photo, PhotoSummary)
 _Read = Callable[[Sequence[str]], Sequence[_Photo]]
 
-#: Seconds. A frame or two is about 0.03; what takes more than 5 has been given up by whoever typed it.
+#: Seconds. Two frames are about 0.03; after 5 nobody waits for the result.
 BOUNDS_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -47,7 +47,7 @@ class SearchTimes:
 
     @contextmanager
     def measure(self) -> Iterator[None]:
-        """Counts what is done inside; not what was broken off, nor what made no sense."""
+        """Counts the time of its body; not where that is cancelled or raises another error than `SearchError`."""
         started = time.perf_counter()
         try:
             yield
@@ -72,7 +72,7 @@ class WrongRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is asked for. `sort` is None for the query's own order."""
+    """A search and the page of it. `sort` is None for the query's own order."""
 
     text: str
     sort: Sort | None
@@ -87,7 +87,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class FoundPhoto(Generic[_Photo]):
-    """A hit and what is known of its photo: `Photo` or `PhotoSummary`."""
+    """A hit and its photo."""
 
     hit: Hit
     photo: _Photo
@@ -95,7 +95,7 @@ class FoundPhoto(Generic[_Photo]):
 
 @dataclass(frozen=True, slots=True)
 class Result(Generic[_Photo]):
-    """A page of what was found. Photos that the catalogue has forgotten since are left out of `photos`."""
+    """A page of results. Photos that the catalogue no longer has are left out of `photos`."""
 
     query: Query
     photos: tuple[FoundPhoto[_Photo], ...]

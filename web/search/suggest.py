@@ -32,7 +32,7 @@ from web.search.searching import MAX_QUERY_LENGTH, WrongRequest, read_number, re
 
 #: So many are offered at once.
 MAX_SUGGESTIONS = 7
-#: Whose values are names, in the order in which they are offered, and how many of each beside one another.
+#: The filters whose values are names, in the order in which they are offered, and how many of each.
 KINDS: Mapping[str, int] = MappingProxyType({"person": 2, "place": 2, "tag": 1, "folder": 1, "camera": 1, "lens": 1})
 #: Facets whose values complete their own filter, too.
 _FACETS = (*KINDS, "type", "year")
@@ -51,7 +51,7 @@ _PLAIN = re.compile(r"-?[^\s\":-][^\s\":]*")
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What may be meant. `query` is the whole query with it, `at` where the cursor then stands in it."""
+    """A completion. `query` is the whole query with it, `at` the position of the cursor in that."""
 
     text: str
     kind: str  # "word", "filter", or the name of the filter whose value it is

@@ -1,6 +1,6 @@
 """The time line of a search: how many photos each year and month has, as bars that narrow the search to it.
 
-What is counted is the search without its dates, so that the bars beside those that were chosen stay in sight.
+The photos of the search without its dates are counted, so that the bars beside the selected ones stay visible.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from web.search.searching import DATES, Search
 
 #: The tallest bar, in steps; the style sheet has a rule for each, and a test holds the two together.
 STEPS = 12
-_MONTHS_OF_ALL = 3  # so few years are shown month by month from the beginning
+_MONTHS_OF_ALL = 3  # so few years are always shown month by month
 _OPEN_YEARS = 2
 _LAST_YEAR = 9997  # whose last month still has a `before:`
 _LONGEST_GAP_YEARS = 2  # years; a longer one is one gap
@@ -87,7 +87,7 @@ def time_line(
 
 
 def _selected_span(query: Query) -> _Span:
-    """What the dates of a query leave over."""
+    """The time that the dates of a query select."""
     span = _ALWAYS
     for item in query.filters:
         if item.negated or item.name not in DATES:

@@ -72,7 +72,7 @@ def _is_open(request: web.Request) -> bool:
 
 
 def _sign_in_required(request: web.Request) -> web.StreamResponse:
-    # A part of a page, and a picture, must not become a login page: the script and the <img> need to see the 401.
+    # A fragment or a picture must not become a login page: the script and the <img> need the 401.
     if request.config_dict.get(SESSIONS) is None:
         return error_response(request, 401, N_("Come in through the address that signs you in."))
     if wants_json(request) or "part" in request.query or not _is_page(request):
@@ -152,7 +152,7 @@ def local_target(target: str) -> str:
 
 
 def _set_session_cookie(request: web.Request, response: web.StreamResponse, cookie: str) -> None:
-    # A proxy that speaks TLS for us says so; whoever lies here only locks himself out.
+    # Set by a proxy that terminates TLS; a client that forges it only locks itself out.
     secure = request.secure or request.headers.get("X-Forwarded-Proto", "").casefold() == "https"
     response.set_cookie(
         COOKIE, cookie, max_age=SESSION_S, path=_cookie_path(), httponly=True, samesite="Lax", secure=secure

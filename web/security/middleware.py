@@ -155,7 +155,7 @@ def wants_json(request: web.Request) -> bool:
 
 @web.middleware
 async def finish_changes(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A question is dropped when its asker leaves; what he wanted changed is changed all the same."""
+    """A request that changes something is finished although its client disconnects."""
     if request.method in _SAFE_METHODS:
         return await handler(request)
     return await asyncio.shield(asyncio.ensure_future(handler(request)))
@@ -170,7 +170,7 @@ async def require_known_host(request: web.Request, handler: Handler) -> web.Stre
     itself, so that a password does not help.
     """
     if "Host" not in request.headers:
-        # RFC 9112, 3.2. aiohttp would ask the name server for one, and the page would stand still meanwhile.
+        # RFC 9112, 3.2. aiohttp would look one up by DNS, which blocks the event loop.
         raise web.HTTPBadRequest(text=N_("The request names no host."))
     settings = request.config_dict[SETTINGS]
     named = bool(settings.hosts) or settings.user_header or not settings.password
@@ -264,7 +264,7 @@ def _listed_hosts(request: web.Request) -> Sequence[str]:
     return split_list(request.config_dict[SETTINGS].hosts)
 
 
-#: What a request has to pass before anybody is asked who he is.
+#: What a request has to pass before the sign-in is checked.
 CHECKS = (require_known_host, require_same_origin)
 
 
@@ -273,8 +273,7 @@ _HEADER = "X-Forwarded-Prefix"
 
 @web.middleware
 async def under_base_path(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Whatever is linked to inside lies below the path, and whatever is asked for loses it; 400 where the proxy's is
-    none."""
+    """Links inside begin with the base path, and the requested path loses it; 400 where the proxy's is no path."""
     try:
         prefix = _prefix(request)
     except ValueError:
