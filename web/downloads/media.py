@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
@@ -33,7 +32,6 @@ _SHOWN = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image
 SHOWN_EVERYWHERE = _SHOWN - {"image/heic", "image/heif"}
 _SAVED = frozenset({"image/tiff", "image/x-adobe-dng", "image/x-canon-cr2", "image/x-nikon-nef", "image/x-sony-arw"})
 _BYTES = "application/octet-stream"
-_SIZES = MappingProxyType({size.value: size for size in ThumbnailSize})
 #: O_PATH (Linux): a folder on the way may be passed by who may not list it, as /home often is.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _UNSAFE_IN_NAME = re.compile(r'[\x00-\x1f\x7f"\\/]|[\u202a-\u202e\u2066-\u2069]')
@@ -41,7 +39,7 @@ _UNSAFE_IN_NAME = re.compile(r'[\x00-\x1f\x7f"\\/]|[\u202a-\u202e\u2066-\u2069]'
 
 async def thumbnail(request: web.Request) -> web.Response:
     """GET /thumbnails/{id}/{size}.webp?v={px}. Named by content, so immutable; 304 on a matching ETag."""
-    size = _SIZES[request.match_info["size"]]
+    size = ThumbnailSize(request.match_info["size"])
     webp = await in_database_thread(request, request.config_dict[THUMBNAILS].get, request.match_info["id"], size)
     if webp is None:
         raise web.HTTPNotFound(text=N_("There is no thumbnail of this photo yet."))

@@ -261,8 +261,8 @@ async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
 def _neighbours_of(
     request: web.Request, search: Search, back: str, hits: Sequence[Hit], index: int, first: int, total: int
 ) -> Neighbours:
-    def link(other: int, sort: Sort | None = search.sort) -> str:
-        return photo_url(hits[other].id, search.text, sort, first + other) if 0 <= other < len(hits) else ""
+    def link(other: int) -> str:
+        return photo_url(hits[other].id, search.text, search.sort, first + other) if 0 <= other < len(hits) else ""
 
     following = index + 1 < len(hits)
     return Neighbours(

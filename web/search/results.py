@@ -15,7 +15,7 @@ from indexer.search import FacetCount, FilterError, SearchBackend, Sort
 from indexer.search.filters import checked, near_circle, near_place
 from web.i18n.language import distance_text, gettext, month_text, ngettext, translate, year_text
 from web.links import search_url
-from web.presenters import Tile, clean, tile
+from web.presenters import Tile, clean, message_text, tile
 from web.search import query_text
 from web.search.searching import DATES, Result, Search
 
@@ -29,6 +29,11 @@ FILTER_LABELS = MappingProxyType(
         "tag": N_("Things"),
     }
 )
+
+
+_MOST_OTHERS = 3  # places of the same name
+_MOST_PARTS = 6  # that are left out of a query one by one
+_ANY_DAY = date(2000, 1, 1)  # a position is the same on each
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,15 +228,8 @@ def filter_problem(search: Search, error: FilterError) -> Problem:
     if error.text:
         reduced = query_text.without(search.text, lambda part: part.casefold() == error.text.casefold())
         links.append(Link(gettext("without %(part)s", part=clean(error.text)), search_url(reduced, search.sort)))
-    return Problem(gettext("This filter is not understood"), _sentence(clean(translate(error.message))), tuple(links))
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
-_MOST_OTHERS = 3
-_MOST_PARTS = 6
+    message = message_text(error.message)
+    return Problem(gettext("This filter is not understood"), message[:1].upper() + message[1:], tuple(links))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,15 +239,6 @@ class PlaceHint:
     place: str
     radius: str
     others: tuple[Link, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NearMiss:
-    """The search without one of its parts, which finds `count` photos."""
-
-    part: str
-    url: str
-    count: int
 
 
 def place_hints(search: Search) -> tuple[PlaceHint, ...]:
@@ -269,7 +258,7 @@ def place_hints(search: Search) -> tuple[PlaceHint, ...]:
 def _place_hint(search: Search, part: str, radius: str, places: tuple[Place, ...]) -> PlaceHint:
     first, *others = places
     _, radius_km = near_circle(
-        checked("near", f"{first.position.latitude},{first.position.longitude}{radius}", now=_DAY)
+        checked("near", f"{first.position.latitude},{first.position.longitude}{radius}", now=_ANY_DAY)
     )
     minus = "-" * part.startswith("-")
     links = []
@@ -284,7 +273,7 @@ def _distinct_name(place: Place, first: Place) -> str:
     return place.name if place.name != first.name else place.full_name
 
 
-def near_misses(backend: SearchBackend, search: Search) -> tuple[NearMiss, ...]:
+def near_misses(backend: SearchBackend, search: Search) -> tuple[Chip, ...]:
     """For a search that finds nothing, those without one of its parts that find something, the most first.
 
     Raises `SearchError`.
@@ -300,9 +289,5 @@ def near_misses(backend: SearchBackend, search: Search) -> tuple[NearMiss, ...]:
         except FilterError:
             continue
         if count:
-            misses.append(NearMiss(clean(part), search_url(other.text, search.sort), count))
+            misses.append(Chip(clean(part), count, search_url(other.text, search.sort), active=False))
     return tuple(sorted(misses, key=lambda one: -one.count))
-
-
-#: Whatever the day, a position stays where it is.
-_DAY = date(2000, 1, 1)

@@ -268,9 +268,6 @@ def _listed_hosts(request: web.Request) -> Sequence[str]:
 CHECKS = (require_known_host, require_same_origin)
 
 
-_HEADER = "X-Forwarded-Prefix"
-
-
 @web.middleware
 async def under_base_path(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Links inside begin with the base path, and the requested path loses it; 400 where the proxy's is no path."""
@@ -296,7 +293,7 @@ def _prefix(request: web.Request) -> str:
     setting = request.config_dict[SETTINGS].base_path.rstrip("/")
     if setting or not request.config_dict[PROXIES].trusts(peer(request)):
         return setting
-    given = request.headers.getall(_HEADER, [])
+    given = request.headers.getall("X-Forwarded-Prefix", [])
     prefix = given[0].strip() if given else ""
     if len(given) > 1 or not is_base_path(prefix):
         raise ValueError(prefix)
