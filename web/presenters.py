@@ -174,10 +174,9 @@ def _alt_text(photo: PhotoSummary) -> str:
 
 def caption_pieces(photo: Photo | PhotoSummary, why: Sequence[Why]) -> tuple[Piece, ...]:
     """The caption that is shown, with what matched in it marked."""
-    shown = photo.caption or ""
-    wanted = caption_field(photo)
-    spans = [span for reason in why if reason.field == wanted and reason.text == shown for span in reason.spans]
-    return pieces(shown, spans)
+    caption, field = photo.caption or "", caption_field(photo)
+    spans = [span for match in why if match.field == field and match.text == caption for span in match.spans]
+    return pieces(caption, spans)
 
 
 def caption_field(photo: Photo | PhotoSummary) -> str:

@@ -27,6 +27,14 @@ from web.i18n.language import gettext, ngettext
 from web.presenters import clean
 from web.request_bodies import read_object, read_values
 
+log = logging.getLogger(__name__)
+
+MOST_PHOTOS = 10_000
+#: So many ids in a form, one field each: ``id=`` and ``&`` around 32 digits.
+LARGEST_LIST_BYTES = 38 * MOST_PHOTOS
+#: So many photos are read from the catalogue at a time, to bound memory.
+_BATCH = 200
+_ID = re.compile(PHOTO_ID)
 #: What Windows refuses in a name, control characters, and marks that turn the reading order round.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]')
 #: Names of devices on Windows, whatever ending follows them.
@@ -58,11 +66,11 @@ class ZipNames:
 
 def safe_name(name: str) -> str:
     """One name without a folder, in composed characters (NFC), that every common file system takes."""
-    bare = _UNSAFE.sub("_", unicodedata.normalize("NFC", clean(name)))
-    bare = bare.strip(". ") or "photo"  # a leading dot would hide the file
-    if _RESERVED.match(bare):
-        bare = f"_{bare}"
-    stem, ending = _parts(bare)
+    safe = _UNSAFE.sub("_", unicodedata.normalize("NFC", clean(name)))
+    safe = safe.strip(". ") or "photo"  # a leading dot would hide the file
+    if _RESERVED.match(safe):
+        safe = f"_{safe}"
+    stem, ending = _parts(safe)
     return _cut(stem, _LONGEST_BYTES - len(ending.encode())).rstrip(". ") + ending
 
 
@@ -74,16 +82,6 @@ def _parts(name: str) -> tuple[str, str]:
 
 def _cut(text: str, longest_bytes: int) -> str:
     return text.encode()[:longest_bytes].decode(errors="ignore")
-
-
-log = logging.getLogger(__name__)
-
-MOST_PHOTOS = 10_000
-#: So many ids in a form, one field each: ``id=`` and ``&`` around 32 digits.
-LARGEST_LIST_BYTES = 38 * MOST_PHOTOS
-#: So many photos are read from the catalogue at a time, to bound memory.
-_BATCH = 200
-_ID = re.compile(PHOTO_ID)
 
 
 async def download(request: web.Request) -> web.StreamResponse:
@@ -129,10 +127,10 @@ def _check_ids(ids: Sequence[str]) -> list[str]:
         raise web.HTTPBadRequest(text=N_("No photo is selected."))
     if not all(map(_ID.fullmatch, ids)):
         raise web.HTTPBadRequest(text=N_("That is no id of a photo."))
-    found = list(dict.fromkeys(ids))
-    if len(found) > MOST_PHOTOS:
-        raise web.HTTPRequestEntityTooLarge(MOST_PHOTOS, len(found), text=N_("At most 10,000 photos at once."))
-    return found
+    unique = list(dict.fromkeys(ids))
+    if len(unique) > MOST_PHOTOS:
+        raise web.HTTPRequestEntityTooLarge(MOST_PHOTOS, len(unique), text=N_("At most 10,000 photos at once."))
+    return unique
 
 
 async def _photos(request: web.Request, ids: Sequence[str]) -> AsyncGenerator[Mapping[str, Photo], None]:
@@ -178,9 +176,11 @@ class _Plan:
         opened = open_inside(file, roots)
         if opened is None:
             return None
-        found = os.fstat(opened)
+        status = os.fstat(opened)
         os.close(opened)
-        return Entry(self.names.take(file.path.name), found.st_size, found.st_mtime, partial(open_inside, file, roots))
+        return Entry(
+            self.names.take(file.path.name), status.st_size, status.st_mtime, partial(open_inside, file, roots)
+        )
 
 
 async def _zip(request: web.Request, ids: Sequence[str]) -> web.StreamResponse:

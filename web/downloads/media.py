@@ -59,15 +59,15 @@ async def original(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound(text=N_("There is no such file."))
     others = [one for one in photo.files if one is not file and not one.missing]
     # Another file shows the same photo: a library that has moved is found by its old address, too.
-    for shown in (file, *others):
+    for candidate in (file, *others):
         opened = await in_disk_thread(
-            request, shown.root, partial(open_inside, shown, request.config_dict[SETTINGS].photos)
+            request, candidate.root, partial(open_inside, candidate, request.config_dict[SETTINGS].photos)
         )
         if opened is not None:
             break
     else:
         raise web.HTTPNotFound(text=N_("The file is not there just now. It may be on a disk that is not connected."))
-    return _Original(opened, headers=original_headers(photo, shown, save="save" in request.query))
+    return _Original(opened, headers=original_headers(photo, candidate, save="save" in request.query))
 
 
 def open_inside(file: PhotoFile, roots: Sequence[Path]) -> int | None:
