@@ -262,7 +262,8 @@ def exposure(metadata: PhotoMetadata) -> str:
     """``1/250 s · f/2.8 · ISO 200 · 35 mm``, as far as it is known."""
     parts = []
     if metadata.exposure_s:
-        parts.append(f"{_shutter(metadata.exposure_s)} s")
+        seconds = metadata.exposure_s
+        parts.append(f"{decimal_text(seconds)} s" if seconds >= 0.3 else f"1/{1 / seconds:.0f} s")
     if metadata.f_number:
         parts.append(f"f/{decimal_text(metadata.f_number)}")
     if metadata.iso:
@@ -270,10 +271,6 @@ def exposure(metadata: PhotoMetadata) -> str:
     if metadata.focal_length_mm:
         parts.append(f"{decimal_text(metadata.focal_length_mm)} mm")
     return " · ".join(parts)
-
-
-def _shutter(seconds: float) -> str:
-    return decimal_text(seconds) if seconds >= 0.3 else f"1/{1 / seconds:.0f}"
 
 
 def coordinates(position: Position) -> str:

@@ -71,17 +71,14 @@ def safe_name(name: str) -> str:
     if _RESERVED.match(safe):
         safe = f"_{safe}"
     stem, ending = _parts(safe)
-    return _cut(stem, _LONGEST_BYTES - len(ending.encode())).rstrip(". ") + ending
+    room_bytes = _LONGEST_BYTES - len(ending.encode())
+    return stem.encode()[:room_bytes].decode(errors="ignore").rstrip(". ") + ending
 
 
 def _parts(name: str) -> tuple[str, str]:
     ending = PurePosixPath(name).suffix
     ending = ending if len(ending) <= _LONGEST_ENDING else ""
     return name.removesuffix(ending) if ending else name, ending
-
-
-def _cut(text: str, longest_bytes: int) -> str:
-    return text.encode()[:longest_bytes].decode(errors="ignore")
 
 
 async def download(request: web.Request) -> web.StreamResponse:
@@ -94,7 +91,7 @@ async def captions(request: web.Request) -> web.Response:
     lines: list[str] = []
     async with aclosing(_photos(request, await _read_ids(request))) as batches:
         async for photos in batches:
-            lines.extend(map(_line, photos.values()))
+            lines += [f"{_name(photo)}\t{' '.join(clean(photo.caption or '').split())}\n" for photo in photos.values()]
     response = web.Response(text="".join(lines))
     response.enable_compression()
     return response
@@ -141,10 +138,6 @@ async def _photos(request: web.Request, ids: Sequence[str]) -> AsyncGenerator[Ma
         yield {photo.id: photo for photo in photos}
 
 
-def _line(photo: Photo) -> str:
-    return f"{_name(photo)}\t{' '.join(clean(photo.caption or '').split())}\n"
-
-
 def _name(photo: Photo) -> str:
     return safe_name(photo.files[0].path.name) if photo.files else photo.id
 
@@ -176,11 +169,9 @@ class _Plan:
         opened = open_inside(file, roots)
         if opened is None:
             return None
-        status = os.fstat(opened)
+        stat = os.fstat(opened)
         os.close(opened)
-        return Entry(
-            self.names.take(file.path.name), status.st_size, status.st_mtime, partial(open_inside, file, roots)
-        )
+        return Entry(self.names.take(file.path.name), stat.st_size, stat.st_mtime, partial(open_inside, file, roots))
 
 
 async def _zip(request: web.Request, ids: Sequence[str]) -> web.StreamResponse:

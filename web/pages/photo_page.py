@@ -79,12 +79,10 @@ class Neighbours:
 class FileView:
     """One file that shows the photo."""
 
+    file: PhotoFile
     folders: tuple[Link, ...]  # each level of its folder
     name: str
     size: str
-    missing: bool
-    open_url: str
-    save_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +176,7 @@ async def photo_view(
         keywords=_filter_links("tag", metadata.keywords),
         people=_filter_links("person", metadata.people),
         places=_filter_links("place", places),
-        files=tuple(_file(photo, file) for file in photo.files),
+        files=tuple(map(_file_view, photo.files)),
         neighbours=neighbours,
         similar=similar,
     )
@@ -203,18 +201,12 @@ def _filter_url(name: str, value: str) -> str:
     return search_url(f"{name}:{quote(value)}")
 
 
-def _file(photo: Photo, file: PhotoFile) -> FileView:
+def _file_view(file: PhotoFile) -> FileView:
     folder, name = (clean(part) for part in os.path.split(file.relative))
     parts = folder.split("/") if folder else []
     levels = accumulate(parts, "{}/{}".format)
-    return FileView(
-        folders=tuple(Link(part, _filter_url("folder", level)) for part, level in zip(parts, levels, strict=True)),
-        name=name,
-        size=bytes_text(file.stamp.size),
-        missing=file.missing,
-        open_url=original_url(photo.id, file.id),
-        save_url=original_url(photo.id, file.id, save=True),
-    )
+    folders = tuple(Link(part, _filter_url("folder", level)) for part, level in zip(parts, levels, strict=True))
+    return FileView(file, folders, name, bytes_text(file.stamp.size))
 
 
 def _detail(photo: Photo, width: int) -> str:

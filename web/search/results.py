@@ -263,14 +263,10 @@ def _place_hint(search: Search, part: str, radius: str, places: tuple[Place, ...
     minus = "-" * part.startswith("-")
     links = []
     for place in others:
-        wanted = f"{minus}near:{query_text.quote(_distinct_name(place, first) + radius)}"
+        name = place.name if place.name != first.name else place.full_name
+        wanted = f"{minus}near:{query_text.quote(name + radius)}"
         links.append(Link(place.full_name, search_url(query_text.replace_part(search.text, part, wanted), search.sort)))
     return PlaceHint(first.full_name, distance_text(radius_km), tuple(links))
-
-
-def _distinct_name(place: Place, first: Place) -> str:
-    """As short as it can be said."""
-    return place.name if place.name != first.name else place.full_name
 
 
 def near_misses(backend: SearchBackend, search: Search) -> tuple[Chip, ...]:

@@ -251,15 +251,16 @@ async def suggest(request: web.Request) -> web.Response:
         at = read_number(request.query, "at", len(text), least=0)
     except WrongRequest as error:
         raise web.HTTPBadRequest(text=str(error)) from None
-    found = await _suggestions(request, text, at) if text.strip() else ()
-    answer = [{"text": clean(one.text), "kind": one.kind, "query": clean(one.query), "at": one.at} for one in found]
+    found: tuple[Suggestion, ...] = ()
+    if text.strip():
+        names, backend = await request.config_dict[KNOWN_NAMES].get(request), request.config_dict[SEARCH]
+        found = await in_search_thread(request, lambda: suggestions(text, at, names, backend.vocabulary, _towns))
+    answer = [
+        {"text": clean(one.text), "kind": one.kind, "query": clean(one.query), "at": one.at}
+        for one in found
+        if len(one.query) <= MAX_QUERY_LENGTH
+    ]
     return web.json_response({"suggestions": answer})
-
-
-async def _suggestions(request: web.Request, text: str, at: int) -> list[Suggestion]:
-    names, backend = await request.config_dict[KNOWN_NAMES].get(request), request.config_dict[SEARCH]
-    found = await in_search_thread(request, lambda: suggestions(text, at, names, backend.vocabulary, _towns))
-    return [one for one in found if len(one.query) <= MAX_QUERY_LENGTH]
 
 
 def _towns(beginning: str) -> tuple[str, ...]:

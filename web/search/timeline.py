@@ -133,12 +133,9 @@ def _bar(search: Search, period: str, counts: Mapping[str, int], most: int, sele
     height = math.ceil(STEPS * math.sqrt(count / most)) if count else 0
     active = selected != _ALWAYS and selected.holds(span)
     text, letter = (month_text(span.start), month_letter(span.start)) if "-" in period else (period.lstrip("0"), "")
-    wanted = _wider_period(period) if selected == span else period
-    return Bar(period, text, letter, count, height, search_url(_narrow(search.text, wanted), search.sort), active)
-
-
-def _wider_period(period: str) -> str:
-    return period[:4] if "-" in period else ""
+    wider = period[:4] if "-" in period else ""
+    url = search_url(_narrow(search.text, wider if selected == span else period), search.sort)
+    return Bar(period, text, letter, count, height, url, active)
 
 
 def _narrow(text: str, period: str) -> str:
