@@ -98,5 +98,5 @@ def _query(text: str, sort: Sort | None) -> str:
 
 
 def _with_query(path: str, **parameters: str) -> str:
-    given = urlencode({name: value for name, value in parameters.items() if value}, errors="replace")
-    return f"{path}?{given}" if given else path
+    query = urlencode({name: value for name, value in parameters.items() if value}, errors="replace")
+    return f"{path}?{query}" if query else path

@@ -155,13 +155,13 @@ def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int) -> Tile:
 
 def supported_matches(photo: Photo | PhotoSummary, why: Sequence[Why]) -> tuple[Why, ...]:
     """`why` without the model's words where a person has marked them as wrong, which search may not know yet."""
-    return tuple(one for one in why if not photo.wrong or one.field not in _MODEL_FIELDS)
+    return tuple(match for match in why if not photo.wrong or match.field not in _MODEL_FIELDS)
 
 
 def _tile_reasons(photo: PhotoSummary, hit: Hit) -> tuple[MatchReason, ...]:
     """The two best; that the picture is similar is left out where its words match as well."""
     why = supported_matches(photo, hit.why)
-    informative = [one for one in why if one.field != "embedding" or one.text]
+    informative = [match for match in why if match.field != "embedding" or match.text]
     return match_reasons(informative or why, leave_out=caption_field(photo))[:2]
 
 
@@ -187,23 +187,23 @@ def caption_field(photo: Photo | PhotoSummary) -> str:
 def match_reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[MatchReason, ...]:
     """`why` in words. Of the field `leave_out`, which is shown with its marks elsewhere, only what is not literal."""
     return tuple(
-        MatchReason(_field(one, leave_out), _matched_pieces(one, leave_out), translate(_KINDS.get(one.kind, "")))
-        for one in why
-        if one.field != leave_out or one.kind in _KINDS
+        MatchReason(_field(match, leave_out), _matched_pieces(match, leave_out), translate(_KINDS.get(match.kind, "")))
+        for match in why
+        if match.field != leave_out or match.kind in _KINDS
     )
 
 
-def _field(one: Why, shown_elsewhere: str) -> str:
+def _field(match: Why, shown_elsewhere: str) -> str:
     """Beside a person's caption the model's sentence is not the caption any more."""
-    if one.field == "machine_caption" and shown_elsewhere == "person_caption":
+    if match.field == "machine_caption" and shown_elsewhere == "person_caption":
         return gettext("the model would say")
-    return translate(_FIELDS.get(one.field, one.field))
+    return translate(_FIELDS.get(match.field, match.field))
 
 
-def _matched_pieces(one: Why, shown_elsewhere: str) -> tuple[Piece, ...]:
-    """The text with its marks; of one that is shown elsewhere the marks alone."""
-    cut = pieces(one.text, one.spans)
-    if one.field != shown_elsewhere:
+def _matched_pieces(match: Why, shown_elsewhere: str) -> tuple[Piece, ...]:
+    """The text with its marks; of a text that is shown elsewhere the marks alone."""
+    cut = pieces(match.text, match.spans)
+    if match.field != shown_elsewhere:
         return cut
     marked = [piece for piece in cut if piece.marked]
     return tuple(part for piece in marked for part in (Piece(", ", marked=False), piece))[1:]
@@ -237,7 +237,7 @@ def shape(sized: PhotoMetadata | PhotoSummary) -> str:
 def facts(photo: Photo) -> tuple[tuple[str, str], ...]:
     """(name, value) pairs of what the camera wrote, as far as it did."""
     metadata = photo.metadata
-    found = (
+    rows = (
         (gettext("Title"), clean(metadata.title or "")),
         (gettext("Headline"), clean(metadata.headline or "")),
         (gettext("Subject"), clean(", ".join(metadata.subjects))),
@@ -255,7 +255,7 @@ def facts(photo: Photo) -> tuple[tuple[str, str], ...]:
             f"{size_text(metadata.width_px, metadata.height_px)} · {metadata.mime_type.rpartition('/')[2].upper()}",
         ),
     )
-    return tuple((name, value) for name, value in found if value)
+    return tuple((name, value) for name, value in rows if value)
 
 
 def exposure(metadata: PhotoMetadata) -> str:
@@ -275,7 +275,7 @@ def exposure(metadata: PhotoMetadata) -> str:
 
 def coordinates(position: Position) -> str:
     """Degrees with their hemisphere: ``45.7640° N, 4.8357° E``."""
-    latitude, longitude = (decimal_text(abs(one), "0.0000") for one in (position.latitude, position.longitude))
+    latitude, longitude = (decimal_text(abs(degrees), "0.0000") for degrees in (position.latitude, position.longitude))
     north = gettext("%(degrees)s° N", degrees=latitude)
     east = gettext("%(degrees)s° E", degrees=longitude)
     if position.latitude < 0:

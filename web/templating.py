@@ -72,7 +72,7 @@ def render(request: web.Request, template: str, context: Mapping[str, Any], *, s
 
 def _highlight(pieces: Iterable[presenters.Piece]) -> Markup:
     # In Python, not in the template, for speed: a page of results has two hundred, rendered with every letter typed.
-    parts = (f"<mark>{escape(one.text)}</mark>" if one.marked else escape(one.text) for one in pieces)
+    parts = (f"<mark>{escape(piece.text)}</mark>" if piece.marked else escape(piece.text) for piece in pieces)
     return Markup("".join(parts))  # noqa: S704 - escaped just now
 
 
@@ -81,6 +81,6 @@ def _gettext(message: str, /, **values: object) -> Markup:
     return Markup(language.current_language().texts.gettext(message)) % language.format_values(values)  # noqa: S704 - a text of ours
 
 
-def _ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
-    found = language.current_language().texts.ngettext(one, many, count)
-    return Markup(found) % language.format_values({"num": count, **values})  # noqa: S704 - a text of ours
+def _ngettext(singular: str, plural: str, count: int, /, **values: object) -> Markup:
+    text = language.current_language().texts.ngettext(singular, plural, count)
+    return Markup(text) % language.format_values({"num": count, **values})  # noqa: S704 - a text of ours

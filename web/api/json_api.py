@@ -173,8 +173,8 @@ async def similar(request: web.Request) -> Json:
     By the look of the pictures where the model gave this one an embedding, else by their most telling words.
     """
     limit = min(read_number(request.query, "limit", 20, least=1), _MOST_HITS)
-    found = await run_similar(request, request.match_info["id"], limit, _read_photos(request))
-    return {"hits": await in_database_thread(request, lambda: [_hit(request, one) for one in found])}
+    photos = await run_similar(request, request.match_info["id"], limit, _read_photos(request))
+    return {"hits": await in_database_thread(request, lambda: [_hit(request, found) for found in photos])}
 
 
 @_as_json
@@ -184,10 +184,10 @@ async def facets(request: web.Request) -> Json:
     Names are year, person, place, camera, folder, tag, type and rating.
     """
     wanted = read_search(request.query, limit=1, most=1)
-    counted = await in_search_thread(request, lambda: count_facets(request.config_dict[SEARCH], wanted))
+    counts = await in_search_thread(request, lambda: count_facets(request.config_dict[SEARCH], wanted))
     return {
         "facets": {
-            name: [{"value": clean(one.value), "count": one.count} for one in counted.get(name, ())] for name in FACETS
+            name: [{"value": clean(one.value), "count": one.count} for one in counts.get(name, ())] for name in FACETS
         }
     }
 
@@ -334,11 +334,11 @@ def _read_photos(request: web.Request) -> Callable[[Sequence[str]], Sequence[Pho
 
 async def _photo_response(request: web.Request) -> Json:
     library = request.config_dict[LIBRARY]
-    found = await in_database_thread(request, library.photo, request.match_info["id"], most_files=LISTED_FILES)
-    if found is None:
+    photo = await in_database_thread(request, library.photo, request.match_info["id"], most_files=LISTED_FILES)
+    if photo is None:
         raise unknown_photo()
-    pending = await in_database_thread(request, library.corrections.words_pending, found.id)
-    shape = await in_database_thread(request, _photo, request, found) | _metadata(found)
+    pending = await in_database_thread(request, library.corrections.words_pending, photo.id)
+    shape = await in_database_thread(request, _photo, request, photo) | _metadata(photo)
     return shape | {"caption_waiting": bool(pending.waiting or pending.missing)}
 
 
@@ -351,8 +351,8 @@ def _photo(request: web.Request, photo: Photo) -> Json:
         "corrected": photo.correction is not None,
         "confidence": round(machine.confidence, 3) if machine else None,
         "unsure": photo.unsure,
-        "words": [_word(one.word, one.probability) for one in machine.words] if machine else [],
-        "tags": [_word(one.word, one.probability) for one in machine.tags] if machine else [],
+        "words": [_word(tag.word, tag.probability) for tag in machine.words] if machine else [],
+        "tags": [_word(tag.word, tag.probability) for tag in machine.tags] if machine else [],
         "wrong": photo.wrong,
         "added_words": list(map(clean, photo.added_words)),
         "taken_at": iso_date(metadata.taken_at, metadata.taken_precision) if metadata.taken_at else None,
@@ -363,7 +363,7 @@ def _photo(request: web.Request, photo: Photo) -> Json:
         "places": list(map(clean, places_of(position))),
         "thumbnail": thumbnail_url(request, photo.id, "grid"),
         "file_count": photo.file_count,
-        "files": [{"id": one.id, "path": clean(one.relative), "missing": one.missing} for one in photo.files],
+        "files": [{"id": file.id, "path": clean(file.relative), "missing": file.missing} for file in photo.files],
     }
 
 

@@ -108,15 +108,17 @@ def gettext(message: str, /, **values: object) -> str:
     return current_language().texts.gettext(message) % format_values(values)
 
 
-def ngettext(one: str, many: str, count: int, /, **values: object) -> str:
+def ngettext(singular: str, plural: str, count: int, /, **values: object) -> str:
     """As `gettext`, in the form that goes with `count`, which is ``%(count)s``."""
-    return current_language().texts.ngettext(one, many, count) % format_values({"count": count, **values})
+    return current_language().texts.ngettext(singular, plural, count) % format_values({"count": count, **values})
 
 
 def translate(message: Message | Reason | str | None) -> str:
     """A message, a reason or an `N_` text in the reader's language; other text stays as it is. Empty for None."""
     if isinstance(message, Reason):
-        values = {name: translate(one) if isinstance(one, Reason) else one for name, one in message.parameters.items()}
+        values = {
+            name: translate(value) if isinstance(value, Reason) else value for name, value in message.parameters.items()
+        }
         return current_language().texts.gettext(message.code.template) % format_values(values)
     if isinstance(message, Message):
         return current_language().texts.gettext(message.template) % format_values(message.values)
@@ -174,15 +176,15 @@ class Languages:
         return Language(code, self._translations[code], locale)
 
     def _code(self, locale: Locale) -> str:
-        wanted = (str(locale), f"{locale.language}_{locale.script}", locale.language)
-        return next((code for code in wanted if code in self._translations), "")
+        candidates = (str(locale), f"{locale.language}_{locale.script}", locale.language)
+        return next((code for code in candidates if code in self._translations), "")
 
     def _locale(self, tag: str) -> Locale | None:
-        for one in (tag, tag.partition("-")[0]):
-            if one in self._locales:
-                return self._locales[one]
-            if len(self._locales) < MOST_LOCALES and (locale := _parse(one)):
-                self._locales[one] = locale
+        for candidate in (tag, tag.partition("-")[0]):
+            if candidate in self._locales:
+                return self._locales[candidate]
+            if len(self._locales) < MOST_LOCALES and (locale := _parse(candidate)):
+                self._locales[candidate] = locale
                 return locale
         return None
 

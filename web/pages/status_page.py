@@ -166,8 +166,8 @@ def _is_number(text: str) -> bool:
 
 def _set_aside_files(settings: Settings) -> tuple[tuple[str, str], ...]:
     """Databases that were set aside since the last ones, by name, and how large they are: they may be deleted."""
-    found = [path for store in (search_path(settings), settings.thumbnails_path) for path in set_aside_files(store)]
-    return tuple((clean(path.name), bytes_text(path.stat().st_size)) for path in found)
+    paths = [path for store in (search_path(settings), settings.thumbnails_path) for path in set_aside_files(store)]
+    return tuple((clean(path.name), bytes_text(path.stat().st_size)) for path in paths)
 
 
 async def _search_view(request: web.Request) -> SearchView:
@@ -199,10 +199,10 @@ def _disk_view(data_dir: Path) -> DiskView:
 def size_bytes(path: Path) -> int:
     """Of a file; 0 of anything else, and of a file that is gone: SQLite's -wal and -shm come and go."""
     try:
-        found = path.stat()
+        info = path.stat()
     except OSError:
         return 0
-    return found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return info.st_size if stat.S_ISREG(info.st_mode) else 0
 
 
 async def caption_models(request: web.Request) -> CaptionModels:

@@ -103,7 +103,7 @@ def results(
 ) -> Results:
     """`search` includes the photo before the page, if any, so that a month continues across pages."""
     first = (page - 1) * per_page
-    tiles = [tile(one.photo, one.hit, search.offset + at, grid_px) for at, one in enumerate(result.photos)]
+    tiles = [tile(found.photo, found.hit, search.offset + at, grid_px) for at, found in enumerate(result.photos)]
     before = [one for one in tiles if one.position < first]
     on_page = [one for one in tiles if one.position >= first]
     by_date = effective_sort(search, result) is not Sort.RELEVANCE
@@ -159,12 +159,12 @@ def _months(tiles: Sequence[Tile], current: tuple[str, str] | None) -> Iterator[
 
 
 def _corrections(search: Search, result: Result[PhotoSummary]) -> tuple[Link, ...]:
-    found = []
+    links = []
     for word, near in result.corrections.items():
         for other in near[:3]:
             right = query_text.replace_part(search.text, word, other)
-            found.append(Link(clean(right), search_url(right, search.sort)))
-    return tuple(found[:6])
+            links.append(Link(clean(right), search_url(right, search.sort)))
+    return tuple(links[:6])
 
 
 def filter_groups(search: Search, facets: Mapping[str, Sequence[FacetCount]]) -> tuple[FilterGroup, ...]:
@@ -173,19 +173,19 @@ def filter_groups(search: Search, facets: Mapping[str, Sequence[FacetCount]]) ->
     chosen = {(query_text.filter_name(part), query_text.filter_value(part).casefold()) for part in parts}
     groups = []
     for name, label in FILTER_LABELS.items():
-        chips = tuple(_chip(search, name, one, chosen) for one in facets.get(name, ()))
+        chips = tuple(_chip(search, name, facet, chosen) for facet in facets.get(name, ()))
         if chips or name == "year":
             groups.append(FilterGroup(name, translate(label), chips, any(part == name for part, _ in chosen)))
     return tuple(groups)
 
 
-def _chip(search: Search, name: str, one: FacetCount, chosen: set[tuple[str | None, str]]) -> Chip:
-    active = (name, one.value.casefold()) in chosen
+def _chip(search: Search, name: str, facet: FacetCount, chosen: set[tuple[str | None, str]]) -> Chip:
+    active = (name, facet.value.casefold()) in chosen
     if active:
-        other = query_text.without(search.text, lambda part: _is_filter(part, name, one.value))
+        other = query_text.without(search.text, lambda part: _is_filter(part, name, facet.value))
     else:
-        other = query_text.with_filter(search.text, name, one.value)
-    return Chip(clean(one.value), one.count, search_url(other, search.sort), active)
+        other = query_text.with_filter(search.text, name, facet.value)
+    return Chip(clean(facet.value), facet.count, search_url(other, search.sort), active)
 
 
 def _is_filter(part: str, name: str, value: str) -> bool:
@@ -264,8 +264,9 @@ def _place_hint(search: Search, part: str, radius: str, places: tuple[Place, ...
     links = []
     for place in others:
         name = place.name if place.name != first.name else place.full_name
-        wanted = f"{minus}near:{query_text.quote(name + radius)}"
-        links.append(Link(place.full_name, search_url(query_text.replace_part(search.text, part, wanted), search.sort)))
+        replacement = f"{minus}near:{query_text.quote(name + radius)}"
+        text = query_text.replace_part(search.text, part, replacement)
+        links.append(Link(place.full_name, search_url(text, search.sort)))
     return PlaceHint(first.full_name, distance_text(radius_km), tuple(links))
 
 
@@ -286,4 +287,4 @@ def near_misses(backend: SearchBackend, search: Search) -> tuple[Chip, ...]:
             continue
         if count:
             misses.append(Chip(clean(part), count, search_url(other.text, search.sort), active=False))
-    return tuple(sorted(misses, key=lambda one: -one.count))
+    return tuple(sorted(misses, key=lambda chip: -chip.count))

@@ -87,15 +87,15 @@ class Names:
     """The values that facets have, most frequent first."""
 
     def __init__(self, facets: Mapping[str, Sequence[FacetCount]]) -> None:
-        self._known = {kind: _Values([one.value for one in facets.get(kind, ())]) for kind in _FACETS}
+        self._known = {kind: _Values([facet.value for facet in facets.get(kind, ())]) for kind in _FACETS}
 
     def starting_with(self, kind: str, typed: str) -> Iterator[str]:
         """Values in which a word begins so, those that begin so themselves first; all where nothing was typed."""
-        known = self._known.get(kind)
+        values = self._known.get(kind)
         start = " ".join(words(typed))
-        if known is None or (not start and typed.strip()):
+        if values is None or (not start and typed.strip()):
             return iter(())
-        return chain(known.matching(start, first=True), known.matching(start, first=False)) if start else known.all()
+        return chain(values.matching(start, first=True), values.matching(start, first=False)) if start else values.all()
 
 
 def suggestions(
@@ -116,14 +116,15 @@ def suggestions(
     if not tokens or tokens[-1].end < len(head) or (tokens[-1].is_quoted and not tokens[-1].is_open):
         return ()
     if tokens[-1].name is not None:
-        found = _values(tokens[-1], names, towns)
+        choices = _values(tokens[-1], names, towns)
     elif typed := _plain_words(tokens):
-        found = _words_and_names(typed, len(head), names, vocabulary)
+        choices = _words_and_names(typed, len(head), names, vocabulary)
     else:
         return ()
-    all_completed = (_complete(head[:start], text, kind, written, tail) for text, kind, start, written in found)
+    completions = (_complete(head[:start], text, kind, written, tail) for text, kind, start, written in choices)
     # What changes nothing is no suggestion.
-    return tuple(islice((one for one in all_completed if one.query.strip() != query.strip()), MAX_SUGGESTIONS))
+    changes = (one for one in completions if one.query.strip() != query.strip())
+    return tuple(islice(changes, MAX_SUGGESTIONS))
 
 
 _Choice = tuple[str, str, int, str]  # text, kind, where it begins, how it is written there
@@ -131,16 +132,16 @@ _Choice = tuple[str, str, int, str]  # text, kind, where it begins, how it is wr
 
 def _plain_words(tokens: Sequence[Token]) -> list[str]:
     """The words at the end, as typed and without a minus, each one space from the next: they may be one name."""
-    found: list[str] = []
+    last_words: list[str] = []
     start = tokens[-1].end + 1
     for token in reversed(tokens):
         if token.end + 1 != start or not _PLAIN.fullmatch(token.text):
             break
-        found.insert(0, token.text.removeprefix("-"))
+        last_words.insert(0, token.text.removeprefix("-"))
         start = token.start
         if token.negated:
             break
-    return found
+    return last_words
 
 
 def _values(token: Token, names: Names, towns: Callable[[str], Sequence[str]]) -> Iterator[_Choice]:
@@ -168,19 +169,19 @@ def _words_and_names(
 ) -> Iterator[_Choice]:
     last = typed[-1]
     start = end - len(last)
-    offered: list[_Choice] = []
+    choices: list[_Choice] = []
     for kind, most in KINDS.items():
         if kind != "tag":
-            offered += islice(_matching_names(typed, end, names, kind), most)
-    named = {one[0].lower() for one in offered}
+            choices += islice(_matching_names(typed, end, names, kind), most)
+    named = {choice[0].lower() for choice in choices}
     known = [word for word in vocabulary(last) if word not in {*named, last.lower()}][:_MOST_WORDS]
-    offered += [(word, "word", start, word) for word in known]
-    tags = (one for one in _matching_names(typed, end, names, "tag") if one[0] not in {*known, last.lower()})
-    offered += islice(tags, KINDS["tag"])
+    choices += [(word, "word", start, word) for word in known]
+    tags = (choice for choice in _matching_names(typed, end, names, "tag") if choice[0] not in {*known, last.lower()})
+    choices += islice(tags, KINDS["tag"])
     filters = (name for name in FILTER_NAMES if len(last) > 1 and name.startswith(last.lower()))
-    offered += [(f"{name}:", "filter", start, f"{name}:") for name in filters]
+    choices += [(f"{name}:", "filter", start, f"{name}:") for name in filters]
     order = {"person": 0, "word": 1, "place": 2, "tag": 3, "folder": 4, "camera": 5, "lens": 6, "filter": 7}
-    yield from sorted(offered, key=lambda one: order[one[1]])
+    yield from sorted(choices, key=lambda choice: order[choice[1]])
 
 
 def _matching_names(typed: Sequence[str], end: int, names: Names, kind: str) -> Iterator[_Choice]:
@@ -188,9 +189,9 @@ def _matching_names(typed: Sequence[str], end: int, names: Names, kind: str) -> 
     for count in range(min(len(typed), _LONGEST_NAME), 0, -1):
         beginning = " ".join(typed[-count:])
         values = islice(names.starting_with(kind, beginning), 2 * MAX_SUGGESTIONS)
-        found = list(islice(dict.fromkeys(values), MAX_SUGGESTIONS))
-        if found:
-            yield from ((value, kind, end - len(beginning), f"{kind}:{quote(value)}") for value in found)
+        matches = list(islice(dict.fromkeys(values), MAX_SUGGESTIONS))
+        if matches:
+            yield from ((value, kind, end - len(beginning), f"{kind}:{quote(value)}") for value in matches)
             return
 
 
@@ -251,13 +252,13 @@ async def suggest(request: web.Request) -> web.Response:
         at = read_number(request.query, "at", len(text), least=0)
     except WrongRequest as error:
         raise web.HTTPBadRequest(text=str(error)) from None
-    found: tuple[Suggestion, ...] = ()
+    completions: tuple[Suggestion, ...] = ()
     if text.strip():
         names, backend = await request.config_dict[KNOWN_NAMES].get(request), request.config_dict[SEARCH]
-        found = await in_search_thread(request, lambda: suggestions(text, at, names, backend.vocabulary, _towns))
+        completions = await in_search_thread(request, lambda: suggestions(text, at, names, backend.vocabulary, _towns))
     answer = [
         {"text": clean(one.text), "kind": one.kind, "query": clean(one.query), "at": one.at}
-        for one in found
+        for one in completions
         if len(one.query) <= MAX_QUERY_LENGTH
     ]
     return web.json_response({"suggestions": answer})

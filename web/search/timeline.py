@@ -66,16 +66,16 @@ def time_line(
     search: Search, query: Query, years: Sequence[FacetCount], months: Sequence[FacetCount]
 ) -> tuple[Column, ...]:
     """Newest first; empty where no photo has a date. `query` is the parsed search with its dates."""
-    counts = {one.value: one.count for one in chain(years, months)}
-    known = sorted({int(one.value) for one in years if 0 < int(one.value) <= _LAST_YEAR}, reverse=True)
-    if not known:
+    counts = {facet.value: facet.count for facet in chain(years, months)}
+    known_years = sorted({int(facet.value) for facet in years if 0 < int(facet.value) <= _LAST_YEAR}, reverse=True)
+    if not known_years:
         return ()
     selected = _selected_span(query)
-    expanded = _expanded_years(known, selected)
-    most = max(counts[f"{year:04}"] for year in known)
+    expanded = _expanded_years(known_years, selected)
+    most = max(counts[f"{year:04}"] for year in known_years)
     of_open = [counts.get(month, 0) for year in expanded for month in _months(year)]
     columns = []
-    for year in _years_with_gaps(known):
+    for year in _years_with_gaps(known_years):
         if year is None:
             columns.append(Column(None))
             continue
@@ -100,20 +100,20 @@ def _selected_span(query: Query) -> _Span:
     return span
 
 
-def _expanded_years(known: Sequence[int], selected: _Span) -> frozenset[int]:
+def _expanded_years(years: Sequence[int], selected: _Span) -> frozenset[int]:
     """The years whose months are shown."""
-    if len(known) <= _MONTHS_OF_ALL:
-        return frozenset(known)
+    if len(years) <= _MONTHS_OF_ALL:
+        return frozenset(years)
     if selected.start >= selected.end:
         return frozenset()
     first, last = selected.start.year, (selected.end - timedelta(microseconds=1)).year
     return frozenset(range(first, last + 1)) if last - first < _OPEN_YEARS else frozenset()
 
 
-def _years_with_gaps(known: Sequence[int]) -> Iterator[int | None]:
+def _years_with_gaps(years: Sequence[int]) -> Iterator[int | None]:
     """The years from the newest to the oldest; None for many without photos in a row."""
-    before = known[0] + 1
-    for year in known:
+    before = years[0] + 1
+    for year in years:
         if before - year - 1 > _LONGEST_GAP_YEARS:
             yield None
         else:

@@ -59,7 +59,7 @@ def _sessions_of(request: web.Request) -> list[Session]:
         return []
     pairs = (pair.strip().partition("=") for pair in ";".join(request.headers.getall("Cookie", ())).split(";"))
     cookies = [value.strip('"') for name, _, value in pairs if name == COOKIE]
-    return [found for one in cookies[:_MOST_COOKIES] if (found := sessions.of(one))]
+    return [session for cookie in cookies[:_MOST_COOKIES] if (session := sessions.of(cookie))]
 
 
 def _is_open(request: web.Request) -> bool:

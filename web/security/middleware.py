@@ -231,7 +231,7 @@ def _foreign_origin(request: web.Request) -> str | None:
     except ValueError:
         return ""
     ours = {request.host, request.config_dict[PROXIES].forwarded_host(request), *_listed_hosts(request)}
-    return None if host and host in {one.casefold() for one in ours} else host
+    return None if host and host in {name.casefold() for name in ours} else host
 
 
 def untrusted_proxy(request: web.Request) -> Message | None:
@@ -293,9 +293,9 @@ def _prefix(request: web.Request) -> str:
     setting = request.config_dict[SETTINGS].base_path.rstrip("/")
     if setting or not request.config_dict[PROXIES].trusts(peer(request)):
         return setting
-    given = request.headers.getall("X-Forwarded-Prefix", [])
-    prefix = given[0].strip() if given else ""
-    if len(given) > 1 or not is_base_path(prefix):
+    values = request.headers.getall("X-Forwarded-Prefix", [])
+    prefix = values[0].strip() if values else ""
+    if len(values) > 1 or not is_base_path(prefix):
         raise ValueError(prefix)
     return prefix.rstrip("/")
 
@@ -308,8 +308,8 @@ async def _without_prefix(request: web.Request, prefix: str) -> web.Request:
     query = request.rel_url.raw_query_string
     inner = URL.build(path=path.removeprefix(prefix) or "/", query_string=query, encoded=True)
     rerouted = request.clone(rel_url=inner)
-    found = await request.app.router.resolve(rerouted)
-    found.add_app(request.app)
-    found.freeze()
-    rerouted._match_info = found  # as aiohttp's own normalize_path_middleware does
+    match_info = await request.app.router.resolve(rerouted)
+    match_info.add_app(request.app)
+    match_info.freeze()
+    rerouted._match_info = match_info  # as aiohttp's own normalize_path_middleware does
     return rerouted

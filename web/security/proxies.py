@@ -74,7 +74,7 @@ class Proxies:
         if not self.trusts(address):
             return address
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
-        for named in reversed([one.strip() for one in forwarded]):
+        for named in reversed([part.strip() for part in forwarded]):
             if _address(named) is None:
                 break
             address = named
