@@ -17,7 +17,7 @@ from aiohttp import web
 from indexer.correction import UnusableCorrection
 from indexer.errors import SearchError, SetupError
 from indexer.model import LISTED_FILES, Photo, iso_date
-from indexer.places.lookup import places_of
+from indexer.places import places_of
 from indexer.reasons import Reason
 from indexer.search import FilterError
 from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, in_database_thread, in_search_thread

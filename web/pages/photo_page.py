@@ -18,7 +18,7 @@ from indexer.errors import SearchError
 from indexer.jobs.pipeline import UNSURE
 from indexer.message import N_
 from indexer.model import LISTED_FILES, CaptionBy, CaptionPlace, Photo, PhotoFile, iso_date
-from indexer.places.lookup import places_of
+from indexer.places import places_of
 from indexer.search import FilterError, Hit, Sort
 from web.app_keys import LIBRARY, SETTINGS, in_database_thread
 from web.downloads.media import SHOWN_EVERYWHERE

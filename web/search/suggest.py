@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from indexer.places.names import places_named
+from indexer.places import places_named
 from indexer.search import FacetCount, Query
 from indexer.search.filters import FILTER_NAMES
 from indexer.search.tokens import Token, tokenize
