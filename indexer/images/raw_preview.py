@@ -13,17 +13,15 @@ from itertools import islice
 
 from indexer.formats.heif import readable_boxes
 from indexer.formats.jpeg import is_jpeg, readable_segments
-from indexer.formats.tiff import Entry, next_directory, numbers, readable_entries
+from indexer.formats.tiff import Entry, numbers, readable_directories
 
 _MOST_IFDS = 32
-_MOST_ENTRIES = 512
 _MOST_SEARCHED = 64
 _SMALL_PX = 640
 
 _WIDTH, _HEIGHT, _PHOTOMETRIC, _STRIP, _STRIP_BYTES = 0x100, 0x101, 0x106, 0x111, 0x117
-_SUB_IFDS, _JPEG, _JPEG_BYTES, _EXIF, _RW2_JPEG, _DNG_VERSION = 0x14A, 0x201, 0x202, 0x8769, 0x2E, 0xC612
+_JPEG, _JPEG_BYTES, _RW2_JPEG, _DNG_VERSION = 0x201, 0x202, 0x2E, 0xC612
 _RW2_HEIGHT, _RW2_WIDTH = 0x06, 0x07
-_POINTERS = (_SUB_IFDS, _EXIF)
 _SENSOR = frozenset({32803, 34892})  # PhotometricInterpretation: CFA (TIFF/EP), LinearRaw (DNG)
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 _OWN_STARTS = (b"IIRO", b"IIRS", b"MMOR", b"IIU\0")  # Olympus, Panasonic: never plain TIFF
@@ -89,7 +87,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _read_tiff(data: bytes) -> RawFile | None:
-    ifds = list(_ifds(data))
+    ifds = _ifds(data)
     if not ifds or not _is_sensor_data(data, ifds):
         return None
     sizes = [size for size in map(_ifd_size, ifds) if size]
@@ -132,25 +130,18 @@ def _jpeg_spans(ifd: Values) -> Iterator[tuple[int, int]]:
         yield ifd[_RW2_JPEG][0], ifd[_RW2_JPEG][0] + ifd[_RW2_JPEG][1]
 
 
-def _ifds(data: bytes) -> Iterator[Values]:
-    """Every IFD reachable by next, SubIFDs and Exif pointers: each once, a bounded number."""
+def _ifds(data: bytes) -> list[Values]:
+    """The first IFDs that can be read, in the main chain or below it."""
     order = "<" if data[:2] == b"II" else ">"
-    waiting, seen = [struct.unpack_from(order + "L", data, 4)[0] if len(data) >= 8 else 0], set[int]()
-    while waiting and len(seen) < _MOST_IFDS:
-        at = waiting.pop(0)
-        if at in seen or not 8 <= at <= len(data) - 6:
-            continue
-        seen.add(at)
-        entries = islice(readable_entries(data, order, at), _MOST_ENTRIES)
-        ifd = {entry.tag: _value(data, order, entry) for entry in entries}
-        yield ifd
-        waiting.extend(next_directory(data, order, at))
-        for pointer in _POINTERS:
-            waiting.extend(ifd.get(pointer, ()))
+    ifd0 = struct.unpack_from(order + "L", data, 4)[0] if len(data) >= 8 else 0
+    if not 8 <= ifd0 <= len(data) - 6:
+        return []
+    found = islice(readable_directories(data, order, ifd0), _MOST_IFDS)
+    return [{tag: _value(data, order, entry) for tag, entry in entries.items()} for entries in found]
 
 
 def _value(data: bytes, order: str, entry: Entry) -> tuple[int, ...]:
-    """The numbers of an entry, of few; of RW2's preview offset and length."""
+    """The numbers of an entry, where they are few; of RW2's preview its offset and length."""
     if entry.tag == _RW2_JPEG and entry.kind == 7:
         return entry.start, entry.count
     return tuple(numbers(data, order, entry)) if entry.kind in (3, 4, 13) and entry.count <= _MOST_IFDS else ()
