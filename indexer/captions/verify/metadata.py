@@ -53,7 +53,8 @@ def check_packet_edit(old: bytes | None, new: bytes) -> None:
     if old is None:
         return
     _parse(old)
-    require(_strip_padding(_OWN_BLOCK.sub(b"", new)) == _strip_padding(old), "the XMP packet differs in more than our part")
+    same = _strip_padding(_OWN_BLOCK.sub(b"", new)) == _strip_padding(old)
+    require(same, "the XMP packet differs in more than our part")
 
 
 def _parse(packet: bytes) -> Element:
