@@ -49,7 +49,7 @@ def is_gone(path: bytes) -> bool:
     return False
 
 
-def can_be_looked_at(path: bytes) -> bool:
+def is_readable(path: bytes) -> bool:
     """Whether a folder can be listed and entered, as far as its first entry tells; of a file, whether it is there."""
     try:
         with os.scandir(path) as entries:

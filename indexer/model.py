@@ -194,8 +194,8 @@ class JobKind(StrEnum):
     METADATA = "metadata"  # read the file's metadata again
     THUMBNAILS = "thumbnails"  # decode again, keep the caption
     COMPLETE = "complete"  # tags and embedding for a sentence that was taken back from a file, which stays untouched
-    WRITE = "write"  # an obstacle kept the caption out of the file, and may be gone: nothing is decoded for it
-    WORDS = "words"  # corrected or taken back on the page: put the words that the catalogue has into the file
+    RETRY_WRITE = "write"  # an obstacle kept the caption out of the file, and may be gone: nothing is decoded for it
+    WRITE_CAPTION = "words"  # corrected or taken back on the page: put the words that the catalogue has into the file
 
 
 class EmbedState(StrEnum):
@@ -216,7 +216,7 @@ class Job:
     file: FoundFile
     attempt: int
     content_key: str | None = None  # of the photo that the file showed when last read
-    ours: EmbedState | None = None
+    embed_state: EmbedState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +230,11 @@ class IndexedPhoto:
     caption_place: CaptionPlace | None = None
     caption_reason: Reason | None = None
     seen: bool = True  # False: the file was not read, `metadata` is what the catalogue had
-    taken_out: bool = False  # our words are no longer in the file, and that was meant
+    removed_on_purpose: bool = False  # our words are no longer in the file, and that was meant
     withdrawn: bool = False  # we took them out ourselves: those of a surer model go in again
     #: Whose tags and embedding `caption` has: "" for its own model's, None for nobody's. That is a sentence which was
     #: taken back from a file; a model completes it.
-    look_model: str | None = ""
+    tags_model: str | None = ""
     obstacle: Obstacle | None = None  # where `caption_reason` may be over later
 
 
@@ -277,7 +277,7 @@ class Photo:
     corrected_at: datetime | None = None  # when it was typed, taken back, or gave way to later words; aware
     added_words: tuple[str, ...] = ()  # that a person wants the photo to be found by
     wrong_words: str | None = None  # a sentence of the model's that a person marked as wrong
-    look_model: str | None = None  # whose tags and embedding `machine` has; None where it is a sentence alone
+    tags_model: str | None = None  # whose tags and embedding `machine` has; None where it is a sentence alone
     more_files: int = 0  # that show it beside `files`, where those were asked for as a few
 
     @property
@@ -291,7 +291,7 @@ class Photo:
         return self.machine is not None and self.machine.text == self.wrong_words
 
     @property
-    def believed(self) -> Caption | None:
+    def accepted_machine(self) -> Caption | None:
         """What the model says, unless a person marked it as wrong."""
         return None if self.wrong else self.machine
 
@@ -329,7 +329,7 @@ def is_unsure(caption: Caption) -> bool:
     return not caption.sure or (not caption.words and caption.confidence < LOW_CONFIDENCE)
 
 
-def with_own_words(metadata: PhotoMetadata, known: Photo | None) -> PhotoMetadata:
+def recognise_machine_caption(metadata: PhotoMetadata, known: Photo | None) -> PhotoMetadata:
     """What a file says, where another program has dropped the marks beside our sentence and kept the sentence: one that
     is to the letter what the catalogue has from the model is no person's."""
     words = metadata.person_caption

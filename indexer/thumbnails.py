@@ -44,7 +44,7 @@ class ThumbnailStore:
     def __init__(self, database: DerivedDatabase) -> None:
         self._database = database
 
-    def look(self) -> bool:
+    def recreate_if_lost(self) -> bool:
         """Begins anew where the file was deleted or replaced; returns whether it was."""
         return self._database.look()
 

@@ -14,7 +14,7 @@ import click
 
 from indexer.cli import COMMANDS, command_line
 from indexer.commands.command_line import INDEXING, SERVING, run_until_stopped, with_settings
-from indexer.commands.index import libraries, tell_first_run
+from indexer.commands.index import libraries, print_first_run_notice
 from indexer.commands.terminal import Terminal
 from indexer.settings import Settings
 
@@ -37,7 +37,7 @@ def serve(settings: Settings, terminal: Terminal, roots: tuple[str, ...]) -> Non
     check_exposure(settings)
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
         chosen = libraries(settings, storage, roots)
-        tell_first_run(settings, storage, terminal)
+        print_first_run_notice(settings, storage, terminal)
         run_until_stopped(lambda stop: _serve(settings, storage, chosen, terminal, stop))
 
 
@@ -65,7 +65,7 @@ async def _serve(
 
     indexer = Indexer(settings, storage)
     async with _page(settings, storage, indexer) as address:
-        terminal.say(f"the search page is on {address}{settings.base_path.rstrip('/')}{_elsewhere(settings)}")
+        terminal.print(f"the search page is on {address}{settings.base_path.rstrip('/')}{_elsewhere(settings)}")
         following = asyncio.create_task(terminal.follow(indexer.progress))
         try:
             await indexer.serve(roots, stop)

@@ -21,20 +21,20 @@ from types import TracebackType
 from typing import Any, Self
 
 from captioner import Caption
-from indexer.catalogue.corrections import Corrections, others_hold, own_words, resolve_correction
+from indexer.catalogue.corrections import Corrections, embed_state_after, is_in_other_file, resolve_correction
 from indexer.catalogue.feedback import PhotoFeedback
 from indexer.catalogue.file_rows import has_other_files, join_root, touch
 from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside, signed_inode
 from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, enqueue_completion, requeue
 from indexer.catalogue.outbox import Outbox, Refused
-from indexer.catalogue.retries import Retries, write_wait
+from indexer.catalogue.retries import Retries, next_write_try
 from indexer.catalogue.rows import (
     FILE_COLUMNS,
     FILE_ORDER,
-    FIRST_SHOWING,
-    GLIMPSE_COLUMNS,
+    FILES_OF_PHOTOS,
+    FIRST_FILES_OF_PHOTOS,
     METADATA_COLUMNS,
-    SHOWING,
+    SUMMARY_COLUMNS,
     caption_values,
     file_from_row,
     metadata_values,
@@ -124,12 +124,12 @@ class Catalogue:
             self._database.note_damage(damage)
         return self._database.noted_damage
 
-    def note_error(self, error: sqlite3.Error) -> None:
+    def record_error(self, error: sqlite3.Error) -> None:
         """Remembers what was met, where it is damage: `trouble` tells it, and nothing is written any more."""
         if is_damage(error):
             self._database.note_damage(str(error))
 
-    def trouble(self) -> Message | None:
+    def problem(self) -> Message | None:
         """What is known to be wrong with the file, with what to do about it; None where nothing is."""
         path = self._database.path
         if self._database.is_lost:
@@ -152,11 +152,11 @@ class Catalogue:
             self.scans.roots()
             self.queue.set_aside(1)
         except sqlite3.Error as error:
-            self.note_error(error)
+            self.record_error(error)
             raise StorageError(
                 f"the catalogue can't be read: {error}", hint=hint_for(error, self._database.path)
             ) from error
-        if (trouble := self.trouble()) is not None:
+        if (trouble := self.problem()) is not None:
             raise StorageError(trouble)
 
     def settle(self, job: Job, photo: IndexedPhoto) -> None:
@@ -168,27 +168,27 @@ class Catalogue:
         hand is queued again.
         """
         with self._database.transaction() as writer:
-            row = _job_s_file(writer, job)
+            row = _file_of_job(writer, job)
             if row is None:
                 return
             _store_photo(
                 writer,
                 photo,
-                keep_place=photo.caption is None and others_hold(writer, row, photo.content_key),
+                keep_place=photo.caption is None and is_in_other_file(writer, row, photo.content_key),
                 keep_date=(photo.metadata.taken_at is None or photo.metadata.dated_by_name)
                 and has_other_files(writer, row, photo.content_key),
             )
             resolve_correction(writer, row, photo)
-            again = _settle_file(writer, _job_s_file(writer, job) or row, photo)
+            again = _settle_file(writer, _file_of_job(writer, job) or row, photo)
             if again:
                 requeue(writer, job.id)
             else:
                 writer.execute("DELETE FROM job WHERE id = ?", (job.id,))
-            if photo.caption is not None and photo.look_model is None:
+            if photo.caption is not None and photo.tags_model is None:
                 enqueue_completion(writer, row["id"])
             touch(writer, {photo.content_key, row["photo_id"] or photo.content_key})
 
-    def settle_look(self, job: Job, photo_id: str, seen: Caption | None) -> None:
+    def settle_completion(self, job: Job, photo_id: str, seen: Caption | None) -> None:
         """Ends the job. A photo with a sentence alone gets the tags and the embedding of `seen`, where it is not None.
 
         The sentence stays, whatever `seen` says; where that is the same sentence, it is known now how sure it is.
@@ -214,7 +214,7 @@ class Catalogue:
                 )
                 touch(writer, {photo_id})
 
-    def known(self, content_key: str) -> Photo | None:
+    def known_photo(self, content_key: str) -> Photo | None:
         """The photo with this content key, also where none of its files is present any more; one of its files only, as
         every copy's job asks."""
         return self.photo(content_key, most_files=1)
@@ -239,7 +239,7 @@ class Catalogue:
         files: dict[str, list[PhotoFile]] = {photo_id: [] for photo_id in rows}
         for row in reader.execute(
             f"""SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id
-            WHERE {SHOWING if most_files is None else FIRST_SHOWING} ORDER BY {FILE_ORDER}""",
+            WHERE {FILES_OF_PHOTOS if most_files is None else FIRST_FILES_OF_PHOTOS} ORDER BY {FILE_ORDER}""",
             {"ids": wanted, "most": most_files},
         ):
             if row["photo_id"] in files:
@@ -266,7 +266,7 @@ class Catalogue:
     def summaries(self, ids: Sequence[str]) -> list[PhotoSummary]:
         """What a grid shows of these photos, in this order; unknown ids are left out."""
         rows = self._database.reader.execute(
-            f"SELECT {GLIMPSE_COLUMNS} FROM photo WHERE id IN (SELECT value FROM json_each(?))",
+            f"SELECT {SUMMARY_COLUMNS} FROM photo WHERE id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(ids)),),
         )
         known = {one.id: one for one in map(summary_from_row, rows)}
@@ -280,7 +280,7 @@ class Catalogue:
         names: dict[str, str] = {}
         for photo_id, name in self._database.reader.execute(
             f"""SELECT photo_id, name FROM file JOIN root ON root.id = file.root_id
-            WHERE {FIRST_SHOWING} ORDER BY {FILE_ORDER}""",
+            WHERE {FIRST_FILES_OF_PHOTOS} ORDER BY {FILE_ORDER}""",
             {"ids": json.dumps(list(ids)), "most": LISTED_FILES},
         ):
             names.setdefault(photo_id, os.fsdecode(name))
@@ -373,7 +373,7 @@ _CAPTION_COLUMNS = (
 )
 
 
-def _job_s_file(writer: sqlite3.Connection, job: Job) -> sqlite3.Row | None:
+def _file_of_job(writer: sqlite3.Connection, job: Job) -> sqlite3.Row | None:
     row: sqlite3.Row | None = writer.execute(
         """SELECT job.again, job.kind, job.rank % 10 AS rank, job.claimed_at, file.*, root.path AS root FROM job
         JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id WHERE job.id = ?""",
@@ -386,7 +386,7 @@ def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place:
     values: dict[str, Any] = dict(zip(METADATA_COLUMNS, metadata_values(photo.metadata), strict=True))
     if photo.caption is not None:
         values |= dict(zip(_CAPTION_COLUMNS, caption_values(photo.caption), strict=True))
-        values["look_model"] = storable(photo.caption.model if photo.look_model == "" else photo.look_model)
+        values["look_model"] = storable(photo.caption.model if photo.tags_model == "" else photo.tags_model)
     if photo.caption is not None or not (
         photo.caption_place is None or (photo.caption_place is CaptionPlace.INDEX and keep_place)
     ):
@@ -394,7 +394,7 @@ def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place:
         values["caption_reason"] = stored(photo.caption_reason)
     columns = ", ".join(values)
     marks = ", ".join("?" * len(values))
-    updates = ", ".join(f"{column} = {_newer(column, keep_date)}" for column in values)
+    updates = ", ".join(f"{column} = {_merged_value(column, keep_date)}" for column in values)
     writer.execute(
         f"""INSERT INTO photo (id, added_at, revision, {columns}) VALUES (?, ?, 0, {marks})
         ON CONFLICT (id) DO UPDATE SET {updates}""",
@@ -402,7 +402,7 @@ def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place:
     )
 
 
-def _newer(column: str, keep_date: bool) -> str:
+def _merged_value(column: str, keep_date: bool) -> str:
     if keep_date and column in ("taken_at", "taken_precision"):
         return f"iif(photo.taken_at IS NULL, excluded.{column}, photo.{column})"
     return f"excluded.{column}"
@@ -413,7 +413,7 @@ def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
     sidecar, person_caption = row["sidecar"], row["person_caption"]
     if photo.seen:
         person_caption = storable(photo.metadata.others_words)
-    writes = row["kind"] in {JobKind.WORDS, JobKind.WRITE}
+    writes = row["kind"] in {JobKind.WRITE_CAPTION, JobKind.RETRY_WRITE}
     if row["again"] or photo.caption_place is CaptionPlace.SIDECAR or photo.withdrawn or writes:
         path = join_root(row)
         sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path))
@@ -430,7 +430,7 @@ def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
             photo.content_key,
             person_caption,
             now(),
-            own_words(row, photo),
+            embed_state_after(row, photo),
             *_place(row, photo),
             METADATA_VERSION if photo.seen else row["read_version"],
             row["id"],
@@ -444,7 +444,7 @@ def _place(row: sqlite3.Row, photo: IndexedPhoto) -> tuple[str | int | None, ...
     tried."""
     if photo.caption_place is not None:
         obstacle = photo.obstacle.value if photo.obstacle else None
-        waits = write_wait(row, photo.obstacle)
+        waits = next_write_try(row, photo.obstacle)
         return photo.caption_place.value, stored(photo.caption_reason), obstacle, *waits
     if row["photo_id"] != photo.content_key:
         return None, None, None, 0, None

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from indexer.catalogue.file_rows import touch
-from indexer.catalogue.job_queue import FRESH, RANK
+from indexer.catalogue.job_queue import RANK, RESET_JOB
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, storable
 from indexer.model import CaptionPlace, EmbedState, IndexedPhoto, Job, JobKind, PhotoFile
 from indexer.reasons import Reason, from_stored
@@ -47,22 +47,22 @@ class Corrections:
 
         `text` is one line that every file can hold (`correction.corrected_text`).
         """
-        return self._decide(photo_id, text)
+        return self._set_correction(photo_id, text)
 
-    def take_back(self, photo_id: str) -> bool:
+    def withdraw(self, photo_id: str) -> bool:
         """Withdraws the correction and queues what was there before; False where there is none."""
-        return self._decide(photo_id, None)
+        return self._set_correction(photo_id, None)
 
-    def _decide(self, photo_id: str, text: str | None) -> bool:
+    def _set_correction(self, photo_id: str, text: str | None) -> bool:
         with self._database.transaction() as writer:
-            standing = _Standing.of(writer, photo_id)
+            standing = _StoredCorrection.of(writer, photo_id)
             if standing is None or (text is None and standing.text is None):
                 return False
             moment = datetime.now(UTC)
             if standing.at is not None:
                 moment = max(moment, standing.at + timedelta(microseconds=1))
             _store(writer, photo_id, text, moment)
-            enqueue_words(writer, photo_id)
+            enqueue_caption_writes(writer, photo_id)
             touch(writer, {photo_id})
         return True
 
@@ -76,20 +76,20 @@ class Corrections:
         )
         return [(row["photo_id"], file_from_row(row)) for row in rows]
 
-    def note_undone(self, file_ids: Iterable[int], reason: Reason) -> None:
+    def record_undo(self, file_ids: Iterable[int], reason: Reason) -> None:
         """Our words were taken out of these files on purpose; once no file has any, they stand in the catalogue only.
 
         A correction stays what is shown, and is not written into them again unless somebody corrects it once more.
         """
         with self._database.transaction() as writer:
-            photo_ids = {photo_id for file_id in file_ids if (photo_id := _drop_words(writer, file_id, reason))}
+            photo_ids = {photo_id for file_id in file_ids if (photo_id := _mark_removed(writer, file_id, reason))}
             writer.executemany(
                 f"""UPDATE photo SET caption_place = ?, caption_reason = ?, revision = revision + 1 WHERE id = ?
                 AND NOT EXISTS (SELECT 1 FROM file WHERE photo_id = photo.id AND ours IN ({_FILES}))""",
                 [(CaptionPlace.INDEX.value, reason.to_json(), photo_id) for photo_id in photo_ids],
             )
 
-    def note_withdrawing(self, job: Job) -> None:
+    def record_withdrawal(self, job: Job) -> None:
         """The model's words are about to be taken out of a job's file by us. Where the process dies before the job is
         settled, it is still known that nobody else has taken them out."""
         with self._database.transaction() as writer:
@@ -98,12 +98,12 @@ class Corrections:
                 (EmbedState.WITHDRAWING.value, job.id),
             )
 
-    def words_pending(self, photo_id: str) -> PendingCaption:
+    def pending_caption(self, photo_id: str) -> PendingCaption:
         """How far the words of this photo are on their way into its files."""
         rows = self._database.reader.execute(
             """SELECT state, reason, missing_since FROM job JOIN file ON file.id = job.file_id
             WHERE photo_id = ? AND kind = ? ORDER BY job.at DESC""",
-            (photo_id, JobKind.WORDS.value),
+            (photo_id, JobKind.WRITE_CAPTION.value),
         ).fetchall()
         there = [row for row in rows if row["missing_since"] is None]
         return PendingCaption(
@@ -114,14 +114,14 @@ class Corrections:
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class _StoredCorrection:
     """What the catalogue has of a photo's correction: no text where it was taken back or overtaken at that moment."""
 
     text: str | None
     at: datetime | None
 
     @classmethod
-    def of(cls, writer: sqlite3.Connection, photo_id: str) -> _Standing | None:
+    def of(cls, writer: sqlite3.Connection, photo_id: str) -> _StoredCorrection | None:
         row = writer.execute("SELECT corrected_text, corrected_at FROM photo WHERE id = ?", (photo_id,)).fetchone()
         if row is None:
             return None
@@ -133,22 +133,22 @@ def resolve_correction(writer: sqlite3.Connection, row: sqlite3.Row, photo: Inde
 
     `row` is the file's, with its job's `kind` and `claimed_at`, before anything of this reading is stored in it.
     """
-    standing = _Standing.of(writer, photo.content_key)
+    standing = _StoredCorrection.of(writer, photo.content_key)
     if standing is None or not photo.seen:
         return
     found = photo.metadata.correction
-    carries_out = row["kind"] == JobKind.WORDS and row["photo_id"] == photo.content_key
+    carries_out = row["kind"] == JobKind.WRITE_CAPTION and row["photo_id"] == photo.content_key
     if found is not None and not carries_out and (standing.at is None or (found.at and found.at > standing.at)):
         moment = min(found.at or datetime.now(UTC), datetime.now(UTC))
         _store(writer, photo.content_key, found.text, moment)
-        enqueue_words(writer, photo.content_key, but=row["id"])
+        enqueue_caption_writes(writer, photo.content_key, but=row["id"])
     elif (
         standing.text is not None and standing.at is not None and _is_overtaken(row, photo, standing.text, standing.at)
     ):
         _store(writer, photo.content_key, None, datetime.now(UTC))
-        enqueue_words(writer, photo.content_key)
+        enqueue_caption_writes(writer, photo.content_key)
     elif found is not None and not carries_out and found.text != standing.text:
-        enqueue_words(writer, photo.content_key, only=row["id"])
+        enqueue_caption_writes(writer, photo.content_key, only=row["id"])
 
 
 def _is_overtaken(row: sqlite3.Row, photo: IndexedPhoto, text: str, typed_at: datetime) -> bool:
@@ -158,15 +158,17 @@ def _is_overtaken(row: sqlite3.Row, photo: IndexedPhoto, text: str, typed_at: da
         return False
     if row["photo_id"] != photo.content_key or row["settled_at"] is None:
         return False  # a file never seen before says nothing about when
-    if row["kind"] == JobKind.WORDS:  # the first look since then; an edit that keeps the file's time counts as earlier
+    if (
+        row["kind"] == JobKind.WRITE_CAPTION
+    ):  # the first look since then; an edit that keeps the file's time counts as earlier
         return datetime.fromtimestamp(photo.stamp.mtime_ns / 1e9, UTC) > typed_at
     return row["claimed_at"] is None or datetime.fromisoformat(row["claimed_at"]) > typed_at
 
 
-def own_words(row: sqlite3.Row, photo: IndexedPhoto) -> EmbedState | None:
+def embed_state_after(row: sqlite3.Row, photo: IndexedPhoto) -> EmbedState | None:
     """What is known of our words in a file after a settled job; `row` as `resolve_correction` takes it."""
     before = EmbedState(row["ours"]) if row["ours"] and row["photo_id"] == photo.content_key else None
-    if photo.taken_out:
+    if photo.removed_on_purpose:
         return EmbedState.REMOVED
     if photo.caption_place not in {None, CaptionPlace.INDEX}:
         return (
@@ -187,7 +189,7 @@ def own_words(row: sqlite3.Row, photo: IndexedPhoto) -> EmbedState | None:
     return EmbedState.REMOVED if before is EmbedState.REMOVED else None
 
 
-def others_hold(writer: sqlite3.Connection, row: sqlite3.Row, photo_id: str) -> bool:
+def is_in_other_file(writer: sqlite3.Connection, row: sqlite3.Row, photo_id: str) -> bool:
     """Whether another present file of the photo has our words."""
     found = writer.execute(
         f"SELECT 1 FROM file WHERE photo_id = ? AND id <> ? AND missing_since IS NULL AND ours IN ({_FILES}) LIMIT 1",
@@ -196,7 +198,7 @@ def others_hold(writer: sqlite3.Connection, row: sqlite3.Row, photo_id: str) -> 
     return found is not None
 
 
-def enqueue_words(
+def enqueue_caption_writes(
     writer: sqlite3.Connection, photo_id: str, *, but: int | None = None, only: int | None = None
 ) -> None:
     """Queues the writing of a photo's words for its files, also for missing ones: they wait until they are back.
@@ -204,10 +206,16 @@ def enqueue_words(
     A job in hand has the words of before: it is done again.
     """
     files = "SELECT id FROM file WHERE photo_id = :photo AND id IS NOT :but AND (:only IS NULL OR id = :only)"
-    values = {"photo": photo_id, "but": but, "only": only, "kind": JobKind.WORDS.value, "rank": RANK[JobKind.WORDS]}
+    values = {
+        "photo": photo_id,
+        "but": but,
+        "only": only,
+        "kind": JobKind.WRITE_CAPTION.value,
+        "rank": RANK[JobKind.WRITE_CAPTION],
+    }
     writer.execute(
         f"""INSERT INTO job (file_id, kind, rank) SELECT id, :kind, :rank FROM file WHERE id IN ({files})
-        ON CONFLICT (file_id, kind) DO UPDATE SET {FRESH} WHERE job.state = 'aside'""",
+        ON CONFLICT (file_id, kind) DO UPDATE SET {RESET_JOB} WHERE job.state = 'aside'""",
         values,
     )
     writer.execute(
@@ -215,11 +223,11 @@ def enqueue_words(
     )
 
 
-def _drop_words(writer: sqlite3.Connection, file_id: int, reason: Reason) -> str | None:
+def _mark_removed(writer: sqlite3.Connection, file_id: int, reason: Reason) -> str | None:
     """Those that are on their way do not go in. Returns the photo that the file shows."""
     writer.execute(
         "DELETE FROM job WHERE kind IN (?, ?) AND state <> 'claimed' AND file_id = ?",
-        (JobKind.WORDS.value, JobKind.WRITE.value, file_id),
+        (JobKind.WRITE_CAPTION.value, JobKind.RETRY_WRITE.value, file_id),
     )
     row = writer.execute(
         """UPDATE file SET ours = ?, caption_place = ?, caption_reason = ?, obstacle = NULL WHERE id = ?

@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 
-from indexer.catalogue.corrections import enqueue_words
+from indexer.catalogue.corrections import enqueue_caption_writes
 from indexer.catalogue.file_rows import touch
 from indexer.catalogue.rows import storable
 from indexer.correction import MOST_ADDED_WORDS, UnusableCorrection
@@ -26,18 +26,18 @@ class PhotoFeedback:
 
     def mark_wrong(self, photo_id: str) -> bool:
         """Marks what the model says of a photo now as wrong; False where it says nothing, or for an unknown photo."""
-        return self._judge(photo_id, _MARK)
+        return self._update_mark(photo_id, _MARK)
 
-    def take_mark_back(self, photo_id: str) -> bool:
+    def unmark_wrong(self, photo_id: str) -> bool:
         """The model's words count again; False where they were not marked."""
-        return self._judge(photo_id, _TAKE_MARK_BACK)
+        return self._update_mark(photo_id, _UNMARK)
 
-    def _judge(self, photo_id: str, update: str) -> bool:
+    def _update_mark(self, photo_id: str, update: str) -> bool:
         with self._database.transaction() as writer:
             if not writer.execute(update, (photo_id,)).rowcount:
                 return False
             if _has_no_correction(writer, photo_id):
-                enqueue_words(writer, photo_id)
+                enqueue_caption_writes(writer, photo_id)
             touch(writer, {photo_id})
         return True
 
@@ -52,7 +52,7 @@ class PhotoFeedback:
             if row is None:
                 return False
             before: list[str] = json.loads(row["added_words"])
-            after = _changed(before, add, remove)
+            after = _edit_words(before, add, remove)
             if len(after) > MOST_ADDED_WORDS:
                 raise UnusableCorrection(
                     Message("A photo takes at most %(most)s words. Nothing was changed.", most=MOST_ADDED_WORDS)
@@ -79,7 +79,7 @@ class PhotoFeedback:
 
 
 _MARK = "UPDATE photo SET wrong_text = machine_text WHERE id = ? AND machine_text <> '' AND wrong = 0"
-_TAKE_MARK_BACK = "UPDATE photo SET wrong_text = NULL WHERE id = ? AND wrong = 1"
+_UNMARK = "UPDATE photo SET wrong_text = NULL WHERE id = ? AND wrong = 1"
 
 
 def _has_no_correction(writer: sqlite3.Connection, photo_id: str) -> bool:
@@ -87,7 +87,7 @@ def _has_no_correction(writer: sqlite3.Connection, photo_id: str) -> bool:
     return bool(row[0])
 
 
-def _changed(words: Iterable[str], add: Iterable[str], remove: Iterable[str]) -> list[str]:
+def _edit_words(words: Iterable[str], add: Iterable[str], remove: Iterable[str]) -> list[str]:
     gone = {(storable(word) or "").casefold() for word in remove}
     kept = {word.casefold(): word for word in words if word.casefold() not in gone}
     for word in map(storable, add):

@@ -14,7 +14,7 @@ from typing import Any
 
 from indexer.catalogue.found import StampRow
 from indexer.catalogue.job_queue import enqueue_changed
-from indexer.catalogue.moved_library import same_file_elsewhere
+from indexer.catalogue.moved_library import find_in_absent_roots
 from indexer.catalogue.rows import now
 from indexer.file_errors import is_gone
 from indexer.metadata.date_text import Taken
@@ -26,7 +26,7 @@ def join(folder: bytes, name: bytes) -> bytes:
     return folder + b"/" + name if folder and name else folder or name
 
 
-def within(folder: bytes) -> tuple[str, tuple[bytes, ...]]:
+def below_condition(folder: bytes) -> tuple[str, tuple[bytes, ...]]:
     """An SQL condition, and its values, for files anywhere below `folder` of a root."""
     if not folder:
         return "1", ()
@@ -101,7 +101,7 @@ def note_file(
     same = (row["mtime_ns"], row["size"], row["inode"], row["sidecar"]) == stamp
     if same and row["missing_since"] is None:
         return row["id"], "unchanged"
-    _place(writer, row["id"], root_id, folder, name, stamp)
+    _update_path(writer, row["id"], root_id, folder, name, stamp)
     if row["photo_id"] is not None and row["missing_since"] is not None:
         touched.add(row["photo_id"])
     if not same:
@@ -118,10 +118,10 @@ def _note_new(
     touched: set[str],
     absent: Sequence[int],
 ) -> tuple[int, str]:
-    moved = same_file_elsewhere(writer, absent, folder, name, stamp)
+    moved = find_in_absent_roots(writer, absent, folder, name, stamp)
     if moved is not None:
         return _move(writer, moved, root_id, folder, name, stamp, touched)
-    for twin in _twins(writer, root_id, stamp):
+    for twin in _files_of_same_stamp(writer, root_id, stamp):
         if twin["missing_since"] is not None or is_gone(join_root(twin)):
             return _move(writer, twin, root_id, folder, name, stamp, touched)
         if twin["photo_id"] is not None and not twin["busy"] and twin["sidecar"] == stamp[3]:
@@ -141,19 +141,19 @@ def _move(
     stamp: StampRow,
     touched: set[str],
 ) -> tuple[int, str]:
-    _place(writer, row["id"], root_id, folder, name, stamp)
-    if row["sidecar"] != stamp[3] or _dated_by(row["name"]) != _dated_by(name):
+    _update_path(writer, row["id"], root_id, folder, name, stamp)
+    if row["sidecar"] != stamp[3] or _date_of_name(row["name"]) != _date_of_name(name):
         enqueue_changed(writer, row["id"])
     if row["photo_id"] is not None:
         touched.add(row["photo_id"])
     return row["id"], "moved"
 
 
-def _dated_by(name: bytes) -> Taken | None:
+def _date_of_name(name: bytes) -> Taken | None:
     return date_in_name(os.fsdecode(name))
 
 
-def _twins(writer: sqlite3.Connection, root_id: int, stamp: StampRow) -> Sequence[sqlite3.Row]:
+def _files_of_same_stamp(writer: sqlite3.Connection, root_id: int, stamp: StampRow) -> Sequence[sqlite3.Row]:
     """Known files of the root with the same stamp: the same file before it was moved, or a link to it."""
     mtime_ns, size, inode, _ = stamp
     if inode == 0:  # a file system that does not number its files
@@ -172,7 +172,9 @@ def join_root(row: sqlite3.Row) -> bytes:
     return path
 
 
-def _place(writer: sqlite3.Connection, file_id: int, root_id: int, folder: bytes, name: bytes, stamp: StampRow) -> None:
+def _update_path(
+    writer: sqlite3.Connection, file_id: int, root_id: int, folder: bytes, name: bytes, stamp: StampRow
+) -> None:
     writer.execute(
         """UPDATE file SET root_id = ?, folder = ?, name = ?, mtime_ns = ?, size = ?, inode = ?, sidecar = ?,
         missing_since = NULL, seen_walk = (SELECT walk FROM root WHERE id = ?) WHERE id = ?""",
@@ -180,7 +182,7 @@ def _place(writer: sqlite3.Connection, file_id: int, root_id: int, folder: bytes
     )
 
 
-_OF_A_TWIN = (
+_COPIED_COLUMNS = (
     *("photo_id", "person_caption", "settled_at", "ours"),
     *("caption_place", "caption_reason", "obstacle", "read_version"),
 )
@@ -189,12 +191,13 @@ _OF_A_TWIN = (
 def _insert(
     writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, twin: sqlite3.Row | None
 ) -> int:
-    known: tuple[Any, ...] = (None,) * len(_OF_A_TWIN)
+    known: tuple[Any, ...] = (None,) * len(_COPIED_COLUMNS)
     if twin is not None:
-        known = tuple(twin[column] for column in _OF_A_TWIN)
+        known = tuple(twin[column] for column in _COPIED_COLUMNS)
     file_id = writer.execute(
-        f"""INSERT INTO file (root_id, folder, name, mtime_ns, size, inode, sidecar, {", ".join(_OF_A_TWIN)}, seen_walk)
-        VALUES (?, ?, ?, ?, ?, ?, ?, {", ".join("?" * len(_OF_A_TWIN))}, (SELECT walk FROM root WHERE id = ?))""",
+        f"""INSERT INTO file (root_id, folder, name, mtime_ns, size, inode, sidecar, {", ".join(_COPIED_COLUMNS)},
+        seen_walk)
+        VALUES (?, ?, ?, ?, ?, ?, ?, {", ".join("?" * len(_COPIED_COLUMNS))}, (SELECT walk FROM root WHERE id = ?))""",
         (root_id, folder, name, *stamp, *known, root_id),
     ).lastrowid
     if file_id is None:
@@ -204,7 +207,7 @@ def _insert(
 
 def files_at(writer: sqlite3.Connection, root_id: int, path: bytes) -> list[int]:
     """The ids of the present files that `path` names, as a file or as a folder."""
-    condition, values = within(path)
+    condition, values = below_condition(path)
     folder, name = os.path.split(path)
     rows = writer.execute(
         f"""SELECT id FROM file WHERE root_id = ? AND missing_since IS NULL AND folder = ? AND name = ?

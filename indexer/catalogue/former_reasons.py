@@ -58,21 +58,21 @@ _COLUMNS = (
 
 def reason_of(sentence: str) -> Reason:
     """The reason that a version of before meant by a sentence."""
-    found = _recognised(sentence) if len(sentence) <= _LONGEST else None
+    found = _recognise(sentence) if len(sentence) <= _LONGEST else None
     return found or Reason.of(ReasonCode.OTHER, sentence=sentence)
 
 
-def _recognised(sentence: str) -> Reason | None:
-    if (whole := _one(sentence)) is not None:
+def _recognise(sentence: str) -> Reason | None:
+    if (whole := _match_sentence(sentence)) is not None:
         return whole
     parts = sentence.split("; ")
     if len(parts) == 1:
         return None
-    known = [_one(part) or Reason.of(ReasonCode.OTHER, sentence=part) for part in parts]
+    known = [_match_sentence(part) or Reason.of(ReasonCode.OTHER, sentence=part) for part in parts]
     return Reason.joined(known) if any(one.code is not ReasonCode.OTHER for one in known) else None
 
 
-def _one(sentence: str) -> Reason | None:
+def _match_sentence(sentence: str) -> Reason | None:
     if (code := _FIXED.get(sentence)) is not None:
         return Reason(code)
     for pattern, code in _FILLED:

@@ -31,7 +31,7 @@ def _holds_anything(path: bytes) -> bool:
         return False
 
 
-def same_file_elsewhere(
+def find_in_absent_roots(
     writer: sqlite3.Connection, absent: Sequence[int], folder: bytes, name: bytes, stamp: StampRow
 ) -> sqlite3.Row | None:
     """The row of a file that is met at a new path, in a root that is absent.
@@ -57,7 +57,7 @@ def same_file_elsewhere(
     return found
 
 
-def faded_files(reader: sqlite3.Connection, absent: Sequence[int], root_id: int) -> list[int]:
+def superseded_files(reader: sqlite3.Connection, absent: Sequence[int], root_id: int) -> list[int]:
     """The ids of the files of absent roots whose photos have a present file in this root."""
     rows = reader.execute(
         """SELECT id FROM file WHERE root_id IN (SELECT value FROM json_each(?)) AND missing_since IS NULL
@@ -68,7 +68,7 @@ def faded_files(reader: sqlite3.Connection, absent: Sequence[int], root_id: int)
     return [row["id"] for row in rows]
 
 
-def quieten_empty(writer: sqlite3.Connection, absent: Sequence[int]) -> None:
+def clear_reason_of_emptied_roots(writer: sqlite3.Connection, absent: Sequence[int]) -> None:
     """A root that is not there and has no present file left has lost nothing."""
     writer.execute(
         """UPDATE root SET held_back = NULL WHERE id IN (SELECT value FROM json_each(?))

@@ -85,13 +85,13 @@ class Outbox:
                 "UPDATE photo SET refused_revision = ?, refused_reason = ? WHERE id = ?",
                 [(revision, reason.to_json(), photo_id) for photo_id, revision, reason in refused],
             )
-            _remember(writer, position)
+            _store_position(writer, position)
 
     def forget_removed(self, ids: Iterable[str], *, position: str | None = None) -> None:
         """Search has deleted these; one that came back in the meantime is pushed again."""
         with self._database.transaction() as writer:
             writer.executemany("UPDATE photo SET search_revision = 0 WHERE id = ?", [(photo_id,) for photo_id in ids])
-            _remember(writer, position)
+            _store_position(writer, position)
 
     def mark_all_unpushed(self) -> int:
         """Every present photo has to be pushed again, also what was refused; returns how many there are.
@@ -100,15 +100,15 @@ class Outbox:
         """
         with self._database.transaction() as writer:
             writer.execute("UPDATE photo SET search_revision = ? WHERE search_revision > 0", (UNCLEAR,))
-            _forgive(writer)
-            _remember(writer, "")
+            _clear_refusals(writer)
+            _store_position(writer, "")
             return int(writer.execute("SELECT count(*) FROM photo WHERE gone = 0").fetchone()[0])
 
     def forget_search(self) -> None:
         """Search holds nothing any more: every photo has to be pushed."""
         with self._database.transaction() as writer:
             writer.execute("UPDATE photo SET search_revision = 0 WHERE search_revision <> 0")
-            _forgive(writer)
+            _clear_refusals(writer)
 
     def pushed(self) -> int:
         """How many documents search should have."""
@@ -118,14 +118,14 @@ class Outbox:
         """Where search stood when it last was known to hold what is remembered of it; "" where that is unknown."""
         return str(self._database.reader.execute("SELECT position FROM search").fetchone()[0])
 
-    def remember_position(self, position: str) -> None:
+    def store_position(self, position: str) -> None:
         """Search was found to hold what is remembered of it; "" asks for the next comparison."""
         with self._database.transaction() as writer:
-            _remember(writer, position)
+            _store_position(writer, position)
 
     def differences(self, held: Iterable[tuple[str, int]]) -> Differences:
         """How (id, revision) of what search holds differ from the catalogue, leaving out what waits to be pushed."""
-        with self._compared(held) as connection:
+        with self._with_held_table(held) as connection:
             missing, outdated, surplus = connection.execute(_DIFFERENCES).fetchone()
             (unknown,) = connection.execute(f"SELECT count(*) {_UNKNOWN}").fetchone()
         return Differences(missing, outdated, surplus + unknown)
@@ -136,29 +136,29 @@ class Outbox:
         `delete` is given, in portions, the ids that no photo ever had. Memory is bounded, whatever the number of
         photos: `held` goes into a temporary table on the disk. Nothing changes where `held` raises.
         """
-        with self._compared(held) as connection:
+        with self._with_held_table(held) as connection:
             connection.execute(_NOTE_DIFFERING)
             missing, outdated, surplus = connection.execute(_COUNT_DIFFERING).fetchone()
-            for rows in _portions(connection.execute("SELECT * FROM differing ORDER BY row")):
+            for rows in _batches(connection.execute("SELECT * FROM differing ORDER BY row")):
                 with self._database.transaction() as writer:
                     writer.executemany(
                         "UPDATE photo SET search_revision = :unclear WHERE rowid = :row AND search_revision = :noted",
                         map(dict, rows),
                     )
-            for rows in _portions(connection.execute(f"SELECT held.id AS id {_UNKNOWN}")):
+            for rows in _batches(connection.execute(f"SELECT held.id AS id {_UNKNOWN}")):
                 delete([row["id"] for row in rows])
                 surplus += len(rows)
             if connection.execute("SELECT 1 FROM held LIMIT 1").fetchone() is None:
-                self._forgive_all()
+                self._clear_all_refusals()
         return Differences(missing, outdated, surplus)
 
-    def _forgive_all(self) -> None:
+    def _clear_all_refusals(self) -> None:
         """A search that begins with nothing may be another one, with other limits."""
         with self._database.transaction() as writer:
-            _forgive(writer)
+            _clear_refusals(writer)
 
     @contextmanager
-    def _compared(self, held: Iterable[tuple[str, int]]) -> Iterator[sqlite3.Connection]:
+    def _with_held_table(self, held: Iterable[tuple[str, int]]) -> Iterator[sqlite3.Connection]:
         """A connection on which the temporary table `held` stands beside the catalogue's."""
         with self._database.workspace() as connection:
             connection.execute("CREATE TEMPORARY TABLE held (id TEXT, revision INTEGER)")
@@ -191,15 +191,15 @@ _DIFFERENCES = """SELECT count(*) FILTER (WHERE gone = 0 AND held.id IS NULL),
 _UNKNOWN = "FROM held INDEXED BY held_id WHERE NOT EXISTS (SELECT 1 FROM photo WHERE photo.id = held.id)"
 
 
-def _portions(rows: sqlite3.Cursor) -> Iterator[list[sqlite3.Row]]:
+def _batches(rows: sqlite3.Cursor) -> Iterator[list[sqlite3.Row]]:
     while some := rows.fetchmany(_AT_ONCE):
         yield some
 
 
-def _forgive(writer: sqlite3.Connection) -> None:
+def _clear_refusals(writer: sqlite3.Connection) -> None:
     writer.execute("UPDATE photo SET refused_revision = 0, refused_reason = NULL WHERE refused_revision > 0")
 
 
-def _remember(writer: sqlite3.Connection, position: str | None) -> None:
+def _store_position(writer: sqlite3.Connection, position: str | None) -> None:
     if position is not None:
         writer.execute("UPDATE search SET position = ?", (storable(position),))

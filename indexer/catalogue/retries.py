@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from indexer.catalogue.file_rows import ensure_root, within
+from indexer.catalogue.file_rows import below_condition, ensure_root
 from indexer.catalogue.job_queue import RANK, SetAside, set_aside_from_row
 from indexer.catalogue.rows import FILE_COLUMNS, now
 from indexer.failures import RETRIED_AT_START, FailureKind, Obstacle
@@ -31,7 +31,7 @@ _FIRST_WRITE_WAIT, _LONGEST_WRITE_WAIT = timedelta(hours=1), timedelta(days=7)
 MOST_STARTS = 3
 
 # Attempts begin anew; `rounds` and the rank that failing has added stay: it comes behind what has not failed.
-_AGAIN = "state = 'queued', attempts = 0, suspect = 0, again = 0, claimed_at = NULL, retry_at = NULL"
+_RETRY = "state = 'queued', attempts = 0, suspect = 0, again = 0, claimed_at = NULL, retry_at = NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ class Retries:
         """Whether the catalogue's disk has room and lets us write, by trying it."""
         return self._database.can_be_written()
 
-    def set_aside_as(self, kind: FailureKind, root: Path) -> list[SetAside]:
+    def set_aside_below(self, kind: FailureKind, root: Path) -> list[SetAside]:
         """The present files below `root` that were set aside for this kind of reason."""
         with self._database.transaction() as writer:
             root_id, below = ensure_root(writer, root)
-        where, values = within(below)
+        where, values = below_condition(below)
         rows = self._database.reader.execute(
             f"""SELECT job.id, job.kind, job.attempts, job.reason, job.reason_kind, job.at, {FILE_COLUMNS}
             FROM job JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id
@@ -69,25 +69,25 @@ class Retries:
         )
         return [set_aside_from_row(row) for row in rows]
 
-    def try_again(self, ids: Collection[int]) -> int:
+    def retry(self, ids: Collection[int]) -> int:
         """Queues what was set aside, behind what has not failed; returns how many. The next wait is a longer one."""
         with self._database.transaction() as writer:
             return writer.executemany(
-                f"UPDATE job SET {_AGAIN} WHERE state = 'aside' AND id = ?", [(one,) for one in ids]
+                f"UPDATE job SET {_RETRY} WHERE state = 'aside' AND id = ?", [(one,) for one in ids]
             ).rowcount
 
-    def try_again_what_is_due(self) -> int:
+    def retry_due(self) -> int:
         """Queues what was set aside and whose wait is over; returns how many."""
         with self._database.transaction() as writer:
-            return writer.execute(f"UPDATE job SET {_AGAIN} WHERE state = 'aside' AND retry_at <= ?", (now(),)).rowcount
+            return writer.execute(f"UPDATE job SET {_RETRY} WHERE state = 'aside' AND retry_at <= ?", (now(),)).rowcount
 
-    def try_again_at_start(self) -> int:
+    def retry_at_start(self) -> int:
         """Queues what was set aside for a reason that a start may have ended, and lets writes be tried at once."""
         kinds = json.dumps([kind.value for kind in RETRIED_AT_START])
         with self._database.transaction() as writer:
             writer.execute("UPDATE file SET write_at = NULL WHERE obstacle IS NOT NULL AND write_at IS NOT NULL")
             return writer.execute(
-                f"""UPDATE job SET {_AGAIN} WHERE state = 'aside'
+                f"""UPDATE job SET {_RETRY} WHERE state = 'aside'
                 AND reason_kind IN (SELECT value FROM json_each(?)) AND rounds <= ?""",
                 (kinds, MOST_STARTS),
             ).rowcount
@@ -99,7 +99,7 @@ class Retries:
         no job waits for, in the order of their ids, for scanning through all of them: pass the last one as `after`."""
         with self._database.transaction() as writer:
             root_id, below = ensure_root(writer, root)
-        where, values = within(below)
+        where, values = below_condition(below)
         rows = self._database.reader.execute(
             f"""SELECT file.id, root.path AS root, folder, name, size, obstacle, caption_place
             FROM file JOIN root ON root.id = file.root_id
@@ -108,9 +108,9 @@ class Retries:
             AND NOT EXISTS (SELECT 1 FROM job WHERE job.file_id = file.id) ORDER BY file.id LIMIT ?""",
             (json.dumps([one.value for one in obstacles]), root_id, *values, after, now(), limit),
         )
-        return [_blocked(row) for row in rows]
+        return [_blocked_file(row) for row in rows]
 
-    def without_room(self) -> int:
+    def count_without_space(self) -> int:
         """How many present files could not get their caption because the library's disk has no room."""
         row = self._database.reader.execute(
             "SELECT count(*) FROM file WHERE obstacle = ? AND missing_since IS NULL", (Obstacle.SPACE.value,)
@@ -132,7 +132,7 @@ class Retries:
 
 
 def _enqueue_writes(writer: sqlite3.Connection, condition: str, values: str) -> int:
-    # Where a person has decided on the page, what they decided is carried out; see `pipeline.write_correction`.
+    # Where a person has decided on the page, what they decided is carried out; see `pipeline.write_caption_job`.
     return writer.execute(
         f"""INSERT INTO job (file_id, kind, rank)
         SELECT file.id, CASE WHEN photo.corrected_at IS NULL THEN :write ELSE :words END, :rank
@@ -141,27 +141,27 @@ def _enqueue_writes(writer: sqlite3.Connection, condition: str, values: str) -> 
         AND NOT EXISTS (SELECT 1 FROM job WHERE job.file_id = file.id AND job.state <> 'aside')
         ORDER BY file.id ON CONFLICT (file_id, kind) DO NOTHING""",
         {
-            "write": JobKind.WRITE.value,
-            "words": JobKind.WORDS.value,
-            "rank": RANK[JobKind.WRITE],
+            "write": JobKind.RETRY_WRITE.value,
+            "words": JobKind.WRITE_CAPTION.value,
+            "rank": RANK[JobKind.RETRY_WRITE],
             "values": values,
         },
     ).rowcount
 
 
-def write_wait(row: sqlite3.Row, obstacle: Obstacle | None) -> tuple[int, str | None]:
+def next_write_try(row: sqlite3.Row, obstacle: Obstacle | None) -> tuple[int, str | None]:
     """How often a file's caption was tried in vain, and when it may be tried again, after a settled job.
 
     `row` is the file's, with its job's `kind`. The first time in vain counts for nothing: the next scan looks.
     """
-    if obstacle is None or row["rank"] != RANK[JobKind.WRITE]:
+    if obstacle is None or row["rank"] != RANK[JobKind.RETRY_WRITE]:
         return 0, None
     wait = min(_LONGEST_WRITE_WAIT, _FIRST_WRITE_WAIT * 2 ** min(row["write_tries"], 16))
     return row["write_tries"] + 1, (datetime.now(UTC) + wait).isoformat(timespec="milliseconds")
 
 
 @damage_in_rows()
-def _blocked(row: sqlite3.Row) -> BlockedFile:
+def _blocked_file(row: sqlite3.Row) -> BlockedFile:
     place = CaptionPlace(row["caption_place"]) if row["caption_place"] else None
     path = os.path.join(row["root"], row["folder"], row["name"])  # noqa: PTH118 - bytes
     return BlockedFile(row["id"], path, row["size"], Obstacle(row["obstacle"]), place)

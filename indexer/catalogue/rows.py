@@ -61,7 +61,7 @@ METADATA_COLUMNS = (
 )
 
 #: What is stored together in `said`, a JSON object without the fields that are empty.
-SAID = ("pets", "headline", "subjects", "locations", "creators", "alt_texts", "comments")
+TEXT_FIELDS = ("pets", "headline", "subjects", "locations", "creators", "alt_texts", "comments")
 
 #: What `file_from_row` needs, from `file JOIN root`.
 FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name, file.mtime_ns, file.size, file.inode,
@@ -72,8 +72,8 @@ FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name,
 FILE_ORDER = "missing_since IS NOT NULL, root.held_back IS NOT NULL, root.path, folder, name"
 
 #: Files by the ids of their photos: all, or the first few of each, which `file_photo` has in that order.
-SHOWING = "photo_id IN (SELECT value FROM json_each(:ids))"
-FIRST_SHOWING = """file.id IN (SELECT few.id FROM json_each(:ids) AS wanted JOIN file AS few ON few.id IN (
+FILES_OF_PHOTOS = "photo_id IN (SELECT value FROM json_each(:ids))"
+FIRST_FILES_OF_PHOTOS = """file.id IN (SELECT few.id FROM json_each(:ids) AS wanted JOIN file AS few ON few.id IN (
     SELECT id FROM file WHERE photo_id = wanted.value ORDER BY missing_since IS NOT NULL, id LIMIT :most))"""
 
 
@@ -100,19 +100,19 @@ def metadata_values(metadata: PhotoMetadata) -> tuple[Any, ...]:
         storable(metadata.lens),
         metadata.exposure_s,
         metadata.f_number,
-        _small(metadata.iso),
+        _int64_or_none(metadata.iso),
         metadata.focal_length_mm,
         metadata.orientation,
         position.latitude if position else None,
         position.longitude if position else None,
         position.altitude_m if position else None,
-        _small(metadata.rating),
+        _int64_or_none(metadata.rating),
         storable(metadata.title),
         json.dumps([storable(word) for word in metadata.keywords]),
         json.dumps([storable(name) for name in metadata.people]),
         _file_caption_json(metadata.machine_caption),
         storable(metadata.damage),
-        _said_json(metadata),
+        _text_fields_json(metadata),
     )
 
 
@@ -122,19 +122,19 @@ def caption_values(caption: Caption) -> tuple[Any, ...]:
         storable(caption.text),
         caption.confidence,
         storable(caption.model),
-        _words_json(caption.tags),
+        _tags_json(caption.tags),
         pack_embedding(caption.embedding),
-        _words_json(caption.words),
+        _tags_json(caption.words),
         not is_unsure(caption),
     )
 
 
-def _words_json(words: Sequence[Tag]) -> str:
+def _tags_json(words: Sequence[Tag]) -> str:
     return json.dumps([[storable(one.word), round(one.probability, 4)] for one in words])
 
 
-def _words(text: str) -> tuple[Tag, ...]:
-    """The inverse of `_words_json`."""
+def _tags(text: str) -> tuple[Tag, ...]:
+    """The inverse of `_tags_json`."""
     return tuple(Tag(word, probability) for word, probability in json.loads(text))
 
 
@@ -152,7 +152,7 @@ def unpack_embedding(blob: bytes | None) -> tuple[float, ...] | None:
 def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int = 0) -> Photo:
     """A photo row and the files that show it, or the first of them and how many more there are. A person's words win
     over the model's, those typed here over others; what a person marked as wrong is not shown."""
-    person, machine = row["corrected_text"] or row["person_caption"], _machine(row)
+    person, machine = row["corrected_text"] or row["person_caption"], _machine_caption(row)
     believed = None if row["wrong"] else machine
     place = row["caption_place"]
     return Photo(
@@ -171,18 +171,18 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int
         added_words=tuple(json.loads(row["added_words"])),
         wrong_words=row["wrong_text"],
         more_files=more_files,
-        look_model=row["look_model"],
+        tags_model=row["look_model"],
     )
 
 
 #: What `summary_from_row` needs, from `photo`.
-GLIMPSE_COLUMNS = """id, width_px, height_px, taken_at, coalesce(nullif(corrected_text, ''), person_caption) AS person,
+SUMMARY_COLUMNS = """id, width_px, height_px, taken_at, coalesce(nullif(corrected_text, ''), person_caption) AS person,
     machine_text, machine_sure, wrong, taken_precision"""
 
 
 @damage_in_rows()
 def summary_from_row(row: sqlite3.Row) -> PhotoSummary:
-    """A row of `GLIMPSE_COLUMNS`; it says of the photo what `photo_from_row` says."""
+    """A row of `SUMMARY_COLUMNS`; it says of the photo what `photo_from_row` says."""
     photo_id, width_px, height_px, taken_at, person, machine, sure, wrong, precision = row
     by_model = machine is not None and not wrong and not person
     return PhotoSummary(
@@ -220,16 +220,16 @@ def found_from_row(row: sqlite3.Row) -> FoundFile:
     return FoundFile(file.root, file.path, file.stamp)
 
 
-def _machine(row: sqlite3.Row) -> Caption | None:
+def _machine_caption(row: sqlite3.Row) -> Caption | None:
     if row["machine_text"] is None:
         return None
     return Caption(
         text=row["machine_text"],
         confidence=row["machine_confidence"],
-        tags=_words(row["tags"]),
+        tags=_tags(row["tags"]),
         embedding=unpack_embedding(row["embedding"]),
         model=row["machine_model"],
-        words=_words(row["machine_words"]),
+        words=_tags(row["machine_words"]),
         sure=bool(row["machine_sure"]),
     )
 
@@ -258,21 +258,21 @@ def _metadata(row: sqlite3.Row) -> PhotoMetadata:
         person_caption=row["person_caption"],
         machine_caption=_file_caption(row["file_caption"]),
         damage=row["damage"],
-        **_said(row["said"]),
+        **_text_fields(row["said"]),
     )
 
 
-def _said_json(metadata: PhotoMetadata) -> str:
+def _text_fields_json(metadata: PhotoMetadata) -> str:
     stored: dict[str, Any] = {}
-    for name in SAID:
+    for name in TEXT_FIELDS:
         if value := getattr(metadata, name):
             stored[name] = storable(value) if isinstance(value, str) else [storable(text) for text in value]
     return json.dumps(stored)
 
 
-def _said(text: str) -> dict[str, Any]:
-    """The inverse of `_said_json`."""
-    stored = {name: value for name, value in json.loads(text).items() if name in SAID}
+def _text_fields(text: str) -> dict[str, Any]:
+    """The inverse of `_text_fields_json`."""
+    stored = {name: value for name, value in json.loads(text).items() if name in TEXT_FIELDS}
     return {name: value if isinstance(value, str) else tuple(value) for name, value in stored.items()}
 
 
@@ -287,6 +287,6 @@ def _file_caption(text: str | None) -> FileCaption | None:
     return FileCaption(words, CaptionBy.MODEL, model, confidence)
 
 
-def _small(number: int | None) -> int | None:
+def _int64_or_none(number: int | None) -> int | None:
     """SQLite's numbers end at 64 bits; a tag that claims more says nothing."""
     return number if number is not None and -_INT64 <= number < _INT64 else None

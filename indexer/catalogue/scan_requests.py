@@ -35,18 +35,18 @@ class ScanRequests:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def ask_for_scan(self, roots: Sequence[Path]) -> int:
+    def add(self, roots: Sequence[Path]) -> int:
         """Returns the request's id."""
         paths = json.dumps([os.fspath(root) for root in roots])  # ASCII escapes keep names that are not UTF-8
         with self._database.transaction() as writer:
             made = writer.execute("INSERT INTO scan_request (roots, at) VALUES (?, ?) RETURNING id", (paths, now()))
             return int(made.fetchone()["id"])
 
-    def scan_request(self, request_id: int) -> ScanRequest | None:
+    def get(self, request_id: int) -> ScanRequest | None:
         """How far it is; None where it was withdrawn, or its process began anew."""
-        return next((one for one in self.scan_requests() if one.id == request_id), None)
+        return next((one for one in self.pending() if one.id == request_id), None)
 
-    def scan_requests(self) -> list[ScanRequest]:
+    def pending(self) -> list[ScanRequest]:
         """All that were asked for and not withdrawn, the oldest first."""
         rows = self._database.reader.execute("SELECT id, roots, progress, done FROM scan_request ORDER BY id")
         return [
@@ -59,24 +59,24 @@ class ScanRequests:
             for row in rows
         ]
 
-    def note_scan(self, request_id: int, progress: dict[str, Any], *, done: bool) -> None:
+    def update(self, request_id: int, progress: dict[str, Any], *, done: bool) -> None:
         """What the scanning process says of a request; nothing happens where it was withdrawn."""
         with self._database.transaction() as writer:
             writer.execute(
                 "UPDATE scan_request SET progress = ?, done = ? WHERE id = ?", (json.dumps(progress), done, request_id)
             )
 
-    def drop_scan_request(self, request_id: int) -> None:
+    def remove(self, request_id: int) -> None:
         """Nobody waits for it any more."""
         with self._database.transaction() as writer:
             writer.execute("DELETE FROM scan_request WHERE id = ?", (request_id,))
 
-    def drop_done_scan_requests(self) -> None:
+    def remove_done(self) -> None:
         """Those whose process was killed before it could withdraw them."""
         with self._database.transaction() as writer:
             writer.execute("DELETE FROM scan_request WHERE done")
 
-    def found_and_queued(self, roots: Sequence[Path]) -> int:
+    def count_jobs(self, roots: Sequence[Path]) -> int:
         """How many jobs that a scan of these roots makes are queued or in hand."""
         with self._database.transaction() as writer:
             ids = json.dumps([ensure_root(writer, root)[0] for root in roots])
@@ -84,6 +84,6 @@ class ScanRequests:
             """SELECT count(*) FROM job JOIN file ON file.id = job.file_id
             WHERE state IN ('queued', 'claimed') AND file.missing_since IS NULL AND kind IN (?, ?)
             AND file.root_id IN (SELECT value FROM json_each(?))""",
-            (JobKind.INDEX.value, JobKind.WRITE.value, ids),
+            (JobKind.INDEX.value, JobKind.RETRY_WRITE.value, ids),
         ).fetchone()
         return int(row[0])

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from indexer.catalogue.file_rows import (
+    below_condition,
     count_present,
     device_of,
     ensure_root,
@@ -31,12 +32,11 @@ from indexer.catalogue.file_rows import (
     mark_missing,
     note_file,
     touch,
-    within,
 )
 from indexer.catalogue.found import FolderListing, StampRow, as_batch, split_relative, stamp_row
-from indexer.catalogue.moved_library import absent_roots, faded_files, quieten_empty
+from indexer.catalogue.moved_library import absent_roots, clear_reason_of_emptied_roots, superseded_files
 from indexer.catalogue.rows import now, storable
-from indexer.catalogue.unreadable import keep_unreadable
+from indexer.catalogue.unreadable import replace_unreadable
 from indexer.file_errors import is_gone, outermost_only, unreadable_reason
 from indexer.model import FoundFile
 from indexer.reasons import Reason, ReasonCode, from_stored, stored
@@ -148,15 +148,15 @@ class Scans:
         scan.passed_over.update(batch.passed_over)
         unchanged, odd = 0, []
         for listing in batch.listings:
-            rest = self._odd_ones(scan, listing)
+            rest = self._new_or_changed(scan, listing)
             unchanged += len(listing.names) - len(rest)
             odd += [(scan.folder(listing.folder), name, stamp) for name, stamp in rest]
         counts = NoteCounts(unchanged=unchanged)
         for start in range(0, len(odd), _CHUNK):
-            counts += self._note_odd(scan, odd[start : start + _CHUNK])
+            counts += self._note_changed(scan, odd[start : start + _CHUNK])
         return counts
 
-    def _odd_ones(self, scan: ScanState, listing: FolderListing) -> list[tuple[bytes, StampRow]]:
+    def _new_or_changed(self, scan: ScanState, listing: FolderListing) -> list[tuple[bytes, StampRow]]:
         """The files of a listing that are not known, present and unchanged; the others are marked as seen."""
         if not listing.names:
             return []
@@ -177,7 +177,7 @@ class Scans:
                 odd.append((name, stamp))
         return odd
 
-    def _note_odd(self, scan: ScanState, odd: Iterable[tuple[bytes, bytes, StampRow]]) -> NoteCounts:
+    def _note_changed(self, scan: ScanState, odd: Iterable[tuple[bytes, bytes, StampRow]]) -> NoteCounts:
         outcomes: list[str] = []
         with self._database.transaction() as writer:
             touched: set[str] = set()
@@ -199,15 +199,15 @@ class Scans:
         if accepted and is_gone(os.fsencode(scan.root)):
             scan.unreadable.pop(scan.below, None)  # it is gone, and that is meant
         unseen = self._unseen(scan)
-        held_back = None if accepted else self._doubt(scan, unseen, self._known(scan))
-        if (code := scan.unreadable.get(scan.below)) is not None and not self._has_nothing_to_lose(scan):
+        held_back = None if accepted else self._why_not_accepted(scan, unseen, self._count_known(scan))
+        if (code := scan.unreadable.get(scan.below)) is not None and not self._is_emptied(scan):
             why = unreadable_reason(code)
-            held_back = Reason.of(ReasonCode.ROOT_UNREADABLE, root=_shown(scan.root), why=why, hint=_hint(code))
+            held_back = Reason.of(ReasonCode.ROOT_UNREADABLE, root=_printable(scan.root), why=why, hint=_hint(code))
         with self._database.transaction() as writer:
             if held_back is None:
-                faded = faded_files(writer, scan.absent, scan.root_id)
+                faded = superseded_files(writer, scan.absent, scan.root_id)
                 mark_missing(writer, [*(file_id for file_id, _, _ in unseen), *faded])
-                quieten_empty(writer, scan.absent)
+                clear_reason_of_emptied_roots(writer, scan.absent)
                 writer.execute(
                     "UPDATE root SET device = coalesce(?, device), walked_at = ? WHERE id = ? AND ? = x''",
                     (device_of(scan.root), now(), scan.root_id, scan.below),
@@ -216,7 +216,7 @@ class Scans:
             writer.execute("UPDATE root SET held_back = ? WHERE id = ?", (stored(held_back), scan.root_id))
             unreadable = outermost_only(scan.unreadable) if code is None else {}
             if code is None:
-                keep_unreadable(writer, scan.root_id, scan.below, unreadable)
+                replace_unreadable(writer, scan.root_id, scan.below, unreadable)
                 writer.execute(
                     "UPDATE root SET passed_over = ? WHERE id = ? AND ? = x''",
                     (_counted_json(scan.passed_over), scan.root_id, scan.below),
@@ -242,10 +242,10 @@ class Scans:
         return _counts([outcome])
 
     def note_gone(self, root: Path, path: Path) -> int:
-        """`note_all_gone` for one path; returns how many files are missing now."""
-        return self.note_all_gone(root, [path]).missing
+        """`note_missing` for one path; returns how many files are missing now."""
+        return self.note_missing(root, [path]).missing
 
-    def note_all_gone(self, root: Path, paths: Sequence[Path]) -> ScanOutcome:
+    def note_missing(self, root: Path, paths: Sequence[Path]) -> ScanOutcome:
         """Marks files, and every file below folders, as missing between scans.
 
         Losing more at once than a scan would believe is held back: the next scan decides.
@@ -258,7 +258,7 @@ class Scans:
                 ids.update(files_at(writer, root_id, gone))
             known = count_present(writer, root_id)
             if len(ids) > 1 and (len(ids) == known or len(ids) > max(SMALL_LOSS, LOSS_SHARE * known)):
-                told = Reason.of(ReasonCode.GONE_AT_ONCE, root=_shown(root), lost=len(ids), photos=known)
+                told = Reason.of(ReasonCode.GONE_AT_ONCE, root=_printable(root), lost=len(ids), photos=known)
                 return ScanOutcome(0, told)
             mark_missing(writer, sorted(ids))
         return ScanOutcome(len(ids))
@@ -312,7 +312,7 @@ class Scans:
 
     def _unseen(self, scan: ScanState) -> list[tuple[int, bytes, bytes]]:
         """(id, folder, name) of the present files that the scan should have met and did not."""
-        where, values = within(scan.below)
+        where, values = below_condition(scan.below)
         cursor = self._database.reader.cursor()
         cursor.row_factory = None
         count = cursor.execute(
@@ -330,7 +330,7 @@ class Scans:
         unseen = [row for row in cursor if row[0] >= len(seen) or not seen[row[0]]]
         return [row for row in unseen if not is_below_any(join(row[1], row[2]), scan.unreadable)]
 
-    def _has_nothing_to_lose(self, scan: ScanState) -> bool:
+    def _is_emptied(self, scan: ScanState) -> bool:
         """A root that was scanned before and has no present file any more: it has moved, or was given up."""
         row = self._database.reader.execute(
             """SELECT walked_at IS NOT NULL
@@ -340,8 +340,8 @@ class Scans:
         ).fetchone()
         return bool(row[0])
 
-    def _known(self, scan: ScanState) -> int:
-        where, values = within(scan.below)
+    def _count_known(self, scan: ScanState) -> int:
+        where, values = below_condition(scan.below)
         row = self._database.reader.execute(
             f"""SELECT count(*) FROM file
             WHERE root_id = ? AND ({where}) AND missing_since IS NULL AND seen_walk < ?""",
@@ -353,14 +353,16 @@ class Scans:
         row = self._database.reader.execute("SELECT accept_losses FROM root WHERE id = ?", (scan.root_id,)).fetchone()
         return bool(row["accept_losses"])
 
-    def _doubt(self, scan: ScanState, unseen: Sequence[tuple[int, bytes, bytes]], known: int) -> Reason | None:
+    def _why_not_accepted(
+        self, scan: ScanState, unseen: Sequence[tuple[int, bytes, bytes]], known: int
+    ) -> Reason | None:
         """Why the losses of a scan are not believed, or None."""
         if not unseen:
             return None
         base = os.fsencode(scan.root)
         start = len(scan.below) + 1 if scan.below else 0
         lost = sum(is_gone(os.path.join(base, join(folder, name)[start:])) for _, folder, name in unseen)
-        where = _shown(scan.root)
+        where = _printable(scan.root)
         if lost and lost == known and not any(scan.seen):
             return Reason.of(ReasonCode.ROOT_EMPTY, root=where, photos=known, hint=_HINT)
         device = self._database.reader.execute("SELECT device FROM root WHERE id = ?", (scan.root_id,)).fetchone()[0]
@@ -381,7 +383,7 @@ def _counts(outcomes: Iterable[str]) -> NoteCounts:
     return NoteCounts(tally["new"], tally["changed"], tally["unchanged"], tally["moved"])
 
 
-def _shown(path: Path) -> str:
+def _printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

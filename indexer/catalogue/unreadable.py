@@ -65,7 +65,7 @@ _INSIDE = """(folder = unreadable.path
     OR (folder > CAST(unreadable.path || x'2f' AS BLOB) AND folder < CAST(unreadable.path || x'30' AS BLOB)))"""
 
 
-def keep_unreadable(writer: sqlite3.Connection, root_id: int, below: bytes, places: Mapping[bytes, str]) -> None:
+def replace_unreadable(writer: sqlite3.Connection, root_id: int, below: bytes, places: Mapping[bytes, str]) -> None:
     """What a complete scan of the folder `below` of a root could not look at takes the place of what is known of it,
     inside the caller's transaction; what was known before keeps its time."""
     scanned = [

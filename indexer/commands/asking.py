@@ -21,25 +21,25 @@ _POLL_S = 0.5
 TAKEN_UP_S = 20.0
 
 
-async def ask_and_wait(
+async def request_scan_and_wait(
     settings: Settings, catalogue: Catalogue, roots: Sequence[Path], terminal: Terminal, stop: asyncio.Event
 ) -> Progress | None:
     """What came of it; None where the other process ended before.
 
     Raises `InUse` where that does not take the request up, and `click.exceptions.Exit` where `stop` is set.
     """
-    request = await asyncio.to_thread(catalogue.scan_requests.ask_for_scan, roots)
-    asking = _Asking(settings, catalogue, terminal, request)
+    request = await asyncio.to_thread(catalogue.scan_requests.add, roots)
+    asking = _PendingScan(settings, catalogue, terminal, request)
     following = asyncio.create_task(terminal.follow(lambda: asking.progress))
     try:
         return await asking.wait(stop)
     finally:
         following.cancel()
         await asyncio.wait({following})
-        await asyncio.to_thread(catalogue.scan_requests.drop_scan_request, request)
+        await asyncio.to_thread(catalogue.scan_requests.remove, request)
 
 
-class _Asking:
+class _PendingScan:
     def __init__(self, settings: Settings, catalogue: Catalogue, terminal: Terminal, request: int) -> None:
         self._settings = settings
         self._catalogue = catalogue
@@ -52,7 +52,7 @@ class _Asking:
         clock = asyncio.get_running_loop().time
         asked_at = clock()
         while not stop.is_set():
-            found = await asyncio.to_thread(self._catalogue.scan_requests.scan_request, self._request)
+            found = await asyncio.to_thread(self._catalogue.scan_requests.get, self._request)
             if found is not None and found.progress is not None:
                 self._asked_in_vain = False
                 self.progress = Progress.from_json(found.progress)
@@ -66,5 +66,5 @@ class _Asking:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_S):
                     await stop.wait()
-        self._terminal.say("not waited for: the running recollect goes on with it")
+        self._terminal.print("not waited for: the running recollect goes on with it")
         raise click.exceptions.Exit(SOMETHING_FAILED)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from captioner import BundleError, CaptionError, TextTower
 from indexer.commands.finding import Finding, Verdict
-from indexer.commands.folders import Folders, listed_folders, look_at_folders
+from indexer.commands.folders import Folders, inspect_folders, listed_folders
 from indexer.commands.remembered import read_remembered
 from indexer.errors import SearchError, SetupError
 from indexer.jobs.caption_models import count_by_model, listed_models
-from indexer.jobs.reindex import current_model, recaptioning_hint
+from indexer.jobs.reindex import current_model, recaption_hint
 from indexer.model import JobKind
 from indexer.service import started_captioner
 from indexer.settings import Settings
@@ -79,7 +79,7 @@ def _everything_else(settings: Settings) -> Iterator[Finding]:
     yield from _search_server(settings)
     yield from _contents(settings)
     roots = dict.fromkeys([*settings.photos, *_remembered(settings)])
-    folders = {root: look_at_folders(root, settings) for root in roots}
+    folders = {root: inspect_folders(root, settings) for root in roots}
     for root in roots:
         yield _library(root, settings, folders[root])
     yield from _watches(sum(found.number for found in folders.values()))
@@ -243,7 +243,7 @@ def _captions(storage: Storage, settings: Settings) -> Finding:
         model = current_model(settings)
     except SetupError:  # the model's own finding says why
         return Finding("captions", Verdict.FINE, f"{counts.with_caption:,} of {counts.photos:,} photos have one")
-    wanting = storage.catalogue.queue.wanting(JobKind.CAPTION, model=model)
+    wanting = storage.catalogue.queue.count_missing_work(JobKind.CAPTION, model=model)
     incomplete = counts.incomplete
     models = count_by_model(storage.catalogue, model)
     if models.by_others:
@@ -251,7 +251,7 @@ def _captions(storage: Storage, settings: Settings) -> Finding:
         text += listed_models(models.others)
         if (more := wanting - models.by_others) > 0:
             text += f"; {more:,} more have no words, tags or embedding by any"
-        return Finding("captions", Verdict.WARNING, text, recaptioning_hint(settings))
+        return Finding("captions", Verdict.WARNING, text, recaption_hint(settings))
     if incomplete == wanting and incomplete:
         text = f"{incomplete:,} of {counts.photos:,} photos have their sentence alone, from their files"
         mend = "`recollect serve` or `index` completes them by itself, after everything else"

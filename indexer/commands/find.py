@@ -69,10 +69,10 @@ def search(
     else:
         for _, photo in hits:
             print_line(_line(photo))
-        terminal.say(_summary(answer, len(hits), took_ms))
+        terminal.print(_summary(answer, len(hits), took_ms))
     if unpushed:
         number = f"{unpushed:,} photo{'s are' if unpushed != 1 else ' is'}"
-        terminal.say(f"{number} not in the search index as now known; `recollect index` or `serve` puts them in")
+        terminal.print(f"{number} not in the search index as now known; `recollect index` or `serve` puts them in")
 
 
 def _line(photo: Photo) -> str:
@@ -107,7 +107,7 @@ def _answer_json(answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) 
 
 
 def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
-    metadata, machine = photo.metadata, photo.believed
+    metadata, machine = photo.metadata, photo.accepted_machine
     return {
         "id": photo.id,
         "caption": photo.caption,
@@ -153,7 +153,7 @@ def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -
     _print_state(state)
     if retry:
         doer = "the running recollect does them" if state["running"] else "`recollect index` or `serve` does them"
-        terminal.say(f"{retried:,} photos are queued again; {doer}")
+        terminal.print(f"{retried:,} photos are queued again; {doer}")
 
 
 def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
@@ -201,13 +201,13 @@ def _catalogue_problem(catalogue: Catalogue) -> str | None:
 def _caption_models(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     """`hint` says what to do where another model than the one in use has described photos."""
     from indexer.jobs.caption_models import count_by_model
-    from indexer.jobs.reindex import current_model, recaptioning_hint
+    from indexer.jobs.reindex import current_model, recaption_hint
 
     try:
         models = count_by_model(catalogue, current_model(settings))
     except SetupError as error:
         return {"current": None, "problem": error.what}
-    hint = recaptioning_hint(settings) if models.by_others else ""
+    hint = recaption_hint(settings) if models.by_others else ""
     return asdict(models) | {"by_others": models.by_others, "hint": hint}
 
 

@@ -21,7 +21,7 @@ class Folders:
     unwritable: list[Path] = field(default_factory=list)
 
 
-def look_at_folders(root: Path, settings: Settings) -> Folders:
+def inspect_folders(root: Path, settings: Settings) -> Folders:
     """Looks at every folder below `root`; no folder is followed through a link. Raises `SettingsError` for a pattern
     that is not one."""
     found, rules = Folders(), CrawlRules(include=settings.include, exclude=settings.exclude)

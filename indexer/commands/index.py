@@ -37,13 +37,13 @@ To undo: recollect captions undo --all""",
 }
 
 
-def tell_first_run(settings: Settings, storage: Storage, terminal: Terminal) -> None:
+def print_first_run_notice(settings: Settings, storage: Storage, terminal: Terminal) -> None:
     """Says, before any photo is touched for the first time, what will be written where and how to undo it."""
-    if storage.catalogue.counts().photos == 0 or _given("captions"):
-        terminal.say(_FIRST_RUN[settings.captions])
+    if storage.catalogue.counts().photos == 0 or _is_given("captions"):
+        terminal.print(_FIRST_RUN[settings.captions])
 
 
-def _given(name: str) -> bool:
+def _is_given(name: str) -> bool:
     source = click.get_current_context().get_parameter_source(name)
     return source is click.core.ParameterSource.COMMANDLINE
 
@@ -68,7 +68,7 @@ def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tup
     remembered = remember(
         settings.data_dir,
         libraries=settings.photos if given else (),
-        captions=settings.captions if _given("captions") else None,
+        captions=settings.captions if _is_given("captions") else None,
     )
     roots = outermost([*settings.photos, *remembered.libraries])
     if not roots:
@@ -118,7 +118,7 @@ def _forget(settings: Settings, terminal: Terminal) -> None:
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
         forget_libraries(settings.data_dir, settings.photos)
         number = sum(storage.catalogue.scans.forget_root(root) for root in settings.photos)
-        terminal.say(f"{number:,} files forgotten")
+        terminal.print(f"{number:,} files forgotten")
 
 
 def _index_here(settings: Settings, terminal: Terminal, roots: Sequence[str], *, accept_losses: bool) -> Progress:
@@ -126,7 +126,7 @@ def _index_here(settings: Settings, terminal: Terminal, roots: Sequence[str], *,
 
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
         chosen = _chosen(settings, storage, roots, accept_losses=accept_losses)
-        tell_first_run(settings, storage, terminal)
+        print_first_run_notice(settings, storage, terminal)
         return run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.index_once(chosen, stop=stop))
 
 
@@ -142,13 +142,15 @@ def _index_there(
     settings: Settings, terminal: Terminal, roots: Sequence[str], pid: int, *, accept_losses: bool
 ) -> Progress | None:
     """Has the recollect that is indexing already do it; None where that ended meanwhile."""
-    from indexer.commands.asking import ask_and_wait
+    from indexer.commands.asking import request_scan_and_wait
     from indexer.storage import open_storage
 
     with open_storage(settings) as storage:
         chosen = _chosen(settings, storage, roots, accept_losses=accept_losses)
-        terminal.say(f"asking the running recollect (process {pid or 'unknown'}) to scan, by the settings it has")
-        return run_until_stopped(lambda stop: ask_and_wait(settings, storage.catalogue, chosen, terminal, stop))
+        terminal.print(f"asking the running recollect (process {pid or 'unknown'}) to scan, by the settings it has")
+        return run_until_stopped(
+            lambda stop: request_scan_and_wait(settings, storage.catalogue, chosen, terminal, stop)
+        )
 
 
 @click.command()
@@ -180,11 +182,11 @@ def reindex(
     with open_storage(settings) as storage:
         try:
             with sole_indexer(settings.data_dir):
-                terminal.say(enqueue(wanted, settings, storage))
+                terminal.print(enqueue(wanted, settings, storage))
                 outcome = run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.work_off(stop=stop))
         except InUse as running:
-            terminal.say(enqueue(wanted, settings, storage))
-            terminal.say(f"the running recollect (process {running.pid}) does it now; see `recollect status`")
+            terminal.print(enqueue(wanted, settings, storage))
+            terminal.print(f"the running recollect (process {running.pid}) does it now; see `recollect status`")
             return
     report(outcome, terminal, as_json=as_json)
 
@@ -215,24 +217,24 @@ def report(outcome: Progress, terminal: Terminal, *, as_json: bool) -> None:
     if as_json:
         print_json(outcome.to_json())
     else:
-        _tell_outcome(outcome, terminal)
+        _print_outcome(outcome, terminal)
     click.get_current_context().exit(SOMETHING_FAILED if outcome.unfinished else SUCCESS)
 
 
-def _tell_outcome(outcome: Progress, terminal: Terminal) -> None:
+def _print_outcome(outcome: Progress, terminal: Terminal) -> None:
     rate = f", {outcome.per_second:.1f} a second" if outcome.per_second else ""
     if outcome.done:
-        terminal.say(f"{outcome.done:,} photos done{rate}")
+        terminal.print(f"{outcome.done:,} photos done{rate}")
     elif not outcome.unfinished:
-        terminal.say("nothing was new")
+        terminal.print("nothing was new")
     if outcome.phase == Phase.STOPPING:
-        terminal.say("stopped before all was looked at; the next run goes on")
+        terminal.print("stopped before all was looked at; the next run goes on")
     if outcome.queued:
-        terminal.say(f"{outcome.queued:,} are still queued; the next run goes on with them")
+        terminal.print(f"{outcome.queued:,} are still queued; the next run goes on with them")
     if outcome.problem:
-        terminal.say(outcome.problem)
+        terminal.print(outcome.problem)
     if outcome.unreadable:
         number = f"{outcome.unreadable:,} folder{'s' * (outcome.unreadable != 1)}"
-        terminal.say(f"{number} could not be read; `recollect status` says which and why")
+        terminal.print(f"{number} could not be read; `recollect status` says which and why")
     if outcome.set_aside:
-        terminal.say(f"{outcome.set_aside:,} could not be indexed; `recollect status` says which and why")
+        terminal.print(f"{outcome.set_aside:,} could not be indexed; `recollect status` says which and why")

@@ -18,13 +18,13 @@ Row = dict[str, Any]
 NOTHING_TO_DESCRIBE = "(nothing to describe)"
 
 
-async def told(rows: AsyncGenerator[Row, None], tell: Callable[[Row], None], *, as_json: bool) -> list[Row]:
+async def print_rows(rows: AsyncGenerator[Row, None], print_row: Callable[[Row], None], *, as_json: bool) -> list[Row]:
     """Tells each row as it comes, so that a long run shows that it is alive; JSON is one document, at the end."""
     collected = []
     async with aclosing(rows):
         async for row in rows:
             if not as_json:
-                tell(row)
+                print_row(row)
             collected.append(row)
     if as_json:
         print_json(collected)
@@ -36,12 +36,12 @@ def words_json(words: Iterable[Tag]) -> list[Row]:
     return [{"word": one.word, "probability": round(one.probability, 3)} for one in words]
 
 
-def complain(row: Row) -> None:
+def print_error(row: Row) -> None:
     """A row's `error`, on standard error."""
     click.echo(f"{shown(row['path'])}: {shown(row['error'])}", err=True)
 
 
-def exit_by(rows: Sequence[Row]) -> None:
+def exit_with(rows: Sequence[Row]) -> None:
     """Ends the command: 1 where a row has an `error`."""
     failed = any("error" in row for row in rows)
     click.get_current_context().exit(SOMETHING_FAILED if failed else SUCCESS)

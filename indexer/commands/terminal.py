@@ -46,7 +46,7 @@ class Terminal(logging.Handler):
         except OSError:
             self.handleError(record)
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """A message for people."""
         self._write(text)
 

@@ -60,6 +60,6 @@ class PipelineContext:
     write_unsure: bool = False
     _by_key: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
-    def one_at_a_time(self, content_key: str) -> asyncio.Lock:
+    def lock_for(self, content_key: str) -> asyncio.Lock:
         """Held while a photo is captioned, so that its copies wait and then find it known."""
         return self._by_key.setdefault(content_key, asyncio.Lock())

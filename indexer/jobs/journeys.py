@@ -8,24 +8,24 @@ from types import MappingProxyType
 
 from indexer.jobs.context import PipelineContext
 from indexer.jobs.pipeline import (
-    caption_again,
     index_photo,
-    write_again,
-    write_correction,
+    recaption_photo,
+    retry_write_job,
+    write_caption_job,
 )
-from indexer.model import IndexedPhoto, Job, JobKind, ThumbnailSize, with_own_words
+from indexer.model import IndexedPhoto, Job, JobKind, ThumbnailSize, recognise_machine_caption
 
 
 async def complete_caption(job: Job, context: PipelineContext) -> None:
     """Tags and embedding for a sentence that was taken back from a file, which keeps it: from the cached screen
     thumbnail, or, where that was lost, from the file, which is only read."""
     content_key = job.content_key or ""
-    known = await asyncio.to_thread(context.catalogue.known, content_key)
+    known = await asyncio.to_thread(context.catalogue.known_photo, content_key)
     pixels = None
-    if known is not None and known.look_model is None:  # else it was done for another copy of the photo
+    if known is not None and known.tags_model is None:  # else it was done for another copy of the photo
         pixels = await _pixels(job, content_key, context)
     seen = await context.captioner.caption(pixels) if pixels is not None else None
-    await asyncio.to_thread(context.catalogue.settle_look, job, content_key, seen)
+    await asyncio.to_thread(context.catalogue.settle_completion, job, content_key, seen)
 
 
 async def _pixels(job: Job, content_key: str, context: PipelineContext) -> bytes | None:
@@ -45,8 +45,8 @@ async def read_metadata_again(job: Job, context: PipelineContext) -> IndexedPhot
     content_key, metadata, stamp = await context.photos.read_metadata(job.file.path)
     if content_key != job.content_key:
         return await index_photo(job, context)
-    known = await asyncio.to_thread(context.catalogue.known, content_key)
-    metadata = with_own_words(metadata, known)
+    known = await asyncio.to_thread(context.catalogue.known_photo, content_key)
+    metadata = recognise_machine_caption(metadata, known)
     photo = IndexedPhoto(content_key=content_key, metadata=metadata, stamp=stamp, caption=None)
     await asyncio.to_thread(context.catalogue.settle, job, photo)
     return photo
@@ -58,8 +58,8 @@ async def make_thumbnails_again(job: Job, context: PipelineContext) -> IndexedPh
     if reading.content_key != job.content_key:
         return await index_photo(job, context)
     await asyncio.to_thread(context.thumbnails.put_all, reading.content_key, reading.thumbnails.items())
-    known = await asyncio.to_thread(context.catalogue.known, reading.content_key)
-    metadata = with_own_words(reading.metadata, known)
+    known = await asyncio.to_thread(context.catalogue.known_photo, reading.content_key)
+    metadata = recognise_machine_caption(reading.metadata, known)
     photo = IndexedPhoto(content_key=reading.content_key, metadata=metadata, stamp=reading.stamp, caption=None)
     await asyncio.to_thread(context.catalogue.settle, job, photo)
     return photo
@@ -68,11 +68,11 @@ async def make_thumbnails_again(job: Job, context: PipelineContext) -> IndexedPh
 JOURNEYS: Mapping[JobKind, Callable[[Job, PipelineContext], Awaitable[IndexedPhoto | None]]] = MappingProxyType(
     {
         JobKind.INDEX: index_photo,
-        JobKind.CAPTION: caption_again,
+        JobKind.CAPTION: recaption_photo,
         JobKind.METADATA: read_metadata_again,
         JobKind.THUMBNAILS: make_thumbnails_again,
-        JobKind.WORDS: write_correction,
+        JobKind.WRITE_CAPTION: write_caption_job,
         JobKind.COMPLETE: complete_caption,
-        JobKind.WRITE: write_again,
+        JobKind.RETRY_WRITE: retry_write_job,
     }
 )

@@ -25,7 +25,7 @@ from indexer.model import (
     ThumbnailSize,
     Written,
     is_unsure,
-    with_own_words,
+    recognise_machine_caption,
 )
 from indexer.reasons import Reason, ReasonCode
 
@@ -49,11 +49,11 @@ async def index_photo(job: Job, context: PipelineContext) -> IndexedPhoto:
     if job.content_key is not None and (seen := await _only_metadata_changed(job, context)):
         return seen
     reading = await context.photos.read(job.file.path)
-    async with context.one_at_a_time(reading.content_key):
-        known = await asyncio.to_thread(context.catalogue.known, reading.content_key)
-        reading = replace(reading, metadata=with_own_words(reading.metadata, known))
+    async with context.lock_for(reading.content_key):
+        known = await asyncio.to_thread(context.catalogue.known_photo, reading.content_key)
+        reading = replace(reading, metadata=recognise_machine_caption(reading.metadata, known))
         await asyncio.to_thread(_keep_thumbnails, reading, context)
-        caption, look_model = _words_we_have(known, reading.metadata) or await _new_words(reading.pixels, context)
+        caption, tags_model = _words_we_have(known, reading.metadata) or await _new_words(reading.pixels, context)
         if _was_taken_out(job, reading.content_key, reading.metadata):
             written = Written(CaptionPlace.INDEX, reading.stamp, UNDONE)
         else:
@@ -61,7 +61,7 @@ async def index_photo(job: Job, context: PipelineContext) -> IndexedPhoto:
             held = reading.metadata.machine_caption is not None
             written = await _into_the_file(job, reading.metadata, words, reading.stamp, context, held=held)
         return await _settle(
-            job, reading.content_key, reading.metadata, caption, written, context, look_model=look_model
+            job, reading.content_key, reading.metadata, caption, written, context, tags_model=tags_model
         )
 
 
@@ -72,7 +72,7 @@ def _words_we_have(known: Photo | None, metadata: PhotoMetadata) -> tuple[Captio
     What a file keeps is the sentence, not the tags and the embedding: those are completed when nothing else waits.
     """
     if known is not None and known.machine is not None:
-        return known.machine, known.look_model
+        return known.machine, known.tags_model
     ours = metadata.machine_caption
     if ours is None:
         return None
@@ -92,16 +92,16 @@ async def _only_metadata_changed(job: Job, context: PipelineContext) -> IndexedP
     of ours is taken out where the model is not sure of what it says now.
     """
     content_key, metadata, stamp = await context.photos.read_metadata(job.file.path)
-    known = await asyncio.to_thread(context.catalogue.known, content_key)
+    known = await asyncio.to_thread(context.catalogue.known_photo, content_key)
     if content_key != job.content_key or known is None or known.machine is None:
         return None
-    metadata = with_own_words(metadata, known)
+    metadata = recognise_machine_caption(metadata, known)
     if await asyncio.to_thread(context.thumbnails.get, content_key, ThumbnailSize.GRID) is None:
         return None
     photo = IndexedPhoto(content_key=content_key, metadata=metadata, stamp=stamp, caption=None)
     if _was_taken_out(job, content_key, metadata):
-        photo = replace(photo, caption_place=CaptionPlace.INDEX, caption_reason=UNDONE, taken_out=True)
-    elif job.ours is not None and metadata.others_words is not None and metadata.correction is None:
+        photo = replace(photo, caption_place=CaptionPlace.INDEX, caption_reason=UNDONE, removed_on_purpose=True)
+    elif job.embed_state is not None and metadata.others_words is not None and metadata.correction is None:
         photo = replace(photo, caption_place=CaptionPlace.INDEX, caption_reason=PERSONS_WORDS)
     elif metadata.machine_caption is not None and known.correction is None and not known.wrong:
         photo = await _without_unsure_words(job, photo, known.machine, context)
@@ -113,7 +113,7 @@ async def _without_unsure_words(
     job: Job, photo: IndexedPhoto, caption: Caption, context: PipelineContext
 ) -> IndexedPhoto:
     """What a file has that holds words of the model's: the same, unless `caption` has to stay out of files."""
-    reason = withheld(caption, write_unsure=context.write_unsure)
+    reason = withhold_reason(caption, write_unsure=context.write_unsure)
     if reason is None or not context.write_captions or photo.metadata.person_caption is not None:
         return photo
     written = await _withdraw(job, photo.metadata, photo.stamp, reason, context)
@@ -129,7 +129,7 @@ async def _without_unsure_words(
     )
 
 
-def withheld(caption: Caption, *, write_unsure: bool) -> Reason | None:
+def withhold_reason(caption: Caption, *, write_unsure: bool) -> Reason | None:
     """Why a sentence of the model's stays out of files, as `caption_reason` says it; None where it may go in."""
     if not caption.text:
         return NOTHING_SEEN
@@ -142,7 +142,7 @@ def _was_taken_out(job: Job, content_key: str, metadata: PhotoMetadata) -> bool:
     Of a copy, which never had them, that says nothing.
     """
     left = (metadata.machine_caption, metadata.person_caption)
-    held = job.ours not in {None, EmbedState.WITHDRAWING}
+    held = job.embed_state not in {None, EmbedState.WITHDRAWING}
     return job.content_key == content_key and held and left == (None, None)
 
 
@@ -177,15 +177,15 @@ async def _settle(
     written: Written,
     context: PipelineContext,
     *,
-    look_model: str | None = "",
+    tags_model: str | None = "",
 ) -> IndexedPhoto:
     metadata = _left_of(metadata, written)
     photo = IndexedPhoto(content_key, metadata, written.stamp, caption, written.place, written.reason)
     photo = replace(
         photo,
-        taken_out=written.reason == UNDONE,
+        removed_on_purpose=written.reason == UNDONE,
         withdrawn=written.withdrawn,
-        look_model=look_model,
+        tags_model=tags_model,
         obstacle=written.obstacle,
     )
     await asyncio.to_thread(context.catalogue.settle, job, photo)
@@ -210,7 +210,7 @@ async def _into_the_file(
     if isinstance(words, Caption):
         if metadata.person_caption is not None:
             return Written(CaptionPlace.INDEX, stamp, PERSONS_WORDS)
-        if (reason := withheld(words, write_unsure=context.write_unsure)) is not None:
+        if (reason := withhold_reason(words, write_unsure=context.write_unsure)) is not None:
             return await _withdraw(job, metadata, stamp, reason, context) if held else _left_out(stamp, reason)
         if metadata.machine_caption is not None and not metadata.marked and metadata.machine_caption.text == words.text:
             return Written(CaptionPlace.XMP, stamp)  # they stand there, without the mark that would let us change them
@@ -227,7 +227,7 @@ async def _withdraw(
 ) -> Written:
     """Takes an older sentence of the model's out of a file, by `metadata` also one without its marks; where that can't
     be done, the reason says so, and the file keeps what it has. Raises `PhotoVanished`."""
-    await asyncio.to_thread(context.catalogue.corrections.note_withdrawing, job)
+    await asyncio.to_thread(context.catalogue.corrections.record_withdrawal, job)
     ours = metadata.machine_caption
     vouched = [ours.text] if ours is not None else []
     try:
@@ -245,12 +245,12 @@ def _left_of(metadata: PhotoMetadata, written: Written) -> PhotoMetadata:
     return replace(metadata, machine_caption=None, marked=False) if written.withdrawn else metadata
 
 
-async def caption_again(job: Job, context: PipelineContext) -> IndexedPhoto:
+async def recaption_photo(job: Job, context: PipelineContext) -> IndexedPhoto:
     """A newer model's words, from the cached screen thumbnail; the file is opened only to write them into it."""
     known, webp = await asyncio.to_thread(_stored, job, context)
     if known is None or webp is None:
         return await _caption_from_the_file(job, context)
-    async with context.one_at_a_time(known.id):
+    async with context.lock_for(known.id):
         caption = await _newest_caption(known.id, webp, context)
         written = await _into_the_file_again(job, known, caption, context)
         photo = IndexedPhoto(
@@ -274,9 +274,9 @@ async def _into_the_file_again(job: Job, known: Photo, caption: Caption, context
         place, why = (file or known).caption_place, (file or known).caption_reason
         obstacle = file.obstacle if file is not None else None
         return Written(place or CaptionPlace.INDEX, job.file.stamp, why, obstacle=obstacle)
-    if known.caption_reason == UNDONE or job.ours is EmbedState.REMOVED:
+    if known.caption_reason == UNDONE or job.embed_state is EmbedState.REMOVED:
         return Written(CaptionPlace.INDEX, job.file.stamp, UNDONE)
-    words, held = _believed(known, caption), job.ours in {EmbedState.PRESENT, EmbedState.WITHDRAWING}
+    words, held = _believed(known, caption), job.embed_state in {EmbedState.PRESENT, EmbedState.WITHDRAWING}
     try:
         return await _into_the_file(job, known.metadata, words, job.file.stamp, context, held=held)
     except PhotoVanished as vanished:  # an unplugged disk: the index has the words all the same
@@ -286,32 +286,32 @@ async def _into_the_file_again(job: Job, known: Photo, caption: Caption, context
 def _stored(job: Job, context: PipelineContext) -> tuple[Photo | None, bytes | None]:
     if job.content_key is None:
         return None, None
-    return context.catalogue.known(job.content_key), context.thumbnails.get(job.content_key, ThumbnailSize.SCREEN)
+    return context.catalogue.known_photo(job.content_key), context.thumbnails.get(job.content_key, ThumbnailSize.SCREEN)
 
 
 async def _newest_caption(content_key: str, webp: bytes, context: PipelineContext) -> Caption:
     """A photo of several files has a job for each; the model looks at it once."""
-    known = await asyncio.to_thread(context.catalogue.known, content_key)
+    known = await asyncio.to_thread(context.catalogue.known_photo, content_key)
     machine, model = (known.machine, context.captioner.model) if known is not None else (None, "")
-    if known is not None and machine is not None and machine.model == known.look_model == model:
+    if known is not None and machine is not None and machine.model == known.tags_model == model:
         return machine
     return await context.captioner.caption(await context.photos.pixels_of(webp))
 
 
 async def _caption_from_the_file(job: Job, context: PipelineContext) -> IndexedPhoto:
     reading = await context.photos.read(job.file.path)
-    async with context.one_at_a_time(reading.content_key):
+    async with context.lock_for(reading.content_key):
         await asyncio.to_thread(_keep_thumbnails, reading, context)
         caption = await context.captioner.caption(reading.pixels)
-        known = await asyncio.to_thread(context.catalogue.known, reading.content_key)
-        reading = replace(reading, metadata=with_own_words(reading.metadata, known))
+        known = await asyncio.to_thread(context.catalogue.known_photo, reading.content_key)
+        reading = replace(reading, metadata=recognise_machine_caption(reading.metadata, known))
         words = _correction(known, reading.metadata) or _believed(known, caption)
         held = reading.metadata.machine_caption is not None
         written = await _into_the_file(job, reading.metadata, words, reading.stamp, context, held=held)
         return await _settle(job, reading.content_key, reading.metadata, caption, written, context)
 
 
-async def write_correction(job: Job, context: PipelineContext) -> IndexedPhoto:
+async def write_caption_job(job: Job, context: PipelineContext) -> IndexedPhoto:
     """Puts the words that the catalogue has for a photo into one of its files: the correction that somebody typed on
     the page, or, where that was taken back, what was there before it. What was marked as wrong is taken out.
 
@@ -319,10 +319,10 @@ async def write_correction(job: Job, context: PipelineContext) -> IndexedPhoto:
     (see `catalogue.corrections.resolve_correction`).
     """
     content_key, metadata, stamp = await context.photos.read_metadata(job.file.path)
-    async with context.one_at_a_time(content_key):
-        known = await asyncio.to_thread(context.catalogue.known, content_key)
+    async with context.lock_for(content_key):
+        known = await asyncio.to_thread(context.catalogue.known_photo, content_key)
         if known is not None and content_key == job.content_key:
-            metadata = with_own_words(metadata, known)
+            metadata = recognise_machine_caption(metadata, known)
             correction = _typed(known)
             if correction is None:
                 photo = await _without_the_correction(job, known, metadata, stamp, context)
@@ -354,8 +354,8 @@ async def _without_the_correction(
     photo = IndexedPhoto(known.id, metadata, stamp, None, CaptionPlace.INDEX, CAPTIONS_OFF)
     if not context.write_captions:
         photo = replace(photo, obstacle=Obstacle.SETTING_OFF)
-    if job.ours in {EmbedState.CORRECTION_ONLY, EmbedState.REMOVED}:
-        photo = replace(photo, caption_reason=UNDONE, taken_out=True, obstacle=None)
+    if job.embed_state in {EmbedState.CORRECTION_ONLY, EmbedState.REMOVED}:
+        photo = replace(photo, caption_reason=UNDONE, removed_on_purpose=True, obstacle=None)
     elif metadata.others_words is not None:
         photo = replace(photo, caption_reason=PERSONS_WORDS, obstacle=None)
     elif context.write_captions and known.wrong:
@@ -376,25 +376,25 @@ async def _without_the_correction(
 
 
 def _withheld_words(known: Photo, context: PipelineContext) -> Reason | None:
-    return withheld(known.machine, write_unsure=context.write_unsure) if known.machine is not None else None
+    return withhold_reason(known.machine, write_unsure=context.write_unsure) if known.machine is not None else None
 
 
 async def _undone(job: Job, photo: IndexedPhoto, context: PipelineContext) -> IndexedPhoto:
     """The file without words of ours; where they can't be taken out, the reason says so."""
     undone = await context.photos.undo_caption(job.file.path)
     if not undone.restored:
-        return replace(photo, caption_reason=undone.reason, taken_out=False, obstacle=undone.obstacle)
+        return replace(photo, caption_reason=undone.reason, removed_on_purpose=False, obstacle=undone.obstacle)
     words = photo.metadata.others_words
     bare = replace(photo.metadata, person_caption=words, machine_caption=None, correction=None, overruled=None)
     return replace(photo, metadata=bare, stamp=undone.stamp or photo.stamp)
 
 
-async def write_again(job: Job, context: PipelineContext) -> IndexedPhoto:
+async def retry_write_job(job: Job, context: PipelineContext) -> IndexedPhoto:
     """Puts the words that the catalogue has into a file that an obstacle kept them out of. Nothing is decoded, nothing
     is captioned, unless the file shows another photo by now."""
     content_key, metadata, stamp = await context.photos.read_metadata(job.file.path)
-    async with context.one_at_a_time(content_key):
-        known = await asyncio.to_thread(context.catalogue.known, content_key)
+    async with context.lock_for(content_key):
+        known = await asyncio.to_thread(context.catalogue.known_photo, content_key)
         if known is not None and content_key == job.content_key and (known.machine or known.correction):
             if _was_taken_out(job, content_key, metadata):
                 written = Written(CaptionPlace.INDEX, stamp, UNDONE)

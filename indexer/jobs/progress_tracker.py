@@ -24,7 +24,7 @@ class ProgressTracker:
         self,
         catalogue: Catalogue,
         *,
-        walking: Callable[[], bool],
+        scanning: Callable[[], bool],
         problems: Callable[[], tuple[Message | Reason | str, ...]],
         later: Callable[[], int] = lambda: 0,
         unreadable: Callable[[], int] = lambda: 0,
@@ -33,26 +33,26 @@ class ProgressTracker:
         the last walks could not read."""
         self._unreadable = unreadable
         self._catalogue = catalogue
-        self._walking = walking
+        self._scanning = scanning
         self._problems = problems
         self._later = later
         self._counts: Counts | None = None
         self._done_then = 0
-        self._outdated = asyncio.Event()
+        self._invalidated = asyncio.Event()
         self.meter = Meter()
         self.stopping = False
         self.waiting = False
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """A run begins."""
         self.stopping = False
         self.meter.start()
 
-    def outdate(self) -> None:
+    def invalidate(self) -> None:
         """There is new work: what was counted last says nothing of it, and is counted again."""
-        self._outdated.set()
+        self._invalidated.set()
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         """Counts again and again, until cancelled."""
         clock = asyncio.get_running_loop().time
         while True:
@@ -60,11 +60,11 @@ class ProgressTracker:
             await self.count()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(_PULSE_S, _REST * (clock() - began))):
-                    await self._outdated.wait()
+                    await self._invalidated.wait()
 
     async def count(self) -> None:
         """Asks the catalogue now."""
-        self._outdated.clear()
+        self._invalidated.clear()
         done_then = self.meter.done
         self._counts = await asyncio.to_thread(self._catalogue.counts)
         self._done_then = done_then
@@ -73,7 +73,7 @@ class ProgressTracker:
 
     def progress(self) -> Progress:
         """How far it is; costs nothing."""
-        counts, meter, walking = self._counts, self.meter, self._walking()
+        counts, meter, walking = self._counts, self.meter, self._scanning()
         if counts is None:
             return Progress(phase=Phase.WAITING if self.waiting else Phase.STARTING, problems=self._problems())
         queued = max(0, counts.queued - (meter.done - self._done_then)) + self._later()
@@ -96,6 +96,6 @@ class ProgressTracker:
             return Phase.WAITING
         if queued:
             return Phase.INDEXING
-        if walking or self._outdated.is_set():
+        if walking or self._invalidated.is_set():
             return Phase.WALKING
         return Phase.SEARCH if unpushed else Phase.IDLE

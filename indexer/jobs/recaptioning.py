@@ -59,14 +59,14 @@ class RecaptionScheduler:
         """Until cancelled."""
         while True:
             self._changed.clear()
-            await self.look()
+            await self.enqueue_next()
             try:
                 async with asyncio.timeout(min(_LONGEST_SLEEP_S, self._hours.seconds_to_begin(self._clock()))):
                     await self._changed.wait()
             except TimeoutError:
                 continue  # the hours begin, or it is time to look at the clock
 
-    async def look(self) -> None:
+    async def enqueue_next(self) -> None:
         """Queues the next portion where it is time for it and nothing else waits."""
         if not self._hours.contains(self._clock()):
             if self.remaining:
@@ -80,7 +80,7 @@ class RecaptionScheduler:
         if self._catalogue.queue.queued():
             return 0
         number = self._catalogue.queue.enqueue_other_models(self._model, limit=self._portion)
-        remaining = self._catalogue.queue.waiting_for_model(self._model)
+        remaining = self._catalogue.queue.count_by_other_models(self._model)
         if number and not self.remaining:
             log.info("%d more photos are described again by %s, %s", remaining, self._model, self._hours)
         self.remaining = remaining

@@ -42,7 +42,7 @@ def enqueue_captions(catalogue: Catalogue, model: str) -> QueuedCaptions:
     """Queues whatever has no caption by `model`, and corrections that could not be written."""
     before = catalogue.queue.queued(JobKind.CAPTION)
     captions = catalogue.queue.enqueue_all(JobKind.CAPTION, model=model)
-    return QueuedCaptions(captions, before, catalogue.queue.enqueue_all(JobKind.WORDS))
+    return QueuedCaptions(captions, before, catalogue.queue.enqueue_all(JobKind.WRITE_CAPTION))
 
 
 def enqueue(wanted: Rebuild, settings: Settings, storage: Storage) -> str:
@@ -72,7 +72,7 @@ def enqueue(wanted: Rebuild, settings: Settings, storage: Storage) -> str:
     return "queued: " + ", ".join(told)
 
 
-def recaptioning_hint(settings: Settings) -> str:
+def recaption_hint(settings: Settings) -> str:
     """What to do about photos that another model has described."""
     command = "recollect reindex --captions"
     if not settings.recaption_hours:

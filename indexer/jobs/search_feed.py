@@ -99,7 +99,7 @@ class FeedSteps:
         self._turn = threading.Lock()
         self._prepared = False
         self._complete = False  # everything was pushed and counted, and nothing has been pushed since
-        self._doubted = False  # the number of photos was wrong at the last look
+        self._count_was_wrong = False  # the number of photos was wrong at the last look
 
     def step(self, cancelled: threading.Event | None = None) -> int:
         """Makes search agree with the catalogue by one batch more, and gives its size; 0: it agrees.
@@ -143,8 +143,8 @@ class FeedSteps:
         )
 
     def _compare(self, position: str, cancelled: threading.Event) -> int:
-        found = self._catalogue.outbox.reconcile(_until(cancelled, self._search.held()), self._search.delete)
-        self._catalogue.outbox.remember_position(position)
+        found = self._catalogue.outbox.reconcile(_until_cancelled(cancelled, self._search.held()), self._search.delete)
+        self._catalogue.outbox.store_position(position)
         self._complete = False
         if found:
             log.info("search holds something else than the catalogue, which is mended: %s", found)
@@ -182,9 +182,9 @@ class FeedSteps:
         """
         wanted, counted = self._catalogue.outbox.pushed(), self._search.count()
         if wanted != counted:
-            self._catalogue.outbox.remember_position("")
-            differing = 0 if self._doubted else self._compare_if_moved(cancelled)
-            self._doubted = bool(differing)
+            self._catalogue.outbox.store_position("")
+            differing = 0 if self._count_was_wrong else self._compare_if_moved(cancelled)
+            self._count_was_wrong = bool(differing)
             if not differing:
                 raise SearchError(
                     Message(
@@ -193,11 +193,11 @@ class FeedSteps:
                 )
             return differing
         self._search.complete()
-        self._complete, self._doubted = True, False
+        self._complete, self._count_was_wrong = True, False
         return self._compare_if_moved(cancelled)
 
 
-def _until(cancelled: threading.Event, held: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+def _until_cancelled(cancelled: threading.Event, held: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
     """`held` until nobody waits for it any more. Raises `SearchError` then."""
     for item in held:
         if cancelled.is_set():

@@ -42,22 +42,22 @@ class Maintenance:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await self.look()
+            await self.check_derived()
             if self._checked_at is None or time.monotonic() - self._checked_at > _CHECK_S:
                 await asyncio.to_thread(self._check, _MOST_AT_START_BYTES if self._checked_at is None else None)
                 self._checked_at = time.monotonic()
-                await self.look()
+                await self.check_derived()
             await asyncio.sleep(self._look_s)
 
-    async def look(self) -> None:
+    async def check_derived(self) -> None:
         """Queues the thumbnails that photos lack, and sees whether the catalogue is still there."""
-        if await asyncio.to_thread(self._look):
+        if await asyncio.to_thread(self._queue_lost_thumbnails):
             self._changed()
 
-    def _look(self) -> int:
-        self._look_at_catalogue()
+    def _queue_lost_thumbnails(self) -> int:
+        self._check_catalogue()
         catalogue, thumbnails = self._storage.catalogue, self._storage.thumbnails
-        renewed = thumbnails.look()
+        renewed = thumbnails.recreate_if_lost()
         due = self._compared_at is None or time.monotonic() - self._compared_at > _COMPARE_S
         if not renewed and not due and min(thumbnails.sizes().values()) >= catalogue.counts().photos:
             return 0
@@ -70,9 +70,9 @@ class Maintenance:
             log.info("%d photos have lost their thumbnails, which are made again", queued)
         return queued
 
-    def _look_at_catalogue(self) -> None:
+    def _check_catalogue(self) -> None:
         before = self.problem
-        self.problem = self._storage.catalogue.trouble()
+        self.problem = self._storage.catalogue.problem()
         if self.problem is not None and self.problem != before:
             log.error("%s", self.problem)
 

@@ -19,11 +19,11 @@ from indexer.scanning.crawl_rules import NOMEDIA, CrawlRules
 from indexer.scanning.crawler import Crawl
 
 #: What a look sees of a path: mode, mtime_ns, size, inode; None where nothing is there.
-_Sight = tuple[int, int, int, int] | None
+_PathState = tuple[int, int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class NotedChanges:
     """What came of looking: how many files were new, changed, moved or gone, and whether only a scan can tell more."""
 
     noted: int = 0
@@ -40,31 +40,31 @@ class PathDebouncer:
         self._catalogue = catalogue
         self._rules = rules
         self._steady_s = steady_s
-        self._seen: dict[bytes, _Sight] = {}
+        self._seen: dict[bytes, _PathState] = {}
         self._unseen: set[bytes] = set()
         self._due = 0.0
         self._scan_wanted = False
 
-    def reported(self, paths: Iterable[str | bytes]) -> None:
+    def add(self, paths: Iterable[str | bytes]) -> None:
         """Something happened to these absolute paths."""
         for path in paths:
             relative = os.path.relpath(os.fsencode(path), self._base)
             if relative == b"." or relative.startswith(b"../"):
                 self._scan_wanted |= relative == b"." and is_gone(self._base)
-            elif self._matters(relative):
+            elif self._is_relevant(relative):
                 self._unseen.add(relative)
 
-    def look(self) -> Look:
+    def poll(self) -> NotedChanges:
         """Looks at every pending path, at most every `steady_s`, and notes those that have not changed since."""
         if (not self._unseen and not self._seen) or time.monotonic() < self._due:
             return self._result(0)
         self._due = time.monotonic() + self._steady_s
         unseen, self._unseen = self._unseen, set()
         before, self._seen = self._seen, {}
-        steady: dict[bytes, _Sight] = {}
+        steady: dict[bytes, _PathState] = {}
         for relative in before.keys() | unseen:
             try:
-                sight = self._sight(relative)
+                sight = self._path_state(relative)
             except OSError:
                 self._scan_wanted = True  # it can't be looked at, which a scan records; that is not to be gone
                 continue
@@ -75,11 +75,11 @@ class PathDebouncer:
                 self._seen[relative] = sight
         return self._result(self._note(steady))
 
-    def _result(self, noted: int) -> Look:
+    def _result(self, noted: int) -> NotedChanges:
         scan_wanted, self._scan_wanted = self._scan_wanted, False
-        return Look(noted, scan_wanted)
+        return NotedChanges(noted, scan_wanted)
 
-    def _matters(self, relative: bytes) -> bool:
+    def _is_relevant(self, relative: bytes) -> bool:
         """Photos, sidecars, `.nomedia`, and whatever may be or have been a folder."""
         folder, name = os.path.split(relative)
         if not self._rules.reaches(folder):
@@ -88,7 +88,7 @@ class PathDebouncer:
             return True
         return not name.startswith(b".")
 
-    def _sight(self, relative: bytes) -> _Sight:
+    def _path_state(self, relative: bytes) -> _PathState:
         """Raises `OSError` where it can't be looked at."""
         try:
             status = os.stat(os.path.join(self._base, relative))
@@ -96,7 +96,7 @@ class PathDebouncer:
             return None
         return status.st_mode, status.st_mtime_ns, status.st_size, status.st_ino
 
-    def _note(self, steady: dict[bytes, _Sight]) -> int:
+    def _note(self, steady: dict[bytes, _PathState]) -> int:
         if not os.path.isdir(self._base):  # noqa: PTH112 - bytes
             self._scan_wanted = True  # an unplugged disk: the scan holds its losses back
             return 0
@@ -136,7 +136,7 @@ class PathDebouncer:
     def _note_gone(self, gone: list[bytes]) -> int:
         if not gone:
             return 0
-        outcome = self._catalogue.scans.note_all_gone(self._root, [self._root / os.fsdecode(path) for path in gone])
+        outcome = self._catalogue.scans.note_missing(self._root, [self._root / os.fsdecode(path) for path in gone])
         self._scan_wanted |= outcome.held_back is not None
         return outcome.missing
 

@@ -18,7 +18,7 @@ from indexer.settings import Settings
 _PORTION = 1000
 
 #: Obstacles that the file system tells of, without a try.
-_TOLD = frozenset({Obstacle.RIGHTS, Obstacle.SPACE, Obstacle.OWNER, Obstacle.LINKS})
+_VISIBLE_OBSTACLES = frozenset({Obstacle.RIGHTS, Obstacle.SPACE, Obstacle.OWNER, Obstacle.LINKS})
 
 
 def retryable_obstacles(settings: Settings) -> frozenset[Obstacle]:
@@ -34,23 +34,25 @@ def retryable_obstacles(settings: Settings) -> frozenset[Obstacle]:
 def retry_below(catalogue: Catalogue, settings: Settings, root: Path) -> int:
     """Queues what may be done now below a root that was scanned; returns how many jobs that are."""
     # A disk that was pulled out while its photos were being read is back: they are not to blame.
-    vanished = catalogue.retries.set_aside_as(FailureKind.VANISHED, root)
-    number = catalogue.retries.try_again([one.id for one in vanished])
+    vanished = catalogue.retries.set_aside_below(FailureKind.VANISHED, root)
+    number = catalogue.retries.retry([one.id for one in vanished])
     return number + _retry(catalogue, settings, root, retryable_obstacles(settings))
 
 
 def retry_between_scans(catalogue: Catalogue, settings: Settings, root: Path) -> int:
     """As `retry_below`, of what the file system tells without a try: rights, room, owner, links. Where none of that has
     changed nothing is queued, however often it is called."""
-    return _retry(catalogue, settings, root, retryable_obstacles(settings) & _TOLD)
+    return _retry(catalogue, settings, root, retryable_obstacles(settings) & _VISIBLE_OBSTACLES)
 
 
 def _retry(catalogue: Catalogue, settings: Settings, root: Path, obstacles: frozenset[Obstacle]) -> int:
-    denied = [one for one in catalogue.retries.set_aside_as(FailureKind.DENIED, root) if _can_be_opened(one.file.path)]
-    number = catalogue.retries.try_again([one.id for one in denied])
+    denied = [
+        one for one in catalogue.retries.set_aside_below(FailureKind.DENIED, root) if _can_be_opened(one.file.path)
+    ]
+    number = catalogue.retries.retry([one.id for one in denied])
     probe = _Probe(settings.sidecar_dir)
     for blocked in _pages(catalogue, root, obstacles):
-        number += catalogue.retries.enqueue_writes([one.id for one in blocked if probe.may_be_gone(one)])
+        number += catalogue.retries.enqueue_writes([one.id for one in blocked if probe.may_have_ended(one)])
     return number
 
 
@@ -69,11 +71,11 @@ class _Probe:
         self._writable = cache(_is_writable)
         self._room_bytes = cache(_room_bytes)
 
-    def may_be_gone(self, blocked: BlockedFile) -> bool:
+    def may_have_ended(self, blocked: BlockedFile) -> bool:
         """True, too, where only a try can tell."""
         folder = os.path.dirname(blocked.path)  # noqa: PTH120 - bytes
         if blocked.obstacle is Obstacle.RIGHTS:
-            return any(map(self._writable, self._places(blocked, folder))) and _may(blocked.path, os.R_OK)
+            return any(map(self._writable, self._places(blocked, folder))) and _has_access(blocked.path, os.R_OK)
         if blocked.obstacle is Obstacle.SPACE:
             return any(self._room_bytes(place) > blocked.size for place in self._places(blocked, folder))
         if blocked.obstacle is Obstacle.OWNER:
@@ -97,10 +99,10 @@ def _is_writable(folder: bytes) -> bool:
     """Of a folder that is not there yet, the one above it counts."""
     while not os.path.lexists(folder) and folder != b"/":
         folder = os.path.dirname(folder)  # noqa: PTH120 - bytes
-    return _may(folder, os.W_OK | os.X_OK)
+    return _has_access(folder, os.W_OK | os.X_OK)
 
 
-def _may(path: bytes, mode: int) -> bool:
+def _has_access(path: bytes, mode: int) -> bool:
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 

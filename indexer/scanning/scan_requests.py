@@ -26,10 +26,10 @@ class ScanRequestHandler:
 
     async def run(self) -> None:
         """Until cancelled."""
-        await asyncio.to_thread(self._catalogue.scan_requests.drop_done_scan_requests)
+        await asyncio.to_thread(self._catalogue.scan_requests.remove_done)
         async with asyncio.TaskGroup() as group:
             while True:
-                asked = await asyncio.to_thread(self._catalogue.scan_requests.scan_requests)
+                asked = await asyncio.to_thread(self._catalogue.scan_requests.pending)
                 for request in asked:
                     if not request.done and request.id not in self._in_hand:
                         self._in_hand[request.id] = group.create_task(self._scan(request))
@@ -41,22 +41,22 @@ class ScanRequestHandler:
         done_before = self._progress().done
         scan = asyncio.create_task(self._scheduler.scan_now(request.roots))
         try:
-            while not scan.done() or await self._to_do(request):
-                await self._tell(request, done_before, over=False)
+            while not scan.done() or await self._count_open_jobs(request):
+                await self._report(request, done_before, over=False)
                 await asyncio.wait({scan}, timeout=POLL_S)
                 if scan.done():
                     await asyncio.sleep(POLL_S / 4)
             await scan
         finally:
             scan.cancel()
-        await self._tell(request, done_before, over=True)
+        await self._report(request, done_before, over=True)
 
-    async def _to_do(self, request: ScanRequest) -> int:
-        return await asyncio.to_thread(self._catalogue.scan_requests.found_and_queued, request.roots)
+    async def _count_open_jobs(self, request: ScanRequest) -> int:
+        return await asyncio.to_thread(self._catalogue.scan_requests.count_jobs, request.roots)
 
-    async def _tell(self, request: ScanRequest, done_before: int, *, over: bool) -> None:
+    async def _report(self, request: ScanRequest, done_before: int, *, over: bool) -> None:
         counts = await asyncio.to_thread(self._catalogue.counts)
-        queued = await self._to_do(request)
+        queued = await self._count_open_jobs(request)
         now = self._progress()
         told = replace(
             now,
@@ -66,4 +66,4 @@ class ScanRequestHandler:
             walking=not over and now.walking,
             problems=self._scheduler.problems_of(request.roots),
         )
-        await asyncio.to_thread(self._catalogue.scan_requests.note_scan, request.id, told.to_json(), done=over)
+        await asyncio.to_thread(self._catalogue.scan_requests.update, request.id, told.to_json(), done=over)

@@ -17,7 +17,7 @@ from indexer.atomic.temporary import STALE_S, sweep
 from indexer.catalogue import Catalogue
 from indexer.catalogue.found import FoundBatch
 from indexer.catalogue.scans import NoteCounts
-from indexer.file_errors import can_be_looked_at, unreadable_reason
+from indexer.file_errors import is_readable, unreadable_reason
 from indexer.formats.extensions import EXTENSIONS
 from indexer.reasons import Reason
 from indexer.scanning.crawl_rules import CrawlRules
@@ -68,13 +68,13 @@ class ScanScheduler:
         self._settings = settings
         self._catalogue = catalogue
         self._changed = changed
-        self._roots = {root: self._round(root) for root in outermost(roots)}
+        self._roots = {root: self._new_scanner(root) for root in outermost(roots)}
         self._group: asyncio.TaskGroup | None = None
 
     @property
-    def walking(self) -> bool:
+    def scanning(self) -> bool:
         """Whether a root is being scanned."""
-        return any(one.walking for one in self._roots.values())
+        return any(one.scanning for one in self._roots.values())
 
     @property
     def problems(self) -> tuple[Reason, ...]:
@@ -93,12 +93,12 @@ class ScanScheduler:
 
     async def scan_all(self) -> None:
         """One scan of every root, side by side: a disk that answers slowly holds up no other."""
-        await asyncio.to_thread(self._catalogue.retries.try_again_what_is_due)
+        await asyncio.to_thread(self._catalogue.retries.retry_due)
         async with asyncio.TaskGroup() as scans:
             for one in self._roots.values():
                 scans.create_task(one.scan())
 
-    async def go_on(self) -> None:
+    async def run(self) -> None:
         """Watches, and scans again every `rescan_s`, when the watcher asks for it, when another file system stands in a
         root's place, and when somebody does (`scan_now`), until cancelled."""
         await asyncio.to_thread(self._catalogue.scans.forget_old_reasons, list(self._roots))
@@ -106,7 +106,7 @@ class ScanScheduler:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 for one in self._roots.values():
-                    group.create_task(one.go_on())
+                    group.create_task(one.run())
                 await self._retry_what_is_due()
         finally:
             self._group = None
@@ -119,18 +119,18 @@ class ScanScheduler:
             for one in chosen:
                 scans.create_task(one.scan_now())
 
-    def ask_for_scan(self) -> None:
+    def request_scan(self) -> None:
         """As `scan_now` for all roots, and waits for nothing."""
         for one in self._roots.values():
-            one.ask_for_scan()
+            one.request_scan()
 
     async def _retry_what_is_due(self) -> None:
         while True:
-            if await asyncio.to_thread(self._catalogue.retries.try_again_what_is_due):
+            if await asyncio.to_thread(self._catalogue.retries.retry_due):
                 self._changed()
             await asyncio.sleep(RETRY_S)
 
-    def _round(self, root: Path) -> RootScanner:
+    def _new_scanner(self, root: Path) -> RootScanner:
         return RootScanner(
             root,
             self._settings,
@@ -150,9 +150,9 @@ class ScanScheduler:
         return None
 
     def _add(self, root: Path) -> RootScanner:
-        self._roots[root] = one = self._round(root)
+        self._roots[root] = one = self._new_scanner(root)
         if self._group is not None:
-            self._group.create_task(one.go_on())
+            self._group.create_task(one.run())
         return one
 
 
@@ -179,25 +179,25 @@ class RootScanner:
         # For what asks the root's disk: one that does not answer holds up its own root alone.
         self._disk = ThreadPoolExecutor(2, thread_name_prefix="disk")
         self._obstacles_s = obstacles_s
-        self._asked = asyncio.Event()
+        self._scan_requested = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._took_s = 0.0
         self._tried_again: frozenset[bytes] = frozenset()  # unreadable places that a scan was asked for already
         self._can_be_watched = False  # folders that a watch did not reach can be read now
         self.unreadable: Mapping[bytes, str] = {}
-        self.walking = False
+        self.scanning = False
         self.held_back: Reason | None = None
 
     async def scan(self) -> None:
         """One scan of the whole root."""
         clock = asyncio.get_running_loop().time
-        self._asked.clear()
+        self._scan_requested.clear()
         waiting, self._waiting = self._waiting, []
-        began, self.walking = clock(), True
+        began, self.scanning = clock(), True
         try:
             await self._scan()
         finally:
-            self.walking, self._took_s = False, clock() - began
+            self.scanning, self._took_s = False, clock() - began
             for one in waiting:
                 if not one.done():
                     one.set_result(None)
@@ -206,14 +206,14 @@ class RootScanner:
         """Returns when a scan is over that began after this was called."""
         over = asyncio.get_running_loop().create_future()
         self._waiting.append(over)
-        self.ask_for_scan()
+        self.request_scan()
         await over
 
-    def ask_for_scan(self) -> None:
+    def request_scan(self) -> None:
         """The next scan begins at once, or when the one that is under way is over."""
-        self._asked.set()
+        self._scan_requested.set()
 
-    async def go_on(self) -> None:
+    async def run(self) -> None:
         """Scans again and again, until cancelled."""
         settings = self._settings
         rules = CrawlRules(include=settings.include, exclude=settings.exclude, extensions=EXTENSIONS)
@@ -229,8 +229,8 @@ class RootScanner:
                     watcher.scan_wanted.clear()
                     await self.scan()
                     if self._can_be_watched and settings.watch:
-                        await watcher.watch_anew()
-                        self.ask_for_scan()  # for what came before the watch stood
+                        await watcher.restart_watch()
+                        self.request_scan()  # for what came before the watch stood
                     self._can_be_watched = False
                     await self._until_next(watcher)
         finally:
@@ -241,7 +241,7 @@ class RootScanner:
         pause_s = watcher.rescan_s(self._settings.rescan_s) or None
         if self.held_back is not None and self._took_s < _LITTLE_S:
             pause_s = min(pause_s or _HELD_BACK_S, _HELD_BACK_S)
-        reasons = [asyncio.ensure_future(self._asked.wait()), asyncio.ensure_future(_wanted_again(watcher))]
+        reasons = [asyncio.ensure_future(self._scan_requested.wait()), asyncio.ensure_future(_next_request(watcher))]
         try:
             await asyncio.wait(reasons, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -258,9 +258,9 @@ class RootScanner:
             if before is not None and now != before:
                 log.info("%s: another folder or file system stands there now", self._root)
                 if self._settings.watch:
-                    await watcher.watch_anew()
+                    await watcher.restart_watch()
                 watcher.scan_wanted.set()
-                self._asked.set()
+                self._scan_requested.set()
             before = now
             await asyncio.sleep(self._presence_s)
 
@@ -271,22 +271,22 @@ class RootScanner:
             pause_s = self._obstacles_s
             while True:
                 await asyncio.sleep(pause_s)
-                if self.walking or self.held_back is not None:
+                if self.scanning or self.held_back is not None:
                     continue
                 began = loop.time()
-                readable, again = await loop.run_in_executor(thread, self._look_at_obstacles)
+                readable, again = await loop.run_in_executor(thread, self._retry_blocked)
                 pause_s = max(self._obstacles_s, _OBSTACLES_SHARE * (loop.time() - began))
                 if readable - self._tried_again:
-                    self.ask_for_scan()
+                    self.request_scan()
                 self._tried_again = readable
                 if again:
                     log.info("%s: %d files are tried again, what was in their way is gone", self._root, again)
                     self._changed()
 
-    def _look_at_obstacles(self) -> tuple[frozenset[bytes], int]:
+    def _retry_blocked(self) -> tuple[frozenset[bytes], int]:
         """Places that can be looked at now though the last scan could not; how many jobs were queued."""
         base = os.fsencode(self._root)
-        readable = frozenset(place for place in self.unreadable if can_be_looked_at(os.path.join(base, place)))  # noqa: PTH118 - bytes
+        readable = frozenset(place for place in self.unreadable if is_readable(os.path.join(base, place)))  # noqa: PTH118 - bytes
         return readable, retry_between_scans(self._catalogue, self._settings, self._root)
 
     async def _scan(self) -> None:
@@ -303,8 +303,8 @@ class RootScanner:
                 if noted.new or noted.changed or noted.moved:
                     self._changed()
         outcome = await asyncio.to_thread(self._catalogue.scans.finish_scan, round_, True)
-        self._keep_reason(outcome.held_back)
-        self._tell_unreadable(outcome.unreadable)
+        self._log_held_back(outcome.held_back)
+        self._log_unreadable(outcome.unreadable)
         if outcome.held_back is None:
             again = await loop.run_in_executor(self._disk, retry_below, self._catalogue, settings, root)
             if again:
@@ -322,12 +322,12 @@ class RootScanner:
             for path in sweep(batch.root / os.fsdecode(folder), older_than_s=self._stale_s):
                 log.info("removed %s, left by a process that was killed", path)
 
-    def _keep_reason(self, held_back: Reason | None) -> None:
+    def _log_held_back(self, held_back: Reason | None) -> None:
         before, self.held_back = self.held_back, held_back
         if held_back is not None and held_back != before:
             log.warning("%s", held_back)
 
-    def _tell_unreadable(self, places: Mapping[bytes, str]) -> None:
+    def _log_unreadable(self, places: Mapping[bytes, str]) -> None:
         """Says what a scan could not look at, once, and when it can be read again."""
         root, before, self.unreadable = self._root, self.unreadable, places
         fresh = [place for place in places if place not in before]
@@ -341,7 +341,7 @@ class RootScanner:
             self._can_be_watched = True
 
 
-async def _wanted_again(watcher: Watcher) -> None:
+async def _next_request(watcher: Watcher) -> None:
     await asyncio.sleep(_BREATH_S)
     await watcher.scan_wanted.wait()
 

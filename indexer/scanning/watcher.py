@@ -34,7 +34,7 @@ _DEBOUNCE_MS = 400
 _TIMEOUT_MS = 500
 _RESTART_S = 2.0
 _ABSENT_S = 30.0  # a root that is not there may be a disk that is plugged in again
-_STANDS_S = 10.0  # watching a large library anew takes so long at most before it is scanned all the same
+_LONGEST_START_S = 10.0  # watching a large library anew takes so long at most before it is scanned all the same
 
 _LIMIT_HINT = (
     "raise the limit: `sudo sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=512`, and put "
@@ -67,8 +67,8 @@ class Watcher:
         self._steady_s = steady_s
         self._reports = reports
         self._file_system = file_system
-        self._anew = {root: threading.Event() for root in self._roots}
-        self._stands = asyncio.Event()  # a root is watched, or is known to be not
+        self._restart = {root: threading.Event() for root in self._roots}
+        self._watch_ready = asyncio.Event()  # a root is watched, or is known to be not
         self.scan_wanted = asyncio.Event()
         self.unwatched: dict[Path, str] = {}
 
@@ -78,15 +78,15 @@ class Watcher:
             return min(configured_s, UNWATCHED_RESCAN_S)
         return configured_s
 
-    async def watch_anew(self) -> None:
+    async def restart_watch(self) -> None:
         """Another file system or folder stands in the place of a root: what was watched is not what is there now.
         Returns when the new watch stands, or can't be had."""
-        self._stands.clear()
-        for anew in self._anew.values():
+        self._watch_ready.clear()
+        for anew in self._restart.values():
             anew.set()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_STANDS_S):
-                await self._stands.wait()
+            async with asyncio.timeout(_LONGEST_START_S):
+                await self._watch_ready.wait()
 
     async def run(self) -> None:
         """Watches until cancelled; returns early where no root can be watched."""
@@ -108,9 +108,9 @@ class Watcher:
         while not stop.is_set():
             file_system = self._file_system(root)
             if file_system is not None:
-                self._give_up(root, f"on {file_system} only changes made by this machine are reported")
+                self._mark_unwatched(root, f"on {file_system} only changes made by this machine are reported")
             try:
-                self._listen(root, stop, loop, watched=file_system is None)
+                self._watch_changes(root, stop, loop, watched=file_system is None)
             except FileNotFoundError:
                 self._pause(root, stop, loop, _ABSENT_S)
             except (
@@ -118,8 +118,8 @@ class Watcher:
                 RuntimeError,
             ) as error:  # RuntimeError: what watchfiles raises at a name that is not UTF-8
                 if _is_limit(error):
-                    loop.call_soon_threadsafe(self._stands.set)
-                    self._give_up(root, f"the system has no watches left; {_LIMIT_HINT}")
+                    loop.call_soon_threadsafe(self._watch_ready.set)
+                    self._mark_unwatched(root, f"the system has no watches left; {_LIMIT_HINT}")
                     return
                 log.info("watching %s was interrupted: %s", root, error)
                 loop.call_soon_threadsafe(self.scan_wanted.set)
@@ -127,20 +127,22 @@ class Watcher:
 
     def _pause(self, root: Path, stop: threading.Event, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         """Until it is worth another try."""
-        loop.call_soon_threadsafe(self._stands.set)
+        loop.call_soon_threadsafe(self._watch_ready.set)
         due = time.monotonic() + seconds
-        while not stop.is_set() and not self._anew[root].is_set() and time.monotonic() < due:
+        while not stop.is_set() and not self._restart[root].is_set() and time.monotonic() < due:
             stop.wait(_TIMEOUT_MS / 1000)
-        self._anew[root].clear()
+        self._restart[root].clear()
 
-    def _give_up(self, root: Path, why: str) -> None:
+    def _mark_unwatched(self, root: Path, why: str) -> None:
         if self.unwatched.get(root) == why:
             return
         self.unwatched[root] = why
         log.warning("%s is scanned every few minutes, for it can't be watched: %s", root, why)
 
-    def _listen(self, root: Path, stop: threading.Event, loop: asyncio.AbstractEventLoop, *, watched: bool) -> None:
-        self._anew[root].clear()
+    def _watch_changes(
+        self, root: Path, stop: threading.Event, loop: asyncio.AbstractEventLoop, *, watched: bool
+    ) -> None:
+        self._restart[root].clear()
         paths = PathDebouncer(root, self._catalogue, self._rules, steady_s=self._steady_s)
         for changes in self._reports(
             root,
@@ -154,11 +156,11 @@ class Watcher:
         ):
             if watched:
                 self.unwatched.pop(root, None)
-            if self._anew[root].is_set():
+            if self._restart[root].is_set():
                 return
-            loop.call_soon_threadsafe(self._stands.set)
-            paths.reported(path for _, path in changes)
-            look = paths.look()
+            loop.call_soon_threadsafe(self._watch_ready.set)
+            paths.add(path for _, path in changes)
+            look = paths.poll()
             if look.scan_wanted:
                 loop.call_soon_threadsafe(self.scan_wanted.set)
             if look.noted:

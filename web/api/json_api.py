@@ -232,7 +232,7 @@ async def status(request: web.Request) -> Json:
         ),
     )
     progress = request.config_dict[PROGRESS]()
-    trouble = await in_database_thread(request, library.trouble)
+    trouble = await in_database_thread(request, library.problem)
     return {
         "catalogue_problem": clean(str(trouble)) if trouble else None,
         "progress": progress.to_json() | {"problem": _english(progress.problem)},
@@ -353,13 +353,13 @@ async def _told(request: web.Request) -> Json:
     found = await in_database_thread(request, library.photo, request.match_info["id"], most_files=LISTED_FILES)
     if found is None:
         raise web.HTTPNotFound(text=N_("There is no photo with this id."))
-    pending = await in_database_thread(request, library.corrections.words_pending, found.id)
+    pending = await in_database_thread(request, library.corrections.pending_caption, found.id)
     waiting = {"caption_waiting": bool(pending.waiting or pending.missing)}
     return await in_database_thread(request, _photo, request, found) | _metadata(found) | waiting
 
 
 def _photo(request: web.Request, photo: Photo) -> Json:
-    metadata, machine, position = photo.metadata, photo.believed, photo.metadata.position
+    metadata, machine, position = photo.metadata, photo.accepted_machine, photo.metadata.position
     return {
         "id": photo.id,
         "caption": None if photo.caption is None else clean(photo.caption),

@@ -40,7 +40,7 @@ async def correct(request: web.Request, photo_id: str, typed: str) -> None:
 
 async def take_back(request: web.Request, photo_id: str) -> None:
     """Withdraws the correction; does nothing where there is none."""
-    if await in_database_thread(request, request.config_dict[LIBRARY].corrections.take_back, photo_id):
+    if await in_database_thread(request, request.config_dict[LIBRARY].corrections.withdraw, photo_id):
         request.config_dict[WAKE]()
 
 
@@ -50,7 +50,7 @@ async def caption_location(request: web.Request, photo: Photo) -> CaptionLocatio
 
 
 def _caption_location(request: web.Request, photo: Photo) -> CaptionLocation:
-    pending = request.config_dict[LIBRARY].corrections.words_pending(photo.id)
+    pending = request.config_dict[LIBRARY].corrections.pending_caption(photo.id)
     if photo.caption_by is CaptionBy.PERSON and photo.correction is None:
         return CaptionLocation()  # another program put them where they are
     if not (pending.waiting or pending.missing or pending.failed):

@@ -15,7 +15,7 @@ async def judge(request: web.Request, photo_id: str, *, wrong: bool) -> None:
     """Marks what the model says of a photo as wrong, or takes the mark back; does nothing where that is so already."""
     library = request.config_dict[LIBRARY]
     if await in_database_thread(
-        request, library.feedback.mark_wrong if wrong else library.feedback.take_mark_back, photo_id
+        request, library.feedback.mark_wrong if wrong else library.feedback.unmark_wrong, photo_id
     ):
         request.config_dict[WAKE]()
 

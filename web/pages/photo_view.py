@@ -232,7 +232,7 @@ def _others_words(photo: Photo) -> str:
 
 
 def _tags(photo: Photo) -> tuple[TagView, ...]:
-    tags = photo.believed.sure_tags if photo.believed else ()
+    tags = photo.accepted_machine.sure_tags if photo.accepted_machine else ()
     return tuple(
         TagView(clean(tag.word), round(tag.probability * 100), _filtered("tag", tag.word)) for tag in tags[:16]
     )

@@ -104,7 +104,7 @@ async def status_page(request: web.Request) -> web.Response:
     """GET /status: with ``part=status`` the part of it that changes. `retried` is what POST /status/retry says,
     `described` what POST /status/captions does, `scanning` that POST /status/scan was."""
     library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
-    trouble = await in_database_thread(request, library.trouble)
+    trouble = await in_database_thread(request, library.problem)
     counts = await request.config_dict[COUNTS].get(request)
     aside = tuple(map(_aside, await in_database_thread(request, library.queue.set_aside, _SET_ASIDE, 0)))
     unreadable = tuple(
@@ -117,7 +117,7 @@ async def status_page(request: web.Request) -> web.Response:
         "search": await _search(request),
         "model": await model_view(request),
         "unwritten": await _unwritten(request),
-        "without_room": await in_database_thread(request, library.retries.without_room),
+        "without_room": await in_database_thread(request, library.retries.count_without_space),
         "aside": aside,
         "aside_count": _all(len(aside), _SET_ASIDE, counts.set_aside),
         "retried": _number(request, "retried"),

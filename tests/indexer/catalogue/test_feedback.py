@@ -55,7 +55,7 @@ def test_what_is_marked_as_wrong_is_not_shown_not_counted_and_search_hears_of_it
     assert catalogue.counts().with_caption == 1
     assert catalogue.feedback.mark_wrong(photo_id)
     photo = the_photo(catalogue)
-    assert (photo.caption, photo.caption_by, photo.wrong, photo.believed) == (None, None, True, None)
+    assert (photo.caption, photo.caption_by, photo.wrong, photo.accepted_machine) == (None, None, True, None)
     assert photo.machine is not None
     assert photo.machine.text == WORDS.text, "kept, for whoever takes the mark back"
     assert not photo.unsure
@@ -68,10 +68,10 @@ def test_what_is_marked_as_wrong_is_not_shown_not_counted_and_search_hears_of_it
 
 def test_the_mark_can_be_taken_back(catalogue: Catalogue) -> None:
     photo_id = the_photo(catalogue).id
-    assert not catalogue.feedback.take_mark_back(photo_id)
+    assert not catalogue.feedback.unmark_wrong(photo_id)
     catalogue.feedback.mark_wrong(photo_id)
     pushed(catalogue)
-    assert catalogue.feedback.take_mark_back(photo_id)
+    assert catalogue.feedback.unmark_wrong(photo_id)
     photo = the_photo(catalogue)
     assert (photo.caption, photo.caption_by, photo.wrong) == (WORDS.text, CaptionBy.MODEL, False)
     assert [one.id for one in catalogue.unpushed(9)] == [photo_id]
@@ -81,10 +81,10 @@ def test_the_mark_can_be_taken_back(catalogue: Catalogue) -> None:
 def test_the_files_hear_of_a_mark_unless_a_correction_stands_in_them(catalogue: Catalogue) -> None:
     photo_id = the_photo(catalogue).id
     catalogue.feedback.mark_wrong(photo_id)
-    assert [job.kind for job in catalogue.queue.claim(9)] == [JobKind.WORDS]
-    catalogue.queue.release(catalogue.queue.in_hand())
+    assert [job.kind for job in catalogue.queue.claim(9)] == [JobKind.WRITE_CAPTION]
+    catalogue.queue.release(catalogue.queue.claimed())
     settle_all(catalogue, caption=None)
-    catalogue.feedback.take_mark_back(photo_id)
+    catalogue.feedback.unmark_wrong(photo_id)
     settle_all(catalogue, caption=None)
     catalogue.corrections.correct(photo_id, "Oma feeds the ducks")
     settle_all(catalogue, caption=None)

@@ -126,9 +126,9 @@ def test_the_watcher_takes_nothing_in_a_locked_folder_for_missing(catalogue: Cat
     with as_nobody(root):
         scan_wanted = False
         for _ in range(4):
-            paths.reported([str(root / "locked/b.jpg"), str(root / "locked")])
+            paths.add([str(root / "locked/b.jpg"), str(root / "locked")])
             for _ in range(2):
-                scan_wanted |= paths.look().scan_wanted
+                scan_wanted |= paths.poll().scan_wanted
     assert scan_wanted
     assert catalogue.counts().missing == 0
 

@@ -14,7 +14,7 @@ import pytest
 from captioner import Caption
 from captioner.ipc.child_run import Reply
 from indexer.captions.caption_file import read_own_caption
-from indexer.catalogue.retries import write_wait
+from indexer.catalogue.retries import next_write_try
 from indexer.failures import LONGEST_WAIT, FailureKind, Obstacle, next_wait
 from indexer.jobs.reindex import Rebuild, current_model, enqueue
 from indexer.model import CaptionPlace, JobKind, Reading
@@ -229,7 +229,7 @@ async def test_reindex_captions_writes_what_could_not_be_written(library: Path, 
     await index(settings_for(tmp_path, captions="off"), captioner, library)
     with stored(settings) as storage:
         assert "3 captions that could not be written before" in enqueue(Rebuild(captions=True), settings, storage)
-        assert storage.catalogue.queue.queued(JobKind.WRITE) == PHOTOS
+        assert storage.catalogue.queue.queued(JobKind.RETRY_WRITE) == PHOTOS
 
 
 async def test_hard_links_that_are_gone_are_noticed(library: Path, tmp_path: Path) -> None:
@@ -347,11 +347,11 @@ def test_what_was_set_aside_for_a_passing_reason_is_tried_again_at_a_start(
     rescan(storage.catalogue, root)
     set_aside(storage, kind)
     assert storage.catalogue.queue.queued() == 0
-    assert storage.catalogue.retries.try_again_at_start() == 1
+    assert storage.catalogue.retries.retry_at_start() == 1
     assert storage.catalogue.queue.queued() == 1
     for _ in range(10):  # each start may be a crash of the same photo's
         set_aside(storage, kind)
-        if not storage.catalogue.retries.try_again_at_start():
+        if not storage.catalogue.retries.retry_at_start():
             break
     assert storage.catalogue.queue.queued() == 0
 
@@ -360,19 +360,19 @@ def test_what_was_set_aside_for_a_passing_reason_is_tried_again_at_a_start(
 def test_a_start_ends_nothing_that_is_wrong_with_the_photo(storage: Storage, root: Path, kind: FailureKind) -> None:
     rescan(storage.catalogue, root)
     set_aside(storage, kind)
-    assert storage.catalogue.retries.try_again_at_start() == 0
-    assert storage.catalogue.retries.try_again_what_is_due() == 0
+    assert storage.catalogue.retries.retry_at_start() == 0
+    assert storage.catalogue.retries.retry_due() == 0
 
 
 @pytest.mark.parametrize("kind", sorted(set(FailureKind) - {FailureKind.UNREADABLE, FailureKind.DENIED}))
 def test_waits_grow_and_end_by_themselves(storage: Storage, root: Path, kind: FailureKind) -> None:
     rescan(storage.catalogue, root)
     set_aside(storage, kind)
-    assert storage.catalogue.retries.try_again_what_is_due() == 0
+    assert storage.catalogue.retries.retry_due() == 0
     hour_ago = "2000-01-01T00:00:00.000+00:00"
     with storage.catalogue._database.transaction() as writer:
         writer.execute("UPDATE job SET retry_at = ?", (hour_ago,))
-    assert storage.catalogue.retries.try_again_what_is_due() == 1
+    assert storage.catalogue.retries.retry_due() == 1
     set_aside(storage, kind)
     (row,) = storage.catalogue._database.reader.execute("SELECT rounds, retry_at FROM job").fetchall()
     assert row["rounds"] == 2
@@ -394,8 +394,8 @@ def test_a_write_that_fails_again_and_again_waits_longer_each_time() -> None:
     tries = 0
     waits = []
     for _ in range(12):
-        tries, at = write_wait({"rank": 5, "write_tries": tries}, Obstacle.DISK)  # type: ignore[arg-type]
+        tries, at = next_write_try({"rank": 5, "write_tries": tries}, Obstacle.DISK)  # type: ignore[arg-type]
         waits.append(at or "")
     assert tries == 12
     assert waits == sorted(waits)
-    assert write_wait({"rank": 0, "write_tries": 3}, Obstacle.DISK) == (0, None)  # type: ignore[arg-type]
+    assert next_write_try({"rank": 0, "write_tries": 3}, Obstacle.DISK) == (0, None)  # type: ignore[arg-type]

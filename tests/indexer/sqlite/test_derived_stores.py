@@ -297,7 +297,7 @@ def test_the_catalogue_notices_that_it_was_deleted(library: Path, settings: Sett
 def test_the_catalogue_is_looked_through_as_a_whole(library: Path, settings: Settings) -> None:
     with stored(settings) as storage:
         assert storage.catalogue.check() is None
-        assert storage.catalogue.trouble() is None
+        assert storage.catalogue.problem() is None
     with closing(sqlite3.connect(settings.catalogue_path)) as connection:
         (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'photo'").fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
@@ -306,6 +306,6 @@ def test_the_catalogue_is_looked_through_as_a_whole(library: Path, settings: Set
         file.write(b"\x5a" * size)
     with stored(settings) as storage:
         assert storage.catalogue.check()
-        assert "captions are taken back from the photo files" in str(storage.catalogue.trouble())
+        assert "captions are taken back from the photo files" in str(storage.catalogue.problem())
         with pytest.raises(StorageError):
             storage.catalogue.probe()

@@ -257,7 +257,7 @@ async def test_no_text_of_any_page_is_forgotten(start_page: StartPage) -> None:
     for change in (
         catalogue.feedback.mark_wrong,
         lambda photo: catalogue.corrections.correct(photo, "καμία βάρκα"),
-        catalogue.corrections.take_back,
+        catalogue.corrections.withdraw,
     ):
         change(one)
         await assert_all_is_translated(page, f"/photo/{one}")

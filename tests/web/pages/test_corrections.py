@@ -33,7 +33,7 @@ def settle_words(page: Page, place: CaptionPlace, reason: str | None = None) -> 
     catalogue = page.storage.catalogue
     while jobs := catalogue.queue.claim(9):
         for job in jobs:
-            assert job.kind is JobKind.WORDS
+            assert job.kind is JobKind.WRITE_CAPTION
             photo = catalogue.photo(job.content_key or "")
             assert photo is not None
             catalogue.settle(

@@ -52,7 +52,7 @@ async def server(rooms: tuple[TestServer, Storage, Path]) -> AsyncIterator[TestS
 def as_it_was(rooms: tuple[TestServer, Storage, Path]) -> Iterator[None]:
     yield
     catalogue = rooms[1].catalogue
-    catalogue.feedback.take_mark_back(KEY)
+    catalogue.feedback.unmark_wrong(KEY)
     photo = catalogue.photo(KEY)
     assert photo is not None
     catalogue.feedback.change_words(KEY, remove=photo.added_words)
