@@ -229,13 +229,26 @@ class IndexedPhoto:
     caption: Caption | None  # None keeps what the catalogue has
     caption_place: CaptionPlace | None = None
     caption_reason: Reason | None = None
-    seen: bool = True  # False: the file was not read, `metadata` is what the catalogue had
+    file_read: bool = True  # False: `metadata` is what the catalogue had
     removed_on_purpose: bool = False  # our words are no longer in the file, and that was meant
     withdrawn: bool = False  # we took them out ourselves: those of a surer model go in again
     #: Whose tags and embedding `caption` has: "" for its own model's, None for nobody's. That is a sentence which was
     #: taken back from a file; a model completes it.
     tags_model: str | None = ""
     obstacle: Obstacle | None = None  # where `caption_reason` may be over later
+
+    def with_written(self, written: Written) -> IndexedPhoto:
+        """With what came of writing its caption, or of taking an older one out."""
+        metadata = replace(self.metadata, machine_caption=None, marked=False) if written.withdrawn else self.metadata
+        return replace(
+            self,
+            metadata=metadata,
+            stamp=written.stamp,
+            caption_place=written.place,
+            caption_reason=written.reason,
+            withdrawn=written.withdrawn,
+            obstacle=written.obstacle,
+        )
 
 
 @dataclass(frozen=True, slots=True)

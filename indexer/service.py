@@ -19,7 +19,7 @@ from indexer.atomic.temporary import sweep
 from indexer.catalogue import Catalogue
 from indexer.errors import ProcessUnavailable, SearchError, StorageError, captioner_not_started, unusable_bundle
 from indexer.hours import DailyHours
-from indexer.jobs.context import PhotoOpener, PipelineContext
+from indexer.jobs.pipeline import PhotoOpener, PipelineContext
 from indexer.jobs.progress_tracker import ProgressTracker
 from indexer.jobs.recaptioning import RecaptionScheduler
 from indexer.jobs.reindex import recaption_hint

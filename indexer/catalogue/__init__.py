@@ -411,7 +411,7 @@ def _merged_value(column: str, keep_date: bool) -> str:
 def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPhoto) -> bool:
     """Stores the file's side of a settled job; returns whether there is a reason to do it again."""
     sidecar, person_caption = row["sidecar"], row["person_caption"]
-    if photo.seen:
+    if photo.file_read:
         person_caption = storable(photo.metadata.others_words)
     writes = row["kind"] in {JobKind.WRITE_CAPTION, JobKind.RETRY_WRITE}
     if row["again"] or photo.caption_place is CaptionPlace.SIDECAR or photo.withdrawn or writes:
@@ -432,7 +432,7 @@ def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
             now(),
             embed_state_after(row, photo),
             *_place(row, photo),
-            METADATA_VERSION if photo.seen else row["read_version"],
+            METADATA_VERSION if photo.file_read else row["read_version"],
             row["id"],
         ),
     )

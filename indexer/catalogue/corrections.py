@@ -134,7 +134,7 @@ def resolve_correction(writer: sqlite3.Connection, row: sqlite3.Row, photo: Inde
     `row` is the file's, with its job's `kind` and `claimed_at`, before anything of this reading is stored in it.
     """
     standing = _StoredCorrection.of(writer, photo.content_key)
-    if standing is None or not photo.seen:
+    if standing is None or not photo.file_read:
         return
     found = photo.metadata.correction
     carries_out = row["kind"] == JobKind.WRITE_CAPTION and row["photo_id"] == photo.content_key
@@ -178,7 +178,7 @@ def embed_state_after(row: sqlite3.Row, photo: IndexedPhoto) -> EmbedState | Non
         )
     if photo.withdrawn:
         return None
-    if not photo.seen:
+    if not photo.file_read:
         return before
     if photo.metadata.machine_caption is not None or photo.metadata.correction is not None:
         return EmbedState.CORRECTION_ONLY if before is EmbedState.CORRECTION_ONLY else EmbedState.PRESENT

@@ -12,8 +12,8 @@ from itertools import count
 from captioner import BundleError, CaptionError, CaptionerUnavailable
 from indexer.errors import PhotoError, PhotoVanished, ProcessUnavailable, SetupError, UnreadablePhoto
 from indexer.failures import FailureKind
-from indexer.jobs.context import PipelineContext
 from indexer.jobs.journeys import JOURNEYS
+from indexer.jobs.pipeline import PipelineContext
 from indexer.message import Message
 from indexer.model import Job
 from indexer.reasons import Reason, ReasonCode

@@ -97,7 +97,7 @@ def test_words_that_we_took_out_ourselves_were_not_taken_out_on_purpose(catalogu
     (kept,) = (file for _, file in catalogue.corrections.captioned_files())
     unsure = replace(WORDS, model="model-2", sure=False)
     photo = IndexedPhoto(str(job.content_key), indexed(job).metadata, kept.stamp, unsure, CaptionPlace.INDEX, UNSURE)
-    catalogue.settle(job, replace(photo, seen=False, withdrawn=True))
+    catalogue.settle(job, replace(photo, file_read=False, withdrawn=True))
     assert catalogue.corrections.captioned_files() == []
     catalogue.queue.enqueue_all(JobKind.CAPTION, model="model-3")
     (job,) = catalogue.queue.claim(1)

@@ -47,7 +47,7 @@ def captioned_again(catalogue: Catalogue, caption: Caption) -> None:
     """What the pipeline settles for a newer model."""
     for job in catalogue.queue.claim(9):
         said = caption if job.kind is JobKind.CAPTION else None
-        catalogue.settle(job, replace(indexed(job, caption=said), seen=False))
+        catalogue.settle(job, replace(indexed(job, caption=said), file_read=False))
 
 
 def test_what_is_marked_as_wrong_is_not_shown_not_counted_and_search_hears_of_it(catalogue: Catalogue) -> None:

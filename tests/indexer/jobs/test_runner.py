@@ -12,7 +12,7 @@ import pytest
 from captioner import BundleError, Caption, CaptionerGone, CaptionerUnavailable
 from indexer.catalogue.job_queue import JobQueue
 from indexer.errors import ProcessUnavailable, SetupError
-from indexer.jobs.context import PipelineContext
+from indexer.jobs.pipeline import PipelineContext
 from indexer.jobs.runner import CAPTIONER_FAILURES, JobRunner
 from indexer.model import Job, Reading
 from indexer.reader.photo_process import PhotoProcesses

@@ -284,6 +284,19 @@ async def test_words_that_were_taken_out_on_purpose_stay_out(
     assert (library / "red.jpg").read_bytes() == original
 
 
+async def test_words_that_were_taken_out_on_purpose_stay_out_where_the_thumbnails_are_lost(
+    library: Path, settings: Settings, original: bytes
+) -> None:
+    await index(settings, CountingCaptioner(), library)
+    undo_caption(library / "red.jpg")
+    await index(settings, CountingCaptioner(), library)
+    with stored(settings) as storage:
+        storage.thumbnails.delete(list(storage.thumbnails.keys()))
+    await recaption_photo(settings, NewerModel({}, model="colours-3"))
+    assert (library / "red.jpg").read_bytes() == original
+    assert the_red_one(settings).caption_reason == UNDONE
+
+
 async def test_a_process_that_dies_while_taking_a_sentence_out_has_not_taken_it_out_on_purpose(
     library: Path, settings: Settings, original: bytes
 ) -> None:
