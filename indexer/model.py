@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from captioner import Caption
-from indexer.failures import Obstacle
+from indexer.errors import Obstacle
 from indexer.reasons import Reason
 
 #: For captions of models that give their words no probabilities. Such a caption's confidence is the share of its words

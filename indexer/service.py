@@ -21,8 +21,7 @@ from indexer.errors import ProcessUnavailable, SearchError, StorageError, captio
 from indexer.hours import DailyHours
 from indexer.jobs.pipeline import PhotoOpener, PipelineContext
 from indexer.jobs.progress_tracker import ProgressTracker
-from indexer.jobs.recaptioning import RecaptionScheduler
-from indexer.jobs.reindex import recaption_hint
+from indexer.jobs.reindex import RecaptionScheduler, recaption_hint
 from indexer.jobs.runner import FIRST_PAUSE_S, LONGEST_PAUSE_S, JobRunner, waiting_message
 from indexer.jobs.search_feed import SearchFeed
 from indexer.jobs.upkeep import Maintenance
@@ -31,8 +30,7 @@ from indexer.model import Job, JobKind
 from indexer.progress import Progress
 from indexer.reader.photo_process import PhotoProcesses
 from indexer.reasons import Reason
-from indexer.scanning.scan_requests import ScanRequestHandler
-from indexer.scanning.scheduler import OBSTACLES_S, ScanScheduler
+from indexer.scanning.scheduler import OBSTACLES_S, ScanRequestHandler, ScanScheduler
 from indexer.settings import Settings
 from indexer.sqlite.errors import may_pass, waiting_told
 from indexer.storage import Storage, storage_errors

@@ -23,7 +23,7 @@ from indexer.atomic.folder import Folder
 from indexer.atomic.held_file import xattrs
 from indexer.atomic.swap import swap, take_away
 from indexer.atomic.temporary import Temporary
-from indexer.failures import Obstacle
+from indexer.errors import Obstacle
 from indexer.model import FileStamp
 from indexer.ownership.mark import sha256
 from indexer.reasons import ReasonCode

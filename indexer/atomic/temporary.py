@@ -28,7 +28,7 @@ from typing import Self
 from indexer.atomic.file_read import CannotReplace
 from indexer.atomic.folder import Folder
 from indexer.atomic.held_file import HeldFile
-from indexer.failures import Obstacle
+from indexer.errors import Obstacle
 from indexer.reasons import ReasonCode
 
 log = logging.getLogger(__name__)

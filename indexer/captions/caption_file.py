@@ -16,8 +16,7 @@ from indexer.captions.checks import check_edit
 from indexer.captions.journal import Journal, recording
 from indexer.captions.removal import Bare, bare_photo, check_by_journal
 from indexer.captions.sidecar import Sidecars, sidecars_of
-from indexer.errors import CaptionRefused, UnreadablePhoto
-from indexer.failures import Obstacle
+from indexer.errors import CaptionRefused, Obstacle, UnreadablePhoto
 from indexer.formats.editable import EditablePhoto, XmpFile, foreign_caption, open_photo, own_caption, persons_caption
 from indexer.metadata.read_metadata import read_metadata, text_digests
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written

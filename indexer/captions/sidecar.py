@@ -14,8 +14,7 @@ from indexer.atomic.replace import create_file, delete_file, replace_file
 from indexer.captions.journal import Journal, recording
 from indexer.captions.verify.packet import check_removed
 from indexer.captions.verify.rules import VerifyError, check_packet_edit, require
-from indexer.errors import CaptionRefused, PhotoVanished
-from indexer.failures import Obstacle
+from indexer.errors import CaptionRefused, Obstacle, PhotoVanished
 from indexer.formats import xmp_edit
 from indexer.formats.editable import XmpFile, own_caption
 from indexer.formats.xmp import read_xmp

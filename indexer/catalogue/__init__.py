@@ -28,6 +28,7 @@ from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside, signed
 from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, enqueue_completion, requeue
 from indexer.catalogue.outbox import Outbox, Refused
 from indexer.catalogue.retries import Retries, next_write_try
+from indexer.catalogue.roots import ScanRequests, UnreadablePlaces
 from indexer.catalogue.rows import (
     FILE_COLUMNS,
     FILE_ORDER,
@@ -43,10 +44,8 @@ from indexer.catalogue.rows import (
     storable,
     summary_from_row,
 )
-from indexer.catalogue.scan_requests import ScanRequests
 from indexer.catalogue.scans import Scans
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
-from indexer.catalogue.unreadable import UnreadablePlaces
 from indexer.errors import StorageError
 from indexer.message import Message
 from indexer.model import (

@@ -1,7 +1,7 @@
 """Writes to the file table, each inside a transaction of the caller's: meet a file, move it, lose it."""
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
-# ruff: noqa: PTH116, PTH118 - paths are the file system's own bytes here, which pathlib does not take
+# ruff: noqa: PTH118 - paths are the file system's own bytes here, which pathlib does not take
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from indexer.catalogue.found import StampRow
 from indexer.catalogue.job_queue import enqueue_changed
-from indexer.catalogue.moved_library import find_in_absent_roots
+from indexer.catalogue.roots import is_gone
 from indexer.catalogue.rows import now
-from indexer.file_errors import is_gone
 from indexer.metadata.date_text import Taken
 from indexer.metadata.name_dates import date_in_name
 
@@ -36,45 +34,6 @@ def below_condition(folder: bytes) -> tuple[str, tuple[bytes, ...]]:
 def is_below_any(folder: bytes, others: Iterable[bytes]) -> bool:
     """Whether a folder is one of `others` or below one."""
     return any(not other or folder == other or folder.startswith(other + b"/") for other in others)
-
-
-def ensure_root(writer: sqlite3.Connection, root: Path) -> tuple[int, bytes]:
-    """(id, folder): the known root that `root` is or lies in, and which folder of that it is. Makes it where new."""
-    path = os.fsencode(root)
-    row = writer.execute("SELECT id FROM root WHERE path = ?", (path,)).fetchone()
-    if row is not None:
-        return row["id"], b""
-    for parent in root.parents:
-        row = writer.execute("SELECT id FROM root WHERE path = ?", (os.fsencode(parent),)).fetchone()
-        if row is not None:
-            return row["id"], os.fsencode(root.relative_to(parent))
-    root_id = writer.execute("INSERT INTO root (path) VALUES (?)", (path,)).lastrowid
-    if root_id is None:
-        raise sqlite3.DatabaseError("SQLite gave a new root no id")
-    _adopt_roots_below(writer, root_id, path)
-    return root_id, b""
-
-
-def _adopt_roots_below(writer: sqlite3.Connection, root_id: int, path: bytes) -> None:
-    start = path.rstrip(b"/") + b"/"
-    rows = writer.execute("SELECT id, path FROM root WHERE id <> ?", (root_id,)).fetchall()
-    for row in rows:
-        if row["path"].startswith(start):
-            folder = row["path"][len(start) :]
-            writer.execute(
-                """UPDATE file SET root_id = ?, folder = CAST(? || CASE WHEN folder = x'' THEN x'' ELSE x'2f' END
-                || folder AS BLOB) WHERE root_id = ?""",
-                (root_id, folder, row["id"]),
-            )
-            writer.execute("DELETE FROM root WHERE id = ?", (row["id"],))
-
-
-def device_of(root: Path) -> int | None:
-    """st_dev of a root as SQLite can hold it, or None where it is not there."""
-    try:
-        return os.stat(root).st_dev & 0x7FFF_FFFF_FFFF_FFFF
-    except OSError:
-        return None
 
 
 def note_file(
@@ -263,3 +222,43 @@ def has_other_files(writer: sqlite3.Connection, row: sqlite3.Row, content_key: s
         "SELECT 1 FROM file WHERE photo_id = ? AND id <> ? AND missing_since IS NULL LIMIT 1", (content_key, row["id"])
     )
     return others.fetchone() is not None
+
+
+_FILE = """SELECT file.*, root.path AS root FROM file JOIN root ON root.id = file.root_id"""
+
+
+def find_in_absent_roots(
+    writer: sqlite3.Connection, absent: Sequence[int], folder: bytes, name: bytes, stamp: StampRow
+) -> sqlite3.Row | None:
+    """The row of a file that is met at a new path, in a root that is absent.
+
+    It is the same file at the same place below the root, with the same size and time (a copied library has other
+    inodes); or, where a root begins further up or down, by its name and inode, too.
+    """
+    mtime_ns, size, inode, _ = stamp
+    for root_id in absent:
+        row: sqlite3.Row | None = writer.execute(
+            f"{_FILE} WHERE root_id = ? AND folder = ? AND name = ? AND size = ? AND mtime_ns = ?",
+            (root_id, folder, name, size, mtime_ns),
+        ).fetchone()
+        if row is not None:
+            return row
+    if not absent or not inode:
+        return None
+    found: sqlite3.Row | None = writer.execute(
+        f"""{_FILE} WHERE inode = ? AND size = ? AND mtime_ns = ? AND name = ?
+        AND root_id IN (SELECT value FROM json_each(?)) LIMIT 1""",
+        (inode, size, mtime_ns, name, json.dumps(absent)),
+    ).fetchone()
+    return found
+
+
+def superseded_files(reader: sqlite3.Connection, absent: Sequence[int], root_id: int) -> list[int]:
+    """The ids of the files of absent roots whose photos have a present file in this root."""
+    rows = reader.execute(
+        """SELECT id FROM file WHERE root_id IN (SELECT value FROM json_each(?)) AND missing_since IS NULL
+        AND EXISTS (SELECT 1 FROM file AS other WHERE other.photo_id = file.photo_id AND other.root_id = ?
+            AND other.missing_since IS NULL)""",
+        (json.dumps(absent), root_id),
+    )
+    return [row["id"] for row in rows]

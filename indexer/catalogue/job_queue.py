@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, found_from_row, now, storable
-from indexer.failures import FailureKind, next_wait
+from indexer.errors import FailureKind, next_wait
 from indexer.model import METADATA_VERSION, EmbedState, Job, JobKind, PhotoFile
 from indexer.reasons import Reason, ReasonCode
 from indexer.sqlite.database import Database

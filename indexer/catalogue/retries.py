@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from indexer.catalogue.file_rows import below_condition, ensure_root
+from indexer.catalogue.file_rows import below_condition
 from indexer.catalogue.job_queue import RANK, SetAside, set_aside_from_row
+from indexer.catalogue.roots import ensure_root
 from indexer.catalogue.rows import FILE_COLUMNS, now
-from indexer.failures import RETRIED_AT_START, FailureKind, Obstacle
+from indexer.errors import RETRIED_AT_START, FailureKind, Obstacle
 from indexer.model import CaptionPlace, JobKind
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_in_rows

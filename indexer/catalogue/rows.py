@@ -15,7 +15,7 @@ from typing import Any
 
 from captioner import Caption, Tag
 from indexer.catalogue.found import stamp_of
-from indexer.failures import Obstacle
+from indexer.errors import Obstacle
 from indexer.model import (
     CaptionBy,
     CaptionPlace,

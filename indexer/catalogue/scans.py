@@ -24,20 +24,26 @@ from pathlib import Path
 from indexer.catalogue.file_rows import (
     below_condition,
     count_present,
-    device_of,
-    ensure_root,
     files_at,
     is_below_any,
     join,
     mark_missing,
     note_file,
+    superseded_files,
     touch,
 )
 from indexer.catalogue.found import FolderListing, StampRow, as_batch, split_relative, stamp_row
-from indexer.catalogue.moved_library import absent_roots, clear_reason_of_emptied_roots, superseded_files
+from indexer.catalogue.roots import (
+    absent_roots,
+    clear_reason_of_emptied_roots,
+    device_of,
+    ensure_root,
+    is_gone,
+    outermost_only,
+    replace_unreadable,
+    unreadable_reason,
+)
 from indexer.catalogue.rows import now, storable
-from indexer.catalogue.unreadable import replace_unreadable
-from indexer.file_errors import is_gone, outermost_only, unreadable_reason
 from indexer.model import FoundFile
 from indexer.reasons import Reason, ReasonCode, from_stored, stored
 from indexer.sqlite.database import Database

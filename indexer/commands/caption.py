@@ -10,8 +10,17 @@ import click
 
 from captioner import SURE_TAG, Caption, CaptionError
 from indexer.commands.captions import WRITING
-from indexer.commands.command_line import print_line, run_until_stopped, with_settings
-from indexer.commands.rows import NOTHING_TO_DESCRIBE, Row, exit_with, print_error, print_rows, words_json
+from indexer.commands.command_line import (
+    NOTHING_TO_DESCRIBE,
+    Row,
+    exit_with,
+    print_error,
+    print_line,
+    print_rows,
+    run_until_stopped,
+    with_settings,
+    words_json,
+)
 from indexer.commands.terminal import Terminal, shown
 from indexer.errors import PhotoError
 from indexer.settings import Settings

@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from indexer.commands.command_line import CommandLine, print_line, run_until_stopped, with_settings
-from indexer.commands.rows import NOTHING_TO_DESCRIBE, Row, exit_with, print_error, print_rows
+from indexer.commands.command_line import (
+    NOTHING_TO_DESCRIBE,
+    CommandLine,
+    Row,
+    exit_with,
+    print_error,
+    print_line,
+    print_rows,
+    run_until_stopped,
+    with_settings,
+)
 from indexer.commands.terminal import Terminal
 from indexer.errors import PhotoError, SetupError
 from indexer.model import CaptionPlace
@@ -167,7 +176,7 @@ def _undo_summary(rows: Sequence[Row]) -> str:
 
 def _record_undo(settings: Settings, restored: set[Path], *, everything: bool) -> None:
     """Neither a newer model nor a later start puts back what was taken out."""
-    from indexer.commands.remembered import remember
+    from indexer.commands.command_line import remember
     from indexer.jobs.pipeline import UNDONE
     from indexer.storage import open_storage
 

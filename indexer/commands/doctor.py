@@ -9,22 +9,41 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from captioner import BundleError, CaptionError, TextTower
-from indexer.commands.finding import Finding, Verdict
-from indexer.commands.folders import Folders, inspect_folders, listed_folders
-from indexer.commands.remembered import read_remembered
+from indexer.commands.command_line import read_remembered
 from indexer.errors import SearchError, SetupError
-from indexer.jobs.caption_models import count_by_model, listed_models
-from indexer.jobs.reindex import current_model, recaption_hint
+from indexer.jobs.reindex import count_by_model, current_model, listed_models, recaption_hint
 from indexer.model import JobKind
+from indexer.scanning.crawl_rules import CrawlRules
 from indexer.service import started_captioner
 from indexer.settings import Settings
 from indexer.sqlite.database import read_only_connection
 from indexer.sqlite.derived import set_aside_files
 from indexer.sqlite.errors import hint_for, is_damage
 from indexer.storage import Storage, indexing_process, open_storage, search_path
+
+
+class Verdict(StrEnum):
+    """How a check ended."""
+
+    FINE = "ok"
+    WARNING = "warning"  # it works, but not as well as it could
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found; `mend` is empty where nothing is to be done."""
+
+    subject: str
+    verdict: Verdict
+    text: str
+    mend: str = ""
+
 
 _MB = 1_000_000
 _SCARCE_MB, _TOO_LITTLE_MB = 1_000, 100
@@ -53,12 +72,8 @@ async def _model(settings: Settings) -> Finding:
     except SetupError as error:
         return Finding("caption model", Verdict.BROKEN, error.what, error.hint)
     except CaptionError as error:
-        return Finding(
-            "caption model",
-            Verdict.BROKEN,
-            f"{settings.bundle} starts but can't caption: {error}",
-            "see the messages above; a computer with too little memory ends the model's process",
-        )
+        mend = "see the messages above; a computer with too little memory ends the model's process"
+        return Finding("caption model", Verdict.BROKEN, f"{settings.bundle} starts but can't caption: {error}", mend)
 
 
 def _meaning(settings: Settings) -> Finding:
@@ -76,7 +91,10 @@ def _everything_else(settings: Settings) -> Iterator[Finding]:
     yield _memory()
     yield _data_dir(settings)
     yield from _databases(settings)
-    yield from _search_server(settings)
+    if settings.search == "meilisearch":
+        from indexer.commands.search_server import examine_server  # its client is only here worth its memory
+
+        yield from examine_server(settings)
     yield from _contents(settings)
     roots = dict.fromkeys([*settings.photos, *_remembered(settings)])
     folders = {root: inspect_folders(root, settings) for root in roots}
@@ -85,13 +103,6 @@ def _everything_else(settings: Settings) -> Iterator[Finding]:
     yield from _watches(sum(found.number for found in folders.values()))
     pid = indexing_process(settings.data_dir)
     yield Finding("indexing", Verdict.FINE, f"process {pid} is at it" if pid else "no process is indexing now")
-
-
-def _search_server(settings: Settings) -> Iterator[Finding]:
-    if settings.search == "meilisearch":
-        from indexer.commands.search_server import examine_server  # its client is only here worth its memory
-
-        yield from examine_server(settings)
 
 
 def _memory() -> Finding:
@@ -277,11 +288,10 @@ def _unwritten(storage: Storage) -> list[Finding]:
 
 def _thumbnails(storage: Storage) -> Finding:
     photos, kept = storage.catalogue.counts().photos, min(storage.thumbnails.sizes().values())
+    text = f"{kept:,} for {photos:,} photos"
     if kept < photos:
-        return Finding(
-            "thumbnails kept", Verdict.WARNING, f"{kept:,} for {photos:,} photos", "run: recollect reindex --thumbnails"
-        )
-    return Finding("thumbnails kept", Verdict.FINE, f"{kept:,} for {photos:,} photos")
+        return Finding("thumbnails kept", Verdict.WARNING, text, "run: recollect reindex --thumbnails")
+    return Finding("thumbnails kept", Verdict.FINE, text)
 
 
 def _set_aside(storage: Storage) -> Finding:
@@ -347,3 +357,39 @@ def _watches(folders: int) -> Iterator[Finding]:
         yield Finding("watching", Verdict.WARNING, text, mend)
     else:
         yield Finding("watching", Verdict.FINE, text)
+
+
+_SHOWN = 3
+
+
+@dataclass(slots=True)
+class Folders:
+    """The folders of one library that a scan looks into; `unreadable` can't be listed or entered."""
+
+    number: int = 0
+    unreadable: list[Path] = field(default_factory=list)
+    unwritable: list[Path] = field(default_factory=list)
+
+
+def inspect_folders(root: Path, settings: Settings) -> Folders:
+    """Looks at every folder below `root`; no folder is followed through a link. Raises `SettingsError` for a pattern
+    that is not one."""
+    found, rules = Folders(), CrawlRules(include=settings.include, exclude=settings.exclude)
+    for path, inside, _ in os.walk(root, onerror=lambda error: found.unreadable.append(Path(error.filename))):
+        here = Path(path)
+        relative = b"" if here == root else os.fsencode(here.relative_to(root))
+        inside[:] = [name for name in inside if rules.enters(os.path.join(relative, os.fsencode(name)))]  # noqa: PTH118
+        found.number += 1
+        if not os.access(here, os.X_OK):
+            found.unreadable.append(here)
+            inside.clear()
+        elif not os.access(here, os.W_OK):
+            found.unwritable.append(here)
+    return found
+
+
+def listed_folders(folders: list[Path]) -> str:
+    """``/photos/2019, /photos/2020 and 7 more folders``."""
+    text = ", ".join(map(str, folders[:_SHOWN]))
+    more = len(folders) - _SHOWN
+    return text + (f" and {more:,} more folder{'s' * (more != 1)}" if more > 0 else "")

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.commands.command_line import SOMETHING_FAILED, SUCCESS, print_json, print_line, with_settings
-from indexer.commands.rows import NOTHING_TO_DESCRIBE, words_json
+from indexer.commands.command_line import (
+    NOTHING_TO_DESCRIBE,
+    SOMETHING_FAILED,
+    SUCCESS,
+    print_json,
+    print_line,
+    with_settings,
+    words_json,
+)
 from indexer.commands.terminal import Terminal
 from indexer.errors import SetupError
 from indexer.model import iso_date
@@ -23,9 +30,9 @@ if TYPE_CHECKING:
     from indexer.catalogue import Catalogue
     from indexer.catalogue.job_queue import SetAside
     from indexer.catalogue.outbox import Refused
+    from indexer.catalogue.roots import UnreadablePlace
     from indexer.catalogue.scans import RootState
-    from indexer.catalogue.unreadable import UnreadablePlace
-    from indexer.commands.finding import Finding
+    from indexer.commands.doctor import Finding
     from indexer.model import Photo
     from indexer.search import Answer, Hit
 
@@ -136,7 +143,7 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
 @with_settings("bundle")
 def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -> None:
     """Say how many photos there are, and which were set aside and why."""
-    from indexer.commands.remembered import read_remembered
+    from indexer.commands.command_line import read_remembered
     from indexer.storage import indexing_process, reading_catalogue
 
     _need_catalogue(settings)
@@ -200,8 +207,7 @@ def _catalogue_problem(catalogue: Catalogue) -> str | None:
 
 def _caption_models(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     """`hint` says what to do where another model than the one in use has described photos."""
-    from indexer.jobs.caption_models import count_by_model
-    from indexer.jobs.reindex import current_model, recaption_hint
+    from indexer.jobs.reindex import count_by_model, current_model, recaption_hint
 
     try:
         models = count_by_model(catalogue, current_model(settings))
@@ -324,7 +330,7 @@ def _passed_over(counts: Mapping[str, int]) -> str:
 
 def _print_caption_models(models: dict[str, Any]) -> None:
     """Nothing where the model in use has described every photo."""
-    from indexer.jobs.caption_models import listed_models
+    from indexer.jobs.reindex import listed_models
 
     if models["current"] is None:
         print_line(f"caption model   {models['problem']}")
@@ -343,8 +349,7 @@ def doctor(settings: Settings, terminal: Terminal, as_json: bool, fix: bool, roo
     """Check model, catalogue, disk, rights, search and watching, and say how to mend what is broken."""
     import asyncio
 
-    from indexer.commands.doctor import examine
-    from indexer.commands.finding import Verdict
+    from indexer.commands.doctor import Verdict, examine
 
     findings = (_mended(settings) if fix else []) + asyncio.run(examine(settings))
     if as_json:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from indexer.catalogue import Catalogue
 from indexer.commands.command_line import (
     INDEXING,
     SOMETHING_FAILED,
@@ -19,8 +21,9 @@ from indexer.commands.command_line import (
 )
 from indexer.commands.terminal import Terminal
 from indexer.errors import SetupError
-from indexer.progress import Phase
+from indexer.progress import Phase, Progress
 from indexer.settings import Settings
+from indexer.storage import InUse, indexing_process
 
 if TYPE_CHECKING:
     from indexer.progress import Progress
@@ -55,7 +58,7 @@ def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tup
     Raises `SetupError` where there is none, or where one that was never seen is not there; a known one that is not
     there is an unplugged disk, which the walk speaks of.
     """
-    from indexer.commands.remembered import read_remembered, remember
+    from indexer.commands.command_line import read_remembered, remember
     from indexer.scanning.crawler import outermost
 
     known = {
@@ -112,7 +115,7 @@ def index(
 
 
 def _forget(settings: Settings, terminal: Terminal) -> None:
-    from indexer.commands.remembered import forget_libraries
+    from indexer.commands.command_line import forget_libraries
     from indexer.storage import open_storage, sole_indexer
 
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
@@ -142,7 +145,7 @@ def _index_there(
     settings: Settings, terminal: Terminal, roots: Sequence[str], pid: int, *, accept_losses: bool
 ) -> Progress | None:
     """Has the recollect that is indexing already do it; None where that ended meanwhile."""
-    from indexer.commands.asking import request_scan_and_wait
+    from indexer.commands.index import request_scan_and_wait
     from indexer.storage import open_storage
 
     with open_storage(settings) as storage:
@@ -238,3 +241,57 @@ def _print_outcome(outcome: Progress, terminal: Terminal) -> None:
         terminal.print(f"{number} could not be read; `recollect status` says which and why")
     if outcome.set_aside:
         terminal.print(f"{outcome.set_aside:,} could not be indexed; `recollect status` says which and why")
+
+
+_POLL_S = 0.5
+#: Whoever takes up requests does so within a second, or once it has started. A run that ends takes up none.
+TAKEN_UP_S = 20.0
+
+
+async def request_scan_and_wait(
+    settings: Settings, catalogue: Catalogue, roots: Sequence[Path], terminal: Terminal, stop: asyncio.Event
+) -> Progress | None:
+    """What came of it; None where the other process ended before.
+
+    Raises `InUse` where that does not take the request up, and `click.exceptions.Exit` where `stop` is set.
+    """
+    request = await asyncio.to_thread(catalogue.scan_requests.add, roots)
+    asking = _PendingScan(settings, catalogue, terminal, request)
+    following = asyncio.create_task(terminal.follow(lambda: asking.progress))
+    try:
+        return await asking.wait(stop)
+    finally:
+        following.cancel()
+        await asyncio.wait({following})
+        await asyncio.to_thread(catalogue.scan_requests.remove, request)
+
+
+class _PendingScan:
+    def __init__(self, settings: Settings, catalogue: Catalogue, terminal: Terminal, request: int) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._terminal = terminal
+        self._request = request
+        self._asked_in_vain = True
+        self.progress = Progress()
+
+    async def wait(self, stop: asyncio.Event) -> Progress | None:
+        clock = asyncio.get_running_loop().time
+        asked_at = clock()
+        while not stop.is_set():
+            found = await asyncio.to_thread(self._catalogue.scan_requests.get, self._request)
+            if found is not None and found.progress is not None:
+                self._asked_in_vain = False
+                self.progress = Progress.from_json(found.progress)
+                if found.done:
+                    return self.progress
+            pid = await asyncio.to_thread(indexing_process, self._settings.data_dir)
+            if not pid:
+                return None
+            if self._asked_in_vain and clock() - asked_at > TAKEN_UP_S:
+                raise InUse(self._settings.data_dir, pid)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_S):
+                    await stop.wait()
+        self._terminal.print("not waited for: the running recollect goes on with it")
+        raise click.exceptions.Exit(SOMETHING_FAILED)

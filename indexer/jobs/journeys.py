@@ -10,8 +10,7 @@ from types import MappingProxyType
 
 from captioner import Caption
 from indexer.catalogue.found import file_stamp
-from indexer.errors import PhotoVanished
-from indexer.failures import Obstacle
+from indexer.errors import Obstacle, PhotoVanished
 from indexer.jobs.pipeline import (
     CAPTIONS_OFF,
     OBSTACLES,

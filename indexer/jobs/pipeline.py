@@ -11,8 +11,7 @@ from weakref import WeakValueDictionary
 
 from captioner import Caption, Captioner
 from indexer.catalogue import Catalogue
-from indexer.errors import UnreadablePhoto
-from indexer.failures import Obstacle
+from indexer.errors import Obstacle, UnreadablePhoto
 from indexer.model import (
     CaptionBy,
     CaptionPlace,

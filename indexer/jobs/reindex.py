@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from captioner import BundleError, read_model_name
 from indexer.catalogue import Catalogue
@@ -12,6 +16,33 @@ from indexer.model import JobKind
 from indexer.scanning.retry import retryable_obstacles
 from indexer.settings import Settings
 from indexer.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionModels:
+    """How many present photos each caption model has described."""
+
+    current: str  # the model in use
+    own: int  # photos that it has described
+    others: Mapping[str, int]  # photos by every other model, most first; "" where a file did not say which
+    queued: int  # files that wait for a caption by the model in use, those in hand included
+
+    @property
+    def by_others(self) -> int:
+        """Photos that another model than the one in use has described."""
+        return sum(self.others.values())
+
+
+def count_by_model(catalogue: Catalogue, current: str) -> CaptionModels:
+    """Asks the catalogue now; `current` is the name of the model in use."""
+    others = dict(catalogue.feedback.models())
+    own = others.pop(current, 0)
+    return CaptionModels(current, own, others, catalogue.queue.queued(JobKind.CAPTION))
+
+
+def listed_models(models: Mapping[str, int]) -> str:
+    """``1,200 by recollect-atto-2, 34 by an unknown model``."""
+    return ", ".join(f"{photos:,} by {model or 'an unknown model'}" for model, photos in models.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +119,75 @@ def current_model(settings: Settings) -> str:
     except BundleError as error:
         raise unusable_bundle(settings.bundle, error) from error
     return name
+
+
+log = logging.getLogger(__name__)
+
+#: Photos. On a slow computer they take half a minute; the queue runs empty between two portions, which costs a
+#: twentieth of the time.
+PORTION = 50
+
+# The clock of a computer can be set, and stands still for a process while the computer sleeps: it is looked at again.
+_LONGEST_SLEEP_S = 600.0
+
+
+class RecaptionScheduler:
+    """Queues what another model than `model` has described, a portion at a time; `queued` is called after each.
+
+    `clock` gives the local time.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        hours: DailyHours,
+        *,
+        model: str,
+        queued: Callable[[], None],
+        clock: Callable[[], datetime] = datetime.now,
+        portion: int = PORTION,
+    ) -> None:
+        self._catalogue = catalogue
+        self._hours = hours
+        self._model = model
+        self._queued = queued
+        self._clock = clock
+        self._portion = portion
+        self._changed = asyncio.Event()
+        #: Photos whose turn comes in these hours, beside those in the queue; 0 outside of the hours.
+        self.remaining = 0
+
+    def wake(self) -> None:
+        """Says that the queue may be empty, or that there may be other photos than before."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._changed.clear()
+            await self.enqueue_next()
+            try:
+                async with asyncio.timeout(min(_LONGEST_SLEEP_S, self._hours.seconds_to_begin(self._clock()))):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue  # the hours begin, or it is time to look at the clock
+
+    async def enqueue_next(self) -> None:
+        """Queues the next portion where it is time for it and nothing else waits."""
+        if not self._hours.contains(self._clock()):
+            if self.remaining:
+                log.info("%d photos wait for the next hours to be described by %s", self.remaining, self._model)
+            self.remaining = 0
+            return
+        if await asyncio.to_thread(self._enqueue):
+            self._queued()
+
+    def _enqueue(self) -> int:
+        if self._catalogue.queue.queued():
+            return 0
+        number = self._catalogue.queue.enqueue_other_models(self._model, limit=self._portion)
+        remaining = self._catalogue.queue.count_by_other_models(self._model)
+        if number and not self.remaining:
+            log.info("%d more photos are described again by %s, %s", remaining, self._model, self._hours)
+        self.remaining = remaining
+        return number

@@ -10,8 +10,7 @@ from contextlib import suppress
 from itertools import count
 
 from captioner import BundleError, CaptionError, CaptionerUnavailable
-from indexer.errors import PhotoError, PhotoVanished, ProcessUnavailable, SetupError, UnreadablePhoto
-from indexer.failures import FailureKind
+from indexer.errors import FailureKind, PhotoError, PhotoVanished, ProcessUnavailable, SetupError, UnreadablePhoto
 from indexer.jobs.journeys import JOURNEYS
 from indexer.jobs.pipeline import PipelineContext
 from indexer.message import Message

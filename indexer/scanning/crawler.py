@@ -28,7 +28,7 @@ from indexer.catalogue.found import (
     sidecar_fingerprint,
     signed_inode,
 )
-from indexer.file_errors import error_code
+from indexer.catalogue.roots import error_code
 from indexer.metadata.sidecar_files import is_sidecar_name
 from indexer.scanning.crawl_rules import NOMEDIA, CrawlRules
 

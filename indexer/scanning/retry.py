@@ -11,7 +11,7 @@ from pathlib import Path
 from indexer.atomic.file_systems import room_bytes
 from indexer.catalogue import Catalogue
 from indexer.catalogue.retries import BlockedFile
-from indexer.failures import FailureKind, Obstacle
+from indexer.errors import FailureKind, Obstacle
 from indexer.model import CaptionPlace
 from indexer.settings import Settings
 

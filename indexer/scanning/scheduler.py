@@ -1,32 +1,24 @@
-"""Where work comes from: scans of the library roots, again every `rescan_s`, and watching in between.
+"""Where work comes from: the library roots are scanned again and again, each by itself, and when another process asks.
 
-Each root has a round of its own: one that is slow, or not there, keeps no other waiting.
+A root that is slow, or not there, keeps no other waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from indexer.atomic.temporary import STALE_S, sweep
+from indexer.atomic.temporary import STALE_S
 from indexer.catalogue import Catalogue
-from indexer.catalogue.found import FoundBatch
-from indexer.catalogue.scans import NoteCounts
-from indexer.file_errors import is_readable, unreadable_reason
-from indexer.formats.extensions import EXTENSIONS
+from indexer.catalogue.roots import ScanRequest
+from indexer.progress import Progress
 from indexer.reasons import Reason
-from indexer.scanning.crawl_rules import CrawlRules
-from indexer.scanning.crawler import crawl, outermost
-from indexer.scanning.presence import Presence, presence_of
-from indexer.scanning.retry import retry_below, retry_between_scans
-from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
+from indexer.scanning.crawler import outermost
+from indexer.scanning.root_scanner import RootScanner
 from indexer.settings import Settings
-from indexer.tasks import running
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +27,8 @@ PRESENCE_S = 5.0
 #: So often, between scans, what was in the way of a root's files and captions is looked at; less often where that takes
 #: long.
 OBSTACLES_S = 20.0
-_OBSTACLES_SHARE = 20  # at most this part of the time is spent on it
 #: What was set aside for a while is looked through so often.
 RETRY_S = 600.0
-# Scans that the watcher asks for keep this distance: an unplugged disk makes it ask again and again.
-_BREATH_S = 10.0
-_UNREADABLE_LOGGED = 20  # folders of one scan; `recollect status` lists all
-# A root whose losses are not believed is scanned again after a minute, where that is little work.
-_HELD_BACK_S, _LITTLE_S = 45.0, 5.0
 
 
 class ScanScheduler:
@@ -156,198 +142,59 @@ class ScanScheduler:
         return one
 
 
-class RootScanner:
-    """The scans of one root. `held_back` says why its losses are not believed, for people."""
+#: Requests are looked for, and told of, so often.
+POLL_S = 1.0
 
-    def __init__(
-        self,
-        root: Path,
-        settings: Settings,
-        catalogue: Catalogue,
-        *,
-        changed: Callable[[], None],
-        stale_s: float,
-        presence_s: float,
-        obstacles_s: float,
-    ) -> None:
-        self._root = root
-        self._settings = settings
+
+class ScanRequestHandler:
+    """Does what other processes ask for. `progress` says how far the indexer is."""
+
+    def __init__(self, catalogue: Catalogue, scheduler: ScanScheduler, progress: Callable[[], Progress]) -> None:
         self._catalogue = catalogue
-        self._changed = changed
-        self._stale_s = stale_s
-        self._presence_s = presence_s
-        # For what asks the root's disk: one that does not answer holds up its own root alone.
-        self._disk = ThreadPoolExecutor(2, thread_name_prefix="disk")
-        self._obstacles_s = obstacles_s
-        self._scan_requested = asyncio.Event()
-        self._waiting: list[asyncio.Future[None]] = []
-        self._took_s = 0.0
-        self._tried_again: frozenset[bytes] = frozenset()  # unreadable places that a scan was asked for already
-        self._can_be_watched = False  # folders that a watch did not reach can be read now
-        self.unreadable: Mapping[bytes, str] = {}
-        self.scanning = False
-        self.held_back: Reason | None = None
-
-    async def scan(self) -> None:
-        """One scan of the whole root."""
-        clock = asyncio.get_running_loop().time
-        self._scan_requested.clear()
-        waiting, self._waiting = self._waiting, []
-        began, self.scanning = clock(), True
-        try:
-            await self._scan()
-        finally:
-            self.scanning, self._took_s = False, clock() - began
-            for one in waiting:
-                if not one.done():
-                    one.set_result(None)
-
-    async def scan_now(self) -> None:
-        """Returns when a scan is over that began after this was called."""
-        over = asyncio.get_running_loop().create_future()
-        self._waiting.append(over)
-        self.request_scan()
-        await over
-
-    def request_scan(self) -> None:
-        """The next scan begins at once, or when the one that is under way is over."""
-        self._scan_requested.set()
+        self._scheduler = scheduler
+        self._progress = progress
+        self._in_hand: dict[int, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """Scans again and again, until cancelled."""
-        settings = self._settings
-        rules = CrawlRules(include=settings.include, exclude=settings.exclude, extensions=EXTENSIONS)
-        watcher = Watcher(self._catalogue, [self._root], rules, changed=self._changed)
-        follow = [
-            self._follow_presence(watcher),
-            self._follow_obstacles(),
-            *([_watch(watcher)] if settings.watch else []),
-        ]
-        try:
-            async with asyncio.TaskGroup() as group, running(group, *follow):
-                while True:
-                    watcher.scan_wanted.clear()
-                    await self.scan()
-                    if self._can_be_watched and settings.watch:
-                        await watcher.restart_watch()
-                        self.request_scan()  # for what came before the watch stood
-                    self._can_be_watched = False
-                    await self._until_next(watcher)
-        finally:
-            for one in self._waiting:
-                one.cancel()
-
-    async def _until_next(self, watcher: Watcher) -> None:
-        pause_s = watcher.rescan_s(self._settings.rescan_s) or None
-        if self.held_back is not None and self._took_s < _LITTLE_S:
-            pause_s = min(pause_s or _HELD_BACK_S, _HELD_BACK_S)
-        reasons = [asyncio.ensure_future(self._scan_requested.wait()), asyncio.ensure_future(_next_request(watcher))]
-        try:
-            await asyncio.wait(reasons, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for reason in reasons:
-                reason.cancel()
-            await asyncio.wait(reasons)
-
-    async def _follow_presence(self, watcher: Watcher) -> None:
-        """A mount that comes or goes is reported by no watch: it is looked for, and the watch begins anew there."""
-        loop = asyncio.get_running_loop()
-        before: Presence | None = None
-        while True:
-            now = await loop.run_in_executor(self._disk, presence_of, self._root)
-            if before is not None and now != before:
-                log.info("%s: another folder or file system stands there now", self._root)
-                if self._settings.watch:
-                    await watcher.restart_watch()
-                watcher.scan_wanted.set()
-                self._scan_requested.set()
-            before = now
-            await asyncio.sleep(self._presence_s)
-
-    async def _follow_obstacles(self) -> None:
-        """Rights that were given and room that was made are reported by no watch that says what they are."""
-        with ThreadPoolExecutor(1, thread_name_prefix="obstacles") as thread:
-            loop = asyncio.get_running_loop()
-            pause_s = self._obstacles_s
+        """Until cancelled."""
+        await asyncio.to_thread(self._catalogue.scan_requests.remove_done)
+        async with asyncio.TaskGroup() as group:
             while True:
-                await asyncio.sleep(pause_s)
-                if self.scanning or self.held_back is not None:
-                    continue
-                began = loop.time()
-                readable, again = await loop.run_in_executor(thread, self._retry_blocked)
-                pause_s = max(self._obstacles_s, _OBSTACLES_SHARE * (loop.time() - began))
-                if readable - self._tried_again:
-                    self.request_scan()
-                self._tried_again = readable
-                if again:
-                    log.info("%s: %d files are tried again, what was in their way is gone", self._root, again)
-                    self._changed()
+                asked = await asyncio.to_thread(self._catalogue.scan_requests.pending)
+                for request in asked:
+                    if not request.done and request.id not in self._in_hand:
+                        self._in_hand[request.id] = group.create_task(self._scan(request))
+                wanted = {request.id for request in asked}
+                self._in_hand = {number: task for number, task in self._in_hand.items() if number in wanted}
+                await asyncio.sleep(POLL_S)
 
-    def _retry_blocked(self) -> tuple[frozenset[bytes], int]:
-        """Places that can be looked at now though the last scan could not; how many jobs were queued."""
-        base = os.fsencode(self._root)
-        readable = frozenset(place for place in self.unreadable if is_readable(os.path.join(base, place)))  # noqa: PTH118 - bytes
-        return readable, retry_between_scans(self._catalogue, self._settings, self._root)
+    async def _scan(self, request: ScanRequest) -> None:
+        done_before = self._progress().done
+        scan = asyncio.create_task(self._scheduler.scan_now(request.roots))
+        try:
+            while not scan.done() or await self._count_open_jobs(request):
+                await self._report(request, done_before, over=False)
+                await asyncio.wait({scan}, timeout=POLL_S)
+                if scan.done():
+                    await asyncio.sleep(POLL_S / 4)
+            await scan
+        finally:
+            scan.cancel()
+        await self._report(request, done_before, over=True)
 
-    async def _scan(self) -> None:
-        root, settings, loop = self._root, self._settings, asyncio.get_running_loop()
-        round_ = await asyncio.to_thread(self._catalogue.scans.begin_scan, root)
-        counts = NoteCounts()
-        found = crawl(root, include=settings.include, exclude=settings.exclude, extensions=EXTENSIONS)
-        async with aclosing(found):
-            async for batch in found:
-                noted = await asyncio.to_thread(self._catalogue.scans.note, round_, batch)
-                if batch.unswept:
-                    await loop.run_in_executor(self._disk, self._sweep, batch)
-                counts += noted
-                if noted.new or noted.changed or noted.moved:
-                    self._changed()
-        outcome = await asyncio.to_thread(self._catalogue.scans.finish_scan, round_, True)
-        self._log_held_back(outcome.held_back)
-        self._log_unreadable(outcome.unreadable)
-        if outcome.held_back is None:
-            again = await loop.run_in_executor(self._disk, retry_below, self._catalogue, settings, root)
-            if again:
-                log.info("%s: %d files are tried again, what was in their way may be gone", root, again)
-        log.info(
-            "%s: %d new, %d changed, %d moved, %d missing, %d unchanged",
-            *(root, counts.new, counts.changed, counts.moved, outcome.missing, counts.unchanged),
+    async def _count_open_jobs(self, request: ScanRequest) -> int:
+        return await asyncio.to_thread(self._catalogue.scan_requests.count_jobs, request.roots)
+
+    async def _report(self, request: ScanRequest, done_before: int, *, over: bool) -> None:
+        counts = await asyncio.to_thread(self._catalogue.counts)
+        queued = await self._count_open_jobs(request)
+        now = self._progress()
+        told = replace(
+            now,
+            done=now.done - done_before,
+            queued=queued,
+            set_aside=counts.set_aside,
+            walking=not over and now.walking,
+            problems=self._scheduler.problems_of(request.roots),
         )
-        self._changed()
-
-    def _sweep(self, batch: FoundBatch) -> None:
-        """Whoever wants no captions in the library wants no hand of ours in it."""
-        folders = batch.unswept if self._settings.captions != "off" else ()
-        for folder in folders:
-            for path in sweep(batch.root / os.fsdecode(folder), older_than_s=self._stale_s):
-                log.info("removed %s, left by a process that was killed", path)
-
-    def _log_held_back(self, held_back: Reason | None) -> None:
-        before, self.held_back = self.held_back, held_back
-        if held_back is not None and held_back != before:
-            log.warning("%s", held_back)
-
-    def _log_unreadable(self, places: Mapping[bytes, str]) -> None:
-        """Says what a scan could not look at, once, and when it can be read again."""
-        root, before, self.unreadable = self._root, self.unreadable, places
-        fresh = [place for place in places if place not in before]
-        for place in fresh[:_UNREADABLE_LOGGED]:
-            reason = unreadable_reason(places[place])
-            log.warning("%s: %s; what is in it stays as it is", root / os.fsdecode(place), reason)
-        if len(fresh) > _UNREADABLE_LOGGED:
-            log.warning("%s: %d more folders can't be read", root, len(fresh) - _UNREADABLE_LOGGED)
-        if back := [place for place in before if place not in places]:
-            log.info("%s: %d folders can be read again", root, len(back))
-            self._can_be_watched = True
-
-
-async def _next_request(watcher: Watcher) -> None:
-    await asyncio.sleep(_BREATH_S)
-    await watcher.scan_wanted.wait()
-
-
-async def _watch(watcher: Watcher) -> None:
-    """Where watches can't be had, they may be later: the system's limit was raised."""
-    while True:
-        await watcher.run()
-        await asyncio.sleep(UNWATCHED_RESCAN_S)
+        await asyncio.to_thread(self._catalogue.scan_requests.update, request.id, told.to_json(), done=over)

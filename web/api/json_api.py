@@ -14,9 +14,9 @@ from typing import Any, TypeGuard
 
 from aiohttp import web
 
+from indexer.catalogue.feedback import UnusableCorrection
+from indexer.catalogue.roots import UnreadablePlace
 from indexer.catalogue.scans import RootState
-from indexer.catalogue.unreadable import UnreadablePlace
-from indexer.correction import UnusableCorrection
 from indexer.errors import SetupError
 from indexer.message import N_, Message
 from indexer.model import LISTED_FILES, Photo, PhotoFile, iso_date

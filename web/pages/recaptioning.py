@@ -9,8 +9,7 @@ from aiohttp import web
 
 from indexer.errors import SetupError
 from indexer.hours import DailyHours
-from indexer.jobs.caption_models import CaptionModels, count_by_model
-from indexer.jobs.reindex import QueuedCaptions, current_model, enqueue_captions
+from indexer.jobs.reindex import CaptionModels, QueuedCaptions, count_by_model, current_model, enqueue_captions
 from indexer.message import N_
 from indexer.settings import Settings
 from web.app_keys import COUNTS, LIBRARY, SETTINGS, WAKE, in_database_thread

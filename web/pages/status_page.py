@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from indexer.catalogue.job_queue import SetAside
-from indexer.catalogue.unreadable import UnreadablePlace
+from indexer.catalogue.roots import UnreadablePlace
 from indexer.errors import SearchError
 from indexer.message import N_, Message
 from indexer.progress import Progress

@@ -15,8 +15,8 @@ import pytest
 
 from indexer.catalogue import Catalogue
 from indexer.catalogue.corrections import PendingCaption
+from indexer.catalogue.feedback import LONGEST_CORRECTION, UnusableCorrection, corrected_text
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
-from indexer.correction import LONGEST_CORRECTION, UnusableCorrection, corrected_text
 from indexer.model import CaptionBy, CaptionPlace, EmbedState, FileCaption, Job, JobKind, Photo, PhotoMetadata
 from indexer.sqlite.database import Database
 from tests.libraries import WORDS, indexed, key_of, rescan, settle_all, write

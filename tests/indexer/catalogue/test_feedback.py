@@ -13,8 +13,8 @@ import pytest
 
 from captioner import Caption
 from indexer.catalogue import Catalogue
+from indexer.catalogue.feedback import LONGEST_ADDED_WORD, MOST_ADDED_WORDS, UnusableCorrection, added_words
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
-from indexer.correction import LONGEST_ADDED_WORD, MOST_ADDED_WORDS, UnusableCorrection, added_words
 from indexer.model import CaptionBy, JobKind, Photo
 from indexer.search.documents import document
 from indexer.search.embedded.backend import EmbeddedSearch

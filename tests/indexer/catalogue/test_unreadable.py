@@ -16,11 +16,11 @@ import pytest
 from click.testing import CliRunner
 
 from indexer.catalogue import Catalogue
-from indexer.file_errors import is_gone, outermost_only, unreadable_reason
+from indexer.catalogue.roots import is_gone, outermost_only, unreadable_reason
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.crawler import Crawl
-from indexer.scanning.debounce import PathDebouncer
 from indexer.scanning.scheduler import ScanScheduler
+from indexer.scanning.watcher import PathDebouncer
 from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
 from tests.libraries import EXTENSIONS, rescan, settle_all, write
 from tests.mounts import as_nobody

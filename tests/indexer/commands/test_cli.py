@@ -22,9 +22,8 @@ from click.testing import CliRunner, Result
 from captioner import DEFAULT_BUNDLE, SURE_TAG, Caption, Tag, read_model_name
 from captioner.inference.manifest import Manifest
 from indexer.cli import command_line
-from indexer.commands.command_line import INDEXING, SERVING, with_settings
+from indexer.commands.command_line import INDEXING, SERVING, read_remembered, with_settings
 from indexer.commands.index import report
-from indexer.commands.remembered import read_remembered
 from indexer.commands.terminal import Terminal, shown
 from indexer.errors import SetupError
 from indexer.model import JobKind

@@ -11,15 +11,13 @@ import pytest
 from captioner import Caption
 from indexer.captions.caption_file import Undone
 from indexer.errors import PhotoVanished
-from indexer.jobs.journeys import read_metadata_again
+from indexer.jobs.journeys import read_metadata_again, recaption_photo, write_caption_job
 from indexer.jobs.pipeline import (
     CAPTIONS_OFF,
     PERSONS_WORDS,
     UNDONE,
     PipelineContext,
     index_photo,
-    recaption_photo,
-    write_caption_job,
 )
 from indexer.model import (
     CaptionBy,

@@ -19,7 +19,7 @@ from indexer.catalogue import Catalogue
 from indexer.catalogue.job_queue import _BY_ANOTHER_MODEL
 from indexer.hours import DailyHours
 from indexer.jobs.progress_tracker import ProgressTracker
-from indexer.jobs.recaptioning import RecaptionScheduler
+from indexer.jobs.reindex import RecaptionScheduler
 from indexer.model import JobKind
 from indexer.progress import Phase
 from indexer.service import Indexer

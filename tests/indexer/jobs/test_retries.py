@@ -15,7 +15,7 @@ from captioner import Caption
 from captioner.ipc.child_run import Reply
 from indexer.captions.caption_file import read_own_caption
 from indexer.catalogue.retries import next_write_try
-from indexer.failures import LONGEST_WAIT, FailureKind, Obstacle, next_wait
+from indexer.errors import LONGEST_WAIT, FailureKind, Obstacle, next_wait
 from indexer.jobs.reindex import Rebuild, current_model, enqueue
 from indexer.model import CaptionPlace, JobKind, Reading
 from indexer.progress import Progress

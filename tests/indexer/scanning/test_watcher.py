@@ -15,8 +15,7 @@ from watchfiles.main import FileChange
 
 from indexer.catalogue import Catalogue
 from indexer.scanning.crawl_rules import CrawlRules
-from indexer.scanning.debounce import PathDebouncer
-from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
+from indexer.scanning.watcher import UNWATCHED_RESCAN_S, PathDebouncer, Watcher
 from tests.libraries import EXTENSIONS, rescan, settle_all, write
 
 RULES = CrawlRules(extensions=EXTENSIONS, exclude=("private/",))

@@ -16,7 +16,7 @@ from indexer.atomic.file_systems import MOUNTINFO
 from indexer.catalogue import Catalogue
 from indexer.catalogue.scans import ScanState
 from indexer.scanning.crawl_rules import CrawlRules
-from indexer.scanning.presence import presence_of
+from indexer.scanning.root_scanner import presence_of
 from indexer.scanning.scheduler import ScanScheduler
 from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
 from indexer.settings import Settings
