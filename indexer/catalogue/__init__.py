@@ -7,7 +7,6 @@ typed on the page comes before both (see `corrections`).
 """
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
-# ruff: noqa: PTH119 - paths are the file system's own bytes here, which pathlib does not take
 
 from __future__ import annotations
 
@@ -18,49 +17,38 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from captioner import Caption
-from indexer.catalogue.corrections import Corrections, embed_state_after, is_in_other_file, resolve_correction
-from indexer.catalogue.feedback import PhotoFeedback
-from indexer.catalogue.file_rows import has_other_files, join_root, touch
-from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside, signed_inode
-from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, enqueue_completion, requeue
+from indexer.catalogue.corrections import Corrections, PhotoFeedback
+from indexer.catalogue.job_queue import INCOMPLETE, JobQueue
 from indexer.catalogue.outbox import Outbox, Refused
-from indexer.catalogue.retries import Retries, next_write_try
+from indexer.catalogue.retries import Retries
 from indexer.catalogue.roots import ScanRequests, UnreadablePlaces
 from indexer.catalogue.rows import (
     FILE_COLUMNS,
     FILE_ORDER,
     FILES_OF_PHOTOS,
     FIRST_FILES_OF_PHOTOS,
-    METADATA_COLUMNS,
     SUMMARY_COLUMNS,
-    caption_values,
     file_from_row,
-    metadata_values,
-    now,
     photo_from_row,
-    storable,
     summary_from_row,
 )
 from indexer.catalogue.scans import Scans
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
+from indexer.catalogue.settling import complete, settle
 from indexer.errors import StorageError
 from indexer.message import Message
 from indexer.model import (
     LISTED_FILES,
-    METADATA_VERSION,
-    CaptionPlace,
-    FileStamp,
     IndexedPhoto,
     Job,
-    JobKind,
     Photo,
     PhotoFile,
     PhotoSummary,
 )
-from indexer.reasons import Reason, from_stored, stored
+from indexer.reasons import Reason, from_stored
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_told, hint_for, is_damage
 
@@ -159,59 +147,17 @@ class Catalogue:
             raise StorageError(trouble)
 
     def settle(self, job: Job, photo: IndexedPhoto) -> None:
-        """Stores what was learnt and ends the job, in one transaction.
-
-        The file's stamp becomes `photo.stamp`, the one after our own write, so that the next scan finds it unchanged.
-        `photo.caption` None keeps the machine caption that the photo has; that one file does without our words is then
-        no news of a photo whose other files have them. A file that was noted as changed again while the job was in
-        hand is queued again.
-        """
+        """Stores what was learnt and ends the job, in one transaction; see `settling.settle`."""
         with self._database.transaction() as writer:
-            row = _file_of_job(writer, job)
-            if row is None:
-                return
-            _store_photo(
-                writer,
-                photo,
-                keep_place=photo.caption is None and is_in_other_file(writer, row, photo.content_key),
-                keep_date=(photo.metadata.taken_at is None or photo.metadata.dated_by_name)
-                and has_other_files(writer, row, photo.content_key),
-            )
-            resolve_correction(writer, row, photo)
-            again = _settle_file(writer, _file_of_job(writer, job) or row, photo)
-            if again:
-                requeue(writer, job.id)
-            else:
-                writer.execute("DELETE FROM job WHERE id = ?", (job.id,))
-            if photo.caption is not None and photo.tags_model is None:
-                enqueue_completion(writer, row["id"])
-            touch(writer, {photo.content_key, row["photo_id"] or photo.content_key})
+            settle(writer, job, photo)
 
-    def settle_completion(self, job: Job, photo_id: str, seen: Caption | None) -> None:
-        """Ends the job. A photo with a sentence alone gets the tags and the embedding of `seen`, where it is not None.
-
-        The sentence stays, whatever `seen` says; where that is the same sentence, it is known now how sure it is.
-        Nothing changes where a model has looked at the photo meanwhile.
-        """
+    def settle_completion(self, job: Job, photo_id: str, caption: Caption | None) -> None:
+        """Ends the job. A photo with a sentence alone gets the tags and the embedding of `caption`, where it is not
+        None; see `settling.complete`."""
         with self._database.transaction() as writer:
             writer.execute("DELETE FROM job WHERE id = ?", (job.id,))
-            if seen is None:
-                return
-            values = dict(zip(_CAPTION_COLUMNS, caption_values(seen), strict=True)) | {
-                "look_model": storable(seen.model)
-            }
-            done = writer.execute(
-                """UPDATE photo SET tags = :tags, embedding = :embedding, look_model = :look_model
-                WHERE id = :id AND look_model IS NULL""",
-                {"id": photo_id, **values},
-            ).rowcount
-            if done:
-                writer.execute(
-                    """UPDATE photo SET machine_words = :machine_words, machine_sure = :machine_sure
-                    WHERE id = :id AND machine_text = :machine_text AND machine_model = :machine_model""",
-                    {"id": photo_id, **values},
-                )
-                touch(writer, {photo_id})
+            if caption is not None:
+                complete(writer, photo_id, caption)
 
     def known_photo(self, content_key: str) -> Photo | None:
         """The photo with this content key, also where none of its files is present any more; one of its files only, as
@@ -366,89 +312,3 @@ _PROBED_PHOTOS = 100
 
 # The plus sign keeps to the index of what was refused, which is little: this is counted every few seconds.
 _REFUSED = "+gone = 0 AND refused_revision > 0 AND refused_revision = revision"
-_CAPTION_COLUMNS = (
-    *("machine_text", "machine_confidence", "machine_model", "tags", "embedding"),
-    *("machine_words", "machine_sure"),
-)
-
-
-def _file_of_job(writer: sqlite3.Connection, job: Job) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = writer.execute(
-        """SELECT job.again, job.kind, job.rank % 10 AS rank, job.claimed_at, file.*, root.path AS root FROM job
-        JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id WHERE job.id = ?""",
-        (job.id,),
-    ).fetchone()
-    return row
-
-
-def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place: bool, keep_date: bool) -> None:
-    values: dict[str, Any] = dict(zip(METADATA_COLUMNS, metadata_values(photo.metadata), strict=True))
-    if photo.caption is not None:
-        values |= dict(zip(_CAPTION_COLUMNS, caption_values(photo.caption), strict=True))
-        values["look_model"] = storable(photo.caption.model if photo.tags_model == "" else photo.tags_model)
-    if photo.caption is not None or not (
-        photo.caption_place is None or (photo.caption_place is CaptionPlace.INDEX and keep_place)
-    ):
-        values["caption_place"] = photo.caption_place.value if photo.caption_place else None
-        values["caption_reason"] = stored(photo.caption_reason)
-    columns = ", ".join(values)
-    marks = ", ".join("?" * len(values))
-    updates = ", ".join(f"{column} = {_merged_value(column, keep_date)}" for column in values)
-    writer.execute(
-        f"""INSERT INTO photo (id, added_at, revision, {columns}) VALUES (?, ?, 0, {marks})
-        ON CONFLICT (id) DO UPDATE SET {updates}""",
-        (photo.content_key, now(), *values.values()),
-    )
-
-
-def _merged_value(column: str, keep_date: bool) -> str:
-    if keep_date and column in ("taken_at", "taken_precision"):
-        return f"iif(photo.taken_at IS NULL, excluded.{column}, photo.{column})"
-    return f"excluded.{column}"
-
-
-def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPhoto) -> bool:
-    """Stores the file's side of a settled job; returns whether there is a reason to do it again."""
-    sidecar, person_caption = row["sidecar"], row["person_caption"]
-    if photo.file_read:
-        person_caption = storable(photo.metadata.others_words)
-    writes = row["kind"] in {JobKind.WRITE_CAPTION, JobKind.RETRY_WRITE}
-    if row["again"] or photo.caption_place is CaptionPlace.SIDECAR or photo.withdrawn or writes:
-        path = join_root(row)
-        sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path))
-    stamp = _stored(photo.stamp)
-    noted = (row["mtime_ns"], row["size"], row["inode"])
-    again = row["again"] > 1 or (bool(row["again"]) and (noted, row["sidecar"]) != (stamp, sidecar))
-    writer.execute(
-        """UPDATE file SET mtime_ns = ?, size = ?, inode = ?, sidecar = ?, photo_id = ?, person_caption = ?,
-        settled_at = ?, ours = ?, caption_place = ?, caption_reason = ?, obstacle = ?, write_tries = ?, write_at = ?,
-        read_version = ? WHERE id = ?""",
-        (
-            *stamp,
-            sidecar,
-            photo.content_key,
-            person_caption,
-            now(),
-            embed_state_after(row, photo),
-            *_place(row, photo),
-            METADATA_VERSION if photo.file_read else row["read_version"],
-            row["id"],
-        ),
-    )
-    return again
-
-
-def _place(row: sqlite3.Row, photo: IndexedPhoto) -> tuple[str | int | None, ...]:
-    """Where the caption of this file is, why not further up, and when that is tried again; what was known where nobody
-    tried."""
-    if photo.caption_place is not None:
-        obstacle = photo.obstacle.value if photo.obstacle else None
-        waits = next_write_try(row, photo.obstacle)
-        return photo.caption_place.value, stored(photo.caption_reason), obstacle, *waits
-    if row["photo_id"] != photo.content_key:
-        return None, None, None, 0, None
-    return tuple(row[column] for column in ("caption_place", "caption_reason", "obstacle", "write_tries", "write_at"))
-
-
-def _stored(stamp: FileStamp) -> tuple[int, int, int]:
-    return stamp.mtime_ns, stamp.size, signed_inode(stamp.inode)

@@ -216,14 +216,6 @@ def touch(writer: sqlite3.Connection, photo_ids: Iterable[str]) -> None:
     )
 
 
-def has_other_files(writer: sqlite3.Connection, row: sqlite3.Row, content_key: str) -> bool:
-    """Whether another present file shows the photo that is seen in the file of `row` now."""
-    others = writer.execute(
-        "SELECT 1 FROM file WHERE photo_id = ? AND id <> ? AND missing_since IS NULL LIMIT 1", (content_key, row["id"])
-    )
-    return others.fetchone() is not None
-
-
 _FILE = """SELECT file.*, root.path AS root FROM file JOIN root ON root.id = file.root_id"""
 
 

@@ -34,30 +34,10 @@ from indexer.sqlite.errors import damage_in_rows
 
 _INT64 = 1 << 63
 
-#: The columns of `photo` that hold metadata, in the order of `metadata_values`.
+#: The columns of `photo` that hold a field of `PhotoMetadata` of the same name as it is.
 METADATA_COLUMNS = (
-    "mime_type",
-    "width_px",
-    "height_px",
-    "taken_at",
-    "taken_precision",
-    "camera",
-    "lens",
-    "exposure_s",
-    "f_number",
-    "iso",
-    "focal_length_mm",
-    "orientation",
-    "latitude",
-    "longitude",
-    "altitude_m",
-    "rating",
-    "title",
-    "keywords",
-    "people",
-    "file_caption",
-    "damage",
-    "said",
+    *("mime_type", "width_px", "height_px", "camera", "lens", "exposure_s", "f_number", "iso", "focal_length_mm"),
+    *("orientation", "rating", "title", "damage"),
 )
 
 #: What is stored together in `said`, a JSON object without the fields that are empty.
@@ -87,46 +67,44 @@ def storable(text: str | None) -> str | None:
     return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def metadata_values(metadata: PhotoMetadata) -> tuple[Any, ...]:
-    """One value per name in `METADATA_COLUMNS`."""
-    position = metadata.position
-    return (
-        storable(metadata.mime_type),
-        metadata.width_px,
-        metadata.height_px,
-        metadata.taken_at.isoformat() if metadata.taken_at else None,
-        metadata.taken_precision.value,
-        storable(metadata.camera),
-        storable(metadata.lens),
-        metadata.exposure_s,
-        metadata.f_number,
-        _int64_or_none(metadata.iso),
-        metadata.focal_length_mm,
-        metadata.orientation,
-        position.latitude if position else None,
-        position.longitude if position else None,
-        position.altitude_m if position else None,
-        _int64_or_none(metadata.rating),
-        storable(metadata.title),
-        json.dumps([storable(word) for word in metadata.keywords]),
-        json.dumps([storable(name) for name in metadata.people]),
-        _file_caption_json(metadata.machine_caption),
-        storable(metadata.damage),
-        _text_fields_json(metadata),
-    )
+def metadata_values(metadata: PhotoMetadata) -> dict[str, Any]:
+    """What is stored of it, by the columns of `photo`."""
+    position, ours = metadata.position, metadata.machine_caption
+    texts = {name: value for name in TEXT_FIELDS if (value := getattr(metadata, name))}
+    return {
+        **{name: _storable_value(getattr(metadata, name)) for name in METADATA_COLUMNS},
+        "taken_at": metadata.taken_at.isoformat() if metadata.taken_at else None,
+        "taken_precision": metadata.taken_precision.value,
+        "latitude": position.latitude if position else None,
+        "longitude": position.longitude if position else None,
+        "altitude_m": position.altitude_m if position else None,
+        "keywords": json.dumps([storable(word) for word in metadata.keywords]),
+        "people": json.dumps([storable(name) for name in metadata.people]),
+        "file_caption": None if ours is None else json.dumps([ours.text, ours.model, ours.confidence]),
+        "said": json.dumps({name: _storable_value(value) for name, value in texts.items()}),
+    }
 
 
-def caption_values(caption: Caption) -> tuple[Any, ...]:
-    """machine_text, machine_confidence, machine_model, tags, embedding, machine_words, machine_sure."""
-    return (
-        storable(caption.text),
-        caption.confidence,
-        storable(caption.model),
-        _tags_json(caption.tags),
-        pack_embedding(caption.embedding),
-        _tags_json(caption.words),
-        not is_unsure(caption),
-    )
+def _storable_value(value: Any) -> Any:
+    """SQLite's numbers end at 64 bits: a tag that claims more says nothing."""
+    if isinstance(value, tuple):
+        return [storable(text) for text in value]
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        return None
+    return storable(value) if isinstance(value, str) else value
+
+
+def caption_values(caption: Caption) -> dict[str, Any]:
+    """What is stored of it, by the columns of `photo`; `look_model` apart."""
+    return {
+        "machine_text": storable(caption.text),
+        "machine_confidence": caption.confidence,
+        "machine_model": storable(caption.model),
+        "tags": _tags_json(caption.tags),
+        "embedding": pack_embedding(caption.embedding),
+        "machine_words": _tags_json(caption.words),
+        "machine_sure": not is_unsure(caption),
+    }
 
 
 def _tags_json(words: Sequence[Tag]) -> str:
@@ -235,58 +213,25 @@ def _machine_caption(row: sqlite3.Row) -> Caption | None:
 
 
 def _metadata(row: sqlite3.Row) -> PhotoMetadata:
-    latitude, longitude = row["latitude"], row["longitude"]
+    latitude, longitude, ours = row["latitude"], row["longitude"], row["file_caption"]
     known = latitude is not None and longitude is not None
+    texts: dict[str, Any] = {
+        name: value if isinstance(value, str) else tuple(value)
+        for name, value in json.loads(row["said"]).items()
+        if name in TEXT_FIELDS
+    }
     return PhotoMetadata(
-        mime_type=row["mime_type"],
-        width_px=row["width_px"],
-        height_px=row["height_px"],
+        **{name: row[name] for name in METADATA_COLUMNS},
         taken_at=datetime.fromisoformat(row["taken_at"]) if row["taken_at"] else None,
         taken_precision=DatePrecision(row["taken_precision"]),
-        camera=row["camera"],
-        lens=row["lens"],
-        exposure_s=row["exposure_s"],
-        f_number=row["f_number"],
-        iso=row["iso"],
-        focal_length_mm=row["focal_length_mm"],
-        orientation=row["orientation"],
         position=Position(latitude, longitude, row["altitude_m"]) if known else None,
-        rating=row["rating"],
-        title=row["title"],
         keywords=tuple(json.loads(row["keywords"])),
         people=tuple(json.loads(row["people"])),
         person_caption=row["person_caption"],
-        machine_caption=_file_caption(row["file_caption"]),
-        damage=row["damage"],
-        **_text_fields(row["said"]),
+        machine_caption=_file_caption(*json.loads(ours)) if ours is not None else None,
+        **texts,
     )
 
 
-def _text_fields_json(metadata: PhotoMetadata) -> str:
-    stored: dict[str, Any] = {}
-    for name in TEXT_FIELDS:
-        if value := getattr(metadata, name):
-            stored[name] = storable(value) if isinstance(value, str) else [storable(text) for text in value]
-    return json.dumps(stored)
-
-
-def _text_fields(text: str) -> dict[str, Any]:
-    """The inverse of `_text_fields_json`."""
-    stored = {name: value for name, value in json.loads(text).items() if name in TEXT_FIELDS}
-    return {name: value if isinstance(value, str) else tuple(value) for name, value in stored.items()}
-
-
-def _file_caption_json(caption: FileCaption | None) -> str | None:
-    return None if caption is None else json.dumps([caption.text, caption.model, caption.confidence])
-
-
-def _file_caption(text: str | None) -> FileCaption | None:
-    if text is None:
-        return None
-    words, model, confidence = json.loads(text)
-    return FileCaption(words, CaptionBy.MODEL, model, confidence)
-
-
-def _int64_or_none(number: int | None) -> int | None:
-    """SQLite's numbers end at 64 bits; a tag that claims more says nothing."""
-    return number if number is not None and -_INT64 <= number < _INT64 else None
+def _file_caption(text: str, model: str | None, confidence: float | None) -> FileCaption:
+    return FileCaption(text, CaptionBy.MODEL, model, confidence)

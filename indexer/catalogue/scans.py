@@ -32,7 +32,7 @@ from indexer.catalogue.file_rows import (
     superseded_files,
     touch,
 )
-from indexer.catalogue.found import FolderListing, StampRow, as_batch, split_relative, stamp_row
+from indexer.catalogue.found import FolderListing, FoundBatch, StampRow, as_batch
 from indexer.catalogue.roots import (
     absent_roots,
     clear_reason_of_emptied_roots,
@@ -144,12 +144,12 @@ class Scans:
         absent = absent_roots(self._database.reader, root_id)
         return ScanState(root, root_id, below, number, bytearray(last + 1), absent=absent)
 
-    def note(self, scan: ScanState, files: Sequence[FoundFile]) -> NoteCounts:
+    def note(self, scan: ScanState, files: FoundBatch | Sequence[FoundFile]) -> NoteCounts:
         """Compares a batch with the catalogue: new and changed files become jobs in the same transaction.
 
         Cheapest with a `FoundBatch` as the crawler yields it: one SELECT per folder, no write where nothing changed.
         """
-        batch = as_batch(scan.root, files)
+        batch = files if isinstance(files, FoundBatch) else as_batch(scan.root, files)
         scan.unreadable.update({scan.folder(folder): why for folder, why in batch.unreadable.items()})
         scan.passed_over.update(batch.passed_over)
         unchanged, odd = 0, []
@@ -194,21 +194,18 @@ class Scans:
             touch(writer, touched)
         return _counts(outcomes)
 
-    def finish_scan(self, scan: ScanState, complete: bool) -> ScanOutcome:
-        """Marks what a complete scan did not see as missing, unless that looks like a lost disk (see the module).
-
-        Files below folders that could not be listed are neither seen nor missing.
-        """
-        if not complete:
-            return ScanOutcome(0, None)
-        accepted = self._accepts_losses(scan)
+    def finish_scan(self, scan: ScanState) -> ScanOutcome:
+        """Marks what a scan of the whole root did not see as missing, unless that looks like a lost disk (see the
+        module). Files below folders that could not be listed are neither seen nor missing."""
+        accepted, emptied = self._root_flags(scan)
         if accepted and is_gone(os.fsencode(scan.root)):
             scan.unreadable.pop(scan.below, None)  # it is gone, and that is meant
         unseen = self._unseen(scan)
         held_back = None if accepted else self._why_not_accepted(scan, unseen, self._count_known(scan))
-        if (code := scan.unreadable.get(scan.below)) is not None and not self._is_emptied(scan):
+        if (code := scan.unreadable.get(scan.below)) is not None and not emptied:
             why = unreadable_reason(code)
             held_back = Reason.of(ReasonCode.ROOT_UNREADABLE, root=_printable(scan.root), why=why, hint=_hint(code))
+        passed_over = json.dumps({storable(kind): count for kind, count in scan.passed_over.most_common() if count})
         with self._database.transaction() as writer:
             if held_back is None:
                 faded = superseded_files(writer, scan.absent, scan.root_id)
@@ -225,7 +222,7 @@ class Scans:
                 replace_unreadable(writer, scan.root_id, scan.below, unreadable)
                 writer.execute(
                     "UPDATE root SET passed_over = ? WHERE id = ? AND ? = x''",
-                    (_counted_json(scan.passed_over), scan.root_id, scan.below),
+                    (passed_over, scan.root_id, scan.below),
                 )
         start = len(scan.below) + 1 if scan.below else 0
         below = {place[start:]: code for place, code in unreadable.items()}
@@ -236,20 +233,6 @@ class Scans:
         with self._database.transaction() as writer:
             root_id, _ = ensure_root(writer, root)
             writer.execute("UPDATE root SET accept_losses = 1 WHERE id = ?", (root_id,))
-
-    def note_one(self, found: FoundFile) -> NoteCounts:
-        """What `note` does, for one file between scans."""
-        folder, name = split_relative(found.root, found.path)
-        with self._database.transaction() as writer:
-            root_id, below = ensure_root(writer, found.root)
-            touched: set[str] = set()
-            _, outcome = note_file(writer, root_id, join(below, folder), name, stamp_row(found), touched)
-            touch(writer, touched)
-        return _counts([outcome])
-
-    def note_gone(self, root: Path, path: Path) -> int:
-        """`note_missing` for one path; returns how many files are missing now."""
-        return self.note_missing(root, [path]).missing
 
     def note_missing(self, root: Path, paths: Sequence[Path]) -> ScanOutcome:
         """Marks files, and every file below folders, as missing between scans.
@@ -336,15 +319,16 @@ class Scans:
         unseen = [row for row in cursor if row[0] >= len(seen) or not seen[row[0]]]
         return [row for row in unseen if not is_below_any(join(row[1], row[2]), scan.unreadable)]
 
-    def _is_emptied(self, scan: ScanState) -> bool:
-        """A root that was scanned before and has no present file any more: it has moved, or was given up."""
+    def _root_flags(self, scan: ScanState) -> tuple[bool, bool]:
+        """Whether the next losses are accepted, and whether the root was scanned before and has no present file any
+        more: it has moved, or was given up."""
         row = self._database.reader.execute(
-            """SELECT walked_at IS NOT NULL
+            """SELECT accept_losses, walked_at IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM file WHERE root_id = root.id AND missing_since IS NULL)
             FROM root WHERE id = ?""",
             (scan.root_id,),
         ).fetchone()
-        return bool(row[0])
+        return bool(row[0]), bool(row[1])
 
     def _count_known(self, scan: ScanState) -> int:
         where, values = below_condition(scan.below)
@@ -354,10 +338,6 @@ class Scans:
             (scan.root_id, *values, scan.number),
         ).fetchone()
         return int(row[0])
-
-    def _accepts_losses(self, scan: ScanState) -> bool:
-        row = self._database.reader.execute("SELECT accept_losses FROM root WHERE id = ?", (scan.root_id,)).fetchone()
-        return bool(row["accept_losses"])
 
     def _why_not_accepted(
         self, scan: ScanState, unseen: Sequence[tuple[int, bytes, bytes]], known: int
@@ -377,11 +357,6 @@ class Scans:
             code = ReasonCode.ROOT_REPLACED if replaced else ReasonCode.ROOT_LOST_PHOTOS
             return Reason.of(code, root=where, lost=lost, photos=known, hint=_HINT)
         return None
-
-
-def _counted_json(passed_over: Counter[str]) -> str:
-    """The most frequent first."""
-    return json.dumps({storable(kind): count for kind, count in passed_over.most_common() if count})
 
 
 def _counts(outcomes: Iterable[str]) -> NoteCounts:

@@ -144,7 +144,7 @@ async def write_caption_job(job: Job, context: PipelineContext) -> IndexedPhoto:
     the page, or, where that was withdrawn, what was there before it. What was marked as wrong is taken out.
 
     The file is read first: what it says may be younger than what was typed
-    (see `catalogue.corrections.resolve_correction`).
+    (see `catalogue.settling`).
     """
     content_key, metadata, stamp = await context.photos.read_metadata(job.file.path)
     async with context.lock_for(content_key):

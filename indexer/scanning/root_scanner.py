@@ -173,18 +173,18 @@ class RootScanner:
 
     async def _scan(self) -> None:
         root, settings, loop = self._root, self._settings, asyncio.get_running_loop()
-        round_ = await asyncio.to_thread(self._catalogue.scans.begin_scan, root)
+        scan = await asyncio.to_thread(self._catalogue.scans.begin_scan, root)
         counts = NoteCounts()
         found = crawl(root, include=settings.include, exclude=settings.exclude, extensions=EXTENSIONS)
         async with aclosing(found):
             async for batch in found:
-                noted = await asyncio.to_thread(self._catalogue.scans.note, round_, batch)
+                noted = await asyncio.to_thread(self._catalogue.scans.note, scan, batch)
                 if batch.unswept:
                     await loop.run_in_executor(self._disk, self._sweep, batch)
                 counts += noted
                 if noted.new or noted.changed or noted.moved:
                     self._changed()
-        outcome = await asyncio.to_thread(self._catalogue.scans.finish_scan, round_, True)
+        outcome = await asyncio.to_thread(self._catalogue.scans.finish_scan, scan)
         self._log_held_back(outcome.held_back)
         self._log_unreadable(outcome.unreadable)
         if outcome.held_back is None:

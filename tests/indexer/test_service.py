@@ -262,7 +262,7 @@ async def test_a_disk_pulled_out_while_its_photos_were_queued_is_read_when_it_is
             status = path.stat()
             stamp = FileStamp(status.st_mtime_ns, status.st_size, status.st_ino)
             storage.catalogue.scans.note(walk, [FoundFile(library, path, stamp)])
-        storage.catalogue.scans.finish_scan(walk, True)
+        storage.catalogue.scans.finish_scan(walk)
     library.rename(library.with_name("unplugged"))
     outcome = await index(settings, captioner)
     assert outcome.done == 0

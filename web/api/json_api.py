@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 
 from aiohttp import web
 
-from indexer.catalogue.feedback import UnusableCorrection
+from indexer.catalogue.corrections import UnusableCorrection
 from indexer.catalogue.roots import UnreadablePlace
 from indexer.catalogue.scans import RootState
 from indexer.errors import SetupError

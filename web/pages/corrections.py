@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from indexer.catalogue.corrections import PendingCaption
-from indexer.catalogue.feedback import corrected_text
+from indexer.catalogue.corrections import PendingCaption, corrected_text
 from indexer.jobs.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNDONE, UNSURE, WRONG
 from indexer.message import N_
 from indexer.model import CaptionBy, Photo

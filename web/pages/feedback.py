@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from indexer.catalogue.feedback import added_words
+from indexer.catalogue.corrections import added_words
 from indexer.message import N_
 from web.app_keys import LIBRARY, WAKE, in_database_thread
 

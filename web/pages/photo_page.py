@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from indexer.catalogue.feedback import UnusableCorrection
+from indexer.catalogue.corrections import UnusableCorrection
 from indexer.message import N_
 from indexer.model import LISTED_FILES, Photo
 from web.app_keys import LIBRARY, in_database_thread

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from indexer.catalogue import Catalogue
-from indexer.catalogue.corrections import PendingCaption
-from indexer.catalogue.feedback import LONGEST_CORRECTION, UnusableCorrection, corrected_text
+from indexer.catalogue.corrections import LONGEST_CORRECTION, PendingCaption, UnusableCorrection, corrected_text
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.model import CaptionBy, CaptionPlace, EmbedState, FileCaption, Job, JobKind, Photo, PhotoMetadata
 from indexer.sqlite.database import Database

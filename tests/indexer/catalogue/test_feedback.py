@@ -13,7 +13,7 @@ import pytest
 
 from captioner import Caption
 from indexer.catalogue import Catalogue
-from indexer.catalogue.feedback import LONGEST_ADDED_WORD, MOST_ADDED_WORDS, UnusableCorrection, added_words
+from indexer.catalogue.corrections import LONGEST_ADDED_WORD, MOST_ADDED_WORDS, UnusableCorrection, added_words
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.model import CaptionBy, JobKind, Photo
 from indexer.search.documents import document

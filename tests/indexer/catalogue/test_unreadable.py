@@ -22,7 +22,7 @@ from indexer.scanning.crawler import Crawl
 from indexer.scanning.scheduler import ScanScheduler
 from indexer.scanning.watcher import PathDebouncer
 from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
-from tests.libraries import EXTENSIONS, rescan, settle_all, write
+from tests.libraries import EXTENSIONS, files_in, rescan, settle_all, write
 from tests.mounts import as_nobody
 from tests.photos_made import write_jpeg
 from web.cli import main
@@ -155,7 +155,7 @@ def test_a_file_that_can_t_be_looked_at_is_named_itself(tmp_path: Path) -> None:
     finally:
         secret.chmod(0o755)
     assert dict(batch.unreadable) == {b"b.jpg": "EACCES"}
-    assert [file.path.name for file in batch] == ["a.jpg"]
+    assert [file.path.name for file in files_in(batch)] == ["a.jpg"]
 
 
 def test_what_is_gone_and_what_can_t_be_looked_at(root: Path) -> None:

@@ -33,7 +33,7 @@ from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.sqlite.database import Database
 from tests.indexer.jobs.fragile_search import EmbeddedServer, FragileSearch, MemoryServer
 from tests.indexing import settings_for
-from tests.libraries import found, key_of, settle_all, write
+from tests.libraries import found, key_of, note_one, settle_all, write
 
 Server = MemoryServer | EmbeddedServer
 SERVERS: dict[str, Callable[[Path], Server]] = {
@@ -70,12 +70,12 @@ class World:
         return key_of(self.file(number))
 
     def add(self, number: int) -> None:
-        self.catalogue.scans.note_one(found(self.root, write(self.file(number))))
+        note_one(self.catalogue, found(self.root, write(self.file(number))))
         settle_all(self.catalogue)
 
     def remove(self, number: int) -> None:
         self.file(number).unlink()
-        self.catalogue.scans.note_gone(self.root, self.file(number))
+        self.catalogue.scans.note_missing(self.root, [self.file(number)])
 
     def change(self, number: int) -> None:
         self.catalogue.corrections.correct(self.key(number), "the words of a person")
@@ -273,7 +273,7 @@ def test_what_the_catalogue_never_heard_of_is_deleted(world: World, tmp_path: Pa
     feed = FeedSteps(elsewhere, world.search)
     root = tmp_path / "other" / "photos"
     for number in range(3):
-        elsewhere.scans.note_one(found(root, root / f"{number}.jpg"))
+        note_one(elsewhere, found(root, root / f"{number}.jpg"))
     settle_all(elsewhere)
     while feed.step():
         pass

@@ -189,7 +189,7 @@ async def test_a_file_that_was_given_up_says_why(page: Page) -> None:
 async def test_a_file_that_is_not_there_gets_the_words_later(page: Page) -> None:
     root = page.settings.photos[0]
     shutil.move(root / NAME, root.parent / "quay.jpg")
-    page.storage.catalogue.scans.note_gone(root, root / NAME)
+    page.storage.catalogue.scans.note_missing(root, [root / NAME])
     await save(page, OMA)
     body = await page.text(f"/photo/{KEY}")
     assert "Corrected by hand; to be written into the photo when its file is back." in body
