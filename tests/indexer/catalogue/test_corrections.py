@@ -357,7 +357,7 @@ def test_captioning_again_gives_no_file_the_words_of_another(catalogue: Catalogu
     settle_all(catalogue)
     catalogue.queue.enqueue_all(JobKind.CAPTION, model="model-2")
     for job in catalogue.queue.claim(9):
-        settle(catalogue, job, the_photo(catalogue).metadata, caption=True, place=CaptionPlace.INDEX, file_read=False)
+        settle(catalogue, job, the_photo(catalogue).metadata, caption=True, place=CaptionPlace.INDEX, seen=False)
     settle(catalogue, changed(catalogue, root / "a.jpg"), PLAIN)
     assert the_photo(catalogue).caption == WORDS.text, "no file has a person's words any more"
 
@@ -369,7 +369,7 @@ def test_a_newer_model_does_not_disturb_a_correction(catalogue: Catalogue) -> No
     settle(catalogue, job, theirs("Karl's boat"), place=CaptionPlace.SIDECAR)
     assert catalogue.queue.enqueue_all(JobKind.CAPTION, model="model-2") == 1
     [job] = catalogue.queue.claim(9)
-    settle(catalogue, job, the_photo(catalogue).metadata, caption=True, place=CaptionPlace.SIDECAR, file_read=False)
+    settle(catalogue, job, the_photo(catalogue).metadata, caption=True, place=CaptionPlace.SIDECAR, seen=False)
     assert the_photo(catalogue).caption == OMA
 
 

@@ -151,7 +151,7 @@ async def test_what_stays_unreadable_is_not_scanned_again_and_again(
     root = tmp_path / "photos"
     write(root / "locked/b.jpg")
     (root / "locked").chmod(0)
-    monkeypatch.setattr("indexer.scanning.scheduler.is_readable", lambda place: True)
+    monkeypatch.setattr("indexer.scanning.root_scanner.is_readable", lambda place: True)
     scans: list[Path] = []
     begin_scan = catalogue.scans.begin_scan
 
