@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -34,7 +34,7 @@ from indexer.scanning.scheduler import OBSTACLES_S, ScanRequestHandler, ScanSche
 from indexer.settings import Settings
 from indexer.sqlite.errors import may_pass, waiting_told
 from indexer.storage import Storage, storage_errors
-from indexer.tasks import either, first_failure, running
+from indexer.tasks import either, first_failure, is_set_within, running
 
 log = logging.getLogger(__name__)
 
@@ -178,9 +178,7 @@ class Indexer:
                     raise
                 await stop.wait()
                 raise
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await stop.wait()
+            await is_set_within(stop, pause_s)
             pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 
     def _is_damaged(self, error: StorageError) -> bool:
@@ -227,9 +225,7 @@ class Indexer:
         self._tracker.waiting = True
         log.error("%s", self._waiting)
         while not stop.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._disk_pause_s):
-                    await stop.wait()
+            await is_set_within(stop, self._disk_pause_s)
             if await asyncio.to_thread(self._can_write):
                 log.info("the data directory can be written again")
                 break

@@ -66,12 +66,8 @@ async def _serve(
     indexer = Indexer(settings, storage)
     async with _page(settings, storage, indexer) as address:
         terminal.print(f"the search page is on {address}{settings.base_path.rstrip('/')}{_elsewhere(settings)}")
-        following = asyncio.create_task(terminal.follow(indexer.progress))
-        try:
+        async with terminal.following(indexer.progress):
             await indexer.serve(roots, stop)
-        finally:
-            following.cancel()
-            await asyncio.wait({following})
 
 
 def _elsewhere(settings: Settings) -> str:

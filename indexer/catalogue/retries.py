@@ -2,6 +2,7 @@
 
 Set aside: a job waits until `retry_at`, a file without rights until it can be opened. A caption that an obstacle keeps
 out of a file is written by a job of its own once the obstacle may be gone; what fails again waits longer each time.
+Nothing is opened but to ask whether it can be, and a folder is asked once for all its files.
 """
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
@@ -14,14 +15,17 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
+from indexer.atomic.file_systems import room_bytes
 from indexer.catalogue.file_rows import below_condition
 from indexer.catalogue.job_queue import RANK, SetAside, set_aside_from_row
 from indexer.catalogue.roots import ensure_root
 from indexer.catalogue.rows import FILE_COLUMNS, now
 from indexer.errors import RETRIED_AT_START, FailureKind, Obstacle
 from indexer.model import CaptionPlace, JobKind
+from indexer.settings import Settings
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_in_rows
 
@@ -131,6 +135,25 @@ class Retries:
         with self._database.transaction() as writer:
             return _enqueue_writes(writer, "file.obstacle IN (SELECT value FROM json_each(:values))", chosen)
 
+    def retry_below(self, root: Path, settings: Settings) -> int:
+        """Queues what may be done now below a root that was scanned; returns how many jobs that are."""
+        # A disk that was pulled out while its photos were being read is back: they are not to blame.
+        number = self.retry([one.id for one in self.set_aside_below(FailureKind.VANISHED, root)])
+        return number + self._retry_unblocked(root, settings, retryable_obstacles(settings))
+
+    def retry_between_scans(self, root: Path, settings: Settings) -> int:
+        """As `retry_below`, of what the file system tells without a try: rights, room, owner, links. Where none of that
+        has changed nothing is queued, however often it is called."""
+        return self._retry_unblocked(root, settings, retryable_obstacles(settings) & _VISIBLE_OBSTACLES)
+
+    def _retry_unblocked(self, root: Path, settings: Settings, obstacles: frozenset[Obstacle]) -> int:
+        denied = [one for one in self.set_aside_below(FailureKind.DENIED, root) if _can_be_opened(one.file.path)]
+        number, after, probe = self.retry([one.id for one in denied]), 0, _Probe(settings.sidecar_dir)
+        while obstacles and (page := self.blocked_files(root, obstacles, after=after)):
+            number += self.enqueue_writes([one.id for one in page if probe.may_have_ended(one)])
+            after = page[-1].id
+        return number
+
 
 def _enqueue_writes(writer: sqlite3.Connection, condition: str, values: str) -> int:
     # Where a person has decided on the page, what they decided is carried out; see `pipeline.write_caption_job`.
@@ -166,3 +189,84 @@ def _blocked_file(row: sqlite3.Row) -> BlockedFile:
     place = CaptionPlace(row["caption_place"]) if row["caption_place"] else None
     path = os.path.join(row["root"], row["folder"], row["name"])  # noqa: PTH118 - bytes
     return BlockedFile(row["id"], path, row["size"], Obstacle(row["obstacle"]), place)
+
+
+#: Obstacles that the file system tells of, without a try.
+_VISIBLE_OBSTACLES = frozenset({Obstacle.RIGHTS, Obstacle.SPACE, Obstacle.OWNER, Obstacle.LINKS})
+
+
+def retryable_obstacles(settings: Settings) -> frozenset[Obstacle]:
+    """The obstacles that these settings do not keep up."""
+    if settings.captions == "off":
+        return frozenset()
+    kept = set() if settings.write_unsure else {Obstacle.NOT_SURE}
+    if settings.captions != "embed":
+        kept.add(Obstacle.SIDECAR_WANTED)
+    return frozenset(Obstacle) - kept
+
+
+class _Probe:
+    """Asks the file system, not the files, whether an obstacle may be gone; lives for one scan."""
+
+    def __init__(self, sidecar_dir: Path | None) -> None:
+        self._tree = None if sidecar_dir is None else os.fsencode(sidecar_dir)
+        self._writable = cache(_is_writable)
+        self._room_bytes = cache(_room_bytes)
+
+    def may_have_ended(self, blocked: BlockedFile) -> bool:
+        """True, too, where only a try can tell."""
+        folder = os.path.dirname(blocked.path)  # noqa: PTH120 - bytes
+        if blocked.obstacle is Obstacle.RIGHTS:
+            return any(map(self._writable, self._places(blocked, folder))) and _has_access(blocked.path, os.R_OK)
+        if blocked.obstacle is Obstacle.SPACE:
+            return any(self._room_bytes(place) > blocked.size for place in self._places(blocked, folder))
+        if blocked.obstacle is Obstacle.OWNER:
+            return _is_ours(blocked.path, folder)
+        return blocked.obstacle is not Obstacle.LINKS or _links(blocked.path) == 1
+
+    def _places(self, blocked: BlockedFile, folder: bytes) -> list[bytes]:
+        """Where something could be written: beside the photo; where it stands nowhere yet, in the sidecars' tree."""
+        return [folder, self._tree] if self._tree and blocked.place is CaptionPlace.INDEX else [folder]
+
+
+def _can_be_opened(path: Path) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _is_writable(folder: bytes) -> bool:
+    """Of a folder that is not there yet, the one above it counts."""
+    while not os.path.lexists(folder) and folder != b"/":
+        folder = os.path.dirname(folder)  # noqa: PTH120 - bytes
+    return _has_access(folder, os.W_OK | os.X_OK)
+
+
+def _has_access(path: bytes, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _room_bytes(folder: bytes) -> float:
+    try:
+        return room_bytes(os.statvfs(folder))
+    except OSError:
+        return 0.0
+
+
+def _is_ours(path: bytes, folder: bytes) -> bool:
+    """Whether a file keeps owner and group where we replace it."""
+    try:
+        status, above = os.stat(path), os.stat(folder)  # noqa: PTH116 - bytes
+    except OSError:
+        return False
+    groups = {os.getegid(), *os.getgroups(), above.st_gid}
+    return os.geteuid() == 0 or (status.st_uid == os.geteuid() and status.st_gid in groups)
+
+
+def _links(path: bytes) -> int:
+    try:
+        return os.stat(path).st_nlink  # noqa: PTH116 - bytes
+    except OSError:
+        return 0

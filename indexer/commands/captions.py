@@ -31,7 +31,6 @@ from indexer.model import CaptionPlace
 from indexer.progress import Meter, Progress
 from indexer.reasons import Reason, ReasonCode
 from indexer.settings import Settings
-from indexer.tasks import running
 
 if TYPE_CHECKING:
     from indexer.captions.caption_file import Undone
@@ -218,7 +217,7 @@ async def _undo_with_progress(
             meter.add()
             yield row
 
-    async with asyncio.TaskGroup() as group, running(group, terminal.follow(progress)):
+    async with terminal.following(progress):
         return await print_rows(counted(), print_row, as_json=as_json)
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.catalogue import Catalogue
 from indexer.commands.command_line import (
     INDEXING,
     SOMETHING_FAILED,
@@ -23,10 +21,10 @@ from indexer.commands.terminal import Terminal
 from indexer.errors import SetupError
 from indexer.progress import Phase, Progress
 from indexer.settings import Settings
-from indexer.storage import InUse, indexing_process
+from indexer.tasks import is_set_within
 
 if TYPE_CHECKING:
-    from indexer.progress import Progress
+    from indexer.catalogue import Catalogue
     from indexer.service import Indexer
     from indexer.storage import Storage
 
@@ -204,13 +202,8 @@ def run_indexer(
     from indexer.service import Indexer
 
     async def run(stop: asyncio.Event) -> Progress:
-        async with Indexer(settings, storage) as indexer:
-            following = asyncio.create_task(terminal.follow(indexer.progress))
-            try:
-                return await work(indexer, stop)
-            finally:
-                following.cancel()
-                await asyncio.wait({following})
+        async with Indexer(settings, storage) as indexer, terminal.following(indexer.progress):
+            return await work(indexer, stop)
 
     return run_until_stopped(run)
 
@@ -251,47 +244,28 @@ TAKEN_UP_S = 20.0
 async def request_scan_and_wait(
     settings: Settings, catalogue: Catalogue, roots: Sequence[Path], terminal: Terminal, stop: asyncio.Event
 ) -> Progress | None:
-    """What came of it; None where the other process ended before.
+    """Asks the recollect that is indexing already for a scan; returns what came of it, None where that process ended
+    before. Raises `InUse` where it does not take the request up, and `click.exceptions.Exit` where `stop` is set."""
+    from indexer.storage import InUse, indexing_process
 
-    Raises `InUse` where that does not take the request up, and `click.exceptions.Exit` where `stop` is set.
-    """
-    request = await asyncio.to_thread(catalogue.scan_requests.add, roots)
-    asking = _PendingScan(settings, catalogue, terminal, request)
-    following = asyncio.create_task(terminal.follow(lambda: asking.progress))
+    requests, clock = catalogue.scan_requests, asyncio.get_running_loop().time
+    request, asked_at = await asyncio.to_thread(requests.add, roots), clock()
+    progress, taken_up = Progress(), False
     try:
-        return await asking.wait(stop)
+        async with terminal.following(lambda: progress):
+            while not stop.is_set():
+                found = await asyncio.to_thread(requests.get, request)
+                if found is not None and found.progress is not None:
+                    progress, taken_up = Progress.from_json(found.progress), True
+                    if found.done:
+                        return progress
+                pid = await asyncio.to_thread(indexing_process, settings.data_dir)
+                if not pid:
+                    return None
+                if not taken_up and clock() - asked_at > TAKEN_UP_S:
+                    raise InUse(settings.data_dir, pid)
+                await is_set_within(stop, _POLL_S)
     finally:
-        following.cancel()
-        await asyncio.wait({following})
-        await asyncio.to_thread(catalogue.scan_requests.remove, request)
-
-
-class _PendingScan:
-    def __init__(self, settings: Settings, catalogue: Catalogue, terminal: Terminal, request: int) -> None:
-        self._settings = settings
-        self._catalogue = catalogue
-        self._terminal = terminal
-        self._request = request
-        self._asked_in_vain = True
-        self.progress = Progress()
-
-    async def wait(self, stop: asyncio.Event) -> Progress | None:
-        clock = asyncio.get_running_loop().time
-        asked_at = clock()
-        while not stop.is_set():
-            found = await asyncio.to_thread(self._catalogue.scan_requests.get, self._request)
-            if found is not None and found.progress is not None:
-                self._asked_in_vain = False
-                self.progress = Progress.from_json(found.progress)
-                if found.done:
-                    return self.progress
-            pid = await asyncio.to_thread(indexing_process, self._settings.data_dir)
-            if not pid:
-                return None
-            if self._asked_in_vain and clock() - asked_at > TAKEN_UP_S:
-                raise InUse(self._settings.data_dir, pid)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_S):
-                    await stop.wait()
-        self._terminal.print("not waited for: the running recollect goes on with it")
-        raise click.exceptions.Exit(SOMETHING_FAILED)
+        await asyncio.to_thread(requests.remove, request)
+    terminal.print("not waited for: the running recollect goes on with it")
+    raise click.exceptions.Exit(SOMETHING_FAILED)

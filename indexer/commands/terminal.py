@@ -7,7 +7,8 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TextIO
 
 from indexer.progress import Progress, progress_line
@@ -68,13 +69,21 @@ class Terminal(logging.Handler):
             self._stream.flush()
             self._line = ""
 
-    async def follow(self, progress: Callable[[], Progress]) -> None:
-        """Shows progress until cancelled."""
-        try:
+    @asynccontextmanager
+    async def following(self, progress: Callable[[], Progress]) -> AsyncIterator[None]:
+        """Shows progress for as long as the block runs."""
+
+        async def follow() -> None:
             while True:
                 await asyncio.sleep(_REDRAW_S)
                 self.show(progress())
+
+        task = asyncio.create_task(follow())
+        try:
+            yield
         finally:
+            task.cancel()
+            await asyncio.wait({task})
             self.end()
 
     def _write(self, text: str) -> None:

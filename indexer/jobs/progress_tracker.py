@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from indexer.catalogue import Catalogue, Counts
 from indexer.message import Message
 from indexer.progress import Meter, Phase, Progress
 from indexer.reasons import Reason
+from indexer.tasks import is_set_within
 
 _PULSE_S = 1.0
 
@@ -58,9 +58,7 @@ class ProgressTracker:
         while True:
             began = clock()
             await self.count()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(_PULSE_S, _REST * (clock() - began))):
-                    await self._invalidated.wait()
+            await is_set_within(self._invalidated, max(_PULSE_S, _REST * (clock() - began)))
 
     async def count(self) -> None:
         """Asks the catalogue now."""

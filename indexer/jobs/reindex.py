@@ -10,12 +10,13 @@ from datetime import datetime
 
 from captioner import BundleError, read_model_name
 from indexer.catalogue import Catalogue
+from indexer.catalogue.retries import retryable_obstacles
 from indexer.errors import unusable_bundle
 from indexer.hours import DailyHours
 from indexer.model import JobKind
-from indexer.scanning.retry import retryable_obstacles
 from indexer.settings import Settings
 from indexer.storage import Storage
+from indexer.tasks import is_set_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +167,7 @@ class RecaptionScheduler:
         while True:
             self._changed.clear()
             await self.enqueue_next()
-            try:
-                async with asyncio.timeout(min(_LONGEST_SLEEP_S, self._hours.seconds_to_begin(self._clock()))):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue  # the hours begin, or it is time to look at the clock
+            await is_set_within(self._changed, min(_LONGEST_SLEEP_S, self._hours.seconds_to_begin(self._clock())))
 
     async def enqueue_next(self) -> None:
         """Queues the next portion where it is time for it and nothing else waits."""

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import count
 
 from captioner import BundleError, CaptionError, CaptionerUnavailable
@@ -16,7 +15,7 @@ from indexer.jobs.pipeline import PipelineContext
 from indexer.message import Message
 from indexer.model import Job
 from indexer.reasons import Reason, ReasonCode
-from indexer.tasks import first_failure, in_thread_to_the_end
+from indexer.tasks import first_failure, in_thread_to_the_end, is_set_within
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +135,7 @@ class JobRunner:
             # Not while something was said since the claim began: what it found nothing of may be there by now.
             if not self._more_may_come and not self._in_hand and not self._changed.is_set():
                 break
-            await self._wait_for_change()
+            await is_set_within(self._changed, POLL_S)  # another process may have enqueued something
         self._room.release()
         return None
 
@@ -153,13 +152,6 @@ class JobRunner:
                 self._held.update({job.id: job for job in claiming.result()})
         jobs = claiming.result()
         return jobs[0] if jobs else None
-
-    async def _wait_for_change(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_S):
-                await self._changed.wait()
-        except TimeoutError:
-            return  # time to look whether another process has enqueued something
 
     async def _process(self, job: Job) -> None:
         try:
@@ -194,9 +186,7 @@ class JobRunner:
         reason = why.splitlines()[0]
         self.problem = waiting_message(reason)
         log.warning("%s; it is tried again in %.0f s", reason, pause_s)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
-                await self._stop.wait()
+        await is_set_within(self._stop, pause_s)
 
     async def _run_job(self, job: Job) -> None:
         try:

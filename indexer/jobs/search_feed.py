@@ -19,6 +19,7 @@ from indexer.message import Message
 from indexer.reasons import Reason, ReasonCode
 from indexer.search import SearchBackend
 from indexer.search.documents import document
+from indexer.tasks import is_set_within
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +51,8 @@ class SearchFeed:
             self._changed.clear()
             pause_s = await self._push(pause_s)
             await asyncio.sleep(pause_s)
-            try:
-                async with asyncio.timeout(_POLL_S):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue  # another process may have marked photos for pushing, and search may have lost some
+            # Another process may have marked photos for pushing, and search may have lost some.
+            await is_set_within(self._changed, _POLL_S)
 
     async def _push(self, pause_s: float) -> float:
         """Pushes, and gives the time to wait before the next push."""

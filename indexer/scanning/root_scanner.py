@@ -22,7 +22,6 @@ from indexer.formats.extensions import EXTENSIONS
 from indexer.reasons import Reason
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.crawler import crawl
-from indexer.scanning.retry import retry_below, retry_between_scans
 from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
 from indexer.settings import Settings
 from indexer.tasks import running
@@ -169,7 +168,7 @@ class RootScanner:
         """Places that can be looked at now though the last scan could not; how many jobs were queued."""
         base = os.fsencode(self._root)
         readable = frozenset(place for place in self.unreadable if is_readable(os.path.join(base, place)))  # noqa: PTH118 - bytes
-        return readable, retry_between_scans(self._catalogue, self._settings, self._root)
+        return readable, self._catalogue.retries.retry_between_scans(self._root, self._settings)
 
     async def _scan(self) -> None:
         root, settings, loop = self._root, self._settings, asyncio.get_running_loop()
@@ -188,7 +187,7 @@ class RootScanner:
         self._log_held_back(outcome.held_back)
         self._log_unreadable(outcome.unreadable)
         if outcome.held_back is None:
-            again = await loop.run_in_executor(self._disk, retry_below, self._catalogue, settings, root)
+            again = await loop.run_in_executor(self._disk, self._catalogue.retries.retry_below, root, settings)
             if again:
                 log.info("%s: %d files are tried again, what was in their way may be gone", root, again)
         log.info(

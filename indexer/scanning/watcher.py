@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +32,23 @@ from indexer.metadata.sidecar_files import is_sidecar_name, speaks_of
 from indexer.model import FoundFile
 from indexer.scanning.crawl_rules import NOMEDIA, CrawlRules
 from indexer.scanning.crawler import Crawl
+from indexer.tasks import is_set_within
+
+log = logging.getLogger(__name__)
+
+#: Roots that can't be watched are scanned at least this often.
+UNWATCHED_RESCAN_S = 300.0
+
+_DEBOUNCE_MS = 400
+_TIMEOUT_MS = 500
+_RESTART_S = 2.0
+_ABSENT_S = 30.0  # a root that is not there may be a disk that is plugged in again
+_LONGEST_START_S = 10.0  # watching a large library anew takes so long at most before it is scanned all the same
+
+_LIMIT_HINT = (
+    "raise the limit: `sudo sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=512`, and put "
+    "the same two settings into /etc/sysctl.d/60-recollect.conf to keep them"
+)
 
 #: What a look sees of a path: mode, mtime_ns, size, inode; None where nothing is there.
 _PathState = tuple[int, int, int, int] | None
@@ -196,23 +212,6 @@ class PathDebouncer:
         return False
 
 
-log = logging.getLogger(__name__)
-
-#: Roots that can't be watched are scanned at least this often.
-UNWATCHED_RESCAN_S = 300.0
-
-_DEBOUNCE_MS = 400
-_TIMEOUT_MS = 500
-_RESTART_S = 2.0
-_ABSENT_S = 30.0  # a root that is not there may be a disk that is plugged in again
-_LONGEST_START_S = 10.0  # watching a large library anew takes so long at most before it is scanned all the same
-
-_LIMIT_HINT = (
-    "raise the limit: `sudo sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=512`, and put "
-    "the same two settings into /etc/sysctl.d/60-recollect.conf to keep them"
-)
-
-
 class Watcher:
     """Watches `roots` while `run` runs. `changed` is called on the loop when there may be new work.
 
@@ -255,9 +254,7 @@ class Watcher:
         self._watch_ready.clear()
         for anew in self._restart.values():
             anew.set()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LONGEST_START_S):
-                await self._watch_ready.wait()
+        await is_set_within(self._watch_ready, _LONGEST_START_S)
 
     async def run(self) -> None:
         """Watches until cancelled; returns early where no root can be watched."""

@@ -22,7 +22,6 @@ from indexer.progress import Progress
 from indexer.reader.photo_process import PhotoProcess
 from indexer.reader.photo_reader import PhotoReader
 from indexer.reader.photo_requests import ReaderOptions
-from indexer.scanning.retry import retry_below, retry_between_scans
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage
@@ -253,9 +252,9 @@ async def test_a_photo_that_may_be_read_now_is_tried_again_by_the_next_scan(tmp_
         assert (outcome.done, outcome.set_aside) == (2, 1)
         with stored(settings) as storage:
             assert [one.kind for one in storage.catalogue.queue.set_aside()] == ["denied"]
-            assert retry_below(storage.catalogue, settings, library) == 0
+            assert storage.catalogue.retries.retry_below(library, settings) == 0
             denied.chmod(0o644)
-            assert retry_below(storage.catalogue, settings, library) == 1
+            assert storage.catalogue.retries.retry_below(library, settings) == 1
         outcome, decoded = await index_here(settings, library)
         assert (outcome.done, outcome.set_aside, decoded) == (1, 0, ["red.jpg"])
 
@@ -336,8 +335,8 @@ def test_between_scans_nothing_is_tried_that_only_a_try_can_tell(storage: Storag
     """What the file system does not tell waits for a scan, or it would be tried every few seconds."""
     rescan(storage.catalogue, root)
     set_aside(storage, FailureKind.VANISHED)
-    assert retry_between_scans(storage.catalogue, settings_for(root), root) == 0
-    assert retry_below(storage.catalogue, settings_for(root), root) == 1
+    assert storage.catalogue.retries.retry_between_scans(root, settings_for(root)) == 0
+    assert storage.catalogue.retries.retry_below(root, settings_for(root)) == 1
 
 
 @pytest.mark.parametrize("kind", sorted(set(FailureKind) - {FailureKind.UNREADABLE, FailureKind.DEATH}))
