@@ -83,7 +83,7 @@ class Indexer:
         self._stack = AsyncExitStack()
         self._roots = set(settings.photos)  # every library that is known, for the processes that write into photos
         self._feed = SearchFeed(storage.catalogue, storage.search)
-        self._maintenance = Maintenance(storage, changed=self._wake)
+        self._maintenance = Maintenance(storage, changed=self.wake)
         self._context: PipelineContext | None = None
         self._runner: JobRunner | None = None
         self._scheduler: ScanScheduler | None = None
@@ -129,7 +129,9 @@ class Indexer:
     def wake(self) -> None:
         """Says that the queue has new work, such as a correction from the page: it is taken up at once, not at the
         next look. May be called at any time, on the event loop."""
-        self._wake()
+        self._announce_work()
+        if self._recaptioning is not None:
+            self._recaptioning.wake()
 
     def scan_now(self) -> None:
         """Has every library scanned now; what it finds is indexed as ever. May be called at any time, on the event
@@ -206,7 +208,7 @@ class Indexer:
         """Gives what ended it before its time, where that may pass and somebody waits for it."""
         self._runner = runner = self._new_runner(give_up=once)
         self._scheduler = scheduler = ScanScheduler(
-            self._settings, self._storage.catalogue, roots, changed=self._wake, obstacles_s=self._obstacles_s
+            self._settings, self._storage.catalogue, roots, changed=self.wake, obstacles_s=self._obstacles_s
         )
         self._recaptioning = None if once else self._new_recaptioning()
         self._tracker.start()
@@ -297,11 +299,6 @@ class Indexer:
         self._feed.wake()
 
     def _on_drained(self) -> None:
-        if self._recaptioning is not None:
-            self._recaptioning.wake()
-
-    def _wake(self) -> None:
-        self._announce_work()
         if self._recaptioning is not None:
             self._recaptioning.wake()
 

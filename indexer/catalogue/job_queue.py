@@ -45,6 +45,11 @@ _RETRY_RANK = 10  # a job that failed waits for those that have not been tried
 _JOB = f"""SELECT job.id, job.kind, job.attempts, {FILE_COLUMNS}
     FROM job JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id """
 
+#: What `set_aside_from_row` takes, of present files.
+SET_ASIDE = f"""SELECT job.id, job.kind, job.attempts, job.reason, job.reason_kind, job.at, {FILE_COLUMNS}
+    FROM job JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id
+    WHERE job.state = 'aside' AND file.missing_since IS NULL"""
+
 _CLAIMABLE = """job.state = 'queued' AND file.missing_since IS NULL AND NOT EXISTS
     (SELECT 1 FROM job AS other WHERE other.file_id = job.file_id AND other.state = 'claimed')"""
 
@@ -283,10 +288,7 @@ class JobQueue:
     def set_aside(self, limit: int = 100, offset: int = 0) -> list[SetAside]:
         """What was given up, the latest first; files that are missing are left out."""
         rows = self._database.reader.execute(
-            f"""SELECT job.id, job.kind, job.attempts, job.reason, job.reason_kind, job.at, {FILE_COLUMNS}
-            FROM job JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id
-            WHERE job.state = 'aside' AND file.missing_since IS NULL
-            ORDER BY job.at DESC, job.id DESC LIMIT ? OFFSET ?""",
+            f"{SET_ASIDE} ORDER BY job.at DESC, job.id DESC LIMIT ? OFFSET ?",
             (limit, offset),
         )
         return [set_aside_from_row(row) for row in rows]

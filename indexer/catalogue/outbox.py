@@ -149,13 +149,9 @@ class Outbox:
                 delete([row["id"] for row in rows])
                 surplus += len(rows)
             if connection.execute("SELECT 1 FROM held LIMIT 1").fetchone() is None:
-                self._clear_all_refusals()
+                with self._database.transaction() as writer:
+                    _clear_refusals(writer)  # a search that begins with nothing may be another one, with other limits
         return Differences(missing, outdated, surplus)
-
-    def _clear_all_refusals(self) -> None:
-        """A search that begins with nothing may be another one, with other limits."""
-        with self._database.transaction() as writer:
-            _clear_refusals(writer)
 
     @contextmanager
     def _with_held_table(self, held: Iterable[tuple[str, int]]) -> Iterator[sqlite3.Connection]:

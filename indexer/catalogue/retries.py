@@ -20,9 +20,9 @@ from pathlib import Path
 
 from indexer.atomic.file_systems import room_bytes
 from indexer.catalogue.file_rows import below_condition
-from indexer.catalogue.job_queue import RANK, SetAside, set_aside_from_row
+from indexer.catalogue.job_queue import RANK, SET_ASIDE, SetAside, set_aside_from_row
 from indexer.catalogue.roots import ensure_root
-from indexer.catalogue.rows import FILE_COLUMNS, now
+from indexer.catalogue.rows import now
 from indexer.errors import RETRIED_AT_START, FailureKind, Obstacle
 from indexer.model import CaptionPlace, JobKind
 from indexer.settings import Settings
@@ -66,10 +66,7 @@ class Retries:
             root_id, below = ensure_root(writer, root)
         where, values = below_condition(below)
         rows = self._database.reader.execute(
-            f"""SELECT job.id, job.kind, job.attempts, job.reason, job.reason_kind, job.at, {FILE_COLUMNS}
-            FROM job JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id
-            WHERE job.state = 'aside' AND job.reason_kind = ? AND file.missing_since IS NULL
-            AND file.root_id = ? AND {where} ORDER BY job.id""",
+            f"{SET_ASIDE} AND job.reason_kind = ? AND file.root_id = ? AND {where} ORDER BY job.id",
             (kind.value, root_id, *values),
         )
         return [set_aside_from_row(row) for row in rows]

@@ -14,7 +14,6 @@ from indexer.commands.command_line import (
     NOTHING_TO_DESCRIBE,
     Row,
     exit_with,
-    print_error,
     print_line,
     print_rows,
     run_until_stopped,
@@ -97,9 +96,6 @@ def _words_json(words: Caption) -> Row:
 
 
 def _print_caption(row: Row) -> None:
-    if "error" in row:
-        print_error(row)
-        return
     print_line(f"{row['path']}: {row['caption'] or NOTHING_TO_DESCRIBE}")
     if row["caption"]:
         print_line(f"  {row['confidence']:.0%} sure{', so it may well be wrong' if row['unsure'] else ''}")

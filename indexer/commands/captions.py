@@ -19,7 +19,6 @@ from indexer.commands.command_line import (
     CommandLine,
     Row,
     exit_with,
-    print_error,
     print_line,
     print_rows,
     run_until_stopped,
@@ -68,7 +67,7 @@ def list_captions(settings: Settings, terminal: Terminal, paths: tuple[Path, ...
     Without a PATH the index answers; files and folders that are named are read.
     """
     if paths:
-        rows = _check_files(settings, terminal, paths, _print_listed, as_json=as_json)
+        rows = _undo_rows(settings, terminal, paths, _print_listed, as_json=as_json, dry_run=True)
         terminal.print(f"{sum(row['place'] is not None for row in rows):,} of {_files(len(rows))}")
         exit_with(rows)
     rows = run_until_stopped(lambda _: print_rows(_list_indexed(settings), _print_listed, as_json=as_json))
@@ -95,9 +94,7 @@ def _files(number: int) -> str:
 
 
 def _print_listed(row: Row) -> None:
-    if "error" in row:
-        print_error(row)
-    elif row["place"] is not None:
+    if row["place"] is not None:
         caption = NOTHING_TO_DESCRIBE if row["caption"] == "" else row["caption"] or "(no caption)"
         copies = row.get("copies")
         copied = f" (another program has copied it into {', '.join(copies)})" if copies else ""
@@ -115,25 +112,15 @@ def verify(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], as_j
     recollect has written to is checked; files and folders that are named are checked whatever the index knows. The exit
     code is 1 where a caption can't be taken out.
     """
-    rows = _check_files(settings, terminal, paths, _print_verified, as_json=as_json)
+    rows = _undo_rows(settings, terminal, paths, _print_verified, as_json=as_json, dry_run=True)
     counts = Counter(row["state"] for row in rows)
     said = [f"{counts[state]:,} {text}" for state, text in _STATES.items() if counts[state]]
     terminal.print(f"{_files(len(rows))}: {'; '.join(said)}" if said else "there is nothing to check")
     exit_with(rows)
 
 
-def _check_files(
-    settings: Settings, terminal: Terminal, paths: Sequence[Path], print_row: Callable[[Row], None], *, as_json: bool
-) -> list[Row]:
-    return run_until_stopped(
-        lambda stop: _undo_with_progress(settings, terminal, paths, stop, print_row, as_json=as_json, dry_run=True)
-    )
-
-
 def _print_verified(row: Row) -> None:
-    if "error" in row:
-        print_error(row)
-    elif row["state"] != "exact":
+    if row["state"] != "exact":
         print_line(f"{row['path']}: {row['reason'] or _STATES[row['state']]}")
 
 
@@ -150,9 +137,7 @@ def undo(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], everyt
     if bool(paths) == everything:
         raise click.UsageError("name files or folders, or say --all")
 
-    rows = run_until_stopped(
-        lambda stop: _undo_with_progress(settings, terminal, paths, stop, _print_undone, as_json=as_json, dry_run=False)
-    )
+    rows = _undo_rows(settings, terminal, paths, _print_undone, as_json=as_json, dry_run=False)
     _record_undo(settings, {Path(row["path"]) for row in rows if row["restored"]}, everything=everything)
     terminal.print(_undo_summary(rows))
     if everything:
@@ -187,38 +172,39 @@ def _record_undo(settings: Settings, restored: set[Path], *, everything: bool) -
 
 
 def _print_undone(row: Row) -> None:
-    if "error" in row:
-        print_error(row)
-    elif row["restored"]:
+    if row["restored"]:
         print_line(f"{row['path']}: restored{'' if row['exact'] else ' (' + row['reason'] + ')'}")
 
 
-async def _undo_with_progress(
+def _undo_rows(
     settings: Settings,
     terminal: Terminal,
     paths: Sequence[Path],
-    stop: asyncio.Event,
     print_row: Callable[[Row], None],
     *,
     as_json: bool,
     dry_run: bool,
 ) -> list[Row]:
-    """A row for each file, with progress on the terminal."""
-    targets = await asyncio.to_thread(_targets, settings, paths)
-    meter = Meter()
+    """A row for each file, with progress on the terminal; `dry_run`: the files stay as they are."""
+    phase = "checking captions" if dry_run else "taking captions out"
 
-    def progress() -> Progress:
-        left = len(targets) - meter.done
-        phase = "checking captions" if dry_run else "taking captions out"
-        return Progress(meter.done, left, per_second=meter.per_second, eta_s=meter.eta_s(left), phase=phase)
+    async def run(stop: asyncio.Event) -> list[Row]:
+        targets = await asyncio.to_thread(_targets, settings, paths)
+        meter = Meter()
 
-    async def counted() -> AsyncGenerator[Row, None]:
-        async for row in _undo_files(settings, targets, stop, dry_run=dry_run):
-            meter.add()
-            yield row
+        def progress() -> Progress:
+            left = len(targets) - meter.done
+            return Progress(meter.done, left, per_second=meter.per_second, eta_s=meter.eta_s(left), phase=phase)
 
-    async with terminal.following(progress):
-        return await print_rows(counted(), print_row, as_json=as_json)
+        async def counted() -> AsyncGenerator[Row, None]:
+            async for row in _undo_files(settings, targets, stop, dry_run=dry_run):
+                meter.add()
+                yield row
+
+        async with terminal.following(progress):
+            return await print_rows(counted(), print_row, as_json=as_json)
+
+    return run_until_stopped(run)
 
 
 async def _undo_files(
@@ -232,14 +218,8 @@ async def _undo_files(
             if stop.is_set():
                 return
             if not await asyncio.to_thread(path.exists):
-                yield {
-                    "path": str(path),
-                    "state": "missing",
-                    "restored": False,
-                    "place": None,
-                    "reason": None,
-                    "code": None,
-                }
+                nothing = {"restored": False, "place": None, "reason": None, "code": None}
+                yield {"path": str(path), "state": "missing", **nothing}
                 continue
             try:
                 yield _row(await photos.undo_caption(path, dry_run=dry_run, vouched=vouched.get(path, ())))
@@ -266,18 +246,13 @@ def _known_texts(settings: Settings, targets: frozenset[Path]) -> dict[Path, tup
         return {}
 
 
-def _english(reason: Reason | None) -> str | None:
-    return None if reason is None else reason.english()
-
-
 def _row(undone: Undone) -> Row:
-
     row: Row = {
         "path": str(undone.path),
         "restored": undone.restored,
         "exact": undone.exact,
         "place": undone.place,
-        "reason": _english(undone.reason),
+        "reason": undone.reason and str(undone.reason),
         "code": undone.reason and undone.reason.code,
         "caption": undone.words and undone.words.text,
         "by": undone.words and undone.words.by,
@@ -288,7 +263,7 @@ def _row(undone: Undone) -> Row:
         return row | {"state": "exact" if undone.exact else "changed"}
     if undone.reason == Reason(ReasonCode.NOT_OURS):
         return row | {"state": "none"}
-    return row | {"state": "stuck", "error": _english(undone.reason)}
+    return row | {"state": "stuck", "error": undone.reason and str(undone.reason)}
 
 
 def _targets(settings: Settings, paths: Sequence[Path]) -> list[Path]:

@@ -180,13 +180,18 @@ NOTHING_TO_DESCRIBE = "(nothing to describe)"
 
 
 async def print_rows(rows: AsyncGenerator[Row, None], print_row: Callable[[Row], None], *, as_json: bool) -> list[Row]:
-    """Tells each row as it comes, so that a long run shows that it is alive; JSON is one document, at the end."""
+    """Prints each row as it comes, so that a long run shows that it is alive, an `error` on standard error; JSON is one
+    document, at the end."""
     collected = []
     async with aclosing(rows):
         async for row in rows:
-            if not as_json:
-                print_row(row)
             collected.append(row)
+            if as_json:
+                continue
+            if "error" in row:
+                click.echo(f"{shown(row['path'])}: {shown(row['error'])}", err=True)
+            else:
+                print_row(row)
     if as_json:
         print_json(collected)
     return collected
@@ -195,11 +200,6 @@ async def print_rows(rows: AsyncGenerator[Row, None], print_row: Callable[[Row],
 def words_json(words: Iterable[Tag]) -> list[Row]:
     """Words with their probabilities."""
     return [{"word": one.word, "probability": round(one.probability, 3)} for one in words]
-
-
-def print_error(row: Row) -> None:
-    """A row's `error`, on standard error."""
-    click.echo(f"{shown(row['path'])}: {shown(row['error'])}", err=True)
 
 
 def exit_with(rows: Sequence[Row]) -> None:

@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from indexer.catalogue import Catalogue
-    from indexer.catalogue.job_queue import SetAside
-    from indexer.catalogue.outbox import Refused
-    from indexer.catalogue.roots import UnreadablePlace
-    from indexer.catalogue.scans import RootState
-    from indexer.commands.doctor import Finding
     from indexer.model import Photo
     from indexer.search import Answer, Hit
 
@@ -164,7 +159,6 @@ def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -
 
 
 def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
-    aside = catalogue.queue.set_aside(_SHOWN_ASIDE, 0)
     searchable, problem = _searchable(settings)
     return {
         "data_dir": str(settings.data_dir),
@@ -172,13 +166,45 @@ def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
         "counts": asdict(catalogue.counts()),
         "searchable": searchable,
         "search_problem": problem,
-        "libraries": [_library_json(root) for root in catalogue.scans.roots()],
+        "libraries": [
+            {
+                "path": str(root.path),
+                "files": root.files,
+                "missing": root.missing,
+                "walked_at": root.walked_at,
+                "held_back": root.held_back and str(root.held_back),
+                "passed_over": dict(root.passed_over),
+            }
+            for root in catalogue.scans.roots()
+        ],
         "caption_models": _caption_models(settings, catalogue),
-        "unwritten": [_unwritten_json(reason, photos) for reason, photos in catalogue.unwritten().items()],
-        "unreadable": [_unreadable_json(item) for item in catalogue.unreadable_places.first(_SHOWN_ASIDE)],
-        "set_aside": [_aside_json(item) for item in aside],
-        "refused": [_refused_json(item) for item in catalogue.refused(_SHOWN_ASIDE)],
+        "unwritten": [_reason_json(reason) | {"photos": photos} for reason, photos in catalogue.unwritten().items()],
+        "unreadable": [
+            {
+                "path": str(place.path),
+                "code": place.code,
+                "reason": str(place.reason),
+                "since": place.since.isoformat(),
+                "files": place.files,
+            }
+            for place in catalogue.unreadable_places.first(_SHOWN_ASIDE)
+        ],
+        "set_aside": [
+            {"path": str(job.file.path)}
+            | _reason_json(job.reason)
+            | {"kind": job.kind, "attempts": job.attempts, "at": job.at.isoformat()}
+            for job in catalogue.queue.set_aside(_SHOWN_ASIDE, 0)
+        ],
+        "refused": [
+            {"id": item.photo.id, "path": _first_path(item.photo)} | _reason_json(item.reason)
+            for item in catalogue.refused(_SHOWN_ASIDE)
+        ],
     }
+
+
+def _reason_json(reason: Reason | None) -> dict[str, Any]:
+    """No words and no code where none is known."""
+    return {"reason": str(reason or ""), "code": reason and reason.code}
 
 
 def _data_problem(settings: Settings, *, is_running: bool) -> str | None:
@@ -227,47 +253,6 @@ def _searchable(settings: Settings) -> tuple[int | None, str]:
             return backend.count(), ""
     except SetupError as error:
         return None, f"{error.what}: {error.hint}" if error.hint else error.what
-
-
-def _library_json(root: RootState) -> dict[str, Any]:
-    return {
-        "path": str(root.path),
-        "files": root.files,
-        "missing": root.missing,
-        "walked_at": root.walked_at,
-        "held_back": None if root.held_back is None else str(root.held_back),
-        "passed_over": dict(root.passed_over),
-    }
-
-
-def _unwritten_json(reason: Reason | None, photos: int) -> dict[str, Any]:
-    """No words and no code where nobody has said why."""
-    return {"reason": str(reason or ""), "code": reason and reason.code, "photos": photos}
-
-
-def _refused_json(item: Refused) -> dict[str, Any]:
-    return {"id": item.photo.id, "path": _first_path(item.photo), "reason": str(item.reason), "code": item.reason.code}
-
-
-def _unreadable_json(item: UnreadablePlace) -> dict[str, Any]:
-    return {
-        "path": str(item.path),
-        "code": item.code,
-        "reason": str(item.reason),
-        "since": item.since.isoformat(),
-        "files": item.files,
-    }
-
-
-def _aside_json(item: SetAside) -> dict[str, Any]:
-    return {
-        "path": str(item.file.path),
-        "reason": str(item.reason),
-        "code": item.reason.code,
-        "kind": item.kind,
-        "attempts": item.attempts,
-        "at": item.at.isoformat(),
-    }
 
 
 def _print_state(state: dict[str, Any]) -> None:
@@ -351,7 +336,12 @@ def doctor(settings: Settings, terminal: Terminal, as_json: bool, fix: bool, roo
 
     from indexer.commands.doctor import Verdict, examine
 
-    findings = (_mended(settings) if fix else []) + asyncio.run(examine(settings))
+    findings = []
+    if fix:
+        from indexer.commands.search_server import mend_search
+
+        findings = mend_search(settings)
+    findings += asyncio.run(examine(settings))
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -370,9 +360,3 @@ def _need_catalogue(settings: Settings) -> None:
             f"nothing is indexed in {settings.data_dir} yet",
             hint="run `recollect index DIR` or `recollect serve DIR` first, or name another --data-dir",
         )
-
-
-def _mended(settings: Settings) -> list[Finding]:
-    from indexer.commands.search_server import mend_search
-
-    return mend_search(settings)

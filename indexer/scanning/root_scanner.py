@@ -43,9 +43,9 @@ class RootScanner:
     def __init__(
         self,
         root: Path,
+        *,
         settings: Settings,
         catalogue: Catalogue,
-        *,
         changed: Callable[[], None],
         stale_s: float,
         presence_s: float,

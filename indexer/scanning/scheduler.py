@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from indexer.atomic.temporary import STALE_S
@@ -48,12 +49,17 @@ class ScanScheduler:
         presence_s: float = PRESENCE_S,
         obstacles_s: float = OBSTACLES_S,
     ) -> None:
-        self._stale_s = stale_s
-        self._presence_s = presence_s
-        self._obstacles_s = obstacles_s
-        self._settings = settings
         self._catalogue = catalogue
         self._changed = changed
+        self._new_scanner = partial(
+            RootScanner,
+            settings=settings,
+            catalogue=catalogue,
+            changed=changed,
+            stale_s=stale_s,
+            presence_s=presence_s,
+            obstacles_s=obstacles_s,
+        )
         self._roots = {root: self._new_scanner(root) for root in outermost(roots)}
         self._group: asyncio.TaskGroup | None = None
 
@@ -115,17 +121,6 @@ class ScanScheduler:
             if await asyncio.to_thread(self._catalogue.retries.retry_due):
                 self._changed()
             await asyncio.sleep(RETRY_S)
-
-    def _new_scanner(self, root: Path) -> RootScanner:
-        return RootScanner(
-            root,
-            self._settings,
-            self._catalogue,
-            changed=self._changed,
-            stale_s=self._stale_s,
-            presence_s=self._presence_s,
-            obstacles_s=self._obstacles_s,
-        )
 
     def _known(self, root: Path) -> RootScanner | None:
         """The round that `root` is scanned in."""
