@@ -40,7 +40,7 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file that the crawler met below a library root."""
+    """A file that the crawler found below a library root."""
 
     root: Path  # absolute, as configured
     path: Path  # absolute, below root

@@ -19,12 +19,12 @@ from indexer.atomic.temporary import sweep
 from indexer.catalogue import Catalogue
 from indexer.errors import ProcessUnavailable, SearchError, StorageError, captioner_not_started, unusable_bundle
 from indexer.hours import DailyHours
+from indexer.jobs.maintenance import Maintenance
 from indexer.jobs.pipeline import PhotoOpener, PipelineContext
 from indexer.jobs.progress_tracker import ProgressTracker
 from indexer.jobs.reindex import RecaptionScheduler, recaption_hint
 from indexer.jobs.runner import FIRST_PAUSE_S, LONGEST_PAUSE_S, JobRunner, waiting_message
 from indexer.jobs.search_feed import SearchFeed
-from indexer.jobs.upkeep import Maintenance
 from indexer.message import Message
 from indexer.model import Job, JobKind
 from indexer.progress import Progress
@@ -90,9 +90,9 @@ class Indexer:
         self._recaptioning: RecaptionScheduler | None = None
         self._tracker = ProgressTracker(
             storage.catalogue,
-            scanning=self._is_scanning,
+            scanning=lambda: self._scheduler is not None and self._scheduler.scanning,
             problems=self._problems,
-            later=self._count_upcoming,
+            later=lambda: self._recaptioning.remaining if self._recaptioning is not None else 0,
             unreadable=lambda: self._scheduler.unreadable if self._scheduler is not None else 0,
         )
 
@@ -308,12 +308,6 @@ class Indexer:
             self._runner.wake()
         self._feed.wake()
 
-    def _is_scanning(self) -> bool:
-        return self._scheduler is not None and self._scheduler.scanning
-
-    def _count_upcoming(self) -> int:
-        return self._recaptioning.remaining if self._recaptioning is not None else 0
-
     def _problems(self) -> tuple[Message | Reason | str, ...]:
         """The first that there is: what waits for the data directory, for people, for libraries, for a process, for
         search."""
@@ -345,7 +339,7 @@ def _recover(catalogue: Catalogue) -> None:
 
 def _queue_for_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
     """What people marked as wrong waits for another model; for all else they are asked, it may take days."""
-    waiting = catalogue.feedback.marked_wrong()
+    waiting = catalogue.feedback.count_marked_wrong()
     if waiting and (wrong := catalogue.queue.enqueue_all(JobKind.CAPTION, model=model, only_wrong=True)):
         log.info("%d captions were marked as wrong, and %s tries again", wrong, model)
     catalogue.queue.enqueue_all(JobKind.COMPLETE)

@@ -65,7 +65,7 @@ class Counts:
     unpushed: int
     with_caption: int
     refused: int  # by search, for good
-    unreadable: int  # folders, and files, that the last scan could not look at
+    unreadable: int  # folders, and files, that the last scan could not read
     incomplete: int  # photos with their sentence alone, which wait for a model to give tags and embedding
     thumbnails_waiting: int  # files whose thumbnails are to be made again
 
@@ -112,7 +112,7 @@ class Catalogue:
         return self._database.noted_damage
 
     def record_error(self, error: sqlite3.Error) -> None:
-        """Remembers what was met, where it is damage: `trouble` tells it, and nothing is written any more."""
+        """Remembers an error that is damage: `problem` gives it, and nothing is written any more."""
         if is_damage(error):
             self._database.note_damage(str(error))
 

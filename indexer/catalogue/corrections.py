@@ -303,7 +303,7 @@ class PhotoFeedback:
         )
         return {row["machine_model"]: row["photos"] for row in rows}
 
-    def marked_wrong(self) -> int:
+    def count_marked_wrong(self) -> int:
         """How many present photos wait for a better model, because a person marked their words as wrong."""
         row = self._database.reader.execute(
             "SELECT count(*) FROM photo WHERE wrong_text IS NOT NULL AND wrong = 1 AND +gone = 0"

@@ -1,4 +1,4 @@
-"""Writes to the file table, each inside a transaction of the caller's: meet a file, move it, lose it."""
+"""Writes to the file table, each inside a transaction of the caller's: a file that is found, moved or missing."""
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
 # ruff: noqa: PTH118 - paths are the file system's own bytes here, which pathlib does not take
@@ -45,7 +45,7 @@ def note_file(
     touched: set[str],
     absent: Sequence[int] = (),
 ) -> tuple[int, str]:
-    """Meets one file; returns its id and "new", "changed", "unchanged" or "moved".
+    """Stores a file that was found; returns its id and "new", "changed", "unchanged" or "moved".
 
     Photos whose files changed place or came back are added to `touched`, for `touch`. `absent` are roots that are not
     there, whose library may have moved here.
@@ -222,7 +222,7 @@ _FILE = """SELECT file.*, root.path AS root FROM file JOIN root ON root.id = fil
 def find_in_absent_roots(
     writer: sqlite3.Connection, absent: Sequence[int], folder: bytes, name: bytes, stamp: StampRow
 ) -> sqlite3.Row | None:
-    """The row of a file that is met at a new path, in a root that is absent.
+    """The row of a file that is found at a new path, in a root that is absent.
 
     It is the same file at the same place below the root, with the same size and time (a copied library has other
     inodes); or, where a root begins further up or down, by its name and inode, too.

@@ -56,7 +56,7 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def removed(self, limit: int) -> list[str]:
+    def removed_ids(self, limit: int) -> list[str]:
         """Ids that search still holds although no present file shows them."""
         rows = self._database.reader.execute(
             "SELECT id FROM photo WHERE gone = 1 AND search_revision <> 0 LIMIT ?", (limit,)
@@ -110,7 +110,7 @@ class Outbox:
             writer.execute("UPDATE photo SET search_revision = 0 WHERE search_revision <> 0")
             _clear_refusals(writer)
 
-    def pushed(self) -> int:
+    def count_pushed(self) -> int:
         """How many documents search should have."""
         return int(self._database.reader.execute("SELECT count(*) FROM photo WHERE search_revision <> 0").fetchone()[0])
 

@@ -89,7 +89,7 @@ def clear_reason_of_emptied_roots(writer: sqlite3.Connection, absent: Sequence[i
     )
 
 
-#: errno names (errno(3)) that people meet; another one is told as the system words it.
+#: By the errno's name (errno(3)); any other is shown in the system's words.
 _REASONS = MappingProxyType(
     {
         "EACCES": ReasonCode.NOT_ALLOWED,
@@ -113,14 +113,14 @@ def error_code(error: OSError) -> str:
 
 
 def unreadable_reason(code: str) -> Reason:
-    """What an errno's name says to people."""
+    """The reason for an errno's name."""
     if (known := _REASONS.get(code)) is not None:
         return Reason(known)
     return Reason.of(ReasonCode.SYSTEM_ERROR, error=os.strerror(getattr(errno, code, errno.EIO)))
 
 
 def is_gone(path: bytes) -> bool:
-    """Whether nothing is there. Of what can't be looked at, for want of rights or a broken disk, that is not known."""
+    """Whether nothing is there; False where that is not known, for want of rights or on a broken disk."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -131,7 +131,7 @@ def is_gone(path: bytes) -> bool:
 
 
 def is_readable(path: bytes) -> bool:
-    """Whether a folder can be listed and entered, as far as its first entry tells; of a file, whether it is there."""
+    """Whether a folder can be listed and its first entry be inspected; of a file, whether it is there."""
     try:
         with os.scandir(path) as entries:
             first = next(entries, None)
@@ -157,7 +157,7 @@ def _has_parent_in(place: bytes, places: dict[bytes, str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class UnreadablePlace:
-    """A folder, or a file, that can't be looked at: `code` is the errno's name, `since` when a scan first met it so."""
+    """A folder, or a file, that can't be read: `code` is the errno's name, `since` when a scan first found it so."""
 
     path: Path
     code: str
@@ -166,12 +166,12 @@ class UnreadablePlace:
 
     @property
     def reason(self) -> Reason:
-        """What the code says to people."""
+        """The reason for the code."""
         return unreadable_reason(self.code)
 
 
 class UnreadablePlaces:
-    """The catalogue's list of what can't be looked at."""
+    """The folders and files that the last scan could not read; what is in them is neither seen nor missing."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -203,8 +203,8 @@ _INSIDE = """(folder = unreadable.path
 
 
 def replace_unreadable(writer: sqlite3.Connection, root_id: int, below: bytes, places: Mapping[bytes, str]) -> None:
-    """What a complete scan of the folder `below` of a root could not look at takes the place of what is known of it,
-    inside the caller's transaction; what was known before keeps its time."""
+    """Stores what a scan of the folder `below` of a root could not read, in place of what was stored of it, inside the
+    caller's transaction; what was stored before keeps its time."""
     scanned = [
         row["path"]
         for row in writer.execute("SELECT path FROM unreadable WHERE root_id = ?", (root_id,))
@@ -223,8 +223,8 @@ def replace_unreadable(writer: sqlite3.Connection, root_id: int, below: bytes, p
 
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
-    """`roots` are to be scanned. `progress` is what the scanning process last said
-    of it, None before it has taken it up; `done`: the scan is over, and what it found is indexed."""
+    """`roots` are to be scanned. `progress` is the scanning process's latest, None before it has taken the request up;
+    `done`: the scan is over, and what it found is indexed."""
 
     id: int
     roots: tuple[Path, ...]
@@ -250,7 +250,7 @@ class ScanRequests:
         return next((one for one in self.pending() if one.id == request_id), None)
 
     def pending(self) -> list[ScanRequest]:
-        """All that were asked for and not withdrawn, the oldest first."""
+        """All that are not withdrawn, the oldest first."""
         rows = self._database.reader.execute("SELECT id, roots, progress, done FROM scan_request ORDER BY id")
         return [
             ScanRequest(
@@ -263,7 +263,7 @@ class ScanRequests:
         ]
 
     def update(self, request_id: int, progress: dict[str, Any], *, done: bool) -> None:
-        """What the scanning process says of a request; nothing happens where it was withdrawn."""
+        """Stores the scanning process's progress; nothing happens where the request was withdrawn."""
         with self._database.transaction() as writer:
             writer.execute(
                 "UPDATE scan_request SET progress = ?, done = ? WHERE id = ?", (json.dumps(progress), done, request_id)

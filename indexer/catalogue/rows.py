@@ -131,14 +131,14 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int
     """A photo row and the files that show it, or the first of them and how many more there are. A person's words win
     over the model's, those typed here over others; what a person marked as wrong is not shown."""
     person, machine = row["corrected_text"] or row["person_caption"], _machine_caption(row)
-    believed = None if row["wrong"] else machine
+    accepted = None if row["wrong"] else machine
     place = row["caption_place"]
     return Photo(
         id=row["id"],
         metadata=_metadata(row),
         files=tuple(files),
-        caption=person or (believed.text if believed else None),
-        caption_by=CaptionBy.PERSON if person else CaptionBy.MODEL if believed else None,
+        caption=person or (accepted.text if accepted else None),
+        caption_by=CaptionBy.PERSON if person else CaptionBy.MODEL if accepted else None,
         machine=machine,
         caption_place=CaptionPlace(place) if place else None,
         caption_reason=from_stored(row["caption_reason"]),
@@ -160,7 +160,7 @@ SUMMARY_COLUMNS = """id, width_px, height_px, taken_at, coalesce(nullif(correcte
 
 @damage_in_rows()
 def summary_from_row(row: sqlite3.Row) -> PhotoSummary:
-    """A row of `SUMMARY_COLUMNS`; it says of the photo what `photo_from_row` says."""
+    """A row of `SUMMARY_COLUMNS`; the same caption as of `photo_from_row`."""
     photo_id, width_px, height_px, taken_at, person, machine, sure, wrong, precision = row
     by_model = machine is not None and not wrong and not person
     return PhotoSummary(

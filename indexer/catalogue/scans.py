@@ -1,4 +1,4 @@
-"""What a scan of the library says, compared with what the catalogue knew.
+"""What a scan finds in the library, compared with what the catalogue has.
 
 New, changed, moved, copied and missing files are told apart by path and stamp alone; no file is opened. Nothing is
 ever deleted: a file that is gone is marked missing, and coming back unchanged costs nothing.
@@ -6,7 +6,7 @@ ever deleted: a file that is gone is marked missing, and coming back unchanged c
 A scan removes nothing, and says so, where the root can't be listed, where it is empty but was not, where it lost more
 than a tenth of its files and more than twenty at once, or where another file system stands in its place (st_dev
 changed) and more than a tenth is lost. Files that left only because the settings now pass them over do not count as
-lost. `accept_losses` lets the next complete scan be believed.
+lost. `accept_losses` has the next complete scan's losses accepted.
 """
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
@@ -49,9 +49,9 @@ from indexer.reasons import Reason, ReasonCode, from_stored, stored
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_in_rows
 
-#: Losing this many files at once is always believed, as long as some are left.
+#: Losing this many files at once is always accepted, as long as some are left.
 SMALL_LOSS = 20
-#: Of a root's files; losing more at once is not believed.
+#: Of a root's files; losing more at once is not accepted.
 LOSS_SHARE = 0.1
 
 _CHUNK = 500
@@ -79,7 +79,7 @@ class NoteCounts:
 class ScanOutcome:
     """How many files a finished scan found missing; `held_back` says why none were removed, for people.
 
-    `unreadable` are the outermost folders, and files, below the scanned root that could not be looked at, by the
+    `unreadable` are the outermost folders, and files, below the scanned root that could not be read, by the
     errno's name; paths are relative to that root.
     """
 
@@ -114,7 +114,7 @@ class ScanState:
     absent: tuple[int, ...] = ()  # roots that are not there: what was in them may be here now
 
     def mark(self, file_id: int) -> None:
-        """Remembers that the file was met."""
+        """Remembers that the file was found."""
         if file_id >= len(self.seen):
             self.seen.extend(bytes(file_id + 1 - len(self.seen) + 1024))
         self.seen[file_id] = 1
@@ -125,7 +125,7 @@ class ScanState:
 
 
 class Scans:
-    """The walking side of the catalogue."""
+    """The catalogue's side of scans."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -208,8 +208,8 @@ class Scans:
         passed_over = json.dumps({storable(kind): count for kind, count in scan.passed_over.most_common() if count})
         with self._database.transaction() as writer:
             if held_back is None:
-                faded = superseded_files(writer, scan.absent, scan.root_id)
-                mark_missing(writer, [*(file_id for file_id, _, _ in unseen), *faded])
+                superseded = superseded_files(writer, scan.absent, scan.root_id)
+                mark_missing(writer, [*(file_id for file_id, _, _ in unseen), *superseded])
                 clear_reason_of_emptied_roots(writer, scan.absent)
                 writer.execute(
                     "UPDATE root SET device = coalesce(?, device), walked_at = ? WHERE id = ? AND ? = x''",
@@ -229,7 +229,7 @@ class Scans:
         return ScanOutcome(0 if held_back else len(unseen), held_back, below)
 
     def accept_losses(self, root: Path) -> None:
-        """The next complete scan of `root` is believed, whatever it lost."""
+        """The losses of the next complete scan of `root` are accepted, however many they are."""
         with self._database.transaction() as writer:
             root_id, _ = ensure_root(writer, root)
             writer.execute("UPDATE root SET accept_losses = 1 WHERE id = ?", (root_id,))
@@ -247,8 +247,8 @@ class Scans:
                 ids.update(files_at(writer, root_id, gone))
             known = count_present(writer, root_id)
             if len(ids) > 1 and (len(ids) == known or len(ids) > max(SMALL_LOSS, LOSS_SHARE * known)):
-                told = Reason.of(ReasonCode.GONE_AT_ONCE, root=_printable(root), lost=len(ids), photos=known)
-                return ScanOutcome(0, told)
+                held_back = Reason.of(ReasonCode.GONE_AT_ONCE, root=_printable(root), lost=len(ids), photos=known)
+                return ScanOutcome(0, held_back)
             mark_missing(writer, sorted(ids))
         return ScanOutcome(len(ids))
 
@@ -292,7 +292,7 @@ class Scans:
         return len(rows)
 
     def forget_old_reasons(self, scanned: Sequence[Path]) -> None:
-        """What was said of roots that nobody scans any more says nothing of today."""
+        """Removes the reasons of roots that are not scanned any more: they may be long out of date."""
         paths = {os.fsencode(root) for root in scanned}
         with self._database.transaction() as writer:
             rows = writer.execute("SELECT id, path FROM root WHERE held_back IS NOT NULL").fetchall()
@@ -300,7 +300,7 @@ class Scans:
             writer.executemany("UPDATE root SET held_back = NULL WHERE id = ?", old)
 
     def _unseen(self, scan: ScanState) -> list[tuple[int, bytes, bytes]]:
-        """(id, folder, name) of the present files that the scan should have met and did not."""
+        """(id, folder, name) of the present files that the scan should have found and did not."""
         where, values = below_condition(scan.below)
         cursor = self._database.reader.cursor()
         cursor.row_factory = None
@@ -342,7 +342,7 @@ class Scans:
     def _why_not_accepted(
         self, scan: ScanState, unseen: Sequence[tuple[int, bytes, bytes]], known: int
     ) -> Reason | None:
-        """Why the losses of a scan are not believed, or None."""
+        """Why the losses of a scan are not accepted, or None."""
         if not unseen:
             return None
         base = os.fsencode(scan.root)

@@ -20,7 +20,7 @@ from indexer.commands.command_line import (
     with_settings,
     words_json,
 )
-from indexer.commands.terminal import Terminal, shown
+from indexer.commands.terminal import Terminal, printable
 from indexer.errors import PhotoError
 from indexer.settings import Settings
 
@@ -104,4 +104,4 @@ def _print_caption(row: Row) -> None:
         print_line(f"  tags: {', '.join(tags)}")
     if row.get("reason"):
         where = "not written" if row["place"] == "index" else f"written to the {row['place']}"
-        click.echo(f"  {where}: {shown(row['reason'])}", err=True)
+        click.echo(f"  {where}: {printable(row['reason'])}", err=True)

@@ -114,8 +114,8 @@ def verify(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], as_j
     """
     rows = _undo_rows(settings, terminal, paths, _print_verified, as_json=as_json, dry_run=True)
     counts = Counter(row["state"] for row in rows)
-    said = [f"{counts[state]:,} {text}" for state, text in _STATES.items() if counts[state]]
-    terminal.print(f"{_files(len(rows))}: {'; '.join(said)}" if said else "there is nothing to check")
+    parts = [f"{counts[state]:,} {text}" for state, text in _STATES.items() if counts[state]]
+    terminal.print(f"{_files(len(rows))}: {'; '.join(parts)}" if parts else "there is nothing to check")
     exit_with(rows)
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from captioner import Tag
-from indexer.commands.terminal import Terminal, shown
+from indexer.commands.terminal import Terminal, printable
 from indexer.errors import SetupError, StorageError
 from indexer.settings import SECRETS, SETTINGS, Settings, load_settings
 
@@ -59,15 +59,15 @@ class CommandLine(click.Group):
         try:
             return super().invoke(ctx)
         except SetupError as error:
-            click.echo(f"recollect: {shown(error.what)}", err=True)
+            click.echo(f"recollect: {printable(error.what)}", err=True)
             if error.hint:
-                click.echo(f"  {shown(error.hint)}", err=True)
+                click.echo(f"  {printable(error.hint)}", err=True)
             ctx.exit(WRONG_SETUP)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click's own: usage errors, a reader of our output that has had enough
         except Exception as error:
             log.debug("here it happened", exc_info=True)
-            click.echo(f"recollect: unexpected error, please report it: {shown(repr(error))}", err=True)
+            click.echo(f"recollect: unexpected error, please report it: {printable(repr(error))}", err=True)
             click.echo("  the same command with -v says where it happened", err=True)
             ctx.exit(SOMETHING_FAILED)
 
@@ -149,7 +149,7 @@ def print_json(value: Any) -> None:
 
 def print_line(text: str) -> None:
     """One line on standard output, safe for a terminal."""
-    click.echo(shown(text))
+    click.echo(printable(text))
 
 
 def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, _Result]]) -> _Result:
@@ -189,7 +189,7 @@ async def print_rows(rows: AsyncGenerator[Row, None], print_row: Callable[[Row],
             if as_json:
                 continue
             if "error" in row:
-                click.echo(f"{shown(row['path'])}: {shown(row['error'])}", err=True)
+                click.echo(f"{printable(row['path'])}: {printable(row['error'])}", err=True)
             else:
                 print_row(row)
     if as_json:

@@ -16,7 +16,7 @@ from pathlib import Path
 from captioner import BundleError, CaptionError, TextTower
 from indexer.commands.command_line import read_remembered
 from indexer.errors import SearchError, SetupError
-from indexer.jobs.reindex import count_by_model, current_model, listed_models, recaption_hint
+from indexer.jobs.reindex import count_by_model, current_model, format_models, recaption_hint
 from indexer.model import JobKind
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.service import started_captioner
@@ -96,7 +96,7 @@ def _everything_else(settings: Settings) -> Iterator[Finding]:
 
         yield from examine_server(settings)
     yield from _contents(settings)
-    roots = dict.fromkeys([*settings.photos, *_remembered(settings)])
+    roots = dict.fromkeys([*settings.photos, *_remembered_libraries(settings)])
     folders = {root: inspect_folders(root, settings) for root in roots}
     for root in roots:
         yield _library(root, settings, folders[root])
@@ -156,8 +156,8 @@ def _databases(settings: Settings) -> Iterator[Finding]:
             yield Finding(subject, Verdict.WARNING if is_lost else Verdict.FINE, text, mend)
             continue
         if aside := [] if subject == "catalogue" else set_aside_files(path):
-            told = ", ".join(f"{one.name} ({one.stat().st_size // _MB:,} MB)" for one in aside)
-            yield Finding(subject, Verdict.FINE, f"set aside since it was damaged: {told}; it may be deleted")
+            names = ", ".join(f"{one.name} ({one.stat().st_size // _MB:,} MB)" for one in aside)
+            yield Finding(subject, Verdict.FINE, f"set aside since it was damaged: {names}; it may be deleted")
         try:
             damage = _damage(path)
         except sqlite3.Error as error:
@@ -174,12 +174,12 @@ def _damage(path: Path) -> str | None:
     Raises `sqlite3.Error` where it can't be read for another reason."""
     try:
         with closing(read_only_connection(path)) as connection:
-            said = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
+            lines = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
     except sqlite3.Error as error:
         if not is_damage(error):
             raise
         return str(error)
-    return None if said == ["ok"] else "; ".join(said)
+    return None if lines == ["ok"] else "; ".join(lines)
 
 
 def _contents(settings: Settings) -> Iterator[Finding]:
@@ -259,7 +259,7 @@ def _captions(storage: Storage, settings: Settings) -> Finding:
     models = count_by_model(storage.catalogue, model)
     if models.by_others:
         text = f"{models.by_others:,} of {counts.photos:,} photos were described by another model than {model}: "
-        text += listed_models(models.others)
+        text += format_models(models.others)
         if (more := wanting - models.by_others) > 0:
             text += f"; {more:,} more have no words, tags or embedding by any"
         return Finding("captions", Verdict.WARNING, text, recaption_hint(settings))
@@ -280,10 +280,10 @@ def _unwritten(storage: Storage) -> list[Finding]:
     """One for each reason: none of them is wrong, and which are meant only the household knows."""
     reasons = storage.catalogue.unwritten()
     shown = list(reasons.items())[:_SHOWN_REASONS]
-    told = [f"{photos:,}: {reason or 'nobody has said why'}" for reason, photos in shown]
+    texts = [f"{photos:,}: {reason or 'nobody has said why'}" for reason, photos in shown]
     if others := sum(reasons.values()) - sum(photos for _, photos in shown):
-        told.append(f"{others:,}: for other reasons")
-    return [Finding(_UNWRITTEN, Verdict.FINE, text) for text in told or ["none"]]
+        texts.append(f"{others:,}: for other reasons")
+    return [Finding(_UNWRITTEN, Verdict.FINE, text) for text in texts or ["none"]]
 
 
 def _thumbnails(storage: Storage) -> Finding:
@@ -315,7 +315,7 @@ def _unreadable(storage: Storage) -> Finding:
     return Finding(_UNREADABLE, Verdict.WARNING, text, mend)
 
 
-def _remembered(settings: Settings) -> tuple[Path, ...]:
+def _remembered_libraries(settings: Settings) -> tuple[Path, ...]:
     try:
         return read_remembered(settings.data_dir).libraries
     except SetupError:
@@ -329,14 +329,14 @@ def _library(root: Path, settings: Settings, folders: Folders) -> Finding:
     if not os.access(root, os.R_OK | os.X_OK):
         return Finding(subject, Verdict.BROKEN, "it can't be read", "run recollect as a user who may read it")
     if folders.unreadable:
-        text = f"{listed_folders(folders.unreadable)} can't be read: photos in there are not found"
+        text = f"{format_folders(folders.unreadable)} can't be read: photos in there are not found"
         mend = "let the user that recollect runs as read and enter it, or name it in the setting exclude"
         return Finding(subject, Verdict.WARNING, text, mend)
     elsewhere = settings.sidecar_dir if settings.captions == "sidecar" else None
     unwritable = folders.unwritable if elsewhere is None else _unwritable([_existing(elsewhere)])
     if settings.captions != "off" and unwritable:
         mend = "captions of photos in there stay in the index: give the right to write, or set captions = off"
-        return Finding(subject, Verdict.WARNING, f"{listed_folders(unwritable)} can't be written", mend)
+        return Finding(subject, Verdict.WARNING, f"{format_folders(unwritable)} can't be written", mend)
     text = f"all {folders.number:,} folders can be read" if folders.number > 1 else "can be read"
     return Finding(subject, Verdict.FINE, text + (" and written" if settings.captions != "off" else ""))
 
@@ -388,7 +388,7 @@ def inspect_folders(root: Path, settings: Settings) -> Folders:
     return found
 
 
-def listed_folders(folders: list[Path]) -> str:
+def format_folders(folders: list[Path]) -> str:
     """``/photos/2019, /photos/2020 and 7 more folders``."""
     text = ", ".join(map(str, folders[:_SHOWN]))
     more = len(folders) - _SHOWN

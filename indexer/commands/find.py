@@ -315,12 +315,12 @@ def _passed_over(counts: Mapping[str, int]) -> str:
 
 def _print_caption_models(models: dict[str, Any]) -> None:
     """Nothing where the model in use has described every photo."""
-    from indexer.jobs.reindex import listed_models
+    from indexer.jobs.reindex import format_models
 
     if models["current"] is None:
         print_line(f"caption model   {models['problem']}")
     elif models["by_others"]:
-        others = listed_models(models["others"])
+        others = format_models(models["others"])
         print_line(f"other models    {models['by_others']:,} photos not described by {models['current']}: {others}")
         print_line(f"                {models['hint']}")
 

@@ -18,7 +18,7 @@ _LOG_LINE_S = 60.0
 _CLEAR = "\r\x1b[K"  # ECMA-48: to the line's start, erase to its end
 
 
-def shown(text: object) -> str:
+def printable(text: object) -> str:
     """`text` as it may stand on a terminal: file names can hold anything, escape sequences and broken UTF-8 too."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()
@@ -43,7 +43,7 @@ class Terminal(logging.Handler):
             return
         try:
             lines = self.format(record).split("\n")
-            self._write("\n".join(shown(line) for line in lines))
+            self._write("\n".join(printable(line) for line in lines))
         except OSError:
             self.handleError(record)
 

@@ -68,8 +68,8 @@ async def _rewrite_caption(job: Job, known: Photo, caption: Caption, context: Pi
     stamp = job.file.stamp
     if known.correction is not None:
         file = await asyncio.to_thread(context.catalogue.file_of_job, job)
-        shown, obstacle = file or known, file.obstacle if file is not None else None
-        return Written(shown.caption_place or CaptionPlace.INDEX, stamp, shown.caption_reason, obstacle=obstacle)
+        current, obstacle = file or known, file.obstacle if file is not None else None
+        return Written(current.caption_place or CaptionPlace.INDEX, stamp, current.caption_reason, obstacle=obstacle)
     if known.caption_reason == UNDONE or job.embed_state is EmbedState.REMOVED:
         return Written(CaptionPlace.INDEX, stamp, UNDONE)
     words = unless_wrong(known, caption)

@@ -30,7 +30,7 @@ class ProgressTracker:
         unreadable: Callable[[], int] = lambda: 0,
     ) -> None:
         """`later` gives how many photos are going to be queued once the queue is empty, `unreadable` how many folders
-        the last walks could not read."""
+        the last scans could not read."""
         self._unreadable = unreadable
         self._catalogue = catalogue
         self._scanning = scanning
@@ -49,7 +49,7 @@ class ProgressTracker:
         self.meter.start()
 
     def invalidate(self) -> None:
-        """There is new work: what was counted last says nothing of it, and is counted again."""
+        """There is new work: it is counted again."""
         self._invalidated.set()
 
     async def run(self) -> None:
@@ -71,7 +71,7 @@ class ProgressTracker:
 
     def progress(self) -> Progress:
         """How far it is; costs nothing."""
-        counts, meter, walking = self._counts, self.meter, self._scanning()
+        counts, meter, scanning = self._counts, self.meter, self._scanning()
         if counts is None:
             return Progress(phase=Phase.WAITING if self.waiting else Phase.STARTING, problems=self._problems())
         queued = max(0, counts.queued - (meter.done - self._done_then)) + self._later()
@@ -81,19 +81,19 @@ class ProgressTracker:
             set_aside=counts.set_aside,
             per_second=meter.per_second,
             eta_s=meter.eta_s(queued),
-            phase=self._phase(queued, walking, counts.unpushed),
-            walking=walking,
+            phase=self._phase(queued, scanning, counts.unpushed),
+            walking=scanning,
             problems=self._problems(),
             unreadable=self._unreadable(),
         )
 
-    def _phase(self, queued: int, walking: bool, unpushed: int) -> Phase:
+    def _phase(self, queued: int, scanning: bool, unpushed: int) -> Phase:
         if self.stopping:
             return Phase.STOPPING
         if self.waiting:
             return Phase.WAITING
         if queued:
             return Phase.INDEXING
-        if walking or self._invalidated.is_set():
+        if scanning or self._invalidated.is_set():
             return Phase.WALKING
         return Phase.SEARCH if unpushed else Phase.IDLE

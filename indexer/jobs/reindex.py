@@ -41,7 +41,7 @@ def count_by_model(catalogue: Catalogue, current: str) -> CaptionModels:
     return CaptionModels(current, own, others, catalogue.queue.queued(JobKind.CAPTION))
 
 
-def listed_models(models: Mapping[str, int]) -> str:
+def format_models(models: Mapping[str, int]) -> str:
     """``1,200 by recollect-atto-2, 34 by an unknown model``."""
     return ", ".join(f"{photos:,} by {model or 'an unknown model'}" for model, photos in models.items())
 
@@ -83,25 +83,25 @@ def enqueue(wanted: Rebuild, settings: Settings, storage: Storage) -> str:
     The search index is not emptied: every photo is put into it anew while it goes on being searched, and what the
     catalogue does not have is deleted from it.
     """
-    told = []
+    parts = []
     if wanted.search:
-        told.append(f"{storage.catalogue.outbox.mark_all_unpushed():,} photos for search")
+        parts.append(f"{storage.catalogue.outbox.mark_all_unpushed():,} photos for search")
     if wanted.captions:
         model = current_model(settings)
-        wrong = storage.catalogue.feedback.marked_wrong()
+        wrong = storage.catalogue.feedback.count_marked_wrong()
         queued = enqueue_captions(storage.catalogue, model)
         captions = f"{queued.captions:,} captions by {model}"
         captions += f", beside {queued.before:,} that were queued already" if queued.before else ""
-        told.append(captions + (f", what was marked as wrong ({wrong:,}) first" if wrong else ""))
+        parts.append(captions + (f", what was marked as wrong ({wrong:,}) first" if wrong else ""))
         if queued.corrections:
-            told.append(f"{queued.corrections:,} corrections that could not be written before")
+            parts.append(f"{queued.corrections:,} corrections that could not be written before")
         if writes := storage.catalogue.retries.enqueue_all_writes(retryable_obstacles(settings)):
-            told.append(f"{writes:,} captions that could not be written before")
+            parts.append(f"{writes:,} captions that could not be written before")
     if wanted.metadata:
-        told.append(f"{storage.catalogue.queue.enqueue_all(JobKind.METADATA):,} files to read")
+        parts.append(f"{storage.catalogue.queue.enqueue_all(JobKind.METADATA):,} files to read")
     if wanted.thumbnails:
-        told.append(f"{storage.catalogue.queue.enqueue_all(JobKind.THUMBNAILS):,} photos for thumbnails")
-    return "queued: " + ", ".join(told)
+        parts.append(f"{storage.catalogue.queue.enqueue_all(JobKind.THUMBNAILS):,} photos for thumbnails")
+    return "queued: " + ", ".join(parts)
 
 
 def recaption_hint(settings: Settings) -> str:

@@ -115,8 +115,7 @@ class JobRunner:
         return True
 
     def _requeue_captioner_failures(self) -> None:
-        """So many captioner failures in a row say nothing of these photos, nor of those that failed meanwhile: they are
-        queued again."""
+        """So many captioner failures in a row are not about these photos: they are queued again."""
         if len(self._captioner_failures) < CAPTIONER_FAILURES:
             return
         try:
@@ -132,7 +131,7 @@ class JobRunner:
             if (job := await self._claim()) is not None:
                 self._in_hand += 1
                 return job
-            # Not while something was said since the claim began: what it found nothing of may be there by now.
+            # Not where `wake` was called since the claim began: there may be a job by now.
             if not self._more_may_come and not self._in_hand and not self._changed.is_set():
                 break
             await is_set_within(self._changed, POLL_S)  # another process may have enqueued something

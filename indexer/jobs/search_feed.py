@@ -97,7 +97,7 @@ class FeedSteps:
         self._turn = threading.Lock()
         self._prepared = False
         self._complete = False  # everything was pushed and counted, and nothing has been pushed since
-        self._count_was_wrong = False  # the number of photos was wrong at the last look
+        self._count_was_wrong = False  # by the number of photos, at the last comparison
 
     def step(self, cancelled: threading.Event | None = None) -> int:
         """Makes search agree with the catalogue by one batch more, and gives its size; 0: it agrees.
@@ -149,7 +149,7 @@ class FeedSteps:
         return found.missing + found.outdated + found.surplus
 
     def _push_removals(self) -> int:
-        removed = self._catalogue.outbox.removed(self._search.batch)
+        removed = self._catalogue.outbox.removed_ids(self._search.batch)
         if removed:
             self._search.delete(removed)
             self._catalogue.outbox.forget_removed(removed, position=self._search.checkpoint())
@@ -174,11 +174,9 @@ class FeedSteps:
         return len(photos)
 
     def _finish(self, cancelled: threading.Event) -> int:
-        """Nothing waits. Gives how many photos have to be looked at all the same.
-
-        Counting finds a server that was wiped between a batch and the look at its position.
-        """
-        wanted, counted = self._catalogue.outbox.pushed(), self._search.count()
+        """Nothing waits. Gives how many photos differ all the same: counting finds a server that was wiped between a
+        batch and the question for its position."""
+        wanted, counted = self._catalogue.outbox.count_pushed(), self._search.count()
         if wanted != counted:
             self._catalogue.outbox.store_position("")
             differing = 0 if self._count_was_wrong else self._compare_if_moved(cancelled)

@@ -1,4 +1,4 @@
-"""Which files and folders of a library are looked at; one set of rules for the crawler and the watcher.
+"""Which files and folders of a library are scanned; one set of rules for the crawler and the watcher.
 
 Passed over, always: hidden names, folders that hold a `.nomedia` file (Android's convention; the root itself is
 excepted, for it was asked for by name), and what other programs keep beside photos: thumbnails, previews, bins.
@@ -90,7 +90,7 @@ class CrawlRules:
         return self._include is None or self._include.match_file(text)
 
     def enters(self, relative: bytes) -> bool:
-        """Whether a folder is looked into, given that the folder above it is."""
+        """Whether a folder is scanned, given that the folder above it is."""
         parent, name = os.path.split(relative.lower())
         if name.startswith(b".") or name in EXCLUDED_FOLDERS or name.endswith(_EXCLUDED_ENDINGS):
             return False

@@ -1,6 +1,6 @@
 """Scans a library root and yields what it finds, in batches. Nothing is opened but folders.
 
-Symbolic links to files are followed. Linked folders are looked into last, once each, and only where they do not lead
+Symbolic links to files are followed. Linked folders are scanned last, once each, and only where they do not lead
 back above the root; every folder is known by (st_dev, st_ino), so that no loop is scanned twice and a photo keeps its
 real path rather than a link's.
 """
@@ -47,8 +47,8 @@ async def crawl(
     """Every photo file below `root`, an absolute folder, in batches; folders that can't be listed are named in them.
 
     `extensions` are lower-case and begin with a dot. The scan runs in a thread of its own, so that a disk that does not
-    answer holds up nothing else, and stops within `BATCH_S` when the generator is closed. Never raises for what it met
-    on disk; `SettingsError` for a bad pattern.
+    answer holds up nothing else, and stops within `BATCH_S` when the generator is closed. Never raises for what
+    it finds on disk; `SettingsError` for a bad pattern.
     """
     crawl = Crawl(root, CrawlRules(include=include, exclude=exclude, extensions=extensions))
     batches = crawl.batches()
@@ -62,7 +62,7 @@ async def crawl(
 
 
 def outermost(roots: Sequence[Path]) -> tuple[Path, ...]:
-    """The roots that lie in no other one, links resolved, each once: so no file is met twice."""
+    """The roots that lie in no other one, links resolved, each once: so no file is found twice."""
     real: dict[Path, Path] = {}
     for root in roots:
         real.setdefault(root.resolve(), root)
@@ -149,7 +149,7 @@ class Crawl:
     def _classify(
         self, folder: bytes, inside: Sequence[os.DirEntry[bytes]]
     ) -> tuple[list[os.DirEntry[bytes]], SidecarStamps, list[bytes]]:
-        """What may be photos, the stamps of sidecars, and the folders to look into."""
+        """What may be photos, the stamps of sidecars, and the folders to scan."""
         photos: list[os.DirEntry[bytes]] = []
         folders: list[bytes] = []
         sidecars = SidecarStamps()

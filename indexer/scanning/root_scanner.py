@@ -31,14 +31,14 @@ log = logging.getLogger(__name__)
 # Scans that the watcher asks for keep this distance: an unplugged disk makes it ask again and again.
 _BREATH_S = 10.0
 _UNREADABLE_LOGGED = 20  # folders of one scan; `recollect status` lists all
-# A root whose losses are not believed is scanned again after a minute, where that is little work.
+# A root whose losses are not accepted is scanned again after a minute, where that is little work.
 _HELD_BACK_S, _LITTLE_S = 45.0, 5.0
 # At most this part of the time is spent on looking at obstacles.
 _OBSTACLES_SHARE = 20
 
 
 class RootScanner:
-    """The scans of one root. `held_back` says why its losses are not believed, for people."""
+    """The scans of one root. `held_back` says why its losses are not accepted."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class RootScanner:
         self._scan_requested = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._took_s = 0.0
-        self._tried_again: frozenset[bytes] = frozenset()  # unreadable places that a scan was asked for already
+        self._tried_again: frozenset[bytes] = frozenset()  # unreadable places that a scan was requested for already
         self._can_be_watched = False  # folders that a watch did not reach can be read now
         self.unreadable: Mapping[bytes, str] = {}
         self.scanning = False
@@ -165,7 +165,7 @@ class RootScanner:
                     self._changed()
 
     def _retry_blocked(self) -> tuple[frozenset[bytes], int]:
-        """Places that can be looked at now though the last scan could not; how many jobs were queued."""
+        """Places that can be read now though the last scan could not; how many jobs were queued."""
         base = os.fsencode(self._root)
         readable = frozenset(place for place in self.unreadable if is_readable(os.path.join(base, place)))  # noqa: PTH118 - bytes
         return readable, self._catalogue.retries.retry_between_scans(self._root, self._settings)
@@ -209,7 +209,7 @@ class RootScanner:
             log.warning("%s", held_back)
 
     def _log_unreadable(self, places: Mapping[bytes, str]) -> None:
-        """Says what a scan could not look at, once, and when it can be read again."""
+        """Logs what a scan could not read, once, and when it can be read again."""
         root, before, self.unreadable = self._root, self.unreadable, places
         fresh = [place for place in places if place not in before]
         for place in fresh[:_UNREADABLE_LOGGED]:
@@ -238,17 +238,17 @@ async def _watch(watcher: Watcher) -> None:
 class Presence:
     """Equal for as long as the root is the same folder of the same file system, with the same mounts in it.
 
-    `identity` is (st_dev, st_ino), None where nothing is there. `shown` says whether it has anything in it, or why it
+    `identity` is (st_dev, st_ino), None where nothing is there. `content` says whether it has anything in it, or why it
     can't be listed.
     """
 
     identity: tuple[int, int] | None
-    shown: str
+    content: str
     mounts: tuple[Mount, ...]
 
 
 def presence_of(root: Path, mountinfo: Path = MOUNTINFO) -> Presence:
-    """Looks now; may take as long as the disk does. Never raises."""
+    """The presence now; may take as long as the disk does. Never raises."""
     real = root.resolve()
     at = tuple(
         mount
@@ -258,7 +258,7 @@ def presence_of(root: Path, mountinfo: Path = MOUNTINFO) -> Presence:
     try:
         status = root.stat()
         with os.scandir(root) as entries:
-            shown = "something" if next(entries, None) is not None else "nothing"
+            content = "something" if next(entries, None) is not None else "nothing"
     except OSError as error:
         return Presence(None, error.strerror or str(error), at)
-    return Presence((status.st_dev, status.st_ino), shown, at)
+    return Presence((status.st_dev, status.st_ino), content, at)

@@ -23,12 +23,12 @@ from indexer.settings import Settings
 
 log = logging.getLogger(__name__)
 
-#: A root is looked at so often for whether it is still the same folder of the same file system.
+#: So often it is checked whether a root is still the same folder of the same file system.
 PRESENCE_S = 5.0
-#: So often, between scans, what was in the way of a root's files and captions is looked at; less often where that takes
-#: long.
+#: So often, between scans, it is checked whether obstacles of a root's files and captions are gone; less often where
+#: that takes long.
 OBSTACLES_S = 20.0
-#: What was set aside for a while is looked through so often.
+#: So often what was set aside is tried again where its wait is over.
 RETRY_S = 600.0
 
 
@@ -70,17 +70,17 @@ class ScanScheduler:
 
     @property
     def problems(self) -> tuple[Reason, ...]:
-        """Why roots' losses are not believed; nothing where all is well."""
+        """Why roots' losses are not accepted; nothing where all is well."""
         return tuple(one.held_back for one in self._roots.values() if one.held_back)
 
     def problems_of(self, roots: Sequence[Path]) -> tuple[Reason, ...]:
         """As `problems`, of these roots alone."""
-        told = [one.held_back for root in roots if (one := self._known(root)) is not None and one.held_back]
-        return tuple(dict.fromkeys(told))
+        reasons = [one.held_back for root in roots if (one := self._known(root)) is not None and one.held_back]
+        return tuple(dict.fromkeys(reasons))
 
     @property
     def unreadable(self) -> int:
-        """How many folders, and files, the last scans of these roots could not look at."""
+        """How many folders, and files, the last scans of these roots could not read."""
         return sum(len(one.unreadable) for one in self._roots.values())
 
     async def scan_all(self) -> None:
@@ -137,12 +137,12 @@ class ScanScheduler:
         return one
 
 
-#: Requests are looked for, and told of, so often.
+#: So often requests are taken up, and their progress is stored.
 POLL_S = 1.0
 
 
 class ScanRequestHandler:
-    """Does what other processes ask for. `progress` says how far the indexer is."""
+    """Does the scans that other processes request. `progress` says how far the indexer is."""
 
     def __init__(self, catalogue: Catalogue, scheduler: ScanScheduler, progress: Callable[[], Progress]) -> None:
         self._catalogue = catalogue
@@ -155,11 +155,11 @@ class ScanRequestHandler:
         await asyncio.to_thread(self._catalogue.scan_requests.remove_done)
         async with asyncio.TaskGroup() as group:
             while True:
-                asked = await asyncio.to_thread(self._catalogue.scan_requests.pending)
-                for request in asked:
+                pending = await asyncio.to_thread(self._catalogue.scan_requests.pending)
+                for request in pending:
                     if not request.done and request.id not in self._in_hand:
                         self._in_hand[request.id] = group.create_task(self._scan(request))
-                wanted = {request.id for request in asked}
+                wanted = {request.id for request in pending}
                 self._in_hand = {number: task for number, task in self._in_hand.items() if number in wanted}
                 await asyncio.sleep(POLL_S)
 
@@ -184,7 +184,7 @@ class ScanRequestHandler:
         counts = await asyncio.to_thread(self._catalogue.counts)
         queued = await self._count_open_jobs(request)
         now = self._progress()
-        told = replace(
+        progress = replace(
             now,
             done=now.done - done_before,
             queued=queued,
@@ -192,4 +192,4 @@ class ScanRequestHandler:
             walking=not over and now.walking,
             problems=self._scheduler.problems_of(request.roots),
         )
-        await asyncio.to_thread(self._catalogue.scan_requests.update, request.id, told.to_json(), done=over)
+        await asyncio.to_thread(self._catalogue.scan_requests.update, request.id, progress.to_json(), done=over)

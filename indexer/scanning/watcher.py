@@ -1,6 +1,6 @@
 """Notes changes between scans, as the operating system reports them.
 
-A path that was reported is looked at until it has been the same twice in a row, so that a card that is still being
+A path that was reported is checked until it has been the same twice in a row, so that a card that is still being
 copied is not read half-way. Watching is a convenience: whatever it misses the next scan finds. Where watches can't
 be had (the limit of inotify(7) is reached, a network file system) one line says so and how to mend it, and the scans
 have to come more often: see `Watcher.unwatched` and `rescan_s`.
@@ -50,13 +50,13 @@ _LIMIT_HINT = (
     "the same two settings into /etc/sysctl.d/60-recollect.conf to keep them"
 )
 
-#: What a look sees of a path: mode, mtime_ns, size, inode; None where nothing is there.
+#: What `stat` says of a path: mode, mtime_ns, size, inode; None where nothing is there.
 _PathState = tuple[int, int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
 class NotedChanges:
-    """What came of looking: how many files were new, changed, moved or gone, and whether only a scan can tell more."""
+    """How many files were new, changed, moved or gone, and whether only a scan can tell more."""
 
     noted: int = 0
     scan_wanted: bool = False
@@ -87,7 +87,7 @@ class PathDebouncer:
                 self._unseen.add(relative)
 
     def poll(self) -> NotedChanges:
-        """Looks at every pending path, at most every `steady_s`, and notes those that have not changed since."""
+        """Checks every pending path, at most every `steady_s`, and notes those that have not changed since."""
         if (not self._unseen and not self._seen) or time.monotonic() < self._due:
             return self._result(0)
         self._due = time.monotonic() + self._steady_s
@@ -312,7 +312,7 @@ class Watcher:
     ) -> None:
         self._restart[root].clear()
         paths = PathDebouncer(root, self._catalogue, self._rules, steady_s=self._steady_s)
-        for changes in self._reports(
+        for reports in self._reports(
             root,
             watch_filter=None,
             debounce=_DEBOUNCE_MS,
@@ -327,11 +327,11 @@ class Watcher:
             if self._restart[root].is_set():
                 return
             loop.call_soon_threadsafe(self._watch_ready.set)
-            paths.add(path for _, path in changes)
-            look = paths.poll()
-            if look.scan_wanted:
+            paths.add(path for _, path in reports)
+            changes = paths.poll()
+            if changes.scan_wanted:
                 loop.call_soon_threadsafe(self.scan_wanted.set)
-            if look.noted:
+            if changes.noted:
                 loop.call_soon_threadsafe(self._changed)
 
 

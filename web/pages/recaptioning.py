@@ -46,7 +46,7 @@ async def caption_models(request: web.Request) -> CaptionModels:
 async def model_view(request: web.Request) -> ModelView:
     """As it is shown on the status page."""
     settings = request.config_dict[SETTINGS]
-    wrong = await in_database_thread(request, request.config_dict[LIBRARY].feedback.marked_wrong)
+    wrong = await in_database_thread(request, request.config_dict[LIBRARY].feedback.count_marked_wrong)
     try:
         models = await caption_models(request)
     except SetupError as error:

@@ -260,7 +260,7 @@ def test_a_photo_that_returns_while_search_forgets_it_is_pushed_again(catalogue:
     catalogue.outbox.mark_pushed([(photo.id, photo.revision) for photo in catalogue.unpushed(10)])
     (root / "b.jpg").rename(root.parent / "b.jpg")
     rescan(catalogue, root)
-    removed = catalogue.outbox.removed(10)
+    removed = catalogue.outbox.removed_ids(10)
     (root.parent / "b.jpg").rename(root / "b.jpg")
     rescan(catalogue, root)
     catalogue.outbox.forget_removed(removed)

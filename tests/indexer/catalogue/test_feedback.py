@@ -60,7 +60,7 @@ def test_what_is_marked_as_wrong_is_not_shown_not_counted_and_search_hears_of_it
     assert photo.machine.text == WORDS.text, "kept, for whoever takes the mark back"
     assert not photo.unsure
     assert catalogue.counts().with_caption == 0
-    assert catalogue.feedback.marked_wrong() == 1
+    assert catalogue.feedback.count_marked_wrong() == 1
     assert [one.id for one in catalogue.unpushed(9)] == [photo_id]
     assert not catalogue.feedback.mark_wrong(photo_id), "twice is no news"
     assert not catalogue.feedback.mark_wrong("0" * 32)
@@ -75,7 +75,7 @@ def test_the_mark_can_be_taken_back(catalogue: Catalogue) -> None:
     photo = the_photo(catalogue)
     assert (photo.caption, photo.caption_by, photo.wrong) == (WORDS.text, CaptionBy.MODEL, False)
     assert [one.id for one in catalogue.unpushed(9)] == [photo_id]
-    assert catalogue.feedback.marked_wrong() == 0
+    assert catalogue.feedback.count_marked_wrong() == 0
 
 
 def test_the_files_hear_of_a_mark_unless_a_correction_stands_in_them(catalogue: Catalogue) -> None:
@@ -117,7 +117,7 @@ def test_the_next_model_tries_again_and_is_believed_unless_it_says_the_same(cata
     photo = the_photo(catalogue)
     assert (photo.caption, photo.wrong) == ("a boat on a river", False)
     assert catalogue.feedback.models() == {"model-3": 1}
-    assert catalogue.feedback.marked_wrong() == 0
+    assert catalogue.feedback.count_marked_wrong() == 0
 
 
 def test_what_was_marked_comes_first_when_all_is_captioned_again(catalogue: Catalogue, root: Path) -> None:

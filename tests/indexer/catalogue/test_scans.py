@@ -62,7 +62,7 @@ def test_a_changed_file_is_read_again_and_leaves_its_old_photo(catalogue: Catalo
     assert rescan(catalogue, root)[0] == NoteCounts(changed=1, unchanged=2)
     [job] = settle_all(catalogue)
     assert job.content_key == old
-    assert catalogue.outbox.removed(10) == [old]
+    assert catalogue.outbox.removed_ids(10) == [old]
     assert [photo.id for photo in catalogue.unpushed(10)] == [key_of(root / "2019/a.jpg")]
 
 
@@ -109,7 +109,7 @@ def test_a_copy_is_one_more_file_of_the_same_photo(catalogue: Catalogue, root: P
     (root / "2019/a.jpg").unlink()
     assert rescan(catalogue, root)[1].missing == 1
     assert shown_files(catalogue)[key_of(root / "2020/copy.jpg")] == ["2020/copy.jpg"]
-    assert catalogue.outbox.removed(10) == []
+    assert catalogue.outbox.removed_ids(10) == []
 
 
 @pytest.mark.parametrize("link", [os.link, os.symlink])
@@ -130,9 +130,9 @@ def test_a_deleted_photo_leaves_search_and_returns_without_being_read(catalogue:
     key, aside = key_of(root / "2019/a.jpg"), root.parent / "aside.jpg"
     (root / "2019/a.jpg").rename(aside)
     rescan(catalogue, root)
-    assert catalogue.outbox.removed(10) == [key]
+    assert catalogue.outbox.removed_ids(10) == [key]
     catalogue.outbox.forget_removed([key])
-    assert catalogue.outbox.removed(10) == []
+    assert catalogue.outbox.removed_ids(10) == []
     aside.rename(root / "2019/a.jpg")
     assert rescan(catalogue, root)[0] == NoteCounts(unchanged=3)
     assert [photo.id for photo in catalogue.unpushed(10)] == [key]

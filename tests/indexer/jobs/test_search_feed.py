@@ -544,7 +544,7 @@ class Weather(RuleBasedStateMachine):
         refused = {one.photo.id for one in self.world.catalogue.refused()}
         assert self.world.wanted().keys() - self.world.held().keys() <= refused
         assert self.world.catalogue.counts().unpushed == 0
-        assert self.world.catalogue.outbox.removed(1) == []
+        assert self.world.catalogue.outbox.removed_ids(1) == []
         if isinstance(search.server, MemoryServer):
             assert search.server.backend.state.second is None
             assert search.server.backend.state.first_settings == search.server.backend.settings
@@ -668,7 +668,11 @@ def test_an_older_catalogue_keeps_what_it_knew_and_looks_at_search_once(tmp_path
                 (f"{number:032x}", revision, search_revision, gone),
             )
     with Catalogue(tmp_path / "catalogue.db") as catalogue:
-        assert (catalogue.counts().unpushed, len(catalogue.outbox.removed(9)), catalogue.outbox.pushed()) == (2, 1, 3)
+        assert (catalogue.counts().unpushed, len(catalogue.outbox.removed_ids(9)), catalogue.outbox.count_pushed()) == (
+            2,
+            1,
+            3,
+        )
         assert catalogue.outbox.search_position() == ""
         feed = FeedSteps(catalogue, search)
         while feed.step():

@@ -1,8 +1,8 @@
 """Looks after the data directory while recollect runs: what was derived and got lost or damaged is made again.
 
 The search index is compared with the catalogue by the search feed. Here the thumbnails are: what a photo lacks becomes
-a job. From time to time every database is looked through as a whole, because damage in a part that nobody reads is
-damage all the same. A damaged catalogue can't be mended while it is in use: it is said, with what to do about it.
+a job. From time to time every database is checked as a whole, because damage in a part that nobody reads is damage all
+the same. A damaged catalogue can't be repaired while it is in use: `problem` says what to do about it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _AT_ONCE = 1000
 
 
 class Maintenance:
-    """`changed` is called when there is new work in the queue. `problem` says what only people can mend."""
+    """`changed` is called when there is new work in the queue. `problem` is what only people can repair."""
 
     def __init__(self, storage: Storage, *, changed: Callable[[], None], look_s: float = _LOOK_S) -> None:
         self._storage = storage
