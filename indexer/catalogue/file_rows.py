@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import NamedTuple
 
 from indexer.catalogue.found import StampRow
 from indexer.catalogue.job_queue import enqueue_changed
@@ -36,14 +36,17 @@ def is_below_any(folder: bytes, others: Iterable[bytes]) -> bool:
     return any(not other or folder == other or folder.startswith(other + b"/") for other in others)
 
 
+class FileAt(NamedTuple):
+    """A file as a scan found it; `folder` and `name` are relative to the root."""
+
+    root_id: int
+    folder: bytes
+    name: bytes
+    stamp: StampRow
+
+
 def note_file(
-    writer: sqlite3.Connection,
-    root_id: int,
-    folder: bytes,
-    name: bytes,
-    stamp: StampRow,
-    touched: set[str],
-    absent: Sequence[int] = (),
+    writer: sqlite3.Connection, file: FileAt, touched: set[str], absent: Sequence[int] = ()
 ) -> tuple[int, str]:
     """Stores a file that was found; returns its id and "new", "changed", "unchanged" or "moved".
 
@@ -53,14 +56,14 @@ def note_file(
     row = writer.execute(
         """SELECT id, mtime_ns, size, inode, sidecar, missing_since, photo_id FROM file
         WHERE root_id = ? AND folder = ? AND name = ?""",
-        (root_id, folder, name),
+        file[:3],
     ).fetchone()
     if row is None:
-        return _note_new(writer, root_id, folder, name, stamp, touched, absent)
-    same = (row["mtime_ns"], row["size"], row["inode"], row["sidecar"]) == stamp
+        return _note_new(writer, file, touched, absent)
+    same = (row["mtime_ns"], row["size"], row["inode"], row["sidecar"]) == file.stamp
     if same and row["missing_since"] is None:
         return row["id"], "unchanged"
-    _update_path(writer, row["id"], root_id, folder, name, stamp)
+    _update_path(writer, row["id"], file)
     if row["photo_id"] is not None and row["missing_since"] is not None:
         touched.add(row["photo_id"])
     if not same:
@@ -68,40 +71,24 @@ def note_file(
     return row["id"], "unchanged" if same else "changed"
 
 
-def _note_new(
-    writer: sqlite3.Connection,
-    root_id: int,
-    folder: bytes,
-    name: bytes,
-    stamp: StampRow,
-    touched: set[str],
-    absent: Sequence[int],
-) -> tuple[int, str]:
-    moved = find_in_absent_roots(writer, absent, folder, name, stamp)
+def _note_new(writer: sqlite3.Connection, file: FileAt, touched: set[str], absent: Sequence[int]) -> tuple[int, str]:
+    moved = _find_in_absent_roots(writer, absent, file)
     if moved is not None:
-        return _move(writer, moved, root_id, folder, name, stamp, touched)
-    for twin in _files_of_same_stamp(writer, root_id, stamp):
+        return _move(writer, moved, file, touched)
+    for twin in _files_of_same_stamp(writer, file):
         if twin["missing_since"] is not None or is_gone(join_root(twin)):
-            return _move(writer, twin, root_id, folder, name, stamp, touched)
-        if twin["photo_id"] is not None and not twin["busy"] and twin["sidecar"] == stamp[3]:
+            return _move(writer, twin, file, touched)
+        if twin["photo_id"] is not None and not twin["busy"] and twin["sidecar"] == file.stamp[3]:
             touched.add(twin["photo_id"])
-            return _insert(writer, root_id, folder, name, stamp, twin), "new"
-    file_id = _insert(writer, root_id, folder, name, stamp, None)
+            return _insert(writer, file, twin), "new"
+    file_id = _insert(writer, file, None)
     enqueue_changed(writer, file_id)
     return file_id, "new"
 
 
-def _move(
-    writer: sqlite3.Connection,
-    row: sqlite3.Row,
-    root_id: int,
-    folder: bytes,
-    name: bytes,
-    stamp: StampRow,
-    touched: set[str],
-) -> tuple[int, str]:
-    _update_path(writer, row["id"], root_id, folder, name, stamp)
-    if row["sidecar"] != stamp[3] or _date_of_name(row["name"]) != _date_of_name(name):
+def _move(writer: sqlite3.Connection, row: sqlite3.Row, file: FileAt, touched: set[str]) -> tuple[int, str]:
+    _update_path(writer, row["id"], file)
+    if row["sidecar"] != file.stamp[3] or _date_of_name(row["name"]) != _date_of_name(file.name):
         enqueue_changed(writer, row["id"])
     if row["photo_id"] is not None:
         touched.add(row["photo_id"])
@@ -112,17 +99,42 @@ def _date_of_name(name: bytes) -> Taken | None:
     return date_in_name(os.fsdecode(name))
 
 
-def _files_of_same_stamp(writer: sqlite3.Connection, root_id: int, stamp: StampRow) -> Sequence[sqlite3.Row]:
+def _files_of_same_stamp(writer: sqlite3.Connection, file: FileAt) -> Sequence[sqlite3.Row]:
     """Known files of the root with the same stamp: the same file before it was moved, or a link to it."""
-    mtime_ns, size, inode, _ = stamp
+    mtime_ns, size, inode, _ = file.stamp
     if inode == 0:  # a file system that does not number its files
         return ()
     return writer.execute(
         """SELECT file.*, root.path AS root, EXISTS (SELECT 1 FROM job WHERE job.file_id = file.id) AS busy
         FROM file JOIN root ON root.id = file.root_id
         WHERE inode = ? AND size = ? AND mtime_ns = ? AND root_id = ? LIMIT 8""",
-        (inode, size, mtime_ns, root_id),
+        (inode, size, mtime_ns, file.root_id),
     ).fetchall()
+
+
+def _find_in_absent_roots(writer: sqlite3.Connection, absent: Sequence[int], file: FileAt) -> sqlite3.Row | None:
+    """The row of a file that is found at a new path, in a root that is absent: a library that has moved.
+
+    It is the same file at the same place below the root, with the same size and time (a copied library has other
+    inodes); or, where a root begins further up or down, by its name and inode, too.
+    """
+    select = "SELECT file.*, root.path AS root FROM file JOIN root ON root.id = file.root_id"
+    mtime_ns, size, inode, _ = file.stamp
+    for root_id in absent:
+        row: sqlite3.Row | None = writer.execute(
+            f"{select} WHERE root_id = ? AND folder = ? AND name = ? AND size = ? AND mtime_ns = ?",
+            (root_id, file.folder, file.name, size, mtime_ns),
+        ).fetchone()
+        if row is not None:
+            return row
+    if not absent or not inode:
+        return None
+    found: sqlite3.Row | None = writer.execute(
+        f"""{select} WHERE inode = ? AND size = ? AND mtime_ns = ? AND name = ?
+        AND root_id IN (SELECT value FROM json_each(?)) LIMIT 1""",
+        (inode, size, mtime_ns, file.name, json.dumps(absent)),
+    ).fetchone()
+    return found
 
 
 def join_root(row: sqlite3.Row) -> bytes:
@@ -131,13 +143,11 @@ def join_root(row: sqlite3.Row) -> bytes:
     return path
 
 
-def _update_path(
-    writer: sqlite3.Connection, file_id: int, root_id: int, folder: bytes, name: bytes, stamp: StampRow
-) -> None:
+def _update_path(writer: sqlite3.Connection, file_id: int, file: FileAt) -> None:
     writer.execute(
         """UPDATE file SET root_id = ?, folder = ?, name = ?, mtime_ns = ?, size = ?, inode = ?, sidecar = ?,
         missing_since = NULL, seen_walk = (SELECT walk FROM root WHERE id = ?) WHERE id = ?""",
-        (root_id, folder, name, *stamp, root_id, file_id),
+        (*file[:3], *file.stamp, file.root_id, file_id),
     )
 
 
@@ -147,17 +157,13 @@ _COPIED_COLUMNS = (
 )
 
 
-def _insert(
-    writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, twin: sqlite3.Row | None
-) -> int:
-    known: tuple[Any, ...] = (None,) * len(_COPIED_COLUMNS)
-    if twin is not None:
-        known = tuple(twin[column] for column in _COPIED_COLUMNS)
+def _insert(writer: sqlite3.Connection, file: FileAt, twin: sqlite3.Row | None) -> int:
+    known = [twin[column] if twin is not None else None for column in _COPIED_COLUMNS]
     file_id = writer.execute(
         f"""INSERT INTO file (root_id, folder, name, mtime_ns, size, inode, sidecar, {", ".join(_COPIED_COLUMNS)},
         seen_walk)
         VALUES (?, ?, ?, ?, ?, ?, ?, {", ".join("?" * len(_COPIED_COLUMNS))}, (SELECT walk FROM root WHERE id = ?))""",
-        (root_id, folder, name, *stamp, *known, root_id),
+        (*file[:3], *file.stamp, *known, file.root_id),
     ).lastrowid
     if file_id is None:
         raise sqlite3.DatabaseError("SQLite gave a new file no id")
@@ -214,35 +220,6 @@ def touch(writer: sqlite3.Connection, photo_ids: Iterable[str]) -> None:
         WHERE id = ?""",
         [(photo_id,) for photo_id in photo_ids],
     )
-
-
-_FILE = """SELECT file.*, root.path AS root FROM file JOIN root ON root.id = file.root_id"""
-
-
-def find_in_absent_roots(
-    writer: sqlite3.Connection, absent: Sequence[int], folder: bytes, name: bytes, stamp: StampRow
-) -> sqlite3.Row | None:
-    """The row of a file that is found at a new path, in a root that is absent.
-
-    It is the same file at the same place below the root, with the same size and time (a copied library has other
-    inodes); or, where a root begins further up or down, by its name and inode, too.
-    """
-    mtime_ns, size, inode, _ = stamp
-    for root_id in absent:
-        row: sqlite3.Row | None = writer.execute(
-            f"{_FILE} WHERE root_id = ? AND folder = ? AND name = ? AND size = ? AND mtime_ns = ?",
-            (root_id, folder, name, size, mtime_ns),
-        ).fetchone()
-        if row is not None:
-            return row
-    if not absent or not inode:
-        return None
-    found: sqlite3.Row | None = writer.execute(
-        f"""{_FILE} WHERE inode = ? AND size = ? AND mtime_ns = ? AND name = ?
-        AND root_id IN (SELECT value FROM json_each(?)) LIMIT 1""",
-        (inode, size, mtime_ns, name, json.dumps(absent)),
-    ).fetchone()
-    return found
 
 
 def superseded_files(reader: sqlite3.Connection, absent: Sequence[int], root_id: int) -> list[int]:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from indexer.catalogue.file_rows import (
+    FileAt,
     below_condition,
     count_present,
     files_at,
@@ -152,14 +153,14 @@ class Scans:
         batch = files if isinstance(files, FoundBatch) else as_batch(scan.root, files)
         scan.unreadable.update({scan.folder(folder): why for folder, why in batch.unreadable.items()})
         scan.passed_over.update(batch.passed_over)
-        unchanged, odd = 0, []
+        unchanged, changed = 0, []
         for listing in batch.listings:
             rest = self._new_or_changed(scan, listing)
             unchanged += len(listing.names) - len(rest)
-            odd += [(scan.folder(listing.folder), name, stamp) for name, stamp in rest]
+            changed += [FileAt(scan.root_id, scan.folder(listing.folder), *file) for file in rest]
         counts = NoteCounts(unchanged=unchanged)
-        for start in range(0, len(odd), _CHUNK):
-            counts += self._note_changed(scan, odd[start : start + _CHUNK])
+        for start in range(0, len(changed), _CHUNK):
+            counts += self._note_changed(scan, changed[start : start + _CHUNK])
         return counts
 
     def _new_or_changed(self, scan: ScanState, listing: FolderListing) -> list[tuple[bytes, StampRow]]:
@@ -174,25 +175,26 @@ class Scans:
             (scan.root_id, scan.folder(listing.folder), min(listing.names), max(listing.names)),
         )
         known = {row[0]: row for row in cursor}
-        odd, seen = [], scan.seen
+        rest, seen = [], scan.seen
         for name, stamp in zip(listing.names, listing.stamps, strict=True):
             row = known.get(name)
             if row is not None and row[2:] == stamp and row[1] < len(seen):
                 seen[row[1]] = 1
             else:
-                odd.append((name, stamp))
-        return odd
+                rest.append((name, stamp))
+        return rest
 
-    def _note_changed(self, scan: ScanState, odd: Iterable[tuple[bytes, bytes, StampRow]]) -> NoteCounts:
+    def _note_changed(self, scan: ScanState, files: Iterable[FileAt]) -> NoteCounts:
         outcomes: list[str] = []
         with self._database.transaction() as writer:
             touched: set[str] = set()
-            for folder, name, stamp in odd:
-                file_id, outcome = note_file(writer, scan.root_id, folder, name, stamp, touched, scan.absent)
+            for file in files:
+                file_id, outcome = note_file(writer, file, touched, scan.absent)
                 scan.mark(file_id)
                 outcomes.append(outcome)
             touch(writer, touched)
-        return _counts(outcomes)
+        numbers = Counter(outcomes)
+        return NoteCounts(numbers["new"], numbers["changed"], numbers["unchanged"], numbers["moved"])
 
     def finish_scan(self, scan: ScanState) -> ScanOutcome:
         """Marks what a scan of the whole root did not see as missing, unless that looks like a lost disk (see the
@@ -357,11 +359,6 @@ class Scans:
             code = ReasonCode.ROOT_REPLACED if replaced else ReasonCode.ROOT_LOST_PHOTOS
             return Reason.of(code, root=where, lost=lost, photos=known, hint=_HINT)
         return None
-
-
-def _counts(outcomes: Iterable[str]) -> NoteCounts:
-    tally = Counter(outcomes)
-    return NoteCounts(tally["new"], tally["changed"], tally["unchanged"], tally["moved"])
 
 
 def _printable(path: Path) -> str:
