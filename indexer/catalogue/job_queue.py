@@ -54,8 +54,8 @@ _CLAIMABLE = """job.state = 'queued' AND file.missing_since IS NULL AND NOT EXIS
     (SELECT 1 FROM job AS other WHERE other.file_id = job.file_id AND other.state = 'claimed')"""
 
 # CAPTION: no words at all yet, words by another model, or words taken back from a file, which keeps the sentence
-# only, neither tags nor embedding; a model that saw nothing may have given neither. WORDS: corrections that could not
-# be written. The other kinds: every file that has been indexed.
+# only, neither tags nor embedding; a model that saw nothing may have given neither. WRITE_CAPTION: corrections that
+# stand in the catalogue only, unless they were taken out on purpose. COMPLETE and THUMBNAILS: one file per photo.
 _WORK_WANTED = {
     JobKind.INDEX: "1",
     JobKind.WRITE_CAPTION: """photo.corrected_text IS NOT NULL AND photo.caption_place = 'index'
@@ -180,14 +180,10 @@ class JobQueue:
             return writer.execute("UPDATE job SET state = 'queued', suspect = 1 WHERE state = 'claimed'").rowcount
 
     def enqueue_all(self, kind: JobKind, *, model: str | None = None, only_wrong: bool = False) -> int:
-        """Queues work on every present file that wants it; returns how many jobs are new.
+        """Queues work of a kind on every present file that needs it (see `_WORK_WANTED`); returns how many jobs are new.
 
-        CAPTION: photos without any words, whose machine caption is by another model than `model`, or was taken back
-        from the file without its tags; a photo with a person's caption only is left alone; what a person marked as
-        wrong comes first, or, where `only_wrong`, alone. WORDS: corrections that
-        stand in the catalogue only, unless they were taken out on purpose. COMPLETE: photos with a sentence alone, one
-        file each. THUMBNAILS: one file per photo. What is
-        queued already stays queued, what was set aside is tried again.
+        What is queued already stays queued, what was set aside is tried again. Captions that a person marked as wrong
+        come first, or, where `only_wrong`, alone.
         """
         with self._database.transaction() as writer:
             return writer.execute(

@@ -96,15 +96,15 @@ class PathDebouncer:
         steady: dict[bytes, _PathState] = {}
         for relative in before.keys() | unseen:
             try:
-                sight = self._path_state(relative)
+                state = self._path_state(relative)
             except OSError:
-                self._scan_wanted = True  # it can't be looked at, which a scan records; that is not to be gone
+                self._scan_wanted = True  # it can't be read, which a scan records; that does not mean that it is gone
                 continue
             # A path that was reported again has changed meanwhile, also where its stamp is too coarse to say so.
-            if relative in before and relative not in unseen and before[relative] == sight:
-                steady[relative] = sight
+            if relative in before and relative not in unseen and before[relative] == state:
+                steady[relative] = state
             else:
-                self._seen[relative] = sight
+                self._seen[relative] = state
         return self._result(self._note(steady))
 
     def _result(self, noted: int) -> NotedChanges:
@@ -121,7 +121,7 @@ class PathDebouncer:
         return not name.startswith(b".")
 
     def _path_state(self, relative: bytes) -> _PathState:
-        """Raises `OSError` where it can't be looked at."""
+        """Raises `OSError` where that can't be read."""
         try:
             status = os.stat(os.path.join(self._base, relative))
         except (FileNotFoundError, NotADirectoryError):
@@ -134,18 +134,18 @@ class PathDebouncer:
             return 0
         present: list[bytes] = []
         gone: list[bytes] = []
-        for relative, sight in steady.items():
+        for relative, state in steady.items():
             name = os.path.basename(relative)
             if name == NOMEDIA:
                 self._scan_wanted = True
-            elif is_sidecar_name(name) and not (sight is not None and stat.S_ISDIR(sight[0])):
+            elif is_sidecar_name(name) and not (state is not None and stat.S_ISDIR(state[0])):
                 self._unseen.update(self._photos_beside(relative))
-                gone += [relative] if sight is None else []  # it may have been a folder
-            elif sight is None:
+                gone += [relative] if state is None else []  # it may have been a folder
+            elif state is None:
                 gone.append(relative)
-            elif stat.S_ISDIR(sight[0]):
+            elif stat.S_ISDIR(state[0]):
                 self._unseen.update(self._files_in(relative))
-            elif stat.S_ISREG(sight[0]) and self._is_library_photo(relative):
+            elif stat.S_ISREG(state[0]) and self._is_library_photo(relative):
                 present.append(relative)
         return self._note_present(present) + self._note_gone(gone)
 
