@@ -92,7 +92,7 @@ class Indexer:
             storage.catalogue,
             scanning=lambda: self._scheduler is not None and self._scheduler.scanning,
             problems=self._problems,
-            later=lambda: self._recaptioning.remaining if self._recaptioning is not None else 0,
+            upcoming=lambda: self._recaptioning.remaining if self._recaptioning is not None else 0,
             unreadable=lambda: self._scheduler.unreadable if self._scheduler is not None else 0,
         )
 
@@ -140,7 +140,7 @@ class Indexer:
             self._scheduler.request_scan()
 
     def progress(self) -> Progress:
-        """How far it is; costs nothing, may be asked at any time, also before the indexer is entered."""
+        """How far it is; costs nothing, may be called at any time, also before the indexer is entered."""
         return self._tracker.progress()
 
     async def index_once(self, roots: Sequence[Path], *, stop: asyncio.Event | None = None) -> Progress:
@@ -253,10 +253,10 @@ class Indexer:
         """What puts work into the queue."""
         if once:
             return [_scan_once(scheduler, self._maintenance, runner)]
-        asked = ScanRequestHandler(self._storage.catalogue, scheduler, self.progress)
+        requests = ScanRequestHandler(self._storage.catalogue, scheduler, self.progress)
         return [
             scheduler.run(),
-            asked.run(),
+            requests.run(),
             self._maintenance.run(),
             *([self._recaptioning.run()] if self._recaptioning else []),
         ]
@@ -338,7 +338,8 @@ def _recover(catalogue: Catalogue) -> None:
 
 
 def _queue_for_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
-    """What people marked as wrong waits for another model; for all else they are asked, it may take days."""
+    """Queues what a new model does by itself: what people marked as wrong. The rest, which may take days, is only
+    reported."""
     waiting = catalogue.feedback.count_marked_wrong()
     if waiting and (wrong := catalogue.queue.enqueue_all(JobKind.CAPTION, model=model, only_wrong=True)):
         log.info("%d captions were marked as wrong, and %s tries again", wrong, model)

@@ -180,7 +180,7 @@ class JobQueue:
             return writer.execute("UPDATE job SET state = 'queued', suspect = 1 WHERE state = 'claimed'").rowcount
 
     def enqueue_all(self, kind: JobKind, *, model: str | None = None, only_wrong: bool = False) -> int:
-        """Queues work of a kind on every present file that needs it (see `_WORK_WANTED`); returns how many jobs are new.
+        """Queues work on every present file that needs it (see `_WORK_WANTED`); returns how many jobs are new.
 
         What is queued already stays queued, what was set aside is tried again. Captions that a person marked as wrong
         come first, or, where `only_wrong`, alone.

@@ -1,10 +1,10 @@
 """What search has yet to hear of, and what it was last known to hold.
 
 Every photo remembers the revision that search holds of it: 0 where it holds none, `UNCLEAR` where it holds one that is
-not to be relied on. Beside them stands the position (`SearchBackend.position`) at which that was true. A search server
-that was killed in the middle of a batch, wiped, or put back to an older state has another position: then what it holds
-is compared with the catalogue, and the difference becomes work for the outbox. The work is to push again; nothing is
-read or captioned for it.
+not to be relied on, and the checkpoint (`SearchBackend.checkpoint`) at which that was true. A search server that was
+killed in the middle of a batch, wiped, or put back to an older state has another checkpoint: then what it holds is
+compared with the catalogue, and the difference becomes work for the outbox. The work is to push again; nothing is read
+or captioned for it.
 """
 
 # ruff: noqa: S608 - the SQL is put together from this module's own constants; values are always bound
@@ -68,11 +68,11 @@ class Outbox:
         pushed: Iterable[tuple[str, int]],
         *,
         refused: Iterable[tuple[str, int, Reason]] = (),
-        position: str | None = None,
+        checkpoint: str | None = None,
     ) -> None:
         """(id, revision) pairs that search holds now, and (id, revision, reason) of those that it will not have.
 
-        What was refused is not pushed again until it changes. `position` is where search stands since, None where
+        What was refused is not pushed again until it changes. `checkpoint` is where search stands since, None where
         that is unknown.
         """
         with self._database.transaction() as writer:
@@ -85,13 +85,13 @@ class Outbox:
                 "UPDATE photo SET refused_revision = ?, refused_reason = ? WHERE id = ?",
                 [(revision, reason.to_json(), photo_id) for photo_id, revision, reason in refused],
             )
-            _store_position(writer, position)
+            _store_checkpoint(writer, checkpoint)
 
-    def forget_removed(self, ids: Iterable[str], *, position: str | None = None) -> None:
+    def forget_removed(self, ids: Iterable[str], *, checkpoint: str | None = None) -> None:
         """Search has deleted these; one that came back in the meantime is pushed again."""
         with self._database.transaction() as writer:
             writer.executemany("UPDATE photo SET search_revision = 0 WHERE id = ?", [(photo_id,) for photo_id in ids])
-            _store_position(writer, position)
+            _store_checkpoint(writer, checkpoint)
 
     def mark_all_unpushed(self) -> int:
         """Every present photo has to be pushed again, also what was refused; returns how many there are.
@@ -101,7 +101,7 @@ class Outbox:
         with self._database.transaction() as writer:
             writer.execute("UPDATE photo SET search_revision = ? WHERE search_revision > 0", (UNCLEAR,))
             _clear_refusals(writer)
-            _store_position(writer, "")
+            _store_checkpoint(writer, "")
             return int(writer.execute("SELECT count(*) FROM photo WHERE gone = 0").fetchone()[0])
 
     def forget_search(self) -> None:
@@ -114,14 +114,14 @@ class Outbox:
         """How many documents search should have."""
         return int(self._database.reader.execute("SELECT count(*) FROM photo WHERE search_revision <> 0").fetchone()[0])
 
-    def search_position(self) -> str:
+    def checkpoint(self) -> str:
         """Where search stood when it last was known to hold what is remembered of it; "" where that is unknown."""
         return str(self._database.reader.execute("SELECT position FROM search").fetchone()[0])
 
-    def store_position(self, position: str) -> None:
+    def store_checkpoint(self, checkpoint: str) -> None:
         """Search was found to hold what is remembered of it; "" asks for the next comparison."""
         with self._database.transaction() as writer:
-            _store_position(writer, position)
+            _store_checkpoint(writer, checkpoint)
 
     def differences(self, held: Iterable[tuple[str, int]]) -> Differences:
         """How (id, revision) of what search holds differ from the catalogue, leaving out what waits to be pushed."""
@@ -196,6 +196,6 @@ def _clear_refusals(writer: sqlite3.Connection) -> None:
     writer.execute("UPDATE photo SET refused_revision = 0, refused_reason = NULL WHERE refused_revision > 0")
 
 
-def _store_position(writer: sqlite3.Connection, position: str | None) -> None:
-    if position is not None:
-        writer.execute("UPDATE search SET position = ?", (storable(position),))
+def _store_checkpoint(writer: sqlite3.Connection, checkpoint: str | None) -> None:
+    if checkpoint is not None:
+        writer.execute("UPDATE search SET position = ?", (storable(checkpoint),))

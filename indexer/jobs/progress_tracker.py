@@ -26,16 +26,16 @@ class ProgressTracker:
         *,
         scanning: Callable[[], bool],
         problems: Callable[[], tuple[Message | Reason | str, ...]],
-        later: Callable[[], int] = lambda: 0,
+        upcoming: Callable[[], int] = lambda: 0,
         unreadable: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`later` gives how many photos are going to be queued once the queue is empty, `unreadable` how many folders
-        the last scans could not read."""
+        """`upcoming` gives how many photos are queued once the queue is empty, `unreadable` how many folders the last
+        scans could not read."""
         self._unreadable = unreadable
         self._catalogue = catalogue
         self._scanning = scanning
         self._problems = problems
-        self._later = later
+        self._upcoming = upcoming
         self._counts: Counts | None = None
         self._done_then = 0
         self._invalidated = asyncio.Event()
@@ -66,7 +66,7 @@ class ProgressTracker:
         done_then = self.meter.done
         self._counts = await asyncio.to_thread(self._catalogue.counts)
         self._done_then = done_then
-        if not self._counts.queued and not self._later():
+        if not self._counts.queued and not self._upcoming():
             self.meter.start()
 
     def progress(self) -> Progress:
@@ -74,7 +74,7 @@ class ProgressTracker:
         counts, meter, scanning = self._counts, self.meter, self._scanning()
         if counts is None:
             return Progress(phase=Phase.WAITING if self.waiting else Phase.STARTING, problems=self._problems())
-        queued = max(0, counts.queued - (meter.done - self._done_then)) + self._later()
+        queued = max(0, counts.queued - (meter.done - self._done_then)) + self._upcoming()
         return Progress(
             done=meter.done,
             queued=queued,

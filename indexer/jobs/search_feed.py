@@ -1,8 +1,8 @@
 """Keeping search up with the catalogue: what changed is pushed in batches, from the catalogue's own outbox.
 
 Search may be down for as long as it likes, be killed in the middle of a batch, be wiped, or be put back to an older
-state. Each of them moves its position (`SearchBackend.checkpoint`) away from the one that the catalogue remembers; then
-what search holds is compared with the catalogue before anything is pushed, see `indexer.catalogue.outbox`.
+state. Each of them moves its checkpoint away from the one that the catalogue remembers; then what search holds is
+compared with the catalogue before anything is pushed, see `indexer.catalogue.outbox`.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class FeedSteps:
         """
         differing = 0
         for _ in range(_COMPARISONS):
-            if self._search.checkpoint() == self._catalogue.outbox.search_position():
+            if self._search.checkpoint() == self._catalogue.outbox.checkpoint():
                 return differing
             self._search.prepare()
             differing += self._compare(self._search.checkpoint(), cancelled)
@@ -140,9 +140,9 @@ class FeedSteps:
             hint=Message("does another recollect, or another program, write into the same index?"),
         )
 
-    def _compare(self, position: str, cancelled: threading.Event) -> int:
+    def _compare(self, checkpoint: str, cancelled: threading.Event) -> int:
         found = self._catalogue.outbox.reconcile(_until_cancelled(cancelled, self._search.held()), self._search.delete)
-        self._catalogue.outbox.store_position(position)
+        self._catalogue.outbox.store_checkpoint(checkpoint)
         self._complete = False
         if found:
             log.info("search holds something else than the catalogue, which is mended: %s", found)
@@ -152,7 +152,7 @@ class FeedSteps:
         removed = self._catalogue.outbox.removed_ids(self._search.batch)
         if removed:
             self._search.delete(removed)
-            self._catalogue.outbox.forget_removed(removed, position=self._search.checkpoint())
+            self._catalogue.outbox.forget_removed(removed, checkpoint=self._search.checkpoint())
         return len(removed)
 
     def _push_photos(self) -> int:
@@ -166,7 +166,7 @@ class FeedSteps:
                     for photo in photos
                     if photo.id in refused
                 ],
-                position=self._search.checkpoint(),
+                checkpoint=self._search.checkpoint(),
             )
             for photo in photos:
                 if photo.id in refused:
@@ -175,10 +175,10 @@ class FeedSteps:
 
     def _finish(self, cancelled: threading.Event) -> int:
         """Nothing waits. Gives how many photos differ all the same: counting finds a server that was wiped between a
-        batch and the question for its position."""
+        batch and the question for its checkpoint."""
         wanted, counted = self._catalogue.outbox.count_pushed(), self._search.count()
         if wanted != counted:
-            self._catalogue.outbox.store_position("")
+            self._catalogue.outbox.store_checkpoint("")
             differing = 0 if self._count_was_wrong else self._compare_if_moved(cancelled)
             self._count_was_wrong = bool(differing)
             if not differing:

@@ -274,7 +274,7 @@ async def test_nothing_is_queued_while_other_work_waits(catalogue: Catalogue, ro
 async def test_progress_tells_of_all_that_remains(catalogue: Catalogue) -> None:
     recaptioning = recaptioning_of(catalogue, Clock(23), [])
     tracker = ProgressTracker(
-        catalogue, scanning=lambda: False, problems=lambda: (), later=lambda: recaptioning.remaining
+        catalogue, scanning=lambda: False, problems=lambda: (), upcoming=lambda: recaptioning.remaining
     )
     await recaptioning.enqueue_next()
     await tracker.count()

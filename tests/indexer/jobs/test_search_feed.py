@@ -673,12 +673,12 @@ def test_an_older_catalogue_keeps_what_it_knew_and_looks_at_search_once(tmp_path
             1,
             3,
         )
-        assert catalogue.outbox.search_position() == ""
+        assert catalogue.outbox.checkpoint() == ""
         feed = FeedSteps(catalogue, search)
         while feed.step():
             pass
         assert dict(search.held()) == {f"{number:032x}": revision for number, revision in enumerate((3, 4, 1))}
-        assert catalogue.outbox.search_position() == search.checkpoint()
+        assert catalogue.outbox.checkpoint() == search.checkpoint()
         assert catalogue.outbox.differences(search.held()) == Differences()
     search.close()
 
