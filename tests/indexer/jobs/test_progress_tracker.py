@@ -20,7 +20,7 @@ async def test_new_work_is_counted_before_anything_is_called_done(tmp_path: Path
         assert tracker.progress().phase is Phase.IDLE
         walk = catalogue.scans.begin_scan(tmp_path)
         catalogue.scans.note(walk, [FoundFile(tmp_path, tmp_path / "a.jpg", FileStamp(1, 2, 3))])
-        tracker.outdate()
+        tracker.invalidate()
         tracker.meter.add()
         assert tracker.progress().phase is not Phase.IDLE
         async with asyncio.timeout(10):
