@@ -18,7 +18,7 @@ from indexer.storage import Storage
 
 log = logging.getLogger(__name__)
 
-_LOOK_S = 30.0
+_INTERVAL_S = 30.0
 #: Comparing every photo takes a second for 100,000; counting takes a hundredth of that, and is done at every look.
 _COMPARE_S = 600.0
 #: A whole look at the files reads all of them. At the start, when there is other work, large ones are left out: damage
@@ -31,10 +31,10 @@ _AT_ONCE = 1000
 class Maintenance:
     """`changed` is called when there is new work in the queue. `problem` is what only people can repair."""
 
-    def __init__(self, storage: Storage, *, changed: Callable[[], None], look_s: float = _LOOK_S) -> None:
+    def __init__(self, storage: Storage, *, changed: Callable[[], None], interval_s: float = _INTERVAL_S) -> None:
         self._storage = storage
         self._changed = changed
-        self._look_s = look_s
+        self._interval_s = interval_s
         self._compared_at: float | None = None
         self._checked_at: float | None = None
         self.problem: Message | None = None
@@ -47,7 +47,7 @@ class Maintenance:
                 await asyncio.to_thread(self._check, _MOST_AT_START_BYTES if self._checked_at is None else None)
                 self._checked_at = time.monotonic()
                 await self.check_derived()
-            await asyncio.sleep(self._look_s)
+            await asyncio.sleep(self._interval_s)
 
     async def check_derived(self) -> None:
         """Queues the thumbnails that photos lack, and sees whether the catalogue is still there."""

@@ -119,7 +119,7 @@ async def test_while_it_runs(library: Path, settings: Settings, breaking: Callab
     stop = asyncio.Event()
     with open_storage(settings) as storage:
         indexer = Indexer(settings, storage, captioner=CountingCaptioner())
-        indexer._upkeep._look_s = 0.1
+        indexer._maintenance._interval_s = 0.1
         async with indexer:
             running = asyncio.create_task(indexer.run_forever([library], stop))
             await idle(storage)
@@ -128,7 +128,9 @@ async def test_while_it_runs(library: Path, settings: Settings, breaking: Callab
                 for ending in ("-wal", "-shm"):
                     path.with_name(path.name + ending).unlink(missing_ok=True)
                 breaking(path)
-            indexer._upkeep._checked_at = None  # a day later: until then SQLite may answer from what it has in memory
+            indexer._maintenance._checked_at = (
+                None  # a day later: until then SQLite may answer from what it has in memory
+            )
             async with asyncio.timeout(60):
                 while not await asyncio.to_thread(is_whole, storage, ids):
                     await asyncio.sleep(0.2)
