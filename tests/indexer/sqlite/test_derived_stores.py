@@ -128,9 +128,7 @@ async def test_while_it_runs(library: Path, settings: Settings, breaking: Callab
                 for ending in ("-wal", "-shm"):
                     path.with_name(path.name + ending).unlink(missing_ok=True)
                 breaking(path)
-            indexer._maintenance._checked_at = (
-                None  # a day later: until then SQLite may answer from what it has in memory
-            )
+            indexer._maintenance._checked_at = None  # a day later: SQLite may answer from memory until then
             async with asyncio.timeout(60):
                 while not await asyncio.to_thread(is_whole, storage, ids):
                     await asyncio.sleep(0.2)
