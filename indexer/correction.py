@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from indexer.formats.clean_text import clean_text
+from indexer.formats.charsets import clean_text
 from indexer.message import Message
 from indexer.ownership.mark import clean
 

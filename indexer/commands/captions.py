@@ -288,7 +288,7 @@ def _targets(settings: Settings, paths: Sequence[Path]) -> list[Path]:
 
 
 def _files_below(paths: Sequence[Path]) -> Iterator[Path]:
-    from indexer.formats.extensions import EXTENSIONS
+    from indexer.formats import EXTENSIONS
 
     for path in paths:
         if path.is_dir():

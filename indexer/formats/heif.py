@@ -282,15 +282,13 @@ def _locations(data: bytes, box: Box) -> dict[int, Location]:
         left -= extents
         if number in found or left < 0:
             raise HeifError("the file's iloc box names an item twice, or has too many parts")
-        pairs = [_extent(cursor, index if version else 0, offset, length) for _ in range(extents)]
-        found[number] = Location(construction, reference, start, tuple(pairs))
+        parts = []
+        for _ in range(extents):
+            cursor.number(index if version else 0)
+            parts.append(Extent(cursor.field(offset), cursor.field(length)))
+        found[number] = Location(construction, reference, start, tuple(parts))
     cursor.done()
     return found
-
-
-def _extent(cursor: _Cursor, index: int, offset: int, length: int) -> Extent:
-    cursor.number(index)
-    return Extent(cursor.field(offset), cursor.field(length))
 
 
 def _references(data: bytes, box: Box) -> tuple[Reference, ...]:

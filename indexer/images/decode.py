@@ -24,9 +24,11 @@ from io import BytesIO
 from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError
 
 from indexer.errors import PhotoTooHeavy, UnreadablePhoto
+from indexer.formats import RAW_TYPES
 from indexer.formats.exif import read_exif
-from indexer.formats.extensions import RAW_TYPES
-from indexer.formats.segments import is_jpeg, is_png, is_webp
+from indexer.formats.jpeg import is_jpeg
+from indexer.formats.png_photo import is_png
+from indexer.formats.webp_photo import is_webp
 from indexer.images.colour import expand, to_srgb
 from indexer.images.raw_preview import RawFile, best_preview, read_raw
 from indexer.reasons import ReasonCode

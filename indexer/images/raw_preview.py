@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from indexer.formats.heif import readable_boxes
-from indexer.formats.segments import is_jpeg, jpeg_parts
+from indexer.formats.jpeg import is_jpeg, readable_segments
 from indexer.formats.tiff import Entry, next_directory, numbers, readable_entries
 
 _MOST_IFDS = 32
@@ -81,9 +81,9 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Width and height from a Huffman SOF that ordinary decoders read; lossless (SOF3) is the sensor's data."""
     if not is_jpeg(data):
         return None
-    for part in jpeg_parts(data, headers_only=True):
-        if part.kind in (0xC0, 0xC1, 0xC2) and part.end - part.body >= 6:
-            height, width = struct.unpack_from(">HH", data, part.body + 1)
+    for segment in readable_segments(data, headers_only=True):
+        if segment.marker in (0xC0, 0xC1, 0xC2) and segment.end - segment.body >= 6:
+            height, width = struct.unpack_from(">HH", data, segment.body + 1)
             return (width, height) if width and height else None
     return None
 

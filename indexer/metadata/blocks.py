@@ -15,13 +15,14 @@ from indexer.formats.editable import open_photo
 from indexer.formats.exif import ExifValues, raw_bytes, read_exif, read_single_ifd
 from indexer.formats.heif import Box, readable_boxes
 from indexer.formats.heif_tail import marks as heif_marks
-from indexer.formats.iptc import turned_right
-from indexer.formats.iptc_texts import PHOTOSHOP_HEADER, IptcTexts, photoshop_iptc, read_iptc
-from indexer.formats.jpeg import odd_xmp
+from indexer.formats.iptc import PHOTOSHOP_HEADER, IptcTexts, fix_byte_order, photoshop_iptc, read_iptc
+from indexer.formats.jpeg import APP1, APP13, COM, XMP_HEADER, is_jpeg, odd_xmp, readable_segments
 from indexer.formats.maker_lens import maker_lens
-from indexer.formats.png_text import read_text
-from indexer.formats.segments import APP1, APP13, COM, is_jpeg, is_png, is_webp, jpeg_parts, png_parts, riff_parts
+from indexer.formats.png_photo import TEXTS, is_png, read_text
+from indexer.formats.png_photo import readable_chunks as png_chunks
 from indexer.formats.tiff_edit import undo_record
+from indexer.formats.webp_photo import XMP_KINDS, is_webp
+from indexer.formats.webp_photo import readable_chunks as webp_chunks
 from indexer.formats.xmp import MOST_BYTES
 from indexer.images.decode import OpenedImage
 from indexer.metadata.dates import PhotoDate, read_date
@@ -29,13 +30,11 @@ from indexer.metadata.taken_at import ContainerDates
 from indexer.ownership.mark import FieldText, Mark
 
 _EXIF_HEADER = b"Exif\0"
-_XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 _GIF_XMP = b"\x21\xff\x0bXMP DataXMP"
 _1904 = datetime(1904, 1, 1, tzinfo=UTC)
 #: Where boxes with times may lie, and how many bytes of each box stand before the boxes in it.
 _CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0}
 _MOST_CONTAINERS = 64
-_PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +119,15 @@ def _interpret(
 def _read_jpeg(data: bytes) -> _RawBlocks:
     raw = _RawBlocks()
     photoshop, odd = b"", None
-    for part in jpeg_parts(data, headers_only=True):
-        body = data[part.body : part.end] if part.kind in (APP1, APP13, COM) else b""
+    for segment in readable_segments(data, headers_only=True):
+        body = data[segment.body : segment.end] if segment.marker in (APP1, APP13, COM) else b""
         if body.startswith(_EXIF_HEADER):
             raw.exif = raw.exif or body[6:]
-        elif body.startswith(_XMP_HEADER) and raw.xmp is None:
-            raw.xmp = body[len(_XMP_HEADER) :]
-        elif part.kind == COM:
+        elif body.startswith(XMP_HEADER) and raw.xmp is None:
+            raw.xmp = body[len(XMP_HEADER) :]
+        elif segment.marker == COM:
             raw.comments.append(FieldText("JPEG Comment", decode_text(body)))
-        elif part.kind == APP1:
+        elif segment.marker == APP1:
             odd = odd or odd_xmp(body)
         elif body.startswith(PHOTOSHOP_HEADER):  # one resource block may go on in the next segment
             photoshop += body[len(PHOTOSHOP_HEADER) :]
@@ -142,20 +141,20 @@ def _read_png(data: bytes) -> _RawBlocks:
     raw = _RawBlocks()
     created: list[PhotoDate | None] = []
     changed: PhotoDate | None = None
-    for part in png_parts(data):
-        if part.kind == b"eXIf":
-            raw.exif = raw.exif or data[part.body : part.end - 4].removeprefix(b"Exif\0\0")
-        elif part.kind in _PNG_TEXTS and isinstance(part.kind, bytes):
+    for chunk in png_chunks(data):
+        if chunk.kind == b"eXIf":
+            raw.exif = raw.exif or chunk.body(data).removeprefix(b"Exif\0\0")
+        elif chunk.kind in TEXTS:
             with suppress(CaptionRefused):
-                text = read_text(part.kind, data[part.body : part.end - 4])
+                text = read_text(chunk.kind, chunk.body(data))
                 raw.xmp = raw.xmp or text.packet
                 raw.exif = raw.exif or text.exif
                 raw.iptc = raw.iptc or text.iptc
                 raw.title = raw.title or text.title
                 raw.creators += filter(None, [text.creator])
                 created.append(read_date(text.creation_time))
-        elif part.kind == b"tIME" and part.end - 4 - part.body == 7:
-            year, *others = struct.unpack_from(">HBBBBB", data, part.body)
+        elif chunk.kind == b"tIME" and len(body := chunk.body(data)) == 7:
+            year, *others = struct.unpack(">HBBBBB", body)
             changed = read_date("{:04}:{:02}:{:02} {:02}:{:02}:{:02}".format(year, *others), offset="Z")
     if raw.iptc is not None and raw.iptc.startswith(b"8BIM"):
         raw.iptc = photoshop_iptc(raw.iptc)
@@ -165,17 +164,17 @@ def _read_png(data: bytes) -> _RawBlocks:
 
 def _read_webp(data: bytes) -> _RawBlocks:
     raw = _RawBlocks()
-    for part in riff_parts(data):
-        if part.kind == b"EXIF":
-            raw.exif = raw.exif or data[part.body : part.end].removeprefix(b"Exif\0\0")
-        elif part.kind in (b"XMP ", b"XMP\0"):  # misspelt by some programs
-            raw.xmp = raw.xmp or data[part.body : part.end]
+    for kind, start, end in webp_chunks(data):
+        if kind == b"EXIF":
+            raw.exif = raw.exif or data[start:end].removeprefix(b"Exif\0\0")
+        elif kind in XMP_KINDS:
+            raw.xmp = raw.xmp or data[start:end]
     return raw
 
 
 def _read_tiff(data: bytes, opened: OpenedImage) -> _RawBlocks:
     photoshop = _tiff_value(data, opened, tiff.PHOTOSHOP)
-    iptc = turned_right(_tiff_value(data, opened, tiff.IPTC) or b"")
+    iptc = fix_byte_order(_tiff_value(data, opened, tiff.IPTC) or b"")
     return _RawBlocks(
         data, _tiff_value(data, opened, tiff.XMP), iptc or (photoshop_iptc(photoshop) if photoshop else None)
     )

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
-from indexer.formats.clean_text import CAPTION_CHARACTERS, LINE_CHARACTERS, clean_list, clean_text
+from indexer.formats.charsets import CAPTION_CHARACTERS, LINE_CHARACTERS, clean_list, clean_text
 from indexer.formats.exif import GPSIFD, ExifIFD, ExifValues, ImageIFD, degrees, integer, number, text, texts, xp_text
-from indexer.formats.iptc_texts import (
+from indexer.formats.iptc import (
     BY_LINE,
     CAPTION,
     CATEGORY,
@@ -74,7 +74,7 @@ def text_digests(data: bytes, path: Path, sidecars: Sequence[bytes]) -> frozense
     them as those older than it (`Mark.overrules`). Raises `UnreadablePhoto`."""
     blocks = find_blocks(data, open_image(data, suffix=path.suffix, max_pixels_mp=math.inf))
     packets = [found for raw in (blocks.xmp, *sidecars) if (found := read_xmp(raw))]
-    return _digests(text for text in _CaptionTexts.of(blocks, packets).texts if not text.is_nobodys)
+    return _digests(text for text in _CaptionTexts.of(blocks, packets).texts if not text.is_boilerplate)
 
 
 def _digests(texts: Iterable[FieldText]) -> frozenset[str]:
@@ -166,7 +166,7 @@ class _CaptionTexts:
     def person_texts(self, marks: Sequence[Mark]) -> Iterator[FieldText]:
         """Every text of a person's: none of these marks names it as ours."""
         ours = {mark.digest for mark in marks}
-        return (text for text in self.texts if not text.is_nobodys and digest(text.text) not in ours)
+        return (text for text in self.texts if not text.is_boilerplate and digest(text.text) not in ours)
 
     @property
     def typed_caption(self) -> str | None:

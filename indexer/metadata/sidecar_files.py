@@ -26,7 +26,7 @@ from types import MappingProxyType
 from typing import Any
 from unicodedata import normalize
 
-from indexer.formats.clean_text import CAPTION_CHARACTERS, MOST_ENTRIES
+from indexer.formats.charsets import CAPTION_CHARACTERS, MOST_ENTRIES
 from indexer.model import Position
 
 #: The names of a folder's sidecars, by their names in lower case.

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from indexer.formats.exif import GPSIFD, ExifIFD, ExifValues, ImageIFD, number, text
-from indexer.formats.iptc_texts import DATE, DIGITISED_DATE, DIGITISED_TIME, TIME, IptcTexts
+from indexer.formats.iptc import DATE, DIGITISED_DATE, DIGITISED_TIME, TIME, IptcTexts
 from indexer.formats.xmp import Xmp
 from indexer.metadata.dates import PhotoDate, date_in_name, read_date
 from indexer.model import DatePrecision, iso_date

@@ -18,7 +18,7 @@ from indexer.catalogue import Catalogue
 from indexer.catalogue.found import FoundBatch
 from indexer.catalogue.scans import NoteCounts
 from indexer.file_errors import can_be_looked_at, unreadable_reason
-from indexer.formats.extensions import EXTENSIONS
+from indexer.formats import EXTENSIONS
 from indexer.reasons import Reason
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.crawler import crawl, outermost

@@ -10,7 +10,7 @@ from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.formats import iptc
 from indexer.formats.charsets import decode_text
-from indexer.formats.iptc_texts import CAPTION, read_iptc
+from indexer.formats.iptc import CAPTION, read_iptc
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionPlace
 from tests.indexer.formats import jpegs_made as made

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from indexer.errors import UnreadablePhoto
-from indexer.formats.extensions import EXTENSIONS
+from indexer.formats import EXTENSIONS
 from indexer.images.colour import adobe_rgb_profile, is_srgb, to_srgb
 from indexer.images.decode import decode, open_image
 from indexer.metadata.read_metadata import read_metadata

@@ -13,7 +13,6 @@ import pytest
 
 from captioner import Caption
 from captioner.ipc.child_run import Reply
-from indexer.captions.caption_file import read_own_caption
 from indexer.catalogue.retries import write_wait
 from indexer.failures import LONGEST_WAIT, FailureKind, Obstacle, next_wait
 from indexer.jobs.reindex import Rebuild, current_model, enqueue
@@ -26,6 +25,7 @@ from indexer.scanning.retry import retry_below, retry_between_scans
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexing import (
     COLOURS,
     CountingCaptioner,

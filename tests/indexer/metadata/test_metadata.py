@@ -14,7 +14,7 @@ from piexif import GPSIFD, ExifIFD, ImageIFD
 
 from captioner import Caption
 from indexer.errors import UnreadablePhoto
-from indexer.formats.xmp_edit import compose_packet
+from indexer.formats.xmp_packet import compose_packet
 from indexer.images.decode import open_image
 from indexer.metadata.blocks import find_blocks
 from indexer.metadata.read_metadata import read_metadata

@@ -9,7 +9,7 @@ import pytest
 
 from indexer.captions.sidecar import Sidecars, sidecars_of
 from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside
-from indexer.formats.editable import persons_caption
+from indexer.formats.photo import user_caption
 from indexer.metadata.sidecar_files import find_takeout_files, find_xmp_sidecars, is_sidecar_of
 from indexer.reader.photo_reader import PhotoReader
 from indexer.reader.photo_requests import ReaderOptions
@@ -143,7 +143,7 @@ def test_letter_case_is_nothing_to_a_sidecar(name: str, tmp_path: Path, reader: 
     photo.write_bytes(JPEG)
     (tmp_path / name).write_bytes(described("a person's words"))
     assert caption_of(reader, photo) == "a person's words"
-    assert Sidecars(photo).have_words(persons_caption), "what is read is never overruled"
+    assert Sidecars(photo).have_text(user_caption), "what is read is never overruled"
 
 
 def test_a_sidecar_in_another_case_may_be_another_photo_s(tmp_path: Path, reader: PhotoReader) -> None:
@@ -179,7 +179,7 @@ def test_a_sidecar_that_names_another_file_is_that_file_s(raw: str, tmp_path: Pa
     other.write_bytes(encoded(cornered(), "PNG"))
     (tmp_path / "IMG_1.xmp").write_bytes(described("of the raw twin", of=raw[-3:].upper()))
     assert caption_of(reader, photo) is None
-    assert not Sidecars(photo).have_words(persons_caption)
+    assert not Sidecars(photo).have_text(user_caption)
     assert caption_of(reader, other) == "of the raw twin"
     photo.rename(photo.with_suffix(".JPEG"))
     (tmp_path / "IMG_1.xmp").write_bytes(described("of the photo", of="JPG"))

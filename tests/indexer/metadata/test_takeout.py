@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner import Caption
-from indexer.formats.xmp_edit import compose_packet
+from indexer.formats.xmp_packet import compose_packet
 from indexer.metadata.read_metadata import read_metadata
 from indexer.metadata.sidecar_files import MOST_JSON_BYTES, Takeout, read_takeout
 from indexer.model import CaptionBy, FileCaption, PhotoMetadata, Position
