@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 from captioner import Caption
 from indexer.errors import Obstacle
@@ -54,6 +55,13 @@ class Position:
     latitude: float
     longitude: float
     altitude_m: float | None = None
+
+    @classmethod
+    def checked(cls, latitude: float | None, longitude: float | None, altitude_m: float | None) -> Self | None:
+        """None where the numbers are no position, and for 0, 0: what receivers and programs write that know none."""
+        if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
+            return None
+        return None if latitude == longitude == 0 else cls(latitude, longitude, altitude_m)
 
 
 class DatePrecision(StrEnum):

@@ -20,10 +20,10 @@ from indexer.catalogue import Catalogue
 from indexer.errors import ProcessUnavailable, SearchError, StorageError, captioner_not_started, unusable_bundle
 from indexer.hours import DailyHours
 from indexer.jobs.maintenance import Maintenance
-from indexer.jobs.pipeline import PhotoOpener, PipelineContext
+from indexer.jobs.pipeline import PipelineContext
 from indexer.jobs.progress_tracker import ProgressTracker
 from indexer.jobs.reindex import RecaptionScheduler, recaption_hint
-from indexer.jobs.runner import FIRST_PAUSE_S, LONGEST_PAUSE_S, JobRunner, waiting_message
+from indexer.jobs.runner import FIRST_PAUSE_S, LONGEST_PAUSE_S, JobRunner, process_waiting_message
 from indexer.jobs.search_feed import SearchFeed
 from indexer.message import Message
 from indexer.model import Job, JobKind
@@ -32,7 +32,7 @@ from indexer.reader.photo_process import PhotoProcesses
 from indexer.reasons import Reason
 from indexer.scanning.scheduler import OBSTACLES_S, ScanRequestHandler, ScanScheduler
 from indexer.settings import Settings
-from indexer.sqlite.errors import may_pass, waiting_told
+from indexer.sqlite.errors import is_transient, waiting_message
 from indexer.storage import Storage, storage_errors
 from indexer.tasks import either, first_failure, is_set_within, running
 
@@ -65,7 +65,7 @@ class Indexer:
         storage: Storage,
         *,
         captioner: Captioner | None = None,
-        photos: PhotoOpener | None = None,
+        photos: PhotoProcesses | None = None,
         stop_s: float = STOP_S,
         obstacles_s: float = OBSTACLES_S,
         disk_pause_s: float = DISK_PAUSE_S,
@@ -173,7 +173,7 @@ class Indexer:
                     await self.run_forever(roots, stop)
                     return
             except ProcessUnavailable as error:
-                self._waiting, self._tracker.waiting = waiting_message(error.what), True
+                self._waiting, self._tracker.waiting = process_waiting_message(error.what), True
                 log.warning("%s; it is tried again in %.0f s", error.what, pause_s)
             except StorageError as error:
                 if not self._is_damaged(error):
@@ -216,14 +216,14 @@ class Indexer:
             await self._until_done(scheduler, runner, stop, once=once)
         except BaseExceptionGroup as failures:
             failure = first_failure(failures)
-            if once or not may_pass(failure):
+            if once or not is_transient(failure):
                 raise failure from failures
             return failure
         return None
 
     async def _wait_for_disk(self, failure: BaseException, stop: asyncio.Event) -> None:
         """Until the data directory can be written again: the page answers meanwhile from what is there."""
-        self._waiting = waiting_told(failure, self._settings.data_dir)
+        self._waiting = waiting_message(failure, self._settings.data_dir)
         self._tracker.waiting = True
         log.error("%s", self._waiting)
         while not stop.is_set():

@@ -18,7 +18,7 @@ from indexer.message import Message
 from indexer.search import SearchBackend
 from indexer.settings import Settings
 from indexer.sqlite.derived import DerivedDatabase
-from indexer.sqlite.errors import ROOM_BYTES, hint_for, keeps_from_writing
+from indexer.sqlite.errors import OPENING_BYTES, hint_for, keeps_from_writing
 from indexer.thumbnails import THUMBNAIL_MIGRATIONS, ThumbnailStore
 
 #: Whoever asks which process is indexing holds the lock for a moment, shared: a start waits for that.
@@ -36,16 +36,16 @@ class Storage:
 
 
 @contextmanager
-def open_storage(settings: Settings, *, mend: bool = True) -> Iterator[Storage]:
+def open_storage(settings: Settings, *, repair: bool = True) -> Iterator[Storage]:
     """Opens (or makes) the databases of `settings.data_dir`. Raises `StorageError`.
 
-    What is derived and can't be used is begun anew, unless `mend` is False: then it is a `StorageError`, too.
+    What is derived and can't be used is begun anew, unless `repair` is False: then it is a `StorageError`, too.
     """
     with ExitStack() as stack, storage_errors(settings):
         _make_private(settings.data_dir)
         catalogue = stack.enter_context(Catalogue(settings.catalogue_path))
-        thumbnails = stack.enter_context(DerivedDatabase(settings.thumbnails_path, THUMBNAIL_MIGRATIONS, mend=mend))
-        search = open_search(settings, emptied=catalogue.outbox.forget_search, mend=mend)
+        thumbnails = stack.enter_context(DerivedDatabase(settings.thumbnails_path, THUMBNAIL_MIGRATIONS, repair=repair))
+        search = open_search(settings, emptied=catalogue.outbox.forget_search, repair=repair)
         stack.callback(search.close)
         yield Storage(catalogue, ThumbnailStore(thumbnails), search)
 
@@ -75,13 +75,13 @@ def reading_search(settings: Settings) -> Iterator[SearchBackend]:
             hint=Message("`recollect index` or `recollect serve` makes it again from the catalogue"),
         )
     try:
-        search = open_search(settings, mend=False)
+        search = open_search(settings, repair=False)
     except StorageError as error:
         if not keeps_from_writing(error.__cause__ or error):
             raise SearchError(
                 error.message, hint=Message("`recollect index` or `recollect serve` makes it again from the catalogue")
             ) from error
-        search = open_search(settings, mend=False, read_only=True)
+        search = open_search(settings, repair=False, read_only=True)
     try:
         yield search
     finally:
@@ -92,7 +92,7 @@ def open_search(
     settings: Settings,
     *,
     emptied: Callable[[], None] = lambda: None,
-    mend: bool = True,
+    repair: bool = True,
     read_only: bool = False,
 ) -> SearchBackend:
     """The search backend that the settings name; `emptied` is called where its file was begun anew. Raises
@@ -112,7 +112,7 @@ def open_search(
         )
     from indexer.search.embedded.backend import EmbeddedSearch
 
-    return EmbeddedSearch(search_path(settings), meaning, emptied=emptied, mend=mend, read_only=read_only)
+    return EmbeddedSearch(search_path(settings), meaning, emptied=emptied, repair=repair, read_only=read_only)
 
 
 def search_path(settings: Settings) -> Path:
@@ -137,7 +137,7 @@ def write_failure(data_dir: Path) -> OSError | None:
     """Why nothing can be written into the data directory now: tried, with a file that is gone at once."""
     try:
         with tempfile.TemporaryFile(dir=data_dir) as probe:
-            probe.write(bytes(ROOM_BYTES))
+            probe.write(bytes(OPENING_BYTES))
     except OSError as error:
         return error
     return None

@@ -46,7 +46,7 @@ class ThumbnailStore:
 
     def recreate_if_lost(self) -> bool:
         """Begins anew where the file was deleted or replaced; returns whether it was."""
-        return self._database.look()
+        return self._database.recreate_if_lost()
 
     def check(self, *, most_bytes: int | None = None) -> str | None:
         """What SQLite's check of the whole file says where it is damaged, which is then begun anew; None where it is
@@ -71,7 +71,7 @@ class ThumbnailStore:
 
     def _attempt(self, action: Callable[[], _Result]) -> _Result:
         try:
-            with self._database.mending():
+            with self._database.recreating_if_damaged():
                 return action()
         except sqlite3.DatabaseError as error:
             if not is_damage(error):

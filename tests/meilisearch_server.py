@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from indexer.search.meilisearch.key_making import make_keys
+from indexer.search.meilisearch.administration import make_keys
 from indexer.search.meilisearch.keys import Keys
 from indexer.settings import Settings
 

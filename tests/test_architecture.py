@@ -31,7 +31,7 @@ LAYERS = {
         *("reader", "catalogue", "scanning", "search", "storage", "jobs", "service", "commands", "cli"),
     ),
     "web": (
-        *("i18n", "request_bodies", "static_files", "app_keys", "links", "presenters", "templating", "security"),
+        *("i18n", "request_bodies", "app_keys", "links", "static_files", "presenters", "templating", "security"),
         *("downloads", "search", "pages", "api", "server", "app", "cli"),
     ),
 }

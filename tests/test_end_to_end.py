@@ -19,9 +19,9 @@ from typing import Any
 import psutil
 import pytest
 
-from indexer.captions.caption_file import read_own_caption
 from indexer.catalogue import Catalogue
 from tests.bundles_made import copy_that_takes_all_for_photos
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexing import COLOURS
 from tests.photos_made import write_jpeg
 

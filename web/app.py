@@ -15,6 +15,7 @@ from indexer.settings import Settings
 from web.api import json_api as api
 from web.api.metrics import RESPONSES, count_response, health, metrics
 from web.app_keys import (
+    CONNECTIONS,
     COUNTS,
     DISK_THREADS,
     LIBRARY,
@@ -25,27 +26,30 @@ from web.app_keys import (
     SETTINGS,
     THREADS,
     THUMBNAILS,
-    VISITORS,
     WAKE,
     RecentCounts,
     Thumbnails,
 )
 from web.downloads import downloading, media
 from web.i18n.language import LANGUAGES, Languages, Translation, language_middleware, read_languages, vary_by_language
-from web.pages import photo_page, status_page
-from web.pages import search_page as views
-from web.pages.fragment_cache import KEPT_PARTS, FragmentCache
-from web.pages.manifest import manifest
+from web.pages import photo_page, search_page, status_page
+from web.pages.fragment_cache import FRAGMENT_CACHE, FragmentCache
 from web.request_bodies import BODY_S
-from web.search.search_times import SEARCH_TIMES, SearchTimes
+from web.search.searching import SEARCH_TIMES, SearchTimes
 from web.search.suggest import KNOWN_NAMES, KnownNames, suggest
 from web.security import login
-from web.security.base_path import answer_without_prefix, under_base_path
-from web.security.middleware import CHECKS, error_pages, finish_changes, set_security_headers
+from web.security.middleware import (
+    CHECKS,
+    answer_without_prefix,
+    error_pages,
+    finish_changes,
+    set_security_headers,
+    under_base_path,
+)
 from web.security.password import HouseholdPassword, LoginThrottle, check_exposure
 from web.security.proxies import PROXIES, read_proxies
 from web.security.sessions import open_sessions
-from web.static_files import STATIC_FILES, read_static_files, static_file
+from web.static_files import STATIC_FILES, manifest, read_static_files, static_file
 from web.templating import set_up_templates
 
 #: The largest body is a caption of 2,000 characters, each of them twelve bytes in a form (%F0%9F%A6%86).
@@ -65,12 +69,12 @@ def make_app(
     search: SearchBackend,
     progress: Callable[[], Progress],
     wake: Callable[[], None] = lambda: None,
-    look: Callable[[], None] = lambda: None,
+    scan_now: Callable[[], None] = lambda: None,
     body_s: float = _BODY_S,
     languages: Mapping[str, Translation] | None = None,
 ) -> web.Application:
     """The search page over an indexed library. Closes none of what it is given; `wake` tells the indexer of this
-    process that the page has put work into the queue, `look` has it scan the libraries now. The
+    process that the page has put work into the queue, `scan_now` has it scan the libraries now. The
     body of a request has `body_s` seconds to arrive. `languages` stand in the place of those that are shipped.
 
     Raises `SettingsError` where it would be open to other machines without a password, `StorageError` where the
@@ -91,14 +95,14 @@ def make_app(
     )
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
     app[PROGRESS], app[COUNTS], app[STATIC_FILES] = progress, RecentCounts(), read_static_files()
-    app[KNOWN_NAMES], app[KEPT_PARTS] = KnownNames(), FragmentCache()
-    app[WAKE], app[SCAN_NOW], app[PROXIES], app[BODY_S] = wake, look, read_proxies(settings), body_s
-    app[VISITORS], app[RESPONSES], app[SEARCH_TIMES] = Counter(), Counter(), SearchTimes()
+    app[KNOWN_NAMES], app[FRAGMENT_CACHE] = KnownNames(), FragmentCache()
+    app[WAKE], app[SCAN_NOW], app[PROXIES], app[BODY_S] = wake, scan_now, read_proxies(settings), body_s
+    app[CONNECTIONS], app[RESPONSES], app[SEARCH_TIMES] = Counter(), Counter(), SearchTimes()
     app[LANGUAGES] = Languages(read_languages() if languages is None else languages, forced=settings.language)
     app.on_response_prepare.extend((set_security_headers, vary_by_language, count_response))
     app.cleanup_ctx.append(_threads)
     if settings.password:
-        _ask_for_password(app, settings)
+        _require_password(app, settings)
     set_up_templates(app)
     app.add_routes(_routes())
     return app
@@ -106,7 +110,7 @@ def make_app(
 
 def _routes() -> list[web.RouteDef]:
     return [
-        web.get("/", views.search_page),
+        web.get("/", search_page.search_page),
         web.get(f"/photo/{_PHOTO}", photo_page.photo_page),
         web.post(f"/photo/{_PHOTO}/caption", photo_page.correct_caption),
         web.post(f"/photo/{_PHOTO}/wrong", photo_page.mark_wrong),
@@ -156,7 +160,7 @@ async def _threads(app: web.Application) -> AsyncIterator[None]:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _ask_for_password(app: web.Application, settings: Settings) -> None:
+def _require_password(app: web.Application, settings: Settings) -> None:
     app[login.PASSWORD] = HouseholdPassword(settings.password)
     app[login.SESSIONS] = open_sessions(settings.data_dir, settings.password)
     app[login.THROTTLE] = LoginThrottle()

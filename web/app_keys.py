@@ -39,7 +39,7 @@ PROGRESS: web.AppKey[Callable[[], Progress]] = web.AppKey("PROGRESS")
 #: Says that there is new work in the queue; does nothing where another process, or none, is indexing.
 WAKE: web.AppKey[Callable[[], None]] = web.AppKey("WAKE")
 #: Has the libraries scanned now; does nothing where another process, or none, is indexing.
-SCAN_NOW: web.AppKey[Callable[[], None]] = web.AppKey("LOOK")
+SCAN_NOW: web.AppKey[Callable[[], None]] = web.AppKey("SCAN_NOW")
 THREADS = web.AppKey("THREADS", ThreadPoolExecutor)
 #: For what waits for search: a server that is silent must not keep pictures waiting, too.
 SEARCH_THREADS = web.AppKey("SEARCH_THREADS", ThreadPoolExecutor)
@@ -47,7 +47,7 @@ SEARCH_THREADS = web.AppKey("SEARCH_THREADS", ThreadPoolExecutor)
 DISK_THREADS: web.AppKey[dict[Path, ThreadPoolExecutor]] = web.AppKey("DISK_THREADS")
 _THREADS_A_DISK = 2
 #: How many connections are open from each address.
-VISITORS: web.AppKey[Counter[str]] = web.AppKey("VISITORS")
+CONNECTIONS: web.AppKey[Counter[str]] = web.AppKey("CONNECTIONS")
 
 
 class RecentCounts:
@@ -56,20 +56,20 @@ class RecentCounts:
     AGE_S = 2.0
 
     def __init__(self) -> None:
-        self._counting = asyncio.Lock()
-        self._counted: tuple[float, Counts] | None = None
+        self._lock = asyncio.Lock()
+        self._latest: tuple[float, Counts] | None = None
 
     async def get(self, request: web.Request) -> Counts:
         """Raises `StorageError`."""
-        async with self._counting:
-            if self._counted is None or time.monotonic() - self._counted[0] > self.AGE_S:
+        async with self._lock:
+            if self._latest is None or time.monotonic() - self._latest[0] > self.AGE_S:
                 counts = await in_database_thread(request, request.config_dict[LIBRARY].counts)
-                self._counted = (time.monotonic(), counts)
-            return self._counted[1]
+                self._latest = (time.monotonic(), counts)
+            return self._latest[1]
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Somebody on the page has changed the numbers, and is to see it."""
-        self._counted = None
+        self._latest = None
 
 
 COUNTS = web.AppKey("COUNTS", RecentCounts)

@@ -64,20 +64,20 @@ async def _serve(
     from indexer.service import Indexer
 
     indexer = Indexer(settings, storage)
-    async with _page(settings, storage, indexer) as address:
-        terminal.print(f"the search page is on {address}{settings.base_path.rstrip('/')}{_elsewhere(settings)}")
+    async with _run_page(settings, storage, indexer) as address:
+        terminal.print(f"the search page is on {address}{settings.base_path.rstrip('/')}{_other_addresses(settings)}")
         async with terminal.following(indexer.progress):
             await indexer.serve(roots, stop)
 
 
-def _elsewhere(settings: Settings) -> str:
+def _other_addresses(settings: Settings) -> str:
     """Where the page can be opened beside the address that is named."""
     everywhere = settings.host.strip("[]") in {"", "0.0.0.0", "::"}  # noqa: S104 - compared only
     return f", on other machines under the name or address of this one, port {settings.port}" if everywhere else ""
 
 
 @asynccontextmanager
-async def _page(settings: Settings, storage: Storage, indexer: Indexer) -> AsyncIterator[str]:
+async def _run_page(settings: Settings, storage: Storage, indexer: Indexer) -> AsyncIterator[str]:
     """The page, answering from the first moment on; yields its address."""
     from web.app import make_app
     from web.server import listening
@@ -89,7 +89,7 @@ async def _page(settings: Settings, storage: Storage, indexer: Indexer) -> Async
         search=storage.search,
         progress=indexer.progress,
         wake=indexer.wake,
-        look=indexer.scan_now,
+        scan_now=indexer.scan_now,
     )
     async with listening(app, settings) as address:
         yield address

@@ -17,13 +17,12 @@ from aiohttp import web
 from indexer.model import ThumbnailSize
 from indexer.search import Sort
 from web.app_keys import SETTINGS
-from web.static_files import STATIC_FILES, imported
 
 _BASE_PATH: ContextVar[str] = ContextVar("base_path", default="")
 
 
 @contextmanager
-def served_under(path: str) -> Iterator[None]:
+def use_base_path(path: str) -> Iterator[None]:
     """Whatever is linked to inside lies below `path`: "" or such as ``/photos``."""
     before = _BASE_PATH.set(path)
     try:
@@ -37,26 +36,27 @@ def base_path() -> str:
     return _BASE_PATH.get()
 
 
-def below(path: str) -> str:
+def local_url(path: str) -> str:
     """`path` of this application, which begins with a slash, as a browser asks for it."""
     return f"{_BASE_PATH.get()}{path}"
 
 
 def search_url(text: str = "", sort: Sort | None = None, *, page: int = 1) -> str:
     """The results page of a search; the address is the whole of it."""
-    return _with(below("/"), q=text, sort=sort.value if sort else "", page=str(page) if page > 1 else "")
+    return _with_query(local_url("/"), q=text, sort=sort or "", page=str(page) if page > 1 else "")
 
 
 def select_url(text: str = "", sort: Sort | None = None, *, page: int = 1) -> str:
     """The results page on which each photo can be ticked without the script."""
-    return _with(below("/"), q=text, sort=sort.value if sort else "", page=str(page) if page > 1 else "", select="1")
+    url = search_url(text, sort, page=page)
+    return f"{url}{'&' if '?' in url else '?'}select=1"
 
 
 def photo_url(photo_id: str, text: str = "", sort: Sort | None = None, at: int | None = None) -> str:
     """A photo's page; `at` is its position in the search it was found by."""
     where = "" if at is None else f"at={at}"
     query = "&".join(filter(None, (_query(text, sort), where)))
-    return f"{below('/photo/')}{photo_id}{query and '?'}{query}"
+    return f"{local_url('/photo/')}{photo_id}{query and '?'}{query}"
 
 
 def form_url(form: str, photo_id: str, text: str = "", sort: Sort | None = None, at: int | None = None) -> str:
@@ -66,57 +66,37 @@ def form_url(form: str, photo_id: str, text: str = "", sort: Sort | None = None,
 
 def original_url(photo_id: str, file_id: int, *, save: bool = False) -> str:
     """One of a photo's files."""
-    return f"{below('/photo/')}{photo_id}/files/{file_id}{'?save=1' if save else ''}"
+    return f"{local_url('/photo/')}{photo_id}/files/{file_id}{'?save=1' if save else ''}"
 
 
-def retried_url(files: int) -> str:
-    """The status page after so many files were queued again."""
-    return f"{below('/status')}?retried={files}"
-
-
-def described_url(files: int) -> str:
-    """The status page after so many captions were queued."""
-    return f"{below('/status')}?described={files}"
-
-
-def scanned_url() -> str:
-    """The status page after a scan was asked for."""
-    return f"{below('/status')}?scanning=1"
+def status_url(**parameters: str) -> str:
+    """The status page; `parameters` say what a form of it has just done."""
+    return _with_query(local_url("/status"), **parameters)
 
 
 def login_url(target: str = "") -> str:
-    """The login page, which leads on to `target`: a path of this application, see `below`."""
-    return _with(below("/login"), next=target)
+    """The login page, which leads on to `target`: a path of this application, see `local_url`."""
+    return _with_query(local_url("/login"), next=target)
 
 
 def thumbnail_url(request: web.Request, photo_id: str, size: str) -> str:
     """A cached thumbnail, named so that it may be kept for ever."""
-    return thumbnail_form(request, size).format(photo_id)
+    return thumbnail_url_template(request, size).format(photo_id)
 
 
-def thumbnail_form(request: web.Request, size: str) -> str:
+def thumbnail_url_template(request: web.Request, size: str) -> str:
     """`thumbnail_url` of any photo, with a pair of braces for its id."""
     settings = request.config_dict[SETTINGS]
     px = settings.grid_px if size == ThumbnailSize.GRID else settings.screen_px
-    return f"{below('/thumbnails/')}{{}}/{size}.webp?v={px}"
-
-
-def static_url(request: web.Request, name: str) -> str:
-    """A file of the page itself, named by its content."""
-    return f"{below('/static/')}{name}?v={request.config_dict[STATIC_FILES][name].version}"
-
-
-def module_urls(request: web.Request) -> tuple[str, ...]:
-    """The modules that the page's script imports."""
-    return tuple(static_url(request, name) for name in imported(request.config_dict[STATIC_FILES]))
+    return f"{local_url('/thumbnails/')}{{}}/{size}.webp?v={px}"
 
 
 @lru_cache(maxsize=64)
 def _query(text: str, sort: Sort | None) -> str:
     """A search as the sixty photos of a page name it."""
-    return _with("", q=text, sort=sort.value if sort else "").removeprefix("?")
+    return _with_query("", q=text, sort=sort or "").removeprefix("?")
 
 
-def _with(path: str, **parameters: str) -> str:
+def _with_query(path: str, **parameters: str) -> str:
     given = urlencode({name: value for name, value in parameters.items() if value}, errors="replace")
     return f"{path}?{given}" if given else path

@@ -127,7 +127,7 @@ class Tile:
     id: str
     position: int  # in the whole answer, from 0
     caption: tuple[Piece, ...]
-    alternative: str
+    alt_text: str
     shape: str
     width: int
     height: int
@@ -140,12 +140,12 @@ class Tile:
 
 def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int) -> Tile:
     """What the grid shows of one hit."""
-    width, height = fitted(photo, grid_px)
+    width, height = fit_size(photo, grid_px)
     return Tile(
         id=photo.id,
         position=position,
         caption=caption_pieces(photo, hit.why),
-        alternative=_alternative(photo),
+        alt_text=_alt_text(photo),
         shape=shape(photo),
         width=width,
         height=height,
@@ -157,19 +157,19 @@ def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int) -> Tile:
     )
 
 
-def believed(photo: Photo | PhotoSummary, why: Sequence[Why]) -> tuple[Why, ...]:
+def supported_matches(photo: Photo | PhotoSummary, why: Sequence[Why]) -> tuple[Why, ...]:
     """`why` without the model's words where a person has marked them as wrong: search hears of it a moment later."""
     return tuple(one for one in why if not photo.wrong or one.field not in _MODEL_FIELDS)
 
 
 def _tile_reasons(photo: PhotoSummary, hit: Hit) -> tuple[MatchReason, ...]:
     """The two best; that a picture looks like it goes without saying where its words match as well."""
-    why = believed(photo, hit.why)
-    telling = [one for one in why if one.field != "embedding" or one.text]
-    return reasons(telling or why, leave_out=caption_field(photo))[:2]
+    why = supported_matches(photo, hit.why)
+    informative = [one for one in why if one.field != "embedding" or one.text]
+    return match_reasons(informative or why, leave_out=caption_field(photo))[:2]
 
 
-def _alternative(photo: PhotoSummary) -> str:
+def _alt_text(photo: PhotoSummary) -> str:
     if not photo.caption:
         return gettext("A photo without a caption: %(file)s", file=clean(photo.file_name) or photo.id)
     caption = clean(photo.caption)
@@ -189,10 +189,10 @@ def caption_field(photo: Photo | PhotoSummary) -> str:
     return _CAPTION_FIELDS[photo.caption_by] if photo.caption_by else ""
 
 
-def reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[MatchReason, ...]:
+def match_reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[MatchReason, ...]:
     """`why` in words. Of the field `leave_out`, which is shown with its marks elsewhere, only what is not literal."""
     return tuple(
-        MatchReason(_field(one, leave_out), _telling(one, leave_out), translate(_KINDS.get(one.kind, "")))
+        MatchReason(_field(one, leave_out), _matched_pieces(one, leave_out), translate(_KINDS.get(one.kind, "")))
         for one in why
         if one.field != leave_out or one.kind in _KINDS
     )
@@ -205,7 +205,7 @@ def _field(one: Why, shown_elsewhere: str) -> str:
     return translate(_FIELDS.get(one.field, one.field))
 
 
-def _telling(one: Why, shown_elsewhere: str) -> tuple[Piece, ...]:
+def _matched_pieces(one: Why, shown_elsewhere: str) -> tuple[Piece, ...]:
     """The text with its marks; of one that is shown elsewhere the marks alone."""
     cut = pieces(one.text, one.spans)
     if one.field != shown_elsewhere:
@@ -220,7 +220,7 @@ def file_name(photo: Photo) -> str:
     return clean(present[0].path.name) if present else photo.id
 
 
-def fitted(sized: PhotoMetadata | PhotoSummary, longest_px: int) -> tuple[int, int]:
+def fit_size(sized: PhotoMetadata | PhotoSummary, longest_px: int) -> tuple[int, int]:
     """Width and height of the thumbnail whose longest side is at most `longest_px`."""
     width, height = max(1, sized.width_px), max(1, sized.height_px)
     scale = min(1.0, longest_px / max(width, height))
@@ -330,7 +330,7 @@ def _with_reason(place: str, reason: Reason | None) -> str:
 
 
 #: Search is made again, not just kept up, while it lacks more than one in so many photos.
-_KEPT_UP = 20
+_REBUILD_SHARE = 20
 
 
 def is_busy(progress: Progress, counts: Counts) -> bool:
@@ -355,7 +355,7 @@ def phase_text(progress: Progress, *, is_well: bool = True) -> str:
 
 def is_rebuilding(counts: Counts) -> bool:
     """Whether search lacks so many photos that it is being made again, or for the first time, rather than kept up."""
-    return counts.unpushed > 0 and counts.unpushed * _KEPT_UP >= counts.photos
+    return counts.unpushed > 0 and counts.unpushed * _REBUILD_SHARE >= counts.photos
 
 
 def problems(progress: Progress) -> list[str]:

@@ -42,7 +42,7 @@ async def read_object(request: web.Request) -> dict[str, object]:
 
     Raises `HTTPBadRequest`, `HTTPRequestEntityTooLarge`, and `HTTPRequestTimeout` where it does not arrive.
     """
-    document = await _arrived(request, request.json, "The body is not JSON.")
+    document = await _receive(request, request.json, "The body is not JSON.")
     if not isinstance(document, dict):
         raise web.HTTPBadRequest(text=N_("The body is not a JSON object."))
     return document
@@ -51,10 +51,10 @@ async def read_object(request: web.Request) -> dict[str, object]:
 async def _form(request: web.Request) -> MultiDictProxy[str | bytes | bytearray | web.FileField]:
     if request.content_type != "application/x-www-form-urlencoded":
         raise web.HTTPBadRequest(text=N_("A form is sent as application/x-www-form-urlencoded."))
-    return await _arrived(request, request.post, N_("This form can't be read."))
+    return await _receive(request, request.post, N_("This form can't be read."))
 
 
-async def _arrived(request: web.Request, read: Callable[[], Coroutine[Any, Any, _Body]], unreadable: str) -> _Body:
+async def _receive(request: web.Request, read: Callable[[], Coroutine[Any, Any, _Body]], unreadable: str) -> _Body:
     try:
         async with asyncio.timeout(request.config_dict[BODY_S]):
             return await read()

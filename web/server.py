@@ -25,13 +25,13 @@ from aiohttp import web
 
 from indexer.errors import SetupError
 from indexer.settings import Settings
-from web.app_keys import VISITORS
+from web.app_keys import CONNECTIONS
 from web.security.middleware import HEADERS
 from web.security.proxies import PROXIES
 
 log = logging.getLogger(__name__)
 
-_FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_OVERLOADED = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _STOP_S = 2.0
 _BACKLOG = 128
 
@@ -51,27 +51,27 @@ class Limits:
 
 
 class ConnectionLimiter:
-    """A protocol factory in front of aiohttp's, which counts in the application's `VISITORS` who comes and goes."""
+    """A protocol factory in front of aiohttp's, which counts in the application's `CONNECTIONS` who comes and goes."""
 
     def __init__(self, server: web.Server, app: web.Application, limits: Limits) -> None:
         self._server = server
         self._proxies = app[PROXIES]
-        self._visitors = app[VISITORS]
+        self._connections = app[CONNECTIONS]
         self._limits = limits
 
     def __call__(self) -> asyncio.Protocol:
         """A protocol for the next connection."""
-        return _Visitor(self)
+        return _Connection(self)
 
-    def enter(self, transport: asyncio.Transport, address: str) -> asyncio.Protocol | None:
+    def admit(self, transport: asyncio.Transport, address: str) -> asyncio.Protocol | None:
         """aiohttp's side of the connection; None where there are too many already."""
-        alone = not self._proxies.trusts(address)  # behind a proxy is the whole household
-        full = self._visitors.total() >= self._limits.connections
-        if full or (alone and self._visitors[address] >= self._limits.per_address):
+        direct = not self._proxies.trusts(address)  # behind a proxy is the whole household
+        full = self._connections.total() >= self._limits.connections
+        if full or (direct and self._connections[address] >= self._limits.per_address):
             return None
-        self._visitors[address] += 1
-        _give_up_after(self._limits.stall_s, transport)
-        return _Answering(
+        self._connections[address] += 1
+        _set_stall_timeout(self._limits.stall_s, transport)
+        return _RequestHandler(
             self._server,
             loop=asyncio.get_running_loop(),
             access_log=cast("logging.Logger", None),  # aiohttp's word for none
@@ -79,14 +79,14 @@ class ConnectionLimiter:
             auto_decompress=False,  # no browser sends a packed form, and what is packed may be endless
         )
 
-    def leave(self, address: str) -> None:
+    def release(self, address: str) -> None:
         """One that had entered is gone."""
-        self._visitors[address] -= 1
-        if not self._visitors[address]:
-            del self._visitors[address]
+        self._connections[address] -= 1
+        if not self._connections[address]:
+            del self._connections[address]
 
 
-class _Answering(web.RequestHandler):
+class _RequestHandler(web.RequestHandler):
     """aiohttp's side of a connection, which takes bytes that are no request for what they are: nobody's fault here."""
 
     def handle_error(
@@ -105,7 +105,7 @@ class _Answering(web.RequestHandler):
         return response
 
 
-class _Visitor(asyncio.Protocol):
+class _Connection(asyncio.Protocol):
     """One connection; passes everything on to aiohttp where there is room for it."""
 
     __slots__ = ("_address", "_inner", "_limiter")
@@ -116,13 +116,13 @@ class _Visitor(asyncio.Protocol):
         self._inner: asyncio.Protocol | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        both_ways = cast("asyncio.Transport", transport)
+        duplex = cast("asyncio.Transport", transport)
         name = transport.get_extra_info("peername")
         self._address = str(name[0]) if isinstance(name, tuple) else ""
-        self._inner = self._limiter.enter(both_ways, self._address)
+        self._inner = self._limiter.admit(duplex, self._address)
         if self._inner is None:
-            both_ways.write(_FULL)
-            both_ways.close()
+            duplex.write(_OVERLOADED)
+            duplex.close()
         else:
             self._inner.connection_made(transport)
 
@@ -143,11 +143,11 @@ class _Visitor(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._inner:
-            self._limiter.leave(self._address)
+            self._limiter.release(self._address)
             self._inner.connection_lost(exc)
 
 
-def _give_up_after(stall_s: float, transport: asyncio.Transport) -> None:
+def _set_stall_timeout(stall_s: float, transport: asyncio.Transport) -> None:
     connection = transport.get_extra_info("socket")
     if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(stall_s * 1000))
@@ -180,7 +180,7 @@ async def _listen(limiter: ConnectionLimiter, settings: Settings) -> asyncio.Ser
     loop, host = asyncio.get_running_loop(), settings.host.strip("[]")
     try:
         if _is_every_ipv6_address(host):
-            return await loop.create_server(limiter, sock=_of_both_kinds(settings.port), backlog=_BACKLOG)
+            return await loop.create_server(limiter, sock=_dual_stack_socket(settings.port), backlog=_BACKLOG)
         return await loop.create_server(limiter, host, settings.port, backlog=_BACKLOG)
     except OSError as error:
         raise SetupError(
@@ -197,12 +197,12 @@ def _is_every_ipv6_address(host: str) -> bool:
     return ip.version == 6 and ip.is_unspecified
 
 
-def _of_both_kinds(port: int) -> socket.socket:
+def _dual_stack_socket(port: int) -> socket.socket:
     """A socket on every address of this machine, IPv6 and IPv4: asyncio's own for "::" would be of IPv6 alone."""
-    both = socket.has_dualstack_ipv6()
-    if not both:
+    dual_stack = socket.has_dualstack_ipv6()
+    if not dual_stack:
         log.warning("this system has no sockets for IPv6 and IPv4 at once: the page is served on IPv6 alone")
-    return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=both, backlog=_BACKLOG)
+    return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=dual_stack, backlog=_BACKLOG)
 
 
 def _address(listening: socket.socket) -> str:

@@ -1,4 +1,4 @@
-"""The style sheet, the scripts and the icon: read once, named by their content, cached for ever.
+"""The style sheet, the scripts, the icons and the manifest; files are read once, named by content, cached for ever.
 
 Scripts are ES modules that import one another as ``"./name.js"``. As they are served, their version stands behind the
 name, so that an import is kept for ever, too; all of them share one version, as a module may import any other.
@@ -14,6 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from aiohttp import web
+
+from web.links import local_url
 
 FOREVER = "max-age=31536000, immutable"
 
@@ -34,6 +36,12 @@ _IMPORT = re.compile(rb'(\bfrom\s*|\bimport\s*\(?\s*)"\./([\w-]+\.js)"')
 _STATIC_IMPORT = re.compile(rb'(\bfrom\s*|\bimport\s*)"\./([\w-]+\.js)')
 
 
+#: File, pixels on each side, and what it is for: "maskable" may be cut to a circle of four fifths of its width.
+_ICONS = (("icon-192.png", 192, "any"), ("icon-512.png", 512, "any"), ("icon-maskable.png", 512, "maskable"))
+#: The manifest knows one theme; the page's <meta name="theme-color"> has that of the night as well.
+_PAPER = "#faf8f4"
+
+
 @dataclass(frozen=True, slots=True)
 class StaticFile:
     """A file of the page itself. `version` is a digest of its content."""
@@ -46,21 +54,21 @@ class StaticFile:
 def read_static_files(directory: Path = _DIRECTORY) -> Mapping[str, StaticFile]:
     """Every file that is served under /static/, by name: a closed list, so that no path is ever joined."""
     bodies = {path.name: path.read_bytes() for path in sorted(directory.iterdir()) if path.suffix in _TYPES}
-    of_scripts = _version(b"\0".join(body for name, body in bodies.items() if name.endswith(".js")))
-    found = {}
+    scripts_version = _version(b"\0".join(body for name, body in bodies.items() if name.endswith(".js")))
+    files = {}
     for name, body in bodies.items():
-        version = of_scripts if name.endswith(".js") else _version(body)
+        version = scripts_version if name.endswith(".js") else _version(body)
         if name.endswith(".js"):
             body = _IMPORT.sub(rb'\1"./\2?v=%s"' % version.encode(), body)
-        found[name] = StaticFile(body, _TYPES[Path(name).suffix], version)
-    return MappingProxyType(found)
+        files[name] = StaticFile(body, _TYPES[Path(name).suffix], version)
+    return MappingProxyType(files)
 
 
-def imported(files: Mapping[str, StaticFile], name: str = SCRIPT) -> tuple[str, ...]:
+def imported_modules(files: Mapping[str, StaticFile], name: str = SCRIPT) -> tuple[str, ...]:
     """The modules that `name` imports, directly or not: a page that names them all loads them at once."""
     seen = [name]
-    for one in seen:
-        names = (match[2].decode() for match in _STATIC_IMPORT.finditer(files[one].body))
+    for module in seen:
+        names = (match[2].decode() for match in _STATIC_IMPORT.finditer(files[module].body))
         seen.extend(dict.fromkeys(other for other in names if other not in seen))
     return tuple(seen[1:])
 
@@ -70,6 +78,16 @@ def _version(body: bytes) -> str:
 
 
 STATIC_FILES: web.AppKey[Mapping[str, StaticFile]] = web.AppKey("STATIC_FILES")
+
+
+def static_url(request: web.Request, name: str) -> str:
+    """A file of the page itself, named by its content."""
+    return f"{local_url('/static/')}{name}?v={request.config_dict[STATIC_FILES][name].version}"
+
+
+def module_urls(request: web.Request) -> tuple[str, ...]:
+    """The modules that the page's script imports."""
+    return tuple(static_url(request, name) for name in imported_modules(request.config_dict[STATIC_FILES]))
 
 
 async def static_file(request: web.Request) -> web.Response:
@@ -87,3 +105,27 @@ async def static_file(request: web.Request) -> web.Response:
         response.enable_compression()
     response.charset = "utf-8" if file.content_type.startswith("text/") else None
     return response
+
+
+async def manifest(request: web.Request) -> web.Response:
+    """GET /manifest.webmanifest: what a browser needs to install the page (W3C, Web Application Manifest).
+
+    Open to all: a browser asks for it, and for the icons, before anybody signs in. There is no service worker:
+    browsers install a page without one, and thumbnails kept offline would lead to photos that are not there.
+    """
+    icons = [
+        {"src": static_url(request, name), "sizes": f"{px}x{px}", "type": "image/png", "purpose": purpose}
+        for name, px, purpose in _ICONS
+    ]
+    document = {
+        "id": local_url("/"),
+        "name": "recollect",
+        "short_name": "recollect",
+        "start_url": local_url("/"),
+        "scope": local_url("/"),
+        "display": "standalone",
+        "background_color": _PAPER,
+        "theme_color": _PAPER,
+        "icons": [*icons, {"src": static_url(request, "icon.svg"), "sizes": "any", "type": "image/svg+xml"}],
+    }
+    return web.json_response(document, content_type="application/manifest+json", headers={"Cache-Control": "no-cache"})

@@ -13,7 +13,7 @@ import jinja2.ext
 from aiohttp import web
 from markupsafe import Markup, escape
 
-from web import links, presenters
+from web import links, presenters, static_files
 from web.app_keys import SETTINGS
 from web.i18n import language, localized
 
@@ -47,11 +47,15 @@ def set_up_templates(app: web.Application) -> None:
     )
     environment.filters.update(number=language.number, highlight=_highlight)
     environment.globals.update(
-        links=links, localized=localized, presenters=presenters, protected=bool(app[SETTINGS].password)
+        links=links,
+        static_files=static_files,
+        localized=localized,
+        presenters=presenters,
+        protected=bool(app[SETTINGS].password),
     )
 
 
-def rendered(request: web.Request, template: str, context: Mapping[str, Any]) -> str:
+def render_to_string(request: web.Request, template: str, context: Mapping[str, Any]) -> str:
     """The HTML that `template` makes of `context`; in any thread that has the reader's language."""
     return aiohttp_jinja2.render_string(template, request, {**context, "request": request})
 

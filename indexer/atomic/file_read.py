@@ -1,4 +1,4 @@
-"""A file as it was read: its bytes, and all that tells later whether it is still the same."""
+"""A file as it was read: its bytes, and what shows later whether it is still the same."""
 
 from __future__ import annotations
 
@@ -15,33 +15,20 @@ from indexer.model import FileStamp
 from indexer.ownership.mark import sha256
 from indexer.reasons import Reason, ReasonCode
 
-_REASONS = {
-    errno.EACCES: ReasonCode.FOLDER_NOT_WRITABLE,
-    errno.EPERM: ReasonCode.CHANGE_NOT_PERMITTED,
-    errno.EROFS: ReasonCode.READ_ONLY,
-    errno.ENOSPC: ReasonCode.DISK_FULL,
-    errno.EDQUOT: ReasonCode.QUOTA,
-    errno.EBUSY: ReasonCode.MOUNTED,
-    errno.ETXTBSY: ReasonCode.BUSY,
-    errno.EAGAIN: ReasonCode.OPEN_ELSEWHERE,
-    errno.ELOOP: ReasonCode.LINKS_TO_FILE,
-    errno.ENAMETOOLONG: ReasonCode.NAME_TOO_LONG,
-    errno.EIO: ReasonCode.DISK_ERROR,
-    errno.ESTALE: ReasonCode.SHARE_LOST,
-}
-
-#: What may be over later; the other reasons are final.
-_OBSTACLES = {
-    errno.EACCES: Obstacle.RIGHTS,
-    errno.EPERM: Obstacle.RIGHTS,
-    errno.EROFS: Obstacle.RIGHTS,
-    errno.ENOSPC: Obstacle.SPACE,
-    errno.EDQUOT: Obstacle.SPACE,
-    errno.EBUSY: Obstacle.OTHERS,
-    errno.ETXTBSY: Obstacle.OTHERS,
-    errno.EAGAIN: Obstacle.OTHERS,
-    errno.ELOOP: None,
-    errno.ENAMETOOLONG: None,
+#: What an error of the operating system says, and what may be over later; without an obstacle it is final.
+_REASONS: dict[int, tuple[ReasonCode, Obstacle | None]] = {
+    errno.EACCES: (ReasonCode.FOLDER_NOT_WRITABLE, Obstacle.RIGHTS),
+    errno.EPERM: (ReasonCode.CHANGE_NOT_PERMITTED, Obstacle.RIGHTS),
+    errno.EROFS: (ReasonCode.READ_ONLY, Obstacle.RIGHTS),
+    errno.ENOSPC: (ReasonCode.DISK_FULL, Obstacle.SPACE),
+    errno.EDQUOT: (ReasonCode.QUOTA, Obstacle.SPACE),
+    errno.EBUSY: (ReasonCode.MOUNTED, Obstacle.OTHERS),
+    errno.ETXTBSY: (ReasonCode.BUSY, Obstacle.OTHERS),
+    errno.EAGAIN: (ReasonCode.OPEN_ELSEWHERE, Obstacle.OTHERS),
+    errno.ELOOP: (ReasonCode.LINKS_TO_FILE, None),
+    errno.ENAMETOOLONG: (ReasonCode.NAME_TOO_LONG, None),
+    errno.EIO: (ReasonCode.DISK_ERROR, Obstacle.DISK),
+    errno.ESTALE: (ReasonCode.SHARE_LOST, Obstacle.DISK),
 }
 
 
@@ -68,7 +55,7 @@ class FileRead:
         """Of the whole file."""
         return sha256(self.data)
 
-    def was(self, status: os.stat_result) -> bool:
+    def is_unchanged(self, status: os.stat_result) -> bool:
         """Whether a `stat` is that of the file as it was read, untouched since."""
         same = stamp_of(status) == self.stamp and status.st_ctime_ns == self.ctime_ns
         return same and stat.S_ISREG(status.st_mode)
@@ -79,19 +66,15 @@ def stamp_of(status: os.stat_result) -> FileStamp:
     return FileStamp(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
-def plain_reason(error: OSError) -> Reason:
-    """What an error of the operating system means for whoever owns the photos."""
-    if (code := _REASONS.get(error.errno or 0)) is not None:
-        return Reason(code)
-    return Reason.of(ReasonCode.SYSTEM_ERROR, error=error.strerror or str(error))
-
-
 def cannot_replace(error: OSError) -> CannotReplace:
     """An error of the operating system as the reason why a file stays as it is."""
-    return CannotReplace(plain_reason(error), obstacle=_OBSTACLES.get(error.errno or 0, Obstacle.DISK))
+    if (known := _REASONS.get(error.errno or 0)) is not None:
+        return CannotReplace(known[0], obstacle=known[1])
+    reason = Reason.of(ReasonCode.SYSTEM_ERROR, error=error.strerror or str(error))
+    return CannotReplace(reason, obstacle=Obstacle.DISK)
 
 
-def leads_out(path: Path, real: Path, roots: Sequence[Path]) -> bool:
+def leaves_roots(path: Path, real: Path, roots: Sequence[Path]) -> bool:
     """Whether a symbolic link below one of these library roots leads out of all of them: `real` is where `path` really
     is. Of a path that is below none of them nothing is known."""
     if not any(path.is_relative_to(root) for root in roots):

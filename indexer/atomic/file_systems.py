@@ -17,17 +17,17 @@ MOUNTINFO = Path("/proc/self/mountinfo")
 _SPACE_LEFT_BYTES, _SPACE_LEFT_PART = 16 << 20, 16
 
 
-def room_bytes(disk: os.statvfs_result) -> float:
+def usable_bytes(disk: os.statvfs_result) -> float:
     """How much may be written without filling the disk up; endless where the file system doesn't say."""
     if not disk.f_blocks:
         return float("inf")
-    left = min(_SPACE_LEFT_BYTES, disk.f_blocks * disk.f_frsize // _SPACE_LEFT_PART)
-    return disk.f_bavail * disk.f_frsize - left
+    reserved_bytes = min(_SPACE_LEFT_BYTES, disk.f_blocks * disk.f_frsize // _SPACE_LEFT_PART)
+    return disk.f_bavail * disk.f_frsize - reserved_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One mount: `id` is another one after it was mounted anew. `options` say whether it may be written, too."""
+    """One mount: `id` changes when it is mounted again. `options` say whether it may be written, too."""
 
     id: str
     point: Path
@@ -41,7 +41,7 @@ def mounts(mountinfo: Path = MOUNTINFO) -> list[Mount]:
         lines = mountinfo.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return []
-    return [mount for mount in map(_mount, lines) if mount is not None]
+    return [mount for mount in map(_parse_mount, lines) if mount is not None]
 
 
 def network_file_system(folder: Path, mountinfo: Path = MOUNTINFO) -> str | None:
@@ -54,7 +54,7 @@ def network_file_system(folder: Path, mountinfo: Path = MOUNTINFO) -> str | None
     return kind if kind in _NETWORK else None
 
 
-def _mount(line: str) -> Mount | None:
+def _parse_mount(line: str) -> Mount | None:
     """One line; blanks in the mount point are written as octal escapes."""
     before, _, after = line.partition(" - ")
     fields, described = before.split(" "), after.split(" ")

@@ -1,13 +1,13 @@
 """The copies that a replacement makes: their names, and what becomes of those that a killed process left.
 
-A copy in the making is `.NAME.xxxxxxxx.captmp`: nobody else ever had it, and it may go. Before it changes places with
-the old file the SHA-256 of both goes into the name (`.NAME.xxxxxxxx-OLD-NEW.captmp`, 16 digits each), for from then on
-the name may be the old photo's. Where the process is killed just then, whoever meets the file can tell:
+A copy in the making is `.NAME.xxxxxxxx.captmp`: no other program ever had it, and it may be deleted. Before it changes
+places with the old file the SHA-256 of both goes into the name (`.NAME.xxxxxxxx-OLD-NEW.captmp`, 16 digits each), for
+from then on the name may be the old photo's. Where the process is killed just then, `sweep` decides:
 
-- It reads as OLD or as NEW: it may go. The names change only after the new one was read back from disk, was proved to
-  be the old one and our caption, and stands in the journal: the one that is left gives the other.
-- It reads otherwise: another program wrote it in that very moment. It is never deleted, but gets a name beside the
-  photo that people see.
+- Its SHA-256 is OLD or NEW: it may be deleted. The names change only after the new one was read back from disk, was
+  proved to be the old one and our caption, and stands in the journal: the one that is left gives the other.
+- It is another: another program wrote it in that very moment. It is never deleted, but gets a name beside the photo
+  that people see.
 """
 
 from __future__ import annotations
@@ -22,12 +22,10 @@ import stat
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from indexer.atomic.file_read import CannotReplace
-from indexer.atomic.folder import Folder
-from indexer.atomic.held_file import HeldFile
+from indexer.atomic.folder import Folder, HeldFile
 from indexer.errors import Obstacle
 from indexer.reasons import ReasonCode
 
@@ -42,8 +40,8 @@ STALE_S = 3600.0
 
 
 def is_temporary(name: str | bytes) -> bool:
-    """Whether a file name is that of a copy in the making, which nobody should look at."""
-    if isinstance(name, bytes):  # a walk asks for a hundred thousand names
+    """Whether a file name is that of a copy in the making, which is no photo."""
+    if isinstance(name, bytes):  # called for every name of a walk
         return name.endswith(b".captmp") and is_temporary(os.fsdecode(name))
     return _NAME.fullmatch(name) is not None
 
@@ -62,7 +60,7 @@ class Temporary:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self._writer: int | None = os.open(self.name, flags, 0o600, dir_fd=folder.descriptor)
         try:
-            self.file = HeldFile(folder.descriptor, self.name, where=folder.path)
+            self.file = HeldFile(folder, self.name)
         except BaseException:
             folder.unlink(self.name)
             os.close(self._writer)
@@ -71,14 +69,12 @@ class Temporary:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
             self._close_writer()
             self._remove()
         finally:
-            self.file.__exit__(kind, error, trace)
+            self.file.__exit__(*error)
 
     @property
     def writer(self) -> int:
@@ -100,10 +96,10 @@ class Temporary:
         self._close_writer()
         with suppress(OSError, AttributeError):  # the kernel is asked to forget the bytes; not on macOS
             os.posix_fadvise(self.file.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        if not self.file.reads(data):
+        if not self.file.has_content(data):
             raise CannotReplace(ReasonCode.OTHER_BYTES, obstacle=Obstacle.DISK)
 
-    def name_both(self, old: str, new: str) -> None:
+    def rename_with_digests(self, old: str, new: str) -> None:
         """From now on the name may be the old file's; the arguments are SHA-256 digests."""
         name = _with_digests(self._stem, old, new)
         self._folder.rename(self.name, name)
@@ -116,39 +112,39 @@ class Temporary:
 
     def _remove(self) -> None:
         with suppress(FileNotFoundError):
-            there = self._folder.look(self.name)
-            if os.path.samestat(there, self.file.status) and not self.file.is_touched:
+            there = self._folder.stat(self.name)
+            if os.path.samestat(there, self.file.status) and not self.file.is_lease_broken:
                 self._folder.unlink(self.name)
             else:
-                keep_aside(self._folder, self.name)
+                keep_other_version(self._folder, self.name)
 
 
-def leaving_name(folder: Folder, name: str, digest: str) -> str:
+def deletion_name(folder: Folder, name: str, digest: str) -> str:
     """A temporary name for a file that is about to be deleted, whose SHA-256 is `digest`."""
     return _with_digests(_stem(folder, name), digest, digest)
 
 
 def _stem(folder: Folder, name: str) -> str:
-    return f".{shortened(name, folder.longest_name_bytes - _ADDED_BYTES)}.{secrets.token_hex(4)}"
+    return f".{shorten(name, folder.longest_name_bytes - _ADDED_BYTES)}.{secrets.token_hex(4)}"
 
 
 def _with_digests(stem: str, old: str, new: str) -> str:
     return f"{stem}-{old[:16]}-{new[:16]}.captmp"
 
 
-def shortened(name: str, most_bytes: int) -> str:
+def shorten(name: str, most_bytes: int) -> str:
     """As much of a file name's beginning as fits."""
     while len(os.fsencode(name)) > most_bytes:
         name = name[:-1]
     return name
 
 
-def keep_aside(folder: Folder, temporary: str) -> None:
+def keep_other_version(folder: Folder, temporary: str) -> None:
     """Gives what another program wrote a name beside the photo that people see. Raises `OSError`."""
     found = _NAME.fullmatch(temporary)
     photo = Path(found[1] if found else temporary)
     addition = f" (other version {secrets.token_hex(4)}){photo.suffix}"
-    name = shortened(photo.stem, folder.longest_name_bytes - len(os.fsencode(addition))) + addition
+    name = shorten(photo.stem, folder.longest_name_bytes - len(os.fsencode(addition))) + addition
     folder.rename_to_free(temporary, name)
     log.warning("two programs wrote %s at once: what the other one wrote is kept as %s", folder.path / photo, name)
 
@@ -162,30 +158,30 @@ def sweep(directory: Path, *, older_than_s: float = 0.0) -> list[Path]:
     try:
         with Folder(directory) as folder:
             left = [name for name in folder.names() if is_temporary(name)]
-            return [directory / name for name in left if _swept(folder, name, older_than_s)]
+            return [directory / name for name in left if _remove_stale(folder, name, older_than_s)]
     except OSError:
         return []
 
 
-def _swept(folder: Folder, name: str, older_than_s: float) -> bool:
+def _remove_stale(folder: Folder, name: str, older_than_s: float) -> bool:
     """Whether it is gone now."""
     with suppress(OSError):
-        there = folder.look(name)
+        there = folder.stat(name)
         # A copy bears its photo's mtime; its ctime says when it got its name.
         if time.time() - max(there.st_ctime, there.st_mtime) < older_than_s or not stat.S_ISREG(there.st_mode):
             return False
-        with HeldFile(folder.descriptor, name, where=folder.path) as file:
+        with HeldFile(folder, name) as file:
             fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.lease()
-            if not _may_go(name, file):
-                keep_aside(folder, name)
-            elif not file.is_touched:
+            if not _is_removable(name, file):
+                keep_other_version(folder, name)
+            elif not file.is_lease_broken:
                 folder.unlink(name)
                 return True
     return False
 
 
-def _may_go(name: str, file: HeldFile) -> bool:
+def _is_removable(name: str, file: HeldFile) -> bool:
     found = _NAME.fullmatch(name)
     if found is None or found[2] is None:
         return found is not None

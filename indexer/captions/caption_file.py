@@ -10,17 +10,25 @@ from pathlib import Path
 from typing import Literal
 
 from captioner import Caption
-from indexer.atomic.file_read import CannotReplace, ChangedMeanwhile, FileRead, leads_out, read_file
+from indexer.atomic.file_read import CannotReplace, ChangedMeanwhile, FileRead, leaves_roots, read_file
 from indexer.atomic.replace import replace_file
-from indexer.captions.checks import check_edit
-from indexer.captions.journal import Journal, recording
-from indexer.captions.removal import Bare, bare_photo, check_by_journal
+from indexer.captions.checks import Removal, check_by_journal, check_edit, remove_caption
+from indexer.captions.journal import Journal, recorder
 from indexer.captions.sidecar import Sidecars, sidecars_of
 from indexer.errors import CaptionRefused, Obstacle, UnreadablePhoto
-from indexer.formats.editable import EditablePhoto, XmpFile, foreign_caption, open_photo, own_caption, persons_caption
+from indexer.formats.editable import open_photo
+from indexer.formats.photo import EditablePhoto, XmpFile, foreign_text, own_caption, user_caption
 from indexer.metadata.read_metadata import read_metadata, text_digests
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written
-from indexer.ownership.mark import MOST_OVERRULED, OWN_FIELDS, FieldText, OwnCaption, digest, fields_with, find_persons
+from indexer.ownership.mark import (
+    MOST_OVERRULED,
+    OWN_FIELDS,
+    FieldText,
+    OwnCaption,
+    digest,
+    fields_with,
+    find_user_text,
+)
 from indexer.reasons import Reason, ReasonCode
 
 PERSONS_WORDS = Reason(ReasonCode.DESCRIBED)
@@ -36,21 +44,6 @@ MANAGED_LIBRARIES = frozenset({".photoslibrary", ".photolibrary", ".migratedphot
 _ATTEMPTS = 3
 _MAX_FILE_BYTES = 512 << 20
 _MAX_EDIT_BYTES = 128 << 20  # while an edit is verified the file is held in memory several times over
-
-
-def read_own_caption(data: bytes) -> FileCaption | None:
-    """The caption of ours in a photo's bytes, or in a sidecar's (XMP).
-
-    None where there is none, and where a person has since changed the text in every field: a text that differs from
-    what this returns is a person's. Never raises.
-    """
-    try:
-        photo = open_photo(data)
-        if photo is None and data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-            return own_caption(XmpFile(data))
-        return own_caption(photo) if photo is not None else None
-    except CaptionRefused:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +100,9 @@ def write_caption(
             file = read_file(path, max_bytes=_MAX_FILE_BYTES)
             writing = _Writing(file, text, sidecars, keep_mtime=keep_mtime, over_correction=over_correction)
             first = first or writing
-            if (file.stamp != stamp) if writing is first else (writing.picture != first.picture):
+            if (file.stamp != stamp) if writing is first else (writing.picture_digest != first.picture_digest):
                 return Written(CaptionPlace.INDEX, stamp, CHANGED_SINCE, obstacle=Obstacle.OTHERS)
-            written = writing.down_the_ladder(embed=mode == "embed")
+            written = writing.write(embed=mode == "embed")
         except ChangedMeanwhile:
             continue
         except CannotReplace as error:
@@ -150,33 +143,33 @@ class _Writing:
             self.reasons.append(refused.reason)
 
     @property
-    def picture(self) -> str:
+    def picture_digest(self) -> str:
         """Tells whether the file still shows the same photo."""
-        return self.photo.picture if self.photo is not None else self.file.sha256
+        return self.photo.picture_digest if self.photo is not None else self.file.sha256
 
-    def down_the_ladder(self, *, embed: bool) -> Written:
+    def write(self, *, embed: bool) -> Written:
         """The first rung that holds. Raises `ChangedMeanwhile`."""
         try:
             own = OwnCaption.of(self.words, before="")
             if self.words.by is CaptionBy.PERSON:
                 self.overrules = self._other_texts() - {own.mark.digest}
-            beside = self._in_the_way_of(lambda: self.sidecars.have_words(self._in_the_way))
-            inside = self._in_the_way_of(self._is_described)
+            beside = self._reason_against(lambda: self.sidecars.have_text(self._protected_text))
+            inside = self._reason_against(self._is_described)
         except CaptionRefused as refused:
             self.obstacle = refused.obstacle
-            return self._written(CaptionPlace.INDEX, refused.reason)
+            return self._outcome(CaptionPlace.INDEX, refused.reason)
         if (beside or inside) and self.words.by is CaptionBy.MODEL:
-            return self._written(CaptionPlace.INDEX, PERSONS_WORDS)
+            return self._outcome(CaptionPlace.INDEX, PERSONS_WORDS)
         if inside or not embed:
             self.reasons = [inside] if inside else []
             self.obstacle = None if inside else Obstacle.SIDECAR_WANTED
-            return self._beside_the_file()
-        if leads_out(self.sidecars.path, self.file.path, self.sidecars.roots):
+            return self._write_sidecar()
+        if leaves_roots(self.sidecars.path, self.file.path, self.sidecars.roots):
             self.reasons = [LINK_OUT]
-            return self._beside_the_file()
-        return self._into_the_file() or self._beside_the_file()
+            return self._write_sidecar()
+        return self._write_into_file() or self._write_sidecar()
 
-    def _in_the_way_of(self, find: Callable[[], bool]) -> Reason | None:
+    def _reason_against(self, find: Callable[[], bool]) -> Reason | None:
         """`OTHER_WORDS` where `find` finds some. Where that can't be told, a correction goes elsewhere: why it can't.
         Raises `CaptionRefused`."""
         try:
@@ -186,11 +179,11 @@ class _Writing:
                 raise
             return refused.reason
 
-    def _in_the_way(self, photo: EditablePhoto | XmpFile) -> FieldText | None:
+    def _protected_text(self, photo: EditablePhoto | XmpFile) -> FieldText | None:
         """Words that must not be overwritten, nor contradicted by a model. Raises `CaptionRefused`."""
         if self.words.by is CaptionBy.PERSON or self.over_correction:
-            return foreign_caption(photo)
-        return persons_caption(photo)
+            return foreign_text(photo)
+        return user_caption(photo)
 
     def _other_texts(self) -> frozenset[str]:
         """Digests of what stands where captions stand, in the file and beside it. Raises `CaptionRefused`."""
@@ -205,28 +198,28 @@ class _Writing:
     def _is_described(self) -> bool:
         """In the file itself, by a person. Raises `CaptionRefused` where that can't be told."""
         if self.photo is not None:
-            return self._in_the_way(self.photo) is not None
+            return self._protected_text(self.photo) is not None
         try:
             return read_metadata(self.file.data, self.sidecars.path).person_caption is not None
         except UnreadablePhoto:
             return False
 
-    def _into_the_file(self) -> Written | None:
+    def _write_into_file(self) -> Written | None:
         if self.photo is None:
             return None
         try:
-            without = bare_photo(self.photo, self.file)
+            without = remove_caption(self.photo, self.file)
             base, own = without.data, OwnCaption.of(self.words, before=without.sha256, overrules=self.overrules)
-            said = own.stands_in(self.photo.texts, self.photo.marks)
-            if said and not any(mark.outdated for mark in self.photo.marks):
-                return self._written(self.photo.own_place or CaptionPlace.XMP, None)
-            bare = self.photo if base is self.file.data else open_photo(base) or self.photo
+            is_present = own.stands_in(self.photo.texts, self.photo.marks)
+            if is_present and not any(mark.outdated for mark in self.photo.marks):
+                return self._outcome(self.photo.own_place or CaptionPlace.XMP, None)
+            target = self.photo if base is self.file.data else open_photo(base) or self.photo
         except CaptionRefused as refused:
             self.reasons.append(refused.reason)
             return None
-        for place in bare.places:
+        for place in target.places:
             try:
-                return self._embedded(bare, place, base, own)
+                return self._embed(target, place, base, own)
             except ChangedMeanwhile:
                 raise
             except CaptionRefused as refused:
@@ -234,17 +227,17 @@ class _Writing:
                 self.obstacle = self.obstacle or refused.obstacle
                 if isinstance(refused, CannotReplace):
                     break
-        return self._written(self.photo.own_place or CaptionPlace.XMP, None) if said else None
+        return self._outcome(self.photo.own_place or CaptionPlace.XMP, None) if is_present else None
 
-    def _embedded(self, photo: EditablePhoto, place: CaptionPlace, base: bytes, own: OwnCaption) -> Written:
+    def _embed(self, photo: EditablePhoto, place: CaptionPlace, base: bytes, own: OwnCaption) -> Written:
         new = photo.embed(own, place)
         check_edit(base, new, own)
-        entry = recording(self.sidecars.journal, "write", self.file.path, self.file.sha256, own=own)
+        entry = recorder(self.sidecars.journal, "write", self.file.path, self.file.sha256, own=own)
         after = replace_file(self.file, new, keep_mtime=self.keep_mtime, before_replacing=entry)
-        self._forget_sidecar()
-        return Written(place, after, self._why, obstacle=self.obstacle)
+        self._remove_own_sidecar()
+        return Written(place, after, self._joined_reason, obstacle=self.obstacle)
 
-    def _forget_sidecar(self) -> None:
+    def _remove_own_sidecar(self) -> None:
         """An older caption of ours beside the file would contradict the one in it; one that can't be removed is told
         by its model and date."""
         try:
@@ -252,7 +245,7 @@ class _Writing:
         except CaptionRefused as refused:
             self.reasons.append(Reason.of(ReasonCode.OLD_SIDECAR_STAYS, reason=refused.reason))
 
-    def _beside_the_file(self) -> Written:
+    def _write_sidecar(self) -> Written:
         try:
             self.sidecars.write(self.words, self.overrules)
         except ChangedMeanwhile:
@@ -262,14 +255,14 @@ class _Writing:
             again = refused.reason in self.reasons
             either = Reason(ReasonCode.NO_SIDECAR_EITHER)
             self.reasons.append(either if again else Reason.of(ReasonCode.NO_SIDECAR, reason=refused.reason))
-            return self._written(CaptionPlace.INDEX, self._why)
-        return self._written(CaptionPlace.SIDECAR, self._why)
+            return self._outcome(CaptionPlace.INDEX, self._joined_reason)
+        return self._outcome(CaptionPlace.SIDECAR, self._joined_reason)
 
     @property
-    def _why(self) -> Reason | None:
+    def _joined_reason(self) -> Reason | None:
         return Reason.joined(self.reasons)
 
-    def _written(self, place: CaptionPlace, reason: Reason | None) -> Written:
+    def _outcome(self, place: CaptionPlace, reason: Reason | None) -> Written:
         return Written(place, self.file.stamp, reason, obstacle=self.obstacle)
 
 
@@ -328,29 +321,30 @@ class _Undoing:
         file = read_file(path, max_bytes=_MAX_FILE_BYTES)
         if self.stamp is not None and file.stamp != self.stamp:
             return Undone(path, None, restored=False, reason=CHANGED_SINCE, obstacle=Obstacle.OTHERS)
-        photo = _opened(file)
+        photo = _open(file)
         if self.machine_only and self._is_described(photo):
             return Undone(path, None, restored=False, reason=PERSONS_WORDS)
-        vouched = self._vouched(file)
+        vouched = self._own_digests(file)
         words = (photo and own_caption(photo)) or self.sidecars.own_caption()
         copies = _copies(photo, vouched) + self.sidecars.copies(vouched)
-        place, bare, stamp = self._inside(file, photo, vouched)
+        place, removal, stamp = self._undo_photo(file, photo, vouched)
         try:
             beside = self.sidecars.undo(dry_run=self.dry_run, vouched=vouched)
         except CaptionRefused as refused:
             if place is None or isinstance(refused, ChangedMeanwhile):
                 raise
             reason = Reason.of(ReasonCode.PHOTO_DONE, reason=refused.reason)
-            return Undone(path, place, False, reason, bare.exact, stamp, words, refused.obstacle, copies)
+            return Undone(path, place, False, reason, removal.exact, stamp, words, refused.obstacle, copies)
         if place is None and beside is None:
             return Undone(path, None, restored=False, reason=NOT_OURS, stamp=stamp)
-        exact = bare.exact and (beside is None or beside.exact)
-        why = None if exact else Reason(ReasonCode.ONLY_OUR_FIELDS)
-        if bare.left:
-            why = Reason.of(ReasonCode.COPY_STAYS, fields=", ".join(bare.left))
-        return Undone(path, place or CaptionPlace.SIDECAR, not bare.left, why, exact, stamp, words, copies=copies)
+        exact = removal.exact and (beside is None or beside.exact)
+        shortfall = None if exact else Reason(ReasonCode.ONLY_OUR_FIELDS)
+        if removal.remaining:
+            shortfall = Reason.of(ReasonCode.COPY_STAYS, fields=", ".join(removal.remaining))
+        place = place or CaptionPlace.SIDECAR
+        return Undone(path, place, not removal.remaining, shortfall, exact, stamp, words, copies=copies)
 
-    def _vouched(self, file: FileRead) -> frozenset[str]:
+    def _own_digests(self, file: FileRead) -> frozenset[str]:
         """Digests of our words by the catalogue and the journal. Not of a model's where only those are asked for: then
         no more is taken out than a mark vouches for."""
         if self.machine_only or self.sidecars.journal is None:
@@ -360,25 +354,25 @@ class _Undoing:
 
     def _is_described(self, photo: EditablePhoto | None) -> bool:
         """By a person, in the photo or beside it. Raises `CaptionRefused` where that can't be told."""
-        inside = photo is not None and self._persons_words(photo) is not None
-        return inside or self.sidecars.have_words(self._persons_words)
+        inside = photo is not None and self._user_text(photo) is not None
+        return inside or self.sidecars.have_text(self._user_text)
 
-    def _persons_words(self, held: EditablePhoto | XmpFile) -> FieldText | None:
+    def _user_text(self, held: EditablePhoto | XmpFile) -> FieldText | None:
         """The first text of a person's that nobody vouches for as ours."""
-        return find_persons((text for text in held.texts if digest(text.text) not in self.vouched), held.marks)
+        return find_user_text((text for text in held.texts if digest(text.text) not in self.vouched), held.marks)
 
-    def _inside(
+    def _undo_photo(
         self, file: FileRead, photo: EditablePhoto | None, vouched: frozenset[str]
-    ) -> tuple[CaptionPlace | None, Bare, FileStamp]:
+    ) -> tuple[CaptionPlace | None, Removal, FileStamp]:
         """Where the caption was in the file, the file without it, and its stamp then."""
         if photo is None or not (photo.marks or fields_with(_texts(photo), vouched)):
-            return None, Bare(file.data, file.sha256, exact=True), file.stamp
-        restored = bare_photo(photo, file, vouched, partly=True)
+            return None, Removal(file.data, file.sha256, exact=True), file.stamp
+        restored = remove_caption(photo, file, vouched, partly=True)
         place = photo.own_place or photo.places[0]
         check_by_journal(restored, file, self.sidecars.journal)
         if self.dry_run:
             return place, restored, file.stamp
-        entry = recording(self.sidecars.journal, "undo", file.path, file.sha256)
+        entry = recorder(self.sidecars.journal, "undo", file.path, file.sha256)
         stamp = replace_file(
             file, restored.data, keep_mtime=self.keep_mtime, digest=restored.sha256, before_replacing=entry
         )
@@ -397,7 +391,7 @@ def _texts(photo: EditablePhoto | None) -> list[FieldText]:
     return []
 
 
-def _opened(file: FileRead) -> EditablePhoto | None:
+def _open(file: FileRead) -> EditablePhoto | None:
     """None where the file is not one that we ever write into."""
     try:
         return open_photo(file.data) if len(file.data) <= _MAX_EDIT_BYTES else None

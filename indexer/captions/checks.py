@@ -1,22 +1,35 @@
-"""Which independent proof goes with which format. See `indexer.captions.verify`."""
+"""What is proved before a photo is replaced, by the proof of its format in `indexer.captions.verify`: that it is the
+old one and our caption, or the old one without it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
-from indexer.captions.verify.chunks import check_png_edit, check_png_removal, check_webp_edit, check_webp_removal
+from indexer.atomic.file_read import FileRead
+from indexer.captions.journal import Journal
+from indexer.captions.verify import Undo, VerifyError
+from indexer.captions.verify.containers import (
+    check_jpeg_edit,
+    check_jpeg_removal,
+    check_png_edit,
+    check_png_removal,
+    check_webp_edit,
+    check_webp_removal,
+)
 from indexer.captions.verify.heif import check_heif_edit, check_heif_removal
-from indexer.captions.verify.jpeg import check_jpeg_edit, check_jpeg_removal
-from indexer.captions.verify.rules import Undo, VerifyError
 from indexer.captions.verify.tiff import check_tiff_edit, check_tiff_removal
-from indexer.formats.editable import Format, format_of
+from indexer.errors import CaptionRefused
+from indexer.formats.editable import Format, format_of, open_photo
 from indexer.formats.heif_photo import HeifPhoto
 from indexer.formats.jpeg_photo import JpegPhoto
+from indexer.formats.photo import EditablePhoto
 from indexer.formats.png_photo import PngPhoto
 from indexer.formats.tiff_photo import TiffPhoto
 from indexer.formats.webp_photo import WebpPhoto
-from indexer.ownership.mark import OwnCaption
+from indexer.ownership.mark import OwnCaption, check_nothing_lost, check_words, digest, fields_with, sha256
+from indexer.reasons import ReasonCode
 
 
 class EditCheck(Protocol):
@@ -42,7 +55,7 @@ def check_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo | None = N
     """
     known = _known_format(old)
     proves, _ = _CHECKS[known.open]
-    proves(old, new, own, undo=undo or (lambda data: known.open(data).bare()))
+    proves(old, new, own, undo=undo or (lambda data: known.open(data).without_caption()))
 
 
 def check_removal(old: bytes, new: bytes) -> None:
@@ -56,3 +69,59 @@ def _known_format(data: bytes) -> Format:
     if known is None:
         raise VerifyError("nothing is known of this format")
     return known
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A file without our caption. `exact`: that is what it was before; `remaining`: the fields that still hold it."""
+
+    data: bytes
+    sha256: str
+    exact: bool
+    remaining: tuple[str, ...] = ()
+
+
+def check_by_journal(restored: Removal, file: FileRead, journal: Journal | None) -> None:
+    """Raises `CaptionRefused` where the journal remembers another original than the file itself does."""
+    original = journal.original(file.sha256) if journal is not None else None
+    if original is not None and restored.sha256 != original:
+        raise CaptionRefused(ReasonCode.OTHER_ORIGINAL)
+
+
+def remove_caption(
+    photo: EditablePhoto, file: FileRead, vouched: frozenset[str] = frozenset(), *, partly: bool = False
+) -> Removal:
+    """The file without our caption; proved where it is not exactly what it was before. `vouched`: see
+    `EditablePhoto.without_caption`. `partly`: a copy that can't be taken out may be left.
+
+    Raises `CaptionRefused` where it can't be taken out without risk.
+    """
+    ours = vouched | {mark.digest for mark in photo.marks}
+    if not photo.marks and not fields_with(photo.texts, ours):
+        return Removal(file.data, file.sha256, exact=True)
+    without = b"".join(photo.without_caption(vouched))
+    hashed = sha256(without)
+    if hashed in {mark.before for mark in photo.marks} and _is_proved_by_writing(photo, file.data, without):
+        return Removal(without, hashed, exact=True)
+    check_removal(file.data, without)
+    remaining = open_photo(without)
+    if remaining is None:
+        raise CaptionRefused(ReasonCode.MORE_WOULD_BE_LOST)
+    if not partly or without == file.data:
+        check_words(photo.texts, remaining.texts, ours)
+    check_nothing_lost(photo.texts, remaining.texts, ours)
+    return Removal(without, hashed, exact=False, remaining=fields_with(remaining.texts, ours))
+
+
+def _is_proved_by_writing(photo: EditablePhoto, data: bytes, without: bytes) -> bool:
+    """Whether writing the caption into `without` could have made `data`. A mark alone proves nothing: a file may come
+    from anywhere, and what its mark remembers may lack more than our caption."""
+    digests = {mark.digest: mark for mark in photo.marks}
+    found = next((text.text for text in photo.texts if digest(text.text) in digests), None)
+    if found is None:
+        return False
+    try:  # what an undo makes of `data` is `without`: doing it again would show nothing new
+        check_edit(without, data, OwnCaption(found, digests[digest(found)]), undo=lambda _: (without,))
+    except CaptionRefused:
+        return False
+    return True

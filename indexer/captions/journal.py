@@ -110,7 +110,7 @@ class Journal:
                 at = lines.seek(start)
                 for line in lines:
                     at += len(line)
-                    entry = _parsed(line)
+                    entry = _parse(line)
                     if entry is not None:
                         yield entry, at
         except FileNotFoundError:
@@ -119,7 +119,7 @@ class Journal:
             raise StorageError(f"the journal {self.path} can't be read: {error}") from error
 
 
-def recording(
+def recorder(
     journal: Journal | None, action: str, path: Path, before: str | None, *, own: OwnCaption | None = None
 ) -> Callable[[str | None], None] | None:
     """What makes the entry once the digest of what is about to stand there is known; None where no journal is kept.
@@ -144,7 +144,7 @@ def recording(
     return record
 
 
-def _parsed(line: bytes) -> JournalEntry | None:
+def _parse(line: bytes) -> JournalEntry | None:
     try:
         return JournalEntry(**json.loads(line))
     except (ValueError, TypeError):

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner import Caption
-from indexer.atomic.file_read import CannotReplace, FileRead, leads_out, read_file
+from indexer.atomic.file_read import CannotReplace, FileRead, leaves_roots, read_file
 from indexer.atomic.replace import create_file, delete_file, replace_file
-from indexer.captions.journal import Journal, recording
-from indexer.captions.verify.packet import check_removed
-from indexer.captions.verify.rules import VerifyError, check_packet_edit, require
+from indexer.captions.journal import Journal, recorder
+from indexer.captions.verify import VerifyError, require
+from indexer.captions.verify.metadata import check_packet_edit, check_removed_packets
 from indexer.errors import CaptionRefused, Obstacle, PhotoVanished
-from indexer.formats import xmp_edit
-from indexer.formats.editable import XmpFile, own_caption
+from indexer.formats import xmp_packet
+from indexer.formats.photo import XmpFile, own_caption
 from indexer.formats.xmp import read_xmp
 from indexer.formats.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
-from indexer.metadata.sidecar_files import xmp_beside
+from indexer.metadata.sidecar_files import find_xmp_sidecars
 from indexer.model import CaptionBy, FileCaption
 from indexer.ownership.mark import OWN_FIELDS, FieldText, Mark, OwnCaption, Stripped, check_words, fields_with, sha256
 from indexer.reasons import ReasonCode
@@ -37,12 +37,12 @@ def sidecar_path(path: Path, sidecar_dir: Path | None = None) -> Path:
 def sidecars_of(path: Path, sidecar_dir: Path | None = None) -> tuple[Path, ...]:
     """Every place where a sidecar of this photo may lie, ours first: `A.JPG.xmp`, `A.xmp`, and in the tree; and those
     that are there in another letter case. `A.JPG.xmp` comes before `A.xmp` in whatever case."""
-    beside = xmp_beside(path)
+    beside = find_xmp_sidecars(path)
     whole = [place for place in beside if place.stem.lower() == path.name.lower()]
     places = [sidecar_path(path), *whole, path.with_suffix(".xmp"), *beside]
     if sidecar_dir is not None:
         in_tree = sidecar_path(path, sidecar_dir)
-        there = xmp_beside(in_tree.with_suffix(""))
+        there = find_xmp_sidecars(in_tree.with_suffix(""))
         places += [in_tree, *(place for place in there if place.name.lower() == in_tree.name.lower())]
     found: list[Path] = []
     for place in dict.fromkeys(places):
@@ -67,15 +67,15 @@ def is_of_another(place: Path, sidecar: bytes, path: Path) -> bool:
     if place.stem.lower() == path.name.lower() or b"SidecarForExtension" not in sidecar.replace(b"\0", b""):
         return False
     found = read_xmp(sidecar)
-    named = _ending(found.sidecar_for or "") if found is not None else ""
-    if not named or named == _ending(path.suffix):
+    named = _extension(found.sidecar_for or "") if found is not None else ""
+    if not named or named == _extension(path.suffix):
         return False
     return any(
-        other.stem.lower() == path.stem.lower() and _ending(other.suffix) == named for other in _files_beside(path)
+        other.stem.lower() == path.stem.lower() and _extension(other.suffix) == named for other in _files_beside(path)
     )
 
 
-def _ending(suffix: str) -> str:
+def _extension(suffix: str) -> str:
     ending = suffix.strip().lstrip(".").lower()
     return {"jpeg": "jpg", "tiff": "tif", "heif": "heic"}.get(ending, ending)
 
@@ -97,11 +97,11 @@ class Sidecars:
     journal: Journal | None = None
     roots: tuple[Path, ...] = ()
 
-    def have_words(self, whose: Callable[[XmpFile], FieldText | None]) -> bool:
-        """Whether one has words of those that `whose` finds. Raises `CaptionRefused` where that can't be told."""
-        for file in self._found():
+    def have_text(self, find: Callable[[XmpFile], FieldText | None]) -> bool:
+        """Whether one has words of those that `find` finds. Raises `CaptionRefused` where that can't be told."""
+        for file in self._read_all():
             try:
-                if whose(XmpFile(file.data)) is not None:
+                if find(XmpFile(file.data)) is not None:
                     return True
             except XmpError as error:
                 if may_describe(file.data):
@@ -115,12 +115,12 @@ class Sidecars:
 
     def packets(self) -> list[bytes]:
         """Their bytes, the most telling first. Raises `CannotReplace` where one can't be read."""
-        return [file.data for file in self._found()]
+        return [file.data for file in self._read_all()]
 
     def copies(self, digests: frozenset[str]) -> tuple[str, ...]:
         """The fields of sidecars into which another program has copied a text of one of these digests, or of ours."""
         found: list[str] = []
-        for file in self._found():
+        for file in self._read_all():
             with suppress(XmpError):
                 sidecar = XmpFile(file.data)
                 ours = digests | {mark.digest for mark in sidecar.marks}
@@ -129,7 +129,7 @@ class Sidecars:
 
     def own_caption(self) -> FileCaption | None:
         """Ours, in the first sidecar that has one."""
-        for file in self._found():
+        for file in self._read_all():
             with suppress(XmpError):
                 if (found := own_caption(XmpFile(file.data))) is not None:
                     return found
@@ -141,16 +141,15 @@ class Sidecars:
 
         Raises `CaptionRefused` with the reason, `ChangedMeanwhile` where another program was faster.
         """
-        places = [sidecar_path(self.path)] + ([sidecar_path(self.path, self.tree)] if self.tree else [])
-        for last, place in zip([*[False] * (len(places) - 1), True], places, strict=True):
-            try:
-                self._write_at(place, words, overrules)
-            except CannotReplace:
-                if last:
-                    raise
-                continue
-            return place
-        raise CannotReplace(ReasonCode.NO_PLACE_FOR_SIDECAR)
+        place = sidecar_path(self.path)
+        try:
+            self._write_at(place, words, overrules)
+        except CannotReplace:
+            if self.tree is None:
+                raise
+            place = sidecar_path(self.path, self.tree)
+            self._write_at(place, words, overrules)
+        return place
 
     def _write_at(self, place: Path, words: Caption | FileCaption, overrules: frozenset[str]) -> None:
         try:
@@ -160,9 +159,9 @@ class Sidecars:
                 raise CannotReplace(ReasonCode.DEAD_LINK) from None
             self._check_inside(place, Path(os.path.realpath(place)))
             own = OwnCaption.of(words, before="", overrules=overrules)
-            new = xmp_edit.compose_packet(own)
+            new = xmp_packet.compose_packet(own)
             _check(None, new, own)
-            entry = recording(self.journal, "write", place, None, own=own)
+            entry = recorder(self.journal, "write", place, None, own=own)
             create_file(place, new, make_folders=place.parent != self.path.parent, before_replacing=entry)
             return
         self._check_inside(place, file.path)
@@ -171,15 +170,15 @@ class Sidecars:
         own = OwnCaption.of(words, before="", overrules=overrules)
         if own.stands_in(sidecar.texts, sidecar.marks) and not outdated:
             return
-        base = _without_ours(sidecar, file.data).data
+        base = _strip(sidecar, file.data).data
         own = OwnCaption.of(words, before="" if base is None else sha256(base), overrules=overrules)
-        new = _spliced(base, own)
+        new = _splice(base, own)
         _check(base, new, own)
-        entry = recording(self.journal, "write", file.path, file.sha256, own=own)
+        entry = recorder(self.journal, "write", file.path, file.sha256, own=own)
         replace_file(file, new, keep_mtime=False, before_replacing=entry)
 
     def _check_inside(self, place: Path, real: Path) -> None:
-        if leads_out(place, real, self.roots):
+        if leaves_roots(place, real, self.roots):
             raise CannotReplace(ReasonCode.SIDECAR_OUTSIDE)
 
     def undo(self, *, dry_run: bool = False, vouched: frozenset[str] = frozenset()) -> Stripped | None:
@@ -190,7 +189,7 @@ class Sidecars:
         Raises `CaptionRefused` with the reason, `ChangedMeanwhile` where another program was faster.
         """
         exact: bool | None = None
-        for file in self._found():
+        for file in self._read_all():
             with suppress(XmpError):
                 stripped = self._undo_one(file, vouched, dry_run=dry_run)
                 if stripped is not None:
@@ -201,17 +200,17 @@ class Sidecars:
         sidecar = XmpFile(file.data)
         if not sidecar.marks and not fields_with(sidecar.texts, vouched):
             return None
-        stripped = _without_ours(sidecar, file.data, vouched)
+        stripped = _strip(sidecar, file.data, vouched)
         if dry_run:
             return stripped
-        entry = recording(self.journal, "undo", file.path, file.sha256)
+        entry = recorder(self.journal, "undo", file.path, file.sha256)
         if stripped.data is None:
             delete_file(file, before_replacing=entry)
         else:
             replace_file(file, stripped.data, keep_mtime=False, before_replacing=entry)
         return stripped
 
-    def _found(self) -> Iterator[FileRead]:
+    def _read_all(self) -> Iterator[FileRead]:
         for place in sidecars_of(self.path, self.tree):
             try:
                 file = read_file(place, max_bytes=MAX_PACKET_BYTES)
@@ -225,29 +224,29 @@ class Sidecars:
                 yield file
 
 
-def _without_ours(sidecar: XmpFile, data: bytes, vouched: frozenset[str] = frozenset()) -> Stripped:
+def _strip(sidecar: XmpFile, data: bytes, vouched: frozenset[str] = frozenset()) -> Stripped:
     """Raises `CaptionRefused` where other words would go with ours, or ours stay."""
     digests = vouched | {mark.digest for mark in sidecar.marks}
     if not digests:
         return Stripped(data, exact=True)
-    stripped = xmp_edit.strip_caption(data, digests)
-    left = XmpFile(stripped.data).texts if stripped.data is not None else []
-    check_words(sidecar.texts, left, digests)
-    check_removed([data], [] if stripped.data is None else [stripped.data])
+    stripped = xmp_packet.strip_caption(data, digests)
+    remaining = XmpFile(stripped.data).texts if stripped.data is not None else []
+    check_words(sidecar.texts, remaining, digests)
+    check_removed_packets([data], [] if stripped.data is None else [stripped.data])
     return stripped
 
 
-def _spliced(base: bytes | None, own: OwnCaption) -> bytes:
+def _splice(base: bytes | None, own: OwnCaption) -> bytes:
     if base is None:
-        return xmp_edit.compose_packet(own)
-    if own.mark.by is CaptionBy.MODEL and not xmp_edit.can_describe(base):
+        return xmp_packet.compose_packet(own)
+    if own.mark.by is CaptionBy.MODEL and not xmp_packet.can_describe(base):
         raise CaptionRefused(ReasonCode.HAS_DESCRIPTION)
-    return xmp_edit.splice(base, own)
+    return xmp_packet.splice(base, own)
 
 
 def _check(base: bytes | None, new: bytes, own: OwnCaption) -> None:
     check_packet_edit(base, new)
-    if xmp_edit.strip_caption(new, frozenset()).data != base:
+    if xmp_packet.strip_caption(new, frozenset()).data != base:
         raise VerifyError("verification: taking the caption out again does not give the old sidecar")
     found = read_xmp(new)
     marks = [mark] if found is not None and (mark := Mark.from_fields(found.own)) else []

@@ -50,7 +50,7 @@ from indexer.model import (
 )
 from indexer.reasons import Reason, from_stored
 from indexer.sqlite.database import Database
-from indexer.sqlite.errors import damage_told, hint_for, is_damage
+from indexer.sqlite.errors import damage_message, hint_for, is_damage
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Catalogue:
                 "the catalogue %(path)s was deleted or replaced while it was in use: start recollect again",
                 path=str(path),
             )
-        return None if (damage := self._database.noted_damage) is None else damage_told(path, damage)
+        return None if (damage := self._database.noted_damage) is None else damage_message(path, damage)
 
     def probe(self) -> None:
         """Reads what pages show, of some photos only, of others the next time. Milliseconds.

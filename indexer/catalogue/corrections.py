@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from indexer.catalogue.file_rows import touch
 from indexer.catalogue.job_queue import RANK, RESET_JOB
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, storable
-from indexer.formats.clean_text import clean_text
+from indexer.formats.charsets import clean_text
 from indexer.message import Message
 from indexer.model import CaptionPlace, EmbedState, Job, JobKind, PhotoFile
 from indexer.ownership.mark import clean

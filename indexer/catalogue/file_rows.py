@@ -15,8 +15,7 @@ from indexer.catalogue.found import StampRow
 from indexer.catalogue.job_queue import enqueue_changed
 from indexer.catalogue.roots import is_gone
 from indexer.catalogue.rows import now
-from indexer.metadata.date_text import Taken
-from indexer.metadata.name_dates import date_in_name
+from indexer.metadata.dates import PhotoDate, date_in_name
 
 
 def join(folder: bytes, name: bytes) -> bytes:
@@ -95,7 +94,7 @@ def _move(writer: sqlite3.Connection, row: sqlite3.Row, file: FileAt, touched: s
     return row["id"], "moved"
 
 
-def _date_of_name(name: bytes) -> Taken | None:
+def _date_of_name(name: bytes) -> PhotoDate | None:
     return date_in_name(os.fsdecode(name))
 
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from indexer.atomic.file_systems import room_bytes
+from indexer.atomic.file_systems import usable_bytes
 from indexer.catalogue.file_rows import below_condition
 from indexer.catalogue.job_queue import RANK, SET_ASIDE, SetAside, set_aside_from_row
 from indexer.catalogue.roots import ensure_root
@@ -247,7 +247,7 @@ def _has_access(path: bytes, mode: int) -> bool:
 
 def _room_bytes(folder: bytes) -> float:
     try:
-        return room_bytes(os.statvfs(folder))
+        return usable_bytes(os.statvfs(folder))
     except OSError:
         return 0.0
 

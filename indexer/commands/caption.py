@@ -54,12 +54,12 @@ async def _caption_files(
 ) -> AsyncGenerator[Row, None]:
     from indexer.jobs.pipeline import PERSONS_WORDS, withhold_reason
     from indexer.model import CaptionPlace, Written
-    from indexer.reader.photo_process import PhotoProcess
+    from indexer.reader.photo_process import PhotoProcesses
     from indexer.service import started_captioner
 
     async with (
         started_captioner(settings) as captioner,
-        PhotoProcess(settings, input_px=captioner.input_px) as photos,
+        PhotoProcesses(settings, input_px=captioner.input_px, count=1) as photos,
     ):
         for file in files:
             if stop.is_set():

@@ -210,10 +210,10 @@ def _undo_rows(
 async def _undo_files(
     settings: Settings, targets: Sequence[Path], stop: asyncio.Event, *, dry_run: bool
 ) -> AsyncGenerator[Row, None]:
-    from indexer.reader.photo_process import PhotoProcess
+    from indexer.reader.photo_process import PhotoProcesses
 
     vouched = await asyncio.to_thread(_known_texts, settings, frozenset(targets))
-    async with PhotoProcess(settings, input_px=0) as photos:
+    async with PhotoProcesses(settings, input_px=0, count=1) as photos:
         for path in targets:
             if stop.is_set():
                 return
@@ -271,7 +271,7 @@ def _targets(settings: Settings, paths: Sequence[Path]) -> list[Path]:
 
 
 def _files_below(paths: Sequence[Path]) -> Iterator[Path]:
-    from indexer.formats.extensions import EXTENSIONS
+    from indexer.formats import EXTENSIONS
 
     for path in paths:
         if path.is_dir():

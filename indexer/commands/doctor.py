@@ -188,7 +188,7 @@ def _contents(settings: Settings) -> Iterator[Finding]:
         return
     with ExitStack() as stack:
         try:
-            storage = stack.enter_context(open_storage(settings, mend=False))
+            storage = stack.enter_context(open_storage(settings, repair=False))
         except SetupError as error:
             yield Finding("storage", Verdict.BROKEN, error.what, error.hint)
             return

@@ -210,14 +210,14 @@ def _reason_json(reason: Reason | None) -> dict[str, Any]:
 def _data_problem(settings: Settings, *, is_running: bool) -> str | None:
     """What keeps the data directory from being written, which a running recollect waits for. Who has not the rights of
     its owner can't tell."""
-    from indexer.sqlite.errors import hint_for, waiting_told
+    from indexer.sqlite.errors import hint_for, waiting_message
     from indexer.storage import write_failure
 
     error = write_failure(settings.data_dir)
     if error is None or (isinstance(error, PermissionError) and settings.data_dir.stat().st_uid != os.geteuid()):
         return None
     if is_running:
-        return str(waiting_told(error, settings.data_dir))
+        return str(waiting_message(error, settings.data_dir))
     hint = hint_for(error, settings.catalogue_path)
     return f"nothing can be written into the data directory: {error.strerror}: {hint}"
 

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 from indexer.commands.doctor import Finding, Verdict
 from indexer.errors import SetupError
-from indexer.search.meilisearch.administration import TESTED_VERSION, Administration, KeyRefused, NoMasterKey
-from indexer.search.meilisearch.key_making import make_keys
+from indexer.search.meilisearch.administration import TESTED_VERSION, Administration, KeyRefused, NoMasterKey, make_keys
 from indexer.search.meilisearch.keys import Keys, indexes_of, keys_of, keys_path
 from indexer.settings import Settings
 
@@ -42,8 +41,10 @@ def mend_search(settings: Settings) -> list[Finding]:
 def _open(settings: Settings) -> bool:
     """Whether indexing and searching work with the keys that are known."""
     keys, (index, _) = keys_of(settings), indexes_of(settings)
-    may_index = not Administration(settings.meilisearch_url, keys.admin).cannot(index, writing=True, reading=True)
-    return may_index and not Administration(settings.meilisearch_url, keys.search).cannot(
+    may_index = not Administration(settings.meilisearch_url, keys.admin).missing_rights(
+        index, writing=True, reading=True
+    )
+    return may_index and not Administration(settings.meilisearch_url, keys.search).missing_rights(
         index, writing=False, reading=False
     )
 
@@ -114,7 +115,7 @@ def _version(settings: Settings, keys: Keys) -> Iterator[Finding]:
 
 def _keys(settings: Settings, keys: Keys) -> Iterator[Finding]:
     try:
-        Administration(settings.meilisearch_url, keys.admin).check_keys_are_kept_here()
+        Administration(settings.meilisearch_url, keys.admin).check_master_key()
     except NoMasterKey as error:
         yield Finding("search keys", Verdict.WARNING, error.what, error.hint)
         return
@@ -133,7 +134,9 @@ def _keys(settings: Settings, keys: Keys) -> Iterator[Finding]:
 def _indexing_key(settings: Settings, keys: Keys) -> Finding:
     subject, server = "key for indexing", Administration(settings.meilisearch_url, keys.admin)
     lacking = {
-        name: cannot for name in indexes_of(settings) if (cannot := server.cannot(name, writing=True, reading=True))
+        name: cannot
+        for name in indexes_of(settings)
+        if (cannot := server.missing_rights(name, writing=True, reading=True))
     }
     if lacking:
         text = "; ".join(f"it may not {', '.join(cannot)} in {name}" for name, cannot in lacking.items())
@@ -146,9 +149,9 @@ def _search_key(settings: Settings, keys: Keys) -> Finding:
     if keys.search == keys.admin:
         return Finding(subject, Verdict.WARNING, "there is none: searching takes the key for indexing", _FIX)
     server = Administration(settings.meilisearch_url, keys.search)
-    if server.cannot(index, writing=False, reading=False):
+    if server.missing_rights(index, writing=False, reading=False):
         return Finding(subject, Verdict.BROKEN, f"it may not search in {index}", _FIX)
-    if too_much := server.can_write(index):
+    if too_much := server.write_rights(index):
         return Finding(subject, Verdict.WARNING, f"it may also {', '.join(too_much)}", _FIX)
     return Finding(subject, Verdict.FINE, "it may search, and change nothing")
 

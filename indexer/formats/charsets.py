@@ -1,9 +1,11 @@
-"""Text out of bytes whose character set is not said, or said wrongly: EXIF, IPTC-IIM, JPEG comments. Never raises."""
+"""Text out of a photo: decoded from bytes whose character set is not said, or said wrongly (EXIF, IPTC-IIM, comments),
+and made fit to store and show: whoever made the file chose it. Nothing here raises."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from itertools import takewhile
 from types import MappingProxyType
 
@@ -20,7 +22,7 @@ _FREQUENT = frozenset("äöüÄÖÜßéèêëàâçñåøæÅÉØÆ\u2018\u2019\
 _COMMON = frozenset("áãíìîïóòôõúùûÈÀÇÑ…«»°€£§©®¿¡")
 _BEFORE_APOSTROPHE = re.compile(r"(?:^|\W)(?:[ldjncsmt]|qu)\Z", re.IGNORECASE)
 _AFTER_APOSTROPHE = re.compile(r"(?:s|t|m|d|ll|re|ve)\b")
-_JUDGED = 2000  # characters
+_MAX_JUDGED_CHARACTERS = 2000  # characters
 _APOSTROPHES = frozenset("\u2018\u2019")
 _ORDERS = ("utf-16-le", "utf-16-be")
 # So many ASCII characters where UTF-16 is declared are no chance: of Chinese characters, one in five reads like two.
@@ -37,7 +39,7 @@ def decode_text(raw: bytes, *, big_endian: bool = False) -> str:
     """
     if is_utf16(raw):
         return decode_utf16(raw, big_endian=big_endian)
-    return decode_narrow(_without_rest(raw.removeprefix(b"\xef\xbb\xbf")))
+    return decode_narrow(_cut_garbage(raw.removeprefix(b"\xef\xbb\xbf")))
 
 
 def decode_narrow(raw: bytes) -> str:
@@ -74,7 +76,7 @@ def is_utf16(raw: bytes) -> bool:
     one control character by which UTF-16 names an alphabet: 4 is the Cyrillic one."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return True
-    text = _without_padding(raw)
+    text = _pad_even(raw)
     if len(text) < 4:
         return False
     characters = len(text) // 2
@@ -101,9 +103,9 @@ def decode_utf16(raw: bytes, *, big_endian: bool) -> str:
     """UTF-16 of the order that its byte order mark says, else of that which makes the better text: `big_endian` is what
     the file says. Of texts between NULs those count that are some."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return _of_utf16(raw[2:], _ORDERS[raw[:1] == b"\xfe"])
-    said, other = (_of_utf16(raw, _ORDERS[order]) for order in (big_endian, not big_endian))
-    return other if _is_better(other, said) else said
+        return _decode_order(raw[2:], _ORDERS[raw[:1] == b"\xfe"])
+    declared, other = (_decode_order(raw, _ORDERS[order]) for order in (big_endian, not big_endian))
+    return other if _is_better(other, declared) else declared
 
 
 def decode_declared_utf16(raw: bytes, *, big_endian: bool) -> str:
@@ -131,31 +133,31 @@ def _is_no_text(letter: str) -> bool:
     return letter not in "\t\r\n" and unicodedata.category(letter) in ("Cc", "Cn", "Co", "Cs")
 
 
-def _without_padding(raw: bytes) -> bytes:
+def _pad_even(raw: bytes) -> bytes:
     """UTF-16 of either order ends in NULs of padding, of which one may belong to the last letter."""
     text = raw.rstrip(b"\0")
     return text + b"\0" * (len(text) % 2)
 
 
-def _of_utf16(raw: bytes, charset: str) -> str:
+def _decode_order(raw: bytes, charset: str) -> str:
     first, *others = raw[: len(raw) & ~1].decode(charset, "replace").strip(_BLANK).split("\0")
     texts = takewhile(lambda text: not any(map(_is_no_text, text)), others)
     return "\0".join([first, *texts]).strip(_BLANK)
 
 
-def _is_better(other: str, said: str) -> bool:
+def _is_better(other: str, declared: str) -> bool:
     """Whether the order of bytes that nobody said is the right one: the one that was said makes characters that are
     none, or Latin letters into a crowd of Chinese ones."""
-    wrong = [sum(map(_is_no_text, text)) + text.count("\ufffd") for text in (other, said)]
+    wrong = [sum(map(_is_no_text, text)) + text.count("\ufffd") for text in (other, declared)]
     if wrong[0] != wrong[1]:
         return wrong[0] < wrong[1]
-    if said and all(ord(letter) & 0xFF == 0 for letter in said) and other.isascii():
+    if declared and all(ord(letter) & 0xFF == 0 for letter in declared) and other.isascii():
         return True
-    blocks = [len({ord(letter) >> 8 for letter in text}) for text in (other, said)]
-    return len(said) >= _LEAST_GUESSED_CHARACTERS and 2 * blocks[0] < blocks[1]
+    blocks = [len({ord(letter) >> 8 for letter in text}) for text in (other, declared)]
+    return len(declared) >= _LEAST_GUESSED_CHARACTERS and 2 * blocks[0] < blocks[1]
 
 
-def _without_rest(raw: bytes) -> bytes:
+def _cut_garbage(raw: bytes) -> bytes:
     """The texts between NULs up to the first that is none: many programs write into a buffer and leave there what was
     in it before. Where already the first one is no text, all of it."""
     first, *others = raw.strip(_BLANK_BYTES).split(b"\0")
@@ -181,10 +183,14 @@ def _is_text(part: bytes) -> bool:
 
 def _likelihood(text: str) -> int:
     """How well the characters beyond ASCII stand where they stand."""
-    return sum(_fit(text[:at], letter, text[at + 1 :]) for at, letter in enumerate(text[:_JUDGED]) if letter > "\x7f")
+    return sum(
+        _plausibility(text[:at], letter, text[at + 1 :])
+        for at, letter in enumerate(text[:_MAX_JUDGED_CHARACTERS])
+        if letter > "\x7f"
+    )
 
 
-def _fit(before: str, letter: str, after: str) -> int:
+def _plausibility(before: str, letter: str, after: str) -> int:
     common = 2 if letter in _FREQUENT else 1 if letter in _COMMON else 0
     if letter == "\ufffd":
         return -4
@@ -237,3 +243,34 @@ def decode_iptc(raw: bytes, charset: str | None) -> str:
         return raw.decode("utf-8").strip(_BLANK)
     except UnicodeDecodeError:
         return raw.decode(charset or "latin-1", "replace").strip(_BLANK)
+
+
+CAPTION_CHARACTERS = 4000
+LINE_CHARACTERS = 256
+MOST_ENTRIES = 256
+
+# Bidirectional embeddings, overrides and isolates can make text read as something else (Unicode TR 36); joiners
+# stay: emoji and many scripts need them. Lone surrogates can't be stored, noncharacters mean nothing.
+_DROPPED = re.compile("[\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]")
+
+
+def clean_text(text: str | None, most: int = LINE_CHARACTERS) -> str | None:
+    """One line of at most `most` characters in NFC, without control or bidi override characters; None if blank."""
+    if not text:
+        return None
+    text = text[: 8 * most]
+    visible = "".join(" " if unicodedata.category(letter) in {"Cc", "Zl", "Zp"} else letter for letter in text)
+    words = unicodedata.normalize("NFC", _DROPPED.sub("", visible)).split()
+    return " ".join(words)[:most].rstrip() or None
+
+
+def clean_list(texts: Iterable[str]) -> tuple[str, ...]:
+    """Cleaned, without blanks and repetitions (letter case does not count), at most `MOST_ENTRIES`."""
+    found: dict[str, str] = {}
+    for text in texts:
+        cleaned = clean_text(text)
+        if cleaned:
+            found.setdefault(cleaned.casefold(), cleaned)
+        if len(found) >= MOST_ENTRIES:
+            break
+    return tuple(found.values())

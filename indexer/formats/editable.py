@@ -1,55 +1,17 @@
-"""The formats whose files are edited, and what their parsers offer for it."""
+"""The formats whose files are edited."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-from indexer.formats import xmp_packet
 from indexer.formats.heif_photo import HEIC_MAGIC, HeifPhoto
 from indexer.formats.jpeg_photo import JpegPhoto
+from indexer.formats.photo import EditablePhoto
 from indexer.formats.png_photo import SIGNATURE, PngPhoto
 from indexer.formats.tiff_photo import TIFF_MAGIC, TIFF_SUFFIXES, TiffPhoto
 from indexer.formats.webp_photo import WebpPhoto
-from indexer.model import CaptionPlace, FileCaption
-from indexer.ownership.mark import FieldText, Mark, OwnCaption, find_foreign, find_own, find_persons
-
-
-class EditablePhoto(Protocol):
-    """The bytes of one photo, opened for reading and changing its captions. Nothing here touches the disk."""
-
-    @property
-    def places(self) -> tuple[CaptionPlace, ...]:
-        """The rungs of the ladder inside the file, best first."""
-
-    @property
-    def texts(self) -> list[FieldText]:
-        """Every text that stands where captions stand. Raises `CaptionRefused` where one may be hidden."""
-
-    @property
-    def marks(self) -> list[Mark]:
-        """The marks beside captions of ours."""
-
-    @property
-    def own_place(self) -> CaptionPlace | None:
-        """The place that our caption stands in; None where there is no mark of ours."""
-
-    @property
-    def picture(self) -> str:
-        """A digest of the image data: whether two states of a file show the same photo."""
-
-    def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
-        """The file with the caption. Raises `CaptionRefused` with the reason."""
-
-    def bare(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
-        """The file without our caption, and without copies of it, in pieces; what it was before where its SHA-256 is
-        one that a mark remembers.
-
-        `vouched` are digests of texts that are ours by the journal or the catalogue, where no mark says so any more.
-        Raises `CaptionRefused` with the reason.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,37 +55,3 @@ def open_photo(data: bytes, suffix: str | None = None) -> EditablePhoto | None:
     """
     known = format_of(data, suffix)
     return known.open(data) if known is not None else None
-
-
-class XmpFile:
-    """A sidecar's bytes: an XMP packet as a file of its own. Raises `XmpError` where it is not one."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self._packet = xmp_packet.parse(data)
-
-    @property
-    def texts(self) -> list[FieldText]:
-        """Every text that stands where captions stand."""
-        return xmp_packet.captions(self._packet)
-
-    @property
-    def marks(self) -> list[Mark]:
-        """The mark beside a caption of ours."""
-        mark = xmp_packet.read_mark(self._packet)
-        return [mark] if mark else []
-
-
-def own_caption(photo: EditablePhoto | XmpFile) -> FileCaption | None:
-    """Our caption, where at least one field still holds it as we wrote it."""
-    return find_own(photo.texts, photo.marks) if photo.marks else None
-
-
-def persons_caption(photo: EditablePhoto | XmpFile) -> FieldText | None:
-    """The first text that a person put in, or made of ours. Raises `CaptionRefused` where one may be hidden."""
-    return find_persons(photo.texts, photo.marks)
-
-
-def foreign_caption(photo: EditablePhoto | XmpFile) -> FieldText | None:
-    """The first text that a person put in by another program than this one. Raises `CaptionRefused` as above."""
-    return find_foreign(photo.texts, photo.marks)

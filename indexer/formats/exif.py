@@ -15,17 +15,27 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import piexif
-from piexif import GPSIFD, ExifIFD, ImageIFD
+from piexif import GPSIFD as GPSIFD
+from piexif import ExifIFD as ExifIFD
+from piexif import ImageIFD as ImageIFD
 
 from indexer.formats.charsets import decode_text, decode_utf16
-from indexer.formats.tiff import TiffError, byte_order, readable_entries
+from indexer.formats.tiff import (
+    ENTRY_BYTES,
+    TYPE_BYTES,
+    RawEntry,
+    TiffError,
+    raw_entries,
+    read_header,
+    readable_entries,
+)
 
 log = logging.getLogger(__name__)
 
 Tags = Mapping[int, Any]
 
 _POINTERS = _EXIF_POINTER, _GPS_POINTER, _INTEROP_POINTER = 0x8769, 0x8825, 0xA005
-_TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+_TYPE_SIZES = {kind: size for kind, size in TYPE_BYTES.items() if kind <= 12}  # those that piexif knows
 _MOST_VALUE_BYTES = 4_000_000
 _MOST_IFDS = 8
 
@@ -58,25 +68,24 @@ def read_exif(block: bytes | None) -> ExifValues:
     """
     if not block:
         return ExifValues()
-    values = _loaded(block)
-    astray = _astray(block)
-    return replace(values, exif={**astray, **values.exif}) if astray else values
+    values = _load(block)
+    misplaced = _misplaced_tags(block)
+    return replace(values, exif={**misplaced, **values.exif}) if misplaced else values
 
 
-def _astray(block: bytes) -> Tags:
+def _misplaced_tags(block: bytes) -> Tags:
     """Tags of the Exif IFD that stand in IFD0, as TIFF/EP (ISO 12234-2) has them, and careless programs."""
     try:
-        order = byte_order(block)
-        offset = struct.unpack_from(order + "I", block, 4)[0]
+        order, ifd0 = read_header(block)
     except TiffError:
         return {}
     known = piexif.TAGS["Exif"]
-    if not any(entry.tag in known for entry in readable_entries(block, order, offset)):
+    if not any(entry.tag in known for entry in readable_entries(block, order, ifd0)):
         return {}
     return {tag: value for tag, value in _by_pillow(block).image.items() if tag in known}
 
 
-def _loaded(block: bytes) -> ExifValues:
+def _load(block: bytes) -> ExifValues:
     if block[:2] in (b"II", b"MM") and _is_sound(block):
         try:
             found = piexif.load(block)
@@ -102,16 +111,13 @@ def _is_sound(block: bytes) -> bool:
             if at in seen:
                 continue
             seen.add(at)
-            (count,) = struct.unpack_from(order + "H", block, at)
-            for entry in range(at + 2, at + 2 + 12 * count, 12):
-                tag, kind, number, value = struct.unpack_from(order + "HHLL", block, entry)
-                if not _is_sound_value(block, kind, number, value, entry):
-                    return False
-                if tag in _POINTERS:
-                    waiting.append(value)
-            if at == first and not _is_sound_thumbnail(block, order, at + 2 + 12 * count):
+            entries = list(raw_entries(block, order, at))
+            if not all(_is_sound_value(block, entry) for entry in entries):
                 return False
-    except struct.error:
+            waiting += [entry.number for entry in entries if entry.tag in _POINTERS]
+            if at == first and not _is_sound_thumbnail(block, order, at + 2 + ENTRY_BYTES * len(entries)):
+                return False
+    except (struct.error, TiffError):
         return False
     return not waiting
 
@@ -120,21 +126,18 @@ def _is_sound_thumbnail(block: bytes, order: str, pointer: int) -> bool:
     """Of IFD1, which piexif reads too though nobody asks for it, no more need be true than that its values are there:
     piexif takes gigabytes and minutes over a count that is not."""
     (at,) = struct.unpack_from(order + "L", block, pointer)
-    (count,) = struct.unpack_from(order + "H", block, at) if at else (0,)
-    entries = (struct.unpack_from(order + "HHLL", block, entry) for entry in range(at + 2, at + 2 + 12 * count, 12))
-    return all(_is_there(block, _TYPE_SIZES.get(kind, 1) * number, value) for _, kind, number, value in entries)
+    entries = raw_entries(block, order, at) if at else ()
+    return all(_is_there(block, entry.count * _TYPE_SIZES.get(entry.kind, 1), entry.number) for entry in entries)
 
 
 def _is_there(block: bytes, size: int, start: int) -> bool:
     return size <= 4 or (size <= _MOST_VALUE_BYTES and start + size <= len(block))
 
 
-def _is_sound_value(block: bytes, kind: int, number: int, value: int, entry: int) -> bool:
-    size = _TYPE_SIZES.get(kind, 0) * number
-    start = entry + 8 if size <= 4 else value
-    if not size or not _is_there(block, size, start):
-        return False
-    return kind != 2 or block[start + size - 1] == 0
+def _is_sound_value(block: bytes, entry: RawEntry) -> bool:
+    size = _TYPE_SIZES.get(entry.kind, 0) * entry.count
+    start = entry.at + 8 if size <= 4 else entry.number
+    return bool(size) and _is_there(block, size, start) and (entry.kind != 2 or block[start + size - 1] == 0)
 
 
 def _by_pillow(block: bytes) -> ExifValues:
@@ -146,22 +149,22 @@ def _by_pillow(block: bytes) -> ExifValues:
             warnings.simplefilter("ignore")
             exif.load(b"Exif\0\0" + block)
             image = dict(exif)
-            return ExifValues(_plain(image), *(_plain(exif.get_ifd(pointer)) for pointer in _POINTERS))
+            return ExifValues(_as_piexif(image), *(_as_piexif(exif.get_ifd(pointer)) for pointer in _POINTERS))
     except Exception as error:
         log.debug("Pillow can't read an Exif block of %d bytes: %r", len(block), error)
         return ExifValues()
 
 
-def _plain(tags: Tags) -> Tags:
-    return {tag: _plain_value(value) for tag, value in tags.items()}
+def _as_piexif(tags: Tags) -> Tags:
+    return {tag: _value_as_piexif(value) for tag, value in tags.items()}
 
 
-def _plain_value(value: Any) -> Any:
+def _value_as_piexif(value: Any) -> Any:
     """Pillow's values as piexif gives them."""
     if isinstance(value, str):
         return value.encode("latin-1", "replace")
     if isinstance(value, tuple):
-        return tuple(_plain_value(part) for part in value)
+        return tuple(_value_as_piexif(part) for part in value)
     if hasattr(value, "numerator") and not isinstance(value, int):
         return int(value.numerator), int(value.denominator)
     return value
@@ -223,20 +226,3 @@ def degrees(value: Any, reference: Any, directions: str) -> float | None:
     # Seconds (and minutes) may be 0/0 where a program wrote decimal minutes.
     total = sum((part or 0.0) / 60.0**place for place, part in enumerate(parts))
     return total if letter == directions[0] else -total
-
-
-__all__ = [
-    "GPSIFD",
-    "ExifIFD",
-    "ExifValues",
-    "ImageIFD",
-    "degrees",
-    "integer",
-    "number",
-    "raw_bytes",
-    "read_exif",
-    "read_single_ifd",
-    "text",
-    "texts",
-    "xp_text",
-]

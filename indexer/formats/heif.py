@@ -7,6 +7,7 @@ field of an unknown version is an error. Boxes inside `meta` that say nothing of
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from indexer.errors import NotUnderstood
@@ -178,6 +179,12 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
         at += size
 
 
+def readable_boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
+    """The boxes from `start` on, up to the first that is damaged."""
+    with suppress(HeifError):
+        yield from boxes(data, start, end)
+
+
 def read_heif(data: bytes) -> Heif:
     """The structure of a whole file. Raises `HeifError` on whatever is not understood, bounded in time and memory."""
     found = tuple(boxes(data, 0, len(data)))
@@ -275,15 +282,13 @@ def _locations(data: bytes, box: Box) -> dict[int, Location]:
         left -= extents
         if number in found or left < 0:
             raise HeifError("the file's iloc box names an item twice, or has too many parts")
-        pairs = [_extent(cursor, index if version else 0, offset, length) for _ in range(extents)]
-        found[number] = Location(construction, reference, start, tuple(pairs))
+        parts = []
+        for _ in range(extents):
+            cursor.number(index if version else 0)
+            parts.append(Extent(cursor.field(offset), cursor.field(length)))
+        found[number] = Location(construction, reference, start, tuple(parts))
     cursor.done()
     return found
-
-
-def _extent(cursor: _Cursor, index: int, offset: int, length: int) -> Extent:
-    cursor.number(index)
-    return Extent(cursor.field(offset), cursor.field(length))
 
 
 def _references(data: bytes, box: Box) -> tuple[Reference, ...]:

@@ -6,7 +6,6 @@ file moves, and the file as it was comes out of the new one by cutting it and pu
 
 from __future__ import annotations
 
-import json
 import struct
 import zlib
 from collections.abc import Iterable
@@ -34,11 +33,11 @@ class Patch:
     before: int
     after: int
 
-    def written(self) -> tuple[int, bytes]:
+    def after_bytes(self) -> tuple[int, bytes]:
         """Where the number stands, and what we made of it."""
         return self.at, self.after.to_bytes(self.width, "big")
 
-    def undone(self) -> tuple[int, bytes]:
+    def before_bytes(self) -> tuple[int, bytes]:
         """Where the number stands, and what it was."""
         return self.at, self.before.to_bytes(self.width, "big")
 
@@ -73,15 +72,15 @@ def append_item(data: bytes, location: Location, new: bytes, mark: Mark) -> byte
     size = Patch(length.at, length.width, length.value, len(new))
     if not moved.holds(position.after) or not length.holds(size.after):
         raise HeifError("the numbers of the file's iloc box are too narrow for what would have to be written")
-    mark_bytes = json.dumps(mark.fields(), separators=(",", ":")).encode()
+    mark_bytes = mark.to_json()
     body = _MAGIC + new + mark_bytes
-    numbers = _NUMBERS.pack(len(mark_bytes), len(data), zlib.crc32(body)) + _packed(position) + _packed(size)
+    numbers = _NUMBERS.pack(len(mark_bytes), len(data), zlib.crc32(body)) + _pack(position) + _pack(size)
     body += numbers + zlib.crc32(numbers).to_bytes(4, "big") + _MAGIC
     header = _BOX_HEADER.pack(_BOX_HEADER.size + len(body), MDAT)
-    return b"".join([*_with_numbers(data, len(data), position.written(), size.written()), header, body])
+    return b"".join([*_patch(data, len(data), position.after_bytes(), size.after_bytes()), header, body])
 
 
-def _with_numbers(data: bytes, end: int, *numbers: tuple[int, bytes]) -> list[bytes | memoryview]:
+def _patch(data: bytes, end: int, *numbers: tuple[int, bytes]) -> list[bytes | memoryview]:
     """The pieces of the file up to `end`, with other bytes at some places: a large file is not copied."""
     pieces: list[bytes | memoryview] = []
     view, at = memoryview(data), 0
@@ -98,14 +97,14 @@ def _position(location: Location) -> Number:
     return location.base if location.base.value > offset.value else offset
 
 
-def _packed(patch: Patch) -> bytes:
+def _pack(patch: Patch) -> bytes:
     return _PATCH.pack(patch.at, patch.width, patch.before, patch.after)
 
 
 def find_tail(data: bytes, end: int | None = None) -> Tail | None:
     """The footer of ours that ends at `end` (the file's end, unless told), or None where there is none. Never raises.
 
-    Only the footer itself is sure to be whole; see `restored`.
+    Only the footer itself is sure to be whole; see `restore`.
     """
     end = len(data) if end is None else end
     start = end - _FOOTER_BYTES
@@ -115,19 +114,9 @@ def find_tail(data: bytes, end: int | None = None) -> Tail | None:
     mark_bytes, old_bytes, body_crc = _NUMBERS.unpack_from(numbers)
     if not data.startswith(zlib.crc32(numbers).to_bytes(4, "big"), end - 4 - len(_MAGIC)) or mark_bytes > start:
         return None
-    mark = _mark(data[start - mark_bytes : start])
+    mark = Mark.from_json(data[start - mark_bytes : start]) if mark_bytes <= _MAX_MARK_BYTES else None
     position, length = (Patch(*_PATCH.unpack_from(numbers, _NUMBERS.size + i * _PATCH.size)) for i in (0, 1))
     return None if mark is None else Tail(start - mark_bytes, end, mark, old_bytes, body_crc, position, length)
-
-
-def _mark(raw: bytes) -> Mark | None:
-    try:
-        fields = json.loads(raw) if len(raw) <= _MAX_MARK_BYTES else None
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
-        return None
-    return Mark.from_fields(fields)
 
 
 def tails(data: bytes, inside: Iterable[Box]) -> list[Tail]:
@@ -144,22 +133,22 @@ def marks(data: bytes) -> list[Mark]:
         return []
 
 
-def restored(data: bytes) -> bytes | None:
+def restore(data: bytes) -> bytes | None:
     """The file without our box, the two numbers as they were; None where our box is not the file's last, or it or the
     two numbers are not as we left them.
 
     Byte for byte the file as it was, unless another program has changed a byte elsewhere since. Never raises.
     """
-    pieces = restored_pieces(data)
+    pieces = original_pieces(data)
     return None if pieces is None else b"".join(pieces)
 
 
-def restored_pieces(data: bytes) -> list[bytes | memoryview] | None:
-    """What `restored` puts together, without a copy of it."""
+def original_pieces(data: bytes) -> list[bytes | memoryview] | None:
+    """What `restore` puts together, without a copy of it."""
     tail = find_tail(data)
     if tail is None or not _is_intact(data, tail):
         return None
-    return _with_numbers(data, tail.old_bytes, tail.position.undone(), tail.length.undone())
+    return _patch(data, tail.old_bytes, tail.position.before_bytes(), tail.length.before_bytes())
 
 
 def _is_intact(data: bytes, tail: Tail) -> bool:
@@ -174,6 +163,6 @@ def _is_intact(data: bytes, tail: Tail) -> bool:
     return zlib.crc32(body) == tail.body_crc
 
 
-def forget(data: bytearray, tail: Tail) -> None:
+def erase(data: bytearray, tail: Tail) -> None:
     """Overwrites a footer of ours, and the mark before it, by zeros: no byte moves."""
     data[tail.start : tail.end] = bytes(tail.end - tail.start)

@@ -1,8 +1,11 @@
-"""A JPEG file as the list of its segments (ITU-T T.81 annex B), strictly read and never decoded."""
+"""A JPEG file as the list of its segments (ITU-T T.81 annex B), never decoded: strictly read, as writing needs it, and
+tolerantly, so that a damaged photo still gives what stands before the damage."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from indexer.errors import NotUnderstood
@@ -23,7 +26,8 @@ MAX_PAYLOAD_BYTES = 0xFFFF - 2  # the segment's length counts its own two bytes
 _STANDALONE = frozenset({0x01, SOI, EOI, *range(0xD0, 0xD8)})
 _MARKER = re.compile(rb"\xff+[^\x00\xff]")
 _MAX_JUNK_BYTES = 4096
-# Inside entropy-coded data 0xFF is followed by a zero, a restart marker or a fill byte: all else ends the scan.
+# Inside entropy-coded data 0xFF is followed by a zero, a restart marker or a fill byte (T.81, B.1.1.5): all else ends
+# the scan.
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
@@ -46,8 +50,8 @@ class Segment:
 
     @property
     def marker_at(self) -> int:
-        """Where the marker of a segment with a length stands, behind its fill bytes."""
-        return self.body - 4
+        """Where the marker stands, behind its fill bytes."""
+        return self.body - (2 if self.marker in _STANDALONE else 4)
 
 
 def segments(data: bytes) -> list[Segment]:
@@ -77,11 +81,11 @@ def header_segments(data: bytes) -> list[Segment]:
 
     Raises `JpegError` on anything else than well-formed segments before the first SOS, and where there is none.
     """
-    if data[:2] != b"\xff\xd8":
+    if not data.startswith(b"\xff\xd8"):
         raise JpegError("this is not a JPEG: it does not begin with an SOI marker")
     found = [Segment(SOI, 0, 2, 2)]
     while True:
-        segment = _next(data, found[-1].end, is_header=True)
+        segment = _next(data, found[-1].end, junk=_MARKER, with_scan=False)
         if segment.marker == SOS and segment.junk:
             raise JpegError(f"there is junk at byte {segment.start}, before the picture")
         if segment.marker == SOS:
@@ -91,24 +95,48 @@ def header_segments(data: bytes) -> list[Segment]:
         found.append(segment)
 
 
-def _next(data: bytes, start: int, *, is_header: bool = False) -> Segment:
+def readable_segments(data: bytes, *, headers_only: bool = False) -> Iterator[Segment]:
+    """The segments with a length, and the EOI, up to the first thing that makes no sense; a few bytes of junk between
+    them are skipped, as libjpeg does. `headers_only` stops before the first SOS: most of a file is not looked at.
+    """
+    at = 2
+    with suppress(JpegError):
+        while True:
+            segment = _next(data, at, junk=_SCAN_END, with_scan=not headers_only)
+            at = segment.end
+            if segment.marker == SOS and headers_only:
+                return
+            if segment.marker == EOI or segment.marker not in _STANDALONE:
+                yield segment
+            if segment.marker == EOI:
+                return
+
+
+def is_jpeg(data: bytes) -> bool:
+    """Whether the first bytes are those of a JPEG."""
+    return data.startswith(b"\xff\xd8\xff")
+
+
+def _next(data: bytes, start: int, *, junk: re.Pattern[bytes] | None = None, with_scan: bool = True) -> Segment:
+    """The segment at `start`, or, where `junk` may be skipped, behind the first marker that it finds. Raises
+    `JpegError`."""
     found = _MARKER.match(data, start)
-    if found is None and is_header:
-        found = _MARKER.search(data, start, start + _MAX_JUNK_BYTES)
+    if found is None and junk is not None:
+        found = junk.search(data, start, start + _MAX_JUNK_BYTES)
     if found is None:
         raise JpegError(f"no marker at byte {start}, where a segment should begin")
-    at, junk = found.end() - 1, found.start() - start
+    at, skipped = found.end() - 1, found.start() - start
     marker = data[at]
     if marker in _STANDALONE:
-        return Segment(marker, start, at + 1, at + 1, junk)
+        return Segment(marker, start, at + 1, at + 1, skipped)
     length = int.from_bytes(data[at + 1 : at + 3], "big")
     end = at + 1 + length
     if length < 2 or end > len(data):
         raise JpegError(f"the segment {marker:#04x} at byte {start} is cut off")
-    if marker == SOS and not is_header:
+    if marker == SOS and with_scan:
         scan_end = _SCAN_END.search(data, end)
         end = scan_end.start() if scan_end else len(data)
-    return Segment(marker, start, at + 3, end, junk)
+    return Segment(marker, start, at + 3, end, skipped)
 
 
 def payload(data: bytes, segment: Segment) -> bytes:

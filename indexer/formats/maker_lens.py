@@ -11,27 +11,26 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.resources import files
 from types import MappingProxyType
 
 from indexer.formats.charsets import decode_text
-from indexer.formats.lens_names import CANON, OLYMPUS, PENTAX, SAMSUNG
+from indexer.formats.maker_note import plausible_entries
 from indexer.formats.tiff import (
     ENTRY_BYTES,
     EXIF_IFD,
     MAKE,
     MAKER_NOTE,
-    TYPE_BYTES,
     Entry,
     TiffError,
-    byte_order,
+    read_header,
     readable_entries,
 )
 
 _MOST_BYTES = 256
 _ASCII, _UNDEFINED, _RATIONAL = 2, 7, 5
 _ORDERS = MappingProxyType({b"II": "<", b"MM": ">"})
-_MOST_ENTRIES = 400
 _MOST_MOVED_BYTES = 1 << 20
 
 _CANON_SETTINGS, _CANON_LENS_MODEL = 0x0001, 0x0095
@@ -47,6 +46,18 @@ def maker_lens(block: bytes | None) -> str | None:
         return _lens(block) if block else None
     except (TiffError, struct.error, ValueError):
         return None
+
+
+@cache
+def _names() -> Mapping[tuple[str, ...], str]:
+    rows = (files("indexer.formats") / "lens_names.tsv").read_text(encoding="utf-8").splitlines()
+    named = (row.split("\t") for row in rows if not row.startswith("#"))
+    return {(maker, *numbers.split()): name for maker, numbers, name in named}
+
+
+def _name(maker: str, *numbers: int) -> str | None:
+    """The lens that this maker's cameras mean by the numbers."""
+    return _names().get((maker, *map(str, numbers)))
 
 
 def spec(shortest_mm: float, longest_mm: float, f_shortest: float, f_longest: float) -> str | None:
@@ -98,8 +109,8 @@ class _Directory:
 
 
 def _lens(block: bytes) -> str | None:
-    order = byte_order(block)
-    first = _Directory(block, order, struct.unpack_from(order + "I", block, 4)[0])
+    first = _of_tiff(block)
+    order = first.order
     pointer = first.value(EXIF_IFD)
     if len(pointer) != 4:
         return None
@@ -147,7 +158,7 @@ def _of_maker(block: bytes, order: str, start: int, note: bytes, make: str) -> s
     """Of a note that begins with its directory."""
     if make.startswith("CANON"):
         unmoved = _lie_in(_spans(note, order, 0), start, start + len(note))
-        return _canon((None if unmoved else _moved(note)) or _in_block(block, order, start, note, 0))
+        return _canon((None if unmoved else _before_move(note)) or _in_block(block, order, start, note, 0))
     if make.startswith("NIKON"):
         return _nikon(_in_block(block, order, start, note, 0))
     if make.startswith("SONY"):
@@ -155,13 +166,12 @@ def _of_maker(block: bytes, order: str, start: int, note: bytes, make: str) -> s
     return _samsung(_in_block(block, order, start, note, 0)) if make.startswith("SAMSUNG") else None
 
 
-def _moved(note: bytes) -> _Directory | None:
+def _before_move(note: bytes) -> _Directory | None:
     """Canon's footer tells the byte order and where the note stood when the camera wrote it."""
     try:
-        order = byte_order(note[-8:])
+        order, stood = read_header(note[-8:])
     except TiffError:
         return None
-    (stood,) = struct.unpack(order + "I", note[-4:])
     return _Directory(bytes(stood) + note, order, stood) if 8 <= stood <= _MOST_MOVED_BYTES else None
 
 
@@ -186,19 +196,13 @@ def _lie_in(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
 
 def _spans(note: bytes, order: str, offset: int) -> list[tuple[int, int]]:
     """Offset and size of each value that does not stand in its entry; none where one is of no known type."""
-    (count,) = struct.unpack_from(order + "H", note, offset)
-    end = offset + 2 + ENTRY_BYTES * count
-    if count > _MOST_ENTRIES or end > len(note):
-        return []
-    entries = [struct.unpack_from(order + "HHII", note, at) for at in range(offset + 2, end, ENTRY_BYTES)]
-    if not all(kind in TYPE_BYTES for _, kind, _, _ in entries):
-        return []
-    return [(at, size) for _, kind, number, at in entries if (size := TYPE_BYTES[kind] * number) > 4]
+    if offset + 2 > len(note):
+        raise TiffError("the MakerNote is cut off")
+    return [(entry.number, entry.size) for entry in plausible_entries(note, offset, len(note), order) if entry.size > 4]
 
 
 def _of_tiff(data: bytes) -> _Directory:
-    order = byte_order(data)
-    return _Directory(data, order, struct.unpack_from(order + "I", data, 4)[0])
+    return _Directory(data, *read_header(data))
 
 
 def _nikon(note: _Directory) -> str | None:
@@ -224,18 +228,18 @@ def _olympus(note: _Directory) -> str | None:
         offset = struct.unpack_from(note.order + "I", note.data, equipment.start)[0]
     found = _Directory(note.data, note.order, offset)
     kind = found.value(_OLYMPUS_LENS_TYPE)
-    by_number = OLYMPUS.get((kind[2], kind[3])) if len(kind) == 6 and kind[0] == 0 else None
+    by_number = _name("Olympus", kind[2], kind[3]) if len(kind) == 6 and kind[0] == 0 else None
     return found.text(_OLYMPUS_LENS_MODEL) or by_number
 
 
 def _pentax(note: _Directory) -> str | None:
     lens = note.value(_PENTAX_LENS)
-    return PENTAX.get((lens[0] & 0x0F, lens[1])) if len(lens) >= 2 else None
+    return _name("Pentax", lens[0] & 0x0F, lens[1]) if len(lens) >= 2 else None
 
 
 def _samsung(note: _Directory) -> str | None:
     lens = note.value(_SAMSUNG_LENS)
-    return SAMSUNG.get(struct.unpack_from(note.order + "H", lens)[0]) if len(lens) >= 2 else None
+    return _name("Samsung", *struct.unpack_from(note.order + "H", lens)) if len(lens) >= 2 else None
 
 
 def _sigma(note: _Directory) -> str | None:
@@ -254,7 +258,7 @@ def _sony(note: _Directory) -> str | None:
     return spec(int(digits[2:6]), int(digits[6:10]), int(digits[10:12]) / 10, int(digits[12:14]) / 10)
 
 
-def _tells_its_length(note: _Directory, tag: int) -> bool:
+def _begins_with_length(note: _Directory, tag: int) -> bool:
     """Whether a value of Canon's begins with its length in bytes, as each does where its offset is right."""
     entry = note.entries[tag]
     (length,) = struct.unpack_from(note.order + "H", note.data, entry.start)
@@ -265,11 +269,11 @@ def _canon(note: _Directory) -> str | None:
     if name := note.text(_CANON_LENS_MODEL):
         return name
     settings = note.value(_CANON_SETTINGS)
-    if len(settings) < 52 or not _tells_its_length(note, _CANON_SETTINGS):
+    if len(settings) < 52 or not _begins_with_length(note, _CANON_SETTINGS):
         return None
     number, longest, shortest, units = struct.unpack_from(note.order + "4H", settings, 44)
     if not units:
         return None
     focal = spec(round(shortest / units, 1), round(longest / units, 1), 0, 0)
-    name = CANON.get(number)
+    name = _name("Canon", number)
     return f"Canon {name}" if name is not None and focal is not None and f" {focal} " in f" {name} " else focal

@@ -6,13 +6,12 @@ from the note itself (https://exiftool.org/makernote_types.html).
 
 from __future__ import annotations
 
-import struct
 from array import array
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations, pairwise
 
-from indexer.formats.tiff import ENTRY_BYTES, MAKER_NOTE, TYPE_BYTES, TiffError, byte_order, walk
+from indexer.formats.tiff import TYPE_BYTES, RawEntry, TiffError, maker_notes, raw_entries, read_header
 
 _HEADER_LENGTHS = (0, 6, 8, 10, 12, 14, 16, 18)
 _MAX_HEADER_BYTES = 24
@@ -22,27 +21,6 @@ _LONGS, _UNDEFINED = frozenset({4, 13}), 7
 # Tags that say where a preview begins and how long it is: in an IFD of its own (Nikon), Minolta's and Olympus's,
 # Olympus's camera settings.
 _PREVIEWS = ((0x0201, 0x0202), (0x0088, 0x0089), (0x0101, 0x0102))
-
-
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """An entry of a MakerNote's directory; `number` is its last four bytes: an offset where `size` is above 4."""
-
-    tag: int
-    kind: int
-    size: int
-    number: int
-
-    @property
-    def is_number(self) -> bool:
-        """Whether `number` is the value itself, of type LONG or IFD."""
-        return self.kind in _LONGS and self.size == 4
-
-    @property
-    def may_be_directory(self) -> bool:
-        """Whether `number` may be a directory's offset."""
-        fits = self.size == 4 if self.kind in _LONGS else self.kind == _UNDEFINED and self.size > 4
-        return fits and self.number > 0
 
 
 def reads_beyond(block: bytes, length: int) -> bool:
@@ -68,8 +46,7 @@ def may_point_at(block: bytes, beginnings: Collection[int], start: int, end: int
     be counted from the file, from the block, or from the note or its header, in either byte order.
     """
     try:
-        order = byte_order(block)
-        entries = [entry for directory in walk(block) for entry in directory.entries if entry.tag == MAKER_NOTE]
+        (order, _), entries = read_header(block), maker_notes(block)
     except TiffError:
         return True
     for entry in entries:
@@ -118,7 +95,7 @@ class _Note:
     block: bytes
     order: str
     base: int
-    directories: tuple[tuple[_Value, ...], ...]
+    directories: tuple[list[RawEntry], ...]
 
     def values(self) -> Iterator[tuple[int, int]]:
         """Where every value that is not inline begins and ends."""
@@ -129,7 +106,7 @@ class _Note:
     def previews(self) -> Iterator[tuple[int, int]]:
         """Where the pictures begin and end that a directory tells position and length of."""
         for directory in self.directories:
-            numbers = {value.tag: value.number for value in directory if value.is_number}
+            numbers = {value.tag: value.number for value in directory if _is_number(value)}
             for start, length in _PREVIEWS:
                 if numbers.get(start) and numbers.get(length):
                     yield self.base + numbers[start], self.base + numbers[start] + numbers[length]
@@ -137,7 +114,7 @@ class _Note:
     def pairs(self) -> Iterator[tuple[int, int]]:
         """Every two numbers of one directory, and every two beside each other in values that may hold numbers."""
         for directory in self.directories:
-            yield from combinations([value.number for value in directory if value.is_number], 2)
+            yield from combinations([value.number for value in directory if _is_number(value)], 2)
         for value in chain.from_iterable(self.directories):
             if value.size > 4 and (value.kind in _LONGS or value.kind == _UNDEFINED):
                 start = max(self.base + value.number, 0)
@@ -146,8 +123,7 @@ class _Note:
 
 def _notes(block: bytes) -> list[_Note]:
     try:
-        order = byte_order(block)
-        entries = [entry for directory in walk(block) for entry in directory.entries if entry.tag == MAKER_NOTE]
+        (order, _), entries = read_header(block), maker_notes(block)
     except TiffError:
         return []
     found = (_note(block, entry.start, entry.end, order) for entry in entries)
@@ -161,10 +137,10 @@ def _note(block: bytes, start: int, end: int, order: str) -> _Note | None:
     if header >= 0:  # Nikon's and others' have a TIFF header of their own
         own_order = "<" if inner[0] >= 0 else ">"
         first = header + int.from_bytes(block[header + 4 : header + 8], "little" if own_order == "<" else "big")
-        return _with_subs(block, own_order, header, _directory(block, first, end, own_order))
+        return _with_subs(block, own_order, header, plausible_entries(block, first, end, own_order))
     for at in (start + skipped for skipped in _HEADER_LENGTHS):
         for candidate in (order, "<" if order == ">" else ">"):
-            found = _directory(block, at, end, candidate)
+            found = plausible_entries(block, at, end, candidate)
             if found:
                 return max((_with_subs(block, candidate, base, found) for base in (0, start, at)), key=_likelihood)
     return None
@@ -177,21 +153,28 @@ def _likelihood(note: _Note) -> tuple[int, int]:
     return inside, len(note.directories)
 
 
-def _with_subs(block: bytes, order: str, base: int, found: tuple[_Value, ...]) -> _Note:
+def _with_subs(block: bytes, order: str, base: int, found: list[RawEntry]) -> _Note:
     """The directory and those one step below it, such as Nikon's of the preview, or Olympus's camera settings."""
-    pointers = (base + value.number for value in found if value.may_be_directory)
-    subs = (_directory(block, pointer, len(block), order) for pointer in pointers)
+    pointers = (base + value.number for value in found if _may_be_directory(value))
+    subs = (plausible_entries(block, pointer, len(block), order) for pointer in pointers)
     return _Note(block, order, base, (found, *(sub for sub in subs if sub)))
 
 
-def _directory(block: bytes, at: int, end: int, order: str) -> tuple[_Value, ...]:
-    """The entries of what may be a directory; none where any of them makes no sense."""
-    if at + 2 > end:
-        return ()
-    (count,) = struct.unpack_from(order + "H", block, at)
-    if not 0 < count <= _MAX_ENTRIES or at + 2 + count * ENTRY_BYTES > end:
-        return ()
-    entries = [struct.unpack_from(order + "HHII", block, at + 2 + i * ENTRY_BYTES) for i in range(count)]
-    if any(kind not in TYPE_BYTES for _, kind, _, _ in entries):
-        return ()
-    return tuple(_Value(tag, kind, number * TYPE_BYTES[kind], offset) for tag, kind, number, offset in entries)
+def _may_be_directory(value: RawEntry) -> bool:
+    """Whether its number may be a directory's offset."""
+    return value.number > 0 and (_is_number(value) or (value.kind == _UNDEFINED and value.size > 4))
+
+
+def _is_number(value: RawEntry) -> bool:
+    """Whether its number is the value itself, of type LONG or IFD."""
+    return value.kind in _LONGS and value.size == 4
+
+
+def plausible_entries(block: bytes, at: int, end: int, order: str) -> list[RawEntry]:
+    """The entries of what may be a directory of a MakerNote; none where it runs past `end`, or any of them makes no
+    sense."""
+    try:
+        entries = list(raw_entries(block, order, at, end=end, most=_MAX_ENTRIES))
+    except TiffError:
+        return []
+    return entries if all(entry.kind in TYPE_BYTES for entry in entries) else []

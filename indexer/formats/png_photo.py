@@ -1,33 +1,45 @@
-"""A PNG as a photo that a caption can be written into.
+"""A PNG: its chunks and texts, and the photo that a caption can be written into.
 
 XMP stands in an iTXt chunk (PNG 3rd edition, 11.3.3.4; XMP specification part 3, 1.1.5). Where the file keeps its XMP
-in another form, the caption stands in the eXIf chunk (11.3.4.4) alone.
+in another form, the caption stands in the eXIf chunk (11.3.4.4) alone. Texts (tEXt, zTXt, iTXt: 11.3.3) hold
+descriptions, XMP, and the "Raw profile" chunks of ImageMagick, in which Exif, XMP and IPTC stand as hexadecimal digits
+after their name and length.
 """
 
 from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from indexer.errors import CaptionRefused, NotUnderstood
-from indexer.formats import tiff, tiff_edit, xmp_edit, xmp_packet
-from indexer.formats.maker_note import reads_beyond
-from indexer.formats.png_text import XMP_KEYWORD, PngText, packets_of, read_text, without_captions
+from indexer.formats import iptc, photo, tiff, tiff_edit, xmp_packet
+from indexer.formats.charsets import decode_text
 from indexer.model import CaptionPlace
-from indexer.ownership.mark import FieldText, Mark, OwnCaption
+from indexer.ownership.mark import FieldText, Mark, OwnCaption, digest
 from indexer.reasons import ReasonCode
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+#: Chunks of text.
+TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+_XMP_KEYWORD = b"XML:com.adobe.xmp"
 # Keyword, no compression, method 0, no language, no translated keyword: what XMP asks for.
-_XMP_HEADER = b"XML:com.adobe.xmp\0\0\0\0\0"
-_EXIF_HEADER = b"Exif\0\0"
+_XMP_HEADER = _XMP_KEYWORD + b"\0\0\0\0\0"
 _MAX_BLOCK_BYTES = 1 << 24
-_Change = tuple[int, int, bytes]  # from which byte to which, and what stands there then
-_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+_MAX_TEXT_BYTES = 4 << 20
+_PROFILE = b"raw profile type "
+_APP1_XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+_DIGITS_A_LINE = 72  # as ImageMagick has it
+_TITLE, _COMMENT = b"title", b"comment"
+#: PNG third edition, 11.3.3.2, and what ImageMagick makes of EXIF's.
+_CREATION_TIMES = frozenset(
+    {b"creation time", b"creationtime", b"create-date", b"exif:datetimeoriginal", b"exif:datetimedigitized"}
+)
+_CREATORS = frozenset({b"author", b"artist", b"copyright", b"exif:artist", b"exif:copyright"})
+_DESCRIPTIONS = frozenset({b"description", b"imagedescription", b"caption", b"exif:imagedescription"})
 
 
 class PngError(NotUnderstood):
@@ -42,20 +54,37 @@ class Chunk:
     start: int
     end: int
 
+    def body(self, data: bytes) -> bytes:
+        """The chunk's data in the file's."""
+        return data[self.start + 8 : self.end - 4]
+
+
+def is_png(data: bytes) -> bool:
+    """Whether the first bytes are those of a PNG."""
+    return data.startswith(SIGNATURE)
+
+
+def readable_chunks(data: bytes) -> Iterator[Chunk]:
+    """The chunks up to and with IEND (PNG third edition, 5.3), or to the first that is cut off."""
+    at, kind = len(SIGNATURE), b""
+    while at + 12 <= len(data) and kind != b"IEND":
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        kind = data[at + 4 : at + 8]
+        if end > len(data):
+            return
+        yield Chunk(kind, at, end)
+        at = end
+
 
 def chunks(data: bytes) -> list[Chunk]:
     """The chunks from IHDR to IEND, without gaps. Raises `PngError` on anything else."""
-    if not data.startswith(SIGNATURE):
+    if not is_png(data):
         raise PngError("this is not a PNG")
-    found: list[Chunk] = []
-    at = len(SIGNATURE)
-    while not found or found[-1].kind != b"IEND":
-        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        kind = data[at + 4 : at + 8]
-        if end > len(data) or not kind.isalpha():
-            raise PngError(f"the PNG's chunk at byte {at} is cut off")
-        found.append(Chunk(kind, at, end))
-        at = end
+    found = list(readable_chunks(data))
+    odd = [chunk.start for chunk in found if not chunk.kind.isalpha()]
+    if odd or not found or found[-1].kind != b"IEND":
+        at = odd[0] if odd else found[-1].end if found else len(SIGNATURE)
+        raise PngError(f"the PNG's chunk at byte {at} is cut off")
     if found[0].kind != b"IHDR":
         raise PngError("the PNG does not begin with IHDR")
     return found
@@ -66,7 +95,144 @@ def compose(kind: bytes, body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
 
 
-class PngPhoto:
+@dataclass(frozen=True, slots=True)
+class PngText:
+    """A text chunk: its keyword, and its text, unpacked."""
+
+    keyword: bytes
+    text: bytes
+
+    @property
+    def descriptions(self) -> list[FieldText]:
+        """The text where it is a caption, and the captions of a profile's Exif or IPTC."""
+        if self.keyword.lower() in _DESCRIPTIONS:
+            return [FieldText("PNG Description", decode_text(self.text))]
+        if self.keyword.lower() == _COMMENT:
+            return [FieldText("PNG Comment", decode_text(self.text))]
+        block, resources = self.exif, self.iptc
+        if block is not None:
+            return tiff.texts(block)
+        if resources is None:
+            return []
+        whole = resources.startswith(b"8BIM")
+        found = iptc.captions_of_resources(resources) if whole else iptc.captions_of_iim(resources)
+        return photo.iptc_captions(found)
+
+    @property
+    def title(self) -> str | None:
+        """The text where it is the photo's title."""
+        return decode_text(self.text) if self.keyword.lower() == _TITLE else None
+
+    @property
+    def creation_time(self) -> str | None:
+        """The text where it tells when the picture was made."""
+        return decode_text(self.text) if self.keyword.lower() in _CREATION_TIMES else None
+
+    @property
+    def creator(self) -> str | None:
+        """The text where it names who made the picture, or has the rights to it."""
+        return decode_text(self.text) if self.keyword.lower() in _CREATORS else None
+
+    @property
+    def exif(self) -> bytes | None:
+        """A TIFF block. Raises `CaptionRefused` where it is damaged, as `iptc` and `packet` do."""
+        if self._profile_name not in (b"exif", b"app1"):
+            return None
+        body = self._profile()
+        return None if body.startswith(_APP1_XMP_HEADER) else body.removeprefix(photo.EXIF_HEADER)
+
+    @property
+    def iptc(self) -> bytes | None:
+        """Photoshop's image resources, or bare IPTC-IIM."""
+        return self._profile() if self._profile_name in (b"iptc", b"8bim") else None
+
+    @property
+    def packet(self) -> bytes | None:
+        """An XMP packet, however it is kept here."""
+        if self.keyword == _XMP_KEYWORD:
+            return self.text
+        if self._profile_name == b"xmp":
+            return self._profile()
+        if self._profile_name == b"app1" and (body := self._profile()).startswith(_APP1_XMP_HEADER):
+            return body.removeprefix(_APP1_XMP_HEADER)
+        return None
+
+    @property
+    def _profile_name(self) -> bytes:
+        name = self.keyword.lower()
+        return name.removeprefix(_PROFILE) if name.startswith(_PROFILE) else b""
+
+    def _profile(self) -> bytes:
+        """The bytes that the digits stand for. Raises `CaptionRefused` where they are not all there."""
+        _, length, *digits = [*self.text.strip().split(b"\n"), b"", b""]
+        try:
+            profile = bytes.fromhex(b"".join(digits).decode("ascii"))
+        except ValueError:
+            profile = None
+        if profile is None or not length.strip().isdigit() or len(profile) < int(length.strip()[:12]):
+            raise CaptionRefused(ReasonCode.MAGICK_DAMAGED)
+        return profile
+
+
+def read_text(kind: bytes, body: bytes) -> PngText:
+    """The text of a chunk of this kind. Raises `CaptionRefused` on damage where a caption may be hidden in it."""
+    keyword, _, rest = body.partition(b"\0")
+    if kind == b"tEXt":
+        return PngText(keyword, rest)
+    packed = rest[1:]
+    compressed = True
+    if kind == b"iTXt":
+        compressed, packed = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
+    return PngText(keyword, _unpack(keyword, packed) if compressed else packed)
+
+
+def _unpack(keyword: bytes, packed: bytes) -> bytes:
+    name = keyword.lower()
+    is_used = name in _DESCRIPTIONS | _CREATION_TIMES | _CREATORS | {_TITLE, _COMMENT} or keyword == _XMP_KEYWORD
+    if not is_used and not name.startswith(_PROFILE):
+        return b""  # nobody asks for it
+    try:
+        unpacker = zlib.decompressobj()
+        text = unpacker.decompress(packed, _MAX_TEXT_BYTES)
+    except zlib.error as error:
+        raise CaptionRefused(ReasonCode.TEXT_DAMAGED) from error
+    if unpacker.unconsumed_tail:
+        raise CaptionRefused(ReasonCode.TEXT_TOO_LONG)
+    return text
+
+
+def remove_from_text(kind: bytes, body: bytes, digests: Collection[str]) -> bytes | None:
+    """A text chunk's data without copies of the captions of these digests: b"" where it was nothing else, None where it
+    has none, or one that can't be taken out. Raises `CaptionRefused` as `read_text` does."""
+    text = read_text(kind, body)
+    if text.keyword.lower() in _DESCRIPTIONS | {_COMMENT}:
+        return b"" if digest(decode_text(text.text)) in digests else None
+    profile = text.iptc
+    if profile is None:
+        return None
+    remove = iptc.remove_from_resources if profile.startswith(b"8BIM") else iptc.remove_from_iim
+    remaining = remove(profile, digests)
+    if remaining is None or not remaining.strip(b"\0"):
+        return remaining and b""
+    name = text.text.strip().split(b"\n")[0]
+    digits = remaining.hex().encode()
+    lines = [digits[at : at + _DIGITS_A_LINE] for at in range(0, len(digits), _DIGITS_A_LINE)]
+    return _pack(kind, body, b"\n".join([b"", name, b"%8d" % len(remaining), *lines, b""]))
+
+
+def _pack(kind: bytes, body: bytes, text: bytes) -> bytes:
+    """The data of a chunk like this one, with another text."""
+    keyword, _, rest = body.partition(b"\0")
+    if kind == b"tEXt":
+        return keyword + b"\0" + text
+    if kind == b"zTXt":
+        return keyword + b"\0\0" + zlib.compress(text, 9)
+    language, translated = rest[2:].split(b"\0", 2)[:2]
+    packed = zlib.compress(text, 9) if rest[:1] == b"\1" else text
+    return b"\0".join([keyword, rest[:2] + language, translated, packed])
+
+
+class PngPhoto(photo.EditablePhoto):
     """One PNG's bytes, split once. Raises `PngError` where they are not a PNG of sound structure."""
 
     places = (CaptionPlace.XMP, CaptionPlace.EXIF)
@@ -74,54 +240,57 @@ class PngPhoto:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self._chunks = chunks(data)
-        self._xmp = [c for c in self._chunks if c.kind == b"iTXt" and self._body(c).startswith(_XMP_HEADER)]
+        self._xmp = [c for c in self._chunks if c.kind == b"iTXt" and c.body(data).startswith(_XMP_HEADER)]
         self._exif = [c for c in self._chunks if c.kind == b"eXIf"]
 
-    def _body(self, chunk: Chunk) -> bytes:
-        return self.data[chunk.start + 8 : chunk.end - 4]
-
     def _block(self, chunk: Chunk) -> bytes:
-        return self._body(chunk).removeprefix(_EXIF_HEADER)
+        return chunk.body(self.data).removeprefix(photo.EXIF_HEADER)
+
+    @cached_property
+    def _blocks(self) -> list[bytes]:
+        return [self._block(chunk) for chunk in self._exif]
 
     @cached_property
     def _packets(self) -> list[bytes]:
         """Of XMP that stands as it should, in iTXt and uncompressed: the only ones that are ever edited."""
-        return [self._body(chunk)[len(_XMP_HEADER) :] for chunk in self._xmp]
+        return [chunk.body(self.data)[len(_XMP_HEADER) :] for chunk in self._xmp]
+
+    @property
+    def _text_chunks(self) -> list[Chunk]:
+        return [chunk for chunk in self._chunks if chunk.kind in TEXTS and chunk not in self._xmp]
 
     @cached_property
     def _texts(self) -> list[PngText]:
         """Raises `CaptionRefused` where one that is damaged may hold a caption."""
-        return [read_text(c.kind, self._body(c)) for c in self._chunks if c.kind in _TEXTS and c not in self._xmp]
+        return [read_text(chunk.kind, chunk.body(self.data)) for chunk in self._text_chunks]
 
     @cached_property
     def marks(self) -> list[Mark]:
         """Ours, also in a packet that another program has put into another form since."""
-        found = [packet for packet in map(_parsed, self._packets) if packet is not None]
+        packets = self._packets
         with suppress(CaptionRefused):
-            found += [packet for text in self._texts for packet in packets_of(text)]
-        records = (tiff_edit.undo_record(self._block(chunk)) for chunk in self._exif)
-        marks = [*map(xmp_packet.read_mark, found), *(record.mark for record in records if record is not None)]
+            packets = self._all_packets
+        parsed = filter(None, map(xmp_packet.parse_or_none, packets))
+        records = (tiff_edit.undo_record(block) for block in self._blocks)
+        marks = [*map(xmp_packet.read_mark, parsed), *(record.mark for record in records if record is not None)]
         return [mark for mark in marks if mark is not None]
 
     @cached_property
     def texts(self) -> list[FieldText]:
         """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
-        found: list[FieldText] = []
-        for packet in (*(PngText(XMP_KEYWORD, packet) for packet in self._packets), *self._texts):
-            found += [text for parsed in packets_of(packet) for text in xmp_packet.captions(parsed)]
-        for chunk in self._exif:
-            found += tiff.texts(self._block(chunk))
+        found = photo.captions_of_packets(self._all_packets)
+        found += [text for block in self._blocks for text in tiff.texts(block)]
         return found + [description for text in self._texts for description in text.descriptions]
 
     @property
     def own_place(self) -> CaptionPlace | None:
         """The place that our caption stands in; None where there is no mark of ours."""
-        if any(tiff_edit.undo_record(self._block(chunk)) for chunk in self._exif):
+        if any(map(tiff_edit.undo_record, self._blocks)):
             return CaptionPlace.EXIF
         return CaptionPlace.XMP if self.marks else None
 
     @property
-    def picture(self) -> str:
+    def picture_digest(self) -> str:
         """SHA-256 of the header and the image data."""
         digest, view = hashlib.sha256(), memoryview(self.data)
         for chunk in self._chunks:
@@ -137,27 +306,25 @@ class PngPhoto:
         if b"dSIG" in kinds:
             raise CaptionRefused(ReasonCode.SIGNED)
         change = self._exif_change(own) if place is CaptionPlace.EXIF else self._xmp_change(own)
-        return b"".join(self._pieces([change]))
+        return b"".join(photo.replace_bytes(self.data, [change]))
 
     @property
     def _all_packets(self) -> list[bytes]:
         return [*self._packets, *(packet for text in self._texts if (packet := text.packet) is not None)]
 
-    def _xmp_change(self, own: OwnCaption) -> _Change:
+    def _xmp_change(self, own: OwnCaption) -> photo.Change:
         if len(self._xmp) > 1:
             raise CaptionRefused(ReasonCode.XMP_SEVERAL)
         if any(text.packet is not None for text in self._texts):
             raise CaptionRefused(ReasonCode.XMP_FORM)
         if not self._xmp:
             at = self._chunks[0].end
-            return at, at, compose(b"iTXt", _XMP_HEADER + xmp_edit.compose_packet(own))
-        chunk, packet = self._xmp[0], self._packets[0]
+            return at, at, compose(b"iTXt", _XMP_HEADER + xmp_packet.compose_packet(own))
+        chunk = self._xmp[0]
         self._check_moves(chunk.start)
-        if not xmp_edit.can_describe(packet):
-            raise CaptionRefused(ReasonCode.XMP_DESCRIBES)
-        return chunk.start, chunk.end, compose(b"iTXt", _XMP_HEADER + xmp_edit.splice(packet, own))
+        return chunk.start, chunk.end, compose(b"iTXt", _XMP_HEADER + photo.add_to_packet(self._packets[0], own))
 
-    def _exif_change(self, own: OwnCaption) -> _Change:
+    def _exif_change(self, own: OwnCaption) -> photo.Change:
         if any(text.exif is not None for text in self._texts):
             raise CaptionRefused(ReasonCode.EXIF_FORM)
         if len(self._exif) > 1:
@@ -165,12 +332,14 @@ class PngPhoto:
         if not self._exif:
             at = self._chunks[0].end
             return at, at, compose(b"eXIf", tiff_edit.compose_block(own))
-        chunk, body = self._exif[0], self._body(self._exif[0])
+        chunk = self._exif[0]
         self._check_moves(chunk.start)
-        block = tiff_edit.append_caption(body.removeprefix(_EXIF_HEADER), own, limit=_MAX_BLOCK_BYTES)
-        if reads_beyond(body.removeprefix(_EXIF_HEADER), len(block)):
-            raise CaptionRefused(ReasonCode.MAKER_NOTE_BEYOND_EXIF)
-        return chunk.start, chunk.end, compose(b"eXIf", _header_of(body) + block)
+        block = photo.add_to_block(self._blocks[0], own, limit=_MAX_BLOCK_BYTES)
+        return chunk.start, chunk.end, compose(b"eXIf", self._header(chunk) + block)
+
+    def _header(self, chunk: Chunk) -> bytes:
+        """What some programs write before the block, as in a JPEG."""
+        return photo.EXIF_HEADER if chunk.body(self.data).startswith(photo.EXIF_HEADER) else b""
 
     def _check_moves(self, start: int) -> None:
         """What forbids that a chunk here becomes longer: something before it that points behind it."""
@@ -180,48 +349,25 @@ class PngPhoto:
         if any(tiff.pictures_outside(block) for block in blocks):
             raise CaptionRefused(ReasonCode.THUMBNAIL_OUTSIDE)
 
-    def bare(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
+    def without_caption(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
         """The file without our caption, and copies of it, in pieces. `vouched`: see `EditablePhoto`. Raises
         `CaptionRefused`."""
         digests = vouched | {mark.digest for mark in self.marks}
-        changes: list[_Change] = []
-        for chunk, packet in zip(self._xmp, self._packets, strict=False):
-            parsed = _parsed(packet)
-            if parsed is not None and xmp_edit.holds(parsed, digests):
-                left = xmp_edit.strip_caption(packet, digests).data
-                new = b"" if left is None else compose(b"iTXt", _XMP_HEADER + left)
-                changes.append((chunk.start, chunk.end, new))
-        for chunk in self._exif:
-            block = self._block(chunk)
-            if tiff_edit.holds(block, digests):
-                left = tiff_edit.strip_caption(block, digests).data
-                new = b"" if left is None else compose(b"eXIf", _header_of(self._body(chunk)) + left)
-                changes.append((chunk.start, chunk.end, new))
-        for chunk in self._chunks:
-            if chunk.kind in _TEXTS and chunk not in self._xmp:
-                with suppress(CaptionRefused):  # what is damaged is no copy that is known for one
-                    left = without_captions(chunk.kind, self._body(chunk), digests)
-                    if left is not None:
-                        changes.append((chunk.start, chunk.end, compose(chunk.kind, left) if left else b""))
-        return self._pieces(changes)
-
-    def _pieces(self, changes: Sequence[_Change]) -> Sequence[bytes | memoryview]:
-        """The file with bytes start..end replaced, for each change."""
-        parts: list[bytes | memoryview] = []
-        view, at = memoryview(self.data), 0
-        for start, end, new in sorted(changes):
-            parts += [view[at:start], new]
-            at = end
-        return [*parts, view[at:]]
-
-
-def _header_of(body: bytes) -> bytes:
-    """What some programs write before the block, as in a JPEG."""
-    return _EXIF_HEADER if body.startswith(_EXIF_HEADER) else b""
-
-
-def _parsed(packet: bytes) -> xmp_packet.Packet | None:
-    try:
-        return xmp_packet.parse(packet)
-    except xmp_packet.XmpError:
-        return None
+        parts = [
+            *(
+                (chunk, _XMP_HEADER, photo.remove_from_packet(packet, digests))
+                for chunk, packet in zip(self._xmp, self._packets, strict=True)
+            ),
+            *(
+                (chunk, self._header(chunk), photo.remove_from_block(self._block(chunk), digests))
+                for chunk in self._exif
+            ),
+        ]
+        bodies = [(chunk, None if part.data is None else header + part.data) for chunk, header, part in parts if part]
+        for chunk in self._text_chunks:
+            with suppress(CaptionRefused):  # what is damaged is no copy that is known for one
+                remaining = remove_from_text(chunk.kind, chunk.body(self.data), digests)
+                if remaining is not None:
+                    bodies.append((chunk, remaining or None))
+        changes = [(c.start, c.end, b"" if body is None else compose(c.kind, body)) for c, body in bodies]
+        return photo.replace_bytes(self.data, changes)

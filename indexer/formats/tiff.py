@@ -57,6 +57,22 @@ class TiffError(NotUnderstood):
 
 
 @dataclass(frozen=True, slots=True)
+class RawEntry:
+    """One entry of a directory, unchecked. `number` is its last four bytes: an offset where `size` is above 4."""
+
+    at: int
+    tag: int
+    kind: int
+    count: int
+    number: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the value; 0 where its type is unknown."""
+        return self.count * TYPE_BYTES.get(self.kind, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of a directory. `start`..`end` is where its value lies in the block, inline values included."""
 
@@ -82,12 +98,30 @@ class Directory:
     next_offset: int
 
 
-def byte_order(block: bytes) -> str:
-    """`<` or `>`, as `struct` has it. Raises `TiffError` on anything but a classic TIFF header."""
+def read_header(block: bytes) -> tuple[str, int]:
+    """The byte order, `<` or `>` as `struct` has it, and the offset of IFD0. Raises `TiffError` on anything but a
+    classic TIFF header."""
     orders = {b"II*\0": "<", b"MM\0*": ">"}
     if len(block) < _HEADER_BYTES or block[:4] not in orders:
         raise TiffError("the Exif block does not begin with a TIFF header")
-    return orders[block[:4]]
+    order = orders[block[:4]]
+    return order, struct.unpack_from(order + "I", block, 4)[0]
+
+
+def raw_entries(
+    block: bytes, order: str, offset: int, *, end: int | None = None, most: int = 0xFFFF, tail_bytes: int = 0
+) -> Iterator[RawEntry]:
+    """The entries of the directory at `offset`. Raises `TiffError` where they are more than `most`, or run past `end`
+    (the block's, unless given), be it with the bytes that stand behind them."""
+    end = len(block) if end is None else end
+    if offset + 2 > end:
+        raise TiffError(f"a directory at byte {offset} lies outside the Exif block")
+    (count,) = struct.unpack_from(order + "H", block, offset)
+    start, stop = offset + 2, offset + 2 + count * ENTRY_BYTES
+    if count > most or stop + tail_bytes > end:
+        raise TiffError(f"the directory at byte {offset} runs past the end of the Exif block")
+    entry = struct.Struct(order + "HHII")
+    return (RawEntry(at, *entry.unpack_from(block, at)) for at in range(start, stop, ENTRY_BYTES))
 
 
 def read_directory(block: bytes, order: str, offset: int, *, is_sub: bool = False) -> Directory:
@@ -95,26 +129,21 @@ def read_directory(block: bytes, order: str, offset: int, *, is_sub: bool = Fals
 
     A directory that is not in the main chain may end the block without its last four bytes (many cameras' do).
     """
-    if offset < _HEADER_BYTES or offset + 2 > len(block):
+    if offset < _HEADER_BYTES:
         raise TiffError(f"a directory at byte {offset} lies outside the Exif block")
-    (count,) = struct.unpack_from(order + "H", block, offset)
-    end = offset + 2 + count * ENTRY_BYTES
-    if end + (0 if is_sub else 4) > len(block):
-        raise TiffError(f"the directory at byte {offset} runs past the end of the Exif block")
-    entries = tuple(_entry(block, order, at) for at in range(offset + 2, end, ENTRY_BYTES))
-    next_offset = 0 if is_sub else struct.unpack_from(order + "I", block, end)[0]
-    return Directory(offset, entries, next_offset)
+    raw = raw_entries(block, order, offset, tail_bytes=0 if is_sub else 4)
+    entries = tuple(_locate(block, entry) for entry in raw)
+    return Directory(offset, entries, 0 if is_sub else next_directory(block, order, offset)[0])
 
 
-def _entry(block: bytes, order: str, at: int) -> Entry:
-    tag, kind, count = struct.unpack_from(order + "HHI", block, at)
-    if kind not in TYPE_BYTES:
-        raise TiffError(f"tag {tag:#06x} of the Exif block has the unknown type {kind}")
-    size = count * TYPE_BYTES[kind]
-    start = at + 8 if size <= 4 else struct.unpack_from(order + "I", block, at + 8)[0]
-    if start < _HEADER_BYTES or start + size > len(block):
-        raise TiffError(f"the value of tag {tag:#06x} lies outside the Exif block")
-    return Entry(tag, kind, count, block[at : at + ENTRY_BYTES], start, start + size)
+def _locate(block: bytes, entry: RawEntry) -> Entry:
+    if entry.kind not in TYPE_BYTES:
+        raise TiffError(f"tag {entry.tag:#06x} of the Exif block has the unknown type {entry.kind}")
+    start = entry.at + 8 if entry.size <= 4 else entry.number
+    if start < _HEADER_BYTES or start + entry.size > len(block):
+        raise TiffError(f"the value of tag {entry.tag:#06x} lies outside the Exif block")
+    raw = block[entry.at : entry.at + ENTRY_BYTES]
+    return Entry(entry.tag, entry.kind, entry.count, raw, start, start + entry.size)
 
 
 def integers(block: bytes, order: str, entry: Entry) -> tuple[int, ...]:
@@ -133,13 +162,19 @@ def numbers(block: bytes, order: str, entry: Entry) -> Iterator[int]:
     return (number for (number,) in found)
 
 
+def read_ifd0(block: bytes) -> tuple[str, Directory]:
+    """The byte order, and the first directory of the main chain. Raises `TiffError` as `read_directory` does."""
+    order, ifd0 = read_header(block)
+    return order, read_directory(block, order, ifd0)
+
+
 def walk(block: bytes) -> Iterator[Directory]:
     """Every directory: IFD0, those chained to it, and Exif, GPS, Interop and SubIFDs below them.
 
     Raises `TiffError` on a loop, an unknown type, or anything that lies outside the block.
     """
-    order = byte_order(block)
-    pending = [(struct.unpack_from(order + "I", block, 4)[0], False)]
+    order, ifd0 = read_header(block)
+    pending = [(ifd0, False)]
     seen: set[int] = set()
     entries = 0
     while pending:
@@ -159,9 +194,14 @@ def walk(block: bytes) -> Iterator[Directory]:
                 pending += [(pointer, True) for pointer in integers(block, order, entry)]
 
 
+def maker_notes(block: bytes) -> list[Entry]:
+    """Every MakerNote. Raises `TiffError` as `walk` does."""
+    return [entry for directory in walk(block) for entry in directory.entries if entry.tag == MAKER_NOTE]
+
+
 def check_block(block: bytes) -> None:
     """Raises `TiffError` where not every offset of the block is understood and inside it."""
-    order = byte_order(block)
+    order, _ = read_header(block)
     offsets = 0
     for number, directory in enumerate(walk(block)):
         entries = {entry.tag: entry for entry in directory.entries}
@@ -187,7 +227,7 @@ def _check_data(block: bytes, order: str, offsets: Entry, sizes: Entry | None) -
 def spans(block: bytes) -> Iterator[tuple[int, int]]:
     """Where every value that is not in its entry lies, and every piece of image data whose length is told. Raises
     `TiffError` as `walk` does."""
-    order = byte_order(block)
+    order, _ = read_header(block)
     for directory in walk(block):
         entries = {entry.tag: entry for entry in directory.entries}
         yield from ((entry.start, entry.end) for entry in directory.entries if not entry.inline)
@@ -205,26 +245,32 @@ def pictures_outside(block: bytes) -> list[tuple[int, int]]:
     """Where image data begins and ends, counted from the block, that its directories point at and that does not lie in
     it whole: thumbnails, strips and tiles. Programs look for it in the file, behind the block. As many as can be read
     of a damaged block."""
-    found: list[tuple[int, int]] = []
     try:
-        order = byte_order(block)
+        order, ifd0 = read_header(block)
     except TiffError:
-        return found
-    pending, seen = [struct.unpack_from(order + "I", block, 4)[0]], set[int]()
+        return []
+    found: list[tuple[int, int]] = []
+    for entries in readable_directories(block, order, ifd0):
+        for offsets_tag, sizes_tag in _DATA_TAGS.items():
+            if offsets_tag in entries and sizes_tag in entries:
+                found += _spans_outside(block, order, entries[offsets_tag], entries[sizes_tag])
+    return found
+
+
+def readable_directories(block: bytes, order: str, ifd0: int) -> Iterator[dict[int, Entry]]:
+    """The entries that can be read of every directory that `walk` would find, by their tags; never raises."""
+    pending, seen = [ifd0], set[int]()
     while pending and len(seen) < _MAX_DIRECTORIES:
         offset = pending.pop()
         if offset in seen:
             continue
         seen.add(offset)
         entries = {entry.tag: entry for entry in readable_entries(block, order, offset)}
-        for offsets_tag, sizes_tag in _DATA_TAGS.items():
-            if offsets_tag in entries and sizes_tag in entries:
-                found += _spans_outside(block, order, entries[offsets_tag], entries[sizes_tag])
+        yield entries
         for entry in entries.values():
             if entry.tag in _POINTERS and entry.kind in _NUMBERS:
                 pending += islice(numbers(block, order, entry), _MAX_DIRECTORIES)
-        pending += _next_directory(block, order, offset)
-    return found
+        pending += next_directory(block, order, offset)
 
 
 def _spans_outside(block: bytes, order: str, offsets: Entry, sizes: Entry) -> list[tuple[int, int]]:
@@ -234,7 +280,7 @@ def _spans_outside(block: bytes, order: str, offsets: Entry, sizes: Entry) -> li
     return [(start, start + size) for start, size in pairs if size and start + size > len(block)]
 
 
-def _next_directory(block: bytes, order: str, offset: int) -> tuple[int, ...]:
+def next_directory(block: bytes, order: str, offset: int) -> tuple[int, ...]:
     """Where the directory behind this one is, as its last four bytes say; none where they are not there."""
     if not _HEADER_BYTES <= offset <= len(block) - 2:
         return ()
@@ -276,8 +322,8 @@ def texts(block: bytes) -> list[FieldText]:
     make = ""
     names = {IMAGE_DESCRIPTION: "ImageDescription", XP_COMMENT: "XPComment", USER_COMMENT: "UserComment"}
     with suppress(TiffError):
-        order = byte_order(block)
-        pending = [struct.unpack_from(order + "I", block, 4)[0]]
+        order, ifd0 = read_header(block)
+        pending = [ifd0]
         for offset in pending:
             for entry in readable_entries(block, order, offset):
                 if entry.tag == MAKE and not make:
@@ -295,8 +341,7 @@ def values(block: bytes, tag: int) -> list[bytes]:
     Raises `TiffError` where that is more than can be looked through.
     """
     try:
-        order = byte_order(block)
-        (ifd0,) = struct.unpack_from(order + "I", block, 4)
+        order, ifd0 = read_header(block)
     except TiffError:
         return []
     found = [entry for entry in readable_entries(block, order, ifd0) if entry.tag == tag]
@@ -312,7 +357,5 @@ def readable_entries(block: bytes, order: str, offset: int) -> Iterator[Entry]:
         return
     (count,) = struct.unpack_from(order + "H", block, offset)
     for at in range(offset + 2, min(offset + 2 + count * ENTRY_BYTES, len(block) - ENTRY_BYTES + 1), ENTRY_BYTES):
-        try:
-            yield _entry(block, order, at)
-        except TiffError:
-            continue
+        with suppress(TiffError):
+            yield _locate(block, RawEntry(at, *struct.unpack_from(order + "HHII", block, at)))

@@ -7,43 +7,24 @@ a file of 100 MB: it is put together once, from views of the old one.
 
 from __future__ import annotations
 
-import json
 import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import piexif
 
 from indexer.errors import CaptionRefused
-from indexer.formats import iptc, xmp_edit, xmp_packet
-from indexer.formats.tiff import (
-    ENTRY_BYTES,
-    EXIF_IFD,
-    IMAGE_DESCRIPTION,
-    IPTC,
-    PHOTOSHOP,
-    TYPE_BYTES,
-    USER_COMMENT,
-    XMP,
-    XP_COMMENT,
-    Entry,
-    TiffError,
-    byte_order,
-    check_block,
-    entry_text,
-    integers,
-    read_directory,
-    spans,
-    texts,
-)
+from indexer.formats import iptc, tiff, xmp_packet
+from indexer.formats.tiff import Entry, TiffError
 from indexer.ownership.mark import Mark, OwnCaption, Stripped, digest
 from indexer.reasons import ReasonCode
 
 #: What one JPEG segment holds after its length and "Exif\0\0".
 MAX_BLOCK_BYTES = 65_527
 
-_OUR_TAGS = (IMAGE_DESCRIPTION, XP_COMMENT)
+_OUR_TAGS = (tiff.IMAGE_DESCRIPTION, tiff.XP_COMMENT)
 _ASCII, _BYTE = 2, 1
 _MAGIC = b"RECOLL01"
 # length of the mark, old length of the block, old offset of IFD0, crc32 of the old block, crc32 of the tail up to
@@ -72,40 +53,34 @@ def append_caption(
     Raises `TiffError` on a block that is not understood to the last offset, `CaptionRefused` where the result would
     be longer than `limit` bytes.
     """
-    check_block(block)
+    tiff.check_block(block)
     start, tail = _tail(block, _values(own.text, packet))
-    record = _record(own.mark, tail, block, _ifd0(block))
+    record = _record(own.mark, tail, block, tiff.read_header(block)[1])
     size = len(block) + len(tail) + len(record)
     if size > limit:
         raise CaptionRefused(ReasonCode.EXIF_FULL, size=size, limit=limit)
-    return b"".join([*_pointed(block, start), tail, record])
+    return b"".join([*_point_to_ifd0(block, start), tail, record])
 
 
 def compose_block(own: OwnCaption) -> bytes:
     """The smallest Exif block with this caption, for a file that has none; it undoes to nothing."""
     empty: bytes = piexif.dump({"0th": {}}).removeprefix(b"Exif\0\0")
     start, tail = _tail(empty, _values(own.text, None))
-    block = b"".join([*_pointed(empty, start), tail])
+    block = b"".join([*_point_to_ifd0(empty, start), tail])
     return block + _record(own.mark, block, b"", 0)
 
 
-def _ifd0(block: bytes) -> int:
-    offset: int = struct.unpack_from(byte_order(block) + "I", block, 4)[0]
-    return offset
-
-
-def _pointed(block: bytes, ifd0: int, end: int | None = None) -> tuple[bytes | memoryview, ...]:
+def _point_to_ifd0(block: bytes, ifd0: int, end: int | None = None) -> tuple[bytes | memoryview, ...]:
     """The pieces of the block up to `end`, with IFD0 at another offset."""
-    return block[:4], struct.pack(byte_order(block) + "I", ifd0), memoryview(block)[8:end]
+    return block[:4], struct.pack(tiff.read_header(block)[0] + "I", ifd0), memoryview(block)[8:end]
 
 
 def _tail(block: bytes, values: dict[int, tuple[int, bytes]]) -> tuple[int, bytes]:
     """Where IFD0 stands once more after the block, with our entries; and all that comes after the block."""
-    order = byte_order(block)
-    directory = read_directory(block, order, _ifd0(block))
+    order, directory = tiff.read_ifd0(block)
     start = len(block) + -len(block) % 4
     kept = [entry for entry in directory.entries if entry.tag not in values]
-    size = 2 + ENTRY_BYTES * (len(kept) + len(values)) + 4
+    size = 2 + tiff.ENTRY_BYTES * (len(kept) + len(values)) + 4
     added, strings = _place(values, order, start + size)
     again = _directory_bytes(_in_order(kept, added), order, directory.next_offset)
     return start, b"\0" * (start - len(block)) + again + strings
@@ -114,10 +89,10 @@ def _tail(block: bytes, values: dict[int, tuple[int, bytes]]) -> tuple[int, byte
 def _values(text: str, packet: bytes | None) -> dict[int, tuple[int, bytes]]:
     """Field type and bytes of each of our tags. XPComment is UTF-16LE whatever the block's byte order."""
     values = {
-        IMAGE_DESCRIPTION: (_ASCII, text.encode() + b"\0"),
-        XP_COMMENT: (_BYTE, text.encode("utf-16-le") + b"\0\0"),
+        tiff.IMAGE_DESCRIPTION: (_ASCII, text.encode() + b"\0"),
+        tiff.XP_COMMENT: (_BYTE, text.encode("utf-16-le") + b"\0\0"),
     }
-    return values if packet is None else values | {XMP: (_BYTE, packet)}
+    return values if packet is None else values | {tiff.XMP: (_BYTE, packet)}
 
 
 def _place(values: dict[int, tuple[int, bytes]], order: str, offset: int) -> tuple[list[tuple[int, bytes]], bytes]:
@@ -147,7 +122,7 @@ def _directory_bytes(entries: Sequence[bytes], order: str, next_offset: int) -> 
 
 
 def _record(mark: Mark, tail: bytes, old: bytes, old_ifd0: int) -> bytes:
-    body = json.dumps(mark.fields(), separators=(",", ":")).encode()
+    body = mark.to_json()
     numbers = struct.pack("<IIIII", len(body), len(old), old_ifd0, zlib.crc32(old), zlib.crc32(tail + body))
     return body + numbers + struct.pack("<I8s", zlib.crc32(numbers), _MAGIC)
 
@@ -160,19 +135,11 @@ def undo_record(block: bytes) -> UndoRecord | None:
     size, old_length, old_ifd0, old_crc, tail_crc, own_crc, _ = _FOOTER.unpack_from(block, end)
     if zlib.crc32(block[end : end + 20]) != own_crc or size > _MAX_MARK_BYTES or old_length + size > end:
         return None
-    try:
-        fields = json.loads(block[end - size : end])
-    except ValueError:
-        return None
-    mark = Mark.from_fields(fields) if _all_text(fields) else None
+    mark = Mark.from_json(block[end - size : end])
     if mark is None:
         return None
     tail = memoryview(block)[old_length:end]
     return UndoRecord(mark, old_length, old_ifd0, old_crc, zlib.crc32(tail) == tail_crc)
-
-
-def _all_text(fields: object) -> bool:
-    return isinstance(fields, dict) and all(isinstance(value, str) for value in fields.values())
 
 
 def original_pieces(block: bytes) -> tuple[bytes | memoryview, ...]:
@@ -181,7 +148,7 @@ def original_pieces(block: bytes) -> tuple[bytes | memoryview, ...]:
     record = undo_record(block)
     if record is None or not record.intact or record.old_length < 8 or block[:2] not in (b"II", b"MM"):
         return (block,)
-    return _pointed(block, record.old_ifd0, record.old_length)
+    return _point_to_ifd0(block, record.old_ifd0, record.old_length)
 
 
 def strip_caption(block: bytes, digests: frozenset[str]) -> Stripped:
@@ -196,18 +163,18 @@ def strip_caption(block: bytes, digests: frozenset[str]) -> Stripped:
         if record.old_length == 0 and _holds_only(block, frozenset((record.mark.digest,))):
             return Stripped(None, exact=True)
         pieces = original_pieces(block)
-        if record.old_length and _crc32(pieces) == record.old_crc:
+        if record.old_length and reduce(lambda crc, piece: zlib.crc32(piece, crc), pieces, 0) == record.old_crc:
             original = b"".join(pieces)
-            check_block(original)
+            tiff.check_block(original)
             return Stripped(original, exact=True)
     if not _has_remains(block) and _holds_only(block, digests):  # another program has written the block anew
         return Stripped(None, exact=False)
-    return Stripped(_without_entries(block, digests, forget=record is not None), exact=False)
+    return Stripped(_remove_entries(block, digests, erase_record=record is not None), exact=False)
 
 
 def holds(block: bytes, digests: frozenset[str]) -> bool:
     """Whether our record is there, or a text of one of these digests in any field of captions."""
-    return undo_record(block) is not None or any(digest(text.text) in digests for text in texts(block))
+    return undo_record(block) is not None or any(digest(text.text) in digests for text in tiff.texts(block))
 
 
 def _has_remains(block: bytes) -> bool:
@@ -217,102 +184,92 @@ def _has_remains(block: bytes) -> bool:
 
 def _holds_only(block: bytes, digests: frozenset[str]) -> bool:
     """Whether IFD0 has nothing but texts of these digests, and no directory comes after it."""
-    order = byte_order(block)
-    directory = read_directory(block, order, _ifd0(block))
-    return not directory.next_offset and all(_is_ours(block, order, entry, digests) for entry in directory.entries)
+    order, directory = tiff.read_ifd0(block)
+    return not directory.next_offset and all(_is_own(block, order, entry, digests) for entry in directory.entries)
 
 
-def _crc32(pieces: Sequence[bytes | memoryview]) -> int:
-    crc = 0
-    for piece in pieces:
-        crc = zlib.crc32(piece, crc)
-    return crc
-
-
-def _without_entries(block: bytes, digests: frozenset[str], *, forget: bool) -> bytes:
+def _remove_entries(block: bytes, digests: frozenset[str], *, erase_record: bool) -> bytes:
     """Closes the gap inside IFD0, where it stands: no other byte moves, so that every offset stays true."""
-    check_block(block)
-    order, ifd0 = byte_order(block), _ifd0(block)
-    directory = read_directory(block, order, ifd0)
-    entries = [entry for entry in directory.entries if not _is_ours(block, order, entry, digests)]
+    tiff.check_block(block)
+    order, directory = tiff.read_ifd0(block)
+    entries = [entry for entry in directory.entries if not _is_own(block, order, entry, digests)]
     shortened: list[Entry] = []
-    changes: list[tuple[int, bytes]] = [(len(block) - len(_MAGIC), b"\0" * len(_MAGIC))] if forget else []
+    changes: list[tuple[int, bytes]] = [(len(block) - len(_MAGIC), b"\0" * len(_MAGIC))] if erase_record else []
     kept = []
     for entry in entries:
-        left = _value_without(block, entry, digests)
-        if left is None:
+        remaining = _remove_from_value(block, entry, digests)
+        if remaining is None:
             kept.append(entry.raw)
             continue
         shortened.append(entry)
-        if left:
-            kept.append(entry.raw[:4] + struct.pack(order + "I", len(left) // TYPE_BYTES[entry.kind]) + entry.raw[8:])
-            changes.append((entry.start, left.ljust(entry.end - entry.start, b"\0")))
-    _check_alone(block, shortened)
+        if remaining:
+            count = struct.pack(order + "I", len(remaining) // tiff.TYPE_BYTES[entry.kind])
+            kept.append(entry.raw[:4] + count + entry.raw[8:])
+            changes.append((entry.start, remaining.ljust(entry.end - entry.start, b"\0")))
+    _check_no_overlap(block, shortened)
     if not kept:
         raise TiffError("another program has rewritten the Exif block, and our entries are all that IFD0 holds")
-    gap = ENTRY_BYTES * (len(directory.entries) - len(kept))
-    changes.append((ifd0, _directory_bytes(kept, order, directory.next_offset) + b"\0" * gap))
-    changes += _without_comment(block, order, directory.entries, digests)
-    return _overwritten(block, changes)
+    gap = tiff.ENTRY_BYTES * (len(directory.entries) - len(kept))
+    changes.append((directory.offset, _directory_bytes(kept, order, directory.next_offset) + b"\0" * gap))
+    changes += _remove_comment(block, order, directory.entries, digests)
+    return _overwrite(block, changes)
 
 
-def _without_comment(
+def _remove_comment(
     block: bytes, order: str, ifd0: Sequence[Entry], digests: frozenset[str]
 ) -> list[tuple[int, bytes]]:
     """The Exif IFD without a UserComment into which another program has copied our caption."""
-    pointers = [integers(block, order, entry) for entry in ifd0 if entry.tag == EXIF_IFD]
+    pointers = [tiff.integers(block, order, entry) for entry in ifd0 if entry.tag == tiff.EXIF_IFD]
     if len(pointers) != 1 or len(pointers[0]) != 1:
         return []
-    directory = read_directory(block, order, pointers[0][0], is_sub=True)
+    directory = tiff.read_directory(block, order, pointers[0][0], is_sub=True)
     kept = [
         entry.raw
         for entry in directory.entries
-        if entry.tag != USER_COMMENT or digest(entry_text(block, order, entry)) not in digests
+        if entry.tag != tiff.USER_COMMENT or digest(tiff.entry_text(block, order, entry)) not in digests
     ]
-    gap = ENTRY_BYTES * (len(directory.entries) - len(kept))
+    gap = tiff.ENTRY_BYTES * (len(directory.entries) - len(kept))
     if not kept or not gap:
         return []
-    end = directory.offset + 2 + ENTRY_BYTES * len(directory.entries)
+    end = directory.offset + 2 + tiff.ENTRY_BYTES * len(directory.entries)
     following = block[end : end + 4]  # which may be missing at the end of a block
     return [(directory.offset, struct.pack(order + "H", len(kept)) + b"".join(kept) + following + b"\0" * gap)]
 
 
-def _check_alone(block: bytes, shortened: Sequence[Entry]) -> None:
+def _check_no_overlap(block: bytes, shortened: Sequence[Entry]) -> None:
     """Raises `TiffError` where other values, or parts of a picture, lie in the bytes of these."""
     if not shortened:
         return
-    others = [span for span in spans(block) if span not in {(entry.start, entry.end) for entry in shortened}]
+    others = [span for span in tiff.spans(block) if span not in {(entry.start, entry.end) for entry in shortened}]
     if any(start < entry.end and entry.start < end for entry in shortened for start, end in others):
         raise TiffError("parts of the Exif block lie on top of each other")
 
 
-def _value_without(block: bytes, entry: Entry, digests: frozenset[str]) -> bytes | None:
+def _remove_from_value(block: bytes, entry: Entry, digests: frozenset[str]) -> bytes | None:
     """A TIFF file's XMP packet without our part, or its IPTC without our caption; b"" where nothing is left of it, None
     where it is to stay."""
-    if entry.tag not in (XMP, IPTC, PHOTOSHOP) or TYPE_BYTES[entry.kind] not in (1, 4):
+    if entry.tag not in (tiff.XMP, tiff.IPTC, tiff.PHOTOSHOP) or tiff.TYPE_BYTES[entry.kind] not in (1, 4):
         return None
     value = block[entry.start : entry.end]
-    if entry.tag == XMP:
-        return _packet_without(value, digests) if TYPE_BYTES[entry.kind] == 1 else None
-    left = (iptc.iim_without if entry.tag == IPTC else iptc.resources_without)(value, digests)
-    if left is None or not left.strip(b"\0"):
-        return left and b""
-    left += b"\0" * (-len(left) % TYPE_BYTES[entry.kind])
-    return left if len(left) > 4 else None
+    if entry.tag == tiff.XMP:
+        return _remove_from_packet(value, digests) if tiff.TYPE_BYTES[entry.kind] == 1 else None
+    remaining = (iptc.remove_from_iim if entry.tag == tiff.IPTC else iptc.remove_from_resources)(value, digests)
+    if remaining is None or not remaining.strip(b"\0"):
+        return remaining and b""
+    remaining += b"\0" * (-len(remaining) % tiff.TYPE_BYTES[entry.kind])
+    return remaining if len(remaining) > 4 else None
 
 
-def _packet_without(packet: bytes, digests: frozenset[str]) -> bytes | None:
+def _remove_from_packet(packet: bytes, digests: frozenset[str]) -> bytes | None:
     """b"" where nothing is left of it, None where it is to stay."""
-    try:
-        if not xmp_edit.holds(xmp_packet.parse(packet), digests):
-            return None
-    except xmp_packet.XmpError:
+    parsed = xmp_packet.parse_or_none(packet)
+    if parsed is None or not xmp_packet.holds(parsed, digests):
         return None
-    left = xmp_edit.strip_caption(packet, digests).data or b""
-    return left if len(left) > 4 else b""
+    remaining = xmp_packet.strip_caption(packet, digests).data or b""
+    return remaining if len(remaining) > 4 else b""
 
 
-def _overwritten(block: bytes, changes: Sequence[tuple[int, bytes]]) -> bytes:
+def _overwrite(block: bytes, changes: Sequence[tuple[int, bytes]]) -> bytes:
     """`block` with bytes at these offsets replaced by as many others."""
     view, pieces, at = memoryview(block), list[bytes | memoryview](), 0
     for start, new in sorted(changes):
@@ -323,5 +280,5 @@ def _overwritten(block: bytes, changes: Sequence[tuple[int, bytes]]) -> bytes:
     return b"".join([*pieces, view[at:]])
 
 
-def _is_ours(block: bytes, order: str, entry: Entry, digests: frozenset[str]) -> bool:
-    return entry.tag in _OUR_TAGS and digest(entry_text(block, order, entry)) in digests
+def _is_own(block: bytes, order: str, entry: Entry, digests: frozenset[str]) -> bool:
+    return entry.tag in _OUR_TAGS and digest(tiff.entry_text(block, order, entry)) in digests

@@ -7,12 +7,12 @@ import re
 from functools import cached_property
 
 from indexer.errors import CaptionRefused
-from indexer.formats import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.formats import iptc, tiff, tiff_edit, xmp_packet
 from indexer.formats.maker_note import reads_beyond
-from indexer.formats.tiff import Directory, TiffError
-from indexer.formats.tiff_pixels import check_pixels
+from indexer.formats.photo import EditablePhoto, captions_of_packets, iptc_captions
+from indexer.formats.tiff import Directory, Entry, TiffError, numbers
 from indexer.model import CaptionPlace
-from indexer.ownership.mark import FieldText, Mark, OwnCaption
+from indexer.ownership.mark import FieldText, OwnCaption
 from indexer.reasons import ReasonCode
 
 #: How a classic TIFF begins (TIFF 6.0, section 2); BigTIFF's version is 43.
@@ -21,7 +21,11 @@ TIFF_MAGIC = re.compile(rb"II\*\0|MM\0\*")
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
 _MAX_BYTES = 0xFFFFFFFF  # what an offset can reach
-_COMPRESSION, _PHOTOMETRIC, _C2PA = 0x0103, 0x0106, 0xCD41
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 0x0100, 0x0101, 0x0102, 0x0103, 0x0106
+_STRIPS, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANAR = 0x0111, 0x0115, 0x0116, 0x0117, 0x011C
+_TILE_WIDTH, _TILES, _TILE_BYTES, _C2PA = 0x0142, 0x0144, 0x0145, 0xCD41
+_YCBCR = 6  # may have fewer samples of colour than of light
+_SEPARATE = 2
 # DNGVersion (DNG 1.7.1), CFARepeatPatternDim and CFAPattern (TIFF/EP, ISO 12234-2), Leaf's own directory.
 _RAW_TAGS = frozenset({0xC612, 0x828D, 0x828E, 0x8606})
 _RAW_PHOTOMETRIC = frozenset({32803, 34892})  # CFA (TIFF/EP), LinearRaw (DNG)
@@ -39,24 +43,20 @@ _TRAILER = re.compile(
 _NETWORK_LAYOUT = b"GDAL_STRUCTURAL_METADATA_SIZE="
 
 
-class TiffPhoto:
+class TiffPhoto(EditablePhoto):
     """One TIFF's bytes. Raises `TiffError` where they do not begin as a TIFF does."""
 
     places = (CaptionPlace.EXIF,)
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self._order = tiff.byte_order(data)
+        self._order, _ = tiff.read_header(data)
 
     # -- what it says
 
-    @cached_property
-    def marks(self) -> list[Mark]:
-        """Ours: of the undo record at the end, and of the XMP packet."""
-        record = tiff_edit.undo_record(self.data)
-        marks = [record.mark if record else None]
-        marks += [xmp_packet.read_mark(parsed) for packet in self._packets if (parsed := _parsed(packet))]
-        return [mark for mark in marks if mark is not None]
+    @property
+    def _blocks(self) -> list[bytes]:
+        return [self.data]
 
     @cached_property
     def texts(self) -> list[FieldText]:
@@ -64,16 +64,10 @@ class TiffPhoto:
 
         Raises `CaptionRefused` where one may be hidden.
         """
-        found = tiff.texts(self.data)
-        for packet in self._packets:
-            parsed = _parsed(packet)
-            if parsed is not None:
-                found += xmp_packet.captions(parsed)
-            elif xmp_packet.may_describe(packet):
-                raise CaptionRefused(ReasonCode.XMP_NOT_PARSED)
+        found = tiff.texts(self.data) + captions_of_packets(self._packets)
         captions = [text for block in self._values(tiff.IPTC) for text in iptc.captions_of_iim(block)]
         captions += [text for block in self._values(tiff.PHOTOSHOP) for text in iptc.captions_of_resources(block)]
-        return found + [FieldText("IPTC Caption-Abstract", text) for text in captions]
+        return found + iptc_captions(captions)
 
     @cached_property
     def _packets(self) -> list[bytes]:
@@ -91,7 +85,7 @@ class TiffPhoto:
         return CaptionPlace.EXIF if self.marks else None
 
     @property
-    def picture(self) -> str:
+    def picture_digest(self) -> str:
         """SHA-256 of the file without our caption: a TIFF's directories say how its pixels are to be shown."""
         digest = hashlib.sha256()
         for piece in tiff_edit.original_pieces(self.data):
@@ -111,7 +105,7 @@ class TiffPhoto:
             raise CaptionRefused(ReasonCode.TIFF_PLACE)
         try:
             self._check()
-            packet = None if self._packets else xmp_edit.compose_packet(own)
+            packet = None if self._packets else xmp_packet.compose_packet(own)
             new = tiff_edit.append_caption(self.data, own, limit=_MAX_BYTES, packet=packet)
         except TiffError as error:
             raise error.of_file() from error
@@ -133,7 +127,7 @@ class TiffPhoto:
         tags: set[int] = set()
         compressions: set[int] = set()
         for directory in tiff.walk(self.data):
-            check_pixels(self.data, self._order, directory)
+            _check_pixels(self.data, self._order, directory)
             tags |= {entry.tag for entry in directory.entries}
             compressions |= self._numbers(directory, _COMPRESSION)
             if self._numbers(directory, _PHOTOMETRIC) & _RAW_PHOTOMETRIC:
@@ -154,7 +148,7 @@ class TiffPhoto:
 
     # -- undoing
 
-    def bare(self, vouched: frozenset[str] = frozenset()) -> tuple[bytes]:
+    def without_caption(self, vouched: frozenset[str] = frozenset()) -> tuple[bytes]:
         """The file without our caption, in one piece. `vouched`: see `EditablePhoto`. Raises `CaptionRefused` where
         another program has changed our parts in a way that is not understood."""
         digests = vouched | {mark.digest for mark in self.marks}
@@ -167,8 +161,39 @@ class TiffPhoto:
         return (stripped.data,)
 
 
-def _parsed(packet: bytes) -> xmp_packet.Packet | None:
-    try:
-        return xmp_packet.parse(packet)
-    except xmp_packet.XmpError:
-        return None
+def _check_pixels(block: bytes, order: str, directory: Directory) -> None:
+    """Raises `TiffError` where a reader would find image data behind the end of the block, were there any: libtiff
+    guesses the length of a strip by the size of the file where none is told; for pictures that are not compressed many
+    readers go by height and width alone."""
+    entries = {entry.tag: entry for entry in directory.entries}
+    for offsets, sizes in ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES)):
+        if offsets in entries and not _have_lengths(block, order, entries[offsets], entries.get(sizes)):
+            raise TiffError("the Exif block does not say how long its image data is")
+    if _STRIPS in entries and _TILE_WIDTH not in entries:  # some keep tiles where strips belong
+        _check_strips(block, order, entries)
+
+
+def _have_lengths(block: bytes, order: str, offsets: Entry, sizes: Entry | None) -> bool:
+    """Whether every piece has a length; pieces that a sparse file leaves out have neither place nor length."""
+    if sizes is None or sizes.count < offsets.count:
+        return False
+    pairs = zip(numbers(block, order, offsets), numbers(block, order, sizes), strict=False)
+    return all(size or not offset for offset, size in pairs)
+
+
+def _check_strips(block: bytes, order: str, entries: dict[int, Entry]) -> None:
+    def value(tag: int, default: int) -> int:
+        entry = entries.get(tag)
+        return next(numbers(block, order, entry), default) if entry and entry.kind in (3, 4) else default
+
+    width, height = value(_WIDTH, 0), value(_HEIGHT, 0)
+    if value(_COMPRESSION, 1) != 1 or value(_PHOTOMETRIC, 0) == _YCBCR or not width or not height:
+        return
+    samples = 1 if value(_PLANAR, 1) == _SEPARATE else value(_SAMPLES, 1)
+    row_bytes = (width * value(_BITS, 1) * samples + 7) // 8
+    rows = min(value(_ROWS, height), height) or height
+    strips = -(-height // rows)
+    for number, offset in enumerate(numbers(block, order, entries[_STRIPS])):
+        its_rows = min(rows, height - number % strips * rows)
+        if offset and offset + its_rows * row_bytes > len(block):
+            raise TiffError("the image data of the Exif block is cut short")

@@ -4,68 +4,78 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from indexer.errors import CaptionRefused, NotUnderstood
-from indexer.formats import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.formats import iptc, photo, tiff, tiff_edit, xmp_packet
 from indexer.model import CaptionPlace
-from indexer.ownership.mark import FieldText, Mark, OwnCaption, digest
+from indexer.ownership.mark import FieldText, OwnCaption
 from indexer.reasons import ReasonCode
 
 _EXIF_FLAG, _XMP_FLAG, _ALPHA_FLAG = 0x08, 0x04, 0x10
-_EXIF_HEADER = b"Exif\0\0"  # not called for in WebP, but written by some programs
 _MAX_BLOCK_BYTES = 1 << 24
 _KIND = re.compile(rb"[\x20-\x7e]{4}|XMP\0")
 _MISSPELT_XMP = b"XMP\0"  # by some programs; exiftool and others read it all the same
+XMP_KINDS = (b"XMP ", _MISSPELT_XMP)
 _PHOTOSHOP = b"PSAI"
-_BESIDES_PICTURE = frozenset({b"VP8X", b"EXIF", b"XMP ", _MISSPELT_XMP})
+_BESIDES_PICTURE = frozenset({b"VP8X", b"EXIF", *XMP_KINDS})
+
+_Chunk = tuple[bytes, bytes]  # its kind in four letters, and the payload without its padding byte
 
 
 class WebpError(NotUnderstood):
     """The bytes are not a WebP whose structure is fully understood."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A RIFF chunk: four letters and the payload without its padding byte."""
-
-    kind: bytes
-    body: bytes
+def is_webp(data: bytes) -> bool:
+    """Whether the first bytes are those of a WebP."""
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
-def chunks(data: bytes) -> tuple[list[Chunk], bytes]:
+def readable_chunks(data: bytes, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and end of the payload of each chunk up to `end` (of the data, unless given), or to the first that is
+    cut off; the padding byte is left out (RFC 9649, 2.3)."""
+    end, at = len(data) if end is None else end, 12
+    while at + 8 <= end:
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if at + 8 + size > end:
+            return
+        yield data[at : at + 4], at + 8, at + 8 + size
+        at += 8 + size + size % 2
+
+
+def chunks(data: bytes) -> tuple[list[_Chunk], bytes]:
     """All chunks of the file, those of unknown kinds too (RFC 9649, 2.7.1.4: to be kept, in their order), and what
     stands behind the end. Raises `WebpError` on gaps, odd padding, or a wrong size."""
     end_of_file = int.from_bytes(data[4:8], "little") + 8
-    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or end_of_file > len(data):
+    if not is_webp(data) or end_of_file > len(data):
         raise WebpError("the WebP's size is not what its header says")
-    found, at = [], 12
-    while at < end_of_file:
-        size = int.from_bytes(data[at + 4 : at + 8], "little")
-        end = at + 8 + size
-        if end + size % 2 > end_of_file or not _KIND.fullmatch(data[at : at + 4]):
-            raise WebpError(f"the WebP's chunk at byte {at} is cut off, or none")
-        if size % 2 and data[end : end + 1] != b"\0":
+    at, found = 12, list[_Chunk]()
+    for kind, start, end in readable_chunks(data, end_of_file):
+        padded = end + (end - start) % 2
+        if padded > end_of_file or not _KIND.fullmatch(kind):
+            break
+        if data[end:padded].strip(b"\0"):
             raise WebpError(f"the WebP's chunk at byte {at} is padded with something else than a zero")
-        found.append(Chunk(data[at : at + 4], data[at + 8 : end]))
-        at = end + size % 2
+        found.append((kind, data[start:end]))
+        at = padded
+    if at < end_of_file:
+        raise WebpError(f"the WebP's chunk at byte {at} is cut off, or none")
     if not found:
         raise WebpError("the WebP has no chunks")
     return found, data[end_of_file:]
 
 
-def assembled(found: Sequence[Chunk], behind: bytes = b"") -> list[bytes]:
+def assemble(found: Iterable[_Chunk], behind: bytes = b"") -> list[bytes]:
     """The file of these chunks and what stands behind them, in pieces."""
     parts = [b"WEBP"]
-    for chunk in found:
-        parts += [chunk.kind, len(chunk.body).to_bytes(4, "little"), chunk.body, b"\0" * (len(chunk.body) % 2)]
-    size = sum(map(len, parts))
-    return [b"RIFF", size.to_bytes(4, "little"), *parts, behind]
+    for kind, body in found:
+        parts += [kind, len(body).to_bytes(4, "little"), body, b"\0" * (len(body) % 2)]
+    return [b"RIFF", sum(map(len, parts)).to_bytes(4, "little"), *parts, behind]
 
 
-class WebpPhoto:
+class WebpPhoto(photo.EditablePhoto):
     """One WebP's bytes, split once. Raises `WebpError` where they are not a WebP of sound structure."""
 
     places = (CaptionPlace.EXIF, CaptionPlace.XMP)
@@ -73,68 +83,55 @@ class WebpPhoto:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self._chunks, self._behind = chunks(data)
-        for kinds in ((b"EXIF",), (b"XMP ", _MISSPELT_XMP), (b"VP8X",)):
-            if sum(chunk.kind in kinds for chunk in self._chunks) > 1:
+        for kinds in ((b"EXIF",), XMP_KINDS, (b"VP8X",)):
+            if sum(kind in kinds for kind, _ in self._chunks) > 1:
                 raise WebpError(f"the WebP has several {kinds[0].decode().strip()} chunks")
-        if self._chunks[0].kind not in (b"VP8X", b"VP8 ", b"VP8L"):
+        if self._chunks[0][0] not in (b"VP8X", b"VP8 ", b"VP8L"):
             raise WebpError("the WebP begins with no chunk that it may begin with")
 
     def _body(self, kind: bytes) -> bytes | None:
-        return next((chunk.body for chunk in self._chunks if chunk.kind == kind), None)
+        return next((body for other, body in self._chunks if other == kind), None)
 
-    @property
-    def _block(self) -> bytes | None:
+    @cached_property
+    def _blocks(self) -> list[bytes]:
         body = self._body(b"EXIF")
-        return None if body is None else body.removeprefix(_EXIF_HEADER)
+        return [] if body is None else [body.removeprefix(photo.EXIF_HEADER)]
 
     @cached_property
-    def _packet(self) -> xmp_packet.Packet | None:
+    def _packets(self) -> list[bytes]:
         body = self._body(b"XMP ") or self._body(_MISSPELT_XMP)
-        try:
-            return None if body is None else xmp_packet.parse(body)
-        except xmp_packet.XmpError as error:
-            if xmp_packet.may_describe(body or b""):
-                raise CaptionRefused(ReasonCode.XMP_MAY_DESCRIBE, reason=error.reason) from error
-            return None
-
-    @cached_property
-    def marks(self) -> list[Mark]:
-        """Ours: of the EXIF chunk's undo record and of the XMP packet."""
-        record = tiff_edit.undo_record(self._block or b"")
-        try:
-            mark = xmp_packet.read_mark(self._packet) if self._packet else None
-        except CaptionRefused:
-            mark = None
-        return [found for found in (record.mark if record else None, mark) if found is not None]
+        return [] if body is None else [body]
 
     @cached_property
     def texts(self) -> list[FieldText]:
         """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
-        found = tiff.texts(self._block or b"") + (xmp_packet.captions(self._packet) if self._packet else [])
-        captions = iptc.captions_of_resources(self._body(_PHOTOSHOP) or b"")
-        return found + [FieldText("IPTC Caption-Abstract", text) for text in captions]
+        self._check_packet()
+        found = [text for block in self._blocks for text in tiff.texts(block)] + photo.captions_of_packets(
+            self._packets
+        )
+        return found + photo.iptc_captions(iptc.captions_of_resources(self._body(_PHOTOSHOP) or b""))
+
+    def _check_packet(self) -> None:
+        """Raises `CaptionRefused` where the XMP can't be parsed, and may hold a caption."""
+        for packet in self._packets:
+            try:
+                xmp_packet.parse(packet)
+            except xmp_packet.XmpError as error:
+                if xmp_packet.may_describe(packet):
+                    raise CaptionRefused(ReasonCode.XMP_MAY_DESCRIBE, reason=error.reason) from error
 
     @property
-    def own_place(self) -> CaptionPlace | None:
-        """The place that our caption stands in; None where there is no mark of ours."""
-        digests = {mark.digest for mark in self.marks}
-        if any(digest(text.text) in digests for text in tiff.texts(self._block or b"")):
-            return CaptionPlace.EXIF
-        return CaptionPlace.XMP if digests else None
-
-    @property
-    def picture(self) -> str:
+    def picture_digest(self) -> str:
         """SHA-256 of the image chunks."""
-        return _digest(chunk.body for chunk in self._chunks if chunk.kind not in _BESIDES_PICTURE)
+        return _digest(body for kind, body in self._chunks if kind not in _BESIDES_PICTURE)
 
     def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
         """The file with the caption at `place`. Raises `CaptionRefused`."""
-        body = self._body(b"XMP ")
         if self._body(b"C2PA") is not None:
             raise CaptionRefused(ReasonCode.C2PA)
-        if any(b"dcterms:provenance" in (self._body(kind) or b"") for kind in (b"XMP ", _MISSPELT_XMP)):
+        if any(b"dcterms:provenance" in (self._body(kind) or b"") for kind in XMP_KINDS):
             raise CaptionRefused(ReasonCode.C2PA_BOUND)
-        if tiff.pictures_outside(self._block or b""):
+        if any(map(tiff.pictures_outside, self._blocks)):
             raise CaptionRefused(ReasonCode.THUMBNAIL_OUTSIDE)
         bodies: dict[bytes, bytes | None] = {}
         if place is CaptionPlace.EXIF:
@@ -142,49 +139,44 @@ class WebpPhoto:
         try:
             if self._body(_MISSPELT_XMP) is not None:
                 raise CaptionRefused(ReasonCode.XMP_CHUNK_MISSPELT)
-            bodies[b"XMP "] = self._xmp(body, own, needs_text=place is CaptionPlace.XMP)
+            packet, needs_text = self._body(b"XMP "), place is CaptionPlace.XMP
+            bodies[b"XMP "] = photo.add_to_packet(packet, own, needs_text=needs_text)
         except CaptionRefused:
             if place is CaptionPlace.XMP:
                 raise
-        return b"".join(assembled(_with_flags(_with(self._chunks, bodies)), self._behind))
+        return b"".join(assemble(_update_flags(_replace_bodies(self._chunks, bodies)), self._behind))
+
+    @property
+    def _exif_header(self) -> bytes:
+        return photo.EXIF_HEADER if (self._body(b"EXIF") or b"").startswith(photo.EXIF_HEADER) else b""
 
     def _exif(self, own: OwnCaption) -> bytes:
-        body = self._body(b"EXIF")
-        if body is None:
+        if not self._blocks:
             return tiff_edit.compose_block(own)
-        header = _EXIF_HEADER if body.startswith(_EXIF_HEADER) else b""
-        return header + tiff_edit.append_caption(body.removeprefix(header), own, limit=_MAX_BLOCK_BYTES)
+        return self._exif_header + tiff_edit.append_caption(self._blocks[0], own, limit=_MAX_BLOCK_BYTES)
 
-    @staticmethod
-    def _xmp(body: bytes | None, own: OwnCaption, *, needs_text: bool) -> bytes:
-        if body is None:
-            return xmp_edit.compose_packet(own)
-        if needs_text and not xmp_edit.can_describe(body):
-            raise CaptionRefused(ReasonCode.XMP_DESCRIBES)
-        return xmp_edit.splice(body, own)
-
-    def bare(self, vouched: frozenset[str] = frozenset()) -> list[bytes]:
+    def without_caption(self, vouched: frozenset[str] = frozenset()) -> list[bytes]:
         """The file without our caption, in pieces. `vouched`: see `EditablePhoto`. Raises `CaptionRefused`."""
         digests = vouched | {mark.digest for mark in self.marks}
         bodies: dict[bytes, bytes | None] = {}
-        exif, body = self._body(b"EXIF"), self._body(b"XMP ")
-        if exif is not None and tiff_edit.holds(self._block or b"", digests):
-            header = _EXIF_HEADER if exif.startswith(_EXIF_HEADER) else b""
-            left = tiff_edit.strip_caption(exif.removeprefix(header), digests).data
-            bodies[b"EXIF"] = None if left is None else header + left
-        if body is not None and self._packet is not None and xmp_edit.holds(self._packet, digests):
-            bodies[b"XMP "] = xmp_edit.strip_caption(body, digests).data
-        resources = iptc.resources_without(self._body(_PHOTOSHOP) or b"", digests)
+        for block in self._blocks:
+            if (stripped := photo.remove_from_block(block, digests)) is not None:
+                bodies[b"EXIF"] = None if stripped.data is None else self._exif_header + stripped.data
+        if (body := self._body(b"XMP ")) is not None:
+            self._check_packet()
+            if (stripped := photo.remove_from_packet(body, digests)) is not None:
+                bodies[b"XMP "] = stripped.data
+        resources = iptc.remove_from_resources(self._body(_PHOTOSHOP) or b"", digests)
         if resources is not None:
             bodies[_PHOTOSHOP] = resources
-        return self._as_it_was(_with(self._chunks, bodies)) if bodies else [self.data]
+        return self._restore(_replace_bodies(self._chunks, bodies)) if bodies else [self.data]
 
-    def _as_it_was(self, left: list[Chunk]) -> list[bytes]:
+    def _restore(self, remaining: list[_Chunk]) -> list[bytes]:
         """A VP8X of our own making goes too; the mark's SHA-256 tells whose it was."""
-        simple = assembled([chunk for chunk in left if chunk.kind != b"VP8X"], self._behind)
+        simple = assemble((chunk for chunk in remaining if chunk[0] != b"VP8X"), self._behind)
         if _digest(simple) in {mark.before for mark in self.marks}:
             return simple
-        return assembled(_with_flags(left), self._behind)
+        return assemble(_update_flags(remaining), self._behind)
 
 
 def _digest(pieces: Iterable[bytes]) -> str:
@@ -194,40 +186,39 @@ def _digest(pieces: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _with(found: Sequence[Chunk], bodies: dict[bytes, bytes | None]) -> list[Chunk]:
+def _replace_bodies(found: Sequence[_Chunk], bodies: dict[bytes, bytes | None]) -> list[_Chunk]:
     """The chunks with these payloads in place of theirs; None removes one; new ones go to the end, EXIF before XMP."""
-    changed = [Chunk(chunk.kind, bodies.get(chunk.kind, chunk.body) or b"") for chunk in found]
-    changed = [chunk for chunk in changed if bodies.get(chunk.kind, b"") is not None]
-    present = {chunk.kind for chunk in changed}
-    new = [Chunk(kind, body) for kind, body in sorted(bodies.items()) if body is not None and kind not in present]
-    at = next((i for i, chunk in enumerate(changed) if new and new[0].kind < chunk.kind == b"XMP "), len(changed))
+    changed = [(kind, body) for kind, old in found if (body := bodies.get(kind, old)) is not None]
+    present = {kind for kind, _ in changed}
+    new = [(kind, body) for kind, body in sorted(bodies.items()) if body is not None and kind not in present]
+    at = next((i for i, (kind, _) in enumerate(changed) if new and new[0][0] < kind == b"XMP "), len(changed))
     return [*changed[:at], *new, *changed[at:]]
 
 
-def _with_flags(found: list[Chunk]) -> list[Chunk]:
+def _update_flags(found: list[_Chunk]) -> list[_Chunk]:
     """VP8X says which metadata there is; a simple file that gets some gets a VP8X (RFC 9649, 2.7)."""
-    kinds = {chunk.kind for chunk in found}
+    kinds = {kind for kind, _ in found}
     flags = (_EXIF_FLAG if b"EXIF" in kinds else 0) | (_XMP_FLAG if b"XMP " in kinds else 0)
-    first = found[0]
-    if first.kind != b"VP8X":
-        return [Chunk(b"VP8X", _extended(first, flags)), *found] if flags else found
-    old = first.body[0] if first.body else 0
+    first, body = found[0]
+    if first != b"VP8X":
+        return [(b"VP8X", _compose_vp8x(first, body, flags)), *found] if flags else found
+    old = body[0] if body else 0
     if _MISSPELT_XMP in kinds:
         flags |= old & _XMP_FLAG
-    return [Chunk(b"VP8X", bytes((old & ~(_EXIF_FLAG | _XMP_FLAG) | flags,)) + first.body[1:]), *found[1:]]
+    return [(b"VP8X", bytes((old & ~(_EXIF_FLAG | _XMP_FLAG) | flags,)) + body[1:]), *found[1:]]
 
 
-def _extended(image: Chunk, flags: int) -> bytes:
+def _compose_vp8x(kind: bytes, image: bytes, flags: int) -> bytes:
     """The payload of a VP8X for a simple image: flags, 24 bits reserved, width and height less one."""
-    if image.kind == b"VP8L":  # RFC 9649, 3.4: signature, 14 bits each, then one bit that tells of alpha
-        bits = int.from_bytes(image.body[1:5], "little")
+    if kind == b"VP8L":  # RFC 9649, 3.4: signature, 14 bits each, then one bit that tells of alpha
+        bits = int.from_bytes(image[1:5], "little")
         width, height, alpha = bits & 0x3FFF, bits >> 14 & 0x3FFF, bits >> 28 & 1
         flags |= _ALPHA_FLAG * alpha
     else:  # RFC 6386, 9.1: frame tag, start code, 14 bits each below 2 bits of scale
-        if image.body[3:6] != b"\x9d\x01\x2a":
+        if image[3:6] != b"\x9d\x01\x2a":
             raise WebpError("the WebP's image does not begin as it should")
-        width = (int.from_bytes(image.body[6:8], "little") & 0x3FFF) - 1
-        height = (int.from_bytes(image.body[8:10], "little") & 0x3FFF) - 1
+        width = (int.from_bytes(image[6:8], "little") & 0x3FFF) - 1
+        height = (int.from_bytes(image[8:10], "little") & 0x3FFF) - 1
         if width < 0 or height < 0:
             raise WebpError("the WebP's image has no width or no height")
     return bytes((flags, 0, 0, 0)) + width.to_bytes(3, "little") + height.to_bytes(3, "little")

@@ -14,7 +14,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from indexer.formats.charsets import decode_narrow
-from indexer.formats.xmp_packet import packet_end
+from indexer.formats.xmp_packet import CAPTION_FIELDS, OWN, packet_end
 from indexer.ownership.mark import FieldText, parts_of_mark, text_in_mark
 
 MOST_BYTES = 4_000_000
@@ -34,7 +34,7 @@ _MWG_REGIONS = "{http://www.metadataworkinggroup.com/schemas/regions/}"
 _MS_PHOTO = "{http://ns.microsoft.com/photo/1.0/}"
 _MS_REGION = "{http://ns.microsoft.com/photo/1.2/t/Region#}"
 _ACDSEE = "{http://ns.acdsee.com/iptc/1.0/}"
-_OWN = "{urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#}"
+_OWN = f"{{{OWN}}}"
 _CATALOG_SETS = "{http://ns.iview-multimedia.com/mediapro/1.0/}CatalogSets"
 _XMP_RIGHTS = "{http://ns.adobe.com/xap/1.0/rights/}"
 _TIFF = "{http://ns.adobe.com/tiff/1.0/}"
@@ -49,14 +49,7 @@ _CREATORS = (
     *(_DC + "creator", _TIFF + "Artist", _DC + "rights", _TIFF + "Copyright", _XMP_RIGHTS + "Owner"),
     *(_AUX + "OwnerName", _EXIF_EX + "CameraOwnerName"),
 )
-_CAPTIONS = {
-    _DC + "description": "dc:description",
-    "{http://ns.adobe.com/tiff/1.0/}ImageDescription": "tiff:ImageDescription",
-    _EXIF + "UserComment": "exif:UserComment",
-    "{http://ns.acdsee.com/iptc/1.0/}caption": "acdsee:caption",
-    _IPTC_CORE + "AltTextAccessibility": "AltTextAccessibility",
-    _IPTC_CORE + "ExtDescrAccessibility": "ExtDescrAccessibility",
-}
+_CAPTIONS = {f"{{{name.replace(' ', '}')}": label for name, label in CAPTION_FIELDS.items()}
 #: How a packet in another encoding than UTF-8 begins: with a byte order mark, or with "<". The wider come first.
 _WIDE = {
     b"\0\0\xfe\xff": "utf-32-be",
@@ -170,11 +163,11 @@ def parse_xmp(packet: bytes) -> Element | None:
     characters, and what stands behind the packet's end are no reason to do without it."""
     if len(packet) > MOST_BYTES:
         return None
-    found = _parsed(_decoded(packet))
-    return found if found is not None else _parsed(_mended(packet))
+    found = _parse(_decode(packet))
+    return found if found is not None else _parse(_repair(packet))
 
 
-def _parsed(packet: bytes | str) -> Element | None:
+def _parse(packet: bytes | str) -> Element | None:
     try:
         root: Element = fromstring(packet, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
@@ -182,7 +175,7 @@ def _parsed(packet: bytes | str) -> Element | None:
     return root
 
 
-def _decoded(packet: bytes) -> bytes | str:
+def _decode(packet: bytes) -> bytes | str:
     """The packet's XML: text where it is UTF-16 or 32 (XMP specification part 1, 7.1), told by its first character."""
     encoding = next((name for begin, name in _WIDE.items() if packet.startswith(begin)), None)
     if encoding is None:
@@ -192,7 +185,7 @@ def _decoded(packet: bytes) -> bytes | str:
     return text[: end.end()] if end else text
 
 
-def _mended(packet: bytes) -> str:
+def _repair(packet: bytes) -> str:
     """A packet in UTF-8, its first element only, without what XML forbids."""
     text = _BARE_AMPERSAND.sub("&amp;", _FORBIDDEN.sub("", decode_narrow(packet[: packet_end(packet)])))
     start = _FIRST_ELEMENT.search(text)

@@ -1,23 +1,33 @@
-"""Reading an XMP packet (ISO 16684-1) so that every element is known by the bytes it stands in."""
+"""An XMP packet (ISO 16684-1) parsed so that every element is known by the bytes it stands in: for splicing a caption
+in as one rdf:Description of our own, and taking it out again.
+
+The packet is never written anew: what is not ours keeps its every byte, but for the white space before the packet's
+end, some of which is eaten (XMP specification part 1, 7.3.2) and remembered.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
+import zlib
 from dataclasses import dataclass, field, replace
 from xml.parsers import expat
+from xml.sax.saxutils import escape, quoteattr, unescape
 
 from indexer.errors import NotUnderstood
-from indexer.ownership.mark import XMP_NAMES, FieldText, Mark, parts_of_mark, text_in_mark
+from indexer.model import CaptionBy
+from indexer.ownership.mark import XMP_NAMES, FieldText, Mark, OwnCaption, Stripped, digest, parts_of_mark, text_in_mark
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"
 #: Our namespace: a UUID (RFC 9562) needs no domain that somebody else could own one day.
 OWN = "urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#"
-XML = "http://www.w3.org/XML/1998/namespace"
+_OWN = f"{OWN} "  # how the names of its properties begin
+_ABOUT_NAMES = frozenset({f"{RDF} about", "about"})
 
 MAX_PACKET_BYTES = 4 << 20
-_MAX_ELEMENTS = 100_000
-_MAX_DEPTH = 200
+_MAX_ELEMENTS, _MAX_DEPTH = 100_000, 200
 #: Properties in which a caption may stand, and what people call them.
 CAPTION_FIELDS = {
     f"{DC} description": "dc:description",
@@ -28,12 +38,22 @@ CAPTION_FIELDS = {
     "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/ ExtDescrAccessibility": "ExtDescrAccessibility",
 }
 #: How their names stand in a packet that can't be parsed.
-_CAPTION_NAMES = (
-    *(b"description", b"ImageDescription", b"UserComment", b":caption", b"AltTextAccessibility"),
-    b"ExtDescrAccessibility",
+_CAPTION_NAME = re.compile(
+    rb"description|UserComment|ImageDescription|:caption|AltTextAccessibility|ExtDescrAccessibility"
 )
 _PACKET_END = re.compile(rb"<\?xpacket\s+end=[^>]*\?>")
+_WRITABLE_END = re.compile(rb"<\?xpacket end=[\"'][rw][\"']\?>\0*\s*\Z")
+_RDF_END, _WHITE = b"</rdf:RDF>", b" \t\r\n"
+_MAX_PADDING_BYTES = 1 << 16
 _TAG = re.compile(rb"""<(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
+_ABOUT = re.compile(rb"""\s(?:rdf:)?about\s*=\s*("[^"<]*"|'[^'<]*')""")
+_ATTRIBUTE = re.compile(rb"""\s([\w.-]+):([\w.-]+)\s*=\s*("[^"<]*"|'[^'<]*')""")
+_QUOTES = {"&quot;": '"', "&apos;": "'"}
+_LOCAL_CAPTION_NAMES = frozenset(name.split()[-1] for name in CAPTION_FIELDS)
+_SKELETON = (
+    b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
+    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n</rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>'
+)
 
 
 class XmpError(NotUnderstood):
@@ -46,7 +66,6 @@ class Element:
 
     name: str
     attributes: dict[str, str]
-    depth: int
     start: int
     content: int
     end: int = 0
@@ -84,6 +103,14 @@ def parse(data: bytes) -> Packet:
     if end_tag < 0 or data[rdf.content - 2 : rdf.content] == b"/>":
         raise XmpError("the XMP packet's rdf:RDF is empty")
     return Packet(rdf, end_tag, frozenset(reader.own_prefixes))
+
+
+def parse_or_none(data: bytes) -> Packet | None:
+    """The packet; None where `parse` raises."""
+    try:
+        return parse(data)
+    except XmpError:
+        return None
 
 
 def packet_end(data: bytes) -> int:
@@ -128,7 +155,7 @@ class _Reader:
         self._count += 1
         if tag is None or len(self._open) >= _MAX_DEPTH or self._count > _MAX_ELEMENTS:
             raise ValueError(f"the element at byte {start} is not understood")
-        element = Element(name, attributes, len(self._open), start, tag.end())
+        element = Element(name, attributes, start, tag.end())
         if self._open:
             self._open[-1].children.append(element)
         if name == f"{RDF} RDF":
@@ -169,8 +196,7 @@ def texts_of(element: Element) -> list[str]:
 
 def may_describe(data: bytes) -> bool:
     """Whether a packet that can't be parsed may hold a caption: one of their names stands in it, in UTF-8, 16 or 32."""
-    narrow = data.replace(b"\0", b"")
-    return any(name in narrow for name in _CAPTION_NAMES)
+    return _CAPTION_NAME.search(data.replace(b"\0", b"")) is not None
 
 
 def has_description(packet: Packet) -> bool:
@@ -191,24 +217,21 @@ def own_fields(packet: Packet) -> dict[str, str]:
 def _own_properties(packet: Packet) -> dict[str, str]:
     found: dict[str, str] = {}
     for description in packet.descriptions:
-        found |= own_attributes(description)
+        found |= _own_attributes(description)
         for element in description.children:
-            if element.name.startswith(f"{OWN} "):
-                found[element.name.removeprefix(f"{OWN} ")] = element.text.strip()
+            if element.name.startswith(_OWN):
+                found[element.name.removeprefix(_OWN)] = element.text.strip()
     return found
 
 
-def own_attributes(description: Element) -> dict[str, str]:
+def _own_attributes(description: Element) -> dict[str, str]:
     """The attributes in our namespace, by their local names."""
-    prefix = f"{OWN} "
-    return {
-        name.removeprefix(prefix): value for name, value in description.attributes.items() if name.startswith(prefix)
-    }
+    return {name.removeprefix(_OWN): value for name, value in description.attributes.items() if name.startswith(_OWN)}
 
 
-def own_attribute(description: Element, part: str) -> str:
+def _own_attribute(description: Element, part: str) -> str:
     """The part of the mark that stands in an attribute, under today's name or an older one; "" where none does."""
-    attributes = own_attributes(description)
+    attributes = _own_attributes(description)
     return attributes.get(XMP_NAMES[part]) or attributes.get(part, "")
 
 
@@ -216,3 +239,161 @@ def read_mark(packet: Packet) -> Mark | None:
     """The mark beside our caption, or None where the packet has none."""
     mark = Mark.from_fields(own_fields(packet))
     return mark and replace(mark, outdated=any(name in XMP_NAMES for name in _own_properties(packet)))
+
+
+def compose_packet(own: OwnCaption) -> bytes:
+    """A packet that holds our caption and nothing else."""
+    return splice(_SKELETON, own)
+
+
+def splice(packet: bytes, own: OwnCaption) -> bytes:
+    """`packet` with our rdf:Description before its `</rdf:RDF>`. Raises `XmpError` on one that is not understood.
+
+    Where a dc:description stands already, only our mark is added: two would make the packet invalid (see
+    `can_describe`). A correction's mark then holds the words itself.
+    """
+    parsed = parse(packet)
+    if own_fields(parsed):
+        raise XmpError("the XMP packet has a mark of ours already")
+    if packet[packet_end(packet) :].strip(_WHITE + b"\0"):
+        raise XmpError("what another program has left stands behind the end of the XMP packet")
+    at = parsed.rdf_end_tag
+    if packet.count(_RDF_END) != 1 or not packet.startswith(_RDF_END, at):
+        raise XmpError("the XMP packet does not end in one </rdf:RDF>")
+    about, padding_end = _about(packet, parsed), _padding_end(packet, parsed)
+    with_text = not has_description(parsed)
+    without_undo = _block(own, about, "", with_text=with_text)
+    white_start = parsed.rdf.end + len(packet[parsed.rdf.end : padding_end].rstrip(_WHITE))
+    eaten_start = max(white_start, padding_end - len(without_undo) - 72)
+    white = packet[eaten_start:padding_end]
+    compressed = base64.b64encode(zlib.compress(white, 9)).decode() if white else ""
+    undo = f"{zlib.crc32(packet):08x}.{_own_crc(without_undo, compressed)}.{compressed}"
+    block = _block(own, about, undo, with_text=with_text)
+    return packet[:at] + block + packet[at:eaten_start] + packet[padding_end:]
+
+
+def can_describe(packet: bytes) -> bool:
+    """Whether `splice` would add the caption itself and not only its mark. Raises `XmpError`."""
+    return not has_description(parse(packet))
+
+
+def _block(own: OwnCaption, about: bytes, undo: str, *, with_text: bool) -> bytes:
+    fields = own.mark.fields() | {"undo": undo}
+    if own.mark.by is CaptionBy.PERSON and not with_text:
+        fields["text"] = own.text
+    attributes = "".join(f" recollect:{XMP_NAMES[part]}={quoteattr(value)}" for part, value in fields.items())
+    items = f'<rdf:Alt><rdf:li xml:lang="x-default">{escape(own.text)}</rdf:li></rdf:Alt>'
+    text = f'<dc:description xmlns:dc="{DC}">{items}</dc:description>' if with_text else ""
+    rest = f' xmlns:recollect="{OWN}"{attributes}>{text}</rdf:Description>\n'
+    return b"<rdf:Description rdf:about=" + about + rest.encode()
+
+
+def _about(packet: bytes, parsed: Packet) -> bytes:
+    """What the packet is about, quotes included: every rdf:Description of a packet must say the same."""
+    found = (_ABOUT.search(packet, description.start, description.content) for description in parsed.descriptions)
+    return next((match[1] for match in found if match), b'""')
+
+
+def _padding_end(packet: bytes, parsed: Packet) -> int:
+    """Where the white space before the packet's end instruction ends; where nothing may be eaten, the RDF's end."""
+    match = _WRITABLE_END.search(packet, parsed.rdf.end)
+    return match.start() if match else parsed.rdf.end
+
+
+def _own_crc(without_undo: bytes, compressed: str) -> str:
+    """Of our part without its undo note, and of the white space that the note holds."""
+    return f"{zlib.crc32(without_undo + compressed.encode()):08x}"
+
+
+def _decompress(text: str) -> bytes | None:
+    """The white space that our undo note holds; None on anything that we did not write."""
+    try:
+        expander = zlib.decompressobj()
+        white = expander.decompress(base64.b64decode(text, validate=True), _MAX_PADDING_BYTES) if text else b""
+    except (binascii.Error, zlib.error, ValueError):
+        return None
+    return None if white.strip(_WHITE) else white
+
+
+def strip_caption(packet: bytes, digests: frozenset[str]) -> Stripped:
+    """`packet` without our rdf:Description: what it was, or, where another program has rewritten it since, without
+    our properties and the texts of one of `digests`, in whichever field of captions they stand. Raises `XmpError` where
+    that can't be done without risk."""
+    parsed = parse(packet)
+    restored = _restore(packet, parsed)
+    if restored is not None:
+        return Stripped(None if restored == _SKELETON else restored, exact=True)
+    spans = [span for description in parsed.descriptions for span in _own_spans(packet, parsed, description, digests)]
+    stripped = packet
+    for start, end in sorted(spans, reverse=True):
+        stripped = stripped[:start] + stripped[end:]
+    if own_fields(parse(stripped)):
+        raise XmpError("another program has rewritten our properties in the XMP packet in a way that is not understood")
+    return Stripped(stripped, exact=False)
+
+
+def _restore(packet: bytes, parsed: Packet) -> bytes | None:
+    """The packet as it was, proved by its checksum; None where that does not come out."""
+    for description in parsed.descriptions:
+        note = _own_attribute(description, "undo")
+        if not note:
+            continue
+        crc, block_crc, compressed = [*note.split("."), "", ""][:3]
+        end = description.end + (packet[description.end : description.end + 1] == b"\n")
+        without_undo = packet[description.start : end].replace(f'"{note}"'.encode(), b'""', 1)
+        if _own_crc(without_undo, compressed) != block_crc or not _is_as_written(description):
+            return None  # somebody has been in our part, and what they put there is theirs
+        white = _decompress(compressed)
+        if white is None:
+            return None
+        padding_end = _padding_end(packet, parsed) if white else len(packet)
+        restored = packet[: description.start] + packet[end:padding_end] + white + packet[padding_end:]
+        return restored if f"{zlib.crc32(restored):08x}" == crc else None
+    return None
+
+
+def _is_as_written(description: Element) -> bool:
+    """Whether a description holds nothing but our mark and the text that it vouches for: anybody can write a note."""
+    ours = frozenset((_own_attribute(description, "digest"),))
+    attributes = (name for name in description.attributes if name not in _ABOUT_NAMES)
+    children = (child.name == f"{DC} description" and _is_own(child, ours) for child in description.children)
+    return all(name.startswith(_OWN) for name in attributes) and all(children)
+
+
+def holds(packet: Packet, digests: frozenset[str]) -> bool:
+    """Whether our mark is there, or a text of one of these digests in any field of captions."""
+    return bool(own_fields(packet)) or any(digest(text.text) in digests for text in captions(packet))
+
+
+def _own_spans(packet: bytes, parsed: Packet, description: Element, digests: frozenset[str]) -> list[tuple[int, int]]:
+    """The bytes of a description that are ours: all of it, or single properties."""
+    ours = [child for child in description.children if _is_own(child, digests)]
+    attributes = [
+        name
+        for name, value in description.attributes.items()
+        if name.startswith(_OWN) or (name in CAPTION_FIELDS and digest(value.strip()) in digests)
+    ]
+    others = set(description.attributes) - set(attributes) - _ABOUT_NAMES
+    if (ours or attributes) and len(ours) == len(description.children) and not others:
+        return [(description.start, description.end)]
+    spans = [(child.start, child.end) for child in ours]
+    spans += [
+        (item.start, item.end)
+        for child in description.children
+        if child not in ours and child.name in CAPTION_FIELDS
+        for items in child.children
+        for item in items.children
+        if item.name == f"{RDF} li" and all(digest(text) in digests for text in texts_of(item))
+    ]
+    prefixes = frozenset(prefix.encode() for prefix in parsed.own_prefixes)
+    for match in _ATTRIBUTE.finditer(packet, description.start, description.content):
+        value = unescape(match[3][1:-1].decode(), _QUOTES).strip()
+        copied = match[2].decode() in _LOCAL_CAPTION_NAMES and digest(value) in digests
+        if match[1] in prefixes or (copied and attributes):
+            spans.append(match.span())
+    return spans
+
+
+def _is_own(element: Element, digests: frozenset[str]) -> bool:
+    texts = texts_of(element) if element.name in CAPTION_FIELDS else []
+    return element.name.startswith(_OWN) or (bool(texts) and all(digest(text) in digests for text in texts))

@@ -17,7 +17,7 @@ _DEEP = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 def expand(image: Image.Image) -> Image.Image:
     """Modes that can't be resized smoothly (palettes, bilevel, more than 8 bits) as ones that can."""
     if image.mode in _DEEP:
-        return _eight_bits(image)
+        return _to_eight_bits(image)
     if image.mode == "P":
         return image.convert("RGBA" if "transparency" in image.info else "RGB")
     if image.mode == "PA":
@@ -36,10 +36,10 @@ def to_srgb(image: Image.Image, icc: bytes | None, *, adobe_rgb: bool = False) -
     option files). A profile that is broken or for other channels than the photo's is passed over: the photo is
     shown with colours slightly off rather than not at all.
     """
-    image = _on_white(image)
+    image = _flatten(image)
     profile = adobe_rgb_profile() if adobe_rgb and not icc and image.mode == "RGB" else icc
     if profile and not (image.mode == "RGB" and is_srgb(profile)):
-        converted = _by_profile(image, profile)
+        converted = _convert_profile(image, profile)
         if converted is not None:
             return converted
     return image if image.mode == "RGB" else image.convert("RGB")
@@ -79,7 +79,7 @@ def _xyz(*values: float) -> bytes:
     return b"XYZ " + bytes(4) + struct.pack(">3l", *(round(value * 65536) for value in values))
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _to_eight_bits(image: Image.Image) -> Image.Image:
     """More than 8 bits a sample as 8: 16-bit by its full scale, 32-bit and floating point by what is there."""
     low, high = (0.0, 65535.0)
     if image.mode in {"I", "F"}:
@@ -91,7 +91,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return image.convert("F").point(lambda value: value * scale - low * scale).convert("L")
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _flatten(image: Image.Image) -> Image.Image:
     if image.mode not in {"RGBA", "LA", "RGBa", "La"}:
         return image
     image = image.convert("RGBA")
@@ -100,7 +100,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     return white
 
 
-def _by_profile(image: Image.Image, icc: bytes) -> Image.Image | None:
+def _convert_profile(image: Image.Image, icc: bytes) -> Image.Image | None:
     from PIL import ImageCms
 
     try:

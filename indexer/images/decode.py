@@ -1,7 +1,7 @@
 """Bytes of a photo in, its picture out: upright, in sRGB, already scaled down.
 
 Pillow and pillow-heif are used here and nowhere else in the indexer's reading, and every failure of theirs leaves as
-`UnreadablePhoto`. The kind of a file is told by its first bytes; its name decides nothing.
+`UnreadablePhoto`. The kind of a file is that of its first bytes, whatever its name.
 
 A JPEG that breaks off is shown as far as it goes where at least half of its rows came through, and `OpenedImage.damage`
 says so; with less, and in every other format, a file that breaks off is unreadable.
@@ -9,25 +9,31 @@ says so; with less, and in every other format, a file that breaks off is unreada
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import importlib
+import mmap
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from io import BytesIO
 
 from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError
 
 from indexer.errors import PhotoTooHeavy, UnreadablePhoto
+from indexer.formats import RAW_TYPES
 from indexer.formats.exif import read_exif
-from indexer.formats.extensions import RAW_TYPES
-from indexer.formats.segments import is_jpeg, is_png, is_webp
-from indexer.images import memory_limit
+from indexer.formats.jpeg import is_jpeg
+from indexer.formats.png_photo import is_png
+from indexer.formats.webp_photo import is_webp
 from indexer.images.colour import expand, to_srgb
 from indexer.images.raw_preview import RawFile, best_preview, read_raw
 from indexer.reasons import ReasonCode
 
-# Pillow's own check would come before ours and is about another limit: `open_picture` checks `max_pixels_mp`.
+# Pillow's own check would come before ours and is about another limit: `open_image` checks `max_pixels_mp`.
 Image.MAX_IMAGE_PIXELS = None
 
 # mime type -> (Pillow's name, the module that has to be imported for them)
@@ -58,6 +64,10 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+#: What libaom, dav1d, libheif, libtiff and the dynamic linker say of it.
+_MEMORY_MESSAGES = re.compile(r"memory|alloc|failed to map", re.IGNORECASE)
+#: A decoder's own planes and the picture that is made of them.
+_BYTES_A_PIXEL = 8
 
 
 @dataclass(slots=True)
@@ -73,7 +83,7 @@ class OpenedImage:
     damage: str | None = None
 
     def size(self, orientation: int) -> tuple[int, int]:
-        """Width and height in pixels once upright; of a RAW file its sensor's picture, where it tells."""
+        """Width and height in pixels once upright; of a RAW file those of the sensor, where it says them."""
         width, height = (self.raw.size if self.raw and self.raw.size else None) or self.stored_size
         turned = orientation >= 5 and not self.upright
         return (height, width) if turned else (width, height)
@@ -105,7 +115,7 @@ def _iso_media_type(data: bytes) -> str | None:
     return "image/heic" if brands & _HEIF_BRANDS else None
 
 
-def open_picture(data: bytes, *, suffix: str = "", max_pixels_mp: float, preview_px: int = 1280) -> OpenedImage:
+def open_image(data: bytes, *, suffix: str = "", max_pixels_mp: float, preview_px: int = 1280) -> OpenedImage:
     """Reads headers only; `suffix` merely names the type of a RAW file, and `preview_px` chooses its preview.
 
     Raises `UnreadablePhoto` for what is empty, no photo, damaged in its headers, or has too many pixels.
@@ -133,7 +143,7 @@ def _raw_source(data: bytes, raw: RawFile, preview_px: int) -> bytes:
 
 def _open(data: bytes, mime_type: str) -> Image.Image:
     name, module = _PLUGINS[mime_type]
-    with _translated(ReasonCode.FILE_NOT_SHOWABLE):
+    with _decoder_errors(ReasonCode.FILE_NOT_SHOWABLE):
         plugin = importlib.import_module(module)
         if mime_type == "image/heic":
             # One picture, one thread, and nothing that is not shown.
@@ -153,17 +163,17 @@ def _check_pixels(image: Image.Image, max_pixels_mp: float) -> None:
         )
 
 
-def decode(picture: OpenedImage, fit_px: int, orientation: int) -> Image.Image:
+def decode(opened: OpenedImage, fit_px: int, orientation: int) -> Image.Image:
     """The picture upright, RGB in sRGB, its longest side at most `fit_px`; never enlarged.
 
     `orientation` is EXIF's (1..8). Decodes once: a JPEG at the DCT scale just above what is asked for (Pillow's
     `draft`), so that most of a large photo is never computed. Raises `UnreadablePhoto`.
     """
-    with _translated(ReasonCode.PICTURE_NOT_SHOWABLE, picture.image.size):
-        icc, adobe_rgb = picture.image.info.get("icc_profile"), _says_adobe_rgb(picture)
-        image = shrink(expand(_loaded(picture, _fitted(picture.image.size, fit_px))), fit_px)
+    with _decoder_errors(ReasonCode.PICTURE_NOT_SHOWABLE, opened.image.size):
+        icc, adobe_rgb = opened.image.info.get("icc_profile"), _is_adobe_rgb(opened)
+        image = shrink(expand(_load(opened, _fit(opened.image.size, fit_px))), fit_px)
         image = to_srgb(image, icc, adobe_rgb=adobe_rgb)
-        transpose = None if picture.upright else _TRANSPOSE.get(orientation)
+        transpose = None if opened.upright else _TRANSPOSE.get(orientation)
         image = image if transpose is None else image.transpose(transpose)
         image.info = {}  # the profile no longer holds, and what else there is would be written into thumbnails
         return image
@@ -171,20 +181,20 @@ def decode(picture: OpenedImage, fit_px: int, orientation: int) -> Image.Image:
 
 def shrink(image: Image.Image, fit_px: int) -> Image.Image:
     """The image with its longest side at most `fit_px`: itself where it is no larger."""
-    fitted = _fitted(image.size, fit_px)
+    fitted = _fit(image.size, fit_px)
     # Hamming is as sharp as bicubic when shrinking, in two thirds of its time; a gap of 2 lets Pillow average whole
     # blocks of what is much larger first.
     return image if image.size == fitted else image.resize(fitted, Image.Resampling.HAMMING, reducing_gap=2.0)
 
 
-def _fitted(size: tuple[int, int], fit_px: int) -> tuple[int, int]:
+def _fit(size: tuple[int, int], fit_px: int) -> tuple[int, int]:
     scale = fit_px / max(size)
     return size if scale >= 1 else (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
 
 
-def _loaded(picture: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
-    image = picture.image
-    is_a_jpeg = is_jpeg(picture.data)
+def _load(opened: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
+    image = opened.image
+    is_a_jpeg = is_jpeg(opened.data)
     if is_a_jpeg:
         image.draft(None, fitted)
     try:
@@ -192,13 +202,13 @@ def _loaded(picture: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
     except OSError:
         if not is_a_jpeg:
             raise
-        return _salvaged(picture, fitted)
+        return _load_truncated(opened, fitted)
     return image
 
 
-def _salvaged(picture: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
+def _load_truncated(opened: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
     """What there is of a JPEG that breaks off; raises `UnreadablePhoto` where that is less than half."""
-    image = _open(picture.data, "image/jpeg")
+    image = _open(opened.data, "image/jpeg")
     image.draft(None, fitted)
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
@@ -211,14 +221,14 @@ def _salvaged(picture: OpenedImage, fitted: tuple[int, int]) -> Image.Image:
     there_percent = 100 * box[3] // image.height if box else 0
     if there_percent < 50:
         raise UnreadablePhoto(ReasonCode.PICTURE_BREAKS_OFF, percent=there_percent)
-    picture.damage = f"the file breaks off or is damaged: {there_percent}% of the picture can be read"
+    opened.damage = f"the file breaks off or is damaged: {there_percent}% of the picture can be read"
     return image
 
 
-def _says_adobe_rgb(picture: OpenedImage) -> bool:
+def _is_adobe_rgb(opened: OpenedImage) -> bool:
     """Only cameras' JPEGs name Adobe RGB without carrying its profile."""
-    block = picture.image.info.get("exif")
-    return is_jpeg(picture.data) and isinstance(block, bytes) and read_exif(block[6:]).is_adobe_rgb
+    block = opened.image.info.get("exif")
+    return is_jpeg(opened.data) and isinstance(block, bytes) and read_exif(block[6:]).is_adobe_rgb
 
 
 class TooLittleMemory(PhotoTooHeavy):
@@ -230,17 +240,17 @@ class TooLittleMemory(PhotoTooHeavy):
 
 
 @contextmanager
-def _translated(code: ReasonCode, size: tuple[int, int] | None = None) -> Iterator[None]:
+def _decoder_errors(code: ReasonCode, size: tuple[int, int] | None = None) -> Iterator[None]:
     """Whatever a decoder raises becomes `UnreadablePhoto`; what it warns of is not worth a line in the log."""
-    memory_limit.begin()
+    _clear_errno()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except UnreadablePhoto:
         raise
-    except Exception as error:  # decoders raise whatever comes to hand: OSError, SyntaxError, struct.error, ...
-        if memory_limit.was_short(error, size):
+    except Exception as error:  # decoders raise all kinds of errors: OSError, SyntaxError, struct.error, ...
+        if _is_out_of_memory(error, size):
             raise TooLittleMemory(size) from error
         raise UnreadablePhoto(code, detail=_detail(error)) from error
 
@@ -249,3 +259,49 @@ def _detail(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):  # its text is the address of an object
         return "no decoder accepts it"
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def _clear_errno() -> None:
+    """Forgets earlier failures to allocate memory."""
+    location = _errno_function()
+    if location is not None:
+        location().contents.value = 0
+
+
+def _is_out_of_memory(error: Exception, size: tuple[int, int] | None) -> bool:
+    """Whether `error`, raised since `_clear_errno`, came of too little memory; `size` is the picture's, where known.
+
+    Each decoder says that in its own way, and some call the picture damaged. malloc leaves ENOMEM behind (POSIX) in the
+    thread that asked. Decoders with threads of their own were short where a picture of that size does not fit in now.
+    """
+    location = _errno_function()
+    if isinstance(error, MemoryError) or (location is not None and location().contents.value == errno.ENOMEM):
+        return True
+    message = str(error)
+    if "security limit" in message.lower():  # libheif's own limit, which no sound file reaches
+        return False
+    return bool(_MEMORY_MESSAGES.search(message)) or (
+        size is not None and not _has_room(size[0] * size[1] * _BYTES_A_PIXEL)
+    )
+
+
+def _has_room(size_bytes: int) -> bool:
+    """Whether the address space can grow by so much: nothing of it is used."""
+    try:
+        mmap.mmap(-1, max(size_bytes, 1)).close()
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _errno_function() -> Callable[[], ctypes._Pointer[ctypes.c_int]] | None:
+    """Where the C library keeps the calling thread's errno; None where it has another name."""
+    library = ctypes.CDLL(None)
+    for name in ("__errno_location", "__error"):  # glibc and musl; macOS and the BSDs
+        function = getattr(library, name, None)
+        if function is not None:
+            function.restype = ctypes.POINTER(ctypes.c_int)
+            found: Callable[[], ctypes._Pointer[ctypes.c_int]] = function
+            return found
+    return None

@@ -1,7 +1,7 @@
 """The JPEG preview that cameras embed in RAW files: CR2, NEF, ARW, DNG, ORF, RW2, PEF, SRW (TIFF), CR3 and RAF.
 
-A small bounded scan of our own: nothing is decoded here, and whatever makes no sense is passed over. A RAW file is
-told from an ordinary TIFF by what it holds, not by its name.
+A bounded scan: nothing is decoded, and what makes no sense is skipped. A RAW file differs from an ordinary TIFF by what
+it holds, not by its name.
 """
 
 from __future__ import annotations
@@ -9,28 +9,30 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from indexer.formats.segments import is_jpeg, jpeg_parts
+from indexer.formats.heif import readable_boxes
+from indexer.formats.jpeg import is_jpeg, readable_segments
+from indexer.formats.tiff import Entry, next_directory, numbers, readable_entries
 
 _MOST_IFDS = 32
 _MOST_ENTRIES = 512
-_MOST_BOXES = 256
 _MOST_SEARCHED = 64
 _SMALL_PX = 640
 
-_WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, _STRIP, _STRIP_BYTES = 0x100, 0x101, 0x103, 0x106, 0x111, 0x117
+_WIDTH, _HEIGHT, _PHOTOMETRIC, _STRIP, _STRIP_BYTES = 0x100, 0x101, 0x106, 0x111, 0x117
 _SUB_IFDS, _JPEG, _JPEG_BYTES, _EXIF, _RW2_JPEG, _DNG_VERSION = 0x14A, 0x201, 0x202, 0x8769, 0x2E, 0xC612
 _RW2_HEIGHT, _RW2_WIDTH = 0x06, 0x07
 _POINTERS = (_SUB_IFDS, _EXIF)
 _SENSOR = frozenset({32803, 34892})  # PhotometricInterpretation: CFA (TIFF/EP), LinearRaw (DNG)
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 _OWN_STARTS = (b"IIRO", b"IIRS", b"MMOR", b"IIU\0")  # Olympus, Panasonic: never plain TIFF
-_TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 13: 4}
 
 _PREVIEW_UUID = bytes.fromhex("eaf42b5e1c984b88b9fbb7dc406e4d16")
 _CANON_UUID = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
 
-Entries = dict[int, tuple[int, ...]]
+#: The numbers of each tag of an IFD.
+Values = dict[int, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class RawFile:
     """What a RAW file shows without being developed.
 
     `previews` are (start, end, width_px, height_px) of JPEGs in the file, the largest first. `size` is the sensor's
-    picture where it is told. `exif` is the TIFF block with its metadata; `extra` are CR3's separate Exif and GPS.
+    picture, where known. `exif` is the TIFF block with its metadata; `extra` are CR3's separate Exif and GPS.
     """
 
     previews: tuple[tuple[int, int, int, int], ...]
@@ -79,9 +81,9 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Width and height from a Huffman SOF that ordinary decoders read; lossless (SOF3) is the sensor's data."""
     if not is_jpeg(data):
         return None
-    for part in jpeg_parts(data, headers_only=True):
-        if part.kind in (0xC0, 0xC1, 0xC2) and part.end - part.body >= 6:
-            height, width = struct.unpack_from(">HH", data, part.body + 1)
+    for segment in readable_segments(data, headers_only=True):
+        if segment.marker in (0xC0, 0xC1, 0xC2) and segment.end - segment.body >= 6:
+            height, width = struct.unpack_from(">HH", data, segment.body + 1)
             return (width, height) if width and height else None
     return None
 
@@ -93,11 +95,11 @@ def _read_tiff(data: bytes) -> RawFile | None:
     sizes = [size for size in map(_ifd_size, ifds) if size]
     previews = _previews(data, (span for ifd in ifds for span in _jpeg_spans(ifd)))
     if not previews or max(previews[0][2:]) < _SMALL_PX:  # Olympus keeps it behind its MakerNote
-        previews = _previews(data, _searched(data)) or previews
+        previews = _previews(data, _search_jpegs(data)) or previews
     return RawFile(previews, max(sizes, key=lambda size: size[0] * size[1], default=None), data)
 
 
-def _searched(data: bytes) -> Iterator[tuple[int, int]]:
+def _search_jpegs(data: bytes) -> Iterator[tuple[int, int]]:
     """Wherever a JPEG seems to start; decoders stop at its EOI by themselves."""
     at = 0
     for _ in range(_MOST_SEARCHED):
@@ -107,7 +109,7 @@ def _searched(data: bytes) -> Iterator[tuple[int, int]]:
         yield at, len(data)
 
 
-def _is_sensor_data(data: bytes, ifds: list[Entries]) -> bool:
+def _is_sensor_data(data: bytes, ifds: list[Values]) -> bool:
     return (
         data[:4] in _OWN_STARTS
         or data[8:10] == b"CR"
@@ -115,14 +117,14 @@ def _is_sensor_data(data: bytes, ifds: list[Entries]) -> bool:
     )
 
 
-def _ifd_size(ifd: Entries) -> tuple[int, int] | None:
+def _ifd_size(ifd: Values) -> tuple[int, int] | None:
     for width, height in ((_WIDTH, _HEIGHT), (_RW2_WIDTH, _RW2_HEIGHT)):
         if ifd.get(width) and ifd.get(height):
             return ifd[width][0], ifd[height][0]
     return None
 
 
-def _jpeg_spans(ifd: Entries) -> Iterator[tuple[int, int]]:
+def _jpeg_spans(ifd: Values) -> Iterator[tuple[int, int]]:
     for start, length in ((_JPEG, _JPEG_BYTES), (_STRIP, _STRIP_BYTES)):
         if len(ifd.get(start, ())) == 1 and len(ifd.get(length, ())) == 1:
             yield ifd[start][0], ifd[start][0] + ifd[length][0]
@@ -130,7 +132,7 @@ def _jpeg_spans(ifd: Entries) -> Iterator[tuple[int, int]]:
         yield ifd[_RW2_JPEG][0], ifd[_RW2_JPEG][0] + ifd[_RW2_JPEG][1]
 
 
-def _ifds(data: bytes) -> Iterator[Entries]:
+def _ifds(data: bytes) -> Iterator[Values]:
     """Every IFD reachable by next, SubIFDs and Exif pointers: each once, a bounded number."""
     order = "<" if data[:2] == b"II" else ">"
     waiting, seen = [struct.unpack_from(order + "L", data, 4)[0] if len(data) >= 8 else 0], set[int]()
@@ -139,24 +141,19 @@ def _ifds(data: bytes) -> Iterator[Entries]:
         if at in seen or not 8 <= at <= len(data) - 6:
             continue
         seen.add(at)
-        count = min(struct.unpack_from(order + "H", data, at)[0], _MOST_ENTRIES, (len(data) - at - 2) // 12)
-        ifd = dict(_entry(data, order, at + 2 + 12 * index) for index in range(count))
+        entries = islice(readable_entries(data, order, at), _MOST_ENTRIES)
+        ifd = {entry.tag: _value(data, order, entry) for entry in entries}
         yield ifd
-        if at + 6 + 12 * count <= len(data):
-            waiting.append(struct.unpack_from(order + "L", data, at + 2 + 12 * count)[0])
+        waiting.extend(next_directory(data, order, at))
         for pointer in _POINTERS:
-            waiting.extend(ifd.get(pointer, ())[:_MOST_IFDS])
+            waiting.extend(ifd.get(pointer, ()))
 
 
-def _entry(data: bytes, order: str, at: int) -> tuple[int, tuple[int, ...]]:
-    tag, kind, count = struct.unpack_from(order + "HHL", data, at)
-    size = _TYPE_SIZES.get(kind, 0) * count
-    where = at + 8 if size <= 4 else struct.unpack_from(order + "L", data, at + 8)[0]
-    if tag == _RW2_JPEG and kind == 7:
-        return tag, (where, count)
-    if kind not in (1, 3, 4, 13) or not 0 < count <= _MOST_IFDS or where + size > len(data):
-        return tag, ()
-    return tag, struct.unpack_from(f"{order}{count}{'BHL'[(1, 2, 4).index(_TYPE_SIZES[kind])]}", data, where)
+def _value(data: bytes, order: str, entry: Entry) -> tuple[int, ...]:
+    """The numbers of an entry, of few; of RW2's preview offset and length."""
+    if entry.tag == _RW2_JPEG and entry.kind == 7:
+        return entry.start, entry.count
+    return tuple(numbers(data, order, entry)) if entry.kind in (3, 4, 13) and entry.count <= _MOST_IFDS else ()
 
 
 def _read_raf(data: bytes) -> RawFile | None:
@@ -171,13 +168,15 @@ def _read_cr3(data: bytes) -> RawFile | None:
     """CR3: ISO BMFF (ISO/IEC 14496-12) with Canon's uuid boxes: CMT1..4 are TIFF blocks, PRVW a preview."""
     tiff: dict[bytes, bytes] = {}
     spans: list[tuple[int, int]] = []
-    for kind, body, end in _boxes(data, 0, len(data)):
-        if kind == b"moov":
-            for inner, inner_body, inner_end in _boxes(data, body, end):
-                if inner == b"uuid" and data[inner_body : inner_body + 16] == _CANON_UUID:
-                    tiff |= {name: data[b:e] for name, b, e in _boxes(data, inner_body + 16, inner_end)}
-        elif kind == b"uuid" and data[body : body + 16] == _PREVIEW_UUID:
-            spans += [(_soi(data, b, e), e) for name, b, e in _boxes(data, body + 24, end) if name == b"PRVW"]
+    for box in readable_boxes(data, 0, len(data)):
+        if box.kind == b"moov":
+            for inner in readable_boxes(data, box.body, box.end):
+                if inner.kind == b"uuid" and data[inner.body : inner.body + 16] == _CANON_UUID:
+                    parts = readable_boxes(data, inner.body + 16, inner.end)
+                    tiff |= {part.kind: data[part.body : part.end] for part in parts}
+        elif box.kind == b"uuid" and data[box.body : box.body + 16] == _PREVIEW_UUID:
+            parts = readable_boxes(data, box.body + 24, box.end)
+            spans += [(_soi(data, part.body, part.end), part.end) for part in parts if part.kind == b"PRVW"]
     main = tiff.get(b"CMT1")
     size = next(filter(None, map(_ifd_size, _ifds(main))), None) if main else None
     return RawFile(_previews(data, iter(spans)), size, main, (tiff.get(b"CMT2"), tiff.get(b"CMT4")))
@@ -185,18 +184,3 @@ def _read_cr3(data: bytes) -> RawFile | None:
 
 def _soi(data: bytes, start: int, end: int) -> int:
     return max(data.find(b"\xff\xd8\xff", start, min(end, start + 64)), 0)
-
-
-def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(type, start of the body, end) of the boxes between two positions."""
-    for _ in range(_MOST_BOXES):
-        if at + 8 > end:
-            return
-        size, body = int.from_bytes(data[at : at + 4], "big"), at + 8
-        if size == 1:
-            size, body = int.from_bytes(data[at + 8 : at + 16], "big"), at + 16
-        stop = end if size == 0 else at + size
-        if stop < body or stop > end:
-            return
-        yield data[at + 4 : at + 8], body, stop
-        at = stop

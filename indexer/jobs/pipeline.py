@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 from weakref import WeakValueDictionary
 
 from captioner import Caption, Captioner
@@ -28,11 +25,9 @@ from indexer.model import (
     is_unsure,
     recognise_machine_caption,
 )
+from indexer.reader.photo_process import PhotoProcesses
 from indexer.reasons import Reason, ReasonCode
 from indexer.thumbnails import ThumbnailStore
-
-if TYPE_CHECKING:
-    from indexer.captions.caption_file import Undone
 
 #: What `caption_reason` says where a caption stands in the index only, by our own choice.
 CAPTIONS_OFF = Reason(ReasonCode.CAPTIONS_OFF)
@@ -46,41 +41,11 @@ NOTHING_SEEN = Reason(ReasonCode.NOTHING_SEEN)
 OBSTACLES = {CAPTIONS_OFF: Obstacle.SETTING_OFF, UNSURE: Obstacle.NOT_SURE}
 
 
-class PhotoOpener(Protocol):
-    """Opens photo files for the pipeline; `photo_process.PhotoProcesses` is the one in use."""
-
-    async def read(self, path: Path) -> Reading:
-        """Raises `UnreadablePhoto` or `PhotoVanished`."""
-
-    async def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
-        """Content key, metadata and stamp, without decoding. Raises as `read` does."""
-
-    async def pixels_of(self, webp: bytes) -> bytes:
-        """The model's input made from a cached screen thumbnail."""
-
-    async def write_caption(
-        self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
-    ) -> Written:
-        """Raises `PhotoVanished` where the file is no longer the one of that stamp."""
-
-    async def undo_caption(
-        self,
-        path: Path,
-        *,
-        stamp: FileStamp | None = None,
-        machine_only: bool = False,
-        vouched: Collection[str] = (),
-    ) -> Undone:
-        """Takes our words out of a file again, marked and `vouched` ones; not out of one of another `stamp`, nor, where
-        `machine_only`, out of one that a person has described. Raises `PhotoVanished`, and `UnreadablePhoto` where it
-        can't be."""
-
-
 @dataclass(frozen=True, slots=True)
 class PipelineContext:
     """What the journeys share; one per service, so that two copies of a photo are not captioned at once."""
 
-    photos: PhotoOpener
+    photos: PhotoProcesses
     captioner: Captioner
     catalogue: Catalogue
     thumbnails: ThumbnailStore

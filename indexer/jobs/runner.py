@@ -183,7 +183,7 @@ class JobRunner:
 
     async def _wait_for_a_process(self, why: str, pause_s: float) -> None:
         reason = why.splitlines()[0]
-        self.problem = waiting_message(reason)
+        self.problem = process_waiting_message(reason)
         log.warning("%s; it is tried again in %.0f s", reason, pause_s)
         await is_set_within(self._stop, pause_s)
 
@@ -219,6 +219,6 @@ class JobRunner:
         await in_thread_to_the_end(self._context.catalogue.queue.fail, job, reason, kind=kind, final=final)
 
 
-def waiting_message(reason: str) -> Message:
+def process_waiting_message(reason: str) -> Message:
     """That nothing goes on for want of a child process, for people."""
     return Message("photos wait, as a process can't be had that looks at them: %(reason)s", reason=reason)

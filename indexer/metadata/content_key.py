@@ -9,11 +9,11 @@ not cost a second captioning.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import blake2b
 
-from indexer.formats import heif_tail
-from indexer.formats.segments import APP0, COM, EOI, SOS, is_jpeg, is_png, is_webp, jpeg_parts, png_parts, riff_parts
+from indexer.formats import heif_tail, png_photo, webp_photo
+from indexer.formats.jpeg import APP0, COM, EOI, SOS, is_jpeg, readable_segments
 from indexer.formats.tiff_edit import original_pieces
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*")
@@ -39,7 +39,7 @@ def content_key(data: bytes) -> str:
 def _without_caption(data: bytes) -> Iterable[bytes | memoryview]:
     if data.startswith(_TIFF_STARTS):
         return original_pieces(data)
-    return (heif_tail.restored_pieces(data) if data.startswith(b"ftyp", 4) else None) or [data]
+    return (heif_tail.original_pieces(data) if data.startswith(b"ftyp", 4) else None) or [data]
 
 
 def _hash(kind: bytes, pieces: Iterable[bytes | memoryview]) -> str:
@@ -51,48 +51,34 @@ def _hash(kind: bytes, pieces: Iterable[bytes | memoryview]) -> str:
 
 
 def _jpeg_spans(data: bytes) -> list[Span]:
-    parts = list(jpeg_parts(data))
-    kinds = {part.kind for part in parts}
-    if SOS not in kinds:
+    segments = list(readable_segments(data))
+    markers = {segment.marker for segment in segments}
+    if SOS not in markers:
         return []
-    spans = [(part.start, part.end) for part in parts if not _is_jpeg_metadata(part.kind)]
-    if EOI not in kinds and parts[-1].end < len(data):  # cut off or damaged: whatever is left may be picture
-        spans.append((parts[-1].end, len(data)))
-    return list(_joined(iter(spans)))
+    spans = [(segment.marker_at, segment.end) for segment in segments if not _is_jpeg_metadata(segment.marker)]
+    if EOI not in markers and segments[-1].end < len(data):  # cut off or damaged: whatever is left may be picture
+        spans.append((segments[-1].end, len(data)))
+    return spans
 
 
-def _is_jpeg_metadata(kind: int | bytes) -> bool:
-    return isinstance(kind, int) and (APP0 <= kind <= APP0 + 15 or kind == COM)
+def _is_jpeg_metadata(marker: int) -> bool:
+    return APP0 <= marker <= APP0 + 15 or marker == COM
 
 
 def _png_spans(data: bytes) -> list[Span]:
-    parts = list(png_parts(data))
-    if not parts or parts[-1].kind != b"IEND":
+    chunks = list(png_photo.readable_chunks(data))
+    if not chunks or chunks[-1].kind != b"IEND":
         return []
     # Bit 5 of the first letter tells ancillary chunks from critical ones (PNG third edition, 5.4).
-    return list(_joined((p.start, p.end) for p in parts if isinstance(p.kind, bytes) and not p.kind[0] & 0x20))
+    return [(chunk.start, chunk.end) for chunk in chunks if not chunk.kind[0] & 0x20]
 
 
 def _webp_spans(data: bytes) -> list[Span]:
-    return [(part.start, part.end) for part in riff_parts(data) if part.kind in _WEBP_PICTURE]
-
-
-def _joined(spans: Iterator[Span]) -> Iterator[Span]:
-    """Neighbours as one span: a PNG may have thousands of small IDAT chunks."""
-    current: Span | None = None
-    for start, end in spans:
-        if current and current[1] == start:
-            current = (current[0], end)
-        else:
-            if current:
-                yield current
-            current = (start, end)
-    if current:
-        yield current
+    return [(start - 8, end) for kind, start, end in webp_photo.readable_chunks(data) if kind in _WEBP_PICTURE]
 
 
 _KINDS = (
     (b"jpeg", is_jpeg, _jpeg_spans),
-    (b"png", is_png, _png_spans),
-    (b"webp", is_webp, _webp_spans),
+    (b"png", png_photo.is_png, _png_spans),
+    (b"webp", webp_photo.is_webp, _webp_spans),
 )

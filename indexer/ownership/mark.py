@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class FieldText:
     make: str = dataclass_field(default="", compare=False)
 
     @property
-    def is_nobodys(self) -> bool:
+    def is_boilerplate(self) -> bool:
         """Whether it is blank or what only cameras and programs write: no person's words."""
         return is_camera_text(self.text, self.field, self.make)
 
@@ -127,6 +128,10 @@ class Mark:
             **overrules,
         }
 
+    def to_json(self) -> bytes:
+        """The parts, as they stand beside a caption in an Exif block or a HEIF file."""
+        return json.dumps(self.fields(), separators=(",", ":")).encode()
+
     @property
     def moment(self) -> datetime | None:
         """`written_at`; None where that is no date. Of a correction it is when the words were typed, to the
@@ -136,6 +141,17 @@ class Mark:
         except ValueError:
             return None
         return moment if moment.tzinfo is not None and moment.year > 1970 else None
+
+    @staticmethod
+    def from_json(raw: bytes) -> Mark | None:
+        """The mark that `to_json` gave; None on anything else."""
+        try:
+            fields = json.loads(raw)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
+            return None
+        return Mark.from_fields(fields)
 
     @staticmethod
     def from_fields(fields: Mapping[str, str]) -> Mark | None:
@@ -243,17 +259,17 @@ def find_own(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FileCaption |
     return None
 
 
-def find_persons(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
+def find_user_text(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
     """The first text that is neither the model's nor nobody's: a person's, wherever it was typed."""
-    return find_foreign(texts, (mark for mark in marks if mark.by is CaptionBy.MODEL))
+    return find_foreign_text(texts, (mark for mark in marks if mark.by is CaptionBy.MODEL))
 
 
 def check_words(before: Iterable[FieldText], after: Iterable[FieldText], ours: Collection[str]) -> None:
     """Raises `CaptionRefused` where taking out the texts of these digests loses other words, or leaves one of them
     somewhere: without the mark it would be taken for a person's."""
-    left = list(after)
-    check_nothing_lost(before, left, ours)
-    stays = next(iter(fields_with(left, ours)), None)
+    after = list(after)
+    check_nothing_lost(before, after, ours)
+    stays = next(iter(fields_with(after, ours)), None)
     if stays is not None:
         raise CaptionRefused(ReasonCode.COPIED, field=stays)
 
@@ -269,7 +285,7 @@ def fields_with(texts: Iterable[FieldText], ours: Collection[str]) -> tuple[str,
     return tuple(dict.fromkeys(text.field for text in texts if digest(text.text) in ours))
 
 
-def find_foreign(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
+def find_foreign_text(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
     """The first text that no mark vouches for and that is not nobody's: it was never ours to replace."""
     known = {mark.digest for mark in marks}
-    return next((text for text in texts if not text.is_nobodys and digest(text.text) not in known), None)
+    return next((text for text in texts if not text.is_boilerplate and digest(text.text) not in known), None)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Collection, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from captioner import Caption
@@ -41,12 +40,13 @@ _GIVE_MEMORY_BACK = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_
 _UNREADABLE = {error.__name__: error for error in (PhotoDenied, PhotoNotGiven, PhotoTooHeavy)}
 
 
-class PhotoProcess:
-    """One child process that opens photos one after the other, as an async context manager.
+class PhotoProcesses:
+    """Child processes that open photos, as an async context manager; each photo goes to one that is free.
 
-    `input_px` is the width and height of the model's input; 0 where no pixels are wanted. `worker` is the module that
-    runs in the child. `roots` are the libraries, the settings' where none are given: no symbolic link is followed out
-    of them for writing. Entering, and asking for anything, raises `ProcessUnavailable` where the process can't be had.
+    `input_px` is the width and height of the model's input; 0 where no pixels are wanted. There are `count` processes,
+    as many as the settings say where it is None. `worker` is the module that runs in the children. `roots` are the
+    libraries, the settings' where none are given, and more may be added meanwhile: no symbolic link is followed out of
+    them for writing. Entering, and asking for anything, raises `ProcessUnavailable` where a process can't be had.
     """
 
     def __init__(
@@ -54,39 +54,47 @@ class PhotoProcess:
         settings: Settings,
         *,
         input_px: int,
+        count: int | None = None,
         roots: Collection[Path] | None = None,
         worker: str = "indexer.reader.photo_worker",
     ) -> None:
         self._roots = settings.photos if roots is None else roots
         options = ReaderOptions.of(settings, input_px)
-        self._child = ChildProcess(
-            python_module(worker, options.to_argument()),
-            name="the photo reader",
-            timeout_s=settings.reader_timeout_s,
-            nice=settings.nice,
-            memory_mb=settings.reader_memory_mb,
-            environment=_GIVE_MEMORY_BACK,
-        )
+        self._children = [
+            ChildProcess(
+                python_module(worker, options.to_argument()),
+                name="the photo reader",
+                timeout_s=settings.reader_timeout_s,
+                nice=settings.nice,
+                memory_mb=settings.reader_memory_mb,
+                environment=_GIVE_MEMORY_BACK,
+            )
+            for _ in range(settings.reader_count if count is None else count)
+        ]
+        self._free: asyncio.LifoQueue[ChildProcess] = asyncio.LifoQueue()
+        self._running = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        try:
-            await self._child.__aenter__()
-        except ChildGone as error:
-            raise _cannot_run(error) from error
+        async with AsyncExitStack() as starting:
+            for child in self._children:
+                try:
+                    await starting.enter_async_context(child)
+                except ChildGone as error:
+                    raise _cannot_run(error) from error
+                self._free.put_nowait(child)
+            self._running = starting.pop_all()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._child.__aexit__(kind, error, trace)
+    async def __aexit__(self, *_: object) -> None:
+        await self._running.aclose()
 
     @property
-    def pid(self) -> int | None:
-        """The process id of the running child; None while there is none."""
-        return self._child.pid
+    def pids(self) -> list[int]:
+        """The process ids of the children that run."""
+        return [child.pid for child in self._children if child.pid is not None]
 
     async def read(self, path: Path) -> Reading:
-        """Everything one look at a file gives. Raises `UnreadablePhoto` or `PhotoVanished`."""
+        """All that is read of a file. Raises `UnreadablePhoto` or `PhotoVanished`."""
         reply = await self._ask({"do": "read", "path": str(path)})
         return unpack_reading(reply.header, reply.payload)
 
@@ -151,23 +159,26 @@ class PhotoProcess:
         return unpack_undone(path, (await self._ask(request)).header)
 
     async def _ask(self, header: Mapping[str, Any], payload: bytes = b"") -> Reply:
-        """Sends a request again where the child died or hung over it: once."""
+        """Waits for a free process. Sends a request again where the child died or hung over it: once."""
+        child = await self._free.get()
         try:
             try:
-                return await self._child.request(header, payload)
+                return await child.request(header, payload)
             except ChildGone as error:
                 if not error.guilty:
                     raise
-            return await self._child.request(header, payload)
+            return await child.request(header, payload)
         except ChildError as error:
-            _raise_here(error)
+            _raise_as_ours(error)
         except ChildGone as error:
             if error.guilty:
                 raise ReaderDied(ReasonCode.READER_DIED, detail=str(error)) from error
             raise _cannot_run(error) from error
+        finally:
+            self._free.put_nowait(child)
 
 
-def _raise_here(error: ChildError) -> NoReturn:
+def _raise_as_ours(error: ChildError) -> NoReturn:
     """The child's error as the parent's own."""
     if error.kind == "StorageError":
         raise StorageError(error.message) from error
@@ -189,77 +200,3 @@ def _cannot_run(error: ChildGone) -> ProcessUnavailable:
         f"the process that opens photos can't be run: {error}",
         hint="`recollect doctor` tries it; the messages above say how it ended",
     )
-
-
-class PhotoProcesses:
-    """As many `PhotoProcess`es as the settings say; each photo goes to whichever is free. To `roots` more may be added
-    meanwhile."""
-
-    def __init__(self, settings: Settings, *, input_px: int, roots: Collection[Path] | None = None) -> None:
-        number = settings.reader_count
-        self._processes = [PhotoProcess(settings, input_px=input_px, roots=roots) for _ in range(number)]
-        self._free: asyncio.LifoQueue[PhotoProcess] = asyncio.LifoQueue()
-        self._running = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as starting:
-            for process in self._processes:
-                await starting.enter_async_context(process)
-                self._free.put_nowait(process)
-            self._running = starting.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._running.aclose()
-
-    @property
-    def pids(self) -> list[int]:
-        """The process ids of the children that run."""
-        return [process.pid for process in self._processes if process.pid is not None]
-
-    async def read(self, path: Path) -> Reading:
-        """See `PhotoProcess.read`."""
-        async with self._any() as process:
-            return await process.read(path)
-
-    async def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
-        """See `PhotoProcess.read_metadata`."""
-        async with self._any() as process:
-            return await process.read_metadata(path)
-
-    async def pixels_of(self, webp: bytes) -> bytes:
-        """See `PhotoProcess.pixels_of`."""
-        async with self._any() as process:
-            return await process.pixels_of(webp)
-
-    async def write_caption(
-        self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
-    ) -> Written:
-        """See `PhotoProcess.write_caption`."""
-        async with self._any() as process:
-            return await process.write_caption(path, words, stamp, over_correction=over_correction)
-
-    async def undo_caption(
-        self,
-        path: Path,
-        *,
-        dry_run: bool = False,
-        stamp: FileStamp | None = None,
-        machine_only: bool = False,
-        vouched: Collection[str] = (),
-    ) -> Undone:
-        """See `PhotoProcess.undo_caption`."""
-        async with self._any() as process:
-            return await process.undo_caption(
-                path, dry_run=dry_run, stamp=stamp, machine_only=machine_only, vouched=vouched
-            )
-
-    @asynccontextmanager
-    async def _any(self) -> AsyncIterator[PhotoProcess]:
-        process = await self._free.get()
-        try:
-            yield process
-        finally:
-            self._free.put_nowait(process)

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import logging
-from collections.abc import Callable, Mapping
+import os
+import stat
+from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner import squash
+from indexer.atomic.file_read import stamp_of
 from indexer.captions import caption_file
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import is_of_another, sidecars_of
-from indexer.errors import PhotoTooHeavy, PhotoVanished, UnreadablePhoto
+from indexer.errors import PhotoDenied, PhotoNotGiven, PhotoTooHeavy, PhotoVanished, UnreadablePhoto
 from indexer.formats.xmp import MOST_BYTES
-from indexer.images.decode import TooLittleMemory, decode, open_picture, shrink
-from indexer.metadata import takeout
+from indexer.images.decode import OpenedImage, TooLittleMemory, decode, open_image, shrink
 from indexer.metadata.content_key import content_key
-from indexer.metadata.photo_json import caption_from_json, metadata_to_json, stamp_to_json
+from indexer.metadata.photo_json import caption_from_json, metadata_to_json, stamp_from_json, stamp_to_json
 from indexer.metadata.read_metadata import read_metadata
-from indexer.metadata.sidecar_files import takeout_beside
-from indexer.metadata.takeout import Takeout
-from indexer.model import FileStamp, PhotoMetadata, Reading, ThumbnailSize
-from indexer.reader.photo_file import read_photo_file
-from indexer.reader.photo_requests import (
-    Header,
-    ReaderOptions,
-    pack_reading,
-    pack_undone,
-    pack_written,
-    path_of,
-    stamp_of,
-)
+from indexer.metadata.sidecar_files import MOST_JSON_BYTES, Takeout, find_takeout_files, read_takeout
+from indexer.model import FileStamp, PhotoMetadata, Reading, ThumbnailSize, Written
+from indexer.reader.photo_requests import Header, ReaderOptions, pack_reading, pack_undone, pack_written
 from indexer.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -42,27 +35,23 @@ if TYPE_CHECKING:
 # method 4 takes over four times as long as 0. Reading is what indexing waits for, so time is the scarcer good.
 _QUALITY, _METHOD = 75, 0
 
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ELOOP})
+
 _log = logging.getLogger(__name__)
 
 
 class PhotoReader:
-    """Answers the requests of `photo_process.PhotoProcess`; each names what it wants in `do`."""
+    """Answers the requests of `photo_process.PhotoProcesses`; each names what it wants in `do`."""
 
     def __init__(self, options: ReaderOptions) -> None:
         self._options = options
         self._journal = Journal.in_dir(Path(options.data_dir))
-        self._answers: dict[str, Callable[[Mapping[str, Any], bytes], tuple[Header, bytes]]] = {
-            "read": self._read,
-            "read_metadata": self._read_metadata,
-            "pixels_of": self._pixels_of,
-            "write_caption": self._write_caption,
-            "undo_caption": self._undo_caption,
-        }
+        self._sidecar_dir = None if options.sidecar_dir is None else Path(options.sidecar_dir)
 
     def answer(self, header: Mapping[str, Any], payload: bytes) -> tuple[Header, bytes]:
         """The reply to one request. Raises `PhotoError` about the photo, `SetupError` about the journal."""
         try:
-            return self._answers[header["do"]](header, payload)
+            return self._answer(header, payload)
         except MemoryError as error:
             raise self._too_little_memory(None) from error
         except TooLittleMemory as error:
@@ -81,67 +70,69 @@ class PhotoReader:
         )
 
     def read(self, path: Path) -> Reading:
-        """The whole look at one file: read once, decoded once. Raises `UnreadablePhoto` or `PhotoVanished`."""
-        options = self._options
-        data, stamp = read_photo_file(path, max_file_mb=options.max_file_mb)
-        key = content_key(data)
-        picture = open_picture(
-            data, suffix=path.suffix, max_pixels_mp=options.max_pixels_mp, preview_px=options.screen_px
-        )
-        metadata = read_metadata(data, path, self._sidecars(path), takeout=self._takeout(path), picture=picture)
-        image = decode(picture, options.screen_px, metadata.orientation)
-        metadata = replace(metadata, damage=picture.damage)
-        return Reading(key, metadata, stamp, self._thumbnails(image), self._pixels(image))
+        """All that is read of one file: read once, decoded once. Raises `UnreadablePhoto` or `PhotoVanished`."""
+        key, opened, metadata, stamp = self._open(path)
+        image = decode(opened, self._options.screen_px, metadata.orientation)
+        grid = shrink(image, self._options.grid_px)
+        thumbnails = {ThumbnailSize.GRID: _webp(grid), ThumbnailSize.SCREEN: _webp(image)}
+        return Reading(key, replace(metadata, damage=opened.damage), stamp, thumbnails, self._pixels(image))
 
     def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
         """Content key, metadata and stamp; nothing is decoded. Raises as `read` does."""
-        data, stamp = read_photo_file(path, max_file_mb=self._options.max_file_mb)
-        picture = open_picture(data, suffix=path.suffix, max_pixels_mp=self._options.max_pixels_mp)
-        metadata = read_metadata(data, path, self._sidecars(path), takeout=self._takeout(path), picture=picture)
-        return content_key(data), metadata, stamp
+        key, _, metadata, stamp = self._open(path)
+        return key, metadata, stamp
+
+    def _open(self, path: Path) -> tuple[str, OpenedImage, PhotoMetadata, FileStamp]:
+        options = self._options
+        data, stamp = read_photo_file(path, max_file_mb=options.max_file_mb)
+        opened = open_image(data, suffix=path.suffix, max_pixels_mp=options.max_pixels_mp, preview_px=options.screen_px)
+        metadata = read_metadata(data, path, self._sidecars(path), takeout=self._takeout(path), opened=opened)
+        return content_key(data), opened, metadata, stamp
 
     def pixels_of(self, webp: bytes) -> bytes:
         """The model's input from a cached screen thumbnail. Raises `UnreadablePhoto` for anything else."""
-        picture = open_picture(webp, max_pixels_mp=self._options.max_pixels_mp)
-        return self._pixels(decode(picture, self._options.screen_px, orientation=1))
+        opened = open_image(webp, max_pixels_mp=self._options.max_pixels_mp)
+        return self._pixels(decode(opened, self._options.screen_px, orientation=1))
 
     def _sidecars(self, path: Path) -> list[bytes]:
-        """Every sidecar of the photo that can be read, ours first; one that can't is as good as none."""
+        """Every sidecar of the photo that can be read, ours first."""
         places = sidecars_of(path, self._sidecar_dir)
         found = ((place, _read_beside(place, MOST_BYTES)) for place in places)
         return [data for place, data in found if data is not None and not is_of_another(place, data, path)]
 
     def _takeout(self, path: Path) -> Takeout | None:
         """What Google Photos says of the photo."""
-        for place, certain in takeout_beside(path):
-            data = _read_beside(place, takeout.MOST_BYTES)
-            found = takeout.read_takeout(data) if data is not None else None
-            if found is not None and (certain or found.is_of(path.name)):
+        for place, certain in find_takeout_files(path):
+            data = _read_beside(place, MOST_JSON_BYTES)
+            found = read_takeout(data) if data is not None else None
+            if found is not None and (certain or found.matches(path.name)):
                 return found
         return None
-
-    def _thumbnails(self, screen: Image) -> dict[ThumbnailSize, bytes]:
-        grid = shrink(screen, self._options.grid_px)
-        return {ThumbnailSize.GRID: _webp(grid), ThumbnailSize.SCREEN: _webp(screen)}
 
     def _pixels(self, image: Image) -> bytes:
         return squash(image, self._options.input_px).tobytes() if self._options.input_px else b""
 
-    def _read(self, header: Mapping[str, Any], _: bytes) -> tuple[Header, bytes]:
-        return pack_reading(self.read(path_of(header)))
+    def _answer(self, header: Mapping[str, Any], payload: bytes) -> tuple[Header, bytes]:
+        match header["do"]:
+            case "read":
+                return pack_reading(self.read(Path(header["path"])))
+            case "read_metadata":
+                key, metadata, stamp = self.read_metadata(Path(header["path"]))
+                return {"content_key": key, "metadata": metadata_to_json(metadata), "stamp": stamp_to_json(stamp)}, b""
+            case "pixels_of":
+                return {}, self.pixels_of(payload)
+            case "write_caption":
+                return pack_written(self._write_caption(header)), b""
+            case "undo_caption":
+                return pack_undone(self._undo_caption(header)), b""
+            case unknown:
+                raise ValueError(f"no such request: {unknown}")
 
-    def _read_metadata(self, header: Mapping[str, Any], _: bytes) -> tuple[Header, bytes]:
-        key, metadata, stamp = self.read_metadata(path_of(header))
-        return {"content_key": key, "metadata": metadata_to_json(metadata), "stamp": stamp_to_json(stamp)}, b""
-
-    def _pixels_of(self, _: Mapping[str, Any], payload: bytes) -> tuple[Header, bytes]:
-        return {}, self.pixels_of(payload)
-
-    def _write_caption(self, header: Mapping[str, Any], _: bytes) -> tuple[Header, bytes]:
-        written = caption_file.write_caption(
-            path_of(header),
+    def _write_caption(self, header: Mapping[str, Any]) -> Written:
+        return caption_file.write_caption(
+            Path(header["path"]),
             caption_from_json(header["caption"]),
-            stamp=stamp_of(header),
+            stamp=stamp_from_json(header["stamp"]),
             over_correction=header["over_correction"],
             mode="sidecar" if self._options.captions == "sidecar" else "embed",
             keep_mtime=self._options.keep_mtime,
@@ -149,24 +140,18 @@ class PhotoReader:
             journal=self._journal,
             roots=[Path(root) for root in header["roots"]],
         )
-        return pack_written(written), b""
 
-    def _undo_caption(self, header: Mapping[str, Any], _: bytes) -> tuple[Header, bytes]:
-        undone = caption_file.undo_caption(
-            path_of(header),
+    def _undo_caption(self, header: Mapping[str, Any]) -> caption_file.Undone:
+        return caption_file.undo_caption(
+            Path(header["path"]),
             journal=self._journal,
             sidecar_dir=self._sidecar_dir,
             keep_mtime=self._options.keep_mtime,
             dry_run=header["dry_run"],
-            stamp=None if header["stamp"] is None else stamp_of(header),
+            stamp=None if header["stamp"] is None else stamp_from_json(header["stamp"]),
             machine_only=header["machine_only"],
             vouched=header["vouched"],
         )
-        return pack_undone(undone), b""
-
-    @property
-    def _sidecar_dir(self) -> Path | None:
-        return None if self._options.sidecar_dir is None else Path(self._options.sidecar_dir)
 
 
 def _read_beside(place: Path, max_bytes: int) -> bytes | None:
@@ -183,3 +168,45 @@ def _webp(image: Image) -> bytes:
     buffer = BytesIO()
     image.save(buffer, "WEBP", quality=_QUALITY, method=_METHOD)
     return buffer.getvalue()
+
+
+def read_photo_file(path: Path, *, max_file_mb: float) -> tuple[bytes, FileStamp]:
+    """The bytes and the stamp of a regular file.
+
+    Raises `PhotoVanished` where it is gone or changed while it was read, `PhotoDenied` and `PhotoNotGiven` where the
+    system does not let us read it now, and `UnreadablePhoto` where it is no regular file (a pipe or a device is never
+    waited for) or larger than the limit.
+    """
+    try:
+        data, before, after = _read_unchanged(path, max_file_mb)
+    except OSError as error:
+        if error.errno in _GONE:
+            raise PhotoVanished(ReasonCode.GONE) from error
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise PhotoDenied(ReasonCode.NOT_ALLOWED) from error
+        raise PhotoNotGiven(ReasonCode.READ_FAILED, detail=error.strerror or str(error)) from error
+    except ValueError as error:  # a NUL in the name
+        raise PhotoVanished(ReasonCode.NO_SUCH_FILE, detail=str(error)) from error
+    if after != before or len(data) != before.size:
+        raise PhotoVanished(ReasonCode.CHANGED_WHILE_READ)
+    return data, before
+
+
+def _read_unchanged(path: Path, max_file_mb: float) -> tuple[bytes, FileStamp, FileStamp]:
+    # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        before = _checked_stamp(os.fstat(descriptor), max_file_mb)
+        with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
+            data = file.readall()
+        return data, before, stamp_of(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _checked_stamp(status: os.stat_result, max_file_mb: float) -> FileStamp:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadablePhoto(ReasonCode.NOT_REGULAR)
+    if status.st_size > max_file_mb * 1e6:
+        raise UnreadablePhoto(ReasonCode.FILE_TOO_LARGE, size=f"{status.st_size / 1e6:.0f}", limit=f"{max_file_mb:g}")
+    return stamp_of(status)

@@ -1,4 +1,4 @@
-"""What the service and its photo process say to each other: options at the start, then requests and replies."""
+"""The protocol between the service and its photo processes: options at the start, then requests and replies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from indexer.metadata.photo_json import (
     stamp_from_json,
     stamp_to_json,
 )
-from indexer.model import CaptionPlace, FileStamp, Reading, ThumbnailSize, Written
+from indexer.model import CaptionPlace, Reading, ThumbnailSize, Written
 from indexer.reasons import from_stored, stored
 from indexer.settings import Settings
 
@@ -29,7 +29,7 @@ Header = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ReaderOptions:
-    """What a photo process is told once, on its command line. `input_px` 0: no model's input is made."""
+    """A photo process's command line. `input_px` 0: no model's input is made."""
 
     input_px: int
     grid_px: int
@@ -117,7 +117,7 @@ def _obstacle(header: Mapping[str, Any]) -> Obstacle | None:
 
 
 def pack_undone(undone: Undone) -> Header:
-    """An `Undone` as JSON; its path is known to whoever asked."""
+    """An `Undone` as JSON; its path is the request's."""
     place = None if undone.place is None else undone.place.value
     stamp = None if undone.stamp is None else stamp_to_json(undone.stamp)
     return {
@@ -139,15 +139,5 @@ def unpack_undone(path: Path, header: Mapping[str, Any]) -> Undone:
     place = None if header["place"] is None else CaptionPlace(header["place"])
     stamp = None if header["stamp"] is None else stamp_from_json(header["stamp"])
     words = None if header["words"] is None else caption_from_json(header["words"])
-    told = header["restored"], from_stored(header["reason"]), header["exact"]
-    return Undone(path, place, *told, stamp, words, _obstacle(header), tuple(header["copies"]))
-
-
-def path_of(header: Mapping[str, Any]) -> Path:
-    """The file that a request is about."""
-    return Path(header["path"])
-
-
-def stamp_of(header: Mapping[str, Any]) -> FileStamp:
-    """The stamp that a request expects."""
-    return stamp_from_json(header["stamp"])
+    outcome = header["restored"], from_stored(header["reason"]), header["exact"]
+    return Undone(path, place, *outcome, stamp, words, _obstacle(header), tuple(header["copies"]))

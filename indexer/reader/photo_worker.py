@@ -17,13 +17,13 @@ from indexer.reader.photo_requests import ReaderOptions
 
 def open_service(options: ReaderOptions) -> Service:
     """Quietens the C libraries, then imports them."""
-    _keep_stderr_for_us()
+    _silence_libraries()
     from indexer.reader.photo_reader import PhotoReader
 
     return Service(PhotoReader(options).answer)
 
 
-def _keep_stderr_for_us() -> None:
+def _silence_libraries() -> None:
     """libtiff and others write a line per broken tag to fd 2: theirs goes nowhere, Python's keeps its way."""
     ours = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
     nothing = os.open(os.devnull, os.O_WRONLY)
@@ -35,7 +35,7 @@ def _keep_stderr_for_us() -> None:
     logging.getLogger("indexer").setLevel(logging.DEBUG)  # the parent logs what it reads there at that level
 
 
-def _described(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     """A photo's reason crosses the pipe as its code."""
     return error.reason.to_json() if isinstance(error, PhotoError) else str(error)
 
@@ -43,7 +43,7 @@ def _described(error: Exception) -> str:
 def main() -> None:
     """Serves the parent that started this process."""
     options = ReaderOptions.from_argument(sys.argv[1])
-    serve(lambda: open_service(options), about_request=(PhotoError, SetupError), describe=_described)
+    serve(lambda: open_service(options), about_request=(PhotoError, SetupError), describe=_describe)
 
 
 if __name__ == "__main__":

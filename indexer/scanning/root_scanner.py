@@ -18,7 +18,7 @@ from indexer.catalogue import Catalogue
 from indexer.catalogue.found import FoundBatch
 from indexer.catalogue.roots import is_readable, unreadable_reason
 from indexer.catalogue.scans import NoteCounts
-from indexer.formats.extensions import EXTENSIONS
+from indexer.formats import EXTENSIONS
 from indexer.reasons import Reason
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.crawler import crawl

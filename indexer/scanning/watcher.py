@@ -28,7 +28,7 @@ from indexer.atomic.file_systems import network_file_system
 from indexer.catalogue import Catalogue
 from indexer.catalogue.found import file_stamp
 from indexer.catalogue.roots import is_gone
-from indexer.metadata.sidecar_files import is_sidecar_name, speaks_of
+from indexer.metadata.sidecar_files import is_sidecar_name, is_sidecar_of
 from indexer.model import FoundFile
 from indexer.scanning.crawl_rules import NOMEDIA, CrawlRules
 from indexer.scanning.crawler import Crawl
@@ -179,7 +179,7 @@ class PathDebouncer:
         except OSError:
             return  # the folder went too, which is reported by itself
         for beside in names:
-            if self._rules.is_photo_name(beside) and speaks_of(name, beside):
+            if self._rules.is_photo_name(beside) and is_sidecar_of(name, beside):
                 yield os.path.join(folder, beside)
 
     def _files_in(self, folder: bytes) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from indexer.model import Photo, is_unsure
-from indexer.places.lookup import places_of
+from indexer.places import places_of
 from indexer.search import SearchDocument
 from indexer.text import clean
 

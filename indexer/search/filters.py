@@ -9,7 +9,7 @@
         values in which they begin words. A folder stands for everything below it.
     type:jpeg   rating:4  rating:>=4  rating:2..4
     near:48.1,11.6  near:48.1,11.6,25km  near:Lyon  near:Lyon,25km  near:"Springfield, Missouri, 25km"
-        Of several places of one name the most populous is meant (`indexer.places.names`).
+        Of several places of one name the most populous is meant (`indexer.places`).
     sort:newest  sort:oldest  sort:relevance
 
 `checked` turns what a person typed into the canonical value that a `Filter` carries, or raises `FilterError`; the
@@ -29,8 +29,8 @@ from rapidfuzz.distance import OSA
 
 from indexer.message import Message
 from indexer.model import Position
-from indexer.places.names import nearest_name as nearest_place
-from indexer.places.names import places_named
+from indexer.places import nearest_name as nearest_place
+from indexer.places import places_named
 from indexer.search import FilterError, Sort
 
 DEFAULT_RADIUS_KM = 10.0

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -37,7 +36,7 @@ class NewerDatabase(StorageError):
 
 
 class _Connection(sqlite3.Connection):
-    """Closing it waits for whoever reads through it in another thread: SQLite would free a statement that is run."""
+    """Closing it waits for other threads that read through it: SQLite would free a statement that is run."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -145,9 +144,7 @@ class Database:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -156,8 +153,7 @@ class Database:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None or self._local.of != self._times_opened:
             with self._write_lock:  # close() must not miss it
-                if self._closed:
-                    raise StorageError(f"the database {self.path} was closed")
+                self._check_open()
                 if connection is not None and connection in self._connections:  # of a file that was set aside
                     self._connections.remove(connection)
                     connection.close()
@@ -170,8 +166,7 @@ class Database:
         """Another number after every change of the file, whichever thread or process made it, for as long as this
         object lives. Takes microseconds. Raises `StorageError` once closed."""
         with self._watch_lock:
-            if self._closed:
-                raise StorageError(f"the database {self.path} was closed")
+            self._check_open()
             # https://sqlite.org/pragma.html#pragma_data_version: what other connections than this one have written.
             (data_version,) = self._watcher.execute("PRAGMA data_version").fetchone()
             return self._times_opened << 32 | int(data_version)
@@ -186,12 +181,12 @@ class Database:
             return None  # it is lost, which `is_lost` says
         try:
             with self.workspace() as connection:
-                told = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
+                problems = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
             return str(error)
-        return None if told == ["ok"] else "; ".join(told)
+        return None if problems == ["ok"] else "; ".join(problems)
 
     def note_damage(self, damage: str) -> None:
         """From now on nothing is written: what a damaged file takes in may be lost, and may damage more of it."""
@@ -209,8 +204,7 @@ class Database:
         The file is only read through it; writes go through `transaction`. Raises `StorageError` once closed.
         """
         with self._write_lock:  # close() must not miss it
-            if self._closed:
-                raise StorageError(f"the database {self.path} was closed")
+            self._check_open()
             connection = self._connect()
         try:
             connection.execute("PRAGMA temp_store = FILE")
@@ -258,21 +252,17 @@ class Database:
             for connection in self._connections:
                 connection.close()
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageError(f"the database {self.path} was closed")
+
     def _connect(self) -> sqlite3.Connection:
-        # check_same_thread is off so that close() may close what other threads opened.
         if self.is_lost:  # what is there now, if anything, is another database
             raise StorageError(f"the database {self.path} was deleted or replaced while it was in use", hint=_LOST)
         if self.read_only:
             connection = read_only_connection(self.path)
         else:
-            connection = sqlite3.connect(
-                f"file:{quote(os.fsencode(self.path))}?mode={'rwc' if self._opened is None else 'rw'}",
-                timeout=_BUSY_TIMEOUT_S,
-                isolation_level=None,
-                check_same_thread=False,
-                uri=True,
-                factory=_Connection,
-            )
+            connection = _open_connection(self.path, f"mode={'rwc' if self._opened is None else 'rw'}")
         self._connections.append(connection)
         connection.row_factory = sqlite3.Row
         if not self.read_only:
@@ -316,20 +306,25 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+def _open_connection(path: Path, options: str) -> sqlite3.Connection:
+    # check_same_thread is off so that close() may close what other threads opened.
+    return sqlite3.connect(
+        f"file:{quote(os.fsencode(path))}?{options}",
+        timeout=_BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=True,
+        factory=_Connection,
+    )
+
+
 def read_only_connection(path: Path) -> sqlite3.Connection:
     """A connection that makes and changes nothing. Raises `sqlite3.Error`.
 
     Where the files that WAL needs beside the database can't be made, what stands in the database itself is read: all
     but what came after the last checkpoint (https://sqlite.org/wal.html#readonly)."""
     for mode in ("mode=ro", "mode=ro&immutable=1"):
-        connection = sqlite3.connect(
-            f"file:{quote(os.fsencode(path))}?{mode}",
-            timeout=_BUSY_TIMEOUT_S,
-            isolation_level=None,
-            check_same_thread=False,
-            uri=True,
-            factory=_Connection,
-        )
+        connection = _open_connection(path, mode)
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.Error as error:

@@ -1,6 +1,6 @@
 """A database that the catalogue and the photos can make again: what is wrong with its file is no reason to stop.
 
-A file that is damaged, or a newer recollect's, is set aside under its name with the date, and begun anew; so is one
+A file that is damaged, or a newer recollect's, is set aside under its name with the date, and made again; so is one
 that was deleted or replaced while it was open. Of several that were set aside the latest is kept: they may be large.
 
 The file is renamed before its connections are closed: SQLite then leaves the files beside the new one alone, also in
@@ -26,8 +26,8 @@ _MARK = ".set-aside-"
 
 
 class DerivedDatabase(Database):
-    """`Database` on a file that can be made again. `renewed` is called after it was begun anew, or made for the first
-    time; `mend` False leaves a damaged or newer file as it is, and raises `StorageError`.
+    """`Database` on a file that can be made again. `on_recreate` is called after it was made anew, or for the first
+    time; `repair` False leaves a damaged or newer file as it is, and raises `StorageError`.
     """
 
     def __init__(
@@ -35,58 +35,58 @@ class DerivedDatabase(Database):
         path: Path,
         migrations: Sequence[Migration],
         *,
-        renewed: Callable[[], None] = lambda: None,
-        mend: bool = True,
+        on_recreate: Callable[[], None] = lambda: None,
+        repair: bool = True,
         read_only: bool = False,
     ) -> None:
-        self._renewed = renewed
-        self._mends = mend and not read_only
+        self._on_recreate = on_recreate
+        self._repairs = repair and not read_only
         try:
             super().__init__(path, migrations, read_only=read_only)
         except StorageError as error:
             is_newer = isinstance(error, NewerDatabase)
-            if not self._mends or not (is_newer or is_damage(error.__cause__ or error)):
+            if not self._repairs or not (is_newer or is_damage(error.__cause__ or error)):
                 raise
             set_aside(path, "is a newer recollect's" if is_newer else f"is damaged ({error.__cause__})")
             super().__init__(path, migrations)
         if self._began_empty:
-            renewed()
+            on_recreate()
 
     @property
     def reader(self) -> sqlite3.Connection:
-        """As `Database.reader`; where this thread needs another connection, a lost file is begun anew first."""
+        """As `Database.reader`; where this thread needs another connection, a lost file is made again first."""
         if getattr(self._local, "of", None) != self._times_opened:
-            self.look()
+            self.recreate_if_lost()
         return super().reader
 
     @property
     def times_opened(self) -> int:
-        """Another number after the file was begun anew."""
+        """Another number after the file was made again."""
         return self._times_opened
 
-    def look(self) -> bool:
-        """Begins anew where the file was deleted or replaced; returns whether it was."""
-        if not self._mends or not self.is_lost or not self._has_its_folder():
+    def recreate_if_lost(self) -> bool:
+        """Makes the file again where it was deleted or replaced; returns whether it was."""
+        if not self._repairs or not self.is_lost or not self._has_its_folder():
             return False
-        return self._renew(self._times_opened, "was deleted or replaced")
+        return self._recreate(self._times_opened, "was deleted or replaced")
 
     def check(self, *, most_bytes: int | None = None) -> str | None:
-        """Looks through the whole file, unless it is larger than `most_bytes`, and begins it anew where it is damaged;
-        then returns what was wrong."""
+        """Checks the whole file, unless it is larger than `most_bytes`, and makes it again where it is damaged; returns
+        what was wrong."""
         opened, damage = self._times_opened, self.damage(most_bytes=most_bytes)
-        if damage is not None and self._mends:
-            self._renew(opened, f"is damaged ({damage})")
+        if damage is not None and self._repairs:
+            self._recreate(opened, f"is damaged ({damage})")
         return damage
 
     @contextmanager
-    def mending(self) -> Iterator[None]:
-        """Inside, an error that says that the file is damaged has it begun anew, and is raised all the same."""
+    def recreating_if_damaged(self) -> Iterator[None]:
+        """Inside, an error that says that the file is damaged has it made again, and is raised all the same."""
         opened = self._times_opened
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if self._mends and is_damage(error):
-                self._renew(opened, f"is damaged ({error})")
+            if self._repairs and is_damage(error):
+                self._recreate(opened, f"is damaged ({error})")
             raise
 
     def _has_its_folder(self) -> bool:
@@ -96,8 +96,8 @@ class DerivedDatabase(Database):
         except OSError:
             return False
 
-    def _renew(self, opened: int, why: str) -> bool:
-        """Once for each opening, whoever comes first. Raises `StorageError` where it can't be begun anew."""
+    def _recreate(self, opened: int, why: str) -> bool:
+        """Once for each opening: the first thread does it. Raises `StorageError` where it can't be made again."""
         with self._watch_lock, self._write_lock:
             if self._closed or opened != self._times_opened:
                 return False
@@ -111,7 +111,7 @@ class DerivedDatabase(Database):
                 self._open()
             except (sqlite3.Error, OSError) as error:
                 raise self._unusable(error) from error
-        self._renewed()
+        self._on_recreate()
         return True
 
 
@@ -123,9 +123,9 @@ def set_aside(path: Path, why: str) -> Path | None:
             break
         aside = path.with_name(f"{path.name}{_MARK}{time.strftime('%Y-%m-%dT%H-%M-%S')}-{number}")
     before = set_aside_files(path)
-    moved = _moved(path, aside)
+    moved = _move(path, aside)
     for ending in ("-wal", "-shm"):  # also where the file itself is gone: they would be taken for the new one's
-        _moved(path.with_name(path.name + ending), aside.with_name(aside.name + ending))
+        _move(path.with_name(path.name + ending), aside.with_name(aside.name + ending))
     if moved:
         log.warning("%s %s; it was set aside as %s, and is made again", path, why, aside.name)
         for older in before:
@@ -143,7 +143,7 @@ def set_aside_files(path: Path) -> list[Path]:
     )
 
 
-def _moved(path: Path, target: Path) -> bool:
+def _move(path: Path, target: Path) -> bool:
     try:
         path.rename(target)
     except FileNotFoundError:

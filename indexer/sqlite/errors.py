@@ -1,4 +1,4 @@
-"""What SQLite's errors mean for the set-up, and how to mend it."""
+"""What SQLite's errors mean for the set-up, and how to repair it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DENIED = frozenset({3, 8, 14})
 _BUSY = frozenset({5, 6})
 _IO_ERROR, _FULL = 10, 13
 #: What SQLite makes beside a database to open it.
-ROOM_BYTES = 100_000
+OPENING_BYTES = 100_000
 
 _DENIED_ERRNO = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _NOT_WRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, *_DENIED_ERRNO, errno.EIO})
@@ -48,11 +48,11 @@ def is_damage(error: BaseException) -> bool:
 
 
 def keeps_from_writing(error: BaseException) -> bool:
-    """Whether it could be read all the same: a full disk, a read-only one, or a file of somebody else's."""
+    """Whether it could be read all the same: a full disk, a read-only one, or another user's file."""
     return _code(error) & 0xFF in _DENIED | {_FULL, _IO_ERROR} and not is_damage(error)
 
 
-def may_pass(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether what could not be written can be written once there is room, or a right is given."""
     cause = error if isinstance(error, (sqlite3.Error, OSError)) else error.__cause__
     if isinstance(cause, OSError):
@@ -60,8 +60,8 @@ def may_pass(error: BaseException) -> bool:
     return cause is not None and keeps_from_writing(cause)
 
 
-def waiting_told(error: BaseException, data_dir: Path) -> Message:
-    """That indexing waits for the data directory's disk, and what it waits for; `error` is one that `may_pass`."""
+def waiting_message(error: BaseException, data_dir: Path) -> Message:
+    """That indexing waits for the data directory's disk, and what it waits for; `error` is one that `is_transient`."""
     cause = error if isinstance(error, (sqlite3.Error, OSError)) else error.__cause__ or error
     code, number = _code(cause) & 0xFF, cause.errno if isinstance(cause, OSError) else 0
     if _is_full(cause, data_dir):
@@ -85,7 +85,7 @@ def waiting_told(error: BaseException, data_dir: Path) -> Message:
 
 
 def hint_for(error: BaseException, catalogue: Path) -> Message:
-    """How to mend what an error of the catalogue's file says."""
+    """How to repair what an error of the catalogue's file says."""
     code = _code(error)
     if is_damage(error):
         return rebuild_hint(catalogue)
@@ -109,7 +109,7 @@ def rebuild_hint(catalogue: Path) -> Message:
     )
 
 
-def damage_told(catalogue: Path, damage: str) -> Message:
+def damage_message(catalogue: Path, damage: str) -> Message:
     """That the catalogue is damaged, and how it is made anew."""
     return Message(
         "the catalogue %(catalogue)s is damaged (%(damage)s): stop recollect, move %(name)s and "
@@ -153,7 +153,7 @@ def _is_full(error: BaseException, data_dir: Path) -> bool:
     if isinstance(error, OSError):
         return error.errno in {errno.ENOSPC, errno.EDQUOT}
     code = _code(error) & 0xFF
-    return code == _FULL or (code in {_IO_ERROR, *_DENIED} and _free_bytes(data_dir) < ROOM_BYTES)
+    return code == _FULL or (code in {_IO_ERROR, *_DENIED} and _free_bytes(data_dir) < OPENING_BYTES)
 
 
 def _free_bytes(folder: Path) -> float:

@@ -34,7 +34,7 @@ from PIL import Image
 
 from captioner import DEFAULT_BUNDLE
 from indexer.model import FileStamp
-from indexer.reader.photo_process import PhotoProcess
+from indexer.reader.photo_process import PhotoProcesses
 from indexer.service import Indexer, started_captioner
 from indexer.settings import Settings
 from indexer.storage import open_storage
@@ -74,7 +74,7 @@ class Parts:
 async def measure_parts(settings: Settings, paths: list[Path]) -> Parts:
     async with (
         started_captioner(settings) as captioner,
-        PhotoProcess(settings, input_px=captioner.input_px) as photos,
+        PhotoProcesses(settings, input_px=captioner.input_px, count=1) as photos,
     ):
         begun = time.perf_counter()
         readings = [await photos.read(path) for path in paths]

@@ -21,11 +21,11 @@ from pathlib import Path
 from PIL import Image
 
 from captioner import squash
-from indexer.images.decode import decode, open_picture, shrink
+from indexer.images.decode import decode, open_image, shrink
 from indexer.metadata.content_key import content_key
 from indexer.metadata.read_metadata import read_metadata
-from indexer.reader.photo_file import read_photo_file
-from indexer.reader.photo_process import PhotoProcess
+from indexer.reader.photo_process import PhotoProcesses
+from indexer.reader.photo_reader import read_photo_file
 from indexer.settings import Settings
 from tests.photos_made import detailed, encoded, exif_bytes
 
@@ -49,10 +49,10 @@ def webp(image: Image.Image, method: int) -> bytes:
 def parts(path: Path, screen_px: int, input_px: int, rounds: int) -> dict[str, float]:
     """CPU milliseconds of each step of one look, as `photo_reader` takes them."""
     data, _ = read_photo_file(path, max_file_mb=500)
-    screen = decode(open_picture(data, suffix=path.suffix, max_pixels_mp=500), screen_px, 1)
+    screen = decode(open_image(data, suffix=path.suffix, max_pixels_mp=500), screen_px, 1)
 
     def look() -> None:
-        decode(open_picture(data, suffix=path.suffix, max_pixels_mp=500), screen_px, 1)
+        decode(open_image(data, suffix=path.suffix, max_pixels_mp=500), screen_px, 1)
 
     steps: dict[str, Callable[[], object]] = {
         "read the file": lambda: read_photo_file(path, max_file_mb=500),
@@ -68,13 +68,13 @@ def parts(path: Path, screen_px: int, input_px: int, rounds: int) -> dict[str, f
 
 async def whole(path: Path, settings: Settings, input_px: int, rounds: int) -> tuple[float, str]:
     """Elapsed milliseconds of the fastest look through the child, and the child's memory."""
-    async with PhotoProcess(settings, input_px=input_px) as photos:
+    async with PhotoProcesses(settings, input_px=input_px, count=1) as photos:
         times = []
         for _ in range(rounds):
             begun = time.perf_counter()
             await photos.read(path)
             times.append(time.perf_counter() - begun)
-        return 1000 * min(times), memory(photos.pid)
+        return 1000 * min(times), memory(photos.pids[0])
 
 
 def memory(pid: int | None) -> str:
@@ -95,7 +95,7 @@ def report(path: Path, settings: Settings, input_px: int, rounds: int) -> None:
     print(f"  {'sum':18s} {total:7.1f} ms")
     elapsed, held = asyncio.run(whole(path, settings, input_px, rounds))
     print(f"  through the child {elapsed:8.1f} ms elapsed: {elapsed / total:.2f} times the sum; it holds {held}")
-    screen = decode(open_picture(path.read_bytes(), suffix=path.suffix, max_pixels_mp=500), settings.screen_px, 1)
+    screen = decode(open_image(path.read_bytes(), suffix=path.suffix, max_pixels_mp=500), settings.screen_px, 1)
     fastest, largest = best_ms(lambda: webp(screen, 0), rounds), len(webp(screen, 0))
     for method in (1, 2, 4):
         slower = best_ms(lambda method=method: webp(screen, method), rounds) / fastest  # type: ignore[misc]

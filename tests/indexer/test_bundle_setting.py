@@ -11,9 +11,9 @@ import piexif
 import pytest
 from click.testing import CliRunner, Result
 
-from indexer.captions.caption_file import read_own_caption
 from indexer.settings import Settings
 from tests.bundles_made import copy_that_takes_all_for_photos
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexing import COLOURS, all_photos, settings_for, stored
 from tests.photos_made import exif_bytes, with_segments, write_jpeg
 from tests.towers_made import add_tower

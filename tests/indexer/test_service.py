@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption, CaptionerProcess
-from indexer.captions.caption_file import read_own_caption
 from indexer.errors import ProcessUnavailable, SearchError, SetupError, StorageError, captioner_not_started
 from indexer.model import CaptionBy, CaptionPlace
 from indexer.progress import Phase
@@ -23,6 +22,7 @@ from indexer.search import SearchBackend
 from indexer.service import Indexer, started_captioner
 from indexer.settings import Settings
 from indexer.storage import Storage
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexing import (
     COLOURS,
     CountingCaptioner,

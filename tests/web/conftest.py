@@ -63,7 +63,7 @@ async def start_page(settings: Settings) -> AsyncIterator[StartPage]:
             *,
             progress: Progress = IDLE,
             wake: Callable[[], None] = lambda: None,
-            look: Callable[[], None] = lambda: None,
+            scan_now: Callable[[], None] = lambda: None,
             behind: Mapping[str, Any] | None = None,
             **changes: Any,
         ) -> Page:
@@ -74,7 +74,7 @@ async def start_page(settings: Settings) -> AsyncIterator[StartPage]:
                 "thumbnails": storage.thumbnails,
                 "search": storage.search,
             }
-            app = make_app(told, **{**inner, **(behind or {})}, progress=lambda: progress, wake=wake, look=look)
+            app = make_app(told, **{**inner, **(behind or {})}, progress=lambda: progress, wake=wake, scan_now=scan_now)
             page = Page(TestServer(app), cookie_jar=CookieJar(unsafe=True))  # cookies of a bare address, too
             page.settings, page.storage = told, storage
             pages.append(page)

@@ -179,7 +179,7 @@ async def correct(tab: Page) -> None:
 async def correct_badly(tab: Page) -> None:
     await correct(tab)
     await tab.locator("#words").fill("\u200b")
-    await tab.locator(".deeds button").first.click()
+    await tab.locator(".actions button").first.click()
     await expect(tab.locator(".correct [role=alert]")).to_be_visible()
 
 
@@ -210,7 +210,7 @@ async def select(tab: Page) -> None:
 async def quote_captions(tab: Page) -> None:
     await select(tab)
     await tab.evaluate("delete Navigator.prototype.clipboard; document.execCommand = () => false")
-    await tab.locator(".picks [data-do=captions]").click()
+    await tab.locator(".selection-bar [data-action=captions]").click()
     await expect(tab.locator("#captions textarea")).to_be_focused()
 
 

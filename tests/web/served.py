@@ -17,7 +17,7 @@ from indexer.settings import Settings
 from indexer.storage import Storage
 from tests.web.library_made import MadePhoto, made_library
 from web.app import make_app
-from web.app_keys import VISITORS
+from web.app_keys import CONNECTIONS
 from web.server import Limits, listening
 
 IDLE = Progress(phase=Phase.IDLE)
@@ -60,7 +60,7 @@ class Served:
 
     @property
     def visitors(self) -> int:
-        return self.app[VISITORS].total()
+        return self.app[CONNECTIONS].total()
 
     def request(self, method: str, path: str, **request: Any) -> Any:
         """As `ClientSession.request`, but the path goes out as it stands here, and redirects are not followed."""

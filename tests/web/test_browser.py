@@ -114,7 +114,7 @@ class Visit:
 
     async def leafed_to(self, where: str) -> None:
         """Waits for a photo's page, its script included."""
-        await expect(self.tab.locator(".where")).to_have_text(where)
+        await expect(self.tab.locator(".position")).to_have_text(where)
         await self.tab.wait_for_load_state()
 
     def tiles(self) -> Any:

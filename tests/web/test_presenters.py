@@ -32,9 +32,9 @@ def test_pieces_mark_what_matched() -> None:
 def test_a_caption_that_is_shown_is_not_repeated_as_a_reason() -> None:
     synonym = Why("machine_caption", "a cat and a kitten", ((2, 5), (12, 18)), "synonym")
     literal = Why("machine_caption", "a cat", ((2, 5),), "exact")
-    (reason,) = presenters.reasons([synonym, literal], leave_out="machine_caption")
+    (reason,) = presenters.match_reasons([synonym, literal], leave_out="machine_caption")
     assert ("".join(piece.text for piece in reason.pieces), reason.how) == ("cat, kitten", "means the same")
-    assert len(presenters.reasons([synonym, literal])[0].pieces) == 4
+    assert len(presenters.match_reasons([synonym, literal])[0].pieces) == 4
 
 
 def test_every_field_that_is_searched_has_a_name_for_people() -> None:
@@ -83,8 +83,8 @@ def test_coordinates_name_their_hemispheres() -> None:
 
 
 def test_a_thumbnail_is_never_larger_than_its_photo() -> None:
-    assert presenters.fitted(METADATA, 320) == (320, 240)
-    assert presenters.fitted(replace(METADATA, width_px=30, height_px=1), 320) == (30, 1)
+    assert presenters.fit_size(METADATA, 320) == (320, 240)
+    assert presenters.fit_size(replace(METADATA, width_px=30, height_px=1), 320) == (30, 1)
 
 
 @pytest.mark.parametrize(

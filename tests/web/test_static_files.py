@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.web.conftest import Page
-from web.static_files import imported, read_static_files
+from web.static_files import imported_modules, read_static_files
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_change_in_one_module_renames_all(directory: Path) -> None:
 
 
 def test_what_is_imported_at_once_is_told(directory: Path) -> None:
-    assert imported(read_static_files(directory)) == ("zoom.js", "pan.js")
+    assert imported_modules(read_static_files(directory)) == ("zoom.js", "pan.js")
 
 
 async def test_every_import_is_served_and_preloaded(page: Page) -> None:

@@ -82,7 +82,7 @@ async def test_a_server_that_is_gone_is_said_and_its_return_noticed(visit: Visit
     tab = await visit.go("/")
     relay.gone = True
     await tab.locator("#q").fill("snow")
-    await expect(tab.locator("#results [data-again]")).to_be_visible()
+    await expect(tab.locator("#results [data-retry]")).to_be_visible()
     await expect(tab).to_have_url(f"{visit.address}/?q=snow")
     relay.gone = False
     await expect(tab.locator(".total")).to_contain_text("37")
@@ -125,12 +125,12 @@ async def test_a_search_that_is_down_is_said_and_its_return_noticed(visit: Visit
             visit.address = f"http://127.0.0.1:{server.port}"
             weather.down = True
             tab = await visit.go("/?q=snow")
-            await expect(tab.locator("#results [data-again]")).to_contain_text("is Meilisearch running?")
+            await expect(tab.locator("#results [data-retry]")).to_contain_text("is Meilisearch running?")
             weather.down = False
             await expect(visit.tiles()).to_have_count(2)
             weather.down = True
             await tab.locator("#q").fill("cake")
-            await expect(tab.locator("#results [data-again]")).to_be_visible()
+            await expect(tab.locator("#results [data-retry]")).to_be_visible()
             weather.down = False
             await expect(visit.tiles()).to_have_count(2)
 

@@ -50,7 +50,7 @@ def break_page(path: Path, table: str) -> None:
 async def test_a_folder_that_can_t_be_read_is_told(page: Page) -> None:
     assert "Nothing. Every photo that was found could be read." in await page.text("/status")
     lock(page, "<b>2024</b>")
-    page.app[COUNTS].forget()
+    page.app[COUNTS].invalidate()
     body = await page.text("/status")
     assert "/&lt;b&gt;2024&lt;/b&gt;" in body
     assert "recollect may not read it" in body
@@ -70,7 +70,7 @@ PHASE = re.compile(r'<p class="phase">(.*?)</p>')
 
 async def head_of_status(page: Page, language: str = "en") -> str:
     """What stands above the first heading of the part that changes."""
-    page.app[COUNTS].forget()
+    page.app[COUNTS].invalidate()
     html = await page.text("/status?part=status", headers={"Accept-Language": language})
     return html.partition("<h2>")[0]
 

@@ -20,20 +20,18 @@ from indexer.catalogue.scans import RootState
 from indexer.errors import SetupError
 from indexer.message import N_, Message
 from indexer.model import LISTED_FILES, Photo, PhotoFile, iso_date
-from indexer.places.lookup import places_of
+from indexer.places import places_of
 from indexer.reasons import Reason
 from indexer.search import FilterError, Hit
 from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, in_database_thread
 from web.links import thumbnail_url
-from web.pages.corrections import correct, take_back
-from web.pages.feedback import change_words, judge
-from web.pages.recaptioning import caption_models, describe_again
-from web.pages.status_page import scan_now, try_again
+from web.pages.corrections import change_words, correct, set_wrong, take_back
+from web.pages.status_page import caption_models, enqueue_recaptioning, retry_set_aside, scan_now
 from web.presenters import clean
 from web.request_bodies import read_object
 from web.search.searching import (
     FACETS,
-    Found,
+    FoundPhoto,
     WrongRequest,
     read_number,
     read_search,
@@ -58,14 +56,14 @@ def _as_json(handler: _ApiHandler) -> Callable[[web.Request], Awaitable[web.Resp
             return web.json_response(await handler(request))
         except FilterError as error:
             suggestion = clean(error.suggestion) if error.suggestion else None
-            return _wrong(str(error), text=clean(error.text), suggestion=suggestion)
+            return _bad_request(str(error), text=clean(error.text), suggestion=suggestion)
         except (WrongRequest, UnusableCorrection) as error:
-            return _wrong(str(error))
+            return _bad_request(str(error))
 
     return respond
 
 
-def _wrong(message: str, **more: str | None) -> web.Response:
+def _bad_request(message: str, **more: str | None) -> web.Response:
     error = {"status": 400, "message": clean(message), "hint": "", **more}
     return web.json_response({"error": error}, status=400)
 
@@ -93,10 +91,10 @@ async def search(request: web.Request) -> Json:
     relative to its library). Found by its look, it has a ``why`` of the field embedding and the kind meaning, whose
     text says which words came near, if any: "cove ≈ beach".
     """
-    asked = read_search(request.query, limit=_HITS, most=_MOST_HITS)
-    result = await run_whole_search(request, asked)
+    wanted = read_search(request.query, limit=_HITS, most=_MOST_HITS)
+    result = await run_whole_search(request, wanted)
     return {
-        "hits": await in_database_thread(request, lambda: [_hit(request, found) for found in result.found]),
+        "hits": await in_database_thread(request, lambda: [_hit(request, found) for found in result.photos]),
         "total": result.total,
         "by_meaning": result.by_meaning,
         "took_ms": round(result.took_ms, 2),
@@ -113,7 +111,7 @@ async def photo(request: web.Request) -> Json:
     null) where our words or a correction stand and ``caption_reason`` why not further up; ``caption_waiting`` is true
     as long as words are on their way into a file.
     """
-    return await _told(request)
+    return await _photo_response(request)
 
 
 @_as_json
@@ -128,7 +126,7 @@ async def put_caption(request: web.Request) -> Json:
     if not isinstance(text, str):
         raise WrongRequest(Message('The body is {"text": "the caption"}.'))
     await correct(request, request.match_info["id"], text)
-    return await _told(request)
+    return await _photo_response(request)
 
 
 @_as_json
@@ -138,22 +136,22 @@ async def delete_caption(request: web.Request) -> Json:
     What was there before is shown again: the words of another program, else the model's. Answers as GET. 404.
     """
     await take_back(request, request.match_info["id"])
-    return await _told(request)
+    return await _photo_response(request)
 
 
 @_as_json
 async def put_wrong(request: web.Request) -> Json:
     """PUT /api/photos/ID/wrong: what the model says of the photo is wrong. Neither shown nor searched until taken back,
     taken out of the files, and tried again by the next model. Answers as GET /api/photos/ID does. 404."""
-    await judge(request, request.match_info["id"], wrong=True)
-    return await _told(request)
+    await set_wrong(request, request.match_info["id"], wrong=True)
+    return await _photo_response(request)
 
 
 @_as_json
 async def delete_wrong(request: web.Request) -> Json:
     """DELETE /api/photos/ID/wrong: the model's words count again; does nothing where they were not marked. 404."""
-    await judge(request, request.match_info["id"], wrong=False)
-    return await _told(request)
+    await set_wrong(request, request.match_info["id"], wrong=False)
+    return await _photo_response(request)
 
 
 @_as_json
@@ -167,7 +165,7 @@ async def patch_words(request: web.Request) -> Json:
     if not (_are_words(add) and _are_words(remove) and (add or remove)):
         raise WrongRequest(Message('The body is {"add": ["a word"], "remove": ["another"]}, or one of them.'))
     await change_words(request, request.match_info["id"], add=add, remove=remove)
-    return await _told(request)
+    return await _photo_response(request)
 
 
 def _are_words(value: object) -> TypeGuard[list[str]]:
@@ -273,7 +271,7 @@ async def retry(request: web.Request) -> Json:
     ids = (await read_object(request)).get("ids")
     if ids is not None and not (isinstance(ids, list) and all(type(item) is int and item < 2**63 for item in ids)):
         raise WrongRequest(Message('The body is {"ids": [numbers]}, or {} for all of them.'))
-    return {"retried": await try_again(request, ids)}
+    return {"retried": await retry_set_aside(request, ids)}
 
 
 @_as_json
@@ -283,7 +281,7 @@ async def captions(request: web.Request) -> Json:
 
     Answers ``{"captions", "corrections"}``: how many files were queued for one or the other. 503.
     """
-    queued = await describe_again(request)
+    queued = await enqueue_recaptioning(request)
     return {"captions": queued.captions, "corrections": queued.corrections}
 
 
@@ -337,7 +335,7 @@ def _library(root: RootState) -> Json:
     }
 
 
-def _hit(request: web.Request, found: Found[Photo]) -> Json:
+def _hit(request: web.Request, found: FoundPhoto[Photo]) -> Json:
     return _photo(request, found.photo) | {"score": round(found.hit.score, 4), "why": _why(found.hit)}
 
 
@@ -348,7 +346,7 @@ def _why(hit: Hit) -> list[Json]:
     ]
 
 
-async def _told(request: web.Request) -> Json:
+async def _photo_response(request: web.Request) -> Json:
     library = request.config_dict[LIBRARY]
     found = await in_database_thread(request, library.photo, request.match_info["id"], most_files=LISTED_FILES)
     if found is None:

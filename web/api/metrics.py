@@ -24,19 +24,18 @@ from indexer.progress import Phase, Progress
 from indexer.search import Query
 from indexer.storage import indexing_process
 from web.app_keys import (
+    CONNECTIONS,
     COUNTS,
     LIBRARY,
     PROGRESS,
     SEARCH,
     SETTINGS,
     THUMBNAILS,
-    VISITORS,
     in_database_thread,
     in_search_thread,
 )
-from web.pages.recaptioning import caption_models
-from web.pages.status_page import size_bytes
-from web.search.search_times import BOUNDS_S, SEARCH_TIMES, SearchTimes
+from web.pages.status_page import caption_models, size_bytes
+from web.search.searching import BOUNDS_S, SEARCH_TIMES, SearchTimes
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +76,8 @@ async def health(request: web.Request) -> web.Response:
     problems |= await in_search_thread(request, lambda: dict(_failing_search(request)))
     if problems:
         log.error("not healthy: %s", "; ".join(f"{which}: {error}" for which, error in problems.items()))
-        told = dict.fromkeys(problems, "it can't be read; the log and the status page say more")
-        return web.json_response({"status": "failing", "problems": told}, status=503)
+        failing = dict.fromkeys(problems, "it can't be read; the log and the status page say more")
+        return web.json_response({"status": "failing", "problems": failing}, status=503)
     return web.json_response({"status": "ok"})
 
 
@@ -116,9 +115,9 @@ async def metrics(request: web.Request) -> web.Response:
         _gauge("captions_in_no_file", "Photos whose caption stands in the index alone.", sum(unwritten.values())),
         *await _models(request),
         *_indexing(request.config_dict[PROGRESS](), await in_database_thread(request, indexing_process, data_dir)),
-        *await in_search_thread(request, lambda: _searching(request)),
+        *await in_search_thread(request, lambda: _search(request)),
         *await in_database_thread(request, _disk, data_dir),
-        *_serving(request.config_dict[RESPONSES], request.config_dict[VISITORS]),
+        *_http(request.config_dict[RESPONSES], request.config_dict[CONNECTIONS]),
     )
     text = "".join(f"{line}\n" for family in families for line in family.lines())
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
@@ -161,7 +160,7 @@ def _indexing(progress: Progress, process: int) -> Iterator[_Family]:
     yield _gauge("problem", "1 while something keeps a library or search waiting.", int(bool(progress.problem)))
 
 
-def _searching(request: web.Request) -> list[_Family]:
+def _search(request: web.Request) -> list[_Family]:
     backend, times = request.config_dict[SEARCH], request.config_dict[SEARCH_TIMES]
     label = f'{{backend="{backend.name}"}}'
     families = [
@@ -181,9 +180,9 @@ def _searching(request: web.Request) -> list[_Family]:
 
 def _buckets(times: SearchTimes) -> tuple[tuple[str, float], ...]:
     bounds = (*map(str, BOUNDS_S), "+Inf")
-    below = list(accumulate(times.within))
-    buckets = ((f'_bucket{{le="{bound}"}}', number) for bound, number in zip(bounds, below, strict=True))
-    return (*buckets, ("_sum", times.sum_s), ("_count", below[-1]))
+    local_url = list(accumulate(times.counts))
+    buckets = ((f'_bucket{{le="{bound}"}}', number) for bound, number in zip(bounds, local_url, strict=True))
+    return (*buckets, ("_sum", times.sum_s), ("_count", local_url[-1]))
 
 
 def _disk(data_dir: Path) -> list[_Family]:
@@ -194,7 +193,7 @@ def _disk(data_dir: Path) -> list[_Family]:
     ]
 
 
-def _serving(responses: Counter[int], visitors: Counter[str]) -> Iterator[_Family]:
+def _http(responses: Counter[int], visitors: Counter[str]) -> Iterator[_Family]:
     answers = tuple((f'{{status="{status}"}}', responses[status]) for status in sorted(responses))
     yield _Family("http_responses_total", "counter", "Answers of the page, by status.", answers)
     yield _gauge("http_connections", "Connections that are open.", visitors.total())

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import os
 import re
+import unicodedata
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from aiohttp import web
 
@@ -21,11 +22,59 @@ from indexer.message import N_
 from indexer.model import LISTED_FILES, Photo, PhotoFile
 from web.app_keys import LIBRARY, SETTINGS, in_database_thread
 from web.downloads.media import PHOTO_ID, disposition, open_inside
-from web.downloads.zip_names import ZipNames, safe_name
 from web.downloads.zipping import Entry, Note, Zip
 from web.i18n.language import gettext, ngettext
 from web.presenters import clean
 from web.request_bodies import read_object, read_values
+
+#: What Windows refuses in a name, control characters, and marks that turn the reading order round.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]')
+#: Names of devices on Windows, whatever ending follows them.
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9\xb9\xb2\xb3])(?=\.|$)", re.IGNORECASE)
+#: A file system takes 255 bytes, and " (10000)" may have to go in.
+_LONGEST_BYTES = 200
+_LONGEST_ENDING = 16
+
+
+class ZipNames:
+    """Gives out each name once, letter case aside, as Windows and macOS see it."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def take(self, name: str) -> str:
+        """`name` made safe; ``beach (2).jpg`` where ``beach.jpg`` is taken."""
+        safe = safe_name(name)
+        key = safe.casefold()
+        stem, ending = _parts(safe)
+        taken = safe
+        while taken.casefold() in self._given:
+            self._next[key] = self._next.get(key, 1) + 1
+            taken = f"{stem} ({self._next[key]}){ending}"
+        self._given.add(taken.casefold())
+        return taken
+
+
+def safe_name(name: str) -> str:
+    """One name without a folder, in composed characters (NFC), that every common file system takes."""
+    bare = _UNSAFE.sub("_", unicodedata.normalize("NFC", clean(name)))
+    bare = bare.strip(". ") or "photo"  # a leading dot would hide the file
+    if _RESERVED.match(bare):
+        bare = f"_{bare}"
+    stem, ending = _parts(bare)
+    return _cut(stem, _LONGEST_BYTES - len(ending.encode())).rstrip(". ") + ending
+
+
+def _parts(name: str) -> tuple[str, str]:
+    ending = PurePosixPath(name).suffix
+    ending = ending if len(ending) <= _LONGEST_ENDING else ""
+    return name.removesuffix(ending) if ending else name, ending
+
+
+def _cut(text: str, longest_bytes: int) -> str:
+    return text.encode()[:longest_bytes].decode(errors="ignore")
+
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +88,13 @@ _ID = re.compile(PHOTO_ID)
 
 async def download(request: web.Request) -> web.StreamResponse:
     """POST /download with ``id``, once or often, each one or several ids: the originals as a zip."""
-    return await _zip(request, await _selected(request))
+    return await _zip(request, await _read_ids(request))
 
 
 async def captions(request: web.Request) -> web.Response:
     """POST /captions with ``id`` as for `download`: a line for each photo, its file's name, a tab, its caption."""
     lines: list[str] = []
-    async with aclosing(_photos(request, await _selected(request))) as batches:
+    async with aclosing(_photos(request, await _read_ids(request))) as batches:
         async for photos in batches:
             lines.extend(map(_line, photos.values()))
     response = web.Response(text="".join(lines))
@@ -59,22 +108,22 @@ async def api_download(request: web.Request) -> web.StreamResponse:
     One file of each photo, stored without compression under its own name, counted where names are equal. Whatever is
     not there is named in a text file at the end. 400, 404 where none of them is there, 413.
     """
-    ids = (await read_object(_roomy(request))).get("ids")
+    ids = (await read_object(_with_larger_body(request))).get("ids")
     if not (isinstance(ids, list) and all(isinstance(one, str) for one in ids)):
         raise web.HTTPBadRequest(text=N_('The body is {"ids": ["the id of a photo"]}.'))
-    return await _zip(request, _checked(ids))
+    return await _zip(request, _check_ids(ids))
 
 
-async def _selected(request: web.Request) -> list[str]:
-    values = await read_values(_roomy(request), "id")
-    return _checked([one for value in values for one in value.split()])
+async def _read_ids(request: web.Request) -> list[str]:
+    values = await read_values(_with_larger_body(request), "id")
+    return _check_ids([one for value in values for one in value.split()])
 
 
-def _roomy(request: web.Request) -> web.Request:
+def _with_larger_body(request: web.Request) -> web.Request:
     return request.clone(client_max_size=LARGEST_LIST_BYTES)
 
 
-def _checked(ids: Sequence[str]) -> list[str]:
+def _check_ids(ids: Sequence[str]) -> list[str]:
     """Each id once. Raises `HTTPBadRequest` and `HTTPRequestEntityTooLarge`."""
     if not ids:
         raise web.HTTPBadRequest(text=N_("No photo is selected."))
@@ -152,17 +201,17 @@ async def _zip(request: web.Request, ids: Sequence[str]) -> web.StreamResponse:
             raise web.HTTPNotFound(
                 text=N_("None of these files is there just now. They may be on a disk that is not connected.")
             )
-        return await _sent(request, await run(thread, Zip, plan.entries, [*plan.missing, *unknown], note), thread)
+        return await _send(request, await run(thread, Zip, plan.entries, [*plan.missing, *unknown], note), thread)
     finally:
         thread.shutdown(wait=False)
 
 
-async def _sent(request: web.Request, made: Zip, thread: ThreadPoolExecutor) -> web.StreamResponse:
+async def _send(request: web.Request, archive: Zip, thread: ThreadPoolExecutor) -> web.StreamResponse:
     name = f"recollect {date.today().isoformat()}.zip"
     headers = {"Content-Type": "application/zip", "Content-Disposition": disposition("attachment", name)}
     response = web.StreamResponse(headers=headers)
-    response.content_length = made.length
-    blocks = made.blocks()
+    response.content_length = archive.length
+    blocks = archive.blocks()
     try:
         await response.prepare(request)
         # The next block is read when this one is on its way: a slow visitor costs one block of memory.
@@ -171,9 +220,9 @@ async def _sent(request: web.Request, made: Zip, thread: ThreadPoolExecutor) -> 
         await response.write_eof()
     except ConnectionError:
         blocks.close()
-        log.info("a zip of %d bytes was given up on by who had asked for it", made.length)
-    if made.missing:
-        log.warning("not in the zip: %s", ", ".join(map(repr, made.missing)))
+        log.info("a zip of %d bytes was given up on by who had asked for it", archive.length)
+    if archive.missing:
+        log.warning("not in the zip: %s", ", ".join(map(repr, archive.missing)))
     return response
 
 

@@ -74,11 +74,11 @@ async def original(request: web.Request) -> web.StreamResponse:
 
 def open_inside(file: PhotoFile, roots: Sequence[Path]) -> int | None:
     """A descriptor of the file, links followed; None where it lies outside every library root or is not there."""
-    path = inside_roots(file, roots)
-    return open_as_it_stands(path) if path else None
+    path = resolve_inside(file, roots)
+    return open_without_links(path) if path else None
 
 
-def open_as_it_stands(path: Path) -> int | None:
+def open_without_links(path: Path) -> int | None:
     """A descriptor of a regular file whose path has no links in it; None where it has, or is not there.
 
     Folder by folder, so that a link put into the way between the look at the path and the opening leads nowhere.
@@ -101,7 +101,7 @@ def open_as_it_stands(path: Path) -> int | None:
     return None
 
 
-def inside_roots(file: PhotoFile, roots: Sequence[Path]) -> Path | None:
+def resolve_inside(file: PhotoFile, roots: Sequence[Path]) -> Path | None:
     """Where the file really lies, links followed; None where that is outside every library root or not there."""
     try:
         path = file.path.resolve(strict=True)

@@ -54,50 +54,50 @@ class Zip:
         self._note = note
         self._now_s = time.time()
         self.missing = list(missing)
-        self.length = self._planned(entries, self._text() if missing else None)
-        self._note_frame = self._planned((), b"", at=_FAR) - self._planned((), None, at=_FAR)
+        self.length = self._measure(entries, self._text() if missing else None)
+        self._note_frame = self._measure((), b"", at=_FAR) - self._measure((), None, at=_FAR)
 
     def blocks(self) -> Generator[bytes, None, None]:
         """The zip, `BLOCK_BYTES` of it at a time or fewer; `length` bytes in all. Blocks while it reads."""
-        paper = _Paper()
-        archive = ZipFile(paper, "w")
-        told = len(self.missing)
+        output = _Output()
+        archive = ZipFile(output, "w")
+        missing_at_first = len(self.missing)
         for entry in self._entries:
-            if not (yield from _stored(archive, paper, entry)):
+            if not (yield from _store(archive, output, entry)):
                 self.missing.append(entry.name)
-        if len(self.missing) > told:
-            yield from self._filled(archive, paper)
+        if len(self.missing) > missing_at_first:
+            yield from self._pad(archive, output)
         elif self.missing:
             archive.writestr(self._note_info(), self._text())
         archive.close()
-        yield paper.taken()
+        yield output.take()
 
-    def _filled(self, archive: ZipFile, paper: _Paper) -> Iterator[bytes]:
+    def _pad(self, archive: ZipFile, output: _Output) -> Iterator[bytes]:
         """The note, and zero bytes up to where the directory has to begin for the length to be right."""
-        room = self.length - paper.tell() - self._note_frame - _directory_bytes(archive, self.length)
+        room = self.length - output.tell() - self._note_frame - _directory_bytes(archive, self.length)
         if room >= 0:
             archive.writestr(self._note_info(), self._text()[:room].decode(errors="ignore").encode())
         begin = self.length - _directory_bytes(archive, self.length)
         begin = self.length - _directory_bytes(archive, begin)
-        while paper.tell() < begin:
-            paper.write(bytes(min(BLOCK_BYTES, begin - paper.tell())))
-            yield paper.taken()
+        while output.tell() < begin:
+            output.write(bytes(min(BLOCK_BYTES, begin - output.tell())))
+            yield output.take()
         archive.start_dir = begin
 
-    def _planned(self, entries: Sequence[Entry], note: bytes | None, *, at: int = 0) -> int:
+    def _measure(self, entries: Sequence[Entry], note: bytes | None, *, at: int = 0) -> int:
         """Where the zip ends that begins at `at`, found out by writing it without the files' content."""
-        paper = _Paper(at)
-        archive = ZipFile(paper, "w")
+        output = _Output(at)
+        archive = ZipFile(output, "w")
         for entry in entries:
             info = _info(entry.name, entry.size, entry.modified_s)
             with archive.open(info, "w"):
-                paper.skip(entry.size)
+                output.skip(entry.size)
             info.file_size = info.compress_size = entry.size
-            paper.taken()
+            output.take()
         if note is not None:
             archive.writestr(self._note_info(), note)
         archive.close()
-        return paper.tell()
+        return output.tell()
 
     def _note_info(self) -> ZipInfo:
         return _info(self._note.name, 0, self._now_s)
@@ -106,7 +106,7 @@ class Zip:
         return self._note.text(self.missing).encode()
 
 
-class _Paper:
+class _Output:
     """What zipfile writes on: it may ask where it is, and neither go back nor keep anything."""
 
     def __init__(self, at: int = 0) -> None:
@@ -130,14 +130,14 @@ class _Paper:
     def close(self) -> None:
         """Nothing is open."""
 
-    def taken(self) -> bytes:
+    def take(self) -> bytes:
         """What was written since the last time."""
         data = b"".join(self._written)
         self._written.clear()
         return data
 
 
-def _stored(archive: ZipFile, paper: _Paper, entry: Entry) -> Generator[bytes, None, bool]:
+def _store(archive: ZipFile, output: _Output, entry: Entry) -> Generator[bytes, None, bool]:
     """The file's part of the zip; returns whether the whole file is in it."""
     opened = entry.open()
     if opened is None:
@@ -145,15 +145,15 @@ def _stored(archive: ZipFile, paper: _Paper, entry: Entry) -> Generator[bytes, N
     with open(opened, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
         if os.fstat(opened).st_size != entry.size:
             return False
-        left = entry.size
-        with archive.open(_info(entry.name, entry.size, entry.modified_s), "w") as place:
-            while left and (data := _read(file, left)):
-                place.write(data)
-                left -= len(data)
-                yield paper.taken()
-    if left:
+        remaining = entry.size
+        with archive.open(_info(entry.name, entry.size, entry.modified_s), "w") as member:
+            while remaining and (data := _read(file, remaining)):
+                member.write(data)
+                remaining -= len(data)
+                yield output.take()
+    if remaining:
         archive.filelist.pop()
-    return not left
+    return not remaining
 
 
 def _read(file: io.FileIO, most: int) -> bytes:
@@ -166,11 +166,11 @@ def _read(file: io.FileIO, most: int) -> bytes:
 
 def _directory_bytes(archive: ZipFile, at: int) -> int:
     """How long the end of the zip is that begins at `at`."""
-    paper = _Paper(at)
-    ending = ZipFile(paper, "w")
+    output = _Output(at)
+    ending = ZipFile(output, "w")
     ending.filelist.extend(archive.filelist)
     ending.close()
-    return paper.tell() - at
+    return output.tell() - at
 
 
 def _info(name: str, size: int, modified_s: float) -> ZipInfo:

@@ -31,7 +31,7 @@ LANGUAGES_DIRECTORY = Path(__file__).parent / "languages"
 #: Each locale takes about 160 kB for as long as the process runs, and Babel knows a thousand of them.
 MOST_LOCALES = 48
 #: Who asks for no language in particular: English with the day before the month and a clock of 24 hours.
-_ANY = Locale("en", "GB")
+_DEFAULT_LOCALE = Locale("en", "GB")
 _LONGEST_HEADER = 300  # characters; browsers send fewer than 100
 _TAG = re.compile(r"(?P<tag>[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3})\s*(?:;\s*q=(?P<quality>[01](?:\.\d{0,3})?))?")
 
@@ -88,7 +88,7 @@ class Language:
         return self.translation.direction
 
 
-ENGLISH = Language("en", Translation(NullTranslations()), _ANY)
+ENGLISH = Language("en", Translation(NullTranslations()), _DEFAULT_LOCALE)
 
 _CURRENT: ContextVar[Language] = ContextVar("language", default=ENGLISH)
 
@@ -141,7 +141,7 @@ class Languages:
         """Raises `SettingsError` where `forced` is no language."""
         self._translations = {"en": ENGLISH.translation, **translations}
         self._locales: dict[str, Locale] = {}
-        self._forced = self._of_setting(forced) if forced else None
+        self._forced = self._from_setting(forced) if forced else None
         self._for_header = lru_cache(maxsize=256)(self._choose)
 
     @property
@@ -153,7 +153,7 @@ class Languages:
         """By Accept-Language (RFC 9110, 12.5.4), which may hold anything."""
         return self._forced or self._for_header(header[:_LONGEST_HEADER])
 
-    def _of_setting(self, tag: str) -> Language:
+    def _from_setting(self, tag: str) -> Language:
         locale = self._locale(tag.replace("_", "-"))
         if locale is None:
             raise SettingsError(f"setting 'language' is a language such as en, de or de-AT, got {tag!r}")
@@ -192,8 +192,8 @@ def _parse(tag: str) -> Locale | None:
 
 def _tags(header: str) -> list[str]:
     """Best first; those of quality 0 are not wanted."""
-    found = [match for part in header.split(",") if (match := _TAG.fullmatch(part.strip()))]
-    qualities = {match["tag"]: float(match["quality"] or 1) for match in found}
+    matches = [match for part in header.split(",") if (match := _TAG.fullmatch(part.strip()))]
+    qualities = {match["tag"]: float(match["quality"] or 1) for match in matches}
     return sorted((tag for tag in qualities if qualities[tag]), key=lambda tag: -qualities[tag])
 
 

@@ -39,7 +39,7 @@ msgstr ""
 """
 
 
-def _is_wanted(folder: str) -> bool:
+def _is_source_folder(folder: str) -> bool:
     """Nothing else that lies beside the sources is looked at, however large it is."""
     return Path(folder).relative_to(_SOURCES).parts[0] in {"indexer", "web"}
 
@@ -48,12 +48,12 @@ def messages() -> Catalog:
     """All texts of templates and modules."""
     with _MAPPING.open(encoding="utf-8") as file:
         methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
-    found = Catalog(charset="utf-8")
-    texts = extract_from_dir(_SOURCES, methods, options, KEYWORDS, directory_filter=_is_wanted)
+    catalogue = Catalog(charset="utf-8")
+    texts = extract_from_dir(_SOURCES, methods, options, KEYWORDS, directory_filter=_is_source_folder)
     # In this order the templates' texts come first, as people meet them there.
     for path, line, text, _, context in sorted(texts, key=lambda one: (not one[0].endswith(".html"), one[:2])):
-        found.add(text, locations=[(path, line)], context=context)
-    return found
+        catalogue.add(text, locations=[(path, line)], context=context)
+    return catalogue
 
 
 def update(language: str, directory: Path = LANGUAGES_DIRECTORY) -> Path:

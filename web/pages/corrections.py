@@ -1,12 +1,16 @@
-"""Captions corrected on the page. Nothing is written into photos from here: the durable queue does that."""
+"""What people correct: captions, added words, and marks on what the model says wrongly.
+
+Nothing is written into photos from here: the durable queue does that.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from indexer.catalogue.corrections import PendingCaption, corrected_text
+from indexer.catalogue.corrections import PendingCaption, added_words, corrected_text
 from indexer.jobs.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNDONE, UNSURE, WRONG
 from indexer.message import N_
 from indexer.model import CaptionBy, Photo
@@ -20,10 +24,10 @@ from web.presenters import caption_place, clean
 
 @dataclass(frozen=True, slots=True)
 class CaptionLocation:
-    """Where the words that are shown stand, in a sentence's words; `moving` while that is about to change."""
+    """Where the words that are shown stand, in a sentence's words; `pending` while that is about to change."""
 
     text: str = ""
-    moving: bool = False
+    pending: bool = False
 
 
 async def correct(request: web.Request, photo_id: str, typed: str) -> None:
@@ -52,52 +56,51 @@ def _caption_location(request: web.Request, photo: Photo) -> CaptionLocation:
     pending = request.config_dict[LIBRARY].corrections.pending_caption(photo.id)
     if photo.caption_by is CaptionBy.PERSON and photo.correction is None:
         return CaptionLocation()  # another program put them where they are
+    refuted = photo.wrong and photo.correction is None
     if not (pending.waiting or pending.missing or pending.failed):
-        return (
-            _where_marked(photo) if photo.wrong and photo.correction is None else CaptionLocation(caption_place(photo))
-        )
+        return _location_if_wrong(photo) if refuted else CaptionLocation(caption_place(photo))
     settings = request.config_dict[SETTINGS]
-    if photo.wrong and photo.correction is None:
-        return _on_their_way_out(settings, pending)
+    if refuted:
+        return _removal_location(settings, pending)
     if settings.captions == "off" and photo.correction:
-        return _kept(CAPTIONS_OFF)
-    way = _BESIDE if settings.captions == "sidecar" else _INTO
-    return _on_their_way(photo, pending, way, indexing=bool(indexing_process(settings.data_dir)))
+        return _catalogue_only(CAPTIONS_OFF)
+    texts = _BESIDE if settings.captions == "sidecar" else _INTO
+    return _pending_location(photo, pending, texts, indexing=bool(indexing_process(settings.data_dir)))
 
 
-def _where_marked(photo: Photo) -> CaptionLocation:
+def _location_if_wrong(photo: Photo) -> CaptionLocation:
     """Words that were marked as wrong are out of the files, but for files that must not be touched."""
     if photo.caption_reason in {None, WRONG, UNDONE, CAPTIONS_OFF, UNSURE, NOTHING_SEEN}:
         return CaptionLocation()
     return CaptionLocation(gettext("still in the file: %(reason)s", reason=clean(translate(photo.caption_reason))))
 
 
-def _on_their_way_out(settings: Settings, pending: PendingCaption) -> CaptionLocation:
+def _removal_location(settings: Settings, pending: PendingCaption) -> CaptionLocation:
     """Of words that were marked as wrong."""
     if settings.captions == "off" or not pending.waiting:
         return CaptionLocation()
     if indexing_process(settings.data_dir):
-        return CaptionLocation(gettext("being taken out of the photo"), moving=True)
+        return CaptionLocation(gettext("being taken out of the photo"), pending=True)
     return CaptionLocation(gettext("taken out of the photo as soon as recollect is indexing again"))
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """What is said of words on their way to one place."""
+class _PendingTexts:
+    """The texts about a caption that has yet to be written to one place."""
 
-    going: str
-    waiting: str
-    later: str
-    there: str
+    writing: str
+    queued: str
+    file_missing: str
+    written: str
 
 
-_INTO = _Way(
+_INTO = _PendingTexts(
     N_("being written into the photo"),
     N_("to be written into the photo, and known to search, as soon as recollect is indexing again"),
     N_("to be written into the photo when its file is back"),
     N_("written into the photo"),
 )
-_BESIDE = _Way(
+_BESIDE = _PendingTexts(
     N_("being written beside the photo"),
     N_("to be written beside the photo, and known to search, as soon as recollect is indexing again"),
     N_("to be written beside the photo when its file is back"),
@@ -105,20 +108,47 @@ _BESIDE = _Way(
 )
 
 
-def _on_their_way(photo: Photo, pending: PendingCaption, way: _Way, *, indexing: bool) -> CaptionLocation:
+def _pending_location(
+    photo: Photo, pending: PendingCaption, texts: _PendingTexts, *, indexing: bool
+) -> CaptionLocation:
     if pending.waiting and indexing:
-        return CaptionLocation(translate(way.going), moving=True)
+        return CaptionLocation(translate(texts.writing), pending=True)
     if pending.waiting:
-        return CaptionLocation(translate(way.waiting))
+        return CaptionLocation(translate(texts.queued))
     if pending.failed:
-        return _kept(pending.failed)
+        return _catalogue_only(pending.failed)
     if pending.missing == photo.file_count:
-        return CaptionLocation(translate(way.later))
-    there = caption_place(photo) or translate(way.there)
+        return CaptionLocation(translate(texts.file_missing))
+    there = caption_place(photo) or translate(texts.written)
     return CaptionLocation(
         gettext("%(there)s; into the copies that are not there just now when they are back", there=there)
     )
 
 
-def _kept(reason: Reason) -> CaptionLocation:
+def _catalogue_only(reason: Reason) -> CaptionLocation:
     return CaptionLocation(gettext("kept in the catalogue only: %(reason)s", reason=clean(translate(reason))))
+
+
+async def set_wrong(request: web.Request, photo_id: str, *, wrong: bool) -> None:
+    """Marks what the model says of a photo as wrong, or takes the mark back; does nothing where that is so already."""
+    library = request.config_dict[LIBRARY]
+    if await in_database_thread(
+        request, library.feedback.mark_wrong if wrong else library.feedback.unmark_wrong, photo_id
+    ):
+        request.config_dict[WAKE]()
+
+
+async def change_words(
+    request: web.Request, photo_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+) -> None:
+    """Adds words that a photo is found by, as they were typed, and takes others away.
+
+    Raises `UnusableCorrection` with the reason, `HTTPNotFound` for an unknown photo.
+    """
+    typed = list(add)
+    words = added_words(typed) if typed else ()
+    if not await in_database_thread(
+        request, request.config_dict[LIBRARY].feedback.change_words, photo_id, add=words, remove=list(remove)
+    ):
+        raise web.HTTPNotFound(text=N_("There is no photo with this id."))
+    request.config_dict[WAKE]()

@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 #: Some two thousand first pages of results; each is 4 kB when packed.
-KEPT_BYTES = 8_000_000
+CACHE_BYTES = 8_000_000
 #: What an entry takes beside its bytes.
 _OVERHEAD_BYTES = 600
 
@@ -51,7 +51,7 @@ class Key:
 
 
 @dataclass(slots=True)
-class _Making:
+class _Pending:
     task: asyncio.Future[Fragment]
     waiting: int = 0
 
@@ -59,12 +59,12 @@ class _Making:
 class FragmentCache:
     """The parts that were asked for last, packed, `most_bytes` at most. For one thread."""
 
-    def __init__(self, most_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, most_bytes: int = CACHE_BYTES) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._edition: Hashable = None
-        self._parts: OrderedDict[Key, bytes] = OrderedDict()
-        self._making: dict[tuple[Key, Hashable], _Making] = {}
+        self._data_version: Hashable = None
+        self._fragments: OrderedDict[Key, bytes] = OrderedDict()
+        self._pending: dict[tuple[Key, Hashable], _Pending] = {}
 
     @property
     def size_bytes(self) -> int:
@@ -73,46 +73,46 @@ class FragmentCache:
 
     def get(self, key: Key, data_version: Hashable) -> bytes | None:
         """The part that was made of this edition of the library."""
-        if data_version != self._edition:
+        if data_version != self._data_version:
             return None
-        packed = self._parts.get(key)
+        packed = self._fragments.get(key)
         if packed is not None:
-            self._parts.move_to_end(key)
+            self._fragments.move_to_end(key)
         return packed
 
     def put(self, key: Key, data_version: Hashable, packed: bytes) -> None:
         """Keeps a part; `data_version` was looked at before it was begun. Those of another edition are forgotten."""
-        if data_version != self._edition:
-            self._parts.clear()
-            self._bytes, self._edition = 0, data_version
+        if data_version != self._data_version:
+            self._fragments.clear()
+            self._bytes, self._data_version = 0, data_version
         self._drop(key)
-        self._parts[key] = packed
+        self._fragments[key] = packed
         self._bytes += _size(key, packed)
         while self._bytes > self._most_bytes:
-            self._drop(next(iter(self._parts)))
+            self._drop(next(iter(self._fragments)))
 
-    async def shared(self, key: Key, data_version: Hashable, make: Callable[[], Awaitable[Fragment]]) -> Fragment:
+    async def render_once(self, key: Key, data_version: Hashable, make: Callable[[], Awaitable[Fragment]]) -> Fragment:
         """What `make` gives, made once for all who ask for it meanwhile; broken off when the last of them leaves."""
-        making = self._making.get((key, data_version))
-        if making is None:
-            making = self._making[key, data_version] = _Making(asyncio.ensure_future(make()))
-        making.waiting += 1
+        pending = self._pending.get((key, data_version))
+        if pending is None:
+            pending = self._pending[key, data_version] = _Pending(asyncio.ensure_future(make()))
+        pending.waiting += 1
         try:
-            return await asyncio.shield(making.task)
+            return await asyncio.shield(pending.task)
         finally:
-            making.waiting -= 1
-            if making.task.done() or not making.waiting:
-                making.task.cancel()
-                if self._making.get((key, data_version)) is making:
-                    del self._making[key, data_version]
+            pending.waiting -= 1
+            if pending.task.done() or not pending.waiting:
+                pending.task.cancel()
+                if self._pending.get((key, data_version)) is pending:
+                    del self._pending[key, data_version]
 
     def _drop(self, key: Key) -> None:
-        packed = self._parts.pop(key, None)
+        packed = self._fragments.pop(key, None)
         if packed is not None:
             self._bytes -= _size(key, packed)
 
 
-KEPT_PARTS = web.AppKey("KEPT_PARTS", FragmentCache)
+FRAGMENT_CACHE = web.AppKey("FRAGMENT_CACHE", FragmentCache)
 
 
 def _size(key: Key, packed: bytes) -> int:

@@ -1,21 +1,327 @@
-"""The page of one photo, and the forms on it. They work without the script."""
+"""One photo's page: what is known of the photo, where it stands in the search it was found by, and the forms on it.
+
+The forms work without the script.
+"""
 
 from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
 
 from aiohttp import web
 
 from indexer.catalogue.corrections import UnusableCorrection
+from indexer.errors import SearchError
+from indexer.jobs.pipeline import UNSURE
 from indexer.message import N_
-from indexer.model import LISTED_FILES, Photo
-from web.app_keys import LIBRARY, in_database_thread
+from indexer.model import LISTED_FILES, CaptionBy, CaptionPlace, DatePrecision, Photo, iso_date
+from indexer.places import places_of
+from indexer.search import FilterError, Hit, Sort
+from web.app_keys import LIBRARY, SETTINGS, in_database_thread
+from web.downloads.media import SHOWN_EVERYWHERE
 from web.i18n.language import translate
-from web.links import photo_url
-from web.pages.corrections import correct, take_back
-from web.pages.feedback import change_words, judge
-from web.pages.photo_view import Draft, photo_view
+from web.i18n.localized import bytes_text
+from web.links import form_url, original_url, photo_url, search_url, thumbnail_url
+from web.pages.corrections import CaptionLocation, caption_location, change_words, correct, set_wrong, take_back
+from web.presenters import (
+    MatchReason,
+    Piece,
+    Tile,
+    caption_field,
+    caption_pieces,
+    clean,
+    coordinates,
+    facts,
+    file_name,
+    fit_size,
+    match_reasons,
+    shape,
+    supported_matches,
+    tile,
+)
 from web.request_bodies import read_fields
-from web.search.searching import found_by
+from web.search.query_text import quote
+from web.search.results import Link
+from web.search.searching import (
+    MAX_OFFSET,
+    Search,
+    WrongRequest,
+    originating_search,
+    read_number,
+    read_search,
+    run_search,
+    run_similar,
+)
 from web.templating import render
+
+_SIMILAR = 12
+_HEADLINE = 160  # characters: a caption that is longer is read as a text, not as a headline
+_NEIGHBOURHOOD = 12  # photos may come and go while someone leafs: look this far around the remembered position
+_PER_PAGE = 60
+_PATIENCE_S = 3.0  # who wants to see a photo waits no longer for what is like it
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Where a photo stands in its search. Addresses are empty at the ends, `position` counts from 1."""
+
+    back: str
+    text: str
+    hit: Hit | None = None
+    position: int = 0
+    total: int = 0
+    previous: str = ""
+    next: str = ""
+    preload: str = ""  # the next photo's picture
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """One file that shows the photo."""
+
+    folders: tuple[Link, ...]  # each level of its folder
+    name: str
+    size: str
+    missing: bool
+    open_url: str
+    save_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagView:
+    """A word that the model believes is true of the picture."""
+
+    word: str
+    percent: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What somebody typed that could not be kept, and why."""
+
+    text: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoView:
+    """Everything the template needs."""
+
+    id: str
+    title: str
+    caption: tuple[Piece, ...]
+    is_long: bool
+    by_person: bool
+    corrected: bool
+    correct_url: str
+    words: str  # what the form begins with
+    problem: str  # why the words in the form were not kept
+    wrong: bool  # a person marked what the model says as wrong
+    wrong_url: str
+    added: tuple[Link, ...]  # words that people added
+    words_url: str
+    added_text: str  # what was typed there and not kept
+    added_problem: str  # why
+    machine: str  # the model's own sentence where another, or none, is shown in its place
+    other_caption: str  # another program's words in the file, where a correction is shown in their place
+    model: str
+    has_sentence: bool  # of the model's own
+    nothing_seen: bool  # the model saw nothing to describe, and nobody else has described it
+    unsure: bool
+    not_in_file: bool  # the sentence is not in the file, as the model is not sure of it
+    confidence_percent: int
+    caption_location: CaptionLocation
+    picture: str
+    detail: str  # the original, where browsers show its kind and it has more pixels than `picture`; else empty
+    width: int
+    height: int
+    shape: str
+    reasons: tuple[MatchReason, ...]
+    tags: tuple[TagView, ...]
+    keywords: tuple[Link, ...]
+    people: tuple[Link, ...]
+    taken_at: datetime | None
+    taken_precision: DatePrecision
+    facts: tuple[tuple[str, str], ...]
+    places: tuple[Link, ...]
+    coordinates: str
+    geo: str
+    near: str
+    files: tuple[FileView, ...]  # the first few
+    more_files: int
+    file_count: int
+    neighbours: Neighbours
+    similar: tuple[Tile, ...]
+
+    @property
+    def taken_iso(self) -> str:
+        """ISO 8601, as far as the date is known."""
+        return iso_date(self.taken_at, self.taken_precision) if self.taken_at else ""
+
+
+async def photo_view(
+    request: web.Request,
+    photo: Photo,
+    *,
+    draft: Draft | None = None,
+    draft_words: Draft | None = None,
+    whole: bool = True,
+) -> PhotoView:
+    """Looks the photo's neighbours and (where `whole`) its like up; a search that is down or wrong only leaves them
+    out."""
+    neighbours, similar, places, place = await asyncio.gather(
+        _neighbours(request, photo),
+        _similar(request, photo, _SIMILAR if whole else 0),
+        in_database_thread(request, places_of, photo.metadata.position),
+        caption_location(request, photo),
+    )
+    settings = request.config_dict[SETTINGS]
+    metadata, machine, position = photo.metadata, photo.machine, photo.metadata.position
+    width, height = fit_size(metadata, settings.screen_px)
+    by_person = photo.caption_by is CaptionBy.PERSON
+    why = supported_matches(photo, neighbours.hit.why) if neighbours.hit else ()
+    return PhotoView(
+        id=photo.id,
+        title=clean(photo.caption or metadata.title or "") or file_name(photo),
+        caption=caption_pieces(photo, why),
+        is_long=len(photo.caption or "") > _HEADLINE,
+        by_person=by_person,
+        corrected=photo.correction is not None,
+        correct_url=form_url("caption", photo.id, *originating_search(request.query)),
+        words=clean(draft.text if draft else photo.caption or ""),
+        problem=draft.problem if draft else "",
+        wrong=photo.wrong,
+        wrong_url=form_url("wrong", photo.id, *originating_search(request.query)),
+        added=tuple(Link(clean(word), _filter_url("tag", word)) for word in photo.added_words),
+        words_url=form_url("words", photo.id, *originating_search(request.query)),
+        added_text=clean(draft_words.text) if draft_words else "",
+        added_problem=draft_words.problem if draft_words else "",
+        machine=clean(machine.text) if machine and (by_person or photo.wrong) else "",
+        other_caption=_other_caption(photo),
+        model=clean(machine.model) if machine else "",
+        has_sentence=machine is not None and bool(machine.text),
+        nothing_seen=photo.nothing_seen,
+        unsure=photo.unsure,
+        not_in_file=photo.caption_place is CaptionPlace.INDEX and photo.caption_reason == UNSURE,
+        confidence_percent=round(machine.confidence * 100) if machine else 0,
+        caption_location=place,
+        picture=thumbnail_url(request, photo.id, "screen"),
+        detail=_detail(photo, width),
+        width=width,
+        height=height,
+        shape=shape(metadata),
+        reasons=match_reasons(why, leave_out=caption_field(photo)),
+        tags=_tags(photo),
+        keywords=tuple(Link(clean(word), _filter_url("tag", word)) for word in metadata.keywords),
+        people=tuple(Link(clean(name), _filter_url("person", name)) for name in metadata.people),
+        taken_at=metadata.taken_at,
+        taken_precision=metadata.taken_precision,
+        facts=facts(photo),
+        places=tuple(Link(clean(name), _filter_url("place", name)) for name in places),
+        coordinates=coordinates(position) if position else "",
+        geo=f"geo:{position.latitude:.6f},{position.longitude:.6f}" if position else "",
+        near=search_url(f"near:{position.latitude:.4f},{position.longitude:.4f},2km") if position else "",
+        files=tuple(_file(photo, index) for index in range(len(photo.files))),
+        more_files=photo.more_files,
+        file_count=photo.file_count,
+        neighbours=neighbours,
+        similar=similar,
+    )
+
+
+def _other_caption(photo: Photo) -> str:
+    words = photo.metadata.person_caption
+    return clean(words) if words and photo.correction is not None and words != photo.correction else ""
+
+
+def _tags(photo: Photo) -> tuple[TagView, ...]:
+    tags = photo.accepted_machine.sure_tags if photo.accepted_machine else ()
+    return tuple(
+        TagView(clean(tag.word), round(tag.probability * 100), _filter_url("tag", tag.word)) for tag in tags[:16]
+    )
+
+
+def _filter_url(name: str, value: str) -> str:
+    return search_url(f"{name}:{quote(value)}")
+
+
+def _file(photo: Photo, index: int) -> FileView:
+    file = photo.files[index]
+    folder, name = (clean(part) for part in os.path.split(file.relative))
+    parts = folder.split("/") if folder else []
+    levels = accumulate(parts, "{}/{}".format)
+    return FileView(
+        folders=tuple(Link(part, _filter_url("folder", level)) for part, level in zip(parts, levels, strict=True)),
+        name=name,
+        size=bytes_text(file.stamp.size),
+        missing=file.missing,
+        open_url=original_url(photo.id, file.id),
+        save_url=original_url(photo.id, file.id, save=True),
+    )
+
+
+def _detail(photo: Photo, width: int) -> str:
+    present = next((file for file in photo.files if not file.missing), None)
+    if present is None or photo.metadata.mime_type not in SHOWN_EVERYWHERE or photo.metadata.width_px <= width:
+        return ""
+    return original_url(photo.id, present.id)
+
+
+async def _similar(request: web.Request, photo: Photo, limit: int) -> tuple[Tile, ...]:
+    if not limit:
+        return ()
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            found = await run_similar(request, photo.id, limit)
+    except (SearchError, TimeoutError):
+        return ()
+    grid_px = request.config_dict[SETTINGS].grid_px
+    return tuple(tile(one.photo, one.hit, at, grid_px) for at, one in enumerate(found))
+
+
+async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
+    try:
+        search = read_search(request.query, limit=1, most=1)
+        at = min(read_number(request.query, "at", 0, least=0), MAX_OFFSET)
+    except WrongRequest:
+        return Neighbours(back=search_url(), text="")
+    back = search_url(search.text, search.sort, page=at // _PER_PAGE + 1)
+    plain = Neighbours(back=back, text=search.text)
+    if "at" not in request.query:
+        return plain
+    first = max(0, at - _NEIGHBOURHOOD)
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            result = await run_search(request, Search(search.text, search.sort, at - first + _NEIGHBOURHOOD, first))
+    except (FilterError, SearchError, TimeoutError):
+        return plain
+    hits = [found.hit for found in result.photos]
+    index = next((index for index, hit in enumerate(hits) if hit.id == photo.id), None)
+    return plain if index is None else _neighbours_of(request, search, back, hits, index, first, result.total)
+
+
+def _neighbours_of(
+    request: web.Request, search: Search, back: str, hits: Sequence[Hit], index: int, first: int, total: int
+) -> Neighbours:
+    def link(other: int, sort: Sort | None = search.sort) -> str:
+        return photo_url(hits[other].id, search.text, sort, first + other) if 0 <= other < len(hits) else ""
+
+    following = index + 1 < len(hits)
+    return Neighbours(
+        back=back,
+        text=search.text,
+        hit=hits[index],
+        position=first + index + 1,
+        total=total,
+        previous=link(index - 1),
+        next=link(index + 1),
+        preload=thumbnail_url(request, hits[index + 1].id, "screen") if following else "",
+    )
 
 
 async def photo_page(request: web.Request) -> web.Response:
@@ -32,39 +338,39 @@ async def correct_caption(request: web.Request) -> web.Response:
     """POST /photo/ID/caption?q=&sort=&at= with ``text``: a person's words in the place of the caption, and back to
     the photo; 400 where they can't be a caption. With ``do=take-back`` the correction is withdrawn."""
     photo = await _photo(request)
-    text, what = await read_fields(request, "text", "do")
-    if what == "take-back":
+    text, action = await read_fields(request, "text", "do")
+    if action == "take-back":
         await take_back(request, photo.id)
-        raise _back_to(request, photo)
+        raise _redirect_to(request, photo)
     try:
         await correct(request, photo.id, text)
     except UnusableCorrection as error:
-        return await _refused(request, photo, caption=Draft(text, translate(error.message)))
-    raise _back_to(request, photo)
+        return await _reject(request, photo, caption=Draft(text, translate(error.message)))
+    raise _redirect_to(request, photo)
 
 
 async def mark_wrong(request: web.Request) -> web.Response:
     """POST /photo/ID/wrong?q=&sort=&at=: what the model says is wrong, and back to the photo. With ``do=take-back`` the
     mark is taken off."""
     photo = await _photo(request)
-    (what,) = await read_fields(request, "do")
-    await judge(request, photo.id, wrong=what != "take-back")
-    raise _back_to(request, photo)
+    (action,) = await read_fields(request, "do")
+    await set_wrong(request, photo.id, wrong=action != "take-back")
+    raise _redirect_to(request, photo)
 
 
 async def add_words(request: web.Request) -> web.Response:
     """POST /photo/ID/words?q=&sort=&at= with ``text``: words to find the photo by, commas between them, and back to
     the photo; 400 where they can't be kept. With ``remove`` that one is taken away."""
     photo = await _photo(request)
-    text, gone = await read_fields(request, "text", "remove")
+    text, removed = await read_fields(request, "text", "remove")
     try:
-        await change_words(request, photo.id, add=() if gone else (text,), remove=(gone,) if gone else ())
+        await change_words(request, photo.id, add=() if removed else (text,), remove=(removed,) if removed else ())
     except UnusableCorrection as error:
-        return await _refused(request, photo, words=Draft(text, translate(error.message)))
-    raise _back_to(request, photo)
+        return await _reject(request, photo, words=Draft(text, translate(error.message)))
+    raise _redirect_to(request, photo)
 
 
-async def _refused(
+async def _reject(
     request: web.Request, photo: Photo, *, caption: Draft | None = None, words: Draft | None = None
 ) -> web.Response:
     """The page with what was typed still in its form, and why it was not kept."""
@@ -72,8 +378,8 @@ async def _refused(
     return render(request, "photo.html", {"view": view}, status=400)
 
 
-def _back_to(request: web.Request, photo: Photo) -> web.HTTPSeeOther:
-    return web.HTTPSeeOther(photo_url(photo.id, *found_by(request.query)))
+def _redirect_to(request: web.Request, photo: Photo) -> web.HTTPSeeOther:
+    return web.HTTPSeeOther(photo_url(photo.id, *originating_search(request.query)))
 
 
 async def _photo(request: web.Request) -> Photo:

@@ -1,7 +1,17 @@
-"""The pages of results. Each works without the script; the script asks for parts of the same pages."""
+"""The results page and its fragments, which the script fetches one by one. The page works without the script.
+
+A fragment is made in one go on a searching thread: searched, joined, rendered and packed. The event loop, which
+everybody shares, only passes the packed bytes on.
+"""
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
@@ -9,16 +19,149 @@ from markupsafe import Markup
 
 from indexer.errors import SearchError
 from indexer.search import FilterError, Sort
-from web.app_keys import COUNTS, PROGRESS
-from web.i18n.language import gettext, translate
-from web.links import search_url
-from web.pages.fragment_cache import Fragment
-from web.pages.fragments import NOTHING, PER_PAGE, TEMPLATES, FragmentRequest, fragment_response
+from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, search_while_connected
+from web.i18n.language import current_language, gettext, translate
+from web.links import base_path, search_url
+from web.pages.fragment_cache import FRAGMENT_CACHE, Fragment, Key
 from web.pages.status_page import root_views
 from web.presenters import clean
-from web.search.results import Problem, active_filters, dated, wrong_filter
-from web.search.searching import WrongRequest, read_number, read_search
-from web.templating import render, rendered
+from web.search.results import (
+    Problem,
+    active_filters,
+    effective_sort,
+    filter_groups,
+    filter_problem,
+    near_misses,
+    place_hints,
+    results,
+    with_dates,
+)
+from web.search.searching import (
+    SEARCH_TIMES,
+    Search,
+    WrongRequest,
+    count_dates,
+    count_facets,
+    execute_search,
+    read_number,
+    read_search,
+)
+from web.search.timeline import time_line
+from web.templating import render, render_to_string
+
+PER_PAGE = 60
+#: 6 packs a twentieth smaller, in twice the time.
+_LEVEL = 4
+
+#: What every template of the results page may look at.
+EMPTY_CONTEXT: Mapping[str, Any] = MappingProxyType(
+    {
+        "search": None,
+        "results": None,
+        "problem": None,
+        "retry": False,  # whether the script is to ask again by itself
+        "groups": (),
+        "line": (),
+        "active": (),
+        "place_hints": (),
+        "near_misses": (),
+        "selecting": False,
+        "sorts": tuple(Sort),
+    }
+)
+TEMPLATES = MappingProxyType(
+    {
+        "results": "_results.html",
+        "filters": "_filters.html",
+        "timeline": "_timeline.html",
+        "tiles": "_tiles.html",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentRequest:
+    """The search that an address names, and which of its pages."""
+
+    search: Search
+    page: int
+    pages: int
+    selecting: bool
+
+
+async def fragment_response(request: web.Request, name: str, wanted: FragmentRequest) -> Fragment:
+    """The part `name`, one of `TEMPLATES`. Raises `FilterError` and `SearchError`."""
+    if name not in _OF_RESULTS:
+        return await _cached_fragment(request, name, wanted)
+    with request.config_dict[SEARCH_TIMES].measure():
+        return await _cached_fragment(request, name, wanted)
+
+
+async def _cached_fragment(request: web.Request, name: str, wanted: FragmentRequest) -> Fragment:
+    kept, key = request.config_dict[FRAGMENT_CACHE], _key(request, name, wanted)
+    data_version = (request.config_dict[LIBRARY].data_version(), request.config_dict[SEARCH].data_version())
+    packed = kept.get(key, data_version)
+    if packed is not None:
+        return Fragment(packed)
+    make = partial(search_while_connected, request, partial(_render_fragment, request, name, wanted))
+    part = await kept.render_once(key, data_version, make)
+    if part.context is None:
+        kept.put(key, data_version, part.packed)
+    return part
+
+
+def _key(request: web.Request, name: str, wanted: FragmentRequest) -> Key:
+    parameters = sorted((known, value) for known, value in request.query.items() if known != "part")
+    form = f"{name}{' selecting' * wanted.selecting}"
+    return Key(form, tuple(parameters), current_language().key, date.today(), base_path())
+
+
+def _render_fragment(
+    request: web.Request, name: str, wanted: FragmentRequest, raise_if_cancelled: Callable[[], None]
+) -> Fragment:
+    context = {
+        **EMPTY_CONTEXT,
+        "search": wanted.search,
+        "active": active_filters(wanted.search),
+        "selecting": wanted.selecting,
+        **_CONTEXTS[name](request, wanted, raise_if_cancelled),
+    }
+    raise_if_cancelled()
+    if name in _OF_RESULTS and not context["results"].total:
+        return Fragment(b"", context)
+    return Fragment(gzip.compress(render_to_string(request, TEMPLATES[name], context).encode(), _LEVEL, mtime=0))
+
+
+def _results(request: web.Request, wanted: FragmentRequest, raise_if_cancelled: Callable[[], None]) -> dict[str, Any]:
+    first = (wanted.page - 1) * PER_PAGE
+    # One photo more at the front: its month tells whether the page begins with a new heading.
+    ahead = 1 if first else 0
+    search = Search(wanted.search.text, wanted.search.sort, wanted.pages * PER_PAGE + ahead, first - ahead)
+    backend = request.config_dict[SEARCH]
+    result = execute_search(backend, request.config_dict[LIBRARY].summaries, search, raise_if_cancelled)
+    raise_if_cancelled()
+    grid_px = request.config_dict[SETTINGS].grid_px
+    page_results = results(search, result, page=wanted.page, pages=wanted.pages, per_page=PER_PAGE, grid_px=grid_px)
+    return {
+        "results": page_results,
+        "order": effective_sort(search, result),
+        "place_hints": place_hints(wanted.search),
+        "near_misses": () if result.total else near_misses(backend, wanted.search),
+    }
+
+
+def _filters(request: web.Request, wanted: FragmentRequest, _raise_if_cancelled: Callable[[], None]) -> dict[str, Any]:
+    return {"groups": filter_groups(wanted.search, count_facets(request.config_dict[SEARCH], wanted.search))}
+
+
+def _timeline(request: web.Request, wanted: FragmentRequest, _raise_if_cancelled: Callable[[], None]) -> dict[str, Any]:
+    query, counts = count_dates(request.config_dict[SEARCH], wanted.search)
+    return {"line": time_line(wanted.search, query, counts["year"], counts["month"])}
+
+
+_OF_RESULTS = frozenset({"results", "tiles"})
+_CONTEXTS = MappingProxyType({"results": _results, "tiles": _results, "filters": _filters, "timeline": _timeline})
+
 
 MOST_PAGES_AT_ONCE = 20  # when the script restores a long scroll
 _NAMES = ("results", "filters", "timeline")
@@ -28,60 +171,60 @@ _PARTS = {**TEMPLATES, "progress": "_progress.html"}
 async def search_page(request: web.Request) -> web.StreamResponse:
     """GET /?q=&sort=&page=: results as a page, or with ``part`` a part of it. ``from`` and ``to`` become filters."""
     if "from" in request.query or "to" in request.query:
-        raise web.HTTPSeeOther(_with_dates(request))
+        raise web.HTTPSeeOther(_url_with_dates(request))
     part = request.query.get("part", "")
     part = part if part in _PARTS else ""
     selecting = "select" in request.query and not part  # the script selects without another page
-    context: dict[str, Any] = {**NOTHING, "selecting": selecting}
-    made: dict[str, Markup] = {}
+    context: dict[str, Any] = {**EMPTY_CONTEXT, "selecting": selecting}
+    fragments: dict[str, Markup] = {}
     status = 200
     try:
-        asked = _read(request, selecting)
-        context |= {"search": asked.search, "active": active_filters(asked.search)}
+        wanted = _read_request(request, selecting)
+        context |= {"search": wanted.search, "active": active_filters(wanted.search)}
         for name in (part,) if part in TEMPLATES else () if part else _NAMES:
-            one = await fragment_response(request, name, asked)
-            if one.context is not None:
-                context |= one.context
+            fragment = await fragment_response(request, name, wanted)
+            if fragment.context is not None:
+                context |= fragment.context
             elif part:
-                return _sent(request, one)
+                return _packed_response(request, fragment)
             else:
-                made[name] = Markup(one.html)  # noqa: S704 - our own templates', escaped there
+                fragments[name] = Markup(fragment.html)  # noqa: S704 - our own templates', escaped there
     except WrongRequest as error:
         status, context["problem"] = 400, Problem(gettext("That search makes no sense"), translate(error.message))
     except FilterError as error:
-        status, context["problem"] = 400, wrong_filter(asked.search, error)
+        status, context["problem"] = 400, filter_problem(wanted.search, error)
     except SearchError as error:
         status, context["problem"] = (
             503,
             Problem(gettext("The search is not available just now"), clean(translate(error.hint_message))),
         )
-        context["again"] = True
+        context["retry"] = True
     if context["problem"]:
-        made.pop("results", None)
-    found = context["results"]
-    if part in {"", "progress"} or (found and not found.total):
-        context |= await _surroundings(request)
+        fragments.pop("results", None)
+    results = context["results"]
+    if part in {"", "progress"} or (results and not results.total):
+        context |= await _library_state(request)
     if not part:
-        missing = [name for name in _NAMES if name not in made]
-        made |= {name: Markup(rendered(request, TEMPLATES[name], context)) for name in missing}  # noqa: S704
-    return render(request, _PARTS.get(part, "search.html"), {**context, "parts": made}, status=status)
+        missing = [name for name in _NAMES if name not in fragments]
+        fragments |= {name: Markup(render_to_string(request, TEMPLATES[name], context)) for name in missing}  # noqa: S704
+    return render(request, _PARTS.get(part, "search.html"), {**context, "parts": fragments}, status=status)
 
 
-def _sent(request: web.Request, part: Fragment) -> web.Response:
+def _packed_response(request: web.Request, part: Fragment) -> web.Response:
     if "gzip" in request.headers.get("Accept-Encoding", "").lower():
         packed = {"Content-Encoding": "gzip"}
         return web.Response(body=part.packed, content_type="text/html", charset="utf-8", headers=packed)
     return web.Response(text=part.html, content_type="text/html")
 
 
-def _read(request: web.Request, selecting: bool) -> FragmentRequest:
+def _read_request(request: web.Request, selecting: bool) -> FragmentRequest:
     search = read_search(request.query, limit=PER_PAGE, most=PER_PAGE)
     page = read_number(request.query, "page", 1, least=1)
     pages = min(read_number(request.query, "pages", 1, least=1), MOST_PAGES_AT_ONCE)
     return FragmentRequest(search, page, pages, selecting)
 
 
-async def _surroundings(request: web.Request) -> dict[str, Any]:
+async def _library_state(request: web.Request) -> dict[str, Any]:
     """What every state of the results page tells: how much there is, and how far the indexing is."""
     counts = await request.config_dict[COUNTS].get(request)
     progress = request.config_dict[PROGRESS]()
@@ -92,7 +235,7 @@ async def _surroundings(request: web.Request) -> dict[str, Any]:
     }
 
 
-def _with_dates(request: web.Request) -> str:
+def _url_with_dates(request: web.Request) -> str:
     values = {name: clean(request.query.get(name, "")) for name in ("q", "from", "to", "sort")}
-    query = dated(values["q"], values["from"], values["to"])
+    query = with_dates(values["q"], values["from"], values["to"])
     return search_url(query, Sort(values["sort"]) if values["sort"] in list(Sort) else None)

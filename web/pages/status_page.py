@@ -1,4 +1,4 @@
-"""The page that says how everything is: progress, model, search, disk, libraries, and what was set aside and why."""
+"""The page that says how everything is: progress, models, search, disk, libraries, and what was set aside and why."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from aiohttp import web
 
 from indexer.catalogue.job_queue import SetAside
 from indexer.catalogue.roots import UnreadablePlace
-from indexer.errors import SearchError
+from indexer.errors import SearchError, SetupError
+from indexer.hours import DailyHours
+from indexer.jobs.reindex import CaptionModels, QueuedCaptions, count_by_model, current_model, enqueue_captions
 from indexer.message import N_, Message
 from indexer.progress import Progress
 from indexer.settings import Settings
 from indexer.sqlite.derived import set_aside_files
-from indexer.sqlite.errors import ROOM_BYTES
+from indexer.sqlite.errors import OPENING_BYTES
 from indexer.storage import search_path
 from web.app_keys import (
     COUNTS,
@@ -31,10 +33,9 @@ from web.app_keys import (
     in_database_thread,
     in_search_thread,
 )
-from web.i18n.language import translate
-from web.i18n.localized import bytes_text, decimal_text
-from web.links import described_url, photo_url, retried_url, scanned_url
-from web.pages.recaptioning import describe_again, model_view
+from web.i18n.language import gettext, translate
+from web.i18n.localized import bytes_text, decimal_text, hour_text
+from web.links import photo_url, status_url
 from web.presenters import clean, file_name, problems
 from web.request_bodies import read_fields
 from web.search.results import Link
@@ -106,28 +107,28 @@ async def status_page(request: web.Request) -> web.Response:
     library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
     trouble = await in_database_thread(request, library.problem)
     counts = await request.config_dict[COUNTS].get(request)
-    aside = tuple(map(_aside, await in_database_thread(request, library.queue.set_aside, _SET_ASIDE, 0)))
+    aside = tuple(map(_aside_view, await in_database_thread(request, library.queue.set_aside, _SET_ASIDE, 0)))
     unreadable = tuple(
-        map(_unreadable, await in_database_thread(request, library.unreadable_places.first, _UNREADABLE))
+        map(_unreadable_view, await in_database_thread(request, library.unreadable_places.first, _UNREADABLE))
     )
     progress, roots = request.config_dict[PROGRESS](), await root_views(request)
     context = {
         "counts": counts,
         "progress": progress,
-        "search": await _search(request),
+        "search": await _search_view(request),
         "model": await model_view(request),
         "unwritten": await _unwritten(request),
         "without_room": await in_database_thread(request, library.retries.count_without_space),
         "aside": aside,
-        "aside_count": _all(len(aside), _SET_ASIDE, counts.set_aside),
+        "aside_count": _total(len(aside), _SET_ASIDE, counts.set_aside),
         "retried": _number(request, "retried"),
         "described": _number(request, "described"),
         "scanning": "scanning" in request.query,
-        "disk": await asyncio.to_thread(_disk, settings.data_dir),
+        "disk": await asyncio.to_thread(_disk_view, settings.data_dir),
         "roots": roots,
         "problems": _problems(trouble, progress, roots),
         "unreadable": unreadable,
-        "unreadable_count": _all(len(unreadable), _UNREADABLE, counts.unreadable),
+        "unreadable_count": _total(len(unreadable), _UNREADABLE, counts.unreadable),
         "set_aside_files": await asyncio.to_thread(_set_aside_files, settings),
     }
     template = "_status.html" if request.query.get("part") == "status" else "status.html"
@@ -140,18 +141,18 @@ async def retry(request: web.Request) -> web.Response:
     (chosen,) = await read_fields(request, "id")
     if chosen and not _is_number(chosen):
         raise web.HTTPBadRequest(text=N_("That is no file that was set aside."))
-    raise web.HTTPSeeOther(retried_url(await try_again(request, [int(chosen)] if chosen else None)))
+    raise web.HTTPSeeOther(status_url(retried=str(await retry_set_aside(request, [int(chosen)] if chosen else None))))
 
 
 async def captions(request: web.Request) -> web.Response:
     """POST /status/captions: what another model has described is described again, and back to the status."""
-    raise web.HTTPSeeOther(described_url((await describe_again(request)).captions))
+    raise web.HTTPSeeOther(status_url(described=str((await enqueue_recaptioning(request)).captions)))
 
 
 async def scan(request: web.Request) -> web.Response:
     """POST /status/scan: the libraries are scanned now, and back to the status."""
     scan_now(request)
-    raise web.HTTPSeeOther(scanned_url())
+    raise web.HTTPSeeOther(status_url(scanning="1"))
 
 
 def scan_now(request: web.Request) -> None:
@@ -159,11 +160,11 @@ def scan_now(request: web.Request) -> None:
     request.config_dict[SCAN_NOW]()
 
 
-async def try_again(request: web.Request, ids: list[int] | None) -> int:
+async def retry_set_aside(request: web.Request, ids: list[int] | None) -> int:
     """Queues what was set aside once more, all of it where `ids` is None; gives how many files that are."""
     number = await in_database_thread(request, request.config_dict[LIBRARY].queue.retry_set_aside, ids)
     if number:
-        request.config_dict[COUNTS].forget()
+        request.config_dict[COUNTS].invalidate()
         request.config_dict[WAKE]()
     return number
 
@@ -194,7 +195,7 @@ def _problems(trouble: Message | None, progress: Progress, roots: Sequence[RootV
     return tuple(dict.fromkeys(filter(None, lines)))
 
 
-def _all(listed: int, most: int, counted: int) -> int:
+def _total(listed: int, most: int, counted: int) -> int:
     """How many there are: what was counted is some seconds old, and a list that is not cut off knows better."""
     return listed if listed < most else max(listed, counted)
 
@@ -208,11 +209,11 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
 
 
-def _aside(one: SetAside) -> AsideView:
+def _aside_view(one: SetAside) -> AsideView:
     return AsideView(one.id, clean(one.file.relative), clean(translate(one.reason)), one.attempts)
 
 
-def _unreadable(place: UnreadablePlace) -> UnreadableView:
+def _unreadable_view(place: UnreadablePlace) -> UnreadableView:
     return UnreadableView(clean(str(place.path)), clean(translate(place.reason)), place.files)
 
 
@@ -222,7 +223,7 @@ def _set_aside_files(settings: Settings) -> tuple[tuple[str, str], ...]:
     return tuple((clean(path.name), bytes_text(path.stat().st_size)) for path in found)
 
 
-async def _search(request: web.Request) -> SearchView:
+async def _search_view(request: web.Request) -> SearchView:
     backend = request.config_dict[SEARCH]
     photos, problem, hint = None, "", ""
     try:
@@ -242,10 +243,10 @@ async def _unwritten(request: web.Request) -> tuple[tuple[str, int], ...]:
     return (*told, ("", others)) if others else tuple(told)
 
 
-def _disk(data_dir: Path) -> DiskView:
+def _disk_view(data_dir: Path) -> DiskView:
     used = sum(map(size_bytes, data_dir.rglob("*"))) if data_dir.is_dir() else 0
     free = shutil.disk_usage(data_dir if data_dir.is_dir() else Path("/")).free
-    return DiskView(bytes_text(used), bytes_text(free), free < _LITTLE_SPACE_BYTES, free < ROOM_BYTES)
+    return DiskView(bytes_text(used), bytes_text(free), free < _LITTLE_SPACE_BYTES, free < OPENING_BYTES)
 
 
 def size_bytes(path: Path) -> int:
@@ -255,3 +256,73 @@ def size_bytes(path: Path) -> int:
     except OSError:
         return 0
     return found.st_size if stat.S_ISREG(found.st_mode) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """The caption model in use, and whose words there are."""
+
+    name: str
+    problem: str
+    own: int  # photos that it described
+    others: tuple[tuple[str, int], ...]  # other models, and how many photos; none where no model can be used
+    by_others: int
+    queued: int  # files that wait for it
+    marked_wrong: int
+    schedule: str  # when it is that the photos of the others are described again; "" for never
+
+    @property
+    def can_describe_again(self) -> bool:
+        """Whether there is more to ask for than was asked already."""
+        return self.by_others > self.queued
+
+
+async def caption_models(request: web.Request) -> CaptionModels:
+    """Which models have described the photos. Raises `SetupError` where the one in use can't be read."""
+    model = await asyncio.to_thread(current_model, request.config_dict[SETTINGS])
+    return await in_database_thread(request, count_by_model, request.config_dict[LIBRARY], model)
+
+
+async def model_view(request: web.Request) -> ModelView:
+    """As it is shown on the status page."""
+    settings = request.config_dict[SETTINGS]
+    wrong = await in_database_thread(request, request.config_dict[LIBRARY].feedback.count_marked_wrong)
+    try:
+        models = await caption_models(request)
+    except SetupError as error:
+        return ModelView("", clean(translate(error.message)), 0, (), 0, 0, wrong, "")
+    return ModelView(
+        name=clean(models.current),
+        problem="",
+        own=models.own,
+        others=tuple((clean(model) or gettext("an unknown model"), photos) for model, photos in models.others.items()),
+        by_others=models.by_others,
+        queued=models.queued,
+        marked_wrong=wrong,
+        schedule=_schedule_text(settings),
+    )
+
+
+def _schedule_text(settings: Settings) -> str:
+    if not settings.recaption_hours:
+        return ""
+    hours = DailyHours.parse(settings.recaption_hours)
+    if hours.is_whole_day:
+        return gettext("They are described again by themselves when there is nothing else to do.")
+    begin, end = hour_text(hours.begin), hour_text(hours.end)
+    return gettext("They are described again by themselves between %(begin)s and %(end)s.", begin=begin, end=end)
+
+
+async def enqueue_recaptioning(request: web.Request) -> QueuedCaptions:
+    """Queues what `recollect reindex --captions` does. 503 where the caption model can't be read."""
+    try:
+        model = await asyncio.to_thread(current_model, request.config_dict[SETTINGS])
+    except SetupError as error:
+        raise web.HTTPServiceUnavailable(
+            text=N_("The caption model can't be used. The status page says why.")
+        ) from error
+    queued = await in_database_thread(request, enqueue_captions, request.config_dict[LIBRARY], model)
+    if queued.captions or queued.corrections:
+        request.config_dict[COUNTS].invalidate()
+        request.config_dict[WAKE]()
+    return queued

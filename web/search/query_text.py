@@ -19,7 +19,7 @@ def tokens(query: str) -> list[str]:
     return [token.text for token in tokenize(query)]
 
 
-def quoted(value: str) -> str:
+def quote(value: str) -> str:
     """`value` as it has to be typed after ``name:``."""
     plain = " ".join(value.replace('"', " ").split())
     return f'"{plain}"' if _NEEDS_QUOTES.search(plain) or not plain else plain
@@ -27,7 +27,7 @@ def quoted(value: str) -> str:
 
 def with_filter(query: str, name: str, value: str) -> str:
     """The query narrowed to ``name:value``; not twice to the same."""
-    added = f"{name}:{quoted(value)}"
+    added = f"{name}:{quote(value)}"
     kept = without(query, lambda token: name in SINGLE and token.casefold().startswith(f"{name}:"))
     return kept if added in tokens(kept) else f"{kept} {added}".strip()
 
@@ -37,7 +37,7 @@ def without(query: str, unwanted: Callable[[str], bool]) -> str:
     return " ".join(token for token in tokens(query) if not unwanted(token))
 
 
-def replaced(query: str, old: str, new: str) -> str:
+def replace_part(query: str, old: str, new: str) -> str:
     """The query with `old`, a part or a word of it, replaced by `new`; unchanged where it is not there."""
     changed = [new if token.casefold() == old.casefold() else token for token in tokens(query)]
     return " ".join(part for part in changed if part)

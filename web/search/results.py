@@ -1,17 +1,19 @@
-"""What the results page shows: tiles under their months, filter chips with counts, and the states without photos."""
+"""What the results page shows: tiles under months, filter chips, hints, and what stands there without photos."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from types import MappingProxyType
 
 from indexer.message import N_
 from indexer.model import DatePrecision, PhotoSummary, iso_date
-from indexer.search import FacetCount, FilterError, Sort
+from indexer.places import Place, places_named
+from indexer.search import FacetCount, FilterError, SearchBackend, Sort
+from indexer.search.filters import checked, near_circle, near_place
 from web.i18n.language import gettext, ngettext, translate
-from web.i18n.localized import month_text, year_text
+from web.i18n.localized import distance_text, month_text, year_text
 from web.links import search_url
 from web.presenters import Tile, clean, tile
 from web.search import query_text
@@ -72,7 +74,7 @@ class Results:
 
     months: tuple[Month, ...]
     total: int
-    by_look: str  # how many of them no word would have found: "3 by their look"
+    by_meaning: str  # how many of them no word would have found: "3 by their look"
     by_words: bool  # whether there is anything to be better or worse at
     corrections: tuple[Link, ...]
     dropped: tuple[str, ...]
@@ -96,18 +98,18 @@ def results(
 ) -> Results:
     """`search` began one photo before the page where there is one, so that months go on over page edges."""
     first = (page - 1) * per_page
-    tiles = [tile(one.photo, one.hit, search.offset + at, grid_px) for at, one in enumerate(result.found)]
+    tiles = [tile(one.photo, one.hit, search.offset + at, grid_px) for at, one in enumerate(result.photos)]
     before = [one for one in tiles if one.position < first]
-    shown = [one for one in tiles if one.position >= first]
+    on_page = [one for one in tiles if one.position >= first]
     by_date = effective_sort(search, result) is not Sort.RELEVANCE
     last = page + pages - 1
     more = last * per_page < result.total
     return Results(
-        months=tuple(_months(shown, _month(before[-1]) if before else None))
+        months=tuple(_months(on_page, _month(before[-1]) if before else None))
         if by_date
-        else (Month("", "", (*shown,)),),
+        else (Month("", "", (*on_page,)),),
         total=result.total,
-        by_look=_by_look(result),
+        by_meaning=_by_meaning(result),
         by_words=bool(result.query.words or result.query.phrases),
         corrections=_corrections(search, result),
         dropped=tuple(map(clean, result.dropped)),
@@ -118,7 +120,7 @@ def results(
     )
 
 
-def _by_look(result: Result[PhotoSummary]) -> str:
+def _by_meaning(result: Result[PhotoSummary]) -> str:
     if not result.by_meaning:
         return ""
     if result.total == 1:
@@ -145,24 +147,24 @@ def _month(one: Tile) -> tuple[str, str]:
 
 
 def _months(tiles: Sequence[Tile], current: tuple[str, str] | None) -> Iterator[Month]:
-    gathered: list[Tile] = []
+    pending: list[Tile] = []
     heading = ("", "")
     for one in tiles:
         month = _month(one)
         if month != current:
-            if gathered:
-                yield Month(*heading, tuple(gathered))
-            gathered, current, heading = [], month, month
-        gathered.append(one)
-    if gathered:
-        yield Month(*heading, tuple(gathered))
+            if pending:
+                yield Month(*heading, tuple(pending))
+            pending, current, heading = [], month, month
+        pending.append(one)
+    if pending:
+        yield Month(*heading, tuple(pending))
 
 
 def _corrections(search: Search, result: Result[PhotoSummary]) -> tuple[Link, ...]:
     found = []
     for word, near in result.corrections.items():
         for other in near[:3]:
-            right = query_text.replaced(search.text, word, other)
+            right = query_text.replace_part(search.text, word, other)
             found.append(Link(clean(right), search_url(right, search.sort)))
     return tuple(found[:6])
 
@@ -202,13 +204,13 @@ def active_filters(search: Search) -> tuple[Link, ...]:
     )
 
 
-def dated(query: str, first: str, last: str) -> str:
+def with_dates(query: str, first: str, last: str) -> str:
     """The query with the days of the two date fields in it, both included, in place of the dates that it had."""
-    bare = query_text.without(query, lambda part: query_text.filter_name(part) in DATES)
+    reduced = query_text.without(query, lambda part: query_text.filter_name(part) in DATES)
     for name, value in (("after", first), ("before", _day_after(last))):
         if value:
-            bare = query_text.with_filter(bare, name, value)
-    return bare
+            reduced = query_text.with_filter(reduced, name, value)
+    return reduced
 
 
 def _day_after(day: str) -> str:
@@ -219,17 +221,95 @@ def _day_after(day: str) -> str:
         return day
 
 
-def wrong_filter(search: Search, error: FilterError) -> Problem:
+def filter_problem(search: Search, error: FilterError) -> Problem:
     """Which part of the query is wrong, and links to the searches that were probably meant."""
     links = []
     if error.text and error.suggestion:
-        right = query_text.replaced(search.text, error.text, error.suggestion)
+        right = query_text.replace_part(search.text, error.text, error.suggestion)
         links.append(Link(clean(error.suggestion), search_url(right, search.sort)))
     if error.text:
-        bare = query_text.without(search.text, lambda part: part.casefold() == error.text.casefold())
-        links.append(Link(gettext("without %(part)s", part=clean(error.text)), search_url(bare, search.sort)))
+        reduced = query_text.without(search.text, lambda part: part.casefold() == error.text.casefold())
+        links.append(Link(gettext("without %(part)s", part=clean(error.text)), search_url(reduced, search.sort)))
     return Problem(gettext("This filter is not understood"), _sentence(clean(translate(error.message))), tuple(links))
 
 
 def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
+
+
+_MOST_OTHERS = 3
+_MOST_PARTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceHint:
+    """The place that stands for a name in ``near:``, and searches near others of that name."""
+
+    place: str
+    radius: str
+    others: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """The search without one of its parts, which finds `count` photos."""
+
+    part: str
+    url: str
+    count: int
+
+
+def place_hints(search: Search) -> tuple[PlaceHint, ...]:
+    """One for each place that the search names; reading the names of places takes a second, the first time."""
+    if "near:" not in search.text.lower():
+        return ()
+    hints = []
+    for part in dict.fromkeys(query_text.tokens(search.text)):
+        value = query_text.filter_value(part)
+        name = near_place(value) if query_text.filter_name(part) == "near" else None
+        places = places_named(name, most=_MOST_OTHERS + 1) if name else ()
+        if name and places:
+            hints.append(_place_hint(search, part, value.replace(name, "", 1), places))
+    return tuple(hints)
+
+
+def _place_hint(search: Search, part: str, radius: str, places: tuple[Place, ...]) -> PlaceHint:
+    first, *others = places
+    _, radius_km = near_circle(
+        checked("near", f"{first.position.latitude},{first.position.longitude}{radius}", now=_DAY)
+    )
+    minus = "-" * part.startswith("-")
+    links = []
+    for place in others:
+        wanted = f"{minus}near:{query_text.quote(_distinct_name(place, first) + radius)}"
+        links.append(Link(place.full_name, search_url(query_text.replace_part(search.text, part, wanted), search.sort)))
+    return PlaceHint(first.full_name, distance_text(radius_km), tuple(links))
+
+
+def _distinct_name(place: Place, first: Place) -> str:
+    """As short as it can be said."""
+    return place.name if place.name != first.name else place.full_name
+
+
+def near_misses(backend: SearchBackend, search: Search) -> tuple[NearMiss, ...]:
+    """For a search that finds nothing, those without one of its parts that find something, the most first.
+
+    Raises `SearchError`.
+    """
+    parts = list(dict.fromkeys(query_text.tokens(search.text)))[:_MOST_PARTS]
+    if len(parts) < 2:
+        return ()
+    misses = []
+    for part in parts:
+        other = replace(search, text=query_text.without(search.text, part.__eq__))
+        try:
+            count = backend.search(other.query(), limit=0).total
+        except FilterError:
+            continue
+        if count:
+            misses.append(NearMiss(clean(part), search_url(other.text, search.sort), count))
+    return tuple(sorted(misses, key=lambda one: -one.count))
+
+
+#: Whatever the day, a position stays where it is.
+_DAY = date(2000, 1, 1)

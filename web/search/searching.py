@@ -1,9 +1,11 @@
-"""One search as the page and the API ask it: read from the address, run in a thread, joined with the catalogue."""
+"""A search as page and API run it: read from the address, run in a thread, timed, joined with the catalogue."""
 
 from __future__ import annotations
 
+import bisect
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
@@ -18,10 +20,38 @@ from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
 from indexer.search.query import parse, without
 from web.app_keys import LIBRARY, SEARCH, in_search_thread, search_while_connected
 from web.presenters import clean
-from web.search.search_times import SEARCH_TIMES
 
-LONGEST_QUERY = 500  # characters
-FARTHEST_OFFSET = 1_000_000
+#: Seconds. A frame or two is about 0.03; what takes more than 5 has been given up by whoever typed it.
+BOUNDS_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class SearchTimes:
+    """How long searches took, the wait for a thread included, and how many had no answer."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS_S) + 1)
+        self.sum_s = 0.0
+        self.failed = 0
+
+    @contextmanager
+    def measure(self) -> Iterator[None]:
+        """Counts what is done inside; not what was broken off, nor what made no sense."""
+        started = time.perf_counter()
+        try:
+            yield
+        except SearchError:
+            self.failed += 1
+            raise
+        seconds = time.perf_counter() - started
+        self.counts[bisect.bisect_left(BOUNDS_S, seconds)] += 1
+        self.sum_s += seconds
+
+
+SEARCH_TIMES = web.AppKey("SEARCH_TIMES", SearchTimes)
+
+
+MAX_QUERY_LENGTH = 500  # characters
+MAX_OFFSET = 1_000_000
 FACETS = ("year", "person", "place", "camera", "folder", "tag", "type", "rating")
 #: The filters that say when.
 DATES = ("before", "after", "year")
@@ -29,8 +59,8 @@ _FACET_LIMIT = 40
 _MOST_MONTHS = 2400
 
 #: What is read of a photo beside what search says of it.
-_Known = TypeVar("_Known", Photo, PhotoSummary)
-_Read = Callable[[Sequence[str]], Sequence[_Known]]
+_Photo = TypeVar("_Photo", Photo, PhotoSummary)
+_Read = Callable[[Sequence[str]], Sequence[_Photo]]
 
 
 class WrongRequest(ValueError):
@@ -57,19 +87,19 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Found(Generic[_Known]):
+class FoundPhoto(Generic[_Photo]):
     """A hit and what is known of its photo: `Photo` or `PhotoSummary`."""
 
     hit: Hit
-    photo: _Known
+    photo: _Photo
 
 
 @dataclass(frozen=True, slots=True)
-class Result(Generic[_Known]):
-    """A page of what was found. Photos that the catalogue has forgotten since are left out of `found`."""
+class Result(Generic[_Photo]):
+    """A page of what was found. Photos that the catalogue has forgotten since are left out of `photos`."""
 
     query: Query
-    found: tuple[Found[_Known], ...]
+    photos: tuple[FoundPhoto[_Photo], ...]
     total: int
     corrections: Mapping[str, tuple[str, ...]]
     dropped: tuple[str, ...]
@@ -80,12 +110,12 @@ class Result(Generic[_Known]):
 def read_search(parameters: MultiMapping[str], *, limit: int, most: int) -> Search:
     """From ``q``, ``sort``, ``limit`` (capped at `most`) and ``offset``. Raises `WrongRequest`."""
     text = clean(parameters.get("q", "")).replace("\x00", " ").lstrip()
-    if len(text) > LONGEST_QUERY:
+    if len(text) > MAX_QUERY_LENGTH:
         raise WrongRequest(
             Message(
                 "The search has %(length)s characters; at most %(most)s make sense.",
                 length=len(text),
-                most=LONGEST_QUERY,
+                most=MAX_QUERY_LENGTH,
             )
         )
     sort = parameters.get("sort", "")
@@ -106,20 +136,20 @@ def read_number(parameters: MultiMapping[str], name: str, default: int, *, least
     text = parameters.get(name, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 9) or not least <= int(text) <= FARTHEST_OFFSET:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9) or not least <= int(text) <= MAX_OFFSET:
         raise WrongRequest(
             Message(
                 "%(name)s is a whole number from %(least)s to %(most)s, not %(value)s.",
                 name=name,
                 least=least,
-                most=FARTHEST_OFFSET,
+                most=MAX_OFFSET,
                 value=repr(clean(text)[:40]),
             )
         )
     return int(text)
 
 
-def found_by(parameters: MultiMapping[str]) -> tuple[str, Sort | None, int | None]:
+def originating_search(parameters: MultiMapping[str]) -> tuple[str, Sort | None, int | None]:
     """The search that a photo was found by and its position there: what `links.photo_url` takes; nothing of a wrong
     address."""
     try:
@@ -132,48 +162,52 @@ def found_by(parameters: MultiMapping[str]) -> tuple[str, Sort | None, int | Non
 
 async def run_search(request: web.Request, search: Search) -> Result[PhotoSummary]:
     """Raises `FilterError` and `SearchError`."""
-    return await _timed(request, search, request.config_dict[LIBRARY].summaries)
+    return await _run_timed(request, search, request.config_dict[LIBRARY].summaries)
 
 
 async def run_whole_search(request: web.Request, search: Search) -> Result[Photo]:
     """With everything that is known of the photos. Raises `FilterError` and `SearchError`."""
-    return await _timed(request, search, _few_files(request))
+    return await _run_timed(request, search, _few_files(request))
 
 
-async def _timed(request: web.Request, search: Search, read: _Read[_Known]) -> Result[_Known]:
+async def _run_timed(request: web.Request, search: Search, read: _Read[_Photo]) -> Result[_Photo]:
     backend = request.config_dict[SEARCH]
-    with request.config_dict[SEARCH_TIMES].timed():
-        return await search_while_connected(request, lambda go_on: searched(backend, read, search, go_on))
+    with request.config_dict[SEARCH_TIMES].measure():
+        return await search_while_connected(request, partial(execute_search, backend, read, search))
 
 
-def searched(backend: SearchBackend, read: _Read[_Known], search: Search, go_on: Callable[[], None]) -> Result[_Known]:
-    """What `search` finds; between search and photos it looks whether to `go_on`. Raises `FilterError` and
-    `SearchError`."""
+def execute_search(
+    backend: SearchBackend, read: _Read[_Photo], search: Search, raise_if_cancelled: Callable[[], None]
+) -> Result[_Photo]:
+    """What `search` finds; `raise_if_cancelled` is called before the photos are read.
+
+    Raises `FilterError` and `SearchError`.
+    """
     started = time.perf_counter()
     query = search.query()
     answer = backend.search(query, limit=search.limit, offset=search.offset)
-    go_on()
-    found = join(answer, read)
+    raise_if_cancelled()
+    found = join_photos(answer, read)
     took_ms = (time.perf_counter() - started) * 1000
     return Result(query, found, answer.total, answer.corrections, answer.dropped, answer.by_meaning, took_ms)
 
 
-def join(answer: Answer, read: _Read[_Known]) -> tuple[Found[_Known], ...]:
+def join_photos(answer: Answer, read: _Read[_Photo]) -> tuple[FoundPhoto[_Photo], ...]:
     """The hits with their photos, as `read` knows them."""
     photos = {photo.id: photo for photo in read([hit.id for hit in answer.hits])}
-    return tuple(Found(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos)
+    return tuple(FoundPhoto(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos)
 
 
-async def run_similar(request: web.Request, photo_id: str, limit: int) -> tuple[Found[PhotoSummary], ...]:
+async def run_similar(request: web.Request, photo_id: str, limit: int) -> tuple[FoundPhoto[PhotoSummary], ...]:
     """Photos like this one. Raises `SearchError`."""
     backend, read = request.config_dict[SEARCH], request.config_dict[LIBRARY].summaries
-    return await in_search_thread(request, lambda: join(backend.similar(photo_id, limit=limit), read))
+    return await in_search_thread(request, lambda: join_photos(backend.similar(photo_id, limit=limit), read))
 
 
-async def run_whole_similar(request: web.Request, photo_id: str, limit: int) -> tuple[Found[Photo], ...]:
+async def run_whole_similar(request: web.Request, photo_id: str, limit: int) -> tuple[FoundPhoto[Photo], ...]:
     """As `run_similar`, with everything that is known of the photos."""
     backend, read = request.config_dict[SEARCH], _few_files(request)
-    return await in_search_thread(request, lambda: join(backend.similar(photo_id, limit=limit), read))
+    return await in_search_thread(request, lambda: join_photos(backend.similar(photo_id, limit=limit), read))
 
 
 def _few_files(request: web.Request) -> _Read[Photo]:

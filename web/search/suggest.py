@@ -1,24 +1,200 @@
-"""Suggestions while typing: what the library's people, places, cameras, folders and things are called, kept at hand.
+"""Suggestions while typing: words, names and filters that the end of the query begins.
 
-Names change slowly and are asked for with every keystroke, so they are read once in a while for everybody, and while
-they are read again those from before are good enough.
+The query language decides what is completed: behind ``name:`` the values of that filter, inside of quotation marks
+nothing, else words of the library, names of people, places, cameras and folders, and the filters themselves. Names
+change slowly and are needed with every keystroke, so they are read once in a while for everybody; while they are read
+again the old ones are used.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain, islice
+from types import MappingProxyType
 
 from aiohttp import web
 
-from indexer.places.names import places_named
+from indexer.places import places_named
 from indexer.search import FacetCount, Query, SearchBackend
+from indexer.search.filters import FILTER_NAMES
+from indexer.search.tokens import Token, tokenize
+from indexer.text import words
 from web.app_keys import SEARCH, in_search_thread
 from web.presenters import clean
-from web.search.completion import KINDS, Names, Suggestion, suggestions
-from web.search.searching import LONGEST_QUERY, WrongRequest, read_number, read_search
+from web.search.query_text import quote
+from web.search.searching import MAX_QUERY_LENGTH, WrongRequest, read_number, read_search
+
+#: So many are offered at once.
+MAX_SUGGESTIONS = 7
+#: Whose values are names, in the order in which they are offered, and how many of each beside one another.
+KINDS: Mapping[str, int] = MappingProxyType({"person": 2, "place": 2, "tag": 1, "folder": 1, "camera": 1, "lens": 1})
+#: Facets whose values complete their own filter, too.
+_VALUES = (*KINDS, "type", "year")
+_FIXED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"sort": ("newest", "oldest", "relevance"), "rating": (">=4", "5", ">=3"), "before": (), "after": ("30d", "1y")}
+)
+_MOST_WORDS = 4
+_LONGEST_NAME = 3  # words that are typed one after another and may be one name
+
+_PLAIN = re.compile(r"-?[^\s\":-][^\s\":]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What may be meant. `query` is the whole query with it, `at` where the cursor then stands in it."""
+
+    text: str
+    kind: str  # "word", "filter", or the name of the filter whose value it is
+    query: str
+    at: int
+
+
+class _Values:
+    """The values of one facet, folded into one text with a value a line: a text is searched far faster than a list."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        lines = [f"\n {' '.join(words(value))}" for value in values]
+        self._values = tuple(values)
+        self._text = "".join(lines)
+        self._ends = tuple(accumulate(map(len, lines)))
+
+    def all(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def matching(self, start: str, *, first: bool) -> Iterator[str]:
+        """Values with a word that begins so; with `first` those whose first word does, else the others."""
+        prefix = f"\n {start}" if first else f" {start}"
+        at = self._text.find(prefix)
+        while at >= 0:
+            line = bisect_right(self._ends, at)
+            if first or self._text[at - 1] != "\n":
+                yield self._values[line]
+                at = self._ends[line] - 1
+            at = self._text.find(prefix, at + 1)
+
+
+class Names:
+    """The values that facets have, most frequent first."""
+
+    def __init__(self, facets: Mapping[str, Sequence[FacetCount]]) -> None:
+        self._known = {kind: _Values([one.value for one in facets.get(kind, ())]) for kind in _VALUES}
+
+    def starting_with(self, kind: str, typed: str) -> Iterator[str]:
+        """Values in which a word begins so, those that begin so themselves first; all where nothing was typed."""
+        known = self._known.get(kind)
+        start = " ".join(words(typed))
+        if known is None or (not start and typed.strip()):
+            return iter(())
+        return chain(known.matching(start, first=True), known.matching(start, first=False)) if start else known.all()
+
+
+def suggestions(
+    query: str,
+    at: int,
+    names: Names,
+    vocabulary: Callable[[str], Sequence[str]],
+    towns: Callable[[str], Sequence[str]],
+) -> tuple[Suggestion, ...]:
+    """At most `MAX_SUGGESTIONS` ways to go on from the cursor at `at`; none in the middle of a word.
+
+    `vocabulary` gives words by their beginning, `towns` names of places anywhere.
+    """
+    head, tail = query[:at], query[at:]
+    if tail[:1].strip():
+        return ()
+    tokens = list(tokenize(head))
+    if not tokens or tokens[-1].end < len(head) or (tokens[-1].is_quoted and not tokens[-1].is_open):
+        return ()
+    if tokens[-1].name is not None:
+        found = _values(tokens[-1], names, towns)
+    elif typed := _plain_words(tokens):
+        found = _words_and_names(typed, len(head), names, vocabulary)
+    else:
+        return ()
+    all_completed = (_complete(head[:start], text, kind, written, tail) for text, kind, start, written in found)
+    # What changes nothing is no suggestion.
+    return tuple(islice((one for one in all_completed if one.query.strip() != query.strip()), MAX_SUGGESTIONS))
+
+
+_Choice = tuple[str, str, int, str]  # text, kind, where it begins, how it is written there
+
+
+def _plain_words(tokens: Sequence[Token]) -> list[str]:
+    """The words at the end, as typed and without a minus, each one space from the next: they may be one name."""
+    found: list[str] = []
+    start = tokens[-1].end + 1
+    for token in reversed(tokens):
+        if token.end + 1 != start or not _PLAIN.fullmatch(token.text):
+            break
+        found.insert(0, token.text.removeprefix("-"))
+        start = token.start
+        if token.negated:
+            break
+    return found
+
+
+def _values(token: Token, names: Names, towns: Callable[[str], Sequence[str]]) -> Iterator[_Choice]:
+    name, typed, start = (token.name or "").lower(), token.value or "", token.value_start
+    if name in {"before", "after"}:
+        values: Iterator[str] = chain(_with_prefix(_FIXED[name], typed), names.starting_with("year", typed))
+    elif name in _FIXED:
+        values = _with_prefix(_FIXED[name], typed)
+    elif name == "near":
+        # A country is a place where photos were taken, but no town to be near to.
+        own = frozenset(names.starting_with("place", typed))
+        values = iter(sorted(towns(typed) if typed.strip() else (), key=lambda town: town not in own))
+    else:
+        values = names.starting_with(name, typed)
+    for value in islice(dict.fromkeys(islice(values, 4 * MAX_SUGGESTIONS)), MAX_SUGGESTIONS):
+        yield value, name, start, quote(value)
+
+
+def _with_prefix(values: Sequence[str], typed: str) -> Iterator[str]:
+    return (value for value in values if value.startswith(typed.lower()))
+
+
+def _words_and_names(
+    typed: Sequence[str], end: int, names: Names, vocabulary: Callable[[str], Sequence[str]]
+) -> Iterator[_Choice]:
+    last = typed[-1]
+    start = end - len(last)
+    offered: list[_Choice] = []
+    for kind, most in KINDS.items():
+        if kind != "tag":
+            offered += islice(_matching_names(typed, end, names, kind), most)
+    named = {one[0].lower() for one in offered}
+    known = [word for word in vocabulary(last) if word not in {*named, last.lower()}][:_MOST_WORDS]
+    offered += [(word, "word", start, word) for word in known]
+    tags = (one for one in _matching_names(typed, end, names, "tag") if one[0] not in {*known, last.lower()})
+    offered += islice(tags, KINDS["tag"])
+    filters = (name for name in FILTER_NAMES if len(last) > 1 and name.startswith(last.lower()))
+    offered += [(f"{name}:", "filter", start, f"{name}:") for name in filters]
+    order = {"person": 0, "word": 1, "place": 2, "tag": 3, "folder": 4, "camera": 5, "lens": 6, "filter": 7}
+    yield from sorted(offered, key=lambda one: order[one[1]])
+
+
+def _matching_names(typed: Sequence[str], end: int, names: Names, kind: str) -> Iterator[_Choice]:
+    """Names that the last words, as many of them as fit, are the beginning of."""
+    for count in range(min(len(typed), _LONGEST_NAME), 0, -1):
+        beginning = " ".join(typed[-count:])
+        values = islice(names.starting_with(kind, beginning), 2 * MAX_SUGGESTIONS)
+        found = list(islice(dict.fromkeys(values), MAX_SUGGESTIONS))
+        if found:
+            yield from ((value, kind, end - len(beginning), f"{kind}:{quote(value)}") for value in found)
+            return
+
+
+def _complete(before: str, text: str, kind: str, written: str, tail: str) -> Suggestion:
+    """A filter's name waits for its value; behind everything else the next word may begin."""
+    done = before + written + ("" if kind == "filter" else " ")
+    return Suggestion(text, kind, done + tail.lstrip(), len(done))
+
 
 log = logging.getLogger(__name__)
 
@@ -39,24 +215,24 @@ class KnownNames:
     async def get(self, request: web.Request) -> Names:
         """Raises `SearchError` where nothing was read so far."""
         if self._read is None or time.monotonic() - self._read[0] > self.AGE_S:
-            reading = self._begun(request)
+            reading = self._start_reading(request)
             if self._read is None:
                 return await asyncio.shield(reading)
         return self._read[1]
 
-    def _begun(self, request: web.Request) -> asyncio.Task[Names]:
+    def _start_reading(self, request: web.Request) -> asyncio.Task[Names]:
         if self._reading is None:
-            self._reading = asyncio.create_task(self._renewed(request))
-            self._reading.add_done_callback(self._done)
+            self._reading = asyncio.create_task(self._read_names(request))
+            self._reading.add_done_callback(self._finish_reading)
         return self._reading
 
-    async def _renewed(self, request: web.Request) -> Names:
+    async def _read_names(self, request: web.Request) -> Names:
         backend = request.config_dict[SEARCH]
         names = await in_search_thread(request, lambda: _read_names(backend))
         self._read = (time.monotonic(), names)
         return names
 
-    def _done(self, reading: asyncio.Task[Names]) -> None:
+    def _finish_reading(self, reading: asyncio.Task[Names]) -> None:
         self._reading = None
         if not reading.cancelled() and (error := reading.exception()):
             log.info("names for suggestions: %s", error)
@@ -85,7 +261,7 @@ async def suggest(request: web.Request) -> web.Response:
 async def _suggestions(request: web.Request, text: str, at: int) -> list[Suggestion]:
     names, backend = await request.config_dict[KNOWN_NAMES].get(request), request.config_dict[SEARCH]
     found = await in_search_thread(request, lambda: _suggested(backend, text, at, names))
-    return [one for one in found if len(one.query) <= LONGEST_QUERY]
+    return [one for one in found if len(one.query) <= MAX_QUERY_LENGTH]
 
 
 def _suggested(backend: SearchBackend, text: str, at: int, names: Names) -> tuple[Suggestion, ...]:

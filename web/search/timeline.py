@@ -23,7 +23,7 @@ STEPS = 12
 _MONTHS_OF_ALL = 3  # so few years are shown month by month from the beginning
 _OPEN_YEARS = 2
 _LAST_YEAR = 9997  # whose last month still has a `before:`
-_LONGEST_ROW_OF_NOTHING = 2  # years; a longer one is one gap
+_LONGEST_GAP_YEARS = 2  # years; a longer one is one gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Bar:
     """One year or month; `height` is 0 (no photos) to `STEPS`, and its link takes it in or, where it is all that was
     chosen, out again."""
 
-    when: str  # "2019" or "2019-07"
+    period: str  # "2019" or "2019-07"
     text: str
     letter: str  # the shortest name of a month
     count: int
@@ -70,18 +70,18 @@ def time_line(
     known = sorted({int(one.value) for one in years if 0 < int(one.value) <= _LAST_YEAR}, reverse=True)
     if not known:
         return ()
-    chosen = _chosen(query)
-    opened = _opened(known, chosen)
+    selected = _selected_span(query)
+    expanded = _expanded_years(known, selected)
     most = max(counts[f"{year:04}"] for year in known)
-    of_open = [counts.get(month, 0) for year in opened for month in _months(year)]
+    of_open = [counts.get(month, 0) for year in expanded for month in _months(year)]
     columns = []
-    for year in _with_gaps(known):
+    for year in _years_with_gaps(known):
         if year is None:
             columns.append(Column(None))
             continue
-        bar = _bar(search, f"{year:04}", counts, most, chosen)
-        inner = _months(year) if year in opened else ()
-        bars = tuple(_bar(search, month, counts, max(of_open, default=0), chosen) for month in inner)
+        bar = _bar(search, f"{year:04}", counts, most, selected)
+        inner = _months(year) if year in expanded else ()
+        bars = tuple(_bar(search, month, counts, max(of_open, default=0), selected) for month in inner)
         columns.append(Column(bar, bars))
     return tuple(columns)
 
@@ -91,7 +91,7 @@ def bar_rules() -> str:
     return "\n".join(f".h{step} {{ --h: {step / STEPS:.3f}; }}" for step in range(1, STEPS + 1))
 
 
-def _chosen(query: Query) -> _Span:
+def _selected_span(query: Query) -> _Span:
     """What the dates of a query leave over."""
     span = _ALWAYS
     for item in query.filters:
@@ -105,21 +105,21 @@ def _chosen(query: Query) -> _Span:
     return span
 
 
-def _opened(known: Sequence[int], chosen: _Span) -> frozenset[int]:
+def _expanded_years(known: Sequence[int], selected: _Span) -> frozenset[int]:
     """The years whose months are shown."""
     if len(known) <= _MONTHS_OF_ALL:
         return frozenset(known)
-    if chosen.start >= chosen.end:
+    if selected.start >= selected.end:
         return frozenset()
-    first, last = chosen.start.year, (chosen.end - timedelta(microseconds=1)).year
+    first, last = selected.start.year, (selected.end - timedelta(microseconds=1)).year
     return frozenset(range(first, last + 1)) if last - first < _OPEN_YEARS else frozenset()
 
 
-def _with_gaps(known: Sequence[int]) -> Iterator[int | None]:
+def _years_with_gaps(known: Sequence[int]) -> Iterator[int | None]:
     """The years from the newest to the oldest; None for many without photos in a row."""
     before = known[0] + 1
     for year in known:
-        if before - year - 1 > _LONGEST_ROW_OF_NOTHING:
+        if before - year - 1 > _LONGEST_GAP_YEARS:
             yield None
         else:
             yield from range(before - 1, year, -1)
@@ -131,27 +131,27 @@ def _months(year: int) -> tuple[str, ...]:
     return tuple(f"{year:04}-{month:02}" for month in range(1, 13))
 
 
-def _bar(search: Search, when: str, counts: Mapping[str, int], most: int, chosen: _Span) -> Bar:
-    span = _Span(*date_range(when))
-    count = counts.get(when, 0)
+def _bar(search: Search, period: str, counts: Mapping[str, int], most: int, selected: _Span) -> Bar:
+    span = _Span(*date_range(period))
+    count = counts.get(period, 0)
     # By the square root: a month of ten photos is seen beside one of a thousand.
     height = math.ceil(STEPS * math.sqrt(count / most)) if count else 0
-    active = chosen != _ALWAYS and chosen.holds(span)
-    text, letter = (month_text(span.start), month_letter(span.start)) if "-" in when else (when.lstrip("0"), "")
-    wanted = _wider(when) if chosen == span else when
-    return Bar(when, text, letter, count, height, search_url(_narrowed(search.text, wanted), search.sort), active)
+    active = selected != _ALWAYS and selected.holds(span)
+    text, letter = (month_text(span.start), month_letter(span.start)) if "-" in period else (period.lstrip("0"), "")
+    wanted = _wider_period(period) if selected == span else period
+    return Bar(period, text, letter, count, height, search_url(_narrow(search.text, wanted), search.sort), active)
 
 
-def _wider(when: str) -> str:
-    return when[:4] if "-" in when else ""
+def _wider_period(period: str) -> str:
+    return period[:4] if "-" in period else ""
 
 
-def _narrowed(text: str, when: str) -> str:
+def _narrow(text: str, period: str) -> str:
     """The query with this year or month in place of the dates that it had."""
-    bare = query_text.without(text, lambda part: query_text.filter_name(part) in DATES)
-    if not when:
-        return bare
-    if "-" not in when:
-        return query_text.with_filter(bare, "year", when)
-    after = query_text.with_filter(bare, "after", when)
-    return query_text.with_filter(after, "before", f"{date_range(when)[1]:%Y-%m}".zfill(7))
+    undated = query_text.without(text, lambda part: query_text.filter_name(part) in DATES)
+    if not period:
+        return undated
+    if "-" not in period:
+        return query_text.with_filter(undated, "year", period)
+    after = query_text.with_filter(undated, "after", period)
+    return query_text.with_filter(after, "before", f"{date_range(period)[1]:%Y-%m}".zfill(7))

@@ -13,7 +13,7 @@ from indexer.errors import StorageError
 from indexer.message import N_, Message
 from web.app_keys import SETTINGS
 from web.i18n.language import gettext, ngettext, translate
-from web.links import base_path, below, login_url, search_url
+from web.links import base_path, local_url, login_url, search_url
 from web.presenters import clean
 from web.request_bodies import read_fields
 from web.security.middleware import Handler, error_response, untrusted_proxy, wants_json
@@ -43,12 +43,12 @@ async def require_sign_in(request: web.Request, handler: Handler) -> web.StreamR
     guarded = sessions is not None or proxies.user_header
     if not guarded or _is_open(request) or proxies.user(request):
         return await handler(request)
-    mine = _sessions_of(request)
-    if sessions is None or not mine:
-        return _ask(request)
+    sessions_here = _sessions_of(request)
+    if sessions is None or not sessions_here:
+        return _sign_in_required(request)
     response = await handler(request)
-    if mine[0].age_s > RENEW_AFTER_S and not response.prepared:
-        _remember(request, response, sessions.renewed(mine[0]))
+    if sessions_here[0].age_s > RENEW_AFTER_S and not response.prepared:
+        _set_session_cookie(request, response, sessions.renew(sessions_here[0]))
     return response
 
 
@@ -71,7 +71,7 @@ def _is_open(request: web.Request) -> bool:
     )
 
 
-def _ask(request: web.Request) -> web.StreamResponse:
+def _sign_in_required(request: web.Request) -> web.StreamResponse:
     # A part of a page, and a picture, must not become a login page: the script and the <img> need to see the 401.
     if request.config_dict.get(SESSIONS) is None:
         return error_response(request, 401, N_("Come in through the address that signs you in."))
@@ -92,7 +92,7 @@ async def login_page(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(search_url())
     # Where a browser sends Fetch Metadata, the form will arrive all the same.
     problem = None if "Sec-Fetch-Site" in request.headers else untrusted_proxy(request)
-    return _form(request, problem=clean(translate(problem)) if problem else "")
+    return _login_form(request, problem=clean(translate(problem)) if problem else "")
 
 
 async def login(request: web.Request) -> web.Response:
@@ -102,32 +102,32 @@ async def login(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(search_url())
     entered, target = await read_fields(request, "password", "next")
     throttle, address = request.config_dict[THROTTLE], request.config_dict[PROXIES].client(request)
-    async with throttle.one_at_a_time:
+    async with throttle.lock:
         wait_s = throttle.wait_s(address)
         if wait_s:
-            return _wait(request, wait_s)
+            return _too_many_tries(request, wait_s)
         right = len(entered) <= _LONGEST_PASSWORD and await asyncio.to_thread(password.matches, entered)
     if not right:
         throttle.failed(address)
-        return _form(request, problem=gettext("That is not the household password."), status=401)
+        return _login_form(request, problem=gettext("That is not the household password."), status=401)
     throttle.succeeded(address)
-    response = web.HTTPSeeOther(below(local_target(target)))
-    _remember(request, response, request.config_dict[SESSIONS].begin())
+    response = web.HTTPSeeOther(local_url(local_target(target)))
+    _set_session_cookie(request, response, request.config_dict[SESSIONS].begin())
     raise response
 
 
 async def logout(request: web.Request) -> web.Response:
     """POST /logout: ends this browser's session, and every copy of its cookie."""
-    mine = _sessions_of(request)
-    raise await _signed_out(request, lambda sessions: sessions.end(mine))
+    sessions_here = _sessions_of(request)
+    raise await _sign_out(request, lambda sessions: sessions.end(sessions_here))
 
 
 async def logout_everywhere(request: web.Request) -> web.Response:
     """POST /logout/everywhere: ends the sessions of all browsers."""
-    raise await _signed_out(request, lambda sessions: sessions.end_all())
+    raise await _sign_out(request, lambda sessions: sessions.end_all())
 
 
-async def _signed_out(request: web.Request, end: Callable[[Sessions], None]) -> web.HTTPSeeOther:
+async def _sign_out(request: web.Request, end: Callable[[Sessions], None]) -> web.HTTPSeeOther:
     sessions = request.config_dict.get(SESSIONS)
     if sessions:
         try:
@@ -151,7 +151,7 @@ def local_target(target: str) -> str:
     return target if harmless and target.isprintable() and target.isascii() else "/"
 
 
-def _remember(request: web.Request, response: web.StreamResponse, cookie: str) -> None:
+def _set_session_cookie(request: web.Request, response: web.StreamResponse, cookie: str) -> None:
     # A proxy that speaks TLS for us says so; whoever lies here only locks himself out.
     secure = request.secure or request.headers.get("X-Forwarded-Proto", "").casefold() == "https"
     response.set_cookie(
@@ -164,18 +164,18 @@ def _cookie_path() -> str:
     return base_path() or "/"
 
 
-def _form(request: web.Request, *, problem: str = "", status: int = 200) -> web.Response:
+def _login_form(request: web.Request, *, problem: str = "", status: int = 200) -> web.Response:
     target = local_target(request.query.get("next", "/"))
     return render(request, "login.html", {"problem": problem, "next": target}, status=status)
 
 
-def _wait(request: web.Request, wait_s: float) -> web.Response:
+def _too_many_tries(request: web.Request, wait_s: float) -> web.Response:
     seconds = math.ceil(wait_s)
     problem = ngettext(
         "Too many wrong passwords. Try again in %(count)s second.",
         "Too many wrong passwords. Try again in %(count)s seconds.",
         seconds,
     )
-    response = _form(request, problem=problem, status=429)
+    response = _login_form(request, problem=problem, status=429)
     response.headers["Retry-After"] = str(seconds)
     return response

@@ -1,4 +1,9 @@
-"""What every request passes: security headers, the host it names, where it comes from, and errors as pages."""
+"""What every request passes: base path, security headers, the host it names, where it comes from, errors as pages.
+
+The page may be served below a path, as in https://home.example/photos/: by the setting, or as a trusted proxy says. A
+proxy may take the path away before it asks (nginx's `proxy_pass` with a path, Caddy's `handle_path`, Traefik's
+StripPrefix) or leave it there; both are answered, and so is the path itself without a proxy.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +17,17 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from yarl import URL
 
 from indexer.errors import SearchError, SetupError
 from indexer.message import N_, Message
+from indexer.settings import is_base_path
 from indexer.sqlite.errors import hint_for
 from web.app_keys import LIBRARY, SETTINGS
 from web.i18n.language import translate
+from web.links import use_base_path
 from web.presenters import clean
-from web.security.proxies import PROXIES, listed, peer
+from web.security.proxies import PROXIES, peer, split_list
 from web.templating import render
 
 log = logging.getLogger(__name__)
@@ -83,7 +91,7 @@ async def set_security_headers(request: web.Request, response: web.StreamRespons
 async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turns what a handler raises into a page for people or JSON for programs; nothing of the inside is shown."""
     try:
-        return compressed(await handler(request))
+        return compress(await handler(request))
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -105,7 +113,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return error_response(request, 500, N_("This is recollect's fault, not yours. The log says more."))
 
 
-def compressed(response: web.StreamResponse) -> web.StreamResponse:
+def compress(response: web.StreamResponse) -> web.StreamResponse:
     """Text goes small over the air; pictures are so already. No page holds a secret beside what its reader typed."""
     is_text = response.content_type in {"text/html", "application/json"}
     if is_text and isinstance(response, web.Response) and "Content-Encoding" not in response.headers:
@@ -166,7 +174,7 @@ async def require_known_host(request: web.Request, handler: Handler) -> web.Stre
         raise web.HTTPBadRequest(text=N_("The request names no host."))
     settings = request.config_dict[SETTINGS]
     named = bool(settings.hosts) or settings.user_header or not settings.password
-    if not named or _is_safe_host(request.host, listed(settings.hosts)):
+    if not named or _is_safe_host(request.host, split_list(settings.hosts)):
         return await handler(request)
     raise web.HTTPMisdirectedRequest(
         text=N_(
@@ -205,7 +213,7 @@ async def require_same_origin(request: web.Request, handler: Handler) -> web.Str
         return await handler(request)
     if not origin:
         raise web.HTTPForbidden(text=N_("This form was sent from another site."))
-    problem = untrusted_proxy(request) or _of_another_name(request, origin)
+    problem = untrusted_proxy(request) or _host_mismatch(request, origin)
     if request.path == "/login" and not wants_json(request):
         return render(request, "login.html", {"problem": clean(translate(problem)), "next": "/"}, status=403)
     return error_response(request, 403, problem)
@@ -240,7 +248,7 @@ def untrusted_proxy(request: web.Request) -> Message | None:
     )
 
 
-def _of_another_name(request: web.Request, origin: str) -> Message:
+def _host_mismatch(request: web.Request, origin: str) -> Message:
     other = "" if _is_safe_host(request.host, ()) else f",{request.host}"
     return Message(
         "This form was sent from %(origin)s, but the request names %(host)s. If a reverse proxy changes the name, "
@@ -253,8 +261,59 @@ def _of_another_name(request: web.Request, origin: str) -> Message:
 
 
 def _listed_hosts(request: web.Request) -> Sequence[str]:
-    return listed(request.config_dict[SETTINGS].hosts)
+    return split_list(request.config_dict[SETTINGS].hosts)
 
 
 #: What a request has to pass before anybody is asked who he is.
 CHECKS = (require_known_host, require_same_origin)
+
+
+_HEADER = "X-Forwarded-Prefix"
+
+
+@web.middleware
+async def under_base_path(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever is linked to inside lies below the path, and whatever is asked for loses it; 400 where the proxy's is
+    none."""
+    try:
+        prefix = _prefix(request)
+    except ValueError:
+        return error_response(request, 400, N_("The reverse proxy's X-Forwarded-Prefix is not a path."))
+    with use_base_path(prefix):
+        return await handler(await _without_prefix(request, prefix))
+
+
+@web.middleware
+async def answer_without_prefix(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The innermost: aiohttp has chosen its handler by the path as it came."""
+    return await request.match_info.handler(request)
+
+
+def _prefix(request: web.Request) -> str:
+    """ "" or ``/photos``. The setting goes before the header, which a proxy may pass on from a visitor.
+
+    Raises `ValueError`.
+    """
+    setting = request.config_dict[SETTINGS].base_path.rstrip("/")
+    if setting or not request.config_dict[PROXIES].trusts(peer(request)):
+        return setting
+    given = request.headers.getall(_HEADER, [])
+    prefix = given[0].strip() if given else ""
+    if len(given) > 1 or not is_base_path(prefix):
+        raise ValueError(prefix)
+    return prefix.rstrip("/")
+
+
+async def _without_prefix(request: web.Request, prefix: str) -> web.Request:
+    """The request as if it had been made without the path; itself where what it asks for is there as it stands."""
+    path = request.rel_url.raw_path
+    if not prefix or not f"{path}/".startswith(f"{prefix}/") or request.match_info.http_exception is None:
+        return request
+    query = request.rel_url.raw_query_string
+    inner = URL.build(path=path.removeprefix(prefix) or "/", query_string=query, encoded=True)
+    rerouted = request.clone(rel_url=inner)
+    found = await request.app.router.resolve(rerouted)
+    found.add_app(request.app)
+    found.freeze()
+    rerouted._match_info = found  # as aiohttp's own normalize_path_middleware does
+    return rerouted

@@ -111,7 +111,7 @@ class LoginThrottle:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
-        self.one_at_a_time = asyncio.Lock()
+        self.lock = asyncio.Lock()
 
     def wait_s(self, address: str) -> float:
         """How long this address has to wait before its next try; 0.0 where it need not."""

@@ -19,7 +19,7 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
 #: What every browser sends by itself names nobody.
-_EVERYBODY_S = frozenset(
+_BROWSER_HEADERS = frozenset(
     (
         "accept",
         "accept-encoding",
@@ -94,12 +94,12 @@ PROXIES = web.AppKey("PROXIES", Proxies)
 def read_proxies(settings: Settings) -> Proxies:
     """Of `trusted_proxies` and `user_header`. Raises `SettingsError` where they make no sense or open the door."""
     header = settings.user_header
-    if header and (not _TOKEN.fullmatch(header) or header.casefold() in _EVERYBODY_S):
+    if header and (not _TOKEN.fullmatch(header) or header.casefold() in _BROWSER_HEADERS):
         raise SettingsError(
             f"setting 'user_header' is the name of a header that only the proxy sets, got {header!r}",
             hint="Remote-User and X-Forwarded-User are usual",
         )
-    networks = tuple(_network(name) for name in listed(settings.trusted_proxies))
+    networks = tuple(_network(name) for name in split_list(settings.trusted_proxies))
     if header and not networks:
         raise SettingsError(
             "setting 'user_header' is set, but no proxy is trusted: anybody could send that header",
@@ -108,7 +108,7 @@ def read_proxies(settings: Settings) -> Proxies:
     return Proxies(networks, header)
 
 
-def listed(setting: str) -> tuple[str, ...]:
+def split_list(setting: str) -> tuple[str, ...]:
     """The parts of a setting that are separated by commas."""
     return tuple(part.strip() for part in setting.split(",") if part.strip())
 

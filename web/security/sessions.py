@@ -22,7 +22,7 @@ from typing import Any
 
 from itsdangerous import BadSignature, TimestampSigner
 
-from indexer.atomic.private_file import write_private
+from indexer.atomic.replace import write_private
 from indexer.errors import SettingsError, StorageError
 from web.security.password import HouseholdPassword, hash_password
 
@@ -61,7 +61,7 @@ class EndedSessions:
         of_password = self._read()
         if of_password is None or not of_password.matches(password_setting):
             self._password = hash_password(password_setting)
-            self._begin_anew()
+            self._reset()
 
     def is_over(self, session_id: str, issued: float) -> bool:
         """Whether a session was ended; `issued` is when the cookie was, in seconds since the epoch."""
@@ -73,7 +73,7 @@ class EndedSessions:
             now = self._clock()
             ended = {digest: at for digest, at in self._ended.items() if now - at <= SESSION_S}
             ended |= {_digest(one): now for one in ids}
-            self._ended = self._bounded(ended)
+            self._ended = self._limit(ended)
             self._write()
 
     def end_all(self) -> None:
@@ -82,7 +82,7 @@ class EndedSessions:
             self._renew()
             self._write()
 
-    def _bounded(self, ended: dict[str, float]) -> dict[str, float]:
+    def _limit(self, ended: dict[str, float]) -> dict[str, float]:
         in_order = sorted(ended.items(), key=lambda one: one[1])
         forgotten = in_order[: max(0, len(in_order) - MOST_ENDED)]
         if forgotten:
@@ -94,7 +94,7 @@ class EndedSessions:
         self.generation = secrets.token_hex(16)
         self._ended, self._not_before = {}, 0.0
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         self._renew()
         try:
             self._write()
@@ -143,11 +143,11 @@ class Sessions:
 
     def begin(self) -> str:
         """A cookie of a new session, good for `SESSION_S` from now."""
-        return self._signed(secrets.token_hex(16))
+        return self._sign(secrets.token_hex(16))
 
-    def renewed(self, session: Session) -> str:
+    def renew(self, session: Session) -> str:
         """A new cookie of the same session: what ends one of them ends both."""
-        return self._signed(session.id)
+        return self._sign(session.id)
 
     def of(self, cookie: str) -> Session | None:
         """The session of a cookie; None where it is not ours, altered, too old, or over."""
@@ -170,7 +170,7 @@ class Sessions:
         """Ends all there are. As `end`."""
         self._ended.end_all()
 
-    def _signed(self, session_id: str) -> str:
+    def _sign(self, session_id: str) -> str:
         return self._signer.sign(f"{self._ended.generation}-{session_id}").decode("ascii")
 
 

@@ -2,10 +2,10 @@
 
 import { $, $$, base, fetchPart, filled, partOf, texts } from "./page.js";
 
-const WORDS_MS = 1000; // a caption is in its file a moment after it was typed
+const POLL_MS = 1000; // a caption is in its file a moment after it was typed
 
 // The answer is the photo's page, or the same page with the reason why the words were not kept.
-async function sent(event) {
+async function onSubmit(event) {
   const form = event.target.closest(".about form");
   if (!form) return;
   event.preventDefault();
@@ -15,72 +15,72 @@ async function sent(event) {
   try {
     const response = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
     const answer = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (!putAbout(answer)) throw new Error(new URL(response.url).pathname === `${base}/login` ? texts.signIn : filled(texts.status, response.status));
+    if (!replaceAbout(answer)) throw new Error(new URL(response.url).pathname === `${base}/login` ? texts.signIn : filled(texts.status, response.status));
     document.title = answer.title;
     $(".picture img").alt = $(".picture img", answer).alt;
-    $(response.ok ? form.dataset.done : form.dataset.undone)?.focus();
-    if (response.ok) sayWhereWordsAre(event.submitter?.dataset.said ?? texts.saved);
-    followWords();
+    $(response.ok ? form.dataset.focusSaved : form.dataset.focusRefused)?.focus();
+    if (response.ok) announceCaption(event.submitter?.dataset.announcement ?? texts.saved);
+    pollSoon();
   } catch (error) {
     for (const button of buttons) button.disabled = false;
-    sayUnsaved(form, error instanceof TypeError ? texts.away : error.message);
+    showUnsaved(form, error instanceof TypeError ? texts.away : error.message);
   }
 }
 
-function sayUnsaved(form, why) {
+function showUnsaved(form, why) {
   $(".warning", form)?.remove();
-  const said = Object.assign(document.createElement("p"), { className: "warning", textContent: filled(texts.unsaved, why) });
-  said.setAttribute("role", "alert");
+  const warning = Object.assign(document.createElement("p"), { className: "warning", textContent: filled(texts.unsaved, why) });
+  warning.setAttribute("role", "alert");
   const field = $("textarea, input", form);
-  if (field) field.after(said);
-  else form.append(said);
+  if (field) field.after(warning);
+  else form.append(warning);
 }
 
 // For those who hear the page: the focus alone does not tell that anything was kept.
-function sayWhereWordsAre(first = "") {
+function announceCaption(first = "") {
   const words = $(".byline").textContent.replace(/\s+/g, " ").trim();
-  if (first || !$("#said").textContent.endsWith(words)) $("#said").textContent = `${first} ${words}`.trim();
+  if (first || !$("#announcement").textContent.endsWith(words)) $("#announcement").textContent = `${first} ${words}`.trim();
 }
 
-function putAbout(root) {
+function replaceAbout(root) {
   const about = $(".about", root);
   if (!about) return false;
   $(".about").replaceWith(about);
   return true;
 }
 
-function followWords() {
-  if ($(".about [data-moving]")) setTimeout(lookAfterWords, WORDS_MS);
+function pollSoon() {
+  if ($(".about [data-pending]")) setTimeout(pollCaption, POLL_MS);
 }
 
-function isWriting() {
+function isEditing() {
   return Boolean($(".correct[open]") || $("#more").value || document.activeElement === $("#more"));
 }
 
-async function lookAfterWords() {
+async function pollCaption() {
   try {
-    if (document.visibilityState === "visible" && !isWriting()) {
+    if (document.visibilityState === "visible" && !isEditing()) {
       const html = await fetchPart(partOf(location.href, "about"));
-      const focused = $(".correct").contains(document.activeElement) ? ".correct summary" : $(".judge")?.contains(document.activeElement) ? ".judge button" : "";
-      if (!isWriting()) putAbout(new DOMParser().parseFromString(html, "text/html"));
+      const focused = $(".correct").contains(document.activeElement) ? ".correct summary" : $(".mark-wrong")?.contains(document.activeElement) ? ".mark-wrong button" : "";
+      if (!isEditing()) replaceAbout(new DOMParser().parseFromString(html, "text/html"));
       if (focused) $(focused)?.focus();
-      if (!$(".about [data-moving]")) sayWhereWordsAre();
+      if (!$(".about [data-pending]")) announceCaption();
     }
   } catch {
     // The next look is in a moment.
   }
-  followWords();
+  pollSoon();
 }
 
 // A caption is one line, however long.
-function sentByEnter(event) {
+function onKeydown(event) {
   if (event.target.id !== "words" || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   event.target.form.requestSubmit($("button", event.target.form));
 }
 
 // At the click, and not at the toggle event a moment later: what a quick hand types in between would be lost.
-function beginWriting(event) {
+function onClick(event) {
   const correct = event.target.closest(".correct summary")?.parentElement;
   if (!correct || correct.open) return;
   event.preventDefault();
@@ -90,7 +90,7 @@ function beginWriting(event) {
   words.setSelectionRange(words.value.length, words.value.length);
 }
 
-document.addEventListener("submit", sent);
-document.addEventListener("keydown", sentByEnter);
-document.addEventListener("click", beginWriting);
-followWords();
+document.addEventListener("submit", onSubmit);
+document.addEventListener("keydown", onKeydown);
+document.addEventListener("click", onClick);
+pollSoon();

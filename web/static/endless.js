@@ -4,33 +4,33 @@ import { $, $$, fetchPart, partOf } from "./page.js";
 
 const MOST_PAGES = 20; // come back at once; those before them are loaded when somebody scrolls up
 const AHEAD = "1600px";
-const AGAIN_MS = 3000;
-const REST_MS = 500; // of scrolling: then the place is remembered, as a reload leaves no time for it
+const RETRY_MS = 3000;
+const SETTLE_MS = 500; // of scrolling: then the place is remembered, as a reload leaves no time for it
 
 let first = 1; // of the pages that stand here
 let last = 1;
-let before = ""; // the address of the page before the first one
-let ends = null;
-let times = 0; // how often the grid was put anew: what was asked for an older one is dropped
+let earlierUrl = ""; // the address of the page before the first one
+let observer = null;
+let generation = 0; // how often the grid was put anew: what was asked for an older one is dropped
 
 export function watchEnds() {
-  ends?.disconnect();
-  times += 1;
-  [first, last] = told();
+  observer?.disconnect();
+  generation += 1;
+  [first, last] = pagesShown();
   const pager = $("#results .earlier");
-  before = pager?.querySelector("a").href ?? "";
+  earlierUrl = pager?.querySelector("a").href ?? "";
   pager?.remove();
   observe();
 }
 
 // As the server has put them, which is one page from the address where the script asked for nothing else.
-function told() {
+function pagesShown() {
   const { first = 0, pages = 0 } = $("#grid")?.dataset ?? {};
   return [Number(first) || 1, (Number(first) || 1) + (Number(pages) || 1) - 1];
 }
 
 function observe() {
-  ends?.disconnect();
+  observer?.disconnect();
   const grid = $("#grid");
   if (!grid) return;
   const more = $(".more", grid);
@@ -40,27 +40,27 @@ function observe() {
     if (isNear(more)) load(() => loadMore(more));
     else if (isNear(top)) load(() => loadEarlier(grid));
   };
-  ends = new IntersectionObserver(near, { rootMargin: AHEAD });
-  for (const one of [more, top]) if (one) ends.observe(one);
+  observer = new IntersectionObserver(near, { rootMargin: AHEAD });
+  for (const one of [more, top]) if (one) observer.observe(one);
 }
 
 async function load(part) {
-  ends.disconnect();
-  const mine = times;
+  observer.disconnect();
+  const current = generation;
   try {
     await part();
-    if (mine === times) observe();
+    if (current === generation) observe();
   } catch {
-    setTimeout(() => mine === times && observe(), AGAIN_MS);
+    setTimeout(() => current === generation && observe(), RETRY_MS);
   }
 }
 
 // While photos are being added, a page may begin with what the one before ended with.
 async function tilesOf(url, more) {
-  const mine = times;
+  const current = generation;
   const box = document.createElement("template");
   box.innerHTML = await fetchPart(partOf(url, "tiles", more)); // our own template's, escaped there
-  if (mine !== times) return null;
+  if (current !== generation) return null;
   for (const tile of $$(".tile", box.content)) if (document.getElementById(tile.id)) tile.remove();
   return box.content;
 }
@@ -76,16 +76,16 @@ async function loadMore(more) {
 
 // What is looked at stays where it is: the page grows above it.
 async function loadEarlier(grid) {
-  const tiles = await tilesOf(before, { page: first - 1 });
+  const tiles = await tilesOf(earlierUrl, { page: first - 1 });
   if (!tiles) return;
   $(".more", tiles)?.remove();
   const top = $(".tile", grid);
-  const stood = top.getBoundingClientRect().top;
+  const topBefore = top.getBoundingClientRect().top;
   if (!tiles.lastElementChild?.matches(".fill")) tiles.append(Object.assign(document.createElement("span"), { className: "fill" }));
   grid.prepend(tiles);
   first -= 1;
   remember();
-  scrollBy({ top: top.getBoundingClientRect().top - stood, behavior: "instant" });
+  scrollBy({ top: top.getBoundingClientRect().top - topBefore, behavior: "instant" });
 }
 
 // ---------------------------------------------------------------- the place
@@ -95,7 +95,7 @@ function remember(place = {}) {
 }
 
 // They stand in rows, one below the other: a search in halves looks at a dozen of thousands.
-function firstInSight(tiles) {
+function firstVisible(tiles) {
   let [above, below] = [0, tiles.length];
   while (above < below) {
     const middle = (above + below) >> 1;
@@ -107,7 +107,7 @@ function firstInSight(tiles) {
 
 export function rememberPlace() {
   const tiles = $$("#grid .tile");
-  const at = firstInSight(tiles);
+  const at = firstVisible(tiles);
   const focused = document.activeElement?.closest?.("#grid .tile")?.id;
   remember({ scroll: scrollY, tile: tiles[at]?.id, top: tiles[at]?.getBoundingClientRect().top, part: at / tiles.length, focused });
 }
@@ -127,13 +127,13 @@ export function backToPlace(state) {
   if (document.activeElement === document.body && state?.focused) document.getElementById(state.focused)?.focus({ preventScroll: true });
 }
 
-let resting = 0;
+let settleTimer = 0;
 
 export function followPlace() {
-  const rested = () => {
-    clearTimeout(resting);
-    resting = setTimeout(rememberPlace, REST_MS);
+  const onScroll = () => {
+    clearTimeout(settleTimer);
+    settleTimer = setTimeout(rememberPlace, SETTLE_MS);
   };
-  addEventListener("scroll", rested, { passive: true });
+  addEventListener("scroll", onScroll, { passive: true });
   addEventListener("pagehide", rememberPlace);
 }

@@ -12,47 +12,47 @@ let sequence = 0;
 let running = null;
 
 const QUIET_MS = 250; // facets cost more than results: counted when the typing pauses
-const SAY_MS = 700; // who hears the page is told what was found when the typing pauses, and not with every letter
-const AGAIN_MS = 3000; // where nobody answered, or only that search is away
+const ANNOUNCE_MS = 700; // who hears the page is told what was found when the typing pauses, and not with every letter
+const RETRY_MS = 3000; // where nobody answered, or only that search is away
 const STEP_MS = 1500; // a pause this long makes a step for the back button
 
 let lastInput = -Infinity;
 let facetTimer = 0;
-let sayTimer = 0;
+let announceTimer = 0;
 
 async function show(url, { place = null, filters = QUIET_MS } = {}) {
-  const mine = ++sequence;
+  const current = ++sequence;
   running?.abort();
   running = new AbortController();
   const results = $("#results");
   results.classList.add("stale");
   try {
     const html = await fetchPart(partOf(url, "results", pagesAround(place)), running.signal);
-    if (mine !== sequence) return;
-    const among = results.contains(document.activeElement); // quick hands are there before the answer
-    put(results, html);
+    if (current !== sequence) return;
+    const wasFocused = results.contains(document.activeElement); // quick hands are there before the answer
+    setHtml(results, html);
     watchEnds();
     backToPlace(place);
-    if (among) ($(".tile", results) ?? $("#q")).focus();
-    saySoon();
-    askAgain();
+    if (wasFocused) ($(".tile", results) ?? $("#q")).focus();
+    announceSoon();
+    retrySoon();
     clearTimeout(facetTimer);
-    facetTimer = setTimeout(() => Promise.all([showFilters(url, mine), showTimeLine(url, mine)]), filters);
+    facetTimer = setTimeout(() => Promise.all([showFilters(url, current), showTimeLine(url, current)]), filters);
   } catch (error) {
-    if (error.name !== "AbortError" && mine === sequence) fail(results);
+    if (error.name !== "AbortError" && current === sequence) fail(results);
   } finally {
-    if (mine === sequence) results.classList.remove("stale");
+    if (current === sequence) results.classList.remove("stale");
   }
 }
 
-async function showFilters(url, mine) {
+async function showFilters(url, current) {
   try {
     const html = await fetchPart(partOf(url, "filters"), running.signal);
-    if (mine !== sequence) return;
+    if (current !== sequence) return;
     const open = $("details[open]", $("#filters"))?.dataset.name;
     const focused = $("#filters").contains(document.activeElement) && document.activeElement.closest("details")?.dataset.name;
     if (open && focused) return; // not under someone's fingers
-    put($("#filters"), html);
+    setHtml($("#filters"), html);
     if (open) $(`#filters details[data-name="${open}"]`)?.setAttribute("open", "");
     if (focused) ($(`#filters details[data-name="${focused}"] summary`) ?? $("#q")).focus({ preventScroll: true });
   } catch (error) {
@@ -60,41 +60,41 @@ async function showFilters(url, mine) {
   }
 }
 
-async function showTimeLine(url, mine) {
+async function showTimeLine(url, current) {
   try {
     const html = await fetchPart(partOf(url, "timeline"), running.signal);
-    if (mine === sequence) putTimeLine(html);
+    if (current === sequence) putTimeLine(html);
   } catch (error) {
     if (error.name !== "AbortError") putTimeLine("");
   }
 }
 
-function put(element, html) {
+function setHtml(element, html) {
   element.innerHTML = html; // our own templates', escaped there; no script in it can run (Content-Security-Policy)
 }
 
-function saySoon() {
-  clearTimeout(sayTimer);
-  sayTimer = setTimeout(() => ($("#said").textContent = $("#results :is(.total, .state h1)")?.textContent ?? ""), SAY_MS);
+function announceSoon() {
+  clearTimeout(announceTimer);
+  announceTimer = setTimeout(() => ($("#announcement").textContent = $("#results :is(.total, .state h1)")?.textContent ?? ""), ANNOUNCE_MS);
 }
 
-function askAgain() {
-  const tried = sequence;
-  if ($("#results [data-again]")) setTimeout(() => tried === sequence && show(location.href), AGAIN_MS);
+function retrySoon() {
+  const shownAt = sequence;
+  if ($("#results [data-retry]")) setTimeout(() => shownAt === sequence && show(location.href), RETRY_MS);
 }
 
 function fail(results) {
   const state = document.createElement("section");
   state.className = "state";
-  state.dataset.again = "";
+  state.dataset.retry = "";
   state.append(Object.assign(document.createElement("h1"), { textContent: texts.unanswered }));
   state.append(Object.assign(document.createElement("p"), { textContent: texts.retrying }));
   results.replaceChildren(state);
-  saySoon();
-  askAgain();
+  announceSoon();
+  retrySoon();
 }
 
-function go(url, { step = true } = {}) {
+function navigate(url, { step = true } = {}) {
   rememberPlace();
   history[step ? "pushState" : "replaceState"]({}, "", url);
   const text = (new URL(url, location.href).searchParams.get("q") ?? "").trim();
@@ -110,14 +110,14 @@ function addressOf(text) {
   return `${next}` ? `${base}/?${next}` : `${base}/`;
 }
 
-function typed(event) {
+function onInput(event) {
   if (event.isComposing) return;
   const now = performance.now();
-  go(addressOf(event.target.value), { step: now - lastInput > STEP_MS });
+  navigate(addressOf(event.target.value), { step: now - lastInput > STEP_MS });
   lastInput = now;
 }
 
-function followed(event) {
+function onClick(event) {
   if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   const link = event.target.closest("a[data-search]");
   if (link) {
@@ -127,14 +127,14 @@ function followed(event) {
     lastInput = -Infinity;
     link.closest("#filters details")?.firstElementChild.focus({ preventScroll: true }); // the link is hidden with its sheet
     closeSheets();
-    go(link.href);
+    navigate(link.href);
   } else if (event.target.closest("a.tile")) {
     rememberPlace();
     sessionStorage.setItem("from", addressOf($("#q").value));
   }
 }
 
-async function comeBack(state) {
+async function restore(state) {
   lastInput = -Infinity;
   const url = location.href;
   $("#q").value = new URL(url).searchParams.get("q") ?? "";
@@ -177,7 +177,7 @@ function nearest(tiles, from, direction) {
   return best?.tile ?? null;
 }
 
-function pressed(event) {
+function onKeydown(event) {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
   const typing = event.target.matches?.("input, textarea");
   if (event.key === "/" && !typing) {
@@ -185,22 +185,22 @@ function pressed(event) {
     $("#q")?.focus();
     $("#q")?.select();
   } else if (event.key === "Escape") {
-    escaped();
+    onEscape();
   } else if (event.key === "ArrowDown" && event.target.id === "q") {
     const first = $(".tile");
     if (first) event.preventDefault();
     first?.focus();
   } else if (!typing) {
-    page.contains("viewing") && !document.activeElement?.closest?.(".grid") ? leaf(event) : moveInGrid(event);
+    page.contains("photo-page") && !document.activeElement?.closest?.(".grid") ? onArrow(event) : moveInGrid(event);
   }
 }
 
-function escaped() {
+function onEscape() {
   const open = $("#filters details[open], .correct[open]");
   if (open) {
     open.open = false;
     $("summary", open).focus();
-  } else if (page.contains("viewing")) {
+  } else if (page.contains("photo-page")) {
     goBack();
   } else if (document.activeElement?.id === "q") {
     document.activeElement.blur();
@@ -209,13 +209,13 @@ function escaped() {
 
 // ---------------------------------------------------------------- one photo
 
-function leaf(event) {
+function onArrow(event) {
   const link = { ArrowLeft: "#previous", ArrowRight: "#next" }[event.key];
-  if (link && turn($(link))) event.preventDefault();
+  if (link && leafTo($(link))) event.preventDefault();
 }
 
 // Leafing replaces the entry, so that one step back is the grid again.
-function turn(link) {
+function leafTo(link) {
   if (link) location.replace(link.href);
   return Boolean(link);
 }
@@ -234,7 +234,7 @@ function viewPhoto() {
     $(id)?.addEventListener("click", (event) => {
       if (event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
       event.preventDefault();
-      turn(event.currentTarget);
+      leafTo(event.currentTarget);
     });
   }
   $("#back").addEventListener("click", (event) => {
@@ -244,10 +244,10 @@ function viewPhoto() {
   });
   const ahead = $("#next")?.dataset.picture;
   if (ahead) addEventListener("load", () => (new Image().src = ahead));
-  swipes();
+  listenForSwipes();
 }
 
-function swipes() {
+function listenForSwipes() {
   let from = null;
   document.addEventListener("touchstart", (event) => {
     // While one page dissolves into the next, touches meet the root element.
@@ -258,67 +258,67 @@ function swipes() {
     if (!from || visualViewport?.scale > 1.05 || page.contains("zoomed")) return;
     const x = event.changedTouches[0].clientX - from.x;
     const y = event.changedTouches[0].clientY - from.y;
-    if (Math.abs(x) > 56 && Math.abs(x) > 2 * Math.abs(y)) turn($(x < 0 ? "#next" : "#previous"));
+    if (Math.abs(x) > 56 && Math.abs(x) > 2 * Math.abs(y)) leafTo($(x < 0 ? "#next" : "#previous"));
   }, { passive: true });
 }
 
 // ---------------------------------------------------------------- how far the indexing is
 
-const LOOK_MS = 3000;
+const POLL_MS = 3000;
 
-async function lookAtProgress() {
+async function pollProgress() {
   if (document.visibilityState === "visible") {
     try {
-      if (page.contains("telling")) await progressInStatus();
-      else await progressInPill();
+      if (page.contains("status-page")) await updateStatus();
+      else await updatePill();
     } catch {
       // The next look is in a moment; results say by themselves when nobody answers.
     }
   }
-  setTimeout(lookAtProgress, LOOK_MS);
+  setTimeout(pollProgress, POLL_MS);
 }
 
-async function progressInStatus() {
+async function updateStatus() {
   const html = await fetchPart(partOf(location.href, "status"));
-  if (!$("#status").contains(document.activeElement)) put($("#status"), html); // not under someone's fingers
+  if (!$("#status").contains(document.activeElement)) setHtml($("#status"), html); // not under someone's fingers
 }
 
-async function progressInPill() {
+async function updatePill() {
   const html = await fetchPart(partOf(`${base}/`, "progress"));
-  const box = document.createElement("template");
-  box.innerHTML = html;
-  const fresh = $("#progress", box.content);
-  $("#progress").replaceWith(fresh);
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  const pill = $("#progress", template.content);
+  $("#progress").replaceWith(pill);
   // Whoever waits for the first photos gets them; whoever looks at photos is not disturbed.
-  if (Number(fresh.dataset.photos) && $("#results [data-waiting]")) show(location.href);
+  if (Number(pill.dataset.photos) && $("#results [data-waiting]")) show(location.href);
 }
 
 // ---------------------------------------------------------------- begin
 
-document.addEventListener("keydown", pressed);
-if (page.contains("searching")) {
+document.addEventListener("keydown", onKeydown);
+if (page.contains("search-page")) {
   history.scrollRestoration = "manual";
   document.documentElement.classList.add("js");
   const input = $("#q");
   // Not on a telephone, where the focus brings up half a screen of keyboard.
   if (!input.value && !history.state && matchMedia("(hover: hover) and (pointer: fine)").matches) input.focus();
-  input.addEventListener("input", typed);
-  input.addEventListener("compositionend", typed);
+  input.addEventListener("input", onInput);
+  input.addEventListener("compositionend", onInput);
   input.form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (addressOf(input.value) !== location.pathname + location.search) go(addressOf(input.value));
+    if (addressOf(input.value) !== location.pathname + location.search) navigate(addressOf(input.value));
     if (!matchMedia("(hover: hover) and (pointer: fine)").matches) input.blur(); // puts the keyboard of a telephone away
   });
-  document.addEventListener("click", followed);
+  document.addEventListener("click", onClick);
   document.addEventListener("click", (event) => closeSheets(event.target.closest("#filters details")));
-  addEventListener("popstate", (event) => comeBack(event.state));
+  addEventListener("popstate", (event) => restore(event.state));
   followPlace();
-  if (history.state?.pages > 1) comeBack(history.state);
+  if (history.state?.pages > 1) restore(history.state);
   else {
     watchEnds();
-    askAgain();
+    retrySoon();
     backToPlace(history.state);
   }
 }
-if (page.contains("viewing")) viewPhoto();
-if (page.contains("searching") || page.contains("telling")) setTimeout(lookAtProgress, LOOK_MS);
+if (page.contains("photo-page")) viewPhoto();
+if (page.contains("search-page") || page.contains("status-page")) setTimeout(pollProgress, POLL_MS);

@@ -4,35 +4,35 @@
 import { $, $$, base, page } from "./page.js";
 
 const STORED = "selected";
-const BEGUN = "selecting"; // on a page of boxes, which is for who has no script
+const ACTIVE = "selecting"; // on a page of boxes, which is for who has no script
 const CORNER_PX = 44;
 const PRESS_MS = 450;
 const MOVED_PX = 10;
 
 const bar = $("#selecting");
 const results = $("#results");
-const words = bar.dataset;
+const texts = bar.dataset;
 const list = $("[name=id]", bar);
 const numbers = new Intl.NumberFormat(document.documentElement.dataset.locale);
 
-const picked = new Set((sessionStorage.getItem(STORED) ?? "").split(" ").filter(Boolean));
-let on = picked.size > 0 || sessionStorage.getItem(BEGUN) !== null;
+const selected = new Set((sessionStorage.getItem(STORED) ?? "").split(" ").filter(Boolean));
+let active = selected.size > 0 || sessionStorage.getItem(ACTIVE) !== null;
 let last = null; // the photo that a range begins at
-let came = null; // from which tile the bar was reached
+let focusBefore = null; // from which tile the bar was reached
 let press = null;
-let held = false; // a long press is no click as well
-let opening = false;
+let longPressed = false; // a long press is no click as well
+let isOpening = false;
 
 // ---------------------------------------------------------------- what is seen
 
 const idOf = (tile) => tile.id.slice(2);
 const tiles = () => $$("#grid a.tile");
 const tileOf = (event) => event.target.closest?.("#results a.tile");
-const say = (text, count) => text.replace("{}", numbers.format(count));
+const withCount = (text, count) => text.replace("{}", numbers.format(count));
 
-function mark(tile) {
-  if (on) {
-    const checked = String(picked.has(idOf(tile)));
+function markTile(tile) {
+  if (active) {
+    const checked = String(selected.has(idOf(tile)));
     if (tile.getAttribute("aria-checked") === checked) return;
     tile.setAttribute("role", "checkbox");
     tile.setAttribute("aria-checked", checked);
@@ -44,20 +44,20 @@ function mark(tile) {
 
 function draw() {
   const shown = tiles();
-  shown.forEach(mark);
-  page.toggle("selecting", on);
-  bar.hidden = !on;
+  shown.forEach(markTile);
+  page.toggle("selecting", active);
+  bar.hidden = !active;
   const link = $("[data-select]", results);
   link?.setAttribute("role", "button");
-  link?.setAttribute("aria-pressed", String(on));
-  if (!on) return;
-  const elsewhere = picked.size - shown.filter((tile) => picked.has(idOf(tile))).length;
-  tell([say(words.said, picked.size), elsewhere ? say(words.elsewhere, elsewhere) : ""]);
-  for (const button of $$("[type=submit]", bar)) button.disabled = !picked.size;
-  $("[data-do=all]", bar).disabled = !shown.some((tile) => !picked.has(idOf(tile)));
+  link?.setAttribute("aria-pressed", String(active));
+  if (!active) return;
+  const elsewhere = selected.size - shown.filter((tile) => selected.has(idOf(tile))).length;
+  setStatus([withCount(texts.announcement, selected.size), elsewhere ? withCount(texts.elsewhere, elsewhere) : ""]);
+  for (const button of $$("[type=submit]", bar)) button.disabled = !selected.size;
+  $("[data-action=all]", bar).disabled = !shown.some((tile) => !selected.has(idOf(tile)));
 }
 
-function tell([first, more = ""]) {
+function setStatus([first, more = ""]) {
   const [count, rest] = $("[role=status]", bar).children;
   if (count.textContent !== first) count.textContent = first;
   if (rest.textContent !== more) rest.textContent = more;
@@ -65,44 +65,44 @@ function tell([first, more = ""]) {
 
 // ---------------------------------------------------------------- what is selected
 
-function keep() {
-  sessionStorage.setItem(STORED, [...picked].join(" "));
+function store() {
+  sessionStorage.setItem(STORED, [...selected].join(" "));
   draw();
 }
 
-function pick(chosen, wanted = true) {
-  on = true;
-  for (const tile of chosen) {
-    if (!wanted) picked.delete(idOf(tile));
-    else if (picked.size < Number(words.most)) picked.add(idOf(tile));
+function selectTiles(chosenTiles, wanted = true) {
+  active = true;
+  for (const tile of chosenTiles) {
+    if (!wanted) selected.delete(idOf(tile));
+    else if (selected.size < Number(texts.most)) selected.add(idOf(tile));
   }
-  keep();
-  if (wanted && chosen.some((tile) => !picked.has(idOf(tile)))) tell([words.full]);
+  store();
+  if (wanted && chosenTiles.some((tile) => !selected.has(idOf(tile)))) setStatus([texts.full]);
 }
 
 function toggle(tile, range) {
   const shown = tiles();
   const from = range ? shown.findIndex((one) => idOf(one) === last) : -1;
   const to = shown.indexOf(tile);
-  if (from >= 0) pick(shown.slice(Math.min(from, to), Math.max(from, to) + 1), picked.has(last));
+  if (from >= 0) selectTiles(shown.slice(Math.min(from, to), Math.max(from, to) + 1), selected.has(last));
   else {
     last = idOf(tile);
-    pick([tile], !picked.has(last));
+    selectTiles([tile], !selected.has(last));
   }
 }
 
-function begin() {
-  on = true;
+function activate() {
+  active = true;
   draw();
 }
 
-function finish() {
+function deactivate() {
   const within = bar.contains(document.activeElement);
-  on = false;
+  active = false;
   last = null;
-  picked.clear();
-  keep();
-  if (within) (came?.isConnected ? came : $("[data-select]", results) ?? $("#q")).focus();
+  selected.clear();
+  store();
+  if (within) (focusBefore?.isConnected ? focusBefore : $("[data-select]", results) ?? $("#q")).focus();
 }
 
 // ---------------------------------------------------------------- pointers
@@ -115,65 +115,65 @@ function isOnMark(event, tile) {
   return across < CORNER_PX && event.clientY - box.top < CORNER_PX;
 }
 
-function clicked(event) {
+function onClick(event) {
   if (event.button || event.metaKey || event.ctrlKey || event.altKey) return;
   if (event.target.closest?.("[data-select]")) {
     event.preventDefault();
-    on ? finish() : begin();
+    active ? deactivate() : activate();
   }
   const tile = tileOf(event);
-  if (!tile || opening || !(on || held || isOnMark(event, tile))) return;
+  if (!tile || isOpening || !(active || longPressed || isOnMark(event, tile))) return;
   event.preventDefault();
-  if (!held) toggle(tile, event.shiftKey);
-  held = false;
+  if (!longPressed) toggle(tile, event.shiftKey);
+  longPressed = false;
 }
 
-function pressed(event) {
-  held = false;
-  letGo();
+function onPointerdown(event) {
+  longPressed = false;
+  cancelPress();
   const tile = event.pointerType === "mouse" ? null : tileOf(event);
   if (!tile) return;
   press = { tile, x: event.clientX, y: event.clientY };
   press.timer = setTimeout(() => {
-    held = true;
+    longPressed = true;
     toggle(tile, false);
   }, PRESS_MS);
 }
 
-function letGo() {
+function cancelPress() {
   clearTimeout(press?.timer);
   press = null;
 }
 
-function moved(event) {
-  if (press && Math.hypot(event.clientX - press.x, event.clientY - press.y) > MOVED_PX) letGo();
+function onPointermove(event) {
+  if (press && Math.hypot(event.clientX - press.x, event.clientY - press.y) > MOVED_PX) cancelPress();
 }
 
 // ---------------------------------------------------------------- keys
 
-function typed(event) {
+function onKeydown(event) {
   if (event.altKey) return;
   const tile = tileOf(event);
-  if ((event.ctrlKey || event.metaKey) && on && tile && event.key === "a") pick(tiles());
+  if ((event.ctrlKey || event.metaKey) && active && tile && event.key === "a") selectTiles(tiles());
   else if (event.ctrlKey || event.metaKey) return;
   else if (tile && (event.key === " " || event.key.toLowerCase() === "x")) toggle(tile, event.shiftKey);
-  else if (on && tile && event.key === "Enter") open(tile);
-  else if (on && event.key === "Escape" && !$("#filters details[open], dialog[open]") && event.target.id !== "q") finish();
-  else if (on && event.key === "Tab" && hop(event, tile)) came = tile ?? came;
+  else if (active && tile && event.key === "Enter") open(tile);
+  else if (active && event.key === "Escape" && !$("#filters details[open], dialog[open]") && event.target.id !== "q") deactivate();
+  else if (active && event.key === "Tab" && moveFocus(event, tile)) focusBefore = tile ?? focusBefore;
   else return;
   event.preventDefault();
   event.stopPropagation();
 }
 
 function open(tile) {
-  opening = true;
+  isOpening = true;
   tile.click();
-  opening = false;
+  isOpening = false;
 }
 
 // Ten thousand photos are not to stand between the one that has the focus and the bar.
-function hop(event, tile) {
-  const to = tile && !event.shiftKey ? first() : event.shiftKey && event.target === first() && came?.isConnected ? came : null;
+function moveFocus(event, tile) {
+  const to = tile && !event.shiftKey ? first() : event.shiftKey && event.target === first() && focusBefore?.isConnected ? focusBefore : null;
   to?.focus();
   return Boolean(to);
 }
@@ -182,12 +182,12 @@ const first = () => $("button:not(:disabled), a", bar);
 
 // ---------------------------------------------------------------- what becomes of them
 
-function submitted(event) {
-  list.value = [...picked].join(" ");
-  if (event.submitter?.dataset.do === "captions") {
+function onSubmit(event) {
+  list.value = [...selected].join(" ");
+  if (event.submitter?.dataset.action === "captions") {
     event.preventDefault();
     copyCaptions();
-  } else tell([say(words.packing, picked.size)]);
+  } else setStatus([withCount(texts.packing, selected.size)]);
 }
 
 async function fetchCaptions() {
@@ -199,12 +199,12 @@ async function fetchCaptions() {
 async function copyCaptions() {
   const text = fetchCaptions();
   try {
-    await (clipboard(text) ?? byHand(await text));
+    await (clipboard(text) ?? copyFromField(await text));
   } catch {
     try {
-      await byHand(await text);
+      await copyFromField(await text);
     } catch {
-      tell([words.failed]);
+      setStatus([texts.failed]);
     }
   }
 }
@@ -213,10 +213,10 @@ async function copyCaptions() {
 function clipboard(text) {
   if (!navigator.clipboard?.write) return null; // as in every page without TLS
   const item = new ClipboardItem({ "text/plain": text.then((found) => new Blob([found], { type: "text/plain" })) });
-  return navigator.clipboard.write([item]).then(() => tell([say(words.copied, picked.size)]));
+  return navigator.clipboard.write([item]).then(() => setStatus([withCount(texts.copied, selected.size)]));
 }
 
-function byHand(text) {
+function copyFromField(text) {
   const box = $("#captions");
   const field = $("textarea", box);
   field.value = text;
@@ -224,35 +224,35 @@ function byHand(text) {
   field.select();
   if (!document.execCommand("copy")) return;
   box.close();
-  tell([say(words.copied, picked.size)]);
+  setStatus([withCount(texts.copied, selected.size)]);
 }
 
 // ---------------------------------------------------------------- begin
 
-function withoutBoxes() {
+function leaveFormPage() {
   const address = new URL(location.href);
   address.searchParams.delete("select");
-  sessionStorage.setItem(BEGUN, "");
+  sessionStorage.setItem(ACTIVE, "");
   location.replace(address);
 }
 
 function start() {
-  sessionStorage.removeItem(BEGUN);
-  document.addEventListener("click", clicked, true);
-  document.addEventListener("keydown", typed, true);
-  document.addEventListener("pointerdown", pressed);
-  document.addEventListener("pointermove", moved);
-  for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, letGo);
-  document.addEventListener("contextmenu", (event) => (held || press) && tileOf(event) && event.preventDefault());
-  bar.addEventListener("submit", submitted);
-  $("[data-do=all]", bar).addEventListener("click", () => pick(tiles()));
-  $("[data-do=clear]", bar).addEventListener("click", (event) => {
+  sessionStorage.removeItem(ACTIVE);
+  document.addEventListener("click", onClick, true);
+  document.addEventListener("keydown", onKeydown, true);
+  document.addEventListener("pointerdown", onPointerdown);
+  document.addEventListener("pointermove", onPointermove);
+  for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, cancelPress);
+  document.addEventListener("contextmenu", (event) => (longPressed || press) && tileOf(event) && event.preventDefault());
+  bar.addEventListener("submit", onSubmit);
+  $("[data-action=all]", bar).addEventListener("click", () => selectTiles(tiles()));
+  $("[data-action=clear]", bar).addEventListener("click", (event) => {
     event.preventDefault();
-    finish();
+    deactivate();
   });
   new MutationObserver(draw).observe(results, { childList: true, subtree: true });
   draw();
 }
 
-if (new URL(location.href).searchParams.has("select")) withoutBoxes();
+if (new URL(location.href).searchParams.has("select")) leaveFormPage();
 else start();

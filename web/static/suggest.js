@@ -5,8 +5,8 @@ import { $, base, texts } from "./page.js";
 
 const input = $("#q");
 const list = document.createElement("ul");
-let offered = []; // what stands in the list
-let asked = ""; // for which text
+let offers = []; // what stands in the list
+let offeredFor = ""; // for which text
 let active = -1;
 let running = null;
 
@@ -14,26 +14,26 @@ function caret() {
   return [...input.value.slice(0, input.selectionEnd ?? input.value.length)].length;
 }
 
-async function ask() {
+async function fetchSuggestions() {
   running?.abort();
   const text = input.value;
-  const begun = text.trimStart();
-  if (!begun) return close();
-  const mine = (running = new AbortController());
-  const at = Math.max(0, caret() - (text.length - begun.length));
+  const query = text.trimStart();
+  if (!query) return close();
+  const current = (running = new AbortController());
+  const at = Math.max(0, caret() - (text.length - query.length));
   try {
-    const address = `${base}/api/suggest?${new URLSearchParams({ q: begun, at })}`;
-    const response = await fetch(address, { signal: mine.signal, headers: { Accept: "application/json" } });
-    const told = response.ok ? (await response.json()).suggestions : [];
-    if (mine === running && document.activeElement === input) show(told, text);
+    const address = `${base}/api/suggest?${new URLSearchParams({ q: query, at })}`;
+    const response = await fetch(address, { signal: current.signal, headers: { Accept: "application/json" } });
+    const suggestions = response.ok ? (await response.json()).suggestions : [];
+    if (current === running && document.activeElement === input) show(suggestions, text);
   } catch (error) {
     if (error.name !== "AbortError") close();
   }
 }
 
 function show(suggestions, text) {
-  offered = suggestions;
-  asked = text;
+  offers = suggestions;
+  offeredFor = text;
   list.replaceChildren(...suggestions.map(option));
   list.hidden = !suggestions.length;
   list.scrollLeft = 0;
@@ -67,8 +67,8 @@ function close() {
 }
 
 function accept(number) {
-  const one = offered[number];
-  if (!one || asked !== input.value) return;
+  const one = offers[number];
+  if (!one || offeredFor !== input.value) return;
   close();
   input.value = one.query;
   const at = [...one.query].slice(0, one.at).join("").length;
@@ -78,19 +78,19 @@ function accept(number) {
 }
 
 // What is done here is not done again by the page's own keys.
-function pressed(event) {
+function onKeydown(event) {
   if (list.hidden || event.isComposing || event.altKey || event.ctrlKey || event.metaKey) return;
   const steps = {
-    ArrowDown: () => (active + 1 < offered.length ? choose(active + 1) : close()), // and on into the photos
-    ArrowUp: () => choose(active < 0 ? offered.length - 1 : active - 1),
+    ArrowDown: () => (active + 1 < offers.length ? choose(active + 1) : close()), // and on into the photos
+    ArrowUp: () => choose(active < 0 ? offers.length - 1 : active - 1),
     Enter: () => (active < 0 ? close() : accept(active)),
     Escape: close,
   };
   const step = steps[event.key];
   if (!step) return;
-  const goesOn = (event.key === "ArrowDown" && active + 1 >= offered.length) || (event.key === "Enter" && active < 0);
+  const passedOn = (event.key === "ArrowDown" && active + 1 >= offers.length) || (event.key === "Enter" && active < 0);
   step();
-  if (goesOn) return;
+  if (passedOn) return;
   event.preventDefault();
   event.stopPropagation();
 }
@@ -103,9 +103,9 @@ if (input) {
   list.setAttribute("aria-label", texts.suggestions);
   input.form.append(list);
   for (const [name, value] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": "suggestions" })) input.setAttribute(name, value);
-  input.addEventListener("input", (event) => event.isComposing || ask());
-  input.addEventListener("compositionend", ask);
-  input.addEventListener("keydown", pressed);
+  input.addEventListener("input", (event) => event.isComposing || fetchSuggestions());
+  input.addEventListener("compositionend", fetchSuggestions);
+  input.addEventListener("keydown", onKeydown);
   input.addEventListener("blur", close);
   // The cursor stays in the box, and a finger may push the row along.
   list.addEventListener("mousedown", (event) => event.preventDefault());

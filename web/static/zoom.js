@@ -4,14 +4,14 @@
 import { $, page } from "./page.js";
 
 const STEP = 1.5; // of a key or a button
-const CLOSE = 2.5; // of a click or a double tap
-const LEAST_MOST = 4; // a small picture can be enlarged so much, a large one until its pixels are two wide
+const CLICK_SCALE = 2.5; // of a click or a double tap
+const LEAST_LIMIT = 4; // a small picture can be enlarged so much, a large one until its pixels are two wide
 const ARROW_PX = 80;
 const DRAG_PX = 4;
 const TAP_MS = 320;
 const TAP_PX = 40;
 const AFTER_TOUCH_MS = 700; // a browser says "click" up to so long after a touch
-const REST_MS = 300; // the turn of the wheel that ended at the whole picture does not scroll the page as well
+const WHEEL_PAUSE_MS = 300; // the turn of the wheel that ended at the whole picture does not scroll the page as well
 
 const frame = $("#frame");
 const picture = $(".picture", frame);
@@ -33,26 +33,26 @@ function sizes() {
   return { outer, left: box.left - outer.left, top: box.top - outer.top, width: box.width, height: box.height };
 }
 
-function most(width) {
-  return Math.max(LEAST_MOST, (2 * image.naturalWidth) / width);
+function limit(width) {
+  return Math.max(LEAST_LIMIT, (2 * image.naturalWidth) / width);
 }
 
 // Nothing is shown beside the picture that could show more of the picture.
-function kept(at, offset, shown, whole) {
+function clamp(at, offset, shown, whole) {
   return shown <= whole ? (whole - shown) / 2 - offset : Math.min(-offset, Math.max(whole - shown - offset, at));
 }
 
 function draw({ smooth = false } = {}) {
   const { outer, left, top, width, height } = sizes();
   if (scale <= 1.001) scale = 1;
-  x = scale === 1 ? 0 : kept(x, left, width * scale, outer.width);
-  y = scale === 1 ? 0 : kept(y, top, height * scale, outer.height);
+  x = scale === 1 ? 0 : clamp(x, left, width * scale, outer.width);
+  y = scale === 1 ? 0 : clamp(y, top, height * scale, outer.height);
   image.classList.toggle("smooth", smooth);
   image.style.transform = scale === 1 ? "" : `translate(${x}px, ${y}px) scale(${scale})`;
   page.toggle("zoomed", scale > 1);
   if (detail) detail.hidden = scale === 1 || detail.disabled;
   $("[data-zoom=out]", bar).disabled = $("[data-zoom=whole]", bar).disabled = scale === 1;
-  $("[data-zoom=in]", bar).disabled = scale >= most(width) - 0.001;
+  $("[data-zoom=in]", bar).disabled = scale >= limit(width) - 0.001;
   $(".percent", bar).textContent = bar.dataset.percent.replace("{}", Math.round(scale * 100));
   keepFocus();
 }
@@ -66,7 +66,7 @@ function keepFocus() {
 // The point of the picture under (clientX, clientY) stays where it is.
 function zoomTo(wanted, { clientX, clientY } = {}, more = {}) {
   const { outer, left, top, width } = sizes();
-  const to = Math.min(Math.max(wanted, 1), most(width));
+  const to = Math.min(Math.max(wanted, 1), limit(width));
   const atX = (clientX === undefined ? outer.width / 2 : clientX - outer.left) - left;
   const atY = (clientY === undefined ? outer.height / 2 : clientY - outer.top) - top;
   x = atX - ((atX - x) / scale) * to;
@@ -78,11 +78,11 @@ function zoomTo(wanted, { clientX, clientY } = {}, more = {}) {
 
 function step(wanted) {
   zoomTo(wanted, {}, { smooth: true });
-  $("#said").textContent = bar.dataset.said.replace("{}", Math.round(scale * 100));
+  $("#announcement").textContent = bar.dataset.announcement.replace("{}", Math.round(scale * 100));
 }
 
 function toggle(point) {
-  zoomTo(scale > 1 ? 1 : CLOSE, point, { smooth: true });
+  zoomTo(scale > 1 ? 1 : CLICK_SCALE, point, { smooth: true });
 }
 
 function pan(byX, byY, more) {
@@ -93,9 +93,9 @@ function pan(byX, byY, more) {
 
 // ---------------------------------------------------------------- wheel and mouse
 
-function turned(event) {
-  const rested = performance.now() - wholeAt > REST_MS;
-  if (!event.ctrlKey && scale === 1 && rested && (event.deltaY > 0 || scrollY > 0)) return; // the page scrolls
+function onWheel(event) {
+  const paused = performance.now() - wholeAt > WHEEL_PAUSE_MS;
+  if (!event.ctrlKey && scale === 1 && paused && (event.deltaY > 0 || scrollY > 0)) return; // the page scrolls
   event.preventDefault();
   const px = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1);
   zoomTo(scale * Math.exp(-px * (event.ctrlKey ? 0.01 : 0.002)), event);
@@ -103,12 +103,12 @@ function turned(event) {
 
 let drag = null;
 
-function pressed(event) {
+function onPointerdown(event) {
   if (event.pointerType !== "mouse" || event.button || event.target.closest("#zoom")) return;
   drag = { x: event.clientX, y: event.clientY, far: false };
 }
 
-function dragged(event) {
+function onPointermove(event) {
   if (!drag || scale === 1 || !(event.buttons & 1)) return;
   const [byX, byY] = [event.clientX - drag.x, event.clientY - drag.y];
   if (!drag.far && Math.hypot(byX, byY) < DRAG_PX) return;
@@ -116,7 +116,7 @@ function dragged(event) {
   pan(byX, byY);
 }
 
-function clicked(event) {
+function onClick(event) {
   if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return; // the original, in another tab
   event.preventDefault();
   const far = drag?.far;
@@ -128,8 +128,8 @@ function clicked(event) {
 // ---------------------------------------------------------------- fingers
 
 let pinch = null;
-let finger = null;
-let tapped = null;
+let touch = null;
+let lastTap = null;
 
 function middle([one, other]) {
   return {
@@ -139,15 +139,15 @@ function middle([one, other]) {
   };
 }
 
-function touched(event) {
+function onTouchstart(event) {
   touchedAt = performance.now();
   if (event.target.closest("#zoom")) return;
   pinch = event.touches.length === 2 ? middle(event.touches) : null;
   const [only] = event.touches;
-  finger = event.touches.length === 1 ? { x: only.clientX, y: only.clientY, began: touchedAt, far: false } : null;
+  touch = event.touches.length === 1 ? { x: only.clientX, y: only.clientY, began: touchedAt, far: false } : null;
 }
 
-function moved(event) {
+function onTouchmove(event) {
   if (pinch && event.touches.length === 2) {
     event.preventDefault();
     const now = middle(event.touches);
@@ -155,29 +155,29 @@ function moved(event) {
     y += now.clientY - pinch.clientY;
     zoomTo((scale * now.apart) / Math.max(pinch.apart, 1), now);
     pinch = now;
-  } else if (finger) {
+  } else if (touch) {
     const [{ clientX, clientY }] = event.touches;
-    const [byX, byY] = [clientX - finger.x, clientY - finger.y];
-    if (!finger.far && Math.hypot(byX, byY) < TAP_PX / 4) return;
-    finger.far = true;
+    const [byX, byY] = [clientX - touch.x, clientY - touch.y];
+    if (!touch.far && Math.hypot(byX, byY) < TAP_PX / 4) return;
+    touch.far = true;
     if (scale === 1) return;
     event.preventDefault();
-    finger = { ...finger, x: clientX, y: clientY };
+    touch = { ...touch, x: clientX, y: clientY };
     pan(byX, byY);
   }
 }
 
-function lifted(event) {
+function onTouchend(event) {
   touchedAt = performance.now();
   const [last] = event.changedTouches;
-  const isTap = finger && !finger.far && !event.touches.length && touchedAt - finger.began < TAP_MS;
+  const isTap = touch && !touch.far && !event.touches.length && touchedAt - touch.began < TAP_MS;
   const [only] = event.touches;
   // The finger that stays after a pinch moves the picture on.
-  finger = only && pinch ? { x: only.clientX, y: only.clientY, began: -Infinity, far: true } : null;
+  touch = only && pinch ? { x: only.clientX, y: only.clientY, began: -Infinity, far: true } : null;
   pinch = null;
   if (!isTap) return;
-  const isSecond = tapped && touchedAt - tapped.at < TAP_MS && Math.hypot(last.clientX - tapped.x, last.clientY - tapped.y) < TAP_PX;
-  tapped = isSecond ? null : { at: touchedAt, x: last.clientX, y: last.clientY };
+  const isSecond = lastTap && touchedAt - lastTap.at < TAP_MS && Math.hypot(last.clientX - lastTap.x, last.clientY - lastTap.y) < TAP_PX;
+  lastTap = isSecond ? null : { at: touchedAt, x: last.clientX, y: last.clientY };
   if (!isSecond) return;
   event.preventDefault();
   toggle(last);
@@ -186,7 +186,7 @@ function lifted(event) {
 // ---------------------------------------------------------------- keys and buttons
 
 const KEYS = { "+": () => step(scale * STEP), "=": () => step(scale * STEP), "-": () => step(scale / STEP), _: () => step(scale / STEP), 0: () => step(1) };
-const KEYS_WHEN_CLOSE = {
+const KEYS_WHEN_ZOOMED = {
   Escape: () => step(1),
   ArrowLeft: () => pan(ARROW_PX, 0, { smooth: true }),
   ArrowRight: () => pan(-ARROW_PX, 0, { smooth: true }),
@@ -195,19 +195,19 @@ const KEYS_WHEN_CLOSE = {
 };
 
 // Before the page's own keys: while the picture is close, arrows look around in it instead of leafing.
-function keyed(event) {
+function onKeydown(event) {
   if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches?.("input, textarea")) return;
   if ($(".correct[open]") || document.activeElement?.closest?.(".grid")) return;
-  const deed = KEYS[event.key] ?? (scale > 1 ? KEYS_WHEN_CLOSE[event.key] : null);
-  if (!deed) return;
+  const action = KEYS[event.key] ?? (scale > 1 ? KEYS_WHEN_ZOOMED[event.key] : null);
+  if (!action) return;
   event.preventDefault();
   event.stopPropagation();
-  deed();
+  action();
 }
 
 const BUTTONS = { in: () => step(scale * STEP), out: () => step(scale / STEP), whole: () => step(1), detail: showOriginal };
 
-function chosen(event) {
+function onButton(event) {
   const button = event.target.closest("[data-zoom]");
   BUTTONS[button?.dataset.zoom]?.();
 }
@@ -223,7 +223,7 @@ function showOriginal() {
   };
   original.onerror = () => {
     detail.removeAttribute("aria-busy");
-    $("#said").textContent = detail.dataset.failed;
+    $("#announcement").textContent = detail.dataset.failed;
     detail.textContent = detail.dataset.failed;
   };
   original.src = detail.dataset.original;
@@ -234,16 +234,16 @@ function showOriginal() {
 frame.classList.add("zoomable");
 bar.hidden = false;
 picture.title = "";
-frame.addEventListener("wheel", turned, { passive: false });
-frame.addEventListener("pointerdown", pressed);
-addEventListener("pointermove", dragged);
-picture.addEventListener("click", clicked);
+frame.addEventListener("wheel", onWheel, { passive: false });
+frame.addEventListener("pointerdown", onPointerdown);
+addEventListener("pointermove", onPointermove);
+picture.addEventListener("click", onClick);
 picture.addEventListener("dragstart", (event) => event.preventDefault());
-frame.addEventListener("touchstart", touched, { passive: true });
-frame.addEventListener("touchmove", moved, { passive: false });
-frame.addEventListener("touchend", lifted, { passive: false });
-frame.addEventListener("touchcancel", () => (pinch = finger = null));
-document.addEventListener("keydown", keyed, true);
-bar.addEventListener("click", chosen);
+frame.addEventListener("touchstart", onTouchstart, { passive: true });
+frame.addEventListener("touchmove", onTouchmove, { passive: false });
+frame.addEventListener("touchend", onTouchend, { passive: false });
+frame.addEventListener("touchcancel", () => (pinch = touch = null));
+document.addEventListener("keydown", onKeydown, true);
+bar.addEventListener("click", onButton);
 addEventListener("resize", () => draw());
 draw();

@@ -1,31 +1,26 @@
-"""Independent proof of edits in HEIC files. See `indexer.captions.verify.rules`."""
+"""Independent proof of edits in HEIC files. See `indexer.captions.verify`."""
 
 from __future__ import annotations
 
 import io
 import struct
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from indexer.captions.verify.iptc import check_removed_datasets
-from indexer.captions.verify.packet import check_removed
-from indexer.captions.verify.rules import (
-    Undo,
-    VerifyError,
-    check_block_edit,
-    check_entries,
+from indexer.captions.verify import Span, Undo, VerifyError, check_undo, require, same_but
+from indexer.captions.verify.metadata import (
     check_packet_edit,
-    check_packet_says,
-    check_undo,
-    require,
+    check_packet_text,
+    check_removed_datasets,
+    check_removed_packets,
 )
+from indexer.captions.verify.tiff import Tiff, check_block_edit, check_entries
 from indexer.ownership.mark import OwnCaption
 
 _MAGIC = b"RECOLLHF"
 _OWN_NAMESPACE = b"urn:uuid:0a7c34f5-6a1d-4f0e-9c55-7d2f1b8e4c21#"
 _FOOTER_BYTES = 78  # its first four say how long the mark before it is
-_Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +29,8 @@ class _Item:
 
     kind: str
     storage: tuple[int, int]  # construction method, data reference
-    spans: tuple[_Span, ...]
-    numbers: tuple[_Span, ...]
+    spans: tuple[Span, ...]
+    numbers: tuple[Span, ...]
 
 
 def check_heif_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> None:
@@ -57,15 +52,15 @@ def check_heif_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
     same_kind = (was.kind, was.storage, was.numbers) == (now.kind, now.storage, now.numbers)
     require(same_kind and bool(was.kind) and len(was.spans) == len(now.spans) == 1, "an item is not what it was")
     require(now.spans[0] == _place(old, new), "the item does not lie behind the old file")
-    require(_same_but(old, new, len(old), was.numbers), "a byte of the old file has changed")
+    require(same_but(old, new, len(old), was.numbers), "a byte of the old file has changed")
     inside = all(end <= len(old) for item in before.values() if item.storage == (0, 0) for _, end in item.spans)
     require(inside, "an item that is not ours lies in our box")
     _check_item(was.kind, old[slice(*was.spans[0])], new[slice(*now.spans[0])], own)
     check_undo(old, new, undo)
-    require(_look(old) == _look(new), "the pictures no longer open at the same size and mode")
+    require(_inspect(old) == _inspect(new), "the pictures no longer open at the same size and mode")
 
 
-def _place(old: bytes, new: bytes) -> _Span:
+def _place(old: bytes, new: bytes) -> Span:
     """Where the item has to lie in our box: behind its header and magic, before the mark and the footer."""
     require(new.startswith(_MAGIC, len(old) + 8) and new.endswith(_MAGIC), "our box does not begin or end as it should")
     (mark,) = struct.unpack_from(">L", new, len(new) - _FOOTER_BYTES)
@@ -76,7 +71,7 @@ def _check_item(kind: str, old: bytes, new: bytes, own: OwnCaption) -> None:
     require(kind != "iptc", "IPTC has changed")
     if kind == "xmp":
         check_packet_edit(old, new)
-        check_packet_says(new, own)
+        check_packet_text(new, own)
         return
     start = _tiff_start(old)
     require(new[:start] == old[:start], "what stands before the Exif block has changed")
@@ -97,7 +92,7 @@ def check_heif_removal(old: bytes, new: bytes) -> None:
     require(before.keys() == after.keys(), "an item of the file is gone, or new")
     tops = [start for kind, start, _, _ in _boxes(old, 0, len(old)) if kind == b"mdat"]
     require(len(new) == len(old) or (len(new) < len(old) and tops[-1:] == [len(new)]), "more than our box is gone")
-    free, kept = [*_footers(old)], list[_Span]()
+    free, kept = [*_footers(old)], list[Span]()
     for number, was in before.items():
         now = after[number]
         require((was.kind, was.storage, was.numbers) == (now.kind, now.storage, now.numbers), "an item has changed")
@@ -109,8 +104,8 @@ def check_heif_removal(old: bytes, new: bytes) -> None:
             kept += was.spans if was.storage == (0, 0) else ()
     inside = all(end <= len(new) and not any(a < end and start < b for a, b in free) for start, end in kept)
     require(inside, "an item that is not ours to touch lies where bytes have changed")
-    require(_same_but(old, new, len(new), free), "a byte that is not ours to touch has changed")
-    require(_look(old) == _look(new), "the pictures no longer open at the same size and mode")
+    require(same_but(old, new, len(new), free), "a byte that is not ours to touch has changed")
+    require(_inspect(old) == _inspect(new), "the pictures no longer open at the same size and mode")
 
 
 def _payload(data: bytes, item: _Item) -> bytes:
@@ -123,7 +118,7 @@ def _check_removed(was: _Item, old: bytes, new: bytes) -> None:
     our part in it, which another program may have written in any way by now."""
     if was.kind == "xmp":
         require(_OWN_NAMESPACE in old, "an XMP packet that is not ours to touch has changed")
-        check_removed([old], [new])
+        check_removed_packets([old], [new])
         return
     if was.kind == "iptc":
         check_removed_datasets(old, new)
@@ -137,30 +132,17 @@ def _check_removed(was: _Item, old: bytes, new: bytes) -> None:
     require(len(after) in sizes, "the Exif block is not as long as it was")
     masks = [(0, 8)]
     if len(before) == len(after):  # entries were taken out of IFD0 where it stands, and our record made unreadable
-        order = "<" if before[:1] == b"I" else ">"
-        (ifd0,) = struct.unpack_from(order + "L", before, 4)
-        (count,) = struct.unpack_from(order + "H", before, ifd0)
-        masks += [(ifd0, ifd0 + 2 + 12 * count + 4), (len(before) - 8, len(before))]
-    same = before[:4] == after[:4] and _same_but(before, after, len(after), masks)
+        ifd0 = Tiff(before).first
+        masks += [(ifd0.start, ifd0.end), (len(before) - 8, len(before))]
+    same = before[:4] == after[:4] and same_but(before, after, len(after), masks)
     require(same, "a byte of the Exif block that is not ours to touch has changed")
 
 
-def _footers(data: bytes) -> Iterator[_Span]:
+def _footers(data: bytes) -> Iterator[Span]:
     for kind, _, _, end in _boxes(data, 0, len(data)):
         if kind == b"mdat" and data[:end].endswith(_MAGIC):
             (mark,) = struct.unpack_from(">L", data, end - _FOOTER_BYTES)
             yield end - _FOOTER_BYTES - min(mark, 4096), end
-
-
-def _same_but(old: bytes, new: bytes, length: int, spans: Iterable[_Span]) -> bool:
-    """Whether both begin with the same `length` bytes, those in the spans aside."""
-    view, at = memoryview(old)[:length], 0
-    for start, end in [*sorted(spans), (length, length)]:
-        # startswith compares in place: a large file is not copied.
-        if at < min(start, length) and not new.startswith(view[at:start], at):
-            return False
-        at = max(at, end)
-    return len(view) == length <= len(new)
 
 
 def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
@@ -219,9 +201,7 @@ def _locations(data: bytes, at: int, kinds: dict[int, str]) -> Iterator[tuple[in
         yield number, _Item(kinds.get(number, ""), (storage[0] if version else 0, storage[-1]), spans, numbers)
 
 
-def _extents(
-    data: bytes, base: _Span, count: int, sizes: list[int]
-) -> tuple[tuple[_Span, ...], tuple[_Span, ...], int]:
+def _extents(data: bytes, base: Span, count: int, sizes: list[int]) -> tuple[tuple[Span, ...], tuple[Span, ...], int]:
     """Where the extents lie, which bytes say so, and where the next item's entry begins."""
     offset, length, _, index = sizes
     step, at = index + offset + length, base[1] + 2
@@ -237,11 +217,11 @@ def _extents(
     return tuple(spans), tuple(numbers), at
 
 
-def _number(data: bytes, span: _Span) -> int:
+def _number(data: bytes, span: Span) -> int:
     return int.from_bytes(data[slice(*span)], "big")
 
 
-def _look(data: bytes) -> list[tuple[tuple[int, int], str]]:
+def _inspect(data: bytes) -> list[tuple[tuple[int, int], str]]:
     """Size and mode of every image, by libheif."""
     import pillow_heif  # takes a while, and few files need it
 
@@ -249,8 +229,8 @@ def _look(data: bytes) -> list[tuple[tuple[int, int], str]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             file = pillow_heif.open_heif(io.BytesIO(data))
-            looks = [(image.size, image.mode) for image in file]
+            pictures = [(image.size, image.mode) for image in file]
     except (OSError, ValueError, RuntimeError, SyntaxError, EOFError, MemoryError) as error:
         raise VerifyError("the picture can't be opened") from error
-    require(bool(looks), "the picture can't be opened")
-    return looks
+    require(bool(pictures), "the picture can't be opened")
+    return pictures

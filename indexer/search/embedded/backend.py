@@ -81,7 +81,7 @@ class EmbeddedSearch:
         meaning: Meaning = NO_MEANING,
         *,
         emptied: Callable[[], None] = lambda: None,
-        mend: bool = True,
+        repair: bool = True,
         read_only: bool = False,
     ) -> None:
         self._meaning = meaning
@@ -90,7 +90,7 @@ class EmbeddedSearch:
         self._closed = False
         self._forget()
         self._database = DerivedDatabase(
-            path, schema.EMBEDDED_MIGRATIONS, renewed=self._renewed, mend=mend, read_only=read_only
+            path, schema.EMBEDDED_MIGRATIONS, on_recreate=self._renewed, repair=repair, read_only=read_only
         )
 
     def _forget(self) -> None:
@@ -110,7 +110,7 @@ class EmbeddedSearch:
     def checkpoint(self) -> str:
         """What the last write was called: a name drawn anew by every one, so an older copy of the file has an older."""
         with self._guarded():
-            self._database.look()
+            self._database.recreate_if_lost()
             return schema.read_checkpoint(self._database.reader)
 
     def held(self) -> Iterator[tuple[str, int]]:
@@ -274,7 +274,7 @@ class EmbeddedSearch:
         if self._closed:
             raise SearchError(Message("the search index %(path)s is closed", path=str(self._database.path)))
         try:
-            with self._database.mending():
+            with self._database.recreating_if_damaged():
                 yield
         except StorageError as error:
             raise SearchError(error.message, hint=error.hint_message) from error

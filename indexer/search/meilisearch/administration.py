@@ -1,10 +1,21 @@
-"""A Meilisearch as whoever sets it up sees it, through the official client: keys, rights, version.
+"""Setting a Meilisearch server up, through the official client: its keys, their rights, its version.
 
 https://www.meilisearch.com/docs/reference/api/keys
+
+`make_keys` makes the keys for indexing and for searching from the master key, for `recollect doctor --fix`. A key's uid
+is made of its purpose and the index, and Meilisearch derives the key itself from uid and master key (HMAC). So making
+keys twice gives the same ones, and a server that was wiped knows them again once they were made again: nothing has to
+be restarted.
+
+Keys are restricted to the index and the one that is made beside it. Two things follow, both of Meilisearch 1.50: no
+such key may ask for the server's version, which therefore has a key of its own; and the task of a swap, which belongs
+to two indexes, is never shown to such a key (`GET /tasks/UID` is a 404). That a swap is done shows in `createdAt`,
+which goes along with the documents.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,14 +27,26 @@ from meilisearch import Client
 from meilisearch.errors import MeilisearchApiError, MeilisearchError
 from meilisearch.models.key import Key
 
-from indexer.errors import SearchError
+from indexer.errors import SearchError, SettingsError
 from indexer.message import Message
+from indexer.search.meilisearch.keys import Keys, indexes_of, keep_keys
+from indexer.settings import Settings
 
 #: The server that recollect's own tests run against.
 TESTED_VERSION = (1, 50)
 
 _TIMEOUT_S = 10
 _NO_KEY = "none"  # a server without a master key takes every key but an empty one
+#: Purpose -> actions; the names are the fields of `Keys`.
+ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "admin": ("search", "documents.*", "indexes.*", "settings.*", "tasks.get", "stats.get"),
+        "search": ("search",),
+        "version": ("version",),
+    }
+)
+_PURPOSES = MappingProxyType({"admin": "indexing", "search": "searching", "version": "reading the version"})
+_NAMESPACE = uuid.UUID("6a1f2d5e-8c0b-4f7a-9d43-1e5b7c9a0f26")
 
 
 class NoMasterKey(SearchError):
@@ -90,7 +113,7 @@ class Administration:
         with self._errors():
             return str(self._client.get_version()["pkgVersion"])
 
-    def check_keys_are_kept_here(self) -> None:
+    def check_master_key(self) -> None:
         """Raises `NoMasterKey` where the server has none, `KeyRefused` where this key may not see the others."""
         with self._errors():
             self._client.get_keys({"limit": 1})
@@ -105,17 +128,17 @@ class Administration:
                     return None
                 raise
 
-    def cannot(self, index: str, *, writing: bool, reading: bool) -> list[str]:
+    def missing_rights(self, index: str, *, writing: bool, reading: bool) -> list[str]:
         """What of indexing and searching this key may not do."""
         probes = {**(_WRITING if writing else {}), **(_READING if reading else {}), **_SEARCHING}
         return [name for name, probe in probes.items() if not self._allows(probe, index)]
 
-    def can_write(self, index: str) -> list[str]:
+    def write_rights(self, index: str) -> list[str]:
         """What of changing the index this key may do."""
         return [name for name, probe in _WRITING.items() if self._allows(probe, index)]
 
     def ensure_key(self, uid: str, name: str, actions: list[str], indexes: list[str]) -> tuple[str, bool]:
-        """The key with this uid, made or mended where it is not as told; and whether it was."""
+        """The key with this uid, and whether it was made: it was missing, or had other rights."""
         wanted = {"uid": uid, "name": name, "description": _DESCRIPTION, "actions": actions, "indexes": indexes}
         with self._errors():
             there = self._key(uid)
@@ -142,7 +165,8 @@ class Administration:
                 elif probe.method == "patch":
                     http.patch(path, probe.body)
                 else:
-                    http.post(path, _filled(probe.body, index), probe.content_type)
+                    body = [{"indexes": [index]}] if isinstance(probe.body, list) else probe.body
+                    http.post(path, body, probe.content_type)
             except MeilisearchApiError as error:
                 return error.status_code not in {401, 403}
         return True
@@ -152,9 +176,9 @@ class Administration:
         try:
             yield
         except MeilisearchApiError as error:
-            raise _meaning_of(error, self.url) from error
+            raise _translate(error, self.url) from error
         except (MeilisearchError, requests.ConnectionError, requests.Timeout) as error:
-            raise _no_answer(error, self.url) from error
+            raise _unreachable(error, self.url) from error
         except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError) as error:
             raise _not_meilisearch(self.url) from error
 
@@ -162,11 +186,7 @@ class Administration:
 _DESCRIPTION = "Made by `recollect doctor --fix`; made again by it where it is deleted"
 
 
-def _filled(body: Any, index: str) -> Any:
-    return [{"indexes": [index]}] if isinstance(body, list) else body
-
-
-def _no_answer(error: Exception, url: str) -> SearchError:
+def _unreachable(error: Exception, url: str) -> SearchError:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return SearchError(
             Message("Meilisearch's certificate at %(url)s is not one that this machine trusts", url=url),
@@ -188,7 +208,7 @@ def _no_answer(error: Exception, url: str) -> SearchError:
     )
 
 
-def _meaning_of(error: MeilisearchApiError, url: str) -> SearchError:
+def _translate(error: MeilisearchApiError, url: str) -> SearchError:
     if error.code == "missing_master_key":
         return NoMasterKey(
             Message(
@@ -220,3 +240,38 @@ def _not_meilisearch(url: str) -> SearchError:
         Message("what answers at %(url)s is not Meilisearch", url=url),
         hint=Message("the setting 'meilisearch_url' names another program's address"),
     )
+
+
+def make_keys(settings: Settings) -> tuple[Keys, bool]:
+    """Makes what keys are missing or not as they should be, and keeps all; whether any had to be made.
+
+    Raises `SettingsError` where the master key is missing, `KeyRefused` where it is wrong, `NoMasterKey` where the
+    server has none, `SearchError` where it does not answer.
+    """
+    if not settings.meilisearch_master_key:
+        raise SettingsError(
+            "to make Meilisearch's keys its master key is needed",
+            hint="set RECOLLECT_MEILISEARCH_MASTER_KEY for this one command: it is not kept",
+        )
+    server = Administration(settings.meilisearch_url, settings.meilisearch_master_key)
+    try:
+        made = {purpose: _ensure(server, settings, purpose) for purpose in ACTIONS}
+    except KeyRefused as error:
+        raise KeyRefused(
+            Message("Meilisearch at %(server_url)s does not accept the master key", server_url=server.url),
+            hint=Message("it is the one that the server was started with: MEILI_MASTER_KEY, --master-key"),
+        ) from error
+    keys = Keys(**{purpose: key for purpose, (key, _) in made.items()})
+    keep_keys(settings, keys)
+    return keys, any(fresh for _, fresh in made.values())
+
+
+def uid_of(settings: Settings, purpose: str) -> str:
+    """The same for the same index and purpose, on every server (RFC 9562, version 5)."""
+    return str(uuid.uuid5(_NAMESPACE, f"{settings.meilisearch_index}/{purpose}"))
+
+
+def _ensure(server: Administration, settings: Settings, purpose: str) -> tuple[str, bool]:
+    indexes = ["*"] if purpose == "version" else list(indexes_of(settings))
+    name = f"recollect ({settings.meilisearch_index}): {_PURPOSES[purpose]}"
+    return server.ensure_key(uid_of(settings, purpose), name, list(ACTIONS[purpose]), indexes)

@@ -1,17 +1,85 @@
-"""The photos that the server found best, as a `matching.TermLookup` of a few hundred."""
+"""What is read of the photos that the server found, and the best few hundred of them as a `matching.TermLookup`."""
 
 from __future__ import annotations
 
+import base64
 import bisect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.meilisearch.layout import Found
+from indexer.search.photo_texts import PhotoTexts
+from indexer.text import words
+
+_MIDDLE_STRENGTH = 128
+
+
+@dataclass(frozen=True)
+class FoundPhoto:
+    """One photo as the server gave it (`layout.READ`)."""
+
+    document: Mapping[str, Any]
+
+    @classmethod
+    def all(cls, hits: Sequence[Mapping[str, Any]]) -> list[Self]:
+        """Each of the server's hits."""
+        return [cls(hit) for hit in hits]
+
+    @property
+    def id(self) -> str:
+        """The content key."""
+        return str(self.document["id"])
+
+    @property
+    def taken_s(self) -> int | None:
+        """`fields.taken_s`, None where the photo has no date."""
+        return self.document.get("taken")
+
+    def date_key(self, *, newest: bool) -> tuple[bool, int]:
+        """Orders photos by date, those without one last."""
+        taken = self.taken_s
+        return (taken is None, 0 if taken is None else -taken if newest else taken)
+
+    @cached_property
+    def strengths(self) -> dict[str, int]:
+        """Word -> 1..255."""
+        held = str(self.document.get("words", "")).split()
+        strengths = _bytes(self.document.get("strengths"))
+        # An index of another layout answers until the one that is made anew takes its place.
+        known = strengths if len(strengths) == len(held) else [_MIDDLE_STRENGTH] * len(held)
+        return dict(zip(held, known, strict=True))
+
+    @cached_property
+    def texts(self) -> list[tuple[str, str, str]]:
+        """Field, text, and the words of the text."""
+        return [(field, text, " ".join(words(text))) for field, text in self.document.get("shown", [])]
+
+    @cached_property
+    def photo_texts(self) -> PhotoTexts:
+        """What reasons are made of."""
+        return PhotoTexts(self.id, self.texts)
+
+    @property
+    def embedding(self) -> bytes:
+        """int8, of any length; empty where the photo has none."""
+        return _bytes(self.document.get("embedding"))
+
+    @property
+    def model(self) -> str:
+        """Whose embedding it is."""
+        return str(self.document.get("model", ""))
+
+
+def _bytes(text: object) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except ValueError:
+        return b""
 
 
 @dataclass(frozen=True)
@@ -35,7 +103,7 @@ class CandidateWords:
 class Candidates:
     """Photos in the order that they came in; arrays have one entry per photo."""
 
-    photos: Sequence[Found]
+    photos: Sequence[FoundPhoto]
 
     @cached_property
     def names(self) -> CandidateWords:
@@ -95,11 +163,8 @@ class Candidates:
         return self._ranks(newest=False)
 
     def _ranks(self, *, newest: bool) -> NDArray[np.int64]:
-        def key(place: int) -> tuple[bool, int, int]:
-            taken = self.photos[place].taken_s
-            return (taken is None, 0 if taken is None else -taken if newest else taken, place)
-
         ranks = np.zeros(len(self.photos), np.int64)
-        for rank, place in enumerate(sorted(range(len(self.photos)), key=key)):
+        by_date = sorted(range(len(self.photos)), key=lambda place: self.photos[place].date_key(newest=newest))
+        for rank, place in enumerate(by_date):
             ranks[place] = len(self.photos) - rank
         return ranks

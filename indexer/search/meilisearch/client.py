@@ -10,96 +10,99 @@ from typing import Any
 
 from indexer.search.matching import Term
 from indexer.search.meilisearch.connection import Connection, Refusal
-from indexer.search.meilisearch.filters import Values
-from indexer.search.meilisearch.index_settings import FACET
-from indexer.search.meilisearch.request import RequestWords
+from indexer.search.meilisearch.layout import FACET
+from indexer.search.meilisearch.request import FacetValues, RequestWords
 
 Json = Mapping[str, Any]
 _FRESH_S = 2.0
+_KEY = "search"
 _EMBEDDER = re.compile(r"embedder with name `([^`]+)`")
 
 
 @dataclass(slots=True)
-class _Known:
-    """What was counted before; photos trickle in, so it is believed for a while only."""
+class _Cache:
+    """What was counted before; it is kept for a while only, as photos are added."""
 
     counts: dict[Term, int] = field(default_factory=dict)
     size: int | None = None
-    lacking: set[str] = field(default_factory=set)  # embedders that the index has not
+    missing_embedders: set[str] = field(default_factory=set)  # embedders that the index has not
     until_s: float = 0.0
 
 
 class SearchClient:
     """Asks `index` with a key for searching. Thread-safe. Methods raise `SearchError`."""
 
-    def __init__(self, connection: Connection, key: str, index: str, *, remember_s: float) -> None:
+    def __init__(self, connection: Connection, index: str, *, cache_s: float) -> None:
         self._connection = connection
-        self._key = key
         self.index = index
-        self._remember_s = remember_s
-        self._known = _Known()
+        self._cache_s = cache_s
+        self._cached = _Cache()
         self._written = 0
-        self.values = Values(self._values_of)
+        self.values = FacetValues(self._values_of)
 
     def data_version(self) -> str:
-        """Another text after `outdate`, and every `_FRESH_S` seconds, as another process may be writing."""
+        """Another text after `invalidate`, and every `_FRESH_S` seconds, as another process may be writing."""
         return f"{self._written} {time.monotonic() // _FRESH_S}"
 
-    def outdate(self) -> None:
-        """Says that the index holds something else now."""
+    def invalidate(self) -> None:
+        """To be called when the index has changed."""
         self._written += 1
-        self._known = _Known(until_s=self._known.until_s)
-        self.values.outdate(proper_names=False)
+        self._cached = _Cache(until_s=self._cached.until_s)
+        self.values.invalidate(proper_names=False)
 
     def similar(self, request: Json) -> Json:
         """The server's answer to a request for similar documents."""
-        response: Json = self._connection.post(f"/indexes/{self.index}/similar", request, key=self._key)
+        response: Json = self._connection.call("POST", f"/indexes/{self.index}/similar", request, key=_KEY)
         return response
 
-    def outdate_if_old(self) -> None:
+    def expire(self) -> None:
         """Forgets what was counted too long ago: another process may be writing."""
-        if time.monotonic() > self._known.until_s:
-            self._known = _Known(until_s=time.monotonic() + self._remember_s)
-            self.values.outdate()
+        if time.monotonic() > self._cached.until_s:
+            self._cached = _Cache(until_s=time.monotonic() + self._cache_s)
+            self.values.invalidate()
 
     def ask(self, requests: Sequence[Json]) -> list[Json]:
         """The server's answers to several search requests, in one exchange."""
         if not requests:
             return []
-        response = self._connection.post("/multi-search", {"queries": list(requests)}, key=self._key)
+        response = self._connection.call("POST", "/multi-search", {"queries": list(requests)}, key=_KEY)
         return list(response["results"])
 
-    def counted(self, terms: Iterable[Term], more: Sequence[Json] = ()) -> tuple[dict[Term, int], list[Json]]:
+    def search(self, words: RequestWords, **more: Any) -> Json:
+        """The server's answer to one search request."""
+        return self.ask([words.to_request(self.index, **more)])[0]
+
+    def count_photos(self, terms: Iterable[Term], more: Sequence[Json] = ()) -> tuple[dict[Term, int], list[Json]]:
         """How many photos have each of `terms` as typed, and the answers to `more`, asked along with it."""
-        wanted, known = list(dict.fromkeys(terms)), self._known.counts
+        wanted, known = list(dict.fromkeys(terms)), self._cached.counts
         missing = [term for term in wanted if term not in known]
-        requests = [RequestWords((term,), finished=not term.prefix).asked(self.index, limit=0) for term in missing]
+        requests = [RequestWords((term,), finished=not term.prefix).to_request(self.index, limit=0) for term in missing]
         responses = self.ask([*more, *requests])
         known |= {term: total_of(answer) for term, answer in zip(missing, responses[len(more) :], strict=True)}
         return {term: known[term] for term in wanted}, responses[: len(more)]
 
-    def may_have(self, embedder: str) -> bool:
+    def may_have_embedder(self, embedder: str) -> bool:
         """Whether the index is not known to lack this embedder: a key for searching can't see them."""
-        return embedder not in self._known.lacking
+        return embedder not in self._cached.missing_embedders
 
-    def learnt_lack(self, refusal: Refusal) -> bool:
+    def note_missing_embedder(self, refusal: Refusal) -> bool:
         """Whether a request was refused for an embedder that is not there; it is not asked for again for a while."""
         named = _EMBEDDER.search(refusal.what)
-        if refusal.code != "invalid_search_embedder" or not named or not self.may_have(named[1]):
+        if refusal.code != "invalid_search_embedder" or not named or not self.may_have_embedder(named[1]):
             return False
-        self._known.lacking.add(named[1])
+        self._cached.missing_embedders.add(named[1])
         return True
 
     def size(self) -> int:
         """How many photos there are."""
-        known = self._known
+        known = self._cached
         if known.size is None:
-            known.size = total_of(self.ask([RequestWords().asked(self.index, limit=0)])[0])
+            known.size = total_of(self.search(RequestWords(), limit=0))
         return known.size
 
     def _values_of(self, facets: Sequence[str]) -> Mapping[str, Iterable[str]]:
-        request = RequestWords().asked(self.index, limit=0, facets=[f"{FACET}{facet}" for facet in facets])
-        counted = self.ask([request])[0]["facetDistribution"]
+        answer = self.search(RequestWords(), limit=0, facets=[f"{FACET}{facet}" for facet in facets])
+        counted = answer["facetDistribution"]
         return {facet: counted.get(f"{FACET}{facet}", {}) for facet in facets}
 
 

@@ -2,7 +2,7 @@
 
 Searching and indexing go through urllib3 and not through the official client, which opens a connection for each
 request: a search of 56 kB took 20 ms through urllib3, 27 ms through the client, and 48 ms through aiohttp's session
-(medians of 20 in one run). (The official client serves where nobody waits for a key to echo: `administration`.)
+(medians of 20 in one run). (`administration`, which is not called while somebody types, uses the official client.)
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import urllib3
 
 from indexer.errors import SearchError
 from indexer.message import Message
-from indexer.search.meilisearch.keyring import Keyring
+from indexer.search.meilisearch.keys import Keyring
 
-_FIRST_LOOK_S, _LONGEST_LOOK_S = 0.005, 0.5
+_FIRST_POLL_S, _LONGEST_POLL_S = 0.005, 0.5
 _TASK_S = 600.0  # other settings for a large index on a Pi take minutes
 _CONNECTIONS = 8
 _CONNECT_S = 3.0
 # Whoever types must not wait at every letter for a host that swallows packets: what took longer than this in vain is
 # left alone for a moment.
-_LONG_S, _REST_S = 1.0, 5.0
+_LONG_S, _PAUSE_S = 1.0, 5.0
 _DOWN_HINT = Message(
     "start Meilisearch, or mend the setting 'meilisearch_url'; photos wait in the catalogue and nothing is lost"
 )
@@ -48,7 +48,7 @@ TOO_LARGE = "payload_too_large"
 
 
 class Refusal(SearchError):
-    """The server understood and said no; `code` is its own (https://www.meilisearch.com/docs/reference/errors)."""
+    """The server refused a request; `code` is its own (https://www.meilisearch.com/docs/reference/errors)."""
 
     def __init__(self, what: Message | str, code: str, *, hint: Message | str = "") -> None:
         super().__init__(what, hint=hint)
@@ -56,7 +56,7 @@ class Refusal(SearchError):
 
 
 class TaskFailed(Refusal):
-    """The server took a task and could not do it. What is `passing` is its own trouble: the next try may succeed."""
+    """The server took a task and could not do it. Where `passing` is set the next try may succeed."""
 
     def __init__(self, what: Message | str, code: str, *, passing: bool) -> None:
         super().__init__(what, code)
@@ -76,8 +76,8 @@ class JsonObject(dict[str, Any]):
 class Connection:
     """The server at `url`; thread-safe. Every method raises `SearchError`, `Refusal` where the server says no.
 
-    `key` names one of `keyring` ("admin", "search"). `asking` is a connection on which people wait and nothing is
-    written: it asks once more where a kept connection broke, and not at all for `rest_s` after a long wait in vain.
+    `key` names one of `keyring` ("admin", "search"). `interactive` is a connection on which people wait and nothing is
+    written: it asks once more where a kept connection broke, and not at all for `pause_s` after a long wait in vain.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class Connection:
         *,
         timeout_s: float,
         task_s: float = _TASK_S,
-        asking: bool = False,
-        rest_s: float = _REST_S,
+        interactive: bool = False,
+        pause_s: float = _PAUSE_S,
     ) -> None:
         self.url = url.rstrip("/")
         self._keyring = keyring
-        self._asking = asking
-        self._rest_s = rest_s
+        self._interactive = interactive
+        self._pause_s = pause_s
         self._task_s = task_s
         self._timeout_s = timeout_s
         self._pool = urllib3.PoolManager(
@@ -104,34 +104,23 @@ class Connection:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._down: SearchError | None = None
-        self._rests_until_s = 0.0
+        self._paused_until_s = 0.0
 
-    def get(self, path: str, *, key: str) -> Any:
-        """The JSON answer to a GET."""
-        return self._call("GET", path, None, key)
-
-    def post(self, path: str, body: Any, *, key: str) -> Any:
-        """The JSON answer to a POST of JSON."""
-        return self._call("POST", path, json.dumps(body, ensure_ascii=False, separators=(",", ":")), key)
-
-    def patch(self, path: str, body: Any, *, key: str) -> Any:
-        """The JSON answer to a PATCH of JSON."""
-        return self._call("PATCH", path, json.dumps(body, ensure_ascii=False), key)
-
-    def delete(self, path: str, *, key: str) -> Any:
-        """The JSON answer to a DELETE."""
-        return self._call("DELETE", path, None, key)
+    def call(self, method: str, path: str, body: Any = None, *, key: str) -> Any:
+        """The JSON answer to a request, whose body is JSON where there is one."""
+        text = None if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        return self._call(method, path, text, key)
 
     def post_lines(self, path: str, documents: Iterable[Mapping[str, Any]], *, key: str) -> Any:
         """The JSON answer to a POST of JSON lines."""
         lines = "\n".join(json.dumps(item, ensure_ascii=False, separators=(",", ":")) for item in documents)
         return self._call("POST", path, lines, key, "application/x-ndjson")
 
-    def done(self, task: Mapping[str, Any], *, key: str) -> Mapping[str, Any]:
+    def wait_for_task(self, task: Mapping[str, Any], *, key: str) -> Mapping[str, Any]:
         """Follows an enqueued task to its end. Raises `TaskFailed`, `SearchError` where no end is in sight."""
-        pause_s, until_s = _FIRST_LOOK_S, time.monotonic() + self._task_s
+        pause_s, until_s = _FIRST_POLL_S, time.monotonic() + self._task_s
         while time.monotonic() < until_s:
-            response: Mapping[str, Any] = self.get(f"/tasks/{task['taskUid']}", key=key)
+            response: Mapping[str, Any] = self.call("GET", f"/tasks/{task['taskUid']}", key=key)
             if response["status"] == "succeeded":
                 return response
             if response["status"] not in {"enqueued", "processing"}:
@@ -142,7 +131,7 @@ class Connection:
                 raise TaskFailed(what, str(error.get("code", response["status"])), passing=passing)
             if self._closed.wait(pause_s):
                 raise self._is_closed()
-            pause_s = min(2 * pause_s, _LONGEST_LOOK_S)
+            pause_s = min(2 * pause_s, _LONGEST_POLL_S)
         what = Message(
             "Meilisearch at %(url)s took a task %(minutes)s minutes ago and has not done it",
             url=self.url,
@@ -150,7 +139,7 @@ class Connection:
         )
         raise SearchError(what, hint=Message("see its log, and whether its disk is full: then it tries for ever"))
 
-    def wait(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Sleeps, unless the connection is closed."""
         if self._closed.wait(seconds):
             raise self._is_closed()
@@ -161,15 +150,15 @@ class Connection:
         self._pool.clear()
 
     def _call(self, method: str, path: str, body: str | None, key: str, kind: str = "application/json") -> Any:
-        self._check_rest()
+        self._check_pause()
         sent = body.encode("utf-8", "replace") if body is not None else None
         keys = self._keyring.keys
-        answer = self._answer(method, path, sent, getattr(keys, key), kind)
+        answer = self._send(method, path, sent, getattr(keys, key), kind)
         if answer.status in {401, 403} and (others := self._keyring.after_refusal(keys)) != keys:
-            answer = self._answer(method, path, sent, getattr(others, key), kind)
+            answer = self._send(method, path, sent, getattr(others, key), kind)
         return self._read(answer, key)
 
-    def _answer(
+    def _send(
         self, method: str, path: str, body: bytes | None, key: str, kind: str, *, again: bool = True
     ) -> urllib3.BaseHTTPResponse:
         if self._closed.is_set():
@@ -181,30 +170,30 @@ class Connection:
         try:
             answer = self._pool.request(method, self.url + path, body=body, headers=headers)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            if self._asking and again and isinstance(_reason(error), urllib3.exceptions.ProtocolError):
-                return self._answer(method, path, body, key, kind, again=False)
-            raise self._no_answer(error, time.monotonic() - started_s) from error
+            if self._interactive and again and isinstance(_reason(error), urllib3.exceptions.ProtocolError):
+                return self._send(method, path, body, key, kind, again=False)
+            raise self._unreachable(error, time.monotonic() - started_s) from error
         self._down = None
         return answer
 
-    def _no_answer(self, error: Exception, waited_s: float) -> SearchError:
-        why = _short(error, self._timeout_s)
+    def _unreachable(self, error: Exception, waited_s: float) -> SearchError:
+        why = _describe(error, self._timeout_s)
         what = Message("Meilisearch does not answer at %(url)s: %(why)s", url=self.url, why=why)
         down = SearchError(what, hint=_DOWN_HINT)
-        if self._asking and waited_s >= min(_LONG_S, self._timeout_s / 2):
+        if self._interactive and waited_s >= min(_LONG_S, self._timeout_s / 2):
             with self._lock:
-                self._down, self._rests_until_s = down, time.monotonic() + self._rest_s
+                self._down, self._paused_until_s = down, time.monotonic() + self._pause_s
         return down
 
-    def _check_rest(self) -> None:
+    def _check_pause(self) -> None:
         """Raises what was the matter a moment ago. One of those who come after the moment looks for all."""
         if self._down is None:
             return
         with self._lock:
             down, now_s = self._down, time.monotonic()
-            if down is not None and now_s < self._rests_until_s:
+            if down is not None and now_s < self._paused_until_s:
                 raise SearchError(down.message, hint=down.hint_message)
-            self._rests_until_s = now_s + self._rest_s
+            self._paused_until_s = now_s + self._pause_s
 
     def _read(self, answer: urllib3.BaseHTTPResponse, key: str) -> Any:
         try:
@@ -214,7 +203,7 @@ class Connection:
         if 200 <= answer.status < 300 and (isinstance(response, JsonObject) or answer.status == 204):
             return response
         if answer.status < 400 or not isinstance(response, JsonObject) or "code" not in response:
-            raise self._no_meilisearch(answer.status)
+            raise self._not_meilisearch(answer.status)
         code, message = str(response["code"]), response.get("message")
         if answer.status in {401, 403}:
             what = Message(
@@ -230,7 +219,7 @@ class Connection:
             hint=_HINTS.get(code, ""),
         )
 
-    def _no_meilisearch(self, status: int) -> SearchError:
+    def _not_meilisearch(self, status: int) -> SearchError:
         if status == 413:  # RFC 9110; nginx, for one, lets a megabyte pass
             what = Message("what stands before Meilisearch at %(url)s takes no request so large", url=self.url)
             return Refusal(what, TOO_LARGE, hint=Message("let it pass some megabytes (nginx: client_max_body_size)"))
@@ -254,7 +243,7 @@ def _reason(error: Exception) -> Exception:
     return getattr(error, "reason", None) or error
 
 
-def _short(error: Exception, timeout_s: float) -> str:
+def _describe(error: Exception, timeout_s: float) -> str:
     match _reason(error):
         case urllib3.exceptions.NameResolutionError():
             return "there is no such host"

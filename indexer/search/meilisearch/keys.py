@@ -1,19 +1,23 @@
 """Which keys open Meilisearch: those of the settings, else those that `recollect doctor --fix` made and kept.
 
-Nothing but the processes of recollect holds them: a browser is answered by recollect and never speaks to Meilisearch.
+Only recollect's processes have them: a browser sends its requests to recollect and never to Meilisearch.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from indexer.atomic.private_file import write_private
-from indexer.errors import SettingsError
+from indexer.atomic.replace import write_private
+from indexer.errors import SettingsError, SetupError
 from indexer.settings import Settings
 
 _AGAIN = "make the keys again: recollect doctor --fix"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +80,33 @@ def keep_keys(settings: Settings, keys: Keys) -> None:
         raise SettingsError(
             f"{path} can't be written: {error.strerror}", hint="check the free space and the rights of the directory"
         ) from error
+
+
+class Keyring:
+    """The keys in use, which may be made anew while recollect runs: `source` gives them, again when the server refuses
+    the last ones. Thread-safe."""
+
+    def __init__(self, source: Callable[[], Keys]) -> None:
+        """Raises what `source` raises."""
+        self._source = source
+        self._lock = threading.Lock()
+        self._keys = source()
+
+    @property
+    def keys(self) -> Keys:
+        """Those that the server has not refused, as far as is known."""
+        return self._keys
+
+    def after_refusal(self, refused: Keys) -> Keys:
+        """The keys to use instead of these; the same ones where there are no others."""
+        with self._lock:
+            if self._keys == refused:
+                self._keys = self._reload()
+            return self._keys
+
+    def _reload(self) -> Keys:
+        try:
+            return self._source()
+        except SetupError as error:
+            log.warning("the search server refuses the keys, and there are no others: %s", error)
+            return self._keys

@@ -1,8 +1,9 @@
-"""How a photo lies in Meilisearch, and what is read back of it.
+"""The index: its settings (https://www.meilisearch.com/docs/reference/api/settings), and how a photo lies in it. An
+index that has other settings is made anew (`MeilisearchSearch.prepare`).
 
     id, revision
     person_caption … taken_at  the words of each text, folded as ours are: what the server searches
-    forms, spelling            `index_settings` says what for
+    forms, spelling            see the constants of these names
     facet_year, facet_tag …    the values of facets and filters; taken, stars, _geo: those that are numbers
     _vectors                   the embedding, under the name of its model
     shown, words, strengths,   what ranking and highlights need (`fields.Fields`): the texts as they are, each word with
@@ -15,26 +16,130 @@ Attributes that have nothing in them are left out.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 from indexer.search import SearchDocument
 from indexer.search.fields import DOUBTFUL, Fields, Text, quantised, taken_s
-from indexer.search.fuzzy import ONE_EDIT_FROM
-from indexer.search.meilisearch.index_settings import FACET, FORMS, SPELLING
-from indexer.search.photo_texts import PhotoTexts
+from indexer.search.fuzzy import ONE_EDIT_FROM, TWO_EDITS_FROM
+from indexer.search.matching import STOP_WORDS
 from indexer.search.stems import stem
-from indexer.text import has_digit, words
+from indexer.search.synonyms import synonym_table
+from indexer.text import has_digit
 
+#: To be raised with every change of what stands in a document: the index is then made anew.
+LAYOUT = 2
+
+#: The texts of a photo, from the most to the least telling; `fields.Text.field` names them.
+TEXTS = (
+    "person_caption",
+    "machine_caption",
+    "tags",
+    "keywords",
+    "people",
+    "pets",
+    "title",
+    "headline",
+    "alt_texts",
+    "comments",
+    "places",
+    "locations",
+    "subjects",
+    "folders",
+    "file_names",
+    "taken_at",
+    "camera",
+    "lens",
+    "creators",
+)
+#: The basic forms of a photo's words, where they are others than the words. And the model's sentence where that, or one
+#: of its words, is doubtful: this is the attribute that weighs least.
+FORMS = "forms"
+#: A photo's words once more, the only ones that are matched with typing mistakes.
+SPELLING = "spelling"
+#: Where words are looked for as they were typed.
+AS_TYPED = (*TEXTS, FORMS)
+FACET = "facet_"
+#: What search reads of each document that it ranks.
+READ = ("id", "shown", "words", "strengths", "taken", "embedding", "model")
+
+_CUTOFF_MS = 1500
+_ORDERED = frozenset({"searchableAttributes", "rankingRules"})
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
 # The server's strings of filters know no way to write a backslash before a quotation mark, and it cuts long values.
 _UNSAFE = re.compile(r"[%\\\"\x00-\x1f\x7f]")
 _ESCAPED = re.compile(r"%([0-9A-F]{2})")
 _MAX_VALUE_BYTES = 400
-_MIDDLE = 128
+
+
+def index_settings(embedder: tuple[str, int] | None = None) -> dict[str, Any]:
+    """Every setting that differs from the server's own; `embedder` is the name and the length of the vectors."""
+    settings: dict[str, Any] = {
+        # The order is that of weight. Texts are stored as words, folded as ours are: the server cuts them at spaces.
+        "searchableAttributes": [*AS_TYPED, SPELLING],
+        # The last name is no attribute: it tells indexes of different layouts apart.
+        "displayedAttributes": [*READ, "revision", f"layout-{LAYOUT}"],
+        "filterableAttributes": [
+            {"attributePatterns": ["id", f"{FACET}*"], "features": _features(equality=True)},
+            {"attributePatterns": ["taken", "stars"], "features": _features(comparison=True)},
+            "_geo",
+        ],
+        "sortableAttributes": ["taken"],
+        # Whoever sorts by date wants just that; what is equally relevant comes newest first.
+        "rankingRules": ["sort", "words", "typo", "proximity", "attributeRank", "exactness", "taken:desc"],
+        "stopWords": sorted(STOP_WORDS),
+        "synonyms": _synonyms(),
+        "typoTolerance": {
+            "enabled": True,
+            "minWordSizeForTypos": {"oneTypo": ONE_EDIT_FROM, "twoTypos": TWO_EDITS_FROM},
+            "disableOnAttributes": list(AS_TYPED),  # file names among them
+            "disableOnNumbers": True,
+        },
+        # Phrases need the places of words ("byAttribute" knows only that they stand in one text), and beginnings of
+        # words are what as-you-type is made of.
+        "proximityPrecision": "byWord",
+        "prefixSearch": "indexingTime",
+        "facetSearch": False,
+        "faceting": {"maxValuesPerFacet": 20_000, "sortFacetValuesBy": {"*": "count"}},
+        "pagination": {"maxTotalHits": 10_000_000},
+        "searchCutoffMs": _CUTOFF_MS,
+        "embedders": {},
+    }
+    if embedder is not None:
+        settings["embedders"] = {embedder[0]: embedder_settings(embedder[1])}
+    return settings
+
+
+def embedder_settings(dimensions: int) -> dict[str, Any]:
+    """Vectors come from us: those of the caption model."""
+    return {"source": "userProvided", "dimensions": dimensions}
+
+
+def settings_match(wanted: Any, current: Any, *, ordered: bool = False) -> bool:
+    """Whether an index's settings are those wanted. What the server adds by itself, or more embedders, is no matter."""
+    if isinstance(wanted, dict) and isinstance(current, Mapping):
+        return all(settings_match(value, current.get(key), ordered=key in _ORDERED) for key, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(current, list):
+        if len(wanted) != len(current):
+            return False
+        pairs = zip(wanted, current, strict=True) if ordered else zip(_sorted(wanted), _sorted(current), strict=True)
+        return all(settings_match(*pair) for pair in pairs)
+    return bool(wanted == current)
+
+
+def _sorted(items: list[Any]) -> list[Any]:
+    return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
+
+
+def _features(*, equality: bool = False, comparison: bool = False) -> dict[str, Any]:
+    return {"facetSearch": False, "filter": {"equality": equality, "comparison": comparison}}
+
+
+def _synonyms() -> dict[str, list[str]]:
+    """By the word as it is typed and by its basic form; what they stand for are basic forms."""
+    return {word: sorted({stem(other) for other in others} - {word}) for word, others in synonym_table().items()}
 
 
 def embedder_of(model: str, dimensions: int) -> str:
@@ -42,13 +147,13 @@ def embedder_of(model: str, dimensions: int) -> str:
     return f"{_NOT_IN_NAMES.sub('-', model)[:80] or 'unnamed'}-{dimensions}"
 
 
-def stored(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]:
+def to_server_json(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]:
     """`document` as JSON; `embedders` are those that the index has, which each photo has to say something about."""
     fields = Fields.of(document)
     made: dict[str, Any] = {"id": document.id, "revision": document.revision}
     doubtful: list[str] = []
     for text in fields.texts:
-        runs = _believed_runs(text, sure=document.machine_sure)
+        runs = _certain_runs(text, sure=document.machine_sure)
         made.setdefault(text.field, []).extend(runs)
         if text.folded and runs != [text.folded]:
             doubtful.append(text.folded)  # as a whole: phrases reach over words of both kinds
@@ -69,7 +174,7 @@ def stored(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]
     return {name: value for name, value in made.items() if value not in (None, [], "")}
 
 
-def _believed_runs(text: Text, *, sure: bool) -> list[str]:
+def _certain_runs(text: Text, *, sure: bool) -> list[str]:
     """The words of a text between those that are doubtful; of the model's sentence none where it is not `sure`."""
     if not text.folded or (text.field == "machine_caption" and not sure):
         return []
@@ -93,63 +198,6 @@ def escaped(value: str) -> str:
 def unescaped(value: str) -> str:
     """The inverse of `escaped`."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value)
-
-
-@dataclass(frozen=True)
-class Found:
-    """One photo as the server gave it (`index_settings.READ`)."""
-
-    document: Mapping[str, Any]
-
-    @classmethod
-    def all(cls, hits: Sequence[Mapping[str, Any]]) -> list[Self]:
-        """Each of the server's hits."""
-        return [cls(hit) for hit in hits]
-
-    @property
-    def id(self) -> str:
-        """The content key."""
-        return str(self.document["id"])
-
-    @property
-    def taken_s(self) -> int | None:
-        """`fields.taken_s`, None where the photo has no date."""
-        return self.document.get("taken")
-
-    @cached_property
-    def strengths(self) -> dict[str, int]:
-        """Word -> 1..255."""
-        held = str(self.document.get("words", "")).split()
-        strengths = _bytes(self.document.get("strengths"))
-        # An index of another layout answers until the one that is made anew takes its place.
-        return dict(zip(held, strengths if len(strengths) == len(held) else [_MIDDLE] * len(held), strict=True))
-
-    @cached_property
-    def texts(self) -> list[tuple[str, str, str]]:
-        """Field, text, and the words of the text."""
-        return [(field, text, " ".join(words(text))) for field, text in self.document.get("shown", [])]
-
-    @cached_property
-    def photo_texts(self) -> PhotoTexts:
-        """What reasons are made of."""
-        return PhotoTexts(self.id, self.texts)
-
-    @property
-    def embedding(self) -> bytes:
-        """int8, of any length; empty where the photo has none."""
-        return _bytes(self.document.get("embedding"))
-
-    @property
-    def model(self) -> str:
-        """Whose embedding it is."""
-        return str(self.document.get("model", ""))
-
-
-def _bytes(text: object) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True) if isinstance(text, str) else b""
-    except ValueError:
-        return b""
 
 
 def _embedding(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]:

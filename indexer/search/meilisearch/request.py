@@ -1,25 +1,34 @@
-"""A query's words as the server reads them.
+"""A query's words and filters as the server reads them.
 
 Finished words are looked for in their basic form, which every photo's `forms` hold as well; that way "dogs" finds
 "dog". A word that is still being typed stands as it is: the server takes it for a beginning where no space follows.
+
+https://www.meilisearch.com/docs/learn/filtering_and_sorting/filter_expression_reference
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from indexer.search import Query
+import numpy as np
+
+from indexer.message import Message
+from indexer.search import Filter, FilterError, Query
+from indexer.search.facets import NAMING, THINGS, VALUE_FILTERS, Facet, matching_values, nearest_values
+from indexer.search.fields import taken_s
+from indexer.search.filters import date_range, near_circle, periods_around, rating_range
 from indexer.search.fuzzy import edits_allowed
 from indexer.search.matching import Term
-from indexer.search.meilisearch.index_settings import AS_TYPED, SPELLING
+from indexer.search.meilisearch.layout import AS_TYPED, FACET, SPELLING, escaped, unescaped
 from indexer.search.stems import stem
 from indexer.text import has_digit, is_serial, words
 
 #: The server looks at no more words of one request.
 MOST_WORDS = 10
 _ANY_FIRST_LETTER_FROM = 5
+NOTHING = 'id = "-"'  # no content key
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +38,10 @@ class RequestWords:
     terms: tuple[Term, ...] = ()
     bounds: str = ""  # phrases and exclusions
     filters: tuple[str, ...] = ()
-    forgiving: bool = False  # of typing mistakes, in the words `mistaken`
-    mistaken: frozenset[Term] = frozenset()
+    allow_typos: bool = False  # of typing mistakes, in the words `typo_terms`
+    typo_terms: frozenset[Term] = frozenset()
     finished: bool = True
-    most: bool = False  # photos that have some of the words are found too, those with the rarer ones
+    allow_missing: bool = False  # photos that have some of the words are found too, those with the rarer ones
 
     @classmethod
     def of(cls, query: Query, terms: Sequence[Term], filters: Iterable[str]) -> Self:
@@ -46,19 +55,19 @@ class RequestWords:
             return [self]
         return [self, replace(self, finished=True)]
 
-    def forgiven(self, mistaken: Iterable[Term]) -> list[RequestWords]:
+    def with_typos(self, typo_terms: Iterable[Term]) -> list[RequestWords]:
         """The ways to read it with typing mistakes in these words.
 
         The server counts a wrong first letter as two mistakes, so the likely ones are set right here.
         """
-        several = frozenset(term for term in mistaken if len(term.words) == 1)
-        readings = [replace(self, forgiving=True, mistaken=several)]
+        several = frozenset(term for term in typo_terms if len(term.words) == 1)
+        variants = [replace(self, allow_typos=True, typo_terms=several)]
         for term in self.terms:
             word = term.words[0]
             if term in several and len(word) >= _ANY_FIRST_LETTER_FROM and edits_allowed(word):
                 swapped, shortened = word[1] + word[0] + word[2:], word[1:]
-                readings += [readings[0]._with(term, swapped), readings[0]._with(term, shortened)]
-        return readings
+                variants += [variants[0]._with(term, swapped), variants[0]._with(term, shortened)]
+        return variants
 
     def only(self, terms: Iterable[Term]) -> RequestWords:
         """Of these words alone."""
@@ -69,30 +78,29 @@ class RequestWords:
         """With more filters."""
         return replace(self, filters=(*self.filters, *filters))
 
-    def asked(self, index: str, **more: Any) -> dict[str, Any]:
+    def to_request(self, index: str, **more: Any) -> dict[str, Any]:
         """The server's search request (https://www.meilisearch.com/docs/reference/api/search)."""
         return {
             "indexUid": index,
             "q": self._text(),
             "filter": list(self.filters),
-            "matchingStrategy": "frequency" if self.most else "all",
-            "attributesToSearchOn": [*AS_TYPED, SPELLING] if self.forgiving else list(AS_TYPED),
+            "matchingStrategy": "frequency" if self.allow_missing else "all",
+            "attributesToSearchOn": [*AS_TYPED, SPELLING] if self.allow_typos else list(AS_TYPED),
             **more,
         }
 
     def _with(self, term: Term, word: str) -> RequestWords:
-        right = Term(word, (word,), term.prefix)
-        terms = tuple(right if own == term else own for own in self.terms)
-        return replace(self, terms=terms, mistaken=self.mistaken | {right})
+        correct = Term(word, (word,), term.prefix)
+        terms = tuple(correct if own == term else own for own in self.terms)
+        return replace(self, terms=terms, typo_terms=self.typo_terms | {correct})
 
     def _text(self) -> str:
         if not self.terms:
             return self.bounds
-        words_asked = [term.words[0] if term in self.mistaken else basic(term) for term in self.terms]
+        typed = [term.words[0] if term in self.typo_terms else basic(term) for term in self.terms]
         if not self.finished:
-            words_asked[-1] = self.terms[-1].words[0]
-        parts = [self.bounds, *words_asked]
-        return " ".join(filter(None, parts)) + (" " if self.finished else "")
+            typed[-1] = self.terms[-1].words[0]
+        return " ".join(filter(None, [self.bounds, *typed])) + (" " if self.finished else "")
 
 
 def basic(term: Term) -> str:
@@ -115,3 +123,86 @@ def _excluded(query: Query) -> Iterator[str]:
             yield f"-{basic(Term(text, parts))}"
         elif parts:
             yield f'-"{" ".join(parts)}"'
+
+
+class FacetValues:
+    """The values of facets that photos have. `read_values` reads those of several; they are kept until `invalidate`."""
+
+    def __init__(self, read_values: Callable[[Sequence[str]], Mapping[str, Iterable[str]]]) -> None:
+        self._read_values = read_values
+        self._known: dict[str, Facet] = {}
+        self._proper: frozenset[str] | None = None
+
+    def invalidate(self, *, proper_names: bool = True) -> None:
+        """Says that photos may have others now. Proper names are many to read and seldom new: they may stay."""
+        self._known = {}
+        if proper_names:
+            self._proper = None
+
+    def facet(self, name: str) -> Facet:
+        """The values of one facet, in order."""
+        return self._facets([name])[name]
+
+    def proper_names(self) -> frozenset[str]:
+        """The words by which people, places and cameras are called here, and nothing that a picture shows."""
+        proper = self._proper
+        if proper is None:
+            facets = self._facets([*NAMING, THINGS])
+            things = _words_of(facets.pop(THINGS))
+            proper = self._proper = frozenset().union(*map(_words_of, facets.values())) - things
+        return proper
+
+    def _facets(self, names: Sequence[str]) -> dict[str, Facet]:
+        known = self._known
+        missing = [name for name in names if name not in known]
+        for name, values in self._read_values(missing).items() if missing else ():
+            ordered = tuple(sorted(map(unescaped, values)))
+            known[name] = Facet(np.arange(len(ordered), dtype=np.int32), ordered)
+        return {name: known[name] for name in names}
+
+
+def _words_of(facet: Facet) -> frozenset[str]:
+    return frozenset(word for folded in facet.folded for word in folded.split())
+
+
+def filter_expression(filters: Sequence[Filter], values: FacetValues) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+    """One expression for each filter, and the nearest values of filters that fit none. Raises `FilterError`."""
+    expressions: list[str] = []
+    nearest: dict[str, tuple[str, ...]] = {}
+    for item in filters:
+        if item.name in VALUE_FILTERS:
+            known = values.facet(item.name)
+            meant = [known.values[place] for place in matching_values(known, item.value)]
+            nearest |= {} if meant else nearest_values(known, item)
+            expression = f"{FACET}{item.name} IN [{', '.join(map(_quoted, meant))}]" if meant else NOTHING
+        else:
+            expression = _number_expression(item)
+        expressions.append(f"NOT ({expression})" if item.negated else expression)
+    return expressions, nearest
+
+
+def among(ids: Sequence[str]) -> str:
+    """Only these photos."""
+    return f"id IN [{', '.join(map(_quoted, ids))}]" if ids else NOTHING
+
+
+def _number_expression(item: Filter) -> str:
+    if item.name in {"before", "after", "year"}:
+        start, end = map(taken_s, date_range(item.value))
+        around = ", ".join(map(_quoted, periods_around(item.value))) if item.name == "before" else ""
+        return {
+            "before": f"taken < {start}" + (f" AND {FACET}period NOT IN [{around}]" if around else ""),
+            "after": f"taken >= {start}",
+            "year": f"taken >= {start} AND taken < {end}",
+        }[item.name]
+    if item.name == "rating":
+        low, high = rating_range(item.value)
+        return f"stars >= {low} AND stars <= {high}"
+    if item.name == "near":
+        centre, radius_km = near_circle(item.value)
+        return f"_geoRadius({centre.latitude}, {centre.longitude}, {round(radius_km * 1000)})"
+    raise FilterError(Message("%(name)s: can't be answered by Meilisearch", name=item.name))
+
+
+def _quoted(value: str) -> str:
+    return f'"{escaped(value)}"'

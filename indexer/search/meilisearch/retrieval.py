@@ -1,6 +1,6 @@
 """Which photos the server finds for a query, and what of them is judged as the embedded search would judge them.
 
-The server finds: photos that have every word, then, where there are none, with typing mistakes forgiven, then with as
+The server finds: photos that have every word, then, where there are none, with typing mistakes, then with as
 many of the words as any photo has; and the photos whose embeddings are near the query's. Of a description, a query of
 four words or more, it gives those that have its rarer words. The best two hundred or so of all these, the candidates,
 are then ranked by `indexer.search.ranking`, the same for every backend; what the server found beyond them comes after
@@ -22,13 +22,11 @@ from indexer.search.arrays import Floats, Mask
 from indexer.search.fuzzy import edits_allowed
 from indexer.search.matching import MISTAKE_RATIO, RARE, Matcher, Term, terms_of
 from indexer.search.meaning import Meaning, is_supported
-from indexer.search.meilisearch.candidates import Candidates
+from indexer.search.meilisearch.candidates import Candidates, FoundPhoto
 from indexer.search.meilisearch.client import SearchClient, total_of
 from indexer.search.meilisearch.connection import Refusal
-from indexer.search.meilisearch.filters import among, filter_expression
-from indexer.search.meilisearch.index_settings import READ
-from indexer.search.meilisearch.layout import Found, embedder_of
-from indexer.search.meilisearch.request import RequestWords
+from indexer.search.meilisearch.layout import READ, embedder_of
+from indexer.search.meilisearch.request import RequestWords, among, filter_expression
 from indexer.search.ranking import DESCRIPTION_FROM, EvidenceCheck, Match, RankingContext, rank, weights_of
 from indexer.text import words
 
@@ -46,184 +44,189 @@ _NOTHING: Json = {"hits": [], "estimatedTotalHits": 0}
 Json = Mapping[str, Any]
 
 
-def retrieve(asker: SearchClient, meaning: Meaning, query: Query) -> RetrievedPhotos:
+def retrieve(client: SearchClient, meaning: Meaning, query: Query) -> RetrievedPhotos:
     """Everything that `query` finds. Raises `FilterError` and `SearchError`."""
     try:
-        return _Retrieval(asker, meaning, query).gathered()
+        return _Retrieval(client, meaning, query).retrieve()
     except Refusal as refusal:
-        if not asker.learnt_lack(refusal):
+        if not client.note_missing_embedder(refusal):
             raise
-        return _Retrieval(asker, meaning, query).gathered()
+        return _Retrieval(client, meaning, query).retrieve()
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievedPhotos:
     """What a query finds.
 
-    `by_words` photos were found by their words: `counted` asks the server for just those. `words_asked` is what was
-    asked first; the first `reached` of its photos are among the candidates, which `match` judges. `beyond` are the
-    other candidates that are shown with it, wherever `words_asked` has them, and `uncounted` those that `counted` does
-    not find.
+    `by_words` photos were found by their words: `counted` asks the server for just those. `request_words` is what was
+    asked first; the first `reached` of its photos are among the candidates, which `match` ranks. `beyond` are the
+    other candidates that are shown with it, wherever `request_words` has them, and `uncounted` those that `counted`
+    does not find.
     """
 
     query: Query
-    words_asked: RequestWords
+    request_words: RequestWords
     by_words: int
-    reached: int
-    candidates: Candidates
-    match: Match
-    beyond: tuple[str, ...]
-    uncounted: tuple[str, ...]
     counted: RequestWords
     nearest: Mapping[str, tuple[str, ...]]  # values of filters
-    judge: Callable[[Candidates], Match]
+    rank_photos: Callable[[Candidates], Match]
+    reached: int = 0
+    candidates: Candidates = Candidates(())
+    match: Match = _NO_MATCH
+    beyond: tuple[str, ...] = ()
+    uncounted: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
         """How many photos were found."""
         return self.by_words + len(self.uncounted)
 
-    def rejudged(self, photos: Sequence[Found]) -> RetrievedPhotos:
+    def rank_again(self, photos: Sequence[FoundPhoto]) -> RetrievedPhotos:
         """With other photos in the candidates, all of which are known to match."""
         candidates = Candidates(photos)
-        return replace(self, candidates=candidates, match=_with_all(self.judge(candidates), len(photos)))
+        return replace(self, candidates=candidates, match=_with_first(self.rank_photos(candidates), len(photos)))
 
 
 class _Retrieval:
     """Gathers what one query finds."""
 
-    def __init__(self, asker: SearchClient, meaning: Meaning, query: Query) -> None:
-        asker.outdate_if_old()
-        self._client = asker
+    def __init__(self, client: SearchClient, meaning: Meaning, query: Query) -> None:
+        client.expire()
+        self._client = client
         self._meaning = meaning
-        filters, self._nearest = filter_expression(query.filters, asker.values)
-        self._believed = query.vector is not None
-        self._query = query if self._believed else meaning.asked(query, asker.values.proper_names)
+        filters, self._nearest = filter_expression(query.filters, client.values)
+        self._has_vector = query.vector is not None
+        self._query = query if self._has_vector else meaning.asked(query, client.values.proper_names)
         self._terms = terms_of(query)
-        self._wording = RequestWords.of(query, self._terms, filters)
+        self._words = RequestWords.of(query, self._terms, filters)
         meant = self._query.meant
         if self._query.vector is not None and not meant:
             meant = tuple(word for term in self._terms for word in term.words)
         self._meant = frozenset(meant)
         self._counts: dict[str, int] = {}
-        self._near: list[Found] = []
-        self._rarer: list[Found] = []  # photos that a description finds without its rarest words
+        self._nearest_photos: list[FoundPhoto] = []
+        self._more_described: list[FoundPhoto] = []  # photos that a description finds without its rarest words
 
-    def gathered(self) -> RetrievedPhotos:
+    def retrieve(self) -> RetrievedPhotos:
         """Raises `SearchError`."""
-        if not self._terms and not self._wording.bounds and self._query.vector is None:
-            return self._alone(self._client.ask([self._request(self._wording, limit=0)])[0])
-        words_asked, found = self._first()
-        judged = self._judged(words_asked, found) if total_of(found) or words_asked.most else None
-        if not judged and self._near:
-            words_asked, found = self._second(right=self._meant)
-            judged = self._judged(words_asked, found, fall_back=False)
-        if not judged:
-            words_asked, found = self._second()
-            judged = self._judged(words_asked, found)
-        return judged or self._alone(found)
+        if not self._terms and not self._words.bounds and self._query.vector is None:
+            return self._unranked(self._client.ask([self._request(self._words, limit=0)])[0])
+        request_words, found = self._search_as_typed()
+        ranked = self._rank_found(request_words, found) if total_of(found) or request_words.allow_missing else None
+        if not ranked and self._nearest_photos:
+            request_words, found = self._search_with_typos(correct=self._meant)
+            ranked = self._rank_found(request_words, found, fall_back=False)
+        if not ranked:
+            request_words, found = self._search_with_typos()
+            ranked = self._rank_found(request_words, found)
+        return ranked or self._unranked(found)
 
-    def _first(self) -> tuple[RequestWords, Json]:
+    def _search_as_typed(self) -> tuple[RequestWords, Json]:
         """Photos with the words as typed, and those near the query's vector."""
         if len(self._terms) >= DESCRIPTION_FROM:
-            return self._described()
-        variants = self._wording.variants()
-        asked = [self._request(words_asked) for words_asked in variants] if self._terms or self._wording.bounds else []
-        responses = self._counted([*asked, *self._nearby()])
+            return self._search_description()
+        variants = self._words.variants()
+        asked = [self._request(variant) for variant in variants] if self._terms or self._words.bounds else []
+        responses = self._ask_with_counts([*asked, *self._nearest_request()])
         found = responses[: len(asked)]
-        self._near = [hit for answer in responses[len(asked) :] for hit in Found.all(answer["hits"])]
+        self._nearest_photos = [hit for answer in responses[len(asked) :] for hit in FoundPhoto.all(answer["hits"])]
         if not found:
-            return self._wording, _NOTHING
-        best = max(range(len(found)), key=lambda at: (total_of(found[at]), -at))
-        return self._unmistaken(variants[best], found[best])
+            return self._words, _NOTHING
+        best = max(range(len(found)), key=lambda at: total_of(found[at]))
+        return self._correct_rare_words(variants[best], found[best])
 
-    def _described(self) -> tuple[RequestWords, Json]:
-        """Photos with the rarer words, also without the very rarest of them, and those with mistaken words mended."""
-        nearby = self._nearby()
-        self._counted([])
-        whole = replace(self._wording, finished=True, most=True)
+    def _search_description(self) -> tuple[RequestWords, Json]:
+        """Photos with the rarer words, also without the very rarest, and those with mistyped words corrected."""
+        nearest_request = self._nearest_request()
+        self._ask_with_counts([])
+        whole = replace(self._words, finished=True, allow_missing=True)
         known = sorted(filter(self._count, whole.terms), key=self._count)
         mistaken = [term for term in whole.terms if not self._count(term) and not self._meant.issuperset(term.words)]
-        ways = [whole.only(known[at:]) for at in range(min(_LADDER, len(known)))]
-        ways += whole.only(mistaken).forgiven(mistaken)[:1] if mistaken else []
-        responses = self._client.ask([*map(self._request, ways), *nearby])
-        self._near = Found.all(responses.pop()["hits"]) if nearby else []
-        self._rarer = [hit for answer in responses[1:] for hit in Found.all(answer["hits"])]
-        return (ways[0], responses[0]) if ways else (whole, _NOTHING)
+        variants = [whole.only(known[at:]) for at in range(min(_LADDER, len(known)))]
+        variants += whole.only(mistaken).with_typos(mistaken)[:1] if mistaken else []
+        responses = self._client.ask([*map(self._request, variants), *nearest_request])
+        self._nearest_photos = FoundPhoto.all(responses.pop()["hits"]) if nearest_request else []
+        self._more_described = [hit for answer in responses[1:] for hit in FoundPhoto.all(answer["hits"])]
+        return (variants[0], responses[0]) if variants else (whole, _NOTHING)
 
     def _count(self, term: Term) -> int:
         """How many photos have a word as it was typed, as far as that was asked."""
         return self._counts.get(term.typed, 0)
 
-    def _unmistaken(self, words_asked: RequestWords, found: Json) -> tuple[RequestWords, Json]:
-        """A word in at most two photos, next to a far more frequent one, is taken for somebody else's mistake."""
+    def _correct_rare_words(self, request_words: RequestWords, found: Json) -> tuple[RequestWords, Json]:
+        """A word in at most two photos, next to a far more frequent one, is taken for a mistake in a photo's texts."""
         rare = [
             term
             for term in self._terms
             if 0 < self._count(term) <= RARE and edits_allowed(term.words[0]) and term.words[0] not in self._query.meant
         ]
         if not rare or not total_of(found):
-            return words_asked, found
-        forgiving = words_asked.forgiven(rare)[0]
-        alone = [self._request(replace(forgiving, bounds="", filters=()).only([term]), limit=0) for term in rare]
-        responses = self._client.ask([self._request(forgiving), *alone])
+            return request_words, found
+        allow_typos = request_words.with_typos(rare)[0]
+        single = [self._request(replace(allow_typos, bounds="", filters=()).only([term]), limit=0) for term in rare]
+        responses = self._client.ask([self._request(allow_typos), *single])
         least = [MISTAKE_RATIO * self._count(term) for term in rare]
         if any(total_of(answer) >= count for answer, count in zip(responses[1:], least, strict=True)):
-            return forgiving, responses[0]
-        return words_asked, found
+            return allow_typos, responses[0]
+        return request_words, found
 
-    def _second(self, right: frozenset[str] = frozenset()) -> tuple[RequestWords, Json]:
-        """No photo has every word as typed: mistakes are forgiven, then words left out, the least telling first.
+    def _search_with_typos(self, correct: frozenset[str] = frozenset()) -> tuple[RequestWords, Json]:
+        """No photo has every word as typed: mistakes are allowed, then words left out, the least telling first.
 
-        The words `right` hold no mistake.
+        The words `correct` hold no mistake.
         """
         unknown = [term for term in self._terms if not self._count(term)]
-        mistaken = [term for term in unknown or self._terms if not right.issuperset(term.words)]
-        ways = self._wording.variants()
+        mistaken = [term for term in unknown or self._terms if not correct.issuperset(term.words)]
+        variants = self._words.variants()
         if mistaken:
-            ways = [forgiven for way in ways for forgiven in way.forgiven(mistaken)]
-            responses = self._client.ask([self._request(way) for way in ways])
-            best = max(range(len(responses)), key=lambda at: (total_of(responses[at]), -at))
+            variants = [with_typos for variant in variants for with_typos in variant.with_typos(mistaken)]
+            responses = self._client.ask([self._request(variant) for variant in variants])
+            best = max(range(len(responses)), key=lambda at: total_of(responses[at]))
             if total_of(responses[best]):
-                return ways[best], responses[best]
-        return self._fewer(ways[0]) if 1 < len(self._terms) < DESCRIPTION_FROM else (ways[0], _NOTHING)
+                return variants[best], responses[best]
+        if 1 < len(self._terms) < DESCRIPTION_FROM:
+            return self._search_fewer_words(variants[0])
+        return variants[0], _NOTHING
 
-    def _fewer(self, words_asked: RequestWords) -> tuple[RequestWords, Json]:
+    def _search_fewer_words(self, request_words: RequestWords) -> tuple[RequestWords, Json]:
         """The photos with the most telling of the words that any photo has together."""
-        some = [kept for size in range(1, len(words_asked.terms)) for kept in combinations(words_asked.terms, size)]
-        responses = self._client.ask([self._request(words_asked.only(kept), limit=0) for kept in some])
+        some = [kept for size in range(1, len(request_words.terms)) for kept in combinations(request_words.terms, size)]
+        responses = self._client.ask([self._request(request_words.only(kept), limit=0) for kept in some])
         found = {kept: total_of(answer) for kept, answer in zip(some, responses, strict=True) if total_of(answer)}
-        alone = [kept for kept in found if len(kept) == 1]
-        if not alone:
-            return words_asked, _NOTHING
-        weights = weights_of([found[kept] for kept in alone], self._client.size()).tolist()
-        weight = {term: weight for (term,), weight in zip(alone, weights, strict=True)}
-        best = words_asked.only(max(found, key=lambda kept: sum(weight[term] for term in kept)))
+        single = [kept for kept in found if len(kept) == 1]
+        if not single:
+            return request_words, _NOTHING
+        weights = weights_of([found[kept] for kept in single], self._client.size()).tolist()
+        weight = {term: weight for (term,), weight in zip(single, weights, strict=True)}
+        best = request_words.only(max(found, key=lambda kept: sum(weight[term] for term in kept)))
         return best, self._client.ask([self._request(best)])[0]
 
-    def _judged(self, words_asked: RequestWords, found: Json, *, fall_back: bool = True) -> RetrievedPhotos | None:
+    def _rank_found(
+        self, request_words: RequestWords, found: Json, *, fall_back: bool = True
+    ) -> RetrievedPhotos | None:
         """What of all that was found is kept, in our order; None where it is nothing."""
-        by_words = Found.all(found["hits"])
-        photos = list({hit.id: hit for hit in (*by_words, *self._rarer, *self._near)}.values())
+        by_words = FoundPhoto.all(found["hits"])
+        photos = list({hit.id: hit for hit in (*by_words, *self._more_described, *self._nearest_photos)}.values())
         candidates = Candidates(photos)
         match = rank(self._query, self._context(candidates), fall_back=fall_back) if photos else _NO_MATCH
         total = total_of(found)
-        described = words_asked.most and total <= len(by_words)  # then all that was found is in the candidates
+        # Of a description, all that was found may be among the candidates.
+        described = request_words.allow_missing and total <= len(by_words)
         if not described:
-            match = _with_all(match, len(by_words))
+            match = _with_first(match, len(by_words))
         if not match.total:
             return None
         kept = [photo.id for photo, is_kept in zip(photos, match.mask.tolist(), strict=True) if is_kept]
         reached = {hit.id for hit in by_words}
         beyond = tuple(photo_id for photo_id in kept if photo_id not in reached)
-        uncounted = beyond if total <= len(by_words) else self._not_found_by(words_asked, beyond)
-        counted = words_asked
+        uncounted = beyond if total <= len(by_words) else self._missing_from(request_words, beyond)
+        counted = request_words
         if described or not total:
             own = [photo_id for photo_id in kept if photo_id in reached]
             total, counted = len(own), RequestWords(filters=(among(own),))
         return RetrievedPhotos(
             query=self._query,
-            words_asked=words_asked,
+            request_words=request_words,
             by_words=total,
             reached=len(by_words),
             candidates=candidates,
@@ -232,10 +235,10 @@ class _Retrieval:
             uncounted=uncounted,
             counted=counted,
             nearest=self._nearest,
-            judge=self._judge,
+            rank_photos=self._rank,
         )
 
-    def _judge(self, candidates: Candidates) -> Match:
+    def _rank(self, candidates: Candidates) -> Match:
         return rank(self._query, self._context(candidates))
 
     def _context(self, candidates: Candidates) -> RankingContext:
@@ -249,39 +252,39 @@ class _Retrieval:
             self._client.size(),
             cosines,
             frequency=lambda group: max(self._counts.get(group.typed, 0), int(np.count_nonzero(group.scores))),
-            supported=None if self._believed else self._evidence_check(candidates),
+            supported=None if self._has_vector else self._evidence_check(candidates),
         )
 
     def _evidence_check(self, candidates: Candidates) -> EvidenceCheck:
         meant = self._query.meant
 
         def supported(places: NDArray[np.int64]) -> Mask:
-            responses = [candidates.photos[place].photo_texts.content_words for place in places.tolist()]
-            near = self._meaning.near(meant, frozenset().union(*responses))
-            return np.array([is_supported(meant, own, near) for own in responses], np.bool_)
+            of_photos = [candidates.photos[place].photo_texts.content_words for place in places.tolist()]
+            near = self._meaning.near(meant, frozenset().union(*of_photos))
+            return np.array([is_supported(meant, own, near) for own in of_photos], np.bool_)
 
         return supported
 
-    def _counted(self, more: Sequence[Json]) -> list[Json]:
-        """Asks `more`, and how many photos have each word and phrase, where that tells words apart."""
+    def _ask_with_counts(self, more: Sequence[Json]) -> list[Json]:
+        """Asks `more`, and how many photos have each word and phrase, where ranking or corrections need that."""
         phrases = [Term(text, words(text)) for text in self._query.phrases if words(text)]
         counted = [*self._terms, *phrases]
         if len(counted) < 2 and not any(edits_allowed(term.words[0]) for term in self._terms):
             return self._client.ask(more)
-        counts, responses = self._client.counted(counted, more)
+        counts, responses = self._client.count_photos(counted, more)
         self._counts |= {term.typed: count for term, count in counts.items()}
         return responses
 
-    def _nearby(self) -> list[Json]:
+    def _nearest_request(self) -> list[Json]:
         """The request for photos near the query's vector, where the index has such."""
         query = self._query
         if query.vector is None or not any(query.vector):
             return []
         embedder = embedder_of(query.model, len(query.vector))
-        if not self._client.may_have(embedder):
+        if not self._client.may_have_embedder(embedder):
             return []
-        within = self._wording.filters
-        if ids := self._having_literals():
+        within = self._words.filters
+        if ids := self._ids_with_literals():
             within = (*within, among(ids))
         return [
             {
@@ -294,45 +297,33 @@ class _Retrieval:
             }
         ]
 
-    def _having_literals(self) -> list[str]:
+    def _ids_with_literals(self) -> list[str]:
         """Photos that have what meaning can't stand for: names, numbers, phrases. Empty where all may be meant."""
         names = [term for term in self._terms if not self._meant.issuperset(term.words)]
-        counts = self._client.counted(names)[0] if names else {}
-        held = self._wording.only(term for term in names if counts[term])
+        counts = self._client.count_photos(names)[0] if names else {}
+        held = self._words.only(term for term in names if counts[term])
         if not held.terms and not held.bounds:
             return []
-        (responses,) = self._client.ask([held.asked(self._client.index, limit=_LITERALS, attributesToRetrieve=["id"])])
-        return [hit["id"] for hit in responses["hits"]] if total_of(responses) <= _LITERALS else []
+        answer = self._client.search(held, limit=_LITERALS, attributesToRetrieve=["id"])
+        return [hit["id"] for hit in answer["hits"]] if total_of(answer) <= _LITERALS else []
 
-    def _not_found_by(self, words_asked: RequestWords, ids: Sequence[str]) -> tuple[str, ...]:
+    def _missing_from(self, request_words: RequestWords, ids: Sequence[str]) -> tuple[str, ...]:
         if not ids:
             return ()
-        request = words_asked.within(among(ids)).asked(self._client.index, limit=len(ids), attributesToRetrieve=["id"])
-        held = {hit["id"] for hit in self._client.ask([request])[0]["hits"]}
+        answer = self._client.search(request_words.within(among(ids)), limit=len(ids), attributesToRetrieve=["id"])
+        held = {hit["id"] for hit in answer["hits"]}
         return tuple(photo_id for photo_id in ids if photo_id not in held)
 
-    def _request(self, words_asked: RequestWords, *, limit: int = WINDOW) -> Json:
-        return words_asked.asked(self._client.index, limit=limit, attributesToRetrieve=list(READ))
+    def _request(self, request_words: RequestWords, *, limit: int = WINDOW) -> Json:
+        return request_words.to_request(self._client.index, limit=limit, attributesToRetrieve=list(READ))
 
-    def _alone(self, found: Json) -> RetrievedPhotos:
-        """What the server found, unjudged: a query without words."""
-        return RetrievedPhotos(
-            query=self._query,
-            words_asked=self._wording,
-            by_words=total_of(found),
-            reached=0,
-            candidates=Candidates([]),
-            match=_NO_MATCH,
-            beyond=(),
-            uncounted=(),
-            counted=self._wording,
-            nearest=self._nearest,
-            judge=self._judge,
-        )
+    def _unranked(self, found: Json) -> RetrievedPhotos:
+        """What the server found, in its own order: a query without words."""
+        return RetrievedPhotos(self._query, self._words, total_of(found), self._words, self._nearest, self._rank)
 
 
-def _with_all(match: Match, count: int) -> Match:
-    """The server's word is good: all of the first `count` photos match, whatever we think of them."""
+def _with_first(match: Match, count: int) -> Match:
+    """With the first `count` photos as matches, as the server found them, whatever our own score is."""
     by_words = np.arange(len(match.mask)) < count
     scores = np.where(by_words, np.maximum(match.scores, np.float32(_LEAST_SCORE)), match.scores)
     return replace(match, mask=match.mask | by_words, scores=scores)

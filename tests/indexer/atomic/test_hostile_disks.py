@@ -13,13 +13,14 @@ import pytest
 
 from indexer.atomic.file_read import ChangedMeanwhile, read_file, stamp_of
 from indexer.atomic.folder import CannotExchange, Folder
-from indexer.atomic.swap import swap
+from indexer.atomic.replace import swap
 from indexer.atomic.temporary import Temporary
-from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
+from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.captions.journal import Journal
 from indexer.errors import PhotoVanished
 from indexer.model import CaptionPlace, FileStamp, Written
 from indexer.ownership.mark import sha256
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import jpegs_made as made
 from tests.mounts import in_own_mounts
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from indexer.atomic.folder import Folder
-from indexer.atomic.temporary import STALE_S, Temporary, is_temporary, leaving_name, sweep
+from indexer.atomic.temporary import STALE_S, Temporary, deletion_name, is_temporary, sweep
 from indexer.catalogue import Catalogue
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.crawler import Crawl
@@ -79,10 +79,10 @@ def test_a_copy_in_the_making_may_be_of_a_name_as_long_as_names_are(tmp_path: Pa
         copy.write(b"x")
         assert is_temporary(copy.name)
         copy.seal(b"x")
-        copy.name_both(digest(b"old"), digest(b"x"))
+        copy.rename_with_digests(digest(b"old"), digest(b"x"))
         assert is_temporary(copy.name)
         assert sweep(tmp_path) == []
-        assert is_temporary(leaving_name(folder, long, digest(b"old")))
+        assert is_temporary(deletion_name(folder, long, digest(b"old")))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import CaptionRefused, UnreadablePhoto
-from indexer.formats.editable import open_photo, persons_caption
+from indexer.formats.editable import open_photo
+from indexer.formats.photo import user_caption
 from indexer.metadata.read_metadata import read_metadata
 from tests.indexer.captions.test_caption_file import LADDER
 from tests.indexer.formats import chunks_made as chunks
 from tests.indexer.formats import jpegs_made as made
-from tests.indexer.formats.test_png_text import DESCRIBED
+from tests.indexer.formats.test_png_photo import DESCRIBED
 
 WORDS = made.described("a wedding")
 GUID = b"0" * 32
@@ -48,7 +49,7 @@ FILES |= {f"PNG: {name}": chunks.png(part) for name, part in DESCRIBED.items()}
 def disagreement(data: bytes, path: Path) -> tuple[object, object] | None:
     try:
         photo = open_photo(data)
-        words = persons_caption(photo) if photo is not None else None
+        words = user_caption(photo) if photo is not None else None
         said = read_metadata(data, path).person_caption
     except (CaptionRefused, UnreadablePhoto):
         return None  # a write that is refused overwrites nothing
@@ -64,7 +65,7 @@ def test_a_packet_in_another_encoding_is_read_and_never_overlooked(encoding: str
         photo = open_photo(data)
         assert photo is not None
         with pytest.raises(CaptionRefused, match="may hold"):
-            persons_caption(photo)
+            user_caption(photo)
 
 
 def test_a_broken_packet_may_hold_words_in_any_field() -> None:
@@ -72,7 +73,7 @@ def test_a_broken_packet_may_hold_words_in_any_field() -> None:
     photo = open_photo(made.with_segments(made.xmp(packet)))
     assert photo is not None
     with pytest.raises(CaptionRefused, match="may hold"):
-        persons_caption(photo)
+        user_caption(photo)
 
 
 @pytest.mark.parametrize("name", FILES)

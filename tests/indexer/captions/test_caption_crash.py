@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from indexer.atomic.temporary import is_temporary, sweep
-from indexer.captions.caption_file import read_own_caption, undo_caption
+from indexer.captions.caption_file import undo_caption
 from indexer.captions.journal import Journal
 from indexer.formats.editable import open_photo
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import chunks_made, heifs_made
 from tests.indexer.formats import jpegs_made as made
 from tests.photos_made import cornered, encoded
@@ -102,7 +103,7 @@ def is_captioned(path: Path, original: bytes) -> bool:
         return False
     photo = open_photo(data)
     assert photo is not None
-    assert b"".join(photo.bare()) == original
+    assert b"".join(photo.without_caption()) == original
     assert_ours(data)
     return True
 

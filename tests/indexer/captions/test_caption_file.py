@@ -17,12 +17,13 @@ from PIL import Image
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
+from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
 from indexer.errors import Obstacle, PhotoVanished
 from indexer.metadata.content_key import content_key
 from indexer.model import CaptionBy, CaptionPlace, FileStamp, Written
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import chunks_made as chunks
 from tests.indexer.formats import jpegs_made as made
 

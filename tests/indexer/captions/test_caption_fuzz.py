@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
+from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.errors import CaptionRefused
-from indexer.formats import iptc, tiff, tiff_edit, xmp_edit, xmp_packet
+from indexer.formats import iptc, tiff, tiff_edit, xmp_packet
 from indexer.formats.jpeg import segments
 from indexer.formats.tiff_photo import TiffPhoto
 from indexer.metadata.content_key import content_key
 from indexer.model import CaptionPlace
-from indexer.ownership.mark import OwnCaption, clean, find_own, find_persons
+from indexer.ownership.mark import OwnCaption, clean, find_own, find_user_text
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import jpegs_made as made
 from tests.indexer.formats import tiffs_made as tiffs
 
@@ -28,7 +29,7 @@ DIGESTS = frozenset({OWN.mark.digest})
 BLOCKS = [made.camera_block(), made.camera_block(">"), made.tiff(made.MAKE)]
 BLOCKS += [tiff_edit.append_caption(block, OWN) for block in BLOCKS]
 PACKETS = [made.packet(padding=300), made.packet(made.described("Ann"))]
-PACKETS += [xmp_edit.splice(packet, OWN) for packet in PACKETS]
+PACKETS += [xmp_packet.splice(packet, OWN) for packet in PACKETS]
 JPEGS = [made.camera_jpeg(), made.with_segments(made.iptc(b"Ann"), made.mpf(), made.c2pa(), trailer=b"x" * 40)]
 
 OWN_TIFFS = [TiffPhoto(data).embed(OWN, CaptionPlace.EXIF) for data in tiffs.TIFFS.values()]
@@ -87,12 +88,12 @@ def test_tiff_blocks(block: bytes) -> None:
 @given(st.one_of(st.binary(max_size=300), mutated(PACKETS)))
 def test_xmp_packets(packet: bytes) -> None:
     only_refusals(lambda: xmp_packet.captions(xmp_packet.parse(packet)))
-    only_refusals(lambda: xmp_edit.strip_caption(packet, DIGESTS))
+    only_refusals(lambda: xmp_packet.strip_caption(packet, DIGESTS))
     try:
-        spliced = xmp_edit.splice(packet, OWN)
+        spliced = xmp_packet.splice(packet, OWN)
     except CaptionRefused:
         return
-    assert xmp_edit.strip_caption(spliced, DIGESTS).data == packet
+    assert xmp_packet.strip_caption(spliced, DIGESTS).data == packet
 
 
 @pytest.mark.slow
@@ -203,7 +204,7 @@ def test_deep_and_wide_xml_is_refused_in_time() -> None:
 
 def test_own_and_persons_words_never_overlap() -> None:
     texts = [xmp_packet.FieldText("f", text) for text in (OWN.text, "Ann", "")]
-    own, persons = find_own(texts, [OWN.mark]), find_persons(texts, [OWN.mark])
+    own, persons = find_own(texts, [OWN.mark]), find_user_text(texts, [OWN.mark])
     assert own is not None
     assert persons is not None
     assert (own.text, persons.text) == (OWN.text, "Ann")

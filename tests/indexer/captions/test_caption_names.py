@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
+from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.captions.sidecar import sidecar_path
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionPlace, Written
 from indexer.ownership.mark import XMP_NAMES, sha256
 from tests.indexer.captions import older_versions
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import chunks_made as chunks
 from tests.indexer.formats import jpegs_made as made
 from tests.indexer.formats import tiffs_made as tiffs

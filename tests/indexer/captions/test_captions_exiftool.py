@@ -15,10 +15,11 @@ import pytest
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
+from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
 from indexer.formats.jpeg import JpegError, segments
 from indexer.model import CaptionPlace, Written
 from indexer.ownership.camera_text import is_camera_text
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import jpegs_made as made
 
 pytestmark = [

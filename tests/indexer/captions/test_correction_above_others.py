@@ -13,7 +13,7 @@ from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import Sidecars, sidecar_path
-from indexer.formats import xmp_edit
+from indexer.formats import xmp_packet
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, PhotoMetadata, Written
 from indexer.ownership.mark import MOST_OVERRULED, OwnCaption
@@ -161,7 +161,7 @@ def test_a_correction_of_an_older_version_is_read_as_before(tmp_path: Path) -> N
     photo = tmp_path / "a.jpg"
     photo.write_bytes(DESCRIBED)
     own = OwnCaption.of(OMA, before="")
-    packet = xmp_edit.compose_packet(own).replace(b' recollect:captionOverrules=""', b"")
+    packet = xmp_packet.compose_packet(own).replace(b' recollect:captionOverrules=""', b"")
     assert b"Overrules" not in packet
     sidecar_path(photo).write_bytes(packet)
     assert read(photo).correction == OMA, "beside words in the photo"

@@ -10,12 +10,13 @@ import pytest
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import OTHER_WORDS, PERSONS_WORDS, read_own_caption, undo_caption, write_caption
+from indexer.captions.caption_file import OTHER_WORDS, PERSONS_WORDS, undo_caption, write_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, Written
 from indexer.reasons import ReasonCode
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import jpegs_made as made
 from tests.indexer.formats.chunks_made import png, webp
 

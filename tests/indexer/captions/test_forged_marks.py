@@ -13,8 +13,8 @@ import pytest
 from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.captions.checks import check_removal
-from indexer.captions.verify.rules import VerifyError
-from indexer.formats import tiff_edit, xmp_edit, xmp_packet
+from indexer.captions.verify import VerifyError
+from indexer.formats import tiff_edit, xmp_packet
 from indexer.formats.tiff import TiffError, texts
 from indexer.ownership.mark import Mark, OwnCaption, digest, sha256
 from tests.indexer.formats import chunks_made as chunks
@@ -49,7 +49,7 @@ def noted(packet: bytes) -> bytes:
     found = re.search(rb'recollect:captionUndo="(\w+)\.(\w+)\.([^"]*)"', whole)
     assert found is not None
     bare = whole.replace(b".".join(found.groups()), b"", 1)
-    crc = xmp_edit._own_crc(bare, found[3].decode()).encode()
+    crc = xmp_packet._own_crc(bare, found[3].decode()).encode()
     return packet.replace(b".".join(found.groups()), b".".join((found[1], crc, found[3])))
 
 
@@ -82,10 +82,10 @@ FORGED = {
         directory(made.ascii_field(0x010E, TEXT), (0x9C9C, 1, "Ann was here".encode("utf-16-le")))
     ),
     "a property said to be ours": made.with_segments(
-        made.xmp(stranger(xmp_edit.compose_packet(own(sha256(made.plain())))))
+        made.xmp(stranger(xmp_packet.compose_packet(own(sha256(made.plain())))))
     ),
     "a property said to be ours, in a PNG": chunks.png(
-        chunks.png_xmp(stranger(xmp_edit.compose_packet(own(sha256(chunks.png())))))
+        chunks.png_xmp(stranger(xmp_packet.compose_packet(own(sha256(chunks.png())))))
     ),
 }
 
@@ -115,7 +115,7 @@ def test_a_newer_caption_costs_nothing_but_the_older(name: str, tmp_path: Path) 
 def test_a_property_in_our_part_of_a_sidecar_stays(tmp_path: Path) -> None:
     path, sidecar = tmp_path / "a.heic", tmp_path / "a.heic.xmp"
     path.write_bytes(b"a picture")
-    sidecar.write_bytes(stranger(xmp_edit.compose_packet(own(""))))
+    sidecar.write_bytes(stranger(xmp_packet.compose_packet(own(""))))
     undone = undo_caption(path)
     assert undone.restored
     assert not undone.exact

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
+from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionPlace, Written
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import heifs_made as heifs
 from tests.indexer.formats import jpegs_made as made
 from tests.photos_made import exif_bytes

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from indexer.captions.checks import check_edit, check_removal
+from indexer.captions.verify import VerifyError
 from indexer.captions.verify.heif import check_heif_edit
-from indexer.captions.verify.rules import VerifyError
 from indexer.errors import CaptionRefused
 from indexer.formats.heif import read_heif
 from indexer.formats.heif_photo import HeifPhoto
@@ -149,7 +149,7 @@ def undone() -> tuple[bytes, bytes]:
     """A file that another program has made longer, and what it is without our caption."""
     new, _ = edited(heic(EXIF, XMP), CaptionPlace.EXIF)
     captioned = new + box(b"free", b"more")
-    return captioned, b"".join(HeifPhoto(captioned).bare())
+    return captioned, b"".join(HeifPhoto(captioned).without_caption())
 
 
 def test_a_right_removal_passes() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import read_own_caption, undo_caption, write_caption
+from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.captions.checks import check_removal
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
@@ -21,6 +21,7 @@ from indexer.errors import CaptionRefused
 from indexer.formats import iptc, tiff
 from indexer.model import CaptionPlace, Written
 from indexer.ownership.mark import digest
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import chunks_made as chunks
 from tests.indexer.formats import heifs_made as heifs
 from tests.indexer.formats import jpegs_made as made
@@ -255,12 +256,12 @@ def test_iptc_of_a_tiff_whose_bytes_are_turned_round_stays_so() -> None:
     caption, keyword = b"\x1c\x02\x78\0\x05words", b"\x1c\x02\x19\0\x03sea"
     block = caption + keyword
     block += b"\0" * (-len(block) % 4)
-    left = iptc.iim_without(iptc.turned_round(block), {digest("words")})
+    left = iptc.remove_from_iim(iptc.swap_bytes(block), {digest("words")})
     assert left is not None
-    assert iptc.turned_right(left).rstrip(b"\0") == keyword
+    assert iptc.fix_byte_order(left).rstrip(b"\0") == keyword
     assert len(left) % 4 == 0
-    assert iptc.iim_without(block, {digest("other")}) is None
-    assert iptc.iim_without(caption, {digest("words")}) == b""
+    assert iptc.remove_from_iim(block, {digest("other")}) is None
+    assert iptc.remove_from_iim(caption, {digest("words")}) == b""
 
 
 @pytest.mark.parametrize("harm", ["keyword", "another text", "a new text", "profile gone"])
@@ -294,7 +295,7 @@ def test_iptc_that_shares_its_bytes_with_the_picture_stays(tmp_path: Path) -> No
     write(path)
     exiftool(path, IPTC, "-IPTC:Keywords=sea")
     data = bytearray(path.read_bytes())
-    order = tiff.byte_order(bytes(data))
+    order, _ = tiff.read_header(bytes(data))
     ifd0 = tiff.read_directory(bytes(data), order, int.from_bytes(data[4:8], "little" if order == "<" else "big"))
     entries = {entry.tag: (number, entry) for number, entry in enumerate(ifd0.entries)}
     strips, (_, iim) = entries[0x0111][0], entries[tiff.IPTC]

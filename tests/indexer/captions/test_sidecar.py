@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption
-from indexer.captions.caption_file import read_own_caption
 from indexer.captions.sidecar import Sidecars, sidecar_path, sidecars_of
 from indexer.errors import CaptionRefused
-from indexer.formats.editable import XmpFile, persons_caption
+from indexer.formats.photo import XmpFile, user_caption
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import jpegs_made as made
 
 
@@ -30,7 +30,7 @@ def test_a_sidecar_is_written_replaced_and_removed(tmp_path: Path) -> None:
     own = read_own_caption(place.read_bytes())
     assert own is not None
     assert own.text == made.NEWER.text
-    assert not sidecars.have_words(persons_caption)
+    assert not sidecars.have_text(user_caption)
     undone = sidecars.undo()
     assert undone is not None
     assert undone.exact
@@ -42,7 +42,7 @@ def test_words_that_a_person_put_into_our_sidecar_stay(tmp_path: Path) -> None:
     sidecars = Sidecars(tmp_path / "a.heic")
     place = sidecars.write(made.CAPTION)
     place.write_bytes(place.read_bytes().replace(b"a dog", b"Rex"))
-    assert sidecars.have_words(persons_caption)
+    assert sidecars.have_text(user_caption)
     assert read_own_caption(place.read_bytes()) is None
     undone = sidecars.undo()
     assert undone is not None
@@ -73,7 +73,7 @@ def test_our_words_never_stay_without_our_mark(field: str, tmp_path: Path) -> No
     assert undone is not None
     assert not undone.exact
     assert not place.exists() or b"a dog on the sand" not in place.read_bytes()
-    assert not sidecars.have_words(persons_caption)
+    assert not sidecars.have_text(user_caption)
 
 
 def test_a_translation_beside_our_words_stays_alone(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_translation_beside_our_words_stays_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["IMG_1.JPG.XMP", "IMG_1.XMP"])
 def test_a_sidecar_in_capitals_is_looked_at(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(made.packet(made.described("Ann")))
-    assert Sidecars(tmp_path / "IMG_1.JPG").have_words(persons_caption)
+    assert Sidecars(tmp_path / "IMG_1.JPG").have_text(user_caption)
     places = [place.name for place in sidecars_of(tmp_path / "IMG_1.JPG")]
     assert sorted(places) == sorted(["IMG_1.JPG.xmp", "IMG_1.xmp", name])
 

@@ -7,11 +7,12 @@ import random
 import pytest
 
 from indexer.captions.checks import check_edit, check_removal
-from indexer.captions.verify.jpeg import check_jpeg_edit
-from indexer.captions.verify.rules import VerifyError, check_opens_alike
+from indexer.captions.verify import VerifyError, check_opens_alike
+from indexer.captions.verify.containers import check_jpeg_edit
 from indexer.errors import CaptionRefused
-from indexer.formats.editable import EditablePhoto, open_photo
+from indexer.formats.editable import open_photo
 from indexer.formats.jpeg_photo import JpegPhoto
+from indexer.formats.photo import EditablePhoto
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import OwnCaption, sha256
 from tests.indexer.formats import chunks_made as chunks

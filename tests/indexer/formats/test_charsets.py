@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.formats import iptc
 from indexer.formats.charsets import decode_text
-from indexer.formats.iptc_texts import CAPTION, read_iptc
+from indexer.formats.iptc import CAPTION, read_iptc
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionPlace
-from indexer.reader.photo_file import stamp_of
 from tests.indexer.formats import jpegs_made as made
 
 GERMAN = ["Straße in München", "Größe", "Äpfel", "Öl", "Übung", "Süßes für Käthe", "ä", "Grüße aus Köln"]

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer.captions.caption_file import read_own_caption
 from indexer.errors import CaptionRefused
 from indexer.formats import heif_tail
 from indexer.formats.editable import open_photo
@@ -15,6 +14,7 @@ from indexer.formats.heif_photo import HeifPhoto
 from indexer.metadata.content_key import content_key
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import OwnCaption
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import heifs_made as heifs
 from tests.indexer.formats import jpegs_made as made
 from tests.indexer.formats.heifs_made import EXIF, XMP, Index, Item, box, exif, heic, xmp
@@ -208,8 +208,8 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     read_own_caption(data)
     try:
         photo = HeifPhoto(data)
-        assert photo.picture
-        photo.bare()
+        assert photo.picture_digest
+        photo.without_caption()
     except CaptionRefused:
         return
 
@@ -225,7 +225,7 @@ def test_what_is_written_into_a_mutant_comes_out_again(data: bytes, place: Capti
         new = photo.embed(OWN, place)
     except CaptionRefused:
         return
-    assert b"".join(HeifPhoto(new).bare()) == data
+    assert b"".join(HeifPhoto(new).without_caption()) == data
     assert content_key(new) == content_key(data)
 
 

@@ -9,13 +9,15 @@ import pytest
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
-from indexer.formats.editable import open_photo, own_caption, persons_caption
+from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
+from indexer.formats.editable import open_photo
 from indexer.formats.heif import read_heif
 from indexer.formats.heif_photo import HeifPhoto
+from indexer.formats.photo import own_caption, user_caption
 from indexer.metadata.content_key import content_key
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, Written
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import heifs_made as heifs
 from tests.indexer.formats import jpegs_made as made
 from tests.indexer.formats.heifs_made import EXIF, XMP, Item, box, exif, heic, xmp
@@ -133,7 +135,7 @@ DESCRIBED = {
 def test_a_persons_words_are_seen_wherever_they_stand(path: Path, name: str) -> None:
     photo = open_photo(DESCRIBED[name])
     assert photo is not None
-    words = persons_caption(photo)
+    words = user_caption(photo)
     assert words is not None
     assert words.text == "Ann"
     path.write_bytes(DESCRIBED[name])

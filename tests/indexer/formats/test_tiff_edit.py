@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 import piexif
 import pytest
@@ -152,3 +153,9 @@ def test_a_maker_note_that_points_past_the_block_is_noticed() -> None:
     assert not reads_beyond(block(length - 100), length + 500)
     assert reads_beyond(block(length - 50), length + 500)
     assert not reads_beyond(block(length + 5000), length + 500)  # as unreadable after the edit as before
+
+
+def test_a_record_that_nests_without_end_is_none() -> None:
+    mark = b"[" * 4096
+    numbers = struct.pack("<IIIII", len(mark), 0, 0, 0, zlib.crc32(mark))
+    assert undo_record(mark + numbers + struct.pack("<I8s", zlib.crc32(numbers), b"RECOLL01")) is None

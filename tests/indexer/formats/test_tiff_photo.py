@@ -13,12 +13,12 @@ from PIL import Image, ImageSequence
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import PERSONS_WORDS, read_own_caption, undo_caption, write_caption
+from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
 from indexer.captions.checks import check_edit, check_removal
-from indexer.captions.verify.rules import VerifyError
+from indexer.captions.verify import VerifyError
 from indexer.captions.verify.tiff import check_tiff_edit, check_tiff_removal
 from indexer.errors import CaptionRefused
-from indexer.formats import xmp_edit
+from indexer.formats import xmp_packet
 from indexer.formats.editable import open_photo
 from indexer.formats.tiff_photo import TiffPhoto
 from indexer.metadata.content_key import content_key
@@ -26,6 +26,7 @@ from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, PhotoMetadata, Written
 from indexer.ownership.mark import OwnCaption, sha256
 from indexer.reasons import Reason, ReasonCode
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.captions.test_captions_exiftool import differences, tags_of
 from tests.indexer.formats import jpegs_made as made
 from tests.indexer.formats import tiffs_made as tiffs
@@ -66,7 +67,7 @@ def test_the_old_file_stays_but_for_the_header_and_undo_is_exact(name: str, tmp_
     new = path.read_bytes()
     assert (new[:4], new[8 : len(data)]) == (data[:4], data[8:])
     assert content_key(new) == content_key(data)
-    assert TiffPhoto(new).picture == TiffPhoto(data).picture
+    assert TiffPhoto(new).picture_digest == TiffPhoto(data).picture_digest
     own = read_own_caption(new)
     assert own is not None
     assert (own.text, own.model) == (made.CAPTION.text, made.CAPTION.model)
@@ -274,7 +275,7 @@ def test_words_put_in_place_of_ours_are_that_persons(tmp_path: Path) -> None:
 def test_a_persons_xmp_beside_ours_is_kept(tmp_path: Path) -> None:
     """A program that has written our packet anew, with a rating: the rating stays."""
     own = OwnCaption.of(made.CAPTION, before="")
-    packet = xmp_edit.splice(made.packet(), own)
+    packet = xmp_packet.splice(made.packet(), own)
     description = made.ascii_field(0x010E, own.text)
     path = saved(tmp_path, tiffs.built(made.MAKE, description, tiffs.xmp(packet + b"\n")))
     undone = undo_caption(path)
@@ -288,7 +289,7 @@ def test_a_record_that_was_no_tiffs_is_not_followed() -> None:
     from indexer.formats.tiff_edit import compose_block
 
     with pytest.raises(CaptionRefused, match="not one that is written into TIFFs"):
-        TiffPhoto(compose_block(own)).bare()
+        TiffPhoto(compose_block(own)).without_caption()
 
 
 # -- the proof (that every mutation is caught: see test_verify.py)
@@ -340,7 +341,7 @@ def test_a_page_that_is_lost_is_caught() -> None:
 def test_a_removal_that_touches_more_is_caught() -> None:
     data = tiffs.built(made.MAKE, made.ORIENTATION, pages=2)
     old = changed_inside(captioned(data)[0])
-    new = b"".join(TiffPhoto(old).bare())
+    new = b"".join(TiffPhoto(old).without_caption())
     check_removal(old, new)
     start, count = directory_of(new)
     for at in [*range(0, start + 2 + 12 * count, 7), start + 2 + 12 * count]:

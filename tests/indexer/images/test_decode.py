@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from indexer.errors import UnreadablePhoto
-from indexer.formats.extensions import EXTENSIONS
+from indexer.formats import EXTENSIONS
 from indexer.images.colour import adobe_rgb_profile, is_srgb, to_srgb
-from indexer.images.decode import decode, open_picture
+from indexer.images.decode import decode, open_image
 from indexer.metadata.read_metadata import read_metadata
 from tests.photos_made import (
     CORNERS,
@@ -33,8 +33,8 @@ from tests.photos_made import (
 
 def shown(data: bytes, *, suffix: str = "", fit_px: int = 1280) -> Image.Image:
     """The picture as the indexer shows it: its orientation read as the worker reads it."""
-    picture = open_picture(data, suffix=suffix, max_pixels_mp=50)
-    metadata = read_metadata(data, Path("a" + suffix), picture=picture)
+    picture = open_image(data, suffix=suffix, max_pixels_mp=50)
+    metadata = read_metadata(data, Path("a" + suffix), opened=picture)
     image = decode(picture, fit_px, metadata.orientation)
     assert image.mode == "RGB"
     assert not image.info
@@ -83,7 +83,7 @@ def test_of_several_frames_the_first_is_shown(kind: str) -> None:
 
 def test_the_content_decides_not_the_name() -> None:
     assert_upright(shown(encoded(cornered(), "PNG"), suffix=".jpg"))
-    assert open_picture(encoded(cornered(), "WEBP"), suffix=".heic", max_pixels_mp=1).mime_type == "image/webp"
+    assert open_image(encoded(cornered(), "WEBP"), suffix=".heic", max_pixels_mp=1).mime_type == "image/webp"
 
 
 @pytest.mark.slow
@@ -99,7 +99,7 @@ def test_a_raw_file_shows_its_preview_turned_by_its_own_orientation(suffix: str)
     preview = encoded(stored_for(cornered((960, 640)), 6), "JPEG", quality=95)
     raw = raw_tiff(preview, size=(4000, 6000), orientation=6)
     assert_upright(shown(raw, suffix=suffix))
-    picture = open_picture(raw, suffix=suffix, max_pixels_mp=50)
+    picture = open_image(raw, suffix=suffix, max_pixels_mp=50)
     assert picture.size(6) == (6000, 4000)  # the sensor's, upright
     assert picture.mime_type in ("image/x-adobe-dng", "image/x-nikon-nef")
 
@@ -113,7 +113,7 @@ def test_raf_and_cr3_show_their_previews() -> None:
 
 def test_a_raw_file_without_a_preview_says_so() -> None:
     with pytest.raises(UnreadablePhoto, match="holds no preview"):
-        open_picture(raw_tiff(b"not a jpeg", size=(6000, 4000)), max_pixels_mp=50)
+        open_image(raw_tiff(b"not a jpeg", size=(6000, 4000)), max_pixels_mp=50)
 
 
 def test_every_extension_is_in_lower_case_with_its_dot() -> None:
@@ -208,7 +208,7 @@ def test_what_is_no_photo_says_why(data: bytes, reason: str) -> None:
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(kind: str) -> None:
     bomb = encoded(Image.new("L", (9000, 9000)), kind)
     with pytest.raises(UnreadablePhoto, match="9000 x 9000 is 81 megapixels, the limit is 50"):
-        open_picture(bomb, max_pixels_mp=50)
+        open_image(bomb, max_pixels_mp=50)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "HEIF", "AVIF", "TIFF"])
@@ -221,7 +221,7 @@ def test_other_formats_that_break_off_are_unreadable(kind: str) -> None:
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_jpeg_that_breaks_off_late_is_shown_and_says_so(progressive: bool) -> None:
     data = encoded(detailed((900, 600)), "JPEG", quality=90, progressive=progressive)
-    picture = open_picture(data[: len(data) * 9 // 10], max_pixels_mp=50)
+    picture = open_image(data[: len(data) * 9 // 10], max_pixels_mp=50)
     image = decode(picture, 1280, 1)
     assert image.size == (900, 600)
     assert picture.damage is not None
@@ -235,7 +235,7 @@ def test_a_jpeg_that_breaks_off_early_is_set_aside() -> None:
 
 
 def test_a_whole_jpeg_has_no_damage() -> None:
-    picture = open_picture(encoded(detailed((900, 600)), "JPEG") + b"trailing junk", max_pixels_mp=50)
+    picture = open_image(encoded(detailed((900, 600)), "JPEG") + b"trailing junk", max_pixels_mp=50)
     decode(picture, 1280, 1)
     assert picture.damage is None
 

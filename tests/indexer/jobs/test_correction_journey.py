@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption
-from indexer.captions.caption_file import read_own_caption, undo_caption
+from indexer.captions.caption_file import undo_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
 from indexer.jobs.pipeline import CAPTIONS_OFF, PERSONS_WORDS, UNDONE, WRONG
@@ -22,6 +22,7 @@ from indexer.reader.photo_process import PhotoProcesses
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import jpegs_made as made
 from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, paths_of, settings_for, stored
 from tests.photos_made import picture, write_jpeg

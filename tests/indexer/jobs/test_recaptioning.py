@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption
-from indexer.captions.caption_file import read_own_caption
 from indexer.catalogue import Catalogue
 from indexer.catalogue.job_queue import _BY_ANOTHER_MODEL
 from indexer.hours import DailyHours
@@ -25,6 +24,7 @@ from indexer.progress import Phase
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexing import COLOURS, CountingCaptioner, CountingPhotos, all_photos, index, settings_for, stored
 from tests.libraries import indexed, rescan, settle_all, write
 from tests.photos_made import write_jpeg

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from indexer.captions.caption_file import read_own_caption
 from indexer.errors import SetupError
 from indexer.jobs.reindex import Rebuild, current_model, enqueue
 from indexer.model import JobKind
@@ -22,6 +21,7 @@ from indexer.search.query import parse
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage, search_path
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexing import COLOURS, CountingCaptioner, CountingPhotos, all_photos, found, index, settings_for, stored
 from tests.photos_made import write_jpeg
 from tests.towers_made import made_tower

@@ -13,18 +13,18 @@ import pytest
 
 from captioner import Caption
 from captioner.ipc.child_run import Reply
-from indexer.captions.caption_file import read_own_caption
 from indexer.catalogue.retries import next_write_try
 from indexer.errors import LONGEST_WAIT, FailureKind, Obstacle, next_wait
 from indexer.jobs.reindex import Rebuild, current_model, enqueue
 from indexer.model import CaptionPlace, JobKind, Reading
 from indexer.progress import Progress
-from indexer.reader.photo_process import PhotoProcess
+from indexer.reader.photo_process import PhotoProcesses
 from indexer.reader.photo_reader import PhotoReader
 from indexer.reader.photo_requests import ReaderOptions
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexing import (
     COLOURS,
     CountingCaptioner,
@@ -58,7 +58,7 @@ class DecodingCounted(CountingPhotos):
         return await super().read(path)
 
 
-class PhotosHere(PhotoProcess):
+class PhotosHere(PhotoProcesses):
     """Opens photos in the test's own process, whose user may not start another one."""
 
     def __init__(self, settings: Settings) -> None:

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption, Tag
-from indexer.captions.caption_file import CHANGED_SINCE, PERSONS_WORDS, read_own_caption, undo_caption
+from indexer.captions.caption_file import CHANGED_SINCE, PERSONS_WORDS, undo_caption
 from indexer.captions.sidecar import sidecar_path
 from indexer.jobs.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNDONE, UNSURE
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionPlace, JobKind, Photo
 from indexer.reasons import Reason
 from indexer.settings import Settings
+from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexing import COLOURS, CountingCaptioner, all_photos, colour_of, found, index, settings_for, stored
 from tests.photos_made import write_jpeg
 

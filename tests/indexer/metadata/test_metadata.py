@@ -14,8 +14,8 @@ from piexif import GPSIFD, ExifIFD, ImageIFD
 
 from captioner import Caption
 from indexer.errors import UnreadablePhoto
-from indexer.formats.xmp_edit import compose_packet
-from indexer.images.decode import open_picture
+from indexer.formats.xmp_packet import compose_packet
+from indexer.images.decode import open_image
 from indexer.metadata.blocks import find_blocks
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionBy, PhotoMetadata, Position
@@ -535,5 +535,5 @@ def test_any_text_comes_out_fit_to_be_shown(text: str) -> None:
 
 def test_blocks_are_found_in_a_raw_file_too() -> None:
     raw = raw_tiff(JPEG, size=(6000, 4000), orientation=8)
-    blocks = find_blocks(raw, open_picture(raw, max_pixels_mp=50))
+    blocks = find_blocks(raw, open_image(raw, max_pixels_mp=50))
     assert blocks.values.orientation == 8

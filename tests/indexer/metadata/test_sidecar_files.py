@@ -9,8 +9,8 @@ import pytest
 
 from indexer.captions.sidecar import Sidecars, sidecars_of
 from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside
-from indexer.formats.editable import persons_caption
-from indexer.metadata.sidecar_files import speaks_of, takeout_beside, xmp_beside
+from indexer.formats.photo import user_caption
+from indexer.metadata.sidecar_files import find_takeout_files, find_xmp_sidecars, is_sidecar_of
 from indexer.reader.photo_reader import PhotoReader
 from indexer.reader.photo_requests import ReaderOptions
 from tests.indexer.formats import jpegs_made
@@ -86,9 +86,9 @@ def is_case_sensitive(folder: Path) -> bool:
     ],
 )
 def test_the_names_that_takeout_gives(photo: str, sidecar: str, tmp_path: Path) -> None:
-    assert speaks_of(os.fsencode(sidecar), os.fsencode(photo))
+    assert is_sidecar_of(os.fsencode(sidecar), os.fsencode(photo))
     (tmp_path / sidecar).write_text("{}")
-    assert [place.name for place, _ in takeout_beside(tmp_path / photo)] == [sidecar]
+    assert [place.name for place, _ in find_takeout_files(tmp_path / photo)] == [sidecar]
     assert sidecar_fingerprint(os.fsencode(photo), sidecars_beside(os.fsencode(tmp_path / photo)))
 
 
@@ -109,15 +109,15 @@ def test_the_names_that_takeout_gives(photo: str, sidecar: str, tmp_path: Path) 
     ],
 )
 def test_names_of_others(photo: str, sidecar: str, tmp_path: Path) -> None:
-    assert not speaks_of(os.fsencode(sidecar), os.fsencode(photo))
+    assert not is_sidecar_of(os.fsencode(sidecar), os.fsencode(photo))
     (tmp_path / sidecar).write_text("{}")
-    assert takeout_beside(tmp_path / photo) == []
+    assert find_takeout_files(tmp_path / photo) == []
 
 
 def test_a_photo_s_own_json_comes_before_that_of_what_it_was_made_of(tmp_path: Path) -> None:
     for name in ("IMG_1.jpg.json", "IMG_1-edited.jpg.json"):
         (tmp_path / name).write_text("{}")
-    assert [place.name for place, _ in takeout_beside(tmp_path / "IMG_1-edited.jpg")] == [
+    assert [place.name for place, _ in find_takeout_files(tmp_path / "IMG_1-edited.jpg")] == [
         "IMG_1-edited.jpg.json",
         "IMG_1.jpg.json",
     ]
@@ -126,12 +126,12 @@ def test_a_photo_s_own_json_comes_before_that_of_what_it_was_made_of(tmp_path: P
 def test_what_was_listed_is_listed_again_when_the_folder_changes(tmp_path: Path) -> None:
     photo = tmp_path / "a.jpg"
     os.utime(tmp_path, (1_600_000_000, 1_600_000_000))
-    assert xmp_beside(photo) == []
-    assert xmp_beside(photo) == []
+    assert find_xmp_sidecars(photo) == []
+    assert find_xmp_sidecars(photo) == []
     (tmp_path / "A.xmp").touch()
-    assert [place.name for place in xmp_beside(photo)] == ["A.xmp"]
+    assert [place.name for place in find_xmp_sidecars(photo)] == ["A.xmp"]
     (tmp_path / "A.xmp").unlink()
-    assert xmp_beside(photo) == []
+    assert find_xmp_sidecars(photo) == []
 
 
 # XMP
@@ -143,7 +143,7 @@ def test_letter_case_is_nothing_to_a_sidecar(name: str, tmp_path: Path, reader: 
     photo.write_bytes(JPEG)
     (tmp_path / name).write_bytes(described("a person's words"))
     assert caption_of(reader, photo) == "a person's words"
-    assert Sidecars(photo).have_words(persons_caption), "what is read is never overruled"
+    assert Sidecars(photo).have_text(user_caption), "what is read is never overruled"
 
 
 def test_a_sidecar_in_another_case_may_be_another_photo_s(tmp_path: Path, reader: PhotoReader) -> None:
@@ -179,7 +179,7 @@ def test_a_sidecar_that_names_another_file_is_that_file_s(raw: str, tmp_path: Pa
     other.write_bytes(encoded(cornered(), "PNG"))
     (tmp_path / "IMG_1.xmp").write_bytes(described("of the raw twin", of=raw[-3:].upper()))
     assert caption_of(reader, photo) is None
-    assert not Sidecars(photo).have_words(persons_caption)
+    assert not Sidecars(photo).have_text(user_caption)
     assert caption_of(reader, other) == "of the raw twin"
     photo.rename(photo.with_suffix(".JPEG"))
     (tmp_path / "IMG_1.xmp").write_bytes(described("of the photo", of="JPG"))

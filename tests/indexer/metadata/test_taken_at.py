@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from piexif import GPSIFD, ExifIFD, ImageIFD
 
-from indexer.metadata.container_dates import ContainerDates, heif_dates
+from indexer.metadata.blocks import heif_dates
 from indexer.metadata.read_metadata import read_metadata
-from indexer.metadata.takeout import Takeout
+from indexer.metadata.sidecar_files import Takeout
+from indexer.metadata.taken_at import ContainerDates
 from indexer.model import PhotoMetadata, iso_date
 from tests.indexer.formats import chunks_made, heifs_made
 from tests.photos_made import cornered, encoded, exif_bytes, with_iptc, with_segments, with_xmp, xmp_packet

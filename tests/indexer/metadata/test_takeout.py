@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner import Caption
-from indexer.formats.xmp_edit import compose_packet
+from indexer.formats.xmp_packet import compose_packet
 from indexer.metadata.read_metadata import read_metadata
-from indexer.metadata.takeout import MOST_BYTES, Takeout, read_takeout
+from indexer.metadata.sidecar_files import MOST_JSON_BYTES, Takeout, read_takeout
 from indexer.model import CaptionBy, FileCaption, PhotoMetadata, Position
 from indexer.ownership.mark import OwnCaption
 from indexer.reader.photo_reader import PhotoReader
@@ -134,7 +134,7 @@ def test_times(timestamp: object, moment: datetime | None) -> None:
         b'{"description":' * 50_000,
         b"\xff\xfe\x00",
         b'{"description": ' + b"9" * 10_000 + b"}",
-        b'{"description": "' + b"x" * MOST_BYTES + b'"}',
+        b'{"description": "' + b"x" * MOST_JSON_BYTES + b'"}',
     ],
 )
 def test_what_is_none_of_google_s_is_nothing(data: bytes) -> None:
@@ -198,7 +198,7 @@ def test_another_program_s_json_is_passed_over(tmp_path: Path, reader: PhotoRead
     photo.write_bytes(JPEG)
     (tmp_path / "IMG_77.json").write_text('{"name": "a game", "description_of": 3}')
     assert reader.read_metadata(photo)[1].person_caption is None
-    (tmp_path / "IMG_77.json").write_bytes(b"x" * (MOST_BYTES + 1))
+    (tmp_path / "IMG_77.json").write_bytes(b"x" * (MOST_JSON_BYTES + 1))
     assert reader.read_metadata(photo)[1].person_caption is None
     (tmp_path / "IMG_77.json").unlink()
     (tmp_path / "IMG_77.json").mkdir()

@@ -9,7 +9,8 @@ import pytest
 from piexif import ExifIFD, ImageIFD
 from PIL import Image
 
-from indexer.formats.editable import open_photo, persons_caption
+from indexer.formats.editable import open_photo
+from indexer.formats.photo import user_caption
 from indexer.metadata.read_metadata import read_metadata
 from indexer.ownership.camera_text import is_camera_text
 from tests.indexer.formats import chunks_made as chunks
@@ -135,7 +136,7 @@ PERSONS = [
 
 
 @pytest.mark.parametrize("text", DEBRIS)
-def test_what_a_camera_or_a_program_wrote_is_nobodys(text: str) -> None:
+def test_what_a_camera_or_a_program_wrote_is_boilerplate(text: str) -> None:
     assert is_camera_text(text, "UserComment")
     assert is_camera_text(text, "dc:description")
 
@@ -200,7 +201,7 @@ def caption(data: bytes) -> str | None:
     photo = open_photo(data)
     assert photo is not None
     found = read_metadata(data, Path("a.jpg")).person_caption
-    assert (persons_caption(photo) is None) == (found is None)
+    assert (user_caption(photo) is None) == (found is None)
     return found
 
 

@@ -15,7 +15,7 @@ from captioner import Caption, Tag
 from indexer.errors import PhotoVanished, SetupError, UnreadablePhoto
 from indexer.metadata.content_key import content_key
 from indexer.model import CaptionPlace, FileStamp, ThumbnailSize
-from indexer.reader.photo_process import PhotoProcess, PhotoProcesses
+from indexer.reader.photo_process import PhotoProcesses
 from tests.indexing import settings_for
 from tests.photos_made import cornered, detailed, encoded, exif_bytes, with_segments, with_xmp, xmp_packet
 
@@ -36,7 +36,7 @@ def stamp(path: Path) -> FileStamp:
 async def test_one_look_gives_everything(tmp_path: Path) -> None:
     data = with_segments(encoded(detailed((2000, 1500)), "JPEG"), (0xE1, exif_bytes({0x010F: b"Canon", 0x0112: 6})))
     path = write(tmp_path / "IMG_1.JPG", data)
-    async with PhotoProcess(settings_for(tmp_path), input_px=INPUT_PX) as photos:
+    async with PhotoProcesses(settings_for(tmp_path), input_px=INPUT_PX, count=1) as photos:
         reading = await photos.read(path)
         assert reading.content_key == content_key(data)
         assert reading.stamp == stamp(path)
@@ -52,7 +52,7 @@ async def test_one_look_gives_everything(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_a_cached_thumbnail_gives_the_model_the_same_picture(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jpg", encoded(detailed((1600, 1200)), "JPEG", quality=95))
-    async with PhotoProcess(settings_for(tmp_path), input_px=INPUT_PX) as photos:
+    async with PhotoProcesses(settings_for(tmp_path), input_px=INPUT_PX, count=1) as photos:
         reading = await photos.read(path)
         again = await photos.pixels_of(reading.thumbnails[ThumbnailSize.SCREEN])
         with pytest.raises(UnreadablePhoto):
@@ -65,7 +65,7 @@ async def test_a_cached_thumbnail_gives_the_model_the_same_picture(tmp_path: Pat
 async def test_file_names_of_any_bytes(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9 \xff'\"\n.jpg")
     path = write(tmp_path / name, encoded(cornered(), "JPEG"))
-    async with PhotoProcess(settings_for(tmp_path), input_px=0) as photos:
+    async with PhotoProcesses(settings_for(tmp_path), input_px=0, count=1) as photos:
         assert (await photos.read(path)).pixels == b""
 
 
@@ -74,7 +74,7 @@ async def test_what_is_not_there_or_no_file_is_said_at_once(tmp_path: Path) -> N
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "folder.jpg").mkdir()
     (tmp_path / "loop.jpg").symlink_to("loop.jpg")
-    async with PhotoProcess(settings_for(tmp_path), input_px=INPUT_PX) as photos:
+    async with PhotoProcesses(settings_for(tmp_path), input_px=INPUT_PX, count=1) as photos:
         for gone in ("missing.jpg", "loop.jpg", "pipe.jpg/x.jpg", "nul\0.jpg"):
             with pytest.raises(PhotoVanished):
                 await photos.read(tmp_path / gone)
@@ -87,7 +87,7 @@ async def test_what_is_not_there_or_no_file_is_said_at_once(tmp_path: Path) -> N
 async def test_files_over_the_limits_are_set_aside(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png", encoded(detailed((1200, 900)), "PNG"))
     for limits, reason in (({"max_file_mb": 0.1}, "setting max_file_mb"), ({"max_pixels_mp": 1.0}, "max_pixels_mp")):
-        async with PhotoProcess(settings_for(tmp_path, **limits), input_px=INPUT_PX) as photos:
+        async with PhotoProcesses(settings_for(tmp_path, **limits), input_px=INPUT_PX, count=1) as photos:
             with pytest.raises(UnreadablePhoto, match=reason):
                 await photos.read(path)
             with pytest.raises(UnreadablePhoto, match=reason):
@@ -98,19 +98,19 @@ async def test_files_over_the_limits_are_set_aside(tmp_path: Path) -> None:
 async def test_a_photo_that_needs_too_much_memory_costs_only_itself(tmp_path: Path) -> None:
     big = write(tmp_path / "big.png", encoded(Image.new("RGBA", (9000, 9000)), "PNG"))  # 324 MB decoded
     small = write(tmp_path / "small.jpg", encoded(cornered(), "JPEG"))
-    async with PhotoProcess(settings_for(tmp_path, reader_memory_mb=150), input_px=INPUT_PX) as photos:
-        before = photos.pid
+    async with PhotoProcesses(settings_for(tmp_path, reader_memory_mb=150), input_px=INPUT_PX, count=1) as photos:
+        before = photos.pids
         with pytest.raises(UnreadablePhoto, match="memory"):
             await photos.read(big)
         assert (await photos.read(small)).pixels
-        assert photos.pid == before
+        assert photos.pids == before
 
 
 @pytest.mark.slow
 async def test_sidecars_are_read_wherever_they_lie(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jpg", with_xmp(encoded(cornered(), "JPEG"), "<xmp:Rating>1</xmp:Rating>"))
     tree = tmp_path / "tree"
-    async with PhotoProcess(settings_for(tmp_path, sidecar_dir=tree), input_px=INPUT_PX) as photos:
+    async with PhotoProcesses(settings_for(tmp_path, sidecar_dir=tree), input_px=INPUT_PX, count=1) as photos:
 
         async def rating() -> int | None:
             return (await photos.read_metadata(path))[1].rating
@@ -132,7 +132,7 @@ async def test_sidecars_are_read_wherever_they_lie(tmp_path: Path) -> None:
 async def test_a_written_caption_is_read_back_and_undone(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jpg", encoded(cornered(), "JPEG"))
     original = path.read_bytes()
-    async with PhotoProcess(settings_for(tmp_path), input_px=INPUT_PX) as photos:
+    async with PhotoProcesses(settings_for(tmp_path), input_px=INPUT_PX, count=1) as photos:
         before = await photos.read(path)
         written = await photos.write_caption(path, WORDS, before.stamp)
         assert written.place is CaptionPlace.EXIF
@@ -152,7 +152,7 @@ async def test_a_written_caption_is_read_back_and_undone(tmp_path: Path) -> None
 async def test_a_format_that_is_not_changed_gets_a_sidecar(tmp_path: Path, captions: str) -> None:
     path = write(tmp_path / "a.gif", encoded(cornered(), "GIF"))
     original = path.read_bytes()
-    async with PhotoProcess(settings_for(tmp_path, captions=captions), input_px=INPUT_PX) as photos:
+    async with PhotoProcesses(settings_for(tmp_path, captions=captions), input_px=INPUT_PX, count=1) as photos:
         written = await photos.write_caption(path, WORDS, stamp(path))
         assert written.place is CaptionPlace.SIDECAR
         machine = (await photos.read_metadata(path))[1].machine_caption
@@ -161,17 +161,17 @@ async def test_a_format_that_is_not_changed_gets_a_sidecar(tmp_path: Path, capti
         assert path.read_bytes() == original
 
 
-def poisoned(tmp_path: Path, **more: object) -> PhotoProcess:
-    return PhotoProcess(settings_for(tmp_path, **more), input_px=INPUT_PX, worker="tests.poisoned_worker")
+def poisoned(tmp_path: Path, **more: object) -> PhotoProcesses:
+    return PhotoProcesses(settings_for(tmp_path, **more), input_px=INPUT_PX, worker="tests.poisoned_worker", count=1)
 
 
 @pytest.mark.slow
 async def test_a_photo_that_kills_its_reader_is_tried_once_more(tmp_path: Path) -> None:
     path = write(tmp_path / "dies once.jpg", encoded(cornered(), "JPEG"))
     async with poisoned(tmp_path) as photos:
-        before = photos.pid
+        before = photos.pids
         assert (await photos.read(path)).metadata.width_px == 96
-        assert photos.pid != before
+        assert photos.pids != before
 
 
 @pytest.mark.slow
@@ -218,13 +218,13 @@ async def test_exif_that_can_t_be_read_has_a_line_in_the_log(tmp_path: Path, cap
         tmp_path / "broken exif.jpg", with_segments(encoded(cornered(), "JPEG"), (0xE1, b"Exif\0\0no TIFF block"))
     )
     with caplog.at_level(logging.DEBUG):
-        async with PhotoProcess(settings_for(tmp_path), input_px=INPUT_PX) as photos:
+        async with PhotoProcesses(settings_for(tmp_path), input_px=INPUT_PX, count=1) as photos:
             assert (await photos.read(path)).metadata.width_px == 96
         assert "can't read an Exif block of" in caplog.text
 
 
 async def test_a_worker_that_can_t_start_is_about_the_set_up(tmp_path: Path) -> None:
-    photos = PhotoProcess(settings_for(tmp_path), input_px=INPUT_PX, worker="tests.no_such_worker")
+    photos = PhotoProcesses(settings_for(tmp_path), input_px=INPUT_PX, worker="tests.no_such_worker", count=1)
     with pytest.raises(SetupError, match="can't be run"):
         await photos.__aenter__()
     await photos.__aexit__(None, None, None)

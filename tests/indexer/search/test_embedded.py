@@ -192,7 +192,7 @@ def test_embeddings_that_name_no_model_are_dropped_with_their_photos(tmp_path: P
 def test_a_file_that_is_no_index_is_set_aside_where_that_is_wanted(tmp_path: Path) -> None:
     (tmp_path / "search.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(StorageError, match=r"search\.db"):
-        EmbeddedSearch(tmp_path / "search.db", mend=False)
+        EmbeddedSearch(tmp_path / "search.db", repair=False)
     emptied: list[str] = []
     search = EmbeddedSearch(tmp_path / "search.db", emptied=lambda: emptied.append("emptied"))
     assert emptied == ["emptied"]

@@ -29,7 +29,7 @@ from indexer.jobs.search_feed import FeedSteps, SearchFeed
 from indexer.model import JobKind
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.meilisearch import MeilisearchSearch
-from indexer.search.meilisearch.key_making import make_keys
+from indexer.search.meilisearch.administration import make_keys
 from indexer.search.meilisearch.keys import keys_of
 from indexer.search.query import parse
 from indexer.settings import Settings
@@ -73,7 +73,7 @@ class House:
             keys=lambda: keys_of(settings),
             index=settings.meilisearch_index,
             meaning=meaning,
-            remember_s=0,
+            cache_s=0,
         )
         self.search.batch = BATCH
         self.feed = FeedSteps(self.catalogue, self.search)
@@ -319,7 +319,7 @@ class Looking:
     def _run(self) -> None:
         settings = self._house.settings
         search = MeilisearchSearch(
-            settings.meilisearch_url, keys=keys_of(settings), index=settings.meilisearch_index, remember_s=0
+            settings.meilisearch_url, keys=keys_of(settings), index=settings.meilisearch_index, cache_s=0
         )
         while not self._enough.is_set():
             try:

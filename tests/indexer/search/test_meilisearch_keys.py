@@ -20,8 +20,14 @@ from aiohttp.test_utils import TestServer
 from meilisearch.errors import MeilisearchApiError
 
 from indexer.errors import SearchError, SettingsError
-from indexer.search.meilisearch.administration import Administration, KeyRefused, NoMasterKey
-from indexer.search.meilisearch.key_making import ACTIONS, make_keys, uid_of
+from indexer.search.meilisearch.administration import (
+    ACTIONS,
+    Administration,
+    KeyRefused,
+    NoMasterKey,
+    make_keys,
+    uid_of,
+)
 from indexer.search.meilisearch.keys import Keys, indexes_of, keep_keys, keys_of, keys_path
 from indexer.settings import Settings
 from tests.meilisearch_server import MeilisearchServer, found_server
@@ -211,7 +217,9 @@ def test_a_key_with_other_rights_is_made_anew(served: Settings, server: Meilisea
     server.call("POST", "/keys", narrow | {"uid": uid_of(served, "admin")})
     keys, fresh = make_keys(served)
     assert fresh
-    assert not Administration(server.url, keys.admin).cannot(served.meilisearch_index, writing=True, reading=True)
+    assert not Administration(server.url, keys.admin).missing_rights(
+        served.meilisearch_index, writing=True, reading=True
+    )
 
 
 def test_a_wiped_server_takes_the_same_keys_once_they_were_made_again(tmp_path: Path) -> None:
@@ -234,21 +242,21 @@ def test_the_search_key_searches_and_does_nothing_else(served: Settings, server:
     keys, _ = make_keys(served)
     index, _ = indexes_of(served)
     searching = Administration(server.url, keys.search)
-    assert searching.cannot(index, writing=False, reading=False) == []
-    assert searching.can_write(index) == []
-    assert len(searching.cannot(index, writing=True, reading=True)) == 9, "all but searching"
+    assert searching.missing_rights(index, writing=False, reading=False) == []
+    assert searching.write_rights(index) == []
+    assert len(searching.missing_rights(index, writing=True, reading=True)) == 9, "all but searching"
     for key in (keys.search, keys.admin):
         with pytest.raises(KeyRefused):
-            Administration(server.url, key).check_keys_are_kept_here()
-        assert "search" in Administration(server.url, key).cannot("another", writing=False, reading=False)
+            Administration(server.url, key).check_master_key()
+        assert "search" in Administration(server.url, key).missing_rights("another", writing=False, reading=False)
 
 
 def test_asking_what_a_key_may_do_changes_nothing(served: Settings, server: MeilisearchServer) -> None:
     keys, _ = make_keys(served)
     before = server.call("GET", "/tasks?limit=1")["total"]
     for key in (keys.admin, keys.search, server.master_key):
-        Administration(server.url, key).cannot(served.meilisearch_index, writing=True, reading=True)
-        Administration(server.url, key).can_write(served.meilisearch_index)
+        Administration(server.url, key).missing_rights(served.meilisearch_index, writing=True, reading=True)
+        Administration(server.url, key).write_rights(served.meilisearch_index)
     assert server.call("GET", "/tasks?limit=1")["total"] == before
     assert Administration(server.url, keys.admin).documents(served.meilisearch_index) is None
 

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 from indexer.search.fields import quantised
-from indexer.search.meilisearch.candidates import Candidates
-from indexer.search.meilisearch.index_settings import agrees, index_settings
-from indexer.search.meilisearch.layout import Found, embedder_of, escaped, stored, unescaped
+from indexer.search.meilisearch.candidates import Candidates, FoundPhoto
+from indexer.search.meilisearch.layout import (
+    embedder_of,
+    escaped,
+    index_settings,
+    settings_match,
+    to_server_json,
+    unescaped,
+)
 from tests.indexer.search.test_search_contract import photo
 
 DOCUMENT = photo(
@@ -17,7 +23,7 @@ DOCUMENT = photo(
 
 
 def test_what_is_stored_is_read_back() -> None:
-    (found,) = Found.all([stored(DOCUMENT, [])])
+    (found,) = FoundPhoto.all([to_server_json(DOCUMENT, [])])
     assert found.id == DOCUMENT.id
     assert found.strengths.keys() == {"two", "dogs", "riding", "dog", "2019", "summer"}
     assert all(0 < strength < 256 for strength in found.strengths.values())
@@ -27,7 +33,7 @@ def test_what_is_stored_is_read_back() -> None:
 
 
 def test_basic_forms_and_words_that_may_be_mistyped_are_stored_too() -> None:
-    made = stored(DOCUMENT, [])
+    made = to_server_json(DOCUMENT, [])
     assert {"rid"} <= set(made["forms"])
     assert "dog" not in made["forms"]  # it is one of the words
     assert made["spelling"] == ["dogs", "riding", "summer"]
@@ -35,20 +41,20 @@ def test_basic_forms_and_words_that_may_be_mistyped_are_stored_too() -> None:
 
 def test_doubtful_words_of_the_model_stand_where_they_weigh_least_and_phrases_hold() -> None:
     believed = (("brown", 0.9), ("dog", 0.3), ("beach", 0.9))
-    made = stored(photo(1, "a brown dog on the beach", machine_words=believed), [])
+    made = to_server_json(photo(1, "a brown dog on the beach", machine_words=believed), [])
     assert made["machine_caption"] == ["a brown", "on the beach"]
     assert made["forms"][-1] == "a brown dog on the beach"
-    made = stored(photo(1, "a brown dog on the beach", machine_words=believed, machine_sure=False), [])
+    made = to_server_json(photo(1, "a brown dog on the beach", machine_words=believed, machine_sure=False), [])
     assert "machine_caption" not in made
     assert made["forms"][-1] == "a brown dog on the beach"
-    made = stored(photo(1, "a dog on the beach", machine_words=(("dog", 0.5), ("beach", 0.9))), [])
+    made = to_server_json(photo(1, "a dog on the beach", machine_words=(("dog", 0.5), ("beach", 0.9))), [])
     assert made["machine_caption"] == ["a dog on the beach"]
     assert "a dog on the beach" not in made.get("forms", [])
 
 
 def test_a_photo_without_an_embedding_says_so_to_every_embedder() -> None:
-    assert stored(photo(1, "a dog"), ["a-2", "b-3"])["_vectors"] == {"a-2": None, "b-3": None}
-    assert stored(DOCUMENT, ["b-3"])["_vectors"] == {"b-3": None, "atto-2-2": [0.6, 0.8]}
+    assert to_server_json(photo(1, "a dog"), ["a-2", "b-3"])["_vectors"] == {"a-2": None, "b-3": None}
+    assert to_server_json(DOCUMENT, ["b-3"])["_vectors"] == {"b-3": None, "atto-2-2": [0.6, 0.8]}
 
 
 @pytest.mark.parametrize("model", ["recollect-atto-2", "", "a/b c", "ü" * 300])
@@ -79,7 +85,7 @@ def test_a_value_is_escaped_and_read_back(value: str) -> None:
     ],
 )
 def test_a_photo_of_another_layout_is_found_all_the_same(other: dict[str, object]) -> None:
-    window = Candidates([Found({"id": "1", "words": "a dog on it", **other})])
+    window = Candidates([FoundPhoto({"id": "1", "words": "a dog on it", **other})])
     assert len(window.scores(np.arange(len(window.names.words_sorted), dtype=np.int32), _ones(window))) == 1
     assert window.cosines((0.6, 0.8), "") == [0]
     assert not window.full_text(("dog",))[0]
@@ -89,11 +95,11 @@ def test_settings_agree_whatever_the_server_adds_and_in_whatever_order() -> None
     wanted = index_settings(("atto-2", 128))
     told = {**wanted, "embedders": {**wanted["embedders"], "old": {}}, "dictionary": []}
     told["stopWords"] = list(reversed(wanted["stopWords"]))
-    assert agrees(wanted, told)
-    assert not agrees(wanted, {**told, "embedders": {}})
-    assert not agrees(wanted, {**told, "searchableAttributes": list(reversed(wanted["searchableAttributes"]))})
-    assert not agrees(wanted, {**told, "synonyms": {}})
-    assert not agrees(wanted, {})
+    assert settings_match(wanted, told)
+    assert not settings_match(wanted, {**told, "embedders": {}})
+    assert not settings_match(wanted, {**told, "searchableAttributes": list(reversed(wanted["searchableAttributes"]))})
+    assert not settings_match(wanted, {**told, "synonyms": {}})
+    assert not settings_match(wanted, {})
 
 
 def _ones(window: Candidates) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

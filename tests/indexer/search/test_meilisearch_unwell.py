@@ -17,8 +17,7 @@ from indexer.jobs.search_feed import SearchFeed
 from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.meilisearch.connection import Connection
 from indexer.search.meilisearch.index import Index
-from indexer.search.meilisearch.keyring import Keyring
-from indexer.search.meilisearch.keys import Keys
+from indexer.search.meilisearch.keys import Keyring, Keys
 from indexer.search.query import parse
 from tests.indexer.search.test_search_contract import photo
 from tests.indexer.search.unwell_server import ANSWERS, WELL, UnwellServer
@@ -41,7 +40,7 @@ USES: dict[str, Callable[[MeilisearchSearch], object]] = {
 
 
 def search_at(url: str) -> MeilisearchSearch:
-    return MeilisearchSearch(url, keys=Keys("admin", "search"), asking_s=SOON_S, writing_s=SOON_S)
+    return MeilisearchSearch(url, keys=Keys("admin", "search"), search_timeout_s=SOON_S, write_timeout_s=SOON_S)
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -75,8 +74,8 @@ def test_nobody_listens() -> None:
         search.close()
 
 
-def asking(url: str, *, rest_s: float, timeout_s: float = SOON_S) -> Connection:
-    return Connection(url, Keyring(lambda: Keys()), timeout_s=timeout_s, asking=True, rest_s=rest_s)
+def interactive(url: str, *, pause_s: float, timeout_s: float = SOON_S) -> Connection:
+    return Connection(url, Keyring(lambda: Keys()), timeout_s=timeout_s, interactive=True, pause_s=pause_s)
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -88,10 +87,10 @@ def until(true: Callable[[], bool]) -> None:
 
 def test_after_one_silence_nobody_waits_for_a_while() -> None:
     with UnwellServer(None) as server:
-        connection = asking(server.url, rest_s=float("inf"))
+        connection = interactive(server.url, pause_s=float("inf"))
         for _ in range(9):
             with pytest.raises(SearchError, match="silence"):
-                connection.get("/stats", key="search")
+                connection.call("GET", "/stats", key="search")
         until(lambda: server.calls > 0)
         assert server.calls == 1
         connection.close()
@@ -99,22 +98,22 @@ def test_after_one_silence_nobody_waits_for_a_while() -> None:
 
 def test_after_a_while_it_is_asked_again() -> None:
     with UnwellServer(None) as server:
-        connection = asking(server.url, rest_s=0, timeout_s=1.5)
+        connection = interactive(server.url, pause_s=0, timeout_s=1.5)
         for _ in range(2):
             with pytest.raises(SearchError, match="silence"):
-                connection.get("/stats", key="search")
+                connection.call("GET", "/stats", key="search")
         assert server.calls == 2
         server.answer = WELL
         for _ in range(3):
-            assert connection.get("/stats", key="search") == {"numberOfDocuments": 1}
+            assert connection.call("GET", "/stats", key="search") == {"numberOfDocuments": 1}
         connection.close()
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_what_asks_asks_once_more_where_a_connection_breaks(method: str) -> None:
     with UnwellServer(b"", then=WELL) as server:
-        connection = asking(server.url, rest_s=0, timeout_s=PATIENT_S)
-        told = connection.get("/x", key="search") if method == "GET" else connection.post("/x", {}, key="search")
+        connection = interactive(server.url, pause_s=0, timeout_s=PATIENT_S)
+        told = connection.call(method, "/x", None if method == "GET" else {}, key="search")
         assert (told["numberOfDocuments"], server.calls) == (1, 2)
         connection.close()
 
@@ -124,7 +123,7 @@ def test_what_writes_is_patient_and_never_sends_twice() -> None:
         connection = Connection(server.url, Keyring(lambda: Keys()), timeout_s=PATIENT_S)
         for calls in (1, 2):
             with pytest.raises(SearchError, match="hung up"):
-                connection.post("/swap-indexes", [], key="admin")
+                connection.call("POST", "/swap-indexes", [], key="admin")
             assert server.calls == calls
         connection.close()
 
@@ -132,7 +131,7 @@ def test_what_writes_is_patient_and_never_sends_twice() -> None:
 def test_a_proxy_that_takes_only_small_requests_gets_smaller_ones_and_refuses_what_is_alone() -> None:
     with UnwellServer(ANSWERS["a proxy that takes nothing"]) as server:
         connection = Connection(server.url, Keyring(lambda: Keys()), timeout_s=PATIENT_S)
-        refused = Index(connection, "admin", "photos").put([{"id": "1"}, {"id": "2"}])
+        refused = Index(connection, "photos").put([{"id": "1"}, {"id": "2"}])
         assert list(refused) == ["1", "2"]
         assert all("takes no request so large" in why for why in refused.values())
         connection.close()
@@ -146,7 +145,7 @@ def test_a_task_without_an_end_is_told() -> None:
     with UnwellServer(ENDLESS) as server:
         connection = Connection(server.url, Keyring(lambda: Keys()), timeout_s=PATIENT_S, task_s=SOON_S)
         with pytest.raises(SearchError, match="has not done it") as failure:
-            connection.done({"taskUid": 1}, key="admin")
+            connection.wait_for_task({"taskUid": 1}, key="admin")
         assert "disk" in failure.value.hint
         connection.close()
 

@@ -180,17 +180,17 @@ async def test_thumbnails_that_a_row_lacks_become_jobs(library: Path, settings: 
 
 def test_a_damaged_file_is_begun_anew_once_for_all_threads(tmp_path: Path) -> None:
     path, renewed = tmp_path / "notes.db", list[str]()
-    with DerivedDatabase(path, [NOTE], renewed=lambda: renewed.append("renewed")) as database:
+    with DerivedDatabase(path, [NOTE], on_recreate=lambda: renewed.append("renewed")) as database:
         assert renewed == ["renewed"]
         data_version, opened = database.data_version(), database.times_opened
         error = sqlite3.DatabaseError("database disk image is malformed")
         error.sqlite_errorcode = 11
         reader = database.reader
         for _ in range(2):
-            with pytest.raises(sqlite3.DatabaseError), database.mending():
+            with pytest.raises(sqlite3.DatabaseError), database.recreating_if_damaged():
                 raise error
         assert len(renewed) == 3  # each was a damage of its own
-        assert not database._renew(opened, "is damaged")  # somebody else has seen to it
+        assert not database._recreate(opened, "is damaged")  # somebody else has seen to it
         assert len(renewed) == 3
         assert database.reader is not reader
         assert database.data_version() != data_version
@@ -203,9 +203,9 @@ def test_a_damaged_file_is_begun_anew_once_for_all_threads(tmp_path: Path) -> No
 def test_what_is_not_damage_sets_nothing_aside(tmp_path: Path) -> None:
     path = tmp_path / "notes.db"
     with DerivedDatabase(path, [NOTE]) as database:
-        with pytest.raises(sqlite3.OperationalError), database.mending():
+        with pytest.raises(sqlite3.OperationalError), database.recreating_if_damaged():
             database.reader.execute("SELECT * FROM nothing")
-        assert not database.look()
+        assert not database.recreate_if_lost()
     assert set_aside_files(path) == []
 
 

@@ -19,7 +19,7 @@ from yarl import URL
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, titled
 from web.downloads import media
-from web.downloads.media import disposition, open_as_it_stands
+from web.downloads.media import disposition, open_without_links
 
 NAME = "2024/beach.jpg"
 KEY = content_key(NAME)
@@ -152,7 +152,7 @@ def test_a_link_put_into_the_way_after_the_look_leads_nowhere(tmp_path: Path, wh
         folder.mkdir(parents=True)
         (folder / "beach.jpg").write_bytes(b"a picture")
     looked_at = path.resolve()
-    opened = open_as_it_stands(looked_at)
+    opened = open_without_links(looked_at)
     assert opened is not None
     assert os.read(opened, 100) == b"a picture"
     os.close(opened)
@@ -160,7 +160,7 @@ def test_a_link_put_into_the_way_after_the_look_leads_nowhere(tmp_path: Path, wh
     moved.rename(tmp_path / "moved")
     moved.symlink_to({"file": outside / "2024/beach.jpg", "folder": outside / "2024", "root": outside}[where])
     before = len(list(Path("/dev/fd").iterdir()))
-    assert open_as_it_stands(looked_at) is None
+    assert open_without_links(looked_at) is None
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 

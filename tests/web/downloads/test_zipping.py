@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.downloads.zip_names import ZipNames, safe_name
+from web.downloads.downloading import ZipNames, safe_name
 from web.downloads.zipping import BLOCK_BYTES, Entry, Note, Zip
 
 TAKEN_S = datetime(2021, 7, 14, 15, 42, 7, tzinfo=UTC).timestamp()

@@ -141,7 +141,7 @@ def bracketed() -> dict[str, Translation]:
 
 
 #: Attributes that people see or hear.
-_TOLD = {"alt", "title", "aria-label", "placeholder"}
+_SHOWN_ATTRIBUTES = {"alt", "title", "aria-label", "placeholder", "data-announcement"}
 #: Names that are nobody's language: of the program, formats and units.
 _NAMES = {"recollect", "JPEG", "ISO", "mm", "km", "UTC", "MB", "kB", "GB", "byte", "test", "embedded", "min", "webp"}
 
@@ -161,7 +161,7 @@ class Seen(HTMLParser):
         self._open: list[bool] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.texts += [value or "" for name, value in attributes if name in _TOLD or name.startswith("data-said")]
+        self.texts += [value or "" for name, value in attributes if name in _SHOWN_ATTRIBUTES]
         if tag not in _VOID:
             self._open.append(tag in _OWN or dict(attributes).get("class") == _OWN_CLASS)
 

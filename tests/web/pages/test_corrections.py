@@ -122,7 +122,7 @@ async def test_the_page_says_where_the_words_are(page: Page) -> None:
     with sole_indexer(page.settings.data_dir):
         body = await page.text(f"/photo/{KEY}?part=about")
     assert "Corrected by hand; being written into the photo." in body
-    assert "data-moving" in body
+    assert "data-pending" in body
     assert "<html" not in body
     settle_words(page, CaptionPlace.EXIF)
     assert "Corrected by hand; written into the photo." in await page.text(f"/photo/{KEY}")
@@ -130,7 +130,7 @@ async def test_the_page_says_where_the_words_are(page: Page) -> None:
     settle_words(page, CaptionPlace.INDEX, "the disk is <full>")
     body = await page.text(f"/photo/{KEY}")
     assert "Corrected by hand; kept in the catalogue only: the disk is &lt;full&gt;." in body
-    assert "data-moving" not in body
+    assert "data-pending" not in body
 
 
 async def test_copies_that_take_the_words_differently_are_told_apart(page: Page) -> None:

@@ -72,7 +72,7 @@ async def test_the_page_follows_the_words_out_of_the_file(page: Page) -> None:
     with sole_indexer(page.settings.data_dir):
         body = await page.text(f"{PHOTO}?part=about")
     assert "Marked as wrong; being taken out of the photo." in body
-    assert "data-moving" in body
+    assert "data-pending" in body
     settle(page, reason_saying("the file is <signed>"))
     assert "Marked as wrong; still in the file: the file is &lt;signed&gt;." in await page.text(PHOTO)
     await send(page, WRONG, do="take-back")

@@ -19,7 +19,7 @@ from tests.web.library_made import add_photos, content_key, many, push
 from tests.web.served import ROOMY, Serve
 from web.app import make_app
 from web.app_keys import COUNTS
-from web.pages.fragment_cache import KEPT_PARTS, Fragment, FragmentCache, Key
+from web.pages.fragment_cache import FRAGMENT_CACHE, Fragment, FragmentCache, Key
 
 _ADDRESSES = (
     "/?q=dog&part=results",
@@ -99,7 +99,7 @@ async def asked_of(client: TestClient, path: str) -> tuple[int, str]:
 async def assert_as_if_made_anew(page: Page, what: str) -> None:
     """Every address says what a page says that has only just been started."""
     assert page.app is not None
-    page.app[COUNTS].forget()  # numbers of the whole library are up to two seconds old
+    page.app[COUNTS].invalidate()  # numbers of the whole library are up to two seconds old
     app = make_app(
         page.settings,
         catalogue=page.storage.catalogue,
@@ -168,7 +168,7 @@ async def test_a_wrong_filter_and_a_search_that_finds_nothing_are_not_kept(start
             async with page.get(path) as response:
                 assert response.status in {200, 400}
     assert page.app is not None
-    assert page.app[KEPT_PARTS].size_bytes == 0
+    assert page.app[FRAGMENT_CACHE].size_bytes == 0
 
 
 async def test_who_leaves_in_the_middle_of_a_search_is_not_read_photos_for(serve: Serve) -> None:
@@ -238,11 +238,11 @@ async def test_what_goes_wrong_goes_wrong_for_all_and_is_tried_again() -> None:
     async def succeed() -> Fragment:
         return Fragment(b"")
 
-    asking = [asyncio.ensure_future(kept.shared(key("dog"), 1, fail)) for _ in range(3)]
+    asking = [asyncio.ensure_future(kept.render_once(key("dog"), 1, fail)) for _ in range(3)]
     await asyncio.sleep(0)
     gate.set()
     assert [str(error) for error in await asyncio.gather(*asking, return_exceptions=True)] == ["once"] * 3
-    assert await kept.shared(key("dog"), 1, succeed) == Fragment(b"")
+    assert await kept.render_once(key("dog"), 1, succeed) == Fragment(b"")
 
 
 async def _until(state: Callable[[], bool]) -> None:

@@ -120,8 +120,8 @@ async def test_enter_searches_and_the_cursor_stays_in_the_box(visit: Visit) -> N
     await tab.keyboard.press("Enter")
     await expect(tab).to_have_url(f"{visit.address}/?q=snow")
     await expect(tab.locator("#q")).to_be_focused()
-    await expect(tab.locator("#said")).to_have_attribute("role", "status")
-    await expect(tab.locator("#said")).to_have_text(await tab.locator(".total").inner_text())
+    await expect(tab.locator("#announcement")).to_have_attribute("role", "status")
+    await expect(tab.locator("#announcement")).to_have_text(await tab.locator(".total").inner_text())
 
 
 @pytest.mark.parametrize("visit", [{**ENGLISH, "reduced_motion": "reduce"}], indirect=True)

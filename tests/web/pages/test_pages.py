@@ -504,5 +504,5 @@ async def test_no_more_of_a_date_is_shown_than_is_known(
         1 if precision is DatePrecision.DAY else 0
     )
     line = await page.text("/?part=timeline")
-    assert 'data-when="1950"' in line
+    assert 'data-period="1950"' in line
     assert "1950-01" in line

@@ -76,7 +76,7 @@ async def scaled(tab: Page, least: float, most: float) -> None:
 
 async def whole(tab: Page) -> None:
     await scaled(tab, 0.999, 1.001)
-    await expect(tab.locator("body")).not_to_have_class("viewing zoomed")
+    await expect(tab.locator("body")).not_to_have_class("photo-page zoomed")
 
 
 async def opened(visit: Visit, path: str = PAGE) -> Page:

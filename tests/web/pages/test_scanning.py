@@ -9,7 +9,7 @@ from tests.web.pages.test_corrections import CROSS_SITE
 
 async def test_the_button_asks_for_a_scan_and_says_so(start_page: StartPage) -> None:
     asked: list[str] = []
-    page = await start_page([*many(1)], look=lambda: asked.append("asked"))
+    page = await start_page([*many(1)], scan_now=lambda: asked.append("asked"))
     body = await page.text("/status")
     assert '<form action="/status/scan" method="post">' in body
     assert "NotedChanges for photos now" in body
@@ -22,7 +22,7 @@ async def test_the_button_asks_for_a_scan_and_says_so(start_page: StartPage) -> 
 
 async def test_the_api_asks_for_a_scan(start_page: StartPage) -> None:
     asked: list[str] = []
-    page = await start_page([*many(1)], look=lambda: asked.append("asked"))
+    page = await start_page([*many(1)], scan_now=lambda: asked.append("asked"))
     async with page.post("/api/status/scan", json={}) as response:
         assert (response.status, await response.json()) == (200, {})
     assert asked == ["asked"]
@@ -30,7 +30,7 @@ async def test_the_api_asks_for_a_scan(start_page: StartPage) -> None:
 
 async def test_another_site_asks_for_none(start_page: StartPage) -> None:
     asked: list[str] = []
-    page = await start_page([*many(1)], look=lambda: asked.append("asked"))
+    page = await start_page([*many(1)], scan_now=lambda: asked.append("asked"))
     for path in ("/status/scan", "/api/status/scan"):
         for headers in CROSS_SITE:
             async with page.post(path, headers=headers, allow_redirects=False) as response:

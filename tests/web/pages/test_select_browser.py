@@ -43,10 +43,10 @@ async def expect_selected(tab: Page, *numbers: int, said: str = "") -> None:
     await expect(tab.locator(".tile[aria-checked=true]")).to_have_count(len(numbers))
     for number in numbers:
         await expect(tab.locator(".tile").nth(number)).to_have_attribute("aria-checked", "true")
-    await expect(tab.locator(".picks [role=status] span")).to_have_text(said or f"{len(numbers)} selected")
+    await expect(tab.locator(".selection-bar [role=status] span")).to_have_text(said or f"{len(numbers)} selected")
 
 
-async def saved(tab: Page, button: str = ".picks button:has-text('Download')") -> zipfile.ZipFile:
+async def saved(tab: Page, button: str = ".selection-bar button:has-text('Download')") -> zipfile.ZipFile:
     async with tab.expect_download() as waited:
         await tab.locator(button).click()
     download = await waited.value
@@ -58,15 +58,15 @@ async def saved(tab: Page, button: str = ".picks button:has-text('Download')") -
 
 async def test_select_and_download(visit: Visit) -> None:
     tab = await ready(visit, "/?q=snow")
-    await expect(tab.locator(".picks")).to_be_hidden()
+    await expect(tab.locator(".selection-bar")).to_be_hidden()
     await tab.locator("[data-select]").click()
-    await expect(tab.locator(".picks button", has_text="Download")).to_be_disabled()
+    await expect(tab.locator(".selection-bar button", has_text="Download")).to_be_disabled()
     for number in (0, 2, 3, 2):
         await visit.tiles().nth(number).click()
     await expect_selected(tab, 0, 3)
     assert len((await saved(tab)).namelist()) == 2
-    await tab.locator(".picks >> text=Clear").click()
-    await expect(tab.locator(".picks")).to_be_hidden()
+    await tab.locator(".selection-bar >> text=Clear").click()
+    await expect(tab.locator(".selection-bar")).to_be_hidden()
     await visit.tiles().first.click()
     await visit.leafed_to("1 of 24")
 
@@ -80,7 +80,7 @@ async def test_the_corner_begins_and_shift_takes_all_between(visit: Visit) -> No
     await visit.tiles().nth(2).click()
     await visit.tiles().nth(3).click(modifiers=["Shift"])  # a range of what is not selected
     await expect_selected(tab, 1, 4)
-    await tab.locator(".picks >> text=Select all shown").click()
+    await tab.locator(".selection-bar >> text=Select all shown").click()
     await expect_selected(tab, *range(24))
     assert len(visit.context.pages) == 1  # a click with Shift opens no window
 
@@ -100,15 +100,15 @@ async def test_the_keyboard_is_enough(visit: Visit) -> None:
     await tab.keyboard.press("x")
     await expect_selected(tab, 0, 1, 2)
     await tab.keyboard.press("Tab")
-    await expect(tab.locator(".picks >> text=Select all shown")).to_be_focused()
+    await expect(tab.locator(".selection-bar >> text=Select all shown")).to_be_focused()
     await tab.keyboard.press("Shift+Tab")
     await expect(visit.tiles().nth(3)).to_be_focused()
     await tab.keyboard.press("Control+a")
     await expect_selected(tab, *range(24))
     await tab.keyboard.press("Tab")
-    await expect(tab.locator(".picks >> text=Copy captions")).to_be_focused()
+    await expect(tab.locator(".selection-bar >> text=Copy captions")).to_be_focused()
     await tab.keyboard.press("Escape")
-    await expect(tab.locator(".picks")).to_be_hidden()
+    await expect(tab.locator(".selection-bar")).to_be_hidden()
     await expect(visit.tiles().nth(3)).to_be_focused()
     await expect(tab.locator(".tile[role]")).to_have_count(0)
 
@@ -128,7 +128,7 @@ async def test_the_selection_outlives_scrolling_a_photo_and_another_search(visit
     await expect_selected(tab, 0, 90)
     await tab.locator("#q").fill("xylophone")
     await expect(tab.locator(".state h1")).to_have_text("Nothing found")
-    await expect(tab.locator(".picks small")).to_have_text("2 not in sight")
+    await expect(tab.locator(".selection-bar small")).to_have_text("2 not in sight")
     await tab.locator("#q").fill("")
     await expect(visit.tiles()).to_have_count(60)
     await expect_selected(tab, 0, said="2 selected")
@@ -141,8 +141,8 @@ async def test_captions_go_to_the_clipboard(visit: Visit) -> None:
     await visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
     tab = await ready(visit, "/?q=snow&sort=oldest")
     await visit.tiles().first.click(position={"x": 20, "y": 20})
-    await tab.locator(".picks >> text=Copy captions").click()
-    await expect(tab.locator(".picks [role=status]")).to_have_text("Copied 1")
+    await tab.locator(".selection-bar >> text=Copy captions").click()
+    await expect(tab.locator(".selection-bar [role=status]")).to_have_text("Copied 1")
     text = await tab.evaluate("navigator.clipboard.readText()")
     assert re.fullmatch(r"photo \d{4}\.jpg\tmountains under snow\n", text)
 
@@ -151,7 +151,7 @@ async def test_where_nothing_may_be_copied_captions_stand_in_a_field(visit: Visi
     tab = await ready(visit, "/?q=script")
     await tab.evaluate(NO_CLIPBOARD)
     await visit.tiles().first.click(position={"x": 20, "y": 20})
-    await tab.locator(".picks >> text=Copy captions").click()
+    await tab.locator(".selection-bar >> text=Copy captions").click()
     await expect(tab.locator("#captions textarea")).to_be_focused()
     assert "<script>alert(1)</script>" in await tab.locator("#captions textarea").input_value()
     await tab.keyboard.press("Escape")
@@ -163,8 +163,8 @@ async def test_no_answer_to_captions_is_said(visit: Visit) -> None:
     tab = await ready(visit, "/?q=snow")
     await visit.tiles().first.click(position={"x": 20, "y": 20})
     await tab.route("**/captions", lambda route: route.abort())
-    await tab.locator(".picks >> text=Copy captions").click()
-    await expect(tab.locator(".picks [role=status]")).to_have_text("recollect does not answer just now.")
+    await tab.locator(".selection-bar >> text=Copy captions").click()
+    await expect(tab.locator(".selection-bar [role=status]")).to_have_text("recollect does not answer just now.")
     await expect(visit.tiles().first).to_have_attribute("aria-checked", "true")
 
 
@@ -186,7 +186,7 @@ async def test_a_long_press_begins_and_taps_go_on(visit: Visit) -> None:
     assert await visit.path() == "/?q=snow"
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert await tab.evaluate(overflow) == 0
-    await tab.locator(".picks >> text=Clear").tap()
+    await tab.locator(".selection-bar >> text=Clear").tap()
     await visit.tiles().nth(2).tap()
     await visit.leafed_to("3 of 24")
 
@@ -199,10 +199,10 @@ async def test_without_the_script_boxes_are_ticked(visit: Visit) -> None:
     for number in (0, 2):
         await tab.locator("#grid .tile").nth(number).click()
     assert len((await saved(tab)).namelist()) == 2
-    await tab.locator(".picks >> text=Show captions").click()
+    await tab.locator(".selection-bar >> text=Show captions").click()
     await expect(tab.locator("body")).to_contain_text(re.compile(r"photo \d+\.jpg\s+mountains under snow"))
     await tab.go_back()
-    await tab.locator(".picks >> text=Clear").click()
+    await tab.locator(".selection-bar >> text=Clear").click()
     await expect(tab).to_have_url(f"{visit.address}/?q=snow&sort=oldest")
 
 
@@ -216,6 +216,6 @@ async def test_the_boxes_page_and_the_links_page_are_never_mixed_up(visit: Visit
 async def test_a_page_of_boxes_becomes_one_of_the_script(visit: Visit) -> None:
     tab = await visit.go("/?q=snow&select=1")
     await expect(tab).to_have_url(f"{visit.address}/?q=snow")
-    await expect(tab.locator(".picks")).to_be_visible()
+    await expect(tab.locator(".selection-bar")).to_be_visible()
     await visit.tiles().first.click()
     await expect_selected(tab, 0)

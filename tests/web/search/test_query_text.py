@@ -41,9 +41,9 @@ def test_what_a_chip_writes_is_read_as_that_filter(query: str, value: str) -> No
 
 
 def test_replacing_a_word_or_a_filter_keeps_the_rest() -> None:
-    assert query_text.replaced(QUERY, "DOG", "cat") == QUERY.replace("dog", "cat")
-    assert query_text.replaced(QUERY, "year:2019", "year:2020") == QUERY.replace("2019", "2020")
-    assert query_text.replaced(QUERY, "absent", "cat") == QUERY
+    assert query_text.replace_part(QUERY, "DOG", "cat") == QUERY.replace("dog", "cat")
+    assert query_text.replace_part(QUERY, "year:2019", "year:2020") == QUERY.replace("2019", "2020")
+    assert query_text.replace_part(QUERY, "absent", "cat") == QUERY
 
 
 def test_only_names_of_filters_make_filters() -> None:

@@ -12,7 +12,7 @@ from indexer.search import FacetCount
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, many, push, titled
 from tests.web.test_hostile import SCRIPT
-from web.search.completion import MOST, Names, suggestions
+from web.search.suggest import MAX_SUGGESTIONS, Names, suggestions
 
 
 def counted(*values: str) -> tuple[FacetCount, ...]:
@@ -92,7 +92,7 @@ def test_what_stands_behind_the_cursor_stays() -> None:
 def test_one_thing_is_offered_once() -> None:
     told = [text.lower() for text, _, _ in suggested("be")]
     assert told == ["ben", "beach", "bear", "before:"]
-    assert len(suggested("a")) <= MOST
+    assert len(suggested("a")) <= MAX_SUGGESTIONS
 
 
 @given(st.text("abn -:\"'\\éß海👩%", max_size=30), st.integers(0, 30))

@@ -27,11 +27,11 @@ def line(text: str, years: Sequence[FacetCount] = YEARS, months: Sequence[FacetC
 
 
 def bars(columns: Sequence[Column]) -> dict[str, Bar]:
-    return {bar.when: bar for column in columns for bar in (column.bar, *column.months) if bar}
+    return {bar.period: bar for column in columns for bar in (column.bar, *column.months) if bar}
 
 
 def test_years_stand_newest_first_and_long_times_without_photos_are_one_gap() -> None:
-    shown = [column.bar.when if column.bar else "gap" for column in line("dog")]
+    shown = [column.bar.period if column.bar else "gap" for column in line("dog")]
     assert shown == ["2019", "2018", "2017", "2016", "2015", "gap", "1981"]
     assert bars(line("dog"))["2016"].height == 0
     assert bars(line("dog"))["2019"].height == STEPS
@@ -45,7 +45,7 @@ def test_a_bar_narrows_to_its_year_and_keeps_the_rest_of_the_search() -> None:
 
 def test_the_chosen_year_shows_its_months_and_leads_out_again() -> None:
     columns = line("dog year:2019")
-    assert [column.bar.when for column in columns if column.months and column.bar] == ["2019"]
+    assert [column.bar.period for column in columns if column.months and column.bar] == ["2019"]
     chosen = bars(columns)
     assert chosen["2019"].active
     assert chosen["2019"].url == "/?q=dog"

@@ -80,7 +80,7 @@ async def test_typing_leafing_and_coming_back_stay_below_the_path(tab: Page, pro
     await tab.locator("#grid .tile").first.click()
     await expect(tab.locator(".picture img")).to_be_visible()
     await tab.keyboard.press("ArrowRight")
-    await expect(tab.locator(".where")).to_have_text("2 of 23")
+    await expect(tab.locator(".position")).to_have_text("2 of 23")
     await tab.keyboard.press("Escape")
     await expect(tab).to_have_url(f"{address}{PREFIX}/?q=snow")
     await tab.locator("#filters summary").first.click()
@@ -108,7 +108,7 @@ async def test_signing_in_and_out_without_the_script(browser: Browser, proxies: 
     tab = await context.new_page()
     await tab.goto(f"{address}{PREFIX}/status")
     await tab.locator("#password").fill(PASSWORD)
-    await tab.locator(".door button").click()
+    await tab.locator(".login button").click()
     await expect(tab).to_have_url(f"{address}{PREFIX}/status")
     (cookie,) = await context.cookies()
     assert cookie["path"] == PREFIX

@@ -68,13 +68,13 @@ def test_an_ended_session_is_over_with_every_cookie_of_it(tmp_path: Path) -> Non
     session = sessions.of(first)
     assert session
     clock.now += 3 * 24 * 3600
-    renewed = sessions.renewed(session)
+    renewed = sessions.renew(session)
     sessions.end([session])
     for one in (sessions, made(tmp_path, clock)):
         assert one.of(first) is None
         assert one.of(renewed) is None
         assert one.of(other)
-    assert sessions.of(sessions.renewed(session)) is None, "a request that was under way when it ended"
+    assert sessions.of(sessions.renew(session)) is None, "a request that was under way when it ended"
 
 
 def test_all_sessions_end_and_new_ones_begin_in_the_same_second(tmp_path: Path) -> None:

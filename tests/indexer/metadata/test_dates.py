@@ -1,4 +1,4 @@
-"""Dates as they are written: of a bad one the good part counts."""
+"""Dates as they are written, in metadata and in the names of files: of a bad one the good part counts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.metadata.date_text import Taken, read_date
+from indexer.metadata.dates import PhotoDate, date_in_name, read_date
 from indexer.model import iso_date
 
 
-def told(taken: Taken | None) -> str | None:
+def told(taken: PhotoDate | None) -> str | None:
     """ISO 8601, as far as the date is known."""
     return None if taken is None else iso_date(taken.at, taken.precision)
 
@@ -32,7 +32,7 @@ def told(taken: Taken | None) -> str | None:
 )
 def test_whole_moments(written: str, moment: datetime) -> None:
     found = read_date(written)
-    assert found == Taken(moment)
+    assert found == PhotoDate(moment)
     assert found.at.utcoffset() == moment.utcoffset()
 
 
@@ -189,5 +189,129 @@ def test_no_text_does_harm(written: str) -> None:
 
 @given(st.datetimes(datetime(1000, 1, 1), datetime(9998, 1, 1)))
 def test_every_moment_is_read_as_exif_and_xmp_write_it(moment: datetime) -> None:
-    assert read_date(f"{moment:%Y:%m:%d %H:%M:%S}".zfill(19)) == Taken(moment.replace(microsecond=0))
-    assert read_date(moment.isoformat()) == Taken(moment)
+    assert read_date(f"{moment:%Y:%m:%d %H:%M:%S}".zfill(19)) == PhotoDate(moment.replace(microsecond=0))
+    assert read_date(moment.isoformat()) == PhotoDate(moment)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("IMG-20190101-WA0001.jpg", "2019-01-01"),
+        ("IMG-20190101-WA0001(1).jpg", "2019-01-01"),
+        ("WhatsApp Image 2020-08-31 at 15.41.14.jpeg", "2020-08-31T15:41:14"),
+        ("WhatsApp Image 2020-08-31 at 3.41.14 PM (1).jpeg", "2020-08-31T15:41:14"),
+        ("WhatsApp Image 2020-08-31 at 3.41.14\u202fPM.jpeg", "2020-08-31T15:41:14"),
+        ("WhatsApp Bild 2020-08-31 um 15.41.14.jpeg", "2020-08-31T15:41:14"),
+        ("00000012-PHOTO-2019-01-01-12-00-00.jpg", "2019-01-01T12:00:00"),
+        ("PHOTO-2020-08-31-15-41-14.jpg", "2020-08-31T15:41:14"),
+        ("PXL_20221105_120000123.jpg", "2022-11-05T12:00:00.123000+00:00"),
+        ("PXL_20221105_120000123.MP.jpg", "2022-11-05T12:00:00.123000+00:00"),
+        ("Screenshot_20210304-101112.jpg", "2021-03-04T10:11:12"),
+        ("Screenshot_20210304-101112_WhatsApp.jpg", "2021-03-04T10:11:12"),
+        ("Screenshot_2020-01-01-12-00-00-123_com.app.png", "2020-01-01T12:00:00.123000"),
+        ("Screenshot 2020-01-01 at 12.00.00.png", "2020-01-01T12:00:00"),
+        ("Screenshot 2020-01-01 at 1.00.00 PM.png", "2020-01-01T13:00:00"),
+        ("Screen Shot 2020-01-01 at 12.00.00.png", "2020-01-01T12:00:00"),
+        ("Bildschirmfoto 2020-01-01 um 12.00.00.png", "2020-01-01T12:00:00"),
+        ("Screenshot from 2020-01-01 12-00-00.png", "2020-01-01T12:00:00"),
+        ("Screenshot 2023-05-12 153045.png", "2023-05-12T15:30:45"),
+        ("signal-2020-01-01-120000.jpg", "2020-01-01T12:00:00"),
+        ("signal-2020-01-01-12-00-00-123-1.jpg", "2020-01-01T12:00:00.123000"),
+        ("VID_20190101_120000.jpg", "2019-01-01T12:00:00"),
+        ("20190101_120000.jpg", "2019-01-01T12:00:00"),
+        ("20190101_120000(0).jpg", "2019-01-01T12:00:00"),
+        ("20190101_120000_001.jpg", "2019-01-01T12:00:00"),
+        ("IMG_20190101_120000_HDR.jpg", "2019-01-01T12:00:00"),
+        ("IMG20190101120000.jpg", "2019-01-01T12:00:00"),
+        ("MVIMG_20190101_120000.jpg", "2019-01-01T12:00:00"),
+        ("BURST20190101120000.jpg", "2019-01-01T12:00:00"),
+        ("WIN_20190101_12_00_00_Pro.jpg", "2019-01-01T12:00:00"),
+        ("WP_20130101_001.jpg", "2013-01-01"),
+        ("P_20190101_120000.jpg", "2019-01-01T12:00:00"),
+        ("C360_2013-01-01-12-00-00-123.jpg", "2013-01-01T12:00:00.123000"),
+        ("DJI_20230101120000_0001_D.jpg", "2023-01-01T12:00:00"),
+        ("photo_2020-01-01_12-00-00.jpg", "2020-01-01T12:00:00"),
+        ("photo_5@31-12-2020_12-00-00.jpg", "2020-12-31T12:00:00"),
+        ("viber_image_2019-01-01_12-00-00-123.jpg", "2019-01-01T12:00:00.123000"),
+        ("viber image 2019-01-01 , 12.00.00.jpg", "2019-01-01T12:00:00"),
+        ("FB_IMG_1546300800000.jpg", "2019-01-01T00:00:00+00:00"),
+        ("mmexport1546300800000.jpg", "2019-01-01T00:00:00+00:00"),
+        ("1546300800000.jpg", "2019-01-01T00:00:00+00:00"),
+        ("1546300800000 (1).jpg", "2019-01-01T00:00:00+00:00"),
+        ("2019-01-01 12.00.00-1.jpg", "2019-01-01T12:00:00"),
+        ("Photo on 2019-01-01 at 12.00.jpg", "2019-01-01T12:00:00"),
+        ("2019-01-01.jpg", "2019-01-01"),
+        ("20190101 birthday.jpg", "2019-01-01"),
+        ("1954-06-07 Oma.jpg", "1954-06-07"),
+        ("IMG_20190101_120000-bearbeitet.jpg", "2019-01-01T12:00:00"),
+        ("IMG_20190101_250000.jpg", "2019-01-01"),
+        ("WhatsApp-Image-2020-08-31-at-15.41.14.jpeg", "2020-08-31T15:41:14"),
+        ("Immagine WhatsApp 2020-08-31 ore 15.41.14.jpg", "2020-08-31T15:41:14"),
+        ("WhatsApp Görsel 2020-08-31 saat 15.41.14.jpg", "2020-08-31T15:41:14"),
+        ("Снимок экрана 2021-03-04 в 10.11.12.png", "2021-03-04T10:11:12"),
+        ("截屏2021-03-04 上午10.11.12.png", "2021-03-04T10:11:12"),
+        ("截屏2021-03-04 下午3.11.12.png", "2021-03-04T15:11:12"),
+        ("스크린샷 2021-03-04 오후 3.11.12.png", "2021-03-04T15:11:12"),
+        ("Captura de pantalla 2021-03-04 a las 3.11.12 p. m..png", "2021-03-04T15:11:12"),
+        ("screenshot-1614852672000.png", "2021-03-04T10:11:12+00:00"),
+        ("PhotoGrid_1546344000123.jpg", "2019-01-01T12:00:00.123000+00:00"),
+        ("received_1546344000123.jpeg", "2019-01-01T12:00:00.123000+00:00"),
+        ("微信图片_1546344000123.jpg", "2019-01-01T12:00:00.123000+00:00"),
+        ("Photo 2019-01-01, 12 00 00.jpg", "2019-01-01T12:00:00"),
+        ("2019-01-01 12 Gäste.jpg", "2019-01-01"),
+        ("2019-01-01 3 15 cats.jpg", "2019-01-01"),
+        ("retouch_2019010112000012.jpg", "2019-01-01T12:00:00"),
+        ("20190101_12345.jpg", "2019-01-01"),
+        ("DOC-20190101-WA0001.jpg", "2019-01-01"),
+        ("24.12.2019 Oma.jpg", "2019-12-24"),
+        ("01.02.2019.jpg", "2019-02-01"),
+        ("Foto am 25.12.2019 um 12.00 #2.jpg", "2019-12-25T12:00:00"),
+        ("24-12-2019.jpg", "2019-12-24"),
+        ("12-24-2019 Oma.jpg", "2019-12-24"),
+        ("WhatsApp Image 31-08-2020 at 15.41.14.jpg", "2020-08-31T15:41:14"),
+    ],
+)
+def test_names_that_hold_a_date(name: str, expected: str) -> None:
+    assert told(date_in_name(name)) == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "IMG_1234.jpg",
+        "IMG_2019.jpg",
+        "2019.jpg",
+        "DSC_20190101.jpg",
+        "DSC20190.jpg",
+        "P1010001.JPG",
+        "S__20190102.jpg",
+        "20150412345_abc.jpg",
+        "20150412_9c1b2d3e4f_o.jpg",
+        "20150412_10152345678901_123456_n.jpg",
+        "10154201505121234567.jpg",
+        "received_10154201505121.jpeg",
+        "4006381333931.jpg",
+        "20190101999999.jpg",
+        "IMG_20190230.jpg",
+        "IMG_20191301_120000.jpg",
+        "2019-02-30 12.00.00.jpg",
+        "3f2504e0-4f89-11d3-9a0c-0305e82c3301.jpg",
+        "Snapchat-1234567890.jpg",
+        "Screenshot (12).png",
+        "Scan_20190101.jpg",
+        "CamScanner 01-02-2019 12.00.jpg",
+        "192.168.2019.jpg",
+        "31.02.2019.jpg",
+        "1-24-2019-123.jpg",
+        "scan 2019-01-01 12.00.00.jpg",
+        "",
+        ".jpg",
+    ],
+)
+def test_numbers_that_are_no_date(name: str) -> None:
+    assert date_in_name(name) is None
+
+
+@given(st.text(alphabet=st.characters(codec=None), max_size=60))
+def test_no_name_does_harm(name: str) -> None:
+    date_in_name(name + ".jpg")

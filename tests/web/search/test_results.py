@@ -8,7 +8,7 @@ from indexer.model import Position
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, titled
 from tests.web.pages.test_pages import assert_state, links
-from web.search.query_hints import meant_places
+from web.search.results import place_hints
 from web.search.searching import Search
 
 LYON = titled(MadePhoto("quay.jpg", "a boat on a river"), position=Position(45.76, 4.84), people=("Anna",))
@@ -22,7 +22,7 @@ async def places(start_page: StartPage) -> Page:
 
 
 def meant(text: str) -> list[tuple[str, str, list[str]]]:
-    told = meant_places(Search(text, None, 1, 0))
+    told = place_hints(Search(text, None, 1, 0))
     return [(one.place, one.radius, [link.text for link in one.others]) for one in told]
 
 
@@ -75,7 +75,7 @@ async def test_a_search_of_one_part_has_nothing_near(places: Page) -> None:
 
 
 async def test_tiles_say_why_only_where_something_was_asked_for(places: Page) -> None:
-    assert '<div class="grid asked"' in await places.text("/?q=boat")
+    assert '<div class="grid by-words"' in await places.text("/?q=boat")
     assert '<div class="grid" ' in await places.text("/?q=near:Lyon")
 
 

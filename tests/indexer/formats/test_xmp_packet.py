@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from indexer.formats.xmp_edit import can_describe, compose_packet, splice, strip_caption
-from indexer.formats.xmp_packet import XmpError, captions, own_fields, parse, read_mark
+from indexer.formats.xmp_packet import (
+    XmpError,
+    can_describe,
+    captions,
+    compose_packet,
+    own_fields,
+    parse,
+    read_mark,
+    splice,
+    strip_caption,
+)
 from indexer.ownership.mark import OwnCaption
 from tests.indexer.formats import jpegs_made as made
 

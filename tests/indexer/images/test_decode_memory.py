@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from indexer.errors import UnreadablePhoto
-from indexer.reader.photo_process import PhotoProcess
+from indexer.reader.photo_process import PhotoProcesses
 from indexer.settings import Settings
 
 SIDE = 4000
@@ -32,7 +32,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 async def reason(settings: Settings, path: Path) -> str:
-    async with PhotoProcess(settings, input_px=0) as process:
+    async with PhotoProcesses(settings, input_px=0, count=1) as process:
         with pytest.raises(UnreadablePhoto) as raised:
             await process.read(path)
     return str(raised.value)
