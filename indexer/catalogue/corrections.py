@@ -1,4 +1,6 @@
-"""Captions corrected on the page: a person's words, kept until the same or another person says otherwise.
+"""What people enter on the page: corrected captions, words to find a photo by, and that the model is wrong about it.
+
+A correction is kept until the same or another person corrects it again.
 
 The photo keeps the words and the moment of the last decision about them: typed, taken back, or overtaken. Every
 decision puts a job for each of the photo's files into the durable queue; nothing is written into files from here.
