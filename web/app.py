@@ -102,7 +102,9 @@ def make_app(
     app.on_response_prepare.extend((set_security_headers, vary_by_language, count_response))
     app.cleanup_ctx.append(_threads)
     if settings.password:
-        _require_password(app, settings)
+        app[login.PASSWORD] = HouseholdPassword(settings.password)
+        app[login.SESSIONS] = open_sessions(settings.data_dir, settings.password)
+        app[login.THROTTLE] = LoginThrottle()
     set_up_templates(app)
     app.add_routes(_routes())
     return app
@@ -158,9 +160,3 @@ async def _threads(app: web.Application) -> AsyncIterator[None]:
         yield
         for pool in app[DISK_THREADS].values():
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _require_password(app: web.Application, settings: Settings) -> None:
-    app[login.PASSWORD] = HouseholdPassword(settings.password)
-    app[login.SESSIONS] = open_sessions(settings.data_dir, settings.password)
-    app[login.THROTTLE] = LoginThrottle()

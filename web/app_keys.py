@@ -41,9 +41,9 @@ WAKE: web.AppKey[Callable[[], None]] = web.AppKey("WAKE")
 #: Has the libraries scanned now; does nothing where another process, or none, is indexing.
 SCAN_NOW: web.AppKey[Callable[[], None]] = web.AppKey("SCAN_NOW")
 THREADS = web.AppKey("THREADS", ThreadPoolExecutor)
-#: For what waits for search: a server that is silent must not keep pictures waiting, too.
+#: For search: a search server that does not answer must not delay pictures.
 SEARCH_THREADS = web.AppKey("SEARCH_THREADS", ThreadPoolExecutor)
-#: For what reads the photos' own files, by library: a disk that does not answer keeps no other waiting.
+#: For reading original files, by library: a disk that does not answer delays no other library.
 DISK_THREADS: web.AppKey[dict[Path, ThreadPoolExecutor]] = web.AppKey("DISK_THREADS")
 _THREADS_A_DISK = 2
 #: How many connections are open from each address.
@@ -68,7 +68,7 @@ class RecentCounts:
             return self._latest[1]
 
     def invalidate(self) -> None:
-        """Somebody on the page has changed the numbers, and is to see it."""
+        """Has the next call count anew."""
         self._latest = None
 
 
@@ -83,8 +83,7 @@ async def in_database_thread(
 ) -> _Result:
     """Runs what reads databases on the application's own few threads.
 
-    Not for the library's file system, whose disks may have to wake up first: see `in_disk_thread`. Nor for search: see
-    `in_search_thread`.
+    For files of the library, whose disks may have to spin up, see `in_disk_thread`; for search `in_search_thread`.
     """
     context = copy_context()  # the language among it
     return await asyncio.get_running_loop().run_in_executor(
@@ -103,7 +102,7 @@ async def in_disk_thread(request: web.Request, root: Path, function: Callable[[]
 async def in_search_thread(request: web.Request, function: Callable[[], _Result]) -> _Result:
     """Runs what asks the search backend, on threads of its own, in the language of the request.
 
-    Whoever types leaves most questions behind. One that is left before its turn costs nothing.
+    A request that is cancelled before its turn costs nothing.
     """
     context = copy_context()
     return await asyncio.get_running_loop().run_in_executor(
@@ -112,7 +111,7 @@ async def in_search_thread(request: web.Request, function: Callable[[], _Result]
 
 
 class ClientGone(Exception):
-    """Nobody waits for the answer any more."""
+    """The client of a request has disconnected."""
 
 
 async def search_while_connected(request: web.Request, function: Callable[[Callable[[], None]], _Result]) -> _Result:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ from indexer.commands.terminal import Terminal
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
-    from indexer.service import Indexer
     from indexer.storage import Storage
 
 
@@ -62,26 +60,10 @@ async def _serve(
     settings: Settings, storage: Storage, roots: Sequence[Path], terminal: Terminal, stop: asyncio.Event
 ) -> None:
     from indexer.service import Indexer
-
-    indexer = Indexer(settings, storage)
-    async with _run_page(settings, storage, indexer) as address:
-        terminal.print(f"the search page is on {address}{settings.base_path.rstrip('/')}{_other_addresses(settings)}")
-        async with terminal.following(indexer.progress):
-            await indexer.serve(roots, stop)
-
-
-def _other_addresses(settings: Settings) -> str:
-    """Where the page can be opened beside the address that is named."""
-    everywhere = settings.host.strip("[]") in {"", "0.0.0.0", "::"}  # noqa: S104 - compared only
-    return f", on other machines under the name or address of this one, port {settings.port}" if everywhere else ""
-
-
-@asynccontextmanager
-async def _run_page(settings: Settings, storage: Storage, indexer: Indexer) -> AsyncIterator[str]:
-    """The page, answering from the first moment on; yields its address."""
     from web.app import make_app
     from web.server import listening
 
+    indexer = Indexer(settings, storage)
     app = make_app(
         settings,
         catalogue=storage.catalogue,
@@ -92,7 +74,15 @@ async def _run_page(settings: Settings, storage: Storage, indexer: Indexer) -> A
         scan_now=indexer.scan_now,
     )
     async with listening(app, settings) as address:
-        yield address
+        terminal.print(f"the search page is on {address}{settings.base_path.rstrip('/')}{_other_addresses(settings)}")
+        async with terminal.following(indexer.progress):
+            await indexer.serve(roots, stop)
+
+
+def _other_addresses(settings: Settings) -> str:
+    """Where the page can be opened beside the address that is named."""
+    everywhere = settings.host.strip("[]") in {"", "0.0.0.0", "::"}  # noqa: S104 - compared only
+    return f", on other machines under the name or address of this one, port {settings.port}" if everywhere else ""
 
 
 main = command_line(serve, *COMMANDS, password)

@@ -1,7 +1,7 @@
 """Every address of the page, made in one place; whatever a person typed is quoted here.
 
-All of them are below the path that the page is served under (see `base_path`), which is known to whatever is done for
-a request. Addresses that stand in templates get it there (see `templating`), those of the scripts in the scripts.
+All begin with the path that the page is served under (see `base_path`), which a context variable holds for each
+request. Addresses in templates get it in `templating`, those of the scripts in the scripts.
 """
 
 from __future__ import annotations
@@ -98,5 +98,5 @@ def _query(text: str, sort: Sort | None) -> str:
 
 
 def _with_query(path: str, **parameters: str) -> str:
-    given = urlencode({name: value for name, value in parameters.items() if value}, errors="replace")
-    return f"{path}?{given}" if given else path
+    query = urlencode({name: value for name, value in parameters.items() if value}, errors="replace")
+    return f"{path}?{query}" if query else path

@@ -1,6 +1,6 @@
-"""A photo as people are shown it: marked matches, dates with their zone, exposures in a photographer's terms.
+"""A photo as text for people: marked matches, dates with their zone, exposures in a photographer's terms.
 
-Everything that comes out of here is ordinary text; the templates escape it.
+All of it is plain text, which the templates escape.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from indexer.catalogue import Counts
-from indexer.message import N_
-from indexer.model import CaptionBy, CaptionPlace, DatePrecision, Photo, PhotoMetadata, PhotoSummary, Position
+from indexer.message import N_, Message
+from indexer.model import CaptionBy, CaptionPlace, Photo, PhotoMetadata, PhotoSummary, Position
 from indexer.progress import Phase, Progress
 from indexer.reasons import Reason
 from indexer.search import Hit, Why
-from web.i18n.language import gettext, translate
-from web.i18n.localized import decimal_text, duration_text, size_text
+from web.i18n.language import decimal_text, duration_text, gettext, size_text, translate
 
 _FIELDS = MappingProxyType(
     {
@@ -86,6 +85,11 @@ def clean(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
+def message_text(message: Message | Reason | str | None) -> str:
+    """A message in the reader's language, as text that can be sent; "" for None."""
+    return clean(translate(message))
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A stretch of text, marked where the search matched it."""
@@ -124,17 +128,13 @@ class MatchReason:
 class Tile:
     """One photo in the grid."""
 
-    id: str
+    photo: PhotoSummary
     position: int  # in the whole answer, from 0
     caption: tuple[Piece, ...]
     alt_text: str
     shape: str
     width: int
     height: int
-    by_model: bool
-    unsure: bool
-    taken_at: datetime | None
-    taken_precision: DatePrecision
     reasons: tuple[MatchReason, ...]  # those that the caption does not show itself
 
 
@@ -142,30 +142,26 @@ def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int) -> Tile:
     """What the grid shows of one hit."""
     width, height = fit_size(photo, grid_px)
     return Tile(
-        id=photo.id,
+        photo=photo,
         position=position,
         caption=caption_pieces(photo, hit.why),
         alt_text=_alt_text(photo),
         shape=shape(photo),
         width=width,
         height=height,
-        by_model=photo.caption_by is CaptionBy.MODEL,
-        unsure=photo.unsure,
-        taken_at=photo.taken_at,
-        taken_precision=photo.taken_precision,
         reasons=_tile_reasons(photo, hit),
     )
 
 
 def supported_matches(photo: Photo | PhotoSummary, why: Sequence[Why]) -> tuple[Why, ...]:
-    """`why` without the model's words where a person has marked them as wrong: search hears of it a moment later."""
-    return tuple(one for one in why if not photo.wrong or one.field not in _MODEL_FIELDS)
+    """`why` without the model's words where a person has marked them as wrong, which search may not know yet."""
+    return tuple(match for match in why if not photo.wrong or match.field not in _MODEL_FIELDS)
 
 
 def _tile_reasons(photo: PhotoSummary, hit: Hit) -> tuple[MatchReason, ...]:
-    """The two best; that a picture looks like it goes without saying where its words match as well."""
+    """The two best; that the picture is similar is left out where its words match as well."""
     why = supported_matches(photo, hit.why)
-    informative = [one for one in why if one.field != "embedding" or one.text]
+    informative = [match for match in why if match.field != "embedding" or match.text]
     return match_reasons(informative or why, leave_out=caption_field(photo))[:2]
 
 
@@ -178,10 +174,9 @@ def _alt_text(photo: PhotoSummary) -> str:
 
 def caption_pieces(photo: Photo | PhotoSummary, why: Sequence[Why]) -> tuple[Piece, ...]:
     """The caption that is shown, with what matched in it marked."""
-    shown = photo.caption or ""
-    wanted = caption_field(photo)
-    spans = [span for reason in why if reason.field == wanted and reason.text == shown for span in reason.spans]
-    return pieces(shown, spans)
+    caption, field = photo.caption or "", caption_field(photo)
+    spans = [span for match in why if match.field == field and match.text == caption for span in match.spans]
+    return pieces(caption, spans)
 
 
 def caption_field(photo: Photo | PhotoSummary) -> str:
@@ -192,23 +187,23 @@ def caption_field(photo: Photo | PhotoSummary) -> str:
 def match_reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[MatchReason, ...]:
     """`why` in words. Of the field `leave_out`, which is shown with its marks elsewhere, only what is not literal."""
     return tuple(
-        MatchReason(_field(one, leave_out), _matched_pieces(one, leave_out), translate(_KINDS.get(one.kind, "")))
-        for one in why
-        if one.field != leave_out or one.kind in _KINDS
+        MatchReason(_field(match, leave_out), _matched_pieces(match, leave_out), translate(_KINDS.get(match.kind, "")))
+        for match in why
+        if match.field != leave_out or match.kind in _KINDS
     )
 
 
-def _field(one: Why, shown_elsewhere: str) -> str:
+def _field(match: Why, shown_elsewhere: str) -> str:
     """Beside a person's caption the model's sentence is not the caption any more."""
-    if one.field == "machine_caption" and shown_elsewhere == "person_caption":
+    if match.field == "machine_caption" and shown_elsewhere == "person_caption":
         return gettext("the model would say")
-    return translate(_FIELDS.get(one.field, one.field))
+    return translate(_FIELDS.get(match.field, match.field))
 
 
-def _matched_pieces(one: Why, shown_elsewhere: str) -> tuple[Piece, ...]:
-    """The text with its marks; of one that is shown elsewhere the marks alone."""
-    cut = pieces(one.text, one.spans)
-    if one.field != shown_elsewhere:
+def _matched_pieces(match: Why, shown_elsewhere: str) -> tuple[Piece, ...]:
+    """The text with its marks; of a text that is shown elsewhere the marks alone."""
+    cut = pieces(match.text, match.spans)
+    if match.field != shown_elsewhere:
         return cut
     marked = [piece for piece in cut if piece.marked]
     return tuple(part for piece in marked for part in (Piece(", ", marked=False), piece))[1:]
@@ -227,27 +222,22 @@ def fit_size(sized: PhotoMetadata | PhotoSummary, longest_px: int) -> tuple[int,
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-_SHAPE_STEP = 1.05
-_SHAPE_LEAST, _SHAPE_MOST = -14, 21  # from about 1:2 to 2.8:1; panoramas are cropped in the grid
+#: The style sheet has a rule for each step; a test holds the two together.
+SHAPE_STEP = 1.05
+SHAPE_LEAST, SHAPE_MOST = -14, 21  # from about 1:2 to 2.8:1; panoramas are cropped in the grid
 
 
 def shape(sized: PhotoMetadata | PhotoSummary) -> str:
     """The class that gives a box its aspect ratio, in steps of 5%: a style attribute would need unsafe-inline."""
     ratio = max(1, sized.width_px) / max(1, sized.height_px)
-    step = round(math.log(ratio, _SHAPE_STEP))
-    return f"k{min(max(step, _SHAPE_LEAST), _SHAPE_MOST)}"
-
-
-def shape_rules() -> str:
-    """The style sheet's rules for `shape`; a test holds the two together."""
-    steps = range(_SHAPE_LEAST, _SHAPE_MOST + 1)
-    return "\n".join(f".k{step} {{ --r: {_SHAPE_STEP**step:.3f}; }}" for step in steps)
+    step = round(math.log(ratio, SHAPE_STEP))
+    return f"k{min(max(step, SHAPE_LEAST), SHAPE_MOST)}"
 
 
 def facts(photo: Photo) -> tuple[tuple[str, str], ...]:
     """(name, value) pairs of what the camera wrote, as far as it did."""
     metadata = photo.metadata
-    found = (
+    rows = (
         (gettext("Title"), clean(metadata.title or "")),
         (gettext("Headline"), clean(metadata.headline or "")),
         (gettext("Subject"), clean(", ".join(metadata.subjects))),
@@ -265,14 +255,15 @@ def facts(photo: Photo) -> tuple[tuple[str, str], ...]:
             f"{size_text(metadata.width_px, metadata.height_px)} · {metadata.mime_type.rpartition('/')[2].upper()}",
         ),
     )
-    return tuple((name, value) for name, value in found if value)
+    return tuple((name, value) for name, value in rows if value)
 
 
 def exposure(metadata: PhotoMetadata) -> str:
     """``1/250 s · f/2.8 · ISO 200 · 35 mm``, as far as it is known."""
     parts = []
     if metadata.exposure_s:
-        parts.append(f"{_shutter(metadata.exposure_s)} s")
+        seconds = metadata.exposure_s
+        parts.append(f"{decimal_text(seconds)} s" if seconds >= 0.3 else f"1/{1 / seconds:.0f} s")
     if metadata.f_number:
         parts.append(f"f/{decimal_text(metadata.f_number)}")
     if metadata.iso:
@@ -282,13 +273,9 @@ def exposure(metadata: PhotoMetadata) -> str:
     return " · ".join(parts)
 
 
-def _shutter(seconds: float) -> str:
-    return decimal_text(seconds) if seconds >= 0.3 else f"1/{1 / seconds:.0f}"
-
-
 def coordinates(position: Position) -> str:
     """Degrees with their hemisphere: ``45.7640° N, 4.8357° E``."""
-    latitude, longitude = (decimal_text(abs(one), "0.0000") for one in (position.latitude, position.longitude))
+    latitude, longitude = (decimal_text(abs(degrees), "0.0000") for degrees in (position.latitude, position.longitude))
     north = gettext("%(degrees)s° N", degrees=latitude)
     east = gettext("%(degrees)s° E", degrees=longitude)
     if position.latitude < 0:
@@ -326,7 +313,7 @@ def caption_place(photo: Photo) -> str:
 
 
 def _with_reason(place: str, reason: Reason | None) -> str:
-    return f"{place}: {clean(translate(reason))}" if reason else place
+    return f"{place}: {message_text(reason)}" if reason else place
 
 
 #: Search is made again, not just kept up, while it lacks more than one in so many photos.
@@ -358,9 +345,14 @@ def is_rebuilding(counts: Counts) -> bool:
     return counts.unpushed > 0 and counts.unpushed * _REBUILD_SHARE >= counts.photos
 
 
+def kinds_text(passed_over: Mapping[str, int]) -> str:
+    """``10 .jxl, 2 .psd``."""
+    return clean(", ".join(f"{decimal_text(count)} {kind}" for kind, count in passed_over.items()))
+
+
 def problems(progress: Progress) -> list[str]:
     """What keeps the indexer waiting, a line for each."""
-    return [clean(translate(problem)) for problem in progress.problems]
+    return [message_text(problem) for problem in progress.problems]
 
 
 def eta_text(progress: Progress) -> str:

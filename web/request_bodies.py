@@ -1,4 +1,4 @@
-"""What a request brings along: a form or a JSON document, from whoever it may be."""
+"""Bodies of requests, forms and JSON, from untrusted clients."""
 
 from __future__ import annotations
 

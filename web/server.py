@@ -1,7 +1,7 @@
-"""The page on its port: how many connections are let in, and for how long one may keep us waiting.
+"""The page on its port: limits on the number of connections and on their time.
 
 aiohttp bounds what a request may hold (head lines, their number, the body, requests sent ahead); this bounds how many
-may come and how slowly, so that neither a broken network nor a visitor who wants to be in the way uses up the sockets:
+connections there are and how slow they may be, so that neither a broken network nor an attacker uses up the sockets:
 
 - a head has to be there `idle_s` after the connection or the answer before, the time that an idle connection is kept;
 - a body has the time that `make_app` gives it;
@@ -51,43 +51,69 @@ class Limits:
 
 
 class ConnectionLimiter:
-    """A protocol factory in front of aiohttp's, which counts in the application's `CONNECTIONS` who comes and goes."""
+    """A protocol factory in front of aiohttp's, which counts open connections in the application's `CONNECTIONS`."""
 
     def __init__(self, server: web.Server, app: web.Application, limits: Limits) -> None:
         self._server = server
         self._proxies = app[PROXIES]
         self._connections = app[CONNECTIONS]
-        self._limits = limits
+        self.limits = limits
 
     def __call__(self) -> asyncio.Protocol:
         """A protocol for the next connection."""
-        return _Connection(self)
+        return _RequestHandler(self._server, self)
 
-    def admit(self, transport: asyncio.Transport, address: str) -> asyncio.Protocol | None:
-        """aiohttp's side of the connection; None where there are too many already."""
+    def admit(self, address: str) -> bool:
+        """Counts a connection from `address`; False where the limits are reached."""
         direct = not self._proxies.trusts(address)  # behind a proxy is the whole household
-        full = self._connections.total() >= self._limits.connections
-        if full or (direct and self._connections[address] >= self._limits.per_address):
-            return None
+        full = self._connections.total() >= self.limits.connections
+        if full or (direct and self._connections[address] >= self.limits.per_address):
+            return False
         self._connections[address] += 1
-        _set_stall_timeout(self._limits.stall_s, transport)
-        return _RequestHandler(
-            self._server,
-            loop=asyncio.get_running_loop(),
-            access_log=cast("logging.Logger", None),  # aiohttp's word for none
-            keepalive_timeout=self._limits.idle_s,
-            auto_decompress=False,  # no browser sends a packed form, and what is packed may be endless
-        )
+        return True
 
     def release(self, address: str) -> None:
-        """One that had entered is gone."""
+        """Counts a connection that `admit` let in as closed."""
         self._connections[address] -= 1
         if not self._connections[address]:
             del self._connections[address]
 
 
 class _RequestHandler(web.RequestHandler):
-    """aiohttp's side of a connection, which takes bytes that are no request for what they are: nobody's fault here."""
+    """One connection: a 503 where there are too many, else aiohttp's own handling of it."""
+
+    def __init__(self, server: web.Server, limiter: ConnectionLimiter) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=cast("logging.Logger", None),  # aiohttp's word for none
+            keepalive_timeout=limiter.limits.idle_s,
+            auto_decompress=False,  # no browser sends a packed form, and what is packed may be endless
+        )
+        self._limiter = limiter
+        self._address = ""
+        self._admitted = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        name = transport.get_extra_info("peername")
+        self._address = str(name[0]) if isinstance(name, tuple) else ""
+        self._admitted = self._limiter.admit(self._address)
+        if self._admitted:
+            _set_stall_timeout(self._limiter.limits.stall_s, transport)
+            super().connection_made(transport)
+        else:
+            duplex = cast("asyncio.Transport", transport)
+            duplex.write(_OVERLOADED)
+            duplex.close()
+
+    def data_received(self, data: bytes) -> None:
+        if self._admitted:
+            super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._admitted:
+            self._limiter.release(self._address)
+            super().connection_lost(exc)
 
     def handle_error(
         self,
@@ -96,7 +122,8 @@ class _RequestHandler(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Without a line in the log that anybody could fill, and without the names of what we are made of."""
+        """Answers bytes that are no HTTP request as a fault of the client: without a line in the log, which any client
+        could fill, and without the names of our software."""
         if status >= 500 or request.writer.output_size:
             return super().handle_error(request, status, exc, message)
         log.debug("%s sent what is no request: %s", request.remote, exc)
@@ -105,49 +132,7 @@ class _RequestHandler(web.RequestHandler):
         return response
 
 
-class _Connection(asyncio.Protocol):
-    """One connection; passes everything on to aiohttp where there is room for it."""
-
-    __slots__ = ("_address", "_inner", "_limiter")
-
-    def __init__(self, limiter: ConnectionLimiter) -> None:
-        self._limiter = limiter
-        self._address = ""
-        self._inner: asyncio.Protocol | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        duplex = cast("asyncio.Transport", transport)
-        name = transport.get_extra_info("peername")
-        self._address = str(name[0]) if isinstance(name, tuple) else ""
-        self._inner = self._limiter.admit(duplex, self._address)
-        if self._inner is None:
-            duplex.write(_OVERLOADED)
-            duplex.close()
-        else:
-            self._inner.connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        if self._inner:
-            self._inner.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        return self._inner.eof_received() if self._inner else None
-
-    def pause_writing(self) -> None:
-        if self._inner:
-            self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        if self._inner:
-            self._inner.resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._inner:
-            self._limiter.release(self._address)
-            self._inner.connection_lost(exc)
-
-
-def _set_stall_timeout(stall_s: float, transport: asyncio.Transport) -> None:
+def _set_stall_timeout(stall_s: float, transport: asyncio.BaseTransport) -> None:
     connection = transport.get_extra_info("socket")
     if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(stall_s * 1000))
@@ -157,7 +142,7 @@ def _set_stall_timeout(stall_s: float, transport: asyncio.Transport) -> None:
 async def listening(app: web.Application, settings: Settings, limits: Limits | None = None) -> AsyncIterator[str]:
     """The page, answering from the first moment on; yields its address. Raises `SetupError` where the port is taken.
 
-    A question that nobody waits for any more is dropped: whoever types leaves most of them behind.
+    The handler of a request whose client disconnects is cancelled.
     """
     limits = limits or Limits()
     runner = web.AppRunner(

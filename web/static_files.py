@@ -29,7 +29,6 @@ _TYPES = MappingProxyType(
         ".js": "text/javascript",
         ".svg": "image/svg+xml",
         ".png": "image/png",
-        ".webmanifest": "application/manifest+json",
     }
 )
 _IMPORT = re.compile(rb'(\bfrom\s*|\bimport\s*\(?\s*)"\./([\w-]+\.js)"')

@@ -14,7 +14,7 @@ from indexer.model import DatePrecision, PhotoMetadata, Position
 from indexer.search import Why
 from indexer.search.fields import FIELD_WEIGHTS
 from web import presenters
-from web.i18n import localized
+from web.i18n import language
 
 METADATA = PhotoMetadata(mime_type="image/jpeg", width_px=4000, height_px=3000)
 
@@ -48,7 +48,8 @@ def test_clean_text_can_be_sent(text: str) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (4000, 3000), (3000, 4000), (20_000, 10), (10, 20_000), (0, 0)])
 def test_every_shape_has_its_rule(repository: Path, width: int, height: int) -> None:
-    rules = presenters.shape_rules()
+    steps = range(presenters.SHAPE_LEAST, presenters.SHAPE_MOST + 1)
+    rules = "\n".join(f".k{step} {{ --r: {presenters.SHAPE_STEP**step:.3f}; }}" for step in steps)
     assert f".{presenters.shape(replace(METADATA, width_px=width, height_px=height))} " in rules
     assert rules in (repository / "web" / "static" / "recollect.css").read_text(encoding="utf-8")
 
@@ -72,10 +73,10 @@ def test_exposure_as_a_photographer_writes_it() -> None:
 def test_an_offset_is_said_where_it_is_known(zone: timezone | None, text: str) -> None:
     moment = datetime(2019, 7, 4, 9, 5, tzinfo=zone)
     assert presenters.offset_text(moment) == text
-    assert localized.date_text(moment) == "4 July 2019, 09:05"
-    assert localized.date_text(moment, DatePrecision.DAY) == "4 July 2019"
-    assert localized.date_text(moment, DatePrecision.MONTH) == "July 2019"
-    assert localized.date_text(moment, DatePrecision.YEAR) == "2019"
+    assert language.date_text(moment) == "4 July 2019, 09:05"
+    assert language.date_text(moment, DatePrecision.DAY) == "4 July 2019"
+    assert language.date_text(moment, DatePrecision.MONTH) == "July 2019"
+    assert language.date_text(moment, DatePrecision.YEAR) == "2019"
 
 
 def test_coordinates_name_their_hemispheres() -> None:
@@ -91,4 +92,4 @@ def test_a_thumbnail_is_never_larger_than_its_photo() -> None:
     ("size", "text"), [(0, "0 byte"), (999, "999 byte"), (3_400_000, "3.4 MB"), (10**13, "10.0 TB")]
 )
 def test_sizes_as_disks_are_sold(size: int, text: str) -> None:
-    assert localized.bytes_text(size) == text
+    assert language.bytes_text(size) == text

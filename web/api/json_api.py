@@ -7,25 +7,22 @@ household password is set, requests need the session cookie that POST /login giv
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeGuard
 
 from aiohttp import web
 
 from indexer.catalogue.corrections import UnusableCorrection
-from indexer.catalogue.roots import UnreadablePlace
-from indexer.catalogue.scans import RootState
-from indexer.errors import SetupError
-from indexer.message import N_, Message
-from indexer.model import LISTED_FILES, Photo, PhotoFile, iso_date
+from indexer.errors import SearchError, SetupError
+from indexer.model import LISTED_FILES, Photo, iso_date
 from indexer.places import places_of
 from indexer.reasons import Reason
-from indexer.search import FilterError, Hit
-from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, in_database_thread
+from indexer.search import FilterError
+from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, in_database_thread, in_search_thread
 from web.links import thumbnail_url
-from web.pages.corrections import change_words, correct, set_wrong, take_back
+from web.pages.corrections import change_words, correct, set_wrong, take_back, unknown_photo
 from web.pages.status_page import caption_models, enqueue_recaptioning, retry_set_aside, scan_now
 from web.presenters import clean
 from web.request_bodies import read_object
@@ -33,39 +30,36 @@ from web.search.searching import (
     FACETS,
     FoundPhoto,
     WrongRequest,
+    count_facets,
     read_number,
     read_search,
-    run_count,
-    run_facets,
-    run_whole_search,
-    run_whole_similar,
+    run_search,
+    run_similar,
 )
 
 Json = dict[str, Any]
 _HITS, _MOST_HITS = 50, 200
 _SET_ASIDE, _MOST_SET_ASIDE = 100, 1000
 _REFUSED = 20
+_COUNTS = (
+    *("photos", "files", "missing", "queued", "set_aside", "unpushed", "with_caption", "refused"),
+    *("unreadable", "incomplete", "thumbnails_waiting"),
+)
 
-_ApiHandler = Callable[[web.Request], Awaitable[Json]]
 
-
-def _as_json(handler: _ApiHandler) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _as_json(handler: Callable[[web.Request], Awaitable[Json]]) -> Callable[[web.Request], Awaitable[web.Response]]:
     @wraps(handler)
     async def respond(request: web.Request) -> web.Response:
         try:
             return web.json_response(await handler(request))
         except FilterError as error:
             suggestion = clean(error.suggestion) if error.suggestion else None
-            return _bad_request(str(error), text=clean(error.text), suggestion=suggestion)
+            message, more = str(error), {"text": clean(error.text), "suggestion": suggestion}
         except (WrongRequest, UnusableCorrection) as error:
-            return _bad_request(str(error))
+            message, more = str(error), {}
+        return web.json_response({"error": {"status": 400, "message": clean(message), "hint": "", **more}}, status=400)
 
     return respond
-
-
-def _bad_request(message: str, **more: str | None) -> web.Response:
-    error = {"status": 400, "message": clean(message), "hint": "", **more}
-    return web.json_response({"error": error}, status=400)
 
 
 @_as_json
@@ -79,20 +73,20 @@ async def search(request: web.Request) -> Json:
 
     A hit has ``id``, ``score`` (0..1, within this answer), ``why`` (``field``, ``text``, ``spans`` in characters,
     ``kind``: exact, prefix, typo, synonym, meaning), ``caption`` (null where there is none, "" where the model saw
-    nothing to describe), ``caption_by`` (person, model or null),
-    ``corrected`` (whether the caption was typed on this page, or by PUT, rather than in another program),
-    ``confidence`` of the model, ``unsure`` (whether that is too little to rely on the caption), ``words`` (``word``,
-    ``probability``: each content word of the model's sentence and how likely it is to be true, in their order; empty
-    where the model does not say), ``tags`` (``word``, ``probability``), ``wrong`` (whether a person marked what the
-    model says as wrong, which then has neither confidence nor words nor tags), ``added_words`` (a person's, to find the
-    photo by), ``taken_at`` (ISO 8601, with its offset where the photo knows it; a year, a month or a day where no
-    more is known), ``width``, ``height``, ``camera``, ``position``, ``places`` (the names of that position, from town
-    to country), ``thumbnail`` (an address on this server), ``file_count`` and ``files`` (the first 20: ``id``, ``path``
-    relative to its library). Found by its look, it has a ``why`` of the field embedding and the kind meaning, whose
-    text says which words came near, if any: "cove ≈ beach".
+    nothing to describe), ``caption_by`` (person, model or null), ``corrected`` (whether the caption was typed on this
+    page, or by PUT, rather than in another program), ``confidence`` of the model, ``unsure`` (whether that is too
+    little to rely on the caption), ``words`` (``word``, ``probability``: each content word of the model's sentence and
+    how likely it is to be true, in their order; empty where the model does not say), ``tags`` (``word``,
+    ``probability``), ``wrong`` (whether a person marked what the model says as wrong, which then has neither confidence
+    nor words nor tags), ``added_words`` (a person's, to find the photo by), ``taken_at`` (ISO 8601, with its offset
+    where the photo knows it; a year, a month or a day where no more is known), ``width``, ``height``, ``camera``,
+    ``position``, ``places`` (the names of that position, from town to country), ``thumbnail`` (an address on this
+    server), ``file_count`` and ``files`` (the first 20: ``id``, ``path`` relative to its library). Found by its look,
+    it has a ``why`` of the field embedding and the kind meaning, whose text says which words came near, if any: "cove ≈
+    beach".
     """
     wanted = read_search(request.query, limit=_HITS, most=_MOST_HITS)
-    result = await run_whole_search(request, wanted)
+    result = await run_search(request, wanted, _read_photos(request))
     return {
         "hits": await in_database_thread(request, lambda: [_hit(request, found) for found in result.photos]),
         "total": result.total,
@@ -124,7 +118,7 @@ async def put_caption(request: web.Request) -> Json:
     """
     text = (await read_object(request)).get("text")
     if not isinstance(text, str):
-        raise WrongRequest(Message('The body is {"text": "the caption"}.'))
+        raise WrongRequest('The body is {"text": "the caption"}.')
     await correct(request, request.match_info["id"], text)
     return await _photo_response(request)
 
@@ -163,7 +157,7 @@ async def patch_words(request: web.Request) -> Json:
     body = await read_object(request)
     add, remove = body.get("add", []), body.get("remove", [])
     if not (_are_words(add) and _are_words(remove) and (add or remove)):
-        raise WrongRequest(Message('The body is {"add": ["a word"], "remove": ["another"]}, or one of them.'))
+        raise WrongRequest('The body is {"add": ["a word"], "remove": ["another"]}, or one of them.')
     await change_words(request, request.match_info["id"], add=add, remove=remove)
     return await _photo_response(request)
 
@@ -179,8 +173,8 @@ async def similar(request: web.Request) -> Json:
     By the look of the pictures where the model gave this one an embedding, else by their most telling words.
     """
     limit = min(read_number(request.query, "limit", 20, least=1), _MOST_HITS)
-    found = await run_whole_similar(request, request.match_info["id"], limit)
-    return {"hits": await in_database_thread(request, lambda: [_hit(request, one) for one in found])}
+    photos = await run_similar(request, request.match_info["id"], limit, _read_photos(request))
+    return {"hits": await in_database_thread(request, lambda: [_hit(request, found) for found in photos])}
 
 
 @_as_json
@@ -189,10 +183,11 @@ async def facets(request: web.Request) -> Json:
 
     Names are year, person, place, camera, folder, tag, type and rating.
     """
-    counted = await run_facets(request, read_search(request.query, limit=1, most=1))
+    wanted = read_search(request.query, limit=1, most=1)
+    counts = await in_search_thread(request, lambda: count_facets(request.config_dict[SEARCH], wanted))
     return {
         "facets": {
-            name: [{"value": clean(one.value), "count": one.count} for one in counted.get(name, ())] for name in FACETS
+            name: [{"value": clean(one.value), "count": one.count} for one in counts.get(name, ())] for name in FACETS
         }
     }
 
@@ -203,23 +198,22 @@ async def status(request: web.Request) -> Json:
 
     ``progress`` (done, queued, set_aside, per_second, eta_s or null, phase, walking, problem or null, unreadable),
     ``counts`` (photos, files, missing, queued, set_aside, unpushed, with_caption, refused, unreadable: folders,
-    incomplete: photos that wait for tags and embedding, thumbnails_waiting), ``search`` (backend, photos: null
-    where it does not answer, and refused: the first of those that it will not have, as ``{"id", "reason"}``),
-    ``unwritten`` (``{"reason", "photos"}``: how many photos have a caption that stands in no file, and why),
-    ``catalogue_problem`` (what is wrong with the catalogue's file and what to do about it, or null), ``unreadable``
-    (``{"path", "code", "reason", "since", "files"}``: folders that the last scan could not read, the
-    errno's name, and how many known files are in them),
-    ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null, and passed_over:
-    how many pictures and videos of which suffix are not read),
-    ``caption_models`` (current, own: how many photos it has described, others: how many each other model has,
-    by_others: all of those, queued: files that wait for a caption; null where the model in use can't be read) and
-    ``set_aside``, a page of ``{"id", "path", "reason", "attempts"}``.
+    incomplete: photos that wait for tags and embedding, thumbnails_waiting), ``search`` (backend, photos: null where it
+    does not answer, and refused: the first of those that it will not have, as ``{"id", "reason"}``), ``unwritten``
+    (``{"reason", "photos"}``: how many photos have a caption that stands in no file, and why), ``catalogue_problem``
+    (what is wrong with the catalogue's file and what to do about it, or null), ``unreadable`` (``{"path", "code",
+    "reason", "since", "files"}``: folders that the last scan could not read, the errno's name, and how many known files
+    are in them), ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null, and
+    passed_over: how many pictures and videos of which suffix are not read), ``caption_models`` (current, own: how many
+    photos it has described, others: how many each other model has, by_others: all of those, queued: files that wait for
+    a caption; null where the model in use can't be read) and ``set_aside``, a page of ``{"id", "path", "reason",
+    "attempts"}``.
     """
     library, backend = request.config_dict[LIBRARY], request.config_dict[SEARCH]
     limit = min(read_number(request.query, "limit", _SET_ASIDE, least=1), _MOST_SET_ASIDE)
     offset = read_number(request.query, "offset", 0, least=0)
     counts = await request.config_dict[COUNTS].get(request)
-    aside, refused, roots, unwritten, unreadable = await in_database_thread(
+    aside, refused, roots, unwritten, unreadable, trouble = await in_database_thread(
         request,
         lambda: (
             library.queue.set_aside(limit, offset),
@@ -227,36 +221,47 @@ async def status(request: web.Request) -> Json:
             library.scans.roots(),
             library.unwritten(),
             library.unreadable_places.first(_MOST_SET_ASIDE),
+            library.problem(),
         ),
     )
+    try:
+        photos: int | None = await in_search_thread(request, backend.count)
+    except SearchError:
+        photos = None
     progress = request.config_dict[PROGRESS]()
-    trouble = await in_database_thread(request, library.problem)
     return {
         "catalogue_problem": clean(str(trouble)) if trouble else None,
         "progress": progress.to_json() | {"problem": _english(progress.problem)},
-        "counts": {
-            name: getattr(counts, name)
-            for name in (
-                *("photos", "files", "missing", "queued", "set_aside", "unpushed", "with_caption", "refused"),
-                *("unreadable", "incomplete", "thumbnails_waiting"),
-            )
-        },
+        "counts": {name: getattr(counts, name) for name in _COUNTS},
         "search": {
             "backend": backend.name,
-            "photos": await run_count(request),
+            "photos": photos,
             "refused": [{"id": one.photo.id, **_reason(one.reason)} for one in refused],
         },
         "unwritten": [{**_reason(reason), "photos": photos} for reason, photos in unwritten.items()],
-        "unreadable": [_unreadable(place) for place in unreadable],
-        "libraries": [_library(root) for root in roots],
+        "unreadable": [
+            {
+                "path": clean(str(place.path)),
+                "code": place.code,
+                "reason": str(place.reason),
+                "since": place.since.isoformat(),
+                "files": place.files,
+            }
+            for place in unreadable
+        ],
+        "libraries": [
+            {
+                "path": clean(str(root.path)),
+                "files": root.files,
+                "missing": root.missing,
+                "held_back": _english(root.held_back),
+                "passed_over": {clean(kind): count for kind, count in root.passed_over.items()},
+            }
+            for root in roots
+        ],
         "caption_models": await _caption_models(request),
         "set_aside": [
-            {
-                "id": one.id,
-                "path": clean(str(one.file.path)),
-                **_reason(one.reason),
-                "attempts": one.attempts,
-            }
+            {"id": one.id, "path": clean(str(one.file.path)), **_reason(one.reason), "attempts": one.attempts}
             for one in aside
         ],
     }
@@ -270,7 +275,7 @@ async def retry(request: web.Request) -> Json:
     """
     ids = (await read_object(request)).get("ids")
     if ids is not None and not (isinstance(ids, list) and all(type(item) is int and item < 2**63 for item in ids)):
-        raise WrongRequest(Message('The body is {"ids": [numbers]}, or {} for all of them.'))
+        raise WrongRequest('The body is {"ids": [numbers]}, or {} for all of them.')
     return {"retried": await retry_set_aside(request, ids)}
 
 
@@ -306,16 +311,6 @@ async def _caption_models(request: web.Request) -> Json | None:
     }
 
 
-def _unreadable(place: UnreadablePlace) -> Json:
-    return {
-        "path": clean(str(place.path)),
-        "code": place.code,
-        "reason": str(place.reason),
-        "since": place.since.isoformat(),
-        "files": place.files,
-    }
-
-
 def _english(sentence: Reason | str | None) -> str | None:
     return None if sentence is None else clean(str(sentence))
 
@@ -325,35 +320,26 @@ def _reason(reason: Reason | None) -> Json:
     return {"reason": clean(str(reason or "")), "code": reason and reason.code}
 
 
-def _library(root: RootState) -> Json:
-    return {
-        "path": clean(str(root.path)),
-        "files": root.files,
-        "missing": root.missing,
-        "held_back": _english(root.held_back),
-        "passed_over": {clean(kind): count for kind, count in root.passed_over.items()},
-    }
-
-
 def _hit(request: web.Request, found: FoundPhoto[Photo]) -> Json:
-    return _photo(request, found.photo) | {"score": round(found.hit.score, 4), "why": _why(found.hit)}
-
-
-def _why(hit: Hit) -> list[Json]:
-    return [
+    why = [
         {"field": one.field, "text": clean(one.text), "spans": [list(span) for span in one.spans], "kind": one.kind}
-        for one in hit.why
+        for one in found.hit.why
     ]
+    return _photo(request, found.photo) | {"score": round(found.hit.score, 4), "why": why}
+
+
+def _read_photos(request: web.Request) -> Callable[[Sequence[str]], Sequence[Photo]]:
+    return partial(request.config_dict[LIBRARY].photos, most_files=LISTED_FILES)
 
 
 async def _photo_response(request: web.Request) -> Json:
     library = request.config_dict[LIBRARY]
-    found = await in_database_thread(request, library.photo, request.match_info["id"], most_files=LISTED_FILES)
-    if found is None:
-        raise web.HTTPNotFound(text=N_("There is no photo with this id."))
-    pending = await in_database_thread(request, library.corrections.pending_caption, found.id)
-    waiting = {"caption_waiting": bool(pending.waiting or pending.missing)}
-    return await in_database_thread(request, _photo, request, found) | _metadata(found) | waiting
+    photo = await in_database_thread(request, library.photo, request.match_info["id"], most_files=LISTED_FILES)
+    if photo is None:
+        raise unknown_photo()
+    pending = await in_database_thread(request, library.corrections.pending_caption, photo.id)
+    shape = await in_database_thread(request, _photo, request, photo) | _metadata(photo)
+    return shape | {"caption_waiting": bool(pending.waiting or pending.missing)}
 
 
 def _photo(request: web.Request, photo: Photo) -> Json:
@@ -365,8 +351,8 @@ def _photo(request: web.Request, photo: Photo) -> Json:
         "corrected": photo.correction is not None,
         "confidence": round(machine.confidence, 3) if machine else None,
         "unsure": photo.unsure,
-        "words": [_word(one.word, one.probability) for one in machine.words] if machine else [],
-        "tags": [_word(one.word, one.probability) for one in machine.tags] if machine else [],
+        "words": [_word(tag.word, tag.probability) for tag in machine.words] if machine else [],
+        "tags": [_word(tag.word, tag.probability) for tag in machine.tags] if machine else [],
         "wrong": photo.wrong,
         "added_words": list(map(clean, photo.added_words)),
         "taken_at": iso_date(metadata.taken_at, metadata.taken_precision) if metadata.taken_at else None,
@@ -377,16 +363,12 @@ def _photo(request: web.Request, photo: Photo) -> Json:
         "places": list(map(clean, places_of(position))),
         "thumbnail": thumbnail_url(request, photo.id, "grid"),
         "file_count": photo.file_count,
-        "files": [_file(file) for file in photo.files],
+        "files": [{"id": file.id, "path": clean(file.relative), "missing": file.missing} for file in photo.files],
     }
 
 
 def _word(word: str, probability: float) -> Json:
     return {"word": clean(word), "probability": round(probability, 3)}
-
-
-def _file(file: PhotoFile) -> Json:
-    return {"id": file.id, "path": clean(file.relative), "missing": file.missing}
 
 
 def _metadata(photo: Photo) -> Json:

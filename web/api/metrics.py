@@ -1,7 +1,7 @@
-"""What a program that watches reads: `/metrics` for Prometheus, and `/health` for whoever restarts us.
+"""Monitoring: `/metrics` for Prometheus, and `/health` for a supervisor.
 
-The text format of Prometheus (0.0.4) is written here: a dozen numbers that are there anyway and one histogram need no
-package with a registry of its own for the whole process.
+The text format of Prometheus (0.0.4) is written here: a dozen numbers and one histogram need no package with a
+process-wide registry.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ async def metrics(request: web.Request) -> web.Response:
         _gauge("captions_in_no_file", "Photos whose caption stands in the index alone.", sum(unwritten.values())),
         *await _models(request),
         *_indexing(request.config_dict[PROGRESS](), await in_database_thread(request, indexing_process, data_dir)),
-        *await in_search_thread(request, lambda: _search(request)),
+        *await in_search_thread(request, lambda: list(_search(request))),
         *await in_database_thread(request, _disk, data_dir),
         *_http(request.config_dict[RESPONSES], request.config_dict[CONNECTIONS]),
     )
@@ -160,22 +160,18 @@ def _indexing(progress: Progress, process: int) -> Iterator[_Family]:
     yield _gauge("problem", "1 while something keeps a library or search waiting.", int(bool(progress.problem)))
 
 
-def _search(request: web.Request) -> list[_Family]:
+def _search(request: web.Request) -> Iterator[_Family]:
     backend, times = request.config_dict[SEARCH], request.config_dict[SEARCH_TIMES]
     label = f'{{backend="{backend.name}"}}'
-    families = [
-        _Family("search_seconds", "histogram", "Time of a search, the wait for a thread included.", _buckets(times)),
-        _Family("search_failed_total", "counter", "Searches without an answer.", (("", times.failed),)),
-    ]
+    yield _Family("search_seconds", "histogram", "Time of a search, the wait for a thread included.", _buckets(times))
+    yield _Family("search_failed_total", "counter", "Searches without an answer.", (("", times.failed),))
     try:
         photos = backend.count()
     except SearchError:
-        return [*families, _Family("search_up", "gauge", "1 where search answers.", ((label, 0),))]
-    return [
-        *families,
-        _Family("search_up", "gauge", "1 where search answers.", ((label, 1),)),
-        _gauge("search_photos", "Photos in the search index.", photos),
-    ]
+        photos = None
+    yield _Family("search_up", "gauge", "1 where search answers.", ((label, int(photos is not None)),))
+    if photos is not None:
+        yield _gauge("search_photos", "Photos in the search index.", photos)
 
 
 def _buckets(times: SearchTimes) -> tuple[tuple[str, float], ...]:

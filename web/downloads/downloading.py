@@ -27,6 +27,14 @@ from web.i18n.language import gettext, ngettext
 from web.presenters import clean
 from web.request_bodies import read_object, read_values
 
+log = logging.getLogger(__name__)
+
+MOST_PHOTOS = 10_000
+#: So many ids in a form, one field each: ``id=`` and ``&`` around 32 digits.
+LARGEST_LIST_BYTES = 38 * MOST_PHOTOS
+#: So many photos are read from the catalogue at a time, to bound memory.
+_BATCH = 200
+_ID = re.compile(PHOTO_ID)
 #: What Windows refuses in a name, control characters, and marks that turn the reading order round.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]')
 #: Names of devices on Windows, whatever ending follows them.
@@ -58,32 +66,19 @@ class ZipNames:
 
 def safe_name(name: str) -> str:
     """One name without a folder, in composed characters (NFC), that every common file system takes."""
-    bare = _UNSAFE.sub("_", unicodedata.normalize("NFC", clean(name)))
-    bare = bare.strip(". ") or "photo"  # a leading dot would hide the file
-    if _RESERVED.match(bare):
-        bare = f"_{bare}"
-    stem, ending = _parts(bare)
-    return _cut(stem, _LONGEST_BYTES - len(ending.encode())).rstrip(". ") + ending
+    safe = _UNSAFE.sub("_", unicodedata.normalize("NFC", clean(name)))
+    safe = safe.strip(". ") or "photo"  # a leading dot would hide the file
+    if _RESERVED.match(safe):
+        safe = f"_{safe}"
+    stem, ending = _parts(safe)
+    room_bytes = _LONGEST_BYTES - len(ending.encode())
+    return stem.encode()[:room_bytes].decode(errors="ignore").rstrip(". ") + ending
 
 
 def _parts(name: str) -> tuple[str, str]:
     ending = PurePosixPath(name).suffix
     ending = ending if len(ending) <= _LONGEST_ENDING else ""
     return name.removesuffix(ending) if ending else name, ending
-
-
-def _cut(text: str, longest_bytes: int) -> str:
-    return text.encode()[:longest_bytes].decode(errors="ignore")
-
-
-log = logging.getLogger(__name__)
-
-MOST_PHOTOS = 10_000
-#: So many ids in a form, one field each: ``id=`` and ``&`` around 32 digits.
-LARGEST_LIST_BYTES = 38 * MOST_PHOTOS
-#: Photos are read from the catalogue so many at a time: each holds all that is known of it.
-_BATCH = 200
-_ID = re.compile(PHOTO_ID)
 
 
 async def download(request: web.Request) -> web.StreamResponse:
@@ -96,7 +91,7 @@ async def captions(request: web.Request) -> web.Response:
     lines: list[str] = []
     async with aclosing(_photos(request, await _read_ids(request))) as batches:
         async for photos in batches:
-            lines.extend(map(_line, photos.values()))
+            lines += [f"{_name(photo)}\t{' '.join(clean(photo.caption or '').split())}\n" for photo in photos.values()]
     response = web.Response(text="".join(lines))
     response.enable_compression()
     return response
@@ -129,10 +124,10 @@ def _check_ids(ids: Sequence[str]) -> list[str]:
         raise web.HTTPBadRequest(text=N_("No photo is selected."))
     if not all(map(_ID.fullmatch, ids)):
         raise web.HTTPBadRequest(text=N_("That is no id of a photo."))
-    found = list(dict.fromkeys(ids))
-    if len(found) > MOST_PHOTOS:
-        raise web.HTTPRequestEntityTooLarge(MOST_PHOTOS, len(found), text=N_("At most 10,000 photos at once."))
-    return found
+    unique = list(dict.fromkeys(ids))
+    if len(unique) > MOST_PHOTOS:
+        raise web.HTTPRequestEntityTooLarge(MOST_PHOTOS, len(unique), text=N_("At most 10,000 photos at once."))
+    return unique
 
 
 async def _photos(request: web.Request, ids: Sequence[str]) -> AsyncGenerator[Mapping[str, Photo], None]:
@@ -141,10 +136,6 @@ async def _photos(request: web.Request, ids: Sequence[str]) -> AsyncGenerator[Ma
     for begin in range(0, len(ids), _BATCH):
         photos = await in_database_thread(request, library.photos, ids[begin : begin + _BATCH], most_files=LISTED_FILES)
         yield {photo.id: photo for photo in photos}
-
-
-def _line(photo: Photo) -> str:
-    return f"{_name(photo)}\t{' '.join(clean(photo.caption or '').split())}\n"
 
 
 def _name(photo: Photo) -> str:
@@ -160,8 +151,7 @@ class _Plan:
     missing: list[str] = field(default_factory=list)
 
     def add(self, photos: Iterable[Photo], roots: Sequence[Path], library: Catalogue) -> None:
-        """Looks at the photos' files, and may have to wait for their disk. Where there is none of the first few, at all
-        that the library knows."""
+        """Looks for the first file of each photo that is there, among the listed ones, then among all. Blocks."""
         for photo in photos:
             entry = self._first(photo.files, roots)
             if entry is None and photo.more_files:
@@ -179,16 +169,16 @@ class _Plan:
         opened = open_inside(file, roots)
         if opened is None:
             return None
-        found = os.fstat(opened)
+        stat = os.fstat(opened)
         os.close(opened)
-        return Entry(self.names.take(file.path.name), found.st_size, found.st_mtime, partial(open_inside, file, roots))
+        return Entry(self.names.take(file.path.name), stat.st_size, stat.st_mtime, partial(open_inside, file, roots))
 
 
 async def _zip(request: web.Request, ids: Sequence[str]) -> web.StreamResponse:
     names = ZipNames()
     note = Note(names.take(gettext("Not in this zip.txt")), _note_text)
     plan, unknown = _Plan(names), dict.fromkeys(ids)
-    # A thread of its own: its files may lie on several disks, and whichever does not answer holds up this zip alone.
+    # A thread of its own: a disk that does not answer delays this zip alone.
     thread, run = ThreadPoolExecutor(1, thread_name_prefix="zip"), asyncio.get_running_loop().run_in_executor
     try:
         async with aclosing(_photos(request, ids)) as batches:
@@ -214,7 +204,7 @@ async def _send(request: web.Request, archive: Zip, thread: ThreadPoolExecutor) 
     blocks = archive.blocks()
     try:
         await response.prepare(request)
-        # The next block is read when this one is on its way: a slow visitor costs one block of memory.
+        # The next block is read after this one is sent: a slow client costs one block of memory.
         while block := await asyncio.get_running_loop().run_in_executor(thread, next, blocks, b""):
             await response.write(block)
         await response.write_eof()

@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
@@ -33,7 +32,6 @@ _SHOWN = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image
 SHOWN_EVERYWHERE = _SHOWN - {"image/heic", "image/heif"}
 _SAVED = frozenset({"image/tiff", "image/x-adobe-dng", "image/x-canon-cr2", "image/x-nikon-nef", "image/x-sony-arw"})
 _BYTES = "application/octet-stream"
-_SIZES = MappingProxyType({size.value: size for size in ThumbnailSize})
 #: O_PATH (Linux): a folder on the way may be passed by who may not list it, as /home often is.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _UNSAFE_IN_NAME = re.compile(r'[\x00-\x1f\x7f"\\/]|[\u202a-\u202e\u2066-\u2069]')
@@ -41,7 +39,7 @@ _UNSAFE_IN_NAME = re.compile(r'[\x00-\x1f\x7f"\\/]|[\u202a-\u202e\u2066-\u2069]'
 
 async def thumbnail(request: web.Request) -> web.Response:
     """GET /thumbnails/{id}/{size}.webp?v={px}. Named by content, so immutable; 304 on a matching ETag."""
-    size = _SIZES[request.match_info["size"]]
+    size = ThumbnailSize(request.match_info["size"])
     webp = await in_database_thread(request, request.config_dict[THUMBNAILS].get, request.match_info["id"], size)
     if webp is None:
         raise web.HTTPNotFound(text=N_("There is no thumbnail of this photo yet."))
@@ -61,15 +59,15 @@ async def original(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound(text=N_("There is no such file."))
     others = [one for one in photo.files if one is not file and not one.missing]
     # Another file shows the same photo: a library that has moved is found by its old address, too.
-    for shown in (file, *others):
+    for candidate in (file, *others):
         opened = await in_disk_thread(
-            request, shown.root, partial(open_inside, shown, request.config_dict[SETTINGS].photos)
+            request, candidate.root, partial(open_inside, candidate, request.config_dict[SETTINGS].photos)
         )
         if opened is not None:
             break
     else:
         raise web.HTTPNotFound(text=N_("The file is not there just now. It may be on a disk that is not connected."))
-    return _Original(opened, headers=original_headers(photo, shown, save="save" in request.query))
+    return _Original(opened, headers=original_headers(photo, candidate, save="save" in request.query))
 
 
 def open_inside(file: PhotoFile, roots: Sequence[Path]) -> int | None:
@@ -81,7 +79,7 @@ def open_inside(file: PhotoFile, roots: Sequence[Path]) -> int | None:
 def open_without_links(path: Path) -> int | None:
     """A descriptor of a regular file whose path has no links in it; None where it has, or is not there.
 
-    Folder by folder, so that a link put into the way between the look at the path and the opening leads nowhere.
+    Folder by folder, so that a link placed after the path was checked is not followed.
     """
     folder = os.open(path.anchor, _FOLDER)
     try:
@@ -89,7 +87,7 @@ def open_without_links(path: Path) -> int | None:
             inner = os.open(name, _FOLDER, dir_fd=folder)
             os.close(folder)
             folder = inner
-        # A pipe would wait for somebody at its other end.
+        # Opening a pipe would block until it has a writer.
         opened = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:
         return None
@@ -135,7 +133,7 @@ class _Original(web.FileResponse):
 
     def __init__(self, opened: int, headers: Mapping[str, str]) -> None:
         super().__init__(f"/dev/fd/{opened}", headers=headers)
-        self._closed = weakref.finalize(self, os.close, opened)  # also where nobody waits for it any more
+        self._closed = weakref.finalize(self, os.close, opened)  # also where the response is never sent
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         headers = CIMultiDict(request.headers)

@@ -13,24 +13,28 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime, time
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
 from aiohttp import hdrs, web
 from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_skeleton, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
+from babel.units import format_unit
 
 from indexer.errors import SettingsError
 from indexer.message import Message
+from indexer.model import DatePrecision
 from indexer.reasons import Reason
 
 LANGUAGES_DIRECTORY = Path(__file__).parent / "languages"
 #: Each locale takes about 160 kB for as long as the process runs, and Babel knows a thousand of them.
 MOST_LOCALES = 48
-#: Who asks for no language in particular: English with the day before the month and a clock of 24 hours.
+#: For requests without a language: English with the day before the month and a 24-hour clock.
 _DEFAULT_LOCALE = Locale("en", "GB")
 _LONGEST_HEADER = 300  # characters; browsers send fewer than 100
 _TAG = re.compile(r"(?P<tag>[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3})\s*(?:;\s*q=(?P<quality>[01](?:\.\d{0,3})?))?")
@@ -104,15 +108,17 @@ def gettext(message: str, /, **values: object) -> str:
     return current_language().texts.gettext(message) % format_values(values)
 
 
-def ngettext(one: str, many: str, count: int, /, **values: object) -> str:
+def ngettext(singular: str, plural: str, count: int, /, **values: object) -> str:
     """As `gettext`, in the form that goes with `count`, which is ``%(count)s``."""
-    return current_language().texts.ngettext(one, many, count) % format_values({"count": count, **values})
+    return current_language().texts.ngettext(singular, plural, count) % format_values({"count": count, **values})
 
 
 def translate(message: Message | Reason | str | None) -> str:
     """A message, a reason or an `N_` text in the reader's language; other text stays as it is. Empty for None."""
     if isinstance(message, Reason):
-        values = {name: translate(one) if isinstance(one, Reason) else one for name, one in message.parameters.items()}
+        values = {
+            name: translate(value) if isinstance(value, Reason) else value for name, value in message.parameters.items()
+        }
         return current_language().texts.gettext(message.code.template) % format_values(values)
     if isinstance(message, Message):
         return current_language().texts.gettext(message.template) % format_values(message.values)
@@ -170,15 +176,15 @@ class Languages:
         return Language(code, self._translations[code], locale)
 
     def _code(self, locale: Locale) -> str:
-        wanted = (str(locale), f"{locale.language}_{locale.script}", locale.language)
-        return next((code for code in wanted if code in self._translations), "")
+        candidates = (str(locale), f"{locale.language}_{locale.script}", locale.language)
+        return next((code for code in candidates if code in self._translations), "")
 
     def _locale(self, tag: str) -> Locale | None:
-        for one in (tag, tag.partition("-")[0]):
-            if one in self._locales:
-                return self._locales[one]
-            if len(self._locales) < MOST_LOCALES and (locale := _parse(one)):
-                self._locales[one] = locale
+        for candidate in (tag, tag.partition("-")[0]):
+            if candidate in self._locales:
+                return self._locales[candidate]
+            if len(self._locales) < MOST_LOCALES and (locale := _parse(candidate)):
+                self._locales[candidate] = locale
                 return locale
         return None
 
@@ -228,3 +234,98 @@ async def vary_by_language(request: web.Request, response: web.StreamResponse) -
     """An `on_response_prepare` signal: pages are written for their reader, and caches are to know."""
     if response.content_type == "text/html" and not request.config_dict[LANGUAGES].is_forced:
         response.headers.add(hdrs.VARY, hdrs.ACCEPT_LANGUAGE)
+
+
+_SIZES = ("digital-byte", "digital-kilobyte", "digital-megabyte", "digital-gigabyte", "digital-terabyte")
+
+
+def date_text(moment: datetime, precision: DatePrecision = DatePrecision.TIME) -> str:
+    """``14 July 2019, 15:42``: the clock on the wall where the photo was taken, whatever zone the reader sits in; or
+    ``14 July 2019``, ``July 2019``, ``2019``, where no more is known."""
+    if precision is DatePrecision.YEAR:
+        return year_text(moment)
+    if precision is DatePrecision.MONTH:
+        return month_text(moment)
+    if precision is DatePrecision.DAY:
+        return str(format_date(moment, "long", locale=current_language().locale))
+    return _date_and_time(moment.replace(tzinfo=None), current_language().locale)
+
+
+@lru_cache(maxsize=1024)
+def _date_and_time(moment: datetime, locale: Locale) -> str:
+    day, time = format_date(moment, "long", locale=locale), format_time(moment, "short", locale=locale)
+    joined: str = locale.datetime_formats["medium"]
+    return joined.replace("{1}", day).replace("{0}", time)
+
+
+def hour_text(hour: int) -> str:
+    """``22:00`` or ``10:00 PM``; 24 is the day's beginning."""
+    return str(format_time(time(hour % 24), "short", locale=current_language().locale))
+
+
+def month_text(moment: datetime) -> str:
+    """``July 2019``."""
+    return _month(moment.year, moment.month, "yMMMM", current_language().locale)
+
+
+def year_text(moment: datetime) -> str:
+    """``2019``, ``2019年``."""
+    return _month(moment.year, 1, "y", current_language().locale)
+
+
+def month_letter(moment: datetime) -> str:
+    """``J``, or what else is shortest: ``7`` in Czech, ``7月`` in Japanese."""
+    return _month(moment.year, moment.month, "LLLLL", current_language().locale)
+
+
+@lru_cache(maxsize=4096)
+def _month(year: int, month: int, pattern: str, locale: Locale) -> str:
+    first = datetime(year, month, 1)
+    return format_skeleton(pattern, first, locale=locale) if pattern[0] == "y" else format_date(first, pattern, locale)
+
+
+def decimal_text(value: float, pattern: str = "0.######") -> str:
+    """``2.8``, by a pattern of UTS 35, part 3."""
+    return format_decimal(value, format=pattern, locale=current_language().locale)
+
+
+def percent_text(percent: int | str) -> str:
+    """``87%``."""
+    return gettext("%(percent)s%%", percent=percent)
+
+
+def bytes_text(size: int) -> str:
+    """``3.4 MB`` (powers of ten, as disks are sold)."""
+    value, power = float(size), 0
+    while value >= 1000 and power + 1 < len(_SIZES):
+        value, power = value / 1000, power + 1
+    return _measure(value, _SIZES[power], 0 if power == 0 or value >= 100 else 1)
+
+
+def distance_text(km: float) -> str:
+    """``10 km``."""
+    return _measure(km, "length-kilometer", 1 if km % 1 else 0)
+
+
+def duration_text(seconds: float) -> str:
+    """``42 sec``, ``7 min``, ``3 hr 5 min``, ``2 days 4 hr``."""
+    if seconds < 90:
+        return _measure(seconds, "duration-second")
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return _measure(minutes, "duration-minute")
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{_measure(hours, 'duration-hour')} {_measure(minutes, 'duration-minute')}"
+    days, hours = divmod(hours, 24)
+    return f"{_measure(days, 'duration-day')} {_measure(hours, 'duration-hour')}"
+
+
+def size_text(width_px: int, height_px: int) -> str:
+    """The width, a multiplication sign, the height, in pixels."""
+    return f"{number(width_px)} \u00d7 {number(height_px)}"
+
+
+def _measure(value: float, unit: str, digits: int = 0) -> str:
+    pattern = f"#,##0.{'0' * digits}" if digits else "#,##0"
+    return format_unit(value, unit, "short", format=pattern, locale=current_language().locale)

@@ -23,7 +23,7 @@ _SOURCES = Path(__file__).parents[2]
 _MAPPING = Path(__file__).parent / "babel.cfg"
 #: The functions and classes that take texts, and which of their arguments are texts.
 KEYWORDS = {
-    **dict.fromkeys(("_", "gettext", "N_", "Message")),
+    **dict.fromkeys(("_", "gettext", "N_", "Message", "WrongRequest")),
     "ngettext": (1, 2),
 }
 _WIDTH = 120
@@ -59,14 +59,14 @@ def messages() -> Catalog:
 def update(language: str, directory: Path = LANGUAGES_DIRECTORY) -> Path:
     """Brings a language's file up to date with the sources; gives its path."""
     path = directory / f"{language}.po"
-    known = Catalog(language, project="recollect", charset="utf-8", fuzzy=False)
+    catalogue = Catalog(language, project="recollect", charset="utf-8", fuzzy=False)
     if path.exists():
         with path.open("rb") as file:
-            known = read_po(file, locale=language)
-    known.update(messages(), no_fuzzy_matching=True, update_creation_date=False)
+            catalogue = read_po(file, locale=language)
+    catalogue.update(messages(), no_fuzzy_matching=True, update_creation_date=False)
     with path.open("wb") as file:
-        file.write(_HEADER.format(language=language, plurals=known.plural_forms).encode())
-        write_po(file, known, width=_WIDTH, ignore_obsolete=True, include_lineno=False, omit_header=True)
+        file.write(_HEADER.format(language=language, plurals=catalogue.plural_forms).encode())
+        write_po(file, catalogue, width=_WIDTH, ignore_obsolete=True, include_lineno=False, omit_header=True)
     return path
 
 

@@ -5,8 +5,9 @@ Nothing is written into photos from here: the durable queue does that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -19,7 +20,7 @@ from indexer.settings import Settings
 from indexer.storage import indexing_process
 from web.app_keys import LIBRARY, SETTINGS, WAKE, in_database_thread
 from web.i18n.language import gettext, translate
-from web.presenters import caption_place, clean
+from web.presenters import caption_place, message_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +37,50 @@ async def correct(request: web.Request, photo_id: str, typed: str) -> None:
     Raises `UnusableCorrection` with the reason, `HTTPNotFound` for an unknown photo.
     """
     words = corrected_text(typed)
-    if not await in_database_thread(request, request.config_dict[LIBRARY].corrections.correct, photo_id, words):
-        raise web.HTTPNotFound(text=N_("There is no photo with this id."))
-    request.config_dict[WAKE]()
+    if not await _change(request, request.config_dict[LIBRARY].corrections.correct, photo_id, words):
+        raise unknown_photo()
 
 
 async def take_back(request: web.Request, photo_id: str) -> None:
     """Withdraws the correction; does nothing where there is none."""
-    if await in_database_thread(request, request.config_dict[LIBRARY].corrections.withdraw, photo_id):
+    await _change(request, request.config_dict[LIBRARY].corrections.withdraw, photo_id)
+
+
+async def set_wrong(request: web.Request, photo_id: str, *, wrong: bool) -> None:
+    """Marks what the model says of a photo as wrong, or takes the mark back; does nothing where that is so already."""
+    feedback = request.config_dict[LIBRARY].feedback
+    await _change(request, feedback.mark_wrong if wrong else feedback.unmark_wrong, photo_id)
+
+
+async def change_words(
+    request: web.Request, photo_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+) -> None:
+    """Adds words that a photo is found by, as they were typed, and takes others away. Raises as `correct`."""
+    typed = list(add)
+    change = partial(
+        request.config_dict[LIBRARY].feedback.change_words,
+        add=added_words(typed) if typed else (),
+        remove=list(remove),
+    )
+    if not await _change(request, change, photo_id):
+        raise unknown_photo()
+
+
+def unknown_photo() -> web.HTTPNotFound:
+    """The answer where no photo has the id of a request."""
+    return web.HTTPNotFound(text=N_("There is no photo with this id."))
+
+
+async def _change(request: web.Request, change: Callable[..., bool], *args: str) -> bool:
+    """Whether `change` changed anything, which the indexer is then told of."""
+    changed = await in_database_thread(request, change, *args)
+    if changed:
         request.config_dict[WAKE]()
+    return changed
 
 
 async def caption_location(request: web.Request, photo: Photo) -> CaptionLocation:
-    """Where the words of a photo stand, or how they get there."""
+    """Where the words of a photo stand, or what becomes of them next."""
     return await in_database_thread(request, _caption_location, request, photo)
 
 
@@ -72,7 +104,7 @@ def _location_if_wrong(photo: Photo) -> CaptionLocation:
     """Words that were marked as wrong are out of the files, but for files that must not be touched."""
     if photo.caption_reason in {None, WRONG, UNDONE, CAPTIONS_OFF, UNSURE, NOTHING_SEEN}:
         return CaptionLocation()
-    return CaptionLocation(gettext("still in the file: %(reason)s", reason=clean(translate(photo.caption_reason))))
+    return CaptionLocation(gettext("still in the file: %(reason)s", reason=message_text(photo.caption_reason)))
 
 
 def _removal_location(settings: Settings, pending: PendingCaption) -> CaptionLocation:
@@ -126,29 +158,4 @@ def _pending_location(
 
 
 def _catalogue_only(reason: Reason) -> CaptionLocation:
-    return CaptionLocation(gettext("kept in the catalogue only: %(reason)s", reason=clean(translate(reason))))
-
-
-async def set_wrong(request: web.Request, photo_id: str, *, wrong: bool) -> None:
-    """Marks what the model says of a photo as wrong, or takes the mark back; does nothing where that is so already."""
-    library = request.config_dict[LIBRARY]
-    if await in_database_thread(
-        request, library.feedback.mark_wrong if wrong else library.feedback.unmark_wrong, photo_id
-    ):
-        request.config_dict[WAKE]()
-
-
-async def change_words(
-    request: web.Request, photo_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
-) -> None:
-    """Adds words that a photo is found by, as they were typed, and takes others away.
-
-    Raises `UnusableCorrection` with the reason, `HTTPNotFound` for an unknown photo.
-    """
-    typed = list(add)
-    words = added_words(typed) if typed else ()
-    if not await in_database_thread(
-        request, request.config_dict[LIBRARY].feedback.change_words, photo_id, add=words, remove=list(remove)
-    ):
-        raise web.HTTPNotFound(text=N_("There is no photo with this id."))
-    request.config_dict[WAKE]()
+    return CaptionLocation(gettext("kept in the catalogue only: %(reason)s", reason=message_text(reason)))

@@ -1,7 +1,6 @@
-"""Parts of the results page that were made a moment ago, kept for whoever asks for the same.
+"""A cache of rendered fragments of the results page: the same queries are typed, repeated and reloaded.
 
-Everybody types "b", then "be"; whoever pauses, goes back or reloads asks the same again. A part is right as long as
-nothing has been written to the catalogue or to search since before it was begun, by whichever process.
+A fragment is valid as long as no process has written to the catalogue or to search since before it was begun.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ _OVERHEAD_BYTES = 600
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A part as it is sent, or, where nothing was found, what is known of that: it is told with how much there is."""
+    """A fragment as it is sent; where nothing was found, the `context` to render with the state of the library."""
 
     packed: bytes
     context: Mapping[str, Any] | None = None
 
     @property
     def html(self) -> str:
-        """Of what was found."""
+        """Unpacked."""
         return gzip.decompress(self.packed).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a part depends on beside what there is: two that are equal are answered alike."""
+    """What a fragment depends on beside the data: two that are equal get the same answer."""
 
     part: str
     parameters: tuple[tuple[str, str], ...]
@@ -57,7 +56,7 @@ class _Pending:
 
 
 class FragmentCache:
-    """The parts that were asked for last, packed, `most_bytes` at most. For one thread."""
+    """The fragments that were used last, packed, `most_bytes` at most. For one thread."""
 
     def __init__(self, most_bytes: int = CACHE_BYTES) -> None:
         self._most_bytes = most_bytes
@@ -72,7 +71,7 @@ class FragmentCache:
         return self._bytes
 
     def get(self, key: Key, data_version: Hashable) -> bytes | None:
-        """The part that was made of this edition of the library."""
+        """The fragment that was rendered from this version of the data."""
         if data_version != self._data_version:
             return None
         packed = self._fragments.get(key)
@@ -81,7 +80,7 @@ class FragmentCache:
         return packed
 
     def put(self, key: Key, data_version: Hashable, packed: bytes) -> None:
-        """Keeps a part; `data_version` was looked at before it was begun. Those of another edition are forgotten."""
+        """Keeps a fragment; `data_version` was read before it was begun. Those of another version are dropped."""
         if data_version != self._data_version:
             self._fragments.clear()
             self._bytes, self._data_version = 0, data_version
@@ -92,7 +91,7 @@ class FragmentCache:
             self._drop(next(iter(self._fragments)))
 
     async def render_once(self, key: Key, data_version: Hashable, make: Callable[[], Awaitable[Fragment]]) -> Fragment:
-        """What `make` gives, made once for all who ask for it meanwhile; broken off when the last of them leaves."""
+        """What `make` gives, run once for all concurrent callers; cancelled when the last of them is."""
         pending = self._pending.get((key, data_version))
         if pending is None:
             pending = self._pending[key, data_version] = _Pending(asyncio.ensure_future(make()))

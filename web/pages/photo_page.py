@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import accumulate
 
 from aiohttp import web
@@ -18,14 +17,13 @@ from indexer.catalogue.corrections import UnusableCorrection
 from indexer.errors import SearchError
 from indexer.jobs.pipeline import UNSURE
 from indexer.message import N_
-from indexer.model import LISTED_FILES, CaptionBy, CaptionPlace, DatePrecision, Photo, iso_date
+from indexer.model import LISTED_FILES, CaptionBy, CaptionPlace, Photo, PhotoFile, iso_date
 from indexer.places import places_of
 from indexer.search import FilterError, Hit, Sort
 from web.app_keys import LIBRARY, SETTINGS, in_database_thread
 from web.downloads.media import SHOWN_EVERYWHERE
-from web.i18n.language import translate
-from web.i18n.localized import bytes_text
-from web.links import form_url, original_url, photo_url, search_url, thumbnail_url
+from web.i18n.language import bytes_text, translate
+from web.links import original_url, photo_url, search_url, thumbnail_url
 from web.pages.corrections import CaptionLocation, caption_location, change_words, correct, set_wrong, take_back
 from web.presenters import (
     MatchReason,
@@ -34,12 +32,9 @@ from web.presenters import (
     caption_field,
     caption_pieces,
     clean,
-    coordinates,
-    facts,
     file_name,
     fit_size,
     match_reasons,
-    shape,
     supported_matches,
     tile,
 )
@@ -60,9 +55,10 @@ from web.templating import render
 
 _SIMILAR = 12
 _HEADLINE = 160  # characters: a caption that is longer is read as a text, not as a headline
-_NEIGHBOURHOOD = 12  # photos may come and go while someone leafs: look this far around the remembered position
+_NEIGHBOURHOOD = 12  # the photo is looked for so far around its remembered position, as photos come and go
+_MOST_TAGS = 16
 _PER_PAGE = 60
-_PATIENCE_S = 3.0  # who wants to see a photo waits no longer for what is like it
+_PATIENCE_S = 3.0  # the longest that the page waits for neighbours and similar photos
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,56 +79,36 @@ class Neighbours:
 class FileView:
     """One file that shows the photo."""
 
+    file: PhotoFile
     folders: tuple[Link, ...]  # each level of its folder
     name: str
     size: str
-    missing: bool
-    open_url: str
-    save_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class TagView:
-    """A word that the model believes is true of the picture."""
-
-    word: str
-    percent: int
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What somebody typed that could not be kept, and why."""
+    """The text in a form; where it could not be kept, why."""
 
     text: str
-    problem: str
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoView:
-    """Everything the template needs."""
+    """What the template shows of a photo beside what the photo says itself."""
 
-    id: str
+    photo: Photo
+    search: tuple[str, Sort | None, int | None]  # that it was found by, as `photo_url` takes it
     title: str
     caption: tuple[Piece, ...]
     is_long: bool
     by_person: bool
-    corrected: bool
-    correct_url: str
-    words: str  # what the form begins with
-    problem: str  # why the words in the form were not kept
-    wrong: bool  # a person marked what the model says as wrong
-    wrong_url: str
+    caption_draft: Draft  # what the form of the caption begins with
+    words_draft: Draft  # what the form of words begins with
     added: tuple[Link, ...]  # words that people added
-    words_url: str
-    added_text: str  # what was typed there and not kept
-    added_problem: str  # why
     machine: str  # the model's own sentence where another, or none, is shown in its place
     other_caption: str  # another program's words in the file, where a correction is shown in their place
     model: str
-    has_sentence: bool  # of the model's own
-    nothing_seen: bool  # the model saw nothing to describe, and nobody else has described it
-    unsure: bool
     not_in_file: bool  # the sentence is not in the file, as the model is not sure of it
     confidence_percent: int
     caption_location: CaptionLocation
@@ -140,95 +116,67 @@ class PhotoView:
     detail: str  # the original, where browsers show its kind and it has more pixels than `picture`; else empty
     width: int
     height: int
-    shape: str
     reasons: tuple[MatchReason, ...]
-    tags: tuple[TagView, ...]
+    tags: tuple[tuple[Link, int], ...]  # words that the model believes are true of the picture, in percent
     keywords: tuple[Link, ...]
     people: tuple[Link, ...]
-    taken_at: datetime | None
-    taken_precision: DatePrecision
-    facts: tuple[tuple[str, str], ...]
     places: tuple[Link, ...]
-    coordinates: str
-    geo: str
-    near: str
     files: tuple[FileView, ...]  # the first few
-    more_files: int
-    file_count: int
     neighbours: Neighbours
     similar: tuple[Tile, ...]
 
     @property
     def taken_iso(self) -> str:
         """ISO 8601, as far as the date is known."""
-        return iso_date(self.taken_at, self.taken_precision) if self.taken_at else ""
+        metadata = self.photo.metadata
+        return iso_date(metadata.taken_at, metadata.taken_precision) if metadata.taken_at else ""
 
 
 async def photo_view(
     request: web.Request,
     photo: Photo,
     *,
-    draft: Draft | None = None,
-    draft_words: Draft | None = None,
+    caption_draft: Draft | None = None,
+    words_draft: Draft | None = None,
     whole: bool = True,
 ) -> PhotoView:
-    """Looks the photo's neighbours and (where `whole`) its like up; a search that is down or wrong only leaves them
-    out."""
-    neighbours, similar, places, place = await asyncio.gather(
+    """With the photo's neighbours and (where `whole`) similar photos; without them where the search fails."""
+    neighbours, similar, places, location = await asyncio.gather(
         _neighbours(request, photo),
         _similar(request, photo, _SIMILAR if whole else 0),
         in_database_thread(request, places_of, photo.metadata.position),
         caption_location(request, photo),
     )
-    settings = request.config_dict[SETTINGS]
-    metadata, machine, position = photo.metadata, photo.machine, photo.metadata.position
-    width, height = fit_size(metadata, settings.screen_px)
+    metadata, machine = photo.metadata, photo.machine
+    width, height = fit_size(metadata, request.config_dict[SETTINGS].screen_px)
     by_person = photo.caption_by is CaptionBy.PERSON
     why = supported_matches(photo, neighbours.hit.why) if neighbours.hit else ()
     return PhotoView(
-        id=photo.id,
+        photo=photo,
+        search=originating_search(request.query),
         title=clean(photo.caption or metadata.title or "") or file_name(photo),
         caption=caption_pieces(photo, why),
         is_long=len(photo.caption or "") > _HEADLINE,
         by_person=by_person,
-        corrected=photo.correction is not None,
-        correct_url=form_url("caption", photo.id, *originating_search(request.query)),
-        words=clean(draft.text if draft else photo.caption or ""),
-        problem=draft.problem if draft else "",
-        wrong=photo.wrong,
-        wrong_url=form_url("wrong", photo.id, *originating_search(request.query)),
-        added=tuple(Link(clean(word), _filter_url("tag", word)) for word in photo.added_words),
-        words_url=form_url("words", photo.id, *originating_search(request.query)),
-        added_text=clean(draft_words.text) if draft_words else "",
-        added_problem=draft_words.problem if draft_words else "",
+        caption_draft=caption_draft or Draft(clean(photo.caption or "")),
+        words_draft=words_draft or Draft(""),
+        added=_filter_links("tag", photo.added_words),
         machine=clean(machine.text) if machine and (by_person or photo.wrong) else "",
         other_caption=_other_caption(photo),
         model=clean(machine.model) if machine else "",
-        has_sentence=machine is not None and bool(machine.text),
-        nothing_seen=photo.nothing_seen,
-        unsure=photo.unsure,
         not_in_file=photo.caption_place is CaptionPlace.INDEX and photo.caption_reason == UNSURE,
         confidence_percent=round(machine.confidence * 100) if machine else 0,
-        caption_location=place,
+        caption_location=location,
         picture=thumbnail_url(request, photo.id, "screen"),
         detail=_detail(photo, width),
         width=width,
         height=height,
-        shape=shape(metadata),
         reasons=match_reasons(why, leave_out=caption_field(photo)),
         tags=_tags(photo),
-        keywords=tuple(Link(clean(word), _filter_url("tag", word)) for word in metadata.keywords),
-        people=tuple(Link(clean(name), _filter_url("person", name)) for name in metadata.people),
-        taken_at=metadata.taken_at,
-        taken_precision=metadata.taken_precision,
-        facts=facts(photo),
-        places=tuple(Link(clean(name), _filter_url("place", name)) for name in places),
-        coordinates=coordinates(position) if position else "",
-        geo=f"geo:{position.latitude:.6f},{position.longitude:.6f}" if position else "",
-        near=search_url(f"near:{position.latitude:.4f},{position.longitude:.4f},2km") if position else "",
-        files=tuple(_file(photo, index) for index in range(len(photo.files))),
-        more_files=photo.more_files,
-        file_count=photo.file_count,
+        keywords=_filter_links("tag", metadata.keywords),
+        people=_filter_links("person", metadata.people),
+        places=_filter_links("place", places),
+        files=tuple(map(_file_view, photo.files)),
         neighbours=neighbours,
         similar=similar,
     )
@@ -239,30 +187,26 @@ def _other_caption(photo: Photo) -> str:
     return clean(words) if words and photo.correction is not None and words != photo.correction else ""
 
 
-def _tags(photo: Photo) -> tuple[TagView, ...]:
-    tags = photo.accepted_machine.sure_tags if photo.accepted_machine else ()
-    return tuple(
-        TagView(clean(tag.word), round(tag.probability * 100), _filter_url("tag", tag.word)) for tag in tags[:16]
-    )
+def _tags(photo: Photo) -> tuple[tuple[Link, int], ...]:
+    tags = photo.accepted_machine.sure_tags[:_MOST_TAGS] if photo.accepted_machine else ()
+    links = _filter_links("tag", [tag.word for tag in tags])
+    return tuple((link, round(tag.probability * 100)) for link, tag in zip(links, tags, strict=True))
+
+
+def _filter_links(name: str, values: Iterable[str]) -> tuple[Link, ...]:
+    return tuple(Link(clean(value), _filter_url(name, value)) for value in values)
 
 
 def _filter_url(name: str, value: str) -> str:
     return search_url(f"{name}:{quote(value)}")
 
 
-def _file(photo: Photo, index: int) -> FileView:
-    file = photo.files[index]
+def _file_view(file: PhotoFile) -> FileView:
     folder, name = (clean(part) for part in os.path.split(file.relative))
     parts = folder.split("/") if folder else []
     levels = accumulate(parts, "{}/{}".format)
-    return FileView(
-        folders=tuple(Link(part, _filter_url("folder", level)) for part, level in zip(parts, levels, strict=True)),
-        name=name,
-        size=bytes_text(file.stamp.size),
-        missing=file.missing,
-        open_url=original_url(photo.id, file.id),
-        save_url=original_url(photo.id, file.id, save=True),
-    )
+    folders = tuple(Link(part, _filter_url("folder", level)) for part, level in zip(parts, levels, strict=True))
+    return FileView(file, folders, name, bytes_text(file.stamp.size))
 
 
 def _detail(photo: Photo, width: int) -> str:
@@ -277,7 +221,7 @@ async def _similar(request: web.Request, photo: Photo, limit: int) -> tuple[Tile
         return ()
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            found = await run_similar(request, photo.id, limit)
+            found = await run_similar(request, photo.id, limit, request.config_dict[LIBRARY].summaries)
     except (SearchError, TimeoutError):
         return ()
     grid_px = request.config_dict[SETTINGS].grid_px
@@ -297,7 +241,8 @@ async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
     first = max(0, at - _NEIGHBOURHOOD)
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            result = await run_search(request, Search(search.text, search.sort, at - first + _NEIGHBOURHOOD, first))
+            around = Search(search.text, search.sort, at - first + _NEIGHBOURHOOD, first)
+            result = await run_search(request, around, request.config_dict[LIBRARY].summaries)
     except (FilterError, SearchError, TimeoutError):
         return plain
     hits = [found.hit for found in result.photos]
@@ -308,8 +253,8 @@ async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
 def _neighbours_of(
     request: web.Request, search: Search, back: str, hits: Sequence[Hit], index: int, first: int, total: int
 ) -> Neighbours:
-    def link(other: int, sort: Sort | None = search.sort) -> str:
-        return photo_url(hits[other].id, search.text, sort, first + other) if 0 <= other < len(hits) else ""
+    def link(other: int) -> str:
+        return photo_url(hits[other].id, search.text, search.sort, first + other) if 0 <= other < len(hits) else ""
 
     following = index + 1 < len(hits)
     return Neighbours(
@@ -345,7 +290,8 @@ async def correct_caption(request: web.Request) -> web.Response:
     try:
         await correct(request, photo.id, text)
     except UnusableCorrection as error:
-        return await _reject(request, photo, caption=Draft(text, translate(error.message)))
+        view = await photo_view(request, photo, caption_draft=Draft(clean(text), translate(error.message)))
+        return render(request, "photo.html", {"view": view}, status=400)
     raise _redirect_to(request, photo)
 
 
@@ -366,16 +312,9 @@ async def add_words(request: web.Request) -> web.Response:
     try:
         await change_words(request, photo.id, add=() if removed else (text,), remove=(removed,) if removed else ())
     except UnusableCorrection as error:
-        return await _reject(request, photo, words=Draft(text, translate(error.message)))
+        view = await photo_view(request, photo, words_draft=Draft(clean(text), translate(error.message)))
+        return render(request, "photo.html", {"view": view}, status=400)
     raise _redirect_to(request, photo)
-
-
-async def _reject(
-    request: web.Request, photo: Photo, *, caption: Draft | None = None, words: Draft | None = None
-) -> web.Response:
-    """The page with what was typed still in its form, and why it was not kept."""
-    view = await photo_view(request, photo, draft=caption, draft_words=words)
-    return render(request, "photo.html", {"view": view}, status=400)
 
 
 def _redirect_to(request: web.Request, photo: Photo) -> web.HTTPSeeOther:

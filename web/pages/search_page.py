@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -23,8 +24,8 @@ from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, search_whi
 from web.i18n.language import current_language, gettext, translate
 from web.links import base_path, search_url
 from web.pages.fragment_cache import FRAGMENT_CACHE, Fragment, Key
-from web.pages.status_page import root_views
-from web.presenters import clean
+from web.pages.status_page import known_roots
+from web.presenters import clean, message_text
 from web.search.results import (
     Problem,
     active_filters,
@@ -50,6 +51,7 @@ from web.search.timeline import time_line
 from web.templating import render, render_to_string
 
 PER_PAGE = 60
+MOST_PAGES_AT_ONCE = 20  # when the script restores a long scroll
 #: 6 packs a twentieth smaller, in twice the time.
 _LEVEL = 4
 
@@ -69,14 +71,9 @@ EMPTY_CONTEXT: Mapping[str, Any] = MappingProxyType(
         "sorts": tuple(Sort),
     }
 )
-TEMPLATES = MappingProxyType(
-    {
-        "results": "_results.html",
-        "filters": "_filters.html",
-        "timeline": "_timeline.html",
-        "tiles": "_tiles.html",
-    }
-)
+TEMPLATES = MappingProxyType({name: f"_{name}.html" for name in ("results", "filters", "timeline", "tiles")})
+_NAMES = ("results", "filters", "timeline")
+_PARTS = {**TEMPLATES, "progress": "_progress.html"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +87,18 @@ class FragmentRequest:
 
 
 async def fragment_response(request: web.Request, name: str, wanted: FragmentRequest) -> Fragment:
-    """The part `name`, one of `TEMPLATES`. Raises `FilterError` and `SearchError`."""
-    if name not in _OF_RESULTS:
-        return await _cached_fragment(request, name, wanted)
-    with request.config_dict[SEARCH_TIMES].measure():
-        return await _cached_fragment(request, name, wanted)
-
-
-async def _cached_fragment(request: web.Request, name: str, wanted: FragmentRequest) -> Fragment:
-    kept, key = request.config_dict[FRAGMENT_CACHE], _key(request, name, wanted)
-    data_version = (request.config_dict[LIBRARY].data_version(), request.config_dict[SEARCH].data_version())
-    packed = kept.get(key, data_version)
-    if packed is not None:
-        return Fragment(packed)
-    make = partial(search_while_connected, request, partial(_render_fragment, request, name, wanted))
-    part = await kept.render_once(key, data_version, make)
-    if part.context is None:
-        kept.put(key, data_version, part.packed)
-    return part
+    """The fragment `name`, one of `TEMPLATES`. Raises `FilterError` and `SearchError`."""
+    cache, key = request.config_dict[FRAGMENT_CACHE], _key(request, name, wanted)
+    with request.config_dict[SEARCH_TIMES].measure() if name in _OF_RESULTS else nullcontext():
+        data_version = (request.config_dict[LIBRARY].data_version(), request.config_dict[SEARCH].data_version())
+        packed = cache.get(key, data_version)
+        if packed is not None:
+            return Fragment(packed)
+        make = partial(search_while_connected, request, partial(_render_fragment, request, name, wanted))
+        fragment = await cache.render_once(key, data_version, make)
+        if fragment.context is None:
+            cache.put(key, data_version, fragment.packed)
+        return fragment
 
 
 def _key(request: web.Request, name: str, wanted: FragmentRequest) -> Key:
@@ -163,11 +154,6 @@ _OF_RESULTS = frozenset({"results", "tiles"})
 _CONTEXTS = MappingProxyType({"results": _results, "tiles": _results, "filters": _filters, "timeline": _timeline})
 
 
-MOST_PAGES_AT_ONCE = 20  # when the script restores a long scroll
-_NAMES = ("results", "filters", "timeline")
-_PARTS = {**TEMPLATES, "progress": "_progress.html"}
-
-
 async def search_page(request: web.Request) -> web.StreamResponse:
     """GET /?q=&sort=&page=: results as a page, or with ``part`` a part of it. ``from`` and ``to`` become filters."""
     if "from" in request.query or "to" in request.query:
@@ -194,11 +180,8 @@ async def search_page(request: web.Request) -> web.StreamResponse:
     except FilterError as error:
         status, context["problem"] = 400, filter_problem(wanted.search, error)
     except SearchError as error:
-        status, context["problem"] = (
-            503,
-            Problem(gettext("The search is not available just now"), clean(translate(error.hint_message))),
-        )
-        context["retry"] = True
+        status, context["retry"] = 503, True
+        context["problem"] = Problem(gettext("The search is not available just now"), message_text(error.hint_message))
     if context["problem"]:
         fragments.pop("results", None)
     results = context["results"]
@@ -227,12 +210,8 @@ def _read_request(request: web.Request, selecting: bool) -> FragmentRequest:
 async def _library_state(request: web.Request) -> dict[str, Any]:
     """What every state of the results page tells: how much there is, and how far the indexing is."""
     counts = await request.config_dict[COUNTS].get(request)
-    progress = request.config_dict[PROGRESS]()
-    return {
-        "counts": counts,
-        "progress": progress,
-        "roots": await root_views(request) if not counts.photos else (),
-    }
+    roots = await known_roots(request) if not counts.photos else ()
+    return {"counts": counts, "progress": request.config_dict[PROGRESS](), "roots": roots}
 
 
 def _url_with_dates(request: web.Request) -> str:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from indexer.catalogue.job_queue import SetAside
-from indexer.catalogue.roots import UnreadablePlace
+from indexer.catalogue.scans import RootState
 from indexer.errors import SearchError, SetupError
 from indexer.hours import DailyHours
 from indexer.jobs.reindex import CaptionModels, QueuedCaptions, count_by_model, current_model, enqueue_captions
@@ -33,10 +32,9 @@ from web.app_keys import (
     in_database_thread,
     in_search_thread,
 )
-from web.i18n.language import gettext, translate
-from web.i18n.localized import bytes_text, decimal_text, hour_text
+from web.i18n.language import bytes_text, gettext, hour_text
 from web.links import photo_url, status_url
-from web.presenters import clean, file_name, problems
+from web.presenters import clean, file_name, message_text, problems
 from web.request_bodies import read_fields
 from web.search.results import Link
 from web.templating import render
@@ -47,37 +45,6 @@ _REASONS = 20  # of captions that stand in no file: some name a file of their ow
 _UNREADABLE = 20
 _LITTLE_SPACE_BYTES = 1_000_000_000
 _LONGEST_NUMBER = 18  # digits, of what SQLite counts with
-
-
-@dataclass(frozen=True, slots=True)
-class RootView:
-    """A library and what is known of it; `held_back` says why its missing files are not believed."""
-
-    path: str
-    files: int
-    missing: int
-    held_back: str
-    passed_over: int = 0  # files of kinds that are not read
-    kinds: str = ""  # "10 .jxl, 2 .psd"
-
-
-@dataclass(frozen=True, slots=True)
-class AsideView:
-    """A file that could not be indexed."""
-
-    id: int
-    path: str
-    reason: str
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableView:
-    """A folder that the last scan could not read; `files` known ones are in it."""
-
-    path: str
-    reason: str
-    files: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +74,14 @@ async def status_page(request: web.Request) -> web.Response:
     library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
     trouble = await in_database_thread(request, library.problem)
     counts = await request.config_dict[COUNTS].get(request)
-    aside = tuple(map(_aside_view, await in_database_thread(request, library.queue.set_aside, _SET_ASIDE, 0)))
-    unreadable = tuple(
-        map(_unreadable_view, await in_database_thread(request, library.unreadable_places.first, _UNREADABLE))
-    )
-    progress, roots = request.config_dict[PROGRESS](), await root_views(request)
+    aside = await in_database_thread(request, library.queue.set_aside, _SET_ASIDE, 0)
+    unreadable = await in_database_thread(request, library.unreadable_places.first, _UNREADABLE)
+    progress, roots = request.config_dict[PROGRESS](), await known_roots(request)
     context = {
         "counts": counts,
         "progress": progress,
         "search": await _search_view(request),
-        "model": await model_view(request),
+        **await _model_context(request),
         "unwritten": await _unwritten(request),
         "without_room": await in_database_thread(request, library.retries.count_without_space),
         "aside": aside,
@@ -169,29 +134,18 @@ async def retry_set_aside(request: web.Request, ids: list[int] | None) -> int:
     return number
 
 
-async def root_views(request: web.Request) -> tuple[RootView, ...]:
-    """The libraries that were walked, and those of the settings that never were."""
-    walked = await in_database_thread(request, request.config_dict[LIBRARY].scans.roots)
-    paths = {root.path for root in walked}
-    return (
-        *(
-            RootView(
-                clean(str(root.path)),
-                root.files,
-                root.missing,
-                clean(translate(root.held_back or "")),
-                sum(root.passed_over.values()),
-                clean(", ".join(f"{decimal_text(count)} {kind}" for kind, count in root.passed_over.items())),
-            )
-            for root in walked
-        ),
-        *(RootView(clean(str(path)), 0, 0, "") for path in request.config_dict[SETTINGS].photos if path not in paths),
-    )
+async def known_roots(request: web.Request) -> tuple[RootState, ...]:
+    """The libraries that were scanned, and those of the settings that never were."""
+    scanned = await in_database_thread(request, request.config_dict[LIBRARY].scans.roots)
+    paths = {root.path for root in scanned}
+    new = (path for path in request.config_dict[SETTINGS].photos if path not in paths)
+    return (*scanned, *(RootState(path, 0, 0, None, None) for path in new))
 
 
-def _problems(trouble: Message | None, progress: Progress, roots: Sequence[RootView]) -> tuple[str, ...]:
+def _problems(trouble: Message | None, progress: Progress, roots: Sequence[RootState]) -> tuple[str, ...]:
     """What only people can mend, in the reader's language, each once."""
-    lines = [clean(translate(trouble)) if trouble else "", *problems(progress), *(root.held_back for root in roots)]
+    held_back = (message_text(root.held_back) for root in roots)
+    lines = [message_text(trouble), *problems(progress), *held_back]
     return tuple(dict.fromkeys(filter(None, lines)))
 
 
@@ -209,18 +163,10 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
 
 
-def _aside_view(one: SetAside) -> AsideView:
-    return AsideView(one.id, clean(one.file.relative), clean(translate(one.reason)), one.attempts)
-
-
-def _unreadable_view(place: UnreadablePlace) -> UnreadableView:
-    return UnreadableView(clean(str(place.path)), clean(translate(place.reason)), place.files)
-
-
 def _set_aside_files(settings: Settings) -> tuple[tuple[str, str], ...]:
     """Databases that were set aside since the last ones, by name, and how large they are: they may be deleted."""
-    found = [path for store in (search_path(settings), settings.thumbnails_path) for path in set_aside_files(store)]
-    return tuple((clean(path.name), bytes_text(path.stat().st_size)) for path in found)
+    paths = [path for store in (search_path(settings), settings.thumbnails_path) for path in set_aside_files(store)]
+    return tuple((clean(path.name), bytes_text(path.stat().st_size)) for path in paths)
 
 
 async def _search_view(request: web.Request) -> SearchView:
@@ -229,18 +175,18 @@ async def _search_view(request: web.Request) -> SearchView:
     try:
         photos = await in_search_thread(request, backend.count)
     except SearchError as error:
-        problem, hint = clean(translate(error.message)), clean(translate(error.hint_message))
+        problem, hint = message_text(error.message), message_text(error.hint_message)
     refused = await in_database_thread(request, request.config_dict[LIBRARY].refused, _REFUSED)
-    told = tuple((Link(file_name(one.photo), photo_url(one.photo.id)), clean(translate(one.reason))) for one in refused)
-    return SearchView(backend.name, photos, problem, hint, told)
+    links = ((Link(file_name(one.photo), photo_url(one.photo.id)), message_text(one.reason)) for one in refused)
+    return SearchView(backend.name, photos, problem, hint, tuple(links))
 
 
 async def _unwritten(request: web.Request) -> tuple[tuple[str, int], ...]:
     """Why captions stand in no file, and in how many photos' none; "" where that is not known, or for many reasons."""
     counted = list((await in_database_thread(request, request.config_dict[LIBRARY].unwritten)).items())
-    told = [(clean(translate(reason)), photos) for reason, photos in counted[:_REASONS] if reason]
-    others = sum(photos for _, photos in counted) - sum(photos for _, photos in told)
-    return (*told, ("", others)) if others else tuple(told)
+    explained = [(message_text(reason), photos) for reason, photos in counted[:_REASONS] if reason]
+    others = sum(photos for _, photos in counted) - sum(photos for _, photos in explained)
+    return (*explained, ("", others)) if others else tuple(explained)
 
 
 def _disk_view(data_dir: Path) -> DiskView:
@@ -252,29 +198,10 @@ def _disk_view(data_dir: Path) -> DiskView:
 def size_bytes(path: Path) -> int:
     """Of a file; 0 of anything else, and of a file that is gone: SQLite's -wal and -shm come and go."""
     try:
-        found = path.stat()
+        info = path.stat()
     except OSError:
         return 0
-    return found.st_size if stat.S_ISREG(found.st_mode) else 0
-
-
-@dataclass(frozen=True, slots=True)
-class ModelView:
-    """The caption model in use, and whose words there are."""
-
-    name: str
-    problem: str
-    own: int  # photos that it described
-    others: tuple[tuple[str, int], ...]  # other models, and how many photos; none where no model can be used
-    by_others: int
-    queued: int  # files that wait for it
-    marked_wrong: int
-    schedule: str  # when it is that the photos of the others are described again; "" for never
-
-    @property
-    def can_describe_again(self) -> bool:
-        """Whether there is more to ask for than was asked already."""
-        return self.by_others > self.queued
+    return info.st_size if stat.S_ISREG(info.st_mode) else 0
 
 
 async def caption_models(request: web.Request) -> CaptionModels:
@@ -283,24 +210,18 @@ async def caption_models(request: web.Request) -> CaptionModels:
     return await in_database_thread(request, count_by_model, request.config_dict[LIBRARY], model)
 
 
-async def model_view(request: web.Request) -> ModelView:
-    """As it is shown on the status page."""
-    settings = request.config_dict[SETTINGS]
-    wrong = await in_database_thread(request, request.config_dict[LIBRARY].feedback.count_marked_wrong)
+async def _model_context(request: web.Request) -> dict[str, object]:
+    """What the page says of caption models; `models` is None where the one in use can't be read."""
+    context: dict[str, object] = {
+        "models": None,
+        "model_problem": "",
+        "marked_wrong": await in_database_thread(request, request.config_dict[LIBRARY].feedback.count_marked_wrong),
+        "schedule": _schedule_text(request.config_dict[SETTINGS]),
+    }
     try:
-        models = await caption_models(request)
+        return context | {"models": await caption_models(request)}
     except SetupError as error:
-        return ModelView("", clean(translate(error.message)), 0, (), 0, 0, wrong, "")
-    return ModelView(
-        name=clean(models.current),
-        problem="",
-        own=models.own,
-        others=tuple((clean(model) or gettext("an unknown model"), photos) for model, photos in models.others.items()),
-        by_others=models.by_others,
-        queued=models.queued,
-        marked_wrong=wrong,
-        schedule=_schedule_text(settings),
-    )
+        return context | {"model_problem": message_text(error.message)}
 
 
 def _schedule_text(settings: Settings) -> str:

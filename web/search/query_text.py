@@ -28,8 +28,8 @@ def quote(value: str) -> str:
 def with_filter(query: str, name: str, value: str) -> str:
     """The query narrowed to ``name:value``; not twice to the same."""
     added = f"{name}:{quote(value)}"
-    kept = without(query, lambda token: name in SINGLE and token.casefold().startswith(f"{name}:"))
-    return kept if added in tokens(kept) else f"{kept} {added}".strip()
+    rest = without(query, lambda token: name in SINGLE and token.casefold().startswith(f"{name}:"))
+    return rest if added in tokens(rest) else f"{rest} {added}".strip()
 
 
 def without(query: str, unwanted: Callable[[str], bool]) -> str:
@@ -45,10 +45,10 @@ def replace_part(query: str, old: str, new: str) -> str:
 
 def filter_name(token: str) -> str | None:
     """The name in ``name:value`` or ``-name:value``; None for a word or a phrase."""
-    name = next((one.name for one in tokenize(token)), None)
+    name = next((parsed.name for parsed in tokenize(token)), None)
     return name.lower() if name is not None and name.lower() in FILTER_NAMES else None
 
 
 def filter_value(token: str) -> str:
     """The value in ``name:value``, without its quotes."""
-    return next((one.value or "" for one in tokenize(token)), "")
+    return next((parsed.value or "" for parsed in tokenize(token)), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import groupby
 from types import MappingProxyType
 
 from indexer.message import N_
@@ -12,10 +13,9 @@ from indexer.model import DatePrecision, PhotoSummary, iso_date
 from indexer.places import Place, places_named
 from indexer.search import FacetCount, FilterError, SearchBackend, Sort
 from indexer.search.filters import checked, near_circle, near_place
-from web.i18n.language import gettext, ngettext, translate
-from web.i18n.localized import distance_text, month_text, year_text
+from web.i18n.language import distance_text, gettext, month_text, ngettext, translate, year_text
 from web.links import search_url
-from web.presenters import Tile, clean, tile
+from web.presenters import Tile, clean, message_text, tile
 from web.search import query_text
 from web.search.searching import DATES, Result, Search
 
@@ -29,6 +29,11 @@ FILTER_LABELS = MappingProxyType(
         "tag": N_("Things"),
     }
 )
+
+
+_MOST_OTHERS = 3  # places of the same name
+_MOST_PARTS = 6  # that are left out of a query one by one
+_ANY_DAY = date(2000, 1, 1)  # a position is the same on each
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +101,16 @@ class Problem:
 def results(
     search: Search, result: Result[PhotoSummary], *, page: int, pages: int, per_page: int, grid_px: int
 ) -> Results:
-    """`search` began one photo before the page where there is one, so that months go on over page edges."""
+    """`search` includes the photo before the page, if any, so that a month continues across pages."""
     first = (page - 1) * per_page
-    tiles = [tile(one.photo, one.hit, search.offset + at, grid_px) for at, one in enumerate(result.photos)]
+    tiles = [tile(found.photo, found.hit, search.offset + at, grid_px) for at, found in enumerate(result.photos)]
     before = [one for one in tiles if one.position < first]
     on_page = [one for one in tiles if one.position >= first]
     by_date = effective_sort(search, result) is not Sort.RELEVANCE
     last = page + pages - 1
     more = last * per_page < result.total
     return Results(
-        months=tuple(_months(on_page, _month(before[-1]) if before else None))
+        months=tuple(_months(on_page, _month(before[-1].photo) if before else None))
         if by_date
         else (Month("", "", (*on_page,)),),
         total=result.total,
@@ -138,35 +143,28 @@ def effective_sort(search: Search, result: Result[PhotoSummary]) -> Sort:
     return Sort.RELEVANCE if query.words or query.phrases else Sort.NEWEST
 
 
-def _month(one: Tile) -> tuple[str, str]:
-    if one.taken_at is None:
+def _month(photo: PhotoSummary) -> tuple[str, str]:
+    if photo.taken_at is None:
         return gettext("Without a date"), ""
-    if one.taken_precision is DatePrecision.YEAR:
-        return year_text(one.taken_at), iso_date(one.taken_at, DatePrecision.YEAR)
-    return month_text(one.taken_at), iso_date(one.taken_at, DatePrecision.MONTH)
+    if photo.taken_precision is DatePrecision.YEAR:
+        return year_text(photo.taken_at), iso_date(photo.taken_at, DatePrecision.YEAR)
+    return month_text(photo.taken_at), iso_date(photo.taken_at, DatePrecision.MONTH)
 
 
 def _months(tiles: Sequence[Tile], current: tuple[str, str] | None) -> Iterator[Month]:
-    pending: list[Tile] = []
-    heading = ("", "")
-    for one in tiles:
-        month = _month(one)
-        if month != current:
-            if pending:
-                yield Month(*heading, tuple(pending))
-            pending, current, heading = [], month, month
-        pending.append(one)
-    if pending:
-        yield Month(*heading, tuple(pending))
+    for month, group in groupby(tiles, key=lambda one: _month(one.photo)):
+        heading = ("", "") if month == current else month
+        current = None
+        yield Month(*heading, tuple(group))
 
 
 def _corrections(search: Search, result: Result[PhotoSummary]) -> tuple[Link, ...]:
-    found = []
+    links = []
     for word, near in result.corrections.items():
         for other in near[:3]:
             right = query_text.replace_part(search.text, word, other)
-            found.append(Link(clean(right), search_url(right, search.sort)))
-    return tuple(found[:6])
+            links.append(Link(clean(right), search_url(right, search.sort)))
+    return tuple(links[:6])
 
 
 def filter_groups(search: Search, facets: Mapping[str, Sequence[FacetCount]]) -> tuple[FilterGroup, ...]:
@@ -175,19 +173,19 @@ def filter_groups(search: Search, facets: Mapping[str, Sequence[FacetCount]]) ->
     chosen = {(query_text.filter_name(part), query_text.filter_value(part).casefold()) for part in parts}
     groups = []
     for name, label in FILTER_LABELS.items():
-        chips = tuple(_chip(search, name, one, chosen) for one in facets.get(name, ()))
+        chips = tuple(_chip(search, name, facet, chosen) for facet in facets.get(name, ()))
         if chips or name == "year":
             groups.append(FilterGroup(name, translate(label), chips, any(part == name for part, _ in chosen)))
     return tuple(groups)
 
 
-def _chip(search: Search, name: str, one: FacetCount, chosen: set[tuple[str | None, str]]) -> Chip:
-    active = (name, one.value.casefold()) in chosen
+def _chip(search: Search, name: str, facet: FacetCount, chosen: set[tuple[str | None, str]]) -> Chip:
+    active = (name, facet.value.casefold()) in chosen
     if active:
-        other = query_text.without(search.text, lambda part: _is_filter(part, name, one.value))
+        other = query_text.without(search.text, lambda part: _is_filter(part, name, facet.value))
     else:
-        other = query_text.with_filter(search.text, name, one.value)
-    return Chip(clean(one.value), one.count, search_url(other, search.sort), active)
+        other = query_text.with_filter(search.text, name, facet.value)
+    return Chip(clean(facet.value), facet.count, search_url(other, search.sort), active)
 
 
 def _is_filter(part: str, name: str, value: str) -> bool:
@@ -214,7 +212,7 @@ def with_dates(query: str, first: str, last: str) -> str:
 
 
 def _day_after(day: str) -> str:
-    """`before:` ends where its date begins. What is no day is left to the query language to complain of."""
+    """`before:` excludes its day. What is no date is left to the query language to report."""
     try:
         return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
     except (ValueError, OverflowError):
@@ -230,15 +228,8 @@ def filter_problem(search: Search, error: FilterError) -> Problem:
     if error.text:
         reduced = query_text.without(search.text, lambda part: part.casefold() == error.text.casefold())
         links.append(Link(gettext("without %(part)s", part=clean(error.text)), search_url(reduced, search.sort)))
-    return Problem(gettext("This filter is not understood"), _sentence(clean(translate(error.message))), tuple(links))
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
-_MOST_OTHERS = 3
-_MOST_PARTS = 6
+    message = message_text(error.message)
+    return Problem(gettext("This filter is not understood"), message[:1].upper() + message[1:], tuple(links))
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,15 +239,6 @@ class PlaceHint:
     place: str
     radius: str
     others: tuple[Link, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NearMiss:
-    """The search without one of its parts, which finds `count` photos."""
-
-    part: str
-    url: str
-    count: int
 
 
 def place_hints(search: Search) -> tuple[PlaceHint, ...]:
@@ -276,22 +258,19 @@ def place_hints(search: Search) -> tuple[PlaceHint, ...]:
 def _place_hint(search: Search, part: str, radius: str, places: tuple[Place, ...]) -> PlaceHint:
     first, *others = places
     _, radius_km = near_circle(
-        checked("near", f"{first.position.latitude},{first.position.longitude}{radius}", now=_DAY)
+        checked("near", f"{first.position.latitude},{first.position.longitude}{radius}", now=_ANY_DAY)
     )
     minus = "-" * part.startswith("-")
     links = []
     for place in others:
-        wanted = f"{minus}near:{query_text.quote(_distinct_name(place, first) + radius)}"
-        links.append(Link(place.full_name, search_url(query_text.replace_part(search.text, part, wanted), search.sort)))
+        name = place.name if place.name != first.name else place.full_name
+        replacement = f"{minus}near:{query_text.quote(name + radius)}"
+        text = query_text.replace_part(search.text, part, replacement)
+        links.append(Link(place.full_name, search_url(text, search.sort)))
     return PlaceHint(first.full_name, distance_text(radius_km), tuple(links))
 
 
-def _distinct_name(place: Place, first: Place) -> str:
-    """As short as it can be said."""
-    return place.name if place.name != first.name else place.full_name
-
-
-def near_misses(backend: SearchBackend, search: Search) -> tuple[NearMiss, ...]:
+def near_misses(backend: SearchBackend, search: Search) -> tuple[Chip, ...]:
     """For a search that finds nothing, those without one of its parts that find something, the most first.
 
     Raises `SearchError`.
@@ -307,9 +286,5 @@ def near_misses(backend: SearchBackend, search: Search) -> tuple[NearMiss, ...]:
         except FilterError:
             continue
         if count:
-            misses.append(NearMiss(clean(part), search_url(other.text, search.sort), count))
-    return tuple(sorted(misses, key=lambda one: -one.count))
-
-
-#: Whatever the day, a position stays where it is.
-_DAY = date(2000, 1, 1)
+            misses.append(Chip(clean(part), count, search_url(other.text, search.sort), active=False))
+    return tuple(sorted(misses, key=lambda chip: -chip.count))

@@ -15,13 +15,25 @@ from multidict import MultiMapping
 
 from indexer.errors import SearchError
 from indexer.message import Message
-from indexer.model import LISTED_FILES, Photo, PhotoSummary
+from indexer.model import Photo, PhotoSummary
 from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
 from indexer.search.query import parse, without
-from web.app_keys import LIBRARY, SEARCH, in_search_thread, search_while_connected
+from web.app_keys import SEARCH, in_search_thread, search_while_connected
 from web.presenters import clean
 
-#: Seconds. A frame or two is about 0.03; what takes more than 5 has been given up by whoever typed it.
+MAX_QUERY_LENGTH = 500  # characters
+MAX_OFFSET = 1_000_000
+FACETS = ("year", "person", "place", "camera", "folder", "tag", "type", "rating")
+#: The filters that say when.
+DATES = ("before", "after", "year")
+_FACET_LIMIT = 40
+_MOST_MONTHS = 2400
+
+#: How much is read of each photo.
+_Photo = TypeVar("_Photo", Photo, PhotoSummary)
+_Read = Callable[[Sequence[str]], Sequence[_Photo]]
+
+#: Seconds. Two frames are about 0.03; after 5 nobody waits for the result.
 BOUNDS_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -35,7 +47,7 @@ class SearchTimes:
 
     @contextmanager
     def measure(self) -> Iterator[None]:
-        """Counts what is done inside; not what was broken off, nor what made no sense."""
+        """Counts the time of its body; not where that is cancelled or raises another error than `SearchError`."""
         started = time.perf_counter()
         try:
             yield
@@ -50,30 +62,17 @@ class SearchTimes:
 SEARCH_TIMES = web.AppKey("SEARCH_TIMES", SearchTimes)
 
 
-MAX_QUERY_LENGTH = 500  # characters
-MAX_OFFSET = 1_000_000
-FACETS = ("year", "person", "place", "camera", "folder", "tag", "type", "rating")
-#: The filters that say when.
-DATES = ("before", "after", "year")
-_FACET_LIMIT = 40
-_MOST_MONTHS = 2400
-
-#: What is read of a photo beside what search says of it.
-_Photo = TypeVar("_Photo", Photo, PhotoSummary)
-_Read = Callable[[Sequence[str]], Sequence[_Photo]]
-
-
 class WrongRequest(ValueError):
     """A parameter of the address can't be understood; the `message` is for people."""
 
-    def __init__(self, message: Message) -> None:
-        super().__init__(str(message))
-        self.message = message
+    def __init__(self, template: str, /, **values: object) -> None:
+        self.message = Message(template, **values)
+        super().__init__(str(self.message))
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is asked for. `sort` is None for the query's own order."""
+    """A search and the page of it. `sort` is None for the query's own order."""
 
     text: str
     sort: Sort | None
@@ -88,7 +87,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class FoundPhoto(Generic[_Photo]):
-    """A hit and what is known of its photo: `Photo` or `PhotoSummary`."""
+    """A hit and its photo."""
 
     hit: Hit
     photo: _Photo
@@ -96,7 +95,7 @@ class FoundPhoto(Generic[_Photo]):
 
 @dataclass(frozen=True, slots=True)
 class Result(Generic[_Photo]):
-    """A page of what was found. Photos that the catalogue has forgotten since are left out of `photos`."""
+    """A page of results. Photos that the catalogue no longer has are left out of `photos`."""
 
     query: Query
     photos: tuple[FoundPhoto[_Photo], ...]
@@ -112,16 +111,14 @@ def read_search(parameters: MultiMapping[str], *, limit: int, most: int) -> Sear
     text = clean(parameters.get("q", "")).replace("\x00", " ").lstrip()
     if len(text) > MAX_QUERY_LENGTH:
         raise WrongRequest(
-            Message(
-                "The search has %(length)s characters; at most %(most)s make sense.",
-                length=len(text),
-                most=MAX_QUERY_LENGTH,
-            )
+            "The search has %(length)s characters; at most %(most)s make sense.",
+            length=len(text),
+            most=MAX_QUERY_LENGTH,
         )
     sort = parameters.get("sort", "")
     if sort and sort not in list(Sort):
         raise WrongRequest(
-            Message("sort is one of %(orders)s, not %(value)s.", orders=", ".join(Sort), value=repr(clean(sort)[:40]))
+            "sort is one of %(orders)s, not %(value)s.", orders=", ".join(Sort), value=repr(clean(sort)[:40])
         )
     return Search(
         text=text,
@@ -138,13 +135,11 @@ def read_number(parameters: MultiMapping[str], name: str, default: int, *, least
         return default
     if not (text.isascii() and text.isdigit() and len(text) <= 9) or not least <= int(text) <= MAX_OFFSET:
         raise WrongRequest(
-            Message(
-                "%(name)s is a whole number from %(least)s to %(most)s, not %(value)s.",
-                name=name,
-                least=least,
-                most=MAX_OFFSET,
-                value=repr(clean(text)[:40]),
-            )
+            "%(name)s is a whole number from %(least)s to %(most)s, not %(value)s.",
+            name=name,
+            least=least,
+            most=MAX_OFFSET,
+            value=repr(clean(text)[:40]),
         )
     return int(text)
 
@@ -153,27 +148,26 @@ def originating_search(parameters: MultiMapping[str]) -> tuple[str, Sort | None,
     """The search that a photo was found by and its position there: what `links.photo_url` takes; nothing of a wrong
     address."""
     try:
-        asked = read_search(parameters, limit=1, most=1)
+        search = read_search(parameters, limit=1, most=1)
         at = read_number(parameters, "at", 0, least=0) if "at" in parameters else None
     except WrongRequest:
         return "", None, None
-    return asked.text, asked.sort, at
+    return search.text, search.sort, at
 
 
-async def run_search(request: web.Request, search: Search) -> Result[PhotoSummary]:
-    """Raises `FilterError` and `SearchError`."""
-    return await _run_timed(request, search, request.config_dict[LIBRARY].summaries)
-
-
-async def run_whole_search(request: web.Request, search: Search) -> Result[Photo]:
-    """With everything that is known of the photos. Raises `FilterError` and `SearchError`."""
-    return await _run_timed(request, search, _few_files(request))
-
-
-async def _run_timed(request: web.Request, search: Search, read: _Read[_Photo]) -> Result[_Photo]:
+async def run_search(request: web.Request, search: Search, read: _Read[_Photo]) -> Result[_Photo]:
+    """What `search` finds, with the photos as `read` gives them. Raises `FilterError` and `SearchError`."""
     backend = request.config_dict[SEARCH]
     with request.config_dict[SEARCH_TIMES].measure():
         return await search_while_connected(request, partial(execute_search, backend, read, search))
+
+
+async def run_similar(
+    request: web.Request, photo_id: str, limit: int, read: _Read[_Photo]
+) -> tuple[FoundPhoto[_Photo], ...]:
+    """Photos like this one, as `read` gives them. Raises `SearchError`."""
+    backend = request.config_dict[SEARCH]
+    return await in_search_thread(request, lambda: _join_photos(backend.similar(photo_id, limit=limit), read))
 
 
 def execute_search(
@@ -187,48 +181,19 @@ def execute_search(
     query = search.query()
     answer = backend.search(query, limit=search.limit, offset=search.offset)
     raise_if_cancelled()
-    found = join_photos(answer, read)
+    photos = _join_photos(answer, read)
     took_ms = (time.perf_counter() - started) * 1000
-    return Result(query, found, answer.total, answer.corrections, answer.dropped, answer.by_meaning, took_ms)
+    return Result(query, photos, answer.total, answer.corrections, answer.dropped, answer.by_meaning, took_ms)
 
 
-def join_photos(answer: Answer, read: _Read[_Photo]) -> tuple[FoundPhoto[_Photo], ...]:
+def _join_photos(answer: Answer, read: _Read[_Photo]) -> tuple[FoundPhoto[_Photo], ...]:
     """The hits with their photos, as `read` knows them."""
     photos = {photo.id: photo for photo in read([hit.id for hit in answer.hits])}
     return tuple(FoundPhoto(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos)
 
 
-async def run_similar(request: web.Request, photo_id: str, limit: int) -> tuple[FoundPhoto[PhotoSummary], ...]:
-    """Photos like this one. Raises `SearchError`."""
-    backend, read = request.config_dict[SEARCH], request.config_dict[LIBRARY].summaries
-    return await in_search_thread(request, lambda: join_photos(backend.similar(photo_id, limit=limit), read))
-
-
-async def run_whole_similar(request: web.Request, photo_id: str, limit: int) -> tuple[FoundPhoto[Photo], ...]:
-    """As `run_similar`, with everything that is known of the photos."""
-    backend, read = request.config_dict[SEARCH], _few_files(request)
-    return await in_search_thread(request, lambda: join_photos(backend.similar(photo_id, limit=limit), read))
-
-
-def _few_files(request: web.Request) -> _Read[Photo]:
-    return partial(request.config_dict[LIBRARY].photos, most_files=LISTED_FILES)
-
-
-async def run_count(request: web.Request) -> int | None:
-    """How many photos search has; None where it does not answer, which is no reason to hide all else."""
-    try:
-        return await in_search_thread(request, request.config_dict[SEARCH].count)
-    except SearchError:
-        return None
-
-
-async def run_facets(request: web.Request, search: Search) -> Mapping[str, tuple[FacetCount, ...]]:
-    """Counts per value for the current search. Raises `FilterError` and `SearchError`."""
-    return await in_search_thread(request, lambda: count_facets(request.config_dict[SEARCH], search))
-
-
 def count_facets(backend: SearchBackend, search: Search) -> Mapping[str, tuple[FacetCount, ...]]:
-    """As `run_facets`."""
+    """Counts per value for the current search. Raises `FilterError` and `SearchError`."""
     return backend.facets(search.query(), FACETS, limit=_FACET_LIMIT)
 
 

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from aiohttp import web
 
 from indexer.places import places_named
-from indexer.search import FacetCount, Query, SearchBackend
+from indexer.search import FacetCount, Query
 from indexer.search.filters import FILTER_NAMES
 from indexer.search.tokens import Token, tokenize
 from indexer.text import words
@@ -32,22 +32,26 @@ from web.search.searching import MAX_QUERY_LENGTH, WrongRequest, read_number, re
 
 #: So many are offered at once.
 MAX_SUGGESTIONS = 7
-#: Whose values are names, in the order in which they are offered, and how many of each beside one another.
+#: The filters whose values are names, in the order in which they are offered, and how many of each.
 KINDS: Mapping[str, int] = MappingProxyType({"person": 2, "place": 2, "tag": 1, "folder": 1, "camera": 1, "lens": 1})
 #: Facets whose values complete their own filter, too.
-_VALUES = (*KINDS, "type", "year")
+_FACETS = (*KINDS, "type", "year")
 _FIXED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"sort": ("newest", "oldest", "relevance"), "rating": (">=4", "5", ">=3"), "before": (), "after": ("30d", "1y")}
 )
 _MOST_WORDS = 4
+_MOST_NAMES = 20_000
+_MOST_TOWNS = 50
 _LONGEST_NAME = 3  # words that are typed one after another and may be one name
+
+log = logging.getLogger(__name__)
 
 _PLAIN = re.compile(r"-?[^\s\":-][^\s\":]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What may be meant. `query` is the whole query with it, `at` where the cursor then stands in it."""
+    """A completion. `query` is the whole query with it, `at` the position of the cursor in that."""
 
     text: str
     kind: str  # "word", "filter", or the name of the filter whose value it is
@@ -83,15 +87,15 @@ class Names:
     """The values that facets have, most frequent first."""
 
     def __init__(self, facets: Mapping[str, Sequence[FacetCount]]) -> None:
-        self._known = {kind: _Values([one.value for one in facets.get(kind, ())]) for kind in _VALUES}
+        self._known = {kind: _Values([facet.value for facet in facets.get(kind, ())]) for kind in _FACETS}
 
     def starting_with(self, kind: str, typed: str) -> Iterator[str]:
         """Values in which a word begins so, those that begin so themselves first; all where nothing was typed."""
-        known = self._known.get(kind)
+        values = self._known.get(kind)
         start = " ".join(words(typed))
-        if known is None or (not start and typed.strip()):
+        if values is None or (not start and typed.strip()):
             return iter(())
-        return chain(known.matching(start, first=True), known.matching(start, first=False)) if start else known.all()
+        return chain(values.matching(start, first=True), values.matching(start, first=False)) if start else values.all()
 
 
 def suggestions(
@@ -112,14 +116,15 @@ def suggestions(
     if not tokens or tokens[-1].end < len(head) or (tokens[-1].is_quoted and not tokens[-1].is_open):
         return ()
     if tokens[-1].name is not None:
-        found = _values(tokens[-1], names, towns)
+        choices = _values(tokens[-1], names, towns)
     elif typed := _plain_words(tokens):
-        found = _words_and_names(typed, len(head), names, vocabulary)
+        choices = _words_and_names(typed, len(head), names, vocabulary)
     else:
         return ()
-    all_completed = (_complete(head[:start], text, kind, written, tail) for text, kind, start, written in found)
+    completions = (_complete(head[:start], text, kind, written, tail) for text, kind, start, written in choices)
     # What changes nothing is no suggestion.
-    return tuple(islice((one for one in all_completed if one.query.strip() != query.strip()), MAX_SUGGESTIONS))
+    changes = (one for one in completions if one.query.strip() != query.strip())
+    return tuple(islice(changes, MAX_SUGGESTIONS))
 
 
 _Choice = tuple[str, str, int, str]  # text, kind, where it begins, how it is written there
@@ -127,16 +132,16 @@ _Choice = tuple[str, str, int, str]  # text, kind, where it begins, how it is wr
 
 def _plain_words(tokens: Sequence[Token]) -> list[str]:
     """The words at the end, as typed and without a minus, each one space from the next: they may be one name."""
-    found: list[str] = []
+    last_words: list[str] = []
     start = tokens[-1].end + 1
     for token in reversed(tokens):
         if token.end + 1 != start or not _PLAIN.fullmatch(token.text):
             break
-        found.insert(0, token.text.removeprefix("-"))
+        last_words.insert(0, token.text.removeprefix("-"))
         start = token.start
         if token.negated:
             break
-    return found
+    return last_words
 
 
 def _values(token: Token, names: Names, towns: Callable[[str], Sequence[str]]) -> Iterator[_Choice]:
@@ -164,19 +169,19 @@ def _words_and_names(
 ) -> Iterator[_Choice]:
     last = typed[-1]
     start = end - len(last)
-    offered: list[_Choice] = []
+    choices: list[_Choice] = []
     for kind, most in KINDS.items():
         if kind != "tag":
-            offered += islice(_matching_names(typed, end, names, kind), most)
-    named = {one[0].lower() for one in offered}
+            choices += islice(_matching_names(typed, end, names, kind), most)
+    named = {choice[0].lower() for choice in choices}
     known = [word for word in vocabulary(last) if word not in {*named, last.lower()}][:_MOST_WORDS]
-    offered += [(word, "word", start, word) for word in known]
-    tags = (one for one in _matching_names(typed, end, names, "tag") if one[0] not in {*known, last.lower()})
-    offered += islice(tags, KINDS["tag"])
+    choices += [(word, "word", start, word) for word in known]
+    tags = (choice for choice in _matching_names(typed, end, names, "tag") if choice[0] not in {*known, last.lower()})
+    choices += islice(tags, KINDS["tag"])
     filters = (name for name in FILTER_NAMES if len(last) > 1 and name.startswith(last.lower()))
-    offered += [(f"{name}:", "filter", start, f"{name}:") for name in filters]
+    choices += [(f"{name}:", "filter", start, f"{name}:") for name in filters]
     order = {"person": 0, "word": 1, "place": 2, "tag": 3, "folder": 4, "camera": 5, "lens": 6, "filter": 7}
-    yield from sorted(offered, key=lambda one: order[one[1]])
+    yield from sorted(choices, key=lambda choice: order[choice[1]])
 
 
 def _matching_names(typed: Sequence[str], end: int, names: Names, kind: str) -> Iterator[_Choice]:
@@ -184,9 +189,9 @@ def _matching_names(typed: Sequence[str], end: int, names: Names, kind: str) -> 
     for count in range(min(len(typed), _LONGEST_NAME), 0, -1):
         beginning = " ".join(typed[-count:])
         values = islice(names.starting_with(kind, beginning), 2 * MAX_SUGGESTIONS)
-        found = list(islice(dict.fromkeys(values), MAX_SUGGESTIONS))
-        if found:
-            yield from ((value, kind, end - len(beginning), f"{kind}:{quote(value)}") for value in found)
+        matches = list(islice(dict.fromkeys(values), MAX_SUGGESTIONS))
+        if matches:
+            yield from ((value, kind, end - len(beginning), f"{kind}:{quote(value)}") for value in matches)
             return
 
 
@@ -194,13 +199,6 @@ def _complete(before: str, text: str, kind: str, written: str, tail: str) -> Sug
     """A filter's name waits for its value; behind everything else the next word may begin."""
     done = before + written + ("" if kind == "filter" else " ")
     return Suggestion(text, kind, done + tail.lstrip(), len(done))
-
-
-log = logging.getLogger(__name__)
-
-_FACETS = (*KINDS, "type", "year")
-_MOST_NAMES = 20_000
-_MOST_TOWNS = 50
 
 
 class KnownNames:
@@ -228,7 +226,8 @@ class KnownNames:
 
     async def _read_names(self, request: web.Request) -> Names:
         backend = request.config_dict[SEARCH]
-        names = await in_search_thread(request, lambda: _read_names(backend))
+        facets = await in_search_thread(request, lambda: backend.facets(Query(), _FACETS, limit=_MOST_NAMES))
+        names = Names(facets)
         self._read = (time.monotonic(), names)
         return names
 
@@ -253,25 +252,17 @@ async def suggest(request: web.Request) -> web.Response:
         at = read_number(request.query, "at", len(text), least=0)
     except WrongRequest as error:
         raise web.HTTPBadRequest(text=str(error)) from None
-    found = await _suggestions(request, text, at) if text.strip() else ()
-    told = [{"text": clean(one.text), "kind": one.kind, "query": clean(one.query), "at": one.at} for one in found]
-    return web.json_response({"suggestions": told})
-
-
-async def _suggestions(request: web.Request, text: str, at: int) -> list[Suggestion]:
-    names, backend = await request.config_dict[KNOWN_NAMES].get(request), request.config_dict[SEARCH]
-    found = await in_search_thread(request, lambda: _suggested(backend, text, at, names))
-    return [one for one in found if len(one.query) <= MAX_QUERY_LENGTH]
-
-
-def _suggested(backend: SearchBackend, text: str, at: int, names: Names) -> tuple[Suggestion, ...]:
-    return suggestions(text, at, names, backend.vocabulary, _towns)
+    completions: tuple[Suggestion, ...] = ()
+    if text.strip():
+        names, backend = await request.config_dict[KNOWN_NAMES].get(request), request.config_dict[SEARCH]
+        completions = await in_search_thread(request, lambda: suggestions(text, at, names, backend.vocabulary, _towns))
+    answer = [
+        {"text": clean(one.text), "kind": one.kind, "query": clean(one.query), "at": one.at}
+        for one in completions
+        if len(one.query) <= MAX_QUERY_LENGTH
+    ]
+    return web.json_response({"suggestions": answer})
 
 
 def _towns(beginning: str) -> tuple[str, ...]:
     return tuple(place.name for place in places_named(beginning, most=_MOST_TOWNS))
-
-
-def _read_names(backend: SearchBackend) -> Names:
-    facets: Mapping[str, tuple[FacetCount, ...]] = backend.facets(Query(), _FACETS, limit=_MOST_NAMES)
-    return Names(facets)

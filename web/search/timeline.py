@@ -1,6 +1,6 @@
 """The time line of a search: how many photos each year and month has, as bars that narrow the search to it.
 
-What is counted is the search without its dates, so that the bars beside those that were chosen stay in sight.
+The photos of the search without its dates are counted, so that the bars beside the selected ones stay visible.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from itertools import chain
 
 from indexer.search import FacetCount, Query
 from indexer.search.filters import date_range
-from web.i18n.localized import month_letter, month_text
+from web.i18n.language import month_letter, month_text
 from web.links import search_url
 from web.search import query_text
 from web.search.searching import DATES, Search
 
-#: The tallest bar, in steps; the style sheet has a rule for each (`bar_rules`).
+#: The tallest bar, in steps; the style sheet has a rule for each, and a test holds the two together.
 STEPS = 12
-_MONTHS_OF_ALL = 3  # so few years are shown month by month from the beginning
+_MONTHS_OF_ALL = 3  # so few years are always shown month by month
 _OPEN_YEARS = 2
 _LAST_YEAR = 9997  # whose last month still has a `before:`
 _LONGEST_GAP_YEARS = 2  # years; a longer one is one gap
@@ -66,16 +66,16 @@ def time_line(
     search: Search, query: Query, years: Sequence[FacetCount], months: Sequence[FacetCount]
 ) -> tuple[Column, ...]:
     """Newest first; empty where no photo has a date. `query` is the parsed search with its dates."""
-    counts = {one.value: one.count for one in chain(years, months)}
-    known = sorted({int(one.value) for one in years if 0 < int(one.value) <= _LAST_YEAR}, reverse=True)
-    if not known:
+    counts = {facet.value: facet.count for facet in chain(years, months)}
+    known_years = sorted({int(facet.value) for facet in years if 0 < int(facet.value) <= _LAST_YEAR}, reverse=True)
+    if not known_years:
         return ()
     selected = _selected_span(query)
-    expanded = _expanded_years(known, selected)
-    most = max(counts[f"{year:04}"] for year in known)
+    expanded = _expanded_years(known_years, selected)
+    most = max(counts[f"{year:04}"] for year in known_years)
     of_open = [counts.get(month, 0) for year in expanded for month in _months(year)]
     columns = []
-    for year in _years_with_gaps(known):
+    for year in _years_with_gaps(known_years):
         if year is None:
             columns.append(Column(None))
             continue
@@ -86,13 +86,8 @@ def time_line(
     return tuple(columns)
 
 
-def bar_rules() -> str:
-    """The style sheet's rules for the height of bars; a test holds the two together."""
-    return "\n".join(f".h{step} {{ --h: {step / STEPS:.3f}; }}" for step in range(1, STEPS + 1))
-
-
 def _selected_span(query: Query) -> _Span:
-    """What the dates of a query leave over."""
+    """The time that the dates of a query select."""
     span = _ALWAYS
     for item in query.filters:
         if item.negated or item.name not in DATES:
@@ -105,20 +100,20 @@ def _selected_span(query: Query) -> _Span:
     return span
 
 
-def _expanded_years(known: Sequence[int], selected: _Span) -> frozenset[int]:
+def _expanded_years(years: Sequence[int], selected: _Span) -> frozenset[int]:
     """The years whose months are shown."""
-    if len(known) <= _MONTHS_OF_ALL:
-        return frozenset(known)
+    if len(years) <= _MONTHS_OF_ALL:
+        return frozenset(years)
     if selected.start >= selected.end:
         return frozenset()
     first, last = selected.start.year, (selected.end - timedelta(microseconds=1)).year
     return frozenset(range(first, last + 1)) if last - first < _OPEN_YEARS else frozenset()
 
 
-def _years_with_gaps(known: Sequence[int]) -> Iterator[int | None]:
+def _years_with_gaps(years: Sequence[int]) -> Iterator[int | None]:
     """The years from the newest to the oldest; None for many without photos in a row."""
-    before = known[0] + 1
-    for year in known:
+    before = years[0] + 1
+    for year in years:
         if before - year - 1 > _LONGEST_GAP_YEARS:
             yield None
         else:
@@ -138,12 +133,9 @@ def _bar(search: Search, period: str, counts: Mapping[str, int], most: int, sele
     height = math.ceil(STEPS * math.sqrt(count / most)) if count else 0
     active = selected != _ALWAYS and selected.holds(span)
     text, letter = (month_text(span.start), month_letter(span.start)) if "-" in period else (period.lstrip("0"), "")
-    wanted = _wider_period(period) if selected == span else period
-    return Bar(period, text, letter, count, height, search_url(_narrow(search.text, wanted), search.sort), active)
-
-
-def _wider_period(period: str) -> str:
-    return period[:4] if "-" in period else ""
+    wider = period[:4] if "-" in period else ""
+    url = search_url(_narrow(search.text, wider if selected == span else period), search.sort)
+    return Bar(period, text, letter, count, height, url, active)
 
 
 def _narrow(text: str, period: str) -> str:

@@ -29,7 +29,7 @@ COOKIE = "recollect"
 _MOST_COOKIES = 4
 _LONGEST_PASSWORD = 1024  # characters; scrypt would take more, nobody types more
 _OPEN_TO_ALL = ("/login", "/static/")
-_HEALTH, _METRICS, _MANIFEST = "/health", "/metrics", "/manifest.webmanifest"
+_METRICS = "/metrics"
 
 PASSWORD = web.AppKey("PASSWORD", HouseholdPassword)
 SESSIONS = web.AppKey("SESSIONS", Sessions)
@@ -59,31 +59,27 @@ def _sessions_of(request: web.Request) -> list[Session]:
         return []
     pairs = (pair.strip().partition("=") for pair in ";".join(request.headers.getall("Cookie", ())).split(";"))
     cookies = [value.strip('"') for name, _, value in pairs if name == COOKIE]
-    return [found for one in cookies[:_MOST_COOKIES] if (found := sessions.of(one))]
+    return [session for cookie in cookies[:_MOST_COOKIES] if (session := sessions.of(cookie))]
 
 
 def _is_open(request: web.Request) -> bool:
     open_metrics = request.config_dict[SETTINGS].open_metrics
     return (
         request.path.startswith(_OPEN_TO_ALL)
-        or request.path in {_HEALTH, _MANIFEST}
+        or request.path in {"/health", "/manifest.webmanifest"}
         or (request.path == _METRICS and open_metrics)
     )
 
 
 def _sign_in_required(request: web.Request) -> web.StreamResponse:
-    # A part of a page, and a picture, must not become a login page: the script and the <img> need to see the 401.
+    # A fragment or a picture must not become a login page: the script and the <img> need the 401.
     if request.config_dict.get(SESSIONS) is None:
         return error_response(request, 401, N_("Come in through the address that signs you in."))
-    if wants_json(request) or "part" in request.query or not _is_page(request):
+    if wants_json(request) or "part" in request.query or request.path.startswith(("/thumbnails/", _METRICS)):
         hint = Message("Sign in at %(address)s.", address=login_url())
         return error_response(request, 401, N_("This page is for the household only."), hint=hint)
     target = request.path_qs if request.method == "GET" else "/"
     raise web.HTTPSeeOther(login_url(target))
-
-
-def _is_page(request: web.Request) -> bool:
-    return not request.path.startswith(("/thumbnails/", _METRICS))
 
 
 async def login_page(request: web.Request) -> web.Response:
@@ -152,7 +148,7 @@ def local_target(target: str) -> str:
 
 
 def _set_session_cookie(request: web.Request, response: web.StreamResponse, cookie: str) -> None:
-    # A proxy that speaks TLS for us says so; whoever lies here only locks himself out.
+    # Set by a proxy that terminates TLS; a client that forges it only locks itself out.
     secure = request.secure or request.headers.get("X-Forwarded-Proto", "").casefold() == "https"
     response.set_cookie(
         COOKIE, cookie, max_age=SESSION_S, path=_cookie_path(), httponly=True, samesite="Lax", secure=secure

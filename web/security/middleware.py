@@ -155,7 +155,7 @@ def wants_json(request: web.Request) -> bool:
 
 @web.middleware
 async def finish_changes(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A question is dropped when its asker leaves; what he wanted changed is changed all the same."""
+    """A request that changes something is finished although its client disconnects."""
     if request.method in _SAFE_METHODS:
         return await handler(request)
     return await asyncio.shield(asyncio.ensure_future(handler(request)))
@@ -170,7 +170,7 @@ async def require_known_host(request: web.Request, handler: Handler) -> web.Stre
     itself, so that a password does not help.
     """
     if "Host" not in request.headers:
-        # RFC 9112, 3.2. aiohttp would ask the name server for one, and the page would stand still meanwhile.
+        # RFC 9112, 3.2. aiohttp would look one up by DNS, which blocks the event loop.
         raise web.HTTPBadRequest(text=N_("The request names no host."))
     settings = request.config_dict[SETTINGS]
     named = bool(settings.hosts) or settings.user_header or not settings.password
@@ -231,7 +231,7 @@ def _foreign_origin(request: web.Request) -> str | None:
     except ValueError:
         return ""
     ours = {request.host, request.config_dict[PROXIES].forwarded_host(request), *_listed_hosts(request)}
-    return None if host and host in {one.casefold() for one in ours} else host
+    return None if host and host in {name.casefold() for name in ours} else host
 
 
 def untrusted_proxy(request: web.Request) -> Message | None:
@@ -264,17 +264,13 @@ def _listed_hosts(request: web.Request) -> Sequence[str]:
     return split_list(request.config_dict[SETTINGS].hosts)
 
 
-#: What a request has to pass before anybody is asked who he is.
+#: What a request has to pass before the sign-in is checked.
 CHECKS = (require_known_host, require_same_origin)
-
-
-_HEADER = "X-Forwarded-Prefix"
 
 
 @web.middleware
 async def under_base_path(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Whatever is linked to inside lies below the path, and whatever is asked for loses it; 400 where the proxy's is
-    none."""
+    """Links inside begin with the base path, and the requested path loses it; 400 where the proxy's is no path."""
     try:
         prefix = _prefix(request)
     except ValueError:
@@ -297,9 +293,9 @@ def _prefix(request: web.Request) -> str:
     setting = request.config_dict[SETTINGS].base_path.rstrip("/")
     if setting or not request.config_dict[PROXIES].trusts(peer(request)):
         return setting
-    given = request.headers.getall(_HEADER, [])
-    prefix = given[0].strip() if given else ""
-    if len(given) > 1 or not is_base_path(prefix):
+    values = request.headers.getall("X-Forwarded-Prefix", [])
+    prefix = values[0].strip() if values else ""
+    if len(values) > 1 or not is_base_path(prefix):
         raise ValueError(prefix)
     return prefix.rstrip("/")
 
@@ -312,8 +308,8 @@ async def _without_prefix(request: web.Request, prefix: str) -> web.Request:
     query = request.rel_url.raw_query_string
     inner = URL.build(path=path.removeprefix(prefix) or "/", query_string=query, encoded=True)
     rerouted = request.clone(rel_url=inner)
-    found = await request.app.router.resolve(rerouted)
-    found.add_app(request.app)
-    found.freeze()
-    rerouted._match_info = found  # as aiohttp's own normalize_path_middleware does
+    match_info = await request.app.router.resolve(rerouted)
+    match_info.add_app(request.app)
+    match_info.freeze()
+    rerouted._match_info = match_info  # as aiohttp's own normalize_path_middleware does
     return rerouted

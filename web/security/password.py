@@ -115,18 +115,18 @@ class LoginThrottle:
 
     def wait_s(self, address: str) -> float:
         """How long this address has to wait before its next try; 0.0 where it need not."""
-        known = self._failures.get(_network(address))
-        return max(0.0, known.blocked_until - self._clock()) if known else 0.0
+        failures = self._failures.get(_network(address))
+        return max(0.0, failures.blocked_until - self._clock()) if failures else 0.0
 
     def failed(self, address: str) -> None:
         """Counts a wrong password."""
         network = _network(address)
-        known = self._failures.setdefault(network, _Failures(0, 0.0))
+        failures = self._failures.setdefault(network, _Failures(0, 0.0))
         self._failures.move_to_end(network)
-        known.count += 1
-        if known.count >= self._FREE:
-            wait = min(self._LONGEST_WAIT_S, 2.0 ** min(known.count - self._FREE + 1, 20))
-            known.blocked_until = self._clock() + wait
+        failures.count += 1
+        if failures.count >= self._FREE:
+            wait = min(self._LONGEST_WAIT_S, 2.0 ** min(failures.count - self._FREE + 1, 20))
+            failures.blocked_until = self._clock() + wait
         while len(self._failures) > self._MOST_ADDRESSES:
             self._failures.popitem(last=False)
 

@@ -1,4 +1,4 @@
-"""Reverse proxies in front of the page: which are believed, whom they have signed in, and for whom they ask.
+"""Reverse proxies in front of the page: which are trusted, the user they have signed in, and the client's address.
 
 Anybody can send ``Remote-User`` or ``X-Forwarded-For``. They count only where the connection itself comes from an
 address that the settings trust, and the user only in the one header that the settings name.
@@ -18,7 +18,7 @@ from indexer.settings import Settings
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
-#: What every browser sends by itself names nobody.
+#: Headers that browsers and proxies send anyway, and that name no user.
 _BROWSER_HEADERS = frozenset(
     (
         "accept",
@@ -74,7 +74,7 @@ class Proxies:
         if not self.trusts(address):
             return address
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
-        for named in reversed([one.strip() for one in forwarded]):
+        for named in reversed([part.strip() for part in forwarded]):
             if _address(named) is None:
                 break
             address = named

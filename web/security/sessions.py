@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 #: 400 days is the longest that browsers keep a cookie (RFC 6265bis, 5.5).
 SESSION_S = 400 * 24 * 3600
 RENEW_AFTER_S = 24 * 3600
-#: So many are remembered: 300 kB. Beyond them the oldest one's place is taken by a date, see `EndedSessions`.
+#: So many are remembered: 300 kB. Beyond them the oldest one's place is taken by a date, see `Sessions`.
 MOST_ENDED = 4096
 _SECRET_BYTES = 32
 
@@ -44,102 +44,29 @@ class Session:
     age_s: float
 
 
-class EndedSessions:
-    """Which sessions are over, in a private file. Thread-safe; ids are kept as digests, and never logged.
+class Sessions:
+    """Makes and checks session cookies, and keeps in a private file which sessions are over.
 
-    Where there are more than `MOST_ENDED`, the one that ended first is forgotten, and every cookie that was issued
-    before its end is over with it: a household never comes there, and who provokes it brings no session back.
+    `clock` gives seconds since the epoch. Thread-safe; ids are kept as digests, and never logged. Where more than
+    `MOST_ENDED` are over, the one that ended first is forgotten, and every cookie that was issued before its end is
+    over with it, so that no session comes back.
     """
 
-    def __init__(self, path: Path, password_setting: str, clock: Callable[[], float] = time.time) -> None:
-        """Everything is over where the file is missing, damaged, or of another password."""
+    def __init__(
+        self, secret: bytes, password_setting: str, path: Path, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Every session is over where the file at `path` is missing, damaged, or of another password."""
+        key = hashlib.blake2b(password_setting.encode("utf-8", "surrogateescape"), key=secret, digest_size=32)
+        self._signer = _Signer(key.digest(), clock)
         self._path, self._clock = path, clock
         self._lock = threading.Lock()
-        self.generation, self._password = "", ""
+        self._generation, self._password = "", ""
         self._ended: dict[str, float] = {}
         self._not_before = 0.0
         of_password = self._read()
         if of_password is None or not of_password.matches(password_setting):
             self._password = hash_password(password_setting)
             self._reset()
-
-    def is_over(self, session_id: str, issued: float) -> bool:
-        """Whether a session was ended; `issued` is when the cookie was, in seconds since the epoch."""
-        return issued < self._not_before or _digest(session_id) in self._ended
-
-    def end(self, ids: Iterable[str]) -> None:
-        """Ends these sessions at once. Raises `StorageError` where that can't be kept for the next start."""
-        with self._lock:
-            now = self._clock()
-            ended = {digest: at for digest, at in self._ended.items() if now - at <= SESSION_S}
-            ended |= {_digest(one): now for one in ids}
-            self._ended = self._limit(ended)
-            self._write()
-
-    def end_all(self) -> None:
-        """Ends every session at once. Raises as `end`."""
-        with self._lock:
-            self._renew()
-            self._write()
-
-    def _limit(self, ended: dict[str, float]) -> dict[str, float]:
-        in_order = sorted(ended.items(), key=lambda one: one[1])
-        forgotten = in_order[: max(0, len(in_order) - MOST_ENDED)]
-        if forgotten:
-            # Cookies tell whole seconds: one of the same second may have been issued before the end.
-            self._not_before = max(self._not_before, int(forgotten[-1][1]) + 1.0)
-        return dict(in_order[len(forgotten) :])
-
-    def _renew(self) -> None:
-        self.generation = secrets.token_hex(16)
-        self._ended, self._not_before = {}, 0.0
-
-    def _reset(self) -> None:
-        self._renew()
-        try:
-            self._write()
-        except StorageError as error:
-            log.warning("everybody has to sign in again at the next start: %s", error)
-
-    def _read(self) -> HouseholdPassword | None:
-        """The password that the file is of; None where there is nothing to be relied on."""
-        try:
-            stored: Any = json.loads(self._path.read_text(encoding="ascii"))
-            self.generation, self._password = str(stored["generation"]), str(stored["password"])
-            self._ended = {str(digest): float(at) for digest, at in stored["ended"].items()}
-            self._not_before = float(stored["not_before"])
-            return HouseholdPassword(self._password) if self.generation and self._password else None
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, SettingsError) as error:
-            log.warning("%s can't be read (%s): everybody has to sign in again", self._path, type(error).__name__)
-            return None
-
-    def _write(self) -> None:
-        stored = {
-            "generation": self.generation,
-            "password": self._password,
-            "ended": self._ended,
-            "not_before": self._not_before,
-        }
-        try:
-            write_private(self._path, json.dumps(stored).encode("ascii"))
-        except OSError as error:
-            raise StorageError(
-                f"{self._path} can't be written: {error.strerror or error}",
-                hint="check the free space and the rights of the directory",
-            ) from error
-
-
-class Sessions:
-    """Makes and checks session cookies; `clock` gives seconds since the epoch."""
-
-    def __init__(
-        self, secret: bytes, password_setting: str, ended: EndedSessions, clock: Callable[[], float] = time.time
-    ) -> None:
-        key = hashlib.blake2b(password_setting.encode("utf-8", "surrogateescape"), key=secret, digest_size=32)
-        self._signer = _Signer(key.digest(), clock)
-        self._ended = ended
 
     def begin(self) -> str:
         """A cookie of a new session, good for `SESSION_S` from now."""
@@ -156,22 +83,81 @@ class Sessions:
             generation, _, session_id = value.decode("ascii").partition("-")
         except (BadSignature, UnicodeError):
             return None
-        if not hmac.compare_digest(generation.encode("ascii"), self._ended.generation.encode("ascii")):
+        if not hmac.compare_digest(generation.encode("ascii"), self._generation.encode("ascii")):
             return None
-        if not session_id or self._ended.is_over(session_id, issued.timestamp()):
+        is_over = issued.timestamp() < self._not_before or _digest(session_id) in self._ended
+        if not session_id or is_over:
             return None
-        return Session(session_id, self._signer.clock() - issued.timestamp())
+        return Session(session_id, self._clock() - issued.timestamp())
 
     def end(self, sessions: Iterable[Session]) -> None:
-        """Ends these for good, with every cookie of theirs. Blocks; raises `StorageError` where that can't be kept."""
-        self._ended.end([one.id for one in sessions])
+        """Ends these sessions at once and for good, with every cookie of theirs. Blocks.
+
+        Raises `StorageError` where that can't be kept for the next start.
+        """
+        with self._lock:
+            now = self._clock()
+            ended = {digest: at for digest, at in self._ended.items() if now - at <= SESSION_S}
+            ended |= {_digest(one.id): now for one in sessions}
+            self._ended = self._limit(ended)
+            self._write()
 
     def end_all(self) -> None:
-        """Ends all there are. As `end`."""
-        self._ended.end_all()
+        """Ends every session at once. As `end`."""
+        with self._lock:
+            self._renew_generation()
+            self._write()
 
     def _sign(self, session_id: str) -> str:
-        return self._signer.sign(f"{self._ended.generation}-{session_id}").decode("ascii")
+        return self._signer.sign(f"{self._generation}-{session_id}").decode("ascii")
+
+    def _limit(self, ended: dict[str, float]) -> dict[str, float]:
+        in_order = sorted(ended.items(), key=lambda one: one[1])
+        forgotten = in_order[: max(0, len(in_order) - MOST_ENDED)]
+        if forgotten:
+            # Cookies tell whole seconds: one of the same second may have been issued before the end.
+            self._not_before = max(self._not_before, int(forgotten[-1][1]) + 1.0)
+        return dict(in_order[len(forgotten) :])
+
+    def _renew_generation(self) -> None:
+        self._generation = secrets.token_hex(16)
+        self._ended, self._not_before = {}, 0.0
+
+    def _reset(self) -> None:
+        self._renew_generation()
+        try:
+            self._write()
+        except StorageError as error:
+            log.warning("everybody has to sign in again at the next start: %s", error)
+
+    def _read(self) -> HouseholdPassword | None:
+        """The password that the file is of; None where there is nothing to be relied on."""
+        try:
+            stored: Any = json.loads(self._path.read_text(encoding="ascii"))
+            self._generation, self._password = str(stored["generation"]), str(stored["password"])
+            self._ended = {str(digest): float(at) for digest, at in stored["ended"].items()}
+            self._not_before = float(stored["not_before"])
+            return HouseholdPassword(self._password) if self._generation and self._password else None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, SettingsError) as error:
+            log.warning("%s can't be read (%s): everybody has to sign in again", self._path, type(error).__name__)
+            return None
+
+    def _write(self) -> None:
+        stored = {
+            "generation": self._generation,
+            "password": self._password,
+            "ended": self._ended,
+            "not_before": self._not_before,
+        }
+        try:
+            write_private(self._path, json.dumps(stored).encode("ascii"))
+        except OSError as error:
+            raise StorageError(
+                f"{self._path} can't be written: {error.strerror or error}",
+                hint="check the free space and the rights of the directory",
+            ) from error
 
 
 class _Signer(TimestampSigner):
@@ -186,7 +172,7 @@ class _Signer(TimestampSigner):
 def open_sessions(data_dir: Path, password_setting: str) -> Sessions:
     """The sessions of a data directory. Raises `StorageError` where their key can't be kept."""
     secret = session_secret(data_dir / "session.key")
-    return Sessions(secret, password_setting, EndedSessions(data_dir / "sessions.json", password_setting))
+    return Sessions(secret, password_setting, data_dir / "sessions.json")
 
 
 def session_secret(path: Path) -> bytes:

@@ -10,8 +10,7 @@ import pytest
 from indexer.errors import SettingsError
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import content_key, many
-from web.i18n.language import MOST_LOCALES, Languages, read_languages
-from web.i18n.localized import bytes_text, date_text, month_letter, month_text
+from web.i18n.language import MOST_LOCALES, Languages, bytes_text, date_text, month_letter, month_text, read_languages
 
 #: What browsers send, the interface's language, and the locale of dates and numbers.
 ASKED = {

@@ -11,7 +11,7 @@ import pytest
 from indexer.errors import StorageError
 from web.security import sessions as sessions_module
 from web.security.password import hash_password
-from web.security.sessions import MOST_ENDED, SESSION_S, EndedSessions, Sessions, open_sessions, session_secret
+from web.security.sessions import MOST_ENDED, SESSION_S, Sessions, open_sessions, session_secret
 
 PASSWORD = "correct horse"
 
@@ -27,7 +27,7 @@ class Clock:
 
 
 def made(path: Path, clock: Clock, password: str = PASSWORD, secret: bytes = bytes(32)) -> Sessions:
-    return Sessions(secret, password, EndedSessions(path / "sessions.json", password, clock), clock)
+    return Sessions(secret, password, path / "sessions.json", clock)
 
 
 def test_sessions_last_and_grow_too_old(tmp_path: Path) -> None:
