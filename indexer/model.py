@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from captioner import Caption
-from indexer.failures import Obstacle
+from indexer.errors import Obstacle
 from indexer.reasons import Reason
 
 #: For captions of models that give their words no probabilities. Such a caption's confidence is the share of its words
@@ -41,7 +41,7 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file that the crawler met below a library root."""
+    """A file that the crawler found below a library root."""
 
     root: Path  # absolute, as configured
     path: Path  # absolute, below root
@@ -202,8 +202,8 @@ class JobKind(StrEnum):
     METADATA = "metadata"  # read the file's metadata again
     THUMBNAILS = "thumbnails"  # decode again, keep the caption
     COMPLETE = "complete"  # tags and embedding for a sentence that was taken back from a file, which stays untouched
-    WRITE = "write"  # an obstacle kept the caption out of the file, and may be gone: nothing is decoded for it
-    WORDS = "words"  # corrected or taken back on the page: put the words that the catalogue has into the file
+    RETRY_WRITE = "write"  # an obstacle kept the caption out of the file, and may be gone: nothing is decoded for it
+    WRITE_CAPTION = "words"  # corrected or taken back on the page: put the words that the catalogue has into the file
 
 
 class EmbedState(StrEnum):
@@ -224,7 +224,7 @@ class Job:
     file: FoundFile
     attempt: int
     content_key: str | None = None  # of the photo that the file showed when last read
-    ours: EmbedState | None = None
+    embed_state: EmbedState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,13 +237,26 @@ class IndexedPhoto:
     caption: Caption | None  # None keeps what the catalogue has
     caption_place: CaptionPlace | None = None
     caption_reason: Reason | None = None
-    seen: bool = True  # False: the file was not read, `metadata` is what the catalogue had
-    taken_out: bool = False  # our words are no longer in the file, and that was meant
+    file_read: bool = True  # False: `metadata` is what the catalogue had
+    removed_on_purpose: bool = False  # our words are no longer in the file, and that was meant
     withdrawn: bool = False  # we took them out ourselves: those of a surer model go in again
     #: Whose tags and embedding `caption` has: "" for its own model's, None for nobody's. That is a sentence which was
     #: taken back from a file; a model completes it.
-    look_model: str | None = ""
+    tags_model: str | None = ""
     obstacle: Obstacle | None = None  # where `caption_reason` may be over later
+
+    def with_written(self, written: Written) -> IndexedPhoto:
+        """With what came of writing its caption, or of taking an older one out."""
+        metadata = replace(self.metadata, machine_caption=None, marked=False) if written.withdrawn else self.metadata
+        return replace(
+            self,
+            metadata=metadata,
+            stamp=written.stamp,
+            caption_place=written.place,
+            caption_reason=written.reason,
+            withdrawn=written.withdrawn,
+            obstacle=written.obstacle,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +298,7 @@ class Photo:
     corrected_at: datetime | None = None  # when it was typed, taken back, or gave way to later words; aware
     added_words: tuple[str, ...] = ()  # that a person wants the photo to be found by
     wrong_words: str | None = None  # a sentence of the model's that a person marked as wrong
-    look_model: str | None = None  # whose tags and embedding `machine` has; None where it is a sentence alone
+    tags_model: str | None = None  # whose tags and embedding `machine` has; None where it is a sentence alone
     more_files: int = 0  # that show it beside `files`, where those were asked for as a few
 
     @property
@@ -299,7 +312,7 @@ class Photo:
         return self.machine is not None and self.machine.text == self.wrong_words
 
     @property
-    def believed(self) -> Caption | None:
+    def accepted_machine(self) -> Caption | None:
         """What the model says, unless a person marked it as wrong."""
         return None if self.wrong else self.machine
 
@@ -337,7 +350,7 @@ def is_unsure(caption: Caption) -> bool:
     return not caption.sure or (not caption.words and caption.confidence < LOW_CONFIDENCE)
 
 
-def with_own_words(metadata: PhotoMetadata, known: Photo | None) -> PhotoMetadata:
+def recognise_machine_caption(metadata: PhotoMetadata, known: Photo | None) -> PhotoMetadata:
     """What a file says, where another program has dropped the marks beside our sentence and kept the sentence: one that
     is to the letter what the catalogue has from the model is no person's."""
     words = metadata.person_caption

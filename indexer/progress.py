@@ -55,9 +55,9 @@ class Progress:
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Progress:
         """The reverse of `to_json`; problems are known by their English sentences alone."""
-        told = dict(values)
-        problem = told.pop("problem", None)
-        return Progress(**told, problems=(problem,) if problem else ())
+        rest = dict(values)
+        problem = rest.pop("problem", None)
+        return Progress(**rest, problems=(problem,) if problem else ())
 
     @property
     def total(self) -> int:

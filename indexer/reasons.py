@@ -1,6 +1,6 @@
 """Why something could not be done: what is stored and handed on is a code with parameters, `Reason`.
 
-Sentences are made of it where it is shown. What follows of it, `indexer.failures` says.
+Sentences are made of it where it is shown. What follows of it, `indexer.errors` says.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,24 +19,22 @@ from indexer.atomic.temporary import sweep
 from indexer.catalogue import Catalogue
 from indexer.errors import ProcessUnavailable, SearchError, StorageError, captioner_not_started, unusable_bundle
 from indexer.hours import DailyHours
-from indexer.jobs.context import PipelineContext
+from indexer.jobs.maintenance import Maintenance
+from indexer.jobs.pipeline import PipelineContext
 from indexer.jobs.progress_tracker import ProgressTracker
-from indexer.jobs.recaptioning import RecaptionScheduler
-from indexer.jobs.reindex import recaptioning_hint
-from indexer.jobs.runner import FIRST_PAUSE_S, LONGEST_PAUSE_S, JobRunner, photos_wait
+from indexer.jobs.reindex import RecaptionScheduler, recaption_hint
+from indexer.jobs.runner import FIRST_PAUSE_S, LONGEST_PAUSE_S, JobRunner, process_waiting_message
 from indexer.jobs.search_feed import SearchFeed
-from indexer.jobs.upkeep import Maintenance
 from indexer.message import Message
 from indexer.model import Job, JobKind
 from indexer.progress import Progress
 from indexer.reader.photo_process import PhotoProcesses
 from indexer.reasons import Reason
-from indexer.scanning.scan_requests import ScanRequestHandler
-from indexer.scanning.scheduler import OBSTACLES_S, ScanScheduler
+from indexer.scanning.scheduler import OBSTACLES_S, ScanRequestHandler, ScanScheduler
 from indexer.settings import Settings
 from indexer.sqlite.errors import is_transient, waiting_message
 from indexer.storage import Storage, storage_errors
-from indexer.tasks import either, first_failure, running
+from indexer.tasks import either, first_failure, is_set_within, running
 
 log = logging.getLogger(__name__)
 
@@ -85,28 +83,28 @@ class Indexer:
         self._stack = AsyncExitStack()
         self._roots = set(settings.photos)  # every library that is known, for the processes that write into photos
         self._feed = SearchFeed(storage.catalogue, storage.search)
-        self._upkeep = Maintenance(storage, changed=self._wake)
+        self._maintenance = Maintenance(storage, changed=self.wake)
         self._context: PipelineContext | None = None
         self._runner: JobRunner | None = None
         self._scheduler: ScanScheduler | None = None
         self._recaptioning: RecaptionScheduler | None = None
         self._tracker = ProgressTracker(
             storage.catalogue,
-            walking=self._walking,
+            scanning=lambda: self._scheduler is not None and self._scheduler.scanning,
             problems=self._problems,
-            later=self._later,
+            upcoming=lambda: self._recaptioning.remaining if self._recaptioning is not None else 0,
             unreadable=lambda: self._scheduler.unreadable if self._scheduler is not None else 0,
         )
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             with storage_errors(self._settings):
-                await asyncio.to_thread(_take_over, self._storage.catalogue)
+                await asyncio.to_thread(_recover, self._storage.catalogue)
             captioner = self._captioner
             if captioner is None:
                 captioner = await stack.enter_async_context(started_captioner(self._settings))
             with storage_errors(self._settings):
-                await asyncio.to_thread(_meet_model, self._storage.catalogue, captioner.model, self._settings)
+                await asyncio.to_thread(_queue_for_model, self._storage.catalogue, captioner.model, self._settings)
             photos = self._photos
             if photos is None:
                 self._roots.update(root.path for root in await asyncio.to_thread(self._storage.catalogue.scans.roots))
@@ -131,16 +129,18 @@ class Indexer:
     def wake(self) -> None:
         """Says that the queue has new work, such as a correction from the page: it is taken up at once, not at the
         next look. May be called at any time, on the event loop."""
-        self._wake()
+        self._announce_work()
+        if self._recaptioning is not None:
+            self._recaptioning.wake()
 
     def scan_now(self) -> None:
         """Has every library scanned now; what it finds is indexed as ever. May be called at any time, on the event
         loop: before the indexer runs there is nothing to ask for, as it begins with a scan."""
         if self._scheduler is not None:
-            self._scheduler.ask_for_scan()
+            self._scheduler.request_scan()
 
     def progress(self) -> Progress:
-        """How far it is; costs nothing, may be asked at any time, also before the indexer is entered."""
+        """How far it is; costs nothing, may be called at any time, also before the indexer is entered."""
         return self._tracker.progress()
 
     async def index_once(self, roots: Sequence[Path], *, stop: asyncio.Event | None = None) -> Progress:
@@ -173,24 +173,22 @@ class Indexer:
                     await self.run_forever(roots, stop)
                     return
             except ProcessUnavailable as error:
-                self._waiting, self._tracker.waiting = photos_wait(error.what), True
+                self._waiting, self._tracker.waiting = process_waiting_message(error.what), True
                 log.warning("%s; it is tried again in %.0f s", error.what, pause_s)
             except StorageError as error:
                 if not self._is_damaged(error):
                     raise
                 await stop.wait()
                 raise
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await stop.wait()
+            await is_set_within(stop, pause_s)
             pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 
     def _is_damaged(self, error: StorageError) -> bool:
         """Whether it says that the catalogue is damaged; nothing is written into that any more, and pages say so."""
         catalogue, cause = self._storage.catalogue, error.__cause__
         if isinstance(cause, sqlite3.Error):
-            catalogue.note_error(cause)
-        self._waiting = catalogue.trouble()
+            catalogue.record_error(cause)
+        self._waiting = catalogue.problem()
         self._tracker.waiting = self._waiting is not None
         if self._waiting is not None:
             log.error("nothing is indexed any more: %s", self._waiting)
@@ -210,10 +208,10 @@ class Indexer:
         """Gives what ended it before its time, where that may pass and somebody waits for it."""
         self._runner = runner = self._new_runner(give_up=once)
         self._scheduler = scheduler = ScanScheduler(
-            self._settings, self._storage.catalogue, roots, changed=self._wake, obstacles_s=self._obstacles_s
+            self._settings, self._storage.catalogue, roots, changed=self.wake, obstacles_s=self._obstacles_s
         )
         self._recaptioning = None if once else self._new_recaptioning()
-        self._tracker.begin()
+        self._tracker.start()
         try:
             await self._until_done(scheduler, runner, stop, once=once)
         except BaseExceptionGroup as failures:
@@ -229,41 +227,41 @@ class Indexer:
         self._tracker.waiting = True
         log.error("%s", self._waiting)
         while not stop.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._disk_pause_s):
-                    await stop.wait()
+            await is_set_within(stop, self._disk_pause_s)
             if await asyncio.to_thread(self._can_write):
                 log.info("the data directory can be written again")
                 break
         self._waiting, self._tracker.waiting = None, False
 
     def _can_write(self) -> bool:
-        return self._storage.catalogue.retries.can_be_written() and (self._runner is None or self._runner.give_back())
+        return self._storage.catalogue.retries.can_be_written() and (
+            self._runner is None or self._runner.release_held()
+        )
 
     async def _until_done(
         self, scheduler: ScanScheduler, runner: JobRunner, stop: asyncio.Event, *, once: bool
     ) -> None:
-        async with asyncio.TaskGroup() as group, running(group, self._feed.run(), self._tracker.keep()):
+        async with asyncio.TaskGroup() as group, running(group, self._feed.run(), self._tracker.run()):
             async with running(group, *self._sources(scheduler, runner, once=once)):
                 work = group.create_task(runner.run())
                 await either(work, stop.wait())
                 self._tracker.stopping = stop.is_set()
                 runner.stop()
-            await self._leave(work, runner)
+            await self._finish_photos_in_hand(work, runner)
 
     def _sources(self, scheduler: ScanScheduler, runner: JobRunner, *, once: bool) -> list[Coroutine[Any, Any, None]]:
         """What puts work into the queue."""
         if once:
-            return [_walk_once(scheduler, self._upkeep, runner)]
-        asked = ScanRequestHandler(self._storage.catalogue, scheduler, self.progress)
+            return [_scan_once(scheduler, self._maintenance, runner)]
+        requests = ScanRequestHandler(self._storage.catalogue, scheduler, self.progress)
         return [
-            scheduler.go_on(),
-            asked.run(),
-            self._upkeep.run(),
+            scheduler.run(),
+            requests.run(),
+            self._maintenance.run(),
             *([self._recaptioning.run()] if self._recaptioning else []),
         ]
 
-    async def _leave(self, work: asyncio.Task[None], runner: JobRunner) -> None:
+    async def _finish_photos_in_hand(self, work: asyncio.Task[None], runner: JobRunner) -> None:
         """The photos in hand finish, or go back to the queue after `stop_s`."""
         _, late = await asyncio.wait({work}, timeout=self._stop_s)
         for task in late:
@@ -292,7 +290,7 @@ class Indexer:
             self._storage.catalogue,
             DailyHours.parse(self._settings.recaption_hours),
             model=self._context.captioner.model,
-            queued=self._tell_of_work,
+            queued=self._announce_work,
             clock=self._clock,
         )
 
@@ -304,27 +302,16 @@ class Indexer:
         if self._recaptioning is not None:
             self._recaptioning.wake()
 
-    def _wake(self) -> None:
-        self._tell_of_work()
-        if self._recaptioning is not None:
-            self._recaptioning.wake()
-
-    def _tell_of_work(self) -> None:
-        self._tracker.outdate()
+    def _announce_work(self) -> None:
+        self._tracker.invalidate()
         if self._runner is not None:
             self._runner.wake()
         self._feed.wake()
 
-    def _walking(self) -> bool:
-        return self._scheduler is not None and self._scheduler.walking
-
-    def _later(self) -> int:
-        return self._recaptioning.remaining if self._recaptioning is not None else 0
-
     def _problems(self) -> tuple[Message | Reason | str, ...]:
         """The first that there is: what waits for the data directory, for people, for libraries, for a process, for
         search."""
-        if (first := self._waiting or self._upkeep.problem) is not None:
+        if (first := self._waiting or self._maintenance.problem) is not None:
             return (first,)
         if self._scheduler is not None and (of_roots := self._scheduler.problems):
             return of_roots
@@ -332,34 +319,35 @@ class Indexer:
         return () if last is None else (last,)
 
 
-async def _walk_once(scheduler: ScanScheduler, upkeep: Maintenance, runner: JobRunner) -> None:
+async def _scan_once(scheduler: ScanScheduler, maintenance: Maintenance, runner: JobRunner) -> None:
     await scheduler.scan_all()
-    await upkeep.look()
+    await maintenance.check_derived()
     runner.finish()
 
 
-def _take_over(catalogue: Catalogue) -> None:
+def _recover(catalogue: Catalogue) -> None:
     """What a killed process left: its half-written copies beside the photos it had in hand, and its jobs."""
-    for folder in {job.file.path.parent for job in catalogue.queue.in_hand()}:
+    for folder in {job.file.path.parent for job in catalogue.queue.claimed()}:
         for path in sweep(folder):
             log.info("removed %s, left by a process that was killed", path)
     catalogue.queue.recover()
-    if number := catalogue.queue.enqueue_read_again():
+    if number := catalogue.queue.enqueue_outdated_metadata():
         log.info("%d files were read by an older version: what they say of themselves is read again", number)
-    if again := catalogue.retries.try_again_at_start():
+    if again := catalogue.retries.retry_at_start():
         log.info("%d files are tried again that could not be indexed before", again)
 
 
-def _meet_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
-    """What people marked as wrong waits for another model; for all else they are asked, it may take days."""
-    waiting = catalogue.feedback.marked_wrong()
+def _queue_for_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
+    """Queues what a new model does by itself: what people marked as wrong. The rest, which may take days, is only
+    reported."""
+    waiting = catalogue.feedback.count_marked_wrong()
     if waiting and (wrong := catalogue.queue.enqueue_all(JobKind.CAPTION, model=model, only_wrong=True)):
         log.info("%d captions were marked as wrong, and %s tries again", wrong, model)
     catalogue.queue.enqueue_all(JobKind.COMPLETE)
     if incomplete := catalogue.counts().incomplete:
         log.info("%d photos have their sentence alone, from their files; the model completes them last", incomplete)
-    if number := catalogue.queue.waiting_for_model(model):
-        hint = recaptioning_hint(settings)
+    if number := catalogue.queue.count_by_other_models(model):
+        hint = recaption_hint(settings)
         log.info("%d photos have their words from another model than %s: %s", number, model, hint)
 
 

@@ -170,7 +170,7 @@ def load_settings(
     for name, value in (flags or {}).items():
         if value is not None and value != ():
             values[name] = _convert(name, value, source=f"--{name.replace('_', '-')}")
-    return _checked(Settings(**values))
+    return _check(Settings(**values))
 
 
 def _read_toml(config: Path | None, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def _convert(name: str, value: Any, *, source: str) -> Any:
         converted = _CONVERTERS[kind](value)
     except (ValueError, TypeError, OSError) as error:
         raise SettingsError(
-            f"{source}: setting '{name}' expects {kind}, got {_told(name, value)}",
+            f"{source}: setting '{name}' expects {kind}, got {_printable(name, value)}",
             hint=SETTINGS[name].metadata["help"],
         ) from (None if name in SECRETS else error)
     choices = SETTINGS[name].metadata["choices"]
@@ -211,7 +211,7 @@ def _convert(name: str, value: Any, *, source: str) -> Any:
     return converted
 
 
-def _told(name: str, value: Any) -> str:
+def _printable(name: str, value: Any) -> str:
     return f"something of type {type(value).__name__}" if name in SECRETS else repr(value)
 
 
@@ -290,7 +290,7 @@ _BASE_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*/?")
 _OWN_PATHS = (["api"], ["static"])
 
 
-def _checked(settings: Settings) -> Settings:
+def _check(settings: Settings) -> Settings:
     for name, least in _AT_LEAST.items():
         if getattr(settings, name) < least:
             raise SettingsError(f"setting '{name}' is at least {least}, got {getattr(settings, name)}")

@@ -177,7 +177,7 @@ def sole_indexer(data_dir: Path) -> Iterator[None]:
         raise StorageError(f"the data directory {data_dir} can't be written: {error.strerror}", hint=_MEND) from error
     try:
         if not _lock_within(lock, _LOCK_S):
-            raise InUse(data_dir, _pid_in(lock))
+            raise InUse(data_dir, _read_pid(lock))
         _write_pid(lock, data_dir)
         yield
     finally:
@@ -218,12 +218,12 @@ def indexing_process(data_dir: Path) -> int:
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _pid_in(lock)
+        return _read_pid(lock)
     finally:
         os.close(lock)
     return 0
 
 
-def _pid_in(lock: int) -> int:
+def _read_pid(lock: int) -> int:
     text = os.pread(lock, 20, 0)
     return int(text) if text.isdigit() else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, ParamSpec, TypeVar
 
 _Arguments = ParamSpec("_Arguments")
@@ -33,6 +33,14 @@ async def either(task: asyncio.Task[None], event: Awaitable[Any]) -> None:
         other.cancel()
 
 
+async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Waits for `event`, `seconds` at most; returns whether it is set."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
+
+
 async def in_thread_to_the_end(
     function: Callable[_Arguments, _Result], *args: _Arguments.args, **kwargs: _Arguments.kwargs
 ) -> _Result:
@@ -46,6 +54,6 @@ async def in_thread_to_the_end(
 
 
 def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The failure that stopped the others; what they said while being stopped says nothing new."""
+    """The failure that stopped the others, which fail while they are being stopped."""
     first = failures.exceptions[0]
     return first_failure(first) if isinstance(first, BaseExceptionGroup) else first

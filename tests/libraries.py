@@ -8,7 +8,7 @@ from pathlib import Path
 
 from captioner import Caption, Tag
 from indexer.catalogue import Catalogue
-from indexer.catalogue.found import file_stamp
+from indexer.catalogue.found import FoundBatch, file_stamp, stamp_of
 from indexer.catalogue.scans import NoteCounts, ScanOutcome
 from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, Job, PhotoMetadata
 from indexer.scanning.crawl_rules import CrawlRules
@@ -29,17 +29,31 @@ def found(root: Path, path: Path) -> FoundFile:
     return FoundFile(root, path, file_stamp(path.stat()))
 
 
+def files_in(batch: FoundBatch) -> list[FoundFile]:
+    """The files of a batch, in its order."""
+    return [
+        FoundFile(batch.root, batch.root / os.fsdecode(listing.folder) / os.fsdecode(name), stamp_of(*stamp[:3]))
+        for listing in batch.listings
+        for name, stamp in zip(listing.names, listing.stamps, strict=True)
+    ]
+
+
+def note_one(catalogue: Catalogue, file: FoundFile) -> NoteCounts:
+    """What is noted of one file between scans."""
+    return catalogue.scans.note(catalogue.scans.begin_scan(file.root), [file])
+
+
 def names(root: Path, **rules: tuple[str, ...]) -> list[str]:
     """The relative paths that a walk finds, in its order."""
     crawl = Crawl(root, CrawlRules(extensions=EXTENSIONS, **rules))
-    return [str(file.path.relative_to(root)) for batch in crawl.batches() for file in batch]
+    return [str(file.path.relative_to(root)) for batch in crawl.batches() for file in files_in(batch)]
 
 
 def rescan(catalogue: Catalogue, root: Path, **rules: tuple[str, ...]) -> tuple[NoteCounts, ScanOutcome]:
     walk, counts = catalogue.scans.begin_scan(root), NoteCounts()
     for batch in Crawl(root, CrawlRules(extensions=EXTENSIONS, **rules)).batches():
         counts += catalogue.scans.note(walk, batch)
-    return counts, catalogue.scans.finish_scan(walk, True)
+    return counts, catalogue.scans.finish_scan(walk)
 
 
 def key_of(path: Path) -> str:

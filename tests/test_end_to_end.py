@@ -133,7 +133,7 @@ def test_the_page_answers_while_photos_are_indexed_and_stops_with_0(
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
     with Catalogue(tmp_path / "data" / "catalogue.db") as catalogue:
-        assert catalogue.queue.in_hand() == []
+        assert catalogue.queue.claimed() == []
         assert catalogue.counts().photos + catalogue.counts().queued == PHOTOS
 
 

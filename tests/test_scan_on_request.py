@@ -79,7 +79,7 @@ def test_index_beside_serve_has_it_scan_and_waits(library: Path, tmp_path: Path,
         ended = run(environment, "index", "--accept-losses", str(library))
         assert (ended.returncode, "is empty" in ended.stderr) == (0, False)
         with Catalogue(tmp_path / "data" / "catalogue.db") as catalogue:
-            assert catalogue.scan_requests.scan_requests() == []
+            assert catalogue.scan_requests.pending() == []
             assert {root.held_back for root in catalogue.scans.roots()} == {None}
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
@@ -106,7 +106,7 @@ def test_index_takes_over_from_a_recollect_that_ends(
 
 def _asked(tmp_path: Path) -> bool:
     with Catalogue(tmp_path / "data" / "catalogue.db") as catalogue:
-        return bool(catalogue.scan_requests.scan_requests())
+        return bool(catalogue.scan_requests.pending())
 
 
 def test_the_button_has_the_libraries_scanned(library: Path, tmp_path: Path, environment: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ import click
 
 from indexer.cli import COMMANDS, command_line
 from indexer.commands.command_line import INDEXING, SERVING, run_until_stopped, with_settings
-from indexer.commands.index import libraries, tell_first_run
+from indexer.commands.index import libraries, print_first_run_notice
 from indexer.commands.terminal import Terminal
 from indexer.settings import Settings
 
@@ -35,7 +35,7 @@ def serve(settings: Settings, terminal: Terminal, roots: tuple[str, ...]) -> Non
     check_exposure(settings)
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
         chosen = libraries(settings, storage, roots)
-        tell_first_run(settings, storage, terminal)
+        print_first_run_notice(settings, storage, terminal)
         run_until_stopped(lambda stop: _serve(settings, storage, chosen, terminal, stop))
 
 
@@ -74,13 +74,9 @@ async def _serve(
         scan_now=indexer.scan_now,
     )
     async with listening(app, settings) as address:
-        terminal.say(f"the search page is on {address}{settings.base_path.rstrip('/')}{_other_addresses(settings)}")
-        progress_task = asyncio.create_task(terminal.follow(indexer.progress))
-        try:
+        terminal.print(f"the search page is on {address}{settings.base_path.rstrip('/')}{_other_addresses(settings)}")
+        async with terminal.following(indexer.progress):
             await indexer.serve(roots, stop)
-        finally:
-            progress_task.cancel()
-            await asyncio.wait({progress_task})
 
 
 def _other_addresses(settings: Settings) -> str:

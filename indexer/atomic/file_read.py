@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from indexer.errors import CaptionRefused, PhotoVanished
-from indexer.failures import Obstacle
+from indexer.errors import CaptionRefused, Obstacle, PhotoVanished
 from indexer.model import FileStamp
 from indexer.ownership.mark import sha256
 from indexer.reasons import Reason, ReasonCode

@@ -24,7 +24,7 @@ from pathlib import Path
 from indexer.atomic.file_read import CannotReplace, ChangedMeanwhile, FileRead, cannot_replace, stamp_of
 from indexer.atomic.folder import CannotExchange, Folder, HeldFile, xattrs
 from indexer.atomic.temporary import Temporary, deletion_name, keep_other_version
-from indexer.failures import Obstacle
+from indexer.errors import Obstacle
 from indexer.model import FileStamp
 from indexer.ownership.mark import sha256
 from indexer.reasons import ReasonCode

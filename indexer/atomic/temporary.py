@@ -26,7 +26,7 @@ from typing import Self
 
 from indexer.atomic.file_read import CannotReplace
 from indexer.atomic.folder import Folder, HeldFile
-from indexer.failures import Obstacle
+from indexer.errors import Obstacle
 from indexer.reasons import ReasonCode
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,7 @@ from indexer.atomic.replace import replace_file
 from indexer.captions.checks import Removal, check_by_journal, check_edit, remove_caption
 from indexer.captions.journal import Journal, recorder
 from indexer.captions.sidecar import Sidecars, sidecars_of
-from indexer.errors import CaptionRefused, UnreadablePhoto
-from indexer.failures import Obstacle
+from indexer.errors import CaptionRefused, Obstacle, UnreadablePhoto
 from indexer.formats.editable import open_photo
 from indexer.formats.photo import EditablePhoto, XmpFile, foreign_text, own_caption, user_caption
 from indexer.metadata.read_metadata import read_metadata, text_digests

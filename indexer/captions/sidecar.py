@@ -14,8 +14,7 @@ from indexer.atomic.replace import create_file, delete_file, replace_file
 from indexer.captions.journal import Journal, recorder
 from indexer.captions.verify import VerifyError, require
 from indexer.captions.verify.metadata import check_packet_edit, check_removed_packets
-from indexer.errors import CaptionRefused, PhotoVanished
-from indexer.failures import Obstacle
+from indexer.errors import CaptionRefused, Obstacle, PhotoVanished
 from indexer.formats import xmp_packet
 from indexer.formats.photo import XmpFile, own_caption
 from indexer.formats.xmp import read_xmp

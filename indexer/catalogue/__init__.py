@@ -7,7 +7,6 @@ typed on the page comes before both (see `corrections`).
 """
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
-# ruff: noqa: PTH119 - paths are the file system's own bytes here, which pathlib does not take
 
 from __future__ import annotations
 
@@ -18,50 +17,38 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from captioner import Caption
-from indexer.catalogue.corrections import Corrections, others_hold, own_words, resolve_correction
-from indexer.catalogue.feedback import PhotoFeedback
-from indexer.catalogue.file_rows import has_other_files, join_root, touch
-from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside, signed_inode
-from indexer.catalogue.job_queue import INCOMPLETE, JobQueue, enqueue_completion, requeue
+from indexer.catalogue.corrections import Corrections, PhotoFeedback
+from indexer.catalogue.job_queue import INCOMPLETE, JobQueue
 from indexer.catalogue.outbox import Outbox, Refused
-from indexer.catalogue.retries import Retries, write_wait
+from indexer.catalogue.retries import Retries
+from indexer.catalogue.roots import ScanRequests, UnreadablePlaces
 from indexer.catalogue.rows import (
     FILE_COLUMNS,
     FILE_ORDER,
-    FIRST_SHOWING,
-    GLIMPSE_COLUMNS,
-    METADATA_COLUMNS,
-    SHOWING,
-    caption_values,
+    FILES_OF_PHOTOS,
+    FIRST_FILES_OF_PHOTOS,
+    SUMMARY_COLUMNS,
     file_from_row,
-    metadata_values,
-    now,
     photo_from_row,
-    storable,
     summary_from_row,
 )
-from indexer.catalogue.scan_requests import ScanRequests
 from indexer.catalogue.scans import Scans
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
-from indexer.catalogue.unreadable import UnreadablePlaces
+from indexer.catalogue.settling import complete, settle
 from indexer.errors import StorageError
 from indexer.message import Message
 from indexer.model import (
     LISTED_FILES,
-    METADATA_VERSION,
-    CaptionPlace,
-    FileStamp,
     IndexedPhoto,
     Job,
-    JobKind,
     Photo,
     PhotoFile,
     PhotoSummary,
 )
-from indexer.reasons import Reason, from_stored, stored
+from indexer.reasons import Reason, from_stored
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_message, hint_for, is_damage
 
@@ -78,7 +65,7 @@ class Counts:
     unpushed: int
     with_caption: int
     refused: int  # by search, for good
-    unreadable: int  # folders, and files, that the last scan could not look at
+    unreadable: int  # folders, and files, that the last scan could not read
     incomplete: int  # photos with their sentence alone, which wait for a model to give tags and embedding
     thumbnails_waiting: int  # files whose thumbnails are to be made again
 
@@ -124,12 +111,12 @@ class Catalogue:
             self._database.note_damage(damage)
         return self._database.noted_damage
 
-    def note_error(self, error: sqlite3.Error) -> None:
-        """Remembers what was met, where it is damage: `trouble` tells it, and nothing is written any more."""
+    def record_error(self, error: sqlite3.Error) -> None:
+        """Remembers an error that is damage: `problem` gives it, and nothing is written any more."""
         if is_damage(error):
             self._database.note_damage(str(error))
 
-    def trouble(self) -> Message | None:
+    def problem(self) -> Message | None:
         """What is known to be wrong with the file, with what to do about it; None where nothing is."""
         path = self._database.path
         if self._database.is_lost:
@@ -152,69 +139,27 @@ class Catalogue:
             self.scans.roots()
             self.queue.set_aside(1)
         except sqlite3.Error as error:
-            self.note_error(error)
+            self.record_error(error)
             raise StorageError(
                 f"the catalogue can't be read: {error}", hint=hint_for(error, self._database.path)
             ) from error
-        if (trouble := self.trouble()) is not None:
+        if (trouble := self.problem()) is not None:
             raise StorageError(trouble)
 
     def settle(self, job: Job, photo: IndexedPhoto) -> None:
-        """Stores what was learnt and ends the job, in one transaction.
-
-        The file's stamp becomes `photo.stamp`, the one after our own write, so that the next scan finds it unchanged.
-        `photo.caption` None keeps the machine caption that the photo has; that one file does without our words is then
-        no news of a photo whose other files have them. A file that was noted as changed again while the job was in
-        hand is queued again.
-        """
+        """Stores what was learnt and ends the job, in one transaction; see `settling.settle`."""
         with self._database.transaction() as writer:
-            row = _job_s_file(writer, job)
-            if row is None:
-                return
-            _store_photo(
-                writer,
-                photo,
-                keep_place=photo.caption is None and others_hold(writer, row, photo.content_key),
-                keep_date=(photo.metadata.taken_at is None or photo.metadata.dated_by_name)
-                and has_other_files(writer, row, photo.content_key),
-            )
-            resolve_correction(writer, row, photo)
-            again = _settle_file(writer, _job_s_file(writer, job) or row, photo)
-            if again:
-                requeue(writer, job.id)
-            else:
-                writer.execute("DELETE FROM job WHERE id = ?", (job.id,))
-            if photo.caption is not None and photo.look_model is None:
-                enqueue_completion(writer, row["id"])
-            touch(writer, {photo.content_key, row["photo_id"] or photo.content_key})
+            settle(writer, job, photo)
 
-    def settle_look(self, job: Job, photo_id: str, seen: Caption | None) -> None:
-        """Ends the job. A photo with a sentence alone gets the tags and the embedding of `seen`, where it is not None.
-
-        The sentence stays, whatever `seen` says; where that is the same sentence, it is known now how sure it is.
-        Nothing changes where a model has looked at the photo meanwhile.
-        """
+    def settle_completion(self, job: Job, photo_id: str, caption: Caption | None) -> None:
+        """Ends the job. A photo with a sentence alone gets the tags and the embedding of `caption`, where it is not
+        None; see `settling.complete`."""
         with self._database.transaction() as writer:
             writer.execute("DELETE FROM job WHERE id = ?", (job.id,))
-            if seen is None:
-                return
-            values = dict(zip(_CAPTION_COLUMNS, caption_values(seen), strict=True)) | {
-                "look_model": storable(seen.model)
-            }
-            done = writer.execute(
-                """UPDATE photo SET tags = :tags, embedding = :embedding, look_model = :look_model
-                WHERE id = :id AND look_model IS NULL""",
-                {"id": photo_id, **values},
-            ).rowcount
-            if done:
-                writer.execute(
-                    """UPDATE photo SET machine_words = :machine_words, machine_sure = :machine_sure
-                    WHERE id = :id AND machine_text = :machine_text AND machine_model = :machine_model""",
-                    {"id": photo_id, **values},
-                )
-                touch(writer, {photo_id})
+            if caption is not None:
+                complete(writer, photo_id, caption)
 
-    def known(self, content_key: str) -> Photo | None:
+    def known_photo(self, content_key: str) -> Photo | None:
         """The photo with this content key, also where none of its files is present any more; one of its files only, as
         every copy's job asks."""
         return self.photo(content_key, most_files=1)
@@ -239,7 +184,7 @@ class Catalogue:
         files: dict[str, list[PhotoFile]] = {photo_id: [] for photo_id in rows}
         for row in reader.execute(
             f"""SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id
-            WHERE {SHOWING if most_files is None else FIRST_SHOWING} ORDER BY {FILE_ORDER}""",
+            WHERE {FILES_OF_PHOTOS if most_files is None else FIRST_FILES_OF_PHOTOS} ORDER BY {FILE_ORDER}""",
             {"ids": wanted, "most": most_files},
         ):
             if row["photo_id"] in files:
@@ -266,7 +211,7 @@ class Catalogue:
     def summaries(self, ids: Sequence[str]) -> list[PhotoSummary]:
         """What a grid shows of these photos, in this order; unknown ids are left out."""
         rows = self._database.reader.execute(
-            f"SELECT {GLIMPSE_COLUMNS} FROM photo WHERE id IN (SELECT value FROM json_each(?))",
+            f"SELECT {SUMMARY_COLUMNS} FROM photo WHERE id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(ids)),),
         )
         known = {one.id: one for one in map(summary_from_row, rows)}
@@ -280,7 +225,7 @@ class Catalogue:
         names: dict[str, str] = {}
         for photo_id, name in self._database.reader.execute(
             f"""SELECT photo_id, name FROM file JOIN root ON root.id = file.root_id
-            WHERE {FIRST_SHOWING} ORDER BY {FILE_ORDER}""",
+            WHERE {FIRST_FILES_OF_PHOTOS} ORDER BY {FILE_ORDER}""",
             {"ids": json.dumps(list(ids)), "most": LISTED_FILES},
         ):
             names.setdefault(photo_id, os.fsdecode(name))
@@ -367,89 +312,3 @@ _PROBED_PHOTOS = 100
 
 # The plus sign keeps to the index of what was refused, which is little: this is counted every few seconds.
 _REFUSED = "+gone = 0 AND refused_revision > 0 AND refused_revision = revision"
-_CAPTION_COLUMNS = (
-    *("machine_text", "machine_confidence", "machine_model", "tags", "embedding"),
-    *("machine_words", "machine_sure"),
-)
-
-
-def _job_s_file(writer: sqlite3.Connection, job: Job) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = writer.execute(
-        """SELECT job.again, job.kind, job.rank % 10 AS rank, job.claimed_at, file.*, root.path AS root FROM job
-        JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id WHERE job.id = ?""",
-        (job.id,),
-    ).fetchone()
-    return row
-
-
-def _store_photo(writer: sqlite3.Connection, photo: IndexedPhoto, *, keep_place: bool, keep_date: bool) -> None:
-    values: dict[str, Any] = dict(zip(METADATA_COLUMNS, metadata_values(photo.metadata), strict=True))
-    if photo.caption is not None:
-        values |= dict(zip(_CAPTION_COLUMNS, caption_values(photo.caption), strict=True))
-        values["look_model"] = storable(photo.caption.model if photo.look_model == "" else photo.look_model)
-    if photo.caption is not None or not (
-        photo.caption_place is None or (photo.caption_place is CaptionPlace.INDEX and keep_place)
-    ):
-        values["caption_place"] = photo.caption_place.value if photo.caption_place else None
-        values["caption_reason"] = stored(photo.caption_reason)
-    columns = ", ".join(values)
-    marks = ", ".join("?" * len(values))
-    updates = ", ".join(f"{column} = {_newer(column, keep_date)}" for column in values)
-    writer.execute(
-        f"""INSERT INTO photo (id, added_at, revision, {columns}) VALUES (?, ?, 0, {marks})
-        ON CONFLICT (id) DO UPDATE SET {updates}""",
-        (photo.content_key, now(), *values.values()),
-    )
-
-
-def _newer(column: str, keep_date: bool) -> str:
-    if keep_date and column in ("taken_at", "taken_precision"):
-        return f"iif(photo.taken_at IS NULL, excluded.{column}, photo.{column})"
-    return f"excluded.{column}"
-
-
-def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPhoto) -> bool:
-    """Stores the file's side of a settled job; returns whether there is a reason to do it again."""
-    sidecar, person_caption = row["sidecar"], row["person_caption"]
-    if photo.seen:
-        person_caption = storable(photo.metadata.others_words)
-    writes = row["kind"] in {JobKind.WORDS, JobKind.WRITE}
-    if row["again"] or photo.caption_place is CaptionPlace.SIDECAR or photo.withdrawn or writes:
-        path = join_root(row)
-        sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path))
-    stamp = _stored(photo.stamp)
-    noted = (row["mtime_ns"], row["size"], row["inode"])
-    again = row["again"] > 1 or (bool(row["again"]) and (noted, row["sidecar"]) != (stamp, sidecar))
-    writer.execute(
-        """UPDATE file SET mtime_ns = ?, size = ?, inode = ?, sidecar = ?, photo_id = ?, person_caption = ?,
-        settled_at = ?, ours = ?, caption_place = ?, caption_reason = ?, obstacle = ?, write_tries = ?, write_at = ?,
-        read_version = ? WHERE id = ?""",
-        (
-            *stamp,
-            sidecar,
-            photo.content_key,
-            person_caption,
-            now(),
-            own_words(row, photo),
-            *_place(row, photo),
-            METADATA_VERSION if photo.seen else row["read_version"],
-            row["id"],
-        ),
-    )
-    return again
-
-
-def _place(row: sqlite3.Row, photo: IndexedPhoto) -> tuple[str | int | None, ...]:
-    """Where the caption of this file is, why not further up, and when that is tried again; what was known where nobody
-    tried."""
-    if photo.caption_place is not None:
-        obstacle = photo.obstacle.value if photo.obstacle else None
-        waits = write_wait(row, photo.obstacle)
-        return photo.caption_place.value, stored(photo.caption_reason), obstacle, *waits
-    if row["photo_id"] != photo.content_key:
-        return None, None, None, 0, None
-    return tuple(row[column] for column in ("caption_place", "caption_reason", "obstacle", "write_tries", "write_at"))
-
-
-def _stored(stamp: FileStamp) -> tuple[int, int, int]:
-    return stamp.mtime_ns, stamp.size, signed_inode(stamp.inode)

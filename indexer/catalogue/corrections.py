@@ -1,4 +1,6 @@
-"""Captions corrected on the page: a person's words, kept until the same or another person says otherwise.
+"""What people enter on the page: corrected captions, words to find a photo by, and that the model is wrong about it.
+
+A correction is kept until the same or another person corrects it again.
 
 The photo keeps the words and the moment of the last decision about them: typed, taken back, or overtaken. Every
 decision puts a job for each of the photo's files into the durable queue; nothing is written into files from here.
@@ -12,19 +14,26 @@ program carry no date: they are newer where a file that was known gets other wor
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from indexer.catalogue.file_rows import touch
-from indexer.catalogue.job_queue import FRESH, RANK
+from indexer.catalogue.job_queue import RANK, RESET_JOB
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, storable
-from indexer.model import CaptionPlace, EmbedState, IndexedPhoto, Job, JobKind, PhotoFile
+from indexer.formats.charsets import clean_text
+from indexer.message import Message
+from indexer.model import CaptionPlace, EmbedState, Job, JobKind, PhotoFile
+from indexer.ownership.mark import clean
 from indexer.reasons import Reason, from_stored
 from indexer.sqlite.database import Database
 
-_FILES = f"'{EmbedState.PRESENT}', '{EmbedState.CORRECTION_ONLY}', '{EmbedState.WITHDRAWING}'"
+#: Of files that words of ours stand in or beside.
+HAS_OUR_WORDS = f"ours IN ('{EmbedState.PRESENT}', '{EmbedState.CORRECTION_ONLY}', '{EmbedState.WITHDRAWING}')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +54,24 @@ class Corrections:
     def correct(self, photo_id: str, text: str) -> bool:
         """Puts a person's words in the place of the caption and queues their writing; False for an unknown photo.
 
-        `text` is one line that every file can hold (`correction.corrected_text`).
+        `text` is one line that every file can hold (`corrected_text`).
         """
-        return self._decide(photo_id, text)
+        return self._set_correction(photo_id, text)
 
-    def take_back(self, photo_id: str) -> bool:
+    def withdraw(self, photo_id: str) -> bool:
         """Withdraws the correction and queues what was there before; False where there is none."""
-        return self._decide(photo_id, None)
+        return self._set_correction(photo_id, None)
 
-    def _decide(self, photo_id: str, text: str | None) -> bool:
+    def _set_correction(self, photo_id: str, text: str | None) -> bool:
         with self._database.transaction() as writer:
-            standing = _Standing.of(writer, photo_id)
-            if standing is None or (text is None and standing.text is None):
+            known = StoredCorrection.of(writer, photo_id)
+            if known is None or (text is None and known.text is None):
                 return False
             moment = datetime.now(UTC)
-            if standing.at is not None:
-                moment = max(moment, standing.at + timedelta(microseconds=1))
-            _store(writer, photo_id, text, moment)
-            enqueue_words(writer, photo_id)
+            if known.at is not None:
+                moment = max(moment, known.at + timedelta(microseconds=1))
+            store_correction(writer, photo_id, text, moment)
+            enqueue_caption_writes(writer, photo_id)
             touch(writer, {photo_id})
         return True
 
@@ -71,25 +80,25 @@ class Corrections:
         their ids, for walking through all of them: pass the last one as `after`."""
         rows = self._database.reader.execute(
             f"""SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id
-            WHERE file.id > ? AND ours IN ({_FILES}) ORDER BY file.id LIMIT ?""",
+            WHERE file.id > ? AND {HAS_OUR_WORDS} ORDER BY file.id LIMIT ?""",
             (after, limit),
         )
         return [(row["photo_id"], file_from_row(row)) for row in rows]
 
-    def note_undone(self, file_ids: Iterable[int], reason: Reason) -> None:
+    def record_undo(self, file_ids: Iterable[int], reason: Reason) -> None:
         """Our words were taken out of these files on purpose; once no file has any, they stand in the catalogue only.
 
         A correction stays what is shown, and is not written into them again unless somebody corrects it once more.
         """
         with self._database.transaction() as writer:
-            photo_ids = {photo_id for file_id in file_ids if (photo_id := _drop_words(writer, file_id, reason))}
+            photo_ids = {photo_id for file_id in file_ids if (photo_id := _mark_removed(writer, file_id, reason))}
             writer.executemany(
                 f"""UPDATE photo SET caption_place = ?, caption_reason = ?, revision = revision + 1 WHERE id = ?
-                AND NOT EXISTS (SELECT 1 FROM file WHERE photo_id = photo.id AND ours IN ({_FILES}))""",
+                AND NOT EXISTS (SELECT 1 FROM file WHERE photo_id = photo.id AND {HAS_OUR_WORDS})""",
                 [(CaptionPlace.INDEX.value, reason.to_json(), photo_id) for photo_id in photo_ids],
             )
 
-    def note_withdrawing(self, job: Job) -> None:
+    def record_withdrawal(self, job: Job) -> None:
         """The model's words are about to be taken out of a job's file by us. Where the process dies before the job is
         settled, it is still known that nobody else has taken them out."""
         with self._database.transaction() as writer:
@@ -98,12 +107,12 @@ class Corrections:
                 (EmbedState.WITHDRAWING.value, job.id),
             )
 
-    def words_pending(self, photo_id: str) -> PendingCaption:
+    def pending_caption(self, photo_id: str) -> PendingCaption:
         """How far the words of this photo are on their way into its files."""
         rows = self._database.reader.execute(
             """SELECT state, reason, missing_since FROM job JOIN file ON file.id = job.file_id
             WHERE photo_id = ? AND kind = ? ORDER BY job.at DESC""",
-            (photo_id, JobKind.WORDS.value),
+            (photo_id, JobKind.WRITE_CAPTION.value),
         ).fetchall()
         there = [row for row in rows if row["missing_since"] is None]
         return PendingCaption(
@@ -114,89 +123,22 @@ class Corrections:
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class StoredCorrection:
     """What the catalogue has of a photo's correction: no text where it was taken back or overtaken at that moment."""
 
     text: str | None
     at: datetime | None
 
     @classmethod
-    def of(cls, writer: sqlite3.Connection, photo_id: str) -> _Standing | None:
+    def of(cls, writer: sqlite3.Connection, photo_id: str) -> StoredCorrection | None:
+        """None for an unknown photo."""
         row = writer.execute("SELECT corrected_text, corrected_at FROM photo WHERE id = ?", (photo_id,)).fetchone()
         if row is None:
             return None
         return cls(row["corrected_text"], datetime.fromisoformat(row["corrected_at"]) if row["corrected_at"] else None)
 
 
-def resolve_correction(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPhoto) -> None:
-    """What the words in a file that was read mean for the photo's correction, inside the caller's transaction.
-
-    `row` is the file's, with its job's `kind` and `claimed_at`, before anything of this reading is stored in it.
-    """
-    standing = _Standing.of(writer, photo.content_key)
-    if standing is None or not photo.seen:
-        return
-    found = photo.metadata.correction
-    carries_out = row["kind"] == JobKind.WORDS and row["photo_id"] == photo.content_key
-    if found is not None and not carries_out and (standing.at is None or (found.at and found.at > standing.at)):
-        moment = min(found.at or datetime.now(UTC), datetime.now(UTC))
-        _store(writer, photo.content_key, found.text, moment)
-        enqueue_words(writer, photo.content_key, but=row["id"])
-    elif (
-        standing.text is not None and standing.at is not None and _is_overtaken(row, photo, standing.text, standing.at)
-    ):
-        _store(writer, photo.content_key, None, datetime.now(UTC))
-        enqueue_words(writer, photo.content_key)
-    elif found is not None and not carries_out and found.text != standing.text:
-        enqueue_words(writer, photo.content_key, only=row["id"])
-
-
-def _is_overtaken(row: sqlite3.Row, photo: IndexedPhoto, text: str, typed_at: datetime) -> bool:
-    """Whether somebody has put other words into a known file after the correction was typed."""
-    theirs = storable(photo.metadata.others_words)
-    if theirs is None or theirs in (text, row["person_caption"]):
-        return False
-    if row["photo_id"] != photo.content_key or row["settled_at"] is None:
-        return False  # a file never seen before says nothing about when
-    if row["kind"] == JobKind.WORDS:  # the first look since then; an edit that keeps the file's time counts as earlier
-        return datetime.fromtimestamp(photo.stamp.mtime_ns / 1e9, UTC) > typed_at
-    return row["claimed_at"] is None or datetime.fromisoformat(row["claimed_at"]) > typed_at
-
-
-def own_words(row: sqlite3.Row, photo: IndexedPhoto) -> EmbedState | None:
-    """What is known of our words in a file after a settled job; `row` as `resolve_correction` takes it."""
-    before = EmbedState(row["ours"]) if row["ours"] and row["photo_id"] == photo.content_key else None
-    if photo.taken_out:
-        return EmbedState.REMOVED
-    if photo.caption_place not in {None, CaptionPlace.INDEX}:
-        return (
-            EmbedState.CORRECTION_ONLY
-            if before in {EmbedState.REMOVED, EmbedState.CORRECTION_ONLY}
-            else EmbedState.PRESENT
-        )
-    if photo.withdrawn:
-        return None
-    if not photo.seen:
-        return before
-    if photo.metadata.machine_caption is not None or photo.metadata.correction is not None:
-        return EmbedState.CORRECTION_ONLY if before is EmbedState.CORRECTION_ONLY else EmbedState.PRESENT
-    if photo.metadata.marked and photo.metadata.others_words is not None and before is not EmbedState.REMOVED:
-        return (
-            before or EmbedState.PRESENT
-        )  # another program changed some of the fields: an undo still has the rest to do
-    return EmbedState.REMOVED if before is EmbedState.REMOVED else None
-
-
-def others_hold(writer: sqlite3.Connection, row: sqlite3.Row, photo_id: str) -> bool:
-    """Whether another present file of the photo has our words."""
-    found = writer.execute(
-        f"SELECT 1 FROM file WHERE photo_id = ? AND id <> ? AND missing_since IS NULL AND ours IN ({_FILES}) LIMIT 1",
-        (photo_id, row["id"]),
-    ).fetchone()
-    return found is not None
-
-
-def enqueue_words(
+def enqueue_caption_writes(
     writer: sqlite3.Connection, photo_id: str, *, but: int | None = None, only: int | None = None
 ) -> None:
     """Queues the writing of a photo's words for its files, also for missing ones: they wait until they are back.
@@ -204,10 +146,16 @@ def enqueue_words(
     A job in hand has the words of before: it is done again.
     """
     files = "SELECT id FROM file WHERE photo_id = :photo AND id IS NOT :but AND (:only IS NULL OR id = :only)"
-    values = {"photo": photo_id, "but": but, "only": only, "kind": JobKind.WORDS.value, "rank": RANK[JobKind.WORDS]}
+    values = {
+        "photo": photo_id,
+        "but": but,
+        "only": only,
+        "kind": JobKind.WRITE_CAPTION.value,
+        "rank": RANK[JobKind.WRITE_CAPTION],
+    }
     writer.execute(
         f"""INSERT INTO job (file_id, kind, rank) SELECT id, :kind, :rank FROM file WHERE id IN ({files})
-        ON CONFLICT (file_id, kind) DO UPDATE SET {FRESH} WHERE job.state = 'aside'""",
+        ON CONFLICT (file_id, kind) DO UPDATE SET {RESET_JOB} WHERE job.state = 'aside'""",
         values,
     )
     writer.execute(
@@ -215,11 +163,11 @@ def enqueue_words(
     )
 
 
-def _drop_words(writer: sqlite3.Connection, file_id: int, reason: Reason) -> str | None:
+def _mark_removed(writer: sqlite3.Connection, file_id: int, reason: Reason) -> str | None:
     """Those that are on their way do not go in. Returns the photo that the file shows."""
     writer.execute(
         "DELETE FROM job WHERE kind IN (?, ?) AND state <> 'claimed' AND file_id = ?",
-        (JobKind.WORDS.value, JobKind.WRITE.value, file_id),
+        (JobKind.WRITE_CAPTION.value, JobKind.RETRY_WRITE.value, file_id),
     )
     row = writer.execute(
         """UPDATE file SET ours = ?, caption_place = ?, caption_reason = ?, obstacle = NULL WHERE id = ?
@@ -229,8 +177,155 @@ def _drop_words(writer: sqlite3.Connection, file_id: int, reason: Reason) -> str
     return None if row is None else row["photo_id"]
 
 
-def _store(writer: sqlite3.Connection, photo_id: str, text: str | None, moment: datetime) -> None:
+def store_correction(writer: sqlite3.Connection, photo_id: str, text: str | None, moment: datetime) -> None:
+    """`text` None: withdrawn, or overtaken, at that moment."""
     writer.execute(
         "UPDATE photo SET corrected_text = ?, corrected_at = ? WHERE id = ?",
         (storable(text), moment.isoformat(), photo_id),
     )
+
+
+#: Characters; what the fields of a photo file are given at most.
+LONGEST_CORRECTION = 2000
+#: Characters of one added word, which may be several: "Oma's garden".
+LONGEST_ADDED_WORD = 100
+MOST_ADDED_WORDS = 64
+_NO_WORDS = Message("There are no words in this. Nothing was changed.")
+_SEPARATORS = re.compile("[,;\n\u060c\u3001\uff0c\uff1b]")
+
+
+class UnusableCorrection(ValueError):
+    """What was typed can't be kept; the `message` is for whoever typed it."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(str(message))
+        self.message = message
+
+
+def corrected_text(typed: str) -> str:
+    """One line (NFC, no control characters) that every field of every format holds unchanged.
+
+    Raises `UnusableCorrection` where nothing is left of it, or more than `LONGEST_CORRECTION` characters.
+    """
+    most = 4 * LONGEST_CORRECTION
+    text = clean_text(typed, most) or ""
+    if len(text) > LONGEST_CORRECTION or len(typed) > 8 * most:
+        raise UnusableCorrection(
+            Message(
+                "These are %(length)s characters; a caption has at most %(most)s. Nothing was changed.",
+                length=len(text),
+                most=LONGEST_CORRECTION,
+            )
+        )
+    text = clean(text)
+    if not _says_something(text):
+        raise UnusableCorrection(_NO_WORDS)
+    return text
+
+
+def added_words(typed: Iterable[str]) -> tuple[str, ...]:
+    """The words in what was typed, each once: a comma, a semicolon or a line break lies between two (NFC, one line).
+
+    Raises `UnusableCorrection` where there are none, too many, or one is too long.
+    """
+    parts = [part for text in typed for part in _SEPARATORS.split(text)]
+    if len(parts) > 8 * MOST_ADDED_WORDS or any(len(part) > 8 * LONGEST_ADDED_WORD for part in parts):
+        raise UnusableCorrection(Message("These are too many words at once. Nothing was changed."))
+    found: dict[str, str] = {}
+    for part in parts:
+        text = clean(clean_text(part, 2 * LONGEST_ADDED_WORD) or "")
+        if len(text) > LONGEST_ADDED_WORD:
+            raise UnusableCorrection(
+                Message(
+                    "At most %(most)s characters make one word; put commas between words. Nothing was changed.",
+                    most=LONGEST_ADDED_WORD,
+                )
+            )
+        if _says_something(text):
+            found.setdefault(text.casefold(), text)
+    if not found:
+        raise UnusableCorrection(_NO_WORDS)
+    return tuple(found.values())
+
+
+def _says_something(text: str) -> bool:
+    """A zero width space is not a word."""
+    return any(unicodedata.category(letter)[0] in "LNPS" for letter in text)
+
+
+class PhotoFeedback:
+    """The page's side of the catalogue, but for captions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def mark_wrong(self, photo_id: str) -> bool:
+        """Marks what the model says of a photo now as wrong; False where it says nothing, or for an unknown photo."""
+        return self._update_mark(photo_id, _MARK)
+
+    def unmark_wrong(self, photo_id: str) -> bool:
+        """The model's words count again; False where they were not marked."""
+        return self._update_mark(photo_id, _UNMARK)
+
+    def _update_mark(self, photo_id: str, update: str) -> bool:
+        with self._database.transaction() as writer:
+            if not writer.execute(update, (photo_id,)).rowcount:
+                return False
+            if _has_no_correction(writer, photo_id):
+                enqueue_caption_writes(writer, photo_id)
+            touch(writer, {photo_id})
+        return True
+
+    def change_words(self, photo_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> bool:
+        """Adds words that the photo is found by, after the others, and takes some away; False for an unknown photo.
+
+        Letter case makes no other word. `add` are what `correction.added_words` gives. Raises `UnusableCorrection`
+        where they become more than `MOST_ADDED_WORDS`.
+        """
+        with self._database.transaction() as writer:
+            row = writer.execute("SELECT added_words FROM photo WHERE id = ?", (photo_id,)).fetchone()
+            if row is None:
+                return False
+            before: list[str] = json.loads(row["added_words"])
+            after = _edit_words(before, add, remove)
+            if len(after) > MOST_ADDED_WORDS:
+                raise UnusableCorrection(
+                    Message("A photo takes at most %(most)s words. Nothing was changed.", most=MOST_ADDED_WORDS)
+                )
+            if after != before:
+                writer.execute("UPDATE photo SET added_words = ? WHERE id = ?", (json.dumps(after), photo_id))
+                touch(writer, {photo_id})
+        return True
+
+    def models(self) -> Mapping[str, int]:
+        """How many present photos each caption model has described, the latest one's own included."""
+        rows = self._database.reader.execute(
+            """SELECT machine_model, count(*) AS photos FROM photo WHERE gone = 0 AND machine_model IS NOT NULL
+            GROUP BY machine_model ORDER BY photos DESC, machine_model"""
+        )
+        return {row["machine_model"]: row["photos"] for row in rows}
+
+    def count_marked_wrong(self) -> int:
+        """How many present photos wait for a better model, because a person marked their words as wrong."""
+        row = self._database.reader.execute(
+            "SELECT count(*) FROM photo WHERE wrong_text IS NOT NULL AND wrong = 1 AND +gone = 0"
+        ).fetchone()
+        return int(row[0])
+
+
+_MARK = "UPDATE photo SET wrong_text = machine_text WHERE id = ? AND machine_text <> '' AND wrong = 0"
+_UNMARK = "UPDATE photo SET wrong_text = NULL WHERE id = ? AND wrong = 1"
+
+
+def _has_no_correction(writer: sqlite3.Connection, photo_id: str) -> bool:
+    row = writer.execute("SELECT corrected_text IS NULL FROM photo WHERE id = ?", (photo_id,)).fetchone()
+    return bool(row[0])
+
+
+def _edit_words(words: Iterable[str], add: Iterable[str], remove: Iterable[str]) -> list[str]:
+    gone = {(storable(word) or "").casefold() for word in remove}
+    kept = {word.casefold(): word for word in words if word.casefold() not in gone}
+    for word in map(storable, add):
+        if word:
+            kept.setdefault(word.casefold(), word)
+    return list(kept.values())

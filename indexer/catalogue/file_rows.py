@@ -1,7 +1,7 @@
-"""Writes to the file table, each inside a transaction of the caller's: meet a file, move it, lose it."""
+"""Writes to the file table, each inside a transaction of the caller's: a file that is found, moved or missing."""
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
-# ruff: noqa: PTH116, PTH118 - paths are the file system's own bytes here, which pathlib does not take
+# ruff: noqa: PTH118 - paths are the file system's own bytes here, which pathlib does not take
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from indexer.catalogue.found import StampRow
 from indexer.catalogue.job_queue import enqueue_changed
-from indexer.catalogue.moved_library import same_file_elsewhere
+from indexer.catalogue.roots import is_gone
 from indexer.catalogue.rows import now
-from indexer.file_errors import is_gone
 from indexer.metadata.dates import PhotoDate, date_in_name
 
 
@@ -25,7 +23,7 @@ def join(folder: bytes, name: bytes) -> bytes:
     return folder + b"/" + name if folder and name else folder or name
 
 
-def within(folder: bytes) -> tuple[str, tuple[bytes, ...]]:
+def below_condition(folder: bytes) -> tuple[str, tuple[bytes, ...]]:
     """An SQL condition, and its values, for files anywhere below `folder` of a root."""
     if not folder:
         return "1", ()
@@ -37,55 +35,19 @@ def is_below_any(folder: bytes, others: Iterable[bytes]) -> bool:
     return any(not other or folder == other or folder.startswith(other + b"/") for other in others)
 
 
-def ensure_root(writer: sqlite3.Connection, root: Path) -> tuple[int, bytes]:
-    """(id, folder): the known root that `root` is or lies in, and which folder of that it is. Makes it where new."""
-    path = os.fsencode(root)
-    row = writer.execute("SELECT id FROM root WHERE path = ?", (path,)).fetchone()
-    if row is not None:
-        return row["id"], b""
-    for parent in root.parents:
-        row = writer.execute("SELECT id FROM root WHERE path = ?", (os.fsencode(parent),)).fetchone()
-        if row is not None:
-            return row["id"], os.fsencode(root.relative_to(parent))
-    root_id = writer.execute("INSERT INTO root (path) VALUES (?)", (path,)).lastrowid
-    if root_id is None:
-        raise sqlite3.DatabaseError("SQLite gave a new root no id")
-    _adopt_roots_below(writer, root_id, path)
-    return root_id, b""
+class FileAt(NamedTuple):
+    """A file as a scan found it; `folder` and `name` are relative to the root."""
 
-
-def _adopt_roots_below(writer: sqlite3.Connection, root_id: int, path: bytes) -> None:
-    start = path.rstrip(b"/") + b"/"
-    rows = writer.execute("SELECT id, path FROM root WHERE id <> ?", (root_id,)).fetchall()
-    for row in rows:
-        if row["path"].startswith(start):
-            folder = row["path"][len(start) :]
-            writer.execute(
-                """UPDATE file SET root_id = ?, folder = CAST(? || CASE WHEN folder = x'' THEN x'' ELSE x'2f' END
-                || folder AS BLOB) WHERE root_id = ?""",
-                (root_id, folder, row["id"]),
-            )
-            writer.execute("DELETE FROM root WHERE id = ?", (row["id"],))
-
-
-def device_of(root: Path) -> int | None:
-    """st_dev of a root as SQLite can hold it, or None where it is not there."""
-    try:
-        return os.stat(root).st_dev & 0x7FFF_FFFF_FFFF_FFFF
-    except OSError:
-        return None
+    root_id: int
+    folder: bytes
+    name: bytes
+    stamp: StampRow
 
 
 def note_file(
-    writer: sqlite3.Connection,
-    root_id: int,
-    folder: bytes,
-    name: bytes,
-    stamp: StampRow,
-    touched: set[str],
-    absent: Sequence[int] = (),
+    writer: sqlite3.Connection, file: FileAt, touched: set[str], absent: Sequence[int] = ()
 ) -> tuple[int, str]:
-    """Meets one file; returns its id and "new", "changed", "unchanged" or "moved".
+    """Stores a file that was found; returns its id and "new", "changed", "unchanged" or "moved".
 
     Photos whose files changed place or came back are added to `touched`, for `touch`. `absent` are roots that are not
     there, whose library may have moved here.
@@ -93,14 +55,14 @@ def note_file(
     row = writer.execute(
         """SELECT id, mtime_ns, size, inode, sidecar, missing_since, photo_id FROM file
         WHERE root_id = ? AND folder = ? AND name = ?""",
-        (root_id, folder, name),
+        file[:3],
     ).fetchone()
     if row is None:
-        return _note_new(writer, root_id, folder, name, stamp, touched, absent)
-    same = (row["mtime_ns"], row["size"], row["inode"], row["sidecar"]) == stamp
+        return _note_new(writer, file, touched, absent)
+    same = (row["mtime_ns"], row["size"], row["inode"], row["sidecar"]) == file.stamp
     if same and row["missing_since"] is None:
         return row["id"], "unchanged"
-    _place(writer, row["id"], root_id, folder, name, stamp)
+    _update_path(writer, row["id"], file)
     if row["photo_id"] is not None and row["missing_since"] is not None:
         touched.add(row["photo_id"])
     if not same:
@@ -108,61 +70,70 @@ def note_file(
     return row["id"], "unchanged" if same else "changed"
 
 
-def _note_new(
-    writer: sqlite3.Connection,
-    root_id: int,
-    folder: bytes,
-    name: bytes,
-    stamp: StampRow,
-    touched: set[str],
-    absent: Sequence[int],
-) -> tuple[int, str]:
-    moved = same_file_elsewhere(writer, absent, folder, name, stamp)
+def _note_new(writer: sqlite3.Connection, file: FileAt, touched: set[str], absent: Sequence[int]) -> tuple[int, str]:
+    moved = _find_in_absent_roots(writer, absent, file)
     if moved is not None:
-        return _move(writer, moved, root_id, folder, name, stamp, touched)
-    for twin in _twins(writer, root_id, stamp):
+        return _move(writer, moved, file, touched)
+    for twin in _files_of_same_stamp(writer, file):
         if twin["missing_since"] is not None or is_gone(join_root(twin)):
-            return _move(writer, twin, root_id, folder, name, stamp, touched)
-        if twin["photo_id"] is not None and not twin["busy"] and twin["sidecar"] == stamp[3]:
+            return _move(writer, twin, file, touched)
+        if twin["photo_id"] is not None and not twin["busy"] and twin["sidecar"] == file.stamp[3]:
             touched.add(twin["photo_id"])
-            return _insert(writer, root_id, folder, name, stamp, twin), "new"
-    file_id = _insert(writer, root_id, folder, name, stamp, None)
+            return _insert(writer, file, twin), "new"
+    file_id = _insert(writer, file, None)
     enqueue_changed(writer, file_id)
     return file_id, "new"
 
 
-def _move(
-    writer: sqlite3.Connection,
-    row: sqlite3.Row,
-    root_id: int,
-    folder: bytes,
-    name: bytes,
-    stamp: StampRow,
-    touched: set[str],
-) -> tuple[int, str]:
-    _place(writer, row["id"], root_id, folder, name, stamp)
-    if row["sidecar"] != stamp[3] or _dated_by(row["name"]) != _dated_by(name):
+def _move(writer: sqlite3.Connection, row: sqlite3.Row, file: FileAt, touched: set[str]) -> tuple[int, str]:
+    _update_path(writer, row["id"], file)
+    if row["sidecar"] != file.stamp[3] or _date_of_name(row["name"]) != _date_of_name(file.name):
         enqueue_changed(writer, row["id"])
     if row["photo_id"] is not None:
         touched.add(row["photo_id"])
     return row["id"], "moved"
 
 
-def _dated_by(name: bytes) -> PhotoDate | None:
+def _date_of_name(name: bytes) -> PhotoDate | None:
     return date_in_name(os.fsdecode(name))
 
 
-def _twins(writer: sqlite3.Connection, root_id: int, stamp: StampRow) -> Sequence[sqlite3.Row]:
+def _files_of_same_stamp(writer: sqlite3.Connection, file: FileAt) -> Sequence[sqlite3.Row]:
     """Known files of the root with the same stamp: the same file before it was moved, or a link to it."""
-    mtime_ns, size, inode, _ = stamp
+    mtime_ns, size, inode, _ = file.stamp
     if inode == 0:  # a file system that does not number its files
         return ()
     return writer.execute(
         """SELECT file.*, root.path AS root, EXISTS (SELECT 1 FROM job WHERE job.file_id = file.id) AS busy
         FROM file JOIN root ON root.id = file.root_id
         WHERE inode = ? AND size = ? AND mtime_ns = ? AND root_id = ? LIMIT 8""",
-        (inode, size, mtime_ns, root_id),
+        (inode, size, mtime_ns, file.root_id),
     ).fetchall()
+
+
+def _find_in_absent_roots(writer: sqlite3.Connection, absent: Sequence[int], file: FileAt) -> sqlite3.Row | None:
+    """The row of a file that is found at a new path, in a root that is absent: a library that has moved.
+
+    It is the same file at the same place below the root, with the same size and time (a copied library has other
+    inodes); or, where a root begins further up or down, by its name and inode, too.
+    """
+    select = "SELECT file.*, root.path AS root FROM file JOIN root ON root.id = file.root_id"
+    mtime_ns, size, inode, _ = file.stamp
+    for root_id in absent:
+        row: sqlite3.Row | None = writer.execute(
+            f"{select} WHERE root_id = ? AND folder = ? AND name = ? AND size = ? AND mtime_ns = ?",
+            (root_id, file.folder, file.name, size, mtime_ns),
+        ).fetchone()
+        if row is not None:
+            return row
+    if not absent or not inode:
+        return None
+    found: sqlite3.Row | None = writer.execute(
+        f"""{select} WHERE inode = ? AND size = ? AND mtime_ns = ? AND name = ?
+        AND root_id IN (SELECT value FROM json_each(?)) LIMIT 1""",
+        (inode, size, mtime_ns, file.name, json.dumps(absent)),
+    ).fetchone()
+    return found
 
 
 def join_root(row: sqlite3.Row) -> bytes:
@@ -171,30 +142,27 @@ def join_root(row: sqlite3.Row) -> bytes:
     return path
 
 
-def _place(writer: sqlite3.Connection, file_id: int, root_id: int, folder: bytes, name: bytes, stamp: StampRow) -> None:
+def _update_path(writer: sqlite3.Connection, file_id: int, file: FileAt) -> None:
     writer.execute(
         """UPDATE file SET root_id = ?, folder = ?, name = ?, mtime_ns = ?, size = ?, inode = ?, sidecar = ?,
         missing_since = NULL, seen_walk = (SELECT walk FROM root WHERE id = ?) WHERE id = ?""",
-        (root_id, folder, name, *stamp, root_id, file_id),
+        (*file[:3], *file.stamp, file.root_id, file_id),
     )
 
 
-_OF_A_TWIN = (
+_COPIED_COLUMNS = (
     *("photo_id", "person_caption", "settled_at", "ours"),
     *("caption_place", "caption_reason", "obstacle", "read_version"),
 )
 
 
-def _insert(
-    writer: sqlite3.Connection, root_id: int, folder: bytes, name: bytes, stamp: StampRow, twin: sqlite3.Row | None
-) -> int:
-    known: tuple[Any, ...] = (None,) * len(_OF_A_TWIN)
-    if twin is not None:
-        known = tuple(twin[column] for column in _OF_A_TWIN)
+def _insert(writer: sqlite3.Connection, file: FileAt, twin: sqlite3.Row | None) -> int:
+    known = [twin[column] if twin is not None else None for column in _COPIED_COLUMNS]
     file_id = writer.execute(
-        f"""INSERT INTO file (root_id, folder, name, mtime_ns, size, inode, sidecar, {", ".join(_OF_A_TWIN)}, seen_walk)
-        VALUES (?, ?, ?, ?, ?, ?, ?, {", ".join("?" * len(_OF_A_TWIN))}, (SELECT walk FROM root WHERE id = ?))""",
-        (root_id, folder, name, *stamp, *known, root_id),
+        f"""INSERT INTO file (root_id, folder, name, mtime_ns, size, inode, sidecar, {", ".join(_COPIED_COLUMNS)},
+        seen_walk)
+        VALUES (?, ?, ?, ?, ?, ?, ?, {", ".join("?" * len(_COPIED_COLUMNS))}, (SELECT walk FROM root WHERE id = ?))""",
+        (*file[:3], *file.stamp, *known, file.root_id),
     ).lastrowid
     if file_id is None:
         raise sqlite3.DatabaseError("SQLite gave a new file no id")
@@ -203,7 +171,7 @@ def _insert(
 
 def files_at(writer: sqlite3.Connection, root_id: int, path: bytes) -> list[int]:
     """The ids of the present files that `path` names, as a file or as a folder."""
-    condition, values = within(path)
+    condition, values = below_condition(path)
     folder, name = os.path.split(path)
     rows = writer.execute(
         f"""SELECT id FROM file WHERE root_id = ? AND missing_since IS NULL AND folder = ? AND name = ?
@@ -253,9 +221,12 @@ def touch(writer: sqlite3.Connection, photo_ids: Iterable[str]) -> None:
     )
 
 
-def has_other_files(writer: sqlite3.Connection, row: sqlite3.Row, content_key: str) -> bool:
-    """Whether another present file shows the photo that is seen in the file of `row` now."""
-    others = writer.execute(
-        "SELECT 1 FROM file WHERE photo_id = ? AND id <> ? AND missing_since IS NULL LIMIT 1", (content_key, row["id"])
+def superseded_files(reader: sqlite3.Connection, absent: Sequence[int], root_id: int) -> list[int]:
+    """The ids of the files of absent roots whose photos have a present file in this root."""
+    rows = reader.execute(
+        """SELECT id FROM file WHERE root_id IN (SELECT value FROM json_each(?)) AND missing_since IS NULL
+        AND EXISTS (SELECT 1 FROM file AS other WHERE other.photo_id = file.photo_id AND other.root_id = ?
+            AND other.missing_since IS NULL)""",
+        (json.dumps(absent), root_id),
     )
-    return others.fetchone() is not None
+    return [row["id"] for row in rows]

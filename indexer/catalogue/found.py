@@ -1,23 +1,14 @@
-"""What a walk finds, in the shape that costs least for a hundred thousand unchanged files.
-
-A `FoundBatch` is a sequence of `FoundFile`, but makes them only when asked: comparing with the catalogue needs bytes
-and numbers, not path objects.
-"""
-
-# ruff: noqa: PTH118, PTH119 - paths are the file system's own bytes here, which pathlib does not take
+"""What a scan finds, in batches, and the stamps of files and of their sidecars."""
 
 from __future__ import annotations
 
 import os
 import stat
 import struct
-from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import accumulate
 from pathlib import Path
-from typing import overload
 
 from indexer.metadata.sidecar_files import XMP, Listing, sidecars_in, sidecars_named_after, takeout_names, xmp_names
 from indexer.model import FileStamp, FoundFile
@@ -96,70 +87,29 @@ class FolderListing:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundBatch(Sequence[FoundFile]):
-    """Some folders of one root; `unreadable` maps folders (as in `FolderListing`), and files that
-    can't be looked at, to why: an errno's name.
-
-    `unswept` are folders that hold copies in the making, or what a killed process left of them.
-    """
+class FoundBatch:
+    """Some folders of one root, as bytes and numbers: path objects would cost more than the rest of a scan."""
 
     root: Path
     listings: Sequence[FolderListing]
-    unreadable: Mapping[bytes, str] = field(default_factory=dict)
-    unswept: Collection[bytes] = ()
+    unreadable: Mapping[bytes, str] = field(default_factory=dict)  # folder or file -> why, an errno's name
+    unswept: Collection[bytes] = ()  # folders that hold unfinished copies of photos, also those of a killed process
     passed_over: Mapping[str, int] = field(default_factory=dict)  # how many files of which suffix are not read
-    _ends: tuple[int, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        ends = tuple(accumulate(len(listing.names) for listing in self.listings))
-        object.__setattr__(self, "_ends", ends)
-
-    def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
-
-    @overload
-    def __getitem__(self, index: int) -> FoundFile: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[FoundFile]: ...
-    def __getitem__(self, index: int | slice) -> FoundFile | Sequence[FoundFile]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        index %= len(self)
-        which = bisect_right(self._ends, index)
-        listing = self.listings[which]
-        place = index - (self._ends[which - 1] if which else 0)
-        relative = os.path.join(listing.folder, listing.names[place])
-        return FoundFile(self.root, self.root / os.fsdecode(relative), stamp_of(*listing.stamps[place][:3]))
 
 
-def as_batch(root: Path, files: Sequence[FoundFile]) -> FoundBatch:
-    """Any sequence of files below `root` as a batch; their sidecars are looked for on disk."""
-    if isinstance(files, FoundBatch):
-        return files
+def as_batch(root: Path, files: Iterable[FoundFile]) -> FoundBatch:
+    """Files below `root` as a batch; their sidecars are looked for on disk. Raises `ValueError` for any other."""
     folders: dict[bytes, list[tuple[bytes, StampRow]]] = {}
-    inside: dict[bytes, Listing] = {}
+    sidecars: dict[bytes, Listing] = {}
     for found in files:
-        folder, name = split_relative(root, found.path)
-        if folder not in inside:
-            inside[folder] = sidecars_in(os.fsencode(found.path.parent))
-        folders.setdefault(folder, []).append((name, stamp_row(found, inside[folder])))
-    return FoundBatch(root, [_listing(folder, entries) for folder, entries in folders.items()])
-
-
-def _listing(folder: bytes, entries: Iterable[tuple[bytes, StampRow]]) -> FolderListing:
-    ordered = sorted(entries)
-    return FolderListing(folder, [name for name, _ in ordered], [stamp for _, stamp in ordered])
-
-
-def stamp_row(found: FoundFile, inside: Listing | None = None) -> StampRow:
-    """The stored numbers of one file, its sidecars looked for on disk; `inside` as in `sidecars_beside`."""
-    path = os.fsencode(found.path)
-    sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path, inside))
-    return found.stamp.mtime_ns, found.stamp.size, signed_inode(found.stamp.inode), sidecar
-
-
-def split_relative(root: Path, path: Path) -> tuple[bytes, bytes]:
-    """Folder and name of `path` relative to `root`. Raises `ValueError` where it does not lie below."""
-    return os.path.split(os.fsencode(path.relative_to(root)))
+        folder, name = os.path.split(os.fsencode(found.path.relative_to(root)))
+        if folder not in sidecars:
+            sidecars[folder] = sidecars_in(os.fsencode(found.path.parent))
+        fingerprint = sidecar_fingerprint(name, sidecars_beside(os.fsencode(found.path), sidecars[folder]))
+        stamp = (found.stamp.mtime_ns, found.stamp.size, signed_inode(found.stamp.inode), fingerprint)
+        folders.setdefault(folder, []).append((name, stamp))
+    listings = []
+    for folder, entries in folders.items():
+        names, stamps = zip(*sorted(entries), strict=True)
+        listings.append(FolderListing(folder, names, stamps))
+    return FoundBatch(root, listings)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, found_from_row, now, storable
-from indexer.failures import FailureKind, next_wait
+from indexer.errors import FailureKind, next_wait
 from indexer.model import METADATA_VERSION, EmbedState, Job, JobKind, PhotoFile
 from indexer.reasons import Reason, ReasonCode
 from indexer.sqlite.database import Database
@@ -30,13 +30,13 @@ DEATH_KIND = FailureKind.DEATH.value
 
 #: What somebody on the page waits for comes first, what can wait last.
 RANK = {
-    JobKind.WORDS: -1,
+    JobKind.WRITE_CAPTION: -1,
     JobKind.INDEX: 0,
     JobKind.CAPTION: 1,
     JobKind.METADATA: 2,
     JobKind.THUMBNAILS: 3,
     JobKind.COMPLETE: 4,
-    JobKind.WRITE: 5,
+    JobKind.RETRY_WRITE: 5,
 }
 #: Captions by another model that nobody has asked for wait for everything that somebody has.
 RECAPTION_RANK = 4
@@ -45,21 +45,26 @@ _RETRY_RANK = 10  # a job that failed waits for those that have not been tried
 _JOB = f"""SELECT job.id, job.kind, job.attempts, {FILE_COLUMNS}
     FROM job JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id """
 
+#: What `set_aside_from_row` takes, of present files.
+SET_ASIDE = f"""SELECT job.id, job.kind, job.attempts, job.reason, job.reason_kind, job.at, {FILE_COLUMNS}
+    FROM job JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id
+    WHERE job.state = 'aside' AND file.missing_since IS NULL"""
+
 _CLAIMABLE = """job.state = 'queued' AND file.missing_since IS NULL AND NOT EXISTS
     (SELECT 1 FROM job AS other WHERE other.file_id = job.file_id AND other.state = 'claimed')"""
 
 # CAPTION: no words at all yet, words by another model, or words taken back from a file, which keeps the sentence
-# only, neither tags nor embedding; a model that saw nothing may have given neither. WORDS: corrections that could not
-# be written. The other kinds: every file that has been indexed.
-_WANTS = {
+# only, neither tags nor embedding; a model that saw nothing may have given neither. WRITE_CAPTION: corrections that
+# stand in the catalogue only, unless they were taken out on purpose. COMPLETE and THUMBNAILS: one file per photo.
+_WORK_WANTED = {
     JobKind.INDEX: "1",
-    JobKind.WORDS: """photo.corrected_text IS NOT NULL AND photo.caption_place = 'index'
+    JobKind.WRITE_CAPTION: """photo.corrected_text IS NOT NULL AND photo.caption_place = 'index'
         AND file.ours IS NOT 'taken out'""",
     JobKind.CAPTION: """((photo.machine_model IS NULL AND photo.person_caption IS NULL AND photo.corrected_text IS NULL)
         OR (photo.machine_model IS NOT NULL AND photo.machine_model IS NOT :model)
         OR (photo.machine_model IS :model AND photo.machine_text <> '' AND photo.tags = '[]'
             AND photo.embedding IS NULL))""",
-    JobKind.WRITE: "file.obstacle IS NOT NULL AND photo.corrected_at IS NULL",
+    JobKind.RETRY_WRITE: "file.obstacle IS NOT NULL AND photo.corrected_at IS NULL",
     JobKind.METADATA: "photo.id IS NOT NULL",
     JobKind.COMPLETE: """photo.look_model IS NULL AND photo.machine_model IS NOT NULL AND file.id =
         (SELECT min(id) FROM file AS first WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",
@@ -108,7 +113,7 @@ class JobQueue:
                 f"{_JOB} WHERE {_CLAIMABLE} AND job.suspect = 0 ORDER BY job.rank, job.id LIMIT ?", (limit,)
             ).fetchall()
             if not rows and limit > 0:
-                rows = self._lone_suspect(writer)
+                rows = self._claimable_suspect(writer)
             jobs = list({row["file_id"]: _job(row) for row in reversed(rows)}.values())[::-1]
             writer.executemany(
                 "UPDATE job SET state = 'claimed', attempts = attempts + 1, claimed_at = ?, again = 0 WHERE id = ?",
@@ -116,7 +121,7 @@ class JobQueue:
             )
         return jobs
 
-    def _lone_suspect(self, writer: sqlite3.Connection) -> list[sqlite3.Row]:
+    def _claimable_suspect(self, writer: sqlite3.Connection) -> list[sqlite3.Row]:
         if writer.execute("SELECT 1 FROM job WHERE state = 'claimed' LIMIT 1").fetchone():
             return []
         return writer.execute(
@@ -132,16 +137,17 @@ class JobQueue:
             row = writer.execute(f"{_JOB} WHERE job.id = ? AND job.state = 'claimed'", (job.id,)).fetchone()
             if row is None:
                 return
-            if _moved_on(writer, row, job):
+            if _has_changed(writer, row, job):
                 requeue(writer, job.id)
                 return
             aside = final or row["attempts"] >= MAX_ATTEMPTS
             writer.execute(
-                f"""UPDATE job SET state = ?, reason = ?, reason_kind = ?, at = ?, rank = {_BEHIND} WHERE id = ?""",
+                f"""UPDATE job SET state = ?, reason = ?, reason_kind = ?, at = ?, rank = {_RANK_AFTER_FAILURE}
+                WHERE id = ?""",
                 ("aside" if aside else "queued", reason.to_json(), storable(kind), now(), job.id),
             )
             if aside:
-                _schedule(writer, job.id, kind)
+                _schedule_retry(writer, job.id, kind)
 
     def release(self, jobs: Iterable[Job]) -> None:
         """Gives claimed jobs back untried (a clean stop): the attempt is taken back too."""
@@ -152,7 +158,7 @@ class JobQueue:
                 [(job.id,) for job in jobs],
             )
 
-    def in_hand(self) -> list[Job]:
+    def claimed(self) -> list[Job]:
         """The claimed jobs; before `recover`, those that a dead process left."""
         rows = self._database.reader.execute(f"{_JOB} WHERE job.state = 'claimed' ORDER BY job.id").fetchall()
         return [_job(row) for row in rows]
@@ -170,32 +176,28 @@ class JobQueue:
                 (DEATH_REASON.to_json(), DEATH_KIND, now(), MAX_ATTEMPTS),
             ).fetchall()
             for row in dead:
-                _schedule(writer, row["id"], DEATH_KIND)
+                _schedule_retry(writer, row["id"], DEATH_KIND)
             return writer.execute("UPDATE job SET state = 'queued', suspect = 1 WHERE state = 'claimed'").rowcount
 
     def enqueue_all(self, kind: JobKind, *, model: str | None = None, only_wrong: bool = False) -> int:
-        """Queues work on every present file that wants it; returns how many jobs are new.
+        """Queues work on every present file that needs it (see `_WORK_WANTED`); returns how many jobs are new.
 
-        CAPTION: photos without any words, whose machine caption is by another model than `model`, or was taken back
-        from the file without its tags; a photo with a person's caption only is left alone; what a person marked as
-        wrong comes first, or, where `only_wrong`, alone. WORDS: corrections that
-        stand in the catalogue only, unless they were taken out on purpose. COMPLETE: photos with a sentence alone, one
-        file each. THUMBNAILS: one file per photo. What is
-        queued already stays queued, what was set aside is tried again.
+        What is queued already stays queued, what was set aside is tried again. Captions that a person marked as wrong
+        come first, or, where `only_wrong`, alone.
         """
         with self._database.transaction() as writer:
             return writer.execute(
                 f"""INSERT INTO job (file_id, kind, rank)
                 SELECT file.id, :kind, :rank FROM file LEFT JOIN photo ON photo.id = file.photo_id
-                WHERE file.missing_since IS NULL AND ({_WANTS[kind]})
+                WHERE file.missing_since IS NULL AND ({_WORK_WANTED[kind]})
                 AND (photo.id IS NOT NULL OR :kind = 'index')
                 AND (NOT :only_wrong OR (photo.wrong = 1 AND photo.machine_model IS NOT :model))
                 ORDER BY photo.wrong IS 1 DESC, file.id
-                ON CONFLICT (file_id, kind) DO UPDATE SET {FRESH} WHERE job.state = 'aside'""",
+                ON CONFLICT (file_id, kind) DO UPDATE SET {RESET_JOB} WHERE job.state = 'aside'""",
                 {"kind": kind.value, "rank": RANK[kind], "model": model, "only_wrong": only_wrong},
             ).rowcount
 
-    def enqueue_read_again(self) -> int:
+    def enqueue_outdated_metadata(self) -> int:
         """Queues the present files whose metadata an older version of the reader has read, behind all other work;
         returns how many. Nothing is decoded or written for it. What was set aside stays aside."""
         with self._database.transaction() as writer:
@@ -241,13 +243,13 @@ class JobQueue:
                     f"""INSERT INTO job (file_id, kind, rank) SELECT file.id, :kind, :rank
                     FROM file JOIN photo ON photo.id = file.photo_id
                     WHERE photo.id IN (SELECT value FROM json_each(:photos)) AND file.missing_since IS NULL
-                    AND ({_WANTS[kind]}) ORDER BY file.id ON CONFLICT (file_id, kind) DO NOTHING""",
+                    AND ({_WORK_WANTED[kind]}) ORDER BY file.id ON CONFLICT (file_id, kind) DO NOTHING""",
                     {"kind": kind.value, "rank": RECAPTION_RANK, "photos": photos, "model": model},
                 ).rowcount
-                for kind in (JobKind.CAPTION, JobKind.WORDS)
+                for kind in (JobKind.CAPTION, JobKind.WRITE_CAPTION)
             )
 
-    def waiting_for_model(self, model: str) -> int:
+    def count_by_other_models(self, model: str) -> int:
         """How many photos `enqueue_other_models` would still find; meant for a queue that is nearly empty."""
         with_job = f"""SELECT count(DISTINCT photo.id) FROM job JOIN file ON file.id = job.file_id
             JOIN photo ON photo.id = file.photo_id
@@ -256,11 +258,11 @@ class JobQueue:
             f"SELECT (SELECT count(*) FROM photo WHERE {_BY_ANOTHER_MODEL}) - ({with_job})", {"model": model}
         )
 
-    def wanting(self, kind: JobKind, *, model: str | None = None) -> int:
+    def count_missing_work(self, kind: JobKind, *, model: str | None = None) -> int:
         """How many photos `enqueue_all` would find work on."""
         return self._count(
             f"""SELECT count(DISTINCT photo.id) FROM file JOIN photo ON photo.id = file.photo_id
-            WHERE file.missing_since IS NULL AND ({_WANTS[kind]})""",
+            WHERE file.missing_since IS NULL AND ({_WORK_WANTED[kind]})""",
             {"model": model},
         )
 
@@ -282,10 +284,7 @@ class JobQueue:
     def set_aside(self, limit: int = 100, offset: int = 0) -> list[SetAside]:
         """What was given up, the latest first; files that are missing are left out."""
         rows = self._database.reader.execute(
-            f"""SELECT job.id, job.kind, job.attempts, job.reason, job.reason_kind, job.at, {FILE_COLUMNS}
-            FROM job JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id
-            WHERE job.state = 'aside' AND file.missing_since IS NULL
-            ORDER BY job.at DESC, job.id DESC LIMIT ? OFFSET ?""",
+            f"{SET_ASIDE} ORDER BY job.at DESC, job.id DESC LIMIT ? OFFSET ?",
             (limit, offset),
         )
         return [set_aside_from_row(row) for row in rows]
@@ -295,15 +294,16 @@ class JobQueue:
         chosen = "" if ids is None else " AND id = ?"
         with self._database.transaction() as writer:
             return writer.executemany(
-                f"UPDATE job SET {FRESH} WHERE state = 'aside'{chosen}", [()] if ids is None else [(i,) for i in ids]
+                f"UPDATE job SET {RESET_JOB} WHERE state = 'aside'{chosen}",
+                [()] if ids is None else [(i,) for i in ids],
             ).rowcount
 
 
 #: Makes a job what it was when it was new: `rank` without what failing has added to it.
-FRESH = f"""state = 'queued', attempts = 0, suspect = 0, again = 0, rank = (rank + 1) % {_RETRY_RANK} - 1,
+RESET_JOB = f"""state = 'queued', attempts = 0, suspect = 0, again = 0, rank = (rank + 1) % {_RETRY_RANK} - 1,
     claimed_at = NULL, reason = NULL, reason_kind = NULL, at = NULL, rounds = 0, retry_at = NULL"""
 # A job that is tried again after a wait is behind the others already.
-_BEHIND = f"CASE WHEN rounds THEN rank ELSE rank + {_RETRY_RANK} END"
+_RANK_AFTER_FAILURE = f"CASE WHEN rounds THEN rank ELSE rank + {_RETRY_RANK} END"
 
 
 def enqueue_changed(writer: sqlite3.Connection, file_id: int) -> None:
@@ -313,7 +313,7 @@ def enqueue_changed(writer: sqlite3.Connection, file_id: int) -> None:
     """
     writer.execute(
         f"""INSERT INTO job (file_id, kind, rank) VALUES (?, 'index', 0)
-        ON CONFLICT (file_id, kind) DO UPDATE SET {FRESH} WHERE job.state = 'aside'""",
+        ON CONFLICT (file_id, kind) DO UPDATE SET {RESET_JOB} WHERE job.state = 'aside'""",
         (file_id,),
     )
     writer.execute("UPDATE job SET again = max(again, 1) WHERE file_id = ? AND state = 'claimed'", (file_id,))
@@ -327,7 +327,7 @@ def enqueue_completion(writer: sqlite3.Connection, file_id: int) -> None:
     )
 
 
-def _schedule(writer: sqlite3.Connection, job_id: int, kind: str) -> None:
+def _schedule_retry(writer: sqlite3.Connection, job_id: int, kind: str) -> None:
     """Says when a job that was set aside is tried again, where its reason may be over then."""
     (rounds,) = writer.execute("SELECT rounds FROM job WHERE id = ?", (job_id,)).fetchone()
     wait = next_wait(FailureKind(kind), rounds) if kind in set(FailureKind) else None
@@ -337,10 +337,10 @@ def _schedule(writer: sqlite3.Connection, job_id: int, kind: str) -> None:
 
 def requeue(writer: sqlite3.Connection, job_id: int) -> None:
     """Makes a claimed job wait for its turn as if it were new."""
-    writer.execute(f"UPDATE job SET {FRESH} WHERE id = ?", (job_id,))
+    writer.execute(f"UPDATE job SET {RESET_JOB} WHERE id = ?", (job_id,))
 
 
-def _moved_on(writer: sqlite3.Connection, row: sqlite3.Row, job: Job) -> bool:
+def _has_changed(writer: sqlite3.Connection, row: sqlite3.Row, job: Job) -> bool:
     again = writer.execute("SELECT again FROM job WHERE id = ?", (job.id,)).fetchone()["again"]
     return bool(again) or os.fsencode(found_from_row(row).path) != os.fsencode(job.file.path)
 

@@ -1,10 +1,10 @@
 """What search has yet to hear of, and what it was last known to hold.
 
 Every photo remembers the revision that search holds of it: 0 where it holds none, `UNCLEAR` where it holds one that is
-not to be relied on. Beside them stands the position (`SearchBackend.position`) at which that was true. A search server
-that was killed in the middle of a batch, wiped, or put back to an older state has another position: then what it holds
-is compared with the catalogue, and the difference becomes work for the outbox. The work is to push again; nothing is
-read or captioned for it.
+not to be relied on, and the checkpoint (`SearchBackend.checkpoint`) at which that was true. A search server that was
+killed in the middle of a batch, wiped, or put back to an older state has another checkpoint: then what it holds is
+compared with the catalogue, and the difference becomes work for the outbox. The work is to push again; nothing is read
+or captioned for it.
 """
 
 # ruff: noqa: S608 - the SQL is put together from this module's own constants; values are always bound
@@ -56,7 +56,7 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def removed(self, limit: int) -> list[str]:
+    def removed_ids(self, limit: int) -> list[str]:
         """Ids that search still holds although no present file shows them."""
         rows = self._database.reader.execute(
             "SELECT id FROM photo WHERE gone = 1 AND search_revision <> 0 LIMIT ?", (limit,)
@@ -68,11 +68,11 @@ class Outbox:
         pushed: Iterable[tuple[str, int]],
         *,
         refused: Iterable[tuple[str, int, Reason]] = (),
-        position: str | None = None,
+        checkpoint: str | None = None,
     ) -> None:
         """(id, revision) pairs that search holds now, and (id, revision, reason) of those that it will not have.
 
-        What was refused is not pushed again until it changes. `position` is where search stands since, None where
+        What was refused is not pushed again until it changes. `checkpoint` is where search stands since, None where
         that is unknown.
         """
         with self._database.transaction() as writer:
@@ -85,13 +85,13 @@ class Outbox:
                 "UPDATE photo SET refused_revision = ?, refused_reason = ? WHERE id = ?",
                 [(revision, reason.to_json(), photo_id) for photo_id, revision, reason in refused],
             )
-            _remember(writer, position)
+            _store_checkpoint(writer, checkpoint)
 
-    def forget_removed(self, ids: Iterable[str], *, position: str | None = None) -> None:
+    def forget_removed(self, ids: Iterable[str], *, checkpoint: str | None = None) -> None:
         """Search has deleted these; one that came back in the meantime is pushed again."""
         with self._database.transaction() as writer:
             writer.executemany("UPDATE photo SET search_revision = 0 WHERE id = ?", [(photo_id,) for photo_id in ids])
-            _remember(writer, position)
+            _store_checkpoint(writer, checkpoint)
 
     def mark_all_unpushed(self) -> int:
         """Every present photo has to be pushed again, also what was refused; returns how many there are.
@@ -100,32 +100,32 @@ class Outbox:
         """
         with self._database.transaction() as writer:
             writer.execute("UPDATE photo SET search_revision = ? WHERE search_revision > 0", (UNCLEAR,))
-            _forgive(writer)
-            _remember(writer, "")
+            _clear_refusals(writer)
+            _store_checkpoint(writer, "")
             return int(writer.execute("SELECT count(*) FROM photo WHERE gone = 0").fetchone()[0])
 
     def forget_search(self) -> None:
         """Search holds nothing any more: every photo has to be pushed."""
         with self._database.transaction() as writer:
             writer.execute("UPDATE photo SET search_revision = 0 WHERE search_revision <> 0")
-            _forgive(writer)
+            _clear_refusals(writer)
 
-    def pushed(self) -> int:
+    def count_pushed(self) -> int:
         """How many documents search should have."""
         return int(self._database.reader.execute("SELECT count(*) FROM photo WHERE search_revision <> 0").fetchone()[0])
 
-    def search_position(self) -> str:
+    def checkpoint(self) -> str:
         """Where search stood when it last was known to hold what is remembered of it; "" where that is unknown."""
         return str(self._database.reader.execute("SELECT position FROM search").fetchone()[0])
 
-    def remember_position(self, position: str) -> None:
+    def store_checkpoint(self, checkpoint: str) -> None:
         """Search was found to hold what is remembered of it; "" asks for the next comparison."""
         with self._database.transaction() as writer:
-            _remember(writer, position)
+            _store_checkpoint(writer, checkpoint)
 
     def differences(self, held: Iterable[tuple[str, int]]) -> Differences:
         """How (id, revision) of what search holds differ from the catalogue, leaving out what waits to be pushed."""
-        with self._compared(held) as connection:
+        with self._with_held_table(held) as connection:
             missing, outdated, surplus = connection.execute(_DIFFERENCES).fetchone()
             (unknown,) = connection.execute(f"SELECT count(*) {_UNKNOWN}").fetchone()
         return Differences(missing, outdated, surplus + unknown)
@@ -136,29 +136,25 @@ class Outbox:
         `delete` is given, in portions, the ids that no photo ever had. Memory is bounded, whatever the number of
         photos: `held` goes into a temporary table on the disk. Nothing changes where `held` raises.
         """
-        with self._compared(held) as connection:
+        with self._with_held_table(held) as connection:
             connection.execute(_NOTE_DIFFERING)
             missing, outdated, surplus = connection.execute(_COUNT_DIFFERING).fetchone()
-            for rows in _portions(connection.execute("SELECT * FROM differing ORDER BY row")):
+            for rows in _batches(connection.execute("SELECT * FROM differing ORDER BY row")):
                 with self._database.transaction() as writer:
                     writer.executemany(
                         "UPDATE photo SET search_revision = :unclear WHERE rowid = :row AND search_revision = :noted",
                         map(dict, rows),
                     )
-            for rows in _portions(connection.execute(f"SELECT held.id AS id {_UNKNOWN}")):
+            for rows in _batches(connection.execute(f"SELECT held.id AS id {_UNKNOWN}")):
                 delete([row["id"] for row in rows])
                 surplus += len(rows)
             if connection.execute("SELECT 1 FROM held LIMIT 1").fetchone() is None:
-                self._forgive_all()
+                with self._database.transaction() as writer:
+                    _clear_refusals(writer)  # a search that begins with nothing may be another one, with other limits
         return Differences(missing, outdated, surplus)
 
-    def _forgive_all(self) -> None:
-        """A search that begins with nothing may be another one, with other limits."""
-        with self._database.transaction() as writer:
-            _forgive(writer)
-
     @contextmanager
-    def _compared(self, held: Iterable[tuple[str, int]]) -> Iterator[sqlite3.Connection]:
+    def _with_held_table(self, held: Iterable[tuple[str, int]]) -> Iterator[sqlite3.Connection]:
         """A connection on which the temporary table `held` stands beside the catalogue's."""
         with self._database.workspace() as connection:
             connection.execute("CREATE TEMPORARY TABLE held (id TEXT, revision INTEGER)")
@@ -191,15 +187,15 @@ _DIFFERENCES = """SELECT count(*) FILTER (WHERE gone = 0 AND held.id IS NULL),
 _UNKNOWN = "FROM held INDEXED BY held_id WHERE NOT EXISTS (SELECT 1 FROM photo WHERE photo.id = held.id)"
 
 
-def _portions(rows: sqlite3.Cursor) -> Iterator[list[sqlite3.Row]]:
+def _batches(rows: sqlite3.Cursor) -> Iterator[list[sqlite3.Row]]:
     while some := rows.fetchmany(_AT_ONCE):
         yield some
 
 
-def _forgive(writer: sqlite3.Connection) -> None:
+def _clear_refusals(writer: sqlite3.Connection) -> None:
     writer.execute("UPDATE photo SET refused_revision = 0, refused_reason = NULL WHERE refused_revision > 0")
 
 
-def _remember(writer: sqlite3.Connection, position: str | None) -> None:
-    if position is not None:
-        writer.execute("UPDATE search SET position = ?", (storable(position),))
+def _store_checkpoint(writer: sqlite3.Connection, checkpoint: str | None) -> None:
+    if checkpoint is not None:
+        writer.execute("UPDATE search SET position = ?", (storable(checkpoint),))

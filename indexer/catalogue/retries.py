@@ -2,6 +2,7 @@
 
 Set aside: a job waits until `retry_at`, a file without rights until it can be opened. A caption that an obstacle keeps
 out of a file is written by a job of its own once the obstacle may be gone; what fails again waits longer each time.
+Nothing is opened but to ask whether it can be, and a folder is asked once for all its files.
 """
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
@@ -14,13 +15,17 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
-from indexer.catalogue.file_rows import ensure_root, within
-from indexer.catalogue.job_queue import RANK, SetAside, set_aside_from_row
-from indexer.catalogue.rows import FILE_COLUMNS, now
-from indexer.failures import RETRIED_AT_START, FailureKind, Obstacle
+from indexer.atomic.file_systems import usable_bytes
+from indexer.catalogue.file_rows import below_condition
+from indexer.catalogue.job_queue import RANK, SET_ASIDE, SetAside, set_aside_from_row
+from indexer.catalogue.roots import ensure_root
+from indexer.catalogue.rows import now
+from indexer.errors import RETRIED_AT_START, FailureKind, Obstacle
 from indexer.model import CaptionPlace, JobKind
+from indexer.settings import Settings
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_in_rows
 
@@ -31,7 +36,7 @@ _FIRST_WRITE_WAIT, _LONGEST_WRITE_WAIT = timedelta(hours=1), timedelta(days=7)
 MOST_STARTS = 3
 
 # Attempts begin anew; `rounds` and the rank that failing has added stay: it comes behind what has not failed.
-_AGAIN = "state = 'queued', attempts = 0, suspect = 0, again = 0, claimed_at = NULL, retry_at = NULL"
+_RETRY = "state = 'queued', attempts = 0, suspect = 0, again = 0, claimed_at = NULL, retry_at = NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,39 +60,36 @@ class Retries:
         """Whether the catalogue's disk has room and lets us write, by trying it."""
         return self._database.can_be_written()
 
-    def set_aside_as(self, kind: FailureKind, root: Path) -> list[SetAside]:
+    def set_aside_below(self, kind: FailureKind, root: Path) -> list[SetAside]:
         """The present files below `root` that were set aside for this kind of reason."""
         with self._database.transaction() as writer:
             root_id, below = ensure_root(writer, root)
-        where, values = within(below)
+        where, values = below_condition(below)
         rows = self._database.reader.execute(
-            f"""SELECT job.id, job.kind, job.attempts, job.reason, job.reason_kind, job.at, {FILE_COLUMNS}
-            FROM job JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id
-            WHERE job.state = 'aside' AND job.reason_kind = ? AND file.missing_since IS NULL
-            AND file.root_id = ? AND {where} ORDER BY job.id""",
+            f"{SET_ASIDE} AND job.reason_kind = ? AND file.root_id = ? AND {where} ORDER BY job.id",
             (kind.value, root_id, *values),
         )
         return [set_aside_from_row(row) for row in rows]
 
-    def try_again(self, ids: Collection[int]) -> int:
+    def retry(self, ids: Collection[int]) -> int:
         """Queues what was set aside, behind what has not failed; returns how many. The next wait is a longer one."""
         with self._database.transaction() as writer:
             return writer.executemany(
-                f"UPDATE job SET {_AGAIN} WHERE state = 'aside' AND id = ?", [(one,) for one in ids]
+                f"UPDATE job SET {_RETRY} WHERE state = 'aside' AND id = ?", [(one,) for one in ids]
             ).rowcount
 
-    def try_again_what_is_due(self) -> int:
+    def retry_due(self) -> int:
         """Queues what was set aside and whose wait is over; returns how many."""
         with self._database.transaction() as writer:
-            return writer.execute(f"UPDATE job SET {_AGAIN} WHERE state = 'aside' AND retry_at <= ?", (now(),)).rowcount
+            return writer.execute(f"UPDATE job SET {_RETRY} WHERE state = 'aside' AND retry_at <= ?", (now(),)).rowcount
 
-    def try_again_at_start(self) -> int:
+    def retry_at_start(self) -> int:
         """Queues what was set aside for a reason that a start may have ended, and lets writes be tried at once."""
         kinds = json.dumps([kind.value for kind in RETRIED_AT_START])
         with self._database.transaction() as writer:
             writer.execute("UPDATE file SET write_at = NULL WHERE obstacle IS NOT NULL AND write_at IS NOT NULL")
             return writer.execute(
-                f"""UPDATE job SET {_AGAIN} WHERE state = 'aside'
+                f"""UPDATE job SET {_RETRY} WHERE state = 'aside'
                 AND reason_kind IN (SELECT value FROM json_each(?)) AND rounds <= ?""",
                 (kinds, MOST_STARTS),
             ).rowcount
@@ -99,7 +101,7 @@ class Retries:
         no job waits for, in the order of their ids, for scanning through all of them: pass the last one as `after`."""
         with self._database.transaction() as writer:
             root_id, below = ensure_root(writer, root)
-        where, values = within(below)
+        where, values = below_condition(below)
         rows = self._database.reader.execute(
             f"""SELECT file.id, root.path AS root, folder, name, size, obstacle, caption_place
             FROM file JOIN root ON root.id = file.root_id
@@ -108,9 +110,9 @@ class Retries:
             AND NOT EXISTS (SELECT 1 FROM job WHERE job.file_id = file.id) ORDER BY file.id LIMIT ?""",
             (json.dumps([one.value for one in obstacles]), root_id, *values, after, now(), limit),
         )
-        return [_blocked(row) for row in rows]
+        return [_blocked_file(row) for row in rows]
 
-    def without_room(self) -> int:
+    def count_without_space(self) -> int:
         """How many present files could not get their caption because the library's disk has no room."""
         row = self._database.reader.execute(
             "SELECT count(*) FROM file WHERE obstacle = ? AND missing_since IS NULL", (Obstacle.SPACE.value,)
@@ -130,9 +132,28 @@ class Retries:
         with self._database.transaction() as writer:
             return _enqueue_writes(writer, "file.obstacle IN (SELECT value FROM json_each(:values))", chosen)
 
+    def retry_below(self, root: Path, settings: Settings) -> int:
+        """Queues what may be done now below a root that was scanned; returns how many jobs that are."""
+        # A disk that was pulled out while its photos were being read is back: they are not to blame.
+        number = self.retry([one.id for one in self.set_aside_below(FailureKind.VANISHED, root)])
+        return number + self._retry_unblocked(root, settings, retryable_obstacles(settings))
+
+    def retry_between_scans(self, root: Path, settings: Settings) -> int:
+        """As `retry_below`, of what the file system tells without a try: rights, room, owner, links. Where none of that
+        has changed nothing is queued, however often it is called."""
+        return self._retry_unblocked(root, settings, retryable_obstacles(settings) & _VISIBLE_OBSTACLES)
+
+    def _retry_unblocked(self, root: Path, settings: Settings, obstacles: frozenset[Obstacle]) -> int:
+        denied = [one for one in self.set_aside_below(FailureKind.DENIED, root) if _can_be_opened(one.file.path)]
+        number, after, probe = self.retry([one.id for one in denied]), 0, _Probe(settings.sidecar_dir)
+        while obstacles and (page := self.blocked_files(root, obstacles, after=after)):
+            number += self.enqueue_writes([one.id for one in page if probe.may_have_ended(one)])
+            after = page[-1].id
+        return number
+
 
 def _enqueue_writes(writer: sqlite3.Connection, condition: str, values: str) -> int:
-    # Where a person has decided on the page, what they decided is carried out; see `pipeline.write_correction`.
+    # Where a person has decided on the page, what they decided is carried out; see `pipeline.write_caption_job`.
     return writer.execute(
         f"""INSERT INTO job (file_id, kind, rank)
         SELECT file.id, CASE WHEN photo.corrected_at IS NULL THEN :write ELSE :words END, :rank
@@ -141,27 +162,108 @@ def _enqueue_writes(writer: sqlite3.Connection, condition: str, values: str) -> 
         AND NOT EXISTS (SELECT 1 FROM job WHERE job.file_id = file.id AND job.state <> 'aside')
         ORDER BY file.id ON CONFLICT (file_id, kind) DO NOTHING""",
         {
-            "write": JobKind.WRITE.value,
-            "words": JobKind.WORDS.value,
-            "rank": RANK[JobKind.WRITE],
+            "write": JobKind.RETRY_WRITE.value,
+            "words": JobKind.WRITE_CAPTION.value,
+            "rank": RANK[JobKind.RETRY_WRITE],
             "values": values,
         },
     ).rowcount
 
 
-def write_wait(row: sqlite3.Row, obstacle: Obstacle | None) -> tuple[int, str | None]:
+def next_write_try(row: sqlite3.Row, obstacle: Obstacle | None) -> tuple[int, str | None]:
     """How often a file's caption was tried in vain, and when it may be tried again, after a settled job.
 
     `row` is the file's, with its job's `kind`. The first time in vain counts for nothing: the next scan looks.
     """
-    if obstacle is None or row["rank"] != RANK[JobKind.WRITE]:
+    if obstacle is None or row["rank"] != RANK[JobKind.RETRY_WRITE]:
         return 0, None
     wait = min(_LONGEST_WRITE_WAIT, _FIRST_WRITE_WAIT * 2 ** min(row["write_tries"], 16))
     return row["write_tries"] + 1, (datetime.now(UTC) + wait).isoformat(timespec="milliseconds")
 
 
 @damage_in_rows()
-def _blocked(row: sqlite3.Row) -> BlockedFile:
+def _blocked_file(row: sqlite3.Row) -> BlockedFile:
     place = CaptionPlace(row["caption_place"]) if row["caption_place"] else None
     path = os.path.join(row["root"], row["folder"], row["name"])  # noqa: PTH118 - bytes
     return BlockedFile(row["id"], path, row["size"], Obstacle(row["obstacle"]), place)
+
+
+#: Obstacles that the file system tells of, without a try.
+_VISIBLE_OBSTACLES = frozenset({Obstacle.RIGHTS, Obstacle.SPACE, Obstacle.OWNER, Obstacle.LINKS})
+
+
+def retryable_obstacles(settings: Settings) -> frozenset[Obstacle]:
+    """The obstacles that these settings do not keep up."""
+    if settings.captions == "off":
+        return frozenset()
+    kept = set() if settings.write_unsure else {Obstacle.NOT_SURE}
+    if settings.captions != "embed":
+        kept.add(Obstacle.SIDECAR_WANTED)
+    return frozenset(Obstacle) - kept
+
+
+class _Probe:
+    """Asks the file system, not the files, whether an obstacle may be gone; lives for one scan."""
+
+    def __init__(self, sidecar_dir: Path | None) -> None:
+        self._tree = None if sidecar_dir is None else os.fsencode(sidecar_dir)
+        self._writable = cache(_is_writable)
+        self._room_bytes = cache(_room_bytes)
+
+    def may_have_ended(self, blocked: BlockedFile) -> bool:
+        """True, too, where only a try can tell."""
+        folder = os.path.dirname(blocked.path)  # noqa: PTH120 - bytes
+        if blocked.obstacle is Obstacle.RIGHTS:
+            return any(map(self._writable, self._places(blocked, folder))) and _has_access(blocked.path, os.R_OK)
+        if blocked.obstacle is Obstacle.SPACE:
+            return any(self._room_bytes(place) > blocked.size for place in self._places(blocked, folder))
+        if blocked.obstacle is Obstacle.OWNER:
+            return _is_ours(blocked.path, folder)
+        return blocked.obstacle is not Obstacle.LINKS or _links(blocked.path) == 1
+
+    def _places(self, blocked: BlockedFile, folder: bytes) -> list[bytes]:
+        """Where something could be written: beside the photo; where it stands nowhere yet, in the sidecars' tree."""
+        return [folder, self._tree] if self._tree and blocked.place is CaptionPlace.INDEX else [folder]
+
+
+def _can_be_opened(path: Path) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _is_writable(folder: bytes) -> bool:
+    """Of a folder that is not there yet, the one above it counts."""
+    while not os.path.lexists(folder) and folder != b"/":
+        folder = os.path.dirname(folder)  # noqa: PTH120 - bytes
+    return _has_access(folder, os.W_OK | os.X_OK)
+
+
+def _has_access(path: bytes, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _room_bytes(folder: bytes) -> float:
+    try:
+        return usable_bytes(os.statvfs(folder))
+    except OSError:
+        return 0.0
+
+
+def _is_ours(path: bytes, folder: bytes) -> bool:
+    """Whether a file keeps owner and group where we replace it."""
+    try:
+        status, above = os.stat(path), os.stat(folder)  # noqa: PTH116 - bytes
+    except OSError:
+        return False
+    groups = {os.getegid(), *os.getgroups(), above.st_gid}
+    return os.geteuid() == 0 or (status.st_uid == os.geteuid() and status.st_gid in groups)
+
+
+def _links(path: bytes) -> int:
+    try:
+        return os.stat(path).st_nlink  # noqa: PTH116 - bytes
+    except OSError:
+        return 0

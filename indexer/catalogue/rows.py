@@ -15,7 +15,7 @@ from typing import Any
 
 from captioner import Caption, Tag
 from indexer.catalogue.found import stamp_of
-from indexer.failures import Obstacle
+from indexer.errors import Obstacle
 from indexer.model import (
     CaptionBy,
     CaptionPlace,
@@ -34,34 +34,14 @@ from indexer.sqlite.errors import damage_in_rows
 
 _INT64 = 1 << 63
 
-#: The columns of `photo` that hold metadata, in the order of `metadata_values`.
+#: The columns of `photo` that hold a field of `PhotoMetadata` of the same name as it is.
 METADATA_COLUMNS = (
-    "mime_type",
-    "width_px",
-    "height_px",
-    "taken_at",
-    "taken_precision",
-    "camera",
-    "lens",
-    "exposure_s",
-    "f_number",
-    "iso",
-    "focal_length_mm",
-    "orientation",
-    "latitude",
-    "longitude",
-    "altitude_m",
-    "rating",
-    "title",
-    "keywords",
-    "people",
-    "file_caption",
-    "damage",
-    "said",
+    *("mime_type", "width_px", "height_px", "camera", "lens", "exposure_s", "f_number", "iso", "focal_length_mm"),
+    *("orientation", "rating", "title", "damage"),
 )
 
 #: What is stored together in `said`, a JSON object without the fields that are empty.
-SAID = ("pets", "headline", "subjects", "locations", "creators", "alt_texts", "comments")
+TEXT_FIELDS = ("pets", "headline", "subjects", "locations", "creators", "alt_texts", "comments")
 
 #: What `file_from_row` needs, from `file JOIN root`.
 FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name, file.mtime_ns, file.size, file.inode,
@@ -72,8 +52,8 @@ FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name,
 FILE_ORDER = "missing_since IS NOT NULL, root.held_back IS NOT NULL, root.path, folder, name"
 
 #: Files by the ids of their photos: all, or the first few of each, which `file_photo` has in that order.
-SHOWING = "photo_id IN (SELECT value FROM json_each(:ids))"
-FIRST_SHOWING = """file.id IN (SELECT few.id FROM json_each(:ids) AS wanted JOIN file AS few ON few.id IN (
+FILES_OF_PHOTOS = "photo_id IN (SELECT value FROM json_each(:ids))"
+FIRST_FILES_OF_PHOTOS = """file.id IN (SELECT few.id FROM json_each(:ids) AS wanted JOIN file AS few ON few.id IN (
     SELECT id FROM file WHERE photo_id = wanted.value ORDER BY missing_since IS NOT NULL, id LIMIT :most))"""
 
 
@@ -87,54 +67,52 @@ def storable(text: str | None) -> str | None:
     return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def metadata_values(metadata: PhotoMetadata) -> tuple[Any, ...]:
-    """One value per name in `METADATA_COLUMNS`."""
-    position = metadata.position
-    return (
-        storable(metadata.mime_type),
-        metadata.width_px,
-        metadata.height_px,
-        metadata.taken_at.isoformat() if metadata.taken_at else None,
-        metadata.taken_precision.value,
-        storable(metadata.camera),
-        storable(metadata.lens),
-        metadata.exposure_s,
-        metadata.f_number,
-        _small(metadata.iso),
-        metadata.focal_length_mm,
-        metadata.orientation,
-        position.latitude if position else None,
-        position.longitude if position else None,
-        position.altitude_m if position else None,
-        _small(metadata.rating),
-        storable(metadata.title),
-        json.dumps([storable(word) for word in metadata.keywords]),
-        json.dumps([storable(name) for name in metadata.people]),
-        _file_caption_json(metadata.machine_caption),
-        storable(metadata.damage),
-        _said_json(metadata),
-    )
+def metadata_values(metadata: PhotoMetadata) -> dict[str, Any]:
+    """What is stored of it, by the columns of `photo`."""
+    position, ours = metadata.position, metadata.machine_caption
+    texts = {name: value for name in TEXT_FIELDS if (value := getattr(metadata, name))}
+    return {
+        **{name: _storable_value(getattr(metadata, name)) for name in METADATA_COLUMNS},
+        "taken_at": metadata.taken_at.isoformat() if metadata.taken_at else None,
+        "taken_precision": metadata.taken_precision.value,
+        "latitude": position.latitude if position else None,
+        "longitude": position.longitude if position else None,
+        "altitude_m": position.altitude_m if position else None,
+        "keywords": json.dumps([storable(word) for word in metadata.keywords]),
+        "people": json.dumps([storable(name) for name in metadata.people]),
+        "file_caption": None if ours is None else json.dumps([ours.text, ours.model, ours.confidence]),
+        "said": json.dumps({name: _storable_value(value) for name, value in texts.items()}),
+    }
 
 
-def caption_values(caption: Caption) -> tuple[Any, ...]:
-    """machine_text, machine_confidence, machine_model, tags, embedding, machine_words, machine_sure."""
-    return (
-        storable(caption.text),
-        caption.confidence,
-        storable(caption.model),
-        _words_json(caption.tags),
-        pack_embedding(caption.embedding),
-        _words_json(caption.words),
-        not is_unsure(caption),
-    )
+def _storable_value(value: Any) -> Any:
+    """SQLite's numbers end at 64 bits: a tag that claims more says nothing."""
+    if isinstance(value, tuple):
+        return [storable(text) for text in value]
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        return None
+    return storable(value) if isinstance(value, str) else value
 
 
-def _words_json(words: Sequence[Tag]) -> str:
+def caption_values(caption: Caption) -> dict[str, Any]:
+    """What is stored of it, by the columns of `photo`; `look_model` apart."""
+    return {
+        "machine_text": storable(caption.text),
+        "machine_confidence": caption.confidence,
+        "machine_model": storable(caption.model),
+        "tags": _tags_json(caption.tags),
+        "embedding": pack_embedding(caption.embedding),
+        "machine_words": _tags_json(caption.words),
+        "machine_sure": not is_unsure(caption),
+    }
+
+
+def _tags_json(words: Sequence[Tag]) -> str:
     return json.dumps([[storable(one.word), round(one.probability, 4)] for one in words])
 
 
-def _words(text: str) -> tuple[Tag, ...]:
-    """The inverse of `_words_json`."""
+def _tags(text: str) -> tuple[Tag, ...]:
+    """The inverse of `_tags_json`."""
     return tuple(Tag(word, probability) for word, probability in json.loads(text))
 
 
@@ -152,15 +130,15 @@ def unpack_embedding(blob: bytes | None) -> tuple[float, ...] | None:
 def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int = 0) -> Photo:
     """A photo row and the files that show it, or the first of them and how many more there are. A person's words win
     over the model's, those typed here over others; what a person marked as wrong is not shown."""
-    person, machine = row["corrected_text"] or row["person_caption"], _machine(row)
-    believed = None if row["wrong"] else machine
+    person, machine = row["corrected_text"] or row["person_caption"], _machine_caption(row)
+    accepted = None if row["wrong"] else machine
     place = row["caption_place"]
     return Photo(
         id=row["id"],
         metadata=_metadata(row),
         files=tuple(files),
-        caption=person or (believed.text if believed else None),
-        caption_by=CaptionBy.PERSON if person else CaptionBy.MODEL if believed else None,
+        caption=person or (accepted.text if accepted else None),
+        caption_by=CaptionBy.PERSON if person else CaptionBy.MODEL if accepted else None,
         machine=machine,
         caption_place=CaptionPlace(place) if place else None,
         caption_reason=from_stored(row["caption_reason"]),
@@ -171,18 +149,18 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int
         added_words=tuple(json.loads(row["added_words"])),
         wrong_words=row["wrong_text"],
         more_files=more_files,
-        look_model=row["look_model"],
+        tags_model=row["look_model"],
     )
 
 
 #: What `summary_from_row` needs, from `photo`.
-GLIMPSE_COLUMNS = """id, width_px, height_px, taken_at, coalesce(nullif(corrected_text, ''), person_caption) AS person,
+SUMMARY_COLUMNS = """id, width_px, height_px, taken_at, coalesce(nullif(corrected_text, ''), person_caption) AS person,
     machine_text, machine_sure, wrong, taken_precision"""
 
 
 @damage_in_rows()
 def summary_from_row(row: sqlite3.Row) -> PhotoSummary:
-    """A row of `GLIMPSE_COLUMNS`; it says of the photo what `photo_from_row` says."""
+    """A row of `SUMMARY_COLUMNS`; the same caption as of `photo_from_row`."""
     photo_id, width_px, height_px, taken_at, person, machine, sure, wrong, precision = row
     by_model = machine is not None and not wrong and not person
     return PhotoSummary(
@@ -220,73 +198,40 @@ def found_from_row(row: sqlite3.Row) -> FoundFile:
     return FoundFile(file.root, file.path, file.stamp)
 
 
-def _machine(row: sqlite3.Row) -> Caption | None:
+def _machine_caption(row: sqlite3.Row) -> Caption | None:
     if row["machine_text"] is None:
         return None
     return Caption(
         text=row["machine_text"],
         confidence=row["machine_confidence"],
-        tags=_words(row["tags"]),
+        tags=_tags(row["tags"]),
         embedding=unpack_embedding(row["embedding"]),
         model=row["machine_model"],
-        words=_words(row["machine_words"]),
+        words=_tags(row["machine_words"]),
         sure=bool(row["machine_sure"]),
     )
 
 
 def _metadata(row: sqlite3.Row) -> PhotoMetadata:
-    latitude, longitude = row["latitude"], row["longitude"]
+    latitude, longitude, ours = row["latitude"], row["longitude"], row["file_caption"]
     known = latitude is not None and longitude is not None
+    texts: dict[str, Any] = {
+        name: value if isinstance(value, str) else tuple(value)
+        for name, value in json.loads(row["said"]).items()
+        if name in TEXT_FIELDS
+    }
     return PhotoMetadata(
-        mime_type=row["mime_type"],
-        width_px=row["width_px"],
-        height_px=row["height_px"],
+        **{name: row[name] for name in METADATA_COLUMNS},
         taken_at=datetime.fromisoformat(row["taken_at"]) if row["taken_at"] else None,
         taken_precision=DatePrecision(row["taken_precision"]),
-        camera=row["camera"],
-        lens=row["lens"],
-        exposure_s=row["exposure_s"],
-        f_number=row["f_number"],
-        iso=row["iso"],
-        focal_length_mm=row["focal_length_mm"],
-        orientation=row["orientation"],
         position=Position(latitude, longitude, row["altitude_m"]) if known else None,
-        rating=row["rating"],
-        title=row["title"],
         keywords=tuple(json.loads(row["keywords"])),
         people=tuple(json.loads(row["people"])),
         person_caption=row["person_caption"],
-        machine_caption=_file_caption(row["file_caption"]),
-        damage=row["damage"],
-        **_said(row["said"]),
+        machine_caption=_file_caption(*json.loads(ours)) if ours is not None else None,
+        **texts,
     )
 
 
-def _said_json(metadata: PhotoMetadata) -> str:
-    stored: dict[str, Any] = {}
-    for name in SAID:
-        if value := getattr(metadata, name):
-            stored[name] = storable(value) if isinstance(value, str) else [storable(text) for text in value]
-    return json.dumps(stored)
-
-
-def _said(text: str) -> dict[str, Any]:
-    """The inverse of `_said_json`."""
-    stored = {name: value for name, value in json.loads(text).items() if name in SAID}
-    return {name: value if isinstance(value, str) else tuple(value) for name, value in stored.items()}
-
-
-def _file_caption_json(caption: FileCaption | None) -> str | None:
-    return None if caption is None else json.dumps([caption.text, caption.model, caption.confidence])
-
-
-def _file_caption(text: str | None) -> FileCaption | None:
-    if text is None:
-        return None
-    words, model, confidence = json.loads(text)
-    return FileCaption(words, CaptionBy.MODEL, model, confidence)
-
-
-def _small(number: int | None) -> int | None:
-    """SQLite's numbers end at 64 bits; a tag that claims more says nothing."""
-    return number if number is not None and -_INT64 <= number < _INT64 else None
+def _file_caption(text: str, model: str | None, confidence: float | None) -> FileCaption:
+    return FileCaption(text, CaptionBy.MODEL, model, confidence)

@@ -1,4 +1,4 @@
-"""What a scan of the library says, compared with what the catalogue knew.
+"""What a scan finds in the library, compared with what the catalogue has.
 
 New, changed, moved, copied and missing files are told apart by path and stamp alone; no file is opened. Nothing is
 ever deleted: a file that is gone is marked missing, and coming back unchanged costs nothing.
@@ -6,7 +6,7 @@ ever deleted: a file that is gone is marked missing, and coming back unchanged c
 A scan removes nothing, and says so, where the root can't be listed, where it is empty but was not, where it lost more
 than a tenth of its files and more than twenty at once, or where another file system stands in its place (st_dev
 changed) and more than a tenth is lost. Files that left only because the settings now pass them over do not count as
-lost. `accept_losses` lets the next complete scan be believed.
+lost. `accept_losses` has the next complete scan's losses accepted.
 """
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
@@ -22,30 +22,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from indexer.catalogue.file_rows import (
+    FileAt,
+    below_condition,
     count_present,
-    device_of,
-    ensure_root,
     files_at,
     is_below_any,
     join,
     mark_missing,
     note_file,
+    superseded_files,
     touch,
-    within,
 )
-from indexer.catalogue.found import FolderListing, StampRow, as_batch, split_relative, stamp_row
-from indexer.catalogue.moved_library import absent_roots, faded_files, quieten_empty
+from indexer.catalogue.found import FolderListing, FoundBatch, StampRow, as_batch
+from indexer.catalogue.roots import (
+    absent_roots,
+    clear_reason_of_emptied_roots,
+    device_of,
+    ensure_root,
+    is_gone,
+    outermost_only,
+    replace_unreadable,
+    unreadable_reason,
+)
 from indexer.catalogue.rows import now, storable
-from indexer.catalogue.unreadable import keep_unreadable
-from indexer.file_errors import is_gone, outermost_only, unreadable_reason
 from indexer.model import FoundFile
 from indexer.reasons import Reason, ReasonCode, from_stored, stored
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_in_rows
 
-#: Losing this many files at once is always believed, as long as some are left.
+#: Losing this many files at once is always accepted, as long as some are left.
 SMALL_LOSS = 20
-#: Of a root's files; losing more at once is not believed.
+#: Of a root's files; losing more at once is not accepted.
 LOSS_SHARE = 0.1
 
 _CHUNK = 500
@@ -73,7 +80,7 @@ class NoteCounts:
 class ScanOutcome:
     """How many files a finished scan found missing; `held_back` says why none were removed, for people.
 
-    `unreadable` are the outermost folders, and files, below the scanned root that could not be looked at, by the
+    `unreadable` are the outermost folders, and files, below the scanned root that could not be read, by the
     errno's name; paths are relative to that root.
     """
 
@@ -108,7 +115,7 @@ class ScanState:
     absent: tuple[int, ...] = ()  # roots that are not there: what was in them may be here now
 
     def mark(self, file_id: int) -> None:
-        """Remembers that the file was met."""
+        """Remembers that the file was found."""
         if file_id >= len(self.seen):
             self.seen.extend(bytes(file_id + 1 - len(self.seen) + 1024))
         self.seen[file_id] = 1
@@ -119,7 +126,7 @@ class ScanState:
 
 
 class Scans:
-    """The walking side of the catalogue."""
+    """The catalogue's side of scans."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -138,25 +145,25 @@ class Scans:
         absent = absent_roots(self._database.reader, root_id)
         return ScanState(root, root_id, below, number, bytearray(last + 1), absent=absent)
 
-    def note(self, scan: ScanState, files: Sequence[FoundFile]) -> NoteCounts:
+    def note(self, scan: ScanState, files: FoundBatch | Sequence[FoundFile]) -> NoteCounts:
         """Compares a batch with the catalogue: new and changed files become jobs in the same transaction.
 
         Cheapest with a `FoundBatch` as the crawler yields it: one SELECT per folder, no write where nothing changed.
         """
-        batch = as_batch(scan.root, files)
+        batch = files if isinstance(files, FoundBatch) else as_batch(scan.root, files)
         scan.unreadable.update({scan.folder(folder): why for folder, why in batch.unreadable.items()})
         scan.passed_over.update(batch.passed_over)
-        unchanged, odd = 0, []
+        unchanged, changed = 0, []
         for listing in batch.listings:
-            rest = self._odd_ones(scan, listing)
+            rest = self._new_or_changed(scan, listing)
             unchanged += len(listing.names) - len(rest)
-            odd += [(scan.folder(listing.folder), name, stamp) for name, stamp in rest]
+            changed += [FileAt(scan.root_id, scan.folder(listing.folder), *file) for file in rest]
         counts = NoteCounts(unchanged=unchanged)
-        for start in range(0, len(odd), _CHUNK):
-            counts += self._note_odd(scan, odd[start : start + _CHUNK])
+        for start in range(0, len(changed), _CHUNK):
+            counts += self._note_changed(scan, changed[start : start + _CHUNK])
         return counts
 
-    def _odd_ones(self, scan: ScanState, listing: FolderListing) -> list[tuple[bytes, StampRow]]:
+    def _new_or_changed(self, scan: ScanState, listing: FolderListing) -> list[tuple[bytes, StampRow]]:
         """The files of a listing that are not known, present and unchanged; the others are marked as seen."""
         if not listing.names:
             return []
@@ -168,46 +175,44 @@ class Scans:
             (scan.root_id, scan.folder(listing.folder), min(listing.names), max(listing.names)),
         )
         known = {row[0]: row for row in cursor}
-        odd, seen = [], scan.seen
+        rest, seen = [], scan.seen
         for name, stamp in zip(listing.names, listing.stamps, strict=True):
             row = known.get(name)
             if row is not None and row[2:] == stamp and row[1] < len(seen):
                 seen[row[1]] = 1
             else:
-                odd.append((name, stamp))
-        return odd
+                rest.append((name, stamp))
+        return rest
 
-    def _note_odd(self, scan: ScanState, odd: Iterable[tuple[bytes, bytes, StampRow]]) -> NoteCounts:
+    def _note_changed(self, scan: ScanState, files: Iterable[FileAt]) -> NoteCounts:
         outcomes: list[str] = []
         with self._database.transaction() as writer:
             touched: set[str] = set()
-            for folder, name, stamp in odd:
-                file_id, outcome = note_file(writer, scan.root_id, folder, name, stamp, touched, scan.absent)
+            for file in files:
+                file_id, outcome = note_file(writer, file, touched, scan.absent)
                 scan.mark(file_id)
                 outcomes.append(outcome)
             touch(writer, touched)
-        return _counts(outcomes)
+        numbers = Counter(outcomes)
+        return NoteCounts(numbers["new"], numbers["changed"], numbers["unchanged"], numbers["moved"])
 
-    def finish_scan(self, scan: ScanState, complete: bool) -> ScanOutcome:
-        """Marks what a complete scan did not see as missing, unless that looks like a lost disk (see the module).
-
-        Files below folders that could not be listed are neither seen nor missing.
-        """
-        if not complete:
-            return ScanOutcome(0, None)
-        accepted = self._accepts_losses(scan)
+    def finish_scan(self, scan: ScanState) -> ScanOutcome:
+        """Marks what a scan of the whole root did not see as missing, unless that looks like a lost disk (see the
+        module). Files below folders that could not be listed are neither seen nor missing."""
+        accepted, emptied = self._root_flags(scan)
         if accepted and is_gone(os.fsencode(scan.root)):
             scan.unreadable.pop(scan.below, None)  # it is gone, and that is meant
         unseen = self._unseen(scan)
-        held_back = None if accepted else self._doubt(scan, unseen, self._known(scan))
-        if (code := scan.unreadable.get(scan.below)) is not None and not self._has_nothing_to_lose(scan):
+        held_back = None if accepted else self._why_not_accepted(scan, unseen, self._count_known(scan))
+        if (code := scan.unreadable.get(scan.below)) is not None and not emptied:
             why = unreadable_reason(code)
-            held_back = Reason.of(ReasonCode.ROOT_UNREADABLE, root=_shown(scan.root), why=why, hint=_hint(code))
+            held_back = Reason.of(ReasonCode.ROOT_UNREADABLE, root=_printable(scan.root), why=why, hint=_hint(code))
+        passed_over = json.dumps({storable(kind): count for kind, count in scan.passed_over.most_common() if count})
         with self._database.transaction() as writer:
             if held_back is None:
-                faded = faded_files(writer, scan.absent, scan.root_id)
-                mark_missing(writer, [*(file_id for file_id, _, _ in unseen), *faded])
-                quieten_empty(writer, scan.absent)
+                superseded = superseded_files(writer, scan.absent, scan.root_id)
+                mark_missing(writer, [*(file_id for file_id, _, _ in unseen), *superseded])
+                clear_reason_of_emptied_roots(writer, scan.absent)
                 writer.execute(
                     "UPDATE root SET device = coalesce(?, device), walked_at = ? WHERE id = ? AND ? = x''",
                     (device_of(scan.root), now(), scan.root_id, scan.below),
@@ -216,36 +221,22 @@ class Scans:
             writer.execute("UPDATE root SET held_back = ? WHERE id = ?", (stored(held_back), scan.root_id))
             unreadable = outermost_only(scan.unreadable) if code is None else {}
             if code is None:
-                keep_unreadable(writer, scan.root_id, scan.below, unreadable)
+                replace_unreadable(writer, scan.root_id, scan.below, unreadable)
                 writer.execute(
                     "UPDATE root SET passed_over = ? WHERE id = ? AND ? = x''",
-                    (_counted_json(scan.passed_over), scan.root_id, scan.below),
+                    (passed_over, scan.root_id, scan.below),
                 )
         start = len(scan.below) + 1 if scan.below else 0
         below = {place[start:]: code for place, code in unreadable.items()}
         return ScanOutcome(0 if held_back else len(unseen), held_back, below)
 
     def accept_losses(self, root: Path) -> None:
-        """The next complete scan of `root` is believed, whatever it lost."""
+        """The losses of the next complete scan of `root` are accepted, however many they are."""
         with self._database.transaction() as writer:
             root_id, _ = ensure_root(writer, root)
             writer.execute("UPDATE root SET accept_losses = 1 WHERE id = ?", (root_id,))
 
-    def note_one(self, found: FoundFile) -> NoteCounts:
-        """What `note` does, for one file between scans."""
-        folder, name = split_relative(found.root, found.path)
-        with self._database.transaction() as writer:
-            root_id, below = ensure_root(writer, found.root)
-            touched: set[str] = set()
-            _, outcome = note_file(writer, root_id, join(below, folder), name, stamp_row(found), touched)
-            touch(writer, touched)
-        return _counts([outcome])
-
-    def note_gone(self, root: Path, path: Path) -> int:
-        """`note_all_gone` for one path; returns how many files are missing now."""
-        return self.note_all_gone(root, [path]).missing
-
-    def note_all_gone(self, root: Path, paths: Sequence[Path]) -> ScanOutcome:
+    def note_missing(self, root: Path, paths: Sequence[Path]) -> ScanOutcome:
         """Marks files, and every file below folders, as missing between scans.
 
         Losing more at once than a scan would believe is held back: the next scan decides.
@@ -258,8 +249,8 @@ class Scans:
                 ids.update(files_at(writer, root_id, gone))
             known = count_present(writer, root_id)
             if len(ids) > 1 and (len(ids) == known or len(ids) > max(SMALL_LOSS, LOSS_SHARE * known)):
-                told = Reason.of(ReasonCode.GONE_AT_ONCE, root=_shown(root), lost=len(ids), photos=known)
-                return ScanOutcome(0, told)
+                held_back = Reason.of(ReasonCode.GONE_AT_ONCE, root=_printable(root), lost=len(ids), photos=known)
+                return ScanOutcome(0, held_back)
             mark_missing(writer, sorted(ids))
         return ScanOutcome(len(ids))
 
@@ -303,7 +294,7 @@ class Scans:
         return len(rows)
 
     def forget_old_reasons(self, scanned: Sequence[Path]) -> None:
-        """What was said of roots that nobody scans any more says nothing of today."""
+        """Removes the reasons of roots that are not scanned any more: they may be long out of date."""
         paths = {os.fsencode(root) for root in scanned}
         with self._database.transaction() as writer:
             rows = writer.execute("SELECT id, path FROM root WHERE held_back IS NOT NULL").fetchall()
@@ -311,8 +302,8 @@ class Scans:
             writer.executemany("UPDATE root SET held_back = NULL WHERE id = ?", old)
 
     def _unseen(self, scan: ScanState) -> list[tuple[int, bytes, bytes]]:
-        """(id, folder, name) of the present files that the scan should have met and did not."""
-        where, values = within(scan.below)
+        """(id, folder, name) of the present files that the scan should have found and did not."""
+        where, values = below_condition(scan.below)
         cursor = self._database.reader.cursor()
         cursor.row_factory = None
         count = cursor.execute(
@@ -330,18 +321,19 @@ class Scans:
         unseen = [row for row in cursor if row[0] >= len(seen) or not seen[row[0]]]
         return [row for row in unseen if not is_below_any(join(row[1], row[2]), scan.unreadable)]
 
-    def _has_nothing_to_lose(self, scan: ScanState) -> bool:
-        """A root that was scanned before and has no present file any more: it has moved, or was given up."""
+    def _root_flags(self, scan: ScanState) -> tuple[bool, bool]:
+        """Whether the next losses are accepted, and whether the root was scanned before and has no present file any
+        more: it has moved, or was given up."""
         row = self._database.reader.execute(
-            """SELECT walked_at IS NOT NULL
+            """SELECT accept_losses, walked_at IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM file WHERE root_id = root.id AND missing_since IS NULL)
             FROM root WHERE id = ?""",
             (scan.root_id,),
         ).fetchone()
-        return bool(row[0])
+        return bool(row[0]), bool(row[1])
 
-    def _known(self, scan: ScanState) -> int:
-        where, values = within(scan.below)
+    def _count_known(self, scan: ScanState) -> int:
+        where, values = below_condition(scan.below)
         row = self._database.reader.execute(
             f"""SELECT count(*) FROM file
             WHERE root_id = ? AND ({where}) AND missing_since IS NULL AND seen_walk < ?""",
@@ -349,18 +341,16 @@ class Scans:
         ).fetchone()
         return int(row[0])
 
-    def _accepts_losses(self, scan: ScanState) -> bool:
-        row = self._database.reader.execute("SELECT accept_losses FROM root WHERE id = ?", (scan.root_id,)).fetchone()
-        return bool(row["accept_losses"])
-
-    def _doubt(self, scan: ScanState, unseen: Sequence[tuple[int, bytes, bytes]], known: int) -> Reason | None:
-        """Why the losses of a scan are not believed, or None."""
+    def _why_not_accepted(
+        self, scan: ScanState, unseen: Sequence[tuple[int, bytes, bytes]], known: int
+    ) -> Reason | None:
+        """Why the losses of a scan are not accepted, or None."""
         if not unseen:
             return None
         base = os.fsencode(scan.root)
         start = len(scan.below) + 1 if scan.below else 0
         lost = sum(is_gone(os.path.join(base, join(folder, name)[start:])) for _, folder, name in unseen)
-        where = _shown(scan.root)
+        where = _printable(scan.root)
         if lost and lost == known and not any(scan.seen):
             return Reason.of(ReasonCode.ROOT_EMPTY, root=where, photos=known, hint=_HINT)
         device = self._database.reader.execute("SELECT device FROM root WHERE id = ?", (scan.root_id,)).fetchone()[0]
@@ -371,17 +361,7 @@ class Scans:
         return None
 
 
-def _counted_json(passed_over: Counter[str]) -> str:
-    """The most frequent first."""
-    return json.dumps({storable(kind): count for kind, count in passed_over.most_common() if count})
-
-
-def _counts(outcomes: Iterable[str]) -> NoteCounts:
-    tally = Counter(outcomes)
-    return NoteCounts(tally["new"], tally["changed"], tally["unchanged"], tally["moved"])
-
-
-def _shown(path: Path) -> str:
+def _printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

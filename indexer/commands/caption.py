@@ -10,9 +10,17 @@ import click
 
 from captioner import SURE_TAG, Caption, CaptionError
 from indexer.commands.captions import WRITING
-from indexer.commands.command_line import print_line, run_until_stopped, with_settings
-from indexer.commands.rows import NOTHING_TO_DESCRIBE, Row, complain, exit_by, told, words_json
-from indexer.commands.terminal import Terminal, shown
+from indexer.commands.command_line import (
+    NOTHING_TO_DESCRIBE,
+    Row,
+    exit_with,
+    print_line,
+    print_rows,
+    run_until_stopped,
+    with_settings,
+    words_json,
+)
+from indexer.commands.terminal import Terminal, printable
 from indexer.errors import PhotoError
 from indexer.settings import Settings
 
@@ -36,15 +44,15 @@ def caption(settings: Settings, terminal: Terminal, files: tuple[Path, ...], wri
 
     targets = [file.absolute() for file in files]
     rows = run_until_stopped(
-        lambda stop: told(_captioned(settings, targets, stop, write=write), _tell_caption, as_json=as_json)
+        lambda stop: print_rows(_caption_files(settings, targets, stop, write=write), _print_caption, as_json=as_json)
     )
-    exit_by(rows)
+    exit_with(rows)
 
 
-async def _captioned(
+async def _caption_files(
     settings: Settings, files: Sequence[Path], stop: asyncio.Event, *, write: bool
 ) -> AsyncGenerator[Row, None]:
-    from indexer.jobs.pipeline import PERSONS_WORDS, withheld
+    from indexer.jobs.pipeline import PERSONS_WORDS, withhold_reason
     from indexer.model import CaptionPlace, Written
     from indexer.reader.photo_process import PhotoProcesses
     from indexer.service import started_captioner
@@ -62,7 +70,7 @@ async def _captioned(
                 row: Row = {"path": str(file)} | _words_json(words)
                 if write:
                     described = reading.metadata.person_caption is not None
-                    reason = PERSONS_WORDS if described else withheld(words, write_unsure=settings.write_unsure)
+                    reason = PERSONS_WORDS if described else withhold_reason(words, write_unsure=settings.write_unsure)
                     if reason is None:
                         written = await photos.write_caption(file, words, reading.stamp)
                     else:
@@ -87,10 +95,7 @@ def _words_json(words: Caption) -> Row:
     }
 
 
-def _tell_caption(row: Row) -> None:
-    if "error" in row:
-        complain(row)
-        return
+def _print_caption(row: Row) -> None:
     print_line(f"{row['path']}: {row['caption'] or NOTHING_TO_DESCRIBE}")
     if row["caption"]:
         print_line(f"  {row['confidence']:.0%} sure{', so it may well be wrong' if row['unsure'] else ''}")
@@ -99,4 +104,4 @@ def _tell_caption(row: Row) -> None:
         print_line(f"  tags: {', '.join(tags)}")
     if row.get("reason"):
         where = "not written" if row["place"] == "index" else f"written to the {row['place']}"
-        click.echo(f"  {where}: {shown(row['reason'])}", err=True)
+        click.echo(f"  {where}: {printable(row['reason'])}", err=True)

@@ -14,15 +14,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from indexer.commands.command_line import CommandLine, print_line, run_until_stopped, with_settings
-from indexer.commands.rows import NOTHING_TO_DESCRIBE, Row, complain, exit_by, told
+from indexer.commands.command_line import (
+    NOTHING_TO_DESCRIBE,
+    CommandLine,
+    Row,
+    exit_with,
+    print_line,
+    print_rows,
+    run_until_stopped,
+    with_settings,
+)
 from indexer.commands.terminal import Terminal
 from indexer.errors import PhotoError, SetupError
 from indexer.model import CaptionPlace
 from indexer.progress import Meter, Progress
 from indexer.reasons import Reason, ReasonCode
 from indexer.settings import Settings
-from indexer.tasks import running
 
 if TYPE_CHECKING:
     from indexer.captions.caption_file import Undone
@@ -60,18 +67,18 @@ def list_captions(settings: Settings, terminal: Terminal, paths: tuple[Path, ...
     Without a PATH the index answers; files and folders that are named are read.
     """
     if paths:
-        rows = _looked_at(settings, terminal, paths, _tell_listed, as_json=as_json)
-        terminal.say(f"{sum(row['place'] is not None for row in rows):,} of {_files(len(rows))}")
-        exit_by(rows)
-    rows = run_until_stopped(lambda _: told(_indexed(settings), _tell_listed, as_json=as_json))
-    terminal.say(_files(len(rows)))
+        rows = _undo_rows(settings, terminal, paths, _print_listed, as_json=as_json, dry_run=True)
+        terminal.print(f"{sum(row['place'] is not None for row in rows):,} of {_files(len(rows))}")
+        exit_with(rows)
+    rows = run_until_stopped(lambda _: print_rows(_list_indexed(settings), _print_listed, as_json=as_json))
+    terminal.print(_files(len(rows)))
 
 
-async def _indexed(settings: Settings) -> AsyncGenerator[Row, None]:
+async def _list_indexed(settings: Settings) -> AsyncGenerator[Row, None]:
     from indexer.storage import reading_catalogue
 
     with reading_catalogue(settings) as catalogue:
-        for photo, file in _shown(catalogue):
+        for photo, file in _captioned_photos(catalogue):
             yield {
                 "path": str(file.path),
                 "missing": file.missing,
@@ -86,10 +93,8 @@ def _files(number: int) -> str:
     return f"{number:,} file{'' if number == 1 else 's'}"
 
 
-def _tell_listed(row: Row) -> None:
-    if "error" in row:
-        complain(row)
-    elif row["place"] is not None:
+def _print_listed(row: Row) -> None:
+    if row["place"] is not None:
         caption = NOTHING_TO_DESCRIBE if row["caption"] == "" else row["caption"] or "(no caption)"
         copies = row.get("copies")
         copied = f" (another program has copied it into {', '.join(copies)})" if copies else ""
@@ -107,25 +112,15 @@ def verify(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], as_j
     recollect has written to is checked; files and folders that are named are checked whatever the index knows. The exit
     code is 1 where a caption can't be taken out.
     """
-    rows = _looked_at(settings, terminal, paths, _tell_verified, as_json=as_json)
+    rows = _undo_rows(settings, terminal, paths, _print_verified, as_json=as_json, dry_run=True)
     counts = Counter(row["state"] for row in rows)
-    said = [f"{counts[state]:,} {text}" for state, text in _STATES.items() if counts[state]]
-    terminal.say(f"{_files(len(rows))}: {'; '.join(said)}" if said else "there is nothing to check")
-    exit_by(rows)
+    parts = [f"{counts[state]:,} {text}" for state, text in _STATES.items() if counts[state]]
+    terminal.print(f"{_files(len(rows))}: {'; '.join(parts)}" if parts else "there is nothing to check")
+    exit_with(rows)
 
 
-def _looked_at(
-    settings: Settings, terminal: Terminal, paths: Sequence[Path], tell: Callable[[Row], None], *, as_json: bool
-) -> list[Row]:
-    return run_until_stopped(
-        lambda stop: _followed(settings, terminal, paths, stop, tell, as_json=as_json, dry_run=True)
-    )
-
-
-def _tell_verified(row: Row) -> None:
-    if "error" in row:
-        complain(row)
-    elif row["state"] != "exact":
+def _print_verified(row: Row) -> None:
+    if row["state"] != "exact":
         print_line(f"{row['path']}: {row['reason'] or _STATES[row['state']]}")
 
 
@@ -142,17 +137,15 @@ def undo(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], everyt
     if bool(paths) == everything:
         raise click.UsageError("name files or folders, or say --all")
 
-    rows = run_until_stopped(
-        lambda stop: _followed(settings, terminal, paths, stop, _tell_undone, as_json=as_json, dry_run=False)
-    )
-    _note_undone(settings, {Path(row["path"]) for row in rows if row["restored"]}, everything=everything)
-    terminal.say(_undone_summary(rows))
+    rows = _undo_rows(settings, terminal, paths, _print_undone, as_json=as_json, dry_run=False)
+    _record_undo(settings, {Path(row["path"]) for row in rows if row["restored"]}, everything=everything)
+    terminal.print(_undo_summary(rows))
     if everything:
-        terminal.say("captions = off from now on, until you start recollect with another --captions")
-    exit_by(rows)
+        terminal.print("captions = off from now on, until you start recollect with another --captions")
+    exit_with(rows)
 
 
-def _undone_summary(rows: Sequence[Row]) -> str:
+def _undo_summary(rows: Sequence[Row]) -> str:
     restored, failed = sum(row["restored"] for row in rows), sum("error" in row for row in rows)
     missing = sum(row["state"] == "missing" for row in rows)
     parts = [f"{_files(restored)} restored"]
@@ -165,73 +158,68 @@ def _undone_summary(rows: Sequence[Row]) -> str:
     return ", ".join(parts)
 
 
-def _note_undone(settings: Settings, restored: set[Path], *, everything: bool) -> None:
+def _record_undo(settings: Settings, restored: set[Path], *, everything: bool) -> None:
     """Neither a newer model nor a later start puts back what was taken out."""
-    from indexer.commands.remembered import remember
+    from indexer.commands.command_line import remember
     from indexer.jobs.pipeline import UNDONE
     from indexer.storage import open_storage
 
     with open_storage(settings) as storage:
-        undone = [file.id for _, file in _written(storage.catalogue) if file.path in restored]
-        storage.catalogue.corrections.note_undone(undone, UNDONE)
+        undone = [file.id for _, file in _captioned_files(storage.catalogue) if file.path in restored]
+        storage.catalogue.corrections.record_undo(undone, UNDONE)
     if everything:
         remember(settings.data_dir, captions="off")
 
 
-def _tell_undone(row: Row) -> None:
-    if "error" in row:
-        complain(row)
-    elif row["restored"]:
+def _print_undone(row: Row) -> None:
+    if row["restored"]:
         print_line(f"{row['path']}: restored{'' if row['exact'] else ' (' + row['reason'] + ')'}")
 
 
-async def _followed(
+def _undo_rows(
     settings: Settings,
     terminal: Terminal,
     paths: Sequence[Path],
-    stop: asyncio.Event,
-    tell: Callable[[Row], None],
+    print_row: Callable[[Row], None],
     *,
     as_json: bool,
     dry_run: bool,
 ) -> list[Row]:
-    """A row for each file, with progress on the terminal."""
-    targets = await asyncio.to_thread(_targets, settings, paths)
-    meter = Meter()
+    """A row for each file, with progress on the terminal; `dry_run`: the files stay as they are."""
+    phase = "checking captions" if dry_run else "taking captions out"
 
-    def progress() -> Progress:
-        left = len(targets) - meter.done
-        phase = "checking captions" if dry_run else "taking captions out"
-        return Progress(meter.done, left, per_second=meter.per_second, eta_s=meter.eta_s(left), phase=phase)
+    async def run(stop: asyncio.Event) -> list[Row]:
+        targets = await asyncio.to_thread(_targets, settings, paths)
+        meter = Meter()
 
-    async def counted() -> AsyncGenerator[Row, None]:
-        async for row in _undone(settings, targets, stop, dry_run=dry_run):
-            meter.add()
-            yield row
+        def progress() -> Progress:
+            left = len(targets) - meter.done
+            return Progress(meter.done, left, per_second=meter.per_second, eta_s=meter.eta_s(left), phase=phase)
 
-    async with asyncio.TaskGroup() as group, running(group, terminal.follow(progress)):
-        return await told(counted(), tell, as_json=as_json)
+        async def counted() -> AsyncGenerator[Row, None]:
+            async for row in _undo_files(settings, targets, stop, dry_run=dry_run):
+                meter.add()
+                yield row
+
+        async with terminal.following(progress):
+            return await print_rows(counted(), print_row, as_json=as_json)
+
+    return run_until_stopped(run)
 
 
-async def _undone(
+async def _undo_files(
     settings: Settings, targets: Sequence[Path], stop: asyncio.Event, *, dry_run: bool
 ) -> AsyncGenerator[Row, None]:
     from indexer.reader.photo_process import PhotoProcesses
 
-    vouched = await asyncio.to_thread(_vouched, settings, frozenset(targets))
+    vouched = await asyncio.to_thread(_known_texts, settings, frozenset(targets))
     async with PhotoProcesses(settings, input_px=0, count=1) as photos:
         for path in targets:
             if stop.is_set():
                 return
             if not await asyncio.to_thread(path.exists):
-                yield {
-                    "path": str(path),
-                    "state": "missing",
-                    "restored": False,
-                    "place": None,
-                    "reason": None,
-                    "code": None,
-                }
+                nothing = {"restored": False, "place": None, "reason": None, "code": None}
+                yield {"path": str(path), "state": "missing", **nothing}
                 continue
             try:
                 yield _row(await photos.undo_caption(path, dry_run=dry_run, vouched=vouched.get(path, ())))
@@ -239,7 +227,7 @@ async def _undone(
                 yield {"path": str(path), "state": "stuck", "restored": False, "place": None, "error": str(error)}
 
 
-def _vouched(settings: Settings, targets: frozenset[Path]) -> dict[Path, tuple[str, ...]]:
+def _known_texts(settings: Settings, targets: frozenset[Path]) -> dict[Path, tuple[str, ...]]:
     """What the catalogue knows to have been written into these files: where another program has dropped our mark, it
     alone tells which words are ours. Nothing where there is no catalogue, or none that can be read."""
     from indexer.storage import reading_catalogue
@@ -250,7 +238,7 @@ def _vouched(settings: Settings, targets: frozenset[Path]) -> dict[Path, tuple[s
         with reading_catalogue(settings) as catalogue:
             return {
                 file.path: tuple(text for text in (photo.correction, photo.machine and photo.machine.text) if text)
-                for photo, file in _shown(catalogue)
+                for photo, file in _captioned_photos(catalogue)
                 if file.path in targets and (file.caption_place or photo.caption_place) is not CaptionPlace.INDEX
             }
     except SetupError as error:
@@ -258,18 +246,13 @@ def _vouched(settings: Settings, targets: frozenset[Path]) -> dict[Path, tuple[s
         return {}
 
 
-def _english(reason: Reason | None) -> str | None:
-    return None if reason is None else reason.english()
-
-
 def _row(undone: Undone) -> Row:
-
     row: Row = {
         "path": str(undone.path),
         "restored": undone.restored,
         "exact": undone.exact,
         "place": undone.place,
-        "reason": _english(undone.reason),
+        "reason": undone.reason and str(undone.reason),
         "code": undone.reason and undone.reason.code,
         "caption": undone.words and undone.words.text,
         "by": undone.words and undone.words.by,
@@ -280,11 +263,11 @@ def _row(undone: Undone) -> Row:
         return row | {"state": "exact" if undone.exact else "changed"}
     if undone.reason == Reason(ReasonCode.NOT_OURS):
         return row | {"state": "none"}
-    return row | {"state": "stuck", "error": _english(undone.reason)}
+    return row | {"state": "stuck", "error": undone.reason and str(undone.reason)}
 
 
 def _targets(settings: Settings, paths: Sequence[Path]) -> list[Path]:
-    return list(_files_below(paths)) if paths else _every_written(settings)
+    return list(_files_below(paths)) if paths else _all_captioned(settings)
 
 
 def _files_below(paths: Sequence[Path]) -> Iterator[Path]:
@@ -298,7 +281,7 @@ def _files_below(paths: Sequence[Path]) -> Iterator[Path]:
             yield path.absolute()
 
 
-def _every_written(settings: Settings) -> list[Path]:
+def _all_captioned(settings: Settings) -> list[Path]:
     """What the catalogue says was written, and what the journal says: the catalogue may have been lost meanwhile.
 
     A file that the journal alone knows counts only while it is there: it may have been moved or deleted long ago.
@@ -307,7 +290,7 @@ def _every_written(settings: Settings) -> list[Path]:
     from indexer.storage import reading_catalogue
 
     with reading_catalogue(settings) as catalogue:
-        paths = dict.fromkeys(file.path for _, file in _written(catalogue))
+        paths = dict.fromkeys(file.path for _, file in _captioned_files(catalogue))
     for entry in Journal.in_dir(settings.data_dir).entries():
         photo = Path(entry.path.removesuffix(".xmp"))
         if photo.is_file():
@@ -315,7 +298,7 @@ def _every_written(settings: Settings) -> list[Path]:
     return list(paths)
 
 
-def _written(catalogue: Catalogue) -> Iterator[tuple[str, PhotoFile]]:
+def _captioned_files(catalogue: Catalogue) -> Iterator[tuple[str, PhotoFile]]:
     """(photo id, file) of all that the catalogue says was written, files that are missing just now included."""
     last = 0
     while files := catalogue.corrections.captioned_files(after=last):
@@ -323,8 +306,8 @@ def _written(catalogue: Catalogue) -> Iterator[tuple[str, PhotoFile]]:
         last = files[-1][1].id
 
 
-def _shown(catalogue: Catalogue) -> Iterator[tuple[Photo, PhotoFile]]:
-    for photo_id, file in _written(catalogue):
+def _captioned_photos(catalogue: Catalogue) -> Iterator[tuple[Photo, PhotoFile]]:
+    for photo_id, file in _captioned_files(catalogue):
         photo = catalogue.photo(photo_id)
         if photo is not None:
             yield photo, file

@@ -7,15 +7,18 @@ import functools
 import json
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from indexer.commands.terminal import Terminal, shown
-from indexer.errors import SetupError
+from captioner import Tag
+from indexer.commands.terminal import Terminal, printable
+from indexer.errors import SetupError, StorageError
 from indexer.settings import SECRETS, SETTINGS, Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -56,15 +59,15 @@ class CommandLine(click.Group):
         try:
             return super().invoke(ctx)
         except SetupError as error:
-            click.echo(f"recollect: {shown(error.what)}", err=True)
+            click.echo(f"recollect: {printable(error.what)}", err=True)
             if error.hint:
-                click.echo(f"  {shown(error.hint)}", err=True)
+                click.echo(f"  {printable(error.hint)}", err=True)
             ctx.exit(WRONG_SETUP)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click's own: usage errors, a reader of our output that has had enough
         except Exception as error:
             log.debug("here it happened", exc_info=True)
-            click.echo(f"recollect: unexpected error, please report it: {shown(repr(error))}", err=True)
+            click.echo(f"recollect: unexpected error, please report it: {printable(repr(error))}", err=True)
             click.echo("  the same command with -v says where it happened", err=True)
             ctx.exit(SOMETHING_FAILED)
 
@@ -93,8 +96,6 @@ def with_settings(*names: str) -> Callable[[_Command], _Command]:
 
 def _settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:
     """What was remembered in the data directory stands in for defaults, once it is known which directory that is."""
-    from indexer.commands.remembered import read_remembered
-
     settings = load_settings(config=config, flags=flags)
     captions = read_remembered(settings.data_dir).captions
     if captions is None:
@@ -148,7 +149,7 @@ def print_json(value: Any) -> None:
 
 def print_line(text: str) -> None:
     """One line on standard output, safe for a terminal."""
-    click.echo(shown(text))
+    click.echo(printable(text))
 
 
 def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, _Result]]) -> _Result:
@@ -170,3 +171,99 @@ def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, _Resul
         return asyncio.run(run())
     except asyncio.CancelledError:
         raise click.Abort from None
+
+
+Row = dict[str, Any]
+
+#: In the place of a caption where the model's sentence is empty.
+NOTHING_TO_DESCRIBE = "(nothing to describe)"
+
+
+async def print_rows(rows: AsyncGenerator[Row, None], print_row: Callable[[Row], None], *, as_json: bool) -> list[Row]:
+    """Prints each row as it comes, so that a long run shows that it is alive, an `error` on standard error; JSON is one
+    document, at the end."""
+    collected = []
+    async with aclosing(rows):
+        async for row in rows:
+            collected.append(row)
+            if as_json:
+                continue
+            if "error" in row:
+                click.echo(f"{printable(row['path'])}: {printable(row['error'])}", err=True)
+            else:
+                print_row(row)
+    if as_json:
+        print_json(collected)
+    return collected
+
+
+def words_json(words: Iterable[Tag]) -> list[Row]:
+    """Words with their probabilities."""
+    return [{"word": one.word, "probability": round(one.probability, 3)} for one in words]
+
+
+def exit_with(rows: Sequence[Row]) -> None:
+    """Ends the command: 1 where a row has an `error`."""
+    failed = any("error" in row for row in rows)
+    click.get_current_context().exit(SOMETHING_FAILED if failed else SUCCESS)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """`captions` is the setting of that name where it was ever given as a flag: it stands in for the default, so that
+    somebody who once said `--captions off` finds no caption in a photo after a later start without it."""
+
+    libraries: tuple[Path, ...] = ()
+    captions: str | None = None
+
+
+def read_remembered(data_dir: Path) -> Remembered:
+    """Raises `StorageError` where the file is not what `remember` wrote."""
+    path = _file(data_dir)
+    try:
+        stored = json.loads(path.read_text(encoding="ascii"))
+        captions = stored["captions"]
+        if captions is not None and captions not in SETTINGS["captions"].metadata["choices"]:
+            raise ValueError(captions)
+        return Remembered(tuple(Path(str(item)) for item in stored["libraries"]), captions)
+    except (FileNotFoundError, NotADirectoryError):
+        return Remembered()
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StorageError(
+            f"{path} can't be read: {error}", hint="delete it, and name your libraries again at the next start"
+        ) from error
+
+
+def remember(data_dir: Path, *, libraries: Sequence[Path] = (), captions: str | None = None) -> Remembered:
+    """Adds to what is remembered. A library inside another one is that one's."""
+    from indexer.scanning.crawler import outermost  # brings the catalogue along
+
+    before = read_remembered(data_dir)
+    after = Remembered(outermost([*before.libraries, *libraries]), captions or before.captions)
+    if after != before:
+        _write(data_dir, after)
+    return after
+
+
+def forget_libraries(data_dir: Path, roots: Sequence[Path]) -> None:
+    """Takes libraries off the list."""
+    before = read_remembered(data_dir)
+    _write(data_dir, replace(before, libraries=tuple(root for root in before.libraries if root not in roots)))
+
+
+def _file(data_dir: Path) -> Path:
+    return data_dir / "remembered.json"
+
+
+def _write(data_dir: Path, remembered: Remembered) -> None:
+    path = _file(data_dir)
+    fresh = path.with_suffix(".new")
+    stored = {"libraries": [str(root) for root in remembered.libraries], "captions": remembered.captions}
+    try:
+        # ASCII escapes carry names that are not UTF-8 (surrogateescape) through JSON unharmed.
+        fresh.write_text(json.dumps(stored, indent=1), encoding="ascii")
+        fresh.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"{path} can't be written: {error.strerror}", hint="check the free space and the rights of the directory"
+        ) from error

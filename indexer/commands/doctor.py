@@ -9,22 +9,41 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from captioner import BundleError, CaptionError, TextTower
-from indexer.commands.finding import Finding, Verdict
-from indexer.commands.folders import Folders, listed_folders, look_at_folders
-from indexer.commands.remembered import read_remembered
+from indexer.commands.command_line import read_remembered
 from indexer.errors import SearchError, SetupError
-from indexer.jobs.caption_models import count_by_model, listed_models
-from indexer.jobs.reindex import current_model, recaptioning_hint
+from indexer.jobs.reindex import count_by_model, current_model, format_models, recaption_hint
 from indexer.model import JobKind
+from indexer.scanning.crawl_rules import CrawlRules
 from indexer.service import started_captioner
 from indexer.settings import Settings
 from indexer.sqlite.database import read_only_connection
 from indexer.sqlite.derived import set_aside_files
 from indexer.sqlite.errors import hint_for, is_damage
 from indexer.storage import Storage, indexing_process, open_storage, search_path
+
+
+class Verdict(StrEnum):
+    """How a check ended."""
+
+    FINE = "ok"
+    WARNING = "warning"  # it works, but not as well as it could
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found; `mend` is empty where nothing is to be done."""
+
+    subject: str
+    verdict: Verdict
+    text: str
+    mend: str = ""
+
 
 _MB = 1_000_000
 _SCARCE_MB, _TOO_LITTLE_MB = 1_000, 100
@@ -53,12 +72,8 @@ async def _model(settings: Settings) -> Finding:
     except SetupError as error:
         return Finding("caption model", Verdict.BROKEN, error.what, error.hint)
     except CaptionError as error:
-        return Finding(
-            "caption model",
-            Verdict.BROKEN,
-            f"{settings.bundle} starts but can't caption: {error}",
-            "see the messages above; a computer with too little memory ends the model's process",
-        )
+        mend = "see the messages above; a computer with too little memory ends the model's process"
+        return Finding("caption model", Verdict.BROKEN, f"{settings.bundle} starts but can't caption: {error}", mend)
 
 
 def _meaning(settings: Settings) -> Finding:
@@ -76,22 +91,18 @@ def _everything_else(settings: Settings) -> Iterator[Finding]:
     yield _memory()
     yield _data_dir(settings)
     yield from _databases(settings)
-    yield from _search_server(settings)
+    if settings.search == "meilisearch":
+        from indexer.commands.search_server import examine_server  # its client is only here worth its memory
+
+        yield from examine_server(settings)
     yield from _contents(settings)
-    roots = dict.fromkeys([*settings.photos, *_remembered(settings)])
-    folders = {root: look_at_folders(root, settings) for root in roots}
+    roots = dict.fromkeys([*settings.photos, *_remembered_libraries(settings)])
+    folders = {root: inspect_folders(root, settings) for root in roots}
     for root in roots:
         yield _library(root, settings, folders[root])
     yield from _watches(sum(found.number for found in folders.values()))
     pid = indexing_process(settings.data_dir)
     yield Finding("indexing", Verdict.FINE, f"process {pid} is at it" if pid else "no process is indexing now")
-
-
-def _search_server(settings: Settings) -> Iterator[Finding]:
-    if settings.search == "meilisearch":
-        from indexer.commands.search_server import examine_server  # its client is only here worth its memory
-
-        yield from examine_server(settings)
 
 
 def _memory() -> Finding:
@@ -145,8 +156,8 @@ def _databases(settings: Settings) -> Iterator[Finding]:
             yield Finding(subject, Verdict.WARNING if is_lost else Verdict.FINE, text, mend)
             continue
         if aside := [] if subject == "catalogue" else set_aside_files(path):
-            told = ", ".join(f"{one.name} ({one.stat().st_size // _MB:,} MB)" for one in aside)
-            yield Finding(subject, Verdict.FINE, f"set aside since it was damaged: {told}; it may be deleted")
+            names = ", ".join(f"{one.name} ({one.stat().st_size // _MB:,} MB)" for one in aside)
+            yield Finding(subject, Verdict.FINE, f"set aside since it was damaged: {names}; it may be deleted")
         try:
             damage = _damage(path)
         except sqlite3.Error as error:
@@ -163,12 +174,12 @@ def _damage(path: Path) -> str | None:
     Raises `sqlite3.Error` where it can't be read for another reason."""
     try:
         with closing(read_only_connection(path)) as connection:
-            said = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
+            lines = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
     except sqlite3.Error as error:
         if not is_damage(error):
             raise
         return str(error)
-    return None if said == ["ok"] else "; ".join(said)
+    return None if lines == ["ok"] else "; ".join(lines)
 
 
 def _contents(settings: Settings) -> Iterator[Finding]:
@@ -243,15 +254,15 @@ def _captions(storage: Storage, settings: Settings) -> Finding:
         model = current_model(settings)
     except SetupError:  # the model's own finding says why
         return Finding("captions", Verdict.FINE, f"{counts.with_caption:,} of {counts.photos:,} photos have one")
-    wanting = storage.catalogue.queue.wanting(JobKind.CAPTION, model=model)
+    wanting = storage.catalogue.queue.count_missing_work(JobKind.CAPTION, model=model)
     incomplete = counts.incomplete
     models = count_by_model(storage.catalogue, model)
     if models.by_others:
         text = f"{models.by_others:,} of {counts.photos:,} photos were described by another model than {model}: "
-        text += listed_models(models.others)
+        text += format_models(models.others)
         if (more := wanting - models.by_others) > 0:
             text += f"; {more:,} more have no words, tags or embedding by any"
-        return Finding("captions", Verdict.WARNING, text, recaptioning_hint(settings))
+        return Finding("captions", Verdict.WARNING, text, recaption_hint(settings))
     if incomplete == wanting and incomplete:
         text = f"{incomplete:,} of {counts.photos:,} photos have their sentence alone, from their files"
         mend = "`recollect serve` or `index` completes them by itself, after everything else"
@@ -269,19 +280,18 @@ def _unwritten(storage: Storage) -> list[Finding]:
     """One for each reason: none of them is wrong, and which are meant only the household knows."""
     reasons = storage.catalogue.unwritten()
     shown = list(reasons.items())[:_SHOWN_REASONS]
-    told = [f"{photos:,}: {reason or 'nobody has said why'}" for reason, photos in shown]
+    texts = [f"{photos:,}: {reason or 'nobody has said why'}" for reason, photos in shown]
     if others := sum(reasons.values()) - sum(photos for _, photos in shown):
-        told.append(f"{others:,}: for other reasons")
-    return [Finding(_UNWRITTEN, Verdict.FINE, text) for text in told or ["none"]]
+        texts.append(f"{others:,}: for other reasons")
+    return [Finding(_UNWRITTEN, Verdict.FINE, text) for text in texts or ["none"]]
 
 
 def _thumbnails(storage: Storage) -> Finding:
     photos, kept = storage.catalogue.counts().photos, min(storage.thumbnails.sizes().values())
+    text = f"{kept:,} for {photos:,} photos"
     if kept < photos:
-        return Finding(
-            "thumbnails kept", Verdict.WARNING, f"{kept:,} for {photos:,} photos", "run: recollect reindex --thumbnails"
-        )
-    return Finding("thumbnails kept", Verdict.FINE, f"{kept:,} for {photos:,} photos")
+        return Finding("thumbnails kept", Verdict.WARNING, text, "run: recollect reindex --thumbnails")
+    return Finding("thumbnails kept", Verdict.FINE, text)
 
 
 def _set_aside(storage: Storage) -> Finding:
@@ -305,7 +315,7 @@ def _unreadable(storage: Storage) -> Finding:
     return Finding(_UNREADABLE, Verdict.WARNING, text, mend)
 
 
-def _remembered(settings: Settings) -> tuple[Path, ...]:
+def _remembered_libraries(settings: Settings) -> tuple[Path, ...]:
     try:
         return read_remembered(settings.data_dir).libraries
     except SetupError:
@@ -319,14 +329,14 @@ def _library(root: Path, settings: Settings, folders: Folders) -> Finding:
     if not os.access(root, os.R_OK | os.X_OK):
         return Finding(subject, Verdict.BROKEN, "it can't be read", "run recollect as a user who may read it")
     if folders.unreadable:
-        text = f"{listed_folders(folders.unreadable)} can't be read: photos in there are not found"
+        text = f"{format_folders(folders.unreadable)} can't be read: photos in there are not found"
         mend = "let the user that recollect runs as read and enter it, or name it in the setting exclude"
         return Finding(subject, Verdict.WARNING, text, mend)
     elsewhere = settings.sidecar_dir if settings.captions == "sidecar" else None
     unwritable = folders.unwritable if elsewhere is None else _unwritable([_existing(elsewhere)])
     if settings.captions != "off" and unwritable:
         mend = "captions of photos in there stay in the index: give the right to write, or set captions = off"
-        return Finding(subject, Verdict.WARNING, f"{listed_folders(unwritable)} can't be written", mend)
+        return Finding(subject, Verdict.WARNING, f"{format_folders(unwritable)} can't be written", mend)
     text = f"all {folders.number:,} folders can be read" if folders.number > 1 else "can be read"
     return Finding(subject, Verdict.FINE, text + (" and written" if settings.captions != "off" else ""))
 
@@ -347,3 +357,39 @@ def _watches(folders: int) -> Iterator[Finding]:
         yield Finding("watching", Verdict.WARNING, text, mend)
     else:
         yield Finding("watching", Verdict.FINE, text)
+
+
+_SHOWN = 3
+
+
+@dataclass(slots=True)
+class Folders:
+    """The folders of one library that a scan looks into; `unreadable` can't be listed or entered."""
+
+    number: int = 0
+    unreadable: list[Path] = field(default_factory=list)
+    unwritable: list[Path] = field(default_factory=list)
+
+
+def inspect_folders(root: Path, settings: Settings) -> Folders:
+    """Looks at every folder below `root`; no folder is followed through a link. Raises `SettingsError` for a pattern
+    that is not one."""
+    found, rules = Folders(), CrawlRules(include=settings.include, exclude=settings.exclude)
+    for path, inside, _ in os.walk(root, onerror=lambda error: found.unreadable.append(Path(error.filename))):
+        here = Path(path)
+        relative = b"" if here == root else os.fsencode(here.relative_to(root))
+        inside[:] = [name for name in inside if rules.enters(os.path.join(relative, os.fsencode(name)))]  # noqa: PTH118
+        found.number += 1
+        if not os.access(here, os.X_OK):
+            found.unreadable.append(here)
+            inside.clear()
+        elif not os.access(here, os.W_OK):
+            found.unwritable.append(here)
+    return found
+
+
+def format_folders(folders: list[Path]) -> str:
+    """``/photos/2019, /photos/2020 and 7 more folders``."""
+    text = ", ".join(map(str, folders[:_SHOWN]))
+    more = len(folders) - _SHOWN
+    return text + (f" and {more:,} more folder{'s' * (more != 1)}" if more > 0 else "")

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.commands.command_line import SOMETHING_FAILED, SUCCESS, print_json, print_line, with_settings
-from indexer.commands.rows import NOTHING_TO_DESCRIBE, words_json
+from indexer.commands.command_line import (
+    NOTHING_TO_DESCRIBE,
+    SOMETHING_FAILED,
+    SUCCESS,
+    print_json,
+    print_line,
+    with_settings,
+    words_json,
+)
 from indexer.commands.terminal import Terminal
 from indexer.errors import SetupError
 from indexer.model import iso_date
@@ -21,11 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from indexer.catalogue import Catalogue
-    from indexer.catalogue.job_queue import SetAside
-    from indexer.catalogue.outbox import Refused
-    from indexer.catalogue.scans import RootState
-    from indexer.catalogue.unreadable import UnreadablePlace
-    from indexer.commands.finding import Finding
     from indexer.model import Photo
     from indexer.search import Answer, Hit
 
@@ -69,10 +71,10 @@ def search(
     else:
         for _, photo in hits:
             print_line(_line(photo))
-        terminal.say(_summary(answer, len(hits), took_ms))
+        terminal.print(_summary(answer, len(hits), took_ms))
     if unpushed:
         number = f"{unpushed:,} photo{'s are' if unpushed != 1 else ' is'}"
-        terminal.say(f"{number} not in the search index as now known; `recollect index` or `serve` puts them in")
+        terminal.print(f"{number} not in the search index as now known; `recollect index` or `serve` puts them in")
 
 
 def _line(photo: Photo) -> str:
@@ -107,7 +109,7 @@ def _answer_json(answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) 
 
 
 def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
-    metadata, machine = photo.metadata, photo.believed
+    metadata, machine = photo.metadata, photo.accepted_machine
     return {
         "id": photo.id,
         "caption": photo.caption,
@@ -136,7 +138,7 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
 @with_settings("bundle")
 def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -> None:
     """Say how many photos there are, and which were set aside and why."""
-    from indexer.commands.remembered import read_remembered
+    from indexer.commands.command_line import read_remembered
     from indexer.storage import indexing_process, reading_catalogue
 
     _need_catalogue(settings)
@@ -153,11 +155,10 @@ def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -
     _print_state(state)
     if retry:
         doer = "the running recollect does them" if state["running"] else "`recollect index` or `serve` does them"
-        terminal.say(f"{retried:,} photos are queued again; {doer}")
+        terminal.print(f"{retried:,} photos are queued again; {doer}")
 
 
 def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
-    aside = catalogue.queue.set_aside(_SHOWN_ASIDE, 0)
     searchable, problem = _searchable(settings)
     return {
         "data_dir": str(settings.data_dir),
@@ -165,13 +166,45 @@ def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
         "counts": asdict(catalogue.counts()),
         "searchable": searchable,
         "search_problem": problem,
-        "libraries": [_library_json(root) for root in catalogue.scans.roots()],
+        "libraries": [
+            {
+                "path": str(root.path),
+                "files": root.files,
+                "missing": root.missing,
+                "walked_at": root.walked_at,
+                "held_back": root.held_back and str(root.held_back),
+                "passed_over": dict(root.passed_over),
+            }
+            for root in catalogue.scans.roots()
+        ],
         "caption_models": _caption_models(settings, catalogue),
-        "unwritten": [_unwritten_json(reason, photos) for reason, photos in catalogue.unwritten().items()],
-        "unreadable": [_unreadable_json(item) for item in catalogue.unreadable_places.first(_SHOWN_ASIDE)],
-        "set_aside": [_aside_json(item) for item in aside],
-        "refused": [_refused_json(item) for item in catalogue.refused(_SHOWN_ASIDE)],
+        "unwritten": [_reason_json(reason) | {"photos": photos} for reason, photos in catalogue.unwritten().items()],
+        "unreadable": [
+            {
+                "path": str(place.path),
+                "code": place.code,
+                "reason": str(place.reason),
+                "since": place.since.isoformat(),
+                "files": place.files,
+            }
+            for place in catalogue.unreadable_places.first(_SHOWN_ASIDE)
+        ],
+        "set_aside": [
+            {"path": str(job.file.path)}
+            | _reason_json(job.reason)
+            | {"kind": job.kind, "attempts": job.attempts, "at": job.at.isoformat()}
+            for job in catalogue.queue.set_aside(_SHOWN_ASIDE, 0)
+        ],
+        "refused": [
+            {"id": item.photo.id, "path": _first_path(item.photo)} | _reason_json(item.reason)
+            for item in catalogue.refused(_SHOWN_ASIDE)
+        ],
     }
+
+
+def _reason_json(reason: Reason | None) -> dict[str, Any]:
+    """No words and no code where none is known."""
+    return {"reason": str(reason or ""), "code": reason and reason.code}
 
 
 def _data_problem(settings: Settings, *, is_running: bool) -> str | None:
@@ -200,14 +233,13 @@ def _catalogue_problem(catalogue: Catalogue) -> str | None:
 
 def _caption_models(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     """`hint` says what to do where another model than the one in use has described photos."""
-    from indexer.jobs.caption_models import count_by_model
-    from indexer.jobs.reindex import current_model, recaptioning_hint
+    from indexer.jobs.reindex import count_by_model, current_model, recaption_hint
 
     try:
         models = count_by_model(catalogue, current_model(settings))
     except SetupError as error:
         return {"current": None, "problem": error.what}
-    hint = recaptioning_hint(settings) if models.by_others else ""
+    hint = recaption_hint(settings) if models.by_others else ""
     return asdict(models) | {"by_others": models.by_others, "hint": hint}
 
 
@@ -221,47 +253,6 @@ def _searchable(settings: Settings) -> tuple[int | None, str]:
             return backend.count(), ""
     except SetupError as error:
         return None, f"{error.what}: {error.hint}" if error.hint else error.what
-
-
-def _library_json(root: RootState) -> dict[str, Any]:
-    return {
-        "path": str(root.path),
-        "files": root.files,
-        "missing": root.missing,
-        "walked_at": root.walked_at,
-        "held_back": None if root.held_back is None else str(root.held_back),
-        "passed_over": dict(root.passed_over),
-    }
-
-
-def _unwritten_json(reason: Reason | None, photos: int) -> dict[str, Any]:
-    """No words and no code where nobody has said why."""
-    return {"reason": str(reason or ""), "code": reason and reason.code, "photos": photos}
-
-
-def _refused_json(item: Refused) -> dict[str, Any]:
-    return {"id": item.photo.id, "path": _first_path(item.photo), "reason": str(item.reason), "code": item.reason.code}
-
-
-def _unreadable_json(item: UnreadablePlace) -> dict[str, Any]:
-    return {
-        "path": str(item.path),
-        "code": item.code,
-        "reason": str(item.reason),
-        "since": item.since.isoformat(),
-        "files": item.files,
-    }
-
-
-def _aside_json(item: SetAside) -> dict[str, Any]:
-    return {
-        "path": str(item.file.path),
-        "reason": str(item.reason),
-        "code": item.reason.code,
-        "kind": item.kind,
-        "attempts": item.attempts,
-        "at": item.at.isoformat(),
-    }
 
 
 def _print_state(state: dict[str, Any]) -> None:
@@ -324,12 +315,12 @@ def _passed_over(counts: Mapping[str, int]) -> str:
 
 def _print_caption_models(models: dict[str, Any]) -> None:
     """Nothing where the model in use has described every photo."""
-    from indexer.jobs.caption_models import listed_models
+    from indexer.jobs.reindex import format_models
 
     if models["current"] is None:
         print_line(f"caption model   {models['problem']}")
     elif models["by_others"]:
-        others = listed_models(models["others"])
+        others = format_models(models["others"])
         print_line(f"other models    {models['by_others']:,} photos not described by {models['current']}: {others}")
         print_line(f"                {models['hint']}")
 
@@ -343,10 +334,14 @@ def doctor(settings: Settings, terminal: Terminal, as_json: bool, fix: bool, roo
     """Check model, catalogue, disk, rights, search and watching, and say how to mend what is broken."""
     import asyncio
 
-    from indexer.commands.doctor import examine
-    from indexer.commands.finding import Verdict
+    from indexer.commands.doctor import Verdict, examine
 
-    findings = (_mended(settings) if fix else []) + asyncio.run(examine(settings))
+    findings = []
+    if fix:
+        from indexer.commands.search_server import mend_search
+
+        findings = mend_search(settings)
+    findings += asyncio.run(examine(settings))
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -365,9 +360,3 @@ def _need_catalogue(settings: Settings) -> None:
             f"nothing is indexed in {settings.data_dir} yet",
             hint="run `recollect index DIR` or `recollect serve DIR` first, or name another --data-dir",
         )
-
-
-def _mended(settings: Settings) -> list[Finding]:
-    from indexer.commands.search_server import mend_search
-
-    return mend_search(settings)

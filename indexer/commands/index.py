@@ -19,11 +19,12 @@ from indexer.commands.command_line import (
 )
 from indexer.commands.terminal import Terminal
 from indexer.errors import SetupError
-from indexer.progress import Phase
+from indexer.progress import Phase, Progress
 from indexer.settings import Settings
+from indexer.tasks import is_set_within
 
 if TYPE_CHECKING:
-    from indexer.progress import Progress
+    from indexer.catalogue import Catalogue
     from indexer.service import Indexer
     from indexer.storage import Storage
 
@@ -37,13 +38,13 @@ To undo: recollect captions undo --all""",
 }
 
 
-def tell_first_run(settings: Settings, storage: Storage, terminal: Terminal) -> None:
+def print_first_run_notice(settings: Settings, storage: Storage, terminal: Terminal) -> None:
     """Says, before any photo is touched for the first time, what will be written where and how to undo it."""
-    if storage.catalogue.counts().photos == 0 or _given("captions"):
-        terminal.say(_FIRST_RUN[settings.captions])
+    if storage.catalogue.counts().photos == 0 or _is_given("captions"):
+        terminal.print(_FIRST_RUN[settings.captions])
 
 
-def _given(name: str) -> bool:
+def _is_given(name: str) -> bool:
     source = click.get_current_context().get_parameter_source(name)
     return source is click.core.ParameterSource.COMMANDLINE
 
@@ -55,7 +56,7 @@ def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tup
     Raises `SetupError` where there is none, or where one that was never seen is not there; a known one that is not
     there is an unplugged disk, which the walk speaks of.
     """
-    from indexer.commands.remembered import read_remembered, remember
+    from indexer.commands.command_line import read_remembered, remember
     from indexer.scanning.crawler import outermost
 
     known = {
@@ -68,7 +69,7 @@ def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tup
     remembered = remember(
         settings.data_dir,
         libraries=settings.photos if given else (),
-        captions=settings.captions if _given("captions") else None,
+        captions=settings.captions if _is_given("captions") else None,
     )
     roots = outermost([*settings.photos, *remembered.libraries])
     if not roots:
@@ -112,13 +113,13 @@ def index(
 
 
 def _forget(settings: Settings, terminal: Terminal) -> None:
-    from indexer.commands.remembered import forget_libraries
+    from indexer.commands.command_line import forget_libraries
     from indexer.storage import open_storage, sole_indexer
 
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
         forget_libraries(settings.data_dir, settings.photos)
         number = sum(storage.catalogue.scans.forget_root(root) for root in settings.photos)
-        terminal.say(f"{number:,} files forgotten")
+        terminal.print(f"{number:,} files forgotten")
 
 
 def _index_here(settings: Settings, terminal: Terminal, roots: Sequence[str], *, accept_losses: bool) -> Progress:
@@ -126,7 +127,7 @@ def _index_here(settings: Settings, terminal: Terminal, roots: Sequence[str], *,
 
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
         chosen = _chosen(settings, storage, roots, accept_losses=accept_losses)
-        tell_first_run(settings, storage, terminal)
+        print_first_run_notice(settings, storage, terminal)
         return run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.index_once(chosen, stop=stop))
 
 
@@ -142,13 +143,15 @@ def _index_there(
     settings: Settings, terminal: Terminal, roots: Sequence[str], pid: int, *, accept_losses: bool
 ) -> Progress | None:
     """Has the recollect that is indexing already do it; None where that ended meanwhile."""
-    from indexer.commands.asking import ask_and_wait
+    from indexer.commands.index import request_scan_and_wait
     from indexer.storage import open_storage
 
     with open_storage(settings) as storage:
         chosen = _chosen(settings, storage, roots, accept_losses=accept_losses)
-        terminal.say(f"asking the running recollect (process {pid or 'unknown'}) to scan, by the settings it has")
-        return run_until_stopped(lambda stop: ask_and_wait(settings, storage.catalogue, chosen, terminal, stop))
+        terminal.print(f"asking the running recollect (process {pid or 'unknown'}) to scan, by the settings it has")
+        return run_until_stopped(
+            lambda stop: request_scan_and_wait(settings, storage.catalogue, chosen, terminal, stop)
+        )
 
 
 @click.command()
@@ -180,11 +183,11 @@ def reindex(
     with open_storage(settings) as storage:
         try:
             with sole_indexer(settings.data_dir):
-                terminal.say(enqueue(wanted, settings, storage))
+                terminal.print(enqueue(wanted, settings, storage))
                 outcome = run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.work_off(stop=stop))
         except InUse as running:
-            terminal.say(enqueue(wanted, settings, storage))
-            terminal.say(f"the running recollect (process {running.pid}) does it now; see `recollect status`")
+            terminal.print(enqueue(wanted, settings, storage))
+            terminal.print(f"the running recollect (process {running.pid}) does it now; see `recollect status`")
             return
     report(outcome, terminal, as_json=as_json)
 
@@ -199,13 +202,8 @@ def run_indexer(
     from indexer.service import Indexer
 
     async def run(stop: asyncio.Event) -> Progress:
-        async with Indexer(settings, storage) as indexer:
-            following = asyncio.create_task(terminal.follow(indexer.progress))
-            try:
-                return await work(indexer, stop)
-            finally:
-                following.cancel()
-                await asyncio.wait({following})
+        async with Indexer(settings, storage) as indexer, terminal.following(indexer.progress):
+            return await work(indexer, stop)
 
     return run_until_stopped(run)
 
@@ -215,24 +213,59 @@ def report(outcome: Progress, terminal: Terminal, *, as_json: bool) -> None:
     if as_json:
         print_json(outcome.to_json())
     else:
-        _tell_outcome(outcome, terminal)
+        _print_outcome(outcome, terminal)
     click.get_current_context().exit(SOMETHING_FAILED if outcome.unfinished else SUCCESS)
 
 
-def _tell_outcome(outcome: Progress, terminal: Terminal) -> None:
+def _print_outcome(outcome: Progress, terminal: Terminal) -> None:
     rate = f", {outcome.per_second:.1f} a second" if outcome.per_second else ""
     if outcome.done:
-        terminal.say(f"{outcome.done:,} photos done{rate}")
+        terminal.print(f"{outcome.done:,} photos done{rate}")
     elif not outcome.unfinished:
-        terminal.say("nothing was new")
+        terminal.print("nothing was new")
     if outcome.phase == Phase.STOPPING:
-        terminal.say("stopped before all was looked at; the next run goes on")
+        terminal.print("stopped before all was looked at; the next run goes on")
     if outcome.queued:
-        terminal.say(f"{outcome.queued:,} are still queued; the next run goes on with them")
+        terminal.print(f"{outcome.queued:,} are still queued; the next run goes on with them")
     if outcome.problem:
-        terminal.say(outcome.problem)
+        terminal.print(outcome.problem)
     if outcome.unreadable:
         number = f"{outcome.unreadable:,} folder{'s' * (outcome.unreadable != 1)}"
-        terminal.say(f"{number} could not be read; `recollect status` says which and why")
+        terminal.print(f"{number} could not be read; `recollect status` says which and why")
     if outcome.set_aside:
-        terminal.say(f"{outcome.set_aside:,} could not be indexed; `recollect status` says which and why")
+        terminal.print(f"{outcome.set_aside:,} could not be indexed; `recollect status` says which and why")
+
+
+_POLL_S = 0.5
+#: Whoever takes up requests does so within a second, or once it has started. A run that ends takes up none.
+TAKEN_UP_S = 20.0
+
+
+async def request_scan_and_wait(
+    settings: Settings, catalogue: Catalogue, roots: Sequence[Path], terminal: Terminal, stop: asyncio.Event
+) -> Progress | None:
+    """Asks the recollect that is indexing already for a scan; returns what came of it, None where that process ended
+    before. Raises `InUse` where it does not take the request up, and `click.exceptions.Exit` where `stop` is set."""
+    from indexer.storage import InUse, indexing_process
+
+    requests, clock = catalogue.scan_requests, asyncio.get_running_loop().time
+    request, asked_at = await asyncio.to_thread(requests.add, roots), clock()
+    progress, taken_up = Progress(), False
+    try:
+        async with terminal.following(lambda: progress):
+            while not stop.is_set():
+                found = await asyncio.to_thread(requests.get, request)
+                if found is not None and found.progress is not None:
+                    progress, taken_up = Progress.from_json(found.progress), True
+                    if found.done:
+                        return progress
+                pid = await asyncio.to_thread(indexing_process, settings.data_dir)
+                if not pid:
+                    return None
+                if not taken_up and clock() - asked_at > TAKEN_UP_S:
+                    raise InUse(settings.data_dir, pid)
+                await is_set_within(stop, _POLL_S)
+    finally:
+        await asyncio.to_thread(requests.remove, request)
+    terminal.print("not waited for: the running recollect goes on with it")
+    raise click.exceptions.Exit(SOMETHING_FAILED)

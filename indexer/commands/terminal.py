@@ -7,7 +7,8 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TextIO
 
 from indexer.progress import Progress, progress_line
@@ -17,7 +18,7 @@ _LOG_LINE_S = 60.0
 _CLEAR = "\r\x1b[K"  # ECMA-48: to the line's start, erase to its end
 
 
-def shown(text: object) -> str:
+def printable(text: object) -> str:
     """`text` as it may stand on a terminal: file names can hold anything, escape sequences and broken UTF-8 too."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()
@@ -42,11 +43,11 @@ class Terminal(logging.Handler):
             return
         try:
             lines = self.format(record).split("\n")
-            self._write("\n".join(shown(line) for line in lines))
+            self._write("\n".join(printable(line) for line in lines))
         except OSError:
             self.handleError(record)
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """A message for people."""
         self._write(text)
 
@@ -68,13 +69,21 @@ class Terminal(logging.Handler):
             self._stream.flush()
             self._line = ""
 
-    async def follow(self, progress: Callable[[], Progress]) -> None:
-        """Shows progress until cancelled."""
-        try:
+    @asynccontextmanager
+    async def following(self, progress: Callable[[], Progress]) -> AsyncIterator[None]:
+        """Shows progress for as long as the block runs."""
+
+        async def follow() -> None:
             while True:
                 await asyncio.sleep(_REDRAW_S)
                 self.show(progress())
+
+        task = asyncio.create_task(follow())
+        try:
+            yield
         finally:
+            task.cancel()
+            await asyncio.wait({task})
             self.end()
 
     def _write(self, text: str) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from indexer.catalogue import Catalogue, Counts
 from indexer.message import Message
 from indexer.progress import Meter, Phase, Progress
 from indexer.reasons import Reason
+from indexer.tasks import is_set_within
 
 _PULSE_S = 1.0
 
@@ -24,78 +24,76 @@ class ProgressTracker:
         self,
         catalogue: Catalogue,
         *,
-        walking: Callable[[], bool],
+        scanning: Callable[[], bool],
         problems: Callable[[], tuple[Message | Reason | str, ...]],
-        later: Callable[[], int] = lambda: 0,
+        upcoming: Callable[[], int] = lambda: 0,
         unreadable: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`later` gives how many photos are going to be queued once the queue is empty, `unreadable` how many folders
-        the last walks could not read."""
+        """`upcoming` gives how many photos are queued once the queue is empty, `unreadable` how many folders the last
+        scans could not read."""
         self._unreadable = unreadable
         self._catalogue = catalogue
-        self._walking = walking
+        self._scanning = scanning
         self._problems = problems
-        self._later = later
+        self._upcoming = upcoming
         self._counts: Counts | None = None
         self._done_then = 0
-        self._outdated = asyncio.Event()
+        self._invalidated = asyncio.Event()
         self.meter = Meter()
         self.stopping = False
         self.waiting = False
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """A run begins."""
         self.stopping = False
         self.meter.start()
 
-    def outdate(self) -> None:
-        """There is new work: what was counted last says nothing of it, and is counted again."""
-        self._outdated.set()
+    def invalidate(self) -> None:
+        """There is new work: it is counted again."""
+        self._invalidated.set()
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         """Counts again and again, until cancelled."""
         clock = asyncio.get_running_loop().time
         while True:
             began = clock()
             await self.count()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(_PULSE_S, _REST * (clock() - began))):
-                    await self._outdated.wait()
+            await is_set_within(self._invalidated, max(_PULSE_S, _REST * (clock() - began)))
 
     async def count(self) -> None:
         """Asks the catalogue now."""
-        self._outdated.clear()
+        self._invalidated.clear()
         done_then = self.meter.done
         self._counts = await asyncio.to_thread(self._catalogue.counts)
         self._done_then = done_then
-        if not self._counts.queued and not self._later():
+        if not self._counts.queued and not self._upcoming():
             self.meter.start()
 
     def progress(self) -> Progress:
         """How far it is; costs nothing."""
-        counts, meter, walking = self._counts, self.meter, self._walking()
+        counts, meter, scanning = self._counts, self.meter, self._scanning()
         if counts is None:
             return Progress(phase=Phase.WAITING if self.waiting else Phase.STARTING, problems=self._problems())
-        queued = max(0, counts.queued - (meter.done - self._done_then)) + self._later()
+        queued = max(0, counts.queued - (meter.done - self._done_then)) + self._upcoming()
         return Progress(
             done=meter.done,
             queued=queued,
             set_aside=counts.set_aside,
             per_second=meter.per_second,
             eta_s=meter.eta_s(queued),
-            phase=self._phase(queued, walking, counts.unpushed),
-            walking=walking,
+            phase=self._phase(queued, scanning, counts.unpushed),
+            walking=scanning,
             problems=self._problems(),
             unreadable=self._unreadable(),
         )
 
-    def _phase(self, queued: int, walking: bool, unpushed: int) -> Phase:
+    def _phase(self, queued: int, scanning: bool, unpushed: int) -> Phase:
         if self.stopping:
             return Phase.STOPPING
         if self.waiting:
             return Phase.WAITING
         if queued:
             return Phase.INDEXING
-        if walking or self._outdated.is_set():
+        if scanning or self._invalidated.is_set():
             return Phase.WALKING
         return Phase.SEARCH if unpushed else Phase.IDLE

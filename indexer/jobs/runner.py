@@ -6,18 +6,16 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import count
 
 from captioner import BundleError, CaptionError, CaptionerUnavailable
-from indexer.errors import PhotoError, PhotoVanished, ProcessUnavailable, SetupError, UnreadablePhoto
-from indexer.failures import FailureKind
-from indexer.jobs.context import PipelineContext
+from indexer.errors import FailureKind, PhotoError, PhotoVanished, ProcessUnavailable, SetupError, UnreadablePhoto
 from indexer.jobs.journeys import JOURNEYS
+from indexer.jobs.pipeline import PipelineContext
 from indexer.message import Message
 from indexer.model import Job
 from indexer.reasons import Reason, ReasonCode
-from indexer.tasks import first_failure, in_thread_to_the_end
+from indexer.tasks import first_failure, in_thread_to_the_end, is_set_within
 
 log = logging.getLogger(__name__)
 
@@ -96,15 +94,15 @@ class JobRunner:
         try:
             async with asyncio.TaskGroup() as hands:
                 while (job := await self._next()) is not None:
-                    hands.create_task(self._work_on(job))
+                    hands.create_task(self._process(job))
         except BaseExceptionGroup as failures:
             raise first_failure(failures) from failures
         finally:
             # Here and not where a job is worked on: a task that is cancelled before its first step runs nothing.
-            self.give_back()
-            self._clear_of_blame()
+            self.release_held()
+            self._requeue_captioner_failures()
 
-    def give_back(self) -> bool:
+    def release_held(self) -> bool:
         """Puts what was in hand when `run` ended back into the queue; False where that can't be written now."""
         if not self._held:
             return True
@@ -116,9 +114,8 @@ class JobRunner:
         self._held.clear()
         return True
 
-    def _clear_of_blame(self) -> None:
-        """So many captioner failures in a row say nothing of these photos, nor of those that failed meanwhile: they are
-        queued again."""
+    def _requeue_captioner_failures(self) -> None:
+        """So many captioner failures in a row are not about these photos: they are queued again."""
         if len(self._captioner_failures) < CAPTIONER_FAILURES:
             return
         try:
@@ -134,10 +131,10 @@ class JobRunner:
             if (job := await self._claim()) is not None:
                 self._in_hand += 1
                 return job
-            # Not while something was said since the claim began: what it found nothing of may be there by now.
+            # Not where `wake` was called since the claim began: there may be a job by now.
             if not self._more_may_come and not self._in_hand and not self._changed.is_set():
                 break
-            await self._news()
+            await is_set_within(self._changed, POLL_S)  # another process may have enqueued something
         self._room.release()
         return None
 
@@ -155,14 +152,7 @@ class JobRunner:
         jobs = claiming.result()
         return jobs[0] if jobs else None
 
-    async def _news(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_S):
-                await self._changed.wait()
-        except TimeoutError:
-            return  # time to look whether another process has enqueued something
-
-    async def _work_on(self, job: Job) -> None:
+    async def _process(self, job: Job) -> None:
         try:
             if await self._attempt(job):
                 del self._held[job.id]
@@ -178,7 +168,7 @@ class JobRunner:
         pause_s = self._first_pause_s
         for number in count(1):
             try:
-                await self._journey(job)
+                await self._run_job(job)
             except (CaptionerUnavailable, ProcessUnavailable) as error:
                 if self._give_up and number == MOST_STARTS:
                     raise SetupError(str(error), hint=_HINTS["process"]) from error
@@ -193,13 +183,11 @@ class JobRunner:
 
     async def _wait_for_a_process(self, why: str, pause_s: float) -> None:
         reason = why.splitlines()[0]
-        self.problem = photos_wait(reason)
+        self.problem = process_waiting_message(reason)
         log.warning("%s; it is tried again in %.0f s", reason, pause_s)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
-                await self._stop.wait()
+        await is_set_within(self._stop, pause_s)
 
-    async def _journey(self, job: Job) -> None:
+    async def _run_job(self, job: Job) -> None:
         try:
             await JOURNEYS[job.kind](job, self._context)
         except (SetupError, sqlite3.Error, CaptionerUnavailable):
@@ -231,6 +219,6 @@ class JobRunner:
         await in_thread_to_the_end(self._context.catalogue.queue.fail, job, reason, kind=kind, final=final)
 
 
-def photos_wait(reason: str) -> Message:
+def process_waiting_message(reason: str) -> Message:
     """That nothing goes on for want of a child process, for people."""
     return Message("photos wait, as a process can't be had that looks at them: %(reason)s", reason=reason)

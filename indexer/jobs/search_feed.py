@@ -1,8 +1,8 @@
 """Keeping search up with the catalogue: what changed is pushed in batches, from the catalogue's own outbox.
 
 Search may be down for as long as it likes, be killed in the middle of a batch, be wiped, or be put back to an older
-state. Each of them moves its position (`SearchBackend.checkpoint`) away from the one that the catalogue remembers; then
-what search holds is compared with the catalogue before anything is pushed, see `indexer.catalogue.outbox`.
+state. Each of them moves its checkpoint away from the one that the catalogue remembers; then what search holds is
+compared with the catalogue before anything is pushed, see `indexer.catalogue.outbox`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from indexer.message import Message
 from indexer.reasons import Reason, ReasonCode
 from indexer.search import SearchBackend
 from indexer.search.documents import document
+from indexer.tasks import is_set_within
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +51,8 @@ class SearchFeed:
             self._changed.clear()
             pause_s = await self._push(pause_s)
             await asyncio.sleep(pause_s)
-            try:
-                async with asyncio.timeout(_POLL_S):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue  # another process may have marked photos for pushing, and search may have lost some
+            # Another process may have marked photos for pushing, and search may have lost some.
+            await is_set_within(self._changed, _POLL_S)
 
     async def _push(self, pause_s: float) -> float:
         """Pushes, and gives the time to wait before the next push."""
@@ -99,7 +97,7 @@ class FeedSteps:
         self._turn = threading.Lock()
         self._prepared = False
         self._complete = False  # everything was pushed and counted, and nothing has been pushed since
-        self._doubted = False  # the number of photos was wrong at the last look
+        self._count_was_wrong = False  # by the number of photos, at the last comparison
 
     def step(self, cancelled: threading.Event | None = None) -> int:
         """Makes search agree with the catalogue by one batch more, and gives its size; 0: it agrees.
@@ -133,7 +131,7 @@ class FeedSteps:
         """
         differing = 0
         for _ in range(_COMPARISONS):
-            if self._search.checkpoint() == self._catalogue.outbox.search_position():
+            if self._search.checkpoint() == self._catalogue.outbox.checkpoint():
                 return differing
             self._search.prepare()
             differing += self._compare(self._search.checkpoint(), cancelled)
@@ -142,19 +140,19 @@ class FeedSteps:
             hint=Message("does another recollect, or another program, write into the same index?"),
         )
 
-    def _compare(self, position: str, cancelled: threading.Event) -> int:
-        found = self._catalogue.outbox.reconcile(_until(cancelled, self._search.held()), self._search.delete)
-        self._catalogue.outbox.remember_position(position)
+    def _compare(self, checkpoint: str, cancelled: threading.Event) -> int:
+        found = self._catalogue.outbox.reconcile(_until_cancelled(cancelled, self._search.held()), self._search.delete)
+        self._catalogue.outbox.store_checkpoint(checkpoint)
         self._complete = False
         if found:
             log.info("search holds something else than the catalogue, which is mended: %s", found)
         return found.missing + found.outdated + found.surplus
 
     def _push_removals(self) -> int:
-        removed = self._catalogue.outbox.removed(self._search.batch)
+        removed = self._catalogue.outbox.removed_ids(self._search.batch)
         if removed:
             self._search.delete(removed)
-            self._catalogue.outbox.forget_removed(removed, position=self._search.checkpoint())
+            self._catalogue.outbox.forget_removed(removed, checkpoint=self._search.checkpoint())
         return len(removed)
 
     def _push_photos(self) -> int:
@@ -168,7 +166,7 @@ class FeedSteps:
                     for photo in photos
                     if photo.id in refused
                 ],
-                position=self._search.checkpoint(),
+                checkpoint=self._search.checkpoint(),
             )
             for photo in photos:
                 if photo.id in refused:
@@ -176,15 +174,13 @@ class FeedSteps:
         return len(photos)
 
     def _finish(self, cancelled: threading.Event) -> int:
-        """Nothing waits. Gives how many photos have to be looked at all the same.
-
-        Counting finds a server that was wiped between a batch and the look at its position.
-        """
-        wanted, counted = self._catalogue.outbox.pushed(), self._search.count()
+        """Nothing waits. Gives how many photos differ all the same: counting finds a server that was wiped between a
+        batch and the question for its checkpoint."""
+        wanted, counted = self._catalogue.outbox.count_pushed(), self._search.count()
         if wanted != counted:
-            self._catalogue.outbox.remember_position("")
-            differing = 0 if self._doubted else self._compare_if_moved(cancelled)
-            self._doubted = bool(differing)
+            self._catalogue.outbox.store_checkpoint("")
+            differing = 0 if self._count_was_wrong else self._compare_if_moved(cancelled)
+            self._count_was_wrong = bool(differing)
             if not differing:
                 raise SearchError(
                     Message(
@@ -193,11 +189,11 @@ class FeedSteps:
                 )
             return differing
         self._search.complete()
-        self._complete, self._doubted = True, False
+        self._complete, self._count_was_wrong = True, False
         return self._compare_if_moved(cancelled)
 
 
-def _until(cancelled: threading.Event, held: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+def _until_cancelled(cancelled: threading.Event, held: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
     """`held` until nobody waits for it any more. Raises `SearchError` then."""
     for item in held:
         if cancelled.is_set():

@@ -12,6 +12,8 @@ from captioner import Caption
 from captioner.ipc.child_run import Reply
 from captioner.ipc.supervisor import ChildError, ChildGone, ChildProcess, python_module
 from indexer.errors import (
+    FailureKind,
+    Obstacle,
     PhotoDenied,
     PhotoNotGiven,
     PhotoTooHeavy,
@@ -21,7 +23,6 @@ from indexer.errors import (
     StorageError,
     UnreadablePhoto,
 )
-from indexer.failures import FailureKind, Obstacle
 from indexer.metadata.photo_json import caption_to_json, metadata_from_json, stamp_from_json, stamp_to_json
 from indexer.model import CaptionPlace, FileCaption, FileStamp, PhotoMetadata, Reading, Written
 from indexer.reader.photo_requests import ReaderOptions, unpack_reading, unpack_undone, unpack_written

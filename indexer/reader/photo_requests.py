@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from indexer.failures import Obstacle
+from indexer.errors import Obstacle
 from indexer.metadata.photo_json import (
     caption_from_json,
     caption_to_json,

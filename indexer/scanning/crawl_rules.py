@@ -1,4 +1,4 @@
-"""Which files and folders of a library are looked at; one set of rules for the crawler and the watcher.
+"""Which files and folders of a library are scanned; one set of rules for the crawler and the watcher.
 
 Passed over, always: hidden names, folders that hold a `.nomedia` file (Android's convention; the root itself is
 excepted, for it was asked for by name), and what other programs keep beside photos: thumbnails, previews, bins.
@@ -15,7 +15,7 @@ from pathspec import GitIgnoreSpec
 from indexer.errors import SettingsError
 
 #: Folder names, in lower case, that never hold a person's photos.
-PASSED_OVER = frozenset(
+EXCLUDED_FOLDERS = frozenset(
     {
         b"@eadir",  # Synology: thumbnails
         b"#recycle",  # Synology: bin
@@ -29,7 +29,7 @@ PASSED_OVER = frozenset(
     }
 )
 
-_PASSED_OVER_ENDINGS = (
+_EXCLUDED_ENDINGS = (
     b".lrdata",  # Lightroom: previews
     b".lrcat-data",
     b".cocatalogdb",  # Capture One
@@ -43,7 +43,7 @@ _BUNDLE_ORIGINALS = frozenset({b"originals", b"masters"})
 NOMEDIA = b".nomedia"
 
 #: Pictures and videos that are not read: they are passed over, and counted.
-UNREAD = frozenset(
+UNSUPPORTED_SUFFIXES = frozenset(
     {
         *(b".jxl", b".jp2", b".j2k", b".jpx", b".jpf", b".jxr", b".wdp", b".hdp", b".psd", b".psb", b".xcf", b".kra"),
         *(b".svg", b".eps", b".ai", b".tga", b".exr", b".hdr", b".pcx", b".ppm", b".pgm", b".pnm", b".pcd", b".djvu"),
@@ -74,11 +74,11 @@ class CrawlRules:
         return dot > 0 and name[dot:].lower() in self._extensions and name[0] != 46  # "."
 
     @staticmethod
-    def unread_kind(name: bytes) -> bytes | None:
+    def unsupported_suffix(name: bytes) -> bytes | None:
         """The suffix in lower case of a picture or a video that is not read; None for every other name."""
         dot = name.rfind(b".")
         kind = name[dot:].lower() if dot > 0 and name[0] != 46 else b""  # "."
-        return kind if kind in UNREAD else None
+        return kind if kind in UNSUPPORTED_SUFFIXES else None
 
     def takes(self, relative: bytes) -> bool:
         """Whether the patterns let a photo through; `relative` is its path below the root."""
@@ -90,9 +90,9 @@ class CrawlRules:
         return self._include is None or self._include.match_file(text)
 
     def enters(self, relative: bytes) -> bool:
-        """Whether a folder is looked into, given that the folder above it is."""
+        """Whether a folder is scanned, given that the folder above it is."""
         parent, name = os.path.split(relative.lower())
-        if name.startswith(b".") or name in PASSED_OVER or name.endswith(_PASSED_OVER_ENDINGS):
+        if name.startswith(b".") or name in EXCLUDED_FOLDERS or name.endswith(_EXCLUDED_ENDINGS):
             return False
         if parent.endswith(_BUNDLE_ENDINGS) and name not in _BUNDLE_ORIGINALS:
             return False

@@ -1,6 +1,6 @@
 """Scans a library root and yields what it finds, in batches. Nothing is opened but folders.
 
-Symbolic links to files are followed. Linked folders are looked into last, once each, and only where they do not lead
+Symbolic links to files are followed. Linked folders are scanned last, once each, and only where they do not lead
 back above the root; every folder is known by (st_dev, st_ino), so that no loop is scanned twice and a photo keeps its
 real path rather than a link's.
 """
@@ -28,7 +28,7 @@ from indexer.catalogue.found import (
     sidecar_fingerprint,
     signed_inode,
 )
-from indexer.file_errors import error_code
+from indexer.catalogue.roots import error_code
 from indexer.metadata.sidecar_files import is_sidecar_name
 from indexer.scanning.crawl_rules import NOMEDIA, CrawlRules
 
@@ -47,8 +47,8 @@ async def crawl(
     """Every photo file below `root`, an absolute folder, in batches; folders that can't be listed are named in them.
 
     `extensions` are lower-case and begin with a dot. The scan runs in a thread of its own, so that a disk that does not
-    answer holds up nothing else, and stops within `BATCH_S` when the generator is closed. Never raises for what it met
-    on disk; `SettingsError` for a bad pattern.
+    answer holds up nothing else, and stops within `BATCH_S` when the generator is closed. Never raises for what
+    it finds on disk; `SettingsError` for a bad pattern.
     """
     crawl = Crawl(root, CrawlRules(include=include, exclude=exclude, extensions=extensions))
     batches = crawl.batches()
@@ -62,7 +62,7 @@ async def crawl(
 
 
 def outermost(roots: Sequence[Path]) -> tuple[Path, ...]:
-    """The roots that lie in no other one, links resolved, each once: so no file is met twice."""
+    """The roots that lie in no other one, links resolved, each once: so no file is found twice."""
     real: dict[Path, Path] = {}
     for root in roots:
         real.setdefault(root.resolve(), root)
@@ -79,7 +79,7 @@ class Crawl:
         self._stopped = False
         self._folders: list[bytes] = [start]  # a stack: depth first, in the order of names
         self._linked: deque[bytes] = deque()
-        self._met: set[tuple[int, int]] = set()
+        self._visited: set[tuple[int, int]] = set()
         self._above = _folders_above(self._base)
         self._unreadable: dict[bytes, str] = {}
         self._unswept: set[bytes] = set()
@@ -115,20 +115,20 @@ class Crawl:
         try:
             status = os.stat(path)
             identity = (status.st_dev, status.st_ino)
-            if identity in self._met:
+            if identity in self._visited:
                 return
-            self._met.add(identity)
+            self._visited.add(identity)
             with os.scandir(path) as entries:
                 inside = sorted(entries, key=_name)
         except OSError as error:
             self._unreadable[folder] = error_code(error)
             return
-        if folder and _holds(inside, NOMEDIA):
+        if folder and _contains(inside, NOMEDIA):
             return
         yield from self._listings(folder, inside)
 
     def _listings(self, folder: bytes, inside: Sequence[os.DirEntry[bytes]]) -> Iterator[FolderListing]:
-        photos, sidecars, folders = self._sort_out(folder, inside)
+        photos, sidecars, folders = self._classify(folder, inside)
         self._folders += reversed(folders)
         names: list[bytes] = []
         stamps: list[StampRow] = []
@@ -146,10 +146,10 @@ class Crawl:
         if names:
             yield FolderListing(folder, names, stamps)
 
-    def _sort_out(
+    def _classify(
         self, folder: bytes, inside: Sequence[os.DirEntry[bytes]]
     ) -> tuple[list[os.DirEntry[bytes]], SidecarStamps, list[bytes]]:
-        """What may be photos, the stamps of sidecars, and the folders to look into."""
+        """What may be photos, the stamps of sidecars, and the folders to scan."""
         photos: list[os.DirEntry[bytes]] = []
         folders: list[bytes] = []
         sidecars = SidecarStamps()
@@ -166,13 +166,13 @@ class Crawl:
                     sidecars.add(name, stamp)
             elif is_temporary(name):
                 self._unswept.add(folder)
-            elif (kind := self._rules.unread_kind(name)) is not None and not self._is_folder(folder, entry):
+            elif (kind := self._rules.unsupported_suffix(name)) is not None and not self._is_folder(folder, entry):
                 self._passed_over[os.fsdecode(kind)] += takes(prefix + name)
             elif self._is_folder(folder, entry) and self._rules.enters(prefix + name):
-                self._meet_folder(prefix + name, entry, folders)
+                self._add_folder(prefix + name, entry, folders)
         return photos, sidecars, folders
 
-    def _meet_folder(self, relative: bytes, entry: os.DirEntry[bytes], folders: list[bytes]) -> None:
+    def _add_folder(self, relative: bytes, entry: os.DirEntry[bytes], folders: list[bytes]) -> None:
         if not entry.is_symlink():
             folders.append(relative)
         elif os.path.realpath(entry.path) not in self._above:
@@ -209,7 +209,7 @@ def _name(entry: os.DirEntry[bytes]) -> bytes:
     return entry.name
 
 
-def _holds(inside: Sequence[os.DirEntry[bytes]], name: bytes) -> bool:
+def _contains(inside: Sequence[os.DirEntry[bytes]], name: bytes) -> bool:
     place = bisect_left(inside, name, key=_name)
     return place < len(inside) and inside[place].name == name
 

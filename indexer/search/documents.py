@@ -22,7 +22,7 @@ def document(photo: Photo) -> SearchDocument:
     those of the files that are there; of the missing ones only where all are missing.
     """
     metadata = photo.metadata
-    machine, believed = photo.machine, photo.believed
+    machine, believed = photo.machine, photo.accepted_machine
     of_file = metadata.machine_caption if machine is None else None
     paths = [PurePosixPath(file.relative) for file in photo.files if not file.missing]
     paths = paths or [PurePosixPath(file.relative) for file in photo.files]
@@ -45,7 +45,7 @@ def document(photo: Photo) -> SearchDocument:
         rating=metadata.rating,
         position=metadata.position,
         embedding=machine.embedding if machine else None,
-        model=clean(photo.look_model or machine.model) if machine else "",
+        model=clean(photo.tags_model or machine.model) if machine else "",
         added_words=_names(photo.added_words),
         machine_words=tuple((clean(one.word), one.probability) for one in believed.words) if believed else (),
         machine_sure=not is_unsure(believed) if believed else True,

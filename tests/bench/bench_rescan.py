@@ -37,7 +37,7 @@ async def rescan(catalogue: Catalogue, root: Path) -> int:
     async for batch in crawl(root, extensions=EXTENSIONS):
         counts = await asyncio.to_thread(catalogue.scans.note, under_way, batch)
         seen += counts.unchanged
-    catalogue.scans.finish_scan(under_way, True)
+    catalogue.scans.finish_scan(under_way)
     return seen
 
 

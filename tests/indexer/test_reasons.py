@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from indexer.errors import CaptionRefused
-from indexer.failures import Obstacle
+from indexer.errors import CaptionRefused, Obstacle
 from indexer.reasons import Reason, ReasonCode, from_stored, stored
 
 

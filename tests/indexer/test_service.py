@@ -262,7 +262,7 @@ async def test_a_disk_pulled_out_while_its_photos_were_queued_is_read_when_it_is
             status = path.stat()
             stamp = FileStamp(status.st_mtime_ns, status.st_size, status.st_ino)
             storage.catalogue.scans.note(walk, [FoundFile(library, path, stamp)])
-        storage.catalogue.scans.finish_scan(walk, True)
+        storage.catalogue.scans.finish_scan(walk)
     library.rename(library.with_name("unplugged"))
     outcome = await index(settings, captioner)
     assert outcome.done == 0
@@ -364,10 +364,10 @@ async def test_a_scan_asked_for_at_once_after_another_was_withdrawn_is_done(
             running = asyncio.create_task(indexer.run_forever((library,), stop))
             async with asyncio.timeout(60):
                 for _ in range(3):
-                    request = catalogue.scan_requests.ask_for_scan((library,))
-                    while (seen := catalogue.scan_requests.scan_request(request)) is None or not seen.done:
+                    request = catalogue.scan_requests.add((library,))
+                    while (seen := catalogue.scan_requests.get(request)) is None or not seen.done:
                         await asyncio.sleep(0.01)
-                    catalogue.scan_requests.drop_scan_request(request)
+                    catalogue.scan_requests.remove(request)
             stop.set()
             await running
 
@@ -398,7 +398,7 @@ async def test_photos_that_take_too_long_at_the_end_go_back_to_the_queue(
                 await asyncio.sleep(0.01)
             stop.set()
             await running
-        assert storage.catalogue.queue.in_hand() == []
+        assert storage.catalogue.queue.claimed() == []
         assert storage.catalogue.counts().queued == 3
 
 

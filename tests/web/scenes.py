@@ -21,6 +21,7 @@ from indexer.model import FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from indexer.settings import Settings
 from indexer.storage import Storage
+from tests.libraries import note_one
 from tests.reasons_made import reason_saying
 from tests.web.library_made import TAKEN, MadePhoto, content_key, made_library, many
 from tests.web.served import IDLE
@@ -70,7 +71,7 @@ def make_interesting(storage: Storage, root: Path) -> None:
     for name in ("broken.jpg", "a folder with a long name/" + "long " * 20 + "name.jpg"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_bytes(b"no picture")
-        storage.catalogue.scans.note_one(FoundFile(root, root / name, file_stamp((root / name).stat())))
+        note_one(storage.catalogue, FoundFile(root, root / name, file_stamp((root / name).stat())))
     for job in storage.catalogue.queue.claim(9):
         storage.catalogue.queue.fail(
             job, reason_saying("it is damaged: the end of the file is missing"), kind="unreadable", final=True
@@ -84,7 +85,7 @@ def make_troubled(storage: Storage, root: Path) -> None:
     walk = storage.catalogue.scans.begin_scan(root)
     for name in ("2024", "a folder with a long name/" + "long " * 20 + "name"):
         walk.unreadable[name.encode()] = "EACCES"
-    storage.catalogue.scans.finish_scan(walk, True)
+    storage.catalogue.scans.finish_scan(walk)
     with storage.catalogue._database.transaction() as writer:
         writer.execute("UPDATE file SET obstacle = 'space' WHERE id % 2 = 0")
         writer.execute("UPDATE root SET held_back = ?", (f"{root} is not there: it is looked for every minute",))

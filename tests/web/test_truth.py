@@ -28,7 +28,7 @@ def lock(page: Page, name: str) -> None:
     walk.unreadable[name.encode()] = "EACCES"
     for file_id in range(100):
         walk.mark(file_id)
-    catalogue.scans.finish_scan(walk, True)
+    catalogue.scans.finish_scan(walk)
 
 
 def unlock(page: Page) -> None:

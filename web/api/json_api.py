@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 
 from aiohttp import web
 
-from indexer.correction import UnusableCorrection
+from indexer.catalogue.corrections import UnusableCorrection
 from indexer.errors import SearchError, SetupError
 from indexer.model import LISTED_FILES, Photo, iso_date
 from indexer.places import places_of
@@ -221,7 +221,7 @@ async def status(request: web.Request) -> Json:
             library.scans.roots(),
             library.unwritten(),
             library.unreadable_places.first(_MOST_SET_ASIDE),
-            library.trouble(),
+            library.problem(),
         ),
     )
     try:
@@ -337,13 +337,13 @@ async def _photo_response(request: web.Request) -> Json:
     photo = await in_database_thread(request, library.photo, request.match_info["id"], most_files=LISTED_FILES)
     if photo is None:
         raise unknown_photo()
-    pending = await in_database_thread(request, library.corrections.words_pending, photo.id)
+    pending = await in_database_thread(request, library.corrections.pending_caption, photo.id)
     shape = await in_database_thread(request, _photo, request, photo) | _metadata(photo)
     return shape | {"caption_waiting": bool(pending.waiting or pending.missing)}
 
 
 def _photo(request: web.Request, photo: Photo) -> Json:
-    metadata, machine, position = photo.metadata, photo.believed, photo.metadata.position
+    metadata, machine, position = photo.metadata, photo.accepted_machine, photo.metadata.position
     return {
         "id": photo.id,
         "caption": None if photo.caption is None else clean(photo.caption),

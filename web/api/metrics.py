@@ -108,7 +108,7 @@ async def metrics(request: web.Request) -> web.Response:
     counts = await request.config_dict[COUNTS].get(request)
     data_dir = request.config_dict[SETTINGS].data_dir
     library = request.config_dict[LIBRARY]
-    trouble, unwritten = await in_database_thread(request, lambda: (library.trouble(), library.unwritten()))
+    trouble, unwritten = await in_database_thread(request, lambda: (library.problem(), library.unwritten()))
     families = (
         *_catalogue(counts),
         _gauge("catalogue_damaged", "1 where the catalogue is known to be damaged or lost.", int(bool(trouble))),

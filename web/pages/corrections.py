@@ -11,8 +11,7 @@ from functools import partial
 
 from aiohttp import web
 
-from indexer.catalogue.corrections import PendingCaption
-from indexer.correction import added_words, corrected_text
+from indexer.catalogue.corrections import PendingCaption, added_words, corrected_text
 from indexer.jobs.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNDONE, UNSURE, WRONG
 from indexer.message import N_
 from indexer.model import CaptionBy, Photo
@@ -44,13 +43,13 @@ async def correct(request: web.Request, photo_id: str, typed: str) -> None:
 
 async def take_back(request: web.Request, photo_id: str) -> None:
     """Withdraws the correction; does nothing where there is none."""
-    await _change(request, request.config_dict[LIBRARY].corrections.take_back, photo_id)
+    await _change(request, request.config_dict[LIBRARY].corrections.withdraw, photo_id)
 
 
 async def set_wrong(request: web.Request, photo_id: str, *, wrong: bool) -> None:
     """Marks what the model says of a photo as wrong, or takes the mark back; does nothing where that is so already."""
     feedback = request.config_dict[LIBRARY].feedback
-    await _change(request, feedback.mark_wrong if wrong else feedback.take_mark_back, photo_id)
+    await _change(request, feedback.mark_wrong if wrong else feedback.unmark_wrong, photo_id)
 
 
 async def change_words(
@@ -86,7 +85,7 @@ async def caption_location(request: web.Request, photo: Photo) -> CaptionLocatio
 
 
 def _caption_location(request: web.Request, photo: Photo) -> CaptionLocation:
-    pending = request.config_dict[LIBRARY].corrections.words_pending(photo.id)
+    pending = request.config_dict[LIBRARY].corrections.pending_caption(photo.id)
     if photo.caption_by is CaptionBy.PERSON and photo.correction is None:
         return CaptionLocation()  # another program put them where they are
     refuted = photo.wrong and photo.correction is None

@@ -13,7 +13,7 @@ from itertools import accumulate
 
 from aiohttp import web
 
-from indexer.correction import UnusableCorrection
+from indexer.catalogue.corrections import UnusableCorrection
 from indexer.errors import SearchError
 from indexer.jobs.pipeline import UNSURE
 from indexer.message import N_
@@ -188,7 +188,7 @@ def _other_caption(photo: Photo) -> str:
 
 
 def _tags(photo: Photo) -> tuple[tuple[Link, int], ...]:
-    tags = photo.believed.sure_tags[:_MOST_TAGS] if photo.believed else ()
+    tags = photo.accepted_machine.sure_tags[:_MOST_TAGS] if photo.accepted_machine else ()
     links = _filter_links("tag", [tag.word for tag in tags])
     return tuple((link, round(tag.probability * 100)) for link, tag in zip(links, tags, strict=True))
 

@@ -14,8 +14,7 @@ from aiohttp import web
 from indexer.catalogue.scans import RootState
 from indexer.errors import SearchError, SetupError
 from indexer.hours import DailyHours
-from indexer.jobs.caption_models import CaptionModels, count_by_model
-from indexer.jobs.reindex import QueuedCaptions, current_model, enqueue_captions
+from indexer.jobs.reindex import CaptionModels, QueuedCaptions, count_by_model, current_model, enqueue_captions
 from indexer.message import N_, Message
 from indexer.progress import Progress
 from indexer.settings import Settings
@@ -73,7 +72,7 @@ async def status_page(request: web.Request) -> web.Response:
     """GET /status: with ``part=status`` the part of it that changes. `retried` is what POST /status/retry says,
     `described` what POST /status/captions does, `scanning` that POST /status/scan was."""
     library, settings = request.config_dict[LIBRARY], request.config_dict[SETTINGS]
-    trouble = await in_database_thread(request, library.trouble)
+    trouble = await in_database_thread(request, library.problem)
     counts = await request.config_dict[COUNTS].get(request)
     aside = await in_database_thread(request, library.queue.set_aside, _SET_ASIDE, 0)
     unreadable = await in_database_thread(request, library.unreadable_places.first, _UNREADABLE)
@@ -84,7 +83,7 @@ async def status_page(request: web.Request) -> web.Response:
         "search": await _search_view(request),
         **await _model_context(request),
         "unwritten": await _unwritten(request),
-        "without_room": await in_database_thread(request, library.retries.without_room),
+        "without_room": await in_database_thread(request, library.retries.count_without_space),
         "aside": aside,
         "aside_count": _total(len(aside), _SET_ASIDE, counts.set_aside),
         "retried": _number(request, "retried"),
@@ -216,7 +215,7 @@ async def _model_context(request: web.Request) -> dict[str, object]:
     context: dict[str, object] = {
         "models": None,
         "model_problem": "",
-        "marked_wrong": await in_database_thread(request, request.config_dict[LIBRARY].feedback.marked_wrong),
+        "marked_wrong": await in_database_thread(request, request.config_dict[LIBRARY].feedback.count_marked_wrong),
         "schedule": _schedule_text(request.config_dict[SETTINGS]),
     }
     try:

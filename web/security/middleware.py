@@ -105,7 +105,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return error_response(request, 503, N_("The catalogue is not available just now."), hint=error.hint_message)
     except sqlite3.Error as error:
         log.error("%s %s: the catalogue can't be read: %s", request.method, request.path, error)
-        request.config_dict[LIBRARY].note_error(error)
+        request.config_dict[LIBRARY].record_error(error)
         hint = hint_for(error, request.config_dict[SETTINGS].catalogue_path)
         return error_response(request, 503, N_("The catalogue can't be read."), hint=hint)
     except Exception:

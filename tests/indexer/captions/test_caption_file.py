@@ -20,8 +20,7 @@ from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
-from indexer.errors import PhotoVanished
-from indexer.failures import Obstacle
+from indexer.errors import Obstacle, PhotoVanished
 from indexer.metadata.content_key import content_key
 from indexer.model import CaptionBy, CaptionPlace, FileStamp, Written
 from tests.indexer.captions.own_captions import read_own_caption

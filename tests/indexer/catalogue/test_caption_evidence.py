@@ -64,8 +64,8 @@ def test_an_empty_sentence_is_no_caption_and_can_t_be_wrong(catalogue: Catalogue
     assert (photo.caption, photo.nothing_seen, photo.unsure, photo.wrong) == ("", True, False, False)
     assert catalogue.counts().with_caption == 0
     assert not catalogue.feedback.mark_wrong(photo.id)
-    assert catalogue.queue.wanting(JobKind.CAPTION, model=NOTHING.model) == 0
-    assert catalogue.queue.wanting(JobKind.CAPTION, model="a newer one") == 1
+    assert catalogue.queue.count_missing_work(JobKind.CAPTION, model=NOTHING.model) == 0
+    assert catalogue.queue.count_missing_work(JobKind.CAPTION, model="a newer one") == 1
     catalogue.corrections.correct(photo.id, "the lens cap")
     [photo] = catalogue.photos([photo.id])
     assert (photo.nothing_seen, catalogue.counts().with_caption) == (False, 1)
@@ -92,16 +92,16 @@ def test_words_that_we_took_out_ourselves_were_not_taken_out_on_purpose(catalogu
     catalogue.settle(job, replace(indexed(job), caption_place=CaptionPlace.EXIF))
     catalogue.queue.enqueue_all(JobKind.CAPTION, model="model-2")
     (job,) = catalogue.queue.claim(1)
-    assert job.ours is EmbedState.PRESENT
-    catalogue.corrections.note_withdrawing(job)
+    assert job.embed_state is EmbedState.PRESENT
+    catalogue.corrections.record_withdrawal(job)
     (kept,) = (file for _, file in catalogue.corrections.captioned_files())
     unsure = replace(WORDS, model="model-2", sure=False)
     photo = IndexedPhoto(str(job.content_key), indexed(job).metadata, kept.stamp, unsure, CaptionPlace.INDEX, UNSURE)
-    catalogue.settle(job, replace(photo, seen=False, withdrawn=True))
+    catalogue.settle(job, replace(photo, file_read=False, withdrawn=True))
     assert catalogue.corrections.captioned_files() == []
     catalogue.queue.enqueue_all(JobKind.CAPTION, model="model-3")
     (job,) = catalogue.queue.claim(1)
-    assert job.ours is None
+    assert job.embed_state is None
 
 
 def test_a_catalogue_of_before_is_sure_by_the_rule_of_before(tmp_path: Path) -> None:

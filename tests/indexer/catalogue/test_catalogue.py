@@ -198,7 +198,7 @@ def test_a_crash_between_the_write_and_the_settling_does_not_cost_a_second_capti
         assert job.attempt == 2, "what dies while writing is counted, although the file changed"
         catalogue.settle(job, indexed(job))
         assert rescan(catalogue, root)[0].unchanged == 1
-        assert catalogue.known(key_of(root / "a.jpg")) is not None
+        assert catalogue.known_photo(key_of(root / "a.jpg")) is not None
 
 
 def test_the_catalogue_knows_a_photo_whose_files_are_all_gone(catalogue: Catalogue, root: Path) -> None:
@@ -207,11 +207,11 @@ def test_the_catalogue_knows_a_photo_whose_files_are_all_gone(catalogue: Catalog
     (root / "a.jpg").unlink()
     catalogue.scans.accept_losses(root)
     rescan(catalogue, root)
-    known = catalogue.known(key)
+    known = catalogue.known_photo(key)
     assert known is not None
     assert known.machine is not None
     assert [file.missing for file in known.files] == [True]
-    assert catalogue.known("0" * 32) is None
+    assert catalogue.known_photo("0" * 32) is None
     assert catalogue.photo_ids() == []
 
 
@@ -222,7 +222,7 @@ def test_what_is_asked_for_every_copy_of_a_photo_does_not_read_them_all(catalogu
     jobs = catalogue.queue.claim(SEARCHED_FILES + 20)
     for job in jobs:
         catalogue.settle(job, replace(indexed(job), content_key="f" * 32))
-    known = catalogue.known("f" * 32)
+    known = catalogue.known_photo("f" * 32)
     assert known is not None
     assert len(known.files) == 1
     assert [len(photo.files) for photo in catalogue.unpushed(10)] == [SEARCHED_FILES]
@@ -260,7 +260,7 @@ def test_a_photo_that_returns_while_search_forgets_it_is_pushed_again(catalogue:
     catalogue.outbox.mark_pushed([(photo.id, photo.revision) for photo in catalogue.unpushed(10)])
     (root / "b.jpg").rename(root.parent / "b.jpg")
     rescan(catalogue, root)
-    removed = catalogue.outbox.removed(10)
+    removed = catalogue.outbox.removed_ids(10)
     (root.parent / "b.jpg").rename(root / "b.jpg")
     rescan(catalogue, root)
     catalogue.outbox.forget_removed(removed)

@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from indexer.catalogue import Catalogue
-from indexer.catalogue.corrections import PendingCaption
+from indexer.catalogue.corrections import LONGEST_CORRECTION, PendingCaption, UnusableCorrection, corrected_text
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
-from indexer.correction import LONGEST_CORRECTION, UnusableCorrection, corrected_text
 from indexer.model import CaptionBy, CaptionPlace, EmbedState, FileCaption, Job, JobKind, Photo, PhotoMetadata
 from indexer.sqlite.database import Database
 from tests.libraries import WORDS, indexed, key_of, rescan, settle_all, write
@@ -46,13 +45,13 @@ def settle(
     caption: bool = False,
     reason: str | None = None,
     seen: bool = True,
-    taken_out: bool = False,
+    removed_on_purpose: bool = False,
 ) -> None:
     done = indexed(job, caption=WORDS if caption else None)
     done = replace(
         done, metadata=metadata, caption_place=place, caption_reason=reason_saying(reason) if reason else None
     )
-    done = replace(done, seen=seen, taken_out=taken_out)
+    done = replace(done, file_read=seen, removed_on_purpose=removed_on_purpose)
     catalogue.settle(job, done)
 
 
@@ -93,12 +92,12 @@ def test_a_correction_is_shown_at_once_and_search_hears_of_it(catalogue: Catalog
 
 def test_taking_back_shows_what_was_there_before(catalogue: Catalogue) -> None:
     photo = the_photo(catalogue)
-    assert not catalogue.corrections.take_back(photo.id), "there is nothing to take back"
+    assert not catalogue.corrections.withdraw(photo.id), "there is nothing to take back"
     catalogue.corrections.correct(photo.id, OMA)
-    assert catalogue.corrections.take_back(photo.id)
+    assert catalogue.corrections.withdraw(photo.id)
     photo = the_photo(catalogue)
     assert (photo.caption, photo.caption_by, photo.correction) == (WORDS.text, CaptionBy.MODEL, None)
-    assert not catalogue.corrections.take_back("0" * 32)
+    assert not catalogue.corrections.withdraw("0" * 32)
 
 
 def test_every_file_gets_the_words_missing_ones_when_they_are_back(catalogue: Catalogue, root: Path) -> None:
@@ -109,15 +108,18 @@ def test_every_file_gets_the_words_missing_ones_when_they_are_back(catalogue: Ca
     (root / "c.jpg").rename(root.parent / "c.jpg")
     rescan(catalogue, root)
     catalogue.corrections.correct(the_photo(catalogue).id, OMA)
-    assert catalogue.corrections.words_pending(the_photo(catalogue).id) == PendingCaption(waiting=2, missing=1)
+    assert catalogue.corrections.pending_caption(the_photo(catalogue).id) == PendingCaption(waiting=2, missing=1)
     jobs = catalogue.queue.claim(9)
-    assert [(job.kind, job.file.path.name) for job in jobs] == [(JobKind.WORDS, "a.jpg"), (JobKind.WORDS, "b.jpg")]
+    assert [(job.kind, job.file.path.name) for job in jobs] == [
+        (JobKind.WRITE_CAPTION, "a.jpg"),
+        (JobKind.WRITE_CAPTION, "b.jpg"),
+    ]
     for job in jobs:
         settle(catalogue, job, place=CaptionPlace.EXIF)
-    assert catalogue.corrections.words_pending(the_photo(catalogue).id) == PendingCaption(missing=1)
+    assert catalogue.corrections.pending_caption(the_photo(catalogue).id) == PendingCaption(missing=1)
     (root.parent / "c.jpg").rename(root / "c.jpg")
     rescan(catalogue, root)
-    assert [(job.kind, job.file.path.name) for job in catalogue.queue.claim(9)] == [(JobKind.WORDS, "c.jpg")]
+    assert [(job.kind, job.file.path.name) for job in catalogue.queue.claim(9)] == [(JobKind.WRITE_CAPTION, "c.jpg")]
 
 
 def test_words_go_before_everything_else_and_after_a_failure_too(catalogue: Catalogue, root: Path) -> None:
@@ -126,12 +128,12 @@ def test_words_go_before_everything_else_and_after_a_failure_too(catalogue: Cata
     rescan(catalogue, root)
     catalogue.corrections.correct(key_of(root / "a.jpg"), OMA)
     [job] = catalogue.queue.claim(1)
-    assert (job.kind, job.ours) == (JobKind.WORDS, EmbedState.PRESENT)
+    assert (job.kind, job.embed_state) == (JobKind.WRITE_CAPTION, EmbedState.PRESENT)
     catalogue.queue.fail(job, reason_saying("no"), kind="unreadable", final=True)
-    assert catalogue.corrections.words_pending(key_of(root / "a.jpg")) == PendingCaption(failed=reason_saying("no"))
+    assert catalogue.corrections.pending_caption(key_of(root / "a.jpg")) == PendingCaption(failed=reason_saying("no"))
     catalogue.corrections.correct(key_of(root / "a.jpg"), OMA)
     [job] = catalogue.queue.claim(1)
-    assert (job.kind, job.attempt) == (JobKind.WORDS, 1)
+    assert (job.kind, job.attempt) == (JobKind.WRITE_CAPTION, 1)
 
 
 def test_a_job_in_hand_that_has_old_words_is_done_again(catalogue: Catalogue) -> None:
@@ -140,10 +142,10 @@ def test_a_job_in_hand_that_has_old_words_is_done_again(catalogue: Catalogue) ->
     [job] = catalogue.queue.claim(9)
     catalogue.corrections.correct(photo_id, "second")
     settle(catalogue, job, place=CaptionPlace.EXIF)
-    assert catalogue.corrections.words_pending(photo_id).waiting == 1
+    assert catalogue.corrections.pending_caption(photo_id).waiting == 1
     [job] = catalogue.queue.claim(9)
     settle(catalogue, job, place=CaptionPlace.EXIF)
-    assert (catalogue.corrections.words_pending(photo_id), catalogue.queue.claim(9)) == (PendingCaption(), [])
+    assert (catalogue.corrections.pending_caption(photo_id), catalogue.queue.claim(9)) == (PendingCaption(), [])
 
 
 def test_reading_our_own_correction_back_changes_nothing(catalogue: Catalogue, root: Path) -> None:
@@ -156,7 +158,7 @@ def test_reading_our_own_correction_back_changes_nothing(catalogue: Catalogue, r
     settle(catalogue, changed(catalogue, root / "a.jpg"), typed(OMA, before.corrected_at))
     after = the_photo(catalogue)
     assert (after.correction, after.corrected_at, after.metadata.person_caption) == (OMA, before.corrected_at, None)
-    assert catalogue.corrections.words_pending(photo_id) == PendingCaption()
+    assert catalogue.corrections.pending_caption(photo_id) == PendingCaption()
 
 
 def test_words_of_another_program_that_came_later_win(catalogue: Catalogue, root: Path) -> None:
@@ -170,7 +172,7 @@ def test_words_of_another_program_that_came_later_win(catalogue: Catalogue, root
     settle(catalogue, changed(catalogue, root / "a.jpg"), theirs("Karl's boat"))
     photo = the_photo(catalogue)
     assert (photo.caption, photo.caption_by, photo.correction) == ("Karl's boat", CaptionBy.PERSON, None)
-    assert catalogue.corrections.words_pending(photo_id).waiting == 2, "the correction leaves the copies, too"
+    assert catalogue.corrections.pending_caption(photo_id).waiting == 2, "the correction leaves the copies, too"
 
 
 def test_words_that_were_there_already_do_not(catalogue: Catalogue, root: Path) -> None:
@@ -212,7 +214,9 @@ def test_an_edit_between_the_correction_and_its_writing_is_the_newer_word(catalo
     settle(catalogue, job, theirs("just now"), place=CaptionPlace.SIDECAR)
     photo = the_photo(catalogue)
     assert (photo.caption, photo.correction) == ("just now", None)
-    assert catalogue.corrections.words_pending(photo.id).waiting == 1, "what was written in the meantime goes out again"
+    assert catalogue.corrections.pending_caption(photo.id).waiting == 1, (
+        "what was written in the meantime goes out again"
+    )
 
 
 def test_a_lost_catalogue_takes_corrections_back_from_the_files(tmp_path: Path, root: Path) -> None:
@@ -226,7 +230,9 @@ def test_a_lost_catalogue_takes_corrections_back_from_the_files(tmp_path: Path, 
         photo = the_photo(catalogue)
         assert (photo.caption, photo.caption_by) == (OMA, CaptionBy.PERSON)
         assert (photo.correction, photo.corrected_at) == (OMA, at)
-        assert [(job.kind, job.file.path.name) for job in catalogue.queue.claim(9)] == [(JobKind.WORDS, "a.jpg")]
+        assert [(job.kind, job.file.path.name) for job in catalogue.queue.claim(9)] == [
+            (JobKind.WRITE_CAPTION, "a.jpg")
+        ]
 
 
 def test_of_two_corrections_the_later_one_counts_whichever_file_is_read_last(catalogue: Catalogue, root: Path) -> None:
@@ -237,7 +243,7 @@ def test_of_two_corrections_the_later_one_counts_whichever_file_is_read_last(cat
     now = datetime.now(UTC)
     settle(catalogue, changed(catalogue, root / "a.jpg"), typed("restored from last year", now - timedelta(days=365)))
     assert the_photo(catalogue).caption == OMA
-    assert catalogue.corrections.words_pending(photo_id).waiting == 1, "the file is to have the newest words"
+    assert catalogue.corrections.pending_caption(photo_id).waiting == 1, "the file is to have the newest words"
     [job] = catalogue.queue.claim(9)
     settle(catalogue, job, typed("restored from last year", now - timedelta(days=365)), place=CaptionPlace.EXIF)
     settle(catalogue, changed(catalogue, root / "a.jpg"), typed("typed on another computer", datetime.now(UTC)))
@@ -252,12 +258,12 @@ def test_what_was_taken_back_does_not_come_back_from_a_file(catalogue: Catalogue
     settle(catalogue, job, place=CaptionPlace.EXIF)
     at = the_photo(catalogue).corrected_at
     assert at is not None
-    catalogue.corrections.take_back(photo_id)
+    catalogue.corrections.withdraw(photo_id)
     [job] = catalogue.queue.claim(9)
     settle(catalogue, job, typed(OMA, at.replace(year=at.year + years, day=1)), place=CaptionPlace.EXIF)
     photo = the_photo(catalogue)
     assert (photo.correction, photo.caption) == (None, WORDS.text)
-    assert catalogue.corrections.words_pending(photo_id) == PendingCaption()
+    assert catalogue.corrections.pending_caption(photo_id) == PendingCaption()
 
 
 def test_corrections_within_one_moment_keep_their_order(catalogue: Catalogue) -> None:
@@ -272,7 +278,7 @@ def test_corrections_within_one_moment_keep_their_order(catalogue: Catalogue) ->
 def test_an_undo_keeps_the_correction_in_the_index_and_nothing_is_written(catalogue: Catalogue) -> None:
     photo_id = the_photo(catalogue).id
     catalogue.corrections.correct(photo_id, OMA)
-    catalogue.corrections.note_undone(
+    catalogue.corrections.record_undo(
         [file.id for file in the_photo(catalogue).files], reason_saying("taken out on purpose")
     )
     assert catalogue.queue.claim(9) == []
@@ -281,11 +287,11 @@ def test_an_undo_keeps_the_correction_in_the_index_and_nothing_is_written(catalo
     assert photo.caption_reason == reason_saying("taken out on purpose")
     catalogue.corrections.correct(photo_id, "and once more")
     [job] = catalogue.queue.claim(9)
-    assert job.ours is EmbedState.REMOVED
+    assert job.embed_state is EmbedState.REMOVED
     settle(catalogue, job, place=CaptionPlace.EXIF)
-    catalogue.corrections.take_back(photo_id)
+    catalogue.corrections.withdraw(photo_id)
     [job] = catalogue.queue.claim(9)
-    assert job.ours is EmbedState.CORRECTION_ONLY, "the model's words were taken out and do not go in again"
+    assert job.embed_state is EmbedState.CORRECTION_ONLY, "the model's words were taken out and do not go in again"
 
 
 def test_undoing_one_copy_says_nothing_of_the_other(catalogue: Catalogue, root: Path) -> None:
@@ -296,10 +302,10 @@ def test_undoing_one_copy_says_nothing_of_the_other(catalogue: Catalogue, root: 
     settle(catalogue, changed(catalogue, root / "a.jpg"), caption=True, place=CaptionPlace.EXIF)
     assert len(catalogue.corrections.captioned_files()) == 2
     (photo_id, one), (_, other) = catalogue.corrections.captioned_files()
-    catalogue.corrections.note_undone([one.id], reason_saying("taken out on purpose"))
+    catalogue.corrections.record_undo([one.id], reason_saying("taken out on purpose"))
     assert catalogue.corrections.captioned_files() == [(photo_id, other)]
     assert the_photo(catalogue).caption_place is CaptionPlace.EXIF
-    catalogue.corrections.note_undone([other.id], reason_saying("taken out on purpose"))
+    catalogue.corrections.record_undo([other.id], reason_saying("taken out on purpose"))
     assert catalogue.corrections.captioned_files() == []
     assert the_photo(catalogue).caption_reason == reason_saying("taken out on purpose")
 
@@ -314,7 +320,7 @@ def test_each_copy_is_known_to_have_the_words_or_not(catalogue: Catalogue, root:
     places = {file.relative: (file.caption_place, file.caption_reason) for file in the_photo(catalogue).files}
     beside = (CaptionPlace.SIDECAR, reason_saying("because"))
     assert places == {"a.jpg": (CaptionPlace.EXIF, None), "b.jpg": beside, "c.jpg": beside}
-    catalogue.corrections.note_undone(
+    catalogue.corrections.record_undo(
         [file.id for file in the_photo(catalogue).files if file.relative == "a.jpg"], reason_saying("on purpose")
     )
     [a] = [file for file in the_photo(catalogue).files if file.relative == "a.jpg"]
@@ -331,11 +337,13 @@ def test_what_one_copy_lost_is_no_news_while_another_has_it(catalogue: Catalogue
     [job] = catalogue.queue.claim(9)
     settle(catalogue, job, caption=True, place=CaptionPlace.EXIF)
     job = changed(catalogue, root / "a.jpg")
-    assert job.ours is EmbedState.PRESENT
-    settle(catalogue, job, place=CaptionPlace.INDEX, reason="gone", taken_out=True)
+    assert job.embed_state is EmbedState.PRESENT
+    settle(catalogue, job, place=CaptionPlace.INDEX, reason="gone", removed_on_purpose=True)
     assert the_photo(catalogue).caption_place is CaptionPlace.EXIF
-    assert changed(catalogue, root / "a.jpg").ours is EmbedState.REMOVED
-    settle(catalogue, changed(catalogue, root / "b.jpg"), place=CaptionPlace.INDEX, reason="gone", taken_out=True)
+    assert changed(catalogue, root / "a.jpg").embed_state is EmbedState.REMOVED
+    settle(
+        catalogue, changed(catalogue, root / "b.jpg"), place=CaptionPlace.INDEX, reason="gone", removed_on_purpose=True
+    )
     assert (the_photo(catalogue).caption_place, the_photo(catalogue).caption_reason) == (
         CaptionPlace.INDEX,
         reason_saying("gone"),
@@ -369,10 +377,10 @@ def test_a_photo_that_has_no_other_words_counts_as_described(tmp_path: Path, roo
     with Catalogue(tmp_path / "bare.db") as catalogue:
         rescan(catalogue, root)
         settle_all(catalogue, caption=None)
-        assert catalogue.queue.wanting(JobKind.CAPTION, model="model-1") == 1
+        assert catalogue.queue.count_missing_work(JobKind.CAPTION, model="model-1") == 1
         catalogue.corrections.correct(the_photo(catalogue).id, OMA)
         assert catalogue.counts().with_caption == 1
-        assert catalogue.queue.wanting(JobKind.CAPTION, model="model-1") == 0
+        assert catalogue.queue.count_missing_work(JobKind.CAPTION, model="model-1") == 0
 
 
 def test_a_correction_that_could_not_be_written_can_be_tried_again(catalogue: Catalogue) -> None:
@@ -380,14 +388,14 @@ def test_a_correction_that_could_not_be_written_can_be_tried_again(catalogue: Ca
     catalogue.corrections.correct(photo_id, OMA)
     [job] = catalogue.queue.claim(9)
     settle(catalogue, job, place=CaptionPlace.INDEX, reason="the disk is full")
-    assert catalogue.queue.enqueue_all(JobKind.WORDS) == 1
+    assert catalogue.queue.enqueue_all(JobKind.WRITE_CAPTION) == 1
     [job] = catalogue.queue.claim(9)
     settle(catalogue, job, place=CaptionPlace.EXIF)
-    assert catalogue.queue.enqueue_all(JobKind.WORDS) == 0
-    catalogue.corrections.note_undone(
+    assert catalogue.queue.enqueue_all(JobKind.WRITE_CAPTION) == 0
+    catalogue.corrections.record_undo(
         [file.id for file in the_photo(catalogue).files], reason_saying("taken out on purpose")
     )
-    assert catalogue.queue.enqueue_all(JobKind.WORDS) == 0
+    assert catalogue.queue.enqueue_all(JobKind.WRITE_CAPTION) == 0
 
 
 def test_an_older_catalogue_learns_which_files_have_our_words(tmp_path: Path) -> None:
@@ -414,7 +422,7 @@ def test_an_older_catalogue_learns_which_files_have_our_words(tmp_path: Path) ->
             )
     with Catalogue(path) as catalogue:
         assert catalogue.queue.enqueue_all(JobKind.INDEX) == 3
-        assert [job.ours for job in catalogue.queue.claim(9)] == [EmbedState.PRESENT, EmbedState.REMOVED, None]
+        assert [job.embed_state for job in catalogue.queue.claim(9)] == [EmbedState.PRESENT, EmbedState.REMOVED, None]
         assert catalogue.counts().with_caption == 3
         assert catalogue.corrections.correct("a", OMA)
 

@@ -13,8 +13,8 @@ import pytest
 
 from captioner import Caption
 from indexer.catalogue import Catalogue
+from indexer.catalogue.corrections import LONGEST_ADDED_WORD, MOST_ADDED_WORDS, UnusableCorrection, added_words
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
-from indexer.correction import LONGEST_ADDED_WORD, MOST_ADDED_WORDS, UnusableCorrection, added_words
 from indexer.model import CaptionBy, JobKind, Photo
 from indexer.search.documents import document
 from indexer.search.embedded.backend import EmbeddedSearch
@@ -47,7 +47,7 @@ def captioned_again(catalogue: Catalogue, caption: Caption) -> None:
     """What the pipeline settles for a newer model."""
     for job in catalogue.queue.claim(9):
         said = caption if job.kind is JobKind.CAPTION else None
-        catalogue.settle(job, replace(indexed(job, caption=said), seen=False))
+        catalogue.settle(job, replace(indexed(job, caption=said), file_read=False))
 
 
 def test_what_is_marked_as_wrong_is_not_shown_not_counted_and_search_hears_of_it(catalogue: Catalogue) -> None:
@@ -55,12 +55,12 @@ def test_what_is_marked_as_wrong_is_not_shown_not_counted_and_search_hears_of_it
     assert catalogue.counts().with_caption == 1
     assert catalogue.feedback.mark_wrong(photo_id)
     photo = the_photo(catalogue)
-    assert (photo.caption, photo.caption_by, photo.wrong, photo.believed) == (None, None, True, None)
+    assert (photo.caption, photo.caption_by, photo.wrong, photo.accepted_machine) == (None, None, True, None)
     assert photo.machine is not None
     assert photo.machine.text == WORDS.text, "kept, for whoever takes the mark back"
     assert not photo.unsure
     assert catalogue.counts().with_caption == 0
-    assert catalogue.feedback.marked_wrong() == 1
+    assert catalogue.feedback.count_marked_wrong() == 1
     assert [one.id for one in catalogue.unpushed(9)] == [photo_id]
     assert not catalogue.feedback.mark_wrong(photo_id), "twice is no news"
     assert not catalogue.feedback.mark_wrong("0" * 32)
@@ -68,23 +68,23 @@ def test_what_is_marked_as_wrong_is_not_shown_not_counted_and_search_hears_of_it
 
 def test_the_mark_can_be_taken_back(catalogue: Catalogue) -> None:
     photo_id = the_photo(catalogue).id
-    assert not catalogue.feedback.take_mark_back(photo_id)
+    assert not catalogue.feedback.unmark_wrong(photo_id)
     catalogue.feedback.mark_wrong(photo_id)
     pushed(catalogue)
-    assert catalogue.feedback.take_mark_back(photo_id)
+    assert catalogue.feedback.unmark_wrong(photo_id)
     photo = the_photo(catalogue)
     assert (photo.caption, photo.caption_by, photo.wrong) == (WORDS.text, CaptionBy.MODEL, False)
     assert [one.id for one in catalogue.unpushed(9)] == [photo_id]
-    assert catalogue.feedback.marked_wrong() == 0
+    assert catalogue.feedback.count_marked_wrong() == 0
 
 
 def test_the_files_hear_of_a_mark_unless_a_correction_stands_in_them(catalogue: Catalogue) -> None:
     photo_id = the_photo(catalogue).id
     catalogue.feedback.mark_wrong(photo_id)
-    assert [job.kind for job in catalogue.queue.claim(9)] == [JobKind.WORDS]
-    catalogue.queue.release(catalogue.queue.in_hand())
+    assert [job.kind for job in catalogue.queue.claim(9)] == [JobKind.WRITE_CAPTION]
+    catalogue.queue.release(catalogue.queue.claimed())
     settle_all(catalogue, caption=None)
-    catalogue.feedback.take_mark_back(photo_id)
+    catalogue.feedback.unmark_wrong(photo_id)
     settle_all(catalogue, caption=None)
     catalogue.corrections.correct(photo_id, "Oma feeds the ducks")
     settle_all(catalogue, caption=None)
@@ -117,7 +117,7 @@ def test_the_next_model_tries_again_and_is_believed_unless_it_says_the_same(cata
     photo = the_photo(catalogue)
     assert (photo.caption, photo.wrong) == ("a boat on a river", False)
     assert catalogue.feedback.models() == {"model-3": 1}
-    assert catalogue.feedback.marked_wrong() == 0
+    assert catalogue.feedback.count_marked_wrong() == 0
 
 
 def test_what_was_marked_comes_first_when_all_is_captioned_again(catalogue: Catalogue, root: Path) -> None:

@@ -13,7 +13,7 @@ from indexer.catalogue import Catalogue
 from indexer.catalogue.found import FoundBatch, as_batch, file_stamp
 from indexer.catalogue.scans import NoteCounts
 from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, PhotoMetadata
-from tests.libraries import WORDS, found, indexed, key_of, rescan, settle_all, shown_files, write
+from tests.libraries import WORDS, files_in, found, indexed, key_of, note_one, rescan, settle_all, shown_files, write
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_changed_file_is_read_again_and_leaves_its_old_photo(catalogue: Catalo
     assert rescan(catalogue, root)[0] == NoteCounts(changed=1, unchanged=2)
     [job] = settle_all(catalogue)
     assert job.content_key == old
-    assert catalogue.outbox.removed(10) == [old]
+    assert catalogue.outbox.removed_ids(10) == [old]
     assert [photo.id for photo in catalogue.unpushed(10)] == [key_of(root / "2019/a.jpg")]
 
 
@@ -109,7 +109,7 @@ def test_a_copy_is_one_more_file_of_the_same_photo(catalogue: Catalogue, root: P
     (root / "2019/a.jpg").unlink()
     assert rescan(catalogue, root)[1].missing == 1
     assert shown_files(catalogue)[key_of(root / "2020/copy.jpg")] == ["2020/copy.jpg"]
-    assert catalogue.outbox.removed(10) == []
+    assert catalogue.outbox.removed_ids(10) == []
 
 
 @pytest.mark.parametrize("link", [os.link, os.symlink])
@@ -130,9 +130,9 @@ def test_a_deleted_photo_leaves_search_and_returns_without_being_read(catalogue:
     key, aside = key_of(root / "2019/a.jpg"), root.parent / "aside.jpg"
     (root / "2019/a.jpg").rename(aside)
     rescan(catalogue, root)
-    assert catalogue.outbox.removed(10) == [key]
+    assert catalogue.outbox.removed_ids(10) == [key]
     catalogue.outbox.forget_removed([key])
-    assert catalogue.outbox.removed(10) == []
+    assert catalogue.outbox.removed_ids(10) == []
     aside.rename(root / "2019/a.jpg")
     assert rescan(catalogue, root)[0] == NoteCounts(unchanged=3)
     assert [photo.id for photo in catalogue.unpushed(10)] == [key]
@@ -205,7 +205,7 @@ def test_a_file_that_is_noted_by_itself_has_the_sidecars_that_a_walk_finds(catal
     rescan(catalogue, root)
     settle_all(catalogue)
     for name in ("a.jpg", "b.jpg"):
-        assert catalogue.scans.note_one(found(root, root / "2019" / name)) == NoteCounts(unchanged=1)
+        assert note_one(catalogue, found(root, root / "2019" / name)) == NoteCounts(unchanged=1)
 
 
 def test_a_new_name_with_another_date_makes_its_photo_be_read_again(catalogue: Catalogue, root: Path) -> None:
@@ -249,8 +249,8 @@ def test_inodes_of_64_bits(catalogue: Catalogue, root: Path) -> None:
     stamp = file_stamp(path.stat())
     high = type(stamp)(stamp.mtime_ns, stamp.size, (1 << 64) - 5)
     file = FoundFile(root, path, high)
-    assert catalogue.scans.note_one(file).new == 1
-    assert catalogue.scans.note_one(file).unchanged == 1
+    assert note_one(catalogue, file).new == 1
+    assert note_one(catalogue, file).unchanged == 1
     [job] = catalogue.queue.claim(1)
     assert job.file == file
 
@@ -347,14 +347,15 @@ def test_files_below_a_folder_that_cannot_be_listed_are_not_missing(catalogue: C
     (root / "2020/c.jpg").unlink()
     walk = catalogue.scans.begin_scan(root)
     catalogue.scans.note(walk, FoundBatch(root, [], {b"2019": "Input/output error"}))
-    assert catalogue.scans.finish_scan(walk, True).missing == 1
+    assert catalogue.scans.finish_scan(walk).missing == 1
     assert catalogue.counts().files == 2
 
 
-def test_an_interrupted_walk_removes_nothing(catalogue: Catalogue, root: Path) -> None:
+def test_a_walk_that_does_not_finish_removes_nothing(catalogue: Catalogue, root: Path) -> None:
     rescan(catalogue, root)
     (root / "2019/a.jpg").unlink()
-    assert catalogue.scans.finish_scan(catalogue.scans.begin_scan(root), False).missing == 0
+    catalogue.scans.note(catalogue.scans.begin_scan(root), [])
+    assert catalogue.counts().missing == 0
 
 
 def test_what_is_noted_during_a_walk_is_not_missing(catalogue: Catalogue, root: Path) -> None:
@@ -364,9 +365,9 @@ def test_what_is_noted_during_a_walk_is_not_missing(catalogue: Catalogue, root: 
     for path in sorted(root.rglob("*.jpg")):
         catalogue.scans.note(walk, [found(root, path)])
     (root / "2020/c.jpg").rename(root / "2019/c.jpg")
-    catalogue.scans.note_one(found(root, write(root / "2019/late.jpg")))
-    catalogue.scans.note_one(found(root, root / "2019/c.jpg"))
-    assert catalogue.scans.finish_scan(walk, True).missing == 0
+    note_one(catalogue, found(root, write(root / "2019/late.jpg")))
+    note_one(catalogue, found(root, root / "2019/c.jpg"))
+    assert catalogue.scans.finish_scan(walk).missing == 0
     assert catalogue.counts().files == 4
 
 
@@ -389,14 +390,14 @@ def test_a_root_around_known_ones_takes_them_in(catalogue: Catalogue, root: Path
     assert ["2019/deep/d.jpg"] in shown_files(catalogue).values()
 
 
-def test_note_gone_marks_files_and_folders(catalogue: Catalogue, root: Path) -> None:
+def test_missing_files_and_folders_are_marked(catalogue: Catalogue, root: Path) -> None:
     write(root / "2019-2/d.jpg")
     rescan(catalogue, root)
-    assert catalogue.scans.note_gone(root, root / "2019/a.jpg") == 1
-    assert catalogue.scans.note_gone(root, root / "2019/a.jpg") == 0
-    assert catalogue.scans.note_gone(root, root / "2019") == 1
+    assert catalogue.scans.note_missing(root, [root / "2019/a.jpg"]).missing == 1
+    assert catalogue.scans.note_missing(root, [root / "2019/a.jpg"]).missing == 0
+    assert catalogue.scans.note_missing(root, [root / "2019"]).missing == 1
     assert catalogue.counts().files == 2
-    assert catalogue.scans.note_gone(root, root) == 0, "everything at once is for a walk to judge"
+    assert catalogue.scans.note_missing(root, [root]).missing == 0, "everything at once is for a walk to judge"
 
 
 def test_forgetting_a_root(catalogue: Catalogue, root: Path) -> None:
@@ -406,12 +407,7 @@ def test_forgetting_a_root(catalogue: Catalogue, root: Path) -> None:
     assert catalogue.queue.claim(5) == []
 
 
-def test_a_batch_is_a_sequence_of_found_files(root: Path) -> None:
+def test_found_files_make_a_batch(root: Path) -> None:
     files = [found(root, path) for path in sorted(root.rglob("*.jpg"))]
     batch = as_batch(root, files)
-    assert list(batch) == files
-    assert batch[-1] == files[-1]
-    assert batch[1:] == files[1:]
-    with pytest.raises(IndexError):
-        batch[3]
-    assert len(FoundBatch(root, [])) == 0
+    assert files_in(batch) == files

@@ -76,9 +76,9 @@ def test_a_glimpse_follows_every_change(catalogue: Catalogue) -> None:
     key = _KEYS[0]
     for change in (
         lambda: catalogue.corrections.correct(key, "a cat"),
-        lambda: catalogue.corrections.take_back(key),
+        lambda: catalogue.corrections.withdraw(key),
         lambda: catalogue.feedback.mark_wrong(key),
-        lambda: catalogue.feedback.take_mark_back(key),
+        lambda: catalogue.feedback.unmark_wrong(key),
     ):
         before = catalogue.summaries([key])
         change()

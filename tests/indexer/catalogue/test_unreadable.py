@@ -16,13 +16,13 @@ import pytest
 from click.testing import CliRunner
 
 from indexer.catalogue import Catalogue
-from indexer.file_errors import is_gone, outermost_only, unreadable_reason
+from indexer.catalogue.roots import is_gone, outermost_only, unreadable_reason
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.crawler import Crawl
-from indexer.scanning.debounce import PathDebouncer
 from indexer.scanning.scheduler import ScanScheduler
+from indexer.scanning.watcher import PathDebouncer
 from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
-from tests.libraries import EXTENSIONS, rescan, settle_all, write
+from tests.libraries import EXTENSIONS, files_in, rescan, settle_all, write
 from tests.mounts import as_nobody
 from tests.photos_made import write_jpeg
 from web.cli import main
@@ -126,9 +126,9 @@ def test_the_watcher_takes_nothing_in_a_locked_folder_for_missing(catalogue: Cat
     with as_nobody(root):
         scan_wanted = False
         for _ in range(4):
-            paths.reported([str(root / "locked/b.jpg"), str(root / "locked")])
+            paths.add([str(root / "locked/b.jpg"), str(root / "locked")])
             for _ in range(2):
-                scan_wanted |= paths.look().scan_wanted
+                scan_wanted |= paths.poll().scan_wanted
     assert scan_wanted
     assert catalogue.counts().missing == 0
 
@@ -155,7 +155,7 @@ def test_a_file_that_can_t_be_looked_at_is_named_itself(tmp_path: Path) -> None:
     finally:
         secret.chmod(0o755)
     assert dict(batch.unreadable) == {b"b.jpg": "EACCES"}
-    assert [file.path.name for file in batch] == ["a.jpg"]
+    assert [file.path.name for file in files_in(batch)] == ["a.jpg"]
 
 
 def test_what_is_gone_and_what_can_t_be_looked_at(root: Path) -> None:

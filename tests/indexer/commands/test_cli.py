@@ -22,10 +22,9 @@ from click.testing import CliRunner, Result
 from captioner import DEFAULT_BUNDLE, SURE_TAG, Caption, Tag, read_model_name
 from captioner.inference.manifest import Manifest
 from indexer.cli import command_line
-from indexer.commands.command_line import INDEXING, SERVING, with_settings
+from indexer.commands.command_line import INDEXING, SERVING, read_remembered, with_settings
 from indexer.commands.index import report
-from indexer.commands.remembered import read_remembered
-from indexer.commands.terminal import Terminal, shown
+from indexer.commands.terminal import Terminal, printable
 from indexer.errors import SetupError
 from indexer.model import JobKind
 from indexer.progress import Phase, Progress
@@ -470,7 +469,7 @@ def test_a_reader_that_has_had_enough_is_no_error(library: Path, settings: Setti
 
 
 def test_hostile_names_reach_no_terminal(tmp_path: Path) -> None:
-    assert shown("a\x1b[2Jb\nc\udcff") == "a\\x1b[2Jb\\nc\\udcff"
+    assert printable("a\x1b[2Jb\nc\udcff") == "a\\x1b[2Jb\\nc\\udcff"
     with (tmp_path / "log").open("w") as stream:
-        Terminal(stream).say(shown("é \x07"))
+        Terminal(stream).print(printable("é \x07"))
     assert (tmp_path / "log").read_text() == "é \\x07\n"

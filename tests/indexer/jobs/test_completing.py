@@ -64,7 +64,7 @@ async def test_a_lost_data_directory_is_completed_and_the_files_stay(
         }
         for photo in photos:
             assert photo.machine is not None
-            assert (photo.machine.model, photo.look_model) == ("colours-1", model)
+            assert (photo.machine.model, photo.tags_model) == ("colours-1", model)
             assert {tag.word for tag in photo.machine.tags} > {"wall"}
             assert photo.machine.embedding is not None
             assert document(photo).model == model  # embeddings of two models lie in different spaces
@@ -136,7 +136,7 @@ def test_a_look_that_comes_late_changes_nothing(tmp_path: Path) -> None:
         [job] = catalogue.queue.claim(9)
         catalogue.settle(job, indexed(job))
         [before] = catalogue.photos(catalogue.photo_ids())
-        catalogue.settle_look(job, before.id, BARE)
+        catalogue.settle_completion(job, before.id, BARE)
         assert catalogue.photos(catalogue.photo_ids()) == [before]
 
 

@@ -61,7 +61,7 @@ def correct(settings: Settings, text: str | None, name: str = "red.jpg") -> None
     with stored(settings) as storage:
         photo_id = photo_of(storage, name).id
         done = (
-            storage.catalogue.corrections.take_back(photo_id)
+            storage.catalogue.corrections.withdraw(photo_id)
             if text is None
             else storage.catalogue.corrections.correct(photo_id, text)
         )
@@ -110,7 +110,7 @@ async def test_a_correction_is_written_found_and_taken_back_byte_for_byte(
 def judge(settings: Settings, *, wrong: bool) -> None:
     with stored(settings) as storage:
         photo_id, catalogue = photo_of(storage).id, storage.catalogue
-        assert catalogue.feedback.mark_wrong(photo_id) if wrong else catalogue.feedback.take_mark_back(photo_id)
+        assert catalogue.feedback.mark_wrong(photo_id) if wrong else catalogue.feedback.unmark_wrong(photo_id)
 
 
 async def test_what_was_marked_as_wrong_is_taken_out_byte_for_byte_and_put_back(
@@ -280,7 +280,7 @@ async def test_an_undo_gives_the_original_back_and_nothing_is_written_again(
     await index(settings, CountingCaptioner(), library)
     assert undo_caption(library / "red.jpg", journal=Journal.in_dir(settings.data_dir)).exact
     with stored(settings) as storage:
-        storage.catalogue.corrections.note_undone([file.id for file in photo_of(storage).files], UNDONE)
+        storage.catalogue.corrections.record_undo([file.id for file in photo_of(storage).files], UNDONE)
     await index(settings, CountingCaptioner(), library)
     with stored(settings) as storage:
         photo = photo_of(storage)

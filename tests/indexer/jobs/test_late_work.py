@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from indexer.jobs.context import PipelineContext
+from indexer.jobs.pipeline import PipelineContext
 from indexer.jobs.runner import JobRunner
 from indexer.model import FileStamp, FoundFile, Job, JobKind
 

@@ -11,15 +11,13 @@ import pytest
 from captioner import Caption
 from indexer.captions.caption_file import Undone
 from indexer.errors import PhotoVanished
-from indexer.jobs.context import PipelineContext
-from indexer.jobs.journeys import read_metadata_again
+from indexer.jobs.journeys import read_metadata_again, recaption_photo, write_caption_job
 from indexer.jobs.pipeline import (
     CAPTIONS_OFF,
     PERSONS_WORDS,
     UNDONE,
-    caption_again,
+    PipelineContext,
     index_photo,
-    write_correction,
 )
 from indexer.model import (
     CaptionBy,
@@ -130,7 +128,7 @@ async def test_a_new_photo_goes_through_every_step_in_order(
     assert steps == ["read", "caption", "write: a red wall seen by colours-1"]
     assert (settled.stamp, settled.caption_place) == (AFTER, CaptionPlace.EXIF)
     assert storage.thumbnails.get(KEY, ThumbnailSize.SCREEN) == b"webp screen"
-    photo = storage.catalogue.known(KEY)
+    photo = storage.catalogue.known_photo(KEY)
     assert photo is not None
     assert (photo.caption, photo.caption_by) == ("a red wall seen by colours-1", CaptionBy.MODEL)
     assert photo.files[0].stamp == AFTER
@@ -179,7 +177,7 @@ async def test_words_of_ours_in_the_file_are_taken_back(
     ours = replace(context, photos=Opener(steps, metadata=replace(PLAIN, machine_caption=OURS)))
     await index_photo(claimed(storage), ours)
     assert "caption" not in steps
-    photo = storage.catalogue.known(KEY)
+    photo = storage.catalogue.known_photo(KEY)
     assert photo is not None
     assert photo.machine == Caption("a wall of old", 0.5, (), None, "colours-0")
 
@@ -208,7 +206,7 @@ async def test_captioning_again_starts_from_the_cached_picture(
     await index_photo(job, context)
     steps.clear()
     newer = replace(context, captioner=Steps(steps, model="colours-2"))
-    await caption_again(replace(job, content_key=KEY), newer)
+    await recaption_photo(replace(job, content_key=KEY), newer)
     assert steps == ["pixels of webp screen", "caption", "write: a blue wall seen by colours-2"]
 
 
@@ -218,7 +216,7 @@ async def test_captioning_again_needs_no_file(context: PipelineContext, storage:
     opener = Opener(steps)
     opener.vanished = True
     newer = replace(context, photos=opener, captioner=Steps(steps, model="colours-2"))
-    settled = await caption_again(replace(job, content_key=KEY), newer)
+    settled = await recaption_photo(replace(job, content_key=KEY), newer)
     assert (settled.caption_place, settled.caption_reason) == (
         CaptionPlace.INDEX,
         reason_saying("the file is no longer there"),
@@ -240,12 +238,12 @@ async def test_our_sentence_without_its_mark_stays_ours(
     journey: Journey, context: PipelineContext, storage: Storage, steps: list[str]
 ) -> None:
     await index_photo(claimed(storage), context)
-    sentence = storage.catalogue.known(KEY).machine.text  # type: ignore[union-attr]
+    sentence = storage.catalogue.known_photo(KEY).machine.text  # type: ignore[union-attr]
     stripped = replace(context, photos=Opener(steps, metadata=replace(PLAIN, person_caption=sentence)))
     storage.catalogue.queue.enqueue_all(JobKind.METADATA if journey is read_metadata_again else JobKind.INDEX)
     (job,) = storage.catalogue.queue.claim(1)
     await journey(job, stripped)
-    photo = storage.catalogue.known(KEY)
+    photo = storage.catalogue.known_photo(KEY)
     assert photo is not None
     assert (photo.caption, photo.caption_by) == (sentence, CaptionBy.MODEL)
     assert photo.metadata.person_caption is None
@@ -255,12 +253,12 @@ async def test_other_words_beside_our_sentence_without_its_mark_are_a_person_s(
     context: PipelineContext, storage: Storage, steps: list[str]
 ) -> None:
     await index_photo(claimed(storage), context)
-    sentence = storage.catalogue.known(KEY).machine.text  # type: ignore[union-attr]
+    sentence = storage.catalogue.known_photo(KEY).machine.text  # type: ignore[union-attr]
     said = replace(PLAIN, person_caption=sentence, comments=("Our first wall",))
     storage.catalogue.queue.enqueue_all(JobKind.METADATA)
     (job,) = storage.catalogue.queue.claim(1)
     await read_metadata_again(job, replace(context, photos=Opener(steps, metadata=said)))
-    photo = storage.catalogue.known(KEY)
+    photo = storage.catalogue.known_photo(KEY)
     assert photo is not None
     assert (photo.caption, photo.caption_by, photo.metadata.comments) == ("Our first wall", CaptionBy.PERSON, ())
 
@@ -268,12 +266,12 @@ async def test_other_words_beside_our_sentence_without_its_mark_are_a_person_s(
 def corrected(storage: Storage, text: str | None) -> Job:
     """The job that a correction of the photo on the page makes, or its taking back."""
     assert (
-        storage.catalogue.corrections.take_back(KEY)
+        storage.catalogue.corrections.withdraw(KEY)
         if text is None
         else storage.catalogue.corrections.correct(KEY, text)
     )
     (job,) = storage.catalogue.queue.claim(1)
-    assert job.kind is JobKind.WORDS
+    assert job.kind is JobKind.WRITE_CAPTION
     return job
 
 
@@ -282,13 +280,13 @@ async def test_a_correction_is_written_without_decoding_or_captioning(
 ) -> None:
     await index_photo(claimed(storage), context)
     steps.clear()
-    settled = await write_correction(corrected(storage, "our wall"), context)
+    settled = await write_caption_job(corrected(storage, "our wall"), context)
     assert steps == ["read metadata", "write: our wall"]
     assert (settled.stamp, settled.caption_place) == (AFTER, CaptionPlace.EXIF)
     steps.clear()
     found = FileCaption("our wall", CaptionBy.PERSON)
     held = Opener(steps, metadata=replace(PLAIN, person_caption="our wall", correction=found))
-    await write_correction(corrected(storage, None), replace(context, photos=held))
+    await write_caption_job(corrected(storage, None), replace(context, photos=held))
     assert steps == ["read metadata", "write: a red wall seen by colours-1"]
 
 
@@ -296,12 +294,12 @@ async def test_what_can_t_be_replaced_by_the_model_s_words_is_taken_out(
     context: PipelineContext, storage: Storage, steps: list[str]
 ) -> None:
     await index_photo(claimed(storage), context)
-    await write_correction(corrected(storage, "our wall"), context)
+    await write_caption_job(corrected(storage, "our wall"), context)
     steps.clear()
     found = FileCaption("our wall", CaptionBy.PERSON)
     held = Opener(steps, metadata=replace(PLAIN, person_caption="our wall", correction=found))
     held.place, held.reason = CaptionPlace.INDEX, reason_saying("the disk is full")
-    settled = await write_correction(corrected(storage, None), replace(context, photos=held))
+    settled = await write_caption_job(corrected(storage, None), replace(context, photos=held))
     assert steps == ["read metadata", "write: a red wall seen by colours-1", "undo"]
     assert (settled.stamp, settled.caption_place, settled.caption_reason) == (
         BEFORE,
@@ -316,16 +314,16 @@ async def test_a_correction_of_a_file_that_shows_another_photo_now_is_not_writte
     await index_photo(claimed(storage), context)
     steps.clear()
     other = replace(context, photos=Opener(steps, key=OTHER_KEY))
-    await write_correction(corrected(storage, "our wall"), other)
+    await write_caption_job(corrected(storage, "our wall"), other)
     assert "write: our wall" not in steps
-    photo = storage.catalogue.known(KEY)
+    photo = storage.catalogue.known_photo(KEY)
     assert photo is not None
     assert photo.caption == "our wall", "the words belong to the photo, not to the file"
 
 
 async def test_a_new_copy_gets_the_correction(context: PipelineContext, storage: Storage, steps: list[str]) -> None:
     await index_photo(claimed(storage), context)
-    await write_correction(corrected(storage, "our wall"), context)
+    await write_caption_job(corrected(storage, "our wall"), context)
     steps.clear()
     await index_photo(claimed(storage, "copy.jpg", FileStamp(3, 100, 20)), context)
     assert steps == ["read", "write: our wall"]
@@ -341,4 +339,8 @@ async def test_words_that_were_taken_out_are_not_put_back_although_the_thumbnail
         job = claimed(storage, stamp=FileStamp(9, 120, 9))
         settled = await index_photo(job, replace(context, thumbnails=emptied.thumbnails))
     assert steps == ["read metadata", "read"]
-    assert (settled.caption_place, settled.caption_reason, settled.taken_out) == (CaptionPlace.INDEX, UNDONE, True)
+    assert (settled.caption_place, settled.caption_reason, settled.removed_on_purpose) == (
+        CaptionPlace.INDEX,
+        UNDONE,
+        True,
+    )

@@ -13,14 +13,14 @@ from indexer.progress import Phase
 
 async def test_new_work_is_counted_before_anything_is_called_done(tmp_path: Path) -> None:
     catalogue = Catalogue(tmp_path / "catalogue.db")
-    tracker = ProgressTracker(catalogue, walking=lambda: False, problems=lambda: ())
-    keeping = asyncio.create_task(tracker.keep())
+    tracker = ProgressTracker(catalogue, scanning=lambda: False, problems=lambda: ())
+    keeping = asyncio.create_task(tracker.run())
     try:
         await tracker.count()
         assert tracker.progress().phase is Phase.IDLE
         walk = catalogue.scans.begin_scan(tmp_path)
         catalogue.scans.note(walk, [FoundFile(tmp_path, tmp_path / "a.jpg", FileStamp(1, 2, 3))])
-        tracker.outdate()
+        tracker.invalidate()
         tracker.meter.add()
         assert tracker.progress().phase is not Phase.IDLE
         async with asyncio.timeout(10):

@@ -18,7 +18,7 @@ from indexer.catalogue import Catalogue
 from indexer.catalogue.job_queue import _BY_ANOTHER_MODEL
 from indexer.hours import DailyHours
 from indexer.jobs.progress_tracker import ProgressTracker
-from indexer.jobs.recaptioning import RecaptionScheduler
+from indexer.jobs.reindex import RecaptionScheduler
 from indexer.model import JobKind
 from indexer.progress import Phase
 from indexer.service import Indexer
@@ -242,20 +242,20 @@ async def test_the_rest_waits_for_the_next_night(catalogue: Catalogue) -> None:
     clock, told = Clock(23), list[int]()
     recaptioning = recaptioning_of(catalogue, clock, told)
     for remaining in (4, 2):
-        await recaptioning.look()
+        await recaptioning.enqueue_next()
         assert (told.pop(), recaptioning.remaining) == (2, remaining)
-        await recaptioning.look()
+        await recaptioning.enqueue_next()
         assert (told, catalogue.queue.queued()) == ([], 2), "what is queued is done first"
         settle_all(catalogue, caption=CAPTION)
     clock.now = clock.now.replace(hour=6, minute=0)
-    await recaptioning.look()
+    await recaptioning.enqueue_next()
     assert (told, recaptioning.remaining, catalogue.queue.queued()) == ([], 0, 0)
     assert catalogue.feedback.models() == {"model-1": 2, "model-2": 4}
     clock.now = clock.now.replace(hour=22)
-    await recaptioning.look()
+    await recaptioning.enqueue_next()
     assert (told, recaptioning.remaining) == ([2], 0)
     settle_all(catalogue, caption=CAPTION)
-    await recaptioning.look()
+    await recaptioning.enqueue_next()
     assert (told, catalogue.queue.queued(), catalogue.feedback.models()) == ([2], 0, {"model-2": 6})
 
 
@@ -264,19 +264,19 @@ async def test_nothing_is_queued_while_other_work_waits(catalogue: Catalogue, ro
     rescan(catalogue, root)
     told: list[int] = []
     recaptioning = recaptioning_of(catalogue, Clock(23), told)
-    await recaptioning.look()
+    await recaptioning.enqueue_next()
     assert (told, catalogue.queue.queued(), recaptioning.remaining) == ([], 1, 0)
     settle_all(catalogue, caption=CAPTION)
-    await recaptioning.look()
+    await recaptioning.enqueue_next()
     assert told == [2]
 
 
 async def test_progress_tells_of_all_that_remains(catalogue: Catalogue) -> None:
     recaptioning = recaptioning_of(catalogue, Clock(23), [])
     tracker = ProgressTracker(
-        catalogue, walking=lambda: False, problems=lambda: (), later=lambda: recaptioning.remaining
+        catalogue, scanning=lambda: False, problems=lambda: (), upcoming=lambda: recaptioning.remaining
     )
-    await recaptioning.look()
+    await recaptioning.enqueue_next()
     await tracker.count()
     assert (tracker.progress().queued, tracker.progress().phase) == (6, Phase.INDEXING)
     settle_all(catalogue, caption=CAPTION)
@@ -302,7 +302,7 @@ def test_a_portion_is_of_photos_and_takes_all_their_files(catalogue: Catalogue, 
     rescan(catalogue, root)
     settle_all(catalogue)
     assert catalogue.queue.enqueue_other_models("model-2", limit=2) == 4
-    assert catalogue.queue.waiting_for_model("model-2") == 4
+    assert catalogue.queue.count_by_other_models("model-2") == 4
     assert catalogue.queue.enqueue_other_models("model-2", limit=9) == 8
     assert catalogue.queue.enqueue_other_models("model-2", limit=9) == 0
     assert catalogue.queue.enqueue_other_models("model-1", limit=9) == 0
@@ -312,7 +312,7 @@ def test_what_was_set_aside_is_not_tried_every_night(catalogue: Catalogue) -> No
     assert catalogue.queue.enqueue_other_models("model-2", limit=1) == 1
     (job,) = catalogue.queue.claim(1)
     catalogue.queue.fail(job, reason_saying("it could not be captioned"), kind="captioner", final=True)
-    assert catalogue.queue.waiting_for_model("model-2") == 5
+    assert catalogue.queue.count_by_other_models("model-2") == 5
     assert catalogue.queue.enqueue_other_models("model-2", limit=9) == 5
     assert catalogue.feedback.models() == {"model-1": 6}
     assert catalogue.queue.enqueue_all(JobKind.CAPTION, model="model-2") == 1, "whoever asks for it has it tried again"
@@ -323,7 +323,7 @@ def test_a_correction_that_could_not_be_written_is_tried_as_reindex_tries_it(cat
     catalogue.corrections.correct(photo.id, "grandmother's garden")
     settle_all(catalogue)
     catalogue.queue.enqueue_other_models("model-2", limit=9)
-    assert catalogue.queue.queued(JobKind.WORDS) == 1
+    assert catalogue.queue.queued(JobKind.WRITE_CAPTION) == 1
     assert catalogue.queue.queued(JobKind.CAPTION) == 6
 
 

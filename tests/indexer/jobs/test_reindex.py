@@ -82,10 +82,10 @@ async def test_pictures_are_asked_only_by_the_model_that_looked_at_them(library:
         await work_off(settings, storage, older)
         search = EmbeddedSearch(search_path(settings), Meaning(lambda: made_tower("colours-3", meant)))
         assert search.search(parse("crimson")).total == 0
-        assert storage.catalogue.queue.wanting(JobKind.CAPTION, model=newer.model) == 3
+        assert storage.catalogue.queue.count_missing_work(JobKind.CAPTION, model=newer.model) == 3
         storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model=newer.model)
         await work_off(settings, storage, newer)
-        assert storage.catalogue.queue.wanting(JobKind.CAPTION, model=newer.model) == 0
+        assert storage.catalogue.queue.count_missing_work(JobKind.CAPTION, model=newer.model) == 0
         (hit,) = search.search(parse("crimson")).hits
         assert [photo.caption for photo in storage.catalogue.photos([hit.id])] == ["a red wall seen by colours-3"]
         search.close()

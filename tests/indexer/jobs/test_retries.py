@@ -13,15 +13,14 @@ import pytest
 
 from captioner import Caption
 from captioner.ipc.child_run import Reply
-from indexer.catalogue.retries import write_wait
-from indexer.failures import LONGEST_WAIT, FailureKind, Obstacle, next_wait
+from indexer.catalogue.retries import next_write_try
+from indexer.errors import LONGEST_WAIT, FailureKind, Obstacle, next_wait
 from indexer.jobs.reindex import Rebuild, current_model, enqueue
 from indexer.model import CaptionPlace, JobKind, Reading
 from indexer.progress import Progress
 from indexer.reader.photo_process import PhotoProcesses
 from indexer.reader.photo_reader import PhotoReader
 from indexer.reader.photo_requests import ReaderOptions
-from indexer.scanning.retry import retry_below, retry_between_scans
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage
@@ -229,7 +228,7 @@ async def test_reindex_captions_writes_what_could_not_be_written(library: Path, 
     await index(settings_for(tmp_path, captions="off"), captioner, library)
     with stored(settings) as storage:
         assert "3 captions that could not be written before" in enqueue(Rebuild(captions=True), settings, storage)
-        assert storage.catalogue.queue.queued(JobKind.WRITE) == PHOTOS
+        assert storage.catalogue.queue.queued(JobKind.RETRY_WRITE) == PHOTOS
 
 
 async def test_hard_links_that_are_gone_are_noticed(library: Path, tmp_path: Path) -> None:
@@ -253,9 +252,9 @@ async def test_a_photo_that_may_be_read_now_is_tried_again_by_the_next_scan(tmp_
         assert (outcome.done, outcome.set_aside) == (2, 1)
         with stored(settings) as storage:
             assert [one.kind for one in storage.catalogue.queue.set_aside()] == ["denied"]
-            assert retry_below(storage.catalogue, settings, library) == 0
+            assert storage.catalogue.retries.retry_below(library, settings) == 0
             denied.chmod(0o644)
-            assert retry_below(storage.catalogue, settings, library) == 1
+            assert storage.catalogue.retries.retry_below(library, settings) == 1
         outcome, decoded = await index_here(settings, library)
         assert (outcome.done, outcome.set_aside, decoded) == (1, 0, ["red.jpg"])
 
@@ -336,8 +335,8 @@ def test_between_scans_nothing_is_tried_that_only_a_try_can_tell(storage: Storag
     """What the file system does not tell waits for a scan, or it would be tried every few seconds."""
     rescan(storage.catalogue, root)
     set_aside(storage, FailureKind.VANISHED)
-    assert retry_between_scans(storage.catalogue, settings_for(root), root) == 0
-    assert retry_below(storage.catalogue, settings_for(root), root) == 1
+    assert storage.catalogue.retries.retry_between_scans(root, settings_for(root)) == 0
+    assert storage.catalogue.retries.retry_below(root, settings_for(root)) == 1
 
 
 @pytest.mark.parametrize("kind", sorted(set(FailureKind) - {FailureKind.UNREADABLE, FailureKind.DEATH}))
@@ -347,11 +346,11 @@ def test_what_was_set_aside_for_a_passing_reason_is_tried_again_at_a_start(
     rescan(storage.catalogue, root)
     set_aside(storage, kind)
     assert storage.catalogue.queue.queued() == 0
-    assert storage.catalogue.retries.try_again_at_start() == 1
+    assert storage.catalogue.retries.retry_at_start() == 1
     assert storage.catalogue.queue.queued() == 1
     for _ in range(10):  # each start may be a crash of the same photo's
         set_aside(storage, kind)
-        if not storage.catalogue.retries.try_again_at_start():
+        if not storage.catalogue.retries.retry_at_start():
             break
     assert storage.catalogue.queue.queued() == 0
 
@@ -360,19 +359,19 @@ def test_what_was_set_aside_for_a_passing_reason_is_tried_again_at_a_start(
 def test_a_start_ends_nothing_that_is_wrong_with_the_photo(storage: Storage, root: Path, kind: FailureKind) -> None:
     rescan(storage.catalogue, root)
     set_aside(storage, kind)
-    assert storage.catalogue.retries.try_again_at_start() == 0
-    assert storage.catalogue.retries.try_again_what_is_due() == 0
+    assert storage.catalogue.retries.retry_at_start() == 0
+    assert storage.catalogue.retries.retry_due() == 0
 
 
 @pytest.mark.parametrize("kind", sorted(set(FailureKind) - {FailureKind.UNREADABLE, FailureKind.DENIED}))
 def test_waits_grow_and_end_by_themselves(storage: Storage, root: Path, kind: FailureKind) -> None:
     rescan(storage.catalogue, root)
     set_aside(storage, kind)
-    assert storage.catalogue.retries.try_again_what_is_due() == 0
+    assert storage.catalogue.retries.retry_due() == 0
     hour_ago = "2000-01-01T00:00:00.000+00:00"
     with storage.catalogue._database.transaction() as writer:
         writer.execute("UPDATE job SET retry_at = ?", (hour_ago,))
-    assert storage.catalogue.retries.try_again_what_is_due() == 1
+    assert storage.catalogue.retries.retry_due() == 1
     set_aside(storage, kind)
     (row,) = storage.catalogue._database.reader.execute("SELECT rounds, retry_at FROM job").fetchall()
     assert row["rounds"] == 2
@@ -394,8 +393,8 @@ def test_a_write_that_fails_again_and_again_waits_longer_each_time() -> None:
     tries = 0
     waits = []
     for _ in range(12):
-        tries, at = write_wait({"rank": 5, "write_tries": tries}, Obstacle.DISK)  # type: ignore[arg-type]
+        tries, at = next_write_try({"rank": 5, "write_tries": tries}, Obstacle.DISK)  # type: ignore[arg-type]
         waits.append(at or "")
     assert tries == 12
     assert waits == sorted(waits)
-    assert write_wait({"rank": 0, "write_tries": 3}, Obstacle.DISK) == (0, None)  # type: ignore[arg-type]
+    assert next_write_try({"rank": 0, "write_tries": 3}, Obstacle.DISK) == (0, None)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ import pytest
 from captioner import BundleError, Caption, CaptionerGone, CaptionerUnavailable
 from indexer.catalogue.job_queue import JobQueue
 from indexer.errors import ProcessUnavailable, SetupError
-from indexer.jobs.context import PipelineContext
+from indexer.jobs.pipeline import PipelineContext
 from indexer.jobs.runner import CAPTIONER_FAILURES, JobRunner
 from indexer.model import Job, Reading
 from indexer.reader.photo_process import PhotoProcesses
@@ -88,7 +88,7 @@ async def test_a_set_up_error_takes_its_claims_back_however_often_it_happens(lib
             async with Indexer(settings, storage, captioner=UnusableBundle()) as indexer:
                 with pytest.raises(SetupError, match="cut short"):
                     await indexer.index_once((library,))
-            assert storage.catalogue.queue.in_hand() == []
+            assert storage.catalogue.queue.claimed() == []
             assert storage.catalogue.queue.set_aside() == []
     with stored(settings) as storage:
         assert {job.attempt for job in storage.catalogue.queue.claim(10)} == {1}
@@ -129,7 +129,7 @@ async def test_a_claim_that_is_made_in_a_thread_is_given_back_when_the_runner_is
         slow.released.set()
         with pytest.raises(asyncio.CancelledError):
             await running
-    assert storage.catalogue.queue.in_hand() == []
+    assert storage.catalogue.queue.claimed() == []
     assert {job.attempt for job in storage.catalogue.queue.claim(10)} == {1}
 
 
@@ -157,7 +157,7 @@ async def test_a_captioner_that_never_starts_is_about_the_set_up_and_no_photo_s_
         )
         with pytest.raises(SetupError, match="before it was ready"):
             await runner_for(context).run()
-    assert (storage.catalogue.queue.set_aside(), storage.catalogue.queue.in_hand()) == ([], [])
+    assert (storage.catalogue.queue.set_aside(), storage.catalogue.queue.claimed()) == ([], [])
     assert {job.attempt for job in storage.catalogue.queue.claim(10)} == {1}
 
 
@@ -176,7 +176,7 @@ async def test_a_service_goes_on_trying_says_so_and_can_be_stopped(
         assert "before it was ready" in str(runner.problem)
         runner.stop()
         await asyncio.wait_for(running, LONG_S)
-    assert (storage.catalogue.queue.set_aside(), storage.catalogue.queue.in_hand()) == ([], [])
+    assert (storage.catalogue.queue.set_aside(), storage.catalogue.queue.claimed()) == ([], [])
 
 
 async def test_a_reader_that_was_killed_while_it_started_costs_no_photo(
@@ -213,7 +213,7 @@ async def test_photos_at_which_a_captioner_failed_in_a_row_are_not_to_blame(tmp_
         await index(settings, captioner, root)
     with stored(settings) as storage:
         assert storage.catalogue.queue.set_aside() == []
-        assert storage.catalogue.queue.in_hand() == []
+        assert storage.catalogue.queue.claimed() == []
     outcome = await index(settings, CountingCaptioner(), root)
     assert (outcome.done, outcome.set_aside) == (8, 0)
 

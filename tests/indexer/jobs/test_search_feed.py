@@ -23,8 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from indexer.catalogue import Catalogue
 from indexer.catalogue.outbox import Differences
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
-from indexer.commands.doctor import examine
-from indexer.commands.finding import Verdict
+from indexer.commands.doctor import Verdict, examine
 from indexer.errors import SearchError
 from indexer.jobs.search_feed import FeedSteps, SearchFeed
 from indexer.model import JobKind
@@ -34,7 +33,7 @@ from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.sqlite.database import Database
 from tests.indexer.jobs.fragile_search import EmbeddedServer, FragileSearch, MemoryServer
 from tests.indexing import settings_for
-from tests.libraries import found, key_of, settle_all, write
+from tests.libraries import found, key_of, note_one, settle_all, write
 
 Server = MemoryServer | EmbeddedServer
 SERVERS: dict[str, Callable[[Path], Server]] = {
@@ -71,12 +70,12 @@ class World:
         return key_of(self.file(number))
 
     def add(self, number: int) -> None:
-        self.catalogue.scans.note_one(found(self.root, write(self.file(number))))
+        note_one(self.catalogue, found(self.root, write(self.file(number))))
         settle_all(self.catalogue)
 
     def remove(self, number: int) -> None:
         self.file(number).unlink()
-        self.catalogue.scans.note_gone(self.root, self.file(number))
+        self.catalogue.scans.note_missing(self.root, [self.file(number)])
 
     def change(self, number: int) -> None:
         self.catalogue.corrections.correct(self.key(number), "the words of a person")
@@ -274,7 +273,7 @@ def test_what_the_catalogue_never_heard_of_is_deleted(world: World, tmp_path: Pa
     feed = FeedSteps(elsewhere, world.search)
     root = tmp_path / "other" / "photos"
     for number in range(3):
-        elsewhere.scans.note_one(found(root, root / f"{number}.jpg"))
+        note_one(elsewhere, found(root, root / f"{number}.jpg"))
     settle_all(elsewhere)
     while feed.step():
         pass
@@ -545,7 +544,7 @@ class Weather(RuleBasedStateMachine):
         refused = {one.photo.id for one in self.world.catalogue.refused()}
         assert self.world.wanted().keys() - self.world.held().keys() <= refused
         assert self.world.catalogue.counts().unpushed == 0
-        assert self.world.catalogue.outbox.removed(1) == []
+        assert self.world.catalogue.outbox.removed_ids(1) == []
         if isinstance(search.server, MemoryServer):
             assert search.server.backend.state.second is None
             assert search.server.backend.state.first_settings == search.server.backend.settings
@@ -669,13 +668,17 @@ def test_an_older_catalogue_keeps_what_it_knew_and_looks_at_search_once(tmp_path
                 (f"{number:032x}", revision, search_revision, gone),
             )
     with Catalogue(tmp_path / "catalogue.db") as catalogue:
-        assert (catalogue.counts().unpushed, len(catalogue.outbox.removed(9)), catalogue.outbox.pushed()) == (2, 1, 3)
-        assert catalogue.outbox.search_position() == ""
+        assert (catalogue.counts().unpushed, len(catalogue.outbox.removed_ids(9)), catalogue.outbox.count_pushed()) == (
+            2,
+            1,
+            3,
+        )
+        assert catalogue.outbox.checkpoint() == ""
         feed = FeedSteps(catalogue, search)
         while feed.step():
             pass
         assert dict(search.held()) == {f"{number:032x}": revision for number, revision in enumerate((3, 4, 1))}
-        assert catalogue.outbox.search_position() == search.checkpoint()
+        assert catalogue.outbox.checkpoint() == search.checkpoint()
         assert catalogue.outbox.differences(search.held()) == Differences()
     search.close()
 

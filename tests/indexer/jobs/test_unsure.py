@@ -69,7 +69,7 @@ def the_red_one(settings: Settings, name: str = "red.jpg") -> Photo:
         return next(photo for photo in all_photos(storage) if name in {file.path.name for file in photo.files})
 
 
-async def caption_again(settings: Settings, captioner: CountingCaptioner) -> None:
+async def recaption_photo(settings: Settings, captioner: CountingCaptioner) -> None:
     """As `recollect reindex --captions`."""
     with stored(settings) as storage:
         storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model=captioner.model)
@@ -125,7 +125,7 @@ async def test_an_older_sentence_is_taken_out_byte_for_byte_and_a_surer_model_wr
     await index(settings, CountingCaptioner(), library)
     sidecar = sidecar_path(library / "red.jpg")
     assert sidecar.exists() == (captions == "sidecar")
-    await caption_again(settings, NewerModel({"red": answer}))
+    await recaption_photo(settings, NewerModel({"red": answer}))
     assert (library / "red.jpg").read_bytes() == original
     assert not sidecar.exists()
     photo = the_red_one(settings)
@@ -134,7 +134,7 @@ async def test_an_older_sentence_is_taken_out_byte_for_byte_and_a_surer_model_wr
     assert (await index(settings, NewerModel({}), library)).done == 0, "our own write starts no loop"
     with stored(settings) as storage:
         assert [file.path.name for _, file in storage.catalogue.corrections.captioned_files()] == ["blue.jpg"]
-    await caption_again(settings, NewerModel({}, model="colours-3"))
+    await recaption_photo(settings, NewerModel({}, model="colours-3"))
     written = sidecar if captions == "sidecar" else library / "red.jpg"
     own = read_own_caption(written.read_bytes())
     assert own is not None
@@ -150,7 +150,7 @@ async def test_of_every_copy_the_older_sentence_is_taken_out(
     shutil.copyfile(library / "red.jpg", library / "copy.jpg")
     await index(settings, CountingCaptioner(), library)
     newer = NewerModel({"red": DOUBTED})
-    await caption_again(settings, newer)
+    await recaption_photo(settings, newer)
     assert newer.asked.count("red") == 1
     assert {(library / name).read_bytes() for name in ("red.jpg", "copy.jpg")} == {original}
 
@@ -159,11 +159,11 @@ async def test_a_photo_on_which_nothing_is_seen_is_asked_once(library: Path, set
     shutil.copyfile(library / "red.jpg", library / "copy.jpg")
     await index(settings, CountingCaptioner(), library)
     newer = NewerModel({"red": NOTHING})
-    await caption_again(settings, newer)
-    await caption_again(settings, newer)
+    await recaption_photo(settings, newer)
+    await recaption_photo(settings, newer)
     assert newer.asked.count("red") == 1
     with stored(settings) as storage:
-        assert storage.catalogue.queue.wanting(JobKind.CAPTION, model=newer.model) == 0
+        assert storage.catalogue.queue.count_missing_work(JobKind.CAPTION, model=newer.model) == 0
         assert storage.catalogue.counts().with_caption == 1
 
 
@@ -178,7 +178,7 @@ async def test_a_file_that_is_read_again_loses_the_older_sentence_too(
     await index(settings, CountingCaptioner(), library)
     captioned = (library / "red.jpg").read_bytes()
     off = replace(settings, captions="off")
-    await caption_again(off, NewerModel({"red": DOUBTED}))
+    await recaption_photo(off, NewerModel({"red": DOUBTED}))
     assert the_red_one(settings).caption_reason == CAPTIONS_OFF
     touched(library / "red.jpg")
     await index(off, NewerModel({}), library)
@@ -202,11 +202,11 @@ async def test_an_older_sentence_whose_marks_another_program_dropped_is_taken_ou
     assert read_own_caption(path.read_bytes()) is None
     assert persons_words(path) == OLD
     await index(settings, CountingCaptioner(), library)
-    await caption_again(settings, NewerModel({"red": DOUBTED}))
+    await recaption_photo(settings, NewerModel({"red": DOUBTED}))
     assert persons_words(path) is None
     photo = the_red_one(settings)
     assert (photo.caption, photo.caption_place, photo.caption_reason) == (DOUBTED.text, CaptionPlace.INDEX, UNSURE)
-    await caption_again(settings, NewerModel({}, model="colours-3"))
+    await recaption_photo(settings, NewerModel({}, model="colours-3"))
     own = read_own_caption(path.read_bytes())
     assert own is not None
     assert own.text == SURE.text
@@ -217,7 +217,7 @@ async def test_a_copy_that_comes_with_an_older_sentence_loses_it(
 ) -> None:
     await index(settings, CountingCaptioner(), library)
     kept = (library / "red.jpg").read_bytes()
-    await caption_again(settings, NewerModel({"red": DOUBTED}))
+    await recaption_photo(settings, NewerModel({"red": DOUBTED}))
     (library / "from a backup.jpg").write_bytes(kept)
     await index(settings, NewerModel({}), library)
     assert (library / "from a backup.jpg").read_bytes() == original
@@ -231,10 +231,10 @@ async def test_a_correction_stays_and_what_comes_after_it_is_not_written(
         storage.catalogue.corrections.correct(the_red_one(settings).id, "Oma's wall")
     await index(settings, CountingCaptioner(), library)
     corrected = (library / "red.jpg").read_bytes()
-    await caption_again(settings, NewerModel({"red": DOUBTED}))
+    await recaption_photo(settings, NewerModel({"red": DOUBTED}))
     assert (library / "red.jpg").read_bytes() == corrected
     with stored(settings) as storage:
-        storage.catalogue.corrections.take_back(the_red_one(settings).id)
+        storage.catalogue.corrections.withdraw(the_red_one(settings).id)
     await index(settings, NewerModel({}), library)
     assert (library / "red.jpg").read_bytes() == original
     assert the_red_one(settings).caption_reason == UNSURE
@@ -252,7 +252,7 @@ async def test_a_person_s_words_are_left_where_they_are(library: Path, settings:
     )
     edited = (library / "red.jpg").read_bytes()
     # Before the next walk: the catalogue does not know of the words, nor that the file is another one.
-    await caption_again(settings, NewerModel({"red": DOUBTED}))
+    await recaption_photo(settings, NewerModel({"red": DOUBTED}))
     assert (library / "red.jpg").read_bytes() == edited
     assert the_red_one(settings).caption_reason == CHANGED_SINCE
     await index(settings, NewerModel({}), library)
@@ -279,10 +279,23 @@ async def test_words_that_were_taken_out_on_purpose_stay_out(
     await index(settings, CountingCaptioner(), library)
     undo_caption(library / "red.jpg")
     await index(settings, CountingCaptioner(), library)
-    await caption_again(settings, NewerModel({"red": DOUBTED}))
+    await recaption_photo(settings, NewerModel({"red": DOUBTED}))
     assert the_red_one(settings).caption_reason == UNDONE
-    await caption_again(settings, NewerModel({}, model="colours-3"))
+    await recaption_photo(settings, NewerModel({}, model="colours-3"))
     assert (library / "red.jpg").read_bytes() == original
+
+
+async def test_words_that_were_taken_out_on_purpose_stay_out_where_the_thumbnails_are_lost(
+    library: Path, settings: Settings, original: bytes
+) -> None:
+    await index(settings, CountingCaptioner(), library)
+    undo_caption(library / "red.jpg")
+    await index(settings, CountingCaptioner(), library)
+    with stored(settings) as storage:
+        storage.thumbnails.delete(list(storage.thumbnails.keys()))
+    await recaption_photo(settings, NewerModel({}, model="colours-3"))
+    assert (library / "red.jpg").read_bytes() == original
+    assert the_red_one(settings).caption_reason == UNDONE
 
 
 async def test_a_process_that_dies_while_taking_a_sentence_out_has_not_taken_it_out_on_purpose(
@@ -294,12 +307,12 @@ async def test_a_process_that_dies_while_taking_a_sentence_out_has_not_taken_it_
         storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model=newer.model)
         for job in storage.catalogue.queue.claim(2):
             if job.file.path.name == "red.jpg":
-                storage.catalogue.corrections.note_withdrawing(job)
+                storage.catalogue.corrections.record_withdrawal(job)
                 assert undo_caption(job.file.path).exact
     await index(settings, newer, library)
     assert (library / "red.jpg").read_bytes() == original
     assert the_red_one(settings).caption_reason != UNDONE
-    await caption_again(settings, NewerModel({}, model="colours-3"))
+    await recaption_photo(settings, NewerModel({}, model="colours-3"))
     own = read_own_caption((library / "red.jpg").read_bytes())
     assert own is not None
     assert own.text == SURE.text
@@ -311,7 +324,7 @@ async def test_a_sentence_that_can_t_be_taken_out_stays_and_the_reason_says_so(
     await index(settings, CountingCaptioner(), library)
     captioned = (library / "red.jpg").read_bytes()
     os.link(library / "red.jpg", library.parent / "linked.jpg")  # a file of two names is never replaced
-    await caption_again(settings, NewerModel({"red": DOUBTED}))
+    await recaption_photo(settings, NewerModel({"red": DOUBTED}))
     assert (library / "red.jpg").read_bytes() == captioned
     photo = the_red_one(settings)
     assert photo.caption_place is CaptionPlace.INDEX
@@ -328,7 +341,7 @@ async def test_a_file_that_shows_another_photo_now_keeps_its_own_sentence(librar
     await index(settings, CountingCaptioner(), library)
     shutil.copyfile(library / "blue.jpg", library / "red.jpg")
     before = (library / "red.jpg").read_bytes()
-    await caption_again(settings, NewerModel({"red": DOUBTED}))
+    await recaption_photo(settings, NewerModel({"red": DOUBTED}))
     assert (library / "red.jpg").read_bytes() == before
 
 

@@ -222,7 +222,7 @@ async def test_its_description_is_a_person_s_caption_all_the_way(tmp_path: Path)
             [one] = all_photos(storage)
             catalogue = storage.catalogue
             assert (
-                catalogue.corrections.take_back(one.id) if text is None else catalogue.corrections.correct(one.id, text)
+                catalogue.corrections.withdraw(one.id) if text is None else catalogue.corrections.correct(one.id, text)
             )
 
     assert await shown() == ("Oma's garden", CaptionBy.PERSON)

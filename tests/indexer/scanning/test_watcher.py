@@ -15,8 +15,7 @@ from watchfiles.main import FileChange
 
 from indexer.catalogue import Catalogue
 from indexer.scanning.crawl_rules import CrawlRules
-from indexer.scanning.debounce import PathDebouncer
-from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
+from indexer.scanning.watcher import UNWATCHED_RESCAN_S, PathDebouncer, Watcher
 from tests.libraries import EXTENSIONS, rescan, settle_all, write
 
 RULES = CrawlRules(extensions=EXTENSIONS, exclude=("private/",))
@@ -45,11 +44,11 @@ def paths(catalogue: Catalogue, root: Path) -> PathDebouncer:
 
 
 def looks(paths: PathDebouncer, times: int = 4) -> int:
-    return sum(paths.look().noted for _ in range(times))
+    return sum(paths.poll().noted for _ in range(times))
 
 
 def wants_a_walk(paths: PathDebouncer) -> bool:
-    return any(paths.look().scan_wanted for _ in range(3))
+    return any(paths.poll().scan_wanted for _ in range(3))
 
 
 @asynccontextmanager
@@ -111,11 +110,11 @@ def test_a_folder_may_be_called_like_a_sidecar(
     catalogue: Catalogue, root: Path, paths: PathDebouncer, name: str
 ) -> None:
     inside = write(root / "2019" / name / "inside.jpg")
-    paths.reported([str(inside.parent)])
+    paths.add([str(inside.parent)])
     assert looks(paths) == 1
     settle_all(catalogue)
     shutil.rmtree(inside.parent)
-    paths.reported([str(inside.parent)])
+    paths.add([str(inside.parent)])
     assert looks(paths) == 1
 
 
@@ -132,8 +131,8 @@ def test_a_file_is_noted_only_when_it_has_stopped_growing(
     path = root / "2019" / "growing.jpg"
     for size in range(1, 5):
         path.write_bytes(b"x" * size)
-        paths.reported([str(path)])
-        assert paths.look().noted == 0
+        paths.add([str(path)])
+        assert paths.poll().noted == 0
     assert looks(paths) == 1
     assert catalogue.queue.queued() == 1
 
@@ -142,9 +141,9 @@ def test_a_file_that_grows_without_reports_is_waited_for(
     catalogue: Catalogue, root: Path, paths: PathDebouncer
 ) -> None:
     path = write(root / "2019" / "growing.jpg", "1")
-    paths.reported([str(path)])
+    paths.add([str(path)])
     for size in range(2, 6):
-        assert paths.look().noted == 0
+        assert paths.poll().noted == 0
         path.write_bytes(b"x" * size)
     assert looks(paths) == 1
 
@@ -153,14 +152,14 @@ def test_a_renamed_file_is_moved_and_not_read(catalogue: Catalogue, root: Path, 
     old, new = root / "2019" / "1.jpg", root / "2020" / "renamed.jpg"
     new.parent.mkdir()
     old.rename(new)
-    paths.reported([str(old), str(new)])
+    paths.add([str(old), str(new)])
     assert looks(paths) == 1
     assert (catalogue.queue.queued(), catalogue.counts().missing) == (0, 0)
 
 
 def test_a_renamed_folder_is_moved_and_not_read(catalogue: Catalogue, root: Path, paths: PathDebouncer) -> None:
     (root / "2019").rename(root / "summer")
-    paths.reported([str(root / "2019"), str(root / "summer")])
+    paths.add([str(root / "2019"), str(root / "summer")])
     assert looks(paths) == 30
     assert (catalogue.queue.queued(), catalogue.counts().missing, catalogue.counts().files) == (0, 0, 30)
 
@@ -172,13 +171,13 @@ def test_what_a_walk_passes_over_is_not_noted(
     catalogue: Catalogue, root: Path, paths: PathDebouncer, name: str
 ) -> None:
     write(root / "no" / ".nomedia")
-    paths.reported([str(write(root / name)), str((root / name).parent)])
+    paths.add([str(write(root / name)), str((root / name).parent)])
     assert looks(paths) == 0
     assert catalogue.queue.queued() == 0
 
 
 def test_a_nomedia_file_asks_for_a_walk(root: Path, paths: PathDebouncer) -> None:
-    paths.reported([str(write(root / "2019" / ".nomedia"))])
+    paths.add([str(write(root / "2019" / ".nomedia"))])
     assert wants_a_walk(paths)
 
 
@@ -187,7 +186,7 @@ def test_a_path_through_a_linked_folder_is_left_to_a_walk(
 ) -> None:
     (root / "link").symlink_to(root / "2019")
     write(root / "2019" / "1.jpg", "edited")
-    paths.reported([str(root / "link" / "1.jpg")])
+    paths.add([str(root / "link" / "1.jpg")])
     assert wants_a_walk(paths)
     assert catalogue.queue.queued() == 0
 
@@ -196,13 +195,13 @@ def test_a_mass_deletion_is_left_to_a_walk(catalogue: Catalogue, root: Path, pat
     gone = sorted((root / "2019").iterdir())[:25]
     for path in gone:
         path.unlink()
-    paths.reported([str(path) for path in gone])
+    paths.add([str(path) for path in gone])
     assert wants_a_walk(paths)
     assert catalogue.counts().missing == 0
 
 
 def test_a_root_that_is_pulled_out_loses_nothing(catalogue: Catalogue, root: Path, paths: PathDebouncer) -> None:
-    paths.reported([str(path) for path in root.rglob("*.jpg")])
+    paths.add([str(path) for path in root.rglob("*.jpg")])
     shutil.move(root, root.with_name("unplugged"))
     assert wants_a_walk(paths)
     assert catalogue.counts().missing == 0

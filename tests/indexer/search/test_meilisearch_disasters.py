@@ -23,8 +23,7 @@ import pytest
 from captioner import Caption, Tag, TextTower
 from indexer.catalogue import Catalogue
 from indexer.catalogue.outbox import Differences
-from indexer.commands.doctor import examine
-from indexer.commands.finding import Verdict
+from indexer.commands.doctor import Verdict, examine
 from indexer.errors import SearchError
 from indexer.jobs.search_feed import FeedSteps, SearchFeed
 from indexer.model import JobKind
@@ -35,7 +34,7 @@ from indexer.search.meilisearch.keys import keys_of
 from indexer.search.query import parse
 from indexer.settings import Settings
 from tests.indexing import settings_for
-from tests.libraries import found, indexed, key_of, write
+from tests.libraries import found, indexed, key_of, note_one, write
 from tests.meilisearch_server import MeilisearchServer
 from tests.towers_made import made_tower
 
@@ -92,7 +91,7 @@ class House:
 
     def add(self, number: int, *, key: str = "") -> None:
         path = self.root / f"{number}.jpg"
-        self.catalogue.scans.note_one(found(self.root, write(path)))
+        note_one(self.catalogue, found(self.root, write(path)))
         thing = THINGS[number % len(THINGS)]
         words = Caption(f"a {thing} and a house", 0.5, (Tag(thing, 0.9),), (0.6, 0.8), "model-1")
         for job in self.catalogue.queue.claim(100):
@@ -109,7 +108,7 @@ class House:
     def remove(self, number: int) -> None:
         path = self.root / f"{number}.jpg"
         path.unlink()
-        self.catalogue.scans.note_gone(self.root, path)
+        self.catalogue.scans.note_missing(self.root, [path])
         self.present.remove(number)
 
     def catch_up(self) -> None:

@@ -119,7 +119,7 @@ async def test_while_it_runs(library: Path, settings: Settings, breaking: Callab
     stop = asyncio.Event()
     with open_storage(settings) as storage:
         indexer = Indexer(settings, storage, captioner=CountingCaptioner())
-        indexer._upkeep._look_s = 0.1
+        indexer._maintenance._interval_s = 0.1
         async with indexer:
             running = asyncio.create_task(indexer.run_forever([library], stop))
             await idle(storage)
@@ -128,7 +128,7 @@ async def test_while_it_runs(library: Path, settings: Settings, breaking: Callab
                 for ending in ("-wal", "-shm"):
                     path.with_name(path.name + ending).unlink(missing_ok=True)
                 breaking(path)
-            indexer._upkeep._checked_at = None  # a day later: until then SQLite may answer from what it has in memory
+            indexer._maintenance._checked_at = None  # a day later: SQLite may answer from memory until then
             async with asyncio.timeout(60):
                 while not await asyncio.to_thread(is_whole, storage, ids):
                     await asyncio.sleep(0.2)
@@ -297,7 +297,7 @@ def test_the_catalogue_notices_that_it_was_deleted(library: Path, settings: Sett
 def test_the_catalogue_is_looked_through_as_a_whole(library: Path, settings: Settings) -> None:
     with stored(settings) as storage:
         assert storage.catalogue.check() is None
-        assert storage.catalogue.trouble() is None
+        assert storage.catalogue.problem() is None
     with closing(sqlite3.connect(settings.catalogue_path)) as connection:
         (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'photo'").fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
@@ -306,6 +306,6 @@ def test_the_catalogue_is_looked_through_as_a_whole(library: Path, settings: Set
         file.write(b"\x5a" * size)
     with stored(settings) as storage:
         assert storage.catalogue.check()
-        assert "captions are taken back from the photo files" in str(storage.catalogue.trouble())
+        assert "captions are taken back from the photo files" in str(storage.catalogue.problem())
         with pytest.raises(StorageError):
             storage.catalogue.probe()

@@ -21,6 +21,7 @@ from indexer.message import Message
 from indexer.model import FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from indexer.reasons import Reason, ReasonCode
+from tests.libraries import note_one
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import TAKEN, MadePhoto, content_key
 from tests.web.served import IDLE
@@ -247,7 +248,7 @@ async def test_no_text_of_any_page_is_forgotten(start_page: StartPage) -> None:
     page = await bracketed_page(start_page)
     catalogue, root = page.storage.catalogue, page.settings.photos[0]
     (root / "δρόμος.webp").write_bytes(b"")
-    catalogue.scans.note_one(FoundFile(root, root / "δρόμος.webp", file_stamp((root / "δρόμος.webp").stat())))
+    note_one(catalogue, FoundFile(root, root / "δρόμος.webp", file_stamp((root / "δρόμος.webp").stat())))
     for job in catalogue.queue.claim(9):
         catalogue.queue.fail(job, Reason(ReasonCode.FILE_EMPTY), kind="unreadable", final=True)
     for path in PATHS:
@@ -257,7 +258,7 @@ async def test_no_text_of_any_page_is_forgotten(start_page: StartPage) -> None:
     for change in (
         catalogue.feedback.mark_wrong,
         lambda photo: catalogue.corrections.correct(photo, "καμία βάρκα"),
-        catalogue.corrections.take_back,
+        catalogue.corrections.withdraw,
     ):
         change(one)
         await assert_all_is_translated(page, f"/photo/{one}")

@@ -33,7 +33,7 @@ def settle_words(page: Page, place: CaptionPlace, reason: str | None = None) -> 
     catalogue = page.storage.catalogue
     while jobs := catalogue.queue.claim(9):
         for job in jobs:
-            assert job.kind is JobKind.WORDS
+            assert job.kind is JobKind.WRITE_CAPTION
             photo = catalogue.photo(job.content_key or "")
             assert photo is not None
             catalogue.settle(
@@ -189,7 +189,7 @@ async def test_a_file_that_was_given_up_says_why(page: Page) -> None:
 async def test_a_file_that_is_not_there_gets_the_words_later(page: Page) -> None:
     root = page.settings.photos[0]
     shutil.move(root / NAME, root.parent / "quay.jpg")
-    page.storage.catalogue.scans.note_gone(root, root / NAME)
+    page.storage.catalogue.scans.note_missing(root, [root / NAME])
     await save(page, OMA)
     body = await page.text(f"/photo/{KEY}")
     assert "Corrected by hand; to be written into the photo when its file is back." in body

@@ -44,7 +44,7 @@ async def server(rooms: tuple[TestServer, Storage]) -> AsyncIterator[TestServer]
 @pytest.fixture(autouse=True)
 def as_it_was(rooms: tuple[TestServer, Storage]) -> Iterator[None]:
     yield
-    rooms[1].catalogue.corrections.take_back(content_key(NAME))
+    rooms[1].catalogue.corrections.withdraw(content_key(NAME))
     work_off(rooms[1])
 
 

@@ -120,9 +120,9 @@ async def test_no_change_of_the_library_is_ever_missed(page: Page) -> None:
     with Catalogue(page.settings.catalogue_path) as other_process:
         changes: tuple[Callable[[Catalogue, str], object], ...] = (
             lambda catalogue, one: catalogue.corrections.correct(one, f"a dog, number {chance.random()}"),
-            lambda catalogue, one: catalogue.corrections.take_back(one),
+            lambda catalogue, one: catalogue.corrections.withdraw(one),
             lambda catalogue, one: catalogue.feedback.mark_wrong(one),
-            lambda catalogue, one: catalogue.feedback.take_mark_back(one),
+            lambda catalogue, one: catalogue.feedback.unmark_wrong(one),
             lambda catalogue, one: catalogue.feedback.change_words(
                 one, add=[chance.choice(["dog", "xylophone", "cat"])]
             ),

@@ -20,6 +20,7 @@ from indexer.errors import SearchError
 from indexer.model import CaptionBy, DatePrecision, FileCaption, FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
 from indexer.search import Answer, FacetCount, Query, SearchDocument
+from tests.libraries import note_one
 from tests.reasons_made import reason_saying
 from tests.towers_made import tower_bundle
 from tests.web.conftest import IDLE, Page, StartPage
@@ -382,7 +383,7 @@ async def test_the_status_page_lists_what_was_set_aside_and_why(page: Page) -> N
     root = page.settings.photos[0]
     (root / "broken <b>.jpg").write_bytes(b"no picture")
     found = FoundFile(root, root / "broken <b>.jpg", file_stamp((root / "broken <b>.jpg").stat()))
-    page.storage.catalogue.scans.note_one(found)
+    note_one(page.storage.catalogue, found)
     (job,) = page.storage.catalogue.queue.claim(1)
     page.storage.catalogue.queue.fail(job, reason_saying("it is <i>damaged</i>"), kind="unreadable", final=True)
     html = await page.text("/status?part=status")
@@ -410,7 +411,7 @@ async def test_a_library_that_is_not_there_is_said_to_be(page: Page) -> None:
     shutil.rmtree(root)
     root.mkdir()
     walk = page.storage.catalogue.scans.begin_scan(root)
-    page.storage.catalogue.scans.finish_scan(walk, complete=True)
+    page.storage.catalogue.scans.finish_scan(walk)
     html = await page.text("/status")
     assert str(root) in html
     assert 'class="warning"' in html, "why nothing was deleted"

@@ -14,6 +14,7 @@ from playwright.async_api import CDPSession, Page, expect
 from indexer.catalogue.found import file_stamp
 from indexer.model import FoundFile, PhotoMetadata
 from indexer.storage import Storage
+from tests.libraries import note_one
 from tests.reasons_made import reason_saying
 from tests.web.library_made import TAKEN, MadePhoto, content_key, many
 from tests.web.test_browser import DESKTOP, PHONE, Visit, application, browser, visit
@@ -52,7 +53,7 @@ async def server(rooms: tuple[TestServer, Storage, Path]) -> AsyncIterator[TestS
 def as_it_was(rooms: tuple[TestServer, Storage, Path]) -> Iterator[None]:
     yield
     catalogue = rooms[1].catalogue
-    catalogue.feedback.take_mark_back(KEY)
+    catalogue.feedback.unmark_wrong(KEY)
     photo = catalogue.photo(KEY)
     assert photo is not None
     catalogue.feedback.change_words(KEY, remove=photo.added_words)
@@ -352,7 +353,7 @@ async def test_what_was_set_aside_is_tried_again_from_the_status_page(
 ) -> None:
     _, storage, root = rooms
     (root / "broken.jpg").write_bytes(b"no picture")
-    storage.catalogue.scans.note_one(FoundFile(root, root / "broken.jpg", file_stamp((root / "broken.jpg").stat())))
+    note_one(storage.catalogue, FoundFile(root, root / "broken.jpg", file_stamp((root / "broken.jpg").stat())))
     for job in storage.catalogue.queue.claim(9):
         storage.catalogue.queue.fail(job, reason_saying("it is damaged"), kind="unreadable", final=True)
     tab = await visit.go("/status")

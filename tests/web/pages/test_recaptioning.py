@@ -79,7 +79,7 @@ async def test_the_button_queues_what_reindex_queues(start_page: StartPage) -> N
     page.storage.catalogue.corrections.correct(photo_id, "grandmother")
     settle_words(page, CaptionPlace.INDEX, "the disk was full")
     assert await post(page) == (303, "/status?described=12")
-    assert (queued(page), page.storage.catalogue.queue.queued(JobKind.WORDS), woken) == (12, 1, ["woken"])
+    assert (queued(page), page.storage.catalogue.queue.queued(JobKind.WRITE_CAPTION), woken) == (12, 1, ["woken"])
     body = await page.text("/status?described=12")
     assert '<p role="status">12 files were put into the queue to be described again.</p>' in body
     assert "12 files wait for their turn." in body

@@ -10,6 +10,7 @@ from captioner import read_model_name
 from indexer.catalogue.found import file_stamp
 from indexer.errors import SearchError
 from indexer.model import FoundFile
+from tests.libraries import note_one
 from tests.reasons_made import reason_saying
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, many
@@ -23,7 +24,7 @@ def set_aside(page: Page, *names: str) -> list[int]:
     catalogue, root = page.storage.catalogue, page.settings.photos[0]
     for name in names:
         (root / name).write_bytes(b"no picture")
-        catalogue.scans.note_one(FoundFile(root, root / name, file_stamp((root / name).stat())))
+        note_one(catalogue, FoundFile(root, root / name, file_stamp((root / name).stat())))
     for job in catalogue.queue.claim(9):
         catalogue.queue.fail(job, reason_saying("it is <i>damaged</i>"), kind="unreadable", final=True)
     return [one.id for one in catalogue.queue.set_aside()]

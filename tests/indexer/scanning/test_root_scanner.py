@@ -16,7 +16,7 @@ from indexer.atomic.file_systems import MOUNTINFO
 from indexer.catalogue import Catalogue
 from indexer.catalogue.scans import ScanState
 from indexer.scanning.crawl_rules import CrawlRules
-from indexer.scanning.presence import presence_of
+from indexer.scanning.root_scanner import presence_of
 from indexer.scanning.scheduler import ScanScheduler
 from indexer.scanning.watcher import UNWATCHED_RESCAN_S, Watcher
 from indexer.settings import Settings
@@ -37,7 +37,7 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
 @asynccontextmanager
 async def going_on(catalogue: Catalogue, settings: Settings, *roots: Path) -> AsyncIterator[ScanScheduler]:
     scheduler = ScanScheduler(settings, catalogue, roots, changed=lambda: None, presence_s=0.2, obstacles_s=0.2)
-    task = asyncio.create_task(scheduler.go_on())
+    task = asyncio.create_task(scheduler.run())
     try:
         yield scheduler
     finally:
@@ -80,7 +80,7 @@ async def test_a_library_that_is_unmounted_and_mounted_again_is_found_again(
         write(disk / f"{number}.jpg")
     async with going_on(catalogue, settings, root) as scheduler:
         with bound(disk, root):
-            await until(lambda: files(catalogue) == 30 and not scheduler.walking)
+            await until(lambda: files(catalogue) == 30 and not scheduler.scanning)
         await until(lambda: scheduler.problems)
         assert "is empty" in str(scheduler.problems[0])
         assert catalogue.scans.roots()[0].held_back == scheduler.problems[0]
@@ -112,7 +112,7 @@ async def test_a_root_that_is_renamed_away_and_back_is_found_again(
     for number in range(30):
         write(root / f"{number}.jpg")
     async with going_on(catalogue, settings, root) as scheduler:
-        await until(lambda: files(catalogue) == 30 and not scheduler.walking)
+        await until(lambda: files(catalogue) == 30 and not scheduler.scanning)
         root.rename(away)
         await until(lambda: scheduler.problems)
         assert "can't be read" in str(scheduler.problems[0])
@@ -134,7 +134,7 @@ async def test_a_folder_that_may_be_read_again_is_found_by_itself(
     (root / "locked").chmod(0)
     with as_nobody(tmp_path):
         async with going_on(catalogue, settings, root) as rounds:
-            await until(lambda: catalogue.counts().unreadable == 1 and not rounds.walking)
+            await until(lambda: catalogue.counts().unreadable == 1 and not rounds.scanning)
             (root / "locked").chmod(0o755)
             await until(lambda: files(catalogue) == 2 and catalogue.counts().unreadable == 0)
             assert rounds.unreadable == 0
@@ -151,7 +151,7 @@ async def test_what_stays_unreadable_is_not_scanned_again_and_again(
     root = tmp_path / "photos"
     write(root / "locked/b.jpg")
     (root / "locked").chmod(0)
-    monkeypatch.setattr("indexer.scanning.scheduler.can_be_looked_at", lambda place: True)
+    monkeypatch.setattr("indexer.scanning.root_scanner.is_readable", lambda place: True)
     scans: list[Path] = []
     begin_scan = catalogue.scans.begin_scan
 
@@ -226,14 +226,14 @@ async def test_a_network_share_that_is_mounted_later_is_walked_often_and_a_disk_
         file_system=lambda _: kinds[0],
     )
     task = asyncio.create_task(watcher.run())
-    await watcher.watch_anew()
+    await watcher.restart_watch()
     assert watcher.rescan_s(3600.0) == 3600.0
     kinds[0] = "nfs4"
-    await watcher.watch_anew()
+    await watcher.restart_watch()
     assert watcher.rescan_s(3600.0) == UNWATCHED_RESCAN_S
     assert "nfs4" in watcher.unwatched[root]
     kinds[0] = None
-    await watcher.watch_anew()
+    await watcher.restart_watch()
     assert watcher.rescan_s(3600.0) == 3600.0
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

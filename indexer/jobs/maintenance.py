@@ -1,8 +1,8 @@
 """Looks after the data directory while recollect runs: what was derived and got lost or damaged is made again.
 
 The search index is compared with the catalogue by the search feed. Here the thumbnails are: what a photo lacks becomes
-a job. From time to time every database is looked through as a whole, because damage in a part that nobody reads is
-damage all the same. A damaged catalogue can't be mended while it is in use: it is said, with what to do about it.
+a job. From time to time every database is checked as a whole, because damage in a part that nobody reads is damage all
+the same. A damaged catalogue can't be repaired while it is in use: `problem` says what to do about it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from indexer.storage import Storage
 
 log = logging.getLogger(__name__)
 
-_LOOK_S = 30.0
+_INTERVAL_S = 30.0
 #: Comparing every photo takes a second for 100,000; counting takes a hundredth of that, and is done at every look.
 _COMPARE_S = 600.0
 #: A whole look at the files reads all of them. At the start, when there is other work, large ones are left out: damage
@@ -29,12 +29,12 @@ _AT_ONCE = 1000
 
 
 class Maintenance:
-    """`changed` is called when there is new work in the queue. `problem` says what only people can mend."""
+    """`changed` is called when there is new work in the queue. `problem` is what only people can repair."""
 
-    def __init__(self, storage: Storage, *, changed: Callable[[], None], look_s: float = _LOOK_S) -> None:
+    def __init__(self, storage: Storage, *, changed: Callable[[], None], interval_s: float = _INTERVAL_S) -> None:
         self._storage = storage
         self._changed = changed
-        self._look_s = look_s
+        self._interval_s = interval_s
         self._compared_at: float | None = None
         self._checked_at: float | None = None
         self.problem: Message | None = None
@@ -42,20 +42,20 @@ class Maintenance:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await self.look()
+            await self.check_derived()
             if self._checked_at is None or time.monotonic() - self._checked_at > _CHECK_S:
                 await asyncio.to_thread(self._check, _MOST_AT_START_BYTES if self._checked_at is None else None)
                 self._checked_at = time.monotonic()
-                await self.look()
-            await asyncio.sleep(self._look_s)
+                await self.check_derived()
+            await asyncio.sleep(self._interval_s)
 
-    async def look(self) -> None:
+    async def check_derived(self) -> None:
         """Queues the thumbnails that photos lack, and sees whether the catalogue is still there."""
-        if await asyncio.to_thread(self._look):
+        if await asyncio.to_thread(self._queue_lost_thumbnails):
             self._changed()
 
-    def _look(self) -> int:
-        self._look_at_catalogue()
+    def _queue_lost_thumbnails(self) -> int:
+        self._check_catalogue()
         catalogue, thumbnails = self._storage.catalogue, self._storage.thumbnails
         renewed = thumbnails.recreate_if_lost()
         due = self._compared_at is None or time.monotonic() - self._compared_at > _COMPARE_S
@@ -70,9 +70,9 @@ class Maintenance:
             log.info("%d photos have lost their thumbnails, which are made again", queued)
         return queued
 
-    def _look_at_catalogue(self) -> None:
+    def _check_catalogue(self) -> None:
         before = self.problem
-        self.problem = self._storage.catalogue.trouble()
+        self.problem = self._storage.catalogue.problem()
         if self.problem is not None and self.problem != before:
             log.error("%s", self.problem)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.commands.remembered import Remembered, forget_libraries, read_remembered, remember
+from indexer.commands.command_line import Remembered, forget_libraries, read_remembered, remember
 from indexer.errors import StorageError
 
 

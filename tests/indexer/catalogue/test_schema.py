@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.catalogue.former_reasons import reason_of
-from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
+from indexer.catalogue.schema import CATALOGUE_MIGRATIONS, reason_of
 from indexer.reasons import Reason, ReasonCode
 from indexer.sqlite.database import Database
 
