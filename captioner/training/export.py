@@ -3,7 +3,7 @@
     python -m captioner.training.export --run RUN --weights joint.npz [--weights encoder.npz] --out BUNDLE
 
 Needs TensorFlow. The encoder is quantised to int8 weights on its dense layers and convolutions, the decoder by the
-converter's dynamic range; the depthwise convolutions stay float. Scores and the confidence are written by
+converter's dynamic range; the depthwise convolutions and the smallest layers stay float. Scores and the confidence are written by
 `python -m captioner.training.evaluate --record`.
 """
 

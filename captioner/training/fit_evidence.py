@@ -89,7 +89,7 @@ def score_sentence(
 ) -> ScoredSentence:
     """The bundle's sentence compared with people's captions."""
     best = captioner.decode(seen)
-    evidence = captioner.word_evidence(best, seen)
+    evidence = captioner.word_evidence(best, seen, captioner.class_words(seen))
     human = {word for text in captions for word in tokenize(text)}
     return ScoredSentence(
         evidence, tuple(word.word in human for word in evidence), best.mean_logp, len(captions), weight

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,10 @@ from captioner.training.encoder import matmul_precision
 Function = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 #: The same with named outputs.
 Functions = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
+
+#: Layers of fewer weights stay float: they stand at the start, where maps are large and channels few, and quantising
+#: the map takes longer than int8 products save. Of `recollect-lite-3` 9 of 58 layers, a tenth of the encoder's time.
+LEAST_WEIGHTS = 5_000
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -87,18 +91,34 @@ def _by_name(found: Any) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {"y": found}
 
 
-def quantise_dense(model: bytes) -> bytes:
-    """int8 weights, one scale per channel, for dense layers and plain convolutions; activations stay float."""
+def quantise_dense(model: bytes, least: int = LEAST_WEIGHTS) -> bytes:
+    """int8 weights, one scale per channel, for dense layers and plain convolutions; activations stay float.
+
+    Args:
+        least: layers of fewer weights stay float.
+    """
     from ai_edge_quantizer import qtyping, quantizer
 
     weights = qtyping.TensorQuantizationConfig(8, True, qtyping.QuantGranularity.CHANNELWISE)
     config = qtyping.OpQuantizationConfig(
         weight_tensor_config=weights, compute_precision=qtyping.ComputePrecision.INTEGER
     )
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "model.tflite"
-        path.write_bytes(model)
-        job = quantizer.Quantizer(str(path))
-        for operation in (qtyping.TFLOperationName.FULLY_CONNECTED, qtyping.TFLOperationName.CONV_2D):
-            job.update_quantization_recipe(".*", operation, config)
-        return bytes(job.quantize().quantized_model)
+    job = quantizer.Quantizer(model)
+    for operation, scope in _large_layers(model, least):
+        job.update_quantization_recipe(f"^{re.escape(scope)}$", operation, config)
+    return bytes(job.quantize().quantized_model)
+
+
+def _large_layers(model: bytes, least: int) -> Iterator[tuple[Any, str]]:
+    """Operation and scope, as the quantizer names them, of each dense layer and convolution of so many weights."""
+    from ai_edge_quantizer.qtyping import TFLOperationName
+    from ai_edge_quantizer.utils import tfl_flatbuffer_utils
+
+    content = tfl_flatbuffer_utils.read_model(model)
+    for graph in content.subgraphs:
+        for operation in graph.operators:
+            code = content.operatorCodes[operation.opcodeIndex].builtinCode
+            name = tfl_flatbuffer_utils.TFL_OP_CODE_TO_NAME.get(code)
+            dense = name in (TFLOperationName.FULLY_CONNECTED, TFLOperationName.CONV_2D)
+            if dense and np.prod(graph.tensors[operation.inputs[1]].shape) >= least:
+                yield name, tfl_flatbuffer_utils.get_op_scope(operation, graph.tensors)

@@ -105,7 +105,8 @@ from captioner.inference.litert import LiteRTCaptioner
 captioner = LiteRTCaptioner(DEFAULT_BUNDLE)
 pixels = np.random.default_rng(0).integers(0, 256, (captioner.input_px, captioner.input_px, 3)).astype(np.uint8)
 captioner.caption(pixels)
-captioner.word_evidence(captioner.decode(captioner.encode(pixels)), captioner.encode(pixels))
+outputs = captioner.encode(pixels)
+captioner.word_evidence(captioner.decode(outputs), outputs, captioner.class_words(outputs))
 heavy = {"tensorflow", "keras", "jax", "torch", "scipy"} & {name.partition(".")[0] for name in sys.modules}
 with open("/proc/self/status") as status:
     peak_kib = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
