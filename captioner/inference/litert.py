@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner import BundleError, Caption, Tag
-from captioner.inference.content_words import FUNCTION_WORDS, content_ids, content_words
 from captioner.inference.decoding import BeamSettings, Hypothesis, beam_search
 from captioner.inference.evidence import WordEvidence, inflections, logit, max_over_inflections
-from captioner.inference.image_types import read_image_types
-from captioner.inference.imagenet_classes import read_classes, word_probabilities
+from captioner.inference.imagenet_classes import read_classes, read_image_types, word_probabilities
 from captioner.inference.manifest import (
     CLASSES,
     DECODER,
@@ -26,7 +24,7 @@ from captioner.inference.manifest import (
     WORD_EMBEDDINGS,
     Manifest,
 )
-from captioner.inference.preprocess import UNKNOWN, Vocabulary, normalise
+from captioner.inference.preprocess import FUNCTION_WORDS, UNKNOWN, Vocabulary, content_ids, content_words, normalise
 
 Floats = NDArray[np.float32]
 EncoderOutputs = Mapping[str, NDArray[Any]]

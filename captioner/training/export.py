@@ -3,8 +3,8 @@
     python -m captioner.training.export --run RUN --weights joint.npz [--weights encoder.npz] --out BUNDLE
 
 Needs TensorFlow. The encoder is quantised to int8 weights on its dense layers and convolutions, the decoder by the
-converter's dynamic range; the depthwise convolutions and the smallest layers stay float. Scores and the confidence are written by
-`python -m captioner.training.evaluate --record`.
+converter's dynamic range; the depthwise convolutions and the smallest layers stay float. Scores and the confidence are
+written by `python -m captioner.training.evaluate --record`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.inference.content_words import content_ids
 from captioner.inference.imagenet_classes import IMAGENET_CLASSES
 from captioner.inference.manifest import (
     CLASSES,
@@ -38,15 +37,15 @@ from captioner.inference.manifest import (
     Preprocessing,
     Tagging,
 )
-from captioner.inference.preprocess import MEAN, STD, Vocabulary
+from captioner.inference.preprocess import MEAN, STD, Vocabulary, content_ids
 from captioner.inference.text_tower import TextTower
 from captioner.training import checkpoint
+from captioner.training.checkpoint import ModelConfig, read_tags
+from captioner.training.data import program_parser
 from captioner.training.encoder import build_encoder, global_feature_count, global_features
 from captioner.training.joint_embedding import ImageHead, export_tower
 from captioner.training.model import Captioner, TagHead
-from captioner.training.model_config import ModelConfig, read_tags
-from captioner.training.program import program_parser
-from captioner.training.tag_hints import MAX_LOGIT
+from captioner.training.tags import MAX_LOGIT
 from captioner.training.tflite import convert, quantise_dense
 
 #: Sentences that one decode_step takes forward.
@@ -133,7 +132,7 @@ class Exporter:
         return outputs
 
     def _hints(self, logits: Any) -> tuple[Any, Any]:
-        """Vectors and logits of the most probable tags, see `captioner.training.tag_hints`; two Nones for no hints.
+        """Vectors and logits of the most probable tags, see `captioner.training.tags`; two Nones for no hints.
 
         The vectors of all tags stand in the encoder as int8: as floats they would be a twentieth of the bundle.
         """

@@ -33,9 +33,8 @@ from captioner.inference.evidence import (
 from captioner.inference.litert import EncoderOutputs, LiteRTCaptioner
 from captioner.inference.manifest import Manifest
 from captioner.inference.preprocess import squash, tokenize
-from captioner.training.data import is_held_out, read_captions, read_photos
+from captioner.training.data import is_held_out, program_parser, read_captions, read_photos
 from captioner.training.metrics import fit_logistics
-from captioner.training.program import program_parser
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from captioner import DEFAULT_BUNDLE, BundleError
-from captioner.inference.content_words import content_words
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.manifest import DECODER, ENCODER, Manifest
-from captioner.inference.preprocess import squash
+from captioner.inference.preprocess import content_words, squash
 from captioner.training.non_photos import NonPhotoType, generator, make
 
 

@@ -8,21 +8,23 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from captioner.training.non_photos import camera
-from captioner.training.non_photos.diagrams import flow, network, number_table, schedule, tree_map
-from captioner.training.non_photos.lettering import font, phrase, typeface, word
-from captioner.training.non_photos.plot import Plot, marker
+from captioner.training.non_photos.diagrams import Plot, flow, marker, network, number_table, schedule, tree_map
 from captioner.training.non_photos.sampling import (
     WHITE,
     Colour,
     Rng,
     between,
     colour,
+    font,
     happens,
     palette,
+    phrase,
     pick,
     real,
     size,
+    typeface,
     whole,
+    word,
 )  # fmt: skip
 
 #: Default colour cycles of well-known plotting programs, as hexadecimal RGB.

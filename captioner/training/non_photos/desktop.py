@@ -14,28 +14,34 @@ from captioner.training.non_photos.apps import (
     row_list,
     settings,
 )
-from captioner.training.non_photos.lettering import Script, font, number, phrase, typeface, word
 from captioner.training.non_photos.pages import Sheet, code_lines, paragraph
 from captioner.training.non_photos.sampling import (
     BLACK,
     WHITE,
     Rng,
+    Script,
     between,
     colour,
+    font,
     happens,
+    number,
+    phrase,
     pick,
     real,
+    typeface,
     whole,
+    word,
 )
 from captioner.training.non_photos.screen import (
     Box,
     Screen,
     app_icon,
     blank_screen,
+    browser,
     icon,
+    street_map,
     wallpaper,
 )
-from captioner.training.non_photos.web_pages import browser, street_map
 
 
 def desktop(rng: Rng, screen: Screen) -> None:

@@ -15,15 +15,15 @@ import keras
 from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 
-from captioner.inference.image_types import IMAGE_TYPES, write_image_types
+from captioner.inference.imagenet_classes import IMAGE_TYPES, write_image_types
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.manifest import DECODER, ENCODER
 from captioner.inference.preprocess import SPECIAL, Vocabulary
 from captioner.training import checkpoint
+from captioner.training.checkpoint import ModelConfig
 from captioner.training.encoder import build_encoder, global_features
 from captioner.training.export import Exporter, export
 from captioner.training.model import Captioner, Hints
-from captioner.training.model_config import ModelConfig
 from captioner.training.tflite import quantise_dense
 
 PX, ROWS, TAGS = 64, 3, 5
