@@ -7,20 +7,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from captioner.training.non_photos import camera
-from captioner.training.non_photos.apps import (
-    App,
-    calculator,
-    calendar,
-    chat,
-    dashboard,
-    game,
-    login,
-    mail,
-    player,
-    row_list,
-    settings,
-)
+from captioner.training.non_photos import apps, camera
 from captioner.training.non_photos.desktop import DESKTOP_APPS, desktop, task_bar
 from captioner.training.non_photos.sampling import (
     BLACK,
@@ -87,7 +74,7 @@ def phone(rng: Rng, screen: Screen) -> None:
         top += unit * 3.2
     if happens(rng, 0.5):
         bottom -= unit * 3.4
-    if app in (chat, mail, browser) and happens(rng, 0.25):
+    if app in (apps.chat, apps.mail, browser) and happens(rng, 0.25):
         bottom = min(bottom, height * real(rng, 0.58, 0.66))
         app(rng, screen, (0, top, width, bottom))
         _keyboard(rng, screen, (0, bottom, width, height))
@@ -217,7 +204,8 @@ def _lock_screen(rng: Rng, screen: Screen, box: Box) -> None:
         screen.text((unit * 5, y + unit * 2.4), screen.words(rng, 24), size=0.85)
 
 
-_PHONE_APPS: tuple[App, ...] = (
-    *[chat] * 4, *[row_list] * 3, settings, settings, mail, browser, browser, street_map, calculator,
-    calendar, player, login, dashboard, game, _home_screen, _home_screen, _lock_screen,
+_PHONE_APPS: tuple[apps.App, ...] = (
+    *[apps.chat] * 4, *[apps.row_list] * 3, *[apps.settings] * 2, apps.mail, browser, browser, street_map,
+    apps.calculator, apps.calendar, apps.player, apps.login, apps.dashboard, apps.game, _home_screen, _home_screen,
+    _lock_screen,
 )  # fmt: skip

@@ -9,6 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+pytest.importorskip("matplotlib")
+
 from captioner.training.non_photos import SIDE_PX, NonPhotoType, __main__, generator, make, pixels, sampling
 from captioner.training.non_photos.sampling import Script
 
