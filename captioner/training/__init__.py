@@ -16,7 +16,6 @@ What they are made of:
     stages                 the stages of `train`, on the one loop of `loop`, saved by `checkpoint`:
       distillation, stagewise, captioning, self_critical, joint_embedding
     tags                   which words are tags, and those that the decoder reads
-    tflite                 Keras layers as TFLite models
     captioned_photos       the captions of a bundle beside those of people, and what is measured on them:
       metrics, retrieval
 """

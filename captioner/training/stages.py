@@ -41,11 +41,11 @@ from captioner.training.encoder import (
     global_features,
     lower_shape,
 )
+from captioner.training.export import fast_function, fast_functions
 from captioner.training.model import Captioner, TagHead, build_training
 from captioner.training.object_detection import expected_tags
 from captioner.training.tags import TagHints, out_of_fold_logits, tag_counts, tag_words
 from captioner.training.teacher import TEACHER_PX, trunk_weights
-from captioner.training.tflite import fast_function, fast_functions
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,6 @@ pytest.importorskip("pycocoevalcap")
 import re
 import xml.etree.ElementTree as ET
 
-import pytest
-
 from captioner import DEFAULT_BUNDLE, Caption
 from captioner.inference.manifest import Manifest
 from captioner.training import evaluate

@@ -10,7 +10,6 @@ import pytest
 pytest.importorskip("tensorflow")
 
 import keras
-import pytest
 from keras import ops
 
 from captioner.inference.text_tower import TextTower

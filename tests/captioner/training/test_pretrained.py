@@ -13,7 +13,6 @@ import struct
 from collections.abc import Mapping
 
 import keras
-import pytest
 from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 from numpy.typing import NDArray
@@ -21,8 +20,8 @@ from numpy.typing import NDArray
 from captioner.inference.preprocess import normalise
 from captioner.training import checkpoint, pretrained
 from captioner.training.encoder import SIZES, EncoderSize, build_encoder
+from captioner.training.export import convert
 from captioner.training.pretrained import CheckpointError, read_checkpoint
-from captioner.training.tflite import convert
 
 #: Keras with TensorFlow says so whenever it saves weights.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
