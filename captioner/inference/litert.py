@@ -131,7 +131,8 @@ class LiteRTCaptioner:
         model = self.manifest.evidence
         words = tuple(Tag(one.word, model.word_probability(one)) for one in evidence) if model else ()
         if model is None:
-            confidence = self._confidence(best.mean_logp)
+            fitted = self.manifest.confidence
+            confidence = 1 / (1 + math.exp(-max(-50.0, fitted.slope * best.mean_logp + fitted.offset)))
         else:
             confidence = model.sentence_confidence([word.probability for word in words], best.mean_logp)
         return Caption(
@@ -192,10 +193,6 @@ class LiteRTCaptioner:
         d = self.manifest.decoding
         empty = np.zeros((d.layers, d.rows, d.heads, d.max_length, d.head_width), np.float32)
         return _DecoderSteps(self._decoder, outputs["photo_keys"], outputs["photo_values"], empty)
-
-    def _confidence(self, mean_logp: float) -> float:
-        fitted = self.manifest.confidence
-        return 1 / (1 + math.exp(-max(-50.0, fitted.slope * mean_logp + fitted.offset)))
 
     def _reported_tags(self, outputs: EncoderOutputs, class_words: Mapping[str, float]) -> tuple[Tag, ...]:
         """Tags and class words above their thresholds, most probable first; a word that is both has the greater one."""

@@ -176,13 +176,9 @@ def _read_cache(path: Path, key: str) -> tuple[Caption, ...] | None:
         log.warning("%s is no cache and is written anew: %s", path, error)
         return None
     embeddings = [None if np.isnan(row).all() else tuple(map(float, row)) for row in vectors]
-    tags = ({name: _tags(row.get(name, [])) for name in ("tags", "words")} for row in rows)
+    tags = ({name: tuple(Tag(**tag) for tag in row.get(name, [])) for name in ("tags", "words")} for row in rows)
     pairs = zip(rows, tags, embeddings, strict=True)
     return tuple(Caption(**{**row, **tag_lists, "embedding": vector}) for row, tag_lists, vector in pairs)
-
-
-def _tags(rows: Sequence[Mapping[str, Any]]) -> tuple[Tag, ...]:
-    return tuple(Tag(**row) for row in rows)
 
 
 #: From this share of used content words on a sentence is right for the most part.

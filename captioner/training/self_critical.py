@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -240,15 +240,11 @@ class CiderReward:
             {gram: count * (self._log_photos - math.log(max(1, self._seen[gram]))) for gram, count in grams.items()}
             for grams in _grams(sentence)
         )
-        return _TfIdf(vectors, tuple(_norm(vector.values()) for vector in vectors), len(sentence))
+        return _TfIdf(vectors, tuple(math.hypot(*vector.values()) for vector in vectors), len(sentence))
 
 
 def _grams(sentence: Sentence) -> list[Counter[Sentence]]:
     return [Counter(sentence[i : i + n] for i in range(len(sentence) - n + 1)) for n in range(1, _N + 1)]
-
-
-def _norm(values: Iterable[float]) -> float:
-    return math.sqrt(sum(value * value for value in values))
 
 
 def _similarity(candidate: _TfIdf, human: _TfIdf) -> float:

@@ -17,10 +17,11 @@ import keras
 from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 
+from captioner.inference.decoding import BeamSettings, beam_search
 from captioner.inference.imagenet_classes import IMAGE_TYPES, write_image_types
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.manifest import DECODER, ENCODER
-from captioner.inference.preprocess import SPECIAL, Vocabulary
+from captioner.inference.preprocess import SPECIAL, Vocabulary, content_ids
 from captioner.training import checkpoint
 from captioner.training.checkpoint import ModelConfig
 from captioner.training.encoder import build_encoder, build_lower, global_features
@@ -137,6 +138,25 @@ def test_the_bundle_captions_the_same_picture_the_same_way(bundle: Path) -> None
     probabilities = [tag.probability for tag in first.tags]
     assert len(probabilities) == TAGS
     assert probabilities == sorted(probabilities, reverse=True)
+
+
+def test_inputs_that_are_set_once_are_there_at_every_step(bundle: Path) -> None:
+    captioner = LiteRTCaptioner(bundle)
+    outputs, d = captioner.encode(RNG.integers(0, 256, (PX, PX, 3)).astype(np.uint8)), captioner.manifest.decoding
+    runner = Interpreter(str(bundle / DECODER)).get_signature_runner("decode_step")
+    photo = {name: outputs[name] for name in ("photo_keys", "photo_values")}
+    cache = dict.fromkeys(("keys", "values"), np.zeros((d.layers, d.rows, d.heads, d.max_length, d.head_width), "f4"))
+
+    def with_all_inputs(tokens: np.ndarray, position: int, parents: np.ndarray) -> np.ndarray:
+        moved = {name: array[:, parents] for name, array in cache.items()}
+        found = runner(tokens=tokens, position=np.array([position], np.int32), **moved, **photo)
+        cache.update({name: found[name] for name in cache})
+        return found["logp"]
+
+    settings = BeamSettings(d.beam, d.max_length, d.alpha, no_repeat=d.no_repeat, once=content_ids(WORDS))
+    wanted = beam_search(with_all_inputs, d.rows, settings)[0]
+    for _ in range(2):
+        assert captioner.decode(outputs) == wanted
 
 
 def test_any_beam_up_to_the_rows_is_searched(bundle: Path) -> None:
