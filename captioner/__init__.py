@@ -21,14 +21,13 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from captioner.inference.preprocess import squash
     from captioner.inference.process import CaptionerProcess, read_model_name
-    from captioner.inference.score_fusion import blend
-    from captioner.inference.text_tower import TextTower
+    from captioner.inference.text_tower import TextTower, blend
 
 #: name -> the module that it is imported from at its first use.
 _LAZY = {
     "CaptionerProcess": "captioner.inference.process",
     "TextTower": "captioner.inference.text_tower",
-    "blend": "captioner.inference.score_fusion",
+    "blend": "captioner.inference.text_tower",
     "read_model_name": "captioner.inference.process",
     "squash": "captioner.inference.preprocess",
 }

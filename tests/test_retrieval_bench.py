@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from captioner.training.word_queries import WordQueries
+from captioner.training.retrieval import WordQueries
 from indexer.search.meaning import Meaning
 from tests.bench.bench_retrieval import (
     MadeTower,

@@ -5,6 +5,6 @@ manifest           manifest.json of a bundle
 preprocess         resizing, normalisation, tokens: shared with training
 litert             from pixels to a caption; decoding: beam search
 evidence           probabilities of words, confidence of sentences
-image_types        pictures that are no photos; imagenet_classes: everyday words for classes
-text_tower         embeddings of queries; score_fusion: embedding and word scores in one
+imagenet_classes   everyday words for classes, and the types of pictures that are no photos
+text_tower         embeddings of queries; embedding and word scores in one
 """

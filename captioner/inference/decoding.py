@@ -77,6 +77,8 @@ class _Partial:
 def beam_search(step: Step, rows: int, settings: BeamSettings, bonus: Scores | None = None) -> list[Hypothesis]:
     """Finished sentences, best first; at least one. A beam of 1 is greedy search.
 
+    It ends when none that is unfinished can become the best: the others found are not always the next best.
+
     Args:
         rows: rows `step` works on, at least `settings.beam`; those past the beam are idle.
         bonus: (vocabulary,), added to the log-probability of each word wherever it stands.
@@ -101,7 +103,7 @@ def beam_search(step: Step, rows: int, settings: BeamSettings, bonus: Scores | N
             scores[row, [*used, *_repeating_words(sentence.tokens, settings.no_repeat)]] = -np.inf
         live, origin, ended = _expand(live, scores, decoder_logp, settings.beam)
         done += ended
-        if not live or _can_stop(done, live, settings):
+        if not live or (done and _can_stop(done, live, settings)):
             break
         tokens[: len(live)] = [sentence.tokens[-1] for sentence in live]
         parents[:] = 0
@@ -140,14 +142,12 @@ def _expand(
 
 
 def _can_stop(done: Sequence[Hypothesis], live: Sequence[_Partial], settings: BeamSettings) -> bool:
-    """Whether no unfinished sentence can beat the best `beam` finished ones, even if its further words cost nothing.
+    """Whether no unfinished sentence can beat the best finished one, even if its further words cost nothing.
 
     An approximation where a bonus makes a word cost less than nothing.
     """
-    if len(done) < settings.beam:
-        return False
-    worst = sorted((found.score(settings.alpha) for found in done), reverse=True)[settings.beam - 1]
-    return bool(max(sentence.logp for sentence in live) / settings.length**settings.alpha <= worst)
+    best = max(found.score(settings.alpha) for found in done)
+    return bool(max(sentence.logp for sentence in live) / settings.length**settings.alpha <= best)
 
 
 def _repeating_words(words: tuple[int, ...], n: int) -> list[int]:

@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner import BundleError, Caption, Tag
-from captioner.inference.content_words import FUNCTION_WORDS, content_ids, content_words
 from captioner.inference.decoding import BeamSettings, Hypothesis, beam_search
 from captioner.inference.evidence import WordEvidence, inflections, logit, max_over_inflections
-from captioner.inference.image_types import read_image_types
-from captioner.inference.imagenet_classes import read_classes, word_probabilities
+from captioner.inference.imagenet_classes import read_classes, read_image_types, word_probabilities
 from captioner.inference.manifest import (
     CLASSES,
     DECODER,
@@ -26,7 +24,7 @@ from captioner.inference.manifest import (
     WORD_EMBEDDINGS,
     Manifest,
 )
-from captioner.inference.preprocess import UNKNOWN, Vocabulary, normalise
+from captioner.inference.preprocess import FUNCTION_WORDS, UNKNOWN, Vocabulary, content_ids, content_words, normalise
 
 Floats = NDArray[np.float32]
 EncoderOutputs = Mapping[str, NDArray[Any]]
@@ -71,8 +69,8 @@ class LiteRTCaptioner:
         self._word_embeddings = None
         if WORD_EMBEDDINGS in self.manifest.files and "embedding" in self.manifest.outputs:
             self._word_embeddings = _read_word_embeddings(bundle / WORD_EMBEDDINGS, decoding.vocabulary)
-        self._encoder, self._encode = _open(bundle / ENCODER, "encode", threads)
-        self._decoder, self._step = _open(bundle / DECODER, "decode_step", threads)
+        self._encoder = _Model(bundle / ENCODER, "encode", threads)
+        self._decoder = _Model(bundle / DECODER, "decode_step", threads)
 
     @property
     def input_px(self) -> int:
@@ -102,8 +100,8 @@ class LiteRTCaptioner:
     def encode(self, pixels: NDArray[np.uint8]) -> EncoderOutputs:
         """The encoder's outputs for one image, by name."""
         before = self.manifest.preprocessing
-        outputs: EncoderOutputs = self._encode(photo=normalise(pixels, before.mean, before.std)[None])
-        return outputs
+        self._encoder.set(photo=normalise(pixels, before.mean, before.std)[None])
+        return self._encoder.run()
 
     def decode(self, outputs: EncoderOutputs) -> Hypothesis:
         """The best sentence that beam search finds for the encoder's outputs."""
@@ -128,17 +126,19 @@ class LiteRTCaptioner:
 
     def _caption_photo(self, outputs: EncoderOutputs) -> Caption:
         best = self.decode(outputs)
-        evidence = self.word_evidence(best, outputs)
+        class_words = self.class_words(outputs)
+        evidence = self.word_evidence(best, outputs, class_words)
         model = self.manifest.evidence
         words = tuple(Tag(one.word, model.word_probability(one)) for one in evidence) if model else ()
         if model is None:
-            confidence = self._confidence(best.mean_logp)
+            fitted = self.manifest.confidence
+            confidence = 1 / (1 + math.exp(-max(-50.0, fitted.slope * best.mean_logp + fitted.offset)))
         else:
             confidence = model.sentence_confidence([word.probability for word in words], best.mean_logp)
         return Caption(
             text=self._vocabulary.decode(best.tokens),
             confidence=confidence,
-            tags=self._reported_tags(outputs),
+            tags=self._reported_tags(outputs, class_words),
             embedding=tuple(map(float, outputs["embedding"])) if "embedding" in self.manifest.outputs else None,
             model=self.model,
             words=words,
@@ -155,19 +155,25 @@ class LiteRTCaptioner:
         bonus[UNKNOWN] = 0
         return bonus
 
-    def word_evidence(self, sentence: Hypothesis, outputs: EncoderOutputs) -> tuple[WordEvidence, ...]:
+    def class_words(self, outputs: EncoderOutputs) -> Mapping[str, float]:
+        """The probability of each everyday word of ImageNet's classes; none of a bundle without classes."""
+        return word_probabilities(outputs["classes"], self._classes) if self._classes is not None else {}
+
+    def word_evidence(
+        self, sentence: Hypothesis, outputs: EncoderOutputs, class_words: Mapping[str, float]
+    ) -> tuple[WordEvidence, ...]:
         """Evidence for each content word of a sentence, in order.
 
         Args:
             outputs: of `encode` for the same image.
+            class_words: what `class_words` gives for them.
         """
-        classes = word_probabilities(outputs["classes"], self._classes) if self._classes is not None else {}
         found = []
         for token, logp in zip(sentence.tokens, sentence.word_logps, strict=False):
             word = self._vocabulary.words[token]
             if word not in FUNCTION_WORDS:
                 tag_logit, similarity = self._tag_logit(word, outputs), self._similarity(token, outputs)
-                class_probability = max_over_inflections(word, classes) or 0.0
+                class_probability = max_over_inflections(word, class_words) or 0.0
                 found.append(WordEvidence(word, logp, tag_logit, class_probability, similarity))
         return tuple(found)
 
@@ -186,22 +192,17 @@ class LiteRTCaptioner:
     def _decoder_steps(self, outputs: EncoderOutputs) -> _DecoderSteps:
         d = self.manifest.decoding
         empty = np.zeros((d.layers, d.rows, d.heads, d.max_length, d.head_width), np.float32)
-        return _DecoderSteps(self._step, outputs["photo_keys"], outputs["photo_values"], empty)
+        return _DecoderSteps(self._decoder, outputs["photo_keys"], outputs["photo_values"], empty)
 
-    def _confidence(self, mean_logp: float) -> float:
-        fitted = self.manifest.confidence
-        return 1 / (1 + math.exp(-max(-50.0, fitted.slope * mean_logp + fitted.offset)))
-
-    def _reported_tags(self, outputs: EncoderOutputs) -> tuple[Tag, ...]:
+    def _reported_tags(self, outputs: EncoderOutputs, class_words: Mapping[str, float]) -> tuple[Tag, ...]:
         """Tags and class words above their thresholds, most probable first; a word that is both has the greater one."""
         tagging = self.manifest.tagging
         probabilities = {
             self._tags[row]: float(outputs["tags"][row]) for row in np.flatnonzero(outputs["tags"] >= tagging.threshold)
         }
-        if self._classes is not None:
-            for word, p in word_probabilities(outputs["classes"], self._classes).items():
-                if p >= tagging.class_threshold:
-                    probabilities[word] = max(p, probabilities.get(word, 0.0))
+        for word, p in class_words.items():
+            if p >= tagging.class_threshold:
+                probabilities[word] = max(p, probabilities.get(word, 0.0))
         ranked = sorted(probabilities.items(), key=lambda item: -item[1])
         return tuple(Tag(word, p) for word, p in ranked[: tagging.most])
 
@@ -209,17 +210,49 @@ class LiteRTCaptioner:
 class _DecoderSteps:
     """`decode_step` with its key/value cache."""
 
-    def __init__(self, step: Any, photo_keys: Floats, photo_values: Floats, empty: Floats) -> None:
-        self._step = step
-        self._photo = {"photo_keys": photo_keys, "photo_values": photo_values}
+    def __init__(self, model: _Model, photo_keys: Floats, photo_values: Floats, empty: Floats) -> None:
+        self._model = model
+        self._model.set(photo_keys=photo_keys, photo_values=photo_values)
         self._keys, self._values = empty, empty
 
     def __call__(self, tokens: NDArray[np.int32], position: int, parents: NDArray[np.int32]) -> Floats:
         moved = {"keys": self._keys[:, parents], "values": self._values[:, parents]}
-        found = self._step(tokens=tokens, position=np.array([position], np.int32), **moved, **self._photo)
+        self._model.set(tokens=tokens, position=np.array([position], np.int32), **moved)
+        found = self._model.run()
         self._keys, self._values = found["keys"], found["values"]
         logp: Floats = found["logp"]
         return logp
+
+
+class _Model:
+    """A TFLite model of one signature. An input stays as it was set until it is set again.
+
+    A signature runner takes every input anew, and asks for their shapes and memory: a fifth of the decoder's step.
+    """
+
+    def __init__(self, path: Path, signature: str, threads: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+            runner = self._interpreter.get_signature_runner(signature)
+        except (ValueError, RuntimeError) as error:
+            raise BundleError(
+                f"{path} can't be opened as a TFLite model with the signature {signature}: {error}"
+            ) from error
+        self._inputs = {name: found["index"] for name, found in runner.get_input_details().items()}
+        self._outputs = {name: found["index"] for name, found in runner.get_output_details().items()}
+
+    def set(self, **values: NDArray[Any]) -> None:
+        """Set inputs, by their names in the signature."""
+        for name, value in values.items():
+            self._interpreter.set_tensor(self._inputs[name], value)
+
+    def run(self) -> dict[str, NDArray[Any]]:
+        """The outputs by their names."""
+        self._interpreter.invoke()
+        return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
 
 
 def _read_vocabulary(path: Path, expected: int) -> Vocabulary:
@@ -240,16 +273,3 @@ def _read_word_embeddings(path: Path, expected: int) -> NDArray[np.float16]:
     if embeddings.ndim != 2 or len(embeddings) != expected:
         raise BundleError(f"{path} has the shape {embeddings.shape}; expected {expected} rows, one for each word")
     return embeddings
-
-
-def _open(path: Path, signature: str, threads: int) -> tuple[Any, Any]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        interpreter = Interpreter(model_path=str(path), num_threads=threads)
-        runner = interpreter.get_signature_runner(signature)
-    except (ValueError, RuntimeError) as error:
-        raise BundleError(
-            f"{path} can't be opened as a TFLite model with the signature {signature}: {error}"
-        ) from error
-    return interpreter, runner

@@ -1,4 +1,4 @@
-"""Shared by training and serving: resizing, normalisation, tokens and vocabulary.
+"""Shared by training and serving: resizing, normalisation, tokens, vocabulary and content words.
 
 Needs numpy and, for `squash`, Pillow. Never TensorFlow.
 """
@@ -49,9 +49,13 @@ def normalise(
     mean: Sequence[float] = MEAN,
     std: Sequence[float] = STD,
 ) -> NDArray[np.float32]:
-    """uint8 pixels (..., 3) as float32, each channel less its mean and divided by its deviation."""
-    scale = np.float32(1) / np.asarray(std, np.float32)
-    return (pixels.astype(np.float32) - np.asarray(mean, np.float32)) * scale
+    """uint8 pixels (..., width, 3) as float32, each channel less its mean and divided by its deviation."""
+    width = pixels.shape[-2]
+    # Whole rows at once: numpy's loop over three channels takes ten times as long.
+    rows = pixels.reshape(-1, 3 * width).astype(np.float32)
+    rows -= np.tile(np.asarray(mean, np.float32), width)
+    rows *= np.tile(np.float32(1) / np.asarray(std, np.float32), width)
+    return rows.reshape(pixels.shape)
 
 
 def tokenize(text: str) -> list[str]:
@@ -129,3 +133,33 @@ class Vocabulary:
     def decode(self, ids: Iterable[int]) -> str:
         """`ids` as a written sentence."""
         return detokenize(self.tokens(ids))
+
+
+_FUNCTION_WORDS = """
+'s a about above across after against ahead all along also although am among an and another any appear
+appears are area around as at atop away back background be because been before behind being below
+beneath beside besides between beyond big both bottom but by can close closely day different distance do
+does doing down during each edge either end etc every face facing far few first for foreground four from
+front full get gets getting go goes going group has have having he her here hers high him himself his
+hold holding holds how if image in inside into is it its itself just kind large left like little long
+look looking looks lot made make makes making many middle more most much multiple near nearby next no
+nobody nor not number of off on one ones onto open or other others out outside over own pair part past
+photo photograph picture piece pose poses posing preparing put puts putting ready right round s s' same
+see seen sees set several she show showing shown shows side sides single sit sits sitting small so some
+someone something sort stand standing stands such t t's t-shirted take taken takes taking than that the
+their them themselves then there these they this those three through to together top toward towards
+tries try trying two type under underneath up upon use used uses using variety various very view was way
+we wear wearing wears well were what when where which while who whose with within without x you your
+"""
+#: Grammatical words, and words for nothing that can be seen; all others are content words.
+FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
+
+
+def content_words(text: str) -> list[str]:
+    """The content words of a sentence, in order."""
+    return [word for word in tokenize(text) if word not in FUNCTION_WORDS]
+
+
+def content_ids(vocabulary: Vocabulary) -> frozenset[int]:
+    """The ids of the content words of a vocabulary."""
+    return frozenset(i for i, word in enumerate(vocabulary.words) if i >= len(SPECIAL) and word not in FUNCTION_WORDS)

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Self
 
 from captioner import DEFAULT_BUNDLE, BundleError, Caption, CaptionerGone, CaptionError, CaptionerUnavailable
-from captioner.inference.caption_message import unpack_caption
 from captioner.inference.manifest import Manifest
+from captioner.inference.worker import unpack_caption
 from captioner.ipc.child_run import Reply
 from captioner.ipc.supervisor import ChildError, ChildGone, ChildNotStarted, ChildProcess, python_module
 

@@ -3,21 +3,19 @@
 Programs, `python -m captioner.training.NAME`:
 
     recipe                 all of it for COCO, in four commands
-    coco, data, word_list, prepare photos and words; object_detection: objects on photos without captions;
-      pretrained             non_photos: images of other types
+    coco, data, word_list  prepare photos and words; object_detection: objects on photos without captions;
+      pretrained             published weights to start from; non_photos: images of other types
     train                  one stage of training
     export                 a bundle of trained weights; fit_evidence: its probabilities of words
     evaluate               scores of a bundle; contact_sheet: photos with their captions
 
 What they are made of:
 
-    encoder, model         the network in Keras; joint_embedding: image head and text tower
-    teacher,               networks that are learnt from; efficientnet: a published one as the trunk
-      sentence_teacher
+    encoder, model         the network in Keras; joint_embedding: heads on its features, text tower
+    teacher                a network that is learnt from
     stages                 the stages of `train`, on the one loop of `loop`, saved by `checkpoint`:
-      distillation, stagewise, captioning, self_critical, joint_embedding, image_type_head
-    tags, tag_hints        which words are tags, and those that the decoder reads
-    tflite                 Keras layers as TFLite models
+      distillation, stagewise, captioning, self_critical, joint_embedding
+    tags                   which words are tags, and those that the decoder reads
     captioned_photos       the captions of a bundle beside those of people, and what is measured on them:
-      metrics, agreement, hallucination, retrieval, synonyms, word_queries, reliability_diagram
+      metrics, retrieval
 """

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.inference.preprocess import PAD, UNKNOWN, Vocabulary, normalise, tokenize
-from captioner.training import loop, tag_hints
+from captioner.training import loop
 from captioner.training.data import Source
 from captioner.training.distillation import WHOLE, crop, random_box
 from captioner.training.model import (
@@ -26,8 +26,7 @@ from captioner.training.model import (
     tag_loss,
     word_loss,
 )
-from captioner.training.tag_hints import TagHints
-from captioner.training.tags import tag_counts
+from captioner.training.tags import TagHints, drop_hints, tag_counts
 
 log = logging.getLogger(__name__)
 
@@ -221,7 +220,7 @@ class PhotoHints:
 
     def draw(self, rows: NDArray[Any], views: Any, rng: np.random.Generator) -> dict[str, Any]:
         """Those of some views, a few left out."""
-        found, logits = tag_hints.drop_hints(self.words[rows, views], self.logits[rows, views], rng)
+        found, logits = drop_hints(self.words[rows, views], self.logits[rows, views], rng)
         return {"hint_words": found, "hint_logits": logits}
 
 

@@ -1,12 +1,17 @@
-"""Weights as .npz files by the path of each variable, and the state of a training run to resume from."""
+"""The files of a training run: weights as .npz by the path of each variable, state to resume from, model.json, tags."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from captioner.training.encoder import SIZES, STRIDE_PX
+from captioner.training.model import DecoderShape
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -68,3 +73,38 @@ def load_run(path: Path, model: Any) -> tuple[int, float]:
     for i, variable in enumerate(model.optimizer.variables):
         variable.assign(state[f"optimizer/{i:04d}"])
     return int(state["step"]), float(state["seconds"])
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What it takes to build the network again; RUN/model.json."""
+
+    size: str  # a key of SIZES
+    px: int  # side of the photos it captions
+    length: int
+    width: int
+    heads: int
+    layers: int
+    dropout: float
+    hints: int = 0  # tags that the decoder reads beside the map
+
+    def write(self, run: Path) -> None:
+        """Write RUN/model.json."""
+        (run / "model.json").write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, run: Path) -> ModelConfig:
+        """Read RUN/model.json."""
+        return cls(**json.loads((run / "model.json").read_text(encoding="utf-8")))
+
+    def shape(self, vocabulary: int) -> DecoderShape:
+        """The decoder's numbers for a vocabulary of so many words."""
+        cells, channels = (self.px // STRIDE_PX) ** 2, SIZES[self.size].widths[-1]
+        return DecoderShape(
+            vocabulary, self.length, self.width, self.heads, self.layers, cells, channels, self.dropout, self.hints
+        )
+
+
+def read_tags(run: Path) -> tuple[str, ...]:
+    """The words of RUN/tags.txt."""
+    return tuple((run / "tags.txt").read_text(encoding="utf-8").split())

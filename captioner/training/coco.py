@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from captioner.training.data import photo_names
+from captioner.training.data import photo_names, program_parser
 from captioner.training.download import DownloadError, Progress, Remote, fetch
-from captioner.training.program import program_parser
 
 log = logging.getLogger(__name__)
 

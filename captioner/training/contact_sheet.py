@@ -29,8 +29,7 @@ from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps
 from captioner import DEFAULT_BUNDLE, Caption
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.preprocess import squash
-from captioner.training.data import read_photos
-from captioner.training.program import program_parser
+from captioner.training.data import program_parser, read_photos
 
 #: Two columns of this width: the words stay legible where a phone shows the whole width in 390 pixels.
 _COLUMNS, _CELL_PX, _GAP_PX = 2, 440, 20

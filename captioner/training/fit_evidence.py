@@ -33,9 +33,8 @@ from captioner.inference.evidence import (
 from captioner.inference.litert import EncoderOutputs, LiteRTCaptioner
 from captioner.inference.manifest import Manifest
 from captioner.inference.preprocess import squash, tokenize
-from captioner.training.data import is_held_out, read_captions, read_photos
+from captioner.training.data import is_held_out, program_parser, read_captions, read_photos
 from captioner.training.metrics import fit_logistics
-from captioner.training.program import program_parser
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +88,7 @@ def score_sentence(
 ) -> ScoredSentence:
     """The bundle's sentence compared with people's captions."""
     best = captioner.decode(seen)
-    evidence = captioner.word_evidence(best, seen)
+    evidence = captioner.word_evidence(best, seen, captioner.class_words(seen))
     human = {word for text in captions for word in tokenize(text)}
     return ScoredSentence(
         evidence, tuple(word.word in human for word in evidence), best.mean_logp, len(captions), weight

@@ -2,6 +2,8 @@
 
 Keras 3 with `keras.ops` only. Served as a part of the encoder (the head) and in numpy (the tower,
 `captioner.inference.text_tower`). The encoder is not trained here: its features are computed once.
+
+And the head that classifies images as photos, pages of text, screenshots and so on, on the same features.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from captioner.inference.preprocess import tokenize
 from captioner.inference.text_tower import TowerWeights
 from captioner.training import checkpoint, loop
 from captioner.training.encoder import gelu
-from captioner.training.model import tag_loss
+from captioner.training.model import TagHead, tag_loss
 
 Tensor = Any
 Floats = NDArray[np.float32]
@@ -253,3 +255,41 @@ def export_tower(arrays: checkpoint.Arrays, table: Floats) -> TowerWeights:
         out_bias=arrays["text_tower/out/bias"],
         **kernels,
     )
+
+
+#: The share of photos in a batch; the other types have equal shares.
+PHOTOS = 0.5
+
+
+def build_type_head(types: int, features: int) -> keras.Model:
+    """`encoder.global_features` (b, features) to the logits of the types (b, types), photos first."""
+    photo_features = keras.Input((features,), name="summed")
+    return keras.Model(photo_features, TagHead(types, features, name="kinds")(photo_features), name="kind_model")
+
+
+def image_type_loss(wanted: Tensor, logits: Tensor) -> Tensor:
+    """Cross-entropy with the type (b,) of each image, labels smoothed a little."""
+    logp = ops.log_softmax(logits)
+    hit = ops.take_along_axis(logp, ops.cast(wanted, "int32")[:, None], axis=-1)[:, 0]
+    return -ops.mean(0.98 * hit + 0.02 * ops.mean(logp, axis=-1))
+
+
+def compile_type_head(model: Any, plan: loop.Plan) -> None:
+    """AdamW on the loss."""
+    model.compile(loop.optimizer(plan), loss=image_type_loss, jit_compile=loop.XLA)
+
+
+def type_batches(photos: NDArray[Any], others: NDArray[Any], types: NDArray[Any], size: int,
+            seed: int) -> Iterator[loop.Batch]:  # fmt: skip
+    """Endless type_batches.
+
+    Args:
+        photos: (n, f) features of photos. others: (m, f) of other images. types: (m,) of those, from 1 on.
+    """
+    rng = np.random.default_rng(seed)
+    rows = [np.flatnonzero(types == one) for one in np.unique(types)]
+    first = round(PHOTOS * size)
+    while True:
+        drawn = [rng.choice(rows[rng.integers(len(rows))]) for _ in range(size - first)]
+        x = np.concatenate([photos[rng.integers(len(photos), size=first)], others[drawn]])
+        yield x.astype(np.float32), np.concatenate([np.zeros(first), types[drawn]]).astype(np.int32)

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.inference.content_words import content_words
-from captioner.inference.preprocess import tokenize
+from captioner.inference.preprocess import content_words, tokenize
 
 
 @dataclass(frozen=True, slots=True)

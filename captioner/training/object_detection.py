@@ -21,9 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from captioner.training.data import Source
-from captioner.training.npy_writer import NpyWriter
-from captioner.training.program import program_parser
+from captioner.training.data import NpyWriter, Source, program_parser
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from captioner.training import coco, data, pretrained, train
-from captioner.training.program import program_parser
+from captioner.training.data import program_parser
 
 log = logging.getLogger(__name__)
 

@@ -16,21 +16,19 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from captioner.inference.content_words import content_ids
-from captioner.inference.image_types import IMAGE_TYPES, write_image_types
-from captioner.inference.preprocess import Vocabulary, normalise, tokenize
+from captioner.inference.imagenet_classes import IMAGE_TYPES, write_image_types
+from captioner.inference.preprocess import Vocabulary, content_ids, normalise, tokenize
 from captioner.training import (
     captioning,
     checkpoint,
     distillation,
-    efficientnet,
-    image_type_head,
     joint_embedding,
     loop,
+    pretrained,
     self_critical,
     stagewise,
-    tag_hints,
 )
+from captioner.training.checkpoint import ModelConfig, read_tags
 from captioner.training.data import Source, build_vocabulary, is_held_out, read_captions, read_text
 from captioner.training.encoder import (
     SIZES,
@@ -43,12 +41,11 @@ from captioner.training.encoder import (
     global_features,
     lower_shape,
 )
+from captioner.training.export import fast_function, fast_functions
 from captioner.training.model import Captioner, TagHead, build_training
-from captioner.training.model_config import ModelConfig, read_tags
 from captioner.training.object_detection import expected_tags
-from captioner.training.tags import tag_counts, tag_words
+from captioner.training.tags import TagHints, out_of_fold_logits, tag_counts, tag_words
 from captioner.training.teacher import TEACHER_PX, trunk_weights
-from captioner.training.tflite import fast_function, fast_functions
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +78,7 @@ def distil_stagewise(args: argparse.Namespace, plan: loop.Plan) -> None:
 def import_trunk(args: argparse.Namespace, _: loop.Plan) -> None:
     """Import the published blocks as the lower part of the encoder."""
     if args.published:
-        found: checkpoint.Arrays = dict(efficientnet.trunk_arrays(args.published))
+        found: checkpoint.Arrays = dict(pretrained.trunk_arrays(args.published))
     else:
         network = build_trunk("atto-on-trunk", TEACHER_PX)
         arrays = trunk_weights(args.teacher)[: len(network.weights)]
@@ -119,10 +116,10 @@ def _text(run: Path, config: ModelConfig, vocabulary: Vocabulary, lines: Sequenc
     return captioning.Text(ids, _hint_words(run, vocabulary, captions) if config.hints else None, config.hints)
 
 
-def _hint_words(run: Path, vocabulary: Vocabulary, captions: Sequence[Sequence[str]]) -> tag_hints.TagHints:
+def _hint_words(run: Path, vocabulary: Vocabulary, captions: Sequence[Sequence[str]]) -> TagHints:
     tags = read_tags(run)
     counts = Counter(word for texts in captions for word in {w for text in texts for w in tokenize(text)})
-    return tag_hints.TagHints.of(tags, vocabulary, np.array([counts[tag] for tag in tags]))
+    return TagHints.of(tags, vocabulary, np.array([counts[tag] for tag in tags]))
 
 
 def _assign_matching(model: Any, found: checkpoint.Arrays) -> None:
@@ -192,7 +189,7 @@ def _photo_hints(args: argparse.Namespace, config: ModelConfig, views: Sequence[
     if not cached.exists():
         pooled = np.concatenate([one.pooled for one in views if one.pooled is not None])
         chosen = _hint_words(args.run, vocabulary, captions).top
-        found, logits = chosen(tag_hints.out_of_fold_logits(pooled, targets.tags).astype(np.float32), config.hints)
+        found, logits = chosen(out_of_fold_logits(pooled, targets.tags).astype(np.float32), config.hints)
         checkpoint.save(cached, {"words": found, "logits": logits})
     return captioning.PhotoHints(**checkpoint.load(cached))
 
@@ -327,9 +324,9 @@ def train_image_types(args: argparse.Namespace, plan: loop.Plan) -> None:
     photos = captioning.encode_views(front, views, 1, global_features).reshape(-1, global_feature_count(config.size))
     drawn = [_views(args, config, args.pictures, pictures, range(len(kinds)), crops=1)]
     others = captioning.encode_views(front, drawn, 2, global_features).reshape(-1, photos.shape[-1])
-    model = image_type_head.build(len(names), photos.shape[-1])
-    image_type_head.compile_model(model, plan)
-    batches = image_type_head.batches(photos, others, np.repeat(kinds, 2), args.batch, args.seed)
+    model = joint_embedding.build_type_head(len(names), photos.shape[-1])
+    joint_embedding.compile_type_head(model, plan)
+    batches = joint_embedding.type_batches(photos, others, np.repeat(kinds, 2), args.batch, args.seed)
     loop.train(model, batches, plan, args.run, args.name or "kinds")
     _save_usual_logits(args, photos)
 

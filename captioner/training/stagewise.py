@@ -45,14 +45,17 @@ from numpy.typing import NDArray
 from captioner.training import checkpoint, loop
 from captioner.training.data import Source
 from captioner.training.encoder import SIZES, Dense, Trunk, blocks, shrink, upper
-from captioner.training.stagewise_photos import Measures, Photos, crop_batch, mean_errors
 from captioner.training.stagewise_teacher import (
     MIDDLE,
     PARTS,
     Frame,
+    Measures,
+    Photos,
     Statistics,
     Teacher,
     build_teacher,
+    crop_batch,
+    mean_errors,
     measure_teacher,
 )
 

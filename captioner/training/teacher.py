@@ -45,10 +45,11 @@ class Teacher:
 
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(path.read_bytes(), 0))
         graph = model.subgraphs[0]
-        classifier = _last_convolution(graph)
+        classifier = [op for op in graph.operators if len(op.inputs) == 3][-1]  # the last convolution
         pooled = classifier.inputs[0]
         feature_map = next(op.inputs[0] for op in graph.operators if op.outputs[0] == pooled)
-        self.weights, self.bias = _dequantise_classifier(model, graph, classifier)
+        kernel, bias = (graph.tensors[i] for i in classifier.inputs[1:3])
+        self.weights, self.bias = _kernel(model, kernel), _dequantise(model, bias, np.int32)
         graph.outputs = np.array([feature_map, *_bottlenecks(graph)], np.int32)
         made = [op.outputs[0] for op in graph.operators].index(feature_map)
         graph.operators = graph.operators[: made + 1]
@@ -94,15 +95,6 @@ def _bottlenecks(graph: Any) -> list[int]:
         if len(op.inputs) == 2 and len(shape) == 4 and shape[1]:
             found[TEACHER_PX // shape[1], shape[3]] = op.outputs[0]
     return [found[hint] for hint in HINTS]
-
-
-def _last_convolution(graph: Any) -> Any:
-    return [op for op in graph.operators if len(op.inputs) == 3][-1]
-
-
-def _dequantise_classifier(model: Any, graph: Any, op: Any) -> tuple[Floats, Floats]:
-    kernel, bias = (graph.tensors[i] for i in op.inputs[1:3])
-    return _kernel(model, kernel), _dequantise(model, bias, np.int32)
 
 
 def _serialise(model: Any) -> bytes:

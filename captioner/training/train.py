@@ -26,11 +26,11 @@ import logging
 from pathlib import Path
 
 from captioner.training import captioning, loop, stages, stagewise
+from captioner.training.data import program_parser
 from captioner.training.encoder import (
     SIZES,
     set_matmul_precision,
 )
-from captioner.training.program import program_parser
 
 
 def _parse_shares(text: str) -> dict[str, float]:

@@ -40,7 +40,6 @@ import psutil
 from captioner import DEFAULT_BUNDLE, CaptionerProcess, TextTower
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.manifest import DECODER, ENCODER
-from captioner.inference.preprocess import normalise
 from tests.bundles_made import copy_that_takes_all_for_photos
 
 QUERIES = 200
@@ -188,9 +187,8 @@ async def measure(bundle: Path, threads: int, count: int) -> Measured:
 
 
 def encoding_s(captioner: LiteRTCaptioner, pixels: np.ndarray) -> float:
-    before = captioner.manifest.preprocessing
     start = time.perf_counter()
-    captioner._encode(photo=normalise(pixels, before.mean, before.std)[None])
+    captioner.encode(pixels)
     return time.perf_counter() - start
 
 

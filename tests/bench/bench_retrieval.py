@@ -10,7 +10,7 @@ The bundle captions every photo; sentence, tags and embedding are indexed by eac
 - every whole caption that a person wrote, punctuation dropped;
 - two or three words in turn: the first content words of each caption;
 - single words: every content word that two people used for at least five photos; photos that one person used it for are
-  left out of its ranking (`captioner.training.word_queries`);
+  left out of its ranking (`captioner.training.retrieval`);
 - with --synonyms, the captions that hold a listed word, as they are and with those words swapped.
 
 Of captions it prints how often the photo they were written for is among the first 1, 5 and 10, and its median rank;
@@ -49,9 +49,16 @@ from captioner import DEFAULT_BUNDLE, Caption, Tag
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.preprocess import tokenize
 from captioner.training.captioned_photos import CaptionedPhotos, caption_photos
-from captioner.training.retrieval import Recall, average_ranks, search_terms
-from captioner.training.synonyms import read_synonyms, swap_all
-from captioner.training.word_queries import DEPTH, WordQueries, expected_precision
+from captioner.training.retrieval import (
+    DEPTH,
+    Recall,
+    WordQueries,
+    average_ranks,
+    expected_precision,
+    read_synonyms,
+    search_terms,
+    swap_all,
+)
 from indexer.model import is_unsure
 from indexer.search import Answer, Query, SearchBackend, SearchDocument
 from indexer.search.embedded.backend import EmbeddedSearch

@@ -13,10 +13,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from captioner import DEFAULT_BUNDLE, BundleError
-from captioner.inference.content_words import content_words
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.manifest import DECODER, ENCODER, Manifest
-from captioner.inference.preprocess import squash
+from captioner.inference.preprocess import content_words, squash
 from captioner.training.non_photos import NonPhotoType, generator, make
 
 
@@ -105,7 +104,8 @@ from captioner.inference.litert import LiteRTCaptioner
 captioner = LiteRTCaptioner(DEFAULT_BUNDLE)
 pixels = np.random.default_rng(0).integers(0, 256, (captioner.input_px, captioner.input_px, 3)).astype(np.uint8)
 captioner.caption(pixels)
-captioner.word_evidence(captioner.decode(captioner.encode(pixels)), captioner.encode(pixels))
+outputs = captioner.encode(pixels)
+captioner.word_evidence(captioner.decode(outputs), outputs, captioner.class_words(outputs))
 heavy = {"tensorflow", "keras", "jax", "torch", "scipy"} & {name.partition(".")[0] for name in sys.modules}
 with open("/proc/self/status") as status:
     peak_kib = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))

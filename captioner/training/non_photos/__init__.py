@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from captioner.inference.preprocess import squash
-from captioner.training.non_photos.blank import blank
 from captioner.training.non_photos.camera import degrade
 from captioner.training.non_photos.charts import chart
 from captioner.training.non_photos.drawings import drawing
 from captioner.training.non_photos.pages import page
-from captioner.training.non_photos.pattern import pattern
+from captioner.training.non_photos.pattern import blank, pattern
 from captioner.training.non_photos.sampling import Rng
 from captioner.training.non_photos.screenshots import screenshot
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from captioner.training.non_photos.lettering import number, word
 from captioner.training.non_photos.sampling import (
     BLACK,
     WHITE,
@@ -14,10 +13,12 @@ from captioner.training.non_photos.sampling import (
     between,
     colour,
     happens,
+    number,
     palette,
     pick,
     real,
     whole,
+    word,
 )
 from captioner.training.non_photos.screen import (
     Box,

@@ -20,7 +20,7 @@ def degrade(picture: Image.Image, rng: Rng) -> Image.Image:
     if happens(rng, 0.25):
         picture = _crop(picture, rng)
     if happens(rng, 0.12):
-        picture = picture.rotate(real(rng, -6, 6), Image.Resampling.BILINEAR, fillcolor=_edge_colour(picture))
+        picture = picture.rotate(real(rng, -6, 6), Image.Resampling.BILINEAR, fillcolor=picture.getpixel((0, 0)))
     if happens(rng, 0.03):
         picture = picture.transpose(pick(rng, (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270)))
     if happens(rng, 0.3):
@@ -180,11 +180,6 @@ def _crop(picture: Image.Image, rng: Rng) -> Image.Image:
     w, h = width * real(rng, 0.55, 1), height * real(rng, 0.55, 1)
     left, top = real(rng, 0, width - w), real(rng, 0, height - h)
     return picture.crop((int(left), int(top), int(left + w), int(top + h)))
-
-
-def _edge_colour(picture: Image.Image) -> Colour:
-    r, g, b = np.asarray(picture)[0, 0].tolist()
-    return r, g, b
 
 
 def _perspective_coefficients(seen: NDArray[np.float64], source: NDArray[np.float64]) -> list[float]:

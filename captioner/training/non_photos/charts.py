@@ -1,349 +1,308 @@
-"""Charts and diagrams: lines, bars, pies, points, heat maps, boxes with arrows, in many styles."""
+"""Charts and diagrams, drawn by matplotlib in any of its styles: lines, bars, pies, heat maps, flow charts, tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from numpy.typing import NDArray
+from PIL import Image
 
 from captioner.training.non_photos import camera
-from captioner.training.non_photos.diagrams import flow, network, number_table, schedule, tree_map
-from captioner.training.non_photos.lettering import font, phrase, typeface, word
-from captioner.training.non_photos.plot import Plot, marker
 from captioner.training.non_photos.sampling import (
-    WHITE,
-    Colour,
     Rng,
-    between,
     colour,
     happens,
+    number,
     palette,
+    phrase,
     pick,
     real,
     size,
+    typeface,
     whole,
-)  # fmt: skip
+    word,
+)
 
-#: Default colour cycles of well-known plotting programs, as hexadecimal RGB.
-_CYCLES = (
-    "1f77b4 ff7f0e 2ca02c d62728 9467bd 8c564b", "4c72b0 dd8452 55a868 c44e52 8172b3 937860",
-    "f8766d b79f00 00ba38 00bfc4 619cff f564e3", "5470c6 91cc75 fac858 ee6666 73c0de 3ba272",
-    "4285f4 db4437 f4b400 0f9d58 ab47bc 00acc1", "4472c4 ed7d31 a5a5a5 ffc000 5b9bd5 70ad47",
-    "0000ff 007f00 ff0000 00bfbf bf00bf bfbf00", "ff6384 36a2eb ffce56 4bc0c0 9966ff ff9f40",
-)  # fmt: skip
-_COLOUR_MAPS = (
-    "440154 3b528b 21918c 5ec962 fde725", "000004 721f81 f1605d fcfdbf", "3b4cc0 dddddd b40426",
-    "ffffff 08306b", "000000 ff0000 ffff00 ffffff", "00007f 0000ff 00ffff ffff00 ff0000 7f0000", "000000 ffffff",
-)  # fmt: skip
+Axes = Any  # matplotlib has no types for most of what is called here
+Floats = NDArray[np.float64]
 
 
 def chart(rng: Rng) -> Image.Image:
     """A chart or a diagram, or several on one sheet."""
+    from matplotlib import style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     width, height = size(rng, widest=2.2, tallest=1.4, side_px=(340, 620))
-    paper = _paper(rng)
-    picture = Image.new("RGB", (width, height), paper)
-    draw = ImageDraw.Draw(picture)
+    dpi = real(rng, 60, 130)
     rows, columns = pick(rng, ((1, 1),) * 7 + ((1, 2), (2, 1), (2, 2), (2, 3)))
-    paints = _paints(rng, paper)
-    same = pick(rng, _CHARTS)
-    for row in range(rows):
-        for column in range(columns):
-            cell = (
-                width * column / columns,
-                height * row / rows,
-                width * (column + 1) / columns,
-                height * (row + 1) / rows,
-            )
-            _one(rng, draw, cell, paper, paints, same if happens(rng, 0.5) else pick(rng, _CHARTS))
-    if happens(rng, 0.08):
-        return camera.photograph(picture, rng)
-    return picture
+    look = pick(rng, ("default", "default", *style.available))
+    # Letters that a font lacks and labels without room are warned of, and are as common in real charts.
+    with warnings.catch_warnings(), style.context([look, _settings(rng)]):
+        warnings.simplefilter("ignore")
+        figure = Figure((width / dpi, height / dpi), dpi=dpi, layout=pick(rng, ("none", "tight")))
+        same = pick(rng, _CHARTS)
+        for cell in range(rows * columns):
+            make = same if happens(rng, 0.5) else pick(rng, _CHARTS)
+            axes = figure.add_subplot(rows, columns, cell + 1, projection=_PROJECTIONS.get(make))
+            make(rng, axes)
+            _label(rng, axes)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    return camera.photograph(picture, rng) if happens(rng, 0.08) else picture
 
 
-def _one(
-    rng: Rng,
-    draw: ImageDraw.ImageDraw,
-    cell: tuple[float, float, float, float],
-    paper: Colour,
-    paints: list[Colour],
-    make: Chart,
-) -> None:
-    left, top, right, bottom = cell
-    w, h = right - left, bottom - top
-    area = (
-        left + w * real(rng, 0.06, 0.17),
-        top + h * real(rng, 0.04, 0.17),
-        right - w * real(rng, 0.03, 0.25),
-        bottom - h * real(rng, 0.07, 0.2),
-    )
-    ink = between(WHITE if sum(paper) < 380 else (0, 0, 0), paper, real(rng, 0, 0.4))
-    text_px = max(round(min(w, h) / real(rng, 18, 34)), 7)
-    face = font(typeface(rng, style=pick(rng, ("sans", "sans", "sans", "serif", "hand"))), text_px)
-    plot = Plot(draw, area, paper, ink, paints, face, max(1, round(min(w, h) / real(rng, 90, 300))))
-    if make in _WITH_AXES:
-        _axes(rng, plot)
-    make(rng, plot)
+def _settings(rng: Rng) -> dict[str, Any]:
+    """What differs within a style: font, colours, grid, frame."""
+    import matplotlib
+
+    found: dict[str, Any] = {
+        "font.size": real(rng, 6, 13), "axes.unicode_minus": False, "lines.linewidth": real(rng, 0.7, 4),
+        "image.cmap": pick(rng, sorted(matplotlib.colormaps)), "axes.grid": happens(rng, 0.5),
+        "axes.spines.top": happens(rng, 0.6), "axes.spines.right": happens(rng, 0.6),
+    }  # fmt: skip
+    file = typeface(rng, style=pick(rng, ("sans", "sans", "sans", "serif", "hand")))
+    if file and happens(rng, 0.7):
+        found["font.family"] = _family(file)
+    if happens(rng, 0.4):
+        paints = palette(rng, whole(rng, 4, 8))
+        found["axes.prop_cycle"] = matplotlib.cycler(color=[[level / 255 for level in paint] for paint in paints])
+    if happens(rng, 0.2):
+        found["figure.facecolor"] = _rgb(rng, light=(0.88, 1))
+    return found
+
+
+@lru_cache
+def _family(file: Path) -> str:
+    """The name by which matplotlib knows a font from now on."""
+    from matplotlib import font_manager
+
+    font_manager.fontManager.addfont(file)
+    return str(font_manager.FontProperties(fname=file).get_name())
+
+
+def _rgb(rng: Rng, *, light: tuple[float, float] = (0.2, 0.8)) -> tuple[float, ...]:
+    return tuple(level / 255 for level in colour(rng, light=light))
+
+
+def _label(rng: Rng, axes: Axes) -> None:
     if happens(rng, 0.6):
-        title = font(typeface(rng, style="sans"), text_px * real(rng, 1, 1.8))
-        draw.text(
-            ((area[0] + area[2]) / 2, (top + area[1]) / 2), phrase(rng, whole(rng, 8, 40)), ink, title, anchor="mm"
-        )
-    if make in _WITH_AXES and happens(rng, 0.5):
-        plot.text(((area[0] + area[2]) / 2, bottom - text_px), phrase(rng, whole(rng, 4, 20)))
-    if make is not flow and happens(rng, 0.45):
-        _legend(rng, plot, right)
-
-
-def _paper(rng: Rng) -> Colour:
-    if happens(rng, 0.65):
-        return WHITE
-    return colour(rng, light=(0.05, 0.25), saturation=(0, 0.4)) if happens(rng, 0.45) else colour(rng, light=(0.88, 1))
-
-
-def _paints(rng: Rng, paper: Colour) -> list[Colour]:
-    if happens(rng, 0.6):
-        made = _colours(pick(rng, _CYCLES))
-    elif happens(rng, 0.6):
-        made = palette(rng, whole(rng, 4, 8))
-    else:
-        shade = colour(rng, light=(0.2, 0.6))
-        made = [between(shade, paper, i * 0.16) for i in range(5)]
-    start = whole(rng, 0, len(made) - 1)
-    return made[start:] + made[:start]
-
-
-def _axes(rng: Rng, plot: Plot) -> None:
-    """Ground, grid, frame, ticks and their labels."""
-    style = pick(rng, ("frame", "frame", "corner", "bare", "grey", "zero"))
-    if style == "grey":
-        plot.draw.rectangle(plot.area, between(plot.paper, plot.ink, 0.08))
-    if style in ("grey", "bare") or happens(rng, 0.4):
-        shade = plot.paper if style == "grey" else between(plot.paper, plot.ink, real(rng, 0.1, 0.3))
-        for share in np.linspace(0, 1, whole(rng, 4, 11)).tolist():
-            plot.draw.line((plot.at(0, share), plot.at(1, share)), shade)
-            if style == "grey" or happens(rng, 0.3):
-                plot.draw.line((plot.at(share, 0), plot.at(share, 1)), shade)
-    if style == "frame":
-        plot.draw.rectangle(plot.area, None, plot.ink)
-    elif style == "corner":
-        plot.draw.line((plot.at(0, 1), plot.at(0, 0), plot.at(1, 0)), plot.ink, max(plot.line_px // 2, 1))
-    elif style == "zero":
-        middle = real(rng, 0.2, 0.8)
-        plot.draw.line((plot.at(0, middle), plot.at(1, middle)), plot.ink)
-        plot.draw.line((plot.at(middle, 0), plot.at(middle, 1)), plot.ink)
-    ticks, figures = whole(rng, 3, 9), happens(rng, 0.7)
-    for i in range(ticks):
-        x, y = plot.at(i / (ticks - 1), 0)[0], plot.at(0, i / (ticks - 1))[1]
-        plot.draw.line((x, plot.area[3], x, plot.area[3] + 4), plot.ink)
-        plot.draw.line((plot.area[0], y, plot.area[0] - 4, y), plot.ink)
-        plot.text((plot.area[0] - 6, y), str(i * 20), "rm")
-        plot.text((x, plot.area[3] + 6), str(i * 5) if figures else word(rng)[:6], "mt")
-
-
-def _legend(rng: Rng, plot: Plot, right: float) -> None:
-    count, step = whole(rng, 2, min(6, len(plot.paints))), plot.face.size * 1.5
-    x = plot.area[2] + 6 if right - plot.area[2] > 60 else plot.at(real(rng, 0.02, 0.7), 0)[0]
-    y = plot.at(0, real(rng, 0.6, 1))[1]
+        axes.set_title(phrase(rng, whole(rng, 8, 40)))
     if happens(rng, 0.5):
-        box = (x - 4, y - 4, x + plot.face.size * 6, y + count * step)
-        plot.draw.rectangle(box, plot.paper, between(plot.ink, plot.paper, 0.6))
-    for i in range(count):
-        top = y + i * step
-        plot.draw.rectangle((x, top + step * 0.15, x + step * 0.8, top + step * 0.5), plot.paints[i])
-        plot.text((x + step, top), word(rng), "lt")
+        axes.set_xlabel(phrase(rng, whole(rng, 4, 20)))
+    if happens(rng, 0.5):
+        axes.set_ylabel(phrase(rng, whole(rng, 4, 20)))
+    if axes.get_legend_handles_labels()[0] and happens(rng, 0.6):
+        axes.legend(loc=pick(rng, ("best", "upper left", "lower right", "upper center")))
 
 
-def _series(rng: Rng, count: int) -> list[float]:
-    """A curve of `count` values in 0.03..0.97: a walk, a wave, growth, a bell or noise."""
+def _series(rng: Rng, count: int) -> Floats:
+    """A course of so many values: a walk, a wave, a bell, a growth, anything."""
     x = np.linspace(0, 1, count)
-    walk = np.cumsum(rng.normal(0, 1, count))
     shapes = (
-        walk,
-        walk,
-        np.sin(x * real(rng, 3, 30) + real(rng, 0, 6)),
-        np.exp(x * real(rng, -5, 5)),
-        x * real(rng, -1, 1) + rng.normal(0, 0.05, count),
-        np.exp(-((x - real(rng, 0.2, 0.8)) ** 2) / real(rng, 0.004, 0.08)),
+        np.cumsum(rng.normal(0, 1, count)),
+        np.sin(x * real(rng, 4, 40)) * np.exp(-x * real(rng, 0, 3)),
+        np.exp(-((x - real(rng, 0.2, 0.8)) ** 2) / real(rng, 0.005, 0.1)),
+        np.exp(x * real(rng, 1, 5)),
+        1 / (x + real(rng, 0.05, 0.5)),
         rng.random(count),
         1 / (1 + np.exp(-(x - 0.5) * real(rng, 5, 25))),
     )
-    values = pick(rng, shapes)
-    values = (values - values.min()) / max(float(np.ptp(values)), 1e-9)
-    low, high = sorted((real(rng, 0.03, 0.97), real(rng, 0.03, 0.97)))
-    return [float(v) for v in low + values * max(high - low, 0.1)]
+    values: Floats = pick(rng, shapes) + rng.normal(0, real(rng, 0, 0.2), count)
+    return values * real(rng, 0.1, 3) * float(10 ** whole(rng, -2, 5))
 
 
-def _lines(rng: Rng, plot: Plot) -> None:
-    count = pick(rng, (6, 12, 40, 120))
-    filled, marked = happens(rng, 0.2), count < 20 and happens(rng, 0.6)
-    for paint in plot.paints[: whole(rng, 1, 5)]:
-        points = [plot.at(i / (count - 1), min(y, 0.99)) for i, y in enumerate(_series(rng, count))]
+def _words(rng: Rng, count: int) -> list[str]:
+    return [word(rng) for _ in range(count)]
+
+
+def _lines(rng: Rng, axes: Axes) -> None:
+    count, filled = pick(rng, (6, 12, 40, 120)), happens(rng, 0.2)
+    mark = pick(rng, "o^sxD") if count < 20 and happens(rng, 0.6) else ""
+    for _ in range(whole(rng, 1, 5)):
+        values = _series(rng, count)
+        axes.plot(values, mark + pick(rng, ("-", "-", "-", "--", ":")), label=word(rng),
+                  drawstyle=pick(rng, ("default", "default", "default", "steps")))  # fmt: skip
         if filled:
-            plot.draw.polygon([plot.at(0, 0), *points, plot.at(1, 0)], between(paint, plot.paper, 0.5))
-        plot.draw.line(points, paint, plot.line_px, "curve")
-        if marked:
-            for point in points:
-                marker(plot, point, plot.line_px * 2.0, paint)
+            axes.fill_between(range(count), values, alpha=0.4)
 
 
-def _bars(rng: Rng, plot: Plot) -> None:
-    """Bars beside or upon each other, upright or lying; with many of one colour, a histogram."""
+def _bars(rng: Rng, axes: Axes) -> None:
+    """Bars beside or upon each other, upright or lying."""
     groups, kinds = whole(rng, 3, 14), pick(rng, (1, 1, 2, 3, 4))
     lying, stacked, gap = happens(rng, 0.3), happens(rng, 0.4), real(rng, 0, 0.5)
-    if kinds == 1 and happens(rng, 0.3):
-        groups, gap = whole(rng, 15, 50), 0.0
-    many_colours = kinds == 1 and happens(rng, 0.3)
-    tops = [_series(rng, groups) for _ in range(kinds)]
-    for group in range(groups):
-        start = 0.0
-        for kind in range(kinds):
-            value = tops[kind][group] / (kinds if stacked else 1)
-            wide = (1 - gap) / groups / (1 if stacked else kinds)
-            x = (group + gap / 2) / groups + (0 if stacked else kind * wide)
-            low, high = (start, start + value) if stacked else (0.0, value)
-            box = plot.box(low, x, high, x + wide) if lying else plot.box(x, low, x + wide, high)
-            paint = plot.paints[(group if many_colours else kind) % len(plot.paints)]
-            plot.draw.rectangle(box, paint, plot.paper if gap == 0 else None)
-            start += value
+    wide = (1 - gap) / (1 if stacked else kinds)
+    base = np.zeros(groups)
+    for kind in range(kinds):
+        values, places = np.abs(_series(rng, groups)), np.arange(groups) + (0 if stacked else kind * wide)
+        paints = [_rgb(rng) for _ in range(groups)] if kinds == 1 and happens(rng, 0.3) else None
+        if lying:
+            axes.barh(places, values, wide, left=base, label=word(rng), color=paints)
+        else:
+            axes.bar(places, values, wide, bottom=base, label=word(rng), color=paints)
+        base = base + values if stacked else base
+    if happens(rng, 0.7):
+        if lying:
+            axes.set_yticks(range(groups), _words(rng, groups))
+        else:
+            axes.set_xticks(range(groups), _words(rng, groups), rotation=pick(rng, (0, 45, 90)))
 
 
-def _pie(rng: Rng, plot: Plot) -> None:
+def _histogram(rng: Rng, axes: Axes) -> None:
+    for _ in range(whole(rng, 1, 3)):
+        values = rng.normal(real(rng, -2, 2), real(rng, 0.5, 2), 400)
+        axes.hist(values, whole(rng, 8, 50), alpha=0.7, label=word(rng), histtype=pick(rng, ("bar", "bar", "step")))
+
+
+def _pie(rng: Rng, axes: Axes) -> None:
     """A pie or a ring, with labels."""
-    left, top, right, bottom = plot.area
-    radius = min(right - left, bottom - top) / 2
-    x, y = (left + right) / 2, (top + bottom) / 2
-    shares = rng.dirichlet(np.full(whole(rng, 2, 8), 2.0)).tolist()
-    start = real(rng, 0, 360)
-    for i, share in enumerate(shares):
-        end = start + 360 * share
-        edge = plot.paper if happens(rng, 0.9) else plot.ink
-        plot.draw.pieslice(
-            (x - radius, y - radius, x + radius, y + radius), start, end, plot.paints[i % len(plot.paints)], edge, 2
-        )
-        angle = np.radians((start + end) / 2)
-        away = radius * pick(rng, (0.65, 1.12))
-        plot.text(
-            (x + away * float(np.cos(angle)), y + away * float(np.sin(angle))),
-            f"{share:.0%}" if happens(rng, 0.6) else word(rng),
-        )
-        start = end
-    if happens(rng, 0.35):
-        hole = radius * real(rng, 0.4, 0.75)
-        plot.draw.ellipse((x - hole, y - hole, x + hole, y + hole), plot.paper)
+    shares = rng.dirichlet(np.full(whole(rng, 2, 8), 2.0))
+    wedge = {"width": real(rng, 0.25, 0.6)} if happens(rng, 0.35) else {}
+    apart = [real(rng, 0, 0.2) for _ in shares] if happens(rng, 0.2) else None
+    axes.pie(shares, labels=_words(rng, len(shares)) if happens(rng, 0.7) else None, explode=apart, wedgeprops=wedge,
+             autopct="%.0f%%" if happens(rng, 0.6) else None, startangle=real(rng, 0, 360))  # fmt: skip
 
 
-def _scatter(rng: Rng, plot: Plot) -> None:
-    """Points in clusters or along a line, sometimes of differing size."""
-    bubbles, radius = happens(rng, 0.2), real(rng, 1.5, 5)
-    for paint in plot.paints[: whole(rng, 1, 4)]:
-        middle, spread = rng.uniform(0.2, 0.8, 2), rng.uniform(0.03, 0.2, 2)
+def _scatter(rng: Rng, axes: Axes) -> None:
+    """Points in clusters or along a line, sometimes of differing size or colour."""
+    bubbles, shaded = happens(rng, 0.2), happens(rng, 0.2)
+    for _ in range(whole(rng, 1, 4)):
         across, slope = rng.normal(size=whole(rng, 15, 150)), real(rng, -1, 1)
-        points = (
-            middle + np.stack([across, slope * across + (1 - abs(slope)) * rng.normal(size=len(across))], 1) * spread
-        )
-        for x, y in points.tolist():
-            if 0 < x < 1 and 0 < y < 1:
-                marker(plot, plot.at(x, y), radius * (real(rng, 0.5, 5) if bubbles else 1), paint)
+        along = slope * across + (1 - abs(slope)) * rng.normal(size=len(across)) + real(rng, -3, 3)
+        areas = real(rng, 4, 60) * (rng.random(len(across)) * 9 if bubbles else 1)
+        axes.scatter(across + real(rng, -3, 3), along, areas, along if shaded else None, pick(rng, "ooos^x+"),
+                     alpha=real(rng, 0.5, 1), label=word(rng))  # fmt: skip
     if happens(rng, 0.3):
-        plot.draw.line((plot.at(0, real(rng, 0, 1)), plot.at(1, real(rng, 0, 1))), plot.ink, plot.line_px)
+        axes.axline((0, real(rng, -1, 1)), slope=real(rng, -2, 2))
 
 
-def _heat_map(rng: Rng, plot: Plot) -> None:
+def _heat_map(rng: Rng, axes: Axes) -> None:
     """Cells or a field in a colour map, perhaps with figures and a colour bar."""
-    stops = np.asarray(_colours(pick(rng, _COLOUR_MAPS)), np.float32)
     rows, columns = whole(rng, 3, 16), whole(rng, 3, 16)
-    values = (
-        rng.random((rows, columns)) if happens(rng, 0.5) else camera.clouds(rng, octaves=3, side=16)[:rows, :columns]
-    )
-    figures = rows < 9 and columns < 9 and happens(rng, 0.5)
-    where = np.linspace(0, 1, len(stops))
-    for row in range(rows):
-        for column in range(columns):
-            value = float(values[row, column])
-            r, g, b = (round(float(np.interp(value, where, stops[:, c]))) for c in range(3))
-            box = plot.box(column / columns, row / rows, (column + 1) / columns, (row + 1) / rows)
-            plot.draw.rectangle(box, (r, g, b))
-            if figures:
-                plot.draw.text(
-                    ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2),
-                    f"{value:.1f}",
-                    WHITE if r + g + b < 380 else (0, 0, 0),
-                    plot.face,
-                    anchor="mm",
-                )
-    for i in range(40 if happens(rng, 0.6) else 0):
-        r, g, b = (round(float(np.interp(i / 39, where, stops[:, c]))) for c in range(3))
-        plot.draw.rectangle(plot.box(1.04, i / 40, 1.08, (i + 1) / 40), (r, g, b))
+    field = camera.clouds(rng, octaves=3, side=16)
+    if happens(rng, 0.25):
+        image = axes.contourf(field, whole(rng, 4, 12))
+    else:
+        values = rng.random((rows, columns)) if happens(rng, 0.5) else field[:rows, :columns]
+        image = axes.imshow(values, aspect="auto", interpolation=pick(rng, ("nearest", "nearest", "bicubic")))
+        if rows < 9 and columns < 9 and happens(rng, 0.5):
+            for (row, column), value in np.ndenumerate(values):
+                axes.text(column, row, f"{value:.1f}", ha="center", va="center", color="w" if value < 0.5 else "k")
+    if happens(rng, 0.6):
+        axes.figure.colorbar(image, ax=axes)
 
 
-def _boxes(rng: Rng, plot: Plot) -> None:
-    """Box plots, or candles of a share's price."""
-    count, filled = whole(rng, 3, 30), happens(rng, 0.7)
-    middles = _series(rng, count)
-    for i, middle in enumerate(middles):
-        x, wide = (i + 0.5) / count, 0.3 / count
-        half, reach = real(rng, 0.02, 0.12), real(rng, 0.1, 0.25)
-        paint = plot.paints[(i if count < 8 else whole(rng, 0, 1)) % len(plot.paints)]
-        plot.draw.line(
-            (plot.at(x, max(middle - reach, 0)), plot.at(x, min(middle + reach, 1))), paint if count > 12 else plot.ink
+def _boxes(rng: Rng, axes: Axes) -> None:
+    """Box plots, violins, or values with their errors."""
+    count = whole(rng, 3, 20)
+    samples = [rng.normal(middle, real(rng, 0.1, 2), 40) for middle in rng.normal(0, 2, count)]
+    draw = pick(rng, ("boxplot", "boxplot", "violinplot", "errorbar"))
+    if draw == "errorbar":
+        axes.errorbar(
+            range(count), np.mean(samples, 1), np.std(samples, 1), fmt=pick(rng, ("o", "s-", "none")), capsize=3
         )
-        plot.draw.rectangle(
-            plot.box(x - wide, middle - half, x + wide, middle + half), paint if filled else plot.paper, plot.ink
-        )
-        if count <= 12:
-            plot.draw.line((plot.at(x - wide, middle), plot.at(x + wide, middle)), plot.ink, plot.line_px)
+    else:
+        getattr(axes, draw)(samples, **({"patch_artist": happens(rng, 0.7)} if draw == "boxplot" else {}))
 
 
-def _radar(rng: Rng, plot: Plot) -> None:
-    left, top, right, bottom = plot.area
-    radius, x, y = min(right - left, bottom - top) / 2, (left + right) / 2, (top + bottom) / 2
+def _radar(rng: Rng, axes: Axes) -> None:
     n = whole(rng, 5, 9)
-    turns = [2 * np.pi * i / n for i in range(n)]
-
-    def ring(values: Sequence[float]) -> list[tuple[float, float]]:
-        return [
-            (x + radius * v * float(np.sin(t)), y - radius * v * float(np.cos(t)))
-            for v, t in zip(values, turns, strict=True)
-        ]
-
-    for share in (0.25, 0.5, 0.75, 1.0):
-        plot.draw.polygon(ring([share] * n), None, between(plot.ink, plot.paper, 0.7))
-    for end in ring([1.0] * n):
-        plot.draw.line(((x, y), end), between(plot.ink, plot.paper, 0.7))
-        plot.text(end, word(rng))
-    for paint in plot.paints[: whole(rng, 1, 3)]:
-        plot.draw.polygon(ring(rng.uniform(0.2, 1, n).tolist()), None, paint, max(plot.line_px, 2))
+    turns = np.linspace(0, 2 * np.pi, n + 1)
+    for _ in range(whole(rng, 1, 3)):
+        reach = rng.uniform(0.2, 1, n)
+        axes.plot(turns, [*reach, reach[0]], label=word(rng))
+        axes.fill(turns, [*reach, reach[0]], alpha=real(rng, 0, 0.4))
+    axes.set_xticks(turns[:-1], _words(rng, n))
 
 
-def _surface(rng: Rng, plot: Plot) -> None:
-    """A surface over a plane, as a net seen from the side."""
-    n = whole(rng, 10, 24)
-    heights = camera.clouds(rng, octaves=2, side=n) * real(rng, 0.2, 0.6)
-    stops = np.asarray(_colours(pick(rng, _COLOUR_MAPS)), np.float32)
-    where = np.linspace(0, 1, len(stops))
-
-    def corner(i: int, j: int) -> tuple[float, float]:
-        return plot.at(0.5 + (i - j) / n / 2, 0.55 - (i + j) / n / 4 + float(heights[i, j]) * 0.8)
-
-    for i in range(n - 1):
-        for j in range(n - 1):
-            value = float(heights[i, j]) / 0.6
-            r, g, b = (round(float(np.interp(value, where, stops[:, c]))) for c in range(3))
-            plot.draw.polygon(
-                [corner(i, j), corner(i + 1, j), corner(i + 1, j + 1), corner(i, j + 1)], (r, g, b), plot.ink
-            )
-    plot.draw.line((plot.at(0, 0.3), plot.at(0.5, 0), plot.at(1, 0.3)), plot.ink)
+def _surface(rng: Rng, axes: Axes) -> None:
+    """A surface over a plane, seen from the side."""
+    heights = camera.clouds(rng, octaves=2, side=whole(rng, 10, 24))
+    y, x = np.mgrid[0 : len(heights), 0 : len(heights)]
+    if happens(rng, 0.7):
+        axes.plot_surface(x, y, heights, cmap=pick(rng, ("viridis", "coolwarm", "jet", "inferno", "gray")))
+    else:
+        axes.plot_wireframe(x, y, heights)
+    axes.view_init(real(rng, 15, 70), real(rng, 0, 360))
 
 
-def _colours(hexadecimal: str) -> list[Colour]:
-    return [(int(h[:2], 16), int(h[2:4], 16), int(h[4:], 16)) for h in hexadecimal.split()]
+def _flow(rng: Rng, axes: Axes) -> None:
+    """Boxes and ellipses with words, joined by arrows: a flow chart, a tree of classes, an organigram."""
+    columns, rows = whole(rng, 1, 4), whole(rng, 2, 5)
+    places = [(c, -r) for r in range(rows) for c in range(columns) if r == 0 or happens(rng, 0.85)]
+    shapes = pick(rng, (("round",), ("square",), ("round", "square", "ellipse", "circle", "larrow", "rarrow")))
+    bend = pick(rng, ("arc3", "angle", "arc3,rad=0.2"))
+    arrow = {"arrowstyle": pick(rng, ("->", "-|>", "-")), "connectionstyle": bend, "shrinkA": 14, "shrinkB": 14}
+    for i, place in enumerate(places[1:], 1):
+        axes.annotate("", place, places[whole(rng, max(0, i - columns - 1), i - 1)], arrowprops=arrow)
+    ground = None if happens(rng, 0.7) else "w"
+    for x, y in places:
+        box = {"boxstyle": pick(rng, shapes), "facecolor": ground or _rgb(rng, light=(0.6, 0.95)), "edgecolor": "k"}
+        axes.text(x, y, phrase(rng, whole(rng, 3, 12)), ha="center", va="center", bbox=box, color="k")
+    axes.set(xlim=(-0.7, columns - 0.3), ylim=(-rows + 0.3, 0.7))
+    axes.set_axis_off()
 
 
-Chart = Callable[[Rng, Plot], None]
-_WITH_AXES = (_lines, _bars, _scatter, _boxes, schedule, _heat_map)
+def _network(rng: Rng, axes: Axes) -> None:
+    """Circles joined by lines."""
+    nodes = rng.random((whole(rng, 5, 30), 2))
+    for i in range(1, len(nodes)):
+        for other in rng.integers(i, size=whole(rng, 1, 2)):
+            axes.plot(*nodes[[i, other]].T, color="0.5", zorder=1)
+    axes.scatter(*nodes.T, real(rng, 30, 900), [_rgb(rng) for _ in nodes], zorder=2)
+    if happens(rng, 0.5):
+        for x, y in nodes:
+            axes.text(x, y, word(rng)[:3], ha="center", va="center", zorder=3)
+    axes.set_axis_off()
+
+
+def _schedule(rng: Rng, axes: Axes) -> None:
+    """A Gantt chart: bars that start and end at different times."""
+    rows = whole(rng, 4, 14)
+    starts = 0.7 * np.arange(rows) + rng.uniform(0, 2, rows)
+    axes.barh(
+        range(rows), rng.uniform(0.5, 4, rows), real(rng, 0.4, 0.9), starts, color=[_rgb(rng) for _ in range(rows)]
+    )
+    axes.set_yticks(range(rows), _words(rng, rows))
+    axes.invert_yaxis()
+
+
+def _tree_map(rng: Rng, axes: Axes) -> None:
+    """A rectangle parted again and again."""
+    parts = [(0.0, 0.0, 1.0, 1.0)]
+    for _ in range(whole(rng, 4, 18)):
+        x, y, w, h = parts.pop(int(np.argmax([w * h for _, _, w, h in parts])))
+        cut = real(rng, 0.3, 0.7)
+        if w > h:
+            parts += [(x, y, cut * w, h), (x + cut * w, y, (1 - cut) * w, h)]
+        else:
+            parts += [(x, y, w, cut * h), (x, y + cut * h, w, (1 - cut) * h)]
+    for x, y, w, h in parts:
+        axes.bar(x, h, w, y, align="edge", color=_rgb(rng), edgecolor="w", linewidth=2)
+        axes.text(x + 0.01, y + h - 0.01, word(rng)[:8], va="top")
+    axes.set_axis_off()
+
+
+def _number_table(rng: Rng, axes: Axes) -> None:
+    """A coloured table of figures."""
+    rows, columns = whole(rng, 4, 14), whole(rng, 3, 8)
+    paints, head = [_rgb(rng, light=(0.9, 1)) for _ in range(2)], _rgb(rng, light=(0.5, 0.9))
+    axes.table([[word(rng)[:8], *(number(rng) for _ in range(columns - 1))] for _ in range(rows)],
+               [[paints[row % 2]] * columns for row in range(rows)], loc="center",
+               colLabels=[text[:8] for text in _words(rng, columns)], colColours=[head] * columns)  # fmt: skip
+    axes.set_axis_off()
+
+
+Chart = Callable[[Rng, Axes], None]
+_PROJECTIONS: dict[Chart, str] = {_radar: "polar", _surface: "3d"}
 #: One that stands twice is twice as frequent.
 _CHARTS: tuple[Chart, ...] = (
-    _lines, _lines, _lines, _bars, _bars, _bars, _pie, _pie, _scatter, _scatter, _heat_map, _boxes, _radar, flow,
-    flow, network, schedule, tree_map, number_table, _surface,
+    _lines, _lines, _lines, _bars, _bars, _bars, _histogram, _pie, _pie, _scatter, _scatter, _heat_map, _boxes, _radar,
+    _flow, _flow, _network, _schedule, _tree_map, _number_table, _surface,
 )  # fmt: skip

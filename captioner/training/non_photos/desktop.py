@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PIL import Image, ImageDraw
 
-from captioner.training.non_photos.apps import (
-    App,
-    calendar,
-    chat,
-    dashboard,
-    login,
-    mail,
-    row_list,
-    settings,
-)
-from captioner.training.non_photos.lettering import Script, font, number, phrase, typeface, word
+from captioner.training.non_photos import apps
 from captioner.training.non_photos.pages import Sheet, code_lines, paragraph
 from captioner.training.non_photos.sampling import (
     BLACK,
     WHITE,
     Rng,
+    Script,
     between,
     colour,
+    font,
     happens,
+    number,
+    phrase,
     pick,
     real,
+    typeface,
     whole,
+    word,
 )
 from captioner.training.non_photos.screen import (
     Box,
     Screen,
     app_icon,
     blank_screen,
+    browser,
     icon,
+    street_map,
     wallpaper,
 )
-from captioner.training.non_photos.web_pages import browser, street_map
 
 
 def desktop(rng: Rng, screen: Screen) -> None:
@@ -55,19 +54,8 @@ def desktop(rng: Rng, screen: Screen) -> None:
 def _window(rng: Rng, screen: Screen, box: Box) -> None:
     left, top, right, bottom = (round(edge) for edge in box)
     inner = Image.new("RGB", (right - left, bottom - top), screen.ground)
-    theme = blank_screen(rng, phone=False)
-    inside = Screen(
-        inner,
-        ImageDraw.Draw(inner),
-        theme.ground,
-        theme.surface,
-        theme.ink,
-        theme.accent,
-        screen.unit,
-        theme.corner,
-        screen.letters,
-        screen.file,
-    )
+    inside = replace(blank_screen(rng, phone=False), picture=inner, draw=ImageDraw.Draw(inner), unit=screen.unit,
+                     letters=screen.letters, file=screen.file)  # fmt: skip
     inside.draw.rectangle((0, 0, *inner.size), inside.ground)
     bar = screen.unit * 2
     pick(rng, DESKTOP_APPS)(rng, inside, (0, bar, inner.width, inner.height))
@@ -150,9 +138,9 @@ def _inbox(rng: Rng, screen: Screen, box: Box) -> None:
     while y < bottom:
         screen.text((left + screen.unit, y), screen.words(rng, 9), paint=pick(rng, (screen.faint(), WHITE)))
         y += screen.unit * 2
-    row_list(rng, screen, (first, top, second, bottom))
+    apps.row_list(rng, screen, (first, top, second, bottom))
     screen.draw.rectangle((second, top, right, bottom), screen.ground)
-    pick(rng, (mail, chat))(rng, screen, (second, top, right, bottom))
+    pick(rng, (apps.mail, apps.chat))(rng, screen, (second, top, right, bottom))
 
 
 def _spreadsheet(rng: Rng, screen: Screen, box: Box) -> None:
@@ -223,7 +211,7 @@ def _word_processor(rng: Rng, screen: Screen, box: Box) -> None:
     )
 
 
-DESKTOP_APPS: tuple[App, ...] = (
+DESKTOP_APPS: tuple[apps.App, ...] = (
     browser, browser, browser, _terminal, _terminal, _editor, _editor, _inbox, _inbox, _spreadsheet, _files,
-    _word_processor, settings, login, dashboard, street_map, row_list, calendar,
+    _word_processor, apps.settings, apps.login, apps.dashboard, street_map, apps.row_list, apps.calendar,
 )  # fmt: skip

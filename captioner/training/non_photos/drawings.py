@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from captioner.training.non_photos import camera
 from captioner.training.non_photos.drawn_objects import THINGS, Pen, Point, Thing, cloud, person, sun
-from captioner.training.non_photos.lettering import font, phrase, typeface, word
 from captioner.training.non_photos.sampling import (
     WHITE,
     Colour,
@@ -17,12 +16,16 @@ from captioner.training.non_photos.sampling import (
     Size,
     between,
     colour,
+    font,
     happens,
     palette,
+    phrase,
     pick,
     real,
     size,
+    typeface,
     whole,
+    word,
 )
 
 

@@ -10,18 +10,25 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from captioner.training.non_photos import camera
-from captioner.training.non_photos.lettering import Font, Script, font, number, phrase, script, typeface, word
 from captioner.training.non_photos.sampling import (
     WHITE,
     Colour,
+    Font,
     Rng,
+    Script,
     between,
     colour,
+    font,
     happens,
+    number,
+    phrase,
     pick,
     real,
+    script,
     size,
+    typeface,
     whole,
+    word,
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner import BundleError, Caption, CaptionError, Tag
-from captioner.inference.caption_message import pack_caption
+from captioner.inference.worker import pack_caption
 from captioner.ipc.serve import Service, serve
 
 CRASHES, CRASHES_ONCE, HANGS, REFUSED, NOT_FINITE, NO_EMBEDDING, NO_CAPTION = range(200, 207)

@@ -151,3 +151,17 @@ def test_a_sentence_has_a_word(beam: int) -> None:
 
     found = beam_search(ends_at_once, 3, BeamSettings(beam=beam, length=LENGTH))
     assert [len(one.tokens) for one in found[:1]] == [1]
+
+
+def test_the_search_ends_when_nothing_unfinished_can_become_the_best() -> None:
+    positions = []
+
+    def certain(tokens: NDArray[np.int32], position: int, _: NDArray[np.int32]) -> NDArray[np.float32]:
+        positions.append(position)
+        logp = np.full((len(tokens), WORDS), -9.0, np.float32)
+        logp[:, 4 if position == 0 else END] = -0.01
+        return logp
+
+    found = beam_search(certain, 3, BeamSettings(beam=3, length=9))
+    assert found[0].tokens == (4,)
+    assert positions == [0, 1]

@@ -9,7 +9,15 @@ import pytest
 from PIL import Image
 
 from captioner import BundleError
-from captioner.inference.imagenet_classes import CLASSES, IMAGENET_CLASSES, read_classes, word_probabilities
+from captioner.inference.imagenet_classes import (
+    CLASSES,
+    IMAGE_TYPES,
+    IMAGENET_CLASSES,
+    read_classes,
+    read_image_types,
+    word_probabilities,
+    write_image_types,
+)
 from captioner.inference.preprocess import squash
 
 #: Nodes of WordNet that nobody searches a photo by.
@@ -135,3 +143,20 @@ def test_a_file_that_is_no_text_or_not_there_is_said(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_bytes(b"\xff\xfe\x00" * 400)
     with pytest.raises(BundleError, match="can't be read"):
         read_classes(tmp_path / "classes.txt")
+
+
+def test_a_list_is_read_as_it_was_written(tmp_path: Path) -> None:
+    write_image_types(tmp_path / "kinds.txt", IMAGE_TYPES)
+    assert read_image_types(tmp_path / "kinds.txt") == IMAGE_TYPES
+
+
+@pytest.mark.parametrize("text", ["", "dog\t\t\n", "photo\t\t\nblank\n", "photo\tA photo.\t\n", "photo\t\t\n\tx\ty\n"])
+def test_another_list_is_refused_with_its_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "kinds.txt").write_text(text)
+    with pytest.raises(BundleError, match=r"kinds\.txt, line \d"):
+        read_image_types(tmp_path / "kinds.txt")
+
+
+def test_a_list_that_is_missing_is_an_error_of_the_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="can't be read"):
+        read_image_types(tmp_path / "kinds.txt")

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from captioner import Caption, CaptionError, Tag
-from captioner.inference.caption_message import pack_caption, unpack_caption
-from captioner.inference.worker import make_handler
+from captioner.inference.worker import make_handler, pack_caption, unpack_caption
 
 _probability = st.floats(0, 1)
 _captions = st.builds(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +12,21 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+
 import keras
 from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 
-from captioner.inference.image_types import IMAGE_TYPES, write_image_types
+from captioner.inference.decoding import BeamSettings, beam_search
+from captioner.inference.imagenet_classes import IMAGE_TYPES, write_image_types
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.manifest import DECODER, ENCODER
-from captioner.inference.preprocess import SPECIAL, Vocabulary
+from captioner.inference.preprocess import SPECIAL, Vocabulary, content_ids
 from captioner.training import checkpoint
-from captioner.training.encoder import build_encoder, global_features
-from captioner.training.export import Exporter, export
+from captioner.training.checkpoint import ModelConfig
+from captioner.training.encoder import build_encoder, build_lower, global_features
+from captioner.training.export import Exporter, convert, export, fast_function, keras_functions, quantise_dense
 from captioner.training.model import Captioner, Hints
-from captioner.training.model_config import ModelConfig
-from captioner.training.tflite import quantise_dense
 
 PX, ROWS, TAGS = 64, 3, 5
 WORDS = Vocabulary((*SPECIAL, *(f"w{i}" for i in range(36))))
@@ -114,7 +116,7 @@ def test_decode_step_agrees_with_keras(exporter: Exporter) -> None:
 
 
 def test_quantising_makes_the_encoder_smaller_and_hardly_changes_it(plain_encoder: bytes) -> None:
-    small = quantise_dense(plain_encoder)
+    small = quantise_dense(plain_encoder, least=0)
     assert len(small) < len(plain_encoder)
     photo = RNG.uniform(-1, 1, (1, PX, PX, 3)).astype(np.float32)
     a, b = (
@@ -136,6 +138,25 @@ def test_the_bundle_captions_the_same_picture_the_same_way(bundle: Path) -> None
     probabilities = [tag.probability for tag in first.tags]
     assert len(probabilities) == TAGS
     assert probabilities == sorted(probabilities, reverse=True)
+
+
+def test_inputs_that_are_set_once_are_there_at_every_step(bundle: Path) -> None:
+    captioner = LiteRTCaptioner(bundle)
+    outputs, d = captioner.encode(RNG.integers(0, 256, (PX, PX, 3)).astype(np.uint8)), captioner.manifest.decoding
+    runner = Interpreter(str(bundle / DECODER)).get_signature_runner("decode_step")
+    photo = {name: outputs[name] for name in ("photo_keys", "photo_values")}
+    cache = dict.fromkeys(("keys", "values"), np.zeros((d.layers, d.rows, d.heads, d.max_length, d.head_width), "f4"))
+
+    def with_all_inputs(tokens: np.ndarray, position: int, parents: np.ndarray) -> np.ndarray:
+        moved = {name: array[:, parents] for name, array in cache.items()}
+        found = runner(tokens=tokens, position=np.array([position], np.int32), **moved, **photo)
+        cache.update({name: found[name] for name in cache})
+        return found["logp"]
+
+    settings = BeamSettings(d.beam, d.max_length, d.alpha, no_repeat=d.no_repeat, once=content_ids(WORDS))
+    wanted = beam_search(with_all_inputs, d.rows, settings)[0]
+    for _ in range(2):
+        assert captioner.decode(outputs) == wanted
 
 
 def test_any_beam_up_to_the_rows_is_searched(bundle: Path) -> None:
@@ -161,3 +182,26 @@ def test_a_bundle_works_from_any_directory(bundle: Path, tmp_path: Path) -> None
     moved = tmp_path / "elsewhere with a space \u00e9"
     shutil.copytree(bundle, moved)
     assert LiteRTCaptioner(moved).model == "random-7"
+
+
+def test_both_ways_agree_from_any_thread() -> None:
+    model = build_lower("test", PX)
+    photos = np.random.default_rng(0).uniform(-1, 1, (4, 1, PX, PX, 3)).astype(np.float32)
+    by_keras = keras_functions(model)
+    with ThreadPoolExecutor(2) as pool:
+        found = np.concatenate([said["y"] for said in pool.map(by_keras, photos)])
+    by_lite = fast_function(model, (1, PX, PX, 3))
+    np.testing.assert_allclose(np.concatenate([by_lite(photo) for photo in photos]), found, atol=1e-4)
+
+
+def test_only_layers_of_enough_weights_are_quantised() -> None:
+    seen = keras.Input((8, 8, 4), batch_size=1)
+    small = keras.layers.Conv2D(8, 1, use_bias=False, name="small")(seen)
+    model = keras.Model(seen, keras.layers.Conv2D(16, 3, use_bias=False, name="large")(small))
+    content = convert("call", lambda x: {"y": model(x)}, {"x": ((1, 8, 8, 4), "float32")}, model.variables)
+    few, many = 4 * 8, 3 * 3 * 8 * 16
+    for least, wanted in ((few, {few: "int8", many: "int8"}), (few + 1, {few: "float32", many: "int8"})):
+        quantised = Interpreter(model_content=quantise_dense(content, least))
+        kinds = {int(found["shape"].prod()): found["dtype"].__name__ for found in quantised.get_tensor_details()
+                 if found["shape"].prod() in (few, many)}  # fmt: skip
+        assert kinds == wanted

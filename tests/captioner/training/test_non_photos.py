@@ -9,8 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from captioner.training.non_photos import SIDE_PX, NonPhotoType, __main__, generator, lettering, make, pixels
-from captioner.training.non_photos.lettering import Script
+pytest.importorskip("matplotlib")
+
+from captioner.training.non_photos import SIDE_PX, NonPhotoType, __main__, generator, make, pixels, sampling
+from captioner.training.non_photos.sampling import Script
 
 
 def levels(kind: NonPhotoType, count: int) -> NDArray[np.float64]:
@@ -66,24 +68,24 @@ def test_no_two_kinds_are_made_alike() -> None:
 
 
 def test_a_machine_without_fonts_still_has_letters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(lettering, "FONT_DIRS", (tmp_path,))
-    lettering.font_files.cache_clear()
+    monkeypatch.setattr(sampling, "FONT_DIRS", (tmp_path,))
+    sampling.font_files.cache_clear()
     try:
-        assert lettering.font_files(Script.LATIN) == ()
+        assert sampling.font_files(Script.LATIN) == ()
         assert levels(NonPhotoType.TEXT, 3).std() > 10
-        assert lettering.script(np.random.default_rng(1)) is Script.LATIN
+        assert sampling.script(np.random.default_rng(1)) is Script.LATIN
     finally:
-        lettering.font_files.cache_clear()
+        sampling.font_files.cache_clear()
 
 
 def test_a_file_that_is_no_font_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "broken.ttf").write_bytes(b"no font")
-    monkeypatch.setattr(lettering, "FONT_DIRS", (tmp_path,))
-    lettering.font_files.cache_clear()
+    monkeypatch.setattr(sampling, "FONT_DIRS", (tmp_path,))
+    sampling.font_files.cache_clear()
     try:
-        assert lettering.font_files(Script.LATIN) == ()
+        assert sampling.font_files(Script.LATIN) == ()
     finally:
-        lettering.font_files.cache_clear()
+        sampling.font_files.cache_clear()
 
 
 def test_the_program_writes_a_folder_for_every_kind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

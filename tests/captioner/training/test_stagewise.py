@@ -18,12 +18,11 @@ from PIL import Image, ImageDraw
 pytest.importorskip("tensorflow")
 
 from captioner.inference.preprocess import normalise
-from captioner.training import checkpoint, data, encoder, loop, stagewise, stagewise_photos, stagewise_teacher, train
+from captioner.training import checkpoint, data, encoder, loop, stagewise, stagewise_teacher, train
 from captioner.training.distillation import crop
 from captioner.training.encoder import EncoderSize, Trunk, build_encoder, build_trunk
 from captioner.training.stagewise import PHASES, Schedule
-from captioner.training.stagewise_photos import Photos
-from captioner.training.stagewise_teacher import Frame
+from captioner.training.stagewise_teacher import Frame, Photos
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # each phase is compiled anew
 PX, COUNT = 64, 48
@@ -115,7 +114,7 @@ def test_crops_are_those_of_pillow(prepared: Path, box: tuple[float, float, floa
     photo = data.Source.open(prepared / "made").photos[3]
     left, top, right, bottom = box
     given = np.float32([(right, top, left, bottom) if mirrored else box])
-    found = np.asarray(stagewise_photos.crop_batch(np.asarray(photo)[None], given, 32))[0]
+    found = np.asarray(stagewise_teacher.crop_batch(np.asarray(photo)[None], given, 32))[0]
     wanted = crop(photo, box, 32)[:, :: -1 if mirrored else 1]
     assert np.abs(found - normalise(wanted)).max() < 2.5 / 127.5  # Pillow rounds twice, after each direction
 

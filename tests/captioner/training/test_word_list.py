@@ -13,7 +13,7 @@ pytest.importorskip("safetensors")
 pytest.importorskip("tokenizers")
 
 from captioner.training import word_list
-from captioner.training.sentence_teacher import SentenceTeacher
+from captioner.training.word_list import SentenceTeacher
 
 WIDTH, INNER = 24, 48
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "dog", "beach", "##es", "x9"]
