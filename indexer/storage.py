@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,23 +69,17 @@ def reading_catalogue(settings: Settings) -> Iterator[Catalogue]:
 def reading_search(settings: Settings) -> Iterator[SearchBackend]:
     """Search for a command that only reads, as `reading_catalogue`; it makes nothing, and begins nothing anew.
     Raises `SetupError`."""
+    hint = Message("`recollect index` or `recollect serve` makes it again from the catalogue")
     if settings.search == "embedded" and not search_path(settings).exists():
-        raise SearchError(
-            Message("the search index %(path)s is not there", path=str(search_path(settings))),
-            hint=Message("`recollect index` or `recollect serve` makes it again from the catalogue"),
-        )
+        raise SearchError(Message("the search index %(path)s is not there", path=str(search_path(settings))), hint=hint)
     try:
         search = open_search(settings, repair=False)
     except StorageError as error:
         if not keeps_from_writing(error.__cause__ or error):
-            raise SearchError(
-                error.message, hint=Message("`recollect index` or `recollect serve` makes it again from the catalogue")
-            ) from error
+            raise SearchError(error.message, hint=hint) from error
         search = open_search(settings, repair=False, read_only=True)
-    try:
+    with closing(search):
         yield search
-    finally:
-        search.close()
 
 
 def open_search(
