@@ -18,6 +18,7 @@ from datetime import date
 from indexer.message import Message
 from indexer.search import Filter, FilterError, Query, Sort
 from indexer.search.filters import FILTER_NAMES, TIME, UNDATED, WORDS, checked, nearest_name
+from indexer.search.matching import STOP_WORDS
 from indexer.search.time_words import Reading, TimeReader
 from indexer.search.tokens import Token, tokenize
 from indexer.text import clean, words
@@ -90,6 +91,8 @@ def _with_times(query: Query, readings: Sequence[Reading]) -> Query:
     nobody knows when one was taken, its texts need not say the number of the year."""
     if not readings:
         return query
+    if all(_FILLERS.issuperset(words(word)) for word in query.words):
+        query = replace(query, words=())  # "photos from last summer"
     sort = query.sort or (None if query.words or query.phrases else Sort.NEWEST)
     undated = replace(query, filters=(*query.filters, Filter(TIME, UNDATED)), sort=sort)
     also = [_said(replace(query, sort=sort), readings, failing) for failing in _failing(readings)]
@@ -226,3 +229,8 @@ _EXAMPLES = {
     "words": '"last summer"',
 }
 _ANYBODY = TimeReader()
+#: Words that ask for nothing beside a time.
+_FILLERS = STOP_WORDS.union(
+    ("all", "taken", "pics", "shots", "bild", "bilder", "foto", "fotos", "aufnahmen", "alle"),
+    ("von", "vom", "aus", "der", "die", "das", "den", "dem"),
+)

@@ -216,6 +216,15 @@ def test_words_that_name_a_time_become_its_filter_where_somebody_reads_them() ->
     assert parse("july 2019 do", now=today, reader=reader).prefix_last
 
 
+@pytest.mark.parametrize(
+    "text", ["photos from last summer", "alle fotos vom letzten sommer", "show me pictures of last summer"]
+)
+def test_what_only_asks_for_photos_is_no_word_beside_a_time(text: str) -> None:
+    query = parse(text, now=date(2024, 8, 14), reader=TimeReader("en-GB"))
+    assert query.words == ()
+    assert query.filters == (Filter("time", "2023-06..2023-08|2023-12..2024-02"),)
+
+
 def test_what_comes_after_has_every_other_part_of_the_query() -> None:
     query = parse('"ice cream" july -cat camera:pixel sort:oldest', now=date(2024, 8, 14), reader=TimeReader("en-GB"))
     (said,) = query.also
