@@ -126,9 +126,9 @@ class TimeParts:
             fixed = fixed if match[3] else fixed[:7]
         elif match := _NUMERIC.fullmatch(word):
             day, month, year = int(match[1]), int(match[3]), self._full_year(match[4])
-            month_first = match[2] == "/" and self.locale in MONTH_FIRST
+            month_first = match[2] != "." and self.locale in MONTH_FIRST
             orders = [(month, day), (day, month)] if month_first else [(day, month), (month, day)]
-            if match[2] != "/":
+            if match[2] == ".":
                 orders = orders[:1]
             fixed = next((told for one, other in orders if (told := self._day(year, other, one))), "")
         elif match := _MONTH_YEAR.fullmatch(word):
