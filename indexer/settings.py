@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -93,6 +94,10 @@ class Settings:
         "Meilisearch's master key: `recollect doctor --fix` makes the two keys with it; nothing else reads it",
         secret=True,
     )
+    birthdays: tuple[str, ...] = _setting(
+        (),
+        "names and days of birth, such as Anna 2015-06-03: a search for Anna's birthday finds that day of every year",
+    )
     host: str = _setting("127.0.0.1", "address the page is served on")
     port: int = _setting(8765, "port the page is served on; 0: any free one")
     password: str = _setting(
@@ -123,6 +128,16 @@ class Settings:
     def catalogue_path(self) -> Path:
         """The catalogue: what is known of every photo and what is still to do."""
         return self.data_dir / "catalogue.db"
+
+    @property
+    def birthday_dates(self) -> Mapping[str, date]:
+        """Days of birth by name. Raises `ValueError` where one is none."""
+        return MappingProxyType(
+            {
+                name.strip(): date.fromisoformat(day)
+                for name, _, day in (one.strip().rpartition(" ") for one in self.birthdays)
+            }
+        )
 
     @property
     def thumbnails_path(self) -> Path:
@@ -299,6 +314,7 @@ def _check(settings: Settings) -> Settings:
             raise SettingsError(f"setting '{name}' is at most {most}, got {getattr(settings, name)}")
     _check_meilisearch(settings)
     _check_recaption_hours(settings)
+    _check_birthdays(settings)
     _check_base_path(settings)
     for root in settings.photos:
         if settings.data_dir == root or root in settings.data_dir.parents:
@@ -324,6 +340,18 @@ def _check_base_path(settings: Settings) -> None:
         raise SettingsError(
             f"setting 'base_path' can't begin with {settings.base_path!r}: the page has addresses of that name itself",
             hint="such as /photos",
+        )
+
+
+def _check_birthdays(settings: Settings) -> None:
+    try:
+        names = settings.birthday_dates
+    except ValueError:
+        names = {"": date.min}
+    if not all(names):
+        raise SettingsError(
+            f"setting 'birthdays' expects names and days of birth, got {', '.join(settings.birthdays)!r}",
+            hint="NAME YEAR-MONTH-DAY for each person, such as Anna 2015-06-03",
         )
 
 

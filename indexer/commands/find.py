@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import asdict
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from indexer.catalogue import Catalogue
     from indexer.model import Photo
     from indexer.search import Answer, Hit
+    from indexer.search.time_words import Reading
 
 _SHOWN_ASIDE = 1000
 _SHOWN_REASONS = 20  # why captions stand in no file: some name a file of their own
@@ -52,13 +54,15 @@ def search(
     from indexer.model import LISTED_FILES
     from indexer.search import FilterError
     from indexer.search.query import parse
+    from indexer.search.time_words import TimeReader
     from indexer.storage import reading_catalogue, reading_search
 
     _need_catalogue(settings)
+    text, reader = " ".join(query), TimeReader(settings.language or _locale(os.environ), settings.birthday_dates)
     started = time.perf_counter()
     with reading_catalogue(settings) as catalogue, reading_search(settings) as backend:
         try:
-            answer = backend.search(parse(" ".join(query)), limit=limit, offset=offset)
+            answer = backend.search(parse(text, reader=reader), limit=limit, offset=offset)
         except FilterError as error:
             raise click.UsageError(str(error)) from error
         found = catalogue.photos([hit.id for hit in answer.hits], most_files=LISTED_FILES)
@@ -66,15 +70,35 @@ def search(
         unpushed = catalogue.counts().unpushed
     took_ms = (time.perf_counter() - started) * 1000
     hits = [(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos]
+    times = reader.read(text, date.today())
     if as_json:
-        print_json(_answer_json(answer, hits, took_ms) | {"not_searchable_yet": unpushed})
+        told = [{"words": one.words, "time": one.value, "applied": one.applied} for one in times]
+        print_json(_answer_json(answer, hits, took_ms) | {"times": told, "not_searchable_yet": unpushed})
     else:
         for _, photo in hits:
             print_line(_line(photo))
         terminal.print(_summary(answer, len(hits), took_ms))
+        for one in times:
+            terminal.print(_time_line(one))
     if unpushed:
         number = f"{unpushed:,} photo{'s are' if unpushed != 1 else ' is'}"
         terminal.print(f"{number} not in the search index as now known; `recollect index` or `serve` puts them in")
+
+
+def _time_line(reading: Reading) -> str:
+    words = reading.words
+    if reading.applied:
+        return f'"{words}" is taken for the time {reading.value}; words:"{words}" looks for the words alone'
+    return f'"{words}" may be a time, too: time:"{words}" finds what was taken in {reading.value}'
+
+
+def _locale(environment: Mapping[str, str]) -> str:
+    """Whose order of day and month a terminal's reader is used to (POSIX locale variables)."""
+    from indexer.search.time_words import NO_COUNTRY
+
+    names = (environment.get(name, "") for name in ("LC_ALL", "LC_TIME", "LANG"))
+    locale = next(filter(None, names), "").partition(".")[0]
+    return NO_COUNTRY if locale in {"", "C", "POSIX"} else locale.replace("_", "-")
 
 
 def _line(photo: Photo) -> str:
@@ -123,6 +147,7 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
         "score": round(hit.score, 4),
         "why": [asdict(reason) for reason in hit.why],
         "taken_at": iso_date(metadata.taken_at, metadata.taken_precision) if metadata.taken_at else None,
+        "taken_precision": metadata.taken_precision if metadata.taken_at else None,
         "width": metadata.width_px,
         "height": metadata.height_px,
         "camera": metadata.camera,

@@ -100,6 +100,7 @@ class Query:
     vector: tuple[float, ...] | None = None
     model: str = ""
     meant: tuple[str, ...] = ()  # the words, folded, that `vector` stands for, which are right as typed; empty: all
+    also: tuple[Query, ...] = ()  # what these find comes after it; no photo is found by two of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,10 @@
     near:48.1,11.6  near:48.1,11.6,25km  near:Lyon  near:Lyon,25km  near:"Springfield, Missouri, 25km"
         Of several places of one name the most populous is meant (`indexer.places`).
     sort:newest  sort:oldest  sort:relevance
+    time:"last summer"
+        A time in words (`time_words`); its canonical value is the text of a `time_condition`, or `UNDATED`.
+    words:"last summer"
+        No filter of a `Query`: these words, which are read as no time.
 
 `checked` turns what a person typed into the canonical value that a `Filter` carries, or raises `FilterError`; the
 functions below it read canonical values for the backends.
@@ -83,7 +87,7 @@ def nearest_name(name: str) -> str | None:
     """The filter that a wrong name was probably meant to be; None where it is just text with a colon in it."""
     if name in _MEANT:
         return _MEANT[name]
-    best: str = min(FILTER_NAMES, key=lambda known: OSA.distance(name, known))
+    best: str = min(_CHECKS, key=lambda known: OSA.distance(name, known))
     return best if len(name) > 2 and OSA.distance(name, best) <= (1 if len(name) < 6 else 2) else None
 
 
@@ -344,7 +348,10 @@ _CHECKS: Mapping[str, Callable[[str, date], str]] = MappingProxyType(
         "sort": _sort,
     }
 )
-FILTER_NAMES = tuple(_CHECKS)
+TIME, WORDS = "time", "words"
+FILTER_NAMES = (*_CHECKS, TIME, WORDS)
+#: The canonical value of `TIME` that photos without a date pass.
+UNDATED = "undated"
 
 #: Names that other programs use, or that come to mind.
 _MEANT = MappingProxyType(

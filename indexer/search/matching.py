@@ -112,6 +112,8 @@ class Matcher:
     def phrase(self, text: str) -> Group:
         """The photos in which the words of `text` follow one another."""
         parts = words(text)
+        if len(parts) == 1 and parts[0] in self._names.word_codes:  # its photos are at hand
+            return Group(text, self._codes_scores({parts[0]: _PHRASE}), phrase=parts)
         mask = self._lookup.full_text(parts)
         best = np.where(mask, np.float32(_SERIAL), np.float32(0))
         telling = [part for part in parts if part not in STOP_WORDS] or list(parts)

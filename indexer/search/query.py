@@ -11,13 +11,15 @@ Hostile text is only ever data: the length and the number of parts are bounded, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from indexer.message import Message
 from indexer.search import Filter, FilterError, Query, Sort
-from indexer.search.filters import FILTER_NAMES, checked, nearest_name
+from indexer.search.filters import FILTER_NAMES, TIME, UNDATED, WORDS, checked, nearest_name
+from indexer.search.matching import STOP_WORDS
+from indexer.search.time_words import Reading, TimeReader
 from indexer.search.tokens import Token, tokenize
 from indexer.text import clean, words
 
@@ -38,17 +40,25 @@ class _Parts:
     prefix_last: bool = True
 
 
-def parse(text: str, *, now: date | None = None) -> Query:
+def parse(text: str, *, now: date | None = None, reader: TimeReader | None = None) -> Query:
     """Reads `text`; `now` is the day that "today" and ages such as "30d" are counted from (default: today).
+
+    With a `reader`, words that name a time (`time_words`) become a filter of it, and what has them in its texts comes
+    after the photos of that time (`Query.also`). Without one they are words like others.
 
     Raises `FilterError`, which says what is wrong and names the nearest right filter.
     """
     text = clean(text.replace("\0", " "))[:MAX_CHARS]
     parts = _Parts()
     end = 0
+    today = now or date.today()
+    readings = applied_readings(text, reader, today) if reader else ()
     for token in tokenize(text):
+        if any(one.start <= token.start < one.end for one in readings):
+            parts.prefix_last, end = False, token.end
+            continue
         try:
-            _read(token, parts, now or date.today())
+            _read(token, parts, today, reader or _ANYBODY)
         except FilterError as error:
             error.text = token.text
             if token.negated and error.suggestion and not error.suggestion.startswith("sort:"):
@@ -57,6 +67,15 @@ def parse(text: str, *, now: date | None = None) -> Query:
         end = token.end
     if text[end:]:
         parts.prefix_last = False
+    return _with_times(_query(parts), readings)
+
+
+def applied_readings(text: str, reader: TimeReader, today: date) -> tuple[Reading, ...]:
+    """The times that `parse` makes filters of."""
+    return tuple(one for one in reader.read(text, today) if one.applied)
+
+
+def _query(parts: _Parts) -> Query:
     return Query(
         words=tuple(parts.words[:MAX_WORDS]),
         phrases=tuple(parts.phrases[:MAX_PHRASES]),
@@ -67,15 +86,53 @@ def parse(text: str, *, now: date | None = None) -> Query:
     )
 
 
+def _with_times(query: Query, readings: Sequence[Reading]) -> Query:
+    """Restricted to the times that were read. Photos of other times whose texts say the words come after those; where
+    nobody knows when one was taken, its texts need not say the number of the year."""
+    if not readings:
+        return query
+    if all(_FILLERS.issuperset(words(word)) for word in query.words):
+        query = replace(query, words=())  # "photos from last summer"
+    sort = query.sort or (None if query.words or query.phrases else Sort.NEWEST)
+    undated = replace(query, filters=(*query.filters, Filter(TIME, UNDATED)), sort=sort)
+    also = [_said(replace(query, sort=sort), readings, failing) for failing in _failing(readings)]
+    names = tuple(name for one in readings for name in one.names)
+    numbers = tuple(phrase for one in readings for phrase in one.phrases if phrase not in one.names)
+    for at, number in enumerate(numbers if names else ()):
+        said = (*undated.phrases, *names, *numbers[:at])
+        also.append(replace(undated, phrases=said, excluded=(*undated.excluded, number)))
+    return replace(query, filters=(*query.filters, *(Filter(TIME, one.value) for one in readings)), also=tuple(also))
+
+
+def _failing(readings: Sequence[Reading]) -> Iterator[Sequence[Reading]]:
+    """Which of the times a photo may be of another time than: any one of them, or all."""
+    yield from ((one,) for one in readings)
+    if len(readings) > 1:
+        yield readings
+
+
+def _said(query: Query, readings: Sequence[Reading], failing: Sequence[Reading]) -> Query:
+    """Photos that were not taken when `failing` say, but have their words in their texts."""
+    filters = tuple(Filter(TIME, one.value, negated=one in failing) for one in readings)
+    phrases = tuple(phrase for one in failing for phrase in one.phrases)
+    return replace(query, phrases=(*query.phrases, *phrases), filters=(*query.filters, *filters))
+
+
 def without(query: Query, name: str) -> Query:
     """`query` without its filters of that name, for counting what else there is."""
-    return replace(query, filters=tuple(item for item in query.filters if item.name != name))
+    filters = tuple(item for item in query.filters if item.name != name)
+    return replace(query, filters=filters, also=tuple(without(other, name) for other in query.also))
 
 
-def _read(token: Token, parts: _Parts, now: date) -> None:
+def _read(token: Token, parts: _Parts, now: date, reader: TimeReader) -> None:
     parts.prefix_last = False
     if token.name is not None and token.value is not None and _is_filter(token.name.lower(), token.value):
-        _read_filter(token.name.lower(), token.value, token.negated, parts, now)
+        if token.name.lower() == WORDS and token.value.strip():
+            (parts.excluded if token.negated else parts.words).extend(
+                word for typed in token.value.split() for word in _searchable(typed)
+            )
+            return
+        _read_filter(token.name.lower(), token.value, token.negated, parts, now, reader)
         return
     phrase = token.value if token.is_quoted else token.phrase
     if phrase is not None:
@@ -118,13 +175,13 @@ def _is_filter(name: str, value: str) -> bool:
     )
 
 
-def _read_filter(name: str, value: str, minus: bool, parts: _Parts, now: date) -> None:
+def _read_filter(name: str, value: str, minus: bool, parts: _Parts, now: date, reader: TimeReader) -> None:
     value = " ".join(value.split())
     if not value:
         raise FilterError(
             Message("%(name)s: needs a value, such as %(name)s:%(example)s", name=name, example=_EXAMPLES[name])
         )
-    value = checked(name, value, now=now)
+    value = _time(value, now, reader) if name == TIME else checked(name, value, now=now)
     if name != "sort":
         parts.filters.append(Filter(name, value, minus))
     elif minus:
@@ -133,6 +190,21 @@ def _read_filter(name: str, value: str, minus: bool, parts: _Parts, now: date) -
         )
     else:
         parts.sort = Sort(value)
+
+
+def _time(value: str, now: date, reader: TimeReader) -> str:
+    """The condition that was named. Raises `FilterError`."""
+    found = reader.value(value, now)
+    if found is None:
+        raise FilterError(
+            Message(
+                "time:%(value)s is no time that can be read: expected such as time:july, time:2019 or "
+                'time:"last summer"',
+                value=value,
+            ),
+            suggestion=f"{WORDS}:{_quoted(value)}",
+        )
+    return found
 
 
 def _quoted(value: str) -> str:
@@ -153,4 +225,12 @@ _EXAMPLES = {
     "rating": ">=4",
     "near": "Lyon",
     "sort": "newest",
+    "time": '"last summer"',
+    "words": '"last summer"',
 }
+_ANYBODY = TimeReader()
+#: Words that ask for nothing beside a time.
+_FILLERS = STOP_WORDS.union(
+    ("all", "taken", "pics", "shots", "bild", "bilder", "foto", "fotos", "aufnahmen", "alle"),
+    ("von", "vom", "aus", "der", "die", "das", "den", "dem"),
+)

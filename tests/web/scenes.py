@@ -239,6 +239,8 @@ SCENES = {
     "selecting": Scene("/?q=snow", select),
     "captions in a field": Scene("/?q=snow", quote_captions),
     "found by filters": Scene("/?q=" + quote("person:Anna year:2021")),
+    "found by a time": Scene("/?q=" + quote("snow summer 2021")),
+    "found with a time offered": Scene("/?q=" + quote("sunday snow")),
     "found near": Scene("/?q=near:Lyon"),
     "found in another order": Scene("/?q=snow&sort=oldest"),
     "misspelt": Scene("/?q=moutains"),

@@ -7,8 +7,9 @@ household password is set, requests need the session cookie that POST /login giv
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
 from functools import partial, wraps
 from typing import Any, TypeGuard
 
@@ -20,7 +21,7 @@ from indexer.model import LISTED_FILES, Photo, iso_date
 from indexer.places import places_of
 from indexer.reasons import Reason
 from indexer.search import FilterError
-from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, in_database_thread, in_search_thread
+from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, in_database_thread, in_search_thread
 from web.links import thumbnail_url
 from web.pages.corrections import change_words, correct, set_wrong, take_back, unknown_photo
 from web.pages.status_page import caption_models, enqueue_recaptioning, retry_set_aside, scan_now
@@ -68,8 +69,11 @@ async def search(request: web.Request) -> Json:
 
     `q` is the query language of the search box, at most 500 characters; `sort` is relevance, newest or oldest;
     `limit` is 50 unless told and at most 200; `offset` counts hits. Answers ``{"hits": [...], "total", "by_meaning",
-    "took_ms", "corrections", "dropped"}``: how many of the total only the look of the picture found, words of the
-    query with the nearest words that the library has, and words left out because no photo has all of them.
+    "took_ms", "corrections", "dropped", "times"}``: how many of the total only the look of the picture found, words of
+    the query with the nearest words that the library has, and words left out because no photo has all of them.
+    ``times`` are words of the query that name a time: ``words``, ``start`` and ``end`` in characters, the ``time`` as a
+    condition (`2018-12-24..2018-12-26`, `--07` for July of every year, `sun`, `21:00..05:00`), and whether it was
+    ``applied``, or only may be meant.
 
     A hit has ``id``, ``score`` (0..1, within this answer), ``why`` (``field``, ``text``, ``spans`` in characters,
     ``kind``: exact, prefix, typo, synonym, meaning), ``caption`` (null where there is none, "" where the model saw
@@ -79,13 +83,14 @@ async def search(request: web.Request) -> Json:
     how likely it is to be true, in their order; empty where the model does not say), ``tags`` (``word``,
     ``probability``), ``wrong`` (whether a person marked what the model says as wrong, which then has neither confidence
     nor words nor tags), ``added_words`` (a person's, to find the photo by), ``taken_at`` (ISO 8601, with its offset
-    where the photo knows it; a year, a month or a day where no more is known), ``width``, ``height``, ``camera``,
-    ``position``, ``places`` (the names of that position, from town to country), ``thumbnail`` (an address on this
+    where the photo knows it; a year, a month or a day where no more is known), ``taken_precision`` (year,
+    month, day, time or null: how much of it is known), ``width``, ``height``, ``camera``, ``position``,
+    ``places`` (the names of that position, from town to country), ``thumbnail`` (an address on this
     server), ``file_count`` and ``files`` (the first 20: ``id``, ``path`` relative to its library). Found by its look,
     it has a ``why`` of the field embedding and the kind meaning, whose text says which words came near, if any: "cove ≈
     beach".
     """
-    wanted = read_search(request.query, limit=_HITS, most=_MOST_HITS)
+    wanted = read_search(request.query, limit=_HITS, most=_MOST_HITS, birthdays=_birthdays(request))
     result = await run_search(request, wanted, _read_photos(request))
     return {
         "hits": await in_database_thread(request, lambda: [_hit(request, found) for found in result.photos]),
@@ -94,7 +99,15 @@ async def search(request: web.Request) -> Json:
         "took_ms": round(result.took_ms, 2),
         "corrections": {clean(word): list(map(clean, near)) for word, near in result.corrections.items()},
         "dropped": list(map(clean, result.dropped)),
+        "times": [
+            {"words": clean(one.words), "start": one.start, "end": one.end, "time": one.value, "applied": one.applied}
+            for one in wanted.readings()
+        ],
     }
+
+
+def _birthdays(request: web.Request) -> Mapping[str, date]:
+    return request.config_dict[SETTINGS].birthday_dates
 
 
 @_as_json
@@ -183,7 +196,7 @@ async def facets(request: web.Request) -> Json:
 
     Names are year, person, place, camera, folder, tag, type and rating.
     """
-    wanted = read_search(request.query, limit=1, most=1)
+    wanted = read_search(request.query, limit=1, most=1, birthdays=_birthdays(request))
     counts = await in_search_thread(request, lambda: count_facets(request.config_dict[SEARCH], wanted))
     return {
         "facets": {
@@ -356,6 +369,7 @@ def _photo(request: web.Request, photo: Photo) -> Json:
         "wrong": photo.wrong,
         "added_words": list(map(clean, photo.added_words)),
         "taken_at": iso_date(metadata.taken_at, metadata.taken_precision) if metadata.taken_at else None,
+        "taken_precision": metadata.taken_precision if metadata.taken_at else None,
         "width": metadata.width_px,
         "height": metadata.height_px,
         "camera": clean(metadata.camera) if metadata.camera else None,

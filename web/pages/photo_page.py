@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from aiohttp import web
@@ -230,7 +230,8 @@ async def _similar(request: web.Request, photo: Photo, limit: int) -> tuple[Tile
 
 async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
     try:
-        search = read_search(request.query, limit=1, most=1)
+        birthdays = request.config_dict[SETTINGS].birthday_dates
+        search = read_search(request.query, limit=1, most=1, birthdays=birthdays)
         at = min(read_number(request.query, "at", 0, least=0), MAX_OFFSET)
     except WrongRequest:
         return Neighbours(back=search_url(), text="")
@@ -241,7 +242,7 @@ async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
     first = max(0, at - _NEIGHBOURHOOD)
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            around = Search(search.text, search.sort, at - first + _NEIGHBOURHOOD, first)
+            around = replace(search, limit=at - first + _NEIGHBOURHOOD, offset=first)
             result = await run_search(request, around, request.config_dict[LIBRARY].summaries)
     except (FilterError, SearchError, TimeoutError):
         return plain

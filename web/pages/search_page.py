@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from types import MappingProxyType
@@ -47,6 +47,7 @@ from web.search.searching import (
     read_number,
     read_search,
 )
+from web.search.time_chips import time_chips
 from web.search.timeline import time_line
 from web.templating import render, render_to_string
 
@@ -65,6 +66,7 @@ EMPTY_CONTEXT: Mapping[str, Any] = MappingProxyType(
         "groups": (),
         "line": (),
         "active": (),
+        "times": (),
         "place_hints": (),
         "near_misses": (),
         "selecting": False,
@@ -114,6 +116,7 @@ def _render_fragment(
         **EMPTY_CONTEXT,
         "search": wanted.search,
         "active": active_filters(wanted.search),
+        "times": time_chips(wanted.search),
         "selecting": wanted.selecting,
         **_CONTEXTS[name](request, wanted, raise_if_cancelled),
     }
@@ -127,7 +130,7 @@ def _results(request: web.Request, wanted: FragmentRequest, raise_if_cancelled: 
     first = (wanted.page - 1) * PER_PAGE
     # One photo more at the front: its month tells whether the page begins with a new heading.
     ahead = 1 if first else 0
-    search = Search(wanted.search.text, wanted.search.sort, wanted.pages * PER_PAGE + ahead, first - ahead)
+    search = replace(wanted.search, limit=wanted.pages * PER_PAGE + ahead, offset=first - ahead)
     backend = request.config_dict[SEARCH]
     result = execute_search(backend, request.config_dict[LIBRARY].summaries, search, raise_if_cancelled)
     raise_if_cancelled()
@@ -166,7 +169,11 @@ async def search_page(request: web.Request) -> web.StreamResponse:
     status = 200
     try:
         wanted = _read_request(request, selecting)
-        context |= {"search": wanted.search, "active": active_filters(wanted.search)}
+        context |= {
+            "search": wanted.search,
+            "active": active_filters(wanted.search),
+            "times": time_chips(wanted.search),
+        }
         for name in (part,) if part in TEMPLATES else () if part else _NAMES:
             fragment = await fragment_response(request, name, wanted)
             if fragment.context is not None:
@@ -201,7 +208,8 @@ def _packed_response(request: web.Request, part: Fragment) -> web.Response:
 
 
 def _read_request(request: web.Request, selecting: bool) -> FragmentRequest:
-    search = read_search(request.query, limit=PER_PAGE, most=PER_PAGE)
+    birthdays = request.config_dict[SETTINGS].birthday_dates
+    search = read_search(request.query, limit=PER_PAGE, most=PER_PAGE, birthdays=birthdays)
     page = read_number(request.query, "page", 1, least=1)
     pages = min(read_number(request.query, "pages", 1, least=1), MOST_PAGES_AT_ONCE)
     return FragmentRequest(search, page, pages, selecting)

@@ -12,10 +12,10 @@ from indexer.message import N_
 from indexer.model import DatePrecision, PhotoSummary, iso_date
 from indexer.places import Place, places_named
 from indexer.search import FacetCount, FilterError, SearchBackend, Sort
-from indexer.search.filters import checked, near_circle, near_place
-from web.i18n.language import distance_text, gettext, month_text, ngettext, translate, year_text
+from indexer.search.filters import TIME, WORDS, checked, near_circle, near_place
+from web.i18n.language import date_text, distance_text, gettext, month_text, ngettext, translate, year_text
 from web.links import search_url
-from web.presenters import Tile, clean, message_text, tile
+from web.presenters import MatchReason, Piece, Tile, clean, message_text, tile
 from web.search import query_text
 from web.search.searching import DATES, Result, Search
 
@@ -104,6 +104,8 @@ def results(
     """`search` includes the photo before the page, if any, so that a month continues across pages."""
     first = (page - 1) * per_page
     tiles = [tile(found.photo, found.hit, search.offset + at, grid_px) for at, found in enumerate(result.photos)]
+    if any(item.name in {TIME, *DATES} for item in result.query.filters):
+        tiles = [_with_vague_date(one) for one in tiles]
     before = [one for one in tiles if one.position < first]
     on_page = [one for one in tiles if one.position >= first]
     by_date = effective_sort(search, result) is not Sort.RELEVANCE
@@ -123,6 +125,22 @@ def results(
         more=search_url(search.text, search.sort, page=last + 1) if more else "",
         earlier=search_url(search.text, search.sort, page=page - 1) if page > 1 else "",
     )
+
+
+def _with_vague_date(one: Tile) -> Tile:
+    """Says of a photo that was found by its date where not all of that is known."""
+    taken_at, precision = one.photo.taken_at, one.photo.taken_precision
+    how = {
+        DatePrecision.YEAR: gettext("only the year is known"),
+        DatePrecision.MONTH: gettext("only the month is known"),
+    }.get(precision)
+    if taken_at is None:
+        known = MatchReason(gettext("date"), (), gettext("not known"))
+    elif how:
+        known = MatchReason(gettext("date"), (Piece(date_text(taken_at, precision), marked=False),), how)
+    else:
+        return one
+    return replace(one, reasons=(*one.reasons, known))
 
 
 def _by_meaning(result: Result[PhotoSummary]) -> str:
@@ -193,13 +211,15 @@ def _is_filter(part: str, name: str, value: str) -> bool:
 
 
 def active_filters(search: Search) -> tuple[Link, ...]:
-    """The filters in the query, each with the address of the search without it."""
+    """The filters in the query, each with the address of the search without it. What says whether words are a time
+    leaves the words."""
     parts = query_text.tokens(search.text)
-    return tuple(
-        Link(clean(part), search_url(query_text.without(search.text, part.__eq__), search.sort))
-        for part in dict.fromkeys(parts)
-        if query_text.filter_name(part)
-    )
+    links = []
+    for part in dict.fromkeys(parts):
+        if name := query_text.filter_name(part):
+            rest = query_text.filter_value(part) if name in {TIME, WORDS} and not part.startswith("-") else ""
+            links.append(Link(clean(part), search_url(query_text.replace_part(search.text, part, rest), search.sort)))
+    return tuple(links)
 
 
 def with_dates(query: str, first: str, last: str) -> str:

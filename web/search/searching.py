@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -18,7 +19,9 @@ from indexer.message import Message
 from indexer.model import Photo, PhotoSummary
 from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
 from indexer.search.query import parse, without
+from indexer.search.time_words import NO_BIRTHDAYS, NO_COUNTRY, Reading, TimeReader
 from web.app_keys import SEARCH, in_search_thread, search_while_connected
+from web.i18n.language import ENGLISH, current_language
 from web.presenters import clean
 
 MAX_QUERY_LENGTH = 500  # characters
@@ -78,10 +81,15 @@ class Search:
     sort: Sort | None
     limit: int
     offset: int
+    reader: TimeReader = TimeReader()
+
+    def readings(self) -> tuple[Reading, ...]:
+        """The times that words of the query name."""
+        return self.reader.read(self.text, date.today())
 
     def query(self) -> Query:
         """The parsed query. Raises `FilterError`."""
-        query = parse(self.text)
+        query = parse(self.text, reader=self.reader)
         return replace(query, sort=self.sort) if self.sort and not query.sort else query
 
 
@@ -106,8 +114,11 @@ class Result(Generic[_Photo]):
     took_ms: float
 
 
-def read_search(parameters: MultiMapping[str], *, limit: int, most: int) -> Search:
-    """From ``q``, ``sort``, ``limit`` (capped at `most`) and ``offset``. Raises `WrongRequest`."""
+def read_search(
+    parameters: MultiMapping[str], *, limit: int, most: int, birthdays: Mapping[str, date] = NO_BIRTHDAYS
+) -> Search:
+    """From ``q``, ``sort``, ``limit`` (capped at `most`) and ``offset``. Words of ``q`` that name a time are read in
+    the reader's order of day and month. Raises `WrongRequest`."""
     text = clean(parameters.get("q", "")).replace("\x00", " ").lstrip()
     if len(text) > MAX_QUERY_LENGTH:
         raise WrongRequest(
@@ -115,6 +126,7 @@ def read_search(parameters: MultiMapping[str], *, limit: int, most: int) -> Sear
             length=len(text),
             most=MAX_QUERY_LENGTH,
         )
+    language = current_language()
     sort = parameters.get("sort", "")
     if sort and sort not in list(Sort):
         raise WrongRequest(
@@ -125,6 +137,7 @@ def read_search(parameters: MultiMapping[str], *, limit: int, most: int) -> Sear
         sort=Sort(sort) if sort else None,
         limit=min(read_number(parameters, "limit", limit, least=1), most),
         offset=read_number(parameters, "offset", 0, least=0),
+        reader=TimeReader(NO_COUNTRY if language is ENGLISH else language.locale_tag, birthdays),
     )
 
 

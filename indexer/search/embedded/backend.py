@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from indexer.errors import SearchError, StorageError
 from indexer.message import Message
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
+from indexer.search.alternatives import facets_all, search_all
 from indexer.search.arrays import Mask
 from indexer.search.embedded import schema
 from indexer.search.embedded.filter import count_facets, filter_mask
@@ -152,16 +153,22 @@ class EmbeddedSearch:
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         """The photos that match, best first. Raises `FilterError` for a filter that it can't answer."""
+        return search_all(self._search, query, max(limit, 0), max(offset, 0))
+
+    def _search(self, query: Query, limit: int, offset: int) -> Answer:
         with self._guarded():
             query, snapshot, match = self._matched(query)
             by_relevance = bool(query.words or query.phrases or query.vector)
             sort = query.sort or (Sort.RELEVANCE if by_relevance else Sort.NEWEST)
-            places = top_page(match, snapshot.newest, snapshot.oldest, sort, max(limit, 0), max(offset, 0))
+            places = top_page(match, snapshot.newest, snapshot.oldest, sort, limit, offset)
             hits = self._hits(places.tolist(), match, snapshot, query.meant)
             return Answer(hits, match.total, match.corrections, match.dropped, match.by_meaning)
 
     def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
         """Counts per value of each facet, of all photos that match `query`. Raises `ValueError` for another name."""
+        return facets_all(self._facets, self._search, query, names, limit)
+
+    def _facets(self, query: Query, names: Sequence[str], limit: int) -> Mapping[str, tuple[FacetCount, ...]]:
         with self._guarded():
             snapshot = self._current()
             mask = self._masks.get(query, snapshot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, time, timedelta
 
 import numpy as np
 
@@ -12,10 +13,13 @@ from indexer.search.arrays import Ints, Mask
 from indexer.search.embedded.snapshot import NO_DATE, NO_RATING, IndexSnapshot
 from indexer.search.facets import BY_VALUE, FACETS, VALUE_FILTERS, Facet, matching_values, nearest_values
 from indexer.search.fields import taken_s
-from indexer.search.filters import date_range, near_circle, periods_around, rating_range
+from indexer.search.filters import TIME, UNDATED, date_range, near_circle, periods_around, rating_range
+from indexer.search.time_condition import TimeCondition, time_condition
 
 _EARTH_KM = 6371.0088
 _KM_PER_DEGREE = 111.2
+_DAY_S = 86_400
+_THURSDAY = 3  # of 1970-01-01
 
 
 def filter_mask(snapshot: IndexSnapshot, filters: Sequence[Filter]) -> tuple[Mask, dict[str, tuple[str, ...]]]:
@@ -64,6 +68,8 @@ def _counted(facet: Facet, by_code: Ints, by_value: bool, limit: int) -> tuple[F
 def _column_filter(snapshot: IndexSnapshot, item: Filter) -> Mask:
     if item.name in {"before", "after", "year"}:
         return _dated(snapshot, item)
+    if item.name == TIME:
+        return _at_time(snapshot, item.value)
     if item.name == "rating":
         low, high = rating_range(item.value)
         return np.asarray((snapshot.ratings >= low) & (snapshot.ratings <= high) & (snapshot.ratings != NO_RATING))
@@ -83,6 +89,49 @@ def _dated(snapshot: IndexSnapshot, item: Filter) -> Mask:
     if item.name == "after":
         return np.asarray(snapshot.taken_s >= taken_s(start))
     return np.asarray((snapshot.taken_s >= taken_s(start)) & (snapshot.taken_s < taken_s(end)))
+
+
+def _at_time(snapshot: IndexSnapshot, value: str) -> Mask:
+    """Photos that a `TimeCondition` lets pass; one without a date passes none but `UNDATED`."""
+    dated = snapshot.taken_s != NO_DATE
+    if value == UNDATED:
+        return np.asarray(~dated)
+    condition = time_condition(value)
+    mask = dated
+    if condition.north:
+        mask = _on_days(snapshot, condition, south=False)
+        if condition.by_hemisphere:
+            mask = np.where(_southern(snapshot), _on_days(snapshot, condition, south=True), mask)
+    if condition.weekdays or condition.hours:
+        periods = snapshot.names.facet("period")
+        mask = mask & ~snapshot.having(periods.codes)
+    if condition.weekdays:
+        mask = mask & np.isin((snapshot.taken_s // _DAY_S + _THURSDAY) % 7, condition.weekdays)
+    if condition.hours:
+        of_day = snapshot.taken_s % _DAY_S
+        # To the second at midnight is what stands for a day of which no time is known.
+        mask = mask & (of_day != 0) & np.isin(of_day // 3600, condition.hours)
+    return np.asarray(mask)
+
+
+def _on_days(snapshot: IndexSnapshot, condition: TimeCondition, *, south: bool) -> Mask:
+    years = [int(year) for year in snapshot.names.facet("year").values]
+    days = condition.days(years, south=south)
+    edges = [taken_s(datetime.combine(day, time.min)) for first, last in days for day in (first, last + timedelta(1))]
+    inside = np.searchsorted(np.array(edges, np.int64), snapshot.taken_s, side="right") % 2 == 1
+    periods = snapshot.names.facet("period")
+    held = [condition.holds_period(period, years, south=south) for period in periods.values]
+    vague = snapshot.having(periods.codes)
+    return np.asarray((inside & ~vague) | snapshot.having(periods.codes[np.array(held, np.bool_)]))
+
+
+def _southern(snapshot: IndexSnapshot) -> Mask:
+    """Photos taken south of the equator; those that don't say where go with most of the others."""
+    south = snapshot.latitudes < 0
+    mostly = 2 * np.count_nonzero(south & snapshot.alive) > np.count_nonzero(
+        ~np.isnan(snapshot.latitudes) & snapshot.alive
+    )
+    return np.asarray(south | (np.isnan(snapshot.latitudes) & mostly))
 
 
 def _near(snapshot: IndexSnapshot, value: str) -> Mask:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
+from indexer.search.alternatives import facets_all, search_all
 from indexer.search.facets import BY_VALUE, FACETS
 from indexer.search.matching import STOP_WORDS, Term
 from indexer.search.meaning import NO_MEANING, Meaning
@@ -101,7 +102,9 @@ class MeilisearchSearch:
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         """The photos that match, best first. Raises `FilterError`."""
-        limit, offset = max(limit, 0), max(offset, 0)
+        return search_all(self._search, query, max(limit, 0), max(offset, 0))
+
+    def _search(self, query: Query, limit: int, offset: int) -> Answer:
         found = retrieve(self._client, self._meaning, query)
         query = found.query
         by_relevance = bool(query.words or query.phrases or query.vector)
@@ -116,6 +119,9 @@ class MeilisearchSearch:
 
     def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
         """Counts per value of each facet, of all photos that match `query`. Raises `ValueError` for another name."""
+        return facets_all(self._facets, self._search, query, names, limit)
+
+    def _facets(self, query: Query, names: Sequence[str], limit: int) -> Mapping[str, tuple[FacetCount, ...]]:
         for name in names:
             if name not in FACETS:
                 raise ValueError(f"there is no facet {name!r}; facets are {', '.join(FACETS)}")

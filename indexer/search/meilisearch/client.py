@@ -100,7 +100,7 @@ class SearchClient:
             known.size = total_of(self.search(RequestWords(), limit=0))
         return known.size
 
-    def _values_of(self, facets: Sequence[str]) -> Mapping[str, Iterable[str]]:
+    def _values_of(self, facets: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
         answer = self.search(RequestWords(), limit=0, facets=[f"{FACET}{facet}" for facet in facets])
         counted = answer["facetDistribution"]
         return {facet: counted.get(f"{FACET}{facet}", {}) for facet in facets}

@@ -18,9 +18,10 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from indexer.model import DatePrecision
 from indexer.search import SearchDocument
 from indexer.search.fields import DOUBTFUL, Fields, Text, quantised, taken_s
 from indexer.search.fuzzy import ONE_EDIT_FROM, TWO_EDITS_FROM
@@ -30,7 +31,7 @@ from indexer.search.synonyms import synonym_table
 from indexer.text import has_digit
 
 #: To be raised with every change of what stands in a document: the index is then made anew.
-LAYOUT = 2
+LAYOUT = 3
 
 #: The texts of a photo, from the most to the least telling; `fields.Text.field` names them.
 TEXTS = (
@@ -62,6 +63,8 @@ SPELLING = "spelling"
 #: Where words are looked for as they were typed.
 AS_TYPED = (*TEXTS, FORMS)
 FACET = "facet_"
+#: Facets for `TimeCondition` alone.
+WEEKDAY, HOUR, HEMISPHERE = "weekday", "hour", "hemisphere"
 #: What search reads of each document that it ranks.
 READ = ("id", "shown", "words", "strengths", "taken", "embedding", "model")
 
@@ -162,6 +165,8 @@ def to_server_json(document: SearchDocument, embedders: Sequence[str]) -> dict[s
     made[SPELLING] = [word for word in of_photo if len(word) >= ONE_EDIT_FROM and not has_digit(word)]
     for facet, value in fields.facets:
         made.setdefault(f"{FACET}{facet}", []).append(escaped(value))
+    for facet, value in _recurring(document):
+        made[f"{FACET}{facet}"] = [value]
     made |= {"taken": taken_s(document.taken_at) if document.taken_at else None, "stars": document.rating}
     if document.position:
         made["_geo"] = {"lat": document.position.latitude, "lng": document.position.longitude}
@@ -172,6 +177,17 @@ def to_server_json(document: SearchDocument, embedders: Sequence[str]) -> dict[s
     }
     made |= _embedding(document, embedders)
     return {name: value for name, value in made.items() if value not in (None, [], "")}
+
+
+def _recurring(document: SearchDocument) -> Iterator[tuple[str, str]]:
+    """What a `TimeCondition` asks beside the day: day of the week, hour of the day, hemisphere, as far as known."""
+    moment, precision = document.taken_at, document.taken_precision
+    if moment and precision in {DatePrecision.DAY, DatePrecision.TIME}:
+        yield WEEKDAY, str(moment.weekday())
+    if moment and precision is DatePrecision.TIME:
+        yield HOUR, str(moment.hour)
+    if document.position:
+        yield HEMISPHERE, "south" if document.position.latitude < 0 else "north"
 
 
 def _certain_runs(text: Text, *, sure: bool) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 from typing import Any, Self
 
 import numpy as np
@@ -18,11 +19,12 @@ from indexer.message import Message
 from indexer.search import Filter, FilterError, Query
 from indexer.search.facets import NAMING, THINGS, VALUE_FILTERS, Facet, matching_values, nearest_values
 from indexer.search.fields import taken_s
-from indexer.search.filters import date_range, near_circle, periods_around, rating_range
+from indexer.search.filters import TIME, UNDATED, date_range, near_circle, periods_around, rating_range
 from indexer.search.fuzzy import edits_allowed
 from indexer.search.matching import Term
-from indexer.search.meilisearch.layout import AS_TYPED, FACET, SPELLING, escaped, unescaped
+from indexer.search.meilisearch.layout import AS_TYPED, FACET, HEMISPHERE, HOUR, SPELLING, WEEKDAY, escaped, unescaped
 from indexer.search.stems import stem
+from indexer.search.time_condition import TimeCondition, time_condition
 from indexer.text import has_digit, is_serial, words
 
 #: The server looks at no more words of one request.
@@ -126,16 +128,19 @@ def _excluded(query: Query) -> Iterator[str]:
 
 
 class FacetValues:
-    """The values of facets that photos have. `read_values` reads those of several; they are kept until `invalidate`."""
+    """The values of facets that photos have. `read_values` reads those of several, and how many photos have each; they
+    are kept until `invalidate`."""
 
-    def __init__(self, read_values: Callable[[Sequence[str]], Mapping[str, Iterable[str]]]) -> None:
+    def __init__(self, read_values: Callable[[Sequence[str]], Mapping[str, Mapping[str, int]]]) -> None:
         self._read_values = read_values
+        self._southern: bool | None = None
         self._known: dict[str, Facet] = {}
         self._proper: frozenset[str] | None = None
 
     def invalidate(self, *, proper_names: bool = True) -> None:
         """Says that photos may have others now. Proper names are many to read and seldom new: they may stay."""
         self._known = {}
+        self._southern = None
         if proper_names:
             self._proper = None
 
@@ -151,6 +156,14 @@ class FacetValues:
             things = _words_of(facets.pop(THINGS))
             proper = self._proper = frozenset().union(*map(_words_of, facets.values())) - things
         return proper
+
+    def are_mostly_southern(self) -> bool:
+        """Whether of the photos that say where they were taken most were south of the equator."""
+        southern = self._southern
+        if southern is None:
+            counted = self._read_values([HEMISPHERE])[HEMISPHERE]
+            southern = self._southern = counted.get("south", 0) > counted.get("north", 0)
+        return southern
 
     def _facets(self, names: Sequence[str]) -> dict[str, Facet]:
         known = self._known
@@ -175,6 +188,8 @@ def filter_expression(filters: Sequence[Filter], values: FacetValues) -> tuple[l
             meant = [known.values[place] for place in matching_values(known, item.value)]
             nearest |= {} if meant else nearest_values(known, item)
             expression = f"{FACET}{item.name} IN [{', '.join(map(_quoted, meant))}]" if meant else NOTHING
+        elif item.name == TIME:
+            expression = _at_time(item.value, values)
         else:
             expression = _number_expression(item)
         expressions.append(f"NOT ({expression})" if item.negated else expression)
@@ -184,6 +199,46 @@ def filter_expression(filters: Sequence[Filter], values: FacetValues) -> tuple[l
 def among(ids: Sequence[str]) -> str:
     """Only these photos."""
     return f"id IN [{', '.join(map(_quoted, ids))}]" if ids else NOTHING
+
+
+def _at_time(value: str, values: FacetValues) -> str:
+    """Photos that a `TimeCondition` lets pass; one without a date passes none but `UNDATED`."""
+    if value == UNDATED:
+        return f"NOT taken >= {taken_s(datetime.min)}"
+    condition = time_condition(value)
+    parts = [f"taken >= {taken_s(datetime.min)}"]
+    if condition.north:
+        north = _on_days(condition, values, south=False)
+        if condition.by_hemisphere:
+            south = _on_days(condition, values, south=True)
+            # Photos that don't say where they were taken go with most of the others.
+            is_south = f'{FACET}{HEMISPHERE} = "south"'
+            if values.are_mostly_southern():
+                is_south = f'NOT {FACET}{HEMISPHERE} = "north"'
+            north = f"(({is_south} AND {south}) OR (NOT ({is_south}) AND {north}))"
+        parts.append(north)
+    for name, wanted in ((WEEKDAY, condition.weekdays), (HOUR, condition.hours)):
+        if wanted:
+            parts.append(f"{FACET}{name} IN [{', '.join(_quoted(str(one)) for one in wanted)}]")
+    return " AND ".join(parts)
+
+
+def _on_days(condition: TimeCondition, values: FacetValues, *, south: bool) -> str:
+    years = [int(year) for year in values.facet("year").values]
+    periods = values.facet("period").values
+    held = {period: condition.holds_period(period, years, south=south) for period in periods}
+    vague = f" AND {FACET}period NOT IN [{', '.join(map(_quoted, periods))}]" if periods else ""
+    spans = [
+        f"(taken >= {_midnight(first)} AND taken < {_midnight(last + timedelta(1))}{vague})"
+        for first, last in condition.days(years, south=south)
+    ]
+    if any(held.values()):
+        spans.append(f"{FACET}period IN [{', '.join(_quoted(period) for period, is_held in held.items() if is_held)}]")
+    return f"({' OR '.join(spans) or NOTHING})"
+
+
+def _midnight(day: date) -> int:
+    return taken_s(datetime.combine(day, time.min))
 
 
 def _number_expression(item: Filter) -> str:

@@ -86,6 +86,28 @@ def test_search_as_json_has_the_shape_of_the_api(library: Path, recollect: Any) 
     assert {"id", "score", "why", "tags", "taken_at"} <= hit.keys()
 
 
+def test_search_says_which_words_it_read_as_a_time(
+    library: Path, recollect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+    result = recollect("search", "wall 12/11/2018")
+    assert result.exit_code == 0
+    assert result.stdout == "", "neither has a date"
+    assert '"12/11/2018" is taken for the time 2018-12-11; words:"12/11/2018" looks for the words' in result.stderr
+    assert '"may" may be a time, too: time:"may"' in recollect("search", "may").stderr
+    monkeypatch.setenv("RECOLLECT_LANGUAGE", "de")
+    monkeypatch.setenv("RECOLLECT_BIRTHDAYS", "Anna 2015-06-03")
+    answer = json.loads(recollect("search", "--json", "12/11/2018 annas geburtstag").stdout)
+    assert [(one["words"], one["time"]) for one in answer["times"]] == [
+        ("12/11/2018", "2018-11-12"),
+        ("annas geburtstag", "--06-03"),
+    ]
+    monkeypatch.setenv("RECOLLECT_BIRTHDAYS", "Anna")
+    wrong = recollect("search", "wall")
+    assert wrong.exit_code == 2
+    assert "birthdays" in wrong.stderr
+
+
 def test_search_goes_by_meaning_with_a_model_that_understands(
     tmp_path: Path, library: Path, settings: Settings, recollect: Any
 ) -> None:

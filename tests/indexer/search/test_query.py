@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from indexer.search import Filter, FilterError, Query, Sort
 from indexer.search.filters import date_range, near_circle, rating_range, type_of
 from indexer.search.query import MAX_CHARS, MAX_WORDS, parse, without
+from indexer.search.time_words import TimeReader
 
 NOW = date(2024, 3, 1)
 
@@ -195,3 +197,58 @@ def test_whatever_is_typed_is_read_or_refused_with_help(text: str) -> None:
     assert len(query.words) <= MAX_WORDS
     assert all(query.words)
     assert all(query.phrases)
+
+
+def test_words_that_name_a_time_become_its_filter_where_somebody_reads_them() -> None:
+    reader, today = TimeReader("en-GB"), date(2024, 8, 14)
+    assert parse("dog july 2019", now=today).words == ("dog", "july", "2019")
+    query = parse("dog july 2019 ", now=today, reader=reader)
+    assert query.words == ("dog",)
+    assert query.filters == (Filter("time", "2019-07"),)
+    assert not query.prefix_last
+    # What says so, whenever it was taken; and what has no date, without the number of the year.
+    assert [(one.words, one.phrases, one.excluded) for one in query.also] == [
+        (("dog",), ("july", "2019"), ()),
+        (("dog",), ("july",), ("2019",)),
+    ]
+    assert query.also[0].filters == (Filter("time", "2019-07", negated=True),)
+    assert query.also[1].filters == (Filter("time", "undated"),)
+    assert parse("july 2019 do", now=today, reader=reader).prefix_last
+
+
+@pytest.mark.parametrize(
+    "text", ["photos from last summer", "alle fotos vom letzten sommer", "show me pictures of last summer"]
+)
+def test_what_only_asks_for_photos_is_no_word_beside_a_time(text: str) -> None:
+    query = parse(text, now=date(2024, 8, 14), reader=TimeReader("en-GB"))
+    assert query.words == ()
+    assert query.filters == (Filter("time", "2023-06..2023-08|2023-12..2024-02"),)
+
+
+def test_what_comes_after_has_every_other_part_of_the_query() -> None:
+    query = parse('"ice cream" july -cat camera:pixel sort:oldest', now=date(2024, 8, 14), reader=TimeReader("en-GB"))
+    (said,) = query.also
+    assert said.phrases == ("ice cream", "july")
+    assert said.excluded == ("cat",)
+    assert said.filters == (Filter("camera", "pixel"), Filter("time", "--07", negated=True))
+    assert said.sort is Sort.OLDEST
+    assert without(query, "camera").also[0].filters == (Filter("time", "--07", negated=True),)
+
+
+def test_words_are_no_time_where_that_was_said_and_a_time_may_be_asked_for() -> None:
+    reader, today = TimeReader("en-US"), date(2024, 8, 14)
+    query = parse('words:"july 2019" dog -words:easter', now=today, reader=reader)
+    assert (query.words, query.excluded, query.filters, query.also) == (("july", "2019", "dog"), ("easter",), (), ())
+    assert parse("-time:5/4/2019", now=today, reader=reader).filters == (Filter("time", "2019-05-04", negated=True),)
+    with pytest.raises(FilterError) as raised:
+        parse('time:"when we moved"', now=today, reader=reader)
+    assert raised.value.suggestion == 'words:"when we moved"'
+    with pytest.raises(FilterError):
+        parse("words:", now=today, reader=reader)
+
+
+@given(st.text(max_size=60))
+def test_whatever_is_typed_is_read_with_its_times_or_refused(text: str) -> None:
+    for query in (f"july {text}", f"{text} 2019", text):
+        with suppress(FilterError):
+            parse(query, now=date(2024, 8, 14), reader=TimeReader("en-US"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +20,7 @@ from indexer.search import Answer, Filter, FilterError, Query, SearchBackend, Se
 from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.query import parse
+from indexer.search.time_words import TimeReader
 from tests.indexer.conftest import ServedIndex
 from tests.indexer.search.exchanges_run import RECORDED
 
@@ -1114,3 +1115,55 @@ def test_closing_twice_is_fine_and_a_closed_backend_says_so(empty: SearchBackend
     empty.close()
     with pytest.raises(SearchError):
         empty.search(parse("dog"))
+
+
+_READER = TimeReader("en-GB", {"Anna": date(2015, 6, 3)})
+_TIMES = (
+    photo(1, "a dog in the snow", taken_at=datetime(2018, 12, 25, 9, 0)),
+    photo(2, "a christmas tree in a living room", taken_at=datetime(2018, 12, 10, 18, 0)),
+    photo(3, person_caption="Christmas at grandma's"),
+    photo(4, "a child by a christmas tree", taken_at=datetime(2015, 12, 20, 18, 0)),
+    photo(5, "a dog on a lawn", taken_at=datetime(2019, 7, 14, 23, 0)),
+    photo(6, "a cake with candles", taken_at=datetime(2019, 1, 1), taken_precision=DatePrecision.YEAR),
+    photo(7, "a lake", folders=("Summer 2019",), taken_at=datetime(2023, 2, 1, 10, 0)),
+    photo(8, "a cat on a couch", taken_at=datetime(2019, 6, 3, 12, 0)),
+    photo(9, "a woman in a sunday dress", taken_at=datetime(2021, 5, 4, 12, 0)),
+)
+
+
+@NOT_RECORDED_YET
+@pytest.mark.parametrize(
+    ("text", "first", "then"),
+    [
+        ("christmas 2018", [1], [2, 3]),
+        ("christmas", [1], [2, 3, 4]),
+        ("dog christmas 2018", [1], []),
+        ("summer 2019", [5, 6, 8], [7]),
+        ("dog summer 2019", [5], []),
+        ("at night", [5], []),
+        ("cake july 2019", [6], []),
+        ("july", [5], []),
+        ("sundays", [4, 5], [9]),
+        ("sunday dress", [9], []),
+        ("birthday of anna", [8], []),
+        ("2015", [4], []),
+        ('words:"christmas 2018"', [2], []),
+        ('time:"christmas 2018"', [1], []),
+        ('-time:2019 time:"2018 to 2021"', [1, 2, 9], []),
+        ("july 2019 sundays", [5], []),
+        ("xylophone christmas 2018", [1], []),  # no photo has that word
+    ],
+)
+def test_words_that_name_a_time_find_what_was_taken_then_before_what_says_them(
+    empty: SearchBackend, text: str, first: list[int], then: list[int]
+) -> None:
+    empty.put(_TIMES)
+    query = parse(text, now=date(2024, 8, 14), reader=_READER)
+    found = numbers(empty.search(query))
+    assert (sorted(found[: len(first)]), sorted(found[len(first) :])) == (first, then)
+    assert empty.search(query, limit=0).total == len(found)
+    paged = [number for at in range(len(found)) for number in numbers(empty.search(query, limit=1, offset=at))]
+    assert paged == found
+    counted = empty.facets(query, ["year"])["year"]
+    undated = sum(number == 3 for number in found)
+    assert sum(one.count for one in counted) == len(found) - undated
