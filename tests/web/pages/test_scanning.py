@@ -12,7 +12,7 @@ async def test_the_button_asks_for_a_scan_and_says_so(start_page: StartPage) -> 
     page = await start_page([*many(1)], scan_now=lambda: asked.append("asked"))
     body = await page.text("/status")
     assert '<form action="/status/scan" method="post">' in body
-    assert "NotedChanges for photos now" in body
+    assert "Look for photos now" in body
     async with page.post("/status/scan", allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (303, "/status?scanning=1")
     assert asked == ["asked"]
