@@ -339,8 +339,11 @@ def quantise_dense(model: bytes, least: int = LEAST_WEIGHTS) -> bytes:
     config = qtyping.OpQuantizationConfig(
         weight_tensor_config=weights, compute_precision=qtyping.ComputePrecision.INTEGER
     )
+    large = list(_large_layers(model, least))
+    if not large:
+        return model
     job = quantizer.Quantizer(model)
-    for operation, scope in _large_layers(model, least):
+    for operation, scope in large:
         job.update_quantization_recipe(f"^{re.escape(scope)}$", operation, config)
     return bytes(job.quantize().quantized_model)
 

@@ -205,3 +205,4 @@ def test_only_layers_of_enough_weights_are_quantised() -> None:
         kinds = {int(found["shape"].prod()): found["dtype"].__name__ for found in quantised.get_tensor_details()
                  if found["shape"].prod() in (few, many)}  # fmt: skip
         assert kinds == wanted
+    assert quantise_dense(content, many + 1) == content  # nothing is large enough
