@@ -15,7 +15,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -284,28 +284,33 @@ def _replace_without_exchange(folder: Folder, old: FileRead, copy: Temporary) ->
     folder.sync()
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Puts `content` in the place of `path`, a file of the data directory that only its owner may read (mode 0600): a
-    crash leaves the old file or the new one, never a part.
+def write_private(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
+    """Puts `content`, whole or in parts, in the place of `path`, a file of the data directory that only its owner may
+    read (mode 0600): a crash leaves the old file or the new one, never a part.
 
-    Raises `OSError`.
+    Raises `OSError`, and what making the parts raises; nothing is left then of what was written.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
-    _write_new_private(fresh, content)
-    fresh.replace(path)
+    try:
+        _write_new_private(fresh, (content,) if isinstance(content, bytes) else content)
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
     with Folder(path.parent) as folder:
         folder.sync()
 
 
-def _write_new_private(path: Path, content: bytes) -> None:
+def _write_new_private(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(path, flags, 0o600), "wb") as file:  # noqa: PTH123
         if os.geteuid() == 0:
             # Root made it for the service, whose own user has to read it.
             owner = path.parent.stat()
             os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-        file.write(content)
+        for part in parts:
+            file.write(part)
         file.flush()
         os.fsync(file.fileno())

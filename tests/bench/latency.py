@@ -42,6 +42,13 @@ def resident_mb() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
+def heap_mb() -> float:
+    """Of this process's memory what is no file's, which the kernel could drop."""
+    lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
+    (kilobytes,) = (int(line.split()[1]) for line in lines if line.startswith("Anonymous:"))
+    return kilobytes * 1024 / 1e6
+
+
 def _times(wall: Sequence[float], processor: Sequence[float]) -> Times:
     p95, processor_p95 = (statistics.quantiles(times, n=20)[-1] for times in (wall, processor))
     return statistics.median(wall), p95, max(wall), processor_p95
