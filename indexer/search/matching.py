@@ -8,20 +8,21 @@ more frequent neighbour that it looks like somebody else's mistake. A word that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
 
 from indexer.search import Query
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.fuzzy import corrections, edits_allowed
 from indexer.search.stems import irregular_forms, stem
 from indexer.search.synonyms import synonyms
-from indexer.text import has_digit, is_serial, is_solo, words
+from indexer.text import has_digit, is_serial, is_solo, spans, words
 
 EXACT, FORM, PREFIX, SYNONYM, ONE_EDIT, TWO_EDITS = 1.0, 0.95, 0.8, 0.6, 0.3, 0.2
 _PHRASE = 0.9
@@ -30,6 +31,10 @@ _MOST_CORRECTIONS = 8
 # A word in at most two photos, with a neighbour at least twenty times as frequent, is taken for a mistake.
 RARE = 2
 MISTAKE_RATIO = 20
+ONE_EDIT_FROM = 4
+TWO_EDITS_FROM = 8
+_ANY_FIRST_LETTER_FROM = 5
+_PREFIX_FROM = 5
 _SERIAL_PREFIX_FROM = 5
 _UNFINISHED_FROM = 3
 
@@ -254,3 +259,58 @@ def _runs(parts: Sequence[str]) -> Iterator[tuple[bool, tuple[str, ...]]]:
             yield True, tuple(run)
         else:
             yield from ((False, (part,)) for part in run)
+
+
+def edits_allowed(word: str) -> int:
+    """How many typing mistakes `word` may hold."""
+    if len(word) < ONE_EDIT_FROM or has_digit(word) or is_solo(word):
+        return 0
+    return 2 if len(word) >= TWO_EDITS_FROM else 1
+
+
+def corrections(
+    word: str, vocabulary: Sequence[str], beginning_with: Callable[[str], Sequence[str]], *, prefix: bool = False
+) -> list[tuple[str, int]]:
+    """The words nearest to `word` with their distances, itself left out; with `prefix` also those that begin nearly so.
+
+    `vocabulary` holds all words, `beginning_with` gives those with a certain beginning. Only the nearest are given:
+    words two edits away only where none is one edit away.
+    """
+    allowed = edits_allowed(word)
+    if not allowed:
+        return []
+    alike = beginning_with(word[0])
+    found = _near(word, alike, allowed)
+    if not found and prefix and len(word) >= _PREFIX_FROM:
+        cut = {text[: len(word)]: text for text in alike if len(text) > len(word)}
+        near = {text for text, _ in _near(word, list(cut), 1)}
+        found = [(text, 1) for text in alike if text[: len(word)] in near]
+    if not found and len(word) >= _ANY_FIRST_LETTER_FROM:
+        found = _near(word, vocabulary, 1)
+    nearest = min((distance for _, distance in found), default=0)
+    return [(text, distance) for text, distance in found if distance == nearest]
+
+
+def _near(word: str, vocabulary: Sequence[str], allowed: int) -> list[tuple[str, int]]:
+    matches = process.extract(word, vocabulary, scorer=OSA.distance, processor=None, score_cutoff=allowed, limit=None)
+    return [(text, int(distance)) for text, distance, _ in matches if distance and not has_digit(text)]
+
+
+def typed_word(text: str) -> str:
+    """The word that `text` is the beginning of, folded; empty where it is none."""
+    parts = words(text)
+    return parts[0] if len(parts) == 1 and not is_solo(parts[0]) else ""
+
+
+def is_completable(word: str) -> bool:
+    """Whether anybody would want this word completed."""
+    return len(word) > 1 and word not in STOP_WORDS and not is_solo(word)
+
+
+def spelling(word: str, texts: Iterable[str]) -> str:
+    """`word`, which is folded, as the first of `texts` that has it writes it, in small letters; empty without one."""
+    for text in texts:
+        for span in spans(text):
+            if span.word == word:
+                return text[span.start : span.end].lower()
+    return ""

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from indexer.search import Hit
-from indexer.search.highlight import Highlighter, best_kind
+from indexer.search import Hit, Why
+from indexer.search.matching import STOP_WORDS
 from indexer.search.meaning import Meaning, reason
-from indexer.search.photo_texts import PhotoTexts
 from indexer.search.ranking import Match
+from indexer.text import spans
+
+#: From best to worst; a text's reason is its best one.
+KINDS = ("exact", "prefix", "synonym", "typo")
+_RANK = {kind: rank for rank, kind in enumerate(KINDS)}
+_TELLING = frozenset(
+    {"person_caption", "machine_caption", "tags", "keywords", "title", "headline", "alt_texts", "comments"}
+)
+_TAKING = frozenset({"camera", "lens", "creators"})
+
+
+@dataclass(frozen=True)
+class PhotoTexts:
+    """The texts of one photo: field, text, and the words of the text, for each."""
+
+    id: str
+    texts: Sequence[Sequence[str]]
+
+    @cached_property
+    def camera_words(self) -> frozenset[str]:
+        """The words that only say what the photo was taken with and by whom: two photos are not alike for those."""
+        others = {word for field, _, folded in self.texts if field not in _TAKING for word in folded.split()}
+        return frozenset(word for _, _, folded in self.texts for word in folded.split()) - others
+
+    @cached_property
+    def content_words(self) -> frozenset[str]:
+        """The words that say what is in the picture."""
+        return frozenset(word for field, _, folded in self.texts if field in _TELLING for word in folded.split()) - (
+            STOP_WORDS
+        )
 
 
 def hits_of(
@@ -38,3 +69,79 @@ def hits_of(
             why = (*why, reason(*missed_and_own[place], near))
         hits.append(Hit(photo_texts.id, round(float(match.scores[place]), 4), why))
     return tuple(hits)
+
+
+@dataclass(frozen=True, slots=True)
+class Highlighter:
+    """What to mark: words with their kind of match, beginnings of words, and words that follow one another."""
+
+    kinds: dict[str, str]
+    prefixes: tuple[str, ...]
+    phrases: tuple[tuple[str, ...], ...]
+
+    def reasons(self, texts: Iterable[Sequence[str]]) -> tuple[Why, ...]:
+        """The reasons among the texts of a photo, each given as field, text, and the words of the text."""
+        known = self.kinds.keys()
+        starts = [f" {start}" for start in (*self.prefixes, *(phrase[0] for phrase in self.phrases))]
+        found = []
+        for field, text, folded in texts:
+            # Whether it can be a reason at all: most texts are none, and a page has hundreds.
+            concerned = bool(known) and not known.isdisjoint(folded.split())
+            if not concerned and starts:
+                concerned = _has_any(f" {folded}", starts)
+            if concerned and (why := self._reason(field, text)):
+                found.append(why)
+        return tuple(found)
+
+    def _reason(self, field: str, text: str) -> Why | None:
+        found = spans(text)
+        known = self.kinds
+        kinds = {place: known[span.word] for place, span in enumerate(found) if span.word in known}
+        if self.prefixes:
+            for place, span in enumerate(found):
+                if span.word.startswith(self.prefixes) and kinds.get(place) != "exact":
+                    kinds[place] = "prefix"
+        if self.phrases:
+            kinds |= dict.fromkeys(self._in_phrases([span.word for span in found]), "exact")
+        if not kinds:
+            return None
+        marked = [(found[place].start, found[place].end) for place in sorted(kinds)]
+        return Why(field, text, tuple(_joined(marked)), min(kinds.values(), key=_RANK.__getitem__))
+
+    def _in_phrases(self, texts: Sequence[str]) -> Iterator[int]:
+        for phrase in self.phrases:
+            for start in range(len(texts) - len(phrase) + 1):
+                if tuple(texts[start : start + len(phrase)]) == phrase:
+                    yield from range(start, start + len(phrase))
+
+
+def _has_any(text: str, parts: Iterable[str]) -> bool:
+    # A generator in any() costs three times as much, and this runs a thousand times a page.
+    for part in parts:  # noqa: SIM110
+        if part in text:
+            return True
+    return False
+
+
+def best_kind(kinds: Iterable[dict[str, str]]) -> dict[str, str]:
+    """Several words' kinds in one table; where they differ the better one counts."""
+    best: dict[str, str] = {}
+    for table in kinds:
+        for word, kind in table.items():
+            if word not in best or _RANK[kind] < _RANK[best[word]]:
+                best[word] = kind
+    return best
+
+
+def _joined(marked: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Neighbours with nothing between them as one span: the characters of a Chinese word, "DSC" and "0307"."""
+    current: tuple[int, int] | None = None
+    for start, end in marked:
+        if current and current[1] == start:
+            current = (current[0], end)
+            continue
+        if current:
+            yield current
+        current = (start, end)
+    if current:
+        yield current

@@ -2,19 +2,21 @@
 
     schema       the file, and how a document becomes rows
     snapshot     the file in memory, as numpy arrays; refresh keeps it up to date
+    array_store  those arrays in files that are mapped, so that many photos are there at once
     term_index   both, as words are matched against them
     filter       filters and facets
     vectors      embeddings, for meaning and likeness
-    vocabulary   words by their beginning
-    photo_texts  what photos say, for reasons; result_masks: what was found, for facets
+    caches       what photos say, for reasons; what was found, for facets
 
 and what every backend shares:
 
     fields            a document as words and values
     matching          the words of a query -> words of the index (forms, beginnings, synonyms, corrections)
     ranking           which photos, in which order: the ranking is explained there
-    highlight         which words of a text matched; reasons, why each photo of a page was found
+    reasons           why each photo of a page was found, and which words of its texts matched
     meaning           what the words of a query mean, and which words of a photo come near them
+
+No search library does this: README.md, "Why no search library", has the figures.
 
 The file is the index: written in one transaction per batch, durable, safe to delete (the catalogue rebuilds it). The
 picture is read from it when the first search comes and follows it from then on, also when another process writes. A
@@ -38,15 +40,13 @@ from indexer.message import Message
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
 from indexer.search.alternatives import facets_all, search_all
 from indexer.search.arrays import Mask
-from indexer.search.embedded import schema
+from indexer.search.embedded import schema, vectors
+from indexer.search.embedded.array_store import LEAST_PHOTOS, ArrayStore
+from indexer.search.embedded.caches import PhotoTextCache, ResultMaskCache
 from indexer.search.embedded.filter import count_facets, filter_mask
-from indexer.search.embedded.photo_texts import PhotoTextCache
-from indexer.search.embedded.refresh import read_state, refresh
-from indexer.search.embedded.result_masks import ResultMaskCache
+from indexer.search.embedded.refresh import LAYOUT, SnapshotStore, refresh
 from indexer.search.embedded.snapshot import IndexSnapshot
 from indexer.search.embedded.term_index import TermIndex
-from indexer.search.embedded.vectors import Vectors
-from indexer.search.embedded.vocabulary import common_words
 from indexer.search.matching import STOP_WORDS, Matcher
 from indexer.search.meaning import NO_MEANING, Meaning, is_supported
 from indexer.search.ranking import (
@@ -69,8 +69,9 @@ class EmbeddedSearch:
     """`SearchBackend` on one SQLite file, created where there is none. Thread-safe; several processes may share it.
 
     `meaning` gives queries their vector where they have none. A file that is damaged, deleted or a newer recollect's is
-    begun anew (`derived_database`), and `emptied` called. Raises `StorageError` where the file can't be opened,
-    `SearchError` where it fails later.
+    begun anew (`derived_database`), and `emptied` called. From `store_from` photos on the snapshot's arrays are kept in
+    files beside it, unless `repair` is False. Raises `StorageError` where the file can't be opened, `SearchError` where
+    it fails later.
     """
 
     name = "embedded"
@@ -84,10 +85,20 @@ class EmbeddedSearch:
         emptied: Callable[[], None] = lambda: None,
         repair: bool = True,
         read_only: bool = False,
+        store_from: int = LEAST_PHOTOS,
     ) -> None:
         self._meaning = meaning
         self._emptied = emptied
         self._lock = threading.Lock()
+        self._stores = {
+            ending: ArrayStore(
+                path.with_name(f"{path.name}.{ending}"),
+                layout,
+                writable=repair and not read_only,
+                least_photos=store_from,
+            )
+            for ending, layout in (("snapshot", LAYOUT), ("vectors", vectors.LAYOUT))
+        }
         self._closed = False
         self._forget()
         self._database = DerivedDatabase(
@@ -97,7 +108,8 @@ class EmbeddedSearch:
     def _forget(self) -> None:
         self._snapshot: IndexSnapshot | None = None
         self._picture_of = 0
-        self._vectors = Vectors()
+        self._store = SnapshotStore(self._stores["snapshot"])
+        self._vectors = vectors.Vectors(self._stores["vectors"])
         self._texts = PhotoTextCache()
         self._masks = ResultMaskCache()
 
@@ -112,7 +124,7 @@ class EmbeddedSearch:
         """What the last write was called: a name drawn anew by every one, so an older copy of the file has an older."""
         with self._guarded():
             self._database.recreate_if_lost()
-            return schema.read_checkpoint(self._database.reader)
+            return schema.read_state(self._database.reader).position
 
     def held(self) -> Iterator[tuple[str, int]]:
         """Id and revision of every document, a part of them in memory at a time."""
@@ -195,7 +207,7 @@ class EmbeddedSearch:
     def vocabulary(self, beginning: str, *, limit: int = 10) -> tuple[str, ...]:
         """Words that begin so, the most common ones first."""
         with self._guarded():
-            return common_words(self._current(), self._database.reader, beginning, max(limit, 0))
+            return TermIndex(self._current(), self._database.reader).common_words(beginning, max(limit, 0))
 
     def check(self, *, most_bytes: int | None = None) -> str | None:
         """What SQLite's check of the whole file says where it is damaged, which is then begun anew; None where it is
@@ -208,20 +220,35 @@ class EmbeddedSearch:
             (count,) = self._database.reader.execute("SELECT count(*) FROM document").fetchone()
             return int(count)
 
+    def settle(self) -> None:
+        """Waits until the arrays that are being written are written."""
+        for store in self._stores.values():
+            store.settle()
+
     def close(self) -> None:
         """Closing twice is fine."""
         self._closed = True
+        for store in self._stores.values():
+            store.close()
         self._database.close()
 
     def _current(self) -> IndexSnapshot:
         opened, reader = self._database.times_opened, self._database.reader
         snapshot = self._snapshot if self._picture_of == opened else None
-        if snapshot is not None and (snapshot.generation, snapshot.epoch) == read_state(reader):
+        if snapshot is not None and snapshot.state == schema.read_state(reader):
             return snapshot
         with self._lock:
-            snapshot = refresh(self._snapshot if self._picture_of == opened else None, reader)
+            known = self._snapshot if self._picture_of == opened else None
+            snapshot = refresh(known, reader, self._store.load)
             self._snapshot, self._picture_of = snapshot, opened
-            return snapshot
+        self._store.keep(snapshot, then=lambda mapped: self._give_memory_back(mapped, opened))
+        return snapshot
+
+    def _give_memory_back(self, mapped: IndexSnapshot, opened: int) -> None:
+        """The next search follows from `mapped`, whose arrays are in a file."""
+        with self._lock:
+            if self._picture_of == opened:
+                self._snapshot = mapped
 
     def _matched(self, query: Query) -> tuple[Query, IndexSnapshot, Match]:
         """The query with its vector, and what it finds in which picture."""

@@ -1,13 +1,22 @@
-"""Keeps the snapshot in memory (`indexer.search.embedded.snapshot`) up with the search file, whoever writes to it."""
+"""Keeps the snapshot in memory (`indexer.search.embedded.snapshot`) up with the search file, whoever writes to it.
+
+Reading a million photos' rows takes a dozen seconds and 400 MB. So a process that has read many stores the snapshot's
+arrays beside the search file; mapping them takes neither, and only what has changed since is read from the rows.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
+from indexer.search.arrays import Ints, Mask
+from indexer.search.embedded.array_store import ArrayStore, Blocks
+from indexer.search.embedded.schema import State, has_been, read_state
 from indexer.search.embedded.snapshot import NO_DATE, NO_RATING, IndexSnapshot, Names, Postings
 
 _ROWS_AT_ONCE = 5000
@@ -16,6 +25,11 @@ _FEW_DEAD = 5000
 # ones stay as they are, because merging takes several times their memory.
 _GROWTH = 4
 _LARGE = 500_000
+#: Another number whenever the arrays mean something else than before.
+LAYOUT = 1
+_POSTINGS_AT_ONCE = 1_000_000
+_COLUMNS = ("docnos", "taken_s", "ratings", "latitudes", "longitudes", "alive", "newest", "oldest")
+_POSTINGS = ("words", "facets")
 
 _ROWS = (
     "SELECT docno, taken_s, rating, latitude, longitude, words, strengths, facets FROM document"
@@ -23,31 +37,33 @@ _ROWS = (
 )
 
 
-def read_state(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Generation and epoch of the file."""
-    generation, epoch = connection.execute("SELECT generation, epoch FROM state").fetchone()
-    return generation, epoch
-
-
-def refresh(snapshot: IndexSnapshot | None, connection: sqlite3.Connection) -> IndexSnapshot:
-    """The picture of the file as it is now, with as little reading as it takes."""
+def refresh(
+    snapshot: IndexSnapshot | None,
+    connection: sqlite3.Connection,
+    stored: Callable[[sqlite3.Connection], IndexSnapshot | None] = lambda connection: None,
+) -> IndexSnapshot:
+    """The picture of the file as it is now, with as little reading as it takes: from `snapshot`, or else from what
+    `stored` gives, or else from the beginning."""
     connection.execute("BEGIN")
     try:
-        generation, epoch = read_state(connection)
-        if snapshot is not None and (snapshot.generation, snapshot.epoch) == (generation, epoch):
+        state = read_state(connection)
+        snapshot = snapshot or stored(connection)
+        if snapshot is not None and snapshot.state == state:
             return snapshot
         first, last = connection.execute(
             "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM forgotten"
         ).fetchone()
-        if snapshot is None or snapshot.epoch != epoch or snapshot.last_forgotten < first - 1 or _mostly_dead(snapshot):
-            snapshot = _empty(epoch)
-        else:
+        if snapshot is not None and snapshot.state.epoch == state.epoch and snapshot.last_forgotten >= first - 1:
             snapshot = _without_forgotten(snapshot, connection)
+        else:
+            snapshot = None
+        if snapshot is None or _mostly_dead(snapshot):
+            snapshot = _empty(state)
         snapshot.names.follow(connection)
         rows = connection.execute(_ROWS, (int(snapshot.docnos[-1]) if len(snapshot.docnos) else 0,))
         while chunk := rows.fetchmany(_ROWS_AT_ONCE):
             snapshot = _with(snapshot, chunk)
-        return replace(_ordered(snapshot), generation=generation, last_forgotten=last)
+        return replace(_ordered(snapshot), state=state, last_forgotten=last)
     finally:
         connection.execute("COMMIT")
 
@@ -56,11 +72,10 @@ def _mostly_dead(snapshot: IndexSnapshot) -> bool:
     return len(snapshot.docnos) > 2 * snapshot.count + _FEW_DEAD
 
 
-def _empty(epoch: int) -> IndexSnapshot:
+def _empty(state: State) -> IndexSnapshot:
     whole, small = np.zeros(0, np.int64), np.zeros(0, np.float32)
     return IndexSnapshot(
-        generation=-1,
-        epoch=epoch,
+        state=state,
         last_forgotten=0,
         names=Names(),
         docnos=whole,
@@ -125,3 +140,109 @@ def _ordered(snapshot: IndexSnapshot) -> IndexSnapshot:
     dated = snapshot.taken_s != NO_DATE
     oldest[np.argsort(np.where(dated, -snapshot.taken_s, NO_DATE), kind="stable")] = places
     return replace(snapshot, newest=newest, oldest=oldest)
+
+
+class SnapshotStore:
+    """Loads the snapshot from `store`, and writes it there where enough has changed."""
+
+    def __init__(self, store: ArrayStore) -> None:
+        self._store = store
+        self._stored = (0, 0)  # the last photo that the file has, and the last that it knows to be forgotten
+
+    def load(self, connection: sqlite3.Connection) -> IndexSnapshot | None:
+        """The snapshot that was stored, for `refresh` to follow from; None where there is none that can be used.
+
+        To be called inside a transaction of `connection`.
+        """
+        self._stored = (0, 0)
+        names = Names()
+        names.follow(connection)
+        return self._mapped(lambda state: has_been(connection, state), names)
+
+    def keep(self, snapshot: IndexSnapshot, then: Callable[[IndexSnapshot], None]) -> None:
+        """Begins to write `snapshot` where enough has changed; `then` gets it back, mapped, in another thread."""
+        photo, forgotten = self._stored
+        new = len(snapshot.docnos) - int(np.searchsorted(snapshot.docnos, photo, side="right"))
+        if not self._store.is_due(len(snapshot.docnos), new + snapshot.last_forgotten - forgotten):
+            return
+        arrays: dict[str, Blocks] = {name: [getattr(snapshot, name)] for name in _COLUMNS}
+        for name in _POSTINGS:
+            arrays |= _joined(name, getattr(snapshot, name), snapshot.alive)
+
+        def written() -> None:
+            mapped = self._mapped(lambda state: state == snapshot.state, snapshot.names)
+            if mapped is not None and np.array_equal(mapped.docnos, snapshot.docnos):
+                then(mapped)
+
+        self._store.write(snapshot.state, {"last_forgotten": snapshot.last_forgotten}, arrays, written)
+
+    def _mapped(self, is_known: Callable[[State], bool], names: Names) -> IndexSnapshot | None:
+        found = self._store.load(is_known)
+        if found is None:
+            return None
+        state, about, arrays = found
+        columns = {name: arrays[name] for name in _COLUMNS}
+        words, facets = (
+            (Postings(*(arrays[f"{name}.{part}"] for part in ("starts", "photos", "strengths"))),) for name in _POSTINGS
+        )
+        snapshot = IndexSnapshot(
+            state=state, last_forgotten=about["last_forgotten"], names=names, words=words, facets=facets, **columns
+        )
+        self._stored = _reached(snapshot)
+        return snapshot
+
+
+def _reached(snapshot: IndexSnapshot) -> tuple[int, int]:
+    return int(snapshot.docnos[-1]) if len(snapshot.docnos) else 0, snapshot.last_forgotten
+
+
+def _joined(
+    name: str, segments: Sequence[Postings], alive: Mask, at_once: int = _POSTINGS_AT_ONCE
+) -> dict[str, Blocks]:
+    """All segments as one, without the photos that are gone: the arrays of a `Postings`, a part at a time.
+
+    They have to be read in this order: the later ones are kept while the photos are being written.
+    """
+    strengths: list[NDArray[np.uint8]] = [np.zeros(0, np.uint8)]
+    lengths: list[NDArray[np.int64]] = [np.zeros(1, np.int64)]
+
+    def photos() -> Iterator[Ints]:
+        yield np.zeros(0, np.int32)
+        for lengths_of, part in _parts(segments, alive, at_once):
+            lengths.append(lengths_of)
+            strengths.append(part.strengths)
+            yield part.photos
+
+    def starts() -> Iterator[NDArray[np.int64]]:
+        yield np.cumsum(np.concatenate(lengths))
+
+    return {f"{name}.photos": photos(), f"{name}.strengths": strengths, f"{name}.starts": starts()}
+
+
+def _parts(segments: Sequence[Postings], alive: Mask, at_once: int) -> Iterator[tuple[NDArray[np.int64], Postings]]:
+    """The postings of a run of codes after another: how many each code has, and they themselves."""
+    codes = max((len(segment.starts) for segment in segments), default=1) - 1
+    counts = np.zeros(codes + 1, np.int64)
+    for segment in segments:
+        counts[1 : len(segment.starts)] += np.diff(segment.starts)
+    ends = np.cumsum(counts)
+    edges = np.searchsorted(ends, np.arange(0, ends[-1], at_once))
+    for low, high in pairwise(np.unique([0, *edges, codes]).tolist()):
+        part = Postings.of(*_of_codes(segments, alive, low, high))
+        lengths = np.diff(part.starts)
+        yield np.concatenate([lengths, np.zeros(high - low - len(lengths), np.int64)]), part
+
+
+def _of_codes(segments: Sequence[Postings], alive: Mask, low: int, high: int) -> tuple[Ints, Ints, NDArray[np.uint8]]:
+    """Codes from `low`, counted from there, to below `high`, their photos and strengths."""
+    codes, photos, strengths = [], [], []
+    for segment in segments:
+        starts = segment.starts[low : high + 1]
+        if len(starts) < 2:
+            continue
+        run = slice(int(starts[0]), int(starts[-1]))
+        kept = alive[segment.photos[run]]
+        codes.append(np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))[kept])
+        photos.append(segment.photos[run][kept])
+        strengths.append(segment.strengths[run][kept] if len(segment.strengths) else segment.strengths)
+    return np.concatenate(codes), np.concatenate(photos), np.concatenate(strengths)

@@ -7,6 +7,8 @@ order, for phrases and for serial numbers. `shown` holds the texts that highligh
 
 A replaced document gets a new `docno`, so that a reader follows by reading what is new; `forgotten` lists what it has
 to drop. `state` changes with every write: its `position` is drawn anew, and a new `epoch` says that codes start again.
+`history` holds the states before, so that what was derived from the file is known to be of an earlier state of it, and
+not of another copy.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import json
 import sqlite3
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from indexer.search import SearchDocument
 from indexer.search.fields import Fields, quantised, taken_s
@@ -67,6 +70,13 @@ EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
         UPDATE state SET position = hex(randomblob(12));
         """,
     ),
+    (
+        "search: the states before",
+        """
+        CREATE TABLE history (generation INTEGER PRIMARY KEY, position TEXT NOT NULL);
+        INSERT INTO history SELECT generation, position FROM state;
+        """,
+    ),
 )
 
 WORD = "word"
@@ -75,8 +85,18 @@ _INSERT_DOCUMENT = (
     "INSERT INTO document (docno, id, revision, taken_s, rating, latitude, longitude, words, strengths, facets)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_KEPT_FORGOTTEN = 20_000
+# More than change before the snapshot's arrays are stored again, also of a million photos (`array_store`).
+_KEPT_FORGOTTEN = 100_000
+_KEPT_STATES = 10_000
 _HELD_AT_ONCE = 5000
+
+
+class State(NamedTuple):
+    """What the file holds; `generation` counts writes, `epoch` how often codes began again, `position` is by chance."""
+
+    generation: int
+    epoch: int
+    position: str
 
 
 def put(connection: sqlite3.Connection, documents: Sequence[SearchDocument]) -> None:
@@ -120,10 +140,15 @@ def clear(connection: sqlite3.Connection) -> None:
     _moved_on(connection)
 
 
-def read_checkpoint(connection: sqlite3.Connection) -> str:
-    """What the last write was called."""
-    (position,) = connection.execute("SELECT position FROM state").fetchone()
-    return str(position)
+def read_state(connection: sqlite3.Connection) -> State:
+    """The state that the last write has led to."""
+    return State(*connection.execute("SELECT generation, epoch, position FROM state").fetchone())
+
+
+def has_been(connection: sqlite3.Connection, state: State) -> bool:
+    """Whether the file is in that state, or has been and its codes are still the same."""
+    known = "SELECT 1 FROM history, state WHERE history.generation = ? AND history.position = ? AND state.epoch = ?"
+    return connection.execute(known, (state.generation, state.position, state.epoch)).fetchone() is not None
 
 
 def held_after(connection: sqlite3.Connection, docno: int) -> tuple[int | None, list[tuple[str, int]]]:
@@ -136,6 +161,8 @@ def held_after(connection: sqlite3.Connection, docno: int) -> tuple[int | None, 
 
 def _moved_on(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE state SET generation = generation + 1, position = hex(randomblob(12))")
+    connection.execute("INSERT INTO history SELECT generation, position FROM state")
+    connection.execute("DELETE FROM history WHERE generation <= (SELECT generation FROM state) - ?", (_KEPT_STATES,))
 
 
 def _codes(connection: sqlite3.Connection, read: Iterable[Fields]) -> dict[tuple[str, str], int]:

@@ -18,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.embedded.schema import WORD
+from indexer.search.embedded.schema import WORD, State
 from indexer.search.facets import NAMING, NO_VALUES, THINGS, Facet
 
 NO_DATE = np.iinfo(np.int64).min
 NO_RATING = -128
+# Postings counted at once: what is made of them stays in the cache.
+_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,17 @@ class Postings:
         inside = np.minimum(codes, len(self.starts) - 1)
         starts = self.starts[inside]
         return starts, self.starts[np.minimum(inside + 1, len(self.starts) - 1)] - starts
+
+    def counts(self, mask: Mask) -> Ints:
+        """How many photos of `mask` have each code, (codes,)."""
+        before = np.zeros(len(self.starts), np.int32)  # those of all codes before
+        total = 0
+        for first in range(0, len(self.photos), _AT_ONCE):
+            running = np.cumsum(mask[self.photos[first : first + _AT_ONCE]], dtype=np.int32)
+            here = slice(*np.searchsorted(self.starts, [first, first + len(running)], side="right").tolist())
+            before[here] = total + running[self.starts[here] - first - 1]
+            total += int(running[-1])
+        return np.diff(before)
 
     def places(self, codes: Ints) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Indexes into `photos` of all of `codes`, one after another, and how many each code has."""
@@ -123,8 +136,7 @@ class Names:
 class IndexSnapshot:
     """One state of the index. Arrays have one entry per photo, in the order of `docnos`, unless said otherwise."""
 
-    generation: int
-    epoch: int
+    state: State
     last_forgotten: int
     names: Names
     docnos: NDArray[np.int64]  # ascending
@@ -170,9 +182,7 @@ class IndexSnapshot:
         """How many photos of `mask` have each facet value, by code."""
         found = np.zeros(self.names.last + 1, np.int32)
         for segment in self.facets:
-            running = np.zeros(len(segment.photos) + 1, np.int32)
-            np.cumsum(mask[segment.photos], out=running[1:])
-            found[: len(segment.starts) - 1] += np.diff(running[segment.starts])
+            found[: len(segment.starts) - 1] += segment.counts(mask)
         return found
 
     def where(self, docnos: Iterable[int]) -> Mask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.embedded.snapshot import IndexSnapshot, Names
+from indexer.search.matching import is_completable, spelling, typed_word
+from indexer.search.stems import stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +42,35 @@ class TermIndex:
         match = f'"{" ".join(parts)}"' + (" *" if prefix else "")
         rows = self.connection.execute("SELECT rowid FROM body WHERE body MATCH ?", (match,))
         return self.snapshot.where(docno for (docno,) in map(tuple, rows))
+
+    def common_words(self, beginning: str, limit: int) -> tuple[str, ...]:
+        """As `SearchBackend.vocabulary`."""
+        start = typed_word(beginning)
+        known = [word for word in self.names.beginning_with(start) if is_completable(word)] if start else []
+        codes = np.array([self.names.word_codes[word] for word in known], np.int32)
+        counts = self.frequencies(codes)
+        found: dict[str, str] = {}  # basic form -> word
+        for place in np.argsort(-counts, kind="stable").tolist():
+            if len(found) >= limit:
+                break
+            if counts[place] and stem(known[place]) not in found:
+                spelt = self._spelling(int(codes[place]), known[place])
+                found |= {stem(known[place]): spelt} if spelt else {}
+        return tuple(found.values())
+
+    def _spelling(self, code: int, word: str) -> str:
+        """Empty where every photo with the word is gone."""
+        docno = self._photo_with(code)
+        if docno is None:
+            return ""
+        row = self.connection.execute("SELECT fields FROM shown WHERE docno = ?", (docno,)).fetchone()
+        return spelling(word, (text for _, text, _ in json.loads(row["fields"]))) if row else ""
+
+    def _photo_with(self, code: int) -> int | None:
+        for segment in self.snapshot.words:
+            starts, counts = segment.bounds(np.array([code], np.int32))
+            photos = segment.photos[int(starts[0]) : int(starts[0] + counts[0])]
+            living = photos[self.snapshot.alive[photos]]
+            if len(living):
+                return int(self.snapshot.docnos[living[-1]])
+        return None

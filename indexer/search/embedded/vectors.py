@@ -1,6 +1,7 @@
-"""The photos' embeddings as one int8 matrix, read only once something asks for it: 100,000 x 256 are 25 MB.
+"""The photos' embeddings as int8 matrices, read only once something asks for them: 100,000 x 256 are 25 MB.
 
-It holds those of one model: pictures and words of different models lie in different spaces, whatever their length.
+They are those of one model: pictures and words of different models lie in different spaces, whatever their length. The
+matrix of many photos lies in a file (`array_store`) and is mapped; the photos that came since are a second one.
 """
 
 from __future__ import annotations
@@ -8,93 +9,164 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search.arrays import Floats
+from indexer.search.embedded.array_store import ArrayStore, Blocks
+from indexer.search.embedded.schema import State, has_been
 from indexer.search.embedded.snapshot import IndexSnapshot
 
+#: Another number whenever the arrays mean something else than before.
+LAYOUT = 1
 # Rows widened to float32 at once: they stay in the cache, and are too few for BLAS to wake its other threads.
 _BLOCK = 512
 _ROWS_AT_ONCE = 5000
 # While a word is being typed the words before it mean the same; then come filters and time line of the same query.
 _KEPT_BYTES = 4_000_000
+# So many rows stay as they are when more come: the file's own, which are not in memory.
+_LARGE = 20_000
+
+_Matrix = NDArray[np.int8]
+
+
+class _Rows:
+    """The embeddings of the photos `docnos` by one model: matrices (rows, size) below each other, with their lengths.
+
+    Nothing in it changes; `_kept` holds the cosines of vectors that were asked about with every row.
+    """
+
+    def __init__(self, model: str, docnos: NDArray[np.int64], parts: tuple[tuple[_Matrix, Floats], ...]) -> None:
+        self.model = model
+        self.docnos = docnos
+        self.parts = parts
+        self.size = int(parts[0][0].shape[1])
+        self._kept: OrderedDict[bytes, Floats] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def cosines(self, wanted: Floats) -> Floats:
+        length = float(np.linalg.norm(wanted))
+        if not length or not np.isfinite(length) or not len(self.docnos):
+            return np.zeros(len(self.docnos), np.float32)
+        key = wanted.tobytes()
+        cosines = self._kept.get(key)
+        if cosines is None:
+            cosines = np.concatenate(
+                [_cosines(matrix, norms * np.float32(length), wanted) for matrix, norms in self.parts]
+            )
+            cosines.flags.writeable = False
+        with self._lock:
+            self._kept[key] = cosines
+            self._kept.move_to_end(key)
+            while len(self._kept) > 1 and len(self._kept) * cosines.nbytes > _KEPT_BYTES:
+                self._kept.popitem(last=False)
+        return cosines
+
+    def grown(self, docnos: NDArray[np.int64], matrix: _Matrix, norms: Floats) -> _Rows:
+        """With those of more photos; `docnos` are all."""
+        if not len(matrix):
+            return _Rows(self.model, docnos, self.parts)
+        parts = list(self.parts)
+        if len(parts[-1][0]) < _LARGE:
+            last, last_norms = parts.pop()
+            matrix, norms = np.concatenate([last, matrix]), np.concatenate([last_norms, norms])
+        return _Rows(self.model, docnos, (*parts, (matrix, norms)))
 
 
 class Vectors:
     """Cosines between a vector and the photos of a snapshot; thread-safe, grows with the snapshot."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: ArrayStore) -> None:
+        self._store = store
         self._lock = threading.Lock()
-        self._model = ""
-        self._docnos = np.zeros(0, np.int64)
-        self._matrix = np.zeros((0, 0), np.int8)
-        self._norms = np.zeros(0, np.float32)
-        self._kept: OrderedDict[bytes, Floats] = OrderedDict()  # vector -> its cosines with every row of the matrix
+        self._rows = _no_rows("", 0)
+        self._stored = 0
 
     def cosines(
         self, vector: Sequence[float], model: str, snapshot: IndexSnapshot, connection: sqlite3.Connection
     ) -> Floats:
         """One cosine per photo of `snapshot`; 0 where a photo has no embedding by `model`, or one of another length."""
         wanted = np.asarray(vector, np.float32)
-        matrix, norms, kept = self._followed(snapshot, connection, model, len(wanted))
-        length = float(np.linalg.norm(wanted))
-        if not length or not np.isfinite(length) or not len(matrix):
-            return np.zeros(len(snapshot.docnos), np.float32)
-        key = wanted.tobytes()
-        cosines = kept.get(key)
-        if cosines is None:
-            cosines = _cosines(matrix, norms * np.float32(length), wanted)
+        return self._followed(snapshot, connection, model, len(wanted)).cosines(wanted)
+
+    def _followed(self, snapshot: IndexSnapshot, connection: sqlite3.Connection, model: str, size: int) -> _Rows:
+        """Those of the photos of `snapshot`."""
         with self._lock:
-            kept[key] = cosines
-            kept.move_to_end(key)
-            while len(kept) > 1 and len(kept) * cosines.nbytes > _KEPT_BYTES:
-                kept.popitem(last=False)
-        return cosines
+            rows = self._rows
+            if rows.docnos is snapshot.docnos and (rows.model, rows.size) == (model, size):
+                return rows
+            if not _is_beginning(rows, snapshot, model, size):
+                rows = self._load(lambda state: has_been(connection, state))
+                if not _is_beginning(rows, snapshot, model, size):
+                    rows = _no_rows(model, size)
+                self._stored = len(rows.docnos)
+            new = snapshot.docnos[len(rows.docnos) :]
+            self._rows = rows = rows.grown(snapshot.docnos, *_read(new, connection, model, size))
+            if self._store.is_due(len(rows.docnos), len(rows.docnos) - self._stored):
+                self._write(rows, snapshot.state)
+        return rows
 
-    def _followed(
-        self, snapshot: IndexSnapshot, connection: sqlite3.Connection, model: str, size: int
-    ) -> tuple[NDArray[np.int8], Floats, OrderedDict[bytes, Floats]]:
-        """The matrix, its rows' lengths, and what was computed with it, for the photos of `snapshot`."""
-        with self._lock:
-            if self._docnos is snapshot.docnos and (self._model, self._matrix.shape[1]) == (model, size):
-                return self._matrix, self._norms, self._kept
-            known = len(self._docnos)
-            same = (self._model, self._matrix.shape[1]) == (model, size)
-            if not same or not np.array_equal(snapshot.docnos[:known], self._docnos):
-                known, self._docnos, self._model = 0, snapshot.docnos[:0], model
-                self._matrix, self._norms = np.zeros((0, size), np.int8), np.zeros(0, np.float32)
-            if known < len(snapshot.docnos):
-                self._read(snapshot.docnos[known:], connection, model, size)
-            self._docnos, self._kept = snapshot.docnos, OrderedDict()
-            return self._matrix, self._norms, self._kept
+    def _write(self, rows: _Rows, state: State) -> None:
+        arrays: dict[str, Blocks] = {
+            "docnos": [rows.docnos],
+            "matrix": [matrix for matrix, _ in rows.parts],
+            "norms": [norms for _, norms in rows.parts],
+        }
 
-    def _read(self, docnos: NDArray[np.int64], connection: sqlite3.Connection, model: str, size: int) -> None:
-        new = np.zeros((len(docnos), size), np.int8)
-        rows = connection.execute(
-            "SELECT docno, vector FROM embedding WHERE docno BETWEEN ? AND ? AND model = ? AND length(vector) = ?"
-            " ORDER BY docno",
-            (int(docnos[0]), int(docnos[-1]), model, size),
-        )
-        while chunk := [tuple(row) for row in rows.fetchmany(_ROWS_AT_ONCE)]:
-            places = np.searchsorted(docnos, np.array([docno for docno, _ in chunk], np.int64))
-            vectors = np.frombuffer(b"".join(vector for _, vector in chunk), np.int8).reshape(-1, size)
-            kept = docnos[np.minimum(places, len(docnos) - 1)] == [docno for docno, _ in chunk]
-            new[places[kept]] = vectors[kept]
-        norms = np.concatenate([np.sqrt((block.astype(np.float32) ** 2).sum(axis=1)) for block in _blocks(new)])
-        self._matrix = np.concatenate([self._matrix, new])
-        self._norms = np.concatenate([self._norms, norms])
+        def written() -> None:
+            # What was read since is read once more: nothing of the file has to be in memory then.
+            mapped = self._load(lambda found: found == state)
+            with self._lock:
+                self._stored = len(rows.docnos)
+                if len(mapped.docnos):
+                    self._rows = mapped
+
+        self._store.write(state, {"model": rows.model}, arrays, written)
+
+    def _load(self, is_known: Callable[[State], bool]) -> _Rows:
+        found = self._store.load(is_known)
+        if found is None:
+            return _no_rows("", 0)
+        _, about, arrays = found
+        return _Rows(about["model"], arrays["docnos"], ((arrays["matrix"], arrays["norms"]),))
 
 
-def _cosines(matrix: NDArray[np.int8], lengths: Floats, wanted: Floats) -> Floats:
-    dots: Floats = np.concatenate([block.astype(np.float32) @ wanted for block in _blocks(matrix)])
-    cosines = np.zeros_like(dots)
-    np.divide(dots, lengths, out=cosines, where=lengths > 0)
-    cosines.flags.writeable = False
+def _no_rows(model: str, size: int) -> _Rows:
+    return _Rows(model, np.zeros(0, np.int64), ((np.zeros((0, size), np.int8), np.zeros(0, np.float32)),))
+
+
+def _is_beginning(rows: _Rows, snapshot: IndexSnapshot, model: str, size: int) -> bool:
+    """Whether they are those of the first photos of `snapshot`, by this model."""
+    same = (rows.model, rows.size) == (model, size)
+    return same and np.array_equal(snapshot.docnos[: len(rows.docnos)], rows.docnos)
+
+
+def _read(docnos: NDArray[np.int64], connection: sqlite3.Connection, model: str, size: int) -> tuple[_Matrix, Floats]:
+    """The embeddings of these photos, and their lengths; zeros where a photo has none by `model`."""
+    new = np.zeros((len(docnos), size), np.int8)
+    first, last = (int(docnos[0]), int(docnos[-1])) if len(docnos) else (0, 0)
+    rows = connection.execute(
+        "SELECT docno, vector FROM embedding WHERE docno BETWEEN ? AND ? AND model = ? AND length(vector) = ?"
+        " ORDER BY docno",
+        (first, last, model, size),
+    )
+    while chunk := [tuple(row) for row in rows.fetchmany(_ROWS_AT_ONCE)]:
+        places = np.searchsorted(docnos, np.array([docno for docno, _ in chunk], np.int64))
+        vectors = np.frombuffer(b"".join(vector for _, vector in chunk), np.int8).reshape(-1, size)
+        kept = docnos[np.minimum(places, len(docnos) - 1)] == [docno for docno, _ in chunk]
+        new[places[kept]] = vectors[kept]
+    lengths = [np.sqrt((block.astype(np.float32) ** 2).sum(axis=1)) for block in _blocks(new)]
+    return new, np.concatenate([np.zeros(0, np.float32), *lengths])
+
+
+def _cosines(matrix: _Matrix, lengths: Floats, wanted: Floats) -> Floats:
+    dots = [block.astype(np.float32) @ wanted for block in _blocks(matrix)]
+    cosines = np.zeros(len(matrix), np.float32)
+    np.divide(np.concatenate([np.zeros(0, np.float32), *dots]), lengths, out=cosines, where=lengths > 0)
     return cosines
 
 
-def _blocks(matrix: NDArray[np.int8]) -> list[NDArray[np.int8]]:
+def _blocks(matrix: _Matrix) -> list[_Matrix]:
     return [matrix[at : at + _BLOCK] for at in range(0, len(matrix), _BLOCK)]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.photo_texts import PhotoTexts
+from indexer.search.reasons import PhotoTexts
 from indexer.text import words
 
 _MIDDLE_STRENGTH = 128

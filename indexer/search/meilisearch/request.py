@@ -20,8 +20,7 @@ from indexer.search import Filter, FilterError, Query
 from indexer.search.facets import NAMING, THINGS, VALUE_FILTERS, Facet, matching_values, nearest_values
 from indexer.search.fields import taken_s
 from indexer.search.filters import TIME, UNDATED, date_range, near_circle, periods_around, rating_range
-from indexer.search.fuzzy import edits_allowed
-from indexer.search.matching import Term
+from indexer.search.matching import Term, edits_allowed
 from indexer.search.meilisearch.layout import AS_TYPED, FACET, HEMISPHERE, HOUR, SPELLING, WEEKDAY, escaped, unescaped
 from indexer.search.stems import stem
 from indexer.search.time_condition import TimeCondition, time_condition

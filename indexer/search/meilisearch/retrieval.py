@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from indexer.search import Query
 from indexer.search.arrays import Floats, Mask
-from indexer.search.fuzzy import edits_allowed
-from indexer.search.matching import MISTAKE_RATIO, RARE, Matcher, Term, terms_of
+from indexer.search.matching import MISTAKE_RATIO, RARE, Matcher, Term, edits_allowed, terms_of
 from indexer.search.meaning import Meaning, is_supported
 from indexer.search.meilisearch.candidates import Candidates, FoundPhoto
 from indexer.search.meilisearch.client import SearchClient, total_of

@@ -18,7 +18,7 @@ from indexer.search.embedded import refresh
 from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.search.embedded.schema import EMBEDDED_MIGRATIONS
 from indexer.search.embedded.snapshot import Postings
-from indexer.search.fuzzy import corrections
+from indexer.search.matching import corrections
 from indexer.search.query import parse
 from indexer.sqlite.database import Database
 
@@ -329,6 +329,16 @@ def test_postings_give_back_what_went_in(entries: list[tuple[int, int, int]]) ->
         expected = sorted((photo, strength) for own, photo, strength in entries if own == code)
         assert sorted(zip(merged.photos[places].tolist(), merged.strengths[places].tolist(), strict=True)) == expected
         assert counts.tolist() == [len(expected)]
+
+
+def test_many_postings_are_counted_in_parts() -> None:
+    chance = np.random.default_rng(1)
+    codes = np.sort(chance.integers(0, 50, 200_000)).astype(np.int32)
+    photos = chance.integers(0, 5000, len(codes)).astype(np.int32)
+    mask = chance.random(5000) < 0.3
+    counted = Postings.of(codes, photos, np.zeros(0, np.uint8)).counts(mask)
+    assert counted.tolist() == np.bincount(codes[mask[photos]], minlength=50).tolist()
+    assert Postings.of(codes[:0], photos[:0], np.zeros(0, np.uint8)).counts(mask).tolist() == []
 
 
 def test_corrections_keep_the_first_letter_where_they_can() -> None:

@@ -1,0 +1,101 @@
+"""What is kept of the last searches, as the next ones ask much the same.
+
+With every letter that somebody types much the same photos are looked at again. A `docno` is given once and what is
+stored under it never changes, so what was read of a photo stays right; that it is gone the snapshot knows. And a page
+of results is followed by its filters and its time line, which ask for the facets of the same query.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.search import Query
+from indexer.search.arrays import Mask
+from indexer.search.embedded.schema import State
+from indexer.search.embedded.snapshot import IndexSnapshot
+from indexer.search.reasons import PhotoTexts
+
+#: Photos; each takes about 4 kB.
+_KEPT_PHOTOS = 2000
+_ROWS_AT_ONCE = 500
+#: Queries; each takes a bit a photo.
+_KEPT_QUERIES = 32
+
+
+class PhotoTextCache:
+    """What the photos say that were looked at last; thread-safe."""
+
+    def __init__(self, kept: int = _KEPT_PHOTOS) -> None:
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._said: OrderedDict[int, PhotoTexts] = OrderedDict()
+
+    def of(self, docnos: Sequence[int], connection: sqlite3.Connection) -> dict[int, PhotoTexts]:
+        """By docno, in this order; those that were deleted meanwhile may be left out."""
+        with self._lock:
+            known = {docno: self._said[docno] for docno in docnos if docno in self._said}
+            for docno in known:
+                self._said.move_to_end(docno)
+        read = _read([docno for docno in docnos if docno not in known], connection)
+        with self._lock:
+            self._said.update(read)
+            while len(self._said) > self._kept:
+                self._said.popitem(last=False)
+        found = known | read
+        return {docno: found[docno] for docno in docnos if docno in found}
+
+
+def _read(docnos: Sequence[int], connection: sqlite3.Connection) -> dict[int, PhotoTexts]:
+    found: dict[int, PhotoTexts] = {}
+    for start in range(0, len(docnos), _ROWS_AT_ONCE):
+        some = docnos[start : start + _ROWS_AT_ONCE]
+        marks = ",".join("?" * len(some))
+        select = f"SELECT docno, id, fields FROM document JOIN shown USING (docno) WHERE docno IN ({marks})"  # noqa: S608
+        for docno, photo_id, fields in map(tuple, connection.execute(select, some)):
+            found[docno] = PhotoTexts(photo_id, tuple(map(tuple, json.loads(fields))))
+    return found
+
+
+class ResultMaskCache:
+    """The masks of the last queries, for one state of the index at a time; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # Not the snapshot itself, which would be kept in memory beside the one that follows it.
+        self._state: tuple[State, int] | None = None
+        self._packed: OrderedDict[Query, NDArray[np.uint8]] = OrderedDict()
+
+    def get(self, query: Query, snapshot: IndexSnapshot) -> Mask | None:
+        """What `query` found in this picture."""
+        with self._lock:
+            packed = self._packed.get(_unordered(query)) if self._state == _state(snapshot) else None
+        return None if packed is None else np.unpackbits(packed, count=len(snapshot.docnos)).astype(np.bool_)
+
+    def put(self, query: Query, snapshot: IndexSnapshot, mask: Mask) -> None:
+        """Remembers what `query`, as it was asked, found."""
+        packed = np.packbits(mask)
+        with self._lock:
+            if self._state != _state(snapshot):
+                self._packed.clear()
+                self._state = _state(snapshot)
+            self._packed[_unordered(query)] = packed
+            self._packed.move_to_end(_unordered(query))
+            if len(self._packed) > _KEPT_QUERIES:
+                self._packed.popitem(last=False)
+
+
+def _state(snapshot: IndexSnapshot) -> tuple[State, int]:
+    # One that followed may still hold photos that are gone, which one that was read or mapped does not.
+    return snapshot.state, len(snapshot.docnos)
+
+
+def _unordered(query: Query) -> Query:
+    return replace(query, sort=None)
