@@ -28,13 +28,16 @@ from numpy.typing import NDArray
 
 from indexer.atomic.file_systems import usable_bytes
 from indexer.atomic.replace import write_private
-from indexer.search.embedded.schema import State
+from indexer.search.embedded.schema import KEPT_FORGOTTEN, State
 
 log = logging.getLogger(__name__)
 
 #: Fewer photos are read from the rows within a fifth of a second.
 LEAST_PHOTOS = 20_000
+# What has changed since is read from the rows at the next start, for half a second at most; every state of the search
+# file that has so few changes behind it is still in its history.
 _SHARE_CHANGED = 16
+_MOST_CHANGED = KEPT_FORGOTTEN // 2
 _AGAIN_AFTER_S = 600.0
 _ALIGNED_BYTES = 64
 _CHUNK_BYTES = 1 << 20
@@ -96,8 +99,9 @@ class ArrayStore:
 
     def is_due(self, photos: int, changed: int) -> bool:
         """Whether to write the arrays of so many photos, so many of which have changed since they were written."""
-        # What has changed is read from the rows at the next start: of a million photos for half a second.
-        return self._writable and photos >= self._least_photos and changed > photos // _SHARE_CHANGED
+        return (
+            self._writable and photos >= self._least_photos and changed > min(photos // _SHARE_CHANGED, _MOST_CHANGED)
+        )
 
     def write(self, state: State, about: About, arrays: Mapping[str, Blocks], then: Callable[[], None]) -> None:
         """Writes them in a thread, and calls `then` in it once they are there; does nothing while it is at it already,

@@ -85,9 +85,8 @@ _INSERT_DOCUMENT = (
     "INSERT INTO document (docno, id, revision, taken_s, rating, latitude, longitude, words, strengths, facets)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-# More than change before the snapshot's arrays are stored again, also of a million photos (`array_store`).
-_KEPT_FORGOTTEN = 100_000
-_KEPT_STATES = 10_000
+#: So many deletions and writes may lie between the file and what was derived from it: it can still follow.
+KEPT_FORGOTTEN = KEPT_STATES = 100_000
 _HELD_AT_ONCE = 5000
 
 
@@ -128,7 +127,7 @@ def forget(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
     for table, key in (("document", "docno"), ("shown", "docno"), ("embedding", "docno"), ("body", "rowid")):
         connection.executemany(f"DELETE FROM {table} WHERE {key} = ?", docnos)  # noqa: S608
     connection.executemany("INSERT INTO forgotten (docno) VALUES (?)", docnos)
-    connection.execute("DELETE FROM forgotten WHERE seq <= (SELECT max(seq) FROM forgotten) - ?", (_KEPT_FORGOTTEN,))
+    connection.execute("DELETE FROM forgotten WHERE seq <= (SELECT max(seq) FROM forgotten) - ?", (KEPT_FORGOTTEN,))
     _moved_on(connection)
 
 
@@ -162,7 +161,7 @@ def held_after(connection: sqlite3.Connection, docno: int) -> tuple[int | None, 
 def _moved_on(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE state SET generation = generation + 1, position = hex(randomblob(12))")
     connection.execute("INSERT INTO history SELECT generation, position FROM state")
-    connection.execute("DELETE FROM history WHERE generation <= (SELECT generation FROM state) - ?", (_KEPT_STATES,))
+    connection.execute("DELETE FROM history WHERE generation <= (SELECT generation FROM state) - ?", (KEPT_STATES,))
 
 
 def _codes(connection: sqlite3.Connection, read: Iterable[Fields]) -> dict[tuple[str, str], int]:
