@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -365,6 +366,29 @@ def test_a_command_that_only_reads_uses_the_arrays_and_leaves_them(options: dict
         assert answers(search) == found
         search.settle()
     assert not stored(path).exists()
+
+
+@pytest.mark.slow
+def test_searches_go_on_while_arrays_are_stored_and_put_in_place(tmp_path: Path) -> None:
+    with opened(tmp_path / "search.db") as search:
+        search.put(looks(1, 40))
+
+        def ask(_: int) -> None:
+            # All photos say the same: what is found is what is there, also by embedding and in the facets.
+            for text in ("dog", "dog sort:oldest"):
+                answer = search.search(replace(parse(text), vector=(1.0, 0.0, 0.2), model="m"), limit=1000)
+                assert len({hit.id for hit in answer.hits}) == answer.total >= 40
+            counted = sum(one.count for one in search.facets(parse("dog"), ("type",))["type"])
+            assert counted >= answer.total
+
+        with ThreadPoolExecutor(4) as threads:
+            for first in range(100, 2000, 100):
+                asked = threads.map(ask, range(8))
+                search.put(looks(first, 10))
+                list(asked)
+        assert search.search(parse("dog")).total == 40 + 10 * 19
+        with of_rows(tmp_path / "search.db") as rows:
+            assert by_meaning(search) == by_meaning(rows)
 
 
 def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
