@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from indexer.search import Answer, FacetCount, Query, Sort
 from indexer.search.facets import BY_VALUE
-from indexer.search.matching import STOP_WORDS
+from indexer.search.tokens import STOP_WORDS
 from indexer.text import words
 
 Search = Callable[[Query, int, int], Answer]

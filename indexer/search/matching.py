@@ -22,6 +22,7 @@ from indexer.search import Query
 from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.stems import irregular_forms, stem
 from indexer.search.synonyms import synonyms
+from indexer.search.tokens import STOP_WORDS
 from indexer.text import has_digit, is_serial, is_solo, spans, words
 
 EXACT, FORM, PREFIX, SYNONYM, ONE_EDIT, TWO_EDITS = 1.0, 0.95, 0.8, 0.6, 0.3, 0.2
@@ -37,14 +38,6 @@ _ANY_FIRST_LETTER_FROM = 5
 _PREFIX_FROM = 5
 _SERIAL_PREFIX_FROM = 5
 _UNFINISHED_FROM = 3
-
-_STOP_WORDS = """
-a an and are as at be by for from had has have he her hers his i in into is it its me my of off on onto or our out s
-she show some t that the their them there these they this those to us was we were where which while who with you your
-find photo photos picture pictures image images pic pics
-"""
-#: Words that say nothing of a picture: they never restrict, unless there is nothing else.
-STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
 @dataclass(slots=True, eq=False)  # told apart by identity: arrays have no one truth

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from captioner import BundleError
 from indexer.search import Query, Why
-from indexer.search.matching import STOP_WORDS
+from indexer.search.tokens import STOP_WORDS
 from indexer.text import has_digit, words
 
 log = logging.getLogger(__name__)

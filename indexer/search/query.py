@@ -18,9 +18,8 @@ from datetime import date
 from indexer.message import Message
 from indexer.search import Filter, FilterError, Query, Sort
 from indexer.search.filters import FILTER_NAMES, TIME, UNDATED, WORDS, checked, nearest_name
-from indexer.search.matching import STOP_WORDS
 from indexer.search.time_words import Reading, TimeReader
-from indexer.search.tokens import Token, tokenize
+from indexer.search.tokens import STOP_WORDS, Token, tokenize
 from indexer.text import clean, words
 
 MAX_CHARS = 2000

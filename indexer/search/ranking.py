@@ -36,7 +36,8 @@ from numpy.typing import NDArray
 from captioner import blend
 from indexer.search import Query, Sort
 from indexer.search.arrays import Floats, Mask
-from indexer.search.matching import STOP_WORDS, Group, Matcher
+from indexer.search.matching import Group, Matcher
+from indexer.search.tokens import STOP_WORDS
 from indexer.text import words
 
 #: A query of so many words or more is a description.

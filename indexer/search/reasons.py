@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from indexer.search import Hit, Why
-from indexer.search.matching import STOP_WORDS
 from indexer.search.meaning import Meaning, reason
 from indexer.search.ranking import Match
+from indexer.search.tokens import STOP_WORDS
 from indexer.text import spans
 
 #: From best to worst; a text's reason is its best one.

@@ -6,6 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_STOP_WORDS = """
+a an and are as at be by for from had has have he her hers his i in into is it its me my of off on onto or our out s
+she show some t that the their them there these they this those to us was we were where which while who with you your
+find photo photos picture pictures image images pic pics
+"""
+#: Words that say nothing of a picture: they never restrict, unless there is nothing else.
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+
 # A quote that nothing closes runs to the end: it is still being typed.
 _TOKEN = re.compile(
     r"""

@@ -47,7 +47,7 @@ from indexer.search.embedded.filter import count_facets, filter_mask
 from indexer.search.embedded.refresh import LAYOUT, SnapshotStore, refresh
 from indexer.search.embedded.snapshot import IndexSnapshot
 from indexer.search.embedded.term_index import TermIndex
-from indexer.search.matching import STOP_WORDS, Matcher
+from indexer.search.matching import Matcher
 from indexer.search.meaning import NO_MEANING, Meaning, is_supported
 from indexer.search.ranking import (
     ALIKE_COSINE,
@@ -59,6 +59,7 @@ from indexer.search.ranking import (
     top_page,
 )
 from indexer.search.reasons import hits_of
+from indexer.search.tokens import STOP_WORDS
 from indexer.sqlite.derived import DerivedDatabase
 from indexer.sqlite.errors import is_damage
 

@@ -9,7 +9,7 @@ from typing import Any
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
 from indexer.search.alternatives import facets_all, search_all
 from indexer.search.facets import BY_VALUE, FACETS
-from indexer.search.matching import STOP_WORDS, Term, is_completable, spelling, typed_word
+from indexer.search.matching import Term, is_completable, spelling, typed_word
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.meilisearch.candidates import FoundPhoto
 from indexer.search.meilisearch.client import SearchClient, total_of
@@ -22,6 +22,7 @@ from indexer.search.meilisearch.retrieval import RetrievedPhotos, retrieve
 from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, top_page, weights_of
 from indexer.search.reasons import hits_of
 from indexer.search.stems import stem
+from indexer.search.tokens import STOP_WORDS
 
 _SEARCH_TIMEOUT_S = 10.0  # the first search in a large index for long; the server itself stops after 1.5 s
 _WRITE_TIMEOUT_S = 60.0  # a thousand documents on the way to a Pi that is busy with those before them

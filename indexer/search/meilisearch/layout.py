@@ -24,9 +24,10 @@ from typing import Any
 from indexer.model import DatePrecision
 from indexer.search import SearchDocument
 from indexer.search.fields import DOUBTFUL, Fields, Text, quantised, taken_s
-from indexer.search.matching import ONE_EDIT_FROM, STOP_WORDS, TWO_EDITS_FROM
+from indexer.search.matching import ONE_EDIT_FROM, TWO_EDITS_FROM
 from indexer.search.stems import stem
 from indexer.search.synonyms import synonym_table
+from indexer.search.tokens import STOP_WORDS
 from indexer.text import has_digit
 
 #: To be raised with every change of what stands in a document: the index is then made anew.
