@@ -128,7 +128,7 @@ def _without_verb_ending(word: str) -> str:
     base = word.removesuffix("ing") if word.endswith("ing") else word.removesuffix("ed")
     if base == word or not _VOWEL.search(base):
         return word
-    if _DOUBLED.search(base):
+    if _DOUBLED.search(base) or (base.endswith("ll") and _region(_region(base))):  # "stopped", "travelled"
         return base[:-1]
     is_cut = base.endswith(("at", "bl", "iz")) or (not _region(base) and _SHORT_SYLLABLE.search(base))
     return base + "e" if is_cut else base
@@ -136,7 +136,5 @@ def _without_verb_ending(word: str) -> str:
 
 def _without_e(word: str) -> str:
     region = _region(word)
-    if word.endswith("ll"):  # "travell(ing)"
-        return word[:-1] if _region(region) else word
     is_silent = region.endswith("e") and not word.endswith("ie")
     return word[:-1] if is_silent and (_region(region) or not _SHORT_SYLLABLE.search(word[:-1])) else word

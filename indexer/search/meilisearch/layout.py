@@ -31,7 +31,7 @@ from indexer.search.synonyms import synonym_table
 from indexer.text import has_digit
 
 #: To be raised with every change of what stands in a document: the index is then made anew.
-LAYOUT = 3
+LAYOUT = 4
 
 #: The texts of a photo, from the most to the least telling; `fields.Text.field` names them.
 TEXTS = (
