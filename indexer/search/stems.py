@@ -1,8 +1,8 @@
 """Which forms of an English word find each other: dog and dogs, run and running, child and children.
 
 Steps 1 and 5 of Porter2 (https://snowballstem.org/algorithms/english/stemmer.html): plurals, the verb endings -ed and
--ing, and the final -e. Its other steps are left out, which make an officer an office and busy a business. Words of
-other languages mostly pass through unchanged.
+-ing, and the final -e. Its other steps, which snowballstemmer has too, make an officer an office and busy a business.
+Words of other languages mostly pass through unchanged.
 """
 
 from __future__ import annotations
