@@ -119,7 +119,7 @@ class PhotoTooHeavy(UnreadablePhoto):
 
 
 class ReaderDied(UnreadablePhoto):
-    """The process that read the file was killed, or took too long."""
+    """The process that read the file was killed, took too long, or gave an answer that makes no sense."""
 
     kind = FailureKind.READER
 

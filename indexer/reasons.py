@@ -79,6 +79,7 @@ class ReasonCode(StrEnum):
     MEMORY_OF_READER = "memory-of-reader", N_("the picture needs more memory than a reader may use (reader_memory_mb)")
     READ_FAILED = "read-failed", N_("the file can't be read (%(detail)s)")
     READER_DIED = "reader-died", N_("the process that opened it died or hung twice (%(detail)s)")
+    READER_REPLY = "reader-reply", N_("the process that opened it gave an answer that makes no sense (%(detail)s)")
     GONE = "gone", N_("the file is no longer there")
     PATH_GONE = "path-gone", N_("%(path)s is no longer there")
     NAME_IMPOSSIBLE = "name-impossible", N_("%(path)s can't be there: the name is too long")

@@ -1,4 +1,4 @@
-"""The photo process with a weakness: it dies, hangs or shouts over files of certain names."""
+"""The photo process with a weakness: it dies, hangs, shouts or lies over files of certain names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main() -> None:
 
         def handler(header: Mapping[str, Any], payload: bytes) -> tuple[Mapping[str, Any], bytes]:
             fall_for(Path(header["path"]))
-            return healthy.handler(header, payload)
+            return lies_about(Path(header["path"]), *healthy.handler(header, payload))
 
         return Service(handler)
 
@@ -42,6 +42,14 @@ def fall_for(path: Path) -> None:
         os.abort()
     if path.name.startswith("hangs"):
         time.sleep(600)
+
+
+def lies_about(path: Path, header: Mapping[str, Any], payload: bytes) -> tuple[Mapping[str, Any], bytes]:
+    if path.name.startswith("lies about lengths"):
+        return {**header, "thumbnail_bytes": [2**40, -(2**40)]}, payload
+    if path.name.startswith("lies"):
+        return {name: {"width_px": "wide"} for name in header}, payload
+    return header, payload
 
 
 if __name__ == "__main__":

@@ -9,9 +9,12 @@ import os
 import sqlite3
 import struct
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
+
+import msgspec
 
 from captioner import Caption, Tag
 from indexer.catalogue.found import stamp_of
@@ -40,8 +43,16 @@ METADATA_COLUMNS = (
     *("orientation", "rating", "title", "damage"),
 )
 
-#: What is stored together in `said`, a JSON object without the fields that are empty.
-TEXT_FIELDS = ("pets", "headline", "subjects", "locations", "creators", "alt_texts", "comments")
+#: What has columns that hold it otherwise, and what is not stored.
+_NOT_IN_SAID = frozenset(
+    {"taken_at", "taken_precision", "position", "keywords", "people", "person_caption", "machine_caption"}
+    | {"dated_by_name", "correction", "overruled", "overtaken", "marked"}
+)
+#: All other fields of a photo's metadata are stored together in `said`, a JSON object without those that are empty: one
+#: that is added to `PhotoMetadata` needs nothing here.
+SAID = tuple(one for one in fields(PhotoMetadata) if one.name not in {*METADATA_COLUMNS, *_NOT_IN_SAID})
+_TYPES = get_type_hints(PhotoMetadata)
+_Said = msgspec.defstruct("_Said", [(one.name, _TYPES[one.name], one.default) for one in SAID], omit_defaults=True)
 
 #: What `file_from_row` needs, from `file JOIN root`.
 FILE_COLUMNS = """file.id AS file_id, root.path AS root, file.folder, file.name, file.mtime_ns, file.size, file.inode,
@@ -70,7 +81,7 @@ def storable(text: str | None) -> str | None:
 def metadata_values(metadata: PhotoMetadata) -> dict[str, Any]:
     """What is stored of it, by the columns of `photo`."""
     position, ours = metadata.position, metadata.machine_caption
-    texts = {name: value for name in TEXT_FIELDS if (value := getattr(metadata, name))}
+    said = _Said(*(_storable_value(getattr(metadata, one.name)) for one in SAID))
     return {
         **{name: _storable_value(getattr(metadata, name)) for name in METADATA_COLUMNS},
         "taken_at": metadata.taken_at.isoformat() if metadata.taken_at else None,
@@ -81,14 +92,14 @@ def metadata_values(metadata: PhotoMetadata) -> dict[str, Any]:
         "keywords": json.dumps([storable(word) for word in metadata.keywords]),
         "people": json.dumps([storable(name) for name in metadata.people]),
         "file_caption": None if ours is None else json.dumps([ours.text, ours.model, ours.confidence]),
-        "said": json.dumps({name: _storable_value(value) for name, value in texts.items()}),
+        "said": msgspec.json.encode(said).decode(),
     }
 
 
 def _storable_value(value: Any) -> Any:
     """SQLite's numbers end at 64 bits: a tag that claims more says nothing."""
     if isinstance(value, tuple):
-        return [storable(text) for text in value]
+        return tuple(map(storable, value))
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         return None
     return storable(value) if isinstance(value, str) else value
@@ -215,11 +226,8 @@ def _machine_caption(row: sqlite3.Row) -> Caption | None:
 def _metadata(row: sqlite3.Row) -> PhotoMetadata:
     latitude, longitude, ours = row["latitude"], row["longitude"], row["file_caption"]
     known = latitude is not None and longitude is not None
-    texts: dict[str, Any] = {
-        name: value if isinstance(value, str) else tuple(value)
-        for name, value in json.loads(row["said"]).items()
-        if name in TEXT_FIELDS
-    }
+    said = msgspec.json.decode(row["said"], type=_Said)  # fields of a newer version are passed over
+    texts: dict[str, Any] = {one.name: getattr(said, one.name) for one in SAID}
     return PhotoMetadata(
         **{name: row[name] for name in METADATA_COLUMNS},
         taken_at=datetime.fromisoformat(row["taken_at"]) if row["taken_at"] else None,

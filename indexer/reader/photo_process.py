@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -23,9 +23,15 @@ from indexer.errors import (
     StorageError,
     UnreadablePhoto,
 )
-from indexer.metadata.photo_json import caption_to_json, metadata_from_json, stamp_from_json, stamp_to_json
 from indexer.model import CaptionPlace, FileCaption, FileStamp, PhotoMetadata, Reading, Written
-from indexer.reader.photo_requests import ReaderOptions, unpack_reading, unpack_undone, unpack_written
+from indexer.reader.photo_requests import (
+    FileContent,
+    ReaderOptions,
+    from_json,
+    to_json,
+    unpack_reading,
+    unpack_undone,
+)
 from indexer.reasons import Reason, ReasonCode
 from indexer.settings import Settings
 
@@ -96,12 +102,15 @@ class PhotoProcesses:
     async def read(self, path: Path) -> Reading:
         """All that is read of a file. Raises `UnreadablePhoto` or `PhotoVanished`."""
         reply = await self._ask({"do": "read", "path": str(path)})
-        return unpack_reading(reply.header, reply.payload)
+        with _checked_reply():
+            return unpack_reading(reply.header, reply.payload)
 
     async def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
         """Content key, metadata and stamp, without decoding. Raises `UnreadablePhoto` or `PhotoVanished`."""
-        header = (await self._ask({"do": "read_metadata", "path": str(path)})).header
-        return header["content_key"], metadata_from_json(header["metadata"]), stamp_from_json(header["stamp"])
+        reply = await self._ask({"do": "read_metadata", "path": str(path)})
+        with _checked_reply():
+            content = from_json(FileContent, reply.header)
+        return content.content_key, content.metadata, content.stamp
 
     async def pixels_of(self, webp: bytes) -> bytes:
         """The model's input, RGB uint8 of shape (input_px, input_px, 3), from a cached screen thumbnail.
@@ -122,16 +131,17 @@ class PhotoProcesses:
         request = {
             "do": "write_caption",
             "path": str(path),
-            "caption": caption_to_json(FileCaption.of(words)),
-            "stamp": stamp_to_json(stamp),
+            "caption": to_json(FileCaption.of(words)),
+            "stamp": to_json(stamp),
             "over_correction": over_correction,
             "roots": [str(root.absolute()) for root in self._roots],
         }
         try:
             reply = await self._ask(request)
+            with _checked_reply():
+                return from_json(Written, reply.header)
         except UnreadablePhoto as error:
             return Written(CaptionPlace.INDEX, stamp, error.reason, obstacle=_obstacle(error))
-        return unpack_written(reply.header)
 
     async def undo_caption(
         self,
@@ -152,11 +162,13 @@ class PhotoProcesses:
             "do": "undo_caption",
             "path": str(path),
             "dry_run": dry_run,
-            "stamp": None if stamp is None else stamp_to_json(stamp),
+            "stamp": to_json(stamp),
             "machine_only": machine_only,
             "vouched": list(vouched),
         }
-        return unpack_undone(path, (await self._ask(request)).header)
+        reply = await self._ask(request)
+        with _checked_reply():
+            return unpack_undone(path, reply.header)
 
     async def _ask(self, header: Mapping[str, Any], payload: bytes = b"") -> Reply:
         """Waits for a free process. Sends a request again where the child died or hung over it: once."""
@@ -176,6 +188,16 @@ class PhotoProcesses:
             raise _cannot_run(error) from error
         finally:
             self._free.put_nowait(child)
+
+
+@contextmanager
+def _checked_reply() -> Iterator[None]:
+    """Around the reading of a reply. One that makes no sense comes from a process that a photo has taken over or
+    broken: it costs that photo, as a death would."""
+    try:
+        yield
+    except (ValueError, RecursionError) as error:
+        raise ReaderDied(ReasonCode.READER_REPLY, detail=str(error)) from error
 
 
 def _raise_as_ours(error: ChildError) -> NoReturn:

@@ -21,11 +21,10 @@ from indexer.errors import PhotoDenied, PhotoNotGiven, PhotoTooHeavy, PhotoVanis
 from indexer.formats.xmp import MOST_BYTES
 from indexer.images.decode import OpenedImage, TooLittleMemory, decode, open_image, shrink
 from indexer.metadata.content_key import content_key
-from indexer.metadata.photo_json import caption_from_json, metadata_to_json, stamp_from_json, stamp_to_json
 from indexer.metadata.read_metadata import read_metadata
 from indexer.metadata.sidecar_files import MOST_JSON_BYTES, Takeout, find_takeout_files, read_takeout
-from indexer.model import FileStamp, PhotoMetadata, Reading, ThumbnailSize, Written
-from indexer.reader.photo_requests import Header, ReaderOptions, pack_reading, pack_undone, pack_written
+from indexer.model import FileCaption, FileStamp, PhotoMetadata, Reading, ThumbnailSize, Written
+from indexer.reader.photo_requests import FileContent, Header, ReaderOptions, from_json, pack_reading, to_json
 from indexer.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -117,22 +116,21 @@ class PhotoReader:
             case "read":
                 return pack_reading(self.read(Path(header["path"])))
             case "read_metadata":
-                key, metadata, stamp = self.read_metadata(Path(header["path"]))
-                return {"content_key": key, "metadata": metadata_to_json(metadata), "stamp": stamp_to_json(stamp)}, b""
+                return to_json(FileContent(*self.read_metadata(Path(header["path"])))), b""
             case "pixels_of":
                 return {}, self.pixels_of(payload)
             case "write_caption":
-                return pack_written(self._write_caption(header)), b""
+                return to_json(self._write_caption(header)), b""
             case "undo_caption":
-                return pack_undone(self._undo_caption(header)), b""
+                return to_json(self._undo_caption(header)), b""
             case unknown:
                 raise ValueError(f"no such request: {unknown}")
 
     def _write_caption(self, header: Mapping[str, Any]) -> Written:
         return caption_file.write_caption(
             Path(header["path"]),
-            caption_from_json(header["caption"]),
-            stamp=stamp_from_json(header["stamp"]),
+            from_json(FileCaption, header["caption"]),
+            stamp=from_json(FileStamp, header["stamp"]),
             over_correction=header["over_correction"],
             mode="sidecar" if self._options.captions == "sidecar" else "embed",
             keep_mtime=self._options.keep_mtime,
@@ -148,7 +146,7 @@ class PhotoReader:
             sidecar_dir=self._sidecar_dir,
             keep_mtime=self._options.keep_mtime,
             dry_run=header["dry_run"],
-            stamp=None if header["stamp"] is None else stamp_from_json(header["stamp"]),
+            stamp=None if header["stamp"] is None else from_json(FileStamp, header["stamp"]),
             machine_only=header["machine_only"],
             vouched=header["vouched"],
         )

@@ -1,30 +1,27 @@
-"""The protocol between the service and its photo processes: options at the start, then requests and replies."""
+"""The protocol between the service and its photo processes: options at the start, then requests and replies.
+
+The nouns of `indexer.model` go through the pipe as they are declared: a field that is added there needs nothing here.
+msgspec checks the type of every value that comes back, as the bytes behind it are others'.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from indexer.errors import Obstacle
-from indexer.metadata.photo_json import (
-    caption_from_json,
-    caption_to_json,
-    metadata_from_json,
-    metadata_to_json,
-    stamp_from_json,
-    stamp_to_json,
-)
-from indexer.model import CaptionPlace, Reading, ThumbnailSize, Written
-from indexer.reasons import from_stored, stored
+import msgspec
+
+from indexer.model import FileStamp, PhotoMetadata, Reading, ThumbnailSize
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
     from indexer.captions.caption_file import Undone
 
 Header = dict[str, Any]
+Noun = TypeVar("Noun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,76 +65,66 @@ class ReaderOptions:
         return cls(**json.loads(argument))
 
 
+def to_json(noun: object) -> Any:
+    """A noun as what JSON is made of; dates in ISO 8601, paths and reasons too."""
+    return msgspec.to_builtins(noun, enc_hook=_plain)
+
+
+def from_json(kind: type[Noun], values: object) -> Noun:
+    """The reverse of `to_json`; fields that `kind` does not have are passed over. Raises `ValueError` where one is
+    missing or no value of its type."""
+    return msgspec.convert(values, kind, dec_hook=_path)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):  # the parameters of a `Reason`
+        return dict(value)
+    raise NotImplementedError(f"{type(value)} does not go through the pipe")
+
+
+def _path(kind: type, value: object) -> object:
+    if kind is not Path:
+        raise NotImplementedError(f"{kind} does not come through the pipe")
+    if not isinstance(value, str):
+        raise TypeError(f"a path is a text, not {type(value).__name__}")
+    return Path(value)
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """What was read of a file beside its pictures, whose lengths follow in the order of `ThumbnailSize`."""
+
+    content_key: str
+    metadata: PhotoMetadata
+    stamp: FileStamp
+    thumbnail_bytes: tuple[int, ...] = ()
+
+
 def pack_reading(reading: Reading) -> tuple[Header, bytes]:
     """Header and payload: the thumbnails in the order of `ThumbnailSize`, then the pixels."""
     parts = [reading.thumbnails[size] for size in ThumbnailSize]
-    header: Header = {
-        "content_key": reading.content_key,
-        "metadata": metadata_to_json(reading.metadata),
-        "stamp": stamp_to_json(reading.stamp),
-        "thumbnail_bytes": [len(part) for part in parts],
-    }
-    return header, b"".join([*parts, reading.pixels])
+    content = FileContent(reading.content_key, reading.metadata, reading.stamp, tuple(map(len, parts)))
+    return to_json(content), b"".join([*parts, reading.pixels])
 
 
 def unpack_reading(header: Mapping[str, Any], payload: bytes) -> Reading:
-    """The reverse of `pack_reading`."""
+    """The reverse of `pack_reading`. Raises `ValueError` where header and payload are not of one reading."""
+    content = from_json(FileContent, header)
+    lengths = content.thumbnail_bytes
+    if min(lengths, default=0) < 0 or sum(lengths) > len(payload):
+        raise ValueError(f"a payload of {len(payload)} bytes holds no thumbnails of {lengths}")
     thumbnails: dict[ThumbnailSize, bytes] = {}
     at = 0
-    for size, length in zip(ThumbnailSize, header["thumbnail_bytes"], strict=True):
+    for size, length in zip(ThumbnailSize, lengths, strict=True):
         thumbnails[size] = payload[at : at + length]
         at += length
-    return Reading(
-        content_key=header["content_key"],
-        metadata=metadata_from_json(header["metadata"]),
-        stamp=stamp_from_json(header["stamp"]),
-        thumbnails=thumbnails,
-        pixels=payload[at:],
-    )
-
-
-def pack_written(written: Written) -> Header:
-    """A `Written` as JSON."""
-    return {
-        "place": written.place.value,
-        "stamp": stamp_to_json(written.stamp),
-        "reason": stored(written.reason),
-        "obstacle": written.obstacle,
-    }
-
-
-def unpack_written(header: Mapping[str, Any]) -> Written:
-    """The reverse of `pack_written`."""
-    stamp = stamp_from_json(header["stamp"])
-    return Written(CaptionPlace(header["place"]), stamp, from_stored(header["reason"]), obstacle=_obstacle(header))
-
-
-def _obstacle(header: Mapping[str, Any]) -> Obstacle | None:
-    return None if header["obstacle"] is None else Obstacle(header["obstacle"])
-
-
-def pack_undone(undone: Undone) -> Header:
-    """An `Undone` as JSON; its path is the request's."""
-    place = None if undone.place is None else undone.place.value
-    stamp = None if undone.stamp is None else stamp_to_json(undone.stamp)
-    return {
-        "place": place,
-        "restored": undone.restored,
-        "reason": stored(undone.reason),
-        "exact": undone.exact,
-        "stamp": stamp,
-        "words": None if undone.words is None else caption_to_json(undone.words),
-        "obstacle": undone.obstacle,
-        "copies": undone.copies,
-    }
+    return Reading(content.content_key, content.metadata, content.stamp, thumbnails, payload[at:])
 
 
 def unpack_undone(path: Path, header: Mapping[str, Any]) -> Undone:
-    """The reverse of `pack_undone`."""
+    """An `Undone` of the file at `path`, whatever path it says itself. Raises `ValueError`."""
     from indexer.captions.caption_file import Undone  # late: it brings the decoders along, which only an undo may cost
 
-    place = None if header["place"] is None else CaptionPlace(header["place"])
-    stamp = None if header["stamp"] is None else stamp_from_json(header["stamp"])
-    words = None if header["words"] is None else caption_from_json(header["words"])
-    outcome = header["restored"], from_stored(header["reason"]), header["exact"]
-    return Undone(path, place, *outcome, stamp, words, _obstacle(header), tuple(header["copies"]))
+    return replace(from_json(Undone, header), path=path)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import PurePosixPath
+from typing import Any
 
-from indexer.model import Photo, is_unsure
+from indexer.model import Photo, PhotoMetadata, is_unsure
 from indexer.places import places_of
 from indexer.search import SearchDocument
+from indexer.search.fields import FIELD_WEIGHTS
 from indexer.text import clean
 
 #: Longer texts are cut: nobody finds a photo by the tail of a novel, and a page has to show the text.
 MAX_TEXT_CHARS = 4000
 MAX_NAMES = 64
+_SAME_NAME = {one.name for one in fields(SearchDocument)} & {one.name for one in fields(PhotoMetadata)}
+#: The texts that a search document takes over from a photo's metadata, under the same name.
+_TEXTS = frozenset(FIELD_WEIGHTS) & _SAME_NAME - {"person_caption", "machine_caption", "taken_at"}
 
 
 def document(photo: Photo) -> SearchDocument:
@@ -32,14 +38,9 @@ def document(photo: Photo) -> SearchDocument:
         person_caption=_text(photo.correction or metadata.person_caption),
         machine_caption=_text(believed.text if believed else of_file.text if of_file else None),
         tags=tuple((clean(tag.word), tag.probability) for tag in believed.tags) if believed else (),
-        keywords=_names(metadata.keywords),
-        people=_names(metadata.people),
-        title=_text(metadata.title),
         places=_names(places_of(metadata.position)),
         folders=_names("/".join(path.parent.parts) for path in paths),
         file_names=_names(path.name for path in paths),
-        camera=_text(metadata.camera),
-        lens=_text(metadata.lens),
         mime_type=metadata.mime_type,
         taken_at=metadata.taken_at,
         rating=metadata.rating,
@@ -49,15 +50,14 @@ def document(photo: Photo) -> SearchDocument:
         added_words=_names(photo.added_words),
         machine_words=tuple((clean(one.word), one.probability) for one in believed.words) if believed else (),
         machine_sure=not is_unsure(believed) if believed else True,
-        pets=_names(metadata.pets),
-        headline=_text(metadata.headline),
-        alt_texts=_names(metadata.alt_texts),
-        comments=_names(metadata.comments),
-        locations=_names(metadata.locations),
-        subjects=_names(metadata.subjects),
-        creators=_names(metadata.creators),
         taken_precision=metadata.taken_precision,
+        **_texts_of(metadata),
     )
+
+
+def _texts_of(metadata: PhotoMetadata) -> dict[str, Any]:
+    values = {name: getattr(metadata, name) for name in _TEXTS}
+    return {name: _names(value) if isinstance(value, tuple) else _text(value) for name, value in values.items()}
 
 
 def _text(text: str | None) -> str:

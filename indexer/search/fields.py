@@ -17,7 +17,8 @@ from indexer.search import SearchDocument
 from indexer.search.filters import type_of
 from indexer.text import clean, is_serial, words
 
-#: The most that one field can say for a word; `Fields.strengths` combines the fields that hold it.
+#: The texts that words are looked for in, from the most to the least telling, and the most that each can say for a
+#: word; `Fields.strengths` combines the fields that hold it.
 FIELD_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
         "person_caption": 0.95,
@@ -106,26 +107,27 @@ def taken_s(moment: datetime) -> int:
 
 
 def _shown(document: SearchDocument) -> Iterator[tuple[str, str, float]]:
-    """Field, text and weight of every text of `document` that words are looked for in."""
-    weight = FIELD_WEIGHTS
-    yield "person_caption", document.person_caption, weight["person_caption"]
-    share = 1.0 if document.machine_sure else _UNSURE_SHARE
-    yield "machine_caption", document.machine_caption, weight["machine_caption"] * share
-    for tag, probability in document.tags:
-        yield "tags", tag, weight["tags"] * min(max(probability, 0.01), 1.0)
-    for field in ("keywords", "people"):
-        yield from ((field, text, weight[field]) for text in getattr(document, field))
-    yield from (("keywords", text, weight["person_caption"]) for text in document.added_words)
-    yield from (("pets", name, weight["pets"]) for name in document.pets)
-    yield "title", document.title, weight["title"]
-    yield "headline", document.headline, weight["headline"]
-    for field in ("alt_texts", "comments", "places", "locations", "subjects", "folders", "file_names"):
-        yield from ((field, text, weight[field]) for text in getattr(document, field))
-    if document.taken_at:
-        yield "taken_at", _spoken(document.taken_at, document.taken_precision), weight["taken_at"]
-    yield "camera", document.camera.removeprefix(_FRUIT), weight["camera"]
-    yield "lens", document.lens.removeprefix(_FRUIT), weight["lens"]
-    yield from (("creators", text, weight["creators"]) for text in document.creators)
+    """Field, text and weight of every text of `document` that words are looked for in, in the order of
+    `FIELD_WEIGHTS`."""
+    for field, weight in FIELD_WEIGHTS.items():
+        match field:
+            case "machine_caption":
+                share = 1.0 if document.machine_sure else _UNSURE_SHARE
+                yield field, document.machine_caption, weight * share
+            case "tags":
+                for tag, probability in document.tags:
+                    yield field, tag, weight * min(max(probability, 0.01), 1.0)
+            case "people":
+                yield from ((field, name, weight) for name in document.people)
+                yield from (("keywords", text, FIELD_WEIGHTS["person_caption"]) for text in document.added_words)
+            case "taken_at":
+                if document.taken_at:
+                    yield field, _spoken(document.taken_at, document.taken_precision), weight
+            case "camera" | "lens":
+                yield field, getattr(document, field).removeprefix(_FRUIT), weight
+            case _:
+                value: str | tuple[str, ...] = getattr(document, field)
+                yield from ((field, text, weight) for text in ((value,) if isinstance(value, str) else value))
 
 
 def _evidence(document: SearchDocument) -> Mapping[str, float]:

@@ -8,7 +8,7 @@ household password is set, requests need the session cookie that POST /login giv
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date
 from functools import partial, wraps
 from typing import Any, TypeGuard
@@ -385,26 +385,17 @@ def _word(word: str, probability: float) -> Json:
     return {"word": clean(word), "probability": round(probability, 3)}
 
 
+#: Fields of a photo's metadata that `_photo` gives under other names, or that say nothing to a client.
+_NOT_GIVEN = frozenset(
+    {"width_px", "height_px", "taken_at", "taken_precision", "dated_by_name", "camera", "orientation", "position"}
+    | {"person_caption", "machine_caption", "correction", "overruled", "overtaken", "marked", "damage"}
+)
+
+
 def _metadata(photo: Photo) -> Json:
-    metadata, machine = photo.metadata, photo.machine
-    return {
-        "mime_type": clean(metadata.mime_type),
-        "lens": clean(metadata.lens) if metadata.lens else None,
-        "exposure_s": metadata.exposure_s,
-        "f_number": metadata.f_number,
-        "iso": metadata.iso,
-        "focal_length_mm": metadata.focal_length_mm,
-        "rating": metadata.rating,
-        "title": clean(metadata.title) if metadata.title else None,
-        "keywords": list(map(clean, metadata.keywords)),
-        "people": list(map(clean, metadata.people)),
-        "pets": list(map(clean, metadata.pets)),
-        "headline": clean(metadata.headline) if metadata.headline else None,
-        "subjects": list(map(clean, metadata.subjects)),
-        "locations": list(map(clean, metadata.locations)),
-        "creators": list(map(clean, metadata.creators)),
-        "alt_texts": list(map(clean, metadata.alt_texts)),
-        "comments": list(map(clean, metadata.comments)),
+    machine = photo.machine
+    names = (one.name for one in fields(photo.metadata) if one.name not in _NOT_GIVEN)
+    return {name: _clean(getattr(photo.metadata, name)) for name in names} | {
         "machine_caption": clean(machine.text) if machine else None,
         "model": clean(machine.model) if machine else None,
         "caption_place": photo.caption_place,
@@ -412,3 +403,9 @@ def _metadata(photo: Photo) -> Json:
         "caption_reason_code": photo.caption_reason and photo.caption_reason.code,
         "added_at": photo.added_at.isoformat(),
     }
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, str):
+        return clean(value) or None
+    return list(map(clean, value)) if isinstance(value, tuple) else value

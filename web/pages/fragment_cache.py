@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from aiohttp import web
+from cachetools import LRUCache
 
 #: Some two thousand first pages of results; each is 4 kB when packed.
 CACHE_BYTES = 8_000_000
@@ -60,35 +61,28 @@ class FragmentCache:
 
     def __init__(self, most_bytes: int = CACHE_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._bytes = 0
         self._data_version: Hashable = None
-        self._fragments: OrderedDict[Key, bytes] = OrderedDict()
+        self._fragments = self._no_fragments()
         self._pending: dict[tuple[Key, Hashable], _Pending] = {}
 
     @property
     def size_bytes(self) -> int:
         """What is kept now."""
-        return self._bytes
+        return int(self._fragments.currsize)
 
     def get(self, key: Key, data_version: Hashable) -> bytes | None:
         """The fragment that was rendered from this version of the data."""
         if data_version != self._data_version:
             return None
-        packed = self._fragments.get(key)
-        if packed is not None:
-            self._fragments.move_to_end(key)
-        return packed
+        return self._fragments.get(key, (0, None))[1]
 
     def put(self, key: Key, data_version: Hashable, packed: bytes) -> None:
         """Keeps a fragment; `data_version` was read before it was begun. Those of another version are dropped."""
         if data_version != self._data_version:
-            self._fragments.clear()
-            self._bytes, self._data_version = 0, data_version
-        self._drop(key)
-        self._fragments[key] = packed
-        self._bytes += _size(key, packed)
-        while self._bytes > self._most_bytes:
-            self._drop(next(iter(self._fragments)))
+            self._fragments, self._data_version = self._no_fragments(), data_version
+        size_bytes = len(packed) + key.size_bytes + _OVERHEAD_BYTES
+        if size_bytes <= self._most_bytes:
+            self._fragments[key] = size_bytes, packed
 
     async def render_once(self, key: Key, data_version: Hashable, make: Callable[[], Awaitable[Fragment]]) -> Fragment:
         """What `make` gives, run once for all concurrent callers; cancelled when the last of them is."""
@@ -105,14 +99,9 @@ class FragmentCache:
                 if self._pending.get((key, data_version)) is pending:
                     del self._pending[key, data_version]
 
-    def _drop(self, key: Key) -> None:
-        packed = self._fragments.pop(key, None)
-        if packed is not None:
-            self._bytes -= _size(key, packed)
+    def _no_fragments(self) -> LRUCache[Key, tuple[int, bytes]]:
+        """Each fragment with its size in bytes."""
+        return LRUCache(self._most_bytes, getsizeof=itemgetter(0))
 
 
 FRAGMENT_CACHE = web.AppKey("FRAGMENT_CACHE", FragmentCache)
-
-
-def _size(key: Key, packed: bytes) -> int:
-    return len(packed) + key.size_bytes + _OVERHEAD_BYTES

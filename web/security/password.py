@@ -14,9 +14,10 @@ import ipaddress
 import secrets
 import time
 import unicodedata
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 from indexer.errors import SettingsError
 from indexer.settings import Settings
@@ -110,7 +111,7 @@ class LoginThrottle:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._failures: OrderedDict[str, _Failures] = OrderedDict()
+        self._failures: LRUCache[str, _Failures] = LRUCache(self._MOST_ADDRESSES)
         self.lock = asyncio.Lock()
 
     def wait_s(self, address: str) -> float:
@@ -122,13 +123,10 @@ class LoginThrottle:
         """Counts a wrong password."""
         network = _network(address)
         failures = self._failures.setdefault(network, _Failures(0, 0.0))
-        self._failures.move_to_end(network)
         failures.count += 1
         if failures.count >= self._FREE:
             wait = min(self._LONGEST_WAIT_S, 2.0 ** min(failures.count - self._FREE + 1, 20))
             failures.blocked_until = self._clock() + wait
-        while len(self._failures) > self._MOST_ADDRESSES:
-            self._failures.popitem(last=False)
 
     def succeeded(self, address: str) -> None:
         """Forgets the address's wrong passwords."""

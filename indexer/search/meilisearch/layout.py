@@ -23,7 +23,7 @@ from typing import Any
 
 from indexer.model import DatePrecision
 from indexer.search import SearchDocument
-from indexer.search.fields import DOUBTFUL, Fields, Text, quantised, taken_s
+from indexer.search.fields import DOUBTFUL, FIELD_WEIGHTS, Fields, Text, quantised, taken_s
 from indexer.search.matching import ONE_EDIT_FROM, TWO_EDITS_FROM
 from indexer.search.stems import stem
 from indexer.search.synonyms import synonym_table
@@ -31,30 +31,10 @@ from indexer.search.tokens import STOP_WORDS
 from indexer.text import has_digit
 
 #: To be raised with every change of what stands in a document: the index is then made anew.
-LAYOUT = 3
+LAYOUT = 4
 
 #: The texts of a photo, from the most to the least telling; `fields.Text.field` names them.
-TEXTS = (
-    "person_caption",
-    "machine_caption",
-    "tags",
-    "keywords",
-    "people",
-    "pets",
-    "title",
-    "headline",
-    "alt_texts",
-    "comments",
-    "places",
-    "locations",
-    "subjects",
-    "folders",
-    "file_names",
-    "taken_at",
-    "camera",
-    "lens",
-    "creators",
-)
+TEXTS = tuple(FIELD_WEIGHTS)
 #: The basic forms of a photo's words, where they are others than the words. And the model's sentence where that, or one
 #: of its words, is doubtful: this is the attribute that weighs least.
 FORMS = "forms"

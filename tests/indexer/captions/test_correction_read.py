@@ -11,10 +11,10 @@ import pytest
 from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import write_caption
 from indexer.captions.sidecar import sidecar_path
-from indexer.metadata.photo_json import metadata_from_json, metadata_to_json
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionBy, FileCaption, PhotoMetadata
 from indexer.ownership.mark import Mark, OwnCaption
+from indexer.reader.photo_requests import from_json, to_json
 from tests.indexer.formats import jpegs_made as made
 
 TYPED_AT = datetime(2024, 5, 1, 10, 0, 0, 123456, tzinfo=UTC)
@@ -45,7 +45,7 @@ def test_a_correction_comes_back_with_the_moment_it_was_typed(photo: Path) -> No
     assert metadata.correction is not None
     assert metadata.correction.at == TYPED_AT
     assert (metadata.person_caption, metadata.others_words, metadata.machine_caption) == (CORRECTION.text, None, None)
-    again = metadata_from_json(json.loads(json.dumps(metadata_to_json(metadata))))
+    again = from_json(PhotoMetadata, json.loads(json.dumps(to_json(metadata))))
     assert again == metadata
     assert again.correction is not None
     assert again.correction.at == TYPED_AT

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -371,3 +373,24 @@ def test_a_date_that_the_only_file_has_lost_is_gone(catalogue: Catalogue, root: 
     [job] = catalogue.queue.claim(1)
     settle(catalogue, job, BARE)
     assert the_photo(catalogue).metadata.taken_at is None
+
+
+def store_texts(catalogue: Catalogue, tmp_path: Path, stored: str) -> None:
+    """What stands in the catalogue in place of `FULL`'s texts."""
+    [job] = catalogue.queue.claim(1)
+    settle(catalogue, job, FULL)
+    with closing(sqlite3.connect(tmp_path / "catalogue.db")) as database, database:
+        assert database.execute("UPDATE photo SET said = ?", (stored,)).rowcount == 1
+
+
+def test_texts_are_read_as_older_and_newer_versions_stored_them(catalogue: Catalogue, tmp_path: Path) -> None:
+    store_texts(catalogue, tmp_path, '{"headline": "N\\u00e9pal", "pets": ["Rex", "Tom"], "smell": "roses"}')
+    metadata = the_photo(catalogue).metadata
+    assert (metadata.headline, metadata.pets, metadata.creators) == ("Népal", ("Rex", "Tom"), ())
+
+
+@pytest.mark.parametrize("stored", ['{"headline": 5}', '{"pets": "Rex"}', '{"pets": [1]}', "[]", '{"pets": ', "null"])
+def test_texts_that_no_version_stored_are_damage(catalogue: Catalogue, tmp_path: Path, stored: str) -> None:
+    store_texts(catalogue, tmp_path, stored)
+    with pytest.raises(sqlite3.DatabaseError, match="makes no sense"):
+        the_photo(catalogue)

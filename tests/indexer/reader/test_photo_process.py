@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from captioner import Caption, Tag
-from indexer.errors import PhotoVanished, SetupError, UnreadablePhoto
+from indexer.errors import Obstacle, PhotoVanished, ReaderDied, SetupError, UnreadablePhoto
 from indexer.metadata.content_key import content_key
 from indexer.model import CaptionPlace, FileStamp, ThumbnailSize
 from indexer.reader.photo_process import PhotoProcesses
@@ -199,6 +199,22 @@ async def test_a_photo_that_hangs_is_set_aside_after_its_time(tmp_path: Path) ->
             await photos.read(poison)
         with pytest.raises(PhotoVanished):
             await photos.read(good.with_name("gone.jpg"))
+
+
+@pytest.mark.slow
+async def test_a_reply_that_makes_no_sense_costs_that_photo_alone(tmp_path: Path) -> None:
+    poison = write(tmp_path / "lies.jpg", encoded(cornered(), "JPEG"))
+    lengths = write(tmp_path / "lies about lengths.jpg", encoded(cornered(), "JPEG"))
+    good = write(tmp_path / "good.jpg", encoded(cornered(), "JPEG"))
+    async with poisoned(tmp_path) as photos:
+        for asked in (photos.read(poison), photos.read(lengths), photos.read_metadata(poison)):
+            with pytest.raises(ReaderDied, match="makes no sense"):
+                await asked
+        written = await photos.write_caption(poison, WORDS, stamp(poison))
+        assert (written.place, written.obstacle) == (CaptionPlace.INDEX, Obstacle.READER)
+        with pytest.raises(ReaderDied, match="makes no sense"):
+            await photos.undo_caption(poison)
+        assert (await photos.read(good)).metadata.width_px == 96
 
 
 @pytest.mark.slow

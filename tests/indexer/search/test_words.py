@@ -84,6 +84,24 @@ def test_kinds_of_words() -> None:
         "leaf leaves",
         "person people",
         "ski skiing",
+        "use uses used using",
+        "ice iced icing",
+        "age aged aging",
+        "eye eyes eyed",
+        "see sees seeing",
+        "hop hops hopped hopping",
+        "hope hopes hoped hoping",
+        "trek treks trekking",
+        "travel travelling traveling travelled",
+        "control controlled controls",
+        "cookie cookies",
+        "movie movies",
+        "taxi taxis",
+        "lens lenses",
+        "box boxes",
+        "house houses housing",
+        "tie ties tying",
+        "celebrate celebrates celebrated celebrating",
     ],
 )
 def test_forms_of_a_word_share_a_stem(forms: str) -> None:
@@ -91,7 +109,18 @@ def test_forms_of_a_word_share_a_stem(forms: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words_apart", ["bed bee", "king kin", "wing win", "university universe", "glass gla", "red reed"]
+    "words_apart",
+    [
+        *["bed bee", "king kin", "wing win", "university universe", "glass gla", "red reed"],
+        # A final -e is part of a short word.
+        *["car care", "star stare", "win wine", "plan plane", "cap cape", "hat hate", "tub tube", "cut cute"],
+        *["sitting site", "hopping hope", "starring staring", "winning wine", "kits kites", "man mane", "sam same"],
+        *["tim time", "jan jane", "ear earring", "even evening", "ears earrings", "new news", "out outing"],
+        # Of one root, but another thing.
+        *["office officer", "busy business", "skateboard skateboarder", "elevated elevator", "music musical"],
+        # Names.
+        *["harris harry", "dennis denny", "julie july", "marie mary", "paris parry"],
+    ],
 )
 def test_other_words_do_not(words_apart: str) -> None:
     first, second = words_apart.split()

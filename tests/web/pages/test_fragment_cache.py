@@ -49,7 +49,8 @@ def test_no_more_is_kept_than_there_is_room_for_and_what_was_asked_last_stays() 
     kept.put(key("0"), 1, b"anew")
     assert kept.get(key("0"), 1) == b"anew"
     kept.put(key("large"), 1, bytes(20_000))
-    assert kept.size_bytes == 0
+    assert kept.get(key("large"), 1) is None
+    assert kept.get(key("0"), 1) == b"anew"
 
 
 def test_long_questions_count_as_well() -> None:
