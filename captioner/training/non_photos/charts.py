@@ -45,7 +45,7 @@ def chart(rng: Rng) -> Image.Image:
     # Letters that a font lacks and labels without room are warned of, and are as common in real charts.
     with warnings.catch_warnings(), style.context([look, _settings(rng)]):
         warnings.simplefilter("ignore")
-        figure = Figure((width / dpi, height / dpi), dpi=dpi, layout=pick(rng, ("none", "tight")))
+        figure = Figure((width / dpi, height / dpi), dpi=dpi, layout="tight" if happens(rng, 0.5) else None)
         same = pick(rng, _CHARTS)
         for cell in range(rows * columns):
             make = same if happens(rng, 0.5) else pick(rng, _CHARTS)
@@ -61,6 +61,7 @@ def chart(rng: Rng) -> Image.Image:
 def _settings(rng: Rng) -> dict[str, Any]:
     """What differs within a style: font, colours, grid, frame."""
     import matplotlib
+    from cycler import cycler
 
     found: dict[str, Any] = {
         "font.size": real(rng, 6, 13), "axes.unicode_minus": False, "lines.linewidth": real(rng, 0.7, 4),
@@ -72,7 +73,7 @@ def _settings(rng: Rng) -> dict[str, Any]:
         found["font.family"] = _family(file)
     if happens(rng, 0.4):
         paints = palette(rng, whole(rng, 4, 8))
-        found["axes.prop_cycle"] = matplotlib.cycler(color=[[level / 255 for level in paint] for paint in paints])
+        found["axes.prop_cycle"] = cycler(color=[[level / 255 for level in paint] for paint in paints])
     if happens(rng, 0.2):
         found["figure.facecolor"] = _rgb(rng, light=(0.88, 1))
     return found
