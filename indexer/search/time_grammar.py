@@ -8,38 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
+from indexer.search import time_lexicon as lexicon
 from indexer.search.feasts import FEASTS
 from indexer.search.time_condition import WEEKDAYS
-from indexer.search.time_lexicon import (
-    ARTICLES,
-    DAYS_AGO,
-    DECADES,
-    FEAST_NAMES,
-    FIRST_WORDS,
-    GERMAN_WEEKDAYS,
-    LAST,
-    MONTH_FIRST,
-    MONTHS,
-    MOST_FEAST_WORDS,
-    MOTHERING_SUNDAY,
-    NUMBERS,
-    OF,
-    OPPOSITE,
-    ORDINALS,
-    PART_OF_DAY_FORMS,
-    PARTS_OF_DAY,
-    SEASON_MONTHS,
-    SEASONS,
-    SHORT_MONTHS,
-    THIRDS,
-    THIS,
-    TO,
-    TO_THE,
-    UNITS,
-    WEEKDAY_FORMS,
-    WEEKDAY_NAMES,
-    YEAR_WORDS,
-)
 from indexer.search.time_part import Kind, Part, between, third_of
 from indexer.text import has_digit
 
@@ -78,7 +49,7 @@ class TimeParts:
 
     def _may_begin(self, word: str) -> bool:
         bare = word.removesuffix(".")
-        return bare in FIRST_WORDS or has_digit(word) or word.startswith(GERMAN_WEEKDAYS)
+        return bare in lexicon.FIRST_WORDS or has_digit(word) or word.startswith(lexicon.GERMAN_WEEKDAYS)
 
     def _read(self, at: int) -> Part | None:
         for read in (
@@ -126,7 +97,7 @@ class TimeParts:
             fixed = fixed if match[3] else fixed[:7]
         elif match := _NUMERIC.fullmatch(word):
             day, month, year = int(match[1]), int(match[3]), self._full_year(match[4])
-            month_first = match[2] != "." and self.locale in MONTH_FIRST
+            month_first = match[2] != "." and self.locale in lexicon.MONTH_FIRST
             orders = [(month, day), (day, month)] if month_first else [(day, month), (month, day)]
             if match[2] == ".":
                 orders = orders[:1]
@@ -155,9 +126,9 @@ class TimeParts:
 
     def _third(self, at: int) -> Part | None:
         """ "early 2019", "ende juli", "middle of june": of a season all of it."""
-        third = THIRDS.get(self.word(at))
-        first = at + 1 + (self.word(at + 1) in OF)
-        part = None if third is None else self.part(first + (self.word(first) in ARTICLES))
+        third = lexicon.THIRDS.get(self.word(at))
+        first = at + 1 + (self.word(at + 1) in lexicon.OF)
+        part = None if third is None else self.part(first + (self.word(first) in lexicon.ARTICLES))
         if part is None or third is None or part.kind not in {Kind.DATE, Kind.MONTH, Kind.SEASON}:
             return None
         if part.season or (part.value and not part.fixed):
@@ -195,7 +166,7 @@ class TimeParts:
             first = int(match[1]) if len(match[1]) == 4 else self._full_year(match[1])
             first = first if first % 10 == 0 else 0
         else:
-            first = DECADES.get(word, 0)
+            first = lexicon.DECADES.get(word, 0)
         if not self._is_year(first):
             return None
         end += self.word(end) == "jahre" or self.word(end) == "jahren"
@@ -203,7 +174,7 @@ class TimeParts:
 
     def _month(self, at: int, *, short: bool = False) -> str:
         word = self.word(at)
-        return MONTHS.get(word) or (SHORT_MONTHS.get(word.rstrip(".")) if short else None) or ""
+        return lexicon.MONTHS.get(word) or (lexicon.SHORT_MONTHS.get(word.rstrip(".")) if short else None) or ""
 
     def _day_of_month(self, at: int) -> Part | None:
         """ "3rd of may", "24. dezember", "december 24, 2018", "24-26 december"."""
@@ -225,9 +196,9 @@ class TimeParts:
     def days_of_month(self, at: int) -> Part | None:
         """ "24. bis 26. dezember": the first day has its month from the last one."""
         days, end = self._days(at)
-        if not days or self.word(end) not in TO:
+        if not days or self.word(end) not in lexicon.TO:
             return None
-        last = self._day_of_month(end + 1 + (self.word(end + 1) in TO_THE))
+        last = self._day_of_month(end + 1 + (self.word(end + 1) in lexicon.TO_THE))
         if last is None:
             return None
         year = last.fixed[0][:5] if last.fixed else ""
@@ -244,19 +215,19 @@ class TimeParts:
         if match := _DAYS.fullmatch(self.word(at)):
             return (int(match[1]), int(match[2])), at + 1
         match = _DAY.fullmatch(self.word(at))
-        day = int(match[1]) if match else ORDINALS.get(self.word(at), 0)
+        day = int(match[1]) if match else lexicon.ORDINALS.get(self.word(at), 0)
         return ((day,), at + 1) if day else ((), at)
 
     def _feast(self, at: int) -> Part | None:
-        for count in range(MOST_FEAST_WORDS, 0, -1):
+        for count in range(lexicon.MOST_FEAST_WORDS, 0, -1):
             name = " ".join(self.words[at : at + count])
-            days = FEAST_NAMES.get(name)
+            days = lexicon.FEAST_NAMES.get(name)
             if days and at + count <= len(self.words):
                 return self._with_year(self._feast_part(at + count, days, name))
         return None
 
     def _feast_part(self, end: int, days: str, name: str) -> Part:
-        if days == "mothersday" and name != "muttertag" and self.locale in MOTHERING_SUNDAY:
+        if days == "mothersday" and name != "muttertag" and self.locale in lexicon.MOTHERING_SUNDAY:
             days = "motheringsunday"
         if days in FEASTS:
             yearly = ("12-31", "01-01") if days == "newyear" else None
@@ -267,31 +238,31 @@ class TimeParts:
     def _named(self, at: int) -> Part | None:
         """Months, seasons, days of the week, parts of the day."""
         word = self.word(at)
-        if month := MONTHS.get(word):
+        if month := lexicon.MONTHS.get(word):
             return self._with_year(Part(at + 1, Kind.MONTH, yearly=(month, month), names=(word,)))
         if (month := self._month(at, short=True)) and self.year(at + 1):
             return self._with_year(Part(at + 1, Kind.MONTH, yearly=(month, month), names=(word.rstrip("."),)))
-        if season := SEASONS.get(word):
-            part = Part(at + 1, Kind.SEASON, yearly=SEASON_MONTHS[season], season=season, names=(word,))
+        if season := lexicon.SEASONS.get(word):
+            part = Part(at + 1, Kind.SEASON, yearly=lexicon.SEASON_MONTHS[season], season=season, names=(word,))
             return self._season_year(part)
-        if days := WEEKDAY_FORMS.get(word):
+        if days := lexicon.WEEKDAY_FORMS.get(word):
             return Part(at + 1, Kind.FORM, value=days, names=(word.removesuffix("s"),))
-        if days := WEEKDAY_NAMES.get(word):
+        if days := lexicon.WEEKDAY_NAMES.get(word):
             return Part(at + 1, Kind.WEEKDAY, value=days, names=(word,))
-        if hours := PART_OF_DAY_FORMS.get(word):
+        if hours := lexicon.PART_OF_DAY_FORMS.get(word):
             return Part(at + 1, Kind.FORM, value=hours, names=(word.removesuffix("s"),))
-        if hours := PARTS_OF_DAY.get(word):
+        if hours := lexicon.PARTS_OF_DAY.get(word):
             return Part(at + 1, Kind.HOURS, value=hours, names=(word.removesuffix("s"),))
         return self._weekday_and_hours(at)
 
     def _weekday_and_hours(self, at: int) -> Part | None:
         """German writes them as one: "samstagabend"."""
         word = self.word(at)
-        for day in GERMAN_WEEKDAYS:
+        for day in lexicon.GERMAN_WEEKDAYS:
             rest = word.removeprefix(day)
-            hours = PARTS_OF_DAY.get(rest) or PART_OF_DAY_FORMS.get(rest)
+            hours = lexicon.PARTS_OF_DAY.get(rest) or lexicon.PART_OF_DAY_FORMS.get(rest)
             if rest != word and hours:
-                return Part(at + 1, Kind.FORM, value=f"{WEEKDAY_NAMES[day]}+{hours}", names=(word,))
+                return Part(at + 1, Kind.FORM, value=f"{lexicon.WEEKDAY_NAMES[day]}+{hours}", names=(word,))
         return None
 
     def _with_year(self, part: Part) -> Part:
@@ -307,7 +278,7 @@ class TimeParts:
         years = self._years(part.end)
         if years and years.fixed and int(years.fixed[1]) == int(years.fixed[0]) + 1:
             first, last = (years.fixed[0], years.fixed[1])
-            months = f"{first}-{SEASON_MONTHS['winter'][0]}..{last}-{SEASON_MONTHS['winter'][1]}"
+            months = f"{first}-{lexicon.SEASON_MONTHS['winter'][0]}..{last}-{lexicon.SEASON_MONTHS['winter'][1]}"
             if part.season in {"winter", "summer"}:
                 return replace(part, end=years.end, kind=Kind.DATE, value=months, numbers=(first,))
         behind = self.word(part.end)
@@ -318,7 +289,7 @@ class TimeParts:
         return part
 
     def _year(self, at: int) -> Part | None:
-        at += self.word(at) in YEAR_WORDS
+        at += self.word(at) in lexicon.YEAR_WORDS
         year = self.year(at)
         return Part(at + 1, Kind.DATE, fixed=(str(year),) * 2, numbers=(str(year),)) if year is not None else None
 
@@ -326,10 +297,10 @@ class TimeParts:
         word = self.word(at)
         if tuple(self.words[at : at + 4]) == ("the", "day", "before", "yesterday"):
             return self._dates(at + 4, *[self.today - timedelta(2)] * 2)
-        if word in DAYS_AGO:
-            return self._dates(at + 1, *[self.today - timedelta(DAYS_AGO[word])] * 2)
-        if word in LAST or word in THIS:
-            return self._last_or_this(at + 1, last=word in LAST)
+        if word in lexicon.DAYS_AGO:
+            return self._dates(at + 1, *[self.today - timedelta(lexicon.DAYS_AGO[word])] * 2)
+        if word in lexicon.LAST or word in lexicon.THIS:
+            return self._last_or_this(at + 1, last=word in lexicon.LAST)
         ago = self._counted(at) if self.word(at + 2) == "ago" else None
         if ago:
             return self._ago(at + 3, *ago)
@@ -338,8 +309,8 @@ class TimeParts:
 
     def _counted(self, at: int) -> tuple[int, str] | None:
         """ "3 years"."""
-        word, unit = self.word(at), UNITS.get(self.word(at + 1))
-        count = int(word) if word.isascii() and word.isdigit() and len(word) <= 3 else NUMBERS.get(word, 0)
+        word, unit = self.word(at), lexicon.UNITS.get(self.word(at + 1))
+        count = int(word) if word.isascii() and word.isdigit() and len(word) <= 3 else lexicon.NUMBERS.get(word, 0)
         return (count, unit) if unit and count else None
 
     def _ago(self, end: int, count: int, unit: str) -> Part | None:
@@ -363,15 +334,17 @@ class TimeParts:
         counted = self._counted(at) if last else None
         if counted:
             return self._dates(at + 2, self._back(*counted), self.today)
-        if unit := UNITS.get(self.word(at)):
+        if unit := lexicon.UNITS.get(self.word(at)):
             return self._ago(at + 1, int(last), unit) if unit != "day" else None
         part = self._feast(at) or self._named(at)
         if part is None or part.kind is Kind.DATE:
             return None
-        if part.kind in {Kind.WEEKDAY, Kind.FORM} and part.value in WEEKDAY_NAMES.values():
+        if part.kind in {Kind.WEEKDAY, Kind.FORM} and part.value in lexicon.WEEKDAY_NAMES.values():
             return self._last_weekdays(part, last=last)
         if part.season:
-            here, there = (self._last_season(season, last=last) for season in (part.season, OPPOSITE[part.season]))
+            here, there = (
+                self._last_season(season, last=last) for season in (part.season, lexicon.OPPOSITE[part.season])
+            )
             first, _, end = here.partition("..")
             return replace(part, kind=Kind.DATE, value=f"{here}|{there}", fixed=(first, end or first), names=())
         if part.yearly or part.feast:
@@ -404,7 +377,7 @@ class TimeParts:
         raise AssertionError("every year has all of its days")
 
     def _last_season(self, season: str, *, last: bool) -> str:
-        months = Part(0, Kind.SEASON, yearly=SEASON_MONTHS[season])
+        months = Part(0, Kind.SEASON, yearly=lexicon.SEASON_MONTHS[season])
         return between(*self._latest(months, last=last))
 
     def _dates(self, end: int, first: date, last: date) -> Part:

@@ -8,28 +8,25 @@ household password is set, requests need the session cookie that POST /login giv
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, fields
 from datetime import date
 from functools import partial, wraps
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from aiohttp import web
 
 from indexer.catalogue.corrections import UnusableCorrection
 from indexer.errors import SearchError, SetupError
-from indexer.model import LISTED_FILES, Photo, iso_date
-from indexer.places import places_of
+from indexer.model import LISTED_FILES, Photo
 from indexer.reasons import Reason
 from indexer.search import FilterError
+from web.api.photo_json import Json, hit_json, metadata_json, photo_json
 from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, in_database_thread, in_search_thread
-from web.links import thumbnail_url
 from web.pages.corrections import change_words, correct, set_wrong, take_back, unknown_photo
 from web.pages.status_page import caption_models, enqueue_recaptioning, retry_set_aside, scan_now
 from web.presenters import clean
 from web.request_bodies import read_object
 from web.search.searching import (
     FACETS,
-    FoundPhoto,
     WrongRequest,
     count_facets,
     read_number,
@@ -38,7 +35,6 @@ from web.search.searching import (
     run_similar,
 )
 
-Json = dict[str, Any]
 _HITS, _MOST_HITS = 50, 200
 _SET_ASIDE, _MOST_SET_ASIDE = 100, 1000
 _REFUSED = 20
@@ -93,7 +89,7 @@ async def search(request: web.Request) -> Json:
     wanted = read_search(request.query, limit=_HITS, most=_MOST_HITS, birthdays=_birthdays(request))
     result = await run_search(request, wanted, _read_photos(request))
     return {
-        "hits": await in_database_thread(request, lambda: [_hit(request, found) for found in result.photos]),
+        "hits": await in_database_thread(request, lambda: [hit_json(request, found) for found in result.photos]),
         "total": result.total,
         "by_meaning": result.by_meaning,
         "took_ms": round(result.took_ms, 2),
@@ -187,7 +183,7 @@ async def similar(request: web.Request) -> Json:
     """
     limit = min(read_number(request.query, "limit", 20, least=1), _MOST_HITS)
     photos = await run_similar(request, request.match_info["id"], limit, _read_photos(request))
-    return {"hits": await in_database_thread(request, lambda: [_hit(request, found) for found in photos])}
+    return {"hits": await in_database_thread(request, lambda: [hit_json(request, found) for found in photos])}
 
 
 @_as_json
@@ -333,14 +329,6 @@ def _reason(reason: Reason | None) -> Json:
     return {"reason": clean(str(reason or "")), "code": reason and reason.code}
 
 
-def _hit(request: web.Request, found: FoundPhoto[Photo]) -> Json:
-    why = [
-        {"field": one.field, "text": clean(one.text), "spans": [list(span) for span in one.spans], "kind": one.kind}
-        for one in found.hit.why
-    ]
-    return _photo(request, found.photo) | {"score": round(found.hit.score, 4), "why": why}
-
-
 def _read_photos(request: web.Request) -> Callable[[Sequence[str]], Sequence[Photo]]:
     return partial(request.config_dict[LIBRARY].photos, most_files=LISTED_FILES)
 
@@ -351,61 +339,5 @@ async def _photo_response(request: web.Request) -> Json:
     if photo is None:
         raise unknown_photo()
     pending = await in_database_thread(request, library.corrections.pending_caption, photo.id)
-    shape = await in_database_thread(request, _photo, request, photo) | _metadata(photo)
+    shape = await in_database_thread(request, photo_json, request, photo) | metadata_json(photo)
     return shape | {"caption_waiting": bool(pending.waiting or pending.missing)}
-
-
-def _photo(request: web.Request, photo: Photo) -> Json:
-    metadata, machine, position = photo.metadata, photo.accepted_machine, photo.metadata.position
-    return {
-        "id": photo.id,
-        "caption": None if photo.caption is None else clean(photo.caption),
-        "caption_by": photo.caption_by,
-        "corrected": photo.correction is not None,
-        "confidence": round(machine.confidence, 3) if machine else None,
-        "unsure": photo.unsure,
-        "words": [_word(tag.word, tag.probability) for tag in machine.words] if machine else [],
-        "tags": [_word(tag.word, tag.probability) for tag in machine.tags] if machine else [],
-        "wrong": photo.wrong,
-        "added_words": list(map(clean, photo.added_words)),
-        "taken_at": iso_date(metadata.taken_at, metadata.taken_precision) if metadata.taken_at else None,
-        "taken_precision": metadata.taken_precision if metadata.taken_at else None,
-        "width": metadata.width_px,
-        "height": metadata.height_px,
-        "camera": clean(metadata.camera) if metadata.camera else None,
-        "position": asdict(position) if position else None,
-        "places": list(map(clean, places_of(position))),
-        "thumbnail": thumbnail_url(request, photo.id, "grid"),
-        "file_count": photo.file_count,
-        "files": [{"id": file.id, "path": clean(file.relative), "missing": file.missing} for file in photo.files],
-    }
-
-
-def _word(word: str, probability: float) -> Json:
-    return {"word": clean(word), "probability": round(probability, 3)}
-
-
-#: Fields of a photo's metadata that `_photo` gives under other names, or that say nothing to a client.
-_NOT_GIVEN = frozenset(
-    {"width_px", "height_px", "taken_at", "taken_precision", "dated_by_name", "camera", "orientation", "position"}
-    | {"person_caption", "machine_caption", "correction", "overruled", "overtaken", "marked", "damage"}
-)
-
-
-def _metadata(photo: Photo) -> Json:
-    machine = photo.machine
-    names = (one.name for one in fields(photo.metadata) if one.name not in _NOT_GIVEN)
-    return {name: _clean(getattr(photo.metadata, name)) for name in names} | {
-        "machine_caption": clean(machine.text) if machine else None,
-        "model": clean(machine.model) if machine else None,
-        "caption_place": photo.caption_place,
-        "caption_reason": _english(photo.caption_reason),
-        "caption_reason_code": photo.caption_reason and photo.caption_reason.code,
-        "added_at": photo.added_at.isoformat(),
-    }
-
-
-def _clean(value: object) -> object:
-    if isinstance(value, str):
-        return clean(value) or None
-    return list(map(clean, value)) if isinstance(value, tuple) else value

@@ -67,21 +67,18 @@ def page(rng: Rng) -> Image.Image:
     make, style = pick(rng, _LAYOUTS)
     sheet = _sheet(rng, make, style)
     make(rng, sheet)
-    if happens(rng, 0.45):
-        return camera.photograph(sheet.picture, rng)
-    return sheet.picture
+    return camera.photograph(sheet.picture, rng) if happens(rng, 0.45) else sheet.picture
 
 
 def paragraph(
     rng: Rng, sheet: Sheet, box: tuple[float, float, float, float], size_px: float, *, leading: float = 1.35
 ) -> float:
     """Lines of words that fill (left, top, right, bottom) as far as the paragraphs go; returns where they end."""
-    left, top, right, bottom = box
+    left, y, right, bottom = box
     face = sheet.face(size_px)
     letter_px = max(face.getlength(sheet.letters.value[:12]) / 12, 1)
     length = max(int((right - left) / letter_px), 3)
     ragged = real(rng, 0, 0.15)
-    y = top
     while y + size_px < bottom:
         last = happens(rng, 0.15)
         share = real(rng, 0.2, 0.9) if last else 1 - ragged * float(rng.random())
@@ -102,10 +99,8 @@ def _sheet(rng: Rng, make: Layout, style: str) -> Sheet:
     elif happens(rng, 0.2):
         paper, ink = colour(rng, light=(0.75, 1)), colour(rng, light=(0, 0.35))
     else:
-        paper, ink = (
-            between(WHITE, (240, 225, 195), float(rng.random())),
-            colour(rng, light=(0, 0.2), saturation=(0, 0.4)),
-        )
+        paper = between(WHITE, (240, 225, 195), float(rng.random()))
+        ink = colour(rng, light=(0, 0.2), saturation=(0, 0.4))
     picture = Image.new("RGB", at, paper)
     letters = script(rng)
     file = typeface(rng, style=style or pick(rng, ("serif", "sans", "serif", "mono")), letters=letters)
@@ -260,11 +255,11 @@ def code_lines(
     rng: Rng, sheet: Sheet, box: tuple[float, float, float, float], size_px: float, *, colours: int = 4
 ) -> None:
     """Indented lines of words and signs in a fixed-width font, in a few colours."""
-    left, top, right, bottom = box
+    left, y, right, bottom = box
     face = font(typeface(rng, style="mono"), size_px)
     dark = sum(sheet.paper) < 380
     paints = [sheet.ink, *(colour(rng, light=(0.55, 0.8) if dark else (0.2, 0.45)) for _ in range(colours))]
-    letter_px, depth, y = max(face.getlength("m"), 1), 0, top
+    letter_px, depth = max(face.getlength("m"), 1), 0
     while y + size_px < bottom:
         depth = min(max(depth + pick(rng, (-1, 0, 0, 0, 1)), 0), 5)
         x = left + depth * 3 * letter_px

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from indexer.search import Query
@@ -34,21 +34,16 @@ class PhotoTextCache:
     """What the photos say that were looked at last; thread-safe."""
 
     def __init__(self, kept: int = _KEPT_PHOTOS) -> None:
-        self._kept = kept
         self._lock = threading.Lock()
-        self._said: OrderedDict[int, PhotoTexts] = OrderedDict()
+        self._texts: LRUCache[int, PhotoTexts] = LRUCache(kept)
 
     def of(self, docnos: Sequence[int], connection: sqlite3.Connection) -> dict[int, PhotoTexts]:
         """By docno, in this order; those that were deleted meanwhile may be left out."""
         with self._lock:
-            known = {docno: self._said[docno] for docno in docnos if docno in self._said}
-            for docno in known:
-                self._said.move_to_end(docno)
+            known = {docno: self._texts[docno] for docno in docnos if docno in self._texts}
         read = _read([docno for docno in docnos if docno not in known], connection)
         with self._lock:
-            self._said.update(read)
-            while len(self._said) > self._kept:
-                self._said.popitem(last=False)
+            self._texts.update(read)
         found = known | read
         return {docno: found[docno] for docno in docnos if docno in found}
 
@@ -71,7 +66,7 @@ class ResultMaskCache:
         self._lock = threading.Lock()
         # Not the snapshot itself, which would be kept in memory beside the one that follows it.
         self._state: tuple[State, int] | None = None
-        self._packed: OrderedDict[Query, NDArray[np.uint8]] = OrderedDict()
+        self._packed: LRUCache[Query, NDArray[np.uint8]] = LRUCache(_KEPT_QUERIES)
 
     def get(self, query: Query, snapshot: IndexSnapshot) -> Mask | None:
         """What `query` found in this picture."""
@@ -87,9 +82,6 @@ class ResultMaskCache:
                 self._packed.clear()
                 self._state = _state(snapshot)
             self._packed[_unordered(query)] = packed
-            self._packed.move_to_end(_unordered(query))
-            if len(self._packed) > _KEPT_QUERIES:
-                self._packed.popitem(last=False)
 
 
 def _state(snapshot: IndexSnapshot) -> tuple[State, int]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from indexer.search.arrays import Floats
@@ -43,7 +43,7 @@ class _Rows:
         self.docnos = docnos
         self.parts = parts
         self.size = int(parts[0][0].shape[1])
-        self._kept: OrderedDict[bytes, Floats] = OrderedDict()
+        self._kept: LRUCache[bytes, Floats] = LRUCache(max(1, _KEPT_BYTES // (4 * max(1, len(docnos)))))
         self._lock = threading.Lock()
 
     def cosines(self, wanted: Floats) -> Floats:
@@ -51,17 +51,15 @@ class _Rows:
         if not length or not np.isfinite(length) or not len(self.docnos):
             return np.zeros(len(self.docnos), np.float32)
         key = wanted.tobytes()
-        cosines = self._kept.get(key)
+        with self._lock:
+            cosines = self._kept.get(key)
         if cosines is None:
             cosines = np.concatenate(
                 [_cosines(matrix, norms * np.float32(length), wanted) for matrix, norms in self.parts]
             )
             cosines.flags.writeable = False
-        with self._lock:
-            self._kept[key] = cosines
-            self._kept.move_to_end(key)
-            while len(self._kept) > 1 and len(self._kept) * cosines.nbytes > _KEPT_BYTES:
-                self._kept.popitem(last=False)
+            with self._lock:
+                self._kept[key] = cosines
         return cosines
 
     def grown(self, docnos: NDArray[np.int64], matrix: _Matrix, norms: Floats) -> _Rows:
