@@ -86,10 +86,10 @@ def search(
 
 
 def _time_line(reading: Reading) -> str:
-    words = reading.words
+    words, time = reading.words, " or ".join(reading.value.split("|"))  # a season, north and south of the equator
     if reading.applied:
-        return f'"{words}" is taken for the time {reading.value}; words:"{words}" looks for the words alone'
-    return f'"{words}" may be a time, too: time:"{words}" finds what was taken in {reading.value}'
+        return f'"{words}" is taken for the time {time}; words:"{words}" looks for the words alone'
+    return f'"{words}" may be a time, too: time:"{words}" finds what was taken in {time}'
 
 
 def _locale(environment: Mapping[str, str]) -> str:
