@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow  # a whole run
 JOB = Job(1, JobKind.THUMBNAILS, FoundFile(Path("/p"), Path("/p/a.jpg"), FileStamp(1, 2, 3)), 1)
 
 
-class LateCatalogue:
+class LateQueue:
     """Its first claim has looked already when the last job is queued and the end is called."""
 
     def __init__(self) -> None:
@@ -47,15 +47,16 @@ class Recording(JobRunner):
 
 
 async def test_what_was_queued_during_the_last_claim_is_done() -> None:
-    catalogue = LateCatalogue()
-    context = cast("PipelineContext", SimpleNamespace(catalogue=catalogue))
+    queue = LateQueue()
+    context = cast("PipelineContext", SimpleNamespace(catalogue=SimpleNamespace(queue=queue)))
     ignored: Any = lambda *_: None  # noqa: E731
     runner = Recording(context, in_flight=1, settled=ignored, drained=ignored)
     runner.done = []
     running = asyncio.create_task(runner.run())
-    while not catalogue.looked:
-        await asyncio.sleep(0.01)
-    catalogue.waiting.append(JOB)
+    async with asyncio.timeout(10):
+        while not queue.looked:
+            await asyncio.sleep(0.01)
+    queue.waiting.append(JOB)
     runner.wake()
     runner.finish()
     async with asyncio.timeout(10):
