@@ -157,7 +157,7 @@ async def test_wandering_leads_nowhere(page: Served, path: str) -> None:
         (b"x" * 100_000, {"Content-Type": "application/x-www-form-urlencoded"}),
         (b"no gzip", {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
         (b"no deflate", {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "deflate"}),
-        (gzip.compress(bytes(50_000_000)), {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
+        (gzip.compress(bytes(50_000_000), mtime=0), {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
         (b"", {"Content-Type": "application/json"}),
     ],
     ids=lambda value: str(value)[:24],

@@ -141,7 +141,7 @@ def test_data_behind_the_picture_that_nothing_points_at_moves_with_it(tmp_path: 
     assert path.read_bytes() == data
 
 
-@pytest.mark.parametrize("trailer", set(TRAILERS) - {"zeros and ones"})
+@pytest.mark.parametrize("trailer", sorted(set(TRAILERS) - {"zeros and ones"}))
 def test_a_position_and_a_length_in_a_directory_may_be_those_of_data_behind_the_picture(
     tmp_path: Path, trailer: str
 ) -> None:
