@@ -44,16 +44,20 @@ CLASSES = 1001
 _WORD = re.compile(r"[a-z]+([ -][a-z]+)*")
 
 
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} can't be read: {error}") from error
+
+
 def read_classes(path: Path) -> tuple[tuple[str, ...], ...]:
     """The words of each class, () for the background and for classes without words.
 
     Raises:
         BundleError: the file can't be read or is no such list; the message says which line and why.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} can't be read: {error}") from error
+    lines = _read_lines(path)
     if len(lines) != CLASSES:
         raise BundleError(f"{path} has {len(lines)} lines; expected {CLASSES}, one for each class")
     if lines[0]:
@@ -117,10 +121,7 @@ def read_image_types(path: Path) -> tuple[ImageType, ...]:
     Raises:
         BundleError: the file can't be read or is no such list; the message says which line and why.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} can't be read: {error}") from error
+    lines = _read_lines(path)
     types = tuple(_parse_type(line, f"{path}, line {number}") for number, line in enumerate(lines, 1))
     if not types or types[0] != ImageType("photo"):
         raise BundleError(f"{path}, line 1: expected the type 'photo' without a sentence and tags")
