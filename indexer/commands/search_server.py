@@ -120,7 +120,7 @@ def _keys(settings: Settings, keys: Keys) -> Iterator[Finding]:
         yield Finding("search keys", Verdict.WARNING, error.what, error.hint)
         return
     except KeyRefused:
-        pass
+        pass  # as it should be: no key of ours may manage keys
     else:
         text = "the key for indexing may make and delete keys: it is the master key, or as strong"
         yield Finding("search keys", Verdict.WARNING, text, f"take it out of the settings, and {_FIX}")

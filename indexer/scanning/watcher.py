@@ -151,13 +151,13 @@ class PathDebouncer:
 
     def _note_present(self, present: list[bytes]) -> int:
         """Before what is gone: a renamed file is then known as moved."""
-        found = list(self._found(sorted(present)))
+        found = list(self._found_files(sorted(present)))
         if not found:
             return 0
         counts = self._catalogue.scans.note(self._catalogue.scans.begin_scan(self._root), found)
         return counts.new + counts.changed + counts.moved
 
-    def _found(self, present: Iterable[bytes]) -> Iterator[FoundFile]:
+    def _found_files(self, present: Iterable[bytes]) -> Iterator[FoundFile]:
         for relative in present:
             path = self._root / os.fsdecode(relative)
             try:

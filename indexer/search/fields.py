@@ -86,7 +86,7 @@ class Fields:
     @classmethod
     def of(cls, document: SearchDocument) -> Self:
         """Everything that search reads of `document`."""
-        shown = [(field, clean(text), weight) for field, text, weight in _shown(document) if text]
+        shown = [(field, clean(text), weight) for field, text, weight in _weighted_texts(document) if text]
         evidence = {"machine_caption": _evidence(document)}
         texts = tuple(
             Text(field, text, " ".join(words(text)), weight, evidence.get(field, _ALL)) for field, text, weight in shown
@@ -106,7 +106,7 @@ def taken_s(moment: datetime) -> int:
     return int((moment.replace(tzinfo=None) - _EPOCH).total_seconds())
 
 
-def _shown(document: SearchDocument) -> Iterator[tuple[str, str, float]]:
+def _weighted_texts(document: SearchDocument) -> Iterator[tuple[str, str, float]]:
     """Field, text and weight of every text of `document` that words are looked for in, in the order of
     `FIELD_WEIGHTS`."""
     for field, weight in FIELD_WEIGHTS.items():
