@@ -181,7 +181,7 @@ class CaptionPlace(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """How a caption was written: `stamp` is the file's after the write, `reason` why not further up the ladder.
 
     `withdrawn`: an older sentence of the model's was taken out of the file, and nothing was written in its place.
@@ -245,7 +245,7 @@ class IndexedPhoto:
     tags_model: str | None = ""
     obstacle: Obstacle | None = None  # where `caption_reason` may be over later
 
-    def with_written(self, written: Written) -> IndexedPhoto:
+    def with_written(self, written: WriteResult) -> IndexedPhoto:
         """With what came of writing its caption, or of taking an older one out."""
         metadata = replace(self.metadata, machine_caption=None, marked=False) if written.withdrawn else self.metadata
         return replace(

@@ -19,7 +19,7 @@ from indexer.errors import CaptionRefused, Obstacle, UnreadablePhoto
 from indexer.formats.editable import open_photo
 from indexer.formats.photo import EditablePhoto, XmpFile, foreign_text, own_caption, user_caption
 from indexer.metadata.read_metadata import read_metadata, text_digests
-from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, Written
+from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, WriteResult
 from indexer.ownership.mark import (
     MOST_OVERRULED,
     OWN_FIELDS,
@@ -47,7 +47,7 @@ _MAX_EDIT_BYTES = 128 << 20  # while an edit is verified the file is held in mem
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
+class UndoResult:
     """What an undo did, or would do. `restored`: nothing of ours is left in the photo or beside it; `exact`: every file
     is byte for byte what it was before the caption; `place`: where the caption was; `stamp`: the photo's now; `words`:
     what it said, None where a person has changed it in every field; `copies`: the fields of photo and sidecars into
@@ -75,7 +75,7 @@ def write_caption(
     sidecar_dir: Path | None = None,
     journal: Journal | None = None,
     roots: Sequence[Path] = (),
-) -> Written:
+) -> WriteResult:
     """Puts a caption as far up the ladder as is safe: Exif, XMP, sidecar, index only.
 
     A person's words are never overwritten: beside them a model's stay in the index. A correction (`words` by a person)
@@ -92,7 +92,7 @@ def write_caption(
     """
     if (library := managed_library(path)) is not None:
         reason = Reason.of(ReasonCode.MANAGED_LIBRARY, library=library.name)
-        return Written(CaptionPlace.INDEX, stamp, reason)
+        return WriteResult(CaptionPlace.INDEX, stamp, reason)
     sidecars, text = Sidecars(path, sidecar_dir, journal, tuple(roots)), FileCaption.of(words)
     first: _Writing | None = None
     for _ in range(_ATTEMPTS):
@@ -101,14 +101,14 @@ def write_caption(
             writing = _Writing(file, text, sidecars, keep_mtime=keep_mtime, over_correction=over_correction)
             first = first or writing
             if (file.stamp != stamp) if writing is first else (writing.picture_digest != first.picture_digest):
-                return Written(CaptionPlace.INDEX, stamp, CHANGED_SINCE, obstacle=Obstacle.OTHERS)
+                return WriteResult(CaptionPlace.INDEX, stamp, CHANGED_SINCE, obstacle=Obstacle.OTHERS)
             written = writing.write(embed=mode == "embed")
         except ChangedMeanwhile:
             continue
         except CannotReplace as error:
-            return Written(CaptionPlace.INDEX, stamp, error.reason, obstacle=error.obstacle)
+            return WriteResult(CaptionPlace.INDEX, stamp, error.reason, obstacle=error.obstacle)
         return written if writing is first else replace(written, stamp=stamp)
-    return Written(CaptionPlace.INDEX, stamp, KEPT_CHANGING, obstacle=Obstacle.OTHERS)
+    return WriteResult(CaptionPlace.INDEX, stamp, KEPT_CHANGING, obstacle=Obstacle.OTHERS)
 
 
 def managed_library(path: Path) -> Path | None:
@@ -147,7 +147,7 @@ class _Writing:
         """Tells whether the file still shows the same photo."""
         return self.photo.picture_digest if self.photo is not None else self.file.sha256
 
-    def write(self, *, embed: bool) -> Written:
+    def write(self, *, embed: bool) -> WriteResult:
         """The first rung that holds. Raises `ChangedMeanwhile`."""
         try:
             own = OwnCaption.of(self.words, before="")
@@ -204,7 +204,7 @@ class _Writing:
         except UnreadablePhoto:
             return False
 
-    def _write_into_file(self) -> Written | None:
+    def _write_into_file(self) -> WriteResult | None:
         if self.photo is None:
             return None
         try:
@@ -229,13 +229,13 @@ class _Writing:
                     break
         return self._outcome(self.photo.own_place or CaptionPlace.XMP, None) if is_present else None
 
-    def _embed(self, photo: EditablePhoto, place: CaptionPlace, base: bytes, own: OwnCaption) -> Written:
+    def _embed(self, photo: EditablePhoto, place: CaptionPlace, base: bytes, own: OwnCaption) -> WriteResult:
         new = photo.embed(own, place)
         check_edit(base, new, own)
         entry = recorder(self.sidecars.journal, "write", self.file.path, self.file.sha256, own=own)
         after = replace_file(self.file, new, keep_mtime=self.keep_mtime, before_replacing=entry)
         self._remove_own_sidecar()
-        return Written(place, after, self._joined_reason, obstacle=self.obstacle)
+        return WriteResult(place, after, self._joined_reason, obstacle=self.obstacle)
 
     def _remove_own_sidecar(self) -> None:
         """An older caption of ours beside the file would contradict the one in it; one that can't be removed is told
@@ -245,7 +245,7 @@ class _Writing:
         except CaptionRefused as refused:
             self.reasons.append(Reason.of(ReasonCode.OLD_SIDECAR_STAYS, reason=refused.reason))
 
-    def _write_sidecar(self) -> Written:
+    def _write_sidecar(self) -> WriteResult:
         try:
             self.sidecars.write(self.words, self.overrules)
         except ChangedMeanwhile:
@@ -262,8 +262,8 @@ class _Writing:
     def _joined_reason(self) -> Reason | None:
         return Reason.joined(self.reasons)
 
-    def _outcome(self, place: CaptionPlace, reason: Reason | None) -> Written:
-        return Written(place, self.file.stamp, reason, obstacle=self.obstacle)
+    def _outcome(self, place: CaptionPlace, reason: Reason | None) -> WriteResult:
+        return WriteResult(place, self.file.stamp, reason, obstacle=self.obstacle)
 
 
 def undo_caption(
@@ -275,15 +275,15 @@ def undo_caption(
     dry_run: bool = False,
     stamp: FileStamp | None = None,
     machine_only: bool = False,
-    vouched: Collection[str] = (),
-) -> Undone:
+    own_texts: Collection[str] = (),
+) -> UndoResult:
     """Takes our caption out of a photo and its sidecars, by what stands in the files alone; where the journal knows
     the file, its SHA-256 of the original must come out too. `dry_run` proves that it can be done, and changes nothing.
 
     Where another program has changed a file since, only our fields are taken out of it, and what that program copied of
     our words to the letter (`exact` is false); where that can't be done safely the file stays as it is, and `reason`
-    says why. Where a mark is gone, the journal and `vouched` tell which words are ours: texts that the catalogue knows
-    to have been written. Raises `PhotoVanished`, `StorageError`.
+    says why. Where a mark is gone, the journal and `own_texts` tell which words are ours: texts that we have written, as
+    the catalogue knows. Raises `PhotoVanished`, `StorageError`.
 
     A file that has another `stamp` than this one stays as it is; so does, where `machine_only`, one that a person has
     described, in another program or on our page.
@@ -294,7 +294,7 @@ def undo_caption(
         dry_run=dry_run,
         stamp=stamp,
         machine_only=machine_only,
-        vouched=frozenset(map(digest, vouched)),
+        own_digests=frozenset(map(digest, own_texts)),
     )
     for _ in range(_ATTEMPTS):
         try:
@@ -302,8 +302,8 @@ def undo_caption(
         except ChangedMeanwhile:
             continue
         except CaptionRefused as refused:
-            return Undone(path, None, restored=False, reason=refused.reason, obstacle=refused.obstacle)
-    return Undone(path, None, restored=False, reason=KEPT_CHANGING, obstacle=Obstacle.OTHERS)
+            return UndoResult(path, None, restored=False, reason=refused.reason, obstacle=refused.obstacle)
+    return UndoResult(path, None, restored=False, reason=KEPT_CHANGING, obstacle=Obstacle.OTHERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,44 +313,44 @@ class _Undoing:
     dry_run: bool = field(kw_only=True)
     stamp: FileStamp | None = field(kw_only=True)
     machine_only: bool = field(kw_only=True)
-    vouched: frozenset[str] = field(kw_only=True)
+    own_digests: frozenset[str] = field(kw_only=True)
 
-    def undo(self) -> Undone:
+    def undo(self) -> UndoResult:
         """Raises `CaptionRefused`."""
         path = self.sidecars.path
         file = read_file(path, max_bytes=_MAX_FILE_BYTES)
         if self.stamp is not None and file.stamp != self.stamp:
-            return Undone(path, None, restored=False, reason=CHANGED_SINCE, obstacle=Obstacle.OTHERS)
+            return UndoResult(path, None, restored=False, reason=CHANGED_SINCE, obstacle=Obstacle.OTHERS)
         photo = _open(file)
         if self.machine_only and self._is_described(photo):
-            return Undone(path, None, restored=False, reason=PERSONS_WORDS)
-        vouched = self._own_digests(file)
+            return UndoResult(path, None, restored=False, reason=PERSONS_WORDS)
+        own_digests = self._own_digests(file)
         words = (photo and own_caption(photo)) or self.sidecars.own_caption()
-        copies = _copies(photo, vouched) + self.sidecars.copies(vouched)
-        place, removal, stamp = self._undo_photo(file, photo, vouched)
+        copies = _copies(photo, own_digests) + self.sidecars.copies(own_digests)
+        place, removal, stamp = self._undo_photo(file, photo, own_digests)
         try:
-            beside = self.sidecars.undo(dry_run=self.dry_run, vouched=vouched)
+            beside = self.sidecars.undo(dry_run=self.dry_run, own_digests=own_digests)
         except CaptionRefused as refused:
             if place is None or isinstance(refused, ChangedMeanwhile):
                 raise
             reason = Reason.of(ReasonCode.PHOTO_DONE, reason=refused.reason)
-            return Undone(path, place, False, reason, removal.exact, stamp, words, refused.obstacle, copies)
+            return UndoResult(path, place, False, reason, removal.exact, stamp, words, refused.obstacle, copies)
         if place is None and beside is None:
-            return Undone(path, None, restored=False, reason=NOT_OURS, stamp=stamp)
+            return UndoResult(path, None, restored=False, reason=NOT_OURS, stamp=stamp)
         exact = removal.exact and (beside is None or beside.exact)
         shortfall = None if exact else Reason(ReasonCode.ONLY_OUR_FIELDS)
         if removal.remaining:
             shortfall = Reason.of(ReasonCode.COPY_STAYS, fields=", ".join(removal.remaining))
         place = place or CaptionPlace.SIDECAR
-        return Undone(path, place, not removal.remaining, shortfall, exact, stamp, words, copies=copies)
+        return UndoResult(path, place, not removal.remaining, shortfall, exact, stamp, words, copies=copies)
 
     def _own_digests(self, file: FileRead) -> frozenset[str]:
         """Digests of our words by the catalogue and the journal. Not of a model's where only those are asked for: then
         no more is taken out than a mark vouches for."""
         if self.machine_only or self.sidecars.journal is None:
-            return self.vouched
+            return self.own_digests
         places = (file.path, *sidecars_of(file.path, self.sidecars.tree))
-        return self.vouched.union(*map(self.sidecars.journal.digests, places))
+        return self.own_digests.union(*map(self.sidecars.journal.digests, places))
 
     def _is_described(self, photo: EditablePhoto | None) -> bool:
         """By a person, in the photo or beside it. Raises `CaptionRefused` where that can't be told."""
@@ -359,15 +359,15 @@ class _Undoing:
 
     def _user_text(self, held: EditablePhoto | XmpFile) -> FieldText | None:
         """The first text of a person's that nobody vouches for as ours."""
-        return find_user_text((text for text in held.texts if digest(text.text) not in self.vouched), held.marks)
+        return find_user_text((text for text in held.texts if digest(text.text) not in self.own_digests), held.marks)
 
     def _undo_photo(
-        self, file: FileRead, photo: EditablePhoto | None, vouched: frozenset[str]
+        self, file: FileRead, photo: EditablePhoto | None, own_digests: frozenset[str]
     ) -> tuple[CaptionPlace | None, Removal, FileStamp]:
         """Where the caption was in the file, the file without it, and its stamp then."""
-        if photo is None or not (photo.marks or fields_with(_texts(photo), vouched)):
+        if photo is None or not (photo.marks or fields_with(_texts(photo), own_digests)):
             return None, Removal(file.data, file.sha256, exact=True), file.stamp
-        restored = remove_caption(photo, file, vouched, partly=True)
+        restored = remove_caption(photo, file, own_digests, partly=True)
         place = photo.own_place or photo.places[0]
         check_by_journal(restored, file, self.sidecars.journal)
         if self.dry_run:
@@ -379,8 +379,8 @@ class _Undoing:
         return place, restored, stamp
 
 
-def _copies(photo: EditablePhoto | None, vouched: frozenset[str]) -> tuple[str, ...]:
-    ours = vouched | {mark.digest for mark in photo.marks} if photo is not None else vouched
+def _copies(photo: EditablePhoto | None, own_digests: frozenset[str]) -> tuple[str, ...]:
+    ours = own_digests | {mark.digest for mark in photo.marks} if photo is not None else own_digests
     return tuple(name for name in fields_with(_texts(photo), ours) if name not in OWN_FIELDS)
 
 

@@ -89,17 +89,17 @@ def check_by_journal(restored: Removal, file: FileRead, journal: Journal | None)
 
 
 def remove_caption(
-    photo: EditablePhoto, file: FileRead, vouched: frozenset[str] = frozenset(), *, partly: bool = False
+    photo: EditablePhoto, file: FileRead, own_digests: frozenset[str] = frozenset(), *, partly: bool = False
 ) -> Removal:
-    """The file without our caption; proved where it is not exactly what it was before. `vouched`: see
+    """The file without our caption; proved where it is not exactly what it was before. `own_digests`: see
     `EditablePhoto.without_caption`. `partly`: a copy that can't be taken out may be left.
 
     Raises `CaptionRefused` where it can't be taken out without risk.
     """
-    ours = vouched | {mark.digest for mark in photo.marks}
+    ours = own_digests | {mark.digest for mark in photo.marks}
     if not photo.marks and not fields_with(photo.texts, ours):
         return Removal(file.data, file.sha256, exact=True)
-    without = b"".join(photo.without_caption(vouched))
+    without = b"".join(photo.without_caption(own_digests))
     hashed = sha256(without)
     if hashed in {mark.before for mark in photo.marks} and _is_proved_by_writing(photo, file.data, without):
         return Removal(without, hashed, exact=True)

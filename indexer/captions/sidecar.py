@@ -181,26 +181,26 @@ class Sidecars:
         if leaves_roots(place, real, self.roots):
             raise CannotReplace(ReasonCode.SIDECAR_OUTSIDE)
 
-    def undo(self, *, dry_run: bool = False, vouched: frozenset[str] = frozenset()) -> Stripped | None:
+    def undo(self, *, dry_run: bool = False, own_digests: frozenset[str] = frozenset()) -> Stripped | None:
         """Takes our caption out of every sidecar, and removes those that held nothing else; None where there was none
         of ours. `exact` says whether all are byte for byte what they were. `dry_run` only says what would be.
-        `vouched` are digests of texts that are ours by other knowledge than the marks'.
+        `own_digests` are digests of texts that are ours by other knowledge than the marks'.
 
         Raises `CaptionRefused` with the reason, `ChangedMeanwhile` where another program was faster.
         """
         exact: bool | None = None
         for file in self._read_all():
             with suppress(XmpError):
-                stripped = self._undo_one(file, vouched, dry_run=dry_run)
+                stripped = self._undo_one(file, own_digests, dry_run=dry_run)
                 if stripped is not None:
                     exact = stripped.exact and exact is not False
         return None if exact is None else Stripped(None, exact)
 
-    def _undo_one(self, file: FileRead, vouched: frozenset[str], *, dry_run: bool) -> Stripped | None:
+    def _undo_one(self, file: FileRead, own_digests: frozenset[str], *, dry_run: bool) -> Stripped | None:
         sidecar = XmpFile(file.data)
-        if not sidecar.marks and not fields_with(sidecar.texts, vouched):
+        if not sidecar.marks and not fields_with(sidecar.texts, own_digests):
             return None
-        stripped = _strip(sidecar, file.data, vouched)
+        stripped = _strip(sidecar, file.data, own_digests)
         if dry_run:
             return stripped
         entry = recorder(self.journal, "undo", file.path, file.sha256)
@@ -224,9 +224,9 @@ class Sidecars:
                 yield file
 
 
-def _strip(sidecar: XmpFile, data: bytes, vouched: frozenset[str] = frozenset()) -> Stripped:
+def _strip(sidecar: XmpFile, data: bytes, own_digests: frozenset[str] = frozenset()) -> Stripped:
     """Raises `CaptionRefused` where other words would go with ours, or ours stay."""
-    digests = vouched | {mark.digest for mark in sidecar.marks}
+    digests = own_digests | {mark.digest for mark in sidecar.marks}
     if not digests:
         return Stripped(data, exact=True)
     stripped = xmp_packet.strip_caption(data, digests)

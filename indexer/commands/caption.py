@@ -53,7 +53,7 @@ async def _caption_files(
     settings: Settings, files: Sequence[Path], stop: asyncio.Event, *, write: bool
 ) -> AsyncGenerator[Row, None]:
     from indexer.jobs.pipeline import PERSONS_WORDS, withhold_reason
-    from indexer.model import CaptionPlace, Written
+    from indexer.model import CaptionPlace, WriteResult
     from indexer.reader.photo_process import PhotoProcesses
     from indexer.service import started_captioner
 
@@ -74,7 +74,7 @@ async def _caption_files(
                     if reason is None:
                         written = await photos.write_caption(file, words, reading.stamp)
                     else:
-                        written = Written(CaptionPlace.INDEX, reading.stamp, reason)
+                        written = WriteResult(CaptionPlace.INDEX, reading.stamp, reason)
                     why = written.reason
                     row |= {"place": written.place, "reason": str(why) if why else None, "code": why and why.code}
                 yield row

@@ -32,7 +32,7 @@ from indexer.reasons import Reason, ReasonCode
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
-    from indexer.captions.caption_file import Undone
+    from indexer.captions.caption_file import UndoResult
     from indexer.catalogue import Catalogue
     from indexer.model import Photo, PhotoFile
 
@@ -212,7 +212,7 @@ async def _undo_files(
 ) -> AsyncGenerator[Row, None]:
     from indexer.reader.photo_process import PhotoProcesses
 
-    vouched = await asyncio.to_thread(_known_texts, settings, frozenset(targets))
+    own_texts = await asyncio.to_thread(_known_texts, settings, frozenset(targets))
     async with PhotoProcesses(settings, input_px=0, count=1) as photos:
         for path in targets:
             if stop.is_set():
@@ -222,7 +222,7 @@ async def _undo_files(
                 yield {"path": str(path), "state": "missing", **nothing}
                 continue
             try:
-                yield _row(await photos.undo_caption(path, dry_run=dry_run, vouched=vouched.get(path, ())))
+                yield _row(await photos.undo_caption(path, dry_run=dry_run, own_texts=own_texts.get(path, ())))
             except PhotoError as error:
                 yield {"path": str(path), "state": "stuck", "restored": False, "place": None, "error": str(error)}
 
@@ -246,7 +246,7 @@ def _known_texts(settings: Settings, targets: frozenset[Path]) -> dict[Path, tup
         return {}
 
 
-def _row(undone: Undone) -> Row:
+def _row(undone: UndoResult) -> Row:
     row: Row = {
         "path": str(undone.path),
         "restored": undone.restored,

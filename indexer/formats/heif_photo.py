@@ -146,11 +146,11 @@ class HeifPhoto(photo.EditablePhoto):
 
     # -- undoing
 
-    def without_caption(self, vouched: frozenset[str] = frozenset()) -> tuple[bytes]:
+    def without_caption(self, own_digests: frozenset[str] = frozenset()) -> tuple[bytes]:
         """The file without our caption, in one piece: cut back to what it was, or, where another program has moved
-        things since, with our texts taken out of the items where they stand. `vouched`: see `EditablePhoto`. Raises
+        things since, with our texts taken out of the items where they stand. `own_digests`: see `EditablePhoto`. Raises
         `CaptionRefused`."""
-        changes = self._item_changes(vouched | {mark.digest for mark in self.marks})
+        changes = self._item_changes(own_digests | {mark.digest for mark in self.marks})
         if not changes and not self._tails:
             return (self.data,)
         before = heif_tail.restore(self.data)

@@ -215,11 +215,11 @@ class JpegPhoto(photo.EditablePhoto):
 
     # -- undoing
 
-    def without_caption(self, vouched: frozenset[str] = frozenset()) -> list[bytes | memoryview]:
-        """The file without our caption, and copies of it, in pieces. `vouched`: see `EditablePhoto`. What another
+    def without_caption(self, own_digests: frozenset[str] = frozenset()) -> list[bytes | memoryview]:
+        """The file without our caption, and copies of it, in pieces. `own_digests`: see `EditablePhoto`. What another
         program has changed in a way that is not understood stays. Raises `CaptionRefused` where nothing else is there.
         """
-        digests = vouched | {mark.digest for mark in self.marks}
+        digests = own_digests | {mark.digest for mark in self.marks}
         changes: list[photo.Change] = []
         refused: list[CaptionRefused] = []
         parts = [

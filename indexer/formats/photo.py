@@ -79,11 +79,11 @@ class EditablePhoto(ABC):
         """The file with the caption at `place`. Raises `CaptionRefused` where that can't be done without risk."""
 
     @abstractmethod
-    def without_caption(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
+    def without_caption(self, own_digests: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
         """The file without our caption, and without copies of it, in pieces; what it was before where its SHA-256 is
         one that a mark remembers.
 
-        `vouched` are digests of texts that are ours by the journal or the catalogue, where no mark says so any more.
+        `own_digests` are of texts that are ours by the journal or the catalogue, where no mark says so any more.
         Raises `CaptionRefused` with the reason.
         """
 

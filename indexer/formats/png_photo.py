@@ -349,10 +349,10 @@ class PngPhoto(photo.EditablePhoto):
         if any(tiff.pictures_outside(block) for block in blocks):
             raise CaptionRefused(ReasonCode.THUMBNAIL_OUTSIDE)
 
-    def without_caption(self, vouched: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
-        """The file without our caption, and copies of it, in pieces. `vouched`: see `EditablePhoto`. Raises
+    def without_caption(self, own_digests: frozenset[str] = frozenset()) -> Sequence[bytes | memoryview]:
+        """The file without our caption, and copies of it, in pieces. `own_digests`: see `EditablePhoto`. Raises
         `CaptionRefused`."""
-        digests = vouched | {mark.digest for mark in self.marks}
+        digests = own_digests | {mark.digest for mark in self.marks}
         parts = [
             *(
                 (chunk, _XMP_HEADER, photo.remove_from_packet(packet, digests))

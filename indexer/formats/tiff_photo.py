@@ -148,10 +148,10 @@ class TiffPhoto(EditablePhoto):
 
     # -- undoing
 
-    def without_caption(self, vouched: frozenset[str] = frozenset()) -> tuple[bytes]:
-        """The file without our caption, in one piece. `vouched`: see `EditablePhoto`. Raises `CaptionRefused` where
+    def without_caption(self, own_digests: frozenset[str] = frozenset()) -> tuple[bytes]:
+        """The file without our caption, in one piece. `own_digests`: see `EditablePhoto`. Raises `CaptionRefused` where
         another program has changed our parts in a way that is not understood."""
-        digests = vouched | {mark.digest for mark in self.marks}
+        digests = own_digests | {mark.digest for mark in self.marks}
         try:
             stripped = tiff_edit.strip_caption(self.data, digests)
         except TiffError as error:

@@ -155,9 +155,9 @@ class WebpPhoto(photo.EditablePhoto):
             return tiff_edit.compose_block(own)
         return self._exif_header + tiff_edit.append_caption(self._blocks[0], own, limit=_MAX_BLOCK_BYTES)
 
-    def without_caption(self, vouched: frozenset[str] = frozenset()) -> list[bytes]:
-        """The file without our caption, in pieces. `vouched`: see `EditablePhoto`. Raises `CaptionRefused`."""
-        digests = vouched | {mark.digest for mark in self.marks}
+    def without_caption(self, own_digests: frozenset[str] = frozenset()) -> list[bytes]:
+        """The file without our caption, in pieces. `own_digests`: see `EditablePhoto`. Raises `CaptionRefused`."""
+        digests = own_digests | {mark.digest for mark in self.marks}
         bodies: dict[bytes, bytes | None] = {}
         for block in self._blocks:
             if (stripped := photo.remove_from_block(block, digests)) is not None:

@@ -35,7 +35,7 @@ from indexer.model import (
     Photo,
     PhotoMetadata,
     ThumbnailSize,
-    Written,
+    WriteResult,
     recognise_machine_caption,
 )
 from indexer.reasons import Reason, ReasonCode
@@ -63,21 +63,23 @@ async def _current_caption(content_key: str, webp: bytes, context: PipelineConte
     return await context.captioner.caption(await context.photos.pixels_of(webp))
 
 
-async def _rewrite_caption(job: Job, known: Photo, caption: Caption, context: PipelineContext) -> Written:
+async def _rewrite_caption(job: Job, known: Photo, caption: Caption, context: PipelineContext) -> WriteResult:
     """Puts a newer model's words into a file that was not read for it, unless a person's come before them."""
     stamp = job.file.stamp
     if known.correction is not None:
         file = await asyncio.to_thread(context.catalogue.file_of_job, job)
         current, obstacle = file or known, file.obstacle if file is not None else None
-        return Written(current.caption_place or CaptionPlace.INDEX, stamp, current.caption_reason, obstacle=obstacle)
+        return WriteResult(
+            current.caption_place or CaptionPlace.INDEX, stamp, current.caption_reason, obstacle=obstacle
+        )
     if known.caption_reason == UNDONE or job.embed_state is EmbedState.REMOVED:
-        return Written(CaptionPlace.INDEX, stamp, UNDONE)
+        return WriteResult(CaptionPlace.INDEX, stamp, UNDONE)
     words = unless_wrong(known, caption)
     replaces = job.embed_state in {EmbedState.PRESENT, EmbedState.WITHDRAWING}
     try:
         return await write_words(job, known.metadata, words, stamp, context, replaces=replaces)
     except PhotoVanished as vanished:  # an unplugged disk: the index has the words all the same
-        return Written(CaptionPlace.INDEX, stamp, vanished.reason, obstacle=Obstacle.OTHERS)
+        return WriteResult(CaptionPlace.INDEX, stamp, vanished.reason, obstacle=Obstacle.OTHERS)
 
 
 async def _recaption_from_file(job: Job, context: PipelineContext) -> IndexedPhoto:

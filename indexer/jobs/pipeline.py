@@ -21,7 +21,7 @@ from indexer.model import (
     PhotoMetadata,
     Reading,
     ThumbnailSize,
-    Written,
+    WriteResult,
     is_unsure,
     recognise_machine_caption,
 )
@@ -136,7 +136,7 @@ async def write_caption(job: Job, photo: IndexedPhoto, known: Photo | None, cont
     """Puts a person's correction, or else the model's sentence, into the file of a photo that was read just now.
     `photo.caption` None: the sentence that the catalogue has. Returns the photo with what came of it."""
     if _was_removed(job, photo):
-        written = Written(CaptionPlace.INDEX, photo.stamp, UNDONE)
+        written = WriteResult(CaptionPlace.INDEX, photo.stamp, UNDONE)
     else:
         machine = photo.caption or (known.machine if known is not None else None)
         words = _newest_correction(known, photo.metadata) or unless_wrong(known, machine)
@@ -190,7 +190,7 @@ async def write_words(
     context: PipelineContext,
     *,
     replaces: bool,
-) -> Written:
+) -> WriteResult:
     """Writes the words, or says why not. `replaces`: an older sentence of the model's stands in the file or beside it,
     and is taken out where the new one has to stay out of files."""
     if not context.write_captions:
@@ -203,28 +203,30 @@ async def write_words(
         if (reason := withhold_reason(words, write_unsure=context.write_unsure)) is not None:
             return await _withdraw(job, metadata, stamp, reason, context) if replaces else _index_only(stamp, reason)
         if metadata.machine_caption is not None and not metadata.marked and metadata.machine_caption.text == words.text:
-            return Written(CaptionPlace.XMP, stamp)  # they stand there, without the mark that would let us change them
+            return WriteResult(
+                CaptionPlace.XMP, stamp
+            )  # they stand there, without the mark that would let us change them
     return await context.photos.write_caption(job.file.path, words, stamp)
 
 
-def _index_only(stamp: FileStamp, reason: Reason) -> Written:
+def _index_only(stamp: FileStamp, reason: Reason) -> WriteResult:
     """Kept in the index only, by our own choice."""
-    return Written(CaptionPlace.INDEX, stamp, reason, obstacle=OBSTACLES.get(reason))
+    return WriteResult(CaptionPlace.INDEX, stamp, reason, obstacle=OBSTACLES.get(reason))
 
 
 async def _withdraw(
     job: Job, metadata: PhotoMetadata, stamp: FileStamp, reason: Reason, context: PipelineContext
-) -> Written:
+) -> WriteResult:
     """Takes an older sentence of the model's out of a file, by `metadata` also one without its marks; where that can't
     be done, the reason says so, and the file keeps what it has. Raises `PhotoVanished`."""
     await asyncio.to_thread(context.catalogue.corrections.record_withdrawal, job)
     ours = metadata.machine_caption
-    vouched = [ours.text] if ours is not None else []
+    own_texts = [ours.text] if ours is not None else []
     try:
-        undone = await context.photos.undo_caption(job.file.path, stamp=stamp, machine_only=True, vouched=vouched)
+        undone = await context.photos.undo_caption(job.file.path, stamp=stamp, machine_only=True, own_texts=own_texts)
     except UnreadablePhoto as error:
-        return Written(CaptionPlace.INDEX, stamp, error.reason, obstacle=Obstacle.READER)
+        return WriteResult(CaptionPlace.INDEX, stamp, error.reason, obstacle=Obstacle.READER)
     stamp = undone.stamp or stamp
     if undone.restored or undone.reason == Reason(ReasonCode.NOT_OURS):
         return replace(_index_only(stamp, reason), withdrawn=True)
-    return Written(CaptionPlace.INDEX, stamp, undone.reason, obstacle=undone.obstacle)
+    return WriteResult(CaptionPlace.INDEX, stamp, undone.reason, obstacle=undone.obstacle)

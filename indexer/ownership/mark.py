@@ -251,8 +251,8 @@ def find_own(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FileCaption |
     """The first text that a mark vouches for, a correction before the model's words; None where a person has changed
     every one of them in another program."""
     by_digest = {mark.digest: mark for mark in sorted(marks, key=lambda mark: mark.by is CaptionBy.PERSON)}
-    vouched = [(text, by_digest[digest(text.text)]) for text in texts if digest(text.text) in by_digest]
-    for text, mark in sorted(vouched, key=lambda pair: pair[1].by is CaptionBy.MODEL):
+    marked = [(text, by_digest[digest(text.text)]) for text in texts if digest(text.text) in by_digest]
+    for text, mark in sorted(marked, key=lambda pair: pair[1].by is CaptionBy.MODEL):
         if mark.by is CaptionBy.PERSON:
             return FileCaption(text.text, mark.by, at=mark.moment)
         return FileCaption(text.text, mark.by, mark.model, mark.confidence)

@@ -23,20 +23,20 @@ from indexer.errors import (
     StorageError,
     UnreadablePhoto,
 )
-from indexer.model import CaptionPlace, FileCaption, FileStamp, PhotoMetadata, Reading, Written
+from indexer.model import CaptionPlace, FileCaption, FileStamp, PhotoMetadata, Reading, WriteResult
 from indexer.reader.photo_requests import (
     FileContent,
     ReaderOptions,
     from_json,
     to_json,
     unpack_reading,
-    unpack_undone,
+    unpack_undo_result,
 )
 from indexer.reasons import Reason, ReasonCode
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
-    from indexer.captions.caption_file import Undone
+    from indexer.captions.caption_file import UndoResult
 
 # glibc keeps what large buffers leave behind; with fixed thresholds (mallopt(3)) a process that once held a 12 MP
 # HEIC goes back from 120 to 53 MB, at no cost in time. Other C libraries pass these by.
@@ -121,7 +121,7 @@ class PhotoProcesses:
 
     async def write_caption(
         self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
-    ) -> Written:
+    ) -> WriteResult:
         """Writes a caption as the settings say; the ladder ends in the index, with a reason. `over_correction`: a
         correction of ours may be replaced by the model's words.
 
@@ -139,9 +139,9 @@ class PhotoProcesses:
         try:
             reply = await self._ask(request)
             with _checked_reply():
-                return from_json(Written, reply.header)
+                return from_json(WriteResult, reply.header)
         except UnreadablePhoto as error:
-            return Written(CaptionPlace.INDEX, stamp, error.reason, obstacle=_obstacle(error))
+            return WriteResult(CaptionPlace.INDEX, stamp, error.reason, obstacle=_obstacle(error))
 
     async def undo_caption(
         self,
@@ -150,11 +150,11 @@ class PhotoProcesses:
         dry_run: bool = False,
         stamp: FileStamp | None = None,
         machine_only: bool = False,
-        vouched: Collection[str] = (),
-    ) -> Undone:
+        own_texts: Collection[str] = (),
+    ) -> UndoResult:
         """Takes our caption out of a file again; `dry_run` only proves that it can be. A file of another `stamp` stays
-        as it is, and where `machine_only` one that a person has described. `vouched` are texts that the catalogue knows
-        to be ours.
+        as it is, and where `machine_only` one that a person has described. `own_texts` are ours as the catalogue
+        knows.
 
         Raises `PhotoVanished`, and `UnreadablePhoto` where it can't be.
         """
@@ -164,11 +164,11 @@ class PhotoProcesses:
             "dry_run": dry_run,
             "stamp": to_json(stamp),
             "machine_only": machine_only,
-            "vouched": list(vouched),
+            "own_texts": list(own_texts),
         }
         reply = await self._ask(request)
         with _checked_reply():
-            return unpack_undone(path, reply.header)
+            return unpack_undo_result(path, reply.header)
 
     async def _ask(self, header: Mapping[str, Any], payload: bytes = b"") -> Reply:
         """Waits for a free process. Sends a request again where the child died or hung over it: once."""

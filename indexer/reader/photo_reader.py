@@ -23,7 +23,7 @@ from indexer.images.decode import OpenedImage, TooLittleMemory, decode, open_ima
 from indexer.metadata.content_key import content_key
 from indexer.metadata.read_metadata import read_metadata
 from indexer.metadata.sidecar_files import MOST_JSON_BYTES, Takeout, find_takeout_files, read_takeout
-from indexer.model import FileCaption, FileStamp, PhotoMetadata, Reading, ThumbnailSize, Written
+from indexer.model import FileCaption, FileStamp, PhotoMetadata, Reading, ThumbnailSize, WriteResult
 from indexer.reader.photo_requests import FileContent, Header, ReaderOptions, from_json, pack_reading, to_json
 from indexer.reasons import ReasonCode
 
@@ -126,7 +126,7 @@ class PhotoReader:
             case unknown:
                 raise ValueError(f"no such request: {unknown}")
 
-    def _write_caption(self, header: Mapping[str, Any]) -> Written:
+    def _write_caption(self, header: Mapping[str, Any]) -> WriteResult:
         return caption_file.write_caption(
             Path(header["path"]),
             from_json(FileCaption, header["caption"]),
@@ -139,7 +139,7 @@ class PhotoReader:
             roots=[Path(root) for root in header["roots"]],
         )
 
-    def _undo_caption(self, header: Mapping[str, Any]) -> caption_file.Undone:
+    def _undo_caption(self, header: Mapping[str, Any]) -> caption_file.UndoResult:
         return caption_file.undo_caption(
             Path(header["path"]),
             journal=self._journal,
@@ -148,7 +148,7 @@ class PhotoReader:
             dry_run=header["dry_run"],
             stamp=None if header["stamp"] is None else from_json(FileStamp, header["stamp"]),
             machine_only=header["machine_only"],
-            vouched=header["vouched"],
+            own_texts=header["own_texts"],
         )
 
 

@@ -18,7 +18,7 @@ from indexer.model import FileStamp, PhotoMetadata, Reading, ThumbnailSize
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
-    from indexer.captions.caption_file import Undone
+    from indexer.captions.caption_file import UndoResult
 
 Header = dict[str, Any]
 Noun = TypeVar("Noun")
@@ -123,8 +123,10 @@ def unpack_reading(header: Mapping[str, Any], payload: bytes) -> Reading:
     return Reading(content.content_key, content.metadata, content.stamp, thumbnails, payload[at:])
 
 
-def unpack_undone(path: Path, header: Mapping[str, Any]) -> Undone:
-    """An `Undone` of the file at `path`, whatever path it says itself. Raises `ValueError`."""
-    from indexer.captions.caption_file import Undone  # late: it brings the decoders along, which only an undo may cost
+def unpack_undo_result(path: Path, header: Mapping[str, Any]) -> UndoResult:
+    """An `UndoResult` of the file at `path`, whatever path it says itself. Raises `ValueError`."""
+    from indexer.captions.caption_file import (
+        UndoResult,
+    )  # late: it brings the decoders along, which only an undo may cost
 
-    return replace(from_json(Undone, header), path=path)
+    return replace(from_json(UndoResult, header), path=path)

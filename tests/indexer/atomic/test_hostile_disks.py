@@ -18,7 +18,7 @@ from indexer.atomic.temporary import Temporary
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.captions.journal import Journal
 from indexer.errors import PhotoVanished
-from indexer.model import CaptionPlace, FileStamp, Written
+from indexer.model import CaptionPlace, FileStamp, WriteResult
 from indexer.ownership.mark import sha256
 from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import jpegs_made as made
@@ -56,7 +56,7 @@ def put(folder: Path, name: str = "a.jpg", data: bytes = PHOTO) -> Path:
     return path
 
 
-def write(path: Path, journal: Journal | None = None) -> Written:
+def write(path: Path, journal: Journal | None = None) -> WriteResult:
     return write_caption(path, made.CAPTION, stamp=stamp_of(path.stat()), journal=journal)
 
 

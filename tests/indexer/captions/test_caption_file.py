@@ -22,7 +22,7 @@ from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
 from indexer.errors import Obstacle, PhotoVanished
 from indexer.metadata.content_key import content_key
-from indexer.model import CaptionBy, CaptionPlace, FileStamp, Written
+from indexer.model import CaptionBy, CaptionPlace, FileStamp, WriteResult
 from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import chunks_made as chunks
 from tests.indexer.formats import jpegs_made as made
@@ -39,7 +39,7 @@ def put(folder: Path, data: bytes, name: str = "IMG_1.JPG") -> Path:
     return path
 
 
-def write(path: Path, caption: Caption = made.CAPTION, **options: object) -> Written:
+def write(path: Path, caption: Caption = made.CAPTION, **options: object) -> WriteResult:
     return write_caption(path, caption, stamp=stamp_of(path.stat()), **options)  # type: ignore[arg-type]
 
 
@@ -370,7 +370,7 @@ def test_the_same_caption_again_writes_nothing(tmp_path: Path) -> None:
 def test_sidecar_mode_leaves_the_photo_alone(tmp_path: Path) -> None:
     path = put(tmp_path, made.camera_jpeg())
     before = path.stat()
-    assert write(path, mode="sidecar") == Written(SIDECAR, stamp_of(before), None, obstacle=Obstacle.SIDECAR_WANTED)
+    assert write(path, mode="sidecar") == WriteResult(SIDECAR, stamp_of(before), None, obstacle=Obstacle.SIDECAR_WANTED)
     assert path.read_bytes() == made.camera_jpeg()
     assert write(path, made.NEWER, mode="sidecar").place is SIDECAR
     own = read_own_caption(sidecar_path(path).read_bytes())
@@ -569,7 +569,7 @@ def test_a_file_that_changes_meanwhile_is_read_again(tmp_path: Path) -> None:
     path = put(tmp_path, made.camera_jpeg())
     stamp = stamp_of(path.stat())
     written = write(path, journal=Intruder(path, [rated]))
-    assert written == Written(EXIF, stamp, None)  # the old stamp: the next walk sees what the other program did
+    assert written == WriteResult(EXIF, stamp, None)  # the old stamp: the next walk sees what the other program did
     assert undo_caption(path).exact
     assert path.read_bytes() == rated
 

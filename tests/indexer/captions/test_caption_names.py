@@ -16,7 +16,7 @@ from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.captions.sidecar import sidecar_path
 from indexer.metadata.read_metadata import read_metadata
-from indexer.model import CaptionPlace, Written
+from indexer.model import CaptionPlace, WriteResult
 from indexer.ownership.mark import XMP_NAMES, sha256
 from tests.indexer.captions import older_versions
 from tests.indexer.captions.own_captions import read_own_caption
@@ -54,7 +54,7 @@ FILES = {
 }
 
 
-def write(path: Path, caption: Any = made.CAPTION) -> Written:
+def write(path: Path, caption: Any = made.CAPTION) -> WriteResult:
     return write_caption(path, caption, stamp=stamp_of(path.stat()))
 
 

@@ -17,7 +17,7 @@ from captioner import Caption
 from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
 from indexer.formats.jpeg import JpegError, segments
-from indexer.model import CaptionPlace, Written
+from indexer.model import CaptionPlace, WriteResult
 from indexer.ownership.camera_text import is_camera_text
 from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import jpegs_made as made
@@ -62,7 +62,7 @@ def differences(before: dict[str, dict[str, Any]], after: dict[str, dict[str, An
     return found
 
 
-def write(path: Path, caption: Caption = made.CAPTION) -> Written:
+def write(path: Path, caption: Caption = made.CAPTION) -> WriteResult:
     return write_caption(path, caption, stamp=stamp_of(path.stat()))
 
 
@@ -95,7 +95,7 @@ def test_every_sample_keeps_every_tag_and_comes_back_exactly(shared: Path, tmp_p
     check_rungs(jpegs, written)
 
 
-def check_rungs(jpegs: list[Path], written: dict[Path, Written]) -> None:
+def check_rungs(jpegs: list[Path], written: dict[Path, WriteResult]) -> None:
     """A JPEG that is sound and that nobody has described gets its caption into the file."""
     rungs = collections.Counter(written[path].place for path in jpegs)
     print({str(place): count for place, count in rungs.items()}, "of", len(jpegs), "JPEGs")

@@ -15,7 +15,7 @@ from indexer.captions.journal import Journal
 from indexer.captions.sidecar import Sidecars, sidecar_path
 from indexer.formats import xmp_packet
 from indexer.metadata.read_metadata import read_metadata
-from indexer.model import CaptionBy, CaptionPlace, FileCaption, PhotoMetadata, Written
+from indexer.model import CaptionBy, CaptionPlace, FileCaption, PhotoMetadata, WriteResult
 from indexer.ownership.mark import MOST_OVERRULED, OwnCaption
 from tests.indexer.formats import jpegs_made as made
 
@@ -29,7 +29,7 @@ DESCRIBED = made.with_segments(made.xmp(made.packet(made.described("Anna's boat"
 other_program = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is the other program")
 
 
-def write(path: Path, words: FileCaption, *, over_correction: bool = False) -> Written:
+def write(path: Path, words: FileCaption, *, over_correction: bool = False) -> WriteResult:
     journal = Journal.in_dir(path.parent / "data")
     return write_caption(path, words, stamp=stamp_of(path.stat()), journal=journal, over_correction=over_correction)
 

@@ -14,7 +14,7 @@ from indexer.captions.caption_file import OTHER_WORDS, PERSONS_WORDS, undo_capti
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
 from indexer.metadata.read_metadata import read_metadata
-from indexer.model import CaptionBy, CaptionPlace, FileCaption, Written
+from indexer.model import CaptionBy, CaptionPlace, FileCaption, WriteResult
 from indexer.reasons import ReasonCode
 from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import jpegs_made as made
@@ -25,7 +25,7 @@ THEIRS = made.with_segments(made.xmp(made.packet(made.described("Karl's boat")))
 AGAIN = FileCaption("Oma Lisbeth and Uncle Karl feed the ducks", CaptionBy.PERSON)
 
 
-def write(path: Path, words: Caption | FileCaption, *, over_correction: bool = False) -> Written:
+def write(path: Path, words: Caption | FileCaption, *, over_correction: bool = False) -> WriteResult:
     journal = Journal.in_dir(path.parent / "data")
     return write_caption(path, words, stamp=stamp_of(path.stat()), journal=journal, over_correction=over_correction)
 
@@ -60,7 +60,7 @@ def test_a_correction_takes_the_model_s_place_and_is_a_person_s(photo: Path) -> 
     assert persons_words(photo) is None
     assert write(photo, CORRECTION).place is place
     assert persons_words(photo) == CORRECTION.text
-    assert write(photo, made.NEWER) == Written(CaptionPlace.INDEX, stamp_of(photo.stat()), PERSONS_WORDS)
+    assert write(photo, made.NEWER) == WriteResult(CaptionPlace.INDEX, stamp_of(photo.stat()), PERSONS_WORDS)
     assert write(photo, AGAIN).place is place
     assert persons_words(photo) == AGAIN.text
     undone = undo_caption(photo, journal=Journal.in_dir(photo.parent / "data"))

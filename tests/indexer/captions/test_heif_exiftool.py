@@ -14,7 +14,7 @@ import pytest
 from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
 from indexer.metadata.read_metadata import read_metadata
-from indexer.model import CaptionPlace, Written
+from indexer.model import CaptionPlace, WriteResult
 from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import heifs_made as heifs
 from tests.indexer.formats import jpegs_made as made
@@ -67,7 +67,7 @@ def validation(paths: Iterable[Path]) -> bytes:
     return subprocess.run(command, check=False, capture_output=True).stdout
 
 
-def write(path: Path) -> Written:
+def write(path: Path) -> WriteResult:
     return write_caption(path, made.CAPTION, stamp=stamp_of(path.stat()))
 
 

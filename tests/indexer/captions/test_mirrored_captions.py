@@ -19,7 +19,7 @@ from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
 from indexer.errors import CaptionRefused
 from indexer.formats import iptc, tiff
-from indexer.model import CaptionPlace, Written
+from indexer.model import CaptionPlace, WriteResult
 from indexer.ownership.mark import digest
 from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import chunks_made as chunks
@@ -58,7 +58,7 @@ FILES = {
 }
 
 
-def write(path: Path, caption: Any = made.CAPTION, journal: Journal | None = None) -> Written:
+def write(path: Path, caption: Any = made.CAPTION, journal: Journal | None = None) -> WriteResult:
     return write_caption(path, caption, stamp=stamp_of(path.stat()), journal=journal)
 
 
@@ -117,9 +117,9 @@ def test_where_every_mark_is_gone_journal_or_catalogue_vouch(name: str, tmp_path
     rewritten = target.read_bytes()
     before = others(tags(target))
     assert not undo_caption(path).restored, "by the file alone it may be anybody's"
-    assert not undo_caption(path, vouched=["another sentence"]).restored
+    assert not undo_caption(path, own_texts=["another sentence"]).restored
     assert target.read_bytes() == rewritten
-    for knowing in ({"vouched": [TEXT]}, {"journal": journal}):
+    for knowing in ({"own_texts": [TEXT]}, {"journal": journal}):
         target.write_bytes(rewritten)
         undone = undo_caption(path, **knowing)  # type: ignore[arg-type]
         assert undone.restored

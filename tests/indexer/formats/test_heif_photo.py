@@ -16,7 +16,7 @@ from indexer.formats.heif_photo import HeifPhoto
 from indexer.formats.photo import own_caption, user_caption
 from indexer.metadata.content_key import content_key
 from indexer.metadata.read_metadata import read_metadata
-from indexer.model import CaptionBy, CaptionPlace, FileCaption, Written
+from indexer.model import CaptionBy, CaptionPlace, FileCaption, WriteResult
 from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import heifs_made as heifs
 from tests.indexer.formats import jpegs_made as made
@@ -25,7 +25,7 @@ from tests.indexer.formats.heifs_made import EXIF, XMP, Item, box, exif, heic, x
 MORE = box(b"free", b"another program's")
 
 
-def write(path: Path, words: Caption | FileCaption = made.CAPTION) -> Written:
+def write(path: Path, words: Caption | FileCaption = made.CAPTION) -> WriteResult:
     return write_caption(path, words, stamp=stamp_of(path.stat()))
 
 
@@ -139,7 +139,7 @@ def test_a_persons_words_are_seen_wherever_they_stand(path: Path, name: str) -> 
     assert words is not None
     assert words.text == "Ann"
     path.write_bytes(DESCRIBED[name])
-    assert write(path) == Written(CaptionPlace.INDEX, stamp_of(path.stat()), PERSONS_WORDS)
+    assert write(path) == WriteResult(CaptionPlace.INDEX, stamp_of(path.stat()), PERSONS_WORDS)
     assert path.read_bytes() == DESCRIBED[name]
 
 

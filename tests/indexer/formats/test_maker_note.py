@@ -12,7 +12,7 @@ from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.formats.jpeg import segments
 from indexer.formats.maker_note import may_point_at, reads_beyond, shows_outside
-from indexer.model import CaptionPlace, Written
+from indexer.model import CaptionPlace, WriteResult
 from indexer.reasons import Reason, ReasonCode
 from tests.indexer.formats import jpegs_made as made
 
@@ -55,7 +55,7 @@ def block(note: bytes) -> bytes:
     return made.tiff(made.MAKE, sub=[(0x927C, UNDEFINED, note + b"\0" * 300)], gap=600)
 
 
-def write(folder: Path, data: bytes) -> Written:
+def write(folder: Path, data: bytes) -> WriteResult:
     path = folder / "IMG_1.JPG"
     path.write_bytes(data)
     return write_caption(path, made.CAPTION, stamp=stamp_of(path.stat()))

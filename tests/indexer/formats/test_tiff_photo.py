@@ -23,7 +23,7 @@ from indexer.formats.editable import open_photo
 from indexer.formats.tiff_photo import TiffPhoto
 from indexer.metadata.content_key import content_key
 from indexer.metadata.read_metadata import read_metadata
-from indexer.model import CaptionBy, CaptionPlace, FileCaption, PhotoMetadata, Written
+from indexer.model import CaptionBy, CaptionPlace, FileCaption, PhotoMetadata, WriteResult
 from indexer.ownership.mark import OwnCaption, sha256
 from indexer.reasons import Reason, ReasonCode
 from tests.indexer.captions.own_captions import read_own_caption
@@ -35,7 +35,7 @@ EXIF, SIDECAR, INDEX = CaptionPlace.EXIF, CaptionPlace.SIDECAR, CaptionPlace.IND
 REFUSED = tiffs.refused()
 
 
-def write(path: Path, caption: Caption | FileCaption = made.CAPTION) -> Written:
+def write(path: Path, caption: Caption | FileCaption = made.CAPTION) -> WriteResult:
     return write_caption(path, caption, stamp=stamp_of(path.stat()))
 
 
@@ -63,7 +63,7 @@ def pixels(data: bytes) -> list[bytes]:
 def test_the_old_file_stays_but_for_the_header_and_undo_is_exact(name: str, tmp_path: Path) -> None:
     data = tiffs.TIFFS[name]
     path = saved(tmp_path, data)
-    assert write(path) == Written(EXIF, stamp_of(path.stat()), None)
+    assert write(path) == WriteResult(EXIF, stamp_of(path.stat()), None)
     new = path.read_bytes()
     assert (new[:4], new[8 : len(data)]) == (data[:4], data[8:])
     assert content_key(new) == content_key(data)
@@ -125,7 +125,7 @@ def test_a_file_that_is_not_understood_stays_as_it_is(name: str, tmp_path: Path)
 def test_by_any_other_name_it_may_be_a_raw_file(name: str, tmp_path: Path) -> None:
     path = saved(tmp_path, tiffs.TIFFS["TIFF"], name)
     reason = Reason(ReasonCode.FORMAT_NOT_CHANGED)
-    assert write(path) == Written(SIDECAR, stamp_of(path.stat()), reason)
+    assert write(path) == WriteResult(SIDECAR, stamp_of(path.stat()), reason)
     assert path.read_bytes() == tiffs.TIFFS["TIFF"]
 
 
@@ -156,7 +156,7 @@ PERSONS = {
 @pytest.mark.parametrize("name", PERSONS)
 def test_a_persons_words_are_found_wherever_they_stand(name: str, tmp_path: Path) -> None:
     path = saved(tmp_path, PERSONS[name])
-    assert write(path) == Written(INDEX, stamp_of(path.stat()), PERSONS_WORDS)
+    assert write(path) == WriteResult(INDEX, stamp_of(path.stat()), PERSONS_WORDS)
     assert path.read_bytes() == PERSONS[name]
     assert list(tmp_path.iterdir()) == [path]
     if name != "ImageDescription, long":  # too long to be shown from its first words on
@@ -266,7 +266,7 @@ def test_words_put_in_place_of_ours_are_that_persons(tmp_path: Path) -> None:
     path.write_bytes(data[:at] + ANN.ljust(len(ours)) + data[at + len(ours) :])
     edited = path.read_bytes()
     assert metadata_of(edited).person_caption == ANN.decode()
-    assert write(path, made.NEWER) == Written(INDEX, stamp_of(path.stat()), PERSONS_WORDS)
+    assert write(path, made.NEWER) == WriteResult(INDEX, stamp_of(path.stat()), PERSONS_WORDS)
     assert path.read_bytes() == edited
     assert undo_caption(path).restored
     assert [text.text for text in TiffPhoto(path.read_bytes()).texts] == [ANN.decode()]

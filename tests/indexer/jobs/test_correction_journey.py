@@ -17,7 +17,7 @@ from indexer.captions.caption_file import undo_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
 from indexer.jobs.pipeline import CAPTIONS_OFF, PERSONS_WORDS, UNDONE, WRONG
-from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, JobKind, Photo, Written
+from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, JobKind, Photo, WriteResult
 from indexer.reader.photo_process import PhotoProcesses
 from indexer.service import Indexer
 from indexer.settings import Settings
@@ -514,7 +514,7 @@ async def test_another_program_that_is_faster_delays_the_correction_and_loses_no
 
         async def write_caption(
             self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
-        ) -> Written:
+        ) -> WriteResult:
             if self.raced < 2:
                 self.raced += 1
                 os.utime(path, ns=(0, stamp.mtime_ns + self.raced))

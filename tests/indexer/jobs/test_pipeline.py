@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption
-from indexer.captions.caption_file import Undone
+from indexer.captions.caption_file import UndoResult
 from indexer.errors import PhotoVanished
 from indexer.jobs.journeys import read_metadata_again, recaption_photo, write_caption_job
 from indexer.jobs.pipeline import (
@@ -31,7 +31,7 @@ from indexer.model import (
     PhotoMetadata,
     Reading,
     ThumbnailSize,
-    Written,
+    WriteResult,
 )
 from indexer.reasons import Reason
 from indexer.storage import Storage
@@ -69,11 +69,11 @@ class Opener:
 
     async def write_caption(
         self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
-    ) -> Written:
+    ) -> WriteResult:
         self.steps.append(f"write: {words.text}")
         if self.vanished:
             raise PhotoVanished(reason_saying("the file is no longer there"))
-        return Written(self.place, AFTER, self.reason)
+        return WriteResult(self.place, AFTER, self.reason)
 
     async def undo_caption(
         self,
@@ -81,10 +81,10 @@ class Opener:
         *,
         stamp: FileStamp | None = None,
         machine_only: bool = False,
-        vouched: Collection[str] = (),
-    ) -> Undone:
+        own_texts: Collection[str] = (),
+    ) -> UndoResult:
         self.steps.append("undo")
-        return Undone(path, CaptionPlace.EXIF, restored=True, exact=True, stamp=BEFORE)
+        return UndoResult(path, CaptionPlace.EXIF, restored=True, exact=True, stamp=BEFORE)
 
 
 class Steps(CountingCaptioner):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner import Caption, Tag
-from indexer.captions.caption_file import Undone
+from indexer.captions.caption_file import UndoResult
 from indexer.errors import Obstacle
 from indexer.model import (
     CaptionBy,
@@ -24,9 +24,9 @@ from indexer.model import (
     Position,
     Reading,
     ThumbnailSize,
-    Written,
+    WriteResult,
 )
-from indexer.reader.photo_requests import from_json, pack_reading, to_json, unpack_reading, unpack_undone
+from indexer.reader.photo_requests import from_json, pack_reading, to_json, unpack_reading, unpack_undo_result
 from indexer.reasons import Reason, ReasonCode
 from tests.reasons_made import reason_saying
 
@@ -102,18 +102,20 @@ REASONS = (
 @pytest.mark.parametrize("obstacle", [None, *Obstacle])
 @pytest.mark.parametrize("withdrawn", [False, True])
 def test_what_was_written_survives(reason: Reason | None, obstacle: Obstacle | None, withdrawn: bool) -> None:
-    written = Written(CaptionPlace.SIDECAR, FileStamp(1, 2, 2**64 - 1), reason, withdrawn, obstacle)
-    assert from_json(Written, through_the_pipe(written)) == written
+    written = WriteResult(CaptionPlace.SIDECAR, FileStamp(1, 2, 2**64 - 1), reason, withdrawn, obstacle)
+    assert from_json(WriteResult, through_the_pipe(written)) == written
 
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_what_was_undone_survives_and_its_path_is_not_the_child_s_to_say(reason: Reason | None) -> None:
     words = FileCaption("a dog", CaptionBy.PERSON, at=datetime(2024, 5, 1, 10, 0, 0, 123456, tzinfo=UTC))
     path = Path("/photos/not UTF-8 \udcff.jpg")
-    undone = Undone(path, CaptionPlace.XMP, True, reason, False, FileStamp(1, 2, 3), words, Obstacle.DISK, ("IPTC",))
+    undone = UndoResult(
+        path, CaptionPlace.XMP, True, reason, False, FileStamp(1, 2, 3), words, Obstacle.DISK, ("IPTC",)
+    )
     header = through_the_pipe(undone)
-    assert from_json(Undone, header) == undone
-    assert unpack_undone(Path("/other.jpg"), header) == replace(undone, path=Path("/other.jpg"))
+    assert from_json(UndoResult, header) == undone
+    assert unpack_undo_result(Path("/other.jpg"), header) == replace(undone, path=Path("/other.jpg"))
 
 
 @pytest.mark.parametrize(
@@ -125,18 +127,18 @@ def test_what_was_undone_survives_and_its_path_is_not_the_child_s_to_say(reason:
         (PhotoMetadata, {"mime_type": "image/png", "width_px": 3, "height_px": 2, "taken_at": "soon"}),
         (PhotoMetadata, {"mime_type": "image/png", "width_px": 3, "height_px": 2, "keywords": [1]}),
         (PhotoMetadata, {"mime_type": "image/png", "width_px": 3, "height_px": 2, "position": {"latitude": 1}}),
-        (Written, {"place": "nowhere", "stamp": {"mtime_ns": 1, "size": 2, "inode": 3}}),
-        (Written, {"place": "index", "stamp": [1, 2, 3]}),
+        (WriteResult, {"place": "nowhere", "stamp": {"mtime_ns": 1, "size": 2, "inode": 3}}),
+        (WriteResult, {"place": "index", "stamp": [1, 2, 3]}),
         (
-            Written,
+            WriteResult,
             {
                 "place": "index",
                 "stamp": {"mtime_ns": 1, "size": 2, "inode": 3},
                 "reason": {"code": "nonsense"},
             },
         ),
-        (Undone, {"path": 1, "place": None, "restored": True, "reason": None}),
-        (Written, "written"),
+        (UndoResult, {"path": 1, "place": None, "restored": True, "reason": None}),
+        (WriteResult, "written"),
         (FileStamp, None),
     ],
 )
