@@ -282,8 +282,8 @@ def undo_caption(
 
     Where another program has changed a file since, only our fields are taken out of it, and what that program copied of
     our words to the letter (`exact` is false); where that can't be done safely the file stays as it is, and `reason`
-    says why. Where a mark is gone, the journal and `own_texts` tell which words are ours: texts that we have written, as
-    the catalogue knows. Raises `PhotoVanished`, `StorageError`.
+    says why. Where a mark is gone, the journal and `own_texts` (what the catalogue knows) tell which words
+    are ours. Raises `PhotoVanished`, `StorageError`.
 
     A file that has another `stamp` than this one stays as it is; so does, where `machine_only`, one that a person has
     described, in another program or on our page.
