@@ -23,6 +23,7 @@ def told(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, dict[st
     return found
 
 
+@pytest.mark.slow
 def test_the_embedded_backend_is_measured_without_a_server(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

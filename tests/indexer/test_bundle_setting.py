@@ -68,6 +68,7 @@ def of_another_format(manifest: Path) -> None:
     manifest.write_text(json.dumps(told), encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "harm", "said"),
     [
@@ -95,6 +96,7 @@ def test_a_bundle_that_can_t_be_used_is_said_before_any_photo_is_touched(
     assert {path: path.read_bytes() for path in library.iterdir()} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["none", "a file"])
 def test_a_bundle_that_is_no_directory_is_said(tmp_path: Path, library: Path, recollect: Any, name: str) -> None:
     (tmp_path / "a file").touch()
@@ -103,6 +105,7 @@ def test_a_bundle_that_is_no_directory_is_said(tmp_path: Path, library: Path, re
     assert str(tmp_path / name) in result.stderr
 
 
+@pytest.mark.slow
 def test_the_setting_may_stand_in_the_environment_or_the_file(
     tmp_path: Path, library: Path, bundle: Path, recollect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +124,7 @@ def test_the_setting_may_stand_in_the_environment_or_the_file(
     assert recollect("caption", library / "red.jpg").exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_newer_bundle_captions_what_the_older_one_wrote_and_leaves_people_s_words(
     library: Path, bundle: Path, recollect: Any, settings: Settings
 ) -> None:

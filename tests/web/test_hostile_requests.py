@@ -230,6 +230,7 @@ async def test_no_redirect_leads_to_another_site(serve: Serve, target: str) -> N
             assert not location.startswith("//")
 
 
+@pytest.mark.slow
 async def test_many_at_once_are_all_answered(page: Served) -> None:
     async def ask(number: int) -> int:
         async with page.request("GET", f"/api/search?q=dog+{number}" + "+beach" * 60) as response:

@@ -129,6 +129,7 @@ async def test_a_household_behind_a_proxy_is_not_one_visitor_but_has_an_end(serv
     await until(lambda: not served.visitors)
 
 
+@pytest.mark.slow
 async def test_a_thousand_requests_sent_ahead_are_answered_in_order(serve: Serve) -> None:
     served = await serve(LONG, *many(1))
     reader, writer = await served.connection()

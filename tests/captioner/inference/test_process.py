@@ -148,6 +148,7 @@ async def test_the_shipped_model_survives_kill_9(bundle: Path) -> None:
         assert len({caption.text for caption in await asyncio.gather(*asked)}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0, 1, 48, -1, +1])
 async def test_pixels_of_another_size_are_an_error_about_the_picture(bundle: Path, size: int) -> None:
     async with CaptionerProcess(bundle) as captioner:
@@ -156,6 +157,7 @@ async def test_pixels_of_another_size_are_an_error_about_the_picture(bundle: Pat
             await captioner.caption(bytes(size if size in (0, 48) else whole + size))
 
 
+@pytest.mark.slow
 async def test_the_manifest_alone_names_the_model(bundle: Path) -> None:
     async with CaptionerProcess(bundle) as captioner:
         assert read_model_name(bundle) == (captioner.model, captioner.input_px)
@@ -178,6 +180,7 @@ def damaged(bundle: Path, tmp_path: Path) -> Path:
     return copy
 
 
+@pytest.mark.slow
 async def test_a_damaged_model_file_is_told(damaged: Path) -> None:
     with pytest.raises(BundleError, match="tflite"):
         async with CaptionerProcess(damaged):

@@ -142,6 +142,7 @@ def test_photos_without_captions_are_an_error(tmp_path: Path) -> None:
         evaluate.main(["--photos", str(tmp_path), "--captions", str(tmp_path / "captions.jsonl")])
 
 
+@pytest.mark.slow
 def test_the_shipped_bundle_is_as_good_as_its_manifest_says(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On the first 60 photos of the dev split: within reach of the score on all of it."""
     dev = shared / "data" / "flickr8k-dev"

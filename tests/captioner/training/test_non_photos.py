@@ -34,6 +34,7 @@ def test_fifty_seeds_of_every_kind_give_pictures(kind: NonPhotoType) -> None:
         assert max(picture.size) / min(picture.size) < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NonPhotoType)
 def test_a_seed_gives_the_same_picture_and_another_seed_another(kind: NonPhotoType) -> None:
     first = pixels(kind, 1, 0)
@@ -52,6 +53,7 @@ def test_a_blank_has_little_detail_and_a_pattern_much() -> None:
     assert of[NonPhotoType.PATTERN] == max(much for kind, much in of.items() if kind is not NonPhotoType.TEXT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in NonPhotoType if kind is not NonPhotoType.BLANK])
 def test_what_is_not_blank_shows_something(kind: NonPhotoType) -> None:
     for photo in levels(kind, 12):
@@ -88,6 +90,7 @@ def test_a_file_that_is_no_font_is_passed_over(monkeypatch: pytest.MonkeyPatch, 
         sampling.font_files.cache_clear()
 
 
+@pytest.mark.slow
 def test_the_program_writes_a_folder_for_every_kind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sys.argv", ["non_photos", "--out", str(tmp_path), "--count", "2", "--seed", "5"])
     __main__.main()

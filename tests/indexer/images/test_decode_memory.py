@@ -53,6 +53,7 @@ async def test_a_picture_too_large_for_the_reader_is_not_called_damaged(settings
     assert "damaged" not in why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["WEBP", "PNG", "TIFF", "AVIF"])
 async def test_a_damaged_picture_is_still_called_damaged(settings: Settings, kind: str) -> None:
     path = settings.photos[0] / "photo"

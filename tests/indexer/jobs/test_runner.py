@@ -82,6 +82,7 @@ def queue(storage: Storage, library: Path) -> None:
     storage.catalogue.scans.note(walk, [found(library, path) for path in sorted(library.glob("*.jpg"))])
 
 
+@pytest.mark.slow
 async def test_a_set_up_error_takes_its_claims_back_however_often_it_happens(library: Path, settings: Settings) -> None:
     for _ in range(4):
         with stored(settings) as storage:
@@ -133,6 +134,7 @@ async def test_a_claim_that_is_made_in_a_thread_is_given_back_when_the_runner_is
     assert {job.attempt for job in storage.catalogue.queue.claim(10)} == {1}
 
 
+@pytest.mark.slow
 async def test_a_captioner_that_was_killed_while_it_started_costs_no_photo(
     library: Path, settings: Settings, storage: Storage
 ) -> None:
@@ -147,6 +149,7 @@ async def test_a_captioner_that_was_killed_while_it_started_costs_no_photo(
     assert runner.problem is None
 
 
+@pytest.mark.slow
 async def test_a_captioner_that_never_starts_is_about_the_set_up_and_no_photo_s_fault(
     library: Path, settings: Settings, storage: Storage
 ) -> None:
@@ -161,6 +164,7 @@ async def test_a_captioner_that_never_starts_is_about_the_set_up_and_no_photo_s_
     assert {job.attempt for job in storage.catalogue.queue.claim(10)} == {1}
 
 
+@pytest.mark.slow
 async def test_a_service_goes_on_trying_says_so_and_can_be_stopped(
     library: Path, settings: Settings, storage: Storage
 ) -> None:
@@ -179,6 +183,7 @@ async def test_a_service_goes_on_trying_says_so_and_can_be_stopped(
     assert (storage.catalogue.queue.set_aside(), storage.catalogue.queue.claimed()) == ([], [])
 
 
+@pytest.mark.slow
 async def test_a_reader_that_was_killed_while_it_started_costs_no_photo(
     library: Path, settings: Settings, storage: Storage
 ) -> None:
@@ -203,6 +208,7 @@ async def test_a_reader_that_was_killed_while_it_started_costs_no_photo(
     assert len(all_photos(storage)) == 3
 
 
+@pytest.mark.slow
 async def test_photos_at_which_a_captioner_failed_in_a_row_are_not_to_blame(tmp_path: Path, settings: Settings) -> None:
     root = tmp_path / "photos"
     for number in range(8):
@@ -218,6 +224,7 @@ async def test_photos_at_which_a_captioner_failed_in_a_row_are_not_to_blame(tmp_
     assert (outcome.done, outcome.set_aside) == (8, 0)
 
 
+@pytest.mark.slow
 async def test_nor_is_a_photo_that_fails_while_the_captioner_is_given_up(
     tmp_path: Path, settings: Settings, storage: Storage
 ) -> None:

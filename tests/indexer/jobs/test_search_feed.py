@@ -561,6 +561,7 @@ class EmbeddedWeather(Weather):
     server = "embedded"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("machine", "examples"), [(Weather, 60), (EmbeddedWeather, 25)])
 def test_whatever_happens_search_and_catalogue_agree_in_the_end(
     machine: type[RuleBasedStateMachine], examples: int
@@ -581,6 +582,7 @@ async def searchable(tmp_path: Path) -> tuple[Verdict, str]:
     return next((one.verdict, one.text) for one in findings if one.subject == "searchable photos")
 
 
+@pytest.mark.slow
 async def test_the_doctor_compares_numbers_and_revisions(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     world = World(tmp_path / "data", lambda folder: EmbeddedServer(folder.parent), photos=5)

@@ -161,6 +161,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from([*WHOLE]), JSON))
 def test_no_json_does_harm(value: dict[str, object]) -> None:
     found = read_takeout(json.dumps(value).encode())
@@ -205,6 +206,7 @@ def test_another_program_s_json_is_passed_over(tmp_path: Path, reader: PhotoRead
     assert reader.read_metadata(photo)[1].person_caption is None
 
 
+@pytest.mark.slow
 async def test_its_description_is_a_person_s_caption_all_the_way(tmp_path: Path) -> None:
     library, settings, captioner = tmp_path / "library", settings_for(tmp_path), CountingCaptioner()
     photo = write_jpeg(library / "red.jpg", COLOURS["red"])

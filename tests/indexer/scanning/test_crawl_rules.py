@@ -24,6 +24,7 @@ def test_a_pattern_that_is_none_is_a_settings_error() -> None:
         CrawlRules(exclude=("!",))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(paths=PATHS, include=PATTERNS, exclude=PATTERNS)
 def test_the_walk_and_the_watcher_s_questions_agree(

@@ -309,6 +309,7 @@ search.settle()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [1, 5, 9, 14])
 def test_a_process_killed_while_writing_them_loses_nothing(blocks: int, tmp_path: Path, repository: Path) -> None:
     path = tmp_path / "search.db"

@@ -49,6 +49,7 @@ async def test_limit_and_offset_page_through_without_repeating(start_page: Start
     assert len(seen) == len(set(seen)) == 25
 
 
+@pytest.mark.slow
 async def test_the_limit_is_capped(start_page: StartPage) -> None:
     page = await start_page(list(many(210)))
     assert len((await page.json("/api/search?limit=100000"))["hits"]) == 200
