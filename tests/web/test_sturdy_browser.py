@@ -20,6 +20,7 @@ from tests.web.scenes import PASSWORD, household
 from tests.web.served import IDLE
 from tests.web.test_browser import DESKTOP, Visit, application, browser, visit
 from web.app import make_app
+from web.search.searching import PHOTOS_PER_PAGE
 
 __all__ = ["browser", "visit"]  # fixtures
 
@@ -91,15 +92,15 @@ async def test_a_server_that_is_gone_is_said_and_its_return_noticed(visit: Visit
 
 
 async def test_scrolling_goes_on_when_the_server_is_back(visit: Visit, relay: Relay) -> None:
-    tab = await visit.go("/")
     relay.held = ("/?page=2&part=tiles",)
+    tab = await visit.go("/")
     await tab.evaluate("scrollTo(0, document.body.scrollHeight)")
     await until_waiting(relay)
     relay.gone = True
     relay.release()
-    await expect(visit.tiles()).to_have_count(60)
+    await expect(visit.tiles()).to_have_count(PHOTOS_PER_PAGE)
     relay.gone = False
-    await expect(visit.tiles()).not_to_have_count(60)
+    await expect(visit.tiles()).not_to_have_count(PHOTOS_PER_PAGE)
 
 
 class Weather:

@@ -43,6 +43,7 @@ from web.search.query_text import quote
 from web.search.results import Link
 from web.search.searching import (
     MAX_OFFSET,
+    PHOTOS_PER_PAGE,
     Search,
     WrongRequest,
     originating_search,
@@ -57,7 +58,6 @@ _SIMILAR = 12
 _HEADLINE = 160  # characters: a caption that is longer is read as a text, not as a headline
 _NEIGHBOURHOOD = 12  # the photo is looked for so far around its remembered position, as photos come and go
 _MOST_TAGS = 16
-_PER_PAGE = 60
 _PATIENCE_S = 3.0  # the longest that the page waits for neighbours and similar photos
 
 
@@ -235,7 +235,7 @@ async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
         at = min(read_number(request.query, "at", 0, least=0), MAX_OFFSET)
     except WrongRequest:
         return Neighbours(back=search_url(), text="")
-    back = search_url(search.text, search.sort, page=at // _PER_PAGE + 1)
+    back = search_url(search.text, search.sort, page=at // PHOTOS_PER_PAGE + 1)
     plain = Neighbours(back=back, text=search.text)
     if "at" not in request.query:
         return plain

@@ -38,6 +38,7 @@ from web.search.results import (
     with_dates,
 )
 from web.search.searching import (
+    PHOTOS_PER_PAGE,
     SEARCH_TIMES,
     Search,
     WrongRequest,
@@ -51,8 +52,7 @@ from web.search.time_chips import time_chips
 from web.search.timeline import time_line
 from web.templating import render, render_to_string
 
-PER_PAGE = 60
-MOST_PAGES_AT_ONCE = 20  # when the script restores a long scroll
+MOST_PAGES_AT_ONCE = 40  # when the script restores a long scroll
 #: 6 packs a twentieth smaller, in twice the time.
 _LEVEL = 4
 
@@ -127,15 +127,17 @@ def _render_fragment(
 
 
 def _results(request: web.Request, wanted: FragmentRequest, raise_if_cancelled: Callable[[], None]) -> dict[str, Any]:
-    first = (wanted.page - 1) * PER_PAGE
+    first = (wanted.page - 1) * PHOTOS_PER_PAGE
     # One photo more at the front: its month tells whether the page begins with a new heading.
     ahead = 1 if first else 0
-    search = replace(wanted.search, limit=wanted.pages * PER_PAGE + ahead, offset=first - ahead)
+    search = replace(wanted.search, limit=wanted.pages * PHOTOS_PER_PAGE + ahead, offset=first - ahead)
     backend = request.config_dict[SEARCH]
     result = execute_search(backend, request.config_dict[LIBRARY].summaries, search, raise_if_cancelled)
     raise_if_cancelled()
     grid_px = request.config_dict[SETTINGS].grid_px
-    page_results = results(search, result, page=wanted.page, pages=wanted.pages, per_page=PER_PAGE, grid_px=grid_px)
+    page_results = results(
+        search, result, page=wanted.page, pages=wanted.pages, per_page=PHOTOS_PER_PAGE, grid_px=grid_px
+    )
     return {
         "results": page_results,
         "order": effective_sort(search, result),
@@ -209,7 +211,7 @@ def _packed_response(request: web.Request, part: Fragment) -> web.Response:
 
 def _read_request(request: web.Request, selecting: bool) -> FragmentRequest:
     birthdays = request.config_dict[SETTINGS].birthday_dates
-    search = read_search(request.query, limit=PER_PAGE, most=PER_PAGE, birthdays=birthdays)
+    search = read_search(request.query, limit=PHOTOS_PER_PAGE, most=PHOTOS_PER_PAGE, birthdays=birthdays)
     page = read_number(request.query, "page", 1, least=1)
     pages = min(read_number(request.query, "pages", 1, least=1), MOST_PAGES_AT_ONCE)
     return FragmentRequest(search, page, pages, selecting)

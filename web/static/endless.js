@@ -2,7 +2,7 @@
 
 import { $, $$, fetchPart, partOf } from "./page.js";
 
-const MOST_PAGES = 20; // come back at once; those before them are loaded when somebody scrolls up
+const MOST_PAGES = 40; // come back at once; those before them are loaded when somebody scrolls up
 const AHEAD = "1600px";
 const RETRY_MS = 3000;
 const SETTLE_MS = 500; // of scrolling: then the place is remembered, as a reload leaves no time for it
@@ -13,14 +13,16 @@ let earlierUrl = ""; // the address of the page before the first one
 let observer = null;
 let generation = 0; // how often the grid was put anew: what was asked for an older one is dropped
 
-export function watchEnds() {
+// After so many milliseconds, as a letter may follow that makes other pages of them.
+export function watchEnds(after = 0) {
   observer?.disconnect();
   generation += 1;
   [first, last] = pagesShown();
   const pager = $("#results .earlier");
   earlierUrl = pager?.querySelector("a").href ?? "";
   pager?.remove();
-  observe();
+  const current = generation;
+  setTimeout(() => current === generation && observe(), after);
 }
 
 // As the server has put them, which is one page from the address where the script asked for nothing else.
@@ -105,11 +107,18 @@ function firstVisible(tiles) {
   return above;
 }
 
+function isInView(tile) {
+  const { top, bottom } = tile.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
+}
+
 export function rememberPlace() {
   const tiles = $$("#grid .tile");
   const at = firstVisible(tiles);
-  const focused = document.activeElement?.closest?.("#grid .tile")?.id;
-  remember({ scroll: scrollY, tile: tiles[at]?.id, top: tiles[at]?.getBoundingClientRect().top, part: at / tiles.length, focused });
+  const focused = document.activeElement?.closest?.("#grid .tile");
+  // Rows may break elsewhere when the pages around come back, so the photo that was opened is what keeps its place.
+  const kept = focused && isInView(focused) ? focused : tiles[at];
+  remember({ scroll: scrollY, tile: kept?.id, top: kept?.getBoundingClientRect().top, part: at / tiles.length, focused: focused?.id });
 }
 
 // Which pages bring a place back: all that stood there, or, of many, those around it.

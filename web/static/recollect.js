@@ -11,7 +11,7 @@ import { putTimeLine } from "./timeline.js";
 let sequence = 0;
 let running = null;
 
-const QUIET_MS = 250; // facets cost more than results: counted when the typing pauses
+const QUIET_MS = 250; // what is not seen yet, facets and the next page, is asked for when the typing pauses
 const ANNOUNCE_MS = 700; // who hears the page is told what was found when the typing pauses, and not with every letter
 const RETRY_MS = 3000; // where nobody answered, or only that search is away
 const STEP_MS = 1500; // a pause this long makes a step for the back button
@@ -31,7 +31,7 @@ async function show(url, { place = null, filters = QUIET_MS } = {}) {
     if (current !== sequence) return;
     const wasFocused = results.contains(document.activeElement); // quick hands are there before the answer
     setHtml(results, html);
-    watchEnds();
+    watchEnds(filters);
     backToPlace(place);
     if (wasFocused) ($(".tile", results) ?? $("#q")).focus();
     announceSoon();

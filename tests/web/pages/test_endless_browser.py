@@ -15,14 +15,14 @@ from indexer.settings import Settings
 from indexer.storage import Storage
 from tests.web.library_made import content_key, many, push
 from tests.web.test_browser import PHONE, Visit, application, browser, visit
+from web.search.searching import PHOTOS_PER_PAGE
 
 __all__ = ["browser", "visit"]  # fixtures
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PHOTOS = 10_000
-PER_PAGE = 60
-FAR = 22  # pages: more than are brought back at once
+FAR = 44  # pages: more than are brought back at once
 REMEMBERED = "scrollY > 1000 && Math.abs(history.state?.scroll - scrollY) < 2"
 TILES = "document.querySelectorAll('#grid .tile').length"
 
@@ -66,7 +66,7 @@ async def scrolled(tab: Page, pages: int) -> None:
     """Scrolls down until that many pages stand there."""
     for page in range(1, pages):
         await tab.evaluate("scrollTo(0, document.body.scrollHeight)")
-        await until(tab, f"{TILES} > {page * PER_PAGE}")
+        await until(tab, f"{TILES} > {page * PHOTOS_PER_PAGE}")
 
 
 def position(at: int) -> str:
@@ -82,7 +82,7 @@ async def test_far_down_to_a_photo_and_back(visit: Visit, path: str) -> None:
     visit.tab.set_default_timeout(60_000)
     tab = await visit.go(path)
     await scrolled(tab, FAR)
-    at = (FAR - 1) * PER_PAGE - 7
+    at = (FAR - 1) * PHOTOS_PER_PAGE - 7
     await tab.locator(position(at)).scroll_into_view_if_needed()
     before = await top(tab, at)
     await tab.locator(position(at)).click()
@@ -91,7 +91,7 @@ async def test_far_down_to_a_photo_and_back(visit: Visit, path: str) -> None:
     await expect(tab.locator(position(at))).to_be_in_viewport()
     await until(tab, f"Math.abs(document.querySelector('{position(at)}').getBoundingClientRect().top - {before}) < 4")
     await expect(tab.locator(position(at))).to_be_focused()
-    assert await tab.evaluate(TILES) <= 21 * PER_PAGE, "what is far above is not brought back"
+    assert await tab.evaluate(TILES) <= 41 * PHOTOS_PER_PAGE, "what is far above is not brought back"
 
 
 async def test_up_again_after_a_reload_nothing_is_missing_or_twice(visit: Visit) -> None:
@@ -100,7 +100,7 @@ async def test_up_again_after_a_reload_nothing_is_missing_or_twice(visit: Visit)
     await scrolled(tab, FAR)
     await until(tab, REMEMBERED)
     await tab.reload()
-    await until(tab, f"document.querySelector('{position((FAR - 1) * PER_PAGE)}')")
+    await until(tab, f"document.querySelector('{position((FAR - 1) * PHOTOS_PER_PAGE)}')")
     await until(tab, "scrollY > 1000")
     for _ in range(FAR):
         if await tab.locator(position(0)).count():
@@ -110,15 +110,15 @@ async def test_up_again_after_a_reload_nothing_is_missing_or_twice(visit: Visit)
         await until(tab, f"{TILES} > {shown}")
     hrefs = await visit.tiles().evaluate_all("tiles => tiles.map(tile => new URL(tile.href).searchParams.get('at'))")
     assert [int(at) for at in hrefs] == list(range(len(hrefs)))
-    assert len(hrefs) >= FAR * PER_PAGE
+    assert len(hrefs) >= FAR * PHOTOS_PER_PAGE
 
 
 async def test_what_is_looked_at_stays_where_it_is_while_the_page_grows_above(visit: Visit) -> None:
     tab = await visit.go("/?q=snow&page=12")
-    first = 11 * PER_PAGE
+    first = 11 * PHOTOS_PER_PAGE
     await expect(tab.locator(position(first))).to_be_attached()
     # Shown without moving: the page before was put above it, and its top stands where it stood.
-    await until(tab, f"document.querySelector('{position(first - PER_PAGE)}')")
+    await until(tab, f"document.querySelector('{position(first - PHOTOS_PER_PAGE)}')")
     await expect(tab.locator(position(first))).to_be_in_viewport()
 
 
@@ -129,6 +129,6 @@ async def test_a_telephone_shares_and_reloads_a_place(visit: Visit) -> None:
     await scrolled(tab, 3)
     await until(tab, REMEMBERED)
     await tab.reload()
-    await until(tab, f"{TILES} >= {3 * PER_PAGE}")
+    await until(tab, f"{TILES} >= {3 * PHOTOS_PER_PAGE}")
     await until(tab, "scrollY > 1000")
     assert await visit.path() == "/?q=snow&sort=oldest"
