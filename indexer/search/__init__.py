@@ -119,11 +119,16 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One photo found. `score` is between 0 and 1, comparable within one answer only."""
+    """One photo found. `score` is between 0 and 1, comparable within one answer only.
+
+    `sure` is False where the photo may well not show what the query says: little speaks for a word of it that only the
+    model says, or the picture merely looks like it. By relevance such hits come after all others.
+    """
 
     id: str
     score: float
     why: tuple[Why, ...]
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)

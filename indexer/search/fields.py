@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -42,6 +42,8 @@ FIELD_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "creators": 0.2,
     }
 )
+#: What the model says; all other texts are people's, their programs' or their cameras'.
+MODEL_FIELDS = frozenset({"machine_caption", "tags"})
 # A word that a sure sentence says counts for something whatever its own probability is, and for more than any word of a
 # sentence that is not sure, also where the one sentence is long and the other short (`_DILUTION`).
 _LEAST_EVIDENCE = 0.25
@@ -77,11 +79,13 @@ class Text(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A document as words and values: `strengths` (word -> 1..255) leaves out long numbers and hashes."""
+    """A document as words and values: `strengths` (word -> 1..255) leaves out long numbers and hashes; `given` are the
+    words that not the model alone says."""
 
     texts: tuple[Text, ...]
     strengths: Mapping[str, int]
     facets: tuple[tuple[str, str], ...]  # facet, value
+    given: frozenset[str]
 
     @classmethod
     def of(cls, document: SearchDocument) -> Self:
@@ -92,7 +96,12 @@ class Fields:
             Text(field, text, " ".join(words(text)), weight, evidence.get(field, _ALL)) for field, text, weight in shown
         )
         facets = tuple({(facet, clean(value)): None for facet, value in _facets(document)})
-        return cls(texts, _strengths(texts), facets)
+        return cls(texts, _strengths(texts), facets, given_words(text[:3] for text in texts))
+
+
+def given_words(texts: Iterable[Sequence[str]]) -> frozenset[str]:
+    """The words that not the model alone says, of texts given as field, text, and the words of the text."""
+    return frozenset(word for field, _, folded in texts if field not in MODEL_FIELDS for word in folded.split())
 
 
 def quantised(vector: Sequence[float]) -> bytes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from rapidfuzz.distance import OSA
 
 from indexer.search import Query
 from indexer.search.arrays import Floats, Ints, Mask
+from indexer.search.certainty import GIVEN, word_evidence
 from indexer.search.stems import irregular_forms, stem
 from indexer.search.synonyms import synonyms
 from indexer.search.tokens import STOP_WORDS
@@ -46,6 +47,7 @@ class Group:
 
     typed: str
     scores: Floats  # (photos,); 0: no match
+    evidence: Floats  # (photos,) that they show it, as `certainty` counts it; 0: no match
     kinds: dict[str, str] = field(default_factory=dict)  # word of the index -> kind of match
     prefix: str = ""
     phrase: tuple[str, ...] = ()
@@ -76,6 +78,10 @@ class TermLookup(Protocol):
 
     def scores(self, codes: Ints, qualities: Floats) -> Floats:
         """Per photo the best of strength times quality among the words `codes`, (n,); 0 where it has none of them."""
+
+    def evidence(self, codes: Ints, qualities: Floats) -> Floats:
+        """As `scores`, of the words that only the model says; `certainty.GIVEN` of photos with one that not it alone
+        says."""
 
     def frequencies(self, codes: Ints) -> NDArray[np.int64]:
         """How many photos each of the words `codes` has."""
@@ -111,14 +117,15 @@ class Matcher:
         """The photos in which the words of `text` follow one another."""
         parts = words(text)
         if len(parts) == 1 and parts[0] in self._names.word_codes:  # its photos are at hand
-            return Group(text, self._codes_scores({parts[0]: _PHRASE}), phrase=parts)
+            return self._known(text, {parts[0]: _PHRASE}, phrase=parts)
         mask = self._lookup.full_text(parts)
-        best = np.where(mask, np.float32(_SERIAL), np.float32(0))
+        best, evidence = mask * np.float32(_SERIAL), mask * GIVEN
         telling = [part for part in parts if part not in STOP_WORDS] or list(parts)
-        known = [self._codes_scores({part: _PHRASE}) for part in telling if part in self._names.word_codes]
+        known = [self._known(part, {part: _PHRASE}) for part in telling if part in self._names.word_codes]
         if known:
-            best = np.where(mask, np.maximum(np.minimum.reduce(known), best), np.float32(0))
-        return Group(text, best, phrase=parts)
+            best = np.where(mask, np.maximum(np.minimum.reduce([part.scores for part in known]), best), np.float32(0))
+            evidence = mask * np.minimum.reduce([part.evidence for part in known])
+        return Group(text, best, evidence, phrase=parts)
 
     def excluded(self, text: str) -> Mask:
         """The photos that a `-word` or `-"phrase"` takes away: the word and its forms, nothing looser."""
@@ -147,7 +154,7 @@ class Matcher:
         if not qualities:
             return self._guessed(term)
         prefix = word if term.prefix else ""
-        return Group(term.typed, self._codes_scores(qualities), kinds, prefix, corrected=corrected)
+        return self._known(term.typed, qualities, kinds=kinds, prefix=prefix, corrected=corrected)
 
     def _guessed(self, term: Term) -> Group:
         """A word that is nothing: perhaps two words, perhaps one in the middle of the query that is being typed."""
@@ -155,7 +162,7 @@ class Matcher:
         if halves := self._halves(word):
             return replace(self.phrase(" ".join(halves)), typed=term.typed)
         beginning = self._names.beginning_with(word) if len(word) >= _UNFINISHED_FROM else []
-        return Group(term.typed, self._codes_scores(dict.fromkeys(beginning, PREFIX)), prefix=word if beginning else "")
+        return self._known(term.typed, dict.fromkeys(beginning, PREFIX), prefix=word if beginning else "")
 
     def _meant(self, word: str, joined: Iterable[str]) -> dict[str, float]:
         """The word, its forms and its synonyms, as far as the index has them."""
@@ -214,12 +221,19 @@ class Matcher:
     def _serial(self, term: Term) -> Group:
         word = term.words[0]
         mask = self._lookup.full_text((word,), prefix=term.prefix and len(word) >= _SERIAL_PREFIX_FROM)
-        return Group(term.typed, mask * np.float32(_SERIAL), {word: "exact"}, word if term.prefix else "")
+        prefix = word if term.prefix else ""
+        return Group(term.typed, mask * np.float32(_SERIAL), mask * GIVEN, {word: "exact"}, prefix)
+
+    def _known(self, typed: str, qualities: Mapping[str, float], **more: Any) -> Group:
+        """The group of these words of the index."""
+        told = word_evidence(qualities)
+        evidence = self._lookup.evidence(self._codes(told), np.fromiter(told.values(), np.float32))
+        return Group(typed, self._codes_scores(qualities), evidence, **more)
 
     def _codes(self, texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         return np.fromiter((self._names.word_codes[text] for text in texts), np.int32)
 
-    def _codes_scores(self, qualities: dict[str, float]) -> Floats:
+    def _codes_scores(self, qualities: Mapping[str, float]) -> Floats:
         return self._lookup.scores(self._codes(qualities), np.fromiter(qualities.values(), np.float32))
 
     def _frequency(self, texts: Sequence[str]) -> int:

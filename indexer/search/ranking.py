@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from captioner import blend
 from indexer.search import Query, Sort
 from indexer.search.arrays import Floats, Mask
+from indexer.search.certainty import GIVEN, probabilities, sure
 from indexer.search.matching import Group, Matcher
 from indexer.search.tokens import STOP_WORDS
 from indexer.text import words
@@ -50,6 +51,8 @@ _AS_MUCH = 0.999  # but for rounding
 _LEAST_COSINE, _LEAST_COSINE_DESCRIBED = 0.3, 0.2
 _NEAR_BEST, _NEAR_BEST_DESCRIBED = 0.7, 0.6
 _SURE_COSINE = 0.5  # half of them are right, whatever the photo's words say
+# So near a whole description, four of five have half of its content words, or more, from people (recollect-lite-3).
+_SURE_COSINE_DESCRIBED = 0.65
 _FEW = 12
 # Of pairs of photos (Flickr8k's dev split, recollect-atto-2) 5% have 0.43 or more; to its nearest a photo has 0.7.
 ALIKE_COSINE = 0.43
@@ -70,6 +73,8 @@ class Match:
     groups: Sequence[Group] = ()
     corrections: dict[str, tuple[str, ...]] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
+    sure: Mask | None = None  # which of them show what the query says by all that is known; None: all
+    lacking: tuple[str, ...] = ()  # words that no photo has
     whole: bool = False  # the photos have every word as it was typed, or one that means the same
     cosines: Floats | None = None  # of the photos that were found by meaning, else 0
     by_meaning: int = 0  # how many of them no word would have found
@@ -120,6 +125,10 @@ def rank(query: Query, context: RankingContext, *, fall_back: bool = True) -> Ma
     if query.vector is not None and not query.meant:
         query = replace(query, meant=_telling(query))
     context = replace(context, passing=passing, cosines=np.where(passing, context.cosines, np.float32(0)))
+    return _sure_first(query, _found(query, context, phrases, fall_back=fall_back), context)
+
+
+def _found(query: Query, context: RankingContext, phrases: list[Group], *, fall_back: bool) -> Match:
     if not context.cosines.any():
         return _by_words(replace(query, meant=()), context, phrases)
     match = _with_meaning(query, _by_words(query, context, phrases), context)
@@ -184,7 +193,13 @@ def _most(phrases: Sequence[Group], groups: Sequence[Group], context: RankingCon
     together = [*phrases, *known]
     scores = _weighted(together, mask, context)
     best = int(np.argmax(scores))
-    return Match(mask, scores, together, dropped=tuple(group.typed for group in groups if not group.scores[best]))
+    return Match(
+        mask,
+        scores,
+        together,
+        dropped=tuple(group.typed for group in groups if not group.scores[best]),
+        lacking=tuple(group.typed for group in groups if group not in known),
+    )
 
 
 def weights_of(frequencies: Sequence[int], count: int) -> Floats:
@@ -203,8 +218,32 @@ def _weighted(groups: Sequence[Group], mask: Mask, context: RankingContext) -> F
         return mask.astype(np.float32)
     scores = np.zeros(len(mask), np.float32)
     for weight, group in zip(_weights(groups, context), groups, strict=True):
-        scores += weight * group.scores
+        # Of a description the cosine of the picture says more than that of each word, and counts for itself.
+        each = group.scores if len(groups) >= DESCRIPTION_FROM else _probabilities(group, context.cosines)
+        scores += weight * each
     return np.where(mask, scores, np.float32(0))
+
+
+def _probabilities(group: Group, cosines: Floats) -> Floats:
+    """That each photo (n,) shows what the group says; of words that not the model alone says, by where they stand."""
+    found = np.zeros(len(cosines), np.float32)
+    held = np.flatnonzero(group.scores)
+    evidence, strengths = group.evidence[held], group.scores[held]
+    found[held] = probabilities(np.where(evidence >= GIVEN, strengths, evidence), cosines[held])
+    return found
+
+
+def _sure_first(query: Query, match: Match, context: RankingContext) -> Match:
+    """Photos that are sure come before all others. By a word that the answer says was left out none is found."""
+    if not match.groups and query.vector is None:
+        return match
+    kept = [group for group in match.groups if group.typed not in match.dropped]
+    is_sure = match.mask & (len(kept) > 0 and set(match.lacking) <= set(match.dropped))
+    for group in kept:
+        is_sure &= sure(group.evidence, context.cosines)
+    if len(_telling(query)) >= DESCRIPTION_FROM:
+        is_sure |= match.mask & (context.cosines >= _SURE_COSINE_DESCRIBED)
+    return replace(match, sure=is_sure, scores=np.where(is_sure, 1 + match.scores, match.scores) / np.float32(2))
 
 
 def _with_meaning(query: Query, match: Match, context: RankingContext) -> Match:
@@ -218,9 +257,10 @@ def _with_meaning(query: Query, match: Match, context: RankingContext) -> Match:
         near = near if context.supported is None else _supported(near, worded, cosines, context.supported)
     else:
         near = _near(literal, _LEAST_COSINE_DESCRIBED, _NEAR_BEST_DESCRIBED)
-    scores = blend(match.scores * worded, cosines, length)
     if match.whole and length < DESCRIPTION_FROM:
-        scores = (scores + worded) / np.float32(2)
+        scores = np.where(worded, 1 + match.scores, blend(np.zeros_like(cosines), cosines, length)) / np.float32(2)
+    else:
+        scores = blend(match.scores * worded, cosines, length)
     mask = worded | near
     return replace(
         match,

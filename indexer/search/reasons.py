@@ -67,7 +67,8 @@ def hits_of(
         why = highlighter.reasons(photo_texts.texts) if match.groups else ()
         if place in missed_and_own:
             why = (*why, reason(*missed_and_own[place], near))
-        hits.append(Hit(photo_texts.id, round(float(match.scores[place]), 4), why))
+        is_sure = match.sure is None or bool(match.sure[place])
+        hits.append(Hit(photo_texts.id, round(float(match.scores[place]), 4), why, is_sure))
     return tuple(hits)
 
 

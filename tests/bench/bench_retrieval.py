@@ -61,6 +61,7 @@ from captioner.training.retrieval import (
 )
 from indexer.model import is_unsure
 from indexer.search import Answer, Query, SearchBackend, SearchDocument
+from indexer.search.arrays import Floats
 from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.query import parse
@@ -98,6 +99,14 @@ class RankedSearch(EmbeddedSearch):
         """(photos,) the score in thousandths, -1 of photos that were not found; in the order they were put."""
         _, _, match = self._matched(parse(text))
         return np.where(match.mask, np.round(match.scores * STEPS), -1).astype(np.int64)
+
+    def evidence(self, word: str) -> tuple[Floats, Floats]:
+        """Of a finished word (photos,): the evidence for it, 0 of photos without it, and the cosines with it."""
+        query, snapshot, match = self._matched(parse(f"{word} "))
+        evidence = match.groups[0].evidence if match.groups else np.zeros(len(match.mask), np.float32)
+        if query.vector is None:
+            return evidence, np.zeros_like(evidence)
+        return evidence, self._vectors.cosines(query.vector, query.model, snapshot, self._database.reader)
 
 
 class RankedPage:

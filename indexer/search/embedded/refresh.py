@@ -26,7 +26,7 @@ _FEW_DEAD = 5000
 _GROWTH = 4
 _LARGE = 500_000
 #: Another number whenever the arrays mean something else than before.
-LAYOUT = 1
+LAYOUT = 2
 _POSTINGS_AT_ONCE = 1_000_000
 _COLUMNS = ("docnos", "taken_s", "ratings", "latitudes", "longitudes", "alive", "newest", "oldest")
 _POSTINGS = ("words", "facets")

@@ -2,7 +2,7 @@
 
 `document` holds one compact row per photo: the columns that filters and sorting need, and the codes of its words and
 of its facet values as int32 arrays, so that 100,000 photos are in memory within a fraction of a second
-(`snapshot`). `name` says what the codes stand for. `body` is the FTS5 index: the same words in their
+(`snapshot`). The lowest bit of a word's strength says whether not the model alone says it. `name` says what the codes stand for. `body` is the FTS5 index: the same words in their
 order, for phrases and for serial numbers. `shown` holds the texts that highlights are made of.
 
 A replaced document gets a new `docno`, so that a reader follows by reading what is new; `forgotten` lists what it has
@@ -77,9 +77,23 @@ EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
         INSERT INTO history SELECT generation, position FROM state;
         """,
     ),
+    (
+        # Of rows from before it is not known, so they are dropped: the indexer then pushes everything again.
+        "search: which words not the model alone says",
+        """
+        DELETE FROM body;
+        DELETE FROM shown;
+        DELETE FROM document;
+        DELETE FROM embedding;
+        UPDATE state SET generation = generation + 1, epoch = epoch + 1, position = hex(randomblob(12));
+        INSERT INTO history SELECT generation, position FROM state;
+        """,
+    ),
 )
 
 WORD = "word"
+#: Of a strength: not the model alone says the word.
+GIVEN_BIT = 1
 _FIELD_BREAK = " _ "  # "_" is no part of any word, so no phrase reaches across it
 _INSERT_DOCUMENT = (
     "INSERT INTO document (docno, id, revision, taken_s, rating, latitude, longitude, words, strengths, facets)"
@@ -186,9 +200,14 @@ def _document_row(
         position.latitude if position else None,
         position.longitude if position else None,
         array("i", (codes[WORD, word] for word in fields.strengths)).tobytes(),
-        bytes(fields.strengths.values()),
+        bytes(_strength(strength, word in fields.given) for word, strength in fields.strengths.items()),
         array("i", (codes[key] for key in fields.facets)).tobytes(),
     )
+
+
+def _strength(strength: int, given: bool) -> int:
+    """2..255 with the lowest bit set where the word is `given`."""
+    return strength | GIVEN_BIT if given else max(strength & ~GIVEN_BIT, GIVEN_BIT + 1)
 
 
 def _body(fields: Fields) -> str:

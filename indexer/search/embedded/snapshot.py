@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.embedded.schema import WORD, State
+from indexer.search.certainty import GIVEN
+from indexer.search.embedded.schema import GIVEN_BIT, WORD, State
 from indexer.search.facets import NAMING, NO_VALUES, THINGS, Facet
 
 NO_DATE = np.iinfo(np.int64).min
@@ -161,6 +162,20 @@ class IndexSnapshot:
         for segment in self.words:
             places, counts = segment.places(codes)
             values = segment.strengths[places] * (np.repeat(qualities, counts) / np.float32(255))
+            if len(codes) == 1:
+                best[segment.photos[places]] = values
+            else:
+                np.maximum.at(best, segment.photos[places], values)
+        return best
+
+    def evidence(self, codes: Ints, qualities: Floats) -> Floats:
+        """As `TermLookup.evidence`."""
+        best = np.zeros(len(self.docnos), np.float32)
+        for segment in self.words:
+            places, counts = segment.places(codes)
+            strengths = segment.strengths[places]
+            values = strengths * (np.repeat(qualities, counts) / np.float32(255))
+            values[(strengths & GIVEN_BIT) != 0] = GIVEN
             if len(codes) == 1:
                 best[segment.photos[places]] = values
             else:

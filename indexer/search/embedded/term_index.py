@@ -32,6 +32,10 @@ class TermIndex:
         """As `IndexSnapshot.scores`."""
         return self.snapshot.scores(codes, qualities)
 
+    def evidence(self, codes: Ints, qualities: Floats) -> Floats:
+        """As `IndexSnapshot.evidence`."""
+        return self.snapshot.evidence(codes, qualities)
+
     def frequencies(self, codes: Ints) -> NDArray[np.int64]:
         """As `IndexSnapshot.frequencies`."""
         return self.snapshot.frequencies(codes)

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search.arrays import Floats, Ints, Mask
+from indexer.search.certainty import GIVEN
+from indexer.search.fields import given_words
 from indexer.search.reasons import PhotoTexts
 from indexer.text import words
 
@@ -53,6 +55,17 @@ class FoundPhoto:
         # An index of another layout answers until the one that is made anew takes its place.
         known = strengths if len(strengths) == len(held) else [_MIDDLE_STRENGTH] * len(held)
         return dict(zip(held, known, strict=True))
+
+    def evidence(self, sought: Mapping[str, float]) -> float:
+        """That of the best of the words `sought`, given with their qualities."""
+        held = sought.keys() & self.strengths.keys()
+        if not held.isdisjoint(self._given):
+            return float(GIVEN)
+        return max((self.strengths[word] * sought[word] / 255 for word in held), default=0.0)
+
+    @cached_property
+    def _given(self) -> frozenset[str]:
+        return given_words(self.texts)
 
     @cached_property
     def texts(self) -> list[tuple[str, str, str]]:
@@ -121,6 +134,12 @@ class Candidates:
             for photo in self.photos
         )
         return np.fromiter(best, np.float32, len(self.photos))
+
+    def evidence(self, codes: Ints, qualities: Floats) -> Floats:
+        """As `TermLookup.evidence`."""
+        ordered = self.names.words_sorted
+        sought = {ordered[code]: quality for code, quality in zip(codes.tolist(), qualities.tolist(), strict=True)}
+        return np.fromiter((photo.evidence(sought) for photo in self.photos), np.float32, len(self.photos))
 
     def frequencies(self, codes: Ints) -> NDArray[np.int64]:
         """How many of the photos each of the words `codes` has."""
