@@ -152,6 +152,7 @@ class Answer:
     corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     by_meaning: int = 0  # how many of `total` none of the words would have found
+    sure: int = 0  # how many of `total` are: by relevance these come first
 
 
 class SearchBackend(Protocol):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from indexer.search import Answer, FacetCount, Query, Sort
+from indexer.search import Answer, FacetCount, Hit, Query, Sort
 from indexer.search.facets import BY_VALUE
+from indexer.search.ranking import order_of
 from indexer.search.tokens import STOP_WORDS
 from indexer.text import words
 
@@ -20,25 +21,54 @@ _ALL_VALUES = 20_000
 def search_all(search: Search, query: Query, limit: int, offset: int) -> Answer:
     """The hits of `query`, then those of each of its `also`. `search` takes a query without such, limit and offset.
 
-    Where a query finds photos only without some of its words, and another one does with all of them, the first one's
-    are left out.
+    By relevance the sure hits of all of them come before the others. Where a query finds photos only without some of
+    its words, and another one does with all of them, the first one's are left out.
     """
-    first = search(replace(query, also=()), limit, offset)
-    is_whole = bool(first.total and not first.dropped)
-    answers = [first] if is_whole else []
-    for other in query.also:
-        found = sum(answer.total for answer in answers)
-        on_page = sum(len(answer.hits) for answer in answers)
-        answer = search(other, limit - on_page, max(offset - found, 0))
-        answers += [answer] if answer.total and not answer.dropped else []
-    if not answers:
-        return _without_words(search, query, limit, offset) if query.also and not first.total else first
+    if not query.also:
+        return search(query, limit, offset)
+    parts = (replace(query, also=()), *query.also)
+    # The first page is made of the first hits of each.
+    answers = [(part, search(part, 0 if offset else limit, 0)) for part in parts]
+    kept = [(part, answer) for part, answer in answers if answer.total and not answer.dropped]
+    if not kept:
+        first = answers[0][1]
+        if not first.total:
+            return _without_words(search, query, limit, offset)
+        return search(parts[0], limit, offset) if offset else first
+    found = [answer for _, answer in kept]
     return replace(
-        answers[0],
-        hits=tuple(hit for answer in answers for hit in answer.hits),
-        total=sum(answer.total for answer in answers),
-        by_meaning=sum(answer.by_meaning for answer in answers),
+        found[0],
+        hits=tuple(_page(search, kept, _runs(query, found), limit, offset)),
+        total=sum(answer.total for answer in found),
+        by_meaning=sum(answer.by_meaning for answer in found),
+        sure=sum(answer.sure for answer in found),
     )
+
+
+def _runs(query: Query, answers: Sequence[Answer]) -> Iterator[tuple[int, int, int]]:
+    """Which hits follow one another: of which answer, from where and to where."""
+    whole = [(number, 0, answer.total) for number, answer in enumerate(answers)]
+    if order_of(query) is not Sort.RELEVANCE:
+        yield from whole
+        return
+    yield from ((number, 0, answer.sure) for number, answer in enumerate(answers))
+    yield from ((number, answer.sure, answer.total) for number, answer in enumerate(answers))
+
+
+def _page(
+    search: Search,
+    parts: Sequence[tuple[Query, Answer]],
+    runs: Iterable[tuple[int, int, int]],
+    limit: int,
+    offset: int,
+) -> Iterator[Hit]:
+    for number, start, end in runs:
+        part, answer = parts[number]
+        first, last = start + min(max(offset, 0), end - start), min(start + offset + limit, end)
+        offset -= end - start
+        if first < last:
+            is_at_hand = last <= len(answer.hits)
+            yield from answer.hits[first:last] if is_at_hand else search(part, last - first, first).hits
 
 
 def _without_words(search: Search, query: Query, limit: int, offset: int) -> Answer:

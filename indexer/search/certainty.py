@@ -1,8 +1,8 @@
 """How likely a photo shows what a word of the query says, and whether that is sure.
 
-What the model says of a photo is evidence: the strength of the word (`fields.Fields.strengths`), which its sentence, the
-probability of the word in it and the tags make up, and the cosine of the picture with the query. A logistic regression
-makes a probability of the two. A word that not the model alone says (`fields.given_words`) is always sure.
+What the model says of a photo is evidence: the strength of the word (`fields.Fields.strengths`), which the sentence,
+the probability of the word in it and the tags make up, and the cosine of the picture with the query. A logistic
+regression makes a probability of the two. A word that not the model alone says (`fields.given_words`) is always sure.
 
     python -m tests.bench.fit_certainty
 

@@ -84,6 +84,11 @@ class Match:
         """How many photos were found."""
         return int(np.count_nonzero(self.mask))
 
+    @property
+    def total_sure(self) -> int:
+        """How many of them are sure."""
+        return self.total if self.sure is None else int(np.count_nonzero(self.sure))
+
     def missed(self, meant: Sequence[str], place: int) -> tuple[str, ...]:
         """Those of the query's words `meant` that no text of the photo at `place` holds."""
         held = {word for group in self.groups if group.scores[place] for word in words(group.typed)}
@@ -136,6 +141,11 @@ def _found(query: Query, context: RankingContext, phrases: list[Group], *, fall_
         return match
     match = _by_words(replace(query, meant=()), context, phrases)
     return match if match.total else _few(query, match, context.cosines)
+
+
+def order_of(query: Query) -> Sort:
+    """The order in which hits come."""
+    return query.sort or (Sort.RELEVANCE if query.words or query.phrases or query.vector else Sort.NEWEST)
 
 
 def top_page(match: Match, newest: Ranks, oldest: Ranks, sort: Sort, limit: int, offset: int) -> NDArray[np.int64]:
@@ -243,7 +253,7 @@ def _sure_first(query: Query, match: Match, context: RankingContext) -> Match:
         is_sure &= sure(group.evidence, context.cosines)
     if len(_telling(query)) >= DESCRIPTION_FROM:
         is_sure |= match.mask & (context.cosines >= _SURE_COSINE_DESCRIBED)
-    return replace(match, sure=is_sure, scores=np.where(is_sure, 1 + match.scores, match.scores) / np.float32(2))
+    return replace(match, sure=is_sure, scores=(match.scores + is_sure) / np.float32(2))
 
 
 def _with_meaning(query: Query, match: Match, context: RankingContext) -> Match:
@@ -258,7 +268,8 @@ def _with_meaning(query: Query, match: Match, context: RankingContext) -> Match:
     else:
         near = _near(literal, _LEAST_COSINE_DESCRIBED, _NEAR_BEST_DESCRIBED)
     if match.whole and length < DESCRIPTION_FROM:
-        scores = np.where(worded, 1 + match.scores, blend(np.zeros_like(cosines), cosines, length)) / np.float32(2)
+        looks = blend(np.zeros_like(cosines), cosines, length)
+        scores = np.asarray((np.where(worded, match.scores, looks) + worded) / 2, np.float32)
     else:
         scores = blend(match.scores * worded, cosines, length)
     mask = worded | near

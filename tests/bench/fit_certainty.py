@@ -80,10 +80,11 @@ def report(pairs: Pairs, columns: Sequence[int], words: int) -> None:
     for least in _THRESHOLDS:
         sure = chances >= least
         judged = sure & ~pairs.neutral
+        lenient = (pairs.right | pairs.neutral)[sure].mean()
+        share = pairs.right[judged].sum() / pairs.right.sum()
         print(
-            f"  from {least:.2f}: {pairs.right[judged].mean():.1%} right, {(pairs.right | pairs.neutral)[sure].mean():.1%}"
-            f" where one person's word is enough; {pairs.right[judged].sum() / pairs.right.sum():.1%} of the right ones;"
-            f" {len(np.unique(pairs.words[sure]))} of {words} words have any"
+            f"  from {least:.2f}: {pairs.right[judged].mean():.1%} right, {lenient:.1%} where one person is enough;"
+            f" {share:.1%} of the right ones; {len(np.unique(pairs.words[sure]))} of {words} words have any"
         )
     print(f"  weights: {', '.join(f'{weight:.2f}' for weight in fit(pairs, columns))}")
 

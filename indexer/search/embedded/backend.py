@@ -55,6 +55,7 @@ from indexer.search.ranking import (
     EvidenceCheck,
     Match,
     RankingContext,
+    order_of,
     rank,
     top_page,
 )
@@ -171,11 +172,9 @@ class EmbeddedSearch:
     def _search(self, query: Query, limit: int, offset: int) -> Answer:
         with self._guarded():
             query, snapshot, match = self._matched(query)
-            by_relevance = bool(query.words or query.phrases or query.vector)
-            sort = query.sort or (Sort.RELEVANCE if by_relevance else Sort.NEWEST)
-            places = top_page(match, snapshot.newest, snapshot.oldest, sort, limit, offset)
+            places = top_page(match, snapshot.newest, snapshot.oldest, order_of(query), limit, offset)
             hits = self._hits(places.tolist(), match, snapshot, query.meant)
-            return Answer(hits, match.total, match.corrections, match.dropped, match.by_meaning)
+            return Answer(hits, match.total, match.corrections, match.dropped, match.by_meaning, sure=match.total_sure)
 
     def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
         """Counts per value of each facet, of all photos that match `query`. Raises `ValueError` for another name."""

@@ -2,8 +2,9 @@
 
 `document` holds one compact row per photo: the columns that filters and sorting need, and the codes of its words and
 of its facet values as int32 arrays, so that 100,000 photos are in memory within a fraction of a second
-(`snapshot`). The lowest bit of a word's strength says whether not the model alone says it. `name` says what the codes stand for. `body` is the FTS5 index: the same words in their
-order, for phrases and for serial numbers. `shown` holds the texts that highlights are made of.
+(`snapshot`). The lowest bit of a word's strength says whether not the model alone says it. `name` says what the codes
+stand for. `body` is the FTS5 index: the same words in their order, for phrases and for serial numbers. `shown` holds
+the texts that highlights are made of.
 
 A replaced document gets a new `docno`, so that a reader follows by reading what is new; `forgotten` lists what it has
 to drop. `state` changes with every write: its `position` is drawn anew, and a new `epoch` says that codes start again.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
@@ -19,7 +20,7 @@ from indexer.search.meilisearch.keys import Keyring, Keys
 from indexer.search.meilisearch.layout import FACET, READ, embedder_of, unescaped
 from indexer.search.meilisearch.request import RequestWords, among
 from indexer.search.meilisearch.retrieval import RetrievedPhotos, retrieve
-from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, top_page, weights_of
+from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, order_of, top_page, weights_of
 from indexer.search.reasons import hits_of
 from indexer.search.stems import stem
 from indexer.search.tokens import STOP_WORDS
@@ -107,15 +108,14 @@ class MeilisearchSearch:
     def _search(self, query: Query, limit: int, offset: int) -> Answer:
         found = retrieve(self._client, self._meaning, query)
         query = found.query
-        by_relevance = bool(query.words or query.phrases or query.vector)
-        sort = query.sort or (Sort.RELEVANCE if by_relevance else Sort.NEWEST)
+        sort = order_of(query)
         if sort is Sort.RELEVANCE:
             hits = self._by_relevance(found, limit, offset)
         else:
             hits = self._by_date(found, sort, limit, offset)
         match = found.match
         corrections = {**match.corrections, **found.nearest}
-        return Answer(hits, found.total, corrections, match.dropped, match.by_meaning)
+        return Answer(hits, found.total, corrections, match.dropped, match.by_meaning, sure=found.total_sure)
 
     def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
         """Counts per value of each facet, of all photos that match `query`. Raises `ValueError` for another name."""
@@ -173,18 +173,25 @@ class MeilisearchSearch:
         self._writing.close()
 
     def _by_relevance(self, found: RetrievedPhotos, limit: int, offset: int) -> tuple[Hit, ...]:
-        """Those of the candidates in our order, then the server's others in its own."""
+        """Those of the candidates in our order, and where `RetrievedPhotos` says the server's others in its own."""
         candidates, match = found.candidates, found.match
         ranked = top_page(match, candidates.newest, candidates.oldest, Sort.RELEVANCE, match.total, 0).tolist()
-        hits = self._hits(found, [candidates.photos[place] for place in ranked[offset : offset + limit]])
-        rest = limit - len(hits)
-        if rest <= 0 or found.by_words <= found.reached:
-            return hits
-        after = found.reached + max(offset - len(ranked), 0)
-        request_words = found.request_words
-        if found.beyond:
-            request_words = request_words.within(f"NOT {among(found.beyond)}")
-        return hits + self._hits(found, self._read(request_words, limit=rest, offset=after))
+        before = match.total_sure if found.are_others_sure else len(ranked)
+        own = ranked[offset : min(before, offset + limit)]
+        hits = self._hits(found, [candidates.photos[place] for place in own])
+        first = max(offset - before, 0)
+        others = limit - len(hits)
+        if before < len(ranked):  # candidates follow
+            others = min(others, found.others - first)
+        if others > 0 and found.others:
+            request_words = found.request_words
+            if found.beyond:
+                request_words = request_words.within(f"NOT {among(found.beyond)}")
+            photos = self._read(request_words, limit=others, offset=found.reached + first)
+            hits += tuple(replace(hit, sure=found.are_others_sure) for hit in self._hits(found, photos))
+        start = before + max(first - found.others, 0)
+        rest = ranked[start : start + limit - len(hits)]
+        return hits + self._hits(found, [candidates.photos[place] for place in rest])
 
     def _by_date(self, found: RetrievedPhotos, sort: Sort, limit: int, offset: int) -> tuple[Hit, ...]:
         """Two lists in one: what the server sorts, and the few that only meaning found.

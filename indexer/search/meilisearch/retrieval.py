@@ -80,6 +80,23 @@ class RetrievedPhotos:
         """How many photos were found."""
         return self.by_words + len(self.uncounted)
 
+    @property
+    def others(self) -> int:
+        """How many of them the candidates lack."""
+        return max(self.total - self.match.total, 0) if self.by_words > self.reached else 0
+
+    @property
+    def are_others_sure(self) -> bool:
+        """Whether those that the candidates lack are taken for sure ones, as all are that the server put before them:
+        they then come before the candidates that are not."""
+        is_sure = self.match.sure
+        return is_sure is None or bool(self.reached and is_sure[: self.reached].all())
+
+    @property
+    def total_sure(self) -> int:
+        """How many of them are sure."""
+        return self.match.total_sure + (self.others if self.are_others_sure else 0)
+
     def rank_again(self, photos: Sequence[FoundPhoto]) -> RetrievedPhotos:
         """With other photos in the candidates, all of which are known to match."""
         candidates = Candidates(photos)

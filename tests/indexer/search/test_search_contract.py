@@ -440,6 +440,118 @@ def test_a_person_s_words_weigh_more_than_the_model_s_and_names_least(empty: Sea
     assert found(empty, "boat ") == [6, 5, 4, 3, 2, 1, 7]
 
 
+BOATS = (
+    photo(1, file_names=("boat.jpg",), taken_at=datetime(2011, 1, 1)),
+    photo(2, folders=("boat",), taken_at=datetime(2012, 1, 1)),
+    photo(3, tags=(("boat", 0.25),), taken_at=datetime(2013, 1, 1)),
+    photo(4, "a boat", machine_words=(("boat", 0.97),), tags=(("boat", 0.9),), taken_at=datetime(2014, 1, 1)),
+    photo(5, "a boat", machine_sure=False, taken_at=datetime(2015, 1, 1)),
+    photo(6, person_caption="our boat", taken_at=datetime(2016, 1, 1)),
+    photo(7, "a boat", machine_words=(("boat", 0.2),), taken_at=datetime(2017, 1, 1)),
+    photo(8, person_caption="a dog", tags=(("boat", 0.25),), taken_at=datetime(2018, 1, 1)),
+)
+
+
+def sureness(answer: Answer) -> dict[int, bool]:
+    return {int(hit.id, 16): hit.sure for hit in answer.hits}
+
+
+@NOT_RECORDED_YET
+def test_hits_that_are_not_sure_come_after_all_others(empty: SearchBackend) -> None:
+    """A person's words are sure wherever they stand; those of the model where enough speaks for them."""
+    empty.put(BOATS)
+    answer = empty.search(parse("boat "))
+    assert [number for number, is_sure in sureness(answer).items() if is_sure] == numbers(answer)[: answer.sure]
+    assert (set(numbers(answer)[: answer.sure]), answer.total) == ({1, 2, 4, 6}, 8)
+
+
+@NOT_RECORDED_YET
+def test_pages_that_follow_one_another_tell_the_same_of_each_hit(empty: SearchBackend) -> None:
+    empty.put(BOATS)
+    whole = empty.search(parse("boat "))
+    pages = [empty.search(parse("boat "), limit=3, offset=offset) for offset in (0, 3, 6)]
+    assert [hit for page in pages for hit in page.hits] == list(whole.hits)
+    assert {page.sure for page in pages} == {whole.sure}
+
+
+@NOT_RECORDED_YET
+def test_by_date_hits_stand_where_their_date_is_and_say_whether_they_are_sure(empty: SearchBackend) -> None:
+    empty.put(BOATS)
+    answer = empty.search(parse("boat sort:oldest"))
+    assert numbers(answer) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [number for number, is_sure in sureness(answer).items() if is_sure] == [1, 2, 4, 6]
+
+
+@NOT_RECORDED_YET
+def test_of_several_words_each_has_to_be_sure(empty: SearchBackend) -> None:
+    empty.put([*BOATS, photo(9, person_caption="a dog", keywords=("boat",))])
+    assert sureness(empty.search(parse("dog boat "))) == {9: True, 8: False}
+
+
+@NOT_RECORDED_YET
+@pytest.mark.parametrize("text", ["", "before:2017", "folder:boat", "-dog"])
+def test_without_words_everything_is_sure(empty: SearchBackend, text: str) -> None:
+    empty.put(BOATS)
+    answer = empty.search(parse(text))
+    assert all(hit.sure for hit in answer.hits)
+    assert answer.sure == answer.total > 0
+
+
+@NOT_RECORDED_YET
+def test_quoted_words_are_as_sure_as_the_least_of_them(empty: SearchBackend) -> None:
+    empty.put(
+        [
+            photo(1, "a red boat", machine_words=(("red", 0.2), ("boat", 0.97)), tags=(("boat", 0.9),)),
+            photo(2, "a red boat", machine_words=(("red", 0.97), ("boat", 0.97)), tags=(("boat", 0.9), ("red", 0.9))),
+            photo(3, title="The red boat"),
+        ]
+    )
+    assert sureness(empty.search(parse('"red boat"'))) == {3: True, 2: True, 1: False}
+
+
+@NOT_RECORDED_YET
+def test_what_has_all_words_but_those_that_are_said_to_be_left_out_may_be_sure(empty: SearchBackend) -> None:
+    empty.put(BOATS)
+    answer = empty.search(parse("boat xylophonist "))
+    assert (answer.dropped, answer.sure) == (("xylophonist",), 4)
+
+
+@NOT_RECORDED_YET
+def test_what_only_looks_like_it_is_never_sure(empty: SearchBackend) -> None:
+    empty.put([photo(1, "a lion", embedding=(1.0, 0.0)), photo(2, "a sofa", embedding=(0.0, 1.0))])
+    answer = empty.search(replace(parse("cat "), vector=(1.0, 0.0), meant=("cat",)))
+    assert (sureness(answer), answer.sure) == ({1: False}, 0)
+
+
+@NOT_RECORDED_YET
+def test_the_cosine_counts_as_evidence_for_a_word(empty: SearchBackend) -> None:
+    said = photo(0, "a cat", machine_words=(("cat", 0.75),), tags=(("cat", 0.5),))
+    empty.put(
+        [replace(said, id=f"{1:032x}", embedding=(0.1, 0.995)), replace(said, id=f"{2:032x}", embedding=(0.6, 0.8))]
+    )
+    assert sureness(empty.search(replace(parse("cat "), vector=(1.0, 0.0)))) == {2: True, 1: False}
+
+
+@NOT_RECORDED_YET
+def test_sure_hits_of_a_time_and_of_its_name_come_before_all_that_are_not(empty: SearchBackend) -> None:
+    day, other = datetime(2018, 12, 24), datetime(2012, 5, 1)
+    sure_tag, unsure_tag = (("boat", 0.99),), (("boat", 0.25),)
+    empty.put(
+        [
+            photo(1, tags=unsure_tag, taken_at=day),
+            photo(2, tags=sure_tag, taken_at=day),
+            photo(3, tags=unsure_tag, title="Christmas 2018", taken_at=other),
+            photo(4, tags=sure_tag, title="Christmas 2018", taken_at=other),
+        ]
+    )
+    query = parse("boat christmas 2018", now=date(2020, 6, 1), reader=TimeReader())
+    answer = empty.search(query)
+    assert list(sureness(answer).items()) == [(2, True), (4, True), (1, False), (3, False)]
+    assert (answer.total, answer.sure) == (4, 2)
+    pages = [empty.search(query, limit=1, offset=offset) for offset in range(5)]
+    assert [number for page in pages for number in numbers(page)] == [2, 4, 1, 3]
+
+
 @NOT_RECORDED_YET
 def test_each_word_of_the_model_s_caption_counts_by_its_own_evidence(empty: SearchBackend) -> None:
     caption = "two dogs on a boat"
@@ -577,8 +689,16 @@ MANY = [
 ]
 
 
-@pytest.mark.parametrize("text", ["cat", "cat sort:newest", "cat sort:oldest", "-cat", "cat lion cub brown"])
-@pytest.mark.parametrize("meant", [False, True])
+@pytest.mark.parametrize(
+    ("meant", "text"),
+    [
+        pytest.param(
+            meant, text, id=f"{meant}-{text}", marks=NOT_RECORDED_YET if (meant, text) == (True, "cat") else ()
+        )
+        for meant in (False, True)
+        for text in ("cat", "cat sort:newest", "cat sort:oldest", "-cat", "cat lion cub brown")
+    ],
+)
 def test_deep_pages_follow_one_another_too(empty: SearchBackend, text: str, meant: bool) -> None:
     empty.put(MANY)
     query = replace(parse(f"{text} "), vector=(1.0, 0.0)) if meant else parse(f"{text} ")
