@@ -136,6 +136,7 @@ class Tile:
     width: int
     height: int
     reasons: tuple[MatchReason, ...]  # those that the caption does not show itself
+    sure: bool = True  # whether it shows what was searched for
 
 
 def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int) -> Tile:
@@ -150,6 +151,7 @@ def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int) -> Tile:
         width=width,
         height=height,
         reasons=_tile_reasons(photo, hit),
+        sure=hit.sure,
     )
 
 

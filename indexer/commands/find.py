@@ -52,8 +52,9 @@ def search(
     A query that begins with a dash stands behind `--`.
     """
     from indexer.model import LISTED_FILES
-    from indexer.search import FilterError
+    from indexer.search import FilterError, Sort
     from indexer.search.query import parse
+    from indexer.search.ranking import order_of
     from indexer.search.time_words import TimeReader
     from indexer.storage import reading_catalogue, reading_search
 
@@ -62,7 +63,8 @@ def search(
     started = time.perf_counter()
     with reading_catalogue(settings) as catalogue, reading_search(settings) as backend:
         try:
-            answer = backend.search(parse(text, reader=reader), limit=limit, offset=offset)
+            parsed = parse(text, reader=reader)
+            answer = backend.search(parsed, limit=limit, offset=offset)
         except FilterError as error:
             raise click.UsageError(str(error)) from error
         found = catalogue.photos([hit.id for hit in answer.hits], most_files=LISTED_FILES)
@@ -75,14 +77,23 @@ def search(
         told = [{"words": one.words, "time": one.value, "applied": one.applied} for one in times]
         print_json(_answer_json(answer, hits, took_ms) | {"times": told, "not_searchable_yet": unpushed})
     else:
-        for _, photo in hits:
-            print_line(_line(photo))
+        _print_hits(terminal, hits, is_ordered=order_of(parsed) is Sort.RELEVANCE)
         terminal.print(_summary(answer, len(hits), took_ms))
         for one in times:
             terminal.print(_time_line(one))
     if unpushed:
         number = f"{unpushed:,} photo{'s are' if unpushed != 1 else ' is'}"
         terminal.print(f"{number} not in the search index as now known; `recollect index` or `serve` puts them in")
+
+
+def _print_hits(terminal: Terminal, hits: list[tuple[Hit, Photo]], *, is_ordered: bool) -> None:
+    """A line for each; where they come by relevance, a message stands before those that are not sure."""
+    is_said = not is_ordered
+    for hit, photo in hits:
+        if not hit.sure and not is_said:
+            terminal.print("less sure:")
+            is_said = True
+        print_line(_line(photo))
 
 
 def _time_line(reading: Reading) -> str:
@@ -126,6 +137,7 @@ def _answer_json(answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) 
         "hits": [_hit_json(hit, photo) for hit, photo in hits],
         "total": answer.total,
         "by_meaning": answer.by_meaning,
+        "sure": answer.sure,
         "took_ms": round(took_ms, 2),
         "corrections": {word: list(near) for word, near in answer.corrections.items()},
         "dropped": list(answer.dropped),
@@ -145,6 +157,7 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
         "wrong": photo.wrong,
         "added_words": list(photo.added_words),
         "score": round(hit.score, 4),
+        "sure": hit.sure,
         "why": [asdict(reason) for reason in hit.why],
         "taken_at": iso_date(metadata.taken_at, metadata.taken_precision) if metadata.taken_at else None,
         "taken_precision": metadata.taken_precision if metadata.taken_at else None,

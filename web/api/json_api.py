@@ -65,26 +65,28 @@ async def search(request: web.Request) -> Json:
 
     `q` is the query language of the search box, at most 500 characters; `sort` is relevance, newest or oldest;
     `limit` is 50 unless told and at most 200; `offset` counts hits. Answers ``{"hits": [...], "total", "by_meaning",
-    "took_ms", "corrections", "dropped", "times"}``: how many of the total only the look of the picture found, words of
-    the query with the nearest words that the library has, and words left out because no photo has all of them.
+    "sure", "took_ms", "corrections", "dropped", "times"}``: how many of the total only the look of the picture found,
+    how many are sure, words of the query with the nearest words that the library has, and words left out because no
+    photo has all of them.
     ``times`` are words of the query that name a time: ``words``, ``start`` and ``end`` in characters, the ``time`` as a
     condition (`2018-12-24..2018-12-26`, `--07` for July of every year, `sun`, `21:00..05:00`), and whether it was
     ``applied``, or only may be meant.
 
-    A hit has ``id``, ``score`` (0..1, within this answer), ``why`` (``field``, ``text``, ``spans`` in characters,
-    ``kind``: exact, prefix, typo, synonym, meaning), ``caption`` (null where there is none, "" where the model saw
-    nothing to describe), ``caption_by`` (person, model or null), ``corrected`` (whether the caption was typed on this
-    page, or by PUT, rather than in another program), ``confidence`` of the model, ``unsure`` (whether that is too
-    little to rely on the caption), ``words`` (``word``, ``probability``: each content word of the model's sentence and
-    how likely it is to be true, in their order; empty where the model does not say), ``tags`` (``word``,
-    ``probability``), ``wrong`` (whether a person marked what the model says as wrong, which then has neither confidence
-    nor words nor tags), ``added_words`` (a person's, to find the photo by), ``taken_at`` (ISO 8601, with its offset
-    where the photo knows it; a year, a month or a day where no more is known), ``taken_precision`` (year,
-    month, day, time or null: how much of it is known), ``width``, ``height``, ``camera``, ``position``,
-    ``places`` (the names of that position, from town to country), ``thumbnail`` (an address on this
-    server), ``file_count`` and ``files`` (the first 20: ``id``, ``path`` relative to its library). Found by its look,
-    it has a ``why`` of the field embedding and the kind meaning, whose text says which words came near, if any: "cove ≈
-    beach".
+    A hit has ``id``, ``score`` (0..1, within this answer), ``sure`` (whether that much speaks for each word of the
+    query that four of five such photos show it; by relevance these come before all others), ``why`` (``field``,
+    ``text``, ``spans`` in characters, ``kind``: exact, prefix, typo, synonym, meaning), ``caption`` (null where there
+    is none, "" where the model saw nothing to describe), ``caption_by`` (person, model or null), ``corrected``
+    (whether the caption was typed on this page, or by PUT, rather than in another program), ``confidence`` of the
+    model, ``unsure`` (whether that is too little to rely on the caption), ``words`` (``word``, ``probability``: each
+    content word of the model's sentence and how likely it is to be true, in their order; empty where the model does
+    not say), ``tags`` (``word``, ``probability``), ``wrong`` (whether a person marked what the model says as wrong,
+    which then has neither confidence nor words nor tags), ``added_words`` (a person's, to find the photo by),
+    ``taken_at`` (ISO 8601, with its offset where the photo knows it; a year, a month or a day where no more is
+    known), ``taken_precision`` (year, month, day, time or null: how much of it is known), ``width``, ``height``,
+    ``camera``, ``position``, ``places`` (the names of that position, from town to country), ``thumbnail`` (an address
+    on this server), ``file_count`` and ``files`` (the first 20: ``id``, ``path`` relative to its library). Found by
+    its look, it has a ``why`` of the field embedding and the kind meaning, whose text says which words came near, if
+    any: "cove ≈ beach".
     """
     wanted = read_search(request.query, limit=_HITS, most=_MOST_HITS, birthdays=_birthdays(request))
     result = await run_search(request, wanted, _read_photos(request))
@@ -92,6 +94,7 @@ async def search(request: web.Request) -> Json:
         "hits": await in_database_thread(request, lambda: [hit_json(request, found) for found in result.photos]),
         "total": result.total,
         "by_meaning": result.by_meaning,
+        "sure": result.sure,
         "took_ms": round(result.took_ms, 2),
         "corrections": {clean(word): list(map(clean, near)) for word, near in result.corrections.items()},
         "dropped": list(map(clean, result.dropped)),

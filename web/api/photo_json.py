@@ -22,7 +22,7 @@ def hit_json(request: web.Request, found: FoundPhoto[Photo]) -> Json:
         {"field": one.field, "text": clean(one.text), "spans": [list(span) for span in one.spans], "kind": one.kind}
         for one in found.hit.why
     ]
-    return photo_json(request, found.photo) | {"score": round(found.hit.score, 4), "why": why}
+    return photo_json(request, found.photo) | {"score": round(found.hit.score, 4), "sure": found.hit.sure, "why": why}
 
 
 def photo_json(request: web.Request, photo: Photo) -> Json:

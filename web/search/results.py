@@ -66,11 +66,13 @@ class FilterGroup:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """Tiles under one heading; no heading where the order is not by date, or where a page goes on with a month."""
+    """Tiles under one heading: by date that of a month, by relevance that of hits that are not sure. Without one where
+    a page goes on with what the one before ended with."""
 
     heading: str
     machine: str  # for <time datetime>: "2019-07"
     tiles: tuple[Tile, ...]
+    less_sure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +108,19 @@ def results(
     tiles = [tile(found.photo, found.hit, search.offset + at, grid_px) for at, found in enumerate(result.photos)]
     if any(item.name in {TIME, *DATES} for item in result.query.filters):
         tiles = [_with_vague_date(one) for one in tiles]
+    by_date = effective_sort(search, result) is not Sort.RELEVANCE
+    if by_date:
+        tiles = [_with_doubt(one) for one in tiles]
     before = [one for one in tiles if one.position < first]
     on_page = [one for one in tiles if one.position >= first]
-    by_date = effective_sort(search, result) is not Sort.RELEVANCE
     last = page + pages - 1
     more = last * per_page < result.total
     return Results(
-        months=tuple(_months(on_page, _month(before[-1].photo) if before else None))
-        if by_date
-        else (Month("", "", (*on_page,)),),
+        months=tuple(
+            _months(on_page, _month(before[-1].photo) if before else None)
+            if by_date
+            else _by_sureness(on_page, begins_sure=not before or before[-1].sure)
+        ),
         total=result.total,
         by_meaning=_by_meaning(result),
         by_words=bool(result.query.words or result.query.phrases),
@@ -141,6 +147,13 @@ def _with_vague_date(one: Tile) -> Tile:
     else:
         return one
     return replace(one, reasons=(*one.reasons, known))
+
+
+def _with_doubt(one: Tile) -> Tile:
+    """By date there is no line below which the others stand: the tile says it, where its caption does not."""
+    if one.sure or one.photo.unsure:
+        return one
+    return replace(one, reasons=(*one.reasons, MatchReason(gettext("less sure"), (), "")))
 
 
 def _by_meaning(result: Result[PhotoSummary]) -> str:
@@ -174,6 +187,13 @@ def _months(tiles: Sequence[Tile], current: tuple[str, str] | None) -> Iterator[
         heading = ("", "") if month == current else month
         current = None
         yield Month(*heading, tuple(group))
+
+
+def _by_sureness(tiles: Sequence[Tile], *, begins_sure: bool) -> Iterator[Month]:
+    """Those that are sure, and below a heading, which stands there once in all pages, the others."""
+    for is_sure, group in groupby(tiles, key=lambda one: one.sure):
+        heading = "" if is_sure or not begins_sure else gettext("Less sure")
+        yield Month(heading, "", tuple(group), less_sure=not is_sure)
 
 
 def _corrections(search: Search, result: Result[PhotoSummary]) -> tuple[Link, ...]:

@@ -113,6 +113,7 @@ class Result(Generic[_Photo]):
     corrections: Mapping[str, tuple[str, ...]]
     dropped: tuple[str, ...]
     by_meaning: int
+    sure: int
     took_ms: float
 
 
@@ -198,7 +199,9 @@ def execute_search(
     raise_if_cancelled()
     photos = _join_photos(answer, read)
     took_ms = (time.perf_counter() - started) * 1000
-    return Result(query, photos, answer.total, answer.corrections, answer.dropped, answer.by_meaning, took_ms)
+    return Result(
+        query, photos, answer.total, answer.corrections, answer.dropped, answer.by_meaning, answer.sure, took_ms
+    )
 
 
 def _join_photos(answer: Answer, read: _Read[_Photo]) -> tuple[FoundPhoto[_Photo], ...]:

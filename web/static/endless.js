@@ -67,11 +67,20 @@ async function tilesOf(url, more) {
   return box.content;
 }
 
+// The heading above what is less sure stands in the first page that has such photos, as far as that page was known.
+function keepFirstLine(grid) {
+  for (const line of $$(".less-sure", grid).slice(1)) {
+    line.previousElementSibling?.matches(".fill") && line.previousElementSibling.remove();
+    line.remove();
+  }
+}
+
 async function loadMore(more) {
   const tiles = await tilesOf($("a", more).href);
   if (!tiles) return;
   more.previousElementSibling?.matches(".fill") && more.previousElementSibling.remove();
   more.replaceWith(tiles);
+  keepFirstLine($("#grid"));
   last += 1;
   remember();
 }
@@ -85,6 +94,7 @@ async function loadEarlier(grid) {
   const topBefore = top.getBoundingClientRect().top;
   if (!tiles.lastElementChild?.matches(".fill")) tiles.append(Object.assign(document.createElement("span"), { className: "fill" }));
   grid.prepend(tiles);
+  keepFirstLine(grid);
   first -= 1;
   remember();
   scrollBy({ top: top.getBoundingClientRect().top - topBefore, behavior: "instant" });

@@ -75,6 +75,7 @@ def test_search_prints_paths_and_words_on_standard_output(library: Path, recolle
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0] == f"{library}/red.jpg: a red wall seen by colours-1"
     assert "found" in result.stderr
+    assert "less sure" not in result.stderr
 
 
 def test_search_as_json_has_the_shape_of_the_api(library: Path, recollect: Any) -> None:
@@ -120,9 +121,10 @@ def test_search_goes_by_meaning_with_a_model_that_understands(
     assert json.loads(recollect("search", "crimson", "--json").stdout)["total"] == 0
     result = recollect("search", "crimson", "--bundle", str(bundle))
     assert result.stdout.splitlines() == [f"{library}/red.jpg: a red wall seen by {model}"]
-    assert "1 found, 1 by their look, in" in result.stderr
+    assert result.stderr.startswith("less sure:\n1 found, 1 by their look, in")
     answer = json.loads(recollect("search", "crimson", "--json", "--bundle", str(bundle)).stdout)
-    assert (answer["by_meaning"], answer["dropped"]) == (1, [])
+    assert (answer["by_meaning"], answer["sure"], answer["dropped"]) == (1, 0, [])
+    assert answer["hits"][0]["sure"] is False
     assert answer["hits"][0]["why"][0]["text"] == "crimson ≈ red"
     assert answer["hits"][0]["unsure"] is False
 
