@@ -88,7 +88,7 @@ class Query:
     """A parsed query (`query.parse`). The last word is matched as a prefix where `prefix_last` is set.
 
     `vector` is the query in the space of the embeddings of `model`, unit length; photos near it are found as well. A
-    backend that was given a `Meaning` fills in the three of them itself.
+    backend that was given a `Meaning` fills in the three of them itself, and every backend `counts`.
     """
 
     words: tuple[str, ...] = ()
@@ -100,6 +100,7 @@ class Query:
     vector: tuple[float, ...] | None = None
     model: str = ""
     meant: tuple[str, ...] = ()  # the words, folded, that `vector` stands for, which are right as typed; empty: all
+    counts: tuple[str, ...] = ()  # words that only say how many (`counts`): weak evidence
     also: tuple[Query, ...] = ()  # what these find comes after it; no photo is found by two of them
 
 

@@ -50,7 +50,7 @@ def hits_of(
     """The hits of a page, given as place in `match` and texts; `meant` are the query's words with a meaning."""
     rows = list(photos)
     highlighter = Highlighter(
-        best_kind(group.kinds for group in match.groups),
+        best_kind(group.kinds for group in (*match.groups, *match.counts)),
         tuple(group.prefix for group in match.groups if group.prefix),
         tuple(group.phrase for group in match.groups if group.phrase),
     )

@@ -40,6 +40,7 @@ from indexer.message import Message
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
 from indexer.search.alternatives import facets_all, search_all
 from indexer.search.arrays import Mask
+from indexer.search.counts import without_counts
 from indexer.search.embedded import schema, vectors
 from indexer.search.embedded.array_store import LEAST_PHOTOS, ArrayStore
 from indexer.search.embedded.caches import PhotoTextCache, ResultMaskCache
@@ -257,6 +258,8 @@ class EmbeddedSearch:
         supported: EvidenceCheck | None = None
         if query.vector is None:
             query = self._meaning.asked(query, snapshot.names.proper_names)
+        query = without_counts(query, snapshot.names.proper_names)
+        if asked.vector is None:
             supported = self._evidence_check(query, snapshot)
         passing, nearest = filter_mask(snapshot, query.filters)
         cosines = np.zeros(len(passing), np.float32)

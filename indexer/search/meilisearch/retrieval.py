@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from indexer.search import Query
 from indexer.search.arrays import Floats, Mask
+from indexer.search.counts import without_counts
 from indexer.search.matching import MISTAKE_RATIO, RARE, Matcher, Term, edits_allowed, terms_of
 from indexer.search.meaning import Meaning, is_supported
 from indexer.search.meilisearch.candidates import Candidates, FoundPhoto
@@ -112,7 +113,8 @@ class _Retrieval:
         self._meaning = meaning
         filters, self._nearest = filter_expression(query.filters, client.values)
         self._has_vector = query.vector is not None
-        self._query = query if self._has_vector else meaning.asked(query, client.values.proper_names)
+        query = query if self._has_vector else meaning.asked(query, client.values.proper_names)
+        self._query = query = without_counts(query, client.values.proper_names)
         self._terms = terms_of(query)
         self._words = RequestWords.of(query, self._terms, filters)
         meant = self._query.meant
@@ -139,7 +141,7 @@ class _Retrieval:
 
     def _search_as_typed(self) -> tuple[RequestWords, Json]:
         """Photos with the words as typed, and those near the query's vector."""
-        if len(self._terms) >= DESCRIPTION_FROM:
+        if len(self._terms) + len(self._query.counts) >= DESCRIPTION_FROM:
             return self._search_description()
         variants = self._words.variants()
         asked = [self._request(variant) for variant in variants] if self._terms or self._words.bounds else []
@@ -200,7 +202,7 @@ class _Retrieval:
             best = max(range(len(responses)), key=lambda at: total_of(responses[at]))
             if total_of(responses[best]):
                 return variants[best], responses[best]
-        if 1 < len(self._terms) < DESCRIPTION_FROM:
+        if 1 < len(self._terms) < DESCRIPTION_FROM - len(self._query.counts):
             return self._search_fewer_words(variants[0])
         return variants[0], _NOTHING
 

@@ -552,6 +552,65 @@ def test_sure_hits_of_a_time_and_of_its_name_come_before_all_that_are_not(empty:
     assert [number for page in pages for number in numbers(page)] == [2, 4, 1, 3]
 
 
+COUNTED = (
+    photo(1, "two zebras at a lake"),
+    photo(2, "a dog on a lawn"),
+    photo(3, "two dogs on a lawn"),
+    photo(4, person_caption="zwei Katzen"),
+    photo(5, person_caption="eine Katze", keywords=("Katzen",)),
+    photo(6, person_caption="page 2 of the album"),
+    photo(7, "a group of children"),
+)
+
+
+@NOT_RECORDED_YET
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("two dogs ", [3, 2]),
+        ("2 dogs ", [3, 2]),
+        ("two dog", [2, 3]),
+        ("three dogs ", [3, 2]),
+        ("two dogs on the lawn", [3, 2]),
+        ("zwei katzen ", [4, 5]),
+        ("drei katzen ", [4, 5]),
+        ("group of dogs ", [3, 2]),
+        ("two horses ", []),
+        ("group of horses ", []),
+        ("two horses two cows ", []),
+    ],
+)
+def test_a_number_is_never_what_a_photo_is_found_by(empty: SearchBackend, text: str, expected: list[int]) -> None:
+    empty.put(COUNTED)
+    answer = empty.search(parse(text))
+    assert (numbers(answer), answer.total, answer.dropped) == (expected, len(expected), ())
+
+
+@NOT_RECORDED_YET
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("two ", [1, 3]), ("zwei ", [4]), ("2 ", [6]), ("group ", [7]), ('"two zebras"', [1]), ('"two" dogs ', [3])],
+)
+def test_a_number_alone_or_in_quotes_is_a_word_like_others(
+    empty: SearchBackend, text: str, expected: list[int]
+) -> None:
+    empty.put(COUNTED)
+    finds(empty, text, *expected)
+
+
+@NOT_RECORDED_YET
+def test_a_number_that_a_photo_says_is_marked_in_it(empty: SearchBackend) -> None:
+    empty.put(COUNTED)
+    (why,) = empty.search(parse("two dogs ")).hits[0].why
+    assert [why.text[start:end] for start, end in why.spans] == ["two", "dogs"]
+
+
+@NOT_RECORDED_YET
+def test_a_number_in_a_name_of_the_library_has_to_be_there(empty: SearchBackend) -> None:
+    empty.put([photo(1, places=("Drei Zinnen",)), photo(2, person_caption="Burgmauer mit Zinnen")])
+    finds(empty, "drei zinnen ", 1)
+
+
 @NOT_RECORDED_YET
 def test_each_word_of_the_model_s_caption_counts_by_its_own_evidence(empty: SearchBackend) -> None:
     caption = "two dogs on a boat"
