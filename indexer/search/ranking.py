@@ -47,7 +47,7 @@ _RELAXED = 0.5
 _DESCRIBED = 0.25
 _AS_MUCH = 0.999  # but for rounding
 # Of 0 to 0.7 what finds best: 31 queries such as "two dogs", where two of five people used both words (Flickr8k dev).
-_COUNT_SHARE = 0.25
+_COUNT_SHARE, _COUNT_SHARE_DESCRIBED = 0.5, 0.02
 # Measured on Flickr8k's dev split, recollect-atto-2: of pictures and the words that people used for them half have a
 # cosine of 0.18 or more, of whole captions 0.46; 1% of all pairs have 0.37 or more. One word and a description:
 _LEAST_COSINE, _LEAST_COSINE_DESCRIBED = 0.3, 0.2
@@ -253,7 +253,8 @@ def _counted_first(query: Query, match: Match, context: RankingContext) -> Match
         return match
     groups = context.matcher.groups(Query(words=query.counts, prefix_last=False))
     said = np.mean([_probabilities(group, context.cosines) for group in groups], axis=0)
-    scores = (1 - _COUNT_SHARE) * match.scores + _COUNT_SHARE * np.where(match.mask, said, 0)
+    share = _COUNT_SHARE if _length(query) < DESCRIPTION_FROM else _COUNT_SHARE_DESCRIBED
+    scores = (1 - share) * match.scores + share * np.where(match.mask, said, 0)
     return replace(match, scores=np.asarray(scores, np.float32), counts=tuple(groups))
 
 

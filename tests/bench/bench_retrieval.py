@@ -17,7 +17,7 @@ Of captions it prints how often the photo they were written for is among the fir
 photos of one score share the mean of their ranks, and those that were not found share the ranks after the last hit. Of
 words, for which many photos are right, also the share of the first ten that are: people used all the words for the
 photo, in whichever caption; out of ten, or of as many as there are. Of single words the mean average precision at 50
-and the precision at 10.
+and the precision at 10, how much of what stands above the line "less sure" is right, and how much that is.
 
 Without --photos it takes ../shared/data/flickr8k-dev where that is there, else a made set, which says nothing of the
 bundle. Ranks of the embedded search are read from the ranking itself, without the highlights that a page shows:
@@ -83,6 +83,9 @@ class Ranked(Protocol):
     def ranked(self, text: str) -> NDArray[np.int64]:
         """(photos,) the score in thousandths, -1 of photos that were not found; in the order they were put."""
 
+    def sure(self, text: str) -> NDArray[np.bool_]:
+        """(photos,) those that stand above the line."""
+
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         """As `SearchBackend.search`."""
 
@@ -99,6 +102,11 @@ class RankedSearch(EmbeddedSearch):
         """(photos,) the score in thousandths, -1 of photos that were not found; in the order they were put."""
         _, _, match = self._matched(parse(text))
         return np.where(match.mask, np.round(match.scores * STEPS), -1).astype(np.int64)
+
+    def sure(self, text: str) -> NDArray[np.bool_]:
+        """(photos,) those that stand above the line."""
+        _, _, match = self._matched(parse(text))
+        return match.mask if match.sure is None else match.sure
 
     def evidence(self, word: str) -> tuple[Floats, Floats]:
         """Of a finished word (photos,): the evidence for it, 0 of photos without it, and the cosines with it."""
@@ -125,6 +133,34 @@ class RankedPage:
             scores[int(hit.id, 16)] = round(hit.score * STEPS)
         return scores
 
+    def sure(self, text: str) -> NDArray[np.bool_]:
+        """As `Ranked.sure`."""
+        mask = np.zeros(self._photos, np.bool_)
+        mask[[int(hit.id, 16) for hit in self.search(parse(text), limit=PAGE).hits if hit.sure]] = True
+        return mask
+
+
+@dataclass(frozen=True)
+class Line:
+    """What stands above the line, of all queries together."""
+
+    right: float  # share of what is right, neutral photos left out
+    lenient: float  # with neutral ones as right ones
+    hits: float  # of a query that has any there
+    queries: float  # share that has any there
+
+    @classmethod
+    def of(cls, sure: NDArray[np.bool_], judged: WordQueries) -> Line:
+        """Of (queries, photos) that are sure."""
+        some = sure.any(axis=1)
+        strict = sure & ~judged.neutral
+        return cls(
+            right=float(judged.right[strict].mean()) if strict.any() else 0.0,
+            lenient=float((judged.right | judged.neutral)[sure].mean()) if sure.any() else 0.0,
+            hits=float(sure.sum() / max(some.sum(), 1)),
+            queries=float(some.mean()),
+        )
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -148,6 +184,7 @@ class Found:
     first: NDArray[np.bool_] | None = None  # (queries,) whether the right photo is among the first ten
     cut: bool = False  # ranks are known of the first page only
     averages: tuple[float, float] | None = None  # of single words: average precision at 50, precision at 10
+    line: Line | None = None  # of single words
 
     def table(self) -> dict[str, float]:
         recall = self.recall.table() if self.recall else {}
@@ -156,6 +193,13 @@ class Found:
         precision = {} if self.precision is None else {"right of the first 10": round(self.precision, 4)}
         if self.averages is not None:
             precision = {"MAP@50": round(self.averages[0], 4), "precision@10": round(self.averages[1], 4)}
+        if self.line is not None:
+            precision |= {
+                "right above the line": round(self.line.right, 4),
+                "where one person is enough": round(self.line.lenient, 4),
+                "hits above it": round(self.line.hits, 2),
+                "queries with any": round(self.line.queries, 4),
+            }
         return {"queries": self.queries, **recall, **precision, "ms": round(self.ms, 2)}
 
 
@@ -193,6 +237,7 @@ def ask(search: Ranked, asked: Asked) -> Found:
         first=None if ranks is None else ranks <= FIRST,
         cut=search.cut,
         averages=mean_precision(found, asked.judged) if asked.judged else None,
+        line=Line.of(np.array([search.sure(query) for query in asked.queries]), asked.judged) if asked.judged else None,
     )
 
 
