@@ -25,6 +25,8 @@ SURE, SURE_ALONE = 0.62, 0.58
 #: Where photos have the word itself, its other forms, longer words and synonyms count for so much less as evidence:
 #: people say "dogs" of few photos of which the model says "dog". Of 0.1 to 0.95 this finds best.
 OTHER_WORD = 0.4
+#: The same of its plural: who looks for a dog is right to find two. Of 0.4 to 1 the most that costs no precision.
+PLURAL = 0.8
 
 # Weights of logit(evidence), of the cosine, and the bias; and without a cosine. Fitted on 183 words and the photos of
 # Flickr8k dev that have them by recollect-lite-3: a photo is right where two of its five people used the word, and left
@@ -38,7 +40,9 @@ def word_evidence(qualities: Mapping[str, float]) -> dict[str, float]:
     """How much of its strength counts of each word that a word of the query may mean, given with the qualities of
     `matching`."""
     best = max(qualities.values(), default=0.0)
-    return {word: 1.0 if quality == best else OTHER_WORD * quality for word, quality in qualities.items()}
+    told = {word: 1.0 if quality == best else OTHER_WORD * quality for word, quality in qualities.items()}
+    plurals = {f"{word}s" for word, weight in told.items() if weight == 1} & told.keys()
+    return {word: max(weight, PLURAL) if word in plurals else weight for word, weight in told.items()}
 
 
 def evidence_logit(evidence: Floats) -> Floats:
