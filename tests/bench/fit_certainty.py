@@ -23,7 +23,6 @@ from captioner import DEFAULT_BUNDLE
 from captioner.training.captioned_photos import CaptionedPhotos
 from captioner.training.retrieval import WordQueries
 from indexer.search.certainty import SURE, SURE_ALONE, evidence_logit
-from indexer.search.meaning import Meaning
 from tests.bench.bench_retrieval import RankedSearch, indexed, read_set
 
 _ROUNDS = 50
@@ -95,13 +94,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--captions", type=Path)
     parser.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE)
     parser.add_argument("--cache", type=Path, help="keep what the bundle said there")
-    name, run, _ = read_set(options := parser.parse_args(argv))
+    name, run, meaning = read_set(parser.parse_args(argv))
     judged = WordQueries.of(run.references)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        search = indexed(Path(folder) / "search.db", run.captions, Meaning.of_bundle(options.bundle))
+        search = indexed(Path(folder) / "search.db", run.captions, meaning)
         pairs = pairs_of(run, search, judged)
         search.close()
-    print(f"{name}: {len(pairs.words)} pairs of {len(judged.words)} words and {len(run.captions)} photos")
+    print(f"{name}: {len(pairs.words):,} pairs of {len(judged.words)} words and {len(run.captions)} photos")
     for title, columns in (("evidence, cosine, bias", (0, 1, 2)), ("evidence, bias", (0, 2))):
         print(title)
         report(pairs, columns, len(judged.words))
