@@ -9,8 +9,14 @@ is BM25F's idea (Robertson, Zaragoza 2009) without term frequencies, which say n
 count a little. Quality (`indexer.search.matching`) is 1 for the word itself, less for a longer word, a synonym, a
 correction.
 
-The score of a query is the mean over its words, weighted by their inverse document frequency as in BM25. Scores are
-compared in steps of a thousandth; equal ones come newest first.
+Of each word a photo has a probability to show it (`certainty`), made of that score and the cosine with the query; what
+only the model says counts by the evidence alone. The score of a query is the mean over its words, weighted by their
+inverse document frequency as in BM25; of a description it is that of the scores themselves. Scores are compared in
+steps of a thousandth; equal ones come newest first.
+
+*Photos that are sure come before all others*: those of which every word is sure that is not said to be left out, and
+those that a whole description comes very near to. *Words that only say how many* (`counts`) move photos a little, and
+find none.
 
 *All words have to match.* Where no photo has all of them, known words are corrected too, and then photos are found
 that have at least `_RELAXED` of the words' weight, or as much as any photo has. A query of four words or more is a
@@ -18,11 +24,12 @@ description: photos that have `_DESCRIBED` of its weight are found as well, afte
 doubles the recall at 10 of whole sentences). The answer names the words that the best photo lacks. Phrases, exclusions
 and filters always hold.
 
-*Meaning*: where the query has a vector, photos whose cosine is near the best one join in, and words and cosines count
-together as `captioner.blend` says. Who types a word or two that stand in captions or tags sees those photos first, and
-what only looks like it after them; a description goes mostly by its meaning. One word alone is a weak question to ask
-of pictures: some picture is always nearest, to "invoice" too. So what only looks like a short query has to be borne out
-by a word of the photo that means nearly the same; of a query that nothing bears out only the `_FEW` nearest are shown.
+*Meaning*: where the query has a vector, photos whose cosine is near the best one join in; of a description words and
+cosines count together as `captioner.blend` says. Who types a word or two that stand in captions or tags sees those
+photos first, and what only looks like it after them; a description goes mostly by its meaning. One word alone is a weak
+question to ask of pictures: some picture is always nearest, to "invoice" too. So what only looks like a short query has
+to be borne out by a word of the photo that means nearly the same; of a query that nothing bears out only the `_FEW`
+nearest are shown.
 """
 
 from __future__ import annotations

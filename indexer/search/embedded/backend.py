@@ -11,6 +11,8 @@
 and what every backend shares:
 
     fields            a document as words and values
+    certainty         how likely a photo shows a word of the query, and whether that is sure
+    counts            words of a query that only say how many
     matching          the words of a query -> words of the index (forms, beginnings, synonyms, corrections)
     ranking           which photos, in which order: the ranking is explained there
     reasons           why each photo of a page was found, and which words of its texts matched
