@@ -237,21 +237,23 @@ def _weights(groups: Sequence[Group], context: RankingContext) -> Floats:
 def _weighted(groups: Sequence[Group], mask: Mask, context: RankingContext) -> Floats:
     if not groups:
         return mask.astype(np.float32)
-    scores = np.zeros(len(mask), np.float32)
+    places = np.flatnonzero(mask)
+    found = np.zeros(len(places), np.float32)
     for weight, group in zip(_weights(groups, context), groups, strict=True):
         # Of a description the cosine of the picture says more than that of each word, and counts for itself.
-        each = group.scores if len(groups) >= DESCRIPTION_FROM else _probabilities(group, context.cosines)
-        scores += weight * each
-    return np.where(mask, scores, np.float32(0))
+        described = len(groups) >= DESCRIPTION_FROM
+        found += weight * (group.scores[places] if described else _probabilities(group, context.cosines, places))
+    scores = np.zeros(len(mask), np.float32)
+    scores[places] = found
+    return scores
 
 
-def _probabilities(group: Group, cosines: Floats) -> Floats:
-    """That each photo (n,) shows what the group says; of words that not the model alone says, by where they stand."""
-    found = np.zeros(len(cosines), np.float32)
-    held = np.flatnonzero(group.scores)
-    evidence, strengths = group.evidence[held], group.scores[held]
-    found[held] = probabilities(np.where(evidence >= GIVEN, strengths, evidence), cosines[held])
-    return found
+def _probabilities(group: Group, cosines: Floats, places: Ranks) -> Floats:
+    """That the photos at `places` show what the group says; of words that not the model alone says, by where they
+    stand."""
+    evidence, strengths = group.evidence[places], group.scores[places]
+    found = probabilities(np.where(evidence >= GIVEN, strengths, evidence), cosines[places])
+    return np.where(strengths > 0, found, np.float32(0))
 
 
 def _counted_first(query: Query, match: Match, context: RankingContext) -> Match:
@@ -259,10 +261,12 @@ def _counted_first(query: Query, match: Match, context: RankingContext) -> Match
     if not query.counts or not match.total:
         return match
     groups = context.matcher.groups(Query(words=query.counts, prefix_last=False))
-    said = np.mean([_probabilities(group, context.cosines) for group in groups], axis=0)
+    places = np.flatnonzero(match.mask)
+    said = np.mean([_probabilities(group, context.cosines, places) for group in groups], axis=0)
     share = _COUNT_SHARE if _length(query) < DESCRIPTION_FROM else _COUNT_SHARE_DESCRIBED
-    scores = (1 - share) * match.scores + share * np.where(match.mask, said, 0)
-    return replace(match, scores=np.asarray(scores, np.float32), counts=tuple(groups))
+    scores = np.float32(1 - share) * match.scores
+    scores[places] += np.float32(share) * said
+    return replace(match, scores=scores, counts=tuple(groups))
 
 
 def _sure_first(query: Query, match: Match, context: RankingContext) -> Match:
@@ -270,9 +274,12 @@ def _sure_first(query: Query, match: Match, context: RankingContext) -> Match:
     if not match.groups and query.vector is None:
         return match
     kept = [group for group in match.groups if group.typed not in match.dropped]
-    is_sure = match.mask & (len(kept) > 0 and set(match.lacking) <= set(match.dropped))
-    for group in kept:
-        is_sure &= sure(group.evidence, context.cosines)
+    is_sure = np.zeros_like(match.mask)
+    if kept and set(match.lacking) <= set(match.dropped):
+        places = np.flatnonzero(match.mask)
+        for group in kept:
+            places = places[sure(group.evidence[places], context.cosines[places])]
+        is_sure[places] = True
     if _length(query) >= DESCRIPTION_FROM:
         is_sure |= match.mask & (context.cosines >= _SURE_COSINE_DESCRIBED)
     return replace(match, sure=is_sure, scores=(match.scores + is_sure) / np.float32(2))
