@@ -8,7 +8,7 @@ import pytest
 
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key
-from web.pages.search_page import PER_PAGE
+from web.search.searching import PHOTOS_PER_PAGE
 
 TAGGED = MadePhoto("tagged.jpg", "a red sofa", tags=(("boat", 0.97), ("sofa", 0.9)))
 UNSURE = MadePhoto("unsure.jpg", "a boat", 0.3, tags=(), sure=False)
@@ -61,10 +61,10 @@ async def test_by_date_each_photo_says_it_for_itself(boats: Page, parameters: st
 
 
 async def test_the_line_stands_once_in_all_pages(start_page: StartPage) -> None:
-    count = PER_PAGE + 20
+    count = PHOTOS_PER_PAGE + 20
     page = await start_page(
         [
-            MadePhoto(f"{number}.jpg", "a red sofa", tags=(("boat", 0.97 if number < 30 else 0.25),))
+            MadePhoto(f"{number}.jpg", "a red sofa", tags=(("boat", 0.97 if number < PHOTOS_PER_PAGE // 2 else 0.25),))
             for number in range(count)
         ]
     )
@@ -78,8 +78,8 @@ async def test_the_line_stands_once_in_all_pages(start_page: StartPage) -> None:
 async def test_a_page_may_begin_with_the_line(start_page: StartPage) -> None:
     page = await start_page(
         [
-            MadePhoto(f"{number}.jpg", "a red sofa", tags=(("boat", 0.97 if number < PER_PAGE else 0.25),))
-            for number in range(PER_PAGE + 5)
+            MadePhoto(f"{number}.jpg", "a red sofa", tags=(("boat", 0.97 if number < PHOTOS_PER_PAGE else 0.25),))
+            for number in range(PHOTOS_PER_PAGE + 5)
         ]
     )
     first, second = await page.text("/?q=boat&part=tiles"), await page.text("/?q=boat&part=tiles&page=2")
