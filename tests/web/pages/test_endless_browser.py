@@ -22,6 +22,7 @@ __all__ = ["browser", "visit"]  # fixtures
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PHOTOS = 10_000
+HARBOURS = 3 * PHOTOS_PER_PAGE  # the first half surely, the others hardly
 FAR = 44  # pages: more than are brought back at once
 REMEMBERED = "scrollY > 1000 && Math.abs(history.state?.scroll - scrollY) < 2"
 TILES = "document.querySelectorAll('#grid .tile').length"
@@ -31,13 +32,16 @@ def fill(storage: Storage, settings: Settings) -> None:
     """Rows of photos whose files and pictures don't exist: only the page is looked at."""
     root = settings.photos[0]
     made = {photo.name: photo for photo in many(PHOTOS)}
+    numbers = {name: number for number, name in enumerate(made)}
     walk = storage.catalogue.scans.begin_scan(root)
     stamps = ((name, FileStamp(1, 3_000_000, at + 1)) for at, name in enumerate(made))
     storage.catalogue.scans.note(walk, [FoundFile(root, root / name, stamp) for name, stamp in stamps])
     while jobs := storage.catalogue.queue.claim(500):
         for job in jobs:
             photo = made[str(job.file.path.relative_to(root))]
-            caption = Caption(photo.caption or "", 0.8, (Tag("sight", 0.9),), None, "test-1")
+            number = numbers[photo.name]
+            harbour = [Tag("harbour", 0.97 if number < HARBOURS // 2 else 0.25)] if number < HARBOURS else []
+            caption = Caption(photo.caption or "", 0.8, (Tag("sight", 0.9), *harbour), None, "test-1")
             storage.catalogue.settle(
                 job, IndexedPhoto(content_key(photo.name), photo.metadata, job.file.stamp, caption)
             )
@@ -120,6 +124,29 @@ async def test_what_is_looked_at_stays_where_it_is_while_the_page_grows_above(vi
     # Shown without moving: the page before was put above it, and its top stands where it stood.
     await until(tab, f"document.querySelector('{position(first - PHOTOS_PER_PAGE)}')")
     await expect(tab.locator(position(first))).to_be_in_viewport()
+
+
+async def tiles_above_the_line(tab: Page) -> int:
+    """How many stand before the line, of which there is one."""
+    lines = tab.locator("#grid h2.less-sure")
+    await expect(lines).to_have_text(["Less sure"])
+    before = "line => [...line.parentElement.children].slice(0, [...line.parentElement.children].indexOf(line))"
+    return int(await lines.evaluate(f"line => ({before})(line).filter(one => one.matches('.tile')).length"))
+
+
+async def test_the_line_stands_once_however_far_one_scrolls(visit: Visit) -> None:
+    tab = await visit.go("/?q=harbour")
+    await scrolled(tab, 3)
+    await until(tab, f"{TILES} === {HARBOURS}")
+    assert await tiles_above_the_line(tab) == HARBOURS // 2
+
+
+async def test_the_line_stands_once_where_one_comes_from_below(visit: Visit) -> None:
+    tab = await visit.go("/?q=harbour&page=3")
+    for shown in (PHOTOS_PER_PAGE, 2 * PHOTOS_PER_PAGE):
+        await tab.evaluate("scrollTo(0, 0)")
+        await until(tab, f"{TILES} > {shown}")
+    assert await tiles_above_the_line(tab) == HARBOURS // 2
 
 
 @pytest.mark.parametrize("visit", [PHONE], indirect=True)
