@@ -12,6 +12,7 @@ from indexer.message import N_
 from indexer.model import DatePrecision, PhotoSummary, iso_date
 from indexer.places import Place, places_named
 from indexer.search import FacetCount, FilterError, SearchBackend, Sort
+from indexer.search.counts import without_counts
 from indexer.search.filters import TIME, WORDS, checked, near_circle, near_place
 from web.i18n.language import date_text, distance_text, gettext, month_text, ngettext, translate, year_text
 from web.links import search_url
@@ -311,7 +312,8 @@ def _place_hint(search: Search, part: str, radius: str, places: tuple[Place, ...
 
 
 def near_misses(backend: SearchBackend, search: Search) -> tuple[Chip, ...]:
-    """For a search that finds nothing, those without one of its parts that find something, the most first.
+    """For a search that finds nothing, those without one of its parts that find something, the most first; none that
+    only asks for a number of nothing.
 
     Raises `SearchError`.
     """
@@ -319,10 +321,13 @@ def near_misses(backend: SearchBackend, search: Search) -> tuple[Chip, ...]:
     if len(parts) < 2:
         return ()
     misses = []
+    numbers = set(without_counts(search.query()).counts)
     for part in parts:
         other = replace(search, text=query_text.without(search.text, part.__eq__))
         try:
-            count = backend.search(other.query(), limit=0).total
+            query = other.query()
+            is_number = bool(query.words) and not query.phrases and numbers.issuperset(query.words)
+            count = 0 if is_number else backend.search(query, limit=0).total
         except FilterError:
             continue
         if count:
