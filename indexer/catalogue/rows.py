@@ -161,6 +161,7 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int
         wrong_words=row["wrong_text"],
         more_files=more_files,
         tags_model=row["look_model"],
+        measures=row["measures"],
     )
 
 

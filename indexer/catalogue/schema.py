@@ -257,6 +257,12 @@ CREATE TABLE scan_request (id INTEGER PRIMARY KEY AUTOINCREMENT, roots TEXT NOT 
     done INTEGER NOT NULL DEFAULT 0);
 """
 
+# What the picture itself measures, see `images.measures`: empty where it can't be measured, and NULL until it was.
+_MEASURES = """
+ALTER TABLE photo ADD COLUMN measures BLOB;
+CREATE INDEX photo_unmeasured ON photo (id) WHERE measures IS NULL AND gone = 0;
+"""
+
 # The reasons that older versions stored as English sentences become codes. Whoever rewords a template of `ReasonCode`
 # adds what it was to `_FORMER`. What is not recognised is kept as it stands (`ReasonCode.OTHER`).
 
@@ -373,4 +379,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-copies", _COPIES),
     ("catalogue-scan-requests", _SCAN_REQUESTS),
     ("catalogue-reasons", store_reasons_as_codes),
+    ("catalogue-measures", _MEASURES),
 )
