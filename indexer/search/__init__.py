@@ -50,6 +50,9 @@ class SearchDocument:
     subjects: tuple[str, ...] = ()
     creators: tuple[str, ...] = ()
     taken_precision: DatePrecision = DatePrecision.TIME
+    camera_names: tuple[str, ...] = ()  # what people call it beside `camera`
+    lens_kinds: tuple[tuple[str, float], ...] = ()  # "wide angle" and the like, and how sure that is
+    appearance: tuple[tuple[str, float], ...] = ()  # what the picture looks like, and how much that says
 
 
 class Sort(StrEnum):
@@ -110,6 +113,7 @@ class Why:
 
     A match by meaning has the field "embedding". Its text names words of the query, each beside the nearest word of the
     photo, which the spans mark: "seaside ≈ beach, toddler ≈ child"; it is empty where no single word is near.
+    The text of the field "appearance" is the name of a look (`appearance`): "dark", "black and white".
     """
 
     field: str  # a SearchDocument field name

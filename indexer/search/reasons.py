@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from indexer.search import Hit, Why
+from indexer.search.fields import APPEARANCE
 from indexer.search.meaning import Meaning, reason
 from indexer.search.ranking import Match
 from indexer.search.tokens import STOP_WORDS
@@ -20,7 +21,7 @@ _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 _TELLING = frozenset(
     {"person_caption", "machine_caption", "tags", "keywords", "title", "headline", "alt_texts", "comments"}
 )
-_TAKING = frozenset({"camera", "lens", "creators"})
+_TAKING = frozenset({"camera", "lens", "creators", APPEARANCE})
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ class Highlighter:
         return tuple(found)
 
     def _reason(self, field: str, text: str) -> Why | None:
+        if field == APPEARANCE:
+            return Why(field, text, ((0, len(text)),), "exact")
         found = spans(text)
         known = self.kinds
         kinds = {place: known[span.word] for place, span in enumerate(found) if span.word in known}

@@ -86,7 +86,8 @@ async def search(request: web.Request) -> Json:
     ``camera``, ``position``, ``places`` (the names of that position, from town to country), ``thumbnail`` (an address
     on this server), ``file_count`` and ``files`` (the first 20: ``id``, ``path`` relative to its library). Found by
     its look, it has a ``why`` of the field embedding and the kind meaning, whose text says which words came near, if
-    any: "cove ≈ beach".
+    any: "cove ≈ beach". A ``why`` of the field appearance names what the picture itself was measured to be, in English:
+    "dark", "black and white", "red".
     """
     wanted = read_search(request.query, limit=_HITS, most=_MOST_HITS, birthdays=_birthdays(request))
     result = await run_search(request, wanted, _read_photos(request))

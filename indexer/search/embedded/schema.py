@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from indexer.search import SearchDocument
-from indexer.search.fields import Fields, quantised, taken_s
+from indexer.search.fields import APPEARANCE, Fields, quantised, taken_s
 from indexer.sqlite.database import Migration
 
 EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
@@ -212,4 +212,4 @@ def _strength(strength: int, given: bool) -> int:
 
 
 def _body(fields: Fields) -> str:
-    return _FIELD_BREAK.join(text.folded for text in fields.texts)
+    return _FIELD_BREAK.join(text.folded for text in fields.texts if text.field != APPEARANCE)

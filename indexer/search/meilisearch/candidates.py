@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.certainty import GIVEN
-from indexer.search.fields import given_words
+from indexer.search.fields import APPEARANCE, folded_text, given_words
 from indexer.search.reasons import PhotoTexts
-from indexer.text import words
 
 _MIDDLE_STRENGTH = 128
 
@@ -70,7 +69,12 @@ class FoundPhoto:
     @cached_property
     def texts(self) -> list[tuple[str, str, str]]:
         """Field, text, and the words of the text."""
-        return [(field, text, " ".join(words(text))) for field, text in self.document.get("shown", [])]
+        return [(field, text, folded_text(field, text)) for field, text in self.document.get("shown", [])]
+
+    @property
+    def has_looks(self) -> bool:
+        """Whether it is known what the picture looks like."""
+        return any(field == APPEARANCE for field, _ in self.document.get("shown", []))
 
     @cached_property
     def photo_texts(self) -> PhotoTexts:

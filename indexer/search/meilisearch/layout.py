@@ -23,7 +23,7 @@ from typing import Any
 
 from indexer.model import DatePrecision
 from indexer.search import SearchDocument
-from indexer.search.fields import DOUBTFUL, FIELD_WEIGHTS, Fields, Text, quantised, taken_s
+from indexer.search.fields import APPEARANCE, DOUBTFUL, FIELD_WEIGHTS, Fields, Text, quantised, taken_s
 from indexer.search.matching import ONE_EDIT_FROM, TWO_EDITS_FROM
 from indexer.search.stems import stem
 from indexer.search.synonyms import synonym_table
@@ -34,9 +34,9 @@ from indexer.text import has_digit
 LAYOUT = 4
 
 #: The texts of a photo, from the most to the least telling; `fields.Text.field` names them.
-TEXTS = tuple(FIELD_WEIGHTS)
+TEXTS = tuple(field for field in FIELD_WEIGHTS if field != APPEARANCE)
 #: The basic forms of a photo's words, where they are others than the words. And the model's sentence where that, or one
-#: of its words, is doubtful: this is the attribute that weighs least.
+#: of its words, is doubtful, and what the picture looks like (`look_token`): this is the attribute that weighs least.
 FORMS = "forms"
 #: A photo's words once more, the only ones that are matched with typing mistakes.
 SPELLING = "spelling"
@@ -135,13 +135,15 @@ def to_server_json(document: SearchDocument, embedders: Sequence[str]) -> dict[s
     fields = Fields.of(document)
     made: dict[str, Any] = {"id": document.id, "revision": document.revision}
     doubtful: list[str] = []
-    for text in fields.texts:
+    texts = [text for text in fields.texts if text.field != APPEARANCE]
+    for text in texts:
         runs = _certain_runs(text, sure=document.machine_sure)
         made.setdefault(text.field, []).extend(runs)
         if text.folded and runs != [text.folded]:
             doubtful.append(text.folded)  # as a whole: phrases reach over words of both kinds
-    of_photo = sorted({word for text in fields.texts for word in text.folded.split()})
-    made[FORMS] = sorted({stem(word) for word in of_photo} - set(of_photo)) + doubtful
+    of_photo = sorted({word for text in texts for word in text.folded.split()})
+    looks = [look_token(look) for look, _ in document.appearance]
+    made[FORMS] = sorted({stem(word) for word in of_photo} - set(of_photo)) + doubtful + looks
     made[SPELLING] = [word for word in of_photo if len(word) >= ONE_EDIT_FROM and not has_digit(word)]
     for facet, value in fields.facets:
         made.setdefault(f"{FACET}{facet}", []).append(escaped(value))
@@ -157,6 +159,11 @@ def to_server_json(document: SearchDocument, embedders: Sequence[str]) -> dict[s
     }
     made |= _embedding(document, embedders)
     return {name: value for name, value in made.items() if value not in (None, [], "")}
+
+
+def look_token(look: str) -> str:
+    """The word by which the server finds what a picture looks like: nobody types it, and it has no other forms."""
+    return f"qxz{look.replace(' ', '')}q"
 
 
 def _recurring(document: SearchDocument) -> Iterator[tuple[str, str]]:

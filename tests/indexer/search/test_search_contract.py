@@ -301,6 +301,28 @@ def test_words_written_together_or_apart(empty: SearchBackend) -> None:
     finds(empty, "birthdaycake ", 2)
 
 
+@NOT_RECORDED_YET
+def test_what_a_picture_looks_like_is_found_by_its_words(empty: SearchBackend) -> None:
+    empty.put(
+        [
+            photo(1, "a car on a street", appearance=(("landscape", 0.12), ("blue", 0.4))),
+            photo(2, "a car in a garage", appearance=(("portrait", 0.12), ("red", 0.6))),
+            photo(3, "a wall", appearance=(("landscape", 0.12), ("red", 0.8), ("dark", 0.2))),
+            photo(4, "a red ball", appearance=(("portrait", 0.12), ("black and white", 0.4))),
+        ]
+    )
+    assert found(empty, "red car ")[0] == 2
+    finds(empty, "rotes car ", 1, 2)
+    assert found(empty, "red ") == [4, 3, 2]
+    finds(empty, "dunkel ", 3)
+    finds(empty, "dark ", 3)
+    finds(empty, "black and white ", 4)
+    finds(empty, "querformat ", 1, 3)
+    finds(empty, '"dark" ')
+    answer = empty.search(parse("dark "))
+    assert [(why.field, why.text, why.kind) for why in answer.hits[0].why] == [("appearance", "dark", "exact")]
+
+
 # Phrases and exclusions
 
 
