@@ -69,7 +69,14 @@ _LOOKS = MappingProxyType(
         "brown": N_("brown"),
     }
 )
-_KINDS = MappingProxyType({"typo": N_("spelt alike"), "synonym": N_("means the same"), "meaning": N_("looks like it")})
+_KINDS = MappingProxyType(
+    {
+        "typo": N_("spelt alike"),
+        "synonym": N_("means the same"),
+        "part": N_("part of a word"),
+        "meaning": N_("looks like it"),
+    }
+)
 _MODEL_FIELDS = frozenset({"machine_caption", "tags"})
 _CAPTION_FIELDS = MappingProxyType({CaptionBy.PERSON: "person_caption", CaptionBy.MODEL: "machine_caption"})
 _PLACES = MappingProxyType(

@@ -14,6 +14,7 @@ from indexer.commands.command_line import (
     NOTHING_TO_DESCRIBE,
     SOMETHING_FAILED,
     SUCCESS,
+    left_out_lines,
     print_json,
     print_line,
     with_settings,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from indexer.catalogue import Catalogue
     from indexer.model import Photo
-    from indexer.search import Answer, Hit
+    from indexer.search import Answer, Hit, Query
     from indexer.search.time_words import Reading
 
 _SHOWN_ASIDE = 1000
@@ -63,8 +64,7 @@ def search(
     started = time.perf_counter()
     with reading_catalogue(settings) as catalogue, reading_search(settings) as backend:
         try:
-            parsed = parse(text, reader=reader)
-            answer = backend.search(parsed, limit=limit, offset=offset)
+            answer = backend.search(parsed := parse(text, reader=reader), limit=limit, offset=offset)
         except FilterError as error:
             raise click.UsageError(str(error)) from error
         found = catalogue.photos([hit.id for hit in answer.hits], most_files=LISTED_FILES)
@@ -75,12 +75,12 @@ def search(
     times = reader.read(text, date.today())
     if as_json:
         told = [{"words": one.words, "time": one.value, "applied": one.applied} for one in times]
-        print_json(_answer_json(answer, hits, took_ms) | {"times": told, "not_searchable_yet": unpushed})
+        print_json(_answer_json(parsed, answer, hits, took_ms) | {"times": told, "not_searchable_yet": unpushed})
     else:
         _print_hits(terminal, hits, is_ordered=order_of(parsed) is Sort.RELEVANCE)
         terminal.print(_summary(answer, len(hits), took_ms))
-        for one in times:
-            terminal.print(_time_line(one))
+        for line in (*left_out_lines(parsed, answer), *map(_time_line, times)):
+            terminal.print(line)
     if unpushed:
         number = f"{unpushed:,} photo{'s are' if unpushed != 1 else ' is'}"
         terminal.print(f"{number} not in the search index as now known; `recollect index` or `serve` puts them in")
@@ -131,7 +131,7 @@ def _summary(answer: Answer, shown: int, took_ms: float) -> str:
     return f"{text} in {took_ms:.0f} ms" + (f" (also looked for: {'; '.join(near)})" if near else "")
 
 
-def _answer_json(answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) -> dict[str, Any]:
+def _answer_json(query: Query, answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) -> dict[str, Any]:
     """The shape of `GET /api/search`, but that a file's path is absolute."""
     return {
         "hits": [_hit_json(hit, photo) for hit, photo in hits],
@@ -141,7 +141,7 @@ def _answer_json(answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) 
         "took_ms": round(took_ms, 2),
         "corrections": {word: list(near) for word, near in answer.corrections.items()},
         "dropped": list(answer.dropped),
-    }
+    } | {"ignored": list(query.ignored), "why_nothing": answer.why_nothing}
 
 
 def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:

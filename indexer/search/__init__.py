@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
-from indexer.message import Message
+from indexer.message import N_, Message
 from indexer.model import DatePrecision, Position
 
 
@@ -63,6 +64,24 @@ class Sort(StrEnum):
     OLDEST = "oldest"
 
 
+class WhyNothing(StrEnum):
+    """Why a query finds nothing, where that is not for what photos say."""
+
+    NOTHING_SEARCHABLE = "nothing_searchable"  # there is no letter, digit or emoji in it
+    EMOJI_NOT_FOUND = "emoji_not_found"  # it is nothing but emoji, which no photo's texts have
+
+
+#: What each reason is in words.
+WHY_NOTHING: Mapping[WhyNothing, str] = MappingProxyType(
+    {
+        WhyNothing.NOTHING_SEARCHABLE: N_("There is no letter, digit or emoji in it that could be searched for."),
+        WhyNothing.EMOJI_NOT_FOUND: N_(
+            "An emoji is found where somebody wrote it: in a caption, a keyword or a name. No photo has this one."
+        ),
+    }
+)
+
+
 class FilterError(ValueError):
     """A filter in a query can't be understood; the message says which, what was expected and the nearest right one.
 
@@ -105,6 +124,7 @@ class Query:
     meant: tuple[str, ...] = ()  # the words, folded, that `vector` stands for, which are right as typed; empty: all
     counts: tuple[str, ...] = ()  # words that only say how many (`counts`): weak evidence
     also: tuple[Query, ...] = ()  # what these find comes after it; no photo is found by two of them
+    ignored: tuple[str, ...] = ()  # parts as typed that are not searched for: nothing can be, or they are too many
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +139,7 @@ class Why:
     field: str  # a SearchDocument field name
     text: str
     spans: tuple[tuple[int, int], ...]  # start, end in characters of `text`
-    kind: str  # "exact", "prefix", "typo", "synonym", "meaning"
+    kind: str  # "exact", "prefix", "typo", "synonym", "part" (a part of a word is the word), "meaning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +178,7 @@ class Answer:
     dropped: tuple[str, ...] = ()
     by_meaning: int = 0  # how many of `total` none of the words would have found
     sure: int = 0  # how many of `total` are: by relevance these come first
+    why_nothing: WhyNothing | None = None
 
 
 class SearchBackend(Protocol):

@@ -14,6 +14,7 @@ from typing import NamedTuple, Self
 from captioner import SURE_TAG
 from indexer.model import DatePrecision, iso_date
 from indexer.search import SearchDocument
+from indexer.search.aliases import Alias, aliases_of
 from indexer.search.appearance import index_word, is_colour
 from indexer.search.filters import type_of
 from indexer.text import clean, is_serial, words
@@ -90,6 +91,7 @@ class Fields:
     strengths: Mapping[str, int]
     facets: tuple[tuple[str, str], ...]  # facet, value
     given: frozenset[str]
+    aliases: tuple[Alias, ...] = ()
 
     @classmethod
     def of(cls, document: SearchDocument) -> Self:
@@ -101,7 +103,10 @@ class Fields:
             for field, text, weight in shown
         )
         facets = tuple({(facet, clean(value)): None for facet, value in _facets(document)})
-        return cls(texts, _strengths(texts), facets, given_words(text[:3] for text in texts))
+        aliases = tuple(
+            dict.fromkeys(alias for text in texts if text.field != APPEARANCE for alias in aliases_of(text.text))
+        )
+        return cls(texts, _strengths(texts), facets, given_words(text[:3] for text in texts), aliases)
 
 
 def given_words(texts: Iterable[Sequence[str]]) -> frozenset[str]:

@@ -1,9 +1,10 @@
 """Which photos the words of a query mean: every word becomes a `Group` of words that the index has.
 
-For "dogs" these are, from best to worst: the word itself (quality 1) and its other forms (0.95), words that it begins
-while it is still being typed (0.8), synonyms (0.6), and corrected words (one edit 0.3, two 0.2), these last only for a
-word that is not in the index, or where nothing was found, or where the word stands in so few photos next to a far
-more frequent neighbour that it looks like somebody else's mistake. A word that the query's vector stands for is none.
+For "dogs" these are, from best to worst: the word itself (quality 1), its other forms and spellings (0.95), words
+that it begins while it is still being typed (0.8), synonyms (0.6), words that it is a part of (0.5), and corrected
+words (one edit 0.3, two 0.2), these last only for a word that is not in the index, or where nothing was found, or
+where the word stands in so few photos next to a far more frequent neighbour that it looks like somebody else's
+mistake. A word that the query's vector stands for is none.
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from indexer.search import Query
+from indexer.search.aliases import AliasKind, spelt_out, with_umlauts
 from indexer.search.appearance import index_word, is_colour, looks_named
 from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.certainty import GIVEN, OTHER_WORD, word_evidence
+from indexer.search.compounds import part_keys
+from indexer.search.inflections import LONGEST_ENDING, are_forms, shared_beginning, stem_of
 from indexer.search.stems import irregular_forms, stem
 from indexer.search.synonyms import synonyms
 from indexer.search.tokens import STOP_WORDS
-from indexer.text import has_digit, is_serial, is_solo, spans, words
+from indexer.text import fold, has_digit, is_serial, is_solo, words
 
-EXACT, FORM, PREFIX, SYNONYM, ONE_EDIT, TWO_EDITS = 1.0, 0.95, 0.8, 0.6, 0.3, 0.2
+EXACT, FORM, PREFIX, SYNONYM, PART, ONE_EDIT, TWO_EDITS = 1.0, 0.95, 0.8, 0.6, 0.5, 0.3, 0.2
+_KINDS = {SYNONYM: "synonym", PART: "part"}
 _PHRASE = 0.9
 _SERIAL = 0.45
 _MOST_CORRECTIONS = 8
@@ -43,6 +48,8 @@ _ANY_FIRST_LETTER_FROM = 5
 _PREFIX_FROM = 5
 _SERIAL_PREFIX_FROM = 5
 _UNFINISHED_FROM = 3
+_PART_FROM = 3
+_FOREIGN_FROM = 3
 
 
 @dataclass(slots=True, eq=False)  # told apart by identity: arrays have no one truth
@@ -56,6 +63,7 @@ class Group:
     prefix: str = ""
     phrase: tuple[str, ...] = ()
     corrected: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()  # keys of the parts that match (`compounds.part_keys`)
     optional: bool = False  # it names a look: beside other words it need not match
     said: Mask | None = None  # the photos whose texts match, where others match by their look
 
@@ -83,6 +91,12 @@ class Lexicon(Protocol):
 
     def beginning_with(self, prefix: str) -> list[str]:
         """The words that begin with `prefix`, in order."""
+
+    def aliased(self, kind: AliasKind, text: str) -> tuple[str, ...]:
+        """The words that have this alias."""
+
+    def languages(self) -> tuple[str, ...]:
+        """The languages that the words are in, besides English."""
 
 
 class TermLookup(Protocol):
@@ -162,8 +176,8 @@ class Matcher:
         word = term.words[0]
         if is_serial(word):
             return self._serial(term)
-        qualities = self._meant(word, joined)
-        kinds = {text: "synonym" if quality == SYNONYM else "exact" for text, quality in qualities.items()}
+        qualities = self._meant(term, joined)
+        kinds = {text: _KINDS.get(quality, "exact") for text, quality in qualities.items()}
         beginning = self._names.beginning_with(word) if term.prefix else []
         qualities = {**dict.fromkeys(beginning, PREFIX), **_no_worse(qualities, beginning)}
         corrected: tuple[str, ...] = ()
@@ -176,7 +190,8 @@ class Matcher:
         if not qualities:
             return self._guessed(term)
         prefix = word if term.prefix else ""
-        return self._known(term.typed, qualities, kinds=kinds, prefix=prefix, corrected=corrected)
+        group = self._known(term.typed, qualities, kinds=kinds, prefix=prefix, corrected=corrected)
+        return replace(group, parts=part_keys(word)) if "part" in kinds.values() else group
 
     def _with_looks(self, group: Group, looks: Sequence[str], *, beside: bool) -> Group:
         """With the photos that look so, and those whose texts say it in English."""
@@ -208,10 +223,13 @@ class Matcher:
         beginning = self._names.beginning_with(word) if len(word) >= _UNFINISHED_FROM else []
         return self._known(term.typed, dict.fromkeys(beginning, PREFIX), prefix=word if beginning else "")
 
-    def _meant(self, word: str, joined: Iterable[str]) -> dict[str, float]:
-        """The word, its forms and its synonyms, as far as the index has them."""
-        qualities = {form: SYNONYM for other in synonyms(word) for form in self._forms(other)}
+    def _meant(self, term: Term, joined: Iterable[str]) -> dict[str, float]:
+        """The word, its forms, its synonyms and what it is a part of, as far as the index has them."""
+        word = term.words[0]
+        qualities = dict.fromkeys(self._compounds(word), PART)
+        qualities.update({form: SYNONYM for other in synonyms(word) for form in self._forms(other)})
         qualities.update(dict.fromkeys(joined, FORM))
+        qualities.update(dict.fromkeys(self._spellings(term), FORM))
         qualities.update(dict.fromkeys(self._forms(word), FORM))
         if word in self._names.word_codes:
             qualities[word] = EXACT
@@ -227,6 +245,30 @@ class Matcher:
         regular = self._names.beginning_with(root[: max(2, len(root) - 1)])
         yield from (form for form in regular if form != word and stem(form) == root)
         yield from (form for form in irregular_forms(root) if form != word and form in self._names.word_codes)
+        for language in self._names.languages():
+            yield from self._foreign_forms(word, language)
+
+    def _foreign_forms(self, word: str, language: str) -> Iterator[str]:
+        root = stem_of(word, language)
+        if len(root) >= _FOREIGN_FROM:
+            alike = self._names.beginning_with(shared_beginning(root, language))
+            most = len(root) + LONGEST_ENDING
+            yield from (
+                form for form in alike if len(form) <= most and form != word and are_forms(form, word, language)
+            )
+
+    def _spellings(self, term: Term) -> Iterator[str]:
+        """The word without its umlauts, and with those that it stands for: "Öl" and "Oel"."""
+        word = term.words[0]
+        spelt = {other for one in term.typed.split() if fold(one) == word and (other := spelt_out(one))}
+        others = {*spelt, with_umlauts(word), *self._names.aliased(AliasKind.SPELLING, word)} - {""}
+        yield from (form for other in others for form in self._forms(other))
+
+    def _compounds(self, word: str) -> Iterator[str]:
+        """What `word` is a part of: "Torte" of "Geburtstagstorte"."""
+        for key in part_keys(word) if len(word) >= _PART_FROM else ():
+            known = self._names.aliased(AliasKind.PART, key)
+            yield from (compound for compound in known if compound in self._names.word_codes)
 
     def _looks_mistaken(self, word: str, qualities: dict[str, float]) -> bool:
         return bool(edits_allowed(word)) and qualities.get(word) == EXACT and self._frequency([word]) <= RARE
@@ -356,23 +398,3 @@ def corrections(
 def _near(word: str, vocabulary: Sequence[str], allowed: int) -> list[tuple[str, int]]:
     matches = process.extract(word, vocabulary, scorer=OSA.distance, processor=None, score_cutoff=allowed, limit=None)
     return [(text, int(distance)) for text, distance, _ in matches if distance and not has_digit(text)]
-
-
-def typed_word(text: str) -> str:
-    """The word that `text` is the beginning of, folded; empty where it is none."""
-    parts = words(text)
-    return parts[0] if len(parts) == 1 and not is_solo(parts[0]) else ""
-
-
-def is_completable(word: str) -> bool:
-    """Whether anybody would want this word completed."""
-    return len(word) > 1 and word not in STOP_WORDS and not is_solo(word)
-
-
-def spelling(word: str, texts: Iterable[str]) -> str:
-    """`word`, which is folded, as the first of `texts` that has it writes it, in small letters; empty without one."""
-    for text in texts:
-        for span in spans(text):
-            if span.word == word:
-                return text[span.start : span.end].lower()
-    return ""

@@ -235,6 +235,10 @@ def _most(phrases: Sequence[Group], groups: Sequence[Group], context: RankingCon
     together = [*phrases, *known]
     scores = _weighted(together, mask, context)
     best = int(np.argmax(scores))
+    if share == _RELAXED:  # the words that are not said to be left out are clearly there
+        for group in groups:
+            mask = mask & (group.scores > 0) if group.scores[best] else mask
+        scores = np.where(mask, scores, np.float32(0))
     return Match(
         mask,
         scores,

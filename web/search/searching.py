@@ -17,7 +17,7 @@ from multidict import MultiMapping
 from indexer.errors import SearchError
 from indexer.message import Message
 from indexer.model import Photo, PhotoSummary
-from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
+from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort, WhyNothing
 from indexer.search.query import parse, without
 from indexer.search.time_words import NO_BIRTHDAYS, NO_COUNTRY, Reading, TimeReader
 from web.app_keys import SEARCH, in_search_thread, search_while_connected
@@ -115,6 +115,7 @@ class Result(Generic[_Photo]):
     by_meaning: int
     sure: int
     took_ms: float
+    why_nothing: WhyNothing | None = None
 
 
 def read_search(
@@ -200,7 +201,15 @@ def execute_search(
     photos = _join_photos(answer, read)
     took_ms = (time.perf_counter() - started) * 1000
     return Result(
-        query, photos, answer.total, answer.corrections, answer.dropped, answer.by_meaning, answer.sure, took_ms
+        query,
+        photos,
+        answer.total,
+        answer.corrections,
+        answer.dropped,
+        answer.by_meaning,
+        answer.sure,
+        took_ms,
+        answer.why_nothing,
     )
 
 
