@@ -143,7 +143,7 @@ def cache_views(make_encode: Callable[[], EncodePhoto], photos: Any, rows: Seque
     own = threading.local()
 
     def views(row: int) -> dict[str, NDArray[np.float16]]:
-        if not hasattr(own, "look"):
+        if not hasattr(own, "encode"):
             own.encode = make_encode()
         rng = np.random.default_rng((seed, row))
         boxes = [WHOLE] + [random_box(rng, least=LEAST_AREA) for _ in range(crops - 1)]
