@@ -303,7 +303,7 @@ class Catalogue:
             f"SELECT id, refused_reason FROM photo WHERE {_REFUSED} ORDER BY id LIMIT ?", (limit,)
         )
         reasons = {row["id"]: Reason.from_json(row["refused_reason"]) for row in rows}
-        return [Refused(photo, reasons[photo.id]) for photo in self.photos(list(reasons))]
+        return [Refused(photo, reasons[photo.id]) for photo in self.photos(list(reasons), most_files=LISTED_FILES)]
 
 
 #: Of a photo with many copies so many names of files and folders can be searched for; a document holds fewer still.
