@@ -300,6 +300,8 @@ class Photo:
     wrong_words: str | None = None  # a sentence of the model's that a person marked as wrong
     tags_model: str | None = None  # whose tags and embedding `machine` has; None where it is a sentence alone
     more_files: int = 0  # that show it beside `files`, where those were asked for as a few
+    stack: str | None = None  # the id of the photo that stands for all that are nearly the same, itself or another
+    similar: int = 0  # how many others its stack has
 
     @property
     def file_count(self) -> int:
@@ -341,6 +343,8 @@ class PhotoSummary:
     wrong: bool
     file_name: str = ""  # of the first file, where there is no caption to name the photo by
     taken_precision: DatePrecision = DatePrecision.TIME
+    stack: str | None = None  # as in `Photo`
+    similar: int = 0
 
 
 def is_unsure(caption: Caption) -> bool:

@@ -257,6 +257,15 @@ CREATE TABLE scan_request (id INTEGER PRIMARY KEY AUTOINCREMENT, roots TEXT NOT 
     done INTEGER NOT NULL DEFAULT 0);
 """
 
+# Photos that are nearly the same, see `stacks`: all that are known are looked at once.
+_SIMILAR = """
+ALTER TABLE photo ADD COLUMN stack TEXT;  -- the photo that stands for its stack, where it is in one
+ALTER TABLE photo ADD COLUMN stack_due INTEGER NOT NULL DEFAULT 1;  -- what its stack depends on has changed
+CREATE INDEX photo_moment ON photo (substr(taken_at, 1, 19)) WHERE gone = 0 AND taken_precision = 'time';
+CREATE INDEX photo_stack ON photo (stack) WHERE stack IS NOT NULL;
+CREATE INDEX photo_stack_due ON photo (stack_due) WHERE stack_due = 1;
+"""
+
 # The reasons that older versions stored as English sentences become codes. Whoever rewords a template of `ReasonCode`
 # adds what it was to `_FORMER`. What is not recognised is kept as it stands (`ReasonCode.OTHER`).
 
@@ -373,4 +382,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-copies", _COPIES),
     ("catalogue-scan-requests", _SCAN_REQUESTS),
     ("catalogue-reasons", store_reasons_as_codes),
+    ("catalogue-similar", _SIMILAR),
 )

@@ -63,7 +63,7 @@ def search(
     started = time.perf_counter()
     with reading_catalogue(settings) as catalogue, reading_search(settings) as backend:
         try:
-            parsed = parse(text, reader=reader)
+            parsed = parse(text, reader=reader, fold=True)
             answer = backend.search(parsed, limit=limit, offset=offset)
         except FilterError as error:
             raise click.UsageError(str(error)) from error
@@ -115,7 +115,9 @@ def _locale(environment: Mapping[str, str]) -> str:
 def _line(photo: Photo) -> str:
     copies = sum(not file.missing for file in photo.files) - 1 + photo.more_files
     caption = NOTHING_TO_DESCRIBE if photo.nothing_seen else photo.caption or ""
-    return f"{_first_path(photo)}{f' (+{copies:,} copies)' if copies > 0 else ''}: {caption}"
+    more = f" (+{copies:,} copies)" if copies > 0 else ""
+    more += f" (+{photo.similar:,} similar)" if photo.similar else ""
+    return f"{_first_path(photo)}{more}: {caption}"
 
 
 def _first_path(photo: Photo) -> str:
@@ -126,6 +128,7 @@ def _first_path(photo: Photo) -> str:
 
 def _summary(answer: Answer, shown: int, took_ms: float) -> str:
     text = f"{answer.total:,} found" if answer.total == shown else f"{shown:,} of {answer.total:,} found"
+    text += f", {answer.folded:,} of them behind similar ones (similar:all lists each)," if answer.folded else ""
     text += f", {answer.by_meaning:,} by their look," if answer.by_meaning else ""
     near = [f"{word} -> {', '.join(words)}" for word, words in answer.corrections.items() if words]
     return f"{text} in {took_ms:.0f} ms" + (f" (also looked for: {'; '.join(near)})" if near else "")
@@ -136,6 +139,7 @@ def _answer_json(answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) 
     return {
         "hits": [_hit_json(hit, photo) for hit, photo in hits],
         "total": answer.total,
+        "folded": answer.folded,
         "by_meaning": answer.by_meaning,
         "sure": answer.sure,
         "took_ms": round(took_ms, 2),
@@ -165,6 +169,7 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
         "height": metadata.height_px,
         "camera": metadata.camera,
         "position": asdict(metadata.position) if metadata.position else None,
+        "similar": photo.similar,
         "file_count": photo.file_count,
         "files": [{"id": file.id, "path": str(file.path), "missing": file.missing} for file in photo.files],
     }

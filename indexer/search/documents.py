@@ -51,6 +51,7 @@ def document(photo: Photo) -> SearchDocument:
         machine_words=tuple((clean(one.word), one.probability) for one in believed.words) if believed else (),
         machine_sure=not is_unsure(believed) if believed else True,
         taken_precision=metadata.taken_precision,
+        stack=photo.stack or "",
         **_texts_of(metadata),
     )
 

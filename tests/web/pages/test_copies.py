@@ -132,7 +132,10 @@ async def test_what_search_refused_and_what_was_captioned_is_listed_without_read
     catalogue = page.storage.catalogue
     with catalogue._database.transaction() as writer:
         writer.execute("UPDATE file SET ours = 'held'")
-        writer.execute("UPDATE photo SET refused_revision = revision, refused_reason = ?", (reason_saying("it is too large").to_json(),))
+        writer.execute(
+            "UPDATE photo SET refused_revision = revision, refused_reason = ?",
+            (reason_saying("it is too large").to_json(),),
+        )
     (refused,) = catalogue.refused()
     assert (len(refused.photo.files), refused.photo.file_count) == (LISTED_FILES, 61)
     listed = list(_captioned_photos(catalogue))
