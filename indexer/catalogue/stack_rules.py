@@ -14,16 +14,15 @@ known by names alone.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
+from operator import mul
 from pathlib import PurePath
 from unicodedata import normalize
-
-import numpy as np
-from numpy.typing import NDArray
 
 from indexer.metadata.sidecar_files import EDITED_WORDS
 
@@ -76,14 +75,14 @@ class PhotoName:
 @dataclass(frozen=True, slots=True)
 class Shot:
     """A photo as the rules see it. `moment` is the time on the camera's clock, None where it is not to be relied on;
-    `look` is the embedding, of unit length, and `model` whose it is."""
+    `look` is the embedding and `model` whose it is."""
 
     id: str
     moment: datetime | None
     camera: str | None
     is_raw: bool
     names: tuple[PhotoName, ...]
-    look: NDArray[np.float32] | None = None
+    look: tuple[float, ...] | None = None
     model: str | None = None
 
     @property
@@ -176,4 +175,9 @@ def _same_camera(one: Shot, other: Shot) -> bool:
 def _cosine(one: Shot, other: Shot) -> float | None:
     if one.look is None or other.look is None or one.model != other.model or len(one.look) != len(other.look):
         return None
-    return float(one.look @ other.look)
+    lengths = math.sqrt(_dot(one.look, one.look) * _dot(other.look, other.look))
+    return _dot(one.look, other.look) / lengths if lengths and math.isfinite(lengths) else None
+
+
+def _dot(one: Sequence[float], other: Sequence[float]) -> float:
+    return math.fsum(map(mul, one, other))

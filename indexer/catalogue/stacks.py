@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import PurePath
 
-import numpy as np
-
+from indexer.catalogue.rows import unpack_embedding
 from indexer.catalogue.stack_rules import MOMENT_S, MOST_IN_MOMENT, PhotoName, Shot, covers
 from indexer.formats import RAW_TYPES
 from indexer.model import DatePrecision
@@ -34,9 +33,9 @@ _RAW_MIME_TYPES = frozenset(RAW_TYPES.values())
 
 # The moment as the camera's clock had it, to the second: what `taken_at` begins with.
 _MOMENT = "substr(taken_at, 1, 19)"
-_COLUMNS = f"id, {_MOMENT} AS moment, taken_precision, camera, mime_type, embedding, look_model, stack, gone"
+_COLUMNS = "id, taken_at, taken_precision, camera, mime_type, embedding, look_model, stack, gone"
 _BY_ID = f"SELECT {_COLUMNS} FROM photo WHERE id = ?"
-_BETWEEN = f"""SELECT {_COLUMNS} FROM photo
+_BETWEEN = f"""SELECT {_COLUMNS} FROM photo INDEXED BY photo_moment
     WHERE {_MOMENT} BETWEEN ? AND ? AND gone = 0 AND taken_precision = 'time' LIMIT {MOST_IN_MOMENT + 1}"""
 _STACKED = f"SELECT {_COLUMNS} FROM photo WHERE stack = ? LIMIT {_MOST_TOGETHER}"
 _NAMES_OF = f"""SELECT root_id, folder, name FROM file WHERE photo_id = ? AND missing_since IS NULL
@@ -66,7 +65,7 @@ class Stacks:
     def members(self, photo_id: str) -> list[str]:
         """The ids of all photos of this one's stack, itself among them, in time; none where it is in no stack."""
         rows = self._database.reader.execute(
-            f"""SELECT id FROM photo WHERE stack = (SELECT stack FROM photo WHERE id = ?) AND gone = 0
+            f"""SELECT id FROM photo WHERE stack = (SELECT stack FROM photo WHERE id = ?) AND +gone = 0
             ORDER BY taken_at, id LIMIT {_MOST_TOGETHER}""",
             (photo_id,),
         )
@@ -79,7 +78,7 @@ def similar(reader: sqlite3.Connection, stacks: Mapping[str, str | None]) -> Map
     if not wanted:
         return {}
     rows = reader.execute(
-        """SELECT stack, count(*) FROM photo WHERE gone = 0 AND stack IN (SELECT value FROM json_each(?))
+        """SELECT stack, count(*) FROM photo WHERE +gone = 0 AND stack IN (SELECT value FROM json_each(?))
         GROUP BY stack""",
         (json.dumps(wanted),),
     )
@@ -131,6 +130,7 @@ class _Together:
 
     def _around(self, moment: datetime) -> list[sqlite3.Row]:
         """The photos of a moment; each second is asked for once."""
+        moment = moment.replace(microsecond=0)
         if moment not in self.moments:
             around = timedelta(seconds=MOMENT_S)
             self.moments[moment] = self._select(_BETWEEN, (moment - around).isoformat(), (moment + around).isoformat())
@@ -160,25 +160,21 @@ def _prefixes(stem: str, key: str) -> Sequence[str]:
 
 
 def _moment(row: sqlite3.Row) -> datetime | None:
-    """Midnight to the second stands for a day of which no time is known."""
-    if row["moment"] is None or row["taken_precision"] != DatePrecision.TIME:
+    """On the camera's clock. Midnight to the second stands for a day of which no time is known."""
+    if row["taken_at"] is None or row["taken_precision"] != DatePrecision.TIME:
         return None
-    moment = datetime.fromisoformat(row["moment"])
-    return None if moment == datetime.combine(moment, datetime.min.time()) else moment
+    moment = datetime.fromisoformat(row["taken_at"]).replace(tzinfo=None)
+    is_midnight = moment == datetime.combine(moment, datetime.min.time())
+    return None if is_midnight or not 1 < moment.year < 9999 else moment
 
 
 def _shot(row: sqlite3.Row, moment: datetime | None, names: Sequence[str]) -> Shot:
-    look = None
-    if row["embedding"]:
-        look = np.frombuffer(row["embedding"], "<f2").astype(np.float32)
-        length = float(np.linalg.norm(look))
-        look = look / np.float32(length) if np.isfinite(length) and length else None
     return Shot(
         id=row["id"],
         moment=moment,
         camera=row["camera"] or None,
         is_raw=row["mime_type"] in _RAW_MIME_TYPES,
         names=tuple({PhotoName.of(name): None for name in names}),
-        look=look,
+        look=unpack_embedding(row["embedding"]),
         model=row["look_model"],
     )

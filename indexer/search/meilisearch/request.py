@@ -18,7 +18,7 @@ import numpy as np
 from indexer.message import Message
 from indexer.search import Filter, FilterError, Query
 from indexer.search.facets import NAMING, THINGS, VALUE_FILTERS, Facet, matching_values, nearest_values
-from indexer.search.fields import taken_s
+from indexer.search.fields import STACK, taken_s
 from indexer.search.filters import TIME, UNDATED, date_range, near_circle, periods_around, rating_range
 from indexer.search.matching import Term, edits_allowed
 from indexer.search.meilisearch.layout import AS_TYPED, FACET, HEMISPHERE, HOUR, SPELLING, WEEKDAY, escaped, unescaped
@@ -198,6 +198,11 @@ def filter_expression(filters: Sequence[Filter], values: FacetValues) -> tuple[l
 def among(ids: Sequence[str]) -> str:
     """Only these photos."""
     return f"id IN [{', '.join(map(_quoted, ids))}]" if ids else NOTHING
+
+
+def of_stacks(stacks: Sequence[str]) -> str:
+    """Only photos of these stacks."""
+    return f"{FACET}{STACK} IN [{', '.join(map(_quoted, stacks))}]"
 
 
 def _at_time(value: str, values: FacetValues) -> str:
