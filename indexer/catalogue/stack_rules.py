@@ -86,12 +86,12 @@ class Shot:
     model: str | None = None
 
     @property
-    def order(self) -> tuple[datetime, str]:
-        """In time, those without a moment first."""
-        return self.moment or datetime.min, self.id
+    def order(self) -> tuple[datetime, str, str]:
+        """In time, those without a moment first; of one second, which is all that many cameras tell, by name."""
+        return self.moment or datetime.min, min((name.key for name in self.names), default=""), self.id
 
     @property
-    def preference(self) -> tuple[bool, bool, bool, bool, datetime, str]:
+    def preference(self) -> tuple[bool, bool, bool, bool, datetime, str, str]:
         """The least of a stack stands for it: what was edited, no RAW, no copy, the camera's choice, the first."""
         names = self.names
         edited, cover = any(one.edited for one in names), any(one.cover for one in names)

@@ -63,10 +63,11 @@ class Stacks:
         return len(due)
 
     def members(self, photo_id: str) -> list[str]:
-        """The ids of all photos of this one's stack, itself among them, in time; none where it is in no stack."""
+        """The ids of all photos of this one's stack, itself among them, in time and by name; none where it is in no
+        stack."""
         rows = self._database.reader.execute(
             f"""SELECT id FROM photo WHERE stack = (SELECT stack FROM photo WHERE id = ?) AND +gone = 0
-            ORDER BY taken_at, id LIMIT {_MOST_TOGETHER}""",
+            ORDER BY taken_at, (SELECT min(name) FROM file WHERE photo_id = photo.id), id LIMIT {_MOST_TOGETHER}""",
             (photo_id,),
         )
         return [row["id"] for row in rows]

@@ -45,7 +45,7 @@ class Made:
 
     @property
     def id(self) -> str:
-        return self.name.encode("utf-8", "backslashreplace").decode()
+        return self.name[::-1].encode("utf-8", "backslashreplace").decode()
 
 
 def raw(name: str, after_s: float | None = 0, degrees: float | None = 0) -> Made:
@@ -112,7 +112,7 @@ TOGETHER = {
     "Takeout's edit": [Made("IMG_1-edited.jpg", degrees=40), Made("IMG_1.jpg")],
     "Takeout's German edit": [Made("IMG_1-bearbeitet.jpg", degrees=40), Made("IMG_1.jpg")],
     "Lightroom's edit": [Made("DSC_1-Edit.tif", degrees=40, mime_type="image/tiff"), Made("DSC_1.JPG")],
-    "a second edit": [Made("IMG_1-edited-2.jpg"), Made("IMG_1-edited.jpg"), Made("IMG_1.jpg")],
+    "a second edit": [Made("IMG_1-edited-2.jpg", -1), Made("IMG_1-edited.jpg"), Made("IMG_1.jpg")],
     "Android's edit": [Made("IMG_1~2.jpg"), Made("IMG_1.jpg")],
     "an edit without a camera": [Made("IMG_1-edited.jpg", camera=None), Made("IMG_1.jpg")],
     "an edit nobody has looked at": [Made("IMG_1-edited.jpg", degrees=None), Made("IMG_1.jpg")],
@@ -130,6 +130,7 @@ TOGETHER = {
         Made("00000lPORTRAIT_00000_BURST20190702120101123.jpg", degrees=None),
     ],
     "a burst by its look": [Made(f"DSC_000{number}.JPG", number * 0.5, number * 2) for number in range(1, 10)],
+    "a burst of one second": [Made(f"DSC_00{number}.JPG", 0, number) for number in range(10, 20)],
     "RAW and JPEG of a burst": [
         *[Made("DSC_1.JPG"), Made("DSC_2.JPG", 1, 5)],
         *[raw("DSC_1.NEF", degrees=10), raw("DSC_2.NEF", 1, 5)],
@@ -206,16 +207,16 @@ def test_a_clock_that_stands_still_tells_nothing(library: Library) -> None:
 def test_what_is_lost_leaves_its_stack_and_what_comes_back_is_in_it_again(library: Library) -> None:
     edited, plain, third = Made("IMG_1-edited.jpg"), Made("IMG_1.jpg"), Made("IMG_1~2.jpg")
     library.add(edited, plain, third)
-    revisions = _revisions(library, (plain.name, third.name))
+    revisions = _revisions(library, (plain.id, third.id))
     (library.root / edited.name).rename(library.root.parent / "kept")
     library.scan()
     library.update()
-    assert library.stacks() == {third.name: {plain.name, third.name}}
+    assert library.stacks() == {third.id: {plain.id, third.id}}
     assert all(now > revisions[one] for one, now in _revisions(library, revisions).items())
     (library.root.parent / "kept").rename(library.root / edited.name)
     library.scan()
     library.update()
-    assert set(library.stacks()[edited.name]) == {edited.name, plain.name, third.name}
+    assert set(library.stacks()[edited.id]) == {edited.id, plain.id, third.id}
 
 
 def test_a_renamed_file_may_leave_its_stack(library: Library) -> None:
