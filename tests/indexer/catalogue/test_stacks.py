@@ -205,7 +205,7 @@ def test_a_clock_that_stands_still_tells_nothing(library: Library) -> None:
 
 
 def test_what_is_lost_leaves_its_stack_and_what_comes_back_is_in_it_again(library: Library) -> None:
-    edited, plain, third = Made("IMG_1-edited.jpg"), Made("IMG_1.jpg"), Made("IMG_1~2.jpg")
+    edited, plain, third = Made("IMG_1-edited.jpg", -1), Made("IMG_1.jpg"), Made("IMG_1~2.jpg")
     library.add(edited, plain, third)
     revisions = _revisions(library, (plain.id, third.id))
     (library.root / edited.name).rename(library.root.parent / "kept")
