@@ -63,8 +63,7 @@ def search(
     started = time.perf_counter()
     with reading_catalogue(settings) as catalogue, reading_search(settings) as backend:
         try:
-            parsed = parse(text, reader=reader, fold=True)
-            answer = backend.search(parsed, limit=limit, offset=offset)
+            answer = backend.search(parsed := parse(text, reader=reader, fold=True), limit=limit, offset=offset)
         except FilterError as error:
             raise click.UsageError(str(error)) from error
         found = catalogue.photos([hit.id for hit in answer.hits], most_files=LISTED_FILES)
@@ -115,8 +114,7 @@ def _locale(environment: Mapping[str, str]) -> str:
 def _line(photo: Photo) -> str:
     copies = sum(not file.missing for file in photo.files) - 1 + photo.more_files
     caption = NOTHING_TO_DESCRIBE if photo.nothing_seen else photo.caption or ""
-    more = f" (+{copies:,} copies)" if copies > 0 else ""
-    more += f" (+{photo.similar:,} similar)" if photo.similar else ""
+    more = f" (+{copies:,} copies)" * (copies > 0) + f" (+{photo.similar:,} similar)" * bool(photo.similar)
     return f"{_first_path(photo)}{more}: {caption}"
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.search import Sort
+from indexer.search import Hit, Sort
 from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.meilisearch.candidates import Candidates, FoundPhoto
 from indexer.search.meilisearch.folded import FoldedPhotos
@@ -61,7 +61,8 @@ def _stack(document: dict[str, Any]) -> str:
 
 
 def _all_match(scores: Sequence[float]) -> Match:
-    return Match(np.ones(len(scores), np.bool_), np.array(scores, np.float32))
+    """Those of half a point or more are sure."""
+    return Match(np.ones(len(scores), np.bool_), np.array(scores, np.float32), sure=np.array(scores) >= 0.5)
 
 
 def document(number: int, stack: int, taken: int | None) -> dict[str, Any]:
@@ -103,13 +104,16 @@ def test_pages_meet_each_stack_once(
     backend = MeilisearchSearch("http://127.0.0.1:1", keys=Keys())
     client: Any = ListedPhotos(listed)
     backend._client = client
-    backend._hits = lambda _, photos: tuple(photos)  # type: ignore[method-assign]
+    backend._hits = lambda _, photos: tuple(Hit(photo.id, 1.0, ()) for photo in photos)  # type: ignore[method-assign]
+    known = {one["id"]: one for one in (*listed, *few)}
     folded = FoldedPhotos(client, found, sort)
 
     def page(limit: int, offset: int) -> list[FoundPhoto]:
         if sort is Sort.RELEVANCE:
-            return list(backend._by_relevance(found, folded, limit, offset))
-        return list(backend._by_date(found, folded, sort, limit, offset))
+            hits = backend._by_relevance(found, folded, limit, offset)
+        else:
+            hits = backend._by_date(found, folded, sort, limit, offset)
+        return FoundPhoto.all([known[hit.id] for hit in hits])
 
     whole = page(1000, 0)
     stacks = {photo.stack or photo.id for photo in FoundPhoto.all([*listed, *few])}
