@@ -23,7 +23,7 @@ from indexer.reasons import Reason
 LOW_CONFIDENCE = 0.4
 
 #: To be raised where more is read out of files than before: what was read by an older version is then read again.
-METADATA_VERSION = 2
+METADATA_VERSION = 3
 
 
 #: So many of a photo's files are shown or told at once; there may be thousands of copies.
@@ -122,6 +122,7 @@ class PhotoMetadata:
     f_number: float | None = None
     iso: int | None = None
     focal_length_mm: float | None = None
+    focal_length_35mm: float | None = None  # of the same angle on 35 mm film, mm, where the camera says it
     orientation: int = 1  # EXIF 2.32, 1..8
     position: Position | None = None
     rating: int | None = None  # XMP xmp:Rating, -1 (rejected) .. 5
@@ -169,6 +170,7 @@ class Reading:
     stamp: FileStamp  # of the file as it was read
     thumbnails: Mapping[ThumbnailSize, bytes]
     pixels: bytes = field(repr=False)
+    measures: bytes = b""  # `PictureMeasures`
 
 
 class CaptionPlace(StrEnum):
@@ -244,6 +246,7 @@ class IndexedPhoto:
     #: taken back from a file; a model completes it.
     tags_model: str | None = ""
     obstacle: Obstacle | None = None  # where `caption_reason` may be over later
+    measures: bytes | None = None  # `PictureMeasures`; None keeps what the catalogue has
 
     def with_written(self, written: WriteResult) -> IndexedPhoto:
         """With what came of writing its caption, or of taking an older one out."""
@@ -298,6 +301,7 @@ class Photo:
     corrected_at: datetime | None = None  # when it was typed, taken back, or gave way to later words; aware
     added_words: tuple[str, ...] = ()  # that a person wants the photo to be found by
     wrong_words: str | None = None  # a sentence of the model's that a person marked as wrong
+    measures: bytes | None = None  # `PictureMeasures` of the picture; None where it was not measured yet
     tags_model: str | None = None  # whose tags and embedding `machine` has; None where it is a sentence alone
     more_files: int = 0  # that show it beside `files`, where those were asked for as a few
     stack: str | None = None  # the id of the photo that stands for all that are nearly the same, itself or another

@@ -20,6 +20,7 @@ from indexer.catalogue import Catalogue
 from indexer.errors import ProcessUnavailable, SearchError, StorageError, captioner_not_started, unusable_bundle
 from indexer.hours import DailyHours
 from indexer.jobs.maintenance import Maintenance
+from indexer.jobs.measuring import PhotoMeasuring
 from indexer.jobs.pipeline import PipelineContext
 from indexer.jobs.progress_tracker import ProgressTracker
 from indexer.jobs.reindex import RecaptionScheduler, recaption_hint
@@ -85,6 +86,7 @@ class Indexer:
         self._feed = SearchFeed(storage.catalogue, storage.search)
         self._maintenance = Maintenance(storage, changed=self.wake)
         self._context: PipelineContext | None = None
+        self._measuring: PhotoMeasuring | None = None
         self._runner: JobRunner | None = None
         self._scheduler: ScanScheduler | None = None
         self._recaptioning: RecaptionScheduler | None = None
@@ -110,6 +112,7 @@ class Indexer:
                 self._roots.update(root.path for root in await asyncio.to_thread(self._storage.catalogue.scans.roots))
                 processes = PhotoProcesses(self._settings, input_px=captioner.input_px, roots=self._roots)
                 photos = await stack.enter_async_context(processes)
+            self._measuring = PhotoMeasuring(self._storage, photos, stored=self._feed.wake)
             self._context = PipelineContext(
                 photos=photos,
                 captioner=captioner,
@@ -252,12 +255,13 @@ class Indexer:
     def _sources(self, scheduler: ScanScheduler, runner: JobRunner, *, once: bool) -> list[Coroutine[Any, Any, None]]:
         """What puts work into the queue."""
         if once:
-            return [_scan_once(scheduler, self._maintenance, runner)]
+            return [_scan_once(scheduler, self._maintenance, self._measuring, runner)]
         requests = ScanRequestHandler(self._storage.catalogue, scheduler, self.progress)
         return [
             scheduler.run(),
             requests.run(),
             self._maintenance.run(),
+            *([self._measuring.run()] if self._measuring else []),
             *([self._recaptioning.run()] if self._recaptioning else []),
         ]
 
@@ -319,9 +323,13 @@ class Indexer:
         return () if last is None else (last,)
 
 
-async def _scan_once(scheduler: ScanScheduler, maintenance: Maintenance, runner: JobRunner) -> None:
+async def _scan_once(
+    scheduler: ScanScheduler, maintenance: Maintenance, measuring: PhotoMeasuring | None, runner: JobRunner
+) -> None:
     await scheduler.scan_all()
     await maintenance.check_derived()
+    if measuring is not None:
+        await measuring.measure_all()
     runner.finish()
 
 
@@ -331,6 +339,7 @@ def _recover(catalogue: Catalogue) -> None:
         for path in sweep(folder):
             log.info("removed %s, left by a process that was killed", path)
     catalogue.queue.recover()
+    catalogue.measured.forget_outdated()
     if number := catalogue.queue.enqueue_outdated_metadata():
         log.info("%d files were read by an older version: what they say of themselves is read again", number)
     if again := catalogue.retries.retry_at_start():

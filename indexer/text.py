@@ -1,8 +1,8 @@
 """Text into words, the same way for documents, queries and highlights.
 
-A word is a run of letters, or of digits, or one character of a script written without spaces, or one emoji. Words
-are folded: no case, no diacritics ("Zürich" and "ZURICH" are "zurich"), compatibility forms resolved (NFKD, Unicode
-Standard Annex 15). "DSC0307" is two words, "dsc" and "0307"; "dog's" is "dog".
+A word is a run of letters, or of digits, or one character of a script written without spaces, or one emoji or flag.
+Words are folded: no case, no diacritics ("Zürich" and "ZURICH" are "zurich"), compatibility forms resolved (NFKD,
+Unicode Standard Annex 15). "DSC0307" is two words, "dsc" and "0307"; "dog's" is "dog".
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ _SOLO = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u3096\u30a1-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff"
 )
-_EMOJI = "\u2600-\u27bf\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
+_EMOJI = (
+    "\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55"
+    "\U0001f000-\U0001f0ff\U0001f170-\U0001f19a\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
+)
+_FLAG_LETTER = "\U0001f1e6-\U0001f1ff"  # two of them make a flag
+# Nothing that can be seen: soft hyphens, and marks of joining and direction, also in the middle of a pasted word.
+_INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
 # Diacritics to drop; the vowel signs of Indic and other scripts are parts of the word and stay.
 _DIACRITICS = "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc"
 _MARKS = _DIACRITICS + "\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u0980-\u0983\u09bc-\u09cd\u0a00-\u0a03"
@@ -28,15 +34,19 @@ _MARKS += "\u0a3c-\u0a4d\u0a80-\u0a83\u0abc-\u0acd\u0b00-\u0b03\u0b3c-\u0b57\u0b
 _MARKS += "\u0c80-\u0c83\u0cbc-\u0cd6\u0d00-\u0d03\u0d3b-\u0d57\u3099\u309a"
 _SOLO_MARKS = "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u102b-\u103e\u17b4-\u17d3\u3099\u309a"
 
-_WORD = re.compile(rf"[{_SOLO}][{_SOLO_MARKS}]*|[{_EMOJI}]|(?:[^\W_{_SOLO}{_EMOJI}][{_MARKS}]*)+")
+_WORD = re.compile(
+    rf"[{_SOLO}][{_SOLO_MARKS}]*|[{_EMOJI}]|[{_FLAG_LETTER}]{{2}}"
+    rf"|(?:[^\W_{_SOLO}{_EMOJI}][{_MARKS}]*)(?:[{_INVISIBLE}]*[^\W_{_SOLO}{_EMOJI}][{_MARKS}]*)*"
+)
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 # One border between letters and digits is a name and its number; more of them are a hash, and stay one word.
 _NUMBERED = re.compile(r"([^\W\d]+)(\d+)|(\d+)([^\W\d]+)")
 _POSSESSIVE = re.compile("['\u2019][sS]\\b")
 _DROPPED = re.compile(rf"[{_DIACRITICS}]+")
 _SOLO_WORD = re.compile(rf"[{_SOLO}]")
+_EMOJI_WORD = re.compile(rf"[{_EMOJI}{_FLAG_LETTER}]")
 _DIGIT = re.compile(r"\d")
-_NOT_WORD = re.compile(rf"[^\w{_MARKS}{_SOLO_MARKS}{_EMOJI}]|_")
+_NOT_WORD = re.compile(rf"[^\w{_MARKS}{_SOLO_MARKS}{_EMOJI}{_FLAG_LETTER}]|_")
 # Letters of their own that people without them on the keyboard write otherwise; NFKD leaves them alone.
 _SPELT_OUT = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"})
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -121,6 +131,11 @@ def _any_spans(text: str) -> tuple[Span, ...]:
 def is_solo(word: str) -> bool:
     """Whether `word` is one character of a script without spaces: neighbours then have to match as a phrase."""
     return not word.isascii() and _SOLO_WORD.match(word) is not None
+
+
+def is_emoji(word: str) -> bool:
+    """Whether `word` is an emoji or a flag."""
+    return not word.isascii() and _EMOJI_WORD.match(word) is not None
 
 
 def has_digit(word: str) -> bool:

@@ -43,9 +43,40 @@ _FIELDS = MappingProxyType(
         "subjects": N_("subject"),
         "creators": N_("by"),
         "embedding": N_("picture"),
+        "appearance": N_("picture"),
     }
 )
-_KINDS = MappingProxyType({"typo": N_("spelt alike"), "synonym": N_("means the same"), "meaning": N_("looks like it")})
+#: What a picture looks like, by its name in search.
+_LOOKS = MappingProxyType(
+    {
+        "dark": N_("dark"),
+        "bright": N_("bright"),
+        "black and white": N_("black and white"),
+        "portrait": N_("portrait format"),
+        "landscape": N_("landscape format"),
+        "square": N_("square"),
+        "panorama": N_("panorama"),
+        "screenshot": N_("screenshot"),
+        "black": N_("black"),
+        "white": N_("white"),
+        "red": N_("red"),
+        "orange": N_("orange"),
+        "yellow": N_("yellow"),
+        "green": N_("green"),
+        "blue": N_("blue"),
+        "purple": N_("purple"),
+        "pink": N_("pink"),
+        "brown": N_("brown"),
+    }
+)
+_KINDS = MappingProxyType(
+    {
+        "typo": N_("spelt alike"),
+        "synonym": N_("means the same"),
+        "part": N_("part of a word"),
+        "meaning": N_("looks like it"),
+    }
+)
 _MODEL_FIELDS = frozenset({"machine_caption", "tags"})
 _CAPTION_FIELDS = MappingProxyType({CaptionBy.PERSON: "person_caption", CaptionBy.MODEL: "machine_caption"})
 _PLACES = MappingProxyType(
@@ -206,6 +237,8 @@ def _field(match: Why, shown_elsewhere: str) -> str:
 
 def _matched_pieces(match: Why, shown_elsewhere: str) -> tuple[Piece, ...]:
     """The text with its marks; of a text that is shown elsewhere the marks alone."""
+    if match.field == "appearance":
+        return (Piece(translate(_LOOKS.get(match.text, match.text)), marked=True),)
     cut = pieces(match.text, match.spans)
     if match.field != shown_elsewhere:
         return cut

@@ -22,6 +22,7 @@ from typing import Self
 from captioner import Caption
 from indexer.catalogue.corrections import Corrections, PhotoFeedback
 from indexer.catalogue.job_queue import INCOMPLETE, JobQueue
+from indexer.catalogue.measured import Measured
 from indexer.catalogue.outbox import Outbox, Refused
 from indexer.catalogue.retries import Retries
 from indexer.catalogue.roots import ScanRequests, UnreadablePlaces
@@ -89,6 +90,7 @@ class Catalogue:
         self.feedback = PhotoFeedback(database)
         self.outbox = Outbox(database)
         self.stacks = Stacks(database)
+        self.measured = Measured(database)
         self._probed = ""
 
     def __enter__(self) -> Self:

@@ -164,6 +164,7 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int
         stack=row["stack"],
         similar=similar,
         tags_model=row["look_model"],
+        measures=row["measures"],
     )
 
 

@@ -266,6 +266,12 @@ CREATE INDEX photo_stack ON photo (stack) WHERE stack IS NOT NULL;
 CREATE INDEX photo_stack_due ON photo (stack_due) WHERE stack_due = 1;
 """
 
+# What the picture itself measures, see `images.measures`: empty where it can't be measured, and NULL until it was.
+_MEASURES = """
+ALTER TABLE photo ADD COLUMN measures BLOB;
+CREATE INDEX photo_unmeasured ON photo (id) WHERE measures IS NULL AND gone = 0;
+"""
+
 # The reasons that older versions stored as English sentences become codes. Whoever rewords a template of `ReasonCode`
 # adds what it was to `_FORMER`. What is not recognised is kept as it stands (`ReasonCode.OTHER`).
 
@@ -382,5 +388,6 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-copies", _COPIES),
     ("catalogue-scan-requests", _SCAN_REQUESTS),
     ("catalogue-reasons", store_reasons_as_codes),
+    ("catalogue-measures", _MEASURES),
     ("catalogue-similar", _SIMILAR),
 )

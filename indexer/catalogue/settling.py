@@ -78,6 +78,8 @@ def _store_photo(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
     if photo.caption is not None:
         values |= caption_values(photo.caption)
         values["look_model"] = storable(photo.caption.model if photo.tags_model == "" else photo.tags_model)
+    if photo.measures is not None:
+        values["measures"] = photo.measures
     keeps_place = photo.caption_place is None or (
         photo.caption_place is CaptionPlace.INDEX and _has_other_file(writer, row, photo, f"AND {HAS_OUR_WORDS}")
     )

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +20,9 @@ from captioner import Tag
 from indexer.commands.terminal import Terminal, printable
 from indexer.errors import SetupError, StorageError
 from indexer.settings import SECRETS, SETTINGS, Settings, load_settings
+
+if TYPE_CHECKING:
+    from indexer.search import Answer, Query
 
 log = logging.getLogger(__name__)
 
@@ -267,3 +270,24 @@ def _write(data_dir: Path, remembered: Remembered) -> None:
         raise StorageError(
             f"{path} can't be written: {error.strerror}", hint="check the free space and the rights of the directory"
         ) from error
+
+
+def left_out_lines(query: Query, answer: Answer) -> list[str]:
+    """What of a query did not count, and why one finds nothing that can't."""
+    from indexer.search import WHY_NOTHING
+    from indexer.search.query import left_out
+
+    lines = [WHY_NOTHING[answer.why_nothing]] if answer.why_nothing else []
+    if answer.dropped:
+        lines.append(f"no photo has all of these words; left out: {', '.join(answer.dropped)}")
+    parts = left_out(query)
+    return [*lines, f"not searched for: {' '.join(parts)}"] if parts else lines
+
+
+def reader_locale(environment: Mapping[str, str]) -> str:
+    """Whose order of day and month a terminal's reader is used to (POSIX locale variables)."""
+    from indexer.search.time_words import NO_COUNTRY
+
+    names = (environment.get(name, "") for name in ("LC_ALL", "LC_TIME", "LANG"))
+    locale = next(filter(None, names), "").partition(".")[0]
+    return NO_COUNTRY if locale in {"", "C", "POSIX"} else locale.replace("_", "-")

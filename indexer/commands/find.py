@@ -14,8 +14,10 @@ from indexer.commands.command_line import (
     NOTHING_TO_DESCRIBE,
     SOMETHING_FAILED,
     SUCCESS,
+    left_out_lines,
     print_json,
     print_line,
+    reader_locale,
     with_settings,
     words_json,
 )
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from indexer.catalogue import Catalogue
     from indexer.model import Photo
-    from indexer.search import Answer, Hit
+    from indexer.search import Answer, Hit, Query
     from indexer.search.time_words import Reading
 
 _SHOWN_ASIDE = 1000
@@ -59,7 +61,7 @@ def search(
     from indexer.storage import reading_catalogue, reading_search
 
     _need_catalogue(settings)
-    text, reader = " ".join(query), TimeReader(settings.language or _locale(os.environ), settings.birthday_dates)
+    text, reader = " ".join(query), TimeReader(settings.language or reader_locale(os.environ), settings.birthday_dates)
     started = time.perf_counter()
     with reading_catalogue(settings) as catalogue, reading_search(settings) as backend:
         try:
@@ -74,12 +76,12 @@ def search(
     times = reader.read(text, date.today())
     if as_json:
         told = [{"words": one.words, "time": one.value, "applied": one.applied} for one in times]
-        print_json(_answer_json(answer, hits, took_ms) | {"times": told, "not_searchable_yet": unpushed})
+        print_json(_answer_json(parsed, answer, hits, took_ms) | {"times": told, "not_searchable_yet": unpushed})
     else:
         _print_hits(terminal, hits, is_ordered=order_of(parsed) is Sort.RELEVANCE)
         terminal.print(_summary(answer, len(hits), took_ms))
-        for one in times:
-            terminal.print(_time_line(one))
+        for line in (*left_out_lines(parsed, answer), *map(_time_line, times)):
+            terminal.print(line)
     if unpushed:
         number = f"{unpushed:,} photo{'s are' if unpushed != 1 else ' is'}"
         terminal.print(f"{number} not in the search index as now known; `recollect index` or `serve` puts them in")
@@ -100,15 +102,6 @@ def _time_line(reading: Reading) -> str:
     if reading.applied:
         return f'"{words}" is taken for the time {time}; words:"{words}" looks for the words alone'
     return f'"{words}" may be a time, too: time:"{words}" finds what was taken in {time}'
-
-
-def _locale(environment: Mapping[str, str]) -> str:
-    """Whose order of day and month a terminal's reader is used to (POSIX locale variables)."""
-    from indexer.search.time_words import NO_COUNTRY
-
-    names = (environment.get(name, "") for name in ("LC_ALL", "LC_TIME", "LANG"))
-    locale = next(filter(None, names), "").partition(".")[0]
-    return NO_COUNTRY if locale in {"", "C", "POSIX"} else locale.replace("_", "-")
 
 
 def _line(photo: Photo) -> str:
@@ -132,7 +125,7 @@ def _summary(answer: Answer, shown: int, took_ms: float) -> str:
     return f"{text} in {took_ms:.0f} ms" + (f" (also looked for: {'; '.join(near)})" if near else "")
 
 
-def _answer_json(answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) -> dict[str, Any]:
+def _answer_json(query: Query, answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) -> dict[str, Any]:
     """The shape of `GET /api/search`, but that a file's path is absolute."""
     return {
         "hits": [_hit_json(hit, photo) for hit, photo in hits],
@@ -143,7 +136,7 @@ def _answer_json(answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) 
         "took_ms": round(took_ms, 2),
         "corrections": {word: list(near) for word, near in answer.corrections.items()},
         "dropped": list(answer.dropped),
-    }
+    } | {"ignored": list(query.ignored), "why_nothing": answer.why_nothing}
 
 
 def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:

@@ -84,7 +84,9 @@ async def index_photo(job: Job, context: PipelineContext) -> IndexedPhoto:
         metadata = recognise_machine_caption(reading.metadata, known)
         await context.store_thumbnails(reading)
         caption, tags_model = await _caption(known, metadata, reading.pixels, context)
-        photo = IndexedPhoto(reading.content_key, metadata, reading.stamp, caption, tags_model=tags_model)
+        photo = IndexedPhoto(
+            reading.content_key, metadata, reading.stamp, caption, tags_model=tags_model, measures=reading.measures
+        )
         photo = await write_caption(job, photo, known, context)
         return await context.settle(job, photo)
 

@@ -119,6 +119,7 @@ def combine(
         f_number=_in_range(number(exif.exif.get(ExifIFD.FNumber)), 0.1, 1e4),
         iso=_iso(exif),
         focal_length_mm=_in_range(number(exif.exif.get(ExifIFD.FocalLength)), 0.1, 1e5),
+        focal_length_35mm=_in_range(number(exif.exif.get(ExifIFD.FocalLengthIn35mmFilm)), 1, 1e5),
         orientation=exif.orientation,
         position=_position(exif, inside, beside) or google.position,
         rating=_rating(exif, packets, google.rating),

@@ -119,6 +119,13 @@ class PhotoProcesses:
         """
         return (await self._ask({"do": "pixels_of"}, webp)).payload
 
+    async def measure(self, webp: bytes) -> bytes:
+        """What a picture measures, as `PictureMeasures.to_bytes` gives it, from a cached thumbnail.
+
+        Raises `UnreadablePhoto` where the bytes are no picture.
+        """
+        return (await self._ask({"do": "measure"}, webp)).payload
+
     async def write_caption(
         self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
     ) -> WriteResult:

@@ -20,6 +20,7 @@ from indexer.captions.sidecar import is_of_another, sidecars_of
 from indexer.errors import PhotoDenied, PhotoNotGiven, PhotoTooHeavy, PhotoVanished, UnreadablePhoto
 from indexer.formats.xmp import MOST_BYTES
 from indexer.images.decode import OpenedImage, TooLittleMemory, decode, open_image, shrink
+from indexer.images.measuring import measure
 from indexer.metadata.content_key import content_key
 from indexer.metadata.read_metadata import read_metadata
 from indexer.metadata.sidecar_files import MOST_JSON_BYTES, Takeout, find_takeout_files, read_takeout
@@ -74,7 +75,8 @@ class PhotoReader:
         image = decode(opened, self._options.screen_px, metadata.orientation)
         grid = shrink(image, self._options.grid_px)
         thumbnails = {ThumbnailSize.GRID: _webp(grid), ThumbnailSize.SCREEN: _webp(image)}
-        return Reading(key, replace(metadata, damage=opened.damage), stamp, thumbnails, self._pixels(image))
+        metadata = replace(metadata, damage=opened.damage)
+        return Reading(key, metadata, stamp, thumbnails, self._pixels(image), measure(grid).to_bytes())
 
     def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
         """Content key, metadata and stamp; nothing is decoded. Raises as `read` does."""
@@ -92,6 +94,11 @@ class PhotoReader:
         """The model's input from a cached screen thumbnail. Raises `UnreadablePhoto` for anything else."""
         opened = open_image(webp, max_pixels_mp=self._options.max_pixels_mp)
         return self._pixels(decode(opened, self._options.screen_px, orientation=1))
+
+    def measure(self, webp: bytes) -> bytes:
+        """The measures of a picture from its cached thumbnail. Raises `UnreadablePhoto` for anything else."""
+        opened = open_image(webp, max_pixels_mp=self._options.max_pixels_mp)
+        return measure(decode(opened, self._options.grid_px, orientation=1)).to_bytes()
 
     def _sidecars(self, path: Path) -> list[bytes]:
         """Every sidecar of the photo that can be read, ours first."""
@@ -119,6 +126,8 @@ class PhotoReader:
                 return to_json(FileContent(*self.read_metadata(Path(header["path"])))), b""
             case "pixels_of":
                 return {}, self.pixels_of(payload)
+            case "measure":
+                return {}, self.measure(payload)
             case "write_caption":
                 return to_json(self._write_caption(header)), b""
             case "undo_caption":

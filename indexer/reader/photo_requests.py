@@ -100,12 +100,14 @@ class FileContent:
     metadata: PhotoMetadata
     stamp: FileStamp
     thumbnail_bytes: tuple[int, ...] = ()
+    measures: bytes = b""
 
 
 def pack_reading(reading: Reading) -> tuple[Header, bytes]:
     """Header and payload: the thumbnails in the order of `ThumbnailSize`, then the pixels."""
     parts = [reading.thumbnails[size] for size in ThumbnailSize]
-    content = FileContent(reading.content_key, reading.metadata, reading.stamp, tuple(map(len, parts)))
+    lengths = tuple(map(len, parts))
+    content = FileContent(reading.content_key, reading.metadata, reading.stamp, lengths, reading.measures)
     return to_json(content), b"".join([*parts, reading.pixels])
 
 
@@ -120,7 +122,9 @@ def unpack_reading(header: Mapping[str, Any], payload: bytes) -> Reading:
     for size, length in zip(ThumbnailSize, lengths, strict=True):
         thumbnails[size] = payload[at : at + length]
         at += length
-    return Reading(content.content_key, content.metadata, content.stamp, thumbnails, payload[at:])
+    return Reading(
+        content.content_key, content.metadata, content.stamp, thumbnails, payload[at:], measures=content.measures
+    )
 
 
 def unpack_undo_result(path: Path, header: Mapping[str, Any]) -> UndoResult:

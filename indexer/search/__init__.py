@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
-from indexer.message import Message
+from indexer.message import N_, Message
 from indexer.model import DatePrecision, Position
 
 
@@ -51,6 +52,9 @@ class SearchDocument:
     creators: tuple[str, ...] = ()
     taken_precision: DatePrecision = DatePrecision.TIME
     stack: str = ""  # the id of the photo that stands for all that are nearly the same; "": it is in no stack
+    camera_names: tuple[str, ...] = ()  # what people call it beside `camera`
+    lens_kinds: tuple[tuple[str, float], ...] = ()  # "wide angle" and the like, and how sure that is
+    appearance: tuple[tuple[str, float], ...] = ()  # what the picture looks like, and how much that says
 
 
 class Sort(StrEnum):
@@ -59,6 +63,24 @@ class Sort(StrEnum):
     RELEVANCE = "relevance"
     NEWEST = "newest"
     OLDEST = "oldest"
+
+
+class WhyNothing(StrEnum):
+    """Why a query finds nothing, where that is not for what photos say."""
+
+    NOTHING_SEARCHABLE = "nothing_searchable"  # there is no letter, digit or emoji in it
+    EMOJI_NOT_FOUND = "emoji_not_found"  # it is nothing but emoji, which no photo's texts have
+
+
+#: What each reason is in words.
+WHY_NOTHING: Mapping[WhyNothing, str] = MappingProxyType(
+    {
+        WhyNothing.NOTHING_SEARCHABLE: N_("There is no letter, digit or emoji in it that could be searched for."),
+        WhyNothing.EMOJI_NOT_FOUND: N_(
+            "An emoji is found where somebody wrote it: in a caption, a keyword or a name. No photo has this one."
+        ),
+    }
+)
 
 
 class FilterError(ValueError):
@@ -104,6 +126,7 @@ class Query:
     counts: tuple[str, ...] = ()  # words that only say how many (`counts`): weak evidence
     also: tuple[Query, ...] = ()  # what these find comes after it; no photo is found by two of them
     fold: bool = False  # of each stack one photo alone is a hit
+    ignored: tuple[str, ...] = ()  # parts as typed that are not searched for: nothing can be, or they are too many
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +135,13 @@ class Why:
 
     A match by meaning has the field "embedding". Its text names words of the query, each beside the nearest word of the
     photo, which the spans mark: "seaside ≈ beach, toddler ≈ child"; it is empty where no single word is near.
+    The text of the field "appearance" is the name of a look (`appearance`): "dark", "black and white".
     """
 
     field: str  # a SearchDocument field name
     text: str
     spans: tuple[tuple[int, int], ...]  # start, end in characters of `text`
-    kind: str  # "exact", "prefix", "typo", "synonym", "meaning"
+    kind: str  # "exact", "prefix", "typo", "synonym", "part" (a part of a word is the word), "meaning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +182,7 @@ class Answer:
     by_meaning: int = 0  # how many of `total` none of the words would have found
     folded: int = 0
     sure: int = 0  # how many hits are: by relevance these come first
+    why_nothing: WhyNothing | None = None
 
     @property
     def listed(self) -> int:

@@ -1,15 +1,16 @@
-"""Queries whose hits come after those of another (`Query.also`), answered as one; for every backend."""
+"""Queries as a whole, for every backend: those whose hits come after those of another (`Query.also`) are answered as
+one, and one in which nothing can be searched finds nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from indexer.search import Answer, FacetCount, Hit, Query, Sort
-from indexer.search.facets import BY_VALUE
+from indexer.search import Answer, FacetCount, Hit, Query, Sort, WhyNothing
+from indexer.search.facets import BY_VALUE, check_names
 from indexer.search.ranking import order_of
 from indexer.search.tokens import STOP_WORDS
-from indexer.text import words
+from indexer.text import is_emoji, words
 
 Search = Callable[[Query, int, int], Answer]
 CountFacets = Callable[[Query, Sequence[str], int], Mapping[str, tuple[FacetCount, ...]]]
@@ -24,6 +25,24 @@ def search_all(search: Search, query: Query, limit: int, offset: int) -> Answer:
     By relevance the sure hits of all of them come before the others. Where a query finds photos only without some of
     its words, and another one does with all of them, the first one's are left out.
     """
+    if not is_searchable(query):
+        return Answer((), 0, why_nothing=WhyNothing.NOTHING_SEARCHABLE)
+    answer = _answer(search, query, limit, offset)
+    typed = [word for text in (*query.words, *query.phrases) for word in words(text)]
+    if not answer.total and typed and all(map(is_emoji, typed)):
+        return replace(answer, why_nothing=WhyNothing.EMOJI_NOT_FOUND)
+    return answer
+
+
+def is_searchable(query: Query) -> bool:
+    """Whether there is anything to find photos by, or nothing was asked at all, which is every photo."""
+    if query.filters or query.vector is not None:
+        return True
+    asked = (*query.words, *query.phrases, *query.excluded)
+    return any(map(words, asked)) if asked else not query.ignored
+
+
+def _answer(search: Search, query: Query, limit: int, offset: int) -> Answer:
     if not query.also:
         return search(query, limit, offset)
     parts = (replace(query, also=()), *query.also)
@@ -86,6 +105,9 @@ def facets_all(
     count_facets: CountFacets, search: Search, query: Query, names: Sequence[str], limit: int
 ) -> Mapping[str, tuple[FacetCount, ...]]:
     """Counts of what `search_all` finds."""
+    if not is_searchable(query):
+        check_names(names)
+        return dict.fromkeys(names, ())
     if not query.also:
         return count_facets(query, names, limit)
     parts = (replace(query, also=()), *query.also)

@@ -10,6 +10,8 @@ from typing import Any
 from indexer.model import Photo, PhotoMetadata, is_unsure
 from indexer.places import places_of
 from indexer.search import SearchDocument
+from indexer.search.appearance import looks_of
+from indexer.search.camera_words import camera_names, lens_kinds
 from indexer.search.fields import FIELD_WEIGHTS
 from indexer.text import clean
 
@@ -52,6 +54,9 @@ def document(photo: Photo) -> SearchDocument:
         machine_sure=not is_unsure(believed) if believed else True,
         taken_precision=metadata.taken_precision,
         stack=photo.stack or "",
+        camera_names=camera_names(metadata.camera),
+        lens_kinds=lens_kinds(metadata),
+        appearance=looks_of(photo),
         **_texts_of(metadata),
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from rapidfuzz import fuzz, process
 
 from indexer.search import Filter
+from indexer.search.aliases import spelt_out
 from indexer.search.arrays import Ints
 from indexer.text import words
 
@@ -48,14 +49,30 @@ class Facet:
 NO_VALUES = Facet(np.zeros(0, np.int32), ())
 
 
+def check_names(names: Iterable[str]) -> None:
+    """Raises `ValueError` where there is no such facet."""
+    for name in names:
+        if name not in FACETS:
+            raise ValueError(f"there is no facet {name!r}; facets are {', '.join(FACETS)}")
+
+
 def matching_values(known: Facet, wanted: str) -> list[int]:
-    """The values that a filter means: the same one, else those that contain its words, else their beginnings."""
+    """The values that a filter means: the same one, else those that contain its words, else their beginnings. A filter
+    without words, such as folder:!, means the value that is written so."""
     inner = " ".join(words(wanted))
     if not inner:
-        return []
+        return [place for place, value in enumerate(known.values) if value.casefold() == wanted.casefold()]
     same = [place for place, folded in enumerate(known.folded) if folded == f" {inner} "]
     containing = same or [place for place, folded in enumerate(known.folded) if f" {inner} " in folded]
-    return containing or [place for place, folded in enumerate(known.folded) if f" {inner}" in folded]
+    beginning = containing or [place for place, folded in enumerate(known.folded) if f" {inner}" in folded]
+    return beginning or _spelt_otherwise(known, wanted)
+
+
+def _spelt_otherwise(known: Facet, wanted: str) -> list[int]:
+    """The values that have the words of a filter with umlauts spelt out, on either side: Müller and Mueller."""
+    inner = f" {' '.join(words(spelt_out(wanted) or wanted))} "
+    spelt = ((place, spelt_out(value) or value) for place, value in enumerate(known.values))
+    return [place for place, value in spelt if inner in f" {' '.join(words(value))} "]
 
 
 def nearest_values(known: Facet, item: Filter) -> dict[str, tuple[str, ...]]:

@@ -14,9 +14,13 @@ from typing import NamedTuple, Self
 from captioner import SURE_TAG
 from indexer.model import DatePrecision, iso_date
 from indexer.search import SearchDocument
+from indexer.search.aliases import Alias, aliases_of
+from indexer.search.appearance import index_word, is_colour
 from indexer.search.filters import type_of
 from indexer.text import clean, is_serial, words
 
+#: The field of what a picture looks like, which is no text: see `appearance`.
+APPEARANCE = "appearance"
 #: The texts that words are looked for in, from the most to the least telling, and the most that each can say for a
 #: word; `Fields.strengths` combines the fields that hold it.
 FIELD_WEIGHTS: Mapping[str, float] = MappingProxyType(
@@ -40,6 +44,7 @@ FIELD_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "camera": 0.25,  # what a photo was taken with, and by whom, says nothing of what it shows
         "lens": 0.2,
         "creators": 0.2,
+        APPEARANCE: 1.0,  # times what each look says for its word
     }
 )
 #: What the model says; all other texts are people's, their programs' or their cameras'.
@@ -88,6 +93,7 @@ class Fields:
     strengths: Mapping[str, int]
     facets: tuple[tuple[str, str], ...]  # facet, value
     given: frozenset[str]
+    aliases: tuple[Alias, ...] = ()
 
     @classmethod
     def of(cls, document: SearchDocument) -> Self:
@@ -95,15 +101,29 @@ class Fields:
         shown = [(field, clean(text), weight) for field, text, weight in _weighted_texts(document) if text]
         evidence = {"machine_caption": _evidence(document)}
         texts = tuple(
-            Text(field, text, " ".join(words(text)), weight, evidence.get(field, _ALL)) for field, text, weight in shown
+            Text(field, text, folded_text(field, text), weight, evidence.get(field, _ALL))
+            for field, text, weight in shown
         )
         facets = tuple({(facet, clean(value)): None for facet, value in _facets(document)})
-        return cls(texts, _strengths(texts), facets, given_words(text[:3] for text in texts))
+        aliases = tuple(
+            dict.fromkeys(alias for text in texts if text.field != APPEARANCE for alias in aliases_of(text.text))
+        )
+        return cls(texts, _strengths(texts), facets, given_words(text[:3] for text in texts), aliases)
 
 
 def given_words(texts: Iterable[Sequence[str]]) -> frozenset[str]:
     """The words that not the model alone says, of texts given as field, text, and the words of the text."""
-    return frozenset(word for field, _, folded in texts if field not in MODEL_FIELDS for word in folded.split())
+    return frozenset(word for text in texts if not _is_evidence(text[0], text[1]) for word in text[2].split())
+
+
+def _is_evidence(field: str, text: str) -> bool:
+    """Whether a text is but likely: what the model says, and which colours are prominent."""
+    return field in MODEL_FIELDS or (field == APPEARANCE and is_colour(text))
+
+
+def folded_text(field: str, text: str) -> str:
+    """The words of a document's text, separated by spaces."""
+    return index_word(text) if field == APPEARANCE else " ".join(words(text))
 
 
 def quantised(vector: Sequence[float]) -> bytes:
@@ -125,6 +145,8 @@ def _weighted_texts(document: SearchDocument) -> Iterator[tuple[str, str, float]
             case "machine_caption":
                 share = 1.0 if document.machine_sure else _UNSURE_SHARE
                 yield field, document.machine_caption, weight * share
+            case "appearance":
+                yield from ((field, look, weight * strength) for look, strength in document.appearance)
             case "tags":
                 for tag, probability in document.tags:
                     yield field, tag, weight * min(max(probability, 0.01), 1.0)
@@ -134,8 +156,12 @@ def _weighted_texts(document: SearchDocument) -> Iterator[tuple[str, str, float]
             case "taken_at":
                 if document.taken_at:
                     yield field, _spoken(document.taken_at, document.taken_precision), weight
-            case "camera" | "lens":
-                yield field, getattr(document, field).removeprefix(_FRUIT), weight
+            case "camera":
+                yield field, document.camera.removeprefix(_FRUIT), weight
+                yield from ((field, name, weight) for name in document.camera_names)
+            case "lens":
+                yield field, document.lens.removeprefix(_FRUIT), weight
+                yield from ((field, kind, weight * sure) for kind, sure in document.lens_kinds)
             case _:
                 value: str | tuple[str, ...] = getattr(document, field)
                 yield from ((field, text, weight) for text in ((value,) if isinstance(value, str) else value))

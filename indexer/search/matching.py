@@ -1,9 +1,10 @@
 """Which photos the words of a query mean: every word becomes a `Group` of words that the index has.
 
-For "dogs" these are, from best to worst: the word itself (quality 1) and its other forms (0.95), words that it begins
-while it is still being typed (0.8), synonyms (0.6), and corrected words (one edit 0.3, two 0.2), these last only for a
-word that is not in the index, or where nothing was found, or where the word stands in so few photos next to a far
-more frequent neighbour that it looks like somebody else's mistake. A word that the query's vector stands for is none.
+For "dogs" these are, from best to worst: the word itself (quality 1), its other forms and spellings (0.95), words
+that it begins while it is still being typed (0.8), synonyms (0.6), words that it is a part of (0.5), and corrected
+words (one edit 0.3, two 0.2), these last only for a word that is not in the index, or where nothing was found, or
+where the word stands in so few photos next to a far more frequent neighbour that it looks like somebody else's
+mistake. A word that the query's vector stands for is none.
 """
 
 from __future__ import annotations
@@ -19,17 +20,25 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from indexer.search import Query
+from indexer.search.aliases import AliasKind, spelt_out, with_umlauts
+from indexer.search.appearance import index_word, is_colour, looks_named
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.certainty import GIVEN, word_evidence
+from indexer.search.certainty import GIVEN, OTHER_WORD, word_evidence
+from indexer.search.compounds import part_keys
+from indexer.search.inflections import LONGEST_ENDING, are_forms, shared_beginning, stem_of
 from indexer.search.stems import irregular_forms, stem
 from indexer.search.synonyms import synonyms
 from indexer.search.tokens import STOP_WORDS
-from indexer.text import has_digit, is_serial, is_solo, spans, words
+from indexer.text import fold, has_digit, is_serial, is_solo, words
 
-EXACT, FORM, PREFIX, SYNONYM, ONE_EDIT, TWO_EDITS = 1.0, 0.95, 0.8, 0.6, 0.3, 0.2
+EXACT, FORM, PREFIX, SYNONYM, PART, ONE_EDIT, TWO_EDITS = 1.0, 0.95, 0.8, 0.6, 0.5, 0.3, 0.2
+_KINDS = {SYNONYM: "synonym", PART: "part"}
 _PHRASE = 0.9
 _SERIAL = 0.45
 _MOST_CORRECTIONS = 8
+# What a look says: beside other words nothing below this; a colour alone so much of it, which is less than any text
+# says (Flickr8k's dev split: MAP of colour words 0.467 so, 0.463 without looks, less where they count in full).
+_LEAST_BESIDE, _COLOUR_ALONE = np.float32(0.1), np.float32(0.1)
 # A word in at most two photos, with a neighbour at least twenty times as frequent, is taken for a mistake.
 RARE = 2
 MISTAKE_RATIO = 20
@@ -39,6 +48,8 @@ _ANY_FIRST_LETTER_FROM = 5
 _PREFIX_FROM = 5
 _SERIAL_PREFIX_FROM = 5
 _UNFINISHED_FROM = 3
+_PART_FROM = 3
+_FOREIGN_FROM = 3
 
 
 @dataclass(slots=True, eq=False)  # told apart by identity: arrays have no one truth
@@ -52,6 +63,19 @@ class Group:
     prefix: str = ""
     phrase: tuple[str, ...] = ()
     corrected: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()  # keys of the parts that match (`compounds.part_keys`)
+    optional: bool = False  # it names a look: beside other words it need not match
+    said: Mask | None = None  # the photos whose texts match, where others match by their look
+
+    @property
+    def in_text(self) -> Mask:
+        """The photos whose texts match."""
+        return self.scores > 0 if self.said is None else self.said
+
+    @property
+    def frequency(self) -> int:
+        """How many photos match by their texts: what a word is worth beside others."""
+        return int(np.count_nonzero(self.in_text))
 
 
 class Lexicon(Protocol):
@@ -67,6 +91,12 @@ class Lexicon(Protocol):
 
     def beginning_with(self, prefix: str) -> list[str]:
         """The words that begin with `prefix`, in order."""
+
+    def aliased(self, kind: AliasKind, text: str) -> tuple[str, ...]:
+        """The words that have this alias."""
+
+    def languages(self) -> tuple[str, ...]:
+        """The languages that the words are in, besides English."""
 
 
 class TermLookup(Protocol):
@@ -111,7 +141,13 @@ class Matcher:
         terms = terms_of(query)
         joined = self._joined(terms)
         right = frozenset(query.meant)
-        return [self._group(term, joined.get(place, ()), right, mend) for place, term in enumerate(terms)]
+        looks = looks_of_terms(terms)
+        groups = [self._group(term, joined.get(place, ()), right, mend) for place, term in enumerate(terms)]
+        beside = len(looks) < len(terms)
+        return [
+            self._with_looks(group, looks[place], beside=beside) if place in looks else group
+            for place, group in enumerate(groups)
+        ]
 
     def phrase(self, text: str) -> Group:
         """The photos in which the words of `text` follow one another."""
@@ -140,8 +176,8 @@ class Matcher:
         word = term.words[0]
         if is_serial(word):
             return self._serial(term)
-        qualities = self._meant(word, joined)
-        kinds = {text: "synonym" if quality == SYNONYM else "exact" for text, quality in qualities.items()}
+        qualities = self._meant(term, joined)
+        kinds = {text: _KINDS.get(quality, "exact") for text, quality in qualities.items()}
         beginning = self._names.beginning_with(word) if term.prefix else []
         qualities = {**dict.fromkeys(beginning, PREFIX), **_no_worse(qualities, beginning)}
         corrected: tuple[str, ...] = ()
@@ -154,7 +190,30 @@ class Matcher:
         if not qualities:
             return self._guessed(term)
         prefix = word if term.prefix else ""
-        return self._known(term.typed, qualities, kinds=kinds, prefix=prefix, corrected=corrected)
+        group = self._known(term.typed, qualities, kinds=kinds, prefix=prefix, corrected=corrected)
+        return replace(group, parts=part_keys(word)) if "part" in kinds.values() else group
+
+    def _with_looks(self, group: Group, looks: Sequence[str], *, beside: bool) -> Group:
+        """With the photos that look so, and those whose texts say it in English."""
+        told = {form: SYNONYM for look in looks for form in self._forms(look)}
+        named = self._known(group.typed, told)
+        # Where texts have the word itself, its name in English is another word.
+        share = np.where((named.evidence < GIVEN) & group.scores.any(), np.float32(OTHER_WORD * SYNONYM), np.float32(1))
+        scores = np.maximum(group.scores, named.scores)
+        evidence = np.maximum(group.evidence, named.evidence * share)
+        kinds = {**dict.fromkeys(told, "synonym"), **group.kinds}
+        said = scores > 0
+        for look in looks:
+            if (word := index_word(look)) not in self._names.word_codes:
+                continue
+            seen = self._known(look, {word: EXACT})
+            counted = (seen.scores >= (_LEAST_BESIDE if beside else 0)).astype(np.float32)
+            if is_colour(look) and not beside:
+                counted *= _COLOUR_ALONE
+            scores = _either(scores, seen.scores * counted)
+            evidence = _either(evidence, seen.evidence * counted)
+            kinds[word] = "exact"
+        return replace(group, scores=scores, evidence=evidence, kinds=kinds, optional=True, said=said)
 
     def _guessed(self, term: Term) -> Group:
         """A word that is nothing: perhaps two words, perhaps one in the middle of the query that is being typed."""
@@ -164,10 +223,13 @@ class Matcher:
         beginning = self._names.beginning_with(word) if len(word) >= _UNFINISHED_FROM else []
         return self._known(term.typed, dict.fromkeys(beginning, PREFIX), prefix=word if beginning else "")
 
-    def _meant(self, word: str, joined: Iterable[str]) -> dict[str, float]:
-        """The word, its forms and its synonyms, as far as the index has them."""
-        qualities = {form: SYNONYM for other in synonyms(word) for form in self._forms(other)}
+    def _meant(self, term: Term, joined: Iterable[str]) -> dict[str, float]:
+        """The word, its forms, its synonyms and what it is a part of, as far as the index has them."""
+        word = term.words[0]
+        qualities = dict.fromkeys(self._compounds(word), PART)
+        qualities.update({form: SYNONYM for other in synonyms(word) for form in self._forms(other)})
         qualities.update(dict.fromkeys(joined, FORM))
+        qualities.update(dict.fromkeys(self._spellings(term), FORM))
         qualities.update(dict.fromkeys(self._forms(word), FORM))
         if word in self._names.word_codes:
             qualities[word] = EXACT
@@ -183,6 +245,30 @@ class Matcher:
         regular = self._names.beginning_with(root[: max(2, len(root) - 1)])
         yield from (form for form in regular if form != word and stem(form) == root)
         yield from (form for form in irregular_forms(root) if form != word and form in self._names.word_codes)
+        for language in self._names.languages():
+            yield from self._foreign_forms(word, language)
+
+    def _foreign_forms(self, word: str, language: str) -> Iterator[str]:
+        root = stem_of(word, language)
+        if len(root) >= _FOREIGN_FROM:
+            alike = self._names.beginning_with(shared_beginning(root, language))
+            most = len(root) + LONGEST_ENDING
+            yield from (
+                form for form in alike if len(form) <= most and form != word and are_forms(form, word, language)
+            )
+
+    def _spellings(self, term: Term) -> Iterator[str]:
+        """The word without its umlauts, and with those that it stands for: "Öl" and "Oel"."""
+        word = term.words[0]
+        spelt = {other for one in term.typed.split() if fold(one) == word and (other := spelt_out(one))}
+        others = {*spelt, with_umlauts(word), *self._names.aliased(AliasKind.SPELLING, word)} - {""}
+        yield from (form for other in others for form in self._forms(other))
+
+    def _compounds(self, word: str) -> Iterator[str]:
+        """What `word` is a part of: "Torte" of "Geburtstagstorte"."""
+        for key in part_keys(word) if len(word) >= _PART_FROM else ():
+            known = self._names.aliased(AliasKind.PART, key)
+            yield from (compound for compound in known if compound in self._names.word_codes)
 
     def _looks_mistaken(self, word: str, qualities: dict[str, float]) -> bool:
         return bool(edits_allowed(word)) and qualities.get(word) == EXACT and self._frequency([word]) <= RARE
@@ -240,6 +326,12 @@ class Matcher:
         return int(self._lookup.frequencies(self._codes(texts)).sum())
 
 
+def _either(one: Floats, other: Floats) -> Floats:
+    """Of two independent pieces of evidence; the better one where one is certain."""
+    together = 1 - (1 - np.minimum(one, 1)) * (1 - np.minimum(other, 1))
+    return np.asarray(np.maximum(np.maximum(one, other), together), np.float32)
+
+
 def _no_worse(qualities: dict[str, float], beginning: Iterable[str]) -> dict[str, float]:
     begun = set(beginning)
     return {text: max(quality, PREFIX) if text in begun else quality for text, quality in qualities.items()}
@@ -257,6 +349,11 @@ def terms_of(query: Query) -> list[Term]:
         terms[-1] = Term(terms[-1].typed, terms[-1].words, prefix=not is_solo(terms[-1].words[0]))
     telling = [term for term in terms if len(term.words) > 1 or term.words[0] not in STOP_WORDS]
     return list(dict.fromkeys(telling or terms))
+
+
+def looks_of_terms(terms: Sequence[Term]) -> dict[int, tuple[str, ...]]:
+    """The looks that the words of a query name, by their places."""
+    return looks_named([term.words[0] if len(term.words) == 1 else "" for term in terms])
 
 
 def _runs(parts: Sequence[str]) -> Iterator[tuple[bool, tuple[str, ...]]]:
@@ -301,23 +398,3 @@ def corrections(
 def _near(word: str, vocabulary: Sequence[str], allowed: int) -> list[tuple[str, int]]:
     matches = process.extract(word, vocabulary, scorer=OSA.distance, processor=None, score_cutoff=allowed, limit=None)
     return [(text, int(distance)) for text, distance, _ in matches if distance and not has_digit(text)]
-
-
-def typed_word(text: str) -> str:
-    """The word that `text` is the beginning of, folded; empty where it is none."""
-    parts = words(text)
-    return parts[0] if len(parts) == 1 and not is_solo(parts[0]) else ""
-
-
-def is_completable(word: str) -> bool:
-    """Whether anybody would want this word completed."""
-    return len(word) > 1 and word not in STOP_WORDS and not is_solo(word)
-
-
-def spelling(word: str, texts: Iterable[str]) -> str:
-    """`word`, which is folded, as the first of `texts` that has it writes it, in small letters; empty without one."""
-    for text in texts:
-        for span in spans(text):
-            if span.word == word:
-                return text[span.start : span.end].lower()
-    return ""

@@ -6,11 +6,13 @@ Words, "phrases", -excluded words and -"excluded phrases", filters (`filters` li
 makes a filter only where a filter's name stands before it: `12:30` and `https://…` are words. The last word is
 matched as a prefix, as it is perhaps still being typed, unless a space or anything else follows it.
 
-Hostile text is only ever data: the length and the number of parts are bounded, and what lies beyond is passed over.
+Hostile text is only ever data: the length and the number of parts are bounded, and what lies beyond is passed over, as
+is what has no letter, digit or emoji in it (`Query.ignored`).
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -35,6 +37,7 @@ class _Parts:
     phrases: list[str] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
     filters: list[Filter] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
     sort: Sort | None = None
     each: bool = False
     prefix_last: bool = True
@@ -77,6 +80,7 @@ def applied_readings(text: str, reader: TimeReader, today: date) -> tuple[Readin
 
 
 def _query(parts: _Parts) -> Query:
+    beyond = (*parts.words[MAX_WORDS:], *parts.phrases[MAX_PHRASES:], *parts.excluded[MAX_EXCLUDED:])
     return Query(
         words=tuple(parts.words[:MAX_WORDS]),
         phrases=tuple(parts.phrases[:MAX_PHRASES]),
@@ -84,6 +88,11 @@ def _query(parts: _Parts) -> Query:
         filters=tuple(parts.filters[:MAX_FILTERS]),
         prefix_last=parts.prefix_last or not parts.words,
         sort=parts.sort,
+        ignored=(
+            *parts.ignored,
+            *dict.fromkeys(beyond),
+            *(f"{item.name}:{item.value}" for item in parts.filters[MAX_FILTERS:]),
+        ),
     )
 
 
@@ -119,6 +128,11 @@ def _said(query: Query, readings: Sequence[Reading], failing: Sequence[Reading])
     return replace(query, phrases=(*query.phrases, *phrases), filters=(*query.filters, *filters))
 
 
+def left_out(query: Query) -> tuple[str, ...]:
+    """The parts of `query` that were not searched for, but for punctuation, which nobody expects to be found."""
+    return tuple(part for part in query.ignored if any(unicodedata.category(one)[0] in "LNS" for one in part))
+
+
 def without(query: Query, name: str) -> Query:
     """`query` without its filters of that name, for counting what else there is."""
     filters = tuple(item for item in query.filters if item.name != name)
@@ -128,23 +142,28 @@ def without(query: Query, name: str) -> Query:
 def _read(token: Token, parts: _Parts, now: date, reader: TimeReader) -> None:
     parts.prefix_last = False
     if token.name is not None and token.value is not None and _is_filter(token.name.lower(), token.value):
-        if token.name.lower() == WORDS and token.value.strip():
-            (parts.excluded if token.negated else parts.words).extend(
-                word for typed in token.value.split() for word in _searchable(typed)
-            )
-            return
-        _read_filter(token.name.lower(), token.value, token.negated, parts, now, reader)
+        if token.name.lower() != WORDS or not token.value.strip():
+            _read_filter(token.name.lower(), token.value, token.negated, parts, now, reader)
+        elif typed := [word for one in token.value.split() for word in _searchable(one)]:
+            (parts.excluded if token.negated else parts.words).extend(typed)
+        else:
+            parts.ignored.append(token.text.strip())
         return
     phrase = token.value if token.is_quoted else token.phrase
     if phrase is not None:
-        for text in _searchable(phrase):
-            (parts.excluded if token.negated else parts.phrases).append(text)
-        if token.name is not None:
-            parts.words.extend(_searchable(token.name))
+        phrases = list(_searchable(phrase))
+        named = [] if token.name is None else list(_searchable(token.name))
+        (parts.excluded if token.negated else parts.phrases).extend(phrases)
+        parts.words.extend(named)
+        parts.ignored.extend([] if phrases or named else [token.text.strip()])
+        return
+    typed = list(_searchable(token.text.removeprefix("-") if token.negated else token.text))
+    if token.negated:
+        parts.excluded.extend(text.strip("-") for text in typed)
     else:
-        for text in _searchable(token.text.removeprefix("-") if token.negated else token.text):
-            (parts.excluded if token.negated else parts.words).append(text.strip("-") if token.negated else text)
-            parts.prefix_last = not token.negated
+        parts.words.extend(typed)
+        parts.prefix_last = bool(typed)
+    parts.ignored.extend([] if typed else [token.text.strip()])
 
 
 def _searchable(text: str) -> Iterator[str]:

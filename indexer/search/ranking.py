@@ -24,6 +24,10 @@ description: photos that have `_DESCRIBED` of its weight are found as well, afte
 doubles the recall at 10 of whole sentences). The answer names the words that the best photo lacks. Phrases, exclusions
 and filters always hold.
 
+*Looks* (`appearance`): a word such as "red" or "dark" also matches photos that look so, as evidence beside that of the
+texts. What a text says alone decides how much the word weighs and whether every word is matched somewhere: where no
+text has all words, the photos of the things are found, those that look so first.
+
 *Meaning*: where the query has a vector, photos whose cosine is near the best one join in; of a description words and
 cosines count together as `captioner.blend` says. Who types a word or two that stand in captions or tags sees those
 photos first, and what only looks like it after them; a description goes mostly by its meaning. One word alone is a weak
@@ -85,7 +89,7 @@ class Match:
     sure: Mask | None = None  # which of them show what the query says by all that is known; None: all
     counts: Sequence[Group] = ()  # how many they say there are
     lacking: tuple[str, ...] = ()  # words that no photo has
-    whole: bool = False  # the photos have every word as it was typed, or one that means the same
+    complete: Mask | None = None  # photos that have every word as it was typed, or one that means the same
     cosines: Floats | None = None  # of the photos that were found by meaning, else 0
     by_meaning: int = 0  # how many of them no word would have found
 
@@ -121,7 +125,7 @@ class RankingContext:
     passing: Mask
     count: int
     cosines: Floats
-    frequency: Callable[[Group], int] = lambda group: int(np.count_nonzero(group.scores))
+    frequency: Callable[[Group], int] = lambda group: group.frequency
     supported: EvidenceCheck | None = None  # without it every look is taken for supported
 
 
@@ -146,7 +150,7 @@ def rank(query: Query, context: RankingContext, *, fall_back: bool = True) -> Ma
 
 def _found(query: Query, context: RankingContext, phrases: list[Group], *, fall_back: bool) -> Match:
     if not context.cosines.any():
-        return _by_words(replace(query, meant=()), context, phrases)
+        return _complete_first(_by_words(replace(query, meant=()), context, phrases))
     match = _with_meaning(query, _by_words(query, context, phrases), context)
     if match.total or not fall_back:
         return match
@@ -185,18 +189,35 @@ def _by_words(query: Query, context: RankingContext, phrases: list[Group]) -> Ma
         match = _all(phrases, groups, context)
         if not match.total and context.passing.any() and groups:
             groups = context.matcher.groups(query, mend=True)
-            match = replace(_all(phrases, groups, context), whole=False)
+            match = replace(_all(phrases, groups, context), complete=None)
             match = match if match.total else _most(phrases, groups, context, _RELAXED)
     return replace(match, corrections={group.typed: group.corrected for group in groups if group.corrected})
 
 
 def _all(phrases: Sequence[Group], groups: Sequence[Group], context: RankingContext) -> Match:
-    """The photos that have every word."""
-    mask = context.passing
-    for group in groups:
-        mask = mask & (group.scores > 0)
+    """The photos that have every word. A look is too weak an evidence to keep a photo of the thing from being found:
+    where no text has all words, those are found that have all but the looks."""
+    passing = context.passing
+    said, complete = (_having(groups, passing, in_text=in_text) for in_text in (True, False))
+    looks = [group for group in groups if group.optional]
+    mask = complete if said.any() else _having([one for one in groups if not one.optional] or groups, passing)
+    nowhere = tuple(look.typed for look in looks if not np.any(look.scores[mask])) if mask.any() else ()
     together = [*phrases, *groups]
-    return Match(mask, _weighted(together, mask, context), together, whole=True)
+    return Match(mask, _weighted(together, mask, context), together, dropped=nowhere, complete=complete)
+
+
+def _having(groups: Sequence[Group], passing: Mask, *, in_text: bool = False) -> Mask:
+    """The photos that match each of `groups`, by their texts or by their looks too."""
+    for group in groups:
+        passing = passing & (group.in_text if in_text else group.scores > 0)
+    return passing
+
+
+def _complete_first(match: Match) -> Match:
+    """Photos that look as the query says before those that only show the thing."""
+    if match.complete is None or not any(group.optional for group in match.groups):
+        return match
+    return replace(match, scores=(match.scores + match.complete) * match.mask / np.float32(2))
 
 
 def _most(phrases: Sequence[Group], groups: Sequence[Group], context: RankingContext, share: float) -> Match:
@@ -205,15 +226,19 @@ def _most(phrases: Sequence[Group], groups: Sequence[Group], context: RankingCon
     known = [group for group in groups if bool(np.any((group.scores > 0) & passing))]
     if not known:
         return _all(phrases, groups, context)
-    weights = _weights(known, context)
+    counted = [group for group in known if bool(np.any(group.in_text & passing))] or known
     covered = np.zeros(len(passing), np.float32)
-    for weight, group in zip(weights, known, strict=True):
-        covered += weight * (group.scores > 0)
+    for weight, group in zip(_weights(counted, context), counted, strict=True):
+        covered += weight * (group.in_text if group.frequency else group.scores > 0)
     covered[~passing] = 0
     mask = passing & (covered >= min(share, float(covered.max()) * _AS_MUCH))
     together = [*phrases, *known]
     scores = _weighted(together, mask, context)
     best = int(np.argmax(scores))
+    if share == _RELAXED:  # the words that are not said to be left out are clearly there
+        for group in groups:
+            mask = mask & (group.scores > 0) if group.scores[best] else mask
+        scores = np.where(mask, scores, np.float32(0))
     return Match(
         mask,
         scores,
@@ -296,9 +321,10 @@ def _with_meaning(query: Query, match: Match, context: RankingContext) -> Match:
         near = near if context.supported is None else _supported(near, worded, cosines, context.supported)
     else:
         near = _near(literal, _LEAST_COSINE_DESCRIBED, _NEAR_BEST_DESCRIBED)
-    if match.whole and length < DESCRIPTION_FROM:
-        looks = blend(np.zeros_like(cosines), cosines, length)
-        scores = np.asarray((np.where(worded, match.scores, looks) + worded) / 2, np.float32)
+    if match.complete is not None and length < DESCRIPTION_FROM:
+        by_look = blend(np.zeros_like(cosines), cosines, length)
+        complete = match.complete if match.groups else worded
+        scores = np.asarray((np.where(worded, match.scores, by_look) + complete) / 2, np.float32)
     else:
         scores = blend(match.scores * worded, cosines, length)
     mask = worded | near

@@ -9,18 +9,20 @@ from functools import cached_property
 import numpy as np
 
 from indexer.search import Hit, Why
+from indexer.search.compounds import part_keys, parts_in
+from indexer.search.fields import APPEARANCE
 from indexer.search.meaning import Meaning, reason
 from indexer.search.ranking import Match
 from indexer.search.tokens import STOP_WORDS
-from indexer.text import spans
+from indexer.text import Span, spans
 
 #: From best to worst; a text's reason is its best one.
-KINDS = ("exact", "prefix", "synonym", "typo")
+KINDS = ("exact", "prefix", "synonym", "part", "typo")
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 _TELLING = frozenset(
     {"person_caption", "machine_caption", "tags", "keywords", "title", "headline", "alt_texts", "comments"}
 )
-_TAKING = frozenset({"camera", "lens", "creators"})
+_TAKING = frozenset({"camera", "lens", "creators", APPEARANCE})
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def hits_of(
         best_kind(group.kinds for group in (*match.groups, *match.counts)),
         tuple(group.prefix for group in match.groups if group.prefix),
         tuple(group.phrase for group in match.groups if group.phrase),
+        frozenset(key for group in match.groups for key in group.parts),
     )
     by_look = match.cosines if match.cosines is not None else np.zeros(len(match.mask), np.float32)
     missed_and_own = {
@@ -79,6 +82,7 @@ class Highlighter:
     kinds: dict[str, str]
     prefixes: tuple[str, ...]
     phrases: tuple[tuple[str, ...], ...]
+    parts: frozenset[str] = frozenset()  # keys of parts of words (`compounds.part_keys`)
 
     def reasons(self, texts: Iterable[Sequence[str]]) -> tuple[Why, ...]:
         """The reasons among the texts of a photo, each given as field, text, and the words of the text."""
@@ -95,6 +99,8 @@ class Highlighter:
         return tuple(found)
 
     def _reason(self, field: str, text: str) -> Why | None:
+        if field == APPEARANCE:
+            return Why(field, text, ((0, len(text)),), "exact")
         found = spans(text)
         known = self.kinds
         kinds = {place: known[span.word] for place, span in enumerate(found) if span.word in known}
@@ -106,8 +112,20 @@ class Highlighter:
             kinds |= dict.fromkeys(self._in_phrases([span.word for span in found]), "exact")
         if not kinds:
             return None
-        marked = [(found[place].start, found[place].end) for place in sorted(kinds)]
+        marked = [place for at in sorted(kinds) for place in self._places(text, found[at], is_part=kinds[at] == "part")]
         return Why(field, text, tuple(_joined(marked)), min(kinds.values(), key=_RANK.__getitem__))
+
+    def _places(self, text: str, span: Span, *, is_part: bool) -> Iterator[tuple[int, int]]:
+        """Where in `text` a word is to be marked: all of it, or the parts that match."""
+        parts = parts_in(text[span.start : span.end]) if is_part else ()
+        own = sorted(
+            {
+                (span.start + one.start, span.start + one.end)
+                for one in parts
+                if not self.parts.isdisjoint(part_keys(one.word))
+            }
+        )
+        yield from own or [(span.start, span.end)]
 
     def _in_phrases(self, texts: Sequence[str]) -> Iterator[int]:
         for phrase in self.phrases:

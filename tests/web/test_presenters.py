@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexer.images.measures import Colour
 from indexer.model import DatePrecision, PhotoMetadata, Position
-from indexer.search import Why
+from indexer.search import Why, appearance
 from indexer.search.fields import FIELD_WEIGHTS
 from web import presenters
 from web.i18n import language
@@ -35,6 +36,18 @@ def test_a_caption_that_is_shown_is_not_repeated_as_a_reason() -> None:
     (reason,) = presenters.match_reasons([synonym, literal], leave_out="machine_caption")
     assert ("".join(piece.text for piece in reason.pieces), reason.how) == ("cat, kitten", "means the same")
     assert len(presenters.match_reasons([synonym, literal])[0].pieces) == 4
+
+
+@pytest.mark.parametrize(("locale", "expected"), [("en", "picture: dark"), ("de", "Bild: dunkel")])
+def test_what_a_picture_looks_like_is_said_in_the_reader_s_language(locale: str, expected: str) -> None:
+    with language.Languages(language.read_languages()).for_header(locale).as_current():
+        (reason,) = presenters.match_reasons([Why("appearance", "dark", ((0, 4),), "exact")])
+        assert f"{reason.field}: {''.join(piece.text for piece in reason.pieces)}" == expected
+
+
+def test_every_look_has_a_name_for_people() -> None:
+    measured = {*(colour.name.lower() for colour in Colour if colour is not Colour.GRAY)}
+    assert {*appearance._STRENGTHS, *measured} == set(presenters._LOOKS)
 
 
 def test_every_field_that_is_searched_has_a_name_for_people() -> None:

@@ -65,18 +65,21 @@ async def search(request: web.Request) -> Json:
 
     `q` is the query language of the search box, at most 500 characters; `sort` is relevance, newest or oldest;
     `limit` is 50 unless told and at most 200; `offset` counts hits. Answers ``{"hits": [...], "total", "folded",
-    "by_meaning", "sure", "took_ms", "corrections", "dropped", "times"}``: how many photos were found, how many of them
-    are no hits themselves, as a similar one is (none with ``similar=all``), how many only the look of the picture
-    found, how many hits are sure, words of the query with the nearest words that the library has, and words left out
-    because no photo has all of them.
+    "by_meaning", "sure", "took_ms", "corrections", "dropped", "ignored", "why_nothing", "times"}``: how many photos
+    were found, how many of them are no hits themselves, as a similar one is (none with ``similar=all``), how many only
+    the look of the picture found, how many hits are sure, words of the query with the nearest words that the library
+    has, words left out because no photo has all of them, and parts of the query that nothing can be searched by
+    (punctuation) or that are too many. ``why_nothing`` is null unless nothing can be found by such a query:
+    "nothing_searchable" where no letter, digit or emoji is in it, "emoji_not_found" where it is nothing but emoji,
+    which no photo's texts have.
     ``times`` are words of the query that name a time: ``words``, ``start`` and ``end`` in characters, the ``time`` as a
     condition (`2018-12-24..2018-12-26`, `--07` for July of every year, `sun`, `21:00..05:00`), and whether it was
     ``applied``, or only may be meant.
 
     A hit has ``id``, ``score`` (0..1, within this answer), ``sure`` (whether that much speaks for each word of the
     query that four of five such photos show it; by relevance these come before all others), ``why`` (``field``,
-    ``text``, ``spans`` in characters, ``kind``: exact, prefix, typo, synonym, meaning), ``caption`` (null where there
-    is none, "" where the model saw nothing to describe), ``caption_by`` (person, model or null), ``corrected``
+    ``text``, ``spans`` in characters, ``kind``: exact, prefix, typo, synonym, part, meaning), ``caption`` (null where
+    there is none, "" where the model saw nothing to describe), ``caption_by`` (person, model or null), ``corrected``
     (whether the caption was typed on this page, or by PUT, rather than in another program), ``confidence`` of the
     model, ``unsure`` (whether that is too little to rely on the caption), ``words`` (``word``, ``probability``: each
     content word of the model's sentence and how likely it is to be true, in their order; empty where the model does
@@ -87,7 +90,8 @@ async def search(request: web.Request) -> Json:
     ``camera``, ``position``, ``places`` (the names of that position, from town to country), ``thumbnail`` (an address
     on this server), ``similar`` (how many other photos are nearly the same), ``file_count`` and ``files`` (the first
     20: ``id``, ``path`` relative to its library). Found by its look, it has a ``why`` of the field embedding and the
-    kind meaning, whose text says which words came near, if any: "cove ≈ beach".
+    kind meaning, whose text says which words came near, if any: "cove ≈ beach". A ``why`` of the field
+    appearance names what the picture itself was measured to be, in English: "dark", "black and white", "red".
     """
     wanted = read_search(request.query, limit=_HITS, most=_MOST_HITS, birthdays=_birthdays(request))
     result = await run_search(request, wanted, _read_photos(request))
@@ -100,6 +104,8 @@ async def search(request: web.Request) -> Json:
         "took_ms": round(result.took_ms, 2),
         "corrections": {clean(word): list(map(clean, near)) for word, near in result.corrections.items()},
         "dropped": list(map(clean, result.dropped)),
+        "ignored": list(map(clean, result.query.ignored)),
+        "why_nothing": result.why_nothing,
         "times": [
             {"words": clean(one.words), "start": one.start, "end": one.end, "time": one.value, "applied": one.applied}
             for one in wanted.readings()

@@ -11,8 +11,10 @@ from types import MappingProxyType
 from indexer.message import N_
 from indexer.model import DatePrecision, PhotoSummary, iso_date
 from indexer.places import Place, places_named
-from indexer.search import FacetCount, FilterError, SearchBackend, Sort
+from indexer.search import WHY_NOTHING, FacetCount, FilterError, SearchBackend, Sort
+from indexer.search.counts import without_counts
 from indexer.search.filters import SIMILAR, TIME, WORDS, checked, near_circle, near_place
+from indexer.search.query import left_out
 from web.i18n.language import date_text, distance_text, gettext, month_text, ngettext, translate, year_text
 from web.links import search_url
 from web.presenters import MatchReason, Piece, Tile, clean, message_text, tile
@@ -87,6 +89,8 @@ class Results:
     by_words: bool  # whether there is anything to be better or worse at
     corrections: tuple[Link, ...]
     dropped: tuple[str, ...]
+    ignored: tuple[str, ...]
+    why_nothing: str
     page: int
     pages_shown: int
     more: str  # the next page's address, empty at the end
@@ -134,6 +138,8 @@ def results(
         by_words=bool(result.query.words or result.query.phrases),
         corrections=_corrections(search, result),
         dropped=tuple(map(clean, result.dropped)),
+        ignored=tuple(map(clean, left_out(result.query))),
+        why_nothing=translate(WHY_NOTHING[result.why_nothing]) if result.why_nothing else "",
         page=page,
         pages_shown=pages,
         more=search_url(search.text, search.sort, page=last + 1) if more else "",
@@ -319,7 +325,8 @@ def _place_hint(search: Search, part: str, radius: str, places: tuple[Place, ...
 
 
 def near_misses(backend: SearchBackend, search: Search) -> tuple[Chip, ...]:
-    """For a search that finds nothing, those without one of its parts that find something, the most first.
+    """For a search that finds nothing, those without one of its parts that find something, the most first; none that
+    only asks for a number of nothing.
 
     Raises `SearchError`.
     """
@@ -327,10 +334,13 @@ def near_misses(backend: SearchBackend, search: Search) -> tuple[Chip, ...]:
     if len(parts) < 2:
         return ()
     misses = []
+    numbers = set(without_counts(search.query()).counts)
     for part in parts:
         other = replace(search, text=query_text.without(search.text, part.__eq__))
         try:
-            count = backend.search(other.query(), limit=0).total
+            query = other.query()
+            is_number = bool(query.words) and not query.phrases and numbers.issuperset(query.words)
+            count = 0 if is_number else backend.search(query, limit=0).total
         except FilterError:
             continue
         if count:

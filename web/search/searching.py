@@ -17,7 +17,7 @@ from multidict import MultiMapping
 from indexer.errors import SearchError
 from indexer.message import Message
 from indexer.model import Photo, PhotoSummary
-from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort
+from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, Sort, WhyNothing
 from indexer.search.query import parse, without
 from indexer.search.time_words import NO_BIRTHDAYS, NO_COUNTRY, Reading, TimeReader
 from web.app_keys import SEARCH, in_search_thread, search_while_connected
@@ -117,6 +117,7 @@ class Result(Generic[_Photo]):
     sure: int
     folded: int  # of `total`: photos that are no hits themselves, as another of their stack is
     took_ms: float
+    why_nothing: WhyNothing | None = None
 
     @property
     def listed(self) -> int:
@@ -220,6 +221,7 @@ def execute_search(
         answer.sure,
         answer.folded,
         took_ms,
+        answer.why_nothing,
     )
 
 

@@ -11,7 +11,7 @@ from indexer.message import Message
 from indexer.search import FacetCount, Filter, FilterError
 from indexer.search.arrays import Ints, Mask
 from indexer.search.embedded.snapshot import NO_DATE, NO_RATING, IndexSnapshot
-from indexer.search.facets import BY_VALUE, FACETS, VALUE_FILTERS, Facet, matching_values, nearest_values
+from indexer.search.facets import BY_VALUE, VALUE_FILTERS, Facet, check_names, matching_values, nearest_values
 from indexer.search.fields import taken_s
 from indexer.search.filters import TIME, UNDATED, date_range, near_circle, periods_around, rating_range
 from indexer.search.time_condition import TimeCondition, time_condition
@@ -43,9 +43,7 @@ def count_facets(
     snapshot: IndexSnapshot, mask: Mask, names: Sequence[str], limit: int
 ) -> dict[str, tuple[FacetCount, ...]]:
     """The values of each facet among the photos of `mask`. Raises `ValueError` for a facet that there is not."""
-    for name in names:
-        if name not in FACETS:
-            raise ValueError(f"there is no facet {name!r}; facets are {', '.join(FACETS)}")
+    check_names(names)
     counts = snapshot.counts(mask)
     return {name: _counted(snapshot.names.facet(name), counts, name in BY_VALUE, max(limit, 0)) for name in names}
 

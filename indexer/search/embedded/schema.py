@@ -1,10 +1,10 @@
 """How the embedded search lies in its SQLite file, and how a document becomes its rows.
 
 `document` holds one compact row per photo: the columns that filters and sorting need, and the codes of its words and
-of its facet values as int32 arrays, so that 100,000 photos are in memory within a fraction of a second
-(`snapshot`). The lowest bit of a word's strength says whether not the model alone says it. `name` says what the codes
-stand for. `body` is the FTS5 index: the same words in their order, for phrases and for serial numbers. `shown` holds
-the texts that highlights are made of.
+of its facet values as int32 arrays, so that 100,000 photos are in memory within a fraction of a second (`snapshot`).
+The lowest bit of a word's strength says whether not the model alone says it. `name` says what the codes stand for, and
+which aliases words have ("tort geburtstagstorte"). `body` is the FTS5 index: the same words in their order, for phrases
+and for serial numbers. `shown` holds the texts that highlights are made of.
 
 A replaced document gets a new `docno`, so that a reader follows by reading what is new; `forgotten` lists what it has
 to drop. `state` changes with every write: its `position` is drawn anew, and a new `epoch` says that codes start again.
@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from indexer.search import SearchDocument
-from indexer.search.fields import Fields, quantised, taken_s
+from indexer.search.fields import APPEARANCE, Fields, quantised, taken_s
 from indexer.sqlite.database import Migration
 
 EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
@@ -86,6 +86,21 @@ EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
         DELETE FROM shown;
         DELETE FROM document;
         DELETE FROM embedding;
+        UPDATE state SET generation = generation + 1, epoch = epoch + 1, position = hex(randomblob(12));
+        INSERT INTO history SELECT generation, position FROM state;
+        """,
+    ),
+    (
+        # Emoji and flags are words now, and words have aliases: the indexer pushes everything again.
+        "search: aliases of words",
+        """
+        DELETE FROM body;
+        DELETE FROM shown;
+        DELETE FROM embedding;
+        DELETE FROM document;
+        DELETE FROM name;
+        DELETE FROM forgotten;
+        DELETE FROM history;
         UPDATE state SET generation = generation + 1, epoch = epoch + 1, position = hex(randomblob(12));
         INSERT INTO history SELECT generation, position FROM state;
         """,
@@ -182,6 +197,7 @@ def _moved_on(connection: sqlite3.Connection) -> None:
 def _codes(connection: sqlite3.Connection, read: Iterable[Fields]) -> dict[tuple[str, str], int]:
     wanted = {(WORD, word): 0 for fields in read for word in fields.strengths}
     wanted |= {key: 0 for fields in read for key in fields.facets}
+    wanted |= {(alias.kind, f"{alias.text} {alias.word}"): 0 for fields in read for alias in fields.aliases}
     connection.executemany("INSERT OR IGNORE INTO name (kind, text) VALUES (?, ?)", wanted)
     for key in wanted:
         (wanted[key],) = connection.execute("SELECT code FROM name WHERE kind = ? AND text = ?", key).fetchone()
@@ -212,4 +228,4 @@ def _strength(strength: int, given: bool) -> int:
 
 
 def _body(fields: Fields) -> str:
-    return _FIELD_BREAK.join(text.folded for text in fields.texts)
+    return _FIELD_BREAK.join(text.folded for text in fields.texts if text.field != APPEARANCE)

@@ -17,15 +17,18 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.search.aliases import AliasKind
 from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.certainty import GIVEN
 from indexer.search.embedded.schema import GIVEN_BIT, WORD, State
 from indexer.search.facets import NAMING, NO_VALUES, THINGS, Facet
 from indexer.search.fields import COVER, STACK
 from indexer.search.folding import StackColumns
+from indexer.search.languages import languages_among
 
 NO_DATE = np.iinfo(np.int64).min
 NO_RATING = -128
+_ALIASES = frozenset(AliasKind)
 # Postings counted at once: what is made of them stays in the cache.
 _AT_ONCE = 1 << 16
 
@@ -92,6 +95,8 @@ class Names:
     word_codes: dict[str, int] = field(default_factory=dict)
     words_sorted: list[str] = field(default_factory=list)
     facets: dict[str, Facet] = field(default_factory=dict)
+    _aliases: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    _languages: tuple[int, tuple[str, ...]] = (-1, ())
     _proper: tuple[int, frozenset[str]] = (-1, frozenset())
 
     def follow(self, connection: sqlite3.Connection) -> None:
@@ -104,6 +109,9 @@ class Names:
             if kind == WORD:
                 self.word_codes[text] = code
                 new_words.append(text)
+            elif kind in _ALIASES:
+                alias, _, word = text.partition(" ")
+                self._aliases[kind, alias] = (*self._aliases.get((kind, alias), ()), word)
             else:
                 new_values.setdefault(kind, {})[code] = text
             self.last = code
@@ -111,6 +119,18 @@ class Names:
             self.words_sorted = sorted(self.words_sorted + new_words)
         for kind, values in new_values.items():
             self.facets[kind] = self.facets.get(kind, NO_VALUES).grown(values)
+
+    def aliased(self, kind: AliasKind, text: str) -> tuple[str, ...]:
+        """The words that have this alias."""
+        return self._aliases.get((kind, text), ())
+
+    def languages(self) -> tuple[str, ...]:
+        """The languages that words here are in, besides English."""
+        last, languages = self._languages
+        if last != self.last:
+            last, languages = self.last, languages_among(self.word_codes)
+            self._languages = (last, languages)
+        return languages
 
     def facet(self, name: str) -> Facet:
         """The values of a facet that photos have, or have had."""

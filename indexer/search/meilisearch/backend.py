@@ -9,8 +9,8 @@ from typing import Any
 
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
 from indexer.search.alternatives import facets_all, search_all
-from indexer.search.facets import BY_VALUE, FACETS
-from indexer.search.matching import Term, is_completable, spelling, typed_word
+from indexer.search.facets import BY_VALUE, check_names
+from indexer.search.matching import Term
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.meilisearch.candidates import FoundPhoto
 from indexer.search.meilisearch.client import SearchClient, total_of
@@ -25,6 +25,7 @@ from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, order_of, t
 from indexer.search.reasons import hits_of
 from indexer.search.stems import stem
 from indexer.search.tokens import STOP_WORDS
+from indexer.search.vocabulary import is_completable, spelling, typed_word
 
 _SEARCH_TIMEOUT_S = 10.0  # the first search in a large index for long; the server itself stops after 1.5 s
 _WRITE_TIMEOUT_S = 60.0  # a thousand documents on the way to a Pi that is busy with those before them
@@ -126,9 +127,7 @@ class MeilisearchSearch:
         return facets_all(self._facets, self._search, query, names, limit)
 
     def _facets(self, query: Query, names: Sequence[str], limit: int) -> Mapping[str, tuple[FacetCount, ...]]:
-        for name in names:
-            if name not in FACETS:
-                raise ValueError(f"there is no facet {name!r}; facets are {', '.join(FACETS)}")
+        check_names(names)
         found = retrieve(self._client, self._meaning, query)
         wanted = {"limit": 0, "facets": [f"{FACET}{name}" for name in names]}
         asked = []

@@ -5,19 +5,20 @@ from __future__ import annotations
 import base64
 import bisect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.search.aliases import AliasKind, aliases_of
 from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.certainty import GIVEN
-from indexer.search.fields import STACK, given_words
+from indexer.search.fields import APPEARANCE, STACK, folded_text, given_words
 from indexer.search.folding import StackColumns
+from indexer.search.languages import languages_among
 from indexer.search.reasons import PhotoTexts
-from indexer.text import words
 
 _MIDDLE_STRENGTH = 128
 
@@ -72,12 +73,17 @@ class FoundPhoto:
     def texts(self) -> list[tuple[str, str, str]]:
         """Field, text, and the words of the text."""
         shown = self.document.get("shown", [])
-        return [(field, text, " ".join(words(text))) for field, text in shown if field != STACK]
+        return [(field, text, folded_text(field, text)) for field, text in shown if field != STACK]
 
     @cached_property
     def stack(self) -> str:
         """The id of the photo that stands for its stack; "" where it is in none."""
         return next((text for field, text in self.document.get("shown", []) if field == STACK), "")
+
+    @property
+    def has_looks(self) -> bool:
+        """Whether it is known what the picture looks like."""
+        return any(field == APPEARANCE for field, _ in self.document.get("shown", []))
 
     @cached_property
     def photo_texts(self) -> PhotoTexts:
@@ -107,6 +113,18 @@ class CandidateWords:
     """The words that some photos have."""
 
     words_sorted: list[str]
+    aliases: Mapping[tuple[AliasKind, str], tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, photos: Sequence[FoundPhoto]) -> Self:
+        """The words of these photos."""
+        aliases: dict[tuple[AliasKind, str], dict[str, None]] = {}
+        for alias in {
+            one for photo in photos for name, text, _ in photo.texts if name != APPEARANCE for one in aliases_of(text)
+        }:
+            aliases.setdefault((alias.kind, alias.text), {})[alias.word] = None
+        ordered = sorted({word for photo in photos for word in photo.strengths})
+        return cls(ordered, {key: tuple(sorted(own)) for key, own in aliases.items()})
 
     @cached_property
     def word_codes(self) -> dict[str, int]:
@@ -118,6 +136,18 @@ class CandidateWords:
         low = bisect.bisect_left(self.words_sorted, prefix)
         return self.words_sorted[low : bisect.bisect_left(self.words_sorted, prefix + "\U0010ffff", low)]
 
+    def aliased(self, kind: AliasKind, text: str) -> tuple[str, ...]:
+        """The words that have this alias."""
+        return self.aliases.get((kind, text), ())
+
+    def languages(self) -> tuple[str, ...]:
+        """The languages that the words are in, besides English."""
+        return self._languages
+
+    @cached_property
+    def _languages(self) -> tuple[str, ...]:
+        return languages_among(self.word_codes)
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -128,7 +158,7 @@ class Candidates:
     @cached_property
     def names(self) -> CandidateWords:
         """The words of these photos."""
-        return CandidateWords(sorted({word for photo in self.photos for word in photo.strengths}))
+        return CandidateWords.of(self.photos)
 
     def scores(self, codes: Ints, qualities: Floats) -> Floats:
         """Per photo the best of strength times quality among `codes`; 0 where it has none of them."""

@@ -24,7 +24,9 @@ from typing import Any
 
 from indexer.model import DatePrecision
 from indexer.search import SearchDocument
-from indexer.search.fields import DOUBTFUL, FIELD_WEIGHTS, STACK, Fields, Text, quantised, taken_s
+from indexer.search.aliases import Alias
+from indexer.search.fields import APPEARANCE, DOUBTFUL, FIELD_WEIGHTS, STACK, Fields, Text, quantised, taken_s
+from indexer.search.languages import noun_stem
 from indexer.search.matching import ONE_EDIT_FROM, TWO_EDITS_FROM
 from indexer.search.stems import stem
 from indexer.search.synonyms import synonym_table
@@ -32,12 +34,13 @@ from indexer.search.tokens import STOP_WORDS
 from indexer.text import has_digit
 
 #: To be raised with every change of what stands in a document: the index is then made anew.
-LAYOUT = 4
+LAYOUT = 5
 
 #: The texts of a photo, from the most to the least telling; `fields.Text.field` names them.
-TEXTS = tuple(FIELD_WEIGHTS)
-#: The basic forms of a photo's words, where they are others than the words. And the model's sentence where that, or one
-#: of its words, is doubtful: this is the attribute that weighs least.
+TEXTS = tuple(field for field in FIELD_WEIGHTS if field != APPEARANCE)
+#: The basic forms of a photo's words and of their parts, and spellings without umlauts, where they are others than the
+#: words. And the model's sentence where that, or one of its words, is doubtful, and what the picture looks like
+#: (`look_token`): this is the attribute that weighs least.
 FORMS = "forms"
 #: A photo's words once more, the only ones that are matched with typing mistakes.
 SPELLING = "spelling"
@@ -136,13 +139,15 @@ def to_server_json(document: SearchDocument, embedders: Sequence[str]) -> dict[s
     fields = Fields.of(document)
     made: dict[str, Any] = {"id": document.id, "revision": document.revision}
     doubtful: list[str] = []
-    for text in fields.texts:
+    texts = [text for text in fields.texts if text.field != APPEARANCE]
+    for text in texts:
         runs = _certain_runs(text, sure=document.machine_sure)
         made.setdefault(text.field, []).extend(runs)
         if text.folded and runs != [text.folded]:
             doubtful.append(text.folded)  # as a whole: phrases reach over words of both kinds
-    of_photo = sorted({word for text in fields.texts for word in text.folded.split()})
-    made[FORMS] = sorted({stem(word) for word in of_photo} - set(of_photo)) + doubtful
+    of_photo = sorted({word for text in texts for word in text.folded.split()})
+    looks = [look_token(look) for look, _ in document.appearance]
+    made[FORMS] = sorted(_forms(of_photo, fields.aliases) - set(of_photo)) + doubtful + looks
     made[SPELLING] = [word for word in of_photo if len(word) >= ONE_EDIT_FROM and not has_digit(word)]
     for facet, value in fields.facets:
         made.setdefault(f"{FACET}{facet}", []).append(escaped(value))
@@ -162,6 +167,18 @@ def to_server_json(document: SearchDocument, embedders: Sequence[str]) -> dict[s
 
 def _stacks(document: SearchDocument) -> tuple[str, ...]:
     return (document.stack,) if document.stack else ()
+
+
+def look_token(look: str) -> str:
+    """The word by which the server finds what a picture looks like: nobody types it, and it has no other forms."""
+    return f"qxz{look.replace(' ', '')}q"
+
+
+def _forms(of_photo: Sequence[str], aliases: Sequence[Alias]) -> set[str]:
+    """The basic forms of words, of what they are made of, and of how they are spelt without umlauts."""
+    others = [alias.text for alias in aliases]
+    stems = {stem(word) for word in (*of_photo, *others)}
+    return stems | {root for word in (*of_photo, *others) if (root := noun_stem(word))} | set(others)
 
 
 def _recurring(document: SearchDocument) -> Iterator[tuple[str, str]]:

@@ -17,9 +17,11 @@ import numpy as np
 
 from indexer.message import Message
 from indexer.search import Filter, FilterError, Query
+from indexer.search.aliases import with_umlauts
 from indexer.search.facets import NAMING, THINGS, VALUE_FILTERS, Facet, matching_values, nearest_values
 from indexer.search.fields import STACK, taken_s
 from indexer.search.filters import TIME, UNDATED, date_range, near_circle, periods_around, rating_range
+from indexer.search.languages import noun_stem
 from indexer.search.matching import Term, edits_allowed
 from indexer.search.meilisearch.layout import AS_TYPED, FACET, HEMISPHERE, HOUR, SPELLING, WEEKDAY, escaped, unescaped
 from indexer.search.stems import stem
@@ -109,7 +111,9 @@ def basic(term: Term) -> str:
     if len(term.words) > 1:
         return f'"{" ".join(term.words)}"'
     word = term.words[0]
-    return word if is_serial(word) or has_digit(word) else stem(word)
+    if is_serial(word) or has_digit(word):
+        return word
+    return noun_stem(with_umlauts(word) or word) or stem(word)
 
 
 def bounds_of(query: Query) -> str:

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from indexer.search import Query
 from indexer.search.arrays import Floats, Mask
 from indexer.search.counts import without_counts
-from indexer.search.matching import MISTAKE_RATIO, RARE, Matcher, Term, edits_allowed, terms_of
+from indexer.search.matching import MISTAKE_RATIO, RARE, Matcher, Term, edits_allowed, looks_of_terms, terms_of
 from indexer.search.meaning import Meaning, is_supported
 from indexer.search.meilisearch.candidates import Candidates, FoundPhoto
 from indexer.search.meilisearch.client import SearchClient, total_of
 from indexer.search.meilisearch.connection import Refusal
-from indexer.search.meilisearch.layout import READ, embedder_of
+from indexer.search.meilisearch.layout import READ, embedder_of, look_token
 from indexer.search.meilisearch.request import RequestWords, among, filter_expression
 from indexer.search.ranking import DESCRIPTION_FROM, EvidenceCheck, Match, RankingContext, rank, weights_of
 from indexer.text import words
@@ -123,7 +123,7 @@ class _Retrieval:
         self._meant = frozenset(meant)
         self._counts: dict[str, int] = {}
         self._nearest_photos: list[FoundPhoto] = []
-        self._more_described: list[FoundPhoto] = []  # photos that a description finds without its rarest words
+        self._found_otherwise: list[FoundPhoto] = []  # without a description's rarest words, or by their look
 
     def retrieve(self) -> RetrievedPhotos:
         """Raises `SearchError`."""
@@ -151,7 +151,29 @@ class _Retrieval:
         if not found:
             return self._words, _NOTHING
         best = max(range(len(found)), key=lambda at: total_of(found[at]))
-        return self._correct_rare_words(variants[best], found[best])
+        request_words, answer = self._with_looks(variants[best], found[best])
+        return self._correct_rare_words(request_words, answer)
+
+    def _with_looks(self, request_words: RequestWords, found: Json) -> tuple[RequestWords, Json]:
+        """Where words of the query name looks: what looks so joins in, or where no text has all words, the things that
+        are asked for beside."""
+        looks = {place: named[-1] for place, named in looks_of_terms(self._terms).items()}
+        photos = FoundPhoto.all(found["hits"])
+        if not looks or (photos and not any(photo.has_looks for photo in photos)):
+            return request_words, found
+        places = range(len(self._terms))
+        seen = [_term(look_token(looks[at])) if at in looks else self._terms[at] for at in places]
+        said = [_term(looks[at]) if looks.get(at, " ").isalpha() else self._terms[at] for at in places]
+        finished = replace(self._words, finished=True)
+        variants = [request_words, *(finished.only(dict.fromkeys(terms)) for terms in (said, seen))]
+        things = [self._terms[at] for at in places if at not in looks]
+        variants += [self._words.only(things)] if things else []
+        responses = [found, *self._client.ask([self._request(variant) for variant in variants[1:]])]
+        totals = list(map(total_of, responses))
+        best = totals.index(max(totals[:2])) if things and any(totals[:2]) else totals.index(max(totals))
+        others = (answer for at, answer in enumerate(responses) if at != best)
+        self._found_otherwise = [hit for answer in others for hit in FoundPhoto.all(answer["hits"])]
+        return variants[best], responses[best]
 
     def _search_description(self) -> tuple[RequestWords, Json]:
         """Photos with the rarer words, also without the very rarest, and those with mistyped words corrected."""
@@ -164,7 +186,7 @@ class _Retrieval:
         variants += whole.only(mistaken).with_typos(mistaken)[:1] if mistaken else []
         responses = self._client.ask([*map(self._request, variants), *nearest_request])
         self._nearest_photos = FoundPhoto.all(responses.pop()["hits"]) if nearest_request else []
-        self._more_described = [hit for answer in responses[1:] for hit in FoundPhoto.all(answer["hits"])]
+        self._found_otherwise = [hit for answer in responses[1:] for hit in FoundPhoto.all(answer["hits"])]
         return (variants[0], responses[0]) if variants else (whole, _NOTHING)
 
     def _count(self, term: Term) -> int:
@@ -175,7 +197,7 @@ class _Retrieval:
         """A word in at most two photos, next to a far more frequent one, is taken for a mistake in a photo's texts."""
         rare = [
             term
-            for term in self._terms
+            for term in request_words.terms
             if 0 < self._count(term) <= RARE and edits_allowed(term.words[0]) and term.words[0] not in self._query.meant
         ]
         if not rare or not total_of(found):
@@ -224,7 +246,7 @@ class _Retrieval:
     ) -> RetrievedPhotos | None:
         """What of all that was found is kept, in our order; None where it is nothing."""
         by_words = FoundPhoto.all(found["hits"])
-        photos = list({hit.id: hit for hit in (*by_words, *self._more_described, *self._nearest_photos)}.values())
+        photos = list({hit.id: hit for hit in (*by_words, *self._found_otherwise, *self._nearest_photos)}.values())
         candidates = Candidates(photos)
         match = rank(self._query, self._context(candidates), fall_back=fall_back) if photos else _NO_MATCH
         total = total_of(found)
@@ -269,7 +291,7 @@ class _Retrieval:
             np.ones(len(photos), np.bool_),
             self._client.size(),
             cosines,
-            frequency=lambda group: max(self._counts.get(group.typed, 0), int(np.count_nonzero(group.scores))),
+            frequency=lambda group: max(self._counts.get(group.typed, 0), group.frequency),
             supported=None if self._has_vector else self._evidence_check(candidates),
         )
 
@@ -338,6 +360,10 @@ class _Retrieval:
     def _unranked(self, found: Json) -> RetrievedPhotos:
         """What the server found, in its own order: a query without words."""
         return RetrievedPhotos(self._query, self._words, total_of(found), self._words, self._nearest, self._rank)
+
+
+def _term(word: str) -> Term:
+    return Term(word, (word,))
 
 
 def _with_first(match: Match, count: int) -> Match:

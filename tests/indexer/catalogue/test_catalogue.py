@@ -46,6 +46,7 @@ FULL = PhotoMetadata(
     f_number=1.8,
     iso=6400,
     focal_length_mm=50.0,
+    focal_length_35mm=75.0,
     orientation=6,
     position=Position(27.9881, 86.925, 8848.0),
     rating=-1,

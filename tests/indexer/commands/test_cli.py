@@ -109,6 +109,21 @@ def test_search_says_which_words_it_read_as_a_time(
     assert "birthdays" in wrong.stderr
 
 
+def test_search_says_why_nothing_is_found_and_what_was_left_out(
+    library: Path, settings: Settings, recollect: Any
+) -> None:
+    asyncio.run(index(settings, CountingCaptioner(), library))
+    nothing = recollect("search", "!!!")
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    assert "There is no letter, digit or emoji in it" in nothing.stderr
+    answer = json.loads(recollect("search", "--json", "🦄").stdout)
+    assert (answer["total"], answer["why_nothing"]) == (0, "emoji_not_found")
+    some = recollect("search", "wall xylophonist €")
+    assert "left out: xylophonist" in some.stderr
+    assert "not searched for: €" in some.stderr
+    assert json.loads(recollect("search", "--json", "wall xylophonist €").stdout)["ignored"] == ["€"]
+
+
 def test_search_goes_by_meaning_with_a_model_that_understands(
     tmp_path: Path, library: Path, settings: Settings, recollect: Any
 ) -> None:

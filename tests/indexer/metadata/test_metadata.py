@@ -62,12 +62,14 @@ def test_a_camera_s_exif() -> None:
             ExifIFD.FNumber: (28, 10),
             ExifIFD.ISOSpeedRatings: 400,
             ExifIFD.FocalLength: (105, 1),
+            ExifIFD.FocalLengthIn35mmFilm: 157,
             ExifIFD.LensMake: b"NIKON",
             ExifIFD.LensModel: b"NIKKOR Z MC 105mm f/2.8",
         },
     )
     assert metadata.taken_at == datetime(2024, 5, 1, 12, 30, 15, 250_000, timezone(timedelta(hours=2)))
     assert metadata.camera == "NIKON Z 8"
+    assert (metadata.focal_length_mm, metadata.focal_length_35mm) == (105, 157)
     assert metadata.lens == "NIKON NIKKOR Z MC 105mm f/2.8"
     assert (metadata.exposure_s, metadata.f_number, metadata.iso, metadata.focal_length_mm) == (0.004, 2.8, 400, 105)
     assert (metadata.orientation, metadata.width_px, metadata.height_px) == (6, 64, 96)

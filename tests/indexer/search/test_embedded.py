@@ -191,6 +191,19 @@ def test_embeddings_that_name_no_model_are_dropped_with_their_photos(tmp_path: P
     search.close()
 
 
+def test_an_index_without_aliases_is_begun_anew(tmp_path: Path) -> None:
+    """The indexer finds it short of photos and pushes them again, with the aliases of their words."""
+    older = next(at for at, (name, _) in enumerate(EMBEDDED_MIGRATIONS) if name == "search: aliases of words")
+    with Database(tmp_path / "search.db", EMBEDDED_MIGRATIONS[:older]) as database, database.transaction() as writer:
+        writer.execute("INSERT INTO document VALUES (1, 'a', 1, NULL, NULL, NULL, NULL, '', '', '')")
+        writer.execute("INSERT INTO name (kind, text) VALUES ('word', 'geburtstagstorte')")
+    search = EmbeddedSearch(tmp_path / "search.db")
+    assert (list(search.held()), search.vocabulary("geburtstag")) == ([], ())
+    search.put([photo(1, person_caption="Geburtstagstorte")])
+    assert ids(search, "torte ") == [1]
+    search.close()
+
+
 def test_a_file_that_is_no_index_is_set_aside_where_that_is_wanted(tmp_path: Path) -> None:
     (tmp_path / "search.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(StorageError, match=r"search\.db"):

@@ -52,6 +52,18 @@ def test_doubtful_words_of_the_model_stand_where_they_weigh_least_and_phrases_ho
     assert "a dog on the beach" not in made.get("forms", [])
 
 
+def test_what_a_picture_looks_like_is_searched_where_it_weighs_least_and_read_back() -> None:
+    made = to_server_json(photo(1, "a dog", appearance=(("black and white", 0.4), ("dark", 0.2))), [])
+    assert {"qxzblackandwhiteq", "qxzdarkq"} <= set(made["forms"])
+    assert "appearance" not in made
+    assert not any("dark" in word for word in made.get("spelling", []))
+    (found,) = FoundPhoto.all([made])
+    assert found.has_looks
+    assert ("appearance", "dark", "=dark") in found.texts
+    assert {"=dark", "=black-and-white"} <= found.strengths.keys()
+    assert not FoundPhoto.all([to_server_json(DOCUMENT, [])])[0].has_looks
+
+
 def test_a_photo_without_an_embedding_says_so_to_every_embedder() -> None:
     assert to_server_json(photo(1, "a dog"), ["a-2", "b-3"])["_vectors"] == {"a-2": None, "b-3": None}
     assert to_server_json(DOCUMENT, ["b-3"])["_vectors"] == {"b-3": None, "atto-2-2": [0.6, 0.8]}

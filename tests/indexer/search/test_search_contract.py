@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from indexer.errors import SearchError
 from indexer.model import DatePrecision, Position
-from indexer.search import Answer, Filter, FilterError, Query, SearchBackend, SearchDocument
+from indexer.search import Answer, Filter, FilterError, Query, SearchBackend, SearchDocument, WhyNothing
 from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.search.meilisearch import MeilisearchSearch
 from indexer.search.query import parse
@@ -199,7 +199,16 @@ def test_no_words_are_every_photo_newest_first_and_undated_last(backend: SearchB
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("Oma", 3), ("sand", 1), ("family", 3), ("zoe", 3), ("sports", 7), ("france", 1), ("home", 2), ("cake.heic", 3)],
+    [
+        pytest.param("Oma", 3, marks=NOT_RECORDED_YET),
+        ("sand", 1),
+        ("family", 3),
+        ("zoe", 3),
+        ("sports", 7),
+        ("france", 1),
+        ("home", 2),
+        ("cake.heic", 3),
+    ],
 )
 def test_every_field_is_searched(backend: SearchBackend, text: str, number: int) -> None:
     assert found(backend, text)[0] == number
@@ -299,6 +308,28 @@ def test_words_written_together_or_apart(empty: SearchBackend) -> None:
     empty.put([photo(1, "a skateboard"), photo(2, "a birthday cake")])
     finds(empty, "skate board ", 1)
     finds(empty, "birthdaycake ", 2)
+
+
+@NOT_RECORDED_YET
+def test_what_a_picture_looks_like_is_found_by_its_words(empty: SearchBackend) -> None:
+    empty.put(
+        [
+            photo(1, "a car on a street", appearance=(("landscape", 0.12), ("blue", 0.4))),
+            photo(2, "a car in a garage", appearance=(("portrait", 0.12), ("red", 0.6))),
+            photo(3, "a wall", appearance=(("landscape", 0.12), ("red", 0.8), ("dark", 0.2))),
+            photo(4, "a red ball", appearance=(("portrait", 0.12), ("black and white", 0.4))),
+        ]
+    )
+    assert found(empty, "red car ")[0] == 2
+    finds(empty, "rotes car ", 1, 2)
+    assert found(empty, "red ") == [4, 3, 2]
+    finds(empty, "dunkel ", 3)
+    finds(empty, "dark ", 3)
+    finds(empty, "black and white ", 4)
+    finds(empty, "querformat ", 1, 3)
+    finds(empty, '"dark" ')
+    answer = empty.search(parse("dark "))
+    assert [(why.field, why.text, why.kind) for why in answer.hits[0].why] == [("appearance", "dark", "exact")]
 
 
 # Phrases and exclusions
@@ -1415,3 +1446,212 @@ def test_facets_count_what_is_folded_too(empty: SearchBackend) -> None:
     empty.put(STACKS)
     years = empty.facets(parse("dog ", fold=True), ["year"])["year"]
     assert [(one.value, one.count) for one in years] == [("2020", 3), ("2019", 2), ("2018", 1)]
+
+
+# Queries of which nothing, or not all, can be searched
+
+
+@NOT_RECORDED_YET
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "!!!",
+            "...",
+            "?",
+            "-",
+            "--",
+            "- ",
+            '""',
+            '"',
+            '"!!!"',
+            '-""',
+            "-!!!",
+            "()",
+            ":)",
+            "*",
+            "_",
+            "+",
+            "&",
+            "€",
+            "°",
+        ),
+        *(
+            "\u200b",
+            "\u00ad",
+            "\u202e",
+            "\u0301",
+            "\ufe0f",
+            "\U0001f3fd",
+            "\x01\x02",
+            "\ue000",
+            "¡¿",
+            "…",
+            "—",
+            "!!! ???",
+        ),
+        *('words:"!!!"', "sort:oldest !!!", "-!!! ..."),
+    ],
+)
+def test_a_query_of_which_nothing_can_be_searched_finds_nothing_and_says_why(backend: SearchBackend, text: str) -> None:
+    answer = backend.search(parse(text))
+    assert (answer.hits, answer.total, answer.why_nothing) == ((), 0, WhyNothing.NOTHING_SEARCHABLE)
+    assert backend.facets(parse(text), ["tag", "year"]) == {"tag": (), "year": ()}
+
+
+@NOT_RECORDED_YET
+@pytest.mark.parametrize("text", ["", " ", " \u3000\t", "sort:newest"])
+def test_a_query_that_asks_for_nothing_is_every_photo(backend: SearchBackend, text: str) -> None:
+    answer = backend.search(parse(text))
+    assert (answer.total, answer.why_nothing) == (len(LIBRARY), None)
+
+
+@NOT_RECORDED_YET
+@pytest.mark.parametrize("text", ["year:2019 !!!", "!!! year:2019", 'year:2019 ""', "year:2019 -"])
+def test_a_filter_beside_what_can_t_be_searched_counts_alone(backend: SearchBackend, text: str) -> None:
+    finds(backend, text, 1, 3)
+
+
+@NOT_RECORDED_YET
+@pytest.mark.parametrize(
+    "text", ["dog & beach ", "dog, beach!", "dog - beach ", "\u200bdog beach ", "d\u00adog be\u200bach "]
+)
+def test_punctuation_and_what_can_t_be_seen_are_passed_over(backend: SearchBackend, text: str) -> None:
+    assert found(backend, text) == [1]
+    assert backend.search(parse(text)).dropped == ()
+
+
+@NOT_RECORDED_YET
+@pytest.mark.parametrize("emoji", ["🎂", "🇩🇪", "⭐", "❤️", "⌚", "👍🏽", "👨‍👩‍👧", "🏴\U000e0067\U000e0062\U000e007f"])
+def test_an_emoji_is_found_where_somebody_wrote_it(empty: SearchBackend, emoji: str) -> None:
+    empty.put([photo(1, person_caption=f"{emoji} Geburtstag"), photo(2, keywords=(emoji,)), photo(3, "a dog")])
+    finds(empty, emoji, 1, 2)
+    assert found(empty, f"{emoji} geburtstag ")[0] == 1
+    finds(empty, f'tag:"{emoji}"', 2)
+    (why,) = empty.search(parse(f"{emoji} geburtstag ")).hits[0].why
+    assert [why.text[start:end] for start, end in why.spans][-1] == "Geburtstag"
+
+
+@NOT_RECORDED_YET
+@pytest.mark.parametrize("text", ["🦄", "🇫🇷", "🦄 🇫🇷", '"🦄"'])
+def test_emoji_that_no_photo_has_find_nothing_and_the_answer_says_why(backend: SearchBackend, text: str) -> None:
+    answer = backend.search(parse(text))
+    assert (answer.total, answer.why_nothing) == (0, WhyNothing.EMOJI_NOT_FOUND)
+
+
+@NOT_RECORDED_YET
+def test_an_emoji_that_no_photo_has_is_left_out_and_named(backend: SearchBackend) -> None:
+    answer = backend.search(parse("dog 🦄 "))
+    assert (sorted(numbers(answer)), answer.dropped, answer.why_nothing) == ([1, 2, 5], ("🦄",), None)
+
+
+@NOT_RECORDED_YET
+def test_photos_found_without_some_words_have_all_of_the_others(empty: SearchBackend) -> None:
+    empty.put([photo(1, "a cat"), photo(2, "a tree"), photo(3, "a cat")])
+    answer = empty.search(parse("cat tree "))
+    assert len(answer.dropped) == 1
+    kept = {"cat": [1, 3], "tree": [2]}[({"cat", "tree"} - set(answer.dropped)).pop()]
+    assert sorted(numbers(answer)) == kept
+
+
+@NOT_RECORDED_YET
+def test_a_filter_s_value_without_words_means_itself(empty: SearchBackend) -> None:
+    empty.put([photo(1, folders=("!!!",)), photo(2, folders=("???",))])
+    finds(empty, "folder:!!!", 1)
+    finds(empty, "folder:+")
+
+
+# Parts, forms and spellings
+
+
+@NOT_RECORDED_YET
+def test_a_word_is_found_by_its_parts_behind_photos_that_have_the_word_itself(empty: SearchBackend) -> None:
+    empty.put(
+        [
+            photo(1, person_caption="Geburtstagstorte für Lena"),
+            photo(2, person_caption="Oma mit Torte"),
+            photo(3, folders=("Sommerurlaub2019/BirthdayParty",)),
+            photo(4, "a train at the start of a garage in the rain", file_names=("Sandstrand_04.jpg",)),
+        ]
+    )
+    assert found(empty, "torte ") == [2, 1]
+    assert found(empty, "torten ") == [2, 1]
+    for text, number, marked in (("urlaub ", 3, "urlaub"), ("party ", 3, "Party"), ("strand ", 4, "strand")):
+        (hit,) = empty.search(parse(text)).hits
+        (why,) = hit.why
+        assert (int(hit.id, 16), why.kind, [why.text[start:end] for start, end in why.spans]) == (
+            number,
+            "part",
+            [marked],
+        )
+    finds(empty, "sommer party ", 3)
+    finds(empty, "birthdayparty ", 3)
+    for text in ("age ", "art ", "land "):
+        finds(empty, text)
+    finds(empty, "rain ", 4)
+    assert sorted(found(empty, "-torte")) == [1, 3, 4], "an exclusion takes the word itself alone"
+
+
+@NOT_RECORDED_YET
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        *(("Kinder im Garten", typed) for typed in ("kind ", "kinder ", "kindern ")),
+        *(
+            ("alte Häuser und Schlösser", typed)
+            for typed in ("haus ", "häuser ", "haeuser ", "schloss ", "schloesser ")
+        ),
+        *(("Katze und Hund auf dem Berg", typed) for typed in ("katzen ", "hunde ", "berge ")),
+        *(("les plages et les châteaux", typed) for typed in ("plage ", "château ", "chateau ")),
+        *(("playas de Cádiz", typed) for typed in ("playa ", "playas ")),
+        *(("spiagge e bambini", typed) for typed in ("spiaggia ", "bambino ")),
+        *(("honden en vakanties", typed) for typed in ("hond ", "vakantie ")),
+    ],
+)
+def test_forms_of_a_word_in_the_languages_of_the_library(empty: SearchBackend, text: str, typed: str) -> None:
+    empty.put([photo(1, person_caption=text), photo(2, "a dog at play on a plan")])
+    finds(empty, typed, 1)
+
+
+@NOT_RECORDED_YET
+def test_foreign_endings_join_no_english_words(empty: SearchBackend) -> None:
+    empty.put(
+        [
+            photo(1, "a plane", person_caption="der Hund und die Katze mit dem Ball im Garten"),
+            *(photo(2, "a corner"), photo(3, "a flower"), photo(4, "cars"), photo(5, person_caption="Peter")),
+            photo(6, "a pet"),
+        ]
+    )
+    for text in ("plan ", "corn ", "flow ", "care "):
+        answer = empty.search(parse(text))
+        assert all(why.kind in {"typo", "prefix"} for hit in answer.hits for why in hit.why), text
+    finds(empty, "pet ", 6)
+
+
+@NOT_RECORDED_YET
+def test_umlauts_may_be_spelt_out_on_either_side(empty: SearchBackend) -> None:
+    empty.put(
+        [
+            photo(1, person_caption="Öl auf Leinwand"),
+            photo(2, person_caption="Oel im Motor"),
+            photo(3, people=("Jörg Müller",)),
+            photo(4, person_caption="Straße in Köln"),
+            photo(5, person_caption="Strasse in Koeln"),
+        ]
+    )
+    finds(empty, "oel ", 1, 2)
+    finds(empty, "joerg mueller ", 3)
+    finds(empty, "strasse ", 4, 5)
+    finds(empty, "straße koeln ", 4, 5)
+    finds(empty, "person:mueller", 3)
+    (hit,) = empty.search(parse("joerg ")).hits
+    assert [hit.why[0].text[start:end] for start, end in hit.why[0].spans] == ["Jörg"]
+
+
+@NOT_RECORDED_YET
+def test_two_letters_are_no_umlaut_where_nobody_wrote_one(empty: SearchBackend) -> None:
+    empty.put([photo(1, person_caption="Poet Joel"), photo(2, "a pot"), photo(3, person_caption="Jol")])
+    finds(empty, "poet ", 1)
+    finds(empty, "pot ", 2)
+    finds(empty, "joel ", 1)
+    assert found(empty, "jol ")[0] == 3

@@ -90,3 +90,11 @@ async def test_towns_and_countries_are_found_by_name(places: Page) -> None:
         "united states springfield",
     ):
         assert (await places.json("/api/search", params={"q": text}))["total"] == 1, text
+
+
+async def test_nothing_is_offered_that_only_a_number_would_find(start_page: StartPage) -> None:
+    page = await start_page([MadePhoto("zebras.jpg", "two zebras at a lake"), MadePhoto("cat.jpg", "a black cat")])
+    html = await page.text("/?q=two+horses")
+    assert "Nothing found" in html
+    assert "without <bdi>" not in html
+    assert "without <bdi>year:1999</bdi>" in await page.text("/?q=two+cats+year:1999")
