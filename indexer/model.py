@@ -304,6 +304,8 @@ class Photo:
     measures: bytes | None = None  # `PictureMeasures` of the picture; None where it was not measured yet
     tags_model: str | None = None  # whose tags and embedding `machine` has; None where it is a sentence alone
     more_files: int = 0  # that show it beside `files`, where those were asked for as a few
+    stack: str | None = None  # the id of the photo that stands for all that are nearly the same, itself or another
+    similar: int = 0  # how many others its stack has
 
     @property
     def file_count(self) -> int:
@@ -345,6 +347,8 @@ class PhotoSummary:
     wrong: bool
     file_name: str = ""  # of the first file, where there is no caption to name the photo by
     taken_precision: DatePrecision = DatePrecision.TIME
+    stack: str | None = None  # as in `Photo`
+    similar: int = 0
 
 
 def is_unsure(caption: Caption) -> bool:

@@ -168,10 +168,11 @@ class Tile:
     height: int
     reasons: tuple[MatchReason, ...]  # those that the caption does not show itself
     sure: bool = True  # whether it shows what was searched for
+    stacked: int = 0  # how many photos, this one among them, it stands for; 0: for itself
 
 
-def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int) -> Tile:
-    """What the grid shows of one hit."""
+def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int, *, folded: bool = False) -> Tile:
+    """What the grid shows of one hit; `folded`: it stands for all that are nearly the same."""
     width, height = fit_size(photo, grid_px)
     return Tile(
         photo=photo,
@@ -183,6 +184,7 @@ def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int) -> Tile:
         height=height,
         reasons=_tile_reasons(photo, hit),
         sure=hit.sure,
+        stacked=photo.similar + 1 if folded and photo.similar else 0,
     )
 
 

@@ -39,6 +39,7 @@ from indexer.catalogue.rows import (
 from indexer.catalogue.scans import Scans
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.catalogue.settling import complete, settle
+from indexer.catalogue.stacks import Stacks, similar
 from indexer.errors import StorageError
 from indexer.message import Message
 from indexer.model import (
@@ -88,6 +89,7 @@ class Catalogue:
         self.corrections = Corrections(database)
         self.feedback = PhotoFeedback(database)
         self.outbox = Outbox(database)
+        self.stacks = Stacks(database)
         self.measured = Measured(database)
         self._probed = ""
 
@@ -192,8 +194,9 @@ class Catalogue:
             if row["photo_id"] in files:
                 files[row["photo_id"]].append(file_from_row(row))
         more = self._more_files([one for one in files if len(files[one]) == most_files])
+        others = similar(reader, {one: row["stack"] for one, row in rows.items()})
         return [
-            photo_from_row(rows[one], files[one], max(0, more.get(one, 0) - len(files[one])))
+            photo_from_row(rows[one], files[one], max(0, more.get(one, 0) - len(files[one])), others.get(one, 0))
             for one in ids
             if one in rows
         ]
@@ -220,6 +223,8 @@ class Catalogue:
         if nameless := [one.id for one in known.values() if not one.caption]:
             names = self._file_names(nameless)
             known |= {one: replace(known[one], file_name=name) for one, name in names.items()}
+        others = similar(self._database.reader, {one: photo.stack for one, photo in known.items()})
+        known |= {one: replace(known[one], similar=count) for one, count in others.items()}
         return [known[photo_id] for photo_id in ids if photo_id in known]
 
     def _file_names(self, ids: Iterable[str]) -> dict[str, str]:
@@ -305,7 +310,7 @@ class Catalogue:
             f"SELECT id, refused_reason FROM photo WHERE {_REFUSED} ORDER BY id LIMIT ?", (limit,)
         )
         reasons = {row["id"]: Reason.from_json(row["refused_reason"]) for row in rows}
-        return [Refused(photo, reasons[photo.id]) for photo in self.photos(list(reasons))]
+        return [Refused(photo, reasons[photo.id]) for photo in self.photos(list(reasons), most_files=LISTED_FILES)]
 
 
 #: Of a photo with many copies so many names of files and folders can be searched for; a document holds fewer still.

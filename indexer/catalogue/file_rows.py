@@ -206,13 +206,13 @@ def mark_missing(writer: sqlite3.Connection, ids: Sequence[int]) -> None:
 
 
 def touch(writer: sqlite3.Connection, photo_ids: Iterable[str]) -> None:
-    """A photo's files or words changed: search has to hear of it.
+    """A photo's files or words changed: search has to hear of it, and its stack is looked at again.
 
     Draws the person's caption from the photo's files: the latest settled one that has any, a present one before a
     missing one.
     """
     writer.executemany(
-        """UPDATE photo SET revision = revision + 1,
+        """UPDATE photo SET revision = revision + 1, stack_due = 1,
         gone = NOT EXISTS (SELECT 1 FROM file WHERE photo_id = photo.id AND missing_since IS NULL),
         person_caption = (SELECT person_caption FROM file WHERE photo_id = photo.id AND person_caption IS NOT NULL
             ORDER BY missing_since IS NOT NULL, settled_at DESC, id DESC LIMIT 1)

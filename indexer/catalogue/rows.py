@@ -138,9 +138,10 @@ def unpack_embedding(blob: bytes | None) -> tuple[float, ...] | None:
 
 
 @damage_in_rows()
-def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int = 0) -> Photo:
-    """A photo row and the files that show it, or the first of them and how many more there are. A person's words win
-    over the model's, those typed here over others; what a person marked as wrong is not shown."""
+def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int = 0, similar: int = 0) -> Photo:
+    """A photo row, the files that show it or the first of them and how many more there are, and how many other photos
+    its stack has. A person's words win over the model's, those typed here over others; what a person marked as wrong is
+    not shown."""
     person, machine = row["corrected_text"] or row["person_caption"], _machine_caption(row)
     accepted = None if row["wrong"] else machine
     place = row["caption_place"]
@@ -160,6 +161,8 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int
         added_words=tuple(json.loads(row["added_words"])),
         wrong_words=row["wrong_text"],
         more_files=more_files,
+        stack=row["stack"],
+        similar=similar,
         tags_model=row["look_model"],
         measures=row["measures"],
     )
@@ -167,13 +170,13 @@ def photo_from_row(row: sqlite3.Row, files: Sequence[PhotoFile], more_files: int
 
 #: What `summary_from_row` needs, from `photo`.
 SUMMARY_COLUMNS = """id, width_px, height_px, taken_at, coalesce(nullif(corrected_text, ''), person_caption) AS person,
-    machine_text, machine_sure, wrong, taken_precision"""
+    machine_text, machine_sure, wrong, taken_precision, stack"""
 
 
 @damage_in_rows()
 def summary_from_row(row: sqlite3.Row) -> PhotoSummary:
     """A row of `SUMMARY_COLUMNS`; the same caption as of `photo_from_row`."""
-    photo_id, width_px, height_px, taken_at, person, machine, sure, wrong, precision = row
+    photo_id, width_px, height_px, taken_at, person, machine, sure, wrong, precision, stack = row
     by_model = machine is not None and not wrong and not person
     return PhotoSummary(
         id=photo_id,
@@ -185,6 +188,7 @@ def summary_from_row(row: sqlite3.Row) -> PhotoSummary:
         unsure=by_model and bool(machine) and not sure,
         wrong=bool(wrong),
         taken_precision=DatePrecision(precision),
+        stack=stack,
     )
 
 

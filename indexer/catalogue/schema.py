@@ -257,6 +257,15 @@ CREATE TABLE scan_request (id INTEGER PRIMARY KEY AUTOINCREMENT, roots TEXT NOT 
     done INTEGER NOT NULL DEFAULT 0);
 """
 
+# Photos that are nearly the same, see `stacks`: all that are known are looked at once.
+_SIMILAR = """
+ALTER TABLE photo ADD COLUMN stack TEXT;  -- the photo that stands for its stack, where it is in one
+ALTER TABLE photo ADD COLUMN stack_due INTEGER NOT NULL DEFAULT 1;  -- what its stack depends on has changed
+CREATE INDEX photo_moment ON photo (substr(taken_at, 1, 19)) WHERE gone = 0 AND taken_precision = 'time';
+CREATE INDEX photo_stack ON photo (stack) WHERE stack IS NOT NULL;
+CREATE INDEX photo_stack_due ON photo (stack_due) WHERE stack_due = 1;
+"""
+
 # What the picture itself measures, see `images.measures`: empty where it can't be measured, and NULL until it was.
 _MEASURES = """
 ALTER TABLE photo ADD COLUMN measures BLOB;
@@ -380,4 +389,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-scan-requests", _SCAN_REQUESTS),
     ("catalogue-reasons", store_reasons_as_codes),
     ("catalogue-measures", _MEASURES),
+    ("catalogue-similar", _SIMILAR),
 )

@@ -308,6 +308,6 @@ def _captioned_files(catalogue: Catalogue) -> Iterator[tuple[str, PhotoFile]]:
 
 def _captioned_photos(catalogue: Catalogue) -> Iterator[tuple[Photo, PhotoFile]]:
     for photo_id, file in _captioned_files(catalogue):
-        photo = catalogue.photo(photo_id)
+        photo = catalogue.photo(photo_id, most_files=1)
         if photo is not None:
             yield photo, file

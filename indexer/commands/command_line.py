@@ -282,3 +282,12 @@ def left_out_lines(query: Query, answer: Answer) -> list[str]:
         lines.append(f"no photo has all of these words; left out: {', '.join(answer.dropped)}")
     parts = left_out(query)
     return [*lines, f"not searched for: {' '.join(parts)}"] if parts else lines
+
+
+def reader_locale(environment: Mapping[str, str]) -> str:
+    """Whose order of day and month a terminal's reader is used to (POSIX locale variables)."""
+    from indexer.search.time_words import NO_COUNTRY
+
+    names = (environment.get(name, "") for name in ("LC_ALL", "LC_TIME", "LANG"))
+    locale = next(filter(None, names), "").partition(".")[0]
+    return NO_COUNTRY if locale in {"", "C", "POSIX"} else locale.replace("_", "-")

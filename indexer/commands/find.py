@@ -17,6 +17,7 @@ from indexer.commands.command_line import (
     left_out_lines,
     print_json,
     print_line,
+    reader_locale,
     with_settings,
     words_json,
 )
@@ -60,11 +61,11 @@ def search(
     from indexer.storage import reading_catalogue, reading_search
 
     _need_catalogue(settings)
-    text, reader = " ".join(query), TimeReader(settings.language or _locale(os.environ), settings.birthday_dates)
+    text, reader = " ".join(query), TimeReader(settings.language or reader_locale(os.environ), settings.birthday_dates)
     started = time.perf_counter()
     with reading_catalogue(settings) as catalogue, reading_search(settings) as backend:
         try:
-            answer = backend.search(parsed := parse(text, reader=reader), limit=limit, offset=offset)
+            answer = backend.search(parsed := parse(text, reader=reader, fold=True), limit=limit, offset=offset)
         except FilterError as error:
             raise click.UsageError(str(error)) from error
         found = catalogue.photos([hit.id for hit in answer.hits], most_files=LISTED_FILES)
@@ -103,19 +104,11 @@ def _time_line(reading: Reading) -> str:
     return f'"{words}" may be a time, too: time:"{words}" finds what was taken in {time}'
 
 
-def _locale(environment: Mapping[str, str]) -> str:
-    """Whose order of day and month a terminal's reader is used to (POSIX locale variables)."""
-    from indexer.search.time_words import NO_COUNTRY
-
-    names = (environment.get(name, "") for name in ("LC_ALL", "LC_TIME", "LANG"))
-    locale = next(filter(None, names), "").partition(".")[0]
-    return NO_COUNTRY if locale in {"", "C", "POSIX"} else locale.replace("_", "-")
-
-
 def _line(photo: Photo) -> str:
     copies = sum(not file.missing for file in photo.files) - 1 + photo.more_files
     caption = NOTHING_TO_DESCRIBE if photo.nothing_seen else photo.caption or ""
-    return f"{_first_path(photo)}{f' (+{copies:,} copies)' if copies > 0 else ''}: {caption}"
+    more = f" (+{copies:,} copies)" * (copies > 0) + f" (+{photo.similar:,} similar)" * bool(photo.similar)
+    return f"{_first_path(photo)}{more}: {caption}"
 
 
 def _first_path(photo: Photo) -> str:
@@ -126,6 +119,7 @@ def _first_path(photo: Photo) -> str:
 
 def _summary(answer: Answer, shown: int, took_ms: float) -> str:
     text = f"{answer.total:,} found" if answer.total == shown else f"{shown:,} of {answer.total:,} found"
+    text += f", {answer.folded:,} of them behind similar ones (similar:all lists each)," if answer.folded else ""
     text += f", {answer.by_meaning:,} by their look," if answer.by_meaning else ""
     near = [f"{word} -> {', '.join(words)}" for word, words in answer.corrections.items() if words]
     return f"{text} in {took_ms:.0f} ms" + (f" (also looked for: {'; '.join(near)})" if near else "")
@@ -136,6 +130,7 @@ def _answer_json(query: Query, answer: Answer, hits: list[tuple[Hit, Photo]], to
     return {
         "hits": [_hit_json(hit, photo) for hit, photo in hits],
         "total": answer.total,
+        "folded": answer.folded,
         "by_meaning": answer.by_meaning,
         "sure": answer.sure,
         "took_ms": round(took_ms, 2),
@@ -165,6 +160,7 @@ def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
         "height": metadata.height_px,
         "camera": metadata.camera,
         "position": asdict(metadata.position) if metadata.position else None,
+        "similar": photo.similar,
         "file_count": photo.file_count,
         "files": [{"id": file.id, "path": str(file.path), "missing": file.missing} for file in photo.files],
     }

@@ -117,6 +117,8 @@ class FeedSteps:
             self._search.prepare()
             self._prepared, self._complete = True, False
         self._compare_if_moved(cancelled)
+        while not cancelled.is_set() and self._catalogue.stacks.update():
+            pass  # a photo is pushed with its stack, not once before it is known and once after
         pushed = self._push_removals() + self._push_photos()
         if pushed:
             self._complete = False

@@ -53,13 +53,14 @@ _EDITS = (
         "đã chỉnh sửa",
     ),
 )
-#: Both as one character and as a letter with its accent behind it, as macOS writes names.
-_EDITED_WORDS = tuple(dict.fromkeys(normalize(form, word) for word in _EDITS for form in ("NFC", "NFD")))
-_EDITED = re.compile(rf"(.+?)[ -]+(?:{'|'.join(map(re.escape, _EDITED_WORDS))})(\(\d{{1,4}}\))?")
+#: What programs add to the name of a photo that they made of another, in small letters; both as one character and as a
+#: letter with its accent behind it, as macOS writes names.
+EDITED_WORDS = tuple(dict.fromkeys(normalize(form, word) for word in _EDITS for form in ("NFC", "NFD")))
+_EDITED = re.compile(rf"(.+?)[ -]+(?:{'|'.join(map(re.escape, EDITED_WORDS))})(\(\d{{1,4}}\))?")
 #: Takeout cuts names off, with whatever was added to them, at this length: the ending counts, a number does not.
 _LONGEST_NAME = 51
 _CUT_EDIT = re.compile(r"(.+)-(.*?)(\(\d{1,4}\))?")
-_CUT_WORDS = frozenset(word[:length] for word in _EDITED_WORDS for length in range(len(word)))
+_CUT_WORDS = frozenset(word[:length] for word in EDITED_WORDS for length in range(len(word)))
 # A folder that changed a moment ago may change again without its mtime moving.
 _COARSEST_CLOCK_NS = 3_000_000_000
 

@@ -51,6 +51,7 @@ class SearchDocument:
     subjects: tuple[str, ...] = ()
     creators: tuple[str, ...] = ()
     taken_precision: DatePrecision = DatePrecision.TIME
+    stack: str = ""  # the id of the photo that stands for all that are nearly the same; "": it is in no stack
     camera_names: tuple[str, ...] = ()  # what people call it beside `camera`
     lens_kinds: tuple[tuple[str, float], ...] = ()  # "wide angle" and the like, and how sure that is
     appearance: tuple[tuple[str, float], ...] = ()  # what the picture looks like, and how much that says
@@ -124,6 +125,7 @@ class Query:
     meant: tuple[str, ...] = ()  # the words, folded, that `vector` stands for, which are right as typed; empty: all
     counts: tuple[str, ...] = ()  # words that only say how many (`counts`): weak evidence
     also: tuple[Query, ...] = ()  # what these find comes after it; no photo is found by two of them
+    fold: bool = False  # of each stack one photo alone is a hit
     ignored: tuple[str, ...] = ()  # parts as typed that are not searched for: nothing can be, or they are too many
 
 
@@ -166,7 +168,8 @@ class FacetCount:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A page of hits; `total` counts all of them, beyond the page too.
+    """A page of hits; `total` counts all photos found, beyond the page too, `folded` those of them that are no hits
+    themselves, as another photo of their stack is.
 
     `corrections` maps words (and `name:value` filters) of the query to the nearest that the index has. `dropped` are
     the words that had to be left out because no photo matches all of them.
@@ -177,8 +180,14 @@ class Answer:
     corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     by_meaning: int = 0  # how many of `total` none of the words would have found
-    sure: int = 0  # how many of `total` are: by relevance these come first
+    folded: int = 0
+    sure: int = 0  # how many hits are: by relevance these come first
     why_nothing: WhyNothing | None = None
+
+    @property
+    def listed(self) -> int:
+        """How many hits there are on all pages."""
+        return self.total - self.folded
 
 
 class SearchBackend(Protocol):
@@ -235,10 +244,15 @@ class SearchBackend(Protocol):
         microseconds. Of what another process writes it may hear some seconds later."""
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
-        """The photos that match, best first. Raises `FilterError` for a filter that it can't answer."""
+        """The photos that match, best first. Raises `FilterError` for a filter that it can't answer.
+
+        Where the query says `fold`, of each stack one of the photos that match is a hit: the one that stands for the
+        stack, if it is as good a hit as any of them, else the best.
+        """
 
     def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
-        """Counts per value of each facet, of all photos that match `query`, the `limit` first values each.
+        """Counts per value of each facet, of all photos that match `query`, the `limit` first values each;
+        those count that are folded, too.
 
         Facets are `year`, `month` (newest first), `rating` (best first), and by falling count `camera`, `lens`,
         `place`, `folder` (every level: "2019" and "2019/Lyon"), `person`, `tag`, `type`. Each value, put behind the

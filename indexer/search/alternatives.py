@@ -61,17 +61,18 @@ def _answer(search: Search, query: Query, limit: int, offset: int) -> Answer:
         total=sum(answer.total for answer in found),
         by_meaning=sum(answer.by_meaning for answer in found),
         sure=sum(answer.sure for answer in found),
+        folded=sum(answer.folded for answer in found),
     )
 
 
 def _runs(query: Query, answers: Sequence[Answer]) -> Iterator[tuple[int, int, int]]:
     """Which hits follow one another: of which answer, from where and to where."""
-    whole = [(number, 0, answer.total) for number, answer in enumerate(answers)]
+    whole = [(number, 0, answer.listed) for number, answer in enumerate(answers)]
     if order_of(query) is not Sort.RELEVANCE:
         yield from whole
         return
     yield from ((number, 0, answer.sure) for number, answer in enumerate(answers))
-    yield from ((number, answer.sure, answer.total) for number, answer in enumerate(answers))
+    yield from ((number, answer.sure, answer.listed) for number, answer in enumerate(answers))
 
 
 def _page(

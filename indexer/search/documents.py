@@ -53,6 +53,7 @@ def document(photo: Photo) -> SearchDocument:
         machine_words=tuple((clean(one.word), one.probability) for one in believed.words) if believed else (),
         machine_sure=not is_unsure(believed) if believed else True,
         taken_precision=metadata.taken_precision,
+        stack=photo.stack or "",
         camera_names=camera_names(metadata.camera),
         lens_kinds=lens_kinds(metadata),
         appearance=looks_of(photo),

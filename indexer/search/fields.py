@@ -57,6 +57,8 @@ _UNSURE_SHARE = 0.2
 DOUBTFUL = 0.5
 #: Of a date of which no more is known the facet `period` holds all that is: "1950", "1962-07".
 PERIODS = frozenset({DatePrecision.YEAR, DatePrecision.MONTH})
+#: Which stack a photo is in, and whether it stands for it: facets that nobody asks for by name.
+STACK, COVER = "stack", "cover"
 _MAX_WORDS = 2000
 # A long text says less of each of its words; by so much from so many words on.
 _DILUTION = 0.1
@@ -187,6 +189,10 @@ def _strengths(texts: tuple[Text, ...]) -> dict[str, int]:
 
 
 def _facets(document: SearchDocument) -> Iterator[tuple[str, str]]:
+    if document.stack:
+        yield STACK, document.stack
+        if document.stack == document.id:
+            yield COVER, COVER
     if document.taken_at:
         yield "year", f"{document.taken_at:%Y}".zfill(4)
         if document.taken_precision is not DatePrecision.YEAR:

@@ -11,6 +11,8 @@
     near:48.1,11.6  near:48.1,11.6,25km  near:Lyon  near:Lyon,25km  near:"Springfield, Missouri, 25km"
         Of several places of one name the most populous is meant (`indexer.places`).
     sort:newest  sort:oldest  sort:relevance
+    similar:all
+        No filter of a `Query`: each photo of a stack is a hit.
     time:"last summer"
         A time in words (`time_words`); its canonical value is the text of a `time_condition`, or `UNDATED`.
     words:"last summer"
@@ -331,6 +333,12 @@ def _sort(value: str, now: date) -> str:
     raise FilterError(message, suggestion=f"sort:{nearest}")
 
 
+def _similar(value: str, now: date) -> str:
+    if value.casefold() != "all":
+        raise FilterError(Message("similar: takes one value, similar:all"), suggestion="similar:all")
+    return "all"
+
+
 _CHECKS: Mapping[str, Callable[[str, date], str]] = MappingProxyType(
     {
         "before": _date("before"),
@@ -346,9 +354,10 @@ _CHECKS: Mapping[str, Callable[[str, date], str]] = MappingProxyType(
         "rating": _rating,
         "near": _near,
         "sort": _sort,
+        "similar": _similar,
     }
 )
-TIME, WORDS = "time", "words"
+TIME, WORDS, SIMILAR = "time", "words", "similar"
 FILTER_NAMES = (*_CHECKS, TIME, WORDS)
 #: The canonical value of `TIME` that photos without a date pass.
 UNDATED = "undated"

@@ -19,7 +19,7 @@ from datetime import date
 
 from indexer.message import Message
 from indexer.search import Filter, FilterError, Query, Sort
-from indexer.search.filters import FILTER_NAMES, TIME, UNDATED, WORDS, checked, nearest_name
+from indexer.search.filters import FILTER_NAMES, SIMILAR, TIME, UNDATED, WORDS, checked, nearest_name
 from indexer.search.time_words import Reading, TimeReader
 from indexer.search.tokens import STOP_WORDS, Token, tokenize
 from indexer.text import clean, words
@@ -39,11 +39,13 @@ class _Parts:
     filters: list[Filter] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     sort: Sort | None = None
+    each: bool = False
     prefix_last: bool = True
 
 
-def parse(text: str, *, now: date | None = None, reader: TimeReader | None = None) -> Query:
-    """Reads `text`; `now` is the day that "today" and ages such as "30d" are counted from (default: today).
+def parse(text: str, *, now: date | None = None, reader: TimeReader | None = None, fold: bool = False) -> Query:
+    """Reads `text`; `now` is the day that "today" and ages such as "30d" are counted from (default: today). `fold` is
+    the query's, unless the text says `similar:all`.
 
     With a `reader`, words that name a time (`time_words`) become a filter of it, and what has them in its texts comes
     after the photos of that time (`Query.also`). Without one they are words like others.
@@ -63,13 +65,13 @@ def parse(text: str, *, now: date | None = None, reader: TimeReader | None = Non
             _read(token, parts, today, reader or _ANYBODY)
         except FilterError as error:
             error.text = token.text
-            if token.negated and error.suggestion and not error.suggestion.startswith("sort:"):
+            if token.negated and error.suggestion and not error.suggestion.startswith(("sort:", f"{SIMILAR}:")):
                 error.suggestion = f"-{error.suggestion}"
             raise
         end = token.end
     if text[end:]:
         parts.prefix_last = False
-    return _with_times(_query(parts), readings)
+    return _with_times(replace(_query(parts), fold=fold and not parts.each), readings)
 
 
 def applied_readings(text: str, reader: TimeReader, today: date) -> tuple[Reading, ...]:
@@ -200,12 +202,15 @@ def _read_filter(name: str, value: str, minus: bool, parts: _Parts, now: date, r
             Message("%(name)s: needs a value, such as %(name)s:%(example)s", name=name, example=_EXAMPLES[name])
         )
     value = _time(value, now, reader) if name == TIME else checked(name, value, now=now)
-    if name != "sort":
+    if name not in {"sort", SIMILAR}:
         parts.filters.append(Filter(name, value, minus))
     elif minus:
         raise FilterError(
-            Message("sort: can't be excluded; did you mean sort:%(order)s?", order=value), suggestion=f"sort:{value}"
+            Message("%(name)s: can't be excluded; did you mean %(name)s:%(value)s?", name=name, value=value),
+            suggestion=f"{name}:{value}",
         )
+    elif name == SIMILAR:
+        parts.each = True
     else:
         parts.sort = Sort(value)
 
@@ -243,6 +248,7 @@ _EXAMPLES = {
     "rating": ">=4",
     "near": "Lyon",
     "sort": "newest",
+    "similar": "all",
     "time": '"last summer"',
     "words": '"last summer"',
 }

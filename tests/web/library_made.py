@@ -121,6 +121,8 @@ def _settle(storage: Storage, settings: Settings, job: Job, photo: MadePhoto) ->
 
 def push(storage: Storage) -> None:
     """What the pipeline does after settling: search learns of it."""
+    while storage.catalogue.stacks.update():
+        pass
     while photos := storage.catalogue.unpushed(500):
         storage.search.put([document(photo) for photo in photos])
         storage.catalogue.outbox.mark_pushed([(photo.id, photo.revision) for photo in photos])

@@ -29,6 +29,7 @@ from tests.web.test_hostile import hostile_photo
 from web.app import make_app
 
 QUAY, MARKED, WORDY = "Lyon/quay.jpg", "Lyon/marked.jpg", "Lyon/wordy.jpg"
+FRAME = "IMG_20210714_154212_BURST000.jpg"
 PASSWORD = "grandma's garden"
 BUSY = Progress(done=60, queued=940, per_second=4.2, eta_s=2400, phase=Phase.INDEXING, walking=True)
 STUCK = replace(BUSY, problems=("the library /Pictures is empty, where it was not: waiting for it",))
@@ -101,6 +102,13 @@ class Household:
     search_is_down: bool = False
 
 
+def bursts() -> list[MadePhoto]:
+    """A photo of many frames, and others."""
+    taken = PhotoMetadata("image/jpeg", 400, 300, TAKEN, camera="Canon EOS 80D")
+    frames = (FRAME.replace("000", f"{frame:03}") for frame in range(70))
+    return [*(MadePhoto(frame, metadata=taken) for frame in frames), *many(6)]
+
+
 HOUSEHOLDS = {
     "all": Household(photos),
     "empty": Household(),
@@ -109,6 +117,7 @@ HOUSEHOLDS = {
     "stuck": Household(lambda: list(many(12)), STUCK),
     "troubled": Household(lambda: list(many(12))),
     "locked": Household(lambda: list(many(3)), password=PASSWORD),
+    "bursts": Household(bursts),
     "down": Household(lambda: list(many(12)), search_is_down=True),
 }
 
@@ -276,6 +285,9 @@ SCENES = {
     "sign in": Scene("/login?next=/status", household="locked"),
     "signed in": Scene("/login?next=/status", sign_in, household="locked"),
     "refused": Scene("/login", enter_badly, household="locked"),
+    "similar photos": Scene("/", household="bursts"),
+    "each of the similar photos": Scene("/?q=similar:all", household="bursts"),
+    "photo of a burst": Scene(photo_path(FRAME, "?at=0"), household="bursts"),
     "search down": Scene("/?q=dog", household="down"),
     "status with search down": Scene("/status", household="down"),
     "photo with search down": Scene(photo_path("2024/photo 0000.jpg", "?q=dog&at=0"), household="down"),

@@ -216,6 +216,44 @@ async def test_the_grid_goes_on_for_ever_and_keeps_its_place(visit: Visit) -> No
     await tab.wait_for_function(f"Math.abs(scrollY - {before}) < 4")
 
 
+_HEADINGS_STAND_OVER_THEIR_PHOTOS = """() => [...document.querySelectorAll("#grid .begins")].every((one) => {
+    const [heading, tile] = [...one.children].map((part) => part.getBoundingClientRect());
+    return Math.abs(heading.left - tile.left) < 1 && heading.right <= tile.right + 1 && heading.bottom <= tile.top;
+})"""
+_ROWS = """() => new Set([...document.querySelectorAll("#grid .tile")].map(
+    (tile) => Math.round(tile.getBoundingClientRect().bottom))).size"""
+
+
+@pytest.mark.parametrize(
+    ("device", "rows"), [(DESKTOP, 3), (PHONE, 7), ({**PHONE, "viewport": {"width": 320, "height": 640}}, 9)]
+)
+async def test_months_of_one_photo_share_rows(
+    browser: Browser, tmp_path: Path, device: dict[str, Any], rows: int
+) -> None:
+    with application(tmp_path, list(many(12))) as (app, _, _):
+        async with TestServer(app) as server:
+            context = await browser.new_context(**device)
+            tab = await context.new_page()
+            await tab.goto(f"http://127.0.0.1:{server.port}/")
+            await expect(tab.locator("#grid .tile")).to_have_count(12)
+            await expect(tab.get_by_role("heading", level=2)).to_have_count(12)
+            assert await tab.evaluate(_ROWS) <= rows, "twelve months of one photo each do not take a row each"
+            assert await tab.evaluate(_HEADINGS_STAND_OVER_THEIR_PHOTOS)
+            await context.close()
+
+
+async def test_a_month_goes_on_over_the_edge_of_a_page_under_one_heading(visit: Visit) -> None:
+    tab = await visit.go("/")
+    await expect(tab.locator("#grid .more")).to_have_count(1)
+    while await tab.locator("#grid .more").count():
+        await tab.mouse.wheel(0, 4000)
+        await tab.wait_for_timeout(50)
+    await expect(visit.tiles()).to_have_count(PHOTOS + 1)
+    headings = await tab.locator("#grid .month").all_text_contents()
+    assert len(headings) == len(set(headings)) == 13
+    assert await tab.evaluate(_HEADINGS_STAND_OVER_THEIR_PHOTOS)
+
+
 async def test_boxes_have_their_size_before_the_pictures_come(visit: Visit) -> None:
     await visit.tab.route("**/thumbnails/**", lambda route: route.abort())
     tab = await visit.go("/")

@@ -61,15 +61,17 @@ def _as_json(handler: Callable[[web.Request], Awaitable[Json]]) -> Callable[[web
 
 @_as_json
 async def search(request: web.Request) -> Json:
-    """GET /api/search?q=&sort=&limit=&offset=
+    """GET /api/search?q=&sort=&similar=&limit=&offset=
 
     `q` is the query language of the search box, at most 500 characters; `sort` is relevance, newest or oldest;
-    `limit` is 50 unless told and at most 200; `offset` counts hits. Answers ``{"hits": [...], "total", "by_meaning",
-    "sure", "took_ms", "corrections", "dropped", "ignored", "why_nothing", "times"}``: how many of the total only the
-    look of the picture found, how many are sure, words of the query with the nearest words that the library has, words
-    left out because no photo has all of them, and parts of the query that nothing can be searched by (punctuation) or
-    that are too many. ``why_nothing`` is null unless nothing can be found by such a query: "nothing_searchable" where
-    no letter, digit or emoji is in it, "emoji_not_found" where it is nothing but emoji, which no photo's texts have.
+    `limit` is 50 unless told and at most 200; `offset` counts hits. Answers ``{"hits": [...], "total", "folded",
+    "by_meaning", "sure", "took_ms", "corrections", "dropped", "ignored", "why_nothing", "times"}``: how many photos
+    were found, how many of them are no hits themselves, as a similar one is (none with ``similar=all``), how many only
+    the look of the picture found, how many hits are sure, words of the query with the nearest words that the library
+    has, words left out because no photo has all of them, and parts of the query that nothing can be searched by
+    (punctuation) or that are too many. ``why_nothing`` is null unless nothing can be found by such a query:
+    "nothing_searchable" where no letter, digit or emoji is in it, "emoji_not_found" where it is nothing but emoji,
+    which no photo's texts have.
     ``times`` are words of the query that name a time: ``words``, ``start`` and ``end`` in characters, the ``time`` as a
     condition (`2018-12-24..2018-12-26`, `--07` for July of every year, `sun`, `21:00..05:00`), and whether it was
     ``applied``, or only may be meant.
@@ -86,16 +88,17 @@ async def search(request: web.Request) -> Json:
     ``taken_at`` (ISO 8601, with its offset where the photo knows it; a year, a month or a day where no more is
     known), ``taken_precision`` (year, month, day, time or null: how much of it is known), ``width``, ``height``,
     ``camera``, ``position``, ``places`` (the names of that position, from town to country), ``thumbnail`` (an address
-    on this server), ``file_count`` and ``files`` (the first 20: ``id``, ``path`` relative to its library). Found by
-    its look, it has a ``why`` of the field embedding and the kind meaning, whose text says which words came near, if
-    any: "cove ≈ beach". A ``why`` of the field appearance names what the picture itself was measured to be, in English:
-    "dark", "black and white", "red".
+    on this server), ``similar`` (how many other photos are nearly the same), ``file_count`` and ``files`` (the first
+    20: ``id``, ``path`` relative to its library). Found by its look, it has a ``why`` of the field embedding and the
+    kind meaning, whose text says which words came near, if any: "cove ≈ beach". A ``why`` of the field
+    appearance names what the picture itself was measured to be, in English: "dark", "black and white", "red".
     """
     wanted = read_search(request.query, limit=_HITS, most=_MOST_HITS, birthdays=_birthdays(request))
     result = await run_search(request, wanted, _read_photos(request))
     return {
         "hits": await in_database_thread(request, lambda: [hit_json(request, found) for found in result.photos]),
         "total": result.total,
+        "folded": result.folded,
         "by_meaning": result.by_meaning,
         "sure": result.sure,
         "took_ms": round(result.took_ms, 2),

@@ -47,6 +47,7 @@ def photo_json(request: web.Request, photo: Photo) -> Json:
         "position": asdict(position) if position else None,
         "places": list(map(clean, places_of(position))),
         "thumbnail": thumbnail_url(request, photo.id, "grid"),
+        "similar": photo.similar,
         "file_count": photo.file_count,
         "files": [{"id": file.id, "path": clean(file.relative), "missing": file.missing} for file in photo.files],
     }

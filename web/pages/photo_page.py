@@ -55,6 +55,8 @@ from web.search.searching import (
 from web.templating import render
 
 _SIMILAR = 12
+_SIBLINGS = 60
+_MOST_SIBLINGS_ALIKE = 88  # as an answer has at most 100 hits with those that are shown
 _HEADLINE = 160  # characters: a caption that is longer is read as a text, not as a headline
 _NEIGHBOURHOOD = 12  # the photo is looked for so far around its remembered position, as photos come and go
 _MOST_TAGS = 16
@@ -123,6 +125,8 @@ class PhotoView:
     places: tuple[Link, ...]
     files: tuple[FileView, ...]  # the first few
     neighbours: Neighbours
+    siblings: tuple[Tile, ...]  # the others of its stack, the first few
+    more_siblings: int
     similar: tuple[Tile, ...]
 
     @property
@@ -141,8 +145,12 @@ async def photo_view(
     whole: bool = True,
 ) -> PhotoView:
     """With the photo's neighbours and (where `whole`) similar photos; without them where the search fails."""
-    neighbours, similar, places, location = await asyncio.gather(
+    siblings = await in_database_thread(request, request.config_dict[LIBRARY].stacks.members, photo.id)
+    siblings = [one for one in siblings if one != photo.id]
+    grid_px = request.config_dict[SETTINGS].grid_px
+    neighbours, stack, similar, places, location = await asyncio.gather(
         _neighbours(request, photo),
+        in_database_thread(request, request.config_dict[LIBRARY].summaries, siblings[:_SIBLINGS]),
         _similar(request, photo, _SIMILAR if whole else 0),
         in_database_thread(request, places_of, photo.metadata.position),
         caption_location(request, photo),
@@ -178,6 +186,8 @@ async def photo_view(
         places=_filter_links("place", places),
         files=tuple(map(_file_view, photo.files)),
         neighbours=neighbours,
+        siblings=tuple(tile(one, Hit(one.id, 0, ()), at, grid_px) for at, one in enumerate(stack)),
+        more_siblings=len(siblings[_SIBLINGS:]),
         similar=similar,
     )
 
@@ -221,11 +231,18 @@ async def _similar(request: web.Request, photo: Photo, limit: int) -> tuple[Tile
         return ()
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            found = await run_similar(request, photo.id, limit, request.config_dict[LIBRARY].summaries)
+            # The others of its stack are shown apart, and would be the nearest.
+            most = limit + min(photo.similar, _MOST_SIBLINGS_ALIKE)
+            found = await run_similar(request, photo.id, most, request.config_dict[LIBRARY].summaries)
     except (SearchError, TimeoutError):
         return ()
     grid_px = request.config_dict[SETTINGS].grid_px
-    return tuple(tile(one.photo, one.hit, at, grid_px) for at, one in enumerate(found))
+    stacks, others = {photo.stack or photo.id}, []
+    for one in found:
+        if (stack := one.photo.stack or one.photo.id) not in stacks:
+            stacks.add(stack)
+            others.append(one)
+    return tuple(tile(one.photo, one.hit, at, grid_px, folded=True) for at, one in enumerate(others[:limit]))
 
 
 async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
@@ -247,8 +264,10 @@ async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
     except (FilterError, SearchError, TimeoutError):
         return plain
     hits = [found.hit for found in result.photos]
-    index = next((index for index, hit in enumerate(hits) if hit.id == photo.id), None)
-    return plain if index is None else _neighbours_of(request, search, back, hits, index, first, result.total)
+    places = [index for index, hit in enumerate(hits) if hit.id == photo.id]
+    # One that is folded is at the place of the one that stands for its stack.
+    places += [at for at, found in enumerate(result.photos) if photo.stack and found.photo.stack == photo.stack]
+    return _neighbours_of(request, search, back, hits, places[0], first, result.listed) if places else plain
 
 
 def _neighbours_of(

@@ -13,7 +13,7 @@ from indexer.model import DatePrecision, PhotoSummary, iso_date
 from indexer.places import Place, places_named
 from indexer.search import WHY_NOTHING, FacetCount, FilterError, SearchBackend, Sort
 from indexer.search.counts import without_counts
-from indexer.search.filters import TIME, WORDS, checked, near_circle, near_place
+from indexer.search.filters import SIMILAR, TIME, WORDS, checked, near_circle, near_place
 from indexer.search.query import left_out
 from web.i18n.language import date_text, distance_text, gettext, month_text, ngettext, translate, year_text
 from web.links import search_url
@@ -83,6 +83,8 @@ class Results:
 
     months: tuple[Month, ...]
     total: int
+    folded: int  # of them: photos that stand behind a similar one
+    each: str  # the address where they don't
     by_meaning: str  # how many of them no word would have found: "3 by their look"
     by_words: bool  # whether there is anything to be better or worse at
     corrections: tuple[Link, ...]
@@ -109,7 +111,11 @@ def results(
 ) -> Results:
     """`search` includes the photo before the page, if any, so that a month continues across pages."""
     first = (page - 1) * per_page
-    tiles = [tile(found.photo, found.hit, search.offset + at, grid_px) for at, found in enumerate(result.photos)]
+    folded = result.query.fold
+    tiles = [
+        tile(found.photo, found.hit, search.offset + at, grid_px, folded=folded)
+        for at, found in enumerate(result.photos)
+    ]
     if any(item.name in {TIME, *DATES} for item in result.query.filters):
         tiles = [_with_vague_date(one) for one in tiles]
     by_date = effective_sort(search, result) is not Sort.RELEVANCE
@@ -118,7 +124,7 @@ def results(
     before = [one for one in tiles if one.position < first]
     on_page = [one for one in tiles if one.position >= first]
     last = page + pages - 1
-    more = last * per_page < result.total
+    more = last * per_page < result.listed
     return Results(
         months=tuple(
             _months(on_page, _month(before[-1].photo) if before else None)
@@ -126,6 +132,8 @@ def results(
             else _by_sureness(on_page, begins_sure=not before or before[-1].sure)
         ),
         total=result.total,
+        folded=result.folded,
+        each=search_url(query_text.with_filter(search.text, SIMILAR, "all"), search.sort) if result.folded else "",
         by_meaning=_by_meaning(result),
         by_words=bool(result.query.words or result.query.phrases),
         corrections=_corrections(search, result),

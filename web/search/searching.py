@@ -84,6 +84,7 @@ class Search:
     limit: int
     offset: int
     reader: TimeReader = TimeReader()
+    fold: bool = True  # of photos that are nearly the same one is a hit, unless `text` says otherwise
 
     def readings(self) -> tuple[Reading, ...]:
         """The times that words of the query name."""
@@ -91,7 +92,7 @@ class Search:
 
     def query(self) -> Query:
         """The parsed query. Raises `FilterError`."""
-        query = parse(self.text, reader=self.reader)
+        query = parse(self.text, reader=self.reader, fold=self.fold)
         return replace(query, sort=self.sort) if self.sort and not query.sort else query
 
 
@@ -114,15 +115,21 @@ class Result(Generic[_Photo]):
     dropped: tuple[str, ...]
     by_meaning: int
     sure: int
+    folded: int  # of `total`: photos that are no hits themselves, as another of their stack is
     took_ms: float
     why_nothing: WhyNothing | None = None
+
+    @property
+    def listed(self) -> int:
+        """How many hits there are on all pages."""
+        return self.total - self.folded
 
 
 def read_search(
     parameters: MultiMapping[str], *, limit: int, most: int, birthdays: Mapping[str, date] = NO_BIRTHDAYS
 ) -> Search:
-    """From ``q``, ``sort``, ``limit`` (capped at `most`) and ``offset``. Words of ``q`` that name a time are read in
-    the reader's order of day and month. Raises `WrongRequest`."""
+    """From ``q``, ``sort``, ``similar``, ``limit`` (capped at `most`) and ``offset``. Words of ``q`` that name a
+    time are read in the reader's order of day and month. Raises `WrongRequest`."""
     text = clean(parameters.get("q", "")).replace("\x00", " ").lstrip()
     if len(text) > MAX_QUERY_LENGTH:
         raise WrongRequest(
@@ -136,12 +143,16 @@ def read_search(
         raise WrongRequest(
             "sort is one of %(orders)s, not %(value)s.", orders=", ".join(Sort), value=repr(clean(sort)[:40])
         )
+    similar = parameters.get("similar", "")
+    if similar not in {"", "all"}:
+        raise WrongRequest("similar is all or left out, not %(value)s.", value=repr(clean(similar)[:40]))
     return Search(
         text=text,
         sort=Sort(sort) if sort else None,
         limit=min(read_number(parameters, "limit", limit, least=1), most),
         offset=read_number(parameters, "offset", 0, least=0),
         reader=TimeReader(NO_COUNTRY if language is ENGLISH else language.locale_tag, birthdays),
+        fold=not similar,
     )
 
 
@@ -208,6 +219,7 @@ def execute_search(
         answer.dropped,
         answer.by_meaning,
         answer.sure,
+        answer.folded,
         took_ms,
         answer.why_nothing,
     )

@@ -37,7 +37,13 @@ KINDS: Mapping[str, int] = MappingProxyType({"person": 2, "place": 2, "tag": 1, 
 #: Facets whose values complete their own filter, too.
 _FACETS = (*KINDS, "type", "year")
 _FIXED: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"sort": ("newest", "oldest", "relevance"), "rating": (">=4", "5", ">=3"), "before": (), "after": ("30d", "1y")}
+    {
+        "sort": ("newest", "oldest", "relevance"),
+        "rating": (">=4", "5", ">=3"),
+        "before": (),
+        "after": ("30d", "1y"),
+        "similar": ("all",),
+    }
 )
 _MOST_WORDS = 4
 _MOST_NAMES = 20_000

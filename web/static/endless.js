@@ -63,7 +63,7 @@ async function tilesOf(url, more) {
   const box = document.createElement("template");
   box.innerHTML = await fetchPart(partOf(url, "tiles", more)); // our own template's, escaped there
   if (current !== generation) return null;
-  for (const tile of $$(".tile", box.content)) if (document.getElementById(tile.id)) tile.remove();
+  for (const tile of $$(".tile", box.content)) if (document.getElementById(tile.id)) (tile.closest(".begins") ?? tile).remove();
   return box.content;
 }
 

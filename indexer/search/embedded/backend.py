@@ -45,11 +45,12 @@ from indexer.search.arrays import Mask
 from indexer.search.counts import without_counts
 from indexer.search.embedded import schema, vectors
 from indexer.search.embedded.array_store import LEAST_PHOTOS, ArrayStore
-from indexer.search.embedded.caches import PhotoTextCache, ResultMaskCache
+from indexer.search.embedded.caches import PhotoTextCache, ResultMaskCache, StackCache
 from indexer.search.embedded.filter import count_facets, filter_mask
 from indexer.search.embedded.refresh import LAYOUT, SnapshotStore, refresh
 from indexer.search.embedded.snapshot import IndexSnapshot
 from indexer.search.embedded.term_index import TermIndex
+from indexer.search.folding import fold_match
 from indexer.search.matching import Matcher
 from indexer.search.meaning import NO_MEANING, Meaning, is_supported
 from indexer.search.ranking import (
@@ -117,6 +118,7 @@ class EmbeddedSearch:
         self._vectors = vectors.Vectors(self._stores["vectors"])
         self._texts = PhotoTextCache()
         self._masks = ResultMaskCache()
+        self._stacks = StackCache()
 
     def _renewed(self) -> None:
         self._forget()
@@ -175,9 +177,25 @@ class EmbeddedSearch:
     def _search(self, query: Query, limit: int, offset: int) -> Answer:
         with self._guarded():
             query, snapshot, match = self._matched(query)
-            places = top_page(match, snapshot.newest, snapshot.oldest, order_of(query), limit, offset)
+            sort = order_of(query)
+            shown = self._fold(match, snapshot, sort) if query.fold else match
+            places = top_page(shown, snapshot.newest, snapshot.oldest, sort, limit, offset)
             hits = self._hits(places.tolist(), match, snapshot, query.meant)
-            return Answer(hits, match.total, match.corrections, match.dropped, match.by_meaning, sure=match.total_sure)
+            folded = match.total - shown.total
+            return Answer(
+                hits,
+                match.total,
+                match.corrections,
+                match.dropped,
+                match.by_meaning,
+                folded=folded,
+                sure=shown.total_sure,
+            )
+
+    def _fold(self, match: Match, snapshot: IndexSnapshot, sort: Sort) -> Match:
+        """With one photo of each stack."""
+        ranks = snapshot.oldest if sort is Sort.OLDEST else snapshot.newest
+        return fold_match(match, self._stacks.of(snapshot), ranks, sort)
 
     def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
         """Counts per value of each facet, of all photos that match `query`. Raises `ValueError` for another name."""

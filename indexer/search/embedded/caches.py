@@ -21,6 +21,7 @@ from indexer.search import Query
 from indexer.search.arrays import Mask
 from indexer.search.embedded.schema import State
 from indexer.search.embedded.snapshot import IndexSnapshot
+from indexer.search.folding import StackColumns
 from indexer.search.reasons import PhotoTexts
 
 #: Photos; each takes about 4 kB.
@@ -84,10 +85,24 @@ class ResultMaskCache:
             self._packed[_unordered(query)] = packed
 
 
+class StackCache:
+    """The stacks of one state of the index at a time; thread-safe."""
+
+    def __init__(self) -> None:
+        self._latest: tuple[tuple[State, int], StackColumns] | None = None
+
+    def of(self, snapshot: IndexSnapshot) -> StackColumns:
+        """Those of this picture."""
+        latest = self._latest
+        if latest is None or latest[0] != _state(snapshot):
+            latest = self._latest = (_state(snapshot), snapshot.stacks())
+        return latest[1]
+
+
 def _state(snapshot: IndexSnapshot) -> tuple[State, int]:
     # One that followed may still hold photos that are gone, which one that was read or mapped does not.
     return snapshot.state, len(snapshot.docnos)
 
 
 def _unordered(query: Query) -> Query:
-    return replace(query, sort=None)
+    return replace(query, sort=None, fold=False)

@@ -22,6 +22,8 @@ from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.certainty import GIVEN
 from indexer.search.embedded.schema import GIVEN_BIT, WORD, State
 from indexer.search.facets import NAMING, NO_VALUES, THINGS, Facet
+from indexer.search.fields import COVER, STACK
+from indexer.search.folding import StackColumns
 from indexer.search.languages import languages_among
 
 NO_DATE = np.iinfo(np.int64).min
@@ -212,6 +214,15 @@ class IndexSnapshot:
         for segment in self.facets:
             mask[segment.photos[segment.places(codes)[0]]] = True
         return mask
+
+    def stacks(self) -> StackColumns:
+        """The stacks of photos that are nearly the same."""
+        numbers = np.zeros(len(self.docnos), np.int32)
+        codes = self.names.facet(STACK).codes
+        for segment in self.facets:
+            places, counts = segment.places(codes)
+            numbers[segment.photos[places]] = np.repeat(codes, counts)
+        return StackColumns.of(np.where(self.alive, numbers, 0), self.having(self.names.facet(COVER).codes))
 
     def counts(self, mask: Mask) -> Ints:
         """How many photos of `mask` have each facet value, by code."""

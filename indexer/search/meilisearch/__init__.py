@@ -6,6 +6,7 @@
     index                           writing: tasks, refused documents, a second index put in place as a whole
     request                         words and filters as the server reads them
     candidates, client, retrieval   searching: what the server finds, and what of it we rank
+    folded                          of photos that are nearly the same one
     backend                         all of it as a `SearchBackend`: pages, facets, photos like another
 
 The server finds, forgives typing mistakes, filters, counts and knows which embeddings are near; its best two hundred

@@ -15,6 +15,7 @@ from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.meilisearch.candidates import FoundPhoto
 from indexer.search.meilisearch.client import SearchClient, total_of
 from indexer.search.meilisearch.connection import Connection
+from indexer.search.meilisearch.folded import FOLDED, FoldedPhotos
 from indexer.search.meilisearch.index import Index, Writer
 from indexer.search.meilisearch.keys import Keyring, Keys
 from indexer.search.meilisearch.layout import FACET, READ, embedder_of, unescaped
@@ -110,13 +111,16 @@ class MeilisearchSearch:
         found = retrieve(self._client, self._meaning, query)
         query = found.query
         sort = order_of(query)
+        folded = FoldedPhotos(self._client, found, sort) if query.fold and self._client.has_stacks() else None
         if sort is Sort.RELEVANCE:
-            hits = self._by_relevance(found, limit, offset)
+            hits = self._by_relevance(found, folded, limit, offset)
         else:
-            hits = self._by_date(found, sort, limit, offset)
+            hits = self._by_date(found, folded, sort, limit, offset)
         match = found.match
         corrections = {**match.corrections, **found.nearest}
-        return Answer(hits, found.total, corrections, match.dropped, match.by_meaning, sure=found.total_sure)
+        hidden = found.total - folded.listed if folded else 0
+        sure = folded.total_sure if folded else found.total_sure
+        return Answer(hits, found.total, corrections, match.dropped, match.by_meaning, folded=hidden, sure=sure)
 
     def facets(self, query: Query, names: Sequence[str], *, limit: int = 50) -> Mapping[str, tuple[FacetCount, ...]]:
         """Counts per value of each facet, of all photos that match `query`. Raises `ValueError` for another name."""
@@ -171,9 +175,12 @@ class MeilisearchSearch:
         self._searching.close()
         self._writing.close()
 
-    def _by_relevance(self, found: RetrievedPhotos, limit: int, offset: int) -> tuple[Hit, ...]:
+    def _by_relevance(
+        self, found: RetrievedPhotos, folded: FoldedPhotos | None, limit: int, offset: int
+    ) -> tuple[Hit, ...]:
         """Those of the candidates in our order, and where `RetrievedPhotos` says the server's others in its own."""
-        candidates, match = found.candidates, found.match
+        candidates, match = found.candidates, folded.match if folded else found.match
+        all_others, reached = (folded.others, folded.reached) if folded else (found.others, found.reached)
         ranked = top_page(match, candidates.newest, candidates.oldest, Sort.RELEVANCE, match.total, 0).tolist()
         before = match.total_sure if found.are_others_sure else len(ranked)
         own = ranked[offset : min(before, offset + limit)]
@@ -181,26 +188,30 @@ class MeilisearchSearch:
         first = max(offset - before, 0)
         others = limit - len(hits)
         if before < len(ranked):  # candidates follow
-            others = min(others, found.others - first)
-        if others > 0 and found.others:
-            request_words = found.request_words
+            others = min(others, all_others - first)
+        if others > 0 and all_others:
+            request_words = found.request_words.within(*folded.rest) if folded else found.request_words
             if found.beyond:
                 request_words = request_words.within(f"NOT {among(found.beyond)}")
-            photos = self._read(request_words, limit=others, offset=found.reached + first)
+            more = FOLDED if folded else {}
+            photos = self._read(request_words, limit=others, offset=reached + first, **more)
             hits += tuple(replace(hit, sure=found.are_others_sure) for hit in self._hits(found, photos))
-        start = before + max(first - found.others, 0)
+        start = before + max(first - all_others, 0)
         rest = ranked[start : start + limit - len(hits)]
         return hits + self._hits(found, [candidates.photos[place] for place in rest])
 
-    def _by_date(self, found: RetrievedPhotos, sort: Sort, limit: int, offset: int) -> tuple[Hit, ...]:
+    def _by_date(
+        self, found: RetrievedPhotos, folded: FoldedPhotos | None, sort: Sort, limit: int, offset: int
+    ) -> tuple[Hit, ...]:
         """Two lists in one: what the server sorts, and the few that only meaning found.
 
         Whatever stands on the page is among the server's from so many places before it on as there are of those.
         """
         newest = sort is Sort.NEWEST
-        few = [photo for photo in found.candidates.photos if photo.id in set(found.uncounted)]
+        few = folded.few if folded else [one for one in found.candidates.photos if one.id in set(found.uncounted)]
         first = max(offset - len(few), 0)
-        photos = self._read(found.counted, limit=offset + limit - first, offset=first, sort=_SORTS[sort])
+        more = FOLDED if folded else {}
+        photos = self._read(found.counted, limit=offset + limit - first, offset=first, sort=_SORTS[sort], **more)
         if not few:
             return self._hits(found, photos)
         together = sorted([*photos, *few], key=lambda photo: photo.date_key(newest=newest))

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from indexer.search.aliases import AliasKind, aliases_of
 from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.certainty import GIVEN
-from indexer.search.fields import APPEARANCE, folded_text, given_words
+from indexer.search.fields import APPEARANCE, STACK, folded_text, given_words
+from indexer.search.folding import StackColumns
 from indexer.search.languages import languages_among
 from indexer.search.reasons import PhotoTexts
 
@@ -71,7 +72,13 @@ class FoundPhoto:
     @cached_property
     def texts(self) -> list[tuple[str, str, str]]:
         """Field, text, and the words of the text."""
-        return [(field, text, folded_text(field, text)) for field, text in self.document.get("shown", [])]
+        shown = self.document.get("shown", [])
+        return [(field, text, folded_text(field, text)) for field, text in shown if field != STACK]
+
+    @cached_property
+    def stack(self) -> str:
+        """The id of the photo that stands for its stack; "" where it is in none."""
+        return next((text for field, text in self.document.get("shown", []) if field == STACK), "")
 
     @property
     def has_looks(self) -> bool:
@@ -210,6 +217,15 @@ class Candidates:
     def oldest(self) -> NDArray[np.int64]:
         """Ranks by date, the oldest highest, those without a date lowest; equal ones as they came."""
         return self._ranks(newest=False)
+
+    @cached_property
+    def stacks(self) -> StackColumns:
+        """Which of these photos stack."""
+        numbers = {
+            stack: number for number, stack in enumerate(sorted({photo.stack for photo in self.photos} - {""}), 1)
+        }
+        codes = np.array([numbers.get(photo.stack, 0) for photo in self.photos], np.int32)
+        return StackColumns.of(codes, np.array([photo.stack == photo.id for photo in self.photos], np.bool_))
 
     def _ranks(self, *, newest: bool) -> NDArray[np.int64]:
         ranks = np.zeros(len(self.photos), np.int64)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from indexer.search.fields import STACK
 from indexer.search.matching import Term
 from indexer.search.meilisearch.connection import Connection, Refusal
 from indexer.search.meilisearch.layout import FACET
@@ -25,6 +26,7 @@ class _Cache:
 
     counts: dict[Term, int] = field(default_factory=dict)
     size: int | None = None
+    has_stacks: bool | None = None
     missing_embedders: set[str] = field(default_factory=set)  # embedders that the index has not
     until_s: float = 0.0
 
@@ -99,6 +101,14 @@ class SearchClient:
         if known.size is None:
             known.size = total_of(self.search(RequestWords(), limit=0))
         return known.size
+
+    def has_stacks(self) -> bool:
+        """Whether any photos stack."""
+        known = self._cached
+        if known.has_stacks is None:
+            stacked = RequestWords(filters=(f"{FACET}{STACK} EXISTS",))
+            known.has_stacks = total_of(self.search(stacked, limit=0)) > 0
+        return known.has_stacks
 
     def _values_of(self, facets: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
         answer = self.search(RequestWords(), limit=0, facets=[f"{FACET}{facet}" for facet in facets])

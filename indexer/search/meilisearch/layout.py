@@ -6,7 +6,8 @@ index that has other settings is made anew (`MeilisearchSearch.prepare`).
     forms, spelling            see the constants of these names
     facet_year, facet_tag …    the values of facets and filters; taken, stars, _geo: those that are numbers
     _vectors                   the embedding, under the name of its model
-    shown, words, strengths,   what ranking and highlights need (`fields.Fields`): the texts as they are, each word with
+    shown, words, strengths,   what ranking and highlights need (`fields.Fields`): the texts as they are (and the stack,
+                               which as an attribute to be read would have every index made anew), each word with
     embedding, model           its strength (0..255, a byte each) and the embedding as int8, in which cosines are exact
                                enough, both as base64 (RFC 4648): of numbers, JSON makes ten times the work
 
@@ -24,7 +25,7 @@ from typing import Any
 from indexer.model import DatePrecision
 from indexer.search import SearchDocument
 from indexer.search.aliases import Alias
-from indexer.search.fields import APPEARANCE, DOUBTFUL, FIELD_WEIGHTS, Fields, Text, quantised, taken_s
+from indexer.search.fields import APPEARANCE, DOUBTFUL, FIELD_WEIGHTS, STACK, Fields, Text, quantised, taken_s
 from indexer.search.languages import noun_stem
 from indexer.search.matching import ONE_EDIT_FROM, TWO_EDITS_FROM
 from indexer.search.stems import stem
@@ -156,12 +157,16 @@ def to_server_json(document: SearchDocument, embedders: Sequence[str]) -> dict[s
     if document.position:
         made["_geo"] = {"lat": document.position.latitude, "lng": document.position.longitude}
     made |= {
-        "shown": [[text.field, text.text] for text in fields.texts],
+        "shown": [*([text.field, text.text] for text in fields.texts), *([STACK, one] for one in _stacks(document))],
         "words": " ".join(fields.strengths),
         "strengths": base64.b64encode(bytes(fields.strengths.values())).decode("ascii"),
     }
     made |= _embedding(document, embedders)
     return {name: value for name, value in made.items() if value not in (None, [], "")}
+
+
+def _stacks(document: SearchDocument) -> tuple[str, ...]:
+    return (document.stack,) if document.stack else ()
 
 
 def look_token(look: str) -> str:

@@ -19,7 +19,7 @@ from indexer.message import Message
 from indexer.search import Filter, FilterError, Query
 from indexer.search.aliases import with_umlauts
 from indexer.search.facets import NAMING, THINGS, VALUE_FILTERS, Facet, matching_values, nearest_values
-from indexer.search.fields import taken_s
+from indexer.search.fields import STACK, taken_s
 from indexer.search.filters import TIME, UNDATED, date_range, near_circle, periods_around, rating_range
 from indexer.search.languages import noun_stem
 from indexer.search.matching import Term, edits_allowed
@@ -202,6 +202,11 @@ def filter_expression(filters: Sequence[Filter], values: FacetValues) -> tuple[l
 def among(ids: Sequence[str]) -> str:
     """Only these photos."""
     return f"id IN [{', '.join(map(_quoted, ids))}]" if ids else NOTHING
+
+
+def of_stacks(stacks: Sequence[str]) -> str:
+    """Only photos of these stacks."""
+    return f"{FACET}{STACK} IN [{', '.join(map(_quoted, stacks))}]"
 
 
 def _at_time(value: str, values: FacetValues) -> str:

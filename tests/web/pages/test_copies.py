@@ -10,7 +10,9 @@ import zipfile
 
 import pytest
 
-from indexer.model import LISTED_FILES
+from indexer.commands.captions import _captioned_photos
+from indexer.model import LISTED_FILES, CaptionPlace
+from tests.reasons_made import reason_saying
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key
 
@@ -120,3 +122,22 @@ async def test_the_command_line_lists_a_few_and_counts_all(copied: Page) -> None
     assert len(told) < 10_000
     line = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     assert "(+20,000 copies)" in line
+
+
+async def test_what_search_refused_and_what_was_captioned_is_listed_without_reading_every_copy(
+    start_page: StartPage,
+) -> None:
+    page = await start_page([MadePhoto(NAME, "a dog on a beach", place=CaptionPlace.XMP)])
+    copy(page, 60)
+    catalogue = page.storage.catalogue
+    with catalogue._database.transaction() as writer:
+        writer.execute("UPDATE file SET ours = 'held'")
+        writer.execute(
+            "UPDATE photo SET refused_revision = revision, refused_reason = ?",
+            (reason_saying("it is too large").to_json(),),
+        )
+    (refused,) = catalogue.refused()
+    assert (len(refused.photo.files), refused.photo.file_count) == (LISTED_FILES, 61)
+    listed = list(_captioned_photos(catalogue))
+    assert len({file.id for _, file in listed}) == 61
+    assert {len(photo.files) for photo, _ in listed} == {1}, "each copy is listed once, and not read for each other"

@@ -58,6 +58,7 @@ async def test_the_front_page_shows_every_photo_newest_first(page: Page) -> None
     assert "12 photos" in html
     months = re.findall(r'<time datetime="(\d{4}-\d\d)">', html)
     assert months == sorted(set(months), reverse=True)
+    assert len(re.findall(r'<div class="begins k-?\d+"><h2 class="month">', html)) == len(months)
 
 
 async def test_a_search_finds_marks_and_says_what_was_searched(page: Page) -> None:
