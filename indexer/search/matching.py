@@ -23,7 +23,7 @@ from indexer.search import Query
 from indexer.search.aliases import AliasKind, spelt_out, with_umlauts
 from indexer.search.appearance import index_word, is_colour, looks_named
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.certainty import GIVEN, OTHER_WORD, evidence_shares
+from indexer.search.certainty import GIVEN, OTHER_WORD, scores_and_evidence
 from indexer.search.compounds import part_keys
 from indexer.search.inflections import LONGEST_ENDING, are_forms, shared_beginning, stem_of
 from indexer.search.stems import irregular_forms, stem
@@ -311,20 +311,10 @@ class Matcher:
 
     def _known(self, typed: str, qualities: Mapping[str, float], **more: Any) -> Group:
         """The group of these words of the index."""
-        if not (shares := evidence_shares(qualities)):
-            none = self._codes_scores({})
-            return Group(typed, none, none, **more)
-        matches = [
-            (
-                *self._lookup.matches(self._codes(words_of), np.fromiter(words_of.values(), np.float32)),
-                np.float32(share),
-            )
-            for share, words_of in shares
-        ]
-        scores = np.maximum.reduce([scores for scores, _, _ in matches])
-        evidence = np.maximum.reduce([scores * share for scores, _, share in matches])
-        evidence[np.logical_or.reduce([given for _, given, _ in matches])] = GIVEN
-        return Group(typed, scores, evidence, **more)
+        return Group(typed, *scores_and_evidence(qualities, self._matches), **more)
+
+    def _matches(self, qualities: Mapping[str, float]) -> tuple[Floats, Mask]:
+        return self._lookup.matches(self._codes(qualities), np.fromiter(qualities.values(), np.float32))
 
     def _codes(self, texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         return np.fromiter((self._names.word_codes[text] for text in texts), np.int32)
