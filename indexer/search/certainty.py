@@ -11,7 +11,7 @@ fits the numbers below and measures them on words that they were not fitted on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -36,13 +36,27 @@ _EVIDENCE_ALONE, _BIAS_ALONE = 1.0, -0.7
 _LEAST, _MOST = 0.01, 0.99
 
 
-def word_evidence(qualities: Mapping[str, float]) -> dict[str, float]:
-    """How much of its strength counts of each word that a word of the query may mean, given with the qualities of
-    `matching`."""
+def evidence_shares(qualities: Mapping[str, float]) -> Sequence[tuple[float, Mapping[str, float]]]:
+    """The words that a word of the query may mean, given with the qualities of `matching`, by how much of a photo's
+    score for them is evidence."""
     best = max(qualities.values(), default=0.0)
-    told = {word: 1.0 if quality == best else OTHER_WORD * quality for word, quality in qualities.items()}
-    plurals = {f"{word}s" for word, weight in told.items() if weight == 1} & told.keys()
-    return {word: max(weight, PLURAL) if word in plurals else weight for word, weight in told.items()}
+    right = {word: quality for word, quality in qualities.items() if quality == best}
+    plurals = {f"{word}s" for word in right} & qualities.keys() - right.keys()
+    others = {word: quality for word, quality in qualities.items() if word not in right and word not in plurals}
+    shares = [(PLURAL / qualities[word], {word: qualities[word]}) for word in sorted(plurals)]
+    return [(1 / best, right), *shares, *([(OTHER_WORD, others)] if others else [])] if right else []
+
+
+def scores_and_evidence(
+    qualities: Mapping[str, float], matches: Callable[[Mapping[str, float]], tuple[Floats, Mask]]
+) -> tuple[Floats, Floats]:
+    """Of these words, for each photo (n,). `matches` gives the scores for words with their qualities, and the photos
+    with one that not the model alone says."""
+    parts = [(share, *matches(some)) for share, some in evidence_shares(qualities) or [(1.0, qualities)]]
+    scores = np.maximum.reduce([own for _, own, _ in parts])
+    evidence = np.maximum.reduce([own * np.float32(share) for share, own, _ in parts])
+    evidence[np.logical_or.reduce([given for _, _, given in parts])] = GIVEN
+    return scores, evidence
 
 
 def evidence_logit(evidence: Floats) -> Floats:

@@ -23,7 +23,7 @@ from indexer.search import Query
 from indexer.search.aliases import AliasKind, spelt_out, with_umlauts
 from indexer.search.appearance import index_word, is_colour, looks_named
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.certainty import GIVEN, OTHER_WORD, word_evidence
+from indexer.search.certainty import GIVEN, OTHER_WORD, scores_and_evidence
 from indexer.search.compounds import part_keys
 from indexer.search.inflections import LONGEST_ENDING, are_forms, shared_beginning, stem_of
 from indexer.search.stems import irregular_forms, stem
@@ -58,7 +58,7 @@ class Group:
 
     typed: str
     scores: Floats  # (photos,); 0: no match
-    evidence: Floats  # (photos,) that they show it, as `certainty` counts it; 0: no match
+    evidence: Floats  # (photos,) as `certainty` counts it; 0: no match
     kinds: dict[str, str] = field(default_factory=dict)  # word of the index -> kind of match
     prefix: str = ""
     phrase: tuple[str, ...] = ()
@@ -109,9 +109,8 @@ class TermLookup(Protocol):
     def scores(self, codes: Ints, qualities: Floats) -> Floats:
         """Per photo the best of strength times quality among the words `codes`, (n,); 0 where it has none of them."""
 
-    def evidence(self, codes: Ints, qualities: Floats) -> Floats:
-        """As `scores`, of the words that only the model says; `certainty.GIVEN` of photos with one that not it alone
-        says."""
+    def matches(self, codes: Ints, qualities: Floats) -> tuple[Floats, Mask]:
+        """`scores`, and the photos with one of the words that not the model alone says."""
 
     def frequencies(self, codes: Ints) -> NDArray[np.int64]:
         """How many photos each of the words `codes` has."""
@@ -312,9 +311,10 @@ class Matcher:
 
     def _known(self, typed: str, qualities: Mapping[str, float], **more: Any) -> Group:
         """The group of these words of the index."""
-        told = word_evidence(qualities)
-        evidence = self._lookup.evidence(self._codes(told), np.fromiter(told.values(), np.float32))
-        return Group(typed, self._codes_scores(qualities), evidence, **more)
+        return Group(typed, *scores_and_evidence(qualities, self._matches), **more)
+
+    def _matches(self, qualities: Mapping[str, float]) -> tuple[Floats, Mask]:
+        return self._lookup.matches(self._codes(qualities), np.fromiter(qualities.values(), np.float32))
 
     def _codes(self, texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         return np.fromiter((self._names.word_codes[text] for text in texts), np.int32)

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from indexer.search.aliases import AliasKind
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.certainty import GIVEN
 from indexer.search.embedded.schema import GIVEN_BIT, WORD, State
 from indexer.search.facets import NAMING, NO_VALUES, THINGS, Facet
 from indexer.search.fields import COVER, STACK
@@ -180,29 +179,22 @@ class IndexSnapshot:
 
     def scores(self, codes: Ints, qualities: Floats) -> Floats:
         """Per photo the best of strength times quality among `codes`, (n,); 0 where it has none of them."""
-        best = np.zeros(len(self.docnos), np.float32)
-        for segment in self.words:
-            places, counts = segment.places(codes)
-            values = segment.strengths[places] * (np.repeat(qualities, counts) / np.float32(255))
-            if len(codes) == 1:
-                best[segment.photos[places]] = values
-            else:
-                np.maximum.at(best, segment.photos[places], values)
-        return best
+        return self.matches(codes, qualities)[0]
 
-    def evidence(self, codes: Ints, qualities: Floats) -> Floats:
-        """As `TermLookup.evidence`."""
+    def matches(self, codes: Ints, qualities: Floats) -> tuple[Floats, Mask]:
+        """`scores`, and the photos with one of the words `codes` that not the model alone says."""
         best = np.zeros(len(self.docnos), np.float32)
+        given = np.zeros(len(self.docnos), np.bool_)
         for segment in self.words:
             places, counts = segment.places(codes)
-            strengths = segment.strengths[places]
+            photos, strengths = segment.photos[places], segment.strengths[places]
             values = strengths * (np.repeat(qualities, counts) / np.float32(255))
-            values[(strengths & GIVEN_BIT) != 0] = GIVEN
             if len(codes) == 1:
-                best[segment.photos[places]] = values
+                best[photos] = values
             else:
-                np.maximum.at(best, segment.photos[places], values)
-        return best
+                np.maximum.at(best, photos, values)
+            given[photos[(strengths & GIVEN_BIT) != 0]] = True
+        return best, given
 
     def frequencies(self, codes: Ints) -> NDArray[np.int64]:
         """How many photos each of the words `codes` has."""

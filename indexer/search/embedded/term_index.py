@@ -32,9 +32,9 @@ class TermIndex:
         """As `IndexSnapshot.scores`."""
         return self.snapshot.scores(codes, qualities)
 
-    def evidence(self, codes: Ints, qualities: Floats) -> Floats:
-        """As `IndexSnapshot.evidence`."""
-        return self.snapshot.evidence(codes, qualities)
+    def matches(self, codes: Ints, qualities: Floats) -> tuple[Floats, Mask]:
+        """As `IndexSnapshot.matches`."""
+        return self.snapshot.matches(codes, qualities)
 
     def frequencies(self, codes: Ints) -> NDArray[np.int64]:
         """As `IndexSnapshot.frequencies`."""

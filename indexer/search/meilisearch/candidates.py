@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from indexer.search.aliases import AliasKind, aliases_of
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.certainty import GIVEN
 from indexer.search.fields import APPEARANCE, STACK, folded_text, given_words
 from indexer.search.folding import StackColumns
 from indexer.search.languages import languages_among
@@ -58,15 +57,9 @@ class FoundPhoto:
         known = strengths if len(strengths) == len(held) else [_MIDDLE_STRENGTH] * len(held)
         return dict(zip(held, known, strict=True))
 
-    def evidence(self, sought: Mapping[str, float]) -> float:
-        """That of the best of the words `sought`, given with their qualities."""
-        held = sought.keys() & self.strengths.keys()
-        if not held.isdisjoint(self._given):
-            return float(GIVEN)
-        return max((self.strengths[word] * sought[word] / 255 for word in held), default=0.0)
-
     @cached_property
-    def _given(self) -> frozenset[str]:
+    def given(self) -> frozenset[str]:
+        """The words that not the model alone says."""
         return given_words(self.texts)
 
     @cached_property
@@ -172,11 +165,12 @@ class Candidates:
         )
         return np.fromiter(best, np.float32, len(self.photos))
 
-    def evidence(self, codes: Ints, qualities: Floats) -> Floats:
-        """As `TermLookup.evidence`."""
+    def matches(self, codes: Ints, qualities: Floats) -> tuple[Floats, Mask]:
+        """As `TermLookup.matches`."""
         ordered = self.names.words_sorted
-        sought = {ordered[code]: quality for code, quality in zip(codes.tolist(), qualities.tolist(), strict=True)}
-        return np.fromiter((photo.evidence(sought) for photo in self.photos), np.float32, len(self.photos))
+        sought = frozenset(ordered[code] for code in codes.tolist())
+        given = (not sought.isdisjoint(photo.given) for photo in self.photos)
+        return self.scores(codes, qualities), np.fromiter(given, np.bool_, len(self.photos))
 
     def frequencies(self, codes: Ints) -> NDArray[np.int64]:
         """How many of the photos each of the words `codes` has."""

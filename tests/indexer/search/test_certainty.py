@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from indexer.search import Query, SearchDocument
-from indexer.search.certainty import GIVEN, probabilities, sure, word_evidence
+from indexer.search.certainty import GIVEN, evidence_shares, probabilities, sure
 from indexer.search.matching import Matcher
 from indexer.search.meilisearch.candidates import Candidates, FoundPhoto
 from indexer.search.meilisearch.layout import to_server_json
@@ -37,12 +37,17 @@ def test_a_doubtful_tag_alone_is_never_sure_however_near_the_picture_is(cosine: 
     assert not sure(tag, np.array([cosine], np.float32)).any()
 
 
+def evidence(qualities: dict[str, float]) -> dict[str, float]:
+    """Of each word, where a photo says it as strongly as can be."""
+    return {word: share * quality for share, some in evidence_shares(qualities) for word, quality in some.items()}
+
+
 def test_other_words_count_less_as_evidence_where_photos_have_the_word_itself() -> None:
-    told = word_evidence({"dog": 1.0, "dogs": 0.95, "doghouse": 0.8, "puppy": 0.6})
+    told = evidence({"dog": 1.0, "dogs": 0.95, "doghouse": 0.8, "puppy": 0.6})
     assert 1.0 == told["dog"] > told["dogs"] > told["doghouse"] > told["puppy"] > 0
-    assert word_evidence({"dogs": 1.0, "dog": 0.95})["dog"] < told["dogs"]
-    assert set(word_evidence({"beach": 0.8, "bear": 0.8}).values()) == {1.0}
-    assert word_evidence({}) == {}
+    assert evidence({"dogs": 1.0, "dog": 0.95})["dog"] < told["dogs"]
+    assert set(evidence({"beach": 0.8, "bear": 0.8}).values()) == {1.0}
+    assert evidence({}) == {}
 
 
 def ranked(text: str, documents: tuple[SearchDocument, ...], query: Query | None = None) -> Match:

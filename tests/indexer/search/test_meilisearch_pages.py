@@ -23,7 +23,7 @@ class Paged(MeilisearchSearch):
     """Pages of what was retrieved, as a server gives the photos in its own order."""
 
     def page(self, found: RetrievedPhotos, limit: int, offset: int) -> tuple[Hit, ...]:
-        return self._by_relevance(found, limit, offset)
+        return self._by_relevance(found, None, limit, offset)
 
     def _read(self, request_words: RequestWords, **more: Any) -> list[FoundPhoto]:
         of_server = [photo(number) for number in range(BY_WORDS)]
