@@ -7,8 +7,9 @@ import click
 from indexer.commands.caption import caption
 from indexer.commands.captions import captions
 from indexer.commands.command_line import CommandLine
-from indexer.commands.find import doctor, search, status
 from indexer.commands.index import index, reindex
+from indexer.commands.search import search
+from indexer.commands.status import doctor, status
 
 HELP = """Finds a family's photos by what is in them.
 

@@ -71,6 +71,11 @@ class Counts:
     incomplete: int  # photos with their sentence alone, which wait for a model to give tags and embedding
     thumbnails_waiting: int  # files whose thumbnails are to be made again
 
+    def not_searchable(self, searchable: int) -> int:
+        """How many photos wait to be found where search holds `searchable`: all of them where a newer version begins
+        the index anew, until the next start."""
+        return max(self.unpushed, self.photos - self.refused - searchable)
+
 
 class Catalogue:
     """The one durable record: photos and files here, what else is kept in its parts, which share one database.

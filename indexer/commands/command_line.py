@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 import logging
+import os
 import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from indexer.errors import SetupError, StorageError
 from indexer.settings import SECRETS, SETTINGS, Settings, load_settings
 
 if TYPE_CHECKING:
+    from indexer.model import Photo
     from indexer.search import Answer, Query
 
 log = logging.getLogger(__name__)
@@ -291,3 +293,18 @@ def reader_locale(environment: Mapping[str, str]) -> str:
     names = (environment.get(name, "") for name in ("LC_ALL", "LC_TIME", "LANG"))
     locale = next(filter(None, names), "").partition(".")[0]
     return NO_COUNTRY if locale in {"", "C", "POSIX"} else locale.replace("_", "-")
+
+
+def need_catalogue(settings: Settings) -> None:
+    """Reading commands make no data directory: a typing error in `--data-dir` must not look like an empty library."""
+    if not settings.catalogue_path.exists():
+        raise SetupError(
+            f"nothing is indexed in {settings.data_dir} yet",
+            hint="run `recollect index DIR` or `recollect serve DIR` first, or name another --data-dir",
+        )
+
+
+def first_path(photo: Photo) -> str:
+    """The first path that is there; the first that should be where none is just now."""
+    paths = [file.path for file in photo.files if not file.missing]
+    return str(next((path for path in paths if os.path.lexists(path)), paths[0])) if paths else "(missing)"

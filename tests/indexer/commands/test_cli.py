@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,9 @@ from indexer.commands.terminal import Terminal, printable
 from indexer.errors import SetupError
 from indexer.model import JobKind
 from indexer.progress import Phase, Progress
+from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.settings import SECRETS, SETTINGS, Settings
-from indexer.storage import InUse, indexing_process, sole_indexer
+from indexer.storage import InUse, indexing_process, search_path, sole_indexer
 from tests.bundles_made import copy_that_takes_all_for_photos
 from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
 from tests.photos_made import write_jpeg
@@ -162,6 +164,17 @@ def test_caption_prints_sentence_confidence_and_tags(
     sure_tags = [tag for tag in told["tags"] if tag["probability"] >= SURE_TAG]
     tags = ", ".join(f"{tag['word']} {tag['probability']:.0%}" for tag in sure_tags)
     assert result.stdout.splitlines()[2:] == ([f"  tags: {tags}"] if tags else [])
+
+
+def test_an_index_that_was_begun_anew_is_told(library: Path, settings: Settings, recollect: Any) -> None:
+    """As a newer version's `search` leaves it that is run before `index` or `serve`."""
+    with closing(EmbeddedSearch(search_path(settings))) as search:
+        search.clear()
+    found = recollect("search", "dog")
+    assert "2 photos are not in the search index as now known" in found.stderr
+    assert "searchable      0, 2 wait for it" in recollect("status").stdout
+    assert recollect("index", str(library)).exit_code == 0
+    assert "not in the search index" not in recollect("search", "dog").stderr
 
 
 def test_a_wrong_filter_is_said_and_exits_with_2(library: Path, recollect: Any) -> None:

@@ -1,29 +1,24 @@
-"""`recollect search`, `status` and `doctor`: what is known, and whether all is well."""
+"""The commands `status` and `doctor`."""
 
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import asdict
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from indexer.commands.command_line import (
-    NOTHING_TO_DESCRIBE,
     SOMETHING_FAILED,
     SUCCESS,
-    left_out_lines,
+    first_path,
+    need_catalogue,
     print_json,
     print_line,
-    reader_locale,
     with_settings,
-    words_json,
 )
 from indexer.commands.terminal import Terminal
 from indexer.errors import SetupError
-from indexer.model import iso_date
 from indexer.reasons import Reason
 from indexer.settings import Settings
 
@@ -31,139 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from indexer.catalogue import Catalogue
-    from indexer.model import Photo
-    from indexer.search import Answer, Hit, Query
-    from indexer.search.time_words import Reading
 
 _SHOWN_ASIDE = 1000
 _SHOWN_REASONS = 20  # why captions stand in no file: some name a file of their own
-
-
-@click.command()
-@click.argument("query", nargs=-1, required=True)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="hits at most")
-@click.option("--offset", type=click.IntRange(0), default=0, help="leave out so many hits")
-@click.option("--json", "as_json", is_flag=True, help="one JSON document")
-@with_settings("search", "meilisearch_url", "meilisearch_index", "bundle")
-def search(
-    settings: Settings, terminal: Terminal, query: tuple[str, ...], limit: int, offset: int, as_json: bool
-) -> None:
-    """Find photos by words, quoted phrases, -exclusions and filters such as before:2020.
-
-    What no word says is found by the look of the pictures, where the caption model gave them an embedding.
-    A query that begins with a dash stands behind `--`.
-    """
-    from indexer.model import LISTED_FILES
-    from indexer.search import FilterError, Sort
-    from indexer.search.query import parse
-    from indexer.search.ranking import order_of
-    from indexer.search.time_words import TimeReader
-    from indexer.storage import reading_catalogue, reading_search
-
-    _need_catalogue(settings)
-    text, reader = " ".join(query), TimeReader(settings.language or reader_locale(os.environ), settings.birthday_dates)
-    started = time.perf_counter()
-    with reading_catalogue(settings) as catalogue, reading_search(settings) as backend:
-        try:
-            answer = backend.search(parsed := parse(text, reader=reader, fold=True), limit=limit, offset=offset)
-        except FilterError as error:
-            raise click.UsageError(str(error)) from error
-        found = catalogue.photos([hit.id for hit in answer.hits], most_files=LISTED_FILES)
-        photos = {photo.id: photo for photo in found}
-        unpushed = catalogue.counts().unpushed
-    took_ms = (time.perf_counter() - started) * 1000
-    hits = [(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos]
-    times = reader.read(text, date.today())
-    if as_json:
-        told = [{"words": one.words, "time": one.value, "applied": one.applied} for one in times]
-        print_json(_answer_json(parsed, answer, hits, took_ms) | {"times": told, "not_searchable_yet": unpushed})
-    else:
-        _print_hits(terminal, hits, is_ordered=order_of(parsed) is Sort.RELEVANCE)
-        terminal.print(_summary(answer, len(hits), took_ms))
-        for line in (*left_out_lines(parsed, answer), *map(_time_line, times)):
-            terminal.print(line)
-    if unpushed:
-        number = f"{unpushed:,} photo{'s are' if unpushed != 1 else ' is'}"
-        terminal.print(f"{number} not in the search index as now known; `recollect index` or `serve` puts them in")
-
-
-def _print_hits(terminal: Terminal, hits: list[tuple[Hit, Photo]], *, is_ordered: bool) -> None:
-    """A line for each; where they come by relevance, a message stands before those that are not sure."""
-    is_said = not is_ordered
-    for hit, photo in hits:
-        if not hit.sure and not is_said:
-            terminal.print("less sure:")
-            is_said = True
-        print_line(_line(photo))
-
-
-def _time_line(reading: Reading) -> str:
-    words, time = reading.words, " or ".join(reading.value.split("|"))  # a season, north and south of the equator
-    if reading.applied:
-        return f'"{words}" is taken for the time {time}; words:"{words}" looks for the words alone'
-    return f'"{words}" may be a time, too: time:"{words}" finds what was taken in {time}'
-
-
-def _line(photo: Photo) -> str:
-    copies = sum(not file.missing for file in photo.files) - 1 + photo.more_files
-    caption = NOTHING_TO_DESCRIBE if photo.nothing_seen else photo.caption or ""
-    more = f" (+{copies:,} copies)" * (copies > 0) + f" (+{photo.similar:,} similar)" * bool(photo.similar)
-    return f"{_first_path(photo)}{more}: {caption}"
-
-
-def _first_path(photo: Photo) -> str:
-    """The first path that is there; the first that should be where none is just now."""
-    paths = [file.path for file in photo.files if not file.missing]
-    return str(next((path for path in paths if os.path.lexists(path)), paths[0])) if paths else "(missing)"
-
-
-def _summary(answer: Answer, shown: int, took_ms: float) -> str:
-    text = f"{answer.total:,} found" if answer.total == shown else f"{shown:,} of {answer.total:,} found"
-    text += f", {answer.folded:,} of them behind similar ones (similar:all lists each)," if answer.folded else ""
-    text += f", {answer.by_meaning:,} by their look," if answer.by_meaning else ""
-    near = [f"{word} -> {', '.join(words)}" for word, words in answer.corrections.items() if words]
-    return f"{text} in {took_ms:.0f} ms" + (f" (also looked for: {'; '.join(near)})" if near else "")
-
-
-def _answer_json(query: Query, answer: Answer, hits: list[tuple[Hit, Photo]], took_ms: float) -> dict[str, Any]:
-    """The shape of `GET /api/search`, but that a file's path is absolute."""
-    return {
-        "hits": [_hit_json(hit, photo) for hit, photo in hits],
-        "total": answer.total,
-        "folded": answer.folded,
-        "by_meaning": answer.by_meaning,
-        "sure": answer.sure,
-        "took_ms": round(took_ms, 2),
-        "corrections": {word: list(near) for word, near in answer.corrections.items()},
-        "dropped": list(answer.dropped),
-    } | {"ignored": list(query.ignored), "why_nothing": answer.why_nothing}
-
-
-def _hit_json(hit: Hit, photo: Photo) -> dict[str, Any]:
-    metadata, machine = photo.metadata, photo.accepted_machine
-    return {
-        "id": photo.id,
-        "caption": photo.caption,
-        "caption_by": photo.caption_by,
-        "confidence": round(machine.confidence, 3) if machine else None,
-        "unsure": photo.unsure,
-        "words": words_json(machine.words) if machine else [],
-        "tags": words_json(machine.tags) if machine else [],
-        "wrong": photo.wrong,
-        "added_words": list(photo.added_words),
-        "score": round(hit.score, 4),
-        "sure": hit.sure,
-        "why": [asdict(reason) for reason in hit.why],
-        "taken_at": iso_date(metadata.taken_at, metadata.taken_precision) if metadata.taken_at else None,
-        "taken_precision": metadata.taken_precision if metadata.taken_at else None,
-        "width": metadata.width_px,
-        "height": metadata.height_px,
-        "camera": metadata.camera,
-        "position": asdict(metadata.position) if metadata.position else None,
-        "similar": photo.similar,
-        "file_count": photo.file_count,
-        "files": [{"id": file.id, "path": str(file.path), "missing": file.missing} for file in photo.files],
-    }
 
 
 @click.command()
@@ -175,7 +40,7 @@ def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -
     from indexer.commands.command_line import read_remembered
     from indexer.storage import indexing_process, reading_catalogue
 
-    _need_catalogue(settings)
+    need_catalogue(settings)
     with reading_catalogue(settings) as catalogue:
         retried = catalogue.queue.retry_set_aside() if retry else 0
         running = indexing_process(settings.data_dir)
@@ -193,12 +58,14 @@ def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -
 
 
 def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
+    counts = catalogue.counts()
     searchable, problem = _searchable(settings)
     return {
         "data_dir": str(settings.data_dir),
         "catalogue_problem": _catalogue_problem(catalogue),
-        "counts": asdict(catalogue.counts()),
+        "counts": asdict(counts),
         "searchable": searchable,
+        "not_searchable": counts.unpushed if searchable is None else counts.not_searchable(searchable),
         "search_problem": problem,
         "libraries": [
             {
@@ -230,7 +97,7 @@ def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
             for job in catalogue.queue.set_aside(_SHOWN_ASIDE, 0)
         ],
         "refused": [
-            {"id": item.photo.id, "path": _first_path(item.photo)} | _reason_json(item.reason)
+            {"id": item.photo.id, "path": first_path(item.photo)} | _reason_json(item.reason)
             for item in catalogue.refused(_SHOWN_ASIDE)
         ],
     }
@@ -315,7 +182,7 @@ def _print_state(state: dict[str, Any]) -> None:
     if others := sum(item["photos"] for item in state["unwritten"][_SHOWN_REASONS:]):
         print_line(f"  {others:,}: for other reasons; --json lists all")
     searchable = state["searchable"]
-    waiting = f", {counts['unpushed']:,} wait for it" if counts["unpushed"] else ""
+    waiting = f", {state['not_searchable']:,} wait for it" if state["not_searchable"] else ""
     print_line(f"searchable      {'search does not answer' if searchable is None else f'{searchable:,}'}{waiting}")
     if state["search_problem"]:
         print_line(f"                {state['search_problem']}")
@@ -385,12 +252,3 @@ def doctor(settings: Settings, terminal: Terminal, as_json: bool, fix: bool, roo
                 print_line(f"        {finding.mend}")
     broken = any(finding.verdict is Verdict.BROKEN for finding in findings)
     click.get_current_context().exit(SOMETHING_FAILED if broken else SUCCESS)
-
-
-def _need_catalogue(settings: Settings) -> None:
-    """Reading commands make no data directory: a typing error in `--data-dir` must not look like an empty library."""
-    if not settings.catalogue_path.exists():
-        raise SetupError(
-            f"nothing is indexed in {settings.data_dir} yet",
-            hint="run `recollect index DIR` or `recollect serve DIR` first, or name another --data-dir",
-        )
