@@ -115,7 +115,7 @@ class Meaning:
 
         return cls(opened)
 
-    def asked(self, query: Query, names: Callable[[], frozenset[str]] = frozenset) -> Query:
+    def with_vector(self, query: Query, names: Callable[[], frozenset[str]] = frozenset) -> Query:
         """`query` with its vector, where it has words that the tower knows and no vector yet.
 
         The words that `names` gives mean nobody that a tower could know.

@@ -105,12 +105,12 @@ def _with_times(query: Query, readings: Sequence[Reading]) -> Query:
         query = replace(query, words=())  # "photos from last summer"
     sort = query.sort or (None if query.words or query.phrases else Sort.NEWEST)
     undated = replace(query, filters=(*query.filters, Filter(TIME, UNDATED)), sort=sort)
-    also = [_said(replace(query, sort=sort), readings, failing) for failing in _failing(readings)]
+    also = [_with_words_of_time(replace(query, sort=sort), readings, failing) for failing in _failing(readings)]
     names = tuple(name for one in readings for name in one.names)
     numbers = tuple(phrase for one in readings for phrase in one.phrases if phrase not in one.names)
     for at, number in enumerate(numbers if names else ()):
-        said = (*undated.phrases, *names, *numbers[:at])
-        also.append(replace(undated, phrases=said, excluded=(*undated.excluded, number)))
+        phrases = (*undated.phrases, *names, *numbers[:at])
+        also.append(replace(undated, phrases=phrases, excluded=(*undated.excluded, number)))
     return replace(query, filters=(*query.filters, *(Filter(TIME, one.value) for one in readings)), also=tuple(also))
 
 
@@ -121,7 +121,7 @@ def _failing(readings: Sequence[Reading]) -> Iterator[Sequence[Reading]]:
         yield readings
 
 
-def _said(query: Query, readings: Sequence[Reading], failing: Sequence[Reading]) -> Query:
+def _with_words_of_time(query: Query, readings: Sequence[Reading], failing: Sequence[Reading]) -> Query:
     """Photos that were not taken when `failing` say, but have their words in their texts."""
     filters = tuple(Filter(TIME, one.value, negated=one in failing) for one in readings)
     phrases = tuple(phrase for one in failing for phrase in one.phrases)

@@ -274,12 +274,12 @@ class EmbeddedSearch:
     def _matched(self, query: Query) -> tuple[Query, IndexSnapshot, Match]:
         """The query with its vector, and what it finds in which picture."""
         snapshot, reader = self._current(), self._database.reader
-        asked = query
+        original = query
         supported: EvidenceCheck | None = None
         if query.vector is None:
-            query = self._meaning.asked(query, snapshot.names.proper_names)
+            query = self._meaning.with_vector(query, snapshot.names.proper_names)
         query = without_counts(query, snapshot.names.proper_names)
-        if asked.vector is None:
+        if original.vector is None:
             supported = self._evidence_check(query, snapshot)
         passing, nearest = filter_mask(snapshot, query.filters)
         cosines = np.zeros(len(passing), np.float32)
@@ -289,7 +289,7 @@ class EmbeddedSearch:
             query,
             RankingContext(Matcher(TermIndex(snapshot, reader)), passing, len(passing), cosines, supported=supported),
         )
-        self._masks.put(asked, snapshot, match.mask)
+        self._masks.put(original, snapshot, match.mask)
         return query, snapshot, replace(match, corrections={**match.corrections, **nearest})
 
     def _evidence_check(self, query: Query, snapshot: IndexSnapshot) -> EvidenceCheck:

@@ -87,9 +87,9 @@ class Vectors:
     ) -> Floats:
         """One cosine per photo of `snapshot`; 0 where a photo has no embedding by `model`, or one of another length."""
         wanted = np.asarray(vector, np.float32)
-        return self._followed(snapshot, connection, model, len(wanted)).cosines(wanted)
+        return self._refresh(snapshot, connection, model, len(wanted)).cosines(wanted)
 
-    def _followed(self, snapshot: IndexSnapshot, connection: sqlite3.Connection, model: str, size: int) -> _Rows:
+    def _refresh(self, snapshot: IndexSnapshot, connection: sqlite3.Connection, model: str, size: int) -> _Rows:
         """Those of the photos of `snapshot`."""
         with self._lock:
             rows = self._rows

@@ -130,12 +130,12 @@ class MeilisearchSearch:
         check_names(names)
         found = retrieve(self._client, self._meaning, query)
         wanted = {"limit": 0, "facets": [f"{FACET}{name}" for name in names]}
-        asked = []
+        requests = []
         if found.by_words:
-            asked.append(found.counted.to_request(self._client.index, **wanted))
+            requests.append(found.counted.to_request(self._client.index, **wanted))
         if found.uncounted:
-            asked.append(RequestWords(filters=(among(found.uncounted),)).to_request(self._client.index, **wanted))
-        responses = [answer["facetDistribution"] for answer in self._client.ask(asked)]
+            requests.append(RequestWords(filters=(among(found.uncounted),)).to_request(self._client.index, **wanted))
+        responses = [answer["facetDistribution"] for answer in self._client.ask(requests)]
         return {
             name: _merged_counts(name, (answer.get(f"{FACET}{name}", {}) for answer in responses), limit)
             for name in names

@@ -113,7 +113,7 @@ class _Retrieval:
         self._meaning = meaning
         filters, self._nearest = filter_expression(query.filters, client.values)
         self._has_vector = query.vector is not None
-        query = query if self._has_vector else meaning.asked(query, client.values.proper_names)
+        query = query if self._has_vector else meaning.with_vector(query, client.values.proper_names)
         self._query = query = without_counts(query, client.values.proper_names)
         self._terms = terms_of(query)
         self._words = RequestWords.of(query, self._terms, filters)

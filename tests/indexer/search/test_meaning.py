@@ -64,35 +64,35 @@ def search(tmp_path: Path, meaning: Meaning) -> Iterator[EmbeddedSearch]:
     ],
 )
 def test_free_words_that_are_known_are_meant(meaning: Meaning, text: str, meant: tuple[str, ...]) -> None:
-    query = meaning.asked(parse(text))
+    query = meaning.with_vector(parse(text))
     assert query.meant == meant
     assert (query.vector is not None, query.model) == (bool(meant), "made-1" if meant else "")
     assert (query.words, query.filters) == (parse(text).words, parse(text).filters)
 
 
 def test_an_unfinished_word_says_nothing_until_it_is_known(meaning: Meaning) -> None:
-    typed = [meaning.asked(parse("the dog " + "car"[:end])).vector for end in range(4)]
+    typed = [meaning.with_vector(parse("the dog " + "car"[:end])).vector for end in range(4)]
     assert typed[0] == typed[1] == typed[2] != typed[3]
 
 
 def test_names_mean_nobody(meaning: Meaning) -> None:
-    assert meaning.asked(parse("canon beach "), lambda: frozenset({"canon"})).meant == ("beach",)
-    assert meaning.asked(parse("canon"), lambda: frozenset({"canon"})).vector is None
+    assert meaning.with_vector(parse("canon beach "), lambda: frozenset({"canon"})).meant == ("beach",)
+    assert meaning.with_vector(parse("canon"), lambda: frozenset({"canon"})).vector is None
 
 
 def test_a_query_that_has_its_vector_keeps_it(meaning: Meaning) -> None:
     query = Query(words=("dog",), vector=(1.0, 0.0), model="other")
-    assert meaning.asked(query) is query
-    assert NO_MEANING.asked(parse("dog")) == parse("dog")
+    assert meaning.with_vector(query) is query
+    assert NO_MEANING.with_vector(parse("dog")) == parse("dog")
 
 
 def test_the_tower_is_opened_once_and_only_for_words() -> None:
     opened = []
     meaning = Meaning(lambda: opened.append(1))  # type: ignore[func-returns-value]
     for query in (Query(), parse("year:2019"), parse("-dog")):
-        meaning.asked(query)
+        meaning.with_vector(query)
     assert opened == []
-    threads = [threading.Thread(target=meaning.asked, args=(parse("dog"),)) for _ in range(8)]
+    threads = [threading.Thread(target=meaning.with_vector, args=(parse("dog"),)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -199,7 +199,7 @@ def test_a_bundle_s_tower_is_read(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     shutil.copytree(DEFAULT_BUNDLE, bundle)
     model = add_tower(bundle, version=2)
-    query = Meaning.of_bundle(bundle).asked(parse("seaside"))
+    query = Meaning.of_bundle(bundle).with_vector(parse("seaside"))
     assert query.model == model
     assert query.vector == pytest.approx(MEANT["seaside"], abs=1e-2)
 
@@ -211,13 +211,13 @@ def test_a_damaged_tower_is_said_once_and_words_go_on(tmp_path: Path, caplog: py
     (bundle / "text_tower.npz").write_bytes(b"no tower")
     with caplog.at_level(logging.WARNING):
         meaning = Meaning.of_bundle(bundle)
-        assert [meaning.asked(parse(text)).vector for text in ("seaside", "dog")] == [None, None]
+        assert [meaning.with_vector(parse(text)).vector for text in ("seaside", "dog")] == [None, None]
     assert [record.name for record in caplog.records] == ["indexer.search.meaning"]
     assert "text_tower.npz" in caplog.text
 
 
 def test_no_bundle_at_all_leaves_the_words(tmp_path: Path) -> None:
-    assert Meaning.of_bundle(tmp_path / "none").asked(parse("dog")).vector is None
+    assert Meaning.of_bundle(tmp_path / "none").with_vector(parse("dog")).vector is None
 
 
 def test_a_bundle_without_a_tower_leaves_the_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -225,5 +225,5 @@ def test_a_bundle_without_a_tower_leaves_the_words(tmp_path: Path, caplog: pytes
     shutil.copytree(DEFAULT_BUNDLE, bundle)
     without_tower(bundle)
     with caplog.at_level(logging.WARNING):
-        assert Meaning.of_bundle(bundle).asked(parse("dog")).vector is None
+        assert Meaning.of_bundle(bundle).with_vector(parse("dog")).vector is None
     assert caplog.records == []
