@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -83,8 +86,9 @@ class AsNobody:
         if self._root:
             for path in (self._folder, *self._folder.iterdir()):
                 os.chown(path, NOBODY, NOBODY)
-            for above in self._folder.parents[:2]:
+            for above in takewhile(Path(gettempdir()).__ne__, self._folder.parents):
                 above.chmod(0o755)
+            codecs.lookup("utf-16-le")  # a module that is imported late: Python may lie where only root may read
             os.setegid(NOBODY)
             os.seteuid(NOBODY)
 
