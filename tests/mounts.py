@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import shutil
 import stat
@@ -87,6 +88,7 @@ def as_nobody(*folders: Path) -> Iterator[None]:
             mode = stat.S_IMODE(above.stat().st_mode)
             if mode | 0o055 != mode:
                 above.chmod(mode | 0o055)
+    codecs.lookup("utf-16-le")  # a module that is imported late: Python may lie where only root may read
     os.setegid(NOBODY)
     os.seteuid(NOBODY)
     try:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from itertools import takewhile
 from pathlib import Path
-from tempfile import gettempdir
 
 import pytest
 
@@ -25,11 +22,10 @@ from indexer.model import CaptionPlace, FileStamp, WriteResult
 from indexer.ownership.mark import sha256
 from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import jpegs_made as made
-from tests.mounts import in_own_mounts
+from tests.mounts import as_nobody, in_own_mounts
 
 EXIF, SIDECAR, INDEX = CaptionPlace.EXIF, CaptionPlace.SIDECAR, CaptionPlace.INDEX
 PHOTO = made.camera_jpeg()
-NOBODY = 65534
 
 FULL, READ_ONLY = "the disk is full", "the file system is read-only"
 SAID = {
@@ -73,29 +69,6 @@ class Meanwhile(Journal):
     def record(self, entry: object) -> None:
         if self._acts:
             self._acts.pop()()
-
-
-class AsNobody:
-    """Root works as nobody meanwhile, in a folder that is nobody's."""
-
-    def __init__(self, folder: Path) -> None:
-        self._root = os.geteuid() == 0
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        if self._root:
-            for path in (self._folder, *self._folder.iterdir()):
-                os.chown(path, NOBODY, NOBODY)
-            for above in takewhile(Path(gettempdir()).__ne__, self._folder.parents):
-                above.chmod(0o755)
-            codecs.lookup("utf-16-le")  # a module that is imported late: Python may lie where only root may read
-            os.setegid(NOBODY)
-            os.seteuid(NOBODY)
-
-    def __exit__(self, *_: object) -> None:
-        if self._root:
-            os.seteuid(0)
-            os.setegid(0)
 
 
 @pytest.fixture
@@ -142,7 +115,7 @@ def test_a_photo_that_may_not_be_read(tmp_path: Path) -> None:
     path = put(tmp_path)
     path.chmod(0)
     stamp = stamp_of(path.stat())
-    with AsNobody(tmp_path):
+    with as_nobody(tmp_path):
         written = write_caption(path, made.CAPTION, stamp=stamp)
     assert (written.place, str(written.reason)) == (INDEX, "the file can't be read (permission denied)")
 
@@ -156,7 +129,7 @@ def test_an_attribute_that_can_t_be_copied(tmp_path: Path) -> None:
         os.setxattr(path, "security.recollect", b"1")
     except OSError:
         pytest.skip("this file system has no such attributes")
-    with AsNobody(tmp_path):
+    with as_nobody(tmp_path):
         written = write(path)
     assert (written.place, str(written.reason)) == (
         SIDECAR,
