@@ -340,7 +340,8 @@ def hints_by_name(hints: Hints | None, prefix: str = "") -> dict[str, Tensor]:
     return {} if hints is None else {f"{prefix}hint_words": hints.words, f"{prefix}hint_logits": hints.logits}
 
 
-def build_training(front: keras.Model, captioner: Captioner, sentences: int, photos: int) -> keras.Model:
+def build_training(front: keras.Model, captioner: Captioner, sentences: int, photos: int,
+                   classes: bool = True) -> keras.Model:  # fmt: skip
     """Encoder, or its upper part, and captioner as one model.
 
     With hints there are sentences without photos too, "text" (t, n), each with hints of its own: their logits are
@@ -350,6 +351,7 @@ def build_training(front: keras.Model, captioner: Captioner, sentences: int, pho
         front: photos or maps to the outputs of `encoder.upper`.
         sentences: to each captioned photo.
         photos: the first so many of a batch have captions; of all others only tags and classes are learnt.
+        classes: whether they are an output.
     """
     shape = captioner.decoder.shape
     seen = keras.Input(front.input.shape[1:], name="seen")
@@ -359,7 +361,9 @@ def build_training(front: keras.Model, captioner: Captioner, sentences: int, pho
     found = front(seen)
     captioned = ops.slice(found["map"], (0, 0, 0, 0), (photos, *found["map"].shape[1:]))
     features = ops.reshape(captioned, (photos, shape.cells, shape.channels))
-    outputs = {**captioner(features, global_features(found), tokens, hints), "classes": found["classes"]}
+    outputs = captioner(features, global_features(found), tokens, hints)
+    if classes:
+        outputs = outputs | {"classes": found["classes"]}
     if text_hints is not None:
         inputs["text"] = keras.Input((shape.length,), dtype="int32", name="text")
         outputs["text"] = captioner.decoder(inputs["text"], None, text_hints)

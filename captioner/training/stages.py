@@ -187,7 +187,7 @@ def _photo_hints(args: argparse.Namespace, config: ModelConfig, views: Sequence[
         return None
     cached = args.run / args.views / "hints.npz"
     if not cached.exists():
-        pooled = np.concatenate([one.pooled for one in views if one.pooled is not None])
+        pooled = np.concatenate([one.maps.mean(axis=(2, 3)) if one.pooled is None else one.pooled for one in views])
         chosen = _hint_words(args.run, vocabulary, captions).top
         found, logits = chosen(out_of_fold_logits(pooled, targets.tags).astype(np.float32), config.hints)
         checkpoint.save(cached, {"words": found, "logits": logits})
@@ -247,9 +247,10 @@ def train_captioner(args: argparse.Namespace, plan: loop.Plan) -> None:
     text = _text(args.run, config, vocabulary, lines, captions) if photo_hints is not None else None
     network = _build_captioner(config, vocabulary, targets)
     batch = min(args.batch, len(targets.tokens))
-    model = build_training(build_upper(config.size, config.px), network, args.sentences, batch)
+    classes = SIZES[config.size].trunk is not None
+    model = build_training(build_upper(config.size, config.px), network, args.sentences, batch, classes)
     _assign_matching(model, _merge_weights(args))
-    captioning.compile_captioner(model, plan, classes=SIZES[config.size].trunk is not None)
+    captioning.compile_captioner(model, plan, classes)
     batches = captioning.view_batches(
         views, targets, others, batch, args.more, args.seed, args.sentences, photo_hints, text
     )

@@ -157,6 +157,32 @@ def test_a_finished_stage_has_nothing_left_to_do(run: Path, photos: Path) -> Non
     assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
+def test_a_decoder_with_hints_reads_a_convnext_of_its_own(
+    run: Path, photos: Path, prepared: Path, tmp_path: Path
+) -> None:
+    captions = str(photos / "captions.jsonl")
+    common = [
+        "--run",
+        str(tmp_path),
+        "--warmup",
+        "1",
+        "--decay",
+        "0",
+        "--tag-least",
+        "2",
+        "--batch",
+        "8",
+        "--steps",
+        "2",
+    ]
+    train.main(["language", *common, "--captions", captions, "--size", "test", "--px", "64", "--length", "12",
+                "--width", "32", "--layers", "2", "--hints", "2"])  # fmt: skip
+    train.main(["captioner", *common, "--prepared", str(prepared), "--captioned", f"made={captions}",
+                "--start", str(run / "distil.npz"), "--language", str(tmp_path / "language.npz")])  # fmt: skip
+    assert checkpoint.load(tmp_path / "views" / "hints.npz")["words"].shape == (8, 6, 2)
+    assert checkpoint.load(tmp_path / "captioner.npz")
+
+
 def test_the_trunk_says_what_the_teacher_says(shared: Path, tmp_path: Path) -> None:
     """Taken over from the published file, through to the classes."""
     path = shared / "data" / "teacher" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
