@@ -361,9 +361,8 @@ def build_training(front: keras.Model, captioner: Captioner, sentences: int, pho
     found = front(seen)
     captioned = ops.slice(found["map"], (0, 0, 0, 0), (photos, *found["map"].shape[1:]))
     features = ops.reshape(captioned, (photos, shape.cells, shape.channels))
-    outputs = captioner(features, global_features(found), tokens, hints)
-    if classes:
-        outputs = outputs | {"classes": found["classes"]}
+    outputs = {**captioner(features, global_features(found), tokens, hints)}
+    outputs |= {"classes": found["classes"]} if classes else {}
     if text_hints is not None:
         inputs["text"] = keras.Input((shape.length,), dtype="int32", name="text")
         outputs["text"] = captioner.decoder(inputs["text"], None, text_hints)

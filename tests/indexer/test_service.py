@@ -37,6 +37,8 @@ from tests.indexing import (
 )
 from tests.photos_made import write_jpeg
 
+pytestmark = pytest.mark.slow  # most of its tests wait for something
+
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
@@ -58,7 +60,6 @@ def captioner() -> CountingCaptioner:
     return CountingCaptioner()
 
 
-@pytest.mark.slow
 async def test_photos_are_captioned_into_their_files_and_found(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -74,7 +75,6 @@ async def test_photos_are_captioned_into_their_files_and_found(
     assert ours.text == "a red wall seen by colours-1"
 
 
-@pytest.mark.slow
 async def test_a_second_run_does_nothing(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
     await index(settings, captioner, library)
     before = {path: path.read_bytes() for path in library.rglob("*.jpg")}
@@ -84,7 +84,6 @@ async def test_a_second_run_does_nothing(library: Path, settings: Settings, capt
     assert {path: path.read_bytes() for path in library.rglob("*.jpg")} == before
 
 
-@pytest.mark.slow
 async def test_moving_renaming_and_copying_cost_no_captioning(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -101,7 +100,6 @@ async def test_moving_renaming_and_copying_cost_no_captioning(
     assert files["a blue wall seen by colours-1"] == {"blue.jpg", "copy of blue.jpg"}
 
 
-@pytest.mark.slow
 async def test_two_copies_found_at_once_are_captioned_once(
     tmp_path: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -115,7 +113,6 @@ async def test_two_copies_found_at_once_are_captioned_once(
         assert [len(paths_of(photo)) for photo in all_photos(storage)] == [5]
 
 
-@pytest.mark.slow
 async def test_captions_are_taken_back_from_the_files_when_the_catalogue_is_lost(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -131,7 +128,6 @@ async def test_captions_are_taken_back_from_the_files_when_the_catalogue_is_lost
         assert found(storage, "red")[0] == "a red wall seen by colours-1"
 
 
-@pytest.mark.slow
 async def test_captions_off_leaves_every_file_as_it_was(
     library: Path, tmp_path: Path, captioner: CountingCaptioner
 ) -> None:
@@ -143,7 +139,6 @@ async def test_captions_off_leaves_every_file_as_it_was(
         assert len(found(storage, "wall")) == 3
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool edits the caption as another program would")
 async def test_a_caption_edited_outside_wins_and_is_never_overwritten(
     library: Path, settings: Settings, captioner: CountingCaptioner
@@ -163,7 +158,6 @@ async def test_a_caption_edited_outside_wins_and_is_never_overwritten(
         assert found(storage, "grandmother") == [words]
 
 
-@pytest.mark.slow
 async def test_a_person_s_caption_is_kept_and_the_model_s_stands_in_the_index_only(
     tmp_path: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -188,7 +182,6 @@ async def test_a_person_s_caption_is_kept_and_the_model_s_stands_in_the_index_on
         assert found(storage, "red") == ["Our first wall"]
 
 
-@pytest.mark.slow
 async def test_a_photo_that_can_t_be_read_is_set_aside_and_the_others_go_on(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -205,7 +198,6 @@ async def test_a_photo_that_can_t_be_read_is_set_aside_and_the_others_go_on(
     assert (outcome.done, outcome.set_aside) == (1, 1)
 
 
-@pytest.mark.slow
 async def test_a_photo_at_which_the_captioner_dies_is_set_aside(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -219,7 +211,6 @@ async def test_a_photo_at_which_the_captioner_dies_is_set_aside(
     assert (await index(settings, CountingCaptioner(), library)).set_aside == 0
 
 
-@pytest.mark.slow
 async def test_a_captioner_that_dies_at_everything_is_about_the_set_up(tmp_path: Path, settings: Settings) -> None:
     root = tmp_path / "photos"
     for number in range(8):
@@ -230,7 +221,6 @@ async def test_a_captioner_that_dies_at_everything_is_about_the_set_up(tmp_path:
         await index(settings, captioner, root)
 
 
-@pytest.mark.slow
 async def test_a_root_that_is_unplugged_loses_nothing(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -250,7 +240,6 @@ async def test_a_root_that_is_unplugged_loses_nothing(
     assert len(captioner.asked) == 3
 
 
-@pytest.mark.slow
 async def test_a_disk_pulled_out_while_its_photos_were_queued_is_read_when_it_is_back(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -271,7 +260,6 @@ async def test_a_disk_pulled_out_while_its_photos_were_queued_is_read_when_it_is
     assert (outcome.done, outcome.set_aside) == (3, 0)
 
 
-@pytest.mark.slow
 async def test_a_deleted_photo_leaves_search(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
     await index(settings, captioner, library)
     (library / "red.jpg").unlink()
@@ -281,7 +269,6 @@ async def test_a_deleted_photo_leaves_search(library: Path, settings: Settings, 
         assert len(found(storage, "wall")) == 2
 
 
-@pytest.mark.slow
 async def test_the_search_index_may_be_deleted(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
     await index(settings, captioner, library)
     for path in settings.data_dir.glob("search.db*"):
@@ -292,7 +279,6 @@ async def test_the_search_index_may_be_deleted(library: Path, settings: Settings
     assert len(captioner.asked) == 3
 
 
-@pytest.mark.slow
 async def test_stopping_finishes_the_photos_in_hand(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -313,7 +299,6 @@ async def test_stopping_finishes_the_photos_in_hand(
     assert len(captioner.asked) == 3
 
 
-@pytest.mark.slow
 async def test_cancelling_gives_the_photos_in_hand_back(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -343,7 +328,6 @@ async def find_a_new_photo_while_running(indexer: Indexer, storage: Storage, lib
     await running
 
 
-@pytest.mark.slow
 async def test_new_photos_are_found_while_it_runs(library: Path, tmp_path: Path, captioner: CountingCaptioner) -> None:
     settings = settings_for(tmp_path, watch=True, rescan_s=0.2)
     with stored(settings) as storage:
@@ -352,7 +336,6 @@ async def test_new_photos_are_found_while_it_runs(library: Path, tmp_path: Path,
     assert sorted(captioner.asked) == ["blue", "green", "red", "white"]
 
 
-@pytest.mark.slow
 async def test_a_scan_asked_for_at_once_after_another_was_withdrawn_is_done(
     library: Path, tmp_path: Path, captioner: CountingCaptioner
 ) -> None:
@@ -372,7 +355,6 @@ async def test_a_scan_asked_for_at_once_after_another_was_withdrawn_is_done(
             await running
 
 
-@pytest.mark.slow
 async def test_watching_finds_new_photos_and_our_own_writes_start_no_loop(
     library: Path, tmp_path: Path, captioner: CountingCaptioner
 ) -> None:
@@ -386,7 +368,6 @@ async def test_watching_finds_new_photos_and_our_own_writes_start_no_loop(
     assert sorted(photos.opened) == ["blue.jpg", "green.jpg", "red.jpg", "white.jpg"]
 
 
-@pytest.mark.slow
 async def test_photos_that_take_too_long_at_the_end_go_back_to_the_queue(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -417,7 +398,6 @@ class SearchThatIsDown:
         return getattr(self._behind, name)
 
 
-@pytest.mark.slow
 async def test_a_search_server_that_is_down_delays_search_only(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -434,7 +414,6 @@ async def test_a_search_server_that_is_down_delays_search_only(
         assert len(found(storage, "wall")) == 3
 
 
-@pytest.mark.slow
 async def test_a_full_disk_is_about_the_set_up(library: Path, settings: Settings, captioner: CountingCaptioner) -> None:
     with stored(settings) as storage:
         writer = storage.thumbnails._database._writer
@@ -446,7 +425,6 @@ async def test_a_full_disk_is_about_the_set_up(library: Path, settings: Settings
     assert (await index(settings, captioner, library)).done == 3
 
 
-@pytest.mark.slow
 async def test_a_service_waits_for_a_full_disk_and_goes_on_by_itself(
     tmp_path: Path, library: Path, captioner: CountingCaptioner
 ) -> None:
@@ -471,7 +449,6 @@ async def test_a_service_waits_for_a_full_disk_and_goes_on_by_itself(
             await running
 
 
-@pytest.mark.slow
 async def test_a_service_that_waits_for_its_disk_can_be_stopped(
     tmp_path: Path, library: Path, captioner: CountingCaptioner
 ) -> None:
@@ -524,7 +501,6 @@ async def test_a_service_whose_catalogue_gets_damaged_stays_and_writes_nothing_m
         assert "move catalogue.db" in ended.value.hint
 
 
-@pytest.mark.slow
 async def test_a_service_whose_captioner_dies_before_it_is_ready_starts_it_again(
     library: Path, settings: Settings, captioner: CountingCaptioner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -572,7 +548,6 @@ async def test_a_bundle_that_can_t_be_used_is_about_the_set_up(tmp_path: Path) -
     assert caught.value.hint
 
 
-@pytest.mark.slow
 async def test_what_the_captioner_says_may_be_anything(
     library: Path, settings: Settings, captioner: CountingCaptioner
 ) -> None:
@@ -589,7 +564,6 @@ async def test_what_the_captioner_says_may_be_anything(
     assert ours.text == "naïve “quotes” & <b>tags</b> 🎈"
 
 
-@pytest.mark.slow
 async def test_a_link_out_of_the_library_is_not_followed_for_writing(
     library: Path, settings: Settings, captioner: CountingCaptioner, tmp_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ from tests.web.library_made import MadePhoto, content_key, many
 from tests.web.served import ROOMY, Serve, Served
 from tests.web.test_hostile import BREAKOUT, SCRIPT, assert_harmless
 
+pytestmark = pytest.mark.slow  # hundreds of requests
+
 NAME = "2024/beach.jpg"
 KEY = content_key(NAME)
 INJECTED = "a\r\nX-Evil: 1\r\nSet-Cookie: evil=1\r\n\r\n<script>alert(1)</script>"
@@ -65,7 +67,6 @@ async def assert_well(page: Served, address: str, *, method: str = "GET", **requ
         assert "root:" not in body
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("address", ADDRESSES)
 async def test_every_parameter_may_hold_anything(page: Served, address: str) -> None:
     for value in (
@@ -93,7 +94,6 @@ async def test_every_method_is_answered(page: Served, address: str) -> None:
             assert method not in {"TRACE", "PROPFIND"} or response.status in {404, 405}
 
 
-@pytest.mark.slow
 async def test_every_header_may_hold_anything(page: Served) -> None:
     for name in ("User-Agent", "Referer", "Accept", "Accept-Language", "Cookie", "Range", "If-None-Match", "If-Range",
                  "If-Modified-Since", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Origin",
@@ -230,7 +230,6 @@ async def test_no_redirect_leads_to_another_site(serve: Serve, target: str) -> N
             assert not location.startswith("//")
 
 
-@pytest.mark.slow
 async def test_many_at_once_are_all_answered(page: Served) -> None:
     async def ask(number: int) -> int:
         async with page.request("GET", f"/api/search?q=dog+{number}" + "+beach" * 60) as response:

@@ -19,6 +19,8 @@ from tests.web.served import ROOMY as LONG
 from web.app import make_app
 from web.server import Limits, listening
 
+pytestmark = pytest.mark.slow  # most of its tests wait for something
+
 HEAD = b"GET /api/status HTTP/1.1\r\nHost: localhost\r\n"
 
 
@@ -129,7 +131,6 @@ async def test_a_household_behind_a_proxy_is_not_one_visitor_but_has_an_end(serv
     await until(lambda: not served.visitors)
 
 
-@pytest.mark.slow
 async def test_a_thousand_requests_sent_ahead_are_answered_in_order(serve: Serve) -> None:
     served = await serve(LONG, *many(1))
     reader, writer = await served.connection()

@@ -20,6 +20,8 @@ from captioner.ipc.child_run import Reply
 from captioner.ipc.framing import MAGIC, Frame, FrameKind, FramingError, Limits, encode_frame
 from captioner.ipc.supervisor import ChildError, ChildGone, ChildNotStarted, ChildProcess, python_module
 
+pytestmark = pytest.mark.slow  # most of its tests wait for something
+
 CHILDREN = str(Path(__file__).with_name("scripted_child.py"))
 PATIENCE_S = 60.0  # for what must happen some time; never a measure of how fast
 
@@ -137,7 +139,6 @@ async def test_only_the_request_that_was_worked_on_is_to_blame(deed: str, told: 
     assert sorted(log.read_text().split()) == sorted(names), "the innocent are worked on once, and only once"
 
 
-@pytest.mark.slow
 async def test_each_of_many_gets_what_it_deserves(tmp_path: Path) -> None:
     log = tmp_path / "log"
     deeds = ["echo", "refuse", "echo", "echo", "surprise", "echo", "raw", "refuse", "echo", "crash", "echo", "echo"] * 3
@@ -153,7 +154,6 @@ async def test_each_of_many_gets_what_it_deserves(tmp_path: Path) -> None:
     assert sorted(map(int, log.read_text().split())) == list(range(len(deeds))), "each is worked on once"
 
 
-@pytest.mark.slow
 async def test_time_spent_waiting_behind_others_does_not_count() -> None:
     async with child(timeout_s=4.0) as process:
         naps = [process.request({"do": "nap", "seconds": 1.0}) for _ in range(5)]
@@ -367,7 +367,6 @@ async def test_a_closed_child_can_be_opened_again() -> None:
             assert (await process.request({"x": 1})).header == {"x": 1}
 
 
-@pytest.mark.slow
 async def test_nothing_is_left_open() -> None:
     async def live_and_die() -> None:
         async with child() as process:

@@ -24,6 +24,8 @@ from tests.indexing import settings_for, until
 from tests.libraries import EXTENSIONS, write
 from tests.mounts import as_nobody, bound, mount, tmpfs
 
+pytestmark = pytest.mark.slow  # most of its tests wait for something
+
 LONG_S = 40.0
 
 
@@ -124,7 +126,6 @@ async def test_a_root_that_is_renamed_away_and_back_is_found_again(
             await until(lambda: files(catalogue) == 31)
 
 
-@pytest.mark.slow
 async def test_a_folder_that_may_be_read_again_is_found_by_itself(
     tmp_path: Path, catalogue: Catalogue, settings: Settings
 ) -> None:

@@ -18,6 +18,8 @@ from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.watcher import UNWATCHED_RESCAN_S, PathDebouncer, Watcher
 from tests.libraries import EXTENSIONS, rescan, settle_all, write
 
+pytestmark = pytest.mark.slow  # most of its tests wait for something
+
 RULES = CrawlRules(extensions=EXTENSIONS, exclude=("private/",))
 
 

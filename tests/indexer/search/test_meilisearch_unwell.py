@@ -22,6 +22,8 @@ from indexer.search.query import parse
 from tests.indexer.search.test_search_contract import photo
 from tests.indexer.search.unwell_server import ANSWERS, WELL, UnwellServer
 
+pytestmark = pytest.mark.slow  # most of its tests wait for something
+
 SOON_S = 0.2  # for who waits in vain
 PATIENT_S = 60.0  # for who is answered, on a machine that others use too
 DOCUMENT = photo(0, "a dog", taken_at=datetime(2020, 1, 1))

@@ -16,6 +16,8 @@ from tests.indexing import COLOURS, CountingCaptioner, index, settings_for
 from tests.photos_made import write_jpeg
 from web.cli import main
 
+pytestmark = pytest.mark.slow  # most of its tests wait for something
+
 CURE = "move catalogue.db"
 
 
@@ -62,7 +64,6 @@ def another_format(data: bytes) -> bytes:
     return data[:18] + b"\x09\x09" + data[20:]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("flip", [quoted_no_text, renamed_column, another_json, another_code, another_format])
 @pytest.mark.parametrize("command", ["status", "doctor"])
 def test_damage_of_each_kind_is_said_with_its_cure(
