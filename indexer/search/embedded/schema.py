@@ -79,19 +79,8 @@ EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
         """,
     ),
     (
-        # Of rows from before it is not known, so they are dropped: the indexer then pushes everything again.
-        "search: which words not the model alone says",
-        """
-        DELETE FROM body;
-        DELETE FROM shown;
-        DELETE FROM document;
-        DELETE FROM embedding;
-        UPDATE state SET generation = generation + 1, epoch = epoch + 1, position = hex(randomblob(12));
-        INSERT INTO history SELECT generation, position FROM state;
-        """,
-    ),
-    (
-        # Emoji and flags are words now, and words have aliases: the indexer pushes everything again.
+        # Emoji and flags are words now, words have aliases, and strengths say whose the words are: of rows from before
+        # that is not known, so the indexer pushes everything again.
         "search: aliases of words",
         """
         DELETE FROM body;
