@@ -13,7 +13,7 @@ import click
 
 from indexer.cli import COMMANDS, command_line
 from indexer.commands.command_line import INDEXING, SERVING, run_until_stopped, with_settings
-from indexer.commands.index import libraries, print_first_run_notice
+from indexer.commands.index import libraries, print_first_run_notice, remember_index
 from indexer.commands.terminal import Terminal
 from indexer.settings import Settings
 
@@ -35,6 +35,7 @@ def serve(settings: Settings, terminal: Terminal, roots: tuple[str, ...]) -> Non
     check_exposure(settings)
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
         chosen = libraries(settings, storage, roots)
+        remember_index(settings)
         print_first_run_notice(settings, storage, terminal)
         run_until_stopped(lambda stop: _serve(settings, storage, chosen, terminal, stop))
 

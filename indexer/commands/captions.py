@@ -160,7 +160,7 @@ def _undo_summary(rows: Sequence[Row]) -> str:
 
 def _record_undo(settings: Settings, restored: set[Path], *, everything: bool) -> None:
     """Neither a newer model nor a later start puts back what was taken out."""
-    from indexer.commands.command_line import remember
+    from indexer.commands.remembered import remember
     from indexer.jobs.pipeline import UNDONE
     from indexer.storage import open_storage
 
@@ -168,7 +168,7 @@ def _record_undo(settings: Settings, restored: set[Path], *, everything: bool) -
         undone = [file.id for _, file in _captioned_files(storage.catalogue) if file.path in restored]
         storage.catalogue.corrections.record_undo(undone, UNDONE)
     if everything:
-        remember(settings.data_dir, captions="off")
+        remember(settings.data_dir, settings={"captions": "off"})
 
 
 def _print_undone(row: Row) -> None:

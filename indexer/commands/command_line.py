@@ -11,15 +11,15 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from captioner import Tag
+from indexer.commands.remembered import read_remembered
 from indexer.commands.terminal import Terminal, printable
-from indexer.errors import SetupError, StorageError
+from indexer.errors import SetupError
 from indexer.settings import SECRETS, SETTINGS, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -102,10 +102,8 @@ def with_settings(*names: str) -> Callable[[_Command], _Command]:
 def _settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:
     """What was remembered in the data directory stands in for defaults, once it is known which directory that is."""
     settings = load_settings(config=config, flags=flags)
-    captions = read_remembered(settings.data_dir).captions
-    if captions is None:
-        return settings
-    return load_settings(config=config, flags=flags, defaults={"captions": captions})
+    remembered = read_remembered(settings.data_dir).settings
+    return load_settings(config=config, flags=flags, defaults=remembered) if remembered else settings
 
 
 _COMMON = (
@@ -213,67 +211,6 @@ def exit_with(rows: Sequence[Row]) -> None:
     click.get_current_context().exit(SOMETHING_FAILED if failed else SUCCESS)
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """`captions` is the setting of that name where it was ever given as a flag: it stands in for the default, so that
-    somebody who once said `--captions off` finds no caption in a photo after a later start without it."""
-
-    libraries: tuple[Path, ...] = ()
-    captions: str | None = None
-
-
-def read_remembered(data_dir: Path) -> Remembered:
-    """Raises `StorageError` where the file is not what `remember` wrote."""
-    path = _file(data_dir)
-    try:
-        stored = json.loads(path.read_text(encoding="ascii"))
-        captions = stored["captions"]
-        if captions is not None and captions not in SETTINGS["captions"].metadata["choices"]:
-            raise ValueError(captions)
-        return Remembered(tuple(Path(str(item)) for item in stored["libraries"]), captions)
-    except (FileNotFoundError, NotADirectoryError):
-        return Remembered()
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StorageError(
-            f"{path} can't be read: {error}", hint="delete it, and name your libraries again at the next start"
-        ) from error
-
-
-def remember(data_dir: Path, *, libraries: Sequence[Path] = (), captions: str | None = None) -> Remembered:
-    """Adds to what is remembered. A library inside another one is that one's."""
-    from indexer.scanning.crawler import outermost  # brings the catalogue along
-
-    before = read_remembered(data_dir)
-    after = Remembered(outermost([*before.libraries, *libraries]), captions or before.captions)
-    if after != before:
-        _write(data_dir, after)
-    return after
-
-
-def forget_libraries(data_dir: Path, roots: Sequence[Path]) -> None:
-    """Takes libraries off the list."""
-    before = read_remembered(data_dir)
-    _write(data_dir, replace(before, libraries=tuple(root for root in before.libraries if root not in roots)))
-
-
-def _file(data_dir: Path) -> Path:
-    return data_dir / "remembered.json"
-
-
-def _write(data_dir: Path, remembered: Remembered) -> None:
-    path = _file(data_dir)
-    fresh = path.with_suffix(".new")
-    stored = {"libraries": [str(root) for root in remembered.libraries], "captions": remembered.captions}
-    try:
-        # ASCII escapes carry names that are not UTF-8 (surrogateescape) through JSON unharmed.
-        fresh.write_text(json.dumps(stored, indent=1), encoding="ascii")
-        fresh.replace(path)
-    except OSError as error:
-        raise StorageError(
-            f"{path} can't be written: {error.strerror}", hint="check the free space and the rights of the directory"
-        ) from error
-
-
 def left_out_lines(query: Query, answer: Answer) -> list[str]:
     """What of a query did not count, and why one finds nothing that can't."""
     from indexer.search import WHY_NOTHING
@@ -293,6 +230,13 @@ def reader_locale(environment: Mapping[str, str]) -> str:
     names = (environment.get(name, "") for name in ("LC_ALL", "LC_TIME", "LANG"))
     locale = next(filter(None, names), "").partition(".")[0]
     return NO_COUNTRY if locale in {"", "C", "POSIX"} else locale.replace("_", "-")
+
+
+def given_flags(settings: Settings, names: Iterable[str]) -> dict[str, str]:
+    """Those of the named settings that stand on this command line."""
+    context = click.get_current_context()
+    given = (name for name in names if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE)
+    return {name: getattr(settings, name) for name in given}
 
 
 def need_catalogue(settings: Settings) -> None:

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
 from captioner import BundleError, CaptionError, TextTower
-from indexer.commands.command_line import read_remembered
-from indexer.errors import SearchError, SetupError
+from indexer.commands.finding import Finding, Verdict
+from indexer.commands.index_in_use import INDEX_IN_USE, examine_index_in_use
+from indexer.commands.remembered import read_remembered
+from indexer.errors import SearchError, SetupError, StorageError
 from indexer.jobs.reindex import count_by_model, current_model, format_models, recaption_hint
 from indexer.model import JobKind
 from indexer.scanning.crawl_rules import CrawlRules
@@ -25,25 +26,6 @@ from indexer.sqlite.database import read_only_connection
 from indexer.sqlite.derived import set_aside_files
 from indexer.sqlite.errors import hint_for, is_damage
 from indexer.storage import Storage, indexing_process, open_storage, search_path
-
-
-class Verdict(StrEnum):
-    """How a check ended."""
-
-    FINE = "ok"
-    WARNING = "warning"  # it works, but not as well as it could
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found; `mend` is empty where nothing is to be done."""
-
-    subject: str
-    verdict: Verdict
-    text: str
-    mend: str = ""
-
 
 _MB = 1_000_000
 _SCARCE_MB, _TOO_LITTLE_MB = 1_000, 100
@@ -95,6 +77,7 @@ def _everything_else(settings: Settings) -> Iterator[Finding]:
         from indexer.commands.search_server import examine_server  # its client is only here worth its memory
 
         yield from examine_server(settings)
+    yield from _guarded(INDEX_IN_USE, lambda: examine_index_in_use(settings))
     yield from _contents(settings)
     roots = dict.fromkeys([*settings.photos, *_remembered_libraries(settings)])
     folders = {root: inspect_folders(root, settings) for root in roots}
@@ -218,7 +201,7 @@ def _guarded(subject: str, check: Callable[[], Finding | Sequence[Finding]]) -> 
     try:
         found = check()
         yield from (found,) if isinstance(found, Finding) else found
-    except SearchError as error:
+    except (SearchError, StorageError) as error:
         yield Finding(subject, Verdict.BROKEN, error.what, error.hint)
     except sqlite3.Error as error:
         yield Finding(subject, Verdict.BROKEN, str(error), "mend the databases first, see above")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from indexer.commands.command_line import (
     INDEXING,
     SOMETHING_FAILED,
     SUCCESS,
+    given_flags,
     print_json,
     run_until_stopped,
     with_settings,
@@ -20,7 +22,7 @@ from indexer.commands.command_line import (
 from indexer.commands.terminal import Terminal
 from indexer.errors import SetupError
 from indexer.progress import Phase, Progress
-from indexer.settings import Settings
+from indexer.settings import SETTINGS, Settings
 from indexer.tasks import is_set_within
 
 if TYPE_CHECKING:
@@ -40,13 +42,8 @@ To undo: recollect captions undo --all""",
 
 def print_first_run_notice(settings: Settings, storage: Storage, terminal: Terminal) -> None:
     """Says, before any photo is touched for the first time, what will be written where and how to undo it."""
-    if storage.catalogue.counts().photos == 0 or _is_given("captions"):
+    if storage.catalogue.counts().photos == 0 or given_flags(settings, ["captions"]):
         terminal.print(_FIRST_RUN[settings.captions])
-
-
-def _is_given(name: str) -> bool:
-    source = click.get_current_context().get_parameter_source(name)
-    return source is click.core.ParameterSource.COMMANDLINE
 
 
 def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tuple[Path, ...]:
@@ -56,7 +53,7 @@ def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tup
     Raises `SetupError` where there is none, or where one that was never seen is not there; a known one that is not
     there is an unplugged disk, which the walk speaks of.
     """
-    from indexer.commands.command_line import read_remembered, remember
+    from indexer.commands.remembered import read_remembered, remember
     from indexer.scanning.crawler import outermost
 
     known = {
@@ -69,12 +66,22 @@ def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tup
     remembered = remember(
         settings.data_dir,
         libraries=settings.photos if given else (),
-        captions=settings.captions if _is_given("captions") else None,
+        settings=given_flags(settings, ["captions"]),
     )
     roots = outermost([*settings.photos, *remembered.libraries])
     if not roots:
         raise SetupError("no photo library is known yet", hint="name one, for example: recollect serve ~/Pictures")
     return roots
+
+
+def remember_index(settings: Settings, given: Mapping[str, str] | None = None) -> None:
+    """Remembers the search index that is filled from now on, and what the command line said of it. For the one process
+    that indexes."""
+    from indexer.commands.index_in_use import index_in_use
+    from indexer.commands.remembered import INDEX_SETTINGS, remember
+
+    flags = {**given_flags(settings, INDEX_SETTINGS), **(given or {})}
+    remember(settings.data_dir, settings=flags, filled_index=index_in_use(settings))
 
 
 @click.command()
@@ -113,7 +120,7 @@ def index(
 
 
 def _forget(settings: Settings, terminal: Terminal) -> None:
-    from indexer.commands.command_line import forget_libraries
+    from indexer.commands.remembered import forget_libraries
     from indexer.storage import open_storage, sole_indexer
 
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
@@ -127,6 +134,7 @@ def _index_here(settings: Settings, terminal: Terminal, roots: Sequence[str], *,
 
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
         chosen = _chosen(settings, storage, roots, accept_losses=accept_losses)
+        remember_index(settings)
         print_first_run_notice(settings, storage, terminal)
         return run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.index_once(chosen, stop=stop))
 
@@ -143,9 +151,10 @@ def _index_there(
     settings: Settings, terminal: Terminal, roots: Sequence[str], pid: int, *, accept_losses: bool
 ) -> Progress | None:
     """Has the recollect that is indexing already do it; None where that ended meanwhile."""
-    from indexer.commands.index import request_scan_and_wait
+    from indexer.commands.index_in_use import check_index
     from indexer.storage import open_storage
 
+    check_index(settings, pid)
     with open_storage(settings) as storage:
         chosen = _chosen(settings, storage, roots, accept_losses=accept_losses)
         terminal.print(f"asking the running recollect (process {pid or 'unknown'}) to scan, by the settings it has")
@@ -155,7 +164,15 @@ def _index_there(
 
 
 @click.command()
-@click.option("--search", "search_index", is_flag=True, help="the search index, from the catalogue")
+@click.option(
+    "--search",
+    "search_index",
+    is_flag=False,
+    flag_value="",
+    type=click.Choice(["", *SETTINGS["search"].metadata["choices"]]),
+    metavar="[embedded|meilisearch]",
+    help="the search index, from the catalogue; a name changes over to that backend",
+)
 @click.option("--captions", "captions_again", is_flag=True, help="captions by another model, from cached thumbnails")
 @click.option("--metadata", is_flag=True, help="what the files say of themselves")
 @click.option("--thumbnails", is_flag=True, help="thumbnails, from the files")
@@ -164,7 +181,7 @@ def _index_there(
 def reindex(
     settings: Settings,
     terminal: Terminal,
-    search_index: bool,
+    search_index: str | None,
     captions_again: bool,
     metadata: bool,
     thumbnails: bool,
@@ -174,18 +191,23 @@ def reindex(
 
     Beside a running `recollect serve` the work is queued, and done there.
     """
+    from indexer.commands.index_in_use import check_index
     from indexer.jobs.reindex import Rebuild, enqueue
     from indexer.storage import InUse, open_storage, sole_indexer
 
-    wanted = Rebuild(search=search_index, captions=captions_again, metadata=metadata, thumbnails=thumbnails)
+    if search_index:
+        settings = replace(settings, search=search_index)
+    wanted = Rebuild(search=search_index is not None, captions=captions_again, metadata=metadata, thumbnails=thumbnails)
     if not wanted.anything:
         raise click.UsageError("say what to rebuild: --search, --captions, --metadata or --thumbnails")
     with open_storage(settings) as storage:
         try:
             with sole_indexer(settings.data_dir):
+                remember_index(settings, {"search": search_index} if search_index else {})
                 terminal.print(enqueue(wanted, settings, storage))
                 outcome = run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.work_off(stop=stop))
         except InUse as running:
+            check_index(settings, running.pid)
             terminal.print(enqueue(wanted, settings, storage))
             terminal.print(f"the running recollect (process {running.pid}) does it now; see `recollect status`")
             return

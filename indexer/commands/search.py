@@ -48,6 +48,7 @@ def search(
     What no word says is found by the look of the pictures, where the caption model gave them an embedding.
     A query that begins with a dash stands behind `--`.
     """
+    from indexer.commands.index_in_use import other_index_message
     from indexer.model import LISTED_FILES
     from indexer.search import FilterError, Sort
     from indexer.search.query import parse
@@ -56,6 +57,8 @@ def search(
     from indexer.storage import reading_catalogue, reading_search
 
     need_catalogue(settings)
+    if other_index := other_index_message(settings):
+        terminal.print(other_index)
     text, reader = " ".join(query), TimeReader(settings.language or reader_locale(os.environ), settings.birthday_dates)
     started = time.perf_counter()
     with reading_catalogue(settings) as catalogue, reading_search(settings) as backend:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from indexer.commands.doctor import Finding, Verdict
+from indexer.commands.finding import Finding, Verdict
 from indexer.errors import SetupError
 from indexer.search.meilisearch.administration import TESTED_VERSION, Administration, KeyRefused, NoMasterKey, make_keys
 from indexer.search.meilisearch.keys import Keys, indexes_of, keys_of, keys_path

@@ -12,6 +12,7 @@ from indexer.commands.command_line import (
     SOMETHING_FAILED,
     SUCCESS,
     first_path,
+    given_flags,
     need_catalogue,
     print_json,
     print_line,
@@ -37,7 +38,7 @@ _SHOWN_REASONS = 20  # why captions stand in no file: some name a file of their 
 @with_settings("bundle")
 def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -> None:
     """Say how many photos there are, and which were set aside and why."""
-    from indexer.commands.command_line import read_remembered
+    from indexer.commands.remembered import read_remembered
     from indexer.storage import indexing_process, reading_catalogue
 
     need_catalogue(settings)
@@ -58,6 +59,8 @@ def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -
 
 
 def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
+    from indexer.commands.index_in_use import other_index_message
+
     counts = catalogue.counts()
     searchable, problem = _searchable(settings)
     return {
@@ -66,7 +69,7 @@ def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
         "counts": asdict(counts),
         "searchable": searchable,
         "not_searchable": counts.unpushed if searchable is None else counts.not_searchable(searchable),
-        "search_problem": problem,
+        "search_problem": problem or other_index_message(settings),
         "libraries": [
             {
                 "path": str(root.path),
@@ -235,13 +238,18 @@ def doctor(settings: Settings, terminal: Terminal, as_json: bool, fix: bool, roo
     """Check model, catalogue, disk, rights, search and watching, and say how to mend what is broken."""
     import asyncio
 
-    from indexer.commands.doctor import Verdict, examine
+    from indexer.commands.doctor import examine
+    from indexer.commands.finding import Finding, Verdict
+    from indexer.commands.index_in_use import search_where_photos_are
+    from indexer.commands.remembered import INDEX_SETTINGS
 
-    findings = []
+    findings: list[Finding] = []
     if fix:
         from indexer.commands.search_server import mend_search
 
-        findings = mend_search(settings)
+        if not given_flags(settings, INDEX_SETTINGS):
+            settings, findings = search_where_photos_are(settings)
+        findings += mend_search(settings)
     findings += asyncio.run(examine(settings))
     if as_json:
         print_json([asdict(finding) for finding in findings])

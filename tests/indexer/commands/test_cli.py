@@ -23,8 +23,9 @@ from click.testing import CliRunner, Result
 from captioner import DEFAULT_BUNDLE, SURE_TAG, Caption, Tag, read_model_name
 from captioner.inference.manifest import Manifest
 from indexer.cli import command_line
-from indexer.commands.command_line import INDEXING, SERVING, read_remembered, with_settings
+from indexer.commands.command_line import INDEXING, SERVING, with_settings
 from indexer.commands.index import report
+from indexer.commands.remembered import read_remembered
 from indexer.commands.terminal import Terminal, printable
 from indexer.errors import SetupError
 from indexer.model import JobKind
@@ -310,7 +311,7 @@ def test_captions_are_listed_and_undone_byte_for_byte(
     assert {Path(row["path"]).name for row in listed} == {"red.jpg", "blue.jpg"}
     assert recollect("captions", "undo").exit_code == 2
     assert recollect("captions", "undo", "--all").exit_code == 0
-    assert read_remembered(settings.data_dir).captions == "off"
+    assert read_remembered(settings.data_dir).settings == {"captions": "off"}
     assert json.loads(recollect("captions", "list", "--json").stdout) == []
     for name, number in (("red", 1), ("blue", 2)):
         original = write_jpeg(tmp_path / "made again" / f"{name}.jpg", COLOURS[name], number)

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner
 
-from indexer.commands.doctor import Finding, Verdict
+from indexer.commands.finding import Finding, Verdict
 from indexer.commands.search_server import connection, examine_server, mend_search
 from indexer.search.meilisearch.keys import Keys, indexes_of, keep_keys, keys_of, keys_path
 from indexer.settings import Settings

@@ -23,7 +23,8 @@ import pytest
 from captioner import Caption, Tag, TextTower
 from indexer.catalogue import Catalogue
 from indexer.catalogue.outbox import Differences
-from indexer.commands.doctor import Verdict, examine
+from indexer.commands.doctor import examine
+from indexer.commands.finding import Verdict
 from indexer.errors import SearchError
 from indexer.jobs.search_feed import FeedSteps, SearchFeed
 from indexer.model import JobKind
