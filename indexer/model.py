@@ -26,6 +26,9 @@ LOW_CONFIDENCE = 0.4
 METADATA_VERSION = 3
 
 
+#: In the place of the revision that search holds of a photo: only the index holds it that answers until another one,
+#: which is being written, is complete.
+IN_ANSWERING_INDEX = -2
 #: So many of a photo's files are shown or told at once; there may be thousands of copies.
 LISTED_FILES = 20
 

@@ -22,12 +22,14 @@ from web.app_keys import (
     PROGRESS,
     SCAN_NOW,
     SEARCH,
+    SEARCH_COUNT,
     SEARCH_THREADS,
     SETTINGS,
     THREADS,
     THUMBNAILS,
     WAKE,
     RecentCounts,
+    RecentSearchCount,
     Thumbnails,
 )
 from web.downloads import downloading, media
@@ -95,6 +97,7 @@ def make_app(
     )
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
     app[PROGRESS], app[COUNTS], app[STATIC_FILES] = progress, RecentCounts(), read_static_files()
+    app[SEARCH_COUNT] = RecentSearchCount()
     app[KNOWN_NAMES], app[FRAGMENT_CACHE] = KnownNames(), FragmentCache()
     app[WAKE], app[SCAN_NOW], app[PROXIES], app[BODY_S] = wake, scan_now, read_proxies(settings), body_s
     app[CONNECTIONS], app[RESPONSES], app[SEARCH_TIMES] = Counter(), Counter(), SearchTimes()

@@ -15,6 +15,8 @@ from typing import ParamSpec, Protocol, TypeVar
 from aiohttp import web
 
 from indexer.catalogue import Catalogue, Counts
+from indexer.errors import SearchError
+from indexer.message import Message
 from indexer.model import ThumbnailSize
 from indexer.progress import Progress
 from indexer.search import SearchBackend
@@ -73,6 +75,40 @@ class RecentCounts:
 
 
 COUNTS = web.AppKey("COUNTS", RecentCounts)
+
+
+class RecentSearchCount:
+    """How many photos search holds. Nobody waits for a search server that is silent: what it said last counts then."""
+
+    WAIT_S = 0.3
+
+    def __init__(self) -> None:
+        self._counting: asyncio.Task[int] | None = None
+        self._latest: int | SearchError = SearchError(Message("it has not answered yet"))
+
+    async def get(self, request: web.Request) -> int:
+        """Raises `SearchError`."""
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.create_task(in_search_thread(request, request.config_dict[SEARCH].count))
+            self._counting.add_done_callback(self._note)
+        await asyncio.wait([self._counting], timeout=self.WAIT_S)
+        if isinstance(self._latest, SearchError):
+            raise SearchError(self._latest.message, hint=self._latest.hint_message)
+        return self._latest
+
+    def _note(self, counting: asyncio.Task[int]) -> None:
+        if counting.cancelled():
+            return
+        error = counting.exception()
+        if error is None:
+            self._latest = counting.result()
+        elif isinstance(error, SearchError):
+            self._latest = error
+        else:
+            self._latest = SearchError(Message("%(error)s", error=repr(error)))
+
+
+SEARCH_COUNT = web.AppKey("SEARCH_COUNT", RecentSearchCount)
 
 
 async def in_database_thread(

@@ -23,7 +23,7 @@ from captioner import Caption
 from indexer.catalogue.corrections import Corrections, PhotoFeedback
 from indexer.catalogue.job_queue import INCOMPLETE, JobQueue
 from indexer.catalogue.measured import Measured
-from indexer.catalogue.outbox import Outbox, Refused
+from indexer.catalogue.outbox import REFILL, Outbox, Refused
 from indexer.catalogue.retries import Retries
 from indexer.catalogue.roots import ScanRequests, UnreadablePlaces
 from indexer.catalogue.rows import (
@@ -305,9 +305,16 @@ class Catalogue:
 
     def unpushed(self, limit: int) -> list[Photo]:
         """Present photos that search has not heard of in their latest revision, each with `SEARCHED_FILES` of its files
-        at most."""
-        rows = self._database.reader.execute("SELECT id FROM photo WHERE gone = 0 AND unpushed = 1 LIMIT ?", (limit,))
-        return self.photos([row["id"] for row in rows], most_files=SEARCHED_FILES)
+        at most. Those that nobody finds yet as they are come first."""
+        ids: list[str] = []
+        for condition in ("<>", "="):
+            rows = self._database.reader.execute(
+                f"""SELECT id FROM photo WHERE gone = 0 AND unpushed = 1 AND search_revision {condition} {REFILL}
+                LIMIT ?""",
+                (limit - len(ids),),
+            )
+            ids += [row["id"] for row in rows]
+        return self.photos(ids, most_files=SEARCHED_FILES)
 
     def refused(self, limit: int = 100) -> list[Refused]:
         """Present photos that search will not have as they are, and why."""

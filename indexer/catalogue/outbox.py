@@ -1,10 +1,10 @@
 """What search has yet to hear of, and what it was last known to hold.
 
 Every photo remembers the revision that search holds of it: 0 where it holds none, `UNCLEAR` where it holds one that is
-not to be relied on, and the checkpoint (`SearchBackend.checkpoint`) at which that was true. A search server that was
-killed in the middle of a batch, wiped, or put back to an older state has another checkpoint: then what it holds is
-compared with the catalogue, and the difference becomes work for the outbox. The work is to push again; nothing is read
-or captioned for it.
+not to be relied on, `REFILL` where only the index has it that answers until another one is filled. With them goes the
+checkpoint (`SearchBackend.checkpoint`) at which that was true. A server that was killed in the middle of a batch,
+wiped, or put back to an older state has another checkpoint: then what it holds is compared with the catalogue, and the
+difference becomes work for the outbox. The work is to push again; nothing is read or captioned for it.
 """
 
 # ruff: noqa: S608 - the SQL is put together from this module's own constants; values are always bound
@@ -17,12 +17,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from indexer.catalogue.rows import storable
-from indexer.model import Photo
+from indexer.model import IN_ANSWERING_INDEX, Photo
 from indexer.reasons import Reason
 from indexer.sqlite.database import Database
 
 #: The `search_revision` of a photo that search holds in a form which is not to be relied on.
 UNCLEAR = -1
+#: As `SearchBackend.held` says it.
+REFILL = IN_ANSWERING_INDEX
 
 _AT_ONCE = 1000  # so short a transaction keeps nobody waiting who settles photos meanwhile
 
@@ -82,8 +84,9 @@ class Outbox:
                 [(revision, photo_id, revision) for photo_id, revision in pushed],
             )
             writer.executemany(
-                "UPDATE photo SET refused_revision = ?, refused_reason = ? WHERE id = ?",
-                [(revision, reason.to_json(), photo_id) for photo_id, revision, reason in refused],
+                """UPDATE photo SET refused_revision = ?, refused_reason = ?,
+                search_revision = iif(search_revision = ?, 0, search_revision) WHERE id = ?""",
+                [(revision, reason.to_json(), REFILL, photo_id) for photo_id, revision, reason in refused],
             )
             _store_checkpoint(writer, checkpoint)
 
@@ -168,14 +171,15 @@ class Outbox:
 # What is noted differs from what is held; that a photo's state in search is unclear is no news while it is held. In a
 # table of its own, and by row: marking a library in the order of its ids, beside an open read, took 10 GB of journal.
 _NOTE_DIFFERING = f"""CREATE TEMPORARY TABLE differing AS
-    SELECT photo.rowid AS row, search_revision AS noted, gone, iif(held.id IS NULL, 0, {UNCLEAR}) AS unclear
+    SELECT photo.rowid AS row, search_revision AS noted, gone,
+        CASE WHEN held.id IS NULL THEN 0 WHEN held.revision = {REFILL} THEN {REFILL} ELSE {UNCLEAR} END AS unclear
     FROM photo LEFT JOIN held ON held.id = photo.id
     WHERE search_revision IS NOT coalesce(held.revision, 0)
-    AND NOT (search_revision = {UNCLEAR} AND held.id IS NOT NULL)"""
+    AND NOT (search_revision < 0 AND held.id IS NOT NULL)"""
 
-_COUNT_DIFFERING = f"""SELECT count(*) FILTER (WHERE gone = 0 AND unclear = 0),
+_COUNT_DIFFERING = f"""SELECT count(*) FILTER (WHERE gone = 0 AND unclear IN (0, {REFILL})),
     count(*) FILTER (WHERE gone = 0 AND unclear = {UNCLEAR}),
-    count(*) FILTER (WHERE gone = 1 AND unclear = {UNCLEAR}) FROM differing"""
+    count(*) FILTER (WHERE gone = 1 AND unclear <> 0) FROM differing"""
 
 # The plus signs keep to `photo_search`, which has all that is asked for.
 _DIFFERENCES = """SELECT count(*) FILTER (WHERE gone = 0 AND held.id IS NULL),

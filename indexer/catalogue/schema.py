@@ -272,10 +272,16 @@ ALTER TABLE photo ADD COLUMN measures BLOB;
 CREATE INDEX photo_unmeasured ON photo (id) WHERE measures IS NULL AND gone = 0;
 """
 
+# What the answering search index has already (`outbox.REFILL`) comes after what is new, or changes meanwhile.
+_REFILL = """
+CREATE INDEX photo_changed ON photo (id) WHERE gone = 0 AND unpushed = 1 AND search_revision <> -2;
+CREATE TRIGGER photo_changes AFTER UPDATE OF revision ON photo WHEN NEW.search_revision = -2
+BEGIN UPDATE photo SET search_revision = -1 WHERE id = NEW.id; END;
+"""
+
 # The reasons that older versions stored as English sentences become codes. Whoever rewords a template of `ReasonCode`
 # adds what it was to `_FORMER`. What is not recognised is kept as it stands (`ReasonCode.OTHER`).
-
-_LONGEST = 4000  # characters; what is longer is some other program's own text
+_LONGEST = 4000  # characters: no sentence of ours is longer
 _PLACE = re.compile(r"%\((\w+)\)s")
 
 #: Codes whose sentence is nothing but what another program or a check said in its own words.
@@ -390,4 +396,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-reasons", store_reasons_as_codes),
     ("catalogue-measures", _MEASURES),
     ("catalogue-similar", _SIMILAR),
+    ("catalogue-refill", _REFILL),
 )

@@ -218,7 +218,11 @@ class SearchBackend(Protocol):
         """
 
     def held(self) -> Iterator[tuple[str, int]]:
-        """Id and revision of every document, in any order, not all in memory at once."""
+        """Id and revision of every document, in any order, not all in memory at once.
+
+        The revision is `IN_ANSWERING_INDEX` where only the index has it that answers until the one that is being
+        written is complete.
+        """
 
     def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
         """Adds or replaces; durable and seen by `checkpoint` when it returns. Whatever revision was there gives way.

@@ -29,6 +29,7 @@ from web.app_keys import (
     LIBRARY,
     PROGRESS,
     SEARCH,
+    SEARCH_COUNT,
     SETTINGS,
     THUMBNAILS,
     in_database_thread,
@@ -115,7 +116,7 @@ async def metrics(request: web.Request) -> web.Response:
         _gauge("captions_in_no_file", "Photos whose caption stands in the index alone.", sum(unwritten.values())),
         *await _models(request),
         *_indexing(request.config_dict[PROGRESS](), await in_database_thread(request, indexing_process, data_dir)),
-        *await in_search_thread(request, lambda: list(_search(request))),
+        *await _search(request),
         *await in_database_thread(request, _disk, data_dir),
         *_http(request.config_dict[RESPONSES], request.config_dict[CONNECTIONS]),
     )
@@ -160,18 +161,21 @@ def _indexing(progress: Progress, process: int) -> Iterator[_Family]:
     yield _gauge("problem", "1 while something keeps a library or search waiting.", int(bool(progress.problem)))
 
 
-def _search(request: web.Request) -> Iterator[_Family]:
+async def _search(request: web.Request) -> list[_Family]:
     backend, times = request.config_dict[SEARCH], request.config_dict[SEARCH_TIMES]
     label = f'{{backend="{backend.name}"}}'
-    yield _Family("search_seconds", "histogram", "Time of a search, the wait for a thread included.", _buckets(times))
-    yield _Family("search_failed_total", "counter", "Searches without an answer.", (("", times.failed),))
     try:
-        photos = backend.count()
+        photos = await request.config_dict[SEARCH_COUNT].get(request)
     except SearchError:
         photos = None
-    yield _Family("search_up", "gauge", "1 where search answers.", ((label, int(photos is not None)),))
+    families = [
+        _Family("search_seconds", "histogram", "Time of a search, the wait for a thread included.", _buckets(times)),
+        _Family("search_failed_total", "counter", "Searches without an answer.", (("", times.failed),)),
+        _Family("search_up", "gauge", "1 where search answers.", ((label, int(photos is not None)),)),
+    ]
     if photos is not None:
-        yield _gauge("search_photos", "Photos in the search index.", photos)
+        families.append(_gauge("search_photos", "Photos in the search index.", photos))
+    return families
 
 
 def _buckets(times: SearchTimes) -> tuple[tuple[str, float], ...]:

@@ -27,10 +27,10 @@ from web.app_keys import (
     PROGRESS,
     SCAN_NOW,
     SEARCH,
+    SEARCH_COUNT,
     SETTINGS,
     WAKE,
     in_database_thread,
-    in_search_thread,
 )
 from web.i18n.language import bytes_text, gettext, hour_text
 from web.links import photo_url, status_url
@@ -173,7 +173,7 @@ async def _search_view(request: web.Request) -> SearchView:
     backend = request.config_dict[SEARCH]
     photos, problem, hint = None, "", ""
     try:
-        photos = await in_search_thread(request, backend.count)
+        photos = await request.config_dict[SEARCH_COUNT].get(request)
     except SearchError as error:
         problem, hint = message_text(error.message), message_text(error.hint_message)
     refused = await in_database_thread(request, request.config_dict[LIBRARY].refused, _REFUSED)

@@ -27,7 +27,7 @@ from indexer.search.stems import stem
 from indexer.search.tokens import STOP_WORDS
 from indexer.search.vocabulary import is_completable, spelling, typed_word
 
-_SEARCH_TIMEOUT_S = 10.0  # the first search in a large index for long; the server itself stops after 1.5 s
+_SEARCH_TIMEOUT_S = 3.0  # the server itself stops a search after 1.5 s
 _WRITE_TIMEOUT_S = 60.0  # a thousand documents on the way to a Pi that is busy with those before them
 _CACHE_S = 20.0
 #: So many photos that have words with the same beginning tell which of these words are common.
@@ -75,8 +75,8 @@ class MeilisearchSearch:
         return self._writer.written.checkpoint()
 
     def held(self) -> Iterator[tuple[str, int]]:
-        """Id and revision of every document."""
-        return self._writer.written.held()
+        """As `SearchBackend.held`."""
+        return self._writer.held()
 
     def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
         """Adds or replaces; gives those that the server refuses, with its reasons."""

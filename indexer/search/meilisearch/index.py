@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 from indexer.errors import SearchError
 from indexer.message import Message
+from indexer.model import IN_ANSWERING_INDEX
 from indexer.search import SearchDocument
 from indexer.search.meilisearch.connection import TOO_LARGE, Connection, Refusal, TaskFailed
 from indexer.search.meilisearch.layout import (
@@ -120,6 +121,12 @@ class Index:
             if len(page) < _PAGE:
                 return
 
+    def revisions(self, ids: Sequence[str]) -> dict[str, int]:
+        """The revision of each of these documents that is there; empty where there is no index."""
+        request = {"ids": list(ids), "fields": ["id", "revision"], "limit": len(ids)}
+        response = self._call_if_there("POST", "/documents/fetch", request) if ids else None
+        return {} if response is None else {item["id"]: item.get("revision", 0) for item in response["results"]}
+
     def _call(self, method: str, path: str = "", body: Any = None) -> Any:
         return self._connection.call(method, f"/indexes/{self.uid}{path}", body, key=_KEY)
 
@@ -170,10 +177,12 @@ class Writer:
 
     def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
         """As `SearchBackend.put`."""
-        latest = {document.id: document for document in documents}.values()
+        latest = list({document.id: document for document in documents}.values())
         if not self._prepared:
             self.prepare()  # the server would make an index with settings of its own
         self._add_embedders({(document.model, len(document.embedding)) for document in latest if document.embedding})
+        if self._written is not self._live:
+            self._put_changes_into_live(latest)
         return self._written.put([to_server_json(document, self._embedders) for document in latest])
 
     def delete(self, ids: Iterable[str]) -> None:
@@ -185,7 +194,13 @@ class Writer:
 
     def held(self) -> Iterator[tuple[str, int]]:
         """As `SearchBackend.held`."""
-        return self._written.held()
+        yield from self._written.held()
+        if self._written is self._live:
+            return
+        answering = self._live.held()
+        while ids := [photo_id for photo_id, _ in islice(answering, _PAGE)]:
+            in_next = self._next.revisions(ids)
+            yield from ((photo_id, IN_ANSWERING_INDEX) for photo_id in ids if photo_id not in in_next)
 
     def complete(self) -> None:
         """As `SearchBackend.complete`."""
@@ -204,6 +219,17 @@ class Writer:
             raise SearchError(Message("Meilisearch at %(url)s does not exchange the indexes", url=self._connection.url))
         self._switch_to(self._live)
         self._next.drop()
+
+    def _put_changes_into_live(self, documents: Sequence[SearchDocument]) -> None:
+        """While a second index is filled the first one answers: photos that are new or changed go into it as well.
+
+        What it refuses, as its settings are older, the second one has once it takes its place.
+        """
+        held = self._live.revisions([document.id for document in documents])
+        embedders = tuple((self._live.settings() or {}).get("embedders", {}))
+        changed = [one for one in documents if held.get(one.id) != one.revision]
+        if refused := self._live.put([to_server_json(document, embedders) for document in changed]):
+            log.info("%d photos can't be found until the new search index is complete", len(refused))
 
     def _begin_next(self, wanted: Mapping[str, Any]) -> None:
         current = self._next.settings()

@@ -30,7 +30,6 @@ from indexer.search.languages import noun_stem
 from indexer.search.matching import ONE_EDIT_FROM, TWO_EDITS_FROM
 from indexer.search.stems import stem
 from indexer.search.synonyms import synonym_table
-from indexer.search.tokens import STOP_WORDS
 from indexer.text import has_digit
 
 #: To be raised with every change of what stands in a document: the index is then made anew.
@@ -76,7 +75,8 @@ def index_settings(embedder: tuple[str, int] | None = None) -> dict[str, Any]:
         "sortableAttributes": ["taken"],
         # Whoever sorts by date wants just that; what is equally relevant comes newest first.
         "rankingRules": ["sort", "words", "typo", "proximity", "attributeRank", "exactness", "taken:desc"],
-        "stopWords": sorted(STOP_WORDS),
+        # Every word is looked for: phrases and exclusions may be made of nothing but common ones.
+        "stopWords": [],
         "synonyms": _synonyms(),
         "typoTolerance": {
             "enabled": True,
@@ -135,7 +135,8 @@ def embedder_of(model: str, dimensions: int) -> str:
 
 
 def to_server_json(document: SearchDocument, embedders: Sequence[str]) -> dict[str, Any]:
-    """`document` as JSON; `embedders` are those that the index has, which each photo has to say something about."""
+    """`document` as JSON; `embedders` are those that the index has: each photo has to say something about each, and
+    about no other."""
     fields = Fields.of(document)
     made: dict[str, Any] = {"id": document.id, "revision": document.revision}
     doubtful: list[str] = []
@@ -223,7 +224,8 @@ def _embedding(document: SearchDocument, embedders: Sequence[str]) -> dict[str, 
     vectors: dict[str, Any] = dict.fromkeys(embedders)
     if not own:
         return {"_vectors": vectors}
-    vectors[embedder_of(document.model, len(own))] = list(own)
+    if (embedder := embedder_of(document.model, len(own))) in vectors:
+        vectors[embedder] = list(own)
     return {
         "_vectors": vectors,
         "embedding": base64.b64encode(quantised(own)).decode("ascii"),

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from indexer.errors import SearchError
+from indexer.model import IN_ANSWERING_INDEX
 from indexer.search import Answer, FacetCount, Hit, Query, SearchBackend, SearchDocument
 from indexer.search.embedded.backend import EmbeddedSearch
 
@@ -27,7 +28,10 @@ class _State:
 
 
 class MemorySearch:
-    """`SearchBackend` over two dicts; searching finds every photo of the first. `settings` are those it declares."""
+    """`SearchBackend` over two dicts; searching finds every photo of the first. `settings` are those it declares.
+
+    While the second one is filled the first takes what is put and deleted as well.
+    """
 
     name = "memory"
     batch = 4
@@ -53,16 +57,20 @@ class MemorySearch:
         return self.state.position + ("" if self.state.second is None else " of the second")
 
     def held(self) -> Iterator[tuple[str, int]]:
-        yield from sorted(self._written().items(), reverse=True)
+        written = self._written()
+        yield from sorted(written.items(), reverse=True)
+        yield from ((photo_id, IN_ANSWERING_INDEX) for photo_id in self.state.first or () if photo_id not in written)
 
     def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
-        self._written().update({document.id: document.revision for document in documents})
+        for written in self._both():
+            written.update({document.id: document.revision for document in documents})
         self.state.position = uuid4().hex
         return {}
 
     def delete(self, ids: Iterable[str]) -> None:
         for photo_id in ids:
-            self._written().pop(photo_id, None)
+            for written in self._both():
+                written.pop(photo_id, None)
         self.state.position = uuid4().hex
 
     def clear(self) -> None:
@@ -97,6 +105,9 @@ class MemorySearch:
 
     def close(self) -> None:
         """There is nothing to close."""
+
+    def _both(self) -> list[dict[str, int]]:
+        return [self._written(), self.state.first or {}]
 
     def _written(self) -> dict[str, int]:
         written = self.state.first if self.state.second is None else self.state.second
