@@ -81,7 +81,7 @@ class MeilisearchServer:
     def __init__(self, found: Found, folder: Path) -> None:
         self._program = found.program
         self._folder = folder
-        self.url = found.url or f"http://127.0.0.1:{_free_port()}"
+        self.url = found.url or f"http://127.0.0.1:{free_port()}"
         self.master_key = found.master_key or ("" if found.url else secrets.token_hex(16))
         self.log = folder / "log"
         self._data = folder / "data.ms"
@@ -231,19 +231,12 @@ class MeilisearchServer:
 
     def _wait_for_health(self) -> None:
         deadline = time.monotonic() + _WAIT_S
-        while not self._healthy():
+        while not is_healthy(self.url):
             if self._process is not None and self._process.poll() is not None:
                 raise RuntimeError(f"Meilisearch ended with {self._process.returncode}: {self._log_end()}")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Meilisearch does not answer at {self.url} in {_WAIT_S:.0f} s: {self._log_end()}")
             time.sleep(_POLL_S)
-
-    def _healthy(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/health", timeout=_WAIT_S) as response:
-                return bool(json.loads(response.read()) == {"status": "available"})
-        except OSError:
-            return False
 
     def _reap(self) -> None:
         """The guard goes first, so that it never kills a process that has got the same number since."""
@@ -259,7 +252,17 @@ class MeilisearchServer:
         return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
 
 
-def _free_port() -> int:
+def is_healthy(url: str) -> bool:
+    """Whether a Meilisearch answers at `url`."""
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=_WAIT_S) as response:
+            return bool(json.loads(response.read()) == {"status": "available"})
+    except OSError:
+        return False
+
+
+def free_port() -> int:
+    """Of this machine, that nobody listened on a moment ago."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

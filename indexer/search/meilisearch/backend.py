@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+
+from cachetools import LRUCache
 
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
 from indexer.search.alternatives import facets_all, search_all
@@ -30,6 +33,8 @@ from indexer.search.vocabulary import is_completable, spelling, typed_word
 _SEARCH_TIMEOUT_S = 3.0  # the server itself stops a search after 1.5 s
 _WRITE_TIMEOUT_S = 60.0  # a thousand documents on the way to a Pi that is busy with those before them
 _CACHE_S = 20.0
+#: The answers to so many queries are kept, up to half a megabyte each, until photos may have changed.
+_KEPT_QUERIES = 8
 #: So many photos that have words with the same beginning tell which of these words are common.
 _SAMPLE = 100
 _SORTS = {Sort.NEWEST: ["taken:desc"], Sort.OLDEST: ["taken:asc"]}
@@ -64,6 +69,8 @@ class MeilisearchSearch:
         self._client = SearchClient(self._searching, index, cache_s=cache_s)
         self._meaning = meaning
         self._writer = Writer(self._writing, index, meaning.space)
+        self._lock = threading.Lock()
+        self._retrieved: LRUCache[tuple[str, Query], RetrievedPhotos] = LRUCache(_KEPT_QUERIES)
 
     def prepare(self) -> None:
         """As `SearchBackend.prepare`."""
@@ -107,10 +114,21 @@ class MeilisearchSearch:
         """The photos that match, best first. Raises `FilterError`."""
         return search_all(self._search, query, max(limit, 0), max(offset, 0))
 
+    def _retrieve(self, query: Query) -> RetrievedPhotos:
+        """As `retrieve`. Filters and time line ask for the counts of a query whose results were just asked for."""
+        query = replace(query, sort=None, fold=False)  # what is found does not depend on these
+        key = (self._client.data_version(), query)
+        with self._lock:
+            known = self._retrieved.get(key)
+        if known is None:
+            known = retrieve(self._client, self._meaning, query)
+            with self._lock:
+                self._retrieved[key] = known
+        return known
+
     def _search(self, query: Query, limit: int, offset: int) -> Answer:
-        found = retrieve(self._client, self._meaning, query)
-        query = found.query
-        sort = order_of(query)
+        found = self._retrieve(query)
+        sort = order_of(replace(found.query, sort=query.sort))
         folded = FoldedPhotos(self._client, found, sort) if query.fold and self._client.has_stacks() else None
         if sort is Sort.RELEVANCE:
             hits = self._by_relevance(found, folded, limit, offset)
@@ -128,7 +146,7 @@ class MeilisearchSearch:
 
     def _facets(self, query: Query, names: Sequence[str], limit: int) -> Mapping[str, tuple[FacetCount, ...]]:
         check_names(names)
-        found = retrieve(self._client, self._meaning, query)
+        found = self._retrieve(query)
         wanted = {"limit": 0, "facets": [f"{FACET}{name}" for name in names]}
         requests = []
         if found.by_words:

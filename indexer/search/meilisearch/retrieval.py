@@ -34,8 +34,11 @@ from indexer.text import words
 #: among the first ten.
 WINDOW = 80
 # The server looks for near neighbours about as widely as it is asked for many: of 60 it overlooks some that are equal.
+# While the last word is unfinished fewer are asked for, in less than half the time.
 _NEAREST = 100
-_LITERALS = 1000  # where a query has names or numbers, photos are looked for by meaning among so many that have them
+_NEAREST_TYPING = 30
+# Where a query has names or numbers, photos are looked for by meaning among so many that have them: each costs 0.1 ms.
+_LITERALS = 200
 _LADDER = 3  # a description is asked for without its rarest words, too
 _NO_MATCH = Match(np.zeros(0, np.bool_), np.zeros(0, np.float32))
 _LEAST_SCORE = 0.001
@@ -332,14 +335,14 @@ class _Retrieval:
                 "vector": list(query.vector),
                 "hybrid": {"embedder": embedder, "semanticRatio": 1.0},
                 "filter": list(within),
-                "limit": _NEAREST,
+                "limit": _NEAREST if self._words.finished else _NEAREST_TYPING,
                 "attributesToRetrieve": list(READ),
             }
         ]
 
     def _ids_with_literals(self) -> list[str]:
         """Photos that have what meaning can't stand for: names, numbers, phrases. Empty where all may be meant."""
-        names = [term for term in self._terms if not self._meant.issuperset(term.words)]
+        names = [term for term in self._terms if not term.prefix and not self._meant.issuperset(term.words)]
         counts = self._client.count_photos(names)[0] if names else {}
         held = self._words.only(term for term in names if counts[term])
         if not held.terms and not held.bounds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,27 @@ async def test_search_that_does_not_answer_says_why(page: Page, monkeypatch: pyt
     body = await page.text("/status")
     assert "embedded does not answer" in body
     assert "nobody listens on &lt;port&gt; 7700<br>is Meilisearch running?" in body
+
+
+async def test_nobody_waits_for_a_silent_search_server(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered, asked = threading.Event(), 0
+
+    def count() -> int:
+        nonlocal asked
+        asked += 1
+        answered.wait()
+        return 7
+
+    monkeypatch.setattr(page.storage.search, "count", count)
+    try:
+        for path in ("/status", "/status?part=status"):
+            assert "it has not answered yet" in await page.text(path)
+        assert 'recollect_search_up{backend="embedded"} 0' in await page.text("/metrics")
+        assert asked == 1
+    finally:
+        answered.set()
+    while "7 photos can be found" not in await page.text("/status"):
+        assert asked < 9
 
 
 @pytest.mark.slow
