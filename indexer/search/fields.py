@@ -53,10 +53,10 @@ MODEL_FIELDS = frozenset({"machine_caption", "tags"})
 # sentence that is not sure, also where the one sentence is long and the other short (`_DILUTION`).
 _LEAST_EVIDENCE = 0.25
 _UNSURE_SHARE = 0.2
-#: What is less probable than this is looked for last, where a backend can't weigh every word.
-DOUBTFUL = 0.5
 #: Of a date of which no more is known the facet `period` holds all that is: "1950", "1962-07".
 PERIODS = frozenset({DatePrecision.YEAR, DatePrecision.MONTH})
+#: The lowest bit of a word's strength: not the model alone says it.
+GIVEN_BIT = 1
 #: Which stack a photo is in, and whether it stands for it: facets that nobody asks for by name.
 STACK, COVER = "stack", "cover"
 _MAX_WORDS = 2000
@@ -86,8 +86,8 @@ class Text(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A document as words and values: `strengths` (word -> 1..255) leaves out long numbers and hashes; `given` are the
-    words that not the model alone says."""
+    """A document as words and values: `strengths` (word -> 2..255, with `GIVEN_BIT`) leaves out long numbers and
+    hashes; `given` are the words that not the model alone says."""
 
     texts: tuple[Text, ...]
     strengths: Mapping[str, int]
@@ -108,7 +108,8 @@ class Fields:
         aliases = tuple(
             dict.fromkeys(alias for text in texts if text.field != APPEARANCE for alias in aliases_of(text.text))
         )
-        return cls(texts, _strengths(texts), facets, given_words(text[:3] for text in texts), aliases)
+        given = given_words(text[:3] for text in texts)
+        return cls(texts, _strengths(texts, given), facets, given, aliases)
 
 
 def given_words(texts: Iterable[Sequence[str]]) -> frozenset[str]:
@@ -177,7 +178,7 @@ def _evidence(document: SearchDocument) -> Mapping[str, float]:
     return evidence
 
 
-def _strengths(texts: tuple[Text, ...]) -> dict[str, int]:
+def _strengths(texts: tuple[Text, ...], given: frozenset[str]) -> dict[str, int]:
     missing: dict[str, float] = {}  # the chance that no field means the word
     for text in texts:
         parts = text.folded.split()
@@ -185,7 +186,11 @@ def _strengths(texts: tuple[Text, ...]) -> dict[str, int]:
         for word in dict.fromkeys(parts):  # in their order: of a text that is too long the beginning counts
             missing[word] = missing.get(word, 1.0) * (1.0 - strength * text.evidence.get(word, 1.0))
     kept = [word for word in missing if not is_serial(word)][:_MAX_WORDS]
-    return {word: max(1, round(255 * (1.0 - missing[word]))) for word in kept}
+    strengths = {word: max(1, round(255 * (1.0 - missing[word]))) for word in kept}
+    return {
+        word: strength | GIVEN_BIT if word in given else max(strength & ~GIVEN_BIT, GIVEN_BIT + 1)
+        for word, strength in strengths.items()
+    }
 
 
 def _facets(document: SearchDocument) -> Iterator[tuple[str, str]]:

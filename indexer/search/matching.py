@@ -40,8 +40,7 @@ _MOST_CORRECTIONS = 8
 # says (Flickr8k's dev split: MAP of colour words 0.467 so, 0.463 without looks, less where they count in full).
 _LEAST_BESIDE, _COLOUR_ALONE = np.float32(0.1), np.float32(0.1)
 # A word in at most two photos, with a neighbour at least twenty times as frequent, is taken for a mistake.
-RARE = 2
-MISTAKE_RATIO = 20
+RARE, MISTAKE_RATIO = 2, 20
 ONE_EDIT_FROM = 4
 TWO_EDITS_FROM = 8
 _ANY_FIRST_LETTER_FROM = 5
@@ -184,8 +183,9 @@ class Matcher:
         if word not in right and (mend or not qualities or rare):
             mended = self._mended(term, at_least=1 if mend or not rare else MISTAKE_RATIO * self._frequency([word]))
             corrected = tuple(text for text in mended if text not in qualities)
-            kinds.update(dict.fromkeys(corrected, "typo"))
-            qualities = {**mended, **qualities}
+            meant = {one: q for text, q in mended.items() for one in self._meant(Term(text, (text,)), ())}
+            kinds.update(dict.fromkeys(meant.keys() - qualities.keys(), "typo"))
+            qualities = {**meant, **mended, **qualities}
         if not qualities:
             return self._guessed(term)
         prefix = word if term.prefix else ""

@@ -2,9 +2,8 @@
 
 `document` holds one compact row per photo: the columns that filters and sorting need, and the codes of its words and
 of its facet values as int32 arrays, so that 100,000 photos are in memory within a fraction of a second (`snapshot`).
-The lowest bit of a word's strength says whether not the model alone says it. `name` says what the codes stand for, and
-which aliases words have ("tort geburtstagstorte"). `body` is the FTS5 index: the same words in their order, for phrases
-and for serial numbers. `shown` holds the texts that highlights are made of.
+`name` says what the codes stand for, and which aliases words have ("tort geburtstagstorte"). `body` is the FTS5 index:
+the same words in their order, for phrases and for serial numbers. `shown` holds the texts that highlights are made of.
 
 A replaced document gets a new `docno`, so that a reader follows by reading what is new; `forgotten` lists what it has
 to drop. `state` changes with every write: its `position` is drawn anew, and a new `epoch` says that codes start again.
@@ -97,8 +96,6 @@ EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
 )
 
 WORD = "word"
-#: Of a strength: not the model alone says the word.
-GIVEN_BIT = 1
 _FIELD_BREAK = " _ "  # "_" is no part of any word, so no phrase reaches across it
 _INSERT_DOCUMENT = (
     "INSERT INTO document (docno, id, revision, taken_s, rating, latitude, longitude, words, strengths, facets)"
@@ -206,14 +203,9 @@ def _document_row(
         position.latitude if position else None,
         position.longitude if position else None,
         array("i", (codes[WORD, word] for word in fields.strengths)).tobytes(),
-        bytes(_strength(strength, word in fields.given) for word, strength in fields.strengths.items()),
+        bytes(fields.strengths.values()),
         array("i", (codes[key] for key in fields.facets)).tobytes(),
     )
-
-
-def _strength(strength: int, given: bool) -> int:
-    """2..255 with the lowest bit set where the word is `given`."""
-    return strength | GIVEN_BIT if given else max(strength & ~GIVEN_BIT, GIVEN_BIT + 1)
 
 
 def _body(fields: Fields) -> str:

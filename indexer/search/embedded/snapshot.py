@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from indexer.search.aliases import AliasKind
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.embedded.schema import GIVEN_BIT, WORD, State
+from indexer.search.embedded.schema import WORD, State
 from indexer.search.facets import NAMING, NO_VALUES, THINGS, Facet
-from indexer.search.fields import COVER, STACK
+from indexer.search.fields import COVER, GIVEN_BIT, STACK
 from indexer.search.folding import StackColumns
 from indexer.search.languages import languages_among
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from indexer.search.aliases import AliasKind, aliases_of
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.fields import APPEARANCE, STACK, folded_text, given_words
+from indexer.search.fields import APPEARANCE, GIVEN_BIT, STACK, folded_text
 from indexer.search.folding import StackColumns
 from indexer.search.languages import languages_among
 from indexer.search.reasons import PhotoTexts
@@ -60,7 +60,7 @@ class FoundPhoto:
     @cached_property
     def given(self) -> frozenset[str]:
         """The words that not the model alone says."""
-        return given_words(self.texts)
+        return frozenset(word for word, strength in self.strengths.items() if strength & GIVEN_BIT)
 
     @cached_property
     def texts(self) -> list[tuple[str, str, str]]:

@@ -2,8 +2,8 @@
 index that has other settings is made anew (`MeilisearchSearch.prepare`).
 
     id, revision
-    person_caption … taken_at  the words of each text, folded as ours are: what the server searches
-    forms, spelling            see the constants of these names
+    words_1 … words_11         the words that photos are found by, those that say most of the photo first (`WORDS`)
+    texts, spelling            see the constants of these names
     facet_year, facet_tag …    the values of facets and filters; taken, stars, _geo: those that are numbers
     _vectors                   the embedding, under the name of its model
     shown, words, strengths,   what ranking and highlights need (`fields.Fields`): the texts as they are (and the stack,
@@ -19,38 +19,48 @@ from __future__ import annotations
 import base64
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from operator import neg
 from typing import Any
 
 from indexer.model import DatePrecision
 from indexer.search import SearchDocument
-from indexer.search.aliases import Alias
-from indexer.search.fields import APPEARANCE, DOUBTFUL, FIELD_WEIGHTS, STACK, Fields, Text, quantised, taken_s
+from indexer.search.aliases import AliasKind
+from indexer.search.appearance import index_word
+from indexer.search.certainty import OTHER_WORD
+from indexer.search.fields import APPEARANCE, STACK, Fields, quantised, taken_s
 from indexer.search.languages import noun_stem
-from indexer.search.matching import ONE_EDIT_FROM, TWO_EDITS_FROM
+from indexer.search.matching import EXACT, FORM, ONE_EDIT_FROM, PART, TWO_EDITS_FROM
 from indexer.search.stems import stem
 from indexer.search.synonyms import synonym_table
 from indexer.text import has_digit
 
 #: To be raised with every change of what stands in a document: the index is then made anew.
-LAYOUT = 5
+LAYOUT = 6
 
-#: The texts of a photo, from the most to the least telling; `fields.Text.field` names them.
-TEXTS = tuple(field for field in FIELD_WEIGHTS if field != APPEARANCE)
-#: The basic forms of a photo's words and of their parts, and spellings without umlauts, where they are others than the
-#: words. And the model's sentence where that, or one of its words, is doubtful, and what the picture looks like
-#: (`look_token`): this is the attribute that weighs least.
-FORMS = "forms"
+#: For each attribute of words but the last, how much a word in it says of the photo at least. A word that is sure
+#: (`certainty.sure`) counts for 1 more than its strength, as in our own order such photos come first.
+_SAYS_FROM = (1.92, 1.84, 1.76, 1.68, 1.6, 1.5, 1.35, 1.0, 0.55, 0.35)
+#: The words that photos are found by: those of their texts with their basic forms, parts and spellings without umlauts,
+#: and what the picture looks like (`look_token`), each where it says most. The server ranks by where a word stands.
+WORDS = tuple(f"words_{number}" for number in range(1, len(_SAYS_FROM) + 2))
+#: Every text once more, for phrases.
+TEXTS = "texts"
 #: A photo's words once more, the only ones that are matched with typing mistakes.
 SPELLING = "spelling"
 #: Where words are looked for as they were typed.
-AS_TYPED = (*TEXTS, FORMS)
+AS_TYPED = (*WORDS, TEXTS)
 FACET = "facet_"
 #: Facets for `TimeCondition` alone.
 WEEKDAY, HOUR, HEMISPHERE = "weekday", "hour", "hemisphere"
 #: What search reads of each document that it ranks.
 READ = ("id", "shown", "words", "strengths", "taken", "embedding", "model")
 
+#: A word as strong as this is sure, whatever the picture's embedding (`certainty.sure`).
+_SURE_STRENGTH = 0.735
+#: Before the words of each attribute: a photo is no better where the word stands first or alone there.
+_NO_WORD = "qxzq"
 _CUTOFF_MS = 1500
 _ORDERED = frozenset({"searchableAttributes", "rankingRules"})
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
@@ -63,7 +73,7 @@ _MAX_VALUE_BYTES = 400
 def index_settings(embedder: tuple[str, int] | None = None) -> dict[str, Any]:
     """Every setting that differs from the server's own; `embedder` is the name and the length of the vectors."""
     settings: dict[str, Any] = {
-        # The order is that of weight. Texts are stored as words, folded as ours are: the server cuts them at spaces.
+        # Texts are stored as words, folded as ours are: the server cuts them at spaces.
         "searchableAttributes": [*AS_TYPED, SPELLING],
         # The last name is no attribute: it tells indexes of different layouts apart.
         "displayedAttributes": [*READ, "revision", f"layout-{LAYOUT}"],
@@ -74,7 +84,7 @@ def index_settings(embedder: tuple[str, int] | None = None) -> dict[str, Any]:
         ],
         "sortableAttributes": ["taken"],
         # Whoever sorts by date wants just that; what is equally relevant comes newest first.
-        "rankingRules": ["sort", "words", "typo", "proximity", "attributeRank", "exactness", "taken:desc"],
+        "rankingRules": ["sort", "words", "typo", "attributeRank", "exactness", "taken:desc"],
         # Every word is looked for: phrases and exclusions may be made of nothing but common ones.
         "stopWords": [],
         "synonyms": _synonyms(),
@@ -139,16 +149,11 @@ def to_server_json(document: SearchDocument, embedders: Sequence[str]) -> dict[s
     about no other."""
     fields = Fields.of(document)
     made: dict[str, Any] = {"id": document.id, "revision": document.revision}
-    doubtful: list[str] = []
-    texts = [text for text in fields.texts if text.field != APPEARANCE]
-    for text in texts:
-        runs = _certain_runs(text, sure=document.machine_sure)
-        made.setdefault(text.field, []).extend(runs)
-        if text.folded and runs != [text.folded]:
-            doubtful.append(text.folded)  # as a whole: phrases reach over words of both kinds
-    of_photo = sorted({word for text in texts for word in text.folded.split()})
-    looks = [look_token(look) for look, _ in document.appearance]
-    made[FORMS] = sorted(_forms(of_photo, fields.aliases) - set(of_photo)) + doubtful + looks
+    texts = [text.folded for text in fields.texts if text.field != APPEARANCE]
+    of_photo = sorted({word for text in texts for word in text.split()})
+    for word, says in _words_found_by(fields, of_photo, [look for look, _ in document.appearance]).items():
+        made.setdefault(WORDS[bisect_left(_SAYS_FROM, -says, key=neg)], [_NO_WORD]).append(word)
+    made[TEXTS] = texts
     made[SPELLING] = [word for word in of_photo if len(word) >= ONE_EDIT_FROM and not has_digit(word)]
     for facet, value in fields.facets:
         made.setdefault(f"{FACET}{facet}", []).append(escaped(value))
@@ -175,11 +180,30 @@ def look_token(look: str) -> str:
     return f"qxz{look.replace(' ', '')}q"
 
 
-def _forms(of_photo: Sequence[str], aliases: Sequence[Alias]) -> set[str]:
-    """The basic forms of words, of what they are made of, and of how they are spelt without umlauts."""
-    others = [alias.text for alias in aliases]
-    stems = {stem(word) for word in (*of_photo, *others)}
-    return stems | {root for word in (*of_photo, *others) if (root := noun_stem(word))} | set(others)
+def _words_found_by(fields: Fields, of_photo: Sequence[str], looks: Sequence[str]) -> dict[str, float]:
+    """Word -> what it says of the photo, as `_SAYS_FROM` counts it."""
+    found: dict[str, float] = {}
+
+    def note(word: str, other: str, quality: float) -> None:
+        strength = fields.strengths.get(word, 0) / 255  # of long numbers and hashes, none
+        if word not in fields.given:
+            quality = min(quality, OTHER_WORD) if quality < EXACT else EXACT
+        says = strength * quality
+        is_sure = word in fields.given or says >= _SURE_STRENGTH
+        found[other] = max(found.get(other, 0.0), says + is_sure)
+
+    for word in of_photo:
+        note(word, word, EXACT)
+        note(word, stem(word), FORM)
+        if root := noun_stem(word):
+            note(word, root, FORM)
+    for kind, text, word in fields.aliases:
+        for other in (text, stem(text), noun_stem(text)):
+            note(word, other, PART if kind is AliasKind.PART else FORM)
+    for look in looks:
+        note(index_word(look), look_token(look), EXACT)
+    found.pop("", None)
+    return found
 
 
 def _recurring(document: SearchDocument) -> Iterator[tuple[str, str]]:
@@ -191,21 +215,6 @@ def _recurring(document: SearchDocument) -> Iterator[tuple[str, str]]:
         yield HOUR, str(moment.hour)
     if document.position:
         yield HEMISPHERE, "south" if document.position.latitude < 0 else "north"
-
-
-def _certain_runs(text: Text, *, sure: bool) -> list[str]:
-    """The words of a text between those that are doubtful; of the model's sentence none where it is not `sure`."""
-    if not text.folded or (text.field == "machine_caption" and not sure):
-        return []
-    if min(text.evidence.values(), default=1.0) >= DOUBTFUL:
-        return [text.folded]
-    runs: list[list[str]] = [[]]
-    for word in text.folded.split():
-        if text.evidence.get(word, 1.0) < DOUBTFUL:
-            runs.append([])
-        else:
-            runs[-1].append(word)
-    return [" ".join(run) for run in runs if run]
 
 
 def escaped(value: str) -> str:

@@ -136,10 +136,10 @@ class _Retrieval:
         ranked = self._rank_found(request_words, found) if total_of(found) or request_words.allow_missing else None
         if not ranked and self._nearest_photos:
             request_words, found = self._search_with_typos(correct=self._meant)
-            ranked = self._rank_found(request_words, found, fall_back=False)
+            ranked = self._corrected(self._rank_found(request_words, found, fall_back=False))
         if not ranked:
             request_words, found = self._search_with_typos()
-            ranked = self._rank_found(request_words, found)
+            ranked = self._corrected(self._rank_found(request_words, found))
         return ranked or self._unranked(found)
 
     def _search_as_typed(self) -> tuple[RequestWords, Json]:
@@ -230,6 +230,22 @@ class _Retrieval:
         if 1 < len(self._terms) < DESCRIPTION_FROM - len(self._query.counts):
             return self._search_fewer_words(variants[0])
         return variants[0], _NOTHING
+
+    def _corrected(self, found: RetrievedPhotos | None) -> RetrievedPhotos | None:
+        """Where each mistaken word stands for one word alone, what has that one: the server forgives more mistakes than
+        we do, and where it forgives any, does not rank by what words say."""
+        corrections = found.match.corrections if found else {}
+        if not corrections or any(len(correct) > 1 for correct in corrections.values()):
+            return found
+        correct = {typed: _term(word) for typed, (word,) in corrections.items()}
+        terms = tuple(correct.get(term.typed, term) for term in self._words.terms)
+        request_words = replace(
+            self._words, terms=terms, finished=self._words.finished or terms[-1] in correct.values()
+        )
+        counts, (response,) = self._client.count_photos(correct.values(), [self._request(request_words)])
+        self._counts |= {typed: counts[term] for typed, term in correct.items()}
+        ranked = self._rank_found(request_words, response) if total_of(response) else None
+        return ranked if ranked and ranked.match.corrections == corrections else found
 
     def _search_fewer_words(self, request_words: RequestWords) -> tuple[RequestWords, Json]:
         """The photos with the most telling of the words that any photo has together."""

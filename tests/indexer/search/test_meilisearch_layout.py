@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from indexer.search.fields import quantised
 from indexer.search.meilisearch.candidates import Candidates, FoundPhoto
 from indexer.search.meilisearch.layout import (
+    WORDS,
     embedder_of,
     escaped,
     index_settings,
@@ -32,31 +35,34 @@ def test_what_is_stored_is_read_back() -> None:
     assert found.taken_s is None
 
 
+def words_in(made: dict[str, Any]) -> dict[str, int]:
+    """Word -> the number of the attribute that holds it, 1 for those that say most."""
+    return {word: number for number, name in enumerate(WORDS, 1) for word in made.get(name, [])[1:]}
+
+
 def test_basic_forms_and_words_that_may_be_mistyped_are_stored_too() -> None:
     made = to_server_json(DOCUMENT, [])
-    assert {"ride"} <= set(made["forms"])
-    assert "dog" not in made["forms"]  # it is one of the words
+    assert {"riding", "ride", "dogs", "dog", "2019", "summer"} <= words_in(made).keys()
     assert made["spelling"] == ["dogs", "riding", "summer"]
 
 
-def test_doubtful_words_of_the_model_stand_where_they_weigh_least_and_phrases_hold() -> None:
+def test_words_stand_by_what_they_say_of_the_photo_and_phrases_hold() -> None:
     believed = (("brown", 0.9), ("dog", 0.3), ("beach", 0.9))
-    made = to_server_json(photo(1, "a brown dog on the beach", machine_words=believed), [])
-    assert made["machine_caption"] == ["a brown", "on the beach"]
-    assert made["forms"][-1] == "a brown dog on the beach"
-    made = to_server_json(photo(1, "a brown dog on the beach", machine_words=believed, machine_sure=False), [])
-    assert "machine_caption" not in made
-    assert made["forms"][-1] == "a brown dog on the beach"
-    made = to_server_json(photo(1, "a dog on the beach", machine_words=(("dog", 0.5), ("beach", 0.9))), [])
-    assert made["machine_caption"] == ["a dog on the beach"]
-    assert "a dog on the beach" not in made.get("forms", [])
+    made = to_server_json(photo(1, "a brown dog on the beach", machine_words=believed, people=("Anna",)), [])
+    at = words_in(made)
+    assert at["anna"] < at["beach"] == at["brown"] < at["dog"]
+    assert made["texts"] == ["a brown dog on the beach", "anna"]
+    unsure = to_server_json(photo(1, "a brown dog on the beach", machine_words=believed, machine_sure=False), [])
+    assert words_in(unsure)["beach"] > at["beach"]
+    assert unsure["texts"] == ["a brown dog on the beach"]
 
 
-def test_what_a_picture_looks_like_is_searched_where_it_weighs_least_and_read_back() -> None:
+def test_what_a_picture_looks_like_is_searched_and_read_back() -> None:
     made = to_server_json(photo(1, "a dog", appearance=(("black and white", 0.4), ("dark", 0.2))), [])
-    assert {"qxzblackandwhiteq", "qxzdarkq"} <= set(made["forms"])
+    assert {"qxzblackandwhiteq", "qxzdarkq"} <= words_in(made).keys()
     assert "appearance" not in made
-    assert not any("dark" in word for word in made.get("spelling", []))
+    assert not any("dark" in word for word in (*made.get("spelling", []), *made["texts"]))
+    assert not any(word.startswith("=") for word in words_in(made))
     (found,) = FoundPhoto.all([made])
     assert found.has_looks
     assert ("appearance", "dark", "=dark") in found.texts
@@ -66,7 +72,8 @@ def test_what_a_picture_looks_like_is_searched_where_it_weighs_least_and_read_ba
 
 def test_a_photo_without_an_embedding_says_so_to_every_embedder() -> None:
     assert to_server_json(photo(1, "a dog"), ["a-2", "b-3"])["_vectors"] == {"a-2": None, "b-3": None}
-    assert to_server_json(DOCUMENT, ["b-3"])["_vectors"] == {"b-3": None, "atto-2-2": [0.6, 0.8]}
+    assert to_server_json(DOCUMENT, ["b-3"])["_vectors"] == {"b-3": None}, "the index does not know this one"
+    assert to_server_json(DOCUMENT, ["b-3", "atto-2-2"])["_vectors"] == {"b-3": None, "atto-2-2": [0.6, 0.8]}
 
 
 @pytest.mark.parametrize("model", ["recollect-atto-2", "", "a/b c", "ü" * 300])
@@ -106,7 +113,7 @@ def test_a_photo_of_another_layout_is_found_all_the_same(other: dict[str, object
 def test_settings_agree_whatever_the_server_adds_and_in_whatever_order() -> None:
     wanted = index_settings(("atto-2", 128))
     told = {**wanted, "embedders": {**wanted["embedders"], "old": {}}, "dictionary": []}
-    told["stopWords"] = list(reversed(wanted["stopWords"]))
+    told["filterableAttributes"] = list(reversed(wanted["filterableAttributes"]))
     assert settings_match(wanted, told)
     assert not settings_match(wanted, {**told, "embedders": {}})
     assert not settings_match(wanted, {**told, "searchableAttributes": list(reversed(wanted["searchableAttributes"]))})

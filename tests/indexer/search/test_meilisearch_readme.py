@@ -49,7 +49,7 @@ def test_the_commands_of_the_readme_change_over_to_meilisearch(repository: Path,
     if found is None or found.program is None:
         pytest.skip(WHY_NOT)
     text = (repository / "indexer/search/README.md").read_text(encoding="utf-8")
-    block = re.search(r"To switch over.*?\n\n((?: {4}.*\n)+)", text, re.DOTALL)
+    block = re.search(r"To switch over.*?\n\n((?: {4}[^\n]*\n)+)", text, re.DOTALL)
     assert block is not None
     server, doctor, serve = re.sub(r"^ {4}", "", block[1].replace("\\\n", ""), flags=re.MULTILINE).splitlines()
     for name in ("bin", "home", "elsewhere"):
