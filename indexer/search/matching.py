@@ -41,8 +41,7 @@ _MOST_CORRECTIONS = 8
 _LEAST_BESIDE, _COLOUR_ALONE = np.float32(0.1), np.float32(0.1)
 # A word in at most two photos, with a neighbour at least twenty times as frequent, is taken for a mistake.
 RARE, MISTAKE_RATIO = 2, 20
-ONE_EDIT_FROM = 4
-TWO_EDITS_FROM = 8
+ONE_EDIT_FROM, TWO_EDITS_FROM = 4, 8
 _ANY_FIRST_LETTER_FROM = 5
 _PREFIX_FROM = 5
 _SERIAL_PREFIX_FROM = 5
@@ -162,10 +161,10 @@ class Matcher:
         return Group(text, best, evidence, phrase=parts)
 
     def excluded(self, text: str) -> Mask:
-        """The photos that a `-word` or `-"phrase"` takes away: the word and its forms, nothing looser."""
+        """The photos that a `-word` or `-"phrase"` takes away: the word, its forms and what it is a part of."""
         parts = words(text)
         if len(parts) == 1 and not is_serial(parts[0]):
-            return self._codes_scores(dict.fromkeys(self._forms(parts[0]), EXACT)) > 0
+            return self._codes_scores(dict.fromkeys((*self._forms(parts[0]), *self._compounds(parts[0])), EXACT)) > 0
         return self._lookup.full_text(parts)
 
     def _group(self, term: Term, joined: Iterable[str], right: frozenset[str], mend: bool) -> Group:
@@ -183,9 +182,10 @@ class Matcher:
         if word not in right and (mend or not qualities or rare):
             mended = self._mended(term, at_least=1 if mend or not rare else MISTAKE_RATIO * self._frequency([word]))
             corrected = tuple(text for text in mended if text not in qualities)
-            meant = {one: q for text, q in mended.items() for one in self._meant(Term(text, (text,)), ())}
-            kinds.update(dict.fromkeys(meant.keys() - qualities.keys(), "typo"))
-            qualities = {**meant, **mended, **qualities}
+            meant = ((self._meant(Term(text, (text,)), ()), worth) for text, worth in mended.items())
+            mended = {other: worth * quality for own, worth in meant for other, quality in own.items()}
+            kinds.update(dict.fromkeys(mended.keys() - qualities.keys(), "typo"))
+            qualities = {**mended, **qualities}
         if not qualities:
             return self._guessed(term)
         prefix = word if term.prefix else ""
