@@ -164,7 +164,7 @@ class ThumbnailSize(StrEnum):
 class Reading:
     """Everything one look at a file gives: it is read once and decoded once.
 
-    `thumbnails` are WebP bytes. `pixels` is the model's input, RGB uint8 of shape
+    `thumbnails` are encoded pictures. `pixels` is the model's input, RGB uint8 of shape
     (input_px, input_px, 3) in C order.
     """
 

@@ -1,4 +1,7 @@
-"""The key-value store of thumbnails: (content key, size) -> WebP bytes."""
+"""The key-value store of thumbnails: (content key, size) -> the bytes of a picture, whose format its first bytes say.
+
+All were WebP once, and those stay as they are; now the screen's are JPEG (`images/pictures.py`).
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,11 @@ THUMBNAIL_MIGRATIONS: tuple[Migration, ...] = (
 _Result = TypeVar("_Result")
 
 _KEYS_AT_ONCE = 500  # well under SQLite's limit of 32,766 variables
+
+
+def picture_type(thumbnail: bytes) -> str:
+    """The media type of a stored picture."""
+    return "image/jpeg" if thumbnail.startswith(b"\xff\xd8") else "image/webp"
 
 
 class ThumbnailStore:
@@ -78,13 +86,13 @@ class ThumbnailStore:
                 raise
             return action()
 
-    def put(self, key: str, size: ThumbnailSize, webp: bytes) -> None:
+    def put(self, key: str, size: ThumbnailSize, picture: bytes) -> None:
         """Adds or replaces one thumbnail; durable against a crash of this process when it returns."""
-        self.put_all(key, [(size, webp)])
+        self.put_all(key, [(size, picture)])
 
     def put_all(self, key: str, thumbnails: Iterable[tuple[ThumbnailSize, bytes]]) -> None:
         """Every size of one photo in one transaction."""
-        rows = [(key, size.value, webp) for size, webp in thumbnails]
+        rows = [(key, size.value, picture) for size, picture in thumbnails]
         self._attempt(lambda: self._put(rows))
 
     def _put(self, rows: Sequence[tuple[str, str, bytes]]) -> None:
@@ -96,7 +104,7 @@ class ThumbnailStore:
             )
 
     def get(self, key: str, size: ThumbnailSize) -> bytes | None:
-        """The WebP bytes, or None where there are none."""
+        """The bytes of the picture, or None where there are none; `picture_type` says their format."""
         row = self._attempt(
             lambda: self._database.reader.execute(
                 "SELECT webp FROM thumbnail WHERE content_key = ? AND size = ?", (key, size.value)

@@ -121,7 +121,7 @@ def _routes() -> list[web.RouteDef]:
         web.post(f"/photo/{_PHOTO}/wrong", photo_page.mark_wrong),
         web.post(f"/photo/{_PHOTO}/words", photo_page.add_words),
         web.get(f"/photo/{_PHOTO}/files/{{file:[0-9]{{1,18}}}}", media.original),
-        web.get(f"/thumbnails/{_PHOTO}/{{size:grid|screen}}.webp", media.thumbnail),
+        web.get(f"/thumbnails/{_PHOTO}/{{size:grid|screen}}{{suffix:(\\.webp)?}}", media.thumbnail),
         web.get("/status", status_page.status_page),
         web.post("/status/retry", status_page.retry),
         web.post("/status/captions", status_page.captions),

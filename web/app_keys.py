@@ -30,7 +30,7 @@ class Thumbnails(Protocol):
     """What the page asks of the thumbnail store. Methods block."""
 
     def get(self, key: str, size: ThumbnailSize, /) -> bytes | None:
-        """WebP bytes; None where there is no thumbnail (yet)."""
+        """A picture as it is stored; None where there is no thumbnail (yet)."""
 
 
 SETTINGS = web.AppKey("SETTINGS", Settings)

@@ -88,7 +88,7 @@ def thumbnail_url_template(request: web.Request, size: str) -> str:
     """`thumbnail_url` of any photo, with a pair of braces for its id."""
     settings = request.config_dict[SETTINGS]
     px = settings.grid_px if size == ThumbnailSize.GRID else settings.screen_px
-    return f"{local_url('/thumbnails/')}{{}}/{size}.webp?v={px}"
+    return f"{local_url('/thumbnails/')}{{}}/{size}?v={px}"
 
 
 @lru_cache(maxsize=64)

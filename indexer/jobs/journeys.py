@@ -44,23 +44,23 @@ from indexer.reasons import Reason, ReasonCode
 async def recaption_photo(job: Job, context: PipelineContext) -> IndexedPhoto:
     """A newer model's words, from the cached screen thumbnail; the file is opened only to write them into it."""
     known = await context.known_photo(job.content_key) if job.content_key is not None else None
-    webp = await asyncio.to_thread(context.thumbnails.get, known.id, ThumbnailSize.SCREEN) if known else None
-    if known is None or webp is None:
+    thumbnail = await asyncio.to_thread(context.thumbnails.get, known.id, ThumbnailSize.SCREEN) if known else None
+    if known is None or thumbnail is None:
         return await _recaption_from_file(job, context)
     async with context.lock_for(known.id):
-        caption = await _current_caption(known.id, webp, context)
+        caption = await _current_caption(known.id, thumbnail, context)
         written = await _rewrite_caption(job, known, caption, context)
         photo = IndexedPhoto(known.id, known.metadata, written.stamp, caption, file_read=False)
         return await context.settle(job, photo.with_written(written))
 
 
-async def _current_caption(content_key: str, webp: bytes, context: PipelineContext) -> Caption:
+async def _current_caption(content_key: str, thumbnail: bytes, context: PipelineContext) -> Caption:
     """A photo of several files has a job for each; the model captions it once."""
     known = await context.known_photo(content_key)
     machine = known.machine if known is not None else None
     if known is not None and machine is not None and machine.model == known.tags_model == context.captioner.model:
         return machine
-    return await context.captioner.caption(await context.photos.pixels_of(webp))
+    return await context.captioner.caption(await context.photos.pixels_of(thumbnail))
 
 
 async def _rewrite_caption(job: Job, known: Photo, caption: Caption, context: PipelineContext) -> WriteResult:
@@ -107,9 +107,9 @@ async def complete_caption(job: Job, context: PipelineContext) -> None:
 
 async def _pixels(job: Job, content_key: str, context: PipelineContext) -> bytes | None:
     """The model's input; None where the file shows another photo by now, which a scan finds."""
-    webp = await asyncio.to_thread(context.thumbnails.get, content_key, ThumbnailSize.SCREEN)
-    if webp is not None:
-        return await context.photos.pixels_of(webp)
+    thumbnail = await asyncio.to_thread(context.thumbnails.get, content_key, ThumbnailSize.SCREEN)
+    if thumbnail is not None:
+        return await context.photos.pixels_of(thumbnail)
     reading = await context.photos.read(job.file.path)
     if reading.content_key != content_key:
         return None

@@ -66,17 +66,17 @@ class PhotoMeasuring:
     async def _measure(self, ids: Sequence[str]) -> int:
         measured = []
         for photo_id in ids:
-            webp = await asyncio.to_thread(self._thumbnails.get, photo_id, ThumbnailSize.GRID)
-            if webp is not None:
-                measured.append((photo_id, await self._measures(photo_id, webp)))
+            thumbnail = await asyncio.to_thread(self._thumbnails.get, photo_id, ThumbnailSize.GRID)
+            if thumbnail is not None:
+                measured.append((photo_id, await self._measures(photo_id, thumbnail)))
         if measured:
             await asyncio.to_thread(self._catalogue.measured.store, measured)
             self._stored()
         return len(measured)
 
-    async def _measures(self, photo_id: str, webp: bytes) -> bytes:
+    async def _measures(self, photo_id: str, thumbnail: bytes) -> bytes:
         try:
-            return await self._photos.measure(webp)
+            return await self._photos.measure(thumbnail)
         except UnreadablePhoto as error:
             log.warning("the thumbnail of %s can't be measured: %s", photo_id, error)
             return b""

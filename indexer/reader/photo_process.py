@@ -112,19 +112,19 @@ class PhotoProcesses:
             content = from_json(FileContent, reply.header)
         return content.content_key, content.metadata, content.stamp
 
-    async def pixels_of(self, webp: bytes) -> bytes:
+    async def pixels_of(self, thumbnail: bytes) -> bytes:
         """The model's input, RGB uint8 of shape (input_px, input_px, 3), from a cached screen thumbnail.
 
         Raises `UnreadablePhoto` where the bytes are no picture.
         """
-        return (await self._ask({"do": "pixels_of"}, webp)).payload
+        return (await self._ask({"do": "pixels_of"}, thumbnail)).payload
 
-    async def measure(self, webp: bytes) -> bytes:
+    async def measure(self, thumbnail: bytes) -> bytes:
         """What a picture measures, as `PictureMeasures.to_bytes` gives it, from a cached thumbnail.
 
         Raises `UnreadablePhoto` where the bytes are no picture.
         """
-        return (await self._ask({"do": "measure"}, webp)).payload
+        return (await self._ask({"do": "measure"}, thumbnail)).payload
 
     async def write_caption(
         self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False

@@ -8,11 +8,9 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from captioner import squash
 from indexer.atomic.file_read import stamp_of
 from indexer.captions import caption_file
 from indexer.captions.journal import Journal
@@ -21,6 +19,7 @@ from indexer.errors import PhotoDenied, PhotoNotGiven, PhotoTooHeavy, PhotoVanis
 from indexer.formats.xmp import MOST_BYTES
 from indexer.images.decode import OpenedImage, TooLittleMemory, decode, open_image, shrink
 from indexer.images.measuring import measure
+from indexer.images.pictures import encode_grid, encode_screen, halve, model_input
 from indexer.metadata.content_key import content_key
 from indexer.metadata.read_metadata import read_metadata
 from indexer.metadata.sidecar_files import MOST_JSON_BYTES, Takeout, find_takeout_files, read_takeout
@@ -30,10 +29,6 @@ from indexer.reasons import ReasonCode
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-# Measured by tests/bench/bench_reading.py at 1280 px: method 2 makes files a fifth smaller in nearly twice the time,
-# method 4 takes over four times as long as 0. Reading is what indexing waits for, so time is the scarcer good.
-_QUALITY, _METHOD = 75, 0
 
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ELOOP})
 
@@ -73,10 +68,12 @@ class PhotoReader:
         """All that is read of one file: read once, decoded once. Raises `UnreadablePhoto` or `PhotoVanished`."""
         key, opened, metadata, stamp = self._open(path)
         image = decode(opened, self._options.screen_px, metadata.orientation)
-        grid = shrink(image, self._options.grid_px)
-        thumbnails = {ThumbnailSize.GRID: _webp(grid), ThumbnailSize.SCREEN: _webp(image)}
+        half = self._halve(image)
+        grid = shrink(half, self._options.grid_px)
+        thumbnails = {ThumbnailSize.GRID: encode_grid(grid), ThumbnailSize.SCREEN: encode_screen(image)}
         metadata = replace(metadata, damage=opened.damage)
-        return Reading(key, metadata, stamp, thumbnails, self._pixels(image), measure(grid).to_bytes())
+        pixels = model_input(half, self._options.input_px)
+        return Reading(key, metadata, stamp, thumbnails, pixels, measure(grid).to_bytes())
 
     def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
         """Content key, metadata and stamp; nothing is decoded. Raises as `read` does."""
@@ -90,14 +87,14 @@ class PhotoReader:
         metadata = read_metadata(data, path, self._sidecars(path), takeout=self._takeout(path), opened=opened)
         return content_key(data), opened, metadata, stamp
 
-    def pixels_of(self, webp: bytes) -> bytes:
+    def pixels_of(self, thumbnail: bytes) -> bytes:
         """The model's input from a cached screen thumbnail. Raises `UnreadablePhoto` for anything else."""
-        opened = open_image(webp, max_pixels_mp=self._options.max_pixels_mp)
-        return self._pixels(decode(opened, self._options.screen_px, orientation=1))
+        opened = open_image(thumbnail, max_pixels_mp=self._options.max_pixels_mp)
+        return model_input(self._halve(decode(opened, self._options.screen_px, orientation=1)), self._options.input_px)
 
-    def measure(self, webp: bytes) -> bytes:
+    def measure(self, thumbnail: bytes) -> bytes:
         """The measures of a picture from its cached thumbnail. Raises `UnreadablePhoto` for anything else."""
-        opened = open_image(webp, max_pixels_mp=self._options.max_pixels_mp)
+        opened = open_image(thumbnail, max_pixels_mp=self._options.max_pixels_mp)
         return measure(decode(opened, self._options.grid_px, orientation=1)).to_bytes()
 
     def _sidecars(self, path: Path) -> list[bytes]:
@@ -115,8 +112,8 @@ class PhotoReader:
                 return found
         return None
 
-    def _pixels(self, image: Image) -> bytes:
-        return squash(image, self._options.input_px).tobytes() if self._options.input_px else b""
+    def _halve(self, image: Image) -> Image:
+        return halve(image, self._options.grid_px, self._options.input_px)
 
     def _answer(self, header: Mapping[str, Any], payload: bytes) -> tuple[Header, bytes]:
         match header["do"]:
@@ -169,12 +166,6 @@ def _read_beside(place: Path, max_bytes: int) -> bytes | None:
     except UnreadablePhoto as error:
         _log.info("the sidecar %s is passed over: %s", place, error)
         return None
-
-
-def _webp(image: Image) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, "WEBP", quality=_QUALITY, method=_METHOD)
-    return buffer.getvalue()
 
 
 def read_photo_file(path: Path, *, max_file_mb: float) -> tuple[bytes, FileStamp]:

@@ -56,12 +56,16 @@ def picture(seed: str, size: tuple[int, int]) -> Image.Image:
     return image
 
 
-def webp(image: Image.Image, longest_px: int) -> bytes:
-    """`image` as a thumbnail."""
+#: What thumbnails are stored as.
+KINDS = {ThumbnailSize.GRID: "WEBP", ThumbnailSize.SCREEN: "JPEG"}
+
+
+def thumbnail(image: Image.Image, longest_px: int, kind: str) -> bytes:
+    """`image` made small, of a kind of Pillow's."""
     small = image.copy()
     small.thumbnail((longest_px, longest_px))
     out = io.BytesIO()
-    small.save(out, "WEBP", quality=75)
+    small.save(out, kind, quality=75)
     return out.getvalue()
 
 
@@ -109,7 +113,7 @@ def _settle(storage: Storage, settings: Settings, job: Job, photo: MadePhoto) ->
     except OSError:
         image = picture(photo.name, (photo.metadata.width_px, photo.metadata.height_px))
     longest = {ThumbnailSize.GRID: settings.grid_px, ThumbnailSize.SCREEN: settings.screen_px}
-    storage.thumbnails.put_all(key, [(size, webp(image, px)) for size, px in longest.items()])
+    storage.thumbnails.put_all(key, [(size, thumbnail(image, px, KINDS[size])) for size, px in longest.items()])
     tags = tuple(Tag(word, probability) for word, probability in photo.tags)
     caption = None
     if photo.caption is not None:

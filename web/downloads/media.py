@@ -19,6 +19,7 @@ from multidict import CIMultiDict
 
 from indexer.message import N_
 from indexer.model import Photo, PhotoFile, ThumbnailSize
+from indexer.thumbnails import picture_type
 from web.app_keys import LIBRARY, SETTINGS, THUMBNAILS, in_database_thread, in_disk_thread
 from web.presenters import clean
 from web.static_files import FOREVER
@@ -38,16 +39,19 @@ _UNSAFE_IN_NAME = re.compile(r'[\x00-\x1f\x7f"\\/]|[\u202a-\u202e\u2066-\u2069]'
 
 
 async def thumbnail(request: web.Request) -> web.Response:
-    """GET /thumbnails/{id}/{size}.webp?v={px}. Named by content, so immutable; 304 on a matching ETag."""
+    """GET /thumbnails/{id}/{size}?v={px}. Named by content, so immutable; 304 on a matching ETag.
+
+    `.webp` may follow: addresses ended so while every thumbnail was WebP, and pages in use still have them.
+    """
     size = ThumbnailSize(request.match_info["size"])
-    webp = await in_database_thread(request, request.config_dict[THUMBNAILS].get, request.match_info["id"], size)
-    if webp is None:
+    picture = await in_database_thread(request, request.config_dict[THUMBNAILS].get, request.match_info["id"], size)
+    if picture is None:
         raise web.HTTPNotFound(text=N_("There is no thumbnail of this photo yet."))
-    tag = hashlib.blake2b(webp, digest_size=12).hexdigest()
+    tag = hashlib.blake2b(picture, digest_size=12).hexdigest()
     headers = {"Cache-Control": f"private, {FOREVER}", "ETag": f'"{tag}"'}
     if any(etag.value in {tag, "*"} for etag in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)
-    return web.Response(body=webp, content_type="image/webp", headers=headers)
+    return web.Response(body=picture, content_type=picture_type(picture), headers=headers)
 
 
 async def original(request: web.Request) -> web.StreamResponse:

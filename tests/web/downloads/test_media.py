@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from yarl import URL
 
+from indexer.model import ThumbnailSize
 from tests.web.conftest import Page, StartPage
-from tests.web.library_made import MadePhoto, content_key, titled
+from tests.web.library_made import MadePhoto, content_key, thumbnail, titled
 from web.downloads import media
 from web.downloads.media import disposition, open_without_links
 
@@ -36,15 +37,28 @@ async def file_url(page: Page, key: str = KEY, *, save: bool = False) -> str:
     return f"/photo/{key}/files/{found['files'][0]['id']}{'?save=1' if save else ''}"
 
 
-@pytest.mark.parametrize(("size", "longest"), [("grid", 96), ("screen", 400)])
-async def test_a_thumbnail_is_webp_and_kept_for_ever(page: Page, size: str, longest: int) -> None:
-    async with page.get(f"/thumbnails/{KEY}/{size}.webp") as response:
+@pytest.mark.parametrize(("size", "longest", "kind"), [("grid", 96, "WEBP"), ("screen", 400, "JPEG")])
+@pytest.mark.parametrize("suffix", ["", ".webp"])
+async def test_a_thumbnail_is_kept_for_ever(page: Page, size: str, longest: int, kind: str, suffix: str) -> None:
+    async with page.get(f"/thumbnails/{KEY}/{size}{suffix}") as response:
         assert response.status == 200
-        assert response.content_type == "image/webp"
+        assert response.content_type == f"image/{kind.lower()}"
         assert "immutable" in response.headers["Cache-Control"]
         assert "private" in response.headers["Cache-Control"]
         with Image.open(io.BytesIO(await response.read())) as image:
-            assert max(image.size) == longest
+            assert (image.format, max(image.size)) == (kind, longest)
+
+
+async def test_a_thumbnail_of_an_older_store_is_sent_as_what_it_is(page: Page) -> None:
+    old = thumbnail(Image.new("RGB", (640, 480), "red"), 400, "WEBP")
+    page.storage.thumbnails.put(KEY, ThumbnailSize.SCREEN, old)
+    async with page.get(f"/thumbnails/{KEY}/screen") as response:
+        assert response.content_type == "image/webp"
+        assert await response.read() == old
+        tag = response.headers["ETag"]
+    page.storage.thumbnails.put(KEY, ThumbnailSize.SCREEN, thumbnail(Image.new("RGB", (640, 480), "red"), 400, "JPEG"))
+    async with page.get(f"/thumbnails/{KEY}/screen", headers={"If-None-Match": tag}) as response:
+        assert (response.status, response.content_type) == (200, "image/jpeg")
 
 
 async def test_a_known_thumbnail_is_not_sent_again(page: Page) -> None:
@@ -65,6 +79,7 @@ async def test_a_known_thumbnail_is_not_sent_again(page: Page) -> None:
         f"/thumbnails/{KEY.upper()}/grid.webp",
         f"/thumbnails/{KEY}/huge.webp",
         f"/thumbnails/{KEY}/grid.jpg",
+        f"/thumbnails/{KEY}/gridxwebp",
         f"/photo/{'0' * 32}",
         f"/photo/{'0' * 32}/files/1",
         f"/photo/{KEY}/files/999999",
