@@ -118,12 +118,15 @@ def _expand(
 ) -> tuple[list[_Partial], list[int], list[Hypothesis]]:
     """The `beam` best continuations by one word, the row that each comes from, and the sentences that end."""
     total = np.array([sentence.logp for sentence in live])[:, None] + scores
-    costs = -total.ravel()
     # Twice the beam, so that enough unfinished ones are left where some end; a beam of one stops at its first end.
-    count = min(2 * beam if beam > 1 else 1, costs.size)
-    # Sorting every word at every step took as long as the model itself.
-    nearest = np.sort(np.argpartition(costs, count - 1)[:count])
-    best = nearest[np.argsort(costs[nearest], kind="stable")]
+    count = min(2 * beam if beam > 1 else 1, total.size)
+    # Sorting every word at every step took as long as the model itself. So many words as are wanted reach this in the
+    # best of their rows, so that no other can be among the best.
+    of_word = total.max(axis=0)
+    least = np.partition(of_word, -min(count, of_word.size))[-min(count, of_word.size)]
+    scores_in_a_row = total.ravel()
+    near = np.flatnonzero(scores_in_a_row >= least) if count <= of_word.size else np.arange(total.size)
+    best = near[np.argsort(-scores_in_a_row[near], kind="stable")[:count]]
     extended: list[_Partial] = []
     origin: list[int] = []
     ended: list[Hypothesis] = []

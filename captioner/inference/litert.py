@@ -101,7 +101,8 @@ class LiteRTCaptioner:
         """The encoder's outputs for one image, by name."""
         before = self.manifest.preprocessing
         self._encoder.set(photo=normalise(pixels, before.mean, before.std)[None])
-        return self._encoder.run()
+        self._encoder.run()
+        return self._encoder.outputs()
 
     def decode(self, outputs: EncoderOutputs) -> Hypothesis:
         """The best sentence that beam search finds for the encoder's outputs."""
@@ -190,9 +191,8 @@ class LiteRTCaptioner:
         return float((self._word_embeddings[token] * centred).sum())
 
     def _decoder_steps(self, outputs: EncoderOutputs) -> _DecoderSteps:
-        d = self.manifest.decoding
-        empty = np.zeros((d.layers, d.rows, d.heads, d.max_length, d.head_width), np.float32)
-        return _DecoderSteps(self._decoder, outputs["photo_keys"], outputs["photo_values"], empty)
+        self._decoder.set(photo_keys=outputs["photo_keys"], photo_values=outputs["photo_values"])
+        return _DecoderSteps(self._decoder)
 
     def _reported_tags(self, outputs: EncoderOutputs, class_words: Mapping[str, float]) -> tuple[Tag, ...]:
         """Tags and class words above their thresholds, most probable first; a word that is both has the greater one."""
@@ -208,20 +208,20 @@ class LiteRTCaptioner:
 
 
 class _DecoderSteps:
-    """`decode_step` with its key/value cache."""
+    """`decode_step` with its key/value cache, which stays in the model's own memory."""
 
-    def __init__(self, model: _Model, photo_keys: Floats, photo_values: Floats, empty: Floats) -> None:
+    def __init__(self, model: _Model) -> None:
         self._model = model
-        self._model.set(photo_keys=photo_keys, photo_values=photo_values)
-        self._keys, self._values = empty, empty
 
     def __call__(self, tokens: NDArray[np.int32], position: int, parents: NDArray[np.int32]) -> Floats:
-        moved = {"keys": self._keys[:, parents], "values": self._values[:, parents]}
-        self._model.set(tokens=tokens, position=np.array([position], np.int32), **moved)
-        found = self._model.run()
-        self._keys, self._values = found["keys"], found["values"]
-        logp: Floats = found["logp"]
-        return logp
+        for cache in ("keys", "values"):  # (layers, rows, heads, length, d)
+            if position == 0:
+                self._model.clear(cache)
+            else:
+                self._model.feed_back(cache, parents, axis=1)
+        self._model.set(tokens=tokens, position=np.array([position], np.int32))
+        self._model.run()
+        return self._model.output("logp")
 
 
 class _Model:
@@ -249,10 +249,30 @@ class _Model:
         for name, value in values.items():
             self._interpreter.set_tensor(self._inputs[name], value)
 
-    def run(self) -> dict[str, NDArray[Any]]:
-        """The outputs by their names."""
+    def clear(self, name: str) -> None:
+        """Set an input to zeros."""
+        self._interpreter.tensor(self._inputs[name])().fill(0)
+
+    def feed_back(self, name: str, places: NDArray[np.int32], axis: int) -> None:
+        """Set an input to what the last run gave under the same name, taken from `places` of one axis.
+
+        No view is kept: the interpreter refuses to run while there is one.
+        """
+        found, wanted = (self._interpreter.tensor(of[name])() for of in (self._outputs, self._inputs))
+        np.take(found, places, axis=axis, out=wanted, mode="clip")
+
+    def run(self) -> None:
+        """Compute the outputs."""
         self._interpreter.invoke()
-        return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
+
+    def output(self, name: str) -> NDArray[Any]:
+        """A copy of an output of the last run."""
+        found: NDArray[Any] = self._interpreter.get_tensor(self._outputs[name])
+        return found
+
+    def outputs(self) -> dict[str, NDArray[Any]]:
+        """Copies of all outputs of the last run, by their names."""
+        return {name: self.output(name) for name in self._outputs}
 
 
 def _read_vocabulary(path: Path, expected: int) -> Vocabulary:

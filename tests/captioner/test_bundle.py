@@ -46,6 +46,16 @@ def test_it_captions_a_picture_the_same_every_time() -> None:
     assert caption.model == Manifest.read(DEFAULT_BUNDLE).model
 
 
+def test_nothing_of_a_picture_is_left_for_the_next_one() -> None:
+    captioner, fresh = LiteRTCaptioner(DEFAULT_BUNDLE), LiteRTCaptioner(DEFAULT_BUNDLE)
+    one, other = (
+        captioner.encode(squash(image, captioner.input_px)) for image in (made_picture(), made_picture().rotate(90))
+    )
+    expected = fresh.decode(one)
+    captioner.decode(other)
+    assert captioner.decode(one) == expected
+
+
 @pytest.mark.slow
 def test_it_describes_photos_and_weighs_each_word(shared: Path) -> None:
     captioner = LiteRTCaptioner(DEFAULT_BUNDLE)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from captioner.inference.decoding import BeamSettings, Hypothesis, beam_search
+from captioner.inference.decoding import BeamSettings, Hypothesis, _expand, _Partial, beam_search
 from captioner.inference.preprocess import END, PAD, START, UNKNOWN
 
 WORDS = 7  # END, the other special tokens, and three words
@@ -165,3 +165,19 @@ def test_the_search_ends_when_nothing_unfinished_can_become_the_best() -> None:
     found = beam_search(certain, 3, BeamSettings(beam=3, length=9))
     assert found[0].tokens == (4,)
     assert positions == [0, 1]
+
+
+@given(st.integers(0, 10_000), st.integers(1, 3), st.integers(2, 40), st.integers(1, 4))
+def test_the_best_continuations_are_those_of_a_full_sort(seed: int, rows: int, words: int, beam: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = np.round(rng.normal(size=(rows, words)), 1)  # rounded, so that some are equal
+    scores[rng.random(scores.shape) < 0.2] = -np.inf
+    live = [_Partial((row + 4,), -float(row)) for row in range(rows)]
+    extended, origin, ended = _expand(live, scores, scores, beam)
+    total = (scores - np.arange(rows)[:, None]).ravel()
+    ranked = [int(flat) for flat in np.argsort(-total, kind="stable") if total[flat] > -np.inf]
+    ranked = ranked[: 2 * beam if beam > 1 else 1]
+    going_on = [flat for flat in ranked if flat % words != END][:beam]
+    assert origin == [flat // words for flat in going_on]
+    assert [sentence.tokens[-1] for sentence in extended] == [flat % words for flat in going_on]
+    assert [one.logp for one in ended] == [total[flat] for flat in ranked[:beam] if flat % words == END]
