@@ -95,7 +95,7 @@ class LiteRTCaptioner:
         if pixels.shape != expected or pixels.dtype != np.uint8:
             raise ValueError(f"expected uint8 pixels of shape {expected}, got {pixels.dtype} of {pixels.shape}")
         outputs = self.encode(pixels)
-        return self._caption_non_photo(outputs) or self._caption_photo(outputs)
+        return self._caption_non_photo(outputs) or self.describe(self.decode(outputs), outputs)
 
     def encode(self, pixels: NDArray[np.uint8]) -> EncoderOutputs:
         """The encoder's outputs for one image, by name."""
@@ -125,8 +125,8 @@ class LiteRTCaptioner:
             words=tuple(Tag(word, probability) for word in content_words(image_type.sentence)),
         )
 
-    def _caption_photo(self, outputs: EncoderOutputs) -> Caption:
-        best = self.decode(outputs)
+    def describe(self, best: Hypothesis, outputs: EncoderOutputs) -> Caption:
+        """The caption of a photo from what `decode` found for the encoder's outputs."""
         class_words = self.class_words(outputs)
         evidence = self.word_evidence(best, outputs, class_words)
         model = self.manifest.evidence

@@ -179,12 +179,14 @@ def decode(opened: OpenedImage, fit_px: int, orientation: int) -> Image.Image:
         return image
 
 
-def shrink(image: Image.Image, fit_px: int) -> Image.Image:
-    """The image with its longest side at most `fit_px`: itself where it is no larger."""
+def shrink(image: Image.Image, fit_px: int, *, reducing_gap: float = 2.0) -> Image.Image:
+    """The image with its longest side at most `fit_px`: itself where it is no larger.
+
+    What is larger than `reducing_gap` times that has whole blocks of its pixels averaged first.
+    """
     fitted = _fit(image.size, fit_px)
-    # Hamming is as sharp as bicubic when shrinking, in two thirds of its time; a gap of 2 lets Pillow average whole
-    # blocks of what is much larger first.
-    return image if image.size == fitted else image.resize(fitted, Image.Resampling.HAMMING, reducing_gap=2.0)
+    # Hamming is as sharp as bicubic when shrinking, in two thirds of its time.
+    return image if image.size == fitted else image.resize(fitted, Image.Resampling.HAMMING, reducing_gap=reducing_gap)
 
 
 def _fit(size: tuple[int, int], fit_px: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from captioner import squash
+from indexer.images.decode import shrink
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,14 +33,14 @@ def encode_grid(image: Image) -> bytes:
     return buffer.getvalue()
 
 
-def halve(image: Image, grid_px: int, input_px: int) -> Image:
-    """The image at half its size, each pixel the mean of four; itself where a side came under `grid_px` or `input_px`.
+def make_grid(image: Image, grid_px: int) -> Image:
+    """The picture for the grid, its longest side at most `grid_px`.
 
-    Grid picture and model's input are made from it in a third of the time, and differ by less than a level.
+    Whole blocks of pixels are averaged, four by four for pictures of the usual sizes: a third of the time of a filter.
     """
-    return image.reduce(2) if min(image.size) // 2 >= max(grid_px, input_px) else image
+    return shrink(image, grid_px, reducing_gap=1.0)
 
 
-def model_input(half: Image, input_px: int) -> bytes:
-    """The model's input, RGB uint8 of shape (input_px, input_px, 3), from what `halve` gave; empty for 0."""
-    return squash(half, input_px).tobytes() if input_px else b""
+def model_input(image: Image, input_px: int) -> bytes:
+    """The model's input, RGB uint8 of shape (input_px, input_px, 3); empty for 0."""
+    return squash(image, input_px).tobytes() if input_px else b""

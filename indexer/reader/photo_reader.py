@@ -17,9 +17,9 @@ from indexer.captions.journal import Journal
 from indexer.captions.sidecar import is_of_another, sidecars_of
 from indexer.errors import PhotoDenied, PhotoNotGiven, PhotoTooHeavy, PhotoVanished, UnreadablePhoto
 from indexer.formats.xmp import MOST_BYTES
-from indexer.images.decode import OpenedImage, TooLittleMemory, decode, open_image, shrink
+from indexer.images.decode import OpenedImage, TooLittleMemory, decode, open_image
 from indexer.images.measuring import measure
-from indexer.images.pictures import encode_grid, encode_screen, halve, model_input
+from indexer.images.pictures import encode_grid, encode_screen, make_grid, model_input
 from indexer.metadata.content_key import content_key
 from indexer.metadata.read_metadata import read_metadata
 from indexer.metadata.sidecar_files import MOST_JSON_BYTES, Takeout, find_takeout_files, read_takeout
@@ -28,7 +28,7 @@ from indexer.reader.photo_requests import FileContent, Header, ReaderOptions, fr
 from indexer.reasons import ReasonCode
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    pass
 
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ELOOP})
 
@@ -68,11 +68,10 @@ class PhotoReader:
         """All that is read of one file: read once, decoded once. Raises `UnreadablePhoto` or `PhotoVanished`."""
         key, opened, metadata, stamp = self._open(path)
         image = decode(opened, self._options.screen_px, metadata.orientation)
-        half = self._halve(image)
-        grid = shrink(half, self._options.grid_px)
+        grid = make_grid(image, self._options.grid_px)
         thumbnails = {ThumbnailSize.GRID: encode_grid(grid), ThumbnailSize.SCREEN: encode_screen(image)}
         metadata = replace(metadata, damage=opened.damage)
-        pixels = model_input(half, self._options.input_px)
+        pixels = model_input(image, self._options.input_px)
         return Reading(key, metadata, stamp, thumbnails, pixels, measure(grid).to_bytes())
 
     def read_metadata(self, path: Path) -> tuple[str, PhotoMetadata, FileStamp]:
@@ -90,7 +89,7 @@ class PhotoReader:
     def pixels_of(self, thumbnail: bytes) -> bytes:
         """The model's input from a cached screen thumbnail. Raises `UnreadablePhoto` for anything else."""
         opened = open_image(thumbnail, max_pixels_mp=self._options.max_pixels_mp)
-        return model_input(self._halve(decode(opened, self._options.screen_px, orientation=1)), self._options.input_px)
+        return model_input(decode(opened, self._options.screen_px, orientation=1), self._options.input_px)
 
     def measure(self, thumbnail: bytes) -> bytes:
         """The measures of a picture from its cached thumbnail. Raises `UnreadablePhoto` for anything else."""
@@ -111,9 +110,6 @@ class PhotoReader:
             if found is not None and (certain or found.matches(path.name)):
                 return found
         return None
-
-    def _halve(self, image: Image) -> Image:
-        return halve(image, self._options.grid_px, self._options.input_px)
 
     def _answer(self, header: Mapping[str, Any], payload: bytes) -> tuple[Header, bytes]:
         match header["do"]:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioner import squash
 from indexer.images.decode import shrink
-from indexer.images.pictures import encode_grid, encode_screen, halve, model_input
+from indexer.images.pictures import encode_grid, encode_screen, make_grid, model_input
 from indexer.thumbnails import picture_type
 from tests.photos_made import detailed
 
@@ -28,23 +27,21 @@ def test_the_screens_picture_is_a_jpeg_and_the_grids_webp() -> None:
         assert difference < 8, kind  # levels of 255, of a picture full of noise
 
 
-@pytest.mark.parametrize("size", [(1280, 960), (960, 1280), (1279, 853)])
-def test_what_is_made_from_half_the_size_is_the_same_to_the_eye(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(1280, 960), (960, 1280), (1279, 853), (1280, 300), (640, 480), (200, 100)])
+def test_the_grids_picture_is_as_large_as_asked_and_looks_like_what_it_is_made_of(size: tuple[int, int]) -> None:
     image = detailed(size)
-    half = halve(image, GRID_PX, INPUT_PX)
-    assert half.size == (-(-size[0] // 2), -(-size[1] // 2))
-    pixels = np.frombuffer(model_input(half, INPUT_PX), np.uint8).reshape(INPUT_PX, INPUT_PX, 3)
-    assert np.abs(pixels.astype(int) - squash(image, INPUT_PX)).mean() < 1.5  # of noise
-    grid, direct = shrink(half, GRID_PX), shrink(image, GRID_PX)
-    assert max(grid.size) == GRID_PX
-    assert np.abs(np.asarray(grid.resize(direct.size), int) - np.asarray(direct, int)).mean() < 3
+    grid, filtered = make_grid(image, GRID_PX), shrink(image, GRID_PX)
+    assert grid.size == filtered.size
+    assert max(grid.size) == min(GRID_PX, max(size))
+    assert np.abs(np.asarray(grid, int) - np.asarray(filtered, int)).mean() < 3  # levels of 255, of noise
 
 
-@pytest.mark.parametrize("size", [(640, 480), (1280, 500), (320, 240), (1, 1)])
-def test_what_would_be_smaller_than_what_is_made_of_it_is_not_halved(size: tuple[int, int]) -> None:
-    image = Image.new("RGB", size)
-    assert halve(image, GRID_PX, INPUT_PX) is image
-    assert len(model_input(image, INPUT_PX)) == INPUT_PX**2 * 3
+@pytest.mark.parametrize("size", [(1280, 960), (960, 1280), (1279, 853), (640, 480), (1, 1)])
+def test_the_models_input_is_the_one_that_it_was_trained_on(size: tuple[int, int]) -> None:
+    image = detailed(size)
+    pixels = np.frombuffer(model_input(image, INPUT_PX), np.uint8).reshape(INPUT_PX, INPUT_PX, 3)
+    plain = image.resize((INPUT_PX, INPUT_PX), Image.Resampling.BICUBIC)
+    assert np.abs(pixels.astype(int) - np.asarray(plain, int)).mean() < 1
 
 
 def test_no_input_is_made_where_none_is_wanted() -> None:
