@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from indexer.commands.backup import backup, restore
 from indexer.commands.caption import caption
 from indexer.commands.captions import captions
 from indexer.commands.command_line import CommandLine
@@ -18,7 +19,7 @@ count against it; `recollect status` lists them), 1 something failed, 2 the set-
 """
 
 #: Every command of the indexer, in the order they are shown.
-COMMANDS: tuple[click.Command, ...] = (index, reindex, search, caption, captions, status, doctor)
+COMMANDS: tuple[click.Command, ...] = (index, reindex, search, caption, captions, status, doctor, backup, restore)
 
 
 def command_line(*commands: click.Command) -> CommandLine:

@@ -15,6 +15,7 @@ from pathlib import Path
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError, SetupError, StorageError
 from indexer.message import Message
+from indexer.recovery.finishing import finish_restore
 from indexer.search import SearchBackend
 from indexer.settings import Settings
 from indexer.sqlite.derived import DerivedDatabase
@@ -173,6 +174,7 @@ def sole_indexer(data_dir: Path) -> Iterator[None]:
         if not _lock_within(lock, _LOCK_S):
             raise InUse(data_dir, _read_pid(lock))
         _write_pid(lock, data_dir)
+        _finish_restore(data_dir)
         yield
     finally:
         os.close(lock)
@@ -189,6 +191,14 @@ def _lock_within(lock: int, seconds: float) -> bool:
             time.sleep(_LOCK_S / 20)
         else:
             return True
+
+
+def _finish_restore(data_dir: Path) -> None:
+    """Raises `StorageError`."""
+    try:
+        finish_restore(data_dir)
+    except OSError as error:
+        raise StorageError(f"a restore into {data_dir} can't be finished: {error.strerror}", hint=_MEND) from error
 
 
 def _write_pid(lock: int, data_dir: Path) -> None:

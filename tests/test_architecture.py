@@ -29,7 +29,7 @@ LAYERS = {
             "settings",
         ),
         *("sqlite", "thumbnails", "places", "ownership", "formats", "images", "metadata", "atomic", "captions"),
-        *("reader", "catalogue", "scanning", "search", "storage", "jobs", "service", "commands", "cli"),
+        *("reader", "catalogue", "scanning", "search", "recovery", "storage", "jobs", "service", "commands", "cli"),
     ),
     "web": (
         *("i18n", "request_bodies", "app_keys", "links", "static_files", "presenters", "templating", "security"),
