@@ -12,7 +12,9 @@ It prints for both, and as a ratio: seconds to index; size on disk; p50, p95 and
 query and of all facets together, by words and by meaning (`--vectors` is the length of an embedding; 0: words alone);
 processor time a keystroke, Meilisearch's own included; and memory. Resident memory of a process that searches is that
 of one with one backend in it. A server's is what it has in its heap, and with the mapped pages of its files, which the
-kernel takes back at need. Aim: p95 of a keystroke under 30 ms at 100,000 photos with either backend.
+kernel takes back at need. Aim: p95 of a keystroke under 30 ms at 100,000 photos with either backend. And in how many of
+the finished queries Meilisearch finds what the embedded search finds: the same total, the same ten best hits in their
+order, how many of the ten, the same facets.
 
 The server is one of our own, started afresh from a `meilisearch` on PATH with the memory for indexing that
 `deploy/meilisearch.service` gives it. `--server` names another, whose master key RECOLLECT_TEST_MEILISEARCH_KEY has;
@@ -27,6 +29,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -49,6 +52,7 @@ from tests.bench.sites import BACKENDS, Site, memory_of, processor_s, served
 _DONE = "indexed.json"
 _LOAD_S, _TELL_S = 2.0, 30.0
 _BUSY_PERCENT = 25.0
+_FIRST_HITS = 10
 
 #: way of searching -> what is asked -> backend -> times
 Asked = dict[str, dict[str, dict[str, Times]]]
@@ -100,6 +104,9 @@ class Compared:
     served: Mapping[str, Served]
     asked: Asked
     processor_ms: Mapping[str, Mapping[str, float]]  # way -> process -> mean of a keystroke
+    agreement: Mapping[
+        str, Mapping[str, float]
+    ]  # way -> what is compared -> share of the queries; empty for one backend
 
 
 def index_all(
@@ -166,15 +173,32 @@ def measure(work: Work) -> dict[str, object]:
     if not work.timed:
         return asdict(measured_memory(work, Meaning(lambda: tower)))
     ways = {"by words": NO_MEANING} | ({"by meaning": Meaning(lambda: tower)} if tower else {})
-    asked, processor = {}, {}
+    asked, processor, agreement = {}, {}, {}
     for way, meaning in ways.items():
         opened = {site.backend: site.opened(meaning) for site in work.sites}
         for search in opened.values():
             search.search(parse("dog "))
+        agreement[way] = compared_answers(list(opened.values()), [text for text, _ in work.queries])
         asked[way], processor[way] = measured_times(opened, work)
         for search in opened.values():
             search.close()
-    return {"asked": asked, "processor_ms": processor}
+    return {"asked": asked, "processor_ms": processor, "agreement": agreement}
+
+
+def compared_answers(backends: Sequence[SearchBackend], texts: Sequence[str]) -> dict[str, float]:
+    """What of the answers is the same, as shares of the queries; of the ten best hits, how many are."""
+    if len(backends) < 2:
+        return {}
+    same: Counter[str] = Counter()
+    for text in texts:
+        one, other = (search.search(parse(text), limit=_FIRST_HITS) for search in backends)
+        ids, others = ([hit.id for hit in answer.hits] for answer in (one, other))
+        facets, other_facets = (search.facets(parse(text), FACETS) for search in backends)
+        same["total"] += one.total == other.total
+        same["ten hits and their order"] += ids == others
+        same["of ten hits"] += len(set(ids) & set(others)) / (max(len(ids), len(others)) or 1) if ids or others else 1
+        same["facets"] += facets == other_facets
+    return {name: number / len(texts) for name, number in same.items()}
 
 
 def measured_memory(work: Work, meaning: Meaning) -> Served:
@@ -277,6 +301,8 @@ def report(found: Compared) -> None:
     row("server: after searching, heap, MB", [each.server_heap_mb for each in served])
     row("first answer of a new process, ms", [each.first_ms for each in served])
     for way, kinds in found.asked.items():
+        for name, share in found.agreement[way].items():
+            row(f"the same {name} {way}, %", [None, 100 * share])
         for kind, times in kinds.items():
             for at, name in enumerate(("p50", "p95", "max", "p95 of own processor time")):
                 row(f"{kind} {way}, {name}", [each[at] for each in times.values()])

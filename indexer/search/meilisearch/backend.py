@@ -33,6 +33,7 @@ from indexer.search.vocabulary import is_completable, spelling, typed_word
 _SEARCH_TIMEOUT_S = 3.0  # the server itself stops a search after 1.5 s
 _WRITE_TIMEOUT_S = 60.0  # a thousand documents on the way to a Pi that is busy with those before them
 _CACHE_S = 20.0
+_FRESH_S = 2.0
 #: The answers to so many queries are kept, up to half a megabyte each, until photos may have changed.
 _KEPT_QUERIES = 8
 #: So many photos that have words with the same beginning tell which of these words are common.
@@ -44,7 +45,8 @@ class MeilisearchSearch:
     """The index `index` of the server at `url`. Thread-safe; several processes may share it, one of them writing.
 
     `keys` that can be called are asked for again when the server refuses what they gave. `meaning` gives queries their
-    vector where they have none. Counts of photos are kept for `cache_s` seconds, as another process may be writing.
+    vector where they have none. As another process may be writing, counts of photos are kept for `cache_s` seconds and
+    what a query found for `fresh_s`.
     A server that does not answer a search within `search_timeout_s`, or a write within `write_timeout_s`, is a
     `SearchError`.
     """
@@ -62,11 +64,12 @@ class MeilisearchSearch:
         search_timeout_s: float = _SEARCH_TIMEOUT_S,
         write_timeout_s: float = _WRITE_TIMEOUT_S,
         cache_s: float = _CACHE_S,
+        fresh_s: float = _FRESH_S,
     ) -> None:
         keyring = Keyring(keys if callable(keys) else lambda: keys)
         self._searching = Connection(url, keyring, timeout_s=search_timeout_s, interactive=True)
         self._writing = Connection(url, keyring, timeout_s=write_timeout_s)
-        self._client = SearchClient(self._searching, index, cache_s=cache_s)
+        self._client = SearchClient(self._searching, index, cache_s=cache_s, fresh_s=fresh_s)
         self._meaning = meaning
         self._writer = Writer(self._writing, index, meaning.space)
         self._lock = threading.Lock()
@@ -107,7 +110,7 @@ class MeilisearchSearch:
         self._client.invalidate()
 
     def data_version(self) -> str:
-        """Another one after every write of ours, and every two seconds for those of others."""
+        """Another one after every write of ours, and every `fresh_s` seconds for those of others."""
         return self._client.data_version()
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:

@@ -15,7 +15,6 @@ from indexer.search.meilisearch.layout import FACET
 from indexer.search.meilisearch.request import FacetValues, RequestWords
 
 Json = Mapping[str, Any]
-_FRESH_S = 2.0
 _KEY = "search"
 _EMBEDDER = re.compile(r"embedder with name `([^`]+)`")
 
@@ -34,17 +33,18 @@ class _Cache:
 class SearchClient:
     """Asks `index` with a key for searching. Thread-safe. Methods raise `SearchError`."""
 
-    def __init__(self, connection: Connection, index: str, *, cache_s: float) -> None:
+    def __init__(self, connection: Connection, index: str, *, cache_s: float, fresh_s: float) -> None:
         self._connection = connection
         self.index = index
         self._cache_s = cache_s
+        self._fresh_s = fresh_s
         self._cached = _Cache()
         self._written = 0
         self.values = FacetValues(self._values_of)
 
     def data_version(self) -> str:
-        """Another text after `invalidate`, and every `_FRESH_S` seconds, as another process may be writing."""
-        return f"{self._written} {time.monotonic() // _FRESH_S}"
+        """Another text after `invalidate`, and every `fresh_s` seconds, as another process may be writing."""
+        return f"{self._written} {time.monotonic() // self._fresh_s}"
 
     def invalidate(self) -> None:
         """To be called when the index has changed."""

@@ -33,7 +33,7 @@ BACKENDS: dict[str, Callable[[pytest.FixtureRequest], SearchBackend]] = {
 
 def on_meilisearch(index: ServedIndex) -> SearchBackend:
     """Nobody else writes there, and what is asked must not depend on how long a test takes."""
-    return MeilisearchSearch(index.url, keys=index.keys, index=index.name, cache_s=float("inf"))
+    return MeilisearchSearch(index.url, keys=index.keys, index=index.name, cache_s=float("inf"), fresh_s=float("inf"))
 
 
 def photo(number: int, machine_caption: str = "", **fields: object) -> SearchDocument:

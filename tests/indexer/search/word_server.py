@@ -61,8 +61,9 @@ class WordServerSearch(MeilisearchSearch):
     def __init__(self) -> None:
         super().__init__("http://nowhere.invalid", keys=Keys("", "", ""))
         self._server = WordServer()
-        self._client = SearchClient(self._server, "words", cache_s=0)  # type: ignore[arg-type]
+        self._client = SearchClient(self._server, "words", cache_s=0, fresh_s=1)  # type: ignore[arg-type]
 
     def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
         self._server.documents |= {one.id: to_server_json(one, []) for one in documents}
+        self._client.invalidate()
         return {}
