@@ -24,6 +24,7 @@ from PIL import Image
 
 from captioner.inference.litert import LiteRTCaptioner
 from captioner.inference.manifest import DECODER, ENCODER
+from indexer.formats import EXTENSIONS
 from indexer.images.decode import decode, open_image
 from indexer.images.measuring import measure
 from indexer.images.pictures import encode_grid, encode_screen, make_grid, model_input
@@ -31,9 +32,10 @@ from indexer.jobs.search_feed import FeedSteps
 from indexer.model import FileCaption, IndexedPhoto, Job, ThumbnailSize
 from indexer.reader.photo_reader import PhotoReader
 from indexer.reader.photo_requests import ReaderOptions, to_json
+from indexer.scanning.crawl_rules import CrawlRules
+from indexer.scanning.crawler import Crawl
 from indexer.settings import Settings
 from indexer.storage import Storage, open_storage
-from tests.libraries import rescan
 
 READ, DECODE, SCREEN, GRID = (
     "read, content key, metadata",
@@ -95,7 +97,10 @@ def measure_parts(folder: Path, paths: Sequence[Path], bundle: Path) -> PhotoPar
 
 
 def _jobs(storage: Storage, root: Path) -> list[Job]:
-    rescan(storage.catalogue, root)
+    walk = storage.catalogue.scans.begin_scan(root)
+    for batch in Crawl(root, CrawlRules(extensions=EXTENSIONS)).batches():
+        storage.catalogue.scans.note(walk, batch)
+    storage.catalogue.scans.finish_scan(walk)
     return storage.catalogue.queue.claim(1000)
 
 
