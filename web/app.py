@@ -39,6 +39,7 @@ from web.pages.fragment_cache import FRAGMENT_CACHE, FragmentCache
 from web.request_bodies import BODY_S
 from web.search.searching import SEARCH_TIMES, SearchTimes
 from web.search.suggest import KNOWN_NAMES, KnownNames, suggest
+from web.search.summaries import SUMMARIES, SummaryCache
 from web.security import login
 from web.security.middleware import (
     CHECKS,
@@ -98,7 +99,7 @@ def make_app(
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
     app[PROGRESS], app[COUNTS], app[STATIC_FILES] = progress, RecentCounts(), read_static_files()
     app[SEARCH_COUNT] = RecentSearchCount()
-    app[KNOWN_NAMES], app[FRAGMENT_CACHE] = KnownNames(), FragmentCache()
+    app[KNOWN_NAMES], app[FRAGMENT_CACHE], app[SUMMARIES] = KnownNames(), FragmentCache(), SummaryCache(catalogue)
     app[WAKE], app[SCAN_NOW], app[PROXIES], app[BODY_S] = wake, scan_now, read_proxies(settings), body_s
     app[CONNECTIONS], app[RESPONSES], app[SEARCH_TIMES] = Counter(), Counter(), SearchTimes()
     app[LANGUAGES] = Languages(read_languages() if languages is None else languages, forced=settings.language)

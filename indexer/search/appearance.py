@@ -163,6 +163,11 @@ def index_word(look: str) -> str:
     return f"={look.replace(' ', '-')}"
 
 
+def is_text(word: str) -> bool:
+    """Whether `word` of the index is a text's, and no look's."""
+    return not word.startswith("=")
+
+
 def is_colour(look: str) -> bool:
     """Whether a look is a colour: how prominent it is says how much, and most photos have some."""
     return look.upper() in Colour.__members__

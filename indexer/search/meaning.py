@@ -25,7 +25,7 @@ from indexer.text import has_digit, words
 log = logging.getLogger(__name__)
 
 #: Words of a photo whose cosine with a word of the query is less are no reason to find it.
-_LEAST_NEAR = 0.5
+LEAST_NEAR = 0.5
 _MOST_REASONS = 3
 # A page asks for photos, facets and neighbours of one query, and of what its photos say few words are new.
 _REMEMBERED = 4096
@@ -85,7 +85,7 @@ class _Neighbours:
         if meant is None or not placed:
             return {}
         cosines = np.array(list(placed.values()), np.float32) @ meant
-        return {word: cosine for word, cosine in zip(placed, cosines.tolist(), strict=True) if cosine >= _LEAST_NEAR}
+        return {word: cosine for word, cosine in zip(placed, cosines.tolist(), strict=True) if cosine >= LEAST_NEAR}
 
 
 class Meaning:
@@ -147,6 +147,11 @@ class Meaning:
         There may be others that were asked about before.
         """
         return {word: self._neighbours(word).among(among, self._word_vectors) for word in sought}
+
+    def vectors(self, wanted: Sequence[str]) -> Mapping[str, NDArray[np.float32] | None]:
+        """Where each of these words lies; None for those that the tower doesn't know. Nothing of it is remembered."""
+        tower = self._current()
+        return dict(zip(wanted, tower.embed_each(wanted), strict=True)) if tower else dict.fromkeys(wanted)
 
     def _word_vectors(self, wanted: Collection[str]) -> Mapping[str, NDArray[np.float32] | None]:
         kept = self._words

@@ -48,6 +48,7 @@ from web.search.searching import (
     read_number,
     read_search,
 )
+from web.search.summaries import SUMMARIES
 from web.search.time_chips import time_chips
 from web.search.timeline import time_line
 from web.templating import render, render_to_string
@@ -115,8 +116,6 @@ def _render_fragment(
     context = {
         **EMPTY_CONTEXT,
         "search": wanted.search,
-        "active": active_filters(wanted.search),
-        "times": time_chips(wanted.search),
         "selecting": wanted.selecting,
         **_CONTEXTS[name](request, wanted, raise_if_cancelled),
     }
@@ -132,7 +131,7 @@ def _results(request: web.Request, wanted: FragmentRequest, raise_if_cancelled: 
     ahead = 1 if first else 0
     search = replace(wanted.search, limit=wanted.pages * PHOTOS_PER_PAGE + ahead, offset=first - ahead)
     backend = request.config_dict[SEARCH]
-    result = execute_search(backend, request.config_dict[LIBRARY].summaries, search, raise_if_cancelled)
+    result = execute_search(backend, request.config_dict[SUMMARIES].read, search, raise_if_cancelled)
     raise_if_cancelled()
     grid_px = request.config_dict[SETTINGS].grid_px
     page_results = results(
@@ -141,6 +140,8 @@ def _results(request: web.Request, wanted: FragmentRequest, raise_if_cancelled: 
     return {
         "results": page_results,
         "order": effective_sort(search, result),
+        "active": active_filters(wanted.search),
+        "times": time_chips(wanted.search),
         "place_hints": place_hints(wanted.search),
         "near_misses": () if result.total else near_misses(backend, wanted.search),
     }
@@ -171,11 +172,7 @@ async def search_page(request: web.Request) -> web.StreamResponse:
     status = 200
     try:
         wanted = _read_request(request, selecting)
-        context |= {
-            "search": wanted.search,
-            "active": active_filters(wanted.search),
-            "times": time_chips(wanted.search),
-        }
+        context["search"] = wanted.search
         for name in (part,) if part in TEMPLATES else () if part else _NAMES:
             fragment = await fragment_response(request, name, wanted)
             if fragment.context is not None:

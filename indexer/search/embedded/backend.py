@@ -6,6 +6,7 @@
     term_index   both, as words are matched against them
     filter       filters and facets
     vectors      embeddings, for meaning and likeness
+    evidence     which photos have words that bear out what they look like
     caches       what photos say, for reasons; what was found, for facets
 
 and what every backend shares:
@@ -46,13 +47,14 @@ from indexer.search.counts import without_counts
 from indexer.search.embedded import schema, vectors
 from indexer.search.embedded.array_store import LEAST_PHOTOS, ArrayStore
 from indexer.search.embedded.caches import PhotoTextCache, ResultMaskCache, StackCache
+from indexer.search.embedded.evidence import NearWords, supported_photos
 from indexer.search.embedded.filter import count_facets, filter_mask
 from indexer.search.embedded.refresh import LAYOUT, SnapshotStore, refresh
 from indexer.search.embedded.snapshot import IndexSnapshot
 from indexer.search.embedded.term_index import TermIndex
 from indexer.search.folding import fold_match
 from indexer.search.matching import Matcher
-from indexer.search.meaning import NO_MEANING, Meaning, is_supported
+from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.ranking import (
     ALIKE_COSINE,
     MOST_SIMILAR_WORDS,
@@ -63,7 +65,7 @@ from indexer.search.ranking import (
     rank,
     top_page,
 )
-from indexer.search.reasons import hits_of
+from indexer.search.reasons import PhotoTexts, hits_of
 from indexer.search.tokens import STOP_WORDS
 from indexer.sqlite.derived import DerivedDatabase
 from indexer.sqlite.errors import is_damage
@@ -117,6 +119,7 @@ class EmbeddedSearch:
         self._store = SnapshotStore(self._stores["snapshot"])
         self._vectors = vectors.Vectors(self._stores["vectors"])
         self._texts = PhotoTextCache()
+        self._near_words = NearWords(self._meaning)
         self._masks = ResultMaskCache()
         self._stacks = StackCache()
 
@@ -294,13 +297,12 @@ class EmbeddedSearch:
 
     def _evidence_check(self, query: Query, snapshot: IndexSnapshot) -> EvidenceCheck:
         def supported(places: NDArray[np.int64]) -> Mask:
-            docnos = snapshot.docnos[places].tolist()
-            photo_texts = self._texts.of(docnos, self._database.reader)
-            own = {docno: one.content_words for docno, one in photo_texts.items()}
-            near = self._meaning.near(query.meant, frozenset().union(*own.values()))
-            return np.array([no in own and is_supported(query.meant, own[no], near) for no in docnos], np.bool_)
+            return supported_photos(query.meant, places, snapshot, self._near_words, self._read_texts, self._meaning)
 
         return supported
+
+    def _read_texts(self, docnos: Sequence[int]) -> Mapping[int, PhotoTexts]:
+        return self._texts.of(docnos, self._database.reader)
 
     def _alike(self, row: sqlite3.Row, snapshot: IndexSnapshot) -> Match:
         docno, codes, strengths, vector, model = row
@@ -313,7 +315,7 @@ class EmbeddedSearch:
             mask = cosines >= ALIKE_COSINE
             scores = np.where(mask, np.clip(cosines, 0, 1), np.float32(0))
             return Match(mask, scores, cosines=np.where(mask, cosines, 0))
-        photo_texts = self._texts.of([docno], self._database.reader).get(docno)
+        photo_texts = self._read_texts([docno]).get(docno)
         silent = STOP_WORDS | photo_texts.camera_words if photo_texts is not None else STOP_WORDS
         likeness = _word_likeness(np.frombuffer(codes, np.int32), strengths, snapshot, silent)
         scores = np.where(others, likeness, np.float32(0))
@@ -323,7 +325,7 @@ class EmbeddedSearch:
         self, places: Sequence[int], match: Match, snapshot: IndexSnapshot, meant: Sequence[str] = ()
     ) -> tuple[Hit, ...]:
         docnos = {int(snapshot.docnos[place]): place for place in places}
-        photo_texts = self._texts.of(list(docnos), self._database.reader)
+        photo_texts = self._read_texts(list(docnos))
         return hits_of(((docnos[docno], one) for docno, one in photo_texts.items()), match, self._meaning, meant)
 
     @contextmanager

@@ -196,6 +196,20 @@ class IndexSnapshot:
             given[photos[(strengths & GIVEN_BIT) != 0]] = True
         return best, given
 
+    def holding(self, codes: Ints, places: NDArray[np.int64]) -> tuple[Mask, Mask]:
+        """Which of the photos at `places` have one of the words `codes` by the model alone, and which by others too."""
+        asked, modelled, given = (np.zeros(len(self.docnos), np.bool_) for _ in range(3))
+        asked[places] = True
+        for segment in self.words:
+            starts, counts = segment.bounds(codes)
+            for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
+                photos = segment.photos[start : start + count]
+                here = asked[photos]
+                is_given = (segment.strengths[start : start + count][here] & GIVEN_BIT) != 0
+                modelled[photos[here][~is_given]] = True
+                given[photos[here][is_given]] = True
+        return modelled[places], given[places]
+
     def frequencies(self, codes: Ints) -> NDArray[np.int64]:
         """How many photos each of the words `codes` has."""
         return sum((segment.bounds(codes)[1] for segment in self.words), np.zeros(len(codes), np.int64))
