@@ -32,8 +32,8 @@ LAYERS = {
         *("reader", "catalogue", "scanning", "search", "recovery", "storage", "jobs", "service", "commands", "cli"),
     ),
     "web": (
-        *("i18n", "request_bodies", "app_keys", "links", "static_files", "presenters", "templating", "security"),
-        *("downloads", "search", "pages", "api", "server", "app", "cli"),
+        *("i18n", "request_bodies", "app_keys", "links", "static_files", "presenters", "tiles", "templating"),
+        *("security", "downloads", "search", "pages", "api", "server", "app", "cli"),
     ),
 }
 LONGEST_MODULE_LINES = 400

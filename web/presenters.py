@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import NamedTuple
 
 from indexer.catalogue import Counts
 from indexer.message import N_, Message
@@ -113,7 +114,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def clean(text: str) -> str:
     """`text` that can be sent: bytes of a file name that are no UTF-8 become U+FFFD, one each, so that spans hold."""
-    return _SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def message_text(message: Message | Reason | str | None) -> str:
@@ -121,8 +122,7 @@ def message_text(message: Message | Reason | str | None) -> str:
     return clean(translate(message))
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A stretch of text, marked where the search matched it."""
 
     text: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ import aiohttp_jinja2
 import jinja2
 import jinja2.ext
 from aiohttp import web
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from web import links, presenters, static_files
+from web import links, presenters, static_files, tiles
 from web.app_keys import SETTINGS
 from web.i18n import language
 
@@ -38,13 +38,15 @@ def set_up_templates(app: web.Application) -> None:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # it would ask the disk for the age of each template, at every letter typed
         extensions=["jinja2.ext.i18n", BasePaths],
     )
     # As `install_gettext_callables(newstyle=True)` would, but numbers are written in the reader's way.
     environment.newstyle_gettext = True  # type: ignore[attr-defined]
     environment.filters.update(
         number=language.number,
-        highlight=_highlight,
+        highlight=tiles.highlight,
+        stack_size=tiles.stack_size,
         clean=presenters.clean,
         message_text=presenters.message_text,
     )
@@ -57,6 +59,7 @@ def set_up_templates(app: web.Application) -> None:
         presenters=presenters,
         protected=bool(app[SETTINGS].password),
         static_files=static_files,
+        tile_link=tiles.tile_link,
     )
 
 
@@ -68,12 +71,6 @@ def render_to_string(request: web.Request, template: str, context: Mapping[str, 
 def render(request: web.Request, template: str, context: Mapping[str, Any], *, status: int = 200) -> web.Response:
     """The page that `template` makes of `context`; also for requests that no route was found for."""
     return aiohttp_jinja2.render_template(template, request, {**context, "request": request}, status=status)
-
-
-def _highlight(pieces: Iterable[presenters.Piece]) -> Markup:
-    # In Python, not in the template, for speed: a page of results has two hundred, rendered with every letter typed.
-    parts = (f"<mark>{escape(piece.text)}</mark>" if piece.marked else escape(piece.text) for piece in pieces)
-    return Markup("".join(parts))  # noqa: S704 - escaped just now
 
 
 def _gettext(message: str, /, **values: object) -> Markup:

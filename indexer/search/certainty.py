@@ -52,10 +52,14 @@ def scores_and_evidence(
 ) -> tuple[Floats, Floats]:
     """Of these words, for each photo (n,). `matches` gives the scores for words with their qualities, and the photos
     with one that not the model alone says."""
-    parts = [(share, *matches(some)) for share, some in evidence_shares(qualities) or [(1.0, qualities)]]
-    scores = np.maximum.reduce([own for _, own, _ in parts])
-    evidence = np.maximum.reduce([own * np.float32(share) for share, own, _ in parts])
-    evidence[np.logical_or.reduce([given for _, _, given in parts])] = GIVEN
+    (share, first), *others = evidence_shares(qualities) or [(1.0, qualities)]
+    scores, given = matches(first)
+    evidence = scores * np.float32(share)
+    for share, some in others:
+        own, own_given = matches(some)
+        scores, given = np.maximum(scores, own), given | own_given
+        np.maximum(evidence, own * np.float32(share), out=evidence)
+    evidence[given] = GIVEN
     return scores, evidence
 
 

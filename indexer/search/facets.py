@@ -62,9 +62,10 @@ def matching_values(known: Facet, wanted: str) -> list[int]:
     inner = " ".join(words(wanted))
     if not inner:
         return [place for place, value in enumerate(known.values) if value.casefold() == wanted.casefold()]
-    same = [place for place, folded in enumerate(known.folded) if folded == f" {inner} "]
-    containing = same or [place for place, folded in enumerate(known.folded) if f" {inner} " in folded]
-    beginning = containing or [place for place, folded in enumerate(known.folded) if f" {inner}" in folded]
+    whole, start = f" {inner} ", f" {inner}"
+    same = [place for place, folded in enumerate(known.folded) if folded == whole]
+    containing = same or [place for place, folded in enumerate(known.folded) if whole in folded]
+    beginning = containing or [place for place, folded in enumerate(known.folded) if start in folded]
     return beginning or _spelt_otherwise(known, wanted)
 
 

@@ -10,7 +10,8 @@ mistake. A word that the query's vector stands for is none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby, pairwise
 from typing import Any, Protocol
 
@@ -25,6 +26,7 @@ from indexer.search.appearance import index_word, is_colour, looks_named
 from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.certainty import GIVEN, OTHER_WORD, scores_and_evidence
 from indexer.search.compounds import part_keys
+from indexer.search.groups import Group, GroupSource, make_anew
 from indexer.search.inflections import LONGEST_ENDING, are_forms, shared_beginning, stem_of
 from indexer.search.stems import irregular_forms, stem
 from indexer.search.synonyms import synonyms
@@ -48,32 +50,6 @@ _SERIAL_PREFIX_FROM = 5
 _UNFINISHED_FROM = 3
 _PART_FROM = 3
 _FOREIGN_FROM = 3
-
-
-@dataclass(slots=True, eq=False)  # told apart by identity: arrays have no one truth
-class Group:
-    """One word or phrase of the query: what it may match, and how well each photo does."""
-
-    typed: str
-    scores: Floats  # (photos,); 0: no match
-    evidence: Floats  # (photos,) as `certainty` counts it; 0: no match
-    kinds: dict[str, str] = field(default_factory=dict)  # word of the index -> kind of match
-    prefix: str = ""
-    phrase: tuple[str, ...] = ()
-    corrected: tuple[str, ...] = ()
-    parts: tuple[str, ...] = ()  # keys of the parts that match (`compounds.part_keys`)
-    optional: bool = False  # it names a look: beside other words it need not match
-    said: Mask | None = None  # the photos whose texts match, where others match by their look
-
-    @property
-    def in_text(self) -> Mask:
-        """The photos whose texts match."""
-        return self.scores > 0 if self.said is None else self.said
-
-    @property
-    def frequency(self) -> int:
-        """How many photos match by their texts: what a word is worth beside others."""
-        return int(np.count_nonzero(self.in_text))
 
 
 class Lexicon(Protocol):
@@ -129,9 +105,10 @@ class Term:
 class Matcher:
     """Reads the words of queries against the words of some photos."""
 
-    def __init__(self, lookup: TermLookup) -> None:
+    def __init__(self, lookup: TermLookup, source: GroupSource = make_anew) -> None:
         self._lookup = lookup
         self._names = lookup.names
+        self._source = source
 
     def groups(self, query: Query, *, mend: bool = False) -> list[Group]:
         """One group for each word that says something; with `mend`, words that are known are corrected as well."""
@@ -139,7 +116,10 @@ class Matcher:
         joined = self._joined(terms)
         right = frozenset(query.meant)
         looks = looks_of_terms(terms)
-        groups = [self._group(term, joined.get(place, ()), right, mend) for place, term in enumerate(terms)]
+        groups = []
+        for place, term in enumerate(terms):
+            told = term, tuple(joined.get(place, ())), term.words[0] in right, mend
+            groups.append(self._source(told, partial(self._group, *told)))
         beside = len(looks) < len(terms)
         return [
             self._with_looks(group, looks[place], beside=beside) if place in looks else group
@@ -167,7 +147,7 @@ class Matcher:
             return self._codes_scores(dict.fromkeys((*self._forms(parts[0]), *self._compounds(parts[0])), EXACT)) > 0
         return self._lookup.full_text(parts)
 
-    def _group(self, term: Term, joined: Iterable[str], right: frozenset[str], mend: bool) -> Group:
+    def _group(self, term: Term, joined: Iterable[str], is_right: bool, mend: bool) -> Group:
         if len(term.words) > 1:
             return self.phrase(term.typed)
         word = term.words[0]
@@ -179,7 +159,7 @@ class Matcher:
         qualities = {**dict.fromkeys(beginning, PREFIX), **_no_worse(qualities, beginning)}
         corrected: tuple[str, ...] = ()
         rare = self._looks_mistaken(word, qualities)
-        if word not in right and (mend or not qualities or rare):
+        if not is_right and (mend or not qualities or rare):
             mended = self._mended(term, at_least=1 if mend or not rare else MISTAKE_RATIO * self._frequency([word]))
             corrected = tuple(text for text in mended if text not in qualities)
             meant = ((self._meant(Term(text, (text,)), ()), worth) for text, worth in mended.items())
@@ -317,7 +297,7 @@ class Matcher:
         return self._lookup.matches(self._codes(qualities), np.fromiter(qualities.values(), np.float32))
 
     def _codes(self, texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-        return np.fromiter((self._names.word_codes[text] for text in texts), np.int32)
+        return np.fromiter(map(self._names.word_codes.__getitem__, texts), np.int32)
 
     def _codes_scores(self, qualities: Mapping[str, float]) -> Floats:
         return self._lookup.scores(self._codes(qualities), np.fromiter(qualities.values(), np.float32))

@@ -112,20 +112,22 @@ class Highlighter:
             kinds |= dict.fromkeys(self._in_phrases([span.word for span in found]), "exact")
         if not kinds:
             return None
-        marked = [place for at in sorted(kinds) for place in self._places(text, found[at], is_part=kinds[at] == "part")]
+        marked: list[tuple[int, int]] = []
+        for at in sorted(kinds):
+            span = found[at]
+            marked += self._parts_of(text, span) if kinds[at] == "part" else [(span.start, span.end)]
         return Why(field, text, tuple(_joined(marked)), min(kinds.values(), key=_RANK.__getitem__))
 
-    def _places(self, text: str, span: Span, *, is_part: bool) -> Iterator[tuple[int, int]]:
-        """Where in `text` a word is to be marked: all of it, or the parts that match."""
-        parts = parts_in(text[span.start : span.end]) if is_part else ()
+    def _parts_of(self, text: str, span: Span) -> list[tuple[int, int]]:
+        """Where in `text` the parts of a word are that match; all of it where none does."""
         own = sorted(
             {
                 (span.start + one.start, span.start + one.end)
-                for one in parts
+                for one in parts_in(text[span.start : span.end])
                 if not self.parts.isdisjoint(part_keys(one.word))
             }
         )
-        yield from own or [(span.start, span.end)]
+        return own or [(span.start, span.end)]
 
     def _in_phrases(self, texts: Sequence[str]) -> Iterator[int]:
         for phrase in self.phrases:

