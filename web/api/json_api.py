@@ -29,6 +29,7 @@ from web.search.searching import (
     FACETS,
     WrongRequest,
     count_facets,
+    read_fold,
     read_number,
     read_search,
     run_search,
@@ -188,12 +189,14 @@ def _are_words(value: object) -> TypeGuard[list[str]]:
 
 @_as_json
 async def similar(request: web.Request) -> Json:
-    """GET /api/photos/ID/similar?limit=: ``{"hits": [...]}``, most alike first; empty for an unknown id.
+    """GET /api/photos/ID/similar?limit=&similar=: ``{"hits": [...]}``, most alike first; empty for an unknown id.
 
-    By the look of the pictures where the model gave this one an embedding, else by their most telling words.
+    By the look of the pictures where the model gave this one an embedding, else by their most telling words. Of photos
+    that are nearly the same one is a hit, and none that is nearly the same as this one, unless ``similar=all``.
     """
     limit = min(read_number(request.query, "limit", 20, least=1), _MOST_HITS)
-    photos = await run_similar(request, request.match_info["id"], limit, _read_photos(request))
+    fold, photo_id = read_fold(request.query), request.match_info["id"]
+    photos = await run_similar(request, photo_id, limit, _read_photos(request), fold=fold)
     return {"hits": await in_database_thread(request, lambda: [hit_json(request, found) for found in photos])}
 
 

@@ -52,11 +52,11 @@ from web.search.searching import (
     run_search,
     run_similar,
 )
+from web.search.summaries import SUMMARIES
 from web.templating import render
 
 _SIMILAR = 12
 _SIBLINGS = 60
-_MOST_SIBLINGS_ALIKE = 88  # as an answer has at most 100 hits with those that are shown
 _HEADLINE = 160  # characters: a caption that is longer is read as a text, not as a headline
 _NEIGHBOURHOOD = 12  # the photo is looked for so far around its remembered position, as photos come and go
 _MOST_TAGS = 16
@@ -231,18 +231,11 @@ async def _similar(request: web.Request, photo: Photo, limit: int) -> tuple[Tile
         return ()
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            # The others of its stack are shown apart, and would be the nearest.
-            most = limit + min(photo.similar, _MOST_SIBLINGS_ALIKE)
-            found = await run_similar(request, photo.id, most, request.config_dict[LIBRARY].summaries)
+            found = await run_similar(request, photo.id, limit, request.config_dict[SUMMARIES].read)
     except (SearchError, TimeoutError):
         return ()
     grid_px = request.config_dict[SETTINGS].grid_px
-    stacks, others = {photo.stack or photo.id}, []
-    for one in found:
-        if (stack := one.photo.stack or one.photo.id) not in stacks:
-            stacks.add(stack)
-            others.append(one)
-    return tuple(tile(one.photo, one.hit, at, grid_px, folded=True) for at, one in enumerate(others[:limit]))
+    return tuple(tile(one.photo, one.hit, at, grid_px, folded=True) for at, one in enumerate(found))
 
 
 async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
@@ -260,7 +253,7 @@ async def _neighbours(request: web.Request, photo: Photo) -> Neighbours:
     try:
         async with asyncio.timeout(_PATIENCE_S):
             around = replace(search, limit=at - first + _NEIGHBOURHOOD, offset=first)
-            result = await run_search(request, around, request.config_dict[LIBRARY].summaries)
+            result = await run_search(request, around, request.config_dict[SUMMARIES].read)
     except (FilterError, SearchError, TimeoutError):
         return plain
     hits = [found.hit for found in result.photos]

@@ -23,6 +23,7 @@ from indexer.search.time_words import NO_BIRTHDAYS, NO_COUNTRY, Reading, TimeRea
 from web.app_keys import SEARCH, in_search_thread, search_while_connected
 from web.i18n.language import ENGLISH, current_language
 from web.presenters import clean
+from web.search.summaries import SUMMARIES
 
 MAX_QUERY_LENGTH = 500  # characters
 MAX_OFFSET = 1_000_000
@@ -33,6 +34,8 @@ FACETS = ("year", "person", "place", "camera", "folder", "tag", "type", "rating"
 DATES = ("before", "after", "year")
 _FACET_LIMIT = 40
 _MOST_MONTHS = 2400
+# Photos like another that are asked for, so that enough are left when one of each stack is shown.
+_MOST_ALIKE_AT_FIRST, _MOST_ALIKE = 88, 1000
 
 #: How much is read of each photo.
 _Photo = TypeVar("_Photo", Photo, PhotoSummary)
@@ -143,17 +146,22 @@ def read_search(
         raise WrongRequest(
             "sort is one of %(orders)s, not %(value)s.", orders=", ".join(Sort), value=repr(clean(sort)[:40])
         )
-    similar = parameters.get("similar", "")
-    if similar not in {"", "all"}:
-        raise WrongRequest("similar is all or left out, not %(value)s.", value=repr(clean(similar)[:40]))
     return Search(
         text=text,
         sort=Sort(sort) if sort else None,
         limit=min(read_number(parameters, "limit", limit, least=1), most),
         offset=read_number(parameters, "offset", 0, least=0),
         reader=TimeReader(NO_COUNTRY if language is ENGLISH else language.locale_tag, birthdays),
-        fold=not similar,
+        fold=read_fold(parameters),
     )
+
+
+def read_fold(parameters: MultiMapping[str]) -> bool:
+    """Whether of photos that are nearly the same one is a hit: not with ``similar=all``. Raises `WrongRequest`."""
+    similar = parameters.get("similar", "")
+    if similar not in {"", "all"}:
+        raise WrongRequest("similar is all or left out, not %(value)s.", value=repr(clean(similar)[:40]))
+    return not similar
 
 
 def read_number(parameters: MultiMapping[str], name: str, default: int, *, least: int) -> int:
@@ -191,11 +199,39 @@ async def run_search(request: web.Request, search: Search, read: _Read[_Photo]) 
 
 
 async def run_similar(
-    request: web.Request, photo_id: str, limit: int, read: _Read[_Photo]
+    request: web.Request, photo_id: str, limit: int, read: _Read[_Photo], *, fold: bool = True
 ) -> tuple[FoundPhoto[_Photo], ...]:
-    """Photos like this one, as `read` gives them. Raises `SearchError`."""
-    backend = request.config_dict[SEARCH]
-    return await in_search_thread(request, lambda: _join_photos(backend.similar(photo_id, limit=limit), read))
+    """Photos like this one, as `read` gives them; with `fold` one of each stack, and none of its own. Raises
+    `SearchError`."""
+    backend, summaries = request.config_dict[SEARCH], request.config_dict[SUMMARIES].read
+
+    def find() -> tuple[FoundPhoto[_Photo], ...]:
+        if not fold:
+            return _join_photos(backend.similar(photo_id, limit=limit), read)
+        own = summaries([photo_id])
+        asked = limit + sum(min(one.similar, _MOST_ALIKE_AT_FIRST) for one in own)
+        while True:
+            answer = backend.similar(photo_id, limit=asked)
+            hits = _one_of_each_stack(answer.hits, own, summaries)
+            if len(hits) >= limit or len(answer.hits) < asked or asked >= _MOST_ALIKE:
+                return _join_photos(replace(answer, hits=hits[:limit]), read)
+            asked = min(2 * asked, _MOST_ALIKE)
+
+    return await in_search_thread(request, find)
+
+
+def _one_of_each_stack(
+    hits: Sequence[Hit], own: Sequence[PhotoSummary], read: Callable[[Sequence[str]], Sequence[PhotoSummary]]
+) -> tuple[Hit, ...]:
+    """The first of each, and none of the stacks of `own`."""
+    seen = {one.stack or one.id for one in own}
+    stack_of = {one.id: one.stack or one.id for one in read([hit.id for hit in hits])}
+    kept = []
+    for hit in hits:
+        if (stack := stack_of.get(hit.id)) is not None and stack not in seen:
+            seen.add(stack)
+            kept.append(hit)
+    return tuple(kept)
 
 
 def execute_search(

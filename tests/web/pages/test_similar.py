@@ -85,6 +85,25 @@ async def test_the_api_tells_and_unfolds(start_page: StartPage) -> None:
     assert wrong["suggestion"] == "similar:all"
 
 
+async def test_the_api_names_one_of_each_stack_among_photos_like_another(start_page: StartPage) -> None:
+    bursts = [
+        photo(f"IMG_20210714_1542{burst:02}_BURST{shot:03}.jpg", "a dog, snow", after_s=100 * burst + 9 + shot / 4)
+        for burst in range(5)
+        for shot in range(9)
+    ]
+    page = await start_page([*STACK, *bursts, *many(5)])
+    like_it = f"/api/photos/{content_key(JPEG)}/similar"
+    stacks = {content_key(one.name): number // 9 for number, one in enumerate(bursts)}
+    for limit in (3, 5, 20):
+        hits = [hit["id"] for hit in (await page.json(f"{like_it}?limit={limit}"))["hits"]]
+        assert not {content_key(one.name) for one in STACK} & set(hits)
+        seen = [stacks[hit] for hit in hits if hit in stacks]
+        assert len(seen) == len(set(seen)) == min(limit, 5)
+    hits = [hit["id"] for hit in (await page.json(f"{like_it}?limit=60&similar=all"))["hits"]]
+    assert {content_key(RAW), content_key(EDITED), *stacks} <= set(hits)
+    assert "similar is all" in (await page.json(f"{like_it}?similar=none", status=400))["error"]["message"]
+
+
 async def test_pages_without_the_script_meet_every_stack_once(start_page: StartPage) -> None:
     bursts = [
         photo(f"IMG_20210714_1542{burst:02}_BURST{shot:03}.jpg", "a dog", after_s=100 * burst + shot / 4)
